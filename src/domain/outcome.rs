@@ -1,0 +1,80 @@
+//! What the Platform can answer, in the words that decisions are made in.
+//!
+//! "Not yet" and "no" are values. [`Trouble`] means that the question was not answered; each of its
+//! variants says one thing to do about it.
+
+use std::time::Duration;
+
+/// The answer to a status check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Status {
+    /// `completedsuccessfully`: the results can be fetched.
+    Done,
+    /// The Platform has not decided; `word` is what it said.
+    Pending {
+        /// The status word in lower case, at most 64 characters of it.
+        word: String,
+        /// Whether the word is one that the configuration lists as pending.
+        known: bool,
+    },
+    /// The Platform decided against the dataset: the feedback says why.
+    Failed {
+        /// The status word in lower case, at most 64 characters of it.
+        word: String,
+    },
+}
+
+/// Opaque bytes that the Platform answered, with their content type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    /// The `Content-Type` header as it was sent, if it was.
+    pub content_type: Option<String>,
+    /// The body, untouched.
+    pub bytes: Vec<u8>,
+}
+
+/// Why a question to the Platform has no usable answer, by what is to be done about it.
+///
+/// The texts name the endpoint and the cause, and never hold a URL, a header, a body that was sent,
+/// or a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Trouble {
+    /// Nothing was changed there, and a later try may succeed. Try again with backoff.
+    #[error("{0}")]
+    Transient(String),
+    /// The upload may have arrived, or not. Only an upload is ever ambiguous.
+    #[error("{0}")]
+    Ambiguous(String),
+    /// The Platform asks for a pause of the whole account.
+    #[error("{what}")]
+    SlowDown {
+        /// How long the Platform wants to be left alone, if it said so.
+        retry_after: Option<Duration>,
+        /// What it answered.
+        what: String,
+    },
+    /// The credentials do not work: a person has to look at the account.
+    #[error("{0}")]
+    Credentials(String),
+    /// The Platform understood the upload and does not take it.
+    #[error("the Platform refused the upload ({status}): {words}")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// The Platform's own words, shortened.
+        words: String,
+        /// Whether it refused because a dataset of this Name is already there.
+        already_exists: bool,
+    },
+    /// The Platform does not know the processing token.
+    #[error("the Platform does not know the processing token (404)")]
+    UnknownToken,
+    /// The answer is larger than the configured limit, and would be so again.
+    #[error("the answer to {endpoint} is larger than the limit of {limit} bytes")]
+    TooLarge {
+        /// Which call.
+        endpoint: &'static str,
+        /// The configured limit.
+        limit: u64,
+    },
+}

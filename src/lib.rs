@@ -1,0 +1,16 @@
+//! Ferry carries CSV datasets to the Platform's Upload API, durably, and brings the answer back.
+//!
+//! The modules stand in layers, lowest first; a module imports only from layers above its own here,
+//! and `tests/tidy.rs` proves it. Without the feature `full` only what producers need is left.
+
+// L0: what Ferry is about; pure
+pub mod domain;
+
+// L1: foundations
+#[cfg(feature = "full")]
+pub mod clock;
+pub mod contract;
+
+// L2: the outside world
+#[cfg(feature = "full")]
+pub mod store;

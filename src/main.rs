@@ -1,0 +1,3 @@
+//! The `ferry` binary.
+
+fn main() {}
