@@ -10,6 +10,12 @@ pub mod domain;
 #[cfg(feature = "full")]
 pub mod clock;
 pub mod contract;
+#[cfg(feature = "full")]
+pub mod metrics;
+#[cfg(feature = "full")]
+pub mod shutdown;
+#[cfg(feature = "full")]
+pub mod telemetry;
 
 // L2: the outside world
 #[cfg(feature = "full")]

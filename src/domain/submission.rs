@@ -331,6 +331,8 @@ pub struct Submission {
     pub revision_of: Option<SubmissionId>,
     /// What the Platform answered to the upload.
     pub processing_token: Option<String>,
+    /// The word with which the Platform decided against the dataset, once it has.
+    pub rejection: Option<String>,
     /// Uploads begun, less those that did not count.
     pub attempts: u32,
     /// Status checks answered.
@@ -379,6 +381,8 @@ pub struct Transition {
     pub in_doubt: bool,
     /// The processing token, if the upload was accepted.
     pub processing_token: Option<String>,
+    /// The word with which the Platform decided against the dataset, if it just did.
+    pub rejection: Option<String>,
     /// What was fetched, by key.
     pub contents: Vec<(String, Content)>,
     /// What this step tells about the account.
@@ -439,6 +443,9 @@ impl Submission {
         self.in_doubt = transition.in_doubt;
         if transition.processing_token.is_some() {
             self.processing_token.clone_from(&transition.processing_token);
+        }
+        if transition.rejection.is_some() {
+            self.rejection.clone_from(&transition.rejection);
         }
         self.due_at = None;
         if let Some(next) = transition.next.filter(|_| !cancelled) {

@@ -1,0 +1,100 @@
+//! Reads the configuration once, from `ferry.toml`, the environment and the command line, and
+//! reports every mistake in it at once.
+
+mod sources;
+mod values;
+
+/// The table of all settings.
+pub mod settings;
+
+pub use sources::{Mistakes, Sources};
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::domain::account::HealthPolicy;
+use crate::pipeline::Policy;
+use crate::platform::{Account, Limits};
+use crate::telemetry::LogFormat;
+use sources::Reader;
+
+/// Where submissions are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StorePlace {
+    /// An SQLite file.
+    Sqlite(PathBuf),
+}
+
+/// Everything that can be configured.
+#[derive(Debug)]
+pub struct Config {
+    /// Where submissions are kept.
+    pub store: StorePlace,
+    /// Which log lines are shown.
+    pub log: String,
+    /// How they look.
+    pub log_format: LogFormat,
+    /// Where a worker shows its metrics, if anywhere.
+    pub metrics_listen: Option<SocketAddr>,
+    /// How patient the pipeline is.
+    pub policy: Policy,
+    /// When an account counts as in an outage.
+    pub health: HealthPolicy,
+    /// What the Platform's answers may take.
+    pub limits: Limits,
+    /// The largest dataset that is accepted.
+    pub max_dataset_bytes: u64,
+    /// The accounts, by name.
+    pub accounts: BTreeMap<String, Account>,
+}
+
+impl Config {
+    /// The name of the account that the environment configures.
+    pub const DEFAULT_ACCOUNT: &str = "default";
+
+    /// Reads and checks everything; the error lists all mistakes.
+    pub fn load(sources: &Sources) -> Result<Self, Mistakes> {
+        let mut reader = Reader::new(sources);
+        let config = Self {
+            store: reader.read("store", values::store),
+            log: reader.read("log", values::text),
+            log_format: reader.read("log_format", values::log_format),
+            metrics_listen: reader.read("metrics_listen", values::address),
+            policy: policy(&mut reader),
+            health: HealthPolicy {
+                breaker_failures: reader.read("breaker_failures", values::count),
+                breaker_max: reader.read("breaker_max", values::span),
+                ..HealthPolicy::default()
+            },
+            limits: Limits {
+                connect_timeout: reader.read("connect_timeout", values::span),
+                request_timeout: reader.read("request_timeout", values::span),
+                max_answer_bytes: reader.read("max_answer_bytes", values::bytes),
+                ..Limits::default()
+            },
+            max_dataset_bytes: reader.read("max_dataset_bytes", values::bytes),
+            accounts: reader.accounts(),
+        };
+        reader.finish(config)
+    }
+}
+
+fn policy(reader: &mut Reader<'_>) -> Policy {
+    Policy {
+        poll_initial: reader.read("poll_initial", values::span),
+        poll_factor: reader.read("poll_factor", values::factor),
+        poll_max: reader.read("poll_max", values::span),
+        retry_initial: reader.read("retry_initial", values::span),
+        retry_max: reader.read("retry_max", values::span),
+        slow_down: reader.read("slow_down", values::span),
+        unknown_token_tries: reader.read("unknown_token_tries", values::count),
+        deadline: reader.read("deadline", values::span),
+        ambiguous_upload: reader.read("ambiguous_upload", values::ambiguous_upload),
+        concurrency: reader.read("concurrency", values::slots),
+        upload_memory: reader.read("upload_memory_bytes", values::bytes),
+        lease: reader.read("lease", values::lease),
+        drain: reader.read("drain", values::span),
+        retention: reader.read("retention", values::span),
+    }
+}

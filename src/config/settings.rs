@@ -1,0 +1,86 @@
+//! Every setting there is: name, default and meaning stand here and nowhere else. The same name is
+//! the key in `ferry.toml`, `FERRY_NAME` in the environment, and `--set name=value` on the command
+//! line.
+
+/// One setting.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    /// The key in `ferry.toml`; upper case after `FERRY_` in the environment.
+    pub name: &'static str,
+    /// The default as one would write it; empty for none.
+    pub default: &'static str,
+    /// What it means.
+    pub meaning: &'static str,
+    /// Whether it may also be given as a file, by `name_file`.
+    pub secret: bool,
+}
+
+impl Setting {
+    /// The environment variable.
+    pub fn variable(&self) -> String {
+        variable(self.name)
+    }
+}
+
+/// The environment variable of a setting.
+pub(super) fn variable(name: &str) -> String {
+    format!("FERRY_{}", name.to_uppercase())
+}
+
+const fn setting(name: &'static str, default: &'static str, meaning: &'static str) -> Setting {
+    Setting { name, default, meaning, secret: false }
+}
+
+const fn secret(name: &'static str, meaning: &'static str) -> Setting {
+    Setting { name, default: "", meaning, secret: true }
+}
+
+/// Settings of the process.
+pub const SETTINGS: &[Setting] = &[
+    setting("store", "sqlite:ferry.db", "where submissions are kept: `sqlite:PATH`"),
+    setting("log", "info", "which log lines are shown, such as `warn` or `ferry=debug,info`"),
+    setting("log_format", "pretty", "`pretty` for people or `json` for machines"),
+    setting("metrics_listen", "", "address for /metrics and /healthz of a worker, such as `127.0.0.1:9464`"),
+    setting("concurrency", "64", "steps of one kind that a process runs at once"),
+    setting("lease", "15s", "after this long without a sign of life a worker's steps go to others"),
+    setting("drain", "10s", "how long a stopping worker lets running steps finish"),
+    setting("deadline", "24h", "from acceptance to giving up"),
+    setting("retention", "30d", "how long final submissions are kept"),
+    setting("poll_initial", "2s", "from an accepted upload to the first status check"),
+    setting("poll_factor", "2", "how much longer each pause between status checks is than the last"),
+    setting("poll_max", "60s", "the longest pause between status checks"),
+    setting("retry_initial", "1s", "the first pause after a fault; doubled with each fault in a row"),
+    setting("retry_max", "60s", "the longest pause after a fault"),
+    setting("slow_down", "5s", "the pause when the Platform asks for one without saying how long"),
+    setting("unknown_token_tries", "5", "how often in a row a processing token may be unknown (404)"),
+    setting("ambiguous_upload", "hold", "an upload without overwrite that may have arrived: `hold` or `overwrite`"),
+    setting("breaker_failures", "10", "faults in a row that count as an outage of an account"),
+    setting("breaker_max", "60s", "the longest pause between probes during an outage"),
+    setting("connect_timeout", "10s", "for a connection to the Platform"),
+    setting("request_timeout", "2m", "for a whole call to the Platform"),
+    setting("max_dataset_bytes", "67108864", "the largest dataset that is accepted, data and events together"),
+    setting("max_answer_bytes", "67108864", "the largest result or feedback that is fetched"),
+    setting("upload_memory_bytes", "268435456", "memory for datasets that are being uploaded at once"),
+    setting("status_success", "completedsuccessfully", "status words that mean success, separated by commas"),
+    setting(
+        "status_failed",
+        "completed*, failed, error, rejected, invalid, cancelled",
+        "status words that mean rejection; `completed*` are all others that begin so",
+    ),
+    setting(
+        "status_pending",
+        "queued, pending, submitted, processing, inprogress, running",
+        "status words that mean not yet; any other word does too, and is counted",
+    ),
+];
+
+/// Settings of an account: in the environment for the account `default`, in `ferry.toml` in a table
+/// `[accounts.NAME]`.
+pub const ACCOUNT_SETTINGS: &[Setting] = &[
+    setting("token_url", "", "where tokens come from, such as `https://identity.example.com/connect/token`"),
+    setting("api_url", "", "the Upload API, such as `https://api.example.com/upload`"),
+    setting("client_id", "", "the client id, which is also the `Username`"),
+    secret("client_secret", "the client secret"),
+    secret("api_key", "the API key"),
+    setting("overwrite_as", "strings", "how `Overwrite` is sent: `strings` or `booleans`"),
+];

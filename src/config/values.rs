@@ -1,0 +1,105 @@
+//! What a setting's text can mean. An error says what was expected; the caller says which setting.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::StorePlace;
+use crate::pipeline::AmbiguousUpload;
+use crate::platform::OverwriteAs;
+use crate::telemetry::LogFormat;
+
+/// What was expected instead.
+pub(super) type Expected = String;
+
+pub(super) fn text(value: &str) -> Result<String, Expected> {
+    Ok(value.to_owned())
+}
+
+pub(super) fn span(value: &str) -> Result<Duration, Expected> {
+    humantime::parse_duration(value)
+        .map_err(|_| "expected a duration such as 50ms, 2s, 5m, 24h or 30d".to_owned())
+}
+
+/// Renewals happen three times per lease, so one that is too short would renew all the time.
+pub(super) fn lease(value: &str) -> Result<Duration, Expected> {
+    span(value).ok().filter(|lease| *lease >= Duration::from_millis(100)).ok_or_else(|| {
+        "expected a duration of at least 100ms, such as 15s".to_owned()
+    })
+}
+
+pub(super) fn count(value: &str) -> Result<u32, Expected> {
+    value.parse().ok().filter(|count| *count > 0).ok_or_else(|| {
+        "expected a whole number, 1 or more".to_owned()
+    })
+}
+
+pub(super) fn slots(value: &str) -> Result<usize, Expected> {
+    value.parse().ok().filter(|slots| (1..=10_000).contains(slots)).ok_or_else(|| {
+        "expected a whole number from 1 to 10000".to_owned()
+    })
+}
+
+pub(super) fn bytes(value: &str) -> Result<u64, Expected> {
+    value.parse().ok().filter(|bytes| *bytes >= 1024).ok_or_else(|| {
+        "expected a whole number of bytes, 1024 or more".to_owned()
+    })
+}
+
+pub(super) fn factor(value: &str) -> Result<f32, Expected> {
+    value.parse().ok().filter(|factor| (1.0..=100.0).contains(factor)).ok_or_else(|| {
+        "expected a number from 1 to 100".to_owned()
+    })
+}
+
+pub(super) fn address(value: &str) -> Result<Option<SocketAddr>, Expected> {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    value.parse().map(Some).map_err(|_| {
+        "expected an address and a port such as 127.0.0.1:9464".to_owned()
+    })
+}
+
+pub(super) fn log_format(value: &str) -> Result<LogFormat, Expected> {
+    match value {
+        "pretty" => Ok(LogFormat::Pretty),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("expected `pretty` or `json`".to_owned()),
+    }
+}
+
+pub(super) fn ambiguous_upload(value: &str) -> Result<AmbiguousUpload, Expected> {
+    match value {
+        "hold" => Ok(AmbiguousUpload::Hold),
+        "overwrite" => Ok(AmbiguousUpload::Overwrite),
+        _ => Err("expected `hold` or `overwrite`".to_owned()),
+    }
+}
+
+pub(super) fn overwrite_as(value: &str) -> Result<OverwriteAs, Expected> {
+    match value {
+        "strings" => Ok(OverwriteAs::Strings),
+        "booleans" => Ok(OverwriteAs::Booleans),
+        _ => Err("expected `strings` or `booleans`".to_owned()),
+    }
+}
+
+pub(super) fn words(value: &str) -> Result<Vec<String>, Expected> {
+    let words: Vec<String> = value
+        .split(',')
+        .map(|word| word.trim().to_lowercase())
+        .filter(|word| !word.is_empty())
+        .collect();
+    if words.is_empty() {
+        return Err("expected words separated by commas".to_owned());
+    }
+    Ok(words)
+}
+
+pub(super) fn store(value: &str) -> Result<StorePlace, Expected> {
+    match value.strip_prefix("sqlite:") {
+        Some(path) if !path.is_empty() => Ok(StorePlace::Sqlite(PathBuf::from(path))),
+        _ => Err("expected `sqlite:PATH`, such as sqlite:ferry.db".to_owned()),
+    }
+}

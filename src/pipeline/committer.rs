@@ -1,0 +1,91 @@
+//! Records what steps decided, many in one store call, and never gives up while the process lives.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tracing::{error, info, warn};
+
+use crate::store::{Commit, Committed, Store, StoreError};
+
+/// The most that one store call commits.
+const BATCH: usize = 256;
+
+/// The committer is gone, or the store refused the commit for good.
+#[derive(Debug, thiserror::Error)]
+#[error("the outcome of a step could not be recorded")]
+pub(crate) struct NotRecorded;
+
+struct Request {
+    commit: Commit,
+    answer: oneshot::Sender<Committed>,
+}
+
+/// Hands commits to the task that batches them.
+#[derive(Debug, Clone)]
+pub(crate) struct Committer {
+    requests: mpsc::Sender<Request>,
+}
+
+impl Committer {
+    /// Starts the task; it ends when every clone of the committer is gone and all is recorded.
+    pub(crate) fn start(store: Arc<dyn Store>) -> (Self, tokio::task::JoinHandle<()>) {
+        let (requests, incoming) = mpsc::channel(BATCH);
+        let task = tokio::spawn(run(store, incoming));
+        (Self { requests }, task)
+    }
+
+    /// Records one commit, together with whatever else is waiting.
+    pub(crate) async fn commit(&self, commit: Commit) -> Result<Committed, NotRecorded> {
+        let (answer, committed) = oneshot::channel();
+        self.requests.send(Request { commit, answer }).await.map_err(|_| NotRecorded)?;
+        committed.await.map_err(|_| NotRecorded)
+    }
+}
+
+async fn run(store: Arc<dyn Store>, mut incoming: mpsc::Receiver<Request>) {
+    let mut batch = Vec::with_capacity(BATCH);
+    while incoming.recv_many(&mut batch, BATCH).await > 0 {
+        let (commits, answers): (Vec<_>, Vec<_>) =
+            batch.drain(..).map(|request| (request.commit, request.answer)).unzip();
+        match record(store.as_ref(), commits).await {
+            Ok(outcomes) => {
+                for (answer, committed) in answers.into_iter().zip(outcomes) {
+                    // A step that was aborted no longer listens; its outcome is recorded all the same.
+                    let _ = answer.send(committed);
+                }
+            }
+            // The answers are dropped: the steps learn that nothing was recorded, and their leases
+            // run out.
+            Err(error) => error!("the store refused to record {} steps: {error}", answers.len()),
+        }
+    }
+}
+
+/// A store that is away for a while must not cost an outcome: it is asked until it answers.
+async fn record(store: &dyn Store, commits: Vec<Commit>) -> Result<Vec<Committed>, StoreError> {
+    let mut pause = Duration::from_millis(50);
+    let mut failures = 0_u32;
+    loop {
+        match store.commit(commits.clone()).await {
+            Ok(outcomes) => {
+                if failures > 0 {
+                    info!(failures, "the store records outcomes again");
+                }
+                return Ok(outcomes);
+            }
+            Err(StoreError::Unavailable { place, cause }) => {
+                if failures == 0 {
+                    warn!(
+                        steps = commits.len(),
+                        "the store `{place}` does not record outcomes, trying on: {cause}"
+                    );
+                }
+                failures += 1;
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(2));
+            }
+            Err(refused) => return Err(refused),
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! What follows from an answer of the Platform: the one place where that is decided.
+//!
+//! Pure: a decision depends on the submission, the answer, the time, the policy and a jitter, and
+//! on nothing else.
+
+use std::time::Duration;
+
+use super::policy::Policy;
+use super::schedule::{Jitter, poll_delay, retry_delay, slow_down_delay};
+use crate::domain::account::Signal;
+use crate::domain::outcome::{Content, Status, Trouble};
+use crate::domain::submission::{
+    FEEDBACK_KEY, NextStep, Reason, ReasonCode, State, StepKind, Submission, Transition,
+};
+use crate::domain::{Timestamp, until};
+
+/// What a decision is made in view of.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The submission as it was claimed.
+    pub submission: &'a Submission,
+    /// Whether an upload before this step has an unknown outcome.
+    pub in_doubt: bool,
+    /// When the answer arrived, by the store's clock.
+    pub now: Timestamp,
+    /// How patient to be.
+    pub policy: &'a Policy,
+    /// Spreads delays out.
+    pub jitter: Jitter,
+}
+
+/// After `UploadData`.
+pub fn after_upload(context: &Context<'_>, answer: Result<String, Trouble>) -> Transition {
+    match answer {
+        Ok(token) => Transition {
+            processing_token: Some(token),
+            in_doubt: false,
+            next: context.next_poll(0),
+            ..healthy(State::Processing)
+        },
+        Err(Trouble::Refused { status, words, already_exists }) => {
+            refused(context, status, &words, already_exists)
+        }
+        Err(trouble) => after_trouble(context, StepKind::Upload, &trouble),
+    }
+}
+
+/// After a status check.
+pub fn after_poll(context: &Context<'_>, answer: Result<Status, Trouble>) -> Transition {
+    let polls = context.submission.polls.saturating_add(1);
+    match answer {
+        Ok(Status::Done) => Transition {
+            polled: true,
+            next: Some(NextStep { kind: StepKind::Collect, after: Duration::ZERO }),
+            ..healthy(State::Collecting)
+        },
+        Ok(Status::Failed { word }) => Transition {
+            polled: true,
+            next: Some(NextStep { kind: StepKind::Collect, after: Duration::ZERO }),
+            rejection: Some(word),
+            ..healthy(State::Collecting)
+        },
+        Ok(Status::Pending { word, .. }) if context.is_overdue() => Transition {
+            polled: true,
+            reason: Some(Reason::new(
+                ReasonCode::Deadline,
+                format!(
+                    "the Platform had not decided by the deadline; its last of {polls} answers was `{word}`"
+                ),
+            )),
+            ..healthy(State::Failed)
+        },
+        Ok(Status::Pending { .. }) => Transition {
+            polled: true,
+            next: context.next_poll(polls),
+            ..healthy(State::Processing)
+        },
+        Err(trouble) => after_trouble(context, StepKind::Poll, &trouble),
+    }
+}
+
+/// After the results, or the feedback of a rejected dataset, were asked for.
+pub fn after_collect(
+    context: &Context<'_>,
+    answer: Result<Vec<(String, Content)>, Trouble>,
+) -> Transition {
+    match (answer, &context.submission.rejection) {
+        (Ok(contents), None) => Transition { contents, ..healthy(State::Completed) },
+        (Ok(contents), Some(word)) => Transition {
+            contents,
+            reason: Some(Reason::new(
+                ReasonCode::Feedback,
+                format!("the Platform rejected the dataset with `{word}`; see its {FEEDBACK_KEY}"),
+            )),
+            ..healthy(State::Rejected)
+        },
+        (Err(trouble), _) => after_trouble(context, StepKind::Collect, &trouble),
+    }
+}
+
+/// When the Platform was not asked, because it wants to be left alone for `pause` more.
+pub fn while_gated(context: &Context<'_>, kind: StepKind, pause: Duration) -> Transition {
+    let what = "the Platform asked to be left alone".to_owned();
+    let trouble = Trouble::SlowDown { retry_after: Some(pause), what };
+    Transition { signal: Signal::None, ..after_trouble(context, kind, &trouble) }
+}
+
+/// When the worker knows no account of the submission's account name.
+pub fn without_account(context: &Context<'_>, kind: StepKind) -> Transition {
+    let text = format!(
+        "account `{}` is not configured where the step was taken",
+        context.submission.account
+    );
+    Transition {
+        reason: Some(Reason::new(ReasonCode::UnknownAccount, text)),
+        next: Some(NextStep { kind, after: context.policy.retry_max }),
+        ..untouched(context, kind)
+    }
+}
+
+/// When the worker was stopped in the middle of an upload.
+pub fn interrupted_upload(context: &Context<'_>) -> Transition {
+    let text = "the worker was stopped during the upload, which may have arrived";
+    Transition {
+        reason: Some(Reason::new(ReasonCode::Ambiguous, text)),
+        next: Some(NextStep { kind: StepKind::Upload, after: Duration::ZERO }),
+        attempt_spent: true,
+        in_doubt: true,
+        ..untouched(context, StepKind::Upload)
+    }
+}
+
+/// A refusal while in doubt may be about our own first upload: only a person can tell.
+fn refused(context: &Context<'_>, status: u16, words: &str, already_exists: bool) -> Transition {
+    if already_exists && context.in_doubt && !context.submission.overwrite {
+        let text = format!(
+            "an earlier upload may have arrived, and now the Platform has a dataset of this Name \
+             ({status}: {words}); it may be this one or another"
+        );
+        return Transition {
+            reason: Some(Reason::new(ReasonCode::AlreadyExists, text)),
+            in_doubt: true,
+            ..healthy(State::Held)
+        };
+    }
+    let text = format!("the Platform refused the upload ({status}): {words}");
+    Transition {
+        reason: Some(Reason::new(ReasonCode::Refused, text)),
+        ..healthy(State::Rejected)
+    }
+}
+
+fn after_trouble(context: &Context<'_>, kind: StepKind, trouble: &Trouble) -> Transition {
+    let base = untouched(context, kind);
+    let because = |code| Some(Reason::new(code, trouble.to_string()));
+    match trouble {
+        Trouble::SlowDown { .. } if context.is_overdue() => gave_up(context, trouble, base),
+        Trouble::SlowDown { retry_after, .. } => {
+            let pause = retry_after.unwrap_or(context.policy.slow_down);
+            let after = slow_down_delay(context.policy, pause, context.jitter);
+            Transition {
+                reason: because(ReasonCode::SlowDown),
+                next: Some(NextStep { kind, after }),
+                signal: Signal::SlowDown { pause },
+                ..base
+            }
+        }
+        // Nothing fails for want of credentials: the step is due again when somebody resumes.
+        Trouble::Credentials(_) => Transition {
+            reason: because(ReasonCode::Credentials),
+            next: Some(NextStep { kind, after: Duration::ZERO }),
+            signal: Signal::Unauthorized(trouble.to_string()),
+            ..base
+        },
+        Trouble::TooLarge { .. } if kind != StepKind::Upload => Transition {
+            reason: because(ReasonCode::TooLarge),
+            ..healthy(State::Failed)
+        },
+        Trouble::UnknownToken => unknown_token(context, kind, base),
+        Trouble::Ambiguous(_) => {
+            let base = Transition { in_doubt: true, ..base };
+            retried(context, kind, ReasonCode::Ambiguous, trouble, base)
+        }
+        Trouble::Transient(_) | Trouble::TooLarge { .. } | Trouble::Refused { .. } => {
+            retried(context, kind, ReasonCode::Transient, trouble, base)
+        }
+    }
+}
+
+/// Another try, or, after the deadline, the end.
+fn retried(
+    context: &Context<'_>,
+    kind: StepKind,
+    code: ReasonCode,
+    trouble: &Trouble,
+    base: Transition,
+) -> Transition {
+    let faulty = Transition { attempt_spent: true, signal: Signal::Faulty, ..base };
+    if context.is_overdue() {
+        return gave_up(context, trouble, faulty);
+    }
+    let failures = context.submission.failures.saturating_add(1);
+    let after = retry_delay(context.policy, failures, context.jitter).min(context.time_left());
+    Transition {
+        reason: Some(Reason::new(code, trouble.to_string())),
+        next: Some(NextStep { kind, after }),
+        failures,
+        ..faulty
+    }
+}
+
+fn gave_up(context: &Context<'_>, trouble: &Trouble, base: Transition) -> Transition {
+    let doubt = if base.in_doubt { "; an upload may have arrived" } else { "" };
+    let deadline = context.submission.deadline.format("%Y-%m-%d %H:%M:%S UTC");
+    let text = format!("gave up at the deadline ({deadline}): {trouble}{doubt}");
+    Transition {
+        to: State::Failed,
+        reason: Some(Reason::new(ReasonCode::Deadline, text)),
+        next: None,
+        ..base
+    }
+}
+
+fn unknown_token(context: &Context<'_>, kind: StepKind, base: Transition) -> Transition {
+    let before = context.submission.reason.as_ref().map(|reason| reason.code);
+    let streak = match before {
+        Some(ReasonCode::UnknownToken) => context.submission.failures.saturating_add(1),
+        _ => 1,
+    };
+    let reason = Some(Reason::new(ReasonCode::UnknownToken, Trouble::UnknownToken.to_string()));
+    if streak >= context.policy.unknown_token_tries || context.is_overdue() {
+        return Transition { reason, ..healthy(State::Failed) };
+    }
+    let after = retry_delay(context.policy, streak, context.jitter).min(context.time_left());
+    Transition {
+        reason,
+        next: Some(NextStep { kind, after }),
+        failures: streak,
+        signal: Signal::Healthy,
+        ..base
+    }
+}
+
+/// The Platform answered, and all troubles are over.
+fn healthy(to: State) -> Transition {
+    Transition {
+        to,
+        reason: None,
+        next: None,
+        attempt_spent: true,
+        polled: false,
+        failures: 0,
+        in_doubt: false,
+        processing_token: None,
+        rejection: None,
+        contents: Vec::new(),
+        signal: Signal::Healthy,
+    }
+}
+
+/// The submission waits for the same step again, and nothing counts.
+fn untouched(context: &Context<'_>, kind: StepKind) -> Transition {
+    Transition {
+        to: kind.waiting_state(),
+        next: Some(NextStep { kind, after: Duration::ZERO }),
+        attempt_spent: kind != StepKind::Upload,
+        failures: context.submission.failures,
+        in_doubt: context.in_doubt,
+        signal: Signal::None,
+        ..healthy(State::Queued)
+    }
+}
+
+impl Context<'_> {
+    /// Whether this was the last try.
+    fn is_overdue(&self) -> bool {
+        self.now >= self.submission.deadline
+    }
+
+    fn time_left(&self) -> Duration {
+        until(self.now, self.submission.deadline)
+    }
+
+    /// The deadline gets one last poll, whatever the schedule says.
+    fn next_poll(&self, polls: u32) -> Option<NextStep> {
+        let delay = poll_delay(self.policy, polls, self.jitter);
+        let after = if self.is_overdue() { delay } else { delay.min(self.time_left()) };
+        Some(NextStep { kind: StepKind::Poll, after })
+    }
+}

@@ -1,0 +1,89 @@
+//! Keeps the leases of the steps that this process holds alive: one call renews them all.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tracing::warn;
+
+use crate::store::{Lease, Store};
+
+/// The leases that this process holds.
+#[derive(Debug, Clone)]
+pub(crate) struct Leases {
+    /// Until when each is ours, as far as this process can tell.
+    held: Arc<Mutex<HashMap<Lease, Instant>>>,
+    span: Duration,
+}
+
+/// A lease that is kept alive until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    lease: Lease,
+    leases: Leases,
+}
+
+impl Leases {
+    pub(crate) fn new(span: Duration) -> Self {
+        Self { held: Arc::default(), span }
+    }
+
+    /// Keeps a lease that was claimed, or asked for, at `since`.
+    pub(crate) fn keep(&self, lease: Lease, since: Instant) -> Kept {
+        self.lock().insert(lease, since + self.span);
+        Kept { lease, leases: self.clone() }
+    }
+
+    /// Renews all leases three times per span, until dropped.
+    pub(crate) async fn renew_forever(&self, store: &dyn Store) {
+        let mut failing = false;
+        loop {
+            tokio::time::sleep(self.span / 3).await;
+            let leases: Vec<Lease> = self.lock().keys().copied().collect();
+            if leases.is_empty() {
+                continue;
+            }
+            let asked = Instant::now();
+            match store.renew(leases.clone(), self.span).await {
+                Ok(renewed) => {
+                    failing = false;
+                    self.extend(&leases, &renewed, asked);
+                }
+                Err(error) if !failing => {
+                    failing = true;
+                    warn!(held = leases.len(), "could not renew leases, trying on: {error}");
+                }
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// A lease that was lost stays as it is and runs out: its holder finds out at the commit.
+    fn extend(&self, leases: &[Lease], renewed: &[bool], asked: Instant) {
+        let mut held = self.lock();
+        for (lease, _) in leases.iter().zip(renewed).filter(|(_, renewed)| **renewed) {
+            if let Some(until) = held.get_mut(lease) {
+                *until = asked + self.span;
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Lease, Instant>> {
+        // Every critical section is a single map operation: a poisoned map is still whole.
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    /// Whether nobody else can have claimed the step yet. To be asked before anything is sent: a
+    /// process that was suspended must not act on a lease that ran out meanwhile.
+    pub(crate) fn is_held(&self) -> bool {
+        self.leases.lock().get(&self.lease).is_some_and(|until| Instant::now() < *until)
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.leases.lock().remove(&self.lease);
+    }
+}

@@ -1,0 +1,291 @@
+//! The steps: claim, ask the Platform, decide, commit, tell. Each is one straight line.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use backon::{ExponentialBuilder, Retryable};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tracing::{info, warn};
+
+use super::backend::{LeasedStep, release};
+use super::committer::{Committer, NotRecorded};
+use super::decide::{
+    Context, after_collect, after_poll, after_upload, interrupted_upload, while_gated,
+    without_account,
+};
+use super::policy::{AmbiguousUpload, Policy};
+use super::schedule::Jitter;
+use crate::domain::account::Signal;
+use crate::domain::later;
+use crate::domain::outcome::{Content, Status, Trouble};
+use crate::domain::submission::{FEEDBACK_KEY, State, StepKind, Submission, Transition};
+use crate::metrics::Metrics;
+use crate::platform::{Platform, Upload};
+use crate::shutdown::Shutdown;
+use crate::store::{Commit, Committed, Payload, Store, StoreError};
+
+/// What the steps of a process need.
+#[derive(Debug)]
+pub(crate) struct Steps {
+    store: Arc<dyn Store>,
+    accounts: BTreeMap<String, AccountClient>,
+    policy: Policy,
+    committer: Committer,
+    metrics: Arc<Metrics>,
+    shutdown: Shutdown,
+    seed: u64,
+    upload_memory: Semaphore,
+    /// Unknown status words that were named in the log.
+    unknown_words: Mutex<HashSet<String>>,
+}
+
+/// The Platform as one account sees it.
+#[derive(Debug)]
+struct AccountClient {
+    platform: Platform,
+    /// Until when this process leaves the Platform alone. The store's gate keeps steps from being
+    /// claimed; this one stops those that were claimed before it closed.
+    gate: Mutex<Option<Instant>>,
+}
+
+/// What became of a step that ran.
+enum Ran {
+    Decided(Transition),
+    /// It was not begun, or was interrupted with no harm.
+    GivenBack,
+}
+
+impl Steps {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        platforms: Vec<Platform>,
+        policy: Policy,
+        committer: Committer,
+        metrics: Arc<Metrics>,
+        shutdown: Shutdown,
+        seed: u64,
+    ) -> Self {
+        let accounts = platforms.into_iter().map(|platform| {
+            (platform.account().to_owned(), AccountClient { platform, gate: Mutex::default() })
+        });
+        Self {
+            store,
+            accounts: accounts.collect(),
+            upload_memory: Semaphore::new(permits(policy.upload_memory) as usize),
+            policy,
+            committer,
+            metrics,
+            shutdown,
+            seed,
+            unknown_words: Mutex::default(),
+        }
+    }
+
+    /// Runs a step and records its outcome. An error means that the outcome could not be recorded:
+    /// the lease runs out, and the step becomes due again.
+    pub(crate) async fn run(&self, step: LeasedStep) -> Result<(), NotRecorded> {
+        let kind = step.claim.kind;
+        self.metrics.wake_lag(kind, step.claim.lag);
+        let ran = tokio::select! {
+            biased;
+            ran = self.decide(&step) => ran,
+            () = self.shutdown.aborting() => Ok(self.interrupted(&step)),
+        };
+        match ran {
+            Ok(Ran::Decided(transition)) => self.commit(&step, transition).await,
+            Ok(Ran::GivenBack) => {
+                release(self.store.clone(), vec![step.claim.clone()]).await;
+                Ok(())
+            }
+            Err(error) => {
+                warn!(submission.id = %step.claim.lease.id, "`{kind}` was not begun: {error}");
+                Err(NotRecorded)
+            }
+        }
+    }
+
+    async fn decide(&self, step: &LeasedStep) -> Result<Ran, StoreError> {
+        let claim = &step.claim;
+        let Some(account) = self.accounts.get(&claim.submission.account) else {
+            let context = self.context(step);
+            return Ok(Ran::Decided(without_account(&context, claim.kind)));
+        };
+        if let Some(pause) = account.gated_for() {
+            return Ok(Ran::Decided(while_gated(&self.context(step), claim.kind, pause)));
+        }
+        let transition = match claim.kind {
+            StepKind::Upload => {
+                let bytes = claim.submission.payload_bytes;
+                let _memory = self.memory_for(bytes).await;
+                let payload = self.payload(&claim.submission).await?;
+                if !step.kept.is_held() {
+                    return Ok(Ran::GivenBack);
+                }
+                let answer = self.upload(step, account, &payload).await;
+                after_upload(&self.context(step), answer)
+            }
+            StepKind::Poll => {
+                let answer = account.platform.status(token(&claim.submission)).await;
+                self.note_unknown_word(&answer);
+                after_poll(&self.context(step), answer)
+            }
+            StepKind::Collect => {
+                let answer = collect(&account.platform, &claim.submission).await;
+                after_collect(&self.context(step), answer)
+            }
+        };
+        if let Signal::SlowDown { pause } = &transition.signal {
+            account.close_gate(*pause);
+        }
+        Ok(Ran::Decided(transition))
+    }
+
+    async fn upload(
+        &self,
+        step: &LeasedStep,
+        account: &AccountClient,
+        payload: &Payload,
+    ) -> Result<String, Trouble> {
+        let submission = &step.claim.submission;
+        let settle_doubt =
+            step.claim.in_doubt && self.policy.ambiguous_upload == AmbiguousUpload::Overwrite;
+        let upload = Upload {
+            name: &submission.name,
+            data: &payload.data,
+            event_data: payload.event_data.as_deref(),
+            overwrite: submission.overwrite || settle_doubt,
+        };
+        account.platform.upload(upload).await
+    }
+
+    async fn commit(&self, step: &LeasedStep, transition: Transition) -> Result<(), NotRecorded> {
+        let claim = &step.claim;
+        self.metrics.step(claim.kind, transition.reason.as_ref().map(|reason| reason.code));
+        if matches!(transition.signal, Signal::Unauthorized(_)) {
+            let why = transition.reason.as_ref().map_or("", |reason| &reason.text);
+            tracing::error!(
+                account = claim.submission.account,
+                "account `{}` is paused until somebody resumes it: {why}",
+                claim.submission.account
+            );
+        }
+        let told = transition.reason.clone();
+        match self.committer.commit(Commit { lease: claim.lease, transition }).await? {
+            Committed::Done(from, to) => {
+                self.metrics.transition(from, to);
+                tell(claim.kind, &claim.submission, from, to, told.map(|reason| reason.text));
+            }
+            Committed::Stale => {
+                self.metrics.commit_refused();
+                warn!(
+                    submission.id = %claim.lease.id,
+                    "`{}` came too late: another worker has the step, or it ended", claim.kind
+                );
+            }
+            Committed::Illegal(illegal) => {
+                self.metrics.commit_refused();
+                tracing::error!(submission.id = %claim.lease.id, "refused to record `{}`: {illegal}", claim.kind);
+            }
+        }
+        Ok(())
+    }
+
+    /// A poll or a fetch can be interrupted at no cost; an upload may have arrived.
+    fn interrupted(&self, step: &LeasedStep) -> Ran {
+        match step.claim.kind {
+            StepKind::Upload => Ran::Decided(interrupted_upload(&self.context(step))),
+            StepKind::Poll | StepKind::Collect => Ran::GivenBack,
+        }
+    }
+
+    fn context<'a>(&'a self, step: &'a LeasedStep) -> Context<'a> {
+        let claim = &step.claim;
+        Context {
+            submission: &claim.submission,
+            in_doubt: claim.in_doubt,
+            now: later(claim.now, step.claimed.elapsed()),
+            policy: &self.policy,
+            jitter: Jitter::for_claim(self.seed, claim.lease.id, claim.lease.fence),
+        }
+    }
+
+    /// Reads the dataset; a store that is away for a moment is asked again.
+    async fn payload(&self, submission: &Submission) -> Result<Payload, StoreError> {
+        let read = || self.store.payload(submission.id);
+        read.retry(ExponentialBuilder::default().with_max_times(5))
+            .when(|error| matches!(error, StoreError::Unavailable { .. }))
+            .sleep(tokio::time::sleep)
+            .await
+    }
+
+    /// A dataset larger than the whole budget goes alone.
+    async fn memory_for(&self, bytes: u64) -> SemaphorePermit<'_> {
+        let wanted = permits(bytes.min(self.policy.upload_memory));
+        self.upload_memory.acquire_many(wanted).await.expect("the semaphore is never closed")
+    }
+
+    fn note_unknown_word(&self, answer: &Result<Status, Trouble>) {
+        let Ok(Status::Pending { word, known: false }) = answer else { return };
+        self.metrics.unknown_status();
+        let mut words = self.unknown_words.lock().unwrap_or_else(PoisonError::into_inner);
+        // The Platform may invent words without end; the log need not follow.
+        if words.len() < 100 && words.insert(word.clone()) {
+            warn!("the Platform answered the status `{word}`, which is not configured: taken as pending");
+        }
+    }
+}
+
+impl AccountClient {
+    fn gated_for(&self) -> Option<Duration> {
+        let gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+        gate.and_then(|until| until.checked_duration_since(Instant::now()))
+            .filter(|left| !left.is_zero())
+    }
+
+    fn close_gate(&self, pause: Duration) {
+        let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+        *gate = (*gate).max(Instant::now().checked_add(pause));
+    }
+}
+
+async fn collect(
+    platform: &Platform,
+    submission: &Submission,
+) -> Result<Vec<(String, Content)>, Trouble> {
+    let token = token(submission);
+    if submission.rejection.is_some() {
+        let feedback = platform.feedback(token).await?;
+        return Ok(vec![(FEEDBACK_KEY.to_owned(), feedback)]);
+    }
+    let mut contents = Vec::with_capacity(submission.result_keys.len());
+    for key in &submission.result_keys {
+        contents.push((key.clone(), platform.result(token, key).await?));
+    }
+    Ok(contents)
+}
+
+/// A submission past its upload has a token; without one the Platform answers that it knows none.
+fn token(submission: &Submission) -> &str {
+    submission.processing_token.as_deref().unwrap_or_default()
+}
+
+/// One permit for each KiB, so that the budget fits the semaphore.
+fn permits(bytes: u64) -> u32 {
+    u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).clamp(1, u32::MAX >> 4)
+}
+
+/// One line for each change of state.
+fn tell(kind: StepKind, submission: &Submission, from: State, to: State, why: Option<String>) {
+    let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+    if from == to {
+        tracing::debug!(submission.id = %submission.id, "`{}` stays {to} after {kind}{why}", submission.name);
+    } else {
+        info!(
+            submission.id = %submission.id,
+            submission.account = submission.account,
+            "`{}` is {to}, was {from}{why}",
+            submission.name
+        );
+    }
+}

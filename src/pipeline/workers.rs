@@ -1,0 +1,154 @@
+//! Runs the workers of a process: one apalis worker for each kind of step, the renewal of leases,
+//! and the housekeeping of the store.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use apalis::prelude::{Monitor, ParallelizeExt, WorkerBuilder};
+use tracing::{debug, info, warn};
+
+use super::backend::{LeasedStep, StepBackend};
+use super::committer::Committer;
+use super::leases::Leases;
+use super::policy::Policy;
+use super::steps::Steps;
+use crate::domain::submission::StepKind;
+use crate::metrics::Metrics;
+use crate::platform::Platform;
+use crate::shutdown::Shutdown;
+use crate::store::{Store, StoreError};
+
+/// What the workers of a process are made of.
+#[derive(Debug)]
+pub struct Workers {
+    /// Where the steps come from.
+    pub store: Arc<dyn Store>,
+    /// One client for each account.
+    pub platforms: Vec<Platform>,
+    /// How patient to be.
+    pub policy: Policy,
+    /// What to count in.
+    pub metrics: Arc<Metrics>,
+    /// When to stop.
+    pub shutdown: Shutdown,
+    /// Spreads the delays of this run.
+    pub seed: u64,
+}
+
+/// The workers ended in a way that was not asked for.
+#[derive(Debug, thiserror::Error)]
+#[error("the workers ended: {0}")]
+pub struct WorkersEnded(String);
+
+impl Workers {
+    /// Carries submissions until the shutdown drains: then what is claimed and not begun is given
+    /// back, and what runs has the policy's drain time to end.
+    pub async fn run(self) -> Result<(), WorkersEnded> {
+        let leases = Leases::new(self.policy.lease);
+        let (committer, recording) = Committer::start(self.store.clone());
+        let steps = Arc::new(Steps::new(
+            self.store.clone(),
+            self.platforms,
+            self.policy.clone(),
+            committer,
+            self.metrics.clone(),
+            self.shutdown.clone(),
+            self.seed,
+        ));
+        let mut monitor = Monitor::new();
+        for kind in StepKind::ALL {
+            let backend = StepBackend::start(
+                self.store.clone(),
+                kind,
+                self.policy.concurrency,
+                self.policy.lease,
+                leases.clone(),
+            );
+            monitor = register(monitor, kind, backend, steps.clone());
+        }
+        drop(steps);
+        let signal = {
+            let shutdown = self.shutdown.clone();
+            async move {
+                shutdown.draining().await;
+                Ok(())
+            }
+        };
+        let background = async {
+            tokio::join!(
+                leases.renew_forever(self.store.as_ref()),
+                keep_house(self.store.as_ref(), &self.policy, &self.metrics),
+                abort_late(&self.shutdown, self.policy.drain),
+            )
+        };
+        let ended = tokio::select! {
+            ended = monitor.run_with_signal(signal) => ended,
+            _ = background => unreachable!("the renewal of leases never ends"),
+        };
+        // Every step has handed over its outcome; what is recorded last is recorded too.
+        let recorded = recording.await;
+        ended.map_err(|error| WorkersEnded(error.to_string()))?;
+        recorded.map_err(|error| WorkersEnded(error.to_string()))
+    }
+}
+
+fn register(monitor: Monitor, kind: StepKind, backend: StepBackend, steps: Arc<Steps>) -> Monitor {
+    // apalis asks a factory for a worker, once: its backend never fails, so it is never restarted.
+    let parts = std::sync::Mutex::new(Some((backend, steps)));
+    monitor.register(move |_| {
+        let mut parts = parts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (backend, steps) = parts.take().expect("a worker whose backend never fails runs once");
+        WorkerBuilder::new(kind.as_str()).backend(backend).parallelize(tokio::spawn).build(
+            move |step: LeasedStep| {
+                let steps = steps.clone();
+                async move { steps.run(step).await }
+            },
+        )
+    })
+}
+
+/// Rescues steps of workers that are gone, and removes what is older than the retention.
+async fn keep_house(store: &dyn Store, policy: &Policy, metrics: &Metrics) {
+    let mut failing = false;
+    loop {
+        match keep_house_once(store, policy, metrics).await {
+            Ok(()) => failing = false,
+            Err(error) if !failing => {
+                failing = true;
+                warn!("housekeeping failed, trying on: {error}");
+            }
+            Err(_) => {}
+        }
+        tokio::time::sleep((policy.lease / 3).max(Duration::from_millis(10))).await;
+    }
+}
+
+async fn keep_house_once(
+    store: &dyn Store,
+    policy: &Policy,
+    metrics: &Metrics,
+) -> Result<(), StoreError> {
+    let rescued = store.rescue().await?;
+    metrics.rescued(rescued.due);
+    if rescued.due > 0 {
+        info!(steps = rescued.due, "{} steps of a lost worker are due again", rescued.due);
+    }
+    if rescued.held > 0 {
+        tracing::error!(
+            submissions = rescued.held,
+            "held {} submissions whose step ended its worker again and again",
+            rescued.held
+        );
+    }
+    let removed = store.sweep(policy.retention).await?;
+    if removed > 0 {
+        debug!(submissions = removed, "removed {removed} submissions past their retention");
+    }
+    Ok(())
+}
+
+async fn abort_late(shutdown: &Shutdown, drain: Duration) {
+    shutdown.draining().await;
+    tokio::time::sleep(drain).await;
+    shutdown.abort();
+}
