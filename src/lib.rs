@@ -19,4 +19,6 @@ pub mod telemetry;
 
 // L2: the outside world
 #[cfg(feature = "full")]
+pub mod platform;
+#[cfg(feature = "full")]
 pub mod store;

@@ -2,6 +2,7 @@
 //! the Platform may answer, and the health of an account. Every other module builds on this one.
 
 pub mod account;
+pub mod dataset;
 mod id;
 pub mod outcome;
 pub mod submission;

@@ -1,0 +1,59 @@
+//! One set of Platform credentials, and how that Platform likes to be spoken to.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::StatusWords;
+
+/// One set of Platform credentials. Its `Debug` shows no secret.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// The short name that submissions carry.
+    pub name: String,
+    /// Where tokens come from.
+    pub token_url: String,
+    /// The Upload API; `UploadData` and `GetResults` follow it.
+    pub api_url: String,
+    /// The client id, which is also the `Username`.
+    pub client_id: String,
+    /// The client secret.
+    pub client_secret: SecretString,
+    /// The API key.
+    pub api_key: SecretString,
+    /// How `Overwrite` is sent.
+    pub overwrite_as: OverwriteAs,
+    /// What the status words mean.
+    pub status_words: StatusWords,
+}
+
+/// How `Overwrite` is sent: the field is documented as a boolean, and every example sends a string.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OverwriteAs {
+    /// `"true"` and `"false"`.
+    #[default]
+    Strings,
+    /// `true` and `false`.
+    Booleans,
+}
+
+/// What a call may take.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// For a connection to be made.
+    pub connect_timeout: Duration,
+    /// For a whole call, the answer's body included.
+    pub request_timeout: Duration,
+    /// The largest result or feedback that is read, in bytes.
+    pub max_answer_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(10),
+            request_timeout: Duration::from_mins(2),
+            max_answer_bytes: 64 << 20,
+        }
+    }
+}
