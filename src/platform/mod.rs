@@ -2,7 +2,253 @@
 //! what the answer means. It knows nothing of stores and schedules.
 
 mod account;
+mod answer;
+mod scrub;
+mod tokens;
+mod wire;
 mod words;
 
 pub use account::{Account, Limits, OverwriteAs};
 pub use words::StatusWords;
+
+use std::fmt;
+use std::sync::Arc;
+
+use reqwest::{Client, RequestBuilder, StatusCode, Url};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+
+use crate::clock::Clock;
+use crate::domain::outcome::{Content, Status, Trouble};
+use answer::Answer;
+use scrub::Scrubber;
+use tokens::Tokens;
+use wire::Lost;
+
+/// The largest answer that is a word, a token or an error.
+const SHORT: u64 = 64 << 10;
+
+/// So many tokens are tried for one call before it has to come again.
+const ROUNDS: usize = 5;
+
+const UPLOAD: &str = "UploadData";
+const STATUS: &str = "GetResults (status)";
+const FEEDBACK: &str = "GetResults (feedback)";
+const RESULTS: &str = "GetResults (results)";
+
+/// A dataset as the Platform takes it.
+#[derive(Debug, Clone, Copy)]
+pub struct Upload<'a> {
+    /// Its `Name`.
+    pub name: &'a str,
+    /// Its `Data`.
+    pub data: &'a str,
+    /// Its `EventData`.
+    pub event_data: Option<&'a str>,
+    /// Its `Overwrite`.
+    pub overwrite: bool,
+}
+
+/// An account that no client can be made for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("account `{account}`: {what}")]
+pub struct InvalidAccount {
+    account: String,
+    what: String,
+}
+
+/// The Platform as one account sees it: one pool of connections and one token for all calls.
+pub struct Platform {
+    account: Account,
+    limits: Limits,
+    http: Client,
+    upload_url: Url,
+    results_url: Url,
+    tokens: Tokens,
+    scrubber: Scrubber,
+    clock: Arc<dyn Clock>,
+}
+
+impl fmt::Debug for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Platform").field("account", &self.account.name).finish_non_exhaustive()
+    }
+}
+
+/// The body of `UploadData`.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct UploadBody<'a> {
+    name: &'a str,
+    data: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_data: Option<&'a str>,
+    username: &'a str,
+    key: &'a str,
+    overwrite: Overwrite,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Overwrite {
+    Text(&'static str),
+    Boolean(bool),
+}
+
+impl Platform {
+    /// A client for `account`. The clock serves only answers that name a date and do not say what
+    /// time it is.
+    pub fn new(
+        account: Account,
+        limits: Limits,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, InvalidAccount> {
+        let invalid = |what: String| InvalidAccount { account: account.name.clone(), what };
+        let token_url = wire::base_url("token_url", &account.token_url).map_err(invalid)?;
+        let api_url = wire::base_url("api_url", &account.api_url).map_err(invalid)?;
+        let local = wire::is_loopback(&token_url) && wire::is_loopback(&api_url);
+        let http = wire::client(&limits, local).map_err(invalid)?;
+        let scrubber = Scrubber::new(&account);
+        let tokens = Tokens::new(&account, token_url, scrubber.clone());
+        Ok(Self {
+            upload_url: wire::below(&api_url, "UploadData"),
+            results_url: wire::below(&api_url, "GetResults"),
+            tokens,
+            scrubber,
+            http,
+            limits,
+            clock,
+            account,
+        })
+    }
+
+    /// The short name of the account.
+    pub fn account(&self) -> &str {
+        &self.account.name
+    }
+
+    /// Hands a dataset over; answers the processing token.
+    pub async fn upload(&self, upload: Upload<'_>) -> Result<String, Trouble> {
+        let request = |token: &SecretString| {
+            self.http
+                .post(self.upload_url.clone())
+                .bearer_auth(token.expose_secret())
+                .header("content-type", "application/json")
+                .body(self.upload_body(upload))
+        };
+        let answer = match self.ask(UPLOAD, SHORT, request).await? {
+            Ok(answer) => answer,
+            Err(Lost::NotSent(why)) => return Err(Trouble::Transient(why)),
+            Err(Lost::Unanswered(why)) => return Err(Trouble::Ambiguous(why)),
+            Err(Lost::TooLarge) => {
+                let what = format!("{UPLOAD}: the answer is longer than {SHORT} bytes");
+                return Err(Trouble::Ambiguous(what));
+            }
+        };
+        answer.into_processing_token(&self.scrubber, self.clock.now())
+    }
+
+    /// Asks how far the Platform is.
+    pub async fn status(&self, processing_token: &str) -> Result<Status, Trouble> {
+        let answer = self.get(STATUS, processing_token, "status", SHORT).await?;
+        let word = answer.word().ok_or_else(|| {
+            Trouble::Transient(format!("{STATUS}: the answer is not a status word"))
+        })?;
+        Ok(self.account.status_words.classify(&word))
+    }
+
+    /// Fetches what is wrong with a dataset.
+    pub async fn feedback(&self, processing_token: &str) -> Result<Content, Trouble> {
+        self.content(FEEDBACK, processing_token, "feedback").await
+    }
+
+    /// Fetches the result `key`.
+    pub async fn result(&self, processing_token: &str, key: &str) -> Result<Content, Trouble> {
+        self.content(RESULTS, processing_token, key).await
+    }
+
+    /// Gets a token, to see whether the credentials work.
+    pub async fn check_credentials(&self) -> Result<(), Trouble> {
+        self.tokens.get(&self.http, self.clock.as_ref()).await.map(drop)
+    }
+
+    async fn content(
+        &self,
+        endpoint: &'static str,
+        token: &str,
+        key: &str,
+    ) -> Result<Content, Trouble> {
+        let limit = self.limits.max_answer_bytes;
+        Ok(self.get(endpoint, token, key, limit).await?.into_content())
+    }
+
+    async fn get(
+        &self,
+        endpoint: &'static str,
+        processing_token: &str,
+        data_key: &str,
+        limit: u64,
+    ) -> Result<Answer, Trouble> {
+        let mut url = self.results_url.clone();
+        url.query_pairs_mut()
+            .append_pair("token", processing_token)
+            .append_pair("dataKey", data_key)
+            .append_pair("key", self.account.api_key.expose_secret());
+        let request =
+            |token: &SecretString| self.http.get(url.clone()).bearer_auth(token.expose_secret());
+        match self.ask(endpoint, limit, request).await? {
+            Ok(answer) => answer.into_found(self.clock.now()),
+            Err(Lost::TooLarge) => Err(Trouble::TooLarge { endpoint, limit }),
+            Err(Lost::NotSent(why) | Lost::Unanswered(why)) => Err(Trouble::Transient(why)),
+        }
+    }
+
+    /// Sends a request with a token; one that is refused is replaced at once. The outer error means
+    /// that nothing was asked.
+    async fn ask(
+        &self,
+        endpoint: &'static str,
+        limit: u64,
+        request: impl Fn(&SecretString) -> RequestBuilder,
+    ) -> Result<Result<Answer, Lost>, Trouble> {
+        let mut never_worked = 0;
+        for _ in 0..ROUNDS {
+            let token = self.tokens.get(&self.http, self.clock.as_ref()).await?;
+            let answer = wire::ask(request(&token.secret), endpoint, limit, &self.scrubber).await;
+            let refused = answer.as_ref().is_ok_and(|a| a.status == StatusCode::UNAUTHORIZED);
+            if !refused {
+                if answer.is_ok() {
+                    token.has_worked();
+                }
+                return Ok(answer);
+            }
+            self.tokens.forget(&token).await;
+            never_worked += usize::from(!token.worked());
+            // One may have been revoked between two calls; two that nobody could ever use, one
+            // fetched after the other, mean that the account may not do this.
+            if never_worked == 2 {
+                let what =
+                    format!("{endpoint}: a fresh token was refused, and so was the next (401)");
+                return Err(Trouble::Credentials(what));
+            }
+        }
+        Err(Trouble::Transient(format!("{endpoint}: {ROUNDS} tokens in a row were refused (401)")))
+    }
+
+    fn upload_body(&self, upload: Upload<'_>) -> Vec<u8> {
+        let overwrite = match (self.account.overwrite_as, upload.overwrite) {
+            (OverwriteAs::Booleans, overwrite) => Overwrite::Boolean(overwrite),
+            (OverwriteAs::Strings, true) => Overwrite::Text("true"),
+            (OverwriteAs::Strings, false) => Overwrite::Text("false"),
+        };
+        let body = UploadBody {
+            name: upload.name,
+            data: upload.data,
+            event_data: upload.event_data,
+            username: &self.account.client_id,
+            key: self.account.api_key.expose_secret(),
+            overwrite,
+        };
+        serde_json::to_vec(&body).expect("texts and booleans have a JSON form")
+    }
+}

@@ -1,0 +1,122 @@
+//! Takes new submissions in: all of a batch or none.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::blobs::{PackedPayload, read_payload};
+use super::effects::Effects;
+use super::fault::Fault;
+use super::rows::{Record, append, millis, rank, to_json};
+use crate::domain::submission::{State, StepKind, TimelineEntry};
+use crate::domain::{SubmissionId, Timestamp, later};
+use crate::store::{Accepted, Deadline, NewSubmission};
+
+pub(super) fn accept(
+    connection: &Connection,
+    effects: &mut Effects,
+    batch: &[(NewSubmission, PackedPayload)],
+    now: Timestamp,
+) -> Result<Vec<Accepted>, Fault> {
+    batch.iter().map(|(new, packed)| accept_one(connection, effects, new, packed, now)).collect()
+}
+
+fn accept_one(
+    connection: &Connection,
+    effects: &mut Effects,
+    new: &NewSubmission,
+    packed: &PackedPayload,
+    now: Timestamp,
+) -> Result<Accepted, Fault> {
+    if let Some(known) = known(connection, new)? {
+        return if same_content(connection, &known, new)? {
+            Ok(Accepted::Known(known.submission.id))
+        } else {
+            Ok(Accepted::Conflict(known.submission.id))
+        };
+    }
+    let blocked: bool = connection
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM submissions
+                            WHERE account = ?1 AND name = ?2 AND finished_at IS NULL)",
+        )?
+        .query_row([&new.account, &new.name], |row| row.get(0))?;
+    let due = new.not_before.map_or(now, |not_before| not_before.max(now));
+    let seq = insert(connection, new, now, due, blocked)?;
+    packed.save(connection, seq)?;
+    let mut label = connection.prepare_cached("INSERT INTO labels VALUES (?1, ?2, ?3)")?;
+    for (key, value) in &new.labels {
+        label.execute(params![key, value, seq])?;
+    }
+    connection
+        .prepare_cached("INSERT OR IGNORE INTO accounts VALUES (?1, ?2)")?
+        .execute(params![new.account, super::health::UNKNOWN])?;
+    let entry = TimelineEntry { at: now, state: State::Queued, why: "accepted".to_owned() };
+    append(connection, seq, &entry)?;
+    effects.counted(&new.account, State::Queued, 1);
+    if !blocked {
+        effects.scheduled(StepKind::Upload, due);
+    }
+    Ok(Accepted::New(new.id))
+}
+
+fn insert(
+    connection: &Connection,
+    new: &NewSubmission,
+    now: Timestamp,
+    due: Timestamp,
+    blocked: bool,
+) -> Result<i64, Fault> {
+    let deadline = match new.deadline {
+        Deadline::At(deadline) => deadline,
+        Deadline::After(span) => later(due, span),
+    };
+    connection
+        .prepare_cached(
+            "INSERT INTO submissions (id, account, name, state, priority, overwrite, result_keys,
+                 labels, payload_bytes, created_at, updated_at, deadline, revision_of,
+                 idempotency_key, step, due_at, blocked)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+        )?
+        .execute(params![
+            new.id.to_string(),
+            new.account,
+            new.name,
+            State::Queued.as_str(),
+            rank(new.priority),
+            new.overwrite,
+            to_json(&new.result_keys),
+            to_json(&new.labels),
+            new.payload.bytes() as i64,
+            millis(now),
+            millis(deadline),
+            new.revision_of.map(|id| id.to_string()),
+            new.idempotency_key,
+            StepKind::Upload.as_str(),
+            millis(due),
+            blocked,
+        ])?;
+    Ok(connection.last_insert_rowid())
+}
+
+/// The submission that was accepted before with the same idempotency key.
+fn known(connection: &Connection, new: &NewSubmission) -> Result<Option<Record>, Fault> {
+    let Some(key) = &new.idempotency_key else { return Ok(None) };
+    let id: Option<String> = connection
+        .prepare_cached("SELECT id FROM submissions WHERE account = ?1 AND idempotency_key = ?2")?
+        .query_row([&new.account, key], |row| row.get(0))
+        .optional()?;
+    let Some(id) = id else { return Ok(None) };
+    let id: SubmissionId = id.parse().map_err(Fault::corrupt)?;
+    Record::find(connection, id)
+}
+
+fn same_content(
+    connection: &Connection,
+    known: &Record,
+    new: &NewSubmission,
+) -> Result<bool, Fault> {
+    let old = &known.submission;
+    Ok(old.name == new.name
+        && old.result_keys == new.result_keys
+        && old.payload_bytes == new.payload.bytes()
+        && read_payload(connection, old.id)? == new.payload)
+}
