@@ -22,3 +22,8 @@ pub mod telemetry;
 pub mod platform;
 #[cfg(feature = "full")]
 pub mod store;
+
+// L3: what carries submissions
+// L4: what stands around it
+#[cfg(feature = "full")]
+pub mod sim;

@@ -1,0 +1,117 @@
+//! Connections that can be broken on purpose, in the middle of anything.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use axum::extract::connect_info::Connected;
+use axum::serve::{IncomingStream, Listener};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Breaks the connection that a request came by.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Breaker(Arc<AtomicBool>);
+
+impl Breaker {
+    /// From now on nothing more is read or written.
+    pub(super) fn break_off(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    fn check(&self) -> io::Result<()> {
+        if self.0.load(Ordering::SeqCst) {
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        Ok(())
+    }
+}
+
+impl Connected<IncomingStream<'_, Breakables>> for Breaker {
+    fn connect_info(stream: IncomingStream<'_, Breakables>) -> Self {
+        stream.remote_addr().clone()
+    }
+}
+
+/// Accepts connections.
+pub(super) struct Breakables(pub(super) TcpListener);
+
+impl Listener for Breakables {
+    type Io = Breakable;
+    type Addr = Breaker;
+
+    async fn accept(&mut self) -> (Breakable, Breaker) {
+        let (stream, _) = Listener::accept(&mut self.0).await;
+        // Answers are small and awaited: to gather them would only delay them.
+        let _ = stream.set_nodelay(true);
+        let breaker = Breaker::default();
+        (Breakable { stream, breaker: breaker.clone() }, breaker)
+    }
+
+    fn local_addr(&self) -> io::Result<Breaker> {
+        Ok(Breaker::default())
+    }
+}
+
+/// A connection.
+pub(super) struct Breakable {
+    stream: TcpStream,
+    breaker: Breaker,
+}
+
+impl Breakable {
+    /// A reset instead of an orderly end.
+    fn check(&self) -> io::Result<()> {
+        self.breaker.check().inspect_err(|_| {
+            // Where that is not possible, the connection just ends.
+            let _ = self.stream.set_zero_linger();
+        })
+    }
+}
+
+impl AsyncRead for Breakable {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.check()?;
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Breakable {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.check()?;
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.check()?;
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.check()?;
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.check()?;
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

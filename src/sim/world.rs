@@ -1,0 +1,298 @@
+//! The Platform's own state: tokens, datasets, and when each is ready. It knows nothing of HTTP but
+//! the status that an answer has.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use fastrand::Rng;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::dataset::{Verdict, judge};
+use super::faults::Faults;
+use super::ledger::{AcceptedUpload, Ledger};
+use super::{Processing, SimConfig};
+
+/// An answer before it travels.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) status: u16,
+    pub(super) content_type: &'static str,
+    pub(super) body: String,
+}
+
+impl Reply {
+    pub(super) fn text(status: u16, body: impl Into<String>) -> Self {
+        Self { status, content_type: "text/plain; charset=utf-8", body: body.into() }
+    }
+
+    fn json(status: u16, body: &serde_json::Value) -> Self {
+        Self { status, content_type: "application/json", body: body.to_string() }
+    }
+}
+
+/// The body of `UploadData`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub(super) struct UploadData {
+    pub(super) name: String,
+    data: String,
+    #[serde(default)]
+    event_data: Option<String>,
+    username: String,
+    key: String,
+    #[serde(default)]
+    overwrite: serde_json::Value,
+}
+
+/// The query of `GetResults`.
+#[derive(Debug, Default)]
+pub(super) struct ResultsQuery {
+    pub(super) token: String,
+    pub(super) data_key: String,
+    pub(super) key: String,
+}
+
+#[derive(Debug)]
+struct AccessToken {
+    expires: Instant,
+    used: bool,
+}
+
+#[derive(Debug)]
+struct Job {
+    name: String,
+    ready_at: Instant,
+    verdict: Verdict,
+}
+
+/// The Platform's state.
+#[derive(Debug)]
+pub(super) struct World {
+    config: SimConfig,
+    rng: Rng,
+    access_tokens: HashMap<String, AccessToken>,
+    /// The processing token of each Name's latest upload.
+    names: HashMap<String, String>,
+    jobs: HashMap<String, Job>,
+    /// Until when a dataset's client was asked to wait, by Name or processing token.
+    asked_to_wait: HashMap<String, Instant>,
+    pub(super) faults: Faults,
+    pub(super) ledger: Ledger,
+}
+
+impl World {
+    pub(super) fn new(config: SimConfig) -> Self {
+        Self {
+            rng: Rng::with_seed(config.seed),
+            access_tokens: HashMap::new(),
+            names: HashMap::new(),
+            jobs: HashMap::new(),
+            asked_to_wait: HashMap::new(),
+            faults: Faults::new(config.faults, config.retry_after),
+            ledger: Ledger::default(),
+            config,
+        }
+    }
+
+    /// The fault of a request that comes with `access_token`, if it has one.
+    pub(super) fn next_fault(
+        &mut self,
+        endpoint: super::Endpoint,
+        access_token: Option<&str>,
+    ) -> Option<super::Fault> {
+        let in_use = access_token
+            .and_then(|token| self.access_tokens.get(token))
+            .is_some_and(|token| token.used);
+        let fault = self.faults.next(endpoint, in_use, &mut self.rng)?;
+        *self.ledger.faults.entry(fault.name()).or_default() += 1;
+        Some(fault)
+    }
+
+    /// Notes a request about a dataset, which may come too early.
+    pub(super) fn note_request(&mut self, about: Option<&str>) {
+        self.ledger.requests += 1;
+        let asked = about.and_then(|about| self.asked_to_wait.remove(about));
+        self.ledger.early_requests += u64::from(asked.is_some_and(|until| Instant::now() < until));
+    }
+
+    /// Remembers that the client of a dataset was asked to wait.
+    pub(super) fn ask_to_wait(&mut self, about: Option<&str>, pause: Duration) {
+        if let Some(about) = about {
+            self.asked_to_wait.insert(about.to_owned(), Instant::now() + pause);
+        }
+    }
+
+    pub(super) fn revoke(&mut self, access_token: &str) {
+        self.access_tokens.remove(access_token);
+    }
+
+    /// `POST /connect/token`.
+    pub(super) fn token(&mut self, authorization: &str, content_type: &str, body: &str) -> Reply {
+        let credentials = &self.config.credentials;
+        let secret: String =
+            form_urlencoded::byte_serialize(credentials.client_secret.as_bytes()).collect();
+        let expected = STANDARD.encode(format!("{}:{secret}", credentials.client_id));
+        if authorization.strip_prefix("Basic ") != Some(expected.as_str()) {
+            return Reply::json(401, &json!({ "error": "invalid_client" }));
+        }
+        if content_type != "application/x-www-form-urlencoded" {
+            return Reply::json(400, &json!({ "error": "invalid_request" }));
+        }
+        let mut form: Vec<_> = form_urlencoded::parse(body.as_bytes()).collect();
+        form.sort();
+        if form.iter().all(|(key, value)| key != "grant_type" || value != "client_credentials") {
+            return Reply::json(400, &json!({ "error": "unsupported_grant_type" }));
+        }
+        if form.iter().all(|(key, value)| key != "scope" || value != "platform_upload_api") {
+            return Reply::json(400, &json!({ "error": "invalid_scope" }));
+        }
+        let now = Instant::now();
+        self.access_tokens.retain(|_, token| now < token.expires);
+        let token = format!("{:032x}", self.rng.u128(..));
+        let lifetime = self.config.token_lifetime;
+        self.access_tokens
+            .insert(token.clone(), AccessToken { expires: now + lifetime, used: false });
+        self.ledger.tokens_issued += 1;
+        let expires_in = lifetime.as_secs();
+        Reply::json(
+            200,
+            &json!({ "access_token": token, "token_type": "Bearer", "expires_in": expires_in }),
+        )
+    }
+
+    /// Whether a request may pass; notes that the token is in use.
+    pub(super) fn authorize(&mut self, access_token: Option<&str>) -> Result<(), Reply> {
+        let known = access_token
+            .and_then(|token| self.access_tokens.get_mut(token))
+            .filter(|token| Instant::now() < token.expires);
+        match known {
+            Some(token) => {
+                token.used = true;
+                Ok(())
+            }
+            None => {
+                self.ledger.unauthorized += 1;
+                Err(Reply::text(401, "unauthorized"))
+            }
+        }
+    }
+
+    /// `POST /upload/UploadData`. The answer may get lost on the way.
+    pub(super) fn upload(&mut self, upload: &UploadData, answer_lost: bool) -> Reply {
+        match self.check_upload(upload) {
+            Ok(overwrite) => self.store(upload, overwrite, answer_lost),
+            Err(reply) => {
+                self.ledger.uploads_refused += 1;
+                reply
+            }
+        }
+    }
+
+    fn check_upload(&mut self, upload: &UploadData) -> Result<bool, Reply> {
+        let overwrite = match &upload.overwrite {
+            serde_json::Value::Null => false,
+            serde_json::Value::Bool(overwrite) => *overwrite,
+            serde_json::Value::String(text) if text == "true" => true,
+            serde_json::Value::String(text) if text == "false" => false,
+            _ => return Err(Reply::text(400, "Overwrite must be true or false")),
+        };
+        if upload.key != self.config.credentials.api_key {
+            return Err(Reply::text(403, "unknown key"));
+        }
+        if upload.username != self.config.credentials.client_id {
+            return Err(Reply::text(400, "Username does not match the client"));
+        }
+        if upload.name.is_empty() || upload.data.trim().is_empty() {
+            return Err(Reply::text(422, "Name and Data are required"));
+        }
+        if self.names.contains_key(&upload.name) && !overwrite {
+            self.ledger.names.entry(upload.name.clone()).or_default().refused_exists += 1;
+            let text = format!("a dataset named {} already exists", upload.name);
+            return Err(Reply::text(409, text));
+        }
+        Ok(overwrite)
+    }
+
+    fn store(&mut self, upload: &UploadData, overwrite: bool, answer_lost: bool) -> Reply {
+        let token = self.uuid();
+        let verdict = judge(&upload.name, &upload.data, upload.event_data.as_deref());
+        let ready_at = Instant::now() + self.processing_time();
+        let job = Job { name: upload.name.clone(), ready_at, verdict };
+        self.jobs.insert(token.clone(), job);
+        if let Some(replaced) = self.names.insert(upload.name.clone(), token.clone()) {
+            self.jobs.remove(&replaced);
+        }
+        let accepted = AcceptedUpload {
+            overwrite,
+            processing_token: token.clone(),
+            answer_lost,
+            data_bytes: upload.data.len() as u64,
+        };
+        self.ledger.names.entry(upload.name.clone()).or_default().accepted.push(accepted);
+        self.word(&token)
+    }
+
+    /// `GET /upload/GetResults`.
+    pub(super) fn results(&mut self, query: &ResultsQuery) -> Reply {
+        if query.key != self.config.credentials.api_key {
+            return Reply::text(403, "unknown key");
+        }
+        let Some(job) = self.jobs.get(&query.token) else {
+            return Reply::text(404, "unknown token");
+        };
+        let ready = job.ready_at <= Instant::now();
+        let entry = self.ledger.names.entry(job.name.clone()).or_default();
+        if query.data_key == "status" {
+            let word = match (ready, &job.verdict) {
+                (false, _) if entry.polls_before_ready == 0 => "Submitted",
+                (false, _) => "Processing",
+                (true, Verdict::Results(_)) => "CompletedSuccessfully",
+                (true, Verdict::Feedback(_)) => "CompletedWithErrors",
+            };
+            entry.polls_before_ready += u64::from(!ready);
+            entry.polls_after_ready += u64::from(ready);
+            return self.word(word);
+        }
+        if !ready {
+            return Reply::text(409, "not ready");
+        }
+        entry.results_fetched += 1;
+        match (&job.verdict, query.data_key.as_str()) {
+            (Verdict::Feedback(feedback), "feedback") => Reply::text(200, feedback.clone()),
+            (Verdict::Results(_), "feedback") => Reply::text(200, ""),
+            (Verdict::Results(table), "tableofresultids") => {
+                Reply { status: 200, content_type: "text/csv", body: table.clone() }
+            }
+            (Verdict::Results(table), key) => {
+                Reply::json(200, &json!({ "key": key, "rows": table.lines().count() - 1 }))
+            }
+            (Verdict::Feedback(_), _) => Reply::text(409, "the dataset was rejected"),
+        }
+    }
+
+    fn word(&self, word: &str) -> Reply {
+        if self.config.quoted { Reply::json(200, &json!(word)) } else { Reply::text(200, word) }
+    }
+
+    fn uuid(&mut self) -> String {
+        let hex = format!("{:032x}", self.rng.u128(..));
+        let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
+        parts.join("-")
+    }
+
+    fn processing_time(&mut self) -> Duration {
+        match self.config.processing {
+            Processing::Fixed(time) => time,
+            Processing::Uniform(from, to) => from + to.saturating_sub(from).mul_f64(self.rng.f64()),
+            Processing::LogNormal { median, sigma } => {
+                // Box and Muller's normal deviate.
+                let (u, v) = (1.0 - self.rng.f64(), self.rng.f64());
+                let normal = (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos();
+                median.mul_f64((sigma * normal).exp().min(1e4))
+            }
+        }
+    }
+}
