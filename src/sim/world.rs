@@ -168,16 +168,12 @@ impl World {
         let known = access_token
             .and_then(|token| self.access_tokens.get_mut(token))
             .filter(|token| Instant::now() < token.expires);
-        match known {
-            Some(token) => {
-                token.used = true;
-                Ok(())
-            }
-            None => {
-                self.ledger.unauthorized += 1;
-                Err(Reply::text(401, "unauthorized"))
-            }
-        }
+        let Some(token) = known else {
+            self.ledger.unauthorized += 1;
+            return Err(Reply::text(401, "unauthorized"));
+        };
+        token.used = true;
+        Ok(())
     }
 
     /// `POST /upload/UploadData`. The answer may get lost on the way.

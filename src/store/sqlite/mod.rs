@@ -224,6 +224,10 @@ impl Store for SqliteStore {
         self.read(move |reader| reader.list(&filter, after, limit)).await
     }
 
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method itself would be bound to one lifetime"
+    )]
     async fn stats(&self) -> Result<Stats, StoreError> {
         self.read(|reader| reader.stats()).await
     }
