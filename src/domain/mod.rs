@@ -3,6 +3,8 @@
 
 pub mod account;
 pub mod dataset;
+mod excerpt;
+pub mod feedback;
 mod id;
 pub mod outcome;
 pub mod submission;

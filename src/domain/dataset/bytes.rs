@@ -1,0 +1,121 @@
+//! Tells UTF-8 text from what spreadsheets save besides it.
+
+use super::report::{Kind, Problem, Spot};
+
+/// What to do about text in another encoding.
+const SAVE_AS: &str = "UTF-8; in a spreadsheet, save it as `CSV UTF-8 (comma delimited)`";
+
+/// Looking for UTF-16 without a byte order mark needs no more.
+const SAMPLE: usize = 4096;
+
+/// `bytes` without the mark that some programs put before UTF-8.
+pub(super) fn without_bom(mut bytes: &[u8]) -> &[u8] {
+    while let Some(rest) = bytes.strip_prefix(b"\xef\xbb\xbf") {
+        bytes = rest;
+    }
+    bytes
+}
+
+/// Says what a file is that cannot be read as CSV at all.
+pub(super) fn foreign(bytes: &[u8]) -> Option<Problem> {
+    let magic = [
+        (&b"PK\x03\x04"[..], "a workbook or a zip archive"),
+        (b"\xd0\xcf\x11\xe0", "a workbook"),
+        (b"\x1f\x8b", "a gzip archive"),
+        (b"%PDF-", "a PDF document"),
+    ];
+    if let Some((_, what)) = magic.iter().find(|(magic, _)| bytes.starts_with(magic)) {
+        let message = format!("the file is {what}, not CSV");
+        return Some(Problem::new(Kind::NotCsv, Spot::default(), message, SAVE_AS));
+    }
+    is_utf16(bytes)
+        .then(|| Problem::new(Kind::Utf16, Spot::default(), "the text is UTF-16", SAVE_AS))
+}
+
+/// Text of Latin letters and digits has a zero in every other byte.
+fn is_utf16(bytes: &[u8]) -> bool {
+    let (pairs, _) = bytes[..bytes.len().min(SAMPLE)].as_chunks::<2>();
+    let zeros = |half: usize| pairs.iter().filter(|pair| pair[half] == 0).count() * 4;
+    let is_mostly = |zero, text| {
+        pairs.len() > 1 && zeros(zero) >= pairs.len() * 3 && zeros(text) <= pairs.len()
+    };
+    bytes.starts_with(b"\xff\xfe")
+        || bytes.starts_with(b"\xfe\xff")
+        || is_mostly(1, 0)
+        || is_mostly(0, 1)
+}
+
+/// Bytes that must not be in the text. One of these speaks for all of its kind in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct BadByte {
+    pub(super) kind: Kind,
+    /// Where the first one is.
+    pub(super) offset: usize,
+    /// The first one.
+    byte: u8,
+    /// How many there are.
+    count: usize,
+}
+
+/// The bad bytes of `text`, of each kind the first, in order.
+pub(super) fn bad_bytes(text: &[u8]) -> Vec<BadByte> {
+    let mut bad: Vec<_> = [nul(text), not_utf8(text)].into_iter().flatten().collect();
+    bad.sort_by_key(|bad| bad.offset);
+    bad
+}
+
+fn nul(text: &[u8]) -> Option<BadByte> {
+    let offset = text.iter().position(|byte| *byte == 0)?;
+    let count = text[offset..].iter().map(|byte| usize::from(*byte == 0)).sum();
+    Some(BadByte { kind: Kind::NulByte, offset, byte: 0, count })
+}
+
+fn not_utf8(text: &[u8]) -> Option<BadByte> {
+    let offset = std::str::from_utf8(text).err()?.valid_up_to();
+    let (mut count, mut is_mixed) = (0, false);
+    for chunk in text.utf8_chunks() {
+        count += usize::from(!chunk.invalid().is_empty());
+        is_mixed |= !chunk.valid().is_ascii();
+    }
+    let kind = if is_mixed { Kind::NotUtf8 } else { Kind::Windows1252 };
+    Some(BadByte { kind, offset, byte: text[offset], count })
+}
+
+impl BadByte {
+    /// Whether this cell has one like it.
+    pub(super) fn is_in(&self, cell: &[u8]) -> bool {
+        match self.kind {
+            Kind::NulByte => cell.contains(&0),
+            _ => std::str::from_utf8(cell).is_err(),
+        }
+    }
+
+    /// The problem. `offset` and `line` are those of the byte in the file.
+    pub(super) fn problem(&self, spot: Spot, offset: usize, line: u64) -> Problem {
+        let more = match self.count - 1 {
+            0 => String::new(),
+            more => format!(", and {more} more like it"),
+        };
+        let place = format!("byte 0x{:02X} at offset {offset} on line {line}", self.byte);
+        let (message, expected) = match self.kind {
+            Kind::NulByte => (format!("{place} is NUL{more}"), "text without NUL bytes"),
+            Kind::Windows1252 => (
+                format!(
+                    "{place} is not UTF-8{more}: it looks like `{}` in Windows-1252",
+                    windows_1252(self.byte)
+                ),
+                SAVE_AS,
+            ),
+            _ => (format!("{place} is not UTF-8{more}"), SAVE_AS),
+        };
+        Problem::new(self.kind, spot, message, expected)
+    }
+}
+
+/// The character that a byte above 0x7F means in Windows-1252.
+fn windows_1252(byte: u8) -> char {
+    const UPPER: &str = "€\u{81}‚ƒ„…†‡ˆ‰Š‹Œ\u{8d}Ž\u{8f}\u{90}‘’“”•–—˜™š›œ\u{9d}žŸ";
+    let place = usize::from(byte).checked_sub(0x80);
+    let char = place.and_then(|place| UPPER.chars().nth(place)).unwrap_or(char::from(byte));
+    if char.is_control() { '\u{fffd}' } else { char }
+}

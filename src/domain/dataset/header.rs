@@ -1,0 +1,145 @@
+//! Recognises a header line and says what is wrong with it.
+
+use csv::ByteRecord;
+
+use super::report::{Kind, shown};
+use super::schema::{Column, Table};
+
+/// Where the required columns stand.
+#[derive(Debug, Clone)]
+pub(super) struct Layout {
+    /// The required columns, of the table that the header speaks of.
+    pub(super) columns: &'static [Column],
+    /// The cell of each required column; none if the header lacks it.
+    pub(super) cells: Vec<Option<usize>>,
+    /// How many cells a row needs.
+    pub(super) width: usize,
+}
+
+impl Layout {
+    /// As the Platform wants it.
+    pub(super) fn of(table: Table) -> Self {
+        let width = table.columns().len();
+        Self { columns: table.columns(), cells: (0..width).map(Some).collect(), width }
+    }
+
+    /// The name of the required column that stands in `cell`.
+    pub(super) fn name(&self, cell: usize) -> Option<&'static str> {
+        let place = self.cells.iter().position(|place| *place == Some(cell))?;
+        Some(self.columns[place].name)
+    }
+}
+
+/// Something wrong with a header.
+#[derive(Debug)]
+pub(super) struct HeaderFault {
+    pub(super) kind: Kind,
+    pub(super) column: Option<&'static str>,
+    pub(super) value: Option<String>,
+    pub(super) message: String,
+    pub(super) expected: String,
+}
+
+/// Whether the first record of a text is a header, right or wrong, and not a row.
+///
+/// A name of the schema makes a header, but a row may have such a word as its reference. So a cell
+/// behind the first one that begins with a digit, as dates and times do, outweighs a single name.
+pub(super) fn is_header(table: Table, record: &ByteRecord) -> bool {
+    let is_known =
+        |cell: &[u8]| [table, table.other()].iter().any(|table| place_of(*table, cell).is_some());
+    let names = record.iter().filter(|cell| is_known(cell)).count();
+    let others = || record.iter().skip(1).map(<[u8]>::trim_ascii);
+    let has_digits = others().any(|cell| cell.first().is_some_and(u8::is_ascii_digit));
+    let words = others().filter(|cell| !cell.is_empty()).count();
+    names > 1 || (!has_digits && (names == 1 || words > 1))
+}
+
+/// Reads a header: where its columns stand, and what is wrong with it.
+pub(super) fn read(table: Table, record: &ByteRecord) -> (Layout, Vec<HeaderFault>) {
+    if begins_with(table, record) {
+        return (Layout::of(table), Vec::new());
+    }
+    if begins_with(table.other(), record) {
+        return (Layout::of(table.other()), vec![other_table(table)]);
+    }
+    let columns = table.columns();
+    let find = |column: &Column| record.iter().position(|cell| is_name(column.name, cell));
+    let mut cells: Vec<_> = columns.iter().map(find).collect();
+    let mut faults = Vec::new();
+    for (place, column) in columns.iter().enumerate() {
+        if cells[place].is_some() {
+            continue;
+        }
+        let unknown = record.get(place).filter(|cell| place_of(table, cell).is_none());
+        // A shorter header lacks a column, rather than having all that follow misspelled.
+        if let Some(cell) = unknown.filter(|_| record.len() >= columns.len()) {
+            cells[place] = Some(place);
+            faults.push(unknown_column(column, cell, place));
+        } else {
+            faults.push(missing_column(column, table));
+        }
+    }
+    let found: Vec<_> = cells.iter().flatten().collect();
+    let is_shifted = faults.is_empty() && found.iter().enumerate().any(|(at, cell)| at != **cell);
+    if is_shifted || !found.is_sorted() {
+        faults.push(column_order(table, record));
+    }
+    let width = found.into_iter().max().map_or(0, |last| last + 1);
+    (Layout { columns, cells, width }, faults)
+}
+
+fn begins_with(table: Table, record: &ByteRecord) -> bool {
+    let columns = table.columns();
+    record.len() >= columns.len()
+        && columns.iter().zip(record).all(|(column, cell)| is_name(column.name, cell))
+}
+
+fn is_name(name: &str, cell: &[u8]) -> bool {
+    cell.trim_ascii().eq_ignore_ascii_case(name.as_bytes())
+}
+
+fn place_of(table: Table, cell: &[u8]) -> Option<usize> {
+    table.columns().iter().position(|column| is_name(column.name, cell))
+}
+
+fn other_table(table: Table) -> HeaderFault {
+    HeaderFault {
+        kind: Kind::OtherTable,
+        column: None,
+        value: None,
+        message: format!("the header is that of {}, not of {table}", table.other()),
+        expected: format!("`{}`", table.header()),
+    }
+}
+
+fn unknown_column(column: &Column, cell: &[u8], place: usize) -> HeaderFault {
+    let value = shown(cell);
+    HeaderFault {
+        kind: Kind::UnknownColumn,
+        column: Some(column.name),
+        message: format!("column {} of the header is `{value}`", place + 1),
+        value: Some(value),
+        expected: format!("`{}`", column.name),
+    }
+}
+
+fn missing_column(column: &Column, table: Table) -> HeaderFault {
+    HeaderFault {
+        kind: Kind::MissingColumn,
+        column: Some(column.name),
+        value: None,
+        message: "the column is missing from the header".to_owned(),
+        expected: format!("`{}`", table.header()),
+    }
+}
+
+fn column_order(table: Table, record: &ByteRecord) -> HeaderFault {
+    let header = shown(&record.iter().collect::<Vec<_>>().join(&b','));
+    HeaderFault {
+        kind: Kind::ColumnOrder,
+        column: None,
+        message: format!("the header `{header}` has its columns in another order"),
+        value: Some(header),
+        expected: format!("it to begin with `{}`", table.header()),
+    }
+}

@@ -1,0 +1,104 @@
+//! Reads the body of a feedback, in whatever of its known forms it comes. Knows no dataset.
+
+use serde_json::Value;
+
+use crate::domain::excerpt::excerpt;
+
+/// So many complaints are read; one more says how many there are besides.
+pub const MAX_COMPLAINTS: usize = 10_000;
+
+/// Messages are kept up to this length.
+const MAX_MESSAGE_CHARS: usize = 1000;
+
+/// One line of feedback, as the Platform said it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Complaint {
+    /// `row|value|message`.
+    Row {
+        /// The row, however the Platform counts.
+        row: u64,
+        /// `value|message`: either of them may hold further bars.
+        rest: String,
+    },
+    /// Anything else, shortened, control characters escaped.
+    Message(String),
+}
+
+/// Reads a feedback: lines, a JSON array of strings, or one JSON string with line breaks. Never
+/// fails: what has none of these forms is one message.
+pub fn read(body: &[u8]) -> Vec<Complaint> {
+    let text = String::from_utf8_lossy(body);
+    let text = text.trim_start_matches('\u{feff}').trim();
+    match serde_json::from_str(text) {
+        Ok(Value::Array(items)) => of_items(&items),
+        Ok(Value::String(inner)) => of_string(&inner),
+        Ok(Value::Null) => Vec::new(),
+        // A number may be a line of its own.
+        Ok(Value::Object(_)) => vec![message(text)],
+        _ if text.starts_with(['<', '{', '[']) => vec![message(text)],
+        _ => of_lines(text),
+    }
+}
+
+/// The array may have been made a string once more.
+fn of_string(text: &str) -> Vec<Complaint> {
+    match serde_json::from_str(text) {
+        Ok(Value::Array(items)) => of_items(&items),
+        _ => of_lines(text),
+    }
+}
+
+fn of_items(items: &[Value]) -> Vec<Complaint> {
+    bounded(items.iter().flat_map(|item| match item {
+        Value::String(text) => of_item(text),
+        Value::Null => Vec::new(),
+        other => vec![message(&other.to_string())],
+    }))
+}
+
+/// An item is one complaint, whose value or message may have line breaks, or several lines of them.
+fn of_item(text: &str) -> Vec<Complaint> {
+    let is_row = |line: &str| matches!(complaint(line), Complaint::Row { .. });
+    if text.trim().is_empty() {
+        Vec::new()
+    } else if is_row(text) && !lines(text).all(is_row) {
+        vec![complaint(text)]
+    } else {
+        lines(text).map(complaint).collect()
+    }
+}
+
+fn of_lines(text: &str) -> Vec<Complaint> {
+    bounded(lines(text).map(complaint))
+}
+
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.split(['\n', '\r']).filter(|line| !line.trim().is_empty())
+}
+
+fn bounded(complaints: impl Iterator<Item = Complaint>) -> Vec<Complaint> {
+    let mut complaints = complaints.fuse();
+    let mut read: Vec<_> = complaints.by_ref().take(MAX_COMPLAINTS).collect();
+    let more = complaints.count();
+    if more > 0 {
+        read.push(Complaint::Message(format!("and {more} more lines, which are not shown")));
+    }
+    read
+}
+
+fn complaint(line: &str) -> Complaint {
+    let parts = line.split_once('|').filter(|(_, rest)| rest.contains('|'));
+    match parts.and_then(|(row, rest)| Some((row.trim().parse().ok()?, rest))) {
+        Some((row, rest)) => Complaint::Row { row, rest: rest.to_owned() },
+        None => message(line),
+    }
+}
+
+fn message(text: &str) -> Complaint {
+    Complaint::Message(shortened(text))
+}
+
+/// A message fit to be shown.
+pub(super) fn shortened(message: &str) -> String {
+    excerpt(message.trim(), MAX_MESSAGE_CHARS)
+}

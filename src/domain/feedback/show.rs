@@ -1,0 +1,54 @@
+//! Shows a finding to a person: the Platform's message beside the row that it means.
+
+use std::fmt;
+
+use super::tie::{Finding, Place};
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.places.as_slice(), self.row) {
+            ([place], _) => write!(f, "{place}: {}\n    {}", self.message, place.marked()),
+            ([], Some(row)) => {
+                let value = self.value.as_deref().unwrap_or_default();
+                write!(f, "row {row}, value `{value}`: {} (no row near it has it)", self.message)
+            }
+            ([], None) => f.write_str(&self.message),
+            (places, row) => {
+                let row = row.unwrap_or_default();
+                write!(f, "row {row}, which may be any of these: {}", self.message)?;
+                places.iter().try_for_each(|place| write!(f, "\n    {place}: {}", place.marked()))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let table = match self.table {
+            crate::domain::dataset::Table::Data => "data",
+            crate::domain::dataset::Table::Events => "event",
+        };
+        write!(f, "{table} row {} (line {})", self.row, self.line)?;
+        for (count, culprit) in self.culprits.iter().enumerate() {
+            f.write_str(if count == 0 { ", column " } else { " or " })?;
+            match &culprit.column {
+                Some(column) => write!(f, "`{column}`")?,
+                None => write!(f, "{}", culprit.cell + 1)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Place {
+    /// The row, with `>` and `<` around the culprits.
+    fn marked(&self) -> String {
+        let is_culprit = |at| self.culprits.iter().any(|culprit| culprit.cell == at);
+        let cells = self
+            .cells
+            .iter()
+            .enumerate()
+            .map(|(at, cell)| if is_culprit(at) { format!(">{cell}<") } else { cell.clone() });
+        cells.collect::<Vec<_>>().join(", ")
+    }
+}
