@@ -98,6 +98,8 @@ pub struct SubmissionView {
     pub priority: Priority,
     /// Whether it may overwrite.
     pub overwrite: bool,
+    /// What is fetched once it is completed.
+    pub result_keys: Vec<String>,
     /// When it was accepted.
     pub created_at: Timestamp,
     /// When it last changed.
@@ -143,6 +145,7 @@ impl SubmissionView {
             polls: submission.polls,
             priority: submission.priority,
             overwrite: submission.overwrite,
+            result_keys: submission.result_keys,
             created_at: submission.created_at,
             updated_at: submission.updated_at,
             finished_at: submission.finished_at,

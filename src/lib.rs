@@ -24,6 +24,23 @@ pub mod platform;
 pub mod store;
 
 // L3: what carries submissions
+#[cfg(feature = "full")]
+pub mod pipeline;
+
 // L4: what stands around it
 #[cfg(feature = "full")]
+pub mod admin;
+#[cfg(feature = "full")]
 pub mod sim;
+
+// L5: the program
+#[cfg(feature = "full")]
+pub mod config;
+
+// its parts put together
+#[cfg(feature = "full")]
+pub mod app;
+
+// its command line
+#[cfg(feature = "full")]
+pub mod cli;

@@ -1,3 +1,7 @@
 //! The `ferry` binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ferry::cli::main()
+}

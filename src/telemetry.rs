@@ -1,9 +1,11 @@
-//! Logs, to stderr: pretty for people, JSON for machines.
+//! Logs: pretty for people, JSON for machines; where they go is handed in.
 
-use std::io::IsTerminal;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
 
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::fmt::MakeWriter;
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -15,6 +17,42 @@ pub enum LogFormat {
     Json,
 }
 
+/// Takes whole log lines.
+pub type Sink = Arc<dyn Fn(&[u8]) -> io::Result<()> + Send + Sync>;
+
+/// Where log lines go.
+#[derive(Clone)]
+pub struct LogWriter {
+    /// Takes them.
+    pub sink: Sink,
+    /// Whether pretty lines may have colours.
+    pub colour: bool,
+}
+
+impl fmt::Debug for LogWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogWriter").field("colour", &self.colour).finish_non_exhaustive()
+    }
+}
+
+impl io::Write for LogWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        (self.sink)(bytes).map(|()| bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for LogWriter {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
 /// A log filter that cannot be understood.
 #[derive(Debug, thiserror::Error)]
 #[error("`{filter}` is not a log filter: {cause}")]
@@ -23,21 +61,20 @@ pub struct InvalidFilter {
     cause: String,
 }
 
-/// Sends log lines that pass `filter`, such as `info` or `ferry=debug,warn`, to stderr. Only the
+/// Sends log lines that pass `filter`, such as `info` or `ferry=debug,warn`, to `writer`. Only the
 /// first call in a process has an effect.
-pub fn start(filter: &str, format: LogFormat, colour: bool) -> Result<(), InvalidFilter> {
+pub fn start(filter: &str, format: LogFormat, writer: LogWriter) -> Result<(), InvalidFilter> {
     let parsed = EnvFilter::try_new(filter)
         .map_err(|cause| InvalidFilter { filter: filter.to_owned(), cause: cause.to_string() })?;
+    let colour = writer.colour;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(parsed)
-        .with_span_events(FmtSpan::NONE)
         .with_target(false)
-        .with_writer(std::io::stderr);
+        .with_ansi(colour)
+        .with_writer(writer);
     // A second subscriber is refused; the first one goes on.
     let _ = match format {
-        LogFormat::Pretty => {
-            builder.with_ansi(colour && std::io::stderr().is_terminal()).try_init()
-        }
+        LogFormat::Pretty => builder.try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
     Ok(())

@@ -50,9 +50,6 @@ pub struct Config {
 }
 
 impl Config {
-    /// The name of the account that the environment configures.
-    pub const DEFAULT_ACCOUNT: &str = "default";
-
     /// Reads and checks everything; the error lists all mistakes.
     pub fn load(sources: &Sources) -> Result<Self, Mistakes> {
         let mut reader = Reader::new(sources);
@@ -71,7 +68,6 @@ impl Config {
                 connect_timeout: reader.read("connect_timeout", values::span),
                 request_timeout: reader.read("request_timeout", values::span),
                 max_answer_bytes: reader.read("max_answer_bytes", values::bytes),
-                ..Limits::default()
             },
             max_dataset_bytes: reader.read("max_dataset_bytes", values::bytes),
             accounts: reader.accounts(),

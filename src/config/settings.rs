@@ -38,30 +38,66 @@ const fn secret(name: &'static str, meaning: &'static str) -> Setting {
 /// Settings of the process.
 pub const SETTINGS: &[Setting] = &[
     setting("store", "sqlite:ferry.db", "where submissions are kept: `sqlite:PATH`"),
-    setting("log", "info", "which log lines are shown, such as `warn` or `ferry=debug,info`"),
+    setting(
+        "log",
+        "",
+        "which log lines are shown, such as `warn` or `ferry=debug,info`; if empty, `info` for `worker` and `simulate`, `warn` for the rest",
+    ),
     setting("log_format", "pretty", "`pretty` for people or `json` for machines"),
-    setting("metrics_listen", "", "address for /metrics and /healthz of a worker, such as `127.0.0.1:9464`"),
+    setting(
+        "metrics_listen",
+        "",
+        "address for /metrics and /healthz of a worker, such as `127.0.0.1:9464`",
+    ),
     setting("concurrency", "64", "steps of one kind that a process runs at once"),
     setting("lease", "15s", "after this long without a sign of life a worker's steps go to others"),
     setting("drain", "10s", "how long a stopping worker lets running steps finish"),
     setting("deadline", "24h", "from acceptance to giving up"),
     setting("retention", "30d", "how long final submissions are kept"),
     setting("poll_initial", "2s", "from an accepted upload to the first status check"),
-    setting("poll_factor", "2", "how much longer each pause between status checks is than the last"),
+    setting(
+        "poll_factor",
+        "2",
+        "how much longer each pause between status checks is than the last",
+    ),
     setting("poll_max", "60s", "the longest pause between status checks"),
-    setting("retry_initial", "1s", "the first pause after a fault; doubled with each fault in a row"),
+    setting(
+        "retry_initial",
+        "1s",
+        "the first pause after a fault; doubled with each fault in a row",
+    ),
     setting("retry_max", "60s", "the longest pause after a fault"),
     setting("slow_down", "5s", "the pause when the Platform asks for one without saying how long"),
-    setting("unknown_token_tries", "5", "how often in a row a processing token may be unknown (404)"),
-    setting("ambiguous_upload", "hold", "an upload without overwrite that may have arrived: `hold` or `overwrite`"),
+    setting(
+        "unknown_token_tries",
+        "5",
+        "how often in a row a processing token may be unknown (404)",
+    ),
+    setting(
+        "ambiguous_upload",
+        "hold",
+        "an upload without overwrite that may have arrived: `hold` or `overwrite`",
+    ),
     setting("breaker_failures", "10", "faults in a row that count as an outage of an account"),
     setting("breaker_max", "60s", "the longest pause between probes during an outage"),
     setting("connect_timeout", "10s", "for a connection to the Platform"),
     setting("request_timeout", "2m", "for a whole call to the Platform"),
-    setting("max_dataset_bytes", "67108864", "the largest dataset that is accepted, data and events together"),
+    setting(
+        "max_dataset_bytes",
+        "67108864",
+        "the largest dataset that is accepted, data and events together",
+    ),
     setting("max_answer_bytes", "67108864", "the largest result or feedback that is fetched"),
-    setting("upload_memory_bytes", "268435456", "memory for datasets that are being uploaded at once"),
-    setting("status_success", "completedsuccessfully", "status words that mean success, separated by commas"),
+    setting(
+        "upload_memory_bytes",
+        "268435456",
+        "memory for datasets that are being uploaded at once",
+    ),
+    setting(
+        "status_success",
+        "completedsuccessfully",
+        "status words that mean success, separated by commas",
+    ),
     setting(
         "status_failed",
         "completed*, failed, error, rejected, invalid, cancelled",
@@ -77,7 +113,11 @@ pub const SETTINGS: &[Setting] = &[
 /// Settings of an account: in the environment for the account `default`, in `ferry.toml` in a table
 /// `[accounts.NAME]`.
 pub const ACCOUNT_SETTINGS: &[Setting] = &[
-    setting("token_url", "", "where tokens come from, such as `https://identity.example.com/connect/token`"),
+    setting(
+        "token_url",
+        "",
+        "where tokens come from, such as `https://identity.example.com/connect/token`",
+    ),
     setting("api_url", "", "the Upload API, such as `https://api.example.com/upload`"),
     setting("client_id", "", "the client id, which is also the `Username`"),
     secret("client_secret", "the client secret"),

@@ -12,6 +12,7 @@ use crate::telemetry::LogFormat;
 /// What was expected instead.
 pub(super) type Expected = String;
 
+#[expect(clippy::unnecessary_wraps, reason = "one of many that have this signature")]
 pub(super) fn text(value: &str) -> Result<String, Expected> {
     Ok(value.to_owned())
 }
@@ -23,42 +24,52 @@ pub(super) fn span(value: &str) -> Result<Duration, Expected> {
 
 /// Renewals happen three times per lease, so one that is too short would renew all the time.
 pub(super) fn lease(value: &str) -> Result<Duration, Expected> {
-    span(value).ok().filter(|lease| *lease >= Duration::from_millis(100)).ok_or_else(|| {
-        "expected a duration of at least 100ms, such as 15s".to_owned()
-    })
+    span(value)
+        .ok()
+        .filter(|lease| *lease >= Duration::from_millis(100))
+        .ok_or_else(|| "expected a duration of at least 100ms, such as 15s".to_owned())
 }
 
 pub(super) fn count(value: &str) -> Result<u32, Expected> {
-    value.parse().ok().filter(|count| *count > 0).ok_or_else(|| {
-        "expected a whole number, 1 or more".to_owned()
-    })
+    value
+        .parse()
+        .ok()
+        .filter(|count| *count > 0)
+        .ok_or_else(|| "expected a whole number, 1 or more".to_owned())
 }
 
 pub(super) fn slots(value: &str) -> Result<usize, Expected> {
-    value.parse().ok().filter(|slots| (1..=10_000).contains(slots)).ok_or_else(|| {
-        "expected a whole number from 1 to 10000".to_owned()
-    })
+    value
+        .parse()
+        .ok()
+        .filter(|slots| (1..=10_000).contains(slots))
+        .ok_or_else(|| "expected a whole number from 1 to 10000".to_owned())
 }
 
 pub(super) fn bytes(value: &str) -> Result<u64, Expected> {
-    value.parse().ok().filter(|bytes| *bytes >= 1024).ok_or_else(|| {
-        "expected a whole number of bytes, 1024 or more".to_owned()
-    })
+    value
+        .parse()
+        .ok()
+        .filter(|bytes| *bytes >= 1024)
+        .ok_or_else(|| "expected a whole number of bytes, 1024 or more".to_owned())
 }
 
 pub(super) fn factor(value: &str) -> Result<f32, Expected> {
-    value.parse().ok().filter(|factor| (1.0..=100.0).contains(factor)).ok_or_else(|| {
-        "expected a number from 1 to 100".to_owned()
-    })
+    value
+        .parse()
+        .ok()
+        .filter(|factor| (1.0..=100.0).contains(factor))
+        .ok_or_else(|| "expected a number from 1 to 100".to_owned())
 }
 
 pub(super) fn address(value: &str) -> Result<Option<SocketAddr>, Expected> {
     if value.is_empty() {
         return Ok(None);
     }
-    value.parse().map(Some).map_err(|_| {
-        "expected an address and a port such as 127.0.0.1:9464".to_owned()
-    })
+    value
+        .parse()
+        .map(Some)
+        .map_err(|_| "expected an address and a port such as 127.0.0.1:9464".to_owned())
 }
 
 pub(super) fn log_format(value: &str) -> Result<LogFormat, Expected> {
@@ -102,4 +113,8 @@ pub(super) fn store(value: &str) -> Result<StorePlace, Expected> {
         Some(path) if !path.is_empty() => Ok(StorePlace::Sqlite(PathBuf::from(path))),
         _ => Err("expected `sqlite:PATH`, such as sqlite:ferry.db".to_owned()),
     }
+}
+
+pub(super) fn url(value: &str) -> Result<String, Expected> {
+    crate::platform::check_url(value).map(|()| value.to_owned())
 }

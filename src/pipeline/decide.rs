@@ -16,26 +16,26 @@ use crate::domain::{Timestamp, until};
 
 /// What a decision is made in view of.
 #[derive(Debug, Clone, Copy)]
-pub struct Context<'a> {
+pub(super) struct Context<'a> {
     /// The submission as it was claimed.
-    pub submission: &'a Submission,
+    pub(super) submission: &'a Submission,
     /// Whether an upload before this step has an unknown outcome.
-    pub in_doubt: bool,
+    pub(super) in_doubt: bool,
     /// When the answer arrived, by the store's clock.
-    pub now: Timestamp,
+    pub(super) now: Timestamp,
     /// How patient to be.
-    pub policy: &'a Policy,
+    pub(super) policy: &'a Policy,
     /// Spreads delays out.
-    pub jitter: Jitter,
+    pub(super) jitter: Jitter,
 }
 
 /// After `UploadData`.
-pub fn after_upload(context: &Context<'_>, answer: Result<String, Trouble>) -> Transition {
+pub(super) fn after_upload(context: &Context<'_>, answer: Result<String, Trouble>) -> Transition {
     match answer {
         Ok(token) => Transition {
             processing_token: Some(token),
             in_doubt: false,
-            next: context.next_poll(0),
+            next: Some(context.next_poll(0)),
             ..healthy(State::Processing)
         },
         Err(Trouble::Refused { status, words, already_exists }) => {
@@ -46,7 +46,7 @@ pub fn after_upload(context: &Context<'_>, answer: Result<String, Trouble>) -> T
 }
 
 /// After a status check.
-pub fn after_poll(context: &Context<'_>, answer: Result<Status, Trouble>) -> Transition {
+pub(super) fn after_poll(context: &Context<'_>, answer: Result<Status, Trouble>) -> Transition {
     let polls = context.submission.polls.saturating_add(1);
     match answer {
         Ok(Status::Done) => Transition {
@@ -72,7 +72,7 @@ pub fn after_poll(context: &Context<'_>, answer: Result<Status, Trouble>) -> Tra
         },
         Ok(Status::Pending { .. }) => Transition {
             polled: true,
-            next: context.next_poll(polls),
+            next: Some(context.next_poll(polls)),
             ..healthy(State::Processing)
         },
         Err(trouble) => after_trouble(context, StepKind::Poll, &trouble),
@@ -80,7 +80,7 @@ pub fn after_poll(context: &Context<'_>, answer: Result<Status, Trouble>) -> Tra
 }
 
 /// After the results, or the feedback of a rejected dataset, were asked for.
-pub fn after_collect(
+pub(super) fn after_collect(
     context: &Context<'_>,
     answer: Result<Vec<(String, Content)>, Trouble>,
 ) -> Transition {
@@ -99,14 +99,14 @@ pub fn after_collect(
 }
 
 /// When the Platform was not asked, because it wants to be left alone for `pause` more.
-pub fn while_gated(context: &Context<'_>, kind: StepKind, pause: Duration) -> Transition {
+pub(super) fn while_gated(context: &Context<'_>, kind: StepKind, pause: Duration) -> Transition {
     let what = "the Platform asked to be left alone".to_owned();
     let trouble = Trouble::SlowDown { retry_after: Some(pause), what };
     Transition { signal: Signal::None, ..after_trouble(context, kind, &trouble) }
 }
 
 /// When the worker knows no account of the submission's account name.
-pub fn without_account(context: &Context<'_>, kind: StepKind) -> Transition {
+pub(super) fn without_account(context: &Context<'_>, kind: StepKind) -> Transition {
     let text = format!(
         "account `{}` is not configured where the step was taken",
         context.submission.account
@@ -119,7 +119,7 @@ pub fn without_account(context: &Context<'_>, kind: StepKind) -> Transition {
 }
 
 /// When the worker was stopped in the middle of an upload.
-pub fn interrupted_upload(context: &Context<'_>) -> Transition {
+pub(super) fn interrupted_upload(context: &Context<'_>) -> Transition {
     let text = "the worker was stopped during the upload, which may have arrived";
     Transition {
         reason: Some(Reason::new(ReasonCode::Ambiguous, text)),
@@ -144,10 +144,7 @@ fn refused(context: &Context<'_>, status: u16, words: &str, already_exists: bool
         };
     }
     let text = format!("the Platform refused the upload ({status}): {words}");
-    Transition {
-        reason: Some(Reason::new(ReasonCode::Refused, text)),
-        ..healthy(State::Rejected)
-    }
+    Transition { reason: Some(Reason::new(ReasonCode::Refused, text)), ..healthy(State::Rejected) }
 }
 
 fn after_trouble(context: &Context<'_>, kind: StepKind, trouble: &Trouble) -> Transition {
@@ -172,10 +169,9 @@ fn after_trouble(context: &Context<'_>, kind: StepKind, trouble: &Trouble) -> Tr
             signal: Signal::Unauthorized(trouble.to_string()),
             ..base
         },
-        Trouble::TooLarge { .. } if kind != StepKind::Upload => Transition {
-            reason: because(ReasonCode::TooLarge),
-            ..healthy(State::Failed)
-        },
+        Trouble::TooLarge { .. } if kind != StepKind::Upload => {
+            Transition { reason: because(ReasonCode::TooLarge), ..healthy(State::Failed) }
+        }
         Trouble::UnknownToken => unknown_token(context, kind, base),
         Trouble::Ambiguous(_) => {
             let base = Transition { in_doubt: true, ..base };
@@ -282,9 +278,9 @@ impl Context<'_> {
     }
 
     /// The deadline gets one last poll, whatever the schedule says.
-    fn next_poll(&self, polls: u32) -> Option<NextStep> {
+    fn next_poll(&self, polls: u32) -> NextStep {
         let delay = poll_delay(self.policy, polls, self.jitter);
         let after = if self.is_overdue() { delay } else { delay.min(self.time_left()) };
-        Some(NextStep { kind: StepKind::Poll, after })
+        NextStep { kind: StepKind::Poll, after }
     }
 }

@@ -10,6 +10,6 @@ mod schedule;
 mod steps;
 mod workers;
 
-pub use intake::{Intake, IntakeError, Refusal};
+pub use intake::{DEFAULT_ACCOUNT, DEFAULT_RESULT_KEY, Intake, Names, Prepared, Refusal};
 pub use policy::{AmbiguousUpload, Policy};
 pub use workers::{Workers, WorkersEnded};

@@ -10,11 +10,11 @@ use crate::domain::SubmissionId;
 
 /// A number in `[0, 1)` that spreads delays out.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Jitter(f64);
+pub(super) struct Jitter(f64);
 
 impl Jitter {
     /// The jitter for the decision about one claim: the same seed gives the same run again.
-    pub fn for_claim(seed: u64, id: SubmissionId, fence: u64) -> Self {
+    pub(super) fn for_claim(seed: u64, id: SubmissionId, fence: u64) -> Self {
         let mut hasher = DefaultHasher::new();
         (seed, id, fence).hash(&mut hasher);
         // The upper 53 bits are what a double can hold.
@@ -28,22 +28,22 @@ impl Jitter {
 
 /// The pause before the status check that follows `polls` answered ones: exponential, with equal
 /// jitter, between half and the whole of the nominal span.
-pub fn poll_delay(policy: &Policy, polls: u32, jitter: Jitter) -> Duration {
+pub(super) fn poll_delay(policy: &Policy, polls: u32, jitter: Jitter) -> Duration {
     let nominal = exponential(policy.poll_initial, policy.poll_factor, policy.poll_max, polls);
     nominal / 2 + jitter.of(nominal / 2)
 }
 
 /// The pause after `failures` troubles in a row, one at least: exponential, with full jitter, but
 /// never below a tenth of the nominal span, so that a fault is not answered by a burst.
-pub fn retry_delay(policy: &Policy, failures: u32, jitter: Jitter) -> Duration {
+pub(super) fn retry_delay(policy: &Policy, failures: u32, jitter: Jitter) -> Duration {
     let earlier = failures.saturating_sub(1);
     let nominal = exponential(policy.retry_initial, 2.0, policy.retry_max, earlier);
-    nominal / 10 + jitter.of(nominal - nominal / 10)
+    nominal / 10 + jitter.of(nominal.saturating_sub(nominal / 10))
 }
 
 /// What comes after a pause that the Platform asked for: never sooner, and spread a little, so that
 /// not all come back in the same instant.
-pub fn slow_down_delay(policy: &Policy, pause: Duration, jitter: Jitter) -> Duration {
+pub(super) fn slow_down_delay(policy: &Policy, pause: Duration, jitter: Jitter) -> Duration {
     pause.saturating_add(jitter.of(policy.retry_initial.min(pause)))
 }
 

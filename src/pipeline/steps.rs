@@ -231,7 +231,9 @@ impl Steps {
         let mut words = self.unknown_words.lock().unwrap_or_else(PoisonError::into_inner);
         // The Platform may invent words without end; the log need not follow.
         if words.len() < 100 && words.insert(word.clone()) {
-            warn!("the Platform answered the status `{word}`, which is not configured: taken as pending");
+            warn!(
+                "the Platform answered the status `{word}`, which is not configured: taken as pending"
+            );
         }
     }
 }

@@ -95,6 +95,11 @@ enum Overwrite {
     Boolean(bool),
 }
 
+/// Says what is wrong with the URL of a service, if anything is.
+pub fn check_url(text: &str) -> Result<(), String> {
+    wire::base_url(text).map(drop)
+}
+
 impl Platform {
     /// A client for `account`. The clock serves only answers that name a date and do not say what
     /// time it is.
@@ -104,8 +109,11 @@ impl Platform {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, InvalidAccount> {
         let invalid = |what: String| InvalidAccount { account: account.name.clone(), what };
-        let token_url = wire::base_url("token_url", &account.token_url).map_err(invalid)?;
-        let api_url = wire::base_url("api_url", &account.api_url).map_err(invalid)?;
+        let base_url = |setting: &str, text: &str| {
+            wire::base_url(text).map_err(|what| invalid(format!("`{setting}`: {what}")))
+        };
+        let token_url = base_url("token_url", &account.token_url)?;
+        let api_url = base_url("api_url", &account.api_url)?;
         let local = wire::is_loopback(&token_url) && wire::is_loopback(&api_url);
         let http = wire::client(&limits, local).map_err(invalid)?;
         let scrubber = Scrubber::new(&account);

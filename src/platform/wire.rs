@@ -22,16 +22,16 @@ pub(super) enum Lost {
 }
 
 /// An absolute URL of a service, without anything that must not be there.
-pub(super) fn base_url(setting: &str, text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|error| format!("`{setting}` is not a URL: {error}"))?;
+pub(super) fn base_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| format!("not a URL: {error}"))?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        return Err(format!("`{setting}` must begin with https:// (or http://)"));
+        return Err("the URL must begin with https:// (or http://)".to_owned());
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(format!("`{setting}` must not hold credentials"));
+        return Err("the URL must not hold credentials".to_owned());
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(format!("`{setting}` must not have a query or a fragment"));
+        return Err("the URL must not have a query or a fragment".to_owned());
     }
     Ok(url)
 }

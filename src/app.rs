@@ -1,0 +1,84 @@
+//! The composition root: makes the parts of a process from its configuration, each in one place.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, StorePlace};
+use crate::metrics::Metrics;
+use crate::pipeline::{Intake, Workers};
+use crate::platform::{InvalidAccount, Platform};
+use crate::shutdown::Shutdown;
+use crate::store::sqlite::SqliteStore;
+use crate::store::{Store, StoreError};
+
+/// The parts of a process that everything else is made of.
+#[derive(Debug)]
+pub struct App {
+    /// What it was made from.
+    pub config: Config,
+    /// Where submissions are kept.
+    pub store: Arc<dyn Store>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// What the process counts.
+    pub metrics: Arc<Metrics>,
+    /// Stops the process.
+    pub shutdown: Shutdown,
+    /// Different for every process: keeps ids and delays of several apart.
+    pub seed: u64,
+}
+
+impl App {
+    /// Opens the store; one that is not there is made.
+    pub fn open(config: Config) -> Result<Self, StoreError> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let store = open_store(&config, clock.clone())?;
+        #[expect(clippy::disallowed_methods, reason = "the one place that asks for a random seed")]
+        let seed = fastrand::u64(..);
+        let (metrics, shutdown) = (Arc::default(), Shutdown::default());
+        Ok(Self { config, store, clock, metrics, shutdown, seed })
+    }
+
+    /// The door for submissions.
+    pub fn intake(&self) -> Intake {
+        Intake::new(
+            self.store.clone(),
+            self.clock.clone(),
+            self.config.accounts.keys().cloned().collect(),
+            self.config.policy.deadline,
+            self.config.max_dataset_bytes,
+            self.seed,
+        )
+    }
+
+    /// One client of the Platform for each account.
+    pub fn platforms(&self) -> Result<Vec<Platform>, InvalidAccount> {
+        let accounts = self.config.accounts.values();
+        accounts
+            .map(|account| {
+                Platform::new(account.clone(), self.config.limits.clone(), self.clock.clone())
+            })
+            .collect()
+    }
+
+    /// What carries the submissions of the store.
+    pub fn workers(&self) -> Result<Workers, InvalidAccount> {
+        Ok(Workers {
+            store: self.store.clone(),
+            platforms: self.platforms()?,
+            policy: self.config.policy.clone(),
+            metrics: self.metrics.clone(),
+            shutdown: self.shutdown.clone(),
+            seed: self.seed,
+        })
+    }
+}
+
+fn open_store(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, StoreError> {
+    match &config.store {
+        StorePlace::Sqlite(path) => {
+            Ok(Arc::new(SqliteStore::open(Path::new(path), clock, config.health)?))
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! `ferry cancel`: calls submissions off.
+
+use clap::Args;
+
+use super::failure::{Exit, Failure};
+use super::show;
+use super::ui::Ui;
+use crate::app::App;
+use crate::domain::SubmissionId;
+
+/// Call submissions off; one whose step is running ends with that step.
+///
+/// What was uploaded stays with the Platform.
+#[derive(Debug, Args)]
+pub(super) struct Cancel {
+    /// The submissions.
+    #[arg(required = true, value_name = "ID")]
+    ids: Vec<SubmissionId>,
+}
+
+impl Cancel {
+    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
+        for id in &self.ids {
+            let found = app.store.cancel(*id).await?;
+            if !found.submission.state.is_final() {
+                ui.note(format!("{id} will be cancelled when its running step ends"));
+            }
+        }
+        show::all(&self.ids, &app, ui).await
+    }
+}

@@ -1,0 +1,26 @@
+//! `ferry completions`: for the shell.
+
+use clap::{Args, CommandFactory};
+use clap_complete::Shell;
+
+use super::Cli;
+use super::failure::Exit;
+
+/// Print completions for a shell.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ferry completions bash > ~/.local/share/bash-completion/completions/ferry
+  ferry completions zsh > ~/.zfunc/_ferry
+  ferry completions fish > ~/.config/fish/completions/ferry.fish")]
+pub(super) struct Completions {
+    /// Which shell.
+    shell: Shell,
+}
+
+impl Completions {
+    pub(super) fn run(&self) -> Exit {
+        clap_complete::generate(self.shell, &mut Cli::command(), "ferry", &mut std::io::stdout());
+        Exit::Done
+    }
+}

@@ -1,0 +1,152 @@
+//! How a command ends: its exit code, and what is said when it could not do what it was asked.
+
+use std::io;
+use std::process::ExitCode;
+
+use super::ui::Ui;
+use crate::config::Mistakes;
+use crate::contract::SubmissionView;
+use crate::domain::submission::State;
+use crate::platform::InvalidAccount;
+use crate::store::StoreError;
+
+/// The exit codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Exit {
+    /// Done; of submissions that were waited for: completed.
+    Done = 0,
+    /// An unexpected failure, or a submission that failed or was cancelled.
+    Failed = 1,
+    /// The call or the configuration is wrong.
+    Usage = 2,
+    /// The dataset is invalid; nothing was sent.
+    Invalid = 3,
+    /// The Platform rejected the dataset.
+    Rejected = 4,
+    /// Still pending at the limit of `--wait`.
+    Pending = 5,
+    /// Held: a person must decide.
+    Held = 6,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+impl Exit {
+    /// What the submissions that were waited for amount to: the worst of them.
+    pub(super) fn of(views: &[SubmissionView]) -> Self {
+        let of_one = |state: State| match state {
+            State::Completed => Self::Done,
+            State::Rejected => Self::Rejected,
+            State::Failed | State::Cancelled => Self::Failed,
+            State::Held => Self::Held,
+            State::Queued | State::Uploading | State::Processing | State::Collecting => {
+                Self::Pending
+            }
+        };
+        let exits: Vec<Self> = views.iter().map(|view| of_one(view.state)).collect();
+        [Self::Failed, Self::Held, Self::Rejected, Self::Pending]
+            .into_iter()
+            .find(|exit| exits.contains(exit))
+            .unwrap_or(Self::Done)
+    }
+}
+
+/// Why a command did not do what it was asked.
+#[derive(Debug)]
+pub(super) struct Failure {
+    exit: Exit,
+    error: anyhow::Error,
+    hint: Option<String>,
+}
+
+impl Failure {
+    pub(super) fn new(exit: Exit, error: anyhow::Error) -> Self {
+        Self { exit, error, hint: None }
+    }
+
+    /// The call is wrong.
+    pub(super) fn usage(message: String) -> Self {
+        Self::new(Exit::Usage, anyhow::Error::msg(message))
+    }
+
+    /// What to do about it.
+    pub(super) fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// Says it on stderr.
+    pub(super) fn tell(&self, ui: &Ui) -> ExitCode {
+        if self.is_broken_pipe() {
+            // Whoever read our output has seen enough.
+            return ExitCode::SUCCESS;
+        }
+        ui.error(&self.error.to_string());
+        for cause in self.error.chain().skip(1) {
+            ui.cause(&cause.to_string());
+        }
+        if let Some(hint) = &self.hint {
+            ui.hint(hint);
+        }
+        self.exit.into()
+    }
+
+    fn is_broken_pipe(&self) -> bool {
+        let error = self.error.downcast_ref::<io::Error>();
+        error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::new(Exit::Failed, error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::new(Exit::Failed, error.into())
+    }
+}
+
+impl From<Mistakes> for Failure {
+    fn from(mistakes: Mistakes) -> Self {
+        let hint = "`ferry doctor --settings` lists all settings with their defaults";
+        Self::new(Exit::Usage, mistakes.into()).hint(hint)
+    }
+}
+
+impl From<InvalidAccount> for Failure {
+    fn from(error: InvalidAccount) -> Self {
+        Self::new(Exit::Usage, error.into())
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let (exit, hint) = match &error {
+            StoreError::NotFound(_) => (
+                Exit::Usage,
+                Some("`ferry list` shows what the store holds; is `--store` the right one?"),
+            ),
+            StoreError::UnknownAccount(_) => {
+                (Exit::Usage, Some("`ferry stats` shows the accounts that the store knows"))
+            }
+            StoreError::NotAllowed(_) => (Exit::Usage, None),
+            StoreError::Unusable(_) => {
+                (Exit::Failed, Some("`ferry doctor` checks the store and what surrounds it"))
+            }
+            StoreError::Unavailable { .. } => {
+                (Exit::Failed, Some("try again; `ferry doctor` checks the store"))
+            }
+        };
+        let failure = Self::new(exit, error.into());
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}

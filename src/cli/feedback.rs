@@ -1,0 +1,75 @@
+//! `ferry feedback`: what the Platform found wrong with a dataset, beside the rows it means.
+
+use clap::Args;
+
+use super::failure::{Exit, Failure};
+use super::follow::look;
+use super::ui::{Ui, write_bytes};
+use crate::app::App;
+use crate::domain::SubmissionId;
+use crate::domain::feedback::{read, tie};
+use crate::domain::submission::{FEEDBACK_KEY, State};
+use crate::store::StoreError;
+
+/// Show why the Platform rejected a dataset, beside the rows that it means.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ferry feedback 01KDXB8W4S9ZT2M3Q5R7V1C6HY
+  ferry feedback --raw 01KDXB8W4S9ZT2M3Q5R7V1C6HY      exactly as the Platform sent it
+Then correct the file and hand it over again:
+  ferry resubmit 01KDXB8W4S9ZT2M3Q5R7V1C6HY march.csv --wait")]
+pub(super) struct Feedback {
+    /// The submission.
+    #[arg(value_name = "ID")]
+    id: SubmissionId,
+    /// The bytes that the Platform sent.
+    #[arg(long)]
+    raw: bool,
+}
+
+impl Feedback {
+    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
+        let view = look(app.store.as_ref(), self.id).await?;
+        let Some(content) = app.store.content(self.id, FEEDBACK_KEY).await? else {
+            return none(&view);
+        };
+        if self.raw {
+            write_bytes(&content.bytes)?;
+            return Ok(Exit::Done);
+        }
+        let payload = match app.store.payload(self.id).await {
+            Ok(payload) => Some(payload),
+            Err(StoreError::NotFound(_)) => None,
+            Err(error) => return Err(error.into()),
+        };
+        let data = payload.as_ref().map(|payload| payload.data.as_str());
+        let events = payload.as_ref().and_then(|payload| payload.event_data.as_deref());
+        for finding in tie(&read(&content.bytes), data, events) {
+            if ui.json {
+                ui.object(&finding)?;
+            } else {
+                ui.out(finding)?;
+            }
+        }
+        Ok(Exit::Done)
+    }
+}
+
+fn none(view: &crate::contract::SubmissionView) -> Result<Exit, Failure> {
+    let reason = view.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    let what = format!("submission {} is {} and has no feedback{reason}", view.id, view.state);
+    let exit = match view.state {
+        State::Completed => Exit::Done,
+        State::Held => Exit::Held,
+        // Refused at the upload: the reason is all there is.
+        State::Rejected => Exit::Rejected,
+        State::Failed | State::Cancelled => Exit::Failed,
+        _ => Exit::Pending,
+    };
+    if exit == Exit::Done {
+        // Nothing was wrong with it.
+        return Ok(exit);
+    }
+    Err(Failure::new(exit, anyhow::Error::msg(what)))
+}

@@ -1,0 +1,70 @@
+//! Follows submissions until they are final or held, whoever carries them.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use crate::contract::SubmissionView;
+use crate::domain::SubmissionId;
+use crate::domain::submission::State;
+use crate::store::{Found, Store, StoreError};
+
+/// How often the store is asked.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// How many submissions are asked for in one round.
+const ROUND: usize = 200;
+
+/// Whether there is nothing to wait for.
+pub(super) fn is_settled(state: State) -> bool {
+    state.is_final() || state == State::Held
+}
+
+/// The view of what the store found.
+pub(super) fn view(found: Found) -> SubmissionView {
+    SubmissionView::new(found.submission, found.waiting_for)
+}
+
+/// A submission as it is now.
+pub(super) async fn look(
+    store: &dyn Store,
+    id: SubmissionId,
+) -> Result<SubmissionView, StoreError> {
+    store.get(id).await?.map(view).ok_or(StoreError::NotFound(id))
+}
+
+/// Looks at `ids` in turn until all are settled or `stop` ends; `seen` gets every view. The answer
+/// has the last view of each, in the order of `ids`.
+pub(super) async fn follow(
+    store: &dyn Store,
+    ids: &[SubmissionId],
+    mut seen: impl FnMut(&SubmissionView),
+    stop: impl Future<Output = ()>,
+) -> Result<Vec<SubmissionView>, StoreError> {
+    let mut last: HashMap<SubmissionId, SubmissionView> = HashMap::with_capacity(ids.len());
+    let mut open: VecDeque<SubmissionId> = ids.iter().copied().collect();
+    tokio::pin!(stop);
+    loop {
+        for _ in 0..open.len().min(ROUND) {
+            let Some(id) = open.pop_front() else { break };
+            let view = look(store, id).await?;
+            seen(&view);
+            if !is_settled(view.state) {
+                open.push_back(id);
+            }
+            last.insert(id, view);
+        }
+        if open.is_empty() {
+            break;
+        }
+        tokio::select! {
+            biased;
+            () = &mut stop => break,
+            () = tokio::time::sleep(PAUSE) => {}
+        }
+    }
+    for id in open {
+        // One that was not looked at yet, or may have moved since.
+        last.insert(id, look(store, id).await?);
+    }
+    Ok(ids.iter().filter_map(|id| last.remove(id)).collect())
+}

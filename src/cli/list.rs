@@ -1,0 +1,100 @@
+//! `ferry list`: the submissions of the store, newest first.
+
+use clap::Args;
+
+use super::failure::{Exit, Failure};
+use super::follow::view;
+use super::ui::Ui;
+use super::{show, values};
+use crate::app::App;
+use crate::domain::submission::State;
+use crate::domain::until;
+use crate::store::{Cursor, Filter};
+
+/// Submissions read from the store at once.
+const PAGE: usize = 200;
+
+/// List submissions, newest first.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ferry list --state held --state failed
+  ferry list --name march --all --json
+  ferry list --label team=north --limit 100")]
+pub(super) struct List {
+    #[command(flatten)]
+    filter: FilterArgs,
+    /// How many at most.
+    #[arg(long, value_name = "COUNT", default_value_t = 20)]
+    limit: usize,
+    /// Go on after an earlier list, which says so at its end.
+    #[arg(long)]
+    cursor: Option<u64>,
+    /// All of them.
+    #[arg(long, conflicts_with_all = ["limit", "cursor"])]
+    all: bool,
+}
+
+/// Which submissions.
+#[derive(Debug, Args)]
+pub(super) struct FilterArgs {
+    /// In this state; may be repeated.
+    #[arg(long = "state", value_name = "STATE")]
+    states: Vec<State>,
+    /// With exactly this Name.
+    #[arg(long)]
+    name: Option<String>,
+    /// Of this account.
+    #[arg(long)]
+    account: Option<String>,
+    /// With this label; may be repeated.
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = values::label)]
+    labels: Vec<(String, String)>,
+}
+
+impl FilterArgs {
+    pub(super) fn into_filter(self) -> Filter {
+        let labels = self.labels.into_iter().collect();
+        Filter { states: self.states, name: self.name, account: self.account, labels }
+    }
+}
+
+impl List {
+    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
+        let filter = self.filter.into_filter();
+        let mut left = if self.all { usize::MAX } else { self.limit };
+        let mut cursor = self.cursor.map(Cursor);
+        let now = app.clock.now();
+        while left > 0 {
+            let page = app.store.list(&filter, cursor, left.min(PAGE)).await?;
+            left = left.saturating_sub(page.found.len());
+            let mut rows = Vec::with_capacity(page.found.len());
+            for found in page.found {
+                let view = view(found);
+                if ui.json {
+                    ui.object(&view)?;
+                    continue;
+                }
+                rows.push(vec![
+                    view.id.to_string(),
+                    show::state(view.state),
+                    view.name.clone(),
+                    view.account.clone(),
+                    format!("{} ago", show::span(until(view.created_at, now))),
+                    show::remark(&view, now),
+                ]);
+            }
+            for line in show::table(&rows) {
+                ui.out(line)?;
+            }
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        if let Some(Cursor(cursor)) = cursor.filter(|_| !self.all) {
+            ui.note(format!("there are more: --cursor {cursor} goes on, --all shows all"));
+        }
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,169 @@
+//! The command line: one file for each command, and what they share.
+
+mod cancel;
+mod carry;
+mod completions;
+mod demo;
+mod doctor;
+mod failure;
+mod feedback;
+mod follow;
+mod list;
+mod ndjson;
+mod pause;
+mod progress;
+mod resolve;
+mod resubmit;
+mod results;
+mod retry;
+mod show;
+mod signals;
+mod simulate;
+mod stats;
+mod status;
+mod submit;
+mod ui;
+mod validate;
+mod values;
+mod watch;
+mod worker;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::app::App;
+use crate::config::{Config, Sources};
+use crate::telemetry;
+use failure::{Exit, Failure};
+use ui::Ui;
+
+/// Carries CSV datasets to the Platform's Upload API, durably, and brings the answer back.
+#[derive(Debug, Parser)]
+#[command(name = "ferry", version, max_term_width = 100, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Begin with:
+  ferry demo                                watch datasets travel to a simulated Platform
+  ferry validate march.csv                  check a dataset; nothing is sent
+  ferry submit march.csv --wait             carry it, and wait for the answer
+  ferry status ID                           where a submission is, and why
+
+Credentials come from the environment: FERRY_TOKEN_URL, FERRY_API_URL, FERRY_CLIENT_ID,
+FERRY_CLIENT_SECRET and FERRY_API_KEY; the last two also as ..._FILE. `ferry doctor` checks them.
+
+Exit codes: 0 done (with --wait: completed); 1 unexpected failure, or failed; 2 usage or
+configuration; 3 the dataset is invalid, nothing was sent; 4 the Platform rejected it; 5 still
+pending at the --wait limit; 6 held, a person must decide.";
+
+/// What every command takes.
+#[derive(Debug, Args)]
+struct Global {
+    /// Read this file instead of `ferry.toml`.
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
+    config: Option<PathBuf>,
+    /// Where submissions are kept: `sqlite:PATH` [default: sqlite:ferry.db].
+    #[arg(long, global = true, value_name = "PLACE", help_heading = "Global options")]
+    store: Option<String>,
+    /// Change a setting, such as `poll_max=30s`; `ferry doctor --settings` lists them.
+    #[arg(long, global = true, value_name = "NAME=VALUE", help_heading = "Global options")]
+    set: Vec<String>,
+    /// Write JSON to stdout, one object a line.
+    #[arg(long, global = true, help_heading = "Global options")]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(demo::Demo),
+    Worker(worker::Worker),
+    Submit(submit::Submit),
+    Validate(validate::Validate),
+    Status(status::Status),
+    List(list::List),
+    Watch(watch::Watch),
+    Results(results::Results),
+    Feedback(feedback::Feedback),
+    Resubmit(resubmit::Resubmit),
+    Retry(retry::Retry),
+    Cancel(cancel::Cancel),
+    Resolve(resolve::Resolve),
+    Pause(pause::Pause),
+    Resume(pause::Resume),
+    Stats(stats::Stats),
+    Doctor(doctor::Doctor),
+    Simulate(simulate::Simulate),
+    Completions(completions::Completions),
+}
+
+/// Runs the command that the process was called with.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let ui = Ui::of_process(cli.global.json);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let ran = runtime
+        .map_err(|error| Failure::from(anyhow::Error::new(error).context("cannot start")))
+        .and_then(|runtime| {
+            let ran = runtime.block_on(run(cli, &ui));
+            // Nothing is waited for: what had to be recorded is, and a read of stdin may never end.
+            runtime.shutdown_background();
+            ran
+        });
+    match ran {
+        Ok(exit) => exit.into(),
+        Err(failure) => failure.tell(&ui),
+    }
+}
+
+async fn run(cli: Cli, ui: &Ui) -> Result<Exit, Failure> {
+    let global = cli.global;
+    match cli.command {
+        Command::Completions(command) => Ok(command.run()),
+        Command::Demo(command) => command.run(&global, ui).await,
+        Command::Doctor(command) => command.run(&global, ui).await,
+        Command::Simulate(command) => command.run(&global, ui).await,
+        Command::Validate(command) => command.run(ui),
+        Command::Worker(command) => command.run(open(&global, ui, "info")?, ui).await,
+        Command::Submit(command) => command.run(open(&global, ui, "warn")?, ui).await,
+        Command::Resubmit(command) => command.run(open(&global, ui, "warn")?, ui).await,
+        Command::Status(command) => command.run(open(&global, ui, "warn")?, ui).await,
+        Command::List(command) => command.run(open(&global, ui, "warn")?, ui).await,
+        Command::Watch(command) => command.run(open(&global, ui, "warn")?, ui).await,
+        Command::Results(command) => command.run(open(&global, ui, "warn")?, ui).await,
+        Command::Feedback(command) => command.run(open(&global, ui, "warn")?, ui).await,
+        Command::Retry(command) => command.run(open(&global, ui, "warn")?, ui).await,
+        Command::Cancel(command) => command.run(open(&global, ui, "warn")?, ui).await,
+        Command::Resolve(command) => command.run(open(&global, ui, "warn")?, ui).await,
+        Command::Pause(command) => command.run(open(&global, ui, "warn")?, ui).await,
+        Command::Resume(command) => command.run(open(&global, ui, "warn")?, ui).await,
+        Command::Stats(command) => command.run(open(&global, ui, "warn")?, ui).await,
+    }
+}
+
+/// Reads the configuration.
+fn configure(global: &Global) -> Result<Config, Failure> {
+    let store = global.store.iter().map(|place| format!("store={place}"));
+    let flags = store.chain(global.set.iter().cloned()).collect();
+    let sources = Sources::of_process(global.config.as_deref(), flags)?;
+    Ok(Config::load(&sources)?)
+}
+
+/// Starts the log at `level`, unless the configuration wants another.
+fn start_log(config: &Config, ui: &Ui, level: &str) -> Result<(), Failure> {
+    let filter = if config.log.is_empty() { level } else { &config.log };
+    telemetry::start(filter, config.log_format, ui.log_writer())
+        .map_err(|error| Failure::usage(error.to_string()))
+}
+
+fn open(global: &Global, ui: &Ui, level: &str) -> Result<App, Failure> {
+    let config = configure(global)?;
+    start_log(&config, ui, level)?;
+    Ok(App::open(config)?)
+}

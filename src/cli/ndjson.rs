@@ -1,0 +1,220 @@
+//! `ferry submit --ndjson`: many submissions from one file, checked whole before any is kept.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Seek, Write};
+use std::path::Path;
+
+use super::failure::{Exit, Failure};
+use super::progress;
+use super::submit::keep;
+use super::ui::Ui;
+use super::validate::tell_reports;
+use crate::contract::SubmissionRequest;
+use crate::domain::SubmissionId;
+use crate::pipeline::{Intake, Names, Prepared, Refusal};
+
+/// Submissions kept in one transaction.
+const BATCH: usize = 500;
+
+/// A longer line cannot be a submission: JSON escapes make a text at most six times longer.
+const LONGEST_LINE: u64 = 512 << 20;
+
+/// The most mistakes that are shown one by one.
+const SHOWN: usize = 100;
+
+/// Keeps every line of a file; none if a line is not a valid submission, which has been said then.
+pub(super) async fn submit(
+    intake: &Intake,
+    path: &Path,
+    ui: &Ui,
+) -> Result<Option<Vec<SubmissionId>>, Failure> {
+    let mut source = Source::open(path)?;
+    let mut wrong = 0_usize;
+    let mut lines = 0_u64;
+    source.each(ui, "checking", |line| {
+        lines += 1;
+        if let Err(mistake) = prepare(intake, &line) {
+            wrong += 1;
+            if wrong <= SHOWN {
+                tell(mistake, ui)?;
+            }
+        }
+        Ok(())
+    })?;
+    if wrong > 0 {
+        if wrong > SHOWN {
+            ui.note(format!("and {} more", wrong - SHOWN));
+        }
+        ui.note(format!(
+            "{wrong} of {lines} lines are no valid submissions: nothing was handed over"
+        ));
+        return Ok(None);
+    }
+    if lines == 0 {
+        ui.error(&format!("`{}` holds no submission", path.display()));
+        return Ok(None);
+    }
+    keep_all(intake, &mut source, ui).await.map(Some)
+}
+
+async fn keep_all(
+    intake: &Intake,
+    source: &mut Source,
+    ui: &Ui,
+) -> Result<Vec<SubmissionId>, Failure> {
+    let mut ids = Vec::new();
+    let mut reader = source.rewind()?;
+    let bar = progress::bar(ui, source.bytes, "{bar:30} {bytes} of {total_bytes} handed over");
+    let mut number = 0;
+    loop {
+        let mut batch = Vec::with_capacity(BATCH);
+        while batch.len() < BATCH {
+            let Some(line) = next_line(&mut reader, &source.name, &mut number)? else { break };
+            bar.inc(line.text.len() as u64);
+            // It was checked before; a file that changed meanwhile is found out here.
+            batch.push(prepare(intake, &line).map_err(Mistake::into_failure)?.new);
+        }
+        if batch.is_empty() {
+            bar.finish_and_clear();
+            return Ok(ids);
+        }
+        let kept = keep(intake, batch, ui).await;
+        if kept.is_err() && !ids.is_empty() {
+            ui.note(format!("the first {} submissions were handed over before this:", ids.len()));
+        }
+        ids.extend(kept?);
+    }
+}
+
+/// A line of the file, and its place.
+struct Line {
+    place: String,
+    text: String,
+}
+
+/// What is wrong with a line.
+enum Mistake {
+    Json(String),
+    Refused(String, Refusal),
+}
+
+impl Mistake {
+    fn into_failure(self) -> Failure {
+        match self {
+            Self::Json(what) => Failure::new(Exit::Invalid, anyhow::Error::msg(what)),
+            Self::Refused(place, refusal) => {
+                Failure::new(Exit::Invalid, anyhow::Error::new(refusal).context(place))
+            }
+        }
+    }
+}
+
+fn prepare(intake: &Intake, line: &Line) -> Result<Prepared, Mistake> {
+    let place = &line.place;
+    let request: SubmissionRequest = serde_json::from_str(&line.text).map_err(|error| {
+        Mistake::Json(format!("{place}: not a submission: {}", without_line(&error)))
+    })?;
+    let names = Names { data: format!("{place}: data"), events: format!("{place}: event_data") };
+    intake.prepare(request, &names).map_err(|refusal| Mistake::Refused(place.clone(), refusal))
+}
+
+/// Each text is a line of its own, so serde's line number is always 1.
+fn without_line(error: &serde_json::Error) -> String {
+    error.to_string().replace(" at line 1 column ", " at column ")
+}
+
+fn tell(mistake: Mistake, ui: &Ui) -> Result<(), Failure> {
+    match mistake {
+        Mistake::Json(what) => ui.error(&what),
+        Mistake::Refused(_, Refusal::Dataset(reports)) => tell_reports(&reports, ui)?,
+        Mistake::Refused(place, refusal) => ui.error(&format!("{place}: {refusal}")),
+    }
+    Ok(())
+}
+
+/// The lines, which are read twice.
+struct Source {
+    name: String,
+    file: File,
+    bytes: u64,
+}
+
+impl Source {
+    fn open(path: &Path) -> Result<Self, Failure> {
+        let cannot = |error: std::io::Error| {
+            let what = format!("cannot read `{}`", path.display());
+            Failure::new(Exit::Usage, anyhow::Error::new(error).context(what))
+        };
+        let file = if path == Path::new("-") {
+            spool(&mut std::io::stdin().lock()).map_err(cannot)?
+        } else {
+            let mut file = File::open(path).map_err(cannot)?;
+            // A pipe cannot be read twice.
+            let regular = file.metadata().map_err(cannot)?.is_file();
+            if regular { file } else { spool(&mut file).map_err(cannot)? }
+        };
+        let bytes = file.metadata().map_err(cannot)?.len();
+        let name =
+            if path == Path::new("-") { "stdin".to_owned() } else { path.display().to_string() };
+        Ok(Self { name, file, bytes })
+    }
+
+    fn rewind(&mut self) -> std::io::Result<BufReader<File>> {
+        self.file.rewind()?;
+        Ok(BufReader::with_capacity(1 << 20, self.file.try_clone()?))
+    }
+
+    fn each(
+        &mut self,
+        ui: &Ui,
+        doing: &str,
+        mut take: impl FnMut(Line) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let mut reader = self.rewind()?;
+        let template = format!("{{bar:30}} {doing} {{bytes}} of {{total_bytes}}");
+        let bar = progress::bar(ui, self.bytes, &template);
+        let mut number = 0;
+        while let Some(line) = next_line(&mut reader, &self.name, &mut number)? {
+            bar.inc(line.text.len() as u64);
+            take(line)?;
+        }
+        bar.finish_and_clear();
+        Ok(())
+    }
+}
+
+/// A file that nobody else can see, and that is gone with the process.
+fn spool(source: &mut impl Read) -> std::io::Result<File> {
+    let mut spool = tempfile::tempfile()?;
+    std::io::copy(source, &mut spool)?;
+    spool.flush()?;
+    Ok(spool)
+}
+
+/// The next line that is not blank.
+fn next_line(
+    reader: &mut BufReader<File>,
+    name: &str,
+    number: &mut u64,
+) -> Result<Option<Line>, Failure> {
+    loop {
+        let mut bytes = Vec::new();
+        *number += 1;
+        let place = format!("{name}, line {number}");
+        if reader.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut bytes)? == 0 {
+            return Ok(None);
+        }
+        if bytes.len() as u64 == LONGEST_LINE {
+            let what = format!("{place}: longer than {LONGEST_LINE} bytes");
+            return Err(Failure::new(Exit::Invalid, anyhow::Error::msg(what)));
+        }
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            let what = format!("{place}: not UTF-8 from byte {at} of the line on");
+            Failure::new(Exit::Invalid, anyhow::Error::msg(what))
+        })?;
+        if !text.trim().is_empty() {
+            return Ok(Some(Line { place, text }));
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! How far submissions are: one bar a submission on a terminal, a line for each change elsewhere.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::follow::is_settled;
+use super::show;
+use super::ui::Ui;
+use crate::clock::Clock;
+use crate::contract::SubmissionView;
+use crate::domain::SubmissionId;
+use crate::domain::submission::State;
+use crate::domain::until;
+
+/// Submissions with a bar of their own; further ones only count.
+const BARS: usize = 15;
+
+/// Shows how far submissions are.
+#[derive(Debug)]
+pub(super) struct Progress {
+    ui: Ui,
+    clock: Arc<dyn Clock>,
+    bars: HashMap<SubmissionId, ProgressBar>,
+    states: HashMap<SubmissionId, State>,
+    settled: u64,
+    total: Option<ProgressBar>,
+}
+
+impl Progress {
+    /// For `total` submissions; none if that is not known.
+    pub(super) fn new(ui: &Ui, clock: Arc<dyn Clock>, total: Option<u64>) -> Self {
+        let bar = total.filter(|total| ui.terminal && *total > 1).map(|total| {
+            let bar = ui.bars.add(ProgressBar::new(total));
+            bar.set_style(style("{bar:30} {pos} of {len} settled, {elapsed}, {msg}"));
+            bar
+        });
+        let states = HashMap::new();
+        Self { ui: ui.clone(), clock, bars: HashMap::new(), states, settled: 0, total: bar }
+    }
+
+    /// Shows a submission as it is now.
+    pub(super) fn seen(&mut self, view: &SubmissionView) {
+        let before = self.states.insert(view.id, view.state);
+        if self.ui.terminal {
+            self.draw(view);
+        } else if before != Some(view.state) {
+            self.ui.note(show::line(view, self.clock.now()));
+        }
+        if is_settled(view.state) && before.is_none_or(|before| !is_settled(before)) {
+            self.settled += 1;
+            if let Some(total) = &self.total {
+                total.set_position(self.settled);
+            }
+        }
+        if let Some(total) = &self.total {
+            total.set_message(self.counts());
+        }
+    }
+
+    fn draw(&mut self, view: &SubmissionView) {
+        let now = self.clock.now();
+        if is_settled(view.state) {
+            if let Some(bar) = self.bars.remove(&view.id) {
+                bar.finish_and_clear();
+                self.ui.note(show::line(view, now));
+            }
+            return;
+        }
+        if !self.bars.contains_key(&view.id) {
+            if self.bars.len() >= BARS {
+                return;
+            }
+            let bar = self.ui.bars.insert(self.bars.len(), ProgressBar::new_spinner());
+            bar.set_style(style("{spinner} {msg}"));
+            bar.enable_steady_tick(Duration::from_millis(120));
+            self.bars.insert(view.id, bar);
+        }
+        if let Some(bar) = self.bars.get(&view.id) {
+            let age = show::span(until(view.created_at, now));
+            let remark = show::remark(view, now);
+            bar.set_message(format!("{} {} {age}: {remark}", show::state(view.state), view.name));
+        }
+    }
+
+    fn counts(&self) -> String {
+        let of = |state: State| self.states.values().filter(|known| **known == state).count();
+        let counts = State::ALL.map(|state| (state, of(state)));
+        let words: Vec<String> = counts
+            .iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(state, count)| format!("{count} {state}"))
+            .collect();
+        words.join(", ")
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bars.values().for_each(ProgressBar::finish_and_clear);
+        if let Some(total) = &self.total {
+            total.finish_and_clear();
+        }
+    }
+}
+
+/// A bar for work on `total` of something; hidden where nobody watches.
+pub(super) fn bar(ui: &Ui, total: u64, template: &str) -> ProgressBar {
+    if !ui.terminal {
+        return ProgressBar::hidden();
+    }
+    let bar = ui.bars.add(ProgressBar::new(total));
+    bar.set_style(style(template));
+    bar
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).expect("templates are constants, and tested")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn templates_are_understood() {
+        style("{bar:30} {pos} of {len} settled, {elapsed}, {msg}");
+        style("{spinner} {msg}");
+    }
+}

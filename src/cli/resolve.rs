@@ -1,0 +1,55 @@
+//! `ferry resolve`: a person decides about held submissions.
+
+use clap::Args;
+
+use super::failure::{Exit, Failure};
+use super::show;
+use super::ui::Ui;
+use crate::app::App;
+use crate::domain::SubmissionId;
+use crate::store::Resolution;
+
+/// Decide about held submissions; `ferry status ID` says why they are held.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A submission is held if its upload may have arrived, and the Platform has a dataset of its Name that
+may be this one or another. Look at the Platform, then:
+  ferry resolve ID --overwrite    the dataset there is ours, or may be replaced
+  ferry resolve ID --fail         it is somebody else's: give up
+  ferry resolve ID --retry        it is gone: try again, without overwriting
+A submission is also held if a step of it ended its worker five times: --retry tries on.")]
+pub(super) struct Resolve {
+    /// The submissions.
+    #[arg(required = true, value_name = "ID")]
+    ids: Vec<SubmissionId>,
+    #[command(flatten)]
+    decision: Decision,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Decision {
+    /// Upload again and overwrite what is there.
+    #[arg(long)]
+    overwrite: bool,
+    /// Try the same step again, unchanged.
+    #[arg(long)]
+    retry: bool,
+    /// Give up.
+    #[arg(long)]
+    fail: bool,
+}
+
+impl Resolve {
+    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
+        let resolution = match &self.decision {
+            Decision { overwrite: true, .. } => Resolution::Overwrite,
+            Decision { retry: true, .. } => Resolution::Retry,
+            _ => Resolution::Fail,
+        };
+        for id in &self.ids {
+            app.store.resolve(*id, resolution, app.config.policy.deadline).await?;
+        }
+        show::all(&self.ids, &app, ui).await
+    }
+}

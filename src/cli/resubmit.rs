@@ -1,0 +1,94 @@
+//! `ferry resubmit`: the corrected dataset under the same Name, which it overwrites.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::carry::{Waiting, carry};
+use super::failure::{Exit, Failure};
+use super::follow::look;
+use super::show;
+use super::submit::{keep, read, refused, texts};
+use super::ui::Ui;
+use super::validate::{tell_reports, tell_warnings};
+use crate::app::App;
+use crate::contract::{SubmissionRequest, SubmissionView};
+use crate::domain::SubmissionId;
+use crate::domain::submission::State;
+use crate::pipeline::{Names, Refusal};
+
+/// Hand over a corrected dataset under the Name of an earlier submission, which it overwrites.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  ferry resubmit 01KDXB8W4S9ZT2M3Q5R7V1C6HY march.csv --wait")]
+pub(super) struct Resubmit {
+    /// The submission that is corrected.
+    #[arg(value_name = "ID")]
+    id: SubmissionId,
+    /// The corrected dataset, as CSV; `-` reads stdin.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The events of the dataset, as CSV: needed again if there were any.
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
+    #[command(flatten)]
+    wait: Waiting,
+}
+
+impl Resubmit {
+    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
+        self.wait.check(&app)?;
+        let earlier = look(app.store.as_ref(), self.id).await?;
+        if earlier.state == State::Held {
+            return Err(Failure::usage(format!(
+                "submission {} is held, and keeps its Name",
+                self.id
+            ))
+            .hint(format!("end it first: `ferry resolve {} --fail`", self.id)));
+        }
+        let names = Names {
+            data: self.file.display().to_string(),
+            events: self.events.as_ref().map_or(String::new(), |file| file.display().to_string()),
+        };
+        let limit = app.config.max_dataset_bytes;
+        let data = read(&self.file, limit)?;
+        let events = self.events.as_deref().map(|file| read(file, limit)).transpose()?;
+        let intake = app.intake();
+        let prepared =
+            texts(data, events, &names).map_err(Refusal::Dataset).and_then(|(data, event_data)| {
+                intake.prepare(request(earlier, data, event_data), &names)
+            });
+        let mut prepared = match prepared {
+            Ok(prepared) => prepared,
+            Err(Refusal::Dataset(reports)) => {
+                tell_reports(&reports, ui)?;
+                ui.note("nothing was handed over");
+                return Ok(Exit::Invalid);
+            }
+            Err(refusal) => return Err(refused(refusal)),
+        };
+        tell_warnings(&prepared.reports, ui);
+        prepared.new.revision_of = Some(self.id);
+        let ids = keep(&intake, vec![prepared.new], ui).await?;
+        if self.wait.is_wanted() {
+            return carry(app, &ids, &self.wait, ui).await;
+        }
+        show::all(&ids, &app, ui).await
+    }
+}
+
+/// As the earlier one was, with other texts and the right to overwrite.
+fn request(earlier: SubmissionView, data: String, event_data: Option<String>) -> SubmissionRequest {
+    SubmissionRequest {
+        name: earlier.name,
+        data,
+        event_data,
+        account: Some(earlier.account),
+        overwrite: true,
+        result_keys: earlier.result_keys,
+        priority: earlier.priority,
+        labels: earlier.labels,
+        ..SubmissionRequest::default()
+    }
+}

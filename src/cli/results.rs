@@ -1,0 +1,113 @@
+//! `ferry results`: what the Platform made of a dataset.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::failure::{Exit, Failure};
+use super::follow::look;
+use super::show;
+use super::ui::{Ui, write_bytes};
+use crate::app::App;
+use crate::contract::SubmissionView;
+use crate::domain::SubmissionId;
+use crate::domain::outcome::Content;
+use crate::domain::submission::State;
+
+/// Write the results of a submission to stdout, or to files.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ferry results 01KDXB8W4S9ZT2M3Q5R7V1C6HY > table.csv
+  ferry results 01KDXB8W4S9ZT2M3Q5R7V1C6HY -o march/     one file for each result key")]
+pub(super) struct Results {
+    /// The submission.
+    #[arg(value_name = "ID")]
+    id: SubmissionId,
+    /// Which result; needed if there are several and no -o.
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+    /// Write to this file, or, for several results, into this folder.
+    #[arg(short, long, value_name = "PATH")]
+    output: Option<PathBuf>,
+}
+
+impl Results {
+    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
+        let view = look(app.store.as_ref(), self.id).await?;
+        let keys: Vec<String> = match &self.key {
+            Some(key) => vec![key.clone()],
+            None => view.results.iter().map(|stored| stored.key.clone()).collect(),
+        };
+        if keys.is_empty() {
+            return none(&view, app.clock.now());
+        }
+        let folder = self.output.as_deref().filter(|path| keys.len() > 1 || path.is_dir());
+        if keys.len() > 1 && folder.is_none() {
+            return Err(Failure::usage(format!(
+                "submission {} has {} results",
+                self.id,
+                keys.len()
+            ))
+            .hint(format!("name one with --key ({}), or a folder with -o", keys.join(", "))));
+        }
+        for key in &keys {
+            let content = app.store.content(self.id, key).await?.ok_or_else(|| {
+                Failure::usage(format!("submission {} has no result `{key}`", self.id))
+                    .hint("`ferry status` shows its results")
+            })?;
+            match (folder, &self.output) {
+                (Some(folder), _) => write(&folder.join(file_name(key, &content)), &content, ui)?,
+                (None, Some(path)) => write(path, &content, ui)?,
+                (None, None) => write_bytes(&content.bytes)?,
+            }
+        }
+        Ok(Exit::Done)
+    }
+}
+
+fn none(view: &SubmissionView, now: crate::domain::Timestamp) -> Result<Exit, Failure> {
+    let (exit, hint) = match view.state {
+        State::Rejected => (Exit::Rejected, format!("`ferry feedback {}` says why", view.id)),
+        State::Held => (Exit::Held, format!("`ferry resolve {}` decides", view.id)),
+        State::Failed | State::Cancelled => {
+            (Exit::Failed, format!("`ferry status {}` says more", view.id))
+        }
+        _ => (Exit::Pending, format!("`ferry watch {}` waits for them", view.id)),
+    };
+    let what = format!(
+        "submission {} is {} and has no results: {}",
+        view.id,
+        view.state,
+        show::remark(view, now)
+    );
+    Err(Failure::new(exit, anyhow::Error::msg(what)).hint(hint))
+}
+
+fn write(path: &Path, content: &Content, ui: &Ui) -> Result<(), Failure> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(|error| cannot(folder, error))?;
+    }
+    std::fs::write(path, &content.bytes).map_err(|error| cannot(path, error))?;
+    ui.note(format!("wrote {} ({})", path.display(), show::size(content.bytes.len() as u64)));
+    Ok(())
+}
+
+fn cannot(path: &Path, error: std::io::Error) -> Failure {
+    anyhow::Error::new(error).context(format!("cannot write `{}`", path.display())).into()
+}
+
+/// A key may be any text: only what is harmless in a file name is kept of it.
+fn file_name(key: &str, content: &Content) -> String {
+    let harmless =
+        |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '_' };
+    let stem: String = key.chars().map(harmless).collect();
+    let ending =
+        match content.content_type.as_deref().map(|t| t.split(';').next().unwrap_or(t).trim()) {
+            Some("text/csv") => ".csv",
+            Some("application/json") => ".json",
+            Some("text/plain") => ".txt",
+            _ => "",
+        };
+    format!("{stem}{ending}")
+}

@@ -1,0 +1,147 @@
+//! Submissions as people read them.
+
+use std::time::Duration;
+
+use console::{Style, measure_text_width, pad_str, truncate_str};
+
+use super::failure::{Exit, Failure};
+use super::follow::look;
+use super::ui::Ui;
+use crate::app::App;
+use crate::contract::{SubmissionView, WaitingFor};
+use crate::domain::account::Closed;
+use crate::domain::submission::{State, StepKind};
+use crate::domain::{SubmissionId, Timestamp, until};
+
+/// What is said of submissions that a command has changed.
+pub(super) async fn all(ids: &[SubmissionId], app: &App, ui: &Ui) -> Result<Exit, Failure> {
+    for id in ids {
+        view(&look(app.store.as_ref(), *id).await?, app.clock.now(), ui)?;
+    }
+    Ok(Exit::Done)
+}
+
+/// A submission, as a line for people or an object for programs.
+pub(super) fn view(view: &SubmissionView, now: Timestamp, ui: &Ui) -> std::io::Result<()> {
+    if ui.json { ui.object(view) } else { ui.out(line(view, now)) }
+}
+
+/// A state in its colour.
+pub(super) fn state(state: State) -> String {
+    let style = match state {
+        State::Completed => Style::new().green(),
+        State::Rejected => Style::new().yellow(),
+        State::Failed => Style::new().red(),
+        State::Held => Style::new().magenta(),
+        State::Cancelled => Style::new().dim(),
+        State::Queued | State::Uploading | State::Processing | State::Collecting => {
+            Style::new().cyan()
+        }
+    };
+    style.apply_to(format!("{state:<10}")).to_string()
+}
+
+/// One line: id, state, Name, and what there is to say.
+pub(super) fn line(view: &SubmissionView, now: Timestamp) -> String {
+    let name = pad_str(&truncate_str(&view.name, 32, "…"), 20, console::Alignment::Left, None)
+        .into_owned();
+    let line = format!("{}  {}  {name}  {}", view.id, state(view.state), remark(view, now));
+    line.trim_end().to_owned()
+}
+
+/// Why it is where it is, or what comes next.
+pub(super) fn remark(view: &SubmissionView, now: Timestamp) -> String {
+    if view.state.is_final() {
+        let took = view.finished_at.map_or(Duration::ZERO, |end| until(view.created_at, end));
+        let took = format!("after {}, {}", span(took), counted(view.polls, "status check"));
+        return match &view.reason {
+            Some(reason) => format!("{reason} ({took})"),
+            None => took,
+        };
+    }
+    let waits = view.waiting_for.as_ref().map(|waiting| waiting_for(waiting, view, now));
+    match (&view.reason, waits) {
+        (Some(reason), Some(waits)) => format!("{reason}; {waits}"),
+        (Some(reason), None) => format!("{reason}; a worker is at it"),
+        (None, Some(waits)) => waits,
+        (None, None) => "a worker is at it".to_owned(),
+    }
+}
+
+/// What a submission waits for, in words.
+pub(super) fn waiting_for(waiting: &WaitingFor, view: &SubmissionView, now: Timestamp) -> String {
+    match waiting {
+        WaitingFor::DueTime { at, step } => {
+            let next = match step {
+                StepKind::Upload => "upload",
+                StepKind::Poll => "status check",
+                StepKind::Collect => "fetch",
+            };
+            format!("next {next} in {}", span(until(now, *at)))
+        }
+        WaitingFor::Worker { .. } => "waits for a worker".to_owned(),
+        WaitingFor::Account(Closed::Paused { reason }) => {
+            format!("account `{0}` is paused: {reason}; `ferry resume {0}` goes on", view.account)
+        }
+        WaitingFor::Account(Closed::Gate { until: at }) => {
+            format!(
+                "the Platform asked account `{}` to wait {}",
+                view.account,
+                span(until(now, *at))
+            )
+        }
+        WaitingFor::Account(Closed::Outage { until: at }) => {
+            let pause = span(until(now, *at));
+            format!("the Platform is out for account `{}`; next try in {pause}", view.account)
+        }
+        WaitingFor::Name { submission } => format!("waits for {submission} of the same Name"),
+        WaitingFor::Decision => format!("decide with `ferry resolve {}`", view.id),
+    }
+}
+
+/// A time, to the second.
+pub(super) fn time(at: Timestamp) -> String {
+    at.format("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// A span, as exact as a person wants it.
+pub(super) fn span(span: Duration) -> String {
+    let rounded = match span.as_secs() {
+        0 => Duration::from_millis(span.as_millis() as u64),
+        1..10 => Duration::from_millis(span.as_millis() as u64 / 100 * 100),
+        10..3600 => Duration::from_secs(span.as_secs()),
+        seconds => Duration::from_secs(seconds / 60 * 60),
+    };
+    humantime::format_duration(rounded).to_string()
+}
+
+/// `1 status check`, `2 status checks`.
+pub(super) fn counted(count: impl Into<u64>, what: &str) -> String {
+    match count.into() {
+        1 => format!("1 {what}"),
+        count => format!("{count} {what}s"),
+    }
+}
+
+/// A size in bytes.
+pub(super) fn size(bytes: u64) -> String {
+    indicatif::BinaryBytes(bytes).to_string()
+}
+
+/// Rows in columns as wide as their widest cell; the last one is left as it is.
+pub(super) fn table(rows: &[Vec<String>]) -> Vec<String> {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| measure_text_width(cell)).max().unwrap_or_default()
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let pad = |(cell, width): (&String, &usize)| {
+        pad_str(cell, *width, console::Alignment::Left, None).into_owned()
+    };
+    let line = |row: &Vec<String>| {
+        let cells: Vec<String> = row.iter().zip(&widths).map(pad).collect();
+        cells.join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
+}

@@ -1,0 +1,128 @@
+//! `ferry simulate`: the Platform itself, to rehearse with.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::failure::{Exit, Failure};
+use super::ui::Ui;
+use super::{Global, configure, signals, start_log, values};
+use crate::shutdown::Shutdown;
+use crate::sim::{Credentials, FaultRates, Processing, Sim, SimConfig};
+
+/// Run a simulated Platform, to rehearse with; it keeps nothing when it ends.
+///
+/// Datasets whose references begin with UNKNOWN are rejected, and so is what the validation of
+/// `ferry validate` would refuse.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example: in one terminal
+  ferry simulate --listen 127.0.0.1:8700 > simulated.env
+in another
+  set -a; . ./simulated.env; set +a
+  ferry submit march.csv --wait
+`GET /ledger` on the same address tells what the simulator saw.")]
+pub(super) struct Simulate {
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8700")]
+    listen: SocketAddr,
+    /// The same seed gives the same tokens, times and faults.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// How long a dataset takes: `2s`, or `500ms..3s`, or `lognormal:2s` (the median).
+    #[arg(long, value_name = "TIME", default_value = "500ms..3s", value_parser = processing)]
+    processing: Processing,
+    /// How long an access token lasts.
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = values::span)]
+    token_lifetime: Duration,
+    /// The share of requests, 0 to 1, that end in a fault: split among 5xx, 429, resets, lost answers
+    /// and refused tokens.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    faults: f64,
+    #[command(flatten)]
+    credentials: CredentialArgs,
+}
+
+#[derive(Debug, Args)]
+struct CredentialArgs {
+    /// The client id that is let in.
+    #[arg(long, default_value = "demo")]
+    client_id: String,
+    /// Its secret.
+    #[arg(long, default_value = "demo-secret")]
+    client_secret: String,
+    /// Its API key.
+    #[arg(long, default_value = "demo-key")]
+    api_key: String,
+}
+
+impl Simulate {
+    pub(super) async fn run(self, global: &Global, ui: &Ui) -> Result<Exit, Failure> {
+        start_log(&configure(global)?, ui, "info")?;
+        let shutdown = Shutdown::default();
+        signals::listen(shutdown.clone(), ui)?;
+        let credentials = Credentials {
+            client_id: self.credentials.client_id,
+            client_secret: self.credentials.client_secret,
+            api_key: self.credentials.api_key,
+        };
+        let config = SimConfig {
+            seed: self.seed,
+            credentials: credentials.clone(),
+            token_lifetime: self.token_lifetime,
+            processing: self.processing,
+            faults: rates(self.faults),
+            ..SimConfig::default()
+        };
+        let sim = Sim::start(config, self.listen).await.map_err(|error| {
+            let what = format!("cannot listen on {}", self.listen);
+            Failure::new(Exit::Failed, anyhow::Error::new(error).context(what))
+        })?;
+        for (name, value) in [
+            ("FERRY_TOKEN_URL", sim.token_url()),
+            ("FERRY_API_URL", sim.api_url()),
+            ("FERRY_CLIENT_ID", credentials.client_id),
+            ("FERRY_CLIENT_SECRET", credentials.client_secret),
+            ("FERRY_API_KEY", credentials.api_key),
+        ] {
+            ui.out(format!("{name}={}", quoted(&value)))?;
+        }
+        ui.note(format!("a simulated Platform listens on http://{}", sim.address()));
+        shutdown.draining().await;
+        Ok(Exit::Done)
+    }
+}
+
+/// Faults as a real Platform might have them, together as often as `share`.
+pub(super) fn rates(share: f64) -> FaultRates {
+    FaultRates {
+        server_error: share * 0.4,
+        slow_down: share * 0.2,
+        reset: share * 0.2,
+        lost_answer: share * 0.1,
+        token_refusal: share * 0.1,
+    }
+}
+
+/// For a shell.
+fn quoted(value: &str) -> String {
+    format!("'{}'", value.replace('\'', r"'\''"))
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share: Option<f64> = text.parse().ok();
+    share
+        .filter(|share| (0.0..=1.0).contains(share))
+        .ok_or("expected a number from 0 to 1".to_owned())
+}
+
+fn processing(text: &str) -> Result<Processing, String> {
+    if let Some(median) = text.strip_prefix("lognormal:") {
+        return Ok(Processing::LogNormal { median: values::span(median)?, sigma: 1.0 });
+    }
+    match text.split_once("..") {
+        Some((from, to)) => Ok(Processing::Uniform(values::span(from)?, values::span(to)?)),
+        None => Ok(Processing::Fixed(values::span(text)?)),
+    }
+}

@@ -1,0 +1,108 @@
+//! `ferry stats`: how much there is to do, and what stops it.
+
+use clap::Args;
+use serde_json::json;
+
+use super::failure::{Exit, Failure};
+use super::show;
+use super::ui::Ui;
+use crate::app::App;
+use crate::domain::account::{Admission, Closed, Health, HealthPolicy};
+use crate::domain::submission::State;
+use crate::domain::{Timestamp, until};
+use crate::store::{AccountStats, Stats as Counted, StepStats};
+
+/// Show how much there is to do, for each account and step.
+#[derive(Debug, Args)]
+pub(super) struct Stats {}
+
+impl Stats {
+    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
+        let stats = app.store.stats().await?;
+        let (now, policy) = (app.clock.now(), app.config.health);
+        for account in &stats.accounts {
+            let steps: Vec<&StepStats> =
+                stats.steps.iter().filter(|steps| steps.account == account.account).collect();
+            if ui.json {
+                ui.object(&object(account, &steps, now, &policy))?;
+            } else {
+                for line in describe(account, &steps, now, &policy) {
+                    ui.out(line)?;
+                }
+            }
+        }
+        if stats == Counted::default() {
+            ui.note(format!("the store {} is empty", app.store.place()));
+        }
+        Ok(Exit::Done)
+    }
+}
+
+fn object(
+    account: &AccountStats,
+    steps: &[&StepStats],
+    now: Timestamp,
+    policy: &HealthPolicy,
+) -> serde_json::Value {
+    let steps: serde_json::Map<String, serde_json::Value> = steps
+        .iter()
+        .map(|steps| {
+            let oldest = steps.oldest_ready.map(|span| span.as_secs_f64());
+            let counts = json!({
+                "ready": steps.ready,
+                "scheduled": steps.scheduled,
+                "leased": steps.leased,
+                "oldest_ready_seconds": oldest,
+            });
+            (steps.kind.to_string(), counts)
+        })
+        .collect();
+    let closed = closed(&account.health, now, policy);
+    json!({ "account": account.account, "states": account.states, "steps": steps, "closed": closed })
+}
+
+fn describe(
+    account: &AccountStats,
+    steps: &[&StepStats],
+    now: Timestamp,
+    policy: &HealthPolicy,
+) -> Vec<String> {
+    let states: Vec<String> = State::ALL
+        .into_iter()
+        .filter_map(|state| Some(format!("{} {state}", account.states.get(&state)?)))
+        .collect();
+    let mut lines = vec![format!("account `{}`: {}", account.account, states.join(", "))];
+    let mut rows =
+        vec![["step", "ready", "scheduled", "running", "oldest"].map(String::from).to_vec()];
+    for steps in steps {
+        rows.push(vec![
+            steps.kind.to_string(),
+            steps.ready.to_string(),
+            steps.scheduled.to_string(),
+            steps.leased.to_string(),
+            steps.oldest_ready.map_or("-".to_owned(), show::span),
+        ]);
+    }
+    lines.extend(show::table(&rows).into_iter().map(|row| format!("  {row}")));
+    match closed(&account.health, now, policy) {
+        None => {}
+        Some(Closed::Paused { reason }) => {
+            lines.push(format!("  paused: {reason}; `ferry resume {}` goes on", account.account));
+        }
+        Some(Closed::Gate { until: at }) => {
+            lines.push(format!("  the Platform asked to wait {}", show::span(until(now, at))));
+        }
+        Some(Closed::Outage { until: at }) => {
+            lines
+                .push(format!("  the Platform is out; next try in {}", show::span(until(now, at))));
+        }
+    }
+    lines
+}
+
+fn closed(health: &Health, now: Timestamp, policy: &HealthPolicy) -> Option<Closed> {
+    match health.admit(now, policy) {
+        Admission::Closed(closed) => Some(closed),
+        Admission::UpTo(_) | Admission::Open => None,
+    }
+}

@@ -1,0 +1,283 @@
+//! `ferry submit`: checks datasets, keeps them, and on request carries them here and now.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::carry::{Waiting, carry};
+use super::failure::{Exit, Failure};
+use super::ndjson;
+use super::ui::Ui;
+use super::validate::{tell_reports, tell_warnings};
+use super::{show, values};
+use crate::app::App;
+use crate::contract::SubmissionRequest;
+use crate::domain::dataset::{Report, Table, check};
+use crate::domain::submission::Priority;
+use crate::domain::{SubmissionId, Timestamp, later};
+use crate::pipeline::{Intake, Names, Prepared, Refusal};
+use crate::store::{Accepted, NewSubmission};
+
+/// Check datasets and hand them over.
+///
+/// Every file becomes one submission, named after the file unless --name says otherwise. If any of
+/// them is invalid, nothing is handed over.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ferry submit march.csv
+  ferry submit march.csv --events march-events.csv --wait
+  ferry submit march.csv --name 2026-03 --overwrite --wait=30m
+  ferry submit --ndjson submissions.ndjson       one JSON object a line: name, data, ...")]
+pub(super) struct Submit {
+    /// The datasets, as CSV; `-` reads stdin.
+    #[arg(required_unless_present = "ndjson", value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The events of the dataset, as CSV.
+    #[arg(long, value_name = "FILE", conflicts_with = "ndjson")]
+    events: Option<PathBuf>,
+    /// Many submissions from one file, a JSON object a line; `-` reads stdin.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "name", "overwrite", "account",
+        "result_keys", "priority", "not_before", "deadline", "idempotency_key", "labels"])]
+    ndjson: Option<PathBuf>,
+    /// The Platform's Name of the dataset [default: the file's name without its ending].
+    #[arg(long)]
+    name: Option<String>,
+    /// Overwrite a dataset of the same Name.
+    #[arg(long)]
+    overwrite: bool,
+    /// The account that carries it [default: the only one].
+    #[arg(long)]
+    account: Option<String>,
+    /// A result to fetch; may be repeated [default: tableofresultids].
+    #[arg(long = "result-key", value_name = "KEY")]
+    result_keys: Vec<String>,
+    /// Its place among the account's submissions: high, normal or low.
+    #[arg(long, default_value = "normal")]
+    priority: Priority,
+    /// Do not upload before this time, such as 2026-01-31T18:00:00Z.
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
+    not_before: Option<Timestamp>,
+    /// Give up so long after the start, such as 2h [default: the setting `deadline`].
+    #[arg(long, value_name = "DURATION", value_parser = values::span)]
+    deadline: Option<std::time::Duration>,
+    /// The same key with the same content is accepted once, however often it is submitted.
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
+    /// A mark to find it by; may be repeated.
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = values::label)]
+    labels: Vec<(String, String)>,
+    #[command(flatten)]
+    wait: Waiting,
+}
+
+impl Submit {
+    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
+        self.wait.check(&app)?;
+        let intake = app.intake();
+        note_missing_account(&app, ui);
+        let ids = match &self.ndjson {
+            Some(path) => ndjson::submit(&intake, path, ui).await,
+            None => self.submit_files(&app, &intake, ui).await,
+        }?;
+        let Some(ids) = ids else { return Ok(Exit::Invalid) };
+        if self.wait.is_wanted() {
+            return carry(app, &ids, &self.wait, ui).await;
+        }
+        show::all(&ids, &app, ui).await
+    }
+
+    /// None if a dataset is invalid, which has been said then.
+    async fn submit_files(
+        &self,
+        app: &App,
+        intake: &Intake,
+        ui: &Ui,
+    ) -> Result<Option<Vec<SubmissionId>>, Failure> {
+        if self.files.len() > 1 {
+            for (flag, given) in [
+                ("--name", self.name.is_some()),
+                ("--events", self.events.is_some()),
+                ("--idempotency-key", self.idempotency_key.is_some()),
+            ] {
+                if given {
+                    return Err(Failure::usage(format!(
+                        "{flag} belongs to one FILE, and there are several"
+                    )));
+                }
+            }
+        }
+        let mut batch = Vec::with_capacity(self.files.len());
+        let mut invalid = false;
+        for file in &self.files {
+            match self.prepare(file, app, intake)? {
+                Ok(prepared) => {
+                    tell_warnings(&prepared.reports, ui);
+                    batch.push(prepared.new);
+                }
+                Err(reports) => {
+                    tell_reports(&reports, ui)?;
+                    invalid = true;
+                }
+            }
+        }
+        if invalid {
+            ui.note("nothing was handed over");
+            return Ok(None);
+        }
+        keep(intake, batch, ui).await.map(Some)
+    }
+
+    fn prepare(
+        &self,
+        file: &Path,
+        app: &App,
+        intake: &Intake,
+    ) -> Result<Result<Prepared, Vec<Report>>, Failure> {
+        let names = Names {
+            data: file.display().to_string(),
+            events: self.events.as_ref().map_or(String::new(), |file| file.display().to_string()),
+        };
+        let limit = app.config.max_dataset_bytes;
+        let data = read(file, limit)?;
+        let events = self.events.as_deref().map(|file| read(file, limit)).transpose()?;
+        let (data, events) = match texts(data, events, &names) {
+            Ok(texts) => texts,
+            Err(reports) => return Ok(Err(reports)),
+        };
+        let start = self.not_before.unwrap_or_default().max(app.clock.now());
+        let request = SubmissionRequest {
+            name: self.name(file)?,
+            data,
+            event_data: events,
+            account: self.account.clone(),
+            overwrite: self.overwrite,
+            result_keys: self.result_keys.clone(),
+            priority: self.priority,
+            not_before: self.not_before,
+            deadline: self.deadline.map(|span| later(start, span)),
+            idempotency_key: self.idempotency_key.clone(),
+            labels: self.labels.iter().cloned().collect(),
+        };
+        match intake.prepare(request, &names) {
+            Ok(prepared) => Ok(Ok(prepared)),
+            Err(Refusal::Dataset(reports)) => Ok(Err(reports)),
+            Err(refusal) => Err(refused(refusal)),
+        }
+    }
+
+    fn name(&self, file: &Path) -> Result<String, Failure> {
+        if let Some(name) = &self.name {
+            return Ok(name.clone());
+        }
+        let stem =
+            file.file_stem().filter(|_| file != Path::new("-")).and_then(|stem| stem.to_str());
+        stem.map(str::to_owned).ok_or_else(|| {
+            Failure::usage(format!("`{}` has no name for the dataset: give --name", file.display()))
+        })
+    }
+}
+
+/// A worker that knows the account may run elsewhere; a newcomer should hear that one is needed.
+fn note_missing_account(app: &App, ui: &Ui) {
+    if app.config.accounts.is_empty() {
+        ui.warning(
+            "no account is configured here: kept until a worker with credentials carries it",
+        );
+    }
+}
+
+/// Keeps what was prepared, and says where something was kept before.
+pub(super) async fn keep(
+    intake: &Intake,
+    batch: Vec<NewSubmission>,
+    ui: &Ui,
+) -> Result<Vec<SubmissionId>, Failure> {
+    let keys: Vec<Option<String>> = batch.iter().map(|new| new.idempotency_key.clone()).collect();
+    let mut ids = Vec::with_capacity(batch.len());
+    for (accepted, key) in intake.accept(batch).await?.into_iter().zip(keys) {
+        let key = key.unwrap_or_default();
+        match accepted {
+            Accepted::New(id) => ids.push(id),
+            Accepted::Known(id) => {
+                ui.note(format!("idempotency key `{key}`: the same was accepted before, as {id}"));
+                ids.push(id);
+            }
+            Accepted::Conflict(id) => {
+                return Err(Failure::usage(format!(
+                    "idempotency key `{key}` belongs to {id}, which has other content"
+                ))
+                .hint("use another key for other content"));
+            }
+        }
+    }
+    Ok(ids)
+}
+
+/// The whole of a file, or of stdin.
+pub(super) fn read(file: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
+    use std::io::Read;
+    let cannot = |error| {
+        let what = format!("cannot read `{}`", file.display());
+        Failure::new(Exit::Usage, anyhow::Error::new(error).context(what))
+    };
+    let source: Box<dyn Read> = if file == Path::new("-") {
+        Box::new(std::io::stdin().lock())
+    } else {
+        Box::new(std::fs::File::open(file).map_err(cannot)?)
+    };
+    let mut bytes = Vec::new();
+    source.take(limit + 1).read_to_end(&mut bytes).map_err(cannot)?;
+    if bytes.len() as u64 > limit {
+        return Err(Failure::new(
+            Exit::Invalid,
+            anyhow::anyhow!("`{}` is larger than {limit} bytes", file.display()),
+        )
+        .hint("split it, or raise the setting `max_dataset_bytes`"));
+    }
+    Ok(bytes)
+}
+
+/// The texts as they are, or what is wrong where they are not UTF-8.
+pub(super) fn texts(
+    data: Vec<u8>,
+    events: Option<Vec<u8>>,
+    names: &Names,
+) -> Result<(String, Option<String>), Vec<Report>> {
+    let data = String::from_utf8(data);
+    let events = events.map(String::from_utf8).transpose();
+    match (data, events) {
+        (Ok(data), Ok(events)) => Ok((data, events)),
+        (data, events) => {
+            let bytes =
+                data.map_or_else(std::string::FromUtf8Error::into_bytes, String::into_bytes);
+            let mut reports = vec![check(Table::Data, &names.data, &bytes).0];
+            if let Err(error) = events {
+                reports.push(check(Table::Events, &names.events, error.as_bytes()).0);
+            }
+            Err(reports)
+        }
+    }
+}
+
+/// A request that is wrong for another reason than its texts.
+pub(super) fn refused(refusal: Refusal) -> Failure {
+    let exit = match &refusal {
+        Refusal::Dataset(_) | Refusal::TooLarge { .. } => Exit::Invalid,
+        Refusal::Field { .. } | Refusal::UnknownAccount { .. } | Refusal::AccountNeeded(_) => {
+            Exit::Usage
+        }
+    };
+    let hint = match &refusal {
+        Refusal::TooLarge { .. } => Some("split it, or raise the setting `max_dataset_bytes`"),
+        Refusal::UnknownAccount { .. } | Refusal::AccountNeeded(_) => {
+            Some("name one with --account (in NDJSON: `account`)")
+        }
+        Refusal::Dataset(_) | Refusal::Field { .. } => None,
+    };
+    let failure = Failure::new(exit, refusal.into());
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}

@@ -1,0 +1,85 @@
+//! Where output goes: data to stdout, all else to stderr; colours and bars only on a terminal.
+
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
+
+use console::Style;
+use indicatif::MultiProgress;
+use serde::Serialize;
+
+use crate::telemetry::{LogWriter, Sink};
+
+/// Writes for people, or for programs.
+#[derive(Debug, Clone)]
+pub(super) struct Ui {
+    /// Whether stdout carries JSON.
+    pub(super) json: bool,
+    /// Whether somebody watches stderr.
+    pub(super) terminal: bool,
+    /// The bars on the terminal: what is written beside them goes through here.
+    pub(super) bars: MultiProgress,
+}
+
+impl Ui {
+    pub(super) fn of_process(json: bool) -> Self {
+        Self { json, terminal: io::stderr().is_terminal(), bars: MultiProgress::new() }
+    }
+
+    /// A line of data.
+    pub(super) fn out(&self, line: impl Display) -> io::Result<()> {
+        self.beside(|| writeln!(io::stdout().lock(), "{line}"))
+    }
+
+    /// A value as one line of JSON.
+    pub(super) fn object(&self, value: &impl Serialize) -> io::Result<()> {
+        let line = serde_json::to_string(value)?;
+        self.out(line)
+    }
+
+    /// A line for whoever runs the command.
+    pub(super) fn note(&self, line: impl Display) {
+        // Where stderr is closed, nobody listens.
+        let _ = self.beside(|| writeln!(io::stderr().lock(), "{line}"));
+    }
+
+    pub(super) fn error(&self, what: &str) {
+        self.labelled("error", &Style::new().red().bold(), what);
+    }
+
+    pub(super) fn cause(&self, what: &str) {
+        self.labelled("caused by", &Style::new().bold(), what);
+    }
+
+    pub(super) fn hint(&self, what: &str) {
+        self.labelled("hint", &Style::new().cyan().bold(), what);
+    }
+
+    pub(super) fn warning(&self, what: &str) {
+        self.labelled("warning", &Style::new().yellow().bold(), what);
+    }
+
+    /// Log lines do not tear the bars.
+    pub(super) fn log_writer(&self) -> LogWriter {
+        let bars = self.bars.clone();
+        let sink: Sink = std::sync::Arc::new(move |bytes: &[u8]| {
+            bars.suspend(|| io::stderr().lock().write_all(bytes))
+        });
+        LogWriter { sink, colour: console::colors_enabled_stderr() }
+    }
+
+    fn labelled(&self, label: &str, style: &Style, what: &str) {
+        let label = style.clone().for_stderr().apply_to(format!("{label}:"));
+        self.note(format!("{label} {what}"));
+    }
+
+    fn beside<T>(&self, write: impl FnOnce() -> T) -> T {
+        self.bars.suspend(write)
+    }
+}
+
+/// Bytes as they are, to stdout.
+pub(super) fn write_bytes(bytes: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(bytes)?;
+    stdout.flush()
+}

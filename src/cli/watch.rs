@@ -1,0 +1,114 @@
+//! `ferry watch`: follows submissions, whoever carries them.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::failure::{Exit, Failure};
+use super::follow::{follow, is_settled, look, view};
+use super::progress::Progress;
+use super::ui::Ui;
+use super::{show, signals, values};
+use crate::app::App;
+use crate::contract::SubmissionView;
+use crate::domain::SubmissionId;
+use crate::domain::submission::State;
+use crate::store::{Filter, Store, StoreError};
+
+/// How often the store is asked what is under way.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// The most submissions that are watched when none is named.
+const WATCHED: usize = 500;
+
+/// Follow submissions until they are settled; without IDs, all that are under way.
+///
+/// The exit code tells what became of them, as with `submit --wait`. Nothing is carried by this
+/// command: `ferry worker` does that.
+#[derive(Debug, Args)]
+pub(super) struct Watch {
+    /// The submissions; if none is named, all that are under way, until interrupted.
+    #[arg(value_name = "ID")]
+    ids: Vec<SubmissionId>,
+    /// Stop after so long.
+    #[arg(long, value_name = "DURATION", value_parser = values::span)]
+    limit: Option<Duration>,
+}
+
+impl Watch {
+    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
+        signals::listen(app.shutdown.clone(), ui)?;
+        let shutdown = app.shutdown.clone();
+        let limit = self.limit;
+        let stop = async move {
+            match limit {
+                Some(limit) => tokio::select! {
+                    () = tokio::time::sleep(limit) => {}
+                    () = shutdown.draining() => {}
+                },
+                None => shutdown.draining().await,
+            }
+        };
+        if self.ids.is_empty() {
+            watch_all(&app, ui, stop).await?;
+            return Ok(Exit::Done);
+        }
+        let mut progress = Progress::new(ui, app.clock.clone(), Some(self.ids.len() as u64));
+        let seen = |view: &SubmissionView| progress.seen(view);
+        let views = follow(app.store.as_ref(), &self.ids, seen, stop).await?;
+        drop(progress);
+        for view in &views {
+            show::view(view, app.clock.now(), ui)?;
+        }
+        Ok(Exit::of(&views))
+    }
+}
+
+/// Shows whatever is under way, until `stop` ends.
+async fn watch_all(app: &App, ui: &Ui, stop: impl Future<Output = ()>) -> Result<(), Failure> {
+    let mut progress = Progress::new(ui, app.clock.clone(), None);
+    let mut open: HashMap<SubmissionId, State> = HashMap::new();
+    tokio::pin!(stop);
+    loop {
+        let views = under_way(app.store.as_ref(), &open).await?;
+        for view in views {
+            let before = if is_settled(view.state) {
+                open.remove(&view.id)
+            } else {
+                open.insert(view.id, view.state)
+            };
+            if ui.json && before != Some(view.state) {
+                ui.object(&view)?;
+            }
+            progress.seen(&view);
+        }
+        tokio::select! {
+            biased;
+            () = &mut stop => return Ok(()),
+            () = tokio::time::sleep(PAUSE) => {}
+        }
+    }
+}
+
+/// What is under way now, and what was before and is not any more.
+async fn under_way(
+    store: &dyn Store,
+    open: &HashMap<SubmissionId, State>,
+) -> Result<Vec<SubmissionView>, StoreError> {
+    let states = State::ALL.into_iter().filter(|state| !is_settled(*state)).collect();
+    let filter = Filter { states, ..Filter::default() };
+    let page = store.list(&filter, None, WATCHED).await?;
+    let mut views: Vec<SubmissionView> = page.found.into_iter().map(view).collect();
+    let listed: std::collections::HashSet<SubmissionId> =
+        views.iter().map(|view| view.id).collect();
+    for id in open.keys().filter(|id| !listed.contains(id)) {
+        match look(store, *id).await {
+            Ok(view) => views.push(view),
+            // Removed by its retention meanwhile.
+            Err(StoreError::NotFound(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(views)
+}

@@ -1,0 +1,101 @@
+//! `ferry worker`: carries the submissions of the store.
+
+use std::time::Duration;
+
+use clap::Args;
+use tracing::info;
+
+use super::carry::require_account;
+use super::failure::{Exit, Failure};
+use super::show::counted;
+use super::signals;
+use super::ui::Ui;
+use crate::admin::Admin;
+use crate::app::App;
+use crate::domain::submission::State;
+use crate::store::{Stats, StoreError};
+
+/// How often an `--until-idle` worker looks whether it is done.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Carry the submissions of the store, until stopped.
+///
+/// SIGTERM or Ctrl-C lets running steps finish and gives back what was not begun; a second one
+/// leaves them, and another worker takes them over. Any number of workers may share a store.
+#[derive(Debug, Args)]
+pub(super) struct Worker {
+    /// End when nothing is left that a worker can do: what remains is final, held, or of a paused
+    /// account.
+    #[arg(long)]
+    until_idle: bool,
+}
+
+impl Worker {
+    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
+        require_account(&app)?;
+        signals::listen(app.shutdown.clone(), ui)?;
+        if let Some(address) = app.config.metrics_listen {
+            let admin = Admin::bind(address).await.map_err(|error| {
+                let what = format!("cannot listen on {address} (`metrics_listen`)");
+                Failure::new(Exit::Failed, anyhow::Error::new(error).context(what))
+            })?;
+            info!("metrics are at http://{}/metrics", admin.address());
+            tokio::spawn(admin.serve(app.metrics.clone(), app.shutdown.clone()));
+        }
+        let accounts: Vec<&str> = app.config.accounts.keys().map(String::as_str).collect();
+        info!(store = app.store.place(), "carrying submissions of {}", accounts.join(", "));
+        let idle = async {
+            if self.until_idle {
+                let watched = until_idle(&app).await;
+                app.shutdown.drain();
+                watched
+            } else {
+                Ok(())
+            }
+        };
+        let (ended, watched) = tokio::join!(app.workers()?.run(), idle);
+        ended.map_err(|error| Failure::new(Exit::Failed, error.into()))?;
+        watched?;
+        info!("stopped");
+        if self.until_idle {
+            summarize(&app.store.stats().await?, ui);
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// Ends when a worker of these accounts has nothing more to do, or is to stop.
+async fn until_idle(app: &App) -> Result<(), StoreError> {
+    while !app.shutdown.is_draining() && has_work(app, &app.store.stats().await?) {
+        tokio::select! {
+            () = tokio::time::sleep(PAUSE) => {}
+            () = app.shutdown.draining() => {}
+        }
+    }
+    Ok(())
+}
+
+/// A step that is due or scheduled. What waits behind a held submission of its Name is neither.
+fn has_work(app: &App, stats: &Stats) -> bool {
+    let carried = |account: &str| {
+        let paused = |stats: &Stats| {
+            let found = stats.accounts.iter().find(|known| known.account == account);
+            found.is_some_and(|known| known.health.paused.is_some())
+        };
+        app.config.accounts.contains_key(account) && !paused(stats)
+    };
+    stats.steps.iter().any(|steps| {
+        steps.leased > 0 || (steps.ready + steps.scheduled > 0 && carried(&steps.account))
+    })
+}
+
+fn summarize(stats: &Stats, ui: &Ui) {
+    let counts: Vec<String> = State::ALL
+        .into_iter()
+        .map(|state| (state, stats.count(state)))
+        .filter(|(_, count)| *count > 0)
+        .map(|(state, count)| format!("{count} {state}"))
+        .collect();
+    let counts = if counts.is_empty() { counted(0_u64, "submission") } else { counts.join(", ") };
+    ui.note(format!("nothing is left to do: {counts}"));
+}

@@ -1,0 +1,263 @@
+//! The door: what a producer hands over is checked here, wherever it comes from, before the store
+//! keeps it. What is refused stores nothing.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use fastrand::Rng;
+
+use crate::clock::Clock;
+use crate::contract::SubmissionRequest;
+use crate::domain::dataset::{Report, Table, check};
+use crate::domain::submission::FEEDBACK_KEY;
+use crate::domain::{SubmissionId, Timestamp};
+use crate::store::{Accepted, Deadline, NewSubmission, Payload, Store, StoreError};
+
+/// The account of submissions that name none, where none is configured or one of this name is.
+pub const DEFAULT_ACCOUNT: &str = "default";
+
+/// The result that is fetched if none is asked for.
+pub const DEFAULT_RESULT_KEY: &str = "tableofresultids";
+
+/// The longest Name, account, result key, idempotency key or label, in characters.
+const LONGEST_WORD: usize = 255;
+
+/// The most result keys, and the most labels, of one submission.
+const MOST_WORDS: usize = 32;
+
+/// What the texts of a dataset are called in messages: files, or fields of a request.
+#[derive(Debug, Clone)]
+pub struct Names {
+    /// The dataset.
+    pub data: String,
+    /// Its events.
+    pub events: String,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self { data: "data".to_owned(), events: "event_data".to_owned() }
+    }
+}
+
+/// Why a request is not accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The CSV texts have errors.
+    #[error("the dataset is invalid")]
+    Dataset(Vec<Report>),
+    /// The texts together are larger than the configured limit.
+    #[error("the dataset has {bytes} bytes, more than the limit of {limit} (`max_dataset_bytes`)")]
+    TooLarge {
+        /// The size.
+        bytes: u64,
+        /// The configured limit.
+        limit: u64,
+    },
+    /// A field does not hold what it must.
+    #[error("`{field}`: {what}")]
+    Field {
+        /// Which field of the request.
+        field: &'static str,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The account is not among the configured ones.
+    #[error("account `{account}` is not configured: there is {known}")]
+    UnknownAccount {
+        /// The account that was asked for.
+        account: String,
+        /// The configured ones.
+        known: String,
+    },
+    /// Several accounts are configured, and none is named.
+    #[error("`account` is needed, because several are configured: {0}")]
+    AccountNeeded(String),
+}
+
+/// A request that may be accepted.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    /// What is to be accepted.
+    pub new: NewSubmission,
+    /// What was found in the texts: warnings at most.
+    pub reports: Vec<Report>,
+}
+
+/// Checks requests and hands them to the store.
+#[derive(Debug)]
+pub struct Intake {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    /// The configured accounts; none where only others know them.
+    accounts: BTreeSet<String>,
+    deadline: Duration,
+    max_dataset_bytes: u64,
+    rng: Mutex<Rng>,
+}
+
+impl Intake {
+    /// An intake into `store`; `seed` keeps the ids of several processes apart.
+    pub fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        accounts: BTreeSet<String>,
+        deadline: Duration,
+        max_dataset_bytes: u64,
+        seed: u64,
+    ) -> Self {
+        let rng = Mutex::new(Rng::with_seed(seed));
+        Self { store, clock, accounts, deadline, max_dataset_bytes, rng }
+    }
+
+    /// Checks a request whole; `names` says what its texts are called in messages.
+    pub fn prepare(&self, request: SubmissionRequest, names: &Names) -> Result<Prepared, Refusal> {
+        let now = self.clock.now();
+        check_fields(&request, now)?;
+        let account = self.account(request.account)?;
+        let (payload, reports) =
+            self.payload(&request.data, request.event_data.as_deref(), names)?;
+        let result_keys = if request.result_keys.is_empty() {
+            vec![DEFAULT_RESULT_KEY.to_owned()]
+        } else {
+            request.result_keys
+        };
+        let new = NewSubmission {
+            id: self.id(now),
+            name: request.name,
+            account,
+            payload,
+            overwrite: request.overwrite,
+            result_keys,
+            priority: request.priority,
+            not_before: request.not_before,
+            deadline: request.deadline.map_or(Deadline::After(self.deadline), Deadline::At),
+            idempotency_key: request.idempotency_key,
+            labels: request.labels,
+            revision_of: None,
+        };
+        Ok(Prepared { new, reports })
+    }
+
+    /// Keeps what was prepared: all or nothing.
+    pub async fn accept(&self, batch: Vec<NewSubmission>) -> Result<Vec<Accepted>, StoreError> {
+        self.store.accept(batch).await
+    }
+
+    fn account(&self, asked: Option<String>) -> Result<String, Refusal> {
+        let known = || {
+            let names: Vec<String> = self.accounts.iter().map(|name| format!("`{name}`")).collect();
+            names.join(", ")
+        };
+        match asked {
+            Some(account) if self.accounts.is_empty() => {
+                word("account", &account)?;
+                Ok(account)
+            }
+            Some(account) if self.accounts.contains(&account) => Ok(account),
+            Some(account) => Err(Refusal::UnknownAccount { account, known: known() }),
+            None if self.accounts.is_empty() => Ok(DEFAULT_ACCOUNT.to_owned()),
+            None if self.accounts.len() == 1 => {
+                Ok(self.accounts.iter().next().cloned().unwrap_or_default())
+            }
+            None if self.accounts.contains(DEFAULT_ACCOUNT) => Ok(DEFAULT_ACCOUNT.to_owned()),
+            None => Err(Refusal::AccountNeeded(known())),
+        }
+    }
+
+    fn payload(
+        &self,
+        data: &str,
+        event_data: Option<&str>,
+        names: &Names,
+    ) -> Result<(Payload, Vec<Report>), Refusal> {
+        let bytes = (data.len() + event_data.map_or(0, str::len)) as u64;
+        if bytes > self.max_dataset_bytes {
+            return Err(Refusal::TooLarge { bytes, limit: self.max_dataset_bytes });
+        }
+        let (report, data) = check(Table::Data, &names.data, data.as_bytes());
+        let mut reports = vec![report];
+        let mut events = None;
+        if let Some(event_data) = event_data {
+            let (report, text) = check(Table::Events, &names.events, event_data.as_bytes());
+            reports.push(report);
+            events = Some(text);
+        }
+        match (data, events) {
+            (Some(data), None) => Ok((Payload { data, event_data: None }, reports)),
+            (Some(data), Some(Some(events))) => {
+                Ok((Payload { data, event_data: Some(events) }, reports))
+            }
+            _ => Err(Refusal::Dataset(reports)),
+        }
+    }
+
+    fn id(&self, now: Timestamp) -> SubmissionId {
+        let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
+        SubmissionId::new(now, rng.u128(..))
+    }
+}
+
+fn check_fields(request: &SubmissionRequest, now: Timestamp) -> Result<(), Refusal> {
+    word("name", &request.name)?;
+    if request.name.trim() != request.name {
+        return Err(field("name", "it must not begin or end with a blank"));
+    }
+    if let Some(key) = &request.idempotency_key {
+        word("idempotency_key", key)?;
+    }
+    few("result_keys", request.result_keys.len())?;
+    few("labels", request.labels.len())?;
+    let mut keys = BTreeSet::new();
+    for key in &request.result_keys {
+        word("result_keys", key)?;
+        if matches!(key.as_str(), "status" | FEEDBACK_KEY) {
+            return Err(field("result_keys", format!("`{key}` is not a result")));
+        }
+        if !keys.insert(key) {
+            return Err(field("result_keys", format!("`{key}` stands there twice")));
+        }
+    }
+    for (label, value) in &request.labels {
+        word("labels", label)?;
+        word("labels", value)?;
+    }
+    let begin = request.not_before.map_or(now, |not_before| not_before.max(now));
+    match request.deadline {
+        Some(deadline) if deadline <= now => {
+            Err(field("deadline", format!("`{deadline}` is in the past")))
+        }
+        Some(deadline) if deadline <= begin => {
+            Err(field("deadline", format!("`{deadline}` is not after `not_before`")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn field(field: &'static str, what: impl Into<String>) -> Refusal {
+    Refusal::Field { field, what: what.into() }
+}
+
+fn word(name: &'static str, text: &str) -> Result<(), Refusal> {
+    if text.is_empty() {
+        return Err(field(name, "it must not be empty"));
+    }
+    if text.chars().count() > LONGEST_WORD {
+        return Err(field(name, format!("it is longer than {LONGEST_WORD} characters")));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(field(name, "it holds a control character"));
+    }
+    Ok(())
+}
+
+fn few(name: &'static str, count: usize) -> Result<(), Refusal> {
+    if count > MOST_WORDS {
+        return Err(field(
+            name,
+            format!("there are {count}, and at most {MOST_WORDS} are allowed"),
+        ));
+    }
+    Ok(())
+}
