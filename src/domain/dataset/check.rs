@@ -216,7 +216,7 @@ impl<'a> Check<'a> {
         let spot = self.cell_spot(line, fault.cell);
         let opens = self.lines.at(line.span.start + fault.opens);
         let quote = format!("the quote that opens on line {opens}");
-        self.add(match fault.what {
+        let problem = match fault.what {
             QuoteFault::Unclosed => Problem::new(
                 Kind::UnclosedQuote,
                 spot,
@@ -224,16 +224,18 @@ impl<'a> Check<'a> {
                 "a closing quote; a quote inside a quoted cell is written twice",
             ),
             QuoteFault::TextAfter(at) => {
+                let closes = self.lines.at(line.span.start + at);
                 let text = raw[at..].split(|byte| matches!(byte, b'\n' | b'\r')).next();
                 let text = shown(text.unwrap_or_default());
                 Problem::new(
                     Kind::TextAfterQuote,
                     spot,
-                    format!("{quote} closes before `{text}`"),
-                    "a comma behind the closing quote; a quote inside a quoted cell is written twice",
+                    format!("{quote} closes on line {closes} before `{text}`"),
+                    "a comma behind a closing quote; a quote inside a quoted cell is written twice",
                 )
             }
-        });
+        };
+        self.add(problem);
         true
     }
 
@@ -247,7 +249,7 @@ impl<'a> Check<'a> {
             ..self.spot(line)
         };
         let message = format!("the row has only {}", columns(cells));
-        let expected = format!("{}: `{}` is missing", self.layout.width, missing.join("`, `"));
+        let expected = format!("{}, with `{}`", self.layout.width, missing.join("`, `"));
         self.add(Problem::new(Kind::TooFewColumns, spot, message, expected));
     }
 
