@@ -121,3 +121,28 @@ impl Fnv {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_examples_are_judged_as_their_readme_says() {
+        let Verdict::Feedback(feedback) =
+            judge("trips", include_str!("../../examples/rejected.csv"), None)
+        else {
+            panic!("`rejected.csv` was accepted");
+        };
+        assert_eq!(feedback, "3|UNKNOWN-7|unknown reference\n5|UNKNOWN-9|unknown reference\n");
+        for (data, events) in [
+            (include_str!("../../examples/rejected.corrected.csv"), None),
+            (include_str!("../../examples/good.csv"), None),
+            (
+                include_str!("../../examples/with-events.csv"),
+                Some(include_str!("../../examples/with-events.events.csv")),
+            ),
+        ] {
+            assert!(matches!(judge("trips", data, events), Verdict::Results(_)));
+        }
+    }
+}

@@ -248,8 +248,9 @@ impl<'a> Check<'a> {
             column: missing.first().map(|name| (*name).to_owned()),
             ..self.spot(line)
         };
-        let message = format!("the row has only {}", columns(cells));
-        let expected = format!("{}, with `{}`", self.layout.width, missing.join("`, `"));
+        let missing = missing.join("`, `");
+        let message = format!("the row has only {}, without `{missing}`", columns(cells));
+        let expected = columns(self.layout.width);
         self.add(Problem::new(Kind::TooFewColumns, spot, message, expected));
     }
 

@@ -32,7 +32,7 @@ fn the_faulty_example_has_five_faults() {
     line 2, row 1, column `StartDate`: `31/02/2025` is not a calendar date: expected DD/MM/YYYY, such as 31/12/2025
     line 3, row 2, column `StartTime`: `24:00` is not a time of day: expected hh:mm from 00:00 to 23:59
     line 4, row 3, column `Reference`: the cell is empty: expected some text
-    line 5, row 4, column `EndTime`: the row has only 4 columns: expected 5, with `EndTime`
+    line 5, row 4, column `EndTime`: the row has only 4 columns, without `EndTime`: expected 5 columns
     line 7, row 6, column `Reference`: the quote that opens on line 7 is never closed: expected a closing quote; a quote inside a quoted cell is written twice
     ");
 }

@@ -68,7 +68,7 @@ fn every_kind_of_problem_is_told_to_people() {
     missing_column: line 1, column `EndTime`: the column is missing from the header: expected `Reference,StartDate,StartTime,EndDate,EndTime`
     unknown_column: line 1, column `EndDate`: column 4 of the header is `End Date`: expected `EndDate`
     column_order: line 1: the header `StartDate,Reference,StartTime,EndDate,EndTime` has its columns in another order: expected it to begin with `Reference,StartDate,StartTime,EndDate,EndTime`
-    too_few_columns: line 3, row 2, column `EndDate`: the row has only 3 columns: expected 5, with `EndDate`, `EndTime`
+    too_few_columns: line 3, row 2, column `EndDate`: the row has only 3 columns, without `EndDate`, `EndTime`: expected 5 columns
     blank_row: line 3, row 2: all cells of the row are empty: expected values, or no row at all
     empty_cell: line 3, row 2, column `StartTime`: the cell is empty: expected hh:mm from 00:00 to 23:59
     not_a_date: line 3, row 2, column `StartDate`: `31/02/2025` is not a calendar date: expected DD/MM/YYYY, such as 31/12/2025

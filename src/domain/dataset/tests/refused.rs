@@ -18,7 +18,7 @@ fn every_problem_is_reported_at_once_with_its_place() {
             insta::assert_snapshot!(shown(&report(&text)), @"
             line 4, row 1, column `StartDate`: `31/02/2025` is not a calendar date: expected DD/MM/YYYY, such as 31/12/2025
             line 4, row 1, column `EndTime`: the cell is empty: expected hh:mm from 00:00 to 23:59
-            line 7, row 3, column `StartDate`: the row has only 1 column: expected 5, with `StartDate`, `StartTime`, `EndDate`, `EndTime`
+            line 7, row 3, column `StartDate`: the row has only 1 column, without `StartDate`, `StartTime`, `EndDate`, `EndTime`: expected 5 columns
             line 8, row 4, column `StartTime`: `8:00` is not a time of day: expected hh:mm from 00:00 to 23:59
             line 8, row 4, column `EndTime`: `24:00` is not a time of day: expected hh:mm from 00:00 to 23:59
             ");
@@ -132,8 +132,8 @@ fn a_report_survives_json() {
       "row": 1,
       "column": "EndTime",
       "value": "R1",
-      "message": "the row has only 4 columns",
-      "expected": "5, with `EndTime`"
+      "message": "the row has only 4 columns, without `EndTime`",
+      "expected": "5 columns"
     }
     "#);
 }
