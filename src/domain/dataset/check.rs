@@ -1,21 +1,17 @@
 //! The validation: one pass over the text, which allocates only for problems.
 
-use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hasher as _};
 use std::ops::Range;
 
 use csv::ByteRecord;
 
 use super::bytes::{self, BadByte};
 use super::cells;
+use super::doubled::SeenRows;
 use super::header::{self, Layout};
-use super::quotes::{self, QuoteFault};
+use super::quotes;
 use super::records::{Lines, Records};
 use super::report::{Kind, MAX_PROBLEMS, Problem, Report, Severity, Spot, shown};
 use super::schema::Table;
-
-/// So many different rows are remembered to find doubled ones; later ones are compared with these.
-const MAX_REMEMBERED: usize = 1_800_000;
 
 /// Checks the text of `file` against the schema of `table`.
 ///
@@ -46,8 +42,7 @@ struct Check<'a> {
     bad_bytes: std::vec::IntoIter<BadByte>,
     has_quotes: bool,
     has_extra: bool,
-    /// The hashes of the rows so far.
-    seen: HashMap<u64, u64>,
+    seen: SeenRows,
     errors: usize,
     warnings: usize,
     report: Report,
@@ -73,7 +68,7 @@ impl<'a> Check<'a> {
             bad_bytes: bytes::bad_bytes(text).into_iter(),
             has_quotes: text.contains(&b'"'),
             has_extra: false,
-            seen: HashMap::new(),
+            seen: SeenRows::default(),
             errors: 0,
             warnings: 0,
             report,
@@ -215,27 +210,8 @@ impl<'a> Check<'a> {
         };
         let spot = self.cell_spot(line, fault.cell);
         let opens = self.lines.at(line.span.start + fault.opens);
-        let quote = format!("the quote that opens on line {opens}");
-        let problem = match fault.what {
-            QuoteFault::Unclosed => Problem::new(
-                Kind::UnclosedQuote,
-                spot,
-                format!("{quote} is never closed"),
-                "a closing quote; a quote inside a quoted cell is written twice",
-            ),
-            QuoteFault::TextAfter(at) => {
-                let closes = self.lines.at(line.span.start + at);
-                let text = raw[at..].split(|byte| matches!(byte, b'\n' | b'\r')).next();
-                let text = shown(text.unwrap_or_default());
-                Problem::new(
-                    Kind::TextAfterQuote,
-                    spot,
-                    format!("{quote} closes on line {closes} before `{text}`"),
-                    "a comma behind a closing quote; a quote inside a quoted cell is written twice",
-                )
-            }
-        };
-        self.add(problem);
+        let closes = self.lines.at(line.span.start + fault.closes);
+        self.add(fault.problem(spot, (opens, closes), &raw[fault.closes..]));
         true
     }
 
@@ -280,14 +256,10 @@ impl<'a> Check<'a> {
     }
 
     fn check_doubled(&mut self, line: &Line<'_>) {
-        let row = line.row.unwrap_or_default();
-        let hash = hash(line.record);
-        if let Some(first) = self.seen.get(&hash) {
+        if let Some(first) = self.seen.same_as(line.record, self.report.rows) {
             let message = format!("the row is the same as row {first}");
             let spot = self.spot(line);
             self.add(Problem::new(Kind::DoubledRow, spot, message, "every row once"));
-        } else if self.seen.len() < MAX_REMEMBERED {
-            self.seen.insert(hash, row);
         }
     }
 }
@@ -320,15 +292,4 @@ fn no_rows(text: &[u8], has_header: bool) -> Problem {
 
 fn columns(count: usize) -> String {
     format!("{count} column{}", if count == 1 { "" } else { "s" })
-}
-
-/// A hash stands for the row, so that memory does not grow with its length.
-fn hash(record: &ByteRecord) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    for cell in record {
-        hasher.write(cell);
-        // Occurs in no UTF-8 text, so cells cannot run together.
-        hasher.write_u8(0xff);
-    }
-    hasher.finish()
 }

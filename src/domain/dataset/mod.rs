@@ -4,6 +4,7 @@
 mod bytes;
 mod cells;
 mod check;
+mod doubled;
 mod header;
 mod moments;
 mod pair;

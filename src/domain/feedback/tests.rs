@@ -19,7 +19,7 @@ fn findings(body: &str) -> Vec<Finding> {
 }
 
 fn shown(body: &str) -> String {
-    findings(body).iter().map(|finding| format!("{finding}\n")).collect()
+    findings(body).iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 fn complaint(row: u64, rest: &str) -> Complaint {
@@ -73,8 +73,10 @@ fn what_cannot_be_read_is_one_short_message() {
 
 #[test]
 fn more_complaints_than_anybody_reads_are_counted() {
-    for body in ["2|x|y\n".repeat(MAX_COMPLAINTS + 7), format!("[{}]", ["\"a\""; 10_007].join(","))]
-    {
+    for body in [
+        "2|x|y\n".repeat(MAX_COMPLAINTS + 7),
+        format!("[{}]", vec!["\"a\""; MAX_COMPLAINTS + 7].join(",")),
+    ] {
         let complaints = read(body.as_bytes());
         assert_eq!(complaints.len(), MAX_COMPLAINTS + 1);
         assert_eq!(complaints.last(), Some(&said("and 7 more lines, which are not shown")));

@@ -21,5 +21,5 @@ fn kinds(report: &Report) -> Vec<Kind> {
 
 /// What a person reads.
 fn shown(report: &Report) -> String {
-    report.problems.iter().map(|problem| format!("{problem}\n")).collect()
+    report.problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
