@@ -35,3 +35,16 @@ fn hash(record: &ByteRecord) -> u64 {
     }
     hasher.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_rows_with_the_same_cells_are_the_same() {
+        let mut seen = SeenRows::default();
+        assert_eq!(seen.same_as(&ByteRecord::from(vec!["ab", "c"]), 1), None);
+        assert_eq!(seen.same_as(&ByteRecord::from(vec!["a", "bc"]), 2), None);
+        assert_eq!(seen.same_as(&ByteRecord::from(vec!["ab", "c"]), 3), Some(1));
+    }
+}

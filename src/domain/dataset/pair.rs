@@ -11,7 +11,9 @@ pub fn check_pair(data: &str, events: &str) -> Vec<Problem> {
     let reference = |row: &Row<'_>| row.record.get(0).unwrap_or_default().trim_ascii().to_owned();
     let mut references = HashSet::new();
     each_row(Table::Data, data, |row| {
-        references.insert(reference(row));
+        if row.number > 0 {
+            references.insert(reference(row));
+        }
     });
     let mut problems = Vec::new();
     each_row(Table::Events, events, |row| {

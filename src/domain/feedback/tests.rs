@@ -116,11 +116,12 @@ fn a_value_that_two_rows_hold_is_not_guessed() {
 
 #[test]
 fn the_way_of_counting_that_explains_all_tells_rows_apart() {
-    // The reference is only in row 3, so that the header counts.
-    let findings = findings("4|R3|unknown\n3|31/02/2025|not a date\n4|31/02/2025|not a date\n");
+    // The reference is only in row 3, so that the header counts; what is found nowhere says nothing.
+    let findings =
+        findings("4|R3|unknown\n9|R9|unknown\n3|31/02/2025|not a date\n4|31/02/2025|not a date\n");
     let rows: Vec<Vec<u64>> =
         findings.iter().map(|f| f.places.iter().map(|place| place.row).collect()).collect();
-    assert_eq!(rows, [[3], [2], [3]]);
+    assert_eq!(rows, [vec![3], vec![], vec![2], vec![3]]);
 }
 
 #[test]
@@ -144,6 +145,9 @@ fn bars_in_values_and_messages_are_told_apart_by_the_row() {
     let finding = &findings("2|a|b|too | short")[0];
     assert_eq!((finding.value.as_deref(), finding.message.as_str()), (Some("a|b"), "too | short"));
     assert_eq!(finding.places[0].culprits, [Culprit { cell: 5, column: Some("Note".into()) }]);
+    let data = "R1|b,01/03/2025,08:00,01/03/2025,09:00,R1\n";
+    let longest = &tie(&read(b"1|R1|b|odd"), Some(data), None)[0];
+    assert_eq!((longest.value.as_deref(), longest.message.as_str()), (Some("R1|b"), "odd"));
     let finding = &findings("2|R1|b|too short")[0];
     assert_eq!((finding.value.as_deref(), finding.message.as_str()), (Some("R1"), "b|too short"));
 }

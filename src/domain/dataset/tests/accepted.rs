@@ -87,6 +87,7 @@ fn events_without_a_data_row_are_warned_of() {
                   R2,31/12/2025,08:00,31/12/2025,08:30,Break,0\n";
     let problems = check_pair(&data, events);
     assert_eq!(problems.len(), 1);
+    assert_eq!(check_pair(ROW, events), problems);
     assert_eq!(problems[0].severity, Severity::Warning);
     insta::assert_snapshot!(problems[0], @"
     line 3, row 2, column `Reference`: no data row has the reference `R2`: expected the reference of a data row

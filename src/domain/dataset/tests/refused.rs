@@ -52,6 +52,20 @@ fn rows_under_a_wrong_header_are_read_as_it_says() {
 }
 
 #[test]
+fn an_optional_column_among_the_required_ones_is_refused() {
+    let header = HEADER.replace("StartDate", "Note,StartDate");
+    let report = report([&header, "R1,x,31/12/2025,08:00,31/12/2025,09:00\n"].concat());
+    assert_eq!(kinds(&report), [Kind::ColumnOrder]);
+}
+
+#[test]
+fn a_cell_with_a_bad_byte_is_one_problem() {
+    assert_eq!(kinds(&report("R1,31/12/2025\0,08:00,31/12/2025,09:00\n")), [Kind::NulByte]);
+    let bytes = b"R1,31/12/2025,08:00,\xe9,09:00\nR2,31/12/2025,24:00,31/12/2025,09:00\n";
+    assert_eq!(kinds(&report(bytes)), [Kind::Windows1252, Kind::NotATime]);
+}
+
+#[test]
 fn events_in_place_of_data_are_checked_as_events() {
     let text =
         [Table::Events.header().as_str(), "\nR1,x,08:00,31/12/2025,09:00,Break,3\n"].concat();
