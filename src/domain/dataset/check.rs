@@ -13,6 +13,9 @@ use super::records::{Lines, Records};
 use super::report::{Kind, MAX_PROBLEMS, Problem, Report, Severity, Spot, shown};
 use super::schema::Table;
 
+/// So many records tell what separates the columns.
+const JUDGED_BY: usize = 3;
+
 /// Checks the text of `file` against the schema of `table`.
 ///
 /// The text, without byte order mark but else untouched, is there exactly if the bytes are valid
@@ -82,7 +85,7 @@ impl<'a> Check<'a> {
         while let Some(span) = records.read(&mut record) {
             if is_first {
                 self.check_delimiter(&span);
-                has_header = header::is_header(self.table, &record);
+                has_header = header::is_header(&record);
             }
             if is_first && has_header {
                 self.check_header(&Line { row: None, span, record: &record });
@@ -264,19 +267,24 @@ impl<'a> Check<'a> {
     }
 }
 
-/// What separates the columns, judged by the first record: commas, unless they make too few columns
-/// of it and another character makes more.
+/// What separates the columns, judged by the first records: commas, unless they make too few columns
+/// of the first, and another character makes more cells that a table could have.
 fn delimiter(table: Table, text: &[u8]) -> u8 {
-    let width = |delimiter: u8| {
-        let mut record = ByteRecord::new();
-        Records::new(text, delimiter).read(&mut record).map_or(0, |_| record.len())
-    };
-    let (commas, required) = (width(b','), table.columns().len());
-    if commas >= required {
+    let mut record = ByteRecord::new();
+    let first = Records::new(text, b',').read(&mut record);
+    if first.is_some() && record.len() >= table.columns().len() {
         return b',';
     }
-    let other = [b';', b'\t'].into_iter().max_by_key(|delimiter| width(*delimiter));
-    other.filter(|delimiter| width(*delimiter) > commas).unwrap_or(b',')
+    let mut likely = |delimiter: u8| {
+        let (mut records, mut cells) = (Records::new(text, delimiter), 0);
+        for _ in 0..JUDGED_BY {
+            cells += records.read(&mut record).map_or(0, |_| header::likely_cells(&record));
+        }
+        cells
+    };
+    // Of equals the first wins.
+    let ranked = b",;\t".map(|delimiter| (likely(delimiter), delimiter));
+    ranked.into_iter().rev().max_by_key(|(cells, _)| *cells).map_or(b',', |(_, best)| best)
 }
 
 fn no_rows(text: &[u8], has_header: bool) -> Problem {

@@ -37,6 +37,16 @@ fn a_file_with_semicolons_is_read_on() {
 }
 
 #[test]
+fn the_separator_is_told_by_names_dates_and_times() {
+    let misspelled = "Ref;Start;From;End;Until\nR1;31/12/2025;8:00;31/12/2025;09:00\n";
+    assert_eq!(kinds(&report(misspelled))[0], Kind::WrongDelimiter);
+    let tabs = ROW.replace(',', "\t");
+    assert_eq!(kinds(&report(tabs)), [Kind::WrongDelimiter]);
+    let short = "R;1;2;3;4;5,31/12/2025,08:00\n";
+    assert_eq!(kinds(&report(short)), [Kind::TooFewColumns]);
+}
+
+#[test]
 fn rows_under_a_wrong_header_are_read_as_it_says() {
     let text = "StartDate,Reference,StartTime,EndDat,EndTime\n31/12/2025,R1,08:00,x,09:00\n";
     insta::assert_snapshot!(shown(&report(text)), @"
