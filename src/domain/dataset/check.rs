@@ -6,15 +6,13 @@ use csv::ByteRecord;
 
 use super::bytes::{self, BadByte};
 use super::cells;
+use super::delimiter;
 use super::doubled::SeenRows;
 use super::header::{self, Layout};
 use super::quotes;
 use super::records::{Lines, Records};
 use super::report::{Kind, MAX_PROBLEMS, Problem, Report, Severity, Spot, shown};
 use super::schema::Table;
-
-/// So many records tell what separates the columns.
-const JUDGED_BY: usize = 3;
 
 /// Checks the text of `file` against the schema of `table`.
 ///
@@ -65,7 +63,7 @@ impl<'a> Check<'a> {
             table,
             text,
             bom,
-            delimiter: delimiter(table, text),
+            delimiter: delimiter::find(table, text),
             lines: Lines::new(text),
             layout: Layout::of(table),
             bad_bytes: bytes::bad_bytes(text).into_iter(),
@@ -265,26 +263,6 @@ impl<'a> Check<'a> {
             self.add(Problem::new(Kind::DoubledRow, spot, message, "every row once"));
         }
     }
-}
-
-/// What separates the columns, judged by the first records: commas, unless they make too few columns
-/// of the first, and another character makes more cells that a table could have.
-fn delimiter(table: Table, text: &[u8]) -> u8 {
-    let mut record = ByteRecord::new();
-    let first = Records::new(text, b',').read(&mut record);
-    if first.is_some() && record.len() >= table.columns().len() {
-        return b',';
-    }
-    let mut likely = |delimiter: u8| {
-        let (mut records, mut cells) = (Records::new(text, delimiter), 0);
-        for _ in 0..JUDGED_BY {
-            cells += records.read(&mut record).map_or(0, |_| header::likely_cells(&record));
-        }
-        cells
-    };
-    // Of equals the first wins.
-    let ranked = b",;\t".map(|delimiter| (likely(delimiter), delimiter));
-    ranked.into_iter().rev().max_by_key(|(cells, _)| *cells).map_or(b',', |(_, best)| best)
 }
 
 fn no_rows(text: &[u8], has_header: bool) -> Problem {

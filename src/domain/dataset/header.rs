@@ -86,19 +86,8 @@ pub(super) fn read(table: Table, record: &ByteRecord) -> (Layout, Vec<HeaderFaul
     (Layout { columns, cells, width }, faults)
 }
 
-/// How many cells hold a name of the schema, or what could be a date or a time.
-pub(super) fn likely_cells(record: &ByteRecord) -> usize {
-    let is_moment = |cell: &[u8]| {
-        let cell = cell.trim_ascii();
-        let is_mark = |byte: &u8| matches!(byte, b'/' | b':' | b'-' | b'.');
-        cell.first().is_some_and(u8::is_ascii_digit)
-            && cell.iter().all(|byte| byte.is_ascii_digit() || is_mark(byte))
-            && cell.iter().any(|byte| is_mark(byte))
-    };
-    record.iter().filter(|cell| is_known(cell) || is_moment(cell)).count()
-}
-
-fn is_known(cell: &[u8]) -> bool {
+/// Whether the cell is a name of either schema.
+pub(super) fn is_known(cell: &[u8]) -> bool {
     [Table::Data, Table::Events].iter().any(|table| place_of(*table, cell).is_some())
 }
 
