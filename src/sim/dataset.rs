@@ -12,6 +12,14 @@ pub(super) enum Verdict {
     Feedback(String),
 }
 
+impl Verdict {
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Results(text) | Self::Feedback(text) => text.len(),
+        }
+    }
+}
+
 /// Validates a dataset that was uploaded as `name`.
 pub(super) fn judge(name: &str, data: &str, event_data: Option<&str>) -> Verdict {
     let mut feedback = faults(data, 5, check_row);
@@ -76,6 +84,9 @@ fn faults(text: &str, columns: usize, check: fn(&StringRecord) -> Vec<Complaint>
 
 fn check_row(record: &StringRecord) -> Vec<Complaint> {
     let mut complaints = check_times(record);
+    if record[0].trim().is_empty() {
+        complaints.push((String::new(), "a reference is required"));
+    }
     if record[0].starts_with("UNKNOWN") {
         complaints.push((record[0].to_owned(), "unknown reference"));
     }
@@ -105,6 +116,12 @@ fn check_times(record: &StringRecord) -> Vec<Complaint> {
         }
     }
     complaints
+}
+
+pub(super) fn hash(text: &str) -> u64 {
+    let mut hash = Fnv::new();
+    hash.add(text.as_bytes());
+    hash.0
 }
 
 /// The 64-bit FNV-1a hash: the same in every version of this program, unlike the standard one.

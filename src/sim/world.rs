@@ -1,7 +1,7 @@
 //! The Platform's own state: tokens, datasets, and when each is ready. It knows nothing of HTTP but
 //! the status that an answer has.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use base64::Engine;
@@ -10,10 +10,14 @@ use fastrand::Rng;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::dataset::{Verdict, judge};
+use super::dataset::{Verdict, hash, judge};
 use super::faults::Faults;
 use super::ledger::{AcceptedUpload, Ledger};
 use super::{Processing, SimConfig};
+
+/// No more datasets are remembered, nor more bytes of their results and feedback.
+const MAX_JOBS: usize = 1_000_000;
+const MAX_BYTES: usize = 256 << 20;
 
 /// An answer before it travels.
 #[derive(Debug)]
@@ -21,15 +25,21 @@ pub(super) struct Reply {
     pub(super) status: u16,
     pub(super) content_type: &'static str,
     pub(super) body: String,
+    /// The Name and the processing token of the upload that it tells about, if it was stored.
+    pub(super) stored: Option<(String, String)>,
 }
 
 impl Reply {
+    pub(super) fn of(status: u16, content_type: &'static str, body: impl Into<String>) -> Self {
+        Self { status, content_type, body: body.into(), stored: None }
+    }
+
     pub(super) fn text(status: u16, body: impl Into<String>) -> Self {
-        Self { status, content_type: "text/plain; charset=utf-8", body: body.into() }
+        Self::of(status, "text/plain; charset=utf-8", body)
     }
 
     fn json(status: u16, body: &serde_json::Value) -> Self {
-        Self { status, content_type: "application/json", body: body.to_string() }
+        Self::of(status, "application/json", body.to_string())
     }
 }
 
@@ -53,6 +63,8 @@ pub(super) struct ResultsQuery {
     pub(super) token: String,
     pub(super) data_key: String,
     pub(super) key: String,
+    /// Whether a parameter is missing, doubled or unknown.
+    pub(super) is_strange: bool,
 }
 
 #[derive(Debug)]
@@ -77,6 +89,10 @@ pub(super) struct World {
     /// The processing token of each Name's latest upload.
     names: HashMap<String, String>,
     jobs: HashMap<String, Job>,
+    /// The processing tokens in the order of the uploads.
+    oldest: VecDeque<String>,
+    /// The bytes of all verdicts.
+    bytes: usize,
     /// Until when a dataset's client was asked to wait, by Name or processing token.
     asked_to_wait: HashMap<String, Instant>,
     pub(super) faults: Faults,
@@ -90,6 +106,8 @@ impl World {
             access_tokens: HashMap::new(),
             names: HashMap::new(),
             jobs: HashMap::new(),
+            oldest: VecDeque::new(),
+            bytes: 0,
             asked_to_wait: HashMap::new(),
             faults: Faults::new(config.faults, config.retry_after),
             ledger: Ledger::default(),
@@ -120,6 +138,10 @@ impl World {
 
     /// Remembers that the client of a dataset was asked to wait.
     pub(super) fn ask_to_wait(&mut self, about: Option<&str>, pause: Duration) {
+        // What has passed need not be remembered longer.
+        if self.asked_to_wait.len() == self.asked_to_wait.capacity() {
+            self.asked_to_wait.retain(|_, until| Instant::now() < *until);
+        }
         if let Some(about) = about {
             self.asked_to_wait.insert(about.to_owned(), Instant::now() + pause);
         }
@@ -136,13 +158,13 @@ impl World {
             form_urlencoded::byte_serialize(credentials.client_secret.as_bytes()).collect();
         let expected = STANDARD.encode(format!("{}:{secret}", credentials.client_id));
         if authorization.strip_prefix("Basic ") != Some(expected.as_str()) {
+            self.ledger.unauthorized += 1;
             return Reply::json(401, &json!({ "error": "invalid_client" }));
         }
         if content_type != "application/x-www-form-urlencoded" {
             return Reply::json(400, &json!({ "error": "invalid_request" }));
         }
-        let mut form: Vec<_> = form_urlencoded::parse(body.as_bytes()).collect();
-        form.sort();
+        let form: Vec<_> = form_urlencoded::parse(body.as_bytes()).collect();
         if form.iter().all(|(key, value)| key != "grant_type" || value != "client_credentials") {
             return Reply::json(400, &json!({ "error": "unsupported_grant_type" }));
         }
@@ -176,10 +198,16 @@ impl World {
         Ok(())
     }
 
-    /// `POST /upload/UploadData`. The answer may get lost on the way.
-    pub(super) fn upload(&mut self, upload: &UploadData, answer_lost: bool) -> Reply {
-        match self.check_upload(upload) {
-            Ok(overwrite) => self.store(upload, overwrite, answer_lost),
+    /// `POST /upload/UploadData`, with none if it is not an upload. The answer may get lost on the
+    /// way.
+    pub(super) fn upload(&mut self, upload: Option<&UploadData>, answer_lost: bool) -> Reply {
+        let strange = || Reply::text(400, "not an upload: check the fields and the content type");
+        let checked = upload.ok_or_else(strange).and_then(|upload| {
+            let overwrite = self.check_upload(upload)?;
+            Ok((upload, overwrite))
+        });
+        match checked {
+            Ok((upload, overwrite)) => self.store(upload, overwrite, answer_lost),
             Err(reply) => {
                 self.ledger.uploads_refused += 1;
                 reply
@@ -213,13 +241,16 @@ impl World {
     }
 
     fn store(&mut self, upload: &UploadData, overwrite: bool, answer_lost: bool) -> Reply {
-        let token = self.uuid();
+        self.forget();
+        let token = self.uuid(&upload.name);
         let verdict = judge(&upload.name, &upload.data, upload.event_data.as_deref());
         let ready_at = Instant::now() + self.processing_time();
         let job = Job { name: upload.name.clone(), ready_at, verdict };
+        self.bytes += job.verdict.bytes();
         self.jobs.insert(token.clone(), job);
+        self.oldest.push_back(token.clone());
         if let Some(replaced) = self.names.insert(upload.name.clone(), token.clone()) {
-            self.jobs.remove(&replaced);
+            self.remove(&replaced);
         }
         let accepted = AcceptedUpload {
             overwrite,
@@ -228,11 +259,37 @@ impl World {
             data_bytes: upload.data.len() as u64,
         };
         self.ledger.names.entry(upload.name.clone()).or_default().accepted.push(accepted);
-        self.word(&token)
+        Reply { stored: Some((upload.name.clone(), token.clone())), ..self.word(&token) }
+    }
+
+    fn remove(&mut self, token: &str) -> Option<Job> {
+        let job = self.jobs.remove(token)?;
+        self.bytes -= job.verdict.bytes();
+        Some(job)
+    }
+
+    /// Forgets what is old, so that a demonstration can run for ever.
+    fn forget(&mut self) {
+        let now = Instant::now();
+        while let Some(token) = self.oldest.front() {
+            let is_full = self.jobs.len() >= MAX_JOBS || self.bytes > MAX_BYTES;
+            let keep = |job: &Job| now < job.ready_at + self.config.memory && !is_full;
+            if self.jobs.get(token).is_some_and(keep) {
+                return;
+            }
+            let token = self.oldest.pop_front().unwrap_or_default();
+            if let Some(job) = self.remove(&token) {
+                self.names.remove(&job.name);
+                self.ledger.forget(&job.name);
+            }
+        }
     }
 
     /// `GET /upload/GetResults`.
     pub(super) fn results(&mut self, query: &ResultsQuery) -> Reply {
+        if query.is_strange {
+            return Reply::text(400, "token, dataKey and key are required, once each");
+        }
         if query.key != self.config.credentials.api_key {
             return Reply::text(403, "unknown key");
         }
@@ -260,7 +317,7 @@ impl World {
             (Verdict::Feedback(feedback), "feedback") => Reply::text(200, feedback.clone()),
             (Verdict::Results(_), "feedback") => Reply::text(200, ""),
             (Verdict::Results(table), "tableofresultids") => {
-                Reply { status: 200, content_type: "text/csv", body: table.clone() }
+                Reply::of(200, "text/csv", table.clone())
             }
             (Verdict::Results(table), key) => {
                 Reply::json(200, &json!({ "key": key, "rows": table.lines().count() - 1 }))
@@ -273,8 +330,10 @@ impl World {
         if self.config.quoted { Reply::json(200, &json!(word)) } else { Reply::text(200, word) }
     }
 
-    fn uuid(&mut self) -> String {
-        let hex = format!("{:032x}", self.rng.u128(..));
+    /// Depends on the Name, too: after a restart with the same seed no old token may stand for
+    /// another dataset.
+    fn uuid(&mut self, name: &str) -> String {
+        let hex = format!("{:016x}{:016x}", self.rng.u64(..), self.rng.u64(..) ^ hash(name));
         let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
         parts.join("-")
     }
