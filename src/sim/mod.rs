@@ -9,11 +9,13 @@ mod dataset;
 mod faults;
 mod http;
 mod ledger;
+mod processing;
 mod world;
 
 pub use dataset::expected_results;
 pub use faults::{Endpoint, Fault, FaultRates, RetryAfter};
 pub use ledger::{AcceptedUpload, Forgotten, Ledger, NameLedger};
+pub use processing::Processing;
 
 use std::fmt;
 use std::io;
@@ -53,22 +55,6 @@ impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credentials").field("client_id", &self.client_id).finish_non_exhaustive()
     }
-}
-
-/// How long the Platform takes for a dataset.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Processing {
-    /// Always the same time.
-    Fixed(Duration),
-    /// Any time between two, all equally likely.
-    Uniform(Duration, Duration),
-    /// Mostly around the median, and sometimes much longer.
-    LogNormal {
-        /// Half of the datasets take less.
-        median: Duration,
-        /// How much the logarithm of the time spreads.
-        sigma: f64,
-    },
 }
 
 /// A world to simulate.

@@ -10,10 +10,10 @@ use fastrand::Rng;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::SimConfig;
 use super::dataset::{Verdict, hash, judge};
 use super::faults::Faults;
 use super::ledger::{AcceptedUpload, Ledger};
-use super::{Processing, SimConfig};
 
 /// No more datasets are remembered, nor more bytes of their results and feedback.
 const MAX_JOBS: usize = 1_000_000;
@@ -244,7 +244,7 @@ impl World {
         self.forget();
         let token = self.uuid(&upload.name);
         let verdict = judge(&upload.name, &upload.data, upload.event_data.as_deref());
-        let ready_at = Instant::now() + self.processing_time();
+        let ready_at = Instant::now() + self.config.processing.time(&mut self.rng);
         let job = Job { name: upload.name.clone(), ready_at, verdict };
         self.bytes += job.verdict.bytes();
         self.jobs.insert(token.clone(), job);
@@ -336,18 +336,5 @@ impl World {
         let hex = format!("{:016x}{:016x}", self.rng.u64(..), self.rng.u64(..) ^ hash(name));
         let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
         parts.join("-")
-    }
-
-    fn processing_time(&mut self) -> Duration {
-        match self.config.processing {
-            Processing::Fixed(time) => time,
-            Processing::Uniform(from, to) => from + to.saturating_sub(from).mul_f64(self.rng.f64()),
-            Processing::LogNormal { median, sigma } => {
-                // Box and Muller's normal deviate.
-                let (u, v) = (1.0 - self.rng.f64(), self.rng.f64());
-                let normal = (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos();
-                median.mul_f64((sigma * normal).exp().min(1e4))
-            }
-        }
     }
 }

@@ -1,4 +1,6 @@
 //! The integration tests: one binary, so that it links once.
 
 mod pipeline;
+mod platform;
+mod sim;
 mod support;

@@ -1,0 +1,1 @@
+//! The client of the Platform over real HTTP, against the simulator.
