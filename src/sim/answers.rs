@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::{Response, header};
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 
 use super::connection::Breaker;
 use super::world::Reply;
@@ -54,8 +54,12 @@ pub(super) fn cut(reply: Reply) -> Response<Body> {
     let length = reply.body.len().max(1) as u64;
     let mut half = Bytes::from(reply.body);
     half.truncate(half.len() / 2);
-    let error = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
-    let parts = stream::iter([Ok(half), Err(error)]);
+    let end = stream::once(async {
+        // Lets the half out.
+        tokio::task::yield_now().await;
+        Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset))
+    });
+    let parts = stream::once(std::future::ready(Ok(half))).chain(end);
     build(reply.status, reply.content_type, Some(length), Body::from_stream(parts))
 }
 
