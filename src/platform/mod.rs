@@ -174,10 +174,15 @@ impl Platform {
 
     /// Asks how far the Platform is.
     pub async fn status(&self, processing_token: &str) -> Result<Status, Trouble> {
-        let answer = self.get(STATUS, processing_token, "status", SHORT).await?;
-        let word = answer.word().ok_or_else(|| {
-            Trouble::Transient(format!("{STATUS}: the answer is not a status word"))
+        let not_a_word =
+            || Trouble::Transient(format!("{STATUS}: the answer is not a status word"));
+        let answer = self.get(STATUS, processing_token, "status", SHORT).await;
+        let answer = answer.map_err(|trouble| match trouble {
+            // Some page of a proxy: the next answer may be a word again.
+            Trouble::TooLarge { .. } => not_a_word(),
+            trouble => trouble,
         })?;
+        let word = answer.word().ok_or_else(not_a_word)?;
         let mut status = self.account.status_words.classify(&word);
         if let Status::Pending { word: shown, .. } | Status::Failed { word: shown } = &mut status {
             *shown = self.scrubber.clean(&word, &[], WORD).to_lowercase();

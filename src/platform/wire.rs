@@ -5,7 +5,7 @@ use std::error::Error;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use reqwest::{Client, RequestBuilder, Url, redirect};
+use reqwest::{Client, ClientBuilder, RequestBuilder, Url, redirect};
 
 use super::answer::Answer;
 use super::scrub::Scrubber;
@@ -64,7 +64,16 @@ pub(super) fn is_loopback(url: &Url) -> bool {
 pub(super) fn client(limits: &Limits, url: &Url) -> Result<Client, String> {
     // Whoever comes second finds the same provider installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = Client::builder()
+    // A machine without certificates can still speak plain HTTP.
+    let built = builder(limits, url).build().or_else(|error| match url.scheme() {
+        "http" => builder(limits, url).tls_certs_only([]).build(),
+        _ => Err(error),
+    });
+    built.map_err(|error| format!("no HTTPS client: {}", cause(error)))
+}
+
+fn builder(limits: &Limits, url: &Url) -> ClientBuilder {
+    let builder = Client::builder()
         .user_agent(concat!("ferry/", env!("CARGO_PKG_VERSION")))
         // A timeout while connecting must be known as one: then nothing was sent.
         .connect_timeout(limits.connect_timeout.min(limits.request_timeout / 2))
@@ -79,14 +88,12 @@ pub(super) fn client(limits: &Limits, url: &Url) -> Result<Client, String> {
         .no_deflate()
         .no_zstd()
         .tcp_nodelay(true);
-    if is_loopback(url) {
-        builder = builder.no_proxy();
-        // A machine without certificates can still speak to a simulator of its own.
-        if url.scheme() == "http" {
-            builder = builder.tls_certs_only([]);
-        }
+    match (is_loopback(url), url.scheme()) {
+        // To read the certificates takes longer than all calls to a simulator.
+        (true, "http") => builder.no_proxy().tls_certs_only([]),
+        (true, _) => builder.no_proxy(),
+        (false, _) => builder,
     }
-    builder.build().map_err(|error| format!("no HTTPS client: {}", cause(error)))
 }
 
 /// Sends `request` and reads at most `limit` bytes of the answer.

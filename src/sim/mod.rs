@@ -8,6 +8,7 @@ mod connection;
 mod dataset;
 mod faults;
 mod http;
+mod jobs;
 mod ledger;
 mod processing;
 mod world;

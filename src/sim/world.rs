@@ -1,7 +1,7 @@
 //! The Platform's own state: tokens, datasets, and when each is ready. It knows nothing of HTTP but
 //! the status that an answer has.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
@@ -13,11 +13,8 @@ use serde_json::json;
 use super::SimConfig;
 use super::dataset::{Verdict, hash, judge};
 use super::faults::Faults;
+use super::jobs::{Job, Jobs};
 use super::ledger::{AcceptedUpload, Ledger};
-
-/// No more datasets are remembered, nor more bytes of their results and feedback.
-const MAX_JOBS: usize = 1_000_000;
-const MAX_BYTES: usize = 256 << 20;
 
 /// An answer before it travels.
 #[derive(Debug)]
@@ -73,26 +70,13 @@ struct AccessToken {
     used: bool,
 }
 
-#[derive(Debug)]
-struct Job {
-    name: String,
-    ready_at: Instant,
-    verdict: Verdict,
-}
-
 /// The Platform's state.
 #[derive(Debug)]
 pub(super) struct World {
     config: SimConfig,
     rng: Rng,
     access_tokens: HashMap<String, AccessToken>,
-    /// The processing token of each Name's latest upload.
-    names: HashMap<String, String>,
-    jobs: HashMap<String, Job>,
-    /// The processing tokens in the order of the uploads.
-    oldest: VecDeque<String>,
-    /// The bytes of all verdicts.
-    bytes: usize,
+    jobs: Jobs,
     /// Until when a dataset's client was asked to wait, by Name or processing token.
     asked_to_wait: HashMap<String, Instant>,
     pub(super) faults: Faults,
@@ -104,10 +88,7 @@ impl World {
         Self {
             rng: Rng::with_seed(config.seed),
             access_tokens: HashMap::new(),
-            names: HashMap::new(),
-            jobs: HashMap::new(),
-            oldest: VecDeque::new(),
-            bytes: 0,
+            jobs: Jobs::default(),
             asked_to_wait: HashMap::new(),
             faults: Faults::new(config.faults, config.retry_after),
             ledger: Ledger::default(),
@@ -232,7 +213,7 @@ impl World {
         if upload.name.is_empty() || upload.data.trim().is_empty() {
             return Err(Reply::text(422, "Name and Data are required"));
         }
-        if self.names.contains_key(&upload.name) && !overwrite {
+        if self.jobs.has_name(&upload.name) && !overwrite {
             self.ledger.names.entry(upload.name.clone()).or_default().refused_exists += 1;
             let text = format!("a dataset named {} already exists", upload.name);
             return Err(Reply::text(409, text));
@@ -241,17 +222,14 @@ impl World {
     }
 
     fn store(&mut self, upload: &UploadData, overwrite: bool, answer_lost: bool) -> Reply {
-        self.forget();
+        for name in self.jobs.forget(self.config.memory) {
+            self.ledger.forget(&name);
+        }
         let token = self.uuid(&upload.name);
         let verdict = judge(&upload.name, &upload.data, upload.event_data.as_deref());
         let ready_at = Instant::now() + self.config.processing.time(&mut self.rng);
         let job = Job { name: upload.name.clone(), ready_at, verdict };
-        self.bytes += job.verdict.bytes();
         self.jobs.insert(token.clone(), job);
-        self.oldest.push_back(token.clone());
-        if let Some(replaced) = self.names.insert(upload.name.clone(), token.clone()) {
-            self.remove(&replaced);
-        }
         let accepted = AcceptedUpload {
             overwrite,
             processing_token: token.clone(),
@@ -260,29 +238,6 @@ impl World {
         };
         self.ledger.names.entry(upload.name.clone()).or_default().accepted.push(accepted);
         Reply { stored: Some((upload.name.clone(), token.clone())), ..self.word(&token) }
-    }
-
-    fn remove(&mut self, token: &str) -> Option<Job> {
-        let job = self.jobs.remove(token)?;
-        self.bytes -= job.verdict.bytes();
-        Some(job)
-    }
-
-    /// Forgets what is old, so that a demonstration can run for ever.
-    fn forget(&mut self) {
-        let now = Instant::now();
-        while let Some(token) = self.oldest.front() {
-            let is_full = self.jobs.len() >= MAX_JOBS || self.bytes > MAX_BYTES;
-            let keep = |job: &Job| now < job.ready_at + self.config.memory && !is_full;
-            if self.jobs.get(token).is_some_and(keep) {
-                return;
-            }
-            let token = self.oldest.pop_front().unwrap_or_default();
-            if let Some(job) = self.remove(&token) {
-                self.names.remove(&job.name);
-                self.ledger.forget(&job.name);
-            }
-        }
     }
 
     /// `GET /upload/GetResults`.

@@ -181,6 +181,25 @@ async fn no_failure_tells_a_secret() {
     }
 }
 
+#[tokio::test]
+async fn secrets_that_would_travel_unencrypted_are_warned_of() {
+    let (told, _guard) = listen();
+    for (url, warned) in [
+        ("https://example.com/x", false),
+        ("http://127.0.0.1:1/x", false),
+        ("http://[::1]:1/x", false),
+        ("http://localhost/x", false),
+        ("http://example.com/x", true),
+    ] {
+        let account = account_of(&credentials());
+        client(Account { token_url: url.into(), api_url: url.into(), ..account }, limits(), 0);
+        assert_eq!(
+            told.text().matches("secrets travel unencrypted").count(),
+            2 * usize::from(warned)
+        );
+    }
+}
+
 /// The access token that a simulator of the default seed hands out first.
 fn issued_first() -> String {
     format!("{:032x}", fastrand::Rng::with_seed(0).u128(..))
@@ -191,7 +210,8 @@ async fn the_access_token_that_is_looked_for_is_the_one_that_is_issued() {
     let (sim, platform) = start(quick()).await;
     let token = platform.upload(upload("n")).await.expect("it is accepted");
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let http = reqwest::Client::builder().no_proxy().build().expect("a plain client");
+    let http =
+        reqwest::Client::builder().no_proxy().tls_certs_only([]).build().expect("a plain client");
     let url = format!("{}/GetResults?token={token}&dataKey=status&key=demo-key", sim.api_url());
     let answer = http.get(url).bearer_auth(issued_first()).send().await.expect("an answer");
     assert_eq!(answer.status().as_u16(), 200);
