@@ -1,5 +1,7 @@
 //! Leases due steps: fairly between accounts, and within one by priority and due time.
 
+use std::collections::HashMap;
+
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::effects::Effects;
@@ -11,28 +13,47 @@ use crate::domain::submission::{Priority, State, StepKind, TimelineEntry};
 use crate::domain::{Timestamp, later, timestamp, until};
 use crate::store::{Claim, ClaimRequest, Claims, Lease};
 
-/// Leases what is due at `now`. `turn` differs from call to call: it rotates which account goes first.
+/// Which accounts were served when: those that were served longest ago go first.
+#[derive(Debug, Default)]
+pub(super) struct Turns {
+    count: u64,
+    last: HashMap<(StepKind, String), u64>,
+}
+
+impl Turns {
+    fn sort(&self, kind: StepKind, accounts: &mut [Open]) {
+        accounts.sort_by_cached_key(|account| {
+            self.last.get(&(kind, account.name.clone())).copied().unwrap_or_default()
+        });
+    }
+
+    fn served(&mut self, kind: StepKind, account: &str) {
+        self.count += 1;
+        self.last.insert((kind, account.to_owned()), self.count);
+    }
+}
+
+/// Leases what is due at `now`.
 pub(super) fn claim(
     connection: &Connection,
     effects: &mut Effects,
     request: &ClaimRequest,
     policy: &HealthPolicy,
     now: Timestamp,
-    turn: usize,
+    turns: &mut Turns,
 ) -> Result<Claims, Fault> {
     let mut accounts = open_accounts(connection, policy, now)?;
-    if !accounts.open.is_empty() {
-        let first = turn % accounts.open.len();
-        accounts.open.rotate_left(first);
-    }
-    let mut taker = Taker { connection, effects, request, now, claims: Vec::new() };
-    // Everybody gets an equal share; what some do not use goes to the others in turn.
-    let share = request.limit.div_ceil(accounts.open.len().max(1));
-    for account in &mut accounts.open {
-        taker.take(account, share)?;
-    }
-    for account in accounts.open.iter_mut().filter(|account| !account.exhausted) {
-        taker.take(account, usize::MAX)?;
+    turns.sort(request.kind, &mut accounts.open);
+    let mut taker = Taker { connection, effects, request, now, claims: Vec::new(), turns };
+    // Everybody gets an equal share, and what some do not use is shared by the others.
+    while let left = request.limit - taker.claims.len()
+        && let hungry = accounts.open.iter().filter(|account| account.is_hungry()).count()
+        && left > 0
+        && hungry > 0
+    {
+        for account in accounts.open.iter_mut().filter(|account| account.is_hungry()) {
+            taker.take(account, (left / hungry).max(1))?;
+        }
     }
     let claims = taker.claims;
     let next = if claims.len() < request.limit {
@@ -147,27 +168,36 @@ fn next_due(
     Ok(next.map(timestamp))
 }
 
+impl Open {
+    fn is_hungry(&self) -> bool {
+        !self.exhausted && self.room > 0
+    }
+}
+
 struct Taker<'a> {
     connection: &'a Connection,
     effects: &'a mut Effects,
     request: &'a ClaimRequest,
     now: Timestamp,
     claims: Vec<Claim>,
+    turns: &'a mut Turns,
 }
 
 impl Taker<'_> {
     /// Leases up to `share` steps of `account`, the most urgent first.
     fn take(&mut self, account: &mut Open, share: usize) -> Result<(), Fault> {
-        let mut left = share.min(account.room).min(self.request.limit - self.claims.len());
+        let wanted = share.min(account.room).min(self.request.limit - self.claims.len());
+        let mut taken = 0;
         for priority in Priority::ALL {
-            if left == 0 {
-                return Ok(());
+            if taken < wanted {
+                taken += self.take_of(&account.name, priority, wanted - taken)?;
             }
-            let taken = self.take_of(&account.name, priority, left)?;
-            account.room -= taken;
-            left -= taken;
         }
-        account.exhausted = left > 0;
+        account.room -= taken;
+        account.exhausted = taken < wanted;
+        if taken > 0 {
+            self.turns.served(self.request.kind, &account.name);
+        }
         Ok(())
     }
 
@@ -188,7 +218,7 @@ impl Taker<'_> {
                 account,
                 rank(priority),
                 millis(self.now),
-                limit as i64
+                i64::try_from(limit).unwrap_or(i64::MAX)
             ],
         )?;
         let taken = due.len();

@@ -18,7 +18,6 @@ mod watch;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -36,6 +35,7 @@ use crate::domain::account::HealthPolicy;
 use crate::domain::outcome::Content;
 use crate::domain::submission::TimelineEntry;
 use blobs::{Packed, PackedPayload};
+use claim::Turns;
 use fault::Fault;
 use read::Reader;
 use writer::Writer;
@@ -53,7 +53,7 @@ pub struct SqliteStore {
     wakeups: Arc<Wakeups>,
     clock: Arc<dyn Clock>,
     health: HealthPolicy,
-    turn: AtomicUsize,
+    turns: Arc<Mutex<Turns>>,
     _watcher: Option<notify::RecommendedWatcher>,
 }
 
@@ -77,7 +77,7 @@ impl SqliteStore {
             wakeups,
             clock,
             health,
-            turn: AtomicUsize::new(0),
+            turns: Arc::default(),
             _watcher: watcher,
         })
     }
@@ -94,7 +94,9 @@ impl SqliteStore {
         let result = tokio::task::spawn_blocking(move || {
             let idle = readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let connection = idle.map_or_else(|| schema::open_reader(&path), Ok)?;
-            let result = op(&Reader { connection: &connection, policy: &policy, now });
+            let result = within_snapshot(&connection, |connection| {
+                op(&Reader { connection, policy: &policy, now })
+            });
             readers.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
             result.map_err(|fault| fault.at(&place))
         });
@@ -107,6 +109,14 @@ impl SqliteStore {
     async fn found(&self, id: SubmissionId) -> Result<Found, StoreError> {
         self.get(id).await?.ok_or(StoreError::NotFound(id))
     }
+}
+
+/// Runs `op` so that all its statements see the same state of the file.
+fn within_snapshot<T>(
+    connection: &Connection,
+    op: impl FnOnce(&Connection) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    op(&*connection.unchecked_transaction()?)
 }
 
 /// Runs work that takes the processor for a while where it delays nobody.
@@ -132,18 +142,21 @@ impl Store for SqliteStore {
             batch.into_iter().map(pack).collect::<Vec<_>>()
         })
         .await;
-        let now = self.clock.now();
+        let clock = self.clock.clone();
         self.writer
-            .write(move |connection, effects| accept::accept(connection, effects, &packed, now))
+            .write(move |connection, effects| {
+                accept::accept(connection, effects, &packed, clock.now())
+            })
             .await
     }
 
     async fn claim(&self, request: ClaimRequest) -> Result<Claims, StoreError> {
         let (policy, clock) = (self.health, self.clock.clone());
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let turns = self.turns.clone();
         self.writer
             .write(move |connection, effects| {
-                claim::claim(connection, effects, &request, &policy, clock.now(), turn)
+                let turns = &mut turns.lock().unwrap_or_else(PoisonError::into_inner);
+                claim::claim(connection, effects, &request, &policy, clock.now(), turns)
             })
             .await
     }

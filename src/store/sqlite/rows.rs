@@ -41,7 +41,7 @@ impl Record {
                 name: row.get(column())?,
                 state: word::<State>(row, column())?,
                 reason: reason(row, column(), column())?,
-                priority: priority(row.get(column())?),
+                priority: priority(row.get(column())?)?,
                 overwrite: row.get(column())?,
                 result_keys: json(row, column())?,
                 labels: json(row, column())?,
@@ -161,18 +161,28 @@ impl Record {
     }
 }
 
-/// Adds a line to a timeline.
+/// The most lines of a timeline: its first, and the newest.
+const TIMELINE: i64 = 200;
+
+/// Adds a line to a timeline; a long one loses the second.
 pub(super) fn append(
     connection: &Connection,
     seq: i64,
     entry: &TimelineEntry,
 ) -> Result<(), Fault> {
-    connection
+    let number: i64 = connection
         .prepare_cached(
             "INSERT INTO timeline SELECT ?1, 1 + coalesce(max(entry), 0), ?2, ?3, ?4
-             FROM timeline WHERE submission = ?1",
+             FROM timeline WHERE submission = ?1 RETURNING entry",
         )?
-        .execute(params![seq, millis(entry.at), entry.state.as_str(), entry.why])?;
+        .query_row(params![seq, millis(entry.at), entry.state.as_str(), entry.why], |row| {
+            row.get(0)
+        })?;
+    if number > TIMELINE {
+        connection
+            .prepare_cached("DELETE FROM timeline WHERE submission = ?1 AND entry = ?2")?
+            .execute([seq, number - TIMELINE + 1])?;
+    }
     Ok(())
 }
 
@@ -202,8 +212,9 @@ pub(super) const fn rank(priority: Priority) -> i64 {
     priority as i64
 }
 
-fn priority(rank: i64) -> Priority {
-    Priority::ALL.into_iter().find(|priority| self::rank(*priority) == rank).unwrap_or_default()
+fn priority(rank: i64) -> Result<Priority, Fault> {
+    let priority = Priority::ALL.into_iter().find(|priority| self::rank(*priority) == rank);
+    priority.ok_or_else(|| Fault::corrupt(format!("`{rank}` is not a priority")))
 }
 
 pub(super) fn to_json(value: &impl serde::Serialize) -> String {
