@@ -47,9 +47,10 @@ CREATE TABLE submissions (
     results TEXT NOT NULL DEFAULT '[]'
 );
 
-CREATE INDEX ready ON submissions (step, account, priority, due_at)
+-- The last two columns are constant, and spare a count the way to the rows.
+CREATE INDEX ready ON submissions (step, account, priority, due_at, leased_until, blocked)
     WHERE due_at IS NOT NULL AND leased_until IS NULL AND blocked = 0;
-CREATE INDEX blocked ON submissions (account, due_at) WHERE blocked = 1;
+CREATE INDEX blocked ON submissions (account, due_at, blocked) WHERE blocked = 1;
 CREATE INDEX leased ON submissions (leased_until) WHERE leased_until IS NOT NULL;
 CREATE INDEX unfinished ON submissions (account, name) WHERE finished_at IS NULL;
 CREATE INDEX finished ON submissions (finished_at) WHERE finished_at IS NOT NULL;

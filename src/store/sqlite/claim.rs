@@ -1,13 +1,13 @@
 //! Leases due steps: fairly between accounts, and within one by priority and due time.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::effects::Effects;
 use super::fault::Fault;
 use super::health;
-use super::rows::{COLUMNS, Record, append, millis, rank, records, span_millis};
+use super::rows::{COLUMNS, Record, append, millis, priority, rank, records};
 use crate::domain::account::{Admission, Closed, Health, HealthPolicy};
 use crate::domain::submission::{Priority, State, StepKind, TimelineEntry};
 use crate::domain::{Timestamp, later, timestamp, until};
@@ -21,7 +21,7 @@ pub(super) struct Turns {
 }
 
 impl Turns {
-    fn sort(&self, kind: StepKind, accounts: &mut [Open]) {
+    fn sort(&self, kind: StepKind, accounts: &mut [Account]) {
         accounts.sort_by_cached_key(|account| {
             self.last.get(&(kind, account.name.clone())).copied().unwrap_or_default()
         });
@@ -42,136 +42,168 @@ pub(super) fn claim(
     now: Timestamp,
     turns: &mut Turns,
 ) -> Result<Claims, Fault> {
-    let mut accounts = open_accounts(connection, policy, now)?;
-    turns.sort(request.kind, &mut accounts.open);
+    let heads = heads(connection, request.kind)?;
+    let yields = yields(connection, &heads, policy, now)?;
+    let mut accounts = hungry_accounts(&heads, &yields, now);
+    turns.sort(request.kind, &mut accounts);
     let mut taker = Taker { connection, effects, request, now, claims: Vec::new(), turns };
     // Everybody gets an equal share, and what some do not use is shared by the others.
-    while let left = request.limit - taker.claims.len()
-        && let hungry = accounts.open.iter().filter(|account| account.is_hungry()).count()
-        && left > 0
-        && hungry > 0
-    {
-        for account in accounts.open.iter_mut().filter(|account| account.is_hungry()) {
-            taker.take(account, (left / hungry).max(1))?;
+    while !accounts.is_empty() && taker.left() > 0 {
+        let share = (taker.left() / accounts.len()).max(1);
+        for account in &mut accounts {
+            taker.take(account, share)?;
         }
+        accounts.retain(|account| account.hungry);
     }
     let claims = taker.claims;
-    let next = if claims.len() < request.limit {
-        accounts.next(connection, request.kind, policy, now)?
-    } else {
+    let next = if claims.len() >= request.limit {
         Some(now)
+    } else if claims.is_empty() {
+        next(&heads, &yields, policy, now)
+    } else {
+        next(&self::heads(connection, request.kind)?, &yields, policy, now)
     };
     Ok(Claims { claims, now, next: next.map(|at| until(now, at)) })
 }
 
-struct Accounts {
-    open: Vec<Open>,
-    /// Those that yield nothing now, with the time when they may again.
-    closed: Vec<(String, Timestamp)>,
+/// The step of one account and priority that is due first.
+struct Head {
+    account: String,
+    priority: Priority,
+    due: Timestamp,
 }
 
-/// An account that yields steps.
-struct Open {
-    name: String,
-    /// How many more may be leased.
-    room: usize,
-    /// Whether it has nothing more that is due.
-    exhausted: bool,
+/// The heads of all accounts that have steps of `kind`, by account and priority.
+fn heads(connection: &Connection, kind: StepKind) -> Result<Vec<Head>, Fault> {
+    // Hops through the index: how much waits behind the heads does not matter. A comparison of
+    // `(account, priority)` pairs would walk over all that waits there.
+    let mut same_account = connection.prepare_cached(
+        "SELECT account, priority, due_at FROM submissions INDEXED BY ready
+         WHERE step = ?1 AND account = ?2 AND priority > ?3
+             AND due_at IS NOT NULL AND leased_until IS NULL AND blocked = 0
+         ORDER BY priority, due_at LIMIT 1",
+    )?;
+    let mut next_account = connection.prepare_cached(
+        "SELECT account, priority, due_at FROM submissions INDEXED BY ready
+         WHERE step = ?1 AND account > ?2
+             AND due_at IS NOT NULL AND leased_until IS NULL AND blocked = 0
+         ORDER BY account, priority, due_at LIMIT 1",
+    )?;
+    let head = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+    let mut heads: Vec<Head> = Vec::new();
+    loop {
+        let (account, rank) =
+            heads.last().map_or(("", -1), |head| (&head.account, rank(head.priority)));
+        let mut next: Option<(String, i64, i64)> =
+            same_account.query_row(params![kind.as_str(), account, rank], head).optional()?;
+        if next.is_none() {
+            next = next_account.query_row(params![kind.as_str(), account], head).optional()?;
+        }
+        let Some((account, rank, due)) = next else { return Ok(heads) };
+        heads.push(Head { account, priority: priority(rank)?, due: timestamp(due) });
+    }
 }
 
-fn open_accounts(
+/// What an account yields now.
+enum Yields {
+    /// So many more steps.
+    UpTo(usize),
+    /// Nothing before this time, or, without one, before somebody resumes it, which wakes everybody.
+    Nothing(Option<Timestamp>),
+}
+
+fn yields(
     connection: &Connection,
+    heads: &[Head],
     policy: &HealthPolicy,
     now: Timestamp,
-) -> Result<Accounts, Fault> {
-    let mut accounts = Accounts { open: Vec::new(), closed: Vec::new() };
-    for (name, health) in health::all(connection)? {
-        match room(connection, &name, &health, policy, now)? {
-            Ok(room) => accounts.open.push(Open { name, room, exhausted: false }),
-            Err(Some(reopens)) => accounts.closed.push((name, reopens)),
-            // Paused: until somebody resumes it, which wakes everybody.
-            Err(None) => {}
+) -> Result<BTreeMap<String, Yields>, Fault> {
+    let mut yields = BTreeMap::new();
+    for Head { account, .. } in heads {
+        if !yields.contains_key(account) {
+            let health = health::load(connection, account)?.unwrap_or_default();
+            yields.insert(account.clone(), yields_of(connection, account, &health, policy, now)?);
         }
     }
-    Ok(accounts)
+    Ok(yields)
 }
 
-/// How many more steps of the account may be leased, or when it is worth to ask again.
-fn room(
+fn yields_of(
     connection: &Connection,
     account: &str,
     health: &Health,
     policy: &HealthPolicy,
     now: Timestamp,
-) -> Result<Result<usize, Option<Timestamp>>, Fault> {
+) -> Result<Yields, Fault> {
     Ok(match health.admit(now, policy) {
-        Admission::Open => Ok(usize::MAX),
-        Admission::Closed(Closed::Paused { .. }) => Err(None),
-        Admission::Closed(Closed::Gate { until } | Closed::Outage { until }) => Err(Some(until)),
+        Admission::Open => Yields::UpTo(usize::MAX),
+        Admission::Closed(Closed::Paused { .. }) => Yields::Nothing(None),
+        Admission::Closed(Closed::Gate { until } | Closed::Outage { until }) => {
+            Yields::Nothing(Some(until))
+        }
         Admission::UpTo(limit) => {
+            // The account stands aside so that only what is leased is looked at.
             let leased: i64 = connection
                 .prepare_cached(
                     "SELECT count(*) FROM submissions
-                     WHERE leased_until IS NOT NULL AND account = ?1",
+                     WHERE leased_until IS NOT NULL AND +account = ?1",
                 )?
                 .query_row([account], |row| row.get(0))?;
             let room = i64::from(limit) - leased;
-            if room > 0 { Ok(room as usize) } else { Err(Some(later(now, policy.ramp_step))) }
+            match usize::try_from(room) {
+                Ok(room) if room > 0 => Yields::UpTo(room),
+                _ => Yields::Nothing(Some(later(now, policy.ramp_step))),
+            }
         }
     })
 }
 
-impl Accounts {
-    /// When the next step of `kind` may be leased.
-    fn next(
-        &self,
-        connection: &Connection,
-        kind: StepKind,
-        policy: &HealthPolicy,
-        now: Timestamp,
-    ) -> Result<Option<Timestamp>, Fault> {
-        let mut next: Option<Timestamp> = None;
-        let mut earliest = |at: Timestamp| next = Some(next.map_or(at, |next| next.min(at)));
-        for account in &self.open {
-            if let Some(due) = next_due(connection, kind, &account.name)? {
-                // What is due already waits for a ramp.
-                earliest(if due <= now { later(now, policy.ramp_step) } else { due });
-            }
-        }
-        for (account, reopens) in &self.closed {
-            if let Some(due) = next_due(connection, kind, account)? {
-                earliest(due.max(*reopens));
-            }
-        }
-        Ok(next)
-    }
+/// When the next of these steps may be leased.
+fn next(
+    heads: &[Head],
+    yields: &BTreeMap<String, Yields>,
+    policy: &HealthPolicy,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let at = |head: &Head| match yields.get(&head.account)? {
+        // What is due already waits for a ramp.
+        Yields::UpTo(_) if head.due <= now => Some(later(now, policy.ramp_step)),
+        Yields::UpTo(_) => Some(head.due),
+        Yields::Nothing(reopens) => reopens.map(|reopens| reopens.max(head.due)),
+    };
+    heads.iter().filter_map(at).min()
 }
 
-fn next_due(
-    connection: &Connection,
-    kind: StepKind,
-    account: &str,
-) -> Result<Option<Timestamp>, Fault> {
-    let mut statement = connection.prepare_cached(
-        "SELECT due_at FROM submissions
-         WHERE step = ?1 AND account = ?2 AND priority = ?3
-             AND due_at IS NOT NULL AND leased_until IS NULL AND blocked = 0
-         ORDER BY due_at LIMIT 1",
-    )?;
-    let mut next: Option<i64> = None;
-    for priority in Priority::ALL {
-        let due: Option<i64> = statement
-            .query_row(params![kind.as_str(), account, rank(priority)], |row| row.get(0))
-            .optional()?;
-        next = [next, due].into_iter().flatten().min();
-    }
-    Ok(next.map(timestamp))
+/// An account that yields steps now.
+struct Account {
+    name: String,
+    /// Of these priorities, the most urgent first.
+    priorities: Vec<Priority>,
+    /// How many more may be leased.
+    room: usize,
+    /// Whether it may have more.
+    hungry: bool,
 }
 
-impl Open {
-    fn is_hungry(&self) -> bool {
-        !self.exhausted && self.room > 0
+fn hungry_accounts(
+    heads: &[Head],
+    yields: &BTreeMap<String, Yields>,
+    now: Timestamp,
+) -> Vec<Account> {
+    let mut accounts: Vec<Account> = Vec::new();
+    for head in heads.iter().filter(|head| head.due <= now) {
+        let Some(Yields::UpTo(room)) = yields.get(&head.account) else { continue };
+        match accounts.last_mut().filter(|account| account.name == head.account) {
+            Some(account) => account.priorities.push(head.priority),
+            None => accounts.push(Account {
+                name: head.account.clone(),
+                priorities: vec![head.priority],
+                room: *room,
+                hungry: true,
+            }),
+        }
     }
+    accounts
 }
 
 struct Taker<'a> {
@@ -184,17 +216,21 @@ struct Taker<'a> {
 }
 
 impl Taker<'_> {
+    fn left(&self) -> usize {
+        self.request.limit - self.claims.len()
+    }
+
     /// Leases up to `share` steps of `account`, the most urgent first.
-    fn take(&mut self, account: &mut Open, share: usize) -> Result<(), Fault> {
-        let wanted = share.min(account.room).min(self.request.limit - self.claims.len());
+    fn take(&mut self, account: &mut Account, share: usize) -> Result<(), Fault> {
+        let wanted = share.min(account.room).min(self.left());
         let mut taken = 0;
-        for priority in Priority::ALL {
+        for priority in &account.priorities {
             if taken < wanted {
-                taken += self.take_of(&account.name, priority, wanted - taken)?;
+                taken += self.take_of(&account.name, *priority, wanted - taken)?;
             }
         }
         account.room -= taken;
-        account.exhausted = taken < wanted;
+        account.hungry = taken == wanted && account.room > 0;
         if taken > 0 {
             self.turns.served(self.request.kind, &account.name);
         }
@@ -248,20 +284,24 @@ impl Taker<'_> {
                 append(self.connection, record.seq, &entry)?;
             }
         }
-        self.connection
-            .prepare_cached(
-                "UPDATE submissions SET leased_until = ?2, fence = ?3, deliveries = deliveries + 1,
-                     state = ?4, attempts = ?5, updated_at = ?6
-                 WHERE seq = ?1",
-            )?
-            .execute(params![
-                record.seq,
-                millis(now).saturating_add(span_millis(self.request.lease)),
-                record.fence,
-                submission.state.as_str(),
-                submission.attempts,
-                millis(submission.updated_at),
-            ])?;
+        // What is not indexed anew is not named: only an upload changes the state.
+        let sql = if kind == StepKind::Upload {
+            "UPDATE submissions SET leased_until = ?2, fence = ?3, deliveries = deliveries + 1,
+                 attempts = ?4, updated_at = ?5, state = ?6
+             WHERE seq = ?1"
+        } else {
+            "UPDATE submissions SET leased_until = ?2, fence = ?3, deliveries = deliveries + 1,
+                 attempts = ?4, updated_at = ?5
+             WHERE seq = ?1 AND state = ?6"
+        };
+        self.connection.prepare_cached(sql)?.execute(params![
+            record.seq,
+            millis(leased_until),
+            record.fence,
+            submission.attempts,
+            millis(submission.updated_at),
+            submission.state.as_str(),
+        ])?;
         let lag = submission.due_at.map_or(std::time::Duration::ZERO, |due| until(due, now));
         Ok(Claim {
             lease: Lease { id: submission.id, fence: record.fence.unsigned_abs() },

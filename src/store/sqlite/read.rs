@@ -217,10 +217,12 @@ impl Reader<'_> {
 
     pub(super) fn stats(&self) -> Result<Stats, Fault> {
         let accounts = health::all(self.connection)?;
+        let leased = self.leased()?;
         let mut steps = Vec::with_capacity(accounts.len() * StepKind::ALL.len());
         for account in accounts.keys() {
             for kind in StepKind::ALL {
-                steps.push(self.step_stats(account, kind)?);
+                let leased = leased.get(&(account.clone(), kind)).copied().unwrap_or_default();
+                steps.push(self.step_stats(account, kind, leased)?);
             }
         }
         let mut stats = Stats { steps, accounts: Vec::with_capacity(accounts.len()) };
@@ -239,7 +241,21 @@ impl Reader<'_> {
         Ok(stats)
     }
 
-    fn step_stats(&self, account: &str, kind: StepKind) -> Result<StepStats, Fault> {
+    /// How many steps are leased, by account and kind: never more than there are workers for.
+    fn leased(&self) -> Result<BTreeMap<(String, StepKind), u64>, Fault> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT account, step FROM submissions WHERE leased_until IS NOT NULL",
+        )?;
+        let mut rows = statement.query([])?;
+        let mut leased = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            let kind = row.get::<_, String>(1)?.parse().map_err(Fault::corrupt)?;
+            *leased.entry((row.get(0)?, kind)).or_default() += 1;
+        }
+        Ok(leased)
+    }
+
+    fn step_stats(&self, account: &str, kind: StepKind, leased: u64) -> Result<StepStats, Fault> {
         let now = millis(self.now);
         let count = |sql: &str| -> Result<(u64, Option<i64>), Fault> {
             let mut statement = self.connection.prepare_cached(sql)?;
@@ -258,10 +274,6 @@ impl Reader<'_> {
             "SELECT count(*), NULL FROM submissions
              WHERE step = ?1 AND account = ?2 AND priority IN (0, 1, 2) AND due_at > ?3
                  AND leased_until IS NULL AND blocked = 0",
-        )?;
-        let (leased, _) = count(
-            "SELECT count(*), NULL FROM submissions
-             WHERE leased_until IS NOT NULL AND step = ?1 AND account = ?2 AND ?3",
         )?;
         // Only an upload can wait for another submission of its Name.
         let (waiting, waiting_oldest, waiting_scheduled) =

@@ -87,38 +87,44 @@ impl Record {
     ) -> Result<(), Fault> {
         let s = &self.submission;
         let results = if s.results.is_empty() { "[]".to_owned() } else { to_json(&s.results) };
-        connection
-            .prepare_cached(
-                "UPDATE submissions SET deliveries = ?2, blocked = ?3, state = ?4, reason_code = ?5,
-                     reason = ?6, overwrite = ?7, updated_at = ?8, finished_at = ?9, deadline = ?10,
-                     processing_token = ?11, rejection = ?12, attempts = ?13, polls = ?14,
-                     failures = ?15, in_doubt = ?16, step = ?17, due_at = ?18, leased_until = ?19,
-                     cancel_requested = ?20, results = ?21
-                 WHERE seq = ?1",
-            )?
-            .execute(params![
-                self.seq,
-                self.deliveries,
-                self.blocked,
-                s.state.as_str(),
-                s.reason.as_ref().map(|reason| reason.code.as_str()),
-                s.reason.as_ref().map(|reason| &reason.text),
-                s.overwrite,
-                millis(s.updated_at),
-                s.finished_at.map(millis),
-                millis(s.deadline),
-                s.processing_token,
-                s.rejection,
-                s.attempts,
-                s.polls,
-                s.failures,
-                s.in_doubt,
-                s.step.map(StepKind::as_str),
-                s.due_at.map(millis),
-                s.leased_until.map(millis),
-                s.cancel_requested,
-                results,
-            ])?;
+        // A column that is named is indexed anew, even if it stays the same.
+        let state = if s.state == before { "" } else { "state = ?1, " };
+        let ended = if s.state.is_final() == before.is_final() {
+            ""
+        } else {
+            "finished_at = ?2, blocked = ?3, "
+        };
+        let sql = format!(
+            "UPDATE submissions SET {state}{ended}deliveries = ?4, reason_code = ?5, reason = ?6,
+                 overwrite = ?7, updated_at = ?8, deadline = ?9, processing_token = ?10,
+                 rejection = ?11, attempts = ?12, polls = ?13, failures = ?14, in_doubt = ?15,
+                 step = ?16, due_at = ?17, leased_until = ?18, cancel_requested = ?19,
+                 results = ?20
+             WHERE seq = ?21"
+        );
+        connection.prepare_cached(&sql)?.execute(params![
+            s.state.as_str(),
+            s.finished_at.map(millis),
+            self.blocked,
+            self.deliveries,
+            s.reason.as_ref().map(|reason| reason.code.as_str()),
+            s.reason.as_ref().map(|reason| &reason.text),
+            s.overwrite,
+            millis(s.updated_at),
+            millis(s.deadline),
+            s.processing_token,
+            s.rejection,
+            s.attempts,
+            s.polls,
+            s.failures,
+            s.in_doubt,
+            s.step.map(StepKind::as_str),
+            s.due_at.map(millis),
+            s.leased_until.map(millis),
+            s.cancel_requested,
+            results,
+            self.seq,
+        ])?;
         effects.moved(&s.account, before, s.state);
         if let (Some(kind), Some(due)) = (s.step, s.due_at)
             && s.leased_until.is_none()
@@ -212,7 +218,7 @@ pub(super) const fn rank(priority: Priority) -> i64 {
     priority as i64
 }
 
-fn priority(rank: i64) -> Result<Priority, Fault> {
+pub(super) fn priority(rank: i64) -> Result<Priority, Fault> {
     let priority = Priority::ALL.into_iter().find(|priority| self::rank(*priority) == rank);
     priority.ok_or_else(|| Fault::corrupt(format!("`{rank}` is not a priority")))
 }

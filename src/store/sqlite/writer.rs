@@ -247,12 +247,17 @@ mod tests {
     #[tokio::test]
     async fn what_is_answered_as_kept_is_kept_although_the_disk_is_full() {
         let (_dir, writer) = small();
+        let (started, mut starts) = mpsc::unbounded_channel();
         let (open, gate) = std::sync::mpsc::channel::<()>();
-        let blocker = {
-            let writer = writer.clone();
-            tokio::spawn(async move { writer.write(move |_, _| Ok(gate.recv().is_ok())).await })
-        };
-        tokio::task::yield_now().await;
+        let blocker = writer.clone();
+        let blocker = tokio::spawn(async move {
+            let wait = move |_: &Connection, _: &mut Effects| {
+                started.send(()).map_err(Fault::corrupt)?;
+                gate.recv().map_err(Fault::corrupt)
+            };
+            blocker.write(wait).await
+        });
+        starts.recv().await.unwrap();
         // These share a transaction: they wait together.
         let mut jobs = Vec::new();
         for text in ["a", "b", &"too much".repeat(100_000), "c"] {
