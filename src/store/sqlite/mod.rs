@@ -67,7 +67,7 @@ impl SqliteStore {
     ) -> Result<Self, StoreError> {
         let wakeups = Arc::new(Wakeups::default());
         let connection = schema::open_writer(path)?;
-        let writer = Writer::start(connection, path, wakeups.clone())?;
+        let writer = Writer::start(connection, &place(path), wakeups.clone())?;
         let watcher = watch::watch(path, writer.clone());
         Ok(Self {
             path: path.to_owned(),
@@ -111,6 +111,10 @@ impl SqliteStore {
     }
 }
 
+fn place(path: &Path) -> String {
+    format!("sqlite:{}", path.display())
+}
+
 /// Runs `op` so that all its statements see the same state of the file.
 fn within_snapshot<T>(
     connection: &Connection,
@@ -130,7 +134,7 @@ async fn compute<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -
 #[async_trait]
 impl Store for SqliteStore {
     fn place(&self) -> String {
-        format!("sqlite:{}", self.path.display())
+        place(&self.path)
     }
 
     async fn accept(&self, batch: Vec<NewSubmission>) -> Result<Vec<Accepted>, StoreError> {

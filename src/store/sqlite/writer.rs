@@ -1,7 +1,6 @@
 //! The one thread that writes: it takes whatever jobs are waiting into one transaction, so that many
 //! of them share one sync to the disk, and answers them when that is done.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -41,11 +40,11 @@ impl Writer {
     /// Starts the thread.
     pub(super) fn start(
         connection: Connection,
-        path: &Path,
+        place: &str,
         wakeups: Arc<Wakeups>,
     ) -> Result<Self, StoreError> {
         let (jobs, incoming) = mpsc::unbounded_channel();
-        let place: Arc<str> = path.display().to_string().into();
+        let place: Arc<str> = place.into();
         let looking = Arc::<AtomicBool>::default();
         let mut thread = WriterThread {
             connection,
@@ -223,7 +222,7 @@ mod tests {
         let setup = "PRAGMA journal_mode = wal; CREATE TABLE counts (account, state, submissions);
              CREATE TABLE kept (text); PRAGMA max_page_count = 40";
         connection.execute_batch(setup).unwrap();
-        (dir, Writer::start(connection, &path, Arc::default()).unwrap())
+        (dir, Writer::start(connection, "a small disk", Arc::default()).unwrap())
     }
 
     fn keep(writer: &Writer, text: String) -> tokio::task::JoinHandle<Result<(), StoreError>> {

@@ -60,7 +60,7 @@ pub(super) async fn a_step_is_not_due_a_millisecond_early(subject: Subject) {
     assert!(claims.claims.is_empty());
     let left = claims.next.expect("something is scheduled");
     assert_eq!(left, until(claims.now, start));
-    subject.advance(left - millis(1)).await;
+    subject.advance(left.saturating_sub(millis(1))).await;
     let claims = subject.ask(StepKind::Upload, 10).await;
     // A store with a clock of its own may be past it by now.
     assert!(claims.claims.is_empty() || claims.now >= start);

@@ -11,7 +11,7 @@ use ferry::store::{Claim, Filter, NewSubmission, StoreError};
 use super::subject::{Subject, accounts, ids, millis, new, on};
 use super::transitions::{self as t, Telling};
 
-fn many<'a>(account: &'a str, count: usize) -> impl Iterator<Item = NewSubmission> + 'a {
+fn many(account: &str, count: usize) -> impl Iterator<Item = NewSubmission> {
     (0..count).map(move |n| on(account, new(&format!("{account} {n}"))))
 }
 

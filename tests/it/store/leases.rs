@@ -11,7 +11,7 @@ pub(super) async fn a_renewed_lease_is_not_rescued(subject: Subject) {
     let id = subject.accept(new("a")).await;
     let claim = subject.claim_one(StepKind::Upload).await;
     for _ in 0..3 {
-        subject.advance(LEASE - millis(1000)).await;
+        subject.advance(LEASE.saturating_sub(millis(1000))).await;
         assert_eq!(subject.store.renew(vec![claim.lease], LEASE).await.unwrap(), [true]);
         assert_eq!(subject.store.rescue().await.unwrap(), Rescued::default());
     }
@@ -88,7 +88,7 @@ pub(super) async fn claiming_and_giving_back_is_not_poison(subject: Subject) {
 pub(super) async fn a_lost_step_is_due_again(subject: Subject) {
     let id = subject.accept(new("a")).await;
     subject.claim_one(StepKind::Upload).await;
-    subject.advance(LEASE - millis(1000)).await;
+    subject.advance(LEASE.saturating_sub(millis(1000))).await;
     assert_eq!(subject.store.rescue().await.unwrap(), Rescued::default(), "not yet");
     subject.advance(millis(1001)).await;
     let rescued = Rescued { due: 1, ..Rescued::default() };
