@@ -4,6 +4,7 @@
 //! of each other's way. Every commit is synced to the disk before its caller goes on.
 
 mod accept;
+mod accounts;
 mod blobs;
 mod claim;
 mod effects;
@@ -14,6 +15,7 @@ mod operate;
 mod read;
 mod rows;
 mod schema;
+mod stats;
 mod watch;
 mod writer;
 
@@ -34,8 +36,8 @@ use crate::domain::SubmissionId;
 use crate::domain::account::HealthPolicy;
 use crate::domain::outcome::Content;
 use crate::domain::submission::TimelineEntry;
+use accounts::Turns;
 use blobs::{Packed, PackedPayload};
-use claim::Turns;
 use fault::Fault;
 use read::Reader;
 use writer::Writer;
