@@ -15,6 +15,7 @@ use rusqlite::Connection;
 
 use super::subject::{DAY, LEASE, Place, Subject, health_policy, millis, new};
 use super::transitions as t;
+use super::waking::{asleep, wakes};
 
 /// A clock that stands still until it is moved.
 #[derive(Debug)]
@@ -109,6 +110,22 @@ async fn a_commit_is_in_the_file_when_it_returns() {
         file.connection().query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
     assert_eq!(mode, "wal");
     assert!(subject.store.check().await.unwrap().iter().all(|finding| finding.ok));
+}
+
+#[tokio::test]
+async fn a_reopened_file_is_watched_although_its_log_was_gone() {
+    let file = SqliteFile::new();
+    drop(Subject::at(file.clone()).await);
+    let mut log = file.path().into_os_string();
+    log.push("-wal");
+    while Path::new(&log).exists() {
+        // The thread that writes closes the file in its own time.
+        tokio::task::yield_now().await;
+    }
+    let subject = Subject::at(file.clone()).await;
+    let sleeper = asleep(&subject.store, StepKind::Upload).await;
+    file.open_store().accept(vec![new("a")]).await.unwrap();
+    wakes(sleeper).await;
 }
 
 #[cfg(unix)]

@@ -17,7 +17,7 @@ const LONG: Duration = Duration::from_mins(10);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A worker that finds nothing to do and goes to sleep, as the pipeline's claimers do.
-async fn asleep(store: &Arc<dyn Store>, kind: StepKind) -> tokio::task::JoinHandle<()> {
+pub(super) async fn asleep(store: &Arc<dyn Store>, kind: StepKind) -> tokio::task::JoinHandle<()> {
     store.wakeups().watch(kind);
     let claims = store.claim(ClaimRequest { kind, limit: 1, lease: LEASE }).await.unwrap();
     assert!(claims.claims.is_empty(), "{:?}", claims.claims);
@@ -27,7 +27,7 @@ async fn asleep(store: &Arc<dyn Store>, kind: StepKind) -> tokio::task::JoinHand
     tokio::spawn(async move { store.wakeups().sleep(kind, span, until).await })
 }
 
-async fn wakes(sleeper: tokio::task::JoinHandle<()>) {
+pub(super) async fn wakes(sleeper: tokio::task::JoinHandle<()>) {
     tokio::time::timeout(PATIENCE, sleeper).await.expect("it is woken in time").unwrap();
 }
 
