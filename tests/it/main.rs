@@ -3,4 +3,5 @@
 mod pipeline;
 mod platform;
 mod sim;
+mod store;
 mod support;
