@@ -424,7 +424,11 @@ impl Submission {
         let cancelled = self.cancel_requested && !transition.to.is_final();
         let to = if cancelled { State::Cancelled } else { transition.to };
         let needs_step = !transition.to.is_final() && transition.to != State::Held;
-        if !self.state.may_become(to) || needs_step != transition.next.is_some() {
+        let fits = match transition.next {
+            Some(next) => needs_step && next.kind.waiting_state() == transition.to,
+            None => !needs_step,
+        };
+        if !self.state.may_become(to) || !fits {
             return Err(IllegalTransition { id: self.id, from: self.state, to });
         }
         let reason = if cancelled {
@@ -456,11 +460,14 @@ impl Submission {
             self.step = None;
         }
         self.leased_until = None;
-        self.results.extend(transition.contents.iter().map(|(key, content)| StoredContent {
-            key: key.clone(),
-            content_type: content.content_type.clone(),
-            bytes: content.bytes.len() as u64,
-        }));
+        for (key, content) in &transition.contents {
+            self.results.retain(|stored| stored.key != *key);
+            self.results.push(StoredContent {
+                key: key.clone(),
+                content_type: content.content_type.clone(),
+                bytes: content.bytes.len() as u64,
+            });
+        }
         Ok(entry)
     }
 
@@ -480,3 +487,6 @@ impl Submission {
         Some(TimelineEntry { at: now, state: to, why })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,7 @@
 //! The integration tests: one binary, so that it links once.
+
+mod pipeline;
+mod platform;
+mod sim;
+mod store;
+mod support;
