@@ -11,7 +11,10 @@ use ferry::config::{Config, Sources};
 const LONGEST: usize = 500;
 
 /// Files under `tests/` that may sleep, each with the reason.
-const SLEEPERS: &[(&str, &str)] = &[];
+const SLEEPERS: &[(&str, &str)] = &[
+    ("tests/it/support.rs", "`pause`, between two looks at a condition"),
+    ("tests/it/platform/tokens.rs", "between two calls, while a real token grows old"),
+];
 
 /// What no text of the repository may hold: where somebody's copy of it lies, and who or what typed
 /// it. In pieces, so that this file passes its own test.
@@ -184,6 +187,40 @@ fn every_command_that_the_documents_name_exists() {
             if command.starts_with(|c: char| c.is_ascii_lowercase()) && !commands.contains(command)
             {
                 wrong.push(format!("{}: there is no `ferry {command}`", shown(&path)));
+            }
+        }
+    }
+    none(&wrong);
+}
+
+#[test]
+fn what_the_architecture_speaks_of_exists() {
+    let mut known: BTreeSet<String> =
+        SETTINGS.iter().map(|setting| setting.name.to_owned()).collect();
+    for (path, text) in rust_files(&["src", "tests"]) {
+        if path != "tests/tidy.rs" {
+            known.extend(tokens(&text).into_iter().filter_map(|token| match token {
+                Token::Word(word) => Some(word),
+                Token::Text(_) | Token::Sign(_) => None,
+            }));
+        }
+    }
+    let mut wrong = Vec::new();
+    for document in ["ARCHITECTURE.md", "CONTRIBUTING.md"] {
+        let text = read(document);
+        // What stands between backticks is every other part.
+        for code in text.split('`').skip(1).step_by(2) {
+            let is_path = ["src/", "tests/", "examples/"].iter().any(|at| code.starts_with(at));
+            let is_name = code.chars().all(|c| c.is_ascii_alphanumeric() || "_:".contains(c));
+            let exists = if is_path {
+                root(code).exists()
+            } else {
+                !is_name
+                    || !code.contains(['_', ':'])
+                    || code.split("::").all(|part| known.contains(part))
+            };
+            if !exists {
+                wrong.push(format!("{document}: there is no `{code}`"));
             }
         }
     }

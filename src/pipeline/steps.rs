@@ -11,8 +11,8 @@ use tracing::{info, warn};
 use super::backend::{LeasedStep, release};
 use super::committer::{Committer, NotRecorded};
 use super::decide::{
-    Context, after_collect, after_poll, after_upload, interrupted_upload, may_overwrite, while_gated,
-    without_account,
+    Context, after_collect, after_poll, after_upload, interrupted_upload, may_overwrite,
+    while_gated, without_account,
 };
 use super::policy::Policy;
 use super::schedule::Jitter;
