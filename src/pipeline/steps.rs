@@ -201,7 +201,6 @@ impl Steps {
         let claim = &step.claim;
         Context {
             submission: &claim.submission,
-            in_doubt: claim.in_doubt,
             now: later(claim.now, step.claimed.elapsed()),
             policy: &self.policy,
             jitter: Jitter::for_claim(self.seed, claim.lease.id, claim.lease.fence),

@@ -45,7 +45,6 @@ fn submission(state: State) -> Submission {
 fn context<'a>(submission: &'a Submission, now: i64, policy: &'a Policy) -> Context<'a> {
     Context {
         submission,
-        in_doubt: submission.in_doubt,
         now: timestamp(now),
         policy,
         jitter: Jitter::for_claim(1, submission.id, 1),
