@@ -298,7 +298,7 @@ fn lag_buckets(app: &App) -> Vec<(f64, f64)> {
         let bound = line.split("le=\"").nth(1).and_then(|rest| rest.split('"').next());
         let bound: f64 = bound.and_then(|text| text.parse().ok()).unwrap_or(f64::INFINITY);
         let count: f64 = line.rsplit(' ').next().and_then(|text| text.parse().ok()).unwrap_or(0.0);
-        match buckets.iter_mut().find(|(known, _)| *known == bound) {
+        match buckets.iter_mut().find(|(known, _)| known.total_cmp(&bound).is_eq()) {
             Some((_, sum)) => *sum += count,
             None => buckets.push((bound, count)),
         }

@@ -269,8 +269,8 @@ prop_compose! {
 fn policies() -> impl Strategy<Value = Policy> {
     (select(&[AmbiguousUpload::Hold, AmbiguousUpload::Overwrite][..]), 1_u32..6).prop_map(
         |(ambiguous_upload, unknown_token_tries)| Policy {
-            ambiguous_upload,
             unknown_token_tries,
+            ambiguous_upload,
             ..Policy::default()
         },
     )

@@ -20,8 +20,9 @@ impl Worker {
         command.arg("worker").env_clear().envs(settings(&world.sim));
         command.env("FERRY_STORE", world.app.store.place());
         command.envs(changes.iter().map(|(name, value)| (format!("FERRY_{name}"), *value)));
-        let log = std::fs::File::options().create(true).append(true).open(log(world)).unwrap();
-        Self(command.stdin(Stdio::null()).stderr(log).spawn().unwrap())
+        let log = std::fs::File::options().create(true).append(true).open(log(world));
+        let log = log.expect("the folder of the store can be written to");
+        Self(command.stdin(Stdio::null()).stderr(log).spawn().expect("the binary was built"))
     }
 
     fn kill(mut self) {
@@ -160,7 +161,7 @@ async fn the_steps_of_a_killed_worker_are_taken_over_when_their_lease_ends() {
     for _ in 0..8 {
         world.sim.script(
             ferry::sim::Endpoint::Upload,
-            ferry::sim::Fault::Stall(Duration::from_secs(60)),
+            ferry::sim::Fault::Stall(Duration::from_mins(1)),
         );
     }
     let ids = world.submit_all((0..8).map(|n| overwriting(&format!("k{n}")))).await;
@@ -187,7 +188,7 @@ async fn a_step_that_kills_its_worker_five_times_is_held_as_poison() {
     for _ in 1..=5 {
         world.sim.script(
             ferry::sim::Endpoint::Upload,
-            ferry::sim::Fault::Stall(Duration::from_secs(60)),
+            ferry::sim::Fault::Stall(Duration::from_mins(1)),
         );
     }
     let ids = world.submit_all([overwriting("poison")]).await;
