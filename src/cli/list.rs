@@ -65,9 +65,11 @@ impl List {
         let mut left = if self.all { usize::MAX } else { self.limit };
         let mut cursor = self.cursor.map(Cursor);
         let now = app.clock.now();
+        let mut is_empty = true;
         while left > 0 {
             let page = app.store.list(&filter, cursor, left.min(PAGE)).await?;
             left = left.saturating_sub(page.found.len());
+            is_empty &= page.found.is_empty();
             let mut rows = Vec::with_capacity(page.found.len());
             for found in page.found {
                 let view = view(found);
@@ -91,6 +93,9 @@ impl List {
             if cursor.is_none() {
                 break;
             }
+        }
+        if is_empty {
+            ui.note(format!("nothing in the store {} matches", app.store.place()));
         }
         if let Some(Cursor(cursor)) = cursor.filter(|_| !self.all) {
             ui.note(format!("there are more: --cursor {cursor} goes on, --all shows all"));

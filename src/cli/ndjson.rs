@@ -6,11 +6,10 @@ use std::path::Path;
 
 use super::failure::{Exit, Failure};
 use super::progress;
-use super::submit::keep;
+use super::submit::{Kept, keep, title};
 use super::ui::Ui;
 use super::validate::tell_reports;
 use crate::contract::SubmissionRequest;
-use crate::domain::SubmissionId;
 use crate::pipeline::{Intake, Names, Prepared, Refusal};
 
 /// Submissions kept in one transaction.
@@ -27,7 +26,7 @@ pub(super) async fn submit(
     intake: &Intake,
     path: &Path,
     ui: &Ui,
-) -> Result<Option<Vec<SubmissionId>>, Failure> {
+) -> Result<Option<Kept>, Failure> {
     let mut source = Source::open(path)?;
     let mut wrong = 0_usize;
     let mut lines = 0_u64;
@@ -51,7 +50,7 @@ pub(super) async fn submit(
         return Ok(None);
     }
     if lines == 0 {
-        ui.error(&format!("`{}` holds no submission", path.display()));
+        ui.error(&format!("`{}` holds no submission", title(path)));
         return Ok(None);
     }
     keep_all(intake, &mut source, ui).await.map(Some)
@@ -61,8 +60,8 @@ async fn keep_all(
     intake: &Intake,
     source: &mut Source,
     ui: &Ui,
-) -> Result<Vec<SubmissionId>, Failure> {
-    let mut ids = Vec::new();
+) -> Result<Kept, Failure> {
+    let mut all = Kept::default();
     let mut reader = source.rewind()?;
     let bar = progress::bar(ui, source.bytes, "{bar:30} {bytes} of {total_bytes} handed over");
     let mut number = 0;
@@ -76,13 +75,15 @@ async fn keep_all(
         }
         if batch.is_empty() {
             bar.finish_and_clear();
-            return Ok(ids);
+            return Ok(all);
         }
         let kept = keep(intake, batch, ui).await;
-        if kept.is_err() && !ids.is_empty() {
-            ui.note(format!("the first {} submissions were handed over before this:", ids.len()));
+        if kept.is_err() && !all.ids.is_empty() {
+            ui.note(format!("the first {} submissions were handed over before this:", all.ids.len()));
         }
-        ids.extend(kept?);
+        let kept = kept?;
+        all.ids.extend(kept.ids);
+        all.conflicts += kept.conflicts;
     }
 }
 
@@ -142,7 +143,7 @@ struct Source {
 impl Source {
     fn open(path: &Path) -> Result<Self, Failure> {
         let cannot = |error: std::io::Error| {
-            let what = format!("cannot read `{}`", path.display());
+            let what = format!("cannot read `{}`", title(path));
             Failure::new(Exit::Usage, anyhow::Error::new(error).context(what))
         };
         let file = if path == Path::new("-") {
@@ -154,9 +155,7 @@ impl Source {
             if regular { file } else { spool(&mut file).map_err(cannot)? }
         };
         let bytes = file.metadata().map_err(cannot)?.len();
-        let name =
-            if path == Path::new("-") { "stdin".to_owned() } else { path.display().to_string() };
-        Ok(Self { name, file, bytes })
+        Ok(Self { name: title(path), file, bytes })
     }
 
     fn rewind(&mut self) -> std::io::Result<BufReader<File>> {

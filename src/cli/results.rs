@@ -39,7 +39,7 @@ impl Results {
             Some(key) => vec![key.clone()],
             None => view.results.iter().map(|stored| stored.key.clone()).collect(),
         };
-        if keys.is_empty() {
+        if view.results.is_empty() {
             return none(&view, app.clock.now());
         }
         let folder = self.output.as_deref().filter(|path| keys.len() > 1 || path.is_dir());

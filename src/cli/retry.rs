@@ -2,8 +2,8 @@
 
 use clap::Args;
 
+use super::each::each;
 use super::failure::{Exit, Failure};
-use super::show;
 use super::ui::Ui;
 use crate::app::App;
 use crate::domain::SubmissionId;
@@ -18,9 +18,7 @@ pub(super) struct Retry {
 
 impl Retry {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
-        for id in &self.ids {
-            app.store.retry(*id, app.config.policy.deadline).await?;
-        }
-        show::all(&self.ids, &app, ui).await
+        let deadline = app.config.policy.deadline;
+        each(&self.ids, &app, ui, async |id| app.store.retry(id, deadline).await).await
     }
 }

@@ -38,7 +38,7 @@ pub(super) fn state(state: State) -> String {
             Style::new().cyan()
         }
     };
-    style.apply_to(format!("{state:<10}")).to_string()
+    style.force_styling(true).apply_to(format!("{state:<10}")).to_string()
 }
 
 /// One line: id, state, Name, and what there is to say.
@@ -60,7 +60,9 @@ pub(super) fn remark(view: &SubmissionView, now: Timestamp) -> String {
         };
     }
     let waits = view.waiting_for.as_ref().map(|waiting| waiting_for(waiting, view, now));
-    match (&view.reason, waits) {
+    // Why an account is paused is often what befell this very submission: once is enough.
+    let told = |reason: &&String| waits.as_ref().is_none_or(|w| !w.contains(reason.as_str()));
+    match (view.reason.as_ref().filter(told), waits) {
         (Some(reason), Some(waits)) => format!("{reason}; {waits}"),
         (Some(reason), None) => format!("{reason}; a worker is at it"),
         (None, Some(waits)) => waits,
@@ -79,7 +81,7 @@ pub(super) fn waiting_for(waiting: &WaitingFor, view: &SubmissionView, now: Time
             };
             format!("next {next} in {}", span(until(now, *at)))
         }
-        WaitingFor::Worker { .. } => "waits for a worker".to_owned(),
+        WaitingFor::Worker { .. } => "waits for a worker (`ferry worker`)".to_owned(),
         WaitingFor::Account(Closed::Paused { reason }) => {
             format!("account `{0}` is paused: {reason}; `ferry resume {0}` goes on", view.account)
         }
@@ -94,14 +96,18 @@ pub(super) fn waiting_for(waiting: &WaitingFor, view: &SubmissionView, now: Time
             let pause = span(until(now, *at));
             format!("the Platform is out for account `{}`; next try in {pause}", view.account)
         }
-        WaitingFor::Name { submission } => format!("waits for {submission} of the same Name"),
-        WaitingFor::Decision => format!("decide with `ferry resolve {}`", view.id),
+        WaitingFor::Name { submission } => {
+            format!("waits for {submission} of the same Name; `ferry status {submission}`")
+        }
+        WaitingFor::Decision => {
+            format!("decide with `ferry resolve {} --overwrite`, `--retry` or `--fail`", view.id)
+        }
     }
 }
 
 /// A time, to the second.
 pub(super) fn time(at: Timestamp) -> String {
-    at.format("%Y-%m-%d %H:%M:%S").to_string()
+    at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 /// A span, as exact as a person wants it.

@@ -61,7 +61,7 @@ impl Simulate {
     pub(super) async fn run(self, global: &Global, ui: &Ui) -> Result<Exit, Failure> {
         start_log(&configure(global)?, ui, "info")?;
         let shutdown = Shutdown::default();
-        signals::listen(shutdown.clone(), ui)?;
+        signals::listen_idle(shutdown.clone(), ui)?;
         let credentials = Credentials {
             client_id: self.credentials.client_id,
             client_secret: self.credentials.client_secret,
@@ -78,6 +78,7 @@ impl Simulate {
         let sim = Sim::start(config, self.listen).await.map_err(|error| {
             let what = format!("cannot listen on {}", self.listen);
             Failure::new(Exit::Failed, anyhow::Error::new(error).context(what))
+                .hint("`--listen 127.0.0.1:0` takes a port that is free")
         })?;
         for (name, value) in [
             ("FERRY_TOKEN_URL", sim.token_url()),

@@ -10,7 +10,7 @@ use super::ui::Ui;
 use crate::app::App;
 use crate::contract::SubmissionView;
 use crate::domain::SubmissionId;
-use crate::domain::submission::TimelineEntry;
+use crate::domain::submission::{ReasonCode, State, TimelineEntry};
 
 /// Show where submissions are, and how they came there.
 #[derive(Debug, Args)]
@@ -48,6 +48,19 @@ impl Status {
     }
 }
 
+/// What a person can do about it; while it waits, its remark says so.
+fn next(view: &SubmissionView) -> Option<String> {
+    let id = view.id;
+    match view.state {
+        State::Rejected if view.reason_code == Some(ReasonCode::Refused) => {
+            Some(format!("`ferry resubmit {id} FILE` hands it over again, to overwrite"))
+        }
+        State::Rejected => Some(format!("correct the file, then `ferry resubmit {id} FILE`")),
+        State::Failed => Some(format!("`ferry retry {id}` goes on where it stopped")),
+        _ => None,
+    }
+}
+
 fn describe(view: &SubmissionView, timeline: &[TimelineEntry], app: &App) -> Vec<String> {
     let now = app.clock.now();
     let mut rows = vec![
@@ -81,6 +94,9 @@ fn describe(view: &SubmissionView, timeline: &[TimelineEntry], app: &App) -> Vec
     if let Some(stored) = &view.feedback {
         let size = show::size(stored.bytes);
         rows.push(("feedback", format!("{size}: `ferry feedback {}`", view.id)));
+    }
+    if let Some(next) = next(view) {
+        rows.push(("next", next));
     }
     let mut lines = vec![view.id.to_string()];
     lines.extend(rows.iter().map(|(label, text)| format!("  {label:<9} {text}")));

@@ -1,5 +1,6 @@
 //! `ferry submit`: checks datasets, keeps them, and on request carries them here and now.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -76,15 +77,14 @@ impl Submit {
         self.wait.check(&app)?;
         let intake = app.intake();
         note_missing_account(&app, ui);
-        let ids = match &self.ndjson {
+        let kept = match &self.ndjson {
             Some(path) => ndjson::submit(&intake, path, ui).await,
             None => self.submit_files(&app, &intake, ui).await,
         }?;
-        let Some(ids) = ids else { return Ok(Exit::Invalid) };
-        if self.wait.is_wanted() {
-            return carry(app, &ids, &self.wait, ui).await;
+        match kept {
+            Some(kept) => carry_or_show(app, kept, &self.wait, ui).await,
+            None => Ok(Exit::Invalid),
         }
-        show::all(&ids, &app, ui).await
     }
 
     /// None if a dataset is invalid, which has been said then.
@@ -93,20 +93,8 @@ impl Submit {
         app: &App,
         intake: &Intake,
         ui: &Ui,
-    ) -> Result<Option<Vec<SubmissionId>>, Failure> {
-        if self.files.len() > 1 {
-            for (flag, given) in [
-                ("--name", self.name.is_some()),
-                ("--events", self.events.is_some()),
-                ("--idempotency-key", self.idempotency_key.is_some()),
-            ] {
-                if given {
-                    return Err(Failure::usage(format!(
-                        "{flag} belongs to one FILE, and there are several"
-                    )));
-                }
-            }
-        }
+    ) -> Result<Option<Kept>, Failure> {
+        self.check_files()?;
         let mut batch = Vec::with_capacity(self.files.len());
         let mut invalid = false;
         for file in &self.files {
@@ -128,6 +116,39 @@ impl Submit {
         keep(intake, batch, ui).await.map(Some)
     }
 
+    /// What no file alone can tell.
+    fn check_files(&self) -> Result<(), Failure> {
+        let is_stdin = |file: &&PathBuf| file.as_path() == Path::new("-");
+        if self.files.iter().chain(&self.events).filter(is_stdin).count() > 1 {
+            return Err(Failure::usage("only one FILE can be `-`, for stdin is read once".into()));
+        }
+        if self.files.len() > 1 {
+            for (flag, given) in [
+                ("--name", self.name.is_some()),
+                ("--events", self.events.is_some()),
+                ("--idempotency-key", self.idempotency_key.is_some()),
+            ] {
+                if given {
+                    return Err(Failure::usage(format!(
+                        "{flag} belongs to one FILE, and there are several"
+                    )));
+                }
+            }
+        }
+        let mut names = BTreeMap::new();
+        for file in self.files.iter().filter(|_| !self.overwrite && self.name.is_none()) {
+            if let Some(other) = names.insert(self.name(file)?, file) {
+                return Err(Failure::usage(format!(
+                    "`{}` and `{}` would be datasets of the same Name",
+                    other.display(),
+                    file.display()
+                ))
+                .hint("submit them one by one, each with its own --name; or --overwrite"));
+            }
+        }
+        Ok(())
+    }
+
     fn prepare(
         &self,
         file: &Path,
@@ -135,8 +156,8 @@ impl Submit {
         intake: &Intake,
     ) -> Result<Result<Prepared, Vec<Report>>, Failure> {
         let names = Names {
-            data: file.display().to_string(),
-            events: self.events.as_ref().map_or(String::new(), |file| file.display().to_string()),
+            data: title(file),
+            events: self.events.as_deref().map(title).unwrap_or_default(),
         };
         let limit = app.config.max_dataset_bytes;
         let data = read(file, limit)?;
@@ -173,7 +194,7 @@ impl Submit {
         let stem =
             file.file_stem().filter(|_| file != Path::new("-")).and_then(|stem| stem.to_str());
         stem.map(str::to_owned).ok_or_else(|| {
-            Failure::usage(format!("`{}` has no name for the dataset: give --name", file.display()))
+            Failure::usage(format!("{} has no name for the dataset: give --name", title(file)))
         })
     }
 }
@@ -187,38 +208,73 @@ fn note_missing_account(app: &App, ui: &Ui) {
     }
 }
 
+/// What became of a batch.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    /// What the store has now, or had before.
+    pub(super) ids: Vec<SubmissionId>,
+    /// How many it did not take, which has been said then.
+    pub(super) conflicts: u64,
+}
+
 /// Keeps what was prepared, and says where something was kept before.
 pub(super) async fn keep(
     intake: &Intake,
     batch: Vec<NewSubmission>,
     ui: &Ui,
-) -> Result<Vec<SubmissionId>, Failure> {
-    let keys: Vec<Option<String>> = batch.iter().map(|new| new.idempotency_key.clone()).collect();
-    let mut ids = Vec::with_capacity(batch.len());
-    for (accepted, key) in intake.accept(batch).await?.into_iter().zip(keys) {
+) -> Result<Kept, Failure> {
+    let of_new = |new: &NewSubmission| (new.name.clone(), new.idempotency_key.clone());
+    let told: Vec<(String, Option<String>)> = batch.iter().map(of_new).collect();
+    let mut kept = Kept::default();
+    for (accepted, (name, key)) in intake.accept(batch).await?.into_iter().zip(told) {
         let key = key.unwrap_or_default();
         match accepted {
-            Accepted::New(id) => ids.push(id),
+            Accepted::New(id) => kept.ids.push(id),
             Accepted::Known(id) => {
                 ui.note(format!("idempotency key `{key}`: the same was accepted before, as {id}"));
-                ids.push(id);
+                kept.ids.push(id);
             }
             Accepted::Conflict(id) => {
-                return Err(Failure::usage(format!(
-                    "idempotency key `{key}` belongs to {id}, which has other content"
+                kept.conflicts += 1;
+                Failure::usage(format!(
+                    "`{name}` was not handed over: its idempotency key `{key}` belongs to {id}, \
+                     which has other content"
                 ))
-                .hint("use another key for other content"));
+                .hint("use another key for other content")
+                .say(ui);
             }
         }
     }
-    Ok(ids)
+    Ok(kept)
+}
+
+/// Carries what was kept, if that is wanted, or shows it.
+pub(super) async fn carry_or_show(
+    app: App,
+    kept: Kept,
+    wait: &Waiting,
+    ui: &Ui,
+) -> Result<Exit, Failure> {
+    let exit = if kept.ids.is_empty() {
+        Exit::Done
+    } else if wait.is_wanted() {
+        carry(app, &kept.ids, wait, ui).await?
+    } else {
+        show::all(&kept.ids, &app, ui).await?
+    };
+    Ok(if kept.conflicts > 0 { Exit::Usage } else { exit })
+}
+
+/// What a file is called in messages.
+pub(super) fn title(file: &Path) -> String {
+    if file == Path::new("-") { "stdin".to_owned() } else { file.display().to_string() }
 }
 
 /// The whole of a file, or of stdin.
 pub(super) fn read(file: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
     use std::io::Read;
     let cannot = |error| {
-        let what = format!("cannot read `{}`", file.display());
+        let what = format!("cannot read `{}`", title(file));
         Failure::new(Exit::Usage, anyhow::Error::new(error).context(what))
     };
     let source: Box<dyn Read> = if file == Path::new("-") {
@@ -231,7 +287,7 @@ pub(super) fn read(file: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
     if bytes.len() as u64 > limit {
         return Err(Failure::new(
             Exit::Invalid,
-            anyhow::anyhow!("`{}` is larger than {limit} bytes", file.display()),
+            anyhow::anyhow!("`{}` is larger than {limit} bytes", title(file)),
         )
         .hint("split it, or raise the setting `max_dataset_bytes`"));
     }

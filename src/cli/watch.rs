@@ -38,7 +38,7 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
-        signals::listen(app.shutdown.clone(), ui)?;
+        signals::listen_idle(app.shutdown.clone(), ui)?;
         let shutdown = app.shutdown.clone();
         let limit = self.limit;
         let stop = async move {

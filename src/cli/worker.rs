@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::carry::require_account;
 use super::failure::{Exit, Failure};
@@ -41,6 +41,9 @@ impl Worker {
             })?;
             info!("metrics are at http://{}/metrics", admin.address());
             tokio::spawn(admin.serve(app.metrics.clone(), app.shutdown.clone()));
+        }
+        for variable in &app.config.ignored {
+            warn!("{variable} is not a setting, and is ignored");
         }
         let accounts: Vec<&str> = app.config.accounts.keys().map(String::as_str).collect();
         info!(store = app.store.place(), "carrying submissions of {}", accounts.join(", "));

@@ -47,6 +47,8 @@ pub struct Config {
     pub max_dataset_bytes: u64,
     /// The accounts, by name.
     pub accounts: BTreeMap<String, Account>,
+    /// Variables that begin with `FERRY_` and mean nothing.
+    pub ignored: Vec<String>,
 }
 
 impl Config {
@@ -71,6 +73,7 @@ impl Config {
             },
             max_dataset_bytes: reader.read("max_dataset_bytes", values::bytes),
             accounts: reader.accounts(),
+            ignored: reader.ignored(),
         };
         reader.finish(config)
     }

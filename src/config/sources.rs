@@ -92,6 +92,8 @@ pub(super) struct Reader<'a> {
     file: toml::Table,
     flags: BTreeMap<String, String>,
     mistakes: Vec<String>,
+    /// Variables that are no settings.
+    ignored: Vec<String>,
 }
 
 impl<'a> Reader<'a> {
@@ -103,8 +105,10 @@ impl<'a> Reader<'a> {
             file: toml::Table::new(),
             flags: BTreeMap::new(),
             mistakes: Vec::new(),
+            ignored: Vec::new(),
         };
         reader.read_file();
+        reader.check_variables();
         reader.read_flags();
         reader
     }
@@ -144,6 +148,11 @@ impl<'a> Reader<'a> {
         accounts
     }
 
+    /// Variables that look like settings and are none.
+    pub(super) fn ignored(&self) -> Vec<String> {
+        self.ignored.clone()
+    }
+
     pub(super) fn finish<T>(self, config: T) -> Result<T, Mistakes> {
         if self.mistakes.is_empty() { Ok(config) } else { Err(Mistakes(self.mistakes)) }
     }
@@ -176,6 +185,28 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A variable that is nearly a setting is a mistake; others may be somebody else's.
+    fn check_variables(&mut self) {
+        let settings = || SETTINGS.iter().chain(ACCOUNT_SETTINGS);
+        for variable in self.sources.env.keys() {
+            let name = variable.trim_start_matches("FERRY_").to_lowercase();
+            let known = variable == FILE_VARIABLE
+                || settings().any(|setting| setting.name == name)
+                || is_account_setting(&name)
+                || is_service_link(variable);
+            if known {
+                continue;
+            }
+            match most_similar(&name, settings()) {
+                Some(setting) => self.mistakes.push(format!(
+                    "{variable} is not a setting; did you mean {}?",
+                    setting.variable()
+                )),
+                None => self.ignored.push(variable.clone()),
+            }
+        }
+    }
+
     fn read_flags(&mut self) {
         for flag in &self.sources.flags {
             match flag.split_once('=') {
@@ -196,7 +227,8 @@ impl<'a> Reader<'a> {
                     let hint = similar(name, SETTINGS);
                     self.mistakes.push(format!("`{name}` after `--set` is not a setting{hint}"));
                 }
-                None => self.mistakes.push(format!("`--set {flag}`: expected `name=value`")),
+                // It is not repeated, for it may hold a secret.
+                None => self.mistakes.push("`--set`: expected `name=value`".to_owned()),
             }
         }
     }
@@ -235,7 +267,7 @@ impl<'a> Reader<'a> {
             return default();
         };
         parse(&text).unwrap_or_else(|expected| {
-            self.mistakes.push(format!("{place}: {expected}, found `{text}`"));
+            self.mistakes.push(format!("{place}: {expected}, found {}", shown(&text)));
             default()
         })
     }
@@ -329,9 +361,10 @@ impl<'a> Reader<'a> {
                     // Editors and `echo` end a file with a line break that is not part of the secret.
                     Ok(text) => text.trim_end_matches(['\r', '\n']).to_owned(),
                     Err(error) => {
+                        // Not which file: where the secret itself was put here, it would be told.
                         self.mistakes.push(format!(
-                            "{}: cannot read `{}`: {error}",
-                            found.place, found.text
+                            "{}: cannot read the file that it names: {error}",
+                            found.place
                         ));
                         return None;
                     }
@@ -348,6 +381,12 @@ impl<'a> Reader<'a> {
             };
         if secret.is_empty() {
             self.mistakes.push(format!("`{name}` of account `{account}` is empty"));
+            return None;
+        }
+        if secret.chars().any(char::is_control) {
+            self.mistakes.push(format!(
+                "`{name}` of account `{account}` holds a line break or another control character"
+            ));
             return None;
         }
         Some(secret.into())
@@ -394,12 +433,35 @@ fn text_of(value: &toml::Value) -> Option<String> {
     }
 }
 
+/// A value that was not understood, unless it may be or hold a secret that strayed here.
+fn shown(text: &str) -> String {
+    const LONGEST: usize = 40;
+    if text.contains('@') || text.chars().count() > LONGEST {
+        return "something else".to_owned();
+    }
+    format!("`{}`", text.escape_debug())
+}
+
+/// Whether a variable is one of those that Kubernetes makes up for a service named `ferry…`.
+fn is_service_link(variable: &str) -> bool {
+    variable.ends_with("_SERVICE_HOST")
+        || variable.contains("_SERVICE_PORT")
+        || variable.ends_with("_PORT")
+        || variable.contains("_PORT_")
+}
+
 /// A hint for a slip of the fingers.
 fn similar(name: &str, settings: &[Setting]) -> String {
+    most_similar(name, settings.iter())
+        .map_or(String::new(), |setting| format!("; did you mean `{}`?", setting.name))
+}
+
+fn most_similar<'a>(
+    name: &str,
+    settings: impl Iterator<Item = &'a Setting>,
+) -> Option<&'a Setting> {
     let likeness = |setting: &&Setting| strsim::jaro_winkler(name, setting.name);
     settings
-        .iter()
         .max_by(|one, other| likeness(one).total_cmp(&likeness(other)))
         .filter(|setting| likeness(setting) > 0.85)
-        .map_or(String::new(), |setting| format!("; did you mean `{}`?", setting.name))
 }
