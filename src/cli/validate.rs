@@ -89,6 +89,8 @@ pub(super) fn tell_warnings(reports: &[Report], ui: &Ui) {
 
 fn summary(report: &Report) -> String {
     let rows = counted(report.rows, "row");
+    // What could not be read as CSV has none.
+    let within = if report.rows == 0 { String::new() } else { format!(" in {rows}") };
     let found = |severity: Severity| {
         report.problems.iter().filter(|problem| problem.severity == severity).count() as u64
     };
@@ -96,10 +98,10 @@ fn summary(report: &Report) -> String {
     match (report.is_valid(), warnings) {
         (true, 0) => format!("valid, {rows}"),
         (true, _) => format!("valid, {rows}, {}", counted(warnings, "warning")),
-        (false, 0) => format!("invalid: {} in {rows}", counted(errors, "error")),
+        (false, 0) => format!("invalid: {}{within}", counted(errors, "error")),
         (false, _) => {
             let (errors, warnings) = (counted(errors, "error"), counted(warnings, "warning"));
-            format!("invalid: {errors} and {warnings} in {rows}")
+            format!("invalid: {errors} and {warnings}{within}")
         }
     }
 }
