@@ -480,3 +480,6 @@ impl Submission {
         Some(TimelineEntry { at: now, state: to, why })
     }
 }
+
+#[cfg(test)]
+mod tests;

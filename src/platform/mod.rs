@@ -17,6 +17,7 @@ use std::sync::Arc;
 use reqwest::{Client, RequestBuilder, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
+use tracing::warn;
 
 use crate::clock::Clock;
 use crate::domain::outcome::{Content, Status, Trouble};
@@ -27,6 +28,9 @@ use wire::Lost;
 
 /// The largest answer that is a word, a token or an error.
 const SHORT: u64 = 64 << 10;
+
+/// How much of an unknown status word is kept, in characters.
+const WORD: usize = 64;
 
 /// So many tokens are tried for one call before it has to come again.
 const ROUNDS: usize = 5;
@@ -114,10 +118,21 @@ impl Platform {
         };
         let token_url = base_url("token_url", &account.token_url)?;
         let api_url = base_url("api_url", &account.api_url)?;
-        let local = wire::is_loopback(&token_url) && wire::is_loopback(&api_url);
-        let http = wire::client(&limits, local).map_err(invalid)?;
+        if account.client_id.contains(':') {
+            return Err(invalid("`client_id` must not hold a colon".to_owned()));
+        }
+        for (setting, url) in [("token_url", &token_url), ("api_url", &api_url)] {
+            if url.scheme() == "http" && !wire::is_loopback(url) {
+                warn!(
+                    account = account.name,
+                    "`{setting}` begins with http://: secrets travel unencrypted"
+                );
+            }
+        }
+        let http = wire::client(&limits, &api_url).map_err(invalid)?;
+        let token_http = wire::client(&limits, &token_url).map_err(invalid)?;
         let scrubber = Scrubber::new(&account);
-        let tokens = Tokens::new(&account, token_url, scrubber.clone());
+        let tokens = Tokens::new(&account, token_http, token_url, scrubber.clone());
         Ok(Self {
             upload_url: wire::below(&api_url, "UploadData"),
             results_url: wire::below(&api_url, "GetResults"),
@@ -153,16 +168,26 @@ impl Platform {
                 return Err(Trouble::Ambiguous(what));
             }
         };
-        answer.into_processing_token(&self.scrubber, self.clock.now())
+        let rows = [upload.data, upload.event_data.unwrap_or_default()];
+        answer.into_processing_token(&self.scrubber, &rows, self.clock.now())
     }
 
     /// Asks how far the Platform is.
     pub async fn status(&self, processing_token: &str) -> Result<Status, Trouble> {
-        let answer = self.get(STATUS, processing_token, "status", SHORT).await?;
-        let word = answer.word().ok_or_else(|| {
-            Trouble::Transient(format!("{STATUS}: the answer is not a status word"))
+        let not_a_word =
+            || Trouble::Transient(format!("{STATUS}: the answer is not a status word"));
+        let answer = self.get(STATUS, processing_token, "status", SHORT).await;
+        let answer = answer.map_err(|trouble| match trouble {
+            // Some page of a proxy: the next answer may be a word again.
+            Trouble::TooLarge { .. } => not_a_word(),
+            trouble => trouble,
         })?;
-        Ok(self.account.status_words.classify(&word))
+        let word = answer.word().ok_or_else(not_a_word)?;
+        let mut status = self.account.status_words.classify(&word);
+        if let Status::Pending { word: shown, .. } | Status::Failed { word: shown } = &mut status {
+            *shown = self.scrubber.clean(&word, &[], WORD).to_lowercase();
+        }
+        Ok(status)
     }
 
     /// Fetches what is wrong with a dataset.
@@ -177,7 +202,7 @@ impl Platform {
 
     /// Gets a token, to see whether the credentials work.
     pub async fn check_credentials(&self) -> Result<(), Trouble> {
-        self.tokens.get(&self.http, self.clock.as_ref()).await.map(drop)
+        self.tokens.get(self.clock.as_ref()).await.map(drop)
     }
 
     async fn content(
@@ -221,19 +246,21 @@ impl Platform {
     ) -> Result<Result<Answer, Lost>, Trouble> {
         let mut never_worked = 0;
         for _ in 0..ROUNDS {
-            let token = self.tokens.get(&self.http, self.clock.as_ref()).await?;
+            let token = self.tokens.get(self.clock.as_ref()).await?;
             let answer = wire::ask(request(&token.secret), endpoint, limit, &self.scrubber).await;
             let refused = answer.as_ref().is_ok_and(|a| a.status == StatusCode::UNAUTHORIZED);
             if !refused {
-                if answer.is_ok() {
+                // A gateway may refuse for other reasons without a look at the token.
+                if answer.as_ref().is_ok_and(|answer| answer.status.is_success()) {
                     token.has_worked();
                 }
                 return Ok(answer);
             }
-            self.tokens.forget(&token).await;
+            self.tokens.forget(&token);
             never_worked += usize::from(!token.worked());
-            // One may have been revoked between two calls; two that nobody could ever use, one
-            // fetched after the other, mean that the account may not do this.
+            // One may have been revoked between two calls, even before its first use was answered;
+            // two that nobody could ever use, one fetched after the other, mean that the account
+            // may not do this. Only a person lifts that pause, so one is not enough.
             if never_worked == 2 {
                 let what =
                     format!("{endpoint}: a fresh token was refused, and so was the next (401)");

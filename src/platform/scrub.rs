@@ -1,4 +1,8 @@
-//! Takes an account's secrets out of texts that people will read: the Platform may echo anything.
+//! Takes an account's secrets and its datasets' rows out of texts that people will read: the
+//! Platform may echo anything.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -6,41 +10,89 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::Account;
 
-/// Knows the secrets, in every spelling in which they travel.
+/// So many access tokens are remembered: one that was replaced may still be echoed.
+const BEARERS: usize = 8;
+
+/// Text is read as if it were encoded so many times over, such as JSON within JSON.
+const LAYERS: usize = 2;
+
+/// How much of a text is searched for rows, in characters; the rest is not shown.
+const SEARCHED: usize = 4096;
+
+/// A row is recognised by so many bytes of its beginning. A valid one is longer.
+const BEGINNING: usize = 16;
+
+const REDACTED: &str = "[redacted]";
+
+/// Knows the secrets. Clones know the same ones.
 #[derive(Debug, Clone)]
 pub(super) struct Scrubber {
-    needles: Vec<SecretString>,
+    lasting: Arc<[SecretString]>,
+    bearers: Arc<Mutex<Vec<SecretString>>>,
 }
 
 impl Scrubber {
     pub(super) fn new(account: &Account) -> Self {
-        let mut needles = vec![basic(account)];
-        for secret in [&account.client_secret, &account.api_key] {
-            let plain = secret.expose_secret();
-            let json = serde_json::Value::from(plain).to_string();
-            needles.extend([plain.to_owned(), encoded(plain), json.trim_matches('"').to_owned()]);
+        let secret = account.client_secret.expose_secret();
+        let key = account.api_key.expose_secret();
+        // Other spellings are found by decoding the text; that leaves the blank of a form alone.
+        let mut lasting = vec![basic(account)];
+        for secret in [secret, key] {
+            lasting.extend([encoded(secret), secret.replace(' ', "+"), secret.to_owned()]);
         }
-        needles.retain(|needle| !needle.is_empty());
-        // A secret may be a part of another spelling: the longest goes first.
-        needles.sort_unstable_by_key(|needle| std::cmp::Reverse(needle.len()));
-        Self { needles: needles.into_iter().map(SecretString::from).collect() }
+        lasting.retain(|needle| !needle.is_empty());
+        // A secret may be a part of another: the longest goes first.
+        lasting.sort_unstable_by_key(|needle| std::cmp::Reverse(needle.len()));
+        Self {
+            lasting: lasting.into_iter().map(SecretString::from).collect(),
+            bearers: Arc::default(),
+        }
     }
 
-    /// `text` without secrets, without control characters, and not longer than `limit` characters.
-    pub(super) fn clean(&self, text: &str, limit: usize) -> String {
-        let mut text = text.to_owned();
-        for needle in &self.needles {
-            text = text.replace(needle.expose_secret(), "[redacted]");
-        }
-        let words: Vec<&str> = text
+    /// An access token is a secret, too.
+    pub(super) fn add_bearer(&self, token: &SecretString) {
+        let mut bearers = self.bearers.lock().unwrap_or_else(PoisonError::into_inner);
+        bearers.insert(0, token.clone());
+        bearers.truncate(BEARERS);
+    }
+
+    /// `text` without secrets in any spelling, without rows of the CSV texts `rows`, without control
+    /// characters, and not longer than `limit` characters.
+    pub(super) fn clean(&self, text: &str, rows: &[&str], limit: usize) -> String {
+        let shown = self.without_what_is_hidden(text, rows, LAYERS);
+        let words: Vec<&str> = shown
             .split(|c: char| c.is_control() || c.is_whitespace())
             .filter(|w| !w.is_empty())
             .collect();
-        let text = words.join(" ");
-        match text.char_indices().nth(limit) {
-            Some((end, _)) => format!("{}…", &text[..end]),
-            None => text,
+        shortened(words.join(" "), limit)
+    }
+
+    /// `text`, or, if that reveals more to take out, the decoded text.
+    fn without_what_is_hidden(&self, text: &str, rows: &[&str], layers: usize) -> String {
+        let mut text = self.redacted(text, rows);
+        if layers == 0 {
+            return text;
         }
+        for decode in [without_escapes, without_percents, without_entities] {
+            let decoded = decode(&text);
+            if decoded != text {
+                let cleaned = self.without_what_is_hidden(&decoded, rows, layers - 1);
+                if cleaned != decoded {
+                    text = cleaned;
+                }
+            }
+        }
+        text
+    }
+
+    fn redacted(&self, text: &str, rows: &[&str]) -> String {
+        let bearers = self.bearers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut text = text.to_owned();
+        for needle in bearers.iter().chain(self.lasting.iter()) {
+            text = text.replace(needle.expose_secret(), REDACTED);
+        }
+        drop(bearers);
+        if rows.is_empty() { text } else { without_rows(text, rows) }
     }
 }
 
@@ -52,4 +104,200 @@ pub(super) fn basic(account: &Account) -> String {
 
 fn encoded(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+fn shortened(text: String, limit: usize) -> String {
+    match text.char_indices().nth(limit) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+/// Takes the rows out of the beginning of `text`, and parts of them that have two columns and more.
+/// A value that the Platform complains of stays.
+fn without_rows(text: String, rows: &[&str]) -> String {
+    let mut text = shortened(text, SEARCHED);
+    let beginnings: HashSet<Vec<u8>> =
+        text.as_bytes().windows(BEGINNING).map(<[u8]>::to_vec).collect();
+    for row in rows.iter().flat_map(|rows| rows.lines()).map(str::trim) {
+        let Some(beginning) = row.as_bytes().get(..BEGINNING) else { continue };
+        if !beginnings.contains(beginning) || is_header(row) {
+            continue;
+        }
+        let mut from = 0;
+        while let Some(start) = position(&text.as_bytes()[from..], beginning) {
+            let start = from + start;
+            let common: usize = text[start..]
+                .chars()
+                .zip(row.chars())
+                .take_while(|(shown, sent)| shown == sent)
+                .map(|(c, _)| c.len_utf8())
+                .sum();
+            from = start + common.max(1);
+            if row[..common].matches(',').count() >= 2 {
+                text.replace_range(start..start + common, REDACTED);
+                from = start + REDACTED.len();
+            }
+            while !text.is_char_boundary(from) {
+                from += 1;
+            }
+        }
+    }
+    text
+}
+
+fn is_header(row: &str) -> bool {
+    let first = row.split(',').next().unwrap_or_default();
+    first.trim_matches(['\u{feff}', '"', ' ']).eq_ignore_ascii_case("reference")
+}
+
+fn position(text: &[u8], wanted: &[u8]) -> Option<usize> {
+    text.windows(wanted.len()).position(|window| window == wanted)
+}
+
+/// Reads the escapes of JSON, wherever they are.
+fn without_escapes(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    // Two escapes may stand for one character.
+    let mut units: Vec<u16> = Vec::new();
+    let mut rest = text;
+    loop {
+        let unit = rest.strip_prefix("\\u").and_then(|hex| hex.get(..4));
+        if let Some(Ok(unit)) = unit.map(|hex| u16::from_str_radix(hex, 16)) {
+            units.push(unit);
+            rest = &rest["\\u0000".len()..];
+            continue;
+        }
+        let characters = char::decode_utf16(units.drain(..));
+        plain.extend(characters.map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)));
+        let mut characters = rest.chars();
+        match (characters.next(), characters.clone().next()) {
+            (None, _) => return plain,
+            (Some('\\'), Some(escaped)) => {
+                characters.next();
+                plain.push(match escaped {
+                    'n' | 'r' => '\n',
+                    't' | 'b' | 'f' => ' ',
+                    other => other,
+                });
+            }
+            (Some(character), _) => plain.push(character),
+        }
+        rest = characters.as_str();
+    }
+}
+
+/// Reads percent-encoding, wherever it is.
+fn without_percents(text: &str) -> String {
+    let mut plain = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, others)) = rest.split_first() {
+        let hex = others.get(..2).filter(|_| *first == b'%');
+        let byte = hex
+            .and_then(|hex| std::str::from_utf8(hex).ok())
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        plain.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { &others[2..] } else { others };
+    }
+    String::from_utf8_lossy(&plain).into_owned()
+}
+
+/// Reads the entities of HTML that escape something, wherever they are.
+fn without_entities(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('&') {
+        plain.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        let entity = rest.split_once(';').and_then(|(name, after)| Some((entity(name)?, after)));
+        if let Some((character, after)) = entity {
+            plain.push(character);
+            rest = after;
+        } else {
+            plain.push('&');
+        }
+    }
+    plain + rest
+}
+
+fn entity(name: &str) -> Option<char> {
+    let code = name.strip_prefix('#');
+    let hex = code.and_then(|code| code.strip_prefix(['x', 'X']));
+    match (name, code, hex) {
+        (_, _, Some(hex)) => char::from_u32(u32::from_str_radix(hex, 16).ok()?),
+        (_, Some(code), _) => char::from_u32(code.parse().ok()?),
+        ("amp", ..) => Some('&'),
+        ("lt", ..) => Some('<'),
+        ("gt", ..) => Some('>'),
+        ("quot", ..) => Some('"'),
+        ("apos", ..) => Some('\''),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::{OverwriteAs, StatusWords};
+
+    const SECRET: &str = r#"p+/=%:&"\ <ä😀>"#;
+
+    fn scrubber() -> Scrubber {
+        Scrubber::new(&Account {
+            name: "a".into(),
+            token_url: String::new(),
+            api_url: String::new(),
+            client_id: "id".into(),
+            client_secret: SECRET.into(),
+            api_key: "the key".into(),
+            overwrite_as: OverwriteAs::default(),
+            status_words: StatusWords::default(),
+        })
+    }
+
+    #[test]
+    fn a_secret_is_found_in_every_spelling() {
+        let scrubber = scrubber();
+        let json = serde_json::to_string(SECRET).expect("a text has a JSON form");
+        let spellings = [
+            SECRET.to_owned(),
+            encoded(SECRET),
+            encoded(SECRET).to_lowercase(),
+            encoded(SECRET).replace('+', "%20"),
+            json.clone(),
+            serde_json::to_string(&json).expect("a text has a JSON form"),
+            SECRET
+                .encode_utf16()
+                .fold(String::new(), |text, unit| text + &format!("\\u{unit:04X}")),
+            SECRET.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&#60;"),
+            scrubber.lasting[0].expose_secret().to_owned(),
+            encoded("the key"),
+        ];
+        for (number, spelling) in spellings.into_iter().enumerate() {
+            let cleaned = scrubber.clean(&format!("no: {spelling} (sic)"), &[], 200);
+            assert!(cleaned.starts_with("no: "), "{cleaned}");
+            assert!(cleaned.contains(REDACTED), "spelling {number}: {cleaned}");
+            assert!(cleaned.ends_with(" (sic)"), "{cleaned}");
+        }
+    }
+
+    #[test]
+    fn a_row_is_taken_out_and_a_value_stays() {
+        let scrubber = scrubber();
+        let rows = "Reference,StartDate,StartTime,EndDate,EndTime\n\
+                    REFERENCE-WITH-A-LONG-NAME,01/02/2026,08:00,02/02/2026,09:00\r\n\
+                    \"Sm\u{ee}th, J\",01/02/2026,08:00,02/02/2026,09:00\n";
+        let clean = |text: &str| scrubber.clean(text, &[rows], 500);
+        let value = "unknown reference REFERENCE-WITH-A-LONG-NAME";
+        assert_eq!(clean(value), value);
+        let header = "wanted Reference,StartDate,StartTime,EndDate,EndTime";
+        assert_eq!(clean(header), header);
+        let row = "near REFERENCE-WITH-A-LONG-NAME,01/02/2026,08:00,02/02/2026,09:00: no";
+        assert_eq!(clean(row), "near [redacted]: no");
+        let part = "near REFERENCE-WITH-A-LONG-NAME,01/02/2026,08";
+        assert_eq!(clean(part), "near [redacted]");
+        let echo = serde_json::json!({ "Data": rows }).to_string();
+        let header = "Reference,StartDate,StartTime,EndDate,EndTime";
+        assert_eq!(clean(&echo), format!(r#"{{"Data":"{header} [redacted] [redacted] "}}"#));
+    }
 }

@@ -1,14 +1,13 @@
 //! The account's access token: one for all calls, fetched once however many wait for it, renewed
 //! before it expires, dropped when it is refused.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use reqwest::{Client, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use tokio::sync::Mutex;
 
 use super::answer::Answer;
 use super::scrub::{Scrubber, basic};
@@ -24,6 +23,9 @@ const LIFETIME: Duration = Duration::from_mins(5);
 
 /// A token is renewed so long before it expires, or a tenth of its lifetime if that is less.
 const EARLY: Duration = Duration::from_secs(30);
+
+/// Not sooner is a renewal tried again that failed, while the old token lasts.
+const AGAIN: Duration = Duration::from_secs(1);
 
 const FORM: &str = "grant_type=client_credentials&scope=platform_upload_api";
 
@@ -41,9 +43,19 @@ const CREDENTIAL_ERRORS: [&str; 5] = [
 pub(super) struct Tokens {
     url: Url,
     basic: SecretString,
+    http: Client,
     scrubber: Scrubber,
-    /// Locked while a token is fetched: the others wait for that one.
-    cached: Mutex<Option<Token>>,
+    kept: Mutex<Kept>,
+    /// Held while a token is fetched: the others wait for that one.
+    fetching: tokio::sync::Mutex<()>,
+}
+
+/// What came of the fetches so far.
+#[derive(Debug, Default)]
+struct Kept {
+    token: Option<Token>,
+    /// When the last fetch failed, and how.
+    failed: Option<(Instant, Trouble)>,
 }
 
 /// An access token. Clones speak of the same one.
@@ -52,6 +64,7 @@ pub(super) struct Token {
     pub(super) secret: SecretString,
     /// By the monotonic clock: a wrong time of day does not matter.
     renew_at: Instant,
+    expires_at: Instant,
     worked: Arc<AtomicBool>,
 }
 
@@ -63,6 +76,10 @@ impl Token {
 
     pub(super) fn has_worked(&self) {
         self.worked.store(true, Ordering::Relaxed);
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.worked, &other.worked)
     }
 }
 
@@ -77,36 +94,86 @@ struct TokenAnswer {
 struct TokenError {
     error: String,
     #[serde(default)]
-    error_description: String,
+    error_description: Option<String>,
 }
 
 impl Tokens {
-    pub(super) fn new(account: &Account, url: Url, scrubber: Scrubber) -> Self {
+    pub(super) fn new(account: &Account, http: Client, url: Url, scrubber: Scrubber) -> Self {
         let basic = SecretString::from(format!("Basic {}", basic(account)));
-        Self { url, basic, scrubber, cached: Mutex::default() }
+        let (kept, fetching) = (Mutex::default(), tokio::sync::Mutex::default());
+        Self { url, basic, http, scrubber, kept, fetching }
     }
 
-    pub(super) async fn get(&self, http: &Client, clock: &dyn Clock) -> Result<Token, Trouble> {
-        let mut cached = self.cached.lock().await;
-        if let Some(token) = cached.as_ref().filter(|token| Instant::now() < token.renew_at) {
-            return Ok(token.clone());
+    pub(super) async fn get(&self, clock: &dyn Clock) -> Result<Token, Trouble> {
+        let asked = Instant::now();
+        let old = self.kept().token.clone().filter(|token| asked < token.expires_at);
+        let _fetching = match &old {
+            Some(token) if asked < token.renew_at => return Ok(token.clone()),
+            // It still works: nobody else need wait for its successor.
+            Some(token) => match self.fetching.try_lock() {
+                Ok(fetching) => fetching,
+                Err(_) => return Ok(token.clone()),
+            },
+            None => self.fetching.lock().await,
+        };
+        if let Some(news) = self.news_since(asked) {
+            return news;
         }
-        let token = self.fetch(http, clock).await?;
-        *cached = Some(token.clone());
-        Ok(token)
+        let fetched = self.fetch(clock).await;
+        self.keep(fetched, old)
+    }
+
+    /// What somebody else fetched while this call waited; a failure counts for all who waited.
+    fn news_since(&self, asked: Instant) -> Option<Result<Token, Trouble>> {
+        let kept = self.kept();
+        let token = kept.token.as_ref().filter(|token| Instant::now() < token.renew_at);
+        let failed = kept.failed.as_ref().filter(|(at, _)| *at >= asked);
+        match (token, failed) {
+            (Some(token), _) => Some(Ok(token.clone())),
+            (None, Some((_, trouble))) => Some(Err(trouble.clone())),
+            (None, None) => None,
+        }
+    }
+
+    /// While the old token lasts, a fault of the token endpoint does no harm.
+    fn keep(&self, fetched: Result<Token, Trouble>, old: Option<Token>) -> Result<Token, Trouble> {
+        let now = Instant::now();
+        let mut kept = self.kept();
+        match fetched {
+            Ok(token) => {
+                *kept = Kept { token: Some(token.clone()), failed: None };
+                Ok(token)
+            }
+            Err(trouble) => {
+                let current = kept.token.as_mut().filter(|current| {
+                    now < current.expires_at && old.is_some_and(|old| old.is(current))
+                });
+                if let (Trouble::Transient(_), Some(current)) = (&trouble, current) {
+                    current.renew_at = now + AGAIN.max((current.expires_at - now) / 4);
+                    return Ok(current.clone());
+                }
+                kept.failed = Some((now, trouble.clone()));
+                Err(trouble)
+            }
+        }
     }
 
     /// Drops a token that was refused, unless somebody has replaced it by now.
-    pub(super) async fn forget(&self, refused: &Token) {
-        let mut cached = self.cached.lock().await;
-        if cached.as_ref().is_some_and(|token| Arc::ptr_eq(&token.worked, &refused.worked)) {
-            *cached = None;
+    pub(super) fn forget(&self, refused: &Token) {
+        let mut kept = self.kept();
+        if kept.token.as_ref().is_some_and(|token| token.is(refused)) {
+            kept.token = None;
         }
     }
 
-    async fn fetch(&self, http: &Client, clock: &dyn Clock) -> Result<Token, Trouble> {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn fetch(&self, clock: &dyn Clock) -> Result<Token, Trouble> {
         let asked = Instant::now();
-        let request = http
+        let request = self
+            .http
             .post(self.url.clone())
             .header("authorization", self.basic.expose_secret())
             .header("content-type", "application/x-www-form-urlencoded")
@@ -120,18 +187,21 @@ impl Tokens {
                 return Err(Trouble::Transient(what));
             }
         };
-        if !answer.status.is_success() {
-            return Err(self.refusal(&answer, clock));
+        match serde_json::from_slice::<TokenAnswer>(&answer.body) {
+            Ok(parsed) if answer.status.is_success() && is_sendable(&parsed.access_token) => {
+                let secret = SecretString::from(parsed.access_token);
+                self.scrubber.add_bearer(&secret);
+                let lifetime = parsed.expires_in.and_then(seconds).unwrap_or(LIFETIME);
+                Ok(Token {
+                    secret,
+                    renew_at: asked + lifetime.saturating_sub(EARLY.min(lifetime / 10)),
+                    expires_at: asked + lifetime,
+                    worked: Arc::default(),
+                })
+            }
+            // Some servers say 200 to everything.
+            _ => Err(self.refusal(&answer, clock)),
         }
-        let parsed: TokenAnswer = serde_json::from_slice(&answer.body)
-            // The parser's own words may quote the token.
-            .map_err(|_| Trouble::Transient(format!("{ENDPOINT}: the answer holds no token")))?;
-        let lifetime = parsed.expires_in.and_then(seconds).unwrap_or(LIFETIME);
-        Ok(Token {
-            secret: parsed.access_token.into(),
-            renew_at: asked + lifetime.saturating_sub(EARLY.min(lifetime / 10)),
-            worked: Arc::default(),
-        })
     }
 
     fn refusal(&self, answer: &Answer, clock: &dyn Clock) -> Trouble {
@@ -139,15 +209,21 @@ impl Tokens {
         let error = serde_json::from_slice::<TokenError>(&answer.body).ok();
         let of_credentials =
             error.as_ref().is_some_and(|told| CREDENTIAL_ERRORS.contains(&told.error.as_str()));
-        let said = error.map(|told| format!("{} {}", told.error, told.error_description));
-        let said = self.scrubber.clean(&said.unwrap_or_default(), 200);
-        let said = if said.is_empty() { String::new() } else { format!(": {said}") };
+        let said = error.map(|told| {
+            let more = told.error_description.unwrap_or_default();
+            self.scrubber.clean(&format!("{} {more}", told.error), &[], 200)
+        });
+        let said = said.map(|said| format!(": {said}")).unwrap_or_default();
         match status {
             401 | 403 => Trouble::Credentials(format!(
                 "{ENDPOINT}: client id or secret refused ({status}){said}"
             )),
             _ if of_credentials => Trouble::Credentials(format!(
                 "{ENDPOINT}: no token for this account ({status}){said}"
+            )),
+            // The parser's own words may quote the token.
+            200..300 => Trouble::Transient(format!(
+                "{ENDPOINT}: the answer holds no token ({status}){said}"
             )),
             404 | 405 => Trouble::Transient(format!(
                 "{ENDPOINT}: nothing answers there ({status}); check `token_url`"
@@ -157,6 +233,11 @@ impl Tokens {
             }),
         }
     }
+}
+
+/// Whether it can stand in a header.
+fn is_sendable(token: &str) -> bool {
+    !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// Some servers write the number as a string. A lifetime of a century is as good as any longer one.

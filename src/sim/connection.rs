@@ -10,6 +10,7 @@ use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 /// Breaks the connection that a request came by.
 #[derive(Debug, Clone, Default)]
@@ -35,19 +36,26 @@ impl Connected<IncomingStream<'_, Breakables>> for Breaker {
     }
 }
 
-/// Accepts connections.
-pub(super) struct Breakables(pub(super) TcpListener);
+/// Accepts connections, which all break when the sender of `open` sends, or is gone.
+pub(super) struct Breakables {
+    pub(super) listener: TcpListener,
+    pub(super) open: watch::Receiver<()>,
+}
 
 impl Listener for Breakables {
     type Io = Breakable;
     type Addr = Breaker;
 
     async fn accept(&mut self) -> (Breakable, Breaker) {
-        let (stream, _) = Listener::accept(&mut self.0).await;
+        let (stream, _) = Listener::accept(&mut self.listener).await;
         // Answers are small and awaited: to gather them would only delay them.
         let _ = stream.set_nodelay(true);
         let breaker = Breaker::default();
-        (Breakable { stream, breaker: breaker.clone() }, breaker)
+        let mut open = self.open.clone();
+        let closed = Box::pin(async move {
+            let _ = open.changed().await;
+        });
+        (Breakable { stream, breaker: breaker.clone(), closed }, breaker)
     }
 
     fn local_addr(&self) -> io::Result<Breaker> {
@@ -59,6 +67,7 @@ impl Listener for Breakables {
 pub(super) struct Breakable {
     stream: TcpStream,
     breaker: Breaker,
+    closed: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
 impl Breakable {
@@ -69,6 +78,22 @@ impl Breakable {
             let _ = self.stream.set_zero_linger();
         })
     }
+
+    /// Does something with the stream, unless all is over. While it waits for the peer, it waits for
+    /// the end of the simulator, too.
+    fn attempt<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        act: impl FnOnce(Pin<&mut TcpStream>, &mut Context<'_>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        self.check()?;
+        let acted = act(Pin::new(&mut self.stream), cx);
+        if acted.is_pending() && self.closed.as_mut().poll(cx).is_ready() {
+            self.breaker.break_off();
+            self.check()?;
+        }
+        acted
+    }
 }
 
 impl AsyncRead for Breakable {
@@ -77,8 +102,7 @@ impl AsyncRead for Breakable {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.check()?;
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        self.attempt(cx, |stream, cx| stream.poll_read(cx, buffer))
     }
 }
 
@@ -88,8 +112,7 @@ impl AsyncWrite for Breakable {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.check()?;
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        self.attempt(cx, |stream, cx| stream.poll_write(cx, bytes))
     }
 
     fn poll_write_vectored(
@@ -97,8 +120,7 @@ impl AsyncWrite for Breakable {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.check()?;
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+        self.attempt(cx, |stream, cx| stream.poll_write_vectored(cx, slices))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -106,12 +128,10 @@ impl AsyncWrite for Breakable {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.check()?;
-        Pin::new(&mut self.stream).poll_flush(cx)
+        self.attempt(cx, AsyncWrite::poll_flush)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.check()?;
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        self.attempt(cx, AsyncWrite::poll_shutdown)
     }
 }

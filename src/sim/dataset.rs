@@ -12,6 +12,14 @@ pub(super) enum Verdict {
     Feedback(String),
 }
 
+impl Verdict {
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Results(text) | Self::Feedback(text) => text.len(),
+        }
+    }
+}
+
 /// Validates a dataset that was uploaded as `name`.
 pub(super) fn judge(name: &str, data: &str, event_data: Option<&str>) -> Verdict {
     let mut feedback = faults(data, 5, check_row);
@@ -76,6 +84,9 @@ fn faults(text: &str, columns: usize, check: fn(&StringRecord) -> Vec<Complaint>
 
 fn check_row(record: &StringRecord) -> Vec<Complaint> {
     let mut complaints = check_times(record);
+    if record[0].trim().is_empty() {
+        complaints.push((String::new(), "a reference is required"));
+    }
     if record[0].starts_with("UNKNOWN") {
         complaints.push((record[0].to_owned(), "unknown reference"));
     }
@@ -107,6 +118,12 @@ fn check_times(record: &StringRecord) -> Vec<Complaint> {
     complaints
 }
 
+pub(super) fn hash(text: &str) -> u64 {
+    let mut hash = Fnv::new();
+    hash.add(text.as_bytes());
+    hash.0
+}
+
 /// The 64-bit FNV-1a hash: the same in every version of this program, unlike the standard one.
 struct Fnv(u64);
 
@@ -118,6 +135,31 @@ impl Fnv {
     fn add(&mut self, bytes: &[u8]) {
         for byte in bytes.iter().chain(&[0]) {
             self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_examples_are_judged_as_their_readme_says() {
+        let Verdict::Feedback(feedback) =
+            judge("trips", include_str!("../../examples/rejected.csv"), None)
+        else {
+            panic!("`rejected.csv` was accepted");
+        };
+        assert_eq!(feedback, "3|UNKNOWN-7|unknown reference\n5|UNKNOWN-9|unknown reference\n");
+        for (data, events) in [
+            (include_str!("../../examples/rejected.corrected.csv"), None),
+            (include_str!("../../examples/good.csv"), None),
+            (
+                include_str!("../../examples/with-events.csv"),
+                Some(include_str!("../../examples/with-events.events.csv")),
+            ),
+        ] {
+            assert!(matches!(judge("trips", data, events), Verdict::Results(_)));
         }
     }
 }

@@ -1,17 +1,18 @@
 //! How the simulator is spoken to: requests become questions to the world, and faults happen to
 //! what travels.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header};
-use futures_util::stream;
-use tokio::net::TcpListener;
+use futures_util::StreamExt;
 
 use super::SimConfig;
+use super::answers::{broken, cut, enormous, respond, slow};
 use super::connection::{Breakables, Breaker};
 use super::faults::{Endpoint, Fault, RetryAfter};
 use super::world::{Reply, ResultsQuery, UploadData, World};
@@ -19,11 +20,16 @@ use crate::clock::{Clock, SystemClock};
 use crate::domain::{Timestamp, timestamp};
 
 /// What serves the requests.
-#[derive(Debug)]
 pub(super) struct Service {
     world: Mutex<World>,
     max_upload_bytes: usize,
     clock_skew: i64,
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service").finish_non_exhaustive()
+    }
 }
 
 /// A request, taken apart.
@@ -37,11 +43,11 @@ struct Question {
     upload: Option<UploadData>,
 }
 
-pub(super) async fn serve(listener: TcpListener, service: Arc<Service>) {
+pub(super) async fn serve(listener: Breakables, service: Arc<Service>) {
     let app = Router::new().fallback(answer).with_state(service);
     let app = app.into_make_service_with_connect_info::<Breaker>();
     // It ends with the task.
-    let _ = axum::serve(Breakables(listener), app).await;
+    let _ = axum::serve(listener, app).await;
 }
 
 async fn answer(
@@ -51,14 +57,64 @@ async fn answer(
 ) -> Response<Body> {
     if request.method() == Method::GET && request.uri().path() == "/ledger" {
         let ledger = serde_json::to_string(&service.world().ledger).unwrap_or_default();
-        return respond(Reply { status: 200, content_type: "application/json", body: ledger });
+        return respond(Reply::of(200, "application/json", ledger));
     }
-    match service.take_apart(request).await {
-        Ok(question) => {
-            let response = service.respond(question, &breaker).await;
-            service.dated(response)
-        }
+    let response = match service.take_apart(request).await {
+        Ok(question) => respond_to(&service, question, &breaker).await,
         Err(reply) => respond(reply),
+    };
+    service.dated(response)
+}
+
+/// What the world answers, or what goes wrong instead.
+async fn respond_to(
+    service: &Arc<Service>,
+    question: Question,
+    breaker: &Breaker,
+) -> Response<Body> {
+    let fault = {
+        let mut world = service.world();
+        world.note_request(question.about());
+        world.next_fault(question.endpoint, question.access_token.as_deref())
+    };
+    match fault {
+        Some(Fault::Respond { status, headers, body }) => {
+            let mut response = respond(Reply::text(status, body));
+            for (name, value) in headers {
+                if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse()) {
+                    response.headers_mut().insert(name, value);
+                }
+            }
+            response
+        }
+        Some(Fault::SlowDown(retry_after)) => service.slow_down(&question, retry_after),
+        Some(Fault::ResetBefore) => broken(breaker),
+        Some(Fault::RefuseToken) => {
+            service.world().revoke(question.access_token.as_deref().unwrap_or_default());
+            respond(service.reply(&question, false))
+        }
+        Some(Fault::ResetAfter) => {
+            service.reply(&question, true);
+            broken(breaker)
+        }
+        // The client may not wait so long: only then it has been told.
+        Some(Fault::Stall(pause)) => {
+            let reply = service.reply(&question, true);
+            tokio::time::sleep(pause).await;
+            service.told(&reply);
+            respond(reply)
+        }
+        Some(Fault::SlowBody(pause)) => {
+            let service = service.clone();
+            let reply = service.reply(&question, true);
+            slow(reply, pause, move |reply| service.told(reply))
+        }
+        Some(Fault::CutBody) => cut(service.reply(&question, true)),
+        Some(Fault::Enormous(bytes)) => {
+            service.reply(&question, true);
+            enormous(bytes)
+        }
+        None => respond(service.reply(&question, false)),
     }
 }
 
@@ -88,61 +144,21 @@ impl Service {
             },
             _ => return Err(Reply::text(404, "nothing here")),
         };
-        let body = to_bytes(body, self.max_upload_bytes)
-            .await
-            .map_err(|_| Reply::text(413, "the upload is too large"))?;
+        let Some(body) = read(body, self.max_upload_bytes).await else {
+            self.world().ledger.uploads_refused += u64::from(endpoint == Endpoint::Upload);
+            return Err(Reply::text(413, "the upload is too large"));
+        };
         let authorization = text(&parts.headers, &header::AUTHORIZATION);
         let upload = (endpoint == Endpoint::Upload).then(|| serde_json::from_slice(&body).ok());
         Ok(Question {
             endpoint,
             access_token: authorization.strip_prefix("Bearer ").map(str::to_owned),
             authorization,
-            content_type: text(&parts.headers, &header::CONTENT_TYPE),
+            content_type: media_type(&parts.headers),
             query,
             body,
             upload: upload.flatten(),
         })
-    }
-
-    async fn respond(&self, question: Question, breaker: &Breaker) -> Response<Body> {
-        let fault = {
-            let mut world = self.world();
-            world.note_request(question.about());
-            world.next_fault(question.endpoint, question.access_token.as_deref())
-        };
-        match fault {
-            Some(Fault::Respond { status, headers, body }) => {
-                let mut response = respond(Reply::text(status, body));
-                for (name, value) in headers {
-                    if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse()) {
-                        response.headers_mut().insert(name, value);
-                    }
-                }
-                response
-            }
-            Some(Fault::SlowDown(retry_after)) => self.slow_down(&question, retry_after),
-            Some(Fault::ResetBefore) => broken(breaker),
-            Some(Fault::RefuseToken) => {
-                self.world().revoke(question.access_token.as_deref().unwrap_or_default());
-                respond(self.reply(&question, false))
-            }
-            Some(Fault::ResetAfter) => {
-                self.reply(&question, true);
-                broken(breaker)
-            }
-            Some(Fault::Stall(pause)) => {
-                let reply = self.reply(&question, false);
-                tokio::time::sleep(pause).await;
-                respond(reply)
-            }
-            Some(Fault::SlowBody(pause)) => slow(self.reply(&question, false), pause),
-            Some(Fault::CutBody) => cut(self.reply(&question, true)),
-            Some(Fault::Enormous(bytes)) => {
-                self.reply(&question, true);
-                enormous(bytes)
-            }
-            None => respond(self.reply(&question, false)),
-        }
     }
 
     /// What the world answers.
@@ -158,11 +174,13 @@ impl Service {
         if question.endpoint != Endpoint::Upload {
             return world.results(&question.query);
         }
-        match &question.upload {
-            Some(upload) if question.content_type == "application/json" => {
-                world.upload(upload, answer_lost)
-            }
-            _ => Reply::text(400, "not an upload: check the fields and the content type"),
+        let is_json = question.content_type == "application/json";
+        world.upload(question.upload.as_ref().filter(|_| is_json), answer_lost)
+    }
+
+    fn told(&self, reply: &Reply) {
+        if let Some((name, token)) = &reply.stored {
+            self.world().ledger.told(name, token);
         }
     }
 
@@ -170,7 +188,7 @@ impl Service {
         let mut response = respond(Reply::text(429, "too many requests"));
         let value = match retry_after {
             RetryAfter::Seconds(seconds) => {
-                let pause = Duration::from_secs_f64(seconds);
+                let pause = Duration::try_from_secs_f64(seconds).unwrap_or_default();
                 self.world().ask_to_wait(question.about(), pause);
                 seconds.to_string()
             }
@@ -195,7 +213,9 @@ impl Service {
     }
 
     fn dated(&self, mut response: Response<Body>) -> Response<Body> {
-        insert(response.headers_mut(), header::DATE, &http_date(self.now()));
+        if !response.headers().contains_key(header::DATE) {
+            insert(response.headers_mut(), header::DATE, &http_date(self.now()));
+        }
         response
     }
 }
@@ -213,15 +233,40 @@ impl Question {
 
 fn results_query(query: &str) -> ResultsQuery {
     let mut results = ResultsQuery::default();
-    for (key, value) in form_urlencoded::parse(query.as_bytes()) {
-        match key.as_ref() {
+    let mut names = Vec::new();
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        match name.as_ref() {
             "token" => results.token = value.into_owned(),
             "dataKey" => results.data_key = value.into_owned(),
             "key" => results.key = value.into_owned(),
             _ => {}
         }
+        names.push(name);
     }
+    names.sort_unstable();
+    results.is_strange = names != ["dataKey", "key", "token"];
     results
+}
+
+/// A body that is not longer than allowed. One that is gets read to its end all the same: whoever
+/// is cut off while sending may never see the answer.
+async fn read(body: Body, limit: usize) -> Option<Bytes> {
+    let mut stream = body.into_data_stream();
+    let (mut read, mut length) = (Vec::new(), 0);
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk.ok()?;
+        length += chunk.len();
+        if length <= limit {
+            read.extend_from_slice(&chunk);
+        }
+    }
+    (length <= limit).then(|| read.into())
+}
+
+/// The content type in lower case, without parameters.
+fn media_type(headers: &HeaderMap) -> String {
+    let content_type = text(headers, &header::CONTENT_TYPE).to_ascii_lowercase();
+    content_type.split(';').next().unwrap_or_default().trim().to_owned()
 }
 
 fn text(headers: &HeaderMap, name: &HeaderName) -> String {
@@ -236,52 +281,4 @@ fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 
 fn http_date(at: Timestamp) -> String {
     at.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
-}
-
-fn respond(reply: Reply) -> Response<Body> {
-    build(reply.status, reply.content_type, None, Body::from(reply.body))
-}
-
-fn build(
-    status: u16,
-    content_type: &'static str,
-    length: Option<u64>,
-    body: Body,
-) -> Response<Body> {
-    let mut builder = Response::builder().status(status).header(header::CONTENT_TYPE, content_type);
-    if let Some(length) = length {
-        builder = builder.header(header::CONTENT_LENGTH, length);
-    }
-    builder.body(body).unwrap_or_default()
-}
-
-fn broken(breaker: &Breaker) -> Response<Body> {
-    breaker.break_off();
-    Response::default()
-}
-
-fn slow(reply: Reply, pause: Duration) -> Response<Body> {
-    let bytes = stream::unfold(reply.body.into_bytes().into_iter(), move |mut rest| async move {
-        let byte = rest.next()?;
-        tokio::time::sleep(pause).await;
-        Some((Ok::<_, std::io::Error>(Bytes::from(vec![byte])), rest))
-    });
-    build(reply.status, reply.content_type, None, Body::from_stream(bytes))
-}
-
-fn cut(reply: Reply) -> Response<Body> {
-    let length = reply.body.len() as u64 + 1;
-    let error = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
-    let parts = stream::iter([Ok(Bytes::from(reply.body)), Err(error)]);
-    build(reply.status, reply.content_type, Some(length), Body::from_stream(parts))
-}
-
-fn enormous(bytes: u64) -> Response<Body> {
-    const CHUNK: u64 = 64 << 10;
-    let chunks = stream::unfold(bytes, |left| async move {
-        let size = left.min(CHUNK);
-        let chunk = Ok::<_, std::io::Error>(Bytes::from(vec![b'x'; size as usize]));
-        (size > 0).then_some((chunk, left - size))
-    });
-    build(200, "text/plain", None, Body::from_stream(chunks))
 }

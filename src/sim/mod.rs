@@ -3,16 +3,20 @@
 //! It is strict about what it receives, keeps a ledger of what it saw, and fails as told. It shares
 //! no type with the client, so that one wrong belief cannot cancel itself out.
 
+mod answers;
 mod connection;
 mod dataset;
 mod faults;
 mod http;
+mod jobs;
 mod ledger;
+mod processing;
 mod world;
 
 pub use dataset::expected_results;
 pub use faults::{Endpoint, Fault, FaultRates, RetryAfter};
-pub use ledger::{AcceptedUpload, Ledger, NameLedger};
+pub use ledger::{AcceptedUpload, Forgotten, Ledger, NameLedger};
+pub use processing::Processing;
 
 use std::fmt;
 use std::io;
@@ -21,8 +25,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use connection::Breakables;
 use http::Service;
 
 /// What a client has to know to be let in.
@@ -52,22 +58,6 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// How long the Platform takes for a dataset.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Processing {
-    /// Always the same time.
-    Fixed(Duration),
-    /// Any time between two, all equally likely.
-    Uniform(Duration, Duration),
-    /// Mostly around the median, and sometimes much longer.
-    LogNormal {
-        /// Half of the datasets take less.
-        median: Duration,
-        /// How much the logarithm of the time spreads.
-        sigma: f64,
-    },
-}
-
 /// A world to simulate.
 #[derive(Debug, Clone)]
 pub struct SimConfig {
@@ -89,6 +79,9 @@ pub struct SimConfig {
     pub quoted: bool,
     /// The largest upload that is taken.
     pub max_upload_bytes: usize,
+    /// How long after it was ready a dataset is remembered. Of so many that they would fill the
+    /// memory the oldest are forgotten sooner.
+    pub memory: Duration,
 }
 
 impl Default for SimConfig {
@@ -103,16 +96,18 @@ impl Default for SimConfig {
             clock_skew: 0,
             quoted: false,
             max_upload_bytes: 128 << 20,
+            memory: Duration::from_hours(1),
         }
     }
 }
 
-/// A running simulator; it ends when this is dropped.
+/// A running simulator; it ends, and its connections break, when this is dropped.
 #[derive(Debug)]
 pub struct Sim {
     address: SocketAddr,
     service: Arc<Service>,
     server: JoinHandle<()>,
+    open: watch::Sender<()>,
 }
 
 impl Sim {
@@ -121,8 +116,19 @@ impl Sim {
         let listener = TcpListener::bind(listen).await?;
         let address = listener.local_addr()?;
         let service = Arc::new(Service::new(config));
+        let (open, is_open) = watch::channel(());
+        let listener = Breakables { listener, open: is_open };
         let server = tokio::spawn(http::serve(listener, service.clone()));
-        Ok(Self { address, service, server })
+        Ok(Self { address, service, server, open })
+    }
+
+    /// Ends it; after that another one can listen at its address.
+    pub async fn stop(mut self) {
+        self.server.abort();
+        // It was just told to end early.
+        let _ = (&mut self.server).await;
+        self.open.send_replace(());
+        self.open.closed().await;
     }
 
     /// Where it listens.

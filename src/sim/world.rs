@@ -10,10 +10,11 @@ use fastrand::Rng;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::dataset::{Verdict, judge};
+use super::SimConfig;
+use super::dataset::{Verdict, hash, judge};
 use super::faults::Faults;
+use super::jobs::{Job, Jobs};
 use super::ledger::{AcceptedUpload, Ledger};
-use super::{Processing, SimConfig};
 
 /// An answer before it travels.
 #[derive(Debug)]
@@ -21,15 +22,21 @@ pub(super) struct Reply {
     pub(super) status: u16,
     pub(super) content_type: &'static str,
     pub(super) body: String,
+    /// The Name and the processing token of the upload that it tells about, if it was stored.
+    pub(super) stored: Option<(String, String)>,
 }
 
 impl Reply {
+    pub(super) fn of(status: u16, content_type: &'static str, body: impl Into<String>) -> Self {
+        Self { status, content_type, body: body.into(), stored: None }
+    }
+
     pub(super) fn text(status: u16, body: impl Into<String>) -> Self {
-        Self { status, content_type: "text/plain; charset=utf-8", body: body.into() }
+        Self::of(status, "text/plain; charset=utf-8", body)
     }
 
     fn json(status: u16, body: &serde_json::Value) -> Self {
-        Self { status, content_type: "application/json", body: body.to_string() }
+        Self::of(status, "application/json", body.to_string())
     }
 }
 
@@ -53,6 +60,8 @@ pub(super) struct ResultsQuery {
     pub(super) token: String,
     pub(super) data_key: String,
     pub(super) key: String,
+    /// Whether a parameter is missing, doubled or unknown.
+    pub(super) is_strange: bool,
 }
 
 #[derive(Debug)]
@@ -61,22 +70,13 @@ struct AccessToken {
     used: bool,
 }
 
-#[derive(Debug)]
-struct Job {
-    name: String,
-    ready_at: Instant,
-    verdict: Verdict,
-}
-
 /// The Platform's state.
 #[derive(Debug)]
 pub(super) struct World {
     config: SimConfig,
     rng: Rng,
     access_tokens: HashMap<String, AccessToken>,
-    /// The processing token of each Name's latest upload.
-    names: HashMap<String, String>,
-    jobs: HashMap<String, Job>,
+    jobs: Jobs,
     /// Until when a dataset's client was asked to wait, by Name or processing token.
     asked_to_wait: HashMap<String, Instant>,
     pub(super) faults: Faults,
@@ -88,8 +88,7 @@ impl World {
         Self {
             rng: Rng::with_seed(config.seed),
             access_tokens: HashMap::new(),
-            names: HashMap::new(),
-            jobs: HashMap::new(),
+            jobs: Jobs::default(),
             asked_to_wait: HashMap::new(),
             faults: Faults::new(config.faults, config.retry_after),
             ledger: Ledger::default(),
@@ -120,6 +119,10 @@ impl World {
 
     /// Remembers that the client of a dataset was asked to wait.
     pub(super) fn ask_to_wait(&mut self, about: Option<&str>, pause: Duration) {
+        // What has passed need not be remembered longer.
+        if self.asked_to_wait.len() == self.asked_to_wait.capacity() {
+            self.asked_to_wait.retain(|_, until| Instant::now() < *until);
+        }
         if let Some(about) = about {
             self.asked_to_wait.insert(about.to_owned(), Instant::now() + pause);
         }
@@ -136,13 +139,13 @@ impl World {
             form_urlencoded::byte_serialize(credentials.client_secret.as_bytes()).collect();
         let expected = STANDARD.encode(format!("{}:{secret}", credentials.client_id));
         if authorization.strip_prefix("Basic ") != Some(expected.as_str()) {
+            self.ledger.unauthorized += 1;
             return Reply::json(401, &json!({ "error": "invalid_client" }));
         }
         if content_type != "application/x-www-form-urlencoded" {
             return Reply::json(400, &json!({ "error": "invalid_request" }));
         }
-        let mut form: Vec<_> = form_urlencoded::parse(body.as_bytes()).collect();
-        form.sort();
+        let form: Vec<_> = form_urlencoded::parse(body.as_bytes()).collect();
         if form.iter().all(|(key, value)| key != "grant_type" || value != "client_credentials") {
             return Reply::json(400, &json!({ "error": "unsupported_grant_type" }));
         }
@@ -176,10 +179,16 @@ impl World {
         Ok(())
     }
 
-    /// `POST /upload/UploadData`. The answer may get lost on the way.
-    pub(super) fn upload(&mut self, upload: &UploadData, answer_lost: bool) -> Reply {
-        match self.check_upload(upload) {
-            Ok(overwrite) => self.store(upload, overwrite, answer_lost),
+    /// `POST /upload/UploadData`, with none if it is not an upload. The answer may get lost on the
+    /// way.
+    pub(super) fn upload(&mut self, upload: Option<&UploadData>, answer_lost: bool) -> Reply {
+        let strange = || Reply::text(400, "not an upload: check the fields and the content type");
+        let checked = upload.ok_or_else(strange).and_then(|upload| {
+            let overwrite = self.check_upload(upload)?;
+            Ok((upload, overwrite))
+        });
+        match checked {
+            Ok((upload, overwrite)) => self.store(upload, overwrite, answer_lost),
             Err(reply) => {
                 self.ledger.uploads_refused += 1;
                 reply
@@ -204,7 +213,7 @@ impl World {
         if upload.name.is_empty() || upload.data.trim().is_empty() {
             return Err(Reply::text(422, "Name and Data are required"));
         }
-        if self.names.contains_key(&upload.name) && !overwrite {
+        if self.jobs.has_name(&upload.name) && !overwrite {
             self.ledger.names.entry(upload.name.clone()).or_default().refused_exists += 1;
             let text = format!("a dataset named {} already exists", upload.name);
             return Err(Reply::text(409, text));
@@ -213,14 +222,14 @@ impl World {
     }
 
     fn store(&mut self, upload: &UploadData, overwrite: bool, answer_lost: bool) -> Reply {
-        let token = self.uuid();
+        for name in self.jobs.forget(self.config.memory) {
+            self.ledger.forget(&name);
+        }
+        let token = self.uuid(&upload.name);
         let verdict = judge(&upload.name, &upload.data, upload.event_data.as_deref());
-        let ready_at = Instant::now() + self.processing_time();
+        let ready_at = Instant::now() + self.config.processing.time(&mut self.rng);
         let job = Job { name: upload.name.clone(), ready_at, verdict };
         self.jobs.insert(token.clone(), job);
-        if let Some(replaced) = self.names.insert(upload.name.clone(), token.clone()) {
-            self.jobs.remove(&replaced);
-        }
         let accepted = AcceptedUpload {
             overwrite,
             processing_token: token.clone(),
@@ -228,11 +237,14 @@ impl World {
             data_bytes: upload.data.len() as u64,
         };
         self.ledger.names.entry(upload.name.clone()).or_default().accepted.push(accepted);
-        self.word(&token)
+        Reply { stored: Some((upload.name.clone(), token.clone())), ..self.word(&token) }
     }
 
     /// `GET /upload/GetResults`.
     pub(super) fn results(&mut self, query: &ResultsQuery) -> Reply {
+        if query.is_strange {
+            return Reply::text(400, "token, dataKey and key are required, once each");
+        }
         if query.key != self.config.credentials.api_key {
             return Reply::text(403, "unknown key");
         }
@@ -260,7 +272,7 @@ impl World {
             (Verdict::Feedback(feedback), "feedback") => Reply::text(200, feedback.clone()),
             (Verdict::Results(_), "feedback") => Reply::text(200, ""),
             (Verdict::Results(table), "tableofresultids") => {
-                Reply { status: 200, content_type: "text/csv", body: table.clone() }
+                Reply::of(200, "text/csv", table.clone())
             }
             (Verdict::Results(table), key) => {
                 Reply::json(200, &json!({ "key": key, "rows": table.lines().count() - 1 }))
@@ -273,22 +285,11 @@ impl World {
         if self.config.quoted { Reply::json(200, &json!(word)) } else { Reply::text(200, word) }
     }
 
-    fn uuid(&mut self) -> String {
-        let hex = format!("{:032x}", self.rng.u128(..));
+    /// Depends on the Name, too: after a restart with the same seed no old token may stand for
+    /// another dataset.
+    fn uuid(&mut self, name: &str) -> String {
+        let hex = format!("{:016x}{:016x}", self.rng.u64(..), self.rng.u64(..) ^ hash(name));
         let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
         parts.join("-")
-    }
-
-    fn processing_time(&mut self) -> Duration {
-        match self.config.processing {
-            Processing::Fixed(time) => time,
-            Processing::Uniform(from, to) => from + to.saturating_sub(from).mul_f64(self.rng.f64()),
-            Processing::LogNormal { median, sigma } => {
-                // Box and Muller's normal deviate.
-                let (u, v) = (1.0 - self.rng.f64(), self.rng.f64());
-                let normal = (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos();
-                median.mul_f64((sigma * normal).exp().min(1e4))
-            }
-        }
     }
 }

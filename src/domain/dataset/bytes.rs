@@ -4,6 +4,8 @@ use super::report::{Kind, Problem, Spot};
 
 /// What to do about text in another encoding.
 const SAVE_AS: &str = "UTF-8; in a spreadsheet, save it as `CSV UTF-8 (comma delimited)`";
+/// What to do about a workbook.
+const SAVE_AS_CSV: &str = "CSV text; in a spreadsheet, save it as `CSV UTF-8 (comma delimited)`";
 
 /// Looking for UTF-16 without a byte order mark needs no more.
 const SAMPLE: usize = 4096;
@@ -25,8 +27,8 @@ pub(super) fn foreign(bytes: &[u8]) -> Option<Problem> {
         (b"%PDF-", "a PDF document"),
     ];
     if let Some((_, what)) = magic.iter().find(|(magic, _)| bytes.starts_with(magic)) {
-        let message = format!("the file is {what}, not CSV");
-        return Some(Problem::new(Kind::NotCsv, Spot::default(), message, SAVE_AS));
+        let message = format!("the file is {what}");
+        return Some(Problem::new(Kind::NotCsv, Spot::default(), message, SAVE_AS_CSV));
     }
     is_utf16(bytes)
         .then(|| Problem::new(Kind::Utf16, Spot::default(), "the text is UTF-16", SAVE_AS))
@@ -101,7 +103,7 @@ impl BadByte {
             Kind::NulByte => (format!("{place} is NUL{more}"), "text without NUL bytes"),
             Kind::Windows1252 => (
                 format!(
-                    "{place} is not UTF-8{more}: it looks like `{}` in Windows-1252",
+                    "{place} is not UTF-8{more}; as Windows-1252, it is `{}`",
                     windows_1252(self.byte)
                 ),
                 SAVE_AS,

@@ -1,21 +1,18 @@
 //! The validation: one pass over the text, which allocates only for problems.
 
-use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hasher as _};
 use std::ops::Range;
 
 use csv::ByteRecord;
 
 use super::bytes::{self, BadByte};
 use super::cells;
+use super::delimiter;
+use super::doubled::SeenRows;
 use super::header::{self, Layout};
-use super::quotes::{self, QuoteFault};
+use super::quotes;
 use super::records::{Lines, Records};
 use super::report::{Kind, MAX_PROBLEMS, Problem, Report, Severity, Spot, shown};
 use super::schema::Table;
-
-/// So many different rows are remembered to find doubled ones; later ones are compared with these.
-const MAX_REMEMBERED: usize = 1_800_000;
 
 /// Checks the text of `file` against the schema of `table`.
 ///
@@ -46,8 +43,7 @@ struct Check<'a> {
     bad_bytes: std::vec::IntoIter<BadByte>,
     has_quotes: bool,
     has_extra: bool,
-    /// The hashes of the rows so far.
-    seen: HashMap<u64, u64>,
+    seen: SeenRows,
     errors: usize,
     warnings: usize,
     report: Report,
@@ -67,13 +63,13 @@ impl<'a> Check<'a> {
             table,
             text,
             bom,
-            delimiter: delimiter(table, text),
+            delimiter: delimiter::find(table, text),
             lines: Lines::new(text),
             layout: Layout::of(table),
             bad_bytes: bytes::bad_bytes(text).into_iter(),
             has_quotes: text.contains(&b'"'),
             has_extra: false,
-            seen: HashMap::new(),
+            seen: SeenRows::default(),
             errors: 0,
             warnings: 0,
             report,
@@ -87,7 +83,7 @@ impl<'a> Check<'a> {
         while let Some(span) = records.read(&mut record) {
             if is_first {
                 self.check_delimiter(&span);
-                has_header = header::is_header(self.table, &record);
+                has_header = header::is_header(&record);
             }
             if is_first && has_header {
                 self.check_header(&Line { row: None, span, record: &record });
@@ -215,25 +211,8 @@ impl<'a> Check<'a> {
         };
         let spot = self.cell_spot(line, fault.cell);
         let opens = self.lines.at(line.span.start + fault.opens);
-        let quote = format!("the quote that opens on line {opens}");
-        self.add(match fault.what {
-            QuoteFault::Unclosed => Problem::new(
-                Kind::UnclosedQuote,
-                spot,
-                format!("{quote} is never closed"),
-                "a closing quote; a quote inside a quoted cell is written twice",
-            ),
-            QuoteFault::TextAfter(at) => {
-                let text = raw[at..].split(|byte| matches!(byte, b'\n' | b'\r')).next();
-                let text = shown(text.unwrap_or_default());
-                Problem::new(
-                    Kind::TextAfterQuote,
-                    spot,
-                    format!("{quote} closes before `{text}`"),
-                    "a comma behind the closing quote; a quote inside a quoted cell is written twice",
-                )
-            }
-        });
+        let closes = self.lines.at(line.span.start + fault.closes);
+        self.add(fault.problem(spot, (opens, closes), &raw[fault.closes..]));
         true
     }
 
@@ -246,8 +225,9 @@ impl<'a> Check<'a> {
             column: missing.first().map(|name| (*name).to_owned()),
             ..self.spot(line)
         };
-        let message = format!("the row has only {}", columns(cells));
-        let expected = format!("{}: `{}` is missing", self.layout.width, missing.join("`, `"));
+        let missing = missing.join("`, `");
+        let message = format!("the row has only {}, without `{missing}`", columns(cells));
+        let expected = columns(self.layout.width);
         self.add(Problem::new(Kind::TooFewColumns, spot, message, expected));
     }
 
@@ -277,31 +257,12 @@ impl<'a> Check<'a> {
     }
 
     fn check_doubled(&mut self, line: &Line<'_>) {
-        let row = line.row.unwrap_or_default();
-        let hash = hash(line.record);
-        if let Some(first) = self.seen.get(&hash) {
+        if let Some(first) = self.seen.same_as(line.record, self.report.rows) {
             let message = format!("the row is the same as row {first}");
             let spot = self.spot(line);
             self.add(Problem::new(Kind::DoubledRow, spot, message, "every row once"));
-        } else if self.seen.len() < MAX_REMEMBERED {
-            self.seen.insert(hash, row);
         }
     }
-}
-
-/// What separates the columns, judged by the first record: commas, unless they make too few columns
-/// of it and another character makes more.
-fn delimiter(table: Table, text: &[u8]) -> u8 {
-    let width = |delimiter: u8| {
-        let mut record = ByteRecord::new();
-        Records::new(text, delimiter).read(&mut record).map_or(0, |_| record.len())
-    };
-    let (commas, required) = (width(b','), table.columns().len());
-    if commas >= required {
-        return b',';
-    }
-    let other = [b';', b'\t'].into_iter().max_by_key(|delimiter| width(*delimiter));
-    other.filter(|delimiter| width(*delimiter) > commas).unwrap_or(b',')
 }
 
 fn no_rows(text: &[u8], has_header: bool) -> Problem {
@@ -317,15 +278,4 @@ fn no_rows(text: &[u8], has_header: bool) -> Problem {
 
 fn columns(count: usize) -> String {
     format!("{count} column{}", if count == 1 { "" } else { "s" })
-}
-
-/// A hash stands for the row, so that memory does not grow with its length.
-fn hash(record: &ByteRecord) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    for cell in record {
-        hasher.write(cell);
-        // Occurs in no UTF-8 text, so cells cannot run together.
-        hasher.write_u8(0xff);
-    }
-    hasher.finish()
 }

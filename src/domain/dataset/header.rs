@@ -44,9 +44,7 @@ pub(super) struct HeaderFault {
 ///
 /// A name of the schema makes a header, but a row may have such a word as its reference. So a cell
 /// behind the first one that begins with a digit, as dates and times do, outweighs a single name.
-pub(super) fn is_header(table: Table, record: &ByteRecord) -> bool {
-    let is_known =
-        |cell: &[u8]| [table, table.other()].iter().any(|table| place_of(*table, cell).is_some());
+pub(super) fn is_header(record: &ByteRecord) -> bool {
     let names = record.iter().filter(|cell| is_known(cell)).count();
     let others = || record.iter().skip(1).map(<[u8]>::trim_ascii);
     let has_digits = others().any(|cell| cell.first().is_some_and(u8::is_ascii_digit));
@@ -86,6 +84,11 @@ pub(super) fn read(table: Table, record: &ByteRecord) -> (Layout, Vec<HeaderFaul
     }
     let width = found.into_iter().max().map_or(0, |last| last + 1);
     (Layout { columns, cells, width }, faults)
+}
+
+/// Whether the cell is a name of either schema.
+pub(super) fn is_known(cell: &[u8]) -> bool {
+    [Table::Data, Table::Events].iter().any(|table| place_of(*table, cell).is_some())
 }
 
 fn begins_with(table: Table, record: &ByteRecord) -> bool {

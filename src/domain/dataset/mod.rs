@@ -4,6 +4,8 @@
 mod bytes;
 mod cells;
 mod check;
+mod delimiter;
+mod doubled;
 mod header;
 mod moments;
 mod pair;

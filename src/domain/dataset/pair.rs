@@ -3,18 +3,19 @@
 use std::collections::HashSet;
 
 use super::report::{Kind, MAX_PROBLEMS, Problem, Spot, shown};
-use super::schema::Table;
 use super::{Row, each_row};
 
 /// Warns of events whose reference no data row has. Both texts are valid ones.
 pub fn check_pair(data: &str, events: &str) -> Vec<Problem> {
     let reference = |row: &Row<'_>| row.record.get(0).unwrap_or_default().trim_ascii().to_owned();
     let mut references = HashSet::new();
-    each_row(Table::Data, data, |row| {
-        references.insert(reference(row));
+    each_row(data, |row| {
+        if row.number > 0 {
+            references.insert(reference(row));
+        }
     });
     let mut problems = Vec::new();
-    each_row(Table::Events, events, |row| {
+    each_row(events, |row| {
         let reference = reference(row);
         if row.number > 0 && problems.len() < MAX_PROBLEMS && !references.contains(&reference) {
             problems.push(unknown_reference(row, &reference));

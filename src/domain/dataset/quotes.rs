@@ -1,12 +1,14 @@
 //! Finds what the CSV reader forgives without a word: quotes that do not pair.
 
+use super::report::{Kind, Problem, Spot, shown};
+
 /// What is wrong with the quotes of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum QuoteFault {
     /// The text ends before the quote does.
     Unclosed,
-    /// Text follows the closing quote, at this offset in the record.
-    TextAfter(usize),
+    /// Text follows the closing quote.
+    TextAfter,
 }
 
 /// The first fault of a record.
@@ -16,6 +18,8 @@ pub(super) struct Fault {
     pub(super) what: QuoteFault,
     /// Where in the record the quote opens.
     pub(super) opens: usize,
+    /// Where in the record it ends: the offset behind its closing quote, or of the end.
+    pub(super) closes: usize,
     /// The number of the cell that it opens, from 0.
     pub(super) cell: usize,
 }
@@ -28,12 +32,12 @@ pub(super) fn fault(record: &[u8], delimiter: u8) -> Option<Fault> {
     let mut at = 0;
     for cell in 0.. {
         if record.get(at) == Some(&b'"') {
-            let fault = |what| Some(Fault { what, opens: at, cell });
+            let fault = |what, closes| Some(Fault { what, opens: at, closes, cell });
             let Some(after) = after_quote(record, at) else {
-                return fault(QuoteFault::Unclosed);
+                return fault(QuoteFault::Unclosed, record.len());
             };
             if !record.get(after).is_none_or(|byte| ends_cell(*byte, delimiter)) {
-                return fault(QuoteFault::TextAfter(after));
+                return fault(QuoteFault::TextAfter, after);
             }
             at = after;
         }
@@ -44,6 +48,32 @@ pub(super) fn fault(record: &[u8], delimiter: u8) -> Option<Fault> {
         at += 1;
     }
     None
+}
+
+impl Fault {
+    /// The problem, given the lines on which the quote opens and closes, and the text behind it.
+    pub(super) fn problem(self, spot: Spot, lines: (u64, u64), behind: &[u8]) -> Problem {
+        let (opens, closes) = lines;
+        let quote = format!("the quote that opens on line {opens}");
+        match self.what {
+            QuoteFault::Unclosed => Problem::new(
+                Kind::UnclosedQuote,
+                spot,
+                format!("{quote} is never closed"),
+                "a closing quote; a quote inside a quoted cell is written twice",
+            ),
+            QuoteFault::TextAfter => {
+                let text = behind.split(|byte| matches!(byte, b'\n' | b'\r')).next();
+                let text = shown(text.unwrap_or_default());
+                Problem::new(
+                    Kind::TextAfterQuote,
+                    spot,
+                    format!("{quote} closes on line {closes} before `{text}`"),
+                    "a comma behind a closing quote; a quote inside a quoted cell is written twice",
+                )
+            }
+        }
+    }
 }
 
 fn ends_cell(byte: u8, delimiter: u8) -> bool {
@@ -83,10 +113,12 @@ mod tests {
 
     #[test]
     fn an_odd_quote_is_found_where_it_opens() {
-        let at = |record: &str| fault(record.as_bytes(), b',').map(|f| (f.what, f.opens, f.cell));
-        assert_eq!(at("a,\"b\nc,d"), Some((QuoteFault::Unclosed, 2, 1)));
-        assert_eq!(at("\"a\",\"\"\""), Some((QuoteFault::Unclosed, 4, 1)));
-        assert_eq!(at("\""), Some((QuoteFault::Unclosed, 0, 0)));
-        assert_eq!(at("a,\"b\"c,d"), Some((QuoteFault::TextAfter(5), 2, 1)));
+        let at = |record: &str| {
+            fault(record.as_bytes(), b',').map(|f| (f.what, f.opens, f.closes, f.cell))
+        };
+        assert_eq!(at("a,\"b\nc,d"), Some((QuoteFault::Unclosed, 2, 8, 1)));
+        assert_eq!(at("\"a\",\"\"\""), Some((QuoteFault::Unclosed, 4, 7, 1)));
+        assert_eq!(at("\""), Some((QuoteFault::Unclosed, 0, 1, 0)));
+        assert_eq!(at("a,\"b\"c,d"), Some((QuoteFault::TextAfter, 2, 5, 1)));
     }
 }

@@ -6,7 +6,6 @@ use std::ops::Range;
 use csv::ByteRecord;
 
 use super::header;
-use super::schema::Table;
 
 /// Records of a text without byte order mark. Blank lines are no records.
 pub(super) struct Records<'a> {
@@ -91,12 +90,12 @@ pub(in crate::domain) struct Row<'a> {
 }
 
 /// Shows every record of a text of `table`, the header first if there is one.
-pub(in crate::domain) fn each_row(table: Table, text: &str, mut visit: impl FnMut(&Row<'_>)) {
+pub(in crate::domain) fn each_row(text: &str, mut visit: impl FnMut(&Row<'_>)) {
     let bytes = text.trim_start_matches('\u{feff}').as_bytes();
     let (mut records, mut lines) = (Records::new(bytes, b','), Lines::new(bytes));
     let (mut record, mut row, mut is_first) = (ByteRecord::new(), 0, true);
     while let Some(span) = records.read(&mut record) {
-        if !(is_first && header::is_header(table, &record)) {
+        if !(is_first && header::is_header(&record)) {
             row += 1;
         }
         is_first = false;

@@ -134,6 +134,33 @@ impl Report {
 }
 
 impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 23] = [
+        Self::EmptyDataset,
+        Self::NotCsv,
+        Self::Utf16,
+        Self::Windows1252,
+        Self::NotUtf8,
+        Self::NulByte,
+        Self::WrongDelimiter,
+        Self::UnclosedQuote,
+        Self::TextAfterQuote,
+        Self::OtherTable,
+        Self::MissingColumn,
+        Self::UnknownColumn,
+        Self::ColumnOrder,
+        Self::TooFewColumns,
+        Self::BlankRow,
+        Self::EmptyCell,
+        Self::NotADate,
+        Self::NotATime,
+        Self::NotATimeReference,
+        Self::EndBeforeStart,
+        Self::DoubledRow,
+        Self::ExtraColumns,
+        Self::UnknownReference,
+    ];
+
     /// How serious it is.
     pub const fn severity(self) -> Severity {
         match self {

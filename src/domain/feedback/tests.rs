@@ -1,1 +1,285 @@
+//! Tests of reading, tying and showing feedback together.
 
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::*;
+
+const DATA: &str = "Reference,StartDate,StartTime,EndDate,EndTime,Note\n\
+                    R1,01/03/2025,08:00,01/03/2025,09:00,a|b\n\
+                    \"R\n2\",31/02/2025,99:00,02/03/2025,09:00,\n\
+                    R3,03/03/2025,98:00,31/02/2025,09:00,same\n\
+                    R4,04/03/2025,08:00,same,09:00,same\n";
+const EVENTS: &str = "R1,01/03/2025,08:00,01/03/2025,08:10,Break,0\n\
+                      R1,01/03/2025,08:30,01/03/2025,08:40,Break,7\n";
+
+fn findings(body: &str) -> Vec<Finding> {
+    tie(&read(body.as_bytes()), Some(DATA), Some(EVENTS))
+}
+
+fn shown(body: &str) -> String {
+    findings(body).iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+fn complaint(row: u64, rest: &str) -> Complaint {
+    Complaint::Row { row, rest: rest.to_owned() }
+}
+
+fn said(text: &str) -> Complaint {
+    Complaint::Message(text.to_owned())
+}
+
+#[test]
+fn every_form_of_a_body_is_read_alike() {
+    let expected = [complaint(2, "x|not a date"), complaint(13, "|empty | or so")];
+    for body in [
+        "2|x|not a date\n13||empty | or so\n",
+        "\u{feff}\r\n 2|x|not a date\r\n\r\n13||empty | or so",
+        r#"["2|x|not a date","13||empty | or so"]"#,
+        r#"["2|x|not a date\n13||empty | or so", null, " "]"#,
+        r#""2|x|not a date\r\n13||empty | or so""#,
+        r#""[\"2|x|not a date\",\"13||empty | or so\"]""#,
+    ] {
+        assert_eq!(read(body.as_bytes()), expected, "{body}");
+    }
+}
+
+#[test]
+fn an_item_with_line_breaks_inside_its_value_is_one_complaint() {
+    assert_eq!(read(br#"["3|R\n2|unknown"]"#), [complaint(3, "R\n2|unknown")]);
+}
+
+#[test]
+fn what_is_no_complaint_about_a_row_is_a_message() {
+    for line in ["The file is late", "3|x", "x|3|y", "-1|x|y", "1.5|x|y", "|x|y"] {
+        assert_eq!(read(line.as_bytes()), [said(line)]);
+    }
+    assert_eq!(read(b"Late\n2|x|y"), [said("Late"), complaint(2, "x|y")]);
+    assert_eq!(read(b"[1,{\"a\":2}]"), [said("1"), said("{\"a\":2}")]);
+}
+
+#[test]
+fn what_cannot_be_read_is_one_short_message() {
+    let page = format!("<html>\n{}\n</html>", "x\n".repeat(5000));
+    for body in [page.as_str(), "{\n\"error\": 1\n}", "[\"2|x|y\",\n"] {
+        let complaints = read(body.as_bytes());
+        assert!(matches!(&complaints[..], [Complaint::Message(text)] if text.len() < 2100));
+    }
+    assert_eq!(read(b"\xff\n"), [said("\u{fffd}")]);
+    assert_eq!(read(b""), []);
+    assert_eq!(read(b"null"), []);
+}
+
+#[test]
+fn more_complaints_than_anybody_reads_are_counted() {
+    for body in [
+        "2|x|y\n".repeat(MAX_COMPLAINTS + 7),
+        format!("[{}]", vec!["\"a\""; MAX_COMPLAINTS + 7].join(",")),
+    ] {
+        let complaints = read(body.as_bytes());
+        assert_eq!(complaints.len(), MAX_COMPLAINTS + 1);
+        assert_eq!(complaints.last(), Some(&said("and 7 more lines, which are not shown")));
+    }
+}
+
+#[test]
+fn a_row_is_found_however_the_platform_counts() {
+    // The second data row, on lines 3 and 4.
+    for row in [1, 2, 3, 4] {
+        let finding = &findings(&format!("{row}|99:00|not a time"))[0];
+        let place = &finding.places[0];
+        assert_eq!((finding.places.len(), place.row, place.line), (1, 2, 3));
+        assert_eq!(place.culprits, [Culprit { cell: 2, column: Some("StartTime".into()) }]);
+    }
+    for row in [0, 5] {
+        assert_eq!(findings(&format!("{row}|99:00|not a time"))[0].places, []);
+    }
+}
+
+#[test]
+fn a_message_is_shown_beside_its_row() {
+    insta::assert_snapshot!(shown("3|99:00|not a time\n"), @r"
+    data row 2 (line 3), column `StartTime`: not a time
+        R\n2, 31/02/2025, >99:00<, 02/03/2025, 09:00,
+    ");
+}
+
+#[test]
+fn a_value_that_two_rows_hold_is_not_guessed() {
+    insta::assert_snapshot!(shown("3|31/02/2025|not a date\n"), @r"
+    row 3, which may be any of these: not a date
+        data row 2 (line 3), column `StartDate`: R\n2, >31/02/2025<, 99:00, 02/03/2025, 09:00, 
+        data row 3 (line 5), column `EndDate`: R3, 03/03/2025, 98:00, >31/02/2025<, 09:00, same
+    ");
+}
+
+#[test]
+fn the_way_of_counting_that_explains_all_tells_rows_apart() {
+    // The reference is only in row 3, so that the header counts; what is found nowhere says nothing.
+    let findings =
+        findings("4|R3|unknown\n9|R9|unknown\n3|31/02/2025|not a date\n4|31/02/2025|not a date\n");
+    let rows: Vec<Vec<u64>> =
+        findings.iter().map(|f| f.places.iter().map(|place| place.row).collect()).collect();
+    assert_eq!(rows, [vec![3], vec![], vec![2], vec![3]]);
+}
+
+#[test]
+fn complaints_that_contradict_each_other_settle_nothing() {
+    // The first counts from zero, the second counts the header.
+    let findings = findings("0|R1|unknown\n5|R4|unknown\n3|31/02/2025|not a date");
+    assert_eq!(findings[2].places.len(), 2);
+}
+
+#[test]
+fn two_cells_of_one_row_may_hold_the_value() {
+    insta::assert_snapshot!(shown("5|same|odd\n"), @"
+    row 5, which may be any of these: odd
+        data row 3 (line 5), column `Note`: R3, 03/03/2025, 98:00, 31/02/2025, 09:00, >same<
+        data row 4 (line 6), column `EndDate` or `Note`: R4, 04/03/2025, 08:00, >same<, 09:00, >same<
+    ");
+}
+
+#[test]
+fn bars_in_values_and_messages_are_told_apart_by_the_row() {
+    let finding = &findings("2|a|b|too | short")[0];
+    assert_eq!((finding.value.as_deref(), finding.message.as_str()), (Some("a|b"), "too | short"));
+    assert_eq!(finding.places[0].culprits, [Culprit { cell: 5, column: Some("Note".into()) }]);
+    let data = "R1|b,01/03/2025,08:00,01/03/2025,09:00,R1\n";
+    let longest = &tie(&read(b"1|R1|b|odd"), Some(data), None)[0];
+    assert_eq!((longest.value.as_deref(), longest.message.as_str()), (Some("R1|b"), "odd"));
+    let finding = &findings("2|R1|b|too short")[0];
+    assert_eq!((finding.value.as_deref(), finding.message.as_str()), (Some("R1"), "b|too short"));
+}
+
+#[test]
+fn events_are_searched_after_the_data() {
+    insta::assert_snapshot!(shown("2|7|must be 0, 1 or 2\n1|Break|too long\n1|R1|late"), @"
+    event row 2 (line 2), column `TimeReference`: must be 0, 1 or 2
+        R1, 01/03/2025, 08:30, 01/03/2025, 08:40, Break, >7<
+    event row 1 (line 1), column `Description`: too long
+        R1, 01/03/2025, 08:00, 01/03/2025, 08:10, >Break<, 0
+    data row 1 (line 2), column `Reference`: late
+        >R1<, 01/03/2025, 08:00, 01/03/2025, 09:00, a|b
+    ");
+}
+
+#[test]
+fn what_has_no_row_is_shown_as_the_platform_said_it() {
+    insta::assert_snapshot!(shown("Late \u{1b}[31m!\n77|x|not a date"), @r"
+    Late \u{1b}[31m!
+    row 77, value `x`: not a date (no row near it has it)
+    ");
+}
+
+#[test]
+fn without_the_texts_nothing_is_tied() {
+    let findings = tie(&read(b"2|R1|unknown"), None, None);
+    assert_eq!((findings[0].row, findings[0].places.len()), (Some(2), 0));
+}
+
+#[test]
+fn a_finding_survives_json() {
+    let findings = findings("3|R\n2|x\n4|98:00|not a time");
+    let json = serde_json::to_string_pretty(&findings).unwrap();
+    assert_eq!(serde_json::from_str::<Vec<Finding>>(&json).unwrap(), findings);
+    insta::assert_snapshot!(serde_json::to_string_pretty(&findings[2]).unwrap(), @r#"
+    {
+      "row": 4,
+      "value": "98:00",
+      "message": "not a time",
+      "places": [
+        {
+          "table": "data",
+          "row": 3,
+          "line": 5,
+          "culprits": [
+            {
+              "cell": 2,
+              "column": "StartTime"
+            }
+          ],
+          "cells": [
+            "R3",
+            "03/03/2025",
+            "98:00",
+            "31/02/2025",
+            "09:00",
+            "same"
+          ]
+        }
+      ]
+    }
+    "#);
+}
+
+fn noise() -> impl Strategy<Value = Vec<u8>> {
+    let pieces: Vec<&[u8]> = vec![
+        b"|",
+        b"\n",
+        b"\r\n",
+        b"\"",
+        b"[",
+        b"]",
+        b",",
+        b"{",
+        b"<",
+        b"\\n",
+        b" ",
+        b"\xff",
+        b"\0",
+        b"0|",
+        b"1|",
+        b"2|",
+        b"18446744073709551615|",
+        b"99:00|",
+        b"same|",
+        b"R1|",
+        b"\xc3\xa9",
+    ];
+    prop_oneof![
+        vec(any::<u8>(), 0..200),
+        vec(select(pieces), 0..60).prop_map(|pieces| pieces.concat()),
+    ]
+}
+
+fn text() -> impl Strategy<Value = String> {
+    let pieces = vec![DATA, EVENTS, "\"", ",", "\n", "\r", "x", "\u{feff}", "é", "same", "\n\n"];
+    vec(select(pieces), 0..30).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_reading_or_tying_panic(
+        body in noise(),
+        data in proptest::option::of(text()),
+        events in proptest::option::of(text()),
+    ) {
+        let complaints = read(&body);
+        let findings = tie(&complaints, data.as_deref(), events.as_deref());
+        prop_assert_eq!(findings.len(), complaints.len());
+        for finding in &findings {
+            prop_assert!(!finding.to_string().chars().any(|c| c.is_control() && c != '\n'));
+        }
+    }
+
+    #[test]
+    fn a_complaint_finds_the_row_that_it_is_about(
+        row in 0..50_usize,
+        shift in 0..3_u64,
+        has_header in any::<bool>(),
+    ) {
+        // Counted from zero or one, the header or not.
+        let shift = if has_header { shift } else { shift.min(1) };
+        let mut data = if has_header { crate::domain::dataset::Table::Data.header() + "\n" } else { String::new() };
+        for at in 0..50 {
+            data += &format!("R{at},01/01/2025,08:00,01/01/2025,09:00\n");
+        }
+        let body = format!("{}|R{row}|unknown", row as u64 + shift);
+        let findings = tie(&read(body.as_bytes()), Some(&data), None);
+        prop_assert_eq!(findings[0].places.len(), 1);
+        let place = &findings[0].places[0];
+        prop_assert_eq!(place.row, row as u64 + 1);
+        prop_assert_eq!(place.line, row as u64 + 1 + u64::from(has_header));
+    }
+}

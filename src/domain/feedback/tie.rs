@@ -174,7 +174,7 @@ impl Rows {
     fn read(table: Table, text: &str, wanted: &BTreeSet<u64>) -> Self {
         let mut read =
             Self { table, header: None, by_number: HashMap::new(), by_line: BTreeMap::new() };
-        each_row(table, text, |row| {
+        each_row(text, |row| {
             if row.number == 0 {
                 read.header = Some(row.record.clone());
             } else if candidates(row.number).any(|said| wanted.contains(&said))

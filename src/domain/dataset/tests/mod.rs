@@ -1,0 +1,25 @@
+//! Tests of the validation as a whole.
+
+mod accepted;
+mod examples;
+mod messages;
+mod properties;
+mod refused;
+
+use super::{Kind, Report, Table, check};
+
+const HEADER: &str = "Reference,StartDate,StartTime,EndDate,EndTime\n";
+const ROW: &str = "R1,31/12/2025,08:00,31/12/2025,09:00\n";
+
+fn report(text: impl AsRef<[u8]>) -> Report {
+    check(Table::Data, "trips.csv", text.as_ref()).0
+}
+
+fn kinds(report: &Report) -> Vec<Kind> {
+    report.problems.iter().map(|problem| problem.kind).collect()
+}
+
+/// What a person reads.
+fn shown(report: &Report) -> String {
+    report.problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}

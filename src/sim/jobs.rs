@@ -1,0 +1,77 @@
+//! The datasets that the simulator has, in bounded memory, so that a demonstration can run for ever.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use super::dataset::Verdict;
+
+/// No more datasets are remembered, nor more bytes of their results and feedback.
+const MAX_JOBS: usize = 1_000_000;
+const MAX_BYTES: usize = 256 << 20;
+
+/// A dataset, and what comes of it.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) name: String,
+    pub(super) ready_at: Instant,
+    pub(super) verdict: Verdict,
+}
+
+/// The latest dataset of each Name.
+#[derive(Debug, Default)]
+pub(super) struct Jobs {
+    by_token: HashMap<String, Job>,
+    /// The processing token of each Name.
+    tokens: HashMap<String, String>,
+    /// The processing tokens in the order of the uploads.
+    oldest: VecDeque<String>,
+    /// The bytes of all verdicts.
+    bytes: usize,
+}
+
+impl Jobs {
+    pub(super) fn get(&self, token: &str) -> Option<&Job> {
+        self.by_token.get(token)
+    }
+
+    pub(super) fn has_name(&self, name: &str) -> bool {
+        self.tokens.contains_key(name)
+    }
+
+    /// Takes the place of the Name's job before, whose processing token is unknown from then on.
+    pub(super) fn insert(&mut self, token: String, job: Job) {
+        if let Some(replaced) = self.tokens.insert(job.name.clone(), token.clone()) {
+            self.remove(&replaced);
+        }
+        self.bytes += job.verdict.bytes();
+        self.oldest.push_back(token.clone());
+        self.by_token.insert(token, job);
+    }
+
+    /// Forgets what has been ready for longer than `memory`, and the oldest if they are too many;
+    /// answers the Names.
+    pub(super) fn forget(&mut self, memory: Duration) -> Vec<String> {
+        let now = Instant::now();
+        let mut forgotten = Vec::new();
+        while let Some(token) = self.oldest.front() {
+            let is_full = self.by_token.len() >= MAX_JOBS || self.bytes > MAX_BYTES;
+            let is_recent =
+                |job: &Job| job.ready_at.checked_add(memory).is_none_or(|end| now < end);
+            if !is_full && self.get(token).is_some_and(is_recent) {
+                break;
+            }
+            let token = self.oldest.pop_front().unwrap_or_default();
+            if let Some(job) = self.remove(&token) {
+                self.tokens.remove(&job.name);
+                forgotten.push(job.name);
+            }
+        }
+        forgotten
+    }
+
+    fn remove(&mut self, token: &str) -> Option<Job> {
+        let job = self.by_token.remove(token)?;
+        self.bytes -= job.verdict.bytes();
+        Some(job)
+    }
+}

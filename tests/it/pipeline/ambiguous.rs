@@ -1,0 +1,104 @@
+//! Uploads that may have arrived: never a second dataset, never one overwritten that must not be.
+
+use std::time::Duration;
+
+use ferry::domain::submission::{ReasonCode, State};
+use ferry::sim::{Endpoint, Fault};
+use ferry::store::Resolution;
+
+use crate::support::{World, dataset, overwriting, prompt};
+
+#[tokio::test]
+async fn a_lost_answer_with_overwrite_is_uploaded_again() {
+    let world = World::start(prompt(), &[]).await;
+    world.sim.script(Endpoint::Upload, Fault::ResetAfter);
+    let id = world.submit(overwriting("ours")).await;
+    let view = world.settled(id).await;
+    assert_eq!((view.state, view.attempts), (State::Completed, 2));
+    let ledger = world.sim.ledger();
+    let uploads = &ledger.names["ours"].accepted;
+    assert_eq!(uploads.iter().map(|upload| upload.overwrite).collect::<Vec<_>>(), [true, true]);
+    assert_eq!(ledger.doubled(), Vec::<&str>::new());
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_lost_request_without_overwrite_is_uploaded_once_more_unchanged() {
+    let world = World::start(prompt(), &[]).await;
+    world.sim.script(Endpoint::Upload, Fault::ResetBefore);
+    let id = world.submit(dataset("ours")).await;
+    let view = world.settled(id).await;
+    assert_eq!((view.state, view.attempts), (State::Completed, 2));
+    let ledger = world.sim.ledger();
+    let uploads = &ledger.names["ours"].accepted;
+    assert!(uploads.len() == 1 && !uploads[0].overwrite, "{uploads:?}");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn lost_answers_without_overwrite_are_held_and_resolved_by_a_person() {
+    let world = World::start(prompt(), &[]).await;
+    let mut ids = Vec::new();
+    for n in 0..3 {
+        world.sim.script(Endpoint::Upload, Fault::ResetAfter);
+        let id = world.submit(dataset(&format!("ours-{n}"))).await;
+        let view = world.settled(id).await;
+        assert_eq!((view.state, view.reason_code), (State::Held, Some(ReasonCode::AlreadyExists)));
+        assert!(view.reason.unwrap().contains("may be this one or another"));
+        ids.push(id);
+    }
+    let ledger = world.sim.ledger();
+    assert!(ledger.names.values().all(|name| name.accepted.len() == 1), "{ledger:#?}");
+    assert!(ledger.names.values().all(|name| !name.accepted[0].overwrite), "{ledger:#?}");
+
+    let deadline = Duration::from_mins(1);
+    world.app.store.resolve(ids[0], Resolution::Overwrite, deadline).await.unwrap();
+    assert_eq!(world.settled(ids[0]).await.state, State::Completed);
+    world.app.store.resolve(ids[1], Resolution::Fail, deadline).await.unwrap();
+    assert_eq!(world.look(ids[1]).await.state, State::Failed);
+    world.app.store.resolve(ids[2], Resolution::Retry, deadline).await.unwrap();
+    let view = world.settled(ids[2]).await;
+    // The dataset is still there, and it may still be ours or another.
+    assert_eq!((view.state, view.reason_code), (State::Held, Some(ReasonCode::AlreadyExists)));
+    let uploads = world.sim.ledger().names["ours-0"].accepted.len();
+    assert_eq!(uploads, 2, "the one that was allowed to overwrite");
+    world.app.store.resolve(ids[2], Resolution::Fail, deadline).await.unwrap();
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_dataset_that_was_there_before_is_refused_and_not_held() {
+    let world = World::start(prompt(), &[]).await;
+    let first = world.submit(dataset("taken")).await;
+    assert_eq!(world.settled(first).await.state, State::Completed);
+    let second = world.submit(dataset("taken")).await;
+    let view = world.settled(second).await;
+    assert_eq!((view.state, view.reason_code), (State::Rejected, Some(ReasonCode::Refused)));
+    assert_eq!(world.sim.ledger().names["taken"].accepted.len(), 1);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn by_configuration_a_lost_answer_is_overwritten() {
+    let world = World::start(prompt(), &[("AMBIGUOUS_UPLOAD", "overwrite")]).await;
+    world.sim.script(Endpoint::Upload, Fault::ResetAfter);
+    let id = world.submit(dataset("ours")).await;
+    let view = world.settled(id).await;
+    assert_eq!((view.state, view.overwrite), (State::Completed, false));
+    let ledger = world.sim.ledger();
+    let overwrites: Vec<bool> =
+        ledger.names["ours"].accepted.iter().map(|upload| upload.overwrite).collect();
+    assert_eq!(overwrites, [false, true]);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_upload_whose_answer_comes_too_late_is_in_doubt() {
+    let world = World::start(prompt(), &[("REQUEST_TIMEOUT", "300ms")]).await;
+    world.sim.script(Endpoint::Upload, Fault::Stall(Duration::from_secs(5)));
+    let id = world.submit(dataset("late")).await;
+    let view = world.settled(id).await;
+    assert_eq!((view.state, view.reason_code), (State::Held, Some(ReasonCode::AlreadyExists)));
+    assert_eq!(world.sim.ledger().names["late"].accepted.len(), 1);
+    world.finish().await;
+}

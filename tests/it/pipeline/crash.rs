@@ -1,0 +1,190 @@
+//! Worker processes that are killed in the middle, or stopped politely.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use ferry::domain::submission::{ReasonCode, State};
+use ferry::sim::{FaultRates, Processing, SimConfig};
+use ferry::store::Filter;
+
+use crate::support::{World, overwriting, pause, prompt, settings};
+
+/// A `ferry worker` process, killed when dropped.
+struct Worker(Child);
+
+impl Worker {
+    fn start(world: &World, changes: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ferry"));
+        command.arg("worker").env_clear().envs(settings(&world.sim));
+        command.env("FERRY_STORE", world.app.store.place());
+        command.envs(changes.iter().map(|(name, value)| (format!("FERRY_{name}"), *value)));
+        let log = std::fs::File::options().create(true).append(true).open(log(world)).unwrap();
+        Self(command.stdin(Stdio::null()).stderr(log).spawn().unwrap())
+    }
+
+    fn kill(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+
+    /// Asks it to stop, and waits until it has.
+    fn terminate(mut self) -> std::process::ExitStatus {
+        // The shell's own `kill`: there is one wherever there is a shell.
+        let id = self.0.id();
+        let status = Command::new("sh").args(["-c", &format!("kill -TERM {id}")]).status().unwrap();
+        assert!(status.success());
+        self.0.wait().unwrap()
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn log(world: &World) -> PathBuf {
+    let place = world.app.store.place();
+    Path::new(place.strip_prefix("sqlite:").unwrap()).with_extension("log")
+}
+
+async fn wait_for(world: &World, state: State, count: u64) {
+    let begun = Instant::now();
+    while world.app.store.stats().await.unwrap().count(state) < count {
+        let log = || std::fs::read_to_string(log(world)).unwrap_or_default();
+        assert!(begun.elapsed() < Duration::from_mins(2), "not {count} {state}:\n{}", log());
+        pause().await;
+    }
+}
+
+/// For longer runs by hand: `CHAOS_SUBMISSIONS=1000 CHAOS_KILLS=10 cargo test --test it kill`.
+fn of_environment(name: &str, default: u64) -> u64 {
+    #[expect(clippy::disallowed_methods, reason = "a test is not configured by `config`")]
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn workers_that_are_killed_again_and_again_lose_nothing_and_double_nothing() {
+    let (total, kills) = (of_environment("CHAOS_SUBMISSIONS", 200), of_environment("CHAOS_KILLS", 4));
+    let sim = SimConfig {
+        seed: 3,
+        processing: Processing::Uniform(Duration::ZERO, Duration::from_millis(200)),
+        retry_after: Duration::from_millis(50),
+        faults: FaultRates {
+            server_error: 0.10,
+            slow_down: 0.02,
+            reset: 0.05,
+            lost_answer: 0.03,
+            token_refusal: 0.01,
+        },
+        ..SimConfig::default()
+    };
+    let world = World::idle(sim, &[]).await;
+    world.submit_all((0..total).map(|n| overwriting(&format!("c{n:04}")))).await;
+    let impatient = [("LEASE", "500ms"), ("CONCURRENCY", "16")];
+    let mut rng = fastrand::Rng::with_seed(11);
+    for round in 0..kills {
+        let worker = Worker::start(&world, &impatient);
+        // A different moment each time, and always in the middle of something.
+        let threshold = (round * total + rng.u64(1..total)) / (kills + 1);
+        wait_for(&world, State::Completed, threshold).await;
+        worker.kill();
+    }
+    let worker = Worker::start(&world, &impatient);
+    let stats = world.all_settled().await;
+    assert_eq!(stats.count(State::Completed), total, "{stats:#?}");
+    assert!(worker.terminate().success());
+
+    let ledger = world.sim.ledger();
+    assert_eq!(ledger.names.len() as u64, total);
+    assert_eq!(ledger.early_requests, 0);
+    let interrupted = names_in_doubt(&world).await;
+    for name in ledger.doubled() {
+        assert!(interrupted.contains(name), "`{name}` was doubled, and no worker died in its upload");
+    }
+    println!("{kills} kills, {} uploads interrupted, {} doubled by that", interrupted.len(), ledger.doubled().len());
+    world.finish().await;
+}
+
+/// The Names with a submission that was in doubt at some time.
+async fn names_in_doubt(world: &World) -> BTreeSet<String> {
+    let page = world.app.store.list(&Filter::default(), None, 100_000).await.unwrap();
+    let mut names = BTreeSet::new();
+    for found in page.found {
+        let timeline = world.app.store.timeline(found.submission.id).await.unwrap();
+        if timeline.iter().any(|entry| entry.why.contains("may have arrived")) {
+            names.insert(found.submission.name);
+        }
+    }
+    names
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_is_terminated_gives_its_steps_back_and_spends_nothing() {
+    let sim = SimConfig { processing: Processing::Fixed(Duration::from_millis(20)), ..prompt() };
+    let world = World::idle(sim, &[]).await;
+    world.submit_all((0..300).map(|n| overwriting(&format!("t{n:03}")))).await;
+    let worker = Worker::start(&world, &[]);
+    wait_for(&world, State::Completed, 50).await;
+    assert!(worker.terminate().success());
+    let stats = world.app.store.stats().await.unwrap();
+    assert_eq!(stats.steps.iter().map(|steps| steps.leased).sum::<u64>(), 0, "{stats:#?}");
+    assert_eq!(stats.count(State::Uploading), 0, "{stats:#?}");
+    assert!(stats.unfinished() > 0, "it was stopped in the middle");
+
+    let worker = Worker::start(&world, &[]);
+    let stats = world.all_settled().await;
+    assert_eq!(stats.count(State::Completed), 300);
+    assert!(worker.terminate().success());
+    let ledger = world.sim.ledger();
+    assert!(ledger.names.values().all(|name| name.accepted.len() == 1), "none was interrupted");
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_steps_of_a_killed_worker_are_taken_over_when_their_lease_ends() {
+    // Every upload hangs, so that all slots of the first worker are in flight when it dies.
+    let world = World::idle(prompt(), &[]).await;
+    for _ in 0..8 {
+        world.sim.script(ferry::sim::Endpoint::Upload, ferry::sim::Fault::Stall(Duration::from_secs(60)));
+    }
+    let ids = world.submit_all((0..8).map(|n| overwriting(&format!("k{n}")))).await;
+    let worker = Worker::start(&world, &[("LEASE", "1s")]);
+    wait_for(&world, State::Uploading, 8).await;
+    while !world.sim.is_script_done() {
+        pause().await;
+    }
+    worker.kill();
+    let killed = Instant::now();
+    let worker = Worker::start(&world, &[("LEASE", "1s")]);
+    for id in ids {
+        let view = world.settled(id).await;
+        assert_eq!((view.state, view.attempts), (State::Completed, 2));
+    }
+    println!("taken over and completed {:?} after the kill, with a lease of 1 s", killed.elapsed());
+    assert!(worker.terminate().success());
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_step_that_kills_its_worker_five_times_is_held_as_poison() {
+    let world = World::idle(prompt(), &[]).await;
+    for _ in 1..=5 {
+        world.sim.script(ferry::sim::Endpoint::Upload, ferry::sim::Fault::Stall(Duration::from_secs(60)));
+    }
+    let ids = world.submit_all([overwriting("poison")]).await;
+    for attempt in 1..=5 {
+        // Whoever starts rescues the step that the one before left.
+        let worker = Worker::start(&world, &[("LEASE", "200ms")]);
+        world.until(ids[0], |view| view.attempts == attempt).await;
+        worker.kill();
+    }
+    let worker = Worker::start(&world, &[("LEASE", "200ms")]);
+    let view = world.settled(ids[0]).await;
+    assert_eq!((view.state, view.reason_code), (State::Held, Some(ReasonCode::Poison)));
+    assert!(worker.terminate().success());
+}

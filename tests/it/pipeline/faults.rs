@@ -1,0 +1,43 @@
+//! Many submissions over a Platform that fails in every way.
+
+use std::time::Duration;
+
+use ferry::domain::submission::State;
+use ferry::sim::{FaultRates, Processing, SimConfig};
+
+use crate::support::{World, overwriting};
+
+/// 10 % 5xx, 5 % 429, 5 % resets, 3 % lost answers, tokens refused early.
+fn bad_days(seed: u64) -> SimConfig {
+    SimConfig {
+        seed,
+        processing: Processing::Uniform(Duration::ZERO, Duration::from_millis(300)),
+        token_lifetime: Duration::from_secs(5),
+        retry_after: Duration::from_millis(50),
+        faults: FaultRates {
+            server_error: 0.10,
+            slow_down: 0.05,
+            reset: 0.05,
+            lost_answer: 0.03,
+            token_refusal: 0.01,
+        },
+        ..SimConfig::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_submissions_with_faults_are_all_completed_and_none_is_doubled() {
+    let world = World::start(bad_days(1), &[]).await;
+    world.submit_all((0..1000).map(|n| overwriting(&format!("d{n:04}")))).await;
+    let stats = world.all_settled().await;
+    assert_eq!(stats.count(State::Completed), 1000, "{stats:#?}");
+    let ledger = world.sim.ledger();
+    assert_eq!(ledger.names.len(), 1000);
+    assert_eq!(ledger.doubled(), Vec::<&str>::new());
+    assert_eq!(ledger.early_requests, 0);
+    for kind in ["server_error", "slow_down", "reset", "lost_answer", "token_refusal"] {
+        assert!(ledger.faults.contains_key(kind), "no {kind} in {:?}", ledger.faults);
+    }
+    println!("{:?} requests {} polls {}", ledger.faults, ledger.requests, ledger.polls());
+    world.finish().await;
+}

@@ -1,0 +1,7 @@
+//! Submissions carried by real workers to the simulated Platform.
+
+mod ambiguous;
+mod crash;
+mod faults;
+mod lifecycle;
+mod trouble;

@@ -1,0 +1,180 @@
+//! What happens to submissions when the Platform, or the way to it, is in trouble.
+
+use std::time::{Duration, Instant};
+
+use ferry::contract::WaitingFor;
+use ferry::domain::account::Closed;
+use ferry::domain::submission::{ReasonCode, State};
+use ferry::sim::{Credentials, Endpoint, Fault, RetryAfter, SimConfig};
+
+use crate::support::{World, dataset, overwriting, prompt};
+
+fn answer(status: u16, body: &str) -> Fault {
+    Fault::Respond { status, headers: Vec::new(), body: body.to_owned() }
+}
+
+#[tokio::test]
+async fn an_outage_costs_time_and_nothing_else() {
+    let world = World::start(prompt(), &[("BREAKER_FAILURES", "5")]).await;
+    world.sim.set_outage(true);
+    let ids = world.submit_all((0..50).map(|n| overwriting(&format!("o{n}")))).await;
+    let closed = |waiting: &Option<WaitingFor>| {
+        matches!(waiting, Some(WaitingFor::Account(Closed::Outage { .. })))
+    };
+    world.until(ids[0], |view| closed(&view.waiting_for)).await;
+    let before = world.sim.ledger().requests;
+    let begun = Instant::now();
+    world.until(ids[0], |_| begun.elapsed() > Duration::from_secs(1)).await;
+    let during = world.sim.ledger().requests - before;
+    // One probe at a time, at most 200 ms apart: 5 a second, and what was under way.
+    assert!((2..=15).contains(&during), "{during} requests in a second of outage");
+    world.sim.set_outage(false);
+    let stats = world.all_settled().await;
+    assert_eq!(stats.count(State::Completed), 50, "{stats:?}");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn refused_credentials_pause_the_account_and_fail_nothing() {
+    let credentials = Credentials { client_secret: "another".into(), ..Credentials::default() };
+    let sim = SimConfig { credentials, ..prompt() };
+    let world = World::start(sim, &[]).await;
+    let id = world.submit(dataset("patient")).await;
+    let paused = |waiting: &Option<WaitingFor>| {
+        matches!(waiting, Some(WaitingFor::Account(Closed::Paused { .. })))
+    };
+    let view = world.until(id, |view| paused(&view.waiting_for)).await;
+    assert_eq!((view.state, view.reason_code), (State::Queued, Some(ReasonCode::Credentials)));
+    assert_eq!(view.attempts, 0, "no attempt is spent");
+    let tokens = world.sim.ledger().requests;
+    assert!(tokens <= 3, "{tokens} requests");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_resumed_account_goes_on_where_it_was() {
+    let world = World::start(prompt(), &[]).await;
+    world.sim.script(Endpoint::Token, answer(400, r#"{"error":"invalid_client"}"#));
+    let id = world.submit(dataset("patient")).await;
+    world.until(id, |view| view.reason_code == Some(ReasonCode::Credentials)).await;
+    assert!(world.app.store.resume("default").await.unwrap());
+    assert_eq!(world.settled(id).await.state, State::Completed);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn retry_after_closes_the_gate_for_the_whole_account() {
+    let world = World::start(prompt(), &[]).await;
+    world.sim.script(Endpoint::Status, Fault::SlowDown(RetryAfter::Seconds(1.0)));
+    let first = world.submit(dataset("first")).await;
+    world.until(first, |view| view.reason_code == Some(ReasonCode::SlowDown)).await;
+    let asked = Instant::now();
+    let second = world.submit(dataset("second")).await;
+    let view = world.look(second).await;
+    let gated = Some(WaitingFor::Account(Closed::Gate { until: view.updated_at }));
+    assert!(matches!(view.waiting_for, Some(WaitingFor::Account(Closed::Gate { .. }))), "{gated:?}");
+    assert_eq!(world.settled(second).await.state, State::Completed);
+    assert!(asked.elapsed() > Duration::from_millis(900), "{:?}", asked.elapsed());
+    let view = world.settled(first).await;
+    assert_eq!((view.state, view.attempts), (State::Completed, 1));
+    assert_eq!(world.sim.ledger().early_requests, 0);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_refused_upload_is_rejected_in_the_platforms_words() {
+    let world = World::start(prompt(), &[]).await;
+    world.sim.script(Endpoint::Upload, answer(422, "column 3 is odd"));
+    let id = world.submit(dataset("odd")).await;
+    let view = world.settled(id).await;
+    assert_eq!((view.state, view.reason_code), (State::Rejected, Some(ReasonCode::Refused)));
+    assert!(view.reason.unwrap().contains("column 3 is odd"));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_processing_token_that_stays_unknown_fails_the_submission() {
+    let world = World::start(prompt(), &[("UNKNOWN_TOKEN_TRIES", "3")]).await;
+    for _ in 0..3 {
+        world.sim.script(Endpoint::Status, answer(404, ""));
+    }
+    let id = world.submit(dataset("lost")).await;
+    let view = world.settled(id).await;
+    assert_eq!((view.state, view.reason_code), (State::Failed, Some(ReasonCode::UnknownToken)));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_processing_token_that_was_unknown_for_a_moment_is_asked_for_again() {
+    let world = World::start(prompt(), &[("UNKNOWN_TOKEN_TRIES", "3")]).await;
+    for _ in 0..2 {
+        world.sim.script(Endpoint::Status, answer(404, ""));
+    }
+    let id = world.submit(dataset("found")).await;
+    assert_eq!(world.settled(id).await.state, State::Completed);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_unknown_status_word_is_pending_and_counted() {
+    let world = World::start(prompt(), &[]).await;
+    world.sim.script(Endpoint::Status, answer(200, "Contemplating"));
+    let id = world.submit(dataset("odd")).await;
+    let view = world.settled(id).await;
+    assert_eq!((view.state, view.polls), (State::Completed, 2));
+    assert!(world.app.metrics.render().contains("ferry_unknown_status_total 1"));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_result_larger_than_the_limit_fails_the_submission() {
+    let world = World::start(prompt(), &[("MAX_ANSWER_BYTES", "2048")]).await;
+    world.sim.script(Endpoint::Results, Fault::Enormous(1 << 20));
+    let id = world.submit(dataset("huge")).await;
+    let view = world.settled(id).await;
+    assert_eq!((view.state, view.reason_code), (State::Failed, Some(ReasonCode::TooLarge)));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_status_that_is_a_page_of_a_proxy_is_asked_for_again() {
+    let world = World::start(prompt(), &[]).await;
+    for _ in 0..3 {
+        world.sim.script(Endpoint::Status, answer(200, "<html>please log in</html>"));
+    }
+    let id = world.submit(dataset("proxied")).await;
+    let view = world.settled(id).await;
+    assert_eq!((view.state, view.polls), (State::Completed, 1), "a page is no answer");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_failed_submission_that_is_retried_goes_on_at_the_step_where_it_stopped() {
+    let world = World::start(prompt(), &[("UNKNOWN_TOKEN_TRIES", "1")]).await;
+    world.sim.script(Endpoint::Results, answer(404, ""));
+    let id = world.submit(dataset("again")).await;
+    assert_eq!(world.settled(id).await.state, State::Failed);
+    world.app.store.retry(id, Duration::from_mins(1)).await.unwrap();
+    assert_eq!(world.settled(id).await.state, State::Completed);
+    assert_eq!(world.sim.ledger().accepted(), 1, "it was not uploaded again");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_submission_of_an_account_that_is_not_configured_waits() {
+    let world = World::start(prompt(), &[]).await;
+    let intake = ferry::pipeline::Intake::new(
+        world.app.store.clone(),
+        world.app.clock.clone(),
+        ["elsewhere".to_owned()].into(),
+        Duration::from_mins(1),
+        1 << 20,
+        1,
+    );
+    let prepared = intake.prepare(dataset("foreign"), &ferry::pipeline::Names::default()).unwrap();
+    let id = prepared.new.id;
+    intake.accept(vec![prepared.new]).await.unwrap();
+    let view = world.until(id, |view| view.reason.is_some()).await;
+    assert_eq!((view.state, view.reason_code), (State::Queued, Some(ReasonCode::UnknownAccount)));
+    world.finish().await;
+}

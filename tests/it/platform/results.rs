@@ -1,0 +1,188 @@
+//! What follows from the answers of `GetResults`: the status, the feedback and the results.
+
+use std::time::Duration;
+
+use ferry::domain::outcome::{Content, Status, Trouble};
+use ferry::sim::{Endpoint, Fault, RetryAfter};
+
+use super::*;
+
+async fn status_through(fault: Fault) -> Result<Status, Trouble> {
+    let (sim, platform) = start(quick()).await;
+    sim.script(Endpoint::Status, fault);
+    let answer = platform.status("t").await;
+    assert!(sim.is_script_done());
+    answer
+}
+
+fn pending(word: &str, known: bool) -> Status {
+    Status::Pending { word: word.to_owned(), known }
+}
+
+fn failed(word: &str) -> Status {
+    Status::Failed { word: word.to_owned() }
+}
+
+#[tokio::test]
+async fn a_status_is_read_bare_or_quoted_and_in_any_letter_case() {
+    for (body, status) in [
+        ("completedsuccessfully", Status::Done),
+        ("CompletedSuccessfully", Status::Done),
+        ("COMPLETEDSUCCESSFULLY\r\n", Status::Done),
+        ("\"CompletedSuccessfully\"", Status::Done),
+        (" \" completedsuccessfully \" ", Status::Done),
+        ("\u{feff}completedsuccessfully", Status::Done),
+        ("CompletedWithErrors", failed("completedwitherrors")),
+        ("\"completed\"", failed("completed")),
+        ("Failed", failed("failed")),
+        ("ERROR", failed("error")),
+        ("rejected", failed("rejected")),
+        ("invalid", failed("invalid")),
+        ("Cancelled", failed("cancelled")),
+        ("Queued", pending("queued", true)),
+        ("Pending", pending("pending", true)),
+        ("Submitted", pending("submitted", true)),
+        ("\"Processing\"", pending("processing", true)),
+        ("InProgress", pending("inprogress", true)),
+        ("running", pending("running", true)),
+        ("Warming  up", pending("warming up", false)),
+        ("\u{dc}bernommen", pending("\u{fc}bernommen", false)),
+        ("3", pending("3", false)),
+    ] {
+        assert_eq!(status_through(says(200, body)).await, Ok(status), "{body}");
+    }
+    let long = status_through(says(200, "W".repeat(150))).await;
+    assert_eq!(long, Ok(pending(&("w".repeat(64) + "…"), false)));
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_status_is_transient() {
+    let not_a_word =
+        Trouble::Transient("GetResults (status): the answer is not a status word".into());
+    for (status, body) in [
+        (200, String::new()),
+        (204, String::new()),
+        (200, "<html><body>Down for maintenance</body></html>".into()),
+        (200, "{\"status\":\"completedsuccessfully\"}".into()),
+        (200, "completed\nsuccessfully".into()),
+        (200, "x".repeat(201)),
+    ] {
+        assert_eq!(
+            status_through(says(status, body.clone())).await,
+            Err(not_a_word.clone()),
+            "{body}"
+        );
+    }
+    let (sim, platform) = start(quick()).await;
+    let token = platform.upload(upload("n")).await.expect("it is accepted");
+    for fault in [Fault::CutBody, Fault::ResetBefore, Fault::ResetAfter] {
+        sim.script(Endpoint::Status, fault.clone());
+        let answer = platform.status(&token).await;
+        assert!(is_transient(&answer), "{fault:?}: {answer:?}");
+    }
+    for status in [302, 400, 405, 408, 409, 425, 500, 502, 503, 504] {
+        let text = format!("GetResults (status): answered {status}");
+        assert_eq!(status_through(says(status, "x")).await, Err(Trouble::Transient(text)));
+    }
+}
+
+#[tokio::test]
+async fn a_status_of_enormous_length_is_not_read() {
+    let answer = status_through(Fault::Enormous(1 << 30)).await;
+    let expected = "GetResults (status): the answer is not a status word";
+    assert_eq!(answer, Err(Trouble::Transient(expected.into())));
+}
+
+#[tokio::test]
+async fn a_status_that_does_not_come_in_time_is_transient() {
+    let (sim, platform) = start(quick()).await;
+    let token = platform.upload(upload("n")).await.expect("it is accepted");
+    let account = account_of(&ferry::sim::Credentials::default());
+    let account = Account { token_url: sim.token_url(), api_url: sim.api_url(), ..account };
+    let platform = client(account, impatient(), 0);
+    platform.check_credentials().await.expect("a token");
+    for fault in [Fault::SlowBody(Duration::from_millis(100)), Fault::Stall(Duration::from_mins(1))]
+    {
+        sim.script(Endpoint::Status, fault.clone());
+        let answer = platform.status(&token).await;
+        assert!(is_transient(&answer), "{fault:?}: {answer:?}");
+    }
+    assert_eq!(platform.status(&token).await, Ok(Status::Done));
+}
+
+#[tokio::test]
+async fn a_processing_token_that_the_platform_does_not_know_is_told_as_such() {
+    let (_sim, platform) = start(quick()).await;
+    assert_eq!(platform.status("t").await, Err(Trouble::UnknownToken));
+    assert_eq!(platform.feedback("").await, Err(Trouble::UnknownToken));
+    assert_eq!(platform.result("a&key=b#c", "k").await, Err(Trouble::UnknownToken));
+}
+
+#[tokio::test]
+async fn a_question_may_be_answered_with_a_pause() {
+    let answer = status_through(Fault::SlowDown(seconds(1.5))).await;
+    assert_eq!(pause(answer), Some(Duration::from_millis(1500)));
+    let answer = status_through(Fault::SlowDown(RetryAfter::Missing)).await;
+    assert_eq!(pause(answer), None);
+    let answer = status_through(says_with(503, ("retry-after", "4"), "")).await;
+    assert_eq!(pause(answer), Some(Duration::from_secs(4)));
+}
+
+#[tokio::test]
+async fn contents_keep_their_bytes_and_their_type() {
+    let (sim, platform) = start(quick()).await;
+    for (content_type, body) in [
+        ("application/json", "{\"a\": [1,  2]}\r\n"),
+        ("text/csv; charset=utf-8; header=present", "\u{feff}a,b\r\n\"x\n\",\u{0}\n"),
+        ("", ""),
+        ("application/octet-stream", "  <html>\u{fffd}  "),
+    ] {
+        let expected = Content {
+            content_type: Some(content_type.to_owned()),
+            bytes: body.as_bytes().to_vec(),
+        };
+        sim.script(Endpoint::Feedback, says_with(200, ("content-type", content_type), body));
+        assert_eq!(platform.feedback("t").await, Ok(expected.clone()));
+        sim.script(Endpoint::Results, says_with(200, ("content-type", content_type), body));
+        assert_eq!(platform.result("t", "any key & more").await, Ok(expected));
+    }
+}
+
+#[tokio::test]
+async fn contents_that_say_they_are_compressed_are_not_unpacked() {
+    let (sim, platform) = start(quick()).await;
+    sim.script(Endpoint::Results, says_with(200, ("content-encoding", "gzip"), "not really"));
+    assert_eq!(platform.result("t", "k").await.expect("a result").bytes, b"not really");
+}
+
+#[tokio::test]
+async fn contents_are_read_up_to_the_limit_and_no_further() {
+    let (sim, platform) = start(quick()).await;
+    let limit = limits().max_answer_bytes;
+    sim.script(Endpoint::Results, Fault::Enormous(limit));
+    let largest = platform.result("t", "k").await.expect("a result");
+    assert_eq!(largest.bytes.len() as u64, limit);
+    sim.script(Endpoint::Results, Fault::Enormous(limit + 1));
+    let endpoint = "GetResults (results)";
+    let answer = platform.result("t", "k").await;
+    assert_eq!(answer, Err(Trouble::TooLarge { endpoint, limit }));
+    sim.script(Endpoint::Feedback, Fault::Enormous(1 << 40));
+    let endpoint = "GetResults (feedback)";
+    let answer = platform.feedback("t").await;
+    assert_eq!(answer, Err(Trouble::TooLarge { endpoint, limit }));
+}
+
+#[tokio::test]
+async fn contents_that_are_cut_short_are_transient() {
+    let (sim, platform) = start(quick()).await;
+    let token = platform.upload(upload("n")).await.expect("it is accepted");
+    for fault in [Fault::CutBody, Fault::ResetBefore, Fault::ResetAfter, says(500, "")] {
+        sim.script(Endpoint::Results, fault.clone());
+        let answer = platform.result(&token, "tableofresultids").await;
+        assert!(is_transient(&answer), "{fault:?}: {answer:?}");
+        sim.script(Endpoint::Feedback, fault.clone());
+        let answer = platform.feedback(&token).await;
+        assert!(is_transient(&answer), "{fault:?}: {answer:?}");
+    }
+    platform.result(&token, "tableofresultids").await.expect("a result");
+}

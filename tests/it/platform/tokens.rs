@@ -1,0 +1,326 @@
+//! The access token: how it is asked for, how long it is kept, and what a refusal means.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use ferry::domain::outcome::{Status, Trouble};
+use ferry::platform::Platform;
+use ferry::sim::{Credentials, Endpoint, Fault, RetryAfter, Sim, SimConfig};
+use futures_util::future::join_all;
+
+use super::*;
+
+/// A dataset that is stored, for calls that need a token.
+async fn stored(platform: &Platform) -> String {
+    platform.upload(upload("stored")).await.expect("it is accepted")
+}
+
+async fn asks_once(platform: &Platform, sim: &Sim) -> Result<(), Trouble> {
+    let before = sim.ledger().requests;
+    let answer = platform.check_credentials().await;
+    assert_eq!(sim.ledger().requests, before + 1);
+    answer
+}
+
+#[tokio::test]
+async fn a_secret_of_any_characters_is_sent_as_the_platform_expects_it() {
+    for secret in ["a+b", "a/b=", "50% off", "a:b&c", "pä$$wörd€", "😀", "\"\\' <>", "~*-._"]
+    {
+        let credentials = Credentials {
+            client_id: "id-of.the_client".into(),
+            client_secret: secret.into(),
+            api_key: format!("{secret}&key={secret}#"),
+        };
+        let (sim, platform) = start(SimConfig { credentials, ..quick() }).await;
+        let token = stored(&platform).await;
+        assert_eq!(platform.status(&token).await, Ok(Status::Done), "{secret}");
+        assert_eq!(sim.ledger().unauthorized, 0, "{secret}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_id_with_a_colon_is_not_accepted() {
+    let account = Account {
+        client_id: "a:b".into(),
+        token_url: "https://identity.example.com/connect/token".into(),
+        api_url: "https://api.example.com/upload".into(),
+        ..account_of(&Credentials::default())
+    };
+    let refused = Platform::new(account, limits(), Arc::new(SystemClock)).expect_err("a colon");
+    assert_eq!(refused.to_string(), "account `main`: `client_id` must not hold a colon");
+}
+
+#[tokio::test]
+async fn a_token_is_used_for_many_calls() {
+    let (sim, platform) = start(quick()).await;
+    let token = stored(&platform).await;
+    for _ in 0..5 {
+        platform.status(&token).await.expect("a status");
+    }
+    assert_eq!(sim.ledger().tokens_issued, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn fifty_calls_at_once_fetch_one_token() {
+    let (sim, platform) = start(quick()).await;
+    sim.script(Endpoint::Token, Fault::Stall(Duration::from_millis(100)));
+    let platform = Arc::new(platform);
+    let calls = (0..50).map(|n| {
+        let platform = platform.clone();
+        tokio::spawn(async move { platform.upload(upload(&format!("n{n}"))).await })
+    });
+    for answer in join_all(calls).await {
+        answer.expect("no panic").expect("it is accepted");
+    }
+    assert_eq!(sim.ledger().tokens_issued, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn fifty_calls_at_once_replace_a_refused_token_once() {
+    let (sim, platform) = start(quick()).await;
+    let platform = Arc::new(platform);
+    let token = stored(&platform).await;
+    sim.script(Endpoint::Status, Fault::RefuseToken);
+    let calls = (0..50).map(|_| {
+        let (platform, token) = (platform.clone(), token.clone());
+        tokio::spawn(async move { platform.status(&token).await })
+    });
+    for answer in join_all(calls).await {
+        assert_eq!(answer.expect("no panic"), Ok(Status::Done));
+    }
+    assert_eq!(sim.ledger().tokens_issued, 2);
+}
+
+#[tokio::test]
+async fn those_who_wait_for_a_token_learn_of_its_failure_together() {
+    let (sim, platform) = start(quick()).await;
+    sim.script(Endpoint::Token, says(500, ""));
+    let answers = join_all((0..50).map(|_| platform.check_credentials())).await;
+    assert!(answers.iter().all(is_transient), "{answers:?}");
+    assert_eq!(sim.ledger().requests, 1);
+    // Whoever comes later tries anew.
+    assert_eq!(platform.check_credentials().await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_call_that_is_given_up_does_not_hold_up_the_others() {
+    let (sim, platform) = start(quick()).await;
+    sim.script(Endpoint::Token, Fault::Stall(Duration::from_hours(1)));
+    let is_asked = async {
+        while !sim.is_script_done() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        answer = platform.check_credentials() => panic!("answered {answer:?}"),
+        () = is_asked => {}
+    }
+    assert_eq!(platform.check_credentials().await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_token_is_renewed_before_it_expires() {
+    let token_lifetime = Duration::from_secs(2);
+    let (sim, platform) = start(SimConfig { token_lifetime, ..quick() }).await;
+    let token = stored(&platform).await;
+    while sim.ledger().tokens_issued < 2 {
+        assert_eq!(platform.status(&token).await, Ok(Status::Done));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(sim.ledger().unauthorized, 0);
+}
+
+#[tokio::test]
+async fn while_the_old_token_lasts_a_failed_renewal_does_no_harm() {
+    let token_lifetime = Duration::from_secs(2);
+    let (sim, platform) = start(SimConfig { token_lifetime, ..quick() }).await;
+    let token = stored(&platform).await;
+    sim.script(Endpoint::Token, says(500, ""));
+    while !sim.is_script_done() {
+        assert_eq!(platform.status(&token).await, Ok(Status::Done));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // Not every call tries again.
+    assert_eq!(platform.status(&token).await, Ok(Status::Done));
+    assert_eq!(sim.ledger().tokens_issued, 1);
+    while sim.ledger().tokens_issued < 2 {
+        assert_eq!(platform.status(&token).await, Ok(Status::Done));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn while_the_old_token_lasts_nobody_waits_for_its_renewal() {
+    let token_lifetime = Duration::from_secs(4);
+    let (sim, platform) = start(SimConfig { token_lifetime, ..quick() }).await;
+    platform.check_credentials().await.expect("a token");
+    sim.script(Endpoint::Token, Fault::Stall(Duration::from_mins(1)));
+    loop {
+        let mut renewal = pin!(platform.check_credentials());
+        let short = Duration::from_millis(20);
+        if tokio::time::timeout(short, renewal.as_mut()).await.is_err() {
+            break assert_eq!(platform.check_credentials().await, Ok(()));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_early_is_replaced_at_once() {
+    let (sim, platform) = start(quick()).await;
+    let token = stored(&platform).await;
+    for endpoint in [Endpoint::Upload, Endpoint::Status, Endpoint::Feedback, Endpoint::Results] {
+        sim.script(endpoint, Fault::RefuseToken);
+    }
+    platform.upload(upload("other")).await.expect("it is accepted");
+    platform.status(&token).await.expect("a status");
+    platform.feedback(&token).await.expect("feedback");
+    platform.result(&token, "tableofresultids").await.expect("a result");
+    let ledger = sim.ledger();
+    assert_eq!((ledger.tokens_issued, ledger.unauthorized), (5, 4));
+    assert!(ledger.doubled().is_empty() && sim.is_script_done());
+}
+
+#[tokio::test]
+async fn fresh_tokens_that_are_refused_mean_that_the_account_may_not() {
+    let (sim, platform) = start(quick()).await;
+    sim.script(Endpoint::Upload, says(401, ""));
+    sim.script(Endpoint::Upload, says(401, "no"));
+    let answer = platform.upload(upload("n")).await;
+    let expected = "UploadData: a fresh token was refused, and so was the next (401)";
+    assert_eq!(answer, Err(Trouble::Credentials(expected.into())));
+    assert_eq!((sim.ledger().tokens_issued, sim.ledger().requests), (2, 4));
+}
+
+#[tokio::test]
+async fn a_token_that_worked_once_may_be_refused_with_the_one_after_it() {
+    let (sim, platform) = start(quick()).await;
+    let token = stored(&platform).await;
+    sim.script(Endpoint::Status, Fault::RefuseToken);
+    sim.script(Endpoint::Status, Fault::RefuseToken);
+    assert_eq!(platform.status(&token).await, Ok(Status::Done));
+    assert_eq!(sim.ledger().tokens_issued, 3);
+    for _ in 0..3 {
+        sim.script(Endpoint::Status, says(401, ""));
+    }
+    assert!(is_of_credentials(&platform.status(&token).await));
+    assert_eq!(sim.ledger().tokens_issued, 5);
+}
+
+#[tokio::test]
+async fn an_answer_that_needs_no_token_does_not_prove_that_one_works() {
+    let (sim, platform) = start(quick()).await;
+    for status in [503, 401, 503, 401] {
+        sim.script(Endpoint::Status, says(status, ""));
+    }
+    assert!(is_transient(&platform.status("t").await));
+    assert!(is_transient(&platform.status("t").await));
+    sim.script(Endpoint::Status, says(401, ""));
+    assert!(is_of_credentials(&platform.status("t").await));
+}
+
+#[tokio::test]
+async fn wrong_credentials_are_told_as_such() {
+    let (sim, _) = start(quick()).await;
+    let other = Credentials { client_secret: "wrong".into(), ..Credentials::default() };
+    let platform = client_of(&sim, account_of(&other));
+    let answer = platform.upload(upload("n")).await;
+    let expected = "token endpoint: client id or secret refused (401): invalid_client";
+    assert_eq!(answer, Err(Trouble::Credentials(expected.into())));
+    let other = Credentials { api_key: "wrong".into(), ..Credentials::default() };
+    let platform = client_of(&sim, account_of(&other));
+    let refused = |call: &str| Trouble::Credentials(format!("{call}: access refused (403)"));
+    assert_eq!(platform.upload(upload("n")).await, Err(refused("UploadData")));
+    assert_eq!(platform.status("t").await, Err(refused("GetResults (status)")));
+}
+
+#[tokio::test]
+async fn refusals_of_the_token_endpoint_are_told_apart() {
+    let (sim, platform) = start(quick()).await;
+    for (status, body, of_credentials) in [
+        (401, "", true),
+        (403, "<html>forbidden</html>", true),
+        (400, r#"{"error":"invalid_client"}"#, true),
+        (400, r#"{"error":"invalid_client","error_description":null}"#, true),
+        (400, r#"{"error":"unauthorized_client","error_description":"not you"}"#, true),
+        (400, r#"{"error":"invalid_scope"}"#, true),
+        (200, r#"{"error":"invalid_client"}"#, true),
+        (400, r#"{"error":"invalid_request"}"#, false),
+        (400, "<html>bad request</html>", false),
+        (404, "", false),
+        (405, "", false),
+        (500, "", false),
+        (502, "<html>bad gateway</html>", false),
+        (503, "", false),
+        (200, "", false),
+        (204, "", false),
+        (200, "<html>log in</html>", false),
+        (200, "{}", false),
+        (200, r#"{"access_token":"","expires_in":60}"#, false),
+        (200, r#"{"access_token":"a\nb","expires_in":60}"#, false),
+        (200, r#"{"access_token":7}"#, false),
+        (200, "null", false),
+    ] {
+        sim.script(Endpoint::Token, says(status, body));
+        let answer = asks_once(&platform, &sim).await;
+        assert_eq!(is_of_credentials(&answer), of_credentials, "{status} {body}: {answer:?}");
+        assert_eq!(is_transient(&answer), !of_credentials, "{status} {body}: {answer:?}");
+    }
+    sim.script(Endpoint::Token, says_with(302, ("location", "/connect/token"), ""));
+    assert!(is_transient(&asks_once(&platform, &sim).await));
+    for fault in [Fault::ResetBefore, Fault::CutBody, Fault::Enormous(1 << 20)] {
+        sim.script(Endpoint::Token, fault);
+        assert!(is_transient(&asks_once(&platform, &sim).await));
+    }
+    sim.script(Endpoint::Token, says(404, ""));
+    let expected = "token endpoint: nothing answers there (404); check `token_url`";
+    assert_eq!(asks_once(&platform, &sim).await, Err(Trouble::Transient(expected.into())));
+    assert_eq!(asks_once(&platform, &sim).await, Ok(()));
+}
+
+#[tokio::test]
+async fn the_token_endpoint_may_ask_to_wait() {
+    let (sim, platform) = start(quick()).await;
+    sim.script(Endpoint::Token, Fault::SlowDown(seconds(7.0)));
+    assert_eq!(pause(asks_once(&platform, &sim).await), Some(Duration::from_secs(7)));
+    sim.script(Endpoint::Token, Fault::SlowDown(RetryAfter::Missing));
+    assert_eq!(pause(platform.upload(upload("n")).await), None);
+    sim.script(Endpoint::Token, says_with(503, ("retry-after", "3"), ""));
+    assert_eq!(pause(platform.status("t").await), Some(Duration::from_secs(3)));
+    assert_eq!(platform.check_credentials().await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_lifetime_may_be_written_in_many_ways() {
+    for expires_in in
+        [r#","expires_in":3600"#, r#","expires_in":"3600""#, r#","expires_in":3599.5"#, ""]
+            .into_iter()
+            .chain([r#","expires_in":null"#, r#","expires_in":[]"#, r#","expires_in":"soon""#])
+            .chain([r#","expires_in":1e300"#, r#","expires_in":-1"#, r#","expires_in":"NaN""#])
+    {
+        let (sim, platform) = start(quick()).await;
+        let body = format!(r#"{{"access_token":"abc","token_type":"Bearer"{expires_in}}}"#);
+        sim.script(Endpoint::Token, says(200, body));
+        assert_eq!(asks_once(&platform, &sim).await, Ok(()), "{expires_in}");
+        assert_eq!(platform.check_credentials().await, Ok(()));
+        assert_eq!(sim.ledger().requests, 1, "{expires_in}");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_clock_on_either_side_does_not_matter() {
+    for (ours, theirs) in [(-600, 0), (600, 0), (-36_000, 0), (36_000, 0), (0, -7200), (0, 7200)] {
+        let (sim, _) = start(SimConfig { clock_skew: theirs, ..quick() }).await;
+        let account = Account {
+            token_url: sim.token_url(),
+            api_url: sim.api_url(),
+            ..account_of(&Credentials::default())
+        };
+        let platform = client(account, limits(), ours);
+        let token = stored(&platform).await;
+        assert_eq!(platform.status(&token).await, Ok(Status::Done));
+        sim.script(Endpoint::Status, Fault::SlowDown(RetryAfter::Date(Duration::from_secs(90))));
+        let asked = pause(platform.status(&token).await).expect("a pause").as_secs();
+        assert!((89..=91).contains(&asked), "{ours} {theirs}: {asked}");
+        assert_eq!((sim.ledger().tokens_issued, sim.ledger().unauthorized), (1, 0));
+    }
+}

@@ -1,0 +1,175 @@
+//! What the tests share: a simulated Platform, an application on a fresh store, and waiting for
+//! conditions.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+use ferry::app::App;
+use ferry::config::{Config, Sources};
+use ferry::contract::{SubmissionRequest, SubmissionView};
+use ferry::domain::SubmissionId;
+use ferry::domain::submission::State;
+use ferry::pipeline::{Names, WorkersEnded};
+use ferry::sim::{Credentials, Processing, Sim, SimConfig};
+use ferry::store::{Accepted, Stats};
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+
+/// Longer than anything takes on a busy machine; a test that needs it has failed.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// A simulated Platform that decides at once.
+pub(crate) fn prompt() -> SimConfig {
+    SimConfig { processing: Processing::Fixed(Duration::ZERO), ..SimConfig::default() }
+}
+
+/// What a process has to be told to reach `sim`, and to be impatient.
+pub(crate) fn settings(sim: &Sim) -> BTreeMap<String, String> {
+    let credentials = Credentials::default();
+    [
+        ("TOKEN_URL", sim.token_url()),
+        ("API_URL", sim.api_url()),
+        ("CLIENT_ID", credentials.client_id),
+        ("CLIENT_SECRET", credentials.client_secret),
+        ("API_KEY", credentials.api_key),
+        ("POLL_INITIAL", "10ms".to_owned()),
+        ("POLL_MAX", "100ms".to_owned()),
+        ("RETRY_INITIAL", "10ms".to_owned()),
+        ("RETRY_MAX", "200ms".to_owned()),
+        ("BREAKER_MAX", "200ms".to_owned()),
+        ("SLOW_DOWN", "100ms".to_owned()),
+    ]
+    .map(|(name, value)| (format!("FERRY_{name}"), value))
+    .into()
+}
+
+/// An application whose workers carry to a simulated Platform.
+pub(crate) struct World {
+    pub(crate) sim: Sim,
+    pub(crate) app: App,
+    workers: Option<JoinHandle<Result<(), WorkersEnded>>>,
+    _folder: TempDir,
+}
+
+impl World {
+    /// Workers run from the start; `changes` are settings that differ, without `FERRY_`.
+    pub(crate) async fn start(sim: SimConfig, changes: &[(&str, &str)]) -> Self {
+        let mut world = Self::idle(sim, changes).await;
+        world.start_workers();
+        world
+    }
+
+    /// Nothing is carried yet.
+    pub(crate) async fn idle(sim: SimConfig, changes: &[(&str, &str)]) -> Self {
+        let sim = Sim::start(sim, (Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let mut env = settings(&sim);
+        env.insert("FERRY_STORE".into(), format!("sqlite:{}", folder.path().join("f.db").display()));
+        env.extend(changes.iter().map(|(k, v)| (format!("FERRY_{k}"), (*v).to_owned())));
+        let config = Config::load(&Sources { file: None, env, flags: Vec::new() }).unwrap();
+        Self { sim, app: App::open(config).unwrap(), workers: None, _folder: folder }
+    }
+
+    pub(crate) fn start_workers(&mut self) {
+        self.workers = Some(tokio::spawn(self.app.workers().unwrap().run()));
+    }
+
+    pub(crate) async fn submit(&self, request: SubmissionRequest) -> SubmissionId {
+        self.submit_all([request]).await[0]
+    }
+
+    pub(crate) async fn submit_all(
+        &self,
+        requests: impl IntoIterator<Item = SubmissionRequest>,
+    ) -> Vec<SubmissionId> {
+        let intake = self.app.intake();
+        let prepare = |request| intake.prepare(request, &Names::default()).unwrap().new;
+        let accepted = intake.accept(requests.into_iter().map(prepare).collect()).await.unwrap();
+        accepted
+            .into_iter()
+            .map(|accepted| match accepted {
+                Accepted::New(id) => id,
+                other => panic!("not new: {other:?}"),
+            })
+            .collect()
+    }
+
+    pub(crate) async fn look(&self, id: SubmissionId) -> SubmissionView {
+        let found = self.app.store.get(id).await.unwrap().expect("it was accepted");
+        SubmissionView::new(found.submission, found.waiting_for)
+    }
+
+    /// Waits until a submission is in a state that satisfies `reached`.
+    pub(crate) async fn until(
+        &self,
+        id: SubmissionId,
+        reached: impl Fn(&SubmissionView) -> bool,
+    ) -> SubmissionView {
+        let begun = Instant::now();
+        loop {
+            let view = self.look(id).await;
+            if reached(&view) {
+                return view;
+            }
+            let timeline = self.app.store.timeline(id).await;
+            assert!(begun.elapsed() < PATIENCE, "still {view:#?}\n{timeline:#?}");
+            pause().await;
+        }
+    }
+
+    /// Waits until a submission is final or held.
+    pub(crate) async fn settled(&self, id: SubmissionId) -> SubmissionView {
+        self.until(id, |view| view.state.is_final() || view.state == State::Held).await
+    }
+
+    /// Waits until nothing is left to do.
+    pub(crate) async fn all_settled(&self) -> Stats {
+        let begun = Instant::now();
+        loop {
+            let stats = self.app.store.stats().await.unwrap();
+            if stats.unfinished() == 0 {
+                return stats;
+            }
+            assert!(begun.elapsed() < PATIENCE, "still {stats:#?}");
+            pause().await;
+        }
+    }
+
+    pub(crate) async fn stop_workers(&mut self) {
+        self.app.shutdown.drain();
+        if let Some(workers) = self.workers.take() {
+            workers.await.unwrap().unwrap();
+        }
+    }
+
+    /// Stops, and checks that nothing is left over.
+    pub(crate) async fn finish(mut self) {
+        self.stop_workers().await;
+        let stats = self.app.store.stats().await.unwrap();
+        let leased: u64 = stats.steps.iter().map(|steps| steps.leased).sum();
+        assert_eq!(leased, 0, "a step is left over: {stats:#?}");
+        assert!(self.sim.is_script_done(), "a scripted fault was not used");
+        let metrics = self.app.metrics.render();
+        assert!(metrics.contains("ferry_commits_refused_total 0"), "{metrics}");
+    }
+}
+
+/// The one place where a test waits for time to pass: between two looks at a condition.
+pub(crate) async fn pause() {
+    tokio::time::sleep(Duration::from_millis(10)).await;
+}
+
+/// A small valid dataset called `name`.
+pub(crate) fn dataset(name: &str) -> SubmissionRequest {
+    SubmissionRequest {
+        name: name.to_owned(),
+        data: format!("Reference,StartDate,StartTime,EndDate,EndTime\n{name}-1,01/03/2026,08:00,01/03/2026,09:00\n"),
+        ..SubmissionRequest::default()
+    }
+}
+
+/// One that may overwrite.
+pub(crate) fn overwriting(name: &str) -> SubmissionRequest {
+    SubmissionRequest { overwrite: true, ..dataset(name) }
+}
