@@ -87,7 +87,7 @@ pub(super) async fn carry(
         }
     };
     let follower = async {
-        let mut progress = Progress::new(ui, app.clock.clone(), Some(ids.len() as u64));
+        let mut progress = Progress::until_outcome(ui, app.clock.clone(), ids.len());
         let seen = |view: &SubmissionView| {
             open.seen(view);
             progress.seen(view);
@@ -100,9 +100,7 @@ pub(super) async fn carry(
     let (ended, views) = tokio::join!(workers.run(), follower);
     ended.map_err(|error| Failure::new(Exit::Failed, error.into()))?;
     let (views, interrupted) = views?;
-    for view in &views {
-        show::view(view, app.clock.now(), ui)?;
-    }
+    show::outcome(&views, app.clock.now(), ui)?;
     let left = views.iter().filter(|view| !is_settled(view.state)).count();
     if left > 0 {
         let why = match (interrupted, limit) {
@@ -112,7 +110,11 @@ pub(super) async fn carry(
         };
         ui.warning(&format!(
             "{why}: {} kept, and `ferry worker` goes on with it; `ferry watch ID` follows it",
-            if left == 1 { "the submission is".to_owned() } else { format!("{left} submissions are") }
+            if left == 1 {
+                "the submission is".to_owned()
+            } else {
+                format!("{left} submissions are")
+            }
         ));
     }
     Ok(Exit::of(&views))

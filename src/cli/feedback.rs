@@ -68,9 +68,10 @@ fn none(view: &SubmissionView, ui: &Ui) -> Result<Exit, Failure> {
     let (exit, hint) = match view.state {
         State::Held => (Exit::Held, format!("`ferry resolve {id}` decides")),
         // Refused at the upload: the reason is all there is.
-        State::Rejected => {
-            (Exit::Rejected, format!("`ferry resubmit {id} FILE` hands it over again, to overwrite"))
-        }
+        State::Rejected => (
+            Exit::Rejected,
+            format!("`ferry resubmit {id} FILE` hands it over again, overwriting what is there"),
+        ),
         State::Failed | State::Cancelled => {
             (Exit::Failed, format!("`ferry status {id}` says more"))
         }

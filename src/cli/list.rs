@@ -95,11 +95,21 @@ impl List {
             }
         }
         if is_empty {
-            ui.note(format!("nothing in the store {} matches", app.store.place()));
+            let place = app.store.place();
+            ui.note(if is_everything(&filter) {
+                format!("the store {place} is empty")
+            } else {
+                format!("nothing in the store {place} matches")
+            });
         }
         if let Some(Cursor(cursor)) = cursor.filter(|_| !self.all) {
             ui.note(format!("there are more: --cursor {cursor} goes on, --all shows all"));
         }
         Ok(Exit::Done)
     }
+}
+
+fn is_everything(filter: &Filter) -> bool {
+    let Filter { states, name, account, labels } = filter;
+    states.is_empty() && name.is_none() && account.is_none() && labels.is_empty()
 }

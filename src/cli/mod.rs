@@ -189,3 +189,57 @@ fn open_existing(global: &Global, ui: &Ui) -> Result<App, Failure> {
     start_log(&config, ui, "warn")?;
     Ok(App::open(config)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// Every line of a help text that begins with `ferry` as a shell would take it apart, without
+    /// what is a remark, a pipe or a redirection.
+    fn examples(command: &clap::Command) -> Vec<Vec<String>> {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let lines = help.lines().map(str::trim).filter(|line| line.starts_with("ferry "));
+        lines
+            .map(|line| {
+                let call = line.split("  ").next().unwrap_or(line);
+                let call = call.split(['|', '>']).next().unwrap_or(call);
+                let word = |word: &str| match word {
+                    "ID" => "01KDXB8W4S9ZT2M3Q5R7V1C6HY".to_owned(),
+                    word => word.to_owned(),
+                };
+                call.split_whitespace().map(word).collect()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_and_argument_is_described() {
+        for command in Cli::command().get_subcommands() {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+            for argument in command.get_arguments() {
+                let id = argument.get_id();
+                assert!(argument.get_help().is_some(), "{} {id}", command.get_name());
+            }
+        }
+    }
+
+    #[test]
+    fn the_examples_in_the_help_can_be_called() {
+        let cli = Cli::command();
+        let all = std::iter::once(&cli).chain(cli.get_subcommands());
+        let examples: Vec<Vec<String>> = all.flat_map(examples).collect();
+        assert!(examples.len() > 25, "{}", examples.len());
+        for example in examples {
+            if let Err(error) = Cli::try_parse_from(&example) {
+                panic!("{}: {error}", example.join(" "));
+            }
+        }
+    }
+}

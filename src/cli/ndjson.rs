@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, Write};
 use std::path::Path;
 
+use serde_json::{Map, Value};
+
 use super::failure::{Exit, Failure};
 use super::progress;
 use super::submit::{Kept, keep, title};
@@ -22,11 +24,7 @@ const LONGEST_LINE: u64 = 512 << 20;
 const SHOWN: usize = 100;
 
 /// Keeps every line of a file; none if a line is not a valid submission, which has been said then.
-pub(super) async fn submit(
-    intake: &Intake,
-    path: &Path,
-    ui: &Ui,
-) -> Result<Option<Kept>, Failure> {
+pub(super) async fn submit(intake: &Intake, path: &Path, ui: &Ui) -> Result<Option<Kept>, Failure> {
     let mut source = Source::open(path)?;
     let mut wrong = 0_usize;
     let mut lines = 0_u64;
@@ -56,11 +54,7 @@ pub(super) async fn submit(
     keep_all(intake, &mut source, ui).await.map(Some)
 }
 
-async fn keep_all(
-    intake: &Intake,
-    source: &mut Source,
-    ui: &Ui,
-) -> Result<Kept, Failure> {
+async fn keep_all(intake: &Intake, source: &mut Source, ui: &Ui) -> Result<Kept, Failure> {
     let mut all = Kept::default();
     let mut reader = source.rewind()?;
     let bar = progress::bar(ui, source.bytes, "{bar:30} {bytes} of {total_bytes} handed over");
@@ -79,7 +73,10 @@ async fn keep_all(
         }
         let kept = keep(intake, batch, ui).await;
         if kept.is_err() && !all.ids.is_empty() {
-            ui.note(format!("the first {} submissions were handed over before this:", all.ids.len()));
+            ui.note(format!(
+                "the first {} submissions were handed over before this:",
+                all.ids.len()
+            ));
         }
         let kept = kept?;
         all.ids.extend(kept.ids);
@@ -112,16 +109,42 @@ impl Mistake {
 
 fn prepare(intake: &Intake, line: &Line) -> Result<Prepared, Mistake> {
     let place = &line.place;
-    let request: SubmissionRequest = serde_json::from_str(&line.text).map_err(|error| {
-        Mistake::Json(format!("{place}: not a submission: {}", without_line(&error)))
-    })?;
+    let request = parse(line.text.trim())
+        .map_err(|what| Mistake::Json(format!("{place}: not a submission: {what}")))?;
     let names = Names { data: format!("{place}: data"), events: format!("{place}: event_data") };
     intake.prepare(request, &names).map_err(|refusal| Mistake::Refused(place.clone(), refusal))
 }
 
-/// Each text is a line of its own, so serde's line number is always 1.
-fn without_line(error: &serde_json::Error) -> String {
-    error.to_string().replace(" at line 1 column ", " at column ")
+/// The error says where the JSON breaks, or which fields are wrong.
+fn parse(text: &str) -> Result<SubmissionRequest, String> {
+    // A list of values in the right order would do for serde, and for nobody else.
+    if !text.starts_with('{') {
+        return Err("expected a JSON object".to_owned());
+    }
+    serde_json::from_str(text).map_err(|error| match serde_json::from_str(text) {
+        Ok(fields) => wrong_fields(fields).unwrap_or_else(|| without_place(&error)),
+        // Each text is a line of its own, so serde's line number is always 1.
+        Err(_) => error.to_string().replace(" at line 1 column ", " at column "),
+    })
+}
+
+/// Which fields are wrong, each tried on its own; none if one is missing.
+fn wrong_fields(fields: Map<String, Value>) -> Option<String> {
+    let wrong = |(name, value): (String, Value)| {
+        let mut alone =
+            Map::from_iter([("name", "n"), ("data", "d")].map(|(k, v)| (k.into(), v.into())));
+        alone.insert(name.clone(), value);
+        let error = serde_json::from_value::<SubmissionRequest>(Value::Object(alone)).err()?;
+        let what = without_place(&error);
+        Some(if what.contains(&format!("`{name}`")) { what } else { format!("`{name}`: {what}") })
+    };
+    let wrong: Vec<String> = fields.into_iter().filter_map(wrong).collect();
+    (!wrong.is_empty()).then(|| wrong.join("; "))
+}
+
+fn without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.split(" at line ").next().unwrap_or(&text).to_owned()
 }
 
 fn tell(mistake: Mistake, ui: &Ui) -> Result<(), Failure> {

@@ -1,6 +1,7 @@
 //! How far submissions are: one bar a submission on a terminal, a line for each change elsewhere.
 
 use std::collections::HashMap;
+use std::io::IsTerminal;
 use std::mem::{Discriminant, discriminant};
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +33,8 @@ pub(super) struct Progress {
     /// What was said last of each, where every change is a line.
     told: HashMap<SubmissionId, Told>,
     settled: u64,
+    /// Whether the last state of each will be on the terminal anyway.
+    outcome_follows: bool,
     total: Option<ProgressBar>,
 }
 
@@ -50,8 +53,16 @@ impl Progress {
             states: HashMap::new(),
             told: HashMap::new(),
             settled: 0,
+            outcome_follows: false,
             total: bar,
         }
+    }
+
+    /// For so many submissions whose outcome is printed in the end.
+    pub(super) fn until_outcome(ui: &Ui, clock: Arc<dyn Clock>, total: usize) -> Self {
+        let mut progress = Self::new(ui, clock, Some(total as u64));
+        progress.outcome_follows = std::io::stdout().is_terminal();
+        progress
     }
 
     /// Shows a submission as it is now.
@@ -78,7 +89,9 @@ impl Progress {
         if is_settled(view.state) {
             if let Some(bar) = self.bars.remove(&view.id) {
                 bar.finish_and_clear();
-                self.ui.note(show::line(view, now));
+                if !self.outcome_follows {
+                    self.ui.note(show::line(view, now));
+                }
             }
             return;
         }
@@ -94,7 +107,7 @@ impl Progress {
         if let Some(bar) = self.bars.get(&view.id) {
             let age = show::span(until(view.created_at, now));
             let remark = show::remark(view, now);
-            let state = show::state(view.state);
+            let state = show::padded_state(view.state);
             bar.set_message(for_stderr(&format!("{state} {} {age}: {remark}", view.name)));
         }
     }

@@ -65,7 +65,7 @@ impl Resubmit {
                 ui.note("nothing was handed over");
                 return Ok(Exit::Invalid);
             }
-            Err(refusal) => return Err(refused(refusal)),
+            Err(refusal) => return Err(refused(refusal, &self.file)),
         };
         tell_warnings(&prepared.reports, ui);
         prepared.new.revision_of = Some(self.id);

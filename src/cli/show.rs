@@ -38,14 +38,20 @@ pub(super) fn state(state: State) -> String {
             Style::new().cyan()
         }
     };
-    style.force_styling(true).apply_to(format!("{state:<10}")).to_string()
+    style.force_styling(true).apply_to(state.as_str()).to_string()
+}
+
+/// A state in its colour, as wide as any.
+pub(super) fn padded_state(state: State) -> String {
+    pad_str(&self::state(state), 10, console::Alignment::Left, None).into_owned()
 }
 
 /// One line: id, state, Name, and what there is to say.
 pub(super) fn line(view: &SubmissionView, now: Timestamp) -> String {
     let name = pad_str(&truncate_str(&view.name, 32, "…"), 20, console::Alignment::Left, None)
         .into_owned();
-    let line = format!("{}  {}  {name}  {}", view.id, state(view.state), remark(view, now));
+    let state = padded_state(view.state);
+    let line = format!("{}  {state}  {name}  {}", view.id, remark(view, now));
     line.trim_end().to_owned()
 }
 
@@ -81,7 +87,7 @@ pub(super) fn waiting_for(waiting: &WaitingFor, view: &SubmissionView, now: Time
             };
             format!("next {next} in {}", span(until(now, *at)))
         }
-        WaitingFor::Worker { .. } => "waits for a worker (`ferry worker`)".to_owned(),
+        WaitingFor::Worker { .. } => "waits for a worker".to_owned(),
         WaitingFor::Account(Closed::Paused { reason }) => {
             format!("account `{0}` is paused: {reason}; `ferry resume {0}` goes on", view.account)
         }
@@ -103,6 +109,36 @@ pub(super) fn waiting_for(waiting: &WaitingFor, view: &SubmissionView, now: Time
             format!("decide with `ferry resolve {} --overwrite`, `--retry` or `--fail`", view.id)
         }
     }
+}
+
+/// What a person can do about one that ended badly, or that nobody carries; while one waits for
+/// something else, its remark says so.
+pub(super) fn next(view: &SubmissionView) -> Option<String> {
+    let id = view.id;
+    match view.state {
+        State::Rejected if view.feedback.is_none() => Some(format!(
+            "`ferry resubmit {id} FILE` hands it over again, overwriting what is there"
+        )),
+        State::Rejected => Some(format!(
+            "`ferry feedback {id}` shows the rows; `ferry resubmit {id} FILE` hands over the corrected file"
+        )),
+        State::Failed => Some(format!("`ferry retry {id}` goes on where it stopped")),
+        _ if matches!(view.waiting_for, Some(WaitingFor::Worker { .. })) => {
+            Some("`ferry worker` carries it, unless a worker is busy with others".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// What became of submissions that were waited for; the first ones that ended badly with a hint.
+pub(super) fn outcome(views: &[SubmissionView], now: Timestamp, ui: &Ui) -> std::io::Result<()> {
+    const HINTS: usize = 3;
+    for view in views {
+        self::view(view, now, ui)?;
+    }
+    let ended = views.iter().filter(|view| view.state.is_final());
+    ended.filter_map(next).take(HINTS).for_each(|next| ui.hint(&next));
+    Ok(())
 }
 
 /// A time, to the second.

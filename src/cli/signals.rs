@@ -7,7 +7,11 @@ use crate::shutdown::Shutdown;
 
 /// Listens until the process ends, for a process that carries submissions.
 pub(super) fn listen(shutdown: Shutdown, ui: &Ui) -> std::io::Result<()> {
-    listen_and_say(shutdown, Some("stopping: running steps may finish; once more to leave them"), ui)
+    listen_and_say(
+        shutdown,
+        Some("stopping: running steps may finish; once more to leave them"),
+        ui,
+    )
 }
 
 /// Listens until the process ends, for a process that can end at any moment.
@@ -15,11 +19,7 @@ pub(super) fn listen_idle(shutdown: Shutdown, ui: &Ui) -> std::io::Result<()> {
     listen_and_say(shutdown, None, ui)
 }
 
-fn listen_and_say(
-    shutdown: Shutdown,
-    said: Option<&'static str>,
-    ui: &Ui,
-) -> std::io::Result<()> {
+fn listen_and_say(shutdown: Shutdown, said: Option<&'static str>, ui: &Ui) -> std::io::Result<()> {
     let (mut interrupt, mut terminate) =
         (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let ui = ui.clone();

@@ -10,7 +10,7 @@ use super::ui::Ui;
 use crate::app::App;
 use crate::contract::SubmissionView;
 use crate::domain::SubmissionId;
-use crate::domain::submission::{ReasonCode, State, TimelineEntry};
+use crate::domain::submission::TimelineEntry;
 
 /// Show where submissions are, and how they came there.
 #[derive(Debug, Args)]
@@ -48,25 +48,12 @@ impl Status {
     }
 }
 
-/// What a person can do about it; while it waits, its remark says so.
-fn next(view: &SubmissionView) -> Option<String> {
-    let id = view.id;
-    match view.state {
-        State::Rejected if view.reason_code == Some(ReasonCode::Refused) => {
-            Some(format!("`ferry resubmit {id} FILE` hands it over again, to overwrite"))
-        }
-        State::Rejected => Some(format!("correct the file, then `ferry resubmit {id} FILE`")),
-        State::Failed => Some(format!("`ferry retry {id}` goes on where it stopped")),
-        _ => None,
-    }
-}
-
 fn describe(view: &SubmissionView, timeline: &[TimelineEntry], app: &App) -> Vec<String> {
     let now = app.clock.now();
     let mut rows = vec![
         ("name", view.name.clone()),
         ("account", view.account.clone()),
-        ("state", show::state(view.state).trim_end().to_owned()),
+        ("state", show::state(view.state)),
         ("", show::remark(view, now)),
         (
             "so far",
@@ -95,7 +82,7 @@ fn describe(view: &SubmissionView, timeline: &[TimelineEntry], app: &App) -> Vec
         let size = show::size(stored.bytes);
         rows.push(("feedback", format!("{size}: `ferry feedback {}`", view.id)));
     }
-    if let Some(next) = next(view) {
+    if let Some(next) = show::next(view) {
         rows.push(("next", next));
     }
     let mut lines = vec![view.id.to_string()];
@@ -103,9 +90,9 @@ fn describe(view: &SubmissionView, timeline: &[TimelineEntry], app: &App) -> Vec
     lines.push("  timeline".to_owned());
     lines.extend(timeline.iter().map(|entry| {
         let why = if entry.why.is_empty() { String::new() } else { format!("  {}", entry.why) };
-        format!("    {}  {}{why}", show::time(entry.at), show::state(entry.state))
-            .trim_end()
-            .to_owned()
+        let state =
+            if why.is_empty() { show::state(entry.state) } else { show::padded_state(entry.state) };
+        format!("    {}  {state}{why}", show::time(entry.at))
     }));
     lines
 }

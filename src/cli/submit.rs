@@ -76,7 +76,6 @@ impl Submit {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
         self.wait.check(&app)?;
         let intake = app.intake();
-        note_missing_account(&app, ui);
         let kept = match &self.ndjson {
             Some(path) => ndjson::submit(&intake, path, ui).await,
             None => self.submit_files(&app, &intake, ui).await,
@@ -183,7 +182,7 @@ impl Submit {
         match intake.prepare(request, &names) {
             Ok(prepared) => Ok(Ok(prepared)),
             Err(Refusal::Dataset(reports)) => Ok(Err(reports)),
-            Err(refusal) => Err(refused(refusal)),
+            Err(refusal) => Err(refused(refusal, file)),
         }
     }
 
@@ -196,15 +195,6 @@ impl Submit {
         stem.map(str::to_owned).ok_or_else(|| {
             Failure::usage(format!("{} has no name for the dataset: give --name", title(file)))
         })
-    }
-}
-
-/// A worker that knows the account may run elsewhere; a newcomer should hear that one is needed.
-fn note_missing_account(app: &App, ui: &Ui) {
-    if app.config.accounts.is_empty() {
-        ui.warning(
-            "no account is configured here: kept until a worker with credentials carries it",
-        );
     }
 }
 
@@ -255,12 +245,23 @@ pub(super) async fn carry_or_show(
     wait: &Waiting,
     ui: &Ui,
 ) -> Result<Exit, Failure> {
+    if app.config.accounts.is_empty() && !kept.ids.is_empty() {
+        // A worker that knows the account may run elsewhere; a newcomer should hear that one is
+        // needed.
+        ui.warning(
+            "no account is configured here: kept until a worker with credentials carries it",
+        );
+    }
     let exit = if kept.ids.is_empty() {
         Exit::Done
     } else if wait.is_wanted() {
         carry(app, &kept.ids, wait, ui).await?
     } else {
-        show::all(&kept.ids, &app, ui).await?
+        let exit = show::all(&kept.ids, &app, ui).await?;
+        if ui.terminal {
+            ui.note("next: `ferry worker` carries what waits, and `ferry watch` follows it");
+        }
+        exit
     };
     Ok(if kept.conflicts > 0 { Exit::Usage } else { exit })
 }
@@ -317,7 +318,7 @@ pub(super) fn texts(
 }
 
 /// A request that is wrong for another reason than its texts.
-pub(super) fn refused(refusal: Refusal) -> Failure {
+pub(super) fn refused(refusal: Refusal, file: &Path) -> Failure {
     let exit = match &refusal {
         Refusal::Dataset(_) | Refusal::TooLarge { .. } => Exit::Invalid,
         Refusal::Field { .. } | Refusal::UnknownAccount { .. } | Refusal::AccountNeeded(_) => {
@@ -331,7 +332,11 @@ pub(super) fn refused(refusal: Refusal) -> Failure {
         }
         Refusal::Dataset(_) | Refusal::Field { .. } => None,
     };
-    let failure = Failure::new(exit, refusal.into());
+    let error = match refusal {
+        Refusal::TooLarge { .. } => anyhow::anyhow!("{}: {refusal}", title(file)),
+        refusal => refusal.into(),
+    };
+    let failure = Failure::new(exit, error);
     match hint {
         Some(hint) => failure.hint(hint),
         None => failure,

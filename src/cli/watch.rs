@@ -54,13 +54,11 @@ impl Watch {
             watch_all(&app, ui, stop).await?;
             return Ok(Exit::Done);
         }
-        let mut progress = Progress::new(ui, app.clock.clone(), Some(self.ids.len() as u64));
+        let mut progress = Progress::until_outcome(ui, app.clock.clone(), self.ids.len());
         let seen = |view: &SubmissionView| progress.seen(view);
         let views = follow(app.store.as_ref(), &self.ids, seen, stop).await?;
         drop(progress);
-        for view in &views {
-            show::view(view, app.clock.now(), ui)?;
-        }
+        show::outcome(&views, app.clock.now(), ui)?;
         Ok(Exit::of(&views))
     }
 }

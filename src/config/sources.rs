@@ -133,8 +133,8 @@ impl<'a> Reader<'a> {
         };
         let mut names: BTreeSet<String> = self.tables().keys().cloned().collect();
         let mentioned = |setting: &Setting| {
-            self.global(setting.name).is_some()
-                || self.global(&format!("{}_file", setting.name)).is_some()
+            self.outside(setting.name).is_some()
+                || self.outside(&format!("{}_file", setting.name)).is_some()
         };
         if ACCOUNT_SETTINGS.iter().any(mentioned) {
             names.insert(DEFAULT_ACCOUNT.to_owned());
@@ -235,6 +235,14 @@ impl<'a> Reader<'a> {
 
     /// From the command line, the environment, or the top of the file.
     fn global(&self, name: &str) -> Option<Found> {
+        self.outside(name).or_else(|| {
+            let text = text_of(self.file.get(name)?)?;
+            Some(Found { text, place: format!("`{name}` in `{}`", self.path) })
+        })
+    }
+
+    /// From the command line or the environment.
+    fn outside(&self, name: &str) -> Option<Found> {
         let flag = self
             .flags
             .get(name)
@@ -245,10 +253,7 @@ impl<'a> Reader<'a> {
             let text = self.sources.env.get(&name).filter(|text| !text.is_empty())?;
             Some(Found { text: text.clone(), place: name })
         };
-        flag.or_else(from_env).or_else(|| {
-            let text = text_of(self.file.get(name)?)?;
-            Some(Found { text, place: format!("`{name}` in `{}`", self.path) })
-        })
+        flag.or_else(from_env)
     }
 
     fn parsed<T>(
@@ -323,8 +328,8 @@ impl<'a> Reader<'a> {
 
     /// The environment speaks of the account `default` only.
     fn account_setting(&self, account: &str, name: &str) -> Option<Found> {
-        let global = (account == DEFAULT_ACCOUNT).then(|| self.global(name)).flatten();
-        global.or_else(|| {
+        let outside = (account == DEFAULT_ACCOUNT).then(|| self.outside(name)).flatten();
+        outside.or_else(|| {
             let tables = self.tables();
             let text = text_of(tables.get(account)?.as_table()?.get(name)?)?;
             let place = format!("`{name}` in [accounts.{account}] of `{}`", self.path);

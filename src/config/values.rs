@@ -116,5 +116,8 @@ pub(super) fn store(value: &str) -> Result<StorePlace, Expected> {
 }
 
 pub(super) fn url(value: &str) -> Result<String, Expected> {
+    if !value.contains("://") {
+        return Err("the URL must begin with https:// (or http://)".to_owned());
+    }
     crate::platform::check_url(value).map(|()| value.to_owned())
 }

@@ -91,17 +91,17 @@ fn a_rejected_submission_says_what_to_do_next() {
     ID-1
       name      march
       account   default
-      state     rejected  
+      state     rejected
                 the Platform rejected the dataset with `completedwitherrors`; see its feedback (after SPAN, 1 status check)
       so far    1 upload, 1 status check
       deadline  TIME UTC
       token     TOKEN
       label     team=north
       feedback  60 B: `ferry feedback ID-1`
-      next      correct the file, then `ferry resubmit ID-1 FILE`
+      next      `ferry feedback ID-1` shows the rows; `ferry resubmit ID-1 FILE` hands over the corrected file
       timeline
         TIME UTC  queued      accepted
-        TIME UTC  uploading 
+        TIME UTC  uploading
         TIME UTC  processing
         TIME UTC  collecting
         TIME UTC  rejected    the Platform rejected the dataset with `completedwitherrors`; see its feedback
@@ -126,7 +126,7 @@ fn a_refused_upload_has_no_feedback_and_says_why() {
     ---- stdout
     ---- stderr
     error: submission ID-1 is rejected and has no feedback: the Platform refused the upload (409): a dataset named march already exists
-    hint: `ferry resubmit ID-1 FILE` hands it over again, to overwrite
+    hint: `ferry resubmit ID-1 FILE` hands it over again, overwriting what is there
     ");
     assert_snapshot!(ferry.run(&["status", &id]), @"
     exit 0
@@ -134,14 +134,14 @@ fn a_refused_upload_has_no_feedback_and_says_why() {
     ID-1
       name      march
       account   default
-      state     rejected  
+      state     rejected
                 the Platform refused the upload (409): a dataset named march already exists (after SPAN, 0 status checks)
       so far    1 upload, 0 status checks
       deadline  TIME UTC
-      next      `ferry resubmit ID-1 FILE` hands it over again, to overwrite
+      next      `ferry resubmit ID-1 FILE` hands it over again, overwriting what is there
       timeline
         TIME UTC  queued      accepted
-        TIME UTC  uploading 
+        TIME UTC  uploading
         TIME UTC  rejected    the Platform refused the upload (409): a dataset named march already exists
     ---- stderr
     ");
@@ -163,7 +163,7 @@ fn a_completed_submission_has_no_feedback_and_that_is_good() {
     ID-1
       name      march
       account   default
-      state     completed 
+      state     completed
                 after SPAN, 1 status check
       so far    1 upload, 1 status check
       deadline  TIME UTC
@@ -171,10 +171,10 @@ fn a_completed_submission_has_no_feedback_and_that_is_good() {
       result    tableofresultids (298 B): `ferry results ID-1`
       timeline
         TIME UTC  queued      accepted
-        TIME UTC  uploading 
+        TIME UTC  uploading
         TIME UTC  processing
         TIME UTC  collecting
-        TIME UTC  completed 
+        TIME UTC  completed
     ---- stderr
     ");
 }

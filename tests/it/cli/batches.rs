@@ -20,7 +20,7 @@ fn faulty() -> String {
         json!({ "name": "typo", "data": GOOD, "overwite": true }).to_string(),
         json!({ "name": "", "data": GOOD }).to_string(),
         json!({ "name": "late", "data": GOOD, "deadline": "2001-01-01T00:00:00Z" }).to_string(),
-        json!({ "name": "kind", "data": 7 }).to_string(),
+        json!({ "name": "kind", "data": 7, "labels": ["north"] }).to_string(),
         "[1, 2]".to_owned(),
     ];
     lines.join("\n") + "\n"
@@ -29,30 +29,29 @@ fn faulty() -> String {
 #[test]
 fn every_bad_line_is_told_and_nothing_is_kept() {
     let ferry = Ferry::new().file("many.ndjson", faulty());
-    assert_snapshot!(ferry.run(&["submit", "--ndjson", "many.ndjson"]), @r"
+    assert_snapshot!(ferry.run(&["submit", "--ndjson", "many.ndjson"]), @"
     exit 3
     ---- stdout
     many.ndjson, line 2: data: error: line 1, row 1, column `EndDate`: `31/02/2026` is not a calendar date: expected DD/MM/YYYY, such as 31/12/2025
     many.ndjson, line 2: data: invalid: 1 error in 1 row
     many.ndjson, line 3: data: valid, 10 rows
-    many.ndjson, line 3: event_data: error: line 1, row 1, column `EventStartDate`: the row has only 1 column: expected 7: `EventStartDate`, `EventStartTime`, `EventEndDate`, `EventEndTime`, `Description`, `TimeReference` is missing
+    many.ndjson, line 3: event_data: error: line 1, row 1, column `EventStartDate`: the row has only 1 column, without `EventStartDate`, `EventStartTime`, `EventEndDate`, `EventEndTime`, `Description`, `TimeReference`: expected 7 columns
     many.ndjson, line 3: event_data: invalid: 1 error in 1 row
     ---- stderr
-    warning: no account is configured here: kept until a worker with credentials carries it
-    error: many.ndjson, line 4: not a submission: control character (\u0000-\u001F) found while parsing a string at line 2 column 0
-    error: many.ndjson, line 6: not a submission: missing field `name` at column 531
-    error: many.ndjson, line 7: not a submission: unknown field `overwite`, expected one of `name`, `data`, `event_data`, `account`, `overwrite`, `result_keys`, `priority`, `not_before`, `deadline`, `idempotency_key`, `labels` at column 555
+    error: many.ndjson, line 4: not a submission: EOF while parsing a string at column 13
+    error: many.ndjson, line 6: not a submission: missing field `name`
+    error: many.ndjson, line 7: not a submission: unknown field `overwite`, expected one of `name`, `data`, `event_data`, `account`, `overwrite`, `result_keys`, `priority`, `not_before`, `deadline`, `idempotency_key`, `labels`
     error: many.ndjson, line 8: `name`: it must not be empty
     error: many.ndjson, line 9: `deadline`: `TIME UTC` is in the past
-    error: many.ndjson, line 10: not a submission: invalid type: integer `7`, expected a string at column 9
-    error: many.ndjson, line 11: not a submission: invalid type: integer `1`, expected a string at column 2
+    error: many.ndjson, line 10: not a submission: `data`: invalid type: integer `7`, expected a string; `labels`: invalid type: sequence, expected a map
+    error: many.ndjson, line 11: not a submission: expected a JSON object
     9 of 10 lines are no valid submissions: nothing was handed over
     ");
     assert_snapshot!(ferry.run(&["list"]), @"
     exit 0
     ---- stdout
     ---- stderr
-    nothing in the store sqlite:ferry.db matches
+    the store sqlite:ferry.db is empty
     ");
 }
 
@@ -72,8 +71,8 @@ fn lines_come_from_stdin_and_from_a_pipe() {
     assert_snapshot!(ran, @"
     exit 0
     ---- stdout
-    ID-1  queued      three                 waits for a worker (`ferry worker`)
-    ID-2  queued      four                  waits for a worker (`ferry worker`)
+    ID-1  queued      three                 waits for a worker
+    ID-2  queued      four                  waits for a worker
     ---- stderr
     warning: no account is configured here: kept until a worker with credentials carries it
     ");
@@ -90,14 +89,12 @@ fn no_line_at_all_is_told() {
     exit 3
     ---- stdout
     ---- stderr
-    warning: no account is configured here: kept until a worker with credentials carries it
     error: `none.ndjson` holds no submission
     ");
     assert_snapshot!(ferry.run(&["submit", "--ndjson", "nowhere.ndjson"]), @"
     exit 2
     ---- stdout
     ---- stderr
-    warning: no account is configured here: kept until a worker with credentials carries it
     error: cannot read `nowhere.ndjson`
     caused by: No such file or directory (os error 2)
     ");
@@ -122,7 +119,6 @@ fn bytes_that_are_not_utf_8_are_placed() {
     exit 3
     ---- stdout
     ---- stderr
-    warning: no account is configured here: kept until a worker with credentials carries it
     error: many.ndjson, line 2: not UTF-8 from byte 11 of the line on
     ");
 }
@@ -149,13 +145,13 @@ fn a_conflict_is_told_beside_what_was_kept() {
     assert_snapshot!(ferry.run(&["submit", "--ndjson", "two.ndjson"]), @"
     exit 2
     ---- stdout
-    ID-1  queued      two                   waits for a worker (`ferry worker`)
-    ID-2  queued      one                   waits for a worker (`ferry worker`)
+    ID-1  queued      two                   waits for a worker
+    ID-2  queued      one                   waits for a worker
     ---- stderr
-    warning: no account is configured here: kept until a worker with credentials carries it
     error: `other` was not handed over: its idempotency key `k1` belongs to ID-2, which has other content
     hint: use another key for other content
     idempotency key `k1`: the same was accepted before, as ID-2
+    warning: no account is configured here: kept until a worker with credentials carries it
     ");
 }
 

@@ -37,7 +37,7 @@ fn all_mistakes_are_told_at_once() {
     exit 2
     ---- stdout
     ---- stderr
-    error: the configuration has 27 mistakes:
+    error: the configuration has 23 mistakes:
       `client_secret` in `ferry.toml` is not a setting: it belongs into a table such as [accounts.default]
       `pol_max` in `ferry.toml` is not a setting; did you mean `poll_max`?
       FERRY_RETRY_INITAL is not a setting; did you mean FERRY_RETRY_INITIAL?
@@ -55,12 +55,8 @@ fn all_mistakes_are_told_at_once() {
       account `South` has no `api_url`: set `api_url` in [accounts.South]
       account `South` has no `client_secret`: set `client_secret` in [accounts.South]
       account `South` has no `api_key`: set `api_key` in [accounts.South]
-      account `default` has no `token_url`: set FERRY_TOKEN_URL in the environment, or `token_url` in [accounts.default]
-      account `default` has no `api_url`: set FERRY_API_URL in the environment, or `api_url` in [accounts.default]
-      account `default` has no `client_id`: set FERRY_CLIENT_ID in the environment, or `client_id` in [accounts.default]
-      account `default` has no `api_key`: set FERRY_API_KEY in the environment, or `api_key` in [accounts.default]
       `api_kee` in [accounts.north] of `ferry.toml` is not a setting of an account; did you mean `api_key`?
-      `token_url` in [accounts.north] of `ferry.toml`: not a URL: relative URL without a base
+      `token_url` in [accounts.north] of `ferry.toml`: the URL must begin with https:// (or http://)
       `api_url` in [accounts.north] of `ferry.toml`: the URL must not have a query or a fragment
       account `north` has no `client_secret`: set `client_secret` in [accounts.north]
       account `north` has no `api_key`: set `api_key` in [accounts.north]
@@ -82,7 +78,8 @@ fn a_syntax_error_names_its_line_and_shows_none() {
     error: the configuration has a mistake: `ferry.toml`, line 3: string values must be quoted, expected literal string
     hint: `ferry doctor --settings` lists all settings with their defaults
     ");
-    let ferry = ferry.file("ferry.toml", format!("[accounts.default]\napi_key = \"{SECRET}\nx = 1\n"));
+    let ferry =
+        ferry.file("ferry.toml", format!("[accounts.default]\napi_key = \"{SECRET}\nx = 1\n"));
     assert_snapshot!(ferry.run(&["list"]), @r#"
     exit 2
     ---- stdout
@@ -122,7 +119,8 @@ fn a_file_that_is_named_must_be_there() {
 
 #[test]
 fn flags_come_before_the_environment_before_the_file() {
-    let ferry = Ferry::new().file("march.csv", GOOD).file("ferry.toml", "store = \"sqlite:file.db\"\n");
+    let ferry =
+        Ferry::new().file("march.csv", GOOD).file("ferry.toml", "store = \"sqlite:file.db\"\n");
     let made = |name: &str| ferry.path(name).exists();
     ferry.run(&["submit", "march.csv"]).ok();
     assert!(made("file.db") && !made("ferry.db"));
@@ -171,9 +169,7 @@ fn what_is_wrong_with_a_secret_is_told_without_it() {
       FERRY_API_KEY_FILE: cannot read the file that it names: No such file or directory (os error 2)
     hint: `ferry doctor --settings` lists all settings with their defaults
     ");
-    let ferry = ferry
-        .unset("FERRY_CLIENT_SECRET")
-        .set("FERRY_API_KEY_FILE", "lines");
+    let ferry = ferry.unset("FERRY_CLIENT_SECRET").set("FERRY_API_KEY_FILE", "lines");
     assert_snapshot!(ferry.run(&["list"]), @"
     exit 2
     ---- stdout
@@ -247,7 +243,10 @@ fn the_environment_completes_the_table_of_the_default_account() {
     let platform = Platform::start();
     let ferry = Ferry::of(&platform)
         .unset("FERRY_CLIENT_ID")
-        .file("ferry.toml", "[accounts.default]\nclient_id = \"demo\"\noverwrite_as = \"booleans\"\n")
+        .file(
+            "ferry.toml",
+            "[accounts.default]\nclient_id = \"demo\"\noverwrite_as = \"booleans\"\n",
+        )
         .file("march.csv", GOOD);
     ferry.run(&["submit", "march.csv", "--wait"]).ok();
 }

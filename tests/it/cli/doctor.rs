@@ -85,7 +85,8 @@ fn a_platform_that_is_not_there() {
           hint: check api_url, and the way to the Platform
     ---- stderr
     ");
-    let ferry = Ferry::of(&platform).set("FERRY_TOKEN_URL", format!("{}/wrong", platform.sim.token_url()));
+    let ferry =
+        Ferry::of(&platform).set("FERRY_TOKEN_URL", format!("{}/wrong", platform.sim.token_url()));
     assert_snapshot!(ferry.run(&["doctor"]), @"
     exit 1
     ---- stdout

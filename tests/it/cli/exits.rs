@@ -112,7 +112,7 @@ fn an_invalid_dataset_exits_3_and_keeps_nothing() {
     exit 0
     ---- stdout
     ---- stderr
-    nothing in the store sqlite:ferry.db matches
+    the store sqlite:ferry.db is empty
     ");
     assert_eq!(platform.sim.ledger().requests, 0);
 }
@@ -148,7 +148,7 @@ fn held_exits_6_and_says_how_to_decide() {
     assert_snapshot!(ferry.run(&["list"]), @"
     exit 0
     ---- stdout
-    ID-1  held        march  default  SPAN ago  an earlier upload may have arrived, and now the Platform has a dataset of this Name (409: a dataset named march already exists); it may be this one or another; decide with `ferry resolve ID-1 --overwrite`, `--retry` or `--fail`
+    ID-1  held  march  default  SPAN ago  an earlier upload may have arrived, and now the Platform has a dataset of this Name (409: a dataset named march already exists); it may be this one or another; decide with `ferry resolve ID-1 --overwrite`, `--retry` or `--fail`
     ---- stderr
     ");
     assert_snapshot!(ferry.run(&["results", &id]), @"
@@ -174,7 +174,7 @@ fn a_held_submission_may_overwrite_what_is_there() {
     assert_snapshot!(ferry.run(&["resolve", &id, "--overwrite"]), @"
     exit 0
     ---- stdout
-    ID-1  queued      march                 resolved: to overwrite what is there; waits for a worker (`ferry worker`)
+    ID-1  queued      march                 resolved: to overwrite what is there; waits for a worker
     ---- stderr
     ");
     ferry.run(&["worker", "--until-idle"]).ok();

@@ -100,7 +100,10 @@ fn what_is_cancelled_is_not_carried() {
     let again = ferry.run(&["submit", "march.csv", "--name", "other"]).ok().id();
     let object = ferry.object(&["cancel", "--json", &again]);
     assert_is_submission(&object);
-    assert_eq!((&object["state"], &object["reason_code"]), (&"cancelled".into(), &"operator".into()));
+    assert_eq!(
+        (&object["state"], &object["reason_code"]),
+        (&"cancelled".into(), &"operator".into())
+    );
 }
 
 #[test]

@@ -98,11 +98,17 @@ fn help_says_what_each_command_is_for_and_where_to_begin() {
     for line in commands.take_while(|line| !line.is_empty()).filter(of_command) {
         let (command, about) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
         assert!(!about.trim().is_empty(), "{line}");
+        if command == "help" {
+            continue;
+        }
         let help = ferry.run(&[command, "--help"]).ok();
         assert!(help.stdout.contains("Usage: "), "{command}");
         count += 1;
     }
     assert!(count > 15, "{count}");
-    assert_eq!(ferry.run(&["--version"]).ok().stdout, format!("ferry {}\n", env!("CARGO_PKG_VERSION")));
+    assert_eq!(
+        ferry.run(&["--version"]).ok().stdout,
+        format!("ferry {}\n", env!("CARGO_PKG_VERSION"))
+    );
     assert_eq!(ferry.run(&[]).exits(2).stdout, "");
 }

@@ -19,11 +19,13 @@ fn credentials() -> Credentials {
     }
 }
 
+/// As in a form or a query.
+fn encoded(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
 /// How a secret may look: plain, as in a form or a query, in Basic authorization, in base64.
 fn spellings() -> Vec<String> {
-    let encoded = |text: &str| -> String {
-        form_urlencoded::byte_serialize(text.as_bytes()).collect()
-    };
     let percent = |text: &str| {
         text.replace('/', "%2f").replace('+', "%2b").replace('=', "%3d").replace('&', "%26")
     };
@@ -58,8 +60,11 @@ fn assert_clean(ferry: &Ferry, ran: &Ran) {
     for entry in std::fs::read_dir(ferry.path("")).expect("the folder is there") {
         let path = entry.expect("it can be listed").path();
         if path.is_file() {
-            let name = path.file_name().map(Path::new).unwrap_or(Path::new("?"));
-            assert_tells_none(&name.display().to_string(), &std::fs::read(&path).expect("readable"));
+            let name = path.file_name().map_or(Path::new("?"), Path::new);
+            assert_tells_none(
+                &name.display().to_string(),
+                &std::fs::read(&path).expect("readable"),
+            );
         }
     }
 }
@@ -68,17 +73,15 @@ fn assert_clean(ferry: &Ferry, ran: &Ran) {
 fn echo(status: u16) -> Fault {
     let body = format!(
         "you sent {} with key={API_KEY} and secret {CLIENT_SECRET}; {}",
-        form_urlencoded::byte_serialize(API_KEY.as_bytes()).collect::<String>(),
-        STANDARD.encode(format!("client:{CLIENT_SECRET}"))
+        encoded(API_KEY),
+        STANDARD.encode(format!("client:{}", encoded(CLIENT_SECRET)))
     );
     let headers = vec![("x-echo".to_owned(), API_KEY.to_owned())];
     Fault::Respond { status, headers, body }
 }
 
 fn loud(platform: &Platform) -> Ferry {
-    Ferry::of_account(platform, &credentials())
-        .set("FERRY_LOG", "trace")
-        .file("march.csv", GOOD)
+    Ferry::of_account(platform, &credentials()).set("FERRY_LOG", "trace").file("march.csv", GOOD)
 }
 
 #[test]
@@ -89,7 +92,9 @@ fn a_refused_secret_is_not_repeated() {
     assert!(ran.stderr.contains("client id or secret refused"), "{}", ran.stderr);
     assert!(ran.stderr.contains("TRACE"), "{}", ran.stderr);
     assert_clean(&ferry, &ran);
-    for args in [&["doctor"][..], &["stats", "--json"], &["list", "--json"], &["worker", "--until-idle"]] {
+    for args in
+        [&["doctor"][..], &["stats", "--json"], &["list", "--json"], &["worker", "--until-idle"]]
+    {
         assert_clean(&ferry, &ferry.run(args));
     }
 }

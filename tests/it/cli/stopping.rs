@@ -35,7 +35,7 @@ fn a_running_step_may_finish_within_the_grace_time() {
 #[test]
 fn a_second_signal_leaves_the_running_step() {
     let platform = Platform::start();
-    let (ferry, mut worker, id) = uploading(&platform, Duration::from_secs(60));
+    let (ferry, mut worker, id) = uploading(&platform, Duration::from_mins(1));
     let begun = Instant::now();
     worker.signal("TERM");
     worker.await_told("stopping: ");
@@ -52,7 +52,7 @@ fn a_second_signal_leaves_the_running_step() {
 #[test]
 fn the_grace_time_ends_by_itself() {
     let platform = Platform::start();
-    platform.sim.script(Endpoint::Upload, Fault::Stall(Duration::from_secs(60)));
+    platform.sim.script(Endpoint::Upload, Fault::Stall(Duration::from_mins(1)));
     let ferry = Ferry::of(&platform).file("march.csv", GOOD);
     ferry.run(&["submit", "march.csv"]).ok();
     let mut worker = ferry.start(&["worker", "--set", "drain=200ms"]);

@@ -14,7 +14,7 @@ fn without_an_account_a_dataset_is_kept_with_a_warning() {
     assert_snapshot!(ferry.run(&["submit", "march.csv"]), @"
     exit 0
     ---- stdout
-    ID-1  queued      march                 waits for a worker (`ferry worker`)
+    ID-1  queued      march                 waits for a worker
     ---- stderr
     warning: no account is configured here: kept until a worker with credentials carries it
     ");
@@ -28,9 +28,9 @@ fn every_file_becomes_a_submission_named_after_it() {
     assert_snapshot!(ferry.run(&["submit", "march.csv", "april.csv", "odd.csv"]), @"
     exit 0
     ---- stdout
-    ID-1  queued      march                 waits for a worker (`ferry worker`)
-    ID-2  queued      april                 waits for a worker (`ferry worker`)
-    ID-3  queued      odd                   waits for a worker (`ferry worker`)
+    ID-1  queued      march                 waits for a worker
+    ID-2  queued      april                 waits for a worker
+    ID-3  queued      odd                   waits for a worker
     ---- stderr
     warning: odd.csv: line 1, row 1, column `EndDate`: the end `03/03/2026 16:30` is before the start `04/03/2026 08:00`: expected an end not before the start
     ");
@@ -47,7 +47,6 @@ fn stdin_needs_a_name() {
     exit 2
     ---- stdout
     ---- stderr
-    warning: no account is configured here: kept until a worker with credentials carries it
     error: stdin has no name for the dataset: give --name
     ");
     let ran = ferry.run_with(&["submit", "-", "--name", "march"], GOOD).ok();
@@ -67,7 +66,7 @@ fn events_travel_with_their_dataset() {
     assert_snapshot!(ran, @"
     exit 0
     ---- stdout
-    ID-1  queued      odd                   waits for a worker (`ferry worker`)
+    ID-1  queued      odd                   waits for a worker
     ---- stderr
     warning: events.csv: line 2, row 1, column `Reference`: no data row has the reference `TRIP-1`: expected the reference of a data row
     warning: events.csv: line 3, row 2, column `Reference`: no data row has the reference `TRIP-1`: expected the reference of a data row
@@ -130,17 +129,16 @@ fn the_same_idempotency_key_with_the_same_content_is_the_same_submission() {
     assert_snapshot!(second, @"
     exit 0
     ---- stdout
-    ID-1  queued      march                 waits for a worker (`ferry worker`)
+    ID-1  queued      march                 waits for a worker
     ---- stderr
-    warning: no account is configured here: kept until a worker with credentials carries it
     idempotency key `k1`: the same was accepted before, as ID-1
+    warning: no account is configured here: kept until a worker with credentials carries it
     ");
     ferry.write("march.csv", ODD);
     assert_snapshot!(ferry.run(&["submit", "march.csv", "--idempotency-key", "k1"]), @"
     exit 2
     ---- stdout
     ---- stderr
-    warning: no account is configured here: kept until a worker with credentials carries it
     warning: march.csv: line 1, row 1, column `EndDate`: the end `03/03/2026 16:30` is before the start `04/03/2026 08:00`: expected an end not before the start
     error: `march` was not handed over: its idempotency key `k1` belongs to ID-1, which has other content
     hint: use another key for other content
@@ -155,7 +153,6 @@ fn what_cannot_be_read_is_a_mistake_of_the_call_and_keeps_nothing() {
     exit 2
     ---- stdout
     ---- stderr
-    warning: no account is configured here: kept until a worker with credentials carries it
     error: cannot read `april.csv`
     caused by: No such file or directory (os error 2)
     ");
@@ -163,7 +160,6 @@ fn what_cannot_be_read_is_a_mistake_of_the_call_and_keeps_nothing() {
     exit 2
     ---- stdout
     ---- stderr
-    warning: no account is configured here: kept until a worker with credentials carries it
     error: cannot read `folder`
     caused by: Is a directory (os error 21)
     ");
@@ -171,7 +167,7 @@ fn what_cannot_be_read_is_a_mistake_of_the_call_and_keeps_nothing() {
     exit 0
     ---- stdout
     ---- stderr
-    nothing in the store sqlite:ferry.db matches
+    the store sqlite:ferry.db is empty
     ");
 }
 
@@ -182,23 +178,19 @@ fn a_dataset_over_the_limit_is_not_taken() {
     exit 3
     ---- stdout
     ---- stderr
-    warning: no account is configured here: kept until a worker with credentials carries it
     error: `march.csv` is larger than 1024 bytes
     hint: split it, or raise the setting `max_dataset_bytes`
     ");
     let big = "--set=max_dataset_bytes=1024";
-    let ferry = ferry.file("march.csv", GOOD);
+    // Each of them is small enough.
+    let ferry = ferry.file("march.csv", GOOD).file("events.csv", EVENTS.repeat(2));
     let ran = ferry.run(&[big, "submit", "march.csv", "--events", "events.csv"]);
     assert_snapshot!(ran, @"
-    exit 0
+    exit 3
     ---- stdout
-    ID-1  queued      march                 waits for a worker (`ferry worker`)
     ---- stderr
-    warning: no account is configured here: kept until a worker with credentials carries it
-    warning: events.csv: line 2, row 1, column `Reference`: no data row has the reference `TRIP-1`: expected the reference of a data row
-    warning: events.csv: line 3, row 2, column `Reference`: no data row has the reference `TRIP-1`: expected the reference of a data row
-    warning: events.csv: line 4, row 3, column `Reference`: no data row has the reference `TRIP-2`: expected the reference of a data row
-    warning: events.csv: line 5, row 4, column `Reference`: no data row has the reference `TRIP-3`: expected the reference of a data row
+    error: the dataset has 1111 bytes, more than the limit of 1024 (`max_dataset_bytes`)
+    hint: split it, or raise the setting `max_dataset_bytes`
     ");
 }
 
@@ -209,14 +201,12 @@ fn flags_that_belong_to_one_file_are_refused_with_several() {
     exit 2
     ---- stdout
     ---- stderr
-    warning: no account is configured here: kept until a worker with credentials carries it
     error: --name belongs to one FILE, and there are several
     ");
     assert_snapshot!(ferry.run(&["submit", "-", "--events", "-", "--name", "x"]), @"
     exit 2
     ---- stdout
     ---- stderr
-    warning: no account is configured here: kept until a worker with credentials carries it
     error: only one FILE can be `-`, for stdin is read once
     ");
 }
@@ -228,7 +218,6 @@ fn two_files_of_one_name_are_refused() {
     exit 2
     ---- stdout
     ---- stderr
-    warning: no account is configured here: kept until a worker with credentials carries it
     error: `north/march.csv` and `south/march.csv` would be datasets of the same Name
     hint: submit them one by one, each with its own --name; or --overwrite
     ");
@@ -282,11 +271,10 @@ fn a_json_call_with_an_invalid_dataset_prints_reports() {
 #[test]
 fn a_reader_that_has_seen_enough_is_not_a_failure() {
     let ferry = Ferry::new().file("march.csv", GOOD);
-    let lines: String = (0..200)
-        .map(|n| format!("{}\n", serde_json::json!({ "name": format!("n{n}"), "data": GOOD })))
-        .collect();
-    ferry.write("many.ndjson", lines);
-    let script = "ferry submit --ndjson many.ndjson --json | head -1 | wc -l; echo ${PIPESTATUS[0]}";
+    let line = |n| serde_json::json!({ "name": format!("n{n}"), "data": GOOD }).to_string();
+    ferry.write("many.ndjson", (0..200).map(line).collect::<Vec<_>>().join("\n"));
+    let script =
+        "ferry submit --ndjson many.ndjson --json | head -1 | wc -l; echo ${PIPESTATUS[0]}";
     let ran = ferry.shell(script).ok();
     assert_eq!(ran.stdout, "1\n0\n");
     assert!(!ran.stderr.contains("error"), "{}", ran.stderr);

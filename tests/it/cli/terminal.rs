@@ -27,7 +27,9 @@ fn a_bar_shows_the_state_and_stdout_stays_clean() {
 fn no_color_removes_colours() {
     let ferry = Ferry::new();
     let coloured = |ferry: &Ferry| {
-        on_a_terminal(ferry, "ferry results 01KDXB8W4S9ZT2M3Q5R7V1C6HY").stdout.contains("\u{1b}[31m")
+        on_a_terminal(ferry, "ferry results 01KDXB8W4S9ZT2M3Q5R7V1C6HY")
+            .stdout
+            .contains("\u{1b}[31m")
     };
     assert!(coloured(&ferry));
     assert!(!coloured(&ferry.set("NO_COLOR", "1")));
@@ -38,7 +40,8 @@ fn colours_follow_the_stream_that_they_are_written_to() {
     let platform = Platform::start();
     let ferry = Ferry::of(&platform).file("march.csv", GOOD);
     // Here stdout is the terminal, and stderr is not.
-    let line = "'bash -c \"$FERRY submit march.csv --wait 2> told\"'".replace("$FERRY", env!("CARGO_BIN_EXE_ferry"));
+    let line = "'bash -c \"$FERRY submit march.csv --wait 2> told\"'"
+        .replace("$FERRY", env!("CARGO_BIN_EXE_ferry"));
     let ran = ferry.shell(&format!("TERM=xterm script -qec {line} /dev/null < /dev/null")).ok();
     assert!(ran.stdout.contains("\u{1b}[32mcompleted"), "{:?}", ran.stdout);
     let told = ferry.read("told");

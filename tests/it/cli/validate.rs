@@ -6,7 +6,8 @@ use super::harness::{Ferry, GOOD, Ran};
 
 const HEADER: &str = "Reference,StartDate,StartTime,EndDate,EndTime\n";
 const ROW: &str = "A1,03/03/2026,08:00,03/03/2026,16:30\n";
-const EVENT_HEADER: &str = "Reference,EventStartDate,EventStartTime,EventEndDate,EventEndTime,Description,TimeReference\n";
+const EVENT_HEADER: &str =
+    "Reference,EventStartDate,EventStartTime,EventEndDate,EventEndTime,Description,TimeReference\n";
 
 fn validate(bytes: impl AsRef<[u8]>) -> Ran {
     Ferry::new().file("march.csv", bytes).run(&["validate", "march.csv"])
@@ -18,9 +19,11 @@ fn row(row: &str) -> Ran {
 }
 
 fn event(row: &str) -> Ran {
-    Ferry::new()
-        .file("events.csv", format!("{EVENT_HEADER}{row}\n"))
-        .run(&["validate", "--events", "events.csv"])
+    Ferry::new().file("events.csv", format!("{EVENT_HEADER}{row}\n")).run(&[
+        "validate",
+        "--events",
+        "events.csv",
+    ])
 }
 
 fn utf16(text: &str) -> Vec<u8> {
@@ -114,7 +117,7 @@ fn too_few_columns() {
     assert_snapshot!(row("B1,03/03/2026,08:00,03/03/2026"), @"
     exit 3
     ---- stdout
-    march.csv: error: line 3, row 2, column `EndTime`: the row has only 4 columns: expected 5: `EndTime` is missing
+    march.csv: error: line 3, row 2, column `EndTime`: the row has only 4 columns, without `EndTime`: expected 5 columns
     march.csv: invalid: 1 error in 3 rows
     ---- stderr
     ");
@@ -151,7 +154,7 @@ fn a_spreadsheets_windows_1252_export() {
     assert_snapshot!(validate(text), @"
     exit 3
     ---- stdout
-    march.csv: error: line 2, row 1, column `Reference`: byte 0xFC at offset 47 on line 2 is not UTF-8: it looks like `ü` in Windows-1252: expected UTF-8; in a spreadsheet, save it as `CSV UTF-8 (comma delimited)`
+    march.csv: error: line 2, row 1, column `Reference`: byte 0xFC at offset 47 on line 2 is not UTF-8; as Windows-1252, it is `ü`: expected UTF-8; in a spreadsheet, save it as `CSV UTF-8 (comma delimited)`
     march.csv: invalid: 1 error in 1 row
     ---- stderr
     ");
@@ -163,7 +166,7 @@ fn a_spreadsheets_utf_16_export() {
     exit 3
     ---- stdout
     march.csv: error: the text is UTF-16: expected UTF-8; in a spreadsheet, save it as `CSV UTF-8 (comma delimited)`
-    march.csv: invalid: 1 error in 0 rows
+    march.csv: invalid: 1 error
     ---- stderr
     ");
 }
@@ -173,8 +176,8 @@ fn a_workbook_instead_of_csv() {
     assert_snapshot!(validate(b"PK\x03\x04\x14\x00\x06\x00"), @"
     exit 3
     ---- stdout
-    march.csv: error: the file is a workbook or a zip archive, not CSV: expected UTF-8; in a spreadsheet, save it as `CSV UTF-8 (comma delimited)`
-    march.csv: invalid: 1 error in 0 rows
+    march.csv: error: the file is a workbook or a zip archive: expected CSV text; in a spreadsheet, save it as `CSV UTF-8 (comma delimited)`
+    march.csv: invalid: 1 error
     ---- stderr
     ");
 }
@@ -196,14 +199,14 @@ fn an_empty_dataset() {
     exit 3
     ---- stdout
     march.csv: error: the text is empty: expected at least one row
-    march.csv: invalid: 1 error in 0 rows
+    march.csv: invalid: 1 error
     ---- stderr
     ");
     assert_snapshot!(validate(HEADER), @"
     exit 3
     ---- stdout
     march.csv: error: there is only a header: expected at least one row
-    march.csv: invalid: 1 error in 0 rows
+    march.csv: invalid: 1 error
     ---- stderr
     ");
 }
@@ -290,7 +293,7 @@ fn every_fault_of_every_file_is_told_at_once() {
     faulty.csv: error: line 2, row 1, column `StartDate`: `31/02/2025` is not a calendar date: expected DD/MM/YYYY, such as 31/12/2025
     faulty.csv: error: line 3, row 2, column `StartTime`: `24:00` is not a time of day: expected hh:mm from 00:00 to 23:59
     faulty.csv: error: line 4, row 3, column `Reference`: the cell is empty: expected some text
-    faulty.csv: error: line 5, row 4, column `EndTime`: the row has only 4 columns: expected 5: `EndTime` is missing
+    faulty.csv: error: line 5, row 4, column `EndTime`: the row has only 4 columns, without `EndTime`: expected 5 columns
     faulty.csv: error: line 7, row 6, column `Reference`: the quote that opens on line 7 is never closed: expected a closing quote; a quote inside a quoted cell is written twice
     faulty.csv: invalid: 5 errors in 6 rows
     good.csv: valid, 10 rows
@@ -307,7 +310,10 @@ fn json_has_one_report_a_file_and_says_the_same() {
     assert_eq!(ran.stderr, "");
     let reports = ran.objects();
     assert_eq!(reports.len(), 2);
-    assert_eq!((&reports[0]["file"], &reports[1]["file"]), (&"faulty.csv".into(), &"good.csv".into()));
+    assert_eq!(
+        (&reports[0]["file"], &reports[1]["file"]),
+        (&"faulty.csv".into(), &"good.csv".into())
+    );
     assert_eq!(reports[1]["problems"], serde_json::json!([]));
     assert_snapshot!(serde_json::to_string_pretty(&reports[0]["problems"][0]).unwrap(), @r#"
     {
@@ -329,7 +335,7 @@ fn stdin_is_validated_too() {
     assert_snapshot!(ferry.run_with(&["validate", "-"], "A1,03/03/2026\n"), @"
     exit 3
     ---- stdout
-    stdin: error: line 1, row 1, column `StartTime`: the row has only 2 columns: expected 5: `StartTime`, `EndDate`, `EndTime` is missing
+    stdin: error: line 1, row 1, column `StartTime`: the row has only 2 columns, without `StartTime`, `EndDate`, `EndTime`: expected 5 columns
     stdin: invalid: 1 error in 1 row
     ---- stderr
     ");

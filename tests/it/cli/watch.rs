@@ -38,15 +38,15 @@ fn a_limit_ends_it() {
     assert_snapshot!(ferry.run(&["watch", &id, "--limit", "50ms"]), @"
     exit 5
     ---- stdout
-    ID-1  queued      march                 waits for a worker (`ferry worker`)
+    ID-1  queued      march                 waits for a worker
     ---- stderr
-    ID-1  queued      march                 waits for a worker (`ferry worker`)
+    ID-1  queued      march                 waits for a worker
     ");
     assert_snapshot!(ferry.run(&["watch", "--limit", "50ms"]), @"
     exit 0
     ---- stdout
     ---- stderr
-    ID-1  queued      march                 waits for a worker (`ferry worker`)
+    ID-1  queued      march                 waits for a worker
     ");
     assert_snapshot!(ferry.run(&["watch", &id, "--limit", "soon"]), @"
     exit 2

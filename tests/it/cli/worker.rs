@@ -82,7 +82,8 @@ fn probes_and_metrics_are_served() {
     ferry.await_state(&id, "completed");
     eventually("the metric of a completed submission", || {
         let (status, metrics) = get("/metrics");
-        status == 200 && metrics.lines().any(|line| line.contains("completed") && line.ends_with(" 1"))
+        status == 200
+            && metrics.lines().any(|line| line.contains("completed") && line.ends_with(" 1"))
     });
     assert_eq!(get("/nothing").0, 404);
     let taken = format!("metrics_listen={address}");
