@@ -18,7 +18,15 @@ use crate::platform::{Account, InvalidAccount, Platform};
 use crate::store::{Finding, StoreError};
 
 /// Check the configuration, the store and the credentials.
+///
+/// Exit code 0 means that all is well, 1 that something is not, 2 that the configuration cannot be
+/// read. Each account asks for a token, and for the status of a dataset that does not exist.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ferry doctor
+  ferry doctor --offline
+  ferry doctor --settings")]
 pub(super) struct Doctor {
     /// List all settings with their defaults, and check nothing.
     #[arg(long)]

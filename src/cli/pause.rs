@@ -11,6 +11,11 @@ use crate::app::App;
 ///
 /// Running steps end; submissions are accepted and wait.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ferry pause
+  ferry pause north --reason maintenance
+  ferry resume north")]
 pub(super) struct Pause {
     /// The account [default: the only one].
     account: Option<String>,

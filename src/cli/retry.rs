@@ -10,6 +10,10 @@ use crate::domain::SubmissionId;
 
 /// Go on with failed submissions where they stopped, for another deadline.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ferry retry 01KDXB8W4S9ZT2M3Q5R7V1C6HY
+  ferry list --state failed --all --json | jq -r .id | xargs ferry retry      all that failed")]
 pub(super) struct Retry {
     /// The submissions.
     #[arg(required = true, value_name = "ID")]

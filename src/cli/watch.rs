@@ -27,6 +27,10 @@ const WATCHED: usize = 500;
 /// The exit code tells what became of them, as with `submit --wait`. Nothing is carried by this
 /// command: `ferry worker` does that.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ferry watch
+  ferry watch 01KDXB8W4S9ZT2M3Q5R7V1C6HY --limit 30m")]
 pub(super) struct Watch {
     /// The submissions; if none is named, all that are under way, until interrupted.
     #[arg(value_name = "ID")]

@@ -23,6 +23,11 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// SIGTERM or Ctrl-C lets running steps finish and gives back what was not begun; a second one
 /// leaves them, and another worker takes them over. Any number of workers may share a store.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ferry worker
+  ferry worker --until-idle                              from cron, for instance
+  ferry worker --set metrics_listen=127.0.0.1:9464       with /metrics, /healthz and /readyz")]
 pub(super) struct Worker {
     /// End when nothing is left that a worker can do: what remains is final, held, or of a paused
     /// account.

@@ -27,6 +27,8 @@ fn all_mistakes_are_told_at_once() {
         .file("ferry.toml", file)
         .set("FERRY_CONCURRENCY", "0")
         .set("FERRY_LEASE", "1ms")
+        .set("FERRY_POLL_MAX", "0s")
+        .set("FERRY_LOG", "ferry=loud")
         .set("FERRY_LOG_FORMAT", "xml")
         .set("FERRY_METRICS_LISTEN", "9464")
         .set("FERRY_STORE", format!("redis://:{SECRET}@cache:6379"))
@@ -37,15 +39,17 @@ fn all_mistakes_are_told_at_once() {
     exit 2
     ---- stdout
     ---- stderr
-    error: the configuration has 23 mistakes:
+    error: the configuration has 25 mistakes:
       `client_secret` in `ferry.toml` is not a setting: it belongs into a table such as [accounts.default]
       `pol_max` in `ferry.toml` is not a setting; did you mean `poll_max`?
       FERRY_RETRY_INITAL is not a setting; did you mean FERRY_RETRY_INITIAL?
       `pol_factor` after `--set` is not a setting; did you mean `poll_factor`?
       `--set`: expected `name=value`
       FERRY_STORE: expected `sqlite:PATH`, such as sqlite:ferry.db, found something else
+      FERRY_LOG: expected a filter such as `warn` or `ferry=debug,info`, found `ferry=loud`
       FERRY_LOG_FORMAT: expected `pretty` or `json`, found `xml`
       FERRY_METRICS_LISTEN: expected an address and a port such as 127.0.0.1:PORT, found `9464`
+      FERRY_POLL_MAX: expected a duration of at least 1ms, such as 50ms, 2s or 5m, found `0s`
       `deadline` in `ferry.toml` is neither a text nor a number
       FERRY_CONCURRENCY: expected a whole number from 1 to 10000, found `0`
       FERRY_LEASE: expected a duration of at least 100ms, such as 15s, found `1ms`

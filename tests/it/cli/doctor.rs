@@ -162,9 +162,9 @@ fn a_configuration_that_cannot_be_read() {
     assert_snapshot!(ferry.run(&["doctor"]), @"
     exit 2
     ---- stdout
-    FAIL  FERRY_POLL_MAX: expected a duration such as 50ms, 2s, 5m, 24h or 30d, found `soon`
+    FAIL  FERRY_POLL_MAX: expected a duration of at least 1ms, such as 50ms, 2s or 5m, found `soon`
           hint: `ferry doctor --settings` lists all settings
-    FAIL  FERRY_DEADLINE: expected a duration such as 50ms, 2s, 5m, 24h or 30d, found `never`
+    FAIL  FERRY_DEADLINE: expected a duration of at least 1ms, such as 50ms, 2s or 5m, found `never`
           hint: `ferry doctor --settings` lists all settings
     ---- stderr
     ");

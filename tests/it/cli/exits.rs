@@ -136,7 +136,7 @@ fn rejected_exits_4() {
 fn pending_at_the_limit_exits_5_and_says_who_goes_on() {
     let platform = Platform::slow();
     let ferry = Ferry::of(&platform).file("march.csv", GOOD);
-    let ran = ferry.run(&["submit", "march.csv", "--wait=300ms"]).exits(5);
+    let ran = ferry.run(&["submit", "march.csv", "--wait=1s"]).exits(5);
     assert!(ran.stdout.contains("processing"), "{}", ran.stdout);
     assert_snapshot!(ran.stderr.lines().last().unwrap_or_default(), @"warning: the limit of --wait is reached: the submission is kept, and `ferry worker` goes on with it; `ferry watch ID` follows it");
 }

@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use super::harness::{Ferry, GOOD, assert_is_submission};
+use super::harness::{Ferry, GOOD, assert_is_submission, eventually};
 
 #[test]
 fn the_demo_carries_its_examples_and_ends() {
@@ -42,6 +42,7 @@ fn a_shell_can_source_what_the_simulator_prints() {
         "--client-secret=it's $HOME",
     ]);
     simulator.await_told("listens on http://127.0.0.1:");
+    eventually("five settings", || simulator.stdout().lines().count() == 5);
     ferry.write("simulated.env", simulator.stdout());
     let ran = ferry
         .shell("set -a; . ./simulated.env; set +a; ferry doctor && ferry submit march.csv --wait")

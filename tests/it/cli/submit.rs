@@ -189,7 +189,7 @@ fn a_dataset_over_the_limit_is_not_taken() {
     exit 3
     ---- stdout
     ---- stderr
-    error: the dataset has 1111 bytes, more than the limit of 1024 (`max_dataset_bytes`)
+    error: march.csv: the dataset has 1111 bytes, more than the limit of 1024 (`max_dataset_bytes`)
     hint: split it, or raise the setting `max_dataset_bytes`
     ");
 }

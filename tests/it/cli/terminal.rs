@@ -13,7 +13,7 @@ fn on_a_terminal(ferry: &Ferry, line: &str) -> Ran {
 fn a_bar_shows_the_state_and_stdout_stays_clean() {
     let platform = Platform::slow();
     let ferry = Ferry::of(&platform).file("march.csv", GOOD);
-    let ran = on_a_terminal(&ferry, "ferry submit march.csv --wait=600ms").exits(5);
+    let ran = on_a_terminal(&ferry, "ferry submit march.csv --wait=1s").exits(5);
     assert!(ran.stdout.contains("processing"), "{:?}", ran.stdout);
     assert!(ran.stdout.contains("\u{1b}["), "{:?}", ran.stdout);
     let out = ferry.read("out");
