@@ -1,7 +1,9 @@
 //! The composition root: makes the parts of a process from its configuration, each in one place.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use fastrand::Rng;
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, StorePlace};
@@ -25,8 +27,8 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// Stops the process.
     pub shutdown: Shutdown,
-    /// Different for every process: keeps ids and delays of several apart.
-    pub seed: u64,
+    /// Where randomness comes from.
+    seeds: Mutex<Rng>,
 }
 
 impl App {
@@ -35,9 +37,14 @@ impl App {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let store = open_store(&config, clock.clone())?;
         #[expect(clippy::disallowed_methods, reason = "the one place that asks for a random seed")]
-        let seed = fastrand::u64(..);
+        let seeds = Mutex::new(Rng::with_seed(fastrand::u64(..)));
         let (metrics, shutdown) = (Arc::default(), Shutdown::default());
-        Ok(Self { config, store, clock, metrics, shutdown, seed })
+        Ok(Self { config, store, clock, metrics, shutdown, seeds })
+    }
+
+    /// Another one each time: two parts with one seed would give out the same ids.
+    fn seed(&self) -> u64 {
+        self.seeds.lock().unwrap_or_else(PoisonError::into_inner).u64(..)
     }
 
     /// The door for submissions.
@@ -48,7 +55,7 @@ impl App {
             self.config.accounts.keys().cloned().collect(),
             self.config.policy.deadline,
             self.config.max_dataset_bytes,
-            self.seed,
+            self.seed(),
         )
     }
 
@@ -70,7 +77,7 @@ impl App {
             policy: self.config.policy.clone(),
             metrics: self.metrics.clone(),
             shutdown: self.shutdown.clone(),
-            seed: self.seed,
+            seed: self.seed(),
         })
     }
 }

@@ -424,7 +424,11 @@ impl Submission {
         let cancelled = self.cancel_requested && !transition.to.is_final();
         let to = if cancelled { State::Cancelled } else { transition.to };
         let needs_step = !transition.to.is_final() && transition.to != State::Held;
-        if !self.state.may_become(to) || needs_step != transition.next.is_some() {
+        let fits = match transition.next {
+            Some(next) => needs_step && next.kind.waiting_state() == transition.to,
+            None => !needs_step,
+        };
+        if !self.state.may_become(to) || !fits {
             return Err(IllegalTransition { id: self.id, from: self.state, to });
         }
         let reason = if cancelled {

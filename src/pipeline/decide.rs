@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::policy::Policy;
+use super::policy::{AmbiguousUpload, Policy};
 use super::schedule::{Jitter, poll_delay, retry_delay, slow_down_delay};
 use crate::domain::account::Signal;
 use crate::domain::outcome::{Content, Status, Trouble};
@@ -98,6 +98,16 @@ pub(super) fn after_collect(
     }
 }
 
+/// Whether the upload that comes now may overwrite: if the submission may, or if a try without that
+/// has shown that a dataset is there, and the configuration takes it for ours.
+pub(super) fn may_overwrite(submission: &Submission, policy: &Policy) -> bool {
+    let found = submission.reason.as_ref().map(|reason| reason.code);
+    let settled = submission.in_doubt
+        && found == Some(ReasonCode::AlreadyExists)
+        && policy.ambiguous_upload == AmbiguousUpload::Overwrite;
+    submission.overwrite || settled
+}
+
 /// When the Platform was not asked, because it wants to be left alone for `pause` more.
 pub(super) fn while_gated(context: &Context<'_>, kind: StepKind, pause: Duration) -> Transition {
     let what = "the Platform asked to be left alone".to_owned();
@@ -130,17 +140,26 @@ pub(super) fn interrupted_upload(context: &Context<'_>) -> Transition {
     }
 }
 
-/// A refusal while in doubt may be about our own first upload: only a person can tell.
+/// A refusal while in doubt may be about our own first upload: only a person can tell, unless the
+/// configuration says that whatever is there may be overwritten.
 fn refused(context: &Context<'_>, status: u16, words: &str, already_exists: bool) -> Transition {
     if already_exists && context.in_doubt && !context.submission.overwrite {
         let text = format!(
             "an earlier upload may have arrived, and now the Platform has a dataset of this Name \
              ({status}: {words}); it may be this one or another"
         );
+        let (to, next) = match context.policy.ambiguous_upload {
+            AmbiguousUpload::Hold => (State::Held, None),
+            AmbiguousUpload::Overwrite => {
+                let again = NextStep { kind: StepKind::Upload, after: Duration::ZERO };
+                (State::Queued, Some(again))
+            }
+        };
         return Transition {
             reason: Some(Reason::new(ReasonCode::AlreadyExists, text)),
             in_doubt: true,
-            ..healthy(State::Held)
+            next,
+            ..healthy(to)
         };
     }
     let text = format!("the Platform refused the upload ({status}): {words}");
@@ -284,3 +303,6 @@ impl Context<'_> {
         NextStep { kind: StepKind::Poll, after }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,10 +11,10 @@ use tracing::{info, warn};
 use super::backend::{LeasedStep, release};
 use super::committer::{Committer, NotRecorded};
 use super::decide::{
-    Context, after_collect, after_poll, after_upload, interrupted_upload, while_gated,
+    Context, after_collect, after_poll, after_upload, interrupted_upload, may_overwrite, while_gated,
     without_account,
 };
-use super::policy::{AmbiguousUpload, Policy};
+use super::policy::Policy;
 use super::schedule::Jitter;
 use crate::domain::account::Signal;
 use crate::domain::later;
@@ -148,13 +148,11 @@ impl Steps {
         payload: &Payload,
     ) -> Result<String, Trouble> {
         let submission = &step.claim.submission;
-        let settle_doubt =
-            step.claim.in_doubt && self.policy.ambiguous_upload == AmbiguousUpload::Overwrite;
         let upload = Upload {
             name: &submission.name,
             data: &payload.data,
             event_data: payload.event_data.as_deref(),
-            overwrite: submission.overwrite || settle_doubt,
+            overwrite: may_overwrite(submission, &self.policy),
         };
         account.platform.upload(upload).await
     }

@@ -89,6 +89,7 @@ async fn by_configuration_a_lost_answer_is_overwritten() {
     let overwrites: Vec<bool> =
         ledger.names["ours"].accepted.iter().map(|upload| upload.overwrite).collect();
     assert_eq!(overwrites, [false, true]);
+    assert_eq!(ledger.names["ours"].refused_exists, 1, "it was tried unchanged first");
     world.finish().await;
 }
 
