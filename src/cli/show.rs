@@ -85,7 +85,13 @@ pub(super) fn waiting_for(waiting: &WaitingFor, view: &SubmissionView, now: Time
                 StepKind::Poll => "status check",
                 StepKind::Collect => "fetch",
             };
-            format!("next {next} in {}", span(until(now, *at)))
+            let wait = until(now, *at);
+            // Far away, the time itself says more.
+            if wait > Duration::from_hours(1) {
+                format!("next {next} at {}", time(*at))
+            } else {
+                format!("next {next} in {}", span(wait))
+            }
         }
         WaitingFor::Worker { .. } => "waits for a worker".to_owned(),
         WaitingFor::Account(Closed::Paused { reason }) => {
@@ -148,11 +154,14 @@ pub(super) fn time(at: Timestamp) -> String {
 
 /// A span, as exact as a person wants it.
 pub(super) fn span(span: Duration) -> String {
+    /// From two days on, only days are counted.
+    const DAYS: u64 = 2 * 86_400;
     let rounded = match span.as_secs() {
         0 => Duration::from_millis(span.as_millis() as u64),
         1..10 => Duration::from_millis(span.as_millis() as u64 / 100 * 100),
         10..3600 => Duration::from_secs(span.as_secs()),
-        seconds => Duration::from_secs(seconds / 60 * 60),
+        seconds @ 3600..DAYS => Duration::from_secs(seconds / 60 * 60),
+        seconds => return format!("{} days", seconds / 86_400),
     };
     humantime::format_duration(rounded).to_string()
 }

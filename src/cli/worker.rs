@@ -1,8 +1,10 @@
 //! `ferry worker`: carries the submissions of the store.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::Args;
+use serde_json::json;
 use tracing::{info, warn};
 
 use super::carry::require_account;
@@ -30,7 +32,7 @@ Examples:
   ferry worker --set metrics_listen=127.0.0.1:9464       with /metrics, /healthz and /readyz")]
 pub(super) struct Worker {
     /// End when nothing is left that a worker can do: what remains is final, held, or of a paused
-    /// account.
+    /// account. What is due later is waited for.
     #[arg(long)]
     until_idle: bool,
 }
@@ -55,18 +57,23 @@ impl Worker {
         let idle = async {
             if self.until_idle {
                 let watched = until_idle(&app).await;
+                let interrupted = app.shutdown.is_draining();
                 app.shutdown.drain();
-                watched
+                watched.map(|()| interrupted)
             } else {
-                Ok(())
+                Ok(true)
             }
         };
         let (ended, watched) = tokio::join!(app.workers()?.run(), idle);
         ended.map_err(|error| Failure::new(Exit::Failed, error.into()))?;
-        watched?;
+        let interrupted = watched?;
         info!("stopped");
         if self.until_idle {
-            summarize(&app.store.stats().await?, ui);
+            let stats = app.store.stats().await?;
+            summarize(&stats, interrupted, ui);
+            if ui.json {
+                ui.object(&json!({ "idle": !interrupted, "states": states(&stats) }))?;
+            }
         }
         Ok(Exit::Done)
     }
@@ -97,13 +104,16 @@ fn has_work(app: &App, stats: &Stats) -> bool {
     })
 }
 
-fn summarize(stats: &Stats, ui: &Ui) {
-    let counts: Vec<String> = State::ALL
-        .into_iter()
-        .map(|state| (state, stats.count(state)))
-        .filter(|(_, count)| *count > 0)
-        .map(|(state, count)| format!("{count} {state}"))
-        .collect();
+/// How many submissions are in each state that any is in.
+fn states(stats: &Stats) -> BTreeMap<State, u64> {
+    let counted = State::ALL.into_iter().map(|state| (state, stats.count(state)));
+    counted.filter(|(_, count)| *count > 0).collect()
+}
+
+fn summarize(stats: &Stats, interrupted: bool, ui: &Ui) {
+    let counts: Vec<String> =
+        states(stats).iter().map(|(state, count)| format!("{count} {state}")).collect();
     let counts = if counts.is_empty() { counted(0_u64, "submission") } else { counts.join(", ") };
-    ui.note(format!("nothing is left to do: {counts}"));
+    let what = if interrupted { "stopped before all was done" } else { "nothing is left to do" };
+    ui.note(format!("{what}: {counts}"));
 }

@@ -241,6 +241,11 @@ fn several_results_go_to_a_folder_or_one_by_one() {
     ");
     assert_eq!(ferry.read("march/tableofresultids.csv"), expected_results("march", GOOD));
     assert!(ferry.read("march/sum_mary.json").contains("rows"));
+    let objects = ferry.run(&["results", &id, "--json"]).ok().objects();
+    assert_eq!(objects[0]["body"], expected_results("march", GOOD));
+    assert_eq!(objects[1]["key"], "sum/mary");
+    let objects = ferry.run(&["results", &id, "--json", "-o", "march"]).ok().objects();
+    assert_eq!(objects[1]["path"], "march/sum_mary.json");
 }
 
 #[test]

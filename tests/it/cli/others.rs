@@ -64,6 +64,17 @@ fn a_shell_can_source_what_the_simulator_prints() {
 }
 
 #[test]
+fn the_simulator_speaks_json() {
+    let mut simulator = Ferry::new().start(&["simulate", "--listen=127.0.0.1:0", "--json"]);
+    simulator.await_told("listens on http://127.0.0.1:");
+    eventually("the settings", || simulator.stdout().ends_with('\n'));
+    let object: serde_json::Value = serde_json::from_str(&simulator.stdout()).expect("JSON");
+    assert_eq!(object["FERRY_API_KEY"], "demo-key");
+    simulator.signal("INT");
+    assert!(simulator.end().success());
+}
+
+#[test]
 fn the_simulators_arguments_are_checked() {
     let ferry = Ferry::new();
     for (arg, told) in [

@@ -18,6 +18,8 @@ fn until_idle_carries_everything_and_ends() {
     assert_eq!(ran.stdout, "");
     assert_snapshot!(ran.stderr.lines().last().unwrap_or_default(), @"nothing is left to do: 50 completed");
     assert_eq!(platform.sim.ledger().accepted(), 50);
+    let object = ferry.object(&["worker", "--until-idle", "--json"]);
+    assert_eq!(object, serde_json::json!({ "idle": true, "states": { "completed": 50 } }));
     let again = ferry.run(&["worker", "--until-idle", "--set", "log=error"]).ok();
     assert_snapshot!(again, @"
     exit 0
@@ -25,6 +27,18 @@ fn until_idle_carries_everything_and_ends() {
     ---- stderr
     nothing is left to do: 50 completed
     ");
+}
+
+#[test]
+fn until_idle_says_when_it_was_stopped_before() {
+    let platform = Platform::slow();
+    let ferry = Ferry::of(&platform).file("march.csv", GOOD);
+    let id = ferry.run(&["submit", "march.csv"]).ok().id();
+    let mut worker = ferry.start(&["worker", "--until-idle"]);
+    ferry.await_state(&id, "processing");
+    worker.signal("TERM");
+    assert_eq!(worker.end().code(), Some(0));
+    worker.await_told("stopped before all was done: 1 processing");
 }
 
 #[test]
