@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 
 use super::failure::{Exit, Failure};
 use super::progress;
-use super::submit::{Kept, keep, title};
+use super::files::title;
+use super::handover::{Kept, keep};
 use super::ui::Ui;
 use super::validate::tell_reports;
 use crate::contract::SubmissionRequest;

@@ -6,8 +6,9 @@ use clap::Args;
 
 use super::carry::Waiting;
 use super::failure::{Exit, Failure};
+use super::files::{read, texts, title};
 use super::follow::look;
-use super::submit::{carry_or_show, keep, read, refused, texts, title};
+use super::handover::{carry_or_show, keep, refused};
 use super::ui::Ui;
 use super::validate::{tell_reports, tell_warnings};
 use crate::app::App;

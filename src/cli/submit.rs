@@ -5,19 +5,19 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::carry::{Waiting, carry};
+use super::carry::Waiting;
 use super::failure::{Exit, Failure};
-use super::ndjson;
+use super::files::{read, texts, title};
+use super::handover::{Kept, carry_or_show, keep, refused};
 use super::ui::Ui;
 use super::validate::{tell_reports, tell_warnings};
-use super::{show, values};
+use super::{ndjson, values};
 use crate::app::App;
 use crate::contract::SubmissionRequest;
-use crate::domain::dataset::{Report, Table, check};
+use crate::domain::dataset::Report;
 use crate::domain::submission::Priority;
-use crate::domain::{SubmissionId, Timestamp, later};
+use crate::domain::{Timestamp, later};
 use crate::pipeline::{Intake, Names, Prepared, Refusal};
-use crate::store::{Accepted, NewSubmission};
 
 /// Check datasets and hand them over.
 ///
@@ -195,150 +195,5 @@ impl Submit {
         stem.map(str::to_owned).ok_or_else(|| {
             Failure::usage(format!("{} has no name for the dataset: give --name", title(file)))
         })
-    }
-}
-
-/// What became of a batch.
-#[derive(Debug, Default)]
-pub(super) struct Kept {
-    /// What the store has now, or had before.
-    pub(super) ids: Vec<SubmissionId>,
-    /// How many it did not take, which has been said then.
-    pub(super) conflicts: u64,
-}
-
-/// Keeps what was prepared, and says where something was kept before.
-pub(super) async fn keep(
-    intake: &Intake,
-    batch: Vec<NewSubmission>,
-    ui: &Ui,
-) -> Result<Kept, Failure> {
-    let of_new = |new: &NewSubmission| (new.name.clone(), new.idempotency_key.clone());
-    let told: Vec<(String, Option<String>)> = batch.iter().map(of_new).collect();
-    let mut kept = Kept::default();
-    for (accepted, (name, key)) in intake.accept(batch).await?.into_iter().zip(told) {
-        let key = key.unwrap_or_default();
-        match accepted {
-            Accepted::New(id) => kept.ids.push(id),
-            Accepted::Known(id) => {
-                ui.note(format!("idempotency key `{key}`: the same was accepted before, as {id}"));
-                kept.ids.push(id);
-            }
-            Accepted::Conflict(id) => {
-                kept.conflicts += 1;
-                Failure::usage(format!(
-                    "`{name}` was not handed over: its idempotency key `{key}` belongs to {id}, \
-                     which has other content"
-                ))
-                .hint("use another key for other content")
-                .say(ui);
-            }
-        }
-    }
-    Ok(kept)
-}
-
-/// Carries what was kept, if that is wanted, or shows it.
-pub(super) async fn carry_or_show(
-    app: App,
-    kept: Kept,
-    wait: &Waiting,
-    ui: &Ui,
-) -> Result<Exit, Failure> {
-    if app.config.accounts.is_empty() && !kept.ids.is_empty() {
-        // A worker that knows the account may run elsewhere; a newcomer should hear that one is
-        // needed.
-        ui.warning(
-            "no account is configured here: kept until a worker with credentials carries it",
-        );
-    }
-    let exit = if kept.ids.is_empty() {
-        Exit::Done
-    } else if wait.is_wanted() {
-        carry(app, &kept.ids, wait, ui).await?
-    } else {
-        let exit = show::all(&kept.ids, &app, ui).await?;
-        if ui.terminal {
-            ui.note("next: `ferry worker` carries what waits, and `ferry watch` follows it");
-        }
-        exit
-    };
-    Ok(if kept.conflicts > 0 { Exit::Usage } else { exit })
-}
-
-/// What a file is called in messages.
-pub(super) fn title(file: &Path) -> String {
-    if file == Path::new("-") { "stdin".to_owned() } else { file.display().to_string() }
-}
-
-/// The whole of a file, or of stdin.
-pub(super) fn read(file: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
-    use std::io::Read;
-    let cannot = |error| {
-        let what = format!("cannot read `{}`", title(file));
-        Failure::new(Exit::Usage, anyhow::Error::new(error).context(what))
-    };
-    let source: Box<dyn Read> = if file == Path::new("-") {
-        Box::new(std::io::stdin().lock())
-    } else {
-        Box::new(std::fs::File::open(file).map_err(cannot)?)
-    };
-    let mut bytes = Vec::new();
-    source.take(limit + 1).read_to_end(&mut bytes).map_err(cannot)?;
-    if bytes.len() as u64 > limit {
-        return Err(Failure::new(
-            Exit::Invalid,
-            anyhow::anyhow!("`{}` is larger than {limit} bytes", title(file)),
-        )
-        .hint("split it, or raise the setting `max_dataset_bytes`"));
-    }
-    Ok(bytes)
-}
-
-/// The texts as they are, or what is wrong where they are not UTF-8.
-pub(super) fn texts(
-    data: Vec<u8>,
-    events: Option<Vec<u8>>,
-    names: &Names,
-) -> Result<(String, Option<String>), Vec<Report>> {
-    let data = String::from_utf8(data);
-    let events = events.map(String::from_utf8).transpose();
-    match (data, events) {
-        (Ok(data), Ok(events)) => Ok((data, events)),
-        (data, events) => {
-            let bytes =
-                data.map_or_else(std::string::FromUtf8Error::into_bytes, String::into_bytes);
-            let mut reports = vec![check(Table::Data, &names.data, &bytes).0];
-            if let Err(error) = events {
-                reports.push(check(Table::Events, &names.events, error.as_bytes()).0);
-            }
-            Err(reports)
-        }
-    }
-}
-
-/// A request that is wrong for another reason than its texts.
-pub(super) fn refused(refusal: Refusal, file: &Path) -> Failure {
-    let exit = match &refusal {
-        Refusal::Dataset(_) | Refusal::TooLarge { .. } => Exit::Invalid,
-        Refusal::Field { .. } | Refusal::UnknownAccount { .. } | Refusal::AccountNeeded(_) => {
-            Exit::Usage
-        }
-    };
-    let hint = match &refusal {
-        Refusal::TooLarge { .. } => Some("split it, or raise the setting `max_dataset_bytes`"),
-        Refusal::UnknownAccount { .. } | Refusal::AccountNeeded(_) => {
-            Some("name one with --account (in NDJSON: `account`)")
-        }
-        Refusal::Dataset(_) | Refusal::Field { .. } => None,
-    };
-    let error = match refusal {
-        Refusal::TooLarge { .. } => anyhow::anyhow!("{}: {refusal}", title(file)),
-        refusal => refusal.into(),
-    };
-    let failure = Failure::new(exit, error);
-    match hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
     }
 }

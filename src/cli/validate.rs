@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::failure::{Exit, Failure};
 use super::show::counted;
-use super::submit::{read, title};
+use super::files::{read, title};
 use super::ui::Ui;
 use crate::domain::dataset::{Report, Severity, Table, check, check_pair};
 

@@ -1,6 +1,8 @@
 //! Reads the configuration once, from `ferry.toml`, the environment and the command line, and
 //! reports every mistake in it at once.
 
+mod accounts;
+mod reader;
 mod sources;
 mod values;
 
@@ -17,7 +19,7 @@ use crate::domain::account::HealthPolicy;
 use crate::pipeline::Policy;
 use crate::platform::{Account, Limits};
 use crate::telemetry::LogFormat;
-use sources::Reader;
+use reader::Reader;
 
 /// Where submissions are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
