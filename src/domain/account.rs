@@ -115,9 +115,9 @@ impl Health {
             Some(_) => return Admission::UpTo(1),
             None => {}
         }
-        match self.gate_until.map(|reopened| doublings(until(reopened, now), policy.ramp_step)) {
-            Some(doublings) if doublings < RAMP_DOUBLINGS => Admission::UpTo(1 << doublings),
-            _ => Admission::Open,
+        match self.gate_until.filter(|gate| is_ramping(*gate, now, policy)) {
+            Some(gate) => Admission::UpTo(1 << doublings(gate, now, policy)),
+            None => Admission::Open,
         }
     }
 
@@ -128,6 +128,7 @@ impl Health {
             Signal::Healthy => {
                 self.failures = 0;
                 self.probe_at = None;
+                self.gate_until = self.gate_until.filter(|gate| is_ramping(*gate, now, policy));
             }
             Signal::Faulty => {
                 self.failures = self.failures.saturating_add(1);
@@ -155,8 +156,13 @@ impl Health {
     }
 }
 
-fn doublings(elapsed: Duration, step: Duration) -> u32 {
-    let doublings = elapsed.as_millis() / step.as_millis().max(1);
+/// Whether the gate is closed, or reopened only a while ago.
+fn is_ramping(gate: Timestamp, now: Timestamp, policy: &HealthPolicy) -> bool {
+    doublings(gate, now, policy) < RAMP_DOUBLINGS
+}
+
+fn doublings(gate: Timestamp, now: Timestamp, policy: &HealthPolicy) -> u32 {
+    let doublings = until(gate, now).as_millis() / policy.ramp_step.as_millis().max(1);
     u32::try_from(doublings).unwrap_or(u32::MAX)
 }
 
@@ -182,6 +188,18 @@ mod tests {
         assert_eq!(health.admit(at(3000), &policy()), Admission::UpTo(1));
         assert_eq!(health.admit(at(3600), &policy()), Admission::UpTo(4));
         assert_eq!(health.admit(at(5500), &policy()), Admission::Open);
+    }
+
+    #[test]
+    fn a_good_answer_after_the_ramp_ends_the_memory_of_a_gate() {
+        let mut health = Health::default();
+        health.record(&Signal::SlowDown { pause: Duration::from_secs(3) }, at(0), &policy());
+        for early in [0, 3000, 5499] {
+            health.record(&Signal::Healthy, at(early), &policy());
+            assert_eq!(health.gate_until, Some(at(3000)));
+        }
+        health.record(&Signal::Healthy, at(5500), &policy());
+        assert_eq!(health, Health::default());
     }
 
     #[test]

@@ -460,11 +460,14 @@ impl Submission {
             self.step = None;
         }
         self.leased_until = None;
-        self.results.extend(transition.contents.iter().map(|(key, content)| StoredContent {
-            key: key.clone(),
-            content_type: content.content_type.clone(),
-            bytes: content.bytes.len() as u64,
-        }));
+        for (key, content) in &transition.contents {
+            self.results.retain(|stored| stored.key != *key);
+            self.results.push(StoredContent {
+                key: key.clone(),
+                content_type: content.content_type.clone(),
+                bytes: content.bytes.len() as u64,
+            });
+        }
         Ok(entry)
     }
 

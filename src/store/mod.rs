@@ -81,7 +81,8 @@ pub enum Deadline {
 pub enum Accepted {
     /// It is kept.
     New(SubmissionId),
-    /// The same was accepted before, under this id; nothing was stored.
+    /// The same Name, dataset, permission to overwrite and result keys were accepted before with
+    /// this idempotency key, under this id; nothing was stored.
     Known(SubmissionId),
     /// The idempotency key belongs to this submission, which has other content; nothing was stored.
     Conflict(SubmissionId),
@@ -133,7 +134,8 @@ pub struct Claims {
     /// The store's time.
     pub now: Timestamp,
     /// After how long it is worth to ask again, if nothing wakes the caller before: the next due
-    /// time, the next reopening of a gate, or the next rescue. None if nothing is scheduled.
+    /// time or the next reopening of a gate; zero if the limit kept steps from being claimed. None
+    /// if nothing is scheduled. What a resumption or a rescue sets free wakes the caller.
     pub next: Option<Duration>,
 }
 
@@ -309,8 +311,9 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// Where the data lies, for people; no password.
     fn place(&self) -> String;
 
-    /// Keeps new submissions, all or none; the answers are in the order of `batch`. A submission
-    /// that waits for an earlier one of its account and Name is not due before that one is final.
+    /// Keeps new submissions, all or none; the answers are in the order of `batch`. An id that is
+    /// taken is refused. A submission that waits for an earlier one of its account and Name is not
+    /// due before that one is final.
     async fn accept(&self, batch: Vec<NewSubmission>) -> Result<Vec<Accepted>, StoreError>;
 
     /// Leases due steps, fairly between accounts, and of one account in the order of priority and
@@ -320,7 +323,8 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// Records what was decided about steps that are held, in the order of `batch`, each on its own.
     async fn commit(&self, batch: Vec<Commit>) -> Result<Vec<Committed>, StoreError>;
 
-    /// Prolongs leases to `lease` from now; answers whether each is still held.
+    /// Prolongs leases to `lease` from now; answers whether each is still held. One that ran out is,
+    /// as long as nobody rescued it.
     async fn renew(&self, leases: Vec<Lease>, lease: Duration) -> Result<Vec<bool>, StoreError>;
 
     /// Gives steps back that were not begun: due at once, and as if they had not been claimed.
@@ -342,7 +346,8 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// A submission.
     async fn get(&self, id: SubmissionId) -> Result<Option<Found>, StoreError>;
 
-    /// What happened to a submission, oldest first.
+    /// What happened to a submission, oldest first; of a long story, the beginning and the newest
+    /// lines.
     async fn timeline(&self, id: SubmissionId) -> Result<Vec<TimelineEntry>, StoreError>;
 
     /// Submissions, newest first.

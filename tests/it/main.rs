@@ -4,4 +4,5 @@ mod cli;
 mod pipeline;
 mod platform;
 mod sim;
+mod store;
 mod support;

@@ -11,6 +11,8 @@ CREATE TABLE submissions (
     -- 0 high, 1 normal, 2 low.
     priority INTEGER NOT NULL,
     overwrite INTEGER NOT NULL,
+    -- As it was accepted; a person may allow more later.
+    overwrite_asked INTEGER NOT NULL,
     -- JSON: an array of strings.
     result_keys TEXT NOT NULL,
     -- JSON: an object of strings; the table `labels` is for finding them.
@@ -45,13 +47,15 @@ CREATE TABLE submissions (
     results TEXT NOT NULL DEFAULT '[]'
 );
 
-CREATE INDEX ready ON submissions (step, account, priority, due_at)
+-- The last two columns are constant, and spare a count the way to the rows.
+CREATE INDEX ready ON submissions (step, account, priority, due_at, leased_until, blocked)
     WHERE due_at IS NOT NULL AND leased_until IS NULL AND blocked = 0;
+CREATE INDEX blocked ON submissions (account, due_at, blocked) WHERE blocked = 1;
 CREATE INDEX leased ON submissions (leased_until) WHERE leased_until IS NOT NULL;
 CREATE INDEX unfinished ON submissions (account, name) WHERE finished_at IS NULL;
 CREATE INDEX finished ON submissions (finished_at) WHERE finished_at IS NOT NULL;
 CREATE INDEX by_name ON submissions (name);
-CREATE INDEX by_state ON submissions (state);
+CREATE INDEX by_state ON submissions (account, state);
 CREATE UNIQUE INDEX idempotency ON submissions (account, idempotency_key)
     WHERE idempotency_key IS NOT NULL;
 

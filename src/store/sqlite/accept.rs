@@ -1,12 +1,12 @@
 //! Takes new submissions in: all of a batch or none.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use super::blobs::{PackedPayload, read_payload};
 use super::effects::Effects;
 use super::fault::Fault;
 use super::rows::{Record, append, millis, rank, to_json};
-use crate::domain::submission::{State, StepKind, TimelineEntry};
+use crate::domain::submission::{State, StepKind, Submission, TimelineEntry};
 use crate::domain::{SubmissionId, Timestamp, later};
 use crate::store::{Accepted, Deadline, NewSubmission};
 
@@ -71,10 +71,10 @@ fn insert(
     };
     connection
         .prepare_cached(
-            "INSERT INTO submissions (id, account, name, state, priority, overwrite, result_keys,
-                 labels, payload_bytes, created_at, updated_at, deadline, revision_of,
-                 idempotency_key, step, due_at, blocked)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+            "INSERT INTO submissions (id, account, name, state, priority, overwrite,
+                 overwrite_asked, result_keys, labels, payload_bytes, created_at, updated_at,
+                 deadline, revision_of, idempotency_key, step, due_at, blocked)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9, ?10, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
         )?
         .execute(params![
             new.id.to_string(),
@@ -93,29 +93,45 @@ fn insert(
             StepKind::Upload.as_str(),
             millis(due),
             blocked,
-        ])?;
+        ])
+        .map_err(|error| match error.sqlite_error_code() {
+            Some(ErrorCode::ConstraintViolation) => {
+                Fault::not_allowed(format!("there is already a submission {}", new.id))
+            }
+            _ => error.into(),
+        })?;
     Ok(connection.last_insert_rowid())
 }
 
+/// A submission that was accepted before.
+struct Known {
+    submission: Submission,
+    overwrite_asked: bool,
+}
+
 /// The submission that was accepted before with the same idempotency key.
-fn known(connection: &Connection, new: &NewSubmission) -> Result<Option<Record>, Fault> {
+fn known(connection: &Connection, new: &NewSubmission) -> Result<Option<Known>, Fault> {
     let Some(key) = &new.idempotency_key else { return Ok(None) };
-    let id: Option<String> = connection
-        .prepare_cached("SELECT id FROM submissions WHERE account = ?1 AND idempotency_key = ?2")?
-        .query_row([&new.account, key], |row| row.get(0))
+    let found: Option<(String, bool)> = connection
+        .prepare_cached(
+            "SELECT id, overwrite_asked FROM submissions
+             WHERE account = ?1 AND idempotency_key = ?2",
+        )?
+        .query_row([&new.account, key], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    let Some(id) = id else { return Ok(None) };
+    let Some((id, overwrite_asked)) = found else { return Ok(None) };
     let id: SubmissionId = id.parse().map_err(Fault::corrupt)?;
-    Record::find(connection, id)
+    Ok(Some(Known { submission: Record::load(connection, id)?.submission, overwrite_asked }))
 }
 
 fn same_content(
     connection: &Connection,
-    known: &Record,
+    known: &Known,
     new: &NewSubmission,
 ) -> Result<bool, Fault> {
     let old = &known.submission;
     Ok(old.name == new.name
+        && known.overwrite_asked == new.overwrite
         && old.result_keys == new.result_keys
         && old.payload_bytes == new.payload.bytes()
         && read_payload(connection, old.id)? == new.payload)

@@ -1,150 +1,47 @@
 //! Leases due steps: fairly between accounts, and within one by priority and due time.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
+use super::accounts::{self, Account, Turns};
 use super::effects::Effects;
 use super::fault::Fault;
-use super::health;
-use super::rows::{COLUMNS, Record, append, millis, rank, records, span_millis};
-use crate::domain::account::{Admission, Closed, Health, HealthPolicy};
+use super::rows::{COLUMNS, Record, append, millis, rank, records};
+use crate::domain::account::HealthPolicy;
 use crate::domain::submission::{Priority, State, StepKind, TimelineEntry};
-use crate::domain::{Timestamp, later, timestamp, until};
+use crate::domain::{Timestamp, later, until};
 use crate::store::{Claim, ClaimRequest, Claims, Lease};
 
-/// Leases what is due at `now`. `turn` differs from call to call: it rotates which account goes first.
+/// Leases what is due at `now`.
 pub(super) fn claim(
     connection: &Connection,
     effects: &mut Effects,
     request: &ClaimRequest,
     policy: &HealthPolicy,
     now: Timestamp,
-    turn: usize,
+    turns: &mut Turns,
 ) -> Result<Claims, Fault> {
-    let mut accounts = open_accounts(connection, policy, now)?;
-    if !accounts.open.is_empty() {
-        let first = turn % accounts.open.len();
-        accounts.open.rotate_left(first);
-    }
-    let mut taker = Taker { connection, effects, request, now, claims: Vec::new() };
-    // Everybody gets an equal share; what some do not use goes to the others in turn.
-    let share = request.limit.div_ceil(accounts.open.len().max(1));
-    for account in &mut accounts.open {
-        taker.take(account, share)?;
-    }
-    for account in accounts.open.iter_mut().filter(|account| !account.exhausted) {
-        taker.take(account, usize::MAX)?;
+    let heads = accounts::heads(connection, request.kind)?;
+    let yields = accounts::yields(connection, &heads, policy, now)?;
+    let mut hungry = accounts::hungry(&heads, &yields, now);
+    turns.sort(request.kind, &mut hungry);
+    let mut taker = Taker { connection, effects, request, now, claims: Vec::new(), turns };
+    // Everybody gets an equal share, and what some do not use is shared by the others.
+    while !hungry.is_empty() && taker.left() > 0 {
+        let share = (taker.left() / hungry.len()).max(1);
+        for account in &mut hungry {
+            taker.take(account, share)?;
+        }
+        hungry.retain(|account| account.hungry);
     }
     let claims = taker.claims;
-    let next = if claims.len() < request.limit {
-        accounts.next(connection, request.kind, policy, now)?
-    } else {
+    let next = if claims.len() >= request.limit {
         Some(now)
+    } else if claims.is_empty() {
+        accounts::next(&heads, &yields, policy, now)
+    } else {
+        accounts::next(&accounts::heads(connection, request.kind)?, &yields, policy, now)
     };
     Ok(Claims { claims, now, next: next.map(|at| until(now, at)) })
-}
-
-struct Accounts {
-    open: Vec<Open>,
-    /// Those that yield nothing now, with the time when they may again.
-    closed: Vec<(String, Timestamp)>,
-}
-
-/// An account that yields steps.
-struct Open {
-    name: String,
-    /// How many more may be leased.
-    room: usize,
-    /// Whether it has nothing more that is due.
-    exhausted: bool,
-}
-
-fn open_accounts(
-    connection: &Connection,
-    policy: &HealthPolicy,
-    now: Timestamp,
-) -> Result<Accounts, Fault> {
-    let mut accounts = Accounts { open: Vec::new(), closed: Vec::new() };
-    for (name, health) in health::all(connection)? {
-        match room(connection, &name, &health, policy, now)? {
-            Ok(room) => accounts.open.push(Open { name, room, exhausted: false }),
-            Err(Some(reopens)) => accounts.closed.push((name, reopens)),
-            // Paused: until somebody resumes it, which wakes everybody.
-            Err(None) => {}
-        }
-    }
-    Ok(accounts)
-}
-
-/// How many more steps of the account may be leased, or when it is worth to ask again.
-fn room(
-    connection: &Connection,
-    account: &str,
-    health: &Health,
-    policy: &HealthPolicy,
-    now: Timestamp,
-) -> Result<Result<usize, Option<Timestamp>>, Fault> {
-    Ok(match health.admit(now, policy) {
-        Admission::Open => Ok(usize::MAX),
-        Admission::Closed(Closed::Paused { .. }) => Err(None),
-        Admission::Closed(Closed::Gate { until } | Closed::Outage { until }) => Err(Some(until)),
-        Admission::UpTo(limit) => {
-            let leased: i64 = connection
-                .prepare_cached(
-                    "SELECT count(*) FROM submissions
-                     WHERE leased_until IS NOT NULL AND account = ?1",
-                )?
-                .query_row([account], |row| row.get(0))?;
-            let room = i64::from(limit) - leased;
-            if room > 0 { Ok(room as usize) } else { Err(Some(later(now, policy.ramp_step))) }
-        }
-    })
-}
-
-impl Accounts {
-    /// When the next step of `kind` may be leased.
-    fn next(
-        &self,
-        connection: &Connection,
-        kind: StepKind,
-        policy: &HealthPolicy,
-        now: Timestamp,
-    ) -> Result<Option<Timestamp>, Fault> {
-        let mut next: Option<Timestamp> = None;
-        let mut earliest = |at: Timestamp| next = Some(next.map_or(at, |next| next.min(at)));
-        for account in &self.open {
-            if let Some(due) = next_due(connection, kind, &account.name)? {
-                // What is due already waits for a ramp.
-                earliest(if due <= now { later(now, policy.ramp_step) } else { due });
-            }
-        }
-        for (account, reopens) in &self.closed {
-            if let Some(due) = next_due(connection, kind, account)? {
-                earliest(due.max(*reopens));
-            }
-        }
-        Ok(next)
-    }
-}
-
-fn next_due(
-    connection: &Connection,
-    kind: StepKind,
-    account: &str,
-) -> Result<Option<Timestamp>, Fault> {
-    let mut statement = connection.prepare_cached(
-        "SELECT due_at FROM submissions
-         WHERE step = ?1 AND account = ?2 AND priority = ?3
-             AND due_at IS NOT NULL AND leased_until IS NULL AND blocked = 0
-         ORDER BY due_at LIMIT 1",
-    )?;
-    let mut next: Option<i64> = None;
-    for priority in Priority::ALL {
-        let due: Option<i64> = statement
-            .query_row(params![kind.as_str(), account, rank(priority)], |row| row.get(0))
-            .optional()?;
-        next = [next, due].into_iter().flatten().min();
-    }
-    Ok(next.map(timestamp))
 }
 
 struct Taker<'a> {
@@ -153,21 +50,28 @@ struct Taker<'a> {
     request: &'a ClaimRequest,
     now: Timestamp,
     claims: Vec<Claim>,
+    turns: &'a mut Turns,
 }
 
 impl Taker<'_> {
+    fn left(&self) -> usize {
+        self.request.limit - self.claims.len()
+    }
+
     /// Leases up to `share` steps of `account`, the most urgent first.
-    fn take(&mut self, account: &mut Open, share: usize) -> Result<(), Fault> {
-        let mut left = share.min(account.room).min(self.request.limit - self.claims.len());
-        for priority in Priority::ALL {
-            if left == 0 {
-                return Ok(());
+    fn take(&mut self, account: &mut Account, share: usize) -> Result<(), Fault> {
+        let wanted = share.min(account.room).min(self.left());
+        let mut taken = 0;
+        for priority in &account.priorities {
+            if taken < wanted {
+                taken += self.take_of(&account.name, *priority, wanted - taken)?;
             }
-            let taken = self.take_of(&account.name, priority, left)?;
-            account.room -= taken;
-            left -= taken;
         }
-        account.exhausted = left > 0;
+        account.room -= taken;
+        account.hungry = taken == wanted && account.room > 0;
+        if taken > 0 {
+            self.turns.served(self.request.kind, &account.name);
+        }
         Ok(())
     }
 
@@ -188,7 +92,7 @@ impl Taker<'_> {
                 account,
                 rank(priority),
                 millis(self.now),
-                limit as i64
+                i64::try_from(limit).unwrap_or(i64::MAX)
             ],
         )?;
         let taken = due.len();
@@ -218,20 +122,24 @@ impl Taker<'_> {
                 append(self.connection, record.seq, &entry)?;
             }
         }
-        self.connection
-            .prepare_cached(
-                "UPDATE submissions SET leased_until = ?2, fence = ?3, deliveries = deliveries + 1,
-                     state = ?4, attempts = ?5, updated_at = ?6
-                 WHERE seq = ?1",
-            )?
-            .execute(params![
-                record.seq,
-                millis(now).saturating_add(span_millis(self.request.lease)),
-                record.fence,
-                submission.state.as_str(),
-                submission.attempts,
-                millis(submission.updated_at),
-            ])?;
+        // What is not indexed anew is not named: only an upload changes the state.
+        let sql = if kind == StepKind::Upload {
+            "UPDATE submissions SET leased_until = ?2, fence = ?3, deliveries = deliveries + 1,
+                 attempts = ?4, updated_at = ?5, state = ?6
+             WHERE seq = ?1"
+        } else {
+            "UPDATE submissions SET leased_until = ?2, fence = ?3, deliveries = deliveries + 1,
+                 attempts = ?4, updated_at = ?5
+             WHERE seq = ?1 AND state = ?6"
+        };
+        self.connection.prepare_cached(sql)?.execute(params![
+            record.seq,
+            millis(leased_until),
+            record.fence,
+            submission.attempts,
+            millis(submission.updated_at),
+            submission.state.as_str(),
+        ])?;
         let lag = submission.due_at.map_or(std::time::Duration::ZERO, |due| until(due, now));
         Ok(Claim {
             lease: Lease { id: submission.id, fence: record.fence.unsigned_abs() },

@@ -18,6 +18,7 @@ impl Fault {
     /// The same for callers, who want to know which store it was.
     pub(super) fn at(self, place: &str) -> StoreError {
         match self {
+            Self::Sqlite(error) if is_damage(&error) => Self::corrupt(error).at(place),
             Self::Sqlite(error) => {
                 StoreError::Unavailable { place: place.to_owned(), cause: error.to_string() }
             }
@@ -38,6 +39,21 @@ impl Fault {
 
     pub(super) fn not_found(id: SubmissionId) -> Self {
         Self::Refused(StoreError::NotFound(id))
+    }
+}
+
+/// Whether a later try would fail the same way, because the file holds what it should not.
+fn is_damage(error: &rusqlite::Error) -> bool {
+    use rusqlite::{Error, ErrorCode};
+    match error {
+        Error::FromSqlConversionFailure(..)
+        | Error::IntegralValueOutOfRange(..)
+        | Error::InvalidColumnType(..)
+        | Error::Utf8Error(..) => true,
+        error => matches!(
+            error.sqlite_error_code(),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+        ),
     }
 }
 

@@ -10,7 +10,7 @@ use super::fault::Fault;
 use super::health;
 use super::rows::{COLUMNS, Record, millis, records, span_millis};
 use crate::domain::Timestamp;
-use crate::domain::account::{Health, HealthPolicy, Signal};
+use crate::domain::account::{Admission, HealthPolicy, Signal};
 use crate::domain::submission::{Reason, ReasonCode, State, StepKind, TimelineEntry};
 use crate::store::{Claim, Commit, Committed, Lease, Rescued};
 
@@ -70,7 +70,7 @@ fn record_signal(
     if after != before {
         health::save(connection, account, &after)?;
     }
-    if before != Health::default() {
+    if before.admit(now, policy) != Admission::Open {
         effects.wake_all();
     }
     Ok(())

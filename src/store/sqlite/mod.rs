@@ -4,6 +4,7 @@
 //! of each other's way. Every commit is synced to the disk before its caller goes on.
 
 mod accept;
+mod accounts;
 mod blobs;
 mod claim;
 mod effects;
@@ -14,11 +15,11 @@ mod operate;
 mod read;
 mod rows;
 mod schema;
+mod stats;
 mod watch;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -35,6 +36,7 @@ use crate::domain::SubmissionId;
 use crate::domain::account::HealthPolicy;
 use crate::domain::outcome::Content;
 use crate::domain::submission::TimelineEntry;
+use accounts::Turns;
 use blobs::{Packed, PackedPayload};
 use fault::Fault;
 use read::Reader;
@@ -53,7 +55,7 @@ pub struct SqliteStore {
     wakeups: Arc<Wakeups>,
     clock: Arc<dyn Clock>,
     health: HealthPolicy,
-    turn: AtomicUsize,
+    turns: Arc<Mutex<Turns>>,
     _watcher: Option<notify::RecommendedWatcher>,
 }
 
@@ -67,7 +69,7 @@ impl SqliteStore {
     ) -> Result<Self, StoreError> {
         let wakeups = Arc::new(Wakeups::default());
         let connection = schema::open_writer(path)?;
-        let writer = Writer::start(connection, path, wakeups.clone())?;
+        let writer = Writer::start(connection, &place(path), wakeups.clone())?;
         let watcher = watch::watch(path, writer.clone());
         Ok(Self {
             path: path.to_owned(),
@@ -77,7 +79,7 @@ impl SqliteStore {
             wakeups,
             clock,
             health,
-            turn: AtomicUsize::new(0),
+            turns: Arc::default(),
             _watcher: watcher,
         })
     }
@@ -94,7 +96,9 @@ impl SqliteStore {
         let result = tokio::task::spawn_blocking(move || {
             let idle = readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let connection = idle.map_or_else(|| schema::open_reader(&path), Ok)?;
-            let result = op(&Reader { connection: &connection, policy: &policy, now });
+            let result = within_snapshot(&connection, |connection| {
+                op(&Reader { connection, policy: &policy, now })
+            });
             readers.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
             result.map_err(|fault| fault.at(&place))
         });
@@ -109,6 +113,18 @@ impl SqliteStore {
     }
 }
 
+fn place(path: &Path) -> String {
+    format!("sqlite:{}", path.display())
+}
+
+/// Runs `op` so that all its statements see the same state of the file.
+fn within_snapshot<T>(
+    connection: &Connection,
+    op: impl FnOnce(&Connection) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    op(&*connection.unchecked_transaction()?)
+}
+
 /// Runs work that takes the processor for a while where it delays nobody.
 async fn compute<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
@@ -120,7 +136,7 @@ async fn compute<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -
 #[async_trait]
 impl Store for SqliteStore {
     fn place(&self) -> String {
-        format!("sqlite:{}", self.path.display())
+        place(&self.path)
     }
 
     async fn accept(&self, batch: Vec<NewSubmission>) -> Result<Vec<Accepted>, StoreError> {
@@ -132,18 +148,21 @@ impl Store for SqliteStore {
             batch.into_iter().map(pack).collect::<Vec<_>>()
         })
         .await;
-        let now = self.clock.now();
+        let clock = self.clock.clone();
         self.writer
-            .write(move |connection, effects| accept::accept(connection, effects, &packed, now))
+            .write(move |connection, effects| {
+                accept::accept(connection, effects, &packed, clock.now())
+            })
             .await
     }
 
     async fn claim(&self, request: ClaimRequest) -> Result<Claims, StoreError> {
         let (policy, clock) = (self.health, self.clock.clone());
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let turns = self.turns.clone();
         self.writer
             .write(move |connection, effects| {
-                claim::claim(connection, effects, &request, &policy, clock.now(), turn)
+                let turns = &mut turns.lock().unwrap_or_else(PoisonError::into_inner);
+                claim::claim(connection, effects, &request, &policy, clock.now(), turns)
             })
             .await
     }

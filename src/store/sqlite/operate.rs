@@ -1,5 +1,6 @@
 //! What people ask for: pause, resume, cancel, retry, resolve; and what age asks for: removal.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rusqlite::{Connection, params};
@@ -48,7 +49,12 @@ pub(super) fn cancel(
         )));
     }
     if record.submission.leased_until.is_some() {
+        if record.submission.cancel_requested {
+            return Ok(());
+        }
         record.submission.cancel_requested = true;
+        let why = "to be cancelled as soon as the running step ends".to_owned();
+        record.append(connection, &TimelineEntry { at: now, state: before, why })?;
     } else {
         end(&mut record, State::Cancelled, "cancelled", now);
         note(&record, connection, now)?;
@@ -148,6 +154,7 @@ fn go_on(record: &mut Record, why: &str, deadline: Duration, now: Timestamp) {
     submission.due_at = Some(now);
     submission.deadline = later(now, deadline);
     submission.failures = 0;
+    submission.cancel_requested = false;
     record.deliveries = 0;
 }
 
@@ -166,16 +173,23 @@ pub(super) fn sweep(
 ) -> Result<u64, Fault> {
     let before = millis(now).saturating_sub(span_millis(retention));
     let mut statement = connection.prepare_cached(
-        "SELECT seq, account, state FROM submissions WHERE finished_at < ?1
+        "SELECT seq, account, state, labels FROM submissions WHERE finished_at < ?1
          ORDER BY finished_at LIMIT ?2",
     )?;
-    let old: Vec<(i64, String, String)> = statement
-        .query_map(params![before, SWEPT], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+    let old: Vec<(i64, String, String, String)> = statement
+        .query_map(params![before, SWEPT], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        })?
         .collect::<Result<_, _>>()?;
-    for (seq, account, state) in &old {
+    let mut label = connection
+        .prepare_cached("DELETE FROM labels WHERE key = ?1 AND value = ?2 AND submission = ?3")?;
+    for (seq, account, state, labels) in &old {
+        let labels: BTreeMap<String, String> =
+            serde_json::from_str(labels).map_err(Fault::corrupt)?;
+        for (key, value) in labels {
+            label.execute(params![key, value, seq])?;
+        }
         for sql in [
-            "DELETE FROM labels WHERE submission = ?1 AND (key, value) IN
-                 (SELECT key, value FROM json_each((SELECT labels FROM submissions WHERE seq = ?1)))",
             "DELETE FROM payloads WHERE submission = ?1",
             "DELETE FROM contents WHERE submission = ?1",
             "DELETE FROM timeline WHERE submission = ?1",

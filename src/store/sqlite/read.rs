@@ -1,18 +1,19 @@
 //! What can be read without changing anything.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
 use super::fault::Fault;
 use super::health;
-use super::rows::{COLUMNS, Record, millis, records};
+use super::rows::{COLUMNS, Record, records};
 use crate::contract::WaitingFor;
 use crate::domain::account::{Admission, Health, HealthPolicy};
-use crate::domain::submission::{State, StepKind, TimelineEntry};
-use crate::domain::{SubmissionId, Timestamp, timestamp, until};
-use crate::store::{AccountStats, Cursor, Filter, Found, Page, Stats, StepStats};
+use crate::domain::submission::{State, TimelineEntry};
+use crate::domain::{SubmissionId, Timestamp, timestamp};
+use crate::store::{Cursor, Filter, Found, Page};
 
 /// Looks at submissions, and says why they do not move.
 pub(super) struct Reader<'a> {
@@ -21,11 +22,82 @@ pub(super) struct Reader<'a> {
     pub(super) now: Timestamp,
 }
 
+/// Which index leads to the submissions that match, newest first, without passing many others.
+#[derive(Debug, Clone, Copy)]
+enum Way<'a> {
+    All,
+    Labels,
+    Name,
+    Range(&'a str, State),
+}
+
+fn ways<'a>(filter: &'a Filter, accounts: &'a BTreeMap<String, Health>) -> Vec<Way<'a>> {
+    if !filter.labels.is_empty() {
+        return vec![Way::Labels];
+    }
+    if filter.name.is_some() {
+        return vec![Way::Name];
+    }
+    if filter.account.is_none() && filter.states.is_empty() {
+        return vec![Way::All];
+    }
+    let states = if filter.states.is_empty() { &State::ALL[..] } else { &filter.states };
+    let accounts: Vec<&String> =
+        filter.account.as_ref().map_or_else(|| accounts.keys().collect(), |account| vec![account]);
+    let pairs = accounts.into_iter().flat_map(|account| states.iter().map(move |s| (account, *s)));
+    pairs.map(|(account, state)| Way::Range(account, state)).collect()
+}
+
+/// A query under construction.
+#[derive(Debug, Default)]
+struct Query {
+    tables: String,
+    conditions: String,
+    values: Vec<Value>,
+}
+
+impl Query {
+    fn require(&mut self, condition: &str, value: impl Into<Value>) {
+        self.conditions += &format!(" AND {condition}");
+        self.values.push(value.into());
+    }
+
+    /// Requires the labels, and gives the column that the list is in the order of.
+    fn labels(&mut self, filter: &Filter) -> &'static str {
+        for (n, (key, value)) in filter.labels.iter().enumerate() {
+            // CROSS JOIN fixes the order: from the first label to the others to the submissions.
+            self.tables += &format!("labels l{n} CROSS JOIN ");
+            self.require(&format!("l{n}.key = ?"), key.clone());
+            self.require(&format!("l{n}.value = ?"), value.clone());
+            let others = if n == 0 { "s.seq" } else { &format!("l{n}.submission") };
+            self.conditions += &format!(" AND {others} = l0.submission");
+        }
+        if filter.labels.is_empty() { "s.seq" } else { "l0.submission" }
+    }
+
+    /// Requires all else; a column with a `+` is not looked up in an index.
+    fn rest(&mut self, filter: &Filter, along: Way<'_>) {
+        if let Some(name) = &filter.name {
+            let column = if matches!(along, Way::Name) { "s.name" } else { "+s.name" };
+            self.require(&format!("{column} = ?"), name.clone());
+        }
+        if let Some(account) = &filter.account {
+            self.require("+s.account = ?", account.clone());
+        }
+        if !filter.states.is_empty() {
+            let states = filter.states.iter().map(|state| format!("'{state}'"));
+            let states = states.collect::<Vec<_>>().join(", ");
+            self.conditions += &format!(" AND +s.state IN ({states})");
+        }
+    }
+}
+
 impl Reader<'_> {
     pub(super) fn get(&self, id: SubmissionId) -> Result<Option<Found>, Fault> {
-        let accounts = health::all(self.connection)?;
-        let record = Record::find(self.connection, id)?;
-        record.map(|record| self.explain(record, &accounts)).transpose()
+        let Some(record) = Record::find(self.connection, id)? else { return Ok(None) };
+        let health = health::load(self.connection, &record.submission.account)?;
+        let account = health.map(|health| (record.submission.account.clone(), health));
+        self.explain(record, &account.into_iter().collect()).map(Some)
     }
 
     pub(super) fn list(
@@ -35,55 +107,46 @@ impl Reader<'_> {
         limit: usize,
     ) -> Result<Page, Fault> {
         // One more than asked for tells whether more follow.
-        let mut found = if filter.states.is_empty() {
-            self.matching(filter, None, after, limit + 1)?
-        } else {
-            let mut found = Vec::new();
-            for state in &filter.states {
-                found.extend(self.matching(filter, Some(*state), after, limit + 1)?);
-            }
-            found.sort_unstable_by_key(|record| std::cmp::Reverse(record.seq));
-            found.dedup_by_key(|record| record.seq);
-            found
-        };
+        let wanted = limit.saturating_add(1);
+        let accounts = health::all(self.connection)?;
+        let mut found = Vec::new();
+        for along in ways(filter, &accounts) {
+            found.extend(self.matching(filter, along, after, wanted)?);
+        }
+        found.sort_unstable_by_key(|record| Reverse(record.seq));
+        found.dedup_by_key(|record| record.seq);
         let more = found.len() > limit;
         found.truncate(limit);
         let last = found.last().map(|record| Cursor(record.seq.unsigned_abs()));
-        let accounts = health::all(self.connection)?;
         let found = found.into_iter().map(|record| self.explain(record, &accounts));
         Ok(Page { found: found.collect::<Result<_, _>>()?, next: last.filter(|_| more) })
     }
 
+    /// The submissions that match, newest first.
     fn matching(
         &self,
         filter: &Filter,
-        state: Option<State>,
+        along: Way<'_>,
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Vec<Record>, Fault> {
-        let mut sql = ["SELECT ", COLUMNS, " FROM "].concat();
-        let mut values: Vec<Value> = Vec::new();
-        // CROSS JOIN keeps SQLite from scanning all submissions where labels are few.
-        for (n, (key, value)) in filter.labels.iter().enumerate() {
-            sql += &format!("labels l{n} CROSS JOIN ");
-            values.extend([Value::from(key.clone()), Value::from(value.clone())]);
+        let mut query = Query::default();
+        let seq = query.labels(filter);
+        if let Some(Cursor(after)) = after {
+            query.require(&format!("{seq} < ?"), i64::try_from(after).unwrap_or(i64::MAX));
         }
-        sql += "submissions s WHERE 1";
-        for n in 0..filter.labels.len() {
-            sql += &format!(" AND l{n}.key = ? AND l{n}.value = ? AND l{n}.submission = s.seq");
+        if let Way::Range(account, state) = along {
+            query.require("s.account = ?", account.to_owned());
+            query.require("s.state = ?", state.as_str().to_owned());
+        } else {
+            query.rest(filter, along);
         }
-        let mut require = |condition: &str, value: Option<Value>| {
-            if let Some(value) = value {
-                sql += condition;
-                values.push(value);
-            }
-        };
-        require(" AND s.seq < ?", after.map(|cursor| Value::from(cursor.0 as i64)));
-        require(" AND s.state = ?", state.map(|state| Value::from(state.as_str().to_owned())));
-        require(" AND s.name = ?", filter.name.clone().map(Value::from));
-        require(" AND s.account = ?", filter.account.clone().map(Value::from));
-        sql += " ORDER BY s.seq DESC LIMIT ?";
-        values.push(Value::from(limit as i64));
+        let Query { tables, conditions, mut values } = query;
+        values.push(Value::from(i64::try_from(limit).unwrap_or(i64::MAX)));
+        let sql = format!(
+            "SELECT {COLUMNS} FROM {tables} submissions s WHERE 1{conditions}
+             ORDER BY {seq} DESC LIMIT ?"
+        );
         records(&mut self.connection.prepare_cached(&sql)?, params_from_iter(values))
     }
 
@@ -150,63 +213,5 @@ impl Reader<'_> {
             });
         }
         Ok(timeline)
-    }
-
-    pub(super) fn stats(&self) -> Result<Stats, Fault> {
-        let accounts = health::all(self.connection)?;
-        let mut steps = Vec::with_capacity(accounts.len() * StepKind::ALL.len());
-        for account in accounts.keys() {
-            for kind in StepKind::ALL {
-                steps.push(self.step_stats(account, kind)?);
-            }
-        }
-        let mut stats = Stats { steps, accounts: Vec::with_capacity(accounts.len()) };
-        let mut counts = self.connection.prepare_cached(
-            "SELECT state, submissions FROM counts WHERE account = ?1 AND submissions > 0",
-        )?;
-        for (account, health) in accounts {
-            let mut states = BTreeMap::new();
-            let mut rows = counts.query([&account])?;
-            while let Some(row) = rows.next()? {
-                let state = row.get::<_, String>(0)?.parse().map_err(Fault::corrupt)?;
-                states.insert(state, row.get::<_, i64>(1)?.unsigned_abs());
-            }
-            stats.accounts.push(AccountStats { account, health, states });
-        }
-        Ok(stats)
-    }
-
-    fn step_stats(&self, account: &str, kind: StepKind) -> Result<StepStats, Fault> {
-        let now = millis(self.now);
-        let count = |sql: &str| -> Result<(u64, Option<i64>), Fault> {
-            let mut statement = self.connection.prepare_cached(sql)?;
-            let (count, oldest): (i64, Option<i64>) = statement
-                .query_row(params![kind.as_str(), account, now], |row| {
-                    Ok((row.get(0)?, row.get(1)?))
-                })?;
-            Ok((count.unsigned_abs(), oldest))
-        };
-        let (ready, oldest) = count(
-            "SELECT count(*), min(due_at) FROM submissions
-             WHERE step = ?1 AND account = ?2 AND priority IN (0, 1, 2) AND due_at <= ?3
-                 AND leased_until IS NULL AND blocked = 0",
-        )?;
-        let (scheduled, _) = count(
-            "SELECT count(*), NULL FROM submissions
-             WHERE step = ?1 AND account = ?2 AND priority IN (0, 1, 2) AND due_at > ?3
-                 AND leased_until IS NULL AND blocked = 0",
-        )?;
-        let (leased, _) = count(
-            "SELECT count(*), NULL FROM submissions
-             WHERE leased_until IS NOT NULL AND step = ?1 AND account = ?2 AND ?3",
-        )?;
-        Ok(StepStats {
-            account: account.to_owned(),
-            kind,
-            ready,
-            scheduled,
-            leased,
-            oldest_ready: oldest.map(|due| until(timestamp(due), self.now)),
-        })
     }
 }

@@ -41,7 +41,7 @@ impl Record {
                 name: row.get(column())?,
                 state: word::<State>(row, column())?,
                 reason: reason(row, column(), column())?,
-                priority: priority(row.get(column())?),
+                priority: priority(row.get(column())?)?,
                 overwrite: row.get(column())?,
                 result_keys: json(row, column())?,
                 labels: json(row, column())?,
@@ -87,38 +87,44 @@ impl Record {
     ) -> Result<(), Fault> {
         let s = &self.submission;
         let results = if s.results.is_empty() { "[]".to_owned() } else { to_json(&s.results) };
-        connection
-            .prepare_cached(
-                "UPDATE submissions SET deliveries = ?2, blocked = ?3, state = ?4, reason_code = ?5,
-                     reason = ?6, overwrite = ?7, updated_at = ?8, finished_at = ?9, deadline = ?10,
-                     processing_token = ?11, rejection = ?12, attempts = ?13, polls = ?14,
-                     failures = ?15, in_doubt = ?16, step = ?17, due_at = ?18, leased_until = ?19,
-                     cancel_requested = ?20, results = ?21
-                 WHERE seq = ?1",
-            )?
-            .execute(params![
-                self.seq,
-                self.deliveries,
-                self.blocked,
-                s.state.as_str(),
-                s.reason.as_ref().map(|reason| reason.code.as_str()),
-                s.reason.as_ref().map(|reason| &reason.text),
-                s.overwrite,
-                millis(s.updated_at),
-                s.finished_at.map(millis),
-                millis(s.deadline),
-                s.processing_token,
-                s.rejection,
-                s.attempts,
-                s.polls,
-                s.failures,
-                s.in_doubt,
-                s.step.map(StepKind::as_str),
-                s.due_at.map(millis),
-                s.leased_until.map(millis),
-                s.cancel_requested,
-                results,
-            ])?;
+        // A column that is named is indexed anew, even if it stays the same.
+        let state = if s.state == before { "" } else { "state = ?1, " };
+        let ended = if s.state.is_final() == before.is_final() {
+            ""
+        } else {
+            "finished_at = ?2, blocked = ?3, "
+        };
+        let sql = format!(
+            "UPDATE submissions SET {state}{ended}deliveries = ?4, reason_code = ?5, reason = ?6,
+                 overwrite = ?7, updated_at = ?8, deadline = ?9, processing_token = ?10,
+                 rejection = ?11, attempts = ?12, polls = ?13, failures = ?14, in_doubt = ?15,
+                 step = ?16, due_at = ?17, leased_until = ?18, cancel_requested = ?19,
+                 results = ?20
+             WHERE seq = ?21"
+        );
+        connection.prepare_cached(&sql)?.execute(params![
+            s.state.as_str(),
+            s.finished_at.map(millis),
+            self.blocked,
+            self.deliveries,
+            s.reason.as_ref().map(|reason| reason.code.as_str()),
+            s.reason.as_ref().map(|reason| &reason.text),
+            s.overwrite,
+            millis(s.updated_at),
+            millis(s.deadline),
+            s.processing_token,
+            s.rejection,
+            s.attempts,
+            s.polls,
+            s.failures,
+            s.in_doubt,
+            s.step.map(StepKind::as_str),
+            s.due_at.map(millis),
+            s.leased_until.map(millis),
+            s.cancel_requested,
+            results,
+            self.seq,
+        ])?;
         effects.moved(&s.account, before, s.state);
         if let (Some(kind), Some(due)) = (s.step, s.due_at)
             && s.leased_until.is_none()
@@ -161,18 +167,28 @@ impl Record {
     }
 }
 
-/// Adds a line to a timeline.
+/// The most lines of a timeline: its first, and the newest.
+const TIMELINE: i64 = 200;
+
+/// Adds a line to a timeline; a long one loses the second.
 pub(super) fn append(
     connection: &Connection,
     seq: i64,
     entry: &TimelineEntry,
 ) -> Result<(), Fault> {
-    connection
+    let number: i64 = connection
         .prepare_cached(
             "INSERT INTO timeline SELECT ?1, 1 + coalesce(max(entry), 0), ?2, ?3, ?4
-             FROM timeline WHERE submission = ?1",
+             FROM timeline WHERE submission = ?1 RETURNING entry",
         )?
-        .execute(params![seq, millis(entry.at), entry.state.as_str(), entry.why])?;
+        .query_row(params![seq, millis(entry.at), entry.state.as_str(), entry.why], |row| {
+            row.get(0)
+        })?;
+    if number > TIMELINE {
+        connection
+            .prepare_cached("DELETE FROM timeline WHERE submission = ?1 AND entry = ?2")?
+            .execute([seq, number - TIMELINE + 1])?;
+    }
     Ok(())
 }
 
@@ -202,8 +218,9 @@ pub(super) const fn rank(priority: Priority) -> i64 {
     priority as i64
 }
 
-fn priority(rank: i64) -> Priority {
-    Priority::ALL.into_iter().find(|priority| self::rank(*priority) == rank).unwrap_or_default()
+pub(super) fn priority(rank: i64) -> Result<Priority, Fault> {
+    let priority = Priority::ALL.into_iter().find(|priority| self::rank(*priority) == rank);
+    priority.ok_or_else(|| Fault::corrupt(format!("`{rank}` is not a priority")))
 }
 
 pub(super) fn to_json(value: &impl serde::Serialize) -> String {
