@@ -7,15 +7,14 @@ use std::time::Duration;
 use clap::Args;
 
 use super::failure::{Exit, Failure};
-use super::follow::{follow, is_settled, look};
+use super::follow::{are_stuck, follow, is_settled};
 use super::progress::Progress;
 use super::ui::Ui;
 use super::{show, signals, values};
 use crate::app::App;
-use crate::contract::{SubmissionView, WaitingFor};
+use crate::contract::SubmissionView;
 use crate::domain::SubmissionId;
-use crate::domain::account::Closed;
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 
 /// How often it is looked whether everything waits for a person.
 const PAUSE: Duration = Duration::from_millis(300);
@@ -148,18 +147,4 @@ impl Open {
             }
         }
     }
-}
-
-async fn are_stuck(store: &dyn Store, views: Vec<SubmissionView>) -> Result<bool, StoreError> {
-    for mut view in views {
-        loop {
-            view = match view.waiting_for {
-                Some(WaitingFor::Account(Closed::Paused { .. }) | WaitingFor::Decision) => break,
-                // As stuck as the one before it.
-                Some(WaitingFor::Name { submission }) => look(store, submission).await?,
-                _ => return Ok(false),
-            };
-        }
-    }
-    Ok(true)
 }

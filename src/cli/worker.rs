@@ -9,16 +9,20 @@ use tracing::{info, warn};
 
 use super::carry::require_account;
 use super::failure::{Exit, Failure};
+use super::follow::{are_stuck, is_settled, view};
 use super::show::counted;
 use super::signals;
 use super::ui::Ui;
 use crate::admin::Admin;
 use crate::app::App;
 use crate::domain::submission::State;
-use crate::store::{Stats, StoreError};
+use crate::store::{Filter, Stats, StepStats, StoreError};
 
 /// How often an `--until-idle` worker looks whether it is done.
 const PAUSE: Duration = Duration::from_millis(200);
+
+/// Submissions read from the store at once, to see whether any goes on.
+const PAGE: usize = 50;
 
 /// Carry the submissions of the store, until stopped.
 ///
@@ -81,7 +85,7 @@ impl Worker {
 
 /// Ends when a worker of these accounts has nothing more to do, or is to stop.
 async fn until_idle(app: &App) -> Result<(), StoreError> {
-    while !app.shutdown.is_draining() && has_work(app, &app.store.stats().await?) {
+    while !app.shutdown.is_draining() && has_work(app).await? {
         tokio::select! {
             () = tokio::time::sleep(PAUSE) => {}
             () = app.shutdown.draining() => {}
@@ -90,18 +94,38 @@ async fn until_idle(app: &App) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// A step that is due or scheduled. What waits behind a held submission of its Name is neither.
-fn has_work(app: &App, stats: &Stats) -> bool {
-    let carried = |account: &str| {
-        let paused = |stats: &Stats| {
-            let found = stats.accounts.iter().find(|known| known.account == account);
-            found.is_some_and(|known| known.health.paused.is_some())
-        };
-        app.config.accounts.contains_key(account) && !paused(stats)
-    };
-    stats.steps.iter().any(|steps| {
-        steps.leased > 0 || (steps.ready + steps.scheduled > 0 && carried(&steps.account))
-    })
+/// A step that runs, or one that is or will be due and waits for no person.
+async fn has_work(app: &App) -> Result<bool, StoreError> {
+    let stats = app.store.stats().await?;
+    if stats.steps.iter().any(|steps| steps.leased > 0) {
+        return Ok(true);
+    }
+    for account in app.config.accounts.keys() {
+        let is_open =
+            |steps: &&StepStats| steps.account == *account && steps.ready + steps.scheduled > 0;
+        if stats.steps.iter().any(|steps| is_open(&steps)) && goes_on(app, account).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether any submission of an account goes on by itself.
+async fn goes_on(app: &App, account: &str) -> Result<bool, StoreError> {
+    let states = State::ALL.into_iter().filter(|state| !is_settled(*state)).collect();
+    let filter = Filter { states, account: Some(account.to_owned()), ..Filter::default() };
+    let mut cursor = None;
+    loop {
+        let page = app.store.list(&filter, cursor, PAGE).await?;
+        let views = page.found.into_iter().map(view).collect();
+        if !are_stuck(app.store.as_ref(), views).await? {
+            return Ok(true);
+        }
+        cursor = page.next;
+        if cursor.is_none() {
+            return Ok(false);
+        }
+    }
 }
 
 /// How many submissions are in each state that any is in.

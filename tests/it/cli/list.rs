@@ -106,7 +106,7 @@ fn stats_count_submissions_and_steps() {
     let object = ferry.object(&["stats", "--json"]);
     assert_eq!(object["account"], "default");
     assert_eq!(object["states"]["completed"], 2);
-    assert_eq!(object["steps"]["upload"]["ready"], 1);
+    assert_eq!(object["steps"]["upload"]["ready"], 2);
     assert_eq!(object["closed"], serde_json::Value::Null);
 }
 

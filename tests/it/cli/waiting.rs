@@ -90,6 +90,8 @@ fn behind_a_held_one_of_its_name() {
     let held = ferry.run(&["submit", "march.csv", "--wait"]).exits(6).id();
     let ran = ferry.run(&["submit", "march.csv", "--overwrite", "--wait"]).exits(5);
     assert!(ran.stdout.contains(&format!("waits for {held} of the same Name")), "{}", ran.stdout);
+    // A worker has nothing to do, either.
+    ferry.run(&["worker", "--until-idle"]).ok();
     assert_snapshot!(ferry.run(&["resubmit", &held, "march.csv"]), @"
     exit 2
     ---- stdout
