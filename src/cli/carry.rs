@@ -12,8 +12,9 @@ use super::progress::Progress;
 use super::ui::Ui;
 use super::{show, signals, values};
 use crate::app::App;
-use crate::contract::SubmissionView;
+use crate::contract::{SubmissionView, WaitingFor};
 use crate::domain::SubmissionId;
+use crate::domain::account::Closed;
 use crate::store::Store;
 
 /// How often it is looked whether everything waits for a person.
@@ -119,10 +120,11 @@ pub(super) async fn carry(
     Ok(Exit::of(&views))
 }
 
-/// The latest views of what is not settled, to notice when nothing more happens by itself.
+/// What is not settled, to notice when nothing more happens by itself.
 #[derive(Default)]
 struct Open {
-    views: RefCell<HashMap<SubmissionId, SubmissionView>>,
+    /// With its view, if it waits for what only a person may change.
+    waiting: RefCell<HashMap<SubmissionId, Option<SubmissionView>>>,
     seen: RefCell<HashSet<SubmissionId>>,
 }
 
@@ -130,9 +132,10 @@ impl Open {
     fn seen(&self, view: &SubmissionView) {
         self.seen.borrow_mut().insert(view.id);
         if is_settled(view.state) {
-            self.views.borrow_mut().remove(&view.id);
+            self.waiting.borrow_mut().remove(&view.id);
         } else {
-            self.views.borrow_mut().insert(view.id, view.clone());
+            let may_be_stuck = view.waiting_for.as_ref().is_some_and(may_be_stuck);
+            self.waiting.borrow_mut().insert(view.id, may_be_stuck.then(|| view.clone()));
         }
     }
 
@@ -140,11 +143,19 @@ impl Open {
     async fn stuck(&self, store: &dyn Store, ids: &HashSet<SubmissionId>) {
         loop {
             tokio::time::sleep(PAUSE).await;
-            let views: Vec<SubmissionView> = self.views.borrow().values().cloned().collect();
+            let views: Option<Vec<_>> = self.waiting.borrow().values().cloned().collect();
             let all_seen = self.seen.borrow().len() == ids.len();
-            if all_seen && are_stuck(store, views).await.unwrap_or_default() {
+            let Some(views) = views.filter(|_| all_seen) else { continue };
+            if are_stuck(store, views).await.unwrap_or_default() {
                 return;
             }
         }
     }
+}
+
+fn may_be_stuck(waiting: &WaitingFor) -> bool {
+    matches!(
+        waiting,
+        WaitingFor::Account(Closed::Paused { .. }) | WaitingFor::Name { .. } | WaitingFor::Decision
+    )
 }
