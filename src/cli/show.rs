@@ -196,3 +196,21 @@ pub(super) fn table(rows: &[Vec<String>]) -> Vec<String> {
     };
     rows.iter().map(line).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_is_as_exact_as_its_length_deserves() {
+        let shown = |millis| span(Duration::from_millis(millis));
+        let hour = 3_600_000;
+        assert_eq!(shown(0), "0s");
+        assert_eq!(shown(234), "234ms");
+        assert_eq!(shown(1234), "1s 200ms");
+        assert_eq!(shown(61_234), "1m 1s");
+        assert_eq!(shown(hour + 61_234), "1h 1m");
+        assert_eq!(shown(47 * hour), "1day 23h");
+        assert_eq!(shown(49 * hour), "2 days");
+    }
+}

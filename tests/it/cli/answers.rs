@@ -61,6 +61,9 @@ fn a_correction_overwrites_and_names_what_it_corrects() {
     assert_eq!(object["overwrite"], true);
     assert_eq!(object["labels"]["team"], "north");
     assert_eq!(object["timeline"][0]["why"], "accepted");
+    let object = ferry.object(&["resubmit", &ran.id(), "corrected.csv", "--json"]);
+    assert_is_submission(&object);
+    assert_eq!((&object["state"], &object["revision_of"]), (&"queued".into(), &ran.id().into()));
 }
 
 #[test]
