@@ -2,8 +2,8 @@
 
 use clap::Args;
 
+use super::each::each;
 use super::failure::{Exit, Failure};
-use super::show;
 use super::ui::Ui;
 use crate::app::App;
 use crate::domain::SubmissionId;
@@ -20,12 +20,13 @@ pub(super) struct Cancel {
 
 impl Cancel {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
-        for id in &self.ids {
-            let found = app.store.cancel(*id).await?;
+        each(&self.ids, &app, ui, async |id| {
+            let found = app.store.cancel(id).await?;
             if !found.submission.state.is_final() {
                 ui.note(format!("{id} will be cancelled when its running step ends"));
             }
-        }
-        show::all(&self.ids, &app, ui).await
+            Ok(found)
+        })
+        .await
     }
 }

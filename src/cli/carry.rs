@@ -1,21 +1,30 @@
 //! `--wait`: runs the workers in this process until some submissions are settled.
 
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use clap::Args;
 
 use super::failure::{Exit, Failure};
-use super::follow::follow;
+use super::follow::{are_stuck, follow, is_settled};
 use super::progress::Progress;
 use super::ui::Ui;
 use super::{show, signals, values};
 use crate::app::App;
+use crate::contract::{SubmissionView, WaitingFor};
 use crate::domain::SubmissionId;
+use crate::domain::account::Closed;
+use crate::store::Store;
+
+/// How often it is looked whether everything waits for a person.
+const PAUSE: Duration = Duration::from_millis(300);
 
 /// Whether to wait, and for how long.
 #[derive(Debug, Args)]
 pub(super) struct Waiting {
-    /// Carry it in this process and wait for the answer, for at most DURATION if one is given.
+    /// Carry it in this process and wait for the answer, for at most DURATION if one is given;
+    /// without one, waiting also ends when nothing more happens before a person acts.
     #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true,
         default_missing_value = "max", value_parser = limit)]
     wait: Option<Limit>,
@@ -64,29 +73,89 @@ pub(super) async fn carry(
     let workers = app.workers()?;
     let shutdown = app.shutdown.clone();
     let limit = waiting.wait.and_then(|limit| limit.0);
+    let (open, distinct) = (Open::default(), ids.iter().copied().collect());
     let stop = async {
         let over = async {
             match limit {
                 Some(limit) => tokio::time::sleep(limit).await,
-                None => std::future::pending().await,
+                None => open.stuck(app.store.as_ref(), &distinct).await,
             }
         };
         tokio::select! {
-            () = over => ui.note("the limit of --wait is reached: whoever carries the store goes on with it"),
+            () = over => {}
             () = shutdown.draining() => {}
         }
     };
     let follower = async {
-        let mut progress = Progress::new(ui, app.clock.clone(), Some(ids.len() as u64));
-        let views = follow(app.store.as_ref(), ids, |view| progress.seen(view), stop).await;
+        let mut progress = Progress::until_outcome(ui, app.clock.clone(), ids.len());
+        let seen = |view: &SubmissionView| {
+            open.seen(view);
+            progress.seen(view);
+        };
+        let views = follow(app.store.as_ref(), ids, seen, stop).await;
+        let interrupted = shutdown.is_draining();
         shutdown.drain();
-        views
+        views.map(|views| (views, interrupted))
     };
     let (ended, views) = tokio::join!(workers.run(), follower);
     ended.map_err(|error| Failure::new(Exit::Failed, error.into()))?;
-    let views = views?;
-    for view in &views {
-        show::view(view, app.clock.now(), ui)?;
+    let (views, interrupted) = views?;
+    show::outcome(&views, app.clock.now(), ui)?;
+    let left = views.iter().filter(|view| !is_settled(view.state)).count();
+    if left > 0 {
+        let why = match (interrupted, limit) {
+            (true, _) => "interrupted",
+            (false, Some(_)) => "the limit of --wait is reached",
+            (false, None) => "nothing more happens before somebody acts",
+        };
+        ui.warning(&format!(
+            "{why}: {} kept, and `ferry worker` goes on with it; `ferry watch ID` follows it",
+            if left == 1 {
+                "the submission is".to_owned()
+            } else {
+                format!("{left} submissions are")
+            }
+        ));
     }
     Ok(Exit::of(&views))
+}
+
+/// What is not settled, to notice when nothing more happens by itself.
+#[derive(Default)]
+struct Open {
+    /// With its view, if it waits for what only a person may change.
+    waiting: RefCell<HashMap<SubmissionId, Option<SubmissionView>>>,
+    seen: RefCell<HashSet<SubmissionId>>,
+}
+
+impl Open {
+    fn seen(&self, view: &SubmissionView) {
+        self.seen.borrow_mut().insert(view.id);
+        if is_settled(view.state) {
+            self.waiting.borrow_mut().remove(&view.id);
+        } else {
+            let may_be_stuck = view.waiting_for.as_ref().is_some_and(may_be_stuck);
+            self.waiting.borrow_mut().insert(view.id, may_be_stuck.then(|| view.clone()));
+        }
+    }
+
+    /// Ends when all of `ids` are settled or wait for a person.
+    async fn stuck(&self, store: &dyn Store, ids: &HashSet<SubmissionId>) {
+        loop {
+            tokio::time::sleep(PAUSE).await;
+            let views: Option<Vec<_>> = self.waiting.borrow().values().cloned().collect();
+            let all_seen = self.seen.borrow().len() == ids.len();
+            let Some(views) = views.filter(|_| all_seen) else { continue };
+            if are_stuck(store, views).await.unwrap_or_default() {
+                return;
+            }
+        }
+    }
+}
+
+fn may_be_stuck(waiting: &WaitingFor) -> bool {
+    matches!(
+        waiting,
+        WaitingFor::Account(Closed::Paused { .. }) | WaitingFor::Name { .. } | WaitingFor::Decision
+    )
 }

@@ -4,7 +4,8 @@ use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
 use super::Cli;
-use super::failure::Exit;
+use super::failure::{Exit, Failure};
+use super::ui::write_bytes;
 
 /// Print completions for a shell.
 #[derive(Debug, Args)]
@@ -19,8 +20,11 @@ pub(super) struct Completions {
 }
 
 impl Completions {
-    pub(super) fn run(&self) -> Exit {
-        clap_complete::generate(self.shell, &mut Cli::command(), "ferry", &mut std::io::stdout());
-        Exit::Done
+    pub(super) fn run(&self) -> Result<Exit, Failure> {
+        // Into memory first: the generator would panic where a pipe breaks.
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut Cli::command(), "ferry", &mut script);
+        write_bytes(&script)?;
+        Ok(Exit::Done)
     }
 }

@@ -1,19 +1,32 @@
 //! `ferry doctor`: looks at everything that could keep datasets from travelling.
 
+use std::sync::Arc;
+
 use clap::Args;
 use serde_json::json;
 
 use super::failure::{Exit, Failure};
 use super::ui::Ui;
-use super::{Global, configure, show, start_log};
+use super::{Global, load, show, start_log};
 use crate::app::App;
+use crate::clock::SystemClock;
+use crate::config::Config;
 use crate::config::settings::{ACCOUNT_SETTINGS, SETTINGS, Setting};
 use crate::domain::account::{Admission, Closed};
-use crate::platform::Platform;
+use crate::domain::outcome::Trouble;
+use crate::platform::{Account, InvalidAccount, Platform};
 use crate::store::{Finding, StoreError};
 
 /// Check the configuration, the store and the credentials.
+///
+/// Exit code 0 means that all is well, 1 that something is not, 2 that the configuration cannot be
+/// read. Each account asks for a token, and for the status of a dataset that does not exist.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ferry doctor
+  ferry doctor --offline
+  ferry doctor --settings")]
 pub(super) struct Doctor {
     /// List all settings with their defaults, and check nothing.
     #[arg(long)]
@@ -29,23 +42,52 @@ impl Doctor {
             list_settings(ui)?;
             return Ok(Exit::Done);
         }
-        let config = configure(global)?;
-        start_log(&config, ui, "error")?;
-        let mut findings = vec![good("the configuration can be read".to_owned())];
-        let app = App::open(config)?;
-        findings.push(good(format!("the store {} can be opened", app.store.place())));
-        findings.extend(app.store.check().await?);
-        findings.extend(accounts(&app).await?);
-        if !self.offline {
-            for platform in app.platforms()? {
-                findings.push(credentials(&platform).await);
+        let config = match load(global) {
+            Ok(config) => config,
+            Err(mistakes) => {
+                for mistake in &mistakes.0 {
+                    tell(&bad(mistake, "`ferry doctor --settings` lists all settings"), ui)?;
+                }
+                return Ok(Exit::Usage);
             }
+        };
+        start_log(&config, ui, "error")?;
+        tell(&good("the configuration can be read".to_owned()), ui)?;
+        for variable in &config.ignored {
+            tell(&good(format!("{variable} is not a setting, and is ignored")), ui)?;
         }
-        for finding in &findings {
-            tell(finding, ui)?;
+        let platforms = platforms(&config)?;
+        let mut healthy = store(config, ui).await?;
+        for platform in platforms.iter().filter(|_| !self.offline) {
+            // Without a token the API is not asked.
+            healthy &=
+                told(&credentials(platform).await, ui)? && told(&upload_api(platform).await, ui)?;
         }
-        Ok(if findings.iter().all(|finding| finding.ok) { Exit::Done } else { Exit::Failed })
+        Ok(if healthy { Exit::Done } else { Exit::Failed })
     }
+}
+
+fn platforms(config: &Config) -> Result<Vec<Platform>, InvalidAccount> {
+    let client = |account: &Account| {
+        Platform::new(account.clone(), config.limits.clone(), Arc::new(SystemClock))
+    };
+    config.accounts.values().map(client).collect()
+}
+
+/// Whether all is well with the store, and with the accounts as it knows them.
+async fn store(config: Config, ui: &Ui) -> Result<bool, Failure> {
+    let app = match App::open(config) {
+        Ok(app) => app,
+        Err(error) => {
+            let hint = "`store` must name a file that can be written, in a folder that is there";
+            return Ok(told(&bad(&format!("the store cannot be opened: {error}"), hint), ui)?);
+        }
+    };
+    let mut healthy = told(&good(format!("the store {} can be opened", app.store.place())), ui)?;
+    for finding in app.store.check().await?.iter().chain(&accounts(&app).await?) {
+        healthy &= told(finding, ui)?;
+    }
+    Ok(healthy)
 }
 
 /// What stops an account, and whether any is configured.
@@ -84,10 +126,29 @@ async fn credentials(platform: &Platform) -> Finding {
     let account = platform.account();
     match platform.check_credentials().await {
         Ok(()) => good(format!("account `{account}` gets a token")),
-        Err(trouble) => bad(
-            &format!("account `{account}` gets no token: {trouble}"),
-            "check token_url, client_id and client_secret, and the way to the Platform",
+        Err(trouble) => {
+            let hint = match trouble {
+                Trouble::Credentials(_) => "check client_id and client_secret",
+                _ => "check token_url, and the way to the Platform",
+            };
+            bad(&format!("account `{account}` gets no token: {trouble}"), hint)
+        }
+    }
+}
+
+/// Asks for a dataset that does not exist: whatever is answered to that, but a refusal, is fine.
+async fn upload_api(platform: &Platform) -> Finding {
+    let account = platform.account();
+    match platform.status("ferry-doctor").await {
+        Err(trouble @ Trouble::Credentials(_)) => bad(
+            &format!("account `{account}` is refused by the Upload API: {trouble}"),
+            "check api_key, and what the account may do",
         ),
+        Err(Trouble::Transient(what)) if what.contains("no connection") => bad(
+            &format!("account `{account}` does not reach the Upload API: {what}"),
+            "check api_url, and the way to the Platform",
+        ),
+        _ => good(format!("account `{account}` is answered by the Upload API")),
     }
 }
 
@@ -97,6 +158,11 @@ fn good(text: String) -> Finding {
 
 fn bad(text: &str, hint: &str) -> Finding {
     Finding { ok: false, text: text.to_owned(), hint: Some(hint.to_owned()) }
+}
+
+/// Says it, and whether it is good.
+fn told(finding: &Finding, ui: &Ui) -> std::io::Result<bool> {
+    tell(finding, ui).map(|()| finding.ok)
 }
 
 fn tell(finding: &Finding, ui: &Ui) -> std::io::Result<()> {

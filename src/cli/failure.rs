@@ -78,12 +78,17 @@ impl Failure {
         Self { hint: Some(hint.into()), ..self }
     }
 
-    /// Says it on stderr.
+    /// Says it on stderr; the end of the process.
     pub(super) fn tell(&self, ui: &Ui) -> ExitCode {
         if self.is_broken_pipe() {
             // Whoever read our output has seen enough.
             return ExitCode::SUCCESS;
         }
+        self.say(ui).into()
+    }
+
+    /// Says it on stderr.
+    pub(super) fn say(&self, ui: &Ui) -> Exit {
         ui.error(&self.error.to_string());
         for cause in self.error.chain().skip(1) {
             ui.cause(&cause.to_string());
@@ -91,7 +96,7 @@ impl Failure {
         if let Some(hint) = &self.hint {
             ui.hint(hint);
         }
-        self.exit.into()
+        self.exit
     }
 
     fn is_broken_pipe(&self) -> bool {

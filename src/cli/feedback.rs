@@ -6,6 +6,7 @@ use super::failure::{Exit, Failure};
 use super::follow::look;
 use super::ui::{Ui, write_bytes};
 use crate::app::App;
+use crate::contract::SubmissionView;
 use crate::domain::SubmissionId;
 use crate::domain::feedback::{read, tie};
 use crate::domain::submission::{FEEDBACK_KEY, State};
@@ -32,7 +33,7 @@ impl Feedback {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
         let view = look(app.store.as_ref(), self.id).await?;
         let Some(content) = app.store.content(self.id, FEEDBACK_KEY).await? else {
-            return none(&view);
+            return none(&view, ui);
         };
         if self.raw {
             write_bytes(&content.bytes)?;
@@ -56,20 +57,25 @@ impl Feedback {
     }
 }
 
-fn none(view: &crate::contract::SubmissionView) -> Result<Exit, Failure> {
+fn none(view: &SubmissionView, ui: &Ui) -> Result<Exit, Failure> {
+    if view.state == State::Completed {
+        ui.note(format!("submission {} is completed: the Platform found no fault", view.id));
+        return Ok(Exit::Done);
+    }
     let reason = view.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
     let what = format!("submission {} is {} and has no feedback{reason}", view.id, view.state);
-    let exit = match view.state {
-        State::Completed => Exit::Done,
-        State::Held => Exit::Held,
+    let id = view.id;
+    let (exit, hint) = match view.state {
+        State::Held => (Exit::Held, format!("`ferry resolve {id}` decides")),
         // Refused at the upload: the reason is all there is.
-        State::Rejected => Exit::Rejected,
-        State::Failed | State::Cancelled => Exit::Failed,
-        _ => Exit::Pending,
+        State::Rejected => (
+            Exit::Rejected,
+            format!("`ferry resubmit {id} FILE` hands it over again, overwriting what is there"),
+        ),
+        State::Failed | State::Cancelled => {
+            (Exit::Failed, format!("`ferry status {id}` says more"))
+        }
+        _ => (Exit::Pending, format!("`ferry watch {id}` waits for it")),
     };
-    if exit == Exit::Done {
-        // Nothing was wrong with it.
-        return Ok(exit);
-    }
-    Err(Failure::new(exit, anyhow::Error::msg(what)))
+    Err(Failure::new(exit, anyhow::Error::msg(what)).hint(hint))
 }

@@ -3,8 +3,9 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use crate::contract::SubmissionView;
+use crate::contract::{SubmissionView, WaitingFor};
 use crate::domain::SubmissionId;
+use crate::domain::account::Closed;
 use crate::domain::submission::State;
 use crate::store::{Found, Store, StoreError};
 
@@ -30,6 +31,24 @@ pub(super) async fn look(
     id: SubmissionId,
 ) -> Result<SubmissionView, StoreError> {
     store.get(id).await?.map(view).ok_or(StoreError::NotFound(id))
+}
+
+/// Whether none of these goes on before a person has acted.
+pub(super) async fn are_stuck(
+    store: &dyn Store,
+    views: Vec<SubmissionView>,
+) -> Result<bool, StoreError> {
+    for mut view in views {
+        loop {
+            view = match view.waiting_for {
+                Some(WaitingFor::Account(Closed::Paused { .. }) | WaitingFor::Decision) => break,
+                // As stuck as the one before it.
+                Some(WaitingFor::Name { submission }) => look(store, submission).await?,
+                _ => return Ok(false),
+            };
+        }
+    }
+    Ok(true)
 }
 
 /// Looks at `ids` in turn until all are settled or `stop` ends; `seen` gets every view. The answer

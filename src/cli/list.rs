@@ -65,9 +65,11 @@ impl List {
         let mut left = if self.all { usize::MAX } else { self.limit };
         let mut cursor = self.cursor.map(Cursor);
         let now = app.clock.now();
+        let mut is_empty = true;
         while left > 0 {
             let page = app.store.list(&filter, cursor, left.min(PAGE)).await?;
             left = left.saturating_sub(page.found.len());
+            is_empty &= page.found.is_empty();
             let mut rows = Vec::with_capacity(page.found.len());
             for found in page.found {
                 let view = view(found);
@@ -92,9 +94,22 @@ impl List {
                 break;
             }
         }
+        if is_empty {
+            let place = app.store.place();
+            ui.note(if is_everything(&filter) {
+                format!("the store {place} is empty")
+            } else {
+                format!("nothing in the store {place} matches")
+            });
+        }
         if let Some(Cursor(cursor)) = cursor.filter(|_| !self.all) {
             ui.note(format!("there are more: --cursor {cursor} goes on, --all shows all"));
         }
         Ok(Exit::Done)
     }
+}
+
+fn is_everything(filter: &Filter) -> bool {
+    let Filter { states, name, account, labels } = filter;
+    states.is_empty() && name.is_none() && account.is_none() && labels.is_empty()
 }

@@ -5,9 +5,12 @@ mod carry;
 mod completions;
 mod demo;
 mod doctor;
+mod each;
 mod failure;
 mod feedback;
+mod files;
 mod follow;
+mod handover;
 mod list;
 mod ndjson;
 mod pause;
@@ -34,7 +37,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::app::App;
-use crate::config::{Config, Sources};
+use crate::config::{Config, Mistakes, Sources, StorePlace};
 use crate::telemetry;
 use failure::{Exit, Failure};
 use ui::Ui;
@@ -125,34 +128,38 @@ pub fn main() -> ExitCode {
 async fn run(cli: Cli, ui: &Ui) -> Result<Exit, Failure> {
     let global = cli.global;
     match cli.command {
-        Command::Completions(command) => Ok(command.run()),
+        Command::Completions(command) => command.run(),
         Command::Demo(command) => command.run(&global, ui).await,
         Command::Doctor(command) => command.run(&global, ui).await,
         Command::Simulate(command) => command.run(&global, ui).await,
         Command::Validate(command) => command.run(ui),
         Command::Worker(command) => command.run(open(&global, ui, "info")?, ui).await,
         Command::Submit(command) => command.run(open(&global, ui, "warn")?, ui).await,
-        Command::Resubmit(command) => command.run(open(&global, ui, "warn")?, ui).await,
-        Command::Status(command) => command.run(open(&global, ui, "warn")?, ui).await,
-        Command::List(command) => command.run(open(&global, ui, "warn")?, ui).await,
-        Command::Watch(command) => command.run(open(&global, ui, "warn")?, ui).await,
-        Command::Results(command) => command.run(open(&global, ui, "warn")?, ui).await,
-        Command::Feedback(command) => command.run(open(&global, ui, "warn")?, ui).await,
-        Command::Retry(command) => command.run(open(&global, ui, "warn")?, ui).await,
-        Command::Cancel(command) => command.run(open(&global, ui, "warn")?, ui).await,
-        Command::Resolve(command) => command.run(open(&global, ui, "warn")?, ui).await,
+        Command::Resubmit(command) => command.run(open_existing(&global, ui)?, ui).await,
         Command::Pause(command) => command.run(open(&global, ui, "warn")?, ui).await,
-        Command::Resume(command) => command.run(open(&global, ui, "warn")?, ui).await,
-        Command::Stats(command) => command.run(open(&global, ui, "warn")?, ui).await,
+        Command::Status(command) => command.run(open_existing(&global, ui)?, ui).await,
+        Command::List(command) => command.run(open_existing(&global, ui)?, ui).await,
+        Command::Watch(command) => command.run(open_existing(&global, ui)?, ui).await,
+        Command::Results(command) => command.run(open_existing(&global, ui)?, ui).await,
+        Command::Feedback(command) => command.run(open_existing(&global, ui)?, ui).await,
+        Command::Retry(command) => command.run(open_existing(&global, ui)?, ui).await,
+        Command::Cancel(command) => command.run(open_existing(&global, ui)?, ui).await,
+        Command::Resolve(command) => command.run(open_existing(&global, ui)?, ui).await,
+        Command::Resume(command) => command.run(open_existing(&global, ui)?, ui).await,
+        Command::Stats(command) => command.run(open_existing(&global, ui)?, ui).await,
     }
 }
 
 /// Reads the configuration.
 fn configure(global: &Global) -> Result<Config, Failure> {
+    Ok(load(global)?)
+}
+
+fn load(global: &Global) -> Result<Config, Mistakes> {
     let store = global.store.iter().map(|place| format!("store={place}"));
     let flags = store.chain(global.set.iter().cloned()).collect();
     let sources = Sources::of_process(global.config.as_deref(), flags)?;
-    Ok(Config::load(&sources)?)
+    Config::load(&sources)
 }
 
 /// Starts the log at `level`, unless the configuration wants another.
@@ -166,4 +173,75 @@ fn open(global: &Global, ui: &Ui, level: &str) -> Result<App, Failure> {
     let config = configure(global)?;
     start_log(&config, ui, level)?;
     Ok(App::open(config)?)
+}
+
+/// For commands about what a store holds: to make an empty one in the wrong folder would only
+/// confuse.
+fn open_existing(global: &Global, ui: &Ui) -> Result<App, Failure> {
+    let config = configure(global)?;
+    match &config.store {
+        StorePlace::Sqlite(path) if !path.exists() => {
+            let what = format!("there is no store at `{}`", path.display());
+            return Err(Failure::usage(what).hint(
+                "`--store` or FERRY_STORE says where it is; `ferry submit` makes a new one",
+            ));
+        }
+        StorePlace::Sqlite(_) => {}
+    }
+    start_log(&config, ui, "warn")?;
+    Ok(App::open(config)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// Every line of a help text that begins with `ferry` as a shell would take it apart, without
+    /// what is a remark, a pipe or a redirection.
+    fn examples(command: &clap::Command) -> Vec<Vec<String>> {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let lines = help.lines().map(str::trim).filter(|line| line.starts_with("ferry "));
+        lines
+            .map(|line| {
+                let call = line.split("  ").next().unwrap_or(line);
+                let call = call.split(['|', '>']).next().unwrap_or(call);
+                let word = |word: &str| match word {
+                    "ID" => "01KDXB8W4S9ZT2M3Q5R7V1C6HY".to_owned(),
+                    word => word.to_owned(),
+                };
+                call.split_whitespace().map(word).collect()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_and_argument_is_described() {
+        for command in Cli::command().get_subcommands() {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+            for argument in command.get_arguments() {
+                let id = argument.get_id();
+                assert!(argument.get_help().is_some(), "{} {id}", command.get_name());
+            }
+        }
+    }
+
+    #[test]
+    fn the_examples_in_the_help_can_be_called() {
+        let cli = Cli::command();
+        let all = std::iter::once(&cli).chain(cli.get_subcommands());
+        let examples: Vec<Vec<String>> = all.flat_map(examples).collect();
+        assert!(examples.len() > 25, "{}", examples.len());
+        for example in examples {
+            if let Err(error) = Cli::try_parse_from(&example) {
+                panic!("{}: {error}", example.join(" "));
+            }
+        }
+    }
 }

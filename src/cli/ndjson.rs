@@ -4,13 +4,15 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, Write};
 use std::path::Path;
 
+use serde_json::{Map, Value};
+
 use super::failure::{Exit, Failure};
 use super::progress;
-use super::submit::keep;
+use super::files::title;
+use super::handover::{Kept, keep};
 use super::ui::Ui;
 use super::validate::tell_reports;
 use crate::contract::SubmissionRequest;
-use crate::domain::SubmissionId;
 use crate::pipeline::{Intake, Names, Prepared, Refusal};
 
 /// Submissions kept in one transaction.
@@ -23,11 +25,7 @@ const LONGEST_LINE: u64 = 512 << 20;
 const SHOWN: usize = 100;
 
 /// Keeps every line of a file; none if a line is not a valid submission, which has been said then.
-pub(super) async fn submit(
-    intake: &Intake,
-    path: &Path,
-    ui: &Ui,
-) -> Result<Option<Vec<SubmissionId>>, Failure> {
+pub(super) async fn submit(intake: &Intake, path: &Path, ui: &Ui) -> Result<Option<Kept>, Failure> {
     let mut source = Source::open(path)?;
     let mut wrong = 0_usize;
     let mut lines = 0_u64;
@@ -51,18 +49,14 @@ pub(super) async fn submit(
         return Ok(None);
     }
     if lines == 0 {
-        ui.error(&format!("`{}` holds no submission", path.display()));
+        ui.error(&format!("`{}` holds no submission", title(path)));
         return Ok(None);
     }
     keep_all(intake, &mut source, ui).await.map(Some)
 }
 
-async fn keep_all(
-    intake: &Intake,
-    source: &mut Source,
-    ui: &Ui,
-) -> Result<Vec<SubmissionId>, Failure> {
-    let mut ids = Vec::new();
+async fn keep_all(intake: &Intake, source: &mut Source, ui: &Ui) -> Result<Kept, Failure> {
+    let mut all = Kept::default();
     let mut reader = source.rewind()?;
     let bar = progress::bar(ui, source.bytes, "{bar:30} {bytes} of {total_bytes} handed over");
     let mut number = 0;
@@ -76,13 +70,18 @@ async fn keep_all(
         }
         if batch.is_empty() {
             bar.finish_and_clear();
-            return Ok(ids);
+            return Ok(all);
         }
         let kept = keep(intake, batch, ui).await;
-        if kept.is_err() && !ids.is_empty() {
-            ui.note(format!("the first {} submissions were handed over before this:", ids.len()));
+        if kept.is_err() && !all.ids.is_empty() {
+            ui.note(format!(
+                "the first {} submissions were handed over before this:",
+                all.ids.len()
+            ));
         }
-        ids.extend(kept?);
+        let kept = kept?;
+        all.ids.extend(kept.ids);
+        all.conflicts += kept.conflicts;
     }
 }
 
@@ -111,16 +110,42 @@ impl Mistake {
 
 fn prepare(intake: &Intake, line: &Line) -> Result<Prepared, Mistake> {
     let place = &line.place;
-    let request: SubmissionRequest = serde_json::from_str(&line.text).map_err(|error| {
-        Mistake::Json(format!("{place}: not a submission: {}", without_line(&error)))
-    })?;
+    let request = parse(line.text.trim())
+        .map_err(|what| Mistake::Json(format!("{place}: not a submission: {what}")))?;
     let names = Names { data: format!("{place}: data"), events: format!("{place}: event_data") };
     intake.prepare(request, &names).map_err(|refusal| Mistake::Refused(place.clone(), refusal))
 }
 
-/// Each text is a line of its own, so serde's line number is always 1.
-fn without_line(error: &serde_json::Error) -> String {
-    error.to_string().replace(" at line 1 column ", " at column ")
+/// The error says where the JSON breaks, or which fields are wrong.
+fn parse(text: &str) -> Result<SubmissionRequest, String> {
+    // A list of values in the right order would do for serde, and for nobody else.
+    if !text.starts_with('{') {
+        return Err("expected a JSON object".to_owned());
+    }
+    serde_json::from_str(text).map_err(|error| match serde_json::from_str(text) {
+        Ok(fields) => wrong_fields(fields).unwrap_or_else(|| without_place(&error)),
+        // Each text is a line of its own, so serde's line number is always 1.
+        Err(_) => error.to_string().replace(" at line 1 column ", " at column "),
+    })
+}
+
+/// Which fields are wrong, each tried on its own; none if one is missing.
+fn wrong_fields(fields: Map<String, Value>) -> Option<String> {
+    let wrong = |(name, value): (String, Value)| {
+        let mut alone =
+            Map::from_iter([("name", "n"), ("data", "d")].map(|(k, v)| (k.into(), v.into())));
+        alone.insert(name.clone(), value);
+        let error = serde_json::from_value::<SubmissionRequest>(Value::Object(alone)).err()?;
+        let what = without_place(&error);
+        Some(if what.contains(&format!("`{name}`")) { what } else { format!("`{name}`: {what}") })
+    };
+    let wrong: Vec<String> = fields.into_iter().filter_map(wrong).collect();
+    (!wrong.is_empty()).then(|| wrong.join("; "))
+}
+
+fn without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.split(" at line ").next().unwrap_or(&text).to_owned()
 }
 
 fn tell(mistake: Mistake, ui: &Ui) -> Result<(), Failure> {
@@ -142,7 +167,7 @@ struct Source {
 impl Source {
     fn open(path: &Path) -> Result<Self, Failure> {
         let cannot = |error: std::io::Error| {
-            let what = format!("cannot read `{}`", path.display());
+            let what = format!("cannot read `{}`", title(path));
             Failure::new(Exit::Usage, anyhow::Error::new(error).context(what))
         };
         let file = if path == Path::new("-") {
@@ -154,9 +179,7 @@ impl Source {
             if regular { file } else { spool(&mut file).map_err(cannot)? }
         };
         let bytes = file.metadata().map_err(cannot)?.len();
-        let name =
-            if path == Path::new("-") { "stdin".to_owned() } else { path.display().to_string() };
-        Ok(Self { name, file, bytes })
+        Ok(Self { name: title(path), file, bytes })
     }
 
     fn rewind(&mut self) -> std::io::Result<BufReader<File>> {

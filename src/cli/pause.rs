@@ -11,10 +11,14 @@ use crate::app::App;
 ///
 /// Running steps end; submissions are accepted and wait.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ferry pause
+  ferry pause north --reason maintenance
+  ferry resume north")]
 pub(super) struct Pause {
-    /// The account.
-    #[arg(default_value = "default")]
-    account: String,
+    /// The account [default: the only one].
+    account: Option<String>,
     /// Why, for those who wonder.
     #[arg(long, default_value = "paused by an operator")]
     reason: String,
@@ -23,18 +27,27 @@ pub(super) struct Pause {
 /// Go on with an account that was paused, that refused its credentials, or that is in an outage.
 #[derive(Debug, Args)]
 pub(super) struct Resume {
-    /// The account.
-    #[arg(default_value = "default")]
-    account: String,
+    /// The account [default: the only one].
+    account: Option<String>,
 }
 
 impl Pause {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
-        app.store.pause(&self.account, &self.reason).await?;
+        let account = account(self.account, &app)?;
+        let stats = app.store.stats().await?;
+        let is_known = app.config.accounts.contains_key(&account)
+            || stats.accounts.iter().any(|known| known.account == account);
+        if !is_known {
+            ui.warning(&format!("account `{account}` is neither configured here nor in the store"));
+        }
+        app.store.pause(&account, &self.reason).await?;
         if ui.json {
-            ui.object(&json!({ "account": self.account, "paused": self.reason }))?;
+            ui.object(&json!({ "account": account, "paused": self.reason }))?;
         } else {
-            ui.out(format!("account `{}` is paused: {}", self.account, self.reason))?;
+            ui.out(format!(
+                "account `{account}` is paused: {}; `ferry resume {account}` goes on",
+                self.reason
+            ))?;
         }
         Ok(Exit::Done)
     }
@@ -42,14 +55,26 @@ impl Pause {
 
 impl Resume {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
-        let changed = app.store.resume(&self.account).await?;
+        let account = account(self.account, &app)?;
+        let changed = app.store.resume(&account).await?;
         if ui.json {
-            ui.object(&json!({ "account": self.account, "paused": null, "changed": changed }))?;
+            ui.object(&json!({ "account": account, "paused": null, "changed": changed }))?;
         } else if changed {
-            ui.out(format!("account `{}` goes on", self.account))?;
+            ui.out(format!("account `{account}` goes on"))?;
         } else {
-            ui.out(format!("account `{}` was not stopped by anything", self.account))?;
+            ui.out(format!("account `{account}` was not stopped by anything"))?;
         }
         Ok(Exit::Done)
+    }
+}
+
+/// One that only others know can be paused from here, too.
+fn account(asked: Option<String>, app: &App) -> Result<String, Failure> {
+    match asked {
+        Some(account) => Ok(account),
+        None => app
+            .intake()
+            .account(None)
+            .map_err(|refusal| Failure::usage(refusal.to_string()).hint("name the one you mean")),
     }
 }

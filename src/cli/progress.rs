@@ -1,6 +1,8 @@
 //! How far submissions are: one bar a submission on a terminal, a line for each change elsewhere.
 
 use std::collections::HashMap;
+use std::io::IsTerminal;
+use std::mem::{Discriminant, discriminant};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,15 +10,18 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::follow::is_settled;
 use super::show;
-use super::ui::Ui;
+use super::ui::{Ui, for_stderr};
 use crate::clock::Clock;
-use crate::contract::SubmissionView;
+use crate::contract::{SubmissionView, WaitingFor};
 use crate::domain::SubmissionId;
-use crate::domain::submission::State;
+use crate::domain::submission::{ReasonCode, State};
 use crate::domain::until;
 
 /// Submissions with a bar of their own; further ones only count.
 const BARS: usize = 15;
+
+/// What makes a new line: a step that is due later or waits for a worker does not.
+type Told = (State, Option<ReasonCode>, Option<Discriminant<WaitingFor>>);
 
 /// Shows how far submissions are.
 #[derive(Debug)]
@@ -25,7 +30,11 @@ pub(super) struct Progress {
     clock: Arc<dyn Clock>,
     bars: HashMap<SubmissionId, ProgressBar>,
     states: HashMap<SubmissionId, State>,
+    /// What was said last of each, where every change is a line.
+    told: HashMap<SubmissionId, Told>,
     settled: u64,
+    /// Whether the last state of each will be on the terminal anyway.
+    outcome_follows: bool,
     total: Option<ProgressBar>,
 }
 
@@ -37,8 +46,23 @@ impl Progress {
             bar.set_style(style("{bar:30} {pos} of {len} settled, {elapsed}, {msg}"));
             bar
         });
-        let states = HashMap::new();
-        Self { ui: ui.clone(), clock, bars: HashMap::new(), states, settled: 0, total: bar }
+        Self {
+            ui: ui.clone(),
+            clock,
+            bars: HashMap::new(),
+            states: HashMap::new(),
+            told: HashMap::new(),
+            settled: 0,
+            outcome_follows: false,
+            total: bar,
+        }
+    }
+
+    /// For so many submissions whose outcome is printed in the end.
+    pub(super) fn until_outcome(ui: &Ui, clock: Arc<dyn Clock>, total: usize) -> Self {
+        let mut progress = Self::new(ui, clock, Some(total as u64));
+        progress.outcome_follows = std::io::stdout().is_terminal();
+        progress
     }
 
     /// Shows a submission as it is now.
@@ -46,7 +70,7 @@ impl Progress {
         let before = self.states.insert(view.id, view.state);
         if self.ui.terminal {
             self.draw(view);
-        } else if before != Some(view.state) {
+        } else if self.told.insert(view.id, told(view)).as_ref() != Some(&told(view)) {
             self.ui.note(show::line(view, self.clock.now()));
         }
         if is_settled(view.state) && before.is_none_or(|before| !is_settled(before)) {
@@ -65,7 +89,9 @@ impl Progress {
         if is_settled(view.state) {
             if let Some(bar) = self.bars.remove(&view.id) {
                 bar.finish_and_clear();
-                self.ui.note(show::line(view, now));
+                if !self.outcome_follows {
+                    self.ui.note(show::line(view, now));
+                }
             }
             return;
         }
@@ -81,7 +107,8 @@ impl Progress {
         if let Some(bar) = self.bars.get(&view.id) {
             let age = show::span(until(view.created_at, now));
             let remark = show::remark(view, now);
-            bar.set_message(format!("{} {} {age}: {remark}", show::state(view.state), view.name));
+            let state = show::padded_state(view.state);
+            bar.set_message(for_stderr(&format!("{state} {} {age}: {remark}", view.name)));
         }
     }
 
@@ -95,6 +122,13 @@ impl Progress {
             .collect();
         words.join(", ")
     }
+}
+
+fn told(view: &SubmissionView) -> Told {
+    let is_news =
+        |w: &&WaitingFor| !matches!(w, WaitingFor::DueTime { .. } | WaitingFor::Worker { .. });
+    let waits = view.waiting_for.as_ref().filter(is_news).map(discriminant);
+    (view.state, view.reason_code, waits)
 }
 
 impl Drop for Progress {

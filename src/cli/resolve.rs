@@ -2,8 +2,8 @@
 
 use clap::Args;
 
+use super::each::each;
 use super::failure::{Exit, Failure};
-use super::show;
 use super::ui::Ui;
 use crate::app::App;
 use crate::domain::SubmissionId;
@@ -47,9 +47,8 @@ impl Resolve {
             Decision { retry: true, .. } => Resolution::Retry,
             _ => Resolution::Fail,
         };
-        for id in &self.ids {
-            app.store.resolve(*id, resolution, app.config.policy.deadline).await?;
-        }
-        show::all(&self.ids, &app, ui).await
+        let deadline = app.config.policy.deadline;
+        each(&self.ids, &app, ui, async |id| app.store.resolve(id, resolution, deadline).await)
+            .await
     }
 }

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::carry::{Waiting, carry};
+use super::carry::Waiting;
 use super::failure::{Exit, Failure};
+use super::files::{read, texts, title};
 use super::follow::look;
-use super::show;
-use super::submit::{keep, read, refused, texts};
+use super::handover::{carry_or_show, keep, refused};
 use super::ui::Ui;
 use super::validate::{tell_reports, tell_warnings};
 use crate::app::App;
@@ -48,8 +48,8 @@ impl Resubmit {
             .hint(format!("end it first: `ferry resolve {} --fail`", self.id)));
         }
         let names = Names {
-            data: self.file.display().to_string(),
-            events: self.events.as_ref().map_or(String::new(), |file| file.display().to_string()),
+            data: title(&self.file),
+            events: self.events.as_deref().map(title).unwrap_or_default(),
         };
         let limit = app.config.max_dataset_bytes;
         let data = read(&self.file, limit)?;
@@ -66,15 +66,12 @@ impl Resubmit {
                 ui.note("nothing was handed over");
                 return Ok(Exit::Invalid);
             }
-            Err(refusal) => return Err(refused(refusal)),
+            Err(refusal) => return Err(refused(refusal, &self.file)),
         };
         tell_warnings(&prepared.reports, ui);
         prepared.new.revision_of = Some(self.id);
-        let ids = keep(&intake, vec![prepared.new], ui).await?;
-        if self.wait.is_wanted() {
-            return carry(app, &ids, &self.wait, ui).await;
-        }
-        show::all(&ids, &app, ui).await
+        let kept = keep(&intake, vec![prepared.new], ui).await?;
+        carry_or_show(app, kept, &self.wait, ui).await
     }
 }
 

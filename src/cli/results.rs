@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use clap::Args;
+use serde_json::{Value, json};
 
 use super::failure::{Exit, Failure};
 use super::follow::look;
@@ -15,6 +18,9 @@ use crate::domain::outcome::Content;
 use crate::domain::submission::State;
 
 /// Write the results of a submission to stdout, or to files.
+///
+/// With --json, each result is an object with its key, its content type, and its body or the file
+/// that it went to.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -39,11 +45,11 @@ impl Results {
             Some(key) => vec![key.clone()],
             None => view.results.iter().map(|stored| stored.key.clone()).collect(),
         };
-        if keys.is_empty() {
+        if view.results.is_empty() {
             return none(&view, app.clock.now());
         }
         let folder = self.output.as_deref().filter(|path| keys.len() > 1 || path.is_dir());
-        if keys.len() > 1 && folder.is_none() {
+        if keys.len() > 1 && folder.is_none() && !(ui.json && self.output.is_none()) {
             return Err(Failure::usage(format!(
                 "submission {} has {} results",
                 self.id,
@@ -56,14 +62,37 @@ impl Results {
                 Failure::usage(format!("submission {} has no result `{key}`", self.id))
                     .hint("`ferry status` shows its results")
             })?;
-            match (folder, &self.output) {
-                (Some(folder), _) => write(&folder.join(file_name(key, &content)), &content, ui)?,
-                (None, Some(path)) => write(path, &content, ui)?,
-                (None, None) => write_bytes(&content.bytes)?,
+            let path = match (folder, &self.output) {
+                (Some(folder), _) => Some(folder.join(file_name(key, &content))),
+                (None, path) => path.clone(),
+            };
+            match &path {
+                Some(path) => write(path, &content, ui)?,
+                None if ui.json => {}
+                None => write_bytes(&content.bytes)?,
+            }
+            if ui.json {
+                ui.object(&object(key, &content, path.as_deref()))?;
             }
         }
         Ok(Exit::Done)
     }
+}
+
+/// With the body itself, unless that went to a file.
+fn object(key: &str, content: &Content, path: Option<&Path>) -> Value {
+    let mut object = json!({
+        "key": key,
+        "content_type": content.content_type,
+        "bytes": content.bytes.len(),
+    });
+    let (name, value) = match (path, std::str::from_utf8(&content.bytes)) {
+        (Some(path), _) => ("path", path.display().to_string()),
+        (None, Ok(text)) => ("body", text.to_owned()),
+        (None, Err(_)) => ("body_base64", STANDARD.encode(&content.bytes)),
+    };
+    object[name] = value.into();
+    object
 }
 
 fn none(view: &SubmissionView, now: crate::domain::Timestamp) -> Result<Exit, Failure> {

@@ -2,14 +2,18 @@
 
 use clap::Args;
 
+use super::each::each;
 use super::failure::{Exit, Failure};
-use super::show;
 use super::ui::Ui;
 use crate::app::App;
 use crate::domain::SubmissionId;
 
 /// Go on with failed submissions where they stopped, for another deadline.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ferry retry 01KDXB8W4S9ZT2M3Q5R7V1C6HY
+  ferry list --state failed --all --json | jq -r .id | xargs ferry retry      all that failed")]
 pub(super) struct Retry {
     /// The submissions.
     #[arg(required = true, value_name = "ID")]
@@ -18,9 +22,7 @@ pub(super) struct Retry {
 
 impl Retry {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
-        for id in &self.ids {
-            app.store.retry(*id, app.config.policy.deadline).await?;
-        }
-        show::all(&self.ids, &app, ui).await
+        let deadline = app.config.policy.deadline;
+        each(&self.ids, &app, ui, async |id| app.store.retry(id, deadline).await).await
     }
 }

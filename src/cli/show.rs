@@ -38,14 +38,20 @@ pub(super) fn state(state: State) -> String {
             Style::new().cyan()
         }
     };
-    style.apply_to(format!("{state:<10}")).to_string()
+    style.force_styling(true).apply_to(state.as_str()).to_string()
+}
+
+/// A state in its colour, as wide as any.
+pub(super) fn padded_state(state: State) -> String {
+    pad_str(&self::state(state), 10, console::Alignment::Left, None).into_owned()
 }
 
 /// One line: id, state, Name, and what there is to say.
 pub(super) fn line(view: &SubmissionView, now: Timestamp) -> String {
     let name = pad_str(&truncate_str(&view.name, 32, "…"), 20, console::Alignment::Left, None)
         .into_owned();
-    let line = format!("{}  {}  {name}  {}", view.id, state(view.state), remark(view, now));
+    let state = padded_state(view.state);
+    let line = format!("{}  {state}  {name}  {}", view.id, remark(view, now));
     line.trim_end().to_owned()
 }
 
@@ -60,7 +66,9 @@ pub(super) fn remark(view: &SubmissionView, now: Timestamp) -> String {
         };
     }
     let waits = view.waiting_for.as_ref().map(|waiting| waiting_for(waiting, view, now));
-    match (&view.reason, waits) {
+    // Why an account is paused is often what befell this very submission: once is enough.
+    let told = |reason: &&String| waits.as_ref().is_none_or(|w| !w.contains(reason.as_str()));
+    match (view.reason.as_ref().filter(told), waits) {
         (Some(reason), Some(waits)) => format!("{reason}; {waits}"),
         (Some(reason), None) => format!("{reason}; a worker is at it"),
         (None, Some(waits)) => waits,
@@ -77,7 +85,13 @@ pub(super) fn waiting_for(waiting: &WaitingFor, view: &SubmissionView, now: Time
                 StepKind::Poll => "status check",
                 StepKind::Collect => "fetch",
             };
-            format!("next {next} in {}", span(until(now, *at)))
+            let wait = until(now, *at);
+            // Far away, the time itself says more.
+            if wait > Duration::from_hours(1) {
+                format!("next {next} at {}", time(*at))
+            } else {
+                format!("next {next} in {}", span(wait))
+            }
         }
         WaitingFor::Worker { .. } => "waits for a worker".to_owned(),
         WaitingFor::Account(Closed::Paused { reason }) => {
@@ -94,23 +108,60 @@ pub(super) fn waiting_for(waiting: &WaitingFor, view: &SubmissionView, now: Time
             let pause = span(until(now, *at));
             format!("the Platform is out for account `{}`; next try in {pause}", view.account)
         }
-        WaitingFor::Name { submission } => format!("waits for {submission} of the same Name"),
-        WaitingFor::Decision => format!("decide with `ferry resolve {}`", view.id),
+        WaitingFor::Name { submission } => {
+            format!("waits for {submission} of the same Name; `ferry status {submission}`")
+        }
+        WaitingFor::Decision => {
+            format!("decide with `ferry resolve {} --overwrite`, `--retry` or `--fail`", view.id)
+        }
     }
+}
+
+/// What a person can do about one that ended badly, or that nobody carries; while one waits for
+/// something else, its remark says so.
+pub(super) fn next(view: &SubmissionView) -> Option<String> {
+    let id = view.id;
+    match view.state {
+        State::Rejected if view.feedback.is_none() => Some(format!(
+            "`ferry resubmit {id} FILE` hands it over again, overwriting what is there"
+        )),
+        State::Rejected => Some(format!(
+            "`ferry feedback {id}` shows the rows; `ferry resubmit {id} FILE` hands over the corrected file"
+        )),
+        State::Failed => Some(format!("`ferry retry {id}` goes on where it stopped")),
+        _ if matches!(view.waiting_for, Some(WaitingFor::Worker { .. })) => {
+            Some("`ferry worker` carries it, unless a worker is busy with others".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// What became of submissions that were waited for; the first ones that ended badly with a hint.
+pub(super) fn outcome(views: &[SubmissionView], now: Timestamp, ui: &Ui) -> std::io::Result<()> {
+    const HINTS: usize = 3;
+    for view in views {
+        self::view(view, now, ui)?;
+    }
+    let ended = views.iter().filter(|view| view.state.is_final());
+    ended.filter_map(next).take(HINTS).for_each(|next| ui.hint(&next));
+    Ok(())
 }
 
 /// A time, to the second.
 pub(super) fn time(at: Timestamp) -> String {
-    at.format("%Y-%m-%d %H:%M:%S").to_string()
+    at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 /// A span, as exact as a person wants it.
 pub(super) fn span(span: Duration) -> String {
+    /// From two days on, only days are counted.
+    const DAYS: u64 = 2 * 86_400;
     let rounded = match span.as_secs() {
         0 => Duration::from_millis(span.as_millis() as u64),
         1..10 => Duration::from_millis(span.as_millis() as u64 / 100 * 100),
         10..3600 => Duration::from_secs(span.as_secs()),
-        seconds => Duration::from_secs(seconds / 60 * 60),
+        seconds @ 3600..DAYS => Duration::from_secs(seconds / 60 * 60),
+        seconds => return format!("{} days", seconds / 86_400),
     };
     humantime::format_duration(rounded).to_string()
 }
@@ -144,4 +195,22 @@ pub(super) fn table(rows: &[Vec<String>]) -> Vec<String> {
         cells.join("  ").trim_end().to_owned()
     };
     rows.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_is_as_exact_as_its_length_deserves() {
+        let shown = |millis| span(Duration::from_millis(millis));
+        let hour = 3_600_000;
+        assert_eq!(shown(0), "0s");
+        assert_eq!(shown(234), "234ms");
+        assert_eq!(shown(1234), "1s 200ms");
+        assert_eq!(shown(61_234), "1m 1s");
+        assert_eq!(shown(hour + 61_234), "1h 1m");
+        assert_eq!(shown(47 * hour), "1day 23h");
+        assert_eq!(shown(49 * hour), "2 days");
+    }
 }

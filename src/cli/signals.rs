@@ -1,18 +1,33 @@
-//! SIGTERM and SIGINT: the first lets running steps finish, the second does not.
+//! SIGTERM and SIGINT: the first lets what runs finish, the second does not.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::ui::Ui;
 use crate::shutdown::Shutdown;
 
-/// Listens until the process ends.
+/// Listens until the process ends, for a process that carries submissions.
 pub(super) fn listen(shutdown: Shutdown, ui: &Ui) -> std::io::Result<()> {
+    listen_and_say(
+        shutdown,
+        Some("stopping: running steps may finish; once more to leave them"),
+        ui,
+    )
+}
+
+/// Listens until the process ends, for a process that can end at any moment.
+pub(super) fn listen_idle(shutdown: Shutdown, ui: &Ui) -> std::io::Result<()> {
+    listen_and_say(shutdown, None, ui)
+}
+
+fn listen_and_say(shutdown: Shutdown, said: Option<&'static str>, ui: &Ui) -> std::io::Result<()> {
     let (mut interrupt, mut terminate) =
         (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let ui = ui.clone();
     tokio::spawn(async move {
         any(&mut interrupt, &mut terminate).await;
-        ui.note("stopping: running steps may finish; once more to leave them");
+        if let Some(said) = said {
+            ui.note(said);
+        }
         shutdown.drain();
         any(&mut interrupt, &mut terminate).await;
         ui.note("stopping at once");

@@ -1,5 +1,6 @@
 //! `ferry simulate`: the Platform itself, to rehearse with.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -61,7 +62,7 @@ impl Simulate {
     pub(super) async fn run(self, global: &Global, ui: &Ui) -> Result<Exit, Failure> {
         start_log(&configure(global)?, ui, "info")?;
         let shutdown = Shutdown::default();
-        signals::listen(shutdown.clone(), ui)?;
+        signals::listen_idle(shutdown.clone(), ui)?;
         let credentials = Credentials {
             client_id: self.credentials.client_id,
             client_secret: self.credentials.client_secret,
@@ -78,15 +79,21 @@ impl Simulate {
         let sim = Sim::start(config, self.listen).await.map_err(|error| {
             let what = format!("cannot listen on {}", self.listen);
             Failure::new(Exit::Failed, anyhow::Error::new(error).context(what))
+                .hint("`--listen 127.0.0.1:0` takes a port that is free")
         })?;
-        for (name, value) in [
+        let settings = BTreeMap::from([
             ("FERRY_TOKEN_URL", sim.token_url()),
             ("FERRY_API_URL", sim.api_url()),
             ("FERRY_CLIENT_ID", credentials.client_id),
             ("FERRY_CLIENT_SECRET", credentials.client_secret),
             ("FERRY_API_KEY", credentials.api_key),
-        ] {
-            ui.out(format!("{name}={}", quoted(&value)))?;
+        ]);
+        if ui.json {
+            ui.object(&settings)?;
+        } else {
+            for (name, value) in &settings {
+                ui.out(format!("{name}={}", quoted(value)))?;
+            }
         }
         ui.note(format!("a simulated Platform listens on http://{}", sim.address()));
         shutdown.draining().await;

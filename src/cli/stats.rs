@@ -71,7 +71,8 @@ fn describe(
         .into_iter()
         .filter_map(|state| Some(format!("{} {state}", account.states.get(&state)?)))
         .collect();
-    let mut lines = vec![format!("account `{}`: {}", account.account, states.join(", "))];
+    let states = if states.is_empty() { "no submissions".to_owned() } else { states.join(", ") };
+    let mut lines = vec![format!("account `{}`: {states}", account.account)];
     let mut rows =
         vec![["step", "ready", "scheduled", "running", "oldest"].map(String::from).to_vec()];
     for steps in steps {

@@ -53,7 +53,7 @@ fn describe(view: &SubmissionView, timeline: &[TimelineEntry], app: &App) -> Vec
     let mut rows = vec![
         ("name", view.name.clone()),
         ("account", view.account.clone()),
-        ("state", show::state(view.state).trim_end().to_owned()),
+        ("state", show::state(view.state)),
         ("", show::remark(view, now)),
         (
             "so far",
@@ -82,14 +82,17 @@ fn describe(view: &SubmissionView, timeline: &[TimelineEntry], app: &App) -> Vec
         let size = show::size(stored.bytes);
         rows.push(("feedback", format!("{size}: `ferry feedback {}`", view.id)));
     }
+    if let Some(next) = show::next(view) {
+        rows.push(("next", next));
+    }
     let mut lines = vec![view.id.to_string()];
     lines.extend(rows.iter().map(|(label, text)| format!("  {label:<9} {text}")));
     lines.push("  timeline".to_owned());
     lines.extend(timeline.iter().map(|entry| {
         let why = if entry.why.is_empty() { String::new() } else { format!("  {}", entry.why) };
-        format!("    {}  {}{why}", show::time(entry.at), show::state(entry.state))
-            .trim_end()
-            .to_owned()
+        let state =
+            if why.is_empty() { show::state(entry.state) } else { show::padded_state(entry.state) };
+        format!("    {}  {state}{why}", show::time(entry.at))
     }));
     lines
 }

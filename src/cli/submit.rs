@@ -1,22 +1,23 @@
 //! `ferry submit`: checks datasets, keeps them, and on request carries them here and now.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::carry::{Waiting, carry};
+use super::carry::Waiting;
 use super::failure::{Exit, Failure};
-use super::ndjson;
+use super::files::{read, texts, title};
+use super::handover::{Kept, carry_or_show, keep, refused};
 use super::ui::Ui;
 use super::validate::{tell_reports, tell_warnings};
-use super::{show, values};
+use super::{ndjson, values};
 use crate::app::App;
 use crate::contract::SubmissionRequest;
-use crate::domain::dataset::{Report, Table, check};
+use crate::domain::dataset::Report;
 use crate::domain::submission::Priority;
-use crate::domain::{SubmissionId, Timestamp, later};
+use crate::domain::{Timestamp, later};
 use crate::pipeline::{Intake, Names, Prepared, Refusal};
-use crate::store::{Accepted, NewSubmission};
 
 /// Check datasets and hand them over.
 ///
@@ -75,16 +76,14 @@ impl Submit {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
         self.wait.check(&app)?;
         let intake = app.intake();
-        note_missing_account(&app, ui);
-        let ids = match &self.ndjson {
+        let kept = match &self.ndjson {
             Some(path) => ndjson::submit(&intake, path, ui).await,
             None => self.submit_files(&app, &intake, ui).await,
         }?;
-        let Some(ids) = ids else { return Ok(Exit::Invalid) };
-        if self.wait.is_wanted() {
-            return carry(app, &ids, &self.wait, ui).await;
+        match kept {
+            Some(kept) => carry_or_show(app, kept, &self.wait, ui).await,
+            None => Ok(Exit::Invalid),
         }
-        show::all(&ids, &app, ui).await
     }
 
     /// None if a dataset is invalid, which has been said then.
@@ -93,20 +92,8 @@ impl Submit {
         app: &App,
         intake: &Intake,
         ui: &Ui,
-    ) -> Result<Option<Vec<SubmissionId>>, Failure> {
-        if self.files.len() > 1 {
-            for (flag, given) in [
-                ("--name", self.name.is_some()),
-                ("--events", self.events.is_some()),
-                ("--idempotency-key", self.idempotency_key.is_some()),
-            ] {
-                if given {
-                    return Err(Failure::usage(format!(
-                        "{flag} belongs to one FILE, and there are several"
-                    )));
-                }
-            }
-        }
+    ) -> Result<Option<Kept>, Failure> {
+        self.check_files()?;
         let mut batch = Vec::with_capacity(self.files.len());
         let mut invalid = false;
         for file in &self.files {
@@ -128,6 +115,39 @@ impl Submit {
         keep(intake, batch, ui).await.map(Some)
     }
 
+    /// What no file alone can tell.
+    fn check_files(&self) -> Result<(), Failure> {
+        let is_stdin = |file: &&PathBuf| file.as_path() == Path::new("-");
+        if self.files.iter().chain(&self.events).filter(is_stdin).count() > 1 {
+            return Err(Failure::usage("only one FILE can be `-`, for stdin is read once".into()));
+        }
+        if self.files.len() > 1 {
+            for (flag, given) in [
+                ("--name", self.name.is_some()),
+                ("--events", self.events.is_some()),
+                ("--idempotency-key", self.idempotency_key.is_some()),
+            ] {
+                if given {
+                    return Err(Failure::usage(format!(
+                        "{flag} belongs to one FILE, and there are several"
+                    )));
+                }
+            }
+        }
+        let mut names = BTreeMap::new();
+        for file in self.files.iter().filter(|_| !self.overwrite && self.name.is_none()) {
+            if let Some(other) = names.insert(self.name(file)?, file) {
+                return Err(Failure::usage(format!(
+                    "`{}` and `{}` would be datasets of the same Name",
+                    other.display(),
+                    file.display()
+                ))
+                .hint("submit them one by one, each with its own --name; or --overwrite"));
+            }
+        }
+        Ok(())
+    }
+
     fn prepare(
         &self,
         file: &Path,
@@ -135,8 +155,8 @@ impl Submit {
         intake: &Intake,
     ) -> Result<Result<Prepared, Vec<Report>>, Failure> {
         let names = Names {
-            data: file.display().to_string(),
-            events: self.events.as_ref().map_or(String::new(), |file| file.display().to_string()),
+            data: title(file),
+            events: self.events.as_deref().map(title).unwrap_or_default(),
         };
         let limit = app.config.max_dataset_bytes;
         let data = read(file, limit)?;
@@ -162,7 +182,7 @@ impl Submit {
         match intake.prepare(request, &names) {
             Ok(prepared) => Ok(Ok(prepared)),
             Err(Refusal::Dataset(reports)) => Ok(Err(reports)),
-            Err(refusal) => Err(refused(refusal)),
+            Err(refusal) => Err(refused(refusal, file)),
         }
     }
 
@@ -173,111 +193,7 @@ impl Submit {
         let stem =
             file.file_stem().filter(|_| file != Path::new("-")).and_then(|stem| stem.to_str());
         stem.map(str::to_owned).ok_or_else(|| {
-            Failure::usage(format!("`{}` has no name for the dataset: give --name", file.display()))
+            Failure::usage(format!("{} has no name for the dataset: give --name", title(file)))
         })
-    }
-}
-
-/// A worker that knows the account may run elsewhere; a newcomer should hear that one is needed.
-fn note_missing_account(app: &App, ui: &Ui) {
-    if app.config.accounts.is_empty() {
-        ui.warning(
-            "no account is configured here: kept until a worker with credentials carries it",
-        );
-    }
-}
-
-/// Keeps what was prepared, and says where something was kept before.
-pub(super) async fn keep(
-    intake: &Intake,
-    batch: Vec<NewSubmission>,
-    ui: &Ui,
-) -> Result<Vec<SubmissionId>, Failure> {
-    let keys: Vec<Option<String>> = batch.iter().map(|new| new.idempotency_key.clone()).collect();
-    let mut ids = Vec::with_capacity(batch.len());
-    for (accepted, key) in intake.accept(batch).await?.into_iter().zip(keys) {
-        let key = key.unwrap_or_default();
-        match accepted {
-            Accepted::New(id) => ids.push(id),
-            Accepted::Known(id) => {
-                ui.note(format!("idempotency key `{key}`: the same was accepted before, as {id}"));
-                ids.push(id);
-            }
-            Accepted::Conflict(id) => {
-                return Err(Failure::usage(format!(
-                    "idempotency key `{key}` belongs to {id}, which has other content"
-                ))
-                .hint("use another key for other content"));
-            }
-        }
-    }
-    Ok(ids)
-}
-
-/// The whole of a file, or of stdin.
-pub(super) fn read(file: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
-    use std::io::Read;
-    let cannot = |error| {
-        let what = format!("cannot read `{}`", file.display());
-        Failure::new(Exit::Usage, anyhow::Error::new(error).context(what))
-    };
-    let source: Box<dyn Read> = if file == Path::new("-") {
-        Box::new(std::io::stdin().lock())
-    } else {
-        Box::new(std::fs::File::open(file).map_err(cannot)?)
-    };
-    let mut bytes = Vec::new();
-    source.take(limit + 1).read_to_end(&mut bytes).map_err(cannot)?;
-    if bytes.len() as u64 > limit {
-        return Err(Failure::new(
-            Exit::Invalid,
-            anyhow::anyhow!("`{}` is larger than {limit} bytes", file.display()),
-        )
-        .hint("split it, or raise the setting `max_dataset_bytes`"));
-    }
-    Ok(bytes)
-}
-
-/// The texts as they are, or what is wrong where they are not UTF-8.
-pub(super) fn texts(
-    data: Vec<u8>,
-    events: Option<Vec<u8>>,
-    names: &Names,
-) -> Result<(String, Option<String>), Vec<Report>> {
-    let data = String::from_utf8(data);
-    let events = events.map(String::from_utf8).transpose();
-    match (data, events) {
-        (Ok(data), Ok(events)) => Ok((data, events)),
-        (data, events) => {
-            let bytes =
-                data.map_or_else(std::string::FromUtf8Error::into_bytes, String::into_bytes);
-            let mut reports = vec![check(Table::Data, &names.data, &bytes).0];
-            if let Err(error) = events {
-                reports.push(check(Table::Events, &names.events, error.as_bytes()).0);
-            }
-            Err(reports)
-        }
-    }
-}
-
-/// A request that is wrong for another reason than its texts.
-pub(super) fn refused(refusal: Refusal) -> Failure {
-    let exit = match &refusal {
-        Refusal::Dataset(_) | Refusal::TooLarge { .. } => Exit::Invalid,
-        Refusal::Field { .. } | Refusal::UnknownAccount { .. } | Refusal::AccountNeeded(_) => {
-            Exit::Usage
-        }
-    };
-    let hint = match &refusal {
-        Refusal::TooLarge { .. } => Some("split it, or raise the setting `max_dataset_bytes`"),
-        Refusal::UnknownAccount { .. } | Refusal::AccountNeeded(_) => {
-            Some("name one with --account (in NDJSON: `account`)")
-        }
-        Refusal::Dataset(_) | Refusal::Field { .. } => None,
-    };
-    let failure = Failure::new(exit, refusal.into());
-    match hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
-use console::Style;
+use console::{Style, colors_enabled, colors_enabled_stderr, strip_ansi_codes};
 use indicatif::MultiProgress;
 use serde::Serialize;
 
@@ -27,6 +27,7 @@ impl Ui {
 
     /// A line of data.
     pub(super) fn out(&self, line: impl Display) -> io::Result<()> {
+        let line = coloured(&line.to_string(), colors_enabled());
         self.beside(|| writeln!(io::stdout().lock(), "{line}"))
     }
 
@@ -38,6 +39,7 @@ impl Ui {
 
     /// A line for whoever runs the command.
     pub(super) fn note(&self, line: impl Display) {
+        let line = for_stderr(&line.to_string());
         // Where stderr is closed, nobody listens.
         let _ = self.beside(|| writeln!(io::stderr().lock(), "{line}"));
     }
@@ -64,17 +66,27 @@ impl Ui {
         let sink: Sink = std::sync::Arc::new(move |bytes: &[u8]| {
             bars.suspend(|| io::stderr().lock().write_all(bytes))
         });
-        LogWriter { sink, colour: console::colors_enabled_stderr() }
+        LogWriter { sink, colour: colors_enabled_stderr() }
     }
 
     fn labelled(&self, label: &str, style: &Style, what: &str) {
-        let label = style.clone().for_stderr().apply_to(format!("{label}:"));
+        let label = style.clone().force_styling(true).apply_to(format!("{label}:"));
         self.note(format!("{label} {what}"));
     }
 
     fn beside<T>(&self, write: impl FnOnce() -> T) -> T {
         self.bars.suspend(write)
     }
+}
+
+/// A line as stderr takes it.
+pub(super) fn for_stderr(line: &str) -> String {
+    coloured(line, colors_enabled_stderr())
+}
+
+/// Texts have their colours whether or not anybody can see them: only here it is known who reads.
+fn coloured(line: &str, wanted: bool) -> String {
+    if wanted { line.to_owned() } else { strip_ansi_codes(line).into_owned() }
 }
 
 /// Bytes as they are, to stdout.

@@ -6,9 +6,9 @@ use clap::Args;
 
 use super::failure::{Exit, Failure};
 use super::show::counted;
-use super::submit::read;
+use super::files::{read, title};
 use super::ui::Ui;
-use crate::domain::dataset::{Report, Severity, Table, check};
+use crate::domain::dataset::{Report, Severity, Table, check, check_pair};
 
 /// The largest file that is looked at.
 const LIMIT: u64 = 1 << 30;
@@ -26,7 +26,7 @@ pub(super) struct Validate {
     /// The datasets, as CSV; `-` reads stdin.
     #[arg(required_unless_present = "events", value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Events, as CSV; may be repeated.
+    /// Events, as CSV; may be repeated. One FILE and one of these are also compared.
     #[arg(long, value_name = "FILE")]
     events: Vec<PathBuf>,
 }
@@ -34,11 +34,17 @@ pub(super) struct Validate {
 impl Validate {
     pub(super) fn run(self, ui: &Ui) -> Result<Exit, Failure> {
         let mut reports = Vec::new();
+        let mut texts = Vec::new();
         let data = self.files.iter().map(|file| (Table::Data, file));
         let events = self.events.iter().map(|file| (Table::Events, file));
         for (table, file) in data.chain(events) {
-            let bytes = read(file, LIMIT)?;
-            reports.push(check(table, &file.display().to_string(), &bytes).0);
+            let (report, text) = check(table, &title(file), &read(file, LIMIT)?);
+            reports.push(report);
+            texts.extend(text);
+        }
+        // One of each belong together.
+        if let ([_], [_], [data, events]) = (&*self.files, &*self.events, &*texts) {
+            reports[1].problems.extend(check_pair(data, events));
         }
         tell_reports(&reports, ui)?;
         let valid = reports.iter().all(Report::is_valid);
@@ -83,6 +89,8 @@ pub(super) fn tell_warnings(reports: &[Report], ui: &Ui) {
 
 fn summary(report: &Report) -> String {
     let rows = counted(report.rows, "row");
+    // What could not be read as CSV has none.
+    let within = if report.rows == 0 { String::new() } else { format!(" in {rows}") };
     let found = |severity: Severity| {
         report.problems.iter().filter(|problem| problem.severity == severity).count() as u64
     };
@@ -90,10 +98,10 @@ fn summary(report: &Report) -> String {
     match (report.is_valid(), warnings) {
         (true, 0) => format!("valid, {rows}"),
         (true, _) => format!("valid, {rows}, {}", counted(warnings, "warning")),
-        (false, 0) => format!("invalid: {} in {rows}", counted(errors, "error")),
+        (false, 0) => format!("invalid: {}{within}", counted(errors, "error")),
         (false, _) => {
             let (errors, warnings) = (counted(errors, "error"), counted(warnings, "warning"));
-            format!("invalid: {errors} and {warnings} in {rows}")
+            format!("invalid: {errors} and {warnings}{within}")
         }
     }
 }

@@ -27,6 +27,10 @@ const WATCHED: usize = 500;
 /// The exit code tells what became of them, as with `submit --wait`. Nothing is carried by this
 /// command: `ferry worker` does that.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ferry watch
+  ferry watch 01KDXB8W4S9ZT2M3Q5R7V1C6HY --limit 30m")]
 pub(super) struct Watch {
     /// The submissions; if none is named, all that are under way, until interrupted.
     #[arg(value_name = "ID")]
@@ -38,7 +42,7 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
-        signals::listen(app.shutdown.clone(), ui)?;
+        signals::listen_idle(app.shutdown.clone(), ui)?;
         let shutdown = app.shutdown.clone();
         let limit = self.limit;
         let stop = async move {
@@ -54,13 +58,11 @@ impl Watch {
             watch_all(&app, ui, stop).await?;
             return Ok(Exit::Done);
         }
-        let mut progress = Progress::new(ui, app.clock.clone(), Some(self.ids.len() as u64));
+        let mut progress = Progress::until_outcome(ui, app.clock.clone(), self.ids.len());
         let seen = |view: &SubmissionView| progress.seen(view);
         let views = follow(app.store.as_ref(), &self.ids, seen, stop).await?;
         drop(progress);
-        for view in &views {
-            show::view(view, app.clock.now(), ui)?;
-        }
+        show::outcome(&views, app.clock.now(), ui)?;
         Ok(Exit::of(&views))
     }
 }

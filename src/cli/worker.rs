@@ -1,31 +1,42 @@
 //! `ferry worker`: carries the submissions of the store.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::Args;
-use tracing::info;
+use serde_json::json;
+use tracing::{info, warn};
 
 use super::carry::require_account;
 use super::failure::{Exit, Failure};
+use super::follow::{are_stuck, is_settled, view};
 use super::show::counted;
 use super::signals;
 use super::ui::Ui;
 use crate::admin::Admin;
 use crate::app::App;
 use crate::domain::submission::State;
-use crate::store::{Stats, StoreError};
+use crate::store::{Filter, Stats, StepStats, StoreError};
 
 /// How often an `--until-idle` worker looks whether it is done.
 const PAUSE: Duration = Duration::from_millis(200);
+
+/// Submissions read from the store at once, to see whether any goes on.
+const PAGE: usize = 50;
 
 /// Carry the submissions of the store, until stopped.
 ///
 /// SIGTERM or Ctrl-C lets running steps finish and gives back what was not begun; a second one
 /// leaves them, and another worker takes them over. Any number of workers may share a store.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ferry worker
+  ferry worker --until-idle                              from cron, for instance
+  ferry worker --set metrics_listen=127.0.0.1:9464       with /metrics, /healthz and /readyz")]
 pub(super) struct Worker {
     /// End when nothing is left that a worker can do: what remains is final, held, or of a paused
-    /// account.
+    /// account. What is due later is waited for.
     #[arg(long)]
     until_idle: bool,
 }
@@ -42,23 +53,31 @@ impl Worker {
             info!("metrics are at http://{}/metrics", admin.address());
             tokio::spawn(admin.serve(app.metrics.clone(), app.shutdown.clone()));
         }
+        for variable in &app.config.ignored {
+            warn!("{variable} is not a setting, and is ignored");
+        }
         let accounts: Vec<&str> = app.config.accounts.keys().map(String::as_str).collect();
         info!(store = app.store.place(), "carrying submissions of {}", accounts.join(", "));
         let idle = async {
             if self.until_idle {
                 let watched = until_idle(&app).await;
+                let interrupted = app.shutdown.is_draining();
                 app.shutdown.drain();
-                watched
+                watched.map(|()| interrupted)
             } else {
-                Ok(())
+                Ok(true)
             }
         };
         let (ended, watched) = tokio::join!(app.workers()?.run(), idle);
         ended.map_err(|error| Failure::new(Exit::Failed, error.into()))?;
-        watched?;
+        let interrupted = watched?;
         info!("stopped");
         if self.until_idle {
-            summarize(&app.store.stats().await?, ui);
+            let stats = app.store.stats().await?;
+            summarize(&stats, interrupted, ui);
+            if ui.json {
+                ui.object(&json!({ "idle": !interrupted, "states": states(&stats) }))?;
+            }
         }
         Ok(Exit::Done)
     }
@@ -66,7 +85,7 @@ impl Worker {
 
 /// Ends when a worker of these accounts has nothing more to do, or is to stop.
 async fn until_idle(app: &App) -> Result<(), StoreError> {
-    while !app.shutdown.is_draining() && has_work(app, &app.store.stats().await?) {
+    while !app.shutdown.is_draining() && has_work(app).await? {
         tokio::select! {
             () = tokio::time::sleep(PAUSE) => {}
             () = app.shutdown.draining() => {}
@@ -75,27 +94,50 @@ async fn until_idle(app: &App) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// A step that is due or scheduled. What waits behind a held submission of its Name is neither.
-fn has_work(app: &App, stats: &Stats) -> bool {
-    let carried = |account: &str| {
-        let paused = |stats: &Stats| {
-            let found = stats.accounts.iter().find(|known| known.account == account);
-            found.is_some_and(|known| known.health.paused.is_some())
-        };
-        app.config.accounts.contains_key(account) && !paused(stats)
-    };
-    stats.steps.iter().any(|steps| {
-        steps.leased > 0 || (steps.ready + steps.scheduled > 0 && carried(&steps.account))
-    })
+/// A step that runs, or one that is or will be due and waits for no person.
+async fn has_work(app: &App) -> Result<bool, StoreError> {
+    let stats = app.store.stats().await?;
+    if stats.steps.iter().any(|steps| steps.leased > 0) {
+        return Ok(true);
+    }
+    for account in app.config.accounts.keys() {
+        let is_open =
+            |steps: &&StepStats| steps.account == *account && steps.ready + steps.scheduled > 0;
+        if stats.steps.iter().any(|steps| is_open(&steps)) && goes_on(app, account).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
-fn summarize(stats: &Stats, ui: &Ui) {
-    let counts: Vec<String> = State::ALL
-        .into_iter()
-        .map(|state| (state, stats.count(state)))
-        .filter(|(_, count)| *count > 0)
-        .map(|(state, count)| format!("{count} {state}"))
-        .collect();
+/// Whether any submission of an account goes on by itself.
+async fn goes_on(app: &App, account: &str) -> Result<bool, StoreError> {
+    let states = State::ALL.into_iter().filter(|state| !is_settled(*state)).collect();
+    let filter = Filter { states, account: Some(account.to_owned()), ..Filter::default() };
+    let mut cursor = None;
+    loop {
+        let page = app.store.list(&filter, cursor, PAGE).await?;
+        let views = page.found.into_iter().map(view).collect();
+        if !are_stuck(app.store.as_ref(), views).await? {
+            return Ok(true);
+        }
+        cursor = page.next;
+        if cursor.is_none() {
+            return Ok(false);
+        }
+    }
+}
+
+/// How many submissions are in each state that any is in.
+fn states(stats: &Stats) -> BTreeMap<State, u64> {
+    let counted = State::ALL.into_iter().map(|state| (state, stats.count(state)));
+    counted.filter(|(_, count)| *count > 0).collect()
+}
+
+fn summarize(stats: &Stats, interrupted: bool, ui: &Ui) {
+    let counts: Vec<String> =
+        states(stats).iter().map(|(state, count)| format!("{count} {state}")).collect();
     let counts = if counts.is_empty() { counted(0_u64, "submission") } else { counts.join(", ") };
-    ui.note(format!("nothing is left to do: {counts}"));
+    let what = if interrupted { "stopped before all was done" } else { "nothing is left to do" };
+    ui.note(format!("{what}: {counts}"));
 }

@@ -1,6 +1,8 @@
 //! Reads the configuration once, from `ferry.toml`, the environment and the command line, and
 //! reports every mistake in it at once.
 
+mod accounts;
+mod reader;
 mod sources;
 mod values;
 
@@ -17,7 +19,7 @@ use crate::domain::account::HealthPolicy;
 use crate::pipeline::Policy;
 use crate::platform::{Account, Limits};
 use crate::telemetry::LogFormat;
-use sources::Reader;
+use reader::Reader;
 
 /// Where submissions are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +49,8 @@ pub struct Config {
     pub max_dataset_bytes: u64,
     /// The accounts, by name.
     pub accounts: BTreeMap<String, Account>,
+    /// Variables that begin with `FERRY_` and mean nothing.
+    pub ignored: Vec<String>,
 }
 
 impl Config {
@@ -55,22 +59,23 @@ impl Config {
         let mut reader = Reader::new(sources);
         let config = Self {
             store: reader.read("store", values::store),
-            log: reader.read("log", values::text),
+            log: reader.read("log", values::log_filter),
             log_format: reader.read("log_format", values::log_format),
             metrics_listen: reader.read("metrics_listen", values::address),
             policy: policy(&mut reader),
             health: HealthPolicy {
                 breaker_failures: reader.read("breaker_failures", values::count),
-                breaker_max: reader.read("breaker_max", values::span),
+                breaker_max: reader.read("breaker_max", values::pause),
                 ..HealthPolicy::default()
             },
             limits: Limits {
-                connect_timeout: reader.read("connect_timeout", values::span),
-                request_timeout: reader.read("request_timeout", values::span),
+                connect_timeout: reader.read("connect_timeout", values::pause),
+                request_timeout: reader.read("request_timeout", values::pause),
                 max_answer_bytes: reader.read("max_answer_bytes", values::bytes),
             },
             max_dataset_bytes: reader.read("max_dataset_bytes", values::bytes),
             accounts: reader.accounts(),
+            ignored: reader.ignored(),
         };
         reader.finish(config)
     }
@@ -78,14 +83,14 @@ impl Config {
 
 fn policy(reader: &mut Reader<'_>) -> Policy {
     Policy {
-        poll_initial: reader.read("poll_initial", values::span),
+        poll_initial: reader.read("poll_initial", values::pause),
         poll_factor: reader.read("poll_factor", values::factor),
-        poll_max: reader.read("poll_max", values::span),
-        retry_initial: reader.read("retry_initial", values::span),
-        retry_max: reader.read("retry_max", values::span),
-        slow_down: reader.read("slow_down", values::span),
+        poll_max: reader.read("poll_max", values::pause),
+        retry_initial: reader.read("retry_initial", values::pause),
+        retry_max: reader.read("retry_max", values::pause),
+        slow_down: reader.read("slow_down", values::pause),
         unknown_token_tries: reader.read("unknown_token_tries", values::count),
-        deadline: reader.read("deadline", values::span),
+        deadline: reader.read("deadline", values::pause),
         ambiguous_upload: reader.read("ambiguous_upload", values::ambiguous_upload),
         concurrency: reader.read("concurrency", values::slots),
         upload_memory: reader.read("upload_memory_bytes", values::bytes),

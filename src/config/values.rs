@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tracing_subscriber::EnvFilter;
+
 use super::StorePlace;
 use crate::pipeline::AmbiguousUpload;
 use crate::platform::OverwriteAs;
@@ -20,6 +22,19 @@ pub(super) fn text(value: &str) -> Result<String, Expected> {
 pub(super) fn span(value: &str) -> Result<Duration, Expected> {
     humantime::parse_duration(value)
         .map_err(|_| "expected a duration such as 50ms, 2s, 5m, 24h or 30d".to_owned())
+}
+
+/// A pause or a limit that would not be one if it were nothing.
+pub(super) fn pause(value: &str) -> Result<Duration, Expected> {
+    span(value)
+        .ok()
+        .filter(|pause| *pause >= Duration::from_millis(1))
+        .ok_or_else(|| "expected a duration of at least 1ms, such as 50ms, 2s or 5m".to_owned())
+}
+
+pub(super) fn log_filter(value: &str) -> Result<String, Expected> {
+    let expected = "expected a filter such as `warn` or `ferry=debug,info`";
+    EnvFilter::try_new(value).map(|_| value.to_owned()).map_err(|_| expected.to_owned())
 }
 
 /// Renewals happen three times per lease, so one that is too short would renew all the time.
@@ -116,5 +131,8 @@ pub(super) fn store(value: &str) -> Result<StorePlace, Expected> {
 }
 
 pub(super) fn url(value: &str) -> Result<String, Expected> {
+    if !value.contains("://") {
+        return Err("the URL must begin with https:// (or http://)".to_owned());
+    }
     crate::platform::check_url(value).map(|()| value.to_owned())
 }

@@ -9,7 +9,7 @@ use fastrand::Rng;
 
 use crate::clock::Clock;
 use crate::contract::SubmissionRequest;
-use crate::domain::dataset::{Report, Table, check};
+use crate::domain::dataset::{Report, Table, check, check_pair};
 use crate::domain::submission::FEEDBACK_KEY;
 use crate::domain::{SubmissionId, Timestamp};
 use crate::store::{Accepted, Deadline, NewSubmission, Payload, Store, StoreError};
@@ -145,7 +145,8 @@ impl Intake {
         self.store.accept(batch).await
     }
 
-    fn account(&self, asked: Option<String>) -> Result<String, Refusal> {
+    /// The account that carries a submission which asks for this one, or for none.
+    pub fn account(&self, asked: Option<String>) -> Result<String, Refusal> {
         let known = || {
             let names: Vec<String> = self.accounts.iter().map(|name| format!("`{name}`")).collect();
             names.join(", ")
@@ -187,6 +188,9 @@ impl Intake {
         match (data, events) {
             (Some(data), None) => Ok((Payload { data, event_data: None }, reports)),
             (Some(data), Some(Some(events))) => {
+                if let Some(report) = reports.last_mut() {
+                    report.problems.extend(check_pair(&data, &events));
+                }
                 Ok((Payload { data, event_data: Some(events) }, reports))
             }
             _ => Err(Refusal::Dataset(reports)),

@@ -159,10 +159,9 @@ async fn the_steps_of_a_killed_worker_are_taken_over_when_their_lease_ends() {
     // Every upload hangs, so that all slots of the first worker are in flight when it dies.
     let world = World::idle(prompt(), &[]).await;
     for _ in 0..8 {
-        world.sim.script(
-            ferry::sim::Endpoint::Upload,
-            ferry::sim::Fault::Stall(Duration::from_mins(1)),
-        );
+        world
+            .sim
+            .script(ferry::sim::Endpoint::Upload, ferry::sim::Fault::Stall(Duration::from_mins(1)));
     }
     let ids = world.submit_all((0..8).map(|n| overwriting(&format!("k{n}")))).await;
     let worker = Worker::start(&world, &[("LEASE", "1s")]);
@@ -186,10 +185,9 @@ async fn the_steps_of_a_killed_worker_are_taken_over_when_their_lease_ends() {
 async fn a_step_that_kills_its_worker_five_times_is_held_as_poison() {
     let world = World::idle(prompt(), &[]).await;
     for _ in 1..=5 {
-        world.sim.script(
-            ferry::sim::Endpoint::Upload,
-            ferry::sim::Fault::Stall(Duration::from_mins(1)),
-        );
+        world
+            .sim
+            .script(ferry::sim::Endpoint::Upload, ferry::sim::Fault::Stall(Duration::from_mins(1)));
     }
     let ids = world.submit_all([overwriting("poison")]).await;
     for attempt in 1..=5 {

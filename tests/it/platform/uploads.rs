@@ -356,17 +356,17 @@ async fn a_pooled_connection_that_was_closed_meanwhile_makes_no_doubt() {
 async fn addresses_are_checked_before_anything_is_sent() {
     let good = "https://api.example.com/upload";
     for (token_url, api_url, text) in [
-        ("", good, "account `main`: `token_url` is not a URL: relative URL without a base"),
+        ("", good, "account `main`: `token_url`: not a URL: relative URL without a base"),
         (
             good,
             "ftp://example.com",
-            "account `main`: `api_url` must begin with https:// (or http://)",
+            "account `main`: `api_url`: the URL must begin with https:// (or http://)",
         ),
-        (good, "https://me:pw@example.com", "account `main`: `api_url` must not hold credentials"),
+        (good, "https://me:pw@example.com", "account `main`: `api_url`: the URL must not hold credentials"),
         (
             good,
             "https://e.com/?key=pw",
-            "account `main`: `api_url` must not have a query or a fragment",
+            "account `main`: `api_url`: the URL must not have a query or a fragment",
         ),
     ] {
         let made = Platform::new(account_at(token_url, api_url), limits(), Arc::new(SystemClock));

@@ -1,0 +1,52 @@
+//! What is asked for several submissions: one that cannot do it does not keep the others from it.
+
+use super::failure::{Exit, Failure};
+use super::follow::{look, view};
+use super::show;
+use super::ui::Ui;
+use crate::app::App;
+use crate::domain::SubmissionId;
+use crate::domain::submission::State;
+use crate::store::{Found, StoreError};
+
+/// Does `act` to each of `ids`, and shows what they are then. What could not be done is said, and
+/// makes the exit code.
+pub(super) async fn each(
+    ids: &[SubmissionId],
+    app: &App,
+    ui: &Ui,
+    act: impl AsyncFn(SubmissionId) -> Result<Found, StoreError>,
+) -> Result<Exit, Failure> {
+    let mut exit = Exit::Done;
+    for id in ids {
+        match act(*id).await {
+            Ok(found) => show::view(&view(found), app.clock.now(), ui)?,
+            Err(error @ StoreError::NotAllowed(_)) => {
+                exit = not_allowed(error, *id, app).await?.say(ui);
+            }
+            Err(error @ StoreError::NotFound(_)) => exit = Failure::from(error).say(ui),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(exit)
+}
+
+/// With what can be done instead.
+async fn not_allowed(
+    error: StoreError,
+    id: SubmissionId,
+    app: &App,
+) -> Result<Failure, StoreError> {
+    let hint = match look(app.store.as_ref(), id).await?.state {
+        State::Held => format!("`ferry resolve {id}` decides about it"),
+        State::Rejected => {
+            format!("`ferry resubmit {id} FILE` hands over a corrected dataset of its Name")
+        }
+        State::Failed => format!("`ferry retry {id}` goes on with it"),
+        State::Completed | State::Cancelled => {
+            "a new submission of its Name can overwrite it: `ferry submit --overwrite`".to_owned()
+        }
+        _ => format!("it is under way; `ferry status {id}` says where"),
+    };
+    Ok(Failure::from(error).hint(hint))
+}

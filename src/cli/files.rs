@@ -1,0 +1,58 @@
+//! The files of datasets: read whole, within a limit.
+
+use std::path::Path;
+
+use super::failure::{Exit, Failure};
+use crate::domain::dataset::{Report, Table, check};
+use crate::pipeline::Names;
+
+/// What a file is called in messages.
+pub(super) fn title(file: &Path) -> String {
+    if file == Path::new("-") { "stdin".to_owned() } else { file.display().to_string() }
+}
+
+/// The whole of a file, or of stdin.
+pub(super) fn read(file: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
+    use std::io::Read;
+    let cannot = |error| {
+        let what = format!("cannot read `{}`", title(file));
+        Failure::new(Exit::Usage, anyhow::Error::new(error).context(what))
+    };
+    let source: Box<dyn Read> = if file == Path::new("-") {
+        Box::new(std::io::stdin().lock())
+    } else {
+        Box::new(std::fs::File::open(file).map_err(cannot)?)
+    };
+    let mut bytes = Vec::new();
+    source.take(limit + 1).read_to_end(&mut bytes).map_err(cannot)?;
+    if bytes.len() as u64 > limit {
+        return Err(Failure::new(
+            Exit::Invalid,
+            anyhow::anyhow!("`{}` is larger than {limit} bytes", title(file)),
+        )
+        .hint("split it, or raise the setting `max_dataset_bytes`"));
+    }
+    Ok(bytes)
+}
+
+/// The texts as they are, or what is wrong where they are not UTF-8.
+pub(super) fn texts(
+    data: Vec<u8>,
+    events: Option<Vec<u8>>,
+    names: &Names,
+) -> Result<(String, Option<String>), Vec<Report>> {
+    let data = String::from_utf8(data);
+    let events = events.map(String::from_utf8).transpose();
+    match (data, events) {
+        (Ok(data), Ok(events)) => Ok((data, events)),
+        (data, events) => {
+            let bytes =
+                data.map_or_else(std::string::FromUtf8Error::into_bytes, String::into_bytes);
+            let mut reports = vec![check(Table::Data, &names.data, &bytes).0];
+            if let Err(error) = events {
+                reports.push(check(Table::Events, &names.events, error.as_bytes()).0);
+            }
+            Err(reports)
+        }
+    }
+}

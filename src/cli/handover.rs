@@ -1,0 +1,107 @@
+//! What `ferry submit` and `ferry resubmit` do with a dataset once it is read.
+
+use std::path::Path;
+
+use super::carry::{Waiting, carry};
+use super::failure::{Exit, Failure};
+use super::files::title;
+use super::show;
+use super::ui::Ui;
+use crate::app::App;
+use crate::domain::SubmissionId;
+use crate::pipeline::{Intake, Refusal};
+use crate::store::{Accepted, NewSubmission};
+
+/// What became of a batch.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    /// What the store has now, or had before.
+    pub(super) ids: Vec<SubmissionId>,
+    /// How many it did not take, which has been said then.
+    pub(super) conflicts: u64,
+}
+
+/// Keeps what was prepared, and says where something was kept before.
+pub(super) async fn keep(
+    intake: &Intake,
+    batch: Vec<NewSubmission>,
+    ui: &Ui,
+) -> Result<Kept, Failure> {
+    let of_new = |new: &NewSubmission| (new.name.clone(), new.idempotency_key.clone());
+    let told: Vec<(String, Option<String>)> = batch.iter().map(of_new).collect();
+    let mut kept = Kept::default();
+    for (accepted, (name, key)) in intake.accept(batch).await?.into_iter().zip(told) {
+        let key = key.unwrap_or_default();
+        match accepted {
+            Accepted::New(id) => kept.ids.push(id),
+            Accepted::Known(id) => {
+                ui.note(format!("idempotency key `{key}`: the same was accepted before, as {id}"));
+                kept.ids.push(id);
+            }
+            Accepted::Conflict(id) => {
+                kept.conflicts += 1;
+                Failure::usage(format!(
+                    "`{name}` was not handed over: its idempotency key `{key}` belongs to {id}, \
+                     which has other content"
+                ))
+                .hint("use another key for other content")
+                .say(ui);
+            }
+        }
+    }
+    Ok(kept)
+}
+
+/// Carries what was kept, if that is wanted, or shows it.
+pub(super) async fn carry_or_show(
+    app: App,
+    kept: Kept,
+    wait: &Waiting,
+    ui: &Ui,
+) -> Result<Exit, Failure> {
+    if app.config.accounts.is_empty() && !kept.ids.is_empty() {
+        // A worker that knows the account may run elsewhere; a newcomer should hear that one is
+        // needed.
+        ui.warning(
+            "no account is configured here: kept until a worker with credentials carries it",
+        );
+    }
+    let exit = if kept.ids.is_empty() {
+        Exit::Done
+    } else if wait.is_wanted() {
+        carry(app, &kept.ids, wait, ui).await?
+    } else {
+        let exit = show::all(&kept.ids, &app, ui).await?;
+        if ui.terminal {
+            ui.note("next: `ferry worker` carries what waits, and `ferry watch` follows it");
+        }
+        exit
+    };
+    Ok(if kept.conflicts > 0 { Exit::Usage } else { exit })
+}
+
+/// A request that is wrong for another reason than its texts.
+pub(super) fn refused(refusal: Refusal, file: &Path) -> Failure {
+    let exit = match &refusal {
+        Refusal::Dataset(_) | Refusal::TooLarge { .. } => Exit::Invalid,
+        Refusal::Field { .. } | Refusal::UnknownAccount { .. } | Refusal::AccountNeeded(_) => {
+            Exit::Usage
+        }
+    };
+    let hint = match &refusal {
+        Refusal::TooLarge { .. } => Some("split it, or raise the setting `max_dataset_bytes`"),
+        Refusal::UnknownAccount { .. } | Refusal::AccountNeeded(_) => {
+            Some("name one with --account (in NDJSON: `account`)")
+        }
+        Refusal::Dataset(_) | Refusal::Field { .. } => None,
+    };
+    let error = match refusal {
+        Refusal::TooLarge { .. } => anyhow::anyhow!("{}: {refusal}", title(file)),
+        refusal => refusal.into(),
+    };
+    let failure = Failure::new(exit, error);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}

@@ -1,0 +1,173 @@
+//! Reads the accounts, and their secrets, which no mistake repeats.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use secrecy::SecretString;
+
+use super::reader::{Found, Reader, find, is_account_setting, similar, text_of};
+use super::settings::{ACCOUNT_SETTINGS, Setting, variable};
+use super::values::{self, Expected};
+use crate::pipeline::DEFAULT_ACCOUNT;
+use crate::platform::{Account, StatusWords};
+
+impl Reader<'_> {
+    /// All accounts: of the environment, and of the file.
+    pub(super) fn accounts(&mut self) -> BTreeMap<String, Account> {
+        let status_words = StatusWords {
+            success: self.read("status_success", values::words),
+            failed: self.read("status_failed", values::words),
+            pending: self.read("status_pending", values::words),
+        };
+        let mut names: BTreeSet<String> = self.tables().keys().cloned().collect();
+        let mentioned = |setting: &Setting| {
+            self.outside(setting.name).is_some()
+                || self.outside(&format!("{}_file", setting.name)).is_some()
+        };
+        if ACCOUNT_SETTINGS.iter().any(mentioned) {
+            names.insert(DEFAULT_ACCOUNT.to_owned());
+        }
+        let mut accounts = BTreeMap::new();
+        for name in names {
+            if let Some(account) = self.account(&name, &status_words) {
+                accounts.insert(name, account);
+            }
+        }
+        accounts
+    }
+
+    fn tables(&self) -> toml::Table {
+        self.file.get("accounts").and_then(toml::Value::as_table).cloned().unwrap_or_default()
+    }
+
+    fn account(&mut self, name: &str, status_words: &StatusWords) -> Option<Account> {
+        let before = self.mistakes.len();
+        if !is_account_name(name) {
+            self.mistakes.push(format!(
+                "`{name}` is not a name for an account: expected 1 to 64 of a-z, 0-9, - and _"
+            ));
+        }
+        self.reject_unknown_account_settings(name);
+        let token_url = self.required(name, "token_url", values::url);
+        let api_url = self.required(name, "api_url", values::url);
+        let client_id = self.required(name, "client_id", values::text);
+        let client_secret = self.secret(name, "client_secret");
+        let api_key = self.secret(name, "api_key");
+        let setting = find(ACCOUNT_SETTINGS, "overwrite_as").expect("it is in the table");
+        let found = self.account_setting(name, setting.name);
+        let overwrite_as = self.parsed(setting, found, values::overwrite_as);
+        let account = Account {
+            name: name.to_owned(),
+            token_url: token_url?,
+            api_url: api_url?,
+            client_id: client_id?,
+            client_secret: client_secret?,
+            api_key: api_key?,
+            overwrite_as,
+            status_words: status_words.clone(),
+        };
+        (self.mistakes.len() == before).then_some(account)
+    }
+
+    fn reject_unknown_account_settings(&mut self, account: &str) {
+        let tables = self.tables();
+        let Some(table) = tables.get(account) else { return };
+        let Some(table) = table.as_table() else {
+            self.mistakes.push(format!("`accounts.{account}` in `{}` is not a table", self.path));
+            return;
+        };
+        for name in table.keys().filter(|name| !is_account_setting(name)) {
+            let hint = similar(name, ACCOUNT_SETTINGS);
+            self.mistakes.push(format!(
+                "`{name}` in [accounts.{account}] of `{}` is not a setting of an account{hint}",
+                self.path
+            ));
+        }
+    }
+
+    /// The environment speaks of the account `default` only.
+    fn account_setting(&self, account: &str, name: &str) -> Option<Found> {
+        let outside = (account == DEFAULT_ACCOUNT).then(|| self.outside(name)).flatten();
+        outside.or_else(|| {
+            let tables = self.tables();
+            let text = text_of(tables.get(account)?.as_table()?.get(name)?)?;
+            let place = format!("`{name}` in [accounts.{account}] of `{}`", self.path);
+            Some(Found { text, place })
+        })
+    }
+
+    fn required(
+        &mut self,
+        account: &str,
+        name: &'static str,
+        parse: fn(&str) -> Result<String, Expected>,
+    ) -> Option<String> {
+        let Some(Found { text, place }) = self.account_setting(account, name) else {
+            self.missing(account, name);
+            return None;
+        };
+        match parse(&text) {
+            Ok(value) => Some(value),
+            Err(expected) => {
+                self.mistakes.push(format!("{place}: {expected}"));
+                None
+            }
+        }
+    }
+
+    /// A secret, given as such or as the name of a file.
+    fn secret(&mut self, account: &str, name: &'static str) -> Option<SecretString> {
+        let in_file = format!("{name}_file");
+        let secret =
+            match (self.account_setting(account, name), self.account_setting(account, &in_file)) {
+                (Some(found), None) => found.text,
+                (None, Some(found)) => match std::fs::read_to_string(&found.text) {
+                    // Editors and `echo` end a file with a line break that is not part of the secret.
+                    Ok(text) => text.trim_end_matches(['\r', '\n']).to_owned(),
+                    Err(error) => {
+                        // Not which file: where the secret itself was put here, it would be told.
+                        self.mistakes.push(format!(
+                            "{}: cannot read the file that it names: {error}",
+                            found.place
+                        ));
+                        return None;
+                    }
+                },
+                (Some(one), Some(other)) => {
+                    self.mistakes
+                        .push(format!("{} and {}: give only one of them", one.place, other.place));
+                    return None;
+                }
+                (None, None) => {
+                    self.missing(account, name);
+                    return None;
+                }
+            };
+        if secret.is_empty() {
+            self.mistakes.push(format!("`{name}` of account `{account}` is empty"));
+            return None;
+        }
+        if secret.chars().any(char::is_control) {
+            self.mistakes.push(format!(
+                "`{name}` of account `{account}` holds a line break or another control character"
+            ));
+            return None;
+        }
+        Some(secret.into())
+    }
+
+    fn missing(&mut self, account: &str, name: &str) {
+        let environment = if account == DEFAULT_ACCOUNT {
+            format!("{} in the environment, or ", variable(name))
+        } else {
+            String::new()
+        };
+        self.mistakes.push(format!(
+            "account `{account}` has no `{name}`: set {environment}`{name}` in [accounts.{account}]"
+        ));
+    }
+}
+
+fn is_account_name(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'))
+}

@@ -1,0 +1,242 @@
+//! Looks settings up, the command line before the environment before `ferry.toml` before the default.
+//! What cannot be understood is noted, and reading goes on.
+
+use std::collections::BTreeMap;
+
+use super::settings::{ACCOUNT_SETTINGS, SETTINGS, Setting, variable};
+use super::sources::{FILE_VARIABLE, Mistakes, Sources};
+use super::values::Expected;
+use crate::pipeline::DEFAULT_ACCOUNT;
+
+/// A setting's text, and where it stands.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    pub(super) text: String,
+    pub(super) place: String,
+}
+
+/// Looks settings up, and notes every mistake.
+pub(super) struct Reader<'a> {
+    sources: &'a Sources,
+    pub(super) path: String,
+    pub(super) file: toml::Table,
+    flags: BTreeMap<String, String>,
+    pub(super) mistakes: Vec<String>,
+    /// Variables that are no settings.
+    ignored: Vec<String>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(sources: &'a Sources) -> Self {
+        let path = sources.file.as_ref().map(|(path, _)| path.display().to_string());
+        let mut reader = Self {
+            sources,
+            path: path.unwrap_or_default(),
+            file: toml::Table::new(),
+            flags: BTreeMap::new(),
+            mistakes: Vec::new(),
+            ignored: Vec::new(),
+        };
+        reader.read_file();
+        reader.check_variables();
+        reader.read_flags();
+        reader
+    }
+
+    /// The value of a setting, or, after a mistake, of its default.
+    pub(super) fn read<T>(
+        &mut self,
+        name: &'static str,
+        parse: fn(&str) -> Result<T, Expected>,
+    ) -> T {
+        let setting = find(SETTINGS, name).expect("only settings of the table are read");
+        let found = self.global(name);
+        self.parsed(setting, found, parse)
+    }
+
+    /// Variables that look like settings and are none.
+    pub(super) fn ignored(&self) -> Vec<String> {
+        self.ignored.clone()
+    }
+
+    pub(super) fn finish<T>(self, config: T) -> Result<T, Mistakes> {
+        if self.mistakes.is_empty() { Ok(config) } else { Err(Mistakes(self.mistakes)) }
+    }
+
+    fn read_file(&mut self) {
+        let Some((path, text)) = &self.sources.file else { return };
+        match text.parse() {
+            Ok(table) => self.file = table,
+            Err(error) => {
+                let error: toml::de::Error = error;
+                // The whole message quotes the line, which may hold a secret.
+                let line =
+                    error.span().map_or(0, |span| text[..span.start].matches('\n').count() + 1);
+                let what = error.message();
+                self.mistakes.push(format!("`{}`, line {line}: {what}", path.display()));
+            }
+        }
+        let known = |name: &str| name == "accounts" || find(SETTINGS, name).is_some();
+        let unknown: Vec<String> = self.file.keys().filter(|name| !known(name)).cloned().collect();
+        for name in unknown {
+            let hint = if is_account_setting(&name) {
+                format!(": it belongs into a table such as [accounts.{DEFAULT_ACCOUNT}]")
+            } else {
+                similar(&name, SETTINGS)
+            };
+            self.mistakes.push(format!("`{name}` in `{}` is not a setting{hint}", self.path));
+        }
+        if self.file.get("accounts").is_some_and(|accounts| !accounts.is_table()) {
+            self.mistakes.push(format!("`accounts` in `{}` is not a table", self.path));
+        }
+    }
+
+    /// A variable that is nearly a setting is a mistake; others may be somebody else's.
+    fn check_variables(&mut self) {
+        let settings = || SETTINGS.iter().chain(ACCOUNT_SETTINGS);
+        for variable in self.sources.env.keys() {
+            let name = variable.trim_start_matches("FERRY_").to_lowercase();
+            let known = variable == FILE_VARIABLE
+                || settings().any(|setting| setting.name == name)
+                || is_account_setting(&name)
+                || is_service_link(variable);
+            if known {
+                continue;
+            }
+            match most_similar(&name, settings()) {
+                Some(setting) => self.mistakes.push(format!(
+                    "{variable} is not a setting; did you mean {}?",
+                    setting.variable()
+                )),
+                None => self.ignored.push(variable.clone()),
+            }
+        }
+    }
+
+    fn read_flags(&mut self) {
+        for flag in &self.sources.flags {
+            match flag.split_once('=') {
+                Some((name, _)) if find(ACCOUNT_SETTINGS, name).is_some_and(|s| s.secret) => {
+                    // Everybody on the machine can read the command line.
+                    self.mistakes.push(format!(
+                        "`{name}` must not stand on the command line: use {} or {}_FILE",
+                        variable(name),
+                        variable(name)
+                    ));
+                }
+                Some((name, value))
+                    if find(SETTINGS, name).is_some() || is_account_setting(name) =>
+                {
+                    self.flags.insert(name.to_owned(), value.to_owned());
+                }
+                Some((name, _)) => {
+                    let hint = similar(name, SETTINGS);
+                    self.mistakes.push(format!("`{name}` after `--set` is not a setting{hint}"));
+                }
+                // It is not repeated, for it may hold a secret.
+                None => self.mistakes.push("`--set`: expected `name=value`".to_owned()),
+            }
+        }
+    }
+
+    /// From the command line, the environment, or the top of the file.
+    fn global(&self, name: &str) -> Option<Found> {
+        self.outside(name).or_else(|| {
+            let text = text_of(self.file.get(name)?)?;
+            Some(Found { text, place: format!("`{name}` in `{}`", self.path) })
+        })
+    }
+
+    /// From the command line or the environment.
+    pub(super) fn outside(&self, name: &str) -> Option<Found> {
+        let flag = self
+            .flags
+            .get(name)
+            .map(|text| Found { text: text.clone(), place: format!("`--set {name}`") });
+        let from_env = || {
+            let name = variable(name);
+            // An empty variable is how many tools say that there is none.
+            let text = self.sources.env.get(&name).filter(|text| !text.is_empty())?;
+            Some(Found { text: text.clone(), place: name })
+        };
+        flag.or_else(from_env)
+    }
+
+    pub(super) fn parsed<T>(
+        &mut self,
+        setting: &Setting,
+        found: Option<Found>,
+        parse: fn(&str) -> Result<T, Expected>,
+    ) -> T {
+        let default = || parse(setting.default).expect("every default can be read");
+        let Some(Found { text, place }) = found else {
+            if self.file.get(setting.name).is_some_and(|value| text_of(value).is_none()) {
+                let name = setting.name;
+                self.mistakes
+                    .push(format!("`{name}` in `{}` is neither a text nor a number", self.path));
+            }
+            return default();
+        };
+        parse(&text).unwrap_or_else(|expected| {
+            self.mistakes.push(format!("{place}: {expected}, found {}", shown(&text)));
+            default()
+        })
+    }
+}
+
+pub(super) fn find<'a>(settings: &'a [Setting], name: &str) -> Option<&'a Setting> {
+    settings.iter().find(|setting| setting.name == name)
+}
+
+pub(super) fn is_account_setting(name: &str) -> bool {
+    let in_file = name.strip_suffix("_file").and_then(|name| find(ACCOUNT_SETTINGS, name));
+    find(ACCOUNT_SETTINGS, name).is_some() || in_file.is_some_and(|setting| setting.secret)
+}
+
+/// What a value of the file would be in the environment.
+pub(super) fn text_of(value: &toml::Value) -> Option<String> {
+    match value {
+        toml::Value::String(text) => Some(text.clone()),
+        toml::Value::Integer(number) => Some(number.to_string()),
+        toml::Value::Float(number) => Some(number.to_string()),
+        toml::Value::Boolean(value) => Some(value.to_string()),
+        toml::Value::Array(values) => {
+            let texts: Option<Vec<&str>> = values.iter().map(toml::Value::as_str).collect();
+            Some(texts?.join(","))
+        }
+        toml::Value::Datetime(_) | toml::Value::Table(_) => None,
+    }
+}
+
+/// A value that was not understood, unless it may be or hold a secret that strayed here.
+fn shown(text: &str) -> String {
+    const LONGEST: usize = 40;
+    if text.contains('@') || text.chars().count() > LONGEST {
+        return "something else".to_owned();
+    }
+    format!("`{}`", text.escape_debug())
+}
+
+/// Whether a variable is one of those that Kubernetes makes up for a service named `ferry…`.
+fn is_service_link(variable: &str) -> bool {
+    variable.ends_with("_SERVICE_HOST")
+        || variable.contains("_SERVICE_PORT")
+        || variable.ends_with("_PORT")
+        || variable.contains("_PORT_")
+}
+
+/// A hint for a slip of the fingers.
+pub(super) fn similar(name: &str, settings: &[Setting]) -> String {
+    most_similar(name, settings.iter())
+        .map_or(String::new(), |setting| format!("; did you mean `{}`?", setting.name))
+}
+
+fn most_similar<'a>(
+    name: &str,
+    settings: impl Iterator<Item = &'a Setting>,
+) -> Option<&'a Setting> {
+    let likeness = |setting: &&Setting| strsim::jaro_winkler(name, setting.name);
+    settings
+        .max_by(|one, other| likeness(one).total_cmp(&likeness(other)))
+        .filter(|setting| likeness(setting) > 0.85)
+}

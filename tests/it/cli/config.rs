@@ -1,0 +1,267 @@
+//! The configuration: where it comes from, and how its mistakes are told.
+
+use insta::assert_snapshot;
+
+use super::harness::{Ferry, GOOD, Platform};
+
+const SECRET: &str = "s3cr3t-that-nobody-may-see";
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let file = format!(
+        "poll_initial = \"soon\"\n\
+         pol_max = \"60s\"\n\
+         client_secret = \"{SECRET}\"\n\
+         retention = [1, 2]\n\
+         deadline = 2026-01-01\n\
+         [accounts.north]\n\
+         token_url = \"identity.example.com\"\n\
+         api_url = \"https://api.example.com/upload?key={SECRET}\"\n\
+         client_id = \"north\"\n\
+         api_kee = \"{SECRET}\"\n\
+         overwrite_as = \"text\"\n\
+         [accounts.South]\n\
+         client_id = \"south\"\n"
+    );
+    let ferry = Ferry::new()
+        .file("ferry.toml", file)
+        .set("FERRY_CONCURRENCY", "0")
+        .set("FERRY_LEASE", "1ms")
+        .set("FERRY_POLL_MAX", "0s")
+        .set("FERRY_LOG", "ferry=loud")
+        .set("FERRY_LOG_FORMAT", "xml")
+        .set("FERRY_METRICS_LISTEN", "9464")
+        .set("FERRY_STORE", format!("redis://:{SECRET}@cache:6379"))
+        .set("FERRY_RETRY_INITAL", "1s")
+        .set("FERRY_SERVICE_HOST", "10.0.0.1");
+    let ran = ferry.run(&["list", "--set", "pol_factor=3", "--set", SECRET]);
+    assert_snapshot!(ran, @"
+    exit 2
+    ---- stdout
+    ---- stderr
+    error: the configuration has 25 mistakes:
+      `client_secret` in `ferry.toml` is not a setting: it belongs into a table such as [accounts.default]
+      `pol_max` in `ferry.toml` is not a setting; did you mean `poll_max`?
+      FERRY_RETRY_INITAL is not a setting; did you mean FERRY_RETRY_INITIAL?
+      `pol_factor` after `--set` is not a setting; did you mean `poll_factor`?
+      `--set`: expected `name=value`
+      FERRY_STORE: expected `sqlite:PATH`, such as sqlite:ferry.db, found something else
+      FERRY_LOG: expected a filter such as `warn` or `ferry=debug,info`, found `ferry=loud`
+      FERRY_LOG_FORMAT: expected `pretty` or `json`, found `xml`
+      FERRY_METRICS_LISTEN: expected an address and a port such as 127.0.0.1:PORT, found `9464`
+      FERRY_POLL_MAX: expected a duration of at least 1ms, such as 50ms, 2s or 5m, found `0s`
+      `deadline` in `ferry.toml` is neither a text nor a number
+      FERRY_CONCURRENCY: expected a whole number from 1 to 10000, found `0`
+      FERRY_LEASE: expected a duration of at least 100ms, such as 15s, found `1ms`
+      `retention` in `ferry.toml` is neither a text nor a number
+      `South` is not a name for an account: expected 1 to 64 of a-z, 0-9, - and _
+      account `South` has no `token_url`: set `token_url` in [accounts.South]
+      account `South` has no `api_url`: set `api_url` in [accounts.South]
+      account `South` has no `client_secret`: set `client_secret` in [accounts.South]
+      account `South` has no `api_key`: set `api_key` in [accounts.South]
+      `api_kee` in [accounts.north] of `ferry.toml` is not a setting of an account; did you mean `api_key`?
+      `token_url` in [accounts.north] of `ferry.toml`: the URL must begin with https:// (or http://)
+      `api_url` in [accounts.north] of `ferry.toml`: the URL must not have a query or a fragment
+      account `north` has no `client_secret`: set `client_secret` in [accounts.north]
+      account `north` has no `api_key`: set `api_key` in [accounts.north]
+      `overwrite_as` in [accounts.north] of `ferry.toml`: expected `strings` or `booleans`, found `text`
+    hint: `ferry doctor --settings` lists all settings with their defaults
+    ");
+}
+
+#[test]
+fn a_syntax_error_names_its_line_and_shows_none() {
+    let ferry = Ferry::new().file(
+        "ferry.toml",
+        format!("poll_max = \"60s\"\n[accounts.default]\nclient_secret = {SECRET}\n"),
+    );
+    assert_snapshot!(ferry.run(&["list"]), @"
+    exit 2
+    ---- stdout
+    ---- stderr
+    error: the configuration has a mistake: `ferry.toml`, line 3: string values must be quoted, expected literal string
+    hint: `ferry doctor --settings` lists all settings with their defaults
+    ");
+    let ferry =
+        ferry.file("ferry.toml", format!("[accounts.default]\napi_key = \"{SECRET}\nx = 1\n"));
+    assert_snapshot!(ferry.run(&["list"]), @r#"
+    exit 2
+    ---- stdout
+    ---- stderr
+    error: the configuration has a mistake: `ferry.toml`, line 2: invalid basic string, expected `"`
+    hint: `ferry doctor --settings` lists all settings with their defaults
+    "#);
+    let twice = format!("[accounts.default]\napi_key = \"{SECRET}\"\napi_key = \"{SECRET}\"\n");
+    assert_snapshot!(ferry.file("ferry.toml", twice).run(&["list"]), @"
+    exit 2
+    ---- stdout
+    ---- stderr
+    error: the configuration has a mistake: `ferry.toml`, line 3: duplicate key
+    hint: `ferry doctor --settings` lists all settings with their defaults
+    ");
+}
+
+#[test]
+fn a_file_that_is_named_must_be_there() {
+    let ferry = Ferry::new();
+    assert_snapshot!(ferry.run(&["list", "--config", "other.toml"]), @"
+    exit 2
+    ---- stdout
+    ---- stderr
+    error: the configuration has a mistake: cannot read `other.toml`: No such file or directory (os error 2)
+    hint: `ferry doctor --settings` lists all settings with their defaults
+    ");
+    let ferry = ferry.set("FERRY_CONFIG", "else.toml");
+    assert_snapshot!(ferry.run(&["list"]), @"
+    exit 2
+    ---- stdout
+    ---- stderr
+    error: the configuration has a mistake: cannot read `else.toml`: No such file or directory (os error 2)
+    hint: `ferry doctor --settings` lists all settings with their defaults
+    ");
+}
+
+#[test]
+fn flags_come_before_the_environment_before_the_file() {
+    let ferry =
+        Ferry::new().file("march.csv", GOOD).file("ferry.toml", "store = \"sqlite:file.db\"\n");
+    let made = |name: &str| ferry.path(name).exists();
+    ferry.run(&["submit", "march.csv"]).ok();
+    assert!(made("file.db") && !made("ferry.db"));
+    let ferry = ferry.set("FERRY_STORE", "sqlite:env.db");
+    ferry.run(&["submit", "march.csv"]).ok();
+    ferry.run(&["submit", "march.csv", "--set", "store=sqlite:set.db"]).ok();
+    ferry.run(&["submit", "march.csv", "--store", "sqlite:flag.db"]).ok();
+    for name in ["file.db", "env.db", "set.db", "flag.db"] {
+        let place = format!("sqlite:{name}");
+        assert_eq!(ferry.run(&["list", "--store", &place]).ok().ids().len(), 1, "{name}");
+    }
+    // Empty means none.
+    let ferry = ferry.set("FERRY_STORE", "");
+    assert_eq!(ferry.run(&["list"]).ok().ids().len(), 1);
+}
+
+#[test]
+fn secrets_are_read_from_files() {
+    let platform = Platform::start();
+    let ferry = Ferry::of(&platform)
+        .unset("FERRY_CLIENT_SECRET")
+        .unset("FERRY_API_KEY")
+        .set("FERRY_CLIENT_SECRET_FILE", "secret")
+        .set("FERRY_API_KEY_FILE", "key")
+        .file("secret", "demo-secret\n")
+        .file("key", "demo-key\r\n")
+        .file("march.csv", GOOD);
+    ferry.run(&["submit", "march.csv", "--wait"]).ok();
+}
+
+#[test]
+fn what_is_wrong_with_a_secret_is_told_without_it() {
+    let platform = Platform::start();
+    let ferry = Ferry::of(&platform)
+        .file("empty", "\n")
+        .file("lines", format!("{SECRET}\n{SECRET}\n"))
+        .set("FERRY_CLIENT_SECRET_FILE", "empty")
+        .unset("FERRY_API_KEY")
+        .set("FERRY_API_KEY_FILE", SECRET);
+    assert_snapshot!(ferry.run(&["list"]), @"
+    exit 2
+    ---- stdout
+    ---- stderr
+    error: the configuration has 2 mistakes:
+      FERRY_CLIENT_SECRET and FERRY_CLIENT_SECRET_FILE: give only one of them
+      FERRY_API_KEY_FILE: cannot read the file that it names: No such file or directory (os error 2)
+    hint: `ferry doctor --settings` lists all settings with their defaults
+    ");
+    let ferry = ferry.unset("FERRY_CLIENT_SECRET").set("FERRY_API_KEY_FILE", "lines");
+    assert_snapshot!(ferry.run(&["list"]), @"
+    exit 2
+    ---- stdout
+    ---- stderr
+    error: the configuration has 2 mistakes:
+      `client_secret` of account `default` is empty
+      `api_key` of account `default` holds a line break or another control character
+    hint: `ferry doctor --settings` lists all settings with their defaults
+    ");
+}
+
+#[test]
+fn secrets_on_the_command_line_are_refused() {
+    let (key, secret) = (format!("api_key={SECRET}"), format!("client_secret={SECRET}"));
+    let ran = Ferry::new().run(&["list", "--set", &key, "--set", &secret]);
+    assert_snapshot!(ran, @"
+    exit 2
+    ---- stdout
+    ---- stderr
+    error: the configuration has 2 mistakes:
+      `api_key` must not stand on the command line: use FERRY_API_KEY or FERRY_API_KEY_FILE
+      `client_secret` must not stand on the command line: use FERRY_CLIENT_SECRET or FERRY_CLIENT_SECRET_FILE
+    hint: `ferry doctor --settings` lists all settings with their defaults
+    ");
+}
+
+#[test]
+fn accounts_are_tables_of_the_file() {
+    let platform = Platform::start();
+    let account = |name: &str| {
+        format!(
+            "[accounts.{name}]\ntoken_url = \"{}\"\napi_url = \"{}\"\nclient_id = \"demo\"\n\
+             client_secret = \"demo-secret\"\napi_key_file = \"key\"\n",
+            platform.sim.token_url(),
+            platform.sim.api_url()
+        )
+    };
+    let ferry = Ferry::new()
+        .file("key", "demo-key")
+        .file("march.csv", GOOD)
+        .file("ferry.toml", account("north"));
+    let object = ferry.run(&["submit", "march.csv", "--wait", "--json"]).ok().objects();
+    assert_eq!(object[0]["account"], "north");
+    assert_snapshot!(ferry.run(&["pause"]), @"
+    exit 0
+    ---- stdout
+    account `north` is paused: paused by an operator; `ferry resume north` goes on
+    ---- stderr
+    ");
+
+    let ferry = ferry.file("ferry.toml", account("north") + &account("south"));
+    assert_snapshot!(ferry.run(&["submit", "march.csv"]), @"
+    exit 2
+    ---- stdout
+    ---- stderr
+    error: `account` is needed, because several are configured: `north`, `south`
+    hint: name one with --account (in NDJSON: `account`)
+    ");
+    assert_snapshot!(ferry.run(&["resume"]), @"
+    exit 2
+    ---- stdout
+    ---- stderr
+    error: `account` is needed, because several are configured: `north`, `south`
+    hint: name the one you mean
+    ");
+    ferry.run(&["submit", "march.csv", "--account", "south", "--overwrite", "--wait"]).ok();
+}
+
+#[test]
+fn the_environment_completes_the_table_of_the_default_account() {
+    let platform = Platform::start();
+    let ferry = Ferry::of(&platform)
+        .unset("FERRY_CLIENT_ID")
+        .file(
+            "ferry.toml",
+            "[accounts.default]\nclient_id = \"demo\"\noverwrite_as = \"booleans\"\n",
+        )
+        .file("march.csv", GOOD);
+    ferry.run(&["submit", "march.csv", "--wait"]).ok();
+}
+
+#[test]
+fn variables_of_others_are_ignored_and_told_by_the_doctor() {
+    let ferry = Ferry::new()
+        .set("FERRY_SERVICE_PORT_HTTP", "80")
+        .set("FERRY_PORT_80_TCP", "tcp://10.0.0.1:80")
+        .set("FERRY_GREETING", "hello");
+    let ran = ferry.run(&["doctor", "--offline"]).exits(1);
+    assert!(ran.stdout.contains("FERRY_GREETING is not a setting, and is ignored"));
+    assert!(!ran.stdout.contains("FERRY_PORT"), "{}", ran.stdout);
+}

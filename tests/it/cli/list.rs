@@ -1,0 +1,135 @@
+//! `ferry list` and `ferry stats`: what is there, and how much.
+
+use insta::assert_snapshot;
+
+use super::harness::{Ferry, GOOD, Platform, REJECTED, assert_is_submission};
+
+/// Two completed, one rejected, two not carried.
+fn five(platform: &Platform) -> Ferry {
+    let ferry = Ferry::of(platform).file("good.csv", GOOD).file("bad.csv", REJECTED);
+    ferry.run(&["submit", "good.csv", "--name", "one", "--label", "team=north", "--wait"]).ok();
+    ferry.run(&["submit", "good.csv", "--name", "two", "--label", "team=south", "--wait"]).ok();
+    ferry.run(&["submit", "bad.csv", "--name", "three", "--wait"]).exits(4);
+    ferry.run(&["submit", "good.csv", "--name", "four", "--label", "team=north"]).ok();
+    ferry.run(&["submit", "good.csv", "--name", "four", "--overwrite"]).ok();
+    ferry
+}
+
+#[test]
+fn the_newest_is_first_and_each_says_why() {
+    let platform = Platform::start();
+    let ferry = five(&platform);
+    let list = ferry.run(&["list"]);
+    let names: Vec<&str> =
+        list.stdout.lines().filter_map(|line| line.split_whitespace().nth(2)).collect();
+    assert_eq!(names, ["four", "four", "three", "two", "one"]);
+    assert!(list.stdout.contains("of the same Name"), "{}", list.stdout);
+    assert!(list.stdout.contains("waits for a worker"), "{}", list.stdout);
+    assert_eq!(list.stderr, "");
+    let objects = ferry.run(&["list", "--json"]).ok().objects();
+    assert_eq!(objects.len(), 5);
+    objects.iter().for_each(assert_is_submission);
+}
+
+#[test]
+fn filters_narrow_it_down() {
+    let platform = Platform::start();
+    let ferry = five(&platform);
+    let count = |args: &[&str]| ferry.run(&[&["list"], args].concat()).ok().ids().len();
+    assert_eq!(count(&["--state", "completed"]), 2);
+    assert_eq!(count(&["--state", "completed", "--state", "rejected"]), 3);
+    assert_eq!(count(&["--name", "four"]), 2);
+    assert_eq!(count(&["--label", "team=north"]), 2);
+    assert_eq!(count(&["--label", "team=north", "--state", "queued"]), 1);
+    assert_eq!(count(&["--account", "default"]), 5);
+    assert_eq!(count(&["--account", "other"]), 0);
+    assert_snapshot!(ferry.run(&["list", "--state", "held"]), @"
+    exit 0
+    ---- stdout
+    ---- stderr
+    nothing in the store sqlite:ferry.db matches
+    ");
+    assert_snapshot!(ferry.run(&["list", "--state", "done"]), @"
+    exit 2
+    ---- stdout
+    ---- stderr
+    error: invalid value 'done' for '--state <STATE>': `done` is not a state: expected queued, uploading, processing, collecting, completed, rejected, failed, cancelled, held
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(ferry.run(&["list", "--label", "north"]), @"
+    exit 2
+    ---- stdout
+    ---- stderr
+    error: invalid value 'north' for '--label <KEY=VALUE>': expected KEY=VALUE
+
+    For more information, try '--help'.
+    ");
+}
+
+#[test]
+fn a_cursor_goes_on_where_a_list_ended() {
+    let platform = Platform::start();
+    let ferry = five(&platform);
+    let all = ferry.run(&["list", "--all"]).ok();
+    assert_eq!(all.stderr, "");
+    let (mut ids, mut cursor) = (Vec::new(), None::<String>);
+    loop {
+        let mut args = vec!["list", "--limit", "2"];
+        if let Some(cursor) = &cursor {
+            args.extend(["--cursor", cursor]);
+        }
+        let page = ferry.run(&args).ok();
+        ids.extend(page.ids());
+        let Some((_, behind)) = page.stderr.split_once("--cursor ") else { break };
+        cursor = behind.split_whitespace().next().map(str::to_owned);
+    }
+    assert_eq!(ids, all.ids());
+    assert_snapshot!(ferry.run(&["list", "--all", "--limit", "2"]), @"
+    exit 2
+    ---- stdout
+    ---- stderr
+    error: the argument '--all' cannot be used with '--limit <COUNT>'
+
+    Usage: ferry list --all
+
+    For more information, try '--help'.
+    ");
+}
+
+#[test]
+fn stats_count_submissions_and_steps() {
+    let platform = Platform::start();
+    let ferry = five(&platform);
+    let ran = ferry.run(&["stats"]).ok();
+    assert!(ran.stdout.starts_with("account `default`: 2 queued, 2 completed, 1 rejected\n"));
+    let object = ferry.object(&["stats", "--json"]);
+    assert_eq!(object["account"], "default");
+    assert_eq!(object["states"]["completed"], 2);
+    assert_eq!(object["steps"]["upload"]["ready"], 2);
+    assert_eq!(object["closed"], serde_json::Value::Null);
+}
+
+#[test]
+fn where_there_is_no_store_none_is_made() {
+    let ferry = Ferry::new();
+    assert_snapshot!(ferry.run(&["list"]), @"
+    exit 2
+    ---- stdout
+    ---- stderr
+    error: there is no store at `ferry.db`
+    hint: `--store` or FERRY_STORE says where it is; `ferry submit` makes a new one
+    ");
+    for command in ["stats", "watch"] {
+        assert_eq!(ferry.run(&[command]).exits(2).told(), ferry.run(&["list"]).told());
+    }
+    assert!(!ferry.path("ferry.db").exists());
+    ferry.run(&["pause", "default"]).ok();
+    ferry.run(&["resume", "default"]).ok();
+    assert_snapshot!(ferry.run(&["list"]), @"
+    exit 0
+    ---- stdout
+    ---- stderr
+    the store sqlite:ferry.db is empty
+    ");
+}

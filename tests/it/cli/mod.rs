@@ -1,0 +1,23 @@
+//! The command line as a user meets it: the real binary, as a process, against the simulated
+//! Platform.
+
+mod harness;
+mod redact;
+mod running;
+
+mod answers;
+mod batches;
+mod config;
+mod doctor;
+mod exits;
+mod list;
+mod operate;
+mod others;
+mod secrets;
+mod stopping;
+mod submit;
+mod terminal;
+mod validate;
+mod waiting;
+mod watch;
+mod worker;

@@ -1,0 +1,151 @@
+//! Pause, resume, cancel, retry: what an operator does, and is told.
+
+use insta::assert_snapshot;
+
+use super::harness::{Ferry, GOOD, Platform, assert_is_submission, eventually};
+
+#[test]
+fn a_paused_account_waits_and_says_why_until_it_is_resumed() {
+    let platform = Platform::start();
+    let ferry = Ferry::of(&platform).file("march.csv", GOOD);
+    assert_snapshot!(ferry.run(&["pause", "--reason", "the Platform moves house"]), @"
+    exit 0
+    ---- stdout
+    account `default` is paused: the Platform moves house; `ferry resume default` goes on
+    ---- stderr
+    ");
+    let ran = ferry.run(&["submit", "march.csv"]).ok();
+    assert_snapshot!(ran, @"
+    exit 0
+    ---- stdout
+    ID-1  queued      march                 account `default` is paused: the Platform moves house; `ferry resume default` goes on
+    ---- stderr
+    ");
+    ferry.run(&["worker", "--until-idle"]).ok();
+    assert_eq!(platform.sim.ledger().requests, 0);
+    let object = ferry.object(&["status", "--json", &ran.id()]);
+    assert_eq!(object["waiting_for"]["reason"], "the Platform moves house");
+    let stats = ferry.run(&["stats"]).ok();
+    assert_snapshot!(stats.stdout.lines().last().unwrap_or_default(), @"  paused: the Platform moves house; `ferry resume default` goes on");
+    assert_snapshot!(ferry.run(&["resume"]), @"
+    exit 0
+    ---- stdout
+    account `default` goes on
+    ---- stderr
+    ");
+    assert_snapshot!(ferry.run(&["resume"]), @"
+    exit 0
+    ---- stdout
+    account `default` was not stopped by anything
+    ---- stderr
+    ");
+    ferry.run(&["worker", "--until-idle"]).ok();
+    ferry.await_state(&ran.id(), "completed");
+}
+
+#[test]
+fn pause_and_resume_speak_json() {
+    let ferry = Ferry::new();
+    let object = ferry.object(&["pause", "north", "--reason", "r", "--json"]);
+    assert_eq!(object, serde_json::json!({ "account": "north", "paused": "r" }));
+    let object = ferry.object(&["resume", "north", "--json"]);
+    let expected = serde_json::json!({ "account": "north", "paused": null, "changed": true });
+    assert_eq!(object, expected);
+}
+
+#[test]
+fn an_account_that_nobody_knows_is_paused_with_a_warning_and_not_resumed() {
+    let platform = Platform::start();
+    let ferry = Ferry::of(&platform).file("march.csv", GOOD);
+    assert_snapshot!(ferry.run(&["pause", "defualt"]), @"
+    exit 0
+    ---- stdout
+    account `defualt` is paused: paused by an operator; `ferry resume defualt` goes on
+    ---- stderr
+    warning: account `defualt` is neither configured here nor in the store
+    ");
+    assert_snapshot!(ferry.run(&["resume", "north"]), @"
+    exit 2
+    ---- stdout
+    ---- stderr
+    error: the store knows no account `north`
+    hint: `ferry stats` shows the accounts that the store knows
+    ");
+}
+
+#[test]
+fn what_is_cancelled_is_not_carried() {
+    let platform = Platform::start();
+    let ferry = Ferry::of(&platform).file("march.csv", GOOD).file("april.csv", GOOD);
+    let ids = ferry.run(&["submit", "march.csv", "april.csv"]).ok().ids();
+    let nobody = "01KDXB8W4S9ZT2M3Q5R7V1C6HY";
+    assert_snapshot!(ferry.run(&["cancel", &ids[0], nobody, &ids[1]]), @"
+    exit 2
+    ---- stdout
+    ID-1  cancelled   march                 cancelled (after SPAN, 0 status checks)
+    ID-2  cancelled   april                 cancelled (after SPAN, 0 status checks)
+    ---- stderr
+    error: there is no submission ID-3
+    hint: `ferry list` shows what the store holds; is `--store` the right one?
+    ");
+    assert_snapshot!(ferry.run(&["cancel", &ids[0]]), @"
+    exit 2
+    ---- stdout
+    ---- stderr
+    error: submission ID-1 is cancelled and cannot be cancelled
+    hint: a new submission of its Name can overwrite it: `ferry submit --overwrite`
+    ");
+    ferry.run(&["worker", "--until-idle"]).ok();
+    assert_eq!(platform.sim.ledger().requests, 0);
+    let again = ferry.run(&["submit", "march.csv", "--name", "other"]).ok().id();
+    let object = ferry.object(&["cancel", "--json", &again]);
+    assert_is_submission(&object);
+    assert_eq!(
+        (&object["state"], &object["reason_code"]),
+        (&"cancelled".into(), &"operator".into())
+    );
+}
+
+#[test]
+fn a_failed_submission_goes_on_where_it_stopped() {
+    let platform = Platform::start();
+    platform.sim.set_outage(true);
+    let ferry = Ferry::of(&platform).file("march.csv", GOOD);
+    let ran = ferry.run(&["submit", "march.csv", "--deadline", "200ms", "--wait"]).exits(1);
+    let id = ran.id();
+    let status = ferry.run(&["status", &id]).ok();
+    assert!(status.stdout.contains(&format!("next      `ferry retry {id}`")), "{}", status.stdout);
+    platform.sim.set_outage(false);
+    let object = ferry.object(&["retry", "--json", &id]);
+    assert_is_submission(&object);
+    assert_eq!((&object["state"], &object["reason"]), (&"queued".into(), &"retried".into()));
+    ferry.run(&["worker", "--until-idle"]).ok();
+    ferry.await_state(&id, "completed");
+    assert_snapshot!(ferry.run(&["retry", &id]), @"
+    exit 2
+    ---- stdout
+    ---- stderr
+    error: submission ID-1 is completed: only a failed one can be retried
+    hint: a new submission of its Name can overwrite it: `ferry submit --overwrite`
+    ");
+}
+
+#[test]
+fn a_running_step_ends_before_its_submission_is_cancelled() {
+    let platform = Platform::start();
+    let stall = ferry::sim::Fault::Stall(std::time::Duration::from_millis(1500));
+    platform.sim.script(ferry::sim::Endpoint::Upload, stall);
+    let ferry = Ferry::of(&platform).file("march.csv", GOOD);
+    let id = ferry.run(&["submit", "march.csv"]).ok().id();
+    let mut worker = ferry.start(&["worker", "--until-idle"]);
+    eventually("the upload", || platform.sim.ledger().accepted() == 1);
+    assert_snapshot!(ferry.run(&["cancel", &id]), @"
+    exit 0
+    ---- stdout
+    ID-1  uploading   march                 a worker is at it
+    ---- stderr
+    ID-1 will be cancelled when its running step ends
+    ");
+    assert!(worker.end().success());
+    ferry.await_state(&id, "cancelled");
+}

@@ -1,0 +1,372 @@
+//! `ferry validate`: what a person sees of every fault of a dataset.
+
+use insta::assert_snapshot;
+
+use super::harness::{Ferry, GOOD, Ran};
+
+const HEADER: &str = "Reference,StartDate,StartTime,EndDate,EndTime\n";
+const ROW: &str = "A1,03/03/2026,08:00,03/03/2026,16:30\n";
+const EVENT_HEADER: &str =
+    "Reference,EventStartDate,EventStartTime,EventEndDate,EventEndTime,Description,TimeReference\n";
+
+fn validate(bytes: impl AsRef<[u8]>) -> Ran {
+    Ferry::new().file("march.csv", bytes).run(&["validate", "march.csv"])
+}
+
+/// One row between others.
+fn row(row: &str) -> Ran {
+    validate(format!("{HEADER}{ROW}{row}\nA2,04/03/2026,08:00,04/03/2026,16:30\n"))
+}
+
+fn event(row: &str) -> Ran {
+    Ferry::new().file("events.csv", format!("{EVENT_HEADER}{row}\n")).run(&[
+        "validate",
+        "--events",
+        "events.csv",
+    ])
+}
+
+fn utf16(text: &str) -> Vec<u8> {
+    let units = std::iter::once(0xfeff).chain(text.encode_utf16());
+    units.flat_map(u16::to_le_bytes).collect()
+}
+
+#[test]
+fn a_date_that_is_not_in_the_calendar() {
+    assert_snapshot!(row("B1,31/02/2026,08:00,03/03/2026,16:30"), @"
+    exit 3
+    ---- stdout
+    march.csv: error: line 3, row 2, column `StartDate`: `31/02/2026` is not a calendar date: expected DD/MM/YYYY, such as 31/12/2025
+    march.csv: invalid: 1 error in 3 rows
+    ---- stderr
+    ");
+    assert_snapshot!(row("B1,2026-03-03,08:00,03/03/2026,16:30"), @"
+    exit 3
+    ---- stdout
+    march.csv: error: line 3, row 2, column `StartDate`: `2026-03-03` is not a calendar date: expected DD/MM/YYYY, such as 31/12/2025
+    march.csv: invalid: 1 error in 3 rows
+    ---- stderr
+    ");
+}
+
+#[test]
+fn a_time_that_is_not_hh_mm() {
+    assert_snapshot!(row("B1,03/03/2026,8:00,03/03/2026,24:00"), @"
+    exit 3
+    ---- stdout
+    march.csv: error: line 3, row 2, column `StartTime`: `8:00` is not a time of day: expected hh:mm from 00:00 to 23:59
+    march.csv: error: line 3, row 2, column `EndTime`: `24:00` is not a time of day: expected hh:mm from 00:00 to 23:59
+    march.csv: invalid: 2 errors in 3 rows
+    ---- stderr
+    ");
+}
+
+#[test]
+fn a_time_reference_that_is_not_0_1_or_2() {
+    assert_snapshot!(event("A1,03/03/2026,08:00,03/03/2026,08:30,Break,3"), @"
+    exit 3
+    ---- stdout
+    events.csv: error: line 2, row 1, column `TimeReference`: `3` is not a time reference: expected 0, 1 or 2
+    events.csv: invalid: 1 error in 1 row
+    ---- stderr
+    ");
+}
+
+#[test]
+fn a_required_column_that_is_missing() {
+    assert_snapshot!(validate("Reference,StartDate,StartTime,EndDate\nA1,03/03/2026,08:00,03/03/2026\n"), @"
+    exit 3
+    ---- stdout
+    march.csv: error: line 1, column `EndTime`: the column is missing from the header: expected `Reference,StartDate,StartTime,EndDate,EndTime`
+    march.csv: invalid: 1 error in 1 row
+    ---- stderr
+    ");
+}
+
+#[test]
+fn columns_in_another_order_or_under_another_name() {
+    assert_snapshot!(validate("Reference,StartTime,StartDate,EndDate,EndTime\nA1,08:00,03/03/2026,03/03/2026,16:30\n"), @"
+    exit 3
+    ---- stdout
+    march.csv: error: line 1: the header `Reference,StartTime,StartDate,EndDate,EndTime` has its columns in another order: expected it to begin with `Reference,StartDate,StartTime,EndDate,EndTime`
+    march.csv: invalid: 1 error in 1 row
+    ---- stderr
+    ");
+    assert_snapshot!(validate("Reference,StartDate,StartTime,EndDate,Finish\nA1,03/03/2026,08:00,03/03/2026,16:30\n"), @"
+    exit 3
+    ---- stdout
+    march.csv: error: line 1, column `EndTime`: column 5 of the header is `Finish`: expected `EndTime`
+    march.csv: invalid: 1 error in 1 row
+    ---- stderr
+    ");
+}
+
+#[test]
+fn a_required_cell_that_is_empty() {
+    assert_snapshot!(row(",03/03/2026,08:00,03/03/2026,16:30"), @"
+    exit 3
+    ---- stdout
+    march.csv: error: line 3, row 2, column `Reference`: the cell is empty: expected some text
+    march.csv: invalid: 1 error in 3 rows
+    ---- stderr
+    ");
+}
+
+#[test]
+fn too_few_columns() {
+    assert_snapshot!(row("B1,03/03/2026,08:00,03/03/2026"), @"
+    exit 3
+    ---- stdout
+    march.csv: error: line 3, row 2, column `EndTime`: the row has only 4 columns, without `EndTime`: expected 5 columns
+    march.csv: invalid: 1 error in 3 rows
+    ---- stderr
+    ");
+}
+
+#[test]
+fn a_quote_that_is_never_closed() {
+    assert_snapshot!(row("\"B1,03/03/2026,08:00,03/03/2026,16:30"), @"
+    exit 3
+    ---- stdout
+    march.csv: error: line 3, row 2, column `Reference`: the quote that opens on line 3 is never closed: expected a closing quote; a quote inside a quoted cell is written twice
+    march.csv: invalid: 1 error in 2 rows
+    ---- stderr
+    ");
+}
+
+#[test]
+fn bytes_that_are_not_utf_8() {
+    let mut mixed = format!("{HEADER}Zürich,03/03/2026,08:00,03/03/2026,16:30\nM").into_bytes();
+    mixed.extend(b"\xfcnchen,03/03/2026,08:00,03/03/2026,16:30\n");
+    assert_snapshot!(validate(mixed), @"
+    exit 3
+    ---- stdout
+    march.csv: error: line 3, row 2, column `Reference`: byte 0xFC at offset 89 on line 3 is not UTF-8: expected UTF-8; in a spreadsheet, save it as `CSV UTF-8 (comma delimited)`
+    march.csv: invalid: 1 error in 2 rows
+    ---- stderr
+    ");
+}
+
+#[test]
+fn a_spreadsheets_windows_1252_export() {
+    let mut text = HEADER.as_bytes().to_owned();
+    text.extend(b"Z\xfcrich,03/03/2026,08:00,03/03/2026,16:30\n");
+    assert_snapshot!(validate(text), @"
+    exit 3
+    ---- stdout
+    march.csv: error: line 2, row 1, column `Reference`: byte 0xFC at offset 47 on line 2 is not UTF-8; as Windows-1252, it is `ü`: expected UTF-8; in a spreadsheet, save it as `CSV UTF-8 (comma delimited)`
+    march.csv: invalid: 1 error in 1 row
+    ---- stderr
+    ");
+}
+
+#[test]
+fn a_spreadsheets_utf_16_export() {
+    assert_snapshot!(validate(utf16(&format!("{HEADER}{ROW}"))), @"
+    exit 3
+    ---- stdout
+    march.csv: error: the text is UTF-16: expected UTF-8; in a spreadsheet, save it as `CSV UTF-8 (comma delimited)`
+    march.csv: invalid: 1 error
+    ---- stderr
+    ");
+}
+
+#[test]
+fn a_workbook_instead_of_csv() {
+    assert_snapshot!(validate(b"PK\x03\x04\x14\x00\x06\x00"), @"
+    exit 3
+    ---- stdout
+    march.csv: error: the file is a workbook or a zip archive: expected CSV text; in a spreadsheet, save it as `CSV UTF-8 (comma delimited)`
+    march.csv: invalid: 1 error
+    ---- stderr
+    ");
+}
+
+#[test]
+fn semicolons_instead_of_commas() {
+    assert_snapshot!(validate(format!("{HEADER}{ROW}").replace(',', ";")), @"
+    exit 3
+    ---- stdout
+    march.csv: error: line 1: the columns are separated by semicolons: expected commas; in a spreadsheet, save it as `CSV UTF-8 (comma delimited)`
+    march.csv: invalid: 1 error in 1 row
+    ---- stderr
+    ");
+}
+
+#[test]
+fn an_empty_dataset() {
+    assert_snapshot!(validate(""), @"
+    exit 3
+    ---- stdout
+    march.csv: error: the text is empty: expected at least one row
+    march.csv: invalid: 1 error
+    ---- stderr
+    ");
+    assert_snapshot!(validate(HEADER), @"
+    exit 3
+    ---- stdout
+    march.csv: error: there is only a header: expected at least one row
+    march.csv: invalid: 1 error
+    ---- stderr
+    ");
+}
+
+#[test]
+fn events_where_the_dataset_should_be() {
+    assert_snapshot!(validate(format!("{EVENT_HEADER}A1,03/03/2026,08:00,03/03/2026,08:30,Break,1\n")), @"
+    exit 3
+    ---- stdout
+    march.csv: error: line 1: the header is that of events, not of data: expected `Reference,StartDate,StartTime,EndDate,EndTime`
+    march.csv: invalid: 1 error in 1 row
+    ---- stderr
+    ");
+}
+
+#[test]
+fn what_is_only_odd_is_a_warning_and_exits_0() {
+    assert_snapshot!(row("B1,04/03/2026,08:00,03/03/2026,16:30"), @"
+    exit 0
+    ---- stdout
+    march.csv: warning: line 3, row 2, column `EndDate`: the end `03/03/2026 16:30` is before the start `04/03/2026 08:00`: expected an end not before the start
+    march.csv: valid, 3 rows, 1 warning
+    ---- stderr
+    ");
+    assert_snapshot!(row(ROW.trim_end()), @"
+    exit 0
+    ---- stdout
+    march.csv: warning: line 3, row 2: the row is the same as row 1: expected every row once
+    march.csv: valid, 3 rows, 1 warning
+    ---- stderr
+    ");
+    assert_snapshot!(row("B1,03/03/2026,08:00,03/03/2026,16:30,more"), @"
+    exit 0
+    ---- stdout
+    march.csv: warning: line 3, row 2: there are 6 columns: expected 5; those behind are taken as optional columns
+    march.csv: valid, 3 rows, 1 warning
+    ---- stderr
+    ");
+}
+
+#[test]
+fn events_of_a_reference_that_the_dataset_lacks_are_a_warning() {
+    let ferry = Ferry::new().file("march.csv", format!("{HEADER}{ROW}")).file(
+        "events.csv",
+        format!("{EVENT_HEADER}X9,03/03/2026,08:00,03/03/2026,08:30,Break,1\n"),
+    );
+    assert_snapshot!(ferry.run(&["validate", "march.csv", "--events", "events.csv"]), @"
+    exit 0
+    ---- stdout
+    march.csv: valid, 1 row
+    events.csv: warning: line 2, row 1, column `Reference`: no data row has the reference `X9`: expected the reference of a data row
+    events.csv: valid, 1 row, 1 warning
+    ---- stderr
+    ");
+}
+
+#[test]
+fn what_is_allowed_is_valid() {
+    let allowed = [
+        format!("\u{feff}{HEADER}{ROW}"),
+        format!("{HEADER}{ROW}").replace('\n', "\r\n"),
+        ROW.to_owned(),
+        format!("{}{ROW}", HEADER.to_uppercase()),
+        format!("{HEADER}\"Harbour, north\nquay\",03/03/2026,08:00,03/03/2026,16:30\n"),
+        format!("{HEADER}{}", ROW.trim_end()),
+        GOOD.to_owned(),
+    ];
+    for text in allowed {
+        let ran = validate(&text).ok();
+        assert!(ran.stdout.starts_with("march.csv: valid, "), "{text:?}: {}", ran.stdout);
+        assert!(!ran.stdout.contains("warning"), "{text:?}: {}", ran.stdout);
+        assert_eq!(ran.stderr, "");
+    }
+}
+
+#[test]
+fn every_fault_of_every_file_is_told_at_once() {
+    let ferry = Ferry::new()
+        .file("faulty.csv", include_str!("../../../examples/faulty.csv"))
+        .file("good.csv", GOOD);
+    assert_snapshot!(ferry.run(&["validate", "faulty.csv", "good.csv"]), @"
+    exit 3
+    ---- stdout
+    faulty.csv: error: line 2, row 1, column `StartDate`: `31/02/2025` is not a calendar date: expected DD/MM/YYYY, such as 31/12/2025
+    faulty.csv: error: line 3, row 2, column `StartTime`: `24:00` is not a time of day: expected hh:mm from 00:00 to 23:59
+    faulty.csv: error: line 4, row 3, column `Reference`: the cell is empty: expected some text
+    faulty.csv: error: line 5, row 4, column `EndTime`: the row has only 4 columns, without `EndTime`: expected 5 columns
+    faulty.csv: error: line 7, row 6, column `Reference`: the quote that opens on line 7 is never closed: expected a closing quote; a quote inside a quoted cell is written twice
+    faulty.csv: invalid: 5 errors in 6 rows
+    good.csv: valid, 10 rows
+    ---- stderr
+    ");
+}
+
+#[test]
+fn json_has_one_report_a_file_and_says_the_same() {
+    let ferry = Ferry::new()
+        .file("faulty.csv", include_str!("../../../examples/faulty.csv"))
+        .file("good.csv", GOOD);
+    let ran = ferry.run(&["validate", "--json", "faulty.csv", "good.csv"]).exits(3);
+    assert_eq!(ran.stderr, "");
+    let reports = ran.objects();
+    assert_eq!(reports.len(), 2);
+    assert_eq!(
+        (&reports[0]["file"], &reports[1]["file"]),
+        (&"faulty.csv".into(), &"good.csv".into())
+    );
+    assert_eq!(reports[1]["problems"], serde_json::json!([]));
+    assert_snapshot!(serde_json::to_string_pretty(&reports[0]["problems"][0]).unwrap(), @r#"
+    {
+      "column": "StartDate",
+      "expected": "DD/MM/YYYY, such as 31/12/2025",
+      "kind": "not_a_date",
+      "line": 2,
+      "message": "`31/02/2025` is not a calendar date",
+      "row": 1,
+      "severity": "error",
+      "value": "31/02/2025"
+    }
+    "#);
+}
+
+#[test]
+fn stdin_is_validated_too() {
+    let ferry = Ferry::new();
+    assert_snapshot!(ferry.run_with(&["validate", "-"], "A1,03/03/2026\n"), @"
+    exit 3
+    ---- stdout
+    stdin: error: line 1, row 1, column `StartTime`: the row has only 2 columns, without `StartTime`, `EndDate`, `EndTime`: expected 5 columns
+    stdin: invalid: 1 error in 1 row
+    ---- stderr
+    ");
+}
+
+#[test]
+fn what_cannot_be_read_is_a_mistake_of_the_call() {
+    let ferry = Ferry::new().file("folder/march.csv", GOOD);
+    assert_snapshot!(ferry.run(&["validate", "april.csv"]), @"
+    exit 2
+    ---- stdout
+    ---- stderr
+    error: cannot read `april.csv`
+    caused by: No such file or directory (os error 2)
+    ");
+    assert_snapshot!(ferry.run(&["validate", "folder"]), @"
+    exit 2
+    ---- stdout
+    ---- stderr
+    error: cannot read `folder`
+    caused by: Is a directory (os error 21)
+    ");
+    assert_snapshot!(ferry.run(&["validate"]), @"
+    exit 2
+    ---- stdout
+    ---- stderr
+    error: the following required arguments were not provided:
+      <FILE>...
+
+    Usage: ferry validate <FILE>...
+
+    For more information, try '--help'.
+    ");
+}
