@@ -125,7 +125,7 @@ async fn a_token_is_renewed_before_it_expires() {
     let token = stored(&platform).await;
     while sim.ledger().tokens_issued < 2 {
         assert_eq!(platform.status(&token).await, Ok(Status::Done));
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        crate::support::pause().await;
     }
     assert_eq!(sim.ledger().unauthorized, 0);
 }
@@ -138,14 +138,14 @@ async fn while_the_old_token_lasts_a_failed_renewal_does_no_harm() {
     sim.script(Endpoint::Token, says(500, ""));
     while !sim.is_script_done() {
         assert_eq!(platform.status(&token).await, Ok(Status::Done));
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        crate::support::pause().await;
     }
     // Not every call tries again.
     assert_eq!(platform.status(&token).await, Ok(Status::Done));
     assert_eq!(sim.ledger().tokens_issued, 1);
     while sim.ledger().tokens_issued < 2 {
         assert_eq!(platform.status(&token).await, Ok(Status::Done));
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        crate::support::pause().await;
     }
 }
 

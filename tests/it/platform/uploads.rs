@@ -362,7 +362,11 @@ async fn addresses_are_checked_before_anything_is_sent() {
             "ftp://example.com",
             "account `main`: `api_url`: the URL must begin with https:// (or http://)",
         ),
-        (good, "https://me:pw@example.com", "account `main`: `api_url`: the URL must not hold credentials"),
+        (
+            good,
+            "https://me:pw@example.com",
+            "account `main`: `api_url`: the URL must not hold credentials",
+        ),
         (
             good,
             "https://e.com/?key=pw",

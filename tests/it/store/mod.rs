@@ -2,8 +2,6 @@
 //!
 //! A store joins by a way to open it and one line, `fulfilled_by!`, at the end.
 
-#![expect(clippy::unwrap_used, reason = "a contract that is not kept may as well panic")]
-
 mod accepting;
 mod claiming;
 mod committing;
