@@ -69,7 +69,9 @@ fn tell(measured: &Measured) {
 }
 
 fn compare(count: usize, rounds: usize) {
-    println!("{count} submissions of 2 KB, 3 calls each, {CONCURRENCY} at once, {rounds} rounds in turn, medians");
+    println!(
+        "{count} submissions of 2 KB, 3 calls each, {CONCURRENCY} at once, {rounds} rounds in turn, medians"
+    );
     let mut results: BTreeMap<&str, Vec<Measured>> = BTreeMap::new();
     for _ in 0..rounds {
         for what in ["ceiling", "sqlite"] {
@@ -78,7 +80,8 @@ fn compare(count: usize, rounds: usize) {
             let text = String::from_utf8_lossy(&child.stdout);
             let line = text.lines().last().unwrap_or_default();
             let errors = String::from_utf8_lossy(&child.stderr);
-            let measured = serde_json::from_str(line).unwrap_or_else(|_| panic!("{what}: {errors}"));
+            let measured =
+                serde_json::from_str(line).unwrap_or_else(|_| panic!("{what}: {errors}"));
             results.entry(what).or_default().push(measured);
             drop(sim.stdin.take());
             let _ = sim.wait();
@@ -88,7 +91,10 @@ fn compare(count: usize, rounds: usize) {
 }
 
 fn report(results: &BTreeMap<&str, Vec<Measured>>) {
-    println!("{:<10}{:>12}{:>12}{:>12}{:>8}{:>10}{:>10}{:>14}", "", "per second", "CPU s", "peak MiB", "polls", "p50 ms", "p99 ms", "lag p99 ms");
+    println!(
+        "{:<10}{:>12}{:>12}{:>12}{:>8}{:>10}{:>10}{:>14}",
+        "", "per second", "CPU s", "peak MiB", "polls", "p50 ms", "p99 ms", "lag p99 ms"
+    );
     let median = |what: &str, value: fn(&Measured) -> f64| {
         let mut values: Vec<f64> = results[what].iter().map(value).collect();
         values.sort_by(f64::total_cmp);
@@ -113,7 +119,8 @@ fn report(results: &BTreeMap<&str, Vec<Measured>>) {
         .map(|(ferry, ceiling)| ferry.per_second / ceiling.per_second)
         .collect();
     ratios.sort_by(f64::total_cmp);
-    let percents: Vec<String> = ratios.iter().map(|ratio| format!("{:.0} %", ratio * 100.0)).collect();
+    let percents: Vec<String> =
+        ratios.iter().map(|ratio| format!("{:.0} %", ratio * 100.0)).collect();
     println!("sqlite to ceiling, round by round: {} (goal: 50 %)", percents.join(", "));
 }
 
@@ -137,7 +144,8 @@ fn start_simulator() -> (Child, String) {
 
 /// Serves until stdin is closed.
 async fn simulate() {
-    let config = SimConfig { processing: Processing::Fixed(Duration::ZERO), ..SimConfig::default() };
+    let config =
+        SimConfig { processing: Processing::Fixed(Duration::ZERO), ..SimConfig::default() };
     let sim = Sim::start(config, (Ipv4Addr::LOCALHOST, 0).into()).await.expect("a port is free");
     println!("{}", sim.address());
     let wait = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
@@ -284,11 +292,13 @@ async fn latencies(app: &App, count: usize) -> (Vec<f64>, f64) {
 /// How many claims were at most so many seconds late, for all kinds of steps together.
 fn lag_buckets(app: &App) -> Vec<(f64, f64)> {
     let mut buckets: Vec<(f64, f64)> = Vec::new();
-    for line in app.metrics.render().lines().filter(|l| l.starts_with("ferry_wake_lag_seconds_bucket")) {
+    for line in
+        app.metrics.render().lines().filter(|l| l.starts_with("ferry_wake_lag_seconds_bucket"))
+    {
         let bound = line.split("le=\"").nth(1).and_then(|rest| rest.split('"').next());
         let bound: f64 = bound.and_then(|text| text.parse().ok()).unwrap_or(f64::INFINITY);
         let count: f64 = line.rsplit(' ').next().and_then(|text| text.parse().ok()).unwrap_or(0.0);
-        match buckets.iter_mut().find(|(known, _)| *known == bound) {
+        match buckets.iter_mut().find(|(known, _)| known.total_cmp(&bound).is_eq()) {
             Some((_, sum)) => *sum += count,
             None => buckets.push((bound, count)),
         }
@@ -298,8 +308,11 @@ fn lag_buckets(app: &App) -> Vec<(f64, f64)> {
 
 /// The upper bound, in milliseconds, of the bucket that holds the 99th percentile.
 fn lag_p99(before: &[(f64, f64)], after: &[(f64, f64)]) -> f64 {
-    let counts: Vec<(f64, f64)> =
-        after.iter().zip(before).map(|((bound, after), (_, before))| (*bound, after - before)).collect();
+    let counts: Vec<(f64, f64)> = after
+        .iter()
+        .zip(before)
+        .map(|((bound, after), (_, before))| (*bound, after - before))
+        .collect();
     let total = counts.last().map_or(0.0, |(_, count)| *count);
     let found = counts.iter().find(|(_, count)| *count >= total * 0.99);
     found.map_or(f64::INFINITY, |(bound, _)| bound * 1000.0)

@@ -7,9 +7,9 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::failure::{Exit, Failure};
-use super::progress;
 use super::files::title;
 use super::handover::{Kept, keep};
+use super::progress;
 use super::ui::Ui;
 use super::validate::tell_reports;
 use crate::contract::SubmissionRequest;

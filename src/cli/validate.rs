@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::failure::{Exit, Failure};
-use super::show::counted;
 use super::files::{read, title};
+use super::show::counted;
 use super::ui::Ui;
 use crate::domain::dataset::{Report, Severity, Table, check, check_pair};
 

@@ -19,8 +19,6 @@ use crate::domain::{Timestamp, until};
 pub(super) struct Context<'a> {
     /// The submission as it was claimed.
     pub(super) submission: &'a Submission,
-    /// Whether an upload before this step has an unknown outcome.
-    pub(super) in_doubt: bool,
     /// When the answer arrived, by the store's clock.
     pub(super) now: Timestamp,
     /// How patient to be.
@@ -143,7 +141,7 @@ pub(super) fn interrupted_upload(context: &Context<'_>) -> Transition {
 /// A refusal while in doubt may be about our own first upload: only a person can tell, unless the
 /// configuration says that whatever is there may be overwritten.
 fn refused(context: &Context<'_>, status: u16, words: &str, already_exists: bool) -> Transition {
-    if already_exists && context.in_doubt && !context.submission.overwrite {
+    if already_exists && context.submission.in_doubt && !context.submission.overwrite {
         let text = format!(
             "an earlier upload may have arrived, and now the Platform has a dataset of this Name \
              ({status}: {words}); it may be this one or another"
@@ -280,7 +278,7 @@ fn untouched(context: &Context<'_>, kind: StepKind) -> Transition {
         next: Some(NextStep { kind, after: Duration::ZERO }),
         attempt_spent: kind != StepKind::Upload,
         failures: context.submission.failures,
-        in_doubt: context.in_doubt,
+        in_doubt: context.submission.in_doubt,
         signal: Signal::None,
         ..healthy(State::Queued)
     }

@@ -11,8 +11,8 @@ use tracing::{info, warn};
 use super::backend::{LeasedStep, release};
 use super::committer::{Committer, NotRecorded};
 use super::decide::{
-    Context, after_collect, after_poll, after_upload, interrupted_upload, may_overwrite, while_gated,
-    without_account,
+    Context, after_collect, after_poll, after_upload, interrupted_upload, may_overwrite,
+    while_gated, without_account,
 };
 use super::policy::Policy;
 use super::schedule::Jitter;
@@ -201,7 +201,6 @@ impl Steps {
         let claim = &step.claim;
         Context {
             submission: &claim.submission,
-            in_doubt: claim.in_doubt,
             now: later(claim.now, step.claimed.elapsed()),
             policy: &self.policy,
             jitter: Jitter::for_claim(self.seed, claim.lease.id, claim.lease.fence),

@@ -16,7 +16,7 @@ use crate::domain::submission::StepKind;
 use crate::metrics::Metrics;
 use crate::platform::Platform;
 use crate::shutdown::Shutdown;
-use crate::store::{Store, StoreError};
+use crate::store::{Rescued, Store, StoreError};
 
 /// What the workers of a process are made of.
 #[derive(Debug)]
@@ -128,7 +128,7 @@ async fn keep_house_once(
     policy: &Policy,
     metrics: &Metrics,
 ) -> Result<(), StoreError> {
-    let rescued = store.rescue().await?;
+    let rescued = rescue_all(store).await?;
     metrics.rescued(rescued.due);
     if rescued.due > 0 {
         info!(steps = rescued.due, "{} steps of a lost worker are due again", rescued.due);
@@ -140,11 +140,32 @@ async fn keep_house_once(
             rescued.held
         );
     }
-    let removed = store.sweep(policy.retention).await?;
+    let mut removed = 0;
+    loop {
+        let swept = store.sweep(policy.retention).await?;
+        removed += swept;
+        if swept == 0 {
+            break;
+        }
+    }
     if removed > 0 {
         debug!(submissions = removed, "removed {removed} submissions past their retention");
     }
     Ok(())
+}
+
+/// A call of the store rescues a few hundred at most; a lost worker may have held more.
+async fn rescue_all(store: &dyn Store) -> Result<Rescued, StoreError> {
+    let mut all = Rescued::default();
+    loop {
+        let rescued = store.rescue().await?;
+        all.due += rescued.due;
+        all.held += rescued.held;
+        all.cancelled += rescued.cancelled;
+        if rescued == Rescued::default() {
+            return Ok(all);
+        }
+    }
 }
 
 async fn abort_late(shutdown: &Shutdown, drain: Duration) {

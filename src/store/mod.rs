@@ -118,8 +118,6 @@ pub struct Claim {
     /// The submission, as it is after the claim: state `uploading` and the attempt counted if this
     /// is an upload.
     pub submission: Submission,
-    /// Whether an earlier upload was begun whose outcome is not known.
-    pub in_doubt: bool,
     /// The store's time at the claim.
     pub now: Timestamp,
     /// How long the step has been due.

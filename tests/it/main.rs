@@ -1,5 +1,8 @@
 //! The integration tests: one binary, so that it links once.
 
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed, and says where")]
+#![expect(clippy::print_stdout, reason = "some tests tell what they measured")]
+
 mod cli;
 mod pipeline;
 mod platform;

@@ -65,7 +65,10 @@ impl World {
         let sim = Sim::start(sim, (Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let mut env = settings(&sim);
-        env.insert("FERRY_STORE".into(), format!("sqlite:{}", folder.path().join("f.db").display()));
+        env.insert(
+            "FERRY_STORE".into(),
+            format!("sqlite:{}", folder.path().join("f.db").display()),
+        );
         env.extend(changes.iter().map(|(k, v)| (format!("FERRY_{k}"), (*v).to_owned())));
         let config = Config::load(&Sources { file: None, env, flags: Vec::new() }).unwrap();
         Self { sim, app: App::open(config).unwrap(), workers: None, _folder: folder }
@@ -164,7 +167,9 @@ pub(crate) async fn pause() {
 pub(crate) fn dataset(name: &str) -> SubmissionRequest {
     SubmissionRequest {
         name: name.to_owned(),
-        data: format!("Reference,StartDate,StartTime,EndDate,EndTime\n{name}-1,01/03/2026,08:00,01/03/2026,09:00\n"),
+        data: format!(
+            "Reference,StartDate,StartTime,EndDate,EndTime\n{name}-1,01/03/2026,08:00,01/03/2026,09:00\n"
+        ),
         ..SubmissionRequest::default()
     }
 }

@@ -45,7 +45,6 @@ fn submission(state: State) -> Submission {
 fn context<'a>(submission: &'a Submission, now: i64, policy: &'a Policy) -> Context<'a> {
     Context {
         submission,
-        in_doubt: submission.in_doubt,
         now: timestamp(now),
         policy,
         jitter: Jitter::for_claim(1, submission.id, 1),
@@ -270,8 +269,8 @@ prop_compose! {
 fn policies() -> impl Strategy<Value = Policy> {
     (select(&[AmbiguousUpload::Hold, AmbiguousUpload::Overwrite][..]), 1_u32..6).prop_map(
         |(ambiguous_upload, unknown_token_tries)| Policy {
-            ambiguous_upload,
             unknown_token_tries,
+            ambiguous_upload,
             ..Policy::default()
         },
     )

@@ -1,6 +1,10 @@
 //! Datasets and results: compressed, and apart from the records, which are read far more often.
 
+use std::cell::RefCell;
+
 use rusqlite::{Connection, OptionalExtension, params};
+
+use zstd::bulk::{Compressor, Decompressor};
 
 use super::fault::Fault;
 use crate::domain::SubmissionId;
@@ -9,6 +13,14 @@ use crate::store::Payload;
 
 /// The zstd level: beyond it, time grows faster than CSV shrinks.
 const LEVEL: i32 = 3;
+
+thread_local! {
+    // A context is dear to make: for small datasets, more than its use.
+    static COMPRESSOR: RefCell<Compressor<'static>> =
+        RefCell::new(Compressor::new(LEVEL).expect("there is memory for a context"));
+    static DECOMPRESSOR: RefCell<Decompressor<'static>> =
+        RefCell::new(Decompressor::new().expect("there is memory for a context"));
+}
 
 /// Compressed bytes, with the size that they had.
 #[derive(Debug, Clone)]
@@ -19,13 +31,16 @@ pub(super) struct Packed {
 
 impl Packed {
     pub(super) fn new(bytes: &[u8]) -> Self {
-        let packed = zstd::bulk::compress(bytes, LEVEL).expect("zstd compresses anything");
+        let packed = COMPRESSOR.with_borrow_mut(|zstd| zstd.compress(bytes));
+        let packed = packed.expect("zstd compresses anything");
         Self { bytes: packed, unpacked: bytes.len() as i64 }
     }
 
     fn unpack(self) -> Result<Vec<u8>, Fault> {
         let size = usize::try_from(self.unpacked).map_err(Fault::corrupt)?;
-        zstd::bulk::decompress(&self.bytes, size).map_err(Fault::corrupt)
+        DECOMPRESSOR
+            .with_borrow_mut(|zstd| zstd.decompress(&self.bytes, size))
+            .map_err(Fault::corrupt)
     }
 
     fn unpack_text(self) -> Result<String, Fault> {

@@ -108,7 +108,6 @@ impl Taker<'_> {
         let before = record.submission.state;
         record.fence += 1;
         let submission = &mut record.submission;
-        let in_doubt = submission.in_doubt;
         let leased_until = later(now, self.request.lease);
         submission.leased_until = Some(leased_until);
         if kind == StepKind::Upload {
@@ -145,7 +144,6 @@ impl Taker<'_> {
             lease: Lease { id: submission.id, fence: record.fence.unsigned_abs() },
             kind,
             submission: record.submission,
-            in_doubt,
             now,
             lag,
         })

@@ -135,6 +135,19 @@ impl Job {
     }
 }
 
+/// Without its writer a process can record nothing, and would hold its steps for ever: it ends
+/// instead, and another one takes them over.
+struct AbortOnPanic;
+
+impl Drop for AbortOnPanic {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            tracing::error!("the store's writer panicked: ending the process");
+            std::process::abort();
+        }
+    }
+}
+
 struct WriterThread {
     connection: Connection,
     wakeups: Arc<Wakeups>,
@@ -146,6 +159,7 @@ struct WriterThread {
 
 impl WriterThread {
     fn run(mut self, mut incoming: mpsc::UnboundedReceiver<Job>) {
+        let _guard = AbortOnPanic;
         let mut group = Vec::with_capacity(GROUP);
         while incoming.blocking_recv_many(&mut group, GROUP) > 0 {
             self.run_group(&mut group);

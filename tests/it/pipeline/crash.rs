@@ -20,8 +20,9 @@ impl Worker {
         command.arg("worker").env_clear().envs(settings(&world.sim));
         command.env("FERRY_STORE", world.app.store.place());
         command.envs(changes.iter().map(|(name, value)| (format!("FERRY_{name}"), *value)));
-        let log = std::fs::File::options().create(true).append(true).open(log(world)).unwrap();
-        Self(command.stdin(Stdio::null()).stderr(log).spawn().unwrap())
+        let log = std::fs::File::options().create(true).append(true).open(log(world));
+        let log = log.expect("the folder of the store can be written to");
+        Self(command.stdin(Stdio::null()).stderr(log).spawn().expect("the binary was built"))
     }
 
     fn kill(mut self) {
@@ -69,7 +70,8 @@ fn of_environment(name: &str, default: u64) -> u64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn workers_that_are_killed_again_and_again_lose_nothing_and_double_nothing() {
-    let (total, kills) = (of_environment("CHAOS_SUBMISSIONS", 200), of_environment("CHAOS_KILLS", 4));
+    let (total, kills) =
+        (of_environment("CHAOS_SUBMISSIONS", 200), of_environment("CHAOS_KILLS", 4));
     let sim = SimConfig {
         seed: 3,
         processing: Processing::Uniform(Duration::ZERO, Duration::from_millis(200)),
@@ -104,9 +106,16 @@ async fn workers_that_are_killed_again_and_again_lose_nothing_and_double_nothing
     assert_eq!(ledger.early_requests, 0);
     let interrupted = names_in_doubt(&world).await;
     for name in ledger.doubled() {
-        assert!(interrupted.contains(name), "`{name}` was doubled, and no worker died in its upload");
+        assert!(
+            interrupted.contains(name),
+            "`{name}` was doubled, and no worker died in its upload"
+        );
     }
-    println!("{kills} kills, {} uploads interrupted, {} doubled by that", interrupted.len(), ledger.doubled().len());
+    println!(
+        "{kills} kills, {} uploads interrupted, {} doubled by that",
+        interrupted.len(),
+        ledger.doubled().len()
+    );
     world.finish().await;
 }
 
@@ -150,7 +159,10 @@ async fn the_steps_of_a_killed_worker_are_taken_over_when_their_lease_ends() {
     // Every upload hangs, so that all slots of the first worker are in flight when it dies.
     let world = World::idle(prompt(), &[]).await;
     for _ in 0..8 {
-        world.sim.script(ferry::sim::Endpoint::Upload, ferry::sim::Fault::Stall(Duration::from_secs(60)));
+        world.sim.script(
+            ferry::sim::Endpoint::Upload,
+            ferry::sim::Fault::Stall(Duration::from_mins(1)),
+        );
     }
     let ids = world.submit_all((0..8).map(|n| overwriting(&format!("k{n}")))).await;
     let worker = Worker::start(&world, &[("LEASE", "1s")]);
@@ -174,7 +186,10 @@ async fn the_steps_of_a_killed_worker_are_taken_over_when_their_lease_ends() {
 async fn a_step_that_kills_its_worker_five_times_is_held_as_poison() {
     let world = World::idle(prompt(), &[]).await;
     for _ in 1..=5 {
-        world.sim.script(ferry::sim::Endpoint::Upload, ferry::sim::Fault::Stall(Duration::from_secs(60)));
+        world.sim.script(
+            ferry::sim::Endpoint::Upload,
+            ferry::sim::Fault::Stall(Duration::from_mins(1)),
+        );
     }
     let ids = world.submit_all([overwriting("poison")]).await;
     for attempt in 1..=5 {

@@ -90,7 +90,8 @@ async fn submissions_of_one_name_run_one_after_the_other_in_their_order() {
 async fn nothing_is_uploaded_before_its_time() {
     let world = World::start(prompt(), &[]).await;
     let not_before = later(world.app.clock.now(), Duration::from_millis(300));
-    let id = world.submit(SubmissionRequest { not_before: Some(not_before), ..dataset("later") }).await;
+    let id =
+        world.submit(SubmissionRequest { not_before: Some(not_before), ..dataset("later") }).await;
     let view = world.look(id).await;
     assert!(matches!(view.waiting_for, Some(WaitingFor::DueTime { .. })), "{view:?}");
     world.settled(id).await;
@@ -103,7 +104,9 @@ async fn nothing_is_uploaded_before_its_time() {
 #[tokio::test]
 async fn at_the_deadline_the_platform_is_asked_once_more_and_then_given_up() {
     let never = SimConfig { processing: Processing::Fixed(Duration::from_hours(1)), ..prompt() };
-    let world = World::start(never, &[("DEADLINE", "400ms"), ("POLL_INITIAL", "60s"), ("POLL_MAX", "60s")]).await;
+    let world =
+        World::start(never, &[("DEADLINE", "400ms"), ("POLL_INITIAL", "60s"), ("POLL_MAX", "60s")])
+            .await;
     let id = world.submit(dataset("slow")).await;
     let view = world.settled(id).await;
     assert_eq!((view.state, view.reason_code), (State::Failed, Some(ReasonCode::Deadline)));

@@ -72,7 +72,10 @@ async fn retry_after_closes_the_gate_for_the_whole_account() {
     let second = world.submit(dataset("second")).await;
     let view = world.look(second).await;
     let gated = Some(WaitingFor::Account(Closed::Gate { until: view.updated_at }));
-    assert!(matches!(view.waiting_for, Some(WaitingFor::Account(Closed::Gate { .. }))), "{gated:?}");
+    assert!(
+        matches!(view.waiting_for, Some(WaitingFor::Account(Closed::Gate { .. }))),
+        "{gated:?}"
+    );
     assert_eq!(world.settled(second).await.state, State::Completed);
     assert!(asked.elapsed() > Duration::from_millis(900), "{:?}", asked.elapsed());
     let view = world.settled(first).await;

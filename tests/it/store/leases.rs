@@ -71,7 +71,7 @@ pub(super) async fn giving_back_keeps_an_older_doubt_and_its_reason(subject: Sub
     subject.store.release(vec![claim]).await.unwrap();
     let after = subject.get(id).await;
     assert_eq!(Submission { updated_at: before.updated_at, ..after }, before);
-    assert!(subject.claim_one(StepKind::Upload).await.in_doubt);
+    assert!(subject.claim_one(StepKind::Upload).await.submission.in_doubt);
 }
 
 pub(super) async fn claiming_and_giving_back_is_not_poison(subject: Subject) {

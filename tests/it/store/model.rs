@@ -270,7 +270,7 @@ async fn claim(subject: &Subject, model: &mut Model, kind: StepKind, limit: usiz
     for claim in claims {
         assert!(claimable.contains(&claim.lease.id), "{} is not due", claim.lease.id);
         let one = model.one(claim.lease.id).expect("it is claimable");
-        assert_eq!(claim.in_doubt, one.in_doubt);
+        assert_eq!(claim.submission.in_doubt, one.in_doubt);
         one.leased = Some((claim.lease.fence, until));
         one.deliveries += 1;
         if kind == StepKind::Upload {

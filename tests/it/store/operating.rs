@@ -145,7 +145,7 @@ pub(super) async fn a_retry_keeps_the_doubt_about_an_upload(subject: Subject) {
     let in_doubt = ferry::domain::submission::Transition { in_doubt: true, ..t::failed() };
     subject.step(StepKind::Upload, in_doubt).await;
     subject.store.retry(id, DAY).await.unwrap();
-    assert!(subject.claim_one(StepKind::Upload).await.in_doubt);
+    assert!(subject.claim_one(StepKind::Upload).await.submission.in_doubt);
 }
 
 pub(super) async fn a_retried_submission_is_not_swept_or_counted_as_failed(subject: Subject) {
@@ -173,7 +173,7 @@ pub(super) async fn a_held_submission_is_retried_as_it_is(subject: Subject) {
         assert_eq!(subject.timeline(id).await.last().unwrap().0, kind.waiting_state());
         let claim = subject.claim_one(kind).await;
         assert_eq!(claim.lease.id, id);
-        assert!(claim.in_doubt);
+        assert!(claim.submission.in_doubt);
     }
 }
 
