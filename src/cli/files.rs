@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::failure::{Exit, Failure};
+use super::values;
 use crate::domain::dataset::{Report, Table, check};
 use crate::pipeline::Names;
 
@@ -16,7 +17,11 @@ pub(super) fn read(file: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
     use std::io::Read;
     let cannot = |error| {
         let what = format!("cannot read `{}`", title(file));
-        Failure::new(Exit::Usage, anyhow::Error::new(error).context(what))
+        let failure = Failure::new(Exit::Usage, anyhow::Error::new(error).context(what));
+        match file.to_str().filter(|text| values::span(text).is_ok()) {
+            Some(limit) => failure.hint(format!("a limit is written `--wait={limit}`")),
+            None => failure,
+        }
     };
     let source: Box<dyn Read> = if file == Path::new("-") {
         Box::new(std::io::stdin().lock())
