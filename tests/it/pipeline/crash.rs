@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use ferry::contract::SubmissionRequest;
 use ferry::domain::submission::{ReasonCode, State};
 use ferry::sim::{FaultRates, Processing, SimConfig};
 use ferry::store::Filter;
@@ -23,6 +24,14 @@ impl Worker {
         let log = std::fs::File::options().create(true).append(true).open(log(world));
         let log = log.expect("the folder of the store can be written to");
         Self(command.stdin(Stdio::null()).stderr(log).spawn().expect("the binary was built"))
+    }
+
+    /// The most memory that it held so far.
+    #[cfg(target_os = "linux")]
+    fn peak_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
     }
 
     fn kill(mut self) {
@@ -76,6 +85,7 @@ async fn workers_that_are_killed_again_and_again_lose_nothing_and_double_nothing
         seed: 3,
         processing: Processing::Uniform(Duration::ZERO, Duration::from_millis(200)),
         retry_after: Duration::from_millis(50),
+        latency: Duration::from_millis(20),
         faults: FaultRates {
             server_error: 0.10,
             slow_down: 0.02,
@@ -91,9 +101,11 @@ async fn workers_that_are_killed_again_and_again_lose_nothing_and_double_nothing
     let mut rng = fastrand::Rng::with_seed(11);
     for round in 0..kills {
         let worker = Worker::start(&world, &impatient);
-        // A different moment each time, and always in the middle of something.
+        // A different moment each time, and always in the middle of the uploads.
         let threshold = (round * total + rng.u64(1..total)) / (kills + 1);
-        wait_for(&world, State::Completed, threshold).await;
+        while world.sim.ledger().accepted() < threshold {
+            pause().await;
+        }
         worker.kill();
     }
     let worker = Worker::start(&world, &impatient);
@@ -130,6 +142,26 @@ async fn names_in_doubt(world: &World) -> BTreeSet<String> {
         }
     }
     names
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_takes_no_more_memory_for_a_longer_backlog() {
+    let world = World::idle(prompt(), &[]).await;
+    let total = of_environment("BACKLOG_SUBMISSIONS", 1500);
+    let rows = "R-1,01/03/2026,08:00,01/03/2026,09:00\n".repeat(55);
+    for batch in 0..total.div_ceil(500) {
+        let data = |n| SubmissionRequest { data: rows.clone(), ..overwriting(&format!("m{n:05}")) };
+        world.submit_all((batch * 500..total.min(batch * 500 + 500)).map(data)).await;
+    }
+    let worker = Worker::start(&world, &[]);
+    let stats = world.all_settled().await;
+    assert_eq!(stats.count(State::Completed), total);
+    let peak = worker.peak_kib();
+    println!("{total} submissions of 2 KB: the worker took at most {peak} KiB");
+    assert!(peak < 150 << 10, "{peak} KiB");
+    assert!(worker.terminate().success());
+    world.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
