@@ -123,4 +123,15 @@ pub const ACCOUNT_SETTINGS: &[Setting] = &[
     secret("client_secret", "the client secret"),
     secret("api_key", "the API key"),
     setting("overwrite_as", "strings", "how `Overwrite` is sent: `strings` or `booleans`"),
+    setting(
+        "uploads_per_second",
+        "",
+        "uploads begun in a second by all workers together; empty for no limit",
+    ),
+    setting(
+        "requests_per_second",
+        "",
+        "requests in a second by all workers together, but those for tokens",
+    ),
+    setting("uploads_in_flight", "", "uploads under way at once by all workers together"),
 ];

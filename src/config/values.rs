@@ -136,3 +136,19 @@ pub(super) fn url(value: &str) -> Result<String, Expected> {
     }
     crate::platform::check_url(value).map(|()| value.to_owned())
 }
+
+/// So many a second; none for an empty text.
+pub(super) fn rate(value: &str) -> Result<Option<f64>, Expected> {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let rate: Option<f64> = value.parse().ok();
+    rate.filter(|rate| (0.001..=1e6).contains(rate))
+        .map(Some)
+        .ok_or_else(|| "expected a number a second, from 0.001 to 1000000".to_owned())
+}
+
+/// At most so many; none for an empty text.
+pub(super) fn limit(value: &str) -> Result<Option<u32>, Expected> {
+    if value.is_empty() { Ok(None) } else { count(value).map(Some) }
+}
