@@ -5,6 +5,7 @@
 //! wrong clock does no harm.
 
 mod pack;
+pub mod redis;
 pub mod sqlite;
 mod wakeups;
 

@@ -11,6 +11,7 @@ mod model;
 mod names;
 mod operating;
 mod reading;
+mod redis_server;
 mod retention;
 mod sqlite_file;
 mod subject;
@@ -179,3 +180,4 @@ macro_rules! fulfilled_by {
 }
 
 fulfilled_by!(sqlite, super::sqlite_file::subject);
+fulfilled_by!(redis, super::redis_server::subject);
