@@ -145,7 +145,8 @@ impl Link {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(PATIENCE))
             .set_response_timeout(Some(PATIENCE));
-        let mut connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
+        let mut connection =
+            self.client.get_multiplexed_async_connection_with_config(&config).await?;
         let key = format!("{}layout", self.base);
         let mut pipeline = redis::pipe();
         pipeline.cmd("SET").arg(&key).arg(LAYOUT).arg("NX").ignore().cmd("GET").arg(&key);
@@ -168,6 +169,11 @@ impl Link {
         };
         let late = |_| Fault::Late("the server does not answer");
         tokio::time::timeout(PATIENCE, connect).await.map_err(late)?
+    }
+
+    /// Which connection there is; another number is another one.
+    pub(super) fn number(&self) -> Option<u64> {
+        self.current().map(|current| current.number)
     }
 
     fn current(&self) -> Option<Current> {

@@ -4,6 +4,7 @@
 //! agree. Claims and commits of a batch take one round trip each.
 
 mod accept;
+mod address;
 mod check;
 mod fault;
 mod frame;
@@ -14,14 +15,16 @@ mod read;
 mod record;
 mod scripts;
 mod steps;
+mod synced;
 mod values;
 
-use std::fmt;
+pub use address::{Durability, RedisAddress};
+
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use redis::{ConnectionInfo, IntoConnectionInfo, Value};
+use redis::Value;
 use tokio::task::AbortHandle;
 
 use super::pack::{compute, pack_all, pack_contents};
@@ -39,6 +42,7 @@ use held::Held;
 use link::Link;
 use scripts::{Call, Script, Scripts};
 use steps::Decided;
+use synced::Synced;
 
 /// The layout of the keys and of what they hold. A change that an older Ferry cannot read raises it.
 const LAYOUT: u32 = 1;
@@ -55,58 +59,13 @@ const LEASES: usize = 500;
 /// Accounts that one script counts for.
 const ACCOUNTS: usize = 100;
 
-/// Where a store's server is.
-#[derive(Clone)]
-pub struct RedisAddress {
-    connection: ConnectionInfo,
-    place: String,
-    namespace: String,
-}
-
-impl RedisAddress {
-    /// Understands `redis://` and `rediss://` URLs, with user, password and database where needed.
-    /// The error says what was expected. `namespace` keeps the stores of one server apart.
-    pub fn new(url: &str, namespace: &str) -> Result<Self, String> {
-        let expected = || "expected a URL such as redis://localhost:6379/0".to_owned();
-        let connection = url.into_connection_info().map_err(|_| expected())?;
-        if namespace.is_empty() || namespace.contains(['{', '}']) {
-            return Err("expected a namespace without braces, such as ferry".to_owned());
-        }
-        let place = place(url).ok_or_else(expected)?;
-        Ok(Self { connection, place, namespace: namespace.to_owned() })
-    }
-
-    /// The same with a password that does not stand in the URL.
-    #[must_use]
-    pub fn with_password(self, password: &str) -> Self {
-        let settings = self.connection.redis_settings().clone().set_password(password);
-        Self { connection: self.connection.set_redis_settings(settings), ..self }
-    }
-}
-
-impl fmt::Debug for RedisAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The connection's settings hold the password.
-        f.debug_struct("RedisAddress")
-            .field("place", &self.place)
-            .field("namespace", &self.namespace)
-            .finish_non_exhaustive()
-    }
-}
-
-/// The URL without user, password and query.
-fn place(url: &str) -> Option<String> {
-    let (scheme, rest) = url.split_once("://")?;
-    let rest = rest.split(['?', '#']).next()?;
-    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
-    Some(format!("{scheme}://{host}"))
-}
-
 /// A store on a Redis server.
 #[derive(Debug)]
 pub struct RedisStore {
     place: String,
     link: Arc<Link>,
+    /// Instead of `link`, where accepting waits for the server's disk.
+    accepting: Option<Synced>,
     scripts: Scripts,
     wakeups: Arc<Wakeups>,
     /// Listens once somebody claims.
@@ -120,12 +79,19 @@ pub struct RedisStore {
 impl RedisStore {
     /// A store at `address`; the server is asked when something is to be done. `health` says when an
     /// account counts as in an outage.
-    pub fn new(address: &RedisAddress, health: HealthPolicy) -> Result<Self, StoreError> {
-        let client = redis::Client::open(address.connection.clone())
-            .map_err(|error| StoreError::Unusable(error.to_string()))?;
-        let base = format!("{{{}}}:", address.namespace);
+    pub fn new(
+        address: &RedisAddress,
+        durability: Durability,
+        health: HealthPolicy,
+    ) -> Result<Self, StoreError> {
+        let client = address.client()?;
+        let base = address.base();
         Ok(Self {
-            place: address.place.clone(),
+            place: address.place().to_owned(),
+            accepting: match durability {
+                Durability::Server => None,
+                Durability::Fsynced => Some(Synced::new(Link::new(client.clone(), base.clone()))),
+            },
             link: Arc::new(Link::new(client, base)),
             scripts: Scripts::new(),
             wakeups: Arc::default(),
@@ -166,10 +132,7 @@ impl RedisStore {
     }
 
     /// The submissions of leases that this process has forgotten, or that another one claimed.
-    async fn read_unknown(
-        &self,
-        leases: &[Lease],
-    ) -> Result<Vec<Option<Submission>>, Fault> {
+    async fn read_unknown(&self, leases: &[Lease]) -> Result<Vec<Option<Submission>>, Fault> {
         let mut known: Vec<_> = leases.iter().map(|lease| self.held.submission(lease)).collect();
         let unknown: Vec<_> = leases
             .iter()
@@ -294,7 +257,11 @@ impl Store for RedisStore {
         let packed = pack_all(batch).await;
         let call = self.call(&self.scripts.accept);
         let call = compute(move || accept::describe(call, &packed)).await;
-        let answer = self.run(&self.scripts.accept, call).await;
+        let script = &self.scripts.accept;
+        let answer = match &self.accepting {
+            Some(synced) => synced.run(script, call).await,
+            None => self.run(script, call).await,
+        };
         self.at(answer.and_then(accept::answers))
     }
 
@@ -445,7 +412,8 @@ impl Store for RedisStore {
     async fn cancel(&self, id: SubmissionId) -> Result<Found, StoreError> {
         let script = &self.scripts.cancel;
         let call = self.call(script).arg(id.to_string());
-        let refused = |_: &str, state: &str| format!("submission {id} is {state} and cannot be cancelled");
+        let refused =
+            |_: &str, state: &str| format!("submission {id} is {state} and cannot be cancelled");
         self.operate(id, script, call, refused).await
     }
 
@@ -475,9 +443,9 @@ impl Store for RedisStore {
         };
         let call = self.call(script).arg(id.to_string()).arg(how).span(deadline);
         let refused = |word: &str, state: &str| match word {
-            "too_late" => format!(
-                "submission {id} is held after its upload: there is nothing to overwrite"
-            ),
+            "too_late" => {
+                format!("submission {id} is held after its upload: there is nothing to overwrite")
+            }
             _ => format!("submission {id} is {state}: only a held one can be resolved"),
         };
         self.operate(id, script, call, refused).await

@@ -108,9 +108,8 @@ impl Fields {
     }
 
     fn results(&self) -> Result<Vec<StoredContent>, Fault> {
-        self.get("res").map_or(Ok(Vec::new()), |json| {
-            serde_json::from_slice(json).map_err(Fault::corrupt)
-        })
+        self.get("res")
+            .map_or(Ok(Vec::new()), |json| serde_json::from_slice(json).map_err(Fault::corrupt))
     }
 
     fn reason(&self) -> Result<Option<Reason>, Fault> {

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use ferry::clock::Clock;
 use ferry::domain::{Timestamp, timestamp};
 use ferry::store::Store;
-use ferry::store::redis::{RedisAddress, RedisStore};
+use ferry::store::redis::{Durability, RedisAddress, RedisStore};
 
 use super::subject::{Place, Subject, health_policy};
 use crate::support::pause;
@@ -55,7 +55,8 @@ impl RedisServer {
         command.args(["-c", GUARD, "guard", "--bind", "127.0.0.1", "--save", ""]);
         command.args(["--appendonly", "yes", "--port", &self.port.to_string()]);
         command.arg("--dir").arg(self.dir.path()).args(&self.settings);
-        let guard = command.stdin(Stdio::piped()).spawn().expect("there is a shell");
+        let guard =
+            command.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().expect("there is a shell");
         *self.guard.lock().unwrap() = Some(guard);
         let begun = Instant::now();
         while self.ping().is_none() {
@@ -130,22 +131,23 @@ impl Clock for ManualClock {
 /// A namespace on the shared server, with a time of its own.
 pub(super) struct Namespace {
     server: Arc<RedisServer>,
-    namespace: String,
+    name: String,
     clock: Arc<ManualClock>,
 }
 
 impl Namespace {
     async fn new() -> Self {
         let clock = Arc::new(ManualClock(AtomicI64::new(1_700_000_000_000)));
-        Self { server: shared_server().await, namespace: own_namespace(), clock }
+        Self { server: shared_server().await, name: own_namespace(), clock }
     }
 }
 
 #[async_trait]
 impl Place for Namespace {
     async fn open(&self) -> Arc<dyn Store> {
-        let address = RedisAddress::new(&self.server.url(), &self.namespace).unwrap();
-        let store = RedisStore::new(&address, health_policy()).unwrap();
+        let address = RedisAddress::new(&self.server.url()).unwrap();
+        let address = address.with_namespace(&self.name);
+        let store = RedisStore::new(&address, Durability::Server, health_policy()).unwrap();
         Arc::new(store.with_clock(self.clock.clone()))
     }
 
