@@ -135,31 +135,12 @@ impl Reader<'_> {
     /// A secret, given as such or as the name of a file.
     fn secret(&mut self, account: &str, name: &'static str) -> Option<SecretString> {
         let in_file = format!("{name}_file");
-        let secret =
-            match (self.account_setting(account, name), self.account_setting(account, &in_file)) {
-                (Some(found), None) => found.text,
-                (None, Some(found)) => match std::fs::read_to_string(&found.text) {
-                    // Editors and `echo` end a file with a line break that is not part of the secret.
-                    Ok(text) => text.trim_end_matches(['\r', '\n']).to_owned(),
-                    Err(error) => {
-                        // Not which file: where the secret itself was put here, it would be told.
-                        self.mistakes.push(format!(
-                            "{}: cannot read the file that it names: {error}",
-                            found.place
-                        ));
-                        return None;
-                    }
-                },
-                (Some(one), Some(other)) => {
-                    self.mistakes
-                        .push(format!("{} and {}: give only one of them", one.place, other.place));
-                    return None;
-                }
-                (None, None) => {
-                    self.missing(account, name);
-                    return None;
-                }
-            };
+        let given = self.account_setting(account, name);
+        let in_file = self.account_setting(account, &in_file);
+        let Some(secret) = self.secret_of(given, in_file).ok()? else {
+            self.missing(account, name);
+            return None;
+        };
         if secret.is_empty() {
             self.mistakes.push(format!("`{name}` of account `{account}` is empty"));
             return None;

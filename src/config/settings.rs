@@ -37,7 +37,18 @@ const fn secret(name: &'static str, meaning: &'static str) -> Setting {
 
 /// Settings of the process.
 pub const SETTINGS: &[Setting] = &[
-    setting("store", "sqlite:ferry.db", "where submissions are kept: `sqlite:PATH`"),
+    setting(
+        "store",
+        "sqlite:ferry.db",
+        "where submissions are kept: `sqlite:PATH`, `redis://HOST:PORT/DATABASE` or, with TLS, `rediss://…`",
+    ),
+    secret("store_password", "the password for a Redis server, where it does not stand in the URL"),
+    setting("namespace", "ferry", "keeps the stores on one Redis server apart"),
+    setting(
+        "durability",
+        "server",
+        "on Redis: `server` as the server is configured, `fsynced` to accept only what is synced to its disk (WAITAOF)",
+    ),
     setting(
         "log",
         "",

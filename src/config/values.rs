@@ -9,6 +9,7 @@ use tracing_subscriber::EnvFilter;
 use super::StorePlace;
 use crate::pipeline::AmbiguousUpload;
 use crate::platform::OverwriteAs;
+use crate::store::redis::{Durability, RedisAddress};
 use crate::telemetry::LogFormat;
 
 /// What was expected instead.
@@ -124,9 +125,30 @@ pub(super) fn words(value: &str) -> Result<Vec<String>, Expected> {
 }
 
 pub(super) fn store(value: &str) -> Result<StorePlace, Expected> {
+    if value.starts_with("redis://") || value.starts_with("rediss://") {
+        return RedisAddress::new(value)
+            .map(|address| StorePlace::Redis(Box::new(address), Durability::default()));
+    }
     match value.strip_prefix("sqlite:") {
         Some(path) if !path.is_empty() => Ok(StorePlace::Sqlite(PathBuf::from(path))),
-        _ => Err("expected `sqlite:PATH`, such as sqlite:ferry.db".to_owned()),
+        _ => Err("expected `sqlite:PATH`, such as sqlite:ferry.db, or a URL such as \
+                  redis://localhost:6379/0"
+            .to_owned()),
+    }
+}
+
+pub(super) fn namespace(value: &str) -> Result<String, Expected> {
+    if value.is_empty() || value.contains(['{', '}']) {
+        return Err("expected a name without braces, such as ferry".to_owned());
+    }
+    Ok(value.to_owned())
+}
+
+pub(super) fn durability(value: &str) -> Result<Durability, Expected> {
+    match value {
+        "server" => Ok(Durability::Server),
+        "fsynced" => Ok(Durability::Fsynced),
+        _ => Err("expected `server` or `fsynced`".to_owned()),
     }
 }
 

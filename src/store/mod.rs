@@ -4,6 +4,8 @@
 //! Time is the store's: a caller hands in spans and reads back timestamps, so that a worker with a
 //! wrong clock does no harm.
 
+mod pack;
+pub mod redis;
 pub mod sqlite;
 mod wakeups;
 

@@ -12,6 +12,7 @@ mod model;
 mod names;
 mod operating;
 mod reading;
+mod redis_server;
 mod retention;
 mod sqlite_file;
 mod subject;
@@ -187,3 +188,4 @@ macro_rules! fulfilled_by {
 }
 
 fulfilled_by!(sqlite, super::sqlite_file::subject);
+fulfilled_by!(redis, super::redis_server::subject);
