@@ -37,22 +37,28 @@ impl Budget {
                 && (self.uploads_per_second.is_some() || self.uploads_in_flight.is_some()))
     }
 
-    fn rates(&self, kind: StepKind) -> [Option<f64>; 2] {
+    /// The microseconds from one step of `kind` to the next by the rates of uploads and of requests.
+    pub fn intervals(&self, kind: StepKind) -> [Option<i64>; 2] {
         let uploads = self.uploads_per_second.filter(|_| kind == StepKind::Upload);
-        [uploads, self.requests_per_second]
+        [uploads.map(interval_micros), self.requests_per_second.map(interval_micros)]
     }
 }
 
 impl Spent {
+    /// Rates that are used up until these times, in microseconds since the Unix epoch.
+    pub fn new(uploads_until: i64, requests_until: i64) -> Self {
+        Self { uploads_until, requests_until }
+    }
+
     /// How many steps of `kind` may begin at `now`, and, if none may, when the next one may.
     pub fn left(&self, kind: StepKind, budget: &Budget, now: Timestamp) -> (usize, Timestamp) {
         let now = now.timestamp_micros();
         let mut left = usize::MAX;
         let mut at = now;
-        for (rate, until) in
-            budget.rates(kind).into_iter().zip([self.uploads_until, self.requests_until])
+        for (interval, until) in
+            budget.intervals(kind).into_iter().zip([self.uploads_until, self.requests_until])
         {
-            let Some(interval) = rate.map(interval_micros) else { continue };
+            let Some(interval) = interval else { continue };
             let room = now + BURST_MICROS.max(interval) - until.max(now);
             left = left.min(usize::try_from(room / interval).unwrap_or_default());
             at = at.max(until + interval - BURST_MICROS.max(interval));
@@ -66,13 +72,12 @@ impl Spent {
     pub fn spend(&mut self, kind: StepKind, count: usize, budget: &Budget, now: Timestamp) {
         let now = now.timestamp_micros();
         let count = i64::try_from(count).unwrap_or(i64::MAX);
-        let [uploads, requests] = budget.rates(kind);
-        for (rate, until) in
+        let [uploads, requests] = budget.intervals(kind);
+        for (interval, until) in
             [(uploads, &mut self.uploads_until), (requests, &mut self.requests_until)]
         {
-            if let Some(rate) = rate {
-                *until =
-                    (*until).max(now).saturating_add(interval_micros(rate).saturating_mul(count));
+            if let Some(interval) = interval {
+                *until = (*until).max(now).saturating_add(interval.saturating_mul(count));
             }
         }
     }

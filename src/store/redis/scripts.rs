@@ -20,6 +20,7 @@ impl Script {
             include_str!("keys.lua"),
             include_str!("prelude.lua"),
             include_str!("health.lua"),
+            include_str!("budget.lua"),
             code,
         ];
         let code = parts.join("\n");

@@ -41,7 +41,9 @@ pub(super) fn claim(
     } else if claims.is_empty() {
         accounts::next(&heads, &yields, policy, now)
     } else {
-        accounts::next(&accounts::heads(connection, request.kind)?, &yields, policy, now)
+        let heads = accounts::heads(connection, request.kind)?;
+        let yields = accounts::yields(connection, &heads, request, policy, now)?;
+        accounts::next(&heads, &yields, policy, now)
     };
     Ok(Claims { claims, now, next: next.map(|at| until(now, at)) })
 }
