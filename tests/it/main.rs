@@ -4,8 +4,10 @@
 #![expect(clippy::print_stdout, reason = "some tests tell what they measured")]
 
 mod cli;
+mod fleet;
 mod pipeline;
 mod platform;
 mod sim;
 mod store;
 mod support;
+mod worker;

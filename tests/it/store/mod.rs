@@ -12,7 +12,7 @@ mod model;
 mod names;
 mod operating;
 mod reading;
-mod redis_server;
+pub(crate) mod redis_server;
 mod retention;
 mod sqlite_file;
 mod subject;
