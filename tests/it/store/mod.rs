@@ -6,12 +6,14 @@ mod accepting;
 mod claiming;
 mod committing;
 mod fairness;
+mod health;
 mod leases;
 mod model;
 mod names;
 mod operating;
 mod reading;
-mod redis_server;
+pub(crate) mod redis_server;
+mod redis_trouble;
 mod retention;
 mod sqlite_file;
 mod subject;
@@ -82,6 +84,9 @@ macro_rules! fulfilled_by {
                     refused_credentials_pause_the_account
                     a_resumption_ends_a_gate_and_an_outage
                     the_next_step_is_the_earliest_of_all_accounts
+                }
+                health {
+                    signals_do_to_an_account_what_its_health_says
                 }
                 names {
                     the_later_of_two_waits_for_the_earlier
