@@ -22,7 +22,9 @@ impl Fault {
     /// The same for callers, who want to know which store it was.
     pub(super) fn at(self, place: &str) -> StoreError {
         match self {
-            Self::Redis(error) if is_damage(&error) => Self::corrupt(error).at(place),
+            Self::Redis(error) if is_damage(&error) => {
+                StoreError::Unusable(format!("the store `{place}` cannot be used: {error}"))
+            }
             Self::Redis(error) => {
                 StoreError::Unavailable { place: place.to_owned(), cause: error.to_string() }
             }

@@ -7,12 +7,14 @@ mod budgets;
 mod claiming;
 mod committing;
 mod fairness;
+mod health;
 mod leases;
 mod model;
 mod names;
 mod operating;
 mod reading;
 pub(crate) mod redis_server;
+mod redis_trouble;
 mod retention;
 mod sqlite_file;
 mod subject;
@@ -90,6 +92,9 @@ macro_rules! fulfilled_by {
                     a_rate_of_requests_counts_steps_of_every_kind
                     no_more_uploads_than_allowed_are_in_flight
                     a_submission_says_that_it_waits_for_the_limit
+                }
+                health {
+                    signals_do_to_an_account_what_its_health_says
                 }
                 names {
                     the_later_of_two_waits_for_the_earlier

@@ -82,15 +82,37 @@ impl RedisServer {
         (answer == *b"+PONG").then_some(())
     }
 
+    /// A store in a namespace of the server, which keeps the server's time.
+    pub(super) fn store(&self, namespace: &str) -> RedisStore {
+        store_at(&self.url(), namespace)
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/0", self.port)
     }
 
-    /// A connection past the store.
-    pub(crate) async fn connection(&self) -> redis::aio::MultiplexedConnection {
-        let client = redis::Client::open(self.url()).unwrap();
-        client.get_multiplexed_async_connection().await.unwrap()
+    /// Asks it for something past the store; words are separated by spaces.
+    pub(crate) async fn ask<T: redis::FromRedisValue>(&self, command: &str) -> T {
+        self.ask_with(&command.split(' ').collect::<Vec<_>>()).await
     }
+
+    /// The same with words that may hold spaces.
+    pub(crate) async fn ask_with<T: redis::FromRedisValue>(&self, words: &[&str]) -> T {
+        let client = redis::Client::open(self.url()).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        let cmd = &mut redis::cmd(words[0]);
+        let cmd = words[1..].iter().fold(cmd, |cmd, word| cmd.arg(word));
+        cmd.query_async(&mut connection).await.unwrap()
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+pub(super) fn store_at(url: &str, namespace: &str) -> RedisStore {
+    let address = RedisAddress::new(url).unwrap().with_namespace(namespace);
+    RedisStore::new(&address, Durability::Server, health_policy()).unwrap()
 }
 
 impl Drop for RedisServer {
@@ -145,10 +167,7 @@ impl Namespace {
 #[async_trait]
 impl Place for Namespace {
     async fn open(&self) -> Arc<dyn Store> {
-        let address = RedisAddress::new(&self.server.url()).unwrap();
-        let address = address.with_namespace(&self.name);
-        let store = RedisStore::new(&address, Durability::Server, health_policy()).unwrap();
-        Arc::new(store.with_clock(self.clock.clone()))
+        Arc::new(self.server.store(&self.name).with_clock(self.clock.clone()))
     }
 
     async fn fresh(&self) -> Subject {
