@@ -8,10 +8,10 @@ use fastrand::Rng;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, StorePlace};
 use crate::metrics::Metrics;
-use crate::pipeline::{Intake, Workers};
+use crate::pipeline::{Intake, PushedIntake, Workers};
 use crate::platform::{InvalidAccount, Platform};
 use crate::shutdown::Shutdown;
-use crate::store::redis::RedisStore;
+use crate::store::redis::{PushedRequests, RedisStore};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 
@@ -22,6 +22,8 @@ pub struct App {
     pub config: Config,
     /// Where submissions are kept.
     pub store: Arc<dyn Store>,
+    /// Where other Rust services push requests with apalis-redis, if the store is on Redis.
+    pub pushed: Option<Arc<PushedRequests>>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// What the process counts.
@@ -38,9 +40,18 @@ impl App {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let store = open_store(&config, clock.clone())?;
         #[expect(clippy::disallowed_methods, reason = "the one place that asks for a random seed")]
-        let seeds = Mutex::new(Rng::with_seed(fastrand::u64(..)));
+        let mut seeds = Rng::with_seed(fastrand::u64(..));
+        let pushed = match &config.store {
+            StorePlace::Redis(address, _) => {
+                let queue = config.intake_queue.clone().unwrap_or_else(|| address.intake_queue());
+                let caller = format!("{:016x}", seeds.u64(..));
+                Some(Arc::new(PushedRequests::new(address, &queue, caller)?))
+            }
+            StorePlace::Sqlite(_) => None,
+        };
+        let seeds = Mutex::new(seeds);
         let (metrics, shutdown) = (Arc::default(), Shutdown::default());
-        Ok(Self { config, store, clock, metrics, shutdown, seeds })
+        Ok(Self { config, store, pushed, clock, metrics, shutdown, seeds })
     }
 
     /// Another one each time: two parts with one seed would give out the same ids.
@@ -72,8 +83,14 @@ impl App {
 
     /// What carries the submissions of the store.
     pub fn workers(&self) -> Result<Workers, InvalidAccount> {
+        let pushed = self.pushed.clone().map(|requests| PushedIntake {
+            requests,
+            intake: self.intake(),
+            clock: self.clock.clone(),
+        });
         Ok(Workers {
             store: self.store.clone(),
+            pushed,
             platforms: self.platforms()?,
             policy: self.config.policy.clone(),
             metrics: self.metrics.clone(),

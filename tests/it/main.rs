@@ -7,6 +7,7 @@ mod cli;
 mod fleet;
 mod pipeline;
 mod platform;
+mod pushed;
 mod sim;
 mod store;
 mod support;

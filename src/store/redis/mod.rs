@@ -11,6 +11,7 @@ mod frame;
 mod held;
 mod link;
 mod listen;
+mod pushed;
 mod read;
 mod record;
 mod scripts;
@@ -19,6 +20,7 @@ mod synced;
 mod values;
 
 pub use address::{Durability, RedisAddress};
+pub use pushed::{PushedRequests, Refused, Task};
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
