@@ -38,6 +38,7 @@ impl Server {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         let mut command = Command::new("redis-server");
         command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "yes"]);
+        command.args(["--auto-aof-rewrite-min-size", "64gb"]);
         command.args(["--port", &port.to_string()]).arg("--dir").arg(dir.path());
         let process = command.stdout(Stdio::null()).spawn();
         let process =
@@ -145,6 +146,10 @@ impl Bench {
     async fn drain(&mut self, queued: usize) -> Result<()> {
         let there = self.store.stats().await?.count(State::Queued) as usize;
         self.accept((queued + DRAINED).saturating_sub(there)).await?;
+        // Writing its file anew slows the server down, whatever the backlog.
+        while self.info("aof_rewrite_in_progress").await? > 0.0 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
         let cpu = self.cpu().await?;
         let calls = self.info("total_commands_processed").await?;
         let begun = Instant::now();
@@ -154,7 +159,7 @@ impl Bench {
         let calls = (self.info("total_commands_processed").await? - calls) / DRAINED as f64;
         println!(
             "{queued:>9} behind: {rate:>6.0} uploads leased and committed a second, {cpu:.0} µs of \
-             the server and {calls:.2} commands each"
+             the server and {calls:.1} commands each, those of scripts included"
         );
         Ok(())
     }
@@ -200,7 +205,10 @@ async fn main() -> Result<()> {
     println!("waiting for its upload: {:.0} bytes", bench.memory(before, count).await?);
     bench.upload(count).await?;
     println!("waiting for its poll: {:.0} bytes", bench.memory(before, count).await?);
-    bench.drain(1000).await?;
-    bench.drain(queue).await?;
-    bench.drain(1000).await
+    for queued in [1000, queue] {
+        for _ in 0..3 {
+            bench.drain(queued).await?;
+        }
+    }
+    Ok(())
 }
