@@ -8,8 +8,10 @@ mod leases;
 mod policy;
 mod schedule;
 mod steps;
+mod texts;
 mod workers;
 
 pub use intake::{DEFAULT_ACCOUNT, DEFAULT_RESULT_KEY, Intake, Names, Prepared, Refusal};
 pub use policy::{AmbiguousUpload, Policy};
+pub use texts::{correction, texts};
 pub use workers::{Workers, WorkersEnded};
