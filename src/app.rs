@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use fastrand::Rng;
 
+use crate::api::{Api, Parts};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, StorePlace};
 use crate::metrics::Metrics;
@@ -66,9 +67,24 @@ impl App {
             self.clock.clone(),
             self.config.accounts.keys().cloned().collect(),
             self.config.policy.deadline,
-            self.config.max_dataset_bytes,
+            self.config.api.max_dataset_bytes,
             self.seed(),
         )
+    }
+
+    /// The HTTP API.
+    pub fn api(&self) -> Api {
+        Api::new(Parts {
+            store: self.store.clone(),
+            intake: self.intake(),
+            clock: self.clock.clone(),
+            metrics: self.metrics.clone(),
+            shutdown: self.shutdown.clone(),
+            deadline: self.config.policy.deadline,
+            health: self.config.health,
+            limits: self.config.api.clone(),
+            seed: self.seed(),
+        })
     }
 
     /// One client of the Platform for each account.

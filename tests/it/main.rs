@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed, and says where")]
 #![expect(clippy::print_stdout, reason = "some tests tell what they measured")]
 
+mod api;
 mod cli;
 mod fleet;
 mod pipeline;
