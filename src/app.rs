@@ -7,12 +7,13 @@ use fastrand::Rng;
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, StorePlace};
+use crate::exporter;
 use crate::metrics::Metrics;
 use crate::pipeline::{Intake, Workers};
 use crate::platform::{InvalidAccount, Platform};
 use crate::shutdown::Shutdown;
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Store, StoreError};
+use crate::store::{Measured, Store, StoreError};
 
 /// The parts of a process that everything else is made of.
 #[derive(Debug)]
@@ -35,10 +36,12 @@ impl App {
     /// Opens the store; one that is not there is made.
     pub fn open(config: Config) -> Result<Self, StoreError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let metrics = Arc::new(Metrics::of_accounts(config.accounts.keys().cloned()));
         let store = open_store(&config, clock.clone())?;
+        let store: Arc<dyn Store> = Arc::new(Measured::new(store, metrics.clone()));
         #[expect(clippy::disallowed_methods, reason = "the one place that asks for a random seed")]
         let seeds = Mutex::new(Rng::with_seed(fastrand::u64(..)));
-        let (metrics, shutdown) = (Arc::default(), Shutdown::default());
+        let shutdown = Shutdown::default();
         Ok(Self { config, store, clock, metrics, shutdown, seeds })
     }
 
@@ -56,6 +59,7 @@ impl App {
             self.config.policy.deadline,
             self.config.max_dataset_bytes,
             self.seed(),
+            self.metrics.clone(),
         )
     }
 
@@ -64,9 +68,16 @@ impl App {
         let accounts = self.config.accounts.values();
         accounts
             .map(|account| {
-                Platform::new(account.clone(), self.config.limits.clone(), self.clock.clone())
+                let (limits, clock) = (self.config.limits.clone(), self.clock.clone());
+                Platform::new(account.clone(), limits, clock, self.metrics.clone())
             })
             .collect()
+    }
+
+    /// What tells the metrics how much there is to do, for as long as it is polled.
+    pub fn exporting(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (store, clock) = (self.store.clone(), self.clock.clone());
+        exporter::export(store, clock, self.config.health, self.metrics.clone())
     }
 
     /// What carries the submissions of the store.

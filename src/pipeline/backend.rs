@@ -22,6 +22,7 @@ use tracing::{info, warn};
 use super::leases::{Kept, Leases};
 use crate::domain::later;
 use crate::domain::submission::StepKind;
+use crate::metrics::{Busy, Metrics};
 use crate::shutdown::Shutdown;
 use crate::store::{Claim, ClaimRequest, Claims, Store};
 
@@ -36,6 +37,7 @@ pub(crate) struct LeasedStep {
     /// When it was claimed: the store's clock goes on from `claim.now`.
     pub(crate) claimed: Instant,
     _slot: OwnedSemaphorePermit,
+    _busy: Busy,
 }
 
 /// Yields the due steps of one kind.
@@ -55,7 +57,9 @@ impl StepBackend {
         slots: usize,
         lease: Duration,
         leases: Leases,
+        metrics: Arc<Metrics>,
     ) -> Self {
+        metrics.slots(kind, slots);
         let (sender, steps) = mpsc::channel(slots);
         let stop = Shutdown::default();
         let claimer = Claimer {
@@ -64,6 +68,7 @@ impl StepBackend {
             slots: Arc::new(Semaphore::new(slots)),
             lease,
             leases,
+            metrics,
             sender,
             stop: stop.clone(),
         };
@@ -149,6 +154,7 @@ struct Claimer {
     slots: Arc<Semaphore>,
     lease: Duration,
     leases: Leases,
+    metrics: Arc<Metrics>,
     sender: mpsc::Sender<LeasedStep>,
     stop: Shutdown,
 }
@@ -206,9 +212,11 @@ impl Claimer {
     async fn hand_over(&self, claims: Claims, slots: Vec<OwnedSemaphorePermit>, claimed: Instant) {
         for (claim, slot) in claims.claims.into_iter().zip(slots) {
             let kept = self.leases.keep(claim.lease, claimed);
+            let busy = self.metrics.busy(self.kind);
+            let step = LeasedStep { claim, kept, claimed, _slot: slot, _busy: busy };
             // There is room: as many slots as places. A closed channel means that the worker is
             // gone without a stop; the leases will run out.
-            let _ = self.sender.send(LeasedStep { claim, kept, claimed, _slot: slot }).await;
+            let _ = self.sender.send(step).await;
         }
     }
 

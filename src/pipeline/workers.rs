@@ -63,6 +63,7 @@ impl Workers {
                 self.policy.concurrency,
                 self.policy.lease,
                 leases.clone(),
+                self.metrics.clone(),
             );
             monitor = register(monitor, kind, backend, steps.clone());
         }
