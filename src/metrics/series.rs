@@ -37,7 +37,7 @@ declare! {
     #[derive(Debug)]
     pub(super) struct Series(accounts);
 
-    /// State changes of submissions, committed by this process.
+    /// State changes of submissions that this process made.
     transitions: IntCounterVec = "ferry_transitions_total" { from: Vec::new(), to: Vec::new() };
     /// Submissions that this process brought to a final state.
     finished: IntCounterVec = "ferry_submissions_finished_total" { outcome: outcomes() };

@@ -21,7 +21,7 @@ use tracing::{info, warn};
 
 use super::leases::{Kept, Leases};
 use crate::domain::later;
-use crate::domain::submission::StepKind;
+use crate::domain::submission::{State, StepKind};
 use crate::metrics::{Busy, Metrics};
 use crate::shutdown::Shutdown;
 use crate::store::{Claim, ClaimRequest, Claims, Store};
@@ -213,6 +213,9 @@ impl Claimer {
         for (claim, slot) in claims.claims.into_iter().zip(slots) {
             let kept = self.leases.keep(claim.lease, claimed);
             let busy = self.metrics.busy(self.kind);
+            if self.kind == StepKind::Upload {
+                self.metrics.transition(State::Queued, State::Uploading);
+            }
             let step = LeasedStep { claim, kept, claimed, _slot: slot, _busy: busy };
             // There is room: as many slots as places. A closed channel means that the worker is
             // gone without a stop; the leases will run out.
