@@ -169,7 +169,9 @@ fn every_command_that_the_documents_name_exists() {
         .collect();
     assert!(commands.contains("submit"), "{help}");
     let mut wrong = Vec::new();
-    for path in files(&["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "examples"].map(root)) {
+    for path in
+        files(&["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "deploy", "examples"].map(root))
+    {
         let text = read_if_text(&path);
         let called = text.split(['`', '\n', '|']).filter_map(|code| code.strip_prefix("ferry "));
         for command in called.filter_map(|rest| rest.split_whitespace().next()) {
@@ -199,7 +201,9 @@ fn what_the_architecture_speaks_of_exists() {
         let text = read(document);
         // What stands between backticks is every other part.
         for code in text.split('`').skip(1).step_by(2) {
-            let is_path = ["src/", "tests/", "examples/"].iter().any(|at| code.starts_with(at));
+            let is_path = ["src/", "tests/", "examples/", "deploy/", "dashboards/"]
+                .iter()
+                .any(|at| code.starts_with(at));
             let is_name = code.chars().all(|c| c.is_ascii_alphanumeric() || "_:".contains(c));
             let exists = if is_path {
                 root(code).exists()

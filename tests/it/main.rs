@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "some tests tell what they measured")]
 
 mod cli;
+mod metrics;
 mod pipeline;
 mod platform;
 mod sim;
