@@ -18,6 +18,7 @@ use std::path::PathBuf;
 use crate::domain::account::HealthPolicy;
 use crate::pipeline::Policy;
 use crate::platform::{Account, Limits};
+use crate::store::redis::{Durability, RedisAddress};
 use crate::telemetry::LogFormat;
 use reader::Reader;
 
@@ -26,6 +27,8 @@ use reader::Reader;
 pub enum StorePlace {
     /// An SQLite file.
     Sqlite(PathBuf),
+    /// A Redis or Valkey server.
+    Redis(Box<RedisAddress>, Durability),
 }
 
 /// Everything that can be configured.
@@ -58,7 +61,7 @@ impl Config {
     pub fn load(sources: &Sources) -> Result<Self, Mistakes> {
         let mut reader = Reader::new(sources);
         let config = Self {
-            store: reader.read("store", values::store),
+            store: store(&mut reader),
             log: reader.read("log", values::log_filter),
             log_format: reader.read("log_format", values::log_format),
             metrics_listen: reader.read("metrics_listen", values::address),
@@ -78,6 +81,24 @@ impl Config {
             ignored: reader.ignored(),
         };
         reader.finish(config)
+    }
+}
+
+fn store(reader: &mut Reader<'_>) -> StorePlace {
+    let place = reader.read("store", values::store);
+    let namespace = reader.read("namespace", values::namespace);
+    let durability = reader.read("durability", values::durability);
+    let password = reader.global_secret("store_password");
+    match place {
+        StorePlace::Sqlite(_) => place,
+        StorePlace::Redis(address, _) => {
+            let address = address.with_namespace(&namespace);
+            let address = match password {
+                Some(password) => address.with_password(&password),
+                None => address,
+            };
+            StorePlace::Redis(Box::new(address), durability)
+        }
     }
 }
 

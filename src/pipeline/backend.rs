@@ -24,7 +24,7 @@ use crate::domain::later;
 use crate::domain::submission::{State, StepKind};
 use crate::metrics::{Busy, Metrics};
 use crate::shutdown::Shutdown;
-use crate::store::{Claim, ClaimRequest, Claims, Store};
+use crate::store::{Budgets, Claim, ClaimRequest, Claims, Store};
 
 /// With nothing scheduled and nobody to wake it, a claimer looks again after this long.
 const IDLE: Duration = Duration::from_mins(1);
@@ -58,6 +58,7 @@ impl StepBackend {
         lease: Duration,
         leases: Leases,
         metrics: Arc<Metrics>,
+        budgets: Budgets,
     ) -> Self {
         metrics.slots(kind, slots);
         let (sender, steps) = mpsc::channel(slots);
@@ -69,6 +70,7 @@ impl StepBackend {
             lease,
             leases,
             metrics,
+            budgets,
             sender,
             stop: stop.clone(),
         };
@@ -155,6 +157,7 @@ struct Claimer {
     lease: Duration,
     leases: Leases,
     metrics: Arc<Metrics>,
+    budgets: Budgets,
     sender: mpsc::Sender<LeasedStep>,
     stop: Shutdown,
 }
@@ -166,7 +169,12 @@ impl Claimer {
             let full = slots.len();
             self.store.wakeups().watch(self.kind);
             let claimed = Instant::now();
-            let request = ClaimRequest { kind: self.kind, limit: full, lease: self.lease };
+            let request = ClaimRequest {
+                kind: self.kind,
+                limit: full,
+                lease: self.lease,
+                budgets: self.budgets.clone(),
+            };
             match self.store.claim(request).await {
                 Ok(claims) => {
                     if failures > 0 {

@@ -21,6 +21,7 @@ use serde::Serialize;
 use tracing::warn;
 
 use crate::clock::Clock;
+use crate::domain::budget::Budget;
 use crate::domain::outcome::{Content, Status, Trouble};
 use crate::metrics::{Direction, Metrics};
 use answer::Answer;
@@ -156,6 +157,11 @@ impl Platform {
     /// The short name of the account.
     pub fn account(&self) -> &str {
         &self.account.name
+    }
+
+    /// How much of the Platform the account may use.
+    pub fn budget(&self) -> Budget {
+        self.account.budget
     }
 
     /// Hands a dataset over; answers the processing token.

@@ -4,9 +4,11 @@
 #![expect(clippy::print_stdout, reason = "some tests tell what they measured")]
 
 mod cli;
+mod fleet;
 mod metrics;
 mod pipeline;
 mod platform;
 mod sim;
 mod store;
 mod support;
+mod worker;

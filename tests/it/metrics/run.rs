@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use ferry::domain::submission::{State, StepKind};
 use ferry::pipeline::Names;
 use ferry::sim::{Endpoint, Fault, FaultRates, Processing, SimConfig};
-use ferry::store::{ClaimRequest, Lease};
+use ferry::store::{Budgets, ClaimRequest, Lease};
 use serde_json::Value;
 
 use super::files::panels;
 use super::prometheus::{Prometheus, get, tool};
-use crate::support::{World, dataset, overwriting, pause, settings};
+use crate::support::{World, dataset, of_environment, overwriting, pause};
 
 /// Longer than anything takes on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -30,7 +30,7 @@ impl Worker {
         let log = folder.join(format!("{name}.log"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_ferry"));
         command.args(["worker", "--config"]).arg(folder.join("ferry.toml"));
-        command.env_clear().envs(settings(&world.sim)).env("FERRY_STORE", world.app.store.place());
+        command.env_clear().envs(&world.env);
         for (setting, value) in [
             ("METRICS_LISTEN", "127.0.0.1:0"),
             ("BREAKER_FAILURES", "6"),
@@ -127,13 +127,13 @@ const SHOWN: [&str; 20] = [
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_real_prometheus_finds_data_for_every_panel_and_no_expression_fails() {
     let world = World::idle(bad_days(), &[]).await;
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("ferry.toml"), second_account(&world)).unwrap();
+    let folder = world.folder.path();
+    std::fs::write(folder.join("ferry.toml"), second_account(&world)).unwrap();
     let lost = lose_a_worker(&world).await;
-    let first = Worker::start(&world, folder.path(), "first").await;
-    let second = Worker::start(&world, folder.path(), "second").await;
+    let first = Worker::start(&world, folder, "first").await;
+    let second = Worker::start(&world, folder, "second").await;
     let targets = [first.metrics.clone(), second.metrics.clone()];
-    let prometheus = Prometheus::start(folder.path(), &targets);
+    let prometheus = Prometheus::start(folder, &targets);
     until(|| "Prometheus is ready".into(), || prometheus.is_ready()).await;
     until(|| "both are up".into(), || prometheus.holds("sum(up) == 2")).await;
 
@@ -204,7 +204,8 @@ fn ask_rules(prometheus: &Prometheus) -> Vec<Value> {
 async fn lose_a_worker(world: &World) -> Lease {
     world.submit(overwriting("lost")).await;
     let lease = Duration::from_hours(1);
-    let request = ClaimRequest { kind: StepKind::Upload, limit: 1, lease };
+    let budgets = Budgets::default();
+    let request = ClaimRequest { kind: StepKind::Upload, limit: 1, lease, budgets };
     world.app.store.claim(request).await.unwrap().claims[0].lease
 }
 
@@ -233,17 +234,17 @@ async fn go_wrong(world: &World) {
     new.account = "north".into();
     world.app.intake().accept(vec![new]).await.unwrap();
 
-    world.submit_all((0..150).map(|n| overwriting(&format!("a{n}")))).await;
-    let some = |stats: &ferry::store::Stats| stats.count(State::Completed) > 60;
+    world.submit_all((0..80).map(|n| overwriting(&format!("a{n}")))).await;
+    let some = |stats: &ferry::store::Stats| stats.count(State::Completed) > 30;
     let begun = Instant::now();
     while !some(&world.app.store.stats().await.unwrap()) {
         assert!(begun.elapsed() < PATIENCE, "{:#?}", world.app.store.stats().await);
         pause().await;
     }
     world.sim.set_outage(true);
-    world.submit_all((0..60).map(|n| overwriting(&format!("b{n}")))).await;
+    world.submit_all((0..30).map(|n| overwriting(&format!("b{n}")))).await;
     let since = Instant::now();
-    until(|| "an outage".into(), || since.elapsed() > Duration::from_secs(4)).await;
+    until(|| "an outage".into(), || since.elapsed() > Duration::from_secs(3)).await;
     world.sim.set_outage(false);
 }
 
@@ -279,9 +280,10 @@ fn no_secret_is_shown(worker: &Worker) {
 /// `LOOK_SECONDS=60 cargo test --test it real_prometheus -- --nocapture` leaves time for
 /// `dashboards/render.py`, or for a Grafana.
 async fn keep_for_a_look(prometheus: &Prometheus) {
-    #[expect(clippy::disallowed_methods, reason = "a test is not configured by `config`")]
-    let seconds = std::env::var("LOOK_SECONDS").ok().and_then(|text| text.parse().ok());
-    let Some(seconds) = seconds else { return };
+    let seconds = of_environment("LOOK_SECONDS", 0);
+    if seconds == 0 {
+        return;
+    }
     println!("Prometheus is at http://{} for {seconds} s", prometheus.address());
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(seconds) {
