@@ -8,13 +8,14 @@ use fastrand::Rng;
 use crate::api::{Api, Parts};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, StorePlace};
-use crate::metrics::Metrics;
+use crate::exporter;
+use crate::metrics::{Metrics, Source};
 use crate::pipeline::{Intake, PushedIntake, Workers};
 use crate::platform::{InvalidAccount, Platform};
 use crate::shutdown::Shutdown;
 use crate::store::redis::{PushedRequests, RedisStore};
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Store, StoreError};
+use crate::store::{Measured, Store, StoreError};
 
 /// The parts of a process that everything else is made of.
 #[derive(Debug)]
@@ -39,7 +40,9 @@ impl App {
     /// Opens the store; one that is not there is made.
     pub fn open(config: Config) -> Result<Self, StoreError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let metrics = Arc::new(Metrics::of_accounts(config.accounts.keys().cloned()));
         let store = open_store(&config, clock.clone())?;
+        let store: Arc<dyn Store> = Arc::new(Measured::new(store, metrics.clone()));
         #[expect(clippy::disallowed_methods, reason = "the one place that asks for a random seed")]
         let mut seeds = Rng::with_seed(fastrand::u64(..));
         let pushed = match &config.store {
@@ -51,7 +54,7 @@ impl App {
             StorePlace::Sqlite(_) => None,
         };
         let seeds = Mutex::new(seeds);
-        let (metrics, shutdown) = (Arc::default(), Shutdown::default());
+        let shutdown = Shutdown::default();
         Ok(Self { config, store, pushed, clock, metrics, shutdown, seeds })
     }
 
@@ -69,6 +72,7 @@ impl App {
             self.config.policy.deadline,
             self.config.api.max_dataset_bytes,
             self.seed(),
+            self.metrics.clone(),
         )
     }
 
@@ -76,7 +80,7 @@ impl App {
     pub fn api(&self) -> Api {
         Api::new(Parts {
             store: self.store.clone(),
-            intake: self.intake(),
+            intake: self.intake().of(Source::Api),
             clock: self.clock.clone(),
             metrics: self.metrics.clone(),
             shutdown: self.shutdown.clone(),
@@ -92,16 +96,23 @@ impl App {
         let accounts = self.config.accounts.values();
         accounts
             .map(|account| {
-                Platform::new(account.clone(), self.config.limits.clone(), self.clock.clone())
+                let (limits, clock) = (self.config.limits.clone(), self.clock.clone());
+                Platform::new(account.clone(), limits, clock, self.metrics.clone())
             })
             .collect()
+    }
+
+    /// What tells the metrics how much there is to do, for as long as it is polled.
+    pub fn exporting(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (store, clock) = (self.store.clone(), self.clock.clone());
+        exporter::export(store, clock, self.config.health, self.metrics.clone())
     }
 
     /// What carries the submissions of the store.
     pub fn workers(&self) -> Result<Workers, InvalidAccount> {
         let pushed = self.pushed.clone().map(|requests| PushedIntake {
             requests,
-            intake: self.intake(),
+            intake: self.intake().of(Source::Apalis),
             clock: self.clock.clone(),
         });
         Ok(Workers {

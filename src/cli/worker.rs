@@ -52,6 +52,7 @@ impl Worker {
             })?;
             info!("metrics are at http://{}/metrics", admin.address());
             tokio::spawn(admin.serve(app.metrics.clone(), app.shutdown.clone()));
+            tokio::spawn(app.exporting());
         }
         for variable in &app.config.ignored {
             warn!("{variable} is not a setting, and is ignored");

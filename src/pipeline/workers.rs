@@ -68,6 +68,7 @@ impl Workers {
                 self.policy.concurrency,
                 self.policy.lease,
                 leases.clone(),
+                self.metrics.clone(),
                 budgets.clone(),
             );
             monitor = register(monitor, kind, backend, steps.clone());

@@ -6,6 +6,7 @@
 mod api;
 mod cli;
 mod fleet;
+mod metrics;
 mod pipeline;
 mod platform;
 mod pushed;
