@@ -127,7 +127,12 @@ impl Bench {
         while done < count {
             let limit = BATCH.min(count - done);
             let lease = Duration::from_secs(15);
-            let request = ClaimRequest { kind: StepKind::Upload, limit, lease };
+            let request = ClaimRequest {
+                kind: StepKind::Upload,
+                limit,
+                lease,
+                budgets: std::sync::Arc::default(),
+            };
             let claims = self.store.claim(request).await?.claims;
             ensure!(!claims.is_empty(), "nothing is due");
             let commits: Vec<_> = claims

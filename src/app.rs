@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use fastrand::Rng;
 
+use crate::api::{Api, Parts};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, StorePlace};
 use crate::metrics::Metrics;
-use crate::pipeline::{Intake, Workers};
+use crate::pipeline::{Intake, PushedIntake, Workers};
 use crate::platform::{InvalidAccount, Platform};
 use crate::shutdown::Shutdown;
-use crate::store::redis::RedisStore;
+use crate::store::redis::{PushedRequests, RedisStore};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 
@@ -22,6 +23,8 @@ pub struct App {
     pub config: Config,
     /// Where submissions are kept.
     pub store: Arc<dyn Store>,
+    /// Where other Rust services push requests with apalis-redis, if the store is on Redis.
+    pub pushed: Option<Arc<PushedRequests>>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// What the process counts.
@@ -38,9 +41,18 @@ impl App {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let store = open_store(&config, clock.clone())?;
         #[expect(clippy::disallowed_methods, reason = "the one place that asks for a random seed")]
-        let seeds = Mutex::new(Rng::with_seed(fastrand::u64(..)));
+        let mut seeds = Rng::with_seed(fastrand::u64(..));
+        let pushed = match &config.store {
+            StorePlace::Redis(address, _) => {
+                let queue = config.intake_queue.clone().unwrap_or_else(|| address.intake_queue());
+                let caller = format!("{:016x}", seeds.u64(..));
+                Some(Arc::new(PushedRequests::new(address, &queue, caller)?))
+            }
+            StorePlace::Sqlite(_) => None,
+        };
+        let seeds = Mutex::new(seeds);
         let (metrics, shutdown) = (Arc::default(), Shutdown::default());
-        Ok(Self { config, store, clock, metrics, shutdown, seeds })
+        Ok(Self { config, store, pushed, clock, metrics, shutdown, seeds })
     }
 
     /// Another one each time: two parts with one seed would give out the same ids.
@@ -55,9 +67,24 @@ impl App {
             self.clock.clone(),
             self.config.accounts.keys().cloned().collect(),
             self.config.policy.deadline,
-            self.config.max_dataset_bytes,
+            self.config.api.max_dataset_bytes,
             self.seed(),
         )
+    }
+
+    /// The HTTP API.
+    pub fn api(&self) -> Api {
+        Api::new(Parts {
+            store: self.store.clone(),
+            intake: self.intake(),
+            clock: self.clock.clone(),
+            metrics: self.metrics.clone(),
+            shutdown: self.shutdown.clone(),
+            deadline: self.config.policy.deadline,
+            health: self.config.health,
+            limits: self.config.api.clone(),
+            seed: self.seed(),
+        })
     }
 
     /// One client of the Platform for each account.
@@ -72,8 +99,14 @@ impl App {
 
     /// What carries the submissions of the store.
     pub fn workers(&self) -> Result<Workers, InvalidAccount> {
+        let pushed = self.pushed.clone().map(|requests| PushedIntake {
+            requests,
+            intake: self.intake(),
+            clock: self.clock.clone(),
+        });
         Ok(Workers {
             store: self.store.clone(),
+            pushed,
             platforms: self.platforms()?,
             policy: self.config.policy.clone(),
             metrics: self.metrics.clone(),

@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use super::failure::{Exit, Failure};
-use crate::domain::dataset::{Report, Table, check};
-use crate::pipeline::Names;
+use super::values;
 
 /// What a file is called in messages.
 pub(super) fn title(file: &Path) -> String {
@@ -16,7 +15,11 @@ pub(super) fn read(file: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
     use std::io::Read;
     let cannot = |error| {
         let what = format!("cannot read `{}`", title(file));
-        Failure::new(Exit::Usage, anyhow::Error::new(error).context(what))
+        let failure = Failure::new(Exit::Usage, anyhow::Error::new(error).context(what));
+        match file.to_str().filter(|text| values::span(text).is_ok()) {
+            Some(limit) => failure.hint(format!("a limit is written `--wait={limit}`")),
+            None => failure,
+        }
     };
     let source: Box<dyn Read> = if file == Path::new("-") {
         Box::new(std::io::stdin().lock())
@@ -33,26 +36,4 @@ pub(super) fn read(file: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
         .hint("split it, or raise the setting `max_dataset_bytes`"));
     }
     Ok(bytes)
-}
-
-/// The texts as they are, or what is wrong where they are not UTF-8.
-pub(super) fn texts(
-    data: Vec<u8>,
-    events: Option<Vec<u8>>,
-    names: &Names,
-) -> Result<(String, Option<String>), Vec<Report>> {
-    let data = String::from_utf8(data);
-    let events = events.map(String::from_utf8).transpose();
-    match (data, events) {
-        (Ok(data), Ok(events)) => Ok((data, events)),
-        (data, events) => {
-            let bytes =
-                data.map_or_else(std::string::FromUtf8Error::into_bytes, String::into_bytes);
-            let mut reports = vec![check(Table::Data, &names.data, &bytes).0];
-            if let Err(error) = events {
-                reports.push(check(Table::Events, &names.events, error.as_bytes()).0);
-            }
-            Err(reports)
-        }
-    }
 }

@@ -48,7 +48,7 @@ impl Results {
         if view.results.is_empty() {
             return none(&view, app.clock.now());
         }
-        let folder = self.output.as_deref().filter(|path| keys.len() > 1 || path.is_dir());
+        let folder = self.output.as_deref().filter(|path| keys.len() > 1 || is_folder(path));
         if keys.len() > 1 && folder.is_none() && !(ui.json && self.output.is_none()) {
             return Err(Failure::usage(format!(
                 "submission {} has {} results",
@@ -111,6 +111,11 @@ fn none(view: &SubmissionView, now: crate::domain::Timestamp) -> Result<Exit, Fa
         show::remark(view, now)
     );
     Err(Failure::new(exit, anyhow::Error::msg(what)).hint(hint))
+}
+
+/// A folder that is there, or that is written like one.
+fn is_folder(path: &Path) -> bool {
+    path.is_dir() || path.as_os_str().to_string_lossy().ends_with(std::path::MAIN_SEPARATOR)
 }
 
 fn write(path: &Path, content: &Content, ui: &Ui) -> Result<(), Failure> {

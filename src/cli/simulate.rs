@@ -37,6 +37,9 @@ pub(super) struct Simulate {
     /// How long an access token lasts.
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = values::span)]
     token_lifetime: Duration,
+    /// How long every answer takes.
+    #[arg(long, value_name = "DURATION", default_value = "0ms", value_parser = values::span)]
+    latency: Duration,
     /// The share of requests, 0 to 1, that end in a fault: split among 5xx, 429, resets, lost answers
     /// and refused tokens.
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
@@ -73,6 +76,7 @@ impl Simulate {
             credentials: credentials.clone(),
             token_lifetime: self.token_lifetime,
             processing: self.processing,
+            latency: self.latency,
             faults: rates(self.faults),
             ..SimConfig::default()
         };

@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use super::reader::{Found, Reader, find, is_account_setting, similar, text_of};
 use super::settings::{ACCOUNT_SETTINGS, Setting, variable};
 use super::values::{self, Expected};
+use crate::domain::budget::Budget;
 use crate::pipeline::DEFAULT_ACCOUNT;
 use crate::platform::{Account, StatusWords};
 
@@ -55,6 +56,11 @@ impl Reader<'_> {
         let setting = find(ACCOUNT_SETTINGS, "overwrite_as").expect("it is in the table");
         let found = self.account_setting(name, setting.name);
         let overwrite_as = self.parsed(setting, found, values::overwrite_as);
+        let budget = Budget {
+            uploads_per_second: self.optional(name, "uploads_per_second", values::rate),
+            requests_per_second: self.optional(name, "requests_per_second", values::rate),
+            uploads_in_flight: self.optional(name, "uploads_in_flight", values::limit),
+        };
         let account = Account {
             name: name.to_owned(),
             token_url: token_url?,
@@ -64,8 +70,20 @@ impl Reader<'_> {
             api_key: api_key?,
             overwrite_as,
             status_words: status_words.clone(),
+            budget,
         };
         (self.mistakes.len() == before).then_some(account)
+    }
+
+    fn optional<T>(
+        &mut self,
+        account: &str,
+        name: &str,
+        parse: fn(&str) -> Result<Option<T>, Expected>,
+    ) -> Option<T> {
+        let setting = find(ACCOUNT_SETTINGS, name).expect("it is in the table");
+        let found = self.account_setting(account, setting.name);
+        self.parsed(setting, found, parse)
     }
 
     fn reject_unknown_account_settings(&mut self, account: &str) {

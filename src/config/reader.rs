@@ -183,10 +183,7 @@ impl<'a> Reader<'a> {
 
     /// From the command line or the environment.
     pub(super) fn outside(&self, name: &str) -> Option<Found> {
-        let flag = self
-            .flags
-            .get(name)
-            .map(|text| Found { text: text.clone(), place: format!("`--set {name}`") });
+        let flag = self.flags.get(name).map(|text| Found { text: text.clone(), place: flag(name) });
         let from_env = || {
             let name = variable(name);
             // An empty variable is how many tools say that there is none.
@@ -259,6 +256,11 @@ fn shown(text: &str) -> String {
         return "something else".to_owned();
     }
     format!("`{}`", text.escape_debug())
+}
+
+/// Where a setting of the command line stands; the store has a flag of its own.
+fn flag(name: &str) -> String {
+    if name == "store" { "`--store`".to_owned() } else { format!("`--set {name}`") }
 }
 
 /// Whether a variable is one of those that Kubernetes makes up for a service named `ferry…`.

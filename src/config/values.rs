@@ -88,6 +88,14 @@ pub(super) fn address(value: &str) -> Result<Option<SocketAddr>, Expected> {
         .map_err(|_| "expected an address and a port such as 127.0.0.1:9464".to_owned())
 }
 
+pub(super) fn socket(value: &str) -> Result<SocketAddr, Expected> {
+    value.parse().map_err(|_| "expected an address and a port such as 127.0.0.1:8600".to_owned())
+}
+
+pub(super) fn most(value: &str) -> Result<u64, Expected> {
+    value.parse().map_err(|_| "expected a whole number; 0 for no limit".to_owned())
+}
+
 pub(super) fn log_format(value: &str) -> Result<LogFormat, Expected> {
     match value {
         "pretty" => Ok(LogFormat::Pretty),
@@ -157,4 +165,20 @@ pub(super) fn url(value: &str) -> Result<String, Expected> {
         return Err("the URL must begin with https:// (or http://)".to_owned());
     }
     crate::platform::check_url(value).map(|()| value.to_owned())
+}
+
+/// So many a second; none for an empty text.
+pub(super) fn rate(value: &str) -> Result<Option<f64>, Expected> {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let rate: Option<f64> = value.parse().ok();
+    rate.filter(|rate| (0.001..=1e6).contains(rate))
+        .map(Some)
+        .ok_or_else(|| "expected a number a second, from 0.001 to 1000000".to_owned())
+}
+
+/// At most so many; none for an empty text.
+pub(super) fn limit(value: &str) -> Result<Option<u32>, Expected> {
+    if value.is_empty() { Ok(None) } else { count(value).map(Some) }
 }

@@ -11,12 +11,13 @@ use super::backend::{LeasedStep, StepBackend};
 use super::committer::Committer;
 use super::leases::Leases;
 use super::policy::Policy;
+use super::pushed::PushedIntake;
 use super::steps::Steps;
 use crate::domain::submission::StepKind;
 use crate::metrics::Metrics;
 use crate::platform::Platform;
 use crate::shutdown::Shutdown;
-use crate::store::{Rescued, Store, StoreError};
+use crate::store::{Budgets, Rescued, Store, StoreError};
 
 /// What the workers of a process are made of.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub struct Workers {
     pub platforms: Vec<Platform>,
     /// How patient to be.
     pub policy: Policy,
+    /// Where other services push requests, if they may.
+    pub pushed: Option<PushedIntake>,
     /// What to count in.
     pub metrics: Arc<Metrics>,
     /// When to stop.
@@ -45,6 +48,8 @@ impl Workers {
     /// back, and what runs has the policy's drain time to end.
     pub async fn run(self) -> Result<(), WorkersEnded> {
         let leases = Leases::new(self.policy.lease);
+        let budgets: Budgets =
+            Arc::new(self.platforms.iter().map(|p| (p.account().to_owned(), p.budget())).collect());
         let (committer, recording) = Committer::start(self.store.clone());
         let steps = Arc::new(Steps::new(
             self.store.clone(),
@@ -63,6 +68,7 @@ impl Workers {
                 self.policy.concurrency,
                 self.policy.lease,
                 leases.clone(),
+                budgets.clone(),
             );
             monitor = register(monitor, kind, backend, steps.clone());
         }
@@ -79,6 +85,7 @@ impl Workers {
                 leases.renew_forever(self.store.as_ref()),
                 keep_house(self.store.as_ref(), &self.policy, &self.metrics),
                 abort_late(&self.shutdown, self.policy.drain),
+                take_in(self.pushed.as_ref(), &self.shutdown),
             )
         };
         let ended = tokio::select! {
@@ -165,6 +172,12 @@ async fn rescue_all(store: &dyn Store) -> Result<Rescued, StoreError> {
         if rescued == Rescued::default() {
             return Ok(all);
         }
+    }
+}
+
+async fn take_in(pushed: Option<&PushedIntake>, shutdown: &Shutdown) {
+    if let Some(pushed) = pushed {
+        pushed.run(shutdown).await;
     }
 }
 

@@ -23,6 +23,7 @@ use crate::domain::{Timestamp, timestamp};
 pub(super) struct Service {
     world: Mutex<World>,
     max_upload_bytes: usize,
+    latency: Duration,
     clock_skew: i64,
 }
 
@@ -114,7 +115,13 @@ async fn respond_to(
             service.reply(&question, true);
             enormous(bytes)
         }
-        None => respond(service.reply(&question, false)),
+        None => {
+            let reply = service.reply(&question, false);
+            if !service.latency.is_zero() {
+                tokio::time::sleep(service.latency).await;
+            }
+            respond(reply)
+        }
     }
 }
 
@@ -122,6 +129,7 @@ impl Service {
     pub(super) fn new(config: SimConfig) -> Self {
         Self {
             max_upload_bytes: config.max_upload_bytes,
+            latency: config.latency,
             clock_skew: config.clock_skew,
             world: Mutex::new(World::new(config)),
         }

@@ -73,6 +73,8 @@ pub struct SimConfig {
     pub faults: FaultRates,
     /// How long a seeded 429 asks to wait.
     pub retry_after: Duration,
+    /// How long every answer takes, after all was done as asked.
+    pub latency: Duration,
     /// How many seconds its clock is ahead.
     pub clock_skew: i64,
     /// Whether words and tokens are answered as JSON strings.
@@ -93,6 +95,7 @@ impl Default for SimConfig {
             processing: Processing::Uniform(Duration::from_millis(500), Duration::from_secs(3)),
             faults: FaultRates::default(),
             retry_after: Duration::from_secs(2),
+            latency: Duration::ZERO,
             clock_skew: 0,
             quoted: false,
             max_upload_bytes: 128 << 20,

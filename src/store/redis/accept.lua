@@ -1,7 +1,7 @@
 -- Takes new submissions in, all or none.
 -- KEYS: the namespace.
 -- ARGV: the time; how many; of each: id, account, Name, priority, whether to overwrite, digest of
---   the content, start or empty, deadline or empty, span of a deadline or empty, whether there is an
+--   the content, how many results to fetch, start or empty, deadline or empty, span of a deadline or empty, whether there is an
 --   idempotency key, the key, the dataset, how many labels, their names and values, how many pieces
 --   of the rest, the pieces.
 -- Returns: for each `new`, `known` or `conflict`, and an id; or `taken` and the id that was there.
@@ -17,6 +17,7 @@ for n = 1, count do
         priority = argument(),
         overwrite = flag(),
         digest = argument(),
+        results = number(),
         start = number(),
         deadline = number(),
         span = number(),
@@ -55,6 +56,7 @@ local function insert(new)
     end
     if new.overwrite then put('over', '1') end
     if blocked then put('blkd', '1') end
+    if new.results > 1 then put('ask', int(new.results)) end
     for w, piece in ipairs(new.rest) do put('w' .. w, piece) end
     call('HSET', key.submission(new.id), unpack(fields))
     call('SET', key.payload(new.id), new.payload)

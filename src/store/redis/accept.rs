@@ -36,6 +36,7 @@ fn describe_one(call: Call, new: &NewSubmission, packed: &PackedPayload) -> Call
         .arg(new.priority.as_str())
         .flag(new.overwrite)
         .arg(digest(new))
+        .arg(new.result_keys.len())
         .maybe(new.not_before.map(|at| at.timestamp_millis()))
         .maybe(deadline)
         .maybe(span)

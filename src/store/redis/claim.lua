@@ -1,7 +1,8 @@
 -- Leases due steps of one kind: fairly between accounts, within one by priority and due time.
 -- KEYS: the namespace.
--- ARGV: the time; the kind; how many at most (1000 or less); the span of the lease; the policy; a name
---   of this call; how many, and the names of calls whose answers the caller did not hear.
+-- ARGV: the time; the kind; how many at most (1000 or less); the span of the lease; the policy; the
+--   budgets; a name of this call; how many, and the names of calls whose answers the caller did not
+--   hear.
 -- Returns: the time; the time to ask again, or empty; for each step its submission's hash.
 -- Bounded by the limit, by the two thousand leases that end first, where an answer was not heard, and
 --   by the accounts that have steps of the kind: of more than a thousand,
@@ -9,6 +10,7 @@
 
 local kind, limit, span = argument(), number(), number()
 local p = policy()
+local budgets = read_budgets()
 local this_call = argument()
 local LOOK, SOON, LEASES = 1000, 1000, 2000
 local leased_until = later(span)
@@ -57,6 +59,22 @@ local function leased_of(name)
     return sum
 end
 
+-- Nothing tells when an upload ends: with as many in flight as allowed, the next look comes soon.
+local IN_FLIGHT = 50
+
+-- Lowers what an account yields to what its budget leaves.
+local function within(account, budget)
+    local left, at = budget_left(account.name, budget)
+    account.room = min(account.room, left)
+    if budget.in_flight and left > 0 then
+        local uploading = tonumber(call('HGET', key.leased, 'upload:' .. account.name) or 0)
+        account.room, at = min(account.room, budget.in_flight - uploading), now + IN_FLIGHT
+    end
+    if account.room <= 0 then
+        account.room, account.admitted, account.reopens = 0, false, at
+    end
+end
+
 -- What an account yields now: `room` for so many more, or, if none, perhaps when it `reopens`.
 local function admission(account)
     local verdict, value = admit(load_health(account.name), p)
@@ -69,6 +87,8 @@ local function admission(account)
     else
         account.room, account.admitted, account.reopens = 0, false, value
     end
+    local budget = budgets[account.name]
+    if budget and account.admitted then within(account, budget) end
 end
 
 -- When the next step of an account may be leased, if that is known.
@@ -120,6 +140,8 @@ local function lease(id)
             'by', this_call)
     end
     give(id)
+    local results = kind == 'collect' and call('HMGET', hash, 'ask', 'rej')
+    return results and not results[2] and tonumber(results[1] or 1) or 1
 end
 
 -- Leases up to `share` steps of an account, the most urgent first.
@@ -131,7 +153,7 @@ local function take(account, share)
         if taken < wanted and head and head <= now then
             local due = key.due(kind, priority, account.name)
             local ids = call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, wanted - taken)
-            for _, id in ipairs(ids) do lease(id) end
+            for _, id in ipairs(ids) do account.requests = (account.requests or 0) + lease(id) end
             if #ids > 0 then call('ZREM', due, unpack(ids)) end
             taken = taken + #ids
         end
@@ -161,6 +183,8 @@ if #claims > adopted then
         if account.served then
             call('ZADD', key.waiting(kind), turn + account.served, account.name)
             call('HINCRBY', key.leased, kind .. ':' .. account.name, account.taken)
+            local budget = budgets[account.name]
+            if budget then spend_budget(account.name, budget, account.requests) end
         end
     end
 end
@@ -168,7 +192,10 @@ end
 local again = nil
 if #claims >= limit then again = now end
 for _, account in ipairs(accounts) do
-    if account.served then look(account) end
+    if account.served then
+        look(account)
+        if budgets[account.name] then admission(account) end
+    end
     if not account.some then
         -- It comes back with its next step, and has its turn then as if it had stayed.
         local turn = call('ZSCORE', key.waiting(kind), account.name)

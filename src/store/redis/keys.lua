@@ -14,6 +14,8 @@ local key = {
     turn = base .. 'turn',
     -- A sorted set of the accounts' names, for reading them in pages.
     accounts = base .. 'accounts',
+    -- A hash: until when a rate of an account is used up, in microseconds, by `rate:account`.
+    spent = base .. 'spent',
     -- Hashes: an account's health; how many steps are leased, by `kind:account`; when an account that
     -- has nothing to do was served last, by `kind:account`.
     health = base .. 'health',

@@ -12,6 +12,7 @@ mod held;
 mod link;
 mod listen;
 mod lost;
+mod pushed;
 mod read;
 mod record;
 mod scripts;
@@ -20,6 +21,7 @@ mod synced;
 mod values;
 
 pub use address::{Durability, RedisAddress};
+pub use pushed::{PushedRequests, Refused, Task};
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;

@@ -226,13 +226,14 @@ local function go_on(r, why, deadline)
     return new, { why = 'operator', text = why, line = int(later(deadline)), fail = false }
 end
 
--- What is needed to show a submission: its hash, the health of its account, and the submission that
--- it waits for. An empty array if there is none.
+-- What is needed to show a submission: its hash, the health of its account, the submission that it
+-- waits for, and until when its account's rates are used up. An empty array if there is none.
 local function show(id)
     local fields = call('HGETALL', key.submission(id))
     if #fields == 0 then return {} end
     local v = call('HMGET', key.submission(id), 'acct', 'blkd', 'name')
     local health = call('HGET', key.health, v[1]) or ''
     local first = v[2] and first_of(v[1], v[3]) or ''
-    return { fields, health, first }
+    local spent = call('HMGET', key.spent, 'uploads:' .. v[1], 'requests:' .. v[1])
+    return { fields, health, first, spent[1] or '0', spent[2] or '0' }
 end

@@ -7,7 +7,8 @@ use super::record::{Record, read_health};
 use super::scripts::Call;
 use super::values::{array, bytes, maybe, maybe_time, number, text, time, tuple};
 use crate::contract::WaitingFor;
-use crate::domain::account::{Admission, Health, HealthPolicy};
+use crate::domain::account::{Admission, Closed, Health, HealthPolicy};
+use crate::domain::budget::Spent;
 use crate::domain::submission::{State, StepKind, Submission, TimelineEntry};
 use crate::domain::{SubmissionId, Timestamp, timestamp, until};
 use crate::store::{AccountStats, Cursor, Filter, Found, Stats, StepStats};
@@ -20,6 +21,7 @@ struct Shown {
     record: Record,
     health: Health,
     first: Option<SubmissionId>,
+    spent: Spent,
 }
 
 impl Shown {
@@ -27,9 +29,11 @@ impl Shown {
         if array_is_empty(&value) {
             return Ok(None);
         }
-        let [hash, health, first] = tuple(value)?;
+        let [hash, health, first, uploads, requests] = tuple(value)?;
         let record = Record::read(id, hash)?;
-        Ok(Some(Self { record, health: read_health(&bytes(health)?)?, first: maybe(first)? }))
+        let health = read_health(&bytes(health)?)?;
+        let spent = Spent::new(number(uploads)? as i64, number(requests)? as i64);
+        Ok(Some(Self { record, health, first: maybe(first)?, spent }))
     }
 
     fn explain(self, now: Timestamp, policy: &HealthPolicy) -> Found {
@@ -51,6 +55,11 @@ impl Shown {
         }
         if let Admission::Closed(why) = self.health.admit(now, policy) {
             return Some(WaitingFor::Account(why));
+        }
+        if due <= now
+            && let Some(until) = self.spent.used_up_until(step, now)
+        {
+            return Some(WaitingFor::Account(Closed::Limit { until }));
         }
         Some(if due > now {
             WaitingFor::DueTime { at: due, step }

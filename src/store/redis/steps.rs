@@ -10,6 +10,7 @@ use super::record::{Record, to_json};
 use super::scripts::Call;
 use super::values::{array, maybe_time, text, time, tuple};
 use crate::domain::account::{HealthPolicy, Signal};
+use crate::domain::budget::Budget;
 use crate::domain::submission::{IllegalTransition, StepKind, Submission, TimelineEntry};
 use crate::domain::{Timestamp, until};
 use crate::store::pack::Packed;
@@ -24,6 +25,16 @@ pub(super) fn describe_claim(call: Call, request: &ClaimRequest, policy: &Health
         .arg(request.limit.min(CLAIMED))
         .span(request.lease)
         .policy(policy)
+        .each(&limited(request), |call, (account, budget)| {
+            let [uploads, requests] = budget.intervals(request.kind);
+            let in_flight = budget.uploads_in_flight.filter(|_| request.kind == StepKind::Upload);
+            call.arg(*account).maybe(uploads).maybe(requests).maybe(in_flight)
+        })
+}
+
+/// The accounts that have limits for steps of this kind.
+fn limited(request: &ClaimRequest) -> Vec<(&String, &Budget)> {
+    request.budgets.iter().filter(|(_, budget)| budget.limits(request.kind)).collect()
 }
 
 /// Reads the script's answer.

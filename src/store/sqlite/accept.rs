@@ -48,7 +48,7 @@ fn accept_one(
         label.execute(params![key, value, seq])?;
     }
     connection
-        .prepare_cached("INSERT OR IGNORE INTO accounts VALUES (?1, ?2)")?
+        .prepare_cached("INSERT OR IGNORE INTO accounts (name, health) VALUES (?1, ?2)")?
         .execute(params![new.account, super::health::UNKNOWN])?;
     let entry = TimelineEntry { at: now, state: State::Queued, why: "accepted".to_owned() };
     append(connection, seq, &entry)?;

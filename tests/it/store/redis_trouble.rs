@@ -38,7 +38,7 @@ async fn patiently<T, F: Future<Output = Result<T, StoreError>>>(ask: impl Fn() 
 }
 
 async fn claim(store: &RedisStore, kind: StepKind, limit: usize) -> Claims {
-    store.claim(ClaimRequest { kind, limit, lease: LEASE }).await.unwrap()
+    store.claim(ClaimRequest { kind, limit, lease: LEASE, budgets: Arc::default() }).await.unwrap()
 }
 
 fn uploaded(claim: &Claim) -> Commit {
@@ -291,7 +291,12 @@ async fn a_worker_that_was_cut_off_hears_again_what_is_due() {
         server.ask::<()>("CLIENT KILL TYPE normal").await;
         patiently(|| other.accept(vec![new(&format!("{round}"))])).await;
         wakes(sleeper).await;
-        let request = ClaimRequest { kind: StepKind::Upload, limit: 9, lease: LEASE };
+        let request = ClaimRequest {
+            kind: StepKind::Upload,
+            limit: 9,
+            lease: LEASE,
+            budgets: Arc::default(),
+        };
         let claims = patiently(|| store.claim(request.clone())).await.claims;
         assert_eq!(claims.len(), 1);
     }
