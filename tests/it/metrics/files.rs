@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
 
+use ferry::config::settings::{ACCOUNT_SETTINGS, SETTINGS};
+
 use super::prometheus::{ran, tool};
 
 pub(super) fn root(path: &str) -> PathBuf {
@@ -110,4 +112,30 @@ fn the_dashboards_are_what_their_generator_writes() {
     generator.arg(root("dashboards/generate.py")).arg("--check");
     let checked = generator.output().expect(hint);
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+}
+
+#[test]
+fn every_variable_that_the_deployment_sets_is_a_setting() {
+    let known: BTreeSet<String> = SETTINGS
+        .iter()
+        .chain(ACCOUNT_SETTINGS)
+        .flat_map(|setting| {
+            let file = setting.secret.then(|| format!("{}_file", setting.name));
+            [Some(setting.name.to_owned()), file]
+        })
+        .flatten()
+        .chain(["config".to_owned()])
+        .map(|name| format!("FERRY_{}", name.to_uppercase()))
+        .collect();
+    for path in ["Dockerfile", "deploy/systemd/ferry-worker.service"] {
+        let text = read(path);
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let variables: Vec<&str> = words
+            .filter(|word| word.strip_prefix("FERRY_").is_some_and(|name| !name.is_empty()))
+            .collect();
+        for variable in &variables {
+            assert!(known.contains(*variable), "{path}: {variable} is not a setting");
+        }
+        assert!(!variables.is_empty(), "{path} sets nothing");
+    }
 }

@@ -160,7 +160,7 @@ async fn a_real_prometheus_finds_data_for_every_panel_and_no_expression_fails() 
     }
     lint(&first);
     no_secret_is_shown(&first);
-    keep_for_a_look(&prometheus).await;
+    keep_for_a_look(&world, &prometheus).await;
 }
 
 /// Asks what the dashboards ask; answers how many expressions that are.
@@ -277,16 +277,17 @@ fn no_secret_is_shown(worker: &Worker) {
     }
 }
 
-/// `LOOK_SECONDS=60 cargo test --test it real_prometheus -- --nocapture` leaves time for
-/// `dashboards/render.py`, or for a Grafana.
-async fn keep_for_a_look(prometheus: &Prometheus) {
+/// `LOOK_SECONDS=120 cargo test --test it real_prometheus -- --nocapture` goes on for so long, with an
+/// outage in the middle, for `dashboards/render.py` or a Grafana.
+async fn keep_for_a_look(world: &World, prometheus: &Prometheus) {
     let seconds = of_environment("LOOK_SECONDS", 0);
-    if seconds == 0 {
-        return;
+    if seconds > 0 {
+        println!("Prometheus is at http://{} for {seconds} s", prometheus.address());
     }
-    println!("Prometheus is at http://{} for {seconds} s", prometheus.address());
     let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(seconds) {
-        pause().await;
+    for second in 0..seconds {
+        world.submit_all((0..8).map(|n| overwriting(&format!("look{second}-{n}")))).await;
+        world.sim.set_outage((seconds / 2..seconds / 2 + 10).contains(&second));
+        until(|| "the next second".into(), || begun.elapsed().as_secs() > second).await;
     }
 }
