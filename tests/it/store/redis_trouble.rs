@@ -248,7 +248,12 @@ async fn what_was_leased_although_the_answer_got_lost_is_handed_out_again() {
     let others = claim(&other, StepKind::Upload, 2).await.claims;
     for _ in 0..2 {
         wire.lose_an_answer();
-        let request = ClaimRequest { kind: StepKind::Upload, limit: 4, lease: LEASE };
+        let request = ClaimRequest {
+            kind: StepKind::Upload,
+            limit: 4,
+            lease: LEASE,
+            budgets: Arc::default(),
+        };
         assert!(is_away(&store.claim(request).await));
     }
     assert!(claim(&store, StepKind::Poll, 10).await.claims.is_empty());
