@@ -5,14 +5,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use fastrand::Rng;
 
+use crate::api::{Api, Parts};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, StorePlace};
 use crate::exporter;
-use crate::metrics::Metrics;
-use crate::pipeline::{Intake, Workers};
+use crate::metrics::{Metrics, Source};
+use crate::pipeline::{Intake, PushedIntake, Workers};
 use crate::platform::{InvalidAccount, Platform};
 use crate::shutdown::Shutdown;
-use crate::store::redis::RedisStore;
+use crate::store::redis::{PushedRequests, RedisStore};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Measured, Store, StoreError};
 
@@ -23,6 +24,8 @@ pub struct App {
     pub config: Config,
     /// Where submissions are kept.
     pub store: Arc<dyn Store>,
+    /// Where other Rust services push requests with apalis-redis, if the store is on Redis.
+    pub pushed: Option<Arc<PushedRequests>>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// What the process counts.
@@ -41,9 +44,18 @@ impl App {
         let store = open_store(&config, clock.clone())?;
         let store: Arc<dyn Store> = Arc::new(Measured::new(store, metrics.clone()));
         #[expect(clippy::disallowed_methods, reason = "the one place that asks for a random seed")]
-        let seeds = Mutex::new(Rng::with_seed(fastrand::u64(..)));
+        let mut seeds = Rng::with_seed(fastrand::u64(..));
+        let pushed = match &config.store {
+            StorePlace::Redis(address, _) => {
+                let queue = config.intake_queue.clone().unwrap_or_else(|| address.intake_queue());
+                let caller = format!("{:016x}", seeds.u64(..));
+                Some(Arc::new(PushedRequests::new(address, &queue, caller)?))
+            }
+            StorePlace::Sqlite(_) => None,
+        };
+        let seeds = Mutex::new(seeds);
         let shutdown = Shutdown::default();
-        Ok(Self { config, store, clock, metrics, shutdown, seeds })
+        Ok(Self { config, store, pushed, clock, metrics, shutdown, seeds })
     }
 
     /// Another one each time: two parts with one seed would give out the same ids.
@@ -58,10 +70,25 @@ impl App {
             self.clock.clone(),
             self.config.accounts.keys().cloned().collect(),
             self.config.policy.deadline,
-            self.config.max_dataset_bytes,
+            self.config.api.max_dataset_bytes,
             self.seed(),
             self.metrics.clone(),
         )
+    }
+
+    /// The HTTP API.
+    pub fn api(&self) -> Api {
+        Api::new(Parts {
+            store: self.store.clone(),
+            intake: self.intake().of(Source::Api),
+            clock: self.clock.clone(),
+            metrics: self.metrics.clone(),
+            shutdown: self.shutdown.clone(),
+            deadline: self.config.policy.deadline,
+            health: self.config.health,
+            limits: self.config.api.clone(),
+            seed: self.seed(),
+        })
     }
 
     /// One client of the Platform for each account.
@@ -83,8 +110,14 @@ impl App {
 
     /// What carries the submissions of the store.
     pub fn workers(&self) -> Result<Workers, InvalidAccount> {
+        let pushed = self.pushed.clone().map(|requests| PushedIntake {
+            requests,
+            intake: self.intake().of(Source::Pushed),
+            clock: self.clock.clone(),
+        });
         Ok(Workers {
             store: self.store.clone(),
+            pushed,
             platforms: self.platforms()?,
             policy: self.config.policy.clone(),
             metrics: self.metrics.clone(),

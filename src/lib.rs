@@ -31,6 +31,8 @@ pub mod pipeline;
 #[cfg(feature = "full")]
 pub mod admin;
 #[cfg(feature = "full")]
+pub mod api;
+#[cfg(feature = "full")]
 pub mod exporter;
 #[cfg(feature = "full")]
 pub mod sim;

@@ -4,8 +4,6 @@ use std::path::Path;
 
 use super::failure::{Exit, Failure};
 use super::values;
-use crate::domain::dataset::{Report, Table, check};
-use crate::pipeline::Names;
 
 /// What a file is called in messages.
 pub(super) fn title(file: &Path) -> String {
@@ -38,26 +36,4 @@ pub(super) fn read(file: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
         .hint("split it, or raise the setting `max_dataset_bytes`"));
     }
     Ok(bytes)
-}
-
-/// The texts as they are, or what is wrong where they are not UTF-8.
-pub(super) fn texts(
-    data: Vec<u8>,
-    events: Option<Vec<u8>>,
-    names: &Names,
-) -> Result<(String, Option<String>), Vec<Report>> {
-    let data = String::from_utf8(data);
-    let events = events.map(String::from_utf8).transpose();
-    match (data, events) {
-        (Ok(data), Ok(events)) => Ok((data, events)),
-        (data, events) => {
-            let bytes =
-                data.map_or_else(std::string::FromUtf8Error::into_bytes, String::into_bytes);
-            let mut reports = vec![check(Table::Data, &names.data, &bytes).0];
-            if let Err(error) = events {
-                reports.push(check(Table::Events, &names.events, error.as_bytes()).0);
-            }
-            Err(reports)
-        }
-    }
 }

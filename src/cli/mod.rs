@@ -11,6 +11,7 @@ mod feedback;
 mod files;
 mod follow;
 mod handover;
+mod intake;
 mod list;
 mod ndjson;
 mod pause;
@@ -19,6 +20,7 @@ mod resolve;
 mod resubmit;
 mod results;
 mod retry;
+mod serve;
 mod show;
 mod signals;
 mod simulate;
@@ -86,6 +88,7 @@ struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(demo::Demo),
+    Serve(serve::Serve),
     Worker(worker::Worker),
     Submit(submit::Submit),
     Validate(validate::Validate),
@@ -101,6 +104,7 @@ enum Command {
     Pause(pause::Pause),
     Resume(pause::Resume),
     Stats(stats::Stats),
+    Intake(intake::Intake),
     Doctor(doctor::Doctor),
     Simulate(simulate::Simulate),
     Completions(completions::Completions),
@@ -133,6 +137,7 @@ async fn run(cli: Cli, ui: &Ui) -> Result<Exit, Failure> {
         Command::Doctor(command) => command.run(&global, ui).await,
         Command::Simulate(command) => command.run(&global, ui).await,
         Command::Validate(command) => command.run(ui),
+        Command::Serve(command) => command.run(open(&global, ui, "info")?, ui).await,
         Command::Worker(command) => command.run(open(&global, ui, "info")?, ui).await,
         Command::Submit(command) => command.run(open(&global, ui, "warn")?, ui).await,
         Command::Resubmit(command) => command.run(open_existing(&global, ui)?, ui).await,
@@ -147,6 +152,7 @@ async fn run(cli: Cli, ui: &Ui) -> Result<Exit, Failure> {
         Command::Resolve(command) => command.run(open_existing(&global, ui)?, ui).await,
         Command::Resume(command) => command.run(open_existing(&global, ui)?, ui).await,
         Command::Stats(command) => command.run(open_existing(&global, ui)?, ui).await,
+        Command::Intake(command) => command.run(open_existing(&global, ui)?, ui).await,
     }
 }
 

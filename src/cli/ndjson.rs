@@ -4,8 +4,6 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, Write};
 use std::path::Path;
 
-use serde_json::{Map, Value};
-
 use super::failure::{Exit, Failure};
 use super::files::title;
 use super::handover::{Kept, keep};
@@ -110,42 +108,10 @@ impl Mistake {
 
 fn prepare(intake: &Intake, line: &Line) -> Result<Prepared, Mistake> {
     let place = &line.place;
-    let request = parse(line.text.trim())
+    let request = SubmissionRequest::from_json(&line.text)
         .map_err(|what| Mistake::Json(format!("{place}: not a submission: {what}")))?;
     let names = Names { data: format!("{place}: data"), events: format!("{place}: event_data") };
     intake.prepare(request, &names).map_err(|refusal| Mistake::Refused(place.clone(), refusal))
-}
-
-/// The error says where the JSON breaks, or which fields are wrong.
-fn parse(text: &str) -> Result<SubmissionRequest, String> {
-    // A list of values in the right order would do for serde, and for nobody else.
-    if !text.starts_with('{') {
-        return Err("expected a JSON object".to_owned());
-    }
-    serde_json::from_str(text).map_err(|error| match serde_json::from_str(text) {
-        Ok(fields) => wrong_fields(fields).unwrap_or_else(|| without_place(&error)),
-        // Each text is a line of its own, so serde's line number is always 1.
-        Err(_) => error.to_string().replace(" at line 1 column ", " at column "),
-    })
-}
-
-/// Which fields are wrong, each tried on its own; none if one is missing.
-fn wrong_fields(fields: Map<String, Value>) -> Option<String> {
-    let wrong = |(name, value): (String, Value)| {
-        let mut alone =
-            Map::from_iter([("name", "n"), ("data", "d")].map(|(k, v)| (k.into(), v.into())));
-        alone.insert(name.clone(), value);
-        let error = serde_json::from_value::<SubmissionRequest>(Value::Object(alone)).err()?;
-        let what = without_place(&error);
-        Some(if what.contains(&format!("`{name}`")) { what } else { format!("`{name}`: {what}") })
-    };
-    let wrong: Vec<String> = fields.into_iter().filter_map(wrong).collect();
-    (!wrong.is_empty()).then(|| wrong.join("; "))
-}
-
-fn without_place(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    text.split(" at line ").next().unwrap_or(&text).to_owned()
 }
 
 fn tell(mistake: Mistake, ui: &Ui) -> Result<(), Failure> {

@@ -6,16 +6,15 @@ use clap::Args;
 
 use super::carry::Waiting;
 use super::failure::{Exit, Failure};
-use super::files::{read, texts, title};
+use super::files::{read, title};
 use super::follow::look;
 use super::handover::{carry_or_show, keep, refused};
 use super::ui::Ui;
 use super::validate::{tell_reports, tell_warnings};
 use crate::app::App;
-use crate::contract::{SubmissionRequest, SubmissionView};
 use crate::domain::SubmissionId;
 use crate::domain::submission::State;
-use crate::pipeline::{Names, Refusal};
+use crate::pipeline::{Names, Refusal, correction, texts};
 
 /// Hand over a corrected dataset under the Name of an earlier submission, which it overwrites.
 #[derive(Debug, Args)]
@@ -51,13 +50,13 @@ impl Resubmit {
             data: title(&self.file),
             events: self.events.as_deref().map(title).unwrap_or_default(),
         };
-        let limit = app.config.max_dataset_bytes;
+        let limit = app.config.api.max_dataset_bytes;
         let data = read(&self.file, limit)?;
         let events = self.events.as_deref().map(|file| read(file, limit)).transpose()?;
         let intake = app.intake();
         let prepared =
             texts(data, events, &names).map_err(Refusal::Dataset).and_then(|(data, event_data)| {
-                intake.prepare(request(earlier, data, event_data), &names)
+                intake.prepare(correction(earlier, data, event_data), &names)
             });
         let mut prepared = match prepared {
             Ok(prepared) => prepared,
@@ -72,20 +71,5 @@ impl Resubmit {
         prepared.new.revision_of = Some(self.id);
         let kept = keep(&intake, vec![prepared.new], ui).await?;
         carry_or_show(app, kept, &self.wait, ui).await
-    }
-}
-
-/// As the earlier one was, with other texts and the right to overwrite.
-fn request(earlier: SubmissionView, data: String, event_data: Option<String>) -> SubmissionRequest {
-    SubmissionRequest {
-        name: earlier.name,
-        data,
-        event_data,
-        account: Some(earlier.account),
-        overwrite: true,
-        result_keys: earlier.result_keys,
-        priority: earlier.priority,
-        labels: earlier.labels,
-        ..SubmissionRequest::default()
     }
 }

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::carry::Waiting;
 use super::failure::{Exit, Failure};
-use super::files::{read, texts, title};
+use super::files::{read, title};
 use super::handover::{Kept, carry_or_show, keep, refused};
 use super::ui::Ui;
 use super::validate::{tell_reports, tell_warnings};
@@ -18,7 +18,7 @@ use crate::domain::dataset::Report;
 use crate::domain::submission::Priority;
 use crate::domain::{Timestamp, later};
 use crate::metrics::Source;
-use crate::pipeline::{Intake, Names, Prepared, Refusal};
+use crate::pipeline::{Intake, Names, Prepared, Refusal, texts};
 
 /// Check datasets and hand them over.
 ///
@@ -159,7 +159,7 @@ impl Submit {
             data: title(file),
             events: self.events.as_deref().map(title).unwrap_or_default(),
         };
-        let limit = app.config.max_dataset_bytes;
+        let limit = app.config.api.max_dataset_bytes;
         let data = read(file, limit)?;
         let events = self.events.as_deref().map(|file| read(file, limit)).transpose()?;
         let (data, events) = match texts(data, events, &names) {

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::api::ApiLimits;
 use crate::domain::account::HealthPolicy;
 use crate::pipeline::Policy;
 use crate::platform::{Account, Limits};
@@ -36,20 +37,24 @@ pub enum StorePlace {
 pub struct Config {
     /// Where submissions are kept.
     pub store: StorePlace,
+    /// Where other services push requests with apalis-redis, if not where the namespace says.
+    pub intake_queue: Option<String>,
     /// Which log lines are shown.
     pub log: String,
     /// How they look.
     pub log_format: LogFormat,
     /// Where a worker shows its metrics, if anywhere.
     pub metrics_listen: Option<SocketAddr>,
+    /// Where the HTTP API is reached.
+    pub listen: SocketAddr,
+    /// What its requests may take.
+    pub api: ApiLimits,
     /// How patient the pipeline is.
     pub policy: Policy,
     /// When an account counts as in an outage.
     pub health: HealthPolicy,
     /// What the Platform's answers may take.
     pub limits: Limits,
-    /// The largest dataset that is accepted.
-    pub max_dataset_bytes: u64,
     /// The accounts, by name.
     pub accounts: BTreeMap<String, Account>,
     /// Variables that begin with `FERRY_` and mean nothing.
@@ -62,9 +67,18 @@ impl Config {
         let mut reader = Reader::new(sources);
         let config = Self {
             store: store(&mut reader),
+            intake_queue: Some(reader.read("intake_queue", values::text)).filter(|q| !q.is_empty()),
             log: reader.read("log", values::log_filter),
             log_format: reader.read("log_format", values::log_format),
             metrics_listen: reader.read("metrics_listen", values::address),
+            listen: reader.read("listen", values::socket),
+            api: ApiLimits {
+                max_dataset_bytes: reader.read("max_dataset_bytes", values::bytes),
+                max_waiting: reader.read("max_waiting", values::most),
+                max_requests: reader.read("max_requests", values::slots),
+                request_memory: reader.read("body_memory_bytes", values::bytes),
+                patience: reader.read("patience", values::pause),
+            },
             policy: policy(&mut reader),
             health: HealthPolicy {
                 breaker_failures: reader.read("breaker_failures", values::count),
@@ -76,7 +90,6 @@ impl Config {
                 request_timeout: reader.read("request_timeout", values::pause),
                 max_answer_bytes: reader.read("max_answer_bytes", values::bytes),
             },
-            max_dataset_bytes: reader.read("max_dataset_bytes", values::bytes),
             accounts: reader.accounts(),
             ignored: reader.ignored(),
         };

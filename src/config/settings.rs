@@ -50,9 +50,14 @@ pub const SETTINGS: &[Setting] = &[
         "on Redis: `server` as the server is configured, `fsynced` to accept only what is synced to its disk (WAITAOF)",
     ),
     setting(
+        "intake_queue",
+        "",
+        "on Redis: the queue into which other services push requests with apalis-redis; if empty, `{NAMESPACE}:intake`",
+    ),
+    setting(
         "log",
         "",
-        "which log lines are shown, such as `warn` or `ferry=debug,info`; if empty, `info` for `worker` and `simulate`, `warn` for the rest",
+        "which log lines are shown, such as `warn` or `ferry=debug,info`; if empty, `info` for `serve`, `worker` and `simulate`, `warn` for the rest",
     ),
     setting("log_format", "pretty", "`pretty` for people or `json` for machines"),
     setting(
@@ -60,6 +65,15 @@ pub const SETTINGS: &[Setting] = &[
         "",
         "address for /metrics and /healthz of a worker, such as `127.0.0.1:9464`",
     ),
+    setting("listen", "127.0.0.1:8600", "address of the HTTP API of `ferry serve`"),
+    setting("max_requests", "512", "requests that the HTTP API answers at once"),
+    setting(
+        "max_waiting",
+        "0",
+        "unfinished submissions of an account beyond which the HTTP API takes no more; 0 for no limit",
+    ),
+    setting("body_memory_bytes", "268435456", "memory for request bodies that arrive at once"),
+    setting("patience", "30s", "how long a client of the HTTP API may keep it waiting"),
     setting("concurrency", "64", "steps of one kind that a process runs at once"),
     setting("lease", "15s", "after this long without a sign of life a worker's steps go to others"),
     setting("drain", "10s", "how long a stopping worker lets running steps finish"),

@@ -88,6 +88,14 @@ pub(super) fn address(value: &str) -> Result<Option<SocketAddr>, Expected> {
         .map_err(|_| "expected an address and a port such as 127.0.0.1:9464".to_owned())
 }
 
+pub(super) fn socket(value: &str) -> Result<SocketAddr, Expected> {
+    value.parse().map_err(|_| "expected an address and a port such as 127.0.0.1:8600".to_owned())
+}
+
+pub(super) fn most(value: &str) -> Result<u64, Expected> {
+    value.parse().map_err(|_| "expected a whole number; 0 for no limit".to_owned())
+}
+
 pub(super) fn log_format(value: &str) -> Result<LogFormat, Expected> {
     match value {
         "pretty" => Ok(LogFormat::Pretty),

@@ -103,6 +103,8 @@ label! {
         Ndjson = "ndjson",
         /// The HTTP API.
         Api = "api",
+        /// Other services, which push with apalis-redis.
+        Pushed = "pushed",
     }
 }
 

@@ -183,6 +183,11 @@ impl Intake {
         answer
     }
 
+    /// Whether this process knows the account.
+    pub fn is_configured(&self, account: &str) -> bool {
+        self.accounts.contains(account)
+    }
+
     /// The account that carries a submission which asks for this one, or for none.
     pub fn account(&self, asked: Option<String>) -> Result<String, Refusal> {
         let known = || {

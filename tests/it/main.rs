@@ -3,11 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed, and says where")]
 #![expect(clippy::print_stdout, reason = "some tests tell what they measured")]
 
+mod api;
 mod cli;
 mod fleet;
 mod metrics;
 mod pipeline;
 mod platform;
+mod pushed;
 mod sim;
 mod store;
 mod support;

@@ -15,35 +15,35 @@ use super::redact::redact;
 use super::running::Running;
 
 /// Ten valid rows.
-pub(super) const GOOD: &str = include_str!("../../../examples/good.csv");
+pub(crate) const GOOD: &str = include_str!("../../../examples/good.csv");
 /// Valid, but the simulator knows neither `UNKNOWN-7` nor `UNKNOWN-9`.
-pub(super) const REJECTED: &str = include_str!("../../../examples/rejected.csv");
+pub(crate) const REJECTED: &str = include_str!("../../../examples/rejected.csv");
 /// The same, corrected.
-pub(super) const CORRECTED: &str = include_str!("../../../examples/rejected.corrected.csv");
+pub(crate) const CORRECTED: &str = include_str!("../../../examples/rejected.corrected.csv");
 
 /// Longer than anything takes on a busy machine.
 const LONG: Duration = Duration::from_secs(30);
 
 /// A simulated Platform for one test.
-pub(super) struct Platform {
-    pub(super) sim: Sim,
+pub(crate) struct Platform {
+    pub(crate) sim: Sim,
     // It serves for as long as this lives.
     _runtime: Runtime,
 }
 
 impl Platform {
     /// One that has decided as soon as it is asked.
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::with(SimConfig::default())
     }
 
     /// One that never decides.
-    pub(super) fn slow() -> Self {
+    pub(crate) fn slow() -> Self {
         let processing = Processing::Fixed(Duration::from_hours(1));
         Self::build(SimConfig { processing, ..SimConfig::default() })
     }
 
-    pub(super) fn with(config: SimConfig) -> Self {
+    pub(crate) fn with(config: SimConfig) -> Self {
         Self::build(SimConfig { processing: Processing::Fixed(Duration::ZERO), ..config })
     }
 
@@ -57,14 +57,14 @@ impl Platform {
 }
 
 /// A folder to call `ferry` in, and the environment it gets.
-pub(super) struct Ferry {
+pub(crate) struct Ferry {
     folder: TempDir,
     env: BTreeMap<String, String>,
 }
 
 impl Ferry {
     /// Without any account.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let impatient = [
             ("FERRY_POLL_INITIAL", "20ms"),
             ("FERRY_POLL_MAX", "100ms"),
@@ -76,11 +76,11 @@ impl Ferry {
     }
 
     /// With the account that `platform` lets in.
-    pub(super) fn of(platform: &Platform) -> Self {
+    pub(crate) fn of(platform: &Platform) -> Self {
         Self::of_account(platform, &Credentials::default())
     }
 
-    pub(super) fn of_account(platform: &Platform, credentials: &Credentials) -> Self {
+    pub(crate) fn of_account(platform: &Platform, credentials: &Credentials) -> Self {
         Self::new()
             .set("FERRY_TOKEN_URL", platform.sim.token_url())
             .set("FERRY_API_URL", platform.sim.api_url())
@@ -89,42 +89,42 @@ impl Ferry {
             .set("FERRY_API_KEY", &credentials.api_key)
     }
 
-    pub(super) fn set(mut self, name: &str, value: impl Into<String>) -> Self {
+    pub(crate) fn set(mut self, name: &str, value: impl Into<String>) -> Self {
         self.env.insert(name.to_owned(), value.into());
         self
     }
 
-    pub(super) fn unset(mut self, name: &str) -> Self {
+    pub(crate) fn unset(mut self, name: &str) -> Self {
         self.env.remove(name);
         self
     }
 
     /// Writes a file, and gives the harness on.
-    pub(super) fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
         self.write(name, content);
         self
     }
 
-    pub(super) fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().expect("it is below the folder")).expect("a folder");
         std::fs::write(path, content).expect("the file can be written");
     }
 
-    pub(super) fn read(&self, name: &str) -> String {
+    pub(crate) fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.path(name)).expect("the file can be read")
     }
 
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub(super) fn run(&self, args: &[&str]) -> Ran {
+    pub(crate) fn run(&self, args: &[&str]) -> Ran {
         self.run_with(args, "")
     }
 
     /// With something on stdin.
-    pub(super) fn run_with(&self, args: &[&str], stdin: impl AsRef<[u8]>) -> Ran {
+    pub(crate) fn run_with(&self, args: &[&str], stdin: impl AsRef<[u8]>) -> Ran {
         let mut command = self.command(args);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("ferry starts");
@@ -140,7 +140,7 @@ impl Ferry {
     }
 
     /// Runs a line of shell, in which `ferry` is the binary.
-    pub(super) fn shell(&self, line: &str) -> Ran {
+    pub(crate) fn shell(&self, line: &str) -> Ran {
         let script = format!("ferry() {{ '{}' \"$@\"; }}\n{line}", env!("CARGO_BIN_EXE_ferry"));
         let mut command = Command::new("bash");
         command.args(["-c", &script]);
@@ -148,19 +148,19 @@ impl Ferry {
     }
 
     /// Leaves it running.
-    pub(super) fn start(&self, args: &[&str]) -> Running {
+    pub(crate) fn start(&self, args: &[&str]) -> Running {
         Running::start(self.command(args))
     }
 
     /// What the only line of a successful `--json` command says.
-    pub(super) fn object(&self, args: &[&str]) -> serde_json::Value {
+    pub(crate) fn object(&self, args: &[&str]) -> serde_json::Value {
         let objects = self.run(args).ok().objects();
         assert_eq!(objects.len(), 1, "{objects:?}");
         objects.into_iter().next().expect("there is one")
     }
 
     /// Waits until the submission is in a state.
-    pub(super) fn await_state(&self, id: &str, state: &str) {
+    pub(crate) fn await_state(&self, id: &str, state: &str) {
         eventually(&format!("{id} is {state}"), || {
             self.object(&["status", "--json", id])["state"] == state
         });
@@ -182,10 +182,10 @@ impl Ferry {
 /// What a run left behind. Displayed, it is fit for a snapshot: what differs from run to run is
 /// redacted.
 #[derive(Debug)]
-pub(super) struct Ran {
-    pub(super) code: i32,
-    pub(super) stdout: String,
-    pub(super) stderr: String,
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Ran {
@@ -200,31 +200,31 @@ impl Ran {
 
     /// It went well.
     #[track_caller]
-    pub(super) fn ok(self) -> Self {
+    pub(crate) fn ok(self) -> Self {
         self.exits(0)
     }
 
     #[track_caller]
-    pub(super) fn exits(self, code: i32) -> Self {
+    pub(crate) fn exits(self, code: i32) -> Self {
         assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
         self
     }
 
     /// The first word of each line: where a command shows submissions, their ids.
-    pub(super) fn ids(&self) -> Vec<String> {
+    pub(crate) fn ids(&self) -> Vec<String> {
         self.stdout
             .lines()
             .filter_map(|line| line.split_whitespace().next().map(str::to_owned))
             .collect()
     }
 
-    pub(super) fn id(&self) -> String {
+    pub(crate) fn id(&self) -> String {
         self.ids().into_iter().next().unwrap_or_else(|| panic!("no id: {self:?}"))
     }
 
     /// Stdout as JSON objects, one a line.
     #[track_caller]
-    pub(super) fn objects(&self) -> Vec<serde_json::Value> {
+    pub(crate) fn objects(&self) -> Vec<serde_json::Value> {
         let parse = |line| {
             let value: serde_json::Value = serde_json::from_str(line)
                 .unwrap_or_else(|error| panic!("not JSON: {error}: {line}"));
@@ -235,12 +235,12 @@ impl Ran {
     }
 
     /// Only what is data, and the exit code: what is told meanwhile depends on the machine.
-    pub(super) fn result(&self) -> String {
+    pub(crate) fn result(&self) -> String {
         redact(&format!("exit {}\n{}", self.code, self.stdout))
     }
 
     /// Only what was told.
-    pub(super) fn told(&self) -> String {
+    pub(crate) fn told(&self) -> String {
         redact(&self.stderr)
     }
 }
@@ -255,7 +255,7 @@ impl fmt::Display for Ran {
 
 /// Waits for a condition.
 #[track_caller]
-pub(super) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !condition() {
         assert!(begun.elapsed() < LONG, "in vain: {what}");
@@ -265,7 +265,7 @@ pub(super) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
 
 /// Whether `object` is a submission as programs expect it.
 #[track_caller]
-pub(super) fn assert_is_submission(object: &serde_json::Value) {
+pub(crate) fn assert_is_submission(object: &serde_json::Value) {
     let keys = [
         "id",
         "name",

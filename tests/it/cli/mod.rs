@@ -1,9 +1,9 @@
 //! The command line as a user meets it: the real binary, as a process, against the simulated
 //! Platform.
 
-mod harness;
+pub(crate) mod harness;
 mod redact;
-mod running;
+pub(crate) mod running;
 
 mod answers;
 mod batches;

@@ -1,7 +1,7 @@
 //! Makes what differs from run to run the same in every run.
 
 /// Ids, processing tokens, times, spans and ports become words.
-pub(super) fn redact(text: &str) -> String {
+pub(crate) fn redact(text: &str) -> String {
     let mut ids: Vec<String> = Vec::new();
     let mut redacted = String::new();
     let mut rest = text;

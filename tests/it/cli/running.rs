@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use super::harness::eventually;
 
 /// A process, killed when the test is done with it.
-pub(super) struct Running {
+pub(crate) struct Running {
     child: Child,
     stdout: Collected,
     stderr: Collected,
@@ -21,7 +21,7 @@ struct Collected {
 }
 
 impl Running {
-    pub(super) fn start(mut command: Command) -> Self {
+    pub(crate) fn start(mut command: Command) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("ferry starts");
         let stdout = Collected::of(child.stdout.take().expect("it is piped"));
@@ -29,22 +29,22 @@ impl Running {
         Self { child, stdout, stderr }
     }
 
-    pub(super) fn stdout(&self) -> String {
+    pub(crate) fn stdout(&self) -> String {
         self.stdout.text()
     }
 
-    pub(super) fn stderr(&self) -> String {
+    pub(crate) fn stderr(&self) -> String {
         self.stderr.text()
     }
 
     /// Waits until stderr holds `text`.
     #[track_caller]
-    pub(super) fn await_told(&self, text: &str) {
+    pub(crate) fn await_told(&self, text: &str) {
         eventually(&format!("`{text}` on stderr"), || self.stderr().contains(text));
     }
 
     /// Sends a signal such as `TERM`.
-    pub(super) fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         let line = format!("kill -{signal} {}", self.child.id());
         let sent = Command::new("sh").args(["-c", &line]).status().expect("sh runs");
         assert!(sent.success());
@@ -52,7 +52,7 @@ impl Running {
 
     /// Waits for its end.
     #[track_caller]
-    pub(super) fn end(&mut self) -> ExitStatus {
+    pub(crate) fn end(&mut self) -> ExitStatus {
         let mut ended = None;
         eventually("the end of ferry", || {
             ended = self.child.try_wait().expect("it can be waited for");
@@ -64,7 +64,7 @@ impl Running {
     }
 
     /// Whether it has not ended.
-    pub(super) fn is_alive(&mut self) -> bool {
+    pub(crate) fn is_alive(&mut self) -> bool {
         self.child.try_wait().expect("it can be waited for").is_none()
     }
 }

@@ -1,5 +1,15 @@
 //! The bodies of Ferry's own interfaces: what a producer hands over and what it reads back. The same
-//! everywhere: NDJSON, the command line's `--json`, and whatever else takes submissions in.
+//! everywhere: NDJSON, the command line's `--json`, the HTTP API, and whatever else takes submissions in.
+
+mod answers;
+mod problem;
+mod reading;
+
+pub use answers::{
+    AccountView, Decision, DecisionRequest, PauseRequest, PauseView, ResubmissionRequest,
+    StatsView, StepView, SubmissionAnswer, SubmissionPage,
+};
+pub use problem::{Problem, ProblemKind, RowProblem};
 
 use std::collections::BTreeMap;
 

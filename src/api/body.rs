@@ -1,0 +1,154 @@
+//! Receives the bodies of requests: within a size, a time, and the memory for all of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, header};
+use futures_util::StreamExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout_at};
+
+use super::fault::Fault;
+use super::{ApiLimits, Shared};
+use crate::contract::ProblemKind;
+
+/// For all of a request but its dataset.
+const OVERHEAD: u64 = 64 << 10;
+
+/// What a body may trickle in at, beyond the patience of the server.
+const SLOWEST_BYTES_PER_SECOND: u64 = 16 << 10;
+
+/// How long the rest of a body that is too large is read and thrown away, so that the client gets
+/// to see the answer.
+const LEFTOVERS: Duration = Duration::from_secs(5);
+
+/// The largest body that is a dataset as it is.
+pub(super) fn raw_limit(limits: &ApiLimits) -> u64 {
+    limits.max_dataset_bytes.saturating_add(OVERHEAD)
+}
+
+/// The largest body that is JSON: line breaks and quotes take twice their space there.
+pub(super) fn json_limit(limits: &ApiLimits) -> u64 {
+    limits.max_dataset_bytes.saturating_mul(2).saturating_add(OVERHEAD)
+}
+
+/// The memory for all bodies together, counted in KiB.
+#[derive(Debug)]
+pub(super) struct Budget(Arc<Semaphore>);
+
+impl Budget {
+    pub(super) fn new(bytes: u64) -> Self {
+        Self(Arc::new(Semaphore::new((bytes >> 10).min(1 << 40) as usize)))
+    }
+}
+
+/// A part of the budget, given back when it is dropped.
+#[derive(Debug, Default)]
+pub(super) struct Share {
+    permit: Option<OwnedSemaphorePermit>,
+    bytes: u64,
+}
+
+impl Share {
+    /// Makes it `bytes` large, if so much is left.
+    pub(super) fn grow_to(&mut self, bytes: u64, budget: &Budget) -> bool {
+        let kib = |bytes: u64| u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
+        let more = kib(bytes).saturating_sub(kib(self.bytes));
+        if more > 0 {
+            let Ok(permit) = budget.0.clone().try_acquire_many_owned(more) else { return false };
+            match &mut self.permit {
+                Some(held) => held.merge(permit),
+                None => self.permit = Some(permit),
+            }
+            self.bytes = bytes;
+        }
+        true
+    }
+}
+
+/// A whole body, and its share of the memory.
+#[derive(Debug)]
+pub(super) struct Received {
+    pub(super) bytes: Vec<u8>,
+    pub(super) share: Share,
+}
+
+/// Receives a body of at most `limit` bytes.
+pub(super) async fn receive(
+    shared: &Shared,
+    headers: &HeaderMap,
+    body: Body,
+    limit: u64,
+) -> Result<Received, Fault> {
+    if let Some(encoding) = headers.get(header::CONTENT_ENCODING)
+        && encoding != "identity"
+    {
+        let what = "a `Content-Encoding` is not taken here: send the body as it is";
+        return Err(Fault::new(ProblemKind::UnsupportedMediaType, what));
+    }
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    let announced: u64 = announced.and_then(|length| length.parse().ok()).unwrap_or_default();
+    let mut frames = body.into_data_stream();
+    let mut share = Share::default();
+    let patience = shared.parts.limits.patience;
+    let begun = Instant::now();
+    let mut bytes = Vec::new();
+    let refused = if announced > limit {
+        Some(too_large(limit))
+    } else if share.grow_to(announced, &shared.budget) {
+        bytes.reserve_exact(announced as usize);
+        None
+    } else {
+        Some(out_of_memory())
+    };
+    let refused = match refused {
+        Some(refused) => refused,
+        None => loop {
+            // A client that stalls is cut off, and so is one that only trickles.
+            let earned = Duration::from_secs(bytes.len() as u64 / SLOWEST_BYTES_PER_SECOND);
+            let stalled = Instant::now() + patience;
+            let trickled = begun + patience.saturating_mul(3) + earned;
+            match timeout_at(stalled.min(trickled), frames.next()).await {
+                Ok(None) => return Ok(Received { bytes, share }),
+                Ok(Some(Ok(frame))) => {
+                    let size = (bytes.len() + frame.len()) as u64;
+                    if size > limit {
+                        break too_large(limit);
+                    }
+                    if !share.grow_to(size, &shared.budget) {
+                        break out_of_memory();
+                    }
+                    bytes.extend_from_slice(&frame);
+                }
+                Ok(Some(Err(_))) => return Err(Fault::invalid("the body ended too early")),
+                Err(_) => {
+                    let what = "the body took too long to arrive (`patience`)";
+                    return Err(Fault::new(ProblemKind::Timeout, what));
+                }
+            }
+        },
+    };
+    discard(frames);
+    Err(refused)
+}
+
+/// Reads on for a while, for clients that look for an answer only after they have sent all.
+fn discard(
+    mut frames: impl futures_util::Stream<Item = Result<Bytes, axum::Error>> + Send + Unpin + 'static,
+) {
+    let until = Instant::now() + LEFTOVERS;
+    tokio::spawn(
+        async move { while let Ok(Some(Ok(_))) = timeout_at(until, frames.next()).await {} },
+    );
+}
+
+fn too_large(limit: u64) -> Fault {
+    let what = format!("the body is larger than {limit} bytes, which follows `max_dataset_bytes`");
+    Fault::new(ProblemKind::TooLarge, what)
+}
+
+fn out_of_memory() -> Fault {
+    let what = "bodies that arrive now take all of `body_memory_bytes`; try again";
+    Fault::new(ProblemKind::Busy, what).retry_after(Duration::from_secs(2))
+}

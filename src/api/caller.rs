@@ -1,0 +1,77 @@
+//! Who calls, and what that one may do and see.
+
+use std::collections::BTreeSet;
+
+use super::fault::Fault;
+use crate::contract::ProblemKind;
+use crate::domain::SubmissionId;
+use crate::store::{Found, Store};
+
+/// What a caller may do; each role may do what those before it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Role {
+    /// Look.
+    Read,
+    /// Hand submissions over.
+    Submit,
+    /// Act on submissions and accounts.
+    Operate,
+}
+
+impl Role {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Submit => "submit",
+            Self::Operate => "operate",
+        }
+    }
+}
+
+/// Who calls.
+#[derive(Debug, Clone)]
+pub(super) struct Caller {
+    pub(super) name: String,
+    pub(super) role: Role,
+    /// The only accounts that it knows of; all if none.
+    pub(super) accounts: Option<BTreeSet<String>>,
+}
+
+impl Caller {
+    /// Without keys, everybody who can reach the server may do everything.
+    pub(super) fn anybody() -> Self {
+        Self { name: "anybody".to_owned(), role: Role::Operate, accounts: None }
+    }
+
+    pub(super) fn sees(&self, account: &str) -> bool {
+        self.accounts.as_ref().is_none_or(|accounts| accounts.contains(account))
+    }
+
+    /// The account of what this caller asks for without naming one, if there is but one.
+    pub(super) fn only_account(&self) -> Option<String> {
+        let accounts = self.accounts.as_ref()?;
+        accounts.iter().next().filter(|_| accounts.len() == 1).cloned()
+    }
+
+    /// A caller may only write to its own accounts.
+    pub(super) fn may_use(&self, account: &str) -> Result<(), Fault> {
+        if self.sees(account) {
+            return Ok(());
+        }
+        let what = format!("this API key is not for account `{account}`");
+        Err(Fault::new(ProblemKind::Forbidden, what))
+    }
+
+    /// A submission; one of a foreign account is as good as none.
+    pub(super) async fn find(&self, store: &dyn Store, id: &str) -> Result<Found, Fault> {
+        let none = || Fault::not_found(format!("there is no submission `{}`", shortened(id)));
+        let id: SubmissionId = id.parse().map_err(|_| none())?;
+        let found = store.get(id).await?.ok_or_else(none)?;
+        if self.sees(&found.submission.account) { Ok(found) } else { Err(none()) }
+    }
+}
+
+/// What a client sent, fit for being repeated.
+fn shortened(text: &str) -> String {
+    text.chars().take(40).flat_map(char::escape_debug).collect()
+}

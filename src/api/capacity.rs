@@ -1,0 +1,137 @@
+//! How many unfinished submissions an account may have: the count of the store, looked up about once
+//! a second, and what this process accepted since then.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::fault::Fault;
+use crate::contract::ProblemKind;
+use crate::domain::submission::State;
+use crate::store::{Store, StoreError};
+
+/// A count is good for so long.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// When the account is full, the count is looked up again after so long.
+const FRESH_WHEN_FULL: Duration = Duration::from_millis(100);
+
+/// When to try again.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+#[derive(Debug)]
+pub(super) struct Capacity {
+    most: u64,
+    counted: Mutex<Counted>,
+    lookup: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct Counted {
+    at: Option<Instant>,
+    /// By account: in the store, accepted since then included.
+    kept: BTreeMap<String, u64>,
+    /// By account: on the way into the store.
+    coming: BTreeMap<String, u64>,
+}
+
+/// Room for one submission, given back when it is dropped, unless it was used.
+#[derive(Debug)]
+pub(super) struct Room<'a> {
+    capacity: &'a Capacity,
+    account: Option<String>,
+}
+
+impl Capacity {
+    pub(super) fn new(most: u64) -> Self {
+        Self { most, counted: Mutex::default(), lookup: tokio::sync::Mutex::default() }
+    }
+
+    /// Room for one submission more.
+    pub(super) async fn room(&self, store: &dyn Store, account: &str) -> Result<Room<'_>, Fault> {
+        if self.most == 0 {
+            return Ok(Room { capacity: self, account: None });
+        }
+        for fresh in [FRESH, FRESH_WHEN_FULL] {
+            self.refresh(store, fresh).await?;
+            if let Some(room) = self.take(account) {
+                return Ok(room);
+            }
+        }
+        let what = format!(
+            "account `{account}` has {} unfinished submissions, as many as `max_waiting` allows; \
+             nothing was kept",
+            self.most
+        );
+        Err(Fault::new(ProblemKind::Full, what).retry_after(RETRY_AFTER))
+    }
+
+    fn take(&self, account: &str) -> Option<Room<'_>> {
+        let mut counted = self.counted();
+        let of = |counts: &BTreeMap<String, u64>| counts.get(account).copied().unwrap_or_default();
+        if of(&counted.kept) + of(&counted.coming) >= self.most {
+            return None;
+        }
+        *counted.coming.entry(account.to_owned()).or_default() += 1;
+        Some(Room { capacity: self, account: Some(account.to_owned()) })
+    }
+
+    /// Looks the counts up, unless they are younger than `fresh`. What is on its way meanwhile is
+    /// counted twice rather than not at all.
+    async fn refresh(&self, store: &dyn Store, fresh: Duration) -> Result<(), StoreError> {
+        let is_fresh = || self.counted().at.is_some_and(|at| at.elapsed() < fresh);
+        if is_fresh() {
+            return Ok(());
+        }
+        let _one_at_a_time = self.lookup.lock().await;
+        if is_fresh() {
+            return Ok(());
+        }
+        let before: BTreeMap<String, u64> = self.counted().kept.clone();
+        let stats = store.stats().await?;
+        let mut counted = self.counted();
+        let mut kept = BTreeMap::new();
+        for account in stats.accounts {
+            let waiting = |(state, count): (&State, &u64)| {
+                if state.is_final() || *state == State::Held { 0 } else { *count }
+            };
+            let in_store: u64 = account.states.iter().map(waiting).sum();
+            // Accepted while the store counted: it may have seen them or not.
+            let name = account.account;
+            let now = counted.kept.get(&name).copied().unwrap_or_default();
+            let since = now.saturating_sub(before.get(&name).copied().unwrap_or_default());
+            kept.insert(name, in_store + since);
+        }
+        counted.kept = kept;
+        counted.at = Some(Instant::now());
+        Ok(())
+    }
+
+    fn counted(&self) -> MutexGuard<'_, Counted> {
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Room<'_> {
+    /// The submission is kept.
+    pub(super) fn used(mut self) {
+        if let Some(account) = self.give_back() {
+            *self.capacity.counted().kept.entry(account).or_default() += 1;
+        }
+    }
+
+    fn give_back(&mut self) -> Option<String> {
+        let account = self.account.take()?;
+        let mut counted = self.capacity.counted();
+        if let Some(coming) = counted.coming.get_mut(&account) {
+            *coming = coming.saturating_sub(1);
+        }
+        Some(account)
+    }
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        self.give_back();
+    }
+}

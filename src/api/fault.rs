@@ -1,0 +1,122 @@
+//! An answer that is an error: a problem, and when to try again.
+
+use std::time::Duration;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use crate::contract::{Problem, ProblemKind, RowProblem};
+use crate::domain::dataset::Report;
+use crate::domain::dataset::Table;
+use crate::pipeline::Refusal;
+use crate::store::StoreError;
+
+/// A dataset's problems are listed up to this many.
+const MOST_PROBLEMS: usize = 1000;
+
+/// Why a request was not done.
+#[derive(Debug, Clone)]
+pub(super) struct Fault {
+    pub(super) problem: Box<Problem>,
+    retry_after: Option<Duration>,
+}
+
+impl Fault {
+    pub(super) fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
+        Self { problem: Box::new(Problem::new(kind, detail)), retry_after: None }
+    }
+
+    pub(super) fn invalid(detail: impl Into<String>) -> Self {
+        Self::new(ProblemKind::InvalidRequest, detail)
+    }
+
+    pub(super) fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(ProblemKind::NotFound, detail)
+    }
+
+    pub(super) fn field(name: &str, what: impl std::fmt::Display) -> Self {
+        let mut fault = Self::new(ProblemKind::InvalidField, format!("`{name}`: {what}"));
+        fault.problem.field = Some(name.to_owned());
+        fault
+    }
+
+    pub(super) fn retry_after(self, pause: Duration) -> Self {
+        Self { retry_after: Some(pause), ..self }
+    }
+
+    pub(super) fn dataset(reports: Vec<Report>) -> Self {
+        let mut fault = Self::new(ProblemKind::InvalidDataset, String::new());
+        let (errors, omitted) = problems(reports);
+        let count = errors.len() as u64 + omitted;
+        fault.problem.detail = match errors.as_slice() {
+            [only] => format!("the dataset has a problem: {}", only.message),
+            _ => format!("the dataset has {count} problems; nothing was kept"),
+        };
+        fault.problem.problems = errors;
+        fault.problem.omitted = omitted;
+        fault
+    }
+}
+
+/// What was found in the texts, which stand in the order of the tables, and how much is not listed.
+pub(super) fn problems(reports: Vec<Report>) -> (Vec<RowProblem>, u64) {
+    let tables = [Table::Data, Table::Events];
+    let mut omitted = reports.iter().map(|report| report.omitted).sum();
+    let mut all: Vec<RowProblem> = Vec::new();
+    for (report, table) in reports.into_iter().zip(tables) {
+        all.extend(report.problems.into_iter().map(|found| RowProblem::new(table, found)));
+    }
+    omitted += all.len().saturating_sub(MOST_PROBLEMS) as u64;
+    all.truncate(MOST_PROBLEMS);
+    (all, omitted)
+}
+
+impl From<Refusal> for Fault {
+    fn from(refusal: Refusal) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            Refusal::Dataset(reports) => Self::dataset(reports),
+            Refusal::TooLarge { .. } => Self::new(ProblemKind::TooLarge, detail),
+            Refusal::Field { field, what } => Self::field(field, what),
+            Refusal::UnknownAccount { .. } | Refusal::AccountNeeded(_) => {
+                let mut fault = Self::new(ProblemKind::InvalidField, detail);
+                fault.problem.field = Some("account".to_owned());
+                fault
+            }
+        }
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        match &error {
+            StoreError::NotFound(_) | StoreError::UnknownAccount(_) => {
+                Self::not_found(error.to_string())
+            }
+            StoreError::NotAllowed(_) => Self::new(ProblemKind::NotAllowed, error.to_string()),
+            StoreError::Unusable(_) => {
+                tracing::error!("the store cannot be used: {error}");
+                Self::new(ProblemKind::Internal, "the store cannot be used; the log says why")
+            }
+            StoreError::Unavailable { .. } => {
+                tracing::warn!("a request could not be answered: {error}");
+                Self::new(ProblemKind::StoreUnavailable, "the store cannot be reached; try again")
+                    .retry_after(Duration::from_secs(1))
+            }
+        }
+    }
+}
+
+impl IntoResponse for Fault {
+    /// The body is written at the front, where the id of the request is known.
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.problem.status);
+        let mut response = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR).into_response();
+        if let Some(pause) = self.retry_after {
+            let seconds = pause.as_secs().max(1);
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response.extensions_mut().insert(self.problem);
+        response
+    }
+}

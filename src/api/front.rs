@@ -1,0 +1,130 @@
+//! What surrounds every request: its id, its place among those at once, and the form of its errors.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+use tokio::sync::OwnedSemaphorePermit;
+use tracing::{Instrument, error, info, info_span};
+
+use super::Shared;
+use super::caller::Caller;
+use super::fault::Fault;
+use super::probes;
+use crate::contract::{Problem, ProblemKind};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The longest id of a request that is taken over from its client.
+const LONGEST_ID: usize = 128;
+
+/// Names a request in answers and logs.
+#[derive(Debug, Clone)]
+pub(super) struct RequestId(pub(super) String);
+
+/// A request's place among those at once: given back when the last clone is gone.
+#[derive(Debug, Clone)]
+pub(super) struct Place(#[expect(dead_code, reason = "held")] Arc<OwnedSemaphorePermit>);
+
+/// Answers a request, whatever happens.
+pub(super) async fn front(
+    State(shared): State<Arc<Shared>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let begun = Instant::now();
+    let id = taken_over(request.headers()).unwrap_or_else(|| shared.request_id());
+    // Not the path itself: it may hold what only the client should know.
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let route = route.unwrap_or_else(|| "unknown".to_owned());
+    let method = request.method().clone();
+    request.extensions_mut().insert(RequestId(id.clone()));
+    let span = info_span!("request", request.id = %id);
+    let admitted = AssertUnwindSafe(admitted(&shared, request, next).instrument(span));
+    let response = admitted.catch_unwind().await.unwrap_or_else(|_| {
+        error!(request.id = %id, "a request to `{method} {route}` ran into a bug in Ferry");
+        let what = "the request ran into a bug in Ferry; the log says more under this id";
+        Fault::new(ProblemKind::Internal, what).into_response()
+    });
+    let response = finished(response, &id);
+    let status = response.status().as_u16();
+    if !probes::is_probe(&route) {
+        let millis = begun.elapsed().as_millis() as u64;
+        let _entered = info_span!("request", request.id = %id).entered();
+        info!(http.status = status, http.millis = millis, "answered `{method} {route}`: {status}");
+    }
+    response
+}
+
+/// Lets a request in, if there is room for it.
+async fn admitted(shared: &Shared, mut request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    // Those who watch over the server see it when it is full, too.
+    if route.is_some_and(probes::is_probe) {
+        return next.run(request).await;
+    }
+    let Ok(permit) = shared.requests.clone().try_acquire_owned() else {
+        let what = "more requests than `max_requests` are under way; try again";
+        let busy = Fault::new(ProblemKind::Busy, what).retry_after(Duration::from_secs(1));
+        return busy.into_response();
+    };
+    request.extensions_mut().insert(Place(Arc::new(permit)));
+    request.extensions_mut().insert(Caller::anybody());
+    next.run(request).await
+}
+
+/// An id that the client gave the request, if it is fit for logs.
+fn taken_over(headers: &HeaderMap) -> Option<String> {
+    let id = headers.get(REQUEST_ID)?.to_str().ok()?;
+    let is_fit = |c: char| c.is_ascii_alphanumeric() || "-_.:".contains(c);
+    ((1..=LONGEST_ID).contains(&id.len()) && id.chars().all(is_fit)).then(|| id.to_owned())
+}
+
+fn finished(mut response: Response, id: &str) -> Response {
+    if let Some(mut problem) = response.extensions_mut().remove::<Box<Problem>>() {
+        problem.instance = Some(id.to_owned());
+        let body = serde_json::to_vec(&problem).unwrap_or_default();
+        *response.body_mut() = Body::from(body);
+        let headers = response.headers_mut();
+        headers.remove(header::CONTENT_LENGTH);
+        let problem_json = HeaderValue::from_static("application/problem+json");
+        headers.insert(header::CONTENT_TYPE, problem_json);
+    }
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
+    response
+}
+
+/// A path that is none.
+pub(super) async fn no_route() -> Fault {
+    Fault::not_found("there is nothing at this path; the README lists what there is")
+}
+
+/// A method that a path does not take.
+pub(super) async fn no_method(method: Method) -> Fault {
+    Fault::new(ProblemKind::MethodNotAllowed, format!("this path does not take {method}"))
+}
+
+/// A JSON answer.
+pub(super) fn json(status: StatusCode, value: &impl serde::Serialize) -> Response {
+    match serde_json::to_vec(value) {
+        Ok(body) => {
+            let json = HeaderValue::from_static("application/json");
+            (status, [(header::CONTENT_TYPE, json)], body).into_response()
+        }
+        Err(error) => {
+            error!("an answer cannot be written as JSON: {error}");
+            Fault::new(ProblemKind::Internal, "the answer cannot be written").into_response()
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! What a client hands over, in any of the three forms that are taken: JSON, CSV as it is with the
+//! rest in the URL, and a form with files.
+
+use axum::body::Body;
+use axum::http::{HeaderMap, header};
+use futures_util::stream;
+
+use super::Shared;
+use super::body::{Share, json_limit, raw_limit, receive};
+use super::fault::Fault;
+use super::params::Params;
+use crate::contract::{ProblemKind, ResubmissionRequest, SubmissionRequest};
+use crate::domain::Timestamp;
+use crate::pipeline::{Names, texts};
+
+/// What arrived, not understood yet.
+#[derive(Debug)]
+pub(super) struct Given {
+    content: Content,
+    idempotency_key: Option<String>,
+    /// Its share of the memory.
+    _share: Share,
+}
+
+#[derive(Debug)]
+enum Content {
+    Json(Vec<u8>),
+    Fields(Fields),
+}
+
+/// A form, or a dataset and the parameters of its URL.
+#[derive(Debug, Default)]
+struct Fields {
+    data: Option<Vec<u8>>,
+    event_data: Option<Vec<u8>>,
+    /// The name of the file that `data` was.
+    file: Option<String>,
+    others: Vec<(String, String)>,
+}
+
+/// The types that are taken.
+enum Form {
+    Json,
+    Csv,
+    Multipart(String),
+}
+
+/// Receives what a client hands over; all that is left in `params` belongs to it.
+pub(super) async fn receive_given(
+    shared: &Shared,
+    headers: &HeaderMap,
+    mut params: Params,
+    body: Body,
+) -> Result<Given, Fault> {
+    let idempotency_key = idempotency_key(headers)?;
+    let form = form(headers)?;
+    let others = if matches!(form, Form::Csv) { params.rest() } else { Vec::new() };
+    params.done()?;
+    let limits = &shared.parts.limits;
+    let limit = if matches!(form, Form::Json) { json_limit(limits) } else { raw_limit(limits) };
+    let received = receive(shared, headers, body, limit).await?;
+    let content = match form {
+        Form::Json => Content::Json(received.bytes),
+        Form::Csv => {
+            let fields = Fields { data: Some(received.bytes), others, ..Fields::default() };
+            Content::Fields(fields)
+        }
+        Form::Multipart(boundary) => Content::Fields(multipart(received.bytes, boundary).await?),
+    };
+    Ok(Given { content, idempotency_key, _share: received.share })
+}
+
+impl Given {
+    /// As a new submission.
+    pub(super) fn into_request(self) -> Result<SubmissionRequest, Fault> {
+        let mut request = match self.content {
+            Content::Json(body) => {
+                SubmissionRequest::from_json(text(&body)?).map_err(Fault::invalid)?
+            }
+            Content::Fields(fields) => fields.into_request()?,
+        };
+        request.idempotency_key = one_key(self.idempotency_key, request.idempotency_key)?;
+        Ok(request)
+    }
+
+    /// As the correction of an earlier one.
+    pub(super) fn into_resubmission(self) -> Result<ResubmissionRequest, Fault> {
+        let mut request: ResubmissionRequest = match self.content {
+            Content::Json(body) => serde_json::from_str(text(&body)?)
+                .map_err(|error| Fault::invalid(format!("the body: {error}")))?,
+            Content::Fields(mut fields) => {
+                let (data, event_data) = fields.texts()?;
+                let mut idempotency_key = None;
+                for (name, value) in fields.others {
+                    if name != "idempotency_key" {
+                        return Err(unknown(&name, "`idempotency_key`"));
+                    }
+                    idempotency_key = Some(value);
+                }
+                ResubmissionRequest { data, event_data, idempotency_key }
+            }
+        };
+        request.idempotency_key = one_key(self.idempotency_key, request.idempotency_key)?;
+        Ok(request)
+    }
+}
+
+impl Fields {
+    fn into_request(mut self) -> Result<SubmissionRequest, Fault> {
+        let (data, event_data) = self.texts()?;
+        let mut request = SubmissionRequest { data, event_data, ..SubmissionRequest::default() };
+        let mut name = None;
+        for (field, value) in self.others {
+            match field.as_str() {
+                "name" => name = Some(value),
+                "account" => request.account = Some(value),
+                "overwrite" => request.overwrite = yes_or_no(&field, &value)?,
+                "result_keys" => {
+                    let keys = value.split(',').map(str::trim).filter(|key| !key.is_empty());
+                    request.result_keys.extend(keys.map(str::to_owned));
+                }
+                "priority" => {
+                    let parsed = value.parse();
+                    request.priority = parsed.map_err(|error| Fault::field(&field, error))?;
+                }
+                "not_before" => request.not_before = Some(time(&field, &value)?),
+                "deadline" => request.deadline = Some(time(&field, &value)?),
+                "idempotency_key" => request.idempotency_key = Some(value),
+                "label" => {
+                    let (key, value) = value
+                        .split_once('=')
+                        .ok_or_else(|| Fault::field(&field, "expected KEY=VALUE"))?;
+                    request.labels.insert(key.to_owned(), value.to_owned());
+                }
+                _ => {
+                    let known = "`name`, `account`, `overwrite`, `result_keys`, `priority`, \
+                                 `not_before`, `deadline`, `idempotency_key`, `label`";
+                    return Err(unknown(&field, known));
+                }
+            }
+        }
+        let name = name.or(self.file.as_deref().and_then(stem));
+        request.name = name.ok_or_else(|| Fault::field("name", "it is needed"))?;
+        Ok(request)
+    }
+
+    fn texts(&mut self) -> Result<(String, Option<String>), Fault> {
+        let data = self.data.take().ok_or_else(|| Fault::field("data", "it is needed"))?;
+        texts(data, self.event_data.take(), &Names::default()).map_err(Fault::dataset)
+    }
+}
+
+/// The Name of a dataset whose file is called so.
+fn stem(file: &str) -> Option<String> {
+    let file = file.rsplit(['/', '\\']).next()?;
+    let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
+    (!stem.is_empty()).then(|| stem.to_owned())
+}
+
+async fn multipart(body: Vec<u8>, boundary: String) -> Result<Fields, Fault> {
+    let broken = |error: multer::Error| Fault::invalid(format!("the form: {error}"));
+    let body = stream::iter([Ok::<_, std::convert::Infallible>(body)]);
+    let mut form = multer::Multipart::new(body, boundary);
+    let mut fields = Fields::default();
+    while let Some(field) = form.next_field().await.map_err(broken)? {
+        let name = field.name().unwrap_or_default().to_owned();
+        let file = field.file_name().map(str::to_owned);
+        let bytes = field.bytes().await.map_err(broken)?;
+        let taken = match name.as_str() {
+            "data" => &mut fields.data,
+            "event_data" => &mut fields.event_data,
+            _ => {
+                let text = std::str::from_utf8(&bytes)
+                    .map_err(|_| Fault::field(&name, "it is not UTF-8"))?;
+                fields.others.push((name, text.to_owned()));
+                continue;
+            }
+        };
+        if taken.replace(bytes.into()).is_some() {
+            return Err(Fault::field(&name, "it stands there twice"));
+        }
+        if name == "data" {
+            fields.file = file;
+        }
+    }
+    Ok(fields)
+}
+
+fn form(headers: &HeaderMap) -> Result<Form, Fault> {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let content_type = content_type.unwrap_or_default();
+    let media_type = content_type.split(';').next().unwrap_or_default().trim();
+    match media_type.to_ascii_lowercase().as_str() {
+        "application/json" => Ok(Form::Json),
+        "text/csv" => Ok(Form::Csv),
+        "multipart/form-data" => multer::parse_boundary(content_type)
+            .map(Form::Multipart)
+            .map_err(|error| Fault::invalid(format!("the form: {error}"))),
+        _ => {
+            let what =
+                "the `Content-Type` must be application/json, text/csv or multipart/form-data";
+            Err(Fault::new(ProblemKind::UnsupportedMediaType, what))
+        }
+    }
+}
+
+/// The header that makes a call safe to be repeated; the quotes of a structured field are not part
+/// of the key.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Fault> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let value = std::str::from_utf8(value.as_bytes())
+        .map_err(|_| Fault::field("idempotency_key", "it is not UTF-8"))?;
+    let quoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+    Ok(Some(quoted.unwrap_or(value).to_owned()))
+}
+
+fn one_key(header: Option<String>, body: Option<String>) -> Result<Option<String>, Fault> {
+    match (header, body) {
+        (Some(header), Some(body)) if header != body => {
+            let what = "the header `Idempotency-Key` says something else";
+            Err(Fault::field("idempotency_key", what))
+        }
+        (header, body) => Ok(header.or(body)),
+    }
+}
+
+fn text(body: &[u8]) -> Result<&str, Fault> {
+    std::str::from_utf8(body).map_err(|error| {
+        Fault::invalid(format!("the body is not UTF-8 from byte {} on", error.valid_up_to()))
+    })
+}
+
+fn yes_or_no(field: &str, value: &str) -> Result<bool, Fault> {
+    value.parse().map_err(|_| Fault::field(field, "expected `true` or `false`"))
+}
+
+fn time(field: &str, value: &str) -> Result<Timestamp, Fault> {
+    let parsed = chrono::DateTime::parse_from_rfc3339(value);
+    let expected = "expected a time such as 2026-01-31T18:00:00Z";
+    parsed.map(|time| time.to_utc()).map_err(|_| Fault::field(field, expected))
+}
+
+fn unknown(field: &str, known: &str) -> Fault {
+    let field: String = field.chars().take(40).flat_map(char::escape_debug).collect();
+    Fault::invalid(format!("there is no field `{field}`: expected {known}"))
+}

@@ -1,0 +1,122 @@
+//! Takes submissions in: checked whole, kept durably, and only then answered.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Extension, Path, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+
+use super::Shared;
+use super::caller::Caller;
+use super::fault::{Fault, problems};
+use super::front::json;
+use super::given::{Given, receive_given};
+use super::params::Params;
+use super::wait::settled;
+use crate::contract::{ProblemKind, SubmissionAnswer, SubmissionRequest, SubmissionView};
+use crate::domain::submission::State as Stage;
+use crate::pipeline::{Names, Prepared, correction};
+use crate::store::{Accepted, StoreError};
+
+/// A new submission.
+pub(super) async fn create(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Result<Response, Fault> {
+    let (parts, body) = request.into_parts();
+    let mut params = Params::of(&parts.uri);
+    let wait = params.span("wait")?;
+    let given = receive_given(&shared, &parts.headers, params, body).await?;
+    let only = caller.only_account();
+    let prepared = prepare(&shared, given, move |given| {
+        let mut request = given.into_request()?;
+        request.account = request.account.or(only);
+        Ok(request)
+    })
+    .await?;
+    keep(&shared, &caller, prepared, wait).await
+}
+
+/// A corrected dataset under the Name of an earlier submission, which it overwrites.
+pub(super) async fn resubmit(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, Fault> {
+    let found = caller.find(shared.parts.store.as_ref(), &id).await?;
+    let earlier = SubmissionView::new(found.submission, None);
+    let id = earlier.id;
+    if earlier.state == Stage::Held {
+        let what = format!("submission {id} is held, and keeps its Name: resolve it first");
+        return Err(Fault::new(ProblemKind::NotAllowed, what));
+    }
+    let (parts, body) = request.into_parts();
+    let mut params = Params::of(&parts.uri);
+    let wait = params.span("wait")?;
+    let given = receive_given(&shared, &parts.headers, params, body).await?;
+    let mut prepared = prepare(&shared, given, move |given| {
+        let corrected = given.into_resubmission()?;
+        let mut request = correction(earlier, corrected.data, corrected.event_data);
+        request.idempotency_key = corrected.idempotency_key;
+        Ok(request)
+    })
+    .await?;
+    prepared.new.revision_of = Some(id);
+    keep(&shared, &caller, prepared, wait).await
+}
+
+/// Reads and checks what was given, beside the threads that answer requests.
+async fn prepare(
+    shared: &Arc<Shared>,
+    given: Given,
+    read: impl FnOnce(Given) -> Result<SubmissionRequest, Fault> + Send + 'static,
+) -> Result<Prepared, Fault> {
+    let shared = shared.clone();
+    let checked = tokio::task::spawn_blocking(move || {
+        let request = read(given)?;
+        Ok(shared.parts.intake.prepare(request, &Names::default())?)
+    });
+    // A panic goes on where a request's own would.
+    checked.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+}
+
+async fn keep(
+    shared: &Arc<Shared>,
+    caller: &Caller,
+    prepared: Prepared,
+    wait: Option<Duration>,
+) -> Result<Response, Fault> {
+    let store = shared.parts.store.as_ref();
+    let new = prepared.new;
+    caller.may_use(&new.account)?;
+    let room = shared.capacity.room(store, &new.account).await?;
+    let accepted = shared.parts.intake.accept(vec![new]).await?;
+    let (status, id) = match accepted.first() {
+        Some(Accepted::New(id)) => {
+            room.used();
+            (StatusCode::CREATED, *id)
+        }
+        Some(Accepted::Known(id)) => (StatusCode::OK, *id),
+        Some(Accepted::Conflict(id)) => {
+            let what = format!("the idempotency key belongs to {id}, which has other content");
+            let mut fault = Fault::new(ProblemKind::IdempotencyConflict, what);
+            fault.problem.submission = Some(*id);
+            return Err(fault);
+        }
+        None => return Err(Fault::new(ProblemKind::Internal, "the store gave no answer")),
+    };
+    let found = match wait {
+        Some(limit) => settled(shared, id, limit).await?,
+        None => store.get(id).await?.ok_or(StoreError::NotFound(id))?,
+    };
+    let (warnings, _) = problems(prepared.reports);
+    let submission = SubmissionView::new(found.submission, found.waiting_for);
+    let mut response = json(status, &SubmissionAnswer { submission, warnings });
+    if let Ok(place) = HeaderValue::from_str(&format!("/v1/submissions/{id}")) {
+        response.headers_mut().insert(header::LOCATION, place);
+    }
+    Ok(response)
+}

@@ -1,0 +1,127 @@
+//! The HTTP API: takes submissions in, shows what became of them, and acts on them. It carries
+//! nothing itself: workers do, in this process or in others.
+
+mod body;
+mod caller;
+mod capacity;
+mod content;
+mod fault;
+mod front;
+mod given;
+mod handover;
+mod operate;
+mod params;
+mod patient;
+mod probes;
+mod read;
+mod routes;
+mod server;
+mod stats;
+mod wait;
+
+pub use server::Server;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use fastrand::Rng;
+use tokio::sync::Semaphore;
+
+use crate::clock::Clock;
+use crate::domain::SubmissionId;
+use crate::domain::account::HealthPolicy;
+use crate::metrics::Metrics;
+use crate::pipeline::Intake;
+use crate::shutdown::Shutdown;
+use crate::store::Store;
+use body::Budget;
+use capacity::Capacity;
+use stats::Pace;
+
+/// What the API is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// Where submissions are kept.
+    pub store: Arc<dyn Store>,
+    /// The door for new ones.
+    pub intake: Intake,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// What `/metrics` shows.
+    pub metrics: Arc<Metrics>,
+    /// When to stop.
+    pub shutdown: Shutdown,
+    /// From a retry to giving up.
+    pub deadline: Duration,
+    /// When an account counts as in an outage.
+    pub health: HealthPolicy,
+    /// What requests may take.
+    pub limits: ApiLimits,
+    /// Keeps the ids of requests apart.
+    pub seed: u64,
+}
+
+/// What requests may take.
+#[derive(Debug, Clone)]
+pub struct ApiLimits {
+    /// The largest dataset.
+    pub max_dataset_bytes: u64,
+    /// The most unfinished submissions of an account; 0 for no limit.
+    pub max_waiting: u64,
+    /// Requests at once.
+    pub max_requests: usize,
+    /// Memory for bodies that arrive at once, in bytes.
+    pub request_memory: u64,
+    /// How long a client may keep the server waiting.
+    pub patience: Duration,
+}
+
+/// The HTTP API.
+#[derive(Debug, Clone)]
+pub struct Api(Arc<Shared>);
+
+/// What all requests share.
+#[derive(Debug)]
+struct Shared {
+    parts: Parts,
+    /// One permit for each request at once.
+    requests: Arc<Semaphore>,
+    /// One permit for each request that holds its answer back.
+    waiters: Semaphore,
+    budget: Budget,
+    capacity: Capacity,
+    pace: Pace,
+    rng: Mutex<Rng>,
+}
+
+impl Api {
+    /// An API of these parts; nothing listens yet.
+    pub fn new(parts: Parts) -> Self {
+        let limits = &parts.limits;
+        Self(Arc::new(Shared {
+            requests: Arc::new(Semaphore::new(limits.max_requests)),
+            // A waiting request keeps its place: some are left for those that only ask.
+            waiters: Semaphore::new((limits.max_requests / 2).max(1)),
+            budget: Budget::new(limits.request_memory.max(body::json_limit(limits))),
+            capacity: Capacity::new(limits.max_waiting),
+            pace: Pace::default(),
+            rng: Mutex::new(Rng::with_seed(parts.seed)),
+            parts,
+        }))
+    }
+
+    /// All routes.
+    pub fn router(&self) -> Router {
+        routes::router(self.0.clone())
+    }
+}
+
+impl Shared {
+    /// An id for a request.
+    fn request_id(&self) -> String {
+        let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
+        // Of the same form as the ids of submissions: sorted by time, and unlike any other.
+        SubmissionId::new(self.parts.clock.now(), rng.u128(..)).to_string()
+    }
+}

@@ -1,0 +1,136 @@
+//! What operators do to submissions and accounts.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Extension, Path, Request, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use serde::de::DeserializeOwned;
+
+use super::Shared;
+use super::body::receive;
+use super::caller::Caller;
+use super::fault::Fault;
+use super::front::json;
+use crate::contract::{Decision, DecisionRequest, PauseRequest, PauseView, SubmissionView};
+use crate::store::{Found, Resolution};
+
+/// The largest body of these requests.
+const LARGEST_BODY: u64 = 64 << 10;
+
+/// The longest reason, in characters.
+const LONGEST_REASON: usize = 255;
+
+/// Calls a submission off.
+pub(super) async fn cancel(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<Response, Fault> {
+    let store = shared.parts.store.as_ref();
+    let id = caller.find(store, &id).await?.submission.id;
+    Ok(shown(store.cancel(id).await?))
+}
+
+/// Goes on with a failed submission where it stopped.
+pub(super) async fn retry(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<Response, Fault> {
+    let store = shared.parts.store.as_ref();
+    let id = caller.find(store, &id).await?.submission.id;
+    Ok(shown(store.retry(id, shared.parts.deadline).await?))
+}
+
+/// Decides about a held submission.
+pub(super) async fn resolve(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, Fault> {
+    let store = shared.parts.store.as_ref();
+    let id = caller.find(store, &id).await?.submission.id;
+    let asked: Option<DecisionRequest> = small_json(&shared, request).await?;
+    let Some(DecisionRequest { decision }) = asked else {
+        return Err(Fault::field("decision", "expected `overwrite`, `retry` or `fail`"));
+    };
+    let resolution = match decision {
+        Decision::Overwrite => Resolution::Overwrite,
+        Decision::Retry => Resolution::Retry,
+        Decision::Fail => Resolution::Fail,
+    };
+    Ok(shown(store.resolve(id, resolution, shared.parts.deadline).await?))
+}
+
+/// Sends nothing more of an account.
+pub(super) async fn pause(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    Path(account): Path<String>,
+    request: Request,
+) -> Result<Response, Fault> {
+    let asked: Option<PauseRequest> = small_json(&shared, request).await?;
+    let reason = asked.and_then(|asked| asked.reason);
+    let reason = reason.unwrap_or_else(|| format!("paused by {}", caller.name));
+    if reason.chars().count() > LONGEST_REASON || reason.chars().any(char::is_control) {
+        let what = format!("expected at most {LONGEST_REASON} characters of text");
+        return Err(Fault::field("reason", what));
+    }
+    known(&shared, &caller, &account).await?;
+    shared.parts.store.pause(&account, &reason).await?;
+    let view = PauseView { account, paused: Some(reason), changed: true };
+    Ok(json(StatusCode::OK, &view))
+}
+
+/// Goes on with an account.
+pub(super) async fn resume(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    Path(account): Path<String>,
+) -> Result<Response, Fault> {
+    if !caller.sees(&account) {
+        return Err(no_account());
+    }
+    let changed = shared.parts.store.resume(&account).await?;
+    Ok(json(StatusCode::OK, &PauseView { account, paused: None, changed }))
+}
+
+/// An account that the caller sees, and that is configured or has submissions.
+async fn known(shared: &Shared, caller: &Caller, account: &str) -> Result<(), Fault> {
+    if !caller.sees(account) {
+        return Err(no_account());
+    }
+    if shared.parts.intake.is_configured(account) {
+        return Ok(());
+    }
+    let stats = shared.parts.store.stats().await?;
+    let is_known = stats.accounts.iter().any(|known| known.account == account);
+    if is_known { Ok(()) } else { Err(no_account()) }
+}
+
+fn no_account() -> Fault {
+    Fault::not_found("there is no such account")
+}
+
+fn shown(found: Found) -> Response {
+    json(StatusCode::OK, &SubmissionView::new(found.submission, found.waiting_for))
+}
+
+/// A small body; none if it is empty.
+async fn small_json<T: DeserializeOwned>(
+    shared: &Shared,
+    request: Request<Body>,
+) -> Result<Option<T>, Fault> {
+    let (parts, body) = request.into_parts();
+    let headers: HeaderMap = parts.headers;
+    let received = receive(shared, &headers, body, LARGEST_BODY).await?;
+    if received.bytes.is_empty() {
+        return Ok(None);
+    }
+    serde_json::from_slice(&received.bytes)
+        .map(Some)
+        .map_err(|error| Fault::invalid(format!("the body: {error}")))
+}

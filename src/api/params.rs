@@ -1,0 +1,79 @@
+//! The parameters of a URL: what is not understood is an error, never ignored.
+
+use std::time::Duration;
+
+use axum::http::Uri;
+
+use super::fault::Fault;
+use crate::contract::ProblemKind;
+
+/// Parameters that were not asked for yet.
+#[derive(Debug)]
+pub(super) struct Params(Vec<(String, String)>);
+
+impl Params {
+    pub(super) fn of(uri: &Uri) -> Self {
+        let query = uri.query().unwrap_or_default();
+        Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
+    }
+
+    /// The value of a parameter that stands there once at most.
+    pub(super) fn take(&mut self, name: &str) -> Result<Option<String>, Fault> {
+        let mut values = self.take_all(name);
+        match values.len() {
+            0 | 1 => Ok(values.pop()),
+            _ => Err(Fault::invalid(format!("the parameter `{name}` stands there twice"))),
+        }
+    }
+
+    /// All values of a parameter.
+    pub(super) fn take_all(&mut self, name: &str) -> Vec<String> {
+        let (taken, left) =
+            std::mem::take(&mut self.0).into_iter().partition(|(other, _)| other == name);
+        self.0 = left;
+        let taken: Vec<(String, String)> = taken;
+        taken.into_iter().map(|(_, value)| value).collect()
+    }
+
+    pub(super) fn number(&mut self, name: &str, expected: &str) -> Result<Option<u64>, Fault> {
+        let Some(value) = self.take(name)? else { return Ok(None) };
+        let wrong = |_| Fault::invalid(format!("the parameter `{name}`: expected {expected}"));
+        value.parse().map(Some).map_err(wrong)
+    }
+
+    /// A parameter that stands there without a value, or with `true` or `false`.
+    pub(super) fn flag(&mut self, name: &str) -> Result<bool, Fault> {
+        match self.take(name)?.as_deref() {
+            None | Some("false") => Ok(false),
+            Some("" | "true") => Ok(true),
+            Some(_) => {
+                Err(Fault::invalid(format!("the parameter `{name}`: expected `true` or `false`")))
+            }
+        }
+    }
+
+    pub(super) fn span(&mut self, name: &str) -> Result<Option<Duration>, Fault> {
+        let Some(value) = self.take(name)? else { return Ok(None) };
+        humantime::parse_duration(&value).map(Some).map_err(|_| {
+            let what = format!("the parameter `{name}`: expected a duration such as 500ms or 30s");
+            Fault::invalid(what)
+        })
+    }
+
+    /// What is left, in its order.
+    pub(super) fn rest(&mut self) -> Vec<(String, String)> {
+        std::mem::take(&mut self.0)
+    }
+
+    /// Nothing may be left.
+    pub(super) fn done(self) -> Result<(), Fault> {
+        match self.0.first() {
+            None => Ok(()),
+            Some((name, _)) => {
+                let name: String = name.chars().take(40).flat_map(char::escape_debug).collect();
+                let what = format!("there is no parameter `{name}` here");
+                Err(Fault::new(ProblemKind::InvalidRequest, what))
+            }
+        }
+    }
+}

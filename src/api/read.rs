@@ -1,0 +1,133 @@
+//! Shows submissions: one, many, and how one came to be as it is.
+
+use std::sync::Arc;
+
+use axum::extract::{Extension, Path, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use ring::digest::{SHA256, digest};
+
+use super::Shared;
+use super::caller::Caller;
+use super::fault::Fault;
+use super::front::json;
+use super::params::Params;
+use super::wait::settled;
+use crate::contract::{SubmissionPage, SubmissionView};
+use crate::store::{Cursor, Filter};
+
+/// Submissions in a list, unless asked for otherwise.
+const PAGE: u64 = 50;
+
+/// The most submissions in a list.
+const LARGEST_PAGE: u64 = 500;
+
+/// One submission, as it is or when it is settled.
+pub(super) async fn get(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Fault> {
+    let mut params = Params::of(&uri);
+    let wait = params.span("wait")?;
+    params.done()?;
+    let mut found = caller.find(shared.parts.store.as_ref(), &id).await?;
+    if let Some(limit) = wait {
+        found = settled(&shared, found.submission.id, limit).await?;
+    }
+    let view = SubmissionView::new(found.submission, found.waiting_for);
+    Ok(tagged(json(StatusCode::OK, &view), &view, &headers))
+}
+
+/// With a tag of what it says; without a body for whoever knows that already.
+fn tagged(mut response: Response, view: &SubmissionView, headers: &HeaderMap) -> Response {
+    let digest = digest(&SHA256, &serde_json::to_vec(view).unwrap_or_default());
+    // Half of it tells any two states of a submission apart.
+    let half: [u8; 16] = std::array::from_fn(|at| digest.as_ref()[at]);
+    let tag = format!("\"{:032x}\"", u128::from_be_bytes(half));
+    let known = headers.get_all(header::IF_NONE_MATCH).iter().any(|value| {
+        let value = value.to_str().unwrap_or_default();
+        value
+            .split(',')
+            .map(|tag| tag.trim().trim_start_matches("W/"))
+            .any(|t| t == tag || t == "*")
+    });
+    if known {
+        response = StatusCode::NOT_MODIFIED.into_response();
+    }
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    response
+}
+
+/// Submissions that match, newest first.
+pub(super) async fn list(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    uri: Uri,
+) -> Result<Response, Fault> {
+    let mut params = Params::of(&uri);
+    let mut filter = Filter { name: params.take("name")?, ..Filter::default() };
+    for word in params.take_all("state").iter().flat_map(|words| words.split(',')) {
+        let state = word.parse();
+        filter.states.push(
+            state.map_err(|error| Fault::invalid(format!("the parameter `state`: {error}")))?,
+        );
+    }
+    for label in params.take_all("label") {
+        let (key, value) = label
+            .split_once('=')
+            .ok_or_else(|| Fault::invalid("the parameter `label`: expected KEY=VALUE"))?;
+        filter.labels.insert(key.to_owned(), value.to_owned());
+    }
+    filter.account = account(&caller, params.take("account")?)?;
+    let expected = format!("a number from 1 to {LARGEST_PAGE}");
+    let limit = params.number("limit", &expected)?.unwrap_or(PAGE);
+    if !(1..=LARGEST_PAGE).contains(&limit) {
+        return Err(Fault::invalid(format!("the parameter `limit`: expected {expected}")));
+    }
+    let cursor = params.number("cursor", "the `next_cursor` of an earlier answer")?.map(Cursor);
+    params.done()?;
+    let submissions = match &filter.account {
+        // Nothing of a foreign account, not even that there is one.
+        Some(account) if !caller.sees(account) => SubmissionPage::default(),
+        _ => {
+            let page = shared.parts.store.list(&filter, cursor, limit as usize).await?;
+            let view = |found: crate::store::Found| {
+                SubmissionView::new(found.submission, found.waiting_for)
+            };
+            SubmissionPage {
+                submissions: page.found.into_iter().map(view).collect(),
+                next_cursor: page.next.map(|Cursor(cursor)| cursor.to_string()),
+            }
+        }
+    };
+    Ok(json(StatusCode::OK, &submissions))
+}
+
+/// The account to list: a caller that is bound to several has to name one of them.
+fn account(caller: &Caller, asked: Option<String>) -> Result<Option<String>, Fault> {
+    match (&caller.accounts, asked) {
+        (Some(accounts), None) if accounts.len() != 1 => {
+            let names: Vec<&str> = accounts.iter().map(String::as_str).collect();
+            let what = "the parameter `account` is needed, because this API key is for several";
+            Err(Fault::invalid(format!("{what}: {}", names.join(", "))))
+        }
+        (_, None) => Ok(caller.only_account()),
+        (_, asked) => Ok(asked),
+    }
+}
+
+/// What happened to a submission, oldest first.
+pub(super) async fn timeline(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<Response, Fault> {
+    let store = shared.parts.store.as_ref();
+    let found = caller.find(store, &id).await?;
+    Ok(json(StatusCode::OK, &store.timeline(found.submission.id).await?))
+}

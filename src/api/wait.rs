@@ -1,0 +1,43 @@
+//! Holds an answer back until a submission is final or held, or the time is over.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Shared;
+use super::fault::Fault;
+use crate::domain::SubmissionId;
+use crate::domain::submission::State;
+use crate::store::{Found, StoreError};
+
+/// No answer is held back for longer.
+const LONGEST: Duration = Duration::from_mins(5);
+
+/// Between two looks, growing from the one to the other.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
+
+/// The submission when it is settled, or as it is when `limit` is over, the server stops, or too
+/// many others wait already.
+pub(super) async fn settled(
+    shared: &Shared,
+    id: SubmissionId,
+    limit: Duration,
+) -> Result<Found, Fault> {
+    let until = Instant::now() + limit.min(LONGEST);
+    let waiter = shared.waiters.try_acquire();
+    let mut pause = PAUSES.0;
+    loop {
+        let found = shared.parts.store.get(id).await?.ok_or(StoreError::NotFound(id))?;
+        let state = found.submission.state;
+        let is_settled = state.is_final() || state == State::Held;
+        let is_over = Instant::now() >= until || shared.parts.shutdown.is_draining();
+        if is_settled || is_over || waiter.is_err() {
+            return Ok(found);
+        }
+        tokio::select! {
+            () = tokio::time::sleep_until(until.min(Instant::now() + pause)) => {}
+            () = shared.parts.shutdown.draining() => {}
+        }
+        pause = (pause * 3 / 2).min(PAUSES.1);
+    }
+}

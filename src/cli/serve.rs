@@ -1,0 +1,102 @@
+//! `ferry serve`: the HTTP API, metrics and workers in one process.
+
+use std::net::SocketAddr;
+
+use clap::Args;
+use tracing::{info, warn};
+
+use super::carry::require_account;
+use super::failure::{Exit, Failure};
+use super::signals;
+use super::ui::Ui;
+use crate::admin::Admin;
+use crate::api::Server;
+use crate::app::App;
+
+/// Serve the HTTP API, and carry the submissions of the store, until stopped.
+///
+/// SIGTERM or Ctrl-C lets running requests and steps finish; a second one leaves them, and another
+/// process takes the steps over. Any number of servers and workers may share a store.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ferry serve                                            on 127.0.0.1:8600
+  ferry serve --set listen=127.0.0.1:9000
+  ferry serve --no-workers                               `ferry worker` carries, elsewhere")]
+pub(super) struct Serve {
+    /// Leave the workers out: take submissions in and show them, and carry none.
+    #[arg(long)]
+    no_workers: bool,
+}
+
+impl Serve {
+    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
+        if !self.no_workers {
+            require_account(&app)?;
+        }
+        let workers = if self.no_workers { None } else { Some(app.workers()?) };
+        signals::listen(app.shutdown.clone(), ui)?;
+        let listen = app.config.listen;
+        if !listen.ip().is_loopback() {
+            let what =
+                format!("{listen} (`listen`) is not a loopback address, and there are no keys");
+            return Err(Failure::usage(what)
+                .hint("put a proxy that knows who may before it, such as nginx with a password"));
+        }
+        let server = Server::bind(listen).await.map_err(|error| taken(listen, "listen", error))?;
+        if let Some(address) = app.config.metrics_listen {
+            let admin = Admin::bind(address).await;
+            let admin = admin.map_err(|error| taken(address, "metrics_listen", error))?;
+            tokio::spawn(admin.serve(app.metrics.clone(), app.shutdown.clone()));
+        }
+        tokio::spawn(app.exporting());
+        for variable in &app.config.ignored {
+            warn!("{variable} is not a setting, and is ignored");
+        }
+        let address = server.address();
+        info!(store = app.store.place(), "the HTTP API is at http://{address}");
+        if ui.json {
+            ui.object(&serde_json::json!({ "url": format!("http://{address}") }))?;
+        }
+        let (shutdown, drain) = (app.shutdown.clone(), app.config.policy.drain);
+        tokio::spawn(async move {
+            shutdown.draining().await;
+            tokio::time::sleep(drain).await;
+            shutdown.abort();
+        });
+        let carried = async {
+            let ended = if let Some(workers) = workers {
+                workers.run().await
+            } else {
+                app.shutdown.draining().await;
+                Ok(())
+            };
+            let is_expected = app.shutdown.is_draining();
+            // Without workers the server would take in what nobody carries.
+            app.shutdown.drain();
+            ended.map(|()| is_expected)
+        };
+        let ((), ended) = tokio::join!(server.serve(app.api()), carried);
+        match ended {
+            Ok(true) => {
+                info!("stopped");
+                Ok(Exit::Done)
+            }
+            Ok(false) => {
+                Err(Failure::new(Exit::Failed, anyhow::anyhow!("the workers ended by themselves")))
+            }
+            Err(error) => Err(Failure::new(Exit::Failed, error.into())),
+        }
+    }
+}
+
+fn taken(address: SocketAddr, setting: &str, error: std::io::Error) -> Failure {
+    let is_in_use = error.kind() == std::io::ErrorKind::AddrInUse;
+    let what = format!("cannot listen on {address} (`{setting}`)");
+    let failure = Failure::new(Exit::Failed, anyhow::Error::new(error).context(what));
+    if is_in_use {
+        failure.hint(format!("something listens there; choose another: `--set {setting}=ADDRESS`"))
+    } else {
+        failure
+    }
+}

@@ -1,0 +1,40 @@
+//! Reads a request from JSON, so that every field that is wrong is named.
+
+use serde_json::{Map, Value};
+
+use super::SubmissionRequest;
+
+impl SubmissionRequest {
+    /// Reads one JSON object; the error says where the JSON breaks, or which fields are wrong.
+    pub fn from_json(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        // A list of values in the right order would do for serde, and for nobody else.
+        if !text.starts_with('{') {
+            return Err("expected a JSON object".to_owned());
+        }
+        serde_json::from_str(text).map_err(|error| match serde_json::from_str(text) {
+            Ok(fields) => wrong_fields(fields).unwrap_or_else(|| without_place(&error)),
+            // In NDJSON each text is a line of its own, and serde's line number says nothing.
+            Err(_) => error.to_string().replace(" at line 1 column ", " at column "),
+        })
+    }
+}
+
+/// Which fields are wrong, each tried on its own; none if one is missing.
+fn wrong_fields(fields: Map<String, Value>) -> Option<String> {
+    let wrong = |(name, value): (String, Value)| {
+        let mut alone =
+            Map::from_iter([("name", "n"), ("data", "d")].map(|(k, v)| (k.into(), v.into())));
+        alone.insert(name.clone(), value);
+        let error = serde_json::from_value::<SubmissionRequest>(Value::Object(alone)).err()?;
+        let what = without_place(&error);
+        Some(if what.contains(&format!("`{name}`")) { what } else { format!("`{name}`: {what}") })
+    };
+    let wrong: Vec<String> = fields.into_iter().filter_map(wrong).collect();
+    (!wrong.is_empty()).then(|| wrong.join("; "))
+}
+
+fn without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.split(" at line ").next().unwrap_or(&text).to_owned()
+}

@@ -1,0 +1,47 @@
+//! What the intake makes of a dataset before it is a request: bytes that should be text, and the
+//! correction of an earlier submission.
+
+use super::intake::Names;
+use crate::contract::{SubmissionRequest, SubmissionView};
+use crate::domain::dataset::{Report, Table, check};
+
+/// The texts as they are, or what is wrong where they are not UTF-8.
+pub fn texts(
+    data: Vec<u8>,
+    events: Option<Vec<u8>>,
+    names: &Names,
+) -> Result<(String, Option<String>), Vec<Report>> {
+    let data = String::from_utf8(data);
+    let events = events.map(String::from_utf8).transpose();
+    match (data, events) {
+        (Ok(data), Ok(events)) => Ok((data, events)),
+        (data, events) => {
+            let bytes =
+                data.map_or_else(std::string::FromUtf8Error::into_bytes, String::into_bytes);
+            let mut reports = vec![check(Table::Data, &names.data, &bytes).0];
+            if let Err(error) = events {
+                reports.push(check(Table::Events, &names.events, error.as_bytes()).0);
+            }
+            Err(reports)
+        }
+    }
+}
+
+/// As the earlier one was, with other texts and the right to overwrite.
+pub fn correction(
+    earlier: SubmissionView,
+    data: String,
+    event_data: Option<String>,
+) -> SubmissionRequest {
+    SubmissionRequest {
+        name: earlier.name,
+        data,
+        event_data,
+        account: Some(earlier.account),
+        overwrite: true,
+        result_keys: earlier.result_keys,
+        priority: earlier.priority,
+        labels: earlier.labels,
+        ..SubmissionRequest::default()
+    }
+}

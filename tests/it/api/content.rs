@@ -1,0 +1,55 @@
+//! What the Platform answered, as clients get to see it.
+
+use ferry::contract::ProblemKind;
+use serde_json::json;
+
+use super::harness::{GOOD, Served};
+
+#[tokio::test]
+async fn a_result_has_its_bytes_and_its_type() {
+    let served = Served::start(&[]).await;
+    let body = json!({ "name": "march", "data": GOOD });
+    let answer = served.post("/v1/submissions?wait=60s", &body).await;
+    assert_eq!(answer.json()["state"], "completed", "{}", answer.text());
+    let id = answer.id();
+    let result = served.get(&format!("/v1/submissions/{id}/results/tableofresultids")).await;
+    let stored = served.world.app.store.content(id.parse().unwrap(), "tableofresultids").await;
+    let stored = stored.unwrap().expect("it is stored");
+    assert_eq!((result.status, &result.body), (200, &stored.bytes));
+    assert_eq!(Some(result.header("content-type")), stored.content_type.as_deref());
+    assert!(result.header("content-security-policy").contains("sandbox"));
+    let other = served.get(&format!("/v1/submissions/{id}/results/other")).await;
+    assert!(other.is(ProblemKind::NotFound).detail.contains("is completed"));
+    let feedback = served.get(&format!("/v1/submissions/{id}/feedback")).await;
+    assert_eq!(feedback.json(), json!([]));
+}
+
+#[tokio::test]
+async fn feedback_stands_beside_the_rows_that_it_means() {
+    let served = Served::start(&[]).await;
+    let rejected = include_str!("../../../examples/rejected.csv");
+    let body = json!({ "name": "march", "data": rejected });
+    let id = served.post("/v1/submissions?wait=60s", &body).await.id();
+    let feedback = served.get(&format!("/v1/submissions/{id}/feedback")).await.json();
+    let place = &feedback[0]["places"][0];
+    assert_eq!((&place["row"], &place["line"]), (&2.into(), &3.into()), "{feedback}");
+    assert_eq!(place["culprits"][0]["column"], "Reference");
+    let raw = served.get(&format!("/v1/submissions/{id}/feedback?raw=true")).await;
+    assert!(raw.text().contains("|UNKNOWN-7|"), "{}", raw.text());
+    let none = served.get(&format!("/v1/submissions/{id}/results/tableofresultids")).await;
+    assert!(none.is(ProblemKind::NotFound).detail.contains("is rejected"));
+    // Feedback is not a result under another name.
+    let hidden = served.get(&format!("/v1/submissions/{id}/results/feedback")).await;
+    hidden.is(ProblemKind::NotFound);
+}
+
+#[tokio::test]
+async fn what_is_under_way_has_neither_results_nor_feedback() {
+    let served = Served::idle(&[]).await;
+    let id = served.submit(&json!({ "name": "march", "data": GOOD })).await;
+    for path in ["results/tableofresultids", "feedback", "feedback?raw"] {
+        let answer = served.get(&format!("/v1/submissions/{id}/{path}")).await;
+        let detail = answer.is(ProblemKind::NotFound).detail;
+        assert!(detail.contains("is queued"), "{detail}");
+    }
+}

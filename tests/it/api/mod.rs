@@ -1,0 +1,13 @@
+//! The HTTP API over real TCP: in this process where a test looks behind it, and as `ferry serve`
+//! where the process matters.
+
+mod harness;
+
+mod content;
+mod handover;
+mod limits;
+mod listing;
+mod mistakes;
+mod operate;
+mod serve;
+mod waiting;

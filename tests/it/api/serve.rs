@@ -1,0 +1,126 @@
+//! `ferry serve` as a process.
+
+use reqwest::RequestBuilder;
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+
+use super::harness::client;
+use crate::cli::harness::{Ferry, GOOD, Platform, eventually};
+use crate::cli::running::Running;
+
+/// Where a server says that it is.
+fn url(server: &Running) -> String {
+    eventually("the URL", || server.stdout().contains('\n'));
+    let told = server.stdout();
+    let said: Value = serde_json::from_str(told.trim()).expect("it says its URL");
+    said["url"].as_str().expect("a text").to_owned()
+}
+
+/// A client that is used from outside of any runtime.
+struct Http(Runtime);
+
+impl Http {
+    fn new() -> Self {
+        Self(Runtime::new().expect("a runtime"))
+    }
+
+    fn get(&self, url: &str) -> Value {
+        self.0.block_on(answer(client().get(url))).1
+    }
+
+    fn post(&self, url: &str, body: &Value) -> (u16, Value) {
+        self.0.block_on(answer(post(url, body)))
+    }
+}
+
+fn post(url: &str, body: &Value) -> RequestBuilder {
+    client().post(url).header("content-type", "application/json").body(body.to_string())
+}
+
+async fn answer(request: RequestBuilder) -> (u16, Value) {
+    let response = request.send().await.expect("it is answered");
+    let status = response.status().as_u16();
+    let body = response.bytes().await.expect("the answer is whole");
+    (status, serde_json::from_slice(&body).unwrap_or_default())
+}
+
+fn serve(ferry: &Ferry, more: &[&str]) -> Running {
+    let mut args = vec!["serve", "--json", "--set", "listen=127.0.0.1:0"];
+    args.extend_from_slice(more);
+    ferry.start(&args)
+}
+
+#[test]
+fn serve_takes_in_carries_and_stops_politely() {
+    let platform = Platform::start();
+    let ferry = Ferry::of(&platform);
+    let mut server = serve(&ferry, &[]);
+    let (url, http) = (url(&server), Http::new());
+    let body = json!({ "name": "march", "data": GOOD });
+    let (status, view) = http.post(&format!("{url}/v1/submissions?wait=60s"), &body);
+    assert_eq!((status, &view["state"]), (201, &"completed".into()), "{view}");
+    let id = view["id"].as_str().expect("it has an id");
+    assert_eq!(ferry.object(&["status", "--json", id])["state"], "completed");
+    let (status, _) = http.post(&format!("{url}/v1/submissions/{id}/cancel"), &Value::Null);
+    assert_eq!(status, 409);
+    server.signal("TERM");
+    assert_eq!(server.end().code(), Some(0), "{}", server.stderr());
+    let told = server.stderr();
+    assert!(told.contains(&format!("`anybody` called `POST /v1/submissions/{id}/cancel`: 409")));
+    assert!(told.contains("stopped"), "{told}");
+    assert!(!told.contains("SITE-001"), "a row is in the log: {told}");
+}
+
+#[test]
+fn requests_under_way_finish_while_the_server_stops() {
+    let platform = Platform::start();
+    let ferry = Ferry::of(&platform);
+    let mut server = serve(&ferry, &["--no-workers"]);
+    let (url, http) = (url(&server), Http::new());
+    let body = json!({ "name": "march", "data": GOOD });
+    let waiting = http.0.spawn(answer(post(&format!("{url}/v1/submissions?wait=5m"), &body)));
+    let list = format!("{url}/v1/submissions");
+    eventually("it is kept", || http.get(&list)["submissions"][0]["state"] == "queued");
+    server.signal("TERM");
+    let (status, view) = http.0.block_on(waiting).expect("nothing panics here");
+    assert_eq!((status, &view["state"]), (201, &"queued".into()));
+    assert_eq!(server.end().code(), Some(0), "{}", server.stderr());
+    // What it took in is there for the next.
+    ferry.run(&["worker", "--until-idle"]).ok();
+    assert_eq!(ferry.run(&["list", "--state", "completed"]).ok().ids().len(), 1);
+}
+
+#[test]
+fn a_port_that_is_taken_is_said_clearly() {
+    let platform = Platform::start();
+    let ferry = Ferry::of(&platform);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let ran = ferry.run(&["serve", "--set", &format!("listen={address}")]);
+    insta::assert_snapshot!(ran, @"
+    exit 1
+    ---- stdout
+    ---- stderr
+    error: cannot listen on 127.0.0.1:PORT (`listen`)
+    caused by: Address already in use (os error 98)
+    hint: something listens there; choose another: `--set listen=ADDRESS`
+    ");
+}
+
+#[test]
+fn an_address_that_others_reach_is_refused_without_keys() {
+    let platform = Platform::start();
+    let ran = Ferry::of(&platform).run(&["serve", "--set", "listen=0.0.0.0:0"]).exits(2);
+    assert!(ran.stderr.contains("is not a loopback address"), "{}", ran.stderr);
+}
+
+#[test]
+fn workers_without_an_account_are_refused_before_anything_listens() {
+    let ran = Ferry::new().run(&["serve"]).exits(2);
+    assert!(ran.stderr.contains("no account is configured"), "{}", ran.stderr);
+    let ferry = Ferry::new();
+    let mut server = serve(&ferry, &["--no-workers"]);
+    server.await_told("the HTTP API is at ");
+    server.signal("TERM");
+    assert_eq!(server.end().code(), Some(0));
+}

@@ -1,0 +1,45 @@
+//! Answers that are held back until there is something to say.
+
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+use serde_json::json;
+
+use super::harness::{Answer, GOOD, Served};
+
+#[tokio::test]
+async fn a_wait_ends_with_the_final_state() {
+    let served = Served::start(&[]).await;
+    let id = served.submit(&json!({ "name": "march", "data": GOOD })).await;
+    let answer = served.get(&format!("/v1/submissions/{id}?wait=60s")).await;
+    assert_eq!(answer.json()["state"], "completed", "{}", answer.text());
+}
+
+#[tokio::test]
+async fn a_wait_ends_when_its_time_is_over() {
+    let served = Served::idle(&[]).await;
+    let id = served.submit(&json!({ "name": "march", "data": GOOD })).await;
+    let begun = Instant::now();
+    let answer = served.get(&format!("/v1/submissions/{id}?wait=300ms")).await;
+    assert_eq!(answer.json()["state"], "queued");
+    let took = begun.elapsed();
+    assert!((Duration::from_millis(300)..Duration::from_secs(10)).contains(&took), "{took:?}");
+}
+
+#[tokio::test]
+async fn a_wait_ends_when_the_server_stops() {
+    let served = Served::idle(&[]).await;
+    let id = served.submit(&json!({ "name": "march", "data": GOOD })).await;
+    let waiting = Answer::of(served.request(Method::GET, &format!("/v1/submissions/{id}?wait=5m")));
+    let shutdown = served.world.app.shutdown.clone();
+    let stopping = async {
+        // The request is under way by then, or it is refused as one that came too late.
+        for _ in 0..20 {
+            crate::support::pause().await;
+        }
+        shutdown.drain();
+    };
+    let (answer, ()) = tokio::join!(waiting, stopping);
+    assert_eq!(answer.json()["state"], "queued");
+    served.serving.await.unwrap();
+}
