@@ -112,7 +112,7 @@ impl App {
     pub fn workers(&self) -> Result<Workers, InvalidAccount> {
         let pushed = self.pushed.clone().map(|requests| PushedIntake {
             requests,
-            intake: self.intake().of(Source::Pushed),
+            intake: self.intake().of(Source::Apalis),
             clock: self.clock.clone(),
         });
         Ok(Workers {

@@ -103,8 +103,8 @@ label! {
         Ndjson = "ndjson",
         /// The HTTP API.
         Api = "api",
-        /// Other services, which push with apalis-redis.
-        Pushed = "pushed",
+        /// Other Rust services, with apalis-redis.
+        Apalis = "apalis",
     }
 }
 

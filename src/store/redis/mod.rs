@@ -11,6 +11,7 @@ mod frame;
 mod held;
 mod link;
 mod listen;
+mod lost;
 mod pushed;
 mod read;
 mod record;
@@ -42,6 +43,7 @@ use crate::domain::submission::{Submission, TimelineEntry};
 use fault::Fault;
 use held::Held;
 use link::Link;
+use lost::LostClaims;
 use scripts::{Call, Script, Scripts};
 use steps::Decided;
 use synced::Synced;
@@ -77,6 +79,7 @@ pub struct RedisStore {
     /// Listens once somebody claims.
     listener: OnceLock<AbortHandle>,
     held: Held,
+    lost: LostClaims,
     health: HealthPolicy,
     /// Instead of the server's time.
     clock: Option<Arc<dyn Clock>>,
@@ -103,6 +106,7 @@ impl RedisStore {
             wakeups: Arc::default(),
             listener: OnceLock::new(),
             held: Held::default(),
+            lost: LostClaims::new(),
             health,
             clock: None,
         })
@@ -266,9 +270,15 @@ impl Store for RedisStore {
     async fn claim(&self, request: ClaimRequest) -> Result<Claims, StoreError> {
         self.listen();
         let script = &self.scripts.claim;
+        let (name, lost) = self.lost.begin(request.kind);
         let call = steps::describe_claim(self.call(script), &request, &self.health);
+        let call = call.arg(&name).each(&lost, |call, name| call.arg(name));
         let answer = self.run(script, call).await;
+        if answer.as_ref().is_err_and(Fault::is_open) {
+            self.lost.lose(request.kind, name);
+        }
         let claims = self.at(answer.and_then(|answer| steps::claims(answer, request.kind)))?;
+        self.lost.heard(&lost, claims.claims.len() >= request.limit);
         self.held.claimed(&claims.claims, request.lease);
         Ok(claims)
     }

@@ -5,6 +5,9 @@
 -- Returns: `busy` if somebody else reads; else of each its id and its data, empty if there is none.
 -- Bounded by what is asked for, and one task.
 
+-- An idle queue costs one command.
+if redis.call('EXISTS', KEYS[1], KEYS[2]) == 0 then return {} end
+
 local limit, bytes, caller = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
 local holder = redis.call('GET', KEYS[4])
 if holder and holder ~= caller then return 'busy' end
