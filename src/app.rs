@@ -12,6 +12,7 @@ use crate::metrics::Metrics;
 use crate::pipeline::{Intake, Workers};
 use crate::platform::{InvalidAccount, Platform};
 use crate::shutdown::Shutdown;
+use crate::store::redis::RedisStore;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 
@@ -102,6 +103,10 @@ fn open_store(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, 
     match &config.store {
         StorePlace::Sqlite(path) => {
             Ok(Arc::new(SqliteStore::open(Path::new(path), clock, config.health)?))
+        }
+        // The server's time counts there.
+        StorePlace::Redis(address, durability) => {
+            Ok(Arc::new(RedisStore::new(address, *durability, config.health)?))
         }
     }
 }

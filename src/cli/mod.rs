@@ -189,7 +189,7 @@ fn open_existing(global: &Global, ui: &Ui) -> Result<App, Failure> {
                 "`--store` or FERRY_STORE says where it is; `ferry submit` makes a new one",
             ));
         }
-        StorePlace::Sqlite(_) => {}
+        StorePlace::Sqlite(_) | StorePlace::Redis(..) => {}
     }
     start_log(&config, ui, "warn")?;
     Ok(App::open(config)?)

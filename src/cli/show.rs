@@ -104,6 +104,10 @@ pub(super) fn waiting_for(waiting: &WaitingFor, view: &SubmissionView, now: Time
                 span(until(now, *at))
             )
         }
+        WaitingFor::Account(Closed::Limit { until: at }) => {
+            let pause = span(until(now, *at));
+            format!("the limit of account `{}` is reached for {pause}", view.account)
+        }
         WaitingFor::Account(Closed::Outage { until: at }) => {
             let pause = span(until(now, *at));
             format!("the Platform is out for account `{}`; next try in {pause}", view.account)

@@ -90,6 +90,9 @@ fn describe(
         Some(Closed::Paused { reason }) => {
             lines.push(format!("  paused: {reason}; `ferry resume {}` goes on", account.account));
         }
+        Some(Closed::Limit { until: at }) => {
+            lines.push(format!("  its limit is reached for {}", show::span(until(now, at))));
+        }
         Some(Closed::Gate { until: at }) => {
             lines.push(format!("  the Platform asked to wait {}", show::span(until(now, at))));
         }

@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use super::reader::{Found, Reader, find, is_account_setting, similar, text_of};
 use super::settings::{ACCOUNT_SETTINGS, Setting, variable};
 use super::values::{self, Expected};
+use crate::domain::budget::Budget;
 use crate::pipeline::DEFAULT_ACCOUNT;
 use crate::platform::{Account, StatusWords};
 
@@ -55,6 +56,11 @@ impl Reader<'_> {
         let setting = find(ACCOUNT_SETTINGS, "overwrite_as").expect("it is in the table");
         let found = self.account_setting(name, setting.name);
         let overwrite_as = self.parsed(setting, found, values::overwrite_as);
+        let budget = Budget {
+            uploads_per_second: self.optional(name, "uploads_per_second", values::rate),
+            requests_per_second: self.optional(name, "requests_per_second", values::rate),
+            uploads_in_flight: self.optional(name, "uploads_in_flight", values::limit),
+        };
         let account = Account {
             name: name.to_owned(),
             token_url: token_url?,
@@ -64,8 +70,20 @@ impl Reader<'_> {
             api_key: api_key?,
             overwrite_as,
             status_words: status_words.clone(),
+            budget,
         };
         (self.mistakes.len() == before).then_some(account)
+    }
+
+    fn optional<T>(
+        &mut self,
+        account: &str,
+        name: &str,
+        parse: fn(&str) -> Result<Option<T>, Expected>,
+    ) -> Option<T> {
+        let setting = find(ACCOUNT_SETTINGS, name).expect("it is in the table");
+        let found = self.account_setting(account, setting.name);
+        self.parsed(setting, found, parse)
     }
 
     fn reject_unknown_account_settings(&mut self, account: &str) {
@@ -117,31 +135,12 @@ impl Reader<'_> {
     /// A secret, given as such or as the name of a file.
     fn secret(&mut self, account: &str, name: &'static str) -> Option<SecretString> {
         let in_file = format!("{name}_file");
-        let secret =
-            match (self.account_setting(account, name), self.account_setting(account, &in_file)) {
-                (Some(found), None) => found.text,
-                (None, Some(found)) => match std::fs::read_to_string(&found.text) {
-                    // Editors and `echo` end a file with a line break that is not part of the secret.
-                    Ok(text) => text.trim_end_matches(['\r', '\n']).to_owned(),
-                    Err(error) => {
-                        // Not which file: where the secret itself was put here, it would be told.
-                        self.mistakes.push(format!(
-                            "{}: cannot read the file that it names: {error}",
-                            found.place
-                        ));
-                        return None;
-                    }
-                },
-                (Some(one), Some(other)) => {
-                    self.mistakes
-                        .push(format!("{} and {}: give only one of them", one.place, other.place));
-                    return None;
-                }
-                (None, None) => {
-                    self.missing(account, name);
-                    return None;
-                }
-            };
+        let given = self.account_setting(account, name);
+        let in_file = self.account_setting(account, &in_file);
+        let Some(secret) = self.secret_of(given, in_file).ok()? else {
+            self.missing(account, name);
+            return None;
+        };
         if secret.is_empty() {
             self.mistakes.push(format!("`{name}` of account `{account}` is empty"));
             return None;

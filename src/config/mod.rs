@@ -19,6 +19,7 @@ use crate::api::ApiLimits;
 use crate::domain::account::HealthPolicy;
 use crate::pipeline::Policy;
 use crate::platform::{Account, Limits};
+use crate::store::redis::{Durability, RedisAddress};
 use crate::telemetry::LogFormat;
 use reader::Reader;
 
@@ -27,6 +28,8 @@ use reader::Reader;
 pub enum StorePlace {
     /// An SQLite file.
     Sqlite(PathBuf),
+    /// A Redis or Valkey server.
+    Redis(Box<RedisAddress>, Durability),
 }
 
 /// Everything that can be configured.
@@ -61,14 +64,14 @@ impl Config {
     pub fn load(sources: &Sources) -> Result<Self, Mistakes> {
         let mut reader = Reader::new(sources);
         let config = Self {
-            store: reader.read("store", values::store),
+            store: store(&mut reader),
             log: reader.read("log", values::log_filter),
             log_format: reader.read("log_format", values::log_format),
             metrics_listen: reader.read("metrics_listen", values::address),
             listen: reader.read("listen", values::socket),
             api: ApiLimits {
                 max_dataset_bytes: reader.read("max_dataset_bytes", values::bytes),
-                max_waiting: reader.read("max_waiting", values::limit),
+                max_waiting: reader.read("max_waiting", values::most),
                 max_requests: reader.read("max_requests", values::slots),
                 request_memory: reader.read("body_memory_bytes", values::bytes),
                 patience: reader.read("patience", values::pause),
@@ -88,6 +91,24 @@ impl Config {
             ignored: reader.ignored(),
         };
         reader.finish(config)
+    }
+}
+
+fn store(reader: &mut Reader<'_>) -> StorePlace {
+    let place = reader.read("store", values::store);
+    let namespace = reader.read("namespace", values::namespace);
+    let durability = reader.read("durability", values::durability);
+    let password = reader.global_secret("store_password");
+    match place {
+        StorePlace::Sqlite(_) => place,
+        StorePlace::Redis(address, _) => {
+            let address = address.with_namespace(&namespace);
+            let address = match password {
+                Some(password) => address.with_password(&password),
+                None => address,
+            };
+            StorePlace::Redis(Box::new(address), durability)
+        }
     }
 }
 

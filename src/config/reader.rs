@@ -15,6 +15,10 @@ pub(super) struct Found {
     pub(super) place: String,
 }
 
+/// Something could not be read, and why was noted.
+#[derive(Debug)]
+pub(super) struct MistakeNoted;
+
 /// Looks settings up, and notes every mistake.
 pub(super) struct Reader<'a> {
     sources: &'a Sources,
@@ -54,6 +58,38 @@ impl<'a> Reader<'a> {
         self.parsed(setting, found, parse)
     }
 
+    /// A secret of the process, given as such or as the name of a file; none if it is empty.
+    pub(super) fn global_secret(&mut self, name: &'static str) -> Option<String> {
+        let given = self.global(name).filter(|found| !found.text.is_empty());
+        let in_file = self.global(&format!("{name}_file"));
+        self.secret_of(given, in_file).ok().flatten()
+    }
+
+    /// A secret that was found in one of two places; the error says that there is a mistake, which
+    /// was noted.
+    pub(super) fn secret_of(
+        &mut self,
+        given: Option<Found>,
+        in_file: Option<Found>,
+    ) -> Result<Option<String>, MistakeNoted> {
+        let mistake = match (given, in_file) {
+            (given, None) => return Ok(given.map(|found| found.text)),
+            (None, Some(found)) => match std::fs::read_to_string(&found.text) {
+                // Editors and `echo` end a file with a line break that is not part of the secret.
+                Ok(text) => return Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned())),
+                // Not which file: where the secret itself was put here, it would be told.
+                Err(error) => {
+                    format!("{}: cannot read the file that it names: {error}", found.place)
+                }
+            },
+            (Some(one), Some(other)) => {
+                format!("{} and {}: give only one of them", one.place, other.place)
+            }
+        };
+        self.mistakes.push(mistake);
+        Err(MistakeNoted)
+    }
+
     /// Variables that look like settings and are none.
     pub(super) fn ignored(&self) -> Vec<String> {
         self.ignored.clone()
@@ -76,7 +112,7 @@ impl<'a> Reader<'a> {
                 self.mistakes.push(format!("`{}`, line {line}: {what}", path.display()));
             }
         }
-        let known = |name: &str| name == "accounts" || find(SETTINGS, name).is_some();
+        let known = |name: &str| name == "accounts" || is_one_of(SETTINGS, name);
         let unknown: Vec<String> = self.file.keys().filter(|name| !known(name)).cloned().collect();
         for name in unknown {
             let hint = if is_account_setting(&name) {
@@ -97,7 +133,7 @@ impl<'a> Reader<'a> {
         for variable in self.sources.env.keys() {
             let name = variable.trim_start_matches("FERRY_").to_lowercase();
             let known = variable == FILE_VARIABLE
-                || settings().any(|setting| setting.name == name)
+                || is_one_of(SETTINGS, &name)
                 || is_account_setting(&name)
                 || is_service_link(variable);
             if known {
@@ -116,7 +152,7 @@ impl<'a> Reader<'a> {
     fn read_flags(&mut self) {
         for flag in &self.sources.flags {
             match flag.split_once('=') {
-                Some((name, _)) if find(ACCOUNT_SETTINGS, name).is_some_and(|s| s.secret) => {
+                Some((name, _)) if is_secret(name) => {
                     // Everybody on the machine can read the command line.
                     self.mistakes.push(format!(
                         "`{name}` must not stand on the command line: use {} or {}_FILE",
@@ -124,9 +160,7 @@ impl<'a> Reader<'a> {
                         variable(name)
                     ));
                 }
-                Some((name, value))
-                    if find(SETTINGS, name).is_some() || is_account_setting(name) =>
-                {
+                Some((name, value)) if is_one_of(SETTINGS, name) || is_account_setting(name) => {
                     self.flags.insert(name.to_owned(), value.to_owned());
                 }
                 Some((name, _)) => {
@@ -186,8 +220,18 @@ pub(super) fn find<'a>(settings: &'a [Setting], name: &str) -> Option<&'a Settin
 }
 
 pub(super) fn is_account_setting(name: &str) -> bool {
-    let in_file = name.strip_suffix("_file").and_then(|name| find(ACCOUNT_SETTINGS, name));
-    find(ACCOUNT_SETTINGS, name).is_some() || in_file.is_some_and(|setting| setting.secret)
+    is_one_of(ACCOUNT_SETTINGS, name)
+}
+
+/// Whether it is one of these, or the file of a secret one.
+fn is_one_of(settings: &[Setting], name: &str) -> bool {
+    let in_file = name.strip_suffix("_file").and_then(|name| find(settings, name));
+    find(settings, name).is_some() || in_file.is_some_and(|setting| setting.secret)
+}
+
+fn is_secret(name: &str) -> bool {
+    let setting = find(SETTINGS, name).or_else(|| find(ACCOUNT_SETTINGS, name));
+    setting.is_some_and(|setting| setting.secret)
 }
 
 /// What a value of the file would be in the environment.

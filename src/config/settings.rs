@@ -37,7 +37,18 @@ const fn secret(name: &'static str, meaning: &'static str) -> Setting {
 
 /// Settings of the process.
 pub const SETTINGS: &[Setting] = &[
-    setting("store", "sqlite:ferry.db", "where submissions are kept: `sqlite:PATH`"),
+    setting(
+        "store",
+        "sqlite:ferry.db",
+        "where submissions are kept: `sqlite:PATH`, `redis://HOST:PORT/DATABASE` or, with TLS, `rediss://…`",
+    ),
+    secret("store_password", "the password for a Redis server, where it does not stand in the URL"),
+    setting("namespace", "ferry", "keeps the stores on one Redis server apart"),
+    setting(
+        "durability",
+        "server",
+        "on Redis: `server` as the server is configured, `fsynced` to accept only what is synced to its disk (WAITAOF)",
+    ),
     setting(
         "log",
         "",
@@ -132,4 +143,15 @@ pub const ACCOUNT_SETTINGS: &[Setting] = &[
     secret("client_secret", "the client secret"),
     secret("api_key", "the API key"),
     setting("overwrite_as", "strings", "how `Overwrite` is sent: `strings` or `booleans`"),
+    setting(
+        "uploads_per_second",
+        "",
+        "uploads begun in a second by all workers together; empty for no limit",
+    ),
+    setting(
+        "requests_per_second",
+        "",
+        "requests in a second by all workers together, but those for tokens",
+    ),
+    setting("uploads_in_flight", "", "uploads under way at once by all workers together"),
 ];

@@ -9,6 +9,7 @@ use tracing_subscriber::EnvFilter;
 use super::StorePlace;
 use crate::pipeline::AmbiguousUpload;
 use crate::platform::OverwriteAs;
+use crate::store::redis::{Durability, RedisAddress};
 use crate::telemetry::LogFormat;
 
 /// What was expected instead.
@@ -91,7 +92,7 @@ pub(super) fn socket(value: &str) -> Result<SocketAddr, Expected> {
     value.parse().map_err(|_| "expected an address and a port such as 127.0.0.1:8600".to_owned())
 }
 
-pub(super) fn limit(value: &str) -> Result<u64, Expected> {
+pub(super) fn most(value: &str) -> Result<u64, Expected> {
     value.parse().map_err(|_| "expected a whole number; 0 for no limit".to_owned())
 }
 
@@ -132,9 +133,30 @@ pub(super) fn words(value: &str) -> Result<Vec<String>, Expected> {
 }
 
 pub(super) fn store(value: &str) -> Result<StorePlace, Expected> {
+    if value.starts_with("redis://") || value.starts_with("rediss://") {
+        return RedisAddress::new(value)
+            .map(|address| StorePlace::Redis(Box::new(address), Durability::default()));
+    }
     match value.strip_prefix("sqlite:") {
         Some(path) if !path.is_empty() => Ok(StorePlace::Sqlite(PathBuf::from(path))),
-        _ => Err("expected `sqlite:PATH`, such as sqlite:ferry.db".to_owned()),
+        _ => Err("expected `sqlite:PATH`, such as sqlite:ferry.db, or a URL such as \
+                  redis://localhost:6379/0"
+            .to_owned()),
+    }
+}
+
+pub(super) fn namespace(value: &str) -> Result<String, Expected> {
+    if value.is_empty() || value.contains(['{', '}']) {
+        return Err("expected a name without braces, such as ferry".to_owned());
+    }
+    Ok(value.to_owned())
+}
+
+pub(super) fn durability(value: &str) -> Result<Durability, Expected> {
+    match value {
+        "server" => Ok(Durability::Server),
+        "fsynced" => Ok(Durability::Fsynced),
+        _ => Err("expected `server` or `fsynced`".to_owned()),
     }
 }
 
@@ -143,4 +165,20 @@ pub(super) fn url(value: &str) -> Result<String, Expected> {
         return Err("the URL must begin with https:// (or http://)".to_owned());
     }
     crate::platform::check_url(value).map(|()| value.to_owned())
+}
+
+/// So many a second; none for an empty text.
+pub(super) fn rate(value: &str) -> Result<Option<f64>, Expected> {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let rate: Option<f64> = value.parse().ok();
+    rate.filter(|rate| (0.001..=1e6).contains(rate))
+        .map(Some)
+        .ok_or_else(|| "expected a number a second, from 0.001 to 1000000".to_owned())
+}
+
+/// At most so many; none for an empty text.
+pub(super) fn limit(value: &str) -> Result<Option<u32>, Expected> {
+    if value.is_empty() { Ok(None) } else { count(value).map(Some) }
 }

@@ -42,6 +42,11 @@ pub enum Closed {
         /// Until when.
         until: Timestamp,
     },
+    /// A rate of the account is used up.
+    Limit {
+        /// Until when.
+        until: Timestamp,
+    },
     /// Failures in a row opened the breaker.
     Outage {
         /// When it is probed next.

@@ -2,6 +2,7 @@
 //! the Platform may answer, and the health of an account. Every other module builds on this one.
 
 pub mod account;
+pub mod budget;
 pub mod dataset;
 mod excerpt;
 pub mod feedback;

@@ -119,6 +119,14 @@ impl StepKind {
         }
     }
 
+    /// How often such a step of `submission` asks the Platform, if nothing goes wrong.
+    pub fn requests(self, submission: &Submission) -> usize {
+        match self {
+            Self::Collect if submission.rejection.is_none() => submission.result_keys.len(),
+            Self::Upload | Self::Poll | Self::Collect => 1,
+        }
+    }
+
     /// The state of a submission that waits for this step.
     pub const fn waiting_state(self) -> State {
         match self {

@@ -23,7 +23,7 @@ use super::leases::{Kept, Leases};
 use crate::domain::later;
 use crate::domain::submission::StepKind;
 use crate::shutdown::Shutdown;
-use crate::store::{Claim, ClaimRequest, Claims, Store};
+use crate::store::{Budgets, Claim, ClaimRequest, Claims, Store};
 
 /// With nothing scheduled and nobody to wake it, a claimer looks again after this long.
 const IDLE: Duration = Duration::from_mins(1);
@@ -55,6 +55,7 @@ impl StepBackend {
         slots: usize,
         lease: Duration,
         leases: Leases,
+        budgets: Budgets,
     ) -> Self {
         let (sender, steps) = mpsc::channel(slots);
         let stop = Shutdown::default();
@@ -64,6 +65,7 @@ impl StepBackend {
             slots: Arc::new(Semaphore::new(slots)),
             lease,
             leases,
+            budgets,
             sender,
             stop: stop.clone(),
         };
@@ -149,6 +151,7 @@ struct Claimer {
     slots: Arc<Semaphore>,
     lease: Duration,
     leases: Leases,
+    budgets: Budgets,
     sender: mpsc::Sender<LeasedStep>,
     stop: Shutdown,
 }
@@ -160,7 +163,12 @@ impl Claimer {
             let full = slots.len();
             self.store.wakeups().watch(self.kind);
             let claimed = Instant::now();
-            let request = ClaimRequest { kind: self.kind, limit: full, lease: self.lease };
+            let request = ClaimRequest {
+                kind: self.kind,
+                limit: full,
+                lease: self.lease,
+                budgets: self.budgets.clone(),
+            };
             match self.store.claim(request).await {
                 Ok(claims) => {
                     if failures > 0 {

@@ -16,7 +16,7 @@ use crate::domain::submission::StepKind;
 use crate::metrics::Metrics;
 use crate::platform::Platform;
 use crate::shutdown::Shutdown;
-use crate::store::{Rescued, Store, StoreError};
+use crate::store::{Budgets, Rescued, Store, StoreError};
 
 /// What the workers of a process are made of.
 #[derive(Debug)]
@@ -45,6 +45,8 @@ impl Workers {
     /// back, and what runs has the policy's drain time to end.
     pub async fn run(self) -> Result<(), WorkersEnded> {
         let leases = Leases::new(self.policy.lease);
+        let budgets: Budgets =
+            Arc::new(self.platforms.iter().map(|p| (p.account().to_owned(), p.budget())).collect());
         let (committer, recording) = Committer::start(self.store.clone());
         let steps = Arc::new(Steps::new(
             self.store.clone(),
@@ -63,6 +65,7 @@ impl Workers {
                 self.policy.concurrency,
                 self.policy.lease,
                 leases.clone(),
+                budgets.clone(),
             );
             monitor = register(monitor, kind, backend, steps.clone());
         }

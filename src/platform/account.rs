@@ -5,6 +5,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::StatusWords;
+use crate::domain::budget::Budget;
 
 /// One set of Platform credentials. Its `Debug` shows no secret.
 #[derive(Debug, Clone)]
@@ -25,6 +26,8 @@ pub struct Account {
     pub overwrite_as: OverwriteAs,
     /// What the status words mean.
     pub status_words: StatusWords,
+    /// How much of the Platform it may use.
+    pub budget: Budget,
 }
 
 /// How `Overwrite` is sent: the field is documented as a boolean, and every example sends a string.

@@ -20,6 +20,7 @@ use serde::Serialize;
 use tracing::warn;
 
 use crate::clock::Clock;
+use crate::domain::budget::Budget;
 use crate::domain::outcome::{Content, Status, Trouble};
 use answer::Answer;
 use scrub::Scrubber;
@@ -148,6 +149,11 @@ impl Platform {
     /// The short name of the account.
     pub fn account(&self) -> &str {
         &self.account.name
+    }
+
+    /// How much of the Platform the account may use.
+    pub fn budget(&self) -> Budget {
+        self.account.budget
     }
 
     /// Hands a dataset over; answers the processing token.

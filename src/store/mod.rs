@@ -4,18 +4,22 @@
 //! Time is the store's: a caller hands in spans and reads back timestamps, so that a worker with a
 //! wrong clock does no harm.
 
+mod pack;
+pub mod redis;
 pub mod sqlite;
 mod wakeups;
 
 pub use wakeups::Wakeups;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::contract::WaitingFor;
 use crate::domain::account::Health;
+use crate::domain::budget::Budget;
 use crate::domain::outcome::Content;
 use crate::domain::submission::{
     IllegalTransition, Priority, State, StepKind, Submission, TimelineEntry, Transition,
@@ -97,7 +101,12 @@ pub struct ClaimRequest {
     pub limit: usize,
     /// For how long the steps are leased.
     pub lease: Duration,
+    /// The limits of accounts, by name; the others have none.
+    pub budgets: Budgets,
 }
+
+/// The limits of accounts, by name.
+pub type Budgets = Arc<BTreeMap<String, Budget>>;
 
 /// Names a leased step: only the holder of the newest fence may commit, renew or release it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -5,8 +5,10 @@
 
 mod api;
 mod cli;
+mod fleet;
 mod pipeline;
 mod platform;
 mod sim;
 mod store;
 mod support;
+mod worker;

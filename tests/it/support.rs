@@ -1,7 +1,7 @@
 //! What the tests share: a simulated Platform, an application on a fresh store, and waiting for
 //! conditions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use ferry::domain::SubmissionId;
 use ferry::domain::submission::State;
 use ferry::pipeline::{Names, WorkersEnded};
 use ferry::sim::{Credentials, Processing, Sim, SimConfig};
-use ferry::store::{Accepted, Stats};
+use ferry::store::{Accepted, Filter, Stats};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
@@ -48,8 +48,10 @@ pub(crate) fn settings(sim: &Sim) -> BTreeMap<String, String> {
 pub(crate) struct World {
     pub(crate) sim: Sim,
     pub(crate) app: App,
+    /// What another process needs to know to join.
+    pub(crate) env: BTreeMap<String, String>,
     workers: Option<JoinHandle<Result<(), WorkersEnded>>>,
-    _folder: TempDir,
+    pub(crate) folder: TempDir,
 }
 
 impl World {
@@ -70,8 +72,9 @@ impl World {
             format!("sqlite:{}", folder.path().join("f.db").display()),
         );
         env.extend(changes.iter().map(|(k, v)| (format!("FERRY_{k}"), (*v).to_owned())));
-        let config = Config::load(&Sources { file: None, env, flags: Vec::new() }).unwrap();
-        Self { sim, app: App::open(config).unwrap(), workers: None, _folder: folder }
+        let sources = Sources { file: None, env: env.clone(), flags: Vec::new() };
+        let app = App::open(Config::load(&sources).unwrap()).unwrap();
+        Self { sim, app, env, workers: None, folder }
     }
 
     pub(crate) fn start_workers(&mut self) {
@@ -126,17 +129,47 @@ impl World {
         self.until(id, |view| view.state.is_final() || view.state == State::Held).await
     }
 
+    /// How much there is to do; a store that is away for a moment is asked again.
+    pub(crate) async fn stats(&self) -> Stats {
+        let begun = Instant::now();
+        loop {
+            match self.app.store.stats().await {
+                Ok(stats) => return stats,
+                Err(error) => assert!(begun.elapsed() < PATIENCE, "{error}"),
+            }
+            pause().await;
+        }
+    }
+
     /// Waits until nothing is left to do.
     pub(crate) async fn all_settled(&self) -> Stats {
         let begun = Instant::now();
         loop {
-            let stats = self.app.store.stats().await.unwrap();
+            let stats = self.stats().await;
             if stats.unfinished() == 0 {
                 return stats;
             }
             assert!(begun.elapsed() < PATIENCE, "still {stats:#?}");
             pause().await;
         }
+    }
+
+    /// What its worker processes have logged.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("workers.log")).unwrap_or_default()
+    }
+
+    /// The Names with a submission that was in doubt at some time.
+    pub(crate) async fn names_in_doubt(&self) -> BTreeSet<String> {
+        let page = self.app.store.list(&Filter::default(), None, 100_000).await.unwrap();
+        let mut names = BTreeSet::new();
+        for found in page.found {
+            let timeline = self.app.store.timeline(found.submission.id).await.unwrap();
+            if timeline.iter().any(|entry| entry.why.contains("may have arrived")) {
+                names.insert(found.submission.name);
+            }
+        }
+        names
     }
 
     pub(crate) async fn stop_workers(&mut self) {
@@ -177,4 +210,10 @@ pub(crate) fn dataset(name: &str) -> SubmissionRequest {
 /// One that may overwrite.
 pub(crate) fn overwriting(name: &str) -> SubmissionRequest {
     SubmissionRequest { overwrite: true, ..dataset(name) }
+}
+
+/// For longer runs by hand: `CHAOS_SUBMISSIONS=1000 CHAOS_KILLS=10 cargo test --test it kill`.
+pub(crate) fn of_environment(name: &str, default: u64) -> u64 {
+    #[expect(clippy::disallowed_methods, reason = "a test is not configured by `config`")]
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }

@@ -97,7 +97,9 @@ CREATE TABLE timeline (
 CREATE TABLE accounts (
     name TEXT PRIMARY KEY,
     -- JSON: `domain::account::Health`.
-    health TEXT NOT NULL
+    health TEXT NOT NULL,
+    -- JSON: `domain::budget::Spent`; null while the account has no limits.
+    spent TEXT
 ) WITHOUT ROWID;
 
 -- How many submissions there are, so that nobody has to count them.

@@ -2,12 +2,13 @@
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
-use super::blobs::{PackedPayload, read_payload};
+use super::blobs::{read_payload, save_payload};
 use super::effects::Effects;
 use super::fault::Fault;
 use super::rows::{Record, append, millis, rank, to_json};
 use crate::domain::submission::{State, StepKind, Submission, TimelineEntry};
 use crate::domain::{SubmissionId, Timestamp, later};
+use crate::store::pack::PackedPayload;
 use crate::store::{Accepted, Deadline, NewSubmission};
 
 pub(super) fn accept(
@@ -41,13 +42,13 @@ fn accept_one(
         .query_row([&new.account, &new.name], |row| row.get(0))?;
     let due = new.not_before.map_or(now, |not_before| not_before.max(now));
     let seq = insert(connection, new, now, due, blocked)?;
-    packed.save(connection, seq)?;
+    save_payload(connection, seq, packed)?;
     let mut label = connection.prepare_cached("INSERT INTO labels VALUES (?1, ?2, ?3)")?;
     for (key, value) in &new.labels {
         label.execute(params![key, value, seq])?;
     }
     connection
-        .prepare_cached("INSERT OR IGNORE INTO accounts VALUES (?1, ?2)")?
+        .prepare_cached("INSERT OR IGNORE INTO accounts (name, health) VALUES (?1, ?2)")?
         .execute(params![new.account, super::health::UNKNOWN])?;
     let entry = TimelineEntry { at: now, state: State::Queued, why: "accepted".to_owned() };
     append(connection, seq, &entry)?;

@@ -1,6 +1,7 @@
 //! Which accounts have steps of a kind, what they may yield now, and whose turn it is.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -10,6 +11,7 @@ use super::rows::{priority, rank};
 use crate::domain::account::{Admission, Closed, Health, HealthPolicy};
 use crate::domain::submission::{Priority, StepKind};
 use crate::domain::{Timestamp, later, timestamp};
+use crate::store::ClaimRequest;
 
 /// Which accounts were served when: those that were served longest ago go first.
 #[derive(Debug, Default)]
@@ -69,6 +71,9 @@ pub(super) fn heads(connection: &Connection, kind: StepKind) -> Result<Vec<Head>
     }
 }
 
+/// With as many uploads under way as allowed, the next look comes after this long.
+const IN_FLIGHT: Duration = Duration::from_millis(50);
+
 /// What an account yields now.
 pub(super) enum Yields {
     /// So many more steps.
@@ -80,6 +85,7 @@ pub(super) enum Yields {
 pub(super) fn yields(
     connection: &Connection,
     heads: &[Head],
+    request: &ClaimRequest,
     policy: &HealthPolicy,
     now: Timestamp,
 ) -> Result<BTreeMap<String, Yields>, Fault> {
@@ -87,10 +93,40 @@ pub(super) fn yields(
     for Head { account, .. } in heads {
         if !yields.contains_key(account) {
             let health = health::load(connection, account)?.unwrap_or_default();
-            yields.insert(account.clone(), yields_of(connection, account, &health, policy, now)?);
+            let healthy = yields_of(connection, account, &health, policy, now)?;
+            let within = within_budget(connection, account, request, healthy, now)?;
+            yields.insert(account.clone(), within);
         }
     }
     Ok(yields)
+}
+
+/// What is left of `yields` by the account's budget.
+fn within_budget(
+    connection: &Connection,
+    account: &str,
+    request: &ClaimRequest,
+    yields: Yields,
+    now: Timestamp,
+) -> Result<Yields, Fault> {
+    let budget = request.budgets.get(account).filter(|budget| budget.limits(request.kind));
+    let (Some(budget), Yields::UpTo(room)) = (budget, &yields) else { return Ok(yields) };
+    let (left, next) = health::spent(connection, account)?.left(request.kind, budget, now);
+    if left == 0 {
+        return Ok(Yields::Nothing(Some(next)));
+    }
+    let mut room = left.min(*room);
+    if let Some(limit) = budget.uploads_in_flight.filter(|_| request.kind == StepKind::Upload) {
+        let uploading: i64 = connection
+            .prepare_cached(
+                "SELECT count(*) FROM submissions
+                 WHERE leased_until IS NOT NULL AND +account = ?1 AND step = ?2",
+            )?
+            .query_row([account, StepKind::Upload.as_str()], |row| row.get(0))?;
+        room = room.min(usize::try_from(i64::from(limit) - uploading).unwrap_or_default());
+    }
+    // Nothing tells when an upload ends: it is looked at again.
+    Ok(if room > 0 { Yields::UpTo(room) } else { Yields::Nothing(Some(later(now, IN_FLIGHT))) })
 }
 
 fn yields_of(
@@ -103,9 +139,9 @@ fn yields_of(
     Ok(match health.admit(now, policy) {
         Admission::Open => Yields::UpTo(usize::MAX),
         Admission::Closed(Closed::Paused { .. }) => Yields::Nothing(None),
-        Admission::Closed(Closed::Gate { until } | Closed::Outage { until }) => {
-            Yields::Nothing(Some(until))
-        }
+        Admission::Closed(
+            Closed::Gate { until } | Closed::Outage { until } | Closed::Limit { until },
+        ) => Yields::Nothing(Some(until)),
         Admission::UpTo(limit) => {
             // The account stands aside so that only what is leased is looked at.
             let leased: i64 = connection

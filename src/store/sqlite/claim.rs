@@ -5,6 +5,7 @@ use rusqlite::{Connection, params};
 use super::accounts::{self, Account, Turns};
 use super::effects::Effects;
 use super::fault::Fault;
+use super::health;
 use super::rows::{COLUMNS, Record, append, millis, rank, records};
 use crate::domain::account::HealthPolicy;
 use crate::domain::submission::{Priority, State, StepKind, TimelineEntry};
@@ -21,7 +22,7 @@ pub(super) fn claim(
     turns: &mut Turns,
 ) -> Result<Claims, Fault> {
     let heads = accounts::heads(connection, request.kind)?;
-    let yields = accounts::yields(connection, &heads, policy, now)?;
+    let yields = accounts::yields(connection, &heads, request, policy, now)?;
     let mut hungry = accounts::hungry(&heads, &yields, now);
     turns.sort(request.kind, &mut hungry);
     let mut taker = Taker { connection, effects, request, now, claims: Vec::new(), turns };
@@ -34,14 +35,36 @@ pub(super) fn claim(
         hungry.retain(|account| account.hungry);
     }
     let claims = taker.claims;
+    spend(connection, request, &claims, now)?;
     let next = if claims.len() >= request.limit {
         Some(now)
     } else if claims.is_empty() {
         accounts::next(&heads, &yields, policy, now)
     } else {
-        accounts::next(&accounts::heads(connection, request.kind)?, &yields, policy, now)
+        let heads = accounts::heads(connection, request.kind)?;
+        let yields = accounts::yields(connection, &heads, request, policy, now)?;
+        accounts::next(&heads, &yields, policy, now)
     };
     Ok(Claims { claims, now, next: next.map(|at| until(now, at)) })
+}
+
+/// Notes what the claims use of their accounts' budgets.
+fn spend(
+    connection: &Connection,
+    request: &ClaimRequest,
+    claims: &[Claim],
+    now: Timestamp,
+) -> Result<(), Fault> {
+    for (account, budget) in request.budgets.iter().filter(|(_, b)| b.limits(request.kind)) {
+        let of_account = claims.iter().filter(|claim| claim.submission.account == *account);
+        let requests: usize = of_account.map(|claim| claim.kind.requests(&claim.submission)).sum();
+        if requests > 0 {
+            let mut spent = health::spent(connection, account)?;
+            spent.spend(request.kind, requests, budget, now);
+            health::save_spent(connection, account, &spent)?;
+        }
+    }
+    Ok(())
 }
 
 struct Taker<'a> {

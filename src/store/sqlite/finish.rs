@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, params};
 
-use super::blobs::{Packed, save_content};
+use super::blobs::save_content;
 use super::effects::Effects;
 use super::fault::Fault;
 use super::health;
@@ -12,6 +12,7 @@ use super::rows::{COLUMNS, Record, millis, records, span_millis};
 use crate::domain::Timestamp;
 use crate::domain::account::{Admission, HealthPolicy, Signal};
 use crate::domain::submission::{Reason, ReasonCode, State, StepKind, TimelineEntry};
+use crate::store::pack::Packed;
 use crate::store::{Claim, Commit, Committed, Lease, Rescued};
 
 /// A step that was claimed so often without an outcome ends its worker: nobody claims it again.

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::fault::Fault;
 use super::rows::to_json;
 use crate::domain::account::Health;
+use crate::domain::budget::Spent;
 
 /// The stored form of the health of an account about which nothing is known.
 pub(super) const UNKNOWN: &str =
@@ -32,8 +33,32 @@ pub(super) fn load(connection: &Connection, account: &str) -> Result<Option<Heal
 
 pub(super) fn save(connection: &Connection, account: &str, health: &Health) -> Result<(), Fault> {
     connection
-        .prepare_cached("INSERT OR REPLACE INTO accounts VALUES (?1, ?2)")?
+        .prepare_cached(
+            "INSERT INTO accounts (name, health) VALUES (?1, ?2)
+             ON CONFLICT DO UPDATE SET health = excluded.health",
+        )?
         .execute(params![account, to_json(health)])?;
+    Ok(())
+}
+
+/// What the account has used of its budget.
+pub(super) fn spent(connection: &Connection, account: &str) -> Result<Spent, Fault> {
+    let text: Option<Option<String>> = connection
+        .prepare_cached("SELECT spent FROM accounts WHERE name = ?1")?
+        .query_row([account], |row| row.get(0))
+        .optional()?;
+    let spent = text.flatten().map(|text| serde_json::from_str(&text).map_err(Fault::corrupt));
+    spent.transpose().map(Option::unwrap_or_default)
+}
+
+pub(super) fn save_spent(
+    connection: &Connection,
+    account: &str,
+    spent: &Spent,
+) -> Result<(), Fault> {
+    connection
+        .prepare_cached("UPDATE accounts SET spent = ?2 WHERE name = ?1")?
+        .execute(params![account, to_json(spent)])?;
     Ok(())
 }
 

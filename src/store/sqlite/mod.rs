@@ -27,6 +27,7 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
+use super::pack::{pack_all, pack_contents};
 use super::{
     Accepted, Claim, ClaimRequest, Claims, Commit, Committed, Cursor, Filter, Finding, Found,
     Lease, NewSubmission, Page, Payload, Rescued, Resolution, Stats, Store, StoreError, Wakeups,
@@ -37,7 +38,6 @@ use crate::domain::account::HealthPolicy;
 use crate::domain::outcome::Content;
 use crate::domain::submission::TimelineEntry;
 use accounts::Turns;
-use blobs::{Packed, PackedPayload};
 use fault::Fault;
 use read::Reader;
 use writer::Writer;
@@ -125,14 +125,6 @@ fn within_snapshot<T>(
     op(&*connection.unchecked_transaction()?)
 }
 
-/// Runs work that takes the processor for a while where it delays nobody.
-async fn compute<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
-}
-
 #[async_trait]
 impl Store for SqliteStore {
     fn place(&self) -> String {
@@ -140,14 +132,7 @@ impl Store for SqliteStore {
     }
 
     async fn accept(&self, batch: Vec<NewSubmission>) -> Result<Vec<Accepted>, StoreError> {
-        let packed = compute(move || {
-            let pack = |new: NewSubmission| {
-                let packed = PackedPayload::new(&new.payload);
-                (new, packed)
-            };
-            batch.into_iter().map(pack).collect::<Vec<_>>()
-        })
-        .await;
+        let packed = pack_all(batch).await;
         let clock = self.clock.clone();
         self.writer
             .write(move |connection, effects| {
@@ -168,15 +153,7 @@ impl Store for SqliteStore {
     }
 
     async fn commit(&self, batch: Vec<Commit>) -> Result<Vec<Committed>, StoreError> {
-        let pack = |commit: Commit| {
-            let contents = &commit.transition.contents;
-            let packed: Vec<Packed> =
-                contents.iter().map(|(_, content)| Packed::new(&content.bytes)).collect();
-            (commit, packed)
-        };
-        let with_contents = batch.iter().any(|commit| !commit.transition.contents.is_empty());
-        let pack_all = move || batch.into_iter().map(pack).collect::<Vec<_>>();
-        let packed = if with_contents { compute(pack_all).await } else { pack_all() };
+        let packed = pack_contents(batch).await;
         let (policy, clock) = (self.health, self.clock.clone());
         self.writer
             .write(move |connection, effects| {

@@ -10,7 +10,7 @@ use super::fault::Fault;
 use super::health;
 use super::rows::{COLUMNS, Record, records};
 use crate::contract::WaitingFor;
-use crate::domain::account::{Admission, Health, HealthPolicy};
+use crate::domain::account::{Admission, Closed, Health, HealthPolicy};
 use crate::domain::submission::{State, TimelineEntry};
 use crate::domain::{SubmissionId, Timestamp, timestamp};
 use crate::store::{Cursor, Filter, Found, Page};
@@ -177,6 +177,12 @@ impl Reader<'_> {
             health.map(|health| health.admit(self.now, self.policy))
         {
             return Ok(Some(WaitingFor::Account(why)));
+        }
+        if due <= self.now
+            && let Some(until) =
+                health::spent(self.connection, &submission.account)?.used_up_until(step, self.now)
+        {
+            return Ok(Some(WaitingFor::Account(Closed::Limit { until })));
         }
         Ok(Some(if due > self.now {
             WaitingFor::DueTime { at: due, step }

@@ -31,7 +31,7 @@ fn all_mistakes_are_told_at_once() {
         .set("FERRY_LOG", "ferry=loud")
         .set("FERRY_LOG_FORMAT", "xml")
         .set("FERRY_METRICS_LISTEN", "9464")
-        .set("FERRY_STORE", format!("redis://:{SECRET}@cache:6379"))
+        .set("FERRY_STORE", format!("mysql://:{SECRET}@cache:6379"))
         .set("FERRY_RETRY_INITAL", "1s")
         .set("FERRY_SERVICE_HOST", "10.0.0.1");
     let ran = ferry.run(&["list", "--set", "pol_factor=3", "--set", SECRET]);
@@ -45,7 +45,7 @@ fn all_mistakes_are_told_at_once() {
       FERRY_RETRY_INITAL is not a setting; did you mean FERRY_RETRY_INITIAL?
       `pol_factor` after `--set` is not a setting; did you mean `poll_factor`?
       `--set`: expected `name=value`
-      FERRY_STORE: expected `sqlite:PATH`, such as sqlite:ferry.db, found something else
+      FERRY_STORE: expected `sqlite:PATH`, such as sqlite:ferry.db, or a URL such as redis://localhost:6379/0, found something else
       FERRY_LOG: expected a filter such as `warn` or `ferry=debug,info`, found `ferry=loud`
       FERRY_LOG_FORMAT: expected `pretty` or `json`, found `xml`
       FERRY_METRICS_LISTEN: expected an address and a port such as 127.0.0.1:PORT, found `9464`

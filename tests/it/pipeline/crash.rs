@@ -1,86 +1,29 @@
 //! Worker processes that are killed in the middle, or stopped politely.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use ferry::contract::SubmissionRequest;
 use ferry::domain::submission::{ReasonCode, State};
 use ferry::sim::{FaultRates, Processing, SimConfig};
-use ferry::store::Filter;
 
-use crate::support::{World, overwriting, pause, prompt, settings};
-
-/// A `ferry worker` process, killed when dropped.
-struct Worker(Child);
-
-impl Worker {
-    fn start(world: &World, changes: &[(&str, &str)]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ferry"));
-        command.arg("worker").env_clear().envs(settings(&world.sim));
-        command.env("FERRY_STORE", world.app.store.place());
-        command.envs(changes.iter().map(|(name, value)| (format!("FERRY_{name}"), *value)));
-        let log = std::fs::File::options().create(true).append(true).open(log(world));
-        let log = log.expect("the folder of the store can be written to");
-        Self(command.stdin(Stdio::null()).stderr(log).spawn().expect("the binary was built"))
-    }
-
-    /// The most memory that it held so far.
-    #[cfg(target_os = "linux")]
-    fn peak_kib(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        line.split_whitespace().next().unwrap().parse().unwrap()
-    }
-
-    fn kill(mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-
-    /// Asks it to stop, and waits until it has.
-    fn terminate(mut self) -> std::process::ExitStatus {
-        // The shell's own `kill`: there is one wherever there is a shell.
-        let id = self.0.id();
-        let status = Command::new("sh").args(["-c", &format!("kill -TERM {id}")]).status().unwrap();
-        assert!(status.success());
-        self.0.wait().unwrap()
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn log(world: &World) -> PathBuf {
-    let place = world.app.store.place();
-    Path::new(place.strip_prefix("sqlite:").unwrap()).with_extension("log")
-}
+use crate::support::{World, overwriting, pause, prompt};
+use crate::worker::Worker;
 
 async fn wait_for(world: &World, state: State, count: u64) {
     let begun = Instant::now();
     while world.app.store.stats().await.unwrap().count(state) < count {
-        let log = || std::fs::read_to_string(log(world)).unwrap_or_default();
+        let log = || world.log();
         assert!(begun.elapsed() < Duration::from_mins(2), "not {count} {state}:\n{}", log());
         pause().await;
     }
 }
 
-/// For longer runs by hand: `CHAOS_SUBMISSIONS=1000 CHAOS_KILLS=10 cargo test --test it kill`.
-fn of_environment(name: &str, default: u64) -> u64 {
-    #[expect(clippy::disallowed_methods, reason = "a test is not configured by `config`")]
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn workers_that_are_killed_again_and_again_lose_nothing_and_double_nothing() {
-    let (total, kills) =
-        (of_environment("CHAOS_SUBMISSIONS", 200), of_environment("CHAOS_KILLS", 4));
+    let (total, kills) = (
+        crate::support::of_environment("CHAOS_SUBMISSIONS", 200),
+        crate::support::of_environment("CHAOS_KILLS", 4),
+    );
     let sim = SimConfig {
         seed: 3,
         processing: Processing::Uniform(Duration::ZERO, Duration::from_millis(200)),
@@ -116,7 +59,7 @@ async fn workers_that_are_killed_again_and_again_lose_nothing_and_double_nothing
     let ledger = world.sim.ledger();
     assert_eq!(ledger.names.len() as u64, total);
     assert_eq!(ledger.early_requests, 0);
-    let interrupted = names_in_doubt(&world).await;
+    let interrupted = world.names_in_doubt().await;
     for name in ledger.doubled() {
         assert!(
             interrupted.contains(name),
@@ -131,24 +74,11 @@ async fn workers_that_are_killed_again_and_again_lose_nothing_and_double_nothing
     world.finish().await;
 }
 
-/// The Names with a submission that was in doubt at some time.
-async fn names_in_doubt(world: &World) -> BTreeSet<String> {
-    let page = world.app.store.list(&Filter::default(), None, 100_000).await.unwrap();
-    let mut names = BTreeSet::new();
-    for found in page.found {
-        let timeline = world.app.store.timeline(found.submission.id).await.unwrap();
-        if timeline.iter().any(|entry| entry.why.contains("may have arrived")) {
-            names.insert(found.submission.name);
-        }
-    }
-    names
-}
-
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_takes_no_more_memory_for_a_longer_backlog() {
     let world = World::idle(prompt(), &[]).await;
-    let total = of_environment("BACKLOG_SUBMISSIONS", 1500);
+    let total = crate::support::of_environment("BACKLOG_SUBMISSIONS", 1500);
     let rows = "R-1,01/03/2026,08:00,01/03/2026,09:00\n".repeat(55);
     for batch in 0..total.div_ceil(500) {
         let data = |n| SubmissionRequest { data: rows.clone(), ..overwriting(&format!("m{n:05}")) };

@@ -3,5 +3,6 @@
 mod ambiguous;
 mod crash;
 mod faults;
+mod fleet;
 mod lifecycle;
 mod trouble;

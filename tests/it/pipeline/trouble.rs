@@ -181,3 +181,15 @@ async fn a_submission_of_an_account_that_is_not_configured_waits() {
     assert_eq!((view.state, view.reason_code), (State::Queued, Some(ReasonCode::UnknownAccount)));
     world.finish().await;
 }
+
+#[tokio::test]
+async fn uploads_are_no_faster_than_the_account_allows() {
+    let world = World::start(prompt(), &[("UPLOADS_PER_SECOND", "40")]).await;
+    let begun = Instant::now();
+    world.submit_all((0..40).map(|n| overwriting(&format!("l{n}")))).await;
+    world.all_settled().await;
+    // A tenth of a second's worth may go at once, and the last one need not wait.
+    let least = Duration::from_millis((40 - 4 - 1) * 1000 / 40);
+    assert!(begun.elapsed() >= least, "{:?}", begun.elapsed());
+    world.finish().await;
+}

@@ -54,6 +54,7 @@ fn account_of(credentials: &Credentials) -> Account {
         client_secret: credentials.client_secret.clone().into(),
         api_key: credentials.api_key.clone().into(),
         overwrite_as: OverwriteAs::Strings,
+        budget: ferry::domain::budget::Budget::default(),
         status_words: StatusWords::default(),
     }
 }

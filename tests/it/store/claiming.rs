@@ -175,7 +175,12 @@ async fn claim_all(
 ) -> Vec<ferry::domain::SubmissionId> {
     let mut claimed = Vec::new();
     loop {
-        let request = ClaimRequest { kind: StepKind::Upload, limit, lease: LEASE };
+        let request = ClaimRequest {
+            kind: StepKind::Upload,
+            limit,
+            lease: LEASE,
+            budgets: std::sync::Arc::default(),
+        };
         let claims = store.claim(request).await.unwrap().claims;
         if claims.is_empty() {
             return claimed;

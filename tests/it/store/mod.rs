@@ -3,14 +3,18 @@
 //! A store joins by a way to open it and one line, `fulfilled_by!`, at the end.
 
 mod accepting;
+mod budgets;
 mod claiming;
 mod committing;
 mod fairness;
+mod health;
 mod leases;
 mod model;
 mod names;
 mod operating;
 mod reading;
+pub(crate) mod redis_server;
+mod redis_trouble;
 mod retention;
 mod sqlite_file;
 mod subject;
@@ -81,6 +85,16 @@ macro_rules! fulfilled_by {
                     refused_credentials_pause_the_account
                     a_resumption_ends_a_gate_and_an_outage
                     the_next_step_is_the_earliest_of_all_accounts
+                }
+                budgets {
+                    a_rate_of_uploads_holds_for_all_handles_together
+                    an_account_without_a_budget_is_not_held_by_anothers
+                    a_rate_of_requests_counts_steps_of_every_kind
+                    no_more_uploads_than_allowed_are_in_flight
+                    a_submission_says_that_it_waits_for_the_limit
+                }
+                health {
+                    signals_do_to_an_account_what_its_health_says
                 }
                 names {
                     the_later_of_two_waits_for_the_earlier
@@ -179,3 +193,4 @@ macro_rules! fulfilled_by {
 }
 
 fulfilled_by!(sqlite, super::sqlite_file::subject);
+fulfilled_by!(redis, super::redis_server::subject);

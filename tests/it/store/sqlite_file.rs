@@ -215,7 +215,12 @@ async fn a_damaged_row_is_reported_with_the_place() {
         if damage.starts_with("priority") {
             continue;
         }
-        let request = ferry::store::ClaimRequest { kind: StepKind::Upload, limit: 1, lease: LEASE };
+        let request = ferry::store::ClaimRequest {
+            kind: StepKind::Upload,
+            limit: 1,
+            lease: LEASE,
+            budgets: Arc::default(),
+        };
         let error = subject.store.claim(request).await.unwrap_err();
         assert!(matches!(error, StoreError::Unusable(_)), "{damage}: {error:?}");
     }

@@ -90,7 +90,10 @@ impl Subject {
     }
 
     pub(super) async fn ask(&self, kind: StepKind, limit: usize) -> Claims {
-        self.store.claim(ClaimRequest { kind, limit, lease: LEASE }).await.unwrap()
+        self.store
+            .claim(ClaimRequest { kind, limit, lease: LEASE, budgets: Arc::default() })
+            .await
+            .unwrap()
     }
 
     pub(super) async fn claim(&self, kind: StepKind, limit: usize) -> Vec<Claim> {

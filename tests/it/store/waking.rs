@@ -19,7 +19,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A worker that finds nothing to do and goes to sleep, as the pipeline's claimers do.
 pub(super) async fn asleep(store: &Arc<dyn Store>, kind: StepKind) -> tokio::task::JoinHandle<()> {
     store.wakeups().watch(kind);
-    let claims = store.claim(ClaimRequest { kind, limit: 1, lease: LEASE }).await.unwrap();
+    let claims = store
+        .claim(ClaimRequest { kind, limit: 1, lease: LEASE, budgets: Arc::default() })
+        .await
+        .unwrap();
     assert!(claims.claims.is_empty(), "{:?}", claims.claims);
     let span = claims.next.unwrap_or(LONG).min(LONG);
     let until = later(claims.now, span);

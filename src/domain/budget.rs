@@ -1,0 +1,171 @@
+//! How much of the Platform an account may use, whatever the number of workers.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::submission::StepKind;
+use super::{Timestamp, timestamp};
+
+/// The limits of an account. By default there are none.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Budget {
+    /// Uploads begun in a second.
+    pub uploads_per_second: Option<f64>,
+    /// Requests of any kind in a second; those for tokens come on top.
+    pub requests_per_second: Option<f64>,
+    /// Uploads under way.
+    pub uploads_in_flight: Option<u32>,
+}
+
+/// So much of a rate may be used at once: workers claim in batches.
+const BURST_MICROS: i64 = 100_000;
+
+/// What an account has used: until when each of its rates is used up, in microseconds since the Unix
+/// epoch.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spent {
+    uploads_until: i64,
+    requests_until: i64,
+}
+
+impl Budget {
+    /// Whether steps of this kind have a limit.
+    pub fn limits(&self, kind: StepKind) -> bool {
+        self.requests_per_second.is_some()
+            || (kind == StepKind::Upload
+                && (self.uploads_per_second.is_some() || self.uploads_in_flight.is_some()))
+    }
+
+    /// The microseconds from one step of `kind` to the next by the rates of uploads and of requests.
+    pub fn intervals(&self, kind: StepKind) -> [Option<i64>; 2] {
+        let uploads = self.uploads_per_second.filter(|_| kind == StepKind::Upload);
+        [uploads.map(interval_micros), self.requests_per_second.map(interval_micros)]
+    }
+}
+
+impl Spent {
+    /// Rates that are used up until these times, in microseconds since the Unix epoch.
+    pub fn new(uploads_until: i64, requests_until: i64) -> Self {
+        Self { uploads_until, requests_until }
+    }
+
+    /// How many steps of `kind` may begin at `now`, and, if none may, when the next one may.
+    pub fn left(&self, kind: StepKind, budget: &Budget, now: Timestamp) -> (usize, Timestamp) {
+        let now = now.timestamp_micros();
+        let mut left = usize::MAX;
+        let mut at = now;
+        for (interval, until) in
+            budget.intervals(kind).into_iter().zip([self.uploads_until, self.requests_until])
+        {
+            let Some(interval) = interval else { continue };
+            let room = now + BURST_MICROS.max(interval) - until.max(now);
+            left = left.min(usize::try_from(room / interval).unwrap_or_default());
+            at = at.max(until + interval - BURST_MICROS.max(interval));
+        }
+        // Rounded up: at a time given in milliseconds, the step may really begin.
+        (left, timestamp((at + 999).div_euclid(1000)))
+    }
+
+    /// Notes that steps of `kind` with `count` requests in all begin at `now`. More than was left
+    /// makes those that follow wait longer.
+    pub fn spend(&mut self, kind: StepKind, count: usize, budget: &Budget, now: Timestamp) {
+        let now = now.timestamp_micros();
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        let [uploads, requests] = budget.intervals(kind);
+        for (interval, until) in
+            [(uploads, &mut self.uploads_until), (requests, &mut self.requests_until)]
+        {
+            if let Some(interval) = interval {
+                *until = (*until).max(now).saturating_add(interval.saturating_mul(count));
+            }
+        }
+    }
+
+    /// When steps of `kind` may begin again, if their rate is used up at `now`.
+    pub fn used_up_until(&self, kind: StepKind, now: Timestamp) -> Option<Timestamp> {
+        let uploads = if kind == StepKind::Upload { self.uploads_until } else { 0 };
+        let until = uploads.max(self.requests_until);
+        (until - BURST_MICROS > now.timestamp_micros()).then(|| timestamp(until.div_euclid(1000)))
+    }
+}
+
+/// From one step to the next; at least a microsecond, and at most a day.
+fn interval_micros(per_second: f64) -> i64 {
+    let day = Duration::from_hours(24).as_micros() as f64;
+    (1e6 / per_second).clamp(1.0, day) as i64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn at(millis: i64) -> Timestamp {
+        timestamp(1_700_000_000_000 + millis)
+    }
+
+    fn uploads(per_second: f64) -> Budget {
+        Budget { uploads_per_second: Some(per_second), ..Budget::default() }
+    }
+
+    #[test]
+    fn without_a_limit_everything_may_begin() {
+        let left = Spent::default().left(StepKind::Upload, &Budget::default(), at(0));
+        assert_eq!(left, (usize::MAX, at(0)));
+        assert!(!Budget::default().limits(StepKind::Upload));
+    }
+
+    #[test]
+    fn a_slow_rate_lets_one_step_begin_and_then_waits() {
+        let (mut spent, budget) = (Spent::default(), uploads(2.0));
+        assert_eq!(spent.left(StepKind::Upload, &budget, at(0)).0, 1);
+        spent.spend(StepKind::Upload, 1, &budget, at(0));
+        assert_eq!(spent.left(StepKind::Upload, &budget, at(499)), (0, at(500)));
+        assert_eq!(spent.left(StepKind::Upload, &budget, at(500)).0, 1);
+    }
+
+    #[test]
+    fn a_rate_of_uploads_does_not_hold_other_steps() {
+        let (mut spent, budget) = (Spent::default(), uploads(1.0));
+        spent.spend(StepKind::Upload, 1, &budget, at(0));
+        assert_eq!(spent.left(StepKind::Poll, &budget, at(0)).0, usize::MAX);
+        assert!(spent.used_up_until(StepKind::Upload, at(0)).is_some());
+        assert_eq!(spent.used_up_until(StepKind::Poll, at(0)), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_second_sees_more_than_the_rate_and_a_tenth(
+            rate in 1.0..5000.0_f64,
+            pauses in proptest::collection::vec(0_i64..300, 1..60),
+            wanted in 1_usize..400,
+        ) {
+            let (mut spent, budget) = (Spent::default(), uploads(rate));
+            let mut begun: Vec<(i64, usize)> = Vec::new();
+            let mut now = 0;
+            for pause in pauses {
+                now += pause;
+                let count = spent.left(StepKind::Upload, &budget, at(now)).0.min(wanted);
+                spent.spend(StepKind::Upload, count, &budget, at(now));
+                begun.push((now, count));
+            }
+            for (from, _) in &begun {
+                let within = begun.iter().filter(|(at, _)| (*from..from + 1000).contains(at));
+                let sum: usize = within.map(|(_, count)| count).sum();
+                prop_assert!(sum as f64 <= rate * 1.1 + 2.0, "{sum} in a second at {rate}");
+            }
+        }
+
+        #[test]
+        fn when_it_says_that_a_step_may_begin_one_may(rate in 0.01..5000.0_f64, spend in 0_usize..500) {
+            let (mut spent, budget) = (Spent::default(), uploads(rate));
+            spent.spend(StepKind::Upload, spend, &budget, at(0));
+            let (left, next) = spent.left(StepKind::Upload, &budget, at(0));
+            if left == 0 {
+                prop_assert!(next > at(0));
+                prop_assert!(spent.left(StepKind::Upload, &budget, next).0 >= 1);
+            }
+        }
+    }
+}

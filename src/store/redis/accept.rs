@@ -1,0 +1,81 @@
+//! Takes new submissions in: all of a batch or none.
+
+use redis::Value;
+use ring::digest::{Context, SHA256};
+
+use super::fault::Fault;
+use super::frame::write_payload;
+use super::record::Rest;
+use super::scripts::Call;
+use super::values::{array, text};
+use crate::domain::SubmissionId;
+use crate::store::pack::PackedPayload;
+use crate::store::{Accepted, Deadline, NewSubmission};
+
+/// Adds a batch to a call of the script.
+pub(super) fn describe(call: Call, batch: &[(NewSubmission, PackedPayload)]) -> Call {
+    call.each(batch, |call, (new, packed)| describe_one(call, new, packed))
+}
+
+fn describe_one(call: Call, new: &NewSubmission, packed: &PackedPayload) -> Call {
+    let (deadline, span) = match new.deadline {
+        Deadline::At(deadline) => (Some(deadline.timestamp_millis()), None),
+        Deadline::After(span) => (None, Some(super::scripts::span_millis(span))),
+    };
+    let rest = Rest {
+        result_keys: new.result_keys.clone(),
+        labels: new.labels.clone(),
+        payload_bytes: new.payload.bytes(),
+        revision_of: new.revision_of,
+        idempotency_key: new.idempotency_key.clone(),
+    };
+    let labels: Vec<_> = new.labels.iter().collect();
+    call.arg(new.id.to_string())
+        .arg(&new.account)
+        .arg(&new.name)
+        .arg(new.priority.as_str())
+        .flag(new.overwrite)
+        .arg(digest(new))
+        .arg(new.result_keys.len())
+        .maybe(new.not_before.map(|at| at.timestamp_millis()))
+        .maybe(deadline)
+        .maybe(span)
+        .flag(new.idempotency_key.is_some())
+        .maybe(new.idempotency_key.as_ref())
+        .arg(write_payload(packed))
+        .each(&labels, |call, (name, value)| call.arg(name).arg(value))
+        .each(&rest.pieces(), |call, piece| call.arg(piece))
+}
+
+/// Tells contents apart: what a repeated idempotency key, or a repeated id, must have in common.
+fn digest(new: &NewSubmission) -> Vec<u8> {
+    let mut context = Context::new(&SHA256);
+    let mut add = |bytes: &[u8]| {
+        context.update(&(bytes.len() as u64).to_le_bytes());
+        context.update(bytes);
+    };
+    add(new.account.as_bytes());
+    add(new.name.as_bytes());
+    add(&[u8::from(new.overwrite), u8::from(new.payload.event_data.is_some())]);
+    add(&(new.result_keys.len() as u64).to_le_bytes());
+    new.result_keys.iter().for_each(|key| add(key.as_bytes()));
+    add(new.payload.data.as_bytes());
+    add(new.payload.event_data.as_deref().unwrap_or_default().as_bytes());
+    context.finish().as_ref()[..16].to_vec()
+}
+
+/// Reads the script's answer.
+pub(super) fn answers(answer: Value) -> Result<Vec<Accepted>, Fault> {
+    let mut items = array(answer)?.into_iter();
+    let mut accepted = Vec::with_capacity(items.len() / 2);
+    while let (Some(word), Some(id)) = (items.next(), items.next()) {
+        let id: SubmissionId = text(id)?.parse().map_err(Fault::corrupt)?;
+        accepted.push(match text(word)?.as_str() {
+            "new" => Accepted::New(id),
+            "known" => Accepted::Known(id),
+            "conflict" => Accepted::Conflict(id),
+            _ => return Err(Fault::not_allowed(format!("there is already a submission {id}"))),
+        });
+    }
+    Ok(accepted)
+}

@@ -1,0 +1,19 @@
+-- Calls a submission off: at once, or, if a step of it is running, as soon as that ends.
+-- KEYS: the namespace.
+-- ARGV: the time; the submission.
+-- Returns: `missing`; or `refused` and the state; or `done`, the time, and what `show` gives.
+
+local id = argument()
+local r = load(id)
+if not r then return { 'missing' } end
+if FINAL[r.state] then return { 'refused', r.state } end
+if not r.leased then
+    local new, fields = finish(r, 'cancelled', 'cancelled')
+    note(id, 'cancelled', 'cancelled')
+    save(r, new, fields)
+elseif not r.cancelling then
+    call('HSET', key.submission(id), 'stop', '1')
+    note(id, r.state, 'to be cancelled as soon as the running step ends')
+end
+tell()
+return { 'done', int(now), show(id) }

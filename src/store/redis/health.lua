@@ -1,0 +1,90 @@
+-- The health of an account, as `domain::account` has it: what a signal changes, and what is admitted.
+-- The contract tests hold the two against each other.
+
+-- After so many doublings a ramp is over.
+local RAMP_DOUBLINGS = 10
+
+-- The next four arguments.
+local function policy()
+    return { failures = number(), initial = number(), most = number(), ramp = number() }
+end
+
+-- Stored as JSON, with times as texts, which keep all digits; empty if nothing is known.
+local function load_health(account)
+    local text = call('HGET', key.health, account)
+    if not text or text == '' then return { failures = 0 } end
+    local stored = cjson.decode(text)
+    return {
+        paused = stored.paused,
+        gate = tonumber(stored.gate),
+        failures = stored.failures,
+        probe = tonumber(stored.probe),
+    }
+end
+
+local function save_health(account, h)
+    local text = ''
+    if h.paused or h.gate or h.probe or h.failures > 0 then
+        text = cjson.encode({
+            paused = h.paused,
+            gate = h.gate and int(h.gate),
+            failures = h.failures,
+            probe = h.probe and int(h.probe),
+        })
+    end
+    call('HSET', key.health, account, text)
+end
+
+local function doublings(gate, p) return floor(max(0, now - gate) / max(1, p.ramp)) end
+
+local function is_ramping(gate, p) return doublings(gate, p) < RAMP_DOUBLINGS end
+
+-- How many steps may be leased: 'open', 'up_to' a number, or 'closed' until a time, if there is one.
+local function admit(h, p)
+    if h.paused then return 'closed' end
+    if h.gate and now < h.gate then return 'closed', h.gate end
+    if h.probe then
+        if now < h.probe then return 'closed', h.probe end
+        return 'up_to', 1
+    end
+    if h.gate and is_ramping(h.gate, p) then return 'up_to', 2 ^ doublings(h.gate, p) end
+    return 'open'
+end
+
+-- Takes in what a step told; answers whether anything changed.
+local function record(h, signal, value, p)
+    if signal == 'healthy' then
+        local gate = h.gate
+        if gate and not is_ramping(gate, p) then gate = nil end
+        local changed = h.failures > 0 or h.probe ~= nil or gate ~= h.gate
+        h.failures, h.probe, h.gate = 0, nil, gate
+        return changed
+    elseif signal == 'faulty' then
+        h.failures = h.failures + 1
+        local excess = h.failures - p.failures
+        if excess >= 0 then
+            if not h.probe or h.probe <= now then
+                h.probe = later(min(p.initial * 2 ^ min(excess, 16), p.most))
+            else
+                h.failures = h.failures - 1
+            end
+        end
+        return true
+    elseif signal == 'slow_down' then
+        h.gate = max(h.gate or 0, later(tonumber(value)))
+        return true
+    elseif signal == 'unauthorized' then
+        if h.paused then return false end
+        h.paused = value
+        return true
+    end
+    return false
+end
+
+-- Keeps what a step told about its account. Where few are let through at a time, one that ends
+-- makes room for another.
+local function take_signal(account, signal, value, p)
+    local h = load_health(account)
+    if admit(h, p) ~= 'open' then anything = true end
+    if record(h, signal, value, p) then save_health(account, h) end
+end

@@ -1,0 +1,463 @@
+//! The store on a Redis or Valkey server: for any number of processes on any number of machines.
+//!
+//! Every change is one script, and so atomic; the server's time counts, so that clocks need not
+//! agree. Claims and commits of a batch take one round trip each.
+
+mod accept;
+mod address;
+mod check;
+mod fault;
+mod frame;
+mod held;
+mod link;
+mod listen;
+mod read;
+mod record;
+mod scripts;
+mod steps;
+mod synced;
+mod values;
+
+pub use address::{Durability, RedisAddress};
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use redis::Value;
+use tokio::task::AbortHandle;
+
+use super::pack::{compute, pack_all, pack_contents};
+use super::{
+    Accepted, Claim, ClaimRequest, Claims, Commit, Committed, Cursor, Filter, Finding, Found,
+    Lease, NewSubmission, Page, Payload, Rescued, Resolution, Stats, Store, StoreError, Wakeups,
+};
+use crate::clock::Clock;
+use crate::domain::SubmissionId;
+use crate::domain::account::HealthPolicy;
+use crate::domain::outcome::Content;
+use crate::domain::submission::{Submission, TimelineEntry};
+use fault::Fault;
+use held::Held;
+use link::Link;
+use scripts::{Call, Script, Scripts};
+use steps::Decided;
+use synced::Synced;
+
+/// The layout of the keys and of what they hold. A change that an older Ferry cannot read raises it.
+const LAYOUT: u32 = 1;
+
+/// A step that was claimed so often without an outcome ends its worker: nobody claims it again.
+const POISON: u32 = 5;
+
+/// Rescued, or removed, in one call.
+const BATCH: u32 = 200;
+
+/// Leases that one script renews or releases.
+const LEASES: usize = 500;
+
+/// Accounts that one script counts for.
+const ACCOUNTS: usize = 100;
+
+/// A store on a Redis server.
+#[derive(Debug)]
+pub struct RedisStore {
+    place: String,
+    link: Arc<Link>,
+    /// Instead of `link`, where accepting waits for the server's disk.
+    accepting: Option<Synced>,
+    scripts: Scripts,
+    wakeups: Arc<Wakeups>,
+    /// Listens once somebody claims.
+    listener: OnceLock<AbortHandle>,
+    held: Held,
+    health: HealthPolicy,
+    /// Instead of the server's time.
+    clock: Option<Arc<dyn Clock>>,
+}
+
+impl RedisStore {
+    /// A store at `address`; the server is asked when something is to be done. `health` says when an
+    /// account counts as in an outage.
+    pub fn new(
+        address: &RedisAddress,
+        durability: Durability,
+        health: HealthPolicy,
+    ) -> Result<Self, StoreError> {
+        let client = address.client()?;
+        let base = address.base();
+        Ok(Self {
+            place: address.place().to_owned(),
+            accepting: match durability {
+                Durability::Server => None,
+                Durability::Fsynced => Some(Synced::new(Link::new(client.clone(), base.clone()))),
+            },
+            link: Arc::new(Link::new(client, base)),
+            scripts: Scripts::new(),
+            wakeups: Arc::default(),
+            listener: OnceLock::new(),
+            held: Held::default(),
+            health,
+            clock: None,
+        })
+    }
+
+    /// The same with a time of its own, for rehearsals and tests: not the server's time counts, but
+    /// that of `clock`, which all handles of the namespace must share.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    fn call(&self, script: &Script) -> Call {
+        let now = self.clock.as_ref().map(|clock| clock.now().timestamp_millis());
+        Call::new(script, self.link.base(), now)
+    }
+
+    async fn run(&self, script: &Script, call: Call) -> Result<Value, Fault> {
+        self.link.run_one(script, call).await
+    }
+
+    fn at<T>(&self, result: Result<T, Fault>) -> Result<T, StoreError> {
+        result.map_err(|fault| fault.at(&self.place))
+    }
+
+    /// From the first claim on, this process is told what becomes due.
+    fn listen(&self) {
+        self.listener.get_or_init(|| {
+            let listening = listen::listen(self.link.clone(), self.wakeups.clone());
+            tokio::spawn(listening).abort_handle()
+        });
+    }
+
+    /// The submissions of leases that this process has forgotten, or that another one claimed.
+    async fn read_unknown(&self, leases: &[Lease]) -> Result<Vec<Option<Submission>>, Fault> {
+        let mut known: Vec<_> = leases.iter().map(|lease| self.held.submission(lease)).collect();
+        let unknown: Vec<_> = leases
+            .iter()
+            .zip(&known)
+            .filter(|(_, known)| known.is_none())
+            .map(|(lease, _)| lease.id)
+            .collect();
+        if !unknown.is_empty() {
+            let script = &self.scripts.read;
+            let call = self.call(script).each(&unknown, |call, id| call.arg(id.to_string()));
+            let read = read::submissions(&unknown, self.run(script, call).await?)?;
+            let missing = known.iter_mut().zip(leases).filter(|(known, _)| known.is_none());
+            for ((known, lease), read) in missing.zip(read) {
+                *known = read;
+                if let Some(submission) = known {
+                    self.held.read(*lease, submission.clone());
+                }
+            }
+        }
+        Ok(known)
+    }
+
+    async fn commit_all(
+        &self,
+        packed: &[(Commit, Vec<super::pack::Packed>)],
+    ) -> Result<Vec<Committed>, Fault> {
+        let leases: Vec<_> = packed.iter().map(|(commit, _)| commit.lease).collect();
+        let submissions = self.read_unknown(&leases).await?;
+        let script = &self.scripts.commit;
+        let (mut calls, mut decided) = (Vec::new(), Vec::new());
+        for ((commit, packed), submission) in packed.iter().zip(submissions) {
+            let Some(submission) = submission else {
+                decided.push(None);
+                continue;
+            };
+            let again = self.held.has_tried(commit);
+            let this = Decided::new(commit, &submission);
+            calls.push(this.describe(self.call(script), commit, packed, again, &self.health));
+            decided.push(Some(this));
+        }
+        let answers = self.link.run(script, calls).await;
+        if answers.as_ref().is_err_and(Fault::is_open) {
+            self.held.tried(packed.iter().map(|(commit, _)| commit));
+        }
+        let mut answers = answers?.into_iter();
+        self.held.forget(leases);
+        decided
+            .into_iter()
+            .map(|decided| match decided {
+                // Nobody knows this submission.
+                None => Ok(Committed::Stale),
+                Some(decided) => decided.committed(answers.next().unwrap_or(Value::Nil)),
+            })
+            .collect()
+    }
+
+    /// What a script says that acts on one submission for a person.
+    async fn operate(
+        &self,
+        id: SubmissionId,
+        script: &Script,
+        call: Call,
+        refused: impl Fn(&str, &str) -> String,
+    ) -> Result<Found, StoreError> {
+        let found = async {
+            let mut items = values::array(self.run(script, call).await?)?.into_iter();
+            let mut next = || items.next().unwrap_or(Value::BulkString(Vec::new()));
+            match values::text(next())?.as_str() {
+                "missing" => Err(Fault::not_found(id)),
+                "done" => {
+                    let (now, shown) = (next(), next());
+                    read::found(id, now, shown, &self.health)?.ok_or_else(|| Fault::not_found(id))
+                }
+                word => Err(Fault::not_allowed(refused(word, &values::text(next())?))),
+            }
+        };
+        self.at(found.await)
+    }
+
+    async fn blob(&self, id: SubmissionId, what: &[&str]) -> Result<Option<Vec<u8>>, Fault> {
+        let script = &self.scripts.blob;
+        let call = self.call(script).arg(id.to_string());
+        let call = what.iter().fold(call, Call::arg);
+        match self.run(script, call).await? {
+            Value::Nil => Ok(None),
+            found => values::bytes(found).map(Some),
+        }
+    }
+
+    /// Leases in calls that are each bounded, in one round trip.
+    fn lease_calls(&self, script: &Script, leases: &[Lease], span: Option<Duration>) -> Vec<Call> {
+        let call = |leases: &[Lease]| {
+            let call = self.call(script);
+            let call = match span {
+                Some(span) => call.span(span),
+                None => call,
+            };
+            call.each(leases, |call, lease| call.arg(lease.id.to_string()).arg(lease.fence))
+        };
+        leases.chunks(LEASES).map(call).collect()
+    }
+}
+
+impl Drop for RedisStore {
+    fn drop(&mut self) {
+        if let Some(listener) = self.listener.get() {
+            listener.abort();
+        }
+    }
+}
+
+#[async_trait]
+impl Store for RedisStore {
+    fn place(&self) -> String {
+        self.place.clone()
+    }
+
+    async fn accept(&self, batch: Vec<NewSubmission>) -> Result<Vec<Accepted>, StoreError> {
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        let packed = pack_all(batch).await;
+        let call = self.call(&self.scripts.accept);
+        let call = compute(move || accept::describe(call, &packed)).await;
+        let script = &self.scripts.accept;
+        let answer = match &self.accepting {
+            Some(synced) => synced.run(script, call).await,
+            None => self.run(script, call).await,
+        };
+        self.at(answer.and_then(accept::answers))
+    }
+
+    async fn claim(&self, request: ClaimRequest) -> Result<Claims, StoreError> {
+        self.listen();
+        let script = &self.scripts.claim;
+        let call = steps::describe_claim(self.call(script), &request, &self.health);
+        let answer = self.run(script, call).await;
+        let claims = self.at(answer.and_then(|answer| steps::claims(answer, request.kind)))?;
+        self.held.claimed(&claims.claims, request.lease);
+        Ok(claims)
+    }
+
+    async fn commit(&self, batch: Vec<Commit>) -> Result<Vec<Committed>, StoreError> {
+        let packed = pack_contents(batch).await;
+        self.at(self.commit_all(&packed).await)
+    }
+
+    async fn renew(&self, leases: Vec<Lease>, lease: Duration) -> Result<Vec<bool>, StoreError> {
+        let script = &self.scripts.renew;
+        let calls = self.lease_calls(script, &leases, Some(lease));
+        let answers = self.at(self.link.run(script, calls).await)?;
+        let mut renewed = Vec::with_capacity(leases.len());
+        for answer in answers {
+            let held = self.at(values::array(answer))?;
+            renewed.extend(held.into_iter().map(|held| held == Value::Int(1)));
+        }
+        self.held.renewed(&leases, &renewed, lease);
+        Ok(renewed)
+    }
+
+    async fn release(&self, claims: Vec<Claim>) -> Result<(), StoreError> {
+        let leases: Vec<_> = claims.iter().map(|claim| claim.lease).collect();
+        let calls = self.lease_calls(&self.scripts.release, &leases, None);
+        self.at(self.link.run(&self.scripts.release, calls).await)?;
+        self.held.forget(leases);
+        Ok(())
+    }
+
+    async fn rescue(&self) -> Result<Rescued, StoreError> {
+        let script = &self.scripts.rescue;
+        let answer = self.run(script, self.call(script).arg(BATCH).arg(POISON)).await;
+        let counts = answer.and_then(|answer| {
+            let [due, held, cancelled] = values::tuple(answer)?;
+            Ok(Rescued {
+                due: values::number(due)?,
+                held: values::number(held)?,
+                cancelled: values::number(cancelled)?,
+            })
+        });
+        self.at(counts)
+    }
+
+    fn wakeups(&self) -> &Wakeups {
+        &self.wakeups
+    }
+
+    async fn payload(&self, id: SubmissionId) -> Result<Payload, StoreError> {
+        let bytes = self.at(self.blob(id, &["payload"]).await)?;
+        let bytes = bytes.ok_or(StoreError::NotFound(id))?;
+        self.at(compute(move || frame::read_payload(&bytes)).await)
+    }
+
+    async fn content(&self, id: SubmissionId, key: &str) -> Result<Option<Content>, StoreError> {
+        let Some(bytes) = self.at(self.blob(id, &["content", key]).await)? else {
+            return Ok(None);
+        };
+        self.at(compute(move || frame::read_content(&bytes)).await).map(Some)
+    }
+
+    async fn get(&self, id: SubmissionId) -> Result<Option<Found>, StoreError> {
+        let script = &self.scripts.read;
+        let call = self.call(script).arg(1).arg(id.to_string());
+        let answer = self.run(script, call).await;
+        self.at(answer.and_then(|answer| {
+            let [now, shown] = values::tuple(answer)?;
+            let [shown] = values::tuple(shown)?;
+            read::found(id, now, shown, &self.health)
+        }))
+    }
+
+    async fn timeline(&self, id: SubmissionId) -> Result<Vec<TimelineEntry>, StoreError> {
+        let script = &self.scripts.story;
+        let answer = self.run(script, self.call(script).arg(id.to_string())).await;
+        self.at(answer.and_then(read::timeline))?.ok_or(StoreError::NotFound(id))
+    }
+
+    async fn list(
+        &self,
+        filter: &Filter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        // One more than asked for tells whether more follow.
+        let wanted = limit.saturating_add(1);
+        let script = &self.scripts.list;
+        let mut found = Vec::new();
+        let mut below = after.map(|Cursor(seq)| seq);
+        while found.len() < wanted {
+            let call = read::describe_list(self.call(script), filter, below, wanted);
+            let answer = self.run(script, call).await;
+            let (more, last) =
+                self.at(answer.and_then(|answer| read::part(answer, filter, &self.health)))?;
+            found.extend(more);
+            below = last;
+            if below.is_none() {
+                break;
+            }
+        }
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let next = found.last().map(|(cursor, _)| *cursor).filter(|_| more);
+        Ok(Page { found: found.into_iter().map(|(_, found)| found).collect(), next })
+    }
+
+    async fn stats(&self) -> Result<Stats, StoreError> {
+        let script = &self.scripts.stats;
+        let mut stats = Stats::default();
+        loop {
+            let after = stats.accounts.last().map_or("", |account| &account.account);
+            let call = read::describe_stats(self.call(script), after, ACCOUNTS);
+            let answer = self.run(script, call).await;
+            let page = self.at(answer.and_then(read::stats))?;
+            let is_last = page.accounts.len() < ACCOUNTS;
+            stats.steps.extend(page.steps);
+            stats.accounts.extend(page.accounts);
+            if is_last {
+                return Ok(stats);
+            }
+        }
+    }
+
+    async fn pause(&self, account: &str, reason: &str) -> Result<(), StoreError> {
+        let script = &self.scripts.pause;
+        let answer = self.run(script, self.call(script).arg(account).arg(reason)).await;
+        self.at(answer.map(drop))
+    }
+
+    async fn resume(&self, account: &str) -> Result<bool, StoreError> {
+        let script = &self.scripts.resume;
+        let answer = self.run(script, self.call(script).arg(account)).await;
+        match self.at(answer.and_then(values::text))?.as_str() {
+            "unknown" => Err(StoreError::UnknownAccount(account.to_owned())),
+            ended => Ok(ended == "1"),
+        }
+    }
+
+    async fn cancel(&self, id: SubmissionId) -> Result<Found, StoreError> {
+        let script = &self.scripts.cancel;
+        let call = self.call(script).arg(id.to_string());
+        let refused =
+            |_: &str, state: &str| format!("submission {id} is {state} and cannot be cancelled");
+        self.operate(id, script, call, refused).await
+    }
+
+    async fn retry(&self, id: SubmissionId, deadline: Duration) -> Result<Found, StoreError> {
+        let script = &self.scripts.retry;
+        let call = self.call(script).arg(id.to_string()).span(deadline);
+        let refused = |word: &str, detail: &str| match word {
+            "superseded" => format!(
+                "submission {id} cannot be retried: a newer one of its Name `{detail}` exists"
+            ),
+            _ => format!("submission {id} is {detail}: only a failed one can be retried"),
+        };
+        self.operate(id, script, call, refused).await
+    }
+
+    async fn resolve(
+        &self,
+        id: SubmissionId,
+        resolution: Resolution,
+        deadline: Duration,
+    ) -> Result<Found, StoreError> {
+        let script = &self.scripts.resolve;
+        let how = match resolution {
+            Resolution::Retry => "retry",
+            Resolution::Overwrite => "overwrite",
+            Resolution::Fail => "fail",
+        };
+        let call = self.call(script).arg(id.to_string()).arg(how).span(deadline);
+        let refused = |word: &str, state: &str| match word {
+            "too_late" => {
+                format!("submission {id} is held after its upload: there is nothing to overwrite")
+            }
+            _ => format!("submission {id} is {state}: only a held one can be resolved"),
+        };
+        self.operate(id, script, call, refused).await
+    }
+
+    async fn sweep(&self, retention: Duration) -> Result<u64, StoreError> {
+        let script = &self.scripts.sweep;
+        let answer = self.run(script, self.call(script).span(retention).arg(BATCH)).await;
+        self.at(answer.and_then(values::number))
+    }
+
+    async fn check(&self) -> Result<Vec<Finding>, StoreError> {
+        self.at(check::check(&self.link).await)
+    }
+}

@@ -1,0 +1,218 @@
+-- What every script begins with: the time, a submission's record, and the indexes that follow it.
+
+local call = redis.call
+local floor, min, max = math.floor, math.min, math.max
+
+-- A whole number as text: Lua's own way loses digits.
+local function int(number) return string.format('%.0f', number) end
+
+-- The last millisecond that Ferry can express.
+local FOREVER = 8210266876799999
+
+-- ARGV[1] is the time in milliseconds, or empty for the server's own.
+local now = tonumber(ARGV[1])
+if not now then
+    local time = call('TIME')
+    now = tonumber(time[1]) * 1000 + floor(tonumber(time[2]) / 1000)
+end
+
+local function later(span) return min(now + span, FOREVER) end
+
+-- Reads arguments from ARGV[2] on, one after the other.
+local position = 1
+local function argument()
+    position = position + 1
+    return ARGV[position]
+end
+local function number() return tonumber(argument()) end
+local function flag() return argument() == '1' end
+
+local FINAL = { completed = true, rejected = true, failed = true, cancelled = true }
+local WAITING = { upload = 'queued', poll = 'processing', collect = 'collecting' }
+local KINDS = { 'upload', 'poll', 'collect' }
+local PRIORITIES = { 'high', 'normal', 'low' }
+
+-- Workers to wake when the script has ended: the earliest new due time of each kind, or anything.
+local woken, anything = {}, false
+
+local function wake(kind, due)
+    if not woken[kind] or due < woken[kind] then woken[kind] = due end
+end
+
+-- To be called last by every script that schedules.
+local function tell()
+    if anything then
+        call('PUBLISH', key.wake, 'all')
+    else
+        local message = {}
+        for kind, due in pairs(woken) do message[#message + 1] = kind .. ':' .. int(due) end
+        if #message > 0 then call('PUBLISH', key.wake, table.concat(message, ' ')) end
+    end
+end
+
+-- The part of a submission that scripts act on; nil if there is none.
+local function load(id)
+    local v = call('HMGET', key.submission(id), 'seq', 'acct', 'name', 'prio', 'state', 'step',
+        'due', 'lease', 'fence', 'dlv', 'blkd', 'stop', 'att', 'why')
+    if not v[1] then return nil end
+    return {
+        id = id,
+        seq = v[1],
+        account = v[2],
+        name = v[3],
+        priority = v[4],
+        state = v[5],
+        step = v[6] or nil,
+        due = tonumber(v[7] or nil),
+        leased = tonumber(v[8] or nil),
+        fence = tonumber(v[9] or 0),
+        deliveries = tonumber(v[10] or 0),
+        blocked = v[11] == '1',
+        cancelling = v[12] == '1',
+        attempts = tonumber(v[13] or 0),
+        reason = v[14] or nil,
+    }
+end
+
+-- Takes a submission out of where its step waits or is leased.
+local function unschedule(r)
+    if r.leased then
+        call('ZREM', key.leases, r.id)
+        call('HINCRBY', key.leased, r.step .. ':' .. r.account, -1)
+    elseif r.due then
+        if r.blocked then
+            call('ZREM', key.blocked(r.account), r.id)
+        else
+            call('ZREM', key.due(r.step, r.priority, r.account), r.id)
+        end
+    end
+end
+
+-- Puts it where its step waits or is leased. Workers sleep until the first due time that they saw:
+-- only an earlier one is worth a message.
+local function schedule(r)
+    if r.leased then
+        call('ZADD', key.leases, r.leased, r.id)
+        call('HINCRBY', key.leased, r.step .. ':' .. r.account, 1)
+    elseif r.due then
+        if r.blocked then
+            call('ZADD', key.blocked(r.account), r.due, r.id)
+        else
+            local due = key.due(r.step, r.priority, r.account)
+            local head = call('ZRANGE', due, 0, 0, 'WITHSCORES')
+            call('ZADD', due, r.due, r.id)
+            if not head[2] then
+                local turn = call('HGET', key.turns, r.step .. ':' .. r.account) or 0
+                call('ZADD', key.waiting(r.step), 'NX', turn, r.account)
+            end
+            if not head[2] or r.due < tonumber(head[2]) then wake(r.step, r.due) end
+        end
+    end
+end
+
+-- The earliest submission of a Name that is not final.
+local function first_of(account, name)
+    return call('ZRANGEBYSCORE', key.name(account, name), 1, '+inf', 'LIMIT', 0, 1)[1]
+end
+
+-- The earliest submission that waited for this one waits no more.
+local function free_name(r)
+    local first = first_of(r.account, r.name)
+    local freed = first and load(first)
+    if freed and freed.blocked then
+        unschedule(freed)
+        freed.blocked = false
+        freed.due = max(freed.due, now)
+        call('HDEL', key.submission(first), 'blkd')
+        call('HSET', key.submission(first), 'due', int(freed.due))
+        schedule(freed)
+    end
+end
+
+-- Moves a submission from `old` to `new`, both as `load` gives them, in everything but its hash.
+local function move(old, new)
+    unschedule(old)
+    schedule(new)
+    if old.state == new.state then return end
+    call('ZREM', key.state(old.state, old.account), old.id)
+    call('ZADD', key.state(new.state, new.account), new.seq, new.id)
+    local was, is = FINAL[old.state], FINAL[new.state]
+    if is and not was then
+        call('ZADD', key.finished, now, new.id)
+        call('ZADD', key.name(new.account, new.name), '-' .. new.seq, new.id)
+        free_name(new)
+    elseif was and not is then
+        call('ZREM', key.finished, new.id)
+        call('ZADD', key.name(new.account, new.name), new.seq, new.id)
+    end
+end
+
+local function copy(r)
+    local c = {}
+    for k, v in pairs(r) do c[k] = v end
+    return c
+end
+
+-- Brings the hash and the indexes from `old` to `new`, which changed since `load`; `fields` are
+-- further fields to set. `false` as a value removes a field.
+local function save(old, new, fields)
+    local set, unset = { 'upd', int(now), 'state', new.state }, {}
+    local function put(field, value)
+        if value then
+            set[#set + 1] = field
+            set[#set + 1] = value
+        else
+            unset[#unset + 1] = field
+        end
+    end
+    put('step', new.step or false)
+    put('due', new.due and int(new.due) or false)
+    put('lease', new.leased and int(new.leased) or false)
+    put('dlv', new.deliveries > 0 and int(new.deliveries) or false)
+    put('att', new.attempts > 0 and int(new.attempts) or false)
+    put('blkd', new.blocked and '1' or false)
+    put('stop', new.cancelling and '1' or false)
+    put('fin', FINAL[new.state] and int(now) or false)
+    for field, value in pairs(fields) do put(field, value) end
+    local hash = key.submission(new.id)
+    call('HSET', hash, unpack(set))
+    if #unset > 0 then call('HDEL', hash, unpack(unset)) end
+    move(old, new)
+end
+
+-- The most lines of a timeline, beside its first, which says when the submission was accepted.
+local TIMELINE = 199
+
+local function note(id, state, why)
+    local lines = call('RPUSH', key.timeline(id), int(now) .. ' ' .. state .. ' ' .. why)
+    if lines > TIMELINE then call('LTRIM', key.timeline(id), -TIMELINE, -1) end
+end
+
+-- Ends a submission that no worker holds any more: `new` and the fields to save.
+local function finish(r, state, why)
+    local new = copy(r)
+    new.state, new.due, new.leased, new.blocked = state, nil, nil, false
+    if state ~= 'failed' then new.step = nil end
+    return new, { why = 'operator', text = why }
+end
+
+-- Makes the step that a submission stopped at due, with a clean slate.
+local function go_on(r, why, deadline)
+    local new = copy(r)
+    new.step = r.step or 'upload'
+    new.state, new.due = WAITING[new.step], now
+    new.deliveries, new.cancelling = 0, false
+    return new, { why = 'operator', text = why, line = int(later(deadline)), fail = false }
+end
+
+-- What is needed to show a submission: its hash, the health of its account, the submission that it
+-- waits for, and until when its account's rates are used up. An empty array if there is none.
+local function show(id)
+    local fields = call('HGETALL', key.submission(id))
+    if #fields == 0 then return {} end
+    local v = call('HMGET', key.submission(id), 'acct', 'blkd', 'name')
+    local health = call('HGET', key.health, v[1]) or ''
+    local first = v[2] and first_of(v[1], v[3]) or ''
+    local spent = call('HMGET', key.spent, 'uploads:' .. v[1], 'requests:' .. v[1])
+    return { fields, health, first, spent[1] or '0', spent[2] or '0' }
+end

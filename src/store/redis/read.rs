@@ -1,0 +1,207 @@
+//! What can be read without changing anything.
+
+use redis::Value;
+
+use super::fault::Fault;
+use super::record::{Record, read_health};
+use super::scripts::Call;
+use super::values::{array, bytes, maybe, maybe_time, number, text, time, tuple};
+use crate::contract::WaitingFor;
+use crate::domain::account::{Admission, Closed, Health, HealthPolicy};
+use crate::domain::budget::Spent;
+use crate::domain::submission::{State, StepKind, Submission, TimelineEntry};
+use crate::domain::{SubmissionId, Timestamp, timestamp, until};
+use crate::store::{AccountStats, Cursor, Filter, Found, Stats, StepStats};
+
+/// The most submissions that a script looks at for a list.
+const LOOKED_AT: usize = 200;
+
+/// What the script `show` tells of a submission.
+struct Shown {
+    record: Record,
+    health: Health,
+    first: Option<SubmissionId>,
+    spent: Spent,
+}
+
+impl Shown {
+    fn read(id: SubmissionId, value: Value) -> Result<Option<Self>, Fault> {
+        if array_is_empty(&value) {
+            return Ok(None);
+        }
+        let [hash, health, first, uploads, requests] = tuple(value)?;
+        let record = Record::read(id, hash)?;
+        let health = read_health(&bytes(health)?)?;
+        let spent = Spent::new(number(uploads)? as i64, number(requests)? as i64);
+        Ok(Some(Self { record, health, first: maybe(first)?, spent }))
+    }
+
+    fn explain(self, now: Timestamp, policy: &HealthPolicy) -> Found {
+        let waiting_for = self.waiting_for(now, policy);
+        Found { submission: self.record.submission, waiting_for }
+    }
+
+    fn waiting_for(&self, now: Timestamp, policy: &HealthPolicy) -> Option<WaitingFor> {
+        let submission = &self.record.submission;
+        if submission.state == State::Held {
+            return Some(WaitingFor::Decision);
+        }
+        let (step, due) = submission.step.zip(submission.due_at)?;
+        if submission.leased_until.is_some() {
+            return None;
+        }
+        if self.record.blocked {
+            return self.first.map(|submission| WaitingFor::Name { submission });
+        }
+        if let Admission::Closed(why) = self.health.admit(now, policy) {
+            return Some(WaitingFor::Account(why));
+        }
+        if due <= now
+            && let Some(until) = self.spent.used_up_until(step, now)
+        {
+            return Some(WaitingFor::Account(Closed::Limit { until }));
+        }
+        Some(if due > now {
+            WaitingFor::DueTime { at: due, step }
+        } else {
+            WaitingFor::Worker { step }
+        })
+    }
+}
+
+fn array_is_empty(value: &Value) -> bool {
+    matches!(value, Value::Array(items) if items.is_empty())
+}
+
+/// One submission, as `show` gives it.
+pub(super) fn found(
+    id: SubmissionId,
+    now: Value,
+    shown: Value,
+    policy: &HealthPolicy,
+) -> Result<Option<Found>, Fault> {
+    let now = time(now)?;
+    Ok(Shown::read(id, shown)?.map(|shown| shown.explain(now, policy)))
+}
+
+/// The submissions of a call of the script `read`, which asked for `ids`.
+pub(super) fn submissions(
+    ids: &[SubmissionId],
+    answer: Value,
+) -> Result<Vec<Option<Submission>>, Fault> {
+    let [_, shown] = tuple(answer)?;
+    let shown = ids.iter().zip(array(shown)?);
+    shown
+        .map(|(id, shown)| Ok(Shown::read(*id, shown)?.map(|shown| shown.record.submission)))
+        .collect()
+}
+
+/// Which indexes lead to the submissions that match, without passing many others.
+pub(super) fn describe_list(call: Call, filter: &Filter, below: Option<u64>, most: usize) -> Call {
+    let account = filter.account.as_deref().unwrap_or_default();
+    // Where much may have to be left out, more is looked at than is wanted.
+    let is_exact = filter.labels.is_empty() && (filter.name.is_none() || filter.states.is_empty());
+    let call = call.maybe(below).arg(if is_exact { most.min(LOOKED_AT) } else { LOOKED_AT });
+    if let Some((name, value)) = filter.labels.iter().next() {
+        return call.arg(1).arg("label").arg(name).arg(value);
+    }
+    if let Some(name) = &filter.name {
+        return call.arg(1).arg("name").arg(account).arg(name);
+    }
+    if filter.account.is_none() && filter.states.is_empty() {
+        return call.arg(1).arg("all").arg("").arg("");
+    }
+    let any = filter.states.is_empty();
+    let states = State::ALL.into_iter().filter(|state| any || filter.states.contains(state));
+    call.each(&states.collect::<Vec<_>>(), |call, state| {
+        call.arg("state").arg(account).arg(state.as_str())
+    })
+}
+
+fn matches(filter: &Filter, submission: &Submission) -> bool {
+    filter.account.as_ref().is_none_or(|account| *account == submission.account)
+        && filter.name.as_ref().is_none_or(|name| *name == submission.name)
+        && filter.labels.iter().all(|(key, value)| submission.labels.get(key) == Some(value))
+        && (filter.states.is_empty() || filter.states.contains(&submission.state))
+}
+
+/// A part of a list: what matches of what was looked at, each with its cursor; and where to look on.
+pub(super) type Part = (Vec<(Cursor, Found)>, Option<u64>);
+
+/// Reads the script's answer.
+pub(super) fn part(answer: Value, filter: &Filter, policy: &HealthPolicy) -> Result<Part, Fault> {
+    let [now, last, shown] = tuple(answer)?;
+    let now = time(now)?;
+    let mut found = Vec::new();
+    for one in array(shown)? {
+        let [id, shown] = tuple(one)?;
+        let id: SubmissionId = text(id)?.parse().map_err(Fault::corrupt)?;
+        if let Some(shown) = Shown::read(id, shown)?
+            && matches(filter, &shown.record.submission)
+        {
+            found.push((Cursor(shown.record.seq), shown.explain(now, policy)));
+        }
+    }
+    Ok((found, maybe(last)?))
+}
+
+/// Reads the script's answer; none if there is no such submission.
+pub(super) fn timeline(answer: Value) -> Result<Option<Vec<TimelineEntry>>, Fault> {
+    let [born, lines] = tuple(answer)?;
+    let Some(at) = maybe_time(born)? else { return Ok(None) };
+    let first = TimelineEntry { at, state: State::Queued, why: "accepted".to_owned() };
+    let lines = array(lines)?.into_iter().map(|line| entry(&text(line)?));
+    [Ok(first)].into_iter().chain(lines).collect::<Result<_, _>>().map(Some)
+}
+
+fn entry(line: &str) -> Result<TimelineEntry, Fault> {
+    let mut parts = line.splitn(3, ' ');
+    let mut part = || parts.next().unwrap_or_default();
+    let at = timestamp(part().parse().map_err(Fault::corrupt)?);
+    let state = part().parse().map_err(Fault::corrupt)?;
+    Ok(TimelineEntry { at, state, why: part().to_owned() })
+}
+
+/// Adds a page of the accounts to a call of the script.
+pub(super) fn describe_stats(call: Call, after: &str, most: usize) -> Call {
+    call.arg(after).arg(most).each(&State::ALL, |call, state| call.arg(state.as_str()))
+}
+
+/// Reads the script's answer.
+pub(super) fn stats(answer: Value) -> Result<Stats, Fault> {
+    let [now, accounts] = tuple(answer)?;
+    let now = time(now)?;
+    let mut stats = Stats::default();
+    for one in array(accounts)? {
+        let [account, health, counts, steps] = tuple(one)?;
+        let account = text(account)?;
+        for (kind, counts) in StepKind::ALL.into_iter().zip(array(steps)?) {
+            stats.steps.push(step_stats(&account, kind, counts, now)?);
+        }
+        let mut states = std::collections::BTreeMap::new();
+        for (state, count) in State::ALL.into_iter().zip(array(counts)?) {
+            states.insert(state, number(count)?);
+        }
+        states.retain(|_, count| *count > 0);
+        let health = read_health(&bytes(health)?)?;
+        stats.accounts.push(AccountStats { account, health, states });
+    }
+    Ok(stats)
+}
+
+fn step_stats(
+    account: &str,
+    kind: StepKind,
+    counts: Value,
+    now: Timestamp,
+) -> Result<StepStats, Fault> {
+    let [ready, scheduled, leased, oldest] = tuple(counts)?;
+    Ok(StepStats {
+        account: account.to_owned(),
+        kind,
+        ready: number(ready)?,
+        scheduled: number(scheduled)?,
+        leased: number(leased)?,
+        oldest_ready: maybe_time(oldest)?.map(|due| until(due, now)),
+    })
+}

@@ -1,0 +1,194 @@
+//! Submissions as the scripts keep them: a hash with short names of its fields, so that a waiting
+//! submission takes little memory. A field that is not there is empty, zero or no.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use redis::Value;
+use serde::{Deserialize, Serialize};
+
+use super::fault::Fault;
+use super::values::{array, bytes};
+use crate::domain::account::Health;
+use crate::domain::submission::{Priority, Reason, State, StepKind, StoredContent, Submission};
+use crate::domain::{SubmissionId, Timestamp, timestamp};
+
+/// A submission, and what only the store knows of it.
+#[derive(Debug)]
+pub(super) struct Record {
+    pub(super) seq: u64,
+    pub(super) fence: u64,
+    pub(super) blocked: bool,
+    pub(super) submission: Submission,
+}
+
+/// What never changes and is looked at by nobody but its readers: JSON, cut in pieces, as Redis keeps
+/// a hash of short values in much less memory than one with a long value.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Rest {
+    pub(super) result_keys: Vec<String>,
+    pub(super) labels: BTreeMap<String, String>,
+    pub(super) payload_bytes: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) revision_of: Option<SubmissionId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) idempotency_key: Option<String>,
+}
+
+/// The longest value that Redis keeps compactly, and the longest rest that is worth it.
+const PIECE: usize = 64;
+const PIECES: usize = 64;
+
+impl Rest {
+    pub(super) fn pieces(&self) -> Vec<Vec<u8>> {
+        let json = to_json(self).into_bytes();
+        let piece = if json.len() > PIECE * PIECES { json.len() } else { PIECE };
+        json.chunks(piece).map(<[u8]>::to_vec).collect()
+    }
+}
+
+pub(super) fn to_json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("strings, numbers and maps of strings have a JSON form")
+}
+
+/// The fields of a hash, by name.
+struct Fields(Vec<(Vec<u8>, Vec<u8>)>);
+
+impl Fields {
+    fn read(value: Value) -> Result<Self, Fault> {
+        let mut items = array(value)?.into_iter();
+        let mut fields = Vec::with_capacity(items.len() / 2);
+        while let (Some(name), Some(value)) = (items.next(), items.next()) {
+            fields.push((bytes(name)?, bytes(value)?));
+        }
+        Ok(Self(fields))
+    }
+
+    fn get(&self, name: &str) -> Option<&[u8]> {
+        let found = self.0.iter().find(|(field, _)| field == name.as_bytes());
+        found.map(|(_, value)| value.as_slice())
+    }
+
+    fn maybe_text(&self, name: &str) -> Result<Option<&str>, Fault> {
+        self.get(name).map(std::str::from_utf8).transpose().map_err(Fault::corrupt)
+    }
+
+    fn text(&self, name: &str) -> Result<&str, Fault> {
+        let missing = || Fault::Corrupt(format!("a submission without `{name}`"));
+        self.maybe_text(name)?.ok_or_else(missing)
+    }
+
+    fn maybe<T: FromStr<Err: std::fmt::Display>>(&self, name: &str) -> Result<Option<T>, Fault> {
+        self.maybe_text(name)?.map(|text| text.parse().map_err(Fault::corrupt)).transpose()
+    }
+
+    fn word<T: FromStr<Err: std::fmt::Display>>(&self, name: &str) -> Result<T, Fault> {
+        self.text(name)?.parse().map_err(Fault::corrupt)
+    }
+
+    fn count(&self, name: &str) -> Result<u32, Fault> {
+        Ok(self.maybe(name)?.unwrap_or_default())
+    }
+
+    fn flag(&self, name: &str) -> bool {
+        self.get(name) == Some(b"1")
+    }
+
+    fn maybe_time(&self, name: &str) -> Result<Option<Timestamp>, Fault> {
+        Ok(self.maybe::<i64>(name)?.map(timestamp))
+    }
+
+    fn time(&self, name: &str) -> Result<Timestamp, Fault> {
+        Ok(timestamp(self.word(name)?))
+    }
+
+    fn rest(&self) -> Result<Rest, Fault> {
+        let pieces = (1..).map_while(|n| self.get(&format!("w{n}")));
+        serde_json::from_slice(&pieces.collect::<Vec<_>>().concat()).map_err(Fault::corrupt)
+    }
+
+    fn results(&self) -> Result<Vec<StoredContent>, Fault> {
+        self.get("res")
+            .map_or(Ok(Vec::new()), |json| serde_json::from_slice(json).map_err(Fault::corrupt))
+    }
+
+    fn reason(&self) -> Result<Option<Reason>, Fault> {
+        let Some(code) = self.maybe("why")? else { return Ok(None) };
+        Ok(Some(Reason { code, text: self.text("text")?.to_owned() }))
+    }
+}
+
+impl Record {
+    /// Reads a submission's hash.
+    pub(super) fn read(id: SubmissionId, hash: Value) -> Result<Self, Fault> {
+        Self::of(id, &Fields::read(hash)?)
+    }
+
+    /// Reads a submission's hash to which its id was added.
+    pub(super) fn read_with_id(hash: Value) -> Result<Self, Fault> {
+        let fields = Fields::read(hash)?;
+        Self::of(fields.word("id")?, &fields)
+    }
+
+    fn of(id: SubmissionId, fields: &Fields) -> Result<Self, Fault> {
+        let rest = fields.rest()?;
+        Ok(Self {
+            seq: fields.word("seq")?,
+            fence: fields.maybe("fence")?.unwrap_or_default(),
+            blocked: fields.flag("blkd"),
+            submission: Submission {
+                id,
+                name: fields.text("name")?.to_owned(),
+                account: fields.text("acct")?.to_owned(),
+                state: fields.word::<State>("state")?,
+                reason: fields.reason()?,
+                priority: fields.word::<Priority>("prio")?,
+                overwrite: fields.flag("over"),
+                result_keys: rest.result_keys,
+                labels: rest.labels,
+                payload_bytes: rest.payload_bytes,
+                created_at: fields.time("born")?,
+                updated_at: fields.time("upd")?,
+                finished_at: fields.maybe_time("fin")?,
+                deadline: fields.time("line")?,
+                revision_of: rest.revision_of,
+                processing_token: fields.maybe_text("token")?.map(str::to_owned),
+                rejection: fields.maybe_text("rej")?.map(str::to_owned),
+                attempts: fields.count("att")?,
+                polls: fields.count("poll")?,
+                failures: fields.count("fail")?,
+                in_doubt: fields.flag("doubt"),
+                step: fields.maybe::<StepKind>("step")?,
+                due_at: fields.maybe_time("due")?,
+                leased_until: fields.maybe_time("lease")?,
+                cancel_requested: fields.flag("stop"),
+                results: fields.results()?,
+            },
+        })
+    }
+}
+
+/// An account's health as the scripts keep it.
+#[derive(Debug, Deserialize)]
+struct StoredHealth {
+    paused: Option<String>,
+    gate: Option<String>,
+    failures: u32,
+    probe: Option<String>,
+}
+
+pub(super) fn read_health(json: &[u8]) -> Result<Health, Fault> {
+    if json.is_empty() {
+        return Ok(Health::default());
+    }
+    let stored: StoredHealth = serde_json::from_slice(json).map_err(Fault::corrupt)?;
+    let time = |text: Option<String>| -> Result<_, Fault> {
+        text.map(|text| text.parse().map(timestamp).map_err(Fault::corrupt)).transpose()
+    };
+    Ok(Health {
+        paused: stored.paused,
+        gate_until: time(stored.gate)?,
+        failures: stored.failures,
+        probe_at: time(stored.probe)?,
+    })
+}

@@ -1,0 +1,12 @@
+-- Ends a pause, a closed gate and an outage.
+-- KEYS: the namespace.
+-- ARGV: the time; the account.
+-- Returns: `unknown`, or whether there was anything to end.
+
+local account = argument()
+local before = call('HGET', key.health, account)
+if not before then return 'unknown' end
+call('HSET', key.health, account, '')
+anything = true
+tell()
+return before == '' and '0' or '1'

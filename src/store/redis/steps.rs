@@ -1,0 +1,174 @@
+//! Leases steps out, and takes back what was decided about them.
+
+use std::time::Duration;
+
+use redis::Value;
+
+use super::fault::Fault;
+use super::frame::write_content;
+use super::record::{Record, to_json};
+use super::scripts::Call;
+use super::values::{array, maybe_time, text, time, tuple};
+use crate::domain::account::{HealthPolicy, Signal};
+use crate::domain::budget::Budget;
+use crate::domain::submission::{IllegalTransition, StepKind, Submission, TimelineEntry};
+use crate::domain::{Timestamp, until};
+use crate::store::pack::Packed;
+use crate::store::{Claim, ClaimRequest, Claims, Commit, Committed, Lease};
+
+/// The most steps that one claim leases: a script must end soon.
+const CLAIMED: usize = 1000;
+
+/// Adds a request to a call of the script.
+pub(super) fn describe_claim(call: Call, request: &ClaimRequest, policy: &HealthPolicy) -> Call {
+    call.arg(request.kind.as_str())
+        .arg(request.limit.min(CLAIMED))
+        .span(request.lease)
+        .policy(policy)
+        .each(&limited(request), |call, (account, budget)| {
+            let [uploads, requests] = budget.intervals(request.kind);
+            let in_flight = budget.uploads_in_flight.filter(|_| request.kind == StepKind::Upload);
+            call.arg(*account).maybe(uploads).maybe(requests).maybe(in_flight)
+        })
+}
+
+/// The accounts that have limits for steps of this kind.
+fn limited(request: &ClaimRequest) -> Vec<(&String, &Budget)> {
+    request.budgets.iter().filter(|(_, budget)| budget.limits(request.kind)).collect()
+}
+
+/// Reads the script's answer.
+pub(super) fn claims(answer: Value, kind: StepKind) -> Result<Claims, Fault> {
+    let [now, next, claims] = tuple(answer)?;
+    let now = time(now)?;
+    let claims = array(claims)?.into_iter().map(|hash| claim(hash, kind, now));
+    Ok(Claims {
+        claims: claims.collect::<Result<_, _>>()?,
+        now,
+        next: maybe_time(next)?.map(|at| until(now, at)),
+    })
+}
+
+fn claim(hash: Value, kind: StepKind, now: Timestamp) -> Result<Claim, Fault> {
+    let Record { fence, submission, .. } = Record::read_with_id(hash)?;
+    let lag = submission.due_at.map_or(Duration::ZERO, |due| until(due, now));
+    Ok(Claim { lease: Lease { id: submission.id, fence }, kind, submission, now, lag })
+}
+
+/// A decided step, with what becomes of it whether a cancellation was asked for meanwhile or not: all
+/// that the script needs to know is worked out before.
+pub(super) struct Decided {
+    plain: Result<Outcome, IllegalTransition>,
+    cancelled: Result<Outcome, IllegalTransition>,
+}
+
+struct Outcome {
+    submission: Submission,
+    entry: Option<TimelineEntry>,
+}
+
+impl Decided {
+    pub(super) fn new(commit: &Commit, submission: &Submission) -> Self {
+        let apply = |cancel_requested| {
+            let mut submission = Submission { cancel_requested, ..submission.clone() };
+            // The script puts in its own time.
+            let now = submission.updated_at;
+            let entry = submission.apply(&commit.transition, now)?;
+            Ok(Outcome { submission, entry })
+        };
+        Self { plain: apply(false), cancelled: apply(true) }
+    }
+
+    /// Adds a commit to a call of the script.
+    pub(super) fn describe(
+        &self,
+        call: Call,
+        commit: &Commit,
+        packed: &[Packed],
+        again: bool,
+        policy: &HealthPolicy,
+    ) -> Call {
+        let transition = &commit.transition;
+        let (signal, value) = describe_signal(&transition.signal);
+        // The counters and so on do not depend on a cancellation.
+        let either = self.plain.as_ref().or(self.cancelled.as_ref()).ok();
+        let fields = either.map(|outcome| fields(&outcome.submission)).unwrap_or_default();
+        let (set, unset): (Vec<_>, Vec<_>) = fields.into_iter().partition(|(_, v)| v.is_some());
+        let contents: Vec<_> = transition.contents.iter().zip(packed).collect();
+        let after = transition.next.map(|next| next.after);
+        let call = call
+            .arg(commit.lease.id.to_string())
+            .arg(commit.lease.fence)
+            .flag(again)
+            .arg(signal)
+            .arg(value)
+            .policy(policy)
+            .each(&set, |call, (name, value)| call.arg(*name).maybe(value.as_ref()))
+            .each(&unset, |call, (name, _)| call.arg(*name))
+            .each(&contents, |call, ((key, content), packed)| {
+                call.arg(key).arg(write_content(content.content_type.as_deref(), packed))
+            });
+        let call = describe_outcome(call, self.plain.as_ref().ok(), after);
+        describe_outcome(call, self.cancelled.as_ref().ok(), after)
+    }
+
+    /// Reads the script's answer.
+    pub(super) fn committed(self, answer: Value) -> Result<Committed, Fault> {
+        let mut items = array(answer)?.into_iter();
+        let mut next = || items.next().map_or_else(|| Ok(String::new()), text);
+        match next()?.as_str() {
+            "done" => {
+                let (from, to) = (next()?, next()?);
+                let state = |word: String| word.parse().map_err(Fault::corrupt);
+                Ok(Committed::Done(state(from)?, state(to)?))
+            }
+            "illegal" => {
+                let outcome = if next()? == "1" { self.cancelled } else { self.plain };
+                let legal = |_| Err(Fault::corrupt("a legal transition was refused"));
+                outcome.map_or_else(|illegal| Ok(Committed::Illegal(illegal)), legal)
+            }
+            _ => Ok(Committed::Stale),
+        }
+    }
+}
+
+/// The fields that a transition changes, beside those that the script works out; without a value
+/// those that are to be removed.
+fn fields(submission: &Submission) -> Vec<(&'static str, Option<String>)> {
+    let count = |count: u32| (count > 0).then(|| count.to_string());
+    let results = (!submission.results.is_empty()).then(|| to_json(&submission.results));
+    vec![
+        ("att", count(submission.attempts)),
+        ("poll", count(submission.polls)),
+        ("fail", count(submission.failures)),
+        ("doubt", submission.in_doubt.then(|| "1".to_owned())),
+        ("token", submission.processing_token.clone()),
+        ("rej", submission.rejection.clone()),
+        ("res", results),
+    ]
+}
+
+fn describe_outcome(call: Call, outcome: Option<&Outcome>, after: Option<Duration>) -> Call {
+    let Some(Outcome { submission, entry }) = outcome else {
+        return call.arg("").arg("").arg("").arg("").arg("").arg("");
+    };
+    let reason = submission.reason.as_ref();
+    call.arg(submission.state.as_str())
+        .maybe(submission.step.map(StepKind::as_str))
+        .maybe(submission.due_at.and(after).map(super::scripts::span_millis))
+        .maybe(reason.map(|reason| reason.code.as_str()))
+        .maybe(reason.map(|reason| reason.text.as_str()))
+        .flag(entry.is_some())
+}
+
+fn describe_signal(signal: &Signal) -> (&'static str, String) {
+    match signal {
+        Signal::None => ("", String::new()),
+        Signal::Healthy => ("healthy", String::new()),
+        Signal::Faulty => ("faulty", String::new()),
+        Signal::SlowDown { pause } => {
+            ("slow_down", super::scripts::span_millis(*pause).to_string())
+        }
+        Signal::Unauthorized(reason) => ("unauthorized", reason.clone()),
+    }
+}

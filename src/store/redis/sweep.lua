@@ -1,0 +1,26 @@
+-- Removes submissions that ended long ago, with all that they had.
+-- KEYS: the namespace.
+-- ARGV: the time; the retention; how many at most.
+-- Returns: how many were removed.
+
+local before, most = now - number(), number()
+local old = call('ZRANGEBYSCORE', key.finished, '-inf', '(' .. int(before), 'LIMIT', 0, most)
+for _, id in ipairs(old) do
+    local r = load(id)
+    local pieces, n = {}, 1
+    local piece = call('HGET', key.submission(id), 'w1')
+    while piece do
+        pieces[n] = piece
+        n = n + 1
+        piece = call('HGET', key.submission(id), 'w' .. n)
+    end
+    local rest = cjson.decode(table.concat(pieces))
+    for name, value in pairs(rest.labels) do call('ZREM', key.label(name, value), id) end
+    if rest.idempotency_key then call('DEL', key.idempotency(r.account, rest.idempotency_key)) end
+    call('ZREM', key.all, id)
+    call('ZREM', key.finished, id)
+    call('ZREM', key.state(r.state, r.account), id)
+    call('ZREM', key.name(r.account, r.name), id)
+    call('UNLINK', key.submission(id), key.payload(id), key.contents(id), key.timeline(id))
+end
+return #old

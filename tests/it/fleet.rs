@@ -1,0 +1,159 @@
+//! Several worker processes on one Redis.
+
+use std::time::{Duration, Instant};
+
+use ferry::domain::submission::State;
+use ferry::sim::{Endpoint, Fault, FaultRates, Processing, RetryAfter, SimConfig};
+
+use crate::store::redis_server::RedisServer;
+use crate::support::{World, of_environment, overwriting, pause, prompt};
+use crate::worker::Worker;
+
+/// A server that syncs every change, and a world whose store it is.
+async fn world(sim: SimConfig, changes: &[(&str, &str)]) -> (RedisServer, World) {
+    let server = RedisServer::start(&["--appendfsync", "always"]).await;
+    let url = server.url();
+    let mut settings = vec![("STORE", url.as_str())];
+    settings.extend(changes);
+    let world = World::idle(sim, &settings).await;
+    (server, world)
+}
+
+/// For longer runs by hand:
+/// `FLEET_SUBMISSIONS=5000 FLEET_KILL_EVERY_MS=1000 FLEET_STALL_MS=5000 cargo test --test it fleet_that`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fleet_that_is_killed_on_a_redis_that_restarts_and_stalls_loses_nothing() {
+    let total = of_environment("FLEET_SUBMISSIONS", 400);
+    let every = Duration::from_millis(of_environment("FLEET_KILL_EVERY_MS", 400));
+    let stall = of_environment("FLEET_STALL_MS", 1500);
+    let sim = SimConfig {
+        seed: 5,
+        processing: Processing::Uniform(Duration::ZERO, Duration::from_millis(200)),
+        retry_after: Duration::from_millis(50),
+        latency: Duration::from_millis(10),
+        faults: FaultRates {
+            server_error: 0.10,
+            slow_down: 0.02,
+            reset: 0.05,
+            lost_answer: 0.03,
+            token_refusal: 0.01,
+        },
+        ..SimConfig::default()
+    };
+    let (server, world) = world(sim, &[]).await;
+    for first in (0..total).step_by(500) {
+        let batch = first..total.min(first + 500);
+        world.submit_all(batch.map(|n| overwriting(&format!("f{n:05}")))).await;
+    }
+    let impatient = [("LEASE", "1s"), ("CONCURRENCY", "8")];
+    let mut workers: Vec<Worker> = (0..3).map(|_| Worker::start(&world, &impatient)).collect();
+    let mut rng = fastrand::Rng::with_seed(17);
+    let (mut kills, mut restarts, mut stalls, mut last) = (0, 0, 0, Instant::now());
+    loop {
+        let stats = world.stats().await;
+        let done = stats.count(State::Completed);
+        if stats.unfinished() == 0 {
+            break;
+        }
+        if last.elapsed() > every {
+            workers.swap_remove(rng.usize(..3)).kill();
+            workers.push(Worker::start(&world, &impatient));
+            (kills, last) = (kills + 1, Instant::now());
+        }
+        if restarts < 2 && done > total * (1 + 2 * restarts) / 5 {
+            restarts += 1;
+            server.kill();
+            server.resume().await;
+        }
+        if stalls < 1 && done > total * 2 / 5 {
+            stalls += 1;
+            server.ask::<()>(&format!("CLIENT PAUSE {stall} ALL")).await;
+        }
+        pause().await;
+    }
+    println!("{total} submissions, {kills} kills, {restarts} restarts, {stalls} stalls");
+    assert_eq!((restarts, stalls), (2, 1));
+    let stats = world.stats().await;
+    assert_eq!(stats.count(State::Completed), total, "{stats:#?}");
+    let ledger = world.sim.ledger();
+    assert_eq!(ledger.names.len() as u64, total);
+    let in_doubt = world.names_in_doubt().await;
+    println!("{} uploads in doubt, {} doubled", in_doubt.len(), ledger.doubled().len());
+    for name in ledger.doubled() {
+        assert!(in_doubt.contains(name), "`{name}` was doubled without a doubt");
+    }
+    for worker in workers {
+        assert!(worker.terminate().success(), "{}", world.log());
+    }
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_retry_after_holds_for_all_workers() {
+    let (_server, world) = world(prompt(), &[]).await;
+    let workers: Vec<Worker> = (0..3).map(|_| Worker::start(&world, &[])).collect();
+    let first = world.submit(overwriting("first")).await;
+    world.settled(first).await;
+    world.sim.script(Endpoint::Upload, Fault::SlowDown(RetryAfter::Seconds(1.5)));
+    let ids = world.submit_all((0..30).map(|n| overwriting(&format!("r{n}")))).await;
+    while !world.sim.is_script_done() {
+        pause().await;
+    }
+    // What was sent before the answer arrived is not held against anybody.
+    let begun = Instant::now();
+    let grace = Duration::from_millis(100);
+    world.until(ids[0], |_| begun.elapsed() > grace).await;
+    let requests = world.sim.ledger().requests;
+    world.until(ids[0], |_| begun.elapsed() > Duration::from_millis(1400)).await;
+    assert_eq!(world.sim.ledger().requests, requests, "somebody asked during the pause");
+    let stats = world.all_settled().await;
+    assert_eq!(stats.count(State::Completed), 31);
+    for worker in workers {
+        assert!(worker.terminate().success(), "{}", world.log());
+    }
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_steps_of_a_killed_worker_run_elsewhere_when_their_lease_ends() {
+    let (_server, world) = world(prompt(), &[]).await;
+    let flight = of_environment("FLEET_IN_FLIGHT", 64);
+    for _ in 0..flight {
+        world.sim.script(Endpoint::Upload, Fault::Stall(Duration::from_mins(1)));
+    }
+    let ids = world.submit_all((0..flight).map(|n| overwriting(&format!("k{n}")))).await;
+    let worker = Worker::start(&world, &[("LEASE", "2s")]);
+    while !world.sim.is_script_done() {
+        pause().await;
+    }
+    let another = Worker::start(&world, &[("LEASE", "2s")]);
+    worker.kill();
+    let killed = Instant::now();
+    for id in ids {
+        let view = world.settled(id).await;
+        assert_eq!((view.state, view.attempts), (State::Completed, 2));
+    }
+    println!("{flight} steps done elsewhere {:?} after the kill, lease 2 s", killed.elapsed());
+    assert!(another.terminate().success(), "{}", world.log());
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pause_and_a_resumption_reach_all_workers() {
+    let (_server, world) = world(prompt(), &[]).await;
+    let workers: Vec<Worker> = (0..2).map(|_| Worker::start(&world, &[])).collect();
+    world.settled(world.submit(overwriting("first")).await).await;
+    world.app.store.pause("default", "maintenance").await.unwrap();
+    let ids = world.submit_all((0..20).map(|n| overwriting(&format!("p{n}")))).await;
+    let paused = Instant::now();
+    world.until(ids[0], |_| paused.elapsed() > Duration::from_millis(300)).await;
+    assert_eq!(world.sim.ledger().accepted(), 1, "nothing was uploaded meanwhile");
+    world.app.store.resume("default").await.unwrap();
+    let resumed = Instant::now();
+    assert_eq!(world.all_settled().await.count(State::Completed), 21);
+    println!("20 submissions done {:?} after the resumption", resumed.elapsed());
+    for worker in workers {
+        assert!(worker.terminate().success(), "{}", world.log());
+    }
+    world.finish().await;
+}
