@@ -53,6 +53,19 @@ impl Caller {
         accounts.iter().next().filter(|_| accounts.len() == 1).cloned()
     }
 
+    /// The account of a submission that asks for this one, or for none; none leaves it to the intake.
+    pub(super) fn account_for(&self, asked: Option<String>) -> Result<Option<String>, Fault> {
+        match (asked, &self.accounts) {
+            (Some(asked), _) => self.may_use(&asked).map(|()| Some(asked)),
+            (None, Some(accounts)) if accounts.len() != 1 => {
+                let names: Vec<&str> = accounts.iter().map(String::as_str).collect();
+                let what = "it is needed, because this API key is for several";
+                Err(Fault::field("account", format!("{what}: {}", names.join(", "))))
+            }
+            (None, _) => Ok(self.only_account()),
+        }
+    }
+
     /// A caller may only write to its own accounts.
     pub(super) fn may_use(&self, account: &str) -> Result<(), Fault> {
         if self.sees(account) {

@@ -2,6 +2,7 @@
 //! nothing itself: workers do, in this process or in others.
 
 mod body;
+mod bulk;
 mod caller;
 mod capacity;
 mod content;

@@ -12,7 +12,7 @@ use tracing::info;
 use super::caller::{Caller, Role};
 use super::fault::Fault;
 use super::front::RequestId;
-use super::{Shared, content, front, handover, operate, probes, read, stats};
+use super::{Shared, bulk, content, front, handover, operate, probes, read, stats};
 use crate::contract::ProblemKind;
 
 /// A method of a path.
@@ -36,6 +36,7 @@ fn table() -> Vec<Route> {
     vec![
         route("/v1/submissions", Submit, post(handover::create)),
         route("/v1/submissions", Read, get(read::list)),
+        route("/v1/submissions/bulk", Submit, post(bulk::bulk)),
         route("/v1/submissions/{id}", Read, get(read::get)),
         route("/v1/submissions/{id}/timeline", Read, get(read::timeline)),
         route("/v1/submissions/{id}/results/{key}", Read, get(content::result)),

@@ -3,6 +3,7 @@
 
 mod harness;
 
+mod bulk;
 mod content;
 mod handover;
 mod limits;
