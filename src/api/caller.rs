@@ -3,30 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::fault::Fault;
+use super::keys::Role;
 use crate::contract::ProblemKind;
 use crate::domain::SubmissionId;
 use crate::store::{Found, Store};
-
-/// What a caller may do; each role may do what those before it may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Role {
-    /// Look.
-    Read,
-    /// Hand submissions over.
-    Submit,
-    /// Act on submissions and accounts.
-    Operate,
-}
-
-impl Role {
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Submit => "submit",
-            Self::Operate => "operate",
-        }
-    }
-}
 
 /// Who calls.
 #[derive(Debug, Clone)]

@@ -6,6 +6,7 @@ mod harness;
 mod bulk;
 mod content;
 mod handover;
+mod keys;
 mod limits;
 mod listing;
 mod mistakes;
