@@ -179,7 +179,7 @@ fn dataset(n: usize) -> SubmissionRequest {
 async fn ceiling(address: &str, count: usize) -> Measured {
     let config = config(address, "sqlite:unused.db");
     let account = config.accounts["default"].clone();
-    let platform = Platform::new(account, config.limits, Arc::new(SystemClock));
+    let platform = Platform::new(account, config.limits, Arc::new(SystemClock), Arc::default());
     let platform = Arc::new(platform.expect("a valid account"));
     let requests: Arc<Vec<_>> = Arc::new((0..count).map(dataset).collect());
     let next = Arc::new(AtomicUsize::new(0));

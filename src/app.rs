@@ -8,13 +8,14 @@ use fastrand::Rng;
 use crate::api::{Api, Keys, KeysError, Parts};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, StorePlace};
-use crate::metrics::Metrics;
-use crate::pipeline::{Intake, Workers};
+use crate::exporter;
+use crate::metrics::{Metrics, Source};
+use crate::pipeline::{Intake, PushedIntake, Workers};
 use crate::platform::{InvalidAccount, Platform};
 use crate::shutdown::Shutdown;
-use crate::store::redis::RedisStore;
+use crate::store::redis::{PushedRequests, RedisStore};
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Store, StoreError};
+use crate::store::{Measured, Store, StoreError};
 
 /// The parts of a process that everything else is made of.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub struct App {
     pub config: Config,
     /// Where submissions are kept.
     pub store: Arc<dyn Store>,
+    /// Where other Rust services push requests with apalis-redis, if the store is on Redis.
+    pub pushed: Option<Arc<PushedRequests>>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// What the process counts.
@@ -37,11 +40,22 @@ impl App {
     /// Opens the store; one that is not there is made.
     pub fn open(config: Config) -> Result<Self, StoreError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let metrics = Arc::new(Metrics::of_accounts(config.accounts.keys().cloned()));
         let store = open_store(&config, clock.clone())?;
+        let store: Arc<dyn Store> = Arc::new(Measured::new(store, metrics.clone()));
         #[expect(clippy::disallowed_methods, reason = "the one place that asks for a random seed")]
-        let seeds = Mutex::new(Rng::with_seed(fastrand::u64(..)));
-        let (metrics, shutdown) = (Arc::default(), Shutdown::default());
-        Ok(Self { config, store, clock, metrics, shutdown, seeds })
+        let mut seeds = Rng::with_seed(fastrand::u64(..));
+        let pushed = match &config.store {
+            StorePlace::Redis(address, _) => {
+                let queue = config.intake_queue.clone().unwrap_or_else(|| address.intake_queue());
+                let caller = format!("{:016x}", seeds.u64(..));
+                Some(Arc::new(PushedRequests::new(address, &queue, caller)?))
+            }
+            StorePlace::Sqlite(_) => None,
+        };
+        let seeds = Mutex::new(seeds);
+        let shutdown = Shutdown::default();
+        Ok(Self { config, store, pushed, clock, metrics, shutdown, seeds })
     }
 
     /// Another one each time: two parts with one seed would give out the same ids.
@@ -58,6 +72,7 @@ impl App {
             self.config.policy.deadline,
             self.config.api.max_dataset_bytes,
             self.seed(),
+            self.metrics.clone(),
         )
     }
 
@@ -67,7 +82,7 @@ impl App {
         Ok(Api::new(Parts {
             keys,
             store: self.store.clone(),
-            intake: self.intake(),
+            intake: self.intake().of(Source::Api),
             clock: self.clock.clone(),
             metrics: self.metrics.clone(),
             shutdown: self.shutdown.clone(),
@@ -83,15 +98,28 @@ impl App {
         let accounts = self.config.accounts.values();
         accounts
             .map(|account| {
-                Platform::new(account.clone(), self.config.limits.clone(), self.clock.clone())
+                let (limits, clock) = (self.config.limits.clone(), self.clock.clone());
+                Platform::new(account.clone(), limits, clock, self.metrics.clone())
             })
             .collect()
     }
 
+    /// What tells the metrics how much there is to do, for as long as it is polled.
+    pub fn exporting(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (store, clock) = (self.store.clone(), self.clock.clone());
+        exporter::export(store, clock, self.config.health, self.metrics.clone())
+    }
+
     /// What carries the submissions of the store.
     pub fn workers(&self) -> Result<Workers, InvalidAccount> {
+        let pushed = self.pushed.clone().map(|requests| PushedIntake {
+            requests,
+            intake: self.intake().of(Source::Apalis),
+            clock: self.clock.clone(),
+        });
         Ok(Workers {
             store: self.store.clone(),
+            pushed,
             platforms: self.platforms()?,
             policy: self.config.policy.clone(),
             metrics: self.metrics.clone(),

@@ -33,6 +33,8 @@ pub mod admin;
 #[cfg(feature = "full")]
 pub mod api;
 #[cfg(feature = "full")]
+pub mod exporter;
+#[cfg(feature = "full")]
 pub mod sim;
 
 // L5: the program

@@ -113,8 +113,10 @@ fn no_test_sleeps() {
 
 #[test]
 fn every_metric_that_is_named_exists() {
-    let declared: BTreeSet<String> =
-        texts(&tokens(&read("src/metrics.rs"))).iter().flat_map(|text| metrics(text)).collect();
+    let declared: BTreeSet<String> = texts(&tokens(&read("src/metrics/series.rs")))
+        .iter()
+        .flat_map(|text| metrics(text))
+        .collect();
     let exists = |name: &str| {
         let parts = ["_bucket", "_sum", "_count"];
         let whole = parts.iter().find_map(|part| name.strip_suffix(part));
@@ -130,7 +132,7 @@ fn every_metric_that_is_named_exists() {
         let unknown = metrics(&text).into_iter().filter(|name| !exists(name));
         wrong.extend(unknown.map(|name| format!("{path}: there is no metric `{name}`")));
     }
-    assert!(!declared.is_empty(), "src/metrics.rs declares no metric");
+    assert!(!declared.is_empty(), "src/metrics/series.rs declares no metric");
     none(&wrong);
 }
 
@@ -167,7 +169,9 @@ fn every_command_that_the_documents_name_exists() {
         .collect();
     assert!(commands.contains("submit"), "{help}");
     let mut wrong = Vec::new();
-    for path in files(&["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "examples"].map(root)) {
+    for path in
+        files(&["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "deploy", "examples"].map(root))
+    {
         let text = read_if_text(&path);
         let called = text.split(['`', '\n', '|']).filter_map(|code| code.strip_prefix("ferry "));
         for command in called.filter_map(|rest| rest.split_whitespace().next()) {
@@ -197,7 +201,9 @@ fn what_the_architecture_speaks_of_exists() {
         let text = read(document);
         // What stands between backticks is every other part.
         for code in text.split('`').skip(1).step_by(2) {
-            let is_path = ["src/", "tests/", "examples/"].iter().any(|at| code.starts_with(at));
+            let is_path = ["src/", "tests/", "examples/", "deploy/", "dashboards/"]
+                .iter()
+                .any(|at| code.starts_with(at));
             let is_name = code.chars().all(|c| c.is_ascii_alphanumeric() || "_:".contains(c));
             let exists = if is_path {
                 root(code).exists()

@@ -69,7 +69,7 @@ impl Doctor {
 
 fn platforms(config: &Config) -> Result<Vec<Platform>, InvalidAccount> {
     let client = |account: &Account| {
-        Platform::new(account.clone(), config.limits.clone(), Arc::new(SystemClock))
+        Platform::new(account.clone(), config.limits.clone(), Arc::new(SystemClock), Arc::default())
     };
     config.accounts.values().map(client).collect()
 }

@@ -11,6 +11,7 @@ mod feedback;
 mod files;
 mod follow;
 mod handover;
+mod intake;
 mod keys;
 mod list;
 mod ndjson;
@@ -105,6 +106,7 @@ enum Command {
     Pause(pause::Pause),
     Resume(pause::Resume),
     Stats(stats::Stats),
+    Intake(intake::Intake),
     Doctor(doctor::Doctor),
     Simulate(simulate::Simulate),
     Completions(completions::Completions),
@@ -153,6 +155,7 @@ async fn run(cli: Cli, ui: &Ui) -> Result<Exit, Failure> {
         Command::Resolve(command) => command.run(open_existing(&global, ui)?, ui).await,
         Command::Resume(command) => command.run(open_existing(&global, ui)?, ui).await,
         Command::Stats(command) => command.run(open_existing(&global, ui)?, ui).await,
+        Command::Intake(command) => command.run(open_existing(&global, ui)?, ui).await,
     }
 }
 

@@ -17,6 +17,7 @@ use crate::contract::SubmissionRequest;
 use crate::domain::dataset::Report;
 use crate::domain::submission::Priority;
 use crate::domain::{Timestamp, later};
+use crate::metrics::Source;
 use crate::pipeline::{Intake, Names, Prepared, Refusal, texts};
 
 /// Check datasets and hand them over.
@@ -77,7 +78,7 @@ impl Submit {
         self.wait.check(&app)?;
         let intake = app.intake();
         let kept = match &self.ndjson {
-            Some(path) => ndjson::submit(&intake, path, ui).await,
+            Some(path) => ndjson::submit(&intake.of(Source::Ndjson), path, ui).await,
             None => self.submit_files(&app, &intake, ui).await,
         }?;
         match kept {

@@ -52,6 +52,7 @@ impl Worker {
             })?;
             info!("metrics are at http://{}/metrics", admin.address());
             tokio::spawn(admin.serve(app.metrics.clone(), app.shutdown.clone()));
+            tokio::spawn(app.exporting());
         }
         for variable in &app.config.ignored {
             warn!("{variable} is not a setting, and is ignored");
@@ -85,13 +86,21 @@ impl Worker {
 
 /// Ends when a worker of these accounts has nothing more to do, or is to stop.
 async fn until_idle(app: &App) -> Result<(), StoreError> {
-    while !app.shutdown.is_draining() && has_work(app).await? {
+    while !app.shutdown.is_draining() && (is_pushed(app).await? || has_work(app).await?) {
         tokio::select! {
             () = tokio::time::sleep(PAUSE) => {}
             () = app.shutdown.draining() => {}
         }
     }
     Ok(())
+}
+
+/// Whether a request of another service waits to be taken in.
+async fn is_pushed(app: &App) -> Result<bool, StoreError> {
+    match &app.pushed {
+        Some(requests) => Ok(requests.waiting().await? > 0),
+        None => Ok(false),
+    }
 }
 
 /// A step that runs, or one that is or will be due and waits for no person.

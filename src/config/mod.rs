@@ -37,6 +37,8 @@ pub enum StorePlace {
 pub struct Config {
     /// Where submissions are kept.
     pub store: StorePlace,
+    /// Where other services push requests with apalis-redis, if not where the namespace says.
+    pub intake_queue: Option<String>,
     /// Which log lines are shown.
     pub log: String,
     /// How they look.
@@ -67,6 +69,7 @@ impl Config {
         let mut reader = Reader::new(sources);
         let config = Self {
             store: store(&mut reader),
+            intake_queue: Some(reader.read("intake_queue", values::text)).filter(|q| !q.is_empty()),
             log: reader.read("log", values::log_filter),
             log_format: reader.read("log_format", values::log_format),
             metrics_listen: reader.read("metrics_listen", values::address),

@@ -50,6 +50,11 @@ pub const SETTINGS: &[Setting] = &[
         "on Redis: `server` as the server is configured, `fsynced` to accept only what is synced to its disk (WAITAOF)",
     ),
     setting(
+        "intake_queue",
+        "",
+        "on Redis: the queue into which other services push requests with apalis-redis; if empty, `{NAMESPACE}:intake`",
+    ),
+    setting(
         "log",
         "",
         "which log lines are shown, such as `warn` or `ferry=debug,info`; if empty, `info` for `serve`, `worker` and `simulate`, `warn` for the rest",

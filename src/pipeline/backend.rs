@@ -21,7 +21,8 @@ use tracing::{info, warn};
 
 use super::leases::{Kept, Leases};
 use crate::domain::later;
-use crate::domain::submission::StepKind;
+use crate::domain::submission::{State, StepKind};
+use crate::metrics::{Busy, Metrics};
 use crate::shutdown::Shutdown;
 use crate::store::{Budgets, Claim, ClaimRequest, Claims, Store};
 
@@ -36,6 +37,7 @@ pub(crate) struct LeasedStep {
     /// When it was claimed: the store's clock goes on from `claim.now`.
     pub(crate) claimed: Instant,
     _slot: OwnedSemaphorePermit,
+    _busy: Busy,
 }
 
 /// Yields the due steps of one kind.
@@ -55,8 +57,10 @@ impl StepBackend {
         slots: usize,
         lease: Duration,
         leases: Leases,
+        metrics: Arc<Metrics>,
         budgets: Budgets,
     ) -> Self {
+        metrics.slots(kind, slots);
         let (sender, steps) = mpsc::channel(slots);
         let stop = Shutdown::default();
         let claimer = Claimer {
@@ -65,6 +69,7 @@ impl StepBackend {
             slots: Arc::new(Semaphore::new(slots)),
             lease,
             leases,
+            metrics,
             budgets,
             sender,
             stop: stop.clone(),
@@ -151,6 +156,7 @@ struct Claimer {
     slots: Arc<Semaphore>,
     lease: Duration,
     leases: Leases,
+    metrics: Arc<Metrics>,
     budgets: Budgets,
     sender: mpsc::Sender<LeasedStep>,
     stop: Shutdown,
@@ -214,9 +220,14 @@ impl Claimer {
     async fn hand_over(&self, claims: Claims, slots: Vec<OwnedSemaphorePermit>, claimed: Instant) {
         for (claim, slot) in claims.claims.into_iter().zip(slots) {
             let kept = self.leases.keep(claim.lease, claimed);
+            let busy = self.metrics.busy(self.kind);
+            if self.kind == StepKind::Upload {
+                self.metrics.transition(State::Queued, State::Uploading);
+            }
+            let step = LeasedStep { claim, kept, claimed, _slot: slot, _busy: busy };
             // There is room: as many slots as places. A closed channel means that the worker is
             // gone without a stop; the leases will run out.
-            let _ = self.sender.send(LeasedStep { claim, kept, claimed, _slot: slot }).await;
+            let _ = self.sender.send(step).await;
         }
     }
 

@@ -12,6 +12,7 @@ use crate::contract::SubmissionRequest;
 use crate::domain::dataset::{Report, Table, check, check_pair};
 use crate::domain::submission::FEEDBACK_KEY;
 use crate::domain::{SubmissionId, Timestamp};
+use crate::metrics::{Direction, IntakeResult, Metrics, Source};
 use crate::store::{Accepted, Deadline, NewSubmission, Payload, Store, StoreError};
 
 /// The account of submissions that name none, where none is configured or one of this name is.
@@ -95,6 +96,8 @@ pub struct Intake {
     deadline: Duration,
     max_dataset_bytes: u64,
     rng: Mutex<Rng>,
+    metrics: Arc<Metrics>,
+    source: Source,
 }
 
 impl Intake {
@@ -106,13 +109,29 @@ impl Intake {
         deadline: Duration,
         max_dataset_bytes: u64,
         seed: u64,
+        metrics: Arc<Metrics>,
     ) -> Self {
         let rng = Mutex::new(Rng::with_seed(seed));
-        Self { store, clock, accounts, deadline, max_dataset_bytes, rng }
+        let source = Source::Cli;
+        Self { store, clock, accounts, deadline, max_dataset_bytes, rng, metrics, source }
+    }
+
+    /// The same door, for what comes from `source`; only the metrics tell the difference.
+    #[must_use]
+    pub fn of(self, source: Source) -> Self {
+        Self { source, ..self }
     }
 
     /// Checks a request whole; `names` says what its texts are called in messages.
     pub fn prepare(&self, request: SubmissionRequest, names: &Names) -> Result<Prepared, Refusal> {
+        let prepared = self.check(request, names);
+        if prepared.is_err() {
+            self.metrics.intake(self.source, IntakeResult::Refused);
+        }
+        prepared
+    }
+
+    fn check(&self, request: SubmissionRequest, names: &Names) -> Result<Prepared, Refusal> {
         let now = self.clock.now();
         check_fields(&request, now)?;
         let account = self.account(request.account)?;
@@ -142,7 +161,26 @@ impl Intake {
 
     /// Keeps what was prepared: all or nothing.
     pub async fn accept(&self, batch: Vec<NewSubmission>) -> Result<Vec<Accepted>, StoreError> {
-        self.store.accept(batch).await
+        let sizes: Vec<u64> = batch.iter().map(|new| new.payload.bytes()).collect();
+        let answer = self.store.accept(batch).await;
+        let Ok(accepted) = &answer else {
+            for _ in sizes {
+                self.metrics.intake(self.source, IntakeResult::Failed);
+            }
+            return answer;
+        };
+        for (accepted, bytes) in accepted.iter().zip(sizes) {
+            let result = match accepted {
+                Accepted::New(_) => {
+                    self.metrics.payload(Direction::Accepted, bytes);
+                    IntakeResult::Accepted
+                }
+                Accepted::Known(_) => IntakeResult::Known,
+                Accepted::Conflict(_) => IntakeResult::Conflict,
+            };
+            self.metrics.intake(self.source, result);
+        }
+        answer
     }
 
     /// Whether this process knows the account.

@@ -6,6 +6,7 @@ mod decide;
 mod intake;
 mod leases;
 mod policy;
+mod pushed;
 mod schedule;
 mod steps;
 mod texts;
@@ -13,5 +14,6 @@ mod workers;
 
 pub use intake::{DEFAULT_ACCOUNT, DEFAULT_RESULT_KEY, Intake, Names, Prepared, Refusal};
 pub use policy::{AmbiguousUpload, Policy};
+pub use pushed::PushedIntake;
 pub use texts::{correction, texts};
 pub use workers::{Workers, WorkersEnded};

@@ -17,9 +17,9 @@ use super::decide::{
 use super::policy::Policy;
 use super::schedule::Jitter;
 use crate::domain::account::Signal;
-use crate::domain::later;
 use crate::domain::outcome::{Content, Status, Trouble};
 use crate::domain::submission::{FEEDBACK_KEY, State, StepKind, Submission, Transition};
+use crate::domain::{later, until};
 use crate::metrics::Metrics;
 use crate::platform::{Platform, Upload};
 use crate::shutdown::Shutdown;
@@ -169,9 +169,14 @@ impl Steps {
             );
         }
         let told = transition.reason.clone();
+        let polls = claim.submission.polls + u32::from(transition.polled);
         match self.committer.commit(Commit { lease: claim.lease, transition }).await? {
             Committed::Done(from, to) => {
                 self.metrics.transition(from, to);
+                self.metrics.stage(claim.kind, step.claimed.elapsed());
+                if to.is_final() {
+                    self.count_finished(step, to, polls);
+                }
                 tell(claim.kind, &claim.submission, from, to, told.map(|reason| reason.text));
             }
             Committed::Stale => {
@@ -187,6 +192,13 @@ impl Steps {
             }
         }
         Ok(())
+    }
+
+    fn count_finished(&self, step: &LeasedStep, outcome: State, polls: u32) {
+        let submission = &step.claim.submission;
+        let life = until(submission.created_at, self.context(step).now);
+        let polls = submission.processing_token.is_some().then_some(polls);
+        self.metrics.finished(outcome, life, polls);
     }
 
     /// A poll or a fetch can be interrupted at no cost; an upload may have arrived.

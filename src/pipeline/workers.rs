@@ -11,6 +11,7 @@ use super::backend::{LeasedStep, StepBackend};
 use super::committer::Committer;
 use super::leases::Leases;
 use super::policy::Policy;
+use super::pushed::PushedIntake;
 use super::steps::Steps;
 use crate::domain::submission::StepKind;
 use crate::metrics::Metrics;
@@ -27,6 +28,8 @@ pub struct Workers {
     pub platforms: Vec<Platform>,
     /// How patient to be.
     pub policy: Policy,
+    /// Where other services push requests, if they may.
+    pub pushed: Option<PushedIntake>,
     /// What to count in.
     pub metrics: Arc<Metrics>,
     /// When to stop.
@@ -65,6 +68,7 @@ impl Workers {
                 self.policy.concurrency,
                 self.policy.lease,
                 leases.clone(),
+                self.metrics.clone(),
                 budgets.clone(),
             );
             monitor = register(monitor, kind, backend, steps.clone());
@@ -82,6 +86,7 @@ impl Workers {
                 leases.renew_forever(self.store.as_ref()),
                 keep_house(self.store.as_ref(), &self.policy, &self.metrics),
                 abort_late(&self.shutdown, self.policy.drain),
+                take_in(self.pushed.as_ref(), &self.shutdown),
             )
         };
         let ended = tokio::select! {
@@ -168,6 +173,12 @@ async fn rescue_all(store: &dyn Store) -> Result<Rescued, StoreError> {
         if rescued == Rescued::default() {
             return Ok(all);
         }
+    }
+}
+
+async fn take_in(pushed: Option<&PushedIntake>, shutdown: &Shutdown) {
+    if let Some(pushed) = pushed {
+        pushed.run(shutdown).await;
     }
 }
 

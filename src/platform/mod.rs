@@ -3,6 +3,7 @@
 
 mod account;
 mod answer;
+mod observed;
 mod scrub;
 mod tokens;
 mod wire;
@@ -22,7 +23,9 @@ use tracing::warn;
 use crate::clock::Clock;
 use crate::domain::budget::Budget;
 use crate::domain::outcome::{Content, Status, Trouble};
+use crate::metrics::{Direction, Metrics};
 use answer::Answer;
+use observed::Observer;
 use scrub::Scrubber;
 use tokens::Tokens;
 use wire::Lost;
@@ -72,6 +75,7 @@ pub struct Platform {
     tokens: Tokens,
     scrubber: Scrubber,
     clock: Arc<dyn Clock>,
+    observer: Observer,
 }
 
 impl fmt::Debug for Platform {
@@ -106,12 +110,13 @@ pub fn check_url(text: &str) -> Result<(), String> {
 }
 
 impl Platform {
-    /// A client for `account`. The clock serves only answers that name a date and do not say what
-    /// time it is.
+    /// A client for `account`, which counts in `metrics`. The clock serves only answers that name a
+    /// date and do not say what time it is, and what is counted.
     pub fn new(
         account: Account,
         limits: Limits,
         clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
     ) -> Result<Self, InvalidAccount> {
         let invalid = |what: String| InvalidAccount { account: account.name.clone(), what };
         let base_url = |setting: &str, text: &str| {
@@ -133,7 +138,9 @@ impl Platform {
         let http = wire::client(&limits, &api_url).map_err(invalid)?;
         let token_http = wire::client(&limits, &token_url).map_err(invalid)?;
         let scrubber = Scrubber::new(&account);
-        let tokens = Tokens::new(&account, token_http, token_url, scrubber.clone());
+        let observer = Observer::new(metrics, &account.name);
+        let tokens =
+            Tokens::new(&account, token_http, token_url, scrubber.clone(), observer.clone());
         Ok(Self {
             upload_url: wire::below(&api_url, "UploadData"),
             results_url: wire::below(&api_url, "GetResults"),
@@ -143,6 +150,7 @@ impl Platform {
             limits,
             clock,
             account,
+            observer,
         })
     }
 
@@ -175,6 +183,10 @@ impl Platform {
             }
         };
         let rows = [upload.data, upload.event_data.unwrap_or_default()];
+        if answer.status.is_success() {
+            let bytes = rows.iter().map(|rows| rows.len() as u64).sum();
+            self.observer.payload(Direction::Uploaded, bytes);
+        }
         answer.into_processing_token(&self.scrubber, &rows, self.clock.now())
     }
 
@@ -218,7 +230,9 @@ impl Platform {
         key: &str,
     ) -> Result<Content, Trouble> {
         let limit = self.limits.max_answer_bytes;
-        Ok(self.get(endpoint, token, key, limit).await?.into_content())
+        let content = self.get(endpoint, token, key, limit).await?.into_content();
+        self.observer.payload(Direction::Fetched, content.bytes.len() as u64);
+        Ok(content)
     }
 
     async fn get(
@@ -253,7 +267,8 @@ impl Platform {
         let mut never_worked = 0;
         for _ in 0..ROUNDS {
             let token = self.tokens.get(self.clock.as_ref()).await?;
-            let answer = wire::ask(request(&token.secret), endpoint, limit, &self.scrubber).await;
+            let answer = wire::ask(request(&token.secret), endpoint, limit, &self.scrubber);
+            let answer = self.observer.observe(endpoint, answer, self.clock.as_ref()).await;
             let refused = answer.as_ref().is_ok_and(|a| a.status == StatusCode::UNAUTHORIZED);
             if !refused {
                 // A gateway may refuse for other reasons without a look at the token.

@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::answer::Answer;
+use super::observed::Observer;
 use super::scrub::{Scrubber, basic};
 use super::wire::{self, Lost};
 use super::{Account, SHORT};
@@ -45,6 +46,7 @@ pub(super) struct Tokens {
     basic: SecretString,
     http: Client,
     scrubber: Scrubber,
+    observer: Observer,
     kept: Mutex<Kept>,
     /// Held while a token is fetched: the others wait for that one.
     fetching: tokio::sync::Mutex<()>,
@@ -98,10 +100,16 @@ struct TokenError {
 }
 
 impl Tokens {
-    pub(super) fn new(account: &Account, http: Client, url: Url, scrubber: Scrubber) -> Self {
+    pub(super) fn new(
+        account: &Account,
+        http: Client,
+        url: Url,
+        scrubber: Scrubber,
+        observer: Observer,
+    ) -> Self {
         let basic = SecretString::from(format!("Basic {}", basic(account)));
         let (kept, fetching) = (Mutex::default(), tokio::sync::Mutex::default());
-        Self { url, basic, http, scrubber, kept, fetching }
+        Self { url, basic, http, scrubber, observer, kept, fetching }
     }
 
     pub(super) async fn get(&self, clock: &dyn Clock) -> Result<Token, Trouble> {
@@ -120,6 +128,8 @@ impl Tokens {
             return news;
         }
         let fetched = self.fetch(clock).await;
+        let left = fetched.as_ref().map(|token| token.expires_at - Instant::now());
+        self.observer.token(left, clock);
         self.keep(fetched, old)
     }
 
@@ -179,7 +189,8 @@ impl Tokens {
             .header("content-type", "application/x-www-form-urlencoded")
             .header("accept", "application/json")
             .body(FORM);
-        let answer = match wire::ask(request, ENDPOINT, SHORT, &self.scrubber).await {
+        let answer = wire::ask(request, ENDPOINT, SHORT, &self.scrubber);
+        let answer = match self.observer.observe(ENDPOINT, answer, clock).await {
             Ok(answer) => answer,
             Err(Lost::NotSent(why) | Lost::Unanswered(why)) => return Err(Trouble::Transient(why)),
             Err(Lost::TooLarge) => {

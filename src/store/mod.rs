@@ -4,11 +4,13 @@
 //! Time is the store's: a caller hands in spans and reads back timestamps, so that a worker with a
 //! wrong clock does no harm.
 
+mod measured;
 mod pack;
 pub mod redis;
 pub mod sqlite;
 mod wakeups;
 
+pub use measured::Measured;
 pub use wakeups::Wakeups;
 
 use std::collections::BTreeMap;

@@ -6,8 +6,10 @@
 mod api;
 mod cli;
 mod fleet;
+mod metrics;
 mod pipeline;
 mod platform;
+mod pushed;
 mod sim;
 mod store;
 mod support;

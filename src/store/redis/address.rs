@@ -56,6 +56,11 @@ impl RedisAddress {
         format!("{{{}}}:", self.namespace)
     }
 
+    /// The queue of requests that belongs to the store.
+    pub fn intake_queue(&self) -> String {
+        format!("{}intake", self.base())
+    }
+
     pub(super) fn client(&self) -> Result<Client, StoreError> {
         Client::open(self.connection.clone()).map_err(|error| {
             StoreError::Unusable(format!("cannot use the store `{}`: {error}", self.place))

@@ -1,16 +1,42 @@
 -- Leases due steps of one kind: fairly between accounts, within one by priority and due time.
 -- KEYS: the namespace.
 -- ARGV: the time; the kind; how many at most (1000 or less); the span of the lease; the policy; the
---   budgets.
+--   budgets; a name of this call; how many, and the names of calls whose answers the caller did not
+--   hear.
 -- Returns: the time; the time to ask again, or empty; for each step its submission's hash.
--- Bounded by the limit, and by the accounts that have steps of the kind: of more than a thousand,
+-- Bounded by the limit, by the two thousand leases that end first, where an answer was not heard, and
+--   by the accounts that have steps of the kind: of more than a thousand,
 --   those that were served longest ago are looked at, and the caller is told to ask again soon.
 
 local kind, limit, span = argument(), number(), number()
 local p = policy()
 local budgets = read_budgets()
-local LOOK, SOON = 1000, 1000
+local this_call = argument()
+local LOOK, SOON, LEASES = 1000, 1000, 2000
 local leased_until = later(span)
+local claims = {}
+
+local function give(id)
+    local fields = call('HGETALL', key.submission(id))
+    fields[#fields + 1] = 'id'
+    fields[#fields + 1] = id
+    claims[#claims + 1] = fields
+end
+
+-- What the caller has leased before without hearing of it goes first.
+local lost = {}
+for _ = 1, number() do lost[argument()] = true end
+if next(lost) then
+    for _, id in ipairs(call('ZRANGE', key.leases, 0, LEASES - 1)) do
+        local v = call('HMGET', key.submission(id), 'by', 'step')
+        if #claims < limit and v[1] and lost[v[1]] and v[2] == kind then
+            call('HSET', key.submission(id), 'lease', int(leased_until), 'by', this_call)
+            call('ZADD', key.leases, leased_until, id)
+            give(id)
+        end
+    end
+end
+local adopted = #claims
 
 -- The accounts with steps, those that were served longest ago first.
 local names = call('ZRANGE', key.waiting(kind), 0, LOOK - 1)
@@ -94,7 +120,7 @@ for _, name in ipairs(names) do
     end
 end
 
-local claims, serving = {}, 0
+local serving = 0
 
 local function lease(id)
     local r = load(id)
@@ -104,18 +130,16 @@ local function lease(id)
     call('ZADD', key.leases, leased_until, id)
     if kind == 'upload' then
         call('HSET', hash, 'lease', int(leased_until), 'fence', int(fence), 'dlv', deliveries,
-            'state', 'uploading', 'att', int(r.attempts + 1), 'upd', int(now))
+            'by', this_call, 'state', 'uploading', 'att', int(r.attempts + 1), 'upd', int(now))
         call('ZREM', key.state(r.state, r.account), id)
         call('ZADD', key.state('uploading', r.account), r.seq, id)
         -- A further try for the same reason does not lengthen the timeline.
         if not r.reason then note(id, 'uploading', '') end
     else
-        call('HSET', hash, 'lease', int(leased_until), 'fence', int(fence), 'dlv', deliveries)
+        call('HSET', hash, 'lease', int(leased_until), 'fence', int(fence), 'dlv', deliveries,
+            'by', this_call)
     end
-    local fields = call('HGETALL', hash)
-    fields[#fields + 1] = 'id'
-    fields[#fields + 1] = id
-    claims[#claims + 1] = fields
+    give(id)
     local results = kind == 'collect' and call('HMGET', hash, 'ask', 'rej')
     return results and not results[2] and tonumber(results[1] or 1) or 1
 end
@@ -153,7 +177,7 @@ while #hungry > 0 and #claims < limit do
     hungry = left
 end
 
-if #claims > 0 then
+if #claims > adopted then
     local turn = call('INCRBY', key.turn, serving) - serving
     for _, account in ipairs(accounts) do
         if account.served then
@@ -165,8 +189,8 @@ if #claims > 0 then
     end
 end
 
-local next = nil
-if #claims >= limit then next = now end
+local again = nil
+if #claims >= limit then again = now end
 for _, account in ipairs(accounts) do
     if account.served then
         look(account)
@@ -179,7 +203,7 @@ for _, account in ipairs(accounts) do
         call('ZREM', key.waiting(kind), account.name)
     elseif #claims < limit then
         local at = next_of(account)
-        if at and (not next or at < next) then next = at end
+        if at and (not again or at < again) then again = at end
     end
 end
 if #names == LOOK then
@@ -190,7 +214,7 @@ if #names == LOOK then
             call('ZADD', key.waiting(kind), 'XX', turn, account.name)
         end
     end
-    next = min(next or FOREVER, now + SOON)
+    again = min(again or FOREVER, now + SOON)
 end
 
-return { int(now), next and int(next) or '', claims }
+return { int(now), again and int(again) or '', claims }

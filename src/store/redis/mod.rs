@@ -11,6 +11,8 @@ mod frame;
 mod held;
 mod link;
 mod listen;
+mod lost;
+mod pushed;
 mod read;
 mod record;
 mod scripts;
@@ -19,6 +21,7 @@ mod synced;
 mod values;
 
 pub use address::{Durability, RedisAddress};
+pub use pushed::{PushedRequests, Refused, Task};
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -27,7 +30,7 @@ use async_trait::async_trait;
 use redis::Value;
 use tokio::task::AbortHandle;
 
-use super::pack::{compute, pack_all, pack_contents};
+use super::pack::{Packed, compute, pack_all, pack_contents};
 use super::{
     Accepted, Claim, ClaimRequest, Claims, Commit, Committed, Cursor, Filter, Finding, Found,
     Lease, NewSubmission, Page, Payload, Rescued, Resolution, Stats, Store, StoreError, Wakeups,
@@ -40,6 +43,7 @@ use crate::domain::submission::{Submission, TimelineEntry};
 use fault::Fault;
 use held::Held;
 use link::Link;
+use lost::LostClaims;
 use scripts::{Call, Script, Scripts};
 use steps::Decided;
 use synced::Synced;
@@ -52,6 +56,10 @@ const POISON: u32 = 5;
 
 /// Rescued, or removed, in one call.
 const BATCH: u32 = 200;
+
+/// Commits that one script records: what comes with every script is shared by them, and others are
+/// not kept waiting for long.
+const COMMITS: usize = 64;
 
 /// Leases that one script renews or releases.
 const LEASES: usize = 500;
@@ -71,6 +79,7 @@ pub struct RedisStore {
     /// Listens once somebody claims.
     listener: OnceLock<AbortHandle>,
     held: Held,
+    lost: LostClaims,
     health: HealthPolicy,
     /// Instead of the server's time.
     clock: Option<Arc<dyn Clock>>,
@@ -97,6 +106,7 @@ impl RedisStore {
             wakeups: Arc::default(),
             listener: OnceLock::new(),
             held: Held::default(),
+            lost: LostClaims::new(),
             health,
             clock: None,
         })
@@ -131,8 +141,9 @@ impl RedisStore {
         });
     }
 
-    /// The submissions of leases that this process has forgotten, or that another one claimed.
-    async fn read_unknown(&self, leases: &[Lease]) -> Result<Vec<Option<Submission>>, Fault> {
+    /// The submissions of leases: those that this process has forgotten, or that another one claimed,
+    /// cost a look.
+    async fn submissions(&self, leases: &[Lease]) -> Result<Vec<Option<Submission>>, Fault> {
         let mut known: Vec<_> = leases.iter().map(|lease| self.held.submission(lease)).collect();
         let unknown: Vec<_> = leases
             .iter()
@@ -157,36 +168,27 @@ impl RedisStore {
 
     async fn commit_all(
         &self,
-        packed: &[(Commit, Vec<super::pack::Packed>)],
+        packed: Vec<(Commit, Vec<Packed>)>,
     ) -> Result<Vec<Committed>, Fault> {
         let leases: Vec<_> = packed.iter().map(|(commit, _)| commit.lease).collect();
-        let submissions = self.read_unknown(&leases).await?;
+        let submissions = self.submissions(&leases).await?;
+        let decide = |((commit, packed), submission): (_, Option<Submission>)| {
+            let again = self.held.has_tried(&commit);
+            Decided::new(commit, packed, submission.as_ref(), again)
+        };
+        let decided: Vec<_> = packed.into_iter().zip(submissions).map(decide).collect();
         let script = &self.scripts.commit;
-        let (mut calls, mut decided) = (Vec::new(), Vec::new());
-        for ((commit, packed), submission) in packed.iter().zip(submissions) {
-            let Some(submission) = submission else {
-                decided.push(None);
-                continue;
-            };
-            let again = self.held.has_tried(commit);
-            let this = Decided::new(commit, &submission);
-            calls.push(this.describe(self.call(script), commit, packed, again, &self.health));
-            decided.push(Some(this));
-        }
-        let answers = self.link.run(script, calls).await;
+        let call = |decided: &[Decided]| {
+            self.call(script).policy(&self.health).each(decided, |call, one| one.describe(call))
+        };
+        let answers = self.link.run(script, decided.chunks(COMMITS).map(call).collect()).await;
         if answers.as_ref().is_err_and(Fault::is_open) {
-            self.held.tried(packed.iter().map(|(commit, _)| commit));
+            self.held.tried(decided.iter().map(|decided| &decided.commit));
         }
-        let mut answers = answers?.into_iter();
+        let answers: Vec<_> = answers?.into_iter().map(values::array).collect::<Result<_, _>>()?;
         self.held.forget(leases);
-        decided
-            .into_iter()
-            .map(|decided| match decided {
-                // Nobody knows this submission.
-                None => Ok(Committed::Stale),
-                Some(decided) => decided.committed(answers.next().unwrap_or(Value::Nil)),
-            })
-            .collect()
+        let answers = decided.into_iter().zip(answers.into_iter().flatten());
+        answers.map(|(decided, answer)| decided.committed(answer)).collect()
     }
 
     /// What a script says that acts on one submission for a person.
@@ -268,16 +270,22 @@ impl Store for RedisStore {
     async fn claim(&self, request: ClaimRequest) -> Result<Claims, StoreError> {
         self.listen();
         let script = &self.scripts.claim;
+        let (name, lost) = self.lost.begin(request.kind);
         let call = steps::describe_claim(self.call(script), &request, &self.health);
+        let call = call.arg(&name).each(&lost, |call, name| call.arg(name));
         let answer = self.run(script, call).await;
+        if answer.as_ref().is_err_and(Fault::is_open) {
+            self.lost.lose(request.kind, name);
+        }
         let claims = self.at(answer.and_then(|answer| steps::claims(answer, request.kind)))?;
+        self.lost.heard(&lost, claims.claims.len() >= request.limit);
         self.held.claimed(&claims.claims, request.lease);
         Ok(claims)
     }
 
     async fn commit(&self, batch: Vec<Commit>) -> Result<Vec<Committed>, StoreError> {
         let packed = pack_contents(batch).await;
-        self.at(self.commit_all(&packed).await)
+        self.at(self.commit_all(packed).await)
     }
 
     async fn renew(&self, leases: Vec<Lease>, lease: Duration) -> Result<Vec<bool>, StoreError> {

@@ -153,8 +153,25 @@ local function copy(r)
     return c
 end
 
+-- Redis keeps a hash of short values in much less memory than one with a long value: a long text is
+-- cut in pieces, of which the last takes the rest.
+local PIECE, PIECES = 64, 8
+
+-- Sets the reason of `r` by calls of `put`, which removes a field where the value is `false`.
+local function put_reason(put, r, why, text)
+    put('why', why or false)
+    local pieces = why and max(1, min(PIECES, math.ceil(#text / PIECE))) or 0
+    for n = 1, pieces do
+        local last = n == PIECES and #text or n * PIECE
+        put('text' .. n, string.sub(text, (n - 1) * PIECE + 1, last))
+    end
+    if r.reason then
+        for n = pieces + 1, PIECES do put('text' .. n, false) end
+    end
+end
+
 -- Brings the hash and the indexes from `old` to `new`, which changed since `load`; `fields` are
--- further fields to set. `false` as a value removes a field.
+-- further fields to set, and `why` and `text` for the reason. `false` as a value removes a field.
 local function save(old, new, fields)
     local set, unset = { 'upd', int(now), 'state', new.state }, {}
     local function put(field, value)
@@ -168,12 +185,16 @@ local function save(old, new, fields)
     put('step', new.step or false)
     put('due', new.due and int(new.due) or false)
     put('lease', new.leased and int(new.leased) or false)
+    put('by', false)
     put('dlv', new.deliveries > 0 and int(new.deliveries) or false)
     put('att', new.attempts > 0 and int(new.attempts) or false)
     put('blkd', new.blocked and '1' or false)
     put('stop', new.cancelling and '1' or false)
     put('fin', FINAL[new.state] and int(now) or false)
-    for field, value in pairs(fields) do put(field, value) end
+    if fields.why then put_reason(put, old, fields.why, fields.text) end
+    for field, value in pairs(fields) do
+        if field ~= 'why' and field ~= 'text' then put(field, value) end
+    end
     local hash = key.submission(new.id)
     call('HSET', hash, unpack(set))
     if #unset > 0 then call('HDEL', hash, unpack(unset)) end

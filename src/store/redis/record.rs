@@ -102,9 +102,14 @@ impl Fields {
         Ok(timestamp(self.word(name)?))
     }
 
+    /// What was cut in pieces.
+    fn whole(&self, name: &str) -> Vec<u8> {
+        let pieces = (1..).map_while(|n| self.get(&format!("{name}{n}")));
+        pieces.collect::<Vec<_>>().concat()
+    }
+
     fn rest(&self) -> Result<Rest, Fault> {
-        let pieces = (1..).map_while(|n| self.get(&format!("w{n}")));
-        serde_json::from_slice(&pieces.collect::<Vec<_>>().concat()).map_err(Fault::corrupt)
+        serde_json::from_slice(&self.whole("w")).map_err(Fault::corrupt)
     }
 
     fn results(&self) -> Result<Vec<StoredContent>, Fault> {
@@ -114,7 +119,8 @@ impl Fields {
 
     fn reason(&self) -> Result<Option<Reason>, Fault> {
         let Some(code) = self.maybe("why")? else { return Ok(None) };
-        Ok(Some(Reason { code, text: self.text("text")?.to_owned() }))
+        let text = String::from_utf8(self.whole("text")).map_err(Fault::corrupt)?;
+        Ok(Some(Reason { code, text }))
     }
 }
 

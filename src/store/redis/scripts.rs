@@ -23,7 +23,12 @@ impl Script {
             include_str!("budget.lua"),
             code,
         ];
-        let code = parts.join("\n");
+        Self::alone(&parts.join("\n"))
+    }
+
+    /// A script without that beginning, for other keys than those of the store.
+    pub(super) fn alone(code: &str) -> Self {
+        let code = code.to_owned();
         let hash = redis::Script::new(&code).get_hash().to_owned();
         Self { code, hash }
     }
@@ -79,6 +84,13 @@ impl Call {
             Some(now) => call.arg(now),
             None => call.arg(""),
         }
+    }
+
+    /// A call of a script that stands alone.
+    pub(super) fn on(script: &Script, keys: &[String]) -> Self {
+        let mut cmd = redis::cmd("EVALSHA");
+        cmd.arg(&script.hash).arg(keys.len()).arg(keys);
+        Self(cmd)
     }
 
     pub(super) fn arg(mut self, value: impl ToRedisArgs) -> Self {

@@ -58,6 +58,15 @@ fn claim(hash: Value, kind: StepKind, now: Timestamp) -> Result<Claim, Fault> {
 /// A decided step, with what becomes of it whether a cancellation was asked for meanwhile or not: all
 /// that the script needs to know is worked out before.
 pub(super) struct Decided {
+    pub(super) commit: Commit,
+    packed: Vec<Packed>,
+    /// Whether the answer to an earlier try got lost.
+    again: bool,
+    /// None of a submission that nobody knows.
+    outcomes: Option<Outcomes>,
+}
+
+struct Outcomes {
     plain: Result<Outcome, IllegalTransition>,
     cancelled: Result<Outcome, IllegalTransition>,
 }
@@ -68,48 +77,51 @@ struct Outcome {
 }
 
 impl Decided {
-    pub(super) fn new(commit: &Commit, submission: &Submission) -> Self {
-        let apply = |cancel_requested| {
+    pub(super) fn new(
+        commit: Commit,
+        packed: Vec<Packed>,
+        submission: Option<&Submission>,
+        again: bool,
+    ) -> Self {
+        let apply = |submission: &Submission, cancel_requested| {
             let mut submission = Submission { cancel_requested, ..submission.clone() };
             // The script puts in its own time.
             let now = submission.updated_at;
             let entry = submission.apply(&commit.transition, now)?;
             Ok(Outcome { submission, entry })
         };
-        Self { plain: apply(false), cancelled: apply(true) }
+        let outcomes = submission.map(|submission| Outcomes {
+            plain: apply(submission, false),
+            cancelled: apply(submission, true),
+        });
+        Self { commit, packed, again, outcomes }
     }
 
     /// Adds a commit to a call of the script.
-    pub(super) fn describe(
-        &self,
-        call: Call,
-        commit: &Commit,
-        packed: &[Packed],
-        again: bool,
-        policy: &HealthPolicy,
-    ) -> Call {
-        let transition = &commit.transition;
+    pub(super) fn describe(&self, call: Call) -> Call {
+        let Commit { lease, transition } = &self.commit;
+        let plain = self.outcomes.as_ref().and_then(|outcomes| outcomes.plain.as_ref().ok());
+        let cancelled =
+            self.outcomes.as_ref().and_then(|outcomes| outcomes.cancelled.as_ref().ok());
         let (signal, value) = describe_signal(&transition.signal);
         // The counters and so on do not depend on a cancellation.
-        let either = self.plain.as_ref().or(self.cancelled.as_ref()).ok();
-        let fields = either.map(|outcome| fields(&outcome.submission)).unwrap_or_default();
-        let (set, unset): (Vec<_>, Vec<_>) = fields.into_iter().partition(|(_, v)| v.is_some());
-        let contents: Vec<_> = transition.contents.iter().zip(packed).collect();
+        let fields = plain.or(cancelled).map(|outcome| fields(&outcome.submission));
+        let (set, unset): (Vec<_>, Vec<_>) =
+            fields.unwrap_or_default().into_iter().partition(|(_, value)| value.is_some());
+        let contents: Vec<_> = transition.contents.iter().zip(&self.packed).collect();
         let after = transition.next.map(|next| next.after);
         let call = call
-            .arg(commit.lease.id.to_string())
-            .arg(commit.lease.fence)
-            .flag(again)
+            .arg(lease.id.to_string())
+            .arg(lease.fence)
+            .flag(self.again)
             .arg(signal)
             .arg(value)
-            .policy(policy)
             .each(&set, |call, (name, value)| call.arg(*name).maybe(value.as_ref()))
             .each(&unset, |call, (name, _)| call.arg(*name))
             .each(&contents, |call, ((key, content), packed)| {
                 call.arg(key).arg(write_content(content.content_type.as_deref(), packed))
             });
-        let call = describe_outcome(call, self.plain.as_ref().ok(), after);
-        describe_outcome(call, self.cancelled.as_ref().ok(), after)
+        describe_outcome(describe_outcome(call, plain, after), cancelled, after)
     }
 
     /// Reads the script's answer.
@@ -123,9 +135,14 @@ impl Decided {
                 Ok(Committed::Done(state(from)?, state(to)?))
             }
             "illegal" => {
-                let outcome = if next()? == "1" { self.cancelled } else { self.plain };
-                let legal = |_| Err(Fault::corrupt("a legal transition was refused"));
-                outcome.map_or_else(|illegal| Ok(Committed::Illegal(illegal)), legal)
+                let cancelled = next()? == "1";
+                let outcome = self
+                    .outcomes
+                    .map(|outcomes| if cancelled { outcomes.cancelled } else { outcomes.plain });
+                match outcome {
+                    Some(Err(illegal)) => Ok(Committed::Illegal(illegal)),
+                    _ => Err(Fault::corrupt("a legal transition was refused")),
+                }
             }
             _ => Ok(Committed::Stale),
         }

@@ -64,7 +64,8 @@ fn client_of(sim: &Sim, account: Account) -> Platform {
 }
 
 fn client(account: Account, limits: Limits, wrong_by: i64) -> Platform {
-    Platform::new(account, limits, Arc::new(WrongBy(wrong_by))).expect("a valid account")
+    Platform::new(account, limits, Arc::new(WrongBy(wrong_by)), Arc::default())
+        .expect("a valid account")
 }
 
 /// Longer than anything takes on a busy machine.

@@ -46,7 +46,8 @@ async fn a_client_id_with_a_colon_is_not_accepted() {
         api_url: "https://api.example.com/upload".into(),
         ..account_of(&Credentials::default())
     };
-    let refused = Platform::new(account, limits(), Arc::new(SystemClock)).expect_err("a colon");
+    let refused = Platform::new(account, limits(), Arc::new(SystemClock), Arc::default())
+        .expect_err("a colon");
     assert_eq!(refused.to_string(), "account `main`: `client_id` must not hold a colon");
 }
 

@@ -2,7 +2,7 @@
 
 use ferry::domain::later;
 use ferry::domain::outcome::Content;
-use ferry::domain::submission::{ReasonCode, State, StepKind, StoredContent, Transition};
+use ferry::domain::submission::{Reason, ReasonCode, State, StepKind, StoredContent, Transition};
 use ferry::store::{Claim, Commit, Committed};
 
 use super::subject::{LEASE, Subject, millis, new};
@@ -198,6 +198,22 @@ pub(super) async fn an_attempt_that_does_not_count_is_given_back(subject: Subjec
     assert_eq!((submission.attempts, submission.failures), (1, 1));
     assert_eq!(submission.state, State::Queued);
     assert_eq!(submission.reason.unwrap().code, ReasonCode::Transient);
+}
+
+pub(super) async fn a_reason_comes_back_as_it_was_given(subject: Subject) {
+    let id = subject.accept(new("a")).await;
+    let texts = ["", "short", "größer", "", "ü", "x"];
+    for (n, text) in texts.into_iter().enumerate() {
+        for times in [1, 63, 64, 65, 1, 1000] {
+            let text = text.repeat(times * (n + 1));
+            let reason = Some(Reason::new(ReasonCode::Transient, text));
+            let again = t::retried(StepKind::Upload, millis(0));
+            subject.step(StepKind::Upload, Transition { reason: reason.clone(), ..again }).await;
+            assert_eq!(subject.get(id).await.reason, reason);
+        }
+    }
+    subject.step(StepKind::Upload, t::uploaded(millis(0))).await;
+    assert_eq!(subject.get(id).await.reason, None);
 }
 
 pub(super) async fn a_repeated_reason_does_not_lengthen_the_timeline(subject: Subject) {

@@ -121,6 +121,7 @@ macro_rules! fulfilled_by {
                     contents_under_one_key_replace_each_other
                     a_rejection_keeps_its_feedback
                     an_attempt_that_does_not_count_is_given_back
+                    a_reason_comes_back_as_it_was_given
                     a_repeated_reason_does_not_lengthen_the_timeline
                     a_timeline_keeps_its_beginning_and_its_newest_lines
                 }

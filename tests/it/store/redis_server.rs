@@ -18,7 +18,13 @@ use crate::support::pause;
 
 /// Runs the server for as long as somebody holds the other end of its standard input, so that it ends
 /// with the tests, however they end.
-const GUARD: &str = r#"redis-server "$@" >/dev/null </dev/null & read -r _; kill -9 $!; wait $!"#;
+const GUARD: &str = r#""$0" "$@" >/dev/null </dev/null & read -r _; kill -9 $!; wait $!"#;
+
+/// `REDIS_SERVER=valkey-server cargo test --test it redis` tests with another server.
+fn program() -> String {
+    #[expect(clippy::disallowed_methods, reason = "a test is not configured by `config`")]
+    std::env::var("REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned())
+}
 
 /// A `redis-server` on a free port, with its data in a directory of its own.
 #[derive(Debug)]
@@ -32,7 +38,7 @@ pub(crate) struct RedisServer {
 impl RedisServer {
     /// Starts a server with further settings, such as `--appendfsync always`.
     pub(crate) async fn start(settings: &[&str]) -> Self {
-        let found = Command::new("redis-server").arg("--version").stdout(Stdio::null()).status();
+        let found = Command::new(program()).arg("--version").stdout(Stdio::null()).status();
         assert!(
             found.is_ok_and(|status| status.success()),
             "these tests need the program `redis-server` 7.0 or newer in the path: \
@@ -52,7 +58,7 @@ impl RedisServer {
     /// Starts it again after [`RedisServer::kill`], with the data that it had on the disk.
     pub(crate) async fn resume(&self) {
         let mut command = Command::new("sh");
-        command.args(["-c", GUARD, "guard", "--bind", "127.0.0.1", "--save", ""]);
+        command.args(["-c", GUARD, &program(), "--bind", "127.0.0.1", "--save", ""]);
         command.args(["--appendonly", "yes", "--port", &self.port.to_string()]);
         command.arg("--dir").arg(self.dir.path()).args(&self.settings);
         let guard =

@@ -238,6 +238,39 @@ async fn what_was_committed_although_the_answer_got_lost_is_committed_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_leased_although_the_answer_got_lost_is_handed_out_again() {
+    let server = shared_server().await;
+    let wire = Wire::to(&server).await;
+    let namespace = own_namespace();
+    let (store, other) = (wire.store(&namespace), server.store(&namespace));
+    store.accept((0..10).map(|n| new(&format!("{n}"))).collect()).await.unwrap();
+    let mine = claim(&store, StepKind::Upload, 1).await.claims;
+    let others = claim(&other, StepKind::Upload, 2).await.claims;
+    for _ in 0..2 {
+        wire.lose_an_answer();
+        let request = ClaimRequest {
+            kind: StepKind::Upload,
+            limit: 4,
+            lease: LEASE,
+            budgets: Arc::default(),
+        };
+        assert!(is_away(&store.claim(request).await));
+    }
+    assert!(claim(&store, StepKind::Poll, 10).await.claims.is_empty());
+    let claims = claim(&store, StepKind::Upload, 10).await.claims;
+    assert_eq!(claims.len(), 7, "all that is left, and nothing that is held already");
+    let held = mine.iter().chain(&others);
+    assert!(held.clone().all(|held| claims.iter().all(|claim| claim.lease != held.lease)));
+    for claim in &claims {
+        assert_eq!((claim.lease.fence, claim.submission.attempts), (1, 1));
+        assert!(!claim.submission.in_doubt);
+    }
+    let committed = store.commit(claims.iter().map(uploaded).collect()).await.unwrap();
+    assert_eq!(committed, vec![Committed::Done(State::Uploading, State::Processing); 7]);
+    assert!(claim(&store, StepKind::Upload, 10).await.claims.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_may_commit_what_another_one_claimed() {
     let server = shared_server().await;
     let namespace = own_namespace();

@@ -1,0 +1,29 @@
+# One image for every role: `docker run ferry worker`, `docker run ferry simulate`, and so on.
+FROM rust:1.95-slim-bookworm AS build
+RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
+WORKDIR /ferry
+# The dependencies alone: they are built again only when they change.
+COPY Cargo.toml Cargo.lock ./
+RUN mkdir src && echo 'fn main() {}' > src/main.rs && touch src/lib.rs && \
+    mkdir -p tests/it benches && touch tests/tidy.rs tests/it/main.rs benches/end_to_end.rs && \
+    cargo build --release --locked --bin ferry
+COPY examples examples
+COPY src src
+# What was built in their place is older, and must seem so.
+RUN touch src/main.rs src/lib.rs && cargo build --release --locked --bin ferry && \
+    install -d -m 700 /state
+
+FROM gcr.io/distroless/cc-debian12:nonroot
+COPY --from=build /ferry/target/release/ferry /usr/local/bin/ferry
+# The store of one machine; nothing else is written, so that the file system may be read-only.
+COPY --from=build --chown=nonroot:nonroot /state /var/lib/ferry
+VOLUME /var/lib/ferry
+WORKDIR /var/lib/ferry
+ENV FERRY_STORE=sqlite:/var/lib/ferry/ferry.db \
+    FERRY_METRICS_LISTEN=0.0.0.0:9464 \
+    FERRY_LOG_FORMAT=json
+EXPOSE 9464
+USER nonroot
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["/usr/local/bin/ferry"]
+CMD ["worker"]

@@ -1,0 +1,304 @@
+#!/usr/bin/env python3
+"""Writes the Grafana dashboards beside it, so that panels look alike and thresholds are those of the alerts.
+
+    dashboards/generate.py            writes overview.json, platform.json and workers.json
+    dashboards/generate.py --check    fails if they are not what it would write
+
+It needs nothing but Python 3. `rate` stands for Grafana's own interval, SCRAPED for the processes that were
+chosen, STORE for the numbers about the whole store, which each process tells alike.
+"""
+
+import json
+import pathlib
+import re
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+ALERTS = (HERE.parent / "deploy/prometheus/alerts.yml").read_text()
+RUNBOOK = "https://example.com/ferry/deploy/runbook.md"
+SCRAPED = 'namespace=~"$namespace",instance=~"$instance"'
+STORE = 'namespace=~"$namespace"'
+ACCOUNT = 'account=~"$account"'
+INTERVAL = "[$__rate_interval]"
+
+
+def limit(alert):
+    """The threshold of an alert: the first number that its expression compares with."""
+    rule = re.search(rf"- alert: {alert}\n(.*?)(?=- alert: |\Z)", ALERTS, re.S).group(1)
+    expression = rule.split("for:")[0]
+    return float(re.search(r"[<>]=? ([0-9.]+)", expression).group(1))
+
+
+def anchor(alert):
+    rule = re.search(rf"- alert: {alert}\n(.*?)(?=- alert: |\Z)", ALERTS, re.S).group(1)
+    return re.search(r"runbook_url: \S+?#(\S+)", rule).group(1)
+
+
+def rate(metric, labels, by, factor=""):
+    return f"sum by ({by}) (rate({metric}{{{labels}}}{INTERVAL})){factor}"
+
+
+def quantile(share, metric, labels, by=""):
+    by = f"le, {by}" if by else "le"
+    return f"histogram_quantile({share}, sum by ({by}) (rate({metric}_bucket{{{labels}}}{INTERVAL})))"
+
+
+def of_store(metric, by="", labels=""):
+    labels = ",".join(filter(None, [STORE, labels]))
+    return f"max by ({by}) ({metric}{{{labels}}})" if by else f"max({metric}{{{labels}}})"
+
+
+def panel(title, text, unit, queries, alert=None, low=False, kind="timeseries", width=8, height=8, stack=False, related=(), **more):
+    """`alert` gives the threshold and a link, `related` ones only links. `low`: small values are the bad ones."""
+    steps = [{"color": "green" if not (alert and low) else "red", "value": None}]
+    if alert:
+        # Grafana colours from the threshold on; an alert fires above it.
+        bad = limit(alert)
+        steps.append({"color": "green" if low else "red", "value": bad or 1e-9})
+    custom = {"fillOpacity": 10, "showPoints": "never"}
+    if alert and limit(alert):
+        custom["thresholdsStyle"] = {"mode": "line"}
+    if stack:
+        custom |= {"fillOpacity": 30, "stacking": {"mode": "normal", "group": "A"}}
+    made = {
+        "type": kind,
+        "title": title,
+        "description": text,
+        "datasource": {"type": "prometheus", "uid": "${datasource}"},
+        "fieldConfig": {
+            "defaults": {
+                "unit": unit,
+                "min": 0,
+                "color": {"mode": "thresholds" if kind == "stat" else "palette-classic"},
+                "thresholds": {"mode": "absolute", "steps": steps},
+                **({"custom": custom} if kind == "timeseries" else {}),
+                **more,
+            },
+            "overrides": [],
+        },
+        "options": {"legend": {"displayMode": "list", "placement": "bottom"}, "tooltip": {"mode": "multi", "sort": "desc"}}
+        if kind == "timeseries"
+        else {"reduceOptions": {"calcs": ["lastNotNull"]}, "colorMode": "value", "textMode": "auto"},
+        "targets": [
+            {
+                "refId": chr(ord("A") + number),
+                "expr": query,
+                "legendFormat": legend,
+                "datasource": {"type": "prometheus", "uid": "${datasource}"},
+            }
+            for number, (query, legend) in enumerate(queries)
+        ],
+        "gridPos": {"w": width, "h": height},
+    }
+    made["links"] = [
+        {"title": f"Runbook: {name}", "url": f"${{runbook}}#{anchor(name)}", "targetBlank": True}
+        for name in [*filter(None, [alert]), *related]
+    ]
+    return made
+
+
+def stat(title, text, unit, query, alert=None, low=False, legend="", **more):
+    return panel(title, text, unit, [(query, legend)], alert, low, kind="stat", width=4, height=4, **more)
+
+
+def words(*pairs):
+    """Words in place of numbers."""
+    options = {str(value): {"text": word, "index": at} for at, (value, word) in enumerate(pairs)}
+    return [{"type": "value", "options": options}]
+
+
+def row(title):
+    return {"type": "row", "title": title, "collapsed": False, "panels": [], "gridPos": {"w": 24, "h": 1}}
+
+
+def variable(name, label, query):
+    return {
+        "name": name,
+        "label": label,
+        "type": "query",
+        "datasource": {"type": "prometheus", "uid": "${datasource}"},
+        "query": {"query": query, "refId": name},
+        "definition": query,
+        "refresh": 2,
+        "sort": 1,
+        "includeAll": True,
+        "multi": True,
+        # What has no such label matches too.
+        "allValue": ".*",
+        "current": {"text": "All", "value": "$__all"},
+    }
+
+
+def annotation(name, colour, query, title):
+    return {
+        "name": name,
+        "enable": True,
+        "iconColor": colour,
+        "datasource": {"type": "prometheus", "uid": "${datasource}"},
+        "expr": query,
+        "titleFormat": title,
+        "step": "60s",
+    }
+
+
+def dashboard(uid, title, text, panels):
+    x = y = tallest = 0
+    for number, made in enumerate(panels):
+        place = made["gridPos"]
+        if x + place["w"] > 24:
+            x, y, tallest = 0, y + tallest, 0
+        made["id"] = number + 1
+        made["gridPos"] = {"x": x, "y": y, **place}
+        x, tallest = x + place["w"], max(tallest, place["h"])
+    others = {
+        "type": "dashboards",
+        "title": "Ferry",
+        "tags": ["ferry"],
+        "asDropdown": True,
+        "includeVars": True,
+        "keepTime": True,
+    }
+    runbook = {"type": "link", "title": "Runbook", "url": "${runbook}", "targetBlank": True, "icon": "doc"}
+    return {
+        "uid": uid,
+        "title": title,
+        "description": text,
+        "tags": ["ferry"],
+        "schemaVersion": 39,
+        "version": 1,
+        "editable": True,
+        "graphTooltip": 1,
+        "timezone": "browser",
+        "refresh": "30s",
+        "time": {"from": "now-3h", "to": "now"},
+        "links": [others, runbook],
+        "templating": {
+            "list": [
+                {"name": "datasource", "label": "Prometheus", "type": "datasource", "query": "prometheus", "current": {}},
+                variable("namespace", "Namespace", "label_values(ferry_build_info, namespace)"),
+                variable("instance", "Process", "label_values(ferry_build_info, instance)"),
+                variable("account", "Account", "label_values(ferry_accounts_paused, account)"),
+                {"name": "runbook", "label": "Runbook", "type": "textbox", "query": RUNBOOK, "current": {"text": RUNBOOK, "value": RUNBOOK}},
+            ]
+        },
+        "annotations": {
+            "list": [
+                annotation("Starts and deploys", "blue", f"changes(process_start_time_seconds{{{SCRAPED}}}[2m]) > 0", "{{instance}} started"),
+                annotation("Pauses", "orange", f"delta(ferry_accounts_paused{{{STORE},{ACCOUNT}}}[2m]) > 0", "{{account}} is paused"),
+            ]
+        },
+        "panels": panels,
+    }
+
+
+BREAKER = words((0, "answers"), (0.5, "probing"), (1, "down"))
+STOPPED = [
+    (of_store("ferry_accounts_paused", "account", ACCOUNT), "{{account}} paused"),
+    (of_store("ferry_platform_gate_closed", "account", ACCOUNT), "{{account}} asked to wait"),
+    (of_store("ferry_platform_breaker_state", "account", ACCOUNT), "{{account}} down"),
+]
+FINISHED = f"sum(rate(ferry_submissions_finished_total{{{SCRAPED},outcome!=\"cancelled\"}}{INTERVAL}))"
+ANSWERED = f"sum(rate(ferry_submissions_finished_total{{{SCRAPED},outcome=~\"completed|rejected\"}}{INTERVAL}))"
+FAILED = f"sum(rate(ferry_submissions_finished_total{{{SCRAPED},outcome=\"failed\"}}{INTERVAL}))"
+
+OVERVIEW = [
+    row("Is it fine?"),
+    stat("Processes", "Processes that are up and scraped.", "none", f"count(ferry_build_info{{{SCRAPED}}})"),
+    stat("Answered", "Of the submissions that ended, how many the Platform decided about. Feedback is an answer, not a failure.", "percentunit", f"{ANSWERED} / {FINISHED}"),
+    stat("Failed", "Of the submissions that ended, how many Ferry gave up. The alert looks at the last hour.", "percentunit", f"{FAILED} / {FINISHED}", "FerryFailuresFast"),
+    stat("Oldest due step", "How long the step that waits longest has been due. Paused accounts are left out.", "s", of_store("ferry_queue_oldest_ready_seconds"), "FerryQueueLatency"),
+    stat("Held", "Submissions that wait for a person's decision.", "none", of_store("ferry_queue_submissions", labels='state="held"'), "FerryHeldSubmissions"),
+    stat("Drained in", "How long the open submissions take at the pace of the last minutes; infinite if nothing moves.", "s", of_store("ferry_queue_drain_estimate_seconds")),
+    stat("Paused accounts", "Accounts that nothing is carried for, until somebody resumes them.", "none", f"sum({of_store('ferry_accounts_paused', 'account', ACCOUNT)})", "FerryAccountPaused"),
+    stat("Platform", "The account that is worst off: whether the Platform answers, is being probed, or is down.", "none", of_store("ferry_platform_breaker_state", labels=ACCOUNT), "FerryPlatformDown", mappings=BREAKER),
+    stat("Store", "Whether what is kept will still be there tomorrow, as the store's own check says.", "none", f"min(ferry_store_safe{{{STORE}}})", "FerryStoreUnsafe", low=True, mappings=words((0, "unsafe"), (1, "safe"))),
+    stat("Numbers are from", "How long ago the store last told how much there is to do.", "s", f"time() - {of_store('ferry_exporter_last_success_timestamp_seconds')}", "FerryExporterBlind"),
+    stat("Worker slots", "Steps that may run at once, of all workers.", "none", f"sum(ferry_worker_slots{{{SCRAPED}}})", "FerryNoWorker", low=True),
+    stat("Runnable now", "Due steps that nothing stops: what more workers would help with.", "none", of_store("ferry_queue_overdue")),
+    panel("In and out", "Uploads begun, and submissions that became final, by outcome; and what these processes accepted at their own doors.", "ops", [
+        (rate("ferry_submissions_finished_total", SCRAPED, "outcome"), "{{outcome}}"),
+        (f"sum(rate(ferry_transitions_total{{{SCRAPED},from=\"queued\",to=\"uploading\"}}{INTERVAL}))", "uploads begun"),
+        (f"sum(rate(ferry_intake_total{{{SCRAPED},result=\"accepted\"}}{INTERVAL}))", "accepted here"),
+    ]),
+    panel("From acceptance to the end", "How long submissions took, of those that ended. Half took less than p50.", "s", [
+        (quantile(0.5, "ferry_submission_duration_seconds", SCRAPED), "p50"),
+        (quantile(0.95, "ferry_submission_duration_seconds", SCRAPED), "p95"),
+    ]),
+    panel("Submissions", "All submissions that are not final, by state.", "none", [(of_store("ferry_queue_submissions", "state", 'state!~"completed|rejected|failed|cancelled"'), "{{state}}")], stack=True),
+    row("Where is it stuck?"),
+    panel("Steps by state", "What the steps wait for: a worker (ready), their time (scheduled), the Platform (leased), a person (held), a resumption (paused).", "none", [(f"sum by (state) ({of_store('ferry_queue_steps', 'stage, state')})", "{{state}}")], stack=True),
+    panel("Oldest due step, by stage", "How long the oldest due step of each kind has been due.", "s", [(of_store("ferry_queue_oldest_ready_seconds", "stage"), "{{stage}}")], "FerryQueueLatency"),
+    panel("Wake lag (p99)", "From the time that a step was due to its claim. Of uploads this is the backlog; the alert looks at the others.", "s", [(quantile(0.99, "ferry_wake_lag_seconds", SCRAPED, "stage"), "{{stage}}")], "FerryWakeLag"),
+    panel("Time of a step (p95)", "From the claim of a step to its recorded outcome: mostly the Platform's own time.", "s", [(quantile(0.95, "ferry_stage_duration_seconds", SCRAPED, "stage"), "{{stage}}")], width=12),
+    panel("Changes of state", "How submissions move, by the state that they reach.", "ops", [(rate("ferry_transitions_total", SCRAPED, "to"), "{{to}}")], related=["FerryNothingProgresses"], width=12),
+    row("Why?"),
+    panel("Steps by what went wrong", "Steps that left a reason. A step that has to come again because the Platform asked to wait is no fault.", "ops", [(rate("ferry_step_attempts_total", f'{SCRAPED},result!="ok"', "result"), "{{result}}")], related=["FerryFailuresFast", "FerryFailuresSlow"]),
+    panel("The Platform's answers", "Requests by what became of them; all but ok.", "ops", [(rate("ferry_platform_requests_total", f'{SCRAPED},{ACCOUNT},class!="ok"', "class"), "{{class}}")]),
+    panel("What stops accounts", "1 while an account is paused, asked to wait, or down; 0.5 while one probe at a time goes out.", "none", STOPPED, "FerryPlatformDown"),
+]
+
+PLATFORM = [
+    row("Calls"),
+    panel("Duration by endpoint (p95)", "From a request to the end of its answer.", "s", [(quantile(0.95, "ferry_platform_request_duration_seconds", SCRAPED, "endpoint"), "{{endpoint}}")]),
+    panel("Duration of all calls", "From a request to the end of its answer, of all endpoints.", "s", [(quantile(share, "ferry_platform_request_duration_seconds", SCRAPED), f"p{share * 100:g}") for share in (0.5, 0.95, 0.99)]),
+    panel("Requests by endpoint", "All requests, by the call that they made.", "reqps", [(rate("ferry_platform_requests_total", f"{SCRAPED},{ACCOUNT}", "endpoint"), "{{endpoint}}")], stack=True),
+    panel("Requests by what became of them", "no_connection: network, DNS, TLS. no_answer: timeouts and resets. server_error: 5xx, 408, 425. slow_down: 429, and 503 with Retry-After.", "reqps", [(rate("ferry_platform_requests_total", f"{SCRAPED},{ACCOUNT}", "class"), "{{class}}")], stack=True, width=12),
+    panel("Share of requests without a good answer", "By account. What the Platform refuses, such as a Name that it has, counts as well.", "percentunit", [(f'{rate("ferry_platform_requests_total", f"{SCRAPED},{ACCOUNT},class!=" + chr(34) + "ok" + chr(34), "account")} / {rate("ferry_platform_requests_total", f"{SCRAPED},{ACCOUNT}", "account")}', "{{account}}")], width=12),
+    row("What it asks for, and what stops accounts"),
+    panel("Requests to wait", "429, and 503 with Retry-After.", "reqps", [(rate("ferry_platform_requests_total", f'{SCRAPED},{ACCOUNT},class="slow_down"', "account"), "{{account}}")]),
+    panel("Retry-After", "How long the Platform asked to be left alone.", "s", [(quantile(share, "ferry_platform_retry_after_seconds", SCRAPED), f"p{share * 100:g}") for share in (0.5, 0.95)]),
+    panel("What stops accounts", "1 while an account is paused, asked to wait, or down; 0.5 while one probe at a time goes out.", "none", STOPPED, "FerryPlatformDown"),
+    row("Access tokens"),
+    panel("Access tokens", "Attempts to get one, by what became of them. `refused` pauses the account.", "ops", [(rate("ferry_token_refreshes_total", f"{SCRAPED},{ACCOUNT}", "account, result"), "{{account}} {{result}}")], related=["FerryTokenRefreshFailing"], width=12),
+    panel("Time left of the access token", "By account, of the process whose token lasts longest. It is renewed before it ends; an idle account lets it end.", "s", [(f"clamp_min(max by (account) (ferry_token_expiry_timestamp_seconds{{{SCRAPED},{ACCOUNT}}}) - time(), 0)", "{{account}}")], width=12),
+    row("Datasets"),
+    panel("Status checks of a submission", "How often the status was asked for until a submission was final.", "none", [(quantile(share, "ferry_polls_per_submission", SCRAPED), f"p{share * 100:g}") for share in (0.5, 0.95)]),
+    panel("Unknown status words", "Status checks answered with a word that is not configured; the log names each once. Add it to `status_failed` or `status_success` if it is final.", "ops", [(f"sum(rate(ferry_unknown_status_total{{{SCRAPED}}}{INTERVAL}))", "unknown")]),
+    panel("Ambiguous uploads", "Uploads that may have arrived: another try follows, or a person decides.", "ops", [(f'sum(rate(ferry_step_attempts_total{{{SCRAPED},stage="upload",result="ambiguous"}}{INTERVAL}))', "ambiguous"), (f'sum(rate(ferry_step_attempts_total{{{SCRAPED},stage="upload",result="already_exists"}}{INTERVAL}))', "already there")]),
+    panel("Sizes (p95)", "Of datasets that were uploaded, and of results and feedback that were fetched.", "bytes", [(quantile(0.95, "ferry_payload_bytes", f'{SCRAPED},direction!="accepted"', "direction"), "{{direction}}")], width=12),
+    panel("Throughput", "Bytes of datasets, results and feedback.", "Bps", [(rate("ferry_payload_bytes_sum", SCRAPED, "direction"), "{{direction}}")], width=12),
+]
+
+WORKERS = [
+    row("Workers"),
+    panel("Slots", "Steps that run, and steps that may run at once, by kind.", "none", [(f"sum by (stage) (ferry_worker_busy_slots{{{SCRAPED}}})", "{{stage}} busy"), (f"sum by (stage) (ferry_worker_slots{{{SCRAPED}}})", "{{stage}} slots")]),
+    panel("Busy slots by process", "The share of slots that are busy. All busy: more workers, or a higher `concurrency`.", "percentunit", [(f"sum by (instance) (ferry_worker_busy_slots{{{SCRAPED}}}) / sum by (instance) (ferry_worker_slots{{{SCRAPED}}})", "{{instance}}")], max=1),
+    panel("Steps", "Steps that ended, by kind.", "ops", [(rate("ferry_step_attempts_total", SCRAPED, "stage"), "{{stage}}")]),
+    panel("Leases rescued", "Steps that were made due again because their worker was gone. A worker that is stopped gives its steps back.", "none", [(f"sum by (instance) (increase(ferry_leases_rescued_total{{{SCRAPED}}}{INTERVAL}))", "{{instance}}")], "FerryLeasesRescued"),
+    panel("Outcomes refused", "Outcomes that came too late, because another worker had the step by then. Rare after a pause of a process; otherwise a sign of too short a `lease`.", "none", [(f"sum by (instance) (increase(ferry_commits_refused_total{{{SCRAPED}}}{INTERVAL}))", "{{instance}}")]),
+    panel("Versions", "Processes by version: two at once are a deploy.", "none", [(f"count by (version) (ferry_build_info{{{SCRAPED}}})", "{{version}}")]),
+    row("Store"),
+    panel("Duration by operation (p99)", "How long calls of the store took.", "s", [(quantile(0.99, "ferry_store_operation_duration_seconds", SCRAPED, "operation"), "{{operation}}")]),
+    panel("Calls by operation", "Calls of the store; claims and commits take many steps at once.", "ops", [(rate("ferry_store_operation_duration_seconds_count", SCRAPED, "operation"), "{{operation}}")]),
+    panel("Errors by kind", "`unavailable` is a fault of the store; the others answer what somebody asked for.", "ops", [(rate("ferry_store_errors_total", SCRAPED, "kind"), "{{kind}}")]),
+    panel("Steps by kind and state", "All steps of the store.", "none", [(of_store("ferry_queue_steps", "stage, state"), "{{stage}} {{state}}")], stack=True),
+    panel("At the door", "Requests of producers to these processes, by source and what became of them. What `ferry submit` hands over in a process of its own is not scraped.", "ops", [(rate("ferry_intake_total", SCRAPED, "source, result"), "{{source}} {{result}}")]),
+    panel("Safe, and seen lately", "Whether the store's own check is content; and how old the numbers about the whole store are, in minutes.", "none", [(f"min(ferry_store_safe{{{STORE}}})", "safe"), (f"(time() - {of_store('ferry_exporter_last_success_timestamp_seconds')}) / 60", "minutes old")], "FerryStoreUnsafe", low=True),
+    row("Processes"),
+    panel("CPU", "Cores that each process uses.", "none", [(f"rate(process_cpu_seconds_total{{{SCRAPED}}}{INTERVAL}) and ferry_build_info{{{SCRAPED}}}".replace(" and ferry", " and on (instance) ferry"), "{{instance}}")]),
+    panel("Memory", "Resident memory of each process; it does not grow with the backlog.", "bytes", [(f"process_resident_memory_bytes{{{SCRAPED}}} and on (instance) ferry_build_info{{{SCRAPED}}}", "{{instance}}")]),
+    panel("Open files", "Of each process, and how many it may open.", "none", [(f"process_open_fds{{{SCRAPED}}} and on (instance) ferry_build_info{{{SCRAPED}}}", "{{instance}}")]),
+]
+
+DASHBOARDS = {
+    "overview.json": dashboard("ferry-overview", "Ferry: Overview", "Is it fine, where is it stuck, and why?", OVERVIEW),
+    "platform.json": dashboard("ferry-platform", "Ferry: Platform", "What the Platform answers, and how fast.", PLATFORM),
+    "workers.json": dashboard("ferry-workers", "Ferry: Workers and store", "Slots, rescues, the store's calls, and the processes.", WORKERS),
+}
+
+
+def main():
+    stale = []
+    for name, made in DASHBOARDS.items():
+        path, text = HERE / name, json.dumps(made, indent=1) + "\n"
+        if "--check" in sys.argv[1:]:
+            if not path.exists() or path.read_text() != text:
+                stale.append(name)
+        else:
+            path.write_text(text)
+    if stale:
+        sys.exit(f"not up to date, run dashboards/generate.py: {', '.join(stale)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+//! `ferry intake`: requests that other services pushed with apalis-redis, and that were refused.
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::failure::{Exit, Failure};
+use super::show;
+use super::ui::Ui;
+use crate::app::App;
+use crate::store::redis::PushedRequests;
+
+/// See to requests that other services pushed with apalis-redis, and that were refused.
+///
+/// Workers take in what is pushed into the queue `{NAMESPACE}:intake` (setting `intake_queue`). A
+/// request that cannot be accepted is put aside with the reason.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ferry intake list
+  ferry intake requeue 01KDXB8W4S9ZT2M3Q5R7V1C6HY     after its account was configured, for one
+  ferry intake drop 01KDXB8W4S9ZT2M3Q5R7V1C6HY")]
+pub(super) struct Intake {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// List the refused requests with their reasons.
+    List,
+    /// Hand refused requests over again.
+    Requeue {
+        /// Their ids, as `list` shows them.
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<String>,
+    },
+    /// Remove requests for good, refused or waiting.
+    Drop {
+        /// Their ids, as `list` shows them.
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<String>,
+    },
+}
+
+impl Intake {
+    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
+        let Some(requests) = &app.pushed else {
+            return Err(Failure::usage(format!(
+                "nothing can be pushed into the store {}",
+                app.store.place()
+            ))
+            .hint("apalis-redis needs a Redis server: set `store` to redis://…"));
+        };
+        match self.action {
+            Action::List => list(requests, ui).await,
+            Action::Requeue { ids } => {
+                for id in ids {
+                    let done = requests.requeue(&id).await?;
+                    answer(ui, &id, "requeued", done)?;
+                }
+                Ok(Exit::Done)
+            }
+            Action::Drop { ids } => {
+                for id in ids {
+                    let done = requests.remove(std::slice::from_ref(&id)).await? > 0;
+                    answer(ui, &id, "dropped", done)?;
+                }
+                Ok(Exit::Done)
+            }
+        }
+    }
+}
+
+async fn list(requests: &PushedRequests, ui: &Ui) -> Result<Exit, Failure> {
+    let mut cursor = 0;
+    let mut count = 0_u64;
+    loop {
+        let (refused, next) = requests.refused(cursor).await?;
+        for (id, refused) in refused {
+            count += 1;
+            if ui.json {
+                ui.object(&json!({ "id": id, "at": refused.at, "reason": refused.reason }))?;
+            } else {
+                ui.out(format!("{id}  {}  {}", show::time(refused.at), refused.reason))?;
+            }
+        }
+        cursor = next;
+        if cursor == 0 {
+            break;
+        }
+    }
+    let waiting = requests.waiting().await?;
+    ui.note(format!(
+        "{} refused, {waiting} waiting in the queue `{}`",
+        show::counted(count, "request"),
+        requests.queue()
+    ));
+    Ok(Exit::Done)
+}
+
+fn answer(ui: &Ui, id: &str, what: &str, done: bool) -> Result<(), Failure> {
+    if !done {
+        return Err(Failure::usage(format!("there is no such request `{id}`"))
+            .hint("`ferry intake list` shows those that were refused"));
+    }
+    if ui.json {
+        ui.object(&json!({ "id": id, "done": what }))?;
+    } else {
+        ui.out(format!("{id}  {what}"))?;
+    }
+    Ok(())
+}

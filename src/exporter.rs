@@ -1,0 +1,280 @@
+//! Tells the metrics how much there is to do in the whole store. It asks in the background: a scrape
+//! reads what is known and waits for nothing, however long the backlog.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tracing::{info, warn};
+
+use crate::clock::Clock;
+use crate::domain::Timestamp;
+use crate::domain::account::{Admission, Closed, Health, HealthPolicy};
+use crate::domain::submission::{State, StepKind};
+use crate::metrics::{Metrics, QueueState};
+use crate::store::{Filter, Stats, Store, StoreError};
+
+/// The store is asked no more often.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// A look at everything that could endanger the data may read all of it, and is taken less often.
+const CHECK_PAUSE: Duration = Duration::from_mins(5);
+
+/// Asking takes at most one part in so many of the time, however long an answer takes.
+const SHARE: u32 = 20;
+
+/// The pace is that of so much time.
+const WINDOW: Duration = Duration::from_mins(5);
+
+/// Of more held submissions the rest counts for the upload, where nearly all are held.
+const HELD: usize = 200;
+
+/// Keeps the metrics of the whole store up to date, for as long as it is polled.
+pub async fn export(
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    policy: HealthPolicy,
+    metrics: Arc<Metrics>,
+) {
+    let (store, metrics) = (store.as_ref(), metrics.as_ref());
+    tokio::join!(
+        export_queue(store, clock.as_ref(), policy, metrics),
+        export_safety(store, metrics)
+    );
+}
+
+async fn export_queue(
+    store: &dyn Store,
+    clock: &dyn Clock,
+    policy: HealthPolicy,
+    metrics: &Metrics,
+) {
+    let mut pace = Pace::default();
+    let mut failures = 0_u32;
+    loop {
+        let begun = Instant::now();
+        match look(store).await {
+            Ok((stats, held)) => {
+                if failures > 0 {
+                    info!(failures, "the store tells again how much there is to do");
+                }
+                failures = 0;
+                let now = clock.now();
+                let queue = Queue::of(&stats, &held, now, &policy);
+                metrics.drain_estimate(pace.drain(queue.open, finals(&stats), begun));
+                tell(&queue, &stats, metrics);
+                metrics.exported(now);
+            }
+            Err(error) => {
+                if failures == 0 {
+                    warn!("the store does not tell how much there is to do, trying on: {error}");
+                }
+                failures = failures.saturating_add(1);
+            }
+        }
+        tokio::time::sleep(PAUSE.max(begun.elapsed() * SHARE)).await;
+    }
+}
+
+async fn export_safety(store: &dyn Store, metrics: &Metrics) {
+    loop {
+        let begun = Instant::now();
+        let findings = store.check().await;
+        metrics.store_safe(findings.is_ok_and(|all| all.iter().all(|finding| finding.ok)));
+        tokio::time::sleep(CHECK_PAUSE.max(begun.elapsed() * SHARE)).await;
+    }
+}
+
+/// What there is to do, and the steps at which submissions are held.
+async fn look(store: &dyn Store) -> Result<(Stats, Vec<StepKind>), StoreError> {
+    let stats = store.stats().await?;
+    if stats.count(State::Held) == 0 {
+        return Ok((stats, Vec::new()));
+    }
+    let filter = Filter { states: vec![State::Held], ..Filter::default() };
+    let page = store.list(&filter, None, HELD).await?;
+    let steps = page.found.iter().filter_map(|found| found.submission.step);
+    Ok((stats, steps.collect()))
+}
+
+/// What the metrics say of the whole store.
+#[derive(Debug, Default, PartialEq)]
+struct Queue {
+    steps: BTreeMap<(StepKind, &'static str), (QueueState, u64)>,
+    oldest: BTreeMap<StepKind, Duration>,
+    /// Due steps that nothing stops.
+    overdue: u64,
+    /// Submissions that go on by themselves.
+    open: u64,
+    /// Paused, gated, and how far the breaker is open.
+    accounts: BTreeMap<String, (bool, bool, f64)>,
+}
+
+impl Queue {
+    fn of(stats: &Stats, held: &[StepKind], now: Timestamp, policy: &HealthPolicy) -> Self {
+        let mut queue = Self::default();
+        let mut admissions = BTreeMap::new();
+        for account in &stats.accounts {
+            let health = &account.health;
+            let stopped = (health.paused.is_some(), is_gated(health, now), breaker(health, now));
+            queue.accounts.insert(account.account.clone(), stopped);
+            if health.paused.is_none() {
+                let open = account.states.iter().filter(|(state, _)| goes_on(**state));
+                queue.open += open.map(|(_, submissions)| submissions).sum::<u64>();
+            }
+            admissions.insert(account.account.as_str(), health.admit(now, policy));
+        }
+        for steps in &stats.steps {
+            let admission = admissions.get(steps.account.as_str());
+            let paused = matches!(admission, Some(Admission::Closed(Closed::Paused { .. })));
+            let ready = if paused { QueueState::Paused } else { QueueState::Ready };
+            queue.add(steps.kind, ready, steps.ready);
+            queue.add(steps.kind, QueueState::Scheduled, steps.scheduled);
+            queue.add(steps.kind, QueueState::Leased, steps.leased);
+            if !matches!(admission, Some(Admission::Closed(_))) {
+                queue.overdue += steps.ready;
+            }
+            if let Some(age) = steps.oldest_ready.filter(|_| !paused) {
+                let oldest = queue.oldest.entry(steps.kind).or_default();
+                *oldest = age.max(*oldest);
+            }
+        }
+        for kind in held {
+            queue.add(*kind, QueueState::Held, 1);
+        }
+        let more = stats.count(State::Held).saturating_sub(held.len() as u64);
+        queue.add(StepKind::Upload, QueueState::Held, more);
+        queue
+    }
+
+    fn add(&mut self, kind: StepKind, state: QueueState, steps: u64) {
+        self.steps.entry((kind, state.as_str())).or_insert((state, 0)).1 += steps;
+    }
+}
+
+/// Everything is set at each look: what is not there any more is zero.
+fn tell(queue: &Queue, stats: &Stats, metrics: &Metrics) {
+    for kind in StepKind::ALL {
+        for state in QueueState::ALL {
+            let steps = queue.steps.get(&(kind, state.as_str())).map_or(0, |(_, steps)| *steps);
+            metrics.queue_steps(kind, state, steps);
+        }
+        metrics.oldest_ready(kind, queue.oldest.get(&kind).copied().unwrap_or_default());
+    }
+    for state in State::ALL {
+        metrics.submissions(state, stats.count(state));
+    }
+    for (account, (paused, gated, breaker)) in &queue.accounts {
+        metrics.account(account, *paused, *gated, *breaker);
+    }
+    metrics.overdue(queue.overdue);
+}
+
+fn goes_on(state: State) -> bool {
+    !state.is_final() && state != State::Held
+}
+
+fn is_gated(health: &Health, now: Timestamp) -> bool {
+    health.gate_until.is_some_and(|until| now < until)
+}
+
+fn breaker(health: &Health, now: Timestamp) -> f64 {
+    match health.probe_at {
+        Some(until) if now < until => 1.0,
+        Some(_) => 0.5,
+        None => 0.0,
+    }
+}
+
+fn finals(stats: &Stats) -> u64 {
+    State::ALL.into_iter().filter(|state| state.is_final()).map(|state| stats.count(state)).sum()
+}
+
+/// How fast submissions become final.
+#[derive(Debug, Default)]
+struct Pace {
+    /// When how many had become final, since the first look.
+    looks: VecDeque<(Instant, u64)>,
+    last: Option<u64>,
+}
+
+impl Pace {
+    /// How long `open` submissions take, if anything moves; `finals` are in the store at `now`.
+    fn drain(&mut self, open: u64, finals: u64, now: Instant) -> Option<Duration> {
+        // Fewer than before: retention has removed some.
+        let more = finals.saturating_sub(self.last.replace(finals).unwrap_or(finals));
+        let before = self.looks.back().map_or(0, |(_, total)| *total);
+        self.looks.push_back((now, before + more));
+        while self.looks.len() > 2 && now - self.looks[0].0 > WINDOW {
+            self.looks.pop_front();
+        }
+        let (since, first) = self.looks[0];
+        let finished = before + more - first;
+        match (open, finished) {
+            (0, _) => Some(Duration::ZERO),
+            (_, 0) => None,
+            _ => {
+                let seconds = open as f64 * (now - since).as_secs_f64() / finished as f64;
+                Duration::try_from_secs_f64(seconds).ok()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{later, timestamp};
+    use crate::store::{AccountStats, StepStats};
+
+    fn account(name: &str, health: Health) -> AccountStats {
+        let states = [(State::Queued, 7), (State::Held, 3), (State::Completed, 9)].into();
+        AccountStats { account: name.into(), health, states }
+    }
+
+    fn uploads(account: &str, age: u64) -> StepStats {
+        StepStats {
+            account: account.into(),
+            kind: StepKind::Upload,
+            ready: 5,
+            scheduled: 2,
+            leased: 1,
+            oldest_ready: Some(Duration::from_secs(age)),
+        }
+    }
+
+    #[test]
+    fn a_paused_account_does_not_make_the_queue_old() {
+        let now = timestamp(1_700_000_000_000);
+        let soon = later(now, Duration::from_secs(9));
+        let paused = Health { paused: Some("by hand".into()), ..Health::default() };
+        let gated = Health { gate_until: Some(soon), ..Health::default() };
+        let broken = Health { probe_at: Some(soon), ..Health::default() };
+        let all = [("a", paused), ("b", gated), ("c", broken), ("d", Health::default())];
+        let ages = [("a", 900), ("b", 30), ("c", 20), ("d", 10)];
+        let stats = Stats {
+            accounts: all.into_iter().map(|(name, health)| account(name, health)).collect(),
+            steps: ages.into_iter().map(|(name, age)| uploads(name, age)).collect(),
+        };
+        let queue = Queue::of(&stats, &[StepKind::Poll], now, &HealthPolicy::default());
+        let steps = |state: QueueState| queue.steps[&(StepKind::Upload, state.as_str())].1;
+        let states = [QueueState::Ready, QueueState::Scheduled, QueueState::Leased];
+        assert_eq!(states.map(steps), [15, 8, 4]);
+        assert_eq!((steps(QueueState::Paused), steps(QueueState::Held)), (5, 11));
+        assert_eq!(queue.oldest[&StepKind::Upload], Duration::from_secs(30));
+        assert_eq!((queue.overdue, queue.open), (5, 21));
+        assert_eq!(queue.accounts["c"], (false, false, 1.0));
+    }
+
+    #[test]
+    fn the_pace_outlives_retention_and_there_is_none_when_nothing_moves() {
+        let (mut pace, begun) = (Pace::default(), Instant::now());
+        let mut drain =
+            |open, finals, seconds| pace.drain(open, finals, begun + Duration::from_secs(seconds));
+        assert_eq!(drain(100, 50, 0), None);
+        assert_eq!(drain(90, 60, 10), Some(Duration::from_secs(90)));
+        assert_eq!(drain(90, 5, 20), Some(Duration::from_mins(3)), "most were removed");
+        assert_eq!(drain(0, 5, 30), Some(Duration::ZERO));
+        assert_eq!(drain(9, 5, 1000), None);
+    }
+}

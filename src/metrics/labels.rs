@@ -1,0 +1,208 @@
+//! The closed sets that labels come from.
+
+use crate::domain::submission::{ReasonCode, State, StepKind};
+
+macro_rules! label {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $value:ident = $word:literal,)+ }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum $name {
+            $($(#[$doc])* $value,)+
+        }
+
+        impl $name {
+            /// Every one.
+            pub const ALL: [Self; [$($word),+].len()] = [$(Self::$value),+];
+
+            /// The word for it.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$value => $word,)+
+                }
+            }
+
+            pub(super) fn all() -> Vec<&'static str> {
+                Self::ALL.map(Self::as_str).into()
+            }
+        }
+    };
+}
+
+label! {
+    /// A call of the Upload API.
+    Endpoint {
+        /// The token endpoint.
+        Token = "token",
+        /// `UploadData`.
+        Upload = "upload",
+        /// `GetResults` with `dataKey=status`.
+        Status = "status",
+        /// `GetResults` with `dataKey=feedback`.
+        Feedback = "feedback",
+        /// `GetResults` with any other key.
+        Results = "results",
+    }
+}
+
+label! {
+    /// What became of a request to the Platform.
+    Class {
+        /// 2xx.
+        Ok = "ok",
+        /// 401: the access token, or at the token endpoint the client, was refused.
+        Unauthorized = "unauthorized",
+        /// 403.
+        Forbidden = "forbidden",
+        /// 404.
+        NotFound = "not_found",
+        /// Any other 4xx that is about the request.
+        Refused = "refused",
+        /// 429, or 503 with `Retry-After`.
+        SlowDown = "slow_down",
+        /// 5xx, 408, 425, and what belongs nowhere.
+        ServerError = "server_error",
+        /// No connection: refused, DNS, TLS.
+        NoConnection = "no_connection",
+        /// The request was sent, and no whole answer came: timeouts and resets.
+        NoAnswer = "no_answer",
+        /// The answer was larger than allowed.
+        TooLarge = "too_large",
+    }
+}
+
+label! {
+    /// How an attempt to get an access token ended.
+    TokenResult {
+        /// There is one.
+        Ok = "ok",
+        /// The credentials were refused.
+        Refused = "refused",
+        /// The token endpoint had a fault, could not be reached, or asked to wait.
+        Failed = "failed",
+    }
+}
+
+label! {
+    /// Which way a dataset, results or feedback went.
+    Direction {
+        /// From a producer into the store.
+        Accepted = "accepted",
+        /// From the store to the Platform.
+        Uploaded = "uploaded",
+        /// From the Platform into the store.
+        Fetched = "fetched",
+    }
+}
+
+label! {
+    /// Where submissions come from.
+    Source {
+        /// The command line, from CSV files.
+        Cli = "cli",
+        /// The command line, from NDJSON.
+        Ndjson = "ndjson",
+        /// The HTTP API.
+        Api = "api",
+        /// Other Rust services, with apalis-redis.
+        Apalis = "apalis",
+    }
+}
+
+label! {
+    /// What became of a request at the door.
+    IntakeResult {
+        /// It is kept.
+        Accepted = "accepted",
+        /// It was accepted before, under its idempotency key.
+        Known = "known",
+        /// Its idempotency key belongs to other content.
+        Conflict = "conflict",
+        /// It is invalid.
+        Refused = "refused",
+        /// The store did not take it.
+        Failed = "failed",
+    }
+}
+
+label! {
+    /// What a step of the queue is doing.
+    QueueState {
+        /// It is due.
+        Ready = "ready",
+        /// It is due later.
+        Scheduled = "scheduled",
+        /// A worker has it.
+        Leased = "leased",
+        /// A person must decide about its submission.
+        Held = "held",
+        /// It is due, and its account is paused.
+        Paused = "paused",
+    }
+}
+
+label! {
+    /// A call of the store.
+    Operation {
+        /// `Store::accept`.
+        Accept = "accept",
+        /// `Store::claim`.
+        Claim = "claim",
+        /// `Store::commit`.
+        Commit = "commit",
+        /// `Store::renew`.
+        Renew = "renew",
+        /// `Store::release`.
+        Release = "release",
+        /// `Store::rescue`.
+        Rescue = "rescue",
+        /// `Store::payload`.
+        Payload = "payload",
+        /// `Store::content`.
+        Content = "content",
+        /// `Store::get`, `Store::timeline` and `Store::list`.
+        Read = "read",
+        /// `Store::stats`.
+        Stats = "stats",
+        /// What an operator asks for: pause, resume, cancel, retry, resolve.
+        Operate = "operate",
+        /// `Store::sweep`.
+        Sweep = "sweep",
+        /// `Store::check`.
+        Check = "check",
+    }
+}
+
+label! {
+    /// How a call of the store failed.
+    StoreFault {
+        /// There is no such submission.
+        NotFound = "not_found",
+        /// There is no such account.
+        UnknownAccount = "unknown_account",
+        /// The submission's state does not allow it.
+        NotAllowed = "not_allowed",
+        /// The data cannot be used.
+        Unusable = "unusable",
+        /// The store could not be reached or had a fault.
+        Unavailable = "unavailable",
+    }
+}
+
+pub(super) fn stages() -> Vec<&'static str> {
+    StepKind::ALL.map(StepKind::as_str).into()
+}
+
+pub(super) fn states() -> Vec<&'static str> {
+    State::ALL.map(State::as_str).into()
+}
+
+pub(super) fn outcomes() -> Vec<&'static str> {
+    State::ALL.into_iter().filter(|state| state.is_final()).map(State::as_str).collect()
+}
+
+/// What a step left: a reason, or none.
+pub(super) const NO_REASON: &str = "ok";
+
+pub(super) fn step_results() -> Vec<&'static str> {
+    [NO_REASON].into_iter().chain(ReasonCode::ALL.map(ReasonCode::as_str)).collect()
+}

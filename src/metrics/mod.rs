@@ -1,0 +1,290 @@
+//! What a process counts, for Prometheus. Every series exists from the start, so that a missing one
+//! means that the process is down; labels come from closed sets.
+
+mod declare;
+mod labels;
+mod series;
+
+pub use labels::{
+    Class, Direction, Endpoint, IntakeResult, Operation, QueueState, Source, StoreFault,
+    TokenResult,
+};
+
+use std::time::Duration;
+
+use prometheus::{Gauge, GaugeVec, Registry, TextEncoder};
+
+use crate::domain::Timestamp;
+use crate::domain::submission::{ReasonCode, State, StepKind};
+use labels::NO_REASON;
+use series::Series;
+
+/// The labels of a metric that has none.
+const ALONE: &[&str] = &[];
+
+/// The counters of a process.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    accounts: Vec<String>,
+    series: Series,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::of_accounts([])
+    }
+}
+
+/// A slot that is busy until this is dropped.
+#[derive(Debug)]
+pub struct Busy(Gauge);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+impl Metrics {
+    /// The metrics of a process that knows these accounts.
+    pub fn of_accounts(accounts: impl IntoIterator<Item = String>) -> Self {
+        let registry = Registry::new();
+        let accounts: Vec<String> = accounts.into_iter().collect();
+        let names: Vec<&str> = accounts.iter().map(String::as_str).collect();
+        let series = Series::new(&registry, &names);
+        for (from, to) in changes() {
+            series.transitions.with_label_values(&[from.as_str(), to.as_str()]);
+        }
+        series.build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1.0);
+        watch_process(&registry);
+        Self { registry, accounts, series }
+    }
+
+    /// Counts a state change.
+    pub fn transition(&self, from: State, to: State) {
+        if from == to {
+            return;
+        }
+        self.series.transitions.with_label_values(&[from.as_str(), to.as_str()]).inc();
+        if to.is_final() {
+            self.series.finished.with_label_values(&[to.as_str()]).inc();
+        }
+    }
+
+    /// Observes how long a submission took until `outcome`, and the status checks that it needed if
+    /// the Platform ever had it.
+    pub fn finished(&self, outcome: State, life: Duration, polls: Option<u32>) {
+        self.series.lives.with_label_values(&[outcome.as_str()]).observe(life.as_secs_f64());
+        if let Some(polls) = polls {
+            self.series.polls.with_label_values(ALONE).observe(f64::from(polls));
+        }
+    }
+
+    /// Counts a step that ran and the reason that it left, if any.
+    pub fn step(&self, kind: StepKind, reason: Option<ReasonCode>) {
+        let result = reason.map_or(NO_REASON, ReasonCode::as_str);
+        self.series.steps.with_label_values(&[kind.as_str(), result]).inc();
+    }
+
+    /// Observes how long a step took, from its claim to its recorded outcome.
+    pub fn stage(&self, kind: StepKind, took: Duration) {
+        self.series.stages.with_label_values(&[kind.as_str()]).observe(took.as_secs_f64());
+    }
+
+    /// Observes how long a step had been due when it was claimed.
+    pub fn wake_lag(&self, kind: StepKind, lag: Duration) {
+        self.series.wake_lag.with_label_values(&[kind.as_str()]).observe(lag.as_secs_f64());
+    }
+
+    /// Counts a request to the Platform.
+    pub fn request(&self, account: &str, endpoint: Endpoint, class: Class, took: Duration) {
+        let endpoint = endpoint.as_str();
+        if let Some(account) = self.known(account) {
+            self.series.requests.with_label_values(&[account, endpoint, class.as_str()]).inc();
+        }
+        self.series.calls.with_label_values(&[endpoint]).observe(took.as_secs_f64());
+    }
+
+    /// Observes a pause that the Platform asked for.
+    pub fn retry_after(&self, pause: Duration) {
+        self.series.pauses.with_label_values(ALONE).observe(pause.as_secs_f64());
+    }
+
+    /// Counts an attempt to get an access token.
+    pub fn token(&self, account: &str, result: TokenResult) {
+        if let Some(account) = self.known(account) {
+            self.series.tokens.with_label_values(&[account, result.as_str()]).inc();
+        }
+    }
+
+    /// Until when the account's access token lasts.
+    pub fn token_expires(&self, account: &str, at: Timestamp) {
+        set_of(&self.series.token_expiry, self.known(account), seconds(at));
+    }
+
+    /// Counts a status word that is not configured.
+    pub fn unknown_status(&self) {
+        self.series.unknown_status.with_label_values(ALONE).inc();
+    }
+
+    /// Observes the size of a dataset, a result or feedback.
+    pub fn payload(&self, direction: Direction, bytes: u64) {
+        self.series.payloads.with_label_values(&[direction.as_str()]).observe(bytes as f64);
+    }
+
+    /// How many steps of a kind may run at once.
+    pub fn slots(&self, kind: StepKind, slots: usize) {
+        self.series.slots.with_label_values(&[kind.as_str()]).set(slots as f64);
+    }
+
+    /// Counts a slot as busy until the answer is dropped.
+    pub fn busy(&self, kind: StepKind) -> Busy {
+        let gauge = self.series.busy.with_label_values(&[kind.as_str()]);
+        gauge.inc();
+        Busy(gauge)
+    }
+
+    /// Counts steps that are due again because their worker was gone.
+    pub fn rescued(&self, steps: u64) {
+        self.series.rescued.with_label_values(ALONE).inc_by(steps);
+    }
+
+    /// Counts an outcome that came too late.
+    pub fn commit_refused(&self) {
+        self.series.refused.with_label_values(ALONE).inc();
+    }
+
+    /// Observes how long the store took.
+    pub fn store_operation(&self, operation: Operation, took: Duration) {
+        self.series.operations.with_label_values(&[operation.as_str()]).observe(took.as_secs_f64());
+    }
+
+    /// Counts a call that the store refused or failed.
+    pub fn store_error(&self, fault: StoreFault) {
+        self.series.store_errors.with_label_values(&[fault.as_str()]).inc();
+    }
+
+    /// Counts a request at the door.
+    pub fn intake(&self, source: Source, result: IntakeResult) {
+        self.series.intake.with_label_values(&[source.as_str(), result.as_str()]).inc();
+    }
+
+    /// How many steps of a kind are in a state.
+    pub fn queue_steps(&self, kind: StepKind, state: QueueState, steps: u64) {
+        self.series.queue.with_label_values(&[kind.as_str(), state.as_str()]).set(steps as f64);
+    }
+
+    /// How many submissions are in a state.
+    pub fn submissions(&self, state: State, submissions: u64) {
+        self.series.submissions.with_label_values(&[state.as_str()]).set(submissions as f64);
+    }
+
+    /// How long the oldest due step of a kind has been due.
+    pub fn oldest_ready(&self, kind: StepKind, age: Duration) {
+        self.series.oldest.with_label_values(&[kind.as_str()]).set(age.as_secs_f64());
+    }
+
+    /// How many due steps nothing stops.
+    pub fn overdue(&self, steps: u64) {
+        self.series.overdue.with_label_values(ALONE).set(steps as f64);
+    }
+
+    /// How long it takes until nothing is left; infinite if nothing moves.
+    pub fn drain_estimate(&self, span: Option<Duration>) {
+        let seconds = span.map_or(f64::INFINITY, |span| span.as_secs_f64());
+        self.series.drain.with_label_values(ALONE).set(seconds);
+    }
+
+    /// What stops an account: a pause, a closed gate, and how far its breaker is open, from 0 to 1.
+    pub fn account(&self, account: &str, paused: bool, gated: bool, breaker: f64) {
+        let account = self.known(account);
+        set_of(&self.series.paused, account, f64::from(u8::from(paused)));
+        set_of(&self.series.gate, account, f64::from(u8::from(gated)));
+        set_of(&self.series.breaker, account, breaker);
+    }
+
+    /// Whether the store is safe.
+    pub fn store_safe(&self, safe: bool) {
+        self.series.safe.with_label_values(ALONE).set(f64::from(u8::from(safe)));
+    }
+
+    /// The store told at `now` how much there is to do.
+    pub fn exported(&self, now: Timestamp) {
+        self.series.last_success.with_label_values(ALONE).set(seconds(now));
+    }
+
+    /// Everything in the Prometheus text format.
+    pub fn render(&self) -> String {
+        TextEncoder::new()
+            .encode_to_string(&self.registry.gather())
+            .expect("metrics of distinct names encode")
+    }
+
+    /// A label takes only configured accounts: the store may know others.
+    fn known<'a>(&self, account: &'a str) -> Option<&'a str> {
+        self.accounts.iter().any(|known| known == account).then_some(account)
+    }
+}
+
+fn set_of(family: &GaugeVec, account: Option<&str>, value: f64) {
+    if let Some(account) = account {
+        family.with_label_values(&[account]).set(value);
+    }
+}
+
+fn seconds(at: Timestamp) -> f64 {
+    at.timestamp_millis() as f64 / 1000.0
+}
+
+/// Every change of state that is legal.
+fn changes() -> impl Iterator<Item = (State, State)> {
+    let to = |from| State::ALL.into_iter().map(move |to| (from, to));
+    State::ALL.into_iter().flat_map(to).filter(|(from, to)| from != to && from.may_become(*to))
+}
+
+#[cfg(target_os = "linux")]
+fn watch_process(registry: &Registry) {
+    let process = prometheus::process_collector::ProcessCollector::for_self();
+    registry.register(Box::new(process)).expect("it is registered once");
+}
+
+/// Only Linux tells.
+#[cfg(not(target_os = "linux"))]
+fn watch_process(_: &Registry) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_series_exists_before_anything_happened() {
+        let text = Metrics::of_accounts(["north".to_owned()]).render();
+        for series in [
+            "ferry_transitions_total{from=\"queued\",to=\"uploading\"} 0",
+            "ferry_submissions_finished_total{outcome=\"rejected\"} 0",
+            "ferry_step_attempts_total{result=\"slow_down\",stage=\"poll\"} 0",
+            "ferry_wake_lag_seconds_count{stage=\"collect\"} 0",
+            "ferry_commits_refused_total 0",
+            "ferry_polls_per_submission_count 0",
+            "ferry_queue_overdue 0",
+            "ferry_platform_requests_total{account=\"north\",class=\"ok\",endpoint=\"token\"} 0",
+            "ferry_platform_breaker_state{account=\"north\"} 0",
+            "ferry_build_info{version=\"0.1.0\"} 1",
+        ] {
+            assert!(text.contains(series), "{series} is missing in\n{text}");
+        }
+        let help = "# HELP ferry_store_safe 1 if what the store keeps will still be there tomorrow; 0 also before";
+        assert!(text.contains(help), "{text}");
+    }
+
+    #[test]
+    fn only_configured_accounts_become_labels() {
+        let metrics = Metrics::of_accounts(["north".to_owned()]);
+        metrics.account("south", true, true, 1.0);
+        metrics.token("south", TokenResult::Ok);
+        assert!(!metrics.render().contains("south"));
+        metrics.account("north", true, false, 0.5);
+        assert!(metrics.render().contains("ferry_accounts_paused{account=\"north\"} 1"));
+    }
+}

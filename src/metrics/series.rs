@@ -1,0 +1,113 @@
+//! All metrics, each with its help, its labels and their closed sets.
+
+use prometheus::{GaugeVec, HistogramVec, IntCounterVec};
+
+use super::declare::declare;
+use super::labels::{
+    Class, Direction, Endpoint, IntakeResult, Operation, QueueState, Source, StoreFault,
+    TokenResult, outcomes, stages, states, step_results,
+};
+
+/// From accepted to final.
+const LIVES: &[f64] = &[
+    1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 14400.0, 28800.0,
+    86400.0,
+];
+const CALLS: &[f64] =
+    &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0];
+const LAGS: &[f64] = &[0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+const POLLS: &[f64] = &[1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 32.0, 64.0, 128.0, 512.0];
+const PAUSES: &[f64] = &[0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0];
+const SIZES: &[f64] = &[
+    1024.0,
+    4096.0,
+    16_384.0,
+    65_536.0,
+    262_144.0,
+    1_048_576.0,
+    4_194_304.0,
+    16_777_216.0,
+    67_108_864.0,
+];
+const STORE_CALLS: &[f64] =
+    &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+declare! {
+    /// All metrics of a process. The doc comments are the help texts.
+    #[derive(Debug)]
+    pub(super) struct Series(accounts);
+
+    /// State changes of submissions that this process made.
+    transitions: IntCounterVec = "ferry_transitions_total" { from: Vec::new(), to: Vec::new() };
+    /// Submissions that this process brought to a final state.
+    finished: IntCounterVec = "ferry_submissions_finished_total" { outcome: outcomes() };
+    /// From the acceptance of a submission to its final state.
+    lives: HistogramVec = "ferry_submission_duration_seconds" { outcome: outcomes() } in LIVES;
+    /// From the claim of a step to its recorded outcome.
+    stages: HistogramVec = "ferry_stage_duration_seconds" { stage: stages() } in CALLS;
+    /// Steps that this process ran, by the reason that they left, `ok` if none.
+    steps: IntCounterVec =
+        "ferry_step_attempts_total" { stage: stages(), result: step_results() };
+    /// From the time that a step was due to its claim.
+    wake_lag: HistogramVec = "ferry_wake_lag_seconds" { stage: stages() } in LAGS;
+    /// Answered status checks of a submission, counted when it is final.
+    polls: HistogramVec = "ferry_polls_per_submission" in POLLS;
+    /// Requests to the Platform, by what became of them.
+    requests: IntCounterVec = "ferry_platform_requests_total"
+        { account: accounts.to_vec(), endpoint: Endpoint::all(), class: Class::all() };
+    /// From a request to the Platform to the end of its answer.
+    calls: HistogramVec =
+        "ferry_platform_request_duration_seconds" { endpoint: Endpoint::all() } in CALLS;
+    /// How long the Platform asked to be left alone.
+    pauses: HistogramVec = "ferry_platform_retry_after_seconds" in PAUSES;
+    /// 1 while the Platform wants the account to be left alone.
+    gate: GaugeVec = "ferry_platform_gate_closed" { account: accounts.to_vec() };
+    /// 0 while all is well, 1 while an outage keeps the account's breaker open, 0.5 while one probe at
+    /// a time may close it.
+    breaker: GaugeVec = "ferry_platform_breaker_state" { account: accounts.to_vec() };
+    /// Access tokens that were asked for.
+    tokens: IntCounterVec = "ferry_token_refreshes_total"
+        { account: accounts.to_vec(), result: TokenResult::all() };
+    /// When the account's access token expires; 0 if there was none yet.
+    token_expiry: GaugeVec =
+        "ferry_token_expiry_timestamp_seconds" { account: accounts.to_vec() };
+    /// Status checks answered with a word that is not configured.
+    unknown_status: IntCounterVec = "ferry_unknown_status_total";
+    /// Sizes of datasets, results and feedback.
+    payloads: HistogramVec = "ferry_payload_bytes" { direction: Direction::all() } in SIZES;
+    /// Steps that this process may run at once.
+    slots: GaugeVec = "ferry_worker_slots" { stage: stages() };
+    /// Steps that this process holds.
+    busy: GaugeVec = "ferry_worker_busy_slots" { stage: stages() };
+    /// Steps that this process made due again because their worker was gone.
+    rescued: IntCounterVec = "ferry_leases_rescued_total";
+    /// Outcomes that came too late, because another worker had the step by then.
+    refused: IntCounterVec = "ferry_commits_refused_total";
+    /// How long the store took.
+    operations: HistogramVec = "ferry_store_operation_duration_seconds"
+        { operation: Operation::all() } in STORE_CALLS;
+    /// Calls that the store refused or failed.
+    store_errors: IntCounterVec = "ferry_store_errors_total" { kind: StoreFault::all() };
+    /// Requests at the door.
+    intake: IntCounterVec = "ferry_intake_total"
+        { source: Source::all(), result: IntakeResult::all() };
+    /// Which Ferry this is.
+    build: GaugeVec = "ferry_build_info" { version: vec![env!("CARGO_PKG_VERSION")] };
+    /// Steps in the store, of all accounts.
+    queue: GaugeVec = "ferry_queue_steps" { stage: stages(), state: QueueState::all() };
+    /// Submissions in the store, of all accounts.
+    submissions: GaugeVec = "ferry_queue_submissions" { state: states() };
+    /// How long the oldest due step has been due, paused accounts left out.
+    oldest: GaugeVec = "ferry_queue_oldest_ready_seconds" { stage: stages() };
+    /// Due steps that nothing stops: their account is neither paused nor asked to wait nor in an outage.
+    overdue: GaugeVec = "ferry_queue_overdue";
+    /// How long the open submissions of accounts that are not paused would take at the pace of the
+    /// last minutes.
+    drain: GaugeVec = "ferry_queue_drain_estimate_seconds";
+    /// 1 while the account is paused.
+    paused: GaugeVec = "ferry_accounts_paused" { account: accounts.to_vec() };
+    /// 1 if what the store keeps will still be there tomorrow; 0 also before the first look.
+    safe: GaugeVec = "ferry_store_safe";
+    /// When the store last told how much there is to do; 0 if never.
+    last_success: GaugeVec = "ferry_exporter_last_success_timestamp_seconds";
+}

@@ -1,0 +1,130 @@
+//! Takes in what other Rust services push with apalis-redis, each task once, whoever is killed in
+//! between: a task is removed only when the store keeps its submission, under the task's id.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use super::intake::{Intake, Names, Refusal};
+use crate::clock::Clock;
+use crate::contract::SubmissionRequest;
+use crate::shutdown::Shutdown;
+use crate::store::redis::{PushedRequests, Refused, Task};
+use crate::store::{Accepted, NewSubmission, StoreError};
+
+/// How long an empty queue is left alone: nothing tells of a push.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The most problems of a dataset that a refusal names.
+const NAMED: usize = 5;
+
+/// The queue, and the door that its requests go through.
+#[derive(Debug)]
+pub struct PushedIntake {
+    /// Where they come from.
+    pub requests: Arc<PushedRequests>,
+    /// What checks and keeps them.
+    pub intake: Intake,
+    /// Tells when something was refused.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl PushedIntake {
+    /// Takes requests in until nothing new may begin.
+    pub(super) async fn run(&self, shutdown: &Shutdown) {
+        let mut failing = false;
+        while !shutdown.is_draining() {
+            match self.take().await {
+                Ok(taken) => {
+                    failing = false;
+                    if taken > 0 {
+                        continue;
+                    }
+                }
+                Err(error) if !failing => {
+                    failing = true;
+                    warn!("pushed requests cannot be taken in, trying on: {error}");
+                }
+                Err(_) => {}
+            }
+            tokio::select! {
+                () = tokio::time::sleep(PAUSE) => {}
+                () = shutdown.draining() => {}
+            }
+        }
+        // The others need not wait for the end of the turn to be sure.
+        std::future::pending::<()>().await;
+    }
+
+    /// Takes in what is due, at most a few hundred; answers how many tasks there were.
+    async fn take(&self) -> Result<usize, StoreError> {
+        let tasks = self.requests.peek().await?;
+        let count = tasks.len();
+        let (mut ids, mut batch, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+        for task in tasks {
+            match self.prepare(&task) {
+                Ok(new) => {
+                    ids.push(task.id);
+                    batch.push(new);
+                }
+                Err(reason) => refused.push((task.id, self.refusal(reason))),
+            }
+        }
+        let mut kept = Vec::with_capacity(ids.len());
+        for (id, accepted) in ids.into_iter().zip(self.intake.accept(batch).await?) {
+            match accepted {
+                Accepted::New(_) | Accepted::Known(_) => kept.push(id),
+                Accepted::Conflict(other) => {
+                    let reason =
+                        format!("its idempotency key belongs to {other}, which has other content");
+                    refused.push((id, self.refusal(reason)));
+                }
+            }
+        }
+        if !refused.is_empty() {
+            warn!(
+                requests = refused.len(),
+                "refused {} pushed requests; `ferry intake list` shows them",
+                refused.len()
+            );
+        }
+        self.requests.refuse(&refused).await?;
+        self.requests.remove(&kept).await?;
+        if !kept.is_empty() {
+            info!(requests = kept.len(), "took {} pushed requests in", kept.len());
+        }
+        Ok(count)
+    }
+
+    fn prepare(&self, task: &Task) -> Result<NewSubmission, String> {
+        let mut request: SubmissionRequest = serde_json::from_slice(&task.args)
+            // The parser's own words may quote a row.
+            .map_err(|error| {
+                format!(
+                    "not a submission request: {:?} error at column {}",
+                    error.classify(),
+                    error.column()
+                )
+            })?;
+        request.idempotency_key.get_or_insert_with(|| format!("apalis:{}", task.id));
+        let prepared = self.intake.prepare(request, &Names::default());
+        prepared.map(|prepared| prepared.new).map_err(|refusal| explain(&refusal))
+    }
+
+    fn refusal(&self, reason: String) -> Refused {
+        Refused { at: self.clock.now(), reason }
+    }
+}
+
+fn explain(refusal: &Refusal) -> String {
+    let Refusal::Dataset(reports) = refusal else { return refusal.to_string() };
+    let problems = reports
+        .iter()
+        .flat_map(|report| report.errors().map(|problem| format!("{}: {problem}", report.file)));
+    let named: Vec<String> = problems.take(NAMED).collect();
+    let all: usize = reports.iter().map(|report| report.errors().count()).sum();
+    let more = all.saturating_sub(named.len());
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    format!("{refusal}: {}{more}", named.join("; "))
+}

@@ -1,0 +1,90 @@
+//! Counts what the client does. What is counted says nothing of what was sent or answered.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use reqwest::StatusCode;
+
+use super::answer::Answer;
+use super::wire::Lost;
+use super::{FEEDBACK, RESULTS, STATUS, UPLOAD};
+use crate::clock::Clock;
+use crate::domain::later;
+use crate::domain::outcome::Trouble;
+use crate::metrics::{Class, Direction, Endpoint, Metrics, TokenResult};
+
+/// Counts for one account.
+#[derive(Debug, Clone)]
+pub(super) struct Observer {
+    metrics: Arc<Metrics>,
+    account: Arc<str>,
+}
+
+impl Observer {
+    pub(super) fn new(metrics: Arc<Metrics>, account: &str) -> Self {
+        Self { metrics, account: account.into() }
+    }
+
+    /// Waits for the answer to a request, and counts it.
+    pub(super) async fn observe(
+        &self,
+        endpoint: &str,
+        asked: impl Future<Output = Result<Answer, Lost>>,
+        clock: &dyn Clock,
+    ) -> Result<Answer, Lost> {
+        let begun = Instant::now();
+        let answer = asked.await;
+        let wait = answer.as_ref().ok().and_then(|answer| answer.slow_down(clock.now()));
+        if let Some(Trouble::SlowDown { retry_after: Some(pause), .. }) = wait {
+            self.metrics.retry_after(pause);
+        }
+        let class = match &answer {
+            Ok(_) if wait.is_some() => Class::SlowDown,
+            Ok(answer) => class(answer.status),
+            Err(Lost::NotSent(_)) => Class::NoConnection,
+            Err(Lost::Unanswered(_)) => Class::NoAnswer,
+            Err(Lost::TooLarge) => Class::TooLarge,
+        };
+        self.metrics.request(&self.account, label(endpoint), class, begun.elapsed());
+        answer
+    }
+
+    /// Counts a token that was asked for; `left` is how long it lasts.
+    pub(super) fn token(&self, left: Result<Duration, &Trouble>, clock: &dyn Clock) {
+        let result = match left {
+            Ok(left) => {
+                self.metrics.token_expires(&self.account, later(clock.now(), left));
+                TokenResult::Ok
+            }
+            Err(Trouble::Credentials(_)) => TokenResult::Refused,
+            Err(_) => TokenResult::Failed,
+        };
+        self.metrics.token(&self.account, result);
+    }
+
+    pub(super) fn payload(&self, direction: Direction, bytes: u64) {
+        self.metrics.payload(direction, bytes);
+    }
+}
+
+fn label(endpoint: &str) -> Endpoint {
+    match endpoint {
+        UPLOAD => Endpoint::Upload,
+        STATUS => Endpoint::Status,
+        FEEDBACK => Endpoint::Feedback,
+        RESULTS => Endpoint::Results,
+        _ => Endpoint::Token,
+    }
+}
+
+fn class(status: StatusCode) -> Class {
+    match status.as_u16() {
+        200..300 => Class::Ok,
+        401 => Class::Unauthorized,
+        403 => Class::Forbidden,
+        404 => Class::NotFound,
+        408 | 425 => Class::ServerError,
+        400..500 => Class::Refused,
+        _ => Class::ServerError,
+    }
+}

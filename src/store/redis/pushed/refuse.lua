@@ -1,0 +1,11 @@
+-- Puts tasks aside, each with a reason; their data stays, so that they can be handed over again.
+-- KEYS: the list of active tasks; the set of scheduled ones; the hash of refusals.
+-- ARGV: of each task its id and the reason, as JSON.
+-- Returns: nothing.
+-- Bounded by what is handed over.
+
+for n = 1, #ARGV, 2 do
+    redis.call('LREM', KEYS[1], 1, ARGV[n])
+    redis.call('ZREM', KEYS[2], ARGV[n])
+    redis.call('HSET', KEYS[3], ARGV[n], ARGV[n + 1])
+end

@@ -1,0 +1,141 @@
+//! The files under `dashboards` and `deploy`, by themselves.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::Command;
+
+use ferry::config::settings::{ACCOUNT_SETTINGS, SETTINGS};
+
+use super::prometheus::{ran, tool};
+
+pub(super) fn root(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+pub(super) fn read(path: &str) -> String {
+    std::fs::read_to_string(root(path)).unwrap()
+}
+
+/// Each alert's name and the text of its rule.
+fn alerts() -> Vec<(String, String)> {
+    let alerts = read("deploy/prometheus/alerts.yml");
+    let rules = alerts.split("- alert: ").skip(1);
+    rules.map(|rule| (rule.lines().next().unwrap().to_owned(), rule.to_owned())).collect()
+}
+
+/// Every panel of every dashboard, with the dashboard's file.
+pub(super) fn panels() -> Vec<(String, serde_json::Value)> {
+    let mut panels = Vec::new();
+    for file in ["overview.json", "platform.json", "workers.json"] {
+        let dashboard: serde_json::Value =
+            serde_json::from_str(&read(&format!("dashboards/{file}"))).unwrap();
+        for panel in dashboard["panels"].as_array().unwrap() {
+            panels.push((file.to_owned(), panel.clone()));
+        }
+        for note in dashboard["annotations"]["list"].as_array().unwrap() {
+            panels.push((file.to_owned(), note.clone()));
+        }
+    }
+    panels
+}
+
+#[test]
+fn prometheus_takes_the_configuration_and_the_rules() {
+    for check in [["check", "config", "prometheus.yml"], ["check", "rules", "alerts.yml"]] {
+        ran(Command::new(tool("promtool")).args(check).current_dir(root("deploy/prometheus")));
+    }
+}
+
+#[test]
+fn every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_is_quiet() {
+    let folder = root("deploy/prometheus");
+    ran(Command::new(tool("promtool"))
+        .args(["test", "rules", "alerts_test.yml"])
+        .current_dir(folder));
+    let cases = read("deploy/prometheus/alerts_test.yml");
+    for (alert, _) in alerts() {
+        let of_alert = cases.split("- name: ").filter(|case| {
+            case.contains(&format!("alertname: {alert}\n")) && case.starts_with('"')
+        });
+        let (fires, quiet): (Vec<&str>, Vec<&str>) =
+            of_alert.partition(|case| case.contains("exp_labels"));
+        assert!(!fires.is_empty(), "{alert} fires in no case");
+        assert!(quiet.iter().any(|case| case.contains("exp_alerts: []")), "{alert} is never quiet");
+    }
+}
+
+#[test]
+fn every_alert_has_its_section_of_the_runbook_and_a_link_from_a_panel() {
+    let runbook = read("deploy/runbook.md");
+    let sections: Vec<&str> = runbook.split("\n## ").skip(1).collect();
+    let anchor = |section: &str| section.lines().next().unwrap().to_lowercase().replace(' ', "-");
+    let links: BTreeSet<String> = panels()
+        .iter()
+        .filter_map(|(_, panel)| panel["links"].as_array().cloned())
+        .flatten()
+        .filter_map(|link| Some(link["url"].as_str()?.split_once('#')?.1.to_owned()))
+        .collect();
+    let anchors: BTreeSet<String> = sections.iter().map(|section| anchor(section)).collect();
+    let mut named = BTreeSet::new();
+    for (alert, rule) in alerts() {
+        let url = rule.split("runbook_url: deploy/runbook.md#").nth(1);
+        let url = url.unwrap_or_else(|| panic!("{alert} names no section")).lines().next().unwrap();
+        let section = sections.iter().find(|section| anchor(section) == url);
+        let section = section.unwrap_or_else(|| panic!("{alert}: there is no section `{url}`"));
+        for part in ["**Meaning.**", "**Check.**", "**Act.**"] {
+            assert!(section.contains(part), "{alert}: its section has no {part}");
+        }
+        assert!(section.lines().next().unwrap().contains(&alert), "{alert} has another's section");
+        assert!(links.contains(url), "no panel links to the section of {alert}");
+        named.insert(url.to_owned());
+    }
+    assert_eq!(anchors, named, "the runbook and the alerts know of the same");
+    assert!(links.is_subset(&named), "{links:?}");
+}
+
+#[test]
+fn every_panel_is_described_and_has_a_unit() {
+    for (file, panel) in panels().iter().filter(|(_, panel)| panel["targets"].is_array()) {
+        let title = &panel["title"];
+        assert!(
+            panel["description"].as_str().is_some_and(|text| text.len() > 20),
+            "{file}: {title}"
+        );
+        assert!(panel["fieldConfig"]["defaults"]["unit"].is_string(), "{file}: {title}");
+    }
+}
+
+#[test]
+fn the_dashboards_are_what_their_generator_writes() {
+    let hint = "python3 runs the generator; on Debian: apt-get install python3";
+    let mut generator = Command::new("python3");
+    generator.arg(root("dashboards/generate.py")).arg("--check");
+    let checked = generator.output().expect(hint);
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+}
+
+#[test]
+fn every_variable_that_the_deployment_sets_is_a_setting() {
+    let known: BTreeSet<String> = SETTINGS
+        .iter()
+        .chain(ACCOUNT_SETTINGS)
+        .flat_map(|setting| {
+            let file = setting.secret.then(|| format!("{}_file", setting.name));
+            [Some(setting.name.to_owned()), file]
+        })
+        .flatten()
+        .chain(["config".to_owned()])
+        .map(|name| format!("FERRY_{}", name.to_uppercase()))
+        .collect();
+    for path in ["Dockerfile", "deploy/systemd/ferry-worker.service"] {
+        let text = read(path);
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let variables: Vec<&str> = words
+            .filter(|word| word.strip_prefix("FERRY_").is_some_and(|name| !name.is_empty()))
+            .collect();
+        for variable in &variables {
+            assert!(known.contains(*variable), "{path}: {variable} is not a setting");
+        }
+        assert!(!variables.is_empty(), "{path} sets nothing");
+    }
+}

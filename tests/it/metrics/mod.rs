@@ -1,0 +1,6 @@
+//! What is shown to those who watch over Ferry: metrics, alerts and dashboards, held against a real
+//! Prometheus.
+
+mod files;
+mod prometheus;
+mod run;

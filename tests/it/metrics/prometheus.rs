@@ -1,0 +1,121 @@
+//! A Prometheus of a test's own, and what it is asked.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+use super::files::read;
+
+/// A program of Debian's package `prometheus`.
+pub(super) fn tool(name: &str) -> PathBuf {
+    let places = ["/usr/bin", "/usr/local/bin", "/opt/homebrew/bin"].map(Path::new);
+    let found = places.iter().map(|place| place.join(name)).find(|path| path.exists());
+    found.unwrap_or_else(|| {
+        panic!(
+            "there is no `{name}`: it comes with Prometheus; on Debian: apt-get install prometheus"
+        )
+    })
+}
+
+/// Runs a command that must succeed.
+#[track_caller]
+pub(super) fn ran(command: &mut Command) {
+    let output = command.output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(
+        output.status.success(),
+        "{command:?}\n{}{}",
+        text(&output.stdout),
+        text(&output.stderr)
+    );
+}
+
+/// A Prometheus that scrapes often, with the configuration and the alerts that are checked in.
+pub(super) struct Prometheus {
+    process: Child,
+    address: String,
+}
+
+impl Prometheus {
+    /// Keeps its data in `folder`.
+    pub(super) fn start(folder: &Path, targets: &[String]) -> Self {
+        let targets: Vec<String> = targets.iter().map(|target| format!("{target:?}")).collect();
+        let config = read("deploy/prometheus/prometheus.yml")
+            .replace("_interval: 15s", "_interval: 500ms")
+            .replace("\"127.0.0.1:9464\"", &targets.join(", "));
+        assert!(config.contains("500ms") && !config.contains("9464"), "{config}");
+        std::fs::write(folder.join("prometheus.yml"), config).unwrap();
+        std::fs::write(folder.join("alerts.yml"), read("deploy/prometheus/alerts.yml")).unwrap();
+        // Whoever takes the port in between makes the start fail, and nothing else.
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+        let log = std::fs::File::create(folder.join("prometheus.log")).unwrap();
+        let process = Command::new(tool("prometheus"))
+            .arg(format!("--config.file={}", folder.join("prometheus.yml").display()))
+            .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
+            .arg(format!("--web.listen-address={free}"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        Self { process, address: free.to_string() }
+    }
+
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Whether it answers yet.
+    pub(super) fn is_ready(&self) -> bool {
+        get(&self.address, "/-/ready").is_some_and(|(status, _)| status == 200)
+    }
+
+    /// The result of an expression now; what is wrong with it otherwise.
+    pub(super) fn query(&self, expression: &str) -> Result<Vec<Value>, String> {
+        let query: String = form_urlencoded::byte_serialize(expression.as_bytes()).collect();
+        let answer = self.api(&format!("query?query={query}"))?;
+        answer["result"].as_array().cloned().ok_or_else(|| format!("no result: {answer}"))
+    }
+
+    /// Whether an expression has a result that is neither zero nor NaN.
+    pub(super) fn holds(&self, expression: &str) -> bool {
+        let values = self.query(expression).unwrap();
+        let value = |sample: &Value| sample["value"][1].as_str()?.parse::<f64>().ok();
+        values.iter().filter_map(value).any(|value| value != 0.0 && !value.is_nan())
+    }
+
+    /// All rules, as they were evaluated last.
+    pub(super) fn rules(&self) -> Vec<Value> {
+        let answer = self.api("rules").unwrap();
+        answer["groups"][0]["rules"].as_array().cloned().unwrap_or_default()
+    }
+
+    fn api(&self, call: &str) -> Result<Value, String> {
+        let (status, body) =
+            get(&self.address, &format!("/api/v1/{call}")).ok_or("Prometheus is gone")?;
+        let answer: Value = serde_json::from_str(&body).map_err(|error| error.to_string())?;
+        if status == 200 { Ok(answer["data"].clone()) } else { Err(answer["error"].to_string()) }
+    }
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Status and body, if anybody listens.
+pub(super) fn get(address: &str, path: &str) -> Option<(u16, String)> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: ferry\r\n\r\n").ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    Some((status, body.to_owned()))
+}

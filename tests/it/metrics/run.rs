@@ -1,0 +1,293 @@
+//! A run of two workers in which everything goes wrong once, scraped by a real Prometheus: then every
+//! panel has data, and no expression fails.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use ferry::domain::submission::{State, StepKind};
+use ferry::pipeline::Names;
+use ferry::sim::{Endpoint, Fault, FaultRates, Processing, SimConfig};
+use ferry::store::{Budgets, ClaimRequest, Lease};
+use serde_json::Value;
+
+use super::files::panels;
+use super::prometheus::{Prometheus, get, tool};
+use crate::support::{World, dataset, of_environment, overwriting, pause};
+
+/// Longer than anything takes on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A `ferry worker` that is scraped; ended when dropped.
+struct Worker {
+    process: Child,
+    metrics: String,
+}
+
+impl Worker {
+    async fn start(world: &World, folder: &Path, name: &str) -> Self {
+        let log = folder.join(format!("{name}.log"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ferry"));
+        command.args(["worker", "--config"]).arg(folder.join("ferry.toml"));
+        command.env_clear().envs(&world.env);
+        for (setting, value) in [
+            ("METRICS_LISTEN", "127.0.0.1:0"),
+            ("BREAKER_FAILURES", "6"),
+            ("BREAKER_MAX", "700ms"),
+            ("UNKNOWN_TOKEN_TRIES", "1"),
+            ("LEASE", "1s"),
+        ] {
+            command.env(format!("FERRY_{setting}"), value);
+        }
+        command.stdin(Stdio::null()).stderr(std::fs::File::create(&log).unwrap());
+        let process = command.spawn().unwrap();
+        let mut worker = Self { process, metrics: String::new() };
+        let told = || std::fs::read_to_string(&log).unwrap_or_default();
+        until(told, || {
+            let told = told();
+            let address = told.split("http://").find_map(|rest| rest.split_once("/metrics"));
+            worker.metrics = address.map(|(address, _)| address.to_owned()).unwrap_or_default();
+            !worker.metrics.is_empty()
+        })
+        .await;
+        worker
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Waits for a condition.
+async fn until(what: impl Fn() -> String, mut condition: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < PATIENCE, "in vain: {}", what());
+        pause().await;
+    }
+}
+
+fn bad_days() -> SimConfig {
+    SimConfig {
+        seed: 5,
+        processing: Processing::Uniform(Duration::from_millis(50), Duration::from_millis(800)),
+        token_lifetime: Duration::from_secs(6),
+        retry_after: Duration::from_millis(1500),
+        latency: Duration::from_millis(15),
+        faults: FaultRates {
+            server_error: 0.06,
+            slow_down: 0.01,
+            reset: 0.03,
+            lost_answer: 0.03,
+            token_refusal: 0.01,
+        },
+        ..SimConfig::default()
+    }
+}
+
+/// An account whose secret is wrong.
+fn second_account(world: &World) -> String {
+    format!(
+        "[accounts.north]\ntoken_url = \"{}\"\napi_url = \"{}\"\nclient_id = \"north\"\n\
+         client_secret = \"wrong\"\napi_key = \"wrong\"\n",
+        world.sim.token_url(),
+        world.sim.api_url()
+    )
+}
+
+/// What the run must have shown, each in the words of Prometheus.
+const SHOWN: [&str; 20] = [
+    "ferry_submissions_finished_total{outcome=\"completed\"}",
+    "ferry_submissions_finished_total{outcome=\"rejected\"}",
+    "ferry_submissions_finished_total{outcome=\"failed\"}",
+    "ferry_platform_requests_total{class=\"slow_down\"}",
+    "ferry_platform_requests_total{class=\"server_error\"}",
+    "ferry_platform_requests_total{class=\"no_answer\"}",
+    "ferry_platform_requests_total{class=\"unauthorized\",account=\"north\",endpoint=\"token\"}",
+    "ferry_token_refreshes_total{result=\"refused\",account=\"north\"}",
+    "ferry_token_refreshes_total{result=\"ok\",account=\"default\"}",
+    "ferry_platform_retry_after_seconds_count",
+    "ferry_unknown_status_total",
+    "ferry_leases_rescued_total",
+    "ferry_accounts_paused{account=\"north\"}",
+    "ferry_queue_submissions{state=\"held\"}",
+    "ferry_queue_steps{stage=\"upload\",state=\"held\"}",
+    "ferry_queue_steps{stage=\"upload\",state=\"paused\"}",
+    "max_over_time(ferry_platform_gate_closed{account=\"default\"}[2m])",
+    "max_over_time(ferry_platform_breaker_state{account=\"default\"}[2m])",
+    "max_over_time(ferry_queue_oldest_ready_seconds[2m])",
+    "ferry_store_safe",
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_real_prometheus_finds_data_for_every_panel_and_no_expression_fails() {
+    let world = World::idle(bad_days(), &[]).await;
+    let folder = world.folder.path();
+    std::fs::write(folder.join("ferry.toml"), second_account(&world)).unwrap();
+    let lost = lose_a_worker(&world).await;
+    let first = Worker::start(&world, folder, "first").await;
+    let second = Worker::start(&world, folder, "second").await;
+    let targets = [first.metrics.clone(), second.metrics.clone()];
+    let prometheus = Prometheus::start(folder, &targets);
+    until(|| "Prometheus is ready".into(), || prometheus.is_ready()).await;
+    until(|| "both are up".into(), || prometheus.holds("sum(up) == 2")).await;
+
+    let begun = Instant::now();
+    world.app.store.renew(vec![lost], Duration::ZERO).await.unwrap();
+    // Its requests would take the faults that others are to get.
+    world.settled(lost.id).await;
+    go_wrong(&world).await;
+    for shown in SHOWN {
+        until(|| format!("{shown}\n{:#?}", world.sim.ledger().faults), || prometheus.holds(shown))
+            .await;
+    }
+    println!("all was shown after {:?}", begun.elapsed());
+
+    let (panels, rules) = (ask_panels(&prometheus), ask_rules(&prometheus));
+    println!("{panels} expressions of panels and {} alerts", rules.len());
+    let raised: BTreeSet<&str> = rules
+        .iter()
+        .filter(|rule| rule["state"] != "inactive")
+        .filter_map(|rule| rule["name"].as_str())
+        .collect();
+    for alert in ["FerryAccountPaused", "FerryHeldSubmissions", "FerryLeasesRescued"] {
+        assert!(raised.contains(alert), "{raised:?}");
+    }
+    lint(&first);
+    no_secret_is_shown(&first);
+    keep_for_a_look(&world, &prometheus).await;
+}
+
+/// Asks what the dashboards ask; answers how many expressions that are.
+fn ask_panels(prometheus: &Prometheus) -> usize {
+    let mut wrong = Vec::new();
+    let mut asked = 0;
+    for (file, panel) in panels() {
+        // An annotation is a query itself, and need not have happened just now.
+        let note = panel.get("iconColor").map(|_| &panel);
+        let targets = panel["targets"].as_array().into_iter().flatten();
+        for query in targets.chain(note) {
+            let expression = filled_in(query["expr"].as_str().unwrap());
+            asked += 1;
+            match prometheus.query(&expression) {
+                Err(error) => wrong.push(format!("{file}: {expression}: {error}")),
+                Ok(found) if note.is_none() && !found.iter().any(is_number) => {
+                    wrong.push(format!("{file}: {}: no data: {expression}", panel["title"]));
+                }
+                Ok(_) => {}
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+    asked
+}
+
+fn is_number(sample: &Value) -> bool {
+    sample["value"][1].as_str().is_some_and(|value| value != "NaN")
+}
+
+/// Asks what the alerts ask; answers how they stand.
+fn ask_rules(prometheus: &Prometheus) -> Vec<Value> {
+    let rules = prometheus.rules();
+    assert!(!rules.is_empty());
+    for rule in &rules {
+        assert_eq!(rule["health"], "ok", "{rule:#}");
+        prometheus.query(rule["query"].as_str().unwrap()).unwrap();
+    }
+    rules
+}
+
+/// A worker that claims a step and is never seen again; nobody knows that as long as its lease lasts.
+async fn lose_a_worker(world: &World) -> Lease {
+    world.submit(overwriting("lost")).await;
+    let lease = Duration::from_hours(1);
+    let budgets = Budgets::default();
+    let request = ClaimRequest { kind: StepKind::Upload, limit: 1, lease, budgets };
+    world.app.store.claim(request).await.unwrap().claims[0].lease
+}
+
+async fn go_wrong(world: &World) {
+    let answer = |status, body: &str| {
+        let body = body.to_owned();
+        Fault::Respond { status, headers: Vec::new(), body }
+    };
+    // An upload that may have arrived and must not overwrite is held when the Name is found.
+    world.sim.script(Endpoint::Upload, Fault::ResetAfter);
+    let held = world.submit(dataset("doubtful")).await;
+    world.until(held, |view| view.state == State::Held).await;
+    // One that the Platform forgets has failed.
+    world.sim.script(Endpoint::Status, answer(404, ""));
+    let failed = world.submit(overwriting("forgotten")).await;
+    world.until(failed, |view| view.state == State::Failed).await;
+    world.sim.script(Endpoint::Status, answer(200, "Contemplating"));
+    let mut rejected = dataset("rejected");
+    rejected.data = rejected.data.replace("rejected-1", "UNKNOWN-1");
+    world.submit(rejected).await;
+
+    let prepared = world.app.intake().prepare(dataset("paused"), &Names::default()).unwrap();
+    let mut new = prepared.new;
+    new.account = "north".into();
+    world.app.intake().accept(vec![new]).await.unwrap();
+
+    world.submit_all((0..80).map(|n| overwriting(&format!("a{n}")))).await;
+    let some = |stats: &ferry::store::Stats| stats.count(State::Completed) > 30;
+    let begun = Instant::now();
+    while !some(&world.app.store.stats().await.unwrap()) {
+        assert!(begun.elapsed() < PATIENCE, "{:#?}", world.app.store.stats().await);
+        pause().await;
+    }
+    world.sim.set_outage(true);
+    world.submit_all((0..30).map(|n| overwriting(&format!("b{n}")))).await;
+    let since = Instant::now();
+    until(|| "an outage".into(), || since.elapsed() > Duration::from_secs(3)).await;
+    world.sim.set_outage(false);
+}
+
+/// The template variables of a dashboard, all chosen.
+fn filled_in(expression: &str) -> String {
+    let all = ["$namespace", "$instance", "$account"];
+    let expression = all.iter().fold(expression.to_owned(), |text, name| text.replace(name, ".*"));
+    let expression = expression.replace("$__rate_interval", "1m");
+    assert!(!expression.contains('$'), "{expression}");
+    expression
+}
+
+/// `promtool check metrics` on a scrape.
+fn lint(worker: &Worker) {
+    use std::io::Write;
+    let (_, scrape) = get(&worker.metrics, "/metrics").unwrap();
+    let mut promtool = Command::new(tool("promtool"));
+    promtool.args(["check", "metrics"]).stdin(Stdio::piped());
+    promtool.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut promtool = promtool.spawn().unwrap();
+    promtool.stdin.take().unwrap().write_all(scrape.as_bytes()).unwrap();
+    let found = promtool.wait_with_output().unwrap();
+    assert!(found.status.success(), "{}", String::from_utf8_lossy(&found.stderr));
+}
+
+fn no_secret_is_shown(worker: &Worker) {
+    let (_, scrape) = get(&worker.metrics, "/metrics").unwrap();
+    for secret in ["demo-secret", "demo-key", "wrong", "127.0.0.1", "doubtful", "UNKNOWN-1"] {
+        assert!(!scrape.contains(secret), "`{secret}` is in a label");
+    }
+}
+
+/// `LOOK_SECONDS=120 cargo test --test it real_prometheus -- --nocapture` goes on for so long, with an
+/// outage in the middle, for `dashboards/render.py` or a Grafana.
+async fn keep_for_a_look(world: &World, prometheus: &Prometheus) {
+    let seconds = of_environment("LOOK_SECONDS", 0);
+    if seconds > 0 {
+        println!("Prometheus is at http://{} for {seconds} s", prometheus.address());
+    }
+    let begun = Instant::now();
+    for second in 0..seconds {
+        world.submit_all((0..8).map(|n| overwriting(&format!("look{second}-{n}")))).await;
+        world.sim.set_outage((seconds / 2..seconds / 2 + 10).contains(&second));
+        until(|| "the next second".into(), || begun.elapsed().as_secs() > second).await;
+    }
+}

@@ -1,0 +1,121 @@
+//! What other Rust services push with plain apalis-redis is taken in, once each.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use apalis::prelude::TaskSink;
+use apalis_redis::{Config, RedisStorage};
+use ferry::contract::SubmissionRequest;
+use ferry::domain::submission::State;
+use ferry::store::Filter;
+
+use crate::store::redis_server::{RedisServer, own_namespace, shared_server};
+use crate::support::{World, dataset, of_environment, pause, prompt};
+use crate::worker::Worker;
+
+async fn world() -> (Arc<RedisServer>, World) {
+    let server = shared_server().await;
+    let (url, namespace) = (server.url(), own_namespace());
+    let world = World::idle(prompt(), &[("STORE", &url), ("NAMESPACE", &namespace)]).await;
+    (server, world)
+}
+
+/// As any other service would: nothing of Ferry but the type.
+async fn storage<
+    T: serde::Serialize + serde::de::DeserializeOwned + Send + Sync + Unpin + 'static,
+>(
+    world: &World,
+) -> RedisStorage<T> {
+    let connection = apalis_redis::connect(world.env["FERRY_STORE"].as_str()).await.unwrap();
+    let queue = format!("{{{}}}:intake", world.env["FERRY_NAMESPACE"]);
+    RedisStorage::new(connection).with_config(Config::default().queue(queue))
+}
+
+async fn push(world: &World, count: u64) {
+    let mut requests = storage::<SubmissionRequest>(world).await;
+    for n in 0..count {
+        requests.push(dataset(&format!("p{n:06}"))).await.unwrap();
+    }
+}
+
+async fn is_empty(world: &World) -> bool {
+    world.app.pushed.as_ref().unwrap().waiting().await.unwrap() == 0
+}
+
+/// Waits until everything that was pushed is taken in.
+async fn taken_in(world: &World) {
+    let begun = Instant::now();
+    while !is_empty(world).await {
+        assert!(begun.elapsed() < Duration::from_mins(5), "{}", world.log());
+        pause().await;
+    }
+}
+
+/// For a longer run by hand: `PUSHED_REQUESTS=100000 cargo test --release --test it pushed_while`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_pushed_while_no_worker_ran_are_all_taken_in_once_whoever_is_killed() {
+    let (_server, world) = world().await;
+    let total = of_environment("PUSHED_REQUESTS", 2000);
+    push(&world, total).await;
+    let begun = Instant::now();
+    for part in 1..=3 {
+        let worker = Worker::start(&world, &[]);
+        while world.stats().await.accounts.iter().flat_map(|a| a.states.values()).sum::<u64>()
+            < total * part / 4
+        {
+            pause().await;
+        }
+        worker.kill();
+    }
+    let worker = Worker::start(&world, &[("LEASE", "1s")]);
+    taken_in(&world).await;
+    println!(
+        "{total} pushed requests taken in, by four workers of which three were killed, in {:?}",
+        begun.elapsed()
+    );
+    let stats = world.stats().await;
+    let kept: u64 = stats.accounts.iter().flat_map(|account| account.states.values()).sum();
+    assert_eq!(kept, total, "{stats:#?}");
+    assert!(worker.terminate().success(), "{}", world.log());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pushed_dataset_travels_and_a_bad_one_is_put_aside_with_its_reason() {
+    let (_server, mut world) = world().await;
+    push(&world, 1).await;
+    let mut bad = dataset("bad");
+    bad.data = bad.data.replace("08:00", "8 o'clock");
+    storage::<SubmissionRequest>(&world).await.push(bad).await.unwrap();
+    storage::<serde_json::Value>(&world)
+        .await
+        .push(serde_json::json!({ "nome": "x" }))
+        .await
+        .unwrap();
+    world.start_workers();
+    taken_in(&world).await;
+    let page = world.app.store.list(&Filter::default(), None, 10).await.unwrap();
+    assert_eq!(page.found.len(), 1);
+    assert_eq!(world.settled(page.found[0].submission.id).await.state, State::Completed);
+    let requests = world.app.pushed.clone().unwrap();
+    let (refused, _) = requests.refused(0).await.unwrap();
+    let reasons: Vec<&str> = refused.iter().map(|(_, refused)| refused.reason.as_str()).collect();
+    assert_eq!(refused.len(), 2, "{reasons:?}");
+    assert!(
+        reasons.iter().any(|reason| reason.contains("`8 o'clock` is not a time of day")),
+        "{reasons:?}"
+    );
+    assert!(
+        reasons.iter().any(|reason| reason.contains("not a submission request")),
+        "{reasons:?}"
+    );
+
+    // What is handed over again unchanged is refused again; what is dropped is gone.
+    assert!(requests.requeue(&refused[0].0).await.unwrap());
+    taken_in(&world).await;
+    assert_eq!(requests.refused(0).await.unwrap().0.len(), 2);
+    let ids: Vec<String> = refused.into_iter().map(|(id, _)| id).collect();
+    assert_eq!(requests.remove(&ids).await.unwrap(), 2);
+    assert!(requests.refused(0).await.unwrap().0.is_empty());
+    assert!(!requests.requeue(&ids[0]).await.unwrap());
+    world.finish().await;
+}
