@@ -67,6 +67,7 @@ async fn a_fleet_that_is_killed_on_a_redis_that_restarts_and_stalls_loses_nothin
         }
         if stalls < 1 && done > total * 2 / 5 {
             stalls += 1;
+            server.ask::<()>("SCRIPT FLUSH").await;
             server.ask::<()>(&format!("CLIENT PAUSE {stall} ALL")).await;
         }
         pause().await;

@@ -3,6 +3,6 @@
 mod ambiguous;
 mod crash;
 mod faults;
-mod fleet;
 mod lifecycle;
+mod replicas;
 mod trouble;
