@@ -18,6 +18,8 @@ pub mod shutdown;
 pub mod telemetry;
 
 // L2: the outside world
+#[cfg(feature = "client")]
+pub mod client;
 #[cfg(feature = "full")]
 pub mod platform;
 #[cfg(feature = "full")]

@@ -62,6 +62,7 @@ impl Serve {
         if ui.json {
             ui.object(&serde_json::json!({ "url": format!("http://{address}") }))?;
         }
+        tokio::spawn(app.exporting());
         let (shutdown, drain) = (app.shutdown.clone(), app.config.policy.drain);
         tokio::spawn(async move {
             shutdown.draining().await;

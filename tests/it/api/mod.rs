@@ -4,7 +4,9 @@
 mod harness;
 
 mod bulk;
+mod client;
 mod content;
+mod examples;
 mod handover;
 mod keys;
 mod limits;

@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+"""Hands a dataset to `ferry serve`, waits for the outcome, and prints the results or the feedback.
+
+submit.py FILE [NAME]. FERRY_URL says where the server is, FERRY_KEY is an API key, if one is needed.
+Ends with 0 if it was completed. Needs nothing but Python.
+"""
+
+import hashlib
+import json
+import os
+import pathlib
+import sys
+import time
+import urllib.error
+import urllib.request
+
+URL = os.environ.get("FERRY_URL", "http://127.0.0.1:8600")
+TRIES = 5
+
+
+def call(path, body=None, headers=None):
+    """The body of an answer; what may pass is tried again, which doubles nothing."""
+    headers = dict(headers or {})
+    if os.environ.get("FERRY_KEY"):
+        headers["Authorization"] = "Bearer " + os.environ["FERRY_KEY"]
+    for left in reversed(range(TRIES)):
+        request = urllib.request.Request(URL + path, data=body, headers=headers)
+        pause = 2 ** (TRIES - 1 - left) / 4
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.read()
+        except urllib.error.HTTPError as error:
+            if left == 0 or error.code not in (408, 429, 502, 503, 504):
+                raise
+            pause = max(pause, float(error.headers.get("Retry-After") or 0))
+        except OSError:
+            if left == 0:
+                raise
+        time.sleep(pause)
+
+
+def hand_over(file, name):
+    data = file.read_bytes().decode()
+    body = json.dumps({"name": name, "data": data}).encode()
+    # The same content under the same name is the same submission here; a producer with an id of its
+    # own takes that.
+    key = name + "-" + hashlib.sha256(body).hexdigest()[:16]
+    headers = {"Content-Type": "application/json", "Idempotency-Key": key}
+    return json.loads(call("/v1/submissions", body, headers))["id"]
+
+
+def main():
+    file = pathlib.Path(sys.argv[1])
+    name = sys.argv[2] if len(sys.argv) > 2 else file.stem
+    try:
+        submission = hand_over(file, name)
+    except urllib.error.HTTPError as error:
+        problem = json.load(error)
+        print(problem["detail"], file=sys.stderr)
+        for found in problem.get("problems", []):
+            where = f"{found['table']}, line {found['line']}, column {found['column']}"
+            print(f"{where}: {found['message']}", file=sys.stderr)
+        return 3
+    print("handed over as", submission, file=sys.stderr)
+    while True:
+        state = json.loads(call(f"/v1/submissions/{submission}?wait=30s"))["state"]
+        if state == "completed":
+            sys.stdout.buffer.write(call(f"/v1/submissions/{submission}/results/tableofresultids"))
+            return 0
+        if state == "rejected":
+            for finding in json.loads(call(f"/v1/submissions/{submission}/feedback")):
+                lines = [place["line"] for place in finding["places"]]
+                print(f"line {lines}, value {finding['value']}: {finding['message']}")
+            return 4
+        if state in ("failed", "cancelled", "held"):
+            print(submission, "is", state, file=sys.stderr)
+            return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,38 @@
+#!/bin/sh
+# Hands a dataset to `ferry serve` with curl, waits for the outcome, and prints the results or the
+# feedback: submit.sh FILE [NAME]. FERRY_URL says where the server is, FERRY_KEY is an API key, if one
+# is needed. Ends with 0 if it was completed.
+set -eu
+
+file=$1
+name=${2:-$(basename "$file" .csv)}
+url=${FERRY_URL:-http://127.0.0.1:8600}
+# Sent again after a lost answer, the same key doubles nothing. The same content under the same name
+# is the same submission here; a producer with an id of its own takes that.
+key="$name-$(cksum < "$file" | tr ' ' '-')"
+
+call() {
+    if [ -n "${FERRY_KEY:-}" ]; then
+        set -- -H "Authorization: Bearer $FERRY_KEY" "$@"
+    fi
+    curl --silent --show-error --fail-with-body --retry 5 --retry-connrefused "$@"
+}
+
+# The value of a text of an answer: enough for ids and states, which hold nothing to be escaped.
+field() {
+    sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p"
+}
+
+answer=$(call -H "Idempotency-Key: $key" -F "data=@$file" -F "name=$name" "$url/v1/submissions") ||
+    { echo "$answer" >&2; exit 3; }
+id=$(printf '%s' "$answer" | sed -n 's/^{"id":"\([^"]*\)".*/\1/p')
+echo "handed over as $id" >&2
+
+while :; do
+    state=$(call "$url/v1/submissions/$id?wait=30s" | field state)
+    case $state in
+        completed) call "$url/v1/submissions/$id/results/tableofresultids"; exit 0 ;;
+        rejected) call "$url/v1/submissions/$id/feedback"; exit 4 ;;
+        failed | cancelled | held) echo "$id is $state" >&2; exit 1 ;;
+    esac
+done

@@ -1,0 +1,206 @@
+//! Sends a call until it is answered, or was tried often enough.
+
+use std::fmt;
+use std::time::Duration;
+
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::{StatusCode, Url};
+use serde::de::DeserializeOwned;
+
+use super::ClientError;
+use crate::contract::Problem;
+
+/// Before the first repetition; doubled with each.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+
+/// The longest pause, whatever the server asks for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// For a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Without a byte of an answer; longer than the server holds one back.
+const READ_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// A request that can be sent again.
+#[derive(Debug)]
+pub(super) struct Call {
+    url: Url,
+    /// A body and its idempotency key, if it hands something over.
+    body: Option<(Vec<u8>, String)>,
+}
+
+/// An answer that is no problem.
+#[derive(Debug)]
+pub(super) struct Answer {
+    status: u16,
+    pub(super) content_type: Option<String>,
+    pub(super) body: Vec<u8>,
+}
+
+/// Where calls go, and as whom.
+#[derive(Clone)]
+pub(super) struct Sender {
+    http: reqwest::Client,
+    base: Url,
+    pub(super) key: Option<String>,
+    pub(super) tries: u32,
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender").field("host", &self.base.host_str()).finish_non_exhaustive()
+    }
+}
+
+/// What became of one try.
+enum Tried {
+    Answered(Answer),
+    /// Not worth to be tried again.
+    Failed(ClientError),
+    /// Later it may go better; the server may have said when.
+    Again(ClientError, Option<Duration>),
+}
+
+impl Call {
+    pub(super) fn get(url: Url) -> Self {
+        Self { url, body: None }
+    }
+
+    pub(super) fn post(url: Url, body: Vec<u8>, key: String) -> Self {
+        Self { url, body: Some((body, key)) }
+    }
+}
+
+impl Answer {
+    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
+        serde_json::from_slice(&self.body)
+            .map_err(|error| ClientError::Foreign { status: self.status, what: error.to_string() })
+    }
+}
+
+impl Sender {
+    pub(super) fn new(url: &str) -> Result<Self, ClientError> {
+        let base: Url =
+            url.parse().map_err(|error| ClientError::Invalid(format!("the URL: {error}")))?;
+        if !matches!(base.scheme(), "http" | "https") || base.cannot_be_a_base() {
+            return Err(ClientError::Invalid("the URL must begin with http or https".to_owned()));
+        }
+        // Another part of the process may have chosen one.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(READ_TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|error| ClientError::Invalid(told(error)))?;
+        Ok(Self { http, base, key: None, tries: 5 })
+    }
+
+    /// The URL of a path that holds nothing to be escaped.
+    pub(super) fn url(&self, path: &str) -> Url {
+        let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+        self.url_of(&parts)
+    }
+
+    /// The URL of a path of these parts, whatever they hold.
+    pub(super) fn url_of(&self, parts: &[&str]) -> Url {
+        let mut url = self.base.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(parts);
+        }
+        url
+    }
+
+    /// Sends a call; sent again, it does no more than once.
+    pub(super) async fn send(&self, call: &Call) -> Result<Answer, ClientError> {
+        let mut pause = FIRST_PAUSE;
+        for left in (0..self.tries).rev() {
+            match self.try_once(call).await {
+                Tried::Answered(answer) => return Ok(answer),
+                Tried::Failed(error) => return Err(error),
+                Tried::Again(error, _) if left == 0 => return Err(error),
+                Tried::Again(_, asked) => {
+                    let own = pause.mul_f64(0.5 + random() as f64 / u64::MAX as f64);
+                    tokio::time::sleep(own.max(asked.unwrap_or_default()).min(LONGEST_PAUSE)).await;
+                    pause *= 2;
+                }
+            }
+        }
+        Err(ClientError::Unreachable("it was not tried".to_owned()))
+    }
+
+    async fn try_once(&self, call: &Call) -> Tried {
+        let mut request = match &call.body {
+            None => self.http.get(call.url.clone()),
+            Some((body, key)) => {
+                let request = self.http.post(call.url.clone()).body(body.clone());
+                request.header(CONTENT_TYPE, "application/json").header("idempotency-key", key)
+            }
+        };
+        if let Some(key) = &self.key {
+            let Ok(mut bearer) = HeaderValue::from_str(&format!("Bearer {key}")) else {
+                return Tried::Failed(ClientError::Invalid("the API key is none".to_owned()));
+            };
+            bearer.set_sensitive(true);
+            request = request.header(AUTHORIZATION, bearer);
+        }
+        let unreachable = |error| Tried::Again(ClientError::Unreachable(told(error)), None);
+        let response = match request.send().await {
+            Ok(response) => response,
+            Err(error) if error.is_builder() => {
+                return Tried::Failed(ClientError::Invalid(told(error)));
+            }
+            Err(error) => return unreachable(error),
+        };
+        let (status, headers) = (response.status(), response.headers().clone());
+        match response.bytes().await {
+            Ok(body) => read(status, &headers, body.to_vec()),
+            Err(error) => unreachable(error),
+        }
+    }
+}
+
+fn read(status: StatusCode, headers: &HeaderMap, body: Vec<u8>) -> Tried {
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    if status.is_success() {
+        let content_type = text(CONTENT_TYPE).map(str::to_owned);
+        return Tried::Answered(Answer { status: status.as_u16(), content_type, body });
+    }
+    let error = if let Ok(problem) = serde_json::from_slice::<Problem>(&body) {
+        ClientError::Problem(Box::new(problem))
+    } else {
+        let what = "neither an answer nor a problem".to_owned();
+        ClientError::Foreign { status: status.as_u16(), what }
+    };
+    match status.as_u16() {
+        // A gateway, too, may have nobody behind it for a moment.
+        408 | 429 | 502..=504 => {
+            let asked = text(RETRY_AFTER).and_then(|seconds| seconds.parse().ok());
+            Tried::Again(error, asked.map(Duration::from_secs))
+        }
+        _ => Tried::Failed(error),
+    }
+}
+
+/// The whole chain, without the URL: a query may hold what is nobody's business.
+fn told(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(error) = cause {
+        text += &format!(": {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// A key against doubles for a submission that has none.
+pub(super) fn new_key() -> String {
+    format!("{:016x}{:016x}", random(), random())
+}
+
+fn random() -> u64 {
+    #[expect(clippy::disallowed_methods, reason = "a client has nobody to get randomness from")]
+    fastrand::u64(..)
+}

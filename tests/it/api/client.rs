@@ -1,0 +1,113 @@
+//! The typed client, against a server.
+
+use std::time::Duration;
+
+use ferry::client::{Client, ClientError, ListQuery};
+use ferry::contract::{ProblemKind, ResubmissionRequest, SubmissionRequest};
+use ferry::domain::submission::State;
+use ferry::sim::SimConfig;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::harness::{GOOD, Served};
+use crate::support::{dataset, prompt};
+
+fn client(served: &Served) -> Client {
+    Client::new(&format!("http://{}", served.address)).unwrap()
+}
+
+#[tokio::test]
+async fn a_dataset_travels_from_submit_to_its_results() {
+    let served = Served::start(&[]).await;
+    let client = client(&served);
+    let request = SubmissionRequest { name: "a/b".into(), data: GOOD.into(), ..dataset("x") };
+    let answer = client.submit(&request).await.unwrap();
+    let view = client.wait(answer.submission.id, Duration::from_mins(1)).await.unwrap();
+    assert_eq!(view.state, State::Completed);
+    let result = client.result(view.id, "tableofresultids").await.unwrap();
+    assert!(result.bytes.starts_with(b"Reference,ResultId"), "{result:?}");
+    assert_eq!(client.feedback(view.id).await.unwrap(), []);
+    assert_eq!(client.get(view.id).await.unwrap(), view);
+    let query = ListQuery {
+        states: vec![State::Completed],
+        name: Some("a/b".into()),
+        limit: Some(10),
+        ..ListQuery::default()
+    };
+    let page = client.list(&query).await.unwrap();
+    assert_eq!(page.submissions, [view]);
+}
+
+#[tokio::test]
+async fn a_rejected_dataset_has_findings_and_is_corrected() {
+    let served = Served::with(SimConfig::default(), &[]).await;
+    let client = client(&served);
+    let data = include_str!("../../../examples/rejected.csv").to_owned();
+    let answer = client.submit(&SubmissionRequest { data, ..dataset("march") }).await.unwrap();
+    let view = client.wait(answer.submission.id, Duration::from_mins(1)).await.unwrap();
+    assert_eq!(view.state, State::Rejected);
+    let findings = client.feedback(view.id).await.unwrap();
+    assert_eq!(findings[0].places[0].row, 2, "{findings:?}");
+    let data = include_str!("../../../examples/rejected.corrected.csv").to_owned();
+    let corrected = ResubmissionRequest { data, ..ResubmissionRequest::default() };
+    let answer = client.resubmit(view.id, &corrected).await.unwrap();
+    assert_eq!(answer.submission.revision_of, Some(view.id));
+    let view = client.wait(answer.submission.id, Duration::from_mins(1)).await.unwrap();
+    assert_eq!(view.state, State::Completed);
+}
+
+#[tokio::test]
+async fn what_the_server_refuses_is_a_problem_with_its_kind() {
+    let served = Served::idle(&[]).await;
+    let client = client(&served);
+    let request = SubmissionRequest { data: "a,b\n".into(), ..dataset("march") };
+    match client.submit(&request).await {
+        Err(ClientError::Problem(problem)) => {
+            assert_eq!(problem.kind(), Some(ProblemKind::InvalidDataset));
+            assert!(!problem.problems.is_empty());
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A way to the server on which the first answer is lost.
+async fn losing_the_first_answer(served: &Served) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, target) = (listener.local_addr().unwrap(), served.address);
+    tokio::spawn(async move {
+        let (mut first, _) = listener.accept().await.unwrap();
+        let mut server = TcpStream::connect(target).await.unwrap();
+        let mut request = vec![0; 65_536];
+        // A small request comes in one or two pieces, and ends with its JSON.
+        let mut length = 0;
+        while !request[..length].ends_with(b"}") {
+            length += first.read(&mut request[length..]).await.unwrap();
+        }
+        server.write_all(&request[..length]).await.unwrap();
+        server.read_exact(&mut [0; 12]).await.unwrap();
+        drop(first);
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut server = TcpStream::connect(target).await.unwrap();
+            tokio::spawn(async move { copy_bidirectional(&mut client, &mut server).await });
+        }
+    });
+    format!("http://{address}")
+}
+
+#[tokio::test]
+async fn a_lost_answer_doubles_nothing() {
+    let served = Served::over(crate::support::World::idle(prompt(), &[]).await).await;
+    let client = Client::new(&losing_the_first_answer(&served).await).unwrap();
+    let answer = client.submit(&dataset("march")).await.unwrap();
+    let page = client.list(&ListQuery::default()).await.unwrap();
+    let ids: Vec<_> = page.submissions.iter().map(|view| view.id).collect();
+    assert_eq!(ids, [answer.submission.id]);
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_said_without_its_url() {
+    let client = Client::new("http://127.0.0.1:1/secret").unwrap().with_tries(2);
+    let error = client.list(&ListQuery::default()).await.unwrap_err();
+    assert!(matches!(error, ClientError::Unreachable(_)), "{error:?}");
+    assert!(!error.to_string().contains("secret"), "{error}");
+}

@@ -1,0 +1,59 @@
+//! The producers in `examples/`, each against a real server.
+
+use std::process::{Command, Output};
+
+use super::serve::{serve, url};
+use crate::cli::harness::{Ferry, GOOD, Platform, REJECTED};
+
+/// Runs a producer on good, rejected and invalid data.
+fn produces(interpreter: &str, script: &str) {
+    let platform = Platform::start();
+    let ferry = Ferry::of(&platform)
+        .set("FERRY_API_KEYS", "keys.jsonl")
+        .file("march data.csv", GOOD)
+        .file("rejected.csv", REJECTED)
+        .file("invalid.csv", "a,b\n");
+    let key = ferry.run(&["keys", "create", "--name", "example", "--role", "submit"]).ok().stdout;
+    let server = serve(&ferry, &[]);
+    let url = url(&server);
+    let run = |file: &str| -> Output {
+        let script = format!("{}/examples/{script}", env!("CARGO_MANIFEST_DIR"));
+        let mut command = Command::new(interpreter);
+        command.arg(script).arg(ferry.path(file)).current_dir(ferry.path("."));
+        command.env("FERRY_URL", &url).env("FERRY_KEY", key.trim());
+        command.output().unwrap_or_else(|error| {
+            panic!(
+                "`{interpreter}` is needed: {error}; on Debian: apt-get install curl python3 nodejs"
+            )
+        })
+    };
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    for _ in 0..2 {
+        // The second time it is the same submission.
+        let good = run("march data.csv");
+        assert_eq!(good.status.code(), Some(0), "{}", text(&good.stderr));
+        assert!(text(&good.stdout).starts_with("Reference,ResultId\n"), "{}", text(&good.stdout));
+    }
+    assert_eq!(ferry.run(&["list", "--name", "march data"]).ok().ids().len(), 1);
+    let rejected = run("rejected.csv");
+    assert_eq!(rejected.status.code(), Some(4), "{}", text(&rejected.stderr));
+    assert!(text(&rejected.stdout).contains("UNKNOWN-7"), "{}", text(&rejected.stdout));
+    let invalid = run("invalid.csv");
+    assert_eq!(invalid.status.code(), Some(3), "{}", text(&invalid.stderr));
+    assert!(text(&invalid.stderr).contains("problem"), "{}", text(&invalid.stderr));
+}
+
+#[test]
+fn the_producer_in_shell_works() {
+    produces("sh", "submit.sh");
+}
+
+#[test]
+fn the_producer_in_python_works() {
+    produces("python3", "submit.py");
+}
+
+#[test]
+fn the_producer_in_node_works() {
+    produces("node", "submit.mjs");
+}
