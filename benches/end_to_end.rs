@@ -40,6 +40,9 @@ struct Measured {
     p50_ms: f64,
     p99_ms: f64,
     lag_p99_ms: f64,
+    /// Of Redis, for each submission of the first run: scripts called, and milliseconds of processor.
+    redis_calls: f64,
+    redis_cpu_ms: f64,
 }
 
 fn main() {
@@ -49,6 +52,9 @@ fn main() {
         ["sim"] => run(simulate()),
         ["ceiling", api, count] => tell(&run(ceiling(api, number(count)))),
         ["sqlite", api, count] => tell(&run(sqlite(api, number(count)))),
+        ["redis", api, count] => tell(&run(redis(api, number(count), 0))),
+        ["redis-3", api, count] => tell(&run(redis(api, number(count), 2))),
+        ["worker", api, place] => run(work(api, place)),
         [] => compare(3000, 3),
         [count, rounds] => compare(number(count), number(rounds)),
         _ => println!("usage: cargo bench --bench end_to_end [-- SUBMISSIONS ROUNDS]"),
@@ -74,7 +80,7 @@ fn compare(count: usize, rounds: usize) {
     );
     let mut results: BTreeMap<&str, Vec<Measured>> = BTreeMap::new();
     for _ in 0..rounds {
-        for what in ["ceiling", "sqlite"] {
+        for what in ["ceiling", "sqlite", "redis", "redis-3"] {
             let (mut sim, api) = start_simulator();
             let child = command(&[what, &api, &count.to_string()]).output().expect("it runs");
             let text = String::from_utf8_lossy(&child.stdout);
@@ -113,15 +119,23 @@ fn report(results: &BTreeMap<&str, Vec<Measured>>) {
             of(|m| m.lag_p99_ms),
         );
     }
-    let mut ratios: Vec<f64> = results["sqlite"]
-        .iter()
-        .zip(&results["ceiling"])
-        .map(|(ferry, ceiling)| ferry.per_second / ceiling.per_second)
-        .collect();
-    ratios.sort_by(f64::total_cmp);
-    let percents: Vec<String> =
-        ratios.iter().map(|ratio| format!("{:.0} %", ratio * 100.0)).collect();
-    println!("sqlite to ceiling, round by round: {} (goal: 50 %)", percents.join(", "));
+    for (what, goal) in [("sqlite", 50), ("redis", 70), ("redis-3", 70)] {
+        let mut ratios: Vec<f64> = results[what]
+            .iter()
+            .zip(&results["ceiling"])
+            .map(|(ferry, ceiling)| ferry.per_second / ceiling.per_second)
+            .collect();
+        ratios.sort_by(f64::total_cmp);
+        let percents: Vec<String> =
+            ratios.iter().map(|ratio| format!("{:.0} %", ratio * 100.0)).collect();
+        println!("{what} to ceiling, round by round: {} (goal: {goal} %)", percents.join(", "));
+    }
+    for what in ["redis", "redis-3"] {
+        let (calls, cpu) = (median(what, |m| m.redis_calls), median(what, |m| m.redis_cpu_ms));
+        println!(
+            "{what}: {calls:.2} scripts and {cpu:.2} ms of the server's processor a submission"
+        );
+    }
 }
 
 fn command(words: &[&str]) -> Command {
@@ -205,6 +219,8 @@ async fn ceiling(address: &str, count: usize) -> Measured {
         p50_ms: 0.0,
         p99_ms: 0.0,
         lag_p99_ms: 0.0,
+        redis_calls: 0.0,
+        redis_cpu_ms: 0.0,
     }
 }
 
@@ -216,20 +232,86 @@ async fn carry(platform: &Platform, request: &SubmissionRequest) {
     platform.result(&token, "tableofresultids").await.expect("it is there");
 }
 
-/// Ferry on a file in the temporary folder: a backlog first, then a steady stream at half the rate.
+/// Ferry on a file in the temporary folder.
 async fn sqlite(address: &str, count: usize) -> Measured {
     let folder = tempfile::tempdir().expect("a folder for the store");
     let place = format!("sqlite:{}", folder.path().join("bench.db").display());
-    let app = App::open(config(address, &place)).expect("a store");
+    carried(address, &place, count).await
+}
+
+/// Ferry on a Redis server of its own, with its file synced every second, and with further workers
+/// beside this process.
+async fn redis(address: &str, count: usize, others: usize) -> Measured {
+    let folder = tempfile::tempdir().expect("a folder for the server");
+    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
+    let port = listener.local_addr().expect("it has an address").port();
+    drop(listener);
+    let mut server = Command::new("redis-server")
+        .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "yes"])
+        .args(["--port", &port.to_string()])
+        .arg("--dir")
+        .arg(folder.path())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("this needs `redis-server`: `apt-get install redis-server`");
+    let place = format!("redis://127.0.0.1:{port}/0");
+    while std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let start = || command(&["worker", address, &place]).stdin(Stdio::piped()).spawn();
+    let others: Vec<Child> = (0..others).map(|_| start().expect("it starts")).collect();
+    let measured = carried(address, &place, count).await;
+    for mut other in others {
+        drop(other.stdin.take());
+        let _ = other.wait();
+    }
+    let _ = server.kill();
+    let _ = server.wait();
+    measured
+}
+
+/// A further worker, until stdin is closed.
+async fn work(address: &str, place: &str) {
+    let app = App::open(config(address, place)).expect("a store");
+    let workers = tokio::spawn(app.workers().expect("a valid account").run());
+    let wait = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
+    let _ = wait.await;
+    app.shutdown.drain();
+    workers.await.expect("no panic").expect("an orderly end");
+}
+
+/// What a Redis server has done so far: scripts called, and seconds of processor.
+async fn redis_usage(place: &str) -> (f64, f64) {
+    if !place.starts_with("redis:") {
+        return (0.0, 0.0);
+    }
+    let client = redis::Client::open(place).expect("a valid address");
+    let mut connection = client.get_multiplexed_async_connection().await.expect("it answers");
+    let info: String =
+        redis::cmd("INFO").arg("all").query_async(&mut connection).await.expect("it tells");
+    let value = |name: &str| -> f64 {
+        let line = info.lines().find_map(|line| line.strip_prefix(name));
+        let number = line.and_then(|line| line.split([',', '\r']).next()?.trim().parse().ok());
+        number.unwrap_or(0.0)
+    };
+    let cpu = value("used_cpu_sys:") + value("used_cpu_user:");
+    (value("cmdstat_evalsha:calls="), cpu)
+}
+
+/// A backlog first, then a steady stream at half the rate.
+async fn carried(address: &str, place: &str, count: usize) -> Measured {
+    let app = App::open(config(address, place)).expect("a store");
     let new: Vec<NewSubmission> = (0..count).map(|n| prepare(&app, n)).collect();
     for batch in new.chunks(500) {
         app.store.accept(batch.to_vec()).await.expect("it is kept");
     }
+    let (calls, redis_cpu) = redis_usage(place).await;
     let (begun, cpu) = (Instant::now(), cpu_seconds());
     let workers = tokio::spawn(app.workers().expect("a valid account").run());
     completed(&app, count).await;
     let per_second = count as f64 / begun.elapsed().as_secs_f64();
     let (cpu_seconds, peak_mib) = (cpu_seconds() - cpu, peak_mib());
+    let (calls_after, redis_cpu_after) = redis_usage(place).await;
     let lag_before = lag_buckets(&app);
     let steady = count / 3;
     stream(&app, count, steady, per_second / 2.0).await;
@@ -246,6 +328,8 @@ async fn sqlite(address: &str, count: usize) -> Measured {
         p50_ms: latencies[latencies.len() / 2],
         p99_ms: latencies[latencies.len() * 99 / 100],
         lag_p99_ms,
+        redis_calls: (calls_after - calls) / count as f64,
+        redis_cpu_ms: (redis_cpu_after - redis_cpu) * 1000.0 / count as f64,
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use fastrand::Rng;
 
-use crate::api::{Api, Parts};
+use crate::api::{Api, Keys, KeysError, Parts};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, StorePlace};
 use crate::exporter;
@@ -77,8 +77,10 @@ impl App {
     }
 
     /// The HTTP API.
-    pub fn api(&self) -> Api {
-        Api::new(Parts {
+    pub fn api(&self) -> Result<Api, KeysError> {
+        let keys = self.config.api_keys.as_deref().map(Keys::open).transpose()?;
+        Ok(Api::new(Parts {
+            keys,
             store: self.store.clone(),
             intake: self.intake().of(Source::Api),
             clock: self.clock.clone(),
@@ -88,7 +90,7 @@ impl App {
             health: self.config.health,
             limits: self.config.api.clone(),
             seed: self.seed(),
-        })
+        }))
     }
 
     /// One client of the Platform for each account.

@@ -7,6 +7,9 @@ use std::sync::Arc;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
+/// The target of the lines that say what operators did.
+pub const AUDIT: &str = "ferry::audit";
+
 /// How log lines look.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum LogFormat {
@@ -66,6 +69,10 @@ pub struct InvalidFilter {
 pub fn start(filter: &str, format: LogFormat, writer: LogWriter) -> Result<(), InvalidFilter> {
     let parsed = EnvFilter::try_new(filter)
         .map_err(|cause| InvalidFilter { filter: filter.to_owned(), cause: cause.to_string() })?;
+    // Who did what is told whatever else is, unless somebody says otherwise.
+    let is_said = filter.contains(AUDIT);
+    let audit = format!("{AUDIT}=info").parse().expect("a directive");
+    let parsed = if is_said { parsed } else { parsed.add_directive(audit) };
     let colour = writer.colour;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(parsed)

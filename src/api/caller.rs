@@ -3,30 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::fault::Fault;
+use super::keys::Role;
 use crate::contract::ProblemKind;
 use crate::domain::SubmissionId;
 use crate::store::{Found, Store};
-
-/// What a caller may do; each role may do what those before it may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Role {
-    /// Look.
-    Read,
-    /// Hand submissions over.
-    Submit,
-    /// Act on submissions and accounts.
-    Operate,
-}
-
-impl Role {
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Submit => "submit",
-            Self::Operate => "operate",
-        }
-    }
-}
 
 /// Who calls.
 #[derive(Debug, Clone)]
@@ -51,6 +31,19 @@ impl Caller {
     pub(super) fn only_account(&self) -> Option<String> {
         let accounts = self.accounts.as_ref()?;
         accounts.iter().next().filter(|_| accounts.len() == 1).cloned()
+    }
+
+    /// The account of a submission that asks for this one, or for none; none leaves it to the intake.
+    pub(super) fn account_for(&self, asked: Option<String>) -> Result<Option<String>, Fault> {
+        match (asked, &self.accounts) {
+            (Some(asked), _) => self.may_use(&asked).map(|()| Some(asked)),
+            (None, Some(accounts)) if accounts.len() != 1 => {
+                let names: Vec<&str> = accounts.iter().map(String::as_str).collect();
+                let what = "it is needed, because this API key is for several";
+                Err(Fault::field("account", format!("{what}: {}", names.join(", "))))
+            }
+            (None, _) => Ok(self.only_account()),
+        }
     }
 
     /// A caller may only write to its own accounts.

@@ -6,6 +6,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::contract::{Problem, ProblemKind, RowProblem};
+use crate::domain::SubmissionId;
 use crate::domain::dataset::Report;
 use crate::domain::dataset::Table;
 use crate::pipeline::Refusal;
@@ -37,6 +38,18 @@ impl Fault {
     pub(super) fn field(name: &str, what: impl std::fmt::Display) -> Self {
         let mut fault = Self::new(ProblemKind::InvalidField, format!("`{name}`: {what}"));
         fault.problem.field = Some(name.to_owned());
+        fault
+    }
+
+    pub(super) fn internal(detail: impl Into<String>) -> Self {
+        Self::new(ProblemKind::Internal, detail)
+    }
+
+    /// The idempotency key belongs to this submission.
+    pub(super) fn conflict(id: SubmissionId) -> Self {
+        let what = format!("the idempotency key belongs to {id}, which has other content");
+        let mut fault = Self::new(ProblemKind::IdempotencyConflict, what);
+        fault.problem.submission = Some(id);
         fault
     }
 

@@ -54,7 +54,7 @@ pub(super) async fn front(
     });
     let response = finished(response, &id);
     let status = response.status().as_u16();
-    if !probes::is_probe(&route) {
+    if !probes::is_watched(&route) {
         let millis = begun.elapsed().as_millis() as u64;
         let _entered = info_span!("request", request.id = %id).entered();
         info!(http.status = status, http.millis = millis, "answered `{method} {route}`: {status}");
@@ -62,11 +62,19 @@ pub(super) async fn front(
     response
 }
 
-/// Lets a request in, if there is room for it.
+/// Lets a request in, if its client may come in and there is room for it.
 async fn admitted(shared: &Shared, mut request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let (is_probe, is_watched) =
+        (route.is_some_and(probes::is_probe), route.is_some_and(probes::is_watched));
+    if !is_probe {
+        match caller(shared, request.headers()) {
+            Ok(caller) => request.extensions_mut().insert(caller),
+            Err(fault) => return fault.into_response(),
+        };
+    }
     // Those who watch over the server see it when it is full, too.
-    if route.is_some_and(probes::is_probe) {
+    if is_watched {
         return next.run(request).await;
     }
     let Ok(permit) = shared.requests.clone().try_acquire_owned() else {
@@ -75,8 +83,37 @@ async fn admitted(shared: &Shared, mut request: Request, next: Next) -> Response
         return busy.into_response();
     };
     request.extensions_mut().insert(Place(Arc::new(permit)));
-    request.extensions_mut().insert(Caller::anybody());
     next.run(request).await
+}
+
+/// Who calls: the owner of a key, or, without keys, anybody but a web page of another site.
+fn caller(shared: &Shared, headers: &HeaderMap) -> Result<Caller, Fault> {
+    let Some(keys) = &shared.parts.keys else {
+        return if is_foreign_page(headers) {
+            Err(Fault::new(ProblemKind::Forbidden, "web pages of other sites are not answered"))
+        } else {
+            Ok(Caller::anybody())
+        };
+    };
+    let unauthenticated = |what: &str| Fault::new(ProblemKind::Unauthenticated, what);
+    let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let key = authorization.and_then(|value| {
+        let (scheme, key) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
+    });
+    let key = key.ok_or_else(|| {
+        unauthenticated("send a key, as `Authorization: Bearer ferry_…`; `ferry keys` makes them")
+    })?;
+    keys.caller(key).ok_or_else(|| unauthenticated("this key is not known, or was revoked"))
+}
+
+/// A browser lets any page send requests to this machine, and says whose page it was.
+fn is_foreign_page(headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let host = text(header::HOST).unwrap_or_default();
+    let is_own = |origin: &str| origin.split_once("://").is_some_and(|(_, own)| own == host);
+    text(header::ORIGIN).is_some_and(|origin| !is_own(origin))
+        || text(HeaderName::from_static("sec-fetch-site")) == Some("cross-site")
 }
 
 /// An id that the client gave the request, if it is fit for logs.
@@ -96,9 +133,14 @@ fn finished(mut response: Response, id: &str) -> Response {
         let problem_json = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, problem_json);
     }
+    let unauthenticated = response.status() == StatusCode::UNAUTHORIZED;
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(id) {
         headers.insert(REQUEST_ID, id);
+    }
+    if unauthenticated {
+        headers
+            .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"ferry\""));
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));

@@ -29,10 +29,10 @@ pub(super) async fn create(
     let mut params = Params::of(&parts.uri);
     let wait = params.span("wait")?;
     let given = receive_given(&shared, &parts.headers, params, body).await?;
-    let only = caller.only_account();
+    let of = caller.clone();
     let prepared = prepare(&shared, given, move |given| {
         let mut request = given.into_request()?;
-        request.account = request.account.or(only);
+        request.account = of.account_for(request.account)?;
         Ok(request)
     })
     .await?;
@@ -100,13 +100,8 @@ async fn keep(
             (StatusCode::CREATED, *id)
         }
         Some(Accepted::Known(id)) => (StatusCode::OK, *id),
-        Some(Accepted::Conflict(id)) => {
-            let what = format!("the idempotency key belongs to {id}, which has other content");
-            let mut fault = Fault::new(ProblemKind::IdempotencyConflict, what);
-            fault.problem.submission = Some(*id);
-            return Err(fault);
-        }
-        None => return Err(Fault::new(ProblemKind::Internal, "the store gave no answer")),
+        Some(Accepted::Conflict(id)) => return Err(Fault::conflict(*id)),
+        None => return Err(Fault::internal("the store gave no answer")),
     };
     let found = match wait {
         Some(limit) => settled(shared, id, limit).await?,

@@ -2,6 +2,7 @@
 //! nothing itself: workers do, in this process or in others.
 
 mod body;
+mod bulk;
 mod caller;
 mod capacity;
 mod content;
@@ -9,6 +10,7 @@ mod fault;
 mod front;
 mod given;
 mod handover;
+mod keys;
 mod operate;
 mod params;
 mod patient;
@@ -19,6 +21,9 @@ mod server;
 mod stats;
 mod wait;
 
+pub use keys::{
+    KeyRecord, Keys, KeysError, Role, create_key, read_keys, read_keys_if_any, revoke_key,
+};
 pub use server::Server;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -58,6 +63,8 @@ pub struct Parts {
     pub health: HealthPolicy,
     /// What requests may take.
     pub limits: ApiLimits,
+    /// Who may; anybody may do everything if none.
+    pub keys: Option<Keys>,
     /// Keeps the ids of requests apart.
     pub seed: u64,
 }

@@ -72,6 +72,7 @@ pub(super) async fn pause(
     Path(account): Path<String>,
     request: Request,
 ) -> Result<Response, Fault> {
+    known(&shared, &caller, &account).await?;
     let asked: Option<PauseRequest> = small_json(&shared, request).await?;
     let reason = asked.and_then(|asked| asked.reason);
     let reason = reason.unwrap_or_else(|| format!("paused by {}", caller.name));
@@ -79,7 +80,6 @@ pub(super) async fn pause(
         let what = format!("expected at most {LONGEST_REASON} characters of text");
         return Err(Fault::field("reason", what));
     }
-    known(&shared, &caller, &account).await?;
     shared.parts.store.pause(&account, &reason).await?;
     let view = PauseView { account, paused: Some(reason), changed: true };
     Ok(json(StatusCode::OK, &view))

@@ -2,15 +2,23 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 
 use super::Shared;
+use super::caller::Caller;
+use super::fault::Fault;
+use crate::contract::ProblemKind;
 
-/// Whether a path is one of those that need no key and no place among the requests.
+/// Whether a path is one of those that need no key.
 pub(super) fn is_probe(route: &str) -> bool {
-    matches!(route, "/healthz" | "/readyz" | "/metrics")
+    matches!(route, "/healthz" | "/readyz")
+}
+
+/// Whether a path is answered however many requests are under way.
+pub(super) fn is_watched(route: &str) -> bool {
+    is_probe(route) || route == "/metrics"
 }
 
 pub(super) async fn health() -> &'static str {
@@ -24,6 +32,13 @@ pub(super) async fn ready(State(shared): State<Arc<Shared>>) -> (StatusCode, &'s
     (StatusCode::OK, "ready\n")
 }
 
-pub(super) async fn metrics(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], shared.parts.metrics.render())
+pub(super) async fn metrics(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+) -> Result<impl IntoResponse, Fault> {
+    if caller.accounts.is_some() {
+        let what = "the metrics are of all accounts, and this API key is not";
+        return Err(Fault::new(ProblemKind::Forbidden, what));
+    }
+    Ok(([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], shared.parts.metrics.render()))
 }

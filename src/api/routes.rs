@@ -9,11 +9,13 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use tracing::info;
 
-use super::caller::{Caller, Role};
+use super::caller::Caller;
 use super::fault::Fault;
 use super::front::RequestId;
-use super::{Shared, content, front, handover, operate, probes, read, stats};
+use super::keys::Role;
+use super::{Shared, bulk, content, front, handover, operate, probes, read, stats};
 use crate::contract::ProblemKind;
+use crate::telemetry::AUDIT;
 
 /// A method of a path.
 struct Route {
@@ -36,6 +38,7 @@ fn table() -> Vec<Route> {
     vec![
         route("/v1/submissions", Submit, post(handover::create)),
         route("/v1/submissions", Read, get(read::list)),
+        route("/v1/submissions/bulk", Submit, post(bulk::bulk)),
         route("/v1/submissions/{id}", Read, get(read::get)),
         route("/v1/submissions/{id}/timeline", Read, get(read::timeline)),
         route("/v1/submissions/{id}/results/{key}", Read, get(content::result)),
@@ -49,7 +52,7 @@ fn table() -> Vec<Route> {
         route("/v1/stats", Read, get(stats::stats)),
         probe("/healthz", get(probes::health)),
         probe("/readyz", get(probes::ready)),
-        probe("/metrics", get(probes::metrics)),
+        route("/metrics", Read, get(probes::metrics)),
     ]
 }
 
@@ -85,7 +88,8 @@ async fn allowed(
         if role == Role::Operate {
             let (who, status) = (&caller.name, response.status().as_u16());
             info!(
-                target: "ferry::audit", who, what, http.status = status, request.id = id,
+                target: AUDIT,
+                { audit.who = who, audit.what = what, http.status = status, request.id = id },
                 "`{who}` called `{what}`: {status}"
             );
         }

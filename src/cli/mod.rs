@@ -12,6 +12,7 @@ mod files;
 mod follow;
 mod handover;
 mod intake;
+mod keys;
 mod list;
 mod ndjson;
 mod pause;
@@ -89,6 +90,7 @@ struct Global {
 enum Command {
     Demo(demo::Demo),
     Serve(serve::Serve),
+    Keys(keys::Keys),
     Worker(worker::Worker),
     Submit(submit::Submit),
     Validate(validate::Validate),
@@ -137,6 +139,7 @@ async fn run(cli: Cli, ui: &Ui) -> Result<Exit, Failure> {
         Command::Doctor(command) => command.run(&global, ui).await,
         Command::Simulate(command) => command.run(&global, ui).await,
         Command::Validate(command) => command.run(ui),
+        Command::Keys(command) => command.run(&configure(&global)?, ui),
         Command::Serve(command) => command.run(open(&global, ui, "info")?, ui).await,
         Command::Worker(command) => command.run(open(&global, ui, "info")?, ui).await,
         Command::Submit(command) => command.run(open(&global, ui, "warn")?, ui).await,

@@ -37,11 +37,12 @@ impl Serve {
         let workers = if self.no_workers { None } else { Some(app.workers()?) };
         signals::listen(app.shutdown.clone(), ui)?;
         let listen = app.config.listen;
-        if !listen.ip().is_loopback() {
+        let api = app.api()?;
+        if app.config.api_keys.is_none() && !listen.ip().is_loopback() {
             let what =
                 format!("{listen} (`listen`) is not a loopback address, and there are no keys");
             return Err(Failure::usage(what)
-                .hint("put a proxy that knows who may before it, such as nginx with a password"));
+                .hint("`ferry keys create --set api_keys=FILE` makes the first key"));
         }
         let server = Server::bind(listen).await.map_err(|error| taken(listen, "listen", error))?;
         if let Some(address) = app.config.metrics_listen {
@@ -55,6 +56,9 @@ impl Serve {
         }
         let address = server.address();
         info!(store = app.store.place(), "the HTTP API is at http://{address}");
+        if app.config.api_keys.is_none() {
+            warn!("there are no keys (`api_keys`): everybody on this machine may do everything");
+        }
         if ui.json {
             ui.object(&serde_json::json!({ "url": format!("http://{address}") }))?;
         }
@@ -76,7 +80,7 @@ impl Serve {
             app.shutdown.drain();
             ended.map(|()| is_expected)
         };
-        let ((), ended) = tokio::join!(server.serve(app.api()), carried);
+        let ((), ended) = tokio::join!(server.serve(api), carried);
         match ended {
             Ok(true) => {
                 info!("stopped");

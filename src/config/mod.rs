@@ -47,6 +47,8 @@ pub struct Config {
     pub metrics_listen: Option<SocketAddr>,
     /// Where the HTTP API is reached.
     pub listen: SocketAddr,
+    /// The file with its keys, if it has any.
+    pub api_keys: Option<PathBuf>,
     /// What its requests may take.
     pub api: ApiLimits,
     /// How patient the pipeline is.
@@ -72,6 +74,7 @@ impl Config {
             log_format: reader.read("log_format", values::log_format),
             metrics_listen: reader.read("metrics_listen", values::address),
             listen: reader.read("listen", values::socket),
+            api_keys: reader.read("api_keys", values::file),
             api: ApiLimits {
                 max_dataset_bytes: reader.read("max_dataset_bytes", values::bytes),
                 max_waiting: reader.read("max_waiting", values::most),

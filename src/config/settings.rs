@@ -66,6 +66,11 @@ pub const SETTINGS: &[Setting] = &[
         "address for /metrics and /healthz of a worker, such as `127.0.0.1:9464`",
     ),
     setting("listen", "127.0.0.1:8600", "address of the HTTP API of `ferry serve`"),
+    setting(
+        "api_keys",
+        "",
+        "file with the keys of the HTTP API, which `ferry keys` keeps; without one it listens on loopback addresses only",
+    ),
     setting("max_requests", "512", "requests that the HTTP API answers at once"),
     setting(
         "max_waiting",

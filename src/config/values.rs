@@ -88,6 +88,11 @@ pub(super) fn address(value: &str) -> Result<Option<SocketAddr>, Expected> {
         .map_err(|_| "expected an address and a port such as 127.0.0.1:9464".to_owned())
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "one of many that have this signature")]
+pub(super) fn file(value: &str) -> Result<Option<PathBuf>, Expected> {
+    Ok((!value.is_empty()).then(|| PathBuf::from(value)))
+}
+
 pub(super) fn socket(value: &str) -> Result<SocketAddr, Expected> {
     value.parse().map_err(|_| "expected an address and a port such as 127.0.0.1:8600".to_owned())
 }

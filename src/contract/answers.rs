@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{RowProblem, SubmissionView};
+use super::{Problem, RowProblem, SubmissionView};
+use crate::domain::SubmissionId;
 use crate::domain::account::Closed;
 use crate::domain::submission::{State, StepKind};
 
@@ -17,6 +18,22 @@ pub struct SubmissionAnswer {
     /// What looks wrong in the dataset, and does not keep it from being sent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<RowProblem>,
+}
+
+/// The answer to one line of a bulk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BulkAnswer {
+    /// Which line, from 1.
+    pub line: u64,
+    /// The submission, which is durable now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<SubmissionId>,
+    /// Whether it was accepted before, with the same idempotency key.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub known: bool,
+    /// Why there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Problem>,
 }
 
 /// A part of a list, newest first.

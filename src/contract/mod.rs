@@ -6,8 +6,8 @@ mod problem;
 mod reading;
 
 pub use answers::{
-    AccountView, Decision, DecisionRequest, PauseRequest, PauseView, ResubmissionRequest,
-    StatsView, StepView, SubmissionAnswer, SubmissionPage,
+    AccountView, BulkAnswer, Decision, DecisionRequest, PauseRequest, PauseView,
+    ResubmissionRequest, StatsView, StepView, SubmissionAnswer, SubmissionPage,
 };
 pub use problem::{Problem, ProblemKind, RowProblem};
 

@@ -3,8 +3,10 @@
 
 mod harness;
 
+mod bulk;
 mod content;
 mod handover;
+mod keys;
 mod limits;
 mod listing;
 mod mistakes;

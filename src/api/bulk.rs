@@ -1,0 +1,189 @@
+//! Many submissions in one request: NDJSON in, NDJSON out, each line answered once it is durable.
+
+mod lines;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Extension, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use tokio::sync::mpsc;
+
+use super::Shared;
+use super::caller::Caller;
+use super::capacity::Room;
+use super::fault::Fault;
+use super::front::{Place, RequestId};
+use super::params::Params;
+use crate::contract::{BulkAnswer, ProblemKind, SubmissionRequest};
+use crate::pipeline::{Names, Prepared};
+use crate::store::{Accepted, NewSubmission};
+use lines::{End, Line, Lines};
+
+/// Lines that are kept together.
+const BATCH: usize = 500;
+
+/// Bytes of lines that are kept together; a longer line is kept alone.
+const BATCH_BYTES: usize = 4 << 20;
+
+/// Batches of answers that wait for their client.
+const ANSWERS: usize = 64;
+
+/// Takes lines in and answers each, until the client has no more or hears no more.
+pub(super) async fn bulk(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    Extension(RequestId(id)): Extension<RequestId>,
+    Extension(place): Extension<Place>,
+    request: Request,
+) -> Result<Response, Fault> {
+    let (parts, body) = request.into_parts();
+    Params::of(&parts.uri).done()?;
+    let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
+    let media_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    if !matches!(media_type, "application/x-ndjson" | "application/jsonl" | "application/ndjson") {
+        let what = "the `Content-Type` must be application/x-ndjson";
+        return Err(Fault::new(ProblemKind::UnsupportedMediaType, what));
+    }
+    if parts.headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+        let what = "a `Content-Encoding` is not taken here: send the body as it is";
+        return Err(Fault::new(ProblemKind::UnsupportedMediaType, what));
+    }
+    let (answers, answered) = mpsc::channel::<Bytes>(ANSWERS);
+    let taking = Taking { shared: shared.clone(), caller, request: id, answers };
+    tokio::spawn(async move {
+        taking.all(Lines::new(body, &shared)).await;
+        drop(place);
+    });
+    let answered = stream::unfold(answered, |mut answered| async move {
+        answered.recv().await.map(|bytes| (Ok::<_, Infallible>(bytes), answered))
+    });
+    let ndjson = HeaderValue::from_static("application/x-ndjson");
+    let headers = [(header::CONTENT_TYPE, ndjson)];
+    Ok((StatusCode::OK, headers, Body::from_stream(answered)).into_response())
+}
+
+/// One bulk under way.
+struct Taking {
+    shared: Arc<Shared>,
+    caller: Caller,
+    request: String,
+    answers: mpsc::Sender<Bytes>,
+}
+
+/// A line that was checked, and the room for its submission.
+enum Checked<'a> {
+    Ready(Box<NewSubmission>, Room<'a>),
+    Refused(Fault),
+}
+
+impl Taking {
+    async fn all(self, mut lines: Lines) {
+        loop {
+            let batch = lines.batch(BATCH, BATCH_BYTES, &self.shared).await;
+            let last = batch.last;
+            let answers = self.keep(batch.lines).await;
+            if !answers.is_empty() && self.tell(&answers).await.is_err() {
+                return;
+            }
+            if let Some(end) = batch.end {
+                if let End::Broken(fault) = end {
+                    let _ = self.tell(&[self.refused(last + 1, fault)]).await;
+                }
+                return;
+            }
+            if self.shared.parts.shutdown.is_draining() {
+                let what = "the server stops; lines from this one on were not taken";
+                let fault = Fault::new(ProblemKind::Busy, what);
+                let _ = self.tell(&[self.refused(last + 1, fault)]).await;
+                return;
+            }
+        }
+    }
+
+    /// Keeps what is valid of these lines, and answers all of them, in their order.
+    async fn keep(&self, lines: Vec<(u64, Line)>) -> Vec<BulkAnswer> {
+        let numbers: Vec<u64> = lines.iter().map(|(number, _)| *number).collect();
+        let mut checked = Vec::with_capacity(lines.len());
+        for prepared in self.prepare(lines).await {
+            checked.push(self.admit(prepared).await);
+        }
+        let new = |checked: &Checked<'_>| match checked {
+            Checked::Ready(new, _) => Some((**new).clone()),
+            Checked::Refused(_) => None,
+        };
+        let batch: Vec<NewSubmission> = checked.iter().filter_map(new).collect();
+        let accepted = if batch.is_empty() {
+            Ok(Vec::new())
+        } else {
+            self.shared.parts.intake.accept(batch).await.map_err(Fault::from)
+        };
+        let mut accepted = accepted.map(Vec::into_iter);
+        let answer = |(checked, line): (Checked<'_>, u64)| {
+            let room = match checked {
+                Checked::Ready(_, room) => room,
+                Checked::Refused(fault) => return self.refused(line, fault),
+            };
+            match accepted.as_mut().map(Iterator::next) {
+                Ok(Some(Accepted::New(id))) => {
+                    room.used();
+                    BulkAnswer { line, id: Some(id), known: false, error: None }
+                }
+                Ok(Some(Accepted::Known(id))) => {
+                    BulkAnswer { line, id: Some(id), known: true, error: None }
+                }
+                Ok(Some(Accepted::Conflict(id))) => self.refused(line, Fault::conflict(id)),
+                Ok(None) => self.refused(line, Fault::internal("the store gave no answer")),
+                Err(fault) => self.refused(line, fault.clone()),
+            }
+        };
+        checked.into_iter().zip(numbers).map(answer).collect()
+    }
+
+    /// Reads and checks lines, beside the threads that answer requests.
+    async fn prepare(&self, lines: Vec<(u64, Line)>) -> Vec<Result<Prepared, Fault>> {
+        let (shared, caller) = (self.shared.clone(), self.caller.clone());
+        let checked = tokio::task::spawn_blocking(move || {
+            let one = |(_, line): (u64, Line)| {
+                let bytes = line.0?;
+                let text = std::str::from_utf8(&bytes)
+                    .map_err(|_| Fault::invalid("the line is not UTF-8"))?;
+                let mut request = SubmissionRequest::from_json(text).map_err(Fault::invalid)?;
+                request.account = caller.account_for(request.account)?;
+                Ok(shared.parts.intake.prepare(request, &Names::default())?)
+            };
+            lines.into_iter().map(one).collect()
+        });
+        checked.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+    }
+
+    async fn admit(&self, prepared: Result<Prepared, Fault>) -> Checked<'_> {
+        let admitted = async {
+            let new = prepared?.new;
+            self.caller.may_use(&new.account)?;
+            let store = self.shared.parts.store.as_ref();
+            let room = self.shared.capacity.room(store, &new.account).await?;
+            Ok(Checked::Ready(Box::new(new), room))
+        };
+        admitted.await.unwrap_or_else(Checked::Refused)
+    }
+
+    fn refused(&self, line: u64, fault: Fault) -> BulkAnswer {
+        let mut problem = fault.problem;
+        problem.instance = Some(self.request.clone());
+        BulkAnswer { line, id: None, known: false, error: Some(*problem) }
+    }
+
+    async fn tell(&self, answers: &[BulkAnswer]) -> Result<(), mpsc::error::SendError<Bytes>> {
+        let mut text = Vec::new();
+        for answer in answers {
+            // What serde makes of these types is always JSON.
+            let _ = serde_json::to_writer(&mut text, answer);
+            text.push(b'\n');
+        }
+        self.answers.send(text.into()).await
+    }
+}

@@ -1,0 +1,171 @@
+//! The lines of a body, as they arrive: no more of them in memory than a batch.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use axum::body::{Body, BodyDataStream, Bytes};
+use futures_util::StreamExt;
+use tokio::time::{Instant, timeout_at};
+
+use crate::api::Shared;
+use crate::api::body::{Share, json_limit};
+use crate::api::fault::Fault;
+use crate::contract::ProblemKind;
+
+/// When no more arrives for so long, what is there is kept: a client may wait for its answer.
+const LULL: Duration = Duration::from_millis(5);
+
+/// A line without its end, or why there is none.
+#[derive(Debug)]
+pub(super) struct Line(pub(super) Result<Vec<u8>, Fault>);
+
+/// Why there are no more lines.
+#[derive(Debug)]
+pub(super) enum End {
+    /// The client has no more.
+    Done,
+    /// It sent no more.
+    Broken(Fault),
+}
+
+/// Lines that are kept together.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) lines: Vec<(u64, Line)>,
+    /// The number of the last line that was read.
+    pub(super) last: u64,
+    /// Why there are no more lines, if there are none.
+    pub(super) end: Option<End>,
+    /// Its share of the memory.
+    _share: Share,
+}
+
+/// Takes a body apart.
+#[derive(Debug)]
+pub(super) struct Lines {
+    frames: BodyDataStream,
+    /// What arrived and is no whole line yet.
+    rest: Vec<u8>,
+    /// The rest belongs to a line that is too long, and is thrown away.
+    skipping: bool,
+    share: Share,
+    /// The size of the whole lines that share in it.
+    held: usize,
+    ready: VecDeque<(u64, Line)>,
+    number: u64,
+    patience: Duration,
+    longest: usize,
+    end: Option<End>,
+}
+
+impl Lines {
+    pub(super) fn new(body: Body, shared: &Shared) -> Self {
+        let limits = &shared.parts.limits;
+        Self {
+            frames: body.into_data_stream(),
+            rest: Vec::new(),
+            skipping: false,
+            share: Share::default(),
+            held: 0,
+            ready: VecDeque::new(),
+            number: 0,
+            patience: limits.patience,
+            longest: json_limit(limits) as usize,
+            end: None,
+        }
+    }
+
+    /// The next lines: as many as are there, one at least if there are any.
+    pub(super) async fn batch(&mut self, most: usize, bytes: usize, shared: &Shared) -> Batch {
+        let mut batch = Vec::new();
+        let mut size = 0;
+        let mut until = Instant::now() + self.patience;
+        while batch.len() < most && size < bytes {
+            if let Some((number, line)) = self.ready.pop_front() {
+                size += line.0.as_ref().map_or(0, Vec::len);
+                batch.push((number, line));
+                until = Instant::now() + LULL;
+                continue;
+            }
+            if self.end.is_some() {
+                break;
+            }
+            match timeout_at(until, self.frames.next()).await {
+                Ok(Some(Ok(frame))) => {
+                    self.take(&frame, shared);
+                    if batch.is_empty() {
+                        until = Instant::now() + self.patience;
+                    }
+                }
+                Ok(Some(Err(_))) => {
+                    self.end = Some(End::Broken(Fault::invalid("the body ended too early")));
+                }
+                Ok(None) => {
+                    if !self.rest.is_empty() {
+                        self.line_ends();
+                    }
+                    self.end = Some(End::Done);
+                }
+                Err(_) if batch.is_empty() => {
+                    let what = "no line arrived for too long (`patience`)";
+                    self.end = Some(End::Broken(Fault::new(ProblemKind::Timeout, what)));
+                }
+                Err(_) => break,
+            }
+        }
+        let end = if self.ready.is_empty() { self.end.take() } else { None };
+        let last = batch.last().map_or(self.number, |(number, _)| *number);
+        // What is left of a frame, less than a batch, does not count.
+        self.held = 0;
+        Batch { lines: batch, last, end, _share: std::mem::take(&mut self.share) }
+    }
+
+    fn take(&mut self, frame: &Bytes, shared: &Shared) {
+        for piece in frame.split_inclusive(|byte| *byte == b'\n') {
+            let (text, ends) = match piece.strip_suffix(b"\n") {
+                Some(text) => (text, true),
+                None => (piece, false),
+            };
+            if !self.skipping {
+                self.extend(text, shared);
+            }
+            if ends {
+                self.line_ends();
+            }
+        }
+    }
+
+    fn extend(&mut self, text: &[u8], shared: &Shared) {
+        let size = self.rest.len() + text.len();
+        let refused = if size > self.longest {
+            let what = format!("the line is longer than {} bytes", self.longest);
+            Some(Fault::new(ProblemKind::TooLarge, what))
+        } else if !self.share.grow_to((self.held + size) as u64, &shared.budget) {
+            let what = "bodies that arrive now take all of `body_memory_bytes`; try again";
+            Some(Fault::new(ProblemKind::Busy, what))
+        } else {
+            None
+        };
+        match refused {
+            None => self.rest.extend_from_slice(text),
+            Some(fault) => {
+                self.rest = Vec::new();
+                self.skipping = true;
+                self.number += 1;
+                self.ready.push_back((self.number, Line(Err(fault))));
+            }
+        }
+    }
+
+    fn line_ends(&mut self) {
+        if std::mem::take(&mut self.skipping) {
+            return;
+        }
+        let line = std::mem::take(&mut self.rest);
+        self.number += 1;
+        self.held += line.len();
+        if !line.trim_ascii().is_empty() {
+            self.ready.push_back((self.number, Line(Ok(line))));
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! `ferry keys`: who may use the HTTP API.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use secrecy::ExposeSecret;
+use serde_json::json;
+
+use super::failure::{Exit, Failure};
+use super::show;
+use super::ui::Ui;
+use crate::api::{KeysError, Role, create_key, read_keys_if_any, revoke_key};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+
+/// Make, list and revoke the keys of the HTTP API, in the file that `api_keys` names.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ferry keys create --name billing --role submit --account north --set api_keys=keys.jsonl
+  ferry keys list --set api_keys=keys.jsonl
+  ferry keys revoke billing --set api_keys=keys.jsonl
+A running server notices within a second.")]
+pub(super) struct Keys {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Make a key, and show it this once.
+    Create(Create),
+    /// List the keys; what they are is not known.
+    List,
+    /// Take a key away.
+    Revoke {
+        /// Whose.
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Create {
+    /// Whose it is: 1 to 64 of a-z, 0-9, - and _.
+    #[arg(long, value_parser = name)]
+    name: String,
+    /// What it may do.
+    #[arg(long)]
+    role: RoleName,
+    /// Only for this account; may be repeated.
+    #[arg(long = "account", value_name = "ACCOUNT")]
+    accounts: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum RoleName {
+    /// Look at submissions, results and feedback.
+    Read,
+    /// Hand submissions over, and look.
+    Submit,
+    /// Cancel, retry, resolve, pause and resume, too.
+    Operate,
+}
+
+impl From<RoleName> for Role {
+    fn from(name: RoleName) -> Self {
+        match name {
+            RoleName::Read => Self::Read,
+            RoleName::Submit => Self::Submit,
+            RoleName::Operate => Self::Operate,
+        }
+    }
+}
+
+fn name(text: &str) -> Result<String, String> {
+    let is_fit = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
+    let fits = (1..=64).contains(&text.len()) && text.bytes().all(is_fit);
+    if fits { Ok(text.to_owned()) } else { Err("expected 1 to 64 of a-z, 0-9, - and _".to_owned()) }
+}
+
+impl Keys {
+    pub(super) fn run(self, config: &Config, ui: &Ui) -> Result<Exit, Failure> {
+        let path = file(config)?;
+        match self.action {
+            Action::Create(create) => {
+                let unknown = |account: &&String| {
+                    !config.accounts.is_empty() && !config.accounts.contains_key(*account)
+                };
+                if let Some(account) = create.accounts.iter().find(unknown) {
+                    ui.warning(&format!("account `{account}` is not configured here"));
+                }
+                let (name, role) = (create.name, Role::from(create.role));
+                let accounts = create.accounts.into_iter().collect();
+                let key = create_key(&path, name.clone(), role, accounts, SystemClock.now())?;
+                if ui.json {
+                    let key = key.expose_secret();
+                    ui.object(&json!({ "name": name, "role": role, "key": key }))?;
+                } else {
+                    ui.out(key.expose_secret())?;
+                }
+                ui.note("it is not shown again: hand it over, and do not keep it");
+            }
+            Action::List => {
+                let mut rows = Vec::new();
+                for key in read_keys_if_any(&path)? {
+                    let accounts: Vec<&str> = key.accounts.iter().map(String::as_str).collect();
+                    if ui.json {
+                        ui.object(&json!({
+                            "name": key.name, "role": key.role, "accounts": accounts,
+                            "created_at": key.created_at,
+                        }))?;
+                        continue;
+                    }
+                    let accounts =
+                        if accounts.is_empty() { "all".to_owned() } else { accounts.join(", ") };
+                    let made = key.created_at.format("%Y-%m-%d").to_string();
+                    rows.push(vec![key.name.clone(), key.role.as_str().into(), accounts, made]);
+                }
+                show::table(&rows).into_iter().try_for_each(|line| ui.out(line))?;
+            }
+            Action::Revoke { name } => {
+                if !revoke_key(&path, &name)? {
+                    return Err(Failure::usage(format!("there is no key `{name}`"))
+                        .hint("`ferry keys list` shows those that there are"));
+                }
+                ui.note(format!("key `{name}` is revoked"));
+            }
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// Where the keys are.
+fn file(config: &Config) -> Result<PathBuf, Failure> {
+    config.api_keys.clone().ok_or_else(|| {
+        Failure::usage("no file for the keys is configured".to_owned())
+            .hint("name one, here and for `ferry serve`: FERRY_API_KEYS or `--set api_keys=FILE`")
+    })
+}
+
+impl From<KeysError> for Failure {
+    fn from(error: KeysError) -> Self {
+        let hint = match &error {
+            KeysError::Open { path, .. } => Some(format!("chmod 600 '{}'", path.display())),
+            KeysError::File { doing: "read", .. } => {
+                Some("`ferry keys create` makes the first key".to_owned())
+            }
+            _ => None,
+        };
+        let failure = Self::new(Exit::Usage, error.into());
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Who may do what, and who sees what.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use ferry::api::{Role, create_key, revoke_key};
+use ferry::contract::ProblemKind;
+use ferry::domain::timestamp;
+use reqwest::Method;
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::harness::{Answer, GOOD, Served};
+use super::serve::{serve, url};
+use crate::cli::harness::{Ferry, Platform};
+use crate::support::{World, dataset, prompt};
+
+/// A server with a key for each role, and one bound to the account `other`.
+struct Keyed {
+    served: Served,
+    keys: BTreeMap<&'static str, String>,
+    file: PathBuf,
+    _folder: TempDir,
+}
+
+impl Keyed {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("keys.jsonl");
+        let mut keys = BTreeMap::new();
+        for (name, role, account) in [
+            ("reader", Role::Read, None),
+            ("producer", Role::Submit, None),
+            ("operator", Role::Operate, None),
+            ("bound", Role::Operate, Some("other".to_owned())),
+        ] {
+            let accounts: BTreeSet<String> = account.into_iter().collect();
+            let key = create_key(&file, name.into(), role, accounts, timestamp(0)).unwrap();
+            keys.insert(name, key.expose_secret().to_owned());
+        }
+        let world = World::idle(prompt(), &[("API_KEYS", &file.display().to_string())]).await;
+        Self { served: Served::over(world).await, keys, file, _folder: folder }
+    }
+
+    async fn call(&self, key: &str, method: Method, path: &str, body: &Value) -> Answer {
+        let request = self.served.request(method, path).bearer_auth(key);
+        let request = request.header("content-type", "application/json");
+        Answer::of(request.body(body.to_string())).await
+    }
+
+    async fn of(&self, name: &str, method: Method, path: &str, body: &Value) -> Answer {
+        self.call(&self.keys[name], method, path, body).await
+    }
+}
+
+/// Every route, and the weakest role that may.
+fn routes(id: &str) -> Vec<(Method, String, Role)> {
+    let one = format!("/v1/submissions/{id}");
+    vec![
+        (Method::GET, "/v1/submissions".to_owned(), Role::Read),
+        (Method::GET, one.clone(), Role::Read),
+        (Method::GET, format!("{one}/timeline"), Role::Read),
+        (Method::GET, format!("{one}/results/x"), Role::Read),
+        (Method::GET, format!("{one}/feedback"), Role::Read),
+        (Method::GET, "/v1/stats".to_owned(), Role::Read),
+        (Method::GET, "/metrics".to_owned(), Role::Read),
+        (Method::POST, "/v1/submissions".to_owned(), Role::Submit),
+        (Method::POST, "/v1/submissions/bulk".to_owned(), Role::Submit),
+        (Method::POST, format!("{one}/resubmit"), Role::Submit),
+        (Method::POST, format!("{one}/retry"), Role::Operate),
+        (Method::POST, format!("{one}/resolve"), Role::Operate),
+        (Method::POST, format!("{one}/cancel"), Role::Operate),
+        (Method::POST, "/v1/accounts/default/pause".to_owned(), Role::Operate),
+        (Method::POST, "/v1/accounts/default/resume".to_owned(), Role::Operate),
+    ]
+}
+
+#[tokio::test]
+async fn each_role_may_do_what_it_says_and_no_more() {
+    let keyed = Keyed::start().await;
+    let id = keyed.served.world.submit(dataset("march")).await.to_string();
+    let roles = [("reader", Role::Read), ("producer", Role::Submit), ("operator", Role::Operate)];
+    for (method, path, needed) in routes(&id) {
+        for (name, role) in roles {
+            let answer = keyed.of(name, method.clone(), &path, &json!({})).await;
+            let what = format!("{name}: {method} {path}: {}", answer.text());
+            assert_eq!(answer.status == 403, role < needed, "{what}");
+            assert_ne!(answer.status, 401, "{what}");
+            assert!(answer.status < 500, "{what}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_a_key_that_is_known_there_is_nothing_but_probes() {
+    let keyed = Keyed::start().await;
+    let id = keyed.served.world.submit(dataset("march")).await.to_string();
+    for (method, path, _) in routes(&id) {
+        let none = Answer::of(keyed.served.request(method.clone(), &path)).await;
+        none.is(ProblemKind::Unauthenticated);
+        assert!(none.header("www-authenticate").starts_with("Bearer"), "{none:?}");
+        for wrong in ["", "ferry_", &format!("ferry_{}", "A".repeat(43))] {
+            let answer = keyed.call(wrong, method.clone(), &path, &json!({})).await;
+            answer.is(ProblemKind::Unauthenticated);
+        }
+    }
+    let nowhere = Answer::of(keyed.served.request(Method::GET, "/nowhere")).await;
+    nowhere.is(ProblemKind::Unauthenticated);
+    for probe in ["/healthz", "/readyz"] {
+        assert_eq!(keyed.served.get(probe).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_bound_key_neither_sees_nor_touches_what_is_not_of_its_account() {
+    let keyed = Keyed::start().await;
+    let id = keyed.served.world.submit(dataset("march")).await.to_string();
+    for (method, path, _) in routes(&id) {
+        let body = json!({ "name": "n", "data": GOOD, "account": "default" });
+        let answer = keyed.of("bound", method.clone(), &path, &body).await;
+        let what = format!("{method} {path}: {}", answer.text());
+        match path.as_str() {
+            // Nothing of it is shown.
+            "/v1/submissions" if method == Method::GET => {
+                assert_eq!(answer.json()["submissions"], json!([]), "{what}");
+            }
+            "/v1/stats" => assert_eq!(answer.json()["accounts"], json!([]), "{what}"),
+            "/metrics" | "/v1/submissions" => assert_eq!(answer.status, 403, "{what}"),
+            "/v1/submissions/bulk" => assert_eq!(answer.status, 415, "{what}"),
+            _ => assert_eq!(answer.status, 404, "{what}"),
+        }
+    }
+    let asked = keyed.of("bound", Method::GET, "/v1/submissions?account=default", &json!({})).await;
+    assert_eq!(asked.json()["submissions"], json!([]));
+    let request = keyed.served.request(Method::POST, "/v1/submissions/bulk");
+    let request = request.bearer_auth(&keyed.keys["bound"]);
+    let line = json!({ "name": "n", "data": GOOD, "account": "default" });
+    let request = request.header("content-type", "application/x-ndjson").body(line.to_string());
+    let answer = Answer::of(request).await.json();
+    assert_eq!(answer["error"]["status"], 403, "{answer}");
+    assert_eq!(keyed.served.world.app.store.stats().await.unwrap().unfinished(), 1);
+}
+
+#[tokio::test]
+async fn a_revoked_key_and_a_broken_file_let_nobody_in() {
+    let keyed = Keyed::start().await;
+    let status = async |name| keyed.of(name, Method::GET, "/v1/stats", &json!({})).await.status;
+    assert_eq!(status("reader").await, 200);
+    assert!(revoke_key(&keyed.file, "reader").unwrap());
+    while status("reader").await != 401 {
+        crate::support::pause().await;
+    }
+    assert_eq!(status("operator").await, 200);
+    std::fs::write(&keyed.file, "nonsense\n").unwrap();
+    while status("operator").await != 401 {
+        crate::support::pause().await;
+    }
+}
+
+#[tokio::test]
+async fn pages_of_other_sites_get_no_answer_where_there_are_no_keys() {
+    let served = Served::idle(&[]).await;
+    let from = |name: &str, value: &str| {
+        Answer::of(served.request(Method::GET, "/v1/stats").header(name, value))
+    };
+    from("origin", "https://example.com").await.is(ProblemKind::Forbidden);
+    from("origin", "null").await.is(ProblemKind::Forbidden);
+    from("sec-fetch-site", "cross-site").await.is(ProblemKind::Forbidden);
+    assert_eq!(from("origin", &format!("http://{}", served.address)).await.status, 200);
+}
+
+#[test]
+fn a_key_is_made_shown_once_and_used() {
+    let platform = Platform::start();
+    let ferry = Ferry::of(&platform).set("FERRY_API_KEYS", "keys.jsonl").set("FERRY_LOG", "warn");
+    let hint = ferry.run(&["serve", "--set", "listen=127.0.0.1:0"]).exits(2);
+    assert!(hint.stderr.contains("`ferry keys create` makes the first key"), "{}", hint.stderr);
+    let create = ["keys", "create", "--name", "ops", "--role", "operate", "--account", "default"];
+    let made = ferry.run(&create).ok();
+    let key = made.stdout.trim().to_owned();
+    assert!(key.starts_with("ferry_") && key.len() == 49, "{key}");
+    assert!(!ferry.read("keys.jsonl").contains(&key));
+    let again = ferry.run(&create).exits(2);
+    assert!(again.stderr.contains("there is a key `ops` already"), "{}", again.stderr);
+    let listed = ferry.object(&["keys", "list", "--json"]);
+    assert_eq!((&listed["name"], &listed["role"]), (&"ops".into(), &"operate".into()));
+    // An address that others reach is fine with keys.
+    let mut server = serve(&ferry, &["--set", "listen=0.0.0.0:0"]);
+    let url = url(&server).replace("0.0.0.0", "127.0.0.1");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let pause = super::harness::client().post(format!("{url}/v1/accounts/default/pause"));
+    let answer = runtime.block_on(Answer::of(pause.bearer_auth(&key)));
+    assert_eq!((answer.status, &answer.json()["paused"]), (200, &"paused by ops".into()));
+    server.signal("TERM");
+    assert_eq!(server.end().code(), Some(0));
+    let told = server.stderr();
+    // Whatever is logged, the audit is.
+    assert!(told.contains("`ops` called `POST /v1/accounts/default/pause`: 200"), "{told}");
+    assert!(!told.contains("answered"), "{told}");
+    assert!(!told.contains(&key), "{told}");
+    ferry.run(&["keys", "revoke", "ops"]).ok();
+    assert_eq!(ferry.run(&["keys", "list"]).ok().stdout, "");
+    ferry.run(&["keys", "revoke", "ops"]).exits(2);
+}
+
+#[cfg(unix)]
+#[test]
+fn keys_that_others_can_read_are_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let ferry = Ferry::new().set("FERRY_API_KEYS", "keys.jsonl");
+    ferry.run(&["keys", "create", "--name", "a", "--role", "read"]).ok();
+    let mode = || std::fs::metadata(ferry.path("keys.jsonl")).unwrap().permissions();
+    assert_eq!(mode().mode() & 0o777, 0o600);
+    let mut open = mode();
+    open.set_mode(0o644);
+    std::fs::set_permissions(ferry.path("keys.jsonl"), open).unwrap();
+    let ran = ferry.run(&["serve", "--no-workers"]).exits(2);
+    assert!(ran.stderr.contains("can be read by others"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("chmod 600"), "{}", ran.stderr);
+}
