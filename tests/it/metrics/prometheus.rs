@@ -111,8 +111,18 @@ impl Drop for Prometheus {
 
 /// Status and body, if anybody listens.
 pub(super) fn get(address: &str, path: &str) -> Option<(u16, String)> {
+    ask(address, &format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n"))
+}
+
+/// The same, for CSV that is handed over.
+pub(super) fn post(address: &str, path: &str, csv: &str) -> Option<(u16, String)> {
+    let head = format!("POST {path} HTTP/1.0\r\nHost: localhost\r\nContent-Type: text/csv\r\n");
+    ask(address, &format!("{head}Content-Length: {}\r\n\r\n{csv}", csv.len()))
+}
+
+fn ask(address: &str, request: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(address).ok()?;
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: ferry\r\n\r\n").ok()?;
+    stream.write_all(request.as_bytes()).ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;
     let (head, body) = answer.split_once("\r\n\r\n")?;

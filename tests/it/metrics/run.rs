@@ -1,5 +1,5 @@
-//! A run of two workers in which everything goes wrong once, scraped by a real Prometheus: then every
-//! panel has data, and no expression fails.
+//! A run of two workers and a server in which everything goes wrong once, scraped by a real Prometheus:
+//! then every panel has data, and no expression fails.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,26 +13,27 @@ use ferry::store::{Budgets, ClaimRequest, Lease};
 use serde_json::Value;
 
 use super::files::panels;
-use super::prometheus::{Prometheus, get, tool};
+use super::prometheus::{Prometheus, get, post, tool};
 use crate::support::{World, dataset, of_environment, overwriting, pause};
 
 /// Longer than anything takes on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A `ferry worker` that is scraped; ended when dropped.
-struct Worker {
+/// A process of Ferry that is scraped; ended when dropped.
+struct Scraped {
     process: Child,
-    metrics: String,
+    address: String,
 }
 
-impl Worker {
-    async fn start(world: &World, folder: &Path, name: &str) -> Self {
+impl Scraped {
+    async fn start(world: &World, folder: &Path, name: &str, args: &[&str]) -> Self {
         let log = folder.join(format!("{name}.log"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_ferry"));
-        command.args(["worker", "--config"]).arg(folder.join("ferry.toml"));
+        command.args(args).arg("--config").arg(folder.join("ferry.toml"));
         command.env_clear().envs(&world.env);
         for (setting, value) in [
             ("METRICS_LISTEN", "127.0.0.1:0"),
+            ("LISTEN", "127.0.0.1:0"),
             ("BREAKER_FAILURES", "6"),
             ("BREAKER_MAX", "700ms"),
             ("UNKNOWN_TOKEN_TRIES", "1"),
@@ -42,20 +43,22 @@ impl Worker {
         }
         command.stdin(Stdio::null()).stderr(std::fs::File::create(&log).unwrap());
         let process = command.spawn().unwrap();
-        let mut worker = Self { process, metrics: String::new() };
+        let mut scraped = Self { process, address: String::new() };
         let told = || std::fs::read_to_string(&log).unwrap_or_default();
         until(told, || {
             let told = told();
-            let address = told.split("http://").find_map(|rest| rest.split_once("/metrics"));
-            worker.metrics = address.map(|(address, _)| address.to_owned()).unwrap_or_default();
-            !worker.metrics.is_empty()
+            let line = told.split_once("http://").and_then(|(_, rest)| rest.split_once('\n'));
+            let is_part = |c: &char| c.is_ascii_digit() || ".:".contains(*c);
+            let address = line.map(|(line, _)| line.chars().take_while(is_part).collect());
+            scraped.address = address.unwrap_or_default();
+            !scraped.address.is_empty()
         })
         .await;
-        worker
+        scraped
     }
 }
 
-impl Drop for Worker {
+impl Drop for Scraped {
     fn drop(&mut self) {
         // It may have ended by itself.
         let _ = self.process.kill();
@@ -101,7 +104,7 @@ fn second_account(world: &World) -> String {
 }
 
 /// What the run must have shown, each in the words of Prometheus.
-const SHOWN: [&str; 20] = [
+const SHOWN: [&str; 22] = [
     "ferry_submissions_finished_total{outcome=\"completed\"}",
     "ferry_submissions_finished_total{outcome=\"rejected\"}",
     "ferry_submissions_finished_total{outcome=\"failed\"}",
@@ -122,6 +125,8 @@ const SHOWN: [&str; 20] = [
     "max_over_time(ferry_platform_breaker_state{account=\"default\"}[2m])",
     "max_over_time(ferry_queue_oldest_ready_seconds[2m])",
     "ferry_store_safe",
+    "ferry_intake_total{source=\"api\",result=\"accepted\"}",
+    "ferry_intake_total{source=\"api\",result=\"refused\"}",
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -130,17 +135,20 @@ async fn a_real_prometheus_finds_data_for_every_panel_and_no_expression_fails() 
     let folder = world.folder.path();
     std::fs::write(folder.join("ferry.toml"), second_account(&world)).unwrap();
     let lost = lose_a_worker(&world).await;
-    let first = Worker::start(&world, folder, "first").await;
-    let second = Worker::start(&world, folder, "second").await;
-    let targets = [first.metrics.clone(), second.metrics.clone()];
+    let first = Scraped::start(&world, folder, "first", &["worker"]).await;
+    let second = Scraped::start(&world, folder, "second", &["worker"]).await;
+    let server = Scraped::start(&world, folder, "server", &["serve", "--no-workers"]).await;
+    let targets = [&first, &second, &server].map(|scraped| scraped.address.clone());
     let prometheus = Prometheus::start(folder, &targets);
     until(|| "Prometheus is ready".into(), || prometheus.is_ready()).await;
-    until(|| "both are up".into(), || prometheus.holds("sum(up) == 2")).await;
+    until(|| "all are up".into(), || prometheus.holds("sum(up) == 3")).await;
 
     let begun = Instant::now();
     world.app.store.renew(vec![lost], Duration::ZERO).await.unwrap();
     // Its requests would take the faults that others are to get.
     world.settled(lost.id).await;
+    hand_over(&server, &dataset("by-http").data, 200..=299);
+    hand_over(&server, "Reference,StartDate\nSITE-1,yesterday\n", 400..=499);
     go_wrong(&world).await;
     for shown in SHOWN {
         until(|| format!("{shown}\n{:#?}", world.sim.ledger().faults), || prometheus.holds(shown))
@@ -202,6 +210,12 @@ fn ask_rules(prometheus: &Prometheus) -> Vec<Value> {
     rules
 }
 
+/// Hands a dataset over by HTTP, and is answered with one of these statuses.
+fn hand_over(server: &Scraped, csv: &str, expected: std::ops::RangeInclusive<u16>) {
+    let (status, body) = post(&server.address, "/v1/submissions?name=by-http", csv).unwrap();
+    assert!(expected.contains(&status), "{status}: {body}");
+}
+
 /// A worker that claims a step and is never seen again; nobody knows that as long as its lease lasts.
 async fn lose_a_worker(world: &World) -> Lease {
     world.submit(overwriting("lost")).await;
@@ -258,9 +272,9 @@ fn filled_in(expression: &str) -> String {
 }
 
 /// `promtool check metrics` on a scrape.
-fn lint(worker: &Worker) {
+fn lint(worker: &Scraped) {
     use std::io::Write;
-    let (_, scrape) = get(&worker.metrics, "/metrics").unwrap();
+    let (_, scrape) = get(&worker.address, "/metrics").unwrap();
     let mut promtool = Command::new(tool("promtool"));
     promtool.args(["check", "metrics"]).stdin(Stdio::piped());
     promtool.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -270,8 +284,8 @@ fn lint(worker: &Worker) {
     assert!(found.status.success(), "{}", String::from_utf8_lossy(&found.stderr));
 }
 
-fn no_secret_is_shown(worker: &Worker) {
-    let (_, scrape) = get(&worker.metrics, "/metrics").unwrap();
+fn no_secret_is_shown(worker: &Scraped) {
+    let (_, scrape) = get(&worker.address, "/metrics").unwrap();
     for secret in ["demo-secret", "demo-key", "wrong", "127.0.0.1", "doubtful", "UNKNOWN-1"] {
         assert!(!scrape.contains(secret), "`{secret}` is in a label");
     }
