@@ -113,7 +113,7 @@ impl PushedRequests {
         ];
         let meta = self.config.job_meta_hash();
         keys.extend(ids.iter().map(|id| format!("{meta}:{id}")));
-        let call = ids.iter().fold(Call::on(&self.remove, &keys), |call, id| call.arg(id));
+        let call = ids.iter().fold(Call::on(&self.remove, &keys), Call::arg);
         let answer = self.run(&self.remove, call).await?;
         self.at(super::values::number(answer))
     }
