@@ -5,9 +5,9 @@
 
 #![expect(clippy::print_stdout, reason = "a benchmark tells what it measured")]
 
+mod redis_server;
+
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, TcpListener};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -18,46 +18,13 @@ use ferry::store::redis::{Durability, RedisAddress, RedisStore};
 use ferry::store::{ClaimRequest, Commit, Committed, Deadline, NewSubmission, Payload, Store};
 use redis::FromRedisValue;
 use redis::aio::MultiplexedConnection;
+use redis_server::Server;
 
 /// Steps in a claim and in a commit.
 const BATCH: usize = 64;
 
 /// Submissions whose steps are leased and committed for one figure.
 const DRAINED: usize = 5000;
-
-/// A server that ends with this.
-struct Server {
-    process: Child,
-    port: u16,
-    _dir: tempfile::TempDir,
-}
-
-impl Server {
-    fn start() -> Result<Self> {
-        let dir = tempfile::tempdir()?;
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-        let mut command = Command::new("redis-server");
-        command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "yes"]);
-        command.args(["--auto-aof-rewrite-min-size", "64gb"]);
-        command.args(["--port", &port.to_string()]).arg("--dir").arg(dir.path());
-        let process = command.stdout(Stdio::null()).spawn();
-        let process =
-            process.context("this needs `redis-server`: `apt-get install redis-server`")?;
-        Ok(Self { process, port, _dir: dir })
-    }
-
-    fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}/0", self.port)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
 
 struct Bench {
     store: RedisStore,
