@@ -5,6 +5,8 @@
 
 #![expect(clippy::print_stdout, reason = "it prints what it measured")]
 
+mod redis_server;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::net::Ipv4Addr;
@@ -24,6 +26,7 @@ use ferry::pipeline::Names;
 use ferry::platform::{Platform, Upload};
 use ferry::sim::{Processing, Sim, SimConfig};
 use ferry::store::{Filter, NewSubmission};
+use redis_server::Server;
 use serde::{Deserialize, Serialize};
 
 /// Submissions under way at once, in both.
@@ -242,20 +245,10 @@ async fn sqlite(address: &str, count: usize) -> Measured {
 /// Ferry on a Redis server of its own, with its file synced every second, and with further workers
 /// beside this process.
 async fn redis(address: &str, count: usize, others: usize) -> Measured {
-    let folder = tempfile::tempdir().expect("a folder for the server");
-    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
-    let port = listener.local_addr().expect("it has an address").port();
-    drop(listener);
-    let mut server = Command::new("redis-server")
-        .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "yes"])
-        .args(["--port", &port.to_string()])
-        .arg("--dir")
-        .arg(folder.path())
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("this needs `redis-server`: `apt-get install redis-server`");
-    let place = format!("redis://127.0.0.1:{port}/0");
-    while std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+    let server = Server::start().expect("a server");
+    let place = server.url();
+    let client = redis::Client::open(place.as_str()).expect("a valid address");
+    while client.get_multiplexed_async_connection().await.is_err() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let start = || command(&["worker", address, &place]).stdin(Stdio::piped()).spawn();
@@ -265,8 +258,7 @@ async fn redis(address: &str, count: usize, others: usize) -> Measured {
         drop(other.stdin.take());
         let _ = other.wait();
     }
-    let _ = server.kill();
-    let _ = server.wait();
+    drop(server);
     measured
 }
 
