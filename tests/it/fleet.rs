@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use ferry::domain::submission::State;
-use ferry::sim::{Endpoint, Fault, FaultRates, Processing, RetryAfter, SimConfig};
+use ferry::sim::{Endpoint, Fault, RetryAfter, SimConfig};
 
 use crate::store::redis_server::RedisServer;
-use crate::support::{World, of_environment, overwriting, pause, prompt};
+use crate::support::{World, bad_days, of_environment, overwriting, pause, prompt};
 use crate::worker::Worker;
 
 /// A server that syncs every change, and a world whose store it is.
@@ -26,20 +26,7 @@ async fn a_fleet_that_is_killed_on_a_redis_that_restarts_and_stalls_loses_nothin
     let total = of_environment("FLEET_SUBMISSIONS", 400);
     let every = Duration::from_millis(of_environment("FLEET_KILL_EVERY_MS", 400));
     let stall = of_environment("FLEET_STALL_MS", 1500);
-    let sim = SimConfig {
-        seed: 5,
-        processing: Processing::Uniform(Duration::ZERO, Duration::from_millis(200)),
-        retry_after: Duration::from_millis(50),
-        latency: Duration::from_millis(10),
-        faults: FaultRates {
-            server_error: 0.10,
-            slow_down: 0.02,
-            reset: 0.05,
-            lost_answer: 0.03,
-            token_refusal: 0.01,
-        },
-        ..SimConfig::default()
-    };
+    let sim = SimConfig { latency: Duration::from_millis(10), ..bad_days(5) };
     let (server, world) = world(sim, &[]).await;
     for first in (0..total).step_by(500) {
         let batch = first..total.min(first + 500);

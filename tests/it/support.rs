@@ -11,7 +11,7 @@ use ferry::contract::{SubmissionRequest, SubmissionView};
 use ferry::domain::SubmissionId;
 use ferry::domain::submission::State;
 use ferry::pipeline::{Names, WorkersEnded};
-use ferry::sim::{Credentials, Processing, Sim, SimConfig};
+use ferry::sim::{Credentials, FaultRates, Processing, Sim, SimConfig};
 use ferry::store::{Accepted, Filter, Stats};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -22,6 +22,25 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// A simulated Platform that decides at once.
 pub(crate) fn prompt() -> SimConfig {
     SimConfig { processing: Processing::Fixed(Duration::ZERO), ..SimConfig::default() }
+}
+
+/// A Platform that fails in every way: 10 % 5xx, 5 % 429, 5 % resets, 3 % lost answers, tokens refused
+/// early.
+pub(crate) fn bad_days(seed: u64) -> SimConfig {
+    SimConfig {
+        seed,
+        processing: Processing::Uniform(Duration::ZERO, Duration::from_millis(300)),
+        token_lifetime: Duration::from_secs(5),
+        retry_after: Duration::from_millis(50),
+        faults: FaultRates {
+            server_error: 0.10,
+            slow_down: 0.05,
+            reset: 0.05,
+            lost_answer: 0.03,
+            token_refusal: 0.01,
+        },
+        ..SimConfig::default()
+    }
 }
 
 /// What a process has to be told to reach `sim`, and to be impatient.

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use ferry::contract::SubmissionRequest;
 use ferry::domain::submission::{ReasonCode, State};
-use ferry::sim::{FaultRates, Processing, SimConfig};
+use ferry::sim::{Processing, SimConfig};
 
-use crate::support::{World, overwriting, pause, prompt};
+use crate::support::{World, bad_days, overwriting, pause, prompt};
 use crate::worker::Worker;
 
 async fn wait_for(world: &World, state: State, count: u64) {
@@ -24,20 +24,7 @@ async fn workers_that_are_killed_again_and_again_lose_nothing_and_double_nothing
         crate::support::of_environment("CHAOS_SUBMISSIONS", 200),
         crate::support::of_environment("CHAOS_KILLS", 4),
     );
-    let sim = SimConfig {
-        seed: 3,
-        processing: Processing::Uniform(Duration::ZERO, Duration::from_millis(200)),
-        retry_after: Duration::from_millis(50),
-        latency: Duration::from_millis(20),
-        faults: FaultRates {
-            server_error: 0.10,
-            slow_down: 0.02,
-            reset: 0.05,
-            lost_answer: 0.03,
-            token_refusal: 0.01,
-        },
-        ..SimConfig::default()
-    };
+    let sim = SimConfig { latency: Duration::from_millis(20), ..bad_days(3) };
     let world = World::idle(sim, &[]).await;
     world.submit_all((0..total).map(|n| overwriting(&format!("c{n:04}")))).await;
     let impatient = [("LEASE", "500ms"), ("CONCURRENCY", "16")];

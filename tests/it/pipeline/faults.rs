@@ -1,29 +1,8 @@
 //! Many submissions over a Platform that fails in every way.
 
-use std::time::Duration;
-
 use ferry::domain::submission::State;
-use ferry::sim::{FaultRates, Processing, SimConfig};
 
-use crate::support::{World, overwriting};
-
-/// 10 % 5xx, 5 % 429, 5 % resets, 3 % lost answers, tokens refused early.
-fn bad_days(seed: u64) -> SimConfig {
-    SimConfig {
-        seed,
-        processing: Processing::Uniform(Duration::ZERO, Duration::from_millis(300)),
-        token_lifetime: Duration::from_secs(5),
-        retry_after: Duration::from_millis(50),
-        faults: FaultRates {
-            server_error: 0.10,
-            slow_down: 0.05,
-            reset: 0.05,
-            lost_answer: 0.03,
-            token_refusal: 0.01,
-        },
-        ..SimConfig::default()
-    }
-}
+use crate::support::{World, bad_days, overwriting};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_submissions_with_faults_are_all_completed_and_none_is_doubled() {

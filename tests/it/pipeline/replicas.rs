@@ -6,11 +6,10 @@ use ferry::app::App;
 use ferry::config::{Config, Sources};
 use ferry::domain::submission::State;
 use ferry::pipeline::WorkersEnded;
-use ferry::sim::{FaultRates, Processing, SimConfig};
 use tokio::task::JoinHandle;
 
 use crate::store::redis_server::{RedisServer, own_namespace, shared_server};
-use crate::support::{World, overwriting, pause, prompt, settings};
+use crate::support::{World, bad_days, overwriting, pause, prompt, settings};
 
 /// Another process of the same fleet.
 struct Replica {
@@ -31,24 +30,6 @@ impl Replica {
     async fn stop(self) {
         self.app.shutdown.drain();
         self.workers.await.unwrap().unwrap();
-    }
-}
-
-/// A Platform that fails in every way.
-fn bad_days(seed: u64) -> SimConfig {
-    SimConfig {
-        seed,
-        processing: Processing::Uniform(Duration::ZERO, Duration::from_millis(300)),
-        token_lifetime: Duration::from_secs(5),
-        retry_after: Duration::from_millis(50),
-        faults: FaultRates {
-            server_error: 0.10,
-            slow_down: 0.05,
-            reset: 0.05,
-            lost_answer: 0.03,
-            token_refusal: 0.01,
-        },
-        ..SimConfig::default()
     }
 }
 
