@@ -147,9 +147,9 @@ async fn a_real_prometheus_finds_data_for_every_panel_and_no_expression_fails() 
     world.app.store.renew(vec![lost], Duration::ZERO).await.unwrap();
     // Its requests would take the faults that others are to get.
     world.settled(lost.id).await;
+    go_wrong(&world).await;
     hand_over(&server, &dataset("by-http").data, 200..=299);
     hand_over(&server, "Reference,StartDate\nSITE-1,yesterday\n", 400..=499);
-    go_wrong(&world).await;
     for shown in SHOWN {
         until(|| format!("{shown}\n{:#?}", world.sim.ledger().faults), || prometheus.holds(shown))
             .await;
