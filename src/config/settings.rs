@@ -40,7 +40,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "store",
         "sqlite:ferry.db",
-        "where submissions are kept: `sqlite:PATH`, `redis://HOST:PORT/DATABASE` or, with TLS, `rediss://…`",
+        "where submissions are kept: `sqlite:PATH`, `redis://HOST:PORT/DATABASE`, or `redis+sentinel://HOST:PORT,…/MASTER/DATABASE`; with TLS `rediss`",
     ),
     secret("store_password", "the password for a Redis server, where it does not stand in the URL"),
     setting("namespace", "ferry", "keeps the stores on one Redis server apart"),

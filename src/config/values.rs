@@ -138,7 +138,7 @@ pub(super) fn words(value: &str) -> Result<Vec<String>, Expected> {
 }
 
 pub(super) fn store(value: &str) -> Result<StorePlace, Expected> {
-    if value.starts_with("redis://") || value.starts_with("rediss://") {
+    if value.starts_with("redis") {
         return RedisAddress::new(value)
             .map(|address| StorePlace::Redis(Box::new(address), Durability::default()));
     }

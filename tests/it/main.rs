@@ -13,4 +13,5 @@ mod pushed;
 mod sim;
 mod store;
 mod support;
+mod topologies;
 mod worker;

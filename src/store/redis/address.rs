@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use redis::{Client, ConnectionInfo, IntoConnectionInfo};
+use redis::{ConnectionInfo, IntoConnectionInfo};
 
-use crate::store::StoreError;
+use super::servers::Servers;
 
 /// What accepting waits for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -19,19 +19,24 @@ pub enum Durability {
 /// Where a store's server is.
 #[derive(Clone)]
 pub struct RedisAddress {
-    connection: ConnectionInfo,
+    servers: Servers,
     place: String,
     namespace: String,
 }
 
 impl RedisAddress {
-    /// Understands `redis://` and `rediss://` URLs, with user, password and database where needed.
-    /// The error says what was expected.
+    /// Understands `redis://` and `rediss://` URLs, with user, password and database where needed, and
+    /// with several hosts, separated by commas, for the nodes of a Cluster; and, with Sentinels as
+    /// hosts, `redis+sentinel://…/MASTER/DATABASE`. The error says what was expected.
     pub fn new(url: &str) -> Result<Self, String> {
-        let expected = || "expected a URL such as redis://localhost:6379/0".to_owned();
-        let connection = url.into_connection_info().map_err(|_| expected())?;
+        let expected = || {
+            "expected a URL such as redis://localhost:6379/0, redis://node1:6379,node2:6379 for a \
+             Cluster, or redis+sentinel://host1:26379,host2:26379/MASTER/0"
+                .to_owned()
+        };
         let place = place(url).ok_or_else(expected)?;
-        Ok(Self { connection, place, namespace: "ferry".to_owned() })
+        let servers = servers(url).ok_or_else(expected)?;
+        Ok(Self { servers, place, namespace: "ferry".to_owned() })
     }
 
     /// The same for another store on the same server; a namespace has no braces.
@@ -43,8 +48,17 @@ impl RedisAddress {
     /// The same with a password that does not stand in the URL.
     #[must_use]
     pub fn with_password(self, password: &str) -> Self {
-        let settings = self.connection.redis_settings().clone().set_password(password);
-        Self { connection: self.connection.set_redis_settings(settings), ..self }
+        let with_password = |info: ConnectionInfo| {
+            let settings = info.redis_settings().clone().set_password(password);
+            info.set_redis_settings(settings)
+        };
+        let Servers { nodes, master } = self.servers;
+        // A password is the server's; Sentinels are asked without one.
+        let servers = match master {
+            Some((name, info)) => Servers { nodes, master: Some((name, with_password(info))) },
+            None => Servers { nodes: nodes.into_iter().map(with_password).collect(), master },
+        };
+        Self { servers, ..self }
     }
 
     pub(super) fn place(&self) -> &str {
@@ -61,10 +75,8 @@ impl RedisAddress {
         format!("{}intake", self.base())
     }
 
-    pub(super) fn client(&self) -> Result<Client, StoreError> {
-        Client::open(self.connection.clone()).map_err(|error| {
-            StoreError::Unusable(format!("cannot use the store `{}`: {error}", self.place))
-        })
+    pub(super) fn servers(&self) -> Servers {
+        self.servers.clone()
     }
 }
 
@@ -85,6 +97,31 @@ impl PartialEq for RedisAddress {
 }
 
 impl Eq for RedisAddress {}
+
+/// Takes a URL apart: one for each host, and what a master behind Sentinels is called.
+fn servers(url: &str) -> Option<Servers> {
+    let (scheme, rest) = url.split_once("://")?;
+    let (user, rest) = match rest.rsplit_once('@') {
+        Some((user, rest)) => (format!("{user}@"), rest),
+        None => (String::new(), rest),
+    };
+    let (hosts, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let info = |url: String| url.into_connection_info().ok();
+    let hosts = hosts.split(',');
+    let Some(scheme) = scheme.strip_suffix("+sentinel") else {
+        let nodes = hosts.map(|host| info(format!("{scheme}://{user}{host}{path}")));
+        return Some(Servers { nodes: nodes.collect::<Option<_>>()?, master: None });
+    };
+    let (name, database) = match path.strip_prefix('/')?.split_once('/') {
+        Some((name, database)) => (name, database),
+        None => (path.strip_prefix('/')?, ""),
+    };
+    let nodes: Vec<_> =
+        hosts.map(|host| info(format!("{scheme}://{host}"))).collect::<Option<_>>()?;
+    // Its address is what the Sentinels are asked for.
+    let master = info(format!("{scheme}://{user}master/{database}"))?;
+    (!name.is_empty()).then(|| Servers { nodes, master: Some((name.to_owned(), master)) })
+}
 
 /// The URL without user, password and query.
 fn place(url: &str) -> Option<String> {
@@ -110,6 +147,23 @@ mod tests {
             assert!(shown.contains("example.com"), "{shown}");
             assert!(!shown.contains("cret") && !shown.contains("ferry:"), "{shown}");
         }
+    }
+
+    #[test]
+    fn a_url_may_name_the_nodes_of_a_cluster_or_the_sentinels_of_a_master() {
+        let cluster = RedisAddress::new("redis://ferry:s3cret@a:1,b:2").unwrap();
+        let nodes: Vec<String> =
+            cluster.servers.nodes.iter().map(|node| node.addr().to_string()).collect();
+        assert_eq!(nodes, ["a:1", "b:2"]);
+        assert_eq!(cluster.place(), "redis://a:1,b:2");
+        let sentinels = RedisAddress::new("redis+sentinel://:s3cret@a:1,b:2,c:3/main/4").unwrap();
+        let (name, master) = sentinels.servers.master.as_ref().unwrap();
+        assert_eq!((name.as_str(), master.redis_settings().db()), ("main", 4));
+        assert_eq!(master.redis_settings().password(), Some("s3cret"));
+        let passwords = sentinels.servers.nodes.iter().map(|node| node.redis_settings().password());
+        assert_eq!(passwords.collect::<Vec<_>>(), [None; 3]);
+        assert_eq!(sentinels.place(), "redis+sentinel://a:1,b:2,c:3/main/4");
+        assert!(RedisAddress::new("redis+sentinel://a:1").is_err(), "which master?");
     }
 
     #[test]

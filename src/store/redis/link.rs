@@ -5,12 +5,13 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use redis::aio::{MultiplexedConnection, PubSub};
-use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, Pipeline, RedisError};
+use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, Pipeline, RedisError};
 use redis::{RedisResult, ServerErrorKind, Value};
 
 use super::LAYOUT;
 use super::fault::{Fault, ends_connection};
 use super::scripts::{Call, Script};
+use super::servers::Servers;
 use crate::store::StoreError;
 
 /// For how long an answer, or a connection, is waited for.
@@ -22,7 +23,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// A server, and the connection to it.
 pub(super) struct Link {
-    client: Client,
+    servers: Servers,
     /// What the keys of the namespace begin with.
     base: String,
     current: Mutex<Option<Current>>,
@@ -33,6 +34,8 @@ pub(super) struct Link {
 struct Current {
     number: u64,
     connection: MultiplexedConnection,
+    /// Where it leads.
+    info: ConnectionInfo,
 }
 
 #[derive(Default)]
@@ -45,14 +48,14 @@ struct Tries {
 
 impl std::fmt::Debug for Link {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The client knows the password.
+        // The servers know the password.
         f.debug_struct("Link").field("base", &self.base).finish_non_exhaustive()
     }
 }
 
 impl Link {
-    pub(super) fn new(client: Client, base: String) -> Self {
-        Self { client, base, current: Mutex::default(), connecting: tokio::sync::Mutex::default() }
+    pub(super) fn new(servers: Servers, base: String) -> Self {
+        Self { servers, base, current: Mutex::default(), connecting: tokio::sync::Mutex::default() }
     }
 
     pub(super) fn base(&self) -> &str {
@@ -95,7 +98,7 @@ impl Link {
     }
 
     async fn send(&self, pipeline: &Pipeline) -> Result<Vec<RedisResult<Value>>, Fault> {
-        let Current { number, mut connection } = self.connection().await?;
+        let Current { number, mut connection, .. } = self.connection().await?;
         let answers: RedisResult<Vec<RedisResult<Value>>> =
             pipeline.query_async(&mut connection).await;
         let failure = match &answers {
@@ -124,11 +127,12 @@ impl Link {
             }
             tokio::time::sleep((*at + tries.pause).saturating_duration_since(begun)).await;
         }
-        match self.connect().await {
-            Ok(connection) => {
+        // Connecting is rare, and its future large.
+        match Box::pin(self.connect()).await {
+            Ok((connection, info)) => {
                 tries.number += 1;
                 (tries.failed, tries.pause) = (None, Duration::ZERO);
-                let current = Current { number: tries.number, connection };
+                let current = Current { number: tries.number, connection, info };
                 *self.lock() = Some(current.clone());
                 Ok(current)
             }
@@ -141,29 +145,29 @@ impl Link {
         }
     }
 
-    async fn connect(&self) -> Result<MultiplexedConnection, Fault> {
+    async fn connect(&self) -> Result<(MultiplexedConnection, ConnectionInfo), Fault> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(PATIENCE))
             .set_response_timeout(Some(PATIENCE));
-        let mut connection =
-            self.client.get_multiplexed_async_connection_with_config(&config).await?;
         let key = format!("{}layout", self.base);
         let mut pipeline = redis::pipe();
         pipeline.cmd("SET").arg(&key).arg(LAYOUT).arg("NX").ignore().cmd("GET").arg(&key);
-        let (layout,): (u32,) = pipeline.query_async(&mut connection).await?;
+        let (connection, info, answer) = self.servers.connect(&config, &pipeline).await?;
+        let (layout,): (u32,) = redis::from_redis_value(answer).map_err(Fault::corrupt)?;
         if layout > LAYOUT {
             return Err(Fault::Refused(StoreError::Unusable(format!(
                 "the namespace has layout {layout}, and this version of Ferry knows up to {LAYOUT}: \
                  use the newer Ferry that wrote it"
             ))));
         }
-        Ok(connection)
+        Ok((connection, info))
     }
 
     /// A connection that listens.
     pub(super) async fn listen(&self, channel: &str) -> Result<PubSub, Fault> {
         let connect = async {
-            let mut connection = self.client.get_async_pubsub().await?;
+            let Current { info, .. } = self.connection().await?;
+            let mut connection = Client::open(info)?.get_async_pubsub().await?;
             connection.subscribe(channel).await?;
             Ok(connection)
         };

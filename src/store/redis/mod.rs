@@ -16,6 +16,7 @@ mod pushed;
 mod read;
 mod record;
 mod scripts;
+mod servers;
 mod steps;
 mod synced;
 mod values;
@@ -93,15 +94,15 @@ impl RedisStore {
         durability: Durability,
         health: HealthPolicy,
     ) -> Result<Self, StoreError> {
-        let client = address.client()?;
+        let servers = address.servers();
         let base = address.base();
         Ok(Self {
             place: address.place().to_owned(),
             accepting: match durability {
                 Durability::Server => None,
-                Durability::Fsynced => Some(Synced::new(Link::new(client.clone(), base.clone()))),
+                Durability::Fsynced => Some(Synced::new(Link::new(servers.clone(), base.clone()))),
             },
-            link: Arc::new(Link::new(client, base)),
+            link: Arc::new(Link::new(servers, base)),
             scripts: Scripts::new(),
             wakeups: Arc::default(),
             listener: OnceLock::new(),

@@ -61,7 +61,7 @@ impl PushedRequests {
     /// The queue `queue` at `address`; `caller` is different for every process.
     pub fn new(address: &RedisAddress, queue: &str, caller: String) -> Result<Self, StoreError> {
         Ok(Self {
-            link: Link::new(address.client()?, address.base()),
+            link: Link::new(address.servers(), address.base()),
             place: address.place().to_owned(),
             config: Config::default().queue(queue),
             caller,

@@ -18,10 +18,11 @@ use crate::support::pause;
 
 /// Runs the server for as long as somebody holds the other end of its standard input, so that it ends
 /// with the tests, however they end.
-const GUARD: &str = r#""$0" "$@" >/dev/null </dev/null & read -r _; kill -9 $!; wait $!"#;
+pub(crate) const GUARD: &str =
+    r#""$0" "$@" >/dev/null </dev/null & read -r _; kill -9 $!; wait $!"#;
 
 /// `REDIS_SERVER=valkey-server cargo test --test it redis` tests with another server.
-fn program() -> String {
+pub(crate) fn program() -> String {
     #[expect(clippy::disallowed_methods, reason = "a test is not configured by `config`")]
     std::env::var("REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned())
 }
@@ -111,7 +112,7 @@ impl RedisServer {
         cmd.query_async(&mut connection).await.unwrap()
     }
 
-    pub(super) fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 }

@@ -1,0 +1,101 @@
+//! Which server takes the writes: the only one, the master that a Sentinel names, or the node of a
+//! Cluster that holds the namespace.
+
+use redis::aio::MultiplexedConnection;
+use redis::{
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, Pipeline, RedisError,
+    RedisResult, Value,
+};
+
+/// The servers of a store.
+#[derive(Clone)]
+pub(super) struct Servers {
+    /// Any of them will do to begin with.
+    pub(super) nodes: Vec<ConnectionInfo>,
+    /// Where `nodes` are Sentinels: the name of the master, and how to speak to it but for its address.
+    pub(super) master: Option<(String, ConnectionInfo)>,
+}
+
+impl Servers {
+    /// A connection to the server that takes writes, tried with `probe`, and how it was made. A node
+    /// of a Cluster that does not hold the namespace says which one does.
+    pub(super) async fn connect(
+        &self,
+        config: &AsyncConnectionConfig,
+        probe: &Pipeline,
+    ) -> RedisResult<(MultiplexedConnection, ConnectionInfo, Value)> {
+        let mut failure = None;
+        for node in &self.nodes {
+            match self.connect_by(node, config, probe).await {
+                Ok(connected) => return Ok(connected),
+                Err(error) => failure = Some(error),
+            }
+        }
+        Err(failure.expect("an address has one node at least"))
+    }
+
+    async fn connect_by(
+        &self,
+        node: &ConnectionInfo,
+        config: &AsyncConnectionConfig,
+        probe: &Pipeline,
+    ) -> RedisResult<(MultiplexedConnection, ConnectionInfo, Value)> {
+        let info = match &self.master {
+            Some((name, info)) => at(info, &ask_sentinel(node, name, config).await?)?,
+            None => node.clone(),
+        };
+        let mut connection = open(&info, config).await?;
+        match probe.query_async(&mut connection).await {
+            Ok(answer) => Ok((connection, info, answer)),
+            Err(error) => {
+                let Some((address, _)) = error.redirect_node() else { return Err(error) };
+                let info = at(&info, address)?;
+                let mut connection = open(&info, config).await?;
+                let answer = probe.query_async(&mut connection).await?;
+                Ok((connection, info, answer))
+            }
+        }
+    }
+}
+
+async fn open(
+    info: &ConnectionInfo,
+    config: &AsyncConnectionConfig,
+) -> RedisResult<MultiplexedConnection> {
+    Client::open(info.clone())?.get_multiplexed_async_connection_with_config(config).await
+}
+
+/// Where the master is, as `host:port`.
+async fn ask_sentinel(
+    sentinel: &ConnectionInfo,
+    master: &str,
+    config: &AsyncConnectionConfig,
+) -> RedisResult<String> {
+    let mut connection = open(sentinel, config).await?;
+    let mut cmd = redis::cmd("SENTINEL");
+    cmd.arg("GET-MASTER-ADDR-BY-NAME").arg(master);
+    let known: Option<(String, u16)> = cmd.query_async(&mut connection).await?;
+    let (host, port) = known.ok_or_else(|| {
+        RedisError::from((redis::ErrorKind::Client, "the Sentinel knows no such master"))
+    })?;
+    Ok(format!("{host}:{port}"))
+}
+
+/// The same at another address.
+fn at(info: &ConnectionInfo, address: &str) -> RedisResult<ConnectionInfo> {
+    let unusable =
+        || RedisError::from((redis::ErrorKind::Client, "an address that cannot be read"));
+    let (host, port) = address.rsplit_once(':').ok_or_else(unusable)?;
+    let port: u16 = port.parse().map_err(|_| unusable())?;
+    let host = host.trim_matches(['[', ']']).to_owned();
+    let address = match info.addr() {
+        ConnectionAddr::TcpTls { insecure, tls_params, .. } => ConnectionAddr::TcpTls {
+            host,
+            port,
+            insecure: *insecure,
+            tls_params: tls_params.clone(),
+        },
+        _ => ConnectionAddr::Tcp(host, port),
+    };
+    Ok(info.clone().set_addr(address))
+}
