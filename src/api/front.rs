@@ -65,9 +65,9 @@ pub(super) async fn front(
 /// Lets a request in, if its client may come in and there is room for it.
 async fn admitted(shared: &Shared, mut request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    let (is_probe, is_watched) =
-        (route.is_some_and(probes::is_probe), route.is_some_and(probes::is_watched));
-    if !is_probe {
+    let is_open = route.is_some_and(|route| shared.open_paths.contains(route));
+    let is_watched = route.is_some_and(probes::is_watched);
+    if !is_open {
         match caller(shared, request.headers()) {
             Ok(caller) => request.extensions_mut().insert(caller),
             Err(fault) => return fault.into_response(),
@@ -149,7 +149,7 @@ fn finished(mut response: Response, id: &str) -> Response {
 
 /// A path that is none.
 pub(super) async fn no_route() -> Fault {
-    Fault::not_found("there is nothing at this path; the README lists what there is")
+    Fault::not_found("there is nothing at this path; `/docs` shows what there is")
 }
 
 /// A method that a path does not take.

@@ -11,6 +11,7 @@ mod front;
 mod given;
 mod handover;
 mod keys;
+mod openapi;
 mod operate;
 mod params;
 mod patient;
@@ -26,6 +27,7 @@ pub use keys::{
 };
 pub use server::Server;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -92,6 +94,8 @@ pub struct Api(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     parts: Parts,
+    /// The paths that need no key.
+    open_paths: BTreeSet<&'static str>,
     /// One permit for each request at once.
     requests: Arc<Semaphore>,
     /// One permit for each request that holds its answer back.
@@ -107,6 +111,7 @@ impl Api {
     pub fn new(parts: Parts) -> Self {
         let limits = &parts.limits;
         Self(Arc::new(Shared {
+            open_paths: routes::open_paths(),
             requests: Arc::new(Semaphore::new(limits.max_requests)),
             // A waiting request keeps its place: some are left for those that only ask.
             waiters: Semaphore::new((limits.max_requests / 2).max(1)),

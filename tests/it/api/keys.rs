@@ -55,7 +55,7 @@ impl Keyed {
 }
 
 /// Every route, and the weakest role that may.
-fn routes(id: &str) -> Vec<(Method, String, Role)> {
+pub(super) fn routes(id: &str) -> Vec<(Method, String, Role)> {
     let one = format!("/v1/submissions/{id}");
     vec![
         (Method::GET, "/v1/submissions".to_owned(), Role::Read),
@@ -93,7 +93,7 @@ async fn each_role_may_do_what_it_says_and_no_more() {
 }
 
 #[tokio::test]
-async fn without_a_key_that_is_known_there_is_nothing_but_probes() {
+async fn without_a_key_that_is_known_there_is_nothing_but_probes_and_documents() {
     let keyed = Keyed::start().await;
     let id = keyed.served.world.submit(dataset("march")).await.to_string();
     for (method, path, _) in routes(&id) {
@@ -107,7 +107,7 @@ async fn without_a_key_that_is_known_there_is_nothing_but_probes() {
     }
     let nowhere = Answer::of(keyed.served.request(Method::GET, "/nowhere")).await;
     nowhere.is(ProblemKind::Unauthenticated);
-    for probe in ["/healthz", "/readyz"] {
+    for probe in ["/healthz", "/readyz", "/openapi.json", "/docs"] {
         assert_eq!(keyed.served.get(probe).await.status, 200);
     }
 }

@@ -12,6 +12,7 @@ mod keys;
 mod limits;
 mod listing;
 mod mistakes;
+mod openapi;
 mod operate;
 mod serve;
 mod waiting;
