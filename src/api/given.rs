@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, header};
 use futures_util::stream;
 
 use super::Shared;
-use super::body::{Share, json_limit, raw_limit, receive};
+use super::body::{Share, json_limit, json_object, raw_limit, receive};
 use super::fault::Fault;
 use super::params::Params;
 use crate::contract::{ProblemKind, ResubmissionRequest, SubmissionRequest};
@@ -86,8 +86,7 @@ impl Given {
     /// As the correction of an earlier one.
     pub(super) fn into_resubmission(self) -> Result<ResubmissionRequest, Fault> {
         let mut request: ResubmissionRequest = match self.content {
-            Content::Json(body) => serde_json::from_str(text(&body)?)
-                .map_err(|error| Fault::invalid(format!("the body: {error}")))?,
+            Content::Json(body) => json_object(text(&body)?.as_bytes())?,
             Content::Fields(mut fields) => {
                 let (data, event_data) = fields.texts()?;
                 let mut idempotency_key = None;

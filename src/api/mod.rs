@@ -6,6 +6,7 @@ mod bulk;
 mod caller;
 mod capacity;
 mod content;
+mod encoding;
 mod fault;
 mod front;
 mod given;

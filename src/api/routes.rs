@@ -10,6 +10,8 @@ use axum::http::Method;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{self, MethodRouter};
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use tracing::info;
 
 use super::caller::Caller;
@@ -106,7 +108,15 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .method_not_allowed_fallback(front::no_method)
         .fallback(front::no_route)
         .layer(middleware::from_fn_with_state(shared.clone(), front::front))
+        .layer(CompressionLayer::new().compress_when(is_worth_it()))
         .with_state(shared)
+}
+
+/// What is large and whole is compressed for those who ask for that: lines and events are to arrive
+/// one by one.
+fn is_worth_it() -> impl Predicate {
+    let lines = NotForContentType::const_new("application/x-ndjson");
+    SizeAbove::new(1024).and(lines).and(NotForContentType::SSE)
 }
 
 async fn allowed(

@@ -24,6 +24,8 @@ const NDJSON: &str = "application/x-ndjson";
 const CSV: &str = "text/csv";
 const FORM: &str = "multipart/form-data";
 
+const ENCODED: &str = "how the body is compressed; the limits are for what it holds";
+
 /// What a dataset that is handed over may be answered with, instead.
 const HANDING_OVER: [ProblemKind; 9] = [
     InvalidRequest,
@@ -85,6 +87,7 @@ pub(in crate::api) fn bulk(operation: Operation<'_>) -> Operation<'_> {
              Read the answers while you send.",
         )
         .takes_as(NDJSON, text(), json!(taken))
+        .header("Content-Encoding", encoding(), ENCODED)
         .answers_with(200, "An answer a line", Some(Media::of(NDJSON, Some(&given))), &[])
         .may(&[InvalidRequest, UnsupportedMediaType])
 }
@@ -260,6 +263,7 @@ fn handed_over(operation: Operation<'_>, form: Value) -> Operation<'_> {
         .header("Idempotency-Key", key(), "the same key with the same content is accepted once")
         .takes_as(CSV, text(), json!(examples::DATA))
         .takes_as(FORM, form, examples::form())
+        .header("Content-Encoding", encoding(), ENCODED)
 }
 
 fn handing_over_answers(mut operation: Operation<'_>) -> Operation<'_> {
@@ -323,6 +327,10 @@ fn text() -> Value {
 
 fn key() -> Value {
     json!({ "type": "string", "minLength": 1, "maxLength": 255 })
+}
+
+fn encoding() -> Value {
+    json!({ "enum": ["gzip", "zstd", "identity"] })
 }
 
 fn label() -> Value {
