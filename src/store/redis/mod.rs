@@ -175,7 +175,7 @@ impl RedisStore {
         let submissions = self.submissions(&leases).await?;
         let decide = |((commit, packed), submission): (_, Option<Submission>)| {
             let again = self.held.has_tried(&commit);
-            Decided::new(commit, packed, submission.as_ref(), again)
+            Decided::new(commit, packed, submission, again)
         };
         let decided: Vec<_> = packed.into_iter().zip(submissions).map(decide).collect();
         let script = &self.scripts.commit;
@@ -213,16 +213,6 @@ impl RedisStore {
             }
         };
         self.at(found.await)
-    }
-
-    async fn blob(&self, id: SubmissionId, what: &[&str]) -> Result<Option<Vec<u8>>, Fault> {
-        let script = &self.scripts.blob;
-        let call = self.call(script).arg(id.to_string());
-        let call = what.iter().fold(call, Call::arg);
-        match self.run(script, call).await? {
-            Value::Nil => Ok(None),
-            found => values::bytes(found).map(Some),
-        }
     }
 
     /// Leases in calls that are each bounded, in one round trip.
@@ -329,15 +319,18 @@ impl Store for RedisStore {
     }
 
     async fn payload(&self, id: SubmissionId) -> Result<Payload, StoreError> {
-        let bytes = self.at(self.blob(id, &["payload"]).await)?;
-        let bytes = bytes.ok_or(StoreError::NotFound(id))?;
+        let mut get = redis::cmd("GET");
+        get.arg(frame::payload_key(self.link.base(), id));
+        let found = self.link.command(get).await.and_then(values::maybe_bytes);
+        let bytes = self.at(found)?.ok_or(StoreError::NotFound(id))?;
         self.at(compute(move || frame::read_payload(&bytes)).await)
     }
 
     async fn content(&self, id: SubmissionId, key: &str) -> Result<Option<Content>, StoreError> {
-        let Some(bytes) = self.at(self.blob(id, &["content", key]).await)? else {
-            return Ok(None);
-        };
+        let mut get = redis::cmd("HGET");
+        get.arg(frame::contents_key(self.link.base(), id)).arg(key);
+        let found = self.link.command(get).await.and_then(values::maybe_bytes);
+        let Some(bytes) = self.at(found)? else { return Ok(None) };
         self.at(compute(move || frame::read_content(&bytes)).await).map(Some)
     }
 

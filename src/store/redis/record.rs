@@ -64,8 +64,9 @@ impl Fields {
         Ok(Self(fields))
     }
 
+    /// Of a field that is there twice, the later value counts.
     fn get(&self, name: &str) -> Option<&[u8]> {
-        let found = self.0.iter().find(|(field, _)| field == name.as_bytes());
+        let found = self.0.iter().rfind(|(field, _)| field == name.as_bytes());
         found.map(|(_, value)| value.as_slice())
     }
 
@@ -79,7 +80,8 @@ impl Fields {
     }
 
     fn maybe<T: FromStr<Err: std::fmt::Display>>(&self, name: &str) -> Result<Option<T>, Fault> {
-        self.maybe_text(name)?.map(|text| text.parse().map_err(Fault::corrupt)).transpose()
+        let text = self.maybe_text(name)?.filter(|text| !text.is_empty());
+        text.map(|text| text.parse().map_err(Fault::corrupt)).transpose()
     }
 
     fn word<T: FromStr<Err: std::fmt::Display>>(&self, name: &str) -> Result<T, Fault> {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use redis::Value;
+use tracing::error;
 
 use super::fault::Fault;
 use super::frame::write_content;
@@ -42,8 +43,17 @@ pub(super) fn claims(answer: Value, kind: StepKind) -> Result<Claims, Fault> {
     let [now, next, claims] = tuple(answer)?;
     let now = time(now)?;
     let claims = array(claims)?.into_iter().map(|hash| claim(hash, kind, now));
+    // A damaged one must not keep the others from their workers: its lease runs out, and after some
+    // more it is held.
+    let is_sound = |claim: Result<Claim, Fault>| match claim {
+        Ok(claim) => Some(claim),
+        Err(fault) => {
+            error!("a submission's record is damaged, its step cannot be run: {fault:?}");
+            None
+        }
+    };
     Ok(Claims {
-        claims: claims.collect::<Result<_, _>>()?,
+        claims: claims.filter_map(is_sound).collect(),
         now,
         next: maybe_time(next)?.map(|at| until(now, at)),
     })
@@ -63,6 +73,7 @@ pub(super) struct Decided {
     /// Whether the answer to an earlier try got lost.
     again: bool,
     /// None of a submission that nobody knows.
+    before: Option<Submission>,
     outcomes: Option<Outcomes>,
 }
 
@@ -80,7 +91,7 @@ impl Decided {
     pub(super) fn new(
         commit: Commit,
         packed: Vec<Packed>,
-        submission: Option<&Submission>,
+        before: Option<Submission>,
         again: bool,
     ) -> Self {
         let apply = |submission: &Submission, cancel_requested| {
@@ -90,11 +101,11 @@ impl Decided {
             let entry = submission.apply(&commit.transition, now)?;
             Ok(Outcome { submission, entry })
         };
-        let outcomes = submission.map(|submission| Outcomes {
+        let outcomes = before.as_ref().map(|submission| Outcomes {
             plain: apply(submission, false),
             cancelled: apply(submission, true),
         });
-        Self { commit, packed, again, outcomes }
+        Self { commit, packed, again, before, outcomes }
     }
 
     /// Adds a commit to a call of the script.
@@ -105,9 +116,10 @@ impl Decided {
             self.outcomes.as_ref().and_then(|outcomes| outcomes.cancelled.as_ref().ok());
         let (signal, value) = describe_signal(&transition.signal);
         // The counters and so on do not depend on a cancellation.
-        let fields = plain.or(cancelled).map(|outcome| fields(&outcome.submission));
+        let outcome = plain.or(cancelled).zip(self.before.as_ref());
+        let changed = outcome.map(|(outcome, before)| changed(before, &outcome.submission));
         let (set, unset): (Vec<_>, Vec<_>) =
-            fields.unwrap_or_default().into_iter().partition(|(_, value)| value.is_some());
+            changed.unwrap_or_default().into_iter().partition(|(_, value)| value.is_some());
         let contents: Vec<_> = transition.contents.iter().zip(&self.packed).collect();
         let after = transition.next.map(|next| next.after);
         let call = call
@@ -144,6 +156,11 @@ impl Decided {
                     _ => Err(Fault::corrupt("a legal transition was refused")),
                 }
             }
+            "damaged" => {
+                let (id, why) = (self.commit.lease.id, next()?);
+                error!(submission = %id, "its record is damaged, nothing is recorded: {why}");
+                Ok(Committed::Stale)
+            }
             _ => Ok(Committed::Stale),
         }
     }
@@ -151,7 +168,15 @@ impl Decided {
 
 /// The fields that a transition changes, beside those that the script works out; without a value
 /// those that are to be removed.
-fn fields(submission: &Submission) -> Vec<(&'static str, Option<String>)> {
+fn changed(before: &Submission, after: &Submission) -> Vec<Field> {
+    let pairs = fields(before).into_iter().zip(fields(after));
+    pairs.filter(|(before, after)| before != after).map(|(_, after)| after).collect()
+}
+
+/// Its name, and its value where there is any.
+type Field = (&'static str, Option<String>);
+
+fn fields(submission: &Submission) -> Vec<Field> {
     let count = |count: u32| (count > 0).then(|| count.to_string());
     let results = (!submission.results.is_empty()).then(|| to_json(&submission.results));
     vec![
