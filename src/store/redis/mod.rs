@@ -46,7 +46,7 @@ use held::Held;
 use link::Link;
 use lost::LostClaims;
 use scripts::{Call, Script, Scripts};
-use steps::Decided;
+use steps::{Answer, Decided};
 use synced::Synced;
 
 /// The layout of the keys and of what they hold. A change that an older Ferry cannot read raises it.
@@ -178,18 +178,40 @@ impl RedisStore {
             Decided::new(commit, packed, submission, again)
         };
         let decided: Vec<_> = packed.into_iter().zip(submissions).map(decide).collect();
+        let mut committed = vec![Committed::Stale; decided.len()];
+        let mut open: Vec<_> = decided.into_iter().enumerate().collect();
+        // Whoever asks for a cancellation meanwhile does that once.
+        while !open.is_empty() {
+            let answers = self.record(&open).await?;
+            let (mut settled, asked) = (Vec::new(), std::mem::take(&mut open));
+            for ((n, decided), answer) in asked.into_iter().zip(answers) {
+                let lease = decided.commit.lease;
+                match decided.answered(answer)? {
+                    Answer::Settled(outcome) => {
+                        committed[n] = outcome;
+                        settled.push(lease);
+                    }
+                    Answer::Cancelling(decided) => open.push((n, *decided)),
+                }
+            }
+            self.held.forget(settled);
+        }
+        Ok(committed)
+    }
+
+    /// Calls the script for commits, and gives its answers.
+    async fn record(&self, decided: &[(usize, Decided)]) -> Result<Vec<Value>, Fault> {
         let script = &self.scripts.commit;
-        let call = |decided: &[Decided]| {
-            self.call(script).policy(&self.health).each(decided, |call, one| one.describe(call))
+        let call = |decided: &[(usize, Decided)]| {
+            let call = self.call(script).policy(&self.health);
+            call.each(decided, |call, (_, one)| one.describe(call))
         };
         let answers = self.link.run(script, decided.chunks(COMMITS).map(call).collect()).await;
         if answers.as_ref().is_err_and(Fault::is_open) {
-            self.held.tried(decided.iter().map(|decided| &decided.commit));
+            self.held.tried(decided.iter().map(|(_, decided)| &decided.commit));
         }
-        let answers: Vec<_> = answers?.into_iter().map(values::array).collect::<Result<_, _>>()?;
-        self.held.forget(leases);
-        let answers = decided.into_iter().zip(answers.into_iter().flatten());
-        answers.map(|(decided, answer)| decided.committed(answer)).collect()
+        let answers = answers?.into_iter().map(values::array);
+        Ok(answers.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
     }
 
     /// What a script says that acts on one submission for a person.

@@ -19,6 +19,8 @@ if not now then
     now = tonumber(time[1]) * 1000 + floor(tonumber(time[2]) / 1000)
 end
 
+local now_text = int(now)
+
 local function later(span) return min(now + span, FOREVER) end
 
 -- Reads arguments from ARGV[2] on, one after the other.
@@ -249,7 +251,7 @@ end
 local TIMELINE = 199
 
 local function note(id, state, why)
-    local lines = call('RPUSH', key.timeline(id), int(now) .. ' ' .. state .. ' ' .. why)
+    local lines = call('RPUSH', key.timeline(id), now_text .. ' ' .. state .. ' ' .. why)
     if lines > TIMELINE then call('LTRIM', key.timeline(id), -TIMELINE, -1) end
 end
 

@@ -47,6 +47,21 @@ impl Rest {
     }
 }
 
+/// The fields that hold the text of a reason, of which the last takes what is left; as `put_reason` in
+/// the scripts has it.
+const TEXTS: [&str; 8] = ["text1", "text2", "text3", "text4", "text5", "text6", "text7", "text8"];
+
+pub(super) fn text_pieces(text: &str) -> Vec<(&'static str, Option<Vec<u8>>)> {
+    let mut left = text.as_bytes();
+    let piece = |(n, name)| {
+        let size = if n + 1 == TEXTS.len() { left.len() } else { left.len().min(PIECE) };
+        let (piece, rest) = left.split_at(size);
+        left = rest;
+        (name, (!piece.is_empty()).then(|| piece.to_vec()))
+    };
+    TEXTS.into_iter().enumerate().map(piece).collect()
+}
+
 pub(super) fn to_json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("strings, numbers and maps of strings have a JSON form")
 }
