@@ -45,10 +45,12 @@ local function insert(new)
     local due = max(new.start or now, now)
     local deadline = new.deadline or min(due + new.span, FOREVER)
     local blocked = first_of(new.account, new.name) ~= nil
+    -- Redis looks for a field from the first one on: what every step reads comes first, and keeps its
+    -- place, empty or not.
     local fields = {
-        'seq', seq, 'acct', new.account, 'name', new.name, 'prio', new.priority,
-        'state', 'queued', 'step', 'upload', 'due', int(due), 'born', int(now), 'upd', int(now),
-        'line', int(deadline), 'hash', new.digest,
+        'fence', '0', 'lease', '', 'seq', seq, 'acct', new.account, 'name', new.name,
+        'prio', new.priority, 'state', 'queued', 'step', 'upload', 'due', int(due), 'dlv', '',
+        'by', '', 'upd', int(now), 'born', int(now), 'line', int(deadline), 'hash', new.digest,
     }
     local function put(field, value)
         fields[#fields + 1] = field
@@ -60,10 +62,11 @@ local function insert(new)
     for w, piece in ipairs(new.rest) do put('w' .. w, piece) end
     call('HSET', key.submission(new.id), unpack(fields))
     call('SET', key.payload(new.id), new.payload)
-    call('ZADD', key.all, seq, new.id)
-    call('ZADD', key.state('queued', new.account), seq, new.id)
+    place(key.all, new.id, seq)
+    place(key.state('queued', new.account), new.id, seq)
+    -- At once: the next of the batch may have the same Name.
     call('ZADD', key.name(new.account, new.name), seq, new.id)
-    for _, label in ipairs(new.labels) do call('ZADD', key.label(label[1], label[2]), seq, new.id) end
+    for _, label in ipairs(new.labels) do place(key.label(label[1], label[2]), new.id, seq) end
     if new.keyed then call('SET', key.idempotency(new.account, new.idempotency), new.id) end
     if call('HSETNX', key.health, new.account, '') == 1 then
         call('ZADD', key.accounts, 0, new.account)
@@ -87,5 +90,5 @@ for _, new in ipairs(batch) do
     answers[#answers + 1] = answer
     answers[#answers + 1] = id
 end
-tell()
+settle()
 return answers

@@ -15,5 +15,5 @@ elseif not r.cancelling then
     call('HSET', key.submission(id), 'stop', '1')
     note(id, r.state, 'to be cancelled as soon as the running step ends')
 end
-tell()
+settle()
 return { 'done', int(now), show(id) }

@@ -16,23 +16,19 @@ local LOOK, SOON, LEASES = 1000, 1000, 2000
 local leased_until = later(span)
 local claims = {}
 
-local function give(id)
-    local fields = call('HGETALL', key.submission(id))
-    fields[#fields + 1] = 'id'
-    fields[#fields + 1] = id
-    claims[#claims + 1] = fields
-end
-
 -- What the caller has leased before without hearing of it goes first.
 local lost = {}
 for _ = 1, number() do lost[argument()] = true end
 if next(lost) then
     for _, id in ipairs(call('ZRANGE', key.leases, 0, LEASES - 1)) do
         local v = call('HMGET', key.submission(id), 'by', 'step')
-        if #claims < limit and v[1] and lost[v[1]] and v[2] == kind then
+        if #claims < limit and lost[v[1]] and v[2] == kind then
             call('HSET', key.submission(id), 'lease', int(leased_until), 'by', this_call)
-            call('ZADD', key.leases, leased_until, id)
-            give(id)
+            place(key.leases, id, leased_until)
+            local fields = call('HGETALL', key.submission(id))
+            fields[#fields + 1] = 'id'
+            fields[#fields + 1] = id
+            claims[#claims + 1] = fields
         end
     end
 end
@@ -122,26 +118,35 @@ end
 
 local serving = 0
 
+-- Leases a step; answers how many requests it will make. An index may name a submission that somebody
+-- has removed by hand.
 local function lease(id)
-    local r = load(id)
     local hash = key.submission(id)
-    local fence = r.fence + 1
-    local deliveries = int(r.deliveries + 1)
-    call('ZADD', key.leases, leased_until, id)
+    local fields, r = call('HGETALL', hash), {}
+    for n = 1, #fields, 2 do r[fields[n]] = fields[n + 1] end
+    if not r.seq then return 0 end
+    local set = {
+        'lease', int(leased_until), 'fence', int((numeric(r.fence) or 0) + 1),
+        'dlv', int((numeric(r.dlv) or 0) + 1), 'by', this_call,
+    }
     if kind == 'upload' then
-        call('HSET', hash, 'lease', int(leased_until), 'fence', int(fence), 'dlv', deliveries,
-            'by', this_call, 'state', 'uploading', 'att', int(r.attempts + 1), 'upd', int(now))
-        call('ZREM', key.state(r.state, r.account), id)
-        call('ZADD', key.state('uploading', r.account), r.seq, id)
+        for n, v in ipairs({ 'state', 'uploading', 'upd', int(now), 'att', int((numeric(r.att) or 0) + 1) }) do
+            set[8 + n] = v
+        end
+        place(key.state(r.state, r.acct), id, false)
+        place(key.state('uploading', r.acct), id, r.seq)
         -- A further try for the same reason does not lengthen the timeline.
-        if not r.reason then note(id, 'uploading', '') end
-    else
-        call('HSET', hash, 'lease', int(leased_until), 'fence', int(fence), 'dlv', deliveries,
-            'by', this_call)
+        if not r.why then note(id, 'uploading', '') end
     end
-    give(id)
-    local results = kind == 'collect' and call('HMGET', hash, 'ask', 'rej')
-    return results and not results[2] and tonumber(results[1] or 1) or 1
+    call('HSET', hash, unpack(set))
+    place(key.leases, id, leased_until)
+    count_leased(kind, r.acct, 1)
+    -- A later value counts.
+    for _, v in ipairs(set) do fields[#fields + 1] = v end
+    fields[#fields + 1] = 'id'
+    fields[#fields + 1] = id
+    claims[#claims + 1] = fields
+    return kind == 'collect' and not r.rej and numeric(r.ask) or 1
 end
 
 -- Leases up to `share` steps of an account, the most urgent first.
@@ -159,7 +164,6 @@ local function take(account, share)
         end
     end
     account.room = account.room - taken
-    account.taken = (account.taken or 0) + taken
     if taken > 0 then
         serving = serving + 1
         account.served = serving
@@ -176,13 +180,13 @@ while #hungry > 0 and #claims < limit do
     end
     hungry = left
 end
+settle()
 
 if #claims > adopted then
     local turn = call('INCRBY', key.turn, serving) - serving
     for _, account in ipairs(accounts) do
         if account.served then
             call('ZADD', key.waiting(kind), turn + account.served, account.name)
-            call('HINCRBY', key.leased, kind .. ':' .. account.name, account.taken)
             local budget = budgets[account.name]
             if budget then spend_budget(account.name, budget, account.requests) end
         end

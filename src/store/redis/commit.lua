@@ -1,84 +1,86 @@
--- Records what was decided about some steps, each on its own. What depends on whether a cancellation
--- was asked for is handed in for both cases.
+-- Records what was decided about some steps, each on its own.
 -- KEYS: the namespace.
 -- ARGV: the time; the policy; how many; of each: the submission; the fence; whether the caller has
---   tried before and heard no answer; the signal about the account and its value; how many fields to
---   set, their names and values; how many fields to remove, their names; how many contents, their
---   keys and values; twice, without and with a cancellation: the state that follows, or empty if that
---   is illegal, the step that is kept or empty, the span until it is due or empty, the reason's code
---   or empty, its text, whether it belongs in the timeline.
--- Returns: for each: `done` and the states before and after; or `stale`; or `illegal`, and whether a
---   cancellation was asked for.
+--   tried before and heard no answer; whether a cancellation was asked for; the account, the Name and
+--   the priority; the kind of the step; the states before and after, or empty if that is illegal; the
+--   step that follows or empty, and the span until it is due or empty; whether it belongs in the
+--   timeline, and as what; the signal about the account and its value; how many fields to set, their
+--   names and values, with room for the time after `upd`, `due` and `fin`, which are the first, the
+--   second and, of a final state, the last; how many fields to remove, their names; how many
+--   contents, their keys and values.
+-- Returns: for each: `done`; or `done` and the states before and after, if an earlier try succeeded;
+--   or `stale`; or `illegal`; or `cancelling`, if other than the caller thought a cancellation was
+--   asked for; or `damaged` and why, if what is stored cannot be understood.
 -- Bounded by what is handed over.
 
 local p = policy()
 
-local function arguments(count)
-    local values = {}
-    for n = 1, count do values[n] = argument() end
-    return values
-end
-
-local function outcome()
-    return { state = argument(), step = argument(), after = number(), why = argument(),
-        text = argument(), noted = flag() }
-end
-
 -- What the caller's own commit brought about, if that was the last one.
-local function repeated(id, fence)
-    local last = call('HGET', key.submission(id), 'done')
+local function repeated(hash, fence)
+    local last = call('HGET', hash, 'done')
     local of, from, to = string.match(last or '', '^(%d+) (%l+) (%l+)$')
-    if tonumber(of) == fence then return { 'done', from, to } end
-    return { 'stale' }
+    if tonumber(of) == fence then return 'done ' .. from .. ' ' .. to end
+    return 'stale'
+end
+
+-- Passes over so many arguments; answers where they begin and end.
+local function arguments(count)
+    local first = position + 1
+    position = position + count
+    return first, position
 end
 
 local function commit()
-    local id, fence, again = argument(), number(), flag()
+    local id, fence, again, cancelled = argument(), number(), flag(), flag()
+    local account, name, priority = argument(), argument(), argument()
+    local kind, from, to, step, after = argument(), argument(), argument(), argument(), number()
+    local noted, text = flag(), argument()
     local signal, value = argument(), argument()
-    local set, unset = arguments(number() * 2), arguments(number())
-    local contents = arguments(number() * 2)
-    local plain, cancelled = outcome(), outcome()
+    local set, set_end = arguments(number() * 2)
+    local unset, unset_end = arguments(number())
+    local contents, contents_end = arguments(number() * 2)
 
-    local r = load(id)
-    if not r then return { 'stale' } end
-    if r.fence ~= fence or not r.leased then
-        return again and repeated(id, fence) or { 'stale' }
+    local hash = key.submission(id)
+    local v = call('HMGET', hash, 'fence', 'lease', 'seq', 'stop')
+    if numeric(v[1]) ~= fence or not numeric(v[2]) then
+        return again and repeated(hash, fence) or 'stale'
     end
-    local o = r.cancelling and cancelled or plain
-    if o.state == '' then return { 'illegal', r.cancelling and '1' or '0' } end
+    if (v[4] == '1') ~= cancelled then return 'cancelling' end
+    if to == '' then return 'illegal' end
+    take_signal(account, signal, value, p)
 
-    local new = copy(r)
-    new.state, new.leased = o.state, nil
-    new.step = o.step ~= '' and o.step or nil
-    new.due = o.after and later(o.after)
-    local function put(field, v)
-        if v then
-            set[#set + 1] = field
-            set[#set + 1] = v
-        else
-            unset[#unset + 1] = field
-        end
+    local due = after and later(after)
+    ARGV[set + 1], ARGV[set + 3] = now_text, due and int(due) or ''
+    if FINAL[to] then ARGV[set_end] = now_text end
+    call('HSET', hash, 'lease', '', 'dlv', '', 'by', '', unpack(ARGV, set, set_end))
+    if unset_end >= unset then call('HDEL', hash, unpack(ARGV, unset, unset_end)) end
+    if contents_end >= contents then
+        call('HSET', key.contents(id), unpack(ARGV, contents, contents_end))
     end
-    put('upd', int(now))
-    put('state', new.state)
-    put('step', new.step)
-    put('due', new.due and int(new.due))
-    put_reason(put, r, o.why ~= '' and o.why, o.text)
-    put('fin', FINAL[new.state] and int(now))
-    put('lease')
-    put('dlv')
-    put('by')
-    put('done', int(fence) .. ' ' .. r.state .. ' ' .. new.state)
-    call('HSET', key.submission(id), unpack(set))
-    call('HDEL', key.submission(id), unpack(unset))
-    if #contents > 0 then call('HSET', key.contents(id), unpack(contents)) end
-    if o.noted then note(id, o.state, o.text) end
-    move(r, new)
-    take_signal(r.account, signal, value, p)
-    return { 'done', r.state, new.state }
+    if noted then note(id, to, text) end
+    move(
+        { id = id, seq = v[3], account = account, name = name, state = from, step = kind,
+            leased = true },
+        { id = id, seq = v[3], account = account, name = name, state = to, step = step, due = due,
+            priority = priority }
+    )
+    return 'done'
 end
 
-local committed = {}
-for n = 1, number() do committed[n] = commit() end
-tell()
-return committed
+-- A record that no Ferry wrote must not keep the others from being recorded. What the server itself
+-- refuses, as for want of memory, it refuses for all.
+local answers = {}
+for n = 1, number() do
+    local ok, answer = pcall(commit)
+    if not ok then
+        local why = type(answer) == 'table' and answer.err or answer
+        if not string.find(why, '^user_script') and not string.find(why, '^WRONGTYPE') then
+            return { err = why }
+        end
+        answer = 'damaged ' .. why
+    end
+    answers[n] = answer
+end
+save_signals()
+settle()
+return answers

@@ -1,10 +1,22 @@
 //! Datasets and results as bytes: compressed, with what is needed to unpack them before them. All
-//! numbers are eight bytes, the lowest first.
+//! numbers are eight bytes, the lowest first. They are read by plain commands, which cost the server
+//! much less than a script.
 
 use super::fault::Fault;
+use crate::domain::SubmissionId;
 use crate::domain::outcome::Content;
 use crate::store::Payload;
 use crate::store::pack::{Packed, PackedPayload};
+
+/// The key of a dataset, as `keys.lua` has it.
+pub(super) fn payload_key(base: &str, id: SubmissionId) -> String {
+    format!("{base}p:{id}")
+}
+
+/// The key of a submission's results and feedback, as `keys.lua` has it.
+pub(super) fn contents_key(base: &str, id: SubmissionId) -> String {
+    format!("{base}r:{id}")
+}
 
 /// The sizes of the data unpacked and packed, the data; then, if there are any, the size of the
 /// events unpacked, and the events.

@@ -81,10 +81,23 @@ local function record(h, signal, value, p)
     return false
 end
 
--- Keeps what a step told about its account. Where few are let through at a time, one that ends
+-- What the steps of a batch tell about their accounts, which are read and kept once.
+local told = {}
+
+-- Takes in what a step told about its account. Where few are let through at a time, one that ends
 -- makes room for another.
 local function take_signal(account, signal, value, p)
-    local h = load_health(account)
-    if admit(h, p) ~= 'open' then anything = true end
-    if record(h, signal, value, p) then save_health(account, h) end
+    local t = told[account]
+    if not t then
+        t = { health = load_health(account) }
+        told[account] = t
+    end
+    if admit(t.health, p) ~= 'open' then anything = true end
+    if record(t.health, signal, value, p) then t.changed = true end
+end
+
+local function save_signals()
+    for account, t in pairs(told) do
+        if t.changed then save_health(account, t.health) end
+    end
 end

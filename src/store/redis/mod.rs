@@ -46,7 +46,7 @@ use held::Held;
 use link::Link;
 use lost::LostClaims;
 use scripts::{Call, Script, Scripts};
-use steps::Decided;
+use steps::{Answer, Decided};
 use synced::Synced;
 
 /// The layout of the keys and of what they hold. A change that an older Ferry cannot read raises it.
@@ -175,21 +175,43 @@ impl RedisStore {
         let submissions = self.submissions(&leases).await?;
         let decide = |((commit, packed), submission): (_, Option<Submission>)| {
             let again = self.held.has_tried(&commit);
-            Decided::new(commit, packed, submission.as_ref(), again)
+            Decided::new(commit, packed, submission, again)
         };
         let decided: Vec<_> = packed.into_iter().zip(submissions).map(decide).collect();
+        let mut committed = vec![Committed::Stale; decided.len()];
+        let mut open: Vec<_> = decided.into_iter().enumerate().collect();
+        // Whoever asks for a cancellation meanwhile does that once.
+        while !open.is_empty() {
+            let answers = self.record(&open).await?;
+            let (mut settled, asked) = (Vec::new(), std::mem::take(&mut open));
+            for ((n, decided), answer) in asked.into_iter().zip(answers) {
+                let lease = decided.commit.lease;
+                match decided.answered(answer)? {
+                    Answer::Settled(outcome) => {
+                        committed[n] = outcome;
+                        settled.push(lease);
+                    }
+                    Answer::Cancelling(decided) => open.push((n, *decided)),
+                }
+            }
+            self.held.forget(settled);
+        }
+        Ok(committed)
+    }
+
+    /// Calls the script for commits, and gives its answers.
+    async fn record(&self, decided: &[(usize, Decided)]) -> Result<Vec<Value>, Fault> {
         let script = &self.scripts.commit;
-        let call = |decided: &[Decided]| {
-            self.call(script).policy(&self.health).each(decided, |call, one| one.describe(call))
+        let call = |decided: &[(usize, Decided)]| {
+            let call = self.call(script).policy(&self.health);
+            call.each(decided, |call, (_, one)| one.describe(call))
         };
         let answers = self.link.run(script, decided.chunks(COMMITS).map(call).collect()).await;
         if answers.as_ref().is_err_and(Fault::is_open) {
-            self.held.tried(decided.iter().map(|decided| &decided.commit));
+            self.held.tried(decided.iter().map(|(_, decided)| &decided.commit));
         }
-        let answers: Vec<_> = answers?.into_iter().map(values::array).collect::<Result<_, _>>()?;
-        self.held.forget(leases);
-        let answers = decided.into_iter().zip(answers.into_iter().flatten());
-        answers.map(|(decided, answer)| decided.committed(answer)).collect()
+        let answers = answers?.into_iter().map(values::array);
+        Ok(answers.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
     }
 
     /// What a script says that acts on one submission for a person.
@@ -213,16 +235,6 @@ impl RedisStore {
             }
         };
         self.at(found.await)
-    }
-
-    async fn blob(&self, id: SubmissionId, what: &[&str]) -> Result<Option<Vec<u8>>, Fault> {
-        let script = &self.scripts.blob;
-        let call = self.call(script).arg(id.to_string());
-        let call = what.iter().fold(call, Call::arg);
-        match self.run(script, call).await? {
-            Value::Nil => Ok(None),
-            found => values::bytes(found).map(Some),
-        }
     }
 
     /// Leases in calls that are each bounded, in one round trip.
@@ -329,15 +341,18 @@ impl Store for RedisStore {
     }
 
     async fn payload(&self, id: SubmissionId) -> Result<Payload, StoreError> {
-        let bytes = self.at(self.blob(id, &["payload"]).await)?;
-        let bytes = bytes.ok_or(StoreError::NotFound(id))?;
+        let mut get = redis::cmd("GET");
+        get.arg(frame::payload_key(self.link.base(), id));
+        let found = self.link.command(get).await.and_then(values::maybe_bytes);
+        let bytes = self.at(found)?.ok_or(StoreError::NotFound(id))?;
         self.at(compute(move || frame::read_payload(&bytes)).await)
     }
 
     async fn content(&self, id: SubmissionId, key: &str) -> Result<Option<Content>, StoreError> {
-        let Some(bytes) = self.at(self.blob(id, &["content", key]).await)? else {
-            return Ok(None);
-        };
+        let mut get = redis::cmd("HGET");
+        get.arg(frame::contents_key(self.link.base(), id)).arg(key);
+        let found = self.link.command(get).await.and_then(values::maybe_bytes);
+        let Some(bytes) = self.at(found)? else { return Ok(None) };
         self.at(compute(move || frame::read_content(&bytes)).await).map(Some)
     }
 

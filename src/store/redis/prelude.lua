@@ -6,6 +6,9 @@ local floor, min, max = math.floor, math.min, math.max
 -- A whole number as text: Lua's own way loses digits.
 local function int(number) return string.format('%.0f', number) end
 
+-- The number that a field holds; nil if it is not there, or empty.
+local function numeric(field) return tonumber(field or nil) end
+
 -- The last millisecond that Ferry can express.
 local FOREVER = 8210266876799999
 
@@ -15,6 +18,8 @@ if not now then
     local time = call('TIME')
     now = tonumber(time[1]) * 1000 + floor(tonumber(time[2]) / 1000)
 end
+
+local now_text = int(now)
 
 local function later(span) return min(now + span, FOREVER) end
 
@@ -32,22 +37,70 @@ local WAITING = { upload = 'queued', poll = 'processing', collect = 'collecting'
 local KINDS = { 'upload', 'poll', 'collect' }
 local PRIORITIES = { 'high', 'normal', 'low' }
 
+-- Changes of indexes and counters are put off, so that a batch makes one call of each key: by key the
+-- scores of members, `false` to take one out; by field how much a counter of leased steps changes.
+local placed, leased_more = {}, {}
+
+local function place(index, member, score)
+    local members = placed[index]
+    if not members then
+        members = {}
+        placed[index] = members
+    end
+    members[member] = score
+end
+
+local function count_leased(kind, account, more)
+    local field = kind .. ':' .. account
+    leased_more[field] = (leased_more[field] or 0) + more
+end
+
+-- The indexes of due steps among them, of which somebody may have to hear.
+local due_indexes = {}
+
 -- Workers to wake when the script has ended: the earliest new due time of each kind, or anything.
 local woken, anything = {}, false
 
-local function wake(kind, due)
-    if not woken[kind] or due < woken[kind] then woken[kind] = due end
+-- Workers sleep until the first due time that they saw: only an earlier one is worth a message.
+local function greet(index, kind, account, soonest)
+    local head = tonumber(call('ZRANGE', index, 0, 0, 'WITHSCORES')[2])
+    if not head then
+        local turn = call('HGET', key.turns, kind .. ':' .. account) or 0
+        call('ZADD', key.waiting(kind), 'NX', turn, account)
+    end
+    if not head or soonest < head then woken[kind] = min(woken[kind] or soonest, soonest) end
 end
 
--- To be called last by every script that schedules.
-local function tell()
-    if anything then
-        call('PUBLISH', key.wake, 'all')
-    else
-        local message = {}
-        for kind, due in pairs(woken) do message[#message + 1] = kind .. ':' .. int(due) end
-        if #message > 0 then call('PUBLISH', key.wake, table.concat(message, ' ')) end
+-- So many arguments of one call: an even number that Lua can unpack.
+local MOST = 2000
+
+local function write_index(index, members)
+    local out, into, soonest = {}, {}, math.huge
+    for member, score in pairs(members) do
+        if score then
+            into[#into + 1] = score
+            into[#into + 1] = member
+            soonest = min(soonest, tonumber(score))
+        else
+            out[#out + 1] = member
+        end
     end
+    for n = 1, #out, MOST do call('ZREM', index, unpack(out, n, min(n + MOST - 1, #out))) end
+    local due = #into > 0 and due_indexes[index]
+    if due then greet(index, due.kind, due.account, soonest) end
+    for n = 1, #into, MOST do call('ZADD', index, unpack(into, n, min(n + MOST - 1, #into))) end
+end
+
+-- To be called last by every script that changes something.
+local function settle()
+    for index, members in pairs(placed) do write_index(index, members) end
+    for field, more in pairs(leased_more) do
+        if more ~= 0 then call('HINCRBY', key.leased, field, more) end
+    end
+    local message = {}
+    for kind, due in pairs(woken) do message[#message + 1] = kind .. ':' .. int(due) end
+    if anything then message = { 'all' } end
+    if #message > 0 then call('PUBLISH', key.wake, table.concat(message, ' ')) end
 end
 
 -- The part of a submission that scripts act on; nil if there is none.
@@ -63,50 +116,42 @@ local function load(id)
         priority = v[4],
         state = v[5],
         step = v[6] or nil,
-        due = tonumber(v[7] or nil),
-        leased = tonumber(v[8] or nil),
-        fence = tonumber(v[9] or 0),
-        deliveries = tonumber(v[10] or 0),
+        due = numeric(v[7]),
+        leased = numeric(v[8]),
+        fence = numeric(v[9]) or 0,
+        deliveries = numeric(v[10]) or 0,
         blocked = v[11] == '1',
         cancelling = v[12] == '1',
-        attempts = tonumber(v[13] or 0),
+        attempts = numeric(v[13]) or 0,
         reason = v[14] or nil,
     }
+end
+
+-- The index in which a step waits.
+local function index_of(r)
+    if r.blocked then return key.blocked(r.account) end
+    local index = key.due(r.step, r.priority, r.account)
+    due_indexes[index] = due_indexes[index] or { kind = r.step, account = r.account }
+    return index
 end
 
 -- Takes a submission out of where its step waits or is leased.
 local function unschedule(r)
     if r.leased then
-        call('ZREM', key.leases, r.id)
-        call('HINCRBY', key.leased, r.step .. ':' .. r.account, -1)
+        place(key.leases, r.id, false)
+        count_leased(r.step, r.account, -1)
     elseif r.due then
-        if r.blocked then
-            call('ZREM', key.blocked(r.account), r.id)
-        else
-            call('ZREM', key.due(r.step, r.priority, r.account), r.id)
-        end
+        place(index_of(r), r.id, false)
     end
 end
 
--- Puts it where its step waits or is leased. Workers sleep until the first due time that they saw:
--- only an earlier one is worth a message.
+-- Puts it where its step waits or is leased.
 local function schedule(r)
     if r.leased then
-        call('ZADD', key.leases, r.leased, r.id)
-        call('HINCRBY', key.leased, r.step .. ':' .. r.account, 1)
+        place(key.leases, r.id, r.leased)
+        count_leased(r.step, r.account, 1)
     elseif r.due then
-        if r.blocked then
-            call('ZADD', key.blocked(r.account), r.due, r.id)
-        else
-            local due = key.due(r.step, r.priority, r.account)
-            local head = call('ZRANGE', due, 0, 0, 'WITHSCORES')
-            call('ZADD', due, r.due, r.id)
-            if not head[2] then
-                local turn = call('HGET', key.turns, r.step .. ':' .. r.account) or 0
-                call('ZADD', key.waiting(r.step), 'NX', turn, r.account)
-            end
-            if not head[2] or r.due < tonumber(head[2]) then wake(r.step, r.due) end
-        end
+        place(index_of(r), r.id, r.due)
     end
 end
 
@@ -134,15 +179,16 @@ local function move(old, new)
     unschedule(old)
     schedule(new)
     if old.state == new.state then return end
-    call('ZREM', key.state(old.state, old.account), old.id)
-    call('ZADD', key.state(new.state, new.account), new.seq, new.id)
+    place(key.state(old.state, old.account), old.id, false)
+    place(key.state(new.state, new.account), new.id, new.seq)
     local was, is = FINAL[old.state], FINAL[new.state]
     if is and not was then
-        call('ZADD', key.finished, now, new.id)
+        place(key.finished, new.id, now)
+        -- At once: the earliest of the Name is looked for next.
         call('ZADD', key.name(new.account, new.name), '-' .. new.seq, new.id)
         free_name(new)
     elseif was and not is then
-        call('ZREM', key.finished, new.id)
+        place(key.finished, new.id, false)
         call('ZADD', key.name(new.account, new.name), new.seq, new.id)
     end
 end
@@ -184,9 +230,9 @@ local function save(old, new, fields)
     end
     put('step', new.step or false)
     put('due', new.due and int(new.due) or false)
-    put('lease', new.leased and int(new.leased) or false)
-    put('by', false)
-    put('dlv', new.deliveries > 0 and int(new.deliveries) or false)
+    put('lease', new.leased and int(new.leased) or '')
+    put('by', '')
+    put('dlv', new.deliveries > 0 and int(new.deliveries) or '')
     put('att', new.attempts > 0 and int(new.attempts) or false)
     put('blkd', new.blocked and '1' or false)
     put('stop', new.cancelling and '1' or false)
@@ -205,7 +251,7 @@ end
 local TIMELINE = 199
 
 local function note(id, state, why)
-    local lines = call('RPUSH', key.timeline(id), int(now) .. ' ' .. state .. ' ' .. why)
+    local lines = call('RPUSH', key.timeline(id), now_text .. ' ' .. state .. ' ' .. why)
     if lines > TIMELINE then call('LTRIM', key.timeline(id), -TIMELINE, -1) end
 end
 

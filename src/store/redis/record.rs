@@ -47,6 +47,21 @@ impl Rest {
     }
 }
 
+/// The fields that hold the text of a reason, of which the last takes what is left; as `put_reason` in
+/// the scripts has it.
+const TEXTS: [&str; 8] = ["text1", "text2", "text3", "text4", "text5", "text6", "text7", "text8"];
+
+pub(super) fn text_pieces(text: &str) -> Vec<(&'static str, Option<Vec<u8>>)> {
+    let mut left = text.as_bytes();
+    let piece = |(n, name)| {
+        let size = if n + 1 == TEXTS.len() { left.len() } else { left.len().min(PIECE) };
+        let (piece, rest) = left.split_at(size);
+        left = rest;
+        (name, (!piece.is_empty()).then(|| piece.to_vec()))
+    };
+    TEXTS.into_iter().enumerate().map(piece).collect()
+}
+
 pub(super) fn to_json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("strings, numbers and maps of strings have a JSON form")
 }
@@ -64,8 +79,9 @@ impl Fields {
         Ok(Self(fields))
     }
 
+    /// Of a field that is there twice, the later value counts.
     fn get(&self, name: &str) -> Option<&[u8]> {
-        let found = self.0.iter().find(|(field, _)| field == name.as_bytes());
+        let found = self.0.iter().rfind(|(field, _)| field == name.as_bytes());
         found.map(|(_, value)| value.as_slice())
     }
 
@@ -79,7 +95,8 @@ impl Fields {
     }
 
     fn maybe<T: FromStr<Err: std::fmt::Display>>(&self, name: &str) -> Result<Option<T>, Fault> {
-        self.maybe_text(name)?.map(|text| text.parse().map_err(Fault::corrupt)).transpose()
+        let text = self.maybe_text(name)?.filter(|text| !text.is_empty());
+        text.map(|text| text.parse().map_err(Fault::corrupt)).transpose()
     }
 
     fn word<T: FromStr<Err: std::fmt::Display>>(&self, name: &str) -> Result<T, Fault> {

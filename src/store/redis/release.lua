@@ -23,4 +23,4 @@ for _ = 1, number() do
         save(r, new, fields)
     end
 end
-tell()
+settle()

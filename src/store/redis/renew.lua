@@ -11,10 +11,11 @@ for n = 1, number() do
     local hash = key.submission(id)
     local v = call('HMGET', hash, 'fence', 'lease')
     held[n] = 0
-    if v[2] and tonumber(v[1]) == fence then
+    if numeric(v[2]) and numeric(v[1]) == fence then
         held[n] = 1
         call('HSET', hash, 'lease', int(leased_until))
-        call('ZADD', key.leases, leased_until, id)
+        place(key.leases, id, leased_until)
     end
 end
+settle()
 return held

@@ -5,9 +5,21 @@
 
 local most, poison = number(), number()
 local due, held, cancelled = 0, 0, 0
-local lost = call('ZRANGEBYSCORE', key.leases, '-inf', '(' .. int(now), 'LIMIT', 0, most)
-for _, id in ipairs(lost) do
+
+local function rescue(id)
     local r = load(id)
+    if not r then
+        -- Somebody has removed it by hand.
+        place(key.leases, id, false)
+        return
+    end
+    if not r.leased then
+        -- The server ended a script between a record and its indexes.
+        place(key.leases, id, false)
+        place(key.state(r.state, r.account), id, r.seq)
+        schedule(r)
+        return
+    end
     local new, fields = copy(r), {}
     new.leased, new.due = nil, now
     if r.step == 'upload' then
@@ -38,5 +50,8 @@ for _, id in ipairs(lost) do
     end
     save(r, new, fields)
 end
-tell()
+
+local lost = call('ZRANGEBYSCORE', key.leases, '-inf', '(' .. int(now), 'LIMIT', 0, most)
+for _, id in ipairs(lost) do rescue(id) end
+settle()
 return { due, held, cancelled }

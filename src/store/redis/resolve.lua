@@ -21,5 +21,5 @@ else
 end
 note(id, new.state, fields.text)
 save(r, new, fields)
-tell()
+settle()
 return { 'done', int(now), show(id) }

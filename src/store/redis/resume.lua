@@ -8,5 +8,5 @@ local before = call('HGET', key.health, account)
 if not before then return 'unknown' end
 call('HSET', key.health, account, '')
 anything = true
-tell()
+settle()
 return before == '' and '0' or '1'

@@ -15,5 +15,5 @@ if newer > 0 then return { 'superseded', r.name } end
 local new, fields = go_on(r, 'retried', deadline)
 note(id, new.state, fields.text)
 save(r, new, fields)
-tell()
+settle()
 return { 'done', int(now), show(id) }

@@ -52,7 +52,6 @@ macro_rules! scripts {
 
 scripts! {
     accept "accept.lua"
-    blob "blob.lua"
     cancel "cancel.lua"
     claim "claim.lua"
     commit "commit.lua"

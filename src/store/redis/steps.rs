@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use redis::Value;
+use tracing::error;
 
 use super::fault::Fault;
 use super::frame::write_content;
-use super::record::{Record, to_json};
-use super::scripts::Call;
+use super::record::{Record, text_pieces, to_json};
+use super::scripts::{Call, span_millis};
 use super::values::{array, maybe_time, text, time, tuple};
 use crate::domain::account::{HealthPolicy, Signal};
 use crate::domain::budget::Budget;
@@ -42,8 +43,17 @@ pub(super) fn claims(answer: Value, kind: StepKind) -> Result<Claims, Fault> {
     let [now, next, claims] = tuple(answer)?;
     let now = time(now)?;
     let claims = array(claims)?.into_iter().map(|hash| claim(hash, kind, now));
+    // A damaged one must not keep the others from their workers: its lease runs out, and after some
+    // more it is held.
+    let is_sound = |claim: Result<Claim, Fault>| match claim {
+        Ok(claim) => Some(claim),
+        Err(fault) => {
+            error!("a submission's record is damaged, its step cannot be run: {fault:?}");
+            None
+        }
+    };
     Ok(Claims {
-        claims: claims.collect::<Result<_, _>>()?,
+        claims: claims.filter_map(is_sound).collect(),
         now,
         next: maybe_time(next)?.map(|at| until(now, at)),
     })
@@ -55,106 +65,131 @@ fn claim(hash: Value, kind: StepKind, now: Timestamp) -> Result<Claim, Fault> {
     Ok(Claim { lease: Lease { id: submission.id, fence }, kind, submission, now, lag })
 }
 
-/// A decided step, with what becomes of it whether a cancellation was asked for meanwhile or not: all
-/// that the script needs to know is worked out before.
+/// A decided step, with what becomes of it: all that the script needs to know is worked out before.
 pub(super) struct Decided {
     pub(super) commit: Commit,
     packed: Vec<Packed>,
     /// Whether the answer to an earlier try got lost.
     again: bool,
     /// None of a submission that nobody knows.
-    outcomes: Option<Outcomes>,
+    before: Option<Submission>,
 }
 
-struct Outcomes {
-    plain: Result<Outcome, IllegalTransition>,
-    cancelled: Result<Outcome, IllegalTransition>,
-}
-
-struct Outcome {
-    submission: Submission,
-    entry: Option<TimelineEntry>,
+/// What the script answered.
+pub(super) enum Answer {
+    Settled(Committed),
+    /// A cancellation was asked for meanwhile: the step has to be decided with that.
+    Cancelling(Box<Decided>),
 }
 
 impl Decided {
     pub(super) fn new(
         commit: Commit,
         packed: Vec<Packed>,
-        submission: Option<&Submission>,
+        before: Option<Submission>,
         again: bool,
     ) -> Self {
-        let apply = |submission: &Submission, cancel_requested| {
-            let mut submission = Submission { cancel_requested, ..submission.clone() };
-            // The script puts in its own time.
-            let now = submission.updated_at;
-            let entry = submission.apply(&commit.transition, now)?;
-            Ok(Outcome { submission, entry })
-        };
-        let outcomes = submission.map(|submission| Outcomes {
-            plain: apply(submission, false),
-            cancelled: apply(submission, true),
-        });
-        Self { commit, packed, again, outcomes }
+        Self { commit, packed, again, before }
+    }
+
+    /// What becomes of the submission; the script puts in its own time.
+    fn after(&self) -> Option<Result<(Submission, Option<TimelineEntry>), IllegalTransition>> {
+        let mut after = self.before.clone()?;
+        let now = after.updated_at;
+        let entry = after.apply(&self.commit.transition, now);
+        Some(entry.map(|entry| (after, entry)))
     }
 
     /// Adds a commit to a call of the script.
     pub(super) fn describe(&self, call: Call) -> Call {
         let Commit { lease, transition } = &self.commit;
-        let plain = self.outcomes.as_ref().and_then(|outcomes| outcomes.plain.as_ref().ok());
-        let cancelled =
-            self.outcomes.as_ref().and_then(|outcomes| outcomes.cancelled.as_ref().ok());
+        let call = call.arg(lease.id.to_string()).arg(lease.fence).flag(self.again);
+        let after = self.after().and_then(Result::ok);
+        let Some((before, (after, entry))) = self.before.as_ref().zip(after) else {
+            let cancelled = self.before.as_ref().is_some_and(|before| before.cancel_requested);
+            // Nothing is known, or allowed, of what follows.
+            let call = (0..12).fold(call.flag(cancelled), |call, _| call.arg(""));
+            return call.arg(0).arg(0).arg(0);
+        };
+        let span = transition.next.filter(|_| after.due_at.is_some()).map(|next| next.after);
         let (signal, value) = describe_signal(&transition.signal);
-        // The counters and so on do not depend on a cancellation.
-        let fields = plain.or(cancelled).map(|outcome| fields(&outcome.submission));
+        let done = format!("{} {} {}", lease.fence, before.state, after.state).into_bytes();
         let (set, unset): (Vec<_>, Vec<_>) =
-            fields.unwrap_or_default().into_iter().partition(|(_, value)| value.is_some());
+            changed(before, &after).into_iter().partition(|(_, value)| value.is_some());
+        let set = [("upd", None), ("due", None), ("done", Some(done))].into_iter().chain(set);
+        let set: Vec<_> = set.chain(after.state.is_final().then_some(("fin", None))).collect();
         let contents: Vec<_> = transition.contents.iter().zip(&self.packed).collect();
-        let after = transition.next.map(|next| next.after);
-        let call = call
-            .arg(lease.id.to_string())
-            .arg(lease.fence)
-            .flag(self.again)
+        call.flag(before.cancel_requested)
+            .arg(&before.account)
+            .arg(&before.name)
+            .arg(before.priority.as_str())
+            .maybe(before.step.map(StepKind::as_str))
+            .arg(before.state.as_str())
+            .arg(after.state.as_str())
+            .maybe(after.step.map(StepKind::as_str))
+            .maybe(span.map(span_millis))
+            .flag(entry.is_some())
+            .maybe(after.reason.as_ref().map(|reason| reason.text.as_str()))
             .arg(signal)
             .arg(value)
             .each(&set, |call, (name, value)| call.arg(*name).maybe(value.as_ref()))
             .each(&unset, |call, (name, _)| call.arg(*name))
             .each(&contents, |call, ((key, content), packed)| {
                 call.arg(key).arg(write_content(content.content_type.as_deref(), packed))
-            });
-        describe_outcome(describe_outcome(call, plain, after), cancelled, after)
+            })
     }
 
     /// Reads the script's answer.
-    pub(super) fn committed(self, answer: Value) -> Result<Committed, Fault> {
-        let mut items = array(answer)?.into_iter();
-        let mut next = || items.next().map_or_else(|| Ok(String::new()), text);
-        match next()?.as_str() {
-            "done" => {
-                let (from, to) = (next()?, next()?);
-                let state = |word: String| word.parse().map_err(Fault::corrupt);
-                Ok(Committed::Done(state(from)?, state(to)?))
+    pub(super) fn answered(mut self, answer: Value) -> Result<Answer, Fault> {
+        let answer = text(answer)?;
+        let (word, rest) = answer.split_once(' ').unwrap_or((&answer, ""));
+        let committed = match (word, self.after()) {
+            ("done", Some(Ok((after, _)))) if rest.is_empty() => {
+                let from = self.before.map_or(after.state, |before| before.state);
+                Committed::Done(from, after.state)
             }
-            "illegal" => {
-                let cancelled = next()? == "1";
-                let outcome = self
-                    .outcomes
-                    .map(|outcomes| if cancelled { outcomes.cancelled } else { outcomes.plain });
-                match outcome {
-                    Some(Err(illegal)) => Ok(Committed::Illegal(illegal)),
-                    _ => Err(Fault::corrupt("a legal transition was refused")),
+            ("done", _) => {
+                let (from, to) = rest.split_once(' ').unwrap_or_default();
+                let state = |word: &str| word.parse().map_err(Fault::corrupt);
+                Committed::Done(state(from)?, state(to)?)
+            }
+            ("illegal", Some(Err(illegal))) => Committed::Illegal(illegal),
+            ("illegal", _) => return Err(Fault::corrupt("a legal transition was refused")),
+            ("cancelling", Some(_)) => {
+                if let Some(before) = &mut self.before {
+                    before.cancel_requested = !before.cancel_requested;
                 }
+                return Ok(Answer::Cancelling(Box::new(self)));
             }
-            _ => Ok(Committed::Stale),
-        }
+            ("damaged", _) => {
+                let id = self.commit.lease.id;
+                error!(submission = %id, "its record is damaged, nothing is recorded: {rest}");
+                Committed::Stale
+            }
+            _ => Committed::Stale,
+        };
+        Ok(Answer::Settled(committed))
     }
 }
 
+/// A field of a submission's hash, and its value where there is any.
+type Field = (&'static str, Option<Vec<u8>>);
+
 /// The fields that a transition changes, beside those that the script works out; without a value
 /// those that are to be removed.
-fn fields(submission: &Submission) -> Vec<(&'static str, Option<String>)> {
+fn changed(before: &Submission, after: &Submission) -> Vec<Field> {
+    let pairs = fields(before).zip(fields(after));
+    pairs.filter(|(before, after)| before != after).map(|(_, after)| after).collect()
+}
+
+/// What a transition may change, always in the same order.
+fn fields(submission: &Submission) -> impl Iterator<Item = Field> {
     let count = |count: u32| (count > 0).then(|| count.to_string());
     let results = (!submission.results.is_empty()).then(|| to_json(&submission.results));
-    vec![
+    let reason = submission.reason.as_ref();
+    let fields = [
+        ("state", Some(submission.state.to_string())),
+        ("step", submission.step.map(|step| step.to_string())),
         ("att", count(submission.attempts)),
         ("poll", count(submission.polls)),
         ("fail", count(submission.failures)),
@@ -162,20 +197,10 @@ fn fields(submission: &Submission) -> Vec<(&'static str, Option<String>)> {
         ("token", submission.processing_token.clone()),
         ("rej", submission.rejection.clone()),
         ("res", results),
-    ]
-}
-
-fn describe_outcome(call: Call, outcome: Option<&Outcome>, after: Option<Duration>) -> Call {
-    let Some(Outcome { submission, entry }) = outcome else {
-        return call.arg("").arg("").arg("").arg("").arg("").arg("");
-    };
-    let reason = submission.reason.as_ref();
-    call.arg(submission.state.as_str())
-        .maybe(submission.step.map(StepKind::as_str))
-        .maybe(submission.due_at.and(after).map(super::scripts::span_millis))
-        .maybe(reason.map(|reason| reason.code.as_str()))
-        .maybe(reason.map(|reason| reason.text.as_str()))
-        .flag(entry.is_some())
+        ("why", reason.map(|reason| reason.code.to_string())),
+    ];
+    let fields = fields.into_iter().map(|(name, text)| (name, text.map(String::into_bytes)));
+    fields.chain(text_pieces(reason.map_or("", |reason| &reason.text)))
 }
 
 fn describe_signal(signal: &Signal) -> (&'static str, String) {
@@ -183,9 +208,7 @@ fn describe_signal(signal: &Signal) -> (&'static str, String) {
         Signal::None => ("", String::new()),
         Signal::Healthy => ("healthy", String::new()),
         Signal::Faulty => ("faulty", String::new()),
-        Signal::SlowDown { pause } => {
-            ("slow_down", super::scripts::span_millis(*pause).to_string())
-        }
+        Signal::SlowDown { pause } => ("slow_down", span_millis(*pause).to_string()),
         Signal::Unauthorized(reason) => ("unauthorized", reason.clone()),
     }
 }

@@ -15,12 +15,13 @@ for _, id in ipairs(old) do
         piece = call('HGET', key.submission(id), 'w' .. n)
     end
     local rest = cjson.decode(table.concat(pieces))
-    for name, value in pairs(rest.labels) do call('ZREM', key.label(name, value), id) end
+    for name, value in pairs(rest.labels) do place(key.label(name, value), id, false) end
     if rest.idempotency_key then call('DEL', key.idempotency(r.account, rest.idempotency_key)) end
-    call('ZREM', key.all, id)
-    call('ZREM', key.finished, id)
-    call('ZREM', key.state(r.state, r.account), id)
+    place(key.all, id, false)
+    place(key.finished, id, false)
+    place(key.state(r.state, r.account), id, false)
     call('ZREM', key.name(r.account, r.name), id)
     call('UNLINK', key.submission(id), key.payload(id), key.contents(id), key.timeline(id))
 end
+settle()
 return #old

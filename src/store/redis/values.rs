@@ -27,6 +27,13 @@ pub(super) fn bytes(value: Value) -> Result<Vec<u8>, Fault> {
     }
 }
 
+pub(super) fn maybe_bytes(value: Value) -> Result<Option<Vec<u8>>, Fault> {
+    match value {
+        Value::Nil => Ok(None),
+        found => bytes(found).map(Some),
+    }
+}
+
 pub(super) fn text(value: Value) -> Result<String, Fault> {
     String::from_utf8(bytes(value)?).map_err(Fault::corrupt)
 }
