@@ -8,7 +8,7 @@ use futures_util::stream;
 use super::Shared;
 use super::body::{Share, json_limit, json_object, raw_limit, receive};
 use super::fault::Fault;
-use super::params::Params;
+use super::params::{Params, time};
 use crate::contract::{ProblemKind, ResubmissionRequest, SubmissionRequest};
 use crate::domain::Timestamp;
 use crate::pipeline::{Names, texts};
@@ -110,6 +110,8 @@ impl Fields {
         let mut request = SubmissionRequest { data, event_data, ..SubmissionRequest::default() };
         let mut name = None;
         for (field, value) in self.others {
+            let of_field =
+                |time: Result<Timestamp, &str>| time.map_err(|what| Fault::field(&field, what));
             match field.as_str() {
                 "name" => name = Some(value),
                 "account" => request.account = Some(value),
@@ -122,8 +124,8 @@ impl Fields {
                     let parsed = value.parse();
                     request.priority = parsed.map_err(|error| Fault::field(&field, error))?;
                 }
-                "not_before" => request.not_before = Some(time(&field, &value)?),
-                "deadline" => request.deadline = Some(time(&field, &value)?),
+                "not_before" => request.not_before = Some(of_field(time(&value))?),
+                "deadline" => request.deadline = Some(of_field(time(&value))?),
                 "idempotency_key" => request.idempotency_key = Some(value),
                 "label" => {
                     let (key, value) = value
@@ -231,12 +233,6 @@ fn text(body: &[u8]) -> Result<&str, Fault> {
 
 fn yes_or_no(field: &str, value: &str) -> Result<bool, Fault> {
     value.parse().map_err(|_| Fault::field(field, "expected `true` or `false`"))
-}
-
-fn time(field: &str, value: &str) -> Result<Timestamp, Fault> {
-    let parsed = chrono::DateTime::parse_from_rfc3339(value);
-    let expected = "expected a time such as 2026-01-31T18:00:00Z";
-    parsed.map(|time| time.to_utc()).map_err(|_| Fault::field(field, expected))
 }
 
 fn unknown(field: &str, known: &str) -> Fault {

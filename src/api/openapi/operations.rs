@@ -65,6 +65,8 @@ pub(in crate::api) fn list(operation: Operation<'_>) -> Operation<'_> {
         .query("name", text(), "with exactly this Name")
         .query("account", text(), "of this account")
         .query("label", strings(&label()), "with all of these labels, as KEY=VALUE")
+        .query("created_after", time(), "accepted at this time or later")
+        .query("created_before", time(), "accepted before this time")
         .query("limit", limit, "how many at most")
         .query(
             "cursor",
@@ -281,7 +283,6 @@ fn handing_over_answers(mut operation: Operation<'_>) -> Operation<'_> {
 fn fields(operation: Operation<'_>) -> Operation<'_> {
     let only = |what: &str| format!("with `text/csv`: {what}");
     let priorities = Priority::ALL.map(Priority::as_str);
-    let time = || json!({ "type": "string", "format": "date-time" });
     operation
         .query("name", text(), &only("the Platform's Name of the dataset; needed"))
         .query("account", text(), &only("the account that carries it"))
@@ -308,8 +309,8 @@ fn form(is_new: bool) -> Value {
             ("overwrite", json!({ "type": "boolean" })),
             ("result_keys", strings(&text())),
             ("priority", json!({ "enum": priorities })),
-            ("not_before", json!({ "type": "string", "format": "date-time" })),
-            ("deadline", json!({ "type": "string", "format": "date-time" })),
+            ("not_before", time()),
+            ("deadline", time()),
             ("label", strings(&label())),
         ] {
             properties[name] = schema;
@@ -323,6 +324,10 @@ fn form(is_new: bool) -> Value {
 
 fn text() -> Value {
     json!({ "type": "string" })
+}
+
+fn time() -> Value {
+    json!({ "type": "string", "format": "date-time" })
 }
 
 fn key() -> Value {
