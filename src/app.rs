@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use fastrand::Rng;
 
-use crate::api::{Api, Keys, KeysError, Parts};
+use crate::api::{Api, Keys, KeysError, Parts, Tls, TlsError};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, StorePlace};
 use crate::exporter;
@@ -89,8 +89,14 @@ impl App {
             deadline: self.config.policy.deadline,
             health: self.config.health,
             limits: self.config.api.clone(),
+            trusted_proxies: self.config.trusted_proxies.clone(),
             seed: self.seed(),
         }))
+    }
+
+    /// What connections to the HTTP API are secured with, if anything.
+    pub fn tls(&self) -> Result<Option<Tls>, TlsError> {
+        self.config.tls.clone().map(Tls::open).transpose()
     }
 
     /// One client of the Platform for each account.

@@ -1,11 +1,13 @@
 //! What surrounds every request: its id, its place among those at once, and the form of its errors.
 
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -16,6 +18,7 @@ use tracing::{Instrument, error, info, info_span};
 use super::Shared;
 use super::caller::Caller;
 use super::fault::Fault;
+use super::peer::Origin;
 use super::probes;
 use crate::contract::{Problem, ProblemKind};
 
@@ -45,6 +48,10 @@ pub(super) async fn front(
     let route = route.unwrap_or_else(|| "unknown".to_owned());
     let method = request.method().clone();
     request.extensions_mut().insert(RequestId(id.clone()));
+    let peer = request.extensions().get().copied();
+    let origin = peer
+        .map(|peer| Origin::of(peer, request.headers(), &shared.parts.trusted_proxies))
+        .inspect(|origin| _ = request.extensions_mut().insert(*origin));
     let span = info_span!("request", request.id = %id);
     let admitted = AssertUnwindSafe(admitted(&shared, request, next).instrument(span));
     let response = admitted.catch_unwind().await.unwrap_or_else(|_| {
@@ -57,7 +64,13 @@ pub(super) async fn front(
     if !probes::is_watched(&route) {
         let millis = begun.elapsed().as_millis() as u64;
         let _entered = info_span!("request", request.id = %id).entered();
-        info!(http.status = status, http.millis = millis, "answered `{method} {route}`: {status}");
+        let from = origin.map(tracing::field::display);
+        info!(
+            http.status = status,
+            http.millis = millis,
+            http.from = from,
+            "answered `{method} {route}`: {status}"
+        );
     }
     response
 }
@@ -68,7 +81,7 @@ async fn admitted(shared: &Shared, mut request: Request, next: Next) -> Response
     let is_open = route.is_some_and(|route| shared.open_paths.contains(route));
     let is_watched = route.is_some_and(probes::is_watched);
     if !is_open {
-        match caller(shared, request.headers()) {
+        match caller(shared, &request) {
             Ok(caller) => request.extensions_mut().insert(caller),
             Err(fault) => return fault.into_response(),
         };
@@ -86,14 +99,20 @@ async fn admitted(shared: &Shared, mut request: Request, next: Next) -> Response
     next.run(request).await
 }
 
-/// Who calls: the owner of a key, or, without keys, anybody but a web page of another site.
-fn caller(shared: &Shared, headers: &HeaderMap) -> Result<Caller, Fault> {
+/// Who calls: the owner of a key, or, without keys, anybody on this machine but a web page of another
+/// site.
+fn caller(shared: &Shared, request: &Request) -> Result<Caller, Fault> {
+    let headers = request.headers();
     let Some(keys) = &shared.parts.keys else {
-        return if is_foreign_page(headers) {
-            Err(Fault::new(ProblemKind::Forbidden, "web pages of other sites are not answered"))
-        } else {
-            Ok(Caller::anybody())
-        };
+        let forbidden = |what: &str| Err(Fault::new(ProblemKind::Forbidden, what));
+        if !names_this_machine(request) {
+            // A page whose name was made to lead here, or a proxy that lets everybody in.
+            return forbidden("without keys only `localhost` and loopback addresses are answered");
+        }
+        if is_foreign_page(headers) {
+            return forbidden("web pages of other sites are not answered");
+        }
+        return Ok(Caller::anybody());
     };
     let unauthenticated = |what: &str| Fault::new(ProblemKind::Unauthenticated, what);
     let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
@@ -105,6 +124,19 @@ fn caller(shared: &Shared, headers: &HeaderMap) -> Result<Caller, Fault> {
         unauthenticated("send a key, as `Authorization: Bearer ferry_…`; `ferry keys` makes them")
     })?;
     keys.caller(key).ok_or_else(|| unauthenticated("this key is not known, or was revoked"))
+}
+
+/// Whether the request is for a name that no other machine has. Where none is said, no browser asks.
+fn names_this_machine(request: &Request) -> bool {
+    let headers = request.headers().get_all(header::HOST).iter();
+    let named = headers.map(|host| host.to_str().unwrap_or("?").to_owned());
+    let mut named = named.chain(request.uri().authority().map(ToString::to_string));
+    named.all(|host| {
+        let Ok(host) = host.parse::<Authority>() else { return false };
+        let name = host.host().trim_start_matches('[').trim_end_matches(']');
+        let is_loopback = |address: IpAddr| address.to_canonical().is_loopback();
+        name.eq_ignore_ascii_case("localhost") || name.parse().is_ok_and(is_loopback)
+    })
 }
 
 /// A browser lets any page send requests to this machine, and says whose page it was.

@@ -16,17 +16,20 @@ mod openapi;
 mod operate;
 mod params;
 mod patient;
+mod peer;
 mod probes;
 mod read;
 mod routes;
 mod server;
 mod stats;
+mod tls;
 mod wait;
 
 pub use keys::{
     KeyRecord, Keys, KeysError, Role, create_key, read_keys, read_keys_if_any, revoke_key,
 };
 pub use server::Server;
+pub use tls::{Tls, TlsError, TlsFiles};
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,6 +37,7 @@ use std::time::Duration;
 
 use axum::Router;
 use fastrand::Rng;
+use ipnet::IpNet;
 use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
@@ -68,6 +72,8 @@ pub struct Parts {
     pub limits: ApiLimits,
     /// Who may; anybody may do everything if none.
     pub keys: Option<Keys>,
+    /// The networks of proxies that are believed when they say who called.
+    pub trusted_proxies: Vec<IpNet>,
     /// Keeps the ids of requests apart.
     pub seed: u64,
 }

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{self, MethodRouter};
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
+use tracing::field::display;
 use tracing::info;
 
 use super::caller::Caller;
@@ -19,6 +20,7 @@ use super::fault::Fault;
 use super::front::RequestId;
 use super::keys::Role;
 use super::openapi::{self, Operation};
+use super::peer::Origin;
 use super::{Shared, bulk, content, front, handover, operate, probes, read, stats};
 use crate::contract::ProblemKind;
 use crate::telemetry::AUDIT;
@@ -126,6 +128,7 @@ async fn allowed(
     request: Request,
     next: Next,
 ) -> Response {
+    let origin = request.extensions().get::<Origin>().map(|origin| display(*origin));
     if caller.role >= role {
         let what = format!("{} {}", request.method(), request.uri().path());
         let response = next.run(request).await;
@@ -133,7 +136,10 @@ async fn allowed(
             let (who, status) = (&caller.name, response.status().as_u16());
             info!(
                 target: AUDIT,
-                { audit.who = who, audit.what = what, http.status = status, request.id = id },
+                {
+                    audit.who = who, audit.what = what, audit.from = origin,
+                    http.status = status, request.id = id
+                },
                 "`{who}` called `{what}`: {status}"
             );
         }

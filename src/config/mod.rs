@@ -15,7 +15,9 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::api::ApiLimits;
+use ipnet::IpNet;
+
+use crate::api::{ApiLimits, TlsFiles};
 use crate::domain::account::HealthPolicy;
 use crate::pipeline::Policy;
 use crate::platform::{Account, Limits};
@@ -49,6 +51,10 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The file with its keys, if it has any.
     pub api_keys: Option<PathBuf>,
+    /// What its connections are secured with, if anything.
+    pub tls: Option<TlsFiles>,
+    /// The networks of proxies that are believed when they say who called.
+    pub trusted_proxies: Vec<IpNet>,
     /// What its requests may take.
     pub api: ApiLimits,
     /// How patient the pipeline is.
@@ -75,6 +81,8 @@ impl Config {
             metrics_listen: reader.read("metrics_listen", values::address),
             listen: reader.read("listen", values::socket),
             api_keys: reader.read("api_keys", values::file),
+            tls: tls(&mut reader),
+            trusted_proxies: reader.read("trusted_proxies", values::networks),
             api: ApiLimits {
                 max_dataset_bytes: reader.read("max_dataset_bytes", values::bytes),
                 max_waiting: reader.read("max_waiting", values::most),
@@ -114,6 +122,20 @@ fn store(reader: &mut Reader<'_>) -> StorePlace {
                 None => address,
             };
             StorePlace::Redis(Box::new(address), durability)
+        }
+    }
+}
+
+fn tls(reader: &mut Reader<'_>) -> Option<TlsFiles> {
+    let certificate = reader.read("tls_certificate", values::file);
+    let key = reader.read("tls_key", values::file);
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
+        (None, None) => None,
+        _ => {
+            let mistake = "`tls_certificate` and `tls_key`: give both of them, or none";
+            reader.mistakes.push(mistake.to_owned());
+            None
         }
     }
 }

@@ -71,6 +71,17 @@ pub const SETTINGS: &[Setting] = &[
         "",
         "file with the keys of the HTTP API, which `ferry keys` keeps; without one it listens on loopback addresses only",
     ),
+    setting(
+        "tls_certificate",
+        "",
+        "file with the certificate of the HTTP API, as PEM, and those that it was signed with; without one it speaks plain HTTP",
+    ),
+    setting("tls_key", "", "file with the private key of that certificate, as PEM"),
+    setting(
+        "trusted_proxies",
+        "",
+        "networks of proxies that are believed when they say who called the HTTP API, such as `10.0.0.0/8, ::1`",
+    ),
     setting("max_requests", "512", "requests that the HTTP API answers at once"),
     setting(
         "max_waiting",

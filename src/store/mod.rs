@@ -208,7 +208,7 @@ pub struct Filter {
 
 /// The first millisecond that is not before `time`: stores keep no more of a time.
 fn first_millisecond(time: Timestamp) -> i64 {
-    time.timestamp_millis() + i64::from(time.timestamp_subsec_nanos() % 1_000_000 > 0)
+    time.timestamp_millis() + i64::from(!time.timestamp_subsec_nanos().is_multiple_of(1_000_000))
 }
 
 /// A part of a list, newest first.

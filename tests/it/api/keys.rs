@@ -204,6 +204,26 @@ fn a_key_is_made_shown_once_and_used() {
     ferry.run(&["keys", "revoke", "ops"]).exits(2);
 }
 
+#[test]
+fn keys_that_are_made_at_once_are_all_kept() {
+    let ferry = Ferry::new().set("FERRY_API_KEYS", "keys.jsonl");
+    std::thread::scope(|scope| {
+        for n in 0..12 {
+            let ferry = &ferry;
+            scope.spawn(move || {
+                let name = format!("k{n}");
+                ferry.run(&["keys", "create", "--name", &name, "--role", "read"]).ok();
+                if n % 4 == 0 {
+                    ferry.run(&["keys", "revoke", &name]).ok();
+                }
+            });
+        }
+    });
+    let listed = ferry.run(&["keys", "list", "--json"]).ok().objects();
+    let names: BTreeSet<&str> = listed.iter().map(|key| key["name"].as_str().unwrap()).collect();
+    assert_eq!(names.len(), 9, "{names:?}");
+}
+
 #[cfg(unix)]
 #[test]
 fn keys_that_others_can_read_are_refused() {

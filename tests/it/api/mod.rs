@@ -15,5 +15,6 @@ mod listing;
 mod mistakes;
 mod openapi;
 mod operate;
+mod secure;
 mod serve;
 mod waiting;
