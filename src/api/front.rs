@@ -21,6 +21,7 @@ use super::fault::Fault;
 use super::peer::Origin;
 use super::probes;
 use crate::contract::{Problem, ProblemKind};
+use crate::metrics::Busy;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -33,7 +34,9 @@ pub(super) struct RequestId(pub(super) String);
 
 /// A request's place among those at once: given back when the last clone is gone.
 #[derive(Debug, Clone)]
-pub(super) struct Place(#[expect(dead_code, reason = "held")] Arc<OwnedSemaphorePermit>);
+pub(super) struct Place(
+    #[expect(dead_code, reason = "held")] Arc<(OwnedSemaphorePermit, Option<Busy>)>,
+);
 
 /// Answers a request, whatever happens.
 pub(super) async fn front(
@@ -44,9 +47,12 @@ pub(super) async fn front(
     let begun = Instant::now();
     let id = taken_over(request.headers()).unwrap_or_else(|| shared.request_id());
     // Not the path itself: it may hold what only the client should know.
-    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let route = route.unwrap_or_else(|| "unknown".to_owned());
+    let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let path = path.unwrap_or_else(|| "unknown".to_owned());
     let method = request.method().clone();
+    // The answer to `HEAD` is that of `GET`.
+    let asked = if method == Method::HEAD { Method::GET } else { method.clone() };
+    let route = format!("{asked} {path}");
     request.extensions_mut().insert(RequestId(id.clone()));
     let peer = request.extensions().get().copied();
     let origin = peer
@@ -55,21 +61,23 @@ pub(super) async fn front(
     let span = info_span!("request", request.id = %id);
     let admitted = AssertUnwindSafe(admitted(&shared, request, next).instrument(span));
     let response = admitted.catch_unwind().await.unwrap_or_else(|_| {
-        error!(request.id = %id, "a request to `{method} {route}` ran into a bug in Ferry");
+        error!(request.id = %id, "a request to `{method} {path}` ran into a bug in Ferry");
         let what = "the request ran into a bug in Ferry; the log says more under this id";
         Fault::new(ProblemKind::Internal, what).into_response()
     });
     let response = finished(response, &id);
     let status = response.status().as_u16();
-    if !probes::is_watched(&route) {
-        let millis = begun.elapsed().as_millis() as u64;
+    let took = begun.elapsed();
+    shared.parts.metrics.http_answered(&route, status, took);
+    if !probes::is_watched(&path) {
+        let millis = took.as_millis() as u64;
         let _entered = info_span!("request", request.id = %id).entered();
         let from = origin.map(tracing::field::display);
         info!(
             http.status = status,
             http.millis = millis,
             http.from = from,
-            "answered `{method} {route}`: {status}"
+            "answered `{method} {path}`: {status}"
         );
     }
     response
@@ -95,7 +103,8 @@ async fn admitted(shared: &Shared, mut request: Request, next: Next) -> Response
         let busy = Fault::new(ProblemKind::Busy, what).retry_after(Duration::from_secs(1));
         return busy.into_response();
     };
-    request.extensions_mut().insert(Place(Arc::new(permit)));
+    let place = (permit, shared.parts.metrics.http_request());
+    request.extensions_mut().insert(Place(Arc::new(place)));
     next.run(request).await
 }
 

@@ -117,6 +117,7 @@ impl Api {
     /// An API of these parts; nothing listens yet.
     pub fn new(parts: Parts) -> Self {
         let limits = &parts.limits;
+        parts.metrics.serves(routes::names());
         Self(Arc::new(Shared {
             open_paths: routes::open_paths(),
             requests: Arc::new(Semaphore::new(limits.max_requests)),

@@ -89,6 +89,11 @@ pub(super) fn table() -> Vec<Route> {
     ]
 }
 
+/// Every route as metrics and logs name it.
+pub(super) fn names() -> Vec<String> {
+    table().iter().map(|route| format!("{} {}", route.method, route.path)).collect()
+}
+
 /// The paths that need no key.
 pub(super) fn open_paths() -> BTreeSet<&'static str> {
     table().iter().filter(|route| route.role.is_none()).map(|route| route.path).collect()
