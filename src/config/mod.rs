@@ -113,17 +113,19 @@ fn store(reader: &mut Reader<'_>) -> StorePlace {
     let namespace = reader.read("namespace", values::namespace);
     let durability = reader.read("durability", values::durability);
     let password = reader.global_secret("store_password");
-    match place {
-        StorePlace::Sqlite(_) => place,
-        StorePlace::Redis(address, _) => {
-            let address = address.with_namespace(&namespace);
-            let address = match password {
-                Some(password) => address.with_password(&password),
-                None => address,
-            };
-            StorePlace::Redis(Box::new(address), durability)
+    let authorities = reader.read("store_ca", values::certificates);
+    let StorePlace::Redis(address, _) = place else { return place };
+    let mut address = address.with_namespace(&namespace);
+    if let Some(password) = password {
+        address = address.with_password(&password);
+    }
+    if let Some(pem) = authorities {
+        match address.clone().with_authorities(pem) {
+            Ok(vouched) => address = vouched,
+            Err(mistake) => reader.mistake("store_ca", &mistake),
         }
     }
+    StorePlace::Redis(Box::new(address), durability)
 }
 
 fn tls(reader: &mut Reader<'_>) -> Option<TlsFiles> {

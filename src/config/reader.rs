@@ -58,6 +58,12 @@ impl<'a> Reader<'a> {
         self.parsed(setting, found, parse)
     }
 
+    /// Notes what is wrong with the value of a setting, beyond what can be read from it alone.
+    pub(super) fn mistake(&mut self, name: &'static str, what: &str) {
+        let place = self.global(name).map_or_else(|| name.to_owned(), |found| found.place);
+        self.mistakes.push(format!("{place}: {what}"));
+    }
+
     /// A secret of the process, given as such or as the name of a file; none if it is empty.
     pub(super) fn global_secret(&mut self, name: &'static str) -> Option<String> {
         let given = self.global(name).filter(|found| !found.text.is_empty());

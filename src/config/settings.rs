@@ -43,6 +43,11 @@ pub const SETTINGS: &[Setting] = &[
         "where submissions are kept: `sqlite:PATH`, `redis://HOST:PORT/DATABASE`, or `redis+sentinel://HOST:PORT,…/MASTER/DATABASE`; with TLS `rediss`",
     ),
     secret("store_password", "the password for a Redis server, where it does not stand in the URL"),
+    setting(
+        "store_ca",
+        "",
+        "file with the certificates (PEM) of the authorities that a `rediss://` server must be vouched for by, instead of those that the machine trusts",
+    ),
     setting("namespace", "ferry", "keeps the stores on one Redis server apart"),
     setting(
         "durability",

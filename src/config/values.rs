@@ -163,6 +163,20 @@ pub(super) fn store(value: &str) -> Result<StorePlace, Expected> {
     }
 }
 
+/// The certificates in a file; none for an empty text.
+pub(super) fn certificates(path: &str) -> Result<Option<Vec<u8>>, Expected> {
+    if path.is_empty() {
+        return Ok(None);
+    }
+    let pem = std::fs::read(path).map_err(|error| format!("it cannot be read: {error}"))?;
+    if !pem.windows(PEM.len()).any(|part| part == PEM) {
+        return Err("expected a file with certificates in PEM".to_owned());
+    }
+    Ok(Some(pem))
+}
+
+const PEM: &[u8] = b"-----BEGIN CERTIFICATE-----";
+
 pub(super) fn namespace(value: &str) -> Result<String, Expected> {
     if value.is_empty() || value.contains(['{', '}']) {
         return Err("expected a name without braces, such as ferry".to_owned());

@@ -84,7 +84,8 @@ pub(super) async fn pack_all(batch: Vec<NewSubmission>) -> Vec<(NewSubmission, P
         let packed = PackedPayload::new(&new.payload);
         (new, packed)
     };
-    compute(move || batch.into_iter().map(pack).collect()).await
+    let bytes = batch.iter().map(|new| new.payload.bytes()).sum();
+    compute(bytes, move || batch.into_iter().map(pack).collect()).await
 }
 
 /// Packs what the steps of a batch fetched, where that delays nobody.
@@ -94,13 +95,24 @@ pub(super) async fn pack_contents(batch: Vec<Commit>) -> Vec<(Commit, Vec<Packed
         let packed = contents.iter().map(|(_, content)| Packed::new(&content.bytes)).collect();
         (commit, packed)
     };
-    let with_contents = batch.iter().any(|commit| !commit.transition.contents.is_empty());
-    let pack_all = move || batch.into_iter().map(pack).collect();
-    if with_contents { compute(pack_all).await } else { pack_all() }
+    let contents = batch.iter().flat_map(|commit| &commit.transition.contents);
+    let bytes = contents.map(|(_, content)| content.bytes.len() as u64).sum();
+    compute(bytes, move || batch.into_iter().map(pack).collect()).await
 }
 
-/// Runs work that takes the processor for a while where it delays nobody.
-pub(super) async fn compute<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+/// So much is packed or unpacked in less time than it takes to hand it to another thread and back a
+/// few times.
+const AT_ONCE: u64 = 32 * 1024;
+
+/// Runs work on so many bytes, which takes the processor for a while if they are many, where it delays
+/// nobody.
+pub(super) async fn compute<T: Send + 'static>(
+    bytes: u64,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    if bytes <= AT_ONCE {
+        return work();
+    }
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
         Err(error) => std::panic::resume_unwind(error.into_panic()),

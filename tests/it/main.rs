@@ -10,6 +10,7 @@ mod metrics;
 mod pipeline;
 mod platform;
 mod pushed;
+mod secured;
 mod sim;
 mod store;
 mod support;

@@ -1,19 +1,13 @@
 //! Redis behind Sentinels, and as a Cluster.
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use ferry::domain::submission::State;
 
-use crate::store::redis_server::{GUARD, RedisServer, program};
+use crate::store::redis_server::{GUARD, RedisServer, free_port, program};
 use crate::support::{World, overwriting, pause, prompt};
 use crate::worker::Worker;
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap().port()
-}
 
 /// Waits until `reached` answers yes.
 async fn until(what: &str, mut reached: impl AsyncFnMut() -> bool) {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use redis::{ConnectionInfo, IntoConnectionInfo};
+use redis::{Client, ConnectionInfo, IntoConnectionInfo, TlsCertificates};
 
 use super::servers::Servers;
 
@@ -43,6 +43,25 @@ impl RedisAddress {
     #[must_use]
     pub fn with_namespace(self, namespace: &str) -> Self {
         Self { namespace: namespace.to_owned(), ..self }
+    }
+
+    /// The same for servers with TLS that the authorities in `pem` vouch for, and no others. The error
+    /// says what is wrong with them.
+    pub fn with_authorities(self, pem: Vec<u8>) -> Result<Self, String> {
+        let certificates = TlsCertificates { client_tls: None, root_cert: Some(pem) };
+        let with_tls = |info: ConnectionInfo| {
+            let client = Client::build_with_tls(info, certificates.clone());
+            client
+                .map(|client| client.get_connection_info().clone())
+                .map_err(|error| error.to_string())
+        };
+        let Servers { nodes, master } = self.servers;
+        let nodes = nodes.into_iter().map(with_tls).collect::<Result<_, _>>()?;
+        let master = match master {
+            Some((name, info)) => Some((name, with_tls(info)?)),
+            None => None,
+        };
+        Ok(Self { servers: Servers { nodes, master }, ..self })
     }
 
     /// The same with a password that does not stand in the URL.

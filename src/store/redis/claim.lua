@@ -3,7 +3,8 @@
 -- ARGV: the time; the kind; how many at most (1000 or less); the span of the lease; the policy; the
 --   budgets; a name of this call; how many, and the names of calls whose answers the caller did not
 --   hear.
--- Returns: the time; the time to ask again, or empty; for each step its submission's hash.
+-- Returns: the time; the time to ask again, or empty; for each step its submission's hash,
+--   an array of names and values in MessagePack, in which the later of two values counts.
 -- Bounded by the limit, by the two thousand leases that end first, where an answer was not heard, and
 --   by the accounts that have steps of the kind: of more than a thousand,
 --   those that were served longest ago are looked at, and the caller is told to ask again soon.
@@ -16,6 +17,13 @@ local LOOK, SOON, LEASES = 1000, 1000, 2000
 local leased_until = later(span)
 local claims = {}
 
+-- One string is answered, and read, much faster than an array of many.
+local function give(id, fields)
+    fields[#fields + 1] = 'id'
+    fields[#fields + 1] = id
+    claims[#claims + 1] = cmsgpack.pack(fields)
+end
+
 -- What the caller has leased before without hearing of it goes first.
 local lost = {}
 for _ = 1, number() do lost[argument()] = true end
@@ -25,10 +33,7 @@ if next(lost) then
         if #claims < limit and lost[v[1]] and v[2] == kind then
             call('HSET', key.submission(id), 'lease', int(leased_until), 'by', this_call)
             place(key.leases, id, leased_until)
-            local fields = call('HGETALL', key.submission(id))
-            fields[#fields + 1] = 'id'
-            fields[#fields + 1] = id
-            claims[#claims + 1] = fields
+            give(id, call('HGETALL', key.submission(id)))
         end
     end
 end
@@ -143,9 +148,7 @@ local function lease(id)
     count_leased(kind, r.acct, 1)
     -- A later value counts.
     for _, v in ipairs(set) do fields[#fields + 1] = v end
-    fields[#fields + 1] = 'id'
-    fields[#fields + 1] = id
-    claims[#claims + 1] = fields
+    give(id, fields)
     return kind == 'collect' and not r.rej and numeric(r.ask) or 1
 end
 

@@ -269,9 +269,10 @@ impl Store for RedisStore {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
+        let bytes = batch.iter().map(|new| new.payload.bytes()).sum();
         let packed = pack_all(batch).await;
         let call = self.call(&self.scripts.accept);
-        let call = compute(move || accept::describe(call, &packed)).await;
+        let call = compute(bytes, move || accept::describe(call, &packed)).await;
         let script = &self.scripts.accept;
         let answer = match &self.accepting {
             Some(synced) => synced.run(script, call).await,
@@ -345,7 +346,7 @@ impl Store for RedisStore {
         get.arg(frame::payload_key(self.link.base(), id));
         let found = self.link.command(get).await.and_then(values::maybe_bytes);
         let bytes = self.at(found)?.ok_or(StoreError::NotFound(id))?;
-        self.at(compute(move || frame::read_payload(&bytes)).await)
+        self.at(compute(bytes.len() as u64, move || frame::read_payload(&bytes)).await)
     }
 
     async fn content(&self, id: SubmissionId, key: &str) -> Result<Option<Content>, StoreError> {
@@ -353,7 +354,7 @@ impl Store for RedisStore {
         get.arg(frame::contents_key(self.link.base(), id)).arg(key);
         let found = self.link.command(get).await.and_then(values::maybe_bytes);
         let Some(bytes) = self.at(found)? else { return Ok(None) };
-        self.at(compute(move || frame::read_content(&bytes)).await).map(Some)
+        self.at(compute(bytes.len() as u64, move || frame::read_content(&bytes)).await).map(Some)
     }
 
     async fn get(&self, id: SubmissionId) -> Result<Option<Found>, StoreError> {

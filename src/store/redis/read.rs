@@ -30,7 +30,7 @@ impl Shown {
             return Ok(None);
         }
         let [hash, health, first, uploads, requests] = tuple(value)?;
-        let record = Record::read(id, hash)?;
+        let record = Record::read(id, &hash)?;
         let health = read_health(&bytes(health)?)?;
         let spent = Spent::new(number(uploads)? as i64, number(requests)? as i64);
         Ok(Some(Self { record, health, first: maybe(first)?, spent }))

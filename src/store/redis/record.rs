@@ -8,7 +8,6 @@ use redis::Value;
 use serde::{Deserialize, Serialize};
 
 use super::fault::Fault;
-use super::values::{array, bytes};
 use crate::domain::account::Health;
 use crate::domain::submission::{Priority, Reason, State, StepKind, StoredContent, Submission};
 use crate::domain::{SubmissionId, Timestamp, timestamp};
@@ -67,29 +66,40 @@ pub(super) fn to_json(value: &impl Serialize) -> String {
 }
 
 /// The fields of a hash, by name.
-struct Fields(Vec<(Vec<u8>, Vec<u8>)>);
+struct Fields<'a>(Vec<(&'a [u8], &'a [u8])>);
 
-impl Fields {
-    fn read(value: Value) -> Result<Self, Fault> {
-        let mut items = array(value)?.into_iter();
-        let mut fields = Vec::with_capacity(items.len() / 2);
-        while let (Some(name), Some(value)) = (items.next(), items.next()) {
-            fields.push((bytes(name)?, bytes(value)?));
+impl<'a> Fields<'a> {
+    /// An array of names and values, as Redis answers it.
+    fn read(hash: &'a Value) -> Result<Self, Fault> {
+        let Value::Array(items) = hash else { return Err(Fault::answer(hash)) };
+        let fields = items.chunks_exact(2).map(|pair| match pair {
+            [Value::BulkString(name), Value::BulkString(value)] => Ok((&**name, &**value)),
+            _ => Err(Fault::answer(hash)),
+        });
+        fields.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The same in `MessagePack`.
+    fn unpack(mut packed: &'a [u8]) -> Result<Self, Fault> {
+        let count = rmp::decode::read_array_len(&mut packed).map_err(Fault::corrupt)?;
+        let mut fields = Vec::with_capacity(64);
+        for _ in 0..count / 2 {
+            fields.push((text(&mut packed)?, text(&mut packed)?));
         }
         Ok(Self(fields))
     }
 
     /// Of a field that is there twice, the later value counts.
-    fn get(&self, name: &str) -> Option<&[u8]> {
-        let found = self.0.iter().rfind(|(field, _)| field == name.as_bytes());
-        found.map(|(_, value)| value.as_slice())
+    fn get(&self, name: &str) -> Option<&'a [u8]> {
+        let found = self.0.iter().rfind(|(field, _)| *field == name.as_bytes());
+        found.map(|(_, value)| *value)
     }
 
-    fn maybe_text(&self, name: &str) -> Result<Option<&str>, Fault> {
+    fn maybe_text(&self, name: &str) -> Result<Option<&'a str>, Fault> {
         self.get(name).map(std::str::from_utf8).transpose().map_err(Fault::corrupt)
     }
 
-    fn text(&self, name: &str) -> Result<&str, Fault> {
+    fn text(&self, name: &str) -> Result<&'a str, Fault> {
         let missing = || Fault::Corrupt(format!("a submission without `{name}`"));
         self.maybe_text(name)?.ok_or_else(missing)
     }
@@ -143,17 +153,17 @@ impl Fields {
 
 impl Record {
     /// Reads a submission's hash.
-    pub(super) fn read(id: SubmissionId, hash: Value) -> Result<Self, Fault> {
+    pub(super) fn read(id: SubmissionId, hash: &Value) -> Result<Self, Fault> {
         Self::of(id, &Fields::read(hash)?)
     }
 
-    /// Reads a submission's hash to which its id was added.
-    pub(super) fn read_with_id(hash: Value) -> Result<Self, Fault> {
-        let fields = Fields::read(hash)?;
+    /// Reads a packed hash to which the submission's id was added.
+    pub(super) fn unpack(packed: &[u8]) -> Result<Self, Fault> {
+        let fields = Fields::unpack(packed)?;
         Self::of(fields.word("id")?, &fields)
     }
 
-    fn of(id: SubmissionId, fields: &Fields) -> Result<Self, Fault> {
+    fn of(id: SubmissionId, fields: &Fields<'_>) -> Result<Self, Fault> {
         let rest = fields.rest()?;
         Ok(Self {
             seq: fields.word("seq")?,
@@ -189,6 +199,15 @@ impl Record {
             },
         })
     }
+}
+
+/// Takes a text off what is packed.
+fn text<'a>(packed: &mut &'a [u8]) -> Result<&'a [u8], Fault> {
+    let size = rmp::decode::read_str_len(packed).map_err(Fault::corrupt)? as usize;
+    let short = || Fault::corrupt("a packed record ends too early");
+    let (text, rest) = packed.split_at_checked(size).ok_or_else(short)?;
+    *packed = rest;
+    Ok(text)
 }
 
 /// An account's health as the scripts keep it.

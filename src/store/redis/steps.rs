@@ -9,7 +9,7 @@ use super::fault::Fault;
 use super::frame::write_content;
 use super::record::{Record, text_pieces, to_json};
 use super::scripts::{Call, span_millis};
-use super::values::{array, maybe_time, text, time, tuple};
+use super::values::{array, bytes, maybe_time, text, time, tuple};
 use crate::domain::account::{HealthPolicy, Signal};
 use crate::domain::budget::Budget;
 use crate::domain::submission::{IllegalTransition, StepKind, Submission, TimelineEntry};
@@ -42,7 +42,7 @@ fn limited(request: &ClaimRequest) -> Vec<(&String, &Budget)> {
 pub(super) fn claims(answer: Value, kind: StepKind) -> Result<Claims, Fault> {
     let [now, next, claims] = tuple(answer)?;
     let now = time(now)?;
-    let claims = array(claims)?.into_iter().map(|hash| claim(hash, kind, now));
+    let claims = array(claims)?.into_iter().map(|packed| claim(packed, kind, now));
     // A damaged one must not keep the others from their workers: its lease runs out, and after some
     // more it is held.
     let is_sound = |claim: Result<Claim, Fault>| match claim {
@@ -59,8 +59,8 @@ pub(super) fn claims(answer: Value, kind: StepKind) -> Result<Claims, Fault> {
     })
 }
 
-fn claim(hash: Value, kind: StepKind, now: Timestamp) -> Result<Claim, Fault> {
-    let Record { fence, submission, .. } = Record::read_with_id(hash)?;
+fn claim(packed: Value, kind: StepKind, now: Timestamp) -> Result<Claim, Fault> {
+    let Record { fence, submission, .. } = Record::unpack(&bytes(packed)?)?;
     let lag = submission.due_at.map_or(Duration::ZERO, |due| until(due, now));
     Ok(Claim { lease: Lease { id: submission.id, fence }, kind, submission, now, lag })
 }

@@ -27,6 +27,12 @@ pub(crate) fn program() -> String {
     std::env::var("REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned())
 }
 
+/// A port that nobody listens on; nobody else should take it before the server does.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    listener.local_addr().unwrap().port()
+}
+
 /// A `redis-server` on a free port, with its data in a directory of its own.
 #[derive(Debug)]
 pub(crate) struct RedisServer {
@@ -45,10 +51,7 @@ impl RedisServer {
             "these tests need the program `redis-server` 7.0 or newer in the path: \
              `apt-get install redis-server`, `brew install redis`, or https://redis.io/downloads"
         );
-        // Nobody else should take the port before the server does.
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        drop(listener);
+        let port = free_port();
         let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
         let dir = tempfile::tempdir().unwrap();
         let server = Self { dir, port, settings, guard: Mutex::default() };

@@ -1,0 +1,128 @@
+//! A Redis server that lets in who has a password and few rights, over TLS that a private authority
+//! vouches for.
+
+use std::path::{Path, PathBuf};
+
+use ferry::domain::submission::State;
+use ferry::store::StoreError;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use tempfile::TempDir;
+
+use crate::store::redis_server::{RedisServer, free_port};
+use crate::support::{World, overwriting, prompt};
+
+const PASSWORD: &str = "s3cret-of-the-server";
+
+/// What the user of the store may do, as the README has it.
+const RIGHTS: &str = "on ~{ferry}:* &{ferry}:* +@read +@write +@connection +eval +evalsha \
+                      +script|load +publish +subscribe +unsubscribe +time -@dangerous +info";
+
+struct Secured {
+    server: RedisServer,
+    port: u16,
+    folder: TempDir,
+}
+
+impl Secured {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        certify(folder.path());
+        let (port, path) =
+            (free_port(), |name: &str| folder.path().join(name).display().to_string());
+        let server = RedisServer::start(&[
+            "--tls-port",
+            &port.to_string(),
+            "--tls-cert-file",
+            &path("server.pem"),
+            "--tls-key-file",
+            &path("server.key"),
+            "--tls-ca-cert-file",
+            &path("authority.pem"),
+            "--tls-auth-clients",
+            "no",
+        ])
+        .await;
+        let password = format!(">{PASSWORD}");
+        let rights = RIGHTS.split_whitespace();
+        let words: Vec<_> =
+            ["ACL", "SETUSER", "ferry", &password].into_iter().chain(rights).collect();
+        server.ask_with::<()>(&words).await;
+        std::fs::write(folder.path().join("password"), format!("{PASSWORD}\n")).unwrap();
+        Self { server, port, folder }
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn url(&self) -> String {
+        format!("rediss://ferry@localhost:{}/0", self.port)
+    }
+
+    async fn world(&self, more: &[(&str, &str)]) -> World {
+        let url = self.url();
+        World::idle(prompt(), &[&[("STORE", url.as_str())], more].concat()).await
+    }
+}
+
+/// An authority, and a server that it vouches for.
+fn certify(folder: &Path) {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let server = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    let server = server.signed_by(&key, &authority).unwrap();
+    let write = |name, text| std::fs::write(folder.join(name), text).unwrap();
+    write("authority.pem", authority.pem());
+    write("server.pem", server.pem());
+    write("server.key", key.serialize_pem());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_with_few_rights_is_enough_over_tls_of_a_private_authority() {
+    let secured = Secured::start().await;
+    let (password, authority) = (secured.file("password"), secured.file("authority.pem"));
+    let mut world = secured
+        .world(&[
+            ("STORE_PASSWORD_FILE", password.to_str().unwrap()),
+            ("STORE_CA", authority.to_str().unwrap()),
+        ])
+        .await;
+    world.start_workers();
+    let id = world.submit(overwriting("a")).await;
+    let submission = world.settled(id).await;
+    assert_eq!(submission.state, State::Completed);
+    for finding in world.app.store.check().await.unwrap() {
+        assert!(finding.ok || finding.text.contains("memory"), "{finding:?}");
+    }
+    world.app.store.pause("default", "for a while").await.unwrap();
+    world.app.store.resume("default").await.unwrap();
+    // How often the file is synced is not the user's to ask, and `check` copes with that.
+    let refused = format!("{:?}", secured.server.ask::<redis::Value>("ACL LOG").await);
+    let count = |what: &str| refused.matches(what).count();
+    assert_eq!(count("client-info"), count("cmd=config|get"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_server_that_nobody_vouches_for_is_not_spoken_to() {
+    let secured = Secured::start().await;
+    let password = secured.file("password");
+    let world = secured.world(&[("STORE_PASSWORD_FILE", password.to_str().unwrap())]).await;
+    let refused = world.app.store.stats().await.unwrap_err();
+    let StoreError::Unavailable { cause, .. } = &refused else { panic!("{refused:?}") };
+    assert!(cause.contains("certificate"), "{refused}");
+    assert!(!format!("{refused} {refused:?}").contains(PASSWORD));
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_told_without_it() {
+    let secured = Secured::start().await;
+    let authority = secured.file("authority.pem");
+    let wrong =
+        [("STORE_PASSWORD", "s3cret-that-is-wrong"), ("STORE_CA", authority.to_str().unwrap())];
+    let refused = secured.world(&wrong).await.app.store.stats().await.unwrap_err();
+    let told = format!("{refused} {refused:?}");
+    assert!(told.to_lowercase().contains("password"), "{told}");
+    assert!(!told.contains("s3cret"), "{told}");
+}
