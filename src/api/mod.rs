@@ -40,6 +40,7 @@ use fastrand::Rng;
 use ipnet::IpNet;
 use tokio::sync::Semaphore;
 
+use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::domain::SubmissionId;
 use crate::domain::account::HealthPolicy;
@@ -72,6 +73,8 @@ pub struct Parts {
     pub limits: ApiLimits,
     /// Who may; anybody may do everything if none.
     pub keys: Option<Keys>,
+    /// Hears who did what.
+    pub audit: Audit,
     /// The networks of proxies that are believed when they say who called.
     pub trusted_proxies: Vec<IpNet>,
     /// Keeps the ids of requests apart.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Extension, Request};
+use axum::extract::{Extension, Request, State};
 use axum::handler::Handler;
 use axum::http::Method;
 use axum::middleware::{self, Next};
@@ -12,8 +12,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{self, MethodRouter};
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
-use tracing::field::display;
-use tracing::info;
 
 use super::caller::Caller;
 use super::fault::Fault;
@@ -22,8 +20,8 @@ use super::keys::Role;
 use super::openapi::{self, Operation};
 use super::peer::Origin;
 use super::{Shared, bulk, content, front, handover, operate, probes, read, stats};
+use crate::audit::Deed;
 use crate::contract::ProblemKind;
-use crate::telemetry::AUDIT;
 
 /// A method of a path.
 pub(super) struct Route {
@@ -102,13 +100,15 @@ pub(super) fn open_paths() -> BTreeSet<&'static str> {
 /// The table as a router.
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     let routes = table().into_iter().fold(Router::new(), |router, route| {
-        let answer =
-            match route.role {
-                Some(role) => route.answer.route_layer(middleware::from_fn(
-                    move |caller, id, request, next| allowed(role, caller, id, request, next),
-                )),
-                None => route.answer,
-            };
+        let answer = match route.role {
+            Some(role) => route.answer.route_layer(middleware::from_fn_with_state(
+                shared.clone(),
+                move |shared, caller, id, request, next| {
+                    allowed(role, shared, caller, id, request, next)
+                },
+            )),
+            None => route.answer,
+        };
         router.route(route.path, answer)
     });
     routes
@@ -128,25 +128,27 @@ fn is_worth_it() -> impl Predicate {
 
 async fn allowed(
     role: Role,
+    State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     Extension(RequestId(id)): Extension<RequestId>,
     request: Request,
     next: Next,
 ) -> Response {
-    let origin = request.extensions().get::<Origin>().map(|origin| display(*origin));
+    let origin = request.extensions().get::<Origin>().copied();
     if caller.role >= role {
         let what = format!("{} {}", request.method(), request.uri().path());
         let response = next.run(request).await;
         if role == Role::Operate {
-            let (who, status) = (&caller.name, response.status().as_u16());
-            info!(
-                target: AUDIT,
-                {
-                    audit.who = who, audit.what = what, audit.from = origin,
-                    http.status = status, request.id = id
-                },
-                "`{who}` called `{what}`: {status}"
-            );
+            let from = origin.map(|origin| origin.to_string());
+            shared.parts.audit.record(&Deed {
+                at: shared.parts.clock.now(),
+                who: &caller.name,
+                via: "api",
+                what: &what,
+                from,
+                result: response.status().as_str(),
+                request: Some(&id),
+            });
         }
         return response;
     }

@@ -45,6 +45,7 @@ impl Serve {
                 .hint("`ferry keys create --set api_keys=FILE` makes the first key"));
         }
         let tls = app.tls()?;
+        app.audit.check()?;
         let server = Server::bind(listen).await.map_err(|error| taken(listen, "listen", error))?;
         let server = server.with_tls(tls);
         if let Some(address) = app.config.metrics_listen {

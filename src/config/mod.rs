@@ -51,6 +51,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The file with its keys, if it has any.
     pub api_keys: Option<PathBuf>,
+    /// The file that is told who did what, if any.
+    pub audit_log: Option<PathBuf>,
     /// What its connections are secured with, if anything.
     pub tls: Option<TlsFiles>,
     /// The networks of proxies that are believed when they say who called.
@@ -81,6 +83,7 @@ impl Config {
             metrics_listen: reader.read("metrics_listen", values::address),
             listen: reader.read("listen", values::socket),
             api_keys: reader.read("api_keys", values::file),
+            audit_log: reader.read("audit_log", values::file),
             tls: tls(&mut reader),
             trusted_proxies: reader.read("trusted_proxies", values::networks),
             api: ApiLimits {

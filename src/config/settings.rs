@@ -77,6 +77,11 @@ pub const SETTINGS: &[Setting] = &[
         "file with the keys of the HTTP API, which `ferry keys` keeps; without one it listens on loopback addresses only",
     ),
     setting(
+        "audit_log",
+        "",
+        "file to which is appended who did what to submissions, accounts and keys, over HTTP or on the command line, as JSON lines",
+    ),
+    setting(
         "tls_certificate",
         "",
         "file with the certificate of the HTTP API, as PEM, and those that it was signed with; without one it speaks plain HTTP",

@@ -1,7 +1,7 @@
 //! The HTTP API over real TCP: in this process where a test looks behind it, and as `ferry serve`
 //! where the process matters.
 
-mod harness;
+pub(crate) mod harness;
 
 mod bulk;
 mod client;
@@ -16,5 +16,5 @@ mod mistakes;
 mod openapi;
 mod operate;
 mod secure;
-mod serve;
+pub(crate) mod serve;
 mod waiting;

@@ -6,6 +6,7 @@ mod redact;
 pub(crate) mod running;
 
 mod answers;
+mod audit;
 mod batches;
 mod config;
 mod doctor;
