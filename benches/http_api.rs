@@ -38,6 +38,8 @@ struct Measured {
     per_second: f64,
     p50_ms: f64,
     p99_ms: f64,
+    /// Of the server, for each submission.
+    cpu_micros: f64,
 }
 
 fn main() {
@@ -66,20 +68,24 @@ fn compare(runtime: &tokio::runtime::Runtime, count: usize, rounds: usize) {
             for (way, connections) in WAYS {
                 let few = if connections == 1 { count / 4 } else { count };
                 let name = format!("r{round}c{connections}");
-                let measured = runtime.block_on(async {
+                let before = running.cpu();
+                let (measured, count) = runtime.block_on(async {
                     match connections {
-                        0 => bulk(&running.address, &name, few * 4).await,
-                        _ => single(&running.address, &name, few, connections).await,
+                        0 => (bulk(&running.address, &name, few * 4).await, few * 4),
+                        _ => (single(&running.address, &name, few, connections).await, few),
                     }
                 });
+                let cpu = running.cpu().saturating_sub(before);
+                let cpu_micros = cpu.as_micros() as f64 / count as f64;
+                let measured = Measured { cpu_micros, ..measured };
                 results.entry((way, server)).or_default().push(measured);
             }
             running.stop();
         }
     }
     println!(
-        "{:<16}{:<10}{:>12}{:>10}{:>10}   of the ceiling, round by round",
-        "", "", "a second", "p50 ms", "p99 ms"
+        "{:<16}{:<10}{:>12}{:>10}{:>10}{:>12}   of the ceiling, round by round",
+        "", "", "a second", "p50 ms", "p99 ms", "CPU us"
     );
     for (way, _) in WAYS {
         for server in SERVERS {
@@ -94,10 +100,11 @@ fn compare(runtime: &tokio::runtime::Runtime, count: usize, rounds: usize) {
             };
             let ratios = measured.iter().zip(&results[&(way, "ceiling")]).map(ratio);
             println!(
-                "{way:<16}{server:<10}{:>12.0}{:>10.2}{:>10.2}   {}",
+                "{way:<16}{server:<10}{:>12.0}{:>10.2}{:>10.2}{:>12.0}   {}",
                 median(|m| m.per_second),
                 median(|m| m.p50_ms),
                 median(|m| m.p99_ms),
+                median(|m| m.cpu_micros),
                 ratios.collect::<Vec<_>>().join(", ")
             );
         }
@@ -136,6 +143,16 @@ impl Running {
         let address = line.split("://").nth(1).and_then(|rest| rest.split('"').next());
         let address = address.unwrap_or_else(|| panic!("{server}: {line}")).to_owned();
         Self { process, address, _folder: folder, _redis: redis }
+    }
+
+    /// The time that its threads have run.
+    fn cpu(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id()));
+        let stat = stat.unwrap_or_default();
+        let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+        // Of user and system, in hundredths of a second.
+        let ticks: u64 = fields.skip(11).take(2).filter_map(|n| n.parse::<u64>().ok()).sum();
+        Duration::from_millis(ticks * 10)
     }
 
     fn stop(&mut self) {
@@ -193,7 +210,12 @@ fn measured(count: usize, all: Duration, mut took: Vec<Duration>) -> Measured {
         let at = ((took.len() as f64 * share) as usize).min(took.len() - 1);
         took[at].as_secs_f64() * 1000.0
     };
-    Measured { per_second: count as f64 / all.as_secs_f64(), p50_ms: at(0.5), p99_ms: at(0.99) }
+    Measured {
+        per_second: count as f64 / all.as_secs_f64(),
+        p50_ms: at(0.5),
+        p99_ms: at(0.99),
+        cpu_micros: 0.0,
+    }
 }
 
 /// So many lines in one request; a line's time is from the write that sent it to its answer.

@@ -18,6 +18,8 @@ use crate::pipeline::{Names, texts};
 pub(super) struct Given {
     content: Content,
     idempotency_key: Option<String>,
+    /// How much arrived.
+    bytes: u64,
     /// Its share of the memory.
     _share: Share,
 }
@@ -59,6 +61,7 @@ pub(super) async fn receive_given(
     let limits = &shared.parts.limits;
     let limit = if matches!(form, Form::Json) { json_limit(limits) } else { raw_limit(limits) };
     let received = receive(shared, headers, body, limit).await?;
+    let bytes = received.bytes.len() as u64;
     let content = match form {
         Form::Json => Content::Json(received.bytes),
         Form::Csv => {
@@ -67,10 +70,14 @@ pub(super) async fn receive_given(
         }
         Form::Multipart(boundary) => Content::Fields(multipart(received.bytes, boundary).await?),
     };
-    Ok(Given { content, idempotency_key, _share: received.share })
+    Ok(Given { content, idempotency_key, bytes, _share: received.share })
 }
 
 impl Given {
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// As a new submission.
     pub(super) fn into_request(self) -> Result<SubmissionRequest, Fault> {
         let mut request = match self.content {

@@ -11,6 +11,7 @@ pub mod sqlite;
 mod wakeups;
 
 pub use measured::Measured;
+pub(crate) use pack::compute;
 pub use wakeups::Wakeups;
 
 use std::collections::BTreeMap;
