@@ -133,16 +133,14 @@ pub(super) async fn receive(
                 }
                 bytes.extend_from_slice(&frame);
             }
-            Ok(Some(Err(()))) => return Err(frames.broken()),
+            Ok(Some(Err(()))) => break frames.broken(),
             Err(_) => {
                 let what = "the body took too long to arrive (`patience`)";
                 return Err(Fault::new(ProblemKind::Timeout, what));
             }
         }
     };
-    if let Some(rest) = frames.into_plain() {
-        discard(rest);
-    }
+    discard(frames.into_rest());
     Err(refused)
 }
 

@@ -1,19 +1,18 @@
 //! Bodies that arrive compressed: taken apart as they arrive, in bounded memory.
 
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
 use async_compression::tokio::bufread::{GzipDecoder, ZstdDecoder};
 use async_compression::zstd::DParameter;
 use axum::body::{Body, BodyDataStream, Bytes};
 use axum::http::{HeaderMap, HeaderValue, header};
-use futures_util::{Stream, StreamExt, TryStreamExt};
-use tokio::io::AsyncRead;
-use tokio_util::io::{ReaderStream, StreamReader};
+use futures_util::stream::MapErr;
+use futures_util::{StreamExt, TryStreamExt};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio_util::io::StreamReader;
 
 use super::Shared;
-use super::body::Share;
+use super::body::{Share, out_of_memory};
 use super::fault::Fault;
 use crate::contract::ProblemKind;
 
@@ -67,20 +66,23 @@ impl Encoding {
 
 /// What a body holds, as it arrives.
 pub(super) struct Decoded {
-    encoding: Encoding,
     pieces: Pieces,
     /// The memory that taking it apart needs.
     _share: Share,
 }
 
+/// A body as a reader wants it.
+type Raw = StreamReader<MapErr<BodyDataStream, fn(axum::Error) -> io::Error>, Bytes>;
+
 enum Pieces {
     Plain(BodyDataStream),
-    Decoded(ReaderStream<Box<dyn AsyncRead + Send + Unpin>>),
+    Gzip(GzipDecoder<Raw>),
+    Zstd(ZstdDecoder<Raw>),
 }
 
 impl std::fmt::Debug for Decoded {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Decoded").field("encoding", &self.encoding).finish_non_exhaustive()
+        f.debug_struct("Decoded").finish_non_exhaustive()
     }
 }
 
@@ -88,58 +90,65 @@ impl Decoded {
     pub(super) fn new(body: Body, encoding: Encoding, shared: &Shared) -> Result<Self, Fault> {
         let mut share = Share::default();
         if !share.grow_to(shared.budget.most_for_one(encoding.window()), &shared.budget) {
-            return Err(super::body::out_of_memory());
+            return Err(out_of_memory());
         }
         let bytes = body.into_data_stream();
-        let decoder: Box<dyn AsyncRead + Send + Unpin> = match encoding {
-            Encoding::Identity => {
-                return Ok(Self { encoding, pieces: Pieces::Plain(bytes), _share: share });
-            }
+        let raw = |bytes: BodyDataStream| -> Raw {
+            StreamReader::new(bytes.map_err(io::Error::other as fn(_) -> _))
+        };
+        let pieces = match encoding {
+            Encoding::Identity => Pieces::Plain(bytes),
             Encoding::Gzip => {
-                let mut decoder =
-                    GzipDecoder::new(StreamReader::new(bytes.map_err(io::Error::other)));
+                let mut decoder = GzipDecoder::new(raw(bytes));
                 decoder.multiple_members(true);
-                Box::new(decoder)
+                Pieces::Gzip(decoder)
             }
             Encoding::Zstd => {
                 let window = [DParameter::window_log_max(LARGEST_WINDOW)];
-                let bytes = StreamReader::new(bytes.map_err(io::Error::other));
-                let mut decoder = ZstdDecoder::with_params(bytes, &window);
+                let mut decoder = ZstdDecoder::with_params(raw(bytes), &window);
                 decoder.multiple_members(true);
-                Box::new(decoder)
+                Pieces::Zstd(decoder)
             }
         };
-        let pieces = Pieces::Decoded(ReaderStream::with_capacity(decoder, PIECE));
-        Ok(Self { encoding, pieces, _share: share })
+        Ok(Self { pieces, _share: share })
     }
 
-    /// What has not arrived yet, if it is not encoded.
-    pub(super) fn into_plain(self) -> Option<BodyDataStream> {
+    /// The next piece, none at the end; an error if it breaks off. Nothing is lost if this is not waited
+    /// for.
+    pub(super) async fn next(&mut self) -> Option<Result<Bytes, ()>> {
+        match &mut self.pieces {
+            Pieces::Plain(bytes) => bytes.next().await.map(|read| read.map_err(drop)),
+            Pieces::Gzip(decoder) => piece(decoder).await,
+            Pieces::Zstd(decoder) => piece(decoder).await,
+        }
+    }
+
+    /// What has not arrived yet, as it is.
+    pub(super) fn into_rest(self) -> BodyDataStream {
         match self.pieces {
-            Pieces::Plain(bytes) => Some(bytes),
-            Pieces::Decoded(_) => None,
+            Pieces::Plain(bytes) => bytes,
+            Pieces::Gzip(decoder) => decoder.into_inner().into_inner().into_inner(),
+            Pieces::Zstd(decoder) => decoder.into_inner().into_inner().into_inner(),
         }
     }
 
     /// What to say when it breaks off.
     pub(super) fn broken(&self) -> Fault {
-        Fault::invalid(match self.encoding {
-            Encoding::Identity => "the body ended too early",
-            Encoding::Gzip => "the body ended too early, or is not gzip",
-            Encoding::Zstd => {
+        Fault::invalid(match self.pieces {
+            Pieces::Plain(_) => "the body ended too early",
+            Pieces::Gzip(_) => "the body ended too early, or is not gzip",
+            Pieces::Zstd(_) => {
                 "the body ended too early, or is not zstd with a window of at most 8 MiB"
             }
         })
     }
 }
 
-impl Stream for Decoded {
-    type Item = Result<Bytes, ()>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        match &mut self.pieces {
-            Pieces::Plain(bytes) => bytes.poll_next_unpin(context).map_err(drop),
-            Pieces::Decoded(pieces) => pieces.poll_next_unpin(context).map_err(drop),
-        }
+async fn piece(decoder: &mut (impl AsyncRead + Unpin)) -> Option<Result<Bytes, ()>> {
+    let mut piece = Vec::with_capacity(PIECE);
+    match decoder.read_buf(&mut piece).await {
+        Ok(0) => None,
+        Ok(_) => Some(Ok(piece.into())),
+        Err(_) => Some(Err(())),
     }
 }

@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use futures_util::StreamExt;
 use tokio::time::{Instant, timeout_at};
 
 use crate::api::Shared;

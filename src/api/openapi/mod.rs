@@ -12,11 +12,10 @@ pub(super) use page::page;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use axum::http::StatusCode;
-use axum::response::Response;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::front::json as json_answer;
 use super::routes;
 use schemas::Schemas;
 
@@ -28,6 +27,8 @@ kept then.";
 
 /// It changes with the program only.
 static DOCUMENT: LazyLock<Value> = LazyLock::new(describe_all);
+
+static TEXT: LazyLock<String> = LazyLock::new(|| DOCUMENT.to_string());
 
 fn describe_all() -> Value {
     let mut schemas = Schemas::default();
@@ -76,5 +77,6 @@ fn describe_all() -> Value {
 
 /// The document.
 pub(super) async fn document() -> Response {
-    json_answer(StatusCode::OK, &*DOCUMENT)
+    let json = HeaderValue::from_static("application/json");
+    ([(header::CONTENT_TYPE, json)], TEXT.as_str()).into_response()
 }

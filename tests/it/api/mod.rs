@@ -3,6 +3,7 @@
 
 pub(crate) mod harness;
 
+mod abuse;
 mod bulk;
 mod client;
 mod content;
@@ -15,6 +16,7 @@ mod listing;
 mod mistakes;
 mod openapi;
 mod operate;
+mod secrets;
 mod secure;
 pub(crate) mod serve;
 mod waiting;

@@ -14,7 +14,7 @@ mod exits;
 mod list;
 mod operate;
 mod others;
-mod secrets;
+pub(crate) mod secrets;
 mod stopping;
 mod submit;
 mod terminal;
