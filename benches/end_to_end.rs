@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, reason = "it prints what it measured")]
 
 mod redis_server;
+mod wake_lag;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
@@ -28,6 +29,7 @@ use ferry::sim::{Processing, Sim, SimConfig};
 use ferry::store::{Filter, NewSubmission};
 use redis_server::Server;
 use serde::{Deserialize, Serialize};
+use wake_lag::WakeLag;
 
 /// Submissions under way at once, in both.
 const CONCURRENCY: usize = 64;
@@ -304,11 +306,11 @@ async fn carried(address: &str, place: &str, count: usize) -> Measured {
     let per_second = count as f64 / begun.elapsed().as_secs_f64();
     let (cpu_seconds, peak_mib) = (cpu_seconds() - cpu, peak_mib());
     let (calls_after, redis_cpu_after) = redis_usage(place).await;
-    let lag_before = lag_buckets(&app);
+    let lag_before = WakeLag::of(&app);
     let steady = count / 3;
     stream(&app, count, steady, per_second / 2.0).await;
     completed(&app, count + steady).await;
-    let lag_p99_ms = lag_p99(&lag_before, &lag_buckets(&app));
+    let lag_p99_ms = WakeLag::of(&app).p99_ms(&lag_before);
     let (latencies, polls) = latencies(&app, steady).await;
     app.shutdown.drain();
     workers.await.expect("no panic").expect("an orderly end");
@@ -363,35 +365,6 @@ async fn latencies(app: &App, count: usize) -> (Vec<f64>, f64) {
         .collect();
     latencies.sort_by(f64::total_cmp);
     (latencies, f64::from(polls) / count as f64)
-}
-
-/// How many claims were at most so many seconds late, for all kinds of steps together.
-fn lag_buckets(app: &App) -> Vec<(f64, f64)> {
-    let mut buckets: Vec<(f64, f64)> = Vec::new();
-    for line in
-        app.metrics.render().lines().filter(|l| l.starts_with("ferry_wake_lag_seconds_bucket"))
-    {
-        let bound = line.split("le=\"").nth(1).and_then(|rest| rest.split('"').next());
-        let bound: f64 = bound.and_then(|text| text.parse().ok()).unwrap_or(f64::INFINITY);
-        let count: f64 = line.rsplit(' ').next().and_then(|text| text.parse().ok()).unwrap_or(0.0);
-        match buckets.iter_mut().find(|(known, _)| known.total_cmp(&bound).is_eq()) {
-            Some((_, sum)) => *sum += count,
-            None => buckets.push((bound, count)),
-        }
-    }
-    buckets
-}
-
-/// The upper bound, in milliseconds, of the bucket that holds the 99th percentile.
-fn lag_p99(before: &[(f64, f64)], after: &[(f64, f64)]) -> f64 {
-    let counts: Vec<(f64, f64)> = after
-        .iter()
-        .zip(before)
-        .map(|((bound, after), (_, before))| (*bound, after - before))
-        .collect();
-    let total = counts.last().map_or(0.0, |(_, count)| *count);
-    let found = counts.iter().find(|(_, count)| *count >= total * 0.99);
-    found.map_or(f64::INFINITY, |(bound, _)| bound * 1000.0)
 }
 
 /// User and system time of this process so far.

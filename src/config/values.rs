@@ -188,7 +188,8 @@ pub(super) fn durability(value: &str) -> Result<Durability, Expected> {
     match value {
         "server" => Ok(Durability::Server),
         "fsynced" => Ok(Durability::Fsynced),
-        _ => Err("expected `server` or `fsynced`".to_owned()),
+        "replicated" => Ok(Durability::Replicated),
+        _ => Err("expected `server`, `fsynced` or `replicated`".to_owned()),
     }
 }
 

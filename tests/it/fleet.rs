@@ -110,18 +110,20 @@ async fn the_steps_of_a_killed_worker_run_elsewhere_when_their_lease_ends() {
         world.sim.script(Endpoint::Upload, Fault::Stall(Duration::from_mins(1)));
     }
     let ids = world.submit_all((0..flight).map(|n| overwriting(&format!("k{n}")))).await;
-    let worker = Worker::start(&world, &[("LEASE", "2s")]);
+    // `FLEET_LEASE_MS=15000` for the default.
+    let lease = format!("{}ms", of_environment("FLEET_LEASE_MS", 2000));
+    let worker = Worker::start(&world, &[("LEASE", &lease)]);
     while !world.sim.is_script_done() {
         pause().await;
     }
-    let another = Worker::start(&world, &[("LEASE", "2s")]);
+    let another = Worker::start(&world, &[("LEASE", &lease)]);
     worker.kill();
     let killed = Instant::now();
     for id in ids {
         let view = world.settled(id).await;
         assert_eq!((view.state, view.attempts), (State::Completed, 2));
     }
-    println!("{flight} steps done elsewhere {:?} after the kill, lease 2 s", killed.elapsed());
+    println!("{flight} steps done elsewhere {:?} after the kill, lease {lease}", killed.elapsed());
     assert!(another.terminate().success(), "{}", world.log());
     world.finish().await;
 }
