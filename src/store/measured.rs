@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 
 use super::{
-    Accepted, Claim, ClaimRequest, Claims, Commit, Committed, Cursor, Filter, Finding, Found,
-    Lease, NewSubmission, Page, Payload, Rescued, Resolution, Stats, Store, StoreError, Wakeups,
+    Accepted, Claim, ClaimRequest, Claims, Commit, Committed, Cursor, Events, Filter, Finding,
+    Found, Lease, NewSubmission, Page, Payload, Rescued, Resolution, Stats, Store, StoreError,
+    Wakeups,
 };
 use crate::domain::SubmissionId;
 use crate::domain::outcome::Content;
@@ -100,6 +101,10 @@ impl Store for Measured {
 
     async fn timeline(&self, id: SubmissionId) -> Result<Vec<TimelineEntry>, StoreError> {
         self.count(Operation::Read, self.store.timeline(id)).await
+    }
+
+    async fn events(&self, after: u64, limit: usize) -> Result<Events, StoreError> {
+        self.count(Operation::Read, self.store.events(after, limit)).await
     }
 
     async fn list(

@@ -4,12 +4,14 @@
 //! Time is the store's: a caller hands in spans and reads back timestamps, so that a worker with a
 //! wrong clock does no harm.
 
+mod events;
 mod measured;
 mod pack;
 pub mod redis;
 pub mod sqlite;
 mod wakeups;
 
+pub use events::{Event, Events};
 pub use measured::Measured;
 pub use wakeups::Wakeups;
 
@@ -358,6 +360,10 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// What happened to a submission, oldest first; of a long story, the beginning and the newest
     /// lines.
     async fn timeline(&self, id: SubmissionId) -> Result<Vec<TimelineEntry>, StoreError>;
+
+    /// What changed after the event `after`, oldest first, at most so many events. Each change of a
+    /// state is told with it, atomically.
+    async fn events(&self, after: u64, limit: usize) -> Result<Events, StoreError>;
 
     /// Submissions, newest first.
     async fn list(

@@ -71,6 +71,7 @@ local function insert(new)
     if call('HSETNX', key.health, new.account, '') == 1 then
         call('ZADD', key.accounts, 0, new.account)
     end
+    tell(new.id, new.account, new.name, 'queued')
     schedule({
         id = new.id, step = 'upload', priority = new.priority, account = new.account, due = due,
         blocked = blocked,

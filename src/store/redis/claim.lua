@@ -140,6 +140,7 @@ local function lease(id)
         end
         place(key.state(r.state, r.acct), id, false)
         place(key.state('uploading', r.acct), id, r.seq)
+        tell(id, r.acct, r.name, 'uploading', r.why)
         -- A further try for the same reason does not lengthen the timeline.
         if not r.why then note(id, 'uploading', '') end
     end

@@ -4,7 +4,7 @@
 --   tried before and heard no answer; whether a cancellation was asked for; the account, the Name and
 --   the priority; the kind of the step; the states before and after, or empty if that is illegal; the
 --   step that follows or empty, and the span until it is due or empty; whether it belongs in the
---   timeline, and as what; the signal about the account and its value; how many fields to set, their
+--   timeline; the reason or empty, and its text; the signal about the account and its value; how many fields to set, their
 --   names and values, with room for the time after `upd`, `due` and `fin`, which are the first, the
 --   second and, of a final state, the last; how many fields to remove, their names; how many
 --   contents, their keys and values.
@@ -34,7 +34,7 @@ local function commit()
     local id, fence, again, cancelled = argument(), number(), flag(), flag()
     local account, name, priority = argument(), argument(), argument()
     local kind, from, to, step, after = argument(), argument(), argument(), argument(), number()
-    local noted, text = flag(), argument()
+    local noted, why, text = flag(), argument(), argument()
     local signal, value = argument(), argument()
     local set, set_end = arguments(number() * 2)
     local unset, unset_end = arguments(number())
@@ -62,7 +62,7 @@ local function commit()
         { id = id, seq = v[3], account = account, name = name, state = from, step = kind,
             leased = true },
         { id = id, seq = v[3], account = account, name = name, state = to, step = step, due = due,
-            priority = priority }
+            priority = priority, reason = why ~= '' and why or nil }
     )
     return 'done'
 end

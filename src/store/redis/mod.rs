@@ -6,6 +6,7 @@
 mod accept;
 mod address;
 mod check;
+mod events;
 mod fault;
 mod frame;
 mod held;
@@ -33,8 +34,9 @@ use tokio::task::AbortHandle;
 
 use super::pack::{Packed, compute, pack_all, pack_contents};
 use super::{
-    Accepted, Claim, ClaimRequest, Claims, Commit, Committed, Cursor, Filter, Finding, Found,
-    Lease, NewSubmission, Page, Payload, Rescued, Resolution, Stats, Store, StoreError, Wakeups,
+    Accepted, Claim, ClaimRequest, Claims, Commit, Committed, Cursor, Events, Filter, Finding,
+    Found, Lease, NewSubmission, Page, Payload, Rescued, Resolution, Stats, Store, StoreError,
+    Wakeups,
 };
 use crate::clock::Clock;
 use crate::domain::SubmissionId;
@@ -64,6 +66,9 @@ const COMMITS: usize = 64;
 
 /// Leases that one script renews or releases.
 const LEASES: usize = 500;
+
+/// Events that one script reads.
+const EVENTS: usize = 1000;
 
 /// Accounts that one script counts for.
 const ACCOUNTS: usize = 100;
@@ -372,6 +377,12 @@ impl Store for RedisStore {
         let script = &self.scripts.story;
         let answer = self.run(script, self.call(script).arg(id.to_string())).await;
         self.at(answer.and_then(read::timeline))?.ok_or(StoreError::NotFound(id))
+    }
+
+    async fn events(&self, after: u64, limit: usize) -> Result<Events, StoreError> {
+        let script = &self.scripts.events;
+        let answer = self.run(script, self.call(script).arg(after).arg(limit.min(EVENTS))).await;
+        self.at(answer.and_then(|answer| events::read(after, answer)))
     }
 
     async fn list(

@@ -91,8 +91,31 @@ local function write_index(index, members)
     for n = 1, #into, MOST do call('ZADD', index, unpack(into, n, min(n + MOST - 1, #into))) end
 end
 
+-- What changed, in its order: told at once, so that a batch makes one call.
+local told = {}
+
+local function tell(id, account, name, state, why)
+    told[#told + 1] = now_text .. ' ' .. id .. ' ' .. state .. ' ' .. (why or '-') .. ' ' .. #account
+        .. ' ' .. account .. name
+end
+
+local EVENTS, FORGOTTEN = 100000, 1000
+
+local function forget_events(count)
+    call('LTRIM', key.events, count, -1)
+    call('INCRBY', key.forgotten, count)
+end
+
+local function write_events()
+    for n = 1, #told, MOST do
+        local length = call('RPUSH', key.events, unpack(told, n, min(n + MOST - 1, #told)))
+        if length >= EVENTS + FORGOTTEN then forget_events(length - EVENTS) end
+    end
+end
+
 -- To be called last by every script that changes something.
 local function settle()
+    write_events()
     for index, members in pairs(placed) do write_index(index, members) end
     for field, more in pairs(leased_more) do
         if more ~= 0 then call('HINCRBY', key.leased, field, more) end
@@ -179,6 +202,7 @@ local function move(old, new)
     unschedule(old)
     schedule(new)
     if old.state == new.state then return end
+    tell(new.id, new.account, new.name, new.state, new.reason)
     place(key.state(old.state, old.account), old.id, false)
     place(key.state(new.state, new.account), new.id, new.seq)
     local was, is = FINAL[old.state], FINAL[new.state]
@@ -244,6 +268,7 @@ local function save(old, new, fields)
     local hash = key.submission(new.id)
     call('HSET', hash, unpack(set))
     if #unset > 0 then call('HDEL', hash, unpack(unset)) end
+    new.reason = fields.why or old.reason
     move(old, new)
 end
 

@@ -55,6 +55,7 @@ scripts! {
     cancel "cancel.lua"
     claim "claim.lua"
     commit "commit.lua"
+    events "events.lua"
     list "list.lua"
     pause "pause.lua"
     read "read.lua"

@@ -108,7 +108,7 @@ impl Decided {
         let Some((before, (after, entry))) = self.before.as_ref().zip(after) else {
             let cancelled = self.before.as_ref().is_some_and(|before| before.cancel_requested);
             // Nothing is known, or allowed, of what follows.
-            let call = (0..12).fold(call.flag(cancelled), |call, _| call.arg(""));
+            let call = (0..13).fold(call.flag(cancelled), |call, _| call.arg(""));
             return call.arg(0).arg(0).arg(0);
         };
         let span = transition.next.filter(|_| after.due_at.is_some()).map(|next| next.after);
@@ -129,6 +129,7 @@ impl Decided {
             .maybe(after.step.map(StepKind::as_str))
             .maybe(span.map(span_millis))
             .flag(entry.is_some())
+            .maybe(after.reason.as_ref().map(|reason| reason.code.as_str()))
             .maybe(after.reason.as_ref().map(|reason| reason.text.as_str()))
             .arg(signal)
             .arg(value)

@@ -23,5 +23,13 @@ for _, id in ipairs(old) do
     call('ZREM', key.name(r.account, r.name), id)
     call('UNLINK', key.submission(id), key.payload(id), key.contents(id), key.timeline(id))
 end
+
+-- Of the events that are as old, the last one stays: after it the next is found.
+local events = call('LRANGE', key.events, 0, FORGOTTEN)
+local aged = 0
+while aged < #events - 1 and tonumber(string.match(events[aged + 1], '^%d+')) < before do
+    aged = aged + 1
+end
+if aged > 0 then forget_events(aged) end
 settle()
 return #old

@@ -52,7 +52,7 @@ fn accept_one(
         .execute(params![new.account, super::health::UNKNOWN])?;
     let entry = TimelineEntry { at: now, state: State::Queued, why: "accepted".to_owned() };
     append(connection, seq, &entry)?;
-    effects.counted(&new.account, State::Queued, 1);
+    effects.accepted(new, now);
     if !blocked {
         effects.scheduled(StepKind::Upload, due);
     }

@@ -199,5 +199,6 @@ pub(super) fn sweep(
         }
         effects.counted(account, state.parse().map_err(Fault::corrupt)?, -1);
     }
+    super::events::sweep(connection, before)?;
     Ok(old.len() as u64)
 }

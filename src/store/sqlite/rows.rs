@@ -125,7 +125,7 @@ impl Record {
             results,
             self.seq,
         ])?;
-        effects.moved(&s.account, before, s.state);
+        effects.moved(s, before);
         if let (Some(kind), Some(due)) = (s.step, s.due_at)
             && s.leased_until.is_none()
             && !self.blocked
@@ -227,14 +227,14 @@ pub(super) fn to_json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).expect("strings, numbers and maps of strings have a JSON form")
 }
 
-fn word<T: std::str::FromStr<Err: std::fmt::Display>>(
+pub(super) fn word<T: std::str::FromStr<Err: std::fmt::Display>>(
     row: &Row<'_>,
     column: usize,
 ) -> Result<T, Fault> {
     row.get_ref(column)?.as_str().map_err(Fault::corrupt)?.parse().map_err(Fault::corrupt)
 }
 
-fn maybe_word<T: std::str::FromStr<Err: std::fmt::Display>>(
+pub(super) fn maybe_word<T: std::str::FromStr<Err: std::fmt::Display>>(
     row: &Row<'_>,
     column: usize,
 ) -> Result<Option<T>, Fault> {

@@ -18,6 +18,7 @@ mod redis_trouble;
 mod retention;
 mod sqlite_file;
 mod subject;
+mod telling;
 mod transitions;
 mod waking;
 
@@ -174,6 +175,12 @@ macro_rules! fulfilled_by {
                     a_sweep_is_bounded_and_goes_on
                     a_retention_for_ever_removes_nothing
                     a_cursor_outlives_the_removal_of_what_it_points_at
+                }
+                telling {
+                    every_change_of_a_state_is_told_in_its_order
+                    what_people_and_lost_workers_change_is_told
+                    a_reader_that_goes_on_misses_nothing_and_sees_nothing_twice
+                    old_events_are_forgotten_and_a_reader_can_tell
                 }
                 waking {
                     an_accepted_submission_wakes_an_uploader
