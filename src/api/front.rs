@@ -87,7 +87,7 @@ async fn admitted(shared: &Shared, mut request: Request, next: Next) -> Response
 }
 
 /// Who calls: the owner of a key, or, without keys, anybody but a web page of another site.
-fn caller(shared: &Shared, headers: &HeaderMap) -> Result<Caller, Fault> {
+pub(super) fn caller(shared: &Shared, headers: &HeaderMap) -> Result<Caller, Fault> {
     let Some(keys) = &shared.parts.keys else {
         return if is_foreign_page(headers) {
             Err(Fault::new(ProblemKind::Forbidden, "web pages of other sites are not answered"))

@@ -13,7 +13,7 @@ use super::caller::Caller;
 use super::fault::Fault;
 use super::front::RequestId;
 use super::keys::Role;
-use super::{Shared, bulk, content, front, handover, operate, probes, read, stats};
+use super::{Shared, bulk, content, events, front, handover, operate, probes, read, stats};
 use crate::contract::ProblemKind;
 use crate::telemetry::AUDIT;
 
@@ -49,6 +49,7 @@ fn table() -> Vec<Route> {
         route("/v1/submissions/{id}/resolve", Operate, post(operate::resolve)),
         route("/v1/accounts/{account}/pause", Operate, post(operate::pause)),
         route("/v1/accounts/{account}/resume", Operate, post(operate::resume)),
+        route("/v1/events", Read, get(events::events)),
         route("/v1/stats", Read, get(stats::stats)),
         probe("/healthz", get(probes::health)),
         probe("/readyz", get(probes::ready)),

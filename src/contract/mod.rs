@@ -2,6 +2,7 @@
 //! everywhere: NDJSON, the command line's `--json`, the HTTP API, and whatever else takes submissions in.
 
 mod answers;
+mod events;
 mod problem;
 mod reading;
 
@@ -9,6 +10,7 @@ pub use answers::{
     AccountView, BulkAnswer, Decision, DecisionRequest, PauseRequest, PauseView,
     ResubmissionRequest, StatsView, StepView, SubmissionAnswer, SubmissionPage,
 };
+pub use events::{Changed, EventView, Notice};
 pub use problem::{Problem, ProblemKind, RowProblem};
 
 use std::collections::BTreeMap;

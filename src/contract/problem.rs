@@ -52,6 +52,8 @@ pub enum ProblemKind {
     Timeout,
     /// The state of the submission does not allow it.
     NotAllowed,
+    /// The events that were asked for are not kept any more.
+    Gone,
     /// The body or the dataset is too large.
     TooLarge,
     /// The body has a type or an encoding that is not taken.
@@ -74,7 +76,7 @@ pub enum ProblemKind {
 
 impl ProblemKind {
     /// Every kind.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::InvalidRequest,
         Self::Unauthenticated,
         Self::Forbidden,
@@ -82,6 +84,7 @@ impl ProblemKind {
         Self::MethodNotAllowed,
         Self::Timeout,
         Self::NotAllowed,
+        Self::Gone,
         Self::TooLarge,
         Self::UnsupportedMediaType,
         Self::InvalidDataset,
@@ -111,6 +114,7 @@ impl ProblemKind {
             Self::NotAllowed => {
                 ("urn:ferry:problem:not-allowed", 409, "The submission's state does not allow it")
             }
+            Self::Gone => ("urn:ferry:problem:gone", 410, "These events are not kept any more"),
             Self::TooLarge => ("urn:ferry:problem:too-large", 413, "The body is too large"),
             Self::UnsupportedMediaType => {
                 ("urn:ferry:problem:unsupported-media-type", 415, "The body has the wrong type")

@@ -6,6 +6,7 @@ mod harness;
 mod bulk;
 mod client;
 mod content;
+mod events;
 mod examples;
 mod handover;
 mod keys;
