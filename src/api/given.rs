@@ -126,6 +126,7 @@ impl Fields {
                 "not_before" => request.not_before = Some(time(&field, &value)?),
                 "deadline" => request.deadline = Some(time(&field, &value)?),
                 "idempotency_key" => request.idempotency_key = Some(value),
+                "callback_url" => request.callback_url = Some(value),
                 "label" => {
                     let (key, value) = value
                         .split_once('=')
@@ -134,7 +135,7 @@ impl Fields {
                 }
                 _ => {
                     let known = "`name`, `account`, `overwrite`, `result_keys`, `priority`, \
-                                 `not_before`, `deadline`, `idempotency_key`, `label`";
+                                 `not_before`, `deadline`, `idempotency_key`, `callback_url`, `label`";
                     return Err(unknown(&field, known));
                 }
             }

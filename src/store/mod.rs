@@ -73,6 +73,8 @@ pub struct NewSubmission {
     pub labels: BTreeMap<String, String>,
     /// The submission that it corrects.
     pub revision_of: Option<SubmissionId>,
+    /// Where its outcome is to be told.
+    pub callback_url: Option<String>,
 }
 
 /// When to give up a submission.
@@ -396,6 +398,10 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
         resolution: Resolution,
         deadline: Duration,
     ) -> Result<Found, StoreError>;
+
+    /// Tells the outcome of a final submission, again if it was told; refused if nobody wants to hear
+    /// it.
+    async fn notify(&self, id: SubmissionId) -> Result<Found, StoreError>;
 
     /// Removes final submissions, with payloads, results and timelines, that ended longer ago than
     /// `retention`, at most a few hundred a call; answers how many.

@@ -6,7 +6,7 @@
 --   step that follows or empty, and the span until it is due or empty; whether it belongs in the
 --   timeline; the reason or empty, and its text; the signal about the account and its value; how many fields to set, their
 --   names and values, with room for the time after `upd`, `due` and `fin`, which are the first, the
---   second and, of a final state, the last; how many fields to remove, their names; how many
+--   second and, where the submission ends, the last; how many fields to remove, their names; how many
 --   contents, their keys and values.
 -- Returns: for each: `done`; or `done` and the states before and after, if an earlier try succeeded;
 --   or `stale`; or `illegal`; or `cancelling`, if other than the caller thought a cancellation was
@@ -51,7 +51,7 @@ local function commit()
 
     local due = after and later(after)
     ARGV[set + 1], ARGV[set + 3] = now_text, due and int(due) or ''
-    if FINAL[to] then ARGV[set_end] = now_text end
+    if FINAL[to] and not FINAL[from] then ARGV[set_end] = now_text end
     call('HSET', hash, 'lease', '', 'dlv', '', 'by', '', unpack(ARGV, set, set_end))
     if unset_end >= unset then call('HDEL', hash, unpack(ARGV, unset, unset_end)) end
     if contents_end >= contents then

@@ -13,6 +13,7 @@ mod held;
 mod link;
 mod listen;
 mod lost;
+mod operate;
 mod pushed;
 mod read;
 mod record;
@@ -217,29 +218,6 @@ impl RedisStore {
         }
         let answers = answers?.into_iter().map(values::array);
         Ok(answers.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
-    }
-
-    /// What a script says that acts on one submission for a person.
-    async fn operate(
-        &self,
-        id: SubmissionId,
-        script: &Script,
-        call: Call,
-        refused: impl Fn(&str, &str) -> String,
-    ) -> Result<Found, StoreError> {
-        let found = async {
-            let mut items = values::array(self.run(script, call).await?)?.into_iter();
-            let mut next = || items.next().unwrap_or(Value::BulkString(Vec::new()));
-            match values::text(next())?.as_str() {
-                "missing" => Err(Fault::not_found(id)),
-                "done" => {
-                    let (now, shown) = (next(), next());
-                    read::found(id, now, shown, &self.health)?.ok_or_else(|| Fault::not_found(id))
-                }
-                word => Err(Fault::not_allowed(refused(word, &values::text(next())?))),
-            }
-        };
-        self.at(found.await)
     }
 
     /// Leases in calls that are each bounded, in one round trip.
@@ -483,6 +461,16 @@ impl Store for RedisStore {
                 format!("submission {id} is held after its upload: there is nothing to overwrite")
             }
             _ => format!("submission {id} is {state}: only a held one can be resolved"),
+        };
+        self.operate(id, script, call, refused).await
+    }
+
+    async fn notify(&self, id: SubmissionId) -> Result<Found, StoreError> {
+        let script = &self.scripts.notify;
+        let call = self.call(script).arg(id.to_string());
+        let refused = |word: &str, state: &str| match word {
+            "unheard" => format!("submission {id} has no `callback_url`"),
+            _ => format!("submission {id} is {state}: it has no outcome yet"),
         };
         self.operate(id, script, call, refused).await
     }

@@ -34,7 +34,7 @@ local function flag() return argument() == '1' end
 
 local FINAL = { completed = true, rejected = true, failed = true, cancelled = true }
 local WAITING = { upload = 'queued', poll = 'processing', collect = 'collecting' }
-local KINDS = { 'upload', 'poll', 'collect' }
+local KINDS = { 'upload', 'poll', 'collect', 'notify' }
 local PRIORITIES = { 'high', 'normal', 'low' }
 
 -- Changes of indexes and counters are put off, so that a batch makes one call of each key: by key the
@@ -129,7 +129,7 @@ end
 -- The part of a submission that scripts act on; nil if there is none.
 local function load(id)
     local v = call('HMGET', key.submission(id), 'seq', 'acct', 'name', 'prio', 'state', 'step',
-        'due', 'lease', 'fence', 'dlv', 'blkd', 'stop', 'att', 'why')
+        'due', 'lease', 'fence', 'dlv', 'blkd', 'stop', 'att', 'why', 'call', 'goon')
     if not v[1] then return nil end
     return {
         id = id,
@@ -144,9 +144,12 @@ local function load(id)
         fence = numeric(v[9]) or 0,
         deliveries = numeric(v[10]) or 0,
         blocked = v[11] == '1',
-        cancelling = v[12] == '1',
+        -- What has ended cannot be cancelled.
+        cancelling = v[12] == '1' and not FINAL[v[5]],
         attempts = numeric(v[13]) or 0,
         reason = v[14] or nil,
+        callback = v[15] == '1',
+        resume = v[16] or nil,
     }
 end
 
@@ -260,7 +263,8 @@ local function save(old, new, fields)
     put('att', new.attempts > 0 and int(new.attempts) or false)
     put('blkd', new.blocked and '1' or false)
     put('stop', new.cancelling and '1' or false)
-    put('fin', FINAL[new.state] and int(now) or false)
+    if FINAL[new.state] ~= FINAL[old.state] then put('fin', FINAL[new.state] and int(now) or false) end
+    put('goon', new.resume or false)
     if fields.why then put_reason(put, old, fields.why, fields.text) end
     for field, value in pairs(fields) do
         if field ~= 'why' and field ~= 'text' then put(field, value) end
@@ -284,14 +288,20 @@ end
 local function finish(r, state, why)
     local new = copy(r)
     new.state, new.due, new.leased, new.blocked = state, nil, nil, false
+    local fields = { why = 'operator', text = why }
     if state ~= 'failed' then new.step = nil end
-    return new, { why = 'operator', text = why }
+    if r.callback then
+        -- Whoever wants to hear of it is told; a failed one keeps its step, to go on with.
+        new.resume, new.step, new.due, fields.fail = new.step, 'notify', now, false
+    end
+    return new, fields
 end
 
 -- Makes the step that a submission stopped at due, with a clean slate.
 local function go_on(r, why, deadline)
     local new = copy(r)
-    new.step = r.step or 'upload'
+    if r.step == 'notify' then new.step = r.resume end
+    new.step, new.resume, new.leased = new.step or 'upload', nil, nil
     new.state, new.due = WAITING[new.step], now
     new.deliveries, new.cancelling = 0, false
     return new, { why = 'operator', text = why, line = int(later(deadline)), fail = false }

@@ -57,6 +57,7 @@ scripts! {
     commit "commit.lua"
     events "events.lua"
     list "list.lua"
+    notify "notify.lua"
     pause "pause.lua"
     read "read.lua"
     release "release.lua"

@@ -17,6 +17,7 @@ for _, id in ipairs(old) do
     local rest = cjson.decode(table.concat(pieces))
     for name, value in pairs(rest.labels) do place(key.label(name, value), id, false) end
     if rest.idempotency_key then call('DEL', key.idempotency(r.account, rest.idempotency_key)) end
+    unschedule(r)
     place(key.all, id, false)
     place(key.finished, id, false)
     place(key.state(r.state, r.account), id, false)

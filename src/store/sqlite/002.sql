@@ -8,3 +8,8 @@ CREATE TABLE events (
     state TEXT NOT NULL,
     reason_code TEXT
 );
+
+-- JSON: `domain::submission::Callback`; null if nobody is to be told of the outcome.
+ALTER TABLE submissions ADD COLUMN callback TEXT;
+-- While that is done for a failed submission: the step to go on with.
+ALTER TABLE submissions ADD COLUMN resume TEXT;

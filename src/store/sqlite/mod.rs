@@ -279,6 +279,14 @@ impl Store for SqliteStore {
         self.found(id).await
     }
 
+    async fn notify(&self, id: SubmissionId) -> Result<Found, StoreError> {
+        let now = self.clock.now();
+        self.writer
+            .write(move |connection, effects| operate::notify(connection, effects, id, now))
+            .await?;
+        self.found(id).await
+    }
+
     async fn sweep(&self, retention: Duration) -> Result<u64, StoreError> {
         let now = self.clock.now();
         self.writer

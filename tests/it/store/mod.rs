@@ -4,6 +4,7 @@
 
 mod accepting;
 mod budgets;
+mod callbacks;
 mod claiming;
 mod committing;
 mod fairness;
@@ -181,6 +182,15 @@ macro_rules! fulfilled_by {
                     what_people_and_lost_workers_change_is_told
                     a_reader_that_goes_on_misses_nothing_and_sees_nothing_twice
                     old_events_are_forgotten_and_a_reader_can_tell
+                }
+                callbacks {
+                    every_end_is_told_whoever_brought_it_about
+                    what_was_not_heard_is_told_again_when_it_is_due
+                    only_an_end_that_somebody_wants_to_hear_is_told
+                    what_is_to_be_told_holds_up_nobody
+                    a_retry_goes_on_although_the_failure_is_being_told
+                    a_lost_worker_costs_a_try_and_no_outcome
+                    retention_does_not_wait_for_what_is_to_be_told
                 }
                 waking {
                     an_accepted_submission_wakes_an_uploader
