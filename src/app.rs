@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use fastrand::Rng;
 
-use crate::api::{Api, Keys, KeysError, Parts};
+use crate::api::{Api, Keys, KeysError, Parts, Tls, TlsError};
+use crate::audit::Audit;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, StorePlace};
 use crate::exporter;
@@ -31,6 +32,8 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     /// What the process counts.
     pub metrics: Arc<Metrics>,
+    /// Hears who did what.
+    pub audit: Audit,
     /// Stops the process.
     pub shutdown: Shutdown,
     /// Where randomness comes from.
@@ -55,8 +58,9 @@ impl App {
             StorePlace::Sqlite(_) => None,
         };
         let seeds = Mutex::new(seeds);
+        let audit = Audit::new(config.audit_log.clone());
         let shutdown = Shutdown::default();
-        Ok(Self { config, store, pushed, clock, metrics, shutdown, seeds })
+        Ok(Self { config, store, pushed, clock, metrics, audit, shutdown, seeds })
     }
 
     /// Another one each time: two parts with one seed would give out the same ids.
@@ -91,8 +95,15 @@ impl App {
             deadline: self.config.policy.deadline,
             health: self.config.health,
             limits: self.config.api.clone(),
+            audit: self.audit.clone(),
+            trusted_proxies: self.config.trusted_proxies.clone(),
             seed: self.seed(),
         }))
+    }
+
+    /// What connections to the HTTP API are secured with, if anything.
+    pub fn tls(&self) -> Result<Option<Tls>, TlsError> {
+        self.config.tls.clone().map(Tls::open).transpose()
     }
 
     /// One client of the Platform for each account.

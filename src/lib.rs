@@ -16,6 +16,9 @@ pub mod metrics;
 pub mod shutdown;
 #[cfg(feature = "full")]
 pub mod telemetry;
+// tells the log, too
+#[cfg(feature = "full")]
+pub mod audit;
 
 // L2: the outside world
 #[cfg(feature = "client")]

@@ -64,13 +64,18 @@ pub struct InvalidFilter {
     cause: String,
 }
 
-/// Sends log lines that pass `filter`, such as `info` or `ferry=debug,warn`, to `writer`. Only the
-/// first call in a process has an effect.
-pub fn start(filter: &str, format: LogFormat, writer: LogWriter) -> Result<(), InvalidFilter> {
+/// Sends log lines that pass `filter`, such as `info` or `ferry=debug,warn`, to `writer`; if
+/// it `audits`, who did what is told whatever else is. Only the first call in a process has an effect.
+pub fn start(
+    filter: &str,
+    format: LogFormat,
+    audits: bool,
+    writer: LogWriter,
+) -> Result<(), InvalidFilter> {
     let parsed = EnvFilter::try_new(filter)
         .map_err(|cause| InvalidFilter { filter: filter.to_owned(), cause: cause.to_string() })?;
-    // Who did what is told whatever else is, unless somebody says otherwise.
-    let is_said = filter.contains(AUDIT);
+    // Unless somebody says otherwise.
+    let is_said = !audits || filter.contains(AUDIT);
     let audit = format!("{AUDIT}=info").parse().expect("a directive");
     let parsed = if is_said { parsed } else { parsed.add_directive(audit) };
     let colour = writer.colour;

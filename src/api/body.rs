@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, BodyDataStream};
 use axum::http::{HeaderMap, header};
 use futures_util::StreamExt;
+use serde::de::DeserializeOwned;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
+use super::encoding::{Decoded, Encoding};
 use super::fault::Fault;
 use super::{ApiLimits, Shared};
 use crate::contract::ProblemKind;
@@ -35,11 +37,20 @@ pub(super) fn json_limit(limits: &ApiLimits) -> u64 {
 
 /// The memory for all bodies together, counted in KiB.
 #[derive(Debug)]
-pub(super) struct Budget(Arc<Semaphore>);
+pub(super) struct Budget {
+    left: Arc<Semaphore>,
+    bytes: u64,
+}
 
 impl Budget {
     pub(super) fn new(bytes: u64) -> Self {
-        Self(Arc::new(Semaphore::new((bytes >> 10).min(1 << 40) as usize)))
+        let left = Arc::new(Semaphore::new((bytes >> 10).min(1 << 40) as usize));
+        Self { left, bytes }
+    }
+
+    /// `bytes`, or what one request can have of a small budget, and leave as much for its body.
+    pub(super) fn most_for_one(&self, bytes: u64) -> u64 {
+        bytes.min(self.bytes / 8)
     }
 }
 
@@ -56,7 +67,7 @@ impl Share {
         let kib = |bytes: u64| u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
         let more = kib(bytes).saturating_sub(kib(self.bytes));
         if more > 0 {
-            let Ok(permit) = budget.0.clone().try_acquire_many_owned(more) else { return false };
+            let Ok(permit) = budget.left.clone().try_acquire_many_owned(more) else { return false };
             match &mut self.permit {
                 Some(held) => held.merge(permit),
                 None => self.permit = Some(permit),
@@ -65,6 +76,14 @@ impl Share {
         }
         true
     }
+}
+
+/// Reads a body that is one JSON object: serde would take a list of its values, too.
+pub(super) fn json_object<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(Fault::invalid("the body: expected a JSON object"));
+    }
+    serde_json::from_slice(body).map_err(|error| Fault::invalid(format!("the body: {error}")))
 }
 
 /// A whole body, and its share of the memory.
@@ -81,62 +100,52 @@ pub(super) async fn receive(
     body: Body,
     limit: u64,
 ) -> Result<Received, Fault> {
-    if let Some(encoding) = headers.get(header::CONTENT_ENCODING)
-        && encoding != "identity"
-    {
-        let what = "a `Content-Encoding` is not taken here: send the body as it is";
-        return Err(Fault::new(ProblemKind::UnsupportedMediaType, what));
-    }
+    let encoding = Encoding::of(headers)?;
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
     let announced: u64 = announced.and_then(|length| length.parse().ok()).unwrap_or_default();
-    let mut frames = body.into_data_stream();
     let mut share = Share::default();
+    if announced > limit {
+        discard(body.into_data_stream());
+        return Err(too_large(limit));
+    }
+    if !share.grow_to(announced, &shared.budget) {
+        discard(body.into_data_stream());
+        return Err(out_of_memory());
+    }
+    let mut frames = Decoded::new(body, encoding, shared)?;
     let patience = shared.parts.limits.patience;
     let begun = Instant::now();
-    let mut bytes = Vec::new();
-    let refused = if announced > limit {
-        Some(too_large(limit))
-    } else if share.grow_to(announced, &shared.budget) {
-        bytes.reserve_exact(announced as usize);
-        None
-    } else {
-        Some(out_of_memory())
-    };
-    let refused = match refused {
-        Some(refused) => refused,
-        None => loop {
-            // A client that stalls is cut off, and so is one that only trickles.
-            let earned = Duration::from_secs(bytes.len() as u64 / SLOWEST_BYTES_PER_SECOND);
-            let stalled = Instant::now() + patience;
-            let trickled = begun + patience.saturating_mul(3) + earned;
-            match timeout_at(stalled.min(trickled), frames.next()).await {
-                Ok(None) => return Ok(Received { bytes, share }),
-                Ok(Some(Ok(frame))) => {
-                    let size = (bytes.len() + frame.len()) as u64;
-                    if size > limit {
-                        break too_large(limit);
-                    }
-                    if !share.grow_to(size, &shared.budget) {
-                        break out_of_memory();
-                    }
-                    bytes.extend_from_slice(&frame);
+    let mut bytes = Vec::with_capacity(announced as usize);
+    let refused = loop {
+        // A client that stalls is cut off, and so is one that only trickles.
+        let earned = Duration::from_secs(bytes.len() as u64 / SLOWEST_BYTES_PER_SECOND);
+        let stalled = Instant::now() + patience;
+        let trickled = begun + patience.saturating_mul(3) + earned;
+        match timeout_at(stalled.min(trickled), frames.next()).await {
+            Ok(None) => return Ok(Received { bytes, share }),
+            Ok(Some(Ok(frame))) => {
+                let size = (bytes.len() + frame.len()) as u64;
+                if size > limit {
+                    break too_large(limit);
                 }
-                Ok(Some(Err(_))) => return Err(Fault::invalid("the body ended too early")),
-                Err(_) => {
-                    let what = "the body took too long to arrive (`patience`)";
-                    return Err(Fault::new(ProblemKind::Timeout, what));
+                if !share.grow_to(size, &shared.budget) {
+                    break out_of_memory();
                 }
+                bytes.extend_from_slice(&frame);
             }
-        },
+            Ok(Some(Err(()))) => break frames.broken(),
+            Err(_) => {
+                let what = "the body took too long to arrive (`patience`)";
+                return Err(Fault::new(ProblemKind::Timeout, what));
+            }
+        }
     };
-    discard(frames);
+    discard(frames.into_rest());
     Err(refused)
 }
 
 /// Reads on for a while, for clients that look for an answer only after they have sent all.
-fn discard(
-    mut frames: impl futures_util::Stream<Item = Result<Bytes, axum::Error>> + Send + Unpin + 'static,
-) {
+fn discard(mut frames: BodyDataStream) {
     let until = Instant::now() + LEFTOVERS;
     tokio::spawn(
         async move { while let Ok(Some(Ok(_))) = timeout_at(until, frames.next()).await {} },
@@ -144,11 +153,11 @@ fn discard(
 }
 
 fn too_large(limit: u64) -> Fault {
-    let what = format!("the body is larger than {limit} bytes, which follows `max_dataset_bytes`");
+    let what = format!("the body holds more than {limit} bytes, which follows `max_dataset_bytes`");
     Fault::new(ProblemKind::TooLarge, what)
 }
 
-fn out_of_memory() -> Fault {
+pub(super) fn out_of_memory() -> Fault {
     let what = "bodies that arrive now take all of `body_memory_bytes`; try again";
     Fault::new(ProblemKind::Busy, what).retry_after(Duration::from_secs(2))
 }

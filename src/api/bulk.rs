@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use super::Shared;
 use super::caller::Caller;
 use super::capacity::Room;
+use super::encoding::{Decoded, Encoding};
 use super::fault::Fault;
 use super::front::{Place, RequestId};
 use super::params::Params;
@@ -48,10 +49,7 @@ pub(super) async fn bulk(
         let what = "the `Content-Type` must be application/x-ndjson";
         return Err(Fault::new(ProblemKind::UnsupportedMediaType, what));
     }
-    if parts.headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
-        let what = "a `Content-Encoding` is not taken here: send the body as it is";
-        return Err(Fault::new(ProblemKind::UnsupportedMediaType, what));
-    }
+    let body = Decoded::new(body, Encoding::of(&parts.headers)?, &shared)?;
     let (answers, answered) = mpsc::channel::<Bytes>(ANSWERS);
     let taking = Taking { shared: shared.clone(), caller, request: id, answers };
     tokio::spawn(async move {

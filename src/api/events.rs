@@ -97,6 +97,7 @@ pub(super) async fn events(
 ) -> Result<Response, Fault> {
     let mut params = Params::of(&uri);
     let expected = "the `id` of an event";
+    let wait = params.span("wait")?;
     let asked = params.number("after", expected)?;
     let wanted = Wanted::read(&mut params)?;
     params.done()?;
@@ -128,6 +129,7 @@ pub(super) async fn events(
         pause: PAUSES.0,
         spoke: Instant::now(),
         checked: Instant::now(),
+        until: wait.and_then(|wait| Instant::now().checked_add(wait)),
         greeting: true,
         over: false,
         _place: place,
@@ -168,6 +170,7 @@ struct Stream {
     pause: Duration,
     spoke: Instant,
     checked: Instant,
+    until: Option<Instant>,
     greeting: bool,
     over: bool,
     _place: OwnedSemaphorePermit,
@@ -182,7 +185,8 @@ impl Stream {
         }
         let shutdown = self.shared.parts.shutdown.clone();
         let text = loop {
-            if self.over || shutdown.is_draining() || !self.may_listen() {
+            let is_late = self.until.is_some_and(|until| Instant::now() >= until);
+            if self.over || is_late || shutdown.is_draining() || !self.may_listen() {
                 return None;
             }
             match self.look().await {
@@ -195,7 +199,7 @@ impl Stream {
                 break format!("event: at\nid: {}\ndata: {{}}\n\n", self.cursor);
             }
             tokio::select! {
-                () = tokio::time::sleep(self.pause) => {}
+                () = tokio::time::sleep_until(self.next_look()) => {}
                 () = shutdown.draining() => {}
             }
             self.pause = (self.pause * 3 / 2).min(PAUSES.1);
@@ -205,19 +209,24 @@ impl Stream {
         Some(text)
     }
 
+    fn next_look(&self) -> Instant {
+        let look = Instant::now() + self.pause;
+        self.until.map_or(look, |until| until.min(look))
+    }
+
     /// A key that was revoked hears no more.
     fn may_listen(&mut self) -> bool {
         if self.checked.elapsed() < CHECK {
             return true;
         }
         self.checked = Instant::now();
-        match front::caller(&self.shared, &self.headers) {
-            Ok(caller) => {
-                self.caller = caller;
-                true
-            }
-            Err(_) => false,
+        let Some(keys) = &self.shared.parts.keys else { return true };
+        let caller = front::key(&self.headers).and_then(|key| keys.caller(key));
+        if let Some(caller) = caller {
+            self.caller = caller;
+            return true;
         }
+        false
     }
 
     /// The next events that the client wants and may see; empty if there are none.

@@ -1,8 +1,8 @@
-//! An answer that is an error: a problem, and when to try again.
+//! An answer that is an error: a problem, and a header that says what to do about it.
 
 use std::time::Duration;
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::contract::{Problem, ProblemKind, RowProblem};
@@ -19,12 +19,12 @@ const MOST_PROBLEMS: usize = 1000;
 #[derive(Debug, Clone)]
 pub(super) struct Fault {
     pub(super) problem: Box<Problem>,
-    retry_after: Option<Duration>,
+    header: Option<(HeaderName, HeaderValue)>,
 }
 
 impl Fault {
     pub(super) fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
-        Self { problem: Box::new(Problem::new(kind, detail)), retry_after: None }
+        Self { problem: Box::new(Problem::new(kind, detail)), header: None }
     }
 
     pub(super) fn invalid(detail: impl Into<String>) -> Self {
@@ -54,7 +54,12 @@ impl Fault {
     }
 
     pub(super) fn retry_after(self, pause: Duration) -> Self {
-        Self { retry_after: Some(pause), ..self }
+        self.with(header::RETRY_AFTER, HeaderValue::from(pause.as_secs().max(1)))
+    }
+
+    /// With a header that says what to do.
+    pub(super) fn with(self, name: HeaderName, value: HeaderValue) -> Self {
+        Self { header: Some((name, value)), ..self }
     }
 
     pub(super) fn dataset(reports: Vec<Report>) -> Self {
@@ -125,9 +130,8 @@ impl IntoResponse for Fault {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.problem.status);
         let mut response = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR).into_response();
-        if let Some(pause) = self.retry_after {
-            let seconds = pause.as_secs().max(1);
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        if let Some((name, value)) = self.header {
+            response.headers_mut().insert(name, value);
         }
         response.extensions_mut().insert(self.problem);
         response

@@ -1,11 +1,13 @@
 //! What surrounds every request: its id, its place among those at once, and the form of its errors.
 
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -16,8 +18,10 @@ use tracing::{Instrument, error, info, info_span};
 use super::Shared;
 use super::caller::Caller;
 use super::fault::Fault;
+use super::peer::Origin;
 use super::probes;
 use crate::contract::{Problem, ProblemKind};
+use crate::metrics::Busy;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -30,7 +34,9 @@ pub(super) struct RequestId(pub(super) String);
 
 /// A request's place among those at once: given back when the last clone is gone.
 #[derive(Debug, Clone)]
-pub(super) struct Place(#[expect(dead_code, reason = "held")] Arc<OwnedSemaphorePermit>);
+pub(super) struct Place(
+    #[expect(dead_code, reason = "held")] Arc<(OwnedSemaphorePermit, Option<Busy>)>,
+);
 
 /// Answers a request, whatever happens.
 pub(super) async fn front(
@@ -41,23 +47,38 @@ pub(super) async fn front(
     let begun = Instant::now();
     let id = taken_over(request.headers()).unwrap_or_else(|| shared.request_id());
     // Not the path itself: it may hold what only the client should know.
-    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let route = route.unwrap_or_else(|| "unknown".to_owned());
+    let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let path = path.unwrap_or_else(|| "unknown".to_owned());
     let method = request.method().clone();
+    // The answer to `HEAD` is that of `GET`.
+    let asked = if method == Method::HEAD { Method::GET } else { method.clone() };
+    let route = format!("{asked} {path}");
     request.extensions_mut().insert(RequestId(id.clone()));
+    let peer = request.extensions().get().copied();
+    let origin = peer
+        .map(|peer| Origin::of(peer, request.headers(), &shared.parts.trusted_proxies))
+        .inspect(|origin| _ = request.extensions_mut().insert(*origin));
     let span = info_span!("request", request.id = %id);
     let admitted = AssertUnwindSafe(admitted(&shared, request, next).instrument(span));
     let response = admitted.catch_unwind().await.unwrap_or_else(|_| {
-        error!(request.id = %id, "a request to `{method} {route}` ran into a bug in Ferry");
+        error!(request.id = %id, "a request to `{method} {path}` ran into a bug in Ferry");
         let what = "the request ran into a bug in Ferry; the log says more under this id";
         Fault::new(ProblemKind::Internal, what).into_response()
     });
     let response = finished(response, &id);
     let status = response.status().as_u16();
-    if !probes::is_watched(&route) {
-        let millis = begun.elapsed().as_millis() as u64;
+    let took = begun.elapsed();
+    shared.parts.metrics.http_answered(&route, status, took);
+    if !probes::is_watched(&path) {
+        let millis = took.as_millis() as u64;
         let _entered = info_span!("request", request.id = %id).entered();
-        info!(http.status = status, http.millis = millis, "answered `{method} {route}`: {status}");
+        let from = origin.map(tracing::field::display);
+        info!(
+            http.status = status,
+            http.millis = millis,
+            http.from = from,
+            "answered `{method} {path}`: {status}"
+        );
     }
     response
 }
@@ -65,10 +86,10 @@ pub(super) async fn front(
 /// Lets a request in, if its client may come in and there is room for it.
 async fn admitted(shared: &Shared, mut request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    let (is_probe, is_watched) =
-        (route.is_some_and(probes::is_probe), route.is_some_and(probes::is_watched));
-    if !is_probe {
-        match caller(shared, request.headers()) {
+    let is_open = route.is_some_and(|route| shared.open_paths.contains(route));
+    let is_watched = route.is_some_and(probes::is_watched);
+    if !is_open {
+        match caller(shared, &request) {
             Ok(caller) => request.extensions_mut().insert(caller),
             Err(fault) => return fault.into_response(),
         };
@@ -82,29 +103,51 @@ async fn admitted(shared: &Shared, mut request: Request, next: Next) -> Response
         let busy = Fault::new(ProblemKind::Busy, what).retry_after(Duration::from_secs(1));
         return busy.into_response();
     };
-    request.extensions_mut().insert(Place(Arc::new(permit)));
+    let place = (permit, shared.parts.metrics.http_request());
+    request.extensions_mut().insert(Place(Arc::new(place)));
     next.run(request).await
 }
 
-/// Who calls: the owner of a key, or, without keys, anybody but a web page of another site.
-pub(super) fn caller(shared: &Shared, headers: &HeaderMap) -> Result<Caller, Fault> {
+/// Who calls: the owner of a key, or, without keys, anybody on this machine but a web page of another
+/// site.
+fn caller(shared: &Shared, request: &Request) -> Result<Caller, Fault> {
+    let headers = request.headers();
     let Some(keys) = &shared.parts.keys else {
-        return if is_foreign_page(headers) {
-            Err(Fault::new(ProblemKind::Forbidden, "web pages of other sites are not answered"))
-        } else {
-            Ok(Caller::anybody())
-        };
+        let forbidden = |what: &str| Err(Fault::new(ProblemKind::Forbidden, what));
+        if !names_this_machine(request) {
+            // A page whose name was made to lead here, or a proxy that lets everybody in.
+            return forbidden("without keys only `localhost` and loopback addresses are answered");
+        }
+        if is_foreign_page(headers) {
+            return forbidden("web pages of other sites are not answered");
+        }
+        return Ok(Caller::anybody());
     };
     let unauthenticated = |what: &str| Fault::new(ProblemKind::Unauthenticated, what);
-    let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let key = authorization.and_then(|value| {
-        let (scheme, key) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
-    });
-    let key = key.ok_or_else(|| {
+    let key = key(headers).ok_or_else(|| {
         unauthenticated("send a key, as `Authorization: Bearer ferry_…`; `ferry keys` makes them")
     })?;
     keys.caller(key).ok_or_else(|| unauthenticated("this key is not known, or was revoked"))
+}
+
+/// The API key of a request.
+pub(super) fn key(headers: &HeaderMap) -> Option<&str> {
+    let authorization = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, key) = authorization.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
+}
+
+/// Whether the request is for a name that no other machine has. Where none is said, no browser asks.
+fn names_this_machine(request: &Request) -> bool {
+    let headers = request.headers().get_all(header::HOST).iter();
+    let named = headers.map(|host| host.to_str().unwrap_or("?").to_owned());
+    let mut named = named.chain(request.uri().authority().map(ToString::to_string));
+    named.all(|host| {
+        let Ok(host) = host.parse::<Authority>() else { return false };
+        let name = host.host().trim_start_matches('[').trim_end_matches(']');
+        let is_loopback = |address: IpAddr| address.to_canonical().is_loopback();
+        name.eq_ignore_ascii_case("localhost") || name.parse().is_ok_and(is_loopback)
+    })
 }
 
 /// A browser lets any page send requests to this machine, and says whose page it was.
@@ -149,7 +192,7 @@ fn finished(mut response: Response, id: &str) -> Response {
 
 /// A path that is none.
 pub(super) async fn no_route() -> Fault {
-    Fault::not_found("there is nothing at this path; the README lists what there is")
+    Fault::not_found("there is nothing at this path; `/docs` shows what there is")
 }
 
 /// A method that a path does not take.

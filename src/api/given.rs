@@ -6,9 +6,9 @@ use axum::http::{HeaderMap, header};
 use futures_util::stream;
 
 use super::Shared;
-use super::body::{Share, json_limit, raw_limit, receive};
+use super::body::{Share, json_limit, json_object, raw_limit, receive};
 use super::fault::Fault;
-use super::params::Params;
+use super::params::{Params, time};
 use crate::contract::{ProblemKind, ResubmissionRequest, SubmissionRequest};
 use crate::domain::Timestamp;
 use crate::pipeline::{Names, texts};
@@ -18,6 +18,8 @@ use crate::pipeline::{Names, texts};
 pub(super) struct Given {
     content: Content,
     idempotency_key: Option<String>,
+    /// How much arrived.
+    bytes: u64,
     /// Its share of the memory.
     _share: Share,
 }
@@ -59,6 +61,7 @@ pub(super) async fn receive_given(
     let limits = &shared.parts.limits;
     let limit = if matches!(form, Form::Json) { json_limit(limits) } else { raw_limit(limits) };
     let received = receive(shared, headers, body, limit).await?;
+    let bytes = received.bytes.len() as u64;
     let content = match form {
         Form::Json => Content::Json(received.bytes),
         Form::Csv => {
@@ -67,10 +70,14 @@ pub(super) async fn receive_given(
         }
         Form::Multipart(boundary) => Content::Fields(multipart(received.bytes, boundary).await?),
     };
-    Ok(Given { content, idempotency_key, _share: received.share })
+    Ok(Given { content, idempotency_key, bytes, _share: received.share })
 }
 
 impl Given {
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// As a new submission.
     pub(super) fn into_request(self) -> Result<SubmissionRequest, Fault> {
         let mut request = match self.content {
@@ -86,8 +93,7 @@ impl Given {
     /// As the correction of an earlier one.
     pub(super) fn into_resubmission(self) -> Result<ResubmissionRequest, Fault> {
         let mut request: ResubmissionRequest = match self.content {
-            Content::Json(body) => serde_json::from_str(text(&body)?)
-                .map_err(|error| Fault::invalid(format!("the body: {error}")))?,
+            Content::Json(body) => json_object(text(&body)?.as_bytes())?,
             Content::Fields(mut fields) => {
                 let (data, event_data) = fields.texts()?;
                 let mut idempotency_key = None;
@@ -111,6 +117,8 @@ impl Fields {
         let mut request = SubmissionRequest { data, event_data, ..SubmissionRequest::default() };
         let mut name = None;
         for (field, value) in self.others {
+            let of_field =
+                |time: Result<Timestamp, &str>| time.map_err(|what| Fault::field(&field, what));
             match field.as_str() {
                 "name" => name = Some(value),
                 "account" => request.account = Some(value),
@@ -123,8 +131,8 @@ impl Fields {
                     let parsed = value.parse();
                     request.priority = parsed.map_err(|error| Fault::field(&field, error))?;
                 }
-                "not_before" => request.not_before = Some(time(&field, &value)?),
-                "deadline" => request.deadline = Some(time(&field, &value)?),
+                "not_before" => request.not_before = Some(of_field(time(&value))?),
+                "deadline" => request.deadline = Some(of_field(time(&value))?),
                 "idempotency_key" => request.idempotency_key = Some(value),
                 "callback_url" => request.callback_url = Some(value),
                 "label" => {
@@ -233,12 +241,6 @@ fn text(body: &[u8]) -> Result<&str, Fault> {
 
 fn yes_or_no(field: &str, value: &str) -> Result<bool, Fault> {
     value.parse().map_err(|_| Fault::field(field, "expected `true` or `false`"))
-}
-
-fn time(field: &str, value: &str) -> Result<Timestamp, Fault> {
-    let parsed = chrono::DateTime::parse_from_rfc3339(value);
-    let expected = "expected a time such as 2026-01-31T18:00:00Z";
-    parsed.map(|time| time.to_utc()).map_err(|_| Fault::field(field, expected))
 }
 
 fn unknown(field: &str, known: &str) -> Fault {

@@ -17,7 +17,7 @@ use super::wait::settled;
 use crate::contract::{ProblemKind, SubmissionAnswer, SubmissionRequest, SubmissionView};
 use crate::domain::submission::State as Stage;
 use crate::pipeline::{Names, Prepared, correction};
-use crate::store::{Accepted, StoreError};
+use crate::store::{Accepted, StoreError, compute};
 
 /// A new submission.
 pub(super) async fn create(
@@ -68,19 +68,18 @@ pub(super) async fn resubmit(
     keep(&shared, &caller, prepared, wait).await
 }
 
-/// Reads and checks what was given, beside the threads that answer requests.
+/// Reads and checks what was given; what is large, beside the threads that answer requests.
 async fn prepare(
     shared: &Arc<Shared>,
     given: Given,
     read: impl FnOnce(Given) -> Result<SubmissionRequest, Fault> + Send + 'static,
 ) -> Result<Prepared, Fault> {
     let shared = shared.clone();
-    let checked = tokio::task::spawn_blocking(move || {
+    compute(given.bytes(), move || {
         let request = read(given)?;
         Ok(shared.parts.intake.prepare(request, &Names::default())?)
-    });
-    // A panic goes on where a request's own would.
-    checked.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+    })
+    .await
 }
 
 async fn keep(

@@ -1,6 +1,7 @@
 //! API keys: a file with the hash of each, its role and its accounts. A key itself is nowhere.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -72,7 +73,7 @@ pub enum KeysError {
     /// The file cannot be read or written.
     #[error("cannot {doing} the keys in `{}`", path.display())]
     File {
-        /// `read` or `write`.
+        /// `lock`, `read` or `write`.
         doing: &'static str,
         /// Which file.
         path: PathBuf,
@@ -139,6 +140,7 @@ pub fn create_key(
     accounts: BTreeSet<String>,
     now: Timestamp,
 ) -> Result<SecretString, KeysError> {
+    let _alone = alone(path)?;
     let mut keys = read_keys_if_any(path)?;
     if keys.iter().any(|key| key.name == name) {
         return Err(KeysError::Taken(name));
@@ -153,6 +155,7 @@ pub fn create_key(
 
 /// Takes a key away; answers whether there was one of this name.
 pub fn revoke_key(path: &Path, name: &str) -> Result<bool, KeysError> {
+    let _alone = alone(path)?;
     let mut keys = read_keys_if_any(path)?;
     let before = keys.len();
     keys.retain(|key| key.name != name);
@@ -161,6 +164,16 @@ pub fn revoke_key(path: &Path, name: &str) -> Result<bool, KeysError> {
         write(path, &keys)?;
     }
     Ok(found)
+}
+
+/// Until this is dropped, nobody else changes the keys. A file of its own is locked, because that of the
+/// keys is replaced.
+fn alone(path: &Path) -> Result<File, KeysError> {
+    let mut lock = path.as_os_str().to_owned();
+    lock.push(".lock");
+    let file = File::options().create(true).append(true).open(lock);
+    let locked = file.and_then(|file| file.lock().map(|()| file));
+    locked.map_err(|source| KeysError::File { doing: "lock", path: path.to_owned(), source })
 }
 
 /// The file is replaced as a whole, and is its owner's alone.

@@ -6,34 +6,42 @@ mod bulk;
 mod caller;
 mod capacity;
 mod content;
+mod encoding;
 mod events;
 mod fault;
 mod front;
 mod given;
 mod handover;
 mod keys;
+mod openapi;
 mod operate;
 mod params;
 mod patient;
+mod peer;
 mod probes;
 mod read;
 mod routes;
 mod server;
 mod stats;
+mod tls;
 mod wait;
 
 pub use keys::{
     KeyRecord, Keys, KeysError, Role, create_key, read_keys, read_keys_if_any, revoke_key,
 };
 pub use server::Server;
+pub use tls::{Tls, TlsError, TlsFiles};
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
 use fastrand::Rng;
+use ipnet::IpNet;
 use tokio::sync::Semaphore;
 
+use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::domain::SubmissionId;
 use crate::domain::account::HealthPolicy;
@@ -67,6 +75,10 @@ pub struct Parts {
     pub limits: ApiLimits,
     /// Who may; anybody may do everything if none.
     pub keys: Option<Keys>,
+    /// Hears who did what.
+    pub audit: Audit,
+    /// The networks of proxies that are believed when they say who called.
+    pub trusted_proxies: Vec<IpNet>,
     /// Keeps the ids of requests apart.
     pub seed: u64,
 }
@@ -94,6 +106,8 @@ pub struct Api(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     parts: Parts,
+    /// The paths that need no key.
+    open_paths: BTreeSet<&'static str>,
     /// One permit for each request at once.
     requests: Arc<Semaphore>,
     /// One permit for each request that holds its answer back.
@@ -111,7 +125,9 @@ impl Api {
     /// An API of these parts; nothing listens yet.
     pub fn new(parts: Parts) -> Self {
         let limits = &parts.limits;
+        parts.metrics.serves(routes::names());
         Self(Arc::new(Shared {
+            open_paths: routes::open_paths(),
             requests: Arc::new(Semaphore::new(limits.max_requests)),
             // A waiting request keeps its place: some are left for those that only ask.
             waiters: Semaphore::new((limits.max_requests / 2).max(1)),

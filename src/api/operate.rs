@@ -9,7 +9,7 @@ use axum::response::Response;
 use serde::de::DeserializeOwned;
 
 use super::Shared;
-use super::body::receive;
+use super::body::{json_object, receive};
 use super::caller::Caller;
 use super::fault::Fault;
 use super::front::json;
@@ -144,7 +144,5 @@ async fn small_json<T: DeserializeOwned>(
     if received.bytes.is_empty() {
         return Ok(None);
     }
-    serde_json::from_slice(&received.bytes)
-        .map(Some)
-        .map_err(|error| Fault::invalid(format!("the body: {error}")))
+    json_object(&received.bytes).map(Some)
 }

@@ -6,6 +6,14 @@ use axum::http::Uri;
 
 use super::fault::Fault;
 use crate::contract::ProblemKind;
+use crate::domain::Timestamp;
+
+/// A time in the words of RFC 3339, or what was expected.
+pub(super) fn time(text: &str) -> Result<Timestamp, &'static str> {
+    chrono::DateTime::parse_from_rfc3339(text)
+        .map(|time| time.to_utc())
+        .map_err(|_| "expected a time such as 2026-01-31T18:00:00Z")
+}
 
 /// Parameters that were not asked for yet.
 #[derive(Debug)]
@@ -58,6 +66,12 @@ impl Params {
             let what = format!("the parameter `{name}`: expected a duration such as 500ms or 30s");
             Fault::invalid(what)
         })
+    }
+
+    pub(super) fn time(&mut self, name: &str) -> Result<Option<Timestamp>, Fault> {
+        let Some(value) = self.take(name)? else { return Ok(None) };
+        let wrong = |what| Fault::invalid(format!("the parameter `{name}`: {what}"));
+        time(&value).map(Some).map_err(wrong)
     }
 
     /// What is left, in its order.

@@ -11,14 +11,9 @@ use super::caller::Caller;
 use super::fault::Fault;
 use crate::contract::ProblemKind;
 
-/// Whether a path is one of those that need no key.
-pub(super) fn is_probe(route: &str) -> bool {
-    matches!(route, "/healthz" | "/readyz")
-}
-
-/// Whether a path is answered however many requests are under way.
+/// Whether a path is one of those that are answered however many requests are under way.
 pub(super) fn is_watched(route: &str) -> bool {
-    is_probe(route) || route == "/metrics"
+    matches!(route, "/healthz" | "/readyz" | "/metrics")
 }
 
 pub(super) async fn health() -> &'static str {

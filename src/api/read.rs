@@ -84,6 +84,8 @@ pub(super) async fn list(
         filter.labels.insert(key.to_owned(), value.to_owned());
     }
     filter.account = account(&caller, params.take("account")?)?;
+    filter.created_after = params.time("created_after")?;
+    filter.created_before = params.time("created_before")?;
     let expected = format!("a number from 1 to {LARGEST_PAGE}");
     let limit = params.number("limit", &expected)?.unwrap_or(PAGE);
     if !(1..=LARGEST_PAGE).contains(&limit) {

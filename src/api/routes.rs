@@ -1,100 +1,157 @@
-//! The one table of routes: path, method, who may, and what answers.
+//! The one table of routes: method, path, who may, what answers, and what that does.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Extension, Request};
+use axum::extract::{Extension, Request, State};
+use axum::handler::Handler;
+use axum::http::Method;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
-use tracing::info;
+use axum::routing::{self, MethodRouter};
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
 use super::caller::Caller;
 use super::fault::Fault;
 use super::front::RequestId;
 use super::keys::Role;
+use super::openapi::{self, Operation};
+use super::peer::Origin;
 use super::{Shared, bulk, content, events, front, handover, operate, probes, read, stats};
+use crate::audit::Deed;
 use crate::contract::ProblemKind;
-use crate::telemetry::AUDIT;
 
 /// A method of a path.
-struct Route {
-    path: &'static str,
+pub(super) struct Route {
+    pub(super) method: Method,
+    pub(super) path: &'static str,
     /// Who may; anybody if none.
-    role: Option<Role>,
+    pub(super) role: Option<Role>,
     answer: MethodRouter<Arc<Shared>>,
+    /// What it does, for the document.
+    pub(super) describe: Describe,
 }
 
-fn route(path: &'static str, role: Role, answer: MethodRouter<Arc<Shared>>) -> Route {
-    Route { path, role: Some(role), answer }
+type Describe = for<'a> fn(Operation<'a>) -> Operation<'a>;
+
+fn get<H, T>(path: &'static str, role: Role, handler: H, describe: Describe) -> Route
+where
+    H: Handler<T, Arc<Shared>>,
+    T: 'static,
+{
+    Route { method: Method::GET, path, role: Some(role), answer: routing::get(handler), describe }
 }
 
-fn probe(path: &'static str, answer: MethodRouter<Arc<Shared>>) -> Route {
-    Route { path, role: None, answer }
+fn post<H, T>(path: &'static str, role: Role, handler: H, describe: Describe) -> Route
+where
+    H: Handler<T, Arc<Shared>>,
+    T: 'static,
+{
+    Route { method: Method::POST, path, role: Some(role), answer: routing::post(handler), describe }
 }
 
-fn table() -> Vec<Route> {
+/// One that needs no key.
+fn open<H, T>(path: &'static str, handler: H, describe: Describe) -> Route
+where
+    H: Handler<T, Arc<Shared>>,
+    T: 'static,
+{
+    Route { method: Method::GET, path, role: None, answer: routing::get(handler), describe }
+}
+
+pub(super) fn table() -> Vec<Route> {
     use Role::{Operate, Read, Submit};
+    use openapi::operations as describe;
     vec![
-        route("/v1/submissions", Submit, post(handover::create)),
-        route("/v1/submissions", Read, get(read::list)),
-        route("/v1/submissions/bulk", Submit, post(bulk::bulk)),
-        route("/v1/submissions/{id}", Read, get(read::get)),
-        route("/v1/submissions/{id}/timeline", Read, get(read::timeline)),
-        route("/v1/submissions/{id}/deliveries", Read, get(read::deliveries)),
-        route("/v1/submissions/{id}/results/{key}", Read, get(content::result)),
-        route("/v1/submissions/{id}/feedback", Read, get(content::feedback)),
-        route("/v1/submissions/{id}/resubmit", Submit, post(handover::resubmit)),
-        route("/v1/submissions/{id}/cancel", Operate, post(operate::cancel)),
-        route("/v1/submissions/{id}/retry", Operate, post(operate::retry)),
-        route("/v1/submissions/{id}/resolve", Operate, post(operate::resolve)),
-        route("/v1/submissions/{id}/notify", Operate, post(operate::notify)),
-        route("/v1/accounts/{account}/pause", Operate, post(operate::pause)),
-        route("/v1/accounts/{account}/resume", Operate, post(operate::resume)),
-        route("/v1/events", Read, get(events::events)),
-        route("/v1/stats", Read, get(stats::stats)),
-        probe("/healthz", get(probes::health)),
-        probe("/readyz", get(probes::ready)),
-        route("/metrics", Read, get(probes::metrics)),
+        post("/v1/submissions", Submit, handover::create, describe::create),
+        get("/v1/submissions", Read, read::list, describe::list),
+        post("/v1/submissions/bulk", Submit, bulk::bulk, describe::bulk),
+        get("/v1/submissions/{id}", Read, read::get, describe::get),
+        get("/v1/submissions/{id}/timeline", Read, read::timeline, describe::timeline),
+        get("/v1/submissions/{id}/deliveries", Read, read::deliveries, describe::deliveries),
+        get("/v1/submissions/{id}/results/{key}", Read, content::result, describe::result),
+        get("/v1/submissions/{id}/feedback", Read, content::feedback, describe::feedback),
+        post("/v1/submissions/{id}/resubmit", Submit, handover::resubmit, describe::resubmit),
+        post("/v1/submissions/{id}/cancel", Operate, operate::cancel, describe::cancel),
+        post("/v1/submissions/{id}/retry", Operate, operate::retry, describe::retry),
+        post("/v1/submissions/{id}/resolve", Operate, operate::resolve, describe::resolve),
+        post("/v1/submissions/{id}/notify", Operate, operate::notify, describe::notify),
+        post("/v1/accounts/{account}/pause", Operate, operate::pause, describe::pause),
+        post("/v1/accounts/{account}/resume", Operate, operate::resume, describe::resume),
+        get("/v1/events", Read, events::events, describe::events),
+        get("/v1/stats", Read, stats::stats, describe::stats),
+        open("/healthz", probes::health, describe::health),
+        open("/readyz", probes::ready, describe::ready),
+        get("/metrics", Read, probes::metrics, describe::metrics),
+        open("/openapi.json", openapi::document, describe::openapi),
+        open("/docs", openapi::page, describe::docs),
     ]
+}
+
+/// Every route as metrics and logs name it.
+pub(super) fn names() -> Vec<String> {
+    table().iter().map(|route| format!("{} {}", route.method, route.path)).collect()
+}
+
+/// The paths that need no key.
+pub(super) fn open_paths() -> BTreeSet<&'static str> {
+    table().iter().filter(|route| route.role.is_none()).map(|route| route.path).collect()
 }
 
 /// The table as a router.
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     let routes = table().into_iter().fold(Router::new(), |router, route| {
-        let answer =
-            match route.role {
-                Some(role) => route.answer.route_layer(middleware::from_fn(
-                    move |caller, id, request, next| allowed(role, caller, id, request, next),
-                )),
-                None => route.answer,
-            };
+        let answer = match route.role {
+            Some(role) => route.answer.route_layer(middleware::from_fn_with_state(
+                shared.clone(),
+                move |shared, caller, id, request, next| {
+                    allowed(role, shared, caller, id, request, next)
+                },
+            )),
+            None => route.answer,
+        };
         router.route(route.path, answer)
     });
     routes
         .method_not_allowed_fallback(front::no_method)
         .fallback(front::no_route)
         .layer(middleware::from_fn_with_state(shared.clone(), front::front))
+        .layer(CompressionLayer::new().compress_when(is_worth_it()))
         .with_state(shared)
+}
+
+/// What is large and whole is compressed for those who ask for that: lines and events are to arrive
+/// one by one.
+fn is_worth_it() -> impl Predicate {
+    let lines = NotForContentType::const_new("application/x-ndjson");
+    SizeAbove::new(1024).and(lines).and(NotForContentType::SSE)
 }
 
 async fn allowed(
     role: Role,
+    State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     Extension(RequestId(id)): Extension<RequestId>,
     request: Request,
     next: Next,
 ) -> Response {
+    let origin = request.extensions().get::<Origin>().copied();
     if caller.role >= role {
         let what = format!("{} {}", request.method(), request.uri().path());
         let response = next.run(request).await;
         if role == Role::Operate {
-            let (who, status) = (&caller.name, response.status().as_u16());
-            info!(
-                target: AUDIT,
-                { audit.who = who, audit.what = what, http.status = status, request.id = id },
-                "`{who}` called `{what}`: {status}"
-            );
+            let from = origin.map(|origin| origin.to_string());
+            shared.parts.audit.record(&Deed {
+                at: shared.parts.clock.now(),
+                who: &caller.name,
+                via: "api",
+                what: &what,
+                from,
+                result: response.status().as_str(),
+                request: Some(&id),
+            });
         }
         return response;
     }

@@ -1,20 +1,29 @@
 //! Accepts connections, bounded in number and time, and lets what runs finish at the end.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use super::Api;
 use super::patient::Patient;
+use super::peer::Peer;
+use super::tls::Tls;
 
 /// Connections for each request at once: most of the time a connection rests.
 const CONNECTIONS_PER_REQUEST: usize = 4;
@@ -30,13 +39,26 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
+    tls: Option<Arc<Tls>>,
 }
 
 impl Server {
     /// Takes the address; nothing is answered yet.
     pub async fn bind(address: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
-        Ok(Self { address: listener.local_addr()?, listener })
+        Ok(Self { address: listener.local_addr()?, listener, tls: None })
+    }
+
+    /// Secures connections, if there is something to do so with.
+    #[must_use]
+    pub fn with_tls(self, tls: Option<Tls>) -> Self {
+        Self { tls: tls.map(Arc::new), ..self }
+    }
+
+    /// Where it is reached.
+    pub fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
     }
 
     /// Where it listens.
@@ -60,8 +82,8 @@ impl Server {
                 accepted = accepted => accepted,
                 () = shutdown.draining() => break,
             };
-            let stream = match accepted {
-                Ok((stream, _)) => stream,
+            let (stream, peer) = match accepted {
+                Ok(accepted) => accepted,
                 Err(error) => {
                     warn!("cannot accept a connection: {error}");
                     tokio::time::sleep(PAUSE).await;
@@ -70,17 +92,28 @@ impl Server {
             };
             // Answers are whole: there is nothing to wait for.
             let _ = stream.set_nodelay(true);
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(limits.patience)
-                .max_buf_size(LARGEST_HEAD)
-                .serve_connection(
-                    TokioIo::new(Patient::new(stream, limits.patience)),
-                    TowerToHyperService::new(router.clone()),
-                );
-            let connection = graceful.watch(connection);
+            let (patience, shutdown) = (limits.patience, shutdown.clone());
+            let stream = Patient::new(stream, patience);
+            let (service, watcher) = (service(router.clone(), peer), graceful.watcher());
+            let tls = self.tls.as_ref().map(|tls| tls.acceptor());
             tokio::spawn(async move {
-                if let Err(error) = connection.await {
+                let ended = match tls {
+                    None => watcher.watch(connection(stream, service, patience)).await,
+                    Some(tls) => {
+                        let secured = tokio::select! {
+                            secured = timeout(patience, tls.accept(stream)) => secured,
+                            () = shutdown.draining() => return,
+                        };
+                        match secured {
+                            Ok(Ok(stream)) => {
+                                watcher.watch(connection(stream, service, patience)).await
+                            }
+                            Ok(Err(error)) => return debug!("a connection is not TLS: {error}"),
+                            Err(_) => return debug!("a connection took too long to become TLS"),
+                        }
+                    }
+                };
+                if let Err(error) = ended {
                     debug!("a connection ended: {error}");
                 }
                 drop(permit);
@@ -92,4 +125,35 @@ impl Server {
             () = shutdown.aborting() => {}
         }
     }
+}
+
+type Connection<S, T> = http1::Connection<TokioIo<S>, T>;
+
+fn connection<S, T>(stream: S, service: T, patience: Duration) -> Connection<S, T>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    T: Service<Request<Incoming>, Response = axum::response::Response, Error = Infallible>,
+{
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(patience)
+        .max_buf_size(LARGEST_HEAD)
+        .serve_connection(TokioIo::new(stream), service)
+}
+
+/// The router, for a connection whose other end is known.
+fn service(
+    router: Router,
+    peer: SocketAddr,
+) -> impl Service<
+    Request<Incoming>,
+    Response = axum::response::Response,
+    Error = Infallible,
+    Future: Send,
+> + Send {
+    let router = TowerToHyperService::new(router);
+    service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Peer(peer.ip()));
+        router.call(request)
+    })
 }

@@ -20,7 +20,7 @@ pub(super) struct Cancel {
 
 impl Cancel {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
-        each(&self.ids, &app, ui, async |id| {
+        each("cancel", &self.ids, &app, ui, async |id| {
             let found = app.store.cancel(id).await?;
             if !found.submission.state.is_final() {
                 ui.note(format!("{id} will be cancelled when its running step ends"));

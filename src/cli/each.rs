@@ -1,5 +1,6 @@
 //! What is asked for several submissions: one that cannot do it does not keep the others from it.
 
+use super::audit::told;
 use super::failure::{Exit, Failure};
 use super::follow::{look, view};
 use super::show;
@@ -9,17 +10,19 @@ use crate::domain::SubmissionId;
 use crate::domain::submission::State;
 use crate::store::{Found, StoreError};
 
-/// Does `act` to each of `ids`, and shows what they are then. What could not be done is said, and
+/// Does `act`, which is called `verb`, to each of `ids`, and shows what they are then. What could not be done is said, and
 /// makes the exit code.
 pub(super) async fn each(
+    verb: &str,
     ids: &[SubmissionId],
     app: &App,
     ui: &Ui,
     act: impl AsyncFn(SubmissionId) -> Result<Found, StoreError>,
 ) -> Result<Exit, Failure> {
+    app.audit.check()?;
     let mut exit = Exit::Done;
     for id in ids {
-        match act(*id).await {
+        match told(&app.audit, &format!("{verb} {id}"), act(*id).await) {
             Ok(found) => show::view(&view(found), app.clock.now(), ui)?,
             Err(error @ StoreError::NotAllowed(_)) => {
                 exit = not_allowed(error, *id, app).await?.say(ui);

@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::audit::told;
 use super::failure::{Exit, Failure};
 use super::show;
 use super::ui::Ui;
@@ -51,18 +52,21 @@ impl Intake {
             ))
             .hint("apalis-redis needs a Redis server: set `store` to redis://…"));
         };
+        app.audit.check()?;
         match self.action {
             Action::List => list(requests, ui).await,
             Action::Requeue { ids } => {
                 for id in ids {
-                    let done = requests.requeue(&id).await?;
+                    let requeued = requests.requeue(&id).await;
+                    let done = told(&app.audit, &format!("intake requeue {id}"), requeued)?;
                     answer(ui, &id, "requeued", done)?;
                 }
                 Ok(Exit::Done)
             }
             Action::Drop { ids } => {
                 for id in ids {
-                    let done = requests.remove(std::slice::from_ref(&id)).await? > 0;
+                    let dropped = requests.remove(std::slice::from_ref(&id)).await;
+                    let done = told(&app.audit, &format!("intake drop {id}"), dropped)? > 0;
                     answer(ui, &id, "dropped", done)?;
                 }
                 Ok(Exit::Done)

@@ -6,10 +6,12 @@ use clap::{Args, Subcommand, ValueEnum};
 use secrecy::ExposeSecret;
 use serde_json::json;
 
+use super::audit::told;
 use super::failure::{Exit, Failure};
 use super::show;
 use super::ui::Ui;
 use crate::api::{KeysError, Role, create_key, read_keys_if_any, revoke_key};
+use crate::audit::Audit;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 
@@ -81,6 +83,8 @@ fn name(text: &str) -> Result<String, String> {
 impl Keys {
     pub(super) fn run(self, config: &Config, ui: &Ui) -> Result<Exit, Failure> {
         let path = file(config)?;
+        let audit = Audit::new(config.audit_log.clone());
+        audit.check()?;
         match self.action {
             Action::Create(create) => {
                 let unknown = |account: &&String| {
@@ -91,7 +95,9 @@ impl Keys {
                 }
                 let (name, role) = (create.name, Role::from(create.role));
                 let accounts = create.accounts.into_iter().collect();
-                let key = create_key(&path, name.clone(), role, accounts, SystemClock.now())?;
+                let key = create_key(&path, name.clone(), role, accounts, SystemClock.now());
+                let role_name = role.as_str();
+                let key = told(&audit, &format!("keys create {name} ({role_name})"), key)?;
                 if ui.json {
                     let key = key.expose_secret();
                     ui.object(&json!({ "name": name, "role": role, "key": key }))?;
@@ -119,7 +125,8 @@ impl Keys {
                 show::table(&rows).into_iter().try_for_each(|line| ui.out(line))?;
             }
             Action::Revoke { name } => {
-                if !revoke_key(&path, &name)? {
+                let revoked = revoke_key(&path, &name);
+                if !told(&audit, &format!("keys revoke {name}"), revoked)? {
                     return Err(Failure::usage(format!("there is no key `{name}`"))
                         .hint("`ferry keys list` shows those that there are"));
                 }

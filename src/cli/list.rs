@@ -8,7 +8,7 @@ use super::ui::Ui;
 use super::{show, values};
 use crate::app::App;
 use crate::domain::submission::State;
-use crate::domain::until;
+use crate::domain::{Timestamp, until};
 use crate::store::{Cursor, Filter};
 
 /// Submissions read from the store at once.
@@ -20,7 +20,8 @@ const PAGE: usize = 200;
 Examples:
   ferry list --state held --state failed
   ferry list --name march --all --json
-  ferry list --label team=north --limit 100")]
+  ferry list --label team=north --limit 100
+  ferry list --created-after 2026-03-01T00:00:00Z --created-before 2026-04-01T00:00:00Z")]
 pub(super) struct List {
     #[command(flatten)]
     filter: FilterArgs,
@@ -50,12 +51,25 @@ pub(super) struct FilterArgs {
     /// With this label; may be repeated.
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = values::label)]
     labels: Vec<(String, String)>,
+    /// Accepted at this time or later.
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
+    created_after: Option<Timestamp>,
+    /// Accepted before this time.
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
+    created_before: Option<Timestamp>,
 }
 
 impl FilterArgs {
     pub(super) fn into_filter(self) -> Filter {
         let labels = self.labels.into_iter().collect();
-        Filter { states: self.states, name: self.name, account: self.account, labels }
+        Filter {
+            states: self.states,
+            name: self.name,
+            account: self.account,
+            labels,
+            created_after: self.created_after,
+            created_before: self.created_before,
+        }
     }
 }
 
@@ -110,6 +124,7 @@ impl List {
 }
 
 fn is_everything(filter: &Filter) -> bool {
-    let Filter { states, name, account, labels } = filter;
-    states.is_empty() && name.is_none() && account.is_none() && labels.is_empty()
+    let Filter { states, name, account, labels, created_after, created_before } = filter;
+    let whenever = created_after.is_none() && created_before.is_none();
+    states.is_empty() && name.is_none() && account.is_none() && labels.is_empty() && whenever
 }

@@ -1,5 +1,6 @@
 //! The command line: one file for each command, and what they share.
 
+mod audit;
 mod cancel;
 mod carry;
 mod completions;
@@ -177,7 +178,9 @@ fn load(global: &Global) -> Result<Config, Mistakes> {
 /// Starts the log at `level`, unless the configuration wants another.
 fn start_log(config: &Config, ui: &Ui, level: &str) -> Result<(), Failure> {
     let filter = if config.log.is_empty() { level } else { &config.log };
-    telemetry::start(filter, config.log_format, ui.log_writer())
+    // Commands tell the audit log's file, if there is one; a server tells its own log whatever it says.
+    let audits = level == "info";
+    telemetry::start(filter, config.log_format, audits, ui.log_writer())
         .map_err(|error| Failure::usage(error.to_string()))
 }
 

@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
+use super::audit::told;
 use super::failure::{Exit, Failure};
 use super::ui::Ui;
 use crate::app::App;
@@ -33,6 +34,7 @@ pub(super) struct Resume {
 
 impl Pause {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
+        app.audit.check()?;
         let account = account(self.account, &app)?;
         let stats = app.store.stats().await?;
         let is_known = app.config.accounts.contains_key(&account)
@@ -40,7 +42,8 @@ impl Pause {
         if !is_known {
             ui.warning(&format!("account `{account}` is neither configured here nor in the store"));
         }
-        app.store.pause(&account, &self.reason).await?;
+        let paused = app.store.pause(&account, &self.reason).await;
+        told(&app.audit, &format!("pause {account}"), paused)?;
         if ui.json {
             ui.object(&json!({ "account": account, "paused": self.reason }))?;
         } else {
@@ -55,8 +58,10 @@ impl Pause {
 
 impl Resume {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
+        app.audit.check()?;
         let account = account(self.account, &app)?;
-        let changed = app.store.resume(&account).await?;
+        let resumed = app.store.resume(&account).await;
+        let changed = told(&app.audit, &format!("resume {account}"), resumed)?;
         if ui.json {
             ui.object(&json!({ "account": account, "paused": null, "changed": changed }))?;
         } else if changed {

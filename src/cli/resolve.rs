@@ -42,13 +42,15 @@ struct Decision {
 
 impl Resolve {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
-        let resolution = match &self.decision {
-            Decision { overwrite: true, .. } => Resolution::Overwrite,
-            Decision { retry: true, .. } => Resolution::Retry,
-            _ => Resolution::Fail,
+        let (resolution, verb) = match &self.decision {
+            Decision { overwrite: true, .. } => (Resolution::Overwrite, "resolve --overwrite"),
+            Decision { retry: true, .. } => (Resolution::Retry, "resolve --retry"),
+            _ => (Resolution::Fail, "resolve --fail"),
         };
         let deadline = app.config.policy.deadline;
-        each(&self.ids, &app, ui, async |id| app.store.resolve(id, resolution, deadline).await)
-            .await
+        each(verb, &self.ids, &app, ui, async |id| {
+            app.store.resolve(id, resolution, deadline).await
+        })
+        .await
     }
 }

@@ -23,6 +23,6 @@ pub(super) struct Retry {
 impl Retry {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
         let deadline = app.config.policy.deadline;
-        each(&self.ids, &app, ui, async |id| app.store.retry(id, deadline).await).await
+        each("retry", &self.ids, &app, ui, async |id| app.store.retry(id, deadline).await).await
     }
 }

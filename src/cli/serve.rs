@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use clap::Args;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tracing::{info, warn};
 
 use super::carry::require_account;
@@ -10,7 +11,7 @@ use super::failure::{Exit, Failure};
 use super::signals;
 use super::ui::Ui;
 use crate::admin::Admin;
-use crate::api::Server;
+use crate::api::{Server, TlsError};
 use crate::app::App;
 
 /// Serve the HTTP API, and carry the submissions of the store, until stopped.
@@ -36,6 +37,7 @@ impl Serve {
         }
         let workers = if self.no_workers { None } else { Some(app.workers()?) };
         signals::listen(app.shutdown.clone(), ui)?;
+        allow_many_files();
         let listen = app.config.listen;
         let api = app.api()?;
         if app.config.api_keys.is_none() && !listen.ip().is_loopback() {
@@ -44,7 +46,10 @@ impl Serve {
             return Err(Failure::usage(what)
                 .hint("`ferry keys create --set api_keys=FILE` makes the first key"));
         }
+        let tls = app.tls()?;
+        app.audit.check()?;
         let server = Server::bind(listen).await.map_err(|error| taken(listen, "listen", error))?;
+        let server = server.with_tls(tls);
         if let Some(address) = app.config.metrics_listen {
             let admin = Admin::bind(address).await;
             let admin = admin.map_err(|error| taken(address, "metrics_listen", error))?;
@@ -54,13 +59,13 @@ impl Serve {
         for variable in &app.config.ignored {
             warn!("{variable} is not a setting, and is ignored");
         }
-        let address = server.address();
-        info!(store = app.store.place(), "the HTTP API is at http://{address}");
+        let url = server.url();
+        info!(store = app.store.place(), "the HTTP API is at {url}");
         if app.config.api_keys.is_none() {
             warn!("there are no keys (`api_keys`): everybody on this machine may do everything");
         }
         if ui.json {
-            ui.object(&serde_json::json!({ "url": format!("http://{address}") }))?;
+            ui.object(&serde_json::json!({ "url": url }))?;
         }
         tokio::spawn(app.exporting());
         let (shutdown, drain) = (app.shutdown.clone(), app.config.policy.drain);
@@ -92,6 +97,21 @@ impl Serve {
             }
             Err(error) => Err(Failure::new(Exit::Failed, error.into())),
         }
+    }
+}
+
+impl From<TlsError> for Failure {
+    fn from(error: TlsError) -> Self {
+        Self::new(Exit::Usage, error.into())
+    }
+}
+
+/// A connection is an open file, and often no more than 1,024 are allowed until a process asks for more.
+fn allow_many_files() {
+    let allowed = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
+    if let Err(error) = allowed {
+        warn!("the limit of open files stays as it is: {error}");
     }
 }
 

@@ -12,9 +12,9 @@ use crate::contract::{
     Problem, ResubmissionRequest, SubmissionAnswer, SubmissionPage, SubmissionRequest,
     SubmissionView,
 };
-use crate::domain::SubmissionId;
 use crate::domain::feedback::Finding;
 use crate::domain::submission::State;
+use crate::domain::{SubmissionId, Timestamp};
 use sending::{Call, Sender};
 
 /// The server holds an answer back for so long at most in one call.
@@ -54,6 +54,10 @@ pub struct ListQuery {
     pub account: Option<String>,
     /// With all of these labels.
     pub labels: Vec<(String, String)>,
+    /// Accepted at this time or later.
+    pub created_after: Option<Timestamp>,
+    /// Accepted before this time.
+    pub created_before: Option<Timestamp>,
     /// How many at most.
     pub limit: Option<usize>,
     /// What an earlier page said.
@@ -148,6 +152,9 @@ impl Client {
         pairs.extend(query.name.iter().map(|name| ("name", name.clone())));
         pairs.extend(query.account.iter().map(|account| ("account", account.clone())));
         pairs.extend(query.labels.iter().map(|(key, value)| ("label", format!("{key}={value}"))));
+        let text = |time: &Timestamp| time.to_rfc3339();
+        pairs.extend(query.created_after.iter().map(|time| ("created_after", text(time))));
+        pairs.extend(query.created_before.iter().map(|time| ("created_before", text(time))));
         pairs.extend(query.limit.iter().map(|limit| ("limit", limit.to_string())));
         pairs.extend(query.cursor.iter().map(|cursor| ("cursor", cursor.clone())));
         let pairs: Vec<(&str, &str)> =

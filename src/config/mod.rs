@@ -16,7 +16,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::api::ApiLimits;
+use ipnet::IpNet;
+
+use crate::api::{ApiLimits, TlsFiles};
 use crate::domain::account::HealthPolicy;
 use crate::pipeline::Policy;
 use crate::platform::{Account, Limits};
@@ -51,6 +53,12 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The file with its keys, if it has any.
     pub api_keys: Option<PathBuf>,
+    /// The file that is told who did what, if any.
+    pub audit_log: Option<PathBuf>,
+    /// What its connections are secured with, if anything.
+    pub tls: Option<TlsFiles>,
+    /// The networks of proxies that are believed when they say who called.
+    pub trusted_proxies: Vec<IpNet>,
     /// What its requests may take.
     pub api: ApiLimits,
     /// Where webhooks may go.
@@ -87,6 +95,9 @@ impl Config {
             metrics_listen: reader.read("metrics_listen", values::address),
             listen: reader.read("listen", values::socket),
             api_keys: reader.read("api_keys", values::file),
+            audit_log: reader.read("audit_log", values::file),
+            tls: tls(&mut reader),
+            trusted_proxies: reader.read("trusted_proxies", values::networks),
             api: ApiLimits {
                 max_dataset_bytes: reader.read("max_dataset_bytes", values::bytes),
                 max_waiting: reader.read("max_waiting", values::most),
@@ -133,6 +144,20 @@ fn store(reader: &mut Reader<'_>) -> StorePlace {
         }
     }
     StorePlace::Redis(Box::new(address), durability)
+}
+
+fn tls(reader: &mut Reader<'_>) -> Option<TlsFiles> {
+    let certificate = reader.read("tls_certificate", values::file);
+    let key = reader.read("tls_key", values::file);
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
+        (None, None) => None,
+        _ => {
+            let mistake = "`tls_certificate` and `tls_key`: give both of them, or none";
+            reader.mistakes.push(mistake.to_owned());
+            None
+        }
+    }
 }
 
 fn policy(reader: &mut Reader<'_>) -> Policy {

@@ -52,7 +52,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "durability",
         "server",
-        "on Redis: `server` as the server is configured, `fsynced` to accept only what is synced to its disk (WAITAOF)",
+        "on Redis: `server` as the server is configured, `fsynced` to accept only what is synced to its disk (WAITAOF), `replicated` to accept only what a replica has, and to begin uploads only when it knows of them (WAIT)",
     ),
     setting(
         "intake_queue",
@@ -75,6 +75,22 @@ pub const SETTINGS: &[Setting] = &[
         "api_keys",
         "",
         "file with the keys of the HTTP API, which `ferry keys` keeps; without one it listens on loopback addresses only",
+    ),
+    setting(
+        "audit_log",
+        "",
+        "file to which is appended who did what to submissions, accounts and keys, over HTTP or on the command line, as JSON lines",
+    ),
+    setting(
+        "tls_certificate",
+        "",
+        "file with the certificate of the HTTP API, as PEM, and those that it was signed with; without one it speaks plain HTTP",
+    ),
+    setting("tls_key", "", "file with the private key of that certificate, as PEM"),
+    setting(
+        "trusted_proxies",
+        "",
+        "networks of proxies that are believed when they say who called the HTTP API, such as `10.0.0.0/8, ::1`",
     ),
     setting("max_requests", "512", "requests that the HTTP API answers at once"),
     setting(

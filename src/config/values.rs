@@ -1,9 +1,10 @@
 //! What a setting's text can mean. An error says what was expected; the caller says which setting.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 
 use super::StorePlace;
@@ -92,6 +93,18 @@ pub(super) fn address(value: &str) -> Result<Option<SocketAddr>, Expected> {
 #[expect(clippy::unnecessary_wraps, reason = "one of many that have this signature")]
 pub(super) fn file(value: &str) -> Result<Option<PathBuf>, Expected> {
     Ok((!value.is_empty()).then(|| PathBuf::from(value)))
+}
+
+/// Networks or single addresses, separated by commas.
+pub(super) fn networks(value: &str) -> Result<Vec<IpNet>, Expected> {
+    let parts = value.split(',').map(str::trim).filter(|part| !part.is_empty());
+    let network = |part: &str| {
+        let address = || part.parse::<IpAddr>().map(IpNet::from);
+        part.parse().or_else(|_| address()).map_err(|_| {
+            "expected networks or addresses separated by commas, such as 10.0.0.0/8, ::1".to_owned()
+        })
+    };
+    parts.map(network).collect()
 }
 
 pub(super) fn socket(value: &str) -> Result<SocketAddr, Expected> {
@@ -193,7 +206,8 @@ pub(super) fn durability(value: &str) -> Result<Durability, Expected> {
     match value {
         "server" => Ok(Durability::Server),
         "fsynced" => Ok(Durability::Fsynced),
-        _ => Err("expected `server` or `fsynced`".to_owned()),
+        "replicated" => Ok(Durability::Replicated),
+        _ => Err("expected `server`, `fsynced` or `replicated`".to_owned()),
     }
 }
 

@@ -11,6 +11,7 @@ use crate::domain::{SubmissionId, Timestamp};
 
 /// The answer to a submission that was handed over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 pub struct SubmissionAnswer {
     /// The submission, as it is now.
     #[serde(flatten)]
@@ -22,6 +23,7 @@ pub struct SubmissionAnswer {
 
 /// The answer to one line of a bulk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 pub struct BulkAnswer {
     /// Which line, from 1.
     pub line: u64,
@@ -38,6 +40,7 @@ pub struct BulkAnswer {
 
 /// A part of a list, newest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 pub struct SubmissionPage {
     /// The submissions.
     pub submissions: Vec<SubmissionView>,
@@ -47,6 +50,7 @@ pub struct SubmissionPage {
 
 /// A corrected dataset; all else is as it was.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ResubmissionRequest {
     /// The dataset, as CSV text.
@@ -61,6 +65,7 @@ pub struct ResubmissionRequest {
 
 /// What a person decided about a held submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
     /// Upload again and overwrite what is there.
@@ -73,6 +78,7 @@ pub enum Decision {
 
 /// Decides about a held submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct DecisionRequest {
     /// How.
@@ -81,15 +87,21 @@ pub struct DecisionRequest {
 
 /// Pauses an account.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PauseRequest {
     /// Why, for those who wonder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "full",
+        schemars(length(max = 255), regex(pattern = r"^[^\x00-\x1f\x7f-\x9f]*$"))
+    )]
     pub reason: Option<String>,
 }
 
 /// Who is told of an outcome, and how that went.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 pub struct CallbackView {
     /// The submission.
     pub id: SubmissionId,
@@ -117,6 +129,7 @@ impl CallbackView {
 
 /// Whether an account is paused now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 pub struct PauseView {
     /// The account.
     pub account: String,
@@ -128,6 +141,7 @@ pub struct PauseView {
 
 /// How much there is to do.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 pub struct StatsView {
     /// Submissions that are neither final nor held.
     pub unfinished: u64,
@@ -141,6 +155,7 @@ pub struct StatsView {
 
 /// What there is to do for an account.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 pub struct AccountView {
     /// Its name.
     pub account: String,
@@ -154,6 +169,7 @@ pub struct AccountView {
 
 /// How many steps there are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 pub struct StepView {
     /// Due.
     pub ready: u64,

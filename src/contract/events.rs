@@ -7,6 +7,7 @@ use crate::domain::{SubmissionId, Timestamp};
 
 /// Something that happened: `type` says what, and `data` to what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 pub struct Notice<T> {
     /// `submission.` and the state that it is in from then on.
     #[serde(rename = "type")]
@@ -22,6 +23,7 @@ pub type EventView = Notice<Changed>;
 
 /// What changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 pub struct Changed {
     /// The submission's id.
     pub id: SubmissionId,

@@ -25,6 +25,7 @@ use crate::domain::{SubmissionId, Timestamp};
 
 /// A dataset that a producer hands over.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SubmissionRequest {
     /// The Platform's `Name` of the dataset.
@@ -65,6 +66,7 @@ pub struct SubmissionRequest {
 
 /// Why a submission that is not final does not move right now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(tag = "for", rename_all = "snake_case")]
 pub enum WaitingFor {
     /// Its step is due later.
@@ -92,6 +94,7 @@ pub enum WaitingFor {
 
 /// A submission as people and programs read it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 pub struct SubmissionView {
     /// Its id.
     pub id: SubmissionId,

@@ -7,6 +7,7 @@ use crate::domain::dataset::{Kind, Problem as Found, Severity, Table};
 
 /// An error, for programs and for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 pub struct Problem {
     /// Which kind of error: [`ProblemKind::urn`].
     #[serde(rename = "type")]
@@ -157,6 +158,7 @@ impl ProblemKind {
 
 /// A problem of the dataset, and where it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 pub struct RowProblem {
     /// In which of the texts.
     pub table: Table,

@@ -30,6 +30,7 @@ pub enum Signal {
 
 /// Why nothing of an account is yielded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(tag = "why", rename_all = "snake_case")]
 pub enum Closed {
     /// A person, or refused credentials, paused the account: until somebody resumes it.

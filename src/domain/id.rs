@@ -10,6 +10,11 @@ use super::Timestamp;
 
 /// Identifies a submission: 26 characters of Crockford base 32.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(
+    feature = "full",
+    derive(schemars::JsonSchema),
+    schemars(extend("pattern" = "^[0-7][0-9A-HJKMNP-TV-Z]{25}$"))
+)]
 #[serde(try_from = "String", into = "String")]
 pub struct SubmissionId(Ulid);
 

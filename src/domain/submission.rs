@@ -2,13 +2,13 @@
 
 mod callback;
 mod reason;
+mod words;
 
 pub use callback::{Callback, Delivery, DeliveryResult, shown_url};
 pub use reason::{Reason, ReasonCode};
+pub use words::UnknownWord;
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -16,9 +16,11 @@ use serde::{Deserialize, Serialize};
 use super::account::Signal;
 use super::outcome::Content;
 use super::{SubmissionId, Timestamp, later};
+use words::words;
 
 /// Where a submission is on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// Waits for its upload, or for the next try of it.
@@ -102,6 +104,7 @@ impl State {
 
 /// What kind of work is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum StepKind {
     /// Hand the dataset to the Platform.
@@ -161,6 +164,7 @@ impl StepKind {
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Priority {
     /// Before all others.
@@ -186,39 +190,6 @@ impl Priority {
     }
 }
 
-/// The text is none of the words of a closed set.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{found}` is not a {what}: expected {expected}")]
-pub struct UnknownWord {
-    what: &'static str,
-    found: String,
-    expected: String,
-}
-
-macro_rules! words {
-    ($type:ident, $what:literal) => {
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(self.as_str())
-            }
-        }
-
-        impl FromStr for $type {
-            type Err = UnknownWord;
-
-            fn from_str(text: &str) -> Result<Self, UnknownWord> {
-                Self::ALL.into_iter().find(|word| word.as_str() == text).ok_or_else(|| {
-                    UnknownWord {
-                        what: $what,
-                        found: text.to_owned(),
-                        expected: Self::ALL.map(Self::as_str).join(", "),
-                    }
-                })
-            }
-        }
-    };
-}
-
 words!(State, "state");
 words!(StepKind, "step");
 words!(Priority, "priority");
@@ -229,6 +200,7 @@ pub const FEEDBACK_KEY: &str = "feedback";
 
 /// What is known of a stored result or feedback without reading it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 pub struct StoredContent {
     /// The result key, or [`FEEDBACK_KEY`].
     pub key: String,
@@ -339,6 +311,7 @@ pub struct Transition {
 
 /// A line of a submission's timeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 pub struct TimelineEntry {
     /// When.
     pub at: Timestamp,

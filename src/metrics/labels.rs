@@ -188,6 +188,20 @@ label! {
     }
 }
 
+label! {
+    /// What became of an HTTP request.
+    HttpClass {
+        /// It was done.
+        Success = "2xx",
+        /// There is nothing new.
+        Redirection = "3xx",
+        /// The client has to change something, or to wait.
+        ClientError = "4xx",
+        /// Ferry could not do it.
+        ServerError = "5xx",
+    }
+}
+
 pub(super) fn stages() -> Vec<&'static str> {
     StepKind::ALL.map(StepKind::as_str).into()
 }

@@ -6,10 +6,11 @@ mod labels;
 mod series;
 
 pub use labels::{
-    Class, Direction, Endpoint, IntakeResult, Operation, QueueState, Source, StoreFault,
+    Class, Direction, Endpoint, HttpClass, IntakeResult, Operation, QueueState, Source, StoreFault,
     TokenResult,
 };
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use prometheus::{Gauge, GaugeVec, Registry, TextEncoder};
@@ -17,7 +18,7 @@ use prometheus::{Gauge, GaugeVec, Registry, TextEncoder};
 use crate::domain::Timestamp;
 use crate::domain::submission::{DeliveryResult, ReasonCode, State, StepKind};
 use labels::NO_REASON;
-use series::Series;
+use series::{HttpSeries, Series};
 
 /// The labels of a metric that has none.
 const ALONE: &[&str] = &[];
@@ -28,7 +29,11 @@ pub struct Metrics {
     registry: Registry,
     accounts: Vec<String>,
     series: Series,
+    http: OnceLock<(Vec<String>, HttpSeries)>,
 }
+
+/// The route of a request that no route takes.
+const NO_ROUTE: &str = "unknown";
 
 impl Default for Metrics {
     fn default() -> Self {
@@ -58,7 +63,7 @@ impl Metrics {
         }
         series.build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1.0);
         watch_process(&registry);
-        Self { registry, accounts, series }
+        Self { registry, accounts, series, http: OnceLock::new() }
     }
 
     /// Counts a state change.
@@ -219,6 +224,37 @@ impl Metrics {
         self.series.last_success.with_label_values(ALONE).set(seconds(now));
     }
 
+    /// Makes the series of HTTP requests exist, for a process that answers those of these routes.
+    pub fn serves(&self, routes: impl IntoIterator<Item = String>) {
+        self.http.get_or_init(|| {
+            let routes: Vec<String> = routes.into_iter().chain([NO_ROUTE.to_owned()]).collect();
+            let names: Vec<&str> = routes.iter().map(String::as_str).collect();
+            let series = HttpSeries::new(&self.registry, &names);
+            (routes, series)
+        });
+    }
+
+    /// Counts a request as under way until the answer is dropped.
+    pub fn http_request(&self) -> Option<Busy> {
+        let gauge = self.http.get()?.1.under_way.with_label_values(ALONE);
+        gauge.inc();
+        Some(Busy(gauge))
+    }
+
+    /// Counts an answered HTTP request.
+    pub fn http_answered(&self, route: &str, status: u16, took: Duration) {
+        let Some((routes, series)) = self.http.get() else { return };
+        let known = routes.iter().find(|known| *known == route).map_or(NO_ROUTE, String::as_str);
+        let class = match status / 100 {
+            2 => HttpClass::Success,
+            3 => HttpClass::Redirection,
+            4 => HttpClass::ClientError,
+            _ => HttpClass::ServerError,
+        };
+        series.requests.with_label_values(&[known, class.as_str()]).inc();
+        series.durations.with_label_values(&[known]).observe(took.as_secs_f64());
+    }
+
     /// Everything in the Prometheus text format.
     pub fn render(&self) -> String {
         TextEncoder::new()
@@ -282,6 +318,24 @@ mod tests {
         }
         let help = "# HELP ferry_store_safe 1 if what the store keeps will still be there tomorrow; 0 also before";
         assert!(text.contains(help), "{text}");
+    }
+
+    #[test]
+    fn requests_are_counted_by_the_routes_that_there_are() {
+        let metrics = Metrics::default();
+        assert!(!metrics.render().contains("ferry_http"));
+        metrics.serves(["GET /a".to_owned()]);
+        let text = metrics.render();
+        for class in HttpClass::all() {
+            for route in ["GET /a", "unknown"] {
+                let series = format!("class=\"{class}\",route=\"{route}\"}} 0");
+                assert!(text.contains(&series), "{series} is missing in\n{text}");
+            }
+        }
+        metrics.http_answered("GET /b", 404, Duration::from_millis(3));
+        let text = metrics.render();
+        assert!(text.contains("class=\"4xx\",route=\"unknown\"} 1"), "{text}");
+        assert!(!text.contains("GET /b"), "{text}");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use prometheus::{GaugeVec, HistogramVec, IntCounterVec};
 
 use super::declare::declare;
 use super::labels::{
-    Class, Direction, Endpoint, IntakeResult, Operation, QueueState, Source, StoreFault,
+    Class, Direction, Endpoint, HttpClass, IntakeResult, Operation, QueueState, Source, StoreFault,
     TokenResult, deliveries, outcomes, stages, states, step_results,
 };
 
@@ -31,6 +31,9 @@ const SIZES: &[f64] = &[
 ];
 const STORE_CALLS: &[f64] =
     &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+const HTTP_REQUESTS: &[f64] =
+    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
 
 declare! {
     /// All metrics of a process. The doc comments are the help texts.
@@ -112,4 +115,20 @@ declare! {
     safe: GaugeVec = "ferry_store_safe";
     /// When the store last told how much there is to do; 0 if never.
     last_success: GaugeVec = "ferry_exporter_last_success_timestamp_seconds";
+}
+
+declare! {
+    /// What a process counts that answers HTTP requests.
+    #[derive(Debug)]
+    pub(super) struct HttpSeries(routes);
+
+    /// Answered HTTP requests by route, `unknown` for what no route takes, and by the first digit of
+    /// the status.
+    requests: IntCounterVec = "ferry_http_requests_total"
+        { route: routes.to_vec(), class: HttpClass::all() };
+    /// From an HTTP request to the head of its answer, the time included for which `wait` held it back.
+    durations: HistogramVec =
+        "ferry_http_request_duration_seconds" { route: routes.to_vec() } in HTTP_REQUESTS;
+    /// HTTP requests that are under way, probes and scrapes left out: of `max_requests` at once.
+    under_way: GaugeVec = "ferry_http_requests_under_way";
 }

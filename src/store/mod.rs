@@ -13,6 +13,7 @@ mod wakeups;
 
 pub use events::{Event, Events};
 pub use measured::Measured;
+pub(crate) use pack::compute;
 pub use wakeups::Wakeups;
 
 use std::collections::BTreeMap;
@@ -203,6 +204,16 @@ pub struct Filter {
     pub account: Option<String>,
     /// With all of these labels.
     pub labels: BTreeMap<String, String>,
+    /// Accepted at this time or later. A list is in the order of acceptance: where the clock was set
+    /// back, what came before by that order is left out.
+    pub created_after: Option<Timestamp>,
+    /// Accepted before this time.
+    pub created_before: Option<Timestamp>,
+}
+
+/// The first millisecond that is not before `time`: stores keep no more of a time.
+fn first_millisecond(time: Timestamp) -> i64 {
+    time.timestamp_millis() + i64::from(!time.timestamp_subsec_nanos().is_multiple_of(1_000_000))
 }
 
 /// A part of a list, newest first.

@@ -106,7 +106,7 @@ const AT_ONCE: u64 = 32 * 1024;
 
 /// Runs work on so many bytes, which takes the processor for a while if they are many, where it delays
 /// nobody.
-pub(super) async fn compute<T: Send + 'static>(
+pub(crate) async fn compute<T: Send + 'static>(
     bytes: u64,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> T {

@@ -4,6 +4,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use ferry::domain::submission::State;
+use ferry::store::Filter;
 
 use crate::store::redis_server::{GUARD, RedisServer, free_port, program};
 use crate::support::{World, overwriting, pause, prompt};
@@ -86,18 +87,22 @@ async fn a_failover_to_the_master_that_the_sentinels_name_loses_nothing() {
         all
     })
     .await;
+    until("the replica does not follow", async || master.ask::<u64>("WAIT 1 100").await == 1).await;
     let hosts: Vec<String> = sentinels.iter().map(|s| format!("127.0.0.1:{}", s.port)).collect();
     let url = format!("redis+sentinel://{}/main/0", hosts.join(","));
-    let world = World::idle(prompt(), &[("STORE", &url)]).await;
+    let settings = [("STORE", url.as_str()), ("DURABILITY", "replicated")];
+    let world = World::idle(prompt(), &settings).await;
     let workers: Vec<Worker> = (0..2).map(|_| Worker::start(&world, &[("LEASE", "2s")])).collect();
     world.submit_all((0..200).map(|n| overwriting(&format!("s{n:03}")))).await;
     until("nothing is completed", async || world.stats().await.count(State::Completed) > 20).await;
-    // What was accepted has reached the replica before its master dies.
-    until("the replica does not follow", async || master.ask::<u64>("WAIT 1 100").await == 1).await;
     master.kill();
     until("nobody takes over", async || sentinels[0].master().await == Some(replica.port())).await;
+    // It comes back as the replica of the other.
+    master.resume().await;
     let stats = world.all_settled().await;
-    assert_eq!(stats.count(State::Completed), 200, "{stats:#?}");
+    let held = Filter { states: vec![State::Held], ..Filter::default() };
+    let held = world.app.store.list(&held, None, 10).await.unwrap().found;
+    assert_eq!(stats.count(State::Completed), 200, "{stats:#?}\n{held:#?}");
     for worker in workers {
         assert!(worker.terminate().success(), "{}", world.log());
     }

@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use axum::body::{Body, BodyDataStream, Bytes};
-use futures_util::StreamExt;
+use axum::body::Bytes;
 use tokio::time::{Instant, timeout_at};
 
 use crate::api::Shared;
 use crate::api::body::{Share, json_limit};
+use crate::api::encoding::Decoded;
 use crate::api::fault::Fault;
 use crate::contract::ProblemKind;
 
@@ -43,7 +43,7 @@ pub(super) struct Batch {
 /// Takes a body apart.
 #[derive(Debug)]
 pub(super) struct Lines {
-    frames: BodyDataStream,
+    frames: Decoded,
     /// What arrived and is no whole line yet.
     rest: Vec<u8>,
     /// The rest belongs to a line that is too long, and is thrown away.
@@ -59,10 +59,10 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    pub(super) fn new(body: Body, shared: &Shared) -> Self {
+    pub(super) fn new(frames: Decoded, shared: &Shared) -> Self {
         let limits = &shared.parts.limits;
         Self {
-            frames: body.into_data_stream(),
+            frames,
             rest: Vec::new(),
             skipping: false,
             share: Share::default(),
@@ -97,9 +97,7 @@ impl Lines {
                         until = Instant::now() + self.patience;
                     }
                 }
-                Ok(Some(Err(_))) => {
-                    self.end = Some(End::Broken(Fault::invalid("the body ended too early")));
-                }
+                Ok(Some(Err(()))) => self.end = Some(End::Broken(self.frames.broken())),
                 Ok(None) => {
                     if !self.rest.is_empty() {
                         self.line_ends();

@@ -25,8 +25,9 @@ pub fn check(table: Table, file: &str, bytes: &[u8]) -> (Report, Option<String>)
         return (report, None);
     }
     let text = bytes::without_bom(bytes);
-    let mut check = Check::new(table, text, bytes.len() - text.len(), report);
-    check.run();
+    let (delimiter, records) = delimiter::find(table, text);
+    let mut check = Check::new(table, text, bytes.len() - text.len(), delimiter, report);
+    check.run(records);
     let report = check.report;
     let text = std::str::from_utf8(text).ok().filter(|_| report.is_valid());
     (report, text.map(str::to_owned))
@@ -58,12 +59,12 @@ struct Line<'a> {
 }
 
 impl<'a> Check<'a> {
-    fn new(table: Table, text: &'a [u8], bom: usize, report: Report) -> Self {
+    fn new(table: Table, text: &'a [u8], bom: usize, delimiter: u8, report: Report) -> Self {
         Self {
             table,
             text,
             bom,
-            delimiter: delimiter::find(table, text),
+            delimiter,
             lines: Lines::new(text),
             layout: Layout::of(table),
             bad_bytes: bytes::bad_bytes(text).into_iter(),
@@ -76,9 +77,8 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn run(&mut self) {
-        let (mut records, mut record) =
-            (Records::new(self.text, self.delimiter), ByteRecord::new());
+    fn run(&mut self, mut records: Records<'_>) {
+        let mut record = ByteRecord::new();
         let (mut is_first, mut has_header) = (true, false);
         while let Some(span) = records.read(&mut record) {
             if is_first {

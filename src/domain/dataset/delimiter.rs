@@ -10,12 +10,13 @@ use super::schema::Table;
 const JUDGED_BY: usize = 3;
 
 /// What separates the columns, judged by the first records: commas, unless they make too few columns
-/// of the first, and another character makes more cells that a table could have.
-pub(super) fn find(table: Table, text: &[u8]) -> u8 {
+/// of the first, and another character makes more cells that a table could have. With a reader of the
+/// text.
+pub(super) fn find(table: Table, text: &[u8]) -> (u8, Records<'_>) {
     let mut record = ByteRecord::new();
-    let first = Records::new(text, b',').read(&mut record);
-    if first.is_some() && record.len() >= table.columns().len() {
-        return b',';
+    let mut records = Records::new(text, b',');
+    if records.read(&mut record).is_some() && record.len() >= table.columns().len() {
+        return (b',', records.rewound());
     }
     let mut likely = |delimiter: u8| {
         let (mut records, mut cells) = (Records::new(text, delimiter), 0);
@@ -26,7 +27,9 @@ pub(super) fn find(table: Table, text: &[u8]) -> u8 {
     };
     // Of equals the first wins.
     let ranked = b",;\t".map(|delimiter| (likely(delimiter), delimiter));
-    ranked.into_iter().rev().max_by_key(|(cells, _)| *cells).map_or(b',', |(_, best)| best)
+    let best = ranked.into_iter().rev().max_by_key(|(cells, _)| *cells);
+    let best = best.map_or(b',', |(_, best)| best);
+    (best, Records::new(text, best))
 }
 
 /// How many cells hold a name of the schema, or what could be a date or a time.

@@ -1,6 +1,7 @@
 //! Reads records together with where they stand, which the CSV reader alone gets wrong behind blank
 //! lines and CRLF.
 
+use std::io::Cursor;
 use std::ops::Range;
 
 use csv::ByteRecord;
@@ -10,7 +11,7 @@ use super::header;
 /// Records of a text without byte order mark. Blank lines are no records.
 pub(super) struct Records<'a> {
     bytes: &'a [u8],
-    reader: csv::Reader<&'a [u8]>,
+    reader: csv::Reader<Cursor<&'a [u8]>>,
 }
 
 impl<'a> Records<'a> {
@@ -20,8 +21,15 @@ impl<'a> Records<'a> {
             .flexible(true)
             .delimiter(delimiter)
             .buffer_capacity(1 << 16)
-            .from_reader(bytes);
+            .from_reader(Cursor::new(bytes));
         Self { bytes, reader }
+    }
+
+    /// Begins again: to make a reader takes longer than to read a small text.
+    pub(super) fn rewound(mut self) -> Self {
+        // A text in memory can be read from anywhere.
+        let _ = self.reader.seek(csv::Position::new());
+        self
     }
 
     /// Reads the next record and gives its place in the text.

@@ -48,6 +48,7 @@ pub struct Problem {
 
 /// Whether a problem keeps a dataset from being sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// The Platform would refuse it.
@@ -58,6 +59,7 @@ pub enum Severity {
 
 /// What is wrong: the closed set for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// There is no data row.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Which of the two schemas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Table {
     /// The dataset itself.

@@ -25,6 +25,7 @@ const MAX_CELL_CHARS: usize = 100;
 
 /// A complaint of the Platform, and where in the dataset it belongs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 pub struct Finding {
     /// The row as the Platform counts; none if it named none.
     pub row: Option<u64>,
@@ -39,6 +40,7 @@ pub struct Finding {
 
 /// A row that holds the value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 pub struct Place {
     /// Which of the dataset's texts.
     pub table: Table,
@@ -54,6 +56,7 @@ pub struct Place {
 
 /// A cell that holds the value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 pub struct Culprit {
     /// Its place in the row, from 0.
     pub cell: usize,

@@ -26,6 +26,7 @@ pub struct Callback {
 
 /// A try to tell the outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 pub struct Delivery {
     /// When it ended.
     pub at: Timestamp,
@@ -40,6 +41,7 @@ pub struct Delivery {
 
 /// What became of a try to tell an outcome: a closed set, for programs and metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryResult {
     /// 2xx.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Why a submission is where it is: the closed set that metrics and programs use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ReasonCode {
     /// The Platform or the way to it had a passing fault.

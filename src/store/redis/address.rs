@@ -6,14 +6,17 @@ use redis::{Client, ConnectionInfo, IntoConnectionInfo, TlsCertificates};
 
 use super::servers::Servers;
 
-/// What accepting waits for.
+/// What is waited for before something counts that must not be lost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Durability {
     /// For nothing but the server's answer: its configuration says when changes are on the disk.
     #[default]
     Server,
-    /// Until the server has synced its file. Redis 7.2 and Valkey can tell.
+    /// Accepted is what the server has synced to its file. Redis 7.2 and Valkey can tell.
     Fsynced,
+    /// Accepted is what a replica has, and an upload begins when a replica knows of it: a failover
+    /// loses neither.
+    Replicated,
 }
 
 /// Where a store's server is.

@@ -1,21 +1,42 @@
 -- Reads the newest submissions along some indexes.
 -- KEYS: the namespace.
--- ARGV: the time; the sequence number before which they stand, or empty; how many to look at; how
---   many indexes, and of each its kind and two parts: `all`; `label` with name and value; `name` with
+-- ARGV: the time; the sequence number before which they stand, or empty; the times since and before
+--   which they were accepted, in milliseconds, or empty; how many to look at; how many indexes, and of each its kind and two parts: `all`; `label` with name and value; `name` with
 --   account and Name; `state` with account and state. An empty account means all accounts.
 -- Returns: the time; the sequence number of the last one that was looked at, or empty if no more
 --   follow; of each an id and what `show` gives.
 -- Bounded by what is asked for: where that needs too many indexes, a wider one is read, and the
 --   caller has to leave out more.
 
-local before, most = argument(), number()
+local before = argument()
+local accepted_since, accepted_before = numeric(argument()), numeric(argument())
+local most = number()
+-- The sequence number from which on all were accepted at a time or later, found by halves.
+local function first_since(time)
+    local from, to = 0, call('ZCARD', key.all)
+    while from < to do
+        local middle = floor((from + to) / 2)
+        local id = call('ZRANGE', key.all, middle, middle)[1]
+        local born = tonumber(call('HGET', key.submission(id), 'born') or nil) or 0
+        if born >= time then to = middle else from = middle + 1 end
+    end
+    local first = call('ZRANGE', key.all, from, from, 'WITHSCORES')[2]
+    return first and tonumber(first) or math.huge
+end
+local above = accepted_since and first_since(accepted_since) or 1
+if accepted_before then
+    local first = first_since(accepted_before)
+    if before == '' or first < tonumber(before) then before = first < math.huge and int(first) or '' end
+end
+if above == math.huge then return { int(now), '', {} } end
+above = int(above)
 local below = before == '' and '+inf' or '(' .. before
 local found = {}
 local function add(range, sign)
     for n = 1, #range, 2 do found[#found + 1] = { range[n], sign * tonumber(range[n + 1]) } end
 end
 local function newest(index)
-    add(call('ZREVRANGEBYSCORE', index, below, 1, 'WITHSCORES', 'LIMIT', 0, most), 1)
+    add(call('ZREVRANGEBYSCORE', index, below, above, 'WITHSCORES', 'LIMIT', 0, most), 1)
 end
 local ACCOUNTS, INDEXES = 1000, 64
 local function accounts_of(account)
@@ -26,8 +47,8 @@ local function named(account, name)
     local index = key.name(account, name)
     newest(index)
     -- Those that are final stand there by the negative.
-    local above = before == '' and '-inf' or '(-' .. before
-    add(call('ZRANGEBYSCORE', index, above, -1, 'WITHSCORES', 'LIMIT', 0, most), -1)
+    local from = before == '' and '-inf' or '(-' .. before
+    add(call('ZRANGEBYSCORE', index, from, '-' .. above, 'WITHSCORES', 'LIMIT', 0, most), -1)
 end
 local indexes = number()
 for _ = 1, indexes do

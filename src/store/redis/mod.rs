@@ -6,21 +6,21 @@
 mod accept;
 mod address;
 mod check;
+mod confirmed;
 mod events;
 mod fault;
 mod frame;
 mod held;
+mod holding;
 mod link;
 mod listen;
 mod lost;
-mod operate;
 mod pushed;
 mod read;
 mod record;
 mod scripts;
 mod servers;
 mod steps;
-mod synced;
 mod values;
 
 pub use address::{Durability, RedisAddress};
@@ -33,7 +33,7 @@ use async_trait::async_trait;
 use redis::Value;
 use tokio::task::AbortHandle;
 
-use super::pack::{Packed, compute, pack_all, pack_contents};
+use super::pack::{compute, pack_all, pack_contents};
 use super::{
     Accepted, Claim, ClaimRequest, Claims, Commit, Committed, Cursor, Events, Filter, Finding,
     Found, Lease, NewSubmission, Page, Payload, Rescued, Resolution, Stats, Store, StoreError,
@@ -43,14 +43,13 @@ use crate::clock::Clock;
 use crate::domain::SubmissionId;
 use crate::domain::account::HealthPolicy;
 use crate::domain::outcome::Content;
-use crate::domain::submission::{Submission, TimelineEntry};
+use crate::domain::submission::TimelineEntry;
+use confirmed::{By, Confirmed};
 use fault::Fault;
 use held::Held;
 use link::Link;
 use lost::LostClaims;
 use scripts::{Call, Script, Scripts};
-use steps::{Answer, Decided};
-use synced::Synced;
 
 /// The layout of the keys and of what they hold. A change that an older Ferry cannot read raises it.
 const LAYOUT: u32 = 1;
@@ -79,8 +78,10 @@ const ACCOUNTS: usize = 100;
 pub struct RedisStore {
     place: String,
     link: Arc<Link>,
-    /// Instead of `link`, where accepting waits for the server's disk.
-    accepting: Option<Synced>,
+    /// Instead of `link`, where what must not be lost waits for the server's disk, or a replica.
+    accepting: Option<Confirmed>,
+    /// The same for claims of uploads: the attempt is to be known before the request leaves.
+    beginning: Option<Confirmed>,
     scripts: Scripts,
     wakeups: Arc<Wakeups>,
     /// Listens once somebody claims.
@@ -102,12 +103,16 @@ impl RedisStore {
     ) -> Result<Self, StoreError> {
         let servers = address.servers();
         let base = address.base();
+        let confirmed = |by| Confirmed::new(by, Link::new(servers.clone(), base.clone()));
+        let replicated = durability == Durability::Replicated;
         Ok(Self {
             place: address.place().to_owned(),
             accepting: match durability {
                 Durability::Server => None,
-                Durability::Fsynced => Some(Synced::new(Link::new(servers.clone(), base.clone()))),
+                Durability::Fsynced => Some(confirmed(By::Disk)),
+                Durability::Replicated => Some(confirmed(By::Replica)),
             },
+            beginning: replicated.then(|| confirmed(By::Replica)),
             link: Arc::new(Link::new(servers, base)),
             scripts: Scripts::new(),
             wakeups: Arc::default(),
@@ -148,76 +153,27 @@ impl RedisStore {
         });
     }
 
-    /// The submissions of leases: those that this process has forgotten, or that another one claimed,
-    /// cost a look.
-    async fn submissions(&self, leases: &[Lease]) -> Result<Vec<Option<Submission>>, Fault> {
-        let mut known: Vec<_> = leases.iter().map(|lease| self.held.submission(lease)).collect();
-        let unknown: Vec<_> = leases
-            .iter()
-            .zip(&known)
-            .filter(|(_, known)| known.is_none())
-            .map(|(lease, _)| lease.id)
-            .collect();
-        if !unknown.is_empty() {
-            let script = &self.scripts.read;
-            let call = self.call(script).each(&unknown, |call, id| call.arg(id.to_string()));
-            let read = read::submissions(&unknown, self.run(script, call).await?)?;
-            let missing = known.iter_mut().zip(leases).filter(|(known, _)| known.is_none());
-            for ((known, lease), read) in missing.zip(read) {
-                *known = read;
-                if let Some(submission) = known {
-                    self.held.read(*lease, submission.clone());
-                }
-            }
-        }
-        Ok(known)
-    }
-
-    async fn commit_all(
+    /// What a script says that acts on one submission for a person.
+    async fn operate(
         &self,
-        packed: Vec<(Commit, Vec<Packed>)>,
-    ) -> Result<Vec<Committed>, Fault> {
-        let leases: Vec<_> = packed.iter().map(|(commit, _)| commit.lease).collect();
-        let submissions = self.submissions(&leases).await?;
-        let decide = |((commit, packed), submission): (_, Option<Submission>)| {
-            let again = self.held.has_tried(&commit);
-            Decided::new(commit, packed, submission, again)
-        };
-        let decided: Vec<_> = packed.into_iter().zip(submissions).map(decide).collect();
-        let mut committed = vec![Committed::Stale; decided.len()];
-        let mut open: Vec<_> = decided.into_iter().enumerate().collect();
-        // Whoever asks for a cancellation meanwhile does that once.
-        while !open.is_empty() {
-            let answers = self.record(&open).await?;
-            let (mut settled, asked) = (Vec::new(), std::mem::take(&mut open));
-            for ((n, decided), answer) in asked.into_iter().zip(answers) {
-                let lease = decided.commit.lease;
-                match decided.answered(answer)? {
-                    Answer::Settled(outcome) => {
-                        committed[n] = outcome;
-                        settled.push(lease);
-                    }
-                    Answer::Cancelling(decided) => open.push((n, *decided)),
+        id: SubmissionId,
+        script: &Script,
+        call: Call,
+        refused: impl Fn(&str, &str) -> String,
+    ) -> Result<Found, StoreError> {
+        let found = async {
+            let mut items = values::array(self.run(script, call).await?)?.into_iter();
+            let mut next = || items.next().unwrap_or(Value::BulkString(Vec::new()));
+            match values::text(next())?.as_str() {
+                "missing" => Err(Fault::not_found(id)),
+                "done" => {
+                    let (now, shown) = (next(), next());
+                    read::found(id, now, shown, &self.health)?.ok_or_else(|| Fault::not_found(id))
                 }
+                word => Err(Fault::not_allowed(refused(word, &values::text(next())?))),
             }
-            self.held.forget(settled);
-        }
-        Ok(committed)
-    }
-
-    /// Calls the script for commits, and gives its answers.
-    async fn record(&self, decided: &[(usize, Decided)]) -> Result<Vec<Value>, Fault> {
-        let script = &self.scripts.commit;
-        let call = |decided: &[(usize, Decided)]| {
-            let call = self.call(script).policy(&self.health);
-            call.each(decided, |call, (_, one)| one.describe(call))
         };
-        let answers = self.link.run(script, decided.chunks(COMMITS).map(call).collect()).await;
-        if answers.as_ref().is_err_and(Fault::is_open) {
-            self.held.tried(decided.iter().map(|(_, decided)| &decided.commit));
-        }
-        let answers = answers?.into_iter().map(values::array);
-        Ok(answers.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+        self.at(found.await)
     }
 
     /// Leases in calls that are each bounded, in one round trip.
@@ -258,7 +214,7 @@ impl Store for RedisStore {
         let call = compute(bytes, move || accept::describe(call, &packed)).await;
         let script = &self.scripts.accept;
         let answer = match &self.accepting {
-            Some(synced) => synced.run(script, call).await,
+            Some(confirmed) => confirmed.run(script, call).await,
             None => self.run(script, call).await,
         };
         self.at(answer.and_then(accept::answers))
@@ -266,23 +222,12 @@ impl Store for RedisStore {
 
     async fn claim(&self, request: ClaimRequest) -> Result<Claims, StoreError> {
         self.listen();
-        let script = &self.scripts.claim;
-        let (name, lost) = self.lost.begin(request.kind);
-        let call = steps::describe_claim(self.call(script), &request, &self.health);
-        let call = call.arg(&name).each(&lost, |call, name| call.arg(name));
-        let answer = self.run(script, call).await;
-        if answer.as_ref().is_err_and(Fault::is_open) {
-            self.lost.lose(request.kind, name);
-        }
-        let claims = self.at(answer.and_then(|answer| steps::claims(answer, request.kind)))?;
-        self.lost.heard(&lost, claims.claims.len() >= request.limit);
-        self.held.claimed(&claims.claims, request.lease);
-        Ok(claims)
+        self.at(self.lease(request).await)
     }
 
     async fn commit(&self, batch: Vec<Commit>) -> Result<Vec<Committed>, StoreError> {
         let packed = pack_contents(batch).await;
-        self.at(self.commit_all(packed).await)
+        self.at(self.record(packed).await)
     }
 
     async fn renew(&self, leases: Vec<Lease>, lease: Duration) -> Result<Vec<bool>, StoreError> {
@@ -300,10 +245,7 @@ impl Store for RedisStore {
 
     async fn release(&self, claims: Vec<Claim>) -> Result<(), StoreError> {
         let leases: Vec<_> = claims.iter().map(|claim| claim.lease).collect();
-        let calls = self.lease_calls(&self.scripts.release, &leases, None);
-        self.at(self.link.run(&self.scripts.release, calls).await)?;
-        self.held.forget(leases);
-        Ok(())
+        self.at(self.give_back(&leases).await)
     }
 
     async fn rescue(&self) -> Result<Rescued, StoreError> {

@@ -11,7 +11,7 @@ use crate::domain::account::{Admission, Closed, Health, HealthPolicy};
 use crate::domain::budget::Spent;
 use crate::domain::submission::{State, StepKind, Submission, TimelineEntry};
 use crate::domain::{SubmissionId, Timestamp, timestamp, until};
-use crate::store::{AccountStats, Cursor, Filter, Found, Stats, StepStats};
+use crate::store::{AccountStats, Cursor, Filter, Found, Stats, StepStats, first_millisecond};
 
 /// The most submissions that a script looks at for a list.
 const LOOKED_AT: usize = 200;
@@ -103,7 +103,10 @@ pub(super) fn describe_list(call: Call, filter: &Filter, below: Option<u64>, mos
     let account = filter.account.as_deref().unwrap_or_default();
     // Where much may have to be left out, more is looked at than is wanted.
     let is_exact = filter.labels.is_empty() && (filter.name.is_none() || filter.states.is_empty());
-    let call = call.maybe(below).arg(if is_exact { most.min(LOOKED_AT) } else { LOOKED_AT });
+    let millis = |time: Option<Timestamp>| time.map(first_millisecond);
+    let call = call.maybe(below);
+    let call = call.maybe(millis(filter.created_after)).maybe(millis(filter.created_before));
+    let call = call.arg(if is_exact { most.min(LOOKED_AT) } else { LOOKED_AT });
     if let Some((name, value)) = filter.labels.iter().next() {
         return call.arg(1).arg("label").arg(name).arg(value);
     }
@@ -125,6 +128,8 @@ fn matches(filter: &Filter, submission: &Submission) -> bool {
         && filter.name.as_ref().is_none_or(|name| *name == submission.name)
         && filter.labels.iter().all(|(key, value)| submission.labels.get(key) == Some(value))
         && (filter.states.is_empty() || filter.states.contains(&submission.state))
+        && filter.created_after.is_none_or(|after| submission.created_at >= after)
+        && filter.created_before.is_none_or(|before| submission.created_at < before)
 }
 
 /// A part of a list: what matches of what was looked at, each with its cursor; and where to look on.

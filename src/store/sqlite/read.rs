@@ -13,7 +13,7 @@ use crate::contract::WaitingFor;
 use crate::domain::account::{Admission, Closed, Health, HealthPolicy};
 use crate::domain::submission::{State, TimelineEntry};
 use crate::domain::{SubmissionId, Timestamp, timestamp};
-use crate::store::{Cursor, Filter, Found, Page};
+use crate::store::{Cursor, Filter, Found, Page, first_millisecond};
 
 /// Looks at submissions, and says why they do not move.
 pub(super) struct Reader<'a> {
@@ -135,6 +135,16 @@ impl Reader<'_> {
         if let Some(Cursor(after)) = after {
             query.require(&format!("{seq} < ?"), i64::try_from(after).unwrap_or(i64::MAX));
         }
+        for (time, is_lower) in [(filter.created_after, true), (filter.created_before, false)] {
+            let Some(time) = time else { continue };
+            let comparison = if is_lower { ">=" } else { "<" };
+            query.require(
+                &format!("{seq} {comparison} ?"),
+                self.first_since(first_millisecond(time))?,
+            );
+            let column = format!("+s.created_at {comparison} ?");
+            query.require(&column, first_millisecond(time));
+        }
         if let Way::Range(account, state) = along {
             query.require("s.account = ?", account.to_owned());
             query.require("s.state = ?", state.as_str().to_owned());
@@ -148,6 +158,30 @@ impl Reader<'_> {
              ORDER BY {seq} DESC LIMIT ?"
         );
         records(&mut self.connection.prepare_cached(&sql)?, params_from_iter(values))
+    }
+
+    /// The number in the order of acceptance from which on all were accepted at `time` or later, found by
+    /// halves: a list need not pass what is older or newer.
+    fn first_since(&self, time: i64) -> Result<i64, Fault> {
+        let connection = self.connection;
+        let last: Option<i64> = connection
+            .prepare_cached("SELECT max(seq) FROM submissions")?
+            .query_row([], |row| row.get(0))?;
+        let mut at_or_after = connection.prepare_cached(
+            "SELECT created_at FROM submissions WHERE seq >= ? ORDER BY seq LIMIT 1",
+        )?;
+        let (mut from, mut to) = (0, last.unwrap_or_default() + 1);
+        while from < to {
+            let middle = from + (to - from) / 2;
+            let created: Option<i64> =
+                at_or_after.query_row([middle], |row| row.get(0)).optional()?;
+            if created.is_none_or(|created| created >= time) {
+                to = middle;
+            } else {
+                from = middle + 1;
+            }
+        }
+        Ok(from)
     }
 
     fn explain(&self, record: Record, accounts: &BTreeMap<String, Health>) -> Result<Found, Fault> {

@@ -130,7 +130,7 @@ impl Answer {
 }
 
 /// A plain client.
-pub(super) fn client() -> Client {
+pub(crate) fn client() -> Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder().no_proxy().tls_certs_only([]).build().expect("a plain client")
 }

@@ -55,12 +55,13 @@ impl Keyed {
 }
 
 /// Every route, and the weakest role that may.
-fn routes(id: &str) -> Vec<(Method, String, Role)> {
+pub(super) fn routes(id: &str) -> Vec<(Method, String, Role)> {
     let one = format!("/v1/submissions/{id}");
     vec![
         (Method::GET, "/v1/submissions".to_owned(), Role::Read),
         (Method::GET, one.clone(), Role::Read),
         (Method::GET, format!("{one}/timeline"), Role::Read),
+        (Method::GET, format!("{one}/deliveries"), Role::Read),
         (Method::GET, format!("{one}/results/x"), Role::Read),
         (Method::GET, format!("{one}/feedback"), Role::Read),
         (Method::GET, "/v1/stats".to_owned(), Role::Read),
@@ -72,6 +73,7 @@ fn routes(id: &str) -> Vec<(Method, String, Role)> {
         (Method::POST, format!("{one}/retry"), Role::Operate),
         (Method::POST, format!("{one}/resolve"), Role::Operate),
         (Method::POST, format!("{one}/cancel"), Role::Operate),
+        (Method::POST, format!("{one}/notify"), Role::Operate),
         (Method::POST, "/v1/accounts/default/pause".to_owned(), Role::Operate),
         (Method::POST, "/v1/accounts/default/resume".to_owned(), Role::Operate),
     ]
@@ -94,7 +96,7 @@ async fn each_role_may_do_what_it_says_and_no_more() {
 }
 
 #[tokio::test]
-async fn without_a_key_that_is_known_there_is_nothing_but_probes() {
+async fn without_a_key_that_is_known_there_is_nothing_but_probes_and_documents() {
     let keyed = Keyed::start().await;
     let id = keyed.served.world.submit(dataset("march")).await.to_string();
     for (method, path, _) in routes(&id) {
@@ -108,7 +110,7 @@ async fn without_a_key_that_is_known_there_is_nothing_but_probes() {
     }
     let nowhere = Answer::of(keyed.served.request(Method::GET, "/nowhere")).await;
     nowhere.is(ProblemKind::Unauthenticated);
-    for probe in ["/healthz", "/readyz"] {
+    for probe in ["/healthz", "/readyz", "/openapi.json", "/docs"] {
         assert_eq!(keyed.served.get(probe).await.status, 200);
     }
 }
@@ -204,6 +206,26 @@ fn a_key_is_made_shown_once_and_used() {
     ferry.run(&["keys", "revoke", "ops"]).ok();
     assert_eq!(ferry.run(&["keys", "list"]).ok().stdout, "");
     ferry.run(&["keys", "revoke", "ops"]).exits(2);
+}
+
+#[test]
+fn keys_that_are_made_at_once_are_all_kept() {
+    let ferry = Ferry::new().set("FERRY_API_KEYS", "keys.jsonl");
+    std::thread::scope(|scope| {
+        for n in 0..12 {
+            let ferry = &ferry;
+            scope.spawn(move || {
+                let name = format!("k{n}");
+                ferry.run(&["keys", "create", "--name", &name, "--role", "read"]).ok();
+                if n % 4 == 0 {
+                    ferry.run(&["keys", "revoke", &name]).ok();
+                }
+            });
+        }
+    });
+    let listed = ferry.run(&["keys", "list", "--json"]).ok().objects();
+    let names: BTreeSet<&str> = listed.iter().map(|key| key["name"].as_str().unwrap()).collect();
+    assert_eq!(names.len(), 9, "{names:?}");
 }
 
 #[cfg(unix)]

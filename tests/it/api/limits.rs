@@ -38,7 +38,7 @@ async fn bodies_take_no_more_memory_than_they_may() {
         Served::idle(&[("BODY_MEMORY_BYTES", "150000"), ("MAX_DATASET_BYTES", "40000")]).await;
     // A body of 100,000 bytes that never ends takes most of it.
     let mut slow = TcpStream::connect(served.address).await.unwrap();
-    let head = "POST /v1/submissions?name=a HTTP/1.1\r\nhost: x\r\ncontent-type: text/csv\r\n\
+    let head = "POST /v1/submissions?name=a HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/csv\r\n\
                 content-length: 100000\r\n\r\n";
     slow.write_all(head.as_bytes()).await.unwrap();
     let send = || {
@@ -69,7 +69,7 @@ async fn more_requests_than_allowed_are_sent_away_and_probes_are_not() {
     let mut slow = Vec::new();
     for _ in 0..2 {
         let mut stream = TcpStream::connect(served.address).await.unwrap();
-        let head = "POST /v1/submissions?name=a HTTP/1.1\r\nhost: x\r\ncontent-type: text/csv\r\n\
+        let head = "POST /v1/submissions?name=a HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/csv\r\n\
                     content-length: 10\r\n\r\n";
         stream.write_all(head.as_bytes()).await.unwrap();
         slow.push(stream);
@@ -129,11 +129,11 @@ async fn two_hundred_slow_clients_are_cut_off_and_keep_nobody_waiting() {
             // Half a head, a head without its body, nothing at all, and one that reads no answer.
             0 => "GET /v1/sta",
             1 => {
-                "POST /v1/submissions?name=a HTTP/1.1\r\nhost: x\r\ncontent-type: text/csv\r\n\
+                "POST /v1/submissions?name=a HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/csv\r\n\
                  content-length: 1000\r\n\r\nSITE"
             }
             2 => "",
-            _ => "GET /v1/stats HTTP/1.1\r\nhost: x\r\n\r\n",
+            _ => "GET /v1/stats HTTP/1.1\r\nhost: localhost\r\n\r\n",
         };
         stream.write_all(head.as_bytes()).await.unwrap();
         slow.push(stream);

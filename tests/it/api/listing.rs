@@ -33,6 +33,15 @@ async fn lists_are_filtered_and_go_on_at_a_cursor() {
     assert_eq!(count("state=completed,held&state=failed").await, 0);
     assert_eq!(count("account=default").await, 5);
     assert_eq!(count("account=other").await, 0);
+    let third = served.get("/v1/submissions?name=n2").await.json()["submissions"][0].clone();
+    let time = third["created_at"].as_str().unwrap();
+    let (since, before) = (
+        count(&format!("created_after={time}")).await,
+        count(&format!("created_before={time}")).await,
+    );
+    assert!((3..=5).contains(&since) && since + before == 5, "{since} {before}");
+    assert_eq!(count("created_after=2100-01-01T00:00:00Z").await, 0);
+    assert_eq!(count("created_before=2100-01-01T00:00:00%2B02:00&name=n1").await, 1);
 }
 
 #[tokio::test]

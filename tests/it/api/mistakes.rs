@@ -83,6 +83,7 @@ async fn parameters_that_are_wrong_are_named() {
         "cursor=x",
         "state=done",
         "label=x",
+        "created_after=yesterday",
         "foo=1",
         "name=a&name=b",
     ] {
@@ -102,6 +103,7 @@ async fn parameters_that_are_wrong_are_named() {
     the parameter `cursor`: expected the `next_cursor` of an earlier answer
     the parameter `state`: `done` is not a state: expected queued, uploading, processing, collecting, completed, rejected, failed, cancelled, held
     the parameter `label`: expected KEY=VALUE
+    the parameter `created_after`: expected a time such as 2026-01-31T18:00:00Z
     there is no parameter `foo` here
     the parameter `name` stands there twice
     the parameter `wait`: expected a duration such as 500ms or 30s
@@ -150,7 +152,7 @@ async fn paths_lead_nowhere_else() {
         "/v1/submissions/%00",
         "/v1/submissions/%3Cscript%3E",
     ] {
-        let answer = raw(&served, &format!("GET {path} HTTP/1.1\r\nhost: x")).await;
+        let answer = raw(&served, &format!("GET {path} HTTP/1.1\r\nhost: localhost")).await;
         assert!(answer.starts_with("HTTP/1.1 404"), "{path}: {answer}");
         assert!(answer.contains("urn:ferry:problem:not-found"), "{path}: {answer}");
     }
@@ -170,7 +172,7 @@ async fn a_method_that_a_path_does_not_take_is_refused() {
 async fn a_head_that_is_a_flood_is_cut_off_and_the_server_is_well() {
     let served = Served::idle(&[]).await;
     let flood = "\r\nx-many: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy".repeat(20_000);
-    let answer = raw(&served, &format!("GET /v1/stats HTTP/1.1\r\nhost: x{flood}")).await;
+    let answer = raw(&served, &format!("GET /v1/stats HTTP/1.1\r\nhost: localhost{flood}")).await;
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
     let nonsense = raw(&served, "\u{1}\u{2}\u{3}").await;
     assert!(nonsense.is_empty() || nonsense.starts_with("HTTP/1.1 400"), "{nonsense}");

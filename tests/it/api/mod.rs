@@ -1,11 +1,13 @@
 //! The HTTP API over real TCP: in this process where a test looks behind it, and as `ferry serve`
 //! where the process matters.
 
-mod harness;
+pub(crate) mod harness;
 
+mod abuse;
 mod bulk;
 mod client;
 mod content;
+mod encoding;
 mod events;
 mod examples;
 mod handover;
@@ -13,6 +15,9 @@ mod keys;
 mod limits;
 mod listing;
 mod mistakes;
+mod openapi;
 mod operate;
-mod serve;
+mod secrets;
+mod secure;
+pub(crate) mod serve;
 mod waiting;

@@ -9,7 +9,7 @@ use crate::cli::harness::{Ferry, GOOD, Platform, eventually};
 use crate::cli::running::Running;
 
 /// Where a server says that it is.
-pub(super) fn url(server: &Running) -> String {
+pub(crate) fn url(server: &Running) -> String {
     eventually("the URL", || server.stdout().contains('\n'));
     let told = server.stdout();
     let said: Value = serde_json::from_str(told.trim()).expect("it says its URL");
@@ -44,7 +44,7 @@ async fn answer(request: RequestBuilder) -> (u16, Value) {
     (status, serde_json::from_slice(&body).unwrap_or_default())
 }
 
-pub(super) fn serve(ferry: &Ferry, more: &[&str]) -> Running {
+pub(crate) fn serve(ferry: &Ferry, more: &[&str]) -> Running {
     let mut args = vec!["serve", "--json", "--set", "listen=127.0.0.1:0"];
     args.extend_from_slice(more);
     ferry.start(&args)

@@ -43,6 +43,10 @@ fn filters_narrow_it_down() {
     assert_eq!(count(&["--label", "team=north", "--state", "queued"]), 1);
     assert_eq!(count(&["--account", "default"]), 5);
     assert_eq!(count(&["--account", "other"]), 0);
+    let third = ferry.run(&["list", "--name", "three", "--json"]).ok().objects().remove(0);
+    let time = third["created_at"].as_str().unwrap();
+    assert_eq!(count(&["--created-after", time]), 3);
+    assert_eq!(count(&["--created-before", time, "--state", "completed"]), 2);
     assert_snapshot!(ferry.run(&["list", "--state", "held"]), @"
     exit 0
     ---- stdout

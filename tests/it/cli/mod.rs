@@ -6,6 +6,7 @@ mod redact;
 pub(crate) mod running;
 
 mod answers;
+mod audit;
 mod batches;
 mod config;
 mod doctor;
@@ -13,7 +14,7 @@ mod exits;
 mod list;
 mod operate;
 mod others;
-mod secrets;
+pub(crate) mod secrets;
 mod stopping;
 mod submit;
 mod terminal;

@@ -43,6 +43,10 @@ impl Running {
         eventually(&format!("`{text}` on stderr"), || self.stderr().contains(text));
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal such as `TERM`.
     pub(crate) fn signal(&self, signal: &str) {
         let line = format!("kill -{signal} {}", self.child.id());

@@ -11,7 +11,7 @@ use super::harness::{Ferry, GOOD, Platform, Ran};
 const CLIENT_SECRET: &str = "cl1ent/s3cret+with=odd&chars";
 const API_KEY: &str = "ap1/k3y+with=odd&chars";
 
-fn credentials() -> Credentials {
+pub(crate) fn credentials() -> Credentials {
     Credentials {
         client_id: "client".into(),
         client_secret: CLIENT_SECRET.into(),
@@ -46,7 +46,7 @@ fn spellings() -> Vec<String> {
 }
 
 #[track_caller]
-fn assert_tells_none(what: &str, bytes: &[u8]) {
+pub(crate) fn assert_tells_none(what: &str, bytes: &[u8]) {
     for spelling in spellings() {
         let found = bytes.windows(spelling.len()).any(|window| window == spelling.as_bytes());
         assert!(!found, "{what} tells `{spelling}`: {}", String::from_utf8_lossy(bytes));
@@ -70,7 +70,7 @@ fn assert_clean(ferry: &Ferry, ran: &Ran) {
 }
 
 /// An answer that repeats everything it was sent, and more.
-fn echo(status: u16) -> Fault {
+pub(crate) fn echo(status: u16) -> Fault {
     let body = format!(
         "you sent {} with key={API_KEY} and secret {CLIENT_SECRET}; {}",
         encoded(API_KEY),

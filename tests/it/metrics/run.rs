@@ -104,7 +104,7 @@ fn second_account(world: &World) -> String {
 }
 
 /// What the run must have shown, each in the words of Prometheus.
-const SHOWN: [&str; 22] = [
+const SHOWN: [&str; 24] = [
     "ferry_submissions_finished_total{outcome=\"completed\"}",
     "ferry_submissions_finished_total{outcome=\"rejected\"}",
     "ferry_submissions_finished_total{outcome=\"failed\"}",
@@ -127,6 +127,8 @@ const SHOWN: [&str; 22] = [
     "ferry_store_safe",
     "ferry_intake_total{source=\"api\",result=\"accepted\"}",
     "ferry_intake_total{source=\"api\",result=\"refused\"}",
+    "ferry_http_requests_total{route=\"POST /v1/submissions\",class=\"2xx\"}",
+    "ferry_http_requests_total{route=\"POST /v1/submissions\",class=\"4xx\"}",
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

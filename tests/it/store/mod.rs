@@ -166,6 +166,7 @@ macro_rules! fulfilled_by {
                     a_full_last_page_is_the_last
                     a_list_is_filtered_by_state
                     filters_are_all_met
+                    a_list_is_of_the_time_that_is_asked_for
                     stats_tell_ready_scheduled_and_leased
                     what_waits_for_its_name_is_ready
                     stats_count_the_submissions_by_state

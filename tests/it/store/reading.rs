@@ -105,7 +105,7 @@ pub(super) async fn filters_are_all_met(subject: Subject) {
         Filter { name: name.clone(), states: queued.clone(), ..Filter::default() },
         Filter { labels: south.clone(), states: queued.clone(), ..Filter::default() },
         Filter { account: account.clone(), labels: south.clone(), ..Filter::default() },
-        Filter { states: queued, name, account, labels: south },
+        Filter { states: queued, name, account, labels: south, ..Filter::default() },
         Filter { account: Some("nobody".to_owned()), ..Filter::default() },
         Filter { name: Some("X".to_owned()), ..Filter::default() },
         Filter { labels: labels(&[("ward", "north"), ("n", "2")]), ..Filter::default() },
@@ -130,6 +130,59 @@ pub(super) async fn filters_are_all_met(subject: Subject) {
             }
         }
         assert_eq!(listed, expected, "{filter:?}");
+    }
+}
+
+pub(super) async fn a_list_is_of_the_time_that_is_asked_for(subject: Subject) {
+    let mut all = Vec::new();
+    for n in 0..16 {
+        let labels = labels(&[("ward", ["north", "south"][n % 2])]);
+        let id = subject.accept(NewSubmission { labels, ..new(&format!("n{}", n % 4)) }).await;
+        all.push(subject.store.get(id).await.unwrap().unwrap().submission);
+        // Some are of one time.
+        if n % 3 > 0 {
+            subject.advance(millis(1000)).await;
+        }
+    }
+    // Some stand in an index of their own.
+    subject.store.cancel(all[4].id).await.unwrap();
+    subject.store.cancel(all[8].id).await.unwrap();
+    let others = [
+        Filter::default(),
+        Filter { name: Some("n0".into()), ..Filter::default() },
+        Filter { labels: labels(&[("ward", "south")]), ..Filter::default() },
+        Filter { states: vec![State::Queued], ..Filter::default() },
+        Filter { account: Some("main".into()), ..Filter::default() },
+    ];
+    let times: Vec<_> = [0, 4, 7, 15].map(|n| all[n].created_at).into();
+    let ends = times.iter().map(|time| later(*time, millis(1)));
+    let ends: Vec<_> =
+        [None].into_iter().chain(times.iter().copied().chain(ends).map(Some)).collect();
+    for (from, to) in ends.iter().flat_map(|from| ends.iter().map(move |to| (*from, *to))) {
+        for (n, filter) in others.iter().enumerate() {
+            let filter = Filter { created_after: from, created_before: to, ..filter.clone() };
+            let expected = all.iter().enumerate().filter(|(at, one)| {
+                from.is_none_or(|from| one.created_at >= from)
+                    && to.is_none_or(|to| one.created_at < to)
+                    && match n {
+                        1 => at % 4 == 0,
+                        2 => at % 2 == 1,
+                        3 => ![4, 8].contains(at),
+                        _ => true,
+                    }
+            });
+            let expected = newest_first(expected.map(|(_, one)| one.id).collect());
+            let (mut listed, mut cursor) = (Vec::new(), None);
+            loop {
+                let page = subject.store.list(&filter, cursor, 2).await.unwrap();
+                listed.extend(page.found.iter().map(|found| found.submission.id));
+                cursor = page.next;
+                if cursor.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(listed, expected, "{filter:?}");
+        }
     }
 }
 

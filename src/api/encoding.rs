@@ -1,0 +1,154 @@
+//! Bodies that arrive compressed: taken apart as they arrive, in bounded memory.
+
+use std::io;
+
+use async_compression::tokio::bufread::{GzipDecoder, ZstdDecoder};
+use async_compression::zstd::DParameter;
+use axum::body::{Body, BodyDataStream, Bytes};
+use axum::http::{HeaderMap, HeaderValue, header};
+use futures_util::stream::MapErr;
+use futures_util::{StreamExt, TryStreamExt};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio_util::io::StreamReader;
+
+use super::Shared;
+use super::body::{Share, out_of_memory};
+use super::fault::Fault;
+use crate::contract::ProblemKind;
+
+/// What is taken, in the words of `Accept-Encoding`.
+const TAKEN: HeaderValue = HeaderValue::from_static("gzip, zstd");
+
+/// The largest window of zstd, as a power of two: what RFC 9659 allows in HTTP.
+const LARGEST_WINDOW: u32 = 23;
+
+/// A body is taken apart in pieces of this size.
+const PIECE: usize = 64 << 10;
+
+/// How a body is encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Encoding {
+    Identity,
+    Gzip,
+    Zstd,
+}
+
+impl Encoding {
+    /// What the headers say.
+    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Fault> {
+        let mut said = headers.get_all(header::CONTENT_ENCODING).iter();
+        let encoding = match (said.next(), said.next()) {
+            (None, _) => return Ok(Self::Identity),
+            (Some(one), None) => one.to_str().unwrap_or_default().trim().to_ascii_lowercase(),
+            (Some(_), Some(_)) => String::new(),
+        };
+        match encoding.as_str() {
+            "identity" => Ok(Self::Identity),
+            "gzip" | "x-gzip" => Ok(Self::Gzip),
+            "zstd" => Ok(Self::Zstd),
+            _ => {
+                let what = "the `Content-Encoding` must be gzip, zstd or identity, and one of them";
+                let fault = Fault::new(ProblemKind::UnsupportedMediaType, what);
+                Err(fault.with(header::ACCEPT_ENCODING, TAKEN))
+            }
+        }
+    }
+
+    /// The memory that it takes apart from what comes out.
+    fn window(self) -> u64 {
+        match self {
+            Self::Identity => 0,
+            Self::Gzip => PIECE as u64,
+            Self::Zstd => 1 << LARGEST_WINDOW,
+        }
+    }
+}
+
+/// What a body holds, as it arrives.
+pub(super) struct Decoded {
+    pieces: Pieces,
+    /// The memory that taking it apart needs.
+    _share: Share,
+}
+
+/// A body as a reader wants it.
+type Raw = StreamReader<MapErr<BodyDataStream, fn(axum::Error) -> io::Error>, Bytes>;
+
+enum Pieces {
+    Plain(BodyDataStream),
+    Gzip(GzipDecoder<Raw>),
+    Zstd(ZstdDecoder<Raw>),
+}
+
+impl std::fmt::Debug for Decoded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Decoded").finish_non_exhaustive()
+    }
+}
+
+impl Decoded {
+    pub(super) fn new(body: Body, encoding: Encoding, shared: &Shared) -> Result<Self, Fault> {
+        let mut share = Share::default();
+        if !share.grow_to(shared.budget.most_for_one(encoding.window()), &shared.budget) {
+            return Err(out_of_memory());
+        }
+        let bytes = body.into_data_stream();
+        let raw = |bytes: BodyDataStream| -> Raw {
+            StreamReader::new(bytes.map_err(io::Error::other as fn(_) -> _))
+        };
+        let pieces = match encoding {
+            Encoding::Identity => Pieces::Plain(bytes),
+            Encoding::Gzip => {
+                let mut decoder = GzipDecoder::new(raw(bytes));
+                decoder.multiple_members(true);
+                Pieces::Gzip(decoder)
+            }
+            Encoding::Zstd => {
+                let window = [DParameter::window_log_max(LARGEST_WINDOW)];
+                let mut decoder = ZstdDecoder::with_params(raw(bytes), &window);
+                decoder.multiple_members(true);
+                Pieces::Zstd(decoder)
+            }
+        };
+        Ok(Self { pieces, _share: share })
+    }
+
+    /// The next piece, none at the end; an error if it breaks off. Nothing is lost if this is not waited
+    /// for.
+    pub(super) async fn next(&mut self) -> Option<Result<Bytes, ()>> {
+        match &mut self.pieces {
+            Pieces::Plain(bytes) => bytes.next().await.map(|read| read.map_err(drop)),
+            Pieces::Gzip(decoder) => piece(decoder).await,
+            Pieces::Zstd(decoder) => piece(decoder).await,
+        }
+    }
+
+    /// What has not arrived yet, as it is.
+    pub(super) fn into_rest(self) -> BodyDataStream {
+        match self.pieces {
+            Pieces::Plain(bytes) => bytes,
+            Pieces::Gzip(decoder) => decoder.into_inner().into_inner().into_inner(),
+            Pieces::Zstd(decoder) => decoder.into_inner().into_inner().into_inner(),
+        }
+    }
+
+    /// What to say when it breaks off.
+    pub(super) fn broken(&self) -> Fault {
+        Fault::invalid(match self.pieces {
+            Pieces::Plain(_) => "the body ended too early",
+            Pieces::Gzip(_) => "the body ended too early, or is not gzip",
+            Pieces::Zstd(_) => {
+                "the body ended too early, or is not zstd with a window of at most 8 MiB"
+            }
+        })
+    }
+}
+
+async fn piece(decoder: &mut (impl AsyncRead + Unpin)) -> Option<Result<Bytes, ()>> {
+    let mut piece = Vec::with_capacity(PIECE);
+    match decoder.read_buf(&mut piece).await {
+        Ok(0) => None,
+        Ok(_) => Some(Ok(piece.into())),
+        Err(_) => Some(Err(())),
+    }
+}

@@ -1,0 +1,194 @@
+//! What examples of the document are made of: values of the types themselves, so that none is wrong.
+
+use std::collections::BTreeMap;
+
+use crate::contract::{
+    AccountView, BulkAnswer, CallbackView, Changed, Decision, DecisionRequest, EventView, Notice,
+    PauseRequest, PauseView, Problem, ProblemKind, ResubmissionRequest, StatsView, StepView,
+    SubmissionAnswer, SubmissionPage, SubmissionRequest, SubmissionView, WaitingFor,
+};
+use crate::domain::dataset::Table;
+use crate::domain::feedback::{Culprit, Finding, Place};
+use crate::domain::submission::{
+    Delivery, DeliveryResult, Priority, State, StepKind, StoredContent, TimelineEntry,
+};
+use crate::domain::{SubmissionId, Timestamp, timestamp};
+
+pub(super) const DATA: &str = "Reference,StartDate,StartTime,EndDate,EndTime\n\
+                               SITE-001,03/03/2025,08:00,03/03/2025,16:30\n";
+
+/// So many seconds after the example began.
+fn at(seconds: i64) -> Timestamp {
+    timestamp((1_772_524_800 + seconds) * 1000)
+}
+
+fn labels() -> BTreeMap<String, String> {
+    BTreeMap::from([("team".to_owned(), "north".to_owned())])
+}
+
+pub(super) fn request() -> SubmissionRequest {
+    SubmissionRequest {
+        name: "march".to_owned(),
+        data: DATA.to_owned(),
+        labels: labels(),
+        idempotency_key: Some("march-1".to_owned()),
+        ..SubmissionRequest::default()
+    }
+}
+
+pub(super) fn form() -> serde_json::Value {
+    serde_json::json!({ "data": DATA, "name": "march", "label": ["team=north"] })
+}
+
+pub(super) fn correction() -> ResubmissionRequest {
+    ResubmissionRequest { data: DATA.to_owned(), ..ResubmissionRequest::default() }
+}
+
+pub(super) fn decision() -> DecisionRequest {
+    DecisionRequest { decision: Decision::Overwrite }
+}
+
+pub(super) fn pause() -> PauseRequest {
+    PauseRequest { reason: Some("maintenance".to_owned()) }
+}
+
+pub(super) fn paused(reason: Option<&str>) -> PauseView {
+    PauseView { account: "default".to_owned(), paused: reason.map(str::to_owned), changed: true }
+}
+
+/// A submission that was completed.
+pub(super) fn completed() -> SubmissionView {
+    let result = StoredContent {
+        key: "tableofresultids".to_owned(),
+        content_type: Some("text/csv".to_owned()),
+        bytes: 412,
+    };
+    SubmissionView {
+        state: State::Completed,
+        attempts: 1,
+        polls: 2,
+        updated_at: at(9),
+        finished_at: Some(at(9)),
+        processing_token: Some("5b0e6a3c-4f7d-4b0e-9a53-0c8f6d2b7e11".to_owned()),
+        results: vec![result],
+        waiting_for: None,
+        ..queued()
+    }
+}
+
+/// Part of a stream of events.
+pub(super) fn events() -> String {
+    let view = completed();
+    let data = Changed {
+        id: view.id,
+        name: view.name,
+        account: view.account,
+        state: view.state,
+        reason_code: view.reason_code,
+    };
+    let notice: EventView = Notice::of(view.state, at(9), data);
+    format!("id: 4\ndata: {}\n\n", serde_json::json!(notice))
+}
+
+pub(super) fn deliveries() -> CallbackView {
+    let tried = |seconds, attempt, result, status| Delivery {
+        at: at(seconds),
+        attempt,
+        result,
+        status: Some(status),
+    };
+    CallbackView {
+        id: SubmissionId::new(at(0), 7),
+        callback_url: Some("https://hooks.example.com/ferry".to_owned()),
+        next_at: None,
+        deliveries: vec![
+            tried(9, 1, DeliveryResult::ServerError, 503),
+            tried(13, 2, DeliveryResult::Delivered, 204),
+        ],
+    }
+}
+
+fn queued() -> SubmissionView {
+    SubmissionView {
+        id: SubmissionId::new(at(0), 7),
+        name: "march".to_owned(),
+        account: "default".to_owned(),
+        state: State::Queued,
+        reason: None,
+        reason_code: None,
+        attempts: 0,
+        polls: 0,
+        priority: Priority::Normal,
+        overwrite: false,
+        result_keys: vec!["tableofresultids".to_owned()],
+        created_at: at(0),
+        updated_at: at(0),
+        finished_at: None,
+        deadline: at(86_400),
+        waiting_for: Some(WaitingFor::Worker { step: StepKind::Upload }),
+        revision_of: None,
+        processing_token: None,
+        labels: labels(),
+        feedback: None,
+        results: Vec::new(),
+    }
+}
+
+pub(super) fn accepted() -> SubmissionAnswer {
+    SubmissionAnswer { submission: queued(), warnings: Vec::new() }
+}
+
+pub(super) fn page() -> SubmissionPage {
+    SubmissionPage { submissions: vec![completed()], next_cursor: Some("17".to_owned()) }
+}
+
+pub(super) fn bulk() -> [SubmissionRequest; 2] {
+    [request(), SubmissionRequest { name: String::new(), ..request() }]
+}
+
+pub(super) fn bulk_answers() -> [BulkAnswer; 2] {
+    let kept =
+        BulkAnswer { line: 1, id: Some(SubmissionId::new(at(0), 7)), known: false, error: None };
+    let mut problem = Problem::new(ProblemKind::InvalidField, "`name`: it must not be empty");
+    problem.field = Some("name".to_owned());
+    [kept, BulkAnswer { line: 2, id: None, known: false, error: Some(problem) }]
+}
+
+pub(super) fn timeline() -> Vec<TimelineEntry> {
+    let line =
+        |seconds, state, why: &str| TimelineEntry { at: at(seconds), state, why: why.into() };
+    vec![
+        line(0, State::Queued, "accepted"),
+        line(1, State::Uploading, ""),
+        line(2, State::Processing, ""),
+        line(9, State::Completed, ""),
+    ]
+}
+
+pub(super) fn findings() -> Vec<Finding> {
+    let cells = ["UNKNOWN-7", "03/03/2025", "08:00", "03/03/2025", "17:00"];
+    let place = Place {
+        table: Table::Data,
+        row: 2,
+        line: 3,
+        culprits: vec![Culprit { cell: 0, column: Some("Reference".to_owned()) }],
+        cells: cells.map(str::to_owned).into(),
+    };
+    vec![Finding {
+        row: Some(3),
+        value: Some("UNKNOWN-7".to_owned()),
+        message: "unknown reference".to_owned(),
+        places: vec![place],
+    }]
+}
+
+pub(super) fn stats() -> StatsView {
+    let steps = StepView { ready: 12, scheduled: 40, leased: 3, oldest_ready_seconds: Some(0.4) };
+    let account = AccountView {
+        account: "default".to_owned(),
+        states: BTreeMap::from([(State::Processing, 55), (State::Completed, 1200)]),
+        steps: BTreeMap::from([(StepKind::Poll, steps)]),
+        closed: None,
+    };
+    StatsView { unfinished: 55, total: steps, drain_seconds: Some(21.5), accounts: vec![account] }
+}

@@ -1,0 +1,390 @@
+//! What each route does, in the order of the table of routes.
+
+use serde_json::{Value, json};
+
+use super::examples;
+use super::operation::{JSON, Media, Operation, TEXT};
+use crate::contract::ProblemKind::{
+    Busy, Full, Gone, IdempotencyConflict, InvalidDataset, InvalidField, InvalidRequest,
+    NotAllowed, NotFound, StoreUnavailable, Timeout, TooLarge, UnsupportedMediaType,
+};
+use crate::contract::{
+    CallbackView, DecisionRequest, PauseRequest, PauseView, ProblemKind, ResubmissionRequest,
+    StatsView, SubmissionAnswer, SubmissionPage, SubmissionRequest, SubmissionView,
+};
+use crate::domain::SubmissionId;
+use crate::domain::feedback::Finding;
+use crate::domain::submission::{Priority, State, TimelineEntry};
+
+const SUBMISSIONS: &str = "submissions";
+const OPERATING: &str = "operating";
+const WATCHING: &str = "watching";
+
+const NDJSON: &str = "application/x-ndjson";
+const CSV: &str = "text/csv";
+const EVENTS: &str = "text/event-stream";
+const FORM: &str = "multipart/form-data";
+
+const ENCODED: &str = "how the body is compressed; the limits are for what it holds";
+
+/// What a dataset that is handed over may be answered with, instead.
+const HANDING_OVER: [ProblemKind; 9] = [
+    InvalidRequest,
+    Timeout,
+    TooLarge,
+    UnsupportedMediaType,
+    InvalidDataset,
+    InvalidField,
+    IdempotencyConflict,
+    Full,
+    StoreUnavailable,
+];
+
+/// What a small body of an operator may be answered with, instead.
+const SMALL_BODY: [ProblemKind; 5] =
+    [InvalidRequest, Timeout, TooLarge, UnsupportedMediaType, StoreUnavailable];
+
+pub(in crate::api) fn create(operation: Operation<'_>) -> Operation<'_> {
+    let operation = operation
+        .called(SUBMISSIONS, "submit", "Hand a dataset over")
+        .about(
+            "It is durable when this is answered. As `text/csv` the fields stand in the URL, in a \
+             form each is a part; `Name` is then the file's, unless said otherwise.",
+        )
+        .takes::<SubmissionRequest>(&examples::request());
+    let operation = handed_over(fields(operation), form(true)).may(&HANDING_OVER);
+    let after = ["get", "timeline", "result", "feedback", "resubmit", "cancel", "retry", "resolve"];
+    handing_over_answers(operation).leads_to(201, &after).leads_to(200, &after)
+}
+
+pub(in crate::api) fn list(operation: Operation<'_>) -> Operation<'_> {
+    let states = State::ALL.map(State::as_str);
+    let limit = json!({ "type": "integer", "minimum": 1, "maximum": 500, "default": 50 });
+    operation
+        .called(SUBMISSIONS, "list", "List submissions, the newest first")
+        .query("state", strings(&json!({ "enum": states })), "in one of these states")
+        .query("name", text(), "with exactly this Name")
+        .query("account", text(), "of this account")
+        .query("label", strings(&label()), "with all of these labels, as KEY=VALUE")
+        .query("created_after", time(), "accepted at this time or later")
+        .query("created_before", time(), "accepted before this time")
+        .query("limit", limit, "how many at most")
+        .query(
+            "cursor",
+            json!({ "type": "string", "pattern": "^[0-9]{1,18}$" }),
+            "the `next_cursor` of an earlier answer, to go on there",
+        )
+        .answers::<SubmissionPage>(200, "What matches", &examples::page())
+        .may(&[InvalidRequest, StoreUnavailable])
+}
+
+pub(in crate::api) fn bulk(operation: Operation<'_>) -> Operation<'_> {
+    let lines = |of: Vec<String>| of.join("\n") + "\n";
+    let taken = lines(examples::bulk().iter().map(|one| json!(one).to_string()).collect());
+    let given = lines(examples::bulk_answers().iter().map(|one| json!(one).to_string()).collect());
+    operation
+        .called(SUBMISSIONS, "bulk", "Hand many datasets over")
+        .about(
+            "NDJSON both ways and of any length: each line is a `SubmissionRequest`, and is answered by \
+             a line of its own, `{\"line\": 1, \"id\": …}` or `{\"line\": 1, \"error\": {…}}`, as soon as it is durable. \
+             Read the answers while you send.",
+        )
+        .takes_as(NDJSON, text(), json!(taken))
+        .header("Content-Encoding", encoding(), ENCODED)
+        .answers_with(200, "An answer a line", Some(Media::of(NDJSON, Some(&given))), &[])
+        .may(&[InvalidRequest, UnsupportedMediaType])
+}
+
+pub(in crate::api) fn get(operation: Operation<'_>) -> Operation<'_> {
+    let mut operation = waits(id(operation)).called(SUBMISSIONS, "get", "A submission").header(
+        "If-None-Match",
+        text(),
+        "the `ETag` of what is known already",
+    );
+    let view = operation.json::<SubmissionView>(&examples::completed());
+    operation
+        .answers_with(200, "The submission", Some(view), &["ETag"])
+        .answers_with(304, "It is as the `ETag` says", None, &["ETag"])
+        .may(&[InvalidRequest, NotFound, StoreUnavailable])
+}
+
+pub(in crate::api) fn timeline(operation: Operation<'_>) -> Operation<'_> {
+    id(operation)
+        .called(SUBMISSIONS, "timeline", "How a submission came to be as it is, oldest first")
+        .answers::<Vec<TimelineEntry>>(200, "What happened", &examples::timeline())
+        .may(&[NotFound, StoreUnavailable])
+}
+
+pub(in crate::api) fn deliveries(operation: Operation<'_>) -> Operation<'_> {
+    id(operation)
+        .called(SUBMISSIONS, "deliveries", "Who is told of the outcome, and how that went")
+        .answers::<CallbackView>(200, "The newest tries, oldest first", &examples::deliveries())
+        .may(&[NotFound, StoreUnavailable])
+}
+
+pub(in crate::api) fn notify(operation: Operation<'_>) -> Operation<'_> {
+    id(operation)
+        .called(OPERATING, "notify", "Tell the outcome, again if it was told")
+        .answers::<CallbackView>(200, "It is told next", &examples::deliveries())
+        .may(&[NotFound, NotAllowed, StoreUnavailable])
+}
+
+pub(in crate::api) fn events(operation: Operation<'_>) -> Operation<'_> {
+    let states = State::ALL.map(State::as_str);
+    let cursor = || json!({ "type": "string", "pattern": "^[0-9]{1,18}$" });
+    let stream = Media::of(EVENTS, Some(&examples::events()));
+    operation
+        .called(WATCHING, "events", "What changes, from now on or from where you stopped")
+        .about(
+            "Server-sent events: each message is a change of a submission's state, with an `id`; \
+             `ready` begins the stream, `at` says now and then how far it is, and `gone` that you \
+             fell too far behind. Send the last `id` as `Last-Event-ID`, and you miss nothing.",
+        )
+        .query("state", strings(&json!({ "enum": states })), "into one of these states")
+        .query("name", text(), "of this Name")
+        .query("account", text(), "of this account")
+        .query("id", text(), "of this submission")
+        .query("after", cursor(), "as `Last-Event-ID`; 0 for all that is kept")
+        .query("wait", span(), "end the stream after so long; else it goes on for ever")
+        .header("Last-Event-ID", cursor(), "the last `id` that you have seen")
+        .answers_with(200, "The stream", Some(stream), &[])
+        .may(&[InvalidRequest, Gone, Busy, StoreUnavailable])
+}
+
+pub(in crate::api) fn result(operation: Operation<'_>) -> Operation<'_> {
+    id(operation)
+        .called(SUBMISSIONS, "result", "A result, byte for byte, with the type that it has")
+        .path("key", json!({ "type": "string", "examples": ["tableofresultids"] }), "which result")
+        .answers_with(200, "The result", Some(Media::any()), &[])
+        .may(&[NotFound, StoreUnavailable])
+}
+
+pub(in crate::api) fn feedback(operation: Operation<'_>) -> Operation<'_> {
+    let raw = json!({ "type": "boolean", "default": false });
+    id(operation)
+        .called(
+            SUBMISSIONS,
+            "feedback",
+            "What the Platform found wrong, beside the rows that it means",
+        )
+        .query("raw", raw, "as the Platform sent it, with the type that it had")
+        .answers::<Vec<Finding>>(
+            200,
+            "What was found; with `raw`, of any type",
+            &examples::findings(),
+        )
+        .answers_too(200, Media::any())
+        .may(&[InvalidRequest, NotFound, StoreUnavailable])
+}
+
+pub(in crate::api) fn resubmit(operation: Operation<'_>) -> Operation<'_> {
+    let operation = id(operation)
+        .called(SUBMISSIONS, "resubmit", "Hand a corrected dataset over, under the same Name")
+        .about("It overwrites what is there; all but the dataset is as it was.")
+        .takes::<ResubmissionRequest>(&examples::correction());
+    let operation = handed_over(operation, form(false)).may(&HANDING_OVER);
+    handing_over_answers(operation.may(&[NotFound, NotAllowed]))
+}
+
+pub(in crate::api) fn cancel(operation: Operation<'_>) -> Operation<'_> {
+    act(operation.called(OPERATING, "cancel", "Call a submission off"))
+}
+
+pub(in crate::api) fn retry(operation: Operation<'_>) -> Operation<'_> {
+    act(operation.called(OPERATING, "retry", "Go on with a failed submission where it stopped"))
+}
+
+pub(in crate::api) fn resolve(operation: Operation<'_>) -> Operation<'_> {
+    act(operation.called(OPERATING, "resolve", "Decide about a held submission"))
+        .takes::<DecisionRequest>(&examples::decision())
+        .may(&SMALL_BODY)
+        .may(&[InvalidField])
+}
+
+pub(in crate::api) fn pause(operation: Operation<'_>) -> Operation<'_> {
+    account(operation.called(OPERATING, "pause", "Send nothing more of an account"))
+        .takes::<PauseRequest>(&examples::pause())
+        .or_nothing()
+        .answers::<PauseView>(200, "It is paused", &examples::paused(Some("maintenance")))
+        .may(&SMALL_BODY)
+        .may(&[InvalidField])
+}
+
+pub(in crate::api) fn resume(operation: Operation<'_>) -> Operation<'_> {
+    account(operation.called(OPERATING, "resume", "Go on with an account")).answers::<PauseView>(
+        200,
+        "It goes on",
+        &examples::paused(None),
+    )
+}
+
+pub(in crate::api) fn stats(operation: Operation<'_>) -> Operation<'_> {
+    operation
+        .called(WATCHING, "stats", "How much there is to do, and how long it will take")
+        .answers::<StatsView>(200, "What there is", &examples::stats())
+        .may(&[StoreUnavailable])
+}
+
+pub(in crate::api) fn health(operation: Operation<'_>) -> Operation<'_> {
+    operation.called(WATCHING, "health", "Whether the process answers").answers_with(
+        200,
+        "It does",
+        Some(Media::of(TEXT, Some("ok\n"))),
+        &[],
+    )
+}
+
+pub(in crate::api) fn ready(operation: Operation<'_>) -> Operation<'_> {
+    operation
+        .called(WATCHING, "ready", "Whether requests should be sent here")
+        .answers_with(200, "They should", Some(Media::of(TEXT, Some("ready\n"))), &[])
+        .answers_with(503, "The server stops", Some(Media::of(TEXT, Some("stopping\n"))), &[])
+}
+
+pub(in crate::api) fn metrics(operation: Operation<'_>) -> Operation<'_> {
+    let metrics = Media::of(prometheus::TEXT_FORMAT, None);
+    operation.called(WATCHING, "metrics", "The metrics, for Prometheus").answers_with(
+        200,
+        "All series",
+        Some(metrics),
+        &[],
+    )
+}
+
+pub(in crate::api) fn openapi(operation: Operation<'_>) -> Operation<'_> {
+    let document = Media::of(JSON, None).with_schema(json!({ "type": "object" }));
+    operation.called(WATCHING, "openapi", "This document").answers_with(
+        200,
+        "OpenAPI 3.1",
+        Some(document),
+        &[],
+    )
+}
+
+pub(in crate::api) fn docs(operation: Operation<'_>) -> Operation<'_> {
+    operation.called(WATCHING, "docs", "This document, for people").answers_with(
+        200,
+        "A page",
+        Some(Media::of("text/html; charset=utf-8", None)),
+        &[],
+    )
+}
+
+/// An operation on one submission.
+fn id(mut operation: Operation<'_>) -> Operation<'_> {
+    let schema = operation.schema::<SubmissionId>();
+    operation.path("id", schema, "the id of the submission")
+}
+
+fn account(operation: Operation<'_>) -> Operation<'_> {
+    let account = json!({ "type": "string", "examples": ["default"] });
+    operation.path("account", account, "the name of the account").may(&[NotFound, StoreUnavailable])
+}
+
+fn act(operation: Operation<'_>) -> Operation<'_> {
+    id(operation)
+        .answers::<SubmissionView>(200, "The submission, as it is now", &examples::completed())
+        .may(&[NotFound, NotAllowed, StoreUnavailable])
+}
+
+fn waits(operation: Operation<'_>) -> Operation<'_> {
+    operation.query(
+        "wait",
+        span(),
+        "hold the answer until the submission is final or held, for so long at most; never more than 5m",
+    )
+}
+
+/// What all that hand a dataset over have in common.
+fn handed_over(operation: Operation<'_>, form: Value) -> Operation<'_> {
+    waits(operation)
+        .header("Idempotency-Key", key(), "the same key with the same content is accepted once")
+        .takes_as(CSV, text(), json!(examples::DATA))
+        .takes_as(FORM, form, examples::form())
+        .header("Content-Encoding", encoding(), ENCODED)
+}
+
+fn handing_over_answers(mut operation: Operation<'_>) -> Operation<'_> {
+    let kept = operation.json::<SubmissionAnswer>(&examples::accepted());
+    let known = operation.json::<SubmissionAnswer>(&examples::accepted());
+    operation.answers_with(201, "It is kept", Some(kept), &["Location"]).answers_with(
+        200,
+        "It was kept before, under this key",
+        Some(known),
+        &["Location"],
+    )
+}
+
+/// The fields of a submission beside a dataset that is the body.
+fn fields(operation: Operation<'_>) -> Operation<'_> {
+    let only = |what: &str| format!("with `text/csv`: {what}");
+    let priorities = Priority::ALL.map(Priority::as_str);
+    operation
+        .query("name", text(), &only("the Platform's Name of the dataset; needed"))
+        .query("account", text(), &only("the account that carries it"))
+        .query("overwrite", json!({ "type": "boolean" }), &only("whether it may overwrite"))
+        .query("result_keys", strings(&text()), &only("what to fetch once it is completed"))
+        .query("priority", json!({ "enum": priorities }), &only("its place among the account's"))
+        .query("not_before", time(), &only("not to be uploaded before this time"))
+        .query("deadline", time(), &only("when to give up"))
+        .query("idempotency_key", key(), &only("as the header `Idempotency-Key`"))
+        .query("callback_url", text(), &only("where its outcome is to be told"))
+        .query("label", strings(&label()), &only("a mark to filter by, as KEY=VALUE"))
+}
+
+/// A form: the files, and for a new submission the fields.
+fn form(is_new: bool) -> Value {
+    let file = || json!({ "type": "string", "contentMediaType": CSV });
+    let mut properties = json!({
+        "data": file(), "event_data": file(), "idempotency_key": key(),
+    });
+    if is_new {
+        let priorities = Priority::ALL.map(Priority::as_str);
+        for (name, schema) in [
+            ("name", text()),
+            ("account", text()),
+            ("overwrite", json!({ "type": "boolean" })),
+            ("result_keys", strings(&text())),
+            ("priority", json!({ "enum": priorities })),
+            ("not_before", time()),
+            ("deadline", time()),
+            ("callback_url", text()),
+            ("label", strings(&label())),
+        ] {
+            properties[name] = schema;
+        }
+    }
+    json!({
+        "type": "object", "properties": properties, "required": ["data"],
+        "additionalProperties": false,
+    })
+}
+
+fn text() -> Value {
+    json!({ "type": "string" })
+}
+
+fn span() -> Value {
+    let pattern = "^(0|[0-9]{1,5}ms|[0-9]{1,3}s|[0-5]m)$";
+    json!({ "type": "string", "pattern": pattern, "examples": ["30s"] })
+}
+
+fn time() -> Value {
+    json!({ "type": "string", "format": "date-time" })
+}
+
+fn key() -> Value {
+    json!({ "type": "string", "minLength": 1, "maxLength": 255 })
+}
+
+fn encoding() -> Value {
+    json!({ "enum": ["gzip", "zstd", "identity"] })
+}
+
+fn label() -> Value {
+    json!({ "type": "string", "pattern": "^[^=]+=" })
+}
+
+fn strings(of: &Value) -> Value {
+    json!({ "type": "array", "items": of })
+}

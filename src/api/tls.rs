@@ -1,0 +1,125 @@
+//! TLS by a certificate and a key in files, which are read again when they change.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, crypto};
+use tokio_rustls::TlsAcceptor;
+
+/// A change of the files is noticed after so long.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// Where certificate and key are, both as PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate, and those that it was signed with after it.
+    pub certificate: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// Why there is no TLS.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file cannot be read, or holds something else.
+    #[error("cannot read the {what} in `{}`: {cause}", path.display())]
+    File {
+        /// `certificate` or `private key`.
+        what: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        cause: String,
+    },
+    /// They cannot be used, or not together.
+    #[error("certificate `{}` and key `{}` cannot be used: {cause}", files.certificate.display(), files.key.display())]
+    Unfit {
+        /// Which.
+        files: TlsFiles,
+        /// Why.
+        cause: rustls::Error,
+    },
+}
+
+/// What connections are secured with.
+#[derive(Debug)]
+pub struct Tls {
+    files: TlsFiles,
+    loaded: Mutex<Loaded>,
+}
+
+#[derive(Debug)]
+struct Loaded {
+    looked: Instant,
+    changed: [Option<SystemTime>; 2],
+    config: Arc<ServerConfig>,
+}
+
+impl Tls {
+    /// Reads the files.
+    pub fn open(files: TlsFiles) -> Result<Self, TlsError> {
+        let (changed, config) = (changed(&files), read(&files)?);
+        Ok(Self { files, loaded: Mutex::new(Loaded { looked: Instant::now(), changed, config }) })
+    }
+
+    /// What the next connection is secured with. Files that cannot be used leave what was.
+    pub(super) fn acceptor(&self) -> TlsAcceptor {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if loaded.looked.elapsed() >= FRESH {
+            loaded.looked = Instant::now();
+            let changed = changed(&self.files);
+            if changed != loaded.changed {
+                loaded.changed = changed;
+                match read(&self.files) {
+                    Ok(config) => {
+                        tracing::info!("read the certificate again, which has changed");
+                        loaded.config = config;
+                    }
+                    // While one file is new and the other is not yet, too: it is read again then.
+                    Err(error) => tracing::warn!("the old certificate stays in use: {error}"),
+                }
+            }
+        }
+        TlsAcceptor::from(loaded.config.clone())
+    }
+}
+
+fn read(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
+    let failed = |what, path: &Path| {
+        let path = path.to_owned();
+        move |error| TlsError::File { what, path, cause: told(error) }
+    };
+    let certificates = CertificateDer::pem_file_iter(&files.certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .and_then(|all| if all.is_empty() { Err(pem::Error::NoItemsFound) } else { Ok(all) })
+        .map_err(failed("certificate", &files.certificate))?;
+    let key =
+        PrivateKeyDer::from_pem_file(&files.key).map_err(failed("private key", &files.key))?;
+    let unfit = |cause| TlsError::Unfit { files: files.clone(), cause };
+    let mut config = ServerConfig::builder_with_provider(crypto::ring::default_provider().into())
+        .with_safe_default_protocol_versions()
+        .map_err(unfit)?
+        .with_no_client_auth()
+        .with_single_cert(certificates, key)
+        .map_err(unfit)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// Why, without what stands in the file.
+fn told(error: pem::Error) -> String {
+    match error {
+        pem::Error::Io(error) => error.to_string(),
+        pem::Error::NoItemsFound => "there is none".to_owned(),
+        _ => "it is not PEM".to_owned(),
+    }
+}
+
+fn changed(files: &TlsFiles) -> [Option<SystemTime>; 2] {
+    let modified = |path: &Path| -> io::Result<SystemTime> { std::fs::metadata(path)?.modified() };
+    [modified(&files.certificate).ok(), modified(&files.key).ok()]
+}

@@ -1,0 +1,87 @@
+//! Who did what to submissions, accounts and keys: in the log, and in a file of its own if there is one.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use tracing::{error, info};
+
+use crate::domain::Timestamp;
+use crate::telemetry::AUDIT;
+
+/// Where it is kept.
+#[derive(Debug, Clone, Default)]
+pub struct Audit {
+    file: Option<PathBuf>,
+}
+
+/// What somebody did.
+#[derive(Debug, Clone, Serialize)]
+pub struct Deed<'a> {
+    /// When.
+    pub at: Timestamp,
+    /// The name of an API key, or the user of the operating system.
+    pub who: &'a str,
+    /// `api` or `cli`.
+    pub via: &'static str,
+    /// The call; no secret.
+    pub what: &'a str,
+    /// The address that it came from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// What became of it.
+    pub result: &'a str,
+    /// The id of the request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<&'a str>,
+}
+
+/// The file cannot be appended to.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot append to the audit log `{}`", path.display())]
+pub struct AuditError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl Audit {
+    /// With this file.
+    pub fn new(file: Option<PathBuf>) -> Self {
+        Self { file }
+    }
+
+    /// Whether it can be told: to be asked before anything is done.
+    pub fn check(&self) -> Result<(), AuditError> {
+        let Some(path) = &self.file else { return Ok(()) };
+        appending(path).map(drop).map_err(|source| AuditError { path: path.clone(), source })
+    }
+
+    /// Tells of a deed that was done.
+    pub fn record(&self, deed: &Deed<'_>) {
+        let Deed { who, what, from, result, request, .. } = deed;
+        info!(
+            target: AUDIT,
+            {
+                audit.who = who, audit.what = what, audit.from = from, audit.result = result,
+                request.id = request
+            },
+            "`{who}` called `{what}`: {result}"
+        );
+        let Some(path) = &self.file else { return };
+        let line = serde_json::to_string(deed).map_err(io::Error::from);
+        // It is opened each time, so that it can be moved away; a line is written at once.
+        let written = line.and_then(|line| appending(path)?.write_all((line + "\n").as_bytes()));
+        if let Err(error) = written {
+            error!("cannot append to the audit log `{}`: {error}", path.display());
+        }
+    }
+}
+
+fn appending(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}

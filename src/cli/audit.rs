@@ -1,0 +1,36 @@
+//! Tells the audit log what an operator did on this machine.
+
+use nix::unistd::{Uid, User};
+
+use crate::audit::{Audit, AuditError, Deed};
+use crate::clock::{Clock, SystemClock};
+
+use super::failure::{Exit, Failure};
+
+/// Tells of a call such as `cancel ID`, and gives its outcome back.
+pub(super) fn told<T, E: std::fmt::Display>(
+    audit: &Audit,
+    what: &str,
+    outcome: Result<T, E>,
+) -> Result<T, E> {
+    let refused = outcome.as_ref().err().map(ToString::to_string);
+    let result = refused.as_deref().unwrap_or("done");
+    let (at, who) = (SystemClock.now(), user());
+    let what = format!("ferry {what}");
+    let deed = Deed { at, who: &who, via: "cli", what: &what, from: None, result, request: None };
+    audit.record(&deed);
+    outcome
+}
+
+/// The user of the operating system; its number, if it has no name.
+fn user() -> String {
+    let id = Uid::current();
+    let named = User::from_uid(id).ok().flatten();
+    named.map_or_else(|| id.to_string(), |user| user.name)
+}
+
+impl From<AuditError> for Failure {
+    fn from(error: AuditError) -> Self {
+        Self::new(Exit::Usage, error.into()).hint("`audit_log` names it")
+    }
+}

@@ -1,0 +1,128 @@
+//! Leases steps to this process, and records what became of them.
+
+use std::time::Duration;
+
+use redis::Value;
+
+use super::confirmed::PATIENCE;
+use super::fault::Fault;
+use super::steps::{self, Answer, Decided};
+use super::{COMMITS, RedisStore, read, values};
+use crate::domain::submission::{StepKind, Submission};
+use crate::store::pack::Packed;
+use crate::store::{ClaimRequest, Claims, Commit, Committed, Lease};
+
+impl RedisStore {
+    /// Leases due steps.
+    pub(super) async fn lease(&self, request: ClaimRequest) -> Result<Claims, Fault> {
+        let confirmed = self.beginning.as_ref().filter(|_| request.kind == StepKind::Upload);
+        let link = match confirmed {
+            Some(confirmed) => confirmed.link().await?,
+            None => &self.link,
+        };
+        let connection = link.number();
+        let script = &self.scripts.claim;
+        let (name, lost) = self.lost.begin(request.kind);
+        let call = steps::describe_claim(self.call(script), &request, &self.health);
+        let call = call.arg(&name).each(&lost, |call, name| call.arg(name));
+        let answer = link.run_one(script, call).await;
+        if answer.as_ref().is_err_and(Fault::is_open) {
+            self.lost.lose(request.kind, name);
+        }
+        let claims = steps::claims(answer?, request.kind)?;
+        self.lost.heard(&lost, claims.claims.len() >= request.limit);
+        // Not for so long that a lease runs out meanwhile; zero would be for ever.
+        let patience = PATIENCE.min(request.lease / 4).max(Duration::from_millis(1));
+        if let Some(confirmed) = confirmed.filter(|_| !claims.claims.is_empty())
+            && let Err(fault) = confirmed.confirm(connection, patience).await
+        {
+            // Not begun, so that it is no attempt.
+            let leases: Vec<_> = claims.claims.iter().map(|claim| claim.lease).collect();
+            self.give_back(&leases).await?;
+            return Err(fault);
+        }
+        self.held.claimed(&claims.claims, request.lease);
+        Ok(claims)
+    }
+
+    /// Undoes claims.
+    pub(super) async fn give_back(&self, leases: &[Lease]) -> Result<(), Fault> {
+        let script = &self.scripts.release;
+        self.link.run(script, self.lease_calls(script, leases, None)).await?;
+        self.held.forget(leases.iter().copied());
+        Ok(())
+    }
+
+    /// The submissions of leases: those that this process has forgotten, or that another one claimed,
+    /// cost a look.
+    async fn submissions(&self, leases: &[Lease]) -> Result<Vec<Option<Submission>>, Fault> {
+        let mut known: Vec<_> = leases.iter().map(|lease| self.held.submission(lease)).collect();
+        let unknown: Vec<_> = leases
+            .iter()
+            .zip(&known)
+            .filter(|(_, known)| known.is_none())
+            .map(|(lease, _)| lease.id)
+            .collect();
+        if !unknown.is_empty() {
+            let script = &self.scripts.read;
+            let call = self.call(script).each(&unknown, |call, id| call.arg(id.to_string()));
+            let read = read::submissions(&unknown, self.run(script, call).await?)?;
+            let missing = known.iter_mut().zip(leases).filter(|(known, _)| known.is_none());
+            for ((known, lease), read) in missing.zip(read) {
+                *known = read;
+                if let Some(submission) = known {
+                    self.held.read(*lease, submission.clone());
+                }
+            }
+        }
+        Ok(known)
+    }
+
+    /// Records what was decided about steps.
+    pub(super) async fn record(
+        &self,
+        packed: Vec<(Commit, Vec<Packed>)>,
+    ) -> Result<Vec<Committed>, Fault> {
+        let leases: Vec<_> = packed.iter().map(|(commit, _)| commit.lease).collect();
+        let submissions = self.submissions(&leases).await?;
+        let decide = |((commit, packed), submission): (_, Option<Submission>)| {
+            let again = self.held.has_tried(&commit);
+            Decided::new(commit, packed, submission, again)
+        };
+        let decided: Vec<_> = packed.into_iter().zip(submissions).map(decide).collect();
+        let mut committed = vec![Committed::Stale; decided.len()];
+        let mut open: Vec<_> = decided.into_iter().enumerate().collect();
+        // Whoever asks for a cancellation meanwhile does that once.
+        while !open.is_empty() {
+            let answers = self.ask_to_record(&open).await?;
+            let (mut settled, asked) = (Vec::new(), std::mem::take(&mut open));
+            for ((n, decided), answer) in asked.into_iter().zip(answers) {
+                let lease = decided.commit.lease;
+                match decided.answered(answer)? {
+                    Answer::Settled(outcome) => {
+                        committed[n] = outcome;
+                        settled.push(lease);
+                    }
+                    Answer::Cancelling(decided) => open.push((n, *decided)),
+                }
+            }
+            self.held.forget(settled);
+        }
+        Ok(committed)
+    }
+
+    /// Calls the script for commits, and gives its answers.
+    async fn ask_to_record(&self, decided: &[(usize, Decided)]) -> Result<Vec<Value>, Fault> {
+        let script = &self.scripts.commit;
+        let call = |decided: &[(usize, Decided)]| {
+            let call = self.call(script).policy(&self.health);
+            call.each(decided, |call, (_, one)| one.describe(call))
+        };
+        let answers = self.link.run(script, decided.chunks(COMMITS).map(call).collect()).await;
+        if answers.as_ref().is_err_and(Fault::is_open) {
+            self.held.tried(decided.iter().map(|(_, decided)| &decided.commit));
+        }
+        let answers = answers?.into_iter().map(values::array);
+        Ok(answers.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    }
+}

@@ -1,0 +1,182 @@
+//! The `OpenAPI` document: it says what there is, and every answer is as it says.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use reqwest::Method;
+use serde_json::{Map, Value};
+
+use super::harness::{Answer, Served};
+use super::keys::routes;
+use super::serve::{serve, url};
+use crate::cli::harness::{Ferry, Platform};
+use crate::support::of_environment;
+
+fn entries(value: &Value) -> &Map<String, Value> {
+    value.as_object().expect("an object")
+}
+
+/// A path of the document with something in its parameters.
+fn filled(path: &str) -> String {
+    let fill = |part: &str| match part {
+        "{id}" => "01KDXB8W4S9ZT2M3Q5R7V1C6HY".to_owned(),
+        "{key}" => "x".to_owned(),
+        "{account}" => "default".to_owned(),
+        other => other.to_owned(),
+    };
+    path.split('/').map(fill).collect::<Vec<_>>().join("/")
+}
+
+/// A path without its parameters.
+fn bare(path: &str) -> String {
+    path.split('?').next().unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn the_document_has_every_route_and_no_other() {
+    let served = Served::idle(&[]).await;
+    let document = served.get("/openapi.json").await.json();
+    assert_eq!(document["openapi"], "3.1.0");
+    let mut documented = BTreeSet::new();
+    for (path, methods) in entries(&document["paths"]) {
+        let filled = filled(path);
+        assert!(!filled.contains('{'), "{path}: tell this test what to fill in");
+        let methods: BTreeSet<String> =
+            entries(methods).keys().map(|method| method.to_uppercase()).collect();
+        // The router names the methods that a path takes.
+        let refused = Answer::of(served.request(Method::PATCH, &filled)).await;
+        let allowed = refused.header("allow").split(',').map(str::trim).filter(|m| *m != "HEAD");
+        assert_eq!(allowed.map(str::to_owned).collect::<BTreeSet<_>>(), methods, "{path}");
+        documented.extend(methods.into_iter().map(|method| (method, filled.clone())));
+    }
+    let open = ["/healthz", "/readyz", "/openapi.json", "/docs"];
+    let known: BTreeSet<(String, String)> = routes("01KDXB8W4S9ZT2M3Q5R7V1C6HY")
+        .into_iter()
+        .map(|(method, path, _)| (method.to_string(), bare(&path)))
+        .chain(open.map(|path| ("GET".to_owned(), path.to_owned())))
+        .collect();
+    assert_eq!(documented, known);
+}
+
+#[tokio::test]
+async fn each_operation_has_a_name_an_example_and_the_role_that_it_needs() {
+    let served = Served::idle(&[]).await;
+    let document = served.get("/openapi.json").await.json();
+    let mut names = BTreeSet::new();
+    for (path, methods) in entries(&document["paths"]) {
+        for (method, operation) in entries(methods) {
+            let what = format!("{method} {path}: {operation:#}");
+            assert!(names.insert(operation["operationId"].as_str().unwrap()), "twice: {what}");
+            assert!(!operation["summary"].as_str().unwrap().is_empty(), "{what}");
+            let role = &operation["security"][0]["key"][0];
+            let place = filled(path);
+            let needed = routes("01KDXB8W4S9ZT2M3Q5R7V1C6HY")
+                .into_iter()
+                .find(|(m, p, _)| m.as_str() == method.to_uppercase() && bare(p) == place);
+            assert_eq!(role.as_str(), needed.map(|(_, _, role)| role.as_str()), "{what}");
+            if let Some(body) = operation.get("requestBody") {
+                for media in entries(&body["content"]).values() {
+                    assert!(!media["example"].is_null(), "{what}");
+                }
+            }
+            for (status, answer) in entries(&operation["responses"]) {
+                assert!(!answer["description"].as_str().unwrap().is_empty(), "{what}");
+                let problem = &answer["content"]["application/problem+json"];
+                let is_problem = !matches!(status.as_str(), "200" | "201" | "304");
+                assert_eq!(
+                    problem.is_object(),
+                    is_problem && place != "/readyz",
+                    "{status}: {what}"
+                );
+            }
+        }
+    }
+    // Whatever is referred to is there.
+    let text = document.to_string();
+    for reference in text.split("\"$ref\":\"#").skip(1) {
+        let place = reference.split('"').next().unwrap();
+        assert!(document.pointer(place).is_some(), "{place} is nowhere");
+    }
+}
+
+#[tokio::test]
+async fn a_page_shows_every_operation_and_loads_nothing() {
+    let served = Served::idle(&[]).await;
+    let page = served.get("/docs").await;
+    assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));
+    let policy = page.header("content-security-policy");
+    assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
+    let (html, document) = (page.text(), served.get("/openapi.json").await.json());
+    for (path, methods) in entries(&document["paths"]) {
+        for operation in entries(methods).values() {
+            assert!(html.contains(&format!("<code>{path}</code>")), "{path}");
+            let summary = operation["summary"].as_str().unwrap();
+            assert!(html.contains(summary), "{summary}");
+        }
+    }
+    for foreign in ["<script", "http://", "https://", " src=", "url("] {
+        assert!(!html.contains(foreign), "{foreign}");
+    }
+}
+
+/// The newest that these tests were seen to pass with.
+const SCHEMATHESIS: &str = "4.32.5";
+
+/// A folder that holds `schemathesis`, installed once.
+fn schemathesis() -> PathBuf {
+    let folder =
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("schemathesis-{SCHEMATHESIS}"));
+    let is_whole = folder.join("whole");
+    if !is_whole.exists() {
+        let _ = fs::remove_dir_all(&folder);
+        let hint = "Python 3 with venv, and a way to PyPI, are needed; on Debian: apt-get install \
+                    python3 python3-venv";
+        let run = |command: &mut Command| {
+            let output = command.output().unwrap_or_else(|error| panic!("{hint}: {error}"));
+            assert!(output.status.success(), "{hint}: {}", told(&output));
+        };
+        run(Command::new("python3").args(["-m", "venv"]).arg(&folder));
+        let package = format!("schemathesis=={SCHEMATHESIS}");
+        run(Command::new(folder.join("bin/pip")).args(["install", "--quiet", &package]));
+        fs::write(is_whole, "").expect("the folder can be written");
+    }
+    folder.join("bin")
+}
+
+fn told(output: &Output) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    text(&output.stdout) + &text(&output.stderr)
+}
+
+/// `CONTRACT_EXAMPLES=500 CONTRACT_SEED=1 cargo test --test it every_operation_keeps` looks harder.
+#[test]
+fn every_operation_keeps_to_the_document_whatever_it_is_sent() {
+    let tools = schemathesis();
+    let platform = Platform::start();
+    let ferry = Ferry::of(&platform)
+        .set("FERRY_API_KEYS", "keys.jsonl")
+        .set("FERRY_LOG", "error")
+        .file("hooks.py", include_str!("contract/hooks.py"))
+        .file("schemathesis.toml", include_str!("contract/schemathesis.toml"));
+    let key = ferry.run(&["keys", "create", "--name", "fuzzer", "--role", "operate"]).ok().stdout;
+    let mut server = serve(&ferry, &[]);
+    let document = format!("{}/openapi.json", url(&server));
+    let mut command = Command::new(tools.join("schemathesis"));
+    command.arg("run").arg(&document);
+    command.args(["--generation-database", "none", "--no-color"]);
+    command.args(["--header", &format!("Authorization: Bearer {}", key.trim())]);
+    command.args(["--seed", &of_environment("CONTRACT_SEED", 7).to_string()]);
+    command.args(["--max-examples", &of_environment("CONTRACT_EXAMPLES", 40).to_string()]);
+    command.current_dir(ferry.path(".")).env("SCHEMATHESIS_HOOKS", "hooks");
+    let output = command.output().expect("schemathesis runs");
+    let report = told(&output);
+    println!("{report}");
+    assert!(output.status.success(), "{report}");
+    assert!(!report.contains(key.trim()), "the report shows the key");
+    // It is well, and leaves when it is asked to.
+    server.signal("TERM");
+    assert_eq!(server.end().code(), Some(0), "{}", server.stderr());
+    assert!(!server.stderr().contains("ran into a bug"), "{}", server.stderr());
+}

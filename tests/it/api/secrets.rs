@@ -1,0 +1,87 @@
+//! No secret is in any answer, header, document, metric or line of the log, whatever went wrong.
+
+use ferry::sim::Endpoint;
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+
+use super::harness::{Answer, GOOD, client};
+use super::keys::routes;
+use super::serve::{serve, url};
+use crate::cli::harness::{Ferry, Platform};
+use crate::cli::secrets::{assert_tells_none, credentials, echo};
+
+/// All that an answer says.
+fn all_of(answer: &Answer) -> Vec<u8> {
+    [format!("{:?}\n", answer.headers).into_bytes(), answer.body.clone()].concat()
+}
+
+#[test]
+fn no_answer_and_no_line_of_the_log_tells_a_secret() {
+    let platform = Platform::with(ferry::sim::SimConfig {
+        credentials: credentials(),
+        ..ferry::sim::SimConfig::default()
+    });
+    let ferry = Ferry::of_account(&platform, &credentials())
+        .set("FERRY_LOG", "trace")
+        .set("FERRY_AUDIT_LOG", "audit.jsonl")
+        .set("FERRY_API_KEYS", "keys.jsonl");
+    let key = ferry.run(&["keys", "create", "--name", "ops", "--role", "operate"]).ok().stdout;
+    let key = key.trim();
+    let hash = ferry.read("keys.jsonl");
+    let hash = hash.split("\"hash\":\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    // The Platform repeats whatever it was sent, and more.
+    for endpoint in [Endpoint::Token, Endpoint::Upload, Endpoint::Status, Endpoint::Upload] {
+        platform.sim.script(endpoint, echo(500));
+    }
+    platform.sim.script(Endpoint::Upload, echo(400));
+    let mut server = serve(&ferry, &[]);
+    let base = url(&server);
+    let send = |method: Method, path: &str, body: &Value, key: &str| {
+        let request = client().request(method, format!("{base}{path}")).bearer_auth(key);
+        let request = request.header("content-type", "application/json");
+        Answer::of(request.body(body.to_string()))
+    };
+    let mut told = Vec::new();
+    Runtime::new().unwrap().block_on(async {
+        let mut id = String::new();
+        for name in ["refused", "carried"] {
+            let body = json!({ "name": name, "data": GOOD, "idempotency_key": name });
+            let answer = send(Method::POST, "/v1/submissions?wait=60s", &body, key).await;
+            assert_eq!(answer.status, 201, "{}", answer.text());
+            id = answer.id();
+            told.push(all_of(&answer));
+            // And what the Platform had to say about it.
+            for part in ["", "/timeline", "/feedback?raw", "/results/tableofresultids"] {
+                let path = format!("/v1/submissions/{id}{part}");
+                told.push(all_of(&send(Method::GET, &path, &json!({}), key).await));
+            }
+        }
+        for (method, path, _) in routes(&id) {
+            for body in [json!({}), json!({ "decision": "fail" }), json!(["no object"])] {
+                for key in [key, "wrong"] {
+                    told.push(all_of(&send(method.clone(), &path, &body, key).await));
+                }
+            }
+        }
+        for path in ["/openapi.json", "/docs", "/healthz", "/nowhere", &format!("/{key}")] {
+            told.push(all_of(&send(Method::GET, path, &json!({}), key).await));
+        }
+    });
+    server.signal("TERM");
+    server.end();
+    told.push(server.stdout().into_bytes());
+    let log = server.stderr();
+    assert!(log.contains("answered `POST /v1/submissions`"), "the log is empty");
+    assert!(!log.contains("SITE-001"), "a row is in the log");
+    told.push(log.into_bytes());
+    told.push(ferry.read("audit.jsonl").into_bytes());
+    assert!(told.len() > 100, "{}", told.len());
+    for one in &told {
+        assert_tells_none("the API", one);
+        for secret in [key, &hash] {
+            let found = one.windows(secret.len()).any(|window| window == secret.as_bytes());
+            assert!(!found, "a key is told: {}", String::from_utf8_lossy(one));
+        }
+    }
+}

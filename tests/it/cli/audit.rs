@@ -1,0 +1,76 @@
+//! The audit log: who did what, over HTTP and on the command line.
+
+use serde_json::Value;
+
+use super::harness::{Ferry, GOOD};
+use crate::api::harness::client;
+use crate::api::serve::{serve, url};
+
+#[test]
+fn what_operators_do_is_kept_wherever_they_do_it() {
+    let ferry = Ferry::new()
+        .file("march.csv", GOOD)
+        .set("FERRY_AUDIT_LOG", "audit.jsonl")
+        .set("FERRY_API_KEYS", "keys.jsonl");
+    let id = ferry.run(&["submit", "march.csv"]).ok().id();
+    let key = ferry.run(&["keys", "create", "--name", "ops", "--role", "operate"]).ok().stdout;
+    ferry.run(&["pause", "north", "--reason", "maintenance"]).ok();
+    ferry.run(&["cancel", &id]).ok();
+    ferry.run(&["resolve", "--fail", &id]).exits(2);
+    ferry.run(&["list"]).ok();
+    let mut server = serve(&ferry, &["--no-workers"]);
+    let resume = client().post(format!("{}/v1/accounts/north/resume", url(&server)));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let answer = runtime.block_on(resume.bearer_auth(key.trim()).send()).unwrap();
+    assert_eq!(answer.status(), 200);
+    server.signal("TERM");
+    server.end();
+    ferry.run(&["keys", "revoke", "ops"]).ok();
+
+    let log = ferry.read("audit.jsonl");
+    let deeds: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told: Vec<String> = deeds
+        .iter()
+        .map(|deed| {
+            let text = |name: &str| deed[name].as_str().unwrap().to_owned();
+            format!("{} {}: {}", text("via"), text("what"), text("result")).replace(&id, "ID")
+        })
+        .collect();
+    insta::assert_snapshot!(told.join("\n"), @"
+    cli ferry keys create ops (operate): done
+    cli ferry pause north: done
+    cli ferry cancel ID: done
+    cli ferry resolve --fail ID: submission ID is cancelled: only a held one can be resolved
+    api POST /v1/accounts/north/resume: 200
+    cli ferry keys revoke ops: done
+    ");
+    let user = std::process::Command::new("id").arg("-un").output().unwrap().stdout;
+    let user = String::from_utf8(user).unwrap();
+    for deed in &deeds {
+        let is_ours = deed["via"] == "cli";
+        assert_eq!(deed["who"].as_str(), Some(if is_ours { user.trim() } else { "ops" }));
+        assert_eq!(deed["from"].as_str(), (!is_ours).then_some("127.0.0.1"), "{deed}");
+        let at = deed["at"].as_str().unwrap();
+        assert!(at.starts_with("20") && at.ends_with('Z'), "{at}");
+    }
+    assert!(!log.contains(key.trim()), "the key is told");
+}
+
+#[test]
+fn nothing_is_done_where_it_could_not_be_told() {
+    let ferry = Ferry::new().file("march.csv", GOOD).set("FERRY_AUDIT_LOG", "nowhere/audit.jsonl");
+    let id = ferry.run(&["submit", "march.csv"]).ok().id();
+    for args in [&["cancel", &id][..], &["pause", "north"], &["serve", "--no-workers"]] {
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(ferry.run(args), @"
+            exit 2
+            ---- stdout
+            ---- stderr
+            error: cannot append to the audit log `nowhere/audit.jsonl`
+            caused by: No such file or directory (os error 2)
+            hint: `audit_log` names it
+            ");
+        }
+    }
+    assert_eq!(ferry.object(&["status", "--json", &id])["state"], "queued");
+}
