@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::contract::{
-    AccountView, BulkAnswer, CallbackView, Changed, Decision, DecisionRequest, EventView, Notice,
-    PauseRequest, PauseView, Problem, ProblemKind, ResubmissionRequest, StatsView, StepView,
-    SubmissionAnswer, SubmissionPage, SubmissionRequest, SubmissionView, WaitingFor,
+    AccountView, BulkAnswer, CallbackView, Decision, DecisionRequest, PauseRequest, PauseView,
+    Problem, ProblemKind, ResubmissionRequest, StatsView, StepView, SubmissionAnswer,
+    SubmissionPage, SubmissionRequest, SubmissionView, WaitingFor,
 };
 use crate::domain::dataset::Table;
 use crate::domain::feedback::{Culprit, Finding, Place};
@@ -74,20 +74,6 @@ pub(super) fn completed() -> SubmissionView {
         waiting_for: None,
         ..queued()
     }
-}
-
-/// Part of a stream of events.
-pub(super) fn events() -> String {
-    let view = completed();
-    let data = Changed {
-        id: view.id,
-        name: view.name,
-        account: view.account,
-        state: view.state,
-        reason_code: view.reason_code,
-    };
-    let notice: EventView = Notice::of(view.state, at(9), data);
-    format!("id: 4\ndata: {}\n\n", serde_json::json!(notice))
 }
 
 pub(super) fn deliveries() -> CallbackView {

@@ -129,21 +129,27 @@ pub(in crate::api) fn notify(operation: Operation<'_>) -> Operation<'_> {
         .may(&[NotFound, NotAllowed, StoreUnavailable])
 }
 
-pub(in crate::api) fn events(operation: Operation<'_>) -> Operation<'_> {
+pub(in crate::api) fn events(mut operation: Operation<'_>) -> Operation<'_> {
     let states = State::ALL.map(State::as_str);
     let cursor = || json!({ "type": "string", "pattern": "^[0-9]{1,18}$" });
-    let stream = Media::of(EVENTS, Some(&examples::events()));
+    let submission = operation.schema::<SubmissionId>();
+    let message = json!({ "type": "object", "properties": {
+        "id": text(), "event": text(), "data": text(), "retry": { "type": "integer" },
+    }});
+    let stream = Media::of(EVENTS, None).with_schema(message);
     operation
         .called(WATCHING, "events", "What changes, from now on or from where you stopped")
         .about(
-            "Server-sent events: each message is a change of a submission's state, with an `id`; \
+            "Server-sent events: each message is a change of a submission's state, with an `id` and the \
+             data `{\"type\": \"submission.completed\", \"timestamp\": …, \"data\": {\"id\": …, \"name\": …, \
+             \"account\": …, \"state\": …, \"reason_code\": …}}`; \
              `ready` begins the stream, `at` says now and then how far it is, and `gone` that you \
              fell too far behind. Send the last `id` as `Last-Event-ID`, and you miss nothing.",
         )
         .query("state", strings(&json!({ "enum": states })), "into one of these states")
         .query("name", text(), "of this Name")
         .query("account", text(), "of this account")
-        .query("id", text(), "of this submission")
+        .query("id", submission, "of this submission")
         .query("after", cursor(), "as `Last-Event-ID`; 0 for all that is kept")
         .query("wait", span(), "end the stream after so long; else it goes on for ever")
         .header("Last-Event-ID", cursor(), "the last `id` that you have seen")

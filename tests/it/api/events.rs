@@ -17,15 +17,15 @@ use crate::support::{World, dataset, pause, prompt};
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A stream as its client reads it.
-pub(super) struct Listening {
+pub(crate) struct Listening {
     response: Response,
     text: String,
     /// The last id that was told.
-    pub(super) last: u64,
+    pub(crate) last: u64,
 }
 
 impl Listening {
-    pub(super) async fn to(request: RequestBuilder) -> Self {
+    pub(crate) async fn to(request: RequestBuilder) -> Self {
         let response = request.send().await.expect("it is answered");
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
@@ -59,7 +59,7 @@ impl Listening {
     }
 
     /// The next event; none at the end.
-    pub(super) async fn next(&mut self) -> Option<EventView> {
+    pub(crate) async fn next(&mut self) -> Option<EventView> {
         loop {
             let (kind, data) = self.message().await?;
             if kind == "message" {

@@ -8,7 +8,7 @@ mod bulk;
 mod client;
 mod content;
 mod encoding;
-mod events;
+pub(crate) mod events;
 mod examples;
 mod handover;
 mod keys;

@@ -116,7 +116,7 @@ async fn a_page_shows_every_operation_and_loads_nothing() {
             assert!(html.contains(summary), "{summary}");
         }
     }
-    for foreign in ["<script", "http://", "https://", " src=", "url("] {
+    for foreign in ["<script", "=\"http", " src=", "url("] {
         assert!(!html.contains(foreign), "{foreign}");
     }
 }
