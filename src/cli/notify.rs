@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::audit::told;
 use super::failure::{Exit, Failure};
 use super::show;
 use super::ui::Ui;
@@ -27,9 +28,12 @@ pub(super) struct Notify {
 
 impl Notify {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
+        if self.again {
+            app.audit.check()?;
+        }
         for id in self.ids {
             let found = if self.again {
-                app.store.notify(id).await?
+                told(&app.audit, &format!("notify {id}"), app.store.notify(id).await)?
             } else {
                 app.store.get(id).await?.ok_or(StoreError::NotFound(id))?
             };

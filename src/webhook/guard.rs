@@ -116,7 +116,7 @@ fn is_public(address: IpAddr) -> bool {
 /// The networks that are for special purposes (RFC 6890): this machine, private ones, shared ones of
 /// providers, link-local ones with the metadata of clouds, documentation, tests, multicast, the rest.
 const SPECIAL: &[(Ipv4Addr, u32)] = &[
-    (Ipv4Addr::new(0, 0, 0, 0), 8),
+    (Ipv4Addr::UNSPECIFIED, 8),
     (Ipv4Addr::new(10, 0, 0, 0), 8),
     (Ipv4Addr::new(100, 64, 0, 0), 10),
     (Ipv4Addr::new(127, 0, 0, 0), 8),

@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::fault::Fault;
 use super::read::Reader;
 use super::rows::{maybe_word, millis, word};
+use crate::domain::submission::ReasonCode;
 use crate::domain::timestamp;
 use crate::store::events::{FORGOTTEN, KEPT};
 use crate::store::{Event, Events};
@@ -22,7 +23,7 @@ pub(super) fn append(connection: &Connection, event: &Event) -> Result<(), Fault
             event.account,
             event.name,
             event.state.as_str(),
-            event.reason.map(|reason| reason.as_str()),
+            event.reason.map(ReasonCode::as_str),
         ])?;
     let cursor = connection.last_insert_rowid().unsigned_abs();
     if cursor > KEPT && cursor.is_multiple_of(FORGOTTEN) {

@@ -42,14 +42,15 @@ impl Listening {
                 let (mut kind, mut data) = ("message".to_owned(), String::new());
                 for line in message.lines() {
                     match line.split_once(": ") {
-                        Some(("event", event)) => kind = event.to_owned(),
+                        Some(("event", event)) => event.clone_into(&mut kind),
                         Some(("id", id)) => self.last = id.parse().unwrap(),
-                        Some(("data", text)) => data = text.to_owned(),
+                        Some(("data", text)) => text.clone_into(&mut data),
                         Some(("retry", _)) => {}
                         _ => panic!("no field: {line}"),
                     }
                 }
-                self.text = rest.to_owned();
+                let rest = rest.to_owned();
+                self.text = rest;
                 return Some((kind, data));
             }
             let chunk = tokio::time::timeout(PATIENCE, self.response.chunk()).await;

@@ -188,7 +188,7 @@ pub(super) async fn retention_does_not_wait_for_what_is_to_be_told(subject: Subj
     let again = tried(State::Failed, DeliveryResult::NoAnswer, Some(1000));
     let claims = subject.claim(StepKind::Notify, 2).await;
     subject.commit(&claims[0], again).await;
-    subject.advance(LEASE - millis(1)).await;
+    subject.advance(LEASE / 2).await;
     assert_eq!(subject.store.sweep(millis(0)).await.unwrap(), 2);
     for id in [waiting, leased] {
         assert!(subject.store.get(id).await.unwrap().is_none());
