@@ -33,7 +33,8 @@ impl Reader<'_> {
     pub(super) fn receivers(&mut self, rules: &Rules) -> Receivers {
         let mut receivers = Receivers::new();
         for name in self.account_names() {
-            let url = self.account_setting(&name, "callback_url");
+            let url =
+                self.account_setting(&name, "callback_url").filter(|url| !url.text.is_empty());
             let secrets = ["webhook_secret", "webhook_secret_old"];
             let secrets = secrets.map(|setting| self.webhook_secret(&name, setting));
             let receiver = Receiver {
