@@ -4,8 +4,8 @@
 --   tried before and heard no answer; whether a cancellation was asked for; the account, the Name and
 --   the priority; the kind of the step; the states before and after, or empty if that is illegal; the
 --   step that follows or empty, and the span until it is due or empty; whether it belongs in the
---   timeline; the reason or empty, and its text; the signal about the account and its value; how many fields to set, their
---   names and values, with room for the time after `upd`, `due` and `fin`, which are the first, the
+--   timeline; the reason or empty, and the line's text; the signal about the account and its value;
+--   how many fields to set, their names and values, with room for the time after `upd`, `due` and `fin`, which are the first, the
 --   second and, where the submission ends, the last; how many fields to remove, their names; how many
 --   contents, their keys and values.
 -- Returns: for each: `done`; or `done` and the states before and after, if an earlier try succeeded;
@@ -24,7 +24,7 @@ local function repeated(hash, fence)
 end
 
 -- Passes over so many arguments; answers where they begin and end.
-local function arguments(count)
+local function pass(count)
     local first = position + 1
     position = position + count
     return first, position
@@ -36,9 +36,9 @@ local function commit()
     local kind, from, to, step, after = argument(), argument(), argument(), argument(), number()
     local noted, why, text = flag(), argument(), argument()
     local signal, value = argument(), argument()
-    local set, set_end = arguments(number() * 2)
-    local unset, unset_end = arguments(number())
-    local contents, contents_end = arguments(number() * 2)
+    local set, set_end = pass(number() * 2)
+    local unset, unset_end = pass(number())
+    local contents, contents_end = pass(number() * 2)
 
     local hash = key.submission(id)
     local v = call('HMGET', hash, 'fence', 'lease', 'seq', 'stop')
@@ -50,12 +50,12 @@ local function commit()
     take_signal(account, signal, value, p)
 
     local due = after and later(after)
-    ARGV[set + 1], ARGV[set + 3] = now_text, due and int(due) or ''
-    if FINAL[to] and not FINAL[from] then ARGV[set_end] = now_text end
-    call('HSET', hash, 'lease', '', 'dlv', '', 'by', '', unpack(ARGV, set, set_end))
-    if unset_end >= unset then call('HDEL', hash, unpack(ARGV, unset, unset_end)) end
+    arguments[set + 1], arguments[set + 3] = now_text, due and int(due) or ''
+    if FINAL[to] and not FINAL[from] then arguments[set_end] = now_text end
+    call('HSET', hash, 'lease', '', 'dlv', '', 'by', '', unpack(arguments, set, set_end))
+    if unset_end >= unset then call('HDEL', hash, unpack(arguments, unset, unset_end)) end
     if contents_end >= contents then
-        call('HSET', key.contents(id), unpack(ARGV, contents, contents_end))
+        call('HSET', key.contents(id), unpack(arguments, contents, contents_end))
     end
     if noted then note(id, to, text) end
     move(
