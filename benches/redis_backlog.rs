@@ -85,6 +85,7 @@ impl Bench {
             idempotency_key: None,
             labels: BTreeMap::from(labels.map(|(k, v)| (k.to_owned(), v.to_owned()))),
             revision_of: None,
+            callback_url: None,
         }
     }
 
@@ -163,6 +164,7 @@ fn uploaded() -> Transition {
         rejection: None,
         contents: Vec::new(),
         signal: Signal::Healthy,
+        delivery: None,
     }
 }
 

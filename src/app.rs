@@ -17,6 +17,7 @@ use crate::shutdown::Shutdown;
 use crate::store::redis::{PushedRequests, RedisStore};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Measured, Store, StoreError};
+use crate::webhook::Webhooks;
 
 /// The parts of a process that everything else is made of.
 #[derive(Debug)]
@@ -78,6 +79,7 @@ impl App {
             self.seed(),
             self.metrics.clone(),
         )
+        .telling(self.config.webhook_rules.clone(), self.config.receivers.clone())
     }
 
     /// The HTTP API.
@@ -132,6 +134,11 @@ impl App {
             store: self.store.clone(),
             pushed,
             platforms: self.platforms()?,
+            webhooks: Webhooks::new(
+                self.config.webhook_rules.clone(),
+                self.config.receivers.clone(),
+                self.config.webhook_timeout,
+            ),
             policy: self.config.policy.clone(),
             metrics: self.metrics.clone(),
             shutdown: self.shutdown.clone(),

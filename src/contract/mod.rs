@@ -2,13 +2,15 @@
 //! everywhere: NDJSON, the command line's `--json`, the HTTP API, and whatever else takes submissions in.
 
 mod answers;
+mod events;
 mod problem;
 mod reading;
 
 pub use answers::{
-    AccountView, BulkAnswer, Decision, DecisionRequest, PauseRequest, PauseView,
+    AccountView, BulkAnswer, CallbackView, Decision, DecisionRequest, PauseRequest, PauseView,
     ResubmissionRequest, StatsView, StepView, SubmissionAnswer, SubmissionPage,
 };
+pub use events::{Changed, EventView, Notice};
 pub use problem::{Problem, ProblemKind, RowProblem};
 
 use std::collections::BTreeMap;
@@ -57,6 +59,9 @@ pub struct SubmissionRequest {
     /// The producer's own marks, to filter by.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+    /// Where its outcome is to be told, by a signed webhook; where its account says if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback_url: Option<String>,
 }
 
 /// Why a submission that is not final does not move right now.

@@ -16,7 +16,7 @@ use std::time::Duration;
 use prometheus::{Gauge, GaugeVec, Registry, TextEncoder};
 
 use crate::domain::Timestamp;
-use crate::domain::submission::{ReasonCode, State, StepKind};
+use crate::domain::submission::{DeliveryResult, ReasonCode, State, StepKind};
 use labels::NO_REASON;
 use series::{HttpSeries, Series};
 
@@ -175,6 +175,11 @@ impl Metrics {
         self.series.intake.with_label_values(&[source.as_str(), result.as_str()]).inc();
     }
 
+    /// Counts a try to tell an outcome.
+    pub fn delivery(&self, result: DeliveryResult) {
+        self.series.deliveries.with_label_values(&[result.as_str()]).inc();
+    }
+
     /// How many steps of a kind are in a state.
     pub fn queue_steps(&self, kind: StepKind, state: QueueState, steps: u64) {
         self.series.queue.with_label_values(&[kind.as_str(), state.as_str()]).set(steps as f64);
@@ -302,6 +307,7 @@ mod tests {
             "ferry_step_attempts_total{result=\"slow_down\",stage=\"poll\"} 0",
             "ferry_wake_lag_seconds_count{stage=\"collect\"} 0",
             "ferry_commits_refused_total 0",
+            "ferry_webhook_deliveries_total{result=\"no_secret\"} 0",
             "ferry_polls_per_submission_count 0",
             "ferry_queue_overdue 0",
             "ferry_platform_requests_total{account=\"north\",class=\"ok\",endpoint=\"token\"} 0",

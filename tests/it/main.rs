@@ -15,4 +15,5 @@ mod sim;
 mod store;
 mod support;
 mod topologies;
+mod webhooks;
 mod worker;
