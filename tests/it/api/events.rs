@@ -114,7 +114,7 @@ async fn every_server_of_a_store_tells_everything() {
     let served = Served::idle(&[]).await;
     let sources = Sources { file: None, env: served.world.env.clone(), flags: Vec::new() };
     let other = App::open(Config::load(&sources).unwrap()).unwrap();
-    let server = ferry::api::Server::bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let server = ferry::api::Server::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
     let address = server.address();
     tokio::spawn(server.serve(other.api().unwrap()));
     let mut stream = Listening::to(client().get(format!("http://{address}/v1/events"))).await;
