@@ -32,6 +32,9 @@ pub struct Metrics {
     http: OnceLock<(Vec<String>, HttpSeries)>,
 }
 
+/// The label of all accounts that are in the store and not in the configuration.
+pub const OTHER_ACCOUNTS: &str = "other";
+
 /// The route of a request that no route takes.
 const NO_ROUTE: &str = "unknown";
 
@@ -175,19 +178,22 @@ impl Metrics {
         self.series.intake.with_label_values(&[source.as_str(), result.as_str()]).inc();
     }
 
-    /// How many steps of a kind are in a state.
-    pub fn queue_steps(&self, kind: StepKind, state: QueueState, steps: u64) {
-        self.series.queue.with_label_values(&[kind.as_str(), state.as_str()]).set(steps as f64);
+    /// How many steps of a kind and an account are in a state.
+    pub fn queue_steps(&self, account: &str, kind: StepKind, state: QueueState, steps: u64) {
+        let labels = [self.label(account), kind.as_str(), state.as_str()];
+        self.series.queue.with_label_values(&labels).set(steps as f64);
     }
 
-    /// How many submissions are in a state.
-    pub fn submissions(&self, state: State, submissions: u64) {
-        self.series.submissions.with_label_values(&[state.as_str()]).set(submissions as f64);
+    /// How many submissions of an account are in a state.
+    pub fn submissions(&self, account: &str, state: State, submissions: u64) {
+        let labels = [self.label(account), state.as_str()];
+        self.series.submissions.with_label_values(&labels).set(submissions as f64);
     }
 
-    /// How long the oldest due step of a kind has been due.
-    pub fn oldest_ready(&self, kind: StepKind, age: Duration) {
-        self.series.oldest.with_label_values(&[kind.as_str()]).set(age.as_secs_f64());
+    /// How long the oldest due step of a kind and an account has been due.
+    pub fn oldest_ready(&self, account: &str, kind: StepKind, age: Duration) {
+        let labels = [self.label(account), kind.as_str()];
+        self.series.oldest.with_label_values(&labels).set(age.as_secs_f64());
     }
 
     /// How many due steps nothing stops.
@@ -255,6 +261,15 @@ impl Metrics {
         TextEncoder::new()
             .encode_to_string(&self.registry.gather())
             .expect("metrics of distinct names encode")
+    }
+
+    /// The accounts that are labels of their own.
+    pub fn accounts(&self) -> impl Iterator<Item = &str> {
+        self.accounts.iter().map(String::as_str)
+    }
+
+    fn label<'a>(&self, account: &'a str) -> &'a str {
+        self.known(account).unwrap_or(OTHER_ACCOUNTS)
     }
 
     /// A label takes only configured accounts: the store may know others.

@@ -45,7 +45,10 @@ impl Prometheus {
         let targets: Vec<String> = targets.iter().map(|target| format!("{target:?}")).collect();
         let config = read("deploy/prometheus/prometheus.yml")
             .replace("_interval: 15s", "_interval: 500ms")
-            .replace("\"127.0.0.1:9464\"", &targets.join(", "));
+            .replace(
+                "[\"127.0.0.1:9464\"]",
+                &format!("[{}]\n        labels: {{ namespace: here }}", targets.join(", ")),
+            );
         assert!(config.contains("500ms") && !config.contains("9464"), "{config}");
         std::fs::write(folder.join("prometheus.yml"), config).unwrap();
         std::fs::write(folder.join("alerts.yml"), read("deploy/prometheus/alerts.yml")).unwrap();
@@ -78,6 +81,14 @@ impl Prometheus {
         let query: String = form_urlencoded::byte_serialize(expression.as_bytes()).collect();
         let answer = self.api(&format!("query?query={query}"))?;
         answer["result"].as_array().cloned().ok_or_else(|| format!("no result: {answer}"))
+    }
+
+    /// The values of a label of the series that a selector chooses.
+    pub(super) fn label_values(&self, selector: &str, label: &str) -> Vec<String> {
+        let selector: String = form_urlencoded::byte_serialize(selector.as_bytes()).collect();
+        let found = self.api(&format!("label/{label}/values?match[]={selector}")).unwrap();
+        let values = found.as_array().into_iter().flatten();
+        values.filter_map(|value| value.as_str().map(str::to_owned)).collect()
     }
 
     /// Whether an expression has a result that is neither zero nor NaN.
