@@ -85,6 +85,7 @@ impl Bench {
             idempotency_key: None,
             labels: BTreeMap::from(labels.map(|(k, v)| (k.to_owned(), v.to_owned()))),
             revision_of: None,
+            traceparent: None,
         }
     }
 

@@ -348,7 +348,7 @@ mod tests {
         let health = Health { probe_at: Some(now), ..Health::default() };
         let told = |open, after| breaker(&health, open, later(now, Duration::from_secs(after)));
         assert_eq!((told(1, 0), told(1, 3600)), (0.5, 0.5), "the next step probes");
-        assert_eq!(told(0, 0), 0.0);
+        assert_eq!((told(0, 0), told(0, 3600)), (0.0, 0.0));
         let open = Health { probe_at: Some(later(now, Duration::from_secs(9))), ..health };
         assert_eq!((breaker(&open, 0, now), breaker(&open, 1, now)), (1.0, 1.0));
     }

@@ -179,6 +179,7 @@ impl Submit {
             deadline: self.deadline.map(|span| later(start, span)),
             idempotency_key: self.idempotency_key.clone(),
             labels: self.labels.iter().cloned().collect(),
+            traceparent: None,
         };
         match intake.prepare(request, &names) {
             Ok(prepared) => Ok(Ok(prepared)),

@@ -19,7 +19,7 @@ use crate::domain::account::Closed;
 use crate::domain::submission::{
     FEEDBACK_KEY, Priority, ReasonCode, State, StepKind, StoredContent, Submission,
 };
-use crate::domain::{SubmissionId, Timestamp};
+use crate::domain::{SubmissionId, Timestamp, TraceParent};
 
 /// A dataset that a producer hands over.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +57,10 @@ pub struct SubmissionRequest {
     /// The producer's own marks, to filter by.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+    /// The producer's own span, to which the traces of its steps are linked; as the header of this name
+    /// has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<TraceParent>,
 }
 
 /// Why a submission that is not final does not move right now.

@@ -2,13 +2,17 @@
 //! means that the process is down; labels come from closed sets.
 
 mod declare;
+mod exemplars;
 mod labels;
+mod openmetrics;
 mod series;
 
+pub use exemplars::Exemplar;
 pub use labels::{
     Class, Direction, Endpoint, HttpClass, IntakeResult, Operation, QueueState, Source, StoreFault,
     TokenResult,
 };
+pub use openmetrics::OPENMETRICS;
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -17,8 +21,9 @@ use prometheus::{Gauge, GaugeVec, Registry, TextEncoder};
 
 use crate::domain::Timestamp;
 use crate::domain::submission::{ReasonCode, State, StepKind};
+use exemplars::Exemplars;
 use labels::NO_REASON;
-use series::{HttpSeries, Series};
+use series::{CALLS, HttpSeries, Series};
 
 /// The labels of a metric that has none.
 const ALONE: &[&str] = &[];
@@ -29,6 +34,7 @@ pub struct Metrics {
     registry: Registry,
     accounts: Vec<String>,
     series: Series,
+    exemplars: Exemplars,
     http: OnceLock<(Vec<String>, HttpSeries)>,
 }
 
@@ -66,7 +72,7 @@ impl Metrics {
         }
         series.build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1.0);
         watch_process(&registry);
-        Self { registry, accounts, series, http: OnceLock::new() }
+        Self { registry, accounts, series, exemplars: Exemplars::default(), http: OnceLock::new() }
     }
 
     /// Counts a state change.
@@ -96,8 +102,12 @@ impl Metrics {
     }
 
     /// Observes how long a step took, from its claim to its recorded outcome.
-    pub fn stage(&self, kind: StepKind, took: Duration) {
-        self.series.stages.with_label_values(&[kind.as_str()]).observe(took.as_secs_f64());
+    pub fn stage(&self, kind: StepKind, took: Duration, exemplar: Option<Exemplar>) {
+        let (label, took) = (kind.as_str(), took.as_secs_f64());
+        self.series.stages.with_label_values(&[label]).observe(took);
+        if let Some(exemplar) = exemplar {
+            self.exemplars.keep(("ferry_stage_duration_seconds", label), CALLS, took, exemplar);
+        }
     }
 
     /// Observes how long a step had been due when it was claimed.
@@ -106,12 +116,23 @@ impl Metrics {
     }
 
     /// Counts a request to the Platform.
-    pub fn request(&self, account: &str, endpoint: Endpoint, class: Class, took: Duration) {
-        let endpoint = endpoint.as_str();
+    pub fn request(
+        &self,
+        account: &str,
+        endpoint: Endpoint,
+        class: Class,
+        took: Duration,
+        exemplar: Option<Exemplar>,
+    ) {
+        let (endpoint, took) = (endpoint.as_str(), took.as_secs_f64());
         if let Some(account) = self.known(account) {
             self.series.requests.with_label_values(&[account, endpoint, class.as_str()]).inc();
         }
-        self.series.calls.with_label_values(&[endpoint]).observe(took.as_secs_f64());
+        self.series.calls.with_label_values(&[endpoint]).observe(took);
+        if let Some(exemplar) = exemplar {
+            let metric = "ferry_platform_request_duration_seconds";
+            self.exemplars.keep((metric, endpoint), CALLS, took, exemplar);
+        }
     }
 
     /// Observes a pause that the Platform asked for.
@@ -254,6 +275,15 @@ impl Metrics {
         };
         series.requests.with_label_values(&[known, class.as_str()]).inc();
         series.durations.with_label_values(&[known]).observe(took.as_secs_f64());
+    }
+
+    /// What a scrape gets that accepts these types, and of which type that is.
+    pub fn scrape(&self, accept: Option<&str>) -> (&'static str, String) {
+        if accept.is_some_and(openmetrics::is_preferred) {
+            let text = openmetrics::encode(&self.registry.gather(), &self.exemplars);
+            return (OPENMETRICS, text);
+        }
+        (prometheus::TEXT_FORMAT, self.render())
     }
 
     /// Everything in the Prometheus text format.

@@ -155,6 +155,7 @@ impl Intake {
             idempotency_key: request.idempotency_key,
             labels: request.labels,
             revision_of: None,
+            traceparent: request.traceparent,
         };
         Ok(Prepared { new, reports })
     }

@@ -27,7 +27,7 @@ use crate::domain::outcome::Content;
 use crate::domain::submission::{
     IllegalTransition, Priority, State, StepKind, Submission, TimelineEntry, Transition,
 };
-use crate::domain::{SubmissionId, Timestamp};
+use crate::domain::{SubmissionId, Timestamp, TraceParent};
 
 /// A dataset: what is uploaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +72,8 @@ pub struct NewSubmission {
     pub labels: BTreeMap<String, String>,
     /// The submission that it corrects.
     pub revision_of: Option<SubmissionId>,
+    /// The producer's span that it belongs to.
+    pub traceparent: Option<TraceParent>,
 }
 
 /// When to give up a submission.

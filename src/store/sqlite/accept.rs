@@ -74,8 +74,9 @@ fn insert(
         .prepare_cached(
             "INSERT INTO submissions (id, account, name, state, priority, overwrite,
                  overwrite_asked, result_keys, labels, payload_bytes, created_at, updated_at,
-                 deadline, revision_of, idempotency_key, step, due_at, blocked)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9, ?10, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+                 deadline, revision_of, idempotency_key, step, due_at, blocked, traceparent)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9, ?10, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
+                 ?17)",
         )?
         .execute(params![
             new.id.to_string(),
@@ -94,6 +95,7 @@ fn insert(
             StepKind::Upload.as_str(),
             millis(due),
             blocked,
+            new.traceparent.map(|parent| parent.to_string()),
         ])
         .map_err(|error| match error.sqlite_error_code() {
             Some(ErrorCode::ConstraintViolation) => {

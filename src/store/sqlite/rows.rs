@@ -14,7 +14,7 @@ pub(super) const COLUMNS: &str = "s.seq, s.fence, s.deliveries, s.blocked, s.id,
      s.state, s.reason_code, s.reason, s.priority, s.overwrite, s.result_keys, s.labels, \
      s.payload_bytes, s.created_at, s.updated_at, s.finished_at, s.deadline, s.revision_of, \
      s.processing_token, s.rejection, s.attempts, s.polls, s.failures, s.in_doubt, s.step, s.due_at, \
-     s.leased_until, s.cancel_requested, s.results";
+     s.leased_until, s.cancel_requested, s.results, s.traceparent";
 
 /// A submission, and what only the store knows of it.
 #[derive(Debug)]
@@ -62,6 +62,7 @@ impl Record {
                 leased_until: maybe_time(row, column())?,
                 cancel_requested: row.get(column())?,
                 results: json(row, column())?,
+                traceparent: maybe_word(row, column())?,
             },
         })
     }

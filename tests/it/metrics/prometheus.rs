@@ -1,10 +1,12 @@
 //! A Prometheus of a test's own, and what it is asked.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use ferry::clock::{Clock, SystemClock};
 use serde_json::Value;
 
 use super::files::read;
@@ -59,6 +61,7 @@ impl Prometheus {
             .arg(format!("--config.file={}", folder.join("prometheus.yml").display()))
             .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
             .arg(format!("--web.listen-address={free}"))
+            .arg("--enable-feature=exemplar-storage")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -98,6 +101,17 @@ impl Prometheus {
         values.iter().filter_map(value).any(|value| value != 0.0 && !value.is_nan())
     }
 
+    /// The traces of the examples of a histogram.
+    pub(super) fn exemplars(&self, histogram: &str) -> BTreeSet<String> {
+        let now = SystemClock.now().timestamp();
+        let span = format!("start={}&end={}", now - 600, now + 600);
+        let answer = self.api(&format!("query_exemplars?query={histogram}_bucket&{span}")).unwrap();
+        let series = answer.as_array().into_iter().flatten();
+        let exemplars = series.filter_map(|series| series["exemplars"].as_array()).flatten();
+        let trace = |exemplar: &Value| exemplar["labels"]["trace_id"].as_str().map(str::to_owned);
+        exemplars.filter_map(trace).collect()
+    }
+
     /// All rules, as they were evaluated last.
     pub(super) fn rules(&self) -> Vec<Value> {
         let answer = self.api("rules").unwrap();
@@ -131,7 +145,7 @@ pub(super) fn post(address: &str, path: &str, csv: &str) -> Option<(u16, String)
     ask(address, &format!("{head}Content-Length: {}\r\n\r\n{csv}", csv.len()))
 }
 
-fn ask(address: &str, request: &str) -> Option<(u16, String)> {
+pub(super) fn ask(address: &str, request: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream.write_all(request.as_bytes()).ok()?;
     let mut answer = String::new();

@@ -236,6 +236,7 @@ pub(super) fn new(name: &str) -> NewSubmission {
         idempotency_key: None,
         labels: [].into(),
         revision_of: None,
+        traceparent: None,
     }
 }
 
