@@ -15,7 +15,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::{debug, warn};
@@ -31,6 +31,10 @@ const CONNECTIONS_PER_REQUEST: usize = 4;
 /// The largest head of a request, in bytes.
 const LARGEST_HEAD: usize = 64 << 10;
 
+/// Connections that the operating system keeps until they are accepted. Its usual 128 are fewer than may
+/// come at once, and those beyond look connected to their clients and are not.
+const BACKLOG: u32 = 4096;
+
 /// Between tries to accept a connection, when there are no more file descriptors, for instance.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -44,8 +48,12 @@ pub struct Server {
 
 impl Server {
     /// Takes the address; nothing is answered yet.
-    pub async fn bind(address: SocketAddr) -> io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
+    pub fn bind(address: SocketAddr) -> io::Result<Self> {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        // A server that was restarted need not wait for connections of the old one.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        let listener = socket.listen(BACKLOG)?;
         Ok(Self { address: listener.local_addr()?, listener, tls: None })
     }
 

@@ -63,6 +63,12 @@ pub(super) struct Failure {
     hint: Option<String>,
 }
 
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
 impl Failure {
     pub(super) fn new(exit: Exit, error: anyhow::Error) -> Self {
         Self { exit, error, hint: None }

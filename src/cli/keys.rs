@@ -125,11 +125,13 @@ impl Keys {
                 show::table(&rows).into_iter().try_for_each(|line| ui.out(line))?;
             }
             Action::Revoke { name } => {
-                let revoked = revoke_key(&path, &name);
-                if !told(&audit, &format!("keys revoke {name}"), revoked)? {
-                    return Err(Failure::usage(format!("there is no key `{name}`"))
-                        .hint("`ferry keys list` shows those that there are"));
-                }
+                let revoked = revoke_key(&path, &name).map_err(Failure::from);
+                let revoked = revoked.and_then(|found| {
+                    let none = || Failure::usage(format!("there is no key `{name}`"));
+                    let hint = "`ferry keys list` shows those that there are";
+                    if found { Ok(()) } else { Err(none().hint(hint)) }
+                });
+                told(&audit, &format!("keys revoke {name}"), revoked)?;
                 ui.note(format!("key `{name}` is revoked"));
             }
         }

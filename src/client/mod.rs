@@ -92,6 +92,13 @@ impl Client {
         self
     }
 
+    /// Trusts the certificates in this text of PEM as well as those that the machine trusts: for a server
+    /// with a certificate of one's own.
+    pub fn with_authority(mut self, pem: &[u8]) -> Result<Self, ClientError> {
+        self.sender.trust(pem)?;
+        Ok(self)
+    }
+
     /// Tries a call so often before it gives up; 5 times unless said otherwise.
     #[must_use]
     pub fn with_tries(mut self, tries: u32) -> Self {

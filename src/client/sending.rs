@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::{StatusCode, Url};
+use reqwest::{Certificate, StatusCode, Url};
 use serde::de::DeserializeOwned;
 
 use super::ClientError;
@@ -86,15 +86,18 @@ impl Sender {
         if !matches!(base.scheme(), "http" | "https") || base.cannot_be_a_base() {
             return Err(ClientError::Invalid("the URL must begin with http or https".to_owned()));
         }
-        // Another part of the process may have chosen one.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(READ_TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(|error| ClientError::Invalid(told(error)))?;
-        Ok(Self { http, base, key: None, tries: 5 })
+        Ok(Self { http: http(Vec::new())?, base, key: None, tries: 5 })
+    }
+
+    pub(super) fn trust(&mut self, pem: &[u8]) -> Result<(), ClientError> {
+        let certificates = Certificate::from_pem_bundle(pem);
+        let invalid = |what| ClientError::Invalid(format!("the certificates: {what}"));
+        let certificates = certificates.map_err(|error| invalid(told(error)))?;
+        if certificates.is_empty() {
+            return Err(invalid("there are none".to_owned()));
+        }
+        self.http = http(certificates)?;
+        Ok(())
     }
 
     /// The URL of a path that holds nothing to be escaped.
@@ -159,6 +162,19 @@ impl Sender {
             Err(error) => unreachable(error),
         }
     }
+}
+
+/// What sends, and trusts these certificates too.
+fn http(certificates: Vec<Certificate>) -> Result<reqwest::Client, ClientError> {
+    // Another part of the process may have chosen one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(READ_TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none())
+        .tls_certs_merge(certificates)
+        .build()
+        .map_err(|error| ClientError::Invalid(told(error)))
 }
 
 fn read(status: StatusCode, headers: &HeaderMap, body: Vec<u8>) -> Tried {

@@ -10,7 +10,8 @@ use crate::store::Finding;
 /// The oldest version that has all that the scripts use.
 const OLDEST: (u32, u32) = (7, 0);
 
-pub(super) async fn check(link: &Link) -> Result<Vec<Finding>, Fault> {
+/// `replicated` says whether what must not be lost waits for a replica.
+pub(super) async fn check(link: &Link, replicated: bool) -> Result<Vec<Finding>, Fault> {
     let mut info = redis::cmd("INFO");
     info.arg("server").arg("replication").arg("persistence").arg("memory");
     let info = Info(text(link.command(info).await?)?);
@@ -21,6 +22,7 @@ pub(super) async fn check(link: &Link) -> Result<Vec<Finding>, Fault> {
         append_only(&info),
         synced(&info, fsync.as_deref()),
         eviction(&info),
+        replicas(&info, replicated),
     ])
 }
 
@@ -110,6 +112,24 @@ fn synced(info: &Info, fsync: Option<&str>) -> Finding {
             "",
         ),
     }
+}
+
+fn replicas(info: &Info, replicated: bool) -> Finding {
+    let count: u64 = info.get("connected_slaves").and_then(|n| n.parse().ok()).unwrap_or(0);
+    let text = match (count, replicated) {
+        (0, true) => "the server has no replica, and takes nothing in without one",
+        (0, false) => "the server has no replica",
+        (_, true) => "what is accepted, and uploads that begin, wait for a replica",
+        (_, false) => {
+            "replicas follow a moment behind: with `durability = \"replicated\"` a failover loses \
+             nothing"
+        }
+    };
+    finding(
+        count > 0 || !replicated,
+        text.to_owned(),
+        "start a replica, or set another `durability`",
+    )
 }
 
 fn eviction(info: &Info) -> Finding {

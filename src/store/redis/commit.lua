@@ -24,7 +24,7 @@ local function repeated(hash, fence)
 end
 
 -- Passes over so many arguments; answers where they begin and end.
-local function arguments(count)
+local function pass(count)
     local first = position + 1
     position = position + count
     return first, position
@@ -36,9 +36,9 @@ local function commit()
     local kind, from, to, step, after = argument(), argument(), argument(), argument(), number()
     local noted, text = flag(), argument()
     local signal, value = argument(), argument()
-    local set, set_end = arguments(number() * 2)
-    local unset, unset_end = arguments(number())
-    local contents, contents_end = arguments(number() * 2)
+    local set, set_end = pass(number() * 2)
+    local unset, unset_end = pass(number())
+    local contents, contents_end = pass(number() * 2)
 
     local hash = key.submission(id)
     local v = call('HMGET', hash, 'fence', 'lease', 'seq', 'stop')
@@ -50,12 +50,12 @@ local function commit()
     take_signal(account, signal, value, p)
 
     local due = after and later(after)
-    ARGV[set + 1], ARGV[set + 3] = now_text, due and int(due) or ''
-    if FINAL[to] then ARGV[set_end] = now_text end
-    call('HSET', hash, 'lease', '', 'dlv', '', 'by', '', unpack(ARGV, set, set_end))
-    if unset_end >= unset then call('HDEL', hash, unpack(ARGV, unset, unset_end)) end
+    arguments[set + 1], arguments[set + 3] = now_text, due and int(due) or ''
+    if FINAL[to] then arguments[set_end] = now_text end
+    call('HSET', hash, 'lease', '', 'dlv', '', 'by', '', unpack(arguments, set, set_end))
+    if unset_end >= unset then call('HDEL', hash, unpack(arguments, unset, unset_end)) end
     if contents_end >= contents then
-        call('HSET', key.contents(id), unpack(ARGV, contents, contents_end))
+        call('HSET', key.contents(id), unpack(arguments, contents, contents_end))
     end
     if noted then note(id, to, text) end
     move(

@@ -403,6 +403,6 @@ impl Store for RedisStore {
     }
 
     async fn check(&self) -> Result<Vec<Finding>, StoreError> {
-        self.at(check::check(&self.link).await)
+        self.at(check::check(&self.link, self.beginning.is_some()).await)
     }
 }

@@ -1,9 +1,10 @@
 //! The scripts, each in a file of its own, which says what it takes, changes and answers; and how a
 //! call of one is put together.
 
+use std::io;
 use std::time::Duration;
 
-use redis::{Cmd, ToRedisArgs};
+use redis::{Cmd, RedisWrite, ToRedisArgs};
 
 use crate::domain::account::HealthPolicy;
 
@@ -71,29 +72,38 @@ scripts! {
 
 /// A call of a script under construction: what the script reads as its arguments, in their order.
 #[derive(Debug, Clone)]
-pub(super) struct Call(Cmd);
+pub(super) struct Call {
+    cmd: Cmd,
+    /// The arguments of a script with the common beginning, which takes them apart.
+    packed: Option<Packed>,
+}
 
 impl Call {
     /// A call within a namespace; without `now`, the server's own time counts.
     pub(super) fn new(script: &Script, base: &str, now: Option<i64>) -> Self {
         let mut cmd = redis::cmd("EVALSHA");
         cmd.arg(&script.hash).arg(1).arg(base);
-        let call = Self(cmd);
         match now {
-            Some(now) => call.arg(now),
-            None => call.arg(""),
-        }
+            Some(now) => cmd.arg(now),
+            None => cmd.arg(""),
+        };
+        Self { cmd, packed: Some(Packed::default()) }
     }
 
     /// A call of a script that stands alone.
     pub(super) fn on(script: &Script, keys: &[String]) -> Self {
         let mut cmd = redis::cmd("EVALSHA");
         cmd.arg(&script.hash).arg(keys.len()).arg(keys);
-        Self(cmd)
+        Self { cmd, packed: None }
     }
 
     pub(super) fn arg(mut self, value: impl ToRedisArgs) -> Self {
-        self.0.arg(value);
+        match &mut self.packed {
+            Some(packed) => value.write_redis_args(packed),
+            None => {
+                self.cmd.arg(value);
+            }
+        }
         self
     }
 
@@ -125,8 +135,62 @@ impl Call {
         items.iter().fold(self.arg(items.len()), add)
     }
 
-    pub(super) fn into_cmd(self) -> Cmd {
-        self.0
+    pub(super) fn into_cmd(mut self) -> Cmd {
+        if let Some(packed) = self.packed {
+            self.cmd.arg(packed.into_array());
+        }
+        self.cmd
+    }
+}
+
+/// Texts in `MessagePack`.
+#[derive(Debug, Clone, Default)]
+struct Packed {
+    count: u32,
+    texts: Vec<u8>,
+}
+
+impl Packed {
+    fn into_array(self) -> Vec<u8> {
+        let mut array = Vec::with_capacity(self.texts.len() + 5);
+        rmp::encode::write_array_len(&mut array, self.count).expect("memory takes anything");
+        array.extend_from_slice(&self.texts);
+        array
+    }
+}
+
+impl RedisWrite for Packed {
+    fn write_arg(&mut self, arg: &[u8]) {
+        self.count += 1;
+        let size = u32::try_from(arg.len()).expect("datasets and results are much smaller");
+        rmp::encode::write_str_len(&mut self.texts, size).expect("memory takes anything");
+        self.texts.extend_from_slice(arg);
+    }
+
+    fn writer_for_next_arg(&mut self) -> impl io::Write + '_ {
+        NextText { packed: self, text: Vec::new() }
+    }
+}
+
+/// A text of which the size is known when all of it is written.
+struct NextText<'a> {
+    packed: &'a mut Packed,
+    text: Vec<u8>,
+}
+
+impl io::Write for NextText<'_> {
+    fn write(&mut self, part: &[u8]) -> io::Result<usize> {
+        self.text.write(part)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for NextText<'_> {
+    fn drop(&mut self) {
+        self.packed.write_arg(&self.text);
     }
 }
 

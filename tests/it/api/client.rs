@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ferry::api::{Server, Tls, TlsFiles};
 use ferry::client::{Client, ClientError, ListQuery};
 use ferry::contract::{ProblemKind, ResubmissionRequest, SubmissionRequest};
 use ferry::domain::submission::State;
@@ -102,6 +103,30 @@ async fn a_lost_answer_doubles_nothing() {
     let page = client.list(&ListQuery::default()).await.unwrap();
     let ids: Vec<_> = page.submissions.iter().map(|view| view.id).collect();
     assert_eq!(ids, [answer.submission.id]);
+}
+
+#[tokio::test]
+async fn a_certificate_of_ones_own_is_trusted_where_that_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let (certificate, key) = (folder.path().join("a.pem"), folder.path().join("a.key"));
+    std::fs::write(&certificate, own.cert.pem()).unwrap();
+    std::fs::write(&key, own.signing_key.serialize_pem()).unwrap();
+    let world = crate::support::World::idle(prompt(), &[]).await;
+    let server = Server::bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let server = server.with_tls(Some(Tls::open(TlsFiles { certificate, key }).unwrap()));
+    let url = server.url();
+    tokio::spawn(server.serve(world.app.api().unwrap()));
+    let client = Client::new(&url).unwrap().with_tries(1);
+    let error = client.submit(&dataset("march")).await.unwrap_err();
+    assert!(error.to_string().contains("certificate"), "{error}");
+    for nonsense in ["", "nonsense"] {
+        let error = Client::new(&url).unwrap().with_authority(nonsense.as_bytes()).unwrap_err();
+        assert!(matches!(error, ClientError::Invalid(_)), "{error:?}");
+    }
+    let client = client.with_authority(own.cert.pem().as_bytes()).unwrap();
+    let answer = client.submit(&dataset("march")).await.unwrap();
+    assert_eq!(client.get(answer.submission.id).await.unwrap().state, State::Queued);
 }
 
 #[tokio::test]

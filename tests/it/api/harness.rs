@@ -47,7 +47,7 @@ impl Served {
     }
 
     pub(super) async fn over(world: World) -> Self {
-        let server = Server::bind((Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
+        let server = Server::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
         let address = server.address();
         let serving = tokio::spawn(server.serve(world.app.api().unwrap()));
         Self { world, address, client: client(), serving }

@@ -97,6 +97,25 @@ async fn each_operation_has_a_name_an_example_and_the_role_that_it_needs() {
 }
 
 #[tokio::test]
+async fn the_examples_of_datasets_are_taken() {
+    let served = Served::idle(&[]).await;
+    let document = served.get("/openapi.json").await.json();
+    for (path, kind, query) in [
+        ("/v1/submissions", "application/json", ""),
+        ("/v1/submissions", "text/csv", "?name=march"),
+        ("/v1/submissions/bulk", "application/x-ndjson", ""),
+    ] {
+        let media = &document["paths"][path]["post"]["requestBody"]["content"][kind];
+        let example = &media["example"];
+        let body = example.as_str().map_or_else(|| example.to_string(), str::to_owned);
+        let request = served.request(Method::POST, &format!("{path}{query}"));
+        let answer = Answer::of(request.header("content-type", kind).body(body)).await;
+        assert!((200..300).contains(&answer.status), "{kind}: {}", answer.text());
+    }
+    assert_eq!(served.world.app.store.stats().await.unwrap().unfinished(), 2);
+}
+
+#[tokio::test]
 async fn a_page_shows_every_operation_and_loads_nothing() {
     let served = Served::idle(&[]).await;
     let page = served.get("/docs").await;

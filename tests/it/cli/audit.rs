@@ -26,6 +26,7 @@ fn what_operators_do_is_kept_wherever_they_do_it() {
     server.signal("TERM");
     server.end();
     ferry.run(&["keys", "revoke", "ops"]).ok();
+    ferry.run(&["keys", "revoke", "ops"]).exits(2);
 
     let log = ferry.read("audit.jsonl");
     let deeds: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -43,6 +44,7 @@ fn what_operators_do_is_kept_wherever_they_do_it() {
     cli ferry resolve --fail ID: submission ID is cancelled: only a held one can be resolved
     api POST /v1/accounts/north/resume: 200
     cli ferry keys revoke ops: done
+    cli ferry keys revoke ops: there is no key `ops`
     ");
     let user = std::process::Command::new("id").arg("-un").output().unwrap().stdout;
     let user = String::from_utf8(user).unwrap();
