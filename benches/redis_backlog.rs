@@ -86,6 +86,7 @@ impl Bench {
             labels: BTreeMap::from(labels.map(|(k, v)| (k.to_owned(), v.to_owned()))),
             revision_of: None,
             callback_url: None,
+            traceparent: None,
         }
     }
 

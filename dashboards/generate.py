@@ -48,6 +48,12 @@ def of_store(metric, by="", labels=""):
     return f"max by ({by}) ({metric}{{{labels}}})" if by else f"max({metric}{{{labels}}})"
 
 
+def summed(metric, by="", labels=""):
+    """Of all chosen accounts together: each process tells of each account, so once from one of them."""
+    told = of_store(metric, f"namespace, account, {by}" if by else "namespace, account", ",".join(filter(None, [ACCOUNT, labels])))
+    return f"sum by ({by}) ({told})" if by else f"sum({told})"
+
+
 def panel(title, text, unit, queries, alert=None, low=False, kind="timeseries", width=8, height=8, stack=False, related=(), **more):
     """`alert` gives the threshold and a link, `related` ones only links. `low`: small values are the bad ones."""
     steps = [{"color": "green" if not (alert and low) else "red", "value": None}]
@@ -176,8 +182,8 @@ def dashboard(uid, title, text, panels):
             "list": [
                 {"name": "datasource", "label": "Prometheus", "type": "datasource", "query": "prometheus", "current": {}},
                 variable("namespace", "Namespace", "label_values(ferry_build_info, namespace)"),
-                variable("instance", "Process", "label_values(ferry_build_info, instance)"),
-                variable("account", "Account", "label_values(ferry_accounts_paused, account)"),
+                variable("instance", "Process", f"label_values(ferry_build_info{{{STORE}}}, instance)"),
+                variable("account", "Account", f"label_values(ferry_queue_steps{{{STORE}}}, account)"),
                 {"name": "runbook", "label": "Runbook", "type": "textbox", "query": RUNBOOK, "current": {"text": RUNBOOK, "value": RUNBOOK}},
             ]
         },
@@ -206,8 +212,8 @@ OVERVIEW = [
     stat("Processes", "Processes that are up and scraped.", "none", f"count(ferry_build_info{{{SCRAPED}}})"),
     stat("Answered", "Of the submissions that ended, how many the Platform decided about. Feedback is an answer, not a failure.", "percentunit", f"{ANSWERED} / {FINISHED}"),
     stat("Failed", "Of the submissions that ended, how many Ferry gave up. The alert looks at the last hour.", "percentunit", f"{FAILED} / {FINISHED}", "FerryFailuresFast"),
-    stat("Oldest due step", "How long the step that waits longest has been due. Paused accounts are left out.", "s", of_store("ferry_queue_oldest_ready_seconds"), "FerryQueueLatency"),
-    stat("Held", "Submissions that wait for a person's decision.", "none", of_store("ferry_queue_submissions", labels='state="held"'), "FerryHeldSubmissions"),
+    stat("Oldest due step", "How long the step that waits longest has been due. Paused accounts are left out.", "s", of_store("ferry_queue_oldest_ready_seconds", labels=ACCOUNT), "FerryQueueLatency"),
+    stat("Held", "Submissions that wait for a person's decision.", "none", summed("ferry_queue_submissions", labels='state="held"'), "FerryHeldSubmissions"),
     stat("Drained in", "How long the open submissions take at the pace of the last minutes; infinite if nothing moves.", "s", of_store("ferry_queue_drain_estimate_seconds")),
     stat("Paused accounts", "Accounts that nothing is carried for, until somebody resumes them.", "none", f"sum({of_store('ferry_accounts_paused', 'account', ACCOUNT)})", "FerryAccountPaused"),
     stat("Platform", "The account that is worst off: whether the Platform answers, is being probed, or is down.", "none", of_store("ferry_platform_breaker_state", labels=ACCOUNT), "FerryPlatformDown", mappings=BREAKER),
@@ -224,10 +230,10 @@ OVERVIEW = [
         (quantile(0.5, "ferry_submission_duration_seconds", SCRAPED), "p50"),
         (quantile(0.95, "ferry_submission_duration_seconds", SCRAPED), "p95"),
     ]),
-    panel("Submissions", "All submissions that are not final, by state.", "none", [(of_store("ferry_queue_submissions", "state", 'state!~"completed|rejected|failed|cancelled"'), "{{state}}")], stack=True),
+    panel("Submissions", "All submissions that are not final, by state.", "none", [(summed("ferry_queue_submissions", "state", 'state!~"completed|rejected|failed|cancelled"'), "{{state}}")], stack=True),
     row("Where is it stuck?"),
-    panel("Steps by state", "What the steps wait for: a worker (ready), their time (scheduled), the Platform (leased), a person (held), a resumption (paused).", "none", [(f"sum by (state) ({of_store('ferry_queue_steps', 'stage, state')})", "{{state}}")], stack=True),
-    panel("Oldest due step, by stage", "How long the oldest due step of each kind has been due.", "s", [(of_store("ferry_queue_oldest_ready_seconds", "stage"), "{{stage}}")], "FerryQueueLatency"),
+    panel("Steps by state", "What the steps wait for: a worker (ready), their time (scheduled), the Platform (leased), a person (held), a resumption (paused).", "none", [(summed("ferry_queue_steps", "state"), "{{state}}")], stack=True),
+    panel("Oldest due step, by stage", "How long the oldest due step of each kind has been due.", "s", [(of_store("ferry_queue_oldest_ready_seconds", "stage", ACCOUNT), "{{stage}}")], "FerryQueueLatency"),
     panel("Wake lag (p99)", "From the time that a step was due to its claim. Of uploads this is the backlog; the alert looks at the others.", "s", [(quantile(0.99, "ferry_wake_lag_seconds", SCRAPED, "stage"), "{{stage}}")], "FerryWakeLag"),
     panel("Time of a step (p95)", "From the claim of a step to its recorded outcome: mostly the Platform's own time.", "s", [(quantile(0.95, "ferry_stage_duration_seconds", SCRAPED, "stage"), "{{stage}}")], width=12),
     panel("Changes of state", "How submissions move, by the state that they reach.", "ops", [(rate("ferry_transitions_total", SCRAPED, "to"), "{{to}}")], related=["FerryNothingProgresses"], width=12),
@@ -271,7 +277,7 @@ WORKERS = [
     panel("Duration by operation (p99)", "How long calls of the store took.", "s", [(quantile(0.99, "ferry_store_operation_duration_seconds", SCRAPED, "operation"), "{{operation}}")]),
     panel("Calls by operation", "Calls of the store; claims and commits take many steps at once.", "ops", [(rate("ferry_store_operation_duration_seconds_count", SCRAPED, "operation"), "{{operation}}")]),
     panel("Errors by kind", "`unavailable` is a fault of the store; the others answer what somebody asked for.", "ops", [(rate("ferry_store_errors_total", SCRAPED, "kind"), "{{kind}}")]),
-    panel("Steps by kind and state", "All steps of the store.", "none", [(of_store("ferry_queue_steps", "stage, state"), "{{stage}} {{state}}")], stack=True),
+    panel("Steps by kind and state", "All steps of the store.", "none", [(summed("ferry_queue_steps", "stage, state"), "{{stage}} {{state}}")], stack=True),
     panel("At the door", "Requests of producers to these processes, by source and what became of them. What `ferry submit` hands over in a process of its own is not scraped.", "ops", [(rate("ferry_intake_total", SCRAPED, "source, result"), "{{source}} {{result}}")]),
     panel("Safe, and seen lately", "Whether the store's own check is content; and how old the numbers about the whole store are, in minutes.", "none", [(f"min(ferry_store_safe{{{STORE}}})", "safe"), (f"(time() - {of_store('ferry_exporter_last_success_timestamp_seconds')}) / 60", "minutes old")], "FerryStoreUnsafe", low=True),
     row("HTTP API"),

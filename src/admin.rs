@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::net::TcpListener;
@@ -52,8 +52,10 @@ impl Admin {
     }
 }
 
-async fn scrape(State(shown): State<Shown>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], shown.metrics.render())
+async fn scrape(State(shown): State<Shown>, headers: HeaderMap) -> impl IntoResponse {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let (content_type, text) = shown.metrics.scrape(accept);
+    ([(header::CONTENT_TYPE, content_type)], text)
 }
 
 async fn ready(State(shown): State<Shown>) -> (StatusCode, &'static str) {

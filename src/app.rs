@@ -17,6 +17,7 @@ use crate::shutdown::Shutdown;
 use crate::store::redis::{PushedRequests, RedisStore};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Measured, Store, StoreError};
+use crate::traces::Traces;
 use crate::webhook::Webhooks;
 
 /// The parts of a process that everything else is made of.
@@ -32,6 +33,8 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     /// What the process counts.
     pub metrics: Arc<Metrics>,
+    /// Where the traces of its steps go.
+    pub traces: Traces,
     /// Hears who did what.
     pub audit: Audit,
     /// Stops the process.
@@ -58,9 +61,10 @@ impl App {
             StorePlace::Sqlite(_) => None,
         };
         let seeds = Mutex::new(seeds);
+        let traces = config.otlp_endpoint.as_deref().map(Traces::to).unwrap_or_default();
         let audit = Audit::new(config.audit_log.clone());
         let shutdown = Shutdown::default();
-        Ok(Self { config, store, pushed, clock, metrics, audit, shutdown, seeds })
+        Ok(Self { config, store, pushed, clock, metrics, traces, audit, shutdown, seeds })
     }
 
     /// Another one each time: two parts with one seed would give out the same ids.
@@ -141,6 +145,7 @@ impl App {
             ),
             policy: self.config.policy.clone(),
             metrics: self.metrics.clone(),
+            traces: self.traces.clone(),
             shutdown: self.shutdown.clone(),
             seed: self.seed(),
         })

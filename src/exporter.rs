@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::domain::Timestamp;
 use crate::domain::account::{Admission, Closed, Health, HealthPolicy};
 use crate::domain::submission::{State, StepKind};
-use crate::metrics::{Metrics, QueueState};
+use crate::metrics::{Metrics, OTHER_ACCOUNTS, QueueState};
 use crate::store::{Filter, Stats, Store, StoreError};
 
 /// The store is asked no more often.
@@ -62,7 +62,7 @@ async fn export_queue(
                 let now = clock.now();
                 let queue = Queue::of(&stats, &held, now, &policy);
                 metrics.drain_estimate(pace.drain(queue.open, finals(&stats), begun));
-                tell(&queue, &stats, metrics);
+                tell(&queue, metrics);
                 metrics.exported(now);
             }
             Err(error) => {
@@ -85,89 +85,138 @@ async fn export_safety(store: &dyn Store, metrics: &Metrics) {
     }
 }
 
-/// What there is to do, and the steps at which submissions are held.
-async fn look(store: &dyn Store) -> Result<(Stats, Vec<StepKind>), StoreError> {
+/// What there is to do, and the accounts and steps of which submissions are held.
+async fn look(store: &dyn Store) -> Result<(Stats, Vec<Held>), StoreError> {
     let stats = store.stats().await?;
     if stats.count(State::Held) == 0 {
         return Ok((stats, Vec::new()));
     }
     let filter = Filter { states: vec![State::Held], ..Filter::default() };
     let page = store.list(&filter, None, HELD).await?;
-    let steps = page.found.iter().filter_map(|found| found.submission.step);
+    let held = page.found.into_iter().map(|found| found.submission);
+    let steps = held.filter_map(|held| held.step.map(|step| (held.account, step)));
     Ok((stats, steps.collect()))
 }
+
+/// The account of a held submission, and the step that a person must decide about.
+type Held = (String, StepKind);
 
 /// What the metrics say of the whole store.
 #[derive(Debug, Default, PartialEq)]
 struct Queue {
-    steps: BTreeMap<(StepKind, &'static str), (QueueState, u64)>,
-    oldest: BTreeMap<StepKind, Duration>,
+    accounts: BTreeMap<String, Account>,
     /// Due steps that nothing stops.
     overdue: u64,
     /// Submissions that go on by themselves.
     open: u64,
-    /// Paused, gated, and how far the breaker is open.
-    accounts: BTreeMap<String, (bool, bool, f64)>,
+}
+
+/// What they say of an account.
+#[derive(Debug, Default, PartialEq)]
+struct Account {
+    steps: BTreeMap<(StepKind, &'static str), u64>,
+    oldest: BTreeMap<StepKind, Duration>,
+    states: BTreeMap<State, u64>,
+    paused: bool,
+    gated: bool,
+    /// How far the breaker is open.
+    breaker: f64,
 }
 
 impl Queue {
-    fn of(stats: &Stats, held: &[StepKind], now: Timestamp, policy: &HealthPolicy) -> Self {
+    fn of(stats: &Stats, held: &[Held], now: Timestamp, policy: &HealthPolicy) -> Self {
         let mut queue = Self::default();
         let mut admissions = BTreeMap::new();
-        for account in &stats.accounts {
-            let health = &account.health;
-            let stopped = (health.paused.is_some(), is_gated(health, now), breaker(health, now));
-            queue.accounts.insert(account.account.clone(), stopped);
+        for stats in &stats.accounts {
+            let health = &stats.health;
+            let open = stats.states.iter().filter(|(state, _)| goes_on(**state));
+            let open = open.map(|(_, submissions)| submissions).sum::<u64>();
             if health.paused.is_none() {
-                let open = account.states.iter().filter(|(state, _)| goes_on(**state));
-                queue.open += open.map(|(_, submissions)| submissions).sum::<u64>();
+                queue.open += open;
             }
-            admissions.insert(account.account.as_str(), health.admit(now, policy));
+            let account = queue.accounts.entry(stats.account.clone()).or_default();
+            account.states.clone_from(&stats.states);
+            account.paused = health.paused.is_some();
+            account.gated = is_gated(health, now);
+            account.breaker = breaker(health, open, now);
+            let held = held.iter().filter(|(of, _)| *of == stats.account);
+            let mut more = stats.states.get(&State::Held).copied().unwrap_or_default();
+            for (_, kind) in held {
+                account.add(*kind, QueueState::Held, 1);
+                more = more.saturating_sub(1);
+            }
+            account.add(StepKind::Upload, QueueState::Held, more);
+            admissions.insert(stats.account.as_str(), health.admit(now, policy));
         }
         for steps in &stats.steps {
             let admission = admissions.get(steps.account.as_str());
             let paused = matches!(admission, Some(Admission::Closed(Closed::Paused { .. })));
             let ready = if paused { QueueState::Paused } else { QueueState::Ready };
-            queue.add(steps.kind, ready, steps.ready);
-            queue.add(steps.kind, QueueState::Scheduled, steps.scheduled);
-            queue.add(steps.kind, QueueState::Leased, steps.leased);
+            let account = queue.accounts.entry(steps.account.clone()).or_default();
+            account.add(steps.kind, ready, steps.ready);
+            account.add(steps.kind, QueueState::Scheduled, steps.scheduled);
+            account.add(steps.kind, QueueState::Leased, steps.leased);
+            if let Some(age) = steps.oldest_ready.filter(|_| !paused) {
+                account.oldest.insert(steps.kind, age);
+            }
             if !matches!(admission, Some(Admission::Closed(_))) {
                 queue.overdue += steps.ready;
             }
-            if let Some(age) = steps.oldest_ready.filter(|_| !paused) {
-                let oldest = queue.oldest.entry(steps.kind).or_default();
-                *oldest = age.max(*oldest);
-            }
         }
-        for kind in held {
-            queue.add(*kind, QueueState::Held, 1);
-        }
-        let more = stats.count(State::Held).saturating_sub(held.len() as u64);
-        queue.add(StepKind::Upload, QueueState::Held, more);
         queue
     }
 
+    /// What they say of these accounts together.
+    fn together(&self, is_meant: impl Fn(&str) -> bool) -> Account {
+        let mut all = Account::default();
+        for (_, account) in self.accounts.iter().filter(|(name, _)| is_meant(name)) {
+            for (step, count) in &account.steps {
+                *all.steps.entry(*step).or_default() += count;
+            }
+            for (state, count) in &account.states {
+                *all.states.entry(*state).or_default() += count;
+            }
+            for (kind, age) in &account.oldest {
+                let oldest = all.oldest.entry(*kind).or_default();
+                *oldest = (*oldest).max(*age);
+            }
+        }
+        all
+    }
+}
+
+impl Account {
     fn add(&mut self, kind: StepKind, state: QueueState, steps: u64) {
-        self.steps.entry((kind, state.as_str())).or_insert((state, 0)).1 += steps;
+        *self.steps.entry((kind, state.as_str())).or_default() += steps;
     }
 }
 
 /// Everything is set at each look: what is not there any more is zero.
-fn tell(queue: &Queue, stats: &Stats, metrics: &Metrics) {
-    for kind in StepKind::ALL {
-        for state in QueueState::ALL {
-            let steps = queue.steps.get(&(kind, state.as_str())).map_or(0, |(_, steps)| *steps);
-            metrics.queue_steps(kind, state, steps);
-        }
-        metrics.oldest_ready(kind, queue.oldest.get(&kind).copied().unwrap_or_default());
+fn tell(queue: &Queue, metrics: &Metrics) {
+    let known: Vec<&str> = metrics.accounts().collect();
+    for label in known.iter().copied() {
+        tell_of(label, &queue.together(|name| name == label), metrics);
     }
-    for state in State::ALL {
-        metrics.submissions(state, stats.count(state));
-    }
-    for (account, (paused, gated, breaker)) in &queue.accounts {
-        metrics.account(account, *paused, *gated, *breaker);
+    tell_of(OTHER_ACCOUNTS, &queue.together(|name| !known.contains(&name)), metrics);
+    for (name, account) in &queue.accounts {
+        metrics.account(name, account.paused, account.gated, account.breaker);
     }
     metrics.overdue(queue.overdue);
+}
+
+fn tell_of(label: &str, account: &Account, metrics: &Metrics) {
+    for kind in StepKind::ALL {
+        for state in QueueState::ALL {
+            let steps = account.steps.get(&(kind, state.as_str())).copied().unwrap_or_default();
+            metrics.queue_steps(label, kind, state, steps);
+        }
+        let oldest = account.oldest.get(&kind).copied().unwrap_or_default();
+        metrics.oldest_ready(label, kind, oldest);
+    }
+    for state in State::ALL {
+        let submissions = account.states.get(&state).copied().unwrap_or_default();
+        metrics.submissions(label, state, submissions);
+    }
 }
 
 fn goes_on(state: State) -> bool {
@@ -178,9 +227,11 @@ fn is_gated(health: &Health, now: Timestamp) -> bool {
     health.gate_until.is_some_and(|until| now < until)
 }
 
-fn breaker(health: &Health, now: Timestamp) -> f64 {
+/// Where nothing is `open`, nothing will probe: that is no outage which anybody could wait to end.
+fn breaker(health: &Health, open: u64, now: Timestamp) -> f64 {
     match health.probe_at {
         Some(until) if now < until => 1.0,
+        Some(_) if open == 0 => 0.0,
         Some(_) => 0.5,
         None => 0.0,
     }
@@ -256,14 +307,50 @@ mod tests {
             accounts: all.into_iter().map(|(name, health)| account(name, health)).collect(),
             steps: ages.into_iter().map(|(name, age)| uploads(name, age)).collect(),
         };
-        let queue = Queue::of(&stats, &[StepKind::Poll], now, &HealthPolicy::default());
-        let steps = |state: QueueState| queue.steps[&(StepKind::Upload, state.as_str())].1;
+        let held = [("b".to_owned(), StepKind::Poll)];
+        let queue = Queue::of(&stats, &held, now, &HealthPolicy::default());
+        let all = queue.together(|_| true);
+        let steps = |state: QueueState| all.steps[&(StepKind::Upload, state.as_str())];
         let states = [QueueState::Ready, QueueState::Scheduled, QueueState::Leased];
         assert_eq!(states.map(steps), [15, 8, 4]);
         assert_eq!((steps(QueueState::Paused), steps(QueueState::Held)), (5, 11));
-        assert_eq!(queue.oldest[&StepKind::Upload], Duration::from_secs(30));
+        assert_eq!(all.oldest[&StepKind::Upload], Duration::from_secs(30));
         assert_eq!((queue.overdue, queue.open), (5, 21));
-        assert_eq!(queue.accounts["c"], (false, false, 1.0));
+        let broken = &queue.accounts["c"];
+        assert_eq!((broken.paused, broken.gated, broken.breaker), (false, false, 1.0));
+        assert_eq!(queue.accounts["b"].steps[&(StepKind::Poll, "held")], 1);
+    }
+
+    #[test]
+    fn accounts_that_are_not_configured_are_told_of_together() {
+        let now = timestamp(1_700_000_000_000);
+        let names = ["north", "gone", "lost"];
+        let stats = Stats {
+            accounts: names.map(|name| account(name, Health::default())).into(),
+            steps: names.map(|name| uploads(name, 9)).into(),
+        };
+        let metrics = Metrics::of_accounts(["north".to_owned()]);
+        tell(&Queue::of(&stats, &[], now, &HealthPolicy::default()), &metrics);
+        let text = metrics.render();
+        for series in [
+            "ferry_queue_steps{account=\"north\",stage=\"upload\",state=\"ready\"} 5",
+            "ferry_queue_steps{account=\"other\",stage=\"upload\",state=\"ready\"} 10",
+            "ferry_queue_submissions{account=\"other\",state=\"held\"} 6",
+            "ferry_queue_oldest_ready_seconds{account=\"other\",stage=\"upload\"} 9",
+        ] {
+            assert!(text.contains(series), "{series} is missing in\n{text}");
+        }
+    }
+
+    #[test]
+    fn an_outage_of_which_nothing_is_left_to_learn_is_over() {
+        let now = timestamp(1_700_000_000_000);
+        let health = Health { probe_at: Some(now), ..Health::default() };
+        let told = |open, after| breaker(&health, open, later(now, Duration::from_secs(after)));
+        assert_eq!((told(1, 0), told(1, 3600)), (0.5, 0.5), "the next step probes");
+        assert_eq!((told(0, 0), told(0, 3600)), (0.0, 0.0));
+        let open = Health { probe_at: Some(later(now, Duration::from_secs(9))), ..health };
+        assert_eq!((breaker(&open, 0, now), breaker(&open, 1, now)), (1.0, 1.0));
     }
 
     #[test]

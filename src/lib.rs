@@ -16,6 +16,8 @@ pub mod metrics;
 pub mod shutdown;
 #[cfg(feature = "full")]
 pub mod telemetry;
+#[cfg(feature = "full")]
+pub mod traces;
 // tells the log, too
 #[cfg(feature = "full")]
 pub mod audit;

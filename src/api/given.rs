@@ -10,7 +10,7 @@ use super::body::{Share, json_limit, json_object, raw_limit, receive};
 use super::fault::Fault;
 use super::params::{Params, time};
 use crate::contract::{ProblemKind, ResubmissionRequest, SubmissionRequest};
-use crate::domain::Timestamp;
+use crate::domain::{Timestamp, TraceParent};
 use crate::pipeline::{Names, texts};
 
 /// What arrived, not understood yet.
@@ -18,6 +18,7 @@ use crate::pipeline::{Names, texts};
 pub(super) struct Given {
     content: Content,
     idempotency_key: Option<String>,
+    traceparent: Option<TraceParent>,
     /// How much arrived.
     bytes: u64,
     /// Its share of the memory.
@@ -55,6 +56,7 @@ pub(super) async fn receive_given(
     body: Body,
 ) -> Result<Given, Fault> {
     let idempotency_key = idempotency_key(headers)?;
+    let traceparent = traceparent(headers);
     let form = form(headers)?;
     let others = if matches!(form, Form::Csv) { params.rest() } else { Vec::new() };
     params.done()?;
@@ -70,12 +72,17 @@ pub(super) async fn receive_given(
         }
         Form::Multipart(boundary) => Content::Fields(multipart(received.bytes, boundary).await?),
     };
-    Ok(Given { content, idempotency_key, bytes, _share: received.share })
+    Ok(Given { content, idempotency_key, traceparent, bytes, _share: received.share })
 }
 
 impl Given {
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// The span that the request belongs to.
+    pub(super) fn traceparent(&self) -> Option<TraceParent> {
+        self.traceparent
     }
 
     /// As a new submission.
@@ -87,6 +94,7 @@ impl Given {
             Content::Fields(fields) => fields.into_request()?,
         };
         request.idempotency_key = one_key(self.idempotency_key, request.idempotency_key)?;
+        request.traceparent = request.traceparent.or(self.traceparent);
         Ok(request)
     }
 
@@ -221,6 +229,12 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Fault> {
         .map_err(|_| Fault::field("idempotency_key", "it is not UTF-8"))?;
     let quoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
     Ok(Some(quoted.unwrap_or(value).to_owned()))
+}
+
+/// The header that says which span a request belongs to. One that is not understood is as good as none:
+/// so the W3C wants it.
+fn traceparent(headers: &HeaderMap) -> Option<TraceParent> {
+    headers.get("traceparent")?.to_str().ok()?.parse().ok()
 }
 
 fn one_key(header: Option<String>, body: Option<String>) -> Result<Option<String>, Fault> {

@@ -58,9 +58,11 @@ pub(super) async fn resubmit(
     let wait = params.span("wait")?;
     let given = receive_given(&shared, &parts.headers, params, body).await?;
     let mut prepared = prepare(&shared, given, move |given| {
+        let traceparent = given.traceparent();
         let corrected = given.into_resubmission()?;
         let mut request = correction(earlier, corrected.data, corrected.event_data);
         request.idempotency_key = corrected.idempotency_key;
+        request.traceparent = traceparent;
         Ok(request)
     })
     .await?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Extension, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 
 use super::Shared;
@@ -30,10 +30,13 @@ pub(super) async fn ready(State(shared): State<Arc<Shared>>) -> (StatusCode, &'s
 pub(super) async fn metrics(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
 ) -> Result<impl IntoResponse, Fault> {
     if caller.accounts.is_some() {
         let what = "the metrics are of all accounts, and this API key is not";
         return Err(Fault::new(ProblemKind::Forbidden, what));
     }
-    Ok(([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], shared.parts.metrics.render()))
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let (content_type, text) = shared.parts.metrics.scrape(accept);
+    Ok(([(header::CONTENT_TYPE, content_type)], text))
 }

@@ -55,7 +55,6 @@ impl Serve {
             let admin = admin.map_err(|error| taken(address, "metrics_listen", error))?;
             tokio::spawn(admin.serve(app.metrics.clone(), app.shutdown.clone()));
         }
-        tokio::spawn(app.exporting());
         for variable in &app.config.ignored {
             warn!("{variable} is not a setting, and is ignored");
         }

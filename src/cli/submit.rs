@@ -183,6 +183,7 @@ impl Submit {
             idempotency_key: self.idempotency_key.clone(),
             labels: self.labels.iter().cloned().collect(),
             callback_url: self.callback_url.clone(),
+            traceparent: None,
         };
         match intake.prepare(request, &names) {
             Ok(prepared) => Ok(Ok(prepared)),

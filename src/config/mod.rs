@@ -49,6 +49,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Where a worker shows its metrics, if anywhere.
     pub metrics_listen: Option<SocketAddr>,
+    /// The collector that traces go to, if any.
+    pub otlp_endpoint: Option<String>,
     /// Where the HTTP API is reached.
     pub listen: SocketAddr,
     /// The file with its keys, if it has any.
@@ -93,6 +95,7 @@ impl Config {
             log: reader.read("log", values::log_filter),
             log_format: reader.read("log_format", values::log_format),
             metrics_listen: reader.read("metrics_listen", values::address),
+            otlp_endpoint: reader.read("otlp_endpoint", values::collector),
             listen: reader.read("listen", values::socket),
             api_keys: reader.read("api_keys", values::file),
             audit_log: reader.read("audit_log", values::file),

@@ -70,6 +70,11 @@ pub const SETTINGS: &[Setting] = &[
         "",
         "address for /metrics and /healthz of a worker, such as `127.0.0.1:9464`",
     ),
+    setting(
+        "otlp_endpoint",
+        "",
+        "OpenTelemetry collector that the trace of each step is sent to, over HTTP, such as `http://127.0.0.1:4318`; if empty, there are no traces",
+    ),
     setting("listen", "127.0.0.1:8600", "address of the HTTP API of `ferry serve`"),
     setting(
         "api_keys",

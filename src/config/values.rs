@@ -211,6 +211,11 @@ pub(super) fn durability(value: &str) -> Result<Durability, Expected> {
     }
 }
 
+/// The URL of a service, if there is one.
+pub(super) fn collector(value: &str) -> Result<Option<String>, Expected> {
+    (!value.is_empty()).then(|| url(value)).transpose()
+}
+
 pub(super) fn url(value: &str) -> Result<String, Expected> {
     if !value.contains("://") {
         return Err("the URL must begin with https:// (or http://)".to_owned());

@@ -21,7 +21,7 @@ use crate::domain::account::Closed;
 use crate::domain::submission::{
     FEEDBACK_KEY, Priority, ReasonCode, State, StepKind, StoredContent, Submission,
 };
-use crate::domain::{SubmissionId, Timestamp};
+use crate::domain::{SubmissionId, Timestamp, TraceParent};
 
 /// A dataset that a producer hands over.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +62,10 @@ pub struct SubmissionRequest {
     /// Where its outcome is to be told, by a signed webhook; where its account says if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub callback_url: Option<String>,
+    /// The producer's own span, to which the traces of its steps are linked; as the header of this name
+    /// has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<TraceParent>,
 }
 
 /// Why a submission that is not final does not move right now.

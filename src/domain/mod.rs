@@ -9,8 +9,10 @@ pub mod feedback;
 mod id;
 pub mod outcome;
 pub mod submission;
+mod trace;
 
 pub use id::{InvalidId, SubmissionId};
+pub use trace::{InvalidTraceParent, TraceParent};
 
 /// A point in time, in UTC; the store keeps milliseconds.
 pub type Timestamp = chrono::DateTime<chrono::Utc>;

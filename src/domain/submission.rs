@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::account::Signal;
 use super::outcome::Content;
-use super::{SubmissionId, Timestamp, later};
+use super::{SubmissionId, Timestamp, TraceParent, later};
 use words::words;
 
 /// Where a submission is on its way.
@@ -243,6 +243,8 @@ pub struct Submission {
     pub deadline: Timestamp,
     /// The submission that this one corrects.
     pub revision_of: Option<SubmissionId>,
+    /// The producer's span that it belongs to.
+    pub traceparent: Option<TraceParent>,
     /// What the Platform answered to the upload.
     pub processing_token: Option<String>,
     /// The word with which the Platform decided against the dataset, once it has.

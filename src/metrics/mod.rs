@@ -2,13 +2,17 @@
 //! means that the process is down; labels come from closed sets.
 
 mod declare;
+mod exemplars;
 mod labels;
+mod openmetrics;
 mod series;
 
+pub use exemplars::Exemplar;
 pub use labels::{
     Class, Direction, Endpoint, HttpClass, IntakeResult, Operation, QueueState, Source, StoreFault,
     TokenResult,
 };
+pub use openmetrics::OPENMETRICS;
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -17,8 +21,9 @@ use prometheus::{Gauge, GaugeVec, Registry, TextEncoder};
 
 use crate::domain::Timestamp;
 use crate::domain::submission::{DeliveryResult, ReasonCode, State, StepKind};
+use exemplars::Exemplars;
 use labels::NO_REASON;
-use series::{HttpSeries, Series};
+use series::{CALLS, HttpSeries, Series};
 
 /// The labels of a metric that has none.
 const ALONE: &[&str] = &[];
@@ -29,8 +34,12 @@ pub struct Metrics {
     registry: Registry,
     accounts: Vec<String>,
     series: Series,
+    exemplars: Exemplars,
     http: OnceLock<(Vec<String>, HttpSeries)>,
 }
+
+/// The label of all accounts that are in the store and not in the configuration.
+pub const OTHER_ACCOUNTS: &str = "other";
 
 /// The route of a request that no route takes.
 const NO_ROUTE: &str = "unknown";
@@ -63,7 +72,7 @@ impl Metrics {
         }
         series.build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1.0);
         watch_process(&registry);
-        Self { registry, accounts, series, http: OnceLock::new() }
+        Self { registry, accounts, series, exemplars: Exemplars::default(), http: OnceLock::new() }
     }
 
     /// Counts a state change.
@@ -93,8 +102,12 @@ impl Metrics {
     }
 
     /// Observes how long a step took, from its claim to its recorded outcome.
-    pub fn stage(&self, kind: StepKind, took: Duration) {
-        self.series.stages.with_label_values(&[kind.as_str()]).observe(took.as_secs_f64());
+    pub fn stage(&self, kind: StepKind, took: Duration, exemplar: Option<Exemplar>) {
+        let (label, took) = (kind.as_str(), took.as_secs_f64());
+        self.series.stages.with_label_values(&[label]).observe(took);
+        if let Some(exemplar) = exemplar {
+            self.exemplars.keep(("ferry_stage_duration_seconds", label), CALLS, took, exemplar);
+        }
     }
 
     /// Observes how long a step had been due when it was claimed.
@@ -103,12 +116,23 @@ impl Metrics {
     }
 
     /// Counts a request to the Platform.
-    pub fn request(&self, account: &str, endpoint: Endpoint, class: Class, took: Duration) {
-        let endpoint = endpoint.as_str();
+    pub fn request(
+        &self,
+        account: &str,
+        endpoint: Endpoint,
+        class: Class,
+        took: Duration,
+        exemplar: Option<Exemplar>,
+    ) {
+        let (endpoint, took) = (endpoint.as_str(), took.as_secs_f64());
         if let Some(account) = self.known(account) {
             self.series.requests.with_label_values(&[account, endpoint, class.as_str()]).inc();
         }
-        self.series.calls.with_label_values(&[endpoint]).observe(took.as_secs_f64());
+        self.series.calls.with_label_values(&[endpoint]).observe(took);
+        if let Some(exemplar) = exemplar {
+            let metric = "ferry_platform_request_duration_seconds";
+            self.exemplars.keep((metric, endpoint), CALLS, took, exemplar);
+        }
     }
 
     /// Observes a pause that the Platform asked for.
@@ -180,19 +204,22 @@ impl Metrics {
         self.series.deliveries.with_label_values(&[result.as_str()]).inc();
     }
 
-    /// How many steps of a kind are in a state.
-    pub fn queue_steps(&self, kind: StepKind, state: QueueState, steps: u64) {
-        self.series.queue.with_label_values(&[kind.as_str(), state.as_str()]).set(steps as f64);
+    /// How many steps of a kind and an account are in a state.
+    pub fn queue_steps(&self, account: &str, kind: StepKind, state: QueueState, steps: u64) {
+        let labels = [self.label(account), kind.as_str(), state.as_str()];
+        self.series.queue.with_label_values(&labels).set(steps as f64);
     }
 
-    /// How many submissions are in a state.
-    pub fn submissions(&self, state: State, submissions: u64) {
-        self.series.submissions.with_label_values(&[state.as_str()]).set(submissions as f64);
+    /// How many submissions of an account are in a state.
+    pub fn submissions(&self, account: &str, state: State, submissions: u64) {
+        let labels = [self.label(account), state.as_str()];
+        self.series.submissions.with_label_values(&labels).set(submissions as f64);
     }
 
-    /// How long the oldest due step of a kind has been due.
-    pub fn oldest_ready(&self, kind: StepKind, age: Duration) {
-        self.series.oldest.with_label_values(&[kind.as_str()]).set(age.as_secs_f64());
+    /// How long the oldest due step of a kind and an account has been due.
+    pub fn oldest_ready(&self, account: &str, kind: StepKind, age: Duration) {
+        let labels = [self.label(account), kind.as_str()];
+        self.series.oldest.with_label_values(&labels).set(age.as_secs_f64());
     }
 
     /// How many due steps nothing stops.
@@ -255,11 +282,29 @@ impl Metrics {
         series.durations.with_label_values(&[known]).observe(took.as_secs_f64());
     }
 
+    /// What a scrape gets that accepts these types, and of which type that is.
+    pub fn scrape(&self, accept: Option<&str>) -> (&'static str, String) {
+        if accept.is_some_and(openmetrics::is_preferred) {
+            let text = openmetrics::encode(&self.registry.gather(), &self.exemplars);
+            return (OPENMETRICS, text);
+        }
+        (prometheus::TEXT_FORMAT, self.render())
+    }
+
     /// Everything in the Prometheus text format.
     pub fn render(&self) -> String {
         TextEncoder::new()
             .encode_to_string(&self.registry.gather())
             .expect("metrics of distinct names encode")
+    }
+
+    /// The accounts that are labels of their own.
+    pub fn accounts(&self) -> impl Iterator<Item = &str> {
+        self.accounts.iter().map(String::as_str)
+    }
+
+    fn label<'a>(&self, account: &'a str) -> &'a str {
+        self.known(account).unwrap_or(OTHER_ACCOUNTS)
     }
 
     /// A label takes only configured accounts: the store may know others.

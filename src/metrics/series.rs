@@ -2,6 +2,7 @@
 
 use prometheus::{GaugeVec, HistogramVec, IntCounterVec};
 
+use super::OTHER_ACCOUNTS;
 use super::declare::declare;
 use super::labels::{
     Class, Direction, Endpoint, HttpClass, IntakeResult, Operation, QueueState, Source, StoreFault,
@@ -13,7 +14,7 @@ const LIVES: &[f64] = &[
     1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 14400.0, 28800.0,
     86400.0,
 ];
-const CALLS: &[f64] =
+pub(super) const CALLS: &[f64] =
     &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0];
 const LAGS: &[f64] = &[0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 const POLLS: &[f64] = &[1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 32.0, 64.0, 128.0, 512.0];
@@ -34,6 +35,11 @@ const STORE_CALLS: &[f64] =
 
 const HTTP_REQUESTS: &[f64] =
     &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
+
+/// The accounts that there are, and one label for all that the store knows besides.
+fn and_others<'a>(accounts: &[&'a str]) -> Vec<&'a str> {
+    accounts.iter().copied().chain([OTHER_ACCOUNTS]).collect()
+}
 
 declare! {
     /// All metrics of a process. The doc comments are the help texts.
@@ -65,8 +71,8 @@ declare! {
     pauses: HistogramVec = "ferry_platform_retry_after_seconds" in PAUSES;
     /// 1 while the Platform wants the account to be left alone.
     gate: GaugeVec = "ferry_platform_gate_closed" { account: accounts.to_vec() };
-    /// 0 while all is well, 1 while an outage keeps the account's breaker open, 0.5 while one probe at
-    /// a time may close it.
+    /// 0 while all is well or nothing is left to do, 1 while an outage keeps the account's breaker open,
+    /// 0.5 while one probe at a time may close it.
     breaker: GaugeVec = "ferry_platform_breaker_state" { account: accounts.to_vec() };
     /// Access tokens that were asked for.
     tokens: IntCounterVec = "ferry_token_refreshes_total"
@@ -98,12 +104,15 @@ declare! {
     deliveries: IntCounterVec = "ferry_webhook_deliveries_total" { result: deliveries() };
     /// Which Ferry this is.
     build: GaugeVec = "ferry_build_info" { version: vec![env!("CARGO_PKG_VERSION")] };
-    /// Steps in the store, of all accounts.
-    queue: GaugeVec = "ferry_queue_steps" { stage: stages(), state: QueueState::all() };
-    /// Submissions in the store, of all accounts.
-    submissions: GaugeVec = "ferry_queue_submissions" { state: states() };
-    /// How long the oldest due step has been due, paused accounts left out.
-    oldest: GaugeVec = "ferry_queue_oldest_ready_seconds" { stage: stages() };
+    /// Steps in the store; `other` are all accounts that are not configured.
+    queue: GaugeVec = "ferry_queue_steps"
+        { account: and_others(accounts), stage: stages(), state: QueueState::all() };
+    /// Submissions in the store; `other` are all accounts that are not configured.
+    submissions: GaugeVec =
+        "ferry_queue_submissions" { account: and_others(accounts), state: states() };
+    /// How long the oldest due step has been due; 0 for paused accounts.
+    oldest: GaugeVec =
+        "ferry_queue_oldest_ready_seconds" { account: and_others(accounts), stage: stages() };
     /// Due steps that nothing stops: their account is neither paused nor asked to wait nor in an outage.
     overdue: GaugeVec = "ferry_queue_overdue";
     /// How long the open submissions of accounts that are not paused would take at the pace of the

@@ -178,6 +178,7 @@ impl Intake {
             labels: request.labels,
             revision_of: None,
             callback_url,
+            traceparent: request.traceparent,
         };
         Ok(Prepared { new, reports })
     }

@@ -27,6 +27,7 @@ use crate::metrics::Metrics;
 use crate::platform::{Platform, Upload};
 use crate::shutdown::Shutdown;
 use crate::store::{Commit, Committed, Payload, Store, StoreError};
+use crate::traces::{StepTrace, Traces};
 use crate::webhook::{Message, Webhooks};
 
 /// What the steps of a process need.
@@ -38,6 +39,7 @@ pub(crate) struct Steps {
     committer: Committer,
     webhooks: Webhooks,
     metrics: Arc<Metrics>,
+    traces: Traces,
     shutdown: Shutdown,
     seed: u64,
     upload_memory: Semaphore,
@@ -89,10 +91,16 @@ impl Steps {
             committer,
             webhooks,
             metrics,
+            traces: Traces::default(),
             shutdown,
             seed,
             unknown_words: Mutex::default(),
         }
+    }
+
+    /// The same steps, told to a collector.
+    pub(crate) fn traced(self, traces: Traces) -> Self {
+        Self { traces, ..self }
     }
 
     /// Runs a step and records its outcome. An error means that the outcome could not be recorded:
@@ -100,18 +108,21 @@ impl Steps {
     pub(crate) async fn run(&self, step: LeasedStep) -> Result<(), NotRecorded> {
         let kind = step.claim.kind;
         self.metrics.wake_lag(kind, step.claim.lag);
+        let trace = self.traces.step(&step.claim.submission, kind);
         let ran = tokio::select! {
             biased;
-            ran = self.decide(&step) => ran,
+            ran = trace.of(self.decide(&step)) => ran,
             () = self.shutdown.aborting() => Ok(self.interrupted(&step)),
         };
         match ran {
-            Ok(Ran::Decided(transition)) => self.commit(&step, transition).await,
+            Ok(Ran::Decided(transition)) => self.commit(&step, transition, &trace).await,
             Ok(Ran::GivenBack) => {
+                trace.was("given_back");
                 release(self.store.clone(), vec![step.claim.clone()]).await;
                 Ok(())
             }
             Err(error) => {
+                trace.was("not_begun");
                 warn!(submission.id = %step.claim.lease.id, "`{kind}` was not begun: {error}");
                 Err(NotRecorded)
             }
@@ -200,7 +211,12 @@ impl Steps {
         account.platform.upload(upload).await
     }
 
-    async fn commit(&self, step: &LeasedStep, transition: Transition) -> Result<(), NotRecorded> {
+    async fn commit(
+        &self,
+        step: &LeasedStep,
+        transition: Transition,
+        trace: &StepTrace,
+    ) -> Result<(), NotRecorded> {
         let claim = &step.claim;
         self.metrics.step(claim.kind, transition.reason.as_ref().map(|reason| reason.code));
         if matches!(transition.signal, Signal::Unauthorized(_)) {
@@ -216,13 +232,16 @@ impl Steps {
         match self.committer.commit(Commit { lease: claim.lease, transition }).await? {
             Committed::Done(from, to) => {
                 self.metrics.transition(from, to);
-                self.metrics.stage(claim.kind, step.claimed.elapsed());
+                trace.led_to(to, told.as_ref().map(|reason| reason.code));
+                let exemplar = trace.exemplar(self.context(step).now);
+                self.metrics.stage(claim.kind, step.claimed.elapsed(), exemplar);
                 if to.is_final() && from != to {
                     self.count_finished(step, to, polls);
                 }
                 tell(claim.kind, &claim.submission, from, to, told.map(|reason| reason.text));
             }
             Committed::Stale => {
+                trace.was("too_late");
                 self.metrics.commit_refused();
                 warn!(
                     submission.id = %claim.lease.id,
@@ -230,6 +249,7 @@ impl Steps {
                 );
             }
             Committed::Illegal(illegal) => {
+                trace.was("refused");
                 self.metrics.commit_refused();
                 tracing::error!(submission.id = %claim.lease.id, "refused to record `{}`: {illegal}", claim.kind);
             }

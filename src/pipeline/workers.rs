@@ -18,6 +18,7 @@ use crate::metrics::Metrics;
 use crate::platform::Platform;
 use crate::shutdown::Shutdown;
 use crate::store::{Budgets, Rescued, Store, StoreError};
+use crate::traces::Traces;
 use crate::webhook::Webhooks;
 
 /// What the workers of a process are made of.
@@ -35,6 +36,8 @@ pub struct Workers {
     pub pushed: Option<PushedIntake>,
     /// What to count in.
     pub metrics: Arc<Metrics>,
+    /// Where their traces go.
+    pub traces: Traces,
     /// When to stop.
     pub shutdown: Shutdown,
     /// Spreads the delays of this run.
@@ -54,7 +57,7 @@ impl Workers {
         let budgets: Budgets =
             Arc::new(self.platforms.iter().map(|p| (p.account().to_owned(), p.budget())).collect());
         let (committer, recording) = Committer::start(self.store.clone());
-        let steps = Arc::new(Steps::new(
+        let steps = Steps::new(
             self.store.clone(),
             Outside { platforms: self.platforms, webhooks: self.webhooks },
             self.policy.clone(),
@@ -62,7 +65,8 @@ impl Workers {
             self.metrics.clone(),
             self.shutdown.clone(),
             self.seed,
-        ));
+        );
+        let steps = Arc::new(steps.traced(self.traces.clone()));
         let mut monitor = Monitor::new();
         for kind in StepKind::ALL {
             let backend = StepBackend::start(
@@ -98,6 +102,7 @@ impl Workers {
         };
         // Every step has handed over its outcome; what is recorded last is recorded too.
         let recorded = recording.await;
+        self.traces.finish().await;
         ended.map_err(|error| WorkersEnded(error.to_string()))?;
         recorded.map_err(|error| WorkersEnded(error.to_string()))
     }

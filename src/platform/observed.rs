@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::domain::later;
 use crate::domain::outcome::Trouble;
 use crate::metrics::{Class, Direction, Endpoint, Metrics, TokenResult};
+use crate::traces::StepTrace;
 
 /// Counts for one account.
 #[derive(Debug, Clone)]
@@ -32,7 +33,8 @@ impl Observer {
         asked: impl Future<Output = Result<Answer, Lost>>,
         clock: &dyn Clock,
     ) -> Result<Answer, Lost> {
-        let begun = Instant::now();
+        let (begun, endpoint, step) = (Instant::now(), label(endpoint), StepTrace::current());
+        let call = step.call(endpoint);
         let answer = asked.await;
         let wait = answer.as_ref().ok().and_then(|answer| answer.slow_down(clock.now()));
         if let Some(Trouble::SlowDown { retry_after: Some(pause), .. }) = wait {
@@ -45,7 +47,9 @@ impl Observer {
             Err(Lost::Unanswered(_)) => Class::NoAnswer,
             Err(Lost::TooLarge) => Class::TooLarge,
         };
-        self.metrics.request(&self.account, label(endpoint), class, begun.elapsed());
+        let exemplar = step.exemplar(clock.now());
+        self.metrics.request(&self.account, endpoint, class, begun.elapsed(), exemplar);
+        call.ended(class);
         answer
     }
 

@@ -29,7 +29,7 @@ use crate::domain::outcome::Content;
 use crate::domain::submission::{
     IllegalTransition, Priority, State, StepKind, Submission, TimelineEntry, Transition,
 };
-use crate::domain::{SubmissionId, Timestamp};
+use crate::domain::{SubmissionId, Timestamp, TraceParent};
 
 /// A dataset: what is uploaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +76,8 @@ pub struct NewSubmission {
     pub revision_of: Option<SubmissionId>,
     /// Where its outcome is to be told.
     pub callback_url: Option<String>,
+    /// The producer's span that it belongs to.
+    pub traceparent: Option<TraceParent>,
 }
 
 /// When to give up a submission.

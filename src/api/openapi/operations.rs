@@ -15,6 +15,7 @@ use crate::contract::{
 use crate::domain::SubmissionId;
 use crate::domain::feedback::Finding;
 use crate::domain::submission::{Priority, State, TimelineEntry};
+use crate::metrics::OPENMETRICS;
 
 const SUBMISSIONS: &str = "submissions";
 const OPERATING: &str = "operating";
@@ -249,12 +250,10 @@ pub(in crate::api) fn ready(operation: Operation<'_>) -> Operation<'_> {
 
 pub(in crate::api) fn metrics(operation: Operation<'_>) -> Operation<'_> {
     let metrics = Media::of(prometheus::TEXT_FORMAT, None);
-    operation.called(WATCHING, "metrics", "The metrics, for Prometheus").answers_with(
-        200,
-        "All series",
-        Some(metrics),
-        &[],
-    )
+    operation
+        .called(WATCHING, "metrics", "The metrics, for Prometheus")
+        .answers_with(200, "All series", Some(metrics), &[])
+        .answers_too(200, Media::of(OPENMETRICS, None))
 }
 
 pub(in crate::api) fn openapi(operation: Operation<'_>) -> Operation<'_> {
@@ -305,6 +304,7 @@ fn waits(operation: Operation<'_>) -> Operation<'_> {
 fn handed_over(operation: Operation<'_>, form: Value) -> Operation<'_> {
     waits(operation)
         .header("Idempotency-Key", key(), "the same key with the same content is accepted once")
+        .header("traceparent", text(), "the span that traces are linked to, as the W3C writes it")
         .takes_as(CSV, text(), json!(examples::DATA))
         .takes_as(FORM, form, examples::form())
         .header("Content-Encoding", encoding(), ENCODED)

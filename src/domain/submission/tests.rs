@@ -75,6 +75,7 @@ fn submission(state: State) -> Submission {
         finished_at: state.is_final().then_some(timestamp(0)),
         deadline: timestamp(1000),
         revision_of: None,
+        traceparent: None,
         processing_token: None,
         rejection: None,
         attempts: 0,

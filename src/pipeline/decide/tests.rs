@@ -28,6 +28,7 @@ fn submission(state: State) -> Submission {
         finished_at: None,
         deadline: timestamp(DEADLINE),
         revision_of: None,
+        traceparent: None,
         processing_token: None,
         rejection: None,
         attempts: 1,

@@ -28,6 +28,7 @@ fn describe_one(call: Call, new: &NewSubmission, packed: &PackedPayload) -> Call
         labels: new.labels.clone(),
         payload_bytes: new.payload.bytes(),
         revision_of: new.revision_of,
+        traceparent: new.traceparent,
         idempotency_key: new.idempotency_key.clone(),
     };
     let labels: Vec<_> = new.labels.iter().collect();

@@ -12,7 +12,7 @@ use crate::domain::account::Health;
 use crate::domain::submission::{
     Callback, Priority, Reason, State, StepKind, StoredContent, Submission,
 };
-use crate::domain::{SubmissionId, Timestamp, timestamp};
+use crate::domain::{SubmissionId, Timestamp, TraceParent, timestamp};
 
 /// A submission, and what only the store knows of it.
 #[derive(Debug)]
@@ -32,6 +32,8 @@ pub(super) struct Rest {
     pub(super) payload_bytes: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) revision_of: Option<SubmissionId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) traceparent: Option<TraceParent>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) idempotency_key: Option<String>,
 }
@@ -192,6 +194,7 @@ impl Record {
                 finished_at: fields.maybe_time("fin")?,
                 deadline: fields.time("line")?,
                 revision_of: rest.revision_of,
+                traceparent: rest.traceparent,
                 processing_token: fields.maybe_text("token")?.map(str::to_owned),
                 rejection: fields.maybe_text("rej")?.map(str::to_owned),
                 attempts: fields.count("att")?,

@@ -74,9 +74,9 @@ fn insert(
         .prepare_cached(
             "INSERT INTO submissions (id, account, name, state, priority, overwrite,
                  overwrite_asked, result_keys, labels, payload_bytes, created_at, updated_at,
-                 deadline, revision_of, idempotency_key, step, due_at, blocked, callback)
+                 deadline, revision_of, idempotency_key, step, due_at, blocked, callback, traceparent)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9, ?10, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
-                 ?17)",
+                 ?17, ?18)",
         )?
         .execute(params![
             new.id.to_string(),
@@ -96,6 +96,7 @@ fn insert(
             millis(due),
             blocked,
             new.callback_url.as_deref().map(|url| to_json(&Callback::new(url))),
+            new.traceparent.map(|parent| parent.to_string()),
         ])
         .map_err(|error| match error.sqlite_error_code() {
             Some(ErrorCode::ConstraintViolation) => {

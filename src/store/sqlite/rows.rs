@@ -14,7 +14,7 @@ pub(super) const COLUMNS: &str = "s.seq, s.fence, s.deliveries, s.blocked, s.id,
      s.state, s.reason_code, s.reason, s.priority, s.overwrite, s.result_keys, s.labels, \
      s.payload_bytes, s.created_at, s.updated_at, s.finished_at, s.deadline, s.revision_of, \
      s.processing_token, s.rejection, s.attempts, s.polls, s.failures, s.in_doubt, s.step, s.due_at, \
-     s.leased_until, s.cancel_requested, s.results, s.callback, s.resume";
+     s.leased_until, s.cancel_requested, s.results, s.callback, s.resume, s.traceparent";
 
 /// A submission, and what only the store knows of it.
 #[derive(Debug)]
@@ -64,6 +64,7 @@ impl Record {
                 results: json(row, column())?,
                 callback: maybe_json(row, column())?,
                 resume: maybe_word::<StepKind>(row, column())?,
+                traceparent: maybe_word(row, column())?,
             },
         })
     }

@@ -23,12 +23,32 @@ fn alerts() -> Vec<(String, String)> {
     rules.map(|rule| (rule.lines().next().unwrap().to_owned(), rule.to_owned())).collect()
 }
 
+/// Every dashboard, with its file.
+fn dashboards() -> impl Iterator<Item = (&'static str, serde_json::Value)> {
+    ["overview.json", "platform.json", "workers.json"]
+        .into_iter()
+        .map(|file| (file, serde_json::from_str(&read(&format!("dashboards/{file}"))).unwrap()))
+}
+
+/// What the template variables ask Prometheus, each with the dashboard's file and its own name.
+pub(super) fn variables() -> Vec<(String, String, String)> {
+    let mut variables = Vec::new();
+    for (file, dashboard) in dashboards() {
+        for variable in dashboard["templating"]["list"].as_array().unwrap() {
+            if let Some(query) = variable["query"]["query"].as_str() {
+                let name = variable["name"].as_str().unwrap();
+                variables.push((file.to_owned(), name.to_owned(), query.to_owned()));
+            }
+        }
+    }
+    assert_eq!(variables.len(), 9, "{variables:?}");
+    variables
+}
+
 /// Every panel of every dashboard, with the dashboard's file.
 pub(super) fn panels() -> Vec<(String, serde_json::Value)> {
     let mut panels = Vec::new();
-    for file in ["overview.json", "platform.json", "workers.json"] {
-        let dashboard: serde_json::Value =
-            serde_json::from_str(&read(&format!("dashboards/{file}"))).unwrap();
+    for (file, dashboard) in dashboards() {
         for panel in dashboard["panels"].as_array().unwrap() {
             panels.push((file.to_owned(), panel.clone()));
         }

@@ -1,10 +1,12 @@
 //! A Prometheus of a test's own, and what it is asked.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use ferry::clock::{Clock, SystemClock};
 use serde_json::Value;
 
 use super::files::read;
@@ -45,7 +47,10 @@ impl Prometheus {
         let targets: Vec<String> = targets.iter().map(|target| format!("{target:?}")).collect();
         let config = read("deploy/prometheus/prometheus.yml")
             .replace("_interval: 15s", "_interval: 500ms")
-            .replace("\"127.0.0.1:9464\"", &targets.join(", "));
+            .replace(
+                "[\"127.0.0.1:9464\"]",
+                &format!("[{}]\n        labels: {{ namespace: here }}", targets.join(", ")),
+            );
         assert!(config.contains("500ms") && !config.contains("9464"), "{config}");
         std::fs::write(folder.join("prometheus.yml"), config).unwrap();
         std::fs::write(folder.join("alerts.yml"), read("deploy/prometheus/alerts.yml")).unwrap();
@@ -56,6 +61,7 @@ impl Prometheus {
             .arg(format!("--config.file={}", folder.join("prometheus.yml").display()))
             .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
             .arg(format!("--web.listen-address={free}"))
+            .arg("--enable-feature=exemplar-storage")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -80,11 +86,30 @@ impl Prometheus {
         answer["result"].as_array().cloned().ok_or_else(|| format!("no result: {answer}"))
     }
 
+    /// The values of a label of the series that a selector chooses.
+    pub(super) fn label_values(&self, selector: &str, label: &str) -> Vec<String> {
+        let selector: String = form_urlencoded::byte_serialize(selector.as_bytes()).collect();
+        let found = self.api(&format!("label/{label}/values?match[]={selector}")).unwrap();
+        let values = found.as_array().into_iter().flatten();
+        values.filter_map(|value| value.as_str().map(str::to_owned)).collect()
+    }
+
     /// Whether an expression has a result that is neither zero nor NaN.
     pub(super) fn holds(&self, expression: &str) -> bool {
         let values = self.query(expression).unwrap();
         let value = |sample: &Value| sample["value"][1].as_str()?.parse::<f64>().ok();
         values.iter().filter_map(value).any(|value| value != 0.0 && !value.is_nan())
+    }
+
+    /// The traces of the examples of a histogram.
+    pub(super) fn exemplars(&self, histogram: &str) -> BTreeSet<String> {
+        let now = SystemClock.now().timestamp();
+        let span = format!("start={}&end={}", now - 600, now + 600);
+        let answer = self.api(&format!("query_exemplars?query={histogram}_bucket&{span}")).unwrap();
+        let series = answer.as_array().into_iter().flatten();
+        let exemplars = series.filter_map(|series| series["exemplars"].as_array()).flatten();
+        let trace = |exemplar: &Value| exemplar["labels"]["trace_id"].as_str().map(str::to_owned);
+        exemplars.filter_map(trace).collect()
     }
 
     /// All rules, as they were evaluated last.
@@ -120,7 +145,7 @@ pub(super) fn post(address: &str, path: &str, csv: &str) -> Option<(u16, String)
     ask(address, &format!("{head}Content-Length: {}\r\n\r\n{csv}", csv.len()))
 }
 
-fn ask(address: &str, request: &str) -> Option<(u16, String)> {
+pub(super) fn ask(address: &str, request: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream.write_all(request.as_bytes()).ok()?;
     let mut answer = String::new();

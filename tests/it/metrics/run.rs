@@ -2,8 +2,7 @@
 //! then every panel has data, and no expression fails.
 
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use ferry::domain::submission::{State, StepKind};
@@ -12,68 +11,18 @@ use ferry::sim::{Endpoint, Fault, FaultRates, Processing, SimConfig};
 use ferry::store::{Budgets, ClaimRequest, Lease};
 use serde_json::Value;
 
-use super::files::panels;
+use super::files::{panels, variables};
 use super::prometheus::{Prometheus, get, post, tool};
+use super::scraped::{PATIENCE, Scraped, until};
 use crate::support::{World, dataset, of_environment, overwriting, pause};
 
-/// Longer than anything takes on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(1);
-
-/// A process of Ferry that is scraped; ended when dropped.
-struct Scraped {
-    process: Child,
-    address: String,
-}
-
-impl Scraped {
-    async fn start(world: &World, folder: &Path, name: &str, args: &[&str]) -> Self {
-        let log = folder.join(format!("{name}.log"));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ferry"));
-        command.args(args).arg("--config").arg(folder.join("ferry.toml"));
-        command.env_clear().envs(&world.env);
-        for (setting, value) in [
-            ("METRICS_LISTEN", "127.0.0.1:0"),
-            ("LISTEN", "127.0.0.1:0"),
-            ("BREAKER_FAILURES", "6"),
-            ("BREAKER_MAX", "700ms"),
-            ("UNKNOWN_TOKEN_TRIES", "1"),
-            ("LEASE", "1s"),
-        ] {
-            command.env(format!("FERRY_{setting}"), value);
-        }
-        command.stdin(Stdio::null()).stderr(std::fs::File::create(&log).unwrap());
-        let process = command.spawn().unwrap();
-        let mut scraped = Self { process, address: String::new() };
-        let told = || std::fs::read_to_string(&log).unwrap_or_default();
-        until(told, || {
-            let told = told();
-            let line = told.split_once("http://").and_then(|(_, rest)| rest.split_once('\n'));
-            let is_part = |c: &char| c.is_ascii_digit() || ".:".contains(*c);
-            let address = line.map(|(line, _)| line.chars().take_while(is_part).collect());
-            scraped.address = address.unwrap_or_default();
-            !scraped.address.is_empty()
-        })
-        .await;
-        scraped
-    }
-}
-
-impl Drop for Scraped {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// Waits for a condition.
-async fn until(what: impl Fn() -> String, mut condition: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !condition() {
-        assert!(begun.elapsed() < PATIENCE, "in vain: {}", what());
-        pause().await;
-    }
-}
+/// What lets things go wrong within seconds.
+const UNLUCKY: [(&str, &str); 4] = [
+    ("BREAKER_FAILURES", "6"),
+    ("BREAKER_MAX", "700ms"),
+    ("UNKNOWN_TOKEN_TRIES", "1"),
+    ("LEASE", "1s"),
+];
 
 fn bad_days() -> SimConfig {
     SimConfig {
@@ -137,9 +86,9 @@ async fn a_real_prometheus_finds_data_for_every_panel_and_no_expression_fails() 
     let folder = world.folder.path();
     std::fs::write(folder.join("ferry.toml"), second_account(&world)).unwrap();
     let lost = lose_a_worker(&world).await;
-    let first = Scraped::start(&world, folder, "first", &["worker"]).await;
-    let second = Scraped::start(&world, folder, "second", &["worker"]).await;
-    let server = Scraped::start(&world, folder, "server", &["serve", "--no-workers"]).await;
+    let first = Scraped::start(&world, "first", &["worker"], &UNLUCKY).await;
+    let second = Scraped::start(&world, "second", &["worker"], &UNLUCKY).await;
+    let server = Scraped::start(&world, "server", &["serve", "--no-workers"], &UNLUCKY).await;
     let targets = [&first, &second, &server].map(|scraped| scraped.address.clone());
     let prometheus = Prometheus::start(folder, &targets);
     until(|| "Prometheus is ready".into(), || prometheus.is_ready()).await;
@@ -168,6 +117,7 @@ async fn a_real_prometheus_finds_data_for_every_panel_and_no_expression_fails() 
     for alert in ["FerryAccountPaused", "FerryHeldSubmissions", "FerryLeasesRescued"] {
         assert!(raised.contains(alert), "{raised:?}");
     }
+    choose_by_variables(&prometheus);
     lint(&first);
     no_secret_is_shown(&first);
     keep_for_a_look(&world, &prometheus).await;
@@ -271,6 +221,25 @@ fn filled_in(expression: &str) -> String {
     let expression = expression.replace("$__rate_interval", "1m");
     assert!(!expression.contains('$'), "{expression}");
     expression
+}
+
+/// Each template variable offers what there is; what the overview says of one account is not of all.
+fn choose_by_variables(prometheus: &Prometheus) {
+    for (dashboard, variable, query) in variables() {
+        let inner = query.strip_prefix("label_values(").and_then(|query| query.strip_suffix(')'));
+        let (selector, label) = inner.unwrap().rsplit_once(", ").unwrap();
+        let values = prometheus.label_values(&filled_in(selector), label);
+        let expected = match variable.as_str() {
+            "account" => values == ["default", "north", "other"],
+            "instance" => values.len() == 3,
+            "namespace" => values == ["here"],
+            _ => false,
+        };
+        assert!(expected, "{dashboard}: ${variable} offers {values:?}");
+    }
+    let paused =
+        |account: &str| format!("max(ferry_queue_steps{{account=\"{account}\",state=\"paused\"}})");
+    assert!(prometheus.holds(&paused("north")) && !prometheus.holds(&paused("default")));
 }
 
 /// `promtool check metrics` on a scrape.

@@ -35,6 +35,7 @@ pub(super) async fn all_that_a_producer_says_is_kept(subject: Subject) {
         labels: [("ward".to_owned(), "Süd \"3\"".to_owned()), (String::new(), String::new())]
             .into(),
         revision_of: Some(first),
+        traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00".parse().ok(),
         ..on("Zürich", new("naïve 数据\n'; DROP TABLE"))
     };
     let id = subject.accept(said.clone()).await;
@@ -49,6 +50,7 @@ pub(super) async fn all_that_a_producer_says_is_kept(subject: Subject) {
     assert_eq!(Deadline::At(kept.deadline), said.deadline);
     assert_eq!(kept.labels, said.labels);
     assert_eq!(kept.revision_of, said.revision_of);
+    assert!(kept.traceparent.is_some() && kept.traceparent == said.traceparent);
     assert_eq!(kept.payload_bytes, said.payload.bytes());
     assert_eq!(subject.store.payload(id).await.unwrap(), said.payload);
 }

@@ -246,6 +246,7 @@ pub(super) fn new(name: &str) -> NewSubmission {
         labels: [].into(),
         revision_of: None,
         callback_url: None,
+        traceparent: None,
     }
 }
 

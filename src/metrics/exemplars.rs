@@ -1,0 +1,48 @@
+//! Examples of what a histogram counted: of each bucket the trace of the newest that had one.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::domain::Timestamp;
+
+/// The trace that a measurement belongs to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Exemplar {
+    /// Its id, in hexadecimal digits.
+    pub trace: String,
+    /// When that was.
+    pub at: Timestamp,
+}
+
+/// A bucket: the metric, the value of its one label, and the upper bound as bits.
+type Bucket = (&'static str, &'static str, u64);
+
+/// As many as there are buckets at most.
+#[derive(Debug, Default)]
+pub(super) struct Exemplars(Mutex<BTreeMap<Bucket, (f64, Exemplar)>>);
+
+impl Exemplars {
+    pub(super) fn keep(
+        &self,
+        (metric, label): (&'static str, &'static str),
+        buckets: &[f64],
+        value: f64,
+        exemplar: Exemplar,
+    ) {
+        let bound = buckets.iter().copied().find(|bound| value <= *bound);
+        let bucket = (metric, label, bound.unwrap_or(f64::INFINITY).to_bits());
+        self.all().insert(bucket, (value, exemplar));
+    }
+
+    pub(super) fn of(&self, metric: &str, label: &str, bound: f64) -> Option<(f64, Exemplar)> {
+        let all = self.all();
+        let found = all.iter().find(|((of, value, upper), _)| {
+            *of == metric && *value == label && *upper == bound.to_bits()
+        });
+        found.map(|(_, found)| found.clone())
+    }
+
+    fn all(&self) -> MutexGuard<'_, BTreeMap<Bucket, (f64, Exemplar)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,192 @@
+//! Traces, for a collector that speaks OTLP over HTTP. Each step is a trace of its own, for the steps of
+//! a submission lie hours apart; a link leads to the producer's span. Neither a Name nor a secret nor a
+//! URL is in them. Trouble with the collector is logged, and disturbs nothing else.
+
+mod sending;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use opentelemetry::trace::{
+    Link, Span, SpanContext, SpanId, SpanKind, Status, TraceContextExt, TraceFlags, TraceId,
+    TraceState, Tracer, TracerProvider,
+};
+use opentelemetry::{Context, KeyValue};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
+use tracing::warn;
+
+use crate::domain::submission::{ReasonCode, State, StepKind, Submission};
+use crate::domain::{Timestamp, TraceParent};
+use crate::metrics::{Class, Endpoint, Exemplar};
+
+/// How long the last spans of a process may take to be told.
+const LAST: Duration = Duration::from_secs(3);
+
+tokio::task_local! {
+    static STEP: StepTrace;
+}
+
+/// Where traces go, if anywhere. Clones speak of the same place.
+#[derive(Clone, Default)]
+pub struct Traces(Option<Collector>);
+
+#[derive(Clone)]
+struct Collector {
+    provider: SdkTracerProvider,
+    tracer: SdkTracer,
+}
+
+impl fmt::Debug for Traces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Traces").field(&self.0.is_some()).finish()
+    }
+}
+
+impl Traces {
+    /// Tells the collector at this URL, in the background of the runtime that this is called in; without
+    /// one the traces stay off.
+    pub fn to(collector: &str) -> Self {
+        let exporter = match sending::exporter(collector) {
+            Ok(exporter) => exporter,
+            Err(cause) => {
+                warn!("there are no traces (`otlp_endpoint`): {cause}");
+                return Self::default();
+            }
+        };
+        let about = [
+            KeyValue::new("service.name", "ferry"),
+            KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
+        ];
+        let provider = SdkTracerProvider::builder()
+            .with_batch_exporter(exporter)
+            .with_resource(Resource::builder_empty().with_attributes(about).build())
+            .build();
+        let tracer = provider.tracer("ferry");
+        Self(Some(Collector { provider, tracer }))
+    }
+
+    /// Begins the trace of a step; there is none if the producer does not keep its own.
+    pub fn step(&self, submission: &Submission, kind: StepKind) -> StepTrace {
+        let parent = submission.traceparent;
+        let is_kept = parent.is_none_or(|parent| parent.is_sampled);
+        let Some(collector) = self.0.as_ref().filter(|_| is_kept) else { return StepTrace(None) };
+        let tracer = collector.tracer.clone();
+        let builder = tracer
+            .span_builder(kind.as_str())
+            .with_kind(SpanKind::Consumer)
+            .with_links(parent.into_iter().map(link).collect())
+            .with_attributes([
+                KeyValue::new("ferry.submission", submission.id.to_string()),
+                KeyValue::new("ferry.account", submission.account.clone()),
+                KeyValue::new("ferry.step", kind.as_str()),
+                KeyValue::new("ferry.attempt", i64::from(submission.attempts)),
+                KeyValue::new("ferry.polls", i64::from(submission.polls)),
+            ]);
+        let span = tracer.build_with_context(builder, &Context::new());
+        StepTrace(Some(Arc::new(Begun { tracer, context: Context::new().with_span(span) })))
+    }
+
+    /// Tells what is not told yet, within a few seconds; nothing is told from then on.
+    pub async fn finish(&self) {
+        let Some(Collector { provider, .. }) = self.0.clone() else { return };
+        let told = tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(LAST)).await;
+        if !matches!(told, Ok(Ok(()))) {
+            warn!("the last traces were not told within {LAST:?}");
+        }
+    }
+}
+
+fn link(parent: TraceParent) -> Link {
+    let trace = TraceId::from(parent.trace);
+    let span = SpanId::from(parent.span);
+    let context = SpanContext::new(trace, span, TraceFlags::SAMPLED, true, TraceState::NONE);
+    Link::with_context(context)
+}
+
+/// The trace of a step that runs, if there is one.
+#[derive(Debug, Clone, Default)]
+pub struct StepTrace(Option<Arc<Begun>>);
+
+struct Begun {
+    tracer: SdkTracer,
+    context: Context,
+}
+
+impl fmt::Debug for Begun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Begun").field("trace", &self.trace()).finish()
+    }
+}
+
+impl Begun {
+    fn trace(&self) -> String {
+        self.context.span().span_context().trace_id().to_string()
+    }
+}
+
+impl StepTrace {
+    /// The step that the caller is part of.
+    pub fn current() -> Self {
+        STEP.try_with(Self::clone).unwrap_or_default()
+    }
+
+    /// Does a part of the step.
+    pub async fn of<T>(&self, part: impl Future<Output = T>) -> T {
+        STEP.scope(self.clone(), part).await
+    }
+
+    /// Begins a call of the Platform within the step.
+    pub fn call(&self, endpoint: Endpoint) -> Call {
+        Call(self.0.as_ref().map(|step| {
+            let name = endpoint.as_str();
+            let builder = step.tracer.span_builder(name).with_kind(SpanKind::Client);
+            step.tracer.build_with_context(builder, &step.context)
+        }))
+    }
+
+    /// What a measurement made now for this step is an example of.
+    pub fn exemplar(&self, now: Timestamp) -> Option<Exemplar> {
+        self.0.as_ref().map(|step| Exemplar { trace: step.trace(), at: now })
+    }
+
+    /// Ends the trace of a step that led to a state.
+    pub fn led_to(&self, state: State, reason: Option<ReasonCode>) {
+        self.end(state.as_str(), reason, matches!(state, State::Failed | State::Held));
+    }
+
+    /// Ends the trace of a step that did not count.
+    pub fn was(&self, what: &'static str) {
+        self.end(what, None, what != "given_back");
+    }
+
+    fn end(&self, outcome: &'static str, reason: Option<ReasonCode>, is_error: bool) {
+        let Some(step) = &self.0 else { return };
+        let span = step.context.span();
+        span.set_attribute(KeyValue::new("ferry.outcome", outcome));
+        if let Some(reason) = reason {
+            span.set_attribute(KeyValue::new("ferry.reason", reason.as_str()));
+        }
+        if is_error {
+            span.set_status(Status::error(outcome));
+        }
+        span.end();
+    }
+}
+
+/// A call of the Platform within a step.
+#[derive(Debug)]
+pub struct Call(Option<opentelemetry_sdk::trace::Span>);
+
+impl Call {
+    /// Ends it.
+    pub fn ended(self, class: Class) {
+        let Some(mut span) = self.0 else { return };
+        span.set_attribute(KeyValue::new("ferry.class", class.as_str()));
+        if class != Class::Ok {
+            span.set_status(Status::error(class.as_str()));
+        }
+        span.end();
+    }
+}

@@ -1,0 +1,82 @@
+//! Sends spans to the collector, over the HTTP client that is there anyway.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
+use opentelemetry_otlp::{SpanExporter, WithExportConfig, WithHttpConfig};
+use reqwest::redirect;
+use tokio::runtime::Handle;
+use tracing::{info, warn};
+
+/// For a whole call of the collector.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What sends spans to the collector at this URL, below which they belong to `/v1/traces`.
+pub(super) fn exporter(collector: &str) -> Result<SpanExporter, String> {
+    let runtime = Handle::try_current().map_err(|error| error.to_string())?;
+    // Whoever comes second finds the same provider installed.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let builder = || {
+        reqwest::Client::builder()
+            .user_agent(concat!("ferry/", env!("CARGO_PKG_VERSION")))
+            .timeout(TIMEOUT)
+            .redirect(redirect::Policy::none())
+    };
+    // A machine without certificates can still speak plain HTTP.
+    let client = if collector.starts_with("http://") {
+        builder().tls_certs_only([]).build()
+    } else {
+        builder().build()
+    };
+    let client = client.map_err(|error| error.without_url().to_string())?;
+    SpanExporter::builder()
+        .with_http()
+        .with_http_client(Sender { client, runtime, is_failing: AtomicBool::new(false) })
+        .with_endpoint(format!("{}/v1/traces", collector.trim_end_matches('/')))
+        .with_timeout(TIMEOUT)
+        .build()
+        .map_err(|error| error.to_string())
+}
+
+/// The exporter has a thread of its own, and the client needs the runtime.
+#[derive(Debug)]
+struct Sender {
+    client: reqwest::Client,
+    runtime: Handle,
+    is_failing: AtomicBool,
+}
+
+#[async_trait]
+impl HttpClient for Sender {
+    async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        let client = self.client.clone();
+        let sent = self.runtime.spawn(async move { send(&client, request).await }).await?;
+        let trouble = match &sent {
+            Ok(response) if response.status().is_success() => None,
+            Ok(response) => Some(format!("it answered {}", response.status())),
+            Err(error) => Some(error.to_string()),
+        };
+        let was_failing = self.is_failing.swap(trouble.is_some(), Ordering::Relaxed);
+        match trouble {
+            Some(what) if !was_failing => warn!("traces do not reach the collector: {what}"),
+            None if was_failing => info!("traces reach the collector again"),
+            _ => {}
+        }
+        Ok(sent?)
+    }
+}
+
+async fn send(
+    client: &reqwest::Client,
+    request: Request<Bytes>,
+) -> Result<Response<Bytes>, reqwest::Error> {
+    let (parts, body) = request.into_parts();
+    let request = client.request(parts.method, parts.uri.to_string()).headers(parts.headers);
+    // What it answers is of no use, and is not read.
+    let answer = request.body(body).send().await.map_err(reqwest::Error::without_url)?;
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = answer.status();
+    Ok(response)
+}

@@ -1,0 +1,183 @@
+//! Traces, told to a collector of the test's own that reads what the protocol's own types say.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::routing::post;
+use ferry::contract::SubmissionRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use prost::Message;
+use tokio::net::TcpListener;
+
+use super::prometheus::{Prometheus, ask};
+use super::scraped::{Scraped, until};
+use crate::store::redis_server::{own_namespace, shared_server};
+use crate::support::{World, dataset, prompt};
+
+const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+const NOT_KEPT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
+
+type Bodies = Arc<Mutex<Vec<Bytes>>>;
+
+/// Takes traces in.
+struct Collector {
+    bodies: Bodies,
+    url: String,
+}
+
+impl Collector {
+    async fn start() -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let bodies = Bodies::default();
+        let keep = async |State(bodies): State<Bodies>, body: Bytes| {
+            bodies.lock().unwrap().push(body);
+        };
+        let app = Router::new().route("/v1/traces", post(keep)).with_state(bodies.clone());
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        Self { bodies, url }
+    }
+
+    fn spans(&self) -> Vec<Span> {
+        let bodies = self.bodies.lock().unwrap().clone();
+        let requests = bodies.into_iter().map(|b| ExportTraceServiceRequest::decode(b).unwrap());
+        let resources = requests.flat_map(|request| request.resource_spans);
+        resources.flat_map(|of| of.scope_spans).flat_map(|of| of.spans).collect()
+    }
+
+    /// The steps of a submission, by the outcome of each.
+    fn steps(&self, id: &str) -> BTreeMap<String, Span> {
+        let spans = self.spans().into_iter();
+        let own = spans.filter(|span| text(span, "ferry.submission").is_some_and(|of| of == id));
+        own.map(|span| (text(&span, "ferry.outcome").unwrap(), span)).collect()
+    }
+}
+
+fn text(span: &Span, key: &str) -> Option<String> {
+    let attribute = span.attributes.iter().find(|attribute| attribute.key == key)?;
+    match attribute.value.clone()?.value? {
+        Value::StringValue(text) => Some(text),
+        other => Some(format!("{other:?}")),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+/// Hands a dataset over by HTTP, as a part of a trace; answers its id.
+fn hand_over(server: &Scraped, name: &str, traceparent: &str) -> String {
+    let csv = dataset(name).data;
+    let head = format!(
+        "POST /v1/submissions?name={name} HTTP/1.0\r\nHost: localhost\r\nContent-Type: text/csv\r\n\
+         traceparent: {traceparent}\r\nContent-Length: {}\r\n\r\n",
+        csv.len()
+    );
+    let (status, body) = ask(&server.address, &format!("{head}{csv}")).unwrap();
+    assert_eq!(status, 201, "{body}");
+    let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+    body["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_step_is_a_trace_that_is_linked_to_its_producer_on_sqlite() {
+    steps_are_linked(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_step_is_a_trace_that_is_linked_to_its_producer_on_redis() {
+    let (redis, namespace) = (shared_server().await, own_namespace());
+    steps_are_linked(&[("STORE", &redis.url()), ("NAMESPACE", &namespace)]).await;
+}
+
+async fn steps_are_linked(store: &[(&str, &str)]) {
+    let collector = Collector::start().await;
+    let world = World::idle(prompt(), store).await;
+    let told = [("OTLP_ENDPOINT", collector.url.as_str())];
+    let server = Scraped::start(&world, "server", &["serve"], &told).await;
+    let known = hand_over(&server, "known", PARENT);
+    let unknown = hand_over(&server, "unknown", "nonsense");
+    let unkept = SubmissionRequest { traceparent: NOT_KEPT.parse().ok(), ..dataset("unkept") };
+    let unkept = world.submit(unkept).await.to_string();
+    world.all_settled().await;
+    assert!(server.terminate().success(), "and what is left was told before it ended");
+
+    let steps = collector.steps(&known);
+    let of_kind = |kind: &str| steps.values().filter(|span| span.name == kind).count();
+    assert!(["upload", "poll", "collect"].iter().all(|kind| of_kind(kind) == 1), "{steps:#?}");
+    let traces: BTreeSet<_> = steps.values().map(|span| hex(&span.trace_id)).collect();
+    assert_eq!(traces.len(), steps.len(), "each is a trace of its own");
+    let spans = collector.spans();
+    for step in steps.values() {
+        let links: Vec<_> =
+            step.links.iter().map(|to| (hex(&to.trace_id), hex(&to.span_id))).collect();
+        assert_eq!(links.len(), 1, "{step:#?}");
+        assert!(PARENT.contains(&links[0].0) && PARENT.contains(&links[0].1), "{links:?}");
+        assert_eq!(step.parent_span_id, b"");
+        assert_eq!(text(step, "ferry.account").as_deref(), Some("default"));
+        let inner = spans.iter().filter(|span| span.trace_id == step.trace_id);
+        let calls: Vec<_> = inner.filter(|span| span.parent_span_id == step.span_id).collect();
+        assert!(!calls.is_empty(), "it called the Platform");
+        assert!(calls.iter().all(|call| text(call, "ferry.class").as_deref() == Some("ok")));
+    }
+    assert!(steps.contains_key("processing") && steps.contains_key("completed"), "{steps:#?}");
+    let others = collector.steps(&unknown);
+    assert_eq!(others.len(), 3);
+    assert!(others.values().all(|step| step.links.is_empty()), "{others:#?}");
+    assert_eq!(collector.steps(&unkept).len(), 0, "its producer does not keep the trace");
+    no_secret_is_told(&collector);
+}
+
+fn no_secret_is_told(collector: &Collector) {
+    let told = format!("{:?}", collector.spans());
+    for secret in ["demo-secret", "demo-key", "127.0.0.1", "\"known\"", "dataKey", "Bearer"] {
+        assert!(!told.contains(secret), "`{secret}` was told");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_collector_that_is_not_there_disturbs_nothing() {
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap();
+    let world = World::idle(prompt(), &[]).await;
+    let url = format!("http://{free}");
+    let worker =
+        Scraped::start(&world, "worker", &["worker"], &[("OTLP_ENDPOINT", url.as_str())]).await;
+    let id = world.submit(dataset("alone")).await;
+    assert_eq!(world.settled(id).await.state.as_str(), "completed");
+    assert!(worker.terminate().success());
+    let log = std::fs::read_to_string(world.folder.path().join("worker.log")).unwrap();
+    assert!(log.contains("traces do not reach the collector"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_real_prometheus_leads_from_a_measurement_to_its_trace() {
+    let collector = Collector::start().await;
+    let world = World::idle(prompt(), &[]).await;
+    let told = [("OTLP_ENDPOINT", collector.url.as_str())];
+    let worker = Scraped::start(&world, "worker", &["worker"], &told).await;
+    let id = world.submit(dataset("measured")).await;
+    world.settled(id).await;
+    let prometheus = Prometheus::start(world.folder.path(), std::slice::from_ref(&worker.address));
+    until(|| "Prometheus is ready".into(), || prometheus.is_ready()).await;
+    let mut found = BTreeSet::new();
+    for metric in ["ferry_stage_duration_seconds", "ferry_platform_request_duration_seconds"] {
+        until(
+            || metric.to_owned(),
+            || {
+                let traces = prometheus.exemplars(metric);
+                found.extend(traces.iter().cloned());
+                !traces.is_empty()
+            },
+        )
+        .await;
+    }
+    assert!(worker.terminate().success());
+    let traces: BTreeSet<_> = collector.spans().iter().map(|span| hex(&span.trace_id)).collect();
+    assert!(found.is_subset(&traces), "{found:?}\n{traces:?}");
+}
