@@ -15,6 +15,8 @@ RUN touch src/main.rs src/lib.rs && cargo build --release --locked --bin ferry &
 
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /ferry/target/release/ferry /usr/local/bin/ferry
+# For health checks; there is no shell. Called by this name it does nothing else.
+COPY --from=busybox:1.37.0-musl /bin/busybox /usr/local/bin/wget
 # The store of one machine; nothing else is written, so that the file system may be read-only.
 COPY --from=build --chown=nonroot:nonroot /state /var/lib/ferry
 VOLUME /var/lib/ferry

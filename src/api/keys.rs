@@ -194,10 +194,17 @@ fn write(path: &Path, keys: &[KeyRecord]) -> Result<(), KeysError> {
 
 #[cfg(unix)]
 fn check_mode(path: &Path) -> io::Result<Result<(), KeysError>> {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = std::fs::metadata(path)?.permissions().mode() & 0o777;
-    let others = mode & 0o077;
-    Ok(if others == 0 { Ok(()) } else { Err(KeysError::Open { path: path.to_owned(), mode }) })
+    use std::os::unix::fs::MetadataExt;
+    let metadata = std::fs::metadata(path)?;
+    let mode = metadata.mode() & 0o777;
+    let is_open = is_open(mode, metadata.uid());
+    Ok(if is_open { Err(KeysError::Open { path: path.to_owned(), mode }) } else { Ok(()) })
+}
+
+/// What root owns may be read by a group: so Kubernetes and systemd hand secrets to a service.
+#[cfg(unix)]
+const fn is_open(mode: u32, owner: u32) -> bool {
+    mode & if owner == 0 { 0o037 } else { 0o077 } != 0
 }
 
 #[cfg(not(unix))]
@@ -275,4 +282,23 @@ impl Keys {
 
 fn changed(path: &Path) -> Option<SystemTime> {
     std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::is_open;
+
+    #[test]
+    fn only_the_owner_or_a_group_that_root_lets_in_may_read_the_keys() {
+        let (root, somebody) = (0, 1000);
+        for mode in [0o400, 0o600] {
+            assert!(!is_open(mode, root) && !is_open(mode, somebody), "{mode:o}");
+        }
+        for mode in [0o440, 0o640] {
+            assert!(!is_open(mode, root) && is_open(mode, somebody), "{mode:o}");
+        }
+        for mode in [0o444, 0o604, 0o620, 0o660] {
+            assert!(is_open(mode, root) && is_open(mode, somebody), "{mode:o}");
+        }
+    }
 }
