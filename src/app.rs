@@ -82,6 +82,7 @@ impl App {
             self.seed(),
             self.metrics.clone(),
         )
+        .traced(self.traces.clone())
     }
 
     /// The HTTP API.
