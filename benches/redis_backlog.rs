@@ -86,6 +86,7 @@ impl Bench {
             labels: BTreeMap::from(labels.map(|(k, v)| (k.to_owned(), v.to_owned()))),
             revision_of: None,
             traceparent: None,
+            callback_url: None,
         }
     }
 
@@ -164,6 +165,7 @@ fn uploaded() -> Transition {
         rejection: None,
         contents: Vec::new(),
         signal: Signal::Healthy,
+        delivery: None,
     }
 }
 

@@ -18,6 +18,7 @@ use crate::store::redis::{PushedRequests, RedisStore};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Measured, Store, StoreError};
 use crate::traces::Traces;
+use crate::webhook::Webhooks;
 
 /// The parts of a process that everything else is made of.
 #[derive(Debug)]
@@ -83,6 +84,7 @@ impl App {
             self.metrics.clone(),
         )
         .traced(self.traces.clone())
+        .telling(self.config.webhook_rules.clone(), self.config.receivers.clone())
     }
 
     /// The HTTP API.
@@ -137,6 +139,11 @@ impl App {
             store: self.store.clone(),
             pushed,
             platforms: self.platforms()?,
+            webhooks: Webhooks::new(
+                self.config.webhook_rules.clone(),
+                self.config.receivers.clone(),
+                self.config.webhook_timeout,
+            ),
             policy: self.config.policy.clone(),
             metrics: self.metrics.clone(),
             traces: self.traces.clone(),

@@ -29,6 +29,8 @@ pub mod client;
 pub mod platform;
 #[cfg(feature = "full")]
 pub mod store;
+#[cfg(feature = "full")]
+pub mod webhook;
 
 // L3: what carries submissions
 #[cfg(feature = "full")]

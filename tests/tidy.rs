@@ -152,6 +152,8 @@ fn the_example_configuration_lists_every_setting_and_can_be_loaded() {
     load(&example).expect("as it is");
     let uncomment = |line| str::strip_prefix(line, '#').filter(is_toml).unwrap_or(line);
     let uncommented = example.lines().map(uncomment).collect::<Vec<&str>>().join("\n");
+    // A secret that stands there whole would be used.
+    let uncommented = uncommented.replace("whsec_...", &format!("whsec_{}", "A".repeat(32)));
     let config = load(&uncommented).expect("uncommented");
     assert_eq!(config.accounts.keys().collect::<Vec<_>>(), ["default"], "{uncommented}");
 }
@@ -359,6 +361,8 @@ fn example_configuration() -> String {
             "token_url" => "https://identity.example.com/connect/token",
             "api_url" => "https://api.example.com/upload",
             "client_id" => "acme",
+            "callback_url" => "https://hooks.example.com/ferry",
+            "webhook_secret" | "webhook_secret_old" => "whsec_...",
             _ if setting.secret => "...",
             _ => setting.default,
         };

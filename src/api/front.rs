@@ -124,15 +124,17 @@ fn caller(shared: &Shared, request: &Request) -> Result<Caller, Fault> {
         return Ok(Caller::anybody());
     };
     let unauthenticated = |what: &str| Fault::new(ProblemKind::Unauthenticated, what);
-    let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let key = authorization.and_then(|value| {
-        let (scheme, key) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
-    });
-    let key = key.ok_or_else(|| {
+    let key = key(headers).ok_or_else(|| {
         unauthenticated("send a key, as `Authorization: Bearer ferry_…`; `ferry keys` makes them")
     })?;
     keys.caller(key).ok_or_else(|| unauthenticated("this key is not known, or was revoked"))
+}
+
+/// The API key of a request.
+pub(super) fn key(headers: &HeaderMap) -> Option<&str> {
+    let authorization = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, key) = authorization.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
 }
 
 /// Whether the request is for a name that no other machine has. Where none is said, no browser asks.

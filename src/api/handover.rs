@@ -47,7 +47,7 @@ pub(super) async fn resubmit(
     request: Request,
 ) -> Result<Response, Fault> {
     let found = caller.find(shared.parts.store.as_ref(), &id).await?;
-    let earlier = SubmissionView::new(found.submission, None);
+    let earlier = found.submission;
     let id = earlier.id;
     if earlier.state == Stage::Held {
         let what = format!("submission {id} is held, and keeps its Name: resolve it first");

@@ -7,6 +7,7 @@ mod caller;
 mod capacity;
 mod content;
 mod encoding;
+mod events;
 mod fault;
 mod front;
 mod given;
@@ -50,6 +51,7 @@ use crate::shutdown::Shutdown;
 use crate::store::Store;
 use body::Budget;
 use capacity::Capacity;
+use events::Feed;
 use stats::Pace;
 
 /// What the API is made of.
@@ -110,6 +112,9 @@ struct Shared {
     requests: Arc<Semaphore>,
     /// One permit for each request that holds its answer back.
     waiters: Semaphore,
+    /// One permit for each open stream of events.
+    streams: Arc<Semaphore>,
+    feed: Feed,
     budget: Budget,
     capacity: Capacity,
     pace: Pace,
@@ -126,6 +131,8 @@ impl Api {
             requests: Arc::new(Semaphore::new(limits.max_requests)),
             // A waiting request keeps its place: some are left for those that only ask.
             waiters: Semaphore::new((limits.max_requests / 2).max(1)),
+            streams: Arc::new(Semaphore::new((limits.max_requests / 4).max(1))),
+            feed: Feed::default(),
             budget: Budget::new(limits.request_memory.max(body::json_limit(limits))),
             capacity: Capacity::new(limits.max_waiting),
             pace: Pace::default(),

@@ -13,7 +13,9 @@ use super::body::{json_object, receive};
 use super::caller::Caller;
 use super::fault::Fault;
 use super::front::json;
-use crate::contract::{Decision, DecisionRequest, PauseRequest, PauseView, SubmissionView};
+use crate::contract::{
+    CallbackView, Decision, DecisionRequest, PauseRequest, PauseView, SubmissionView,
+};
 use crate::store::{Found, Resolution};
 
 /// The largest body of these requests.
@@ -63,6 +65,18 @@ pub(super) async fn resolve(
         Decision::Fail => Resolution::Fail,
     };
     Ok(shown(store.resolve(id, resolution, shared.parts.deadline).await?))
+}
+
+/// Tells the outcome, again if it was told.
+pub(super) async fn notify(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<Response, Fault> {
+    let store = shared.parts.store.as_ref();
+    let id = caller.find(store, &id).await?.submission.id;
+    let found = store.notify(id).await?;
+    Ok(json(StatusCode::OK, &CallbackView::new(&found.submission)))
 }
 
 /// Sends nothing more of an account.

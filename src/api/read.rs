@@ -13,7 +13,7 @@ use super::fault::Fault;
 use super::front::json;
 use super::params::Params;
 use super::wait::settled;
-use crate::contract::{SubmissionPage, SubmissionView};
+use crate::contract::{CallbackView, SubmissionPage, SubmissionView};
 use crate::store::{Cursor, Filter};
 
 /// Submissions in a list, unless asked for otherwise.
@@ -132,4 +132,14 @@ pub(super) async fn timeline(
     let store = shared.parts.store.as_ref();
     let found = caller.find(store, &id).await?;
     Ok(json(StatusCode::OK, &store.timeline(found.submission.id).await?))
+}
+
+/// Who is told of a submission's outcome, and how that went.
+pub(super) async fn deliveries(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<Response, Fault> {
+    let found = caller.find(shared.parts.store.as_ref(), &id).await?;
+    Ok(json(StatusCode::OK, &CallbackView::new(&found.submission)))
 }

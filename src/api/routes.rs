@@ -19,7 +19,7 @@ use super::front::RequestId;
 use super::keys::Role;
 use super::openapi::{self, Operation};
 use super::peer::Origin;
-use super::{Shared, bulk, content, front, handover, operate, probes, read, stats};
+use super::{Shared, bulk, content, events, front, handover, operate, probes, read, stats};
 use crate::audit::Deed;
 use crate::contract::ProblemKind;
 
@@ -70,14 +70,17 @@ pub(super) fn table() -> Vec<Route> {
         post("/v1/submissions/bulk", Submit, bulk::bulk, describe::bulk),
         get("/v1/submissions/{id}", Read, read::get, describe::get),
         get("/v1/submissions/{id}/timeline", Read, read::timeline, describe::timeline),
+        get("/v1/submissions/{id}/deliveries", Read, read::deliveries, describe::deliveries),
         get("/v1/submissions/{id}/results/{key}", Read, content::result, describe::result),
         get("/v1/submissions/{id}/feedback", Read, content::feedback, describe::feedback),
         post("/v1/submissions/{id}/resubmit", Submit, handover::resubmit, describe::resubmit),
         post("/v1/submissions/{id}/cancel", Operate, operate::cancel, describe::cancel),
         post("/v1/submissions/{id}/retry", Operate, operate::retry, describe::retry),
         post("/v1/submissions/{id}/resolve", Operate, operate::resolve, describe::resolve),
+        post("/v1/submissions/{id}/notify", Operate, operate::notify, describe::notify),
         post("/v1/accounts/{account}/pause", Operate, operate::pause, describe::pause),
         post("/v1/accounts/{account}/resume", Operate, operate::resume, describe::resume),
+        get("/v1/events", Read, events::events, describe::events),
         get("/v1/stats", Read, stats::stats, describe::stats),
         open("/healthz", probes::health, describe::health),
         open("/readyz", probes::ready, describe::ready),

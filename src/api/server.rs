@@ -48,7 +48,8 @@ pub struct Server {
 
 impl Server {
     /// Takes the address; nothing is answered yet.
-    pub fn bind(address: SocketAddr) -> io::Result<Self> {
+    #[expect(clippy::unused_async, reason = "a socket can only be made where a runtime is")]
+    pub async fn bind(address: SocketAddr) -> io::Result<Self> {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         // A server that was restarted need not wait for connections of the old one.
         socket.set_reuseaddr(true)?;

@@ -16,6 +16,7 @@ mod intake;
 mod keys;
 mod list;
 mod ndjson;
+mod notify;
 mod pause;
 mod progress;
 mod resolve;
@@ -106,6 +107,7 @@ enum Command {
     Resolve(resolve::Resolve),
     Pause(pause::Pause),
     Resume(pause::Resume),
+    Notify(notify::Notify),
     Stats(stats::Stats),
     Intake(intake::Intake),
     Doctor(doctor::Doctor),
@@ -154,6 +156,7 @@ async fn run(cli: Cli, ui: &Ui) -> Result<Exit, Failure> {
         Command::Retry(command) => command.run(open_existing(&global, ui)?, ui).await,
         Command::Cancel(command) => command.run(open_existing(&global, ui)?, ui).await,
         Command::Resolve(command) => command.run(open_existing(&global, ui)?, ui).await,
+        Command::Notify(command) => command.run(open_existing(&global, ui)?, ui).await,
         Command::Resume(command) => command.run(open_existing(&global, ui)?, ui).await,
         Command::Stats(command) => command.run(open_existing(&global, ui)?, ui).await,
         Command::Intake(command) => command.run(open_existing(&global, ui)?, ui).await,

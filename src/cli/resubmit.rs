@@ -7,7 +7,6 @@ use clap::Args;
 use super::carry::Waiting;
 use super::failure::{Exit, Failure};
 use super::files::{read, title};
-use super::follow::look;
 use super::handover::{carry_or_show, keep, refused};
 use super::ui::Ui;
 use super::validate::{tell_reports, tell_warnings};
@@ -15,6 +14,7 @@ use crate::app::App;
 use crate::domain::SubmissionId;
 use crate::domain::submission::State;
 use crate::pipeline::{Names, Refusal, correction, texts};
+use crate::store::StoreError;
 
 /// Hand over a corrected dataset under the Name of an earlier submission, which it overwrites.
 #[derive(Debug, Args)]
@@ -38,7 +38,8 @@ pub(super) struct Resubmit {
 impl Resubmit {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
         self.wait.check(&app)?;
-        let earlier = look(app.store.as_ref(), self.id).await?;
+        let found = app.store.get(self.id).await?.ok_or(StoreError::NotFound(self.id))?;
+        let earlier = found.submission;
         if earlier.state == State::Held {
             return Err(Failure::usage(format!(
                 "submission {} is held, and keeps its Name",

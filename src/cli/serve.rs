@@ -48,7 +48,7 @@ impl Serve {
         }
         let tls = app.tls()?;
         app.audit.check()?;
-        let server = Server::bind(listen).map_err(|error| taken(listen, "listen", error))?;
+        let server = Server::bind(listen).await.map_err(|error| taken(listen, "listen", error))?;
         let server = server.with_tls(tls);
         if let Some(address) = app.config.metrics_listen {
             let admin = Admin::bind(address).await;

@@ -107,12 +107,18 @@ async fn is_pushed(app: &App) -> Result<bool, StoreError> {
 /// A step that runs, or one that is or will be due and waits for no person.
 async fn has_work(app: &App) -> Result<bool, StoreError> {
     let stats = app.store.stats().await?;
-    if stats.steps.iter().any(|steps| steps.leased > 0) {
+    // Whoever has not heard of an outcome yet is told once; what was not heard comes again for days.
+    let runs =
+        |steps: &StepStats| steps.leased > 0 || (!steps.kind.asks_platform() && steps.ready > 0);
+    if stats.steps.iter().any(runs) {
         return Ok(true);
     }
     for account in app.config.accounts.keys() {
-        let is_open =
-            |steps: &&StepStats| steps.account == *account && steps.ready + steps.scheduled > 0;
+        let is_open = |steps: &&StepStats| {
+            steps.kind.asks_platform()
+                && steps.account == *account
+                && steps.ready + steps.scheduled > 0
+        };
         if stats.steps.iter().any(|steps| is_open(&steps)) && goes_on(app, account).await? {
             return Ok(true);
         }

@@ -10,6 +10,7 @@ use super::values::{self, Expected};
 use crate::domain::budget::Budget;
 use crate::pipeline::DEFAULT_ACCOUNT;
 use crate::platform::{Account, StatusWords};
+use crate::webhook::{Receiver, Receivers, Rules, Secret};
 
 impl Reader<'_> {
     /// All accounts: of the environment, and of the file.
@@ -19,6 +20,54 @@ impl Reader<'_> {
             failed: self.read("status_failed", values::words),
             pending: self.read("status_pending", values::words),
         };
+        let mut accounts = BTreeMap::new();
+        for name in self.account_names() {
+            if let Some(account) = self.account(&name, &status_words) {
+                accounts.insert(name, account);
+            }
+        }
+        accounts
+    }
+
+    /// Who is told of the outcomes of each account.
+    pub(super) fn receivers(&mut self, rules: &Rules) -> Receivers {
+        let mut receivers = Receivers::new();
+        for name in self.account_names() {
+            let url =
+                self.account_setting(&name, "callback_url").filter(|url| !url.text.is_empty());
+            let secrets = ["webhook_secret", "webhook_secret_old"];
+            let secrets = secrets.map(|setting| self.webhook_secret(&name, setting));
+            let receiver = Receiver {
+                url: url.as_ref().map(|found| found.text.clone()),
+                secrets: secrets.into_iter().flatten().collect(),
+            };
+            if let Some(Found { text, place }) = url {
+                if let Err(what) = rules.check(&text) {
+                    self.mistakes.push(format!("{place}: {what}"));
+                }
+                if receiver.secrets.is_empty() {
+                    self.mistakes
+                        .push(format!("{place}: it needs a `webhook_secret` to sign with"));
+                }
+            }
+            receivers.insert(name, receiver);
+        }
+        receivers
+    }
+
+    fn webhook_secret(&mut self, account: &str, name: &'static str) -> Option<Secret> {
+        let given = self.account_setting(account, name);
+        let in_file = self.account_setting(account, &format!("{name}_file"));
+        let secret: SecretString = self.secret_of(given, in_file).ok()??.into();
+        let read = Secret::read(&secret);
+        if let Err(expected) = read {
+            self.mistakes.push(format!("`{name}` of account `{account}`: {expected}"));
+        }
+        read.ok()
+    }
+
+    /// Of the environment, and of the file.
+    fn account_names(&self) -> BTreeSet<String> {
         let mut names: BTreeSet<String> = self.tables().keys().cloned().collect();
         let mentioned = |setting: &Setting| {
             self.outside(setting.name).is_some()
@@ -27,13 +76,7 @@ impl Reader<'_> {
         if ACCOUNT_SETTINGS.iter().any(mentioned) {
             names.insert(DEFAULT_ACCOUNT.to_owned());
         }
-        let mut accounts = BTreeMap::new();
-        for name in names {
-            if let Some(account) = self.account(&name, &status_words) {
-                accounts.insert(name, account);
-            }
-        }
-        accounts
+        names
     }
 
     fn tables(&self) -> toml::Table {

@@ -14,6 +14,7 @@ pub use sources::{Mistakes, Sources};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use ipnet::IpNet;
 
@@ -23,6 +24,7 @@ use crate::pipeline::Policy;
 use crate::platform::{Account, Limits};
 use crate::store::redis::{Durability, RedisAddress};
 use crate::telemetry::LogFormat;
+use crate::webhook::{Receivers, Rules};
 use reader::Reader;
 
 /// Where submissions are kept.
@@ -61,6 +63,12 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// What its requests may take.
     pub api: ApiLimits,
+    /// Where webhooks may go.
+    pub webhook_rules: Rules,
+    /// How long one may take.
+    pub webhook_timeout: Duration,
+    /// Who is told of the outcomes of each account.
+    pub receivers: Receivers,
     /// How patient the pipeline is.
     pub policy: Policy,
     /// When an account counts as in an outage.
@@ -77,6 +85,10 @@ impl Config {
     /// Reads and checks everything; the error lists all mistakes.
     pub fn load(sources: &Sources) -> Result<Self, Mistakes> {
         let mut reader = Reader::new(sources);
+        let webhook_rules = Rules {
+            allowed: reader.read("webhook_allow", values::allowed),
+            plain_http: reader.read("webhook_http", values::yes_or_no),
+        };
         let config = Self {
             store: store(&mut reader),
             intake_queue: Some(reader.read("intake_queue", values::text)).filter(|q| !q.is_empty()),
@@ -96,6 +108,9 @@ impl Config {
                 request_memory: reader.read("body_memory_bytes", values::bytes),
                 patience: reader.read("patience", values::pause),
             },
+            receivers: reader.receivers(&webhook_rules),
+            webhook_rules,
+            webhook_timeout: reader.read("webhook_timeout", values::pause),
             policy: policy(&mut reader),
             health: HealthPolicy {
                 breaker_failures: reader.read("breaker_failures", values::count),
@@ -157,6 +172,9 @@ fn policy(reader: &mut Reader<'_>) -> Policy {
         retry_max: reader.read("retry_max", values::pause),
         slow_down: reader.read("slow_down", values::pause),
         unknown_token_tries: reader.read("unknown_token_tries", values::count),
+        webhook_initial: reader.read("webhook_initial", values::pause),
+        webhook_max: reader.read("webhook_max", values::pause),
+        webhook_tries: reader.read("webhook_tries", values::count),
         deadline: reader.read("deadline", values::pause),
         ambiguous_upload: reader.read("ambiguous_upload", values::ambiguous_upload),
         concurrency: reader.read("concurrency", values::slots),

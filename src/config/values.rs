@@ -12,6 +12,7 @@ use crate::pipeline::AmbiguousUpload;
 use crate::platform::OverwriteAs;
 use crate::store::redis::{Durability, RedisAddress};
 use crate::telemetry::LogFormat;
+use crate::webhook::Allowed;
 
 /// What was expected instead.
 pub(super) type Expected = String;
@@ -112,6 +113,23 @@ pub(super) fn socket(value: &str) -> Result<SocketAddr, Expected> {
 
 pub(super) fn most(value: &str) -> Result<u64, Expected> {
     value.parse().map_err(|_| "expected a whole number; 0 for no limit".to_owned())
+}
+
+pub(super) fn yes_or_no(value: &str) -> Result<bool, Expected> {
+    match value {
+        "yes" => Ok(true),
+        "no" => Ok(false),
+        _ => Err("expected `yes` or `no`".to_owned()),
+    }
+}
+
+/// Hosts and networks, separated by commas; none for an empty text.
+pub(super) fn allowed(value: &str) -> Result<Vec<Allowed>, Expected> {
+    let one = |text: &str| {
+        let expected = "expected hosts, addresses and networks such as hooks.internal, 10.0.0.0/8";
+        text.parse().map_err(|()| expected.to_owned())
+    };
+    value.split(',').map(str::trim).filter(|text| !text.is_empty()).map(one).collect()
 }
 
 pub(super) fn log_format(value: &str) -> Result<LogFormat, Expected> {

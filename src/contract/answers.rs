@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Problem, RowProblem, SubmissionView};
-use crate::domain::SubmissionId;
 use crate::domain::account::Closed;
-use crate::domain::submission::{State, StepKind};
+use crate::domain::submission::{Delivery, State, StepKind, Submission, shown_url};
+use crate::domain::{SubmissionId, Timestamp};
 
 /// The answer to a submission that was handed over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,6 +97,34 @@ pub struct PauseRequest {
         schemars(length(max = 255), regex(pattern = r"^[^\x00-\x1f\x7f-\x9f]*$"))
     )]
     pub reason: Option<String>,
+}
+
+/// Who is told of an outcome, and how that went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
+pub struct CallbackView {
+    /// The submission.
+    pub id: SubmissionId,
+    /// Where it is told, without the query; null if nobody wants to hear it.
+    pub callback_url: Option<String>,
+    /// When it is told next; null if it is not.
+    pub next_at: Option<Timestamp>,
+    /// The newest tries, oldest first.
+    pub deliveries: Vec<Delivery>,
+}
+
+impl CallbackView {
+    /// Of this submission.
+    pub fn new(submission: &Submission) -> Self {
+        let callback = submission.callback.as_ref();
+        let is_due = submission.step == Some(StepKind::Notify);
+        Self {
+            id: submission.id,
+            callback_url: callback.map(|callback| shown_url(&callback.url).to_owned()),
+            next_at: submission.due_at.filter(|_| is_due),
+            deliveries: callback.map(|callback| callback.deliveries.clone()).unwrap_or_default(),
+        }
+    }
 }
 
 /// Whether an account is paused now.

@@ -2,13 +2,15 @@
 //! everywhere: NDJSON, the command line's `--json`, the HTTP API, and whatever else takes submissions in.
 
 mod answers;
+mod events;
 mod problem;
 mod reading;
 
 pub use answers::{
-    AccountView, BulkAnswer, Decision, DecisionRequest, PauseRequest, PauseView,
+    AccountView, BulkAnswer, CallbackView, Decision, DecisionRequest, PauseRequest, PauseView,
     ResubmissionRequest, StatsView, StepView, SubmissionAnswer, SubmissionPage,
 };
+pub use events::{Changed, EventView, Notice};
 pub use problem::{Problem, ProblemKind, RowProblem};
 
 use std::collections::BTreeMap;
@@ -61,6 +63,9 @@ pub struct SubmissionRequest {
     /// has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<TraceParent>,
+    /// Where its outcome is to be told, by a signed webhook; where its account says if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback_url: Option<String>,
 }
 
 /// Why a submission that is not final does not move right now.

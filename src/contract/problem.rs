@@ -53,6 +53,8 @@ pub enum ProblemKind {
     Timeout,
     /// The state of the submission does not allow it.
     NotAllowed,
+    /// The events that were asked for are not kept any more.
+    Gone,
     /// The body or the dataset is too large.
     TooLarge,
     /// The body has a type or an encoding that is not taken.
@@ -75,7 +77,7 @@ pub enum ProblemKind {
 
 impl ProblemKind {
     /// Every kind.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::InvalidRequest,
         Self::Unauthenticated,
         Self::Forbidden,
@@ -83,6 +85,7 @@ impl ProblemKind {
         Self::MethodNotAllowed,
         Self::Timeout,
         Self::NotAllowed,
+        Self::Gone,
         Self::TooLarge,
         Self::UnsupportedMediaType,
         Self::InvalidDataset,
@@ -112,6 +115,7 @@ impl ProblemKind {
             Self::NotAllowed => {
                 ("urn:ferry:problem:not-allowed", 409, "The submission's state does not allow it")
             }
+            Self::Gone => ("urn:ferry:problem:gone", 410, "These events are not kept any more"),
             Self::TooLarge => ("urn:ferry:problem:too-large", 413, "The body is too large"),
             Self::UnsupportedMediaType => {
                 ("urn:ferry:problem:unsupported-media-type", 415, "The body has the wrong type")

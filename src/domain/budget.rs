@@ -32,7 +32,7 @@ pub struct Spent {
 impl Budget {
     /// Whether steps of this kind have a limit.
     pub fn limits(&self, kind: StepKind) -> bool {
-        self.requests_per_second.is_some()
+        (kind.asks_platform() && self.requests_per_second.is_some())
             || (kind == StepKind::Upload
                 && (self.uploads_per_second.is_some() || self.uploads_in_flight.is_some()))
     }
@@ -84,6 +84,9 @@ impl Spent {
 
     /// When steps of `kind` may begin again, if their rate is used up at `now`.
     pub fn used_up_until(&self, kind: StepKind, now: Timestamp) -> Option<Timestamp> {
+        if !kind.asks_platform() {
+            return None;
+        }
         let uploads = if kind == StepKind::Upload { self.uploads_until } else { 0 };
         let until = uploads.max(self.requests_until);
         (until - BURST_MICROS > now.timestamp_micros()).then(|| timestamp(until.div_euclid(1000)))

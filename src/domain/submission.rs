@@ -1,7 +1,11 @@
 //! A submission, its states, the one table of legal transitions, and the one way to apply one.
 
+mod callback;
+mod reason;
 mod words;
 
+pub use callback::{Callback, Delivery, DeliveryResult, shown_url};
+pub use reason::{Reason, ReasonCode};
 pub use words::UnknownWord;
 
 use std::collections::BTreeMap;
@@ -109,11 +113,16 @@ pub enum StepKind {
     Poll,
     /// Fetch the results or the feedback.
     Collect,
+    /// Tell the outcome to whoever wants to hear it.
+    Notify,
 }
 
 impl StepKind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Upload, Self::Poll, Self::Collect];
+    pub const ALL: [Self; 4] = [Self::Upload, Self::Poll, Self::Collect, Self::Notify];
+
+    /// Those that carry a submission, in their order.
+    pub const CARRYING: [Self; 3] = [Self::Upload, Self::Poll, Self::Collect];
 
     /// The word for it, in every store, API and metric.
     pub const fn as_str(self) -> &'static str {
@@ -121,6 +130,7 @@ impl StepKind {
             Self::Upload => "upload",
             Self::Poll => "poll",
             Self::Collect => "collect",
+            Self::Notify => "notify",
         }
     }
 
@@ -129,15 +139,23 @@ impl StepKind {
         match self {
             Self::Collect if submission.rejection.is_none() => submission.result_keys.len(),
             Self::Upload | Self::Poll | Self::Collect => 1,
+            Self::Notify => 0,
         }
     }
 
-    /// The state of a submission that waits for this step.
+    /// Whether such a step asks the Platform; whatever stops an account does not stop the others.
+    pub fn asks_platform(self) -> bool {
+        self != Self::Notify
+    }
+
+    /// The state of a submission that waits for this step. That to tell comes after the end, for which
+    /// one stands here.
     pub const fn waiting_state(self) -> State {
         match self {
             Self::Upload => State::Queued,
             Self::Poll => State::Processing,
             Self::Collect => State::Collecting,
+            Self::Notify => State::Completed,
         }
     }
 }
@@ -176,93 +194,6 @@ words!(State, "state");
 words!(StepKind, "step");
 words!(Priority, "priority");
 words!(ReasonCode, "reason");
-
-/// Why a submission is where it is: the closed set that metrics and programs use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum ReasonCode {
-    /// The Platform or the way to it had a passing fault.
-    Transient,
-    /// An upload may or may not have arrived.
-    Ambiguous,
-    /// The Platform asked to be left alone for a while.
-    SlowDown,
-    /// The account's credentials were refused.
-    Credentials,
-    /// The Platform refused the upload itself.
-    Refused,
-    /// After an ambiguous upload, the Platform has a dataset of this Name, and overwriting is not allowed.
-    AlreadyExists,
-    /// The Platform processed the dataset and rejected it; see the feedback.
-    Feedback,
-    /// The Platform does not know the processing token.
-    UnknownToken,
-    /// The deadline passed.
-    Deadline,
-    /// An answer was larger than the configured limit.
-    TooLarge,
-    /// The step ended its worker too often.
-    Poison,
-    /// A person acted: cancelled, retried or resolved.
-    Operator,
-    /// The account is not configured in the worker that took the step.
-    UnknownAccount,
-}
-
-impl ReasonCode {
-    /// Every reason.
-    pub const ALL: [Self; 13] = [
-        Self::Transient,
-        Self::Ambiguous,
-        Self::SlowDown,
-        Self::Credentials,
-        Self::Refused,
-        Self::AlreadyExists,
-        Self::Feedback,
-        Self::UnknownToken,
-        Self::Deadline,
-        Self::TooLarge,
-        Self::Poison,
-        Self::Operator,
-        Self::UnknownAccount,
-    ];
-
-    /// The word for it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Transient => "transient",
-            Self::Ambiguous => "ambiguous",
-            Self::SlowDown => "slow_down",
-            Self::Credentials => "credentials",
-            Self::Refused => "refused",
-            Self::AlreadyExists => "already_exists",
-            Self::Feedback => "feedback",
-            Self::UnknownToken => "unknown_token",
-            Self::Deadline => "deadline",
-            Self::TooLarge => "too_large",
-            Self::Poison => "poison",
-            Self::Operator => "operator",
-            Self::UnknownAccount => "unknown_account",
-        }
-    }
-}
-
-/// Why a submission is where it is, for programs and for people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reason {
-    /// For programs.
-    pub code: ReasonCode,
-    /// For people; no secret and no row of the dataset.
-    pub text: String,
-}
-
-impl Reason {
-    /// A reason.
-    pub fn new(code: ReasonCode, text: impl Into<String>) -> Self {
-        Self { code, text: text.into() }
-    }
-}
 
 /// The key under which the feedback is stored among the results.
 pub const FEEDBACK_KEY: &str = "feedback";
@@ -326,8 +257,10 @@ pub struct Submission {
     pub failures: u32,
     /// Whether an upload was begun whose outcome is not known.
     pub in_doubt: bool,
-    /// The step that is due, or, of a held submission, the one to go on with.
+    /// The step that is due, or, of a held or failed submission, the one to go on with.
     pub step: Option<StepKind>,
+    /// Of a failed submission whose outcome is being told, the step to go on with.
+    pub resume: Option<StepKind>,
     /// When the step is due; none where nothing is.
     pub due_at: Option<Timestamp>,
     /// Until when a worker holds the step.
@@ -336,6 +269,8 @@ pub struct Submission {
     pub cancel_requested: bool,
     /// What was fetched and can be read.
     pub results: Vec<StoredContent>,
+    /// Who is to be told of the outcome.
+    pub callback: Option<Callback>,
 }
 
 /// A step that is to come, counted from the moment of the commit.
@@ -372,6 +307,8 @@ pub struct Transition {
     pub contents: Vec<(String, Content)>,
     /// What this step tells about the account.
     pub signal: Signal,
+    /// What became of a try to tell the outcome.
+    pub delivery: Option<Delivery>,
 }
 
 /// A line of a submission's timeline.
@@ -407,6 +344,9 @@ impl Submission {
         transition: &Transition,
         now: Timestamp,
     ) -> Result<Option<TimelineEntry>, IllegalTransition> {
+        if self.step == Some(StepKind::Notify) {
+            return self.apply_delivery(transition, now);
+        }
         let cancelled = self.cancel_requested && !transition.to.is_final();
         let to = if cancelled { State::Cancelled } else { transition.to };
         let needs_step = !transition.to.is_final() && transition.to != State::Held;
@@ -438,14 +378,13 @@ impl Submission {
             self.rejection.clone_from(&transition.rejection);
         }
         self.due_at = None;
+        self.leased_until = None;
         if let Some(next) = transition.next.filter(|_| !cancelled) {
             self.step = Some(next.kind);
             self.due_at = Some(later(now, next.after));
-        } else if to.is_final() && to != State::Failed {
-            // A held or failed submission keeps its step, to go on with.
-            self.step = None;
+        } else if to.is_final() {
+            self.close(now);
         }
-        self.leased_until = None;
         for (key, content) in &transition.contents {
             self.results.retain(|stored| stored.key != *key);
             self.results.push(StoredContent {

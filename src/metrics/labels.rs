@@ -1,6 +1,6 @@
 //! The closed sets that labels come from.
 
-use crate::domain::submission::{ReasonCode, State, StepKind};
+use crate::domain::submission::{DeliveryResult, ReasonCode, State, StepKind};
 
 macro_rules! label {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $value:ident = $word:literal,)+ }) => {
@@ -159,11 +159,11 @@ label! {
         Payload = "payload",
         /// `Store::content`.
         Content = "content",
-        /// `Store::get`, `Store::timeline` and `Store::list`.
+        /// `Store::get`, `Store::timeline`, `Store::list` and `Store::events`.
         Read = "read",
         /// `Store::stats`.
         Stats = "stats",
-        /// What an operator asks for: pause, resume, cancel, retry, resolve.
+        /// What an operator asks for: pause, resume, cancel, retry, resolve, notify.
         Operate = "operate",
         /// `Store::sweep`.
         Sweep = "sweep",
@@ -219,4 +219,8 @@ pub(super) const NO_REASON: &str = "ok";
 
 pub(super) fn step_results() -> Vec<&'static str> {
     [NO_REASON].into_iter().chain(ReasonCode::ALL.map(ReasonCode::as_str)).collect()
+}
+
+pub(super) fn deliveries() -> Vec<&'static str> {
+    DeliveryResult::ALL.map(DeliveryResult::as_str).into()
 }

@@ -20,7 +20,7 @@ use std::time::Duration;
 use prometheus::{Gauge, GaugeVec, Registry, TextEncoder};
 
 use crate::domain::Timestamp;
-use crate::domain::submission::{ReasonCode, State, StepKind};
+use crate::domain::submission::{DeliveryResult, ReasonCode, State, StepKind};
 use exemplars::Exemplars;
 use labels::NO_REASON;
 use series::{CALLS, HttpSeries, Series};
@@ -199,6 +199,11 @@ impl Metrics {
         self.series.intake.with_label_values(&[source.as_str(), result.as_str()]).inc();
     }
 
+    /// Counts a try to tell an outcome.
+    pub fn delivery(&self, result: DeliveryResult) {
+        self.series.deliveries.with_label_values(&[result.as_str()]).inc();
+    }
+
     /// How many steps of a kind and an account are in a state.
     pub fn queue_steps(&self, account: &str, kind: StepKind, state: QueueState, steps: u64) {
         let labels = [self.label(account), kind.as_str(), state.as_str()];
@@ -347,6 +352,7 @@ mod tests {
             "ferry_step_attempts_total{result=\"slow_down\",stage=\"poll\"} 0",
             "ferry_wake_lag_seconds_count{stage=\"collect\"} 0",
             "ferry_commits_refused_total 0",
+            "ferry_webhook_deliveries_total{result=\"no_secret\"} 0",
             "ferry_polls_per_submission_count 0",
             "ferry_queue_overdue 0",
             "ferry_platform_requests_total{account=\"north\",class=\"ok\",endpoint=\"token\"} 0",

@@ -6,7 +6,7 @@ use super::OTHER_ACCOUNTS;
 use super::declare::declare;
 use super::labels::{
     Class, Direction, Endpoint, HttpClass, IntakeResult, Operation, QueueState, Source, StoreFault,
-    TokenResult, outcomes, stages, states, step_results,
+    TokenResult, deliveries, outcomes, stages, states, step_results,
 };
 
 /// From accepted to final.
@@ -100,6 +100,8 @@ declare! {
     /// Requests at the door.
     intake: IntCounterVec = "ferry_intake_total"
         { source: Source::all(), result: IntakeResult::all() };
+    /// Tries to tell an outcome by a webhook, by what became of them.
+    deliveries: IntCounterVec = "ferry_webhook_deliveries_total" { result: deliveries() };
     /// Which Ferry this is.
     build: GaugeVec = "ferry_build_info" { version: vec![env!("CARGO_PKG_VERSION")] };
     /// Steps in the store; `other` are all accounts that are not configured.

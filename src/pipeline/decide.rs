@@ -6,11 +6,12 @@
 use std::time::Duration;
 
 use super::policy::{AmbiguousUpload, Policy};
-use super::schedule::{Jitter, poll_delay, retry_delay, slow_down_delay};
+use super::schedule::{Jitter, poll_delay, retry_delay, slow_down_delay, webhook_delay};
 use crate::domain::account::Signal;
 use crate::domain::outcome::{Content, Status, Trouble};
 use crate::domain::submission::{
-    FEEDBACK_KEY, NextStep, Reason, ReasonCode, State, StepKind, Submission, Transition,
+    Delivery, DeliveryResult, FEEDBACK_KEY, NextStep, Reason, ReasonCode, State, StepKind,
+    Submission, Transition,
 };
 use crate::domain::{Timestamp, until};
 
@@ -93,6 +94,28 @@ pub(super) fn after_collect(
             ..healthy(State::Rejected)
         },
         (Err(trouble), _) => after_trouble(context, StepKind::Collect, &trouble),
+    }
+}
+
+/// After somebody was to be told of the outcome.
+pub(super) fn after_notify(
+    context: &Context<'_>,
+    result: DeliveryResult,
+    status: Option<u16>,
+) -> Transition {
+    let submission = context.submission;
+    let attempt = submission.failures.saturating_add(1);
+    let is_heard = matches!(result, DeliveryResult::Delivered | DeliveryResult::Gone);
+    let goes_on = !is_heard && attempt < context.policy.webhook_tries;
+    Transition {
+        delivery: Some(Delivery { at: context.now, attempt, result, status }),
+        failures: if goes_on { attempt } else { 0 },
+        next: goes_on.then(|| NextStep {
+            kind: StepKind::Notify,
+            after: webhook_delay(context.policy, attempt, context.jitter),
+        }),
+        signal: Signal::None,
+        ..healthy(submission.state)
     }
 }
 
@@ -268,6 +291,7 @@ fn healthy(to: State) -> Transition {
         rejection: None,
         contents: Vec::new(),
         signal: Signal::Healthy,
+        delivery: None,
     }
 }
 

@@ -15,6 +15,7 @@ use crate::domain::{SubmissionId, Timestamp, TraceParent};
 use crate::metrics::{Direction, IntakeResult, Metrics, Source};
 use crate::store::{Accepted, Deadline, NewSubmission, Payload, Store, StoreError};
 use crate::traces::Traces;
+use crate::webhook::{Receivers, Rules};
 
 /// The account of submissions that name none, where none is configured or one of this name is.
 pub const DEFAULT_ACCOUNT: &str = "default";
@@ -100,6 +101,8 @@ pub struct Intake {
     metrics: Arc<Metrics>,
     traces: Traces,
     source: Source,
+    rules: Rules,
+    receivers: Receivers,
 }
 
 impl Intake {
@@ -115,7 +118,26 @@ impl Intake {
     ) -> Self {
         let rng = Mutex::new(Rng::with_seed(seed));
         let (traces, source) = (Traces::default(), Source::Cli);
-        Self { store, clock, accounts, deadline, max_dataset_bytes, rng, metrics, traces, source }
+        let (rules, receivers) = (Rules::default(), Receivers::default());
+        Self {
+            store,
+            clock,
+            accounts,
+            deadline,
+            max_dataset_bytes,
+            rng,
+            metrics,
+            traces,
+            source,
+            rules,
+            receivers,
+        }
+    }
+
+    /// The same door with these rules about who may be told of outcomes.
+    #[must_use]
+    pub fn telling(self, rules: Rules, receivers: Receivers) -> Self {
+        Self { rules, receivers, ..self }
     }
 
     /// The same door, which tells a collector what it accepts.
@@ -143,6 +165,7 @@ impl Intake {
         let now = self.clock.now();
         check_fields(&request, now)?;
         let account = self.account(request.account)?;
+        let callback_url = self.callback(request.callback_url, &account)?;
         let (payload, reports) =
             self.payload(&request.data, request.event_data.as_deref(), names)?;
         let result_keys = if request.result_keys.is_empty() {
@@ -164,6 +187,7 @@ impl Intake {
             labels: request.labels,
             revision_of: None,
             traceparent: request.traceparent,
+            callback_url,
         };
         Ok(Prepared { new, reports })
     }
@@ -232,6 +256,19 @@ impl Intake {
             None if self.accounts.contains(DEFAULT_ACCOUNT) => Ok(DEFAULT_ACCOUNT.to_owned()),
             None => Err(Refusal::AccountNeeded(known())),
         }
+    }
+
+    /// Where the outcome is to be told.
+    fn callback(&self, asked: Option<String>, account: &str) -> Result<Option<String>, Refusal> {
+        let receiver = self.receivers.get(account);
+        let Some(url) = asked else { return Ok(receiver.and_then(|known| known.url.clone())) };
+        self.rules.check(&url).map_err(|what| field("callback_url", what))?;
+        if self.accounts.contains(account) && receiver.is_none_or(|known| known.secrets.is_empty())
+        {
+            let what = format!("account `{account}` has no `webhook_secret` to sign with");
+            return Err(field("callback_url", what));
+        }
+        Ok(Some(url))
     }
 
     fn payload(

@@ -29,6 +29,13 @@ pub struct Policy {
     pub slow_down: Duration,
     /// How often in a row the Platform may not know a processing token.
     pub unknown_token_tries: u32,
+    /// The first pause after a webhook that was not heard, and the longest: each is four times as long
+    /// as the last.
+    pub webhook_initial: Duration,
+    /// See there.
+    pub webhook_max: Duration,
+    /// How often an outcome is told before that is given up.
+    pub webhook_tries: u32,
     /// From acceptance to giving up.
     pub deadline: Duration,
     /// For ambiguous uploads without overwrite.
@@ -55,6 +62,9 @@ impl Default for Policy {
             retry_max: Duration::from_mins(1),
             slow_down: Duration::from_secs(5),
             unknown_token_tries: 5,
+            webhook_initial: Duration::from_secs(5),
+            webhook_max: Duration::from_hours(12),
+            webhook_tries: 12,
             deadline: Duration::from_hours(24),
             ambiguous_upload: AmbiguousUpload::Hold,
             concurrency: 64,

@@ -41,6 +41,14 @@ pub(super) fn retry_delay(policy: &Policy, failures: u32, jitter: Jitter) -> Dur
     nominal / 10 + jitter.of(nominal.saturating_sub(nominal / 10))
 }
 
+/// The pause after `failures` webhooks in a row that were not heard, one at least: over days in all,
+/// with equal jitter.
+pub(super) fn webhook_delay(policy: &Policy, failures: u32, jitter: Jitter) -> Duration {
+    let earlier = failures.saturating_sub(1);
+    let nominal = exponential(policy.webhook_initial, 4.0, policy.webhook_max, earlier);
+    nominal / 2 + jitter.of(nominal / 2)
+}
+
 /// What comes after a pause that the Platform asked for: never sooner, and spread a little, so that
 /// not all come back in the same instant.
 pub(super) fn slow_down_delay(policy: &Policy, pause: Duration, jitter: Jitter) -> Duration {

@@ -11,20 +11,24 @@ use tracing::{info, warn};
 use super::backend::{LeasedStep, release};
 use super::committer::{Committer, NotRecorded};
 use super::decide::{
-    Context, after_collect, after_poll, after_upload, interrupted_upload, may_overwrite,
-    while_gated, without_account,
+    Context, after_collect, after_notify, after_poll, after_upload, interrupted_upload,
+    may_overwrite, while_gated, without_account,
 };
 use super::policy::Policy;
 use super::schedule::Jitter;
+use crate::contract::{Notice, SubmissionView};
 use crate::domain::account::Signal;
 use crate::domain::outcome::{Content, Status, Trouble};
-use crate::domain::submission::{FEEDBACK_KEY, State, StepKind, Submission, Transition};
+use crate::domain::submission::{
+    DeliveryResult, FEEDBACK_KEY, State, StepKind, Submission, Transition,
+};
 use crate::domain::{later, until};
 use crate::metrics::Metrics;
 use crate::platform::{Platform, Upload};
 use crate::shutdown::Shutdown;
 use crate::store::{Commit, Committed, Payload, Store, StoreError};
 use crate::traces::{StepTrace, Traces};
+use crate::webhook::{Message, Webhooks};
 
 /// What the steps of a process need.
 #[derive(Debug)]
@@ -33,6 +37,7 @@ pub(crate) struct Steps {
     accounts: BTreeMap<String, AccountClient>,
     policy: Policy,
     committer: Committer,
+    webhooks: Webhooks,
     metrics: Arc<Metrics>,
     traces: Traces,
     shutdown: Shutdown,
@@ -40,6 +45,13 @@ pub(crate) struct Steps {
     upload_memory: Semaphore,
     /// Unknown status words that were named in the log.
     unknown_words: Mutex<HashSet<String>>,
+}
+
+/// Whom the steps call.
+#[derive(Debug)]
+pub(crate) struct Outside {
+    pub(crate) platforms: Vec<Platform>,
+    pub(crate) webhooks: Webhooks,
 }
 
 /// The Platform as one account sees it.
@@ -61,7 +73,7 @@ enum Ran {
 impl Steps {
     pub(crate) fn new(
         store: Arc<dyn Store>,
-        platforms: Vec<Platform>,
+        Outside { platforms, webhooks }: Outside,
         policy: Policy,
         committer: Committer,
         metrics: Arc<Metrics>,
@@ -77,6 +89,7 @@ impl Steps {
             upload_memory: Semaphore::new(permits(policy.upload_memory) as usize),
             policy,
             committer,
+            webhooks,
             metrics,
             traces: Traces::default(),
             shutdown,
@@ -118,6 +131,9 @@ impl Steps {
 
     async fn decide(&self, step: &LeasedStep) -> Result<Ran, StoreError> {
         let claim = &step.claim;
+        if !claim.kind.asks_platform() {
+            return Ok(self.notify(step).await);
+        }
         let Some(account) = self.accounts.get(&claim.submission.account) else {
             let context = self.context(step);
             return Ok(Ran::Decided(without_account(&context, claim.kind)));
@@ -145,11 +161,38 @@ impl Steps {
                 let answer = collect(&account.platform, &claim.submission).await;
                 after_collect(&self.context(step), answer)
             }
+            StepKind::Notify => return Ok(self.notify(step).await),
         };
         if let Signal::SlowDown { pause } = &transition.signal {
             account.close_gate(*pause);
         }
         Ok(Ran::Decided(transition))
+    }
+
+    /// Tells the outcome of a submission to whoever wants to hear it.
+    async fn notify(&self, step: &LeasedStep) -> Ran {
+        let submission = &step.claim.submission;
+        let Some(callback) = submission.callback.as_ref().filter(|_| step.kept.is_held()) else {
+            return Ran::GivenBack;
+        };
+        let (id, body) = outcome(submission);
+        let message = Message {
+            account: &submission.account,
+            url: &callback.url,
+            id: &id,
+            now: self.context(step).now,
+            body,
+        };
+        let (result, status) = self.webhooks.send(message).await;
+        self.metrics.delivery(result);
+        let transition = after_notify(&self.context(step), result, status);
+        if transition.next.is_none() && result != DeliveryResult::Delivered {
+            warn!(
+                submission.id = %submission.id,
+                "the outcome of `{}` is told no more: {}", submission.name, result.as_str()
+            );
+        }
+        Ran::Decided(transition)
     }
 
     async fn upload(
@@ -192,7 +235,7 @@ impl Steps {
                 trace.led_to(to, told.as_ref().map(|reason| reason.code));
                 let exemplar = trace.exemplar(self.context(step).now);
                 self.metrics.stage(claim.kind, step.claimed.elapsed(), exemplar);
-                if to.is_final() {
+                if to.is_final() && from != to {
                     self.count_finished(step, to, polls);
                 }
                 tell(claim.kind, &claim.submission, from, to, told.map(|reason| reason.text));
@@ -225,7 +268,7 @@ impl Steps {
     fn interrupted(&self, step: &LeasedStep) -> Ran {
         match step.claim.kind {
             StepKind::Upload => Ran::Decided(interrupted_upload(&self.context(step))),
-            StepKind::Poll | StepKind::Collect => Ran::GivenBack,
+            StepKind::Poll | StepKind::Collect | StepKind::Notify => Ran::GivenBack,
         }
     }
 
@@ -294,6 +337,16 @@ async fn collect(
         contents.push((key.clone(), platform.result(token, key).await?));
     }
     Ok(contents)
+}
+
+/// The message about the outcome of a submission, the same at each try, and its id.
+fn outcome(submission: &Submission) -> (String, String) {
+    let ended = submission.finished_at.unwrap_or(submission.updated_at);
+    let mut view = SubmissionView::new(submission.clone(), None);
+    view.updated_at = ended;
+    let id = format!("{}-{}", submission.id, ended.timestamp_millis());
+    let notice = Notice::of(submission.state, ended, view);
+    (id, serde_json::to_string(&notice).expect("texts, numbers and maps have a JSON form"))
 }
 
 /// A submission past its upload has a token; without one the Platform answers that it knows none.

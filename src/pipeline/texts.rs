@@ -2,8 +2,9 @@
 //! correction of an earlier submission.
 
 use super::intake::Names;
-use crate::contract::{SubmissionRequest, SubmissionView};
+use crate::contract::SubmissionRequest;
 use crate::domain::dataset::{Report, Table, check};
+use crate::domain::submission::Submission;
 
 /// The texts as they are, or what is wrong where they are not UTF-8.
 pub fn texts(
@@ -29,7 +30,7 @@ pub fn texts(
 
 /// As the earlier one was, with other texts and the right to overwrite.
 pub fn correction(
-    earlier: SubmissionView,
+    earlier: Submission,
     data: String,
     event_data: Option<String>,
 ) -> SubmissionRequest {
@@ -42,6 +43,7 @@ pub fn correction(
         result_keys: earlier.result_keys,
         priority: earlier.priority,
         labels: earlier.labels,
+        callback_url: earlier.callback.map(|callback| callback.url),
         ..SubmissionRequest::default()
     }
 }

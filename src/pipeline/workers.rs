@@ -12,13 +12,14 @@ use super::committer::Committer;
 use super::leases::Leases;
 use super::policy::Policy;
 use super::pushed::PushedIntake;
-use super::steps::Steps;
+use super::steps::{Outside, Steps};
 use crate::domain::submission::StepKind;
 use crate::metrics::Metrics;
 use crate::platform::Platform;
 use crate::shutdown::Shutdown;
 use crate::store::{Budgets, Rescued, Store, StoreError};
 use crate::traces::Traces;
+use crate::webhook::Webhooks;
 
 /// What the workers of a process are made of.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub struct Workers {
     pub store: Arc<dyn Store>,
     /// One client for each account.
     pub platforms: Vec<Platform>,
+    /// What tells outcomes.
+    pub webhooks: Webhooks,
     /// How patient to be.
     pub policy: Policy,
     /// Where other services push requests, if they may.
@@ -56,7 +59,7 @@ impl Workers {
         let (committer, recording) = Committer::start(self.store.clone());
         let steps = Steps::new(
             self.store.clone(),
-            self.platforms,
+            Outside { platforms: self.platforms, webhooks: self.webhooks },
             self.policy.clone(),
             committer,
             self.metrics.clone(),

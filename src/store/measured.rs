@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 
 use super::{
-    Accepted, Claim, ClaimRequest, Claims, Commit, Committed, Cursor, Filter, Finding, Found,
-    Lease, NewSubmission, Page, Payload, Rescued, Resolution, Stats, Store, StoreError, Wakeups,
+    Accepted, Claim, ClaimRequest, Claims, Commit, Committed, Cursor, Events, Filter, Finding,
+    Found, Lease, NewSubmission, Page, Payload, Rescued, Resolution, Stats, Store, StoreError,
+    Wakeups,
 };
 use crate::domain::SubmissionId;
 use crate::domain::outcome::Content;
@@ -102,6 +103,10 @@ impl Store for Measured {
         self.count(Operation::Read, self.store.timeline(id)).await
     }
 
+    async fn events(&self, after: u64, limit: usize) -> Result<Events, StoreError> {
+        self.count(Operation::Read, self.store.events(after, limit)).await
+    }
+
     async fn list(
         &self,
         filter: &Filter,
@@ -138,6 +143,10 @@ impl Store for Measured {
         deadline: Duration,
     ) -> Result<Found, StoreError> {
         self.count(Operation::Operate, self.store.resolve(id, resolution, deadline)).await
+    }
+
+    async fn notify(&self, id: SubmissionId) -> Result<Found, StoreError> {
+        self.count(Operation::Operate, self.store.notify(id)).await
     }
 
     async fn sweep(&self, retention: Duration) -> Result<u64, StoreError> {

@@ -4,12 +4,14 @@
 //! Time is the store's: a caller hands in spans and reads back timestamps, so that a worker with a
 //! wrong clock does no harm.
 
+mod events;
 mod measured;
 mod pack;
 pub mod redis;
 pub mod sqlite;
 mod wakeups;
 
+pub use events::{Event, Events};
 pub use measured::Measured;
 pub(crate) use pack::compute;
 pub use wakeups::Wakeups;
@@ -74,6 +76,8 @@ pub struct NewSubmission {
     pub revision_of: Option<SubmissionId>,
     /// The producer's span that it belongs to.
     pub traceparent: Option<TraceParent>,
+    /// Where its outcome is to be told.
+    pub callback_url: Option<String>,
 }
 
 /// When to give up a submission.
@@ -372,6 +376,10 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// lines.
     async fn timeline(&self, id: SubmissionId) -> Result<Vec<TimelineEntry>, StoreError>;
 
+    /// What changed after the event `after`, oldest first, at most so many events. Each change of a
+    /// state is told with it, atomically.
+    async fn events(&self, after: u64, limit: usize) -> Result<Events, StoreError>;
+
     /// Submissions, newest first.
     async fn list(
         &self,
@@ -403,6 +411,10 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
         resolution: Resolution,
         deadline: Duration,
     ) -> Result<Found, StoreError>;
+
+    /// Tells the outcome of a final submission, again if it was told; refused if nobody wants to hear
+    /// it.
+    async fn notify(&self, id: SubmissionId) -> Result<Found, StoreError>;
 
     /// Removes final submissions, with payloads, results and timelines, that ended longer ago than
     /// `retention`, at most a few hundred a call; answers how many.

@@ -16,4 +16,5 @@ mod sim;
 mod store;
 mod support;
 mod topologies;
+mod webhooks;
 mod worker;

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use crate::contract::{
-    AccountView, BulkAnswer, Decision, DecisionRequest, PauseRequest, PauseView, Problem,
-    ProblemKind, ResubmissionRequest, StatsView, StepView, SubmissionAnswer, SubmissionPage,
-    SubmissionRequest, SubmissionView, WaitingFor,
+    AccountView, BulkAnswer, CallbackView, Decision, DecisionRequest, PauseRequest, PauseView,
+    Problem, ProblemKind, ResubmissionRequest, StatsView, StepView, SubmissionAnswer,
+    SubmissionPage, SubmissionRequest, SubmissionView, WaitingFor,
 };
 use crate::domain::dataset::Table;
 use crate::domain::feedback::{Culprit, Finding, Place};
-use crate::domain::submission::{Priority, State, StepKind, StoredContent, TimelineEntry};
+use crate::domain::submission::{
+    Delivery, DeliveryResult, Priority, State, StepKind, StoredContent, TimelineEntry,
+};
 use crate::domain::{SubmissionId, Timestamp, timestamp};
 
 pub(super) const DATA: &str = "Reference,StartDate,StartTime,EndDate,EndTime\n\
@@ -71,6 +73,24 @@ pub(super) fn completed() -> SubmissionView {
         results: vec![result],
         waiting_for: None,
         ..queued()
+    }
+}
+
+pub(super) fn deliveries() -> CallbackView {
+    let tried = |seconds, attempt, result, status| Delivery {
+        at: at(seconds),
+        attempt,
+        result,
+        status: Some(status),
+    };
+    CallbackView {
+        id: SubmissionId::new(at(0), 7),
+        callback_url: Some("https://hooks.example.com/ferry".to_owned()),
+        next_at: None,
+        deliveries: vec![
+            tried(9, 1, DeliveryResult::ServerError, 503),
+            tried(13, 2, DeliveryResult::Delivered, 204),
+        ],
     }
 }
 

@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 use super::examples;
 use super::operation::{JSON, Media, Operation, TEXT};
 use crate::contract::ProblemKind::{
-    Full, IdempotencyConflict, InvalidDataset, InvalidField, InvalidRequest, NotAllowed, NotFound,
-    StoreUnavailable, Timeout, TooLarge, UnsupportedMediaType,
+    Busy, Full, Gone, IdempotencyConflict, InvalidDataset, InvalidField, InvalidRequest,
+    NotAllowed, NotFound, StoreUnavailable, Timeout, TooLarge, UnsupportedMediaType,
 };
 use crate::contract::{
-    DecisionRequest, PauseRequest, PauseView, ProblemKind, ResubmissionRequest, StatsView,
-    SubmissionAnswer, SubmissionPage, SubmissionRequest, SubmissionView,
+    CallbackView, DecisionRequest, PauseRequest, PauseView, ProblemKind, ResubmissionRequest,
+    StatsView, SubmissionAnswer, SubmissionPage, SubmissionRequest, SubmissionView,
 };
 use crate::domain::SubmissionId;
 use crate::domain::feedback::Finding;
@@ -23,6 +23,7 @@ const WATCHING: &str = "watching";
 
 const NDJSON: &str = "application/x-ndjson";
 const CSV: &str = "text/csv";
+const EVENTS: &str = "text/event-stream";
 const FORM: &str = "multipart/form-data";
 
 const ENCODED: &str = "how the body is compressed; the limits are for what it holds";
@@ -113,6 +114,48 @@ pub(in crate::api) fn timeline(operation: Operation<'_>) -> Operation<'_> {
         .called(SUBMISSIONS, "timeline", "How a submission came to be as it is, oldest first")
         .answers::<Vec<TimelineEntry>>(200, "What happened", &examples::timeline())
         .may(&[NotFound, StoreUnavailable])
+}
+
+pub(in crate::api) fn deliveries(operation: Operation<'_>) -> Operation<'_> {
+    id(operation)
+        .called(SUBMISSIONS, "deliveries", "Who is told of the outcome, and how that went")
+        .answers::<CallbackView>(200, "The newest tries, oldest first", &examples::deliveries())
+        .may(&[NotFound, StoreUnavailable])
+}
+
+pub(in crate::api) fn notify(operation: Operation<'_>) -> Operation<'_> {
+    id(operation)
+        .called(OPERATING, "notify", "Tell the outcome, again if it was told")
+        .answers::<CallbackView>(200, "It is told next", &examples::deliveries())
+        .may(&[NotFound, NotAllowed, StoreUnavailable])
+}
+
+pub(in crate::api) fn events(mut operation: Operation<'_>) -> Operation<'_> {
+    let states = State::ALL.map(State::as_str);
+    let cursor = || json!({ "type": "string", "pattern": "^[0-9]{1,18}$" });
+    let submission = operation.schema::<SubmissionId>();
+    let message = json!({ "type": "object", "properties": {
+        "id": text(), "event": text(), "data": text(), "retry": { "type": "integer" },
+    }});
+    let stream = Media::of(EVENTS, None).with_schema(message);
+    operation
+        .called(WATCHING, "events", "What changes, from now on or from where you stopped")
+        .about(
+            "Server-sent events: each message is a change of a submission's state, with an `id` and the \
+             data `{\"type\": \"submission.completed\", \"timestamp\": …, \"data\": {\"id\": …, \"name\": …, \
+             \"account\": …, \"state\": …, \"reason_code\": …}}`; \
+             `ready` begins the stream, `at` says now and then how far it is, and `gone` that you \
+             fell too far behind. Send the last `id` as `Last-Event-ID`, and you miss nothing.",
+        )
+        .query("state", strings(&json!({ "enum": states })), "into one of these states")
+        .query("name", text(), "of this Name")
+        .query("account", text(), "of this account")
+        .query("id", submission, "of this submission")
+        .query("after", cursor(), "as `Last-Event-ID`; 0 for all that is kept")
+        .query("wait", span(), "end the stream after so long; else it goes on for ever")
+        .header("Last-Event-ID", cursor(), "the last `id` that you have seen")
+        .answers_with(200, "The stream", Some(stream), &[])
+        .may(&[InvalidRequest, Gone, Busy, StoreUnavailable])
 }
 
 pub(in crate::api) fn result(operation: Operation<'_>) -> Operation<'_> {
@@ -250,10 +293,9 @@ fn act(operation: Operation<'_>) -> Operation<'_> {
 }
 
 fn waits(operation: Operation<'_>) -> Operation<'_> {
-    let pattern = "^(0|[0-9]{1,5}ms|[0-9]{1,3}s|[0-5]m)$";
     operation.query(
         "wait",
-        json!({ "type": "string", "pattern": pattern, "examples": ["30s"] }),
+        span(),
         "hold the answer until the submission is final or held, for so long at most; never more than 5m",
     )
 }
@@ -292,6 +334,7 @@ fn fields(operation: Operation<'_>) -> Operation<'_> {
         .query("not_before", time(), &only("not to be uploaded before this time"))
         .query("deadline", time(), &only("when to give up"))
         .query("idempotency_key", key(), &only("as the header `Idempotency-Key`"))
+        .query("callback_url", text(), &only("where its outcome is to be told"))
         .query("label", strings(&label()), &only("a mark to filter by, as KEY=VALUE"))
 }
 
@@ -311,6 +354,7 @@ fn form(is_new: bool) -> Value {
             ("priority", json!({ "enum": priorities })),
             ("not_before", time()),
             ("deadline", time()),
+            ("callback_url", text()),
             ("label", strings(&label())),
         ] {
             properties[name] = schema;
@@ -324,6 +368,11 @@ fn form(is_new: bool) -> Value {
 
 fn text() -> Value {
     json!({ "type": "string" })
+}
+
+fn span() -> Value {
+    let pattern = "^(0|[0-9]{1,5}ms|[0-9]{1,3}s|[0-5]m)$";
+    json!({ "type": "string", "pattern": pattern, "examples": ["30s"] })
 }
 
 fn time() -> Value {

@@ -40,6 +40,8 @@ fn submission(state: State) -> Submission {
         leased_until: None,
         cancel_requested: false,
         results: Vec::new(),
+        callback: None,
+        resume: None,
     }
 }
 
@@ -61,7 +63,7 @@ fn decide(kind: StepKind, trouble: Trouble, now: i64) -> Transition {
 fn running(kind: StepKind) -> State {
     match kind {
         StepKind::Upload => State::Uploading,
-        StepKind::Poll | StepKind::Collect => kind.waiting_state(),
+        StepKind::Poll | StepKind::Collect | StepKind::Notify => kind.waiting_state(),
     }
 }
 
@@ -71,6 +73,7 @@ fn after(context: &Context<'_>, kind: StepKind, answer: Result<Status, Trouble>)
         StepKind::Upload => after_upload(context, answer.map(|_| "token".to_owned())),
         StepKind::Poll => after_poll(context, answer),
         StepKind::Collect => after_collect(context, answer.map(|_| Vec::new())),
+        StepKind::Notify => after_notify(context, DeliveryResult::Delivered, Some(204)),
     }
 }
 
@@ -84,7 +87,7 @@ fn transient() -> Trouble {
 
 #[test]
 fn a_transient_trouble_is_tried_again_later_and_counts_against_the_platform() {
-    for kind in StepKind::ALL {
+    for kind in StepKind::CARRYING {
         let transition = decide(kind, transient(), 0);
         assert_eq!(transition.to, kind.waiting_state());
         assert_eq!(code(&transition), Some(ReasonCode::Transient));
@@ -106,7 +109,7 @@ fn an_ambiguous_upload_is_tried_again_in_doubt() {
 fn a_pause_that_is_asked_for_spends_no_attempt_and_closes_the_gate() {
     let pause = Duration::from_secs(7);
     let trouble = Trouble::SlowDown { retry_after: Some(pause), what: "asked to wait".into() };
-    for kind in StepKind::ALL {
+    for kind in StepKind::CARRYING {
         let transition = decide(kind, trouble.clone(), 0);
         assert_eq!(transition.attempt_spent, kind != StepKind::Upload);
         assert_eq!(transition.failures, 0);
@@ -127,7 +130,7 @@ fn a_pause_asked_for_in_doubt_does_not_end_the_doubt() {
 
 #[test]
 fn refused_credentials_stop_the_account_and_leave_the_submission_as_it_is() {
-    for kind in StepKind::ALL {
+    for kind in StepKind::CARRYING {
         let transition = decide(kind, Trouble::Credentials("refused".into()), DEADLINE + 1);
         assert_eq!(transition.to, kind.waiting_state(), "not even the deadline fails it");
         assert!(matches!(transition.signal, Signal::Unauthorized(_)));
@@ -248,7 +251,7 @@ fn answer() -> impl Strategy<Value = Result<Status, Trouble>> {
 
 prop_compose! {
     fn claimed()(
-        kind in select(&StepKind::ALL[..]),
+        kind in select(&StepKind::CARRYING[..]),
         overwrite in any::<bool>(),
         in_doubt in any::<bool>(),
         failures in any::<u32>(),

@@ -5,10 +5,11 @@ use ring::digest::{Context, SHA256};
 
 use super::fault::Fault;
 use super::frame::write_payload;
-use super::record::Rest;
+use super::record::{Rest, to_json};
 use super::scripts::Call;
 use super::values::{array, text};
 use crate::domain::SubmissionId;
+use crate::domain::submission::Callback;
 use crate::store::pack::PackedPayload;
 use crate::store::{Accepted, Deadline, NewSubmission};
 
@@ -43,6 +44,7 @@ fn describe_one(call: Call, new: &NewSubmission, packed: &PackedPayload) -> Call
         .maybe(span)
         .flag(new.idempotency_key.is_some())
         .maybe(new.idempotency_key.as_ref())
+        .maybe(new.callback_url.as_deref().map(|url| to_json(&Callback::new(url))))
         .arg(write_payload(packed))
         .each(&labels, |call, (name, value)| call.arg(name).arg(value))
         .each(&rest.pieces(), |call, piece| call.arg(piece))

@@ -52,11 +52,14 @@ local function look(account)
     end
 end
 
+-- The steps that ask the Platform.
+local ASKING = { 'upload', 'poll', 'collect' }
+
 local function leased_of(name)
     local fields = {}
-    for k, of in ipairs(KINDS) do fields[k] = of .. ':' .. name end
+    for k, of in ipairs(ASKING) do fields[k] = of .. ':' .. name end
     local counts, sum = call('HMGET', key.leased, unpack(fields)), 0
-    for k = 1, #KINDS do sum = sum + tonumber(counts[k] or 0) end
+    for k = 1, #ASKING do sum = sum + tonumber(counts[k] or 0) end
     return sum
 end
 
@@ -78,6 +81,10 @@ end
 
 -- What an account yields now: `room` for so many more, or, if none, perhaps when it `reopens`.
 local function admission(account)
+    if kind == 'notify' then
+        account.room, account.admitted = limit, true
+        return
+    end
     local verdict, value = admit(load_health(account.name), p)
     if verdict == 'open' then
         account.room, account.admitted = limit, true
@@ -140,6 +147,7 @@ local function lease(id)
         end
         place(key.state(r.state, r.acct), id, false)
         place(key.state('uploading', r.acct), id, r.seq)
+        tell(id, r.acct, r.name, 'uploading', r.why)
         -- A further try for the same reason does not lengthen the timeline.
         if not r.why then note(id, 'uploading', '') end
     end

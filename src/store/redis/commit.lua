@@ -4,9 +4,9 @@
 --   tried before and heard no answer; whether a cancellation was asked for; the account, the Name and
 --   the priority; the kind of the step; the states before and after, or empty if that is illegal; the
 --   step that follows or empty, and the span until it is due or empty; whether it belongs in the
---   timeline, and as what; the signal about the account and its value; how many fields to set, their
---   names and values, with room for the time after `upd`, `due` and `fin`, which are the first, the
---   second and, of a final state, the last; how many fields to remove, their names; how many
+--   timeline; the reason or empty, and the line's text; the signal about the account and its value;
+--   how many fields to set, their names and values, with room for the time after `upd`, `due` and `fin`, which are the first, the
+--   second and, where the submission ends, the last; how many fields to remove, their names; how many
 --   contents, their keys and values.
 -- Returns: for each: `done`; or `done` and the states before and after, if an earlier try succeeded;
 --   or `stale`; or `illegal`; or `cancelling`, if other than the caller thought a cancellation was
@@ -34,7 +34,7 @@ local function commit()
     local id, fence, again, cancelled = argument(), number(), flag(), flag()
     local account, name, priority = argument(), argument(), argument()
     local kind, from, to, step, after = argument(), argument(), argument(), argument(), number()
-    local noted, text = flag(), argument()
+    local noted, why, text = flag(), argument(), argument()
     local signal, value = argument(), argument()
     local set, set_end = pass(number() * 2)
     local unset, unset_end = pass(number())
@@ -51,7 +51,7 @@ local function commit()
 
     local due = after and later(after)
     arguments[set + 1], arguments[set + 3] = now_text, due and int(due) or ''
-    if FINAL[to] then arguments[set_end] = now_text end
+    if FINAL[to] and not FINAL[from] then arguments[set_end] = now_text end
     call('HSET', hash, 'lease', '', 'dlv', '', 'by', '', unpack(arguments, set, set_end))
     if unset_end >= unset then call('HDEL', hash, unpack(arguments, unset, unset_end)) end
     if contents_end >= contents then
@@ -62,7 +62,7 @@ local function commit()
         { id = id, seq = v[3], account = account, name = name, state = from, step = kind,
             leased = true },
         { id = id, seq = v[3], account = account, name = name, state = to, step = step, due = due,
-            priority = priority }
+            priority = priority, reason = why ~= '' and why or nil }
     )
     return 'done'
 end

@@ -12,6 +12,9 @@ local key = {
     -- Counters: of accepted submissions; of claims that served an account.
     seq = base .. 'seq',
     turn = base .. 'turn',
+    -- A list of what changed last, as `events.rs` reads it; how many came before the first of them.
+    events = base .. 'events',
+    forgotten = base .. 'forgotten',
     -- A sorted set of the accounts' names, for reading them in pages.
     accounts = base .. 'accounts',
     -- A hash: until when a rate of an account is used up, in microseconds, by `rate:account`.

@@ -7,6 +7,7 @@ mod accept;
 mod address;
 mod check;
 mod confirmed;
+mod events;
 mod fault;
 mod frame;
 mod held;
@@ -34,8 +35,9 @@ use tokio::task::AbortHandle;
 
 use super::pack::{compute, pack_all, pack_contents};
 use super::{
-    Accepted, Claim, ClaimRequest, Claims, Commit, Committed, Cursor, Filter, Finding, Found,
-    Lease, NewSubmission, Page, Payload, Rescued, Resolution, Stats, Store, StoreError, Wakeups,
+    Accepted, Claim, ClaimRequest, Claims, Commit, Committed, Cursor, Events, Filter, Finding,
+    Found, Lease, NewSubmission, Page, Payload, Rescued, Resolution, Stats, Store, StoreError,
+    Wakeups,
 };
 use crate::clock::Clock;
 use crate::domain::SubmissionId;
@@ -64,6 +66,9 @@ const COMMITS: usize = 64;
 
 /// Leases that one script renews or releases.
 const LEASES: usize = 500;
+
+/// Events that one script reads.
+const EVENTS: usize = 1000;
 
 /// Accounts that one script counts for.
 const ACCOUNTS: usize = 100;
@@ -294,6 +299,12 @@ impl Store for RedisStore {
         self.at(answer.and_then(read::timeline))?.ok_or(StoreError::NotFound(id))
     }
 
+    async fn events(&self, after: u64, limit: usize) -> Result<Events, StoreError> {
+        let script = &self.scripts.events;
+        let answer = self.run(script, self.call(script).arg(after).arg(limit.min(EVENTS))).await;
+        self.at(answer.and_then(|answer| events::read(after, answer)))
+    }
+
     async fn list(
         &self,
         filter: &Filter,
@@ -392,6 +403,16 @@ impl Store for RedisStore {
                 format!("submission {id} is held after its upload: there is nothing to overwrite")
             }
             _ => format!("submission {id} is {state}: only a held one can be resolved"),
+        };
+        self.operate(id, script, call, refused).await
+    }
+
+    async fn notify(&self, id: SubmissionId) -> Result<Found, StoreError> {
+        let script = &self.scripts.notify;
+        let call = self.call(script).arg(id.to_string());
+        let refused = |word: &str, state: &str| match word {
+            "unheard" => format!("submission {id} has no `callback_url`"),
+            _ => format!("submission {id} is {state}: it has no outcome yet"),
         };
         self.operate(id, script, call, refused).await
     }

@@ -35,7 +35,7 @@ local function flag() return argument() == '1' end
 
 local FINAL = { completed = true, rejected = true, failed = true, cancelled = true }
 local WAITING = { upload = 'queued', poll = 'processing', collect = 'collecting' }
-local KINDS = { 'upload', 'poll', 'collect' }
+local KINDS = { 'upload', 'poll', 'collect', 'notify' }
 local PRIORITIES = { 'high', 'normal', 'low' }
 
 -- Changes of indexes and counters are put off, so that a batch makes one call of each key: by key the
@@ -92,8 +92,31 @@ local function write_index(index, members)
     for n = 1, #into, MOST do call('ZADD', index, unpack(into, n, min(n + MOST - 1, #into))) end
 end
 
+-- What changed, in its order: told at once, so that a batch makes one call.
+local told = {}
+
+local function tell(id, account, name, state, why)
+    told[#told + 1] = now_text .. ' ' .. id .. ' ' .. state .. ' ' .. (why or '-') .. ' ' .. #account
+        .. ' ' .. account .. name
+end
+
+local EVENTS, FORGOTTEN = 100000, 1000
+
+local function forget_events(count)
+    call('LTRIM', key.events, count, -1)
+    call('INCRBY', key.forgotten, count)
+end
+
+local function write_events()
+    for n = 1, #told, MOST do
+        local length = call('RPUSH', key.events, unpack(told, n, min(n + MOST - 1, #told)))
+        if length >= EVENTS + FORGOTTEN then forget_events(length - EVENTS) end
+    end
+end
+
 -- To be called last by every script that changes something.
 local function settle()
+    write_events()
     for index, members in pairs(placed) do write_index(index, members) end
     for field, more in pairs(leased_more) do
         if more ~= 0 then call('HINCRBY', key.leased, field, more) end
@@ -107,7 +130,7 @@ end
 -- The part of a submission that scripts act on; nil if there is none.
 local function load(id)
     local v = call('HMGET', key.submission(id), 'seq', 'acct', 'name', 'prio', 'state', 'step',
-        'due', 'lease', 'fence', 'dlv', 'blkd', 'stop', 'att', 'why')
+        'due', 'lease', 'fence', 'dlv', 'blkd', 'stop', 'att', 'why', 'call', 'goon')
     if not v[1] then return nil end
     return {
         id = id,
@@ -122,9 +145,12 @@ local function load(id)
         fence = numeric(v[9]) or 0,
         deliveries = numeric(v[10]) or 0,
         blocked = v[11] == '1',
-        cancelling = v[12] == '1',
+        -- What has ended cannot be cancelled.
+        cancelling = v[12] == '1' and not FINAL[v[5]],
         attempts = numeric(v[13]) or 0,
         reason = v[14] or nil,
+        callback = v[15] == '1',
+        resume = v[16] or nil,
     }
 end
 
@@ -180,6 +206,7 @@ local function move(old, new)
     unschedule(old)
     schedule(new)
     if old.state == new.state then return end
+    tell(new.id, new.account, new.name, new.state, new.reason)
     place(key.state(old.state, old.account), old.id, false)
     place(key.state(new.state, new.account), new.id, new.seq)
     local was, is = FINAL[old.state], FINAL[new.state]
@@ -237,7 +264,8 @@ local function save(old, new, fields)
     put('att', new.attempts > 0 and int(new.attempts) or false)
     put('blkd', new.blocked and '1' or false)
     put('stop', new.cancelling and '1' or false)
-    put('fin', FINAL[new.state] and int(now) or false)
+    if FINAL[new.state] ~= FINAL[old.state] then put('fin', FINAL[new.state] and int(now) or false) end
+    put('goon', new.resume or false)
     if fields.why then put_reason(put, old, fields.why, fields.text) end
     for field, value in pairs(fields) do
         if field ~= 'why' and field ~= 'text' then put(field, value) end
@@ -245,6 +273,7 @@ local function save(old, new, fields)
     local hash = key.submission(new.id)
     call('HSET', hash, unpack(set))
     if #unset > 0 then call('HDEL', hash, unpack(unset)) end
+    new.reason = fields.why or old.reason
     move(old, new)
 end
 
@@ -260,14 +289,20 @@ end
 local function finish(r, state, why)
     local new = copy(r)
     new.state, new.due, new.leased, new.blocked = state, nil, nil, false
+    local fields = { why = 'operator', text = why }
     if state ~= 'failed' then new.step = nil end
-    return new, { why = 'operator', text = why }
+    if r.callback then
+        -- Whoever wants to hear of it is told; a failed one keeps its step, to go on with.
+        new.resume, new.step, new.due, fields.fail = new.step, 'notify', now, false
+    end
+    return new, fields
 end
 
 -- Makes the step that a submission stopped at due, with a clean slate.
 local function go_on(r, why, deadline)
     local new = copy(r)
-    new.step = r.step or 'upload'
+    if r.step == 'notify' then new.step = r.resume end
+    new.step, new.resume, new.leased = new.step or 'upload', nil, nil
     new.state, new.due = WAITING[new.step], now
     new.deliveries, new.cancelling = 0, false
     return new, { why = 'operator', text = why, line = int(later(deadline)), fail = false }

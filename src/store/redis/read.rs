@@ -53,7 +53,9 @@ impl Shown {
         if self.record.blocked {
             return self.first.map(|submission| WaitingFor::Name { submission });
         }
-        if let Admission::Closed(why) = self.health.admit(now, policy) {
+        if step.asks_platform()
+            && let Admission::Closed(why) = self.health.admit(now, policy)
+        {
             return Some(WaitingFor::Account(why));
         }
         if due <= now

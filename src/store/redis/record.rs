@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::fault::Fault;
 use crate::domain::account::Health;
-use crate::domain::submission::{Priority, Reason, State, StepKind, StoredContent, Submission};
+use crate::domain::submission::{
+    Callback, Priority, Reason, State, StepKind, StoredContent, Submission,
+};
 use crate::domain::{SubmissionId, Timestamp, TraceParent, timestamp};
 
 /// A submission, and what only the store knows of it.
@@ -146,6 +148,11 @@ impl<'a> Fields<'a> {
             .map_or(Ok(Vec::new()), |json| serde_json::from_slice(json).map_err(Fault::corrupt))
     }
 
+    fn callback(&self) -> Result<Option<Callback>, Fault> {
+        let json = self.get("hook");
+        json.map(|json| serde_json::from_slice(json).map_err(Fault::corrupt)).transpose()
+    }
+
     fn reason(&self) -> Result<Option<Reason>, Fault> {
         let Some(code) = self.maybe("why")? else { return Ok(None) };
         let text = String::from_utf8(self.whole("text")).map_err(Fault::corrupt)?;
@@ -199,6 +206,8 @@ impl Record {
                 leased_until: fields.maybe_time("lease")?,
                 cancel_requested: fields.flag("stop"),
                 results: fields.results()?,
+                callback: fields.callback()?,
+                resume: fields.maybe::<StepKind>("goon")?,
             },
         })
     }

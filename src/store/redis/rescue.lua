@@ -37,6 +37,11 @@ local function rescue(id)
         fields.doubt = in_doubt
         note(id, 'cancelled', 'cancelled')
         cancelled = cancelled + 1
+    elseif r.deliveries >= poison and r.step == 'notify' then
+        -- The outcome stays what it is.
+        note(id, r.state, '`notify` ended its worker ' .. int(r.deliveries) .. ' times in a row')
+        new.step, new.resume, new.due, new.deliveries = r.resume, nil, nil, 0
+        due = due + 1
     elseif r.deliveries >= poison then
         fields.why = 'poison'
         fields.text = '`' .. r.step .. '` ended its worker ' .. int(r.deliveries) .. ' times in a row'

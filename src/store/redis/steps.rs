@@ -108,16 +108,18 @@ impl Decided {
         let Some((before, (after, entry))) = self.before.as_ref().zip(after) else {
             let cancelled = self.before.as_ref().is_some_and(|before| before.cancel_requested);
             // Nothing is known, or allowed, of what follows.
-            let call = (0..12).fold(call.flag(cancelled), |call, _| call.arg(""));
+            let call = (0..13).fold(call.flag(cancelled), |call, _| call.arg(""));
             return call.arg(0).arg(0).arg(0);
         };
-        let span = transition.next.filter(|_| after.due_at.is_some()).map(|next| next.after);
+        // The time before was put in for the script's own.
+        let span = after.due_at.map(|due| until(before.updated_at, due));
         let (signal, value) = describe_signal(&transition.signal);
         let done = format!("{} {} {}", lease.fence, before.state, after.state).into_bytes();
         let (set, unset): (Vec<_>, Vec<_>) =
             changed(before, &after).into_iter().partition(|(_, value)| value.is_some());
+        let ends = after.state.is_final() && !before.state.is_final();
         let set = [("upd", None), ("due", None), ("done", Some(done))].into_iter().chain(set);
-        let set: Vec<_> = set.chain(after.state.is_final().then_some(("fin", None))).collect();
+        let set: Vec<_> = set.chain(ends.then_some(("fin", None))).collect();
         let contents: Vec<_> = transition.contents.iter().zip(&self.packed).collect();
         call.flag(before.cancel_requested)
             .arg(&before.account)
@@ -129,7 +131,8 @@ impl Decided {
             .maybe(after.step.map(StepKind::as_str))
             .maybe(span.map(span_millis))
             .flag(entry.is_some())
-            .maybe(after.reason.as_ref().map(|reason| reason.text.as_str()))
+            .maybe(after.reason.as_ref().map(|reason| reason.code.as_str()))
+            .maybe(entry.map(|entry| entry.why))
             .arg(signal)
             .arg(value)
             .each(&set, |call, (name, value)| call.arg(*name).maybe(value.as_ref()))
@@ -197,6 +200,9 @@ fn fields(submission: &Submission) -> impl Iterator<Item = Field> {
         ("token", submission.processing_token.clone()),
         ("rej", submission.rejection.clone()),
         ("res", results),
+        ("hook", submission.callback.as_ref().map(to_json)),
+        ("call", submission.callback.as_ref().filter(|c| !c.gone).map(|_| "1".to_owned())),
+        ("goon", submission.resume.map(|step| step.to_string())),
         ("why", reason.map(|reason| reason.code.to_string())),
     ];
     let fields = fields.into_iter().map(|(name, text)| (name, text.map(String::into_bytes)));

@@ -17,11 +17,20 @@ for _, id in ipairs(old) do
     local rest = cjson.decode(table.concat(pieces))
     for name, value in pairs(rest.labels) do place(key.label(name, value), id, false) end
     if rest.idempotency_key then call('DEL', key.idempotency(r.account, rest.idempotency_key)) end
+    unschedule(r)
     place(key.all, id, false)
     place(key.finished, id, false)
     place(key.state(r.state, r.account), id, false)
     call('ZREM', key.name(r.account, r.name), id)
     call('UNLINK', key.submission(id), key.payload(id), key.contents(id), key.timeline(id))
 end
+
+-- Of the events that are as old, the last one stays: after it the next is found.
+local events = call('LRANGE', key.events, 0, FORGOTTEN)
+local aged = 0
+while aged < #events - 1 and tonumber(string.match(events[aged + 1], '^%d+')) < before do
+    aged = aged + 1
+end
+if aged > 0 then forget_events(aged) end
 settle()
 return #old

@@ -6,7 +6,7 @@ use super::blobs::{read_payload, save_payload};
 use super::effects::Effects;
 use super::fault::Fault;
 use super::rows::{Record, append, millis, rank, to_json};
-use crate::domain::submission::{State, StepKind, Submission, TimelineEntry};
+use crate::domain::submission::{Callback, State, StepKind, Submission, TimelineEntry};
 use crate::domain::{SubmissionId, Timestamp, later};
 use crate::store::pack::PackedPayload;
 use crate::store::{Accepted, Deadline, NewSubmission};
@@ -52,7 +52,7 @@ fn accept_one(
         .execute(params![new.account, super::health::UNKNOWN])?;
     let entry = TimelineEntry { at: now, state: State::Queued, why: "accepted".to_owned() };
     append(connection, seq, &entry)?;
-    effects.counted(&new.account, State::Queued, 1);
+    effects.accepted(new, now);
     if !blocked {
         effects.scheduled(StepKind::Upload, due);
     }
@@ -74,9 +74,10 @@ fn insert(
         .prepare_cached(
             "INSERT INTO submissions (id, account, name, state, priority, overwrite,
                  overwrite_asked, result_keys, labels, payload_bytes, created_at, updated_at,
-                 deadline, revision_of, idempotency_key, step, due_at, blocked, traceparent)
+                 deadline, revision_of, idempotency_key, step, due_at, blocked, callback,
+                 traceparent)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9, ?10, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
-                 ?17)",
+                 ?17, ?18)",
         )?
         .execute(params![
             new.id.to_string(),
@@ -95,6 +96,7 @@ fn insert(
             StepKind::Upload.as_str(),
             millis(due),
             blocked,
+            new.callback_url.as_deref().map(|url| to_json(&Callback::new(url))),
             new.traceparent.map(|parent| parent.to_string()),
         ])
         .map_err(|error| match error.sqlite_error_code() {

@@ -137,7 +137,7 @@ impl Taker<'_> {
             submission.state = State::Uploading;
             submission.attempts += 1;
             submission.updated_at = now;
-            self.effects.moved(&submission.account, before, State::Uploading);
+            self.effects.moved(submission, before);
             // A further try for the same reason does not lengthen the timeline.
             if submission.reason.is_none() {
                 let entry = TimelineEntry { at: now, state: State::Uploading, why: String::new() };

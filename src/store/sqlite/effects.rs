@@ -1,34 +1,60 @@
-//! What a transaction brings about beside its rows: counts that change, and workers to wake once it
+//! What a transaction brings about beside its rows: counts that change, what is told of it, and workers to wake once it
 //! is on the disk.
 
 use std::collections::HashMap;
 
 use rusqlite::{Connection, params};
 
+use super::events;
 use super::fault::Fault;
 use crate::domain::Timestamp;
-use crate::domain::submission::{State, StepKind};
-use crate::store::Wakeups;
+use crate::domain::submission::{State, StepKind, Submission};
+use crate::store::{Event, NewSubmission, Wakeups};
 
 /// Collected while a transaction runs.
 #[derive(Debug, Default)]
 pub(super) struct Effects {
     moves: Vec<(String, State, i64)>,
+    events: Vec<Event>,
     due: Vec<(StepKind, Timestamp)>,
     anything: bool,
 }
 
 /// A point to return to.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Mark(usize, usize);
+pub(super) struct Mark(usize, usize, usize);
 
 impl Effects {
-    /// A submission of `account` went from one state to another.
-    pub(super) fn moved(&mut self, account: &str, from: State, to: State) {
-        if from != to {
-            self.counted(account, from, -1);
-            self.counted(account, to, 1);
+    /// A submission is in another state than before, perhaps.
+    pub(super) fn moved(&mut self, submission: &Submission, before: State) {
+        let s = submission;
+        if s.state != before {
+            self.counted(&s.account, before, -1);
+            self.counted(&s.account, s.state, 1);
+            self.events.push(Event {
+                cursor: 0,
+                submission: s.id,
+                account: s.account.clone(),
+                name: s.name.clone(),
+                state: s.state,
+                reason: s.reason.as_ref().map(|reason| reason.code),
+                at: s.updated_at,
+            });
         }
+    }
+
+    /// A submission was accepted.
+    pub(super) fn accepted(&mut self, new: &NewSubmission, now: Timestamp) {
+        self.counted(&new.account, State::Queued, 1);
+        self.events.push(Event {
+            cursor: 0,
+            submission: new.id,
+            account: new.account.clone(),
+            name: new.name.clone(),
+            state: State::Queued,
+            reason: None,
+            at: now,
+        });
     }
 
     /// There are `more` submissions of `account` in `state`.
@@ -47,17 +73,21 @@ impl Effects {
     }
 
     pub(super) fn mark(&self) -> Mark {
-        Mark(self.moves.len(), self.due.len())
+        Mark(self.moves.len(), self.due.len(), self.events.len())
     }
 
     /// Forgets what came after the mark. Workers that are woken for nothing do no harm.
     pub(super) fn rewind(&mut self, mark: Mark) {
         self.moves.truncate(mark.0);
         self.due.truncate(mark.1);
+        self.events.truncate(mark.2);
     }
 
-    /// Writes the counts that changed.
-    pub(super) fn save_counts(&self, connection: &Connection) -> Result<(), Fault> {
+    /// Writes the counts that changed, and what is told of it.
+    pub(super) fn save(&self, connection: &Connection) -> Result<(), Fault> {
+        for event in &self.events {
+            events::append(connection, event)?;
+        }
         let mut sums: HashMap<(&str, State), i64> = HashMap::new();
         for (account, state, more) in &self.moves {
             *sums.entry((account, *state)).or_default() += more;

@@ -169,9 +169,15 @@ fn rescue_one(
         let text = "the worker was lost during the upload, which may have arrived";
         submission.reason = Some(Reason::new(ReasonCode::Ambiguous, text));
     }
-    if record.deliveries >= POISON && !submission.cancel_requested {
-        let step = submission.step.map_or("step", StepKind::as_str);
-        let text = format!("`{step}` ended its worker {} times in a row", record.deliveries);
+    let step = submission.step.map_or("step", StepKind::as_str);
+    let text = format!("`{step}` ended its worker {} times in a row", record.deliveries);
+    if record.deliveries >= POISON && submission.step == Some(StepKind::Notify) {
+        // The outcome stays what it is.
+        submission.stop_telling();
+        record.deliveries = 0;
+        let entry = TimelineEntry { at: now, state: before, why: text };
+        record.append(connection, &entry)?;
+    } else if record.deliveries >= POISON && !submission.cancel_requested {
         submission.reason = Some(Reason::new(ReasonCode::Poison, text));
         submission.state = State::Held;
         submission.due_at = None;
@@ -192,7 +198,8 @@ fn cancel_if_asked(
     connection: &Connection,
     now: Timestamp,
 ) -> Result<(), Fault> {
-    if record.submission.cancel_requested {
+    let submission = &record.submission;
+    if submission.cancel_requested && !submission.state.is_final() {
         super::operate::end(record, State::Cancelled, "cancelled", now);
         let why = "cancelled".to_owned();
         record.append(connection, &TimelineEntry { at: now, state: State::Cancelled, why })?;

@@ -8,6 +8,7 @@ mod accounts;
 mod blobs;
 mod claim;
 mod effects;
+mod events;
 mod fault;
 mod finish;
 mod health;
@@ -29,8 +30,9 @@ use tokio::sync::Semaphore;
 
 use super::pack::{pack_all, pack_contents};
 use super::{
-    Accepted, Claim, ClaimRequest, Claims, Commit, Committed, Cursor, Filter, Finding, Found,
-    Lease, NewSubmission, Page, Payload, Rescued, Resolution, Stats, Store, StoreError, Wakeups,
+    Accepted, Claim, ClaimRequest, Claims, Commit, Committed, Cursor, Events, Filter, Finding,
+    Found, Lease, NewSubmission, Page, Payload, Rescued, Resolution, Stats, Store, StoreError,
+    Wakeups,
 };
 use crate::clock::Clock;
 use crate::domain::SubmissionId;
@@ -210,6 +212,10 @@ impl Store for SqliteStore {
         self.read(move |reader| reader.timeline(id)).await
     }
 
+    async fn events(&self, after: u64, limit: usize) -> Result<Events, StoreError> {
+        self.read(move |reader| reader.events(after, limit)).await
+    }
+
     async fn list(
         &self,
         filter: &Filter,
@@ -269,6 +275,14 @@ impl Store for SqliteStore {
             .write(move |connection, effects| {
                 operate::resolve(connection, effects, id, resolution, deadline, now)
             })
+            .await?;
+        self.found(id).await
+    }
+
+    async fn notify(&self, id: SubmissionId) -> Result<Found, StoreError> {
+        let now = self.clock.now();
+        self.writer
+            .write(move |connection, effects| operate::notify(connection, effects, id, now))
             .await?;
         self.found(id).await
     }

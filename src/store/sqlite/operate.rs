@@ -127,6 +127,37 @@ pub(super) fn resolve(
     record.save(State::Held, connection, effects)
 }
 
+pub(super) fn notify(
+    connection: &Connection,
+    effects: &mut Effects,
+    id: SubmissionId,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let mut record = Record::load(connection, id)?;
+    let submission = &mut record.submission;
+    let state = submission.state;
+    if !state.is_final() {
+        return Err(Fault::not_allowed(format!(
+            "submission {id} is {state}: it has no outcome yet"
+        )));
+    }
+    if submission.callback.is_none() {
+        return Err(Fault::not_allowed(format!("submission {id} has no `callback_url`")));
+    }
+    if submission.leased_until.is_some() {
+        return Ok(());
+    }
+    if submission.step != Some(StepKind::Notify) {
+        submission.resume = submission.step.replace(StepKind::Notify);
+    }
+    submission.due_at = Some(now);
+    submission.updated_at = now;
+    submission.failures = 0;
+    let why = "the outcome is to be told again".to_owned();
+    record.append(connection, &TimelineEntry { at: now, state, why })?;
+    record.save(state, connection, effects)
+}
+
 /// Ends a submission that no worker holds.
 pub(super) fn end(record: &mut Record, state: State, why: &str, now: Timestamp) {
     let submission = &mut record.submission;
@@ -134,20 +165,18 @@ pub(super) fn end(record: &mut Record, state: State, why: &str, now: Timestamp) 
     submission.reason = Some(Reason::new(ReasonCode::Operator, why));
     submission.updated_at = now;
     submission.finished_at = Some(now);
-    submission.due_at = None;
-    submission.leased_until = None;
-    if state != State::Failed {
-        submission.step = None;
-    }
+    submission.close(now);
     record.blocked = false;
 }
 
 /// Makes the step that a submission stopped at due, with a clean slate.
 fn go_on(record: &mut Record, why: &str, deadline: Duration, now: Timestamp) {
     let submission = &mut record.submission;
-    let step = submission.step.unwrap_or(StepKind::Upload);
+    let step = submission.stopped_at();
     submission.state = step.waiting_state();
     submission.step = Some(step);
+    submission.resume = None;
+    submission.leased_until = None;
     submission.reason = Some(Reason::new(ReasonCode::Operator, why));
     submission.updated_at = now;
     submission.finished_at = None;
@@ -199,5 +228,6 @@ pub(super) fn sweep(
         }
         effects.counted(account, state.parse().map_err(Fault::corrupt)?, -1);
     }
+    super::events::sweep(connection, before)?;
     Ok(old.len() as u64)
 }

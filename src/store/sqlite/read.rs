@@ -206,7 +206,7 @@ impl Reader<'_> {
             let first = self.first_of_its_name(record)?;
             return Ok(first.map(|submission| WaitingFor::Name { submission }));
         }
-        let health = accounts.get(&submission.account);
+        let health = accounts.get(&submission.account).filter(|_| step.asks_platform());
         if let Some(Admission::Closed(why)) =
             health.map(|health| health.admit(self.now, self.policy))
         {

@@ -14,7 +14,7 @@ pub(super) const COLUMNS: &str = "s.seq, s.fence, s.deliveries, s.blocked, s.id,
      s.state, s.reason_code, s.reason, s.priority, s.overwrite, s.result_keys, s.labels, \
      s.payload_bytes, s.created_at, s.updated_at, s.finished_at, s.deadline, s.revision_of, \
      s.processing_token, s.rejection, s.attempts, s.polls, s.failures, s.in_doubt, s.step, s.due_at, \
-     s.leased_until, s.cancel_requested, s.results, s.traceparent";
+     s.leased_until, s.cancel_requested, s.results, s.callback, s.resume, s.traceparent";
 
 /// A submission, and what only the store knows of it.
 #[derive(Debug)]
@@ -62,6 +62,8 @@ impl Record {
                 leased_until: maybe_time(row, column())?,
                 cancel_requested: row.get(column())?,
                 results: json(row, column())?,
+                callback: maybe_json(row, column())?,
+                resume: maybe_word::<StepKind>(row, column())?,
                 traceparent: maybe_word(row, column())?,
             },
         })
@@ -100,8 +102,8 @@ impl Record {
                  overwrite = ?7, updated_at = ?8, deadline = ?9, processing_token = ?10,
                  rejection = ?11, attempts = ?12, polls = ?13, failures = ?14, in_doubt = ?15,
                  step = ?16, due_at = ?17, leased_until = ?18, cancel_requested = ?19,
-                 results = ?20
-             WHERE seq = ?21"
+                 results = ?20, callback = ?21, resume = ?22
+             WHERE seq = ?23"
         );
         connection.prepare_cached(&sql)?.execute(params![
             s.state.as_str(),
@@ -124,9 +126,11 @@ impl Record {
             s.leased_until.map(millis),
             s.cancel_requested,
             results,
+            s.callback.as_ref().map(to_json),
+            s.resume.map(StepKind::as_str),
             self.seq,
         ])?;
-        effects.moved(&s.account, before, s.state);
+        effects.moved(s, before);
         if let (Some(kind), Some(due)) = (s.step, s.due_at)
             && s.leased_until.is_none()
             && !self.blocked
@@ -228,14 +232,14 @@ pub(super) fn to_json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).expect("strings, numbers and maps of strings have a JSON form")
 }
 
-fn word<T: std::str::FromStr<Err: std::fmt::Display>>(
+pub(super) fn word<T: std::str::FromStr<Err: std::fmt::Display>>(
     row: &Row<'_>,
     column: usize,
 ) -> Result<T, Fault> {
     row.get_ref(column)?.as_str().map_err(Fault::corrupt)?.parse().map_err(Fault::corrupt)
 }
 
-fn maybe_word<T: std::str::FromStr<Err: std::fmt::Display>>(
+pub(super) fn maybe_word<T: std::str::FromStr<Err: std::fmt::Display>>(
     row: &Row<'_>,
     column: usize,
 ) -> Result<Option<T>, Fault> {
@@ -251,6 +255,11 @@ fn reason(row: &Row<'_>, code: usize, text: usize) -> Result<Option<Reason>, Fau
 fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<T, Fault> {
     let text = row.get_ref(column)?.as_str().map_err(Fault::corrupt)?;
     serde_json::from_str(text).map_err(Fault::corrupt)
+}
+
+fn maybe_json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<Option<T>, Fault> {
+    let text = row.get_ref(column)?.as_str_or_null().map_err(Fault::corrupt)?;
+    text.map(|text| serde_json::from_str(text).map_err(Fault::corrupt)).transpose()
 }
 
 fn time(row: &Row<'_>, column: usize) -> Result<Timestamp, Fault> {

@@ -200,7 +200,7 @@ impl WriterThread {
     }
 
     fn commit(&self, effects: &Effects) -> Result<(), StoreError> {
-        let saved = effects.save_counts(&self.connection);
+        let saved = effects.save(&self.connection);
         let committed = saved.and_then(|()| Ok(self.connection.execute_batch("COMMIT")?));
         committed.map_err(|fault| {
             if !self.connection.is_autocommit() {

@@ -149,7 +149,7 @@ async fn slow_clients(victim: &Victim, count: usize) -> Vec<TcpStream> {
         nothing_read,
     ];
     let one = |n: usize| {
-        let kind = &kinds[if n % 25 == 0 { 4 } else { n % 4 }];
+        let kind = &kinds[if n.is_multiple_of(25) { 4 } else { n % 4 }];
         async move {
             let mut stream = TcpStream::connect(&victim.address).await.unwrap();
             // One that reads nothing need not take all that is sent either.

@@ -113,7 +113,7 @@ async fn a_certificate_of_ones_own_is_trusted_where_that_is_said() {
     std::fs::write(&certificate, own.cert.pem()).unwrap();
     std::fs::write(&key, own.signing_key.serialize_pem()).unwrap();
     let world = crate::support::World::idle(prompt(), &[]).await;
-    let server = Server::bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let server = Server::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
     let server = server.with_tls(Some(Tls::open(TlsFiles { certificate, key }).unwrap()));
     let url = server.url();
     tokio::spawn(server.serve(world.app.api().unwrap()));

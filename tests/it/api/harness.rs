@@ -13,61 +13,61 @@ use tokio::task::JoinHandle;
 use crate::support::{World, prompt};
 
 /// Ten valid rows.
-pub(super) const GOOD: &str = include_str!("../../../examples/good.csv");
+pub(crate) const GOOD: &str = include_str!("../../../examples/good.csv");
 
 /// A server in this process.
-pub(super) struct Served {
-    pub(super) world: World,
-    pub(super) address: SocketAddr,
-    pub(super) client: Client,
-    pub(super) serving: JoinHandle<()>,
+pub(crate) struct Served {
+    pub(crate) world: World,
+    pub(crate) address: SocketAddr,
+    pub(crate) client: Client,
+    pub(crate) serving: JoinHandle<()>,
 }
 
 /// An answer, read whole.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Served {
     /// Submissions are carried.
-    pub(super) async fn start(changes: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start(changes: &[(&str, &str)]) -> Self {
         Self::with(prompt(), changes).await
     }
 
-    pub(super) async fn with(sim: SimConfig, changes: &[(&str, &str)]) -> Self {
+    pub(crate) async fn with(sim: SimConfig, changes: &[(&str, &str)]) -> Self {
         Self::over(World::start(sim, changes).await).await
     }
 
     /// Nothing is carried.
-    pub(super) async fn idle(changes: &[(&str, &str)]) -> Self {
+    pub(crate) async fn idle(changes: &[(&str, &str)]) -> Self {
         Self::over(World::idle(prompt(), changes).await).await
     }
 
-    pub(super) async fn over(world: World) -> Self {
-        let server = Server::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    pub(crate) async fn over(world: World) -> Self {
+        let server = Server::bind((Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
         let address = server.address();
         let serving = tokio::spawn(server.serve(world.app.api().unwrap()));
         Self { world, address, client: client(), serving }
     }
 
-    pub(super) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("http://{}{path}", self.address))
     }
 
-    pub(super) async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         Answer::of(self.request(Method::GET, path)).await
     }
 
-    pub(super) async fn post(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
         let request = self.request(Method::POST, path).header("content-type", "application/json");
         Answer::of(request.body(body.to_string())).await
     }
 
     /// Hands a dataset over, and gives its id.
-    pub(super) async fn submit(&self, body: &Value) -> String {
+    pub(crate) async fn submit(&self, body: &Value) -> String {
         let answer = self.post("/v1/submissions", body).await;
         assert_eq!(answer.status, 201, "{}", answer.text());
         answer.id()
@@ -75,7 +75,7 @@ impl Served {
 }
 
 impl Answer {
-    pub(super) async fn of(request: RequestBuilder) -> Self {
+    pub(crate) async fn of(request: RequestBuilder) -> Self {
         let response = request.send().await.expect("it is answered");
         let (status, headers) = (response.status(), response.headers().clone());
         let body = response.bytes().await.expect("the answer is whole").to_vec();
@@ -96,33 +96,33 @@ impl Answer {
         }
     }
 
-    pub(super) fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
     }
 
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
     #[track_caller]
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {}", self.text()))
     }
 
     #[track_caller]
-    pub(super) fn id(&self) -> String {
+    pub(crate) fn id(&self) -> String {
         self.json()["id"].as_str().unwrap_or_else(|| panic!("{}", self.text())).to_owned()
     }
 
     #[track_caller]
-    pub(super) fn problem(&self) -> Problem {
+    pub(crate) fn problem(&self) -> Problem {
         assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.text());
         serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {}", self.text()))
     }
 
     /// It is this problem, and says so.
     #[track_caller]
-    pub(super) fn is(&self, kind: ProblemKind) -> Problem {
+    pub(crate) fn is(&self, kind: ProblemKind) -> Problem {
         let problem = self.problem();
         assert_eq!(problem.kind(), Some(kind), "{}", self.text());
         problem

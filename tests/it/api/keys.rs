@@ -17,15 +17,15 @@ use crate::cli::harness::{Ferry, Platform};
 use crate::support::{World, dataset, prompt};
 
 /// A server with a key for each role, and one bound to the account `other`.
-struct Keyed {
-    served: Served,
-    keys: BTreeMap<&'static str, String>,
-    file: PathBuf,
+pub(super) struct Keyed {
+    pub(super) served: Served,
+    pub(super) keys: BTreeMap<&'static str, String>,
+    pub(super) file: PathBuf,
     _folder: TempDir,
 }
 
 impl Keyed {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("keys.jsonl");
         let mut keys = BTreeMap::new();
@@ -61,9 +61,11 @@ pub(super) fn routes(id: &str) -> Vec<(Method, String, Role)> {
         (Method::GET, "/v1/submissions".to_owned(), Role::Read),
         (Method::GET, one.clone(), Role::Read),
         (Method::GET, format!("{one}/timeline"), Role::Read),
+        (Method::GET, format!("{one}/deliveries"), Role::Read),
         (Method::GET, format!("{one}/results/x"), Role::Read),
         (Method::GET, format!("{one}/feedback"), Role::Read),
         (Method::GET, "/v1/stats".to_owned(), Role::Read),
+        (Method::GET, "/v1/events?after=999".to_owned(), Role::Read),
         (Method::GET, "/metrics".to_owned(), Role::Read),
         (Method::POST, "/v1/submissions".to_owned(), Role::Submit),
         (Method::POST, "/v1/submissions/bulk".to_owned(), Role::Submit),
@@ -71,6 +73,7 @@ pub(super) fn routes(id: &str) -> Vec<(Method, String, Role)> {
         (Method::POST, format!("{one}/retry"), Role::Operate),
         (Method::POST, format!("{one}/resolve"), Role::Operate),
         (Method::POST, format!("{one}/cancel"), Role::Operate),
+        (Method::POST, format!("{one}/notify"), Role::Operate),
         (Method::POST, "/v1/accounts/default/pause".to_owned(), Role::Operate),
         (Method::POST, "/v1/accounts/default/resume".to_owned(), Role::Operate),
     ]
@@ -125,6 +128,7 @@ async fn a_bound_key_neither_sees_nor_touches_what_is_not_of_its_account() {
             "/v1/submissions" if method == Method::GET => {
                 assert_eq!(answer.json()["submissions"], json!([]), "{what}");
             }
+            "/v1/events?after=999" => assert_eq!(answer.status, 410, "{what}"),
             "/v1/stats" => assert_eq!(answer.json()["accounts"], json!([]), "{what}"),
             "/metrics" | "/v1/submissions" => assert_eq!(answer.status, 403, "{what}"),
             "/v1/submissions/bulk" => assert_eq!(answer.status, 415, "{what}"),

@@ -8,6 +8,7 @@ mod bulk;
 mod client;
 mod content;
 mod encoding;
+pub(crate) mod events;
 mod examples;
 mod handover;
 mod keys;

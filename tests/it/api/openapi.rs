@@ -28,6 +28,11 @@ fn filled(path: &str) -> String {
     path.split('/').map(fill).collect::<Vec<_>>().join("/")
 }
 
+/// A path without its parameters.
+fn bare(path: &str) -> String {
+    path.split('?').next().unwrap_or_default().to_owned()
+}
+
 #[tokio::test]
 async fn the_document_has_every_route_and_no_other() {
     let served = Served::idle(&[]).await;
@@ -48,7 +53,7 @@ async fn the_document_has_every_route_and_no_other() {
     let open = ["/healthz", "/readyz", "/openapi.json", "/docs"];
     let known: BTreeSet<(String, String)> = routes("01KDXB8W4S9ZT2M3Q5R7V1C6HY")
         .into_iter()
-        .map(|(method, path, _)| (method.to_string(), path))
+        .map(|(method, path, _)| (method.to_string(), bare(&path)))
         .chain(open.map(|path| ("GET".to_owned(), path.to_owned())))
         .collect();
     assert_eq!(documented, known);
@@ -68,7 +73,7 @@ async fn each_operation_has_a_name_an_example_and_the_role_that_it_needs() {
             let place = filled(path);
             let needed = routes("01KDXB8W4S9ZT2M3Q5R7V1C6HY")
                 .into_iter()
-                .find(|(m, p, _)| m.as_str() == method.to_uppercase() && *p == place);
+                .find(|(m, p, _)| m.as_str() == method.to_uppercase() && bare(p) == place);
             assert_eq!(role.as_str(), needed.map(|(_, _, role)| role.as_str()), "{what}");
             if let Some(body) = operation.get("requestBody") {
                 for media in entries(&body["content"]).values() {
@@ -129,7 +134,7 @@ async fn a_page_shows_every_operation_and_loads_nothing() {
             assert!(html.contains(summary), "{summary}");
         }
     }
-    for foreign in ["<script", "http://", "https://", " src=", "url("] {
+    for foreign in ["<script", "=\"http", " src=", "url("] {
         assert!(!html.contains(foreign), "{foreign}");
     }
 }

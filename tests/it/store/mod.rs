@@ -4,6 +4,7 @@
 
 mod accepting;
 mod budgets;
+mod callbacks;
 mod claiming;
 mod committing;
 mod fairness;
@@ -18,6 +19,7 @@ mod redis_trouble;
 mod retention;
 mod sqlite_file;
 mod subject;
+mod telling;
 mod transitions;
 mod waking;
 
@@ -175,6 +177,21 @@ macro_rules! fulfilled_by {
                     a_sweep_is_bounded_and_goes_on
                     a_retention_for_ever_removes_nothing
                     a_cursor_outlives_the_removal_of_what_it_points_at
+                }
+                telling {
+                    every_change_of_a_state_is_told_in_its_order
+                    what_people_and_lost_workers_change_is_told
+                    a_reader_that_goes_on_misses_nothing_and_sees_nothing_twice
+                    old_events_are_forgotten_and_a_reader_can_tell
+                }
+                callbacks {
+                    every_end_is_told_whoever_brought_it_about
+                    what_was_not_heard_is_told_again_when_it_is_due
+                    only_an_end_that_somebody_wants_to_hear_is_told
+                    what_is_to_be_told_holds_up_nobody
+                    a_retry_goes_on_although_the_failure_is_being_told
+                    a_lost_worker_costs_a_try_and_no_outcome
+                    retention_does_not_wait_for_what_is_to_be_told
                 }
                 waking {
                     an_accepted_submission_wakes_an_uploader

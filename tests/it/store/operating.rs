@@ -20,7 +20,7 @@ pub(super) async fn what_waits_is_cancelled_at_once(subject: Subject) {
         assert_eq!(cancelled.reason.unwrap().code, ReasonCode::Operator);
         assert_eq!(found.waiting_for, None);
         assert_eq!(subject.timeline(id).await.last().unwrap().0, State::Cancelled);
-        for kind in StepKind::ALL {
+        for kind in StepKind::CARRYING {
             subject.assert_nothing_due(kind).await;
         }
     }
@@ -93,7 +93,7 @@ pub(super) async fn a_request_to_cancel_is_told_in_the_timeline_once(subject: Su
 }
 
 pub(super) async fn a_failed_submission_goes_on_where_it_stopped(subject: Subject) {
-    for kind in StepKind::ALL {
+    for kind in StepKind::CARRYING {
         let id = subject.accept(new(&format!("fails at {kind}"))).await;
         subject.bring_to(kind.waiting_state()).await;
         subject.step(kind, t::retried(kind, millis(0))).await;
@@ -160,7 +160,7 @@ pub(super) async fn a_retried_submission_is_not_swept_or_counted_as_failed(subje
 }
 
 pub(super) async fn a_held_submission_is_retried_as_it_is(subject: Subject) {
-    for kind in StepKind::ALL {
+    for kind in StepKind::CARRYING {
         let id = subject.accept(new(&format!("held at {kind}"))).await;
         subject.bring_to(kind.waiting_state()).await;
         subject.step(kind, t::held()).await;

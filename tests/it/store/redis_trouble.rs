@@ -367,3 +367,16 @@ async fn a_namespace_of_a_newer_ferry_is_left_alone() {
     let refused = server.store(&namespace).accept(vec![new("a")]).await;
     assert!(matches!(&refused, Err(StoreError::Unusable(why)) if why.contains("newer Ferry")));
 }
+
+#[tokio::test]
+async fn the_history_of_events_is_bounded() {
+    let server = RedisServer::start(&[]).await;
+    let store = server.store("ferry");
+    store.accept(vec![new("a")]).await.unwrap();
+    let older = "local e = redis.call('LINDEX', KEYS[1], 0) \
+                 for _ = 2, 100999 do redis.call('RPUSH', KEYS[1], e) end";
+    server.ask_with::<()>(&["EVAL", older, "1", "{ferry}:events"]).await;
+    store.accept(vec![new("b")]).await.unwrap();
+    let page = store.events(0, 1).await.unwrap();
+    assert_eq!((page.oldest, page.newest, page.events[0].cursor), (1000, 101_000, 1001));
+}

@@ -280,3 +280,17 @@ async fn nothing_of_a_removed_submission_stays_in_the_file() {
         assert_eq!(count, 0, "{table}");
     }
 }
+
+#[tokio::test]
+async fn the_history_of_events_is_bounded() {
+    let file = SqliteFile::new();
+    let subject = Subject::at(file.clone()).await;
+    subject.accept(new("a")).await;
+    let older = "WITH RECURSIVE s(n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM s WHERE n < 100999)
+                 INSERT INTO events SELECT n, at, submission, account, name, state, reason_code
+                 FROM s CROSS JOIN events";
+    file.connection().execute_batch(older).unwrap();
+    subject.accept(new("b")).await;
+    let page = subject.store.events(0, 1).await.unwrap();
+    assert_eq!((page.oldest, page.newest, page.events[0].cursor), (1000, 101_000, 1001));
+}

@@ -112,6 +112,15 @@ impl Subject {
         assert!(claims.is_empty(), "expected no due `{kind}`: {claims:?}");
     }
 
+    /// The outcomes of these are to be told.
+    pub(super) async fn assert_due(&self, expected: &[SubmissionId]) {
+        let claims = self.claim(StepKind::Notify, 10).await;
+        let mut due = ids(&claims);
+        due.sort_unstable();
+        assert_eq!(due, expected);
+        self.store.release(claims).await.unwrap();
+    }
+
     pub(super) async fn try_commit(&self, claim: &Claim, transition: Transition) -> Committed {
         let batch = vec![Commit { lease: claim.lease, transition }];
         let mut committed = self.store.commit(batch).await.unwrap();
@@ -237,6 +246,7 @@ pub(super) fn new(name: &str) -> NewSubmission {
         labels: [].into(),
         revision_of: None,
         traceparent: None,
+        callback_url: None,
     }
 }
 

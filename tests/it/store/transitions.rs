@@ -21,7 +21,13 @@ fn base(to: State) -> Transition {
         rejection: None,
         contents: Vec::new(),
         signal: Signal::None,
+        delivery: None,
     }
+}
+
+/// It ends, and nothing more is said.
+pub(super) fn ended(state: State) -> Transition {
+    base(state)
 }
 
 /// `step` is due again, or next, after `after`.

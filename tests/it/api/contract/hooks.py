@@ -1,5 +1,7 @@
 """What schemathesis has to know of Ferry beyond the OpenAPI document."""
 
+import re
+
 import schemathesis
 
 # Both are text to it.
@@ -13,3 +15,12 @@ def map_query(context, query):
     if query and str(query.get("wait"))[-1:] in ("s", "m"):
         query["wait"] = "20ms"
     return query
+
+
+@schemathesis.hook
+def before_call(context, case, **_):
+    """A stream of events ends only if it is told to."""
+    if case.operation.path == "/v1/events":
+        query = case.query or {}
+        if re.fullmatch("[0-9]+(ms|s|m)?", str(query.get("wait", "0"))):
+            case.query = {**query, "wait": "20ms"}

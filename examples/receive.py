@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+"""Hears outcomes from Ferry: checks the signature of each webhook, and prints what it says, one JSON
+object a line.
+
+receive.py [PORT]. FERRY_WEBHOOK_SECRET is the account's `webhook_secret`. Needs the package
+`standardwebhooks`.
+"""
+
+import json
+import os
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from standardwebhooks import Webhook, WebhookVerificationError
+
+WEBHOOK = Webhook(os.environ["FERRY_WEBHOOK_SECRET"])
+LARGEST = 1 << 20
+
+# What was heard before. A real receiver keeps the ids beside what it does with them.
+heard = set()
+
+
+class Receiver(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        length = int(self.headers.get("Content-Length") or 0)
+        if length > LARGEST:
+            self.close_connection = True
+            return self.answer(413)
+        body = self.rfile.read(length)
+        try:
+            notice = WEBHOOK.verify(body, dict(self.headers))
+        except WebhookVerificationError as error:
+            print(f"refused: {error}", file=sys.stderr)
+            return self.answer(400)
+        # Whatever was not answered in time comes again, under the same id.
+        if self.headers["webhook-id"] not in heard:
+            heard.add(self.headers["webhook-id"])
+            # In one piece: others may be printing.
+            sys.stdout.write(json.dumps(notice) + "\n")
+            sys.stdout.flush()
+        return self.answer(204)
+
+    def answer(self, status):
+        self.send_response(status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+def main():
+    port = int(sys.argv[1]) if len(sys.argv) > 1 else 8700
+    server = ThreadingHTTPServer(("127.0.0.1", port), Receiver)
+    print(f"listening on http://127.0.0.1:{server.server_port}", file=sys.stderr, flush=True)
+    server.serve_forever()
+
+
+main()

@@ -1,0 +1,269 @@
+//! The stream of what changes (server-sent events). Each stream reads from the store at the pace of
+//! its client: what a slow one has not read yet lies there, and not in this process.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Extension, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use tokio::sync::{Mutex, OwnedSemaphorePermit};
+use tokio::time::Instant;
+use tracing::debug;
+
+use super::Shared;
+use super::caller::Caller;
+use super::fault::Fault;
+use super::front;
+use super::params::Params;
+use crate::contract::{Changed, EventView, Notice, ProblemKind};
+use crate::domain::SubmissionId;
+use crate::domain::submission::State as SubmissionState;
+use crate::store::{Event, Events, Store, StoreError};
+
+/// The header in which a client says what it has seen.
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// Events read at once.
+const PAGE: usize = 200;
+
+/// Between two looks for news, growing from the one to the other while there are none.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(500));
+
+/// A stream that has nothing to say says so, and looks whether its key still holds.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+const CHECK: Duration = Duration::from_secs(1);
+
+/// Where the history ends: all streams of a process look together.
+#[derive(Debug, Default)]
+pub(super) struct Feed(Mutex<Option<(Instant, u64)>>);
+
+impl Feed {
+    /// The newest cursor, as it was a moment ago at most.
+    async fn newest(&self, store: &dyn Store) -> Result<u64, StoreError> {
+        let mut looked = self.0.lock().await;
+        if let Some((at, newest)) = *looked
+            && at.elapsed() < PAUSES.0
+        {
+            return Ok(newest);
+        }
+        let newest = store.events(u64::MAX, 0).await?.newest;
+        *looked = Some((Instant::now(), newest));
+        Ok(newest)
+    }
+}
+
+/// Which events a client wants; all of those that it may see if nothing is said.
+#[derive(Debug, Default)]
+struct Wanted {
+    account: Option<String>,
+    name: Option<String>,
+    submission: Option<SubmissionId>,
+    states: BTreeSet<SubmissionState>,
+}
+
+impl Wanted {
+    fn read(params: &mut Params) -> Result<Self, Fault> {
+        let wrong = |name, error| Fault::invalid(format!("the parameter `{name}`: {error}"));
+        let mut states = BTreeSet::new();
+        for word in params.take_all("state").iter().flat_map(|words| words.split(',')) {
+            states.insert(word.parse().map_err(|error| wrong("state", format!("{error}")))?);
+        }
+        let submission = params.take("id")?.map(|id| {
+            id.parse().map_err(|_| wrong("id", "expected the id of a submission".to_owned()))
+        });
+        let (account, name) = (params.take("account")?, params.take("name")?);
+        Ok(Self { account, name, submission: submission.transpose()?, states })
+    }
+
+    fn holds(&self, event: &Event) -> bool {
+        self.account.as_ref().is_none_or(|account| *account == event.account)
+            && self.name.as_ref().is_none_or(|name| *name == event.name)
+            && self.submission.is_none_or(|submission| submission == event.submission)
+            && (self.states.is_empty() || self.states.contains(&event.state))
+    }
+}
+
+/// Tells what changes, from now on or from where the client stopped, for as long as it listens.
+pub(super) async fn events(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Fault> {
+    let mut params = Params::of(&uri);
+    let expected = "the `id` of an event";
+    let wait = params.span("wait")?;
+    let asked = params.number("after", expected)?;
+    let wanted = Wanted::read(&mut params)?;
+    params.done()?;
+    let seen = match headers.get(LAST_EVENT_ID) {
+        None => asked,
+        Some(value) => {
+            let number = value.to_str().ok().and_then(|text| text.parse().ok());
+            let wrong =
+                || Fault::invalid(format!("the header `Last-Event-ID`: expected {expected}"));
+            Some(number.ok_or_else(wrong)?)
+        }
+    };
+    let Ok(place) = shared.streams.clone().try_acquire_owned() else {
+        let what = "more event streams than a quarter of `max_requests` are open; try again";
+        let busy = Fault::new(ProblemKind::Busy, what);
+        return Err(busy.retry_after(Duration::from_secs(5)));
+    };
+    let history = shared.parts.store.events(u64::MAX, 0).await?;
+    let cursor = seen.unwrap_or(history.newest);
+    if let Some(what) = missed(cursor, &history) {
+        return Err(Fault::new(ProblemKind::Gone, what));
+    }
+    let stream = Stream {
+        shared,
+        caller,
+        headers,
+        wanted,
+        cursor,
+        pause: PAUSES.0,
+        spoke: Instant::now(),
+        checked: Instant::now(),
+        until: wait.and_then(|wait| Instant::now().checked_add(wait)),
+        greeting: true,
+        over: false,
+        _place: place,
+    };
+    let body = stream::unfold(stream, |mut stream| async move {
+        let text = stream.next().await?;
+        Some((Ok::<_, Infallible>(Bytes::from(text)), stream))
+    });
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
+        // Proxies must pass each event on at once.
+        (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
+    ];
+    Ok((StatusCode::OK, headers, Body::from_stream(body)).into_response())
+}
+
+/// Why a reader at `cursor` cannot go on.
+fn missed(cursor: u64, history: &Events) -> Option<String> {
+    let way_out = "list the submissions, and listen anew without `Last-Event-ID`";
+    if cursor < history.oldest {
+        let oldest = history.oldest;
+        Some(format!("what came after event {cursor} is kept from {oldest} on only: {way_out}"))
+    } else if cursor > history.newest {
+        let newest = history.newest;
+        Some(format!("the last event of this store is {newest}, and not {cursor}: {way_out}"))
+    } else {
+        None
+    }
+}
+
+/// An open stream.
+struct Stream {
+    shared: Arc<Shared>,
+    caller: Caller,
+    headers: HeaderMap,
+    wanted: Wanted,
+    cursor: u64,
+    pause: Duration,
+    spoke: Instant,
+    checked: Instant,
+    until: Option<Instant>,
+    greeting: bool,
+    over: bool,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Stream {
+    /// What to send next; none when the stream is over.
+    async fn next(&mut self) -> Option<String> {
+        if std::mem::take(&mut self.greeting) {
+            // Whoever is cut off before the first event knows where to go on.
+            return Some(format!("retry: 2000\nevent: ready\nid: {}\ndata: {{}}\n\n", self.cursor));
+        }
+        let shutdown = self.shared.parts.shutdown.clone();
+        let text = loop {
+            let is_late = self.until.is_some_and(|until| Instant::now() >= until);
+            if self.over || is_late || shutdown.is_draining() || !self.may_listen() {
+                return None;
+            }
+            match self.look().await {
+                Ok(text) if !text.is_empty() => break text,
+                Ok(_) => {}
+                // The store comes back, or the client gives up.
+                Err(error) => debug!("an event stream waits for the store: {error}"),
+            }
+            if self.spoke.elapsed() >= HEARTBEAT {
+                break format!("event: at\nid: {}\ndata: {{}}\n\n", self.cursor);
+            }
+            tokio::select! {
+                () = tokio::time::sleep_until(self.next_look()) => {}
+                () = shutdown.draining() => {}
+            }
+            self.pause = (self.pause * 3 / 2).min(PAUSES.1);
+        };
+        self.pause = PAUSES.0;
+        self.spoke = Instant::now();
+        Some(text)
+    }
+
+    fn next_look(&self) -> Instant {
+        let look = Instant::now() + self.pause;
+        self.until.map_or(look, |until| until.min(look))
+    }
+
+    /// A key that was revoked hears no more.
+    fn may_listen(&mut self) -> bool {
+        if self.checked.elapsed() < CHECK {
+            return true;
+        }
+        self.checked = Instant::now();
+        let Some(keys) = &self.shared.parts.keys else { return true };
+        let caller = front::key(&self.headers).and_then(|key| keys.caller(key));
+        if let Some(caller) = caller {
+            self.caller = caller;
+            return true;
+        }
+        false
+    }
+
+    /// The next events that the client wants and may see; empty if there are none.
+    async fn look(&mut self) -> Result<String, StoreError> {
+        let store = self.shared.parts.store.clone();
+        if self.shared.feed.newest(store.as_ref()).await? <= self.cursor {
+            return Ok(String::new());
+        }
+        let history = store.events(self.cursor, PAGE).await?;
+        if let Some(what) = missed(self.cursor, &history) {
+            self.over = true;
+            let told = serde_json::json!({ "detail": what });
+            return Ok(format!("event: gone\ndata: {told}\n\n"));
+        }
+        let mut text = String::new();
+        for event in history.events {
+            self.cursor = event.cursor;
+            if self.wanted.holds(&event) && self.caller.sees(&event.account) {
+                text += &written(event);
+            }
+        }
+        // There may be more of what it does not want: the next look comes soon.
+        self.pause = PAUSES.0;
+        Ok(text)
+    }
+}
+
+fn written(event: Event) -> String {
+    let cursor = event.cursor;
+    let data = Changed {
+        id: event.submission,
+        name: event.name,
+        account: event.account,
+        state: event.state,
+        reason_code: event.reason,
+    };
+    let view: EventView = Notice::of(event.state, event.at, data);
+    let json = serde_json::to_string(&view).unwrap_or_default();
+    format!("id: {cursor}\ndata: {json}\n\n")
+}

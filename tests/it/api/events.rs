@@ -1,0 +1,209 @@
+//! The stream of what changes.
+
+use std::time::Duration;
+
+use ferry::app::App;
+use ferry::config::{Config, Sources};
+use ferry::contract::{EventView, ProblemKind};
+use ferry::domain::submission::State;
+use reqwest::{Method, RequestBuilder, Response};
+use serde_json::json;
+
+use super::harness::{Answer, GOOD, Served, client};
+use super::keys::Keyed;
+use crate::support::{World, dataset, pause, prompt};
+
+/// Longer than a stream ever needs.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A stream as its client reads it.
+pub(crate) struct Listening {
+    response: Response,
+    text: String,
+    /// The last id that was told.
+    pub(crate) last: u64,
+}
+
+impl Listening {
+    pub(crate) async fn to(request: RequestBuilder) -> Self {
+        let response = request.send().await.expect("it is answered");
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        let mut listening = Self { response, text: String::new(), last: 0 };
+        let (kind, _) = listening.message().await.expect("it is greeted");
+        assert_eq!(kind, "ready");
+        listening
+    }
+
+    /// The next message: its event and its data; none at the end.
+    async fn message(&mut self) -> Option<(String, String)> {
+        loop {
+            if let Some((message, rest)) = self.text.split_once("\n\n") {
+                let (mut kind, mut data) = ("message".to_owned(), String::new());
+                for line in message.lines() {
+                    match line.split_once(": ") {
+                        Some(("event", event)) => event.clone_into(&mut kind),
+                        Some(("id", id)) => self.last = id.parse().unwrap(),
+                        Some(("data", text)) => text.clone_into(&mut data),
+                        Some(("retry", _)) => {}
+                        _ => panic!("no field: {line}"),
+                    }
+                }
+                let rest = rest.to_owned();
+                self.text = rest;
+                return Some((kind, data));
+            }
+            let chunk = tokio::time::timeout(PATIENCE, self.response.chunk()).await;
+            let chunk = chunk.expect("something is told").unwrap_or_default()?;
+            self.text += std::str::from_utf8(&chunk).unwrap();
+        }
+    }
+
+    /// The next event; none at the end.
+    pub(crate) async fn next(&mut self) -> Option<EventView> {
+        loop {
+            let (kind, data) = self.message().await?;
+            if kind == "message" {
+                return Some(serde_json::from_str(&data).unwrap());
+            }
+        }
+    }
+
+    /// The states up to and with this one, by Name.
+    async fn until(&mut self, state: State) -> Vec<(String, State)> {
+        let mut states = Vec::new();
+        loop {
+            let event = self.next().await.expect("the stream goes on");
+            assert_eq!(event.kind, format!("submission.{}", event.data.state));
+            states.push((event.data.name, event.data.state));
+            if event.data.state == state {
+                return states;
+            }
+        }
+    }
+}
+
+fn states(told: &[(String, State)]) -> Vec<State> {
+    told.iter().map(|(_, state)| *state).collect()
+}
+
+#[tokio::test]
+async fn each_change_is_told_and_a_reader_goes_on_where_it_stopped() {
+    let served = Served::start(&[]).await;
+    let listen = |after: Option<u64>| {
+        let request = served.request(Method::GET, "/v1/events");
+        Listening::to(after.iter().fold(request, |r, id| r.header("last-event-id", *id)))
+    };
+    let mut first = listen(None).await;
+    served.submit(&json!({ "name": "march", "data": GOOD })).await;
+    assert_eq!(first.next().await.unwrap().data.state, State::Queued);
+    let stopped_at = first.last;
+    let told = first.until(State::Completed).await;
+    let way = [State::Uploading, State::Processing, State::Collecting, State::Completed];
+    assert_eq!(states(&told), way);
+    let mut second = listen(Some(stopped_at)).await;
+    assert_eq!(second.until(State::Completed).await, told);
+    assert_eq!(second.last, first.last);
+    // Whoever has heard nothing yet knows where to go on, too.
+    let third = listen(None).await;
+    assert_eq!(third.last, first.last);
+}
+
+#[tokio::test]
+async fn every_server_of_a_store_tells_everything() {
+    let served = Served::idle(&[]).await;
+    let sources = Sources { file: None, env: served.world.env.clone(), flags: Vec::new() };
+    let other = App::open(Config::load(&sources).unwrap()).unwrap();
+    let server = ferry::api::Server::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+    let address = server.address();
+    tokio::spawn(server.serve(other.api().unwrap()));
+    let mut stream = Listening::to(client().get(format!("http://{address}/v1/events"))).await;
+    let id = served.world.submit(dataset("march")).await;
+    let event = stream.next().await.unwrap();
+    assert_eq!((event.data.id, event.data.state), (id, State::Queued));
+    assert_eq!(event.timestamp, served.world.look(id).await.created_at);
+}
+
+#[tokio::test]
+async fn a_client_hears_what_it_asked_for() {
+    let served = Served::idle(&[]).await;
+    let [one, two] = ["one", "two"].map(dataset);
+    let [one, two] = [served.world.submit(one).await, served.world.submit(two).await];
+    for id in [two, one] {
+        served.world.app.store.cancel(id).await.unwrap();
+    }
+    for (query, expected) in [
+        ("", vec!["one queued", "two queued", "two cancelled", "one cancelled"]),
+        ("&state=cancelled", vec!["two cancelled", "one cancelled"]),
+        ("&state=queued,held&name=two", vec!["two queued"]),
+        (&format!("&id={one}"), vec!["one queued", "one cancelled"]),
+        ("&account=other", vec![]),
+    ] {
+        let listen = served.request(Method::GET, &format!("/v1/events?after=0{query}"));
+        let mut stream = Listening::to(listen).await;
+        for expected in expected {
+            let event = stream.next().await.unwrap();
+            assert_eq!(format!("{} {}", event.data.name, event.data.state), expected, "{query}");
+        }
+    }
+    for wrong in ["?state=gone", "?id=x", "?after=x", "?since=1"] {
+        served.get(&format!("/v1/events{wrong}")).await.is(ProblemKind::InvalidRequest);
+    }
+}
+
+#[tokio::test]
+async fn a_reader_that_cannot_go_on_is_told_so() {
+    let served = Served::idle(&[]).await;
+    served.world.submit(dataset("a")).await;
+    let last = |id: &str| {
+        Answer::of(served.request(Method::GET, "/v1/events").header("last-event-id", id))
+    };
+    let problem = last("7").await.is(ProblemKind::Gone);
+    assert!(problem.detail.contains("the last event of this store is 1, and not 7"), "{problem:?}");
+    last("x").await.is(ProblemKind::InvalidRequest);
+    served.world.submit(dataset("b")).await;
+    let store = &served.world.app.store;
+    while store.events(0, 1).await.unwrap().oldest == 0 {
+        store.sweep(Duration::ZERO).await.unwrap();
+        pause().await;
+    }
+    let problem = last("0").await.is(ProblemKind::Gone);
+    assert!(problem.detail.contains("list the submissions"), "{problem:?}");
+}
+
+#[tokio::test]
+async fn a_key_hears_of_its_accounts_and_only_while_it_holds() {
+    let keyed = Keyed::start().await;
+    let listen = |name: &str| {
+        let request = keyed.served.request(Method::GET, "/v1/events?after=0");
+        Listening::to(request.bearer_auth(&keyed.keys[name]))
+    };
+    keyed.served.world.submit(dataset("march")).await;
+    let mut bound = listen("bound").await;
+    let mut reader = listen("reader").await;
+    assert_eq!(reader.next().await.unwrap().data.name, "march");
+    assert!(ferry::api::revoke_key(&keyed.file, "bound").unwrap());
+    assert_eq!(bound.next().await, None, "it heard of a foreign account");
+}
+
+#[tokio::test]
+async fn streams_are_bounded_and_end_with_the_server() {
+    let world = World::idle(prompt(), &[("MAX_REQUESTS", "4")]).await;
+    let served = Served::over(world).await;
+    let request = || served.request(Method::GET, "/v1/events");
+    let first = Listening::to(request()).await;
+    let busy = Answer::of(request()).await;
+    busy.is(ProblemKind::Busy);
+    assert_eq!(busy.header("retry-after"), "5");
+    drop(first);
+    let mut stream = loop {
+        let response = request().send().await.unwrap();
+        if response.status() == 200 {
+            break Listening { response, text: String::new(), last: 0 };
+        }
+        pause().await;
+    };
+    served.world.app.shutdown.drain();
+    assert_eq!(stream.next().await, None);
+    served.serving.await.unwrap();
+}

@@ -1,0 +1,102 @@
+//! Trying until somebody has heard.
+
+use ferry::contract::SubmissionRequest;
+use ferry::domain::submission::State;
+use ferry::sim::Sim;
+use serde_json::json;
+
+use super::{Receiver, told, words, world};
+use crate::api::harness::{Answer, Served};
+use crate::support::{dataset, pause};
+use reqwest::Method;
+
+fn telling(name: &str, url: &str) -> SubmissionRequest {
+    SubmissionRequest { callback_url: Some(url.to_owned()), ..dataset(name) }
+}
+
+#[tokio::test]
+async fn what_was_not_heard_is_told_again_under_the_same_id() {
+    let receiver = Receiver::start(&[500, 429, 302]).await;
+    let world = world(&[]).await;
+    let id = world.submit(telling("march", &receiver.url)).await;
+    let deliveries = told(&world, id).await;
+    assert_eq!(words(&deliveries), ["server_error", "refused", "redirected", "delivered"]);
+    assert_eq!(deliveries.iter().map(|d| d.attempt).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    assert_eq!(deliveries[0].status, Some(500));
+    let received = receiver.received();
+    assert_eq!(received.len(), 4);
+    for one in &received {
+        assert_eq!(one.path, "/hook?token=in-the-query", "a redirect was followed");
+        assert_eq!(one.header("webhook-id"), received[0].header("webhook-id"));
+        assert_eq!(one.body, received[0].body);
+        assert_eq!(one.header("content-type"), "application/json");
+    }
+    let view = world.look(id).await;
+    let body = &received[0].body;
+    assert_eq!(body["type"], "submission.completed");
+    assert_eq!(body["timestamp"], json!(view.finished_at));
+    for field in ["id", "name", "account", "state", "labels", "results", "finished_at", "polls"] {
+        assert_eq!(body["data"][field], json!(view)[field], "{field}");
+    }
+    assert_eq!((view.state, view.attempts), (State::Completed, 1));
+    let metrics = world.app.metrics.render();
+    assert!(
+        metrics.contains("ferry_webhook_deliveries_total{result=\"delivered\"} 1"),
+        "{metrics}"
+    );
+    assert!(metrics.contains("ferry_submissions_finished_total{outcome=\"completed\"} 1"));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_receiver_that_is_gone_is_left_alone_until_somebody_says_otherwise() {
+    let receiver = Receiver::start(&[410]).await;
+    let served = Served::over(world(&[]).await).await;
+    let id = served.world.submit(telling("march", &receiver.url)).await;
+    assert_eq!(words(&told(&served.world, id).await), ["gone"]);
+    let path = format!("/v1/submissions/{id}/deliveries");
+    let shown = served.get(&path).await.json();
+    let url = receiver.url.split('?').next().unwrap();
+    assert_eq!(shown["callback_url"], url, "without the query: {shown}");
+    assert_eq!(shown["deliveries"][0]["status"], 410);
+    assert_eq!(shown["next_at"], json!(null));
+    let again = Answer::of(served.request(Method::POST, &format!("/v1/submissions/{id}/notify")));
+    assert_eq!(again.await.status, 200);
+    while served.get(&path).await.json()["deliveries"].as_array().unwrap().len() < 2 {
+        pause().await;
+    }
+    assert_eq!(words(&told(&served.world, id).await), ["gone", "delivered"]);
+    assert_eq!(receiver.received().len(), 2);
+}
+
+#[tokio::test]
+async fn a_receiver_that_never_hears_is_given_up_and_changes_nothing() {
+    let receiver = Receiver::start(&[503; 9]).await;
+    let world = world(&[("WEBHOOK_TRIES", "3")]).await;
+    let id = world.submit(telling("march", &receiver.url)).await;
+    assert_eq!(words(&told(&world, id).await), ["server_error"; 3]);
+    assert_eq!(receiver.received().len(), 3);
+    assert_eq!(world.look(id).await.state, State::Completed);
+    let line = world.app.store.timeline(id).await.unwrap().pop().unwrap();
+    assert!(line.why.ends_with("/hook was not told, 3 tries: server_error"), "{line:?}");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_account_says_where_its_outcomes_are_told() {
+    let receiver = Receiver::start(&[]).await;
+    let other = Receiver::start(&[]).await;
+    let world = world(&[("CALLBACK_URL", &receiver.url)]).await;
+    let id = world.submit(dataset("march")).await;
+    assert_eq!(words(&told(&world, id).await), ["delivered"]);
+    assert_eq!(receiver.received()[0].body["data"]["id"], json!(id));
+    let id = world.submit(telling("april", &other.url)).await;
+    assert_eq!(words(&told(&world, id).await), ["delivered"]);
+    assert_eq!((receiver.received().len(), other.received().len()), (1, 1));
+    // A correction is told to the same.
+    let earlier = world.app.store.get(id).await.unwrap().unwrap().submission;
+    let corrected = ferry::pipeline::correction(earlier, dataset("april").data, None);
+    assert_eq!(corrected.callback_url, Some(other.url));
+    let _: &Sim = &world.sim;
+    world.finish().await;
+}

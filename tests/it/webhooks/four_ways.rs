@@ -1,0 +1,141 @@
+//! The four ways to hear what became of a submission say the same, whatever happens to the server.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ferry::contract::EventView;
+use reqwest::RequestBuilder;
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+
+use super::SECRET;
+use super::python::Listener;
+use crate::api::events::Listening;
+use crate::api::harness::client;
+use crate::api::serve::{serve, url};
+use crate::cli::harness::{Ferry, GOOD, Platform, REJECTED, eventually};
+use crate::support::of_environment;
+
+/// The final state of each submission, by its id.
+type Outcomes = BTreeMap<String, String>;
+
+async fn asked(request: RequestBuilder) -> Value {
+    let answer = request.send().await.expect("it is answered").bytes().await.expect("all of it");
+    serde_json::from_slice(&answer).expect("JSON")
+}
+
+fn post(url: &str, body: &Value) -> RequestBuilder {
+    client().post(url).header("content-type", "application/json").body(body.to_string())
+}
+
+/// Hands submissions over that end in every way, each told to `hook`; gives their ids, and those that
+/// are to be cancelled.
+async fn hand_over(url: &str, hook: &str, count: u64) -> (Vec<String>, Vec<String>) {
+    let row = |n| format!("SITE-{n},03/03/2025,08:00,03/03/2025,16:30\n");
+    let large: String = (0..200).map(row).collect();
+    let (mut ids, mut cancelled) = (Vec::new(), Vec::new());
+    for n in 0..count {
+        let (name, data) = (format!("dataset {n}"), if n % 4 == 1 { REJECTED } else { GOOD });
+        let mut body = json!({ "name": name, "data": data, "callback_url": hook });
+        match n % 4 {
+            // Its result is larger than the server takes.
+            2 => body["data"] = json!(large),
+            3 => body["not_before"] = json!("2999-01-01T00:00:00Z"),
+            _ => {}
+        }
+        let view = asked(post(&format!("{url}/v1/submissions"), &body)).await;
+        let id = view["id"].as_str().unwrap_or_else(|| panic!("{view}")).to_owned();
+        if n % 4 == 3 {
+            cancelled.push(id.clone());
+        }
+        ids.push(id);
+    }
+    (ids, cancelled)
+}
+
+/// Listens until so many outcomes were told, or so many more events; each outcome comes once.
+async fn listen(stream: &mut Listening, outcomes: &mut Outcomes, until: usize) {
+    while outcomes.len() < until {
+        let event: EventView = stream.next().await.expect("the stream goes on");
+        if event.data.state.is_final() {
+            let before = outcomes.insert(event.data.id.to_string(), event.data.state.to_string());
+            assert_eq!(before, None, "told twice: {event:?}");
+        }
+    }
+}
+
+/// `FOUR_WAYS=2000 cargo test --test it four_ways` takes more of them.
+#[test]
+fn the_four_ways_to_hear_say_the_same_across_a_killed_server() {
+    let count = of_environment("FOUR_WAYS", 200);
+    let platform = Platform::start();
+    let ferry = Ferry::of(&platform)
+        .set("FERRY_MAX_ANSWER_BYTES", "2048")
+        .set("FERRY_LEASE", "1s")
+        .set("FERRY_RETENTION", "1d")
+        .set("FERRY_WEBHOOK_SECRET", SECRET)
+        .set("FERRY_WEBHOOK_ALLOW", "127.0.0.1")
+        .set("FERRY_WEBHOOK_HTTP", "yes")
+        .set("FERRY_WEBHOOK_INITIAL", "20ms")
+        .set("FERRY_LOG", "debug,hyper=info");
+    let hook = Listener::start(SECRET);
+    let to = format!("{}?token=hush", hook.url);
+    let runtime = Runtime::new().expect("a runtime");
+    let mut first = serve(&ferry, &[]);
+    let at = url(&first);
+    let mut heard = Outcomes::new();
+    let (ids, cancelled, last) = runtime.block_on(async {
+        let mut stream = Listening::to(client().get(format!("{at}/v1/events"))).await;
+        let (ids, cancelled) = hand_over(&at, &to, count).await;
+        listen(&mut stream, &mut heard, ids.len() / 10).await;
+        (ids, cancelled, stream.last)
+    });
+    first.signal("KILL");
+    first.end();
+    let mut second = serve(&ferry, &[]);
+    let at = url(&second);
+    let (waited, got) = runtime.block_on(async {
+        let request = client().get(format!("{at}/v1/events"));
+        let mut stream = Listening::to(request.header("last-event-id", last)).await;
+        for id in &cancelled {
+            let call = format!("{at}/v1/submissions/{id}/cancel");
+            assert_eq!(asked(post(&call, &Value::Null)).await["state"], "cancelled");
+        }
+        let (mut waited, mut got) = (Outcomes::new(), Outcomes::new());
+        for id in &ids {
+            let view = asked(client().get(format!("{at}/v1/submissions/{id}?wait=60s"))).await;
+            waited.insert(id.clone(), view["state"].as_str().unwrap().to_owned());
+        }
+        for id in &ids {
+            let view = asked(client().get(format!("{at}/v1/submissions/{id}"))).await;
+            got.insert(id.clone(), view["state"].as_str().unwrap().to_owned());
+        }
+        let listening = listen(&mut stream, &mut heard, ids.len());
+        tokio::time::timeout(Duration::from_mins(1), listening).await.expect("all are told");
+        (waited, got)
+    });
+    eventually("all webhooks are heard", || hook.heard().len() >= ids.len());
+    let told: Outcomes = hook
+        .heard()
+        .iter()
+        .map(|notice| {
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            assert_eq!(notice["type"], format!("submission.{}", text(&notice["data"]["state"])));
+            (text(&notice["data"]["id"]), text(&notice["data"]["state"]))
+        })
+        .collect();
+    assert_eq!(waited.len(), ids.len());
+    assert_eq!(got, waited, "get, and wait");
+    assert_eq!(heard, waited, "events, and wait");
+    assert_eq!(told, waited, "webhooks, and wait");
+    let outcomes: std::collections::BTreeSet<&str> = waited.values().map(String::as_str).collect();
+    assert_eq!(
+        outcomes.into_iter().collect::<Vec<_>>(),
+        ["cancelled", "completed", "failed", "rejected"]
+    );
+    second.signal("TERM");
+    second.end();
+    for log in [first.stderr(), second.stderr()] {
+        assert!(!log.contains("hush") && !log.contains(SECRET), "a secret is in the log");
+    }
+}

@@ -1,0 +1,53 @@
+//! Outcomes told to receivers over HTTP.
+
+mod delivering;
+mod four_ways;
+mod python;
+mod receiver;
+mod refusing;
+
+use ferry::domain::SubmissionId;
+use ferry::domain::submission::Delivery;
+use ferry::sim::SimConfig;
+
+use crate::support::{World, pause, prompt};
+use receiver::Receiver;
+
+/// Of 32 bytes each.
+const SECRET: &str = "whsec_bmV3ZXN0bmV3ZXN0bmV3ZXN0bmV3ZXN0bmV3ZXN0bmU=";
+const OLD_SECRET: &str = "whsec_b2xkZXN0b2xkZXN0b2xkZXN0b2xkZXN0b2xkZXN0b2w=";
+
+/// What lets webhooks go to receivers on this machine, without patience.
+const HERE: [(&str, &str); 6] = [
+    ("WEBHOOK_SECRET", SECRET),
+    ("WEBHOOK_ALLOW", "127.0.0.1"),
+    ("WEBHOOK_HTTP", "yes"),
+    ("WEBHOOK_INITIAL", "1ms"),
+    ("WEBHOOK_MAX", "5ms"),
+    ("WEBHOOK_TIMEOUT", "10s"),
+];
+
+/// Workers that may call this machine, with further settings.
+async fn world(changes: &[(&str, &str)]) -> World {
+    of(prompt(), changes).await
+}
+
+async fn of(sim: SimConfig, changes: &[(&str, &str)]) -> World {
+    World::start(sim, &[&HERE, changes].concat()).await
+}
+
+/// The tries to tell the outcome of a submission, when nothing more is told.
+async fn told(world: &World, id: SubmissionId) -> Vec<Delivery> {
+    world.settled(id).await;
+    loop {
+        let submission = world.app.store.get(id).await.unwrap().unwrap().submission;
+        if submission.due_at.is_none() {
+            return submission.callback.expect("it has a callback").deliveries;
+        }
+        pause().await;
+    }
+}
+
+fn words(deliveries: &[Delivery]) -> Vec<&'static str> {
+    deliveries.iter().map(|delivery| delivery.result.as_str()).collect()
+}

@@ -1,0 +1,100 @@
+//! Where nothing is sent.
+
+use ferry::contract::{ProblemKind, SubmissionRequest};
+use ferry::domain::submission::State;
+use serde_json::json;
+
+use super::{Receiver, SECRET, told, words, world};
+use crate::api::harness::{GOOD, Served};
+use crate::cli::harness::{Ferry, Platform};
+use crate::support::{World, dataset, prompt};
+
+#[tokio::test]
+async fn a_url_that_cannot_be_used_is_refused_at_the_door() {
+    let served = Served::idle(&[("WEBHOOK_SECRET", SECRET)]).await;
+    for (url, why) in [
+        ("http://example.com/", "must begin with https://"),
+        ("https://user:secret@example.com/", "must not hold credentials"),
+        ("https://127.0.0.1/", "is not a public address"),
+        ("https://[fd00:ec2::254]/latest", "is not a public address"),
+        ("nonsense", "not a URL"),
+        (&format!("https://example.com/{}", "x".repeat(2100)), "longer than 2048 bytes"),
+    ] {
+        let body = json!({ "name": "march", "data": GOOD, "callback_url": url });
+        let problem = served.post("/v1/submissions", &body).await.is(ProblemKind::InvalidField);
+        assert_eq!(problem.field.as_deref(), Some("callback_url"));
+        assert!(problem.detail.contains(why), "{problem:?}");
+        assert!(!problem.detail.contains("secret"), "{problem:?}");
+    }
+    assert_eq!(served.world.app.store.stats().await.unwrap().unfinished(), 0);
+    let unsigned = Served::idle(&[]).await;
+    let body = json!({ "name": "march", "data": GOOD, "callback_url": "https://example.com/" });
+    let problem = unsigned.post("/v1/submissions", &body).await.is(ProblemKind::InvalidField);
+    assert!(problem.detail.contains("account `default` has no `webhook_secret`"), "{problem:?}");
+}
+
+#[tokio::test]
+async fn a_name_that_leads_into_the_own_network_is_not_called() {
+    let receiver = Receiver::start(&[]).await;
+    let settings = [("WEBHOOK_ALLOW", "10.0.0.0/8"), ("WEBHOOK_TRIES", "2")];
+    let world = world(&settings).await;
+    let url = receiver.url.replace("127.0.0.1", "localhost");
+    let request = SubmissionRequest { callback_url: Some(url), ..dataset("march") };
+    let id = world.submit(request).await;
+    assert_eq!(words(&told(&world, id).await), ["not_allowed", "not_allowed"]);
+    assert!(receiver.received().is_empty());
+    assert_eq!(world.look(id).await.state, State::Completed);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_host_that_is_allowed_is_called_wherever_it_leads() {
+    let receiver = Receiver::start(&[]).await;
+    let world = world(&[("WEBHOOK_ALLOW", "localhost")]).await;
+    let url = receiver.url.replace("127.0.0.1", "localhost");
+    let request = SubmissionRequest { callback_url: Some(url), ..dataset("march") };
+    let id = world.submit(request).await;
+    assert_eq!(words(&told(&world, id).await), ["delivered"]);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn what_was_accepted_under_other_rules_is_not_sent() {
+    let receiver = Receiver::start(&[]).await;
+    let accepting = World::idle(prompt(), &super::HERE).await;
+    let request =
+        SubmissionRequest { callback_url: Some(receiver.url.clone()), ..dataset("march") };
+    let id = accepting.submit(request).await;
+    let mut env = accepting.env.clone();
+    env.insert("FERRY_WEBHOOK_ALLOW".into(), String::new());
+    env.insert("FERRY_WEBHOOK_TRIES".into(), "1".into());
+    let sources = ferry::config::Sources { file: None, env, flags: Vec::new() };
+    let config = ferry::config::Config::load(&sources).unwrap();
+    let strict = ferry::app::App::open(config).unwrap();
+    let workers = tokio::spawn(strict.workers().unwrap().run());
+    assert_eq!(words(&told(&accepting, id).await), ["not_allowed"]);
+    strict.shutdown.drain();
+    workers.await.unwrap().unwrap();
+    assert!(receiver.received().is_empty());
+}
+
+#[test]
+fn a_configuration_that_cannot_tell_is_refused_whole() {
+    let platform = Platform::start();
+    let ferry = Ferry::of(&platform)
+        .set("FERRY_CALLBACK_URL", "http://10.0.0.1/hook")
+        .set("FERRY_WEBHOOK_SECRET", "whsec_very-secret")
+        .set("FERRY_WEBHOOK_ALLOW", "10.0.0.0/99")
+        .set("FERRY_WEBHOOK_HTTP", "perhaps");
+    let told = ferry.run(&["submit", "good.csv"]).exits(2).stderr;
+    for part in [
+        "FERRY_CALLBACK_URL: it must begin with https://",
+        "`webhook_secret` of account `default`: expected `whsec_`",
+        "FERRY_CALLBACK_URL: it needs a `webhook_secret` to sign with",
+        "FERRY_WEBHOOK_ALLOW: expected hosts, addresses and networks",
+        "FERRY_WEBHOOK_HTTP: expected `yes` or `no`",
+    ] {
+        assert!(told.contains(part), "{part} is missing in: {told}");
+    }
+    assert!(!told.contains("very-secret"), "{told}");
+}
