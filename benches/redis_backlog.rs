@@ -85,8 +85,8 @@ impl Bench {
             idempotency_key: None,
             labels: BTreeMap::from(labels.map(|(k, v)| (k.to_owned(), v.to_owned()))),
             revision_of: None,
-            callback_url: None,
             traceparent: None,
+            callback_url: None,
         }
     }
 

@@ -83,6 +83,7 @@ impl App {
             self.seed(),
             self.metrics.clone(),
         )
+        .traced(self.traces.clone())
         .telling(self.config.webhook_rules.clone(), self.config.receivers.clone())
     }
 

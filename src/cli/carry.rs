@@ -98,6 +98,7 @@ pub(super) async fn carry(
         views.map(|views| (views, interrupted))
     };
     let (ended, views) = tokio::join!(workers.run(), follower);
+    app.traces.finish().await;
     ended.map_err(|error| Failure::new(Exit::Failed, error.into()))?;
     let (views, interrupted) = views?;
     show::outcome(&views, app.clock.now(), ui)?;

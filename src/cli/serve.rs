@@ -86,6 +86,7 @@ impl Serve {
             ended.map(|()| is_expected)
         };
         let ((), ended) = tokio::join!(server.serve(api), carried);
+        app.traces.finish().await;
         match ended {
             Ok(true) => {
                 info!("stopped");

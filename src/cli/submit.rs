@@ -182,8 +182,8 @@ impl Submit {
             deadline: self.deadline.map(|span| later(start, span)),
             idempotency_key: self.idempotency_key.clone(),
             labels: self.labels.iter().cloned().collect(),
-            callback_url: self.callback_url.clone(),
             traceparent: None,
+            callback_url: self.callback_url.clone(),
         };
         match intake.prepare(request, &names) {
             Ok(prepared) => Ok(Ok(prepared)),

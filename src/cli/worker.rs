@@ -70,6 +70,7 @@ impl Worker {
             }
         };
         let (ended, watched) = tokio::join!(app.workers()?.run(), idle);
+        app.traces.finish().await;
         ended.map_err(|error| Failure::new(Exit::Failed, error.into()))?;
         let interrupted = watched?;
         info!("stopped");

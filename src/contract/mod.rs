@@ -59,13 +59,13 @@ pub struct SubmissionRequest {
     /// The producer's own marks, to filter by.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
-    /// Where its outcome is to be told, by a signed webhook; where its account says if left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub callback_url: Option<String>,
     /// The producer's own span, to which the traces of its steps are linked; as the header of this name
     /// has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<TraceParent>,
+    /// Where its outcome is to be told, by a signed webhook; where its account says if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback_url: Option<String>,
 }
 
 /// Why a submission that is not final does not move right now.

@@ -11,9 +11,10 @@ use crate::clock::Clock;
 use crate::contract::SubmissionRequest;
 use crate::domain::dataset::{Report, Table, check, check_pair};
 use crate::domain::submission::FEEDBACK_KEY;
-use crate::domain::{SubmissionId, Timestamp};
+use crate::domain::{SubmissionId, Timestamp, TraceParent};
 use crate::metrics::{Direction, IntakeResult, Metrics, Source};
 use crate::store::{Accepted, Deadline, NewSubmission, Payload, Store, StoreError};
+use crate::traces::Traces;
 use crate::webhook::{Receivers, Rules};
 
 /// The account of submissions that name none, where none is configured or one of this name is.
@@ -98,6 +99,7 @@ pub struct Intake {
     max_dataset_bytes: u64,
     rng: Mutex<Rng>,
     metrics: Arc<Metrics>,
+    traces: Traces,
     source: Source,
     rules: Rules,
     receivers: Receivers,
@@ -115,7 +117,7 @@ impl Intake {
         metrics: Arc<Metrics>,
     ) -> Self {
         let rng = Mutex::new(Rng::with_seed(seed));
-        let source = Source::Cli;
+        let (traces, source) = (Traces::default(), Source::Cli);
         let (rules, receivers) = (Rules::default(), Receivers::default());
         Self {
             store,
@@ -125,6 +127,7 @@ impl Intake {
             max_dataset_bytes,
             rng,
             metrics,
+            traces,
             source,
             rules,
             receivers,
@@ -135,6 +138,12 @@ impl Intake {
     #[must_use]
     pub fn telling(self, rules: Rules, receivers: Receivers) -> Self {
         Self { rules, receivers, ..self }
+    }
+
+    /// The same door, which tells a collector what it accepts.
+    #[must_use]
+    pub fn traced(self, traces: Traces) -> Self {
+        Self { traces, ..self }
     }
 
     /// The same door, for what comes from `source`; only the metrics tell the difference.
@@ -177,8 +186,8 @@ impl Intake {
             idempotency_key: request.idempotency_key,
             labels: request.labels,
             revision_of: None,
-            callback_url,
             traceparent: request.traceparent,
+            callback_url,
         };
         Ok(Prepared { new, reports })
     }
@@ -186,6 +195,8 @@ impl Intake {
     /// Keeps what was prepared: all or nothing.
     pub async fn accept(&self, batch: Vec<NewSubmission>) -> Result<Vec<Accepted>, StoreError> {
         let sizes: Vec<u64> = batch.iter().map(|new| new.payload.bytes()).collect();
+        let traced = self.traced_of(&batch);
+        let asked = self.clock.now();
         let answer = self.store.accept(batch).await;
         let Ok(accepted) = &answer else {
             for _ in sizes {
@@ -204,7 +215,20 @@ impl Intake {
             };
             self.metrics.intake(self.source, result);
         }
+        for (accepted, account, parent) in traced.iter().map(|(n, a, p)| (accepted.get(*n), a, *p))
+        {
+            if let Some(Accepted::New(id)) = accepted {
+                self.traces.accepted(parent, *id, account, asked);
+            }
+        }
         answer
+    }
+
+    /// Which of a batch belong to a producer's trace, and to which account.
+    fn traced_of(&self, batch: &[NewSubmission]) -> Vec<(usize, String, TraceParent)> {
+        let traced = batch.iter().enumerate().filter(|_| self.traces.are_on());
+        let traced = traced.filter_map(|(n, new)| Some((n, new.account.clone(), new.traceparent?)));
+        traced.collect()
     }
 
     /// Whether this process knows the account.

@@ -102,7 +102,6 @@ impl Workers {
         };
         // Every step has handed over its outcome; what is recorded last is recorded too.
         let recorded = recording.await;
-        self.traces.finish().await;
         ended.map_err(|error| WorkersEnded(error.to_string()))?;
         recorded.map_err(|error| WorkersEnded(error.to_string()))
     }

@@ -74,10 +74,10 @@ pub struct NewSubmission {
     pub labels: BTreeMap<String, String>,
     /// The submission that it corrects.
     pub revision_of: Option<SubmissionId>,
-    /// Where its outcome is to be told.
-    pub callback_url: Option<String>,
     /// The producer's span that it belongs to.
     pub traceparent: Option<TraceParent>,
+    /// Where its outcome is to be told.
+    pub callback_url: Option<String>,
 }
 
 /// When to give up a submission.

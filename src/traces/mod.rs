@@ -18,7 +18,7 @@ use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use tracing::warn;
 
 use crate::domain::submission::{ReasonCode, State, StepKind, Submission};
-use crate::domain::{Timestamp, TraceParent};
+use crate::domain::{SubmissionId, Timestamp, TraceParent};
 use crate::metrics::{Class, Endpoint, Exemplar};
 
 /// How long the last spans of a process may take to be told.
@@ -67,6 +67,24 @@ impl Traces {
         Self(Some(Collector { provider, tracer }))
     }
 
+    /// Whether they go anywhere.
+    pub fn are_on(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Tells in the producer's own trace, if it keeps it, that a submission was accepted.
+    pub fn accepted(&self, parent: TraceParent, id: SubmissionId, account: &str, asked: Timestamp) {
+        let Some(collector) = self.0.as_ref().filter(|_| parent.is_sampled) else { return };
+        let builder = collector
+            .tracer
+            .span_builder("accept")
+            .with_kind(SpanKind::Server)
+            .with_start_time(asked)
+            .with_attributes(about(id, account));
+        let within = Context::new().with_remote_span_context(context(parent));
+        collector.tracer.build_with_context(builder, &within).end();
+    }
+
     /// Begins the trace of a step; there is none if the producer does not keep its own.
     pub fn step(&self, submission: &Submission, kind: StepKind) -> StepTrace {
         let parent = submission.traceparent;
@@ -76,14 +94,12 @@ impl Traces {
         let builder = tracer
             .span_builder(kind.as_str())
             .with_kind(SpanKind::Consumer)
-            .with_links(parent.into_iter().map(link).collect())
-            .with_attributes([
-                KeyValue::new("ferry.submission", submission.id.to_string()),
-                KeyValue::new("ferry.account", submission.account.clone()),
+            .with_links(parent.map(context).map(Link::with_context).into_iter().collect())
+            .with_attributes(about(submission.id, &submission.account).into_iter().chain([
                 KeyValue::new("ferry.step", kind.as_str()),
                 KeyValue::new("ferry.attempt", i64::from(submission.attempts)),
                 KeyValue::new("ferry.polls", i64::from(submission.polls)),
-            ]);
+            ]));
         let span = tracer.build_with_context(builder, &Context::new());
         StepTrace(Some(Arc::new(Begun { tracer, context: Context::new().with_span(span) })))
     }
@@ -98,11 +114,18 @@ impl Traces {
     }
 }
 
-fn link(parent: TraceParent) -> Link {
-    let trace = TraceId::from(parent.trace);
-    let span = SpanId::from(parent.span);
-    let context = SpanContext::new(trace, span, TraceFlags::SAMPLED, true, TraceState::NONE);
-    Link::with_context(context)
+/// What every span says that is not a call.
+fn about(id: SubmissionId, account: &str) -> [KeyValue; 2] {
+    [
+        KeyValue::new("ferry.submission", id.to_string()),
+        KeyValue::new("ferry.account", account.to_owned()),
+    ]
+}
+
+/// The span of a producer that keeps it.
+fn context(parent: TraceParent) -> SpanContext {
+    let (trace, span) = (TraceId::from(parent.trace), SpanId::from(parent.span));
+    SpanContext::new(trace, span, TraceFlags::SAMPLED, true, TraceState::NONE)
 }
 
 /// The trace of a step that runs, if there is one.

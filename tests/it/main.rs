@@ -10,6 +10,7 @@ mod metrics;
 mod pipeline;
 mod platform;
 mod pushed;
+mod python;
 mod secured;
 mod sim;
 mod store;

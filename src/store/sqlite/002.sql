@@ -13,5 +13,3 @@ CREATE TABLE events (
 ALTER TABLE submissions ADD COLUMN callback TEXT;
 -- While that is done for a failed submission: the step to go on with.
 ALTER TABLE submissions ADD COLUMN resume TEXT;
--- The producer's span that a submission belongs to, as the header of this name has it; null for most.
-ALTER TABLE submissions ADD COLUMN traceparent TEXT;

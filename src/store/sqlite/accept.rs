@@ -74,7 +74,8 @@ fn insert(
         .prepare_cached(
             "INSERT INTO submissions (id, account, name, state, priority, overwrite,
                  overwrite_asked, result_keys, labels, payload_bytes, created_at, updated_at,
-                 deadline, revision_of, idempotency_key, step, due_at, blocked, callback, traceparent)
+                 deadline, revision_of, idempotency_key, step, due_at, blocked, callback,
+                 traceparent)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9, ?10, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
                  ?17, ?18)",
         )?

@@ -1,9 +1,7 @@
 //! The `OpenAPI` document: it says what there is, and every answer is as it says.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
 use reqwest::Method;
 use serde_json::{Map, Value};
@@ -12,6 +10,7 @@ use super::harness::{Answer, Served};
 use super::keys::routes;
 use super::serve::{serve, url};
 use crate::cli::harness::{Ferry, Platform};
+use crate::python::{installed, told};
 use crate::support::of_environment;
 
 fn entries(value: &Value) -> &Map<String, Value> {
@@ -143,36 +142,10 @@ async fn a_page_shows_every_operation_and_loads_nothing() {
 /// The newest that these tests were seen to pass with.
 const SCHEMATHESIS: &str = "4.32.5";
 
-/// A folder that holds `schemathesis`, installed once.
-fn schemathesis() -> PathBuf {
-    let folder =
-        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("schemathesis-{SCHEMATHESIS}"));
-    let is_whole = folder.join("whole");
-    if !is_whole.exists() {
-        let _ = fs::remove_dir_all(&folder);
-        let hint = "Python 3 with venv, and a way to PyPI, are needed; on Debian: apt-get install \
-                    python3 python3-venv";
-        let run = |command: &mut Command| {
-            let output = command.output().unwrap_or_else(|error| panic!("{hint}: {error}"));
-            assert!(output.status.success(), "{hint}: {}", told(&output));
-        };
-        run(Command::new("python3").args(["-m", "venv"]).arg(&folder));
-        let package = format!("schemathesis=={SCHEMATHESIS}");
-        run(Command::new(folder.join("bin/pip")).args(["install", "--quiet", &package]));
-        fs::write(is_whole, "").expect("the folder can be written");
-    }
-    folder.join("bin")
-}
-
-fn told(output: &Output) -> String {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    text(&output.stdout) + &text(&output.stderr)
-}
-
 /// `CONTRACT_EXAMPLES=500 CONTRACT_SEED=1 cargo test --test it every_operation_keeps` looks harder.
 #[test]
 fn every_operation_keeps_to_the_document_whatever_it_is_sent() {
-    let tools = schemathesis();
+    let tools = installed("schemathesis", SCHEMATHESIS);
     let platform = Platform::start();
     let ferry = Ferry::of(&platform)
         .set("FERRY_API_KEYS", "keys.jsonl")

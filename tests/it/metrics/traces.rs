@@ -1,7 +1,9 @@
 //! Traces, told to a collector of the test's own that reads what the protocol's own types say.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::net::Ipv4Addr;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -17,6 +19,7 @@ use tokio::net::TcpListener;
 
 use super::prometheus::{Prometheus, ask};
 use super::scraped::{Scraped, until};
+use crate::python::{installed, told};
 use crate::store::redis_server::{own_namespace, shared_server};
 use crate::support::{World, dataset, prompt};
 
@@ -55,7 +58,8 @@ impl Collector {
     fn steps(&self, id: &str) -> BTreeMap<String, Span> {
         let spans = self.spans().into_iter();
         let own = spans.filter(|span| text(span, "ferry.submission").is_some_and(|of| of == id));
-        own.map(|span| (text(&span, "ferry.outcome").unwrap(), span)).collect()
+        let steps = own.filter_map(|span| Some((text(&span, "ferry.outcome")?, span)));
+        steps.collect()
     }
 }
 
@@ -127,6 +131,11 @@ async fn steps_are_linked(store: &[(&str, &str)]) {
         assert!(calls.iter().all(|call| text(call, "ferry.class").as_deref() == Some("ok")));
     }
     assert!(steps.contains_key("processing") && steps.contains_key("completed"), "{steps:#?}");
+    let accepted: Vec<_> = spans.iter().filter(|span| span.name == "accept").collect();
+    assert_eq!(accepted.len(), 1, "{accepted:#?}");
+    assert!(PARENT.contains(&hex(&accepted[0].trace_id)), "it is in the producer's own trace");
+    assert!(PARENT.contains(&hex(&accepted[0].parent_span_id)), "{accepted:#?}");
+    assert_eq!(text(accepted[0], "ferry.submission"), Some(known));
     let others = collector.steps(&unknown);
     assert_eq!(others.len(), 3);
     assert!(others.values().all(|step| step.links.is_empty()), "{others:#?}");
@@ -177,7 +186,37 @@ async fn a_real_prometheus_leads_from_a_measurement_to_its_trace() {
         )
         .await;
     }
+    is_open_metrics(&worker);
     assert!(worker.terminate().success());
     let traces: BTreeSet<_> = collector.spans().iter().map(|span| hex(&span.trace_id)).collect();
     assert!(found.is_subset(&traces), "{found:?}\n{traces:?}");
+}
+
+/// The newest that these tests were seen to pass with.
+const PROMETHEUS_CLIENT: &str = "0.26.0";
+
+/// Prints how many samples of each type have an example.
+const PARSE: &str = "
+import collections, sys
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse
+found = collections.Counter()
+for family in parse(sys.stdin.read()):
+    for sample in family.samples:
+        found[family.type] += 1 if sample.exemplar or family.type != 'histogram' else 0
+print(*sorted(kind for kind in found if found[kind]))
+";
+
+/// A strict reader understands what is shown to those who ask for the format.
+fn is_open_metrics(worker: &Scraped) {
+    let request = "GET /metrics HTTP/1.0\r\nHost: localhost\r\n\
+                   Accept: application/openmetrics-text; version=1.0.0\r\n\r\n";
+    let (status, scrape) = ask(&worker.address, request).unwrap();
+    assert_eq!(status, 200);
+    let python = installed("prometheus_client", PROMETHEUS_CLIENT).join("python");
+    let mut parser = Command::new(python);
+    parser.args(["-c", PARSE]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut parser = parser.spawn().unwrap();
+    parser.stdin.take().unwrap().write_all(scrape.as_bytes()).unwrap();
+    let read = told(&parser.wait_with_output().unwrap());
+    assert_eq!(read.trim(), "counter gauge histogram", "{scrape}");
 }

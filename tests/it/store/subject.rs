@@ -245,8 +245,8 @@ pub(super) fn new(name: &str) -> NewSubmission {
         idempotency_key: None,
         labels: [].into(),
         revision_of: None,
-        callback_url: None,
         traceparent: None,
+        callback_url: None,
     }
 }
 

@@ -1,0 +1,31 @@
+//! Python packages that tests ask about what they see.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// The folder with the programs of a package and its `python`, installed once in one version.
+pub(crate) fn installed(package: &str, version: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{package}-{version}"));
+    let is_whole = folder.join("whole");
+    if !is_whole.exists() {
+        let _ = fs::remove_dir_all(&folder);
+        let hint = "Python 3 with venv, and a way to PyPI, are needed; on Debian: apt-get install \
+                    python3 python3-venv";
+        let run = |command: &mut Command| {
+            let output = command.output().unwrap_or_else(|error| panic!("{hint}: {error}"));
+            assert!(output.status.success(), "{hint}: {}", told(&output));
+        };
+        run(Command::new("python3").args(["-m", "venv"]).arg(&folder));
+        let package = format!("{package}=={version}");
+        run(Command::new(folder.join("bin/pip")).args(["install", "--quiet", &package]));
+        fs::write(is_whole, "").expect("the folder can be written");
+    }
+    folder.join("bin")
+}
+
+/// All that a program wrote.
+pub(crate) fn told(output: &Output) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    text(&output.stdout) + &text(&output.stderr)
+}
