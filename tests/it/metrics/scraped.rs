@@ -7,7 +7,7 @@ use super::prometheus::get;
 use crate::support::{World, pause};
 
 /// Longer than anything takes on a busy machine.
-pub(super) const PATIENCE: Duration = Duration::from_mins(1);
+pub(super) const PATIENCE: Duration = Duration::from_mins(3);
 
 /// A process of Ferry that is scraped; ended when dropped.
 pub(super) struct Scraped {
