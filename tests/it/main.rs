@@ -5,6 +5,7 @@
 
 mod api;
 mod cli;
+mod deploy;
 mod fleet;
 mod metrics;
 mod pipeline;

@@ -62,7 +62,7 @@ for argument in sys.argv[1:]:
             try:
                 found = list(faults(kind, document))
             except Exception as error:  # Each library has its own, and all say what is wrong.
-                found = [str(error)]
+                found = [getattr(error, "message", str(error))]
             for fault in found:
                 wrong += 1
                 print(f"{path}: {document.get('kind', kind)}: {fault}")

@@ -1,0 +1,321 @@
+//! The compose file: what it starts is started here without containers, with the very commands and
+//! environments, and carries a dataset.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use tokio::runtime::Runtime;
+
+use super::files::{Container, documents, root, seconds, texts};
+use super::kubernetes;
+use crate::api::harness::client;
+use crate::cli::harness::{GOOD, eventually};
+use crate::cli::running::Running;
+use crate::store::redis_server::{free_port, program};
+
+fn services() -> Vec<(String, Value)> {
+    let compose = &documents("docker-compose.yml")[0];
+    let services = compose["services"].as_object().expect("a map");
+    services.iter().map(|(name, service)| (name.clone(), service.clone())).collect()
+}
+
+fn is_ferry(service: &Value) -> bool {
+    service["build"].is_string()
+}
+
+pub(super) fn containers() -> Vec<Container> {
+    let env = [
+        ("FERRY_TOKEN_URL", "https://identity.example.com/connect/token"),
+        ("FERRY_API_URL", "https://api.example.com/upload"),
+        ("FERRY_CLIENT_ID", "acme"),
+    ];
+    let of_file =
+        env.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let ours = services().into_iter().filter(|(_, service)| is_ferry(service));
+    ours.map(|(name, service)| container(name, &service, &of_file)).collect()
+}
+
+/// `of_file` is what `.env` says.
+fn container(name: String, service: &Value, of_file: &BTreeMap<String, String>) -> Container {
+    let env = service["environment"].as_object().expect("a map").iter();
+    let env = env.map(|(name, value)| {
+        let value = value.as_str().expect("a text");
+        let variable = value.strip_prefix("${").and_then(|rest| rest.split_once(":?"));
+        let value = variable.map_or(value, |(variable, _)| &of_file[variable]);
+        (name.clone(), value.to_owned())
+    });
+    let secrets = texts(&service["secrets"]).into_iter();
+    Container {
+        name,
+        args: texts(&service["command"]),
+        env: env.collect(),
+        secrets: secrets.map(|secret| format!("/run/secrets/{secret}")).collect(),
+        grace: seconds(service["stop_grace_period"].as_str().expect("a text")),
+    }
+}
+
+#[test]
+fn images_are_pinned_and_containers_may_do_little() {
+    let (mut images, mut names) = (0, Vec::new());
+    for (name, service) in services() {
+        let image = service["image"].as_str().expect("an image");
+        let tag = image.split_once(':').map_or("", |(_, tag)| tag);
+        let numbers = tag.trim_start_matches('v').split('.');
+        assert!(numbers.take(3).filter(|part| !part.is_empty()).count() == 3, "{name}: {image}");
+        assert!(tag.starts_with(|c: char| c == 'v' || c.is_ascii_digit()), "{name}: {image}");
+        assert_eq!(service["read_only"], true, "{name}");
+        assert_eq!(texts(&service["cap_drop"]), ["ALL"], "{name}");
+        assert_eq!(texts(&service["security_opt"]), ["no-new-privileges:true"], "{name}");
+        assert!(service["healthcheck"]["test"].is_array(), "{name} says nothing of its health");
+        let is_root = service["user"].as_str().is_some_and(|user| user.starts_with('0'));
+        assert!(!is_root, "{name}");
+        for port in texts(&service["ports"]) {
+            assert!(port.starts_with("127.0.0.1:"), "{name}: {port} is open to the network");
+        }
+        images += 1;
+        names.push(name);
+    }
+    assert_eq!(images, 7, "{names:?}");
+    // What waits, waits until it is answered.
+    for (name, service) in services() {
+        for (other, how) in service["depends_on"].as_object().into_iter().flatten() {
+            assert!(names.contains(other), "{name}: {other}");
+            assert_eq!(how["condition"], "service_healthy", "{name}: {other}");
+        }
+    }
+}
+
+#[test]
+fn every_file_that_containers_are_given_is_there_or_made_by_the_script() {
+    let compose = &documents("docker-compose.yml")[0];
+    let script = fs::read_to_string(root("deploy/compose/prepare.sh")).unwrap();
+    let ignored = fs::read_to_string(root(".gitignore")).unwrap();
+    assert!(ignored.lines().any(|line| line == "/deploy/compose/secrets"), "{ignored}");
+    for (name, secret) in compose["secrets"].as_object().unwrap() {
+        let file = secret["file"].as_str().unwrap();
+        assert_eq!(file, format!("./deploy/compose/secrets/{name}"));
+        assert!(script.contains(&format!("keep \"$secrets/{name}\"")), "{name} is not made");
+    }
+    for (name, service) in services() {
+        for volume in texts(&service["volumes"]) {
+            let from = volume.split(':').next().unwrap();
+            let exists = match from.strip_prefix("./") {
+                Some(path) => root(path).exists() && volume.ends_with(":ro"),
+                None => compose["volumes"].as_object().unwrap().contains_key(from),
+            };
+            assert!(exists, "{name}: {volume}");
+        }
+        for secret in texts(&service["secrets"]) {
+            assert!(compose["secrets"][&secret].is_object(), "{name}: {secret}");
+        }
+    }
+    let source = &documents("deploy/grafana/provisioning/datasources/prometheus.yml")[0];
+    assert_eq!(source["datasources"][0]["url"], "http://prometheus:9090");
+    let provider = &documents("deploy/grafana/provisioning/dashboards/ferry.yml")[0];
+    let path = provider["providers"][0]["options"]["path"].as_str().unwrap();
+    let grafana = services().into_iter().find(|(name, _)| name == "grafana").unwrap().1;
+    let volumes = texts(&grafana["volumes"]);
+    assert!(volumes.contains(&format!("./dashboards:{path}:ro")), "{volumes:?}");
+}
+
+/// All services on this machine, with addresses and paths of their own.
+struct Machine {
+    folder: tempfile::TempDir,
+    of_file: BTreeMap<String, String>,
+    ports: BTreeMap<&'static str, u16>,
+    runtime: Runtime,
+}
+
+impl Machine {
+    fn prepare() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        fs::create_dir_all(path.join("deploy/compose")).unwrap();
+        for inner in ["redis", "prometheus", "state"] {
+            fs::create_dir(path.join(inner)).unwrap();
+        }
+        let script = path.join("deploy/compose/prepare.sh");
+        fs::copy(root("deploy/compose/prepare.sh"), &script).unwrap();
+        let made = Command::new(&script).output().unwrap();
+        assert!(made.status.success(), "{made:?}");
+        // A second time it changes nothing.
+        let password = fs::read(path.join("deploy/compose/secrets/store-password")).unwrap();
+        let again = Command::new(&script).output().unwrap();
+        assert!(again.status.success() && again.stdout.is_empty(), "{again:?}");
+        assert_eq!(fs::read(path.join("deploy/compose/secrets/store-password")).unwrap(), password);
+        let of_file = fs::read_to_string(path.join(".env")).unwrap();
+        let of_file: BTreeMap<String, String> = of_file
+            .lines()
+            .filter_map(|line| line.split_once('='))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        assert_eq!(of_file["COMPOSE_PROFILES"], "simulated");
+        let ports = ["redis", "platform", "server", "prometheus", "watch", "watch-1", "watch-2"];
+        let ports = ports.into_iter().map(|name| (name, free_port())).collect();
+        Self { folder, of_file, ports, runtime: Runtime::new().unwrap() }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+
+    /// What holds in the containers, as it holds here; `watch` is whose metrics they are.
+    fn here(&self, text: &str, watch: &str) -> String {
+        let at = |name: &str| format!("127.0.0.1:{}", self.ports[name]);
+        let here = [
+            ("redis:6379", at("redis")),
+            ("platform:8700", at("platform")),
+            ("0.0.0.0:8700", at("platform")),
+            ("0.0.0.0:8600", at("server")),
+            ("0.0.0.0:9464", at(watch)),
+            ("/run/secrets", self.path("deploy/compose/secrets")),
+            ("/var/lib/ferry", self.path("state")),
+            ("/etc/redis", self.path("redis")),
+            ("/etc/prometheus", self.path("prometheus")),
+            ("=/prometheus", format!("={}", self.path("prometheus/data"))),
+        ];
+        here.into_iter().fold(text.to_owned(), |text, (there, here)| text.replace(there, &here))
+    }
+
+    /// `ferry` as a service calls it, or with other arguments in its place.
+    fn ferry(&self, name: &str, watch: &str, args: Option<&[&str]>) -> Command {
+        let (_, service) = services().into_iter().find(|(other, _)| other == name).unwrap();
+        let container = container(name.to_owned(), &service, &self.of_file);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ferry"));
+        let of_service = container.args.iter().map(|arg| self.here(arg, watch));
+        match args {
+            Some(args) => drop(command.args(args)),
+            None => drop(command.args(of_service)),
+        }
+        let env = container.env.iter().map(|(name, value)| (name, self.here(value, watch)));
+        command.env_clear().envs(env).current_dir(self.path("state"));
+        command
+    }
+
+    fn redis(&self) -> Running {
+        let config = fs::read_to_string(root("deploy/redis/redis.conf")).unwrap();
+        let config = self.here(&config, "watch").replace("dir /data", "");
+        fs::write(self.path("redis/redis.conf"), config).unwrap();
+        let mut command = Command::new(program());
+        command.arg(self.path("redis/redis.conf")).args(["--bind", "127.0.0.1", "--port"]);
+        command.arg(self.ports["redis"].to_string()).arg("--dir").arg(self.path("redis"));
+        Running::start(command)
+    }
+
+    fn prometheus(&self) -> Running {
+        let config = fs::read_to_string(root("deploy/compose/prometheus.yml")).unwrap();
+        let (before, after) = config.split_once("    dns_sd_configs:").expect("names of services");
+        let (names, after) = after.split_once("\nalerting:").expect("an alertmanager");
+        assert!(names.contains("[worker, server]") && names.contains("port: 9464"), "{names}");
+        let targets = ["watch", "watch-1", "watch-2"].map(|watch| self.ports[watch]);
+        let targets = targets.map(|port| format!("\"127.0.0.1:{port}\"")).join(", ");
+        let config = format!(
+            "{}    static_configs:\n      - targets: [{targets}]\n\nalerting:{after}",
+            before.replace("15s", "500ms")
+        );
+        fs::write(self.path("prometheus/prometheus.yml"), config).unwrap();
+        fs::copy(root("deploy/prometheus/alerts.yml"), self.path("prometheus/alerts.yml")).unwrap();
+        let (_, service) = services().into_iter().find(|(name, _)| name == "prometheus").unwrap();
+        let mut command = Command::new("prometheus");
+        command.args(texts(&service["command"]).iter().map(|arg| self.here(arg, "watch")));
+        command.arg(format!("--web.listen-address=127.0.0.1:{}", self.ports["prometheus"]));
+        Running::start(command)
+    }
+
+    /// What a port answers to a GET; nothing while nobody listens.
+    fn get(&self, port: u16, path: &str) -> Option<(u16, String)> {
+        let url = format!("http://127.0.0.1:{port}{path}");
+        self.runtime.block_on(async {
+            let answer = client().get(url).send().await.ok()?;
+            Some((answer.status().as_u16(), answer.text().await.ok()?))
+        })
+    }
+
+    fn query(&self, expression: &str) -> Vec<Value> {
+        let query: String = form_urlencoded::byte_serialize(expression.as_bytes()).collect();
+        let path = format!("/api/v1/query?query={query}");
+        let answer = self.get(self.ports["prometheus"], &path).map(|(_, body)| body);
+        let answer: Value = serde_json::from_str(&answer.unwrap_or_default()).unwrap_or_default();
+        answer["data"]["result"].as_array().cloned().unwrap_or_default()
+    }
+}
+
+#[test]
+fn what_compose_starts_is_well_and_carries_a_dataset() {
+    let machine = Machine::prepare();
+    let _redis = machine.redis();
+    let create = ["keys", "create", "--name", "me", "--role", "operate"];
+    let made = machine.ferry("server", "watch", Some(&create)).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let key = String::from_utf8(made.stdout).unwrap();
+    let platform = Running::start(machine.ferry("platform", "watch", None));
+    let server = Running::start(machine.ferry("server", "watch", None));
+    let workers =
+        ["watch-1", "watch-2"].map(|watch| Running::start(machine.ferry("worker", watch, None)));
+    let told = || {
+        let all = [&platform, &server, &workers[0], &workers[1]];
+        all.map(Running::stderr).join("\n")
+    };
+    let _prometheus = machine.prometheus();
+    // The health checks of the compose file, and the probes of the pods.
+    for (name, service) in services().into_iter().filter(|(_, service)| is_ferry(service)) {
+        let test = texts(&service["healthcheck"]["test"]);
+        let url = test.last().unwrap().strip_prefix("http://127.0.0.1:").unwrap().to_owned();
+        let (port, path) = url.split_at(url.find('/').unwrap());
+        let watch = if name == "worker" { "watch-1" } else { "watch" };
+        let port = if port == "8700" { "platform" } else { watch };
+        eventually(&format!("{name} is well\n{}", told()), || {
+            machine.get(machine.ports[port], path).is_some_and(|(status, _)| status == 200)
+        });
+    }
+    for (role, watch) in [("worker", "watch-1"), ("server", "watch")] {
+        let probes = kubernetes::probes(role);
+        assert_eq!(probes.len(), 2, "{role}");
+        for (port, path) in probes {
+            let port = if port == 8600 { "server" } else { watch };
+            eventually(&format!("{role} answers {path}"), || {
+                machine.get(machine.ports[port], &path).is_some_and(|(status, _)| status == 200)
+            });
+        }
+    }
+    let url = format!(
+        "http://127.0.0.1:{}/v1/submissions?name=march&overwrite=true&wait=30s",
+        machine.ports["server"]
+    );
+    let hand_over = |key: Option<&str>| {
+        let request = client().post(&url).header("Content-Type", "text/csv").body(GOOD);
+        let request = match key {
+            Some(key) => request.bearer_auth(key.trim()),
+            None => request,
+        };
+        machine.runtime.block_on(async {
+            let answer = request.send().await.unwrap();
+            (answer.status().as_u16(), answer.text().await.unwrap())
+        })
+    };
+    assert_eq!(hand_over(None).0, 401);
+    let (status, view) = hand_over(Some(&key));
+    assert_eq!(status, 201, "{view}");
+    let view: Value = serde_json::from_str(&view).unwrap();
+    assert_eq!(view["state"], "completed", "{view}\n{}", told());
+    // All are scraped, by the names that alerts and dashboards know.
+    eventually("Prometheus scrapes all three", || {
+        machine.query("up{job=\"ferry\"} == 1").len() == 3
+    });
+    let finished = "sum(ferry_submissions_finished_total{outcome=\"completed\"}) == 1";
+    eventually("Prometheus knows of the dataset", || machine.query(finished).len() == 1);
+    for query in kubernetes::queries() {
+        eventually(&format!("KEDA is answered: {query}"), || machine.query(&query).len() == 1);
+    }
+    // The store is as safe as it looks, to the user with few rights.
+    let doctor = machine.ferry("worker", "watch-1", Some(&["doctor"])).output().unwrap();
+    let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert!(doctor.status.success(), "{said}");
+    eventually("the store is safe", || machine.query("min(ferry_store_safe) == 1").len() == 1);
+    let secret =
+        fs::read_to_string(Path::new(&machine.path("deploy/compose/secrets/store-password")));
+    assert!(!told().contains(secret.unwrap().trim()) && !told().contains(key.trim()));
+}

@@ -1,0 +1,243 @@
+//! The manifests for Kubernetes. They are rendered by joining files: no overlay patches another.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::files::{Container, documents, root, texts};
+
+const FOLDERS: [&str; 4] = ["base", "monitoring", "keda", "hpa"];
+
+/// The paths of all manifests.
+pub(super) fn manifests() -> Vec<String> {
+    let mut found = Vec::new();
+    for folder in FOLDERS {
+        let folder = format!("deploy/kubernetes/{folder}");
+        for entry in std::fs::read_dir(root(&folder)).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            found.push(format!("{folder}/{name}"));
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Everything that an overlay applies.
+fn rendered(folder: &str) -> Vec<Value> {
+    let path = format!("deploy/kubernetes/{folder}");
+    let kustomization = &documents(&format!("{path}/kustomization.yaml"))[0];
+    let mut found = Vec::new();
+    for key in ["resources", "components"] {
+        for resource in texts(&kustomization[key]) {
+            match resource.strip_prefix("../") {
+                Some(other) => found.extend(rendered(other)),
+                None => found.extend(documents(&format!("{path}/{resource}"))),
+            }
+        }
+    }
+    found
+}
+
+/// The one document of a kind and name.
+fn one<'a>(documents: &'a [Value], kind: &str, name: &str) -> &'a Value {
+    let mut found = documents
+        .iter()
+        .filter(|document| document["kind"] == kind && document["metadata"]["name"] == name);
+    let document = found.next().unwrap_or_else(|| panic!("there is no {kind} {name}"));
+    assert!(found.next().is_none(), "{kind} {name} twice");
+    document
+}
+
+fn deployments() -> Vec<Value> {
+    let is_deployment = |document: &Value| document["kind"] == "Deployment";
+    let found: Vec<Value> = rendered("base").into_iter().filter(is_deployment).collect();
+    assert_eq!(found.len(), 2);
+    found
+}
+
+fn pairs(map: &Value) -> BTreeMap<String, String> {
+    let map = map.as_object().into_iter().flatten();
+    map.map(|(key, value)| (key.clone(), value.as_str().expect("a text").to_owned())).collect()
+}
+
+pub(super) fn containers() -> Vec<Container> {
+    let config = one(&rendered("base"), "ConfigMap", "ferry").clone();
+    let container = |deployment: &Value| {
+        let pod = &deployment["spec"]["template"]["spec"];
+        let container = &pod["containers"][0];
+        assert_eq!(container["envFrom"][0]["configMapRef"]["name"], "ferry");
+        let mut env = pairs(&config["data"]);
+        for variable in container["env"].as_array().into_iter().flatten() {
+            let text = |key: &str| variable[key].as_str().expect("a text").to_owned();
+            env.insert(text("name"), text("value"));
+        }
+        // The files of a secret are named as the page has it.
+        let page = std::fs::read_to_string(root("deploy/kubernetes/README.md")).unwrap();
+        let mut secrets = Vec::new();
+        for mount in container["volumeMounts"].as_array().unwrap() {
+            let volumes = pod["volumes"].as_array().unwrap();
+            let volume = volumes.iter().find(|volume| volume["name"] == mount["name"]).unwrap();
+            let name = volume["secret"]["secretName"].as_str().unwrap();
+            let made = format!("create secret generic {name} ");
+            let line = page.lines().find(|line| line.contains(&made));
+            let line = line.unwrap_or_else(|| panic!("the page does not make the secret {name}"));
+            for file in line.split("--from-file=").skip(1) {
+                let file = file.split_whitespace().next().unwrap();
+                secrets.push(format!("{}/{file}", mount["mountPath"].as_str().unwrap()));
+            }
+        }
+        let pause = container["lifecycle"]["preStop"]["sleep"]["seconds"].as_u64().unwrap_or(0);
+        let grace = pod["terminationGracePeriodSeconds"].as_u64().unwrap() - pause;
+        Container {
+            name: deployment["metadata"]["name"].as_str().unwrap().to_owned(),
+            args: texts(&container["args"]),
+            env,
+            secrets,
+            grace: Duration::from_secs(grace),
+        }
+    };
+    deployments().iter().map(container).collect()
+}
+
+/// The probes of each role, as port and path.
+pub(super) fn probes(role: &str) -> BTreeSet<(u64, String)> {
+    let deployment = one(&deployments(), "Deployment", &format!("ferry-{role}")).clone();
+    let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+    let probes = ["livenessProbe", "readinessProbe"].map(|probe| &container[probe]["httpGet"]);
+    let probe = |get: &Value| {
+        let ports = container["ports"].as_array().unwrap();
+        let port = ports.iter().find(|port| port["name"] == get["port"]).expect("it is named");
+        (port["containerPort"].as_u64().unwrap(), get["path"].as_str().unwrap().to_owned())
+    };
+    probes.into_iter().map(probe).collect()
+}
+
+/// What KEDA asks Prometheus.
+pub(super) fn queries() -> Vec<String> {
+    let keda = rendered("keda");
+    let triggers = &one(&keda, "ScaledObject", "ferry-worker")["spec"]["triggers"];
+    let triggers = triggers.as_array().unwrap().iter();
+    triggers.map(|trigger| trigger["metadata"]["query"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn every_manifest_is_part_of_an_overlay_and_nothing_is_named_that_is_not_there() {
+    for folder in FOLDERS {
+        let path = format!("deploy/kubernetes/{folder}");
+        let kustomization = &documents(&format!("{path}/kustomization.yaml"))[0];
+        let mut named: BTreeSet<String> = texts(&kustomization["resources"])
+            .into_iter()
+            .filter(|resource| !resource.starts_with("../"))
+            .map(|resource| format!("{path}/{resource}"))
+            .collect();
+        named.insert(format!("{path}/kustomization.yaml"));
+        let inside = manifests().into_iter().filter(|file| file.starts_with(&format!("{path}/")));
+        assert_eq!(inside.collect::<BTreeSet<_>>(), named);
+        for key in kustomization.as_object().unwrap().keys() {
+            let known = ["apiVersion", "kind", "resources", "components", "namespace", "images"];
+            assert!(known.contains(&key.as_str()), "{path}: `{key}` would change what is tested");
+        }
+    }
+}
+
+#[test]
+fn pods_may_run_where_the_restricted_standard_is_enforced() {
+    for deployment in deployments() {
+        let pod = &deployment["spec"]["template"]["spec"];
+        assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
+        assert_eq!(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault");
+        assert_eq!(pod["securityContext"]["fsGroup"], pod["securityContext"]["runAsGroup"]);
+        assert_eq!(pod["automountServiceAccountToken"], false);
+        let containers = pod["containers"].as_array().unwrap();
+        assert_eq!(containers.len(), 1);
+        let context = &containers[0]["securityContext"];
+        assert_eq!(context["allowPrivilegeEscalation"], false);
+        assert_eq!(context["readOnlyRootFilesystem"], true);
+        assert_eq!(context["capabilities"]["drop"], serde_json::json!(["ALL"]));
+        // As the kubelet lays them: root's, with the group that `fsGroup` names. The API keys may be no more open.
+        for volume in pod["volumes"].as_array().unwrap() {
+            assert_eq!(volume["secret"]["defaultMode"], 0o440, "{volume}");
+        }
+    }
+}
+
+#[test]
+fn what_selects_pods_selects_those_of_a_deployment_and_names_their_ports() {
+    for overlay in ["keda", "hpa"] {
+        let all = rendered(overlay);
+        for role in ["worker", "server"] {
+            let name = format!("ferry-{role}");
+            let deployment = one(&all, "Deployment", &name);
+            let pod = &deployment["spec"]["template"];
+            let labels = &pod["metadata"]["labels"];
+            let ports = pod["spec"]["containers"][0]["ports"].as_array().unwrap();
+            let numbers: BTreeSet<u64> =
+                ports.iter().map(|port| port["containerPort"].as_u64().unwrap()).collect();
+            assert_eq!(&deployment["spec"]["selector"]["matchLabels"], labels);
+            let budget = &one(&all, "PodDisruptionBudget", &name)["spec"];
+            assert_eq!(&budget["selector"]["matchLabels"], labels);
+            let policy = &one(&all, "NetworkPolicy", &name)["spec"];
+            assert_eq!(&policy["podSelector"]["matchLabels"], labels);
+            let allowed = policy["ingress"].as_array().unwrap().iter();
+            let allowed: BTreeSet<u64> = allowed
+                .flat_map(|rule| rule["ports"].as_array().unwrap())
+                .map(|port| port["port"].as_u64().unwrap())
+                .collect();
+            assert_eq!(allowed, numbers, "{name}");
+        }
+        let service = &one(&all, "Service", "ferry");
+        let server = one(&all, "Deployment", "ferry-server");
+        let labels = &server["spec"]["template"]["metadata"]["labels"];
+        assert_eq!(&service["spec"]["selector"], labels);
+        let monitor = &one(&all, "ServiceMonitor", "ferry-server")["spec"];
+        assert_eq!(monitor["selector"]["matchLabels"], service["metadata"]["labels"]);
+        let of_service = service["spec"]["ports"].as_array().unwrap();
+        let server = &server["spec"]["template"]["spec"]["containers"][0];
+        for port in of_service {
+            let ports = server["ports"].as_array().unwrap();
+            assert!(ports.iter().any(|inner| inner["name"] == port["targetPort"]), "{port}");
+        }
+        let endpoint = &monitor["endpoints"][0]["port"];
+        assert!(of_service.iter().any(|port| port["name"] == *endpoint), "{endpoint}");
+        let worker = &one(&all, "Deployment", "ferry-worker")["spec"]["template"];
+        let monitor = &one(&all, "PodMonitor", "ferry-worker")["spec"];
+        assert_eq!(monitor["selector"]["matchLabels"], worker["metadata"]["labels"]);
+        let endpoint = &monitor["podMetricsEndpoints"][0]["port"];
+        assert_eq!(*endpoint, worker["spec"]["containers"][0]["ports"][0]["name"]);
+    }
+}
+
+#[test]
+fn workers_are_scaled_by_one_at_a_time_and_from_nothing_with_keda() {
+    for (overlay, kind) in [("keda", "ScaledObject"), ("hpa", "HorizontalPodAutoscaler")] {
+        let all = rendered(overlay);
+        let spec = &one(&all, kind, "ferry-worker")["spec"];
+        let target = spec["scaleTargetRef"]["name"].as_str().unwrap();
+        let deployment = one(&all, "Deployment", target);
+        assert!(
+            deployment["spec"]["replicas"].is_null(),
+            "the next `kubectl apply` would overrule it"
+        );
+        let scalers =
+            all.iter().filter(|document| !document["spec"]["scaleTargetRef"].is_null()).count();
+        assert_eq!(scalers, 1, "{overlay}");
+    }
+    let keda = rendered("keda");
+    let spec = &one(&keda, "ScaledObject", "ferry-worker")["spec"];
+    assert_eq!(spec["minReplicaCount"], 0);
+    assert!(spec["fallback"]["replicas"].as_u64().unwrap() > 0);
+    // Between two status checks workers stay.
+    let poll_max = ferry::config::settings::SETTINGS
+        .iter()
+        .find(|setting| setting.name == "poll_max")
+        .map(|setting| super::files::seconds(setting.default))
+        .unwrap();
+    assert!(Duration::from_secs(spec["cooldownPeriod"].as_u64().unwrap()) > poll_max);
+    for trigger in spec["triggers"].as_array().unwrap() {
+        assert_eq!(trigger["type"], "prometheus");
+        // The fallback is for no other kind.
+        assert_eq!(trigger["metricType"], "AverageValue");
+        assert!(trigger["metadata"]["activationThreshold"].is_string());
+    }
+}

@@ -1,0 +1,76 @@
+//! Compose file and manifests against the schemas of those who read them, which come from PyPI.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::files::root;
+use super::kubernetes::manifests;
+
+/// The newest that there are for the oldest Python that these tests run with, 3.11.
+const PACKAGES: [&str; 4] = [
+    "kubernetes-validate==1.37.0",
+    "compose-spec==0.2.1",
+    "cloudcoil.models.keda==2.16.1.0",
+    "cloudcoil.models.prometheus_operator==0.80.1.0",
+];
+
+/// The Python that has them, installed once.
+fn python() -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("schemas-1");
+    let is_whole = folder.join("whole");
+    if !is_whole.exists() {
+        let _ = fs::remove_dir_all(&folder);
+        let hint = "Python 3.11 or newer with venv, and a way to PyPI, are needed; on Debian: \
+                    apt-get install python3 python3-venv";
+        let run = |command: &mut Command| {
+            let output = command.output().unwrap_or_else(|error| panic!("{hint}: {error}"));
+            let told = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.success(), "{hint}: {told}");
+        };
+        run(Command::new("python3").args(["-m", "venv"]).arg(&folder));
+        run(Command::new(folder.join("bin/pip")).args(["install", "--quiet"]).args(PACKAGES));
+        fs::write(is_whole, "").unwrap();
+    }
+    folder.join("bin/python")
+}
+
+/// What is wrong with files that are named `KIND=PATH`.
+fn faults(files: &[String]) -> String {
+    let script = root("tests/it/deploy/schemas.py");
+    let output = Command::new(python()).arg(script).args(files).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.success(), told.is_empty(), "{told}{error}");
+    told
+}
+
+#[test]
+fn compose_file_and_manifests_fit_the_schemas() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut files = vec![format!("compose={}", root("docker-compose.yml").display())];
+    files.extend(manifests().iter().map(|path| format!("kubernetes={}", root(path).display())));
+    assert_eq!(faults(&files), "");
+    // Each kind is really looked at.
+    let spoil = [
+        ("compose", "docker-compose.yml", "stop_grace_period", "stop_grace_perid"),
+        ("kubernetes", "deploy/kubernetes/base/worker.yaml", "livenessProbe", "livenesProbe"),
+        ("kubernetes", "deploy/kubernetes/base/server.yaml", "targetPort", "target"),
+        ("kubernetes", "deploy/kubernetes/base/network.yaml", "podSelector", "pods"),
+        ("kubernetes", "deploy/kubernetes/hpa/autoscaler.yaml", "minReplicas", "minReplica"),
+        ("kubernetes", "deploy/kubernetes/keda/scaledobject.yaml", "cooldownPeriod", "coolDown"),
+        ("kubernetes", "deploy/kubernetes/monitoring/monitors.yaml", "podMetricsEndpoints", "pods"),
+    ];
+    let mut spoiled = Vec::new();
+    for (index, (kind, path, right, wrong)) in spoil.iter().enumerate() {
+        let text = fs::read_to_string(root(path)).unwrap();
+        assert!(text.contains(right), "{path}: {right}");
+        let copy = folder.path().join(format!("{index}.yaml"));
+        fs::write(&copy, text.replace(right, wrong)).unwrap();
+        spoiled.push(format!("{kind}={}", copy.display()));
+    }
+    let told = faults(&spoiled);
+    for index in 0..spoil.len() {
+        assert!(told.contains(&format!("/{index}.yaml: ")), "{}\n{told}", spoil[index].2);
+    }
+}
