@@ -1,4 +1,4 @@
-//! Compose file and manifests against the schemas of those who read them, which come from PyPI.
+//! Compose file and manifests against the schemas of those who read them, from the Python package index.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -70,7 +70,7 @@ fn compose_file_and_manifests_fit_the_schemas() {
         spoiled.push(format!("{kind}={}", copy.display()));
     }
     let told = faults(&spoiled);
-    for index in 0..spoil.len() {
-        assert!(told.contains(&format!("/{index}.yaml: ")), "{}\n{told}", spoil[index].2);
+    for (index, (_, _, right, _)) in spoil.iter().enumerate() {
+        assert!(told.contains(&format!("/{index}.yaml: ")), "{right}\n{told}");
     }
 }
