@@ -2,7 +2,7 @@
 -- KEYS: the namespace.
 -- ARGV: the time; how many; of each: id, account, Name, priority, whether to overwrite, digest of
 --   the content, how many results to fetch, start or empty, deadline or empty, span of a deadline or empty, whether there is an
---   idempotency key, the key, the callback or empty, the dataset, how many labels, their names and values, how many pieces
+--   idempotency key, the key, whether somebody wants to hear of the outcome, the dataset, how many labels, their names and values, how many pieces
 --   of the rest, the pieces.
 -- Returns: for each `new`, `known` or `conflict`, and an id; or `taken` and the id that was there.
 -- Bounded by what is handed over.
@@ -23,7 +23,7 @@ for n = 1, count do
         span = number(),
         keyed = flag(),
         idempotency = argument(),
-        callback = argument(),
+        callback = flag(),
         payload = argument(),
         labels = {},
         rest = {},
@@ -59,10 +59,7 @@ local function insert(new)
     end
     if new.overwrite then put('over', '1') end
     if blocked then put('blkd', '1') end
-    if new.callback ~= '' then
-        put('hook', new.callback)
-        put('call', '1')
-    end
+    if new.callback then put('call', '1') end
     if new.results > 1 then put('ask', int(new.results)) end
     for w, piece in ipairs(new.rest) do put('w' .. w, piece) end
     call('HSET', key.submission(new.id), unpack(fields))

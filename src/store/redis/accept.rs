@@ -5,11 +5,10 @@ use ring::digest::{Context, SHA256};
 
 use super::fault::Fault;
 use super::frame::write_payload;
-use super::record::{Rest, to_json};
+use super::record::Rest;
 use super::scripts::Call;
 use super::values::{array, text};
 use crate::domain::SubmissionId;
-use crate::domain::submission::Callback;
 use crate::store::pack::PackedPayload;
 use crate::store::{Accepted, Deadline, NewSubmission};
 
@@ -28,6 +27,7 @@ fn describe_one(call: Call, new: &NewSubmission, packed: &PackedPayload) -> Call
         labels: new.labels.clone(),
         payload_bytes: new.payload.bytes(),
         revision_of: new.revision_of,
+        callback_url: new.callback_url.clone(),
         traceparent: new.traceparent,
         idempotency_key: new.idempotency_key.clone(),
     };
@@ -44,7 +44,7 @@ fn describe_one(call: Call, new: &NewSubmission, packed: &PackedPayload) -> Call
         .maybe(span)
         .flag(new.idempotency_key.is_some())
         .maybe(new.idempotency_key.as_ref())
-        .maybe(new.callback_url.as_deref().map(|url| to_json(&Callback::new(url))))
+        .flag(new.callback_url.is_some())
         .arg(write_payload(packed))
         .each(&labels, |call, (name, value)| call.arg(name).arg(value))
         .each(&rest.pieces(), |call, piece| call.arg(piece))

@@ -6,8 +6,8 @@ use redis::Value;
 
 use super::confirmed::PATIENCE;
 use super::fault::Fault;
-use super::steps::{self, Answer, Decided};
-use super::{COMMITS, RedisStore, read, values};
+use super::steps::{self, Decided};
+use super::{COMMITS, COMMITTED_BYTES, RedisStore, read, values};
 use crate::domain::submission::{StepKind, Submission};
 use crate::store::pack::Packed;
 use crate::store::{ClaimRequest, Claims, Commit, Committed, Lease};
@@ -89,40 +89,55 @@ impl RedisStore {
             let again = self.held.has_tried(&commit);
             Decided::new(commit, packed, submission, again)
         };
-        let decided: Vec<_> = packed.into_iter().zip(submissions).map(decide).collect();
-        let mut committed = vec![Committed::Stale; decided.len()];
-        let mut open: Vec<_> = decided.into_iter().enumerate().collect();
+        let mut decided: Vec<_> = packed.into_iter().zip(submissions).map(decide).collect();
+        let mut committed = vec![None; decided.len()];
         // Whoever asks for a cancellation meanwhile does that once.
-        while !open.is_empty() {
-            let answers = self.ask_to_record(&open).await?;
-            let (mut settled, asked) = (Vec::new(), std::mem::take(&mut open));
-            for ((n, decided), answer) in asked.into_iter().zip(answers) {
-                let lease = decided.commit.lease;
-                match decided.answered(answer)? {
-                    Answer::Settled(outcome) => {
-                        committed[n] = outcome;
-                        settled.push(lease);
-                    }
-                    Answer::Cancelling(decided) => open.push((n, *decided)),
-                }
+        while committed.contains(&None) {
+            let open: Vec<_> = (0..decided.len()).filter(|n| committed[*n].is_none()).collect();
+            let asked: Vec<_> = open.iter().map(|n| &decided[*n]).collect();
+            let answers = self.ask_to_record(&asked).await;
+            if answers.as_ref().is_err_and(Fault::is_open) {
+                self.held.tried(decided.iter().map(|decided| &decided.commit));
             }
-            self.held.forget(settled);
+            for (n, answer) in open.into_iter().zip(answers?) {
+                committed[n] = decided[n].answered(answer)?;
+            }
         }
-        Ok(committed)
+        self.held.forget(leases);
+        Ok(committed.into_iter().flatten().collect())
     }
 
     /// Calls the script for commits, and gives its answers.
-    async fn ask_to_record(&self, decided: &[(usize, Decided)]) -> Result<Vec<Value>, Fault> {
+    async fn ask_to_record(&self, decided: &[&Decided]) -> Result<Vec<Value>, Fault> {
         let script = &self.scripts.commit;
-        let call = |decided: &[(usize, Decided)]| {
+        let calls = parts(decided).into_iter().map(|decided| {
             let call = self.call(script).policy(&self.health);
-            call.each(decided, |call, (_, one)| one.describe(call))
-        };
-        let answers = self.link.run(script, decided.chunks(COMMITS).map(call).collect()).await;
-        if answers.as_ref().is_err_and(Fault::is_open) {
-            self.held.tried(decided.iter().map(|(_, decided)| &decided.commit));
+            call.each(decided, |call, one| one.describe(call))
+        });
+        let answers = self.link.run(script, calls.collect()).await?.into_iter().map(values::array);
+        let answers: Vec<_> =
+            answers.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+        if answers.len() == decided.len() {
+            Ok(answers)
+        } else {
+            Err(Fault::corrupt("some commits were not answered"))
         }
-        let answers = answers?.into_iter().map(values::array);
-        Ok(answers.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
     }
+}
+
+/// Commits in parts that a script takes at once: not too many of them, nor too much.
+fn parts<'a, 'b>(mut decided: &'a [&'b Decided]) -> Vec<&'a [&'b Decided]> {
+    let mut parts = Vec::new();
+    while !decided.is_empty() {
+        let mut bytes = 0;
+        let fits = |decided: &&&Decided| {
+            bytes += decided.bytes();
+            bytes <= COMMITTED_BYTES
+        };
+        let count = decided.iter().take(COMMITS).take_while(fits).count().max(1);
+        let (part, rest) = decided.split_at(count);
+        parts.push(part);
+        decided = rest;
+    }
+    parts
 }

@@ -21,6 +21,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
+/// The largest call, a little below what Redis takes for one argument by default
+/// (`proto-max-bulk-len`, 512 MiB): beyond that it would end the connection, again and again.
+const LARGEST: usize = 500 << 20;
+
 /// A server, and the connection to it.
 pub(super) struct Link {
     servers: Servers,
@@ -67,6 +71,14 @@ impl Link {
     pub(super) async fn run(&self, script: &Script, calls: Vec<Call>) -> Result<Vec<Value>, Fault> {
         if calls.is_empty() {
             return Ok(Vec::new());
+        }
+        if let Some(call) = calls.iter().find(|call| call.bytes() > LARGEST) {
+            return Err(Fault::not_allowed(format!(
+                "{} MiB in one piece, compressed, are more than the {} MiB that Redis takes: hand \
+                 over less at once",
+                call.bytes() >> 20,
+                LARGEST >> 20
+            )));
         }
         let pipeline = pipeline(calls.into_iter().map(Call::into_cmd));
         let mut answers = self.send(&pipeline).await?;

@@ -64,6 +64,9 @@ const BATCH: u32 = 200;
 /// not kept waiting for long.
 const COMMITS: usize = 64;
 
+/// More of results is recorded by more scripts.
+const COMMITTED_BYTES: usize = 8 << 20;
+
 /// Leases that one script renews or releases.
 const LEASES: usize = 500;
 

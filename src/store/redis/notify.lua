@@ -8,7 +8,7 @@ local id = argument()
 local r = load(id)
 if not r then return { 'missing' } end
 if not FINAL[r.state] then return { 'refused', r.state } end
-if call('HEXISTS', key.submission(id), 'hook') == 0 then return { 'unheard', r.state } end
+if call('HEXISTS', key.submission(id), 'call') == 0 then return { 'unheard', r.state } end
 if not r.leased then
     local new = copy(r)
     if r.step ~= 'notify' then new.resume, new.step = r.step, 'notify' end

@@ -33,6 +33,8 @@ pub(super) struct Rest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) revision_of: Option<SubmissionId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) callback_url: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) traceparent: Option<TraceParent>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) idempotency_key: Option<String>,
@@ -148,9 +150,13 @@ impl<'a> Fields<'a> {
             .map_or(Ok(Vec::new()), |json| serde_json::from_slice(json).map_err(Fault::corrupt))
     }
 
-    fn callback(&self) -> Result<Option<Callback>, Fault> {
-        let json = self.get("hook");
-        json.map(|json| serde_json::from_slice(json).map_err(Fault::corrupt)).transpose()
+    /// Who is to be told of the outcome, and how often that was tried.
+    fn callback(&self, url: Option<String>) -> Result<Option<Callback>, Fault> {
+        let Some(url) = url else { return Ok(None) };
+        let told = self.get("told");
+        let told = told.map(|json| serde_json::from_slice(json).map_err(Fault::corrupt));
+        let deliveries = told.transpose()?.unwrap_or_default();
+        Ok(Some(Callback { url, gone: !self.flag("call"), deliveries }))
     }
 
     fn reason(&self) -> Result<Option<Reason>, Fault> {
@@ -206,7 +212,7 @@ impl Record {
                 leased_until: fields.maybe_time("lease")?,
                 cancel_requested: fields.flag("stop"),
                 results: fields.results()?,
-                callback: fields.callback()?,
+                callback: fields.callback(rest.callback_url)?,
                 resume: fields.maybe::<StepKind>("goon")?,
             },
         })

@@ -137,6 +137,11 @@ impl Call {
         items.iter().fold(self.arg(items.len()), add)
     }
 
+    /// How large its arguments are.
+    pub(super) fn bytes(&self) -> usize {
+        self.packed.as_ref().map_or(0, |packed| packed.texts.len())
+    }
+
     pub(super) fn into_cmd(mut self) -> Cmd {
         if let Some(packed) = self.packed {
             self.cmd.arg(packed.into_array());

@@ -12,7 +12,9 @@ use super::scripts::{Call, span_millis};
 use super::values::{array, bytes, maybe_time, text, time, tuple};
 use crate::domain::account::{HealthPolicy, Signal};
 use crate::domain::budget::Budget;
-use crate::domain::submission::{IllegalTransition, StepKind, Submission, TimelineEntry};
+use crate::domain::submission::{
+    Callback, IllegalTransition, StepKind, Submission, TimelineEntry, Transition,
+};
 use crate::domain::{Timestamp, until};
 use crate::store::pack::Packed;
 use crate::store::{Claim, ClaimRequest, Claims, Commit, Committed, Lease};
@@ -72,14 +74,23 @@ pub(super) struct Decided {
     /// Whether the answer to an earlier try got lost.
     again: bool,
     /// None of a submission that nobody knows.
-    before: Option<Submission>,
+    known: Option<Known>,
 }
 
-/// What the script answered.
-pub(super) enum Answer {
-    Settled(Committed),
-    /// A cancellation was asked for meanwhile: the step has to be decided with that.
-    Cancelling(Box<Decided>),
+/// A submission as it was claimed, and what becomes of it.
+struct Known {
+    before: Submission,
+    after: Result<(Submission, Option<TimelineEntry>), IllegalTransition>,
+}
+
+impl Known {
+    fn new(before: Submission, transition: &Transition) -> Self {
+        let mut after = before.clone();
+        // The script puts in its own time.
+        let now = after.updated_at;
+        let after = after.apply(transition, now).map(|entry| (after, entry));
+        Self { before, after }
+    }
 }
 
 impl Decided {
@@ -89,24 +100,21 @@ impl Decided {
         before: Option<Submission>,
         again: bool,
     ) -> Self {
-        Self { commit, packed, again, before }
+        let known = before.map(|before| Known::new(before, &commit.transition));
+        Self { commit, packed, again, known }
     }
 
-    /// What becomes of the submission; the script puts in its own time.
-    fn after(&self) -> Option<Result<(Submission, Option<TimelineEntry>), IllegalTransition>> {
-        let mut after = self.before.clone()?;
-        let now = after.updated_at;
-        let entry = after.apply(&self.commit.transition, now);
-        Some(entry.map(|entry| (after, entry)))
+    /// How large what it brings is.
+    pub(super) fn bytes(&self) -> usize {
+        self.packed.iter().map(|packed| packed.bytes.len()).sum()
     }
 
     /// Adds a commit to a call of the script.
     pub(super) fn describe(&self, call: Call) -> Call {
         let Commit { lease, transition } = &self.commit;
         let call = call.arg(lease.id.to_string()).arg(lease.fence).flag(self.again);
-        let after = self.after().and_then(Result::ok);
-        let Some((before, (after, entry))) = self.before.as_ref().zip(after) else {
-            let cancelled = self.before.as_ref().is_some_and(|before| before.cancel_requested);
+        let Some(Known { before, after: Ok((after, entry)) }) = &self.known else {
+            let cancelled = self.known.as_ref().is_some_and(|known| known.before.cancel_requested);
             // Nothing is known, or allowed, of what follows.
             let call = (0..13).fold(call.flag(cancelled), |call, _| call.arg(""));
             return call.arg(0).arg(0).arg(0);
@@ -116,7 +124,7 @@ impl Decided {
         let (signal, value) = describe_signal(&transition.signal);
         let done = format!("{} {} {}", lease.fence, before.state, after.state).into_bytes();
         let (set, unset): (Vec<_>, Vec<_>) =
-            changed(before, &after).into_iter().partition(|(_, value)| value.is_some());
+            changed(before, after).into_iter().partition(|(_, value)| value.is_some());
         let ends = after.state.is_final() && !before.state.is_final();
         let set = [("upd", None), ("due", None), ("done", Some(done))].into_iter().chain(set);
         let set: Vec<_> = set.chain(ends.then_some(("fin", None))).collect();
@@ -132,7 +140,7 @@ impl Decided {
             .maybe(span.map(span_millis))
             .flag(entry.is_some())
             .maybe(after.reason.as_ref().map(|reason| reason.code.as_str()))
-            .maybe(entry.map(|entry| entry.why))
+            .maybe(entry.as_ref().map(|entry| &entry.why))
             .arg(signal)
             .arg(value)
             .each(&set, |call, (name, value)| call.arg(*name).maybe(value.as_ref()))
@@ -142,27 +150,26 @@ impl Decided {
             })
     }
 
-    /// Reads the script's answer.
-    pub(super) fn answered(mut self, answer: Value) -> Result<Answer, Fault> {
+    /// Reads the script's answer; none if a cancellation was asked for meanwhile, so that the script has
+    /// to be asked once more.
+    pub(super) fn answered(&mut self, answer: Value) -> Result<Option<Committed>, Fault> {
         let answer = text(answer)?;
         let (word, rest) = answer.split_once(' ').unwrap_or((&answer, ""));
-        let committed = match (word, self.after()) {
-            ("done", Some(Ok((after, _)))) if rest.is_empty() => {
-                let from = self.before.map_or(after.state, |before| before.state);
-                Committed::Done(from, after.state)
+        let committed = match (word, self.known.take()) {
+            ("done", Some(Known { before, after: Ok((after, _)) })) if rest.is_empty() => {
+                Committed::Done(before.state, after.state)
             }
             ("done", _) => {
                 let (from, to) = rest.split_once(' ').unwrap_or_default();
                 let state = |word: &str| word.parse().map_err(Fault::corrupt);
                 Committed::Done(state(from)?, state(to)?)
             }
-            ("illegal", Some(Err(illegal))) => Committed::Illegal(illegal),
+            ("illegal", Some(Known { after: Err(illegal), .. })) => Committed::Illegal(illegal),
             ("illegal", _) => return Err(Fault::corrupt("a legal transition was refused")),
-            ("cancelling", Some(_)) => {
-                if let Some(before) = &mut self.before {
-                    before.cancel_requested = !before.cancel_requested;
-                }
-                return Ok(Answer::Cancelling(Box::new(self)));
+            ("cancelling", Some(Known { mut before, .. })) => {
+                before.cancel_requested = !before.cancel_requested;
+                self.known = Some(Known::new(before, &self.commit.transition));
+                return Ok(None);
             }
             ("damaged", _) => {
                 let id = self.commit.lease.id;
@@ -171,8 +178,13 @@ impl Decided {
             }
             _ => Committed::Stale,
         };
-        Ok(Answer::Settled(committed))
+        Ok(Some(committed))
     }
+}
+
+/// The tries to tell the outcome, if there were any.
+fn deliveries(callback: &Callback) -> Option<String> {
+    (!callback.deliveries.is_empty()).then(|| to_json(&callback.deliveries))
 }
 
 /// A field of a submission's hash, and its value where there is any.
@@ -200,8 +212,8 @@ fn fields(submission: &Submission) -> impl Iterator<Item = Field> {
         ("token", submission.processing_token.clone()),
         ("rej", submission.rejection.clone()),
         ("res", results),
-        ("hook", submission.callback.as_ref().map(to_json)),
-        ("call", submission.callback.as_ref().filter(|c| !c.gone).map(|_| "1".to_owned())),
+        ("call", submission.callback.as_ref().map(|c| u8::from(!c.gone).to_string())),
+        ("told", submission.callback.as_ref().and_then(deliveries)),
         ("goon", submission.resume.map(|step| step.to_string())),
         ("why", reason.map(|reason| reason.code.to_string())),
     ];
