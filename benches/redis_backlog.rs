@@ -143,9 +143,11 @@ impl Bench {
             + self.info("used_cpu_sys_main_thread").await?)
     }
 
-    /// Bytes of each of `count` submissions beside the payload.
+    /// Bytes of each of `count` submissions beside the payload, and beside the newest events, which are
+    /// as many however many submissions there are.
     async fn memory(&mut self, before: f64, count: usize) -> Result<f64> {
-        let used = self.info("used_memory_dataset").await? - before;
+        let events: f64 = self.ask(&["MEMORY", "USAGE", "{ferry}:events", "SAMPLES", "0"]).await?;
+        let used = self.info("used_memory_dataset").await? - before - events;
         let id = SubmissionId::new(timestamp(1_700_000_000_001), 1);
         let payload: f64 = self.ask(&["MEMORY", "USAGE", &format!("{{ferry}}:p:{id}")]).await?;
         Ok(used / count as f64 - payload)
@@ -179,6 +181,9 @@ async fn main() -> Result<()> {
     bench.accept(count).await?;
     println!("waiting for its upload: {:.0} bytes", bench.memory(before, count).await?);
     bench.upload(count).await?;
+    let events: f64 = bench.ask(&["MEMORY", "USAGE", "{ferry}:events", "SAMPLES", "0"]).await?;
+    let told: f64 = bench.ask(&["LLEN", "{ferry}:events"]).await?;
+    println!("an event: {:.0} bytes", events / told);
     println!("waiting for its poll: {:.0} bytes", bench.memory(before, count).await?);
     for queued in [1000, queue] {
         for _ in 0..3 {
