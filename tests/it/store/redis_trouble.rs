@@ -380,3 +380,34 @@ async fn the_history_of_events_is_bounded() {
     let page = store.events(0, 1).await.unwrap();
     assert_eq!((page.oldest, page.newest, page.events[0].cursor), (1000, 101_000, 1001));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_its_replica_a_replicated_store_takes_nothing_in_and_begins_no_upload() {
+    let master = RedisServer::start(&["--repl-diskless-sync-delay", "0"]).await;
+    let follow = format!("127.0.0.1 {}", master.port());
+    let replica = RedisServer::start(&["--replicaof", &follow]).await;
+    let address = RedisAddress::new(&master.url()).unwrap();
+    let store = RedisStore::new(&address, Durability::Replicated, health_policy()).unwrap();
+    let (first, second) = (new("a"), new("b"));
+    patiently(|| store.accept(vec![first.clone()])).await;
+    let request = || ClaimRequest {
+        kind: StepKind::Upload,
+        limit: 10,
+        lease: LEASE,
+        budgets: Arc::default(),
+    };
+    assert_eq!(store.claim(request()).await.unwrap().claims.len(), 1);
+    patiently(|| store.accept(vec![second.clone()])).await;
+    replica.kill();
+    let refused = store.accept(vec![new("c")]).await;
+    assert!(is_away(&refused), "{refused:?}");
+    let refused = store.claim(request()).await;
+    assert!(is_away(&refused), "{refused:?}");
+    let waiting = store.get(second.id).await.unwrap().unwrap().submission;
+    assert_eq!((waiting.state, waiting.attempts), (State::Queued, 0), "it was given back");
+    replica.resume().await;
+    // What was handed over and not confirmed may be there too.
+    let claims = patiently(|| store.claim(request())).await.claims;
+    let begun = claims.iter().find(|claim| claim.lease.id == second.id).expect("it is due");
+    assert_eq!(begun.submission.attempts, 1, "what was given back was no attempt");
+}
