@@ -1,12 +1,14 @@
 //! Takes new submissions in: all of a batch or none.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use redis::Value;
 use ring::digest::{Context, SHA256};
 
 use super::fault::Fault;
 use super::frame::write_payload;
-use super::record::Rest;
-use super::scripts::Call;
+use super::record::{Head, rest_of};
+use super::scripts::{Call, span_millis};
 use super::values::{array, text};
 use crate::domain::SubmissionId;
 use crate::store::pack::PackedPayload;
@@ -20,38 +22,23 @@ pub(super) fn describe(call: Call, batch: &[(NewSubmission, PackedPayload)]) -> 
 fn describe_one(call: Call, new: &NewSubmission, packed: &PackedPayload) -> Call {
     let (deadline, span) = match new.deadline {
         Deadline::At(deadline) => (Some(deadline.timestamp_millis()), None),
-        Deadline::After(span) => (None, Some(super::scripts::span_millis(span))),
-    };
-    let rest = Rest {
-        result_keys: new.result_keys.clone(),
-        labels: new.labels.clone(),
-        payload_bytes: new.payload.bytes(),
-        revision_of: new.revision_of,
-        callback_url: new.callback_url.clone(),
-        traceparent: new.traceparent,
-        idempotency_key: new.idempotency_key.clone(),
+        Deadline::After(span) => (None, Some(span_millis(span))),
     };
     let labels: Vec<_> = new.labels.iter().collect();
     call.arg(new.id.to_string())
-        .arg(&new.account)
-        .arg(&new.name)
-        .arg(new.priority.as_str())
-        .flag(new.overwrite)
-        .arg(digest(new))
-        .arg(new.result_keys.len())
+        .value(&Head::new(new, &digest(new)))
+        .arg(rest_of(new))
         .maybe(new.not_before.map(|at| at.timestamp_millis()))
         .maybe(deadline)
         .maybe(span)
         .flag(new.idempotency_key.is_some())
         .maybe(new.idempotency_key.as_ref())
-        .flag(new.callback_url.is_some())
         .arg(write_payload(packed))
         .each(&labels, |call, (name, value)| call.arg(name).arg(value))
-        .each(&rest.pieces(), |call, piece| call.arg(piece))
 }
 
 /// Tells contents apart: what a repeated idempotency key, or a repeated id, must have in common.
-fn digest(new: &NewSubmission) -> Vec<u8> {
+fn digest(new: &NewSubmission) -> String {
     let mut context = Context::new(&SHA256);
     let mut add = |bytes: &[u8]| {
         context.update(&(bytes.len() as u64).to_le_bytes());
@@ -64,9 +51,8 @@ fn digest(new: &NewSubmission) -> Vec<u8> {
     new.result_keys.iter().for_each(|key| add(key.as_bytes()));
     add(new.payload.data.as_bytes());
     add(new.payload.event_data.as_deref().unwrap_or_default().as_bytes());
-    context.finish().as_ref()[..16].to_vec()
+    STANDARD_NO_PAD.encode(&context.finish().as_ref()[..16])
 }
-
 /// Reads the script's answer.
 pub(super) fn answers(answer: Value) -> Result<Vec<Accepted>, Fault> {
     let mut items = array(answer)?.into_iter();

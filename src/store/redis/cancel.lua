@@ -8,12 +8,14 @@ local r = load(id)
 if not r then return { 'missing' } end
 if FINAL[r.state] then return { 'refused', r.state } end
 if not r.leased then
-    local new, fields = finish(r, 'cancelled', 'cancelled')
-    note(id, 'cancelled', 'cancelled')
-    save(r, new, fields)
+    local new = finish(r, 'cancelled', 'cancelled')
+    note(new, 'cancelled', 'cancelled')
+    save(r, new)
 elseif not r.cancelling then
-    call('HSET', key.submission(id), 'stop', '1')
-    note(id, r.state, 'to be cancelled as soon as the running step ends')
+    r.cancelling = true
+    note(r, r.state, 'to be cancelled as soon as the running step ends')
+    write(r)
+    claims[id] = claim_of(int(r.leased.fence), r.leased.kind, r.leased.caller, true)
 end
 settle()
 return { 'done', int(now), show(id) }

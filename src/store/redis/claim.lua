@@ -3,8 +3,8 @@
 -- ARGV: the time; the kind; how many at most (1000 or less); the span of the lease; the policy; the
 --   budgets; a name of this call; how many, and the names of calls whose answers the caller did not
 --   hear.
--- Returns: the time; the time to ask again, or empty; for each step its submission's hash,
---   an array of names and values in MessagePack, in which the later of two values counts.
+-- Returns: the time; the time to ask again, or empty; the fence; for each step its submission: the id in
+--   MessagePack, and its record.
 -- Bounded by the limit, by the two thousand leases that end first, where an answer was not heard, and
 --   by the accounts that have steps of the kind: of more than a thousand,
 --   those that were served longest ago are looked at, and the caller is told to ask again soon.
@@ -15,29 +15,32 @@ local budgets = read_budgets()
 local this_call = argument()
 local LOOK, SOON, LEASES = 1000, 1000, 2000
 local leased_until = later(span)
-local claims = {}
+local given = {}
+
+-- One number for all that is claimed now, which is higher than those before.
+local fence
 
 -- One string is answered, and read, much faster than an array of many.
-local function give(id, fields)
-    fields[#fields + 1] = 'id'
-    fields[#fields + 1] = id
-    claims[#claims + 1] = cmsgpack.pack(fields)
+local function give(id, record, stop)
+    fence = fence or int(call('INCR', key.fence))
+    claims[id] = claim_of(fence, kind, this_call, stop)
+    place(key.leases, id, leased_until)
+    given[#given + 1] = cmsgpack.pack(id) .. record
 end
 
 -- What the caller has leased before without hearing of it goes first.
 local lost = {}
 for _ = 1, number() do lost[argument()] = true end
 if next(lost) then
-    for _, id in ipairs(call('ZRANGE', key.leases, 0, LEASES - 1)) do
-        local v = call('HMGET', key.submission(id), 'by', 'step')
-        if #claims < limit and lost[v[1]] and v[2] == kind then
-            call('HSET', key.submission(id), 'lease', int(leased_until), 'by', this_call)
-            place(key.leases, id, leased_until)
-            give(id, call('HGETALL', key.submission(id)))
-        end
+    local ids = call('ZRANGE', key.leases, 0, LEASES - 1)
+    local held = #ids > 0 and call('HMGET', key.claims, unpack(ids)) or {}
+    for n, id in ipairs(ids) do
+        local claim = held[n] and read_claim(held[n])
+        local record = claim and lost[claim.caller] and claim.kind == kind and read(key.submission(id))
+        if record and #given < limit then give(id, record, claim.stop) end
     end
 end
-local adopted = #claims
+local adopted = #given
 
 -- The accounts with steps, those that were served longest ago first.
 local names = call('ZRANGE', key.waiting(kind), 0, LOOK - 1)
@@ -130,47 +133,58 @@ end
 
 local serving = 0
 
--- Leases a step; answers how many requests it will make. An index may name a submission that somebody
--- has removed by hand.
-local function lease(id)
-    local hash = key.submission(id)
-    local fields, r = call('HGETALL', hash), {}
-    for n = 1, #fields, 2 do r[fields[n]] = fields[n + 1] end
-    if not r.seq then return 0 end
-    local set = {
-        'lease', int(leased_until), 'fence', int((numeric(r.fence) or 0) + 1),
-        'dlv', int((numeric(r.dlv) or 0) + 1), 'by', this_call,
-    }
+-- The record with an upload that begins.
+local function begin(id, record)
+    local head, rest = split(record)
+    local account, reason = head[field.account], head[field.reason]
+    place(key.state(head[field.state], account), id, false)
+    place(key.state('uploading', account), id, head[field.seq])
+    tell(id, account, head[field.name], 'uploading', reason ~= '' and reason or nil)
+    head[field.state], head[field.updated] = 'uploading', now
+    head[field.attempts] = head[field.attempts] + 1
+    -- A further try for the same reason does not lengthen the timeline.
+    if reason == '' then rest = rest .. line('uploading', '') end
+    return cmsgpack.pack(head) .. rest
+end
+
+-- Leases a step; answers how many requests it will make. Of a record that cannot be understood the
+-- caller has to tell.
+local function lease(account, id, record)
     if kind == 'upload' then
-        for n, v in ipairs({ 'state', 'uploading', 'upd', int(now), 'att', int((numeric(r.att) or 0) + 1) }) do
-            set[8 + n] = v
+        local sound, begun = pcall(begin, id, record)
+        if sound then
+            record = begun
+            written[key.submission(id)] = record
         end
-        place(key.state(r.state, r.acct), id, false)
-        place(key.state('uploading', r.acct), id, r.seq)
-        tell(id, r.acct, r.name, 'uploading', r.why)
-        -- A further try for the same reason does not lengthen the timeline.
-        if not r.why then note(id, 'uploading', '') end
     end
-    call('HSET', hash, unpack(set))
-    place(key.leases, id, leased_until)
-    count_leased(kind, r.acct, 1)
-    -- A later value counts.
-    for _, v in ipairs(set) do fields[#fields + 1] = v end
-    give(id, fields)
-    return kind == 'collect' and not r.rej and numeric(r.ask) or 1
+    give(id, record)
+    if kind ~= 'collect' or not budgets[account.name] then return 1 end
+    local sound, head = pcall(split, record)
+    return sound and head[field.requests] or 1
 end
 
 -- Leases up to `share` steps of an account, the most urgent first.
 local function take(account, share)
-    local wanted = min(share, account.room, limit - #claims)
+    local wanted = min(share, account.room, limit - #given)
     local taken = 0
     for _, priority in ipairs(PRIORITIES) do
         local head = account.heads[priority]
         if taken < wanted and head and head <= now then
             local due = key.due(kind, priority, account.name)
             local ids = call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, wanted - taken)
-            for _, id in ipairs(ids) do account.requests = (account.requests or 0) + lease(id) end
-            if #ids > 0 then call('ZREM', due, unpack(ids)) end
+            local records = {}
+            if #ids > 0 then
+                call('ZREM', due, unpack(ids))
+                for n, id in ipairs(ids) do records[n] = key.submission(id) end
+                records = call('MGET', unpack(records))
+            end
+            for n, id in ipairs(ids) do
+                -- An index may name a submission that somebody has removed by hand.
+                if records[n] then
+                    account.requests = (account.requests or 0) + lease(account, id, records[n])
+                end
+            end
+            count_leased(kind, account.name, #ids)
             taken = taken + #ids
         end
     end
@@ -183,8 +197,8 @@ local function take(account, share)
 end
 
 -- Everybody gets an equal share, and what some do not use is shared by the others.
-while #hungry > 0 and #claims < limit do
-    local share = max(1, floor((limit - #claims) / #hungry))
+while #hungry > 0 and #given < limit do
+    local share = max(1, floor((limit - #given) / #hungry))
     local left = {}
     for _, account in ipairs(hungry) do
         if take(account, share) then left[#left + 1] = account end
@@ -193,7 +207,7 @@ while #hungry > 0 and #claims < limit do
 end
 settle()
 
-if #claims > adopted then
+if #given > adopted then
     local turn = call('INCRBY', key.turn, serving) - serving
     for _, account in ipairs(accounts) do
         if account.served then
@@ -205,7 +219,7 @@ if #claims > adopted then
 end
 
 local again = nil
-if #claims >= limit then again = now end
+if #given >= limit then again = now end
 for _, account in ipairs(accounts) do
     if account.served then
         look(account)
@@ -216,7 +230,7 @@ for _, account in ipairs(accounts) do
         local turn = call('ZSCORE', key.waiting(kind), account.name)
         call('HSET', key.turns, kind .. ':' .. account.name, turn)
         call('ZREM', key.waiting(kind), account.name)
-    elseif #claims < limit then
+    elseif #given < limit then
         local at = next_of(account)
         if at and (not again or at < again) then again = at end
     end
@@ -232,4 +246,4 @@ if #names == LOOK then
     again = min(again or FOREVER, now + SOON)
 end
 
-return { int(now), again and int(again) or '', claims }
+return { int(now), again and int(again) or '', fence or '0', given }

@@ -3,11 +3,11 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::domain::submission::Submission;
-use crate::store::{Claim, Commit, Lease};
+use super::record::Record;
+use crate::store::{Commit, Lease};
 
 /// More than a process holds: beyond it, steps whose lease has run out are forgotten.
 const MOST: usize = 10_000;
@@ -21,30 +21,33 @@ pub(super) struct Held(Mutex<HashMap<Lease, Step>>);
 
 #[derive(Debug)]
 struct Step {
-    submission: Submission,
+    record: Arc<Record>,
     until: Option<Instant>,
     /// What was to be committed when the answer got lost.
     tried: Option<u64>,
 }
 
 impl Held {
-    pub(super) fn claimed(&self, claims: &[Claim], span: Duration) {
+    pub(super) fn claimed(
+        &self,
+        claims: impl IntoIterator<Item = (Lease, Arc<Record>)>,
+        span: Duration,
+    ) {
         let mut held = self.lock();
         if held.len() > MOST {
             let now = Instant::now();
             held.retain(|_, step| step.until.is_none_or(|until| until > now));
         }
         let until = Instant::now().checked_add(span);
-        for Claim { lease, submission, .. } in claims {
-            let submission = submission.clone();
-            held.insert(*lease, Step { submission, until, tried: None });
+        for (lease, record) in claims {
+            held.insert(lease, Step { record, until, tried: None });
         }
     }
 
     /// A step that was claimed elsewhere, or forgotten: it is wanted for its commit.
-    pub(super) fn read(&self, lease: Lease, submission: Submission) {
+    pub(super) fn read(&self, lease: Lease, record: Arc<Record>) {
         let until = Instant::now().checked_add(SOON);
-        self.lock().insert(lease, Step { submission, until, tried: None });
+        self.lock().insert(lease, Step { record, until, tried: None });
     }
 
     pub(super) fn renewed(&self, leases: &[Lease], renewed: &[bool], span: Duration) {
@@ -57,8 +60,8 @@ impl Held {
         }
     }
 
-    pub(super) fn submission(&self, lease: &Lease) -> Option<Submission> {
-        self.lock().get(lease).map(|step| step.submission.clone())
+    pub(super) fn record(&self, lease: &Lease) -> Option<Arc<Record>> {
+        self.lock().get(lease).map(|step| step.record.clone())
     }
 
     pub(super) fn forget(&self, leases: impl IntoIterator<Item = Lease>) {

@@ -1,14 +1,17 @@
 //! Leases steps to this process, and records what became of them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::Value;
 
 use super::confirmed::PATIENCE;
 use super::fault::Fault;
+use super::record::Record;
 use super::steps::{self, Decided};
 use super::{COMMITS, COMMITTED_BYTES, RedisStore, read, values};
-use crate::domain::submission::{StepKind, Submission};
+use crate::domain::SubmissionId;
+use crate::domain::submission::StepKind;
 use crate::store::pack::Packed;
 use crate::store::{ClaimRequest, Claims, Commit, Committed, Lease};
 
@@ -29,19 +32,19 @@ impl RedisStore {
         if answer.as_ref().is_err_and(Fault::is_open) {
             self.lost.lose(request.kind, name);
         }
-        let claims = steps::claims(answer?, request.kind)?;
+        let (claims, records) = steps::claims(answer?, &request)?;
         self.lost.heard(&lost, claims.claims.len() >= request.limit);
         // Not for so long that a lease runs out meanwhile; zero would be for ever.
         let patience = PATIENCE.min(request.lease / 4).max(Duration::from_millis(1));
+        let leases = || claims.claims.iter().map(|claim| claim.lease);
         if let Some(confirmed) = confirmed.filter(|_| !claims.claims.is_empty())
             && let Err(fault) = confirmed.confirm(connection, patience).await
         {
             // Not begun, so that it is no attempt.
-            let leases: Vec<_> = claims.claims.iter().map(|claim| claim.lease).collect();
-            self.give_back(&leases).await?;
+            self.give_back(&leases().collect::<Vec<_>>()).await?;
             return Err(fault);
         }
-        self.held.claimed(&claims.claims, request.lease);
+        self.held.claimed(leases().zip(records), request.lease);
         Ok(claims)
     }
 
@@ -53,29 +56,29 @@ impl RedisStore {
         Ok(())
     }
 
-    /// The submissions of leases: those that this process has forgotten, or that another one claimed,
-    /// cost a look.
-    async fn submissions(&self, leases: &[Lease]) -> Result<Vec<Option<Submission>>, Fault> {
-        let mut known: Vec<_> = leases.iter().map(|lease| self.held.submission(lease)).collect();
-        let unknown: Vec<_> = leases
-            .iter()
-            .zip(&known)
-            .filter(|(_, known)| known.is_none())
-            .map(|(lease, _)| lease.id)
-            .collect();
+    /// The records of leases: those that this process has forgotten, or that another one claimed, cost a
+    /// look.
+    async fn records(&self, leases: &[Lease]) -> Result<Vec<Option<Arc<Record>>>, Fault> {
+        let mut known: Vec<_> = leases.iter().map(|lease| self.held.record(lease)).collect();
+        let missing = || leases.iter().zip(&known).filter(|(_, known)| known.is_none());
+        let unknown: Vec<_> = missing().map(|(lease, _)| lease.id).collect();
         if !unknown.is_empty() {
-            let script = &self.scripts.read;
-            let call = self.call(script).each(&unknown, |call, id| call.arg(id.to_string()));
-            let read = read::submissions(&unknown, self.run(script, call).await?)?;
+            let read = self.read(&unknown).await?;
             let missing = known.iter_mut().zip(leases).filter(|(known, _)| known.is_none());
             for ((known, lease), read) in missing.zip(read) {
-                *known = read;
-                if let Some(submission) = known {
-                    self.held.read(*lease, submission.clone());
+                *known = read.map(Arc::new);
+                if let Some(record) = known {
+                    self.held.read(*lease, record.clone());
                 }
             }
         }
         Ok(known)
+    }
+
+    async fn read(&self, ids: &[SubmissionId]) -> Result<Vec<Option<Record>>, Fault> {
+        let script = &self.scripts.read;
+        let call = self.call(script).each(ids, |call, id| call.arg(id.to_string()));
+        read::records(ids, self.run(script, call).await?)
     }
 
     /// Records what was decided about steps.
@@ -84,15 +87,14 @@ impl RedisStore {
         packed: Vec<(Commit, Vec<Packed>)>,
     ) -> Result<Vec<Committed>, Fault> {
         let leases: Vec<_> = packed.iter().map(|(commit, _)| commit.lease).collect();
-        let submissions = self.submissions(&leases).await?;
-        let decide = |((commit, packed), submission): (_, Option<Submission>)| {
+        let records = self.records(&leases).await?;
+        let decide = |((commit, packed), record): (_, Option<Arc<Record>>)| {
             let again = self.held.has_tried(&commit);
-            Decided::new(commit, packed, submission, again)
+            Decided::new(commit, packed, record, again)
         };
-        let mut decided: Vec<_> = packed.into_iter().zip(submissions).map(decide).collect();
+        let mut decided: Vec<_> = packed.into_iter().zip(records).map(decide).collect();
         let mut committed = vec![None; decided.len()];
-        // Whoever asks for a cancellation meanwhile does that once.
-        while committed.contains(&None) {
+        loop {
             let open: Vec<_> = (0..decided.len()).filter(|n| committed[*n].is_none()).collect();
             let asked: Vec<_> = open.iter().map(|n| &decided[*n]).collect();
             let answers = self.ask_to_record(&asked).await;
@@ -101,6 +103,15 @@ impl RedisStore {
             }
             for (n, answer) in open.into_iter().zip(answers?) {
                 committed[n] = decided[n].answered(answer)?;
+            }
+            let open: Vec<_> = (0..decided.len()).filter(|n| committed[*n].is_none()).collect();
+            if open.is_empty() {
+                break;
+            }
+            // Somebody asked for a cancellation meanwhile, which one does once.
+            let ids: Vec<_> = open.iter().map(|n| leases[*n].id).collect();
+            for (n, record) in open.into_iter().zip(self.read(&ids).await?) {
+                decided[n].decide_again(record.map(Arc::new));
             }
         }
         self.held.forget(leases);
@@ -112,9 +123,11 @@ impl RedisStore {
         let script = &self.scripts.commit;
         let calls = parts(decided).into_iter().map(|decided| {
             let call = self.call(script).policy(&self.health);
-            call.each(decided, |call, one| one.describe(call))
+            let call = call.each(decided, |call, one| call.arg(one.commit.lease.id.to_string()));
+            decided.iter().try_fold(call, |call, one| one.describe(call))
         });
-        let answers = self.link.run(script, calls.collect()).await?.into_iter().map(values::array);
+        let calls = calls.collect::<Result<Vec<_>, _>>()?;
+        let answers = self.link.run(script, calls).await?.into_iter().map(values::array);
         let answers: Vec<_> =
             answers.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
         if answers.len() == decided.len() {

@@ -9,8 +9,11 @@ local key = {
     all = base .. 'all',
     finished = base .. 'finished',
     leases = base .. 'leases',
-    -- Counters: of accepted submissions; of claims that served an account.
+    -- A hash: who holds a step, by submission, as `read_claim` reads it.
+    claims = base .. 'claims',
+    -- Counters: of accepted submissions; of claims; of claims that served an account.
     seq = base .. 'seq',
+    fence = base .. 'fence',
     turn = base .. 'turn',
     -- A list of what changed last, as `events.rs` reads it; how many came before the first of them.
     events = base .. 'events',
@@ -28,7 +31,7 @@ local key = {
     wake = base .. 'wake',
 }
 
--- A hash: a submission, as `record.rs` reads it.
+-- A string: a submission, as `record.rs` reads it.
 function key.submission(id) return base .. 's:' .. id end
 
 -- A string: the dataset, compressed, as `frame.rs` reads it.
@@ -36,9 +39,6 @@ function key.payload(id) return base .. 'p:' .. id end
 
 -- A hash: results and feedback by their key, as `frame.rs` reads them.
 function key.contents(id) return base .. 'r:' .. id end
-
--- A list: what happened after the acceptance, as `time state why`.
-function key.timeline(id) return base .. 't:' .. id end
 
 -- A sorted set, by due time, of what waits for a worker.
 function key.due(kind, priority, account)

@@ -9,7 +9,7 @@
 --   caller has to leave out more.
 
 local before = argument()
-local accepted_since, accepted_before = numeric(argument()), numeric(argument())
+local accepted_since, accepted_before = number(), number()
 local most = number()
 -- The sequence number from which on all were accepted at a time or later, found by halves.
 local function first_since(time)
@@ -17,8 +17,9 @@ local function first_since(time)
     while from < to do
         local middle = floor((from + to) / 2)
         local id = call('ZRANGE', key.all, middle, middle)[1]
-        local born = tonumber(call('HGET', key.submission(id), 'born') or nil) or 0
-        if born >= time then to = middle else from = middle + 1 end
+        local record = read(key.submission(id))
+        local created = record and split(record)[field.created] or 0
+        if created >= time then to = middle else from = middle + 1 end
     end
     local first = call('ZRANGE', key.all, from, from, 'WITHSCORES')[2]
     return first and tonumber(first) or math.huge

@@ -32,6 +32,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use redis::Value;
 use tokio::task::AbortHandle;
+use tracing::error;
 
 use super::pack::{compute, pack_all, pack_contents};
 use super::{
@@ -49,6 +50,7 @@ use fault::Fault;
 use held::Held;
 use link::Link;
 use lost::LostClaims;
+use record::Record;
 use scripts::{Call, Script, Scripts};
 
 /// The layout of the keys and of what they hold. A change that an older Ferry cannot read raises it.
@@ -255,7 +257,14 @@ impl Store for RedisStore {
         let script = &self.scripts.rescue;
         let answer = self.run(script, self.call(script).arg(BATCH).arg(POISON)).await;
         let counts = answer.and_then(|answer| {
-            let [due, held, cancelled] = values::tuple(answer)?;
+            let [due, held, cancelled, damaged] = values::tuple(answer)?;
+            for id in values::array(damaged)? {
+                let id = values::text(id)?;
+                error!(
+                    submission.id = id,
+                    "the record of submission {id} is damaged, it is left alone"
+                );
+            }
             Ok(Rescued {
                 due: values::number(due)?,
                 held: values::number(held)?,
@@ -297,9 +306,11 @@ impl Store for RedisStore {
     }
 
     async fn timeline(&self, id: SubmissionId) -> Result<Vec<TimelineEntry>, StoreError> {
-        let script = &self.scripts.story;
-        let answer = self.run(script, self.call(script).arg(id.to_string())).await;
-        self.at(answer.and_then(read::timeline))?.ok_or(StoreError::NotFound(id))
+        let mut get = redis::cmd("GET");
+        get.arg(record::key(self.link.base(), id));
+        let found = self.link.command(get).await.and_then(values::maybe_bytes);
+        let packed = self.at(found)?.ok_or(StoreError::NotFound(id))?;
+        self.at(Record::read(id, &packed).and_then(|record| record.timeline()))
     }
 
     async fn events(&self, after: u64, limit: usize) -> Result<Events, StoreError> {

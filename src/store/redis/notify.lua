@@ -8,13 +8,13 @@ local id = argument()
 local r = load(id)
 if not r then return { 'missing' } end
 if not FINAL[r.state] then return { 'refused', r.state } end
-if call('HEXISTS', key.submission(id), 'call') == 0 then return { 'unheard', r.state } end
+if r.callback == 0 then return { 'unheard', r.state } end
 if not r.leased then
     local new = copy(r)
     if r.step ~= 'notify' then new.resume, new.step = r.step, 'notify' end
-    new.due = now
-    note(id, r.state, 'the outcome is to be told again')
-    save(r, new, { fail = false })
+    new.due, new.failures = now, 0
+    note(new, r.state, 'the outcome is to be told again')
+    save(r, new)
 end
 settle()
 return { 'done', int(now), show(id) }

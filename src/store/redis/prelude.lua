@@ -6,9 +6,6 @@ local floor, min, max = math.floor, math.min, math.max
 -- A whole number as text: Lua's own way loses digits.
 local function int(number) return string.format('%.0f', number) end
 
--- The number that a field holds; nil if it is not there, or empty.
-local function numeric(field) return tonumber(field or nil) end
-
 -- The last millisecond that Ferry can express.
 local FOREVER = 8210266876799999
 
@@ -38,9 +35,12 @@ local WAITING = { upload = 'queued', poll = 'processing', collect = 'collecting'
 local KINDS = { 'upload', 'poll', 'collect', 'notify' }
 local PRIORITIES = { 'high', 'normal', 'low' }
 
--- Changes of indexes and counters are put off, so that a batch makes one call of each key: by key the
--- scores of members, `false` to take one out; by field how much a counter of leased steps changes.
-local placed, leased_more = {}, {}
+-- Changes are put off, so that a batch makes one call of each kind: strings by key; by key of an index
+-- the scores of members, `false` to take one out; by field how much a counter of leased steps changes;
+-- by submission who holds its step, `false` for nobody any more.
+local written, placed, leased_more, claims = {}, {}, {}, {}
+
+local function read(name) return written[name] or call('GET', name) end
 
 local function place(index, member, score)
     local members = placed[index]
@@ -52,8 +52,8 @@ local function place(index, member, score)
 end
 
 local function count_leased(kind, account, more)
-    local field = kind .. ':' .. account
-    leased_more[field] = (leased_more[field] or 0) + more
+    local name = kind .. ':' .. account
+    leased_more[name] = (leased_more[name] or 0) + more
 end
 
 -- The indexes of due steps among them, of which somebody may have to hear.
@@ -114,45 +114,112 @@ local function write_events()
     end
 end
 
+-- Calls with the values of an array, as many at once as Lua can unpack.
+local function call_with(command, name, values)
+    for n = 1, #values, MOST do
+        call(command, name, unpack(values, n, min(n + MOST - 1, #values)))
+    end
+end
+
+-- Whoever holds a step no more is forgotten before it is due again, and whoever holds one now is told
+-- last: a server that ends a script in between leaves a lease that nobody holds, which `rescue` finds.
+local function write_claims(wanted)
+    local changed = {}
+    for id, claim in pairs(claims) do
+        if wanted and claim then
+            changed[#changed + 1] = id
+            changed[#changed + 1] = claim
+        elseif not wanted and not claim then
+            changed[#changed + 1] = id
+        end
+    end
+    call_with(wanted and 'HSET' or 'HDEL', key.claims, changed)
+end
+
+local function write_strings()
+    local pairs_of = {}
+    for name, value in pairs(written) do
+        pairs_of[#pairs_of + 1] = name
+        pairs_of[#pairs_of + 1] = value
+    end
+    for n = 1, #pairs_of, MOST do call('MSET', unpack(pairs_of, n, min(n + MOST - 1, #pairs_of))) end
+end
+
 -- To be called last by every script that changes something.
 local function settle()
     write_events()
+    write_claims(false)
+    write_strings()
     for index, members in pairs(placed) do write_index(index, members) end
-    for field, more in pairs(leased_more) do
-        if more ~= 0 then call('HINCRBY', key.leased, field, more) end
+    for name, more in pairs(leased_more) do
+        if more ~= 0 then call('HINCRBY', key.leased, name, more) end
     end
+    write_claims(true)
     local message = {}
     for kind, due in pairs(woken) do message[#message + 1] = kind .. ':' .. int(due) end
     if anything then message = { 'all' } end
     if #message > 0 then call('PUBLISH', key.wake, table.concat(message, ' ')) end
 end
 
--- The part of a submission that scripts act on; nil if there is none.
-local function load(id)
-    local v = call('HMGET', key.submission(id), 'seq', 'acct', 'name', 'prio', 'state', 'step',
-        'due', 'lease', 'fence', 'dlv', 'blkd', 'stop', 'att', 'why', 'call', 'goon')
-    if not v[1] then return nil end
-    return {
-        id = id,
-        seq = v[1],
-        account = v[2],
-        name = v[3],
-        priority = v[4],
-        state = v[5],
-        step = v[6] or nil,
-        due = numeric(v[7]),
-        leased = numeric(v[8]),
-        fence = numeric(v[9]) or 0,
-        deliveries = numeric(v[10]) or 0,
-        blocked = v[11] == '1',
-        -- What has ended cannot be cancelled.
-        cancelling = v[12] == '1' and not FINAL[v[5]],
-        attempts = numeric(v[13]) or 0,
-        reason = v[14] or nil,
-        callback = v[15] == '1',
-        resume = v[16] or nil,
-    }
+-- A submission is one string of three parts in MessagePack: its head, an array of what scripts act on,
+-- in this order; then what only `record.rs` reads; then the lines of its timeline. In the head `-1` is
+-- no time, and an empty text nothing.
+local HEAD = {
+    'due', 'updated', 'finished', 'created', 'deadline', 'seq', 'account', 'name', 'priority', 'state',
+    'step', 'resume', 'reason', 'text', 'attempts', 'failures', 'deliveries', 'requests', 'callback',
+    'overwrite', 'blocked', 'cancelling', 'doubt', 'done', 'digest',
+}
+local field = {}
+for place_in, name in ipairs(HEAD) do field[name] = place_in end
+
+-- The head, and what follows it.
+local function split(record)
+    local from, head = cmsgpack.unpack_one(record)
+    return head, string.sub(record, from + 1)
 end
+
+-- A line of a timeline.
+local function line(state, why) return cmsgpack.pack({ now, state, why }) end
+
+-- Who holds a step, as a text: the fence, the kind, a name of the call, and whether to stop then.
+local function claim_of(fence, kind, caller, stop)
+    return fence .. ' ' .. kind .. ' ' .. caller .. (stop and ' stop' or '')
+end
+
+local function read_claim(text)
+    local fence, kind, caller, stop = string.match(text, '^(%d+) (%l+) (%S+) ?(%l*)$')
+    return { fence = tonumber(fence), kind = kind, caller = caller, stop = stop == 'stop' }
+end
+
+-- A submission as scripts act on it; nil if there is none.
+local function load(id)
+    local record = read(key.submission(id))
+    if not record then return nil end
+    local head, rest = split(record)
+    local r = { id = id, rest = rest }
+    for place_in, name in ipairs(HEAD) do
+        local value = head[place_in]
+        if value ~= '' and value ~= -1 then r[name] = value end
+    end
+    local claim = call('HGET', key.claims, id)
+    r.leased = claim and read_claim(claim) or nil
+    return r
+end
+
+local NONE = { due = -1, finished = -1, step = '', resume = '', reason = '', text = '', done = '' }
+
+local function write(r)
+    local head = {}
+    for place_in, name in ipairs(HEAD) do
+        local value = r[name]
+        if value == nil then value = NONE[name] end
+        head[place_in] = value
+    end
+    written[key.submission(r.id)] = cmsgpack.pack(head) .. r.rest
+end
+
+-- Adds a line to the timeline of what is to be saved. Those that are too many are removed with a commit.
+local function note(r, state, why) r.rest = r.rest .. line(state, why) end
 
 -- The index in which a step waits.
 local function index_of(r)
@@ -167,19 +234,15 @@ local function unschedule(r)
     if r.leased then
         place(key.leases, r.id, false)
         count_leased(r.step, r.account, -1)
+        claims[r.id] = false
     elseif r.due then
         place(index_of(r), r.id, false)
     end
 end
 
--- Puts it where its step waits or is leased.
+-- Puts it where its step waits.
 local function schedule(r)
-    if r.leased then
-        place(key.leases, r.id, r.leased)
-        count_leased(r.step, r.account, 1)
-    elseif r.due then
-        place(index_of(r), r.id, r.due)
-    end
+    if r.due then place(index_of(r), r.id, r.due) end
 end
 
 -- The earliest submission of a Name that is not final.
@@ -187,21 +250,22 @@ local function first_of(account, name)
     return call('ZRANGEBYSCORE', key.name(account, name), 1, '+inf', 'LIMIT', 0, 1)[1]
 end
 
--- The earliest submission that waited for this one waits no more.
+-- The earliest submission that waited for this one waits no more; one that cannot be understood must not
+-- keep this one from its end.
 local function free_name(r)
     local first = first_of(r.account, r.name)
-    local freed = first and load(first)
-    if freed and freed.blocked then
+    if not first then return end
+    local sound, freed = pcall(load, first)
+    if sound and freed and freed.blocked then
         unschedule(freed)
         freed.blocked = false
         freed.due = max(freed.due, now)
-        call('HDEL', key.submission(first), 'blkd')
-        call('HSET', key.submission(first), 'due', int(freed.due))
+        write(freed)
         schedule(freed)
     end
 end
 
--- Moves a submission from `old` to `new`, both as `load` gives them, in everything but its hash.
+-- Moves a submission from `old` to `new`, both as `load` gives them, in everything but its record.
 local function move(old, new)
     unschedule(old)
     schedule(new)
@@ -213,7 +277,7 @@ local function move(old, new)
     if is and not was then
         place(key.finished, new.id, now)
         -- At once: the earliest of the Name is looked for next.
-        call('ZADD', key.name(new.account, new.name), '-' .. new.seq, new.id)
+        call('ZADD', key.name(new.account, new.name), '-' .. int(new.seq), new.id)
         free_name(new)
     elseif was and not is then
         place(key.finished, new.id, false)
@@ -227,75 +291,29 @@ local function copy(r)
     return c
 end
 
--- Redis keeps a hash of short values in much less memory than one with a long value: a long text is
--- cut in pieces, of which the last takes the rest.
-local PIECE, PIECES = 64, 8
-
--- Sets the reason of `r` by calls of `put`, which removes a field where the value is `false`.
-local function put_reason(put, r, why, text)
-    put('why', why or false)
-    local pieces = why and max(1, min(PIECES, math.ceil(#text / PIECE))) or 0
-    for n = 1, pieces do
-        local last = n == PIECES and #text or n * PIECE
-        put('text' .. n, string.sub(text, (n - 1) * PIECE + 1, last))
-    end
-    if r.reason then
-        for n = pieces + 1, PIECES do put('text' .. n, false) end
-    end
-end
-
--- Brings the hash and the indexes from `old` to `new`, which changed since `load`; `fields` are
--- further fields to set, and `why` and `text` for the reason. `false` as a value removes a field.
-local function save(old, new, fields)
-    local set, unset = { 'upd', int(now), 'state', new.state }, {}
-    local function put(field, value)
-        if value then
-            set[#set + 1] = field
-            set[#set + 1] = value
-        else
-            unset[#unset + 1] = field
-        end
-    end
-    put('step', new.step or false)
-    put('due', new.due and int(new.due) or false)
-    put('lease', new.leased and int(new.leased) or '')
-    put('by', '')
-    put('dlv', new.deliveries > 0 and int(new.deliveries) or '')
-    put('att', new.attempts > 0 and int(new.attempts) or false)
-    put('blkd', new.blocked and '1' or false)
-    put('stop', new.cancelling and '1' or false)
-    if FINAL[new.state] ~= FINAL[old.state] then put('fin', FINAL[new.state] and int(now) or false) end
-    put('goon', new.resume or false)
-    if fields.why then put_reason(put, old, fields.why, fields.text) end
-    for field, value in pairs(fields) do
-        if field ~= 'why' and field ~= 'text' then put(field, value) end
-    end
-    local hash = key.submission(new.id)
-    call('HSET', hash, unpack(set))
-    if #unset > 0 then call('HDEL', hash, unpack(unset)) end
-    new.reason = fields.why or old.reason
+-- Writes the record and brings the indexes from `old` to `new`, which changed since `load`.
+local function save(old, new)
+    new.updated = now
+    if FINAL[new.state] ~= FINAL[old.state] then new.finished = FINAL[new.state] and now or nil end
+    write(new)
     move(old, new)
 end
 
--- The most lines of a timeline, beside its first, which says when the submission was accepted.
-local TIMELINE = 199
+-- `callback` of a submission whose outcome somebody wants to hear; it is 0 where nobody asked for it, and
+-- 2 where the receiver wants no more.
+local HEARD = 1
 
-local function note(id, state, why)
-    local lines = call('RPUSH', key.timeline(id), now_text .. ' ' .. state .. ' ' .. why)
-    if lines > TIMELINE then call('LTRIM', key.timeline(id), -TIMELINE, -1) end
-end
-
--- Ends a submission that no worker holds any more: `new` and the fields to save.
+-- Ends a submission that no worker holds any more: what is to be saved.
 local function finish(r, state, why)
     local new = copy(r)
     new.state, new.due, new.leased, new.blocked = state, nil, nil, false
-    local fields = { why = 'operator', text = why }
+    new.reason, new.text = 'operator', why
     if state ~= 'failed' then new.step = nil end
-    if r.callback then
+    if r.callback == HEARD then
         -- Whoever wants to hear of it is told; a failed one keeps its step, to go on with.
-        new.resume, new.step, new.due, fields.fail = new.step, 'notify', now, false
+        new.resume, new.step, new.due, new.failures = new.step, 'notify', now, 0
     end
-    return new, fields
+    return new
 end
 
 -- Makes the step that a submission stopped at due, with a clean slate.
@@ -304,18 +322,22 @@ local function go_on(r, why, deadline)
     if r.step == 'notify' then new.step = r.resume end
     new.step, new.resume, new.leased = new.step or 'upload', nil, nil
     new.state, new.due = WAITING[new.step], now
-    new.deliveries, new.cancelling = 0, false
-    return new, { why = 'operator', text = why, line = int(later(deadline)), fail = false }
+    new.deliveries, new.failures, new.cancelling = 0, 0, false
+    new.reason, new.text, new.deadline = 'operator', why, later(deadline)
+    return new
 end
 
--- What is needed to show a submission: its hash, the health of its account, the submission that it
--- waits for, and until when its account's rates are used up. An empty array if there is none.
+-- What is needed to show a submission: its record, the end of its lease or empty, the health of its
+-- account, the submission that it waits for, and until when its account's rates are used up. An empty
+-- array if there is none.
 local function show(id)
-    local fields = call('HGETALL', key.submission(id))
-    if #fields == 0 then return {} end
-    local v = call('HMGET', key.submission(id), 'acct', 'blkd', 'name')
-    local health = call('HGET', key.health, v[1]) or ''
-    local first = v[2] and first_of(v[1], v[3]) or ''
-    local spent = call('HMGET', key.spent, 'uploads:' .. v[1], 'requests:' .. v[1])
-    return { fields, health, first, spent[1] or '0', spent[2] or '0' }
+    local record = call('GET', key.submission(id))
+    if not record then return {} end
+    local head = split(record)
+    local account = head[field.account]
+    local leased = call('ZSCORE', key.leases, id) or ''
+    local health = call('HGET', key.health, account) or ''
+    local first = head[field.blocked] and first_of(account, head[field.name]) or ''
+    local spent = call('HMGET', key.spent, 'uploads:' .. account, 'requests:' .. account)
+    return { record, leased, health, first, spent[1] or '0', spent[2] or '0' }
 end

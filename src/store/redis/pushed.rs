@@ -126,7 +126,9 @@ impl PushedRequests {
         let keys =
             [self.config.active_jobs_list(), self.config.scheduled_jobs_set(), self.refusals()];
         let call = tasks.iter().fold(Call::on(&self.refuse, &keys), |call, (id, refused)| {
-            call.arg(id).arg(super::record::to_json(refused))
+            let refused =
+                serde_json::to_string(refused).expect("a time and a text have a JSON form");
+            call.arg(id).arg(refused)
         });
         self.run(&self.refuse, call).await.map(drop)
     }

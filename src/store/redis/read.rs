@@ -9,8 +9,8 @@ use super::values::{array, bytes, maybe, maybe_time, number, text, time, tuple};
 use crate::contract::WaitingFor;
 use crate::domain::account::{Admission, Closed, Health, HealthPolicy};
 use crate::domain::budget::Spent;
-use crate::domain::submission::{State, StepKind, Submission, TimelineEntry};
-use crate::domain::{SubmissionId, Timestamp, timestamp, until};
+use crate::domain::submission::{State, StepKind, Submission};
+use crate::domain::{SubmissionId, Timestamp, until};
 use crate::store::{AccountStats, Cursor, Filter, Found, Stats, StepStats, first_millisecond};
 
 /// The most submissions that a script looks at for a list.
@@ -29,8 +29,9 @@ impl Shown {
         if array_is_empty(&value) {
             return Ok(None);
         }
-        let [hash, health, first, uploads, requests] = tuple(value)?;
-        let record = Record::read(id, &hash)?;
+        let [record, leased, health, first, uploads, requests] = tuple(value)?;
+        let mut record = Record::read(id, &bytes(record)?)?;
+        record.submission.leased_until = maybe_time(leased)?;
         let health = read_health(&bytes(health)?)?;
         let spent = Spent::new(number(uploads)? as i64, number(requests)? as i64);
         Ok(Some(Self { record, health, first: maybe(first)?, spent }))
@@ -86,16 +87,11 @@ pub(super) fn found(
     Ok(Shown::read(id, shown)?.map(|shown| shown.explain(now, policy)))
 }
 
-/// The submissions of a call of the script `read`, which asked for `ids`.
-pub(super) fn submissions(
-    ids: &[SubmissionId],
-    answer: Value,
-) -> Result<Vec<Option<Submission>>, Fault> {
+/// The records of a call of the script `read`, which asked for `ids`.
+pub(super) fn records(ids: &[SubmissionId], answer: Value) -> Result<Vec<Option<Record>>, Fault> {
     let [_, shown] = tuple(answer)?;
     let shown = ids.iter().zip(array(shown)?);
-    shown
-        .map(|(id, shown)| Ok(Shown::read(*id, shown)?.map(|shown| shown.record.submission)))
-        .collect()
+    shown.map(|(id, shown)| Ok(Shown::read(*id, shown)?.map(|shown| shown.record))).collect()
 }
 
 /// Which indexes lead to the submissions that match, without passing many others.
@@ -150,23 +146,6 @@ pub(super) fn part(answer: Value, filter: &Filter, policy: &HealthPolicy) -> Res
         }
     }
     Ok((found, maybe(last)?))
-}
-
-/// Reads the script's answer; none if there is no such submission.
-pub(super) fn timeline(answer: Value) -> Result<Option<Vec<TimelineEntry>>, Fault> {
-    let [born, lines] = tuple(answer)?;
-    let Some(at) = maybe_time(born)? else { return Ok(None) };
-    let first = TimelineEntry { at, state: State::Queued, why: "accepted".to_owned() };
-    let lines = array(lines)?.into_iter().map(|line| entry(&text(line)?));
-    [Ok(first)].into_iter().chain(lines).collect::<Result<_, _>>().map(Some)
-}
-
-fn entry(line: &str) -> Result<TimelineEntry, Fault> {
-    let mut parts = line.splitn(3, ' ');
-    let mut part = || parts.next().unwrap_or_default();
-    let at = timestamp(part().parse().map_err(Fault::corrupt)?);
-    let state = part().parse().map_err(Fault::corrupt)?;
-    Ok(TimelineEntry { at, state, why: part().to_owned() })
 }
 
 /// Adds a page of the accounts to a call of the script.

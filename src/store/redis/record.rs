@@ -1,231 +1,383 @@
-//! Submissions as the scripts keep them: a hash with short names of its fields, so that a waiting
-//! submission takes little memory. A field that is not there is empty, zero or no.
+//! Submissions as the scripts keep them: one string each, so that a batch is read, or written, by one
+//! command. Three parts in `MessagePack` follow one another: the head, which the scripts act on; what
+//! only this code reads; and the lines of the timeline after the first.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use redis::Value;
 use serde::{Deserialize, Serialize};
 
 use super::fault::Fault;
 use crate::domain::account::Health;
 use crate::domain::submission::{
-    Callback, Priority, Reason, State, StepKind, StoredContent, Submission,
+    Callback, Delivery, Priority, Reason, State, StepKind, StoredContent, Submission, TimelineEntry,
 };
 use crate::domain::{SubmissionId, Timestamp, TraceParent, timestamp};
+use crate::store::NewSubmission;
 
 /// A submission, and what only the store knows of it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Record {
     pub(super) seq: u64,
-    pub(super) fence: u64,
     pub(super) blocked: bool,
     pub(super) submission: Submission,
+    digest: String,
+    idempotency_key: Option<String>,
+    /// The lines of the timeline, as they are stored.
+    lines: Vec<u8>,
 }
 
-/// What never changes and is looked at by nobody but its readers: JSON, cut in pieces, as Redis keeps
-/// a hash of short values in much less memory than one with a long value.
+/// What the scripts act on, in the order of `HEAD` in the scripts. Texts are empty, and times -1, where
+/// there is nothing: a hole in an array is none in `MessagePack`.
+#[derive(Debug, Serialize)]
+pub(super) struct Head<'a> {
+    due: i64,
+    updated: i64,
+    finished: i64,
+    created: i64,
+    deadline: i64,
+    seq: u64,
+    account: &'a str,
+    name: &'a str,
+    priority: &'a str,
+    state: &'a str,
+    step: &'a str,
+    resume: &'a str,
+    reason: &'a str,
+    text: &'a str,
+    attempts: u32,
+    failures: u32,
+    deliveries: u32,
+    requests: u32,
+    callback: u8,
+    overwrite: bool,
+    blocked: bool,
+    cancelling: bool,
+    doubt: bool,
+    done: &'a str,
+    digest: &'a str,
+}
+
+/// Whether somebody wants to hear of the outcome, in a head.
+const UNHEARD: u8 = 0;
+const HEARD: u8 = 1;
+const GONE: u8 = 2;
+
+/// What only this code reads, but for the first two, of which a sweep has to know.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Rest {
-    pub(super) result_keys: Vec<String>,
-    pub(super) labels: BTreeMap<String, String>,
-    pub(super) payload_bytes: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) revision_of: Option<SubmissionId>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) callback_url: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) traceparent: Option<TraceParent>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) idempotency_key: Option<String>,
+struct Rest<'a> {
+    labels: Cow<'a, BTreeMap<String, String>>,
+    idempotency_key: Option<Cow<'a, str>>,
+    result_keys: Cow<'a, [String]>,
+    payload_bytes: u64,
+    revision_of: Option<SubmissionId>,
+    traceparent: Option<TraceParent>,
+    callback_url: Option<Cow<'a, str>>,
+    deliveries: Cow<'a, [Delivery]>,
+    processing_token: Option<Cow<'a, str>>,
+    rejection: Option<Cow<'a, str>>,
+    polls: u32,
+    results: Cow<'a, [StoredContent]>,
 }
 
-/// The longest value that Redis keeps compactly, and the longest rest that is worth it.
-const PIECE: usize = 64;
-const PIECES: usize = 64;
+/// The key of a submission, as `keys.lua` has it.
+pub(super) fn key(base: &str, id: SubmissionId) -> String {
+    format!("{base}s:{id}")
+}
 
-impl Rest {
-    pub(super) fn pieces(&self) -> Vec<Vec<u8>> {
-        let json = to_json(self).into_bytes();
-        let piece = if json.len() > PIECE * PIECES { json.len() } else { PIECE };
-        json.chunks(piece).map(<[u8]>::to_vec).collect()
+/// The most lines of a timeline, beside its first, which says when the submission was accepted; and
+/// fewer bytes than so many lines can have.
+const LINES: usize = 199;
+const SHORTEST: usize = LINES * 16;
+
+fn pack(value: &impl Serialize) -> Vec<u8> {
+    rmp_serde::to_vec(value).expect("strings, numbers and maps of strings have a packed form")
+}
+
+/// Takes a number off what is packed.
+fn int<T: TryFrom<i64>>(packed: &mut &[u8]) -> Result<T, Fault> {
+    let number: i64 = rmp::decode::read_int(packed).map_err(Fault::corrupt)?;
+    T::try_from(number).map_err(|_| Fault::corrupt("a number of a record is too large"))
+}
+
+fn flag(packed: &mut &[u8]) -> Result<bool, Fault> {
+    rmp::decode::read_bool(packed).map_err(Fault::corrupt)
+}
+
+fn text<'a>(packed: &mut &'a [u8]) -> Result<&'a str, Fault> {
+    let size = rmp::decode::read_str_len(packed).map_err(Fault::corrupt)? as usize;
+    let short = || Fault::corrupt("a record ends too early");
+    let (text, rest) = packed.split_at_checked(size).ok_or_else(short)?;
+    *packed = rest;
+    std::str::from_utf8(text).map_err(Fault::corrupt)
+}
+
+fn array(packed: &mut &[u8], size: u32) -> Result<(), Fault> {
+    match rmp::decode::read_array_len(packed) {
+        Ok(count) if count == size => Ok(()),
+        _ => Err(Fault::corrupt("a record has other parts than expected")),
     }
 }
 
-/// The fields that hold the text of a reason, of which the last takes what is left; as `put_reason` in
-/// the scripts has it.
-const TEXTS: [&str; 8] = ["text1", "text2", "text3", "text4", "text5", "text6", "text7", "text8"];
-
-pub(super) fn text_pieces(text: &str) -> Vec<(&'static str, Option<Vec<u8>>)> {
-    let mut left = text.as_bytes();
-    let piece = |(n, name)| {
-        let size = if n + 1 == TEXTS.len() { left.len() } else { left.len().min(PIECE) };
-        let (piece, rest) = left.split_at(size);
-        left = rest;
-        (name, (!piece.is_empty()).then(|| piece.to_vec()))
-    };
-    TEXTS.into_iter().enumerate().map(piece).collect()
+/// Takes a line of a timeline off what is packed.
+fn line<'a>(packed: &mut &'a [u8]) -> Result<(i64, &'a str, &'a str), Fault> {
+    array(packed, 3)?;
+    Ok((int(packed)?, text(packed)?, text(packed)?))
 }
 
-pub(super) fn to_json(value: &impl Serialize) -> String {
-    serde_json::to_string(value).expect("strings, numbers and maps of strings have a JSON form")
+fn word<T: FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, Fault> {
+    text.parse().map_err(Fault::corrupt)
 }
 
-/// The fields of a hash, by name.
-struct Fields<'a>(Vec<(&'a [u8], &'a [u8])>);
+fn maybe_word<T: FromStr<Err: std::fmt::Display>>(text: &str) -> Result<Option<T>, Fault> {
+    (!text.is_empty()).then(|| word(text)).transpose()
+}
 
-impl<'a> Fields<'a> {
-    /// An array of names and values, as Redis answers it.
-    fn read(hash: &'a Value) -> Result<Self, Fault> {
-        let Value::Array(items) = hash else { return Err(Fault::answer(hash)) };
-        let fields = items.chunks_exact(2).map(|pair| match pair {
-            [Value::BulkString(name), Value::BulkString(value)] => Ok((&**name, &**value)),
-            _ => Err(Fault::answer(hash)),
-        });
-        fields.collect::<Result<_, _>>().map(Self)
+fn maybe_time(millis: i64) -> Option<Timestamp> {
+    (millis >= 0).then(|| timestamp(millis))
+}
+
+fn millis(time: Option<Timestamp>) -> i64 {
+    time.map_or(-1, |time| time.timestamp_millis())
+}
+
+fn callback(callback: Option<&Callback>) -> u8 {
+    match callback {
+        None => UNHEARD,
+        Some(callback) if callback.gone => GONE,
+        Some(_) => HEARD,
+    }
+}
+
+impl<'a> Head<'a> {
+    fn take(packed: &mut &'a [u8]) -> Result<Self, Fault> {
+        array(packed, 25)?;
+        Ok(Self {
+            due: int(packed)?,
+            updated: int(packed)?,
+            finished: int(packed)?,
+            created: int(packed)?,
+            deadline: int(packed)?,
+            seq: int(packed)?,
+            account: text(packed)?,
+            name: text(packed)?,
+            priority: text(packed)?,
+            state: text(packed)?,
+            step: text(packed)?,
+            resume: text(packed)?,
+            reason: text(packed)?,
+            text: text(packed)?,
+            attempts: int(packed)?,
+            failures: int(packed)?,
+            deliveries: int(packed)?,
+            requests: int(packed)?,
+            callback: int(packed)?,
+            overwrite: flag(packed)?,
+            blocked: flag(packed)?,
+            cancelling: flag(packed)?,
+            doubt: flag(packed)?,
+            done: text(packed)?,
+            digest: text(packed)?,
+        })
     }
 
-    /// The same in `MessagePack`.
-    fn unpack(mut packed: &'a [u8]) -> Result<Self, Fault> {
-        let count = rmp::decode::read_array_len(&mut packed).map_err(Fault::corrupt)?;
-        let mut fields = Vec::with_capacity(64);
-        for _ in 0..count / 2 {
-            fields.push((text(&mut packed)?, text(&mut packed)?));
+    /// The head of a new submission; the script knows its times and its place.
+    pub(super) fn new(new: &'a NewSubmission, digest: &'a str) -> Self {
+        Self {
+            due: -1,
+            updated: -1,
+            finished: -1,
+            created: -1,
+            deadline: -1,
+            seq: 0,
+            account: &new.account,
+            name: &new.name,
+            priority: new.priority.as_str(),
+            state: State::Queued.as_str(),
+            step: StepKind::Upload.as_str(),
+            resume: "",
+            reason: "",
+            text: "",
+            attempts: 0,
+            failures: 0,
+            deliveries: 0,
+            requests: count(new.result_keys.len()),
+            callback: if new.callback_url.is_some() { HEARD } else { UNHEARD },
+            overwrite: new.overwrite,
+            blocked: false,
+            cancelling: false,
+            doubt: false,
+            done: "",
+            digest,
         }
-        Ok(Self(fields))
     }
+}
 
-    /// Of a field that is there twice, the later value counts.
-    fn get(&self, name: &str) -> Option<&'a [u8]> {
-        let found = self.0.iter().rfind(|(field, _)| *field == name.as_bytes());
-        found.map(|(_, value)| *value)
-    }
+fn count(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
 
-    fn maybe_text(&self, name: &str) -> Result<Option<&'a str>, Fault> {
-        self.get(name).map(std::str::from_utf8).transpose().map_err(Fault::corrupt)
-    }
-
-    fn text(&self, name: &str) -> Result<&'a str, Fault> {
-        let missing = || Fault::Corrupt(format!("a submission without `{name}`"));
-        self.maybe_text(name)?.ok_or_else(missing)
-    }
-
-    fn maybe<T: FromStr<Err: std::fmt::Display>>(&self, name: &str) -> Result<Option<T>, Fault> {
-        let text = self.maybe_text(name)?.filter(|text| !text.is_empty());
-        text.map(|text| text.parse().map_err(Fault::corrupt)).transpose()
-    }
-
-    fn word<T: FromStr<Err: std::fmt::Display>>(&self, name: &str) -> Result<T, Fault> {
-        self.text(name)?.parse().map_err(Fault::corrupt)
-    }
-
-    fn count(&self, name: &str) -> Result<u32, Fault> {
-        Ok(self.maybe(name)?.unwrap_or_default())
-    }
-
-    fn flag(&self, name: &str) -> bool {
-        self.get(name) == Some(b"1")
-    }
-
-    fn maybe_time(&self, name: &str) -> Result<Option<Timestamp>, Fault> {
-        Ok(self.maybe::<i64>(name)?.map(timestamp))
-    }
-
-    fn time(&self, name: &str) -> Result<Timestamp, Fault> {
-        Ok(timestamp(self.word(name)?))
-    }
-
-    /// What was cut in pieces.
-    fn whole(&self, name: &str) -> Vec<u8> {
-        let pieces = (1..).map_while(|n| self.get(&format!("{name}{n}")));
-        pieces.collect::<Vec<_>>().concat()
-    }
-
-    fn rest(&self) -> Result<Rest, Fault> {
-        serde_json::from_slice(&self.whole("w")).map_err(Fault::corrupt)
-    }
-
-    fn results(&self) -> Result<Vec<StoredContent>, Fault> {
-        self.get("res")
-            .map_or(Ok(Vec::new()), |json| serde_json::from_slice(json).map_err(Fault::corrupt))
-    }
-
-    /// Who is to be told of the outcome, and how often that was tried.
-    fn callback(&self, url: Option<String>) -> Result<Option<Callback>, Fault> {
-        let Some(url) = url else { return Ok(None) };
-        let told = self.get("told");
-        let told = told.map(|json| serde_json::from_slice(json).map_err(Fault::corrupt));
-        let deliveries = told.transpose()?.unwrap_or_default();
-        Ok(Some(Callback { url, gone: !self.flag("call"), deliveries }))
-    }
-
-    fn reason(&self) -> Result<Option<Reason>, Fault> {
-        let Some(code) = self.maybe("why")? else { return Ok(None) };
-        let text = String::from_utf8(self.whole("text")).map_err(Fault::corrupt)?;
-        Ok(Some(Reason { code, text }))
-    }
+/// What follows the head of a new submission.
+pub(super) fn rest_of(new: &NewSubmission) -> Vec<u8> {
+    pack(&Rest {
+        labels: Cow::Borrowed(&new.labels),
+        idempotency_key: new.idempotency_key.as_deref().map(Cow::Borrowed),
+        result_keys: Cow::Borrowed(&new.result_keys),
+        payload_bytes: new.payload.bytes(),
+        revision_of: new.revision_of,
+        traceparent: new.traceparent,
+        callback_url: new.callback_url.as_deref().map(Cow::Borrowed),
+        deliveries: Cow::Borrowed(&[]),
+        processing_token: None,
+        rejection: None,
+        polls: 0,
+        results: Cow::Borrowed(&[]),
+    })
 }
 
 impl Record {
-    /// Reads a submission's hash.
-    pub(super) fn read(id: SubmissionId, hash: &Value) -> Result<Self, Fault> {
-        Self::of(id, &Fields::read(hash)?)
-    }
-
-    /// Reads a packed hash to which the submission's id was added.
-    pub(super) fn unpack(packed: &[u8]) -> Result<Self, Fault> {
-        let fields = Fields::unpack(packed)?;
-        Self::of(fields.word("id")?, &fields)
-    }
-
-    fn of(id: SubmissionId, fields: &Fields<'_>) -> Result<Self, Fault> {
-        let rest = fields.rest()?;
+    /// Reads a record that stands alone.
+    pub(super) fn read(id: SubmissionId, mut packed: &[u8]) -> Result<Self, Fault> {
+        let packed = &mut packed;
+        let head = Head::take(packed)?;
+        let rest: Rest<'_> = rmp_serde::from_read(&mut *packed).map_err(Fault::corrupt)?;
+        let owned = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned);
+        let deliveries = rest.deliveries.into_owned();
+        let callback = rest.callback_url.map(|url| Callback {
+            url: url.into_owned(),
+            gone: head.callback == GONE,
+            deliveries,
+        });
+        let reason = maybe_word(head.reason)?;
+        let reason = reason.map(|code| Reason { code, text: head.text.to_owned() });
         Ok(Self {
-            seq: fields.word("seq")?,
-            fence: fields.maybe("fence")?.unwrap_or_default(),
-            blocked: fields.flag("blkd"),
+            seq: head.seq,
+            blocked: head.blocked,
+            digest: head.digest.to_owned(),
+            idempotency_key: owned(rest.idempotency_key),
+            lines: packed.to_vec(),
             submission: Submission {
                 id,
-                name: fields.text("name")?.to_owned(),
-                account: fields.text("acct")?.to_owned(),
-                state: fields.word::<State>("state")?,
-                reason: fields.reason()?,
-                priority: fields.word::<Priority>("prio")?,
-                overwrite: fields.flag("over"),
-                result_keys: rest.result_keys,
-                labels: rest.labels,
+                name: head.name.to_owned(),
+                account: head.account.to_owned(),
+                state: word::<State>(head.state)?,
+                reason,
+                priority: word::<Priority>(head.priority)?,
+                overwrite: head.overwrite,
+                result_keys: rest.result_keys.into_owned(),
+                labels: rest.labels.into_owned(),
                 payload_bytes: rest.payload_bytes,
-                created_at: fields.time("born")?,
-                updated_at: fields.time("upd")?,
-                finished_at: fields.maybe_time("fin")?,
-                deadline: fields.time("line")?,
+                created_at: timestamp(head.created),
+                updated_at: timestamp(head.updated),
+                finished_at: maybe_time(head.finished),
+                deadline: timestamp(head.deadline),
                 revision_of: rest.revision_of,
                 traceparent: rest.traceparent,
-                processing_token: fields.maybe_text("token")?.map(str::to_owned),
-                rejection: fields.maybe_text("rej")?.map(str::to_owned),
-                attempts: fields.count("att")?,
-                polls: fields.count("poll")?,
-                failures: fields.count("fail")?,
-                in_doubt: fields.flag("doubt"),
-                step: fields.maybe::<StepKind>("step")?,
-                due_at: fields.maybe_time("due")?,
-                leased_until: fields.maybe_time("lease")?,
-                cancel_requested: fields.flag("stop"),
-                results: fields.results()?,
-                callback: fields.callback(rest.callback_url)?,
-                resume: fields.maybe::<StepKind>("goon")?,
+                processing_token: owned(rest.processing_token),
+                rejection: owned(rest.rejection),
+                attempts: head.attempts,
+                polls: rest.polls,
+                failures: head.failures,
+                in_doubt: head.doubt,
+                step: maybe_word::<StepKind>(head.step)?,
+                due_at: maybe_time(head.due),
+                leased_until: None,
+                cancel_requested: head.cancelling,
+                results: rest.results.into_owned(),
+                callback,
+                resume: maybe_word::<StepKind>(head.resume)?,
             },
         })
     }
+
+    /// Reads a record with its submission's id before it.
+    pub(super) fn unpack(mut packed: &[u8]) -> Result<Self, Fault> {
+        let id = text(&mut packed)?;
+        Self::read(word(id)?, packed)
+    }
+
+    /// The head of what becomes of it; the script puts in when that is. `done` tells of the commit.
+    pub(super) fn head<'a>(&'a self, after: &'a Submission, done: &'a str) -> Head<'a> {
+        let reason = after.reason.as_ref();
+        let step = |step: Option<StepKind>| step.map_or("", StepKind::as_str);
+        Head {
+            due: -1,
+            updated: -1,
+            finished: millis(after.finished_at),
+            created: after.created_at.timestamp_millis(),
+            deadline: after.deadline.timestamp_millis(),
+            seq: self.seq,
+            account: &after.account,
+            name: &after.name,
+            priority: after.priority.as_str(),
+            state: after.state.as_str(),
+            step: step(after.step),
+            resume: step(after.resume),
+            reason: reason.map_or("", |reason| reason.code.as_str()),
+            text: reason.map_or("", |reason| &reason.text),
+            attempts: after.attempts,
+            failures: after.failures,
+            deliveries: 0,
+            requests: count(StepKind::Collect.requests(after)),
+            callback: callback(after.callback.as_ref()),
+            overwrite: after.overwrite,
+            blocked: false,
+            cancelling: after.cancel_requested,
+            doubt: after.in_doubt,
+            done,
+            digest: &self.digest,
+        }
+    }
+
+    /// What follows the head of what becomes of it, without a new line of the timeline.
+    pub(super) fn rest(&self, after: &Submission) -> Result<Vec<u8>, Fault> {
+        let callback = after.callback.as_ref();
+        let mut packed = pack(&Rest {
+            labels: Cow::Borrowed(&after.labels),
+            idempotency_key: self.idempotency_key.as_deref().map(Cow::Borrowed),
+            result_keys: Cow::Borrowed(&after.result_keys),
+            payload_bytes: after.payload_bytes,
+            revision_of: after.revision_of,
+            traceparent: after.traceparent,
+            callback_url: callback.map(|callback| Cow::Borrowed(&*callback.url)),
+            deliveries: callback.map_or_else(Cow::default, |c| Cow::Borrowed(&*c.deliveries)),
+            processing_token: after.processing_token.as_deref().map(Cow::Borrowed),
+            rejection: after.rejection.as_deref().map(Cow::Borrowed),
+            polls: after.polls,
+            results: Cow::Borrowed(&after.results),
+        });
+        packed.extend_from_slice(newest(&self.lines, LINES - 1)?);
+        Ok(packed)
+    }
+
+    /// What happened to it.
+    pub(super) fn timeline(&self) -> Result<Vec<TimelineEntry>, Fault> {
+        let at = self.submission.created_at;
+        let mut entries =
+            vec![TimelineEntry { at, state: State::Queued, why: "accepted".to_owned() }];
+        let mut lines = newest(&self.lines, LINES)?;
+        while !lines.is_empty() {
+            let (at, state, why) = line(&mut lines)?;
+            let entry =
+                TimelineEntry { at: timestamp(at), state: word(state)?, why: why.to_owned() };
+            entries.push(entry);
+        }
+        Ok(entries)
+    }
 }
 
-/// Takes a text off what is packed.
-fn text<'a>(packed: &mut &'a [u8]) -> Result<&'a [u8], Fault> {
-    let size = rmp::decode::read_str_len(packed).map_err(Fault::corrupt)? as usize;
-    let short = || Fault::corrupt("a packed record ends too early");
-    let (text, rest) = packed.split_at_checked(size).ok_or_else(short)?;
-    *packed = rest;
-    Ok(text)
+/// The newest lines, `most` of them.
+fn newest(lines: &[u8], most: usize) -> Result<&[u8], Fault> {
+    if lines.len() < SHORTEST {
+        return Ok(lines);
+    }
+    let (mut rest, mut starts) = (lines, Vec::new());
+    while !rest.is_empty() {
+        starts.push(rest);
+        line(&mut rest)?;
+    }
+    Ok(starts[starts.len().saturating_sub(most)..].first().copied().unwrap_or_default())
 }
 
 /// An account's health as the scripts keep it.
@@ -251,4 +403,49 @@ pub(super) fn read_health(json: &[u8]) -> Result<Health, Fault> {
         failures: stored.failures,
         probe_at: time(stored.probe)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_know_the_order_of_a_head() {
+        let head = Head {
+            due: -1,
+            updated: -1,
+            finished: -1,
+            created: -1,
+            deadline: -1,
+            seq: 0,
+            account: "",
+            name: "",
+            priority: "",
+            state: "",
+            step: "",
+            resume: "",
+            reason: "",
+            text: "",
+            attempts: 0,
+            failures: 0,
+            deliveries: 0,
+            requests: 0,
+            callback: 0,
+            overwrite: false,
+            blocked: false,
+            cancelling: false,
+            doubt: false,
+            done: "",
+            digest: "",
+        };
+        let json = serde_json::to_string(&head).unwrap();
+        let names: Vec<_> = json
+            .split('"')
+            .filter(|word| word.len() > 2 && word.chars().all(|c| c.is_ascii_lowercase()))
+            .collect();
+        let prelude = include_str!("prelude.lua");
+        let list = prelude.split_once("HEAD = {").unwrap().1.split_once('}').unwrap().0;
+        let in_lua: Vec<_> = list.split('\'').skip(1).step_by(2).collect();
+        assert_eq!(names, in_lua);
+    }
 }

@@ -7,20 +7,20 @@
 for _ = 1, number() do
     local id, fence = argument(), number()
     local r = load(id)
-    if r and r.fence == fence and r.leased then
-        local new, fields = copy(r), {}
+    if r and r.leased and r.leased.fence == fence then
+        local new = copy(r)
         new.leased = nil
-        new.deliveries = max(0, r.deliveries - 1)
         if r.step == 'upload' then
             new.state = 'queued'
             new.attempts = max(0, r.attempts - 1)
-            if not r.reason then note(id, 'queued', 'given back by a stopping worker') end
+            if not r.reason then note(new, 'queued', 'given back by a stopping worker') end
         end
-        if r.cancelling then
-            new, fields = finish(new, 'cancelled', 'cancelled')
-            note(id, 'cancelled', 'cancelled')
+        -- What has ended cannot be cancelled.
+        if r.cancelling and not FINAL[r.state] then
+            new = finish(new, 'cancelled', 'cancelled')
+            note(new, 'cancelled', 'cancelled')
         end
-        save(r, new, fields)
+        save(r, new)
     end
 end
 settle()

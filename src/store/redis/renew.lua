@@ -5,17 +5,12 @@
 -- Bounded by what is handed over.
 
 local leased_until = later(number())
-local held = {}
-for n = 1, number() do
-    local id, fence = argument(), number()
-    local hash = key.submission(id)
-    local v = call('HMGET', hash, 'fence', 'lease')
-    held[n] = 0
-    if numeric(v[2]) and numeric(v[1]) == fence then
-        held[n] = 1
-        call('HSET', hash, 'lease', int(leased_until))
-        place(key.leases, id, leased_until)
-    end
+local ids, fences, held = {}, {}, {}
+for n = 1, number() do ids[n], fences[n] = argument(), number() end
+if #ids == 0 then return held end
+for n, claim in ipairs(call('HMGET', key.claims, unpack(ids))) do
+    held[n] = claim and read_claim(claim).fence == fences[n] and 1 or 0
+    if held[n] == 1 then place(key.leases, ids[n], leased_until) end
 end
 settle()
 return held

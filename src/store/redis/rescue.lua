@@ -1,16 +1,18 @@
 -- Makes steps due again whose lease has run out, and holds those that ended their worker too often.
 -- KEYS: the namespace.
 -- ARGV: the time; how many at most; how many lost workers are too many.
--- Returns: how many are due, held, and cancelled.
+-- Returns: how many are due, held, and cancelled; the submissions whose record cannot be understood,
+--   whose leases are not looked at again.
 
 local most, poison = number(), number()
-local due, held, cancelled = 0, 0, 0
+local due, held, cancelled, damaged = 0, 0, 0, {}
 
 local function rescue(id)
     local r = load(id)
     if not r then
         -- Somebody has removed it by hand.
         place(key.leases, id, false)
+        claims[id] = false
         return
     end
     if not r.leased then
@@ -20,43 +22,43 @@ local function rescue(id)
         schedule(r)
         return
     end
-    local new, fields = copy(r), {}
-    new.leased, new.due = nil, now
+    local new = copy(r)
+    new.leased, new.due, new.deliveries = nil, now, r.deliveries + 1
     if r.step == 'upload' then
         -- The attempt was begun, and nobody knows how it ended.
-        new.state = 'queued'
-        fields = {
-            doubt = '1',
-            why = 'ambiguous',
-            text = 'the worker was lost during the upload, which may have arrived',
-        }
+        new.state, new.doubt, new.reason = 'queued', true, 'ambiguous'
+        new.text = 'the worker was lost during the upload, which may have arrived'
     end
-    if r.cancelling then
-        local in_doubt = fields.doubt
-        new, fields = finish(new, 'cancelled', 'cancelled')
-        fields.doubt = in_doubt
-        note(id, 'cancelled', 'cancelled')
+    -- What has ended cannot be cancelled.
+    if r.cancelling and not FINAL[r.state] then
+        new = finish(new, 'cancelled', 'cancelled')
+        note(new, 'cancelled', 'cancelled')
         cancelled = cancelled + 1
-    elseif r.deliveries >= poison and r.step == 'notify' then
+    elseif new.deliveries >= poison and r.step == 'notify' then
         -- The outcome stays what it is.
-        note(id, r.state, '`notify` ended its worker ' .. int(r.deliveries) .. ' times in a row')
+        note(new, r.state, '`notify` ended its worker ' .. int(new.deliveries) .. ' times in a row')
         new.step, new.resume, new.due, new.deliveries = r.resume, nil, nil, 0
         due = due + 1
-    elseif r.deliveries >= poison then
-        fields.why = 'poison'
-        fields.text = '`' .. r.step .. '` ended its worker ' .. int(r.deliveries) .. ' times in a row'
+    elseif new.deliveries >= poison then
+        new.reason = 'poison'
+        new.text = '`' .. r.step .. '` ended its worker ' .. int(new.deliveries) .. ' times in a row'
         new.state, new.due, new.deliveries = 'held', nil, 0
+        note(new, 'held', new.text)
         held = held + 1
     else
+        if new.state ~= r.state then note(new, new.state, new.text) end
         due = due + 1
     end
-    if new.state ~= r.state and not r.cancelling then
-        note(id, new.state, fields.text)
-    end
-    save(r, new, fields)
+    save(r, new)
 end
 
 local lost = call('ZRANGEBYSCORE', key.leases, '-inf', '(' .. int(now), 'LIMIT', 0, most)
-for _, id in ipairs(lost) do rescue(id) end
+for _, id in ipairs(lost) do
+    if not pcall(rescue, id) then
+        place(key.leases, id, false)
+        claims[id] = false
+        damaged[#damaged + 1] = id
+    end
+end
 settle()
-return { due, held, cancelled }
+return { due, held, cancelled, damaged }

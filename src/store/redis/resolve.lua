@@ -8,18 +8,18 @@ local id, how, deadline = argument(), argument(), number()
 local r = load(id)
 if not r then return { 'missing' } end
 if r.state ~= 'held' then return { 'refused', r.state } end
-local new, fields
+local new
 if how == 'retry' then
-    new, fields = go_on(r, 'resolved: to be retried', deadline)
+    new = go_on(r, 'resolved: to be retried', deadline)
 elseif how == 'fail' then
-    new, fields = finish(r, 'failed', 'resolved: given up')
+    new = finish(r, 'failed', 'resolved: given up')
 elseif r.step == 'upload' then
-    new, fields = go_on(r, 'resolved: to overwrite what is there', deadline)
-    fields.over = '1'
+    new = go_on(r, 'resolved: to overwrite what is there', deadline)
+    new.overwrite = true
 else
     return { 'too_late' }
 end
-note(id, new.state, fields.text)
-save(r, new, fields)
+note(new, new.state, new.text)
+save(r, new)
 settle()
 return { 'done', int(now), show(id) }

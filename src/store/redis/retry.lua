@@ -10,10 +10,11 @@ if not r then return { 'missing' } end
 if r.state ~= 'failed' then return { 'refused', r.state } end
 local index = key.name(r.account, r.name)
 -- Those that are final stand there by the negative.
-local newer = call('ZCOUNT', index, '(' .. r.seq, '+inf') + call('ZCOUNT', index, '-inf', '(-' .. r.seq)
+local seq = int(r.seq)
+local newer = call('ZCOUNT', index, '(' .. seq, '+inf') + call('ZCOUNT', index, '-inf', '(-' .. seq)
 if newer > 0 then return { 'superseded', r.name } end
-local new, fields = go_on(r, 'retried', deadline)
-note(id, new.state, fields.text)
-save(r, new, fields)
+local new = go_on(r, 'retried', deadline)
+note(new, new.state, new.text)
+save(r, new)
 settle()
 return { 'done', int(now), show(id) }

@@ -5,6 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use redis::{Cmd, RedisWrite, ToRedisArgs};
+use serde::Serialize;
 
 use crate::domain::account::HealthPolicy;
 
@@ -68,7 +69,6 @@ scripts! {
     resume "resume.lua"
     retry "retry.lua"
     stats "stats.lua"
-    story "story.lua"
     sweep "sweep.lua"
 }
 
@@ -132,6 +132,15 @@ impl Call {
             .span(policy.ramp_step)
     }
 
+    /// A value that is no text, for a script with the common beginning.
+    pub(super) fn value(mut self, value: &impl Serialize) -> Self {
+        if let Some(packed) = &mut self.packed {
+            packed.count += 1;
+            rmp_serde::encode::write(&mut packed.texts, value).expect("memory takes anything");
+        }
+        self
+    }
+
     /// How many there are, and each.
     pub(super) fn each<T>(self, items: &[T], add: impl Fn(Self, &T) -> Self) -> Self {
         items.iter().fold(self.arg(items.len()), add)
@@ -150,7 +159,7 @@ impl Call {
     }
 }
 
-/// Texts in `MessagePack`.
+/// Values, most of them texts, in `MessagePack`.
 #[derive(Debug, Clone, Default)]
 struct Packed {
     count: u32,

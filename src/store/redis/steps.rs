@@ -1,5 +1,6 @@
 //! Leases steps out, and takes back what was decided about them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::Value;
@@ -7,15 +8,15 @@ use tracing::error;
 
 use super::fault::Fault;
 use super::frame::write_content;
-use super::record::{Record, text_pieces, to_json};
+use super::record::Record;
 use super::scripts::{Call, span_millis};
-use super::values::{array, bytes, maybe_time, text, time, tuple};
+use super::values::{array, bytes, maybe_time, number, text, time, tuple};
 use crate::domain::account::{HealthPolicy, Signal};
 use crate::domain::budget::Budget;
 use crate::domain::submission::{
-    Callback, IllegalTransition, StepKind, Submission, TimelineEntry, Transition,
+    IllegalTransition, StepKind, Submission, TimelineEntry, Transition,
 };
-use crate::domain::{Timestamp, until};
+use crate::domain::{Timestamp, later, until};
 use crate::store::pack::Packed;
 use crate::store::{Claim, ClaimRequest, Claims, Commit, Committed, Lease};
 
@@ -40,31 +41,35 @@ fn limited(request: &ClaimRequest) -> Vec<(&String, &Budget)> {
     request.budgets.iter().filter(|(_, budget)| budget.limits(request.kind)).collect()
 }
 
-/// Reads the script's answer.
-pub(super) fn claims(answer: Value, kind: StepKind) -> Result<Claims, Fault> {
-    let [now, next, claims] = tuple(answer)?;
-    let now = time(now)?;
-    let claims = array(claims)?.into_iter().map(|packed| claim(packed, kind, now));
-    // A damaged one must not keep the others from their workers: its lease runs out, and after some
-    // more it is held.
-    let is_sound = |claim: Result<Claim, Fault>| match claim {
-        Ok(claim) => Some(claim),
-        Err(fault) => {
-            error!("a submission's record is damaged, its step cannot be run: {fault:?}");
-            None
+/// Reads the script's answer: the claims, and the record of each.
+pub(super) fn claims(
+    answer: Value,
+    request: &ClaimRequest,
+) -> Result<(Claims, Vec<Arc<Record>>), Fault> {
+    let [now, next, fence, given] = tuple(answer)?;
+    let (now, fence) = (time(now)?, number(fence)?);
+    let (mut claims, mut records) = (Vec::new(), Vec::new());
+    for packed in array(given)? {
+        match Record::unpack(&bytes(packed)?) {
+            Ok(record) => {
+                claims.push(claim(&record, fence, now, request));
+                records.push(Arc::new(record));
+            }
+            // A damaged one must not keep the others from their workers.
+            Err(fault) => {
+                error!("a submission's record is damaged, its step cannot be run: {fault:?}");
+            }
         }
-    };
-    Ok(Claims {
-        claims: claims.filter_map(is_sound).collect(),
-        now,
-        next: maybe_time(next)?.map(|at| until(now, at)),
-    })
+    }
+    let next = maybe_time(next)?.map(|at| until(now, at));
+    Ok((Claims { claims, now, next }, records))
 }
 
-fn claim(packed: Value, kind: StepKind, now: Timestamp) -> Result<Claim, Fault> {
-    let Record { fence, submission, .. } = Record::unpack(&bytes(packed)?)?;
+fn claim(record: &Record, fence: u64, now: Timestamp, request: &ClaimRequest) -> Claim {
+    let mut submission = record.submission.clone();
+    submission.leased_until = Some(later(now, request.lease));
     let lag = submission.due_at.map_or(Duration::ZERO, |due| until(due, now));
-    Ok(Claim { lease: Lease { id: submission.id, fence }, kind, submission, now, lag })
+    Claim { lease: Lease { id: submission.id, fence }, kind: request.kind, submission, now, lag }
 }
 
 /// A decided step, with what becomes of it: all that the script needs to know is worked out before.
@@ -79,17 +84,23 @@ pub(super) struct Decided {
 
 /// A submission as it was claimed, and what becomes of it.
 struct Known {
-    before: Submission,
+    before: Arc<Record>,
     after: Result<(Submission, Option<TimelineEntry>), IllegalTransition>,
 }
 
 impl Known {
-    fn new(before: Submission, transition: &Transition) -> Self {
-        let mut after = before.clone();
+    fn new(before: Arc<Record>, transition: &Transition) -> Self {
+        let mut after = before.submission.clone();
         // The script puts in its own time.
         let now = after.updated_at;
         let after = after.apply(transition, now).map(|entry| (after, entry));
         Self { before, after }
+    }
+
+    /// What has ended cannot be cancelled.
+    fn is_cancelling(&self) -> bool {
+        let Submission { cancel_requested, state, .. } = &self.before.submission;
+        *cancel_requested && !state.is_final()
     }
 }
 
@@ -97,11 +108,16 @@ impl Decided {
     pub(super) fn new(
         commit: Commit,
         packed: Vec<Packed>,
-        before: Option<Submission>,
+        before: Option<Arc<Record>>,
         again: bool,
     ) -> Self {
         let known = before.map(|before| Known::new(before, &commit.transition));
         Self { commit, packed, again, known }
+    }
+
+    /// The same step of a record that has changed.
+    pub(super) fn decide_again(&mut self, before: Option<Arc<Record>>) {
+        self.known = before.map(|before| Known::new(before, &self.commit.transition));
     }
 
     /// How large what it brings is.
@@ -109,55 +125,49 @@ impl Decided {
         self.packed.iter().map(|packed| packed.bytes.len()).sum()
     }
 
-    /// Adds a commit to a call of the script.
-    pub(super) fn describe(&self, call: Call) -> Call {
+    /// Adds a commit to a call of the script, but for the submission's id.
+    pub(super) fn describe(&self, call: Call) -> Result<Call, Fault> {
         let Commit { lease, transition } = &self.commit;
-        let call = call.arg(lease.id.to_string()).arg(lease.fence).flag(self.again);
-        let Some(Known { before, after: Ok((after, entry)) }) = &self.known else {
-            let cancelled = self.known.as_ref().is_some_and(|known| known.before.cancel_requested);
+        let call = call.arg(lease.fence).flag(self.again);
+        let Some(known @ Known { before, after: Ok((after, entry)) }) = &self.known else {
+            let cancelled = self.known.as_ref().is_some_and(Known::is_cancelling);
             // Nothing is known, or allowed, of what follows.
-            let call = (0..13).fold(call.flag(cancelled), |call, _| call.arg(""));
-            return call.arg(0).arg(0).arg(0);
+            let call = (0..11).fold(call.flag(cancelled), |call, _| call.arg(""));
+            return Ok(call.arg(0));
         };
+        let submission = &before.submission;
         // The time before was put in for the script's own.
-        let span = after.due_at.map(|due| until(before.updated_at, due));
+        let span = after.due_at.map(|due| until(submission.updated_at, due));
         let (signal, value) = describe_signal(&transition.signal);
-        let done = format!("{} {} {}", lease.fence, before.state, after.state).into_bytes();
-        let (set, unset): (Vec<_>, Vec<_>) =
-            changed(before, after).into_iter().partition(|(_, value)| value.is_some());
-        let ends = after.state.is_final() && !before.state.is_final();
-        let set = [("upd", None), ("due", None), ("done", Some(done))].into_iter().chain(set);
-        let set: Vec<_> = set.chain(ends.then_some(("fin", None))).collect();
+        let done = format!("{} {} {}", lease.fence, submission.state, after.state);
         let contents: Vec<_> = transition.contents.iter().zip(&self.packed).collect();
-        call.flag(before.cancel_requested)
-            .arg(&before.account)
-            .arg(&before.name)
-            .arg(before.priority.as_str())
-            .maybe(before.step.map(StepKind::as_str))
-            .arg(before.state.as_str())
+        let call = call
+            .flag(known.is_cancelling())
+            .arg(submission.state.as_str())
             .arg(after.state.as_str())
-            .maybe(after.step.map(StepKind::as_str))
+            .maybe(submission.step.map(StepKind::as_str))
+            .value(&before.head(after, &done))
+            .arg(before.rest(after)?)
             .maybe(span.map(span_millis))
+            .flag(after.state.is_final() && !submission.state.is_final())
             .flag(entry.is_some())
-            .maybe(after.reason.as_ref().map(|reason| reason.code.as_str()))
             .maybe(entry.as_ref().map(|entry| &entry.why))
             .arg(signal)
             .arg(value)
-            .each(&set, |call, (name, value)| call.arg(*name).maybe(value.as_ref()))
-            .each(&unset, |call, (name, _)| call.arg(*name))
             .each(&contents, |call, ((key, content), packed)| {
                 call.arg(key).arg(write_content(content.content_type.as_deref(), packed))
-            })
+            });
+        Ok(call)
     }
 
-    /// Reads the script's answer; none if a cancellation was asked for meanwhile, so that the script has
-    /// to be asked once more.
+    /// Reads the script's answer; none if a cancellation was asked for meanwhile, so that the step has to
+    /// be decided again.
     pub(super) fn answered(&mut self, answer: Value) -> Result<Option<Committed>, Fault> {
         let answer = text(answer)?;
         let (word, rest) = answer.split_once(' ').unwrap_or((&answer, ""));
         let committed = match (word, self.known.take()) {
             ("done", Some(Known { before, after: Ok((after, _)) })) if rest.is_empty() => {
-                Committed::Done(before.state, after.state)
+                Committed::Done(before.submission.state, after.state)
             }
             ("done", _) => {
                 let (from, to) = rest.split_once(' ').unwrap_or_default();
@@ -166,11 +176,7 @@ impl Decided {
             }
             ("illegal", Some(Known { after: Err(illegal), .. })) => Committed::Illegal(illegal),
             ("illegal", _) => return Err(Fault::corrupt("a legal transition was refused")),
-            ("cancelling", Some(Known { mut before, .. })) => {
-                before.cancel_requested = !before.cancel_requested;
-                self.known = Some(Known::new(before, &self.commit.transition));
-                return Ok(None);
-            }
+            ("cancelling", _) => return Ok(None),
             ("damaged", _) => {
                 let id = self.commit.lease.id;
                 error!(submission = %id, "its record is damaged, nothing is recorded: {rest}");
@@ -180,45 +186,6 @@ impl Decided {
         };
         Ok(Some(committed))
     }
-}
-
-/// The tries to tell the outcome, if there were any.
-fn deliveries(callback: &Callback) -> Option<String> {
-    (!callback.deliveries.is_empty()).then(|| to_json(&callback.deliveries))
-}
-
-/// A field of a submission's hash, and its value where there is any.
-type Field = (&'static str, Option<Vec<u8>>);
-
-/// The fields that a transition changes, beside those that the script works out; without a value
-/// those that are to be removed.
-fn changed(before: &Submission, after: &Submission) -> Vec<Field> {
-    let pairs = fields(before).zip(fields(after));
-    pairs.filter(|(before, after)| before != after).map(|(_, after)| after).collect()
-}
-
-/// What a transition may change, always in the same order.
-fn fields(submission: &Submission) -> impl Iterator<Item = Field> {
-    let count = |count: u32| (count > 0).then(|| count.to_string());
-    let results = (!submission.results.is_empty()).then(|| to_json(&submission.results));
-    let reason = submission.reason.as_ref();
-    let fields = [
-        ("state", Some(submission.state.to_string())),
-        ("step", submission.step.map(|step| step.to_string())),
-        ("att", count(submission.attempts)),
-        ("poll", count(submission.polls)),
-        ("fail", count(submission.failures)),
-        ("doubt", submission.in_doubt.then(|| "1".to_owned())),
-        ("token", submission.processing_token.clone()),
-        ("rej", submission.rejection.clone()),
-        ("res", results),
-        ("call", submission.callback.as_ref().map(|c| u8::from(!c.gone).to_string())),
-        ("told", submission.callback.as_ref().and_then(deliveries)),
-        ("goon", submission.resume.map(|step| step.to_string())),
-        ("why", reason.map(|reason| reason.code.to_string())),
-    ];
-    let fields = fields.into_iter().map(|(name, text)| (name, text.map(String::into_bytes)));
-    fields.chain(text_pieces(reason.map_or("", |reason| &reason.text)))
 }
 
 fn describe_signal(signal: &Signal) -> (&'static str, String) {

@@ -5,24 +5,24 @@
 
 local before, most = now - number(), number()
 local old = call('ZRANGEBYSCORE', key.finished, '-inf', '(' .. int(before), 'LIMIT', 0, most)
-for _, id in ipairs(old) do
+
+local function forget(id)
     local r = load(id)
-    local pieces, n = {}, 1
-    local piece = call('HGET', key.submission(id), 'w1')
-    while piece do
-        pieces[n] = piece
-        n = n + 1
-        piece = call('HGET', key.submission(id), 'w' .. n)
-    end
-    local rest = cjson.decode(table.concat(pieces))
-    for name, value in pairs(rest.labels) do place(key.label(name, value), id, false) end
-    if rest.idempotency_key then call('DEL', key.idempotency(r.account, rest.idempotency_key)) end
+    local _, rest = cmsgpack.unpack_one(r.rest)
+    local labels, idempotency = rest[1], rest[2]
+    for name, value in pairs(labels) do place(key.label(name, value), id, false) end
+    if idempotency then call('DEL', key.idempotency(r.account, idempotency)) end
     unschedule(r)
-    place(key.all, id, false)
-    place(key.finished, id, false)
     place(key.state(r.state, r.account), id, false)
     call('ZREM', key.name(r.account, r.name), id)
-    call('UNLINK', key.submission(id), key.payload(id), key.contents(id), key.timeline(id))
+end
+
+for _, id in ipairs(old) do
+    -- One that cannot be understood, or that somebody has removed by hand, must not keep the others.
+    pcall(forget, id)
+    place(key.all, id, false)
+    place(key.finished, id, false)
+    call('UNLINK', key.submission(id), key.payload(id), key.contents(id))
 end
 
 -- Of the events that are as old, the last one stays: after it the next is found.
