@@ -24,7 +24,7 @@ for n = 1, number() do
     batch[n], names[n] = new, key.submission(new.id)
 end
 
-local function digest_of(record) return record and split(record)[field.digest] end
+local function digest_of(record) return record and value_of(record, 'digest') end
 
 -- Whoever did not hear the answer to a batch may hand it over again.
 local here = call('MGET', unpack(names))
@@ -48,7 +48,7 @@ local function insert(new)
     head[field.seq], head[field.due], head[field.blocked] = last, due, blocked
     head[field.created], head[field.updated] = now, now
     head[field.deadline] = new.deadline or min(due + new.span, FOREVER)
-    written[key.submission(new.id)] = cmsgpack.pack(head) .. new.rest
+    written[key.submission(new.id)] = cmsgpack.pack(unpack(head)) .. new.rest
     written[key.payload(new.id)] = new.payload
     if new.keyed then written[key.idempotency(account, new.idempotency)] = new.id end
     place(key.all, new.id, last)

@@ -7,7 +7,7 @@ use ring::digest::{Context, SHA256};
 
 use super::fault::Fault;
 use super::frame::write_payload;
-use super::record::{Head, rest_of};
+use super::record::{head_of, rest_of};
 use super::scripts::{Call, span_millis};
 use super::values::{array, text};
 use crate::domain::SubmissionId;
@@ -25,8 +25,9 @@ fn describe_one(call: Call, new: &NewSubmission, packed: &PackedPayload) -> Call
         Deadline::After(span) => (None, Some(span_millis(span))),
     };
     let labels: Vec<_> = new.labels.iter().collect();
-    call.arg(new.id.to_string())
-        .value(&Head::new(new, &digest(new)))
+    let id = new.id.to_string();
+    call.arg(&id)
+        .packed(&head_of(new, &id, &digest(new)))
         .arg(rest_of(new))
         .maybe(new.not_before.map(|at| at.timestamp_millis()))
         .maybe(deadline)

@@ -15,7 +15,7 @@ elseif not r.cancelling then
     r.cancelling = true
     note(r, r.state, 'to be cancelled as soon as the running step ends')
     write(r)
-    claims[id] = claim_of(int(r.leased.fence), r.leased.kind, r.leased.caller, true)
+    claims[id] = r.leased .. ' stop'
 end
 settle()
 return { 'done', int(now), show(id) }

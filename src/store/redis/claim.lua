@@ -3,8 +3,7 @@
 -- ARGV: the time; the kind; how many at most (1000 or less); the span of the lease; the policy; the
 --   budgets; a name of this call; how many, and the names of calls whose answers the caller did not
 --   hear.
--- Returns: the time; the time to ask again, or empty; the fence; for each step its submission: the id in
---   MessagePack, and its record.
+-- Returns: the time; the time to ask again, or empty; the fence; for each step its submission's record.
 -- Bounded by the limit, by the two thousand leases that end first, where an answer was not heard, and
 --   by the accounts that have steps of the kind: of more than a thousand,
 --   those that were served longest ago are looked at, and the caller is told to ask again soon.
@@ -14,30 +13,34 @@ local p = policy()
 local budgets = read_budgets()
 local this_call = argument()
 local LOOK, SOON, LEASES = 1000, 1000, 2000
-local leased_until = later(span)
+local leased_text = int(later(span))
 local given = {}
 
 -- One number for all that is claimed now, which is higher than those before.
 local fence
 
--- One string is answered, and read, much faster than an array of many.
+local this_claim
+
 local function give(id, record, stop)
-    fence = fence or int(call('INCR', key.fence))
-    claims[id] = claim_of(fence, kind, this_call, stop)
-    place(key.leases, id, leased_until)
-    given[#given + 1] = cmsgpack.pack(id) .. record
+    if not fence then
+        fence = int(call('INCR', key.fence))
+        this_claim = claim_of(fence, kind, this_call)
+    end
+    claims[id] = stop and this_claim .. ' stop' or this_claim
+    place(key.leases, id, leased_text)
+    given[#given + 1] = record
 end
 
 -- What the caller has leased before without hearing of it goes first.
 local lost = {}
-for _ = 1, number() do lost[argument()] = true end
+for _ = 1, number() do lost[' ' .. kind .. ' ' .. argument()] = true end
 if next(lost) then
     local ids = call('ZRANGE', key.leases, 0, LEASES - 1)
     local held = #ids > 0 and call('HMGET', key.claims, unpack(ids)) or {}
     for n, id in ipairs(ids) do
-        local claim = held[n] and read_claim(held[n])
-        local record = claim and lost[claim.caller] and claim.kind == kind and read(key.submission(id))
-        if record and #given < limit then give(id, record, claim.stop) end
+        local caller = held[n] and string.match(held[n], '^%d+( %l+ %S+)')
+        local record = caller and lost[caller] and read(key.submission(id))
+        if record and #given < limit then give(id, record, is_to_stop(held[n])) end
     end
 end
 local adopted = #given
@@ -134,24 +137,23 @@ end
 local serving = 0
 
 -- The record with an upload that begins.
-local function begin(id, record)
-    local head, rest = split(record)
-    local account, reason = head[field.account], head[field.reason]
-    place(key.state(head[field.state], account), id, false)
-    place(key.state('uploading', account), id, head[field.seq])
-    tell(id, account, head[field.name], 'uploading', reason ~= '' and reason or nil)
-    head[field.state], head[field.updated] = 'uploading', now
-    head[field.attempts] = head[field.attempts] + 1
+local function begin(account, id, record)
+    local from, due, _, finished, state, attempts = cmsgpack.unpack_limit(record, field.attempts)
+    local _, reason, seq, name = cmsgpack.unpack_limit(record, field.name - field.attempts, from)
+    local started = cmsgpack.pack(due, now, finished, 'uploading', attempts + 1)
+    place(key.state(state, account.name), id, false)
+    place(key.state('uploading', account.name), id, seq)
+    tell(id, account.name, name, 'uploading', reason ~= '' and reason or nil)
     -- A further try for the same reason does not lengthen the timeline.
-    if reason == '' then rest = rest .. line('uploading', '') end
-    return cmsgpack.pack(head) .. rest
+    local note = reason == '' and line('uploading', '') or ''
+    return started .. string.sub(record, from + 1) .. note
 end
 
 -- Leases a step; answers how many requests it will make. Of a record that cannot be understood the
 -- caller has to tell.
 local function lease(account, id, record)
     if kind == 'upload' then
-        local sound, begun = pcall(begin, id, record)
+        local sound, begun = pcall(begin, account, id, record)
         if sound then
             record = begun
             written[key.submission(id)] = record
@@ -159,8 +161,8 @@ local function lease(account, id, record)
     end
     give(id, record)
     if kind ~= 'collect' or not budgets[account.name] then return 1 end
-    local sound, head = pcall(split, record)
-    return sound and head[field.requests] or 1
+    local sound, requests = pcall(value_of, record, 'requests')
+    return sound and requests or 1
 end
 
 -- Leases up to `share` steps of an account, the most urgent first.

@@ -1,11 +1,11 @@
 -- Records what was decided about some steps, each on its own.
 -- KEYS: the namespace.
--- ARGV: the time; the policy; how many; their submissions; of each: the fence; whether the caller has
---   tried before and heard no answer; whether a cancellation was asked for; the states before and after,
---   or empty if that is illegal; the kind of the step; the record's head, but for its times, and what
---   follows it; the span until the next step is due, or empty; whether it ends now; whether there is a
---   line for the timeline, and its text; the signal about the account and its value; how many contents,
---   their keys and values.
+-- ARGV: the time; the policy; how many; of each an array: the submission; the fence; whether the caller
+--   has tried before and heard no answer; whether a cancellation was asked for; the states before and
+--   after, or empty if that is illegal; the kind of the step; account, Name, place, priority and reason;
+--   the step that follows, and the span until it is due or false; whether it ends now, and when it did;
+--   a line for the timeline, or false; the signal about the account and its value; the record from its
+--   state on; the keys and values of contents.
 -- Returns: for each: `done`; or `done` and the states before and after, if an earlier try succeeded;
 --   or `stale`; or `illegal`; or `cancelling`, if other than the caller thought a cancellation was
 --   asked for; or `damaged` and why, if what is stored cannot be understood.
@@ -17,58 +17,45 @@ local p = policy()
 local function repeated(id, fence)
     local r = load(id)
     local of, from, to = string.match(r and r.done or '', '^(%d+) (%l+) (%l+)$')
-    if tonumber(of) == fence then return 'done ' .. from .. ' ' .. to end
+    if of == fence then return 'done ' .. from .. ' ' .. to end
     return 'stale'
 end
 
--- Passes over so many arguments; answers where they begin and end.
-local function pass(count)
-    local first = position + 1
-    position = position + count
-    return first, position
-end
-
-local function commit(id, claim)
-    local fence, again, cancelled = number(), flag(), flag()
-    local from, to, kind = argument(), argument(), argument()
-    local head, rest, after, ends = argument(), argument(), number(), flag()
-    local noted, why = flag(), argument()
-    local signal, value = argument(), argument()
-    local contents, contents_end = pass(number() * 2)
-
+local function commit(c, claim)
+    local id, fence, again, cancelled, from, to, kind, account, name, seq, priority, reason, step, after,
+        ends, finished, why, signal, value, tail, contents = unpack(c)
     -- Of two commits of one claim the first counts.
-    local held = claim and claims[id] ~= false and read_claim(claim)
-    if not held or held.fence ~= fence then return again and repeated(id, fence) or 'stale' end
-    if held.stop ~= cancelled then return 'cancelling' end
+    if not has_fence(claims[id] ~= false and claim, fence) then
+        return again and repeated(id, fence) or 'stale'
+    end
+    if is_to_stop(claim) ~= cancelled then return 'cancelling' end
     if to == '' then return 'illegal' end
 
-    if contents_end >= contents then
-        call('HSET', key.contents(id), unpack(arguments, contents, contents_end))
-    end
-    local account, name, seq = head[field.account], head[field.name], head[field.seq]
+    if #contents > 0 then call('HSET', key.contents(id), unpack(contents)) end
     take_signal(account, signal, value, p)
     local due = after and later(after)
-    head[field.due], head[field.updated] = due or -1, now
-    if ends then head[field.finished] = now end
-    if noted then rest = rest .. line(to, why) end
-    written[key.submission(id)] = cmsgpack.pack(head) .. rest
-    local reason = head[field.reason]
+    local record = cmsgpack.pack(due or -1, now, ends and now or finished) .. tail
+    if why then record = record .. line(to, why) end
+    written[key.submission(id)] = record
     move(
         { id = id, seq = seq, account = account, name = name, state = from, step = kind,
-            leased = held },
-        { id = id, seq = seq, account = account, name = name, state = to, step = head[field.step],
-            due = due, priority = head[field.priority], reason = reason ~= '' and reason or nil }
+            leased = claim },
+        { id = id, seq = seq, account = account, name = name, state = to, step = step, due = due,
+            priority = priority, reason = reason ~= '' and reason or nil }
     )
     return 'done'
 end
 
 -- What is damaged must not keep the others from being recorded. What the server itself refuses, as for
 -- want of memory, it refuses for all.
-local ids, answers = {}, {}
-for n = 1, number() do ids[n] = argument() end
+local commits, ids, answers = {}, {}, {}
+for n = 1, number() do
+    commits[n] = argument()
+    ids[n] = commits[n][1]
+end
 local held = #ids > 0 and call('HMGET', key.claims, unpack(ids)) or {}
-for n, id in ipairs(ids) do
-    local ok, answer = pcall(commit, id, held[n])
+for n, c in ipairs(commits) do
+    local ok, answer = pcall(commit, c, held[n])
     if not ok then
         local why = type(answer) == 'table' and answer.err or answer
         if not string.find(why, '^user_script') and not string.find(why, '^WRONGTYPE') then

@@ -78,7 +78,7 @@ impl RedisStore {
     async fn read(&self, ids: &[SubmissionId]) -> Result<Vec<Option<Record>>, Fault> {
         let script = &self.scripts.read;
         let call = self.call(script).each(ids, |call, id| call.arg(id.to_string()));
-        read::records(ids, self.run(script, call).await?)
+        read::records(self.run(script, call).await?)
     }
 
     /// Records what was decided about steps.
@@ -122,11 +122,10 @@ impl RedisStore {
     async fn ask_to_record(&self, decided: &[&Decided]) -> Result<Vec<Value>, Fault> {
         let script = &self.scripts.commit;
         let calls = parts(decided).into_iter().map(|decided| {
-            let call = self.call(script).policy(&self.health);
-            let call = call.each(decided, |call, one| call.arg(one.commit.lease.id.to_string()));
-            decided.iter().try_fold(call, |call, one| one.describe(call))
+            let call = self.call(script).policy(&self.health).arg(decided.len());
+            decided.iter().try_fold(call, |call, one| Ok(call.packed(&one.describe()?)))
         });
-        let calls = calls.collect::<Result<Vec<_>, _>>()?;
+        let calls = calls.collect::<Result<Vec<_>, Fault>>()?;
         let answers = self.link.run(script, calls).await?.into_iter().map(values::array);
         let answers: Vec<_> =
             answers.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();

@@ -9,7 +9,7 @@ local key = {
     all = base .. 'all',
     finished = base .. 'finished',
     leases = base .. 'leases',
-    -- A hash: who holds a step, by submission, as `read_claim` reads it.
+    -- A hash: who holds a step, by submission, as `claim_of` writes it.
     claims = base .. 'claims',
     -- Counters: of accepted submissions; of claims; of claims that served an account.
     seq = base .. 'seq',

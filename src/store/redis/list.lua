@@ -4,7 +4,7 @@
 --   which they were accepted, in milliseconds, or empty; how many to look at; how many indexes, and of each its kind and two parts: `all`; `label` with name and value; `name` with
 --   account and Name; `state` with account and state. An empty account means all accounts.
 -- Returns: the time; the sequence number of the last one that was looked at, or empty if no more
---   follow; of each an id and what `show` gives.
+--   follow; of each what `show` gives.
 -- Bounded by what is asked for: where that needs too many indexes, a wider one is read, and the
 --   caller has to leave out more.
 
@@ -18,7 +18,7 @@ local function first_since(time)
         local middle = floor((from + to) / 2)
         local id = call('ZRANGE', key.all, middle, middle)[1]
         local record = read(key.submission(id))
-        local created = record and split(record)[field.created] or 0
+        local created = record and value_of(record, 'created') or 0
         if created >= time then to = middle else from = middle + 1 end
     end
     local first = call('ZRANGE', key.all, from, from, 'WITHSCORES')[2]
@@ -70,7 +70,7 @@ end
 table.sort(found, function(a, b) return a[2] > b[2] end)
 local shown = {}
 for n = 1, min(#found, most) do
-    shown[n] = { found[n][1], show(found[n][1]) }
+    shown[n] = show(found[n][1])
 end
 local last = #found >= most and most > 0 and int(found[most][2]) or ''
 return { int(now), last, shown }

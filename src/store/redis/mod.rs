@@ -173,7 +173,7 @@ impl RedisStore {
                 "missing" => Err(Fault::not_found(id)),
                 "done" => {
                     let (now, shown) = (next(), next());
-                    read::found(id, now, shown, &self.health)?.ok_or_else(|| Fault::not_found(id))
+                    read::found(now, shown, &self.health)?.ok_or_else(|| Fault::not_found(id))
                 }
                 word => Err(Fault::not_allowed(refused(word, &values::text(next())?))),
             }
@@ -301,7 +301,7 @@ impl Store for RedisStore {
         self.at(answer.and_then(|answer| {
             let [now, shown] = values::tuple(answer)?;
             let [shown] = values::tuple(shown)?;
-            read::found(id, now, shown, &self.health)
+            read::found(now, shown, &self.health)
         }))
     }
 
@@ -310,7 +310,7 @@ impl Store for RedisStore {
         get.arg(record::key(self.link.base(), id));
         let found = self.link.command(get).await.and_then(values::maybe_bytes);
         let packed = self.at(found)?.ok_or(StoreError::NotFound(id))?;
-        self.at(Record::read(id, &packed).and_then(|record| record.timeline()))
+        self.at(Record::read(&packed).and_then(|record| record.timeline()))
     }
 
     async fn events(&self, after: u64, limit: usize) -> Result<Events, StoreError> {

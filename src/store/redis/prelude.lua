@@ -36,19 +36,26 @@ local KINDS = { 'upload', 'poll', 'collect', 'notify' }
 local PRIORITIES = { 'high', 'normal', 'low' }
 
 -- Changes are put off, so that a batch makes one call of each kind: strings by key; by key of an index
--- the scores of members, `false` to take one out; by field how much a counter of leased steps changes;
--- by submission who holds its step, `false` for nobody any more.
+-- which members to take out, and then which scores and members to put in; by field how much a counter of
+-- leased steps changes; by submission who holds its step, `false` for nobody any more.
 local written, placed, leased_more, claims = {}, {}, {}, {}
 
 local function read(name) return written[name] or call('GET', name) end
 
 local function place(index, member, score)
-    local members = placed[index]
-    if not members then
-        members = {}
-        placed[index] = members
+    local changes = placed[index]
+    if not changes then
+        changes = { out = {}, into = {} }
+        placed[index] = changes
     end
-    members[member] = score
+    if score then
+        local into = changes.into
+        into[#into + 1] = score
+        into[#into + 1] = member
+    else
+        local out = changes.out
+        out[#out + 1] = member
+    end
 end
 
 local function count_leased(kind, account, more)
@@ -75,21 +82,22 @@ end
 -- So many arguments of one call: an even number that Lua can unpack.
 local MOST = 2000
 
-local function write_index(index, members)
-    local out, into, soonest = {}, {}, math.huge
-    for member, score in pairs(members) do
-        if score then
-            into[#into + 1] = score
-            into[#into + 1] = member
-            soonest = min(soonest, tonumber(score))
-        else
-            out[#out + 1] = member
-        end
+-- Calls with the values of an array, as many at once as Lua can unpack.
+local function call_with(command, name, values)
+    for n = 1, #values, MOST do
+        call(command, name, unpack(values, n, min(n + MOST - 1, #values)))
     end
-    for n = 1, #out, MOST do call('ZREM', index, unpack(out, n, min(n + MOST - 1, #out))) end
-    local due = #into > 0 and due_indexes[index]
-    if due then greet(index, due.kind, due.account, soonest) end
-    for n = 1, #into, MOST do call('ZADD', index, unpack(into, n, min(n + MOST - 1, #into))) end
+end
+
+local function write_index(index, changes)
+    local into, due = changes.into, due_indexes[index]
+    call_with('ZREM', index, changes.out)
+    if due and #into > 0 then
+        local soonest = into[1]
+        for n = 3, #into, 2 do soonest = min(soonest, into[n]) end
+        greet(index, due.kind, due.account, soonest)
+    end
+    call_with('ZADD', index, into)
 end
 
 -- What changed, in its order: told at once, so that a batch makes one call.
@@ -111,13 +119,6 @@ local function write_events()
     for n = 1, #told, MOST do
         local length = call('RPUSH', key.events, unpack(told, n, min(n + MOST - 1, #told)))
         if length >= EVENTS + FORGOTTEN then forget_events(length - EVENTS) end
-    end
-end
-
--- Calls with the values of an array, as many at once as Lua can unpack.
-local function call_with(command, name, values)
-    for n = 1, #values, MOST do
-        call(command, name, unpack(values, n, min(n + MOST - 1, #values)))
     end
 end
 
@@ -161,21 +162,20 @@ local function settle()
     if #message > 0 then call('PUBLISH', key.wake, table.concat(message, ' ')) end
 end
 
--- A submission is one string of three parts in MessagePack: its head, an array of what scripts act on,
--- in this order; then what only `record.rs` reads; then the lines of its timeline. In the head `-1` is
--- no time, and an empty text nothing.
+-- A submission is one string of values in MessagePack: first its head, what scripts act on, in this
+-- order; then what only `record.rs` reads; then the lines of its timeline. Where there is nothing, a time
+-- is -1, and a text empty.
 local HEAD = {
-    'due', 'updated', 'finished', 'created', 'deadline', 'seq', 'account', 'name', 'priority', 'state',
-    'step', 'resume', 'reason', 'text', 'attempts', 'failures', 'deliveries', 'requests', 'callback',
-    'overwrite', 'blocked', 'cancelling', 'doubt', 'done', 'digest',
+    'due', 'updated', 'finished', 'state', 'attempts', 'reason', 'seq', 'name', 'account', 'priority',
+    'step', 'resume', 'text', 'failures', 'deliveries', 'requests', 'callback', 'overwrite', 'blocked',
+    'cancelling', 'doubt', 'created', 'deadline', 'done', 'digest', 'id',
 }
 local field = {}
 for place_in, name in ipairs(HEAD) do field[name] = place_in end
 
--- The head, and what follows it.
-local function split(record)
-    local from, head = cmsgpack.unpack_one(record)
-    return head, string.sub(record, from + 1)
+-- One value of a head.
+local function value_of(record, name)
+    return (select(field[name] + 1, cmsgpack.unpack_limit(record, field[name])))
 end
 
 -- A line of a timeline.
@@ -186,23 +186,25 @@ local function claim_of(fence, kind, caller, stop)
     return fence .. ' ' .. kind .. ' ' .. caller .. (stop and ' stop' or '')
 end
 
-local function read_claim(text)
-    local fence, kind, caller, stop = string.match(text, '^(%d+) (%l+) (%S+) ?(%l*)$')
-    return { fence = tonumber(fence), kind = kind, caller = caller, stop = stop == 'stop' }
+-- Whether a claim, if there is one, has this fence, which is a text.
+local function has_fence(claim, fence)
+    return claim and string.sub(claim, 1, #fence + 1) == fence .. ' '
 end
+
+local function is_to_stop(claim) return string.sub(claim, -5) == ' stop' end
 
 -- A submission as scripts act on it; nil if there is none.
 local function load(id)
     local record = read(key.submission(id))
     if not record then return nil end
-    local head, rest = split(record)
-    local r = { id = id, rest = rest }
+    local head = { cmsgpack.unpack_limit(record, #HEAD) }
+    local r = { rest = string.sub(record, head[1] + 1) }
     for place_in, name in ipairs(HEAD) do
-        local value = head[place_in]
+        local value = head[place_in + 1]
         if value ~= '' and value ~= -1 then r[name] = value end
     end
     local claim = call('HGET', key.claims, id)
-    r.leased = claim and read_claim(claim) or nil
+    r.leased = claim or nil
     return r
 end
 
@@ -215,7 +217,7 @@ local function write(r)
         if value == nil then value = NONE[name] end
         head[place_in] = value
     end
-    written[key.submission(r.id)] = cmsgpack.pack(head) .. r.rest
+    written[key.submission(r.id)] = cmsgpack.pack(unpack(head)) .. r.rest
 end
 
 -- Adds a line to the timeline of what is to be saved. Those that are too many are removed with a commit.
@@ -331,13 +333,12 @@ end
 -- account, the submission that it waits for, and until when its account's rates are used up. An empty
 -- array if there is none.
 local function show(id)
-    local record = call('GET', key.submission(id))
+    local record = read(key.submission(id))
     if not record then return {} end
-    local head = split(record)
-    local account = head[field.account]
+    local account = value_of(record, 'account')
     local leased = call('ZSCORE', key.leases, id) or ''
     local health = call('HGET', key.health, account) or ''
-    local first = head[field.blocked] and first_of(account, head[field.name]) or ''
+    local first = value_of(record, 'blocked') and first_of(account, value_of(record, 'name')) or ''
     local spent = call('HMGET', key.spent, 'uploads:' .. account, 'requests:' .. account)
     return { record, leased, health, first, spent[1] or '0', spent[2] or '0' }
 end

@@ -25,12 +25,12 @@ struct Shown {
 }
 
 impl Shown {
-    fn read(id: SubmissionId, value: Value) -> Result<Option<Self>, Fault> {
+    fn read(value: Value) -> Result<Option<Self>, Fault> {
         if array_is_empty(&value) {
             return Ok(None);
         }
         let [record, leased, health, first, uploads, requests] = tuple(value)?;
-        let mut record = Record::read(id, &bytes(record)?)?;
+        let mut record = Record::read(&bytes(record)?)?;
         record.submission.leased_until = maybe_time(leased)?;
         let health = read_health(&bytes(health)?)?;
         let spent = Spent::new(number(uploads)? as i64, number(requests)? as i64);
@@ -78,20 +78,19 @@ fn array_is_empty(value: &Value) -> bool {
 
 /// One submission, as `show` gives it.
 pub(super) fn found(
-    id: SubmissionId,
     now: Value,
     shown: Value,
     policy: &HealthPolicy,
 ) -> Result<Option<Found>, Fault> {
     let now = time(now)?;
-    Ok(Shown::read(id, shown)?.map(|shown| shown.explain(now, policy)))
+    Ok(Shown::read(shown)?.map(|shown| shown.explain(now, policy)))
 }
 
-/// The records of a call of the script `read`, which asked for `ids`.
-pub(super) fn records(ids: &[SubmissionId], answer: Value) -> Result<Vec<Option<Record>>, Fault> {
+/// The records of a call of the script `read`.
+pub(super) fn records(answer: Value) -> Result<Vec<Option<Record>>, Fault> {
     let [_, shown] = tuple(answer)?;
-    let shown = ids.iter().zip(array(shown)?);
-    shown.map(|(id, shown)| Ok(Shown::read(*id, shown)?.map(|shown| shown.record))).collect()
+    let record = |shown| Ok(Shown::read(shown)?.map(|shown| shown.record));
+    array(shown)?.into_iter().map(record).collect()
 }
 
 /// Which indexes lead to the submissions that match, without passing many others.
@@ -136,10 +135,8 @@ pub(super) fn part(answer: Value, filter: &Filter, policy: &HealthPolicy) -> Res
     let [now, last, shown] = tuple(answer)?;
     let now = time(now)?;
     let mut found = Vec::new();
-    for one in array(shown)? {
-        let [id, shown] = tuple(one)?;
-        let id: SubmissionId = text(id)?.parse().map_err(Fault::corrupt)?;
-        if let Some(shown) = Shown::read(id, shown)?
+    for shown in array(shown)? {
+        if let Some(shown) = Shown::read(shown)?
             && matches(filter, &shown.record.submission)
         {
             found.push((Cursor(shown.record.seq), shown.explain(now, policy)));

@@ -28,25 +28,92 @@ pub(super) struct Record {
     lines: Vec<u8>,
 }
 
-/// What the scripts act on, in the order of `HEAD` in the scripts. Texts are empty, and times -1, where
-/// there is nothing: a hole in an array is none in `MessagePack`.
-#[derive(Debug, Serialize)]
-pub(super) struct Head<'a> {
+/// A value of a head.
+trait Value<'a>: Sized {
+    fn take(packed: &mut &'a [u8]) -> Result<Self, Fault>;
+    fn put(&self, packed: &mut Vec<u8>);
+}
+
+macro_rules! numbers {
+    ($($number:ty)+) => {
+        $(impl Value<'_> for $number {
+            fn take(packed: &mut &[u8]) -> Result<Self, Fault> {
+                rmp::decode::read_int(packed).map_err(Fault::corrupt)
+            }
+
+            fn put(&self, packed: &mut Vec<u8>) {
+                let number = i64::try_from(*self).unwrap_or(i64::MAX);
+                rmp::encode::write_sint(packed, number).expect(MEMORY);
+            }
+        })+
+    };
+}
+
+numbers! { i64 u64 u32 u8 }
+
+impl Value<'_> for bool {
+    fn take(packed: &mut &[u8]) -> Result<Self, Fault> {
+        rmp::decode::read_bool(packed).map_err(Fault::corrupt)
+    }
+
+    fn put(&self, packed: &mut Vec<u8>) {
+        rmp::encode::write_bool(packed, *self).expect(MEMORY);
+    }
+}
+
+impl<'a> Value<'a> for &'a str {
+    fn take(packed: &mut &'a [u8]) -> Result<Self, Fault> {
+        let size = rmp::decode::read_str_len(packed).map_err(Fault::corrupt)? as usize;
+        let short = || Fault::corrupt("a record ends too early");
+        let (text, rest) = packed.split_at_checked(size).ok_or_else(short)?;
+        *packed = rest;
+        std::str::from_utf8(text).map_err(Fault::corrupt)
+    }
+
+    fn put(&self, packed: &mut Vec<u8>) {
+        rmp::encode::write_str(packed, self).expect(MEMORY);
+    }
+}
+
+const MEMORY: &str = "memory takes anything";
+
+macro_rules! head {
+    ($($field:ident: $kind:ty,)+) => {
+        /// What the scripts act on, in the order of `HEAD` in the scripts. Where there is nothing, a time
+        /// is -1, and a text empty.
+        #[derive(Debug)]
+        struct Head<'a> {
+            $($field: $kind,)+
+        }
+
+        impl<'a> Head<'a> {
+            const FIELDS: &'static [&'static str] = &[$(stringify!($field),)+];
+
+            fn take(packed: &mut &'a [u8]) -> Result<Self, Fault> {
+                Ok(Self { $($field: Value::take(packed)?,)+ })
+            }
+
+            fn put(&self, packed: &mut Vec<u8>) {
+                $(self.$field.put(packed);)+
+            }
+        }
+    };
+}
+
+head! {
     due: i64,
     updated: i64,
     finished: i64,
-    created: i64,
-    deadline: i64,
-    seq: u64,
-    account: &'a str,
-    name: &'a str,
-    priority: &'a str,
     state: &'a str,
+    attempts: u32,
+    reason: &'a str,
+    seq: u64,
+    name: &'a str,
+    account: &'a str,
+    priority: &'a str,
     step: &'a str,
     resume: &'a str,
-    reason: &'a str,
     text: &'a str,
-    attempts: u32,
     failures: u32,
     deliveries: u32,
     requests: u32,
@@ -55,8 +122,11 @@ pub(super) struct Head<'a> {
     blocked: bool,
     cancelling: bool,
     doubt: bool,
+    created: i64,
+    deadline: i64,
     done: &'a str,
     digest: &'a str,
+    id: &'a str,
 }
 
 /// Whether somebody wants to hear of the outcome, in a head.
@@ -91,39 +161,12 @@ pub(super) fn key(base: &str, id: SubmissionId) -> String {
 const LINES: usize = 199;
 const SHORTEST: usize = LINES * 16;
 
-fn pack(value: &impl Serialize) -> Vec<u8> {
-    rmp_serde::to_vec(value).expect("strings, numbers and maps of strings have a packed form")
-}
-
-/// Takes a number off what is packed.
-fn int<T: TryFrom<i64>>(packed: &mut &[u8]) -> Result<T, Fault> {
-    let number: i64 = rmp::decode::read_int(packed).map_err(Fault::corrupt)?;
-    T::try_from(number).map_err(|_| Fault::corrupt("a number of a record is too large"))
-}
-
-fn flag(packed: &mut &[u8]) -> Result<bool, Fault> {
-    rmp::decode::read_bool(packed).map_err(Fault::corrupt)
-}
-
-fn text<'a>(packed: &mut &'a [u8]) -> Result<&'a str, Fault> {
-    let size = rmp::decode::read_str_len(packed).map_err(Fault::corrupt)? as usize;
-    let short = || Fault::corrupt("a record ends too early");
-    let (text, rest) = packed.split_at_checked(size).ok_or_else(short)?;
-    *packed = rest;
-    std::str::from_utf8(text).map_err(Fault::corrupt)
-}
-
-fn array(packed: &mut &[u8], size: u32) -> Result<(), Fault> {
-    match rmp::decode::read_array_len(packed) {
-        Ok(count) if count == size => Ok(()),
-        _ => Err(Fault::corrupt("a record has other parts than expected")),
-    }
-}
-
 /// Takes a line of a timeline off what is packed.
 fn line<'a>(packed: &mut &'a [u8]) -> Result<(i64, &'a str, &'a str), Fault> {
-    array(packed, 3)?;
-    Ok((int(packed)?, text(packed)?, text(packed)?))
+    match rmp::decode::read_array_len(packed) {
+        Ok(3) => Ok((Value::take(packed)?, Value::take(packed)?, Value::take(packed)?)),
+        _ => Err(Fault::corrupt("a line of a timeline has other parts than expected")),
+    }
 }
 
 fn word<T: FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, Fault> {
@@ -138,10 +181,6 @@ fn maybe_time(millis: i64) -> Option<Timestamp> {
     (millis >= 0).then(|| timestamp(millis))
 }
 
-fn millis(time: Option<Timestamp>) -> i64 {
-    time.map_or(-1, |time| time.timestamp_millis())
-}
-
 fn callback(callback: Option<&Callback>) -> u8 {
     match callback {
         None => UNHEARD,
@@ -150,68 +189,40 @@ fn callback(callback: Option<&Callback>) -> u8 {
     }
 }
 
-impl<'a> Head<'a> {
-    fn take(packed: &mut &'a [u8]) -> Result<Self, Fault> {
-        array(packed, 25)?;
-        Ok(Self {
-            due: int(packed)?,
-            updated: int(packed)?,
-            finished: int(packed)?,
-            created: int(packed)?,
-            deadline: int(packed)?,
-            seq: int(packed)?,
-            account: text(packed)?,
-            name: text(packed)?,
-            priority: text(packed)?,
-            state: text(packed)?,
-            step: text(packed)?,
-            resume: text(packed)?,
-            reason: text(packed)?,
-            text: text(packed)?,
-            attempts: int(packed)?,
-            failures: int(packed)?,
-            deliveries: int(packed)?,
-            requests: int(packed)?,
-            callback: int(packed)?,
-            overwrite: flag(packed)?,
-            blocked: flag(packed)?,
-            cancelling: flag(packed)?,
-            doubt: flag(packed)?,
-            done: text(packed)?,
-            digest: text(packed)?,
-        })
-    }
-
-    /// The head of a new submission; the script knows its times and its place.
-    pub(super) fn new(new: &'a NewSubmission, digest: &'a str) -> Self {
-        Self {
-            due: -1,
-            updated: -1,
-            finished: -1,
-            created: -1,
-            deadline: -1,
-            seq: 0,
-            account: &new.account,
-            name: &new.name,
-            priority: new.priority.as_str(),
-            state: State::Queued.as_str(),
-            step: StepKind::Upload.as_str(),
-            resume: "",
-            reason: "",
-            text: "",
-            attempts: 0,
-            failures: 0,
-            deliveries: 0,
-            requests: count(new.result_keys.len()),
-            callback: if new.callback_url.is_some() { HEARD } else { UNHEARD },
-            overwrite: new.overwrite,
-            blocked: false,
-            cancelling: false,
-            doubt: false,
-            done: "",
-            digest,
-        }
-    }
+/// The head of a new submission, as an array: the script puts in its times and its place.
+pub(super) fn head_of(new: &NewSubmission, id: &str, digest: &str) -> Vec<u8> {
+    let head = Head {
+        due: -1,
+        updated: -1,
+        finished: -1,
+        state: State::Queued.as_str(),
+        attempts: 0,
+        reason: "",
+        seq: 0,
+        name: &new.name,
+        account: &new.account,
+        priority: new.priority.as_str(),
+        step: StepKind::Upload.as_str(),
+        resume: "",
+        text: "",
+        failures: 0,
+        deliveries: 0,
+        requests: count(new.result_keys.len()),
+        callback: if new.callback_url.is_some() { HEARD } else { UNHEARD },
+        overwrite: new.overwrite,
+        blocked: false,
+        cancelling: false,
+        doubt: false,
+        created: -1,
+        deadline: -1,
+        done: "",
+        digest,
+        id,
+    };
+    let mut packed = Vec::with_capacity(256);
+    rmp::encode::write_array_len(&mut packed, count(Head::FIELDS.len())).expect(MEMORY);
+    head.put(&mut packed);
+    packed
 }
 
 fn count(length: usize) -> u32 {
@@ -220,7 +231,7 @@ fn count(length: usize) -> u32 {
 
 /// What follows the head of a new submission.
 pub(super) fn rest_of(new: &NewSubmission) -> Vec<u8> {
-    pack(&Rest {
+    let rest = Rest {
         labels: Cow::Borrowed(&new.labels),
         idempotency_key: new.idempotency_key.as_deref().map(Cow::Borrowed),
         result_keys: Cow::Borrowed(&new.result_keys),
@@ -233,12 +244,12 @@ pub(super) fn rest_of(new: &NewSubmission) -> Vec<u8> {
         rejection: None,
         polls: 0,
         results: Cow::Borrowed(&[]),
-    })
+    };
+    rmp_serde::to_vec(&rest).expect(MEMORY)
 }
 
 impl Record {
-    /// Reads a record that stands alone.
-    pub(super) fn read(id: SubmissionId, mut packed: &[u8]) -> Result<Self, Fault> {
+    pub(super) fn read(mut packed: &[u8]) -> Result<Self, Fault> {
         let packed = &mut packed;
         let head = Head::take(packed)?;
         let rest: Rest<'_> = rmp_serde::from_read(&mut *packed).map_err(Fault::corrupt)?;
@@ -258,7 +269,7 @@ impl Record {
             idempotency_key: owned(rest.idempotency_key),
             lines: packed.to_vec(),
             submission: Submission {
-                id,
+                id: word(head.id)?,
                 name: head.name.to_owned(),
                 account: head.account.to_owned(),
                 state: word::<State>(head.state)?,
@@ -291,32 +302,26 @@ impl Record {
         })
     }
 
-    /// Reads a record with its submission's id before it.
-    pub(super) fn unpack(mut packed: &[u8]) -> Result<Self, Fault> {
-        let id = text(&mut packed)?;
-        Self::read(word(id)?, packed)
-    }
-
-    /// The head of what becomes of it; the script puts in when that is. `done` tells of the commit.
-    pub(super) fn head<'a>(&'a self, after: &'a Submission, done: &'a str) -> Head<'a> {
+    /// What becomes of it, from the state on: the script puts the times before it, and a new line of the
+    /// timeline behind it. `done` tells of the commit.
+    pub(super) fn from_state_on(&self, after: &Submission, done: &str) -> Result<Vec<u8>, Fault> {
         let reason = after.reason.as_ref();
         let step = |step: Option<StepKind>| step.map_or("", StepKind::as_str);
-        Head {
+        let mut packed = Vec::with_capacity(512);
+        let head = Head {
             due: -1,
             updated: -1,
-            finished: millis(after.finished_at),
-            created: after.created_at.timestamp_millis(),
-            deadline: after.deadline.timestamp_millis(),
-            seq: self.seq,
-            account: &after.account,
-            name: &after.name,
-            priority: after.priority.as_str(),
+            finished: -1,
             state: after.state.as_str(),
+            attempts: after.attempts,
+            reason: reason.map_or("", |reason| reason.code.as_str()),
+            seq: self.seq,
+            name: &after.name,
+            account: &after.account,
+            priority: after.priority.as_str(),
             step: step(after.step),
             resume: step(after.resume),
-            reason: reason.map_or("", |reason| reason.code.as_str()),
             text: reason.map_or("", |reason| &reason.text),
-            attempts: after.attempts,
             failures: after.failures,
             deliveries: 0,
             requests: count(StepKind::Collect.requests(after)),
@@ -325,15 +330,15 @@ impl Record {
             blocked: false,
             cancelling: after.cancel_requested,
             doubt: after.in_doubt,
+            created: after.created_at.timestamp_millis(),
+            deadline: after.deadline.timestamp_millis(),
             done,
             digest: &self.digest,
-        }
-    }
-
-    /// What follows the head of what becomes of it, without a new line of the timeline.
-    pub(super) fn rest(&self, after: &Submission) -> Result<Vec<u8>, Fault> {
+            id: &after.id.to_string(),
+        };
+        head.put(&mut packed);
         let callback = after.callback.as_ref();
-        let mut packed = pack(&Rest {
+        let rest = Rest {
             labels: Cow::Borrowed(&after.labels),
             idempotency_key: self.idempotency_key.as_deref().map(Cow::Borrowed),
             result_keys: Cow::Borrowed(&after.result_keys),
@@ -346,9 +351,11 @@ impl Record {
             rejection: after.rejection.as_deref().map(Cow::Borrowed),
             polls: after.polls,
             results: Cow::Borrowed(&after.results),
-        });
+        };
+        rmp_serde::encode::write(&mut packed, &rest).expect(MEMORY);
         packed.extend_from_slice(newest(&self.lines, LINES - 1)?);
-        Ok(packed)
+        // Of the three times that the script puts before it, each takes one byte here.
+        Ok(packed.split_off(3))
     }
 
     /// What happened to it.
@@ -411,41 +418,9 @@ mod tests {
 
     #[test]
     fn scripts_know_the_order_of_a_head() {
-        let head = Head {
-            due: -1,
-            updated: -1,
-            finished: -1,
-            created: -1,
-            deadline: -1,
-            seq: 0,
-            account: "",
-            name: "",
-            priority: "",
-            state: "",
-            step: "",
-            resume: "",
-            reason: "",
-            text: "",
-            attempts: 0,
-            failures: 0,
-            deliveries: 0,
-            requests: 0,
-            callback: 0,
-            overwrite: false,
-            blocked: false,
-            cancelling: false,
-            doubt: false,
-            done: "",
-            digest: "",
-        };
-        let json = serde_json::to_string(&head).unwrap();
-        let names: Vec<_> = json
-            .split('"')
-            .filter(|word| word.len() > 2 && word.chars().all(|c| c.is_ascii_lowercase()))
-            .collect();
         let prelude = include_str!("prelude.lua");
         let list = prelude.split_once("HEAD = {").unwrap().1.split_once('}').unwrap().0;
         let in_lua: Vec<_> = list.split('\'').skip(1).step_by(2).collect();
-        assert_eq!(names, in_lua);
+        assert_eq!(in_lua, Head::FIELDS);
     }
 }

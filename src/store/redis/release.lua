@@ -5,9 +5,9 @@
 -- Bounded by what is handed over.
 
 for _ = 1, number() do
-    local id, fence = argument(), number()
+    local id, fence = argument(), argument()
     local r = load(id)
-    if r and r.leased and r.leased.fence == fence then
+    if r and has_fence(r.leased, fence) then
         local new = copy(r)
         new.leased = nil
         if r.step == 'upload' then

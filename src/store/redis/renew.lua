@@ -6,10 +6,10 @@
 
 local leased_until = later(number())
 local ids, fences, held = {}, {}, {}
-for n = 1, number() do ids[n], fences[n] = argument(), number() end
+for n = 1, number() do ids[n], fences[n] = argument(), argument() end
 if #ids == 0 then return held end
 for n, claim in ipairs(call('HMGET', key.claims, unpack(ids))) do
-    held[n] = claim and read_claim(claim).fence == fences[n] and 1 or 0
+    held[n] = has_fence(claim, fences[n]) and 1 or 0
     if held[n] == 1 then place(key.leases, ids[n], leased_until) end
 end
 settle()

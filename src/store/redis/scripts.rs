@@ -5,7 +5,6 @@ use std::io;
 use std::time::Duration;
 
 use redis::{Cmd, RedisWrite, ToRedisArgs};
-use serde::Serialize;
 
 use crate::domain::account::HealthPolicy;
 
@@ -77,7 +76,7 @@ scripts! {
 pub(super) struct Call {
     cmd: Cmd,
     /// The arguments of a script with the common beginning, which takes them apart.
-    packed: Option<Packed>,
+    packed: Option<List>,
 }
 
 impl Call {
@@ -89,7 +88,7 @@ impl Call {
             Some(now) => cmd.arg(now),
             None => cmd.arg(""),
         };
-        Self { cmd, packed: Some(Packed::default()) }
+        Self { cmd, packed: Some(List::default()) }
     }
 
     /// A call of a script that stands alone.
@@ -132,11 +131,11 @@ impl Call {
             .span(policy.ramp_step)
     }
 
-    /// A value that is no text, for a script with the common beginning.
-    pub(super) fn value(mut self, value: &impl Serialize) -> Self {
+    /// A value that is packed already, for a script with the common beginning.
+    pub(super) fn packed(mut self, value: &[u8]) -> Self {
         if let Some(packed) = &mut self.packed {
             packed.count += 1;
-            rmp_serde::encode::write(&mut packed.texts, value).expect("memory takes anything");
+            packed.values.extend_from_slice(value);
         }
         self
     }
@@ -148,7 +147,7 @@ impl Call {
 
     /// How large its arguments are.
     pub(super) fn bytes(&self) -> usize {
-        self.packed.as_ref().map_or(0, |packed| packed.texts.len())
+        self.packed.as_ref().map_or(0, |packed| packed.values.len())
     }
 
     pub(super) fn into_cmd(mut self) -> Cmd {
@@ -159,28 +158,60 @@ impl Call {
     }
 }
 
-/// Values, most of them texts, in `MessagePack`.
+/// An array of values, most of them texts, in `MessagePack`.
 #[derive(Debug, Clone, Default)]
-struct Packed {
+pub(super) struct List {
     count: u32,
-    texts: Vec<u8>,
+    values: Vec<u8>,
 }
 
-impl Packed {
-    fn into_array(self) -> Vec<u8> {
-        let mut array = Vec::with_capacity(self.texts.len() + 5);
+impl List {
+    pub(super) fn text(mut self, text: impl AsRef<[u8]>) -> Self {
+        self.write_arg(text.as_ref());
+        self
+    }
+
+    pub(super) fn flag(mut self, value: bool) -> Self {
+        self.count += 1;
+        rmp::encode::write_bool(&mut self.values, value).expect("memory takes anything");
+        self
+    }
+
+    pub(super) fn number(mut self, number: i64) -> Self {
+        self.count += 1;
+        rmp::encode::write_sint(&mut self.values, number).expect("memory takes anything");
+        self
+    }
+
+    /// `false` for none.
+    pub(super) fn maybe<T>(self, value: Option<T>, add: impl Fn(Self, T) -> Self) -> Self {
+        match value {
+            Some(value) => add(self, value),
+            None => self.flag(false),
+        }
+    }
+
+    /// An array within this one.
+    pub(super) fn array(mut self, array: Self) -> Self {
+        self.count += 1;
+        self.values.extend_from_slice(&array.into_array());
+        self
+    }
+
+    pub(super) fn into_array(self) -> Vec<u8> {
+        let mut array = Vec::with_capacity(self.values.len() + 5);
         rmp::encode::write_array_len(&mut array, self.count).expect("memory takes anything");
-        array.extend_from_slice(&self.texts);
+        array.extend_from_slice(&self.values);
         array
     }
 }
 
-impl RedisWrite for Packed {
+impl RedisWrite for List {
     fn write_arg(&mut self, arg: &[u8]) {
         self.count += 1;
         let size = u32::try_from(arg.len()).expect("datasets and results are much smaller");
-        rmp::encode::write_str_len(&mut self.texts, size).expect("memory takes anything");
-        self.texts.extend_from_slice(arg);
+        rmp::encode::write_str_len(&mut self.values, size).expect("memory takes anything");
+        self.values.extend_from_slice(arg);
     }
 
     fn writer_for_next_arg(&mut self) -> impl io::Write + '_ {
@@ -190,7 +221,7 @@ impl RedisWrite for Packed {
 
 /// A text of which the size is known when all of it is written.
 struct NextText<'a> {
-    packed: &'a mut Packed,
+    packed: &'a mut List,
     text: Vec<u8>,
 }
 

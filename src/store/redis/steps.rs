@@ -9,7 +9,7 @@ use tracing::error;
 use super::fault::Fault;
 use super::frame::write_content;
 use super::record::Record;
-use super::scripts::{Call, span_millis};
+use super::scripts::{Call, List, span_millis};
 use super::values::{array, bytes, maybe_time, number, text, time, tuple};
 use crate::domain::account::{HealthPolicy, Signal};
 use crate::domain::budget::Budget;
@@ -50,7 +50,7 @@ pub(super) fn claims(
     let (now, fence) = (time(now)?, number(fence)?);
     let (mut claims, mut records) = (Vec::new(), Vec::new());
     for packed in array(given)? {
-        match Record::unpack(&bytes(packed)?) {
+        match Record::read(&bytes(packed)?) {
             Ok(record) => {
                 claims.push(claim(&record, fence, now, request));
                 records.push(Arc::new(record));
@@ -125,39 +125,48 @@ impl Decided {
         self.packed.iter().map(|packed| packed.bytes.len()).sum()
     }
 
-    /// Adds a commit to a call of the script, but for the submission's id.
-    pub(super) fn describe(&self, call: Call) -> Result<Call, Fault> {
+    /// The commit as the script reads it.
+    pub(super) fn describe(&self) -> Result<Vec<u8>, Fault> {
         let Commit { lease, transition } = &self.commit;
-        let call = call.arg(lease.fence).flag(self.again);
-        let Some(known @ Known { before, after: Ok((after, entry)) }) = &self.known else {
-            let cancelled = self.known.as_ref().is_some_and(Known::is_cancelling);
+        let call = List::default()
+            .text(lease.id.to_string())
+            .text(lease.fence.to_string())
+            .flag(self.again)
+            .flag(self.known.as_ref().is_some_and(Known::is_cancelling));
+        let Some(Known { before, after: Ok((after, entry)) }) = &self.known else {
             // Nothing is known, or allowed, of what follows.
-            let call = (0..11).fold(call.flag(cancelled), |call, _| call.arg(""));
-            return Ok(call.arg(0));
+            let call = (0..16).fold(call, |call, _| call.text(""));
+            return Ok(call.array(List::default()).into_array());
         };
         let submission = &before.submission;
         // The time before was put in for the script's own.
-        let span = after.due_at.map(|due| until(submission.updated_at, due));
+        let span = after.due_at.map(|due| span_millis(until(submission.updated_at, due)));
         let (signal, value) = describe_signal(&transition.signal);
         let done = format!("{} {} {}", lease.fence, submission.state, after.state);
-        let contents: Vec<_> = transition.contents.iter().zip(&self.packed).collect();
+        let reason = after.reason.as_ref();
+        let contents = transition.contents.iter().zip(&self.packed);
+        let contents = contents.fold(List::default(), |list, ((key, content), packed)| {
+            list.text(key).text(write_content(content.content_type.as_deref(), packed))
+        });
         let call = call
-            .flag(known.is_cancelling())
-            .arg(submission.state.as_str())
-            .arg(after.state.as_str())
-            .maybe(submission.step.map(StepKind::as_str))
-            .value(&before.head(after, &done))
-            .arg(before.rest(after)?)
-            .maybe(span.map(span_millis))
+            .text(submission.state.as_str())
+            .text(after.state.as_str())
+            .text(submission.step.map_or("", StepKind::as_str))
+            .text(&after.account)
+            .text(&after.name)
+            .text(before.seq.to_string())
+            .text(after.priority.as_str())
+            .text(reason.map_or("", |reason| reason.code.as_str()))
+            .text(after.step.map_or("", StepKind::as_str))
+            .maybe(span, |call, span| call.number(span as i64))
             .flag(after.state.is_final() && !submission.state.is_final())
-            .flag(entry.is_some())
-            .maybe(entry.as_ref().map(|entry| &entry.why))
-            .arg(signal)
-            .arg(value)
-            .each(&contents, |call, ((key, content), packed)| {
-                call.arg(key).arg(write_content(content.content_type.as_deref(), packed))
-            });
-        Ok(call)
+            .number(after.finished_at.map_or(-1, |at| at.timestamp_millis()))
+            .maybe(entry.as_ref(), |call, entry| call.text(&entry.why))
+            .text(signal)
+            .text(value)
+            .text(before.from_state_on(after, &done)?)
+            .array(contents);
+        Ok(call.into_array())
     }
 
     /// Reads the script's answer; none if a cancellation was asked for meanwhile, so that the step has to
