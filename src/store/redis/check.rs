@@ -59,10 +59,15 @@ fn version(info: &Info) -> Finding {
     };
     let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0));
     let known = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    // Scripts write times as integers of the machine's own width.
+    let narrow = info.get("arch_bits") == Some("32");
     finding(
-        known >= OLDEST,
-        format!("the server is {server} {version}"),
-        "use Redis 7.0 or newer, or Valkey",
+        known >= OLDEST && !narrow,
+        format!(
+            "the server is {server} {version}{}",
+            if narrow { ", built for 32 bits" } else { "" }
+        ),
+        "use Redis 7.0 or newer, or Valkey, built for 64 bits",
     )
 }
 

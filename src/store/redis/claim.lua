@@ -16,17 +16,15 @@ local LOOK, SOON, LEASES = 1000, 1000, 2000
 local leased_text = int(later(span))
 local given = {}
 
--- One number for all that is claimed now, which is higher than those before.
-local fence
-
-local this_claim
+local fence, this_claim
 
 local function give(id, record, stop)
+    -- One number for all that is claimed now, which is higher than those before.
     if not fence then
         fence = int(call('INCR', key.fence))
         this_claim = claim_of(fence, kind, this_call)
     end
-    claims[id] = stop and this_claim .. ' stop' or this_claim
+    written[key.claim(id)] = stop and this_claim .. ' stop' or this_claim
     place(key.leases, id, leased_text)
     given[#given + 1] = record
 end
@@ -36,7 +34,9 @@ local lost = {}
 for _ = 1, number() do lost[' ' .. kind .. ' ' .. argument()] = true end
 if next(lost) then
     local ids = call('ZRANGE', key.leases, 0, LEASES - 1)
-    local held = #ids > 0 and call('HMGET', key.claims, unpack(ids)) or {}
+    local held = {}
+    for n, id in ipairs(ids) do held[n] = key.claim(id) end
+    if #ids > 0 then held = call('MGET', unpack(held)) end
     for n, id in ipairs(ids) do
         local caller = held[n] and string.match(held[n], '^%d+( %l+ %S+)')
         local record = caller and lost[caller] and read(key.submission(id))
@@ -142,7 +142,7 @@ local function begin(account, id, record)
     local _, reason, seq, name = cmsgpack.unpack_limit(record, field.name - field.attempts, from)
     local started = cmsgpack.pack(due, now, finished, 'uploading', attempts + 1)
     place(key.state(state, account.name), id, false)
-    place(key.state('uploading', account.name), id, seq)
+    place(key.state('uploading', account.name), id, int(seq))
     tell(id, account.name, name, 'uploading', reason ~= '' and reason or nil)
     -- A further try for the same reason does not lengthen the timeline.
     local note = reason == '' and line('uploading', '') or ''
@@ -175,17 +175,15 @@ local function take(account, share)
             local due = key.due(kind, priority, account.name)
             local ids = call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, wanted - taken)
             local records = {}
-            if #ids > 0 then
-                call('ZREM', due, unpack(ids))
-                for n, id in ipairs(ids) do records[n] = key.submission(id) end
-                records = call('MGET', unpack(records))
-            end
+            for n, id in ipairs(ids) do records[n] = key.submission(id) end
+            if #ids > 0 then records = call('MGET', unpack(records)) end
             for n, id in ipairs(ids) do
                 -- An index may name a submission that somebody has removed by hand.
                 if records[n] then
                     account.requests = (account.requests or 0) + lease(account, id, records[n])
                 end
             end
+            if #ids > 0 then call('ZREM', due, unpack(ids)) end
             count_leased(kind, account.name, #ids)
             taken = taken + #ids
         end

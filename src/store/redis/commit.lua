@@ -25,7 +25,7 @@ local function commit(c, claim)
     local id, fence, again, cancelled, from, to, kind, account, name, seq, priority, reason, step, after,
         ends, finished, why, signal, value, tail, contents = unpack(c)
     -- Of two commits of one claim the first counts.
-    if not has_fence(claims[id] ~= false and claim, fence) then
+    if not has_fence(not ended[key.claim(id)] and claim, fence) then
         return again and repeated(id, fence) or 'stale'
     end
     if is_to_stop(claim) ~= cancelled then return 'cancelling' end
@@ -48,12 +48,12 @@ end
 
 -- What is damaged must not keep the others from being recorded. What the server itself refuses, as for
 -- want of memory, it refuses for all.
-local commits, ids, answers = {}, {}, {}
+local commits, names, answers = {}, {}, {}
 for n = 1, number() do
     commits[n] = argument()
-    ids[n] = commits[n][1]
+    names[n] = key.claim(commits[n][1])
 end
-local held = #ids > 0 and call('HMGET', key.claims, unpack(ids)) or {}
+local held = #names > 0 and call('MGET', unpack(names)) or {}
 for n, c in ipairs(commits) do
     local ok, answer = pcall(commit, c, held[n])
     if not ok then

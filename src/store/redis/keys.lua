@@ -3,36 +3,30 @@
 -- them: no two keys collide.
 
 local base = KEYS[1]
-local key = {
-    -- Sorted sets, by the order of acceptance, of all submissions; by the time of their end, of those
-    -- that are final; by the end of their lease, of those that a worker holds.
-    all = base .. 'all',
-    finished = base .. 'finished',
-    leases = base .. 'leases',
-    -- A hash: who holds a step, by submission, as `claim_of` writes it.
-    claims = base .. 'claims',
-    -- Counters: of accepted submissions; of claims; of claims that served an account.
-    seq = base .. 'seq',
-    fence = base .. 'fence',
-    turn = base .. 'turn',
-    -- A list of what changed last, as `events.rs` reads it; how many came before the first of them.
-    events = base .. 'events',
-    forgotten = base .. 'forgotten',
-    -- A sorted set of the accounts' names, for reading them in pages.
-    accounts = base .. 'accounts',
-    -- A hash: until when a rate of an account is used up, in microseconds, by `rate:account`.
-    spent = base .. 'spent',
-    -- Hashes: an account's health; how many steps are leased, by `kind:account`; when an account that
-    -- has nothing to do was served last, by `kind:account`.
-    health = base .. 'health',
-    leased = base .. 'leased',
-    turns = base .. 'turns',
-    -- The channel on which workers are told what will be due.
-    wake = base .. 'wake',
-}
+
+-- Those that need no more than their name:
+-- `all`, `finished`, `leases`: sorted sets, by the order of acceptance, of all submissions; by the time of
+--   their end, of those that are final; by the end of their lease, of those that a worker holds.
+-- `seq`, `fence`, `turn`: counters of accepted submissions; of claims; of claims that served an account.
+-- `events`, `forgotten`: a list of what changed last, as `events.rs` reads it; how many came before the
+--   first of them.
+-- `accounts`: a sorted set of the accounts' names, for reading them in pages.
+-- `spent`: a hash; until when a rate of an account is used up, in microseconds, by `rate:account`.
+-- `health`, `leased`, `turns`: hashes; an account's health; how many steps are leased, by `kind:account`;
+--   when an account that has nothing to do was served last, by `kind:account`.
+-- `wake`: the channel on which workers are told what will be due.
+local key = setmetatable({}, {
+    __index = function(known, name)
+        known[name] = base .. name
+        return known[name]
+    end,
+})
 
 -- A string: a submission, as `record.rs` reads it.
 function key.submission(id) return base .. 's:' .. id end
+
+-- A string: who holds a submission's step, as `claim_of` writes it.
+function key.claim(id) return base .. 'c:' .. id end
 
 -- A string: the dataset, compressed, as `frame.rs` reads it.
 function key.payload(id) return base .. 'p:' .. id end

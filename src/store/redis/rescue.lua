@@ -12,7 +12,7 @@ local function rescue(id)
     if not r then
         -- Somebody has removed it by hand.
         place(key.leases, id, false)
-        claims[id] = false
+        end_claim(id)
         return
     end
     if not r.leased then
@@ -56,7 +56,7 @@ local lost = call('ZRANGEBYSCORE', key.leases, '-inf', '(' .. int(now), 'LIMIT',
 for _, id in ipairs(lost) do
     if not pcall(rescue, id) then
         place(key.leases, id, false)
-        claims[id] = false
+        end_claim(id)
         damaged[#damaged + 1] = id
     end
 end

@@ -16,15 +16,10 @@ pub(super) struct Script {
 }
 
 impl Script {
-    fn new(code: &str) -> Self {
-        let parts = [
-            include_str!("keys.lua"),
-            include_str!("prelude.lua"),
-            include_str!("health.lua"),
-            include_str!("budget.lua"),
-            code,
-        ];
-        Self::alone(&parts.join("\n"))
+    fn new(parts: &[&str], code: &str) -> Self {
+        let begin = [include_str!("keys.lua"), include_str!("prelude.lua")];
+        let code = begin.iter().chain(parts).chain([&code]).copied();
+        Self::alone(&code.collect::<Vec<_>>().join("\n"))
     }
 
     /// A script without that beginning, for other keys than those of the store.
@@ -35,8 +30,16 @@ impl Script {
     }
 }
 
+/// What scripts have in common, beside what all of them begin with. Each call of a script makes its
+/// functions anew, so that it has no more of them than it needs.
+const RECORD: &str = include_str!("record.lua");
+const SUBMISSION: &str = include_str!("submission.lua");
+const CHANGE: &str = include_str!("change.lua");
+const HEALTH: &str = include_str!("health.lua");
+const BUDGET: &str = include_str!("budget.lua");
+
 macro_rules! scripts {
-    ($($name:ident $file:literal)+) => {
+    ($($name:ident $file:literal [$($part:ident)*])+) => {
         /// All scripts.
         #[derive(Debug)]
         pub(super) struct Scripts {
@@ -45,30 +48,30 @@ macro_rules! scripts {
 
         impl Scripts {
             pub(super) fn new() -> Self {
-                Self { $($name: Script::new(include_str!($file)),)+ }
+                Self { $($name: Script::new(&[$($part),*], include_str!($file)),)+ }
             }
         }
     };
 }
 
 scripts! {
-    accept "accept.lua"
-    cancel "cancel.lua"
-    claim "claim.lua"
-    commit "commit.lua"
-    events "events.lua"
-    list "list.lua"
-    notify "notify.lua"
-    pause "pause.lua"
-    read "read.lua"
-    release "release.lua"
-    renew "renew.lua"
-    rescue "rescue.lua"
-    resolve "resolve.lua"
-    resume "resume.lua"
-    retry "retry.lua"
-    stats "stats.lua"
-    sweep "sweep.lua"
+    accept "accept.lua" [RECORD SUBMISSION]
+    cancel "cancel.lua" [RECORD SUBMISSION CHANGE]
+    claim "claim.lua" [RECORD HEALTH BUDGET]
+    commit "commit.lua" [RECORD SUBMISSION HEALTH]
+    events "events.lua" []
+    list "list.lua" [RECORD SUBMISSION CHANGE]
+    notify "notify.lua" [RECORD SUBMISSION CHANGE]
+    pause "pause.lua" [HEALTH]
+    read "read.lua" [RECORD SUBMISSION CHANGE]
+    release "release.lua" [RECORD SUBMISSION CHANGE]
+    renew "renew.lua" [RECORD]
+    rescue "rescue.lua" [RECORD SUBMISSION CHANGE]
+    resolve "resolve.lua" [RECORD SUBMISSION CHANGE]
+    resume "resume.lua" []
+    retry "retry.lua" [RECORD SUBMISSION CHANGE]
+    stats "stats.lua" []
+    sweep "sweep.lua" [RECORD SUBMISSION]
 }
 
 /// A call of a script under construction: what the script reads as its arguments, in their order.

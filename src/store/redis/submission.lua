@@ -1,0 +1,96 @@
+-- A submission as scripts act on it, and the indexes that follow it.
+
+local FINAL = { completed = true, rejected = true, failed = true, cancelled = true }
+
+-- A submission as scripts act on it; nil if there is none.
+local function load(id)
+    local record = read(key.submission(id))
+    if not record then return nil end
+    local head = { cmsgpack.unpack_limit(record, #HEAD) }
+    local r = { rest = string.sub(record, head[1] + 1) }
+    for place_in, name in ipairs(HEAD) do
+        local value = head[place_in + 1]
+        if value ~= '' and value ~= -1 then r[name] = value end
+    end
+    r.leased = call('GET', key.claim(id)) or nil
+    return r
+end
+
+local NONE = { due = -1, finished = -1, step = '', resume = '', reason = '', text = '', done = '' }
+
+local function write(r)
+    local head = {}
+    for place_in, name in ipairs(HEAD) do
+        local value = r[name]
+        if value == nil then value = NONE[name] end
+        head[place_in] = value
+    end
+    written[key.submission(r.id)] = cmsgpack.pack(unpack(head)) .. r.rest
+end
+
+-- Adds a line to the timeline of what is to be saved. Those that are too many are removed with a commit.
+local function note(r, state, why) r.rest = r.rest .. line(state, why) end
+
+-- The index in which a step waits.
+local function index_of(r)
+    if r.blocked then return key.blocked(r.account) end
+    local index = key.due(r.step, r.priority, r.account)
+    due_indexes[index] = due_indexes[index] or { kind = r.step, account = r.account }
+    return index
+end
+
+-- Takes a submission out of where its step waits or is leased.
+local function unschedule(r)
+    if r.leased then
+        place(key.leases, r.id, false)
+        count_leased(r.step, r.account, -1)
+        end_claim(r.id)
+    elseif r.due then
+        place(index_of(r), r.id, false)
+    end
+end
+
+-- Puts it where its step waits.
+local function schedule(r)
+    if r.due then place(index_of(r), r.id, r.due) end
+end
+
+-- The earliest submission of a Name that is not final.
+local function first_of(account, name)
+    return call('ZRANGEBYSCORE', key.name(account, name), 1, '+inf', 'LIMIT', 0, 1)[1]
+end
+
+-- The earliest submission that waited for this one waits no more; one that cannot be understood must not
+-- keep this one from its end.
+local function free_name(r)
+    local first = first_of(r.account, r.name)
+    if not first then return end
+    local sound, freed = pcall(load, first)
+    if sound and freed and freed.blocked then
+        unschedule(freed)
+        freed.blocked = false
+        freed.due = max(freed.due, now)
+        write(freed)
+        schedule(freed)
+    end
+end
+
+-- Moves a submission from `old` to `new`, both as `load` gives them, in everything but its record.
+local function move(old, new)
+    unschedule(old)
+    schedule(new)
+    if old.state == new.state then return end
+    tell(new.id, new.account, new.name, new.state, new.reason)
+    place(key.state(old.state, old.account), old.id, false)
+    place(key.state(new.state, new.account), new.id, new.seq)
+    local was, is = FINAL[old.state], FINAL[new.state]
+    if is and not was then
+        place(key.finished, new.id, now_text)
+        -- At once: the earliest of the Name is looked for next.
+        call('ZADD', key.name(new.account, new.name), '-' .. int(new.seq), new.id)
+        free_name(new)
+    elseif was and not is then
+        place(key.finished, new.id, false)
+        call('ZADD', key.name(new.account, new.name), new.seq, new.id)
+    end
+end
