@@ -24,6 +24,8 @@ pub struct EventQuery {
     pub account: Option<String>,
     /// Of this submission alone.
     pub submission: Option<SubmissionId>,
+    /// Of submissions with all of these labels.
+    pub labels: Vec<(String, String)>,
     /// Those after this one, as [`EventStream::last`] said; those from now on if none.
     pub after: Option<u64>,
 }
@@ -148,6 +150,7 @@ async fn open(sender: &Sender, query: &EventQuery) -> Result<Response, ClientErr
     pairs.extend(query.states.iter().map(|state| ("state", state.to_string())));
     pairs.extend(query.name.iter().map(|name| ("name", name.clone())));
     pairs.extend(query.account.iter().map(|account| ("account", account.clone())));
+    pairs.extend(query.labels.iter().map(|(key, value)| ("label", format!("{key}={value}"))));
     pairs.extend(query.submission.iter().map(|id| ("id", id.to_string())));
     pairs.extend(query.after.iter().map(|after| ("after", after.to_string())));
     if !pairs.is_empty() {

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use super::harness::{GOOD, Served};
 use super::serve::{serve, url};
 use crate::cli::harness::{Ferry, Platform};
-use crate::support::{dataset, prompt};
+use crate::support::{dataset, overwriting, prompt};
 
 fn client(served: &Served) -> Client {
     Client::new(&format!("http://{}", served.address)).unwrap()
@@ -161,7 +161,7 @@ fn a_killed_server_costs_a_listener_no_event_and_tells_none_twice() {
     let mut stream = runtime.block_on(async {
         let mut stream = client.events(&EventQuery::default()).await.unwrap();
         for n in 0..40 {
-            client.submit(&dataset(&format!("d{n}"))).await.unwrap();
+            client.submit(&overwriting(&format!("d{n}"))).await.unwrap();
         }
         until_completed(&mut stream, 5, &mut heard).await;
         stream
@@ -187,7 +187,8 @@ async fn a_listener_hears_what_it_asked_for_and_what_it_missed() {
     let client = client(&served);
     let mut ids = Vec::new();
     for name in ["one", "two"] {
-        ids.push(served.world.submit(dataset(name)).await);
+        let labels = [("is".to_owned(), name.to_owned())].into();
+        ids.push(served.world.submit(SubmissionRequest { labels, ..dataset(name) }).await);
         served.world.app.store.cancel(ids[ids.len() - 1]).await.unwrap();
     }
     let all = || EventQuery { after: Some(0), ..EventQuery::default() };
@@ -195,6 +196,11 @@ async fn a_listener_hears_what_it_asked_for_and_what_it_missed() {
         EventQuery {
             states: vec![State::Held, State::Cancelled],
             name: Some("two".into()),
+            ..all()
+        },
+        EventQuery {
+            states: vec![State::Cancelled],
+            labels: vec![("is".into(), "two".into())],
             ..all()
         },
         EventQuery { submission: Some(ids[1]), after: Some(3), ..all() },

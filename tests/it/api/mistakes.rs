@@ -83,6 +83,7 @@ async fn parameters_that_are_wrong_are_named() {
         "cursor=x",
         "state=done",
         "label=x",
+        "label=a=1&label=a=2",
         "created_after=yesterday",
         "foo=1",
         "name=a&name=b",
@@ -103,6 +104,7 @@ async fn parameters_that_are_wrong_are_named() {
     the parameter `cursor`: expected the `next_cursor` of an earlier answer
     the parameter `state`: `done` is not a state: expected queued, uploading, processing, collecting, completed, rejected, failed, cancelled, held
     the parameter `label`: expected KEY=VALUE
+    the parameter `label`: nothing has two values of one label
     the parameter `created_after`: expected a time such as 2026-01-31T18:00:00Z
     there is no parameter `foo` here
     the parameter `name` stands there twice
