@@ -114,6 +114,23 @@ async fn parameters_that_are_wrong_are_named() {
 }
 
 #[tokio::test]
+async fn a_field_that_is_given_twice_is_refused() {
+    let served = Served::idle(&[]).await;
+    for (query, field) in [
+        ("name=a&name=b", "name"),
+        ("name=a&overwrite=true&overwrite=false", "overwrite"),
+        ("name=a&label=team=north&label=team=south", "label"),
+    ] {
+        let csv = served.request(Method::POST, &format!("/v1/submissions?{query}"));
+        let answer = Answer::of(csv.header("content-type", "text/csv").body(GOOD)).await;
+        let problem = answer.is(ProblemKind::InvalidField);
+        assert_eq!(problem.field.as_deref(), Some(field));
+        assert!(problem.detail.contains("twice"), "{problem:?}");
+    }
+    assert_eq!(served.world.app.store.stats().await.unwrap().unfinished(), 0);
+}
+
+#[tokio::test]
 async fn a_body_of_another_type_is_refused() {
     let served = Served::idle(&[]).await;
     for content_type in ["", "text/html", "application/xml"] {
