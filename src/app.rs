@@ -142,6 +142,7 @@ impl App {
             webhooks: Webhooks::new(
                 self.config.webhook_rules.clone(),
                 self.config.receivers.clone(),
+                &self.config.webhook_authorities,
                 self.config.webhook_timeout,
             ),
             policy: self.config.policy.clone(),

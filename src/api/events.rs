@@ -1,7 +1,7 @@
 //! The stream of what changes (server-sent events). Each stream reads from the store at the pace of
 //! its client: what a slow one has not read yet lies there, and not in this process.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use futures_util::stream;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::sync::{Mutex, OwnedSemaphorePermit};
 use tokio::time::Instant;
 use tracing::debug;
@@ -23,13 +23,18 @@ use super::params::Params;
 use crate::contract::{Changed, EventView, Notice, ProblemKind};
 use crate::domain::SubmissionId;
 use crate::domain::submission::State as SubmissionState;
-use crate::store::{Event, Events, Store, StoreError};
+use crate::store::{Event, Events, Found, Store, StoreError};
 
 /// The header in which a client says what it has seen.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// Events read at once.
 const PAGE: usize = 200;
+
+/// Submissions whose labels are looked up at once, and those that a stream remembers: the changes of one lie
+/// close together.
+const LOOKUPS: usize = 16;
+const REMEMBERED: usize = 1000;
 
 /// Between two looks for news, growing from the one to the other while there are none.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(500));
@@ -64,6 +69,7 @@ struct Wanted {
     name: Option<String>,
     submission: Option<SubmissionId>,
     states: BTreeSet<SubmissionState>,
+    labels: BTreeMap<String, String>,
 }
 
 impl Wanted {
@@ -77,9 +83,11 @@ impl Wanted {
             id.parse().map_err(|_| wrong("id", "expected the id of a submission".to_owned()))
         });
         let (account, name) = (params.take("account")?, params.take("name")?);
-        Ok(Self { account, name, submission: submission.transpose()?, states })
+        let labels = params.labels()?;
+        Ok(Self { account, name, submission: submission.transpose()?, states, labels })
     }
 
+    /// As far as the event itself tells.
     fn holds(&self, event: &Event) -> bool {
         self.account.as_ref().is_none_or(|account| *account == event.account)
             && self.name.as_ref().is_none_or(|name| *name == event.name)
@@ -126,6 +134,7 @@ pub(super) async fn events(
         headers,
         wanted,
         cursor,
+        labelled: BTreeMap::new(),
         pause: PAUSES.0,
         spoke: Instant::now(),
         checked: Instant::now(),
@@ -167,6 +176,8 @@ struct Stream {
     headers: HeaderMap,
     wanted: Wanted,
     cursor: u64,
+    /// Whether submissions have the labels that are wanted, which never change.
+    labelled: BTreeMap<SubmissionId, bool>,
     pause: Duration,
     spoke: Instant,
     checked: Instant,
@@ -241,16 +252,49 @@ impl Stream {
             let told = serde_json::json!({ "detail": what });
             return Ok(format!("event: gone\ndata: {told}\n\n"));
         }
-        let mut text = String::new();
-        for event in history.events {
-            self.cursor = event.cursor;
-            if self.wanted.holds(&event) && self.caller.sees(&event.account) {
-                text += &written(event);
-            }
-        }
+        let last = history.events.last().map(|event| event.cursor);
+        let mut told = history.events;
+        told.retain(|event| self.wanted.holds(event) && self.caller.sees(&event.account));
+        self.look_labels_up(&told).await?;
+        let has_labels = |event: &Event| self.labelled.get(&event.submission) != Some(&false);
+        let text = told.into_iter().filter(has_labels).map(written).collect();
+        // Not before: what could not be looked up is read again.
+        self.cursor = last.unwrap_or(self.cursor);
         // There may be more of what it does not want: the next look comes soon.
         self.pause = PAUSES.0;
         Ok(text)
+    }
+
+    /// Finds out which of these events are of submissions with the labels that are wanted. One that is
+    /// not kept any more has none.
+    async fn look_labels_up(&mut self, events: &[Event]) -> Result<(), StoreError> {
+        if self.wanted.labels.is_empty() {
+            return Ok(());
+        }
+        while self.labelled.len() > REMEMBERED {
+            self.labelled.pop_first();
+        }
+        let unknown: BTreeSet<SubmissionId> = events
+            .iter()
+            .map(|event| event.submission)
+            .filter(|id| !self.labelled.contains_key(id))
+            .collect();
+        let (store, wanted) = (&self.shared.parts.store, &self.wanted.labels);
+        let looked_up: Vec<(SubmissionId, bool)> = stream::iter(unknown)
+            .map(async |id| {
+                let found = store.get(id).await?;
+                let has = |found: Found| {
+                    wanted
+                        .iter()
+                        .all(|(key, value)| found.submission.labels.get(key) == Some(value))
+                };
+                Ok::<_, StoreError>((id, found.is_some_and(has)))
+            })
+            .buffer_unordered(LOOKUPS)
+            .try_collect()
+            .await?;
+        self.labelled.extend(looked_up);
+        Ok(())
     }
 }
 

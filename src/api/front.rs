@@ -113,13 +113,19 @@ async fn admitted(shared: &Shared, mut request: Request, next: Next) -> Response
 fn caller(shared: &Shared, request: &Request) -> Result<Caller, Fault> {
     let headers = request.headers();
     let Some(keys) = &shared.parts.keys else {
-        let forbidden = |what: &str| Err(Fault::new(ProblemKind::Forbidden, what));
+        let foreign = |what: &str| {
+            let way_out = "`ferry keys create` makes keys, and `api_keys` names their file";
+            Err(Fault::new(ProblemKind::NotLocal, format!("{what}; {way_out}")))
+        };
         if !names_this_machine(request) {
             // A page whose name was made to lead here, or a proxy that lets everybody in.
-            return forbidden("without keys only `localhost` and loopback addresses are answered");
+            return foreign(
+                "this server has no keys, and so answers only what is asked of `localhost` or a loopback \
+                 address, as the header `Host` names it",
+            );
         }
         if is_foreign_page(headers) {
-            return forbidden("web pages of other sites are not answered");
+            return foreign("this server has no keys, and so answers no web page of another site");
         }
         return Ok(Caller::anybody());
     };

@@ -1,6 +1,8 @@
 //! What a client hands over, in any of the three forms that are taken: JSON, CSV as it is with the
 //! rest in the URL, and a form with files.
 
+use std::collections::BTreeSet;
+
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
 use futures_util::stream;
@@ -103,6 +105,7 @@ impl Given {
         let mut request: ResubmissionRequest = match self.content {
             Content::Json(body) => json_object(text(&body)?.as_bytes())?,
             Content::Fields(mut fields) => {
+                fields.are_given_once()?;
                 let (data, event_data) = fields.texts()?;
                 let mut idempotency_key = None;
                 for (name, value) in fields.others {
@@ -120,7 +123,20 @@ impl Given {
 }
 
 impl Fields {
+    /// Of two values nobody can tell which is meant; labels and result keys are several.
+    fn are_given_once(&self) -> Result<(), Fault> {
+        let mut seen = BTreeSet::new();
+        let twice = |(name, _): &&(String, String)| {
+            !matches!(name.as_str(), "label" | "result_keys") && !seen.insert(name.clone())
+        };
+        match self.others.iter().find(twice) {
+            Some((name, _)) => Err(Fault::field(name, "it stands there twice")),
+            None => Ok(()),
+        }
+    }
+
     fn into_request(mut self) -> Result<SubmissionRequest, Fault> {
+        self.are_given_once()?;
         let (data, event_data) = self.texts()?;
         let mut request = SubmissionRequest { data, event_data, ..SubmissionRequest::default() };
         let mut name = None;
@@ -147,7 +163,9 @@ impl Fields {
                     let (key, value) = value
                         .split_once('=')
                         .ok_or_else(|| Fault::field(&field, "expected KEY=VALUE"))?;
-                    request.labels.insert(key.to_owned(), value.to_owned());
+                    if request.labels.insert(key.to_owned(), value.to_owned()).is_some() {
+                        return Err(Fault::field(&field, "a key stands there twice"));
+                    }
                 }
                 _ => {
                     let known = "`name`, `account`, `overwrite`, `result_keys`, `priority`, \

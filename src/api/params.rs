@@ -1,5 +1,6 @@
 //! The parameters of a URL: what is not understood is an error, never ignored.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::http::Uri;
@@ -72,6 +73,21 @@ impl Params {
         let Some(value) = self.take(name)? else { return Ok(None) };
         let wrong = |what| Fault::invalid(format!("the parameter `{name}`: {what}"));
         time(&value).map(Some).map_err(wrong)
+    }
+
+    /// The labels that something must have, each as `label=KEY=VALUE`.
+    pub(super) fn labels(&mut self) -> Result<BTreeMap<String, String>, Fault> {
+        let mut labels = BTreeMap::new();
+        for label in self.take_all("label") {
+            let (key, value) = label
+                .split_once('=')
+                .ok_or_else(|| Fault::invalid("the parameter `label`: expected KEY=VALUE"))?;
+            if labels.insert(key.to_owned(), value.to_owned()).is_some_and(|other| other != value) {
+                let what = "the parameter `label`: nothing has two values of one label";
+                return Err(Fault::invalid(what));
+            }
+        }
+        Ok(labels)
     }
 
     /// What is left, in its order.

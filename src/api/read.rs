@@ -77,12 +77,7 @@ pub(super) async fn list(
             state.map_err(|error| Fault::invalid(format!("the parameter `state`: {error}")))?,
         );
     }
-    for label in params.take_all("label") {
-        let (key, value) = label
-            .split_once('=')
-            .ok_or_else(|| Fault::invalid("the parameter `label`: expected KEY=VALUE"))?;
-        filter.labels.insert(key.to_owned(), value.to_owned());
-    }
+    filter.labels = params.labels()?;
     filter.account = account(&caller, params.take("account")?)?;
     filter.created_after = params.time("created_after")?;
     filter.created_before = params.time("created_before")?;

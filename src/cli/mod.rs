@@ -77,7 +77,7 @@ struct Global {
     /// Read this file instead of `ferry.toml`.
     #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
     config: Option<PathBuf>,
-    /// Where submissions are kept: `sqlite:PATH` [default: sqlite:ferry.db].
+    /// Where submissions are kept: `sqlite:PATH` or `redis://HOST:PORT/DATABASE` [default: sqlite:ferry.db].
     #[arg(long, global = true, value_name = "PLACE", help_heading = "Global options")]
     store: Option<String>,
     /// Change a setting, such as `poll_max=30s`; `ferry doctor --settings` lists them.

@@ -1,7 +1,31 @@
 //! A typed client of the HTTP API, for Rust services that hand datasets over. Every submission has
 //! an idempotency key, so that trying again is safe.
+//!
+//! ```no_run
+//! use ferry::client::{Client, EventQuery};
+//! use ferry::contract::SubmissionRequest;
+//!
+//! # async fn example(csv: String) -> Result<(), ferry::client::ClientError> {
+//! let client = Client::new("http://127.0.0.1:8600")?;
+//! let mut events = client.events(&EventQuery::default()).await?;
+//! let request =
+//!     SubmissionRequest { name: "march".into(), data: csv, ..SubmissionRequest::default() };
+//! let id = client.submit(&request).await?.submission.id;
+//! loop {
+//!     let event = events.next().await?;
+//!     if event.data.id == id && event.data.state.is_final() {
+//!         println!("{} is {}", event.data.name, event.data.state);
+//!         return Ok(());
+//!     }
+//! }
+//! # }
+//! ```
 
+mod events;
+mod messages;
 mod sending;
+
+pub use events::{EventQuery, EventStream};
 
 use std::time::Duration;
 

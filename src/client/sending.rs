@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::{Certificate, StatusCode, Url};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::{Certificate, Response, Url};
 use serde::de::DeserializeOwned;
 
 use super::ClientError;
@@ -53,13 +53,18 @@ impl fmt::Debug for Sender {
     }
 }
 
-/// What became of one try.
-enum Tried {
-    Answered(Answer),
+/// Why a try has no answer.
+enum Miss {
     /// Not worth to be tried again.
     Failed(ClientError),
     /// Later it may go better; the server may have said when.
     Again(ClientError, Option<Duration>),
+}
+
+/// How often it may be tried again, and after which pause.
+struct Tries {
+    left: u32,
+    pause: Duration,
 }
 
 impl Call {
@@ -76,6 +81,23 @@ impl Answer {
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
         serde_json::from_slice(&self.body)
             .map_err(|error| ClientError::Foreign { status: self.status, what: error.to_string() })
+    }
+}
+
+impl Tries {
+    /// Waits for the next one, unless there is none.
+    async fn after(&mut self, miss: Miss) -> Result<(), ClientError> {
+        match miss {
+            Miss::Failed(error) => return Err(error),
+            Miss::Again(error, _) if self.left <= 1 => return Err(error),
+            Miss::Again(_, asked) => {
+                let pause = jittered(self.pause).max(asked.unwrap_or_default());
+                tokio::time::sleep(pause.min(LONGEST_PAUSE)).await;
+            }
+        }
+        self.left -= 1;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        Ok(())
     }
 }
 
@@ -117,23 +139,39 @@ impl Sender {
 
     /// Sends a call; sent again, it does no more than once.
     pub(super) async fn send(&self, call: &Call) -> Result<Answer, ClientError> {
-        let mut pause = FIRST_PAUSE;
-        for left in (0..self.tries).rev() {
+        let mut tries = self.tries();
+        loop {
             match self.try_once(call).await {
-                Tried::Answered(answer) => return Ok(answer),
-                Tried::Failed(error) => return Err(error),
-                Tried::Again(error, _) if left == 0 => return Err(error),
-                Tried::Again(_, asked) => {
-                    let own = pause.mul_f64(0.5 + random() as f64 / u64::MAX as f64);
-                    tokio::time::sleep(own.max(asked.unwrap_or_default()).min(LONGEST_PAUSE)).await;
-                    pause *= 2;
-                }
+                Ok(answer) => return Ok(answer),
+                Err(miss) => tries.after(miss).await?,
             }
         }
-        Err(ClientError::Unreachable("it was not tried".to_owned()))
     }
 
-    async fn try_once(&self, call: &Call) -> Tried {
+    /// Sends a call whose answer has no end, and gives it as soon as it begins.
+    pub(super) async fn open(&self, call: &Call) -> Result<Response, ClientError> {
+        let mut tries = self.tries();
+        loop {
+            match self.begin(call).await {
+                Ok(response) => return Ok(response),
+                Err(miss) => tries.after(miss).await?,
+            }
+        }
+    }
+
+    fn tries(&self) -> Tries {
+        Tries { left: self.tries, pause: FIRST_PAUSE }
+    }
+
+    async fn try_once(&self, call: &Call) -> Result<Answer, Miss> {
+        let response = self.begin(call).await?;
+        let (status, content_type) = (response.status().as_u16(), text(&response, CONTENT_TYPE));
+        let body = response.bytes().await.map_err(unreachable)?.to_vec();
+        Ok(Answer { status, content_type, body })
+    }
+
+    /// An answer that is no problem, as far as its head.
+    async fn begin(&self, call: &Call) -> Result<Response, Miss> {
         let mut request = match &call.body {
             None => self.http.get(call.url.clone()),
             Some((body, key)) => {
@@ -143,24 +181,34 @@ impl Sender {
         };
         if let Some(key) = &self.key {
             let Ok(mut bearer) = HeaderValue::from_str(&format!("Bearer {key}")) else {
-                return Tried::Failed(ClientError::Invalid("the API key is none".to_owned()));
+                return Err(Miss::Failed(ClientError::Invalid("the API key is none".to_owned())));
             };
             bearer.set_sensitive(true);
             request = request.header(AUTHORIZATION, bearer);
         }
-        let unreachable = |error| Tried::Again(ClientError::Unreachable(told(error)), None);
         let response = match request.send().await {
+            Ok(response) if response.status().is_success() => return Ok(response),
             Ok(response) => response,
             Err(error) if error.is_builder() => {
-                return Tried::Failed(ClientError::Invalid(told(error)));
+                return Err(Miss::Failed(ClientError::Invalid(told(error))));
             }
-            Err(error) => return unreachable(error),
+            Err(error) => return Err(unreachable(error)),
         };
-        let (status, headers) = (response.status(), response.headers().clone());
-        match response.bytes().await {
-            Ok(body) => read(status, &headers, body.to_vec()),
-            Err(error) => unreachable(error),
-        }
+        let (status, asked) = (response.status().as_u16(), text(&response, RETRY_AFTER));
+        let body = response.bytes().await.map_err(unreachable)?;
+        let error = if let Ok(problem) = serde_json::from_slice::<Problem>(&body) {
+            ClientError::Problem(Box::new(problem))
+        } else {
+            ClientError::Foreign { status, what: "neither an answer nor a problem".to_owned() }
+        };
+        Err(match status {
+            // A gateway, too, may have nobody behind it for a moment.
+            408 | 429 | 502..=504 => {
+                let asked = asked.and_then(|seconds| seconds.parse().ok());
+                Miss::Again(error, asked.map(Duration::from_secs))
+            }
+            _ => Miss::Failed(error),
+        })
     }
 }
 
@@ -177,30 +225,17 @@ fn http(certificates: Vec<Certificate>) -> Result<reqwest::Client, ClientError> 
         .map_err(|error| ClientError::Invalid(told(error)))
 }
 
-fn read(status: StatusCode, headers: &HeaderMap, body: Vec<u8>) -> Tried {
-    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    if status.is_success() {
-        let content_type = text(CONTENT_TYPE).map(str::to_owned);
-        return Tried::Answered(Answer { status: status.as_u16(), content_type, body });
-    }
-    let error = if let Ok(problem) = serde_json::from_slice::<Problem>(&body) {
-        ClientError::Problem(Box::new(problem))
-    } else {
-        let what = "neither an answer nor a problem".to_owned();
-        ClientError::Foreign { status: status.as_u16(), what }
-    };
-    match status.as_u16() {
-        // A gateway, too, may have nobody behind it for a moment.
-        408 | 429 | 502..=504 => {
-            let asked = text(RETRY_AFTER).and_then(|seconds| seconds.parse().ok());
-            Tried::Again(error, asked.map(Duration::from_secs))
-        }
-        _ => Tried::Failed(error),
-    }
+/// A header of an answer.
+pub(super) fn text(response: &Response, name: HeaderName) -> Option<String> {
+    response.headers().get(name)?.to_str().ok().map(str::to_owned)
+}
+
+fn unreachable(error: reqwest::Error) -> Miss {
+    Miss::Again(ClientError::Unreachable(told(error)), None)
 }
 
 /// The whole chain, without the URL: a query may hold what is nobody's business.
-fn told(error: reqwest::Error) -> String {
+pub(super) fn told(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(&error);
@@ -209,6 +244,17 @@ fn told(error: reqwest::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+/// About so long, and not at the same moment as everybody else.
+fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(0.5 + random() as f64 / u64::MAX as f64)
+}
+
+/// Waits before what broke so often in a row is begun anew.
+pub(super) async fn pause(broken: u32) {
+    let pause = FIRST_PAUSE.saturating_mul(1 << broken.min(16));
+    tokio::time::sleep(jittered(pause.min(LONGEST_PAUSE))).await;
 }
 
 /// A key against doubles for a submission that has none.

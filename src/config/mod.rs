@@ -24,7 +24,7 @@ use crate::pipeline::Policy;
 use crate::platform::{Account, Limits};
 use crate::store::redis::{Durability, RedisAddress};
 use crate::telemetry::LogFormat;
-use crate::webhook::{Receivers, Rules};
+use crate::webhook::{Authorities, Receivers, Rules};
 use reader::Reader;
 
 /// Where submissions are kept.
@@ -65,6 +65,8 @@ pub struct Config {
     pub api: ApiLimits,
     /// Where webhooks may go.
     pub webhook_rules: Rules,
+    /// Who vouches for their receivers, beside whom the machine trusts.
+    pub webhook_authorities: Authorities,
     /// How long one may take.
     pub webhook_timeout: Duration,
     /// Who is told of the outcomes of each account.
@@ -110,6 +112,7 @@ impl Config {
             },
             receivers: reader.receivers(&webhook_rules),
             webhook_rules,
+            webhook_authorities: reader.read("webhook_ca", values::authorities),
             webhook_timeout: reader.read("webhook_timeout", values::pause),
             policy: policy(&mut reader),
             health: HealthPolicy {

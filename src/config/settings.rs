@@ -140,6 +140,11 @@ pub const SETTINGS: &[Setting] = &[
         "hosts, addresses and networks beside public ones that webhooks may go to, such as `hooks.internal, 10.0.0.0/8`",
     ),
     setting("webhook_http", "no", "whether webhooks may go unencrypted: `yes` or `no`"),
+    setting(
+        "webhook_ca",
+        "",
+        "file with the certificates (PEM) of authorities that receivers of webhooks may be vouched for by, beside those that the machine trusts",
+    ),
     setting("webhook_timeout", "15s", "for a webhook to be heard"),
     setting(
         "webhook_initial",

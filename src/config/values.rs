@@ -12,7 +12,7 @@ use crate::pipeline::AmbiguousUpload;
 use crate::platform::OverwriteAs;
 use crate::store::redis::{Durability, RedisAddress};
 use crate::telemetry::LogFormat;
-use crate::webhook::Allowed;
+use crate::webhook::{Allowed, Authorities};
 
 /// What was expected instead.
 pub(super) type Expected = String;
@@ -191,6 +191,12 @@ pub(super) fn certificates(path: &str) -> Result<Option<Vec<u8>>, Expected> {
         return Err("expected a file with certificates in PEM".to_owned());
     }
     Ok(Some(pem))
+}
+
+/// The authorities whose certificates are in a file; none for an empty text.
+pub(super) fn authorities(path: &str) -> Result<Authorities, Expected> {
+    let pem = certificates(path)?;
+    pem.map_or_else(|| Ok(Authorities::default()), |pem| Authorities::read(&pem))
 }
 
 const PEM: &[u8] = b"-----BEGIN CERTIFICATE-----";

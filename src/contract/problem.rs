@@ -45,6 +45,8 @@ pub enum ProblemKind {
     Unauthenticated,
     /// The key may not do this.
     Forbidden,
+    /// The server has no keys, and answers nobody but this machine.
+    NotLocal,
     /// There is no such thing, or not for this key.
     NotFound,
     /// The path does not take this method.
@@ -77,10 +79,11 @@ pub enum ProblemKind {
 
 impl ProblemKind {
     /// Every kind.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::InvalidRequest,
         Self::Unauthenticated,
         Self::Forbidden,
+        Self::NotLocal,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::Timeout,
@@ -107,6 +110,11 @@ impl ProblemKind {
                 ("urn:ferry:problem:unauthenticated", 401, "An API key is needed")
             }
             Self::Forbidden => ("urn:ferry:problem:forbidden", 403, "The API key may not do this"),
+            Self::NotLocal => (
+                "urn:ferry:problem:not-local",
+                403,
+                "Without API keys only this machine is answered",
+            ),
             Self::NotFound => ("urn:ferry:problem:not-found", 404, "There is no such thing"),
             Self::MethodNotAllowed => {
                 ("urn:ferry:problem:method-not-allowed", 405, "The path has no such method")

@@ -12,7 +12,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::{Client, ClientBuilder, StatusCode, redirect};
+use reqwest::{Certificate, Client, ClientBuilder, StatusCode, redirect};
 
 use crate::domain::Timestamp;
 use crate::domain::submission::DeliveryResult;
@@ -29,6 +29,24 @@ pub struct Receiver {
 
 /// The receivers, by account.
 pub type Receivers = BTreeMap<String, Receiver>;
+
+/// Those who vouch for receivers, beside those that the machine trusts.
+#[derive(Debug, Clone, Default)]
+pub struct Authorities(Vec<Certificate>);
+
+impl Authorities {
+    /// Reads their certificates from a text of PEM.
+    pub fn read(pem: &[u8]) -> Result<Self, String> {
+        install_provider();
+        let certificates = Certificate::from_pem_bundle(pem);
+        // What is no certificate for all its PEM is found where one is used.
+        let used = |certificates: Vec<Certificate>| {
+            let client = Client::builder().tls_certs_only(certificates.clone()).build();
+            client.map(|_| Self(certificates))
+        };
+        certificates.and_then(used).map_err(|_| "it holds what is no certificate".to_owned())
+    }
+}
 
 /// What is told, and where.
 #[derive(Debug)]
@@ -55,15 +73,20 @@ pub struct Webhooks {
 
 impl Webhooks {
     /// What sends to where `rules` allow it; a try takes `timeout` at most.
-    pub fn new(rules: Rules, receivers: Receivers, timeout: Duration) -> Self {
-        // Whoever comes second finds the same provider installed.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+    pub fn new(
+        rules: Rules,
+        receivers: Receivers,
+        authorities: &Authorities,
+        timeout: Duration,
+    ) -> Self {
+        install_provider();
         let rules = Arc::new(rules);
         let builder = || builder(&rules, timeout);
         // To read the certificates takes long, and nothing is sent without a secret. A machine without
         // certificates can still speak plain HTTP.
         let is_used = receivers.values().any(|receiver| !receiver.secrets.is_empty());
-        let with = is_used.then(|| builder().build().ok()).flatten();
+        let trusting = || builder().tls_certs_merge(authorities.0.clone());
+        let with = is_used.then(|| trusting().build().ok()).flatten();
         let http = with.unwrap_or_else(|| {
             let without = builder().tls_certs_only([]).build();
             without.expect("a client that trusts nobody needs nothing")
@@ -97,6 +120,11 @@ impl Webhooks {
             Err(error) => (lost(&error), None),
         }
     }
+}
+
+/// Whoever comes second finds the same one installed.
+fn install_provider() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 fn builder(rules: &Arc<Rules>, timeout: Duration) -> ClientBuilder {

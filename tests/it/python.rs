@@ -3,9 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::{Mutex, PoisonError};
 
 /// The folder with the programs of a package and its `python`, installed once in one version.
 pub(crate) fn installed(package: &str, version: &str) -> PathBuf {
+    static ONE_AFTER_THE_OTHER: Mutex<()> = Mutex::new(());
+    let _held = ONE_AFTER_THE_OTHER.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{package}-{version}"));
     let is_whole = folder.join("whole");
     if !is_whole.exists() {

@@ -66,7 +66,7 @@ impl Secured {
 }
 
 /// An authority, and a server that it vouches for.
-fn certify(folder: &Path) {
+pub(crate) fn certify(folder: &Path) {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();

@@ -187,8 +187,8 @@ impl<'a> Operation<'a> {
     /// It, as it stands in the document.
     pub(super) fn finish(mut self, role: Option<Role>) -> Value {
         if role.is_some() {
-            use ProblemKind::{Busy, Forbidden, Internal, Unauthenticated};
-            self = self.may(&[Unauthenticated, Forbidden, Internal, Busy]);
+            use ProblemKind::{Busy, Forbidden, Internal, NotLocal, Unauthenticated};
+            self = self.may(&[Unauthenticated, Forbidden, NotLocal, Internal, Busy]);
         }
         let problem = self.schemas.given::<Problem>();
         let (mut answers, problems) = (self.answers, self.problems);

@@ -151,6 +151,7 @@ pub(in crate::api) fn events(mut operation: Operation<'_>) -> Operation<'_> {
         .query("name", text(), "of this Name")
         .query("account", text(), "of this account")
         .query("id", submission, "of this submission")
+        .query("label", strings(&label()), "of submissions with all of these labels, as KEY=VALUE")
         .query("after", cursor(), "as `Last-Event-ID`; 0 for all that is kept")
         .query("wait", span(), "end the stream after so long; else it goes on for ever")
         .header("Last-Event-ID", cursor(), "the last `id` that you have seen")

@@ -12,8 +12,8 @@ use crate::store::{Event, Events};
 pub(super) fn read(after: u64, answer: Value) -> Result<Events, Fault> {
     let [forgotten, newest, events] = tuple(answer)?;
     let oldest = number(forgotten)?;
-    let cursors = after.max(oldest) + 1..;
-    let events = cursors.zip(array(events)?).map(|(cursor, line)| event(cursor, &text(line)?));
+    let before = after.max(oldest);
+    let events = (1..).zip(array(events)?).map(|(n, line)| event(before + n, &text(line)?));
     Ok(Events { events: events.collect::<Result<_, _>>()?, oldest, newest: number(newest)? })
 }
 

@@ -3,15 +3,19 @@
 use std::time::Duration;
 
 use ferry::api::{Server, Tls, TlsFiles};
-use ferry::client::{Client, ClientError, ListQuery};
-use ferry::contract::{ProblemKind, ResubmissionRequest, SubmissionRequest};
+use ferry::client::{Client, ClientError, EventQuery, EventStream, ListQuery};
+use ferry::contract::{EventView, ProblemKind, ResubmissionRequest, SubmissionRequest};
 use ferry::domain::submission::State;
 use ferry::sim::SimConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
+use tokio::time::timeout;
 
 use super::harness::{GOOD, Served};
-use crate::support::{dataset, prompt};
+use super::serve::{serve, url};
+use crate::cli::harness::{Ferry, Platform};
+use crate::support::{dataset, overwriting, prompt};
 
 fn client(served: &Served) -> Client {
     Client::new(&format!("http://{}", served.address)).unwrap()
@@ -135,4 +139,122 @@ async fn a_server_that_is_not_there_is_said_without_its_url() {
     let error = client.list(&ListQuery::default()).await.unwrap_err();
     assert!(matches!(error, ClientError::Unreachable(_)), "{error:?}");
     assert!(!error.to_string().contains("secret"), "{error}");
+}
+
+/// Listens until so many are completed.
+async fn until_completed(stream: &mut EventStream, count: usize, heard: &mut Vec<EventView>) {
+    let completed = |event: &&EventView| event.data.state == State::Completed;
+    while heard.iter().filter(completed).count() < count {
+        let event = timeout(Duration::from_mins(1), stream.next()).await.expect("it goes on");
+        heard.push(event.expect("the server comes back"));
+    }
+}
+
+#[test]
+fn a_killed_server_costs_a_listener_no_event_and_tells_none_twice() {
+    let platform = Platform::start();
+    let ferry = Ferry::of(&platform).set("FERRY_LEASE", "1s");
+    let mut server = serve(&ferry, &[]);
+    let (at, runtime) = (url(&server), Runtime::new().unwrap());
+    let client = Client::new(&at).unwrap().with_tries(20);
+    let mut heard = Vec::new();
+    let mut stream = runtime.block_on(async {
+        let mut stream = client.events(&EventQuery::default()).await.unwrap();
+        for n in 0..40 {
+            client.submit(&overwriting(&format!("d{n}"))).await.unwrap();
+        }
+        until_completed(&mut stream, 5, &mut heard).await;
+        stream
+    });
+    server.signal("KILL");
+    server.end();
+    let listen = format!("listen={}", at.trim_start_matches("http://"));
+    let _second = ferry.start(&["serve", "--set", &listen]);
+    runtime.block_on(async {
+        until_completed(&mut stream, 40, &mut heard).await;
+        let query = EventQuery { after: Some(0), ..EventQuery::default() };
+        let mut all = client.events(&query).await.unwrap();
+        for (n, heard) in heard.iter().enumerate() {
+            assert_eq!(all.next().await.unwrap(), *heard, "event {n}");
+        }
+        assert_eq!(all.last(), stream.last());
+    });
+}
+
+#[tokio::test]
+async fn a_listener_hears_what_it_asked_for_and_what_it_missed() {
+    let served = Served::idle(&[]).await;
+    let client = client(&served);
+    let mut ids = Vec::new();
+    for name in ["one", "two"] {
+        let labels = [("is".to_owned(), name.to_owned())].into();
+        ids.push(served.world.submit(SubmissionRequest { labels, ..dataset(name) }).await);
+        served.world.app.store.cancel(ids[ids.len() - 1]).await.unwrap();
+    }
+    let all = || EventQuery { after: Some(0), ..EventQuery::default() };
+    for query in [
+        EventQuery {
+            states: vec![State::Held, State::Cancelled],
+            name: Some("two".into()),
+            ..all()
+        },
+        EventQuery {
+            states: vec![State::Cancelled],
+            labels: vec![("is".into(), "two".into())],
+            ..all()
+        },
+        EventQuery { submission: Some(ids[1]), after: Some(3), ..all() },
+        EventQuery { account: Some("default".into()), after: Some(3), ..all() },
+    ] {
+        let event = client.events(&query).await.unwrap().next().await.unwrap();
+        assert_eq!((event.data.id, event.data.state), (ids[1], State::Cancelled), "{query:?}");
+    }
+    match client.events(&EventQuery { after: Some(99), ..all() }).await {
+        Err(ClientError::Problem(problem)) => assert_eq!(problem.kind(), Some(ProblemKind::Gone)),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Answers every connection with this, and hangs up.
+async fn always(answer: String) -> Client {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = Client::new(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let answer = answer.clone();
+            tokio::spawn(async move {
+                let _ = stream.read(&mut [0; 4096]).await;
+                let _ = stream.write_all(answer.as_bytes()).await;
+            });
+        }
+    });
+    client.with_tries(2)
+}
+
+#[tokio::test]
+async fn a_stream_that_is_none_of_ferrys_ends_in_an_error() {
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
+    let ready = format!("{head}event: ready\nid: 7\ndata: {{}}\n\n");
+    for (answer, expected) in [
+        (
+            "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\n\r\nhello".to_owned(),
+            "no stream of events",
+        ),
+        (format!("{head}id: 7\ndata: {{}}\n\n"), "without a greeting"),
+        (head.to_owned(), "not reached: the stream ended"),
+    ] {
+        let error = always(answer).await.events(&EventQuery::default()).await.unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+    let long = "x".repeat(100_000);
+    for (answer, expected) in [
+        (format!("{ready}data: {long}\n\n"), "longer than any event"),
+        (format!("{ready}id: 8\ndata: {{}}\n\n"), "an event: missing field"),
+        (format!("{ready}event: gone\ndata: {{\"detail\": \"too late\"}}\n\n"), "(410): too late"),
+    ] {
+        let client = always(answer).await;
+        let mut stream = client.events(&EventQuery::default()).await.unwrap();
+        let error = stream.next().await.unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+    }
 }

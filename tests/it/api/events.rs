@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ferry::app::App;
 use ferry::config::{Config, Sources};
-use ferry::contract::{EventView, ProblemKind};
+use ferry::contract::{EventView, ProblemKind, SubmissionRequest};
 use ferry::domain::submission::State;
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::json;
@@ -146,8 +146,52 @@ async fn a_client_hears_what_it_asked_for() {
             assert_eq!(format!("{} {}", event.data.name, event.data.state), expected, "{query}");
         }
     }
-    for wrong in ["?state=gone", "?id=x", "?after=x", "?since=1"] {
+    for wrong in
+        ["?state=gone", "?id=x", "?after=x", "?since=1", "?label=x", "?label=a=1&label=a=2"]
+    {
         served.get(&format!("/v1/events{wrong}")).await.is(ProblemKind::InvalidRequest);
+    }
+}
+
+#[tokio::test]
+async fn a_client_hears_of_submissions_with_its_labels() {
+    let served = Served::idle(&[]).await;
+    let store = &served.world.app.store;
+    for (name, labels) in [
+        ("none", vec![]),
+        ("north", vec![("team", "north")]),
+        ("urgent", vec![("team", "north"), ("urgent", "yes")]),
+        ("south", vec![("team", "south")]),
+    ] {
+        let labels = labels.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let request = SubmissionRequest { labels: labels.collect(), ..dataset(name) };
+        store.cancel(served.world.submit(request).await).await.unwrap();
+    }
+    // More than a stream remembers, and than it reads at once.
+    served.world.submit_all((0..1100).map(|n| dataset(&format!("filler {n}")))).await;
+    let labels = [("team".to_owned(), "north".to_owned())].into();
+    let last = SubmissionRequest { labels, ..dataset("last") };
+    served.world.submit(last).await;
+    for (query, expected) in [
+        (
+            "label=team=north",
+            vec![
+                "north queued",
+                "north cancelled",
+                "urgent queued",
+                "urgent cancelled",
+                "last queued",
+            ],
+        ),
+        ("label=team=north&label=urgent=yes&state=cancelled", vec!["urgent cancelled"]),
+        ("label=team=south&name=south&state=queued", vec!["south queued"]),
+    ] {
+        let listen = served.request(Method::GET, &format!("/v1/events?after=0&{query}"));
+        let mut stream = Listening::to(listen).await;
+        for expected in expected {
+            let event = stream.next().await.unwrap();
+            assert_eq!(format!("{} {}", event.data.name, event.data.state), expected, "{query}");
+        }
     }
 }
 

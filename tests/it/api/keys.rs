@@ -168,9 +168,9 @@ async fn pages_of_other_sites_get_no_answer_where_there_are_no_keys() {
     let from = |name: &str, value: &str| {
         Answer::of(served.request(Method::GET, "/v1/stats").header(name, value))
     };
-    from("origin", "https://example.com").await.is(ProblemKind::Forbidden);
-    from("origin", "null").await.is(ProblemKind::Forbidden);
-    from("sec-fetch-site", "cross-site").await.is(ProblemKind::Forbidden);
+    from("origin", "https://example.com").await.is(ProblemKind::NotLocal);
+    from("origin", "null").await.is(ProblemKind::NotLocal);
+    from("sec-fetch-site", "cross-site").await.is(ProblemKind::NotLocal);
     assert_eq!(from("origin", &format!("http://{}", served.address)).await.status, 200);
 }
 

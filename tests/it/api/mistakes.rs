@@ -83,6 +83,7 @@ async fn parameters_that_are_wrong_are_named() {
         "cursor=x",
         "state=done",
         "label=x",
+        "label=a=1&label=a=2",
         "created_after=yesterday",
         "foo=1",
         "name=a&name=b",
@@ -103,12 +104,30 @@ async fn parameters_that_are_wrong_are_named() {
     the parameter `cursor`: expected the `next_cursor` of an earlier answer
     the parameter `state`: `done` is not a state: expected queued, uploading, processing, collecting, completed, rejected, failed, cancelled, held
     the parameter `label`: expected KEY=VALUE
+    the parameter `label`: nothing has two values of one label
     the parameter `created_after`: expected a time such as 2026-01-31T18:00:00Z
     there is no parameter `foo` here
     the parameter `name` stands there twice
     the parameter `wait`: expected a duration such as 500ms or 30s
     there is no field `nme`: expected `name`, `account`, `overwrite`, `result_keys`, `priority`, `not_before`, `deadline`, `idempotency_key`, `callback_url`, `label`
     "#);
+}
+
+#[tokio::test]
+async fn a_field_that_is_given_twice_is_refused() {
+    let served = Served::idle(&[]).await;
+    for (query, field) in [
+        ("name=a&name=b", "name"),
+        ("name=a&overwrite=true&overwrite=false", "overwrite"),
+        ("name=a&label=team=north&label=team=south", "label"),
+    ] {
+        let csv = served.request(Method::POST, &format!("/v1/submissions?{query}"));
+        let answer = Answer::of(csv.header("content-type", "text/csv").body(GOOD)).await;
+        let problem = answer.is(ProblemKind::InvalidField);
+        assert_eq!(problem.field.as_deref(), Some(field));
+        assert!(problem.detail.contains("twice"), "{problem:?}");
+    }
+    assert_eq!(served.world.app.store.stats().await.unwrap().unfinished(), 0);
 }
 
 #[tokio::test]

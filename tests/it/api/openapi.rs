@@ -5,12 +5,14 @@ use std::process::Command;
 
 use reqwest::Method;
 use serde_json::{Map, Value};
+use tokio::runtime::Runtime;
 
 use super::harness::{Answer, Served};
 use super::keys::routes;
 use super::serve::{serve, url};
 use crate::cli::harness::{Ferry, Platform};
 use crate::python::{installed, told};
+use crate::store::redis_server::shared_server;
 use crate::support::of_environment;
 
 fn entries(value: &Value) -> &Map<String, Value> {
@@ -145,9 +147,21 @@ const SCHEMATHESIS: &str = "4.32.5";
 /// `CONTRACT_EXAMPLES=500 CONTRACT_SEED=1 cargo test --test it every_operation_keeps` looks harder.
 #[test]
 fn every_operation_keeps_to_the_document_whatever_it_is_sent() {
-    let tools = installed("schemathesis", SCHEMATHESIS);
     let platform = Platform::start();
-    let ferry = Ferry::of(&platform)
+    every_operation_keeps_to_the_document(Ferry::of(&platform), 40);
+}
+
+/// With fewer examples: what differs is what the store answers.
+#[test]
+fn every_operation_keeps_to_the_document_on_redis_too() {
+    let platform = Platform::start();
+    let redis = Runtime::new().unwrap().block_on(shared_server());
+    every_operation_keeps_to_the_document(Ferry::of(&platform).stored_on(&redis), 12);
+}
+
+fn every_operation_keeps_to_the_document(ferry: Ferry, examples: u64) {
+    let tools = installed("schemathesis", SCHEMATHESIS);
+    let ferry = ferry
         .set("FERRY_API_KEYS", "keys.jsonl")
         .set("FERRY_LOG", "error")
         .file("hooks.py", include_str!("contract/hooks.py"))
@@ -160,7 +174,7 @@ fn every_operation_keeps_to_the_document_whatever_it_is_sent() {
     command.args(["--generation-database", "none", "--no-color"]);
     command.args(["--header", &format!("Authorization: Bearer {}", key.trim())]);
     command.args(["--seed", &of_environment("CONTRACT_SEED", 7).to_string()]);
-    command.args(["--max-examples", &of_environment("CONTRACT_EXAMPLES", 40).to_string()]);
+    command.args(["--max-examples", &of_environment("CONTRACT_EXAMPLES", examples).to_string()]);
     command.current_dir(ferry.path(".")).env("SCHEMATHESIS_HOOKS", "hooks");
     let output = command.output().expect("schemathesis runs");
     let report = told(&output);

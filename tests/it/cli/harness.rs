@@ -13,6 +13,7 @@ use tokio::runtime::Runtime;
 
 use super::redact::redact;
 use super::running::Running;
+use crate::store::redis_server::{RedisServer, own_namespace};
 
 /// Ten valid rows.
 pub(crate) const GOOD: &str = include_str!("../../../examples/good.csv");
@@ -92,6 +93,11 @@ impl Ferry {
     pub(crate) fn set(mut self, name: &str, value: impl Into<String>) -> Self {
         self.env.insert(name.to_owned(), value.into());
         self
+    }
+
+    /// With its store in a namespace of its own on this server.
+    pub(crate) fn stored_on(self, server: &RedisServer) -> Self {
+        self.set("FERRY_STORE", server.url()).set("FERRY_NAMESPACE", own_namespace())
     }
 
     pub(crate) fn unset(mut self, name: &str) -> Self {

@@ -1,13 +1,23 @@
 //! A receiver in this process, which answers what a test says.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
+use axum::serve::Listener;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::Value;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use crate::secured::certify;
 
 /// What was received.
 #[derive(Debug, Clone)]
@@ -40,16 +50,62 @@ impl Receiver {
     /// Answers with these statuses, one after the other, and then with 204.
     pub(super) async fn start(answers: &[u16]) -> Self {
         let shared = Shared { answers: answers.iter().copied().collect(), ..Shared::default() };
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("http://{}/hook?token=in-the-query", listener.local_addr().unwrap());
+        Self::on(listener, url, shared)
+    }
+
+    /// Speaks TLS, and is vouched for by `authority.pem` in this folder alone.
+    pub(super) async fn secured(folder: &Path) -> Self {
+        certify(folder);
+        let certificate = CertificateDer::from_pem_file(folder.join("server.pem")).unwrap();
+        let key = PrivateKeyDer::from_pem_file(folder.join("server.key")).unwrap();
+        let provider = rustls::crypto::ring::default_provider().into();
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)
+            .unwrap();
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("https://localhost:{}/hook", listener.local_addr().unwrap().port());
+        let tls = TlsAcceptor::from(Arc::new(config));
+        Self::on(Secured { listener, tls }, url, Shared::default())
+    }
+
+    fn on(listener: impl Listener<Addr = SocketAddr>, url: String, shared: Shared) -> Self {
         let shared = Arc::new(Mutex::new(shared));
         let router = Router::new().fallback(receive).with_state(shared.clone());
-        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let url = format!("http://{}/hook?token=in-the-query", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, router).await });
         Self { url, shared }
     }
 
     pub(super) fn received(&self) -> Vec<Received> {
         self.shared.lock().unwrap().received.clone()
+    }
+}
+
+/// Accepts those who find that it is vouched for.
+struct Secured {
+    listener: TcpListener,
+    tls: TlsAcceptor,
+}
+
+impl Listener for Secured {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, SocketAddr) {
+        loop {
+            let (stream, from) = self.listener.accept().await.expect("it listens");
+            if let Ok(stream) = self.tls.accept(stream).await {
+                return (stream, from);
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
     }
 }
 

@@ -48,6 +48,38 @@ async fn a_name_that_leads_into_the_own_network_is_not_called() {
 }
 
 #[tokio::test]
+async fn a_receiver_is_vouched_for_by_an_authority_of_ones_own_where_that_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let receiver = Receiver::secured(folder.path()).await;
+    let authority = folder.path().join("authority.pem");
+    let authority = [("WEBHOOK_CA", authority.to_str().unwrap())];
+    for (settings, expected) in [(&[][..], "no_connection"), (&authority, "delivered")] {
+        let once = [("WEBHOOK_TRIES", "1"), ("WEBHOOK_HTTP", "no")];
+        let world = world(&[&once, settings].concat()).await;
+        let request =
+            SubmissionRequest { callback_url: Some(receiver.url.clone()), ..dataset("march") };
+        let id = world.submit(request).await;
+        assert_eq!(words(&told(&world, id).await), [expected]);
+        world.finish().await;
+    }
+    assert_eq!(receiver.received().len(), 1);
+}
+
+#[test]
+fn an_authority_that_is_none_is_a_mistake() {
+    let broken = "-----BEGIN CERTIFICATE-----\nbm9uc2Vuc2U=\n-----END CERTIFICATE-----\n";
+    let ferry = Ferry::new().file("broken.pem", broken).file("other.txt", "nonsense");
+    for (file, why) in [
+        ("broken.pem", "it holds what is no certificate"),
+        ("other.txt", "expected a file with certificates in PEM"),
+        ("none.pem", "it cannot be read"),
+    ] {
+        let ran = ferry.run(&["stats", "--set", &format!("webhook_ca={file}")]).exits(2);
+        assert!(ran.stderr.contains("webhook_ca") && ran.stderr.contains(why), "{}", ran.stderr);
+    }
+}
+
+#[tokio::test]
 async fn a_host_that_is_allowed_is_called_wherever_it_leads() {
     let receiver = Receiver::start(&[]).await;
     let world = world(&[("WEBHOOK_ALLOW", "localhost")]).await;
