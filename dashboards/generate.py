@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the Grafana dashboards beside it, so that panels look alike and thresholds are those of the alerts.
 
-    dashboards/generate.py            writes overview.json, platform.json and workers.json
+    dashboards/generate.py            writes overview.json, platform.json, workers.json and runbook.json
     dashboards/generate.py --check    fails if they are not what it would write
 
 It needs nothing but Python 3. `rate` stands for Grafana's own interval, SCRAPED for the processes that were
@@ -15,7 +15,10 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 ALERTS = (HERE.parent / "deploy/prometheus/alerts.yml").read_text()
-RUNBOOK = "https://example.com/ferry/deploy/runbook.md"
+# Each section with the alerts that its heading names; the first is what stands before them all.
+SECTIONS = (HERE.parent / "deploy/runbook.md").read_text().split("\n## ")
+# Beside the dashboards, where it can be read while nothing of Ferry is up.
+RUNBOOK = "/d/ferry-runbook"
 SCRAPED = 'namespace=~"$namespace",instance=~"$instance"'
 STORE = 'namespace=~"$namespace"'
 ACCOUNT = 'account=~"$account"'
@@ -29,9 +32,10 @@ def limit(alert):
     return float(re.search(r"[<>]=? ([0-9.]+)", expression).group(1))
 
 
-def anchor(alert):
-    rule = re.search(rf"- alert: {alert}\n(.*?)(?=- alert: |\Z)", ALERTS, re.S).group(1)
-    return re.search(r"runbook_url: \S+?#(\S+)", rule).group(1)
+def section(alert):
+    """Where the runbook says what to do about an alert; alerts.yml links there too."""
+    number = next(at for at, text in enumerate(SECTIONS) if alert in text.split("\n")[0].split())
+    return f"{RUNBOOK}?viewPanel={number + 1}"
 
 
 def rate(metric, labels, by, factor=""):
@@ -97,7 +101,7 @@ def panel(title, text, unit, queries, alert=None, low=False, kind="timeseries", 
         "gridPos": {"w": width, "h": height},
     }
     made["links"] = [
-        {"title": f"Runbook: {name}", "url": f"${{runbook}}#{anchor(name)}", "targetBlank": True}
+        {"title": f"Runbook: {name}", "url": section(name), "targetBlank": True}
         for name in [*filter(None, [alert]), *related]
     ]
     return made
@@ -147,6 +151,20 @@ def annotation(name, colour, query, title):
     }
 
 
+def page(text):
+    """A section of the runbook: links lead to dashboards, not to files."""
+    heading, _, body = text.partition("\n")
+    body = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", body)
+    for uid, name in (("overview", "Overview"), ("platform", "Platform"), ("workers", "Workers and store")):
+        body = body.replace(f"*{name}*", f"[{name}](d/ferry-{uid})")
+    return {
+        "type": "text",
+        "title": heading.lstrip("# "),
+        "options": {"mode": "markdown", "content": body.strip()},
+        "gridPos": {"w": 12, "h": 9},
+    }
+
+
 def dashboard(uid, title, text, panels):
     x = y = tallest = 0
     for number, made in enumerate(panels):
@@ -164,7 +182,7 @@ def dashboard(uid, title, text, panels):
         "includeVars": True,
         "keepTime": True,
     }
-    runbook = {"type": "link", "title": "Runbook", "url": "${runbook}", "targetBlank": True, "icon": "doc"}
+    runbook = {"type": "link", "title": "Runbook", "url": RUNBOOK, "targetBlank": True, "icon": "doc"}
     return {
         "uid": uid,
         "title": title,
@@ -184,7 +202,6 @@ def dashboard(uid, title, text, panels):
                 variable("namespace", "Namespace", "label_values(ferry_build_info, namespace)"),
                 variable("instance", "Process", f"label_values(ferry_build_info{{{STORE}}}, instance)"),
                 variable("account", "Account", f"label_values(ferry_queue_steps{{{STORE}}}, account)"),
-                {"name": "runbook", "label": "Runbook", "type": "textbox", "query": RUNBOOK, "current": {"text": RUNBOOK, "value": RUNBOOK}},
             ]
         },
         "annotations": {
@@ -294,6 +311,9 @@ DASHBOARDS = {
     "overview.json": dashboard("ferry-overview", "Ferry: Overview", "Is it fine, where is it stuck, and why?", OVERVIEW),
     "platform.json": dashboard("ferry-platform", "Ferry: Platform", "What the Platform answers, and how fast.", PLATFORM),
     "workers.json": dashboard("ferry-workers", "Ferry: Workers and store", "Slots, rescues, the store's calls, and the processes.", WORKERS),
+    # It asks nothing.
+    "runbook.json": dashboard("ferry-runbook", "Ferry: Runbook", "What each alert means, what to check, and what to do.", [page(text) for text in SECTIONS])
+    | {"templating": {"list": []}, "annotations": {"list": []}},
 }
 
 

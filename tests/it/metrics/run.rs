@@ -11,7 +11,7 @@ use ferry::sim::{Endpoint, Fault, FaultRates, Processing, SimConfig};
 use ferry::store::{Budgets, ClaimRequest, Lease};
 use serde_json::Value;
 
-use super::files::{panels, variables};
+use super::files::{panels, sections, variables};
 use super::prometheus::{Prometheus, get, post, tool};
 use super::scraped::{PATIENCE, Scraped, until};
 use crate::support::{World, dataset, of_environment, overwriting, pause};
@@ -151,12 +151,18 @@ fn is_number(sample: &Value) -> bool {
     sample["value"][1].as_str().is_some_and(|value| value != "NaN")
 }
 
-/// Asks what the alerts ask; answers how they stand.
+/// Asks what the alerts ask; answers how they stand. Each leads to a section of the runbook.
 fn ask_rules(prometheus: &Prometheus) -> Vec<Value> {
     let rules = prometheus.rules();
     assert!(!rules.is_empty());
+    let sections = sections().into_iter().map(|(url, ..)| format!("http://127.0.0.1:3000{url}"));
+    let sections: Vec<String> = sections.collect();
     for rule in &rules {
         assert_eq!(rule["health"], "ok", "{rule:#}");
+        for alert in rule["alerts"].as_array().unwrap() {
+            let url = alert["annotations"]["runbook_url"].as_str().unwrap();
+            assert!(sections.iter().any(|section| section == url), "{url}");
+        }
         prometheus.query(rule["query"].as_str().unwrap()).unwrap();
     }
     rules
