@@ -4,7 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::files::root;
+use serde_json::Value;
+
+use super::files::{documents, root};
 use super::kubernetes::manifests;
 
 /// The newest that there are for the oldest Python that these tests run with, 3.11.
@@ -45,11 +47,27 @@ fn faults(files: &[String]) -> String {
     told
 }
 
+/// What the command of the page about Kubernetes hands to `kubectl`.
+fn alerts_as_a_resource() -> String {
+    let page = fs::read_to_string(root("deploy/kubernetes/README.md")).unwrap();
+    let command = page.lines().find(|line| line.contains("PrometheusRule")).expect("a command");
+    let (command, _) = command.split_once("| kubectl ").expect("it is handed over");
+    let output =
+        Command::new("sh").args(["-c", command]).current_dir(root("")).output().expect("a shell");
+    let resource = String::from_utf8(output.stdout).unwrap();
+    let parsed: Value = serde_saphyr::from_str(&resource).unwrap();
+    assert_eq!(parsed["spec"], documents("deploy/prometheus/alerts.yml")[0]);
+    resource
+}
+
 #[test]
 fn compose_file_and_manifests_fit_the_schemas() {
     let folder = tempfile::tempdir().unwrap();
     let mut files = vec![format!("compose={}", root("docker-compose.yml").display())];
     files.extend(manifests().iter().map(|path| format!("kubernetes={}", root(path).display())));
+    let alerts = folder.path().join("alerts.yaml");
+    fs::write(&alerts, alerts_as_a_resource()).unwrap();
+    files.push(format!("kubernetes={}", alerts.display()));
     assert_eq!(faults(&files), "");
     // Each kind is really looked at.
     let spoil = [
@@ -69,7 +87,10 @@ fn compose_file_and_manifests_fit_the_schemas() {
         fs::write(&copy, text.replace(right, wrong)).unwrap();
         spoiled.push(format!("{kind}={}", copy.display()));
     }
+    fs::write(&alerts, alerts_as_a_resource().replace("expr:", "expression:")).unwrap();
+    spoiled.push(format!("kubernetes={}", alerts.display()));
     let told = faults(&spoiled);
+    assert!(told.contains("/alerts.yaml: "), "{told}");
     for (index, (_, _, right, _)) in spoil.iter().enumerate() {
         assert!(told.contains(&format!("/{index}.yaml: ")), "{right}\n{told}");
     }
