@@ -95,6 +95,8 @@ def panel(title, text, unit, queries, alert=None, low=False, kind="timeseries", 
                 "expr": query,
                 "legendFormat": legend,
                 "datasource": {"type": "prometheus", "uid": "${datasource}"},
+                # Example traces, where there are any.
+                **({"exemplar": True} if "histogram_quantile" in query else {}),
             }
             for number, (query, legend) in enumerate(queries)
         ],

@@ -14,6 +14,7 @@ use super::kubernetes;
 use crate::api::harness::client;
 use crate::cli::harness::{GOOD, eventually};
 use crate::cli::running::Running;
+use crate::metrics::files::with_exemplars;
 use crate::store::redis_server::{free_port, program};
 
 fn services() -> Vec<(String, Value)> {
@@ -38,14 +39,25 @@ pub(super) fn containers() -> Vec<Container> {
     ours.map(|(name, service)| container(name, &service, &of_file)).collect()
 }
 
+/// A value as compose hands it over: `${NAME:?hint}` must be in `.env`, `${NAME:-}` may be.
+fn substituted<'a>(value: &'a str, of_file: &'a BTreeMap<String, String>) -> &'a str {
+    let Some(inner) = value.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) else {
+        return value;
+    };
+    match inner.split_once(":?") {
+        Some((name, _)) => &of_file[name],
+        None => {
+            of_file.get(inner.strip_suffix(":-").expect("a default")).map_or("", String::as_str)
+        }
+    }
+}
+
 /// `of_file` is what `.env` says.
 fn container(name: String, service: &Value, of_file: &BTreeMap<String, String>) -> Container {
     let env = service["environment"].as_object().expect("a map").iter();
     let env = env.map(|(name, value)| {
         let value = value.as_str().expect("a text");
-        let variable = value.strip_prefix("${").and_then(|rest| rest.split_once(":?"));
-        let value = variable.map_or(value, |(variable, _)| &of_file[variable]);
-        (name.clone(), value.to_owned())
+        (name.clone(), substituted(value, of_file).to_owned())
     });
     let secrets = texts(&service["secrets"]).into_iter();
     Container {
@@ -147,12 +159,15 @@ impl Machine {
         assert!(again.status.success() && again.stdout.is_empty(), "{again:?}");
         assert_eq!(fs::read(path.join("deploy/compose/secrets/store-password")).unwrap(), password);
         let of_file = fs::read_to_string(path.join(".env")).unwrap();
-        let of_file: BTreeMap<String, String> = of_file
+        let mut of_file: BTreeMap<String, String> = of_file
             .lines()
             .filter_map(|line| line.split_once('='))
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
         assert_eq!(of_file["COMPOSE_PROFILES"], "simulated");
+        // Nobody listens there: what is told is lost, and no step minds.
+        let nowhere = format!("http://127.0.0.1:{}", free_port());
+        of_file.insert("FERRY_OTLP_ENDPOINT".into(), nowhere);
         let ports = ["redis", "platform", "server", "prometheus", "watch", "watch-1", "watch-2"];
         let ports = ports.into_iter().map(|name| (name, free_port())).collect();
         Self { folder, of_file, ports, runtime: Runtime::new().unwrap() }
@@ -235,11 +250,22 @@ impl Machine {
     }
 
     fn query(&self, expression: &str) -> Vec<Value> {
+        let answer = self.ask("query?", expression);
+        answer["result"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// The traces beside what an expression measures.
+    fn exemplars(&self, expression: &str) -> usize {
+        let answer = self.ask("query_exemplars?start=0&end=9999999999&", expression);
+        answer.as_array().map_or(0, Vec::len)
+    }
+
+    fn ask(&self, call: &str, expression: &str) -> Value {
         let query: String = form_urlencoded::byte_serialize(expression.as_bytes()).collect();
-        let path = format!("/api/v1/query?query={query}");
+        let path = format!("/api/v1/{call}query={query}");
         let answer = self.get(self.ports["prometheus"], &path).map(|(_, body)| body);
         let answer: Value = serde_json::from_str(&answer.unwrap_or_default()).unwrap_or_default();
-        answer["data"]["result"].as_array().cloned().unwrap_or_default()
+        answer["data"].clone()
     }
 }
 
@@ -307,6 +333,15 @@ fn what_compose_starts_is_well_and_carries_a_dataset() {
     });
     let finished = "sum(ferry_submissions_finished_total{outcome=\"completed\"}) == 1";
     eventually("Prometheus knows of the dataset", || machine.query(finished).len() == 1);
+    let with_traces = with_exemplars().into_iter().filter(|query| {
+        let told = ["ferry_stage_duration_seconds", "ferry_platform_request_duration_seconds"];
+        told.iter().any(|metric| query.contains(metric))
+    });
+    let with_traces: Vec<String> = with_traces.collect();
+    assert!(with_traces.len() > 2, "{with_traces:?}");
+    for query in with_traces {
+        eventually(&format!("traces for {query}"), || machine.exemplars(&query) > 0);
+    }
     for query in kubernetes::queries() {
         eventually(&format!("KEDA is answered: {query}"), || machine.query(&query).len() == 1);
     }

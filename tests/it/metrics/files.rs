@@ -60,6 +60,26 @@ pub(super) fn panels() -> Vec<(String, Value)> {
     panels
 }
 
+/// The template variables of a dashboard, all chosen.
+pub(super) fn filled_in(expression: &str) -> String {
+    let all = ["$namespace", "$instance", "$account"];
+    let expression = all.iter().fold(expression.to_owned(), |text, name| text.replace(name, ".*"));
+    let expression = expression.replace("$__rate_interval", "1m");
+    assert!(!expression.contains('$'), "{expression}");
+    expression
+}
+
+/// What panels ask Prometheus for together with example traces, all chosen.
+pub(crate) fn with_exemplars() -> Vec<String> {
+    let mut found = Vec::new();
+    for (_, panel) in panels() {
+        let targets = panel["targets"].as_array().into_iter().flatten();
+        let asked = targets.filter(|target| target["exemplar"] == true);
+        found.extend(asked.map(|target| filled_in(target["expr"].as_str().unwrap())));
+    }
+    found
+}
+
 #[test]
 fn prometheus_takes_the_configuration_and_the_rules() {
     for check in [["check", "config", "prometheus.yml"], ["check", "rules", "alerts.yml"]] {

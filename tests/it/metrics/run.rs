@@ -11,7 +11,7 @@ use ferry::sim::{Endpoint, Fault, FaultRates, Processing, SimConfig};
 use ferry::store::{Budgets, ClaimRequest, Lease};
 use serde_json::Value;
 
-use super::files::{panels, sections, variables};
+use super::files::{filled_in, panels, sections, variables};
 use super::prometheus::{Prometheus, get, post, tool};
 use super::scraped::{PATIENCE, Scraped, until};
 use crate::support::{World, dataset, of_environment, overwriting, pause};
@@ -218,15 +218,6 @@ async fn go_wrong(world: &World) {
     let since = Instant::now();
     until(|| "an outage".into(), || since.elapsed() > Duration::from_secs(3)).await;
     world.sim.set_outage(false);
-}
-
-/// The template variables of a dashboard, all chosen.
-fn filled_in(expression: &str) -> String {
-    let all = ["$namespace", "$instance", "$account"];
-    let expression = all.iter().fold(expression.to_owned(), |text, name| text.replace(name, ".*"));
-    let expression = expression.replace("$__rate_interval", "1m");
-    assert!(!expression.contains('$'), "{expression}");
-    expression
 }
 
 /// Each template variable offers what there is; what the overview says of one account is not of all.
