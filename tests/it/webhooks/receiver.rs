@@ -11,14 +11,14 @@ use serde_json::Value;
 
 /// What was received.
 #[derive(Debug, Clone)]
-pub(super) struct Received {
-    pub(super) path: String,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Value,
+pub(crate) struct Received {
+    pub(crate) path: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
 }
 
 impl Received {
-    pub(super) fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers[name].to_str().unwrap()
     }
 }
@@ -31,14 +31,14 @@ struct Shared {
 }
 
 /// Answers on a port of its own.
-pub(super) struct Receiver {
-    pub(super) url: String,
+pub(crate) struct Receiver {
+    pub(crate) url: String,
     shared: Arc<Mutex<Shared>>,
 }
 
 impl Receiver {
     /// Answers with these statuses, one after the other, and then with 204.
-    pub(super) async fn start(answers: &[u16]) -> Self {
+    pub(crate) async fn start(answers: &[u16]) -> Self {
         let shared = Shared { answers: answers.iter().copied().collect(), ..Shared::default() };
         let shared = Arc::new(Mutex::new(shared));
         let router = Router::new().fallback(receive).with_state(shared.clone());
@@ -48,7 +48,7 @@ impl Receiver {
         Self { url, shared }
     }
 
-    pub(super) fn received(&self) -> Vec<Received> {
+    pub(crate) fn received(&self) -> Vec<Received> {
         self.shared.lock().unwrap().received.clone()
     }
 }
