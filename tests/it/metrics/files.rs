@@ -186,7 +186,9 @@ fn every_variable_that_the_deployment_sets_is_a_setting() {
         .chain(["config".to_owned()])
         .map(|name| format!("FERRY_{}", name.to_uppercase()))
         .collect();
-    for path in ["Dockerfile", "deploy/systemd/ferry-worker.service"] {
+    for path in
+        ["Dockerfile", "deploy/systemd/ferry-server.service", "deploy/systemd/ferry-worker.service"]
+    {
         let text = read(path);
         let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
         let variables: Vec<&str> = words
