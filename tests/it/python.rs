@@ -6,7 +6,17 @@ use std::process::{Command, Output};
 
 /// The folder with the programs of a package and its `python`, installed once in one version.
 pub(crate) fn installed(package: &str, version: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{package}-{version}"));
+    let folder = programs(&format!("{package}-{version}"), |folder| {
+        let mut pip = Command::new(folder.join("bin/pip"));
+        pip.args(["install", "--quiet", &format!("{package}=={version}")]);
+        vec![pip]
+    });
+    folder.join("bin")
+}
+
+/// A folder with a Python of its own, in which these commands ran once.
+pub(crate) fn programs(name: &str, commands: impl Fn(&Path) -> Vec<Command>) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let is_whole = folder.join("whole");
     if !is_whole.exists() {
         let _ = fs::remove_dir_all(&folder);
@@ -17,11 +27,12 @@ pub(crate) fn installed(package: &str, version: &str) -> PathBuf {
             assert!(output.status.success(), "{hint}: {}", told(&output));
         };
         run(Command::new("python3").args(["-m", "venv"]).arg(&folder));
-        let package = format!("{package}=={version}");
-        run(Command::new(folder.join("bin/pip")).args(["install", "--quiet", &package]));
+        for mut command in commands(&folder) {
+            run(&mut command);
+        }
         fs::write(is_whole, "").expect("the folder can be written");
     }
-    folder.join("bin")
+    folder
 }
 
 /// All that a program wrote.

@@ -1,43 +1,14 @@
-//! The manifests for Kubernetes. They are rendered by joining files: no overlay patches another.
+//! The manifests for Kubernetes, as `kubectl` renders them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::files::{Container, documents, root, texts};
-
-const FOLDERS: [&str; 4] = ["base", "monitoring", "keda", "hpa"];
-
-/// The paths of all manifests.
-pub(super) fn manifests() -> Vec<String> {
-    let mut found = Vec::new();
-    for folder in FOLDERS {
-        let folder = format!("deploy/kubernetes/{folder}");
-        for entry in std::fs::read_dir(root(&folder)).unwrap() {
-            let name = entry.unwrap().file_name().into_string().unwrap();
-            found.push(format!("{folder}/{name}"));
-        }
-    }
-    found.sort();
-    found
-}
-
-/// Everything that an overlay applies.
-fn rendered(folder: &str) -> Vec<Value> {
-    let path = format!("deploy/kubernetes/{folder}");
-    let kustomization = &documents(&format!("{path}/kustomization.yaml"))[0];
-    let mut found = Vec::new();
-    for key in ["resources", "components"] {
-        for resource in texts(&kustomization[key]) {
-            match resource.strip_prefix("../") {
-                Some(other) => found.extend(rendered(other)),
-                None => found.extend(documents(&format!("{path}/{resource}"))),
-            }
-        }
-    }
-    found
-}
+use super::kubectl::{line_of_page, rendered, would_make};
 
 /// The one document of a kind and name.
 fn one<'a>(documents: &'a [Value], kind: &str, name: &str) -> &'a Value {
@@ -73,15 +44,12 @@ pub(super) fn containers() -> Vec<Container> {
             env.insert(text("name"), text("value"));
         }
         // The files of a secret are named as the page has it.
-        let page = std::fs::read_to_string(root("deploy/kubernetes/README.md")).unwrap();
         let mut secrets = Vec::new();
         for mount in container["volumeMounts"].as_array().unwrap() {
             let volumes = pod["volumes"].as_array().unwrap();
             let volume = volumes.iter().find(|volume| volume["name"] == mount["name"]).unwrap();
             let name = volume["secret"]["secretName"].as_str().unwrap();
-            let made = format!("create secret generic {name} ");
-            let line = page.lines().find(|line| line.contains(&made));
-            let line = line.unwrap_or_else(|| panic!("the page does not make the secret {name}"));
+            let line = line_of_page(&format!("create secret generic {name} "));
             for file in line.split("--from-file=").skip(1) {
                 let file = file.split_whitespace().next().unwrap();
                 secrets.push(format!("{}/{file}", mount["mountPath"].as_str().unwrap()));
@@ -122,23 +90,41 @@ pub(super) fn queries() -> Vec<String> {
 }
 
 #[test]
-fn every_manifest_is_part_of_an_overlay_and_nothing_is_named_that_is_not_there() {
-    for folder in FOLDERS {
+fn every_manifest_is_part_of_what_is_applied() {
+    for folder in ["base", "monitoring", "keda", "hpa"] {
         let path = format!("deploy/kubernetes/{folder}");
         let kustomization = &documents(&format!("{path}/kustomization.yaml"))[0];
-        let mut named: BTreeSet<String> = texts(&kustomization["resources"])
+        let named: BTreeSet<String> = texts(&kustomization["resources"])
             .into_iter()
             .filter(|resource| !resource.starts_with("../"))
-            .map(|resource| format!("{path}/{resource}"))
+            .chain(["kustomization.yaml".to_owned()])
             .collect();
-        named.insert(format!("{path}/kustomization.yaml"));
-        let inside = manifests().into_iter().filter(|file| file.starts_with(&format!("{path}/")));
-        assert_eq!(inside.collect::<BTreeSet<_>>(), named);
-        for key in kustomization.as_object().unwrap().keys() {
-            let known = ["apiVersion", "kind", "resources", "components", "namespace", "images"];
-            assert!(known.contains(&key.as_str()), "{path}: `{key}` would change what is tested");
+        let inside = fs::read_dir(root(&path)).unwrap();
+        let inside = inside.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        assert_eq!(inside.collect::<BTreeSet<_>>(), named, "{path}");
+    }
+    for overlay in ["keda", "hpa"] {
+        for document in rendered(overlay) {
+            assert_eq!(document["metadata"]["namespace"], "ferry", "{document}");
         }
     }
+    // The image is named once.
+    for deployment in deployments() {
+        let image = &deployment["spec"]["template"]["spec"]["containers"][0]["image"];
+        assert_eq!(image, &format!("registry.example.com/ferry:{}", env!("CARGO_PKG_VERSION")));
+    }
+}
+
+#[test]
+fn the_page_makes_what_it_says() {
+    let made = would_make(&line_of_page("create configmap ferry-dashboards"));
+    let made: Value = serde_saphyr::from_str(&made).unwrap();
+    let made: BTreeSet<&String> = made["data"].as_object().unwrap().keys().collect();
+    let all = fs::read_dir(root("dashboards")).unwrap();
+    let all = all.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let all: BTreeSet<String> =
+        all.filter(|name| Path::new(name).extension().is_some_and(|kind| kind == "json")).collect();
+    assert_eq!(made, all.iter().collect());
 }
 
 #[test]

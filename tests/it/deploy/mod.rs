@@ -3,6 +3,7 @@
 
 mod compose;
 mod files;
+mod kubectl;
 mod kubernetes;
 mod schemas;
 mod systemd;

@@ -46,8 +46,6 @@ def faults(kind, document):
         document = {key: value for key, value in document.items() if not key.startswith("x-")}
         yield from by_model(ComposeSpecification, document)
         return
-    if document.get("apiVersion", "").startswith("kustomize.config.k8s.io/"):
-        return
     model = FOREIGN.get((document["apiVersion"], document["kind"]))
     if model:
         yield from by_model(model, document)

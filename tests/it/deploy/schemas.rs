@@ -1,13 +1,14 @@
-//! Compose file and manifests against the schemas of those who read them, from the Python package index.
+//! Compose file and rendered manifests against the schemas of those who read them, from the Python package index.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::Value;
 
 use super::files::{documents, root};
-use super::kubernetes::manifests;
+use super::kubectl::{APPLIED, line_of_page, rendered_text};
+use crate::python::programs;
 
 /// The newest that there are for the oldest Python that these tests run with, 3.11.
 const PACKAGES: [&str; 4] = [
@@ -19,21 +20,11 @@ const PACKAGES: [&str; 4] = [
 
 /// The Python that has them, installed once.
 fn python() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("schemas-1");
-    let is_whole = folder.join("whole");
-    if !is_whole.exists() {
-        let _ = fs::remove_dir_all(&folder);
-        let hint = "Python 3.11 or newer with venv, and a way to PyPI, are needed; on Debian: \
-                    apt-get install python3 python3-venv";
-        let run = |command: &mut Command| {
-            let output = command.output().unwrap_or_else(|error| panic!("{hint}: {error}"));
-            let told = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert!(output.status.success(), "{hint}: {told}");
-        };
-        run(Command::new("python3").args(["-m", "venv"]).arg(&folder));
-        run(Command::new(folder.join("bin/pip")).args(["install", "--quiet"]).args(PACKAGES));
-        fs::write(is_whole, "").unwrap();
-    }
+    let folder = programs("schemas-1", |folder| {
+        let mut pip = Command::new(folder.join("bin/pip"));
+        pip.args(["install", "--quiet"]).args(PACKAGES);
+        vec![pip]
+    });
     folder.join("bin/python")
 }
 
@@ -49,9 +40,8 @@ fn faults(files: &[String]) -> String {
 
 /// What the command of the page about Kubernetes hands to `kubectl`.
 fn alerts_as_a_resource() -> String {
-    let page = fs::read_to_string(root("deploy/kubernetes/README.md")).unwrap();
-    let command = page.lines().find(|line| line.contains("PrometheusRule")).expect("a command");
-    let (command, _) = command.split_once("| kubectl ").expect("it is handed over");
+    let line = line_of_page("PrometheusRule");
+    let (command, _) = line.split_once("| kubectl ").expect("it is handed over");
     let output =
         Command::new("sh").args(["-c", command]).current_dir(root("")).output().expect("a shell");
     let resource = String::from_utf8(output.stdout).unwrap();
@@ -64,7 +54,11 @@ fn alerts_as_a_resource() -> String {
 fn compose_file_and_manifests_fit_the_schemas() {
     let folder = tempfile::tempdir().unwrap();
     let mut files = vec![format!("compose={}", root("docker-compose.yml").display())];
-    files.extend(manifests().iter().map(|path| format!("kubernetes={}", root(path).display())));
+    for name in APPLIED {
+        let path = folder.path().join(format!("{name}.yaml"));
+        fs::write(&path, rendered_text(name)).unwrap();
+        files.push(format!("kubernetes={}", path.display()));
+    }
     let alerts = folder.path().join("alerts.yaml");
     fs::write(&alerts, alerts_as_a_resource()).unwrap();
     files.push(format!("kubernetes={}", alerts.display()));

@@ -94,7 +94,8 @@ fn what_units_start_is_well_carries_a_dataset_and_stops_in_time() {
         let mut running = ferry.start(&args);
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let url = format!("http://127.0.0.1:{metrics}/readyz");
-        eventually(&format!("{name} is ready\n{}", running.stderr()), || {
+        eventually(&format!("{name} is ready"), || {
+            assert!(running.is_alive(), "{name} ended: {}", running.stderr());
             runtime.block_on(async {
                 client().get(&url).send().await.is_ok_and(|answer| answer.status().is_success())
             })
