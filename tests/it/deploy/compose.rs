@@ -76,14 +76,21 @@ fn images_are_pinned_and_containers_may_do_little() {
         let image = service["image"].as_str().expect("an image");
         let tag = image.split_once(':').map_or("", |(_, tag)| tag);
         let numbers = tag.trim_start_matches('v').split('.');
-        assert!(numbers.take(3).filter(|part| !part.is_empty()).count() == 3, "{name}: {image}");
-        assert!(tag.starts_with(|c: char| c == 'v' || c.is_ascii_digit()), "{name}: {image}");
-        assert_eq!(service["read_only"], true, "{name}");
-        assert_eq!(texts(&service["cap_drop"]), ["ALL"], "{name}");
-        assert_eq!(texts(&service["security_opt"]), ["no-new-privileges:true"], "{name}");
+        assert!(
+            numbers.take(3).filter(|part| !part.is_empty()).count() == 3,
+            "{name}: {image} is not pinned"
+        );
+        assert!(
+            tag.starts_with(|c: char| c == 'v' || c.is_ascii_digit()),
+            "{name}: {image} is not pinned"
+        );
+        assert_eq!(service["read_only"], true, "{name}: `read_only`");
+        assert_eq!(texts(&service["cap_drop"]), ["ALL"], "{name}: `cap_drop`");
+        let security = texts(&service["security_opt"]);
+        assert_eq!(security, ["no-new-privileges:true"], "{name}: `security_opt`");
         assert!(service["healthcheck"]["test"].is_array(), "{name} says nothing of its health");
         let is_root = service["user"].as_str().is_some_and(|user| user.starts_with('0'));
-        assert!(!is_root, "{name}");
+        assert!(!is_root, "{name} runs as root");
         for port in texts(&service["ports"]) {
             assert!(port.starts_with("127.0.0.1:"), "{name}: {port} is open to the network");
         }
@@ -94,8 +101,8 @@ fn images_are_pinned_and_containers_may_do_little() {
     // What waits, waits until it is answered.
     for (name, service) in services() {
         for (other, how) in service["depends_on"].as_object().into_iter().flatten() {
-            assert!(names.contains(other), "{name}: {other}");
-            assert_eq!(how["condition"], "service_healthy", "{name}: {other}");
+            assert!(names.contains(other), "{name} waits for {other}, which is no service");
+            assert_eq!(how["condition"], "service_healthy", "{name} waits for {other}");
         }
     }
 }
@@ -105,7 +112,10 @@ fn every_file_that_containers_are_given_is_there_or_made_by_the_script() {
     let compose = &documents("docker-compose.yml")[0];
     let script = fs::read_to_string(root("deploy/compose/prepare.sh")).unwrap();
     let ignored = fs::read_to_string(root(".gitignore")).unwrap();
-    assert!(ignored.lines().any(|line| line == "/deploy/compose/secrets"), "{ignored}");
+    assert!(
+        ignored.lines().any(|line| line == "/deploy/compose/secrets"),
+        ".gitignore lets the secrets be committed"
+    );
     for (name, secret) in compose["secrets"].as_object().unwrap() {
         let file = secret["file"].as_str().unwrap();
         assert_eq!(file, format!("./deploy/compose/secrets/{name}"));
@@ -118,10 +128,10 @@ fn every_file_that_containers_are_given_is_there_or_made_by_the_script() {
                 Some(path) => root(path).exists() && volume.ends_with(":ro"),
                 None => compose["volumes"].as_object().unwrap().contains_key(from),
             };
-            assert!(exists, "{name}: {volume}");
+            assert!(exists, "{name}: {volume} is not there, or may be written to");
         }
         for secret in texts(&service["secrets"]) {
-            assert!(compose["secrets"][&secret].is_object(), "{name}: {secret}");
+            assert!(compose["secrets"][&secret].is_object(), "{name}: there is no secret {secret}");
         }
     }
     let source = &documents("deploy/grafana/provisioning/datasources/prometheus.yml")[0];
@@ -130,7 +140,10 @@ fn every_file_that_containers_are_given_is_there_or_made_by_the_script() {
     let path = provider["providers"][0]["options"]["path"].as_str().unwrap();
     let grafana = services().into_iter().find(|(name, _)| name == "grafana").unwrap().1;
     let volumes = texts(&grafana["volumes"]);
-    assert!(volumes.contains(&format!("./dashboards:{path}:ro")), "{volumes:?}");
+    assert!(
+        volumes.contains(&format!("./dashboards:{path}:ro")),
+        "no dashboards in {path}: {volumes:?}"
+    );
 }
 
 /// All services on this machine, with addresses and paths of their own.
