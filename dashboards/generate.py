@@ -208,8 +208,9 @@ def dashboard(uid, title, text, panels):
         },
         "annotations": {
             "list": [
-                annotation("Starts and deploys", "blue", f"changes(process_start_time_seconds{{{SCRAPED}}}[2m]) > 0", "{{instance}} started"),
-                annotation("Pauses", "orange", f"delta(ferry_accounts_paused{{{STORE},{ACCOUNT}}}[2m]) > 0", "{{account}} is paused"),
+                # A new pod is a new series, which has not changed.
+                annotation("Starts and deploys", "blue", f"time() - process_start_time_seconds{{{SCRAPED}}} < 120 and on (instance) ferry_build_info{{{SCRAPED}}}", "{{instance}} started"),
+                annotation("Pauses", "orange", f"max by (namespace, account) (delta(ferry_accounts_paused{{{STORE},{ACCOUNT}}}[2m])) > 0", "{{account}} is paused"),
             ]
         },
         "panels": panels,

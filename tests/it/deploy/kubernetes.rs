@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::files::{Container, documents, root, texts};
 use super::kubectl::{line_of_page, rendered, would_make};
@@ -105,13 +105,15 @@ fn every_manifest_is_part_of_what_is_applied() {
     }
     for overlay in ["keda", "hpa"] {
         for document in rendered(overlay) {
-            assert_eq!(document["metadata"]["namespace"], "ferry", "{document}");
+            let (kind, name) = (&document["kind"], &document["metadata"]["name"]);
+            assert_eq!(document["metadata"]["namespace"], "ferry", "{overlay}: {kind} {name}");
         }
     }
     // The image is named once.
     for deployment in deployments() {
         let image = &deployment["spec"]["template"]["spec"]["containers"][0]["image"];
-        assert_eq!(image, &format!("registry.example.com/ferry:{}", env!("CARGO_PKG_VERSION")));
+        let expected = concat!("registry.example.com/ferry:", env!("CARGO_PKG_VERSION"));
+        assert_eq!(image, expected, "base/kustomization.yaml names the image");
     }
 }
 
@@ -131,16 +133,18 @@ fn the_page_makes_what_it_says() {
 fn pods_may_run_where_the_restricted_standard_is_enforced() {
     for deployment in deployments() {
         let pod = &deployment["spec"]["template"]["spec"];
-        assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
-        assert_eq!(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault");
-        assert_eq!(pod["securityContext"]["fsGroup"], pod["securityContext"]["runAsGroup"]);
-        assert_eq!(pod["automountServiceAccountToken"], false);
-        let containers = pod["containers"].as_array().unwrap();
-        assert_eq!(containers.len(), 1);
-        let context = &containers[0]["securityContext"];
-        assert_eq!(context["allowPrivilegeEscalation"], false);
-        assert_eq!(context["readOnlyRootFilesystem"], true);
-        assert_eq!(context["capabilities"]["drop"], serde_json::json!(["ALL"]));
+        let holds = |path: &str, expected: Value| {
+            let name = &deployment["metadata"]["name"];
+            assert_eq!(pod.pointer(path), Some(&expected), "{name}: {path}");
+        };
+        holds("/securityContext/runAsNonRoot", json!(true));
+        holds("/securityContext/seccompProfile/type", json!("RuntimeDefault"));
+        holds("/securityContext/fsGroup", pod["securityContext"]["runAsGroup"].clone());
+        holds("/automountServiceAccountToken", json!(false));
+        assert_eq!(pod["containers"].as_array().unwrap().len(), 1);
+        holds("/containers/0/securityContext/allowPrivilegeEscalation", json!(false));
+        holds("/containers/0/securityContext/readOnlyRootFilesystem", json!(true));
+        holds("/containers/0/securityContext/capabilities/drop", json!(["ALL"]));
         // As the kubelet lays them: root's, with the group that `fsGroup` names. The API keys may be no more open.
         for volume in pod["volumes"].as_array().unwrap() {
             assert_eq!(volume["secret"]["defaultMode"], 0o440, "{volume}");
@@ -160,37 +164,53 @@ fn what_selects_pods_selects_those_of_a_deployment_and_names_their_ports() {
             let ports = pod["spec"]["containers"][0]["ports"].as_array().unwrap();
             let numbers: BTreeSet<u64> =
                 ports.iter().map(|port| port["containerPort"].as_u64().unwrap()).collect();
-            assert_eq!(&deployment["spec"]["selector"]["matchLabels"], labels);
+            let own = &deployment["spec"]["selector"]["matchLabels"];
+            assert_eq!(own, labels, "the Deployment {name}");
             let budget = &one(&all, "PodDisruptionBudget", &name)["spec"];
-            assert_eq!(&budget["selector"]["matchLabels"], labels);
+            assert_eq!(&budget["selector"]["matchLabels"], labels, "the budget {name}");
             let policy = &one(&all, "NetworkPolicy", &name)["spec"];
-            assert_eq!(&policy["podSelector"]["matchLabels"], labels);
+            assert_eq!(&policy["podSelector"]["matchLabels"], labels, "the policy {name}");
             let allowed = policy["ingress"].as_array().unwrap().iter();
             let allowed: BTreeSet<u64> = allowed
                 .flat_map(|rule| rule["ports"].as_array().unwrap())
                 .map(|port| port["port"].as_u64().unwrap())
                 .collect();
-            assert_eq!(allowed, numbers, "{name}");
+            assert_eq!(allowed, numbers, "the ports that {name} may be called at");
         }
         let service = &one(&all, "Service", "ferry");
         let server = one(&all, "Deployment", "ferry-server");
         let labels = &server["spec"]["template"]["metadata"]["labels"];
-        assert_eq!(&service["spec"]["selector"], labels);
+        assert_eq!(&service["spec"]["selector"], labels, "the Service");
         let monitor = &one(&all, "ServiceMonitor", "ferry-server")["spec"];
-        assert_eq!(monitor["selector"]["matchLabels"], service["metadata"]["labels"]);
+        let chosen = &monitor["selector"]["matchLabels"];
+        assert_eq!(*chosen, service["metadata"]["labels"], "the ServiceMonitor");
+        let scraped = json!([{ "port": "metrics", "path": "/metrics", "interval": "15s" }]);
+        assert_eq!(monitor["endpoints"], scraped, "the ServiceMonitor");
+        let job = monitor["jobLabel"].as_str().expect("the ServiceMonitor names a job");
+        assert_eq!(service["metadata"]["labels"][job], "ferry");
         let of_service = service["spec"]["ports"].as_array().unwrap();
         let server = &server["spec"]["template"]["spec"]["containers"][0];
         for port in of_service {
             let ports = server["ports"].as_array().unwrap();
-            assert!(ports.iter().any(|inner| inner["name"] == port["targetPort"]), "{port}");
+            assert!(
+                ports.iter().any(|inner| inner["name"] == port["targetPort"]),
+                "the Service: {port}"
+            );
         }
         let endpoint = &monitor["endpoints"][0]["port"];
-        assert!(of_service.iter().any(|port| port["name"] == *endpoint), "{endpoint}");
+        assert!(
+            of_service.iter().any(|port| port["name"] == *endpoint),
+            "the ServiceMonitor: {endpoint}"
+        );
         let worker = &one(&all, "Deployment", "ferry-worker")["spec"]["template"];
         let monitor = &one(&all, "PodMonitor", "ferry-worker")["spec"];
-        assert_eq!(monitor["selector"]["matchLabels"], worker["metadata"]["labels"]);
-        let endpoint = &monitor["podMetricsEndpoints"][0]["port"];
-        assert_eq!(*endpoint, worker["spec"]["containers"][0]["ports"][0]["name"]);
+        let chosen = &monitor["selector"]["matchLabels"];
+        assert_eq!(*chosen, worker["metadata"]["labels"], "the PodMonitor");
+        assert_eq!(monitor["podMetricsEndpoints"], scraped, "the PodMonitor");
+        let port = &worker["spec"]["containers"][0]["ports"][0]["name"];
+        assert_eq!(port, "metrics", "the worker");
+        let job = monitor["jobLabel"].as_str().expect("the PodMonitor names a job");
+        assert_eq!(worker["metadata"]["labels"][job], "ferry");
     }
 }
 
@@ -211,19 +231,20 @@ fn workers_are_scaled_by_one_at_a_time_and_from_nothing_with_keda() {
     }
     let keda = rendered("keda");
     let spec = &one(&keda, "ScaledObject", "ferry-worker")["spec"];
-    assert_eq!(spec["minReplicaCount"], 0);
-    assert!(spec["fallback"]["replicas"].as_u64().unwrap() > 0);
+    assert_eq!(spec["minReplicaCount"], 0, "from nothing");
+    assert!(spec["fallback"]["replicas"].as_u64() > Some(0), "blind, it lets nothing run");
     // Between two status checks workers stay.
     let poll_max = ferry::config::settings::SETTINGS
         .iter()
         .find(|setting| setting.name == "poll_max")
         .map(|setting| super::files::seconds(setting.default))
         .unwrap();
-    assert!(Duration::from_secs(spec["cooldownPeriod"].as_u64().unwrap()) > poll_max);
+    let cooldown = Duration::from_secs(spec["cooldownPeriod"].as_u64().unwrap());
+    assert!(cooldown > poll_max, "{cooldown:?}");
     for trigger in spec["triggers"].as_array().unwrap() {
-        assert_eq!(trigger["type"], "prometheus");
+        assert_eq!(trigger["type"], "prometheus", "{trigger}");
         // The fallback is for no other kind.
-        assert_eq!(trigger["metricType"], "AverageValue");
-        assert!(trigger["metadata"]["activationThreshold"].is_string());
+        assert_eq!(trigger["metricType"], "AverageValue", "{trigger}");
+        assert!(trigger["metadata"]["activationThreshold"].is_string(), "{trigger}");
     }
 }
