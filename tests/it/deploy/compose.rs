@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use super::files::{Container, documents, root, seconds, texts};
@@ -159,7 +159,7 @@ impl Machine {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
         fs::create_dir_all(path.join("deploy/compose")).unwrap();
-        for inner in ["redis", "prometheus", "state"] {
+        for inner in ["redis", "prometheus", "alertmanager", "state"] {
             fs::create_dir(path.join(inner)).unwrap();
         }
         let script = path.join("deploy/compose/prepare.sh");
@@ -181,7 +181,16 @@ impl Machine {
         // Nobody listens there: what is told is lost, and no step minds.
         let nowhere = format!("http://127.0.0.1:{}", free_port());
         of_file.insert("FERRY_OTLP_ENDPOINT".into(), nowhere);
-        let ports = ["redis", "platform", "server", "prometheus", "watch", "watch-1", "watch-2"];
+        let ports = [
+            "redis",
+            "platform",
+            "server",
+            "prometheus",
+            "alertmanager",
+            "watch",
+            "watch-1",
+            "watch-2",
+        ];
         let ports = ports.into_iter().map(|name| (name, free_port())).collect();
         Self { folder, of_file, ports, runtime: Runtime::new().unwrap() }
     }
@@ -197,6 +206,7 @@ impl Machine {
             ("redis:6379", at("redis")),
             ("platform:8700", at("platform")),
             ("0.0.0.0:8700", at("platform")),
+            ("alertmanager:9093", at("alertmanager")),
             ("0.0.0.0:8600", at("server")),
             ("0.0.0.0:9464", at(watch)),
             ("/run/secrets", self.path("deploy/compose/secrets")),
@@ -204,6 +214,8 @@ impl Machine {
             ("/etc/redis", self.path("redis")),
             ("/etc/prometheus", self.path("prometheus")),
             ("=/prometheus", format!("={}", self.path("prometheus/data"))),
+            ("/etc/alertmanager", self.path("alertmanager")),
+            ("=/alertmanager", format!("={}", self.path("alertmanager/data"))),
         ];
         here.into_iter().fold(text.to_owned(), |text, (there, here)| text.replace(there, &here))
     }
@@ -241,8 +253,9 @@ impl Machine {
         let targets = ["watch", "watch-1", "watch-2"].map(|watch| self.ports[watch]);
         let targets = targets.map(|port| format!("\"127.0.0.1:{port}\"")).join(", ");
         let config = format!(
-            "{}    static_configs:\n      - targets: [{targets}]\n\nalerting:{after}",
-            before.replace("15s", "500ms")
+            "{}    static_configs:\n      - targets: [{targets}]\n\nalerting:{}",
+            before.replace("15s", "500ms"),
+            self.here(after, "watch")
         );
         fs::write(self.path("prometheus/prometheus.yml"), config).unwrap();
         fs::copy(root("deploy/prometheus/alerts.yml"), self.path("prometheus/alerts.yml")).unwrap();
@@ -251,6 +264,32 @@ impl Machine {
         command.args(texts(&service["command"]).iter().map(|arg| self.here(arg, "watch")));
         command.arg(format!("--web.listen-address=127.0.0.1:{}", self.ports["prometheus"]));
         Running::start(command)
+    }
+
+    fn alertmanager(&self) -> Running {
+        let config = root("deploy/alertmanager/alertmanager.yml");
+        fs::copy(config, self.path("alertmanager/alertmanager.yml")).unwrap();
+        let (_, service) = services().into_iter().find(|(name, _)| name == "alertmanager").unwrap();
+        // Debian has another name for it.
+        let debian = "/usr/bin/prometheus-alertmanager";
+        let mut command =
+            Command::new(if Path::new(debian).exists() { debian } else { "alertmanager" });
+        command.args(texts(&service["command"]).iter().map(|arg| self.here(arg, "watch")));
+        command.arg(format!("--web.listen-address=127.0.0.1:{}", self.ports["alertmanager"]));
+        Running::start(command)
+    }
+
+    /// The alerts that the Alertmanager has, each with whether another one keeps it quiet.
+    fn alerts(&self) -> BTreeMap<String, bool> {
+        let answer = self.get(self.ports["alertmanager"], "/api/v2/alerts");
+        let alerts: Vec<Value> =
+            serde_json::from_str(&answer.map(|(_, body)| body).unwrap_or_default())
+                .unwrap_or_default();
+        let alert = |alert: &Value| {
+            let name = alert["labels"]["alertname"].as_str().unwrap().to_owned();
+            (name, alert["status"]["inhibitedBy"] != json!([]))
+        };
+        alerts.iter().map(alert).collect()
     }
 
     /// What a port answers to a GET; nothing while nobody listens.
@@ -366,4 +405,37 @@ fn what_compose_starts_is_well_and_carries_a_dataset() {
     let secret =
         fs::read_to_string(Path::new(&machine.path("deploy/compose/secrets/store-password")));
     assert!(!told().contains(secret.unwrap().trim()) && !told().contains(key.trim()));
+}
+
+#[test]
+fn while_the_platform_is_down_the_alerts_about_the_queue_are_quiet() {
+    let machine = Machine::prepare();
+    let alertmanager = machine.alertmanager();
+    let port = machine.ports["alertmanager"];
+    eventually("the Alertmanager is ready", || {
+        machine.get(port, "/-/ready").is_some_and(|(status, _)| status == 200)
+    });
+    let rules = &documents("deploy/prometheus/alerts.yml")[0]["groups"][0]["rules"];
+    // All at once, but for two that quiet others by themselves.
+    let others = ["FerryAccountPaused", "FerryExporterBlind"];
+    let rules = rules.as_array().unwrap().iter();
+    let firing = rules.filter(|rule| !others.contains(&rule["alert"].as_str().unwrap()));
+    let firing =
+        firing.map(|rule| json!({ "labels": { "alertname": rule["alert"], "account": "north" } }));
+    let firing: Vec<Value> = firing.collect();
+    machine.runtime.block_on(async {
+        let url = format!("http://127.0.0.1:{port}/api/v2/alerts");
+        let request = client().post(url).header("Content-Type", "application/json");
+        let sent = request.body(json!(firing).to_string()).send().await.unwrap();
+        assert!(sent.status().is_success(), "{}", sent.status());
+    });
+    let quiet =
+        ["FerryNothingProgresses", "FerryQueueLatency", "FerryTokenRefreshFailing", "FerryWakeLag"];
+    eventually("the queue is quiet, and nothing else", || {
+        let alerts = machine.alerts();
+        let inhibited = alerts.iter().filter(|(_, is_quiet)| **is_quiet);
+        let inhibited: Vec<&str> = inhibited.map(|(name, _)| name.as_str()).collect();
+        alerts.len() == firing.len() && inhibited == quiet
+    });
+    drop(alertmanager);
 }
