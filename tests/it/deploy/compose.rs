@@ -279,14 +279,15 @@ impl Machine {
         Running::start(command)
     }
 
-    /// The alerts that the Alertmanager has, each with whether another one keeps it quiet.
+    /// The alerts that the Alertmanager has, with their accounts, each with whether another one keeps it quiet.
     fn alerts(&self) -> BTreeMap<String, bool> {
         let answer = self.get(self.ports["alertmanager"], "/api/v2/alerts");
         let alerts: Vec<Value> =
             serde_json::from_str(&answer.map(|(_, body)| body).unwrap_or_default())
                 .unwrap_or_default();
         let alert = |alert: &Value| {
-            let name = alert["labels"]["alertname"].as_str().unwrap().to_owned();
+            let label = |name: &str| alert["labels"][name].as_str().unwrap().to_owned();
+            let name = format!("{} {}", label("alertname"), label("account"));
             (name, alert["status"]["inhibitedBy"] != json!([]))
         };
         alerts.iter().map(alert).collect()
@@ -420,17 +421,23 @@ fn while_the_platform_is_down_the_alerts_about_the_queue_are_quiet() {
     let others = ["FerryAccountPaused", "FerryExporterBlind"];
     let rules = rules.as_array().unwrap().iter();
     let firing = rules.filter(|rule| !others.contains(&rule["alert"].as_str().unwrap()));
-    let firing =
-        firing.map(|rule| json!({ "labels": { "alertname": rule["alert"], "account": "north" } }));
-    let firing: Vec<Value> = firing.collect();
+    let alert =
+        |name: &Value, account| json!({ "labels": { "alertname": name, "account": account } });
+    let firing = firing.map(|rule| alert(&rule["alert"], "north"));
+    let firing: Vec<Value> =
+        firing.chain([alert(&json!("FerryTokenRefreshFailing"), "south")]).collect();
     machine.runtime.block_on(async {
         let url = format!("http://127.0.0.1:{port}/api/v2/alerts");
         let request = client().post(url).header("Content-Type", "application/json");
         let sent = request.body(json!(firing).to_string()).send().await.unwrap();
         assert!(sent.status().is_success(), "{}", sent.status());
     });
-    let quiet =
-        ["FerryNothingProgresses", "FerryQueueLatency", "FerryTokenRefreshFailing", "FerryWakeLag"];
+    let quiet = [
+        "FerryNothingProgresses north",
+        "FerryQueueLatency north",
+        "FerryTokenRefreshFailing north",
+        "FerryWakeLag north",
+    ];
     eventually("the queue is quiet, and nothing else", || {
         let alerts = machine.alerts();
         let inhibited = alerts.iter().filter(|(_, is_quiet)| **is_quiet);
