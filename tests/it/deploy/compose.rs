@@ -98,11 +98,18 @@ fn images_are_pinned_and_containers_may_do_little() {
         names.push(name);
     }
     assert_eq!(images, 7, "{names:?}");
+    // For the real Platform there is a profile without the simulated one, and nobody waits for that.
+    let chosen = services().into_iter().filter(|(_, service)| !service["profiles"].is_null());
+    let chosen: Vec<(String, Value)> =
+        chosen.map(|(name, service)| (name, service["profiles"].clone())).collect();
+    assert_eq!(chosen, [("platform".to_owned(), json!(["simulated"]))]);
     // What waits, waits until it is answered.
     for (name, service) in services() {
         for (other, how) in service["depends_on"].as_object().into_iter().flatten() {
             assert!(names.contains(other), "{name} waits for {other}, which is no service");
             assert_eq!(how["condition"], "service_healthy", "{name} waits for {other}");
+            let must_be = how["required"] != false;
+            assert_eq!(must_be, other != "platform", "whether {name} cannot do without {other}");
         }
     }
 }

@@ -176,6 +176,16 @@ fn what_selects_pods_selects_those_of_a_deployment_and_names_their_ports() {
                 .map(|port| port["port"].as_u64().unwrap())
                 .collect();
             assert_eq!(allowed, numbers, "the ports that {name} may be called at");
+            // Names, the store and a collector; whoever carries, the Platform and receivers too.
+            let config = &one(&all, "ConfigMap", "ferry")["data"];
+            let store =
+                config["FERRY_STORE"].as_str().and_then(|url| url.rsplit(&[':', '/']).nth(1));
+            let mut needed = vec![53, store.expect("a port").parse().unwrap(), 4318];
+            needed.extend((role == "worker").then_some(443));
+            let callable = policy["egress"][0]["ports"].as_array().unwrap().iter();
+            let callable: BTreeSet<u64> =
+                callable.map(|port| port["port"].as_u64().unwrap()).collect();
+            assert_eq!(callable, needed.into_iter().collect(), "the ports that {name} may call");
         }
         let service = &one(&all, "Service", "ferry");
         let server = one(&all, "Deployment", "ferry-server");
