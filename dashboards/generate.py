@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the Grafana dashboards beside it, so that panels look alike and thresholds are those of the alerts.
 
-    dashboards/generate.py            writes overview.json, platform.json and workers.json
+    dashboards/generate.py            writes overview.json, platform.json, workers.json and runbook.json
     dashboards/generate.py --check    fails if they are not what it would write
 
 It needs nothing but Python 3. `rate` stands for Grafana's own interval, SCRAPED for the processes that were
@@ -15,7 +15,10 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 ALERTS = (HERE.parent / "deploy/prometheus/alerts.yml").read_text()
-RUNBOOK = "https://example.com/ferry/deploy/runbook.md"
+# Each section with the alerts that its heading names; the first is what stands before them all.
+SECTIONS = (HERE.parent / "deploy/runbook.md").read_text().split("\n## ")
+# Beside the dashboards, where it can be read while nothing of Ferry is up.
+RUNBOOK = "/d/ferry-runbook"
 SCRAPED = 'namespace=~"$namespace",instance=~"$instance"'
 STORE = 'namespace=~"$namespace"'
 ACCOUNT = 'account=~"$account"'
@@ -29,9 +32,10 @@ def limit(alert):
     return float(re.search(r"[<>]=? ([0-9.]+)", expression).group(1))
 
 
-def anchor(alert):
-    rule = re.search(rf"- alert: {alert}\n(.*?)(?=- alert: |\Z)", ALERTS, re.S).group(1)
-    return re.search(r"runbook_url: \S+?#(\S+)", rule).group(1)
+def section(alert):
+    """Where the runbook says what to do about an alert; alerts.yml links there too."""
+    number = next(at for at, text in enumerate(SECTIONS) if alert in text.split("\n")[0].split())
+    return f"{RUNBOOK}?viewPanel={number + 1}"
 
 
 def rate(metric, labels, by, factor=""):
@@ -91,13 +95,15 @@ def panel(title, text, unit, queries, alert=None, low=False, kind="timeseries", 
                 "expr": query,
                 "legendFormat": legend,
                 "datasource": {"type": "prometheus", "uid": "${datasource}"},
+                # Example traces, where there are any.
+                **({"exemplar": True} if "histogram_quantile" in query else {}),
             }
             for number, (query, legend) in enumerate(queries)
         ],
         "gridPos": {"w": width, "h": height},
     }
     made["links"] = [
-        {"title": f"Runbook: {name}", "url": f"${{runbook}}#{anchor(name)}", "targetBlank": True}
+        {"title": f"Runbook: {name}", "url": section(name), "targetBlank": True}
         for name in [*filter(None, [alert]), *related]
     ]
     return made
@@ -147,6 +153,20 @@ def annotation(name, colour, query, title):
     }
 
 
+def page(text):
+    """A section of the runbook: links lead to dashboards, not to files."""
+    heading, _, body = text.partition("\n")
+    body = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", body)
+    for uid, name in (("overview", "Overview"), ("platform", "Platform"), ("workers", "Workers and store")):
+        body = body.replace(f"*{name}*", f"[{name}](d/ferry-{uid})")
+    return {
+        "type": "text",
+        "title": heading.lstrip("# "),
+        "options": {"mode": "markdown", "content": body.strip()},
+        "gridPos": {"w": 12, "h": 9},
+    }
+
+
 def dashboard(uid, title, text, panels):
     x = y = tallest = 0
     for number, made in enumerate(panels):
@@ -164,7 +184,7 @@ def dashboard(uid, title, text, panels):
         "includeVars": True,
         "keepTime": True,
     }
-    runbook = {"type": "link", "title": "Runbook", "url": "${runbook}", "targetBlank": True, "icon": "doc"}
+    runbook = {"type": "link", "title": "Runbook", "url": RUNBOOK, "targetBlank": True, "icon": "doc"}
     return {
         "uid": uid,
         "title": title,
@@ -184,13 +204,13 @@ def dashboard(uid, title, text, panels):
                 variable("namespace", "Namespace", "label_values(ferry_build_info, namespace)"),
                 variable("instance", "Process", f"label_values(ferry_build_info{{{STORE}}}, instance)"),
                 variable("account", "Account", f"label_values(ferry_queue_steps{{{STORE}}}, account)"),
-                {"name": "runbook", "label": "Runbook", "type": "textbox", "query": RUNBOOK, "current": {"text": RUNBOOK, "value": RUNBOOK}},
             ]
         },
         "annotations": {
             "list": [
-                annotation("Starts and deploys", "blue", f"changes(process_start_time_seconds{{{SCRAPED}}}[2m]) > 0", "{{instance}} started"),
-                annotation("Pauses", "orange", f"delta(ferry_accounts_paused{{{STORE},{ACCOUNT}}}[2m]) > 0", "{{account}} is paused"),
+                # A new pod is a new series, which has not changed.
+                annotation("Starts and deploys", "blue", f"time() - process_start_time_seconds{{{SCRAPED}}} < 120 and on (instance) ferry_build_info{{{SCRAPED}}}", "{{instance}} started"),
+                annotation("Pauses", "orange", f"max by (namespace, account) (delta(ferry_accounts_paused{{{STORE},{ACCOUNT}}}[2m])) > 0", "{{account}} is paused"),
             ]
         },
         "panels": panels,
@@ -280,10 +300,11 @@ WORKERS = [
     panel("Steps by kind and state", "All steps of the store.", "none", [(summed("ferry_queue_steps", "stage, state"), "{{stage}} {{state}}")], stack=True),
     panel("At the door", "Requests of producers to these processes, by source and what became of them. What `ferry submit` hands over in a process of its own is not scraped.", "ops", [(rate("ferry_intake_total", SCRAPED, "source, result"), "{{source}} {{result}}")]),
     panel("Safe, and seen lately", "Whether the store's own check is content; and how old the numbers about the whole store are, in minutes.", "none", [(f"min(ferry_store_safe{{{STORE}}})", "safe"), (f"(time() - {of_store('ferry_exporter_last_success_timestamp_seconds')}) / 60", "minutes old")], "FerryStoreUnsafe", low=True),
-    row("HTTP API"),
-    panel("Answers", "Answered requests of the HTTP API, by the first digit of their status; scrapes and probes are among them.", "reqps", [(rate("ferry_http_requests_total", SCRAPED, "class"), "{{class}}")], stack=True),
-    panel("Duration by route (p95)", "From a request to the head of its answer. A `wait` holds it back on purpose.", "s", [(quantile(0.95, "ferry_http_request_duration_seconds", SCRAPED, "route"), "{{route}}")]),
-    panel("Under way", "Requests that hold one of the places that `max_requests` allows.", "none", [(f"sum by (instance) (ferry_http_requests_under_way{{{SCRAPED}}})", "{{instance}}")]),
+    row("HTTP API and webhooks"),
+    panel("Answers", "Answered requests of the HTTP API, by the first digit of their status; scrapes and probes are among them.", "reqps", [(rate("ferry_http_requests_total", SCRAPED, "class"), "{{class}}")], stack=True, width=6),
+    panel("Duration by route (p95)", "From a request to the head of its answer. A `wait` holds it back on purpose.", "s", [(quantile(0.95, "ferry_http_request_duration_seconds", SCRAPED, "route"), "{{route}}")], width=6),
+    panel("Under way", "Requests that hold one of the places that `max_requests` allows.", "none", [(f"sum by (instance) (ferry_http_requests_under_way{{{SCRAPED}}})", "{{instance}}")], width=6),
+    panel("Webhooks", "Tries to tell outcomes, by what became of them. What was not heard is told again, and changes nothing of the submission.", "ops", [(rate("ferry_webhook_deliveries_total", SCRAPED, "result"), "{{result}}")], width=6),
     row("Processes"),
     panel("CPU", "Cores that each process uses.", "none", [(f"rate(process_cpu_seconds_total{{{SCRAPED}}}{INTERVAL}) and ferry_build_info{{{SCRAPED}}}".replace(" and ferry", " and on (instance) ferry"), "{{instance}}")]),
     panel("Memory", "Resident memory of each process; it does not grow with the backlog.", "bytes", [(f"process_resident_memory_bytes{{{SCRAPED}}} and on (instance) ferry_build_info{{{SCRAPED}}}", "{{instance}}")]),
@@ -294,6 +315,9 @@ DASHBOARDS = {
     "overview.json": dashboard("ferry-overview", "Ferry: Overview", "Is it fine, where is it stuck, and why?", OVERVIEW),
     "platform.json": dashboard("ferry-platform", "Ferry: Platform", "What the Platform answers, and how fast.", PLATFORM),
     "workers.json": dashboard("ferry-workers", "Ferry: Workers and store", "Slots, rescues, the store's calls, and the processes.", WORKERS),
+    # It asks nothing.
+    "runbook.json": dashboard("ferry-runbook", "Ferry: Runbook", "What each alert means, what to check, and what to do.", [page(text) for text in SECTIONS])
+    | {"templating": {"list": []}, "annotations": {"list": []}},
 }
 
 

@@ -133,6 +133,10 @@ fn every_metric_that_is_named_exists() {
         wrong.extend(unknown.map(|name| format!("{path}: there is no metric `{name}`")));
     }
     assert!(!declared.is_empty(), "src/metrics/series.rs declares no metric");
+    let dashboards = ["overview", "platform", "workers"];
+    let dashboards = dashboards.map(|name| read(&format!("dashboards/{name}.json"))).concat();
+    let unseen = declared.iter().filter(|name| !dashboards.contains(name.as_str()));
+    wrong.extend(unseen.map(|name| format!("no panel shows `{name}`")));
     none(&wrong);
 }
 
@@ -175,7 +179,13 @@ fn every_command_that_the_documents_name_exists() {
         files(&["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "deploy", "examples"].map(root))
     {
         let text = read_if_text(&path);
-        let called = text.split(['`', '\n', '|']).filter_map(|code| code.strip_prefix("ferry "));
+        let pieces = text.split(['`', '\n', '|']).map(str::trim_start);
+        let called = pieces.flat_map(|code| {
+            // In a container or a pod, it is called by others.
+            let by = ["-- ferry ", "worker ferry ", "--no-deps server ", "--no-deps worker "];
+            let inner = by.into_iter().filter_map(|by| Some(code.split_once(by)?.1));
+            inner.chain(code.strip_prefix("ferry "))
+        });
         for command in called.filter_map(|rest| rest.split_whitespace().next()) {
             if command.starts_with(|c: char| c.is_ascii_lowercase()) && !commands.contains(command)
             {
@@ -183,6 +193,28 @@ fn every_command_that_the_documents_name_exists() {
             }
         }
     }
+    none(&wrong);
+}
+
+#[test]
+fn every_link_between_documents_leads_somewhere() {
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for path in files(&[root("")]) {
+        if path.extension().is_none_or(|extension| extension != "md") {
+            continue;
+        }
+        for rest in read_if_text(&path).split("](").skip(1) {
+            let target = rest.split([')', '#']).next().unwrap_or_default();
+            if !target.is_empty() && !target.contains("://") {
+                seen += 1;
+                if !path.with_file_name(target).exists() {
+                    wrong.push(format!("{}: there is no {target}", shown(&path)));
+                }
+            }
+        }
+    }
+    assert!(seen > 10, "{seen} links");
     none(&wrong);
 }
 

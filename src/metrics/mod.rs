@@ -365,6 +365,58 @@ mod tests {
         assert!(text.contains(help), "{text}");
     }
 
+    /// Others build dashboards and alerts upon them.
+    #[test]
+    fn every_metric_has_the_name_and_the_labels_that_are_promised() {
+        let metrics = Metrics::of_accounts(["north".to_owned()]);
+        metrics.serves(["GET /a".to_owned()]);
+        let families = metrics.registry.gather().into_iter();
+        let ours = families.filter(|family| family.name().starts_with("ferry_"));
+        let told = ours.map(|family| {
+            let labels = family.get_metric()[0].get_label().iter();
+            let labels: Vec<&str> = labels.map(prometheus::proto::LabelPair::name).collect();
+            format!("{} {}", family.name(), labels.join(" ")).trim_end().to_owned()
+        });
+        insta::assert_snapshot!(told.collect::<Vec<String>>().join("\n"), @"
+        ferry_accounts_paused account
+        ferry_build_info version
+        ferry_commits_refused_total
+        ferry_exporter_last_success_timestamp_seconds
+        ferry_http_request_duration_seconds route
+        ferry_http_requests_total class route
+        ferry_http_requests_under_way
+        ferry_intake_total result source
+        ferry_leases_rescued_total
+        ferry_payload_bytes direction
+        ferry_platform_breaker_state account
+        ferry_platform_gate_closed account
+        ferry_platform_request_duration_seconds endpoint
+        ferry_platform_requests_total account class endpoint
+        ferry_platform_retry_after_seconds
+        ferry_polls_per_submission
+        ferry_queue_drain_estimate_seconds
+        ferry_queue_oldest_ready_seconds account stage
+        ferry_queue_overdue
+        ferry_queue_steps account stage state
+        ferry_queue_submissions account state
+        ferry_stage_duration_seconds stage
+        ferry_step_attempts_total result stage
+        ferry_store_errors_total kind
+        ferry_store_operation_duration_seconds operation
+        ferry_store_safe
+        ferry_submission_duration_seconds outcome
+        ferry_submissions_finished_total outcome
+        ferry_token_expiry_timestamp_seconds account
+        ferry_token_refreshes_total account result
+        ferry_transitions_total from to
+        ferry_unknown_status_total
+        ferry_wake_lag_seconds stage
+        ferry_webhook_deliveries_total result
+        ferry_worker_busy_slots stage
+        ferry_worker_slots stage
+        ");
+    }
+
     #[test]
     fn requests_are_counted_by_the_routes_that_there_are() {
         let metrics = Metrics::default();

@@ -34,7 +34,7 @@ impl Observer {
         clock: &dyn Clock,
     ) -> Result<Answer, Lost> {
         let (begun, endpoint, step) = (Instant::now(), label(endpoint), StepTrace::current());
-        let call = step.call(endpoint);
+        let call = step.call(endpoint.as_str());
         let answer = asked.await;
         let wait = answer.as_ref().ok().and_then(|answer| answer.slow_down(clock.now()));
         if let Some(Trouble::SlowDown { retry_after: Some(pause), .. }) = wait {
@@ -49,7 +49,7 @@ impl Observer {
         };
         let exemplar = step.exemplar(clock.now());
         self.metrics.request(&self.account, endpoint, class, begun.elapsed(), exemplar);
-        call.ended(class);
+        call.ended(class.as_str(), class != Class::Ok);
         answer
     }
 

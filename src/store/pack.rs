@@ -18,7 +18,10 @@ thread_local! {
         RefCell::new(Decompressor::new().expect("there is memory for a context"));
 }
 
-/// Compressed bytes, with the size that they had.
+/// Less is not worth the time: a frame has a head of its own.
+const SMALL: usize = 128;
+
+/// Compressed bytes, with the size that they had; or as they are, where that is no more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Packed {
     pub(super) bytes: Vec<u8>,
@@ -38,13 +41,19 @@ impl Unpackable {
 
 impl Packed {
     pub(super) fn new(bytes: &[u8]) -> Self {
-        let packed = COMPRESSOR.with_borrow_mut(|zstd| zstd.compress(bytes));
-        let packed = packed.expect("zstd compresses anything");
-        Self { bytes: packed, unpacked: bytes.len() as u64 }
+        let compressed = (bytes.len() >= SMALL).then(|| {
+            let packed = COMPRESSOR.with_borrow_mut(|zstd| zstd.compress(bytes));
+            packed.expect("zstd compresses anything")
+        });
+        let packed = compressed.filter(|packed| packed.len() < bytes.len());
+        Self { bytes: packed.unwrap_or_else(|| bytes.to_vec()), unpacked: bytes.len() as u64 }
     }
 
     pub(super) fn unpack(&self) -> Result<Vec<u8>, Unpackable> {
         let size = usize::try_from(self.unpacked).map_err(Unpackable::new)?;
+        if size == self.bytes.len() {
+            return Ok(self.bytes.clone());
+        }
         DECOMPRESSOR
             .with_borrow_mut(|zstd| zstd.decompress(&self.bytes, size))
             .map_err(Unpackable::new)
@@ -116,5 +125,26 @@ pub(crate) async fn compute<T: Send + 'static>(
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_was_packed_is_unpacked(
+            bytes in prop_oneof![
+                prop::collection::vec(any::<u8>(), 0..1000),
+                prop::collection::vec(b'a'..b'c', 0..1000),
+            ],
+        ) {
+            let packed = Packed::new(&bytes);
+            prop_assert!(packed.bytes.len() <= bytes.len());
+            prop_assert_eq!(packed.unpack().unwrap(), bytes);
+        }
     }
 }

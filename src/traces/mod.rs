@@ -19,7 +19,7 @@ use tracing::warn;
 
 use crate::domain::submission::{ReasonCode, State, StepKind, Submission};
 use crate::domain::{SubmissionId, Timestamp, TraceParent};
-use crate::metrics::{Class, Endpoint, Exemplar};
+use crate::metrics::Exemplar;
 
 /// How long the last spans of a process may take to be told.
 const LAST: Duration = Duration::from_secs(3);
@@ -160,10 +160,9 @@ impl StepTrace {
         STEP.scope(self.clone(), part).await
     }
 
-    /// Begins a call of the Platform within the step.
-    pub fn call(&self, endpoint: Endpoint) -> Call {
+    /// Begins a call of the Platform, or of a receiver, within the step.
+    pub fn call(&self, name: &'static str) -> Call {
         Call(self.0.as_ref().map(|step| {
-            let name = endpoint.as_str();
             let builder = step.tracer.span_builder(name).with_kind(SpanKind::Client);
             step.tracer.build_with_context(builder, &step.context)
         }))
@@ -198,17 +197,17 @@ impl StepTrace {
     }
 }
 
-/// A call of the Platform within a step.
+/// A call within a step.
 #[derive(Debug)]
 pub struct Call(Option<opentelemetry_sdk::trace::Span>);
 
 impl Call {
-    /// Ends it.
-    pub fn ended(self, class: Class) {
+    /// Ends it with what became of it.
+    pub fn ended(self, class: &'static str, is_error: bool) {
         let Some(mut span) = self.0 else { return };
-        span.set_attribute(KeyValue::new("ferry.class", class.as_str()));
-        if class != Class::Ok {
-            span.set_status(Status::error(class.as_str()));
+        span.set_attribute(KeyValue::new("ferry.class", class));
+        if is_error {
+            span.set_status(Status::error(class));
         }
         span.end();
     }

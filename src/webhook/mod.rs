@@ -16,6 +16,7 @@ use reqwest::{Certificate, Client, ClientBuilder, StatusCode, redirect};
 
 use crate::domain::Timestamp;
 use crate::domain::submission::DeliveryResult;
+use crate::traces::StepTrace;
 use guard::{Guard, NotPermitted};
 
 /// What an account says about those who want to hear of its submissions.
@@ -115,10 +116,13 @@ impl Webhooks {
             .header("webhook-timestamp", seconds)
             .header("webhook-signature", signatures.join(" "))
             .body(message.body);
-        match request.send().await {
+        let call = StepTrace::current().call("webhook");
+        let (result, status) = match request.send().await {
             Ok(response) => (heard(response.status()), Some(response.status().as_u16())),
             Err(error) => (lost(&error), None),
-        }
+        };
+        call.ended(result.as_str(), result != DeliveryResult::Delivered);
+        (result, status)
     }
 }
 

@@ -7,9 +7,19 @@ use std::sync::{Mutex, PoisonError};
 
 /// The folder with the programs of a package and its `python`, installed once in one version.
 pub(crate) fn installed(package: &str, version: &str) -> PathBuf {
+    let folder = programs(&format!("{package}-{version}"), |folder| {
+        let mut pip = Command::new(folder.join("bin/pip"));
+        pip.args(["install", "--quiet", &format!("{package}=={version}")]);
+        vec![pip]
+    });
+    folder.join("bin")
+}
+
+/// A folder with a Python of its own, in which these commands ran once.
+pub(crate) fn programs(name: &str, commands: impl Fn(&Path) -> Vec<Command>) -> PathBuf {
     static ONE_AFTER_THE_OTHER: Mutex<()> = Mutex::new(());
     let _held = ONE_AFTER_THE_OTHER.lock().unwrap_or_else(PoisonError::into_inner);
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{package}-{version}"));
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let is_whole = folder.join("whole");
     if !is_whole.exists() {
         let _ = fs::remove_dir_all(&folder);
@@ -20,11 +30,12 @@ pub(crate) fn installed(package: &str, version: &str) -> PathBuf {
             assert!(output.status.success(), "{hint}: {}", told(&output));
         };
         run(Command::new("python3").args(["-m", "venv"]).arg(&folder));
-        let package = format!("{package}=={version}");
-        run(Command::new(folder.join("bin/pip")).args(["install", "--quiet", &package]));
+        for mut command in commands(&folder) {
+            run(&mut command);
+        }
         fs::write(is_whole, "").expect("the folder can be written");
     }
-    folder.join("bin")
+    folder
 }
 
 /// All that a program wrote.

@@ -304,7 +304,11 @@ impl Record {
 
     /// What becomes of it, from the state on: the script puts the times before it, and a new line of the
     /// timeline behind it. `done` tells of the commit.
-    pub(super) fn from_state_on(&self, after: &Submission, done: &str) -> Result<Vec<u8>, Fault> {
+    pub(super) fn packed_from_state(
+        &self,
+        after: &Submission,
+        done: &str,
+    ) -> Result<Vec<u8>, Fault> {
         let reason = after.reason.as_ref();
         let step = |step: Option<StepKind>| step.map_or("", StepKind::as_str);
         let mut packed = Vec::with_capacity(512);
@@ -418,8 +422,8 @@ mod tests {
 
     #[test]
     fn scripts_know_the_order_of_a_head() {
-        let prelude = include_str!("prelude.lua");
-        let list = prelude.split_once("HEAD = {").unwrap().1.split_once('}').unwrap().0;
+        let record = include_str!("record.lua");
+        let list = record.split_once("HEAD = {").unwrap().1.split_once('}').unwrap().0;
         let in_lua: Vec<_> = list.split('\'').skip(1).step_by(2).collect();
         assert_eq!(in_lua, Head::FIELDS);
     }

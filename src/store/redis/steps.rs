@@ -164,7 +164,7 @@ impl Decided {
             .maybe(entry.as_ref(), |call, entry| call.text(&entry.why))
             .text(signal)
             .text(value)
-            .text(before.from_state_on(after, &done)?)
+            .text(before.packed_from_state(after, &done)?)
             .array(contents);
         Ok(call.into_array())
     }

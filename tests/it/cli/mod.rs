@@ -12,6 +12,7 @@ mod config;
 mod doctor;
 mod exits;
 mod list;
+mod log;
 mod operate;
 mod others;
 pub(crate) mod secrets;

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use super::files::{Container, documents, root, seconds, texts};
@@ -14,6 +14,7 @@ use super::kubernetes;
 use crate::api::harness::client;
 use crate::cli::harness::{GOOD, eventually};
 use crate::cli::running::Running;
+use crate::metrics::files::with_exemplars;
 use crate::store::redis_server::{free_port, program};
 
 fn services() -> Vec<(String, Value)> {
@@ -38,14 +39,25 @@ pub(super) fn containers() -> Vec<Container> {
     ours.map(|(name, service)| container(name, &service, &of_file)).collect()
 }
 
+/// A value as compose hands it over: `${NAME:?hint}` must be in `.env`, `${NAME:-}` may be.
+fn substituted<'a>(value: &'a str, of_file: &'a BTreeMap<String, String>) -> &'a str {
+    let Some(inner) = value.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) else {
+        return value;
+    };
+    match inner.split_once(":?") {
+        Some((name, _)) => &of_file[name],
+        None => {
+            of_file.get(inner.strip_suffix(":-").expect("a default")).map_or("", String::as_str)
+        }
+    }
+}
+
 /// `of_file` is what `.env` says.
 fn container(name: String, service: &Value, of_file: &BTreeMap<String, String>) -> Container {
     let env = service["environment"].as_object().expect("a map").iter();
     let env = env.map(|(name, value)| {
         let value = value.as_str().expect("a text");
-        let variable = value.strip_prefix("${").and_then(|rest| rest.split_once(":?"));
-        let value = variable.map_or(value, |(variable, _)| &of_file[variable]);
-        (name.clone(), value.to_owned())
+        (name.clone(), substituted(value, of_file).to_owned())
     });
     let secrets = texts(&service["secrets"]).into_iter();
     Container {
@@ -64,14 +76,21 @@ fn images_are_pinned_and_containers_may_do_little() {
         let image = service["image"].as_str().expect("an image");
         let tag = image.split_once(':').map_or("", |(_, tag)| tag);
         let numbers = tag.trim_start_matches('v').split('.');
-        assert!(numbers.take(3).filter(|part| !part.is_empty()).count() == 3, "{name}: {image}");
-        assert!(tag.starts_with(|c: char| c == 'v' || c.is_ascii_digit()), "{name}: {image}");
-        assert_eq!(service["read_only"], true, "{name}");
-        assert_eq!(texts(&service["cap_drop"]), ["ALL"], "{name}");
-        assert_eq!(texts(&service["security_opt"]), ["no-new-privileges:true"], "{name}");
+        assert!(
+            numbers.take(3).filter(|part| !part.is_empty()).count() == 3,
+            "{name}: {image} is not pinned"
+        );
+        assert!(
+            tag.starts_with(|c: char| c == 'v' || c.is_ascii_digit()),
+            "{name}: {image} is not pinned"
+        );
+        assert_eq!(service["read_only"], true, "{name}: `read_only`");
+        assert_eq!(texts(&service["cap_drop"]), ["ALL"], "{name}: `cap_drop`");
+        let security = texts(&service["security_opt"]);
+        assert_eq!(security, ["no-new-privileges:true"], "{name}: `security_opt`");
         assert!(service["healthcheck"]["test"].is_array(), "{name} says nothing of its health");
         let is_root = service["user"].as_str().is_some_and(|user| user.starts_with('0'));
-        assert!(!is_root, "{name}");
+        assert!(!is_root, "{name} runs as root");
         for port in texts(&service["ports"]) {
             assert!(port.starts_with("127.0.0.1:"), "{name}: {port} is open to the network");
         }
@@ -79,11 +98,18 @@ fn images_are_pinned_and_containers_may_do_little() {
         names.push(name);
     }
     assert_eq!(images, 7, "{names:?}");
+    // For the real Platform there is a profile without the simulated one, and nobody waits for that.
+    let chosen = services().into_iter().filter(|(_, service)| !service["profiles"].is_null());
+    let chosen: Vec<(String, Value)> =
+        chosen.map(|(name, service)| (name, service["profiles"].clone())).collect();
+    assert_eq!(chosen, [("platform".to_owned(), json!(["simulated"]))]);
     // What waits, waits until it is answered.
     for (name, service) in services() {
         for (other, how) in service["depends_on"].as_object().into_iter().flatten() {
-            assert!(names.contains(other), "{name}: {other}");
-            assert_eq!(how["condition"], "service_healthy", "{name}: {other}");
+            assert!(names.contains(other), "{name} waits for {other}, which is no service");
+            assert_eq!(how["condition"], "service_healthy", "{name} waits for {other}");
+            let must_be = how["required"] != false;
+            assert_eq!(must_be, other != "platform", "whether {name} cannot do without {other}");
         }
     }
 }
@@ -93,7 +119,10 @@ fn every_file_that_containers_are_given_is_there_or_made_by_the_script() {
     let compose = &documents("docker-compose.yml")[0];
     let script = fs::read_to_string(root("deploy/compose/prepare.sh")).unwrap();
     let ignored = fs::read_to_string(root(".gitignore")).unwrap();
-    assert!(ignored.lines().any(|line| line == "/deploy/compose/secrets"), "{ignored}");
+    assert!(
+        ignored.lines().any(|line| line == "/deploy/compose/secrets"),
+        ".gitignore lets the secrets be committed"
+    );
     for (name, secret) in compose["secrets"].as_object().unwrap() {
         let file = secret["file"].as_str().unwrap();
         assert_eq!(file, format!("./deploy/compose/secrets/{name}"));
@@ -106,10 +135,10 @@ fn every_file_that_containers_are_given_is_there_or_made_by_the_script() {
                 Some(path) => root(path).exists() && volume.ends_with(":ro"),
                 None => compose["volumes"].as_object().unwrap().contains_key(from),
             };
-            assert!(exists, "{name}: {volume}");
+            assert!(exists, "{name}: {volume} is not there, or may be written to");
         }
         for secret in texts(&service["secrets"]) {
-            assert!(compose["secrets"][&secret].is_object(), "{name}: {secret}");
+            assert!(compose["secrets"][&secret].is_object(), "{name}: there is no secret {secret}");
         }
     }
     let source = &documents("deploy/grafana/provisioning/datasources/prometheus.yml")[0];
@@ -118,7 +147,10 @@ fn every_file_that_containers_are_given_is_there_or_made_by_the_script() {
     let path = provider["providers"][0]["options"]["path"].as_str().unwrap();
     let grafana = services().into_iter().find(|(name, _)| name == "grafana").unwrap().1;
     let volumes = texts(&grafana["volumes"]);
-    assert!(volumes.contains(&format!("./dashboards:{path}:ro")), "{volumes:?}");
+    assert!(
+        volumes.contains(&format!("./dashboards:{path}:ro")),
+        "no dashboards in {path}: {volumes:?}"
+    );
 }
 
 /// All services on this machine, with addresses and paths of their own.
@@ -134,7 +166,7 @@ impl Machine {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
         fs::create_dir_all(path.join("deploy/compose")).unwrap();
-        for inner in ["redis", "prometheus", "state"] {
+        for inner in ["redis", "prometheus", "alertmanager", "state"] {
             fs::create_dir(path.join(inner)).unwrap();
         }
         let script = path.join("deploy/compose/prepare.sh");
@@ -147,13 +179,25 @@ impl Machine {
         assert!(again.status.success() && again.stdout.is_empty(), "{again:?}");
         assert_eq!(fs::read(path.join("deploy/compose/secrets/store-password")).unwrap(), password);
         let of_file = fs::read_to_string(path.join(".env")).unwrap();
-        let of_file: BTreeMap<String, String> = of_file
+        let mut of_file: BTreeMap<String, String> = of_file
             .lines()
             .filter_map(|line| line.split_once('='))
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
         assert_eq!(of_file["COMPOSE_PROFILES"], "simulated");
-        let ports = ["redis", "platform", "server", "prometheus", "watch", "watch-1", "watch-2"];
+        // Nobody listens there: what is told is lost, and no step minds.
+        let nowhere = format!("http://127.0.0.1:{}", free_port());
+        of_file.insert("FERRY_OTLP_ENDPOINT".into(), nowhere);
+        let ports = [
+            "redis",
+            "platform",
+            "server",
+            "prometheus",
+            "alertmanager",
+            "watch",
+            "watch-1",
+            "watch-2",
+        ];
         let ports = ports.into_iter().map(|name| (name, free_port())).collect();
         Self { folder, of_file, ports, runtime: Runtime::new().unwrap() }
     }
@@ -169,6 +213,7 @@ impl Machine {
             ("redis:6379", at("redis")),
             ("platform:8700", at("platform")),
             ("0.0.0.0:8700", at("platform")),
+            ("alertmanager:9093", at("alertmanager")),
             ("0.0.0.0:8600", at("server")),
             ("0.0.0.0:9464", at(watch)),
             ("/run/secrets", self.path("deploy/compose/secrets")),
@@ -176,6 +221,8 @@ impl Machine {
             ("/etc/redis", self.path("redis")),
             ("/etc/prometheus", self.path("prometheus")),
             ("=/prometheus", format!("={}", self.path("prometheus/data"))),
+            ("/etc/alertmanager", self.path("alertmanager")),
+            ("=/alertmanager", format!("={}", self.path("alertmanager/data"))),
         ];
         here.into_iter().fold(text.to_owned(), |text, (there, here)| text.replace(there, &here))
     }
@@ -213,8 +260,9 @@ impl Machine {
         let targets = ["watch", "watch-1", "watch-2"].map(|watch| self.ports[watch]);
         let targets = targets.map(|port| format!("\"127.0.0.1:{port}\"")).join(", ");
         let config = format!(
-            "{}    static_configs:\n      - targets: [{targets}]\n\nalerting:{after}",
-            before.replace("15s", "500ms")
+            "{}    static_configs:\n      - targets: [{targets}]\n\nalerting:{}",
+            before.replace("15s", "500ms"),
+            self.here(after, "watch")
         );
         fs::write(self.path("prometheus/prometheus.yml"), config).unwrap();
         fs::copy(root("deploy/prometheus/alerts.yml"), self.path("prometheus/alerts.yml")).unwrap();
@@ -223,6 +271,33 @@ impl Machine {
         command.args(texts(&service["command"]).iter().map(|arg| self.here(arg, "watch")));
         command.arg(format!("--web.listen-address=127.0.0.1:{}", self.ports["prometheus"]));
         Running::start(command)
+    }
+
+    fn alertmanager(&self) -> Running {
+        let config = root("deploy/alertmanager/alertmanager.yml");
+        fs::copy(config, self.path("alertmanager/alertmanager.yml")).unwrap();
+        let (_, service) = services().into_iter().find(|(name, _)| name == "alertmanager").unwrap();
+        // Debian has another name for it.
+        let debian = "/usr/bin/prometheus-alertmanager";
+        let mut command =
+            Command::new(if Path::new(debian).exists() { debian } else { "alertmanager" });
+        command.args(texts(&service["command"]).iter().map(|arg| self.here(arg, "watch")));
+        command.arg(format!("--web.listen-address=127.0.0.1:{}", self.ports["alertmanager"]));
+        Running::start(command)
+    }
+
+    /// The alerts that the Alertmanager has, with their accounts, each with whether another one keeps it quiet.
+    fn alerts(&self) -> BTreeMap<String, bool> {
+        let answer = self.get(self.ports["alertmanager"], "/api/v2/alerts");
+        let alerts: Vec<Value> =
+            serde_json::from_str(&answer.map(|(_, body)| body).unwrap_or_default())
+                .unwrap_or_default();
+        let alert = |alert: &Value| {
+            let label = |name: &str| alert["labels"][name].as_str().unwrap().to_owned();
+            let name = format!("{} {}", label("alertname"), label("account"));
+            (name, alert["status"]["inhibitedBy"] != json!([]))
+        };
+        alerts.iter().map(alert).collect()
     }
 
     /// What a port answers to a GET; nothing while nobody listens.
@@ -235,11 +310,22 @@ impl Machine {
     }
 
     fn query(&self, expression: &str) -> Vec<Value> {
+        let answer = self.ask("query?", expression);
+        answer["result"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// The traces beside what an expression measures.
+    fn exemplars(&self, expression: &str) -> usize {
+        let answer = self.ask("query_exemplars?start=0&end=9999999999&", expression);
+        answer.as_array().map_or(0, Vec::len)
+    }
+
+    fn ask(&self, call: &str, expression: &str) -> Value {
         let query: String = form_urlencoded::byte_serialize(expression.as_bytes()).collect();
-        let path = format!("/api/v1/query?query={query}");
+        let path = format!("/api/v1/{call}query={query}");
         let answer = self.get(self.ports["prometheus"], &path).map(|(_, body)| body);
         let answer: Value = serde_json::from_str(&answer.unwrap_or_default()).unwrap_or_default();
-        answer["data"]["result"].as_array().cloned().unwrap_or_default()
+        answer["data"].clone()
     }
 }
 
@@ -307,6 +393,15 @@ fn what_compose_starts_is_well_and_carries_a_dataset() {
     });
     let finished = "sum(ferry_submissions_finished_total{outcome=\"completed\"}) == 1";
     eventually("Prometheus knows of the dataset", || machine.query(finished).len() == 1);
+    let with_traces = with_exemplars().into_iter().filter(|query| {
+        let told = ["ferry_stage_duration_seconds", "ferry_platform_request_duration_seconds"];
+        told.iter().any(|metric| query.contains(metric))
+    });
+    let with_traces: Vec<String> = with_traces.collect();
+    assert!(with_traces.len() > 2, "{with_traces:?}");
+    for query in with_traces {
+        eventually(&format!("traces for {query}"), || machine.exemplars(&query) > 0);
+    }
     for query in kubernetes::queries() {
         eventually(&format!("KEDA is answered: {query}"), || machine.query(&query).len() == 1);
     }
@@ -318,4 +413,43 @@ fn what_compose_starts_is_well_and_carries_a_dataset() {
     let secret =
         fs::read_to_string(Path::new(&machine.path("deploy/compose/secrets/store-password")));
     assert!(!told().contains(secret.unwrap().trim()) && !told().contains(key.trim()));
+}
+
+#[test]
+fn while_the_platform_is_down_the_alerts_about_the_queue_are_quiet() {
+    let machine = Machine::prepare();
+    let alertmanager = machine.alertmanager();
+    let port = machine.ports["alertmanager"];
+    eventually("the Alertmanager is ready", || {
+        machine.get(port, "/-/ready").is_some_and(|(status, _)| status == 200)
+    });
+    let rules = &documents("deploy/prometheus/alerts.yml")[0]["groups"][0]["rules"];
+    // All at once, but for two that quiet others by themselves.
+    let others = ["FerryAccountPaused", "FerryExporterBlind"];
+    let rules = rules.as_array().unwrap().iter();
+    let firing = rules.filter(|rule| !others.contains(&rule["alert"].as_str().unwrap()));
+    let alert =
+        |name: &Value, account| json!({ "labels": { "alertname": name, "account": account } });
+    let firing = firing.map(|rule| alert(&rule["alert"], "north"));
+    let firing: Vec<Value> =
+        firing.chain([alert(&json!("FerryTokenRefreshFailing"), "south")]).collect();
+    machine.runtime.block_on(async {
+        let url = format!("http://127.0.0.1:{port}/api/v2/alerts");
+        let request = client().post(url).header("Content-Type", "application/json");
+        let sent = request.body(json!(firing).to_string()).send().await.unwrap();
+        assert!(sent.status().is_success(), "{}", sent.status());
+    });
+    let quiet = [
+        "FerryNothingProgresses north",
+        "FerryQueueLatency north",
+        "FerryTokenRefreshFailing north",
+        "FerryWakeLag north",
+    ];
+    eventually("the queue is quiet, and nothing else", || {
+        let alerts = machine.alerts();
+        let inhibited = alerts.iter().filter(|(_, is_quiet)| **is_quiet);
+        let inhibited: Vec<&str> = inhibited.map(|(name, _)| name.as_str()).collect();
+        alerts.len() == firing.len() && inhibited == quiet
+    });
+    drop(alertmanager);
 }

@@ -1,43 +1,14 @@
-//! The manifests for Kubernetes. They are rendered by joining files: no overlay patches another.
+//! The manifests for Kubernetes, as `kubectl` renders them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::files::{Container, documents, root, texts};
-
-const FOLDERS: [&str; 4] = ["base", "monitoring", "keda", "hpa"];
-
-/// The paths of all manifests.
-pub(super) fn manifests() -> Vec<String> {
-    let mut found = Vec::new();
-    for folder in FOLDERS {
-        let folder = format!("deploy/kubernetes/{folder}");
-        for entry in std::fs::read_dir(root(&folder)).unwrap() {
-            let name = entry.unwrap().file_name().into_string().unwrap();
-            found.push(format!("{folder}/{name}"));
-        }
-    }
-    found.sort();
-    found
-}
-
-/// Everything that an overlay applies.
-fn rendered(folder: &str) -> Vec<Value> {
-    let path = format!("deploy/kubernetes/{folder}");
-    let kustomization = &documents(&format!("{path}/kustomization.yaml"))[0];
-    let mut found = Vec::new();
-    for key in ["resources", "components"] {
-        for resource in texts(&kustomization[key]) {
-            match resource.strip_prefix("../") {
-                Some(other) => found.extend(rendered(other)),
-                None => found.extend(documents(&format!("{path}/{resource}"))),
-            }
-        }
-    }
-    found
-}
+use super::kubectl::{line_of_page, rendered, would_make};
 
 /// The one document of a kind and name.
 fn one<'a>(documents: &'a [Value], kind: &str, name: &str) -> &'a Value {
@@ -73,15 +44,12 @@ pub(super) fn containers() -> Vec<Container> {
             env.insert(text("name"), text("value"));
         }
         // The files of a secret are named as the page has it.
-        let page = std::fs::read_to_string(root("deploy/kubernetes/README.md")).unwrap();
         let mut secrets = Vec::new();
         for mount in container["volumeMounts"].as_array().unwrap() {
             let volumes = pod["volumes"].as_array().unwrap();
             let volume = volumes.iter().find(|volume| volume["name"] == mount["name"]).unwrap();
             let name = volume["secret"]["secretName"].as_str().unwrap();
-            let made = format!("create secret generic {name} ");
-            let line = page.lines().find(|line| line.contains(&made));
-            let line = line.unwrap_or_else(|| panic!("the page does not make the secret {name}"));
+            let line = line_of_page(&format!("create secret generic {name} "));
             for file in line.split("--from-file=").skip(1) {
                 let file = file.split_whitespace().next().unwrap();
                 secrets.push(format!("{}/{file}", mount["mountPath"].as_str().unwrap()));
@@ -122,39 +90,61 @@ pub(super) fn queries() -> Vec<String> {
 }
 
 #[test]
-fn every_manifest_is_part_of_an_overlay_and_nothing_is_named_that_is_not_there() {
-    for folder in FOLDERS {
+fn every_manifest_is_part_of_what_is_applied() {
+    for folder in ["base", "monitoring", "keda", "hpa"] {
         let path = format!("deploy/kubernetes/{folder}");
         let kustomization = &documents(&format!("{path}/kustomization.yaml"))[0];
-        let mut named: BTreeSet<String> = texts(&kustomization["resources"])
+        let named: BTreeSet<String> = texts(&kustomization["resources"])
             .into_iter()
             .filter(|resource| !resource.starts_with("../"))
-            .map(|resource| format!("{path}/{resource}"))
+            .chain(["kustomization.yaml".to_owned()])
             .collect();
-        named.insert(format!("{path}/kustomization.yaml"));
-        let inside = manifests().into_iter().filter(|file| file.starts_with(&format!("{path}/")));
-        assert_eq!(inside.collect::<BTreeSet<_>>(), named);
-        for key in kustomization.as_object().unwrap().keys() {
-            let known = ["apiVersion", "kind", "resources", "components", "namespace", "images"];
-            assert!(known.contains(&key.as_str()), "{path}: `{key}` would change what is tested");
+        let inside = fs::read_dir(root(&path)).unwrap();
+        let inside = inside.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        assert_eq!(inside.collect::<BTreeSet<_>>(), named, "{path}");
+    }
+    for overlay in ["keda", "hpa"] {
+        for document in rendered(overlay) {
+            let (kind, name) = (&document["kind"], &document["metadata"]["name"]);
+            assert_eq!(document["metadata"]["namespace"], "ferry", "{overlay}: {kind} {name}");
         }
     }
+    // The image is named once.
+    for deployment in deployments() {
+        let image = &deployment["spec"]["template"]["spec"]["containers"][0]["image"];
+        let expected = concat!("registry.example.com/ferry:", env!("CARGO_PKG_VERSION"));
+        assert_eq!(image, expected, "base/kustomization.yaml names the image");
+    }
+}
+
+#[test]
+fn the_page_makes_what_it_says() {
+    let made = would_make(&line_of_page("create configmap ferry-dashboards"));
+    let made: Value = serde_saphyr::from_str(&made).unwrap();
+    let made: BTreeSet<&String> = made["data"].as_object().unwrap().keys().collect();
+    let all = fs::read_dir(root("dashboards")).unwrap();
+    let all = all.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let all: BTreeSet<String> =
+        all.filter(|name| Path::new(name).extension().is_some_and(|kind| kind == "json")).collect();
+    assert_eq!(made, all.iter().collect());
 }
 
 #[test]
 fn pods_may_run_where_the_restricted_standard_is_enforced() {
     for deployment in deployments() {
         let pod = &deployment["spec"]["template"]["spec"];
-        assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
-        assert_eq!(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault");
-        assert_eq!(pod["securityContext"]["fsGroup"], pod["securityContext"]["runAsGroup"]);
-        assert_eq!(pod["automountServiceAccountToken"], false);
-        let containers = pod["containers"].as_array().unwrap();
-        assert_eq!(containers.len(), 1);
-        let context = &containers[0]["securityContext"];
-        assert_eq!(context["allowPrivilegeEscalation"], false);
-        assert_eq!(context["readOnlyRootFilesystem"], true);
-        assert_eq!(context["capabilities"]["drop"], serde_json::json!(["ALL"]));
+        let holds = |path: &str, expected: Value| {
+            let name = &deployment["metadata"]["name"];
+            assert_eq!(pod.pointer(path), Some(&expected), "{name}: {path}");
+        };
+        holds("/securityContext/runAsNonRoot", json!(true));
+        holds("/securityContext/seccompProfile/type", json!("RuntimeDefault"));
+        holds("/securityContext/fsGroup", pod["securityContext"]["runAsGroup"].clone());
+        holds("/automountServiceAccountToken", json!(false));
+        assert_eq!(pod["containers"].as_array().unwrap().len(), 1);
+        holds("/containers/0/securityContext/allowPrivilegeEscalation", json!(false));
+        holds("/containers/0/securityContext/readOnlyRootFilesystem", json!(true));
+        holds("/containers/0/securityContext/capabilities/drop", json!(["ALL"]));
         // As the kubelet lays them: root's, with the group that `fsGroup` names. The API keys may be no more open.
         for volume in pod["volumes"].as_array().unwrap() {
             assert_eq!(volume["secret"]["defaultMode"], 0o440, "{volume}");
@@ -174,37 +164,63 @@ fn what_selects_pods_selects_those_of_a_deployment_and_names_their_ports() {
             let ports = pod["spec"]["containers"][0]["ports"].as_array().unwrap();
             let numbers: BTreeSet<u64> =
                 ports.iter().map(|port| port["containerPort"].as_u64().unwrap()).collect();
-            assert_eq!(&deployment["spec"]["selector"]["matchLabels"], labels);
+            let own = &deployment["spec"]["selector"]["matchLabels"];
+            assert_eq!(own, labels, "the Deployment {name}");
             let budget = &one(&all, "PodDisruptionBudget", &name)["spec"];
-            assert_eq!(&budget["selector"]["matchLabels"], labels);
+            assert_eq!(&budget["selector"]["matchLabels"], labels, "the budget {name}");
             let policy = &one(&all, "NetworkPolicy", &name)["spec"];
-            assert_eq!(&policy["podSelector"]["matchLabels"], labels);
+            assert_eq!(&policy["podSelector"]["matchLabels"], labels, "the policy {name}");
             let allowed = policy["ingress"].as_array().unwrap().iter();
             let allowed: BTreeSet<u64> = allowed
                 .flat_map(|rule| rule["ports"].as_array().unwrap())
                 .map(|port| port["port"].as_u64().unwrap())
                 .collect();
-            assert_eq!(allowed, numbers, "{name}");
+            assert_eq!(allowed, numbers, "the ports that {name} may be called at");
+            // Names, the store and a collector; whoever carries, the Platform and receivers too.
+            let config = &one(&all, "ConfigMap", "ferry")["data"];
+            let store =
+                config["FERRY_STORE"].as_str().and_then(|url| url.rsplit(&[':', '/']).nth(1));
+            let mut needed = vec![53, store.expect("a port").parse().unwrap(), 4318];
+            needed.extend((role == "worker").then_some(443));
+            let callable = policy["egress"][0]["ports"].as_array().unwrap().iter();
+            let callable: BTreeSet<u64> =
+                callable.map(|port| port["port"].as_u64().unwrap()).collect();
+            assert_eq!(callable, needed.into_iter().collect(), "the ports that {name} may call");
         }
         let service = &one(&all, "Service", "ferry");
         let server = one(&all, "Deployment", "ferry-server");
         let labels = &server["spec"]["template"]["metadata"]["labels"];
-        assert_eq!(&service["spec"]["selector"], labels);
+        assert_eq!(&service["spec"]["selector"], labels, "the Service");
         let monitor = &one(&all, "ServiceMonitor", "ferry-server")["spec"];
-        assert_eq!(monitor["selector"]["matchLabels"], service["metadata"]["labels"]);
+        let chosen = &monitor["selector"]["matchLabels"];
+        assert_eq!(*chosen, service["metadata"]["labels"], "the ServiceMonitor");
+        let scraped = json!([{ "port": "metrics", "path": "/metrics", "interval": "15s" }]);
+        assert_eq!(monitor["endpoints"], scraped, "the ServiceMonitor");
+        let job = monitor["jobLabel"].as_str().expect("the ServiceMonitor names a job");
+        assert_eq!(service["metadata"]["labels"][job], "ferry");
         let of_service = service["spec"]["ports"].as_array().unwrap();
         let server = &server["spec"]["template"]["spec"]["containers"][0];
         for port in of_service {
             let ports = server["ports"].as_array().unwrap();
-            assert!(ports.iter().any(|inner| inner["name"] == port["targetPort"]), "{port}");
+            assert!(
+                ports.iter().any(|inner| inner["name"] == port["targetPort"]),
+                "the Service: {port}"
+            );
         }
         let endpoint = &monitor["endpoints"][0]["port"];
-        assert!(of_service.iter().any(|port| port["name"] == *endpoint), "{endpoint}");
+        assert!(
+            of_service.iter().any(|port| port["name"] == *endpoint),
+            "the ServiceMonitor: {endpoint}"
+        );
         let worker = &one(&all, "Deployment", "ferry-worker")["spec"]["template"];
         let monitor = &one(&all, "PodMonitor", "ferry-worker")["spec"];
-        assert_eq!(monitor["selector"]["matchLabels"], worker["metadata"]["labels"]);
-        let endpoint = &monitor["podMetricsEndpoints"][0]["port"];
-        assert_eq!(*endpoint, worker["spec"]["containers"][0]["ports"][0]["name"]);
+        let chosen = &monitor["selector"]["matchLabels"];
+        assert_eq!(*chosen, worker["metadata"]["labels"], "the PodMonitor");
+        assert_eq!(monitor["podMetricsEndpoints"], scraped, "the PodMonitor");
+        let port = &worker["spec"]["containers"][0]["ports"][0]["name"];
+        assert_eq!(port, "metrics", "the worker");
+        let job = monitor["jobLabel"].as_str().expect("the PodMonitor names a job");
+        assert_eq!(worker["metadata"]["labels"][job], "ferry");
     }
 }
 
@@ -225,19 +241,20 @@ fn workers_are_scaled_by_one_at_a_time_and_from_nothing_with_keda() {
     }
     let keda = rendered("keda");
     let spec = &one(&keda, "ScaledObject", "ferry-worker")["spec"];
-    assert_eq!(spec["minReplicaCount"], 0);
-    assert!(spec["fallback"]["replicas"].as_u64().unwrap() > 0);
+    assert_eq!(spec["minReplicaCount"], 0, "from nothing");
+    assert!(spec["fallback"]["replicas"].as_u64() > Some(0), "blind, it lets nothing run");
     // Between two status checks workers stay.
     let poll_max = ferry::config::settings::SETTINGS
         .iter()
         .find(|setting| setting.name == "poll_max")
         .map(|setting| super::files::seconds(setting.default))
         .unwrap();
-    assert!(Duration::from_secs(spec["cooldownPeriod"].as_u64().unwrap()) > poll_max);
+    let cooldown = Duration::from_secs(spec["cooldownPeriod"].as_u64().unwrap());
+    assert!(cooldown > poll_max, "{cooldown:?}");
     for trigger in spec["triggers"].as_array().unwrap() {
-        assert_eq!(trigger["type"], "prometheus");
+        assert_eq!(trigger["type"], "prometheus", "{trigger}");
         // The fallback is for no other kind.
-        assert_eq!(trigger["metricType"], "AverageValue");
-        assert!(trigger["metadata"]["activationThreshold"].is_string());
+        assert_eq!(trigger["metricType"], "AverageValue", "{trigger}");
+        assert!(trigger["metadata"]["activationThreshold"].is_string(), "{trigger}");
     }
 }

@@ -1,7 +1,10 @@
-//! What is deployed: the compose file, the manifests for Kubernetes and the pages beside them, held
+//! What is deployed: the image, the compose file, the manifests for Kubernetes, the units of systemd and the pages beside them, held
 //! against what `ferry` is.
 
 mod compose;
 mod files;
+mod image;
+mod kubectl;
 mod kubernetes;
 mod schemas;
+mod systemd;

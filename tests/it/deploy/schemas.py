@@ -16,6 +16,7 @@ from compose_spec import ComposeSpecification
 FOREIGN = {
     ("keda.sh/v1alpha1", "ScaledObject"): keda.ScaledObject,
     ("monitoring.coreos.com/v1", "PodMonitor"): prometheus_operator.PodMonitor,
+    ("monitoring.coreos.com/v1", "PrometheusRule"): prometheus_operator.PrometheusRule,
     ("monitoring.coreos.com/v1", "ServiceMonitor"): prometheus_operator.ServiceMonitor,
 }
 
@@ -44,8 +45,6 @@ def faults(kind, document):
         # `x-` is for what others do not read.
         document = {key: value for key, value in document.items() if not key.startswith("x-")}
         yield from by_model(ComposeSpecification, document)
-        return
-    if document.get("apiVersion", "").startswith("kustomize.config.k8s.io/"):
         return
     model = FOREIGN.get((document["apiVersion"], document["kind"]))
     if model:

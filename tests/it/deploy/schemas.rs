@@ -1,11 +1,14 @@
-//! Compose file and manifests against the schemas of those who read them, from the Python package index.
+//! Compose file and rendered manifests against the schemas of those who read them, from the Python package index.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
-use super::files::root;
-use super::kubernetes::manifests;
+use serde_json::Value;
+
+use super::files::{documents, root};
+use super::kubectl::{APPLIED, line_of_page, rendered_text};
+use crate::python::programs;
 
 /// The newest that there are for the oldest Python that these tests run with, 3.11.
 const PACKAGES: [&str; 4] = [
@@ -17,21 +20,11 @@ const PACKAGES: [&str; 4] = [
 
 /// The Python that has them, installed once.
 fn python() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("schemas-1");
-    let is_whole = folder.join("whole");
-    if !is_whole.exists() {
-        let _ = fs::remove_dir_all(&folder);
-        let hint = "Python 3.11 or newer with venv, and a way to PyPI, are needed; on Debian: \
-                    apt-get install python3 python3-venv";
-        let run = |command: &mut Command| {
-            let output = command.output().unwrap_or_else(|error| panic!("{hint}: {error}"));
-            let told = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert!(output.status.success(), "{hint}: {told}");
-        };
-        run(Command::new("python3").args(["-m", "venv"]).arg(&folder));
-        run(Command::new(folder.join("bin/pip")).args(["install", "--quiet"]).args(PACKAGES));
-        fs::write(is_whole, "").unwrap();
-    }
+    let folder = programs("schemas-1", |folder| {
+        let mut pip = Command::new(folder.join("bin/pip"));
+        pip.args(["install", "--quiet"]).args(PACKAGES);
+        vec![pip]
+    });
     folder.join("bin/python")
 }
 
@@ -45,11 +38,30 @@ fn faults(files: &[String]) -> String {
     told
 }
 
+/// What the command of the page about Kubernetes hands to `kubectl`.
+fn alerts_as_a_resource() -> String {
+    let line = line_of_page("PrometheusRule");
+    let (command, _) = line.split_once("| kubectl ").expect("it is handed over");
+    let output =
+        Command::new("sh").args(["-c", command]).current_dir(root("")).output().expect("a shell");
+    let resource = String::from_utf8(output.stdout).unwrap();
+    let parsed: Value = serde_saphyr::from_str(&resource).unwrap();
+    assert_eq!(parsed["spec"], documents("deploy/prometheus/alerts.yml")[0]);
+    resource
+}
+
 #[test]
 fn compose_file_and_manifests_fit_the_schemas() {
     let folder = tempfile::tempdir().unwrap();
     let mut files = vec![format!("compose={}", root("docker-compose.yml").display())];
-    files.extend(manifests().iter().map(|path| format!("kubernetes={}", root(path).display())));
+    for name in APPLIED {
+        let path = folder.path().join(format!("{name}.yaml"));
+        fs::write(&path, rendered_text(name)).unwrap();
+        files.push(format!("kubernetes={}", path.display()));
+    }
+    let alerts = folder.path().join("alerts.yaml");
+    fs::write(&alerts, alerts_as_a_resource()).unwrap();
+    files.push(format!("kubernetes={}", alerts.display()));
     assert_eq!(faults(&files), "");
     // Each kind is really looked at.
     let spoil = [
@@ -69,7 +81,10 @@ fn compose_file_and_manifests_fit_the_schemas() {
         fs::write(&copy, text.replace(right, wrong)).unwrap();
         spoiled.push(format!("{kind}={}", copy.display()));
     }
+    fs::write(&alerts, alerts_as_a_resource().replace("expr:", "expression:")).unwrap();
+    spoiled.push(format!("kubernetes={}", alerts.display()));
     let told = faults(&spoiled);
+    assert!(told.contains("/alerts.yaml: "), "{told}");
     for (index, (_, _, right, _)) in spoil.iter().enumerate() {
         assert!(told.contains(&format!("/{index}.yaml: ")), "{right}\n{told}");
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use ferry::config::settings::{ACCOUNT_SETTINGS, SETTINGS};
+use serde_json::Value;
 
 use super::prometheus::{ran, tool};
 
@@ -24,7 +25,7 @@ fn alerts() -> Vec<(String, String)> {
 }
 
 /// Every dashboard, with its file.
-fn dashboards() -> impl Iterator<Item = (&'static str, serde_json::Value)> {
+fn dashboards() -> impl Iterator<Item = (&'static str, Value)> {
     ["overview.json", "platform.json", "workers.json"]
         .into_iter()
         .map(|file| (file, serde_json::from_str(&read(&format!("dashboards/{file}"))).unwrap()))
@@ -46,7 +47,7 @@ pub(super) fn variables() -> Vec<(String, String, String)> {
 }
 
 /// Every panel of every dashboard, with the dashboard's file.
-pub(super) fn panels() -> Vec<(String, serde_json::Value)> {
+pub(super) fn panels() -> Vec<(String, Value)> {
     let mut panels = Vec::new();
     for (file, dashboard) in dashboards() {
         for panel in dashboard["panels"].as_array().unwrap() {
@@ -57,6 +58,26 @@ pub(super) fn panels() -> Vec<(String, serde_json::Value)> {
         }
     }
     panels
+}
+
+/// The template variables of a dashboard, all chosen.
+pub(super) fn filled_in(expression: &str) -> String {
+    let all = ["$namespace", "$instance", "$account"];
+    let expression = all.iter().fold(expression.to_owned(), |text, name| text.replace(name, ".*"));
+    let expression = expression.replace("$__rate_interval", "1m");
+    assert!(!expression.contains('$'), "{expression}");
+    expression
+}
+
+/// What panels ask Prometheus for together with example traces, all chosen.
+pub(crate) fn with_exemplars() -> Vec<String> {
+    let mut found = Vec::new();
+    for (_, panel) in panels() {
+        let targets = panel["targets"].as_array().into_iter().flatten();
+        let asked = targets.filter(|target| target["exemplar"] == true);
+        found.extend(asked.map(|target| filled_in(target["expr"].as_str().unwrap())));
+    }
+    found
 }
 
 #[test]
@@ -84,33 +105,64 @@ fn every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_is_quiet() {
     }
 }
 
+/// The sections of the runbook as Grafana shows them: the link to each, its heading and its text.
+pub(super) fn sections() -> Vec<(String, String, String)> {
+    let runbook: Value = serde_json::from_str(&read("dashboards/runbook.json")).unwrap();
+    let panels = runbook["panels"].as_array().unwrap().iter();
+    let section = |panel: &Value| {
+        let url = format!("/d/{}?viewPanel={}", runbook["uid"].as_str().unwrap(), panel["id"]);
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        (url, text(&panel["title"]), text(&panel["options"]["content"]))
+    };
+    panels.map(section).collect()
+}
+
 #[test]
-fn every_alert_has_its_section_of_the_runbook_and_a_link_from_a_panel() {
-    let runbook = read("deploy/runbook.md");
-    let sections: Vec<&str> = runbook.split("\n## ").skip(1).collect();
-    let anchor = |section: &str| section.lines().next().unwrap().to_lowercase().replace(' ', "-");
+fn every_alert_leads_to_its_section_of_the_runbook_and_so_does_a_panel() {
+    let sections = sections();
     let links: BTreeSet<String> = panels()
         .iter()
         .filter_map(|(_, panel)| panel["links"].as_array().cloned())
         .flatten()
-        .filter_map(|link| Some(link["url"].as_str()?.split_once('#')?.1.to_owned()))
+        .map(|link| link["url"].as_str().unwrap().to_owned())
         .collect();
-    let anchors: BTreeSet<String> = sections.iter().map(|section| anchor(section)).collect();
     let mut named = BTreeSet::new();
     for (alert, rule) in alerts() {
-        let url = rule.split("runbook_url: deploy/runbook.md#").nth(1);
-        let url = url.unwrap_or_else(|| panic!("{alert} names no section")).lines().next().unwrap();
-        let section = sections.iter().find(|section| anchor(section) == url);
-        let section = section.unwrap_or_else(|| panic!("{alert}: there is no section `{url}`"));
+        let section = sections.iter().find(|(_, title, _)| title.split(' ').any(|w| w == alert));
+        let (url, _, text) = section.unwrap_or_else(|| panic!("the runbook has no {alert}"));
+        let line = format!("runbook_url: \"{{{{ $externalLabels.grafana }}}}{url}\"\n");
+        assert!(rule.contains(&line), "{alert} needs\n{line}");
         for part in ["**Meaning.**", "**Check.**", "**Act.**"] {
-            assert!(section.contains(part), "{alert}: its section has no {part}");
+            assert!(text.contains(part), "{alert}: its section has no {part}");
         }
-        assert!(section.lines().next().unwrap().contains(&alert), "{alert} has another's section");
         assert!(links.contains(url), "no panel links to the section of {alert}");
-        named.insert(url.to_owned());
+        named.insert(url.clone());
     }
-    assert_eq!(anchors, named, "the runbook and the alerts know of the same");
+    let all: BTreeSet<String> = sections.iter().skip(1).map(|(url, ..)| url.clone()).collect();
+    assert_eq!(all, named, "the runbook and the alerts know of the same");
     assert!(links.is_subset(&named), "{links:?}");
+}
+
+#[test]
+fn what_the_runbook_tells_to_look_at_is_there() {
+    let (mut links, mut looked_at) = (0, 0);
+    for (_, section, text) in sections() {
+        for rest in text.split("](").skip(1) {
+            let (link, rest) = rest.split_once(')').expect("a link ends");
+            let found = dashboards().find(|(_, made)| made["uid"] == link.trim_start_matches("d/"));
+            let (_, dashboard) = found.unwrap_or_else(|| panic!("{section}: no dashboard {link}"));
+            let panels = dashboard["panels"].as_array().unwrap();
+            // The names of panels follow, to the end of the sentence.
+            let sentence = rest.split(['.', ':', ';']).next().unwrap_or_default();
+            for title in sentence.split('"').skip(1).step_by(2) {
+                let known = panels.iter().any(|panel| panel["title"] == title);
+                assert!(known, "{section}: {link} has no panel \"{title}\"");
+                looked_at += 1;
+            }
+            links += 1;
+        }
+    }
+    assert!(links > 5 && looked_at > 2, "{links} links, {looked_at} panels");
 }
 
 #[test]
@@ -147,7 +199,9 @@ fn every_variable_that_the_deployment_sets_is_a_setting() {
         .chain(["config".to_owned()])
         .map(|name| format!("FERRY_{}", name.to_uppercase()))
         .collect();
-    for path in ["Dockerfile", "deploy/systemd/ferry-worker.service"] {
+    for path in
+        ["Dockerfile", "deploy/systemd/ferry-server.service", "deploy/systemd/ferry-worker.service"]
+    {
         let text = read(path);
         let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
         let variables: Vec<&str> = words

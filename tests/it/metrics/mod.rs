@@ -3,7 +3,7 @@
 
 mod backlog;
 mod draining;
-mod files;
+pub(crate) mod files;
 mod prometheus;
 mod run;
 mod scraped;

@@ -11,7 +11,7 @@ use ferry::sim::{Endpoint, Fault, FaultRates, Processing, SimConfig};
 use ferry::store::{Budgets, ClaimRequest, Lease};
 use serde_json::Value;
 
-use super::files::{panels, variables};
+use super::files::{filled_in, panels, sections, variables};
 use super::prometheus::{Prometheus, get, post, tool};
 use super::scraped::{PATIENCE, Scraped, until};
 use crate::support::{World, dataset, of_environment, overwriting, pause};
@@ -128,16 +128,20 @@ fn ask_panels(prometheus: &Prometheus) -> usize {
     let mut wrong = Vec::new();
     let mut asked = 0;
     for (file, panel) in panels() {
-        // An annotation is a query itself, and need not have happened just now.
+        // An annotation is a query itself, and need not have happened just now, but in this run.
         let note = panel.get("iconColor").map(|_| &panel);
         let targets = panel["targets"].as_array().into_iter().flatten();
         for query in targets.chain(note) {
-            let expression = filled_in(query["expr"].as_str().unwrap());
+            let mut expression = filled_in(query["expr"].as_str().unwrap());
+            if note.is_some() {
+                expression = format!("last_over_time(({expression})[10m:1s])");
+            }
             asked += 1;
             match prometheus.query(&expression) {
                 Err(error) => wrong.push(format!("{file}: {expression}: {error}")),
-                Ok(found) if note.is_none() && !found.iter().any(is_number) => {
-                    wrong.push(format!("{file}: {}: no data: {expression}", panel["title"]));
+                Ok(found) if !found.iter().any(is_number) => {
+                    let title = if note.is_some() { &panel["name"] } else { &panel["title"] };
+                    wrong.push(format!("{file}: {title}: no data: {expression}"));
                 }
                 Ok(_) => {}
             }
@@ -151,12 +155,18 @@ fn is_number(sample: &Value) -> bool {
     sample["value"][1].as_str().is_some_and(|value| value != "NaN")
 }
 
-/// Asks what the alerts ask; answers how they stand.
+/// Asks what the alerts ask; answers how they stand. Each leads to a section of the runbook.
 fn ask_rules(prometheus: &Prometheus) -> Vec<Value> {
     let rules = prometheus.rules();
     assert!(!rules.is_empty());
+    let sections = sections().into_iter().map(|(url, ..)| format!("http://127.0.0.1:3000{url}"));
+    let sections: Vec<String> = sections.collect();
     for rule in &rules {
         assert_eq!(rule["health"], "ok", "{rule:#}");
+        for alert in rule["alerts"].as_array().unwrap() {
+            let url = alert["annotations"]["runbook_url"].as_str().unwrap();
+            assert!(sections.iter().any(|section| section == url), "{url}");
+        }
         prometheus.query(rule["query"].as_str().unwrap()).unwrap();
     }
     rules
@@ -212,15 +222,6 @@ async fn go_wrong(world: &World) {
     let since = Instant::now();
     until(|| "an outage".into(), || since.elapsed() > Duration::from_secs(3)).await;
     world.sim.set_outage(false);
-}
-
-/// The template variables of a dashboard, all chosen.
-fn filled_in(expression: &str) -> String {
-    let all = ["$namespace", "$instance", "$account"];
-    let expression = all.iter().fold(expression.to_owned(), |text, name| text.replace(name, ".*"));
-    let expression = expression.replace("$__rate_interval", "1m");
-    assert!(!expression.contains('$'), "{expression}");
-    expression
 }
 
 /// Each template variable offers what there is; what the overview says of one account is not of all.

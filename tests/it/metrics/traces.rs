@@ -22,6 +22,8 @@ use super::scraped::{Scraped, until};
 use crate::python::{installed, told};
 use crate::store::redis_server::{own_namespace, shared_server};
 use crate::support::{World, dataset, prompt};
+use crate::webhooks::receiver::Receiver;
+use crate::webhooks::{HERE, SECRET};
 
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 const NOT_KEPT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
@@ -143,9 +145,53 @@ async fn steps_are_linked(store: &[(&str, &str)]) {
     no_secret_is_told(&collector);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_try_to_tell_an_outcome_is_a_trace_with_the_call_of_the_receiver() {
+    let (collector, receiver) = (Collector::start().await, Receiver::start(&[503]).await);
+    let world = World::idle(prompt(), &HERE).await;
+    let told = [("OTLP_ENDPOINT", collector.url.as_str())];
+    let worker = Scraped::start(&world, "worker", &["worker"], &told).await;
+    let id = world
+        .submit(SubmissionRequest {
+            callback_url: Some(receiver.url.clone()),
+            traceparent: PARENT.parse().ok(),
+            ..dataset("told")
+        })
+        .await;
+    assert_eq!(crate::webhooks::told(&world, id).await.len(), 2);
+    assert!(worker.terminate().success());
+
+    let spans = collector.spans();
+    let of_webhooks: Vec<&Span> = spans.iter().filter(|span| span.name == "webhook").collect();
+    let class = |call: &&Span| text(call, "ferry.class");
+    let classes: BTreeSet<_> = of_webhooks.iter().filter_map(class).collect();
+    assert_eq!(of_webhooks.len(), 2, "{of_webhooks:#?}");
+    assert_eq!(classes, ["delivered", "server_error"].map(str::to_owned).into());
+    let mut traces = BTreeSet::new();
+    for call in of_webhooks {
+        let step = spans.iter().find(|step| step.span_id == call.parent_span_id).expect("a step");
+        assert_eq!((step.name.as_str(), &step.trace_id), ("notify", &call.trace_id));
+        assert_eq!(text(step, "ferry.submission"), Some(id.to_string()));
+        assert!(step.links.iter().all(|to| PARENT.contains(&hex(&to.trace_id))), "{step:#?}");
+        assert_eq!(step.links.len(), 1, "{step:#?}");
+        traces.insert(hex(&step.trace_id));
+    }
+    assert_eq!(traces.len(), 2, "each is a trace of its own");
+    no_secret_is_told(&collector);
+}
+
 fn no_secret_is_told(collector: &Collector) {
     let told = format!("{:?}", collector.spans());
-    for secret in ["demo-secret", "demo-key", "127.0.0.1", "\"known\"", "dataKey", "Bearer"] {
+    for secret in [
+        "demo-secret",
+        "demo-key",
+        "127.0.0.1",
+        "\"known\"",
+        "dataKey",
+        "Bearer",
+        "in-the-query",
+        SECRET,
+    ] {
         assert!(!told.contains(secret), "`{secret}` was told");
     }
 }

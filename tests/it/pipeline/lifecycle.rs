@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ferry::clock::{Clock, SystemClock};
 use ferry::contract::{SubmissionRequest, WaitingFor};
 use ferry::domain::later;
 use ferry::domain::submission::{FEEDBACK_KEY, ReasonCode, State};
@@ -104,10 +105,24 @@ async fn nothing_is_uploaded_before_its_time() {
 #[tokio::test]
 async fn at_the_deadline_the_platform_is_asked_once_more_and_then_given_up() {
     let never = SimConfig { processing: Processing::Fixed(Duration::from_hours(1)), ..prompt() };
-    let world =
-        World::start(never, &[("DEADLINE", "400ms"), ("POLL_INITIAL", "60s"), ("POLL_MAX", "60s")])
-            .await;
-    let id = world.submit(dataset("slow")).await;
+    let far = [("POLL_INITIAL", "1h"), ("POLL_MAX", "1h")];
+    let world = World::start(never, &far).await;
+    // A busy machine may be slower than the first of these deadlines: there must be one to wait for.
+    let mut patience = Duration::from_millis(400);
+    let id = loop {
+        let deadline = Some(later(SystemClock.now(), patience));
+        let name = format!("slow-{patience:?}");
+        let id = world.submit(SubmissionRequest { deadline, ..dataset(&name) }).await;
+        world.until(id, |view| view.state == State::Processing || view.state.is_final()).await;
+        let timeline = world.app.store.timeline(id).await.unwrap();
+        let uploaded = timeline.iter().find(|entry| entry.state == State::Processing);
+        if uploaded.is_some_and(|entry| Some(entry.at) < deadline) {
+            break id;
+        }
+        world.app.store.cancel(id).await.unwrap();
+        patience *= 2;
+        assert!(patience < Duration::from_mins(1), "{timeline:?}");
+    };
     let view = world.settled(id).await;
     assert_eq!((view.state, view.reason_code), (State::Failed, Some(ReasonCode::Deadline)));
     assert_eq!(view.polls, 1, "the last one");

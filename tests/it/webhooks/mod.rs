@@ -3,7 +3,7 @@
 mod delivering;
 mod four_ways;
 mod python;
-mod receiver;
+pub(crate) mod receiver;
 mod refusing;
 
 use ferry::domain::SubmissionId;
@@ -14,11 +14,11 @@ use crate::support::{World, pause, prompt};
 use receiver::Receiver;
 
 /// Of 32 bytes each.
-const SECRET: &str = "whsec_bmV3ZXN0bmV3ZXN0bmV3ZXN0bmV3ZXN0bmV3ZXN0bmU=";
+pub(crate) const SECRET: &str = "whsec_bmV3ZXN0bmV3ZXN0bmV3ZXN0bmV3ZXN0bmV3ZXN0bmU=";
 const OLD_SECRET: &str = "whsec_b2xkZXN0b2xkZXN0b2xkZXN0b2xkZXN0b2xkZXN0b2w=";
 
 /// What lets webhooks go to receivers on this machine, without patience.
-const HERE: [(&str, &str); 6] = [
+pub(crate) const HERE: [(&str, &str); 6] = [
     ("WEBHOOK_SECRET", SECRET),
     ("WEBHOOK_ALLOW", "127.0.0.1"),
     ("WEBHOOK_HTTP", "yes"),
@@ -37,7 +37,7 @@ async fn of(sim: SimConfig, changes: &[(&str, &str)]) -> World {
 }
 
 /// The tries to tell the outcome of a submission, when nothing more is told.
-async fn told(world: &World, id: SubmissionId) -> Vec<Delivery> {
+pub(crate) async fn told(world: &World, id: SubmissionId) -> Vec<Delivery> {
     world.settled(id).await;
     loop {
         let submission = world.app.store.get(id).await.unwrap().unwrap().submission;

@@ -21,14 +21,14 @@ use crate::secured::certify;
 
 /// What was received.
 #[derive(Debug, Clone)]
-pub(super) struct Received {
-    pub(super) path: String,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Value,
+pub(crate) struct Received {
+    pub(crate) path: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
 }
 
 impl Received {
-    pub(super) fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers[name].to_str().unwrap()
     }
 }
@@ -41,14 +41,14 @@ struct Shared {
 }
 
 /// Answers on a port of its own.
-pub(super) struct Receiver {
-    pub(super) url: String,
+pub(crate) struct Receiver {
+    pub(crate) url: String,
     shared: Arc<Mutex<Shared>>,
 }
 
 impl Receiver {
     /// Answers with these statuses, one after the other, and then with 204.
-    pub(super) async fn start(answers: &[u16]) -> Self {
+    pub(crate) async fn start(answers: &[u16]) -> Self {
         let shared = Shared { answers: answers.iter().copied().collect(), ..Shared::default() };
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}/hook?token=in-the-query", listener.local_addr().unwrap());
@@ -80,7 +80,7 @@ impl Receiver {
         Self { url, shared }
     }
 
-    pub(super) fn received(&self) -> Vec<Received> {
+    pub(crate) fn received(&self) -> Vec<Received> {
         self.shared.lock().unwrap().received.clone()
     }
 }

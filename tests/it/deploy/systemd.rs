@@ -1,0 +1,111 @@
+//! The units of systemd: its own checks, and what they start, started here with the same commands and
+//! environments.
+
+use std::fs;
+use std::process::Command;
+
+use super::files::{root, seconds};
+use crate::api::harness::client;
+use crate::cli::harness::{Ferry, GOOD, Platform, eventually};
+use crate::store::redis_server::free_port;
+
+const UNITS: [&str; 2] = ["ferry-server", "ferry-worker"];
+
+/// What lets the checks of systemd say "good" and no more: of ten, less is better.
+const EXPOSURE: &str = "--threshold=16";
+
+fn unit(name: &str) -> String {
+    fs::read_to_string(root(&format!("deploy/systemd/{name}.service"))).unwrap()
+}
+
+/// The values of a key, one for each line of it.
+fn values<'a>(unit: &'a str, key: &str) -> Vec<&'a str> {
+    let line = |line: &'a str| line.strip_prefix(key)?.strip_prefix('=');
+    unit.lines().filter_map(line).collect()
+}
+
+#[test]
+fn systemd_understands_every_unit_and_finds_it_hardened() {
+    let hint = "`systemd-analyze` comes with systemd; on Debian: apt-get install systemd";
+    let listed = fs::read_dir(root("deploy/systemd")).unwrap().count();
+    assert_eq!(listed, UNITS.len());
+    let folder = tempfile::tempdir().unwrap();
+    for name in UNITS {
+        let path = folder.path().join(format!("{name}.service"));
+        // It wants the program to be there.
+        let here =
+            unit(name).replace("/usr/local/bin/ferry ", concat!(env!("CARGO_BIN_EXE_ferry"), " "));
+        fs::write(&path, here).unwrap();
+        for args in [&["verify", "--man=no"][..], &["security", "--offline=true", EXPOSURE]] {
+            let output =
+                Command::new("systemd-analyze").args(args).arg(&path).output().expect(hint);
+            let told = String::from_utf8_lossy(&output.stderr).into_owned();
+            let said = String::from_utf8_lossy(&output.stdout);
+            let weak: Vec<&str> = said.lines().filter(|line| !line.starts_with('✓')).collect();
+            assert!(output.status.success(), "{name}: {told}\n{}", weak.join("\n"));
+            // What it does not know it only warns of.
+            assert!(!told.contains(name), "{told}");
+        }
+    }
+}
+
+#[test]
+fn what_units_start_is_well_carries_a_dataset_and_stops_in_time() {
+    let platform = Platform::start();
+    for name in UNITS {
+        let unit = unit(name);
+        let metrics = free_port();
+        let ferry = Ferry::new();
+        for folder in ["credentials", "state"] {
+            fs::create_dir(ferry.path(folder)).unwrap();
+        }
+        let account = format!(
+            "[accounts.default]\ntoken_url = \"{}\"\napi_url = \"{}\"\nclient_id = \"demo\"\n",
+            platform.sim.token_url(),
+            platform.sim.api_url()
+        );
+        let secrets = [
+            ("ferry.toml", account.as_str()),
+            ("ferry-secret", "demo-secret"),
+            ("ferry-key", "demo-key"),
+        ];
+        let credentials = values(&unit, "LoadCredential");
+        assert_eq!(credentials.len(), secrets.len());
+        for ((secret, content), line) in secrets.iter().zip(credentials) {
+            assert_eq!(line, format!("{secret}:/etc/ferry/{secret}"), "{name}");
+            ferry.write(&format!("credentials/{secret}"), content);
+        }
+        let (credentials, state) = (ferry.path("credentials"), ferry.path("state"));
+        let here = |value: &str| {
+            let value = value.replace("%d", credentials.to_str().unwrap());
+            let value = value.replace("/var/lib/ferry", state.to_str().unwrap());
+            value.replace(":9464", &format!(":{metrics}")).replace(":8600", ":0")
+        };
+        let ferry = values(&unit, "Environment").iter().fold(ferry, |ferry, line| {
+            let (variable, value) = line.split_once('=').expect("a value");
+            ferry.set(variable, here(value))
+        });
+        assert!(!unit.contains("FERRY_API_KEYS") || name == "ferry-server");
+        if name == "ferry-server" {
+            ferry.run(&["keys", "create", "--name", "me", "--role", "operate"]).ok();
+        }
+        let exec = values(&unit, "ExecStart")[0].strip_prefix("/usr/local/bin/ferry ");
+        let args: Vec<&str> = exec.expect("it is ferry").split(' ').collect();
+        let mut running = ferry.start(&args);
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let url = format!("http://127.0.0.1:{metrics}/readyz");
+        eventually(&format!("{name} is ready"), || {
+            assert!(running.is_alive(), "{name} ended: {}", running.stderr());
+            runtime.block_on(async {
+                client().get(&url).send().await.is_ok_and(|answer| answer.status().is_success())
+            })
+        });
+        let id = ferry.run_with(&["submit", "-", "--name", name], GOOD).ok().id();
+        ferry.await_state(&id, "completed");
+        running.signal("TERM");
+        let asked = std::time::Instant::now();
+        let ended = running.end();
+        assert!(ended.success(), "{name}: {}", running.stderr());
+        assert!(asked.elapsed() < seconds(values(&unit, "TimeoutStopSec")[0]), "{name}");
+    }
+}
