@@ -201,7 +201,8 @@ async fn go_wrong(world: &World) {
     let failed = world.submit(overwriting("forgotten")).await;
     world.until(failed, |view| view.state == State::Failed).await;
     world.sim.script(Endpoint::Status, answer(200, "Contemplating"));
-    let mut rejected = dataset("rejected");
+    // It may meet any fault, and must not be held for that.
+    let mut rejected = overwriting("rejected");
     rejected.data = rejected.data.replace("rejected-1", "UNKNOWN-1");
     world.submit(rejected).await;
 
