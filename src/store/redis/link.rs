@@ -172,6 +172,12 @@ impl Link {
                  use the newer Ferry that wrote it"
             ))));
         }
+        if layout < LAYOUT {
+            return Err(Fault::Refused(StoreError::Unusable(format!(
+                "the namespace has layout {layout}, which this version of Ferry knows no more: carry \
+                 what is in it with the older Ferry that wrote it, or set another `namespace`"
+            ))));
+        }
         Ok((connection, info))
     }
 

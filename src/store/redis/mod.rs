@@ -54,7 +54,7 @@ use record::Record;
 use scripts::{Call, Script, Scripts};
 
 /// The layout of the keys and of what they hold. A change that an older Ferry cannot read raises it.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
 
 /// A step that was claimed so often without an outcome ends its worker: nobody claims it again.
 const POISON: u32 = 5;

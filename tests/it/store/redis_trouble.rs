@@ -368,6 +368,15 @@ async fn a_namespace_of_a_newer_ferry_is_left_alone() {
     assert!(matches!(&refused, Err(StoreError::Unusable(why)) if why.contains("newer Ferry")));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_namespace_of_an_older_layout_is_left_alone() {
+    let server = shared_server().await;
+    let namespace = own_namespace();
+    server.ask_with::<()>(&["SET", &format!("{{{namespace}}}:layout"), "1"]).await;
+    let refused = server.store(&namespace).accept(vec![new("a")]).await;
+    assert!(matches!(&refused, Err(StoreError::Unusable(why)) if why.contains("older Ferry")));
+}
+
 #[tokio::test]
 async fn the_history_of_events_is_bounded() {
     let server = RedisServer::start(&[]).await;
