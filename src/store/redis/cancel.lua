@@ -15,7 +15,7 @@ elseif not r.cancelling then
     r.cancelling = true
     note(r, r.state, 'to be cancelled as soon as the running step ends')
     write(r)
-    written[key.claim(id)] = r.leased .. ' stop'
+    written[key.claim(id)] = string.gsub(r.leased, ' run ', ' stop ', 1)
 end
 settle()
 return { 'done', int(now), show(id) }

@@ -16,31 +16,28 @@ local LOOK, SOON, LEASES = 1000, 1000, 2000
 local leased_text = int(later(span))
 local given = {}
 
-local fence, this_claim
+-- One number for all that is claimed now, which is higher than those before.
+local fence
 
-local function give(id, record, stop)
-    -- One number for all that is claimed now, which is higher than those before.
-    if not fence then
-        fence = int(call('INCR', key.fence))
-        this_claim = claim_of(fence, kind, this_call)
-    end
-    written[key.claim(id)] = stop and this_claim .. ' stop' or this_claim
+local function give(id, record, word, account)
+    fence = fence or int(call('INCR', key.fence))
+    written[key.claim(id)] = claim_of(fence, word, kind, this_call, account)
     place(key.leases, id, leased_text)
     given[#given + 1] = record
 end
 
 -- What the caller has leased before without hearing of it goes first.
 local lost = {}
-for _ = 1, number() do lost[' ' .. kind .. ' ' .. argument()] = true end
+for _ = 1, number() do lost[argument()] = true end
 if next(lost) then
     local ids = call('ZRANGE', key.leases, 0, LEASES - 1)
     local held = {}
     for n, id in ipairs(ids) do held[n] = key.claim(id) end
     if #ids > 0 then held = call('MGET', unpack(held)) end
     for n, id in ipairs(ids) do
-        local caller = held[n] and string.match(held[n], '^%d+( %l+ %S+)')
-        local record = caller and lost[caller] and read(key.submission(id))
-        if record and #given < limit then give(id, record, is_to_stop(held[n])) end
+        local word, of, caller, account = parts_of(held[n] or '')
+        local record = of == kind and lost[caller] and read(key.submission(id))
+        if record and #given < limit then give(id, record, word, account) end
     end
 end
 local adopted = #given
@@ -159,7 +156,7 @@ local function lease(account, id, record)
             written[key.submission(id)] = record
         end
     end
-    give(id, record)
+    give(id, record, 'run', account.name)
     if kind ~= 'collect' or not budgets[account.name] then return 1 end
     local sound, requests = pcall(value_of, record, 'requests')
     return sound and requests or 1
@@ -181,10 +178,10 @@ local function take(account, share)
                 -- An index may name a submission that somebody has removed by hand.
                 if records[n] then
                     account.requests = (account.requests or 0) + lease(account, id, records[n])
+                    count_leased(kind, account.name, 1)
                 end
             end
             if #ids > 0 then call('ZREM', due, unpack(ids)) end
-            count_leased(kind, account.name, #ids)
             taken = taken + #ids
         end
     end

@@ -25,14 +25,18 @@ end
 -- A line of a timeline.
 local function line(state, why) return cmsgpack.pack({ now, state, why }) end
 
--- Who holds a step, as a text: the fence, the kind, a name of the call, and whether to stop then.
-local function claim_of(fence, kind, caller, stop)
-    return fence .. ' ' .. kind .. ' ' .. caller .. (stop and ' stop' or '')
+-- Who holds a step, as a text: the fence, `run` or `stop`, the kind, a name of the call, the account.
+local function claim_of(fence, word, kind, caller, account)
+    return fence .. ' ' .. word .. ' ' .. kind .. ' ' .. caller .. ' ' .. account
 end
+
+-- The parts of a claim after its fence.
+local function parts_of(claim) return string.match(claim, '^%d+ (%l+) (%l+) (%S+) (.*)$') end
 
 -- Whether a claim, if there is one, has this fence, which is a text.
 local function has_fence(claim, fence)
     return claim and string.sub(claim, 1, #fence + 1) == fence .. ' '
 end
 
-local function is_to_stop(claim) return string.sub(claim, -5) == ' stop' end
+-- Whether somebody asked for a cancellation, so that the submission ends with the step.
+local function is_to_stop(claim) return string.match(claim, '^%d+ (%l+)') == 'stop' end

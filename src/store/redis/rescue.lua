@@ -7,14 +7,21 @@
 local most, poison = number(), number()
 local due, held, cancelled, damaged = 0, 0, 0, {}
 
+-- Forgets who holds a step of which nothing more is known.
+local function let_go(id)
+    local claim = call('GET', key.claim(id))
+    if claim then
+        local _, kind, _, account = parts_of(claim)
+        count_leased(kind, account, -1)
+        end_claim(id)
+    end
+    place(key.leases, id, false)
+end
+
 local function rescue(id)
     local r = load(id)
-    if not r then
-        -- Somebody has removed it by hand.
-        place(key.leases, id, false)
-        end_claim(id)
-        return
-    end
+    -- Somebody has removed it by hand.
+    if not r then return let_go(id) end
     if not r.leased then
         -- The server ended a script between a record and its indexes.
         place(key.leases, id, false)
@@ -55,8 +62,7 @@ end
 local lost = call('ZRANGEBYSCORE', key.leases, '-inf', '(' .. int(now), 'LIMIT', 0, most)
 for _, id in ipairs(lost) do
     if not pcall(rescue, id) then
-        place(key.leases, id, false)
-        end_claim(id)
+        let_go(id)
         damaged[#damaged + 1] = id
     end
 end

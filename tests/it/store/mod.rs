@@ -14,6 +14,7 @@ mod model;
 mod names;
 mod operating;
 mod reading;
+mod redis_damage;
 pub(crate) mod redis_server;
 mod redis_trouble;
 mod retention;
