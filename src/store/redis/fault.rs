@@ -1,5 +1,7 @@
 //! What can go wrong inside the store's own functions, before it is known where.
 
+use std::fmt;
+
 use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
 
 use crate::domain::SubmissionId;
@@ -16,6 +18,17 @@ pub(super) enum Fault {
     Refused(StoreError),
     /// The store holds, or answered, what no Ferry wrote.
     Corrupt(String),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Redis(error) => error.fmt(f),
+            Self::Late(cause) => f.write_str(cause),
+            Self::Refused(error) => error.fmt(f),
+            Self::Corrupt(what) => f.write_str(what),
+        }
+    }
 }
 
 impl Fault {

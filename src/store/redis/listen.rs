@@ -41,7 +41,7 @@ pub(super) async fn listen(link: Arc<Link>, wakeups: Arc<Wakeups>) {
             }
             Err(fault) => {
                 if !deaf {
-                    warn!("the store does not tell what is due, trying on: {fault:?}");
+                    warn!("the store does not tell what is due, trying on: {fault}");
                 }
                 deaf = true;
                 tokio::time::sleep(pause).await;

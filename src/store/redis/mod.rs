@@ -262,7 +262,8 @@ impl Store for RedisStore {
                 let id = values::text(id)?;
                 error!(
                     submission.id = id,
-                    "the record of submission {id} is damaged, it is left alone"
+                    "the record of submission {id} is damaged, and its step is tried no more: restore a \
+                     backup, or hand its dataset over again"
                 );
             }
             Ok(Rescued {

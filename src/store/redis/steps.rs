@@ -57,7 +57,7 @@ pub(super) fn claims(
             }
             // A damaged one must not keep the others from their workers.
             Err(fault) => {
-                error!("a submission's record is damaged, its step cannot be run: {fault:?}");
+                error!("a submission's record is damaged, its step cannot be run: {fault}");
             }
         }
     }
