@@ -36,9 +36,12 @@ fn the_image_can_be_built_of_what_docker_is_given() {
                 copied(&root(file), &to);
             }
         } else if line.starts_with("RUN ") && line.contains("cargo build") {
-            // It finds what is declared, and compiles nothing. The state's folder is for the image alone.
+            // Finds every declared target and compiles nothing. Crates of other platforms are left out,
+            // and what a machine has not cached is fetched, as `cargo build` fetches it. The state's
+            // folder is for the image alone.
             let (steps, _) = line[4..].split_once("cargo build").unwrap();
-            let steps = format!("{steps} cargo fetch --quiet --locked --offline");
+            let fetch = "cargo fetch --quiet --locked --target \"$(rustc --print host-tuple)\"";
+            let steps = format!("{steps} {fetch}");
             let mut shell = Command::new("sh");
             shell.args(["-c", &steps]).current_dir(folder.path());
             let done = shell.env_remove("CARGO_MANIFEST_DIR").output().unwrap();
