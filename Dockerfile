@@ -4,12 +4,18 @@ RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev &
 WORKDIR /ferry
 # The dependencies alone: they are built again only when they change.
 COPY Cargo.toml Cargo.lock ./
-RUN mkdir src examples && echo 'fn main() {}' > src/main.rs && touch src/lib.rs examples/push.rs && \
-    cargo build --release --locked --bin ferry
+COPY crates/ferry-client/Cargo.toml crates/ferry-client/
+COPY crates/ferry-sim/Cargo.toml crates/ferry-sim/
+COPY crates/ferry-store/Cargo.toml crates/ferry-store/
+COPY crates/ferry-testing/Cargo.toml crates/ferry-testing/
+COPY crates/ferry-types/Cargo.toml crates/ferry-types/
+RUN for package in . crates/*; do mkdir $package/src && touch $package/src/lib.rs; done && \
+    echo 'fn main() {}' > src/main.rs && cargo build --release --locked --bin ferry
 COPY examples examples
+COPY crates crates
 COPY src src
 # What was built in their place is older, and must seem so.
-RUN touch src/main.rs src/lib.rs && cargo build --release --locked --bin ferry && \
+RUN touch src/main.rs src/lib.rs crates/*/src/lib.rs && cargo build --release --locked --bin ferry && \
     install -d -m 700 /state
 
 FROM gcr.io/distroless/cc-debian12:nonroot

@@ -7,16 +7,18 @@ use fastrand::Rng;
 
 use crate::api::{Api, Keys, KeysError, Parts, Tls, TlsError};
 use crate::audit::Audit;
-use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, StorePlace};
 use crate::exporter;
 use crate::metrics::{Metrics, Source};
 use crate::pipeline::{Intake, PushedIntake, Workers};
 use crate::platform::{InvalidAccount, Platform};
 use crate::shutdown::Shutdown;
-use crate::store::redis::{PushedRequests, RedisStore};
-use crate::store::sqlite::SqliteStore;
-use crate::store::{Measured, Store, StoreError};
+use ferry_store::redis::{PushedRequests, RedisStore};
+use ferry_store::sqlite::SqliteStore;
+use ferry_store::{Store, StoreError};
+use ferry_types::clock::{Clock, SystemClock};
+
+use crate::measured::Measured;
 use crate::traces::Traces;
 use crate::webhook::Webhooks;
 

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
 
-use crate::clock::Clock;
-use crate::domain::Timestamp;
-use crate::domain::account::{Admission, Closed, Health, HealthPolicy};
-use crate::domain::submission::{State, StepKind};
 use crate::metrics::{Metrics, OTHER_ACCOUNTS, QueueState};
-use crate::store::{Filter, Stats, Store, StoreError};
+use ferry_store::{Filter, Stats, Store, StoreError};
+use ferry_types::clock::Clock;
+use ferry_types::domain::Timestamp;
+use ferry_types::domain::account::{Admission, Closed, Health, HealthPolicy};
+use ferry_types::domain::submission::{State, StepKind};
 
 /// The store is asked no more often.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -275,8 +275,8 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{later, timestamp};
-    use crate::store::{AccountStats, StepStats};
+    use ferry_store::{AccountStats, StepStats};
+    use ferry_types::domain::{later, timestamp};
 
     fn account(name: &str, health: Health) -> AccountStats {
         let states = [(State::Queued, 7), (State::Held, 3), (State::Completed, 9)].into();

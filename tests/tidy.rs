@@ -12,29 +12,61 @@ const LONGEST: usize = 500;
 
 /// Files under `tests/` that may sleep, each with the reason.
 const SLEEPERS: &[(&str, &str)] = &[
-    ("tests/it/support.rs", "`pause`, between two looks at a condition"),
+    ("crates/ferry-testing/src/lib.rs", "`pause`, between two looks at a condition"),
     ("tests/it/cli/harness.rs", "between two looks at another process"),
 ];
 
 #[test]
 fn a_module_refers_only_to_modules_above_it() {
-    let order = modules(&read("src/lib.rs"));
     let mut wrong = Vec::new();
-    for (path, text) in rust_files(&["src"]) {
-        let Some(place) = module_path(&path) else { continue };
-        let Some(own) = order.iter().position(|module| *module == place[0]) else {
-            wrong.push(format!("{path}: lib.rs does not declare `{}`", place[0]));
-            continue;
-        };
-        for target in references(&tokens(&text), place.len()) {
-            match order.iter().position(|module| *module == target) {
-                Some(other) if other <= own => {}
-                Some(_) => wrong.push(format!("{path}: `{target}` stands below `{}`", place[0])),
-                None => wrong.push(format!("{path}: lib.rs does not declare `{target}`")),
+    for package in packages() {
+        let sources = format!("{package}src/");
+        let order = modules(&read(&format!("{sources}lib.rs")));
+        for (path, text) in rust_files(&[&sources]) {
+            let Some(place) = module_path(&path, &sources) else { continue };
+            let Some(own) = order.iter().position(|module| *module == place[0]) else {
+                wrong.push(format!("{path}: lib.rs does not declare `{}`", place[0]));
+                continue;
+            };
+            for target in references(&tokens(&text), place.len()) {
+                match order.iter().position(|module| *module == target) {
+                    Some(other) if other <= own => {}
+                    Some(_) => {
+                        wrong.push(format!("{path}: `{target}` stands below `{}`", place[0]))
+                    }
+                    // An item of lib.rs itself.
+                    None => {}
+                }
             }
         }
     }
     none(&wrong);
+}
+
+#[test]
+fn a_crate_needs_no_more_of_ours_than_the_design_says() {
+    let needs = |package: &str| -> BTreeSet<String> {
+        let manifest = read(&format!("{package}Cargo.toml"));
+        let dependencies = manifest.split("\n[dependencies]\n").nth(1).unwrap_or_default();
+        let lines = dependencies.lines().take_while(|line| !line.starts_with('['));
+        let names = lines.filter_map(|line| line.split(['.', ' ']).next());
+        names.filter(|name| name.starts_with("ferry")).map(str::to_owned).collect()
+    };
+    let found = packages().into_iter().map(|package| (needs(&package), package));
+    let found: BTreeMap<String, BTreeSet<String>> =
+        found.map(|(needs, name)| (name, needs)).collect();
+    let allowed = [
+        ("", &["ferry-sim", "ferry-store", "ferry-types"][..]),
+        ("crates/ferry-client/", &["ferry-types"]),
+        ("crates/ferry-sim/", &[]),
+        ("crates/ferry-store/", &["ferry-types"]),
+        ("crates/ferry-testing/", &[]),
+        ("crates/ferry-types/", &[]),
+    ];
+    let allowed = allowed.map(|(package, names)| {
+        (package.to_owned(), names.iter().map(|name| (*name).to_owned()).collect())
+    });
+    assert_eq!(found, BTreeMap::from(allowed));
 }
 
 #[test]
@@ -64,7 +96,7 @@ fn the_layer_rule_sees_every_way_to_refer_to_a_module() {
 fn every_file_says_what_it_is_for() {
     let silent = |(path, text): (String, String)| (!text.starts_with("//! ")).then_some(path);
     let wrong: Vec<String> =
-        rust_files(&["src", "tests", "benches"]).into_iter().filter_map(silent).collect();
+        rust_files(&["src", "crates", "tests", "benches"]).into_iter().filter_map(silent).collect();
     none(&wrong);
 }
 
@@ -74,14 +106,14 @@ fn no_source_file_is_too_long_to_read() {
         let lines = text.lines().count();
         (lines > LONGEST).then(|| format!("{path}: {lines} lines"))
     };
-    let wrong: Vec<String> = rust_files(&["src"]).into_iter().filter_map(long).collect();
+    let wrong: Vec<String> = rust_files(&["src", "crates"]).into_iter().filter_map(long).collect();
     none(&wrong);
 }
 
 #[test]
 fn no_code_is_unsafe_and_no_test_is_ignored() {
     let mut wrong = Vec::new();
-    for (path, text) in rust_files(&["src", "tests", "benches"]) {
+    for (path, text) in rust_files(&["src", "crates", "tests", "benches"]) {
         let tokens = tokens(&text);
         if tokens.iter().any(|token| token.is_word("unsafe")) {
             wrong.push(format!("{path}: unsafe code"));
@@ -96,7 +128,11 @@ fn no_code_is_unsafe_and_no_test_is_ignored() {
 #[test]
 fn no_test_sleeps() {
     let mut wrong = Vec::new();
-    for (path, text) in rust_files(&["tests"]) {
+    let of_tests =
+        |path: &str| path.contains("tests/") || path.starts_with("crates/ferry-testing/");
+    for (path, text) in
+        rust_files(&["crates", "tests"]).into_iter().filter(|(path, _)| of_tests(path))
+    {
         let sleeps = tokens(&text).windows(3).any(|three| {
             // A method of that name waits for something: it is a function that only waits.
             !three[0].is_sign('.') && three[1].is_word("sleep") && three[2].is_sign('(')
@@ -120,7 +156,8 @@ fn every_metric_that_is_named_exists() {
     let exists = |name: &str| {
         let parts = ["_bucket", "_sum", "_count"];
         let whole = parts.iter().find_map(|part| name.strip_suffix(part));
-        declared.contains(name) || whole.is_some_and(|name| declared.contains(name))
+        let is_crate = root("crates").join(name.replace('_', "-")).is_dir();
+        is_crate || declared.contains(name) || whole.is_some_and(|name| declared.contains(name))
     };
     let mut wrong = Vec::new();
     let places =
@@ -222,7 +259,7 @@ fn every_link_between_documents_leads_somewhere() {
 fn what_the_architecture_speaks_of_exists() {
     let mut known: BTreeSet<String> =
         SETTINGS.iter().map(|setting| setting.name.to_owned()).collect();
-    for (path, text) in rust_files(&["src", "tests"]) {
+    for (path, text) in rust_files(&["src", "crates", "tests"]) {
         if path != "tests/tidy.rs" {
             known.extend(tokens(&text).into_iter().filter_map(|token| match token {
                 Token::Word(word) => Some(word),
@@ -235,7 +272,7 @@ fn what_the_architecture_speaks_of_exists() {
         let text = read(document);
         // What stands between backticks is every other part.
         for code in text.split('`').skip(1).step_by(2) {
-            let is_path = ["src/", "tests/", "examples/", "deploy/", "dashboards/"]
+            let is_path = ["src/", "crates/", "tests/", "examples/", "deploy/", "dashboards/"]
                 .iter()
                 .any(|at| code.starts_with(at));
             let is_name = code.chars().all(|c| c.is_ascii_alphanumeric() || "_:".contains(c));
@@ -260,15 +297,27 @@ fn none(wrong: &[String]) {
     assert!(wrong.is_empty(), "\n  {}\n", wrong.join("\n  "));
 }
 
+/// The folders of the packages, as the paths of their files begin.
+fn packages() -> Vec<String> {
+    let crates = std::fs::read_dir(root("crates")).expect("there are crates");
+    let crates = crates.map(|entry| entry.expect("it can be read").path());
+    let mut found: Vec<String> = crates.map(|path| format!("{}/", shown(&path))).collect();
+    found.push(String::new());
+    found
+}
+
 /// The modules that `lib.rs` declares, in its order.
 fn modules(lib: &str) -> Vec<String> {
-    let name = |line: &str| Some(line.strip_prefix("pub mod ")?.strip_suffix(';')?.to_owned());
+    let name = |line: &str| {
+        let line = line.strip_prefix("pub ").unwrap_or(line);
+        Some(line.strip_prefix("mod ")?.strip_suffix(';')?.to_owned())
+    };
     lib.lines().filter_map(name).collect()
 }
 
 /// `src/a/b.rs` is `a::b`; what stands beside the modules is in none.
-fn module_path(path: &str) -> Option<Vec<String>> {
-    let path = path.strip_prefix("src/")?.strip_suffix(".rs")?;
+fn module_path(path: &str, sources: &str) -> Option<Vec<String>> {
+    let path = path.strip_prefix(sources)?.strip_suffix(".rs")?;
     let path = path.strip_suffix("/mod").unwrap_or(path);
     let beside = matches!(path, "lib" | "main");
     (!beside).then(|| path.split('/').map(str::to_owned).collect())

@@ -20,10 +20,10 @@ use super::caller::Caller;
 use super::fault::Fault;
 use super::front;
 use super::params::Params;
-use crate::contract::{Changed, EventView, Notice, ProblemKind};
-use crate::domain::SubmissionId;
-use crate::domain::submission::State as SubmissionState;
-use crate::store::{Event, Events, Found, Store, StoreError};
+use ferry_store::{Event, Events, Found, Store, StoreError};
+use ferry_types::contract::{Changed, EventView, Notice, ProblemKind};
+use ferry_types::domain::SubmissionId;
+use ferry_types::domain::submission::State as SubmissionState;
 
 /// The header in which a client says what it has seen.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");

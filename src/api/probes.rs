@@ -9,7 +9,7 @@ use axum::response::IntoResponse;
 use super::Shared;
 use super::caller::Caller;
 use super::fault::Fault;
-use crate::contract::ProblemKind;
+use ferry_types::contract::ProblemKind;
 
 /// Whether a path is one of those that are answered however many requests are under way.
 pub(super) fn is_watched(route: &str) -> bool {

@@ -9,13 +9,13 @@ use super::failure::{Exit, Failure};
 use super::ui::Ui;
 use super::{Global, load, show, start_log};
 use crate::app::App;
-use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::config::settings::{ACCOUNT_SETTINGS, SETTINGS, Setting};
-use crate::domain::account::{Admission, Closed};
-use crate::domain::outcome::Trouble;
 use crate::platform::{Account, InvalidAccount, Platform};
-use crate::store::{Finding, StoreError};
+use ferry_store::{Finding, StoreError};
+use ferry_types::clock::SystemClock;
+use ferry_types::domain::account::{Admission, Closed};
+use ferry_types::domain::outcome::Trouble;
 
 /// Check the configuration, the store and the credentials.
 ///

@@ -15,8 +15,8 @@ use super::signals;
 use super::ui::Ui;
 use crate::admin::Admin;
 use crate::app::App;
-use crate::domain::submission::State;
-use crate::store::{Filter, Stats, StepStats, StoreError};
+use ferry_store::{Filter, Stats, StepStats, StoreError};
+use ferry_types::domain::submission::State;
 
 /// How often an `--until-idle` worker looks whether it is done.
 const PAUSE: Duration = Duration::from_millis(200);

@@ -19,9 +19,9 @@ use std::time::Duration;
 
 use prometheus::{Gauge, GaugeVec, Registry, TextEncoder};
 
-use crate::domain::Timestamp;
-use crate::domain::submission::{DeliveryResult, ReasonCode, State, StepKind};
 use exemplars::Exemplars;
+use ferry_types::domain::Timestamp;
+use ferry_types::domain::submission::{DeliveryResult, ReasonCode, State, StepKind};
 use labels::NO_REASON;
 use series::{CALLS, HttpSeries, Series};
 

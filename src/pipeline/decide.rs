@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use super::policy::{AmbiguousUpload, Policy};
 use super::schedule::{Jitter, poll_delay, retry_delay, slow_down_delay, webhook_delay};
-use crate::domain::account::Signal;
-use crate::domain::outcome::{Content, Status, Trouble};
-use crate::domain::submission::{
+use ferry_types::domain::account::Signal;
+use ferry_types::domain::outcome::{Content, Status, Trouble};
+use ferry_types::domain::submission::{
     Delivery, DeliveryResult, FEEDBACK_KEY, NextStep, Reason, ReasonCode, State, StepKind,
     Submission, Transition,
 };
-use crate::domain::{Timestamp, until};
+use ferry_types::domain::{Timestamp, until};
 
 /// What a decision is made in view of.
 #[derive(Debug, Clone, Copy)]

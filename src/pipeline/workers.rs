@@ -13,13 +13,13 @@ use super::leases::Leases;
 use super::policy::Policy;
 use super::pushed::PushedIntake;
 use super::steps::{Outside, Steps};
-use crate::domain::submission::StepKind;
 use crate::metrics::Metrics;
 use crate::platform::Platform;
 use crate::shutdown::Shutdown;
-use crate::store::{Budgets, Rescued, Store, StoreError};
 use crate::traces::Traces;
 use crate::webhook::Webhooks;
+use ferry_store::{Budgets, Rescued, Store, StoreError};
+use ferry_types::domain::submission::StepKind;
 
 /// What the workers of a process are made of.
 #[derive(Debug)]

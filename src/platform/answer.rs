@@ -7,8 +7,8 @@ use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
 
 use super::scrub::Scrubber;
-use crate::domain::outcome::{Content, Trouble};
-use crate::domain::{Timestamp, until};
+use ferry_types::domain::outcome::{Content, Trouble};
+use ferry_types::domain::{Timestamp, until};
 
 /// The longest pause that is believed.
 const LONGEST: Duration = Duration::from_hours(24);
@@ -162,7 +162,7 @@ fn http_date(text: &str) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::timestamp;
+    use ferry_types::domain::timestamp;
 
     #[test]
     fn a_date_is_read_in_all_three_forms_of_http() {

@@ -14,8 +14,8 @@ use super::observed::Observer;
 use super::scrub::{Scrubber, basic};
 use super::wire::{self, Lost};
 use super::{Account, SHORT};
-use crate::clock::Clock;
-use crate::domain::outcome::Trouble;
+use ferry_types::clock::Clock;
+use ferry_types::domain::outcome::Trouble;
 
 const ENDPOINT: &str = "token endpoint";
 

@@ -13,8 +13,6 @@ mod platform;
 mod pushed;
 mod python;
 mod secured;
-mod sim;
-mod store;
 mod support;
 mod topologies;
 mod webhooks;

@@ -3,13 +3,13 @@
 
 use std::path::{Path, PathBuf};
 
-use ferry::domain::submission::State;
-use ferry::store::StoreError;
+use ferry_store::StoreError;
+use ferry_types::domain::submission::State;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tempfile::TempDir;
 
-use crate::store::redis_server::{RedisServer, free_port};
 use crate::support::{World, overwriting, prompt};
+use ferry_testing::{RedisServer, free_port};
 
 const PASSWORD: &str = "s3cret-of-the-server";
 

@@ -4,18 +4,18 @@ use serde_json::{Value, json};
 
 use super::examples;
 use super::operation::{JSON, Media, Operation, TEXT};
-use crate::contract::ProblemKind::{
+use crate::metrics::OPENMETRICS;
+use ferry_types::contract::ProblemKind::{
     Busy, Full, Gone, IdempotencyConflict, InvalidDataset, InvalidField, InvalidRequest,
     NotAllowed, NotFound, StoreUnavailable, Timeout, TooLarge, UnsupportedMediaType,
 };
-use crate::contract::{
+use ferry_types::contract::{
     CallbackView, DecisionRequest, PauseRequest, PauseView, ProblemKind, ResubmissionRequest,
     StatsView, SubmissionAnswer, SubmissionPage, SubmissionRequest, SubmissionView,
 };
-use crate::domain::SubmissionId;
-use crate::domain::feedback::Finding;
-use crate::domain::submission::{Priority, State, TimelineEntry};
-use crate::metrics::OPENMETRICS;
+use ferry_types::domain::SubmissionId;
+use ferry_types::domain::feedback::Finding;
+use ferry_types::domain::submission::{Priority, State, TimelineEntry};
 
 const SUBMISSIONS: &str = "submissions";
 const OPERATING: &str = "operating";

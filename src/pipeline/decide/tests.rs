@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
-use crate::domain::{SubmissionId, later, timestamp};
+use ferry_types::domain::{SubmissionId, later, timestamp};
 
 const DEADLINE: i64 = 1_000_000;
 
@@ -18,7 +18,7 @@ fn submission(state: State) -> Submission {
         account: "default".to_owned(),
         state,
         reason: None,
-        priority: crate::domain::submission::Priority::Normal,
+        priority: ferry_types::domain::submission::Priority::Normal,
         overwrite: false,
         result_keys: vec!["tableofresultids".to_owned()],
         labels: BTreeMap::new(),

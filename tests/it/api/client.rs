@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use ferry::api::{Server, Tls, TlsFiles};
-use ferry::client::{Client, ClientError, EventQuery, EventStream, ListQuery};
-use ferry::contract::{EventView, ProblemKind, ResubmissionRequest, SubmissionRequest};
-use ferry::domain::submission::State;
-use ferry::sim::SimConfig;
+use ferry_client::{Client, ClientError, EventQuery, EventStream, ListQuery};
+use ferry_sim::SimConfig;
+use ferry_types::contract::{EventView, ProblemKind, ResubmissionRequest, SubmissionRequest};
+use ferry_types::domain::submission::State;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;

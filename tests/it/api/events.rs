@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use ferry::app::App;
 use ferry::config::{Config, Sources};
-use ferry::contract::{EventView, ProblemKind, SubmissionRequest};
-use ferry::domain::submission::State;
+use ferry_types::contract::{EventView, ProblemKind, SubmissionRequest};
+use ferry_types::domain::submission::State;
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::json;
 

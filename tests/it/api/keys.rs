@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use ferry::api::{Role, create_key, revoke_key};
-use ferry::contract::ProblemKind;
-use ferry::domain::timestamp;
+use ferry_types::contract::ProblemKind;
+use ferry_types::domain::timestamp;
 use reqwest::Method;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};

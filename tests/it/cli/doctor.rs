@@ -1,6 +1,6 @@
 //! `ferry doctor`: good, and each way of being bad.
 
-use ferry::sim::Credentials;
+use ferry_sim::Credentials;
 use insta::assert_snapshot;
 
 use super::harness::{Ferry, GOOD, Platform};

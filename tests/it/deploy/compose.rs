@@ -15,7 +15,7 @@ use crate::api::harness::client;
 use crate::cli::harness::{GOOD, eventually};
 use crate::cli::running::Running;
 use crate::metrics::files::with_exemplars;
-use crate::store::redis_server::{free_port, program};
+use ferry_testing::{free_port, program};
 
 fn services() -> Vec<(String, Value)> {
     let compose = &documents("docker-compose.yml")[0];

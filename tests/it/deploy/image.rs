@@ -31,8 +31,13 @@ fn the_image_can_be_built_of_what_docker_is_given() {
         if let Some(files) = line.strip_prefix("COPY ") {
             let mut files: Vec<&str> = files.split_whitespace().collect();
             let to = folder.path().join(files.pop().unwrap());
+            // As Docker does, of a name that ends like a folder.
+            if files.len() == 1 && to.as_os_str().as_encoded_bytes().ends_with(b"/") {
+                fs::create_dir_all(&to).unwrap();
+            }
             for file in files {
-                assert!(context.contains(&file), ".dockerignore keeps `{file}` from Docker");
+                let top = file.split('/').next().unwrap();
+                assert!(context.contains(&top), ".dockerignore keeps `{file}` from Docker");
                 copied(&root(file), &to);
             }
         } else if line.starts_with("RUN ") && line.contains("cargo build") {
@@ -50,7 +55,8 @@ fn the_image_can_be_built_of_what_docker_is_given() {
         }
     }
     assert_eq!(builds, 2, "the dependencies, and all");
-    let included = included(&folder.path().join("src"));
+    let mut included = included(&folder.path().join("src"));
+    included.extend(self::included(&folder.path().join("crates")));
     assert!(included.len() > 10, "{included:?}");
     for (path, name) in &included {
         assert!(path.parent().unwrap().join(name).exists(), "{}: {name}", path.display());

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use ferry::domain::submission::{ReasonCode, State};
-use ferry::sim::{Endpoint, Fault};
-use ferry::store::Resolution;
+use ferry_sim::{Endpoint, Fault};
+use ferry_store::Resolution;
+use ferry_types::domain::submission::{ReasonCode, State};
 
 use crate::support::{World, dataset, overwriting, prompt};
 

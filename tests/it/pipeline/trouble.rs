@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use ferry::contract::WaitingFor;
-use ferry::domain::account::Closed;
-use ferry::domain::submission::{ReasonCode, State};
-use ferry::sim::{Credentials, Endpoint, Fault, RetryAfter, SimConfig};
+use ferry_sim::{Credentials, Endpoint, Fault, RetryAfter, SimConfig};
+use ferry_types::contract::WaitingFor;
+use ferry_types::domain::account::Closed;
+use ferry_types::domain::submission::{ReasonCode, State};
 
 use crate::support::{World, dataset, overwriting, prompt};
 
