@@ -29,13 +29,10 @@ fn a_module_refers_only_to_modules_above_it() {
                 continue;
             };
             for target in references(&tokens(&text), place.len()) {
-                match order.iter().position(|module| *module == target) {
-                    Some(other) if other <= own => {}
-                    Some(_) => {
-                        wrong.push(format!("{path}: `{target}` stands below `{}`", place[0]))
-                    }
-                    // An item of lib.rs itself.
-                    None => {}
+                // What is no module is an item of lib.rs itself.
+                let other = order.iter().position(|module| *module == target);
+                if other.is_some_and(|other| other > own) {
+                    wrong.push(format!("{path}: `{target}` stands below `{}`", place[0]));
                 }
             }
         }
