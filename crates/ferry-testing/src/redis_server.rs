@@ -97,7 +97,10 @@ impl RedisServer {
     /// The same with words that may hold spaces.
     pub async fn ask_with<T: redis::FromRedisValue>(&self, words: &[&str]) -> T {
         let client = redis::Client::open(self.url()).unwrap();
-        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        // Some of what tests ask takes a while.
+        let patient = redis::AsyncConnectionConfig::new().set_response_timeout(None);
+        let connection = client.get_multiplexed_async_connection_with_config(&patient).await;
+        let mut connection = connection.unwrap();
         let cmd = &mut redis::cmd(words[0]);
         let cmd = words[1..].iter().fold(cmd, |cmd, word| cmd.arg(word));
         cmd.query_async(&mut connection).await.unwrap()

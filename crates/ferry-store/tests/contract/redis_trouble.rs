@@ -384,6 +384,14 @@ async fn the_history_of_events_is_bounded() {
     assert_eq!((page.oldest, page.newest, page.events[0].cursor), (1000, 101_000, 1001));
 }
 
+#[tokio::test]
+async fn a_server_that_does_not_speak_tls_is_told_as_unavailable() {
+    let server = RedisServer::start(&[]).await;
+    let store = store_at(&server.url().replace("redis:", "rediss:"), "ferry");
+    let refused = store.stats().await.unwrap_err();
+    assert!(matches!(refused, StoreError::Unavailable { .. }), "{refused:?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_its_replica_a_replicated_store_takes_nothing_in_and_begins_no_upload() {
     let master = RedisServer::start(&["--repl-diskless-sync-delay", "0"]).await;
