@@ -1,7 +1,7 @@
 //! Ferry carries CSV datasets to the Platform's Upload API, durably, and brings the answer back.
 //!
 //! The modules stand in layers, lowest first; a module imports only from layers above its own here,
-//! and `tests/tidy.rs` proves it. What they stand on are the crates below `crates/`.
+//! and `tests/tidy` proves it. What they stand on are the crates below `crates/`.
 
 // L1: foundations
 pub mod metrics;
