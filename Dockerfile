@@ -19,18 +19,23 @@ RUN touch src/main.rs src/lib.rs crates/*/src/lib.rs && cargo build --release --
     install -d -m 700 /state
 
 FROM gcr.io/distroless/cc-debian12:nonroot
+LABEL org.opencontainers.image.title="Ferry" \
+    org.opencontainers.image.description="Durable upload queue for the Platform's Upload API" \
+    org.opencontainers.image.licenses="MIT"
 COPY --from=build /ferry/target/release/ferry /usr/local/bin/ferry
 # For health checks; there is no shell. Called by this name it does nothing else.
 COPY --from=busybox:1.37.0-musl /bin/busybox /usr/local/bin/wget
-# The store of one machine; nothing else is written, so that the file system may be read-only.
+COPY LICENSE /usr/share/doc/ferry/LICENSE
+# The store of one machine: mount a volume here to keep it. Nothing else is written, so the file system
+# may be read-only.
 COPY --from=build --chown=nonroot:nonroot /state /var/lib/ferry
-VOLUME /var/lib/ferry
 WORKDIR /var/lib/ferry
 ENV FERRY_STORE=sqlite:/var/lib/ferry/ferry.db \
     FERRY_METRICS_LISTEN=0.0.0.0:9464 \
     FERRY_LOG_FORMAT=json
-EXPOSE 9464
-USER nonroot
+EXPOSE 8600 9464
+# `nonroot` as a number, because Kubernetes' `runAsNonRoot` refuses names.
+USER 65532:65532
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/usr/local/bin/ferry"]
 CMD ["worker"]

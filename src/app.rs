@@ -130,6 +130,11 @@ impl App {
         exporter::export(store, clock, self.config.health, self.metrics.clone())
     }
 
+    /// Checks the durability of the store and logs problems, for as long as it is polled.
+    pub fn watching_durability(&self) -> impl Future<Output = ()> + Send + use<> {
+        exporter::watch_durability(self.store.clone(), self.metrics.clone())
+    }
+
     /// What carries the submissions of the store.
     pub fn workers(&self) -> Result<Workers, InvalidAccount> {
         let pushed = self.pushed.clone().map(|requests| PushedIntake {

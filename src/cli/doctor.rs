@@ -169,7 +169,11 @@ fn tell(finding: &Finding, ui: &Ui) -> std::io::Result<()> {
     if ui.json {
         return ui.object(&json!({ "ok": finding.ok, "text": finding.text, "hint": finding.hint }));
     }
-    let mark = if finding.ok { "ok  " } else { "FAIL" };
+    let mark = match (finding.ok, &finding.hint) {
+        (true, None) => "ok  ",
+        (true, Some(_)) => "note",
+        (false, _) => "FAIL",
+    };
     ui.out(format!("{mark}  {}", finding.text))?;
     match &finding.hint {
         Some(hint) => ui.out(format!("      hint: {hint}")),

@@ -67,6 +67,7 @@ impl Serve {
             ui.object(&serde_json::json!({ "url": url }))?;
         }
         tokio::spawn(app.exporting());
+        tokio::spawn(app.watching_durability());
         let (shutdown, drain) = (app.shutdown.clone(), app.config.policy.drain);
         tokio::spawn(async move {
             shutdown.draining().await;

@@ -54,6 +54,7 @@ impl Worker {
             tokio::spawn(admin.serve(app.metrics.clone(), app.shutdown.clone()));
             tokio::spawn(app.exporting());
         }
+        tokio::spawn(app.watching_durability());
         for variable in &app.config.ignored {
             warn!("{variable} is not a setting, and is ignored");
         }

@@ -297,7 +297,7 @@ pub struct Finding {
     pub ok: bool,
     /// What was looked at and found.
     pub text: String,
-    /// What to do about it.
+    /// What to do about it. A note if `ok`: something could not be checked.
     pub hint: Option<String>,
 }
 

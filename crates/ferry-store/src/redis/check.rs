@@ -8,7 +8,22 @@ use super::values::text;
 use crate::Finding;
 
 /// The oldest version that has all that the scripts use.
-const OLDEST: (u32, u32) = (7, 0);
+const OLDEST: Version = (7, 0, 0);
+
+/// Major, minor and patch number of a server.
+type Version = (u32, u32, u32);
+
+/// Writes that scripts make, one for each kind of key, as arguments around the key.
+const WRITES: [(&str, &[&str]); 5] = [
+    ("SET", &["value"]),
+    ("HSET", &["field", "value"]),
+    ("ZADD", &["0", "member"]),
+    ("RPUSH", &["value"]),
+    ("DEL", &[]),
+];
+
+/// Share of `maxmemory`, in percent, from which the server counts as almost full.
+const ALMOST_FULL: u64 = 90;
 
 /// `replicated` says whether what must not be lost waits for a replica.
 pub(super) async fn check(link: &Link, replicated: bool) -> Result<Vec<Finding>, Fault> {
@@ -16,14 +31,19 @@ pub(super) async fn check(link: &Link, replicated: bool) -> Result<Vec<Finding>,
     info.arg("server").arg("replication").arg("persistence").arg("memory");
     let info = Info(text(link.command(info).await?)?);
     let fsync = setting(link, "appendfsync").await;
-    Ok(vec![
+    let mut findings = vec![
         version(&info),
         role(&info),
         append_only(&info),
         synced(&info, fsync.as_deref()),
         eviction(&info),
         replicas(&info, replicated),
-    ])
+    ];
+    findings.extend(memory(&info));
+    if info.get("aof_enabled") == Some("1") {
+        findings.push(replayed(&info, link).await);
+    }
+    Ok(findings)
 }
 
 /// What `INFO` says, `name:value` by line.
@@ -52,13 +72,23 @@ fn finding(ok: bool, text: String, hint: &str) -> Finding {
     Finding { ok, text, hint: (!ok).then(|| hint.to_owned()) }
 }
 
-fn version(info: &Info) -> Finding {
-    let (server, version) = match info.get("valkey_version") {
+/// Name of the server and its version, as `INFO` has them. Valkey also claims to be a Redis.
+fn server(info: &Info) -> (&'static str, &str) {
+    match info.get("valkey_version") {
         Some(version) => ("Valkey", version),
         None => ("Redis", info.get("redis_version").unwrap_or("of unknown version")),
-    };
+    }
+}
+
+fn numbers(version: &str) -> Version {
     let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0));
-    let known = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    let mut next = || numbers.next().unwrap_or(0);
+    (next(), next(), next())
+}
+
+fn version(info: &Info) -> Finding {
+    let (server, version) = server(info);
+    let known = numbers(version);
     // Scripts write times as integers of the machine's own width.
     let narrow = info.get("arch_bits") == Some("32");
     finding(
@@ -149,4 +179,101 @@ fn eviction(info: &Info) -> Finding {
         },
         "set `maxmemory-policy noeviction` in the server's configuration",
     )
+}
+
+/// Reports memory that is almost full, while the server still accepts submissions.
+fn memory(info: &Info) -> Option<Finding> {
+    let bytes = |name| info.get(name)?.parse::<u64>().ok();
+    let limit = bytes("maxmemory").filter(|limit| *limit > 0)?;
+    let is_full = bytes("used_memory")?.saturating_mul(100) / limit >= ALMOST_FULL;
+    let text = format!("the server's memory is more than {ALMOST_FULL} % full");
+    is_full.then(|| finding(false, text, "raise `maxmemory`, or lower Ferry's `retention`"))
+}
+
+/// Checks that the server replays its append-only file completely when it starts.
+///
+/// A script's effects are one transaction there. Replaying runs as the user `default`, and older
+/// servers check its permissions for each command of a transaction: what `default` may not run is
+/// dropped without an error. `ACL DRYRUN` reveals no password hash, unlike `ACL GETUSER`.
+async fn replayed(info: &Info, link: &Link) -> Finding {
+    if replays_unchecked(info) {
+        let text = "the server replays its append-only file without checking permissions";
+        return finding(true, text.to_owned(), "");
+    }
+    let key = format!("{}check", link.base());
+    for (command, arguments) in WRITES {
+        let mut dry_run = redis::cmd("ACL");
+        dry_run.arg("DRYRUN").arg("default").arg(command).arg(&key).arg(arguments);
+        match link.command(dry_run).await {
+            Ok(Value::Okay) => {}
+            Ok(_) => return dropped(command),
+            Err(error) => return unchecked(&error, &key),
+        }
+    }
+    finding(true, "user `default` may replay the append-only file".to_owned(), "")
+}
+
+/// True for servers that check no permissions while they replay: Redis 8.6 (redis/redis#14545),
+/// Valkey 8.1.10, 9.0.6 and 9.1.2 (valkey-io/valkey#3984).
+fn replays_unchecked(info: &Info) -> bool {
+    let (server, version) = server(info);
+    match (server, numbers(version)) {
+        ("Valkey", (8, 1, patch)) => patch >= 10,
+        ("Valkey", (9, 0, patch)) => patch >= 6,
+        ("Valkey", version) => version >= (9, 1, 2),
+        (_, version) => version >= (8, 6, 0),
+    }
+}
+
+fn dropped(command: &str) -> Finding {
+    let text = format!(
+        "user `default` may not run `{command}`: the server drops accepted submissions when it \
+         restarts, because it replays its append-only file as `default`"
+    );
+    finding(
+        false,
+        text,
+        "as an administrator, before the next restart: `ACL SETUSER default off resetpass ~* &* \
+         +@all`, then `ACL SAVE`, or write the same into the users file",
+    )
+}
+
+/// A note: nothing is known to be wrong.
+fn unchecked(error: &Fault, key: &str) -> Finding {
+    Finding {
+        ok: true,
+        text: format!(
+            "could not check that user `default` may replay the append-only file: {error}"
+        ),
+        hint: Some(format!(
+            "as an administrator: `ACL DRYRUN default SET {key} value` must answer OK; Ferry checks \
+             it with the permission `+acl|dryrun`"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replaying_is_unchecked_from_the_versions_with_the_fix() {
+        for (info, expected) in [
+            ("redis_version:7.0.15", false),
+            ("redis_version:7.4.10", false),
+            ("redis_version:8.4.1", false),
+            ("redis_version:8.6.0", true),
+            ("redis_version:9.0.0", true),
+            ("redis_version:7.2.4\r\nvalkey_version:8.0.9", false),
+            ("redis_version:7.2.4\r\nvalkey_version:8.1.9", false),
+            ("redis_version:7.2.4\r\nvalkey_version:8.1.10", true),
+            ("redis_version:7.2.4\r\nvalkey_version:9.0.5", false),
+            ("redis_version:7.2.4\r\nvalkey_version:9.0.6", true),
+            ("redis_version:7.2.4\r\nvalkey_version:9.1.1", false),
+            ("redis_version:7.2.4\r\nvalkey_version:9.1.2", true),
+            ("redis_version:unknown", false),
+        ] {
+            assert_eq!(replays_unchecked(&Info(info.to_owned())), expected, "{info}");
+        }
+    }
 }

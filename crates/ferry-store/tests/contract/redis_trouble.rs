@@ -336,6 +336,7 @@ async fn a_server_that_may_lose_data_is_found_out() {
         ("maxmemory-policy allkeys-lru", "allkeys-lru"),
         ("appendfsync no", "synced"),
         ("appendonly no", "lost"),
+        ("maxmemory 1mb", "% full"),
     ] {
         server.ask::<()>(&format!("CONFIG SET {setting}")).await;
         let findings = store.check().await.unwrap();
