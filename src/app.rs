@@ -8,7 +8,7 @@ use fastrand::Rng;
 use crate::api::{Api, Keys, KeysError, Parts, Tls, TlsError};
 use crate::audit::Audit;
 use crate::config::{Config, StorePlace};
-use crate::exporter;
+use crate::{data_loss, exporter};
 use crate::metrics::{Metrics, Source};
 use crate::pipeline::{Intake, PushedIntake, Workers};
 use crate::platform::{InvalidAccount, Platform};
@@ -128,6 +128,11 @@ impl App {
     pub fn exporting(&self) -> impl Future<Output = ()> + Send + use<> {
         let (store, clock) = (self.store.clone(), self.clock.clone());
         exporter::export(store, clock, self.config.health, self.metrics.clone())
+    }
+
+    /// What watches the store for lost data, for as long as it is polled.
+    pub fn watching(&self) -> impl Future<Output = ()> + Send + use<> {
+        data_loss::watch(self.store.clone(), self.metrics.clone())
     }
 
     /// What carries the submissions of the store.
