@@ -8,7 +8,6 @@ use fastrand::Rng;
 use crate::api::{Api, Keys, KeysError, Parts, Tls, TlsError};
 use crate::audit::Audit;
 use crate::config::{Config, StorePlace};
-use crate::{data_loss, exporter};
 use crate::metrics::{Metrics, Source};
 use crate::pipeline::{Intake, PushedIntake, Workers};
 use crate::platform::{InvalidAccount, Platform};
@@ -21,6 +20,7 @@ use ferry_types::clock::{Clock, SystemClock};
 use crate::measured::Measured;
 use crate::traces::Traces;
 use crate::webhook::Webhooks;
+use crate::{data_loss, exporter};
 
 /// The parts of a process that everything else is made of.
 #[derive(Debug)]

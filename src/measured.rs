@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use crate::metrics::{Metrics, Operation, StoreFault};
 use ferry_store::{
     Accepted, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor, Events, Filter,
-    Finding, Found, Lease, Loss, NewSubmission, Page, Payload, Rescued, Resolution, Standing, Stats,
-    Store, StoreError, Wakeups,
+    Finding, Found, Lease, Loss, NewSubmission, Page, Payload, Rescued, Resolution, Standing,
+    Stats, Store, StoreError, Wakeups,
 };
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::outcome::Content;

@@ -83,7 +83,11 @@ pub struct Loss {
 
 impl std::fmt::Display for Loss {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "the store lost data: its newest event was `{}`, now it is `{}`", self.before, self.after)?;
+        write!(
+            f,
+            "the store lost data: its newest event was `{}`, now it is `{}`",
+            self.before, self.after
+        )?;
         self.cause.iter().try_for_each(|cause| write!(f, " ({cause})"))
     }
 }

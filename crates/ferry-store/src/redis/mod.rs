@@ -38,8 +38,8 @@ use tracing::error;
 use super::pack::{compute, pack_all, pack_contents};
 use super::{
     Accepted, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor, Events, Filter,
-    Finding, Found, Lease, Loss, NewSubmission, Page, Payload, Rescued, Resolution, Standing, Stats,
-    Store, StoreError, Wakeups,
+    Finding, Found, Lease, Loss, NewSubmission, Page, Payload, Rescued, Resolution, Standing,
+    Stats, Store, StoreError, Wakeups,
 };
 use confirmed::{By, Confirmed};
 use fault::Fault;

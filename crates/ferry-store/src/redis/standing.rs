@@ -2,6 +2,7 @@
 
 use redis::{Cmd, Value};
 
+use super::RedisStore;
 use super::fault::Fault;
 use super::link::Link;
 use super::lost::random_name;

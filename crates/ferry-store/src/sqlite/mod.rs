@@ -33,8 +33,8 @@ use tokio::sync::Semaphore;
 use super::pack::{pack_all, pack_contents};
 use super::{
     Accepted, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor, Events, Filter,
-    Finding, Found, Lease, Loss, NewSubmission, Page, Payload, Rescued, Resolution, Standing, Stats,
-    Store, StoreError, Wakeups,
+    Finding, Found, Lease, Loss, NewSubmission, Page, Payload, Rescued, Resolution, Standing,
+    Stats, Store, StoreError, Wakeups,
 };
 use accounts::Turns;
 use fault::Fault;

@@ -88,14 +88,18 @@ impl Named {
         if open.log.is_none() || inode(&self.log) != open.log {
             return;
         }
-        let epoch = self.continuity.loss().map_or_else(|| self.continuity.epoch(), |l| l.before.epoch);
+        let epoch =
+            self.continuity.loss().map_or_else(|| self.continuity.epoch(), |l| l.before.epoch);
         let aside = beside(&self.log, &format!(".{epoch}"));
         match fs::rename(&self.log, &aside) {
             Ok(()) => info!("moved the log of the replaced file to `{}`", aside.display()),
             // Another process was faster.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return,
             Err(error) => {
-                error!("cannot move `{}` away, which belongs to a replaced file: {error}", self.log.display());
+                error!(
+                    "cannot move `{}` away, which belongs to a replaced file: {error}",
+                    self.log.display()
+                );
                 return;
             }
         }

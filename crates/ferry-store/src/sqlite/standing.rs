@@ -83,8 +83,10 @@ impl SqliteStore {
         let number = asked.number();
         let peeked = tokio::task::spawn_blocking(move || peek(&path, number)).await;
         let interrupted = |_| Fault::corrupt("reading was interrupted");
-        let standing =
-            peeked.map_err(interrupted).flatten().map_err(|fault| fault.at(&super::place(&self.path)))?;
+        let standing = peeked
+            .map_err(interrupted)
+            .flatten()
+            .map_err(|fault| fault.at(&super::place(&self.path)))?;
         if self.continuity.is_acknowledged(&asked, &standing) {
             self.writer.reopen().await?;
         }

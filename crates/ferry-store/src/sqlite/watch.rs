@@ -18,7 +18,8 @@ pub(super) fn watch(path: &Path, writer: Writer) -> Option<RecommendedWatcher> {
     let (file, log) = (name(path), name(&beside(path, "-wal")));
     let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
         let Ok(event) = event else { return };
-        let is_of = |wanted: &Option<OsString>| event.paths.iter().any(|path| name(path) == *wanted);
+        let is_of =
+            |wanted: &Option<OsString>| event.paths.iter().any(|path| name(path) == *wanted);
         let is_change = event.kind.is_modify() || event.kind.is_create();
         if (is_change && is_of(&log)) || (is_naming(event.kind) && (is_of(&file) || is_of(&log))) {
             writer.look();
@@ -38,5 +39,8 @@ pub(super) fn watch(path: &Path, writer: Writer) -> Option<RecommendedWatcher> {
 
 fn is_naming(kind: notify::EventKind) -> bool {
     use notify::event::{EventKind, ModifyKind};
-    matches!(kind, EventKind::Create(_) | EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)))
+    matches!(
+        kind,
+        EventKind::Create(_) | EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_))
+    )
 }

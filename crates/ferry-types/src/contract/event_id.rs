@@ -19,7 +19,9 @@ pub struct EventId {
 
 /// The text is not the id of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("expected the `id` of an event, such as `5f0c3a9d1b7e2468-17`, or `0` for all retained events")]
+#[error(
+    "expected the `id` of an event, such as `5f0c3a9d1b7e2468-17`, or `0` for all retained events"
+)]
 pub struct InvalidEventId;
 
 impl EventId {
@@ -67,7 +69,8 @@ mod tests {
         assert_eq!(id.to_string().parse(), Ok(id));
         assert_eq!("0".parse(), Ok(EventId::START));
         assert_eq!(EventId::START.to_string(), "0");
-        for wrong in ["", "1", "17", "-", "00ff00ff00ff00ff-", "00ff00ff00ff00ff", "00FF00ff00ff00ff-1"]
+        for wrong in
+            ["", "1", "17", "-", "00ff00ff00ff00ff-", "00ff00ff00ff00ff", "00FF00ff00ff00ff-1"]
         {
             assert_eq!(wrong.parse::<EventId>(), Err(InvalidEventId), "{wrong}");
         }
