@@ -64,7 +64,7 @@ async fn ready(State(shown): State<Shown>) -> (StatusCode, String) {
     readiness(&shown.shutdown, shown.store.as_ref())
 }
 
-/// True to a probe: 503 with the reason while the process stops, or while data that its store lost is
+/// Answers a readiness probe: 503 with the reason while the process stops, or while data that its store lost is
 /// neither acknowledged nor back.
 pub(crate) fn readiness(shutdown: &Shutdown, store: &dyn Store) -> (StatusCode, String) {
     if shutdown.is_draining() {

@@ -130,7 +130,7 @@ impl App {
         exporter::export(store, clock, self.config.health, self.metrics.clone())
     }
 
-    /// What watches the store for lost data, for as long as it is polled.
+    /// Watches the store for lost data, for as long as it is polled.
     pub fn watching(&self) -> impl Future<Output = ()> + Send + use<> {
         data_loss::watch(self.store.clone(), self.metrics.clone())
     }

@@ -176,7 +176,7 @@ fn first_of(history: &Events) -> EventId {
     EventId { number: history.oldest, ..newest_of(history) }
 }
 
-/// What a client does whose events are lost.
+/// Advice to a client whose events are lost.
 const WAY_OUT: &str = "list the submissions, then open the stream without `Last-Event-ID`";
 
 /// The reason for which a reader at `cursor` cannot continue, if there is one.

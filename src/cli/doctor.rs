@@ -101,7 +101,7 @@ async fn store(config: Config, acknowledge: bool, ui: &Ui) -> Result<bool, Failu
     Ok(healthy)
 }
 
-/// Where the history of events stands, and a loss that a process reported.
+/// Reports the newest event, and a loss that a process detected.
 async fn history(app: &App) -> Result<Vec<Finding>, StoreError> {
     let standing = app.store.look().await?;
     let newest = match standing.newest {

@@ -141,6 +141,26 @@ fn a_deleted_file_makes_a_server_refuse_everything_until_it_is_acknowledged() {
 }
 
 #[test]
+fn a_process_whose_file_was_deleted_can_be_stopped() {
+    let platform = Platform::busy();
+    let ferry = Ferry::of(&platform);
+    let mut watched = Watched::start(&ferry, &[]);
+    for n in 0..10 {
+        assert_eq!(watched.submit(&format!("d{n}")), 201);
+    }
+    eventually("all are uploaded", || platform.sim.ledger().names.len() == 10);
+    std::fs::remove_file(ferry.path("ferry.db")).unwrap();
+    watched.until_lost();
+    watched.server.await_told("does not record outcomes");
+    watched.server.signal("TERM");
+    watched.server.await_told("stopping");
+    watched.server.signal("TERM");
+    watched.server.end();
+    let log = watched.server.stderr();
+    assert!(log.contains("ended with outcomes that the store did not record"), "{log}");
+}
+
+#[test]
 fn a_backup_that_replaces_the_file_is_not_mixed_with_the_old_one() {
     let platform = Platform::start();
     let ferry = Ferry::of(&platform);

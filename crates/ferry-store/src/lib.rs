@@ -363,10 +363,10 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// Wakes workers when a step may have become due.
     fn wakeups(&self) -> &Wakeups;
 
-    /// What this process knows of the store's history: every answer to a change is compared with it.
+    /// History of the store as this process saw it. Every answer to a change is compared with it.
     fn continuity(&self) -> &Continuity;
 
-    /// Reads where the history stands, and compares it with [`Store::continuity`]. Writes nothing.
+    /// Reads the newest event, and compares the history with [`Store::continuity`]. Writes nothing.
     async fn look(&self) -> Result<Standing, StoreError>;
 
     /// Saves a loss for [`Standing::reported`].

@@ -155,7 +155,7 @@ pub(in crate::api) fn events(mut operation: Operation<'_>) -> Operation<'_> {
         .query("account", text(), "of this account")
         .query("id", submission, "of this submission")
         .query("label", strings(&label()), "of submissions with all of these labels, as KEY=VALUE")
-        .query("after", cursor(), "as `Last-Event-ID`; 0 for all that is kept")
+        .query("after", cursor(), "as `Last-Event-ID`; 0 for all retained events")
         .query("wait", span(), "end the stream after so long; else it goes on for ever")
         .header("Last-Event-ID", cursor(), "the last `id` that you have seen")
         .answers_with(200, "The stream", Some(stream), &[])

@@ -5,7 +5,9 @@ use std::time::Duration;
 use ferry::api::{Server, Tls, TlsFiles};
 use ferry_client::{Client, ClientError, EventQuery, EventStream, ListQuery};
 use ferry_sim::SimConfig;
-use ferry_types::contract::{EventId, EventView, ProblemKind, ResubmissionRequest, SubmissionRequest};
+use ferry_types::contract::{
+    EventId, EventView, ProblemKind, ResubmissionRequest, SubmissionRequest,
+};
 use ferry_types::domain::submission::State;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};

@@ -8,7 +8,6 @@ use super::link::Link;
 use super::lost::random_name;
 use super::scripts::{Call, Script};
 use super::values::{number, text, tuple};
-use super::RedisStore;
 use crate::continuity::{Asked, Continuity, EPOCHS};
 use crate::{Loss, Standing};
 

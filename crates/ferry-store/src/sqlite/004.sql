@@ -1,4 +1,4 @@
--- What the store is; one row.
+-- Identity of the store; one row.
 CREATE TABLE store (
     only INTEGER PRIMARY KEY CHECK (only = 1),
     -- Epochs, separated by spaces: the current one, and before it those whose data an operator

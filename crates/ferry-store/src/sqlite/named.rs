@@ -48,7 +48,7 @@ impl Named {
         &self.path
     }
 
-    /// Which file is open.
+    /// Identity of the open file.
     pub(super) fn identity(&self) -> Identity {
         *self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
