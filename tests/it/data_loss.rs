@@ -197,7 +197,8 @@ fn a_stream_over_a_failover_to_a_lagging_replica_misses_nothing_or_is_gone() {
     let watched = Watched::start(&ferry, &["--no-workers"]);
     assert_eq!(watched.submit("a"), 201);
     let mut stream = watched.listen();
-    eventually("the replica follows", || runtime.block_on(master.ask::<u64>("WAIT 1 100")) == 1);
+    let events = || runtime.block_on(replica.ask::<u64>("LLEN {ferry}:events"));
+    eventually("the replica follows", || events() == 1);
     runtime.block_on(replica.ask::<()>("REPLICAOF NO ONE"));
     assert_eq!(watched.submit("b"), 201);
     assert_eq!(watched.submit("c"), 201);

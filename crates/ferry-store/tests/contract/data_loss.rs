@@ -101,7 +101,7 @@ async fn an_empty_store_is_acknowledged_as_it_is() {
 
 /// Puts a replica that follows `master` at its place, behind by what the master takes in meanwhile.
 async fn promote_late(master: &RedisServer, replica: &RedisServer, late: impl AsyncFnOnce()) {
-    while master.ask::<u64>("WAIT 1 100").await < 1 {
+    while replica.ask::<u64>("LLEN {ferry}:events").await < 1 {
         pause().await;
     }
     replica.ask::<()>("REPLICAOF NO ONE").await;
