@@ -8,7 +8,6 @@ use fastrand::Rng;
 use crate::api::{Api, Keys, KeysError, Parts, Tls, TlsError};
 use crate::audit::Audit;
 use crate::config::{Config, StorePlace};
-use crate::exporter;
 use crate::metrics::{Metrics, Source};
 use crate::pipeline::{Intake, PushedIntake, Workers};
 use crate::platform::{InvalidAccount, Platform};
@@ -21,6 +20,7 @@ use ferry_types::clock::{Clock, SystemClock};
 use crate::measured::Measured;
 use crate::traces::Traces;
 use crate::webhook::Webhooks;
+use crate::{data_loss, exporter};
 
 /// The parts of a process that everything else is made of.
 #[derive(Debug)]
@@ -133,6 +133,11 @@ impl App {
     /// Checks the durability of the store and logs problems, for as long as it is polled.
     pub fn watching_durability(&self) -> impl Future<Output = ()> + Send + use<> {
         exporter::watch_durability(self.store.clone(), self.metrics.clone())
+    }
+
+    /// Watches the store for lost data, for as long as it is polled.
+    pub fn watching_data_loss(&self) -> impl Future<Output = ()> + Send + use<> {
+        data_loss::watch(self.store.clone(), self.metrics.clone())
     }
 
     /// What carries the submissions of the store.

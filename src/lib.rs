@@ -23,6 +23,7 @@ pub mod pipeline;
 // L4: what stands around it
 pub mod admin;
 pub mod api;
+pub mod data_loss;
 pub mod exporter;
 
 // L5: the program

@@ -7,9 +7,9 @@ use async_trait::async_trait;
 
 use crate::metrics::{Metrics, Operation, StoreFault};
 use ferry_store::{
-    Accepted, Claim, ClaimRequest, Claims, Commit, Committed, Cursor, Events, Filter, Finding,
-    Found, Lease, NewSubmission, Page, Payload, Rescued, Resolution, Stats, Store, StoreError,
-    Wakeups,
+    Accepted, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor, Events, Filter,
+    Finding, Found, Lease, Loss, NewSubmission, Page, Payload, Rescued, Resolution, Standing,
+    Stats, Store, StoreError, Wakeups,
 };
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::outcome::Content;
@@ -61,6 +61,22 @@ impl Store for Measured {
 
     fn wakeups(&self) -> &Wakeups {
         self.store.wakeups()
+    }
+
+    fn continuity(&self) -> &Continuity {
+        self.store.continuity()
+    }
+
+    async fn look(&self) -> Result<Standing, StoreError> {
+        self.count(Operation::Read, self.store.look()).await
+    }
+
+    async fn report_loss(&self, loss: &Loss) -> Result<(), StoreError> {
+        self.count(Operation::Operate, self.store.report_loss(loss)).await
+    }
+
+    async fn acknowledge_loss(&self) -> Result<(), StoreError> {
+        self.count(Operation::Operate, self.store.acknowledge_loss()).await
     }
 
     async fn accept(&self, batch: Vec<NewSubmission>) -> Result<Vec<Accepted>, StoreError> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::json;
 
+use super::audit::told as logged;
 use super::failure::{Exit, Failure};
 use super::ui::Ui;
 use super::{Global, load, show, start_log};
@@ -26,6 +27,7 @@ use ferry_types::domain::outcome::Trouble;
 Examples:
   ferry doctor
   ferry doctor --offline
+  ferry doctor --acknowledge                  after the store lost data
   ferry doctor --settings")]
 pub(super) struct Doctor {
     /// List all settings with their defaults, and check nothing.
@@ -34,6 +36,9 @@ pub(super) struct Doctor {
     /// Ask no Platform for a token.
     #[arg(long)]
     offline: bool,
+    /// Take the store as it is, after it lost data: servers and workers become ready again.
+    #[arg(long, conflicts_with = "settings")]
+    acknowledge: bool,
 }
 
 impl Doctor {
@@ -57,7 +62,7 @@ impl Doctor {
             tell(&good(format!("{variable} is not a setting, and is ignored")), ui)?;
         }
         let platforms = platforms(&config)?;
-        let mut healthy = store(config, ui).await?;
+        let mut healthy = store(config, self.acknowledge, ui).await?;
         for platform in platforms.iter().filter(|_| !self.offline) {
             // Without a token the API is not asked.
             healthy &=
@@ -75,7 +80,7 @@ fn platforms(config: &Config) -> Result<Vec<Platform>, InvalidAccount> {
 }
 
 /// Whether all is well with the store, and with the accounts as it knows them.
-async fn store(config: Config, ui: &Ui) -> Result<bool, Failure> {
+async fn store(config: Config, acknowledge: bool, ui: &Ui) -> Result<bool, Failure> {
     let app = match App::open(config) {
         Ok(app) => app,
         Err(error) => {
@@ -84,10 +89,30 @@ async fn store(config: Config, ui: &Ui) -> Result<bool, Failure> {
         }
     };
     let mut healthy = told(&good(format!("the store {} can be opened", app.store.place())), ui)?;
-    for finding in app.store.check().await?.iter().chain(&accounts(&app).await?) {
+    if acknowledge {
+        app.audit.check()?;
+        let acknowledged = app.store.acknowledge_loss().await;
+        logged(&app.audit, "doctor --acknowledge", acknowledged)?;
+    }
+    let findings = [app.store.check().await?, history(&app).await?, accounts(&app).await?].concat();
+    for finding in &findings {
         healthy &= told(finding, ui)?;
     }
     Ok(healthy)
+}
+
+/// Reports the newest event, and a loss that a process detected.
+async fn history(app: &App) -> Result<Vec<Finding>, StoreError> {
+    let standing = app.store.look().await?;
+    let newest = match standing.newest {
+        newest if newest.epoch.is_empty() => "the store never had an event".to_owned(),
+        newest => format!("the newest event of the store is `{newest}`"),
+    };
+    let loss = standing.reported.map(|loss| {
+        let hint = "restore a backup, or take the store as it is: `ferry doctor --acknowledge`";
+        bad(&format!("a process reported: {loss}"), hint)
+    });
+    Ok([good(newest)].into_iter().chain(loss).collect())
 }
 
 /// What stops an account, and whether any is configured.

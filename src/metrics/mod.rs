@@ -194,6 +194,22 @@ impl Metrics {
         self.series.store_errors.with_label_values(&[fault.as_str()]).inc();
     }
 
+    /// Counts losses of data, which are not acknowledged yet.
+    pub fn store_lost_data(&self, losses: u64) {
+        self.series.data_losses.with_label_values(ALONE).inc_by(losses);
+        self.series.unacknowledged_loss.with_label_values(ALONE).set(1.0);
+    }
+
+    /// The loss was acknowledged, or the data is back.
+    pub fn loss_settled(&self) {
+        self.series.unacknowledged_loss.with_label_values(ALONE).set(0.0);
+    }
+
+    /// True between the two.
+    pub fn has_unacknowledged_loss(&self) -> bool {
+        self.series.unacknowledged_loss.with_label_values(ALONE).get() > 0.0
+    }
+
     /// Counts a request at the door.
     pub fn intake(&self, source: Source, result: IntakeResult) {
         self.series.intake.with_label_values(&[source.as_str(), result.as_str()]).inc();

@@ -5,6 +5,7 @@
 
 mod api;
 mod cli;
+mod data_loss;
 mod deploy;
 mod fleet;
 mod metrics;

@@ -9,7 +9,7 @@ use reqwest::header::CONTENT_TYPE;
 use super::messages::{Message, Messages};
 use super::sending::{self, Call, Sender};
 use super::{Client, ClientError};
-use ferry_types::contract::{EventView, Problem, ProblemKind};
+use ferry_types::contract::{EventId, EventView, Problem, ProblemKind};
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::State;
 
@@ -26,8 +26,9 @@ pub struct EventQuery {
     pub submission: Option<SubmissionId>,
     /// Of submissions with all of these labels.
     pub labels: Vec<(String, String)>,
-    /// Those after this one, as [`EventStream::last`] said; those from now on if none.
-    pub after: Option<u64>,
+    /// Those after this one, as [`EventStream::last`] said, or all that are retained after
+    /// [`EventId::START`]; those from now on if none.
+    pub after: Option<EventId>,
 }
 
 type Opening = Pin<Box<dyn Future<Output = Result<Response, ClientError>> + Send>>;
@@ -74,8 +75,8 @@ impl Client {
 impl EventStream {
     /// The next event, however long that takes. A connection that is lost is made anew, tried as often as
     /// any call. An error ends nothing: whoever asks again goes on after the last event that was told.
-    /// Only a [`ProblemKind::Gone`] stays one, since what came next is not kept any more: list the
-    /// submissions, and listen anew. Dropped before it is ready, it takes nothing out of the stream.
+    /// Only a [`ProblemKind::Gone`] stays one: what came next is not kept any more, or the store lost
+    /// data or is another one. List the submissions, and listen anew. Dropped before it is ready, it takes nothing out of the stream.
     pub async fn next(&mut self) -> Result<EventView, ClientError> {
         loop {
             let message = self.message().await?;
@@ -93,14 +94,16 @@ impl EventStream {
 
     /// The id of the last event that was told, or passed over as not asked for: kept, it is where another
     /// stream goes on (`after`).
-    pub fn last(&self) -> u64 {
-        self.query.after.unwrap_or_default()
+    pub fn last(&self) -> EventId {
+        self.query.after.clone().unwrap_or_default()
     }
 
     async fn message(&mut self) -> Result<Message, ClientError> {
         loop {
             if let Some(message) = self.messages.next() {
-                self.query.after = message.id.or(self.query.after);
+                if let Some(id) = &message.id {
+                    self.query.after = Some(id.clone());
+                }
                 self.silent = 0;
                 return Ok(message);
             }

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use ferry_types::contract::EventId;
+
 /// The longest line, and the longest message, in bytes: what the server sends is far shorter.
 const LONGEST: usize = 64 << 10;
 
@@ -11,7 +13,7 @@ pub(super) struct Message {
     /// What kind it is; empty if it does not say.
     pub(super) event: String,
     /// Where the stream goes on after it.
-    pub(super) id: Option<u64>,
+    pub(super) id: Option<EventId>,
     pub(super) data: String,
 }
 
@@ -87,10 +89,10 @@ mod tests {
 
     #[test]
     fn messages_are_whole_wherever_the_stream_is_cut() {
-        let text = b": hello\nretry: 1\nevent: ready\nid: 7\ndata: {}\n\n\nid:8\r\ndata:a\r\ndata: b\r\n\r\ndata: cut";
+        let text = b": hello\nretry: 1\nevent: ready\nid: 00ff00ff00ff00ff-7\ndata: {}\n\n\nid:00ff00ff00ff00ff-8\r\ndata:a\r\ndata: b\r\n\r\ndata: cut";
         let expected = [("ready", 7, "{}"), ("", 8, "a\nb")].map(|(event, id, data)| Message {
             event: event.to_owned(),
-            id: Some(id),
+            id: Some(EventId { epoch: "00ff00ff00ff00ff".to_owned(), number: id }),
             data: data.to_owned(),
         });
         for cut in 0..text.len() {

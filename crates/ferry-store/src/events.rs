@@ -34,6 +34,8 @@ pub struct Event {
 /// A part of the history.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Events {
+    /// Epoch of the store; empty if it never had an event.
+    pub epoch: String,
     /// In their order.
     pub events: Vec<Event>,
     /// The first cursor after which everything is still there: a reader that stands before it has

@@ -4,12 +4,14 @@
 //! Time is the store's: a caller hands in spans and reads back timestamps, so that a worker with a
 //! wrong clock does no harm.
 
+mod continuity;
 mod events;
 mod pack;
 pub mod redis;
 pub mod sqlite;
 mod wakeups;
 
+pub use continuity::{Continuity, Loss, Standing};
 pub use events::{Event, Events};
 pub use pack::compute;
 pub use wakeups::Wakeups;
@@ -360,6 +362,18 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
 
     /// Wakes workers when a step may have become due.
     fn wakeups(&self) -> &Wakeups;
+
+    /// History of the store as this process saw it. Every answer to a change is compared with it.
+    fn continuity(&self) -> &Continuity;
+
+    /// Reads the newest event, and compares the history with [`Store::continuity`]. Writes nothing.
+    async fn look(&self) -> Result<Standing, StoreError>;
+
+    /// Saves a loss for [`Standing::reported`].
+    async fn report_loss(&self, loss: &Loss) -> Result<(), StoreError>;
+
+    /// Takes the store as it is: it gets a new epoch, which ends the loss in every process.
+    async fn acknowledge_loss(&self) -> Result<(), StoreError>;
 
     /// The dataset; an error if retention has removed it.
     async fn payload(&self, id: SubmissionId) -> Result<Payload, StoreError>;

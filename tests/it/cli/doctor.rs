@@ -16,6 +16,7 @@ fn all_is_well() {
     ok    the store sqlite:ferry.db can be opened
     ok    the file is whole: ok
     ok    every accepted submission is synced to the disk (journal: wal)
+    ok    the newest event of the store is `EPOCH-0`
     ok    account `default` gets a token
     ok    account `default` is answered by the Upload API
     ---- stderr
@@ -35,6 +36,7 @@ fn a_wrong_secret_and_a_wrong_key_are_told_apart() {
     ok    the store sqlite:ferry.db can be opened
     ok    the file is whole: ok
     ok    every accepted submission is synced to the disk (journal: wal)
+    ok    the newest event of the store is `EPOCH-0`
     FAIL  account `default` gets no token: token endpoint: client id or secret refused (401): invalid_client
           hint: check client_id and client_secret
     ---- stderr
@@ -47,6 +49,7 @@ fn a_wrong_secret_and_a_wrong_key_are_told_apart() {
     ok    the store sqlite:ferry.db can be opened
     ok    the file is whole: ok
     ok    every accepted submission is synced to the disk (journal: wal)
+    ok    the newest event of the store is `EPOCH-0`
     ok    account `default` gets a token
     FAIL  account `default` is refused by the Upload API: GetResults (status): access refused (403)
           hint: check api_key, and what the account may do
@@ -68,6 +71,7 @@ fn a_platform_that_is_not_there() {
     ok    the store sqlite:ferry.db can be opened
     ok    the file is whole: ok
     ok    every accepted submission is synced to the disk (journal: wal)
+    ok    the newest event of the store is `EPOCH-0`
     FAIL  account `default` gets no token: token endpoint: no connection: Connection refused (os error 111)
           hint: check token_url, and the way to the Platform
     ---- stderr
@@ -80,6 +84,7 @@ fn a_platform_that_is_not_there() {
     ok    the store sqlite:ferry.db can be opened
     ok    the file is whole: ok
     ok    every accepted submission is synced to the disk (journal: wal)
+    ok    the newest event of the store is `EPOCH-0`
     ok    account `default` gets a token
     FAIL  account `default` does not reach the Upload API: GetResults (status): no connection: Connection refused (os error 111)
           hint: check api_url, and the way to the Platform
@@ -94,6 +99,7 @@ fn a_platform_that_is_not_there() {
     ok    the store sqlite:ferry.db can be opened
     ok    the file is whole: ok
     ok    every accepted submission is synced to the disk (journal: wal)
+    ok    the newest event of the store is `EPOCH-0`
     FAIL  account `default` gets no token: token endpoint: nothing answers there (404); check `token_url`
           hint: check token_url, and the way to the Platform
     ---- stderr
@@ -148,6 +154,7 @@ fn a_paused_account() {
     ok    the store sqlite:ferry.db can be opened
     ok    the file is whole: ok
     ok    every accepted submission is synced to the disk (journal: wal)
+    ok    the newest event of the store is `EPOCH-0`
     FAIL  account `default` is paused: the Platform moves house
           hint: mend what is wrong, then `ferry resume default`
     ok    account `default` gets a token
@@ -181,6 +188,7 @@ fn nothing_is_configured_yet() {
     ok    the store sqlite:ferry.db can be opened
     ok    the file is whole: ok
     ok    every accepted submission is synced to the disk (journal: wal)
+    ok    the newest event of the store is `EPOCH-0`
     FAIL  no account is configured: nothing can be uploaded from here
           hint: set FERRY_TOKEN_URL, FERRY_API_URL, FERRY_CLIENT_ID, FERRY_CLIENT_SECRET and FERRY_API_KEY
     ---- stderr

@@ -44,6 +44,13 @@ impl Platform {
         Self::build(SimConfig { processing, ..SimConfig::default() })
     }
 
+    /// One that never decides, and takes its time for every answer.
+    pub(crate) fn busy() -> Self {
+        let processing = Processing::Fixed(Duration::from_hours(1));
+        let latency = Duration::from_millis(400);
+        Self::build(SimConfig { processing, latency, ..SimConfig::default() })
+    }
+
     pub(crate) fn with(config: SimConfig) -> Self {
         Self::build(SimConfig { processing: Processing::Fixed(Duration::ZERO), ..config })
     }

@@ -10,11 +10,14 @@ use ferry_types::domain::timestamp;
 
 /// Reads the answer to a call of the script that asked for events after `after`.
 pub(super) fn read(after: u64, answer: Value) -> Result<Events, Fault> {
-    let [forgotten, newest, events] = tuple(answer)?;
+    let [forgotten, newest, events, epochs] = tuple(answer)?;
+    let epochs = text(epochs)?;
+    let epoch = epochs.split(' ').next().unwrap_or_default().to_owned();
     let oldest = number(forgotten)?;
     let before = after.max(oldest);
     let events = (1..).zip(array(events)?).map(|(n, line)| event(before + n, &text(line)?));
-    Ok(Events { events: events.collect::<Result<_, _>>()?, oldest, newest: number(newest)? })
+    let events = events.collect::<Result<_, _>>()?;
+    Ok(Events { epoch, events, oldest, newest: number(newest)? })
 }
 
 fn event(cursor: u64, line: &str) -> Result<Event, Fault> {

@@ -10,6 +10,8 @@ local base = KEYS[1]
 -- `seq`, `fence`, `turn`: counters of accepted submissions; of claims; of claims that served an account.
 -- `events`, `forgotten`: a list of what changed last, as `events.rs` reads it; how many came before the
 --   first of them.
+-- `epochs`, `lost`: strings; the epoch of `events`, set with the first of them, and before it those whose
+--   data an operator acknowledged as lost, newest first; a loss that a process reported.
 -- `accounts`: a sorted set of the accounts' names, for reading them in pages.
 -- `spent`: a hash; until when a rate of an account is used up, in microseconds, by `rate:account`.
 -- `health`, `leased`, `turns`: hashes; an account's health; how many steps are leased, by `kind:account`;

@@ -1,7 +1,7 @@
 //! The connection to the server: one that all calls share, made when it is needed and made anew when
 //! it is lost, and never waited for without end.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use redis::aio::{MultiplexedConnection, PubSub};
@@ -12,7 +12,9 @@ use super::LAYOUT;
 use super::fault::{Fault, ends_connection};
 use super::scripts::{Call, Script};
 use super::servers::Servers;
+use super::standing::{self, StandingScript};
 use crate::StoreError;
+use crate::continuity::{Asked, Continuity};
 
 /// For how long an answer, or a connection, is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -32,6 +34,8 @@ pub(super) struct Link {
     base: String,
     current: Mutex<Option<Current>>,
     connecting: tokio::sync::Mutex<Tries>,
+    /// What the answers to changes are compared with.
+    continuity: Option<(Arc<Continuity>, StandingScript)>,
 }
 
 #[derive(Clone)]
@@ -59,7 +63,13 @@ impl std::fmt::Debug for Link {
 
 impl Link {
     pub(super) fn new(servers: Servers, base: String) -> Self {
-        Self { servers, base, current: Mutex::default(), connecting: tokio::sync::Mutex::default() }
+        let (current, connecting) = (Mutex::default(), tokio::sync::Mutex::default());
+        Self { servers, base, current, connecting, continuity: None }
+    }
+
+    /// Compares the history of events after each change with what this process has seen.
+    pub(super) fn comparing(self, continuity: Arc<Continuity>) -> Self {
+        Self { continuity: Some((continuity, StandingScript::new())), ..self }
     }
 
     pub(super) fn base(&self) -> &str {
@@ -80,20 +90,27 @@ impl Link {
                 LARGEST >> 20
             )));
         }
-        let pipeline = pipeline(calls.into_iter().map(Call::into_cmd));
+        let comparing = self.continuity.as_ref().filter(|_| script.changes);
+        let comparing = comparing.map(|(known, standing)| (known.ask(), known, standing));
+        let look = comparing.as_ref().map(|(asked, _, look)| look.cmd(&self.base, asked));
+        let pipeline = pipeline(calls.into_iter().map(Call::into_cmd).chain(look));
         let mut answers = self.send(&pipeline).await?;
         if answers.iter().any(is_unknown_script) {
             // The server is new, or somebody flushed its scripts.
-            let mut load = redis::cmd("SCRIPT");
-            load.arg("LOAD").arg(&script.code);
+            let look = comparing.as_ref().map(|(_, _, look)| &look.0);
+            let loads: Vec<Cmd> = [script].into_iter().chain(look).map(load).collect();
+            let loaded = loads.len();
             let calls = pipeline.cmd_iter().zip(&answers);
             let again = calls.filter(|(_, answer)| is_unknown_script(answer)).map(|(cmd, _)| cmd);
-            let again = self::pipeline([load].into_iter().chain(again.cloned()));
+            let again = self::pipeline(loads.into_iter().chain(again.cloned()));
             let repeated = self.send(&again).await?;
             let unknown = answers.iter_mut().filter(|answer| is_unknown_script(answer));
-            for (answer, repeated) in unknown.zip(repeated.into_iter().skip(1)) {
+            for (answer, repeated) in unknown.zip(repeated.into_iter().skip(loaded)) {
                 *answer = repeated;
             }
+        }
+        if let Some((asked, known, _)) = &comparing {
+            compare(known, asked, answers.pop());
         }
         answers.into_iter().map(|answer| answer.map_err(Fault::from)).collect()
     }
@@ -213,6 +230,21 @@ impl Link {
         // Every critical section is a single assignment: a poisoned lock guards a whole value.
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// An answer that cannot be read proves nothing; the next one does.
+fn compare(known: &Continuity, asked: &Asked, answer: Option<RedisResult<Value>>) {
+    if let Some(Ok(answer)) = answer
+        && let Ok(standing) = standing::read(answer)
+    {
+        known.saw(asked, &standing);
+    }
+}
+
+fn load(script: &Script) -> Cmd {
+    let mut load = redis::cmd("SCRIPT");
+    load.arg("LOAD").arg(&script.code);
+    load
 }
 
 /// Commands in one round trip, each with an answer or an error of its own.

@@ -31,14 +31,7 @@ struct LostClaim {
 
 impl LostClaims {
     pub(super) fn new() -> Self {
-        let mut random = [0; 8];
-        // Without randomness there is no way to tell processes apart, and TLS would not work either.
-        SystemRandom::new().fill(&mut random).expect("the system gives random bytes");
-        let process = random.iter().fold(String::new(), |mut name, byte| {
-            let _ = write!(name, "{byte:02x}");
-            name
-        });
-        Self { process, calls: AtomicU64::new(1), lost: Mutex::default() }
+        Self { process: random_name(), calls: AtomicU64::new(1), lost: Mutex::default() }
     }
 
     /// A name for a new claim, and the names of those whose answers got lost.
@@ -70,4 +63,15 @@ impl LostClaims {
         // Every critical section leaves a whole list.
         self.lost.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// 16 hexadecimal digits.
+pub(super) fn random_name() -> String {
+    let mut random = [0; 8];
+    // Without randomness there is no way to tell processes apart, and TLS would not work either.
+    SystemRandom::new().fill(&mut random).expect("the system gives random bytes");
+    random.iter().fold(String::new(), |mut name, byte| {
+        let _ = write!(name, "{byte:02x}");
+        name
+    })
 }

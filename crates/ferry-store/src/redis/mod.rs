@@ -20,6 +20,7 @@ mod read;
 mod record;
 mod scripts;
 mod servers;
+mod standing;
 mod steps;
 mod values;
 
@@ -36,9 +37,9 @@ use tracing::error;
 
 use super::pack::{compute, pack_all, pack_contents};
 use super::{
-    Accepted, Claim, ClaimRequest, Claims, Commit, Committed, Cursor, Events, Filter, Finding,
-    Found, Lease, NewSubmission, Page, Payload, Rescued, Resolution, Stats, Store, StoreError,
-    Wakeups,
+    Accepted, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor, Events, Filter,
+    Finding, Found, Lease, Loss, NewSubmission, Page, Payload, Rescued, Resolution, Standing,
+    Stats, Store, StoreError, Wakeups,
 };
 use confirmed::{By, Confirmed};
 use fault::Fault;
@@ -89,6 +90,7 @@ pub struct RedisStore {
     beginning: Option<Confirmed>,
     scripts: Scripts,
     wakeups: Arc<Wakeups>,
+    continuity: Arc<Continuity>,
     /// Listens once somebody claims.
     listener: OnceLock<AbortHandle>,
     held: Held,
@@ -108,7 +110,9 @@ impl RedisStore {
     ) -> Result<Self, StoreError> {
         let servers = address.servers();
         let base = address.base();
-        let confirmed = |by| Confirmed::new(by, Link::new(servers.clone(), base.clone()));
+        let continuity = Arc::<Continuity>::default();
+        let link = || Link::new(servers.clone(), base.clone()).comparing(continuity.clone());
+        let confirmed = |by| Confirmed::new(by, link());
         let replicated = durability == Durability::Replicated;
         Ok(Self {
             place: address.place().to_owned(),
@@ -118,9 +122,10 @@ impl RedisStore {
                 Durability::Replicated => Some(confirmed(By::Replica)),
             },
             beginning: replicated.then(|| confirmed(By::Replica)),
-            link: Arc::new(Link::new(servers, base)),
+            link: Arc::new(link()),
             scripts: Scripts::new(),
             wakeups: Arc::default(),
+            continuity: continuity.clone(),
             listener: OnceLock::new(),
             held: Held::default(),
             lost: LostClaims::new(),
@@ -277,6 +282,22 @@ impl Store for RedisStore {
 
     fn wakeups(&self) -> &Wakeups {
         &self.wakeups
+    }
+
+    fn continuity(&self) -> &Continuity {
+        &self.continuity
+    }
+
+    async fn look(&self) -> Result<Standing, StoreError> {
+        self.at(self.compare(&self.continuity).await)
+    }
+
+    async fn report_loss(&self, loss: &Loss) -> Result<(), StoreError> {
+        self.at(self.save_loss(loss).await)
+    }
+
+    async fn acknowledge_loss(&self) -> Result<(), StoreError> {
+        self.at(self.renew_epoch().await)
     }
 
     async fn payload(&self, id: SubmissionId) -> Result<Payload, StoreError> {

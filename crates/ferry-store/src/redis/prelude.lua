@@ -113,9 +113,17 @@ local function forget_events(count)
     call('INCRBY', key.forgotten, count)
 end
 
+-- A list that was empty belongs to a new store: what readers know of another one means nothing here.
+local function begin_epoch()
+    local random = redis.sha1hex(table.concat(call('TIME'), '.') .. ARGV[2])
+    call('SET', key.epochs, string.sub(random, 1, 16), 'NX')
+end
+
 local function write_events()
     for n = 1, #told, MOST do
-        local length = call('RPUSH', key.events, unpack(told, n, min(n + MOST - 1, #told)))
+        local last = min(n + MOST - 1, #told)
+        local length = call('RPUSH', key.events, unpack(told, n, last))
+        if length == last - n + 1 then begin_epoch() end
         if length >= EVENTS + FORGOTTEN then forget_events(length - EVENTS) end
     end
 end

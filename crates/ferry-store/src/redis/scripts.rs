@@ -13,20 +13,23 @@ use ferry_types::domain::account::HealthPolicy;
 pub(super) struct Script {
     pub(super) code: String,
     pub(super) hash: String,
+    /// True if it may change something, which it ends with `settle`.
+    pub(super) changes: bool,
 }
 
 impl Script {
     fn new(parts: &[&str], code: &str) -> Self {
+        let changes = code.contains("settle()");
         let begin = [include_str!("keys.lua"), include_str!("prelude.lua")];
         let code = begin.iter().chain(parts).chain([&code]).copied();
-        Self::alone(&code.collect::<Vec<_>>().join("\n"))
+        Self { changes, ..Self::alone(&code.collect::<Vec<_>>().join("\n")) }
     }
 
     /// A script without that beginning, for other keys than those of the store.
     pub(super) fn alone(code: &str) -> Self {
         let code = code.to_owned();
         let hash = redis::Script::new(&code).get_hash().to_owned();
-        Self { code, hash }
+        Self { code, hash, changes: false }
     }
 }
 

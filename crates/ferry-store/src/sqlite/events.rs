@@ -66,7 +66,9 @@ impl Reader<'_> {
         while let Some(row) = rows.next()? {
             events.push(event(row)?);
         }
+        let epoch = super::standing::read(self.connection, 0)?.newest.epoch;
         Ok(Events {
+            epoch,
             events,
             oldest: first.map_or(newest, |first| first.unsigned_abs() - 1),
             newest,

@@ -12,10 +12,12 @@ mod events;
 mod fault;
 mod finish;
 mod health;
+mod named;
 mod operate;
 mod read;
 mod rows;
 mod schema;
+mod standing;
 mod stats;
 mod watch;
 mod writer;
@@ -30,9 +32,9 @@ use tokio::sync::Semaphore;
 
 use super::pack::{pack_all, pack_contents};
 use super::{
-    Accepted, Claim, ClaimRequest, Claims, Commit, Committed, Cursor, Events, Filter, Finding,
-    Found, Lease, NewSubmission, Page, Payload, Rescued, Resolution, Stats, Store, StoreError,
-    Wakeups,
+    Accepted, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor, Events, Filter,
+    Finding, Found, Lease, Loss, NewSubmission, Page, Payload, Rescued, Resolution, Standing,
+    Stats, Store, StoreError, Wakeups,
 };
 use accounts::Turns;
 use fault::Fault;
@@ -41,6 +43,7 @@ use ferry_types::domain::SubmissionId;
 use ferry_types::domain::account::HealthPolicy;
 use ferry_types::domain::outcome::Content;
 use ferry_types::domain::submission::TimelineEntry;
+use named::{Identity, Named};
 use read::Reader;
 use writer::Writer;
 
@@ -52,9 +55,12 @@ const READERS: usize = 4;
 pub struct SqliteStore {
     path: PathBuf,
     writer: Writer,
-    readers: Arc<Mutex<Vec<Connection>>>,
+    /// Idle connections, each with the file that it reads.
+    readers: Arc<Mutex<Vec<(Identity, Connection)>>>,
     reading: Semaphore,
     wakeups: Arc<Wakeups>,
+    continuity: Arc<Continuity>,
+    named: Arc<Named>,
     clock: Arc<dyn Clock>,
     health: HealthPolicy,
     turns: Arc<Mutex<Turns>>,
@@ -71,7 +77,9 @@ impl SqliteStore {
     ) -> Result<Self, StoreError> {
         let wakeups = Arc::new(Wakeups::default());
         let connection = schema::open_writer(path)?;
-        let writer = Writer::start(connection, &place(path), wakeups.clone())?;
+        let continuity = Arc::<Continuity>::default();
+        let named = Arc::new(Named::new(path, continuity.clone()));
+        let writer = Writer::start(connection, &place(path), wakeups.clone(), named.clone())?;
         let watcher = watch::watch(path, writer.clone());
         Ok(Self {
             path: path.to_owned(),
@@ -79,6 +87,8 @@ impl SqliteStore {
             readers: Arc::default(),
             reading: Semaphore::new(READERS),
             wakeups,
+            continuity,
+            named,
             clock,
             health,
             turns: Arc::default(),
@@ -92,16 +102,22 @@ impl SqliteStore {
         op: impl FnOnce(&Reader<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, StoreError> {
         let _turn = self.reading.acquire().await.expect("the semaphore is never closed");
-        let (path, readers) = (self.path.clone(), self.readers.clone());
+        let (named, readers) = (self.named.clone(), self.readers.clone());
         let (policy, now) = (self.health, self.clock.now());
         let place = self.place();
         let result = tokio::task::spawn_blocking(move || {
-            let idle = readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let connection = idle.map_or_else(|| schema::open_reader(&path), Ok)?;
+            let idle = || readers.lock().unwrap_or_else(PoisonError::into_inner);
+            named.check().map_err(|fault| fault.at(&place))?;
+            let open = named.identity();
+            idle().retain(|(file, _)| *file == open);
+            let reader = idle().pop().map(|(_, connection)| connection);
+            let connection = reader.map_or_else(|| schema::open_reader(named.path()), Ok)?;
             let result = within_snapshot(&connection, |connection| {
                 op(&Reader { connection, policy: &policy, now })
             });
-            readers.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            // Otherwise the connection may be one to another file.
+            named.check().map_err(|fault| fault.at(&place))?;
+            idle().push((open, connection));
             result.map_err(|fault| fault.at(&place))
         });
         result.await.map_err(|_| StoreError::Unavailable {
@@ -193,6 +209,23 @@ impl Store for SqliteStore {
 
     fn wakeups(&self) -> &Wakeups {
         &self.wakeups
+    }
+
+    fn continuity(&self) -> &Continuity {
+        &self.continuity
+    }
+
+    async fn look(&self) -> Result<Standing, StoreError> {
+        self.compare().await
+    }
+
+    async fn report_loss(&self, loss: &Loss) -> Result<(), StoreError> {
+        let loss = loss.to_string();
+        self.writer.write(move |connection, _| standing::save_loss(connection, &loss)).await
+    }
+
+    async fn acknowledge_loss(&self) -> Result<(), StoreError> {
+        self.writer.write(|connection, _| standing::renew_epoch(connection)).await
     }
 
     async fn payload(&self, id: SubmissionId) -> Result<Payload, StoreError> {

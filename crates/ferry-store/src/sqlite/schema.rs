@@ -12,8 +12,12 @@ use super::StoreError;
 const APPLICATION_ID: i32 = 0x4652_5259;
 
 /// Step `n` leads from schema version `n` to `n + 1`. Never change one that was released.
-const MIGRATIONS: &[&str] =
-    &[include_str!("001.sql"), include_str!("002.sql"), include_str!("003.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("001.sql"),
+    include_str!("002.sql"),
+    include_str!("003.sql"),
+    include_str!("004.sql"),
+];
 
 /// How long a process waits while another one writes, and how often it looks.
 const BUSY: Duration = Duration::from_secs(10);

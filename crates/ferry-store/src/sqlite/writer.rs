@@ -10,6 +10,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::effects::Effects;
 use super::fault::Fault;
+use super::named::Named;
+use super::{schema, standing};
+use crate::continuity::Asked;
 use crate::{StoreError, Wakeups};
 
 /// The most jobs that share a transaction.
@@ -25,6 +28,8 @@ enum Job {
     Work(Work),
     /// Look whether another process has written.
     Look,
+    /// Open the file that is at the path now.
+    Reopen(oneshot::Sender<Result<(), StoreError>>),
 }
 
 /// Hands jobs to the thread that writes. The thread ends with the last handle.
@@ -42,6 +47,7 @@ impl Writer {
         connection: Connection,
         place: &str,
         wakeups: Arc<Wakeups>,
+        named: Arc<Named>,
     ) -> Result<Self, StoreError> {
         let (jobs, incoming) = mpsc::unbounded_channel();
         let place: Arc<str> = place.into();
@@ -49,12 +55,14 @@ impl Writer {
         let mut thread = WriterThread {
             connection,
             wakeups,
+            named,
             place: place.clone(),
             looking: looking.clone(),
             version: None,
         };
         // From here on nothing that others write is missed.
         thread.notice_others();
+        thread.compare(&thread.named.continuity().ask());
         thread::Builder::new()
             .name("ferry-sqlite".to_owned())
             .spawn(move || thread.run(incoming))
@@ -79,12 +87,20 @@ impl Writer {
                 let _ = sender.send(result.and_then(|value| committed.map(|()| value)));
             })
         });
-        let gone = || StoreError::Unavailable {
-            place: self.place.to_string(),
-            cause: "its writer has ended".to_owned(),
-        };
-        self.jobs.send(Job::Work(work)).map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?
+        self.jobs.send(Job::Work(work)).map_err(|_| self.ended())?;
+        answer.await.map_err(|_| self.ended())?
+    }
+
+    /// Opens the file that is at the path now, instead of the one that was there.
+    pub(super) async fn reopen(&self) -> Result<(), StoreError> {
+        let (sender, answer) = oneshot::channel();
+        self.jobs.send(Job::Reopen(sender)).map_err(|_| self.ended())?;
+        answer.await.map_err(|_| self.ended())?
+    }
+
+    fn ended(&self) -> StoreError {
+        let cause = "its writer has ended".to_owned();
+        StoreError::Unavailable { place: self.place.to_string(), cause }
     }
 
     /// Has the writer look whether another process has written.
@@ -126,15 +142,6 @@ fn end_savepoint(connection: &Connection, keep: bool) -> Result<(), Fault> {
     Ok(())
 }
 
-impl Job {
-    fn work(self) -> Option<Work> {
-        match self {
-            Self::Work(work) => Some(work),
-            Self::Look => None,
-        }
-    }
-}
-
 /// Without its writer a process can record nothing, and would hold its steps for ever: it ends
 /// instead, and another one takes them over.
 struct AbortOnPanic;
@@ -151,6 +158,7 @@ impl Drop for AbortOnPanic {
 struct WriterThread {
     connection: Connection,
     wakeups: Arc<Wakeups>,
+    named: Arc<Named>,
     place: Arc<str>,
     looking: Arc<AtomicBool>,
     /// Changes when another connection has written.
@@ -169,7 +177,15 @@ impl WriterThread {
     fn run_group(&mut self, group: &mut Vec<Job>) {
         // Before looking: what is written from now on is worth another look.
         self.looking.store(false, Ordering::SeqCst);
-        let work = group.drain(..).filter_map(Job::work).collect();
+        let mut work = Vec::with_capacity(group.len());
+        for job in group.drain(..) {
+            match job {
+                Job::Work(job) => work.push(job),
+                Job::Look => {}
+                // A caller that was dropped no longer listens.
+                Job::Reopen(answer) => drop(answer.send(self.reopen())),
+            }
+        }
         // Also for a look alone: another process's writing is announced before it is committed, and
         // a transaction begins when that is done.
         let (answers, outcome) = self.transact(work);
@@ -181,8 +197,11 @@ impl WriterThread {
 
     fn transact(&self, work: Vec<Work>) -> (Vec<Answer>, Result<(), StoreError>) {
         let mut effects = Effects::default();
-        let begun = self.connection.execute_batch("BEGIN IMMEDIATE");
-        let mut begun = begun.map_err(|error| Fault::from(error).at(&self.place));
+        let asked = self.named.continuity().ask();
+        // Nothing is written to a file that has no name any more.
+        let named = self.named.check();
+        let begun = named.and_then(|()| Ok(self.connection.execute_batch("BEGIN IMMEDIATE")?));
+        let mut begun = begun.map_err(|fault| fault.at(&self.place));
         let mut answers = Vec::with_capacity(work.len());
         for work in work {
             answers.push(work(begun.clone().map(|()| (&self.connection, &mut effects))));
@@ -194,6 +213,7 @@ impl WriterThread {
         }
         let outcome = begun.and_then(|()| self.commit(&effects));
         if outcome.is_ok() {
+            self.compare(&asked);
             effects.wake(&self.wakeups);
         }
         (answers, outcome)
@@ -202,6 +222,8 @@ impl WriterThread {
     fn commit(&self, effects: &Effects) -> Result<(), StoreError> {
         let saved = effects.save(&self.connection);
         let committed = saved.and_then(|()| Ok(self.connection.execute_batch("COMMIT")?));
+        // Acknowledged is only what can be found again.
+        let committed = committed.and_then(|()| self.named.check());
         committed.map_err(|fault| {
             if !self.connection.is_autocommit() {
                 // Where this fails too, the next BEGIN does, and says why.
@@ -209,6 +231,22 @@ impl WriterThread {
             }
             fault.at(&self.place)
         })
+    }
+
+    /// Compares the history of events with what this process has seen of it.
+    fn compare(&self, asked: &Asked) {
+        // What cannot be read proves nothing; the next transaction does.
+        if let Ok(standing) = standing::read(&self.connection, asked.number()) {
+            self.named.continuity().saw(asked, &standing);
+        }
+    }
+
+    fn reopen(&mut self) -> Result<(), StoreError> {
+        self.connection = schema::open_writer(self.named.path())?;
+        self.named.reopened();
+        self.version = None;
+        self.wakeups.all();
+        Ok(())
     }
 
     fn notice_others(&mut self) {
@@ -236,7 +274,8 @@ mod tests {
         let setup = "PRAGMA journal_mode = wal; CREATE TABLE counts (account, state, submissions);
              CREATE TABLE kept (text); PRAGMA max_page_count = 40";
         connection.execute_batch(setup).unwrap();
-        (dir, Writer::start(connection, "a small disk", Arc::default()).unwrap())
+        let named = Arc::new(Named::new(&path, Arc::default()));
+        (dir, Writer::start(connection, "a small disk", Arc::default(), named).unwrap())
     }
 
     fn keep(writer: &Writer, text: String) -> tokio::task::JoinHandle<Result<(), StoreError>> {

@@ -9,6 +9,7 @@ mod budgets;
 mod callbacks;
 mod claiming;
 mod committing;
+mod data_loss;
 mod fairness;
 mod health;
 mod leases;
@@ -21,6 +22,7 @@ mod redis_place;
 mod redis_trouble;
 mod retention;
 mod sqlite_file;
+mod sqlite_loss;
 mod subject;
 mod telling;
 mod transitions;
@@ -186,6 +188,10 @@ macro_rules! fulfilled_by {
                     what_people_and_lost_workers_change_is_told
                     a_reader_that_goes_on_misses_nothing_and_sees_nothing_twice
                     old_events_are_forgotten_and_a_reader_can_tell
+                }
+                data_loss {
+                    a_store_names_its_epoch_and_counts_its_events
+                    an_acknowledgement_gives_a_new_epoch_and_is_no_loss
                 }
                 callbacks {
                     every_end_is_told_whoever_brought_it_about

@@ -2,6 +2,7 @@
 //! everywhere: NDJSON, the command line's `--json`, the HTTP API, and whatever else takes submissions in.
 
 mod answers;
+mod event_id;
 mod events;
 mod problem;
 mod reading;
@@ -10,6 +11,7 @@ pub use answers::{
     AccountView, BulkAnswer, CallbackView, Decision, DecisionRequest, PauseRequest, PauseView,
     ResubmissionRequest, StatsView, StepView, SubmissionAnswer, SubmissionPage,
 };
+pub use event_id::{EventId, InvalidEventId};
 pub use events::{Changed, EventView, Notice};
 pub use problem::{Problem, ProblemKind, RowProblem};
 
