@@ -13,10 +13,8 @@ use super::body::{json_object, receive};
 use super::caller::Caller;
 use super::fault::Fault;
 use super::front::json;
-use crate::contract::{
-    CallbackView, Decision, DecisionRequest, PauseRequest, PauseView, SubmissionView,
-};
-use crate::store::{Found, Resolution};
+use crate::contract::{CallbackView, DecisionRequest, PauseRequest, PauseView, SubmissionView};
+use crate::store::Found;
 
 /// The largest body of these requests.
 const LARGEST_BODY: u64 = 64 << 10;
@@ -59,12 +57,7 @@ pub(super) async fn resolve(
     let Some(DecisionRequest { decision }) = asked else {
         return Err(Fault::field("decision", "expected `overwrite`, `retry` or `fail`"));
     };
-    let resolution = match decision {
-        Decision::Overwrite => Resolution::Overwrite,
-        Decision::Retry => Resolution::Retry,
-        Decision::Fail => Resolution::Fail,
-    };
-    Ok(shown(store.resolve(id, resolution, shared.parts.deadline).await?))
+    Ok(shown(store.resolve(id, decision, shared.parts.deadline).await?))
 }
 
 /// Tells the outcome, again if it was told.

@@ -7,12 +7,11 @@ use async_trait::async_trait;
 
 use super::{
     Accepted, Claim, ClaimRequest, Claims, Commit, Committed, Cursor, Events, Filter, Finding,
-    Found, Lease, NewSubmission, Page, Payload, Rescued, Resolution, Stats, Store, StoreError,
-    Wakeups,
+    Found, Lease, NewSubmission, Page, Payload, Rescued, Stats, Store, StoreError, Wakeups,
 };
 use crate::domain::SubmissionId;
 use crate::domain::outcome::Content;
-use crate::domain::submission::TimelineEntry;
+use crate::domain::submission::{Resolution, TimelineEntry};
 use crate::metrics::{Metrics, Operation, StoreFault};
 
 /// Counts the calls of a store and passes them on.
@@ -47,7 +46,9 @@ fn fault(error: &StoreError) -> StoreFault {
     match error {
         StoreError::NotFound(_) => StoreFault::NotFound,
         StoreError::UnknownAccount(_) => StoreFault::UnknownAccount,
-        StoreError::NotAllowed(_) => StoreFault::NotAllowed,
+        StoreError::NotAllowed(_) | StoreError::Taken(_) | StoreError::TooLarge(_) => {
+            StoreFault::NotAllowed
+        }
         StoreError::Unusable(_) => StoreFault::Unusable,
         StoreError::Unavailable { .. } => StoreFault::Unavailable,
     }

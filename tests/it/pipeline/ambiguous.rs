@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use ferry::domain::submission::Resolution;
 use ferry::domain::submission::{ReasonCode, State};
 use ferry::sim::{Endpoint, Fault};
-use ferry::store::Resolution;
 
 use crate::support::{World, dataset, overwriting, prompt};
 

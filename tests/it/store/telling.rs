@@ -1,8 +1,9 @@
 //! What changed is told in its order, once, and for a while.
 
 use ferry::domain::SubmissionId;
+use ferry::domain::submission::Resolution;
 use ferry::domain::submission::{ReasonCode, State, StepKind};
-use ferry::store::{Event, Resolution};
+use ferry::store::Event;
 
 use super::subject::{DAY, Subject, millis, new, on};
 use super::transitions as t;
