@@ -14,7 +14,7 @@ use anyhow::{Context, Result, ensure};
 use ferry_store::redis::{Durability, RedisAddress, RedisStore};
 use ferry_store::{ClaimRequest, Commit, Committed, Deadline, NewSubmission, Payload, Store};
 use ferry_types::domain::account::{HealthPolicy, Signal};
-use ferry_types::domain::submission::{NextStep, Priority, State, StepKind, Transition};
+use ferry_types::domain::submission::{Next, Priority, State, StepKind, Transition};
 use ferry_types::domain::{SubmissionId, timestamp};
 use redis::FromRedisValue;
 use redis::aio::MultiplexedConnection;
@@ -156,18 +156,9 @@ impl Bench {
 
 fn uploaded() -> Transition {
     Transition {
-        to: State::Processing,
-        reason: None,
-        next: Some(NextStep { kind: StepKind::Poll, after: Duration::from_hours(1) }),
-        attempt_spent: true,
-        polled: false,
-        failures: 0,
-        in_doubt: false,
         processing_token: Some("0b7c4b1e-6ad5-4a2b-9f0e-1d1b7a5b1c11".to_owned()),
-        rejection: None,
-        contents: Vec::new(),
         signal: Signal::Healthy,
-        delivery: None,
+        ..Transition::to(Next::step(StepKind::Poll, Duration::from_hours(1)))
     }
 }
 

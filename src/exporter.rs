@@ -103,7 +103,7 @@ async fn look(store: &dyn Store) -> Result<(Stats, Vec<Held>), StoreError> {
     let filter = Filter { states: vec![State::Held], ..Filter::default() };
     let page = store.list(&filter, None, HELD).await?;
     let held = page.found.into_iter().map(|found| found.submission);
-    let steps = held.filter_map(|held| held.step.map(|step| (held.account, step)));
+    let steps = held.filter_map(|held| held.step.map(|step| (held.account.clone(), step)));
     Ok((stats, steps.collect()))
 }
 

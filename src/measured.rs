@@ -8,12 +8,12 @@ use async_trait::async_trait;
 use crate::metrics::{Metrics, Operation, StoreFault};
 use ferry_store::{
     Accepted, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor, Events, Filter,
-    Finding, Found, Lease, Loss, NewSubmission, Page, Payload, Rescued, Resolution, Standing,
-    Stats, Store, StoreError, Wakeups,
+    Finding, Found, Lease, Loss, NewSubmission, Page, Payload, Rescued, Standing, Stats, Store,
+    StoreError, Wakeups,
 };
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::outcome::Content;
-use ferry_types::domain::submission::TimelineEntry;
+use ferry_types::domain::submission::{Resolution, TimelineEntry};
 
 /// Counts the calls of a store and passes them on.
 #[derive(Debug)]
@@ -47,7 +47,9 @@ fn fault(error: &StoreError) -> StoreFault {
     match error {
         StoreError::NotFound(_) => StoreFault::NotFound,
         StoreError::UnknownAccount(_) => StoreFault::UnknownAccount,
-        StoreError::NotAllowed(_) => StoreFault::NotAllowed,
+        StoreError::NotAllowed(_) | StoreError::Taken(_) | StoreError::TooLarge(_) => {
+            StoreFault::NotAllowed
+        }
         StoreError::Unusable(_) => StoreFault::Unusable,
         StoreError::Unavailable { .. } => StoreFault::Unavailable,
     }

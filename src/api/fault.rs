@@ -111,7 +111,9 @@ impl From<StoreError> for Fault {
             StoreError::NotFound(_) | StoreError::UnknownAccount(_) => {
                 Self::not_found(error.to_string())
             }
-            StoreError::NotAllowed(_) => Self::new(ProblemKind::NotAllowed, error.to_string()),
+            StoreError::NotAllowed(_) | StoreError::Taken(_) | StoreError::TooLarge(_) => {
+                Self::new(ProblemKind::NotAllowed, error.to_string())
+            }
             StoreError::Unusable(_) => {
                 tracing::error!("the store cannot be used: {error}");
                 Self::new(ProblemKind::Internal, "the store cannot be used; the log says why")

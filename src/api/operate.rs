@@ -13,9 +13,9 @@ use super::body::{json_object, receive};
 use super::caller::Caller;
 use super::fault::Fault;
 use super::front::json;
-use ferry_store::{Found, Resolution};
+use ferry_store::Found;
 use ferry_types::contract::{
-    CallbackView, Decision, DecisionRequest, PauseRequest, PauseView, SubmissionView,
+    CallbackView, DecisionRequest, PauseRequest, PauseView, SubmissionView,
 };
 
 /// The largest body of these requests.
@@ -59,12 +59,7 @@ pub(super) async fn resolve(
     let Some(DecisionRequest { decision }) = asked else {
         return Err(Fault::field("decision", "expected `overwrite`, `retry` or `fail`"));
     };
-    let resolution = match decision {
-        Decision::Overwrite => Resolution::Overwrite,
-        Decision::Retry => Resolution::Retry,
-        Decision::Fail => Resolution::Fail,
-    };
-    Ok(shown(store.resolve(id, resolution, shared.parts.deadline).await?))
+    Ok(shown(store.resolve(id, decision, shared.parts.deadline).await?))
 }
 
 /// Tells the outcome, again if it was told.

@@ -8,7 +8,7 @@ use super::ui::Ui;
 use crate::app::App;
 use ferry_store::{Found, StoreError};
 use ferry_types::domain::SubmissionId;
-use ferry_types::domain::submission::State;
+use ferry_types::domain::submission::{LifecycleError, State};
 
 /// Does `act`, which is called `verb`, to each of `ids`, and shows what they are then. What could not be done is said, and
 /// makes the exit code.
@@ -34,22 +34,37 @@ pub(super) async fn each(
     Ok(exit)
 }
 
-/// With what can be done instead.
+/// With what can be done instead: never what was just refused.
 async fn not_allowed(
     error: StoreError,
     id: SubmissionId,
     app: &App,
 ) -> Result<Failure, StoreError> {
-    let hint = match look(app.store.as_ref(), id).await?.state {
-        State::Held => format!("`ferry resolve {id}` decides about it"),
-        State::Rejected => {
-            format!("`ferry resubmit {id} FILE` hands over a corrected dataset of its Name")
+    let hint = match &error {
+        StoreError::NotAllowed(LifecycleError::NewerUnfinished { newer, .. }) => {
+            format!("wait until {newer} has ended, or cancel it: `ferry cancel {newer}`")
         }
-        State::Failed => format!("`ferry retry {id}` goes on with it"),
-        State::Completed | State::Cancelled => {
-            "a new submission of its Name can overwrite it: `ferry submit --overwrite`".to_owned()
+        StoreError::NotAllowed(LifecycleError::NewerCompleted { .. }) => {
+            format!("if the older dataset is to replace it: `ferry resubmit {id} FILE`")
         }
-        _ => format!("it is under way; `ferry status {id}` says where"),
+        StoreError::NotAllowed(LifecycleError::NothingToOverwrite { .. }) => {
+            format!("`ferry resolve {id} --retry` resumes it, `--fail` gives it up")
+        }
+        StoreError::NotAllowed(LifecycleError::NoWebhook { .. }) => {
+            "set the account's `callback_url` for later submissions".to_owned()
+        }
+        _ => match look(app.store.as_ref(), id).await?.state {
+            State::Held => format!("`ferry resolve {id}` decides about it"),
+            State::Rejected => {
+                format!("submit a corrected dataset: `ferry resubmit {id} FILE`")
+            }
+            State::Failed => format!("retry it: `ferry retry {id}`"),
+            State::Completed | State::Cancelled => {
+                "a new submission of its Name can overwrite it: `ferry submit --overwrite`"
+                    .to_owned()
+            }
+            _ => format!("it is under way; `ferry status {id}` says where"),
+        },
     };
     Ok(Failure::from(error).hint(hint))
 }

@@ -146,7 +146,9 @@ impl From<StoreError> for Failure {
             StoreError::UnknownAccount(_) => {
                 (Exit::Usage, Some("`ferry stats` shows the accounts that the store knows"))
             }
-            StoreError::NotAllowed(_) => (Exit::Usage, None),
+            StoreError::NotAllowed(_) | StoreError::Taken(_) | StoreError::TooLarge(_) => {
+                (Exit::Usage, None)
+            }
             StoreError::Unusable(_) => {
                 (Exit::Failed, Some("`ferry doctor` checks the store and what surrounds it"))
             }

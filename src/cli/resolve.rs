@@ -6,8 +6,8 @@ use super::each::each;
 use super::failure::{Exit, Failure};
 use super::ui::Ui;
 use crate::app::App;
-use ferry_store::Resolution;
 use ferry_types::domain::SubmissionId;
+use ferry_types::domain::submission::Resolution;
 
 /// Decide about held submissions; `ferry status ID` says why they are held.
 #[derive(Debug, Args)]
@@ -23,12 +23,12 @@ pub(super) struct Resolve {
     #[arg(required = true, value_name = "ID")]
     ids: Vec<SubmissionId>,
     #[command(flatten)]
-    decision: Decision,
+    resolution: Flags,
 }
 
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-struct Decision {
+struct Flags {
     /// Upload again and overwrite what is there.
     #[arg(long)]
     overwrite: bool,
@@ -42,9 +42,9 @@ struct Decision {
 
 impl Resolve {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
-        let (resolution, verb) = match &self.decision {
-            Decision { overwrite: true, .. } => (Resolution::Overwrite, "resolve --overwrite"),
-            Decision { retry: true, .. } => (Resolution::Retry, "resolve --retry"),
+        let (resolution, verb) = match &self.resolution {
+            Flags { overwrite: true, .. } => (Resolution::Overwrite, "resolve --overwrite"),
+            Flags { retry: true, .. } => (Resolution::Retry, "resolve --retry"),
             _ => (Resolution::Fail, "resolve --fail"),
         };
         let deadline = app.config.policy.deadline;

@@ -10,7 +10,7 @@ use super::schedule::{Jitter, poll_delay, retry_delay, slow_down_delay, webhook_
 use ferry_types::domain::account::Signal;
 use ferry_types::domain::outcome::{Content, Status, Trouble};
 use ferry_types::domain::submission::{
-    Delivery, DeliveryResult, FEEDBACK_KEY, NextStep, Reason, ReasonCode, State, StepKind,
+    Delivery, DeliveryResult, FEEDBACK_KEY, Next, NextStep, Outcome, Reason, ReasonCode, StepKind,
     Submission, Transition,
 };
 use ferry_types::domain::{Timestamp, until};
@@ -34,8 +34,7 @@ pub(super) fn after_upload(context: &Context<'_>, answer: Result<String, Trouble
         Ok(token) => Transition {
             processing_token: Some(token),
             in_doubt: false,
-            next: Some(context.next_poll(0)),
-            ..healthy(State::Processing)
+            ..healthy(Next::Step(context.next_poll(0)))
         },
         Err(Trouble::Refused { status, words, already_exists }) => {
             refused(context, status, &words, already_exists)
@@ -48,16 +47,13 @@ pub(super) fn after_upload(context: &Context<'_>, answer: Result<String, Trouble
 pub(super) fn after_poll(context: &Context<'_>, answer: Result<Status, Trouble>) -> Transition {
     let polls = context.submission.polls.saturating_add(1);
     match answer {
-        Ok(Status::Done) => Transition {
-            polled: true,
-            next: Some(NextStep { kind: StepKind::Collect, after: Duration::ZERO }),
-            ..healthy(State::Collecting)
-        },
+        Ok(Status::Done) => {
+            Transition { polled: true, ..healthy(Next::step(StepKind::Collect, Duration::ZERO)) }
+        }
         Ok(Status::Failed { word }) => Transition {
             polled: true,
-            next: Some(NextStep { kind: StepKind::Collect, after: Duration::ZERO }),
             rejection: Some(word),
-            ..healthy(State::Collecting)
+            ..healthy(Next::step(StepKind::Collect, Duration::ZERO))
         },
         Ok(Status::Pending { word, .. }) if context.is_overdue() => Transition {
             polled: true,
@@ -67,13 +63,11 @@ pub(super) fn after_poll(context: &Context<'_>, answer: Result<Status, Trouble>)
                     "the Platform had not decided by the deadline; its last of {polls} answers was `{word}`"
                 ),
             )),
-            ..healthy(State::Failed)
+            ..healthy(Next::End(Outcome::Failed))
         },
-        Ok(Status::Pending { .. }) => Transition {
-            polled: true,
-            next: Some(context.next_poll(polls)),
-            ..healthy(State::Processing)
-        },
+        Ok(Status::Pending { .. }) => {
+            Transition { polled: true, ..healthy(Next::Step(context.next_poll(polls))) }
+        }
         Err(trouble) => after_trouble(context, StepKind::Poll, &trouble),
     }
 }
@@ -84,14 +78,14 @@ pub(super) fn after_collect(
     answer: Result<Vec<(String, Content)>, Trouble>,
 ) -> Transition {
     match (answer, &context.submission.rejection) {
-        (Ok(contents), None) => Transition { contents, ..healthy(State::Completed) },
+        (Ok(contents), None) => Transition { contents, ..healthy(Next::End(Outcome::Completed)) },
         (Ok(contents), Some(word)) => Transition {
             contents,
             reason: Some(Reason::new(
                 ReasonCode::Feedback,
                 format!("the Platform rejected the dataset with `{word}`; see its {FEEDBACK_KEY}"),
             )),
-            ..healthy(State::Rejected)
+            ..healthy(Next::End(Outcome::Rejected))
         },
         (Err(trouble), _) => after_trouble(context, StepKind::Collect, &trouble),
     }
@@ -107,15 +101,11 @@ pub(super) fn after_notify(
     let attempt = submission.failures.saturating_add(1);
     let is_heard = matches!(result, DeliveryResult::Delivered | DeliveryResult::Gone);
     let goes_on = !is_heard && attempt < context.policy.webhook_tries;
+    let delivery = Delivery { at: context.now, attempt, result, status };
+    let again = goes_on.then(|| webhook_delay(context.policy, attempt, context.jitter));
     Transition {
-        delivery: Some(Delivery { at: context.now, attempt, result, status }),
         failures: if goes_on { attempt } else { 0 },
-        next: goes_on.then(|| NextStep {
-            kind: StepKind::Notify,
-            after: webhook_delay(context.policy, attempt, context.jitter),
-        }),
-        signal: Signal::None,
-        ..healthy(submission.state)
+        ..Transition::to(Next::Delivery { delivery, again })
     }
 }
 
@@ -144,7 +134,7 @@ pub(super) fn without_account(context: &Context<'_>, kind: StepKind) -> Transiti
     );
     Transition {
         reason: Some(Reason::new(ReasonCode::UnknownAccount, text)),
-        next: Some(NextStep { kind, after: context.policy.retry_max }),
+        next: Next::step(kind, context.policy.retry_max),
         ..untouched(context, kind)
     }
 }
@@ -154,7 +144,7 @@ pub(super) fn interrupted_upload(context: &Context<'_>) -> Transition {
     let text = "the worker was stopped during the upload, which may have arrived";
     Transition {
         reason: Some(Reason::new(ReasonCode::Ambiguous, text)),
-        next: Some(NextStep { kind: StepKind::Upload, after: Duration::ZERO }),
+        next: Next::step(StepKind::Upload, Duration::ZERO),
         attempt_spent: true,
         in_doubt: true,
         ..untouched(context, StepKind::Upload)
@@ -169,22 +159,21 @@ fn refused(context: &Context<'_>, status: u16, words: &str, already_exists: bool
             "an earlier upload may have arrived, and now the Platform has a dataset of this Name \
              ({status}: {words}); it may be this one or another"
         );
-        let (to, next) = match context.policy.ambiguous_upload {
-            AmbiguousUpload::Hold => (State::Held, None),
-            AmbiguousUpload::Overwrite => {
-                let again = NextStep { kind: StepKind::Upload, after: Duration::ZERO };
-                (State::Queued, Some(again))
-            }
+        let next = match context.policy.ambiguous_upload {
+            AmbiguousUpload::Hold => Next::Held,
+            AmbiguousUpload::Overwrite => Next::step(StepKind::Upload, Duration::ZERO),
         };
         return Transition {
             reason: Some(Reason::new(ReasonCode::AlreadyExists, text)),
             in_doubt: true,
-            next,
-            ..healthy(to)
+            ..healthy(next)
         };
     }
     let text = format!("the Platform refused the upload ({status}): {words}");
-    Transition { reason: Some(Reason::new(ReasonCode::Refused, text)), ..healthy(State::Rejected) }
+    Transition {
+        reason: Some(Reason::new(ReasonCode::Refused, text)),
+        ..healthy(Next::End(Outcome::Rejected))
+    }
 }
 
 fn after_trouble(context: &Context<'_>, kind: StepKind, trouble: &Trouble) -> Transition {
@@ -197,7 +186,7 @@ fn after_trouble(context: &Context<'_>, kind: StepKind, trouble: &Trouble) -> Tr
             let after = slow_down_delay(context.policy, pause, context.jitter);
             Transition {
                 reason: because(ReasonCode::SlowDown),
-                next: Some(NextStep { kind, after }),
+                next: Next::step(kind, after),
                 signal: Signal::SlowDown { pause },
                 ..base
             }
@@ -205,13 +194,14 @@ fn after_trouble(context: &Context<'_>, kind: StepKind, trouble: &Trouble) -> Tr
         // Nothing fails for want of credentials: the step is due again when somebody resumes.
         Trouble::Credentials(_) => Transition {
             reason: because(ReasonCode::Credentials),
-            next: Some(NextStep { kind, after: Duration::ZERO }),
+            next: Next::step(kind, Duration::ZERO),
             signal: Signal::Unauthorized(trouble.to_string()),
             ..base
         },
-        Trouble::TooLarge { .. } if kind != StepKind::Upload => {
-            Transition { reason: because(ReasonCode::TooLarge), ..healthy(State::Failed) }
-        }
+        Trouble::TooLarge { .. } if kind != StepKind::Upload => Transition {
+            reason: because(ReasonCode::TooLarge),
+            ..healthy(Next::End(Outcome::Failed))
+        },
         Trouble::UnknownToken => unknown_token(context, kind, base),
         Trouble::Ambiguous(_) => {
             let base = Transition { in_doubt: true, ..base };
@@ -239,7 +229,7 @@ fn retried(
     let after = retry_delay(context.policy, failures, context.jitter).min(context.time_left());
     Transition {
         reason: Some(Reason::new(code, trouble.to_string())),
-        next: Some(NextStep { kind, after }),
+        next: Next::step(kind, after),
         failures,
         ..faulty
     }
@@ -250,9 +240,8 @@ fn gave_up(context: &Context<'_>, trouble: &Trouble, base: Transition) -> Transi
     let deadline = context.submission.deadline.format("%Y-%m-%d %H:%M:%S UTC");
     let text = format!("gave up at the deadline ({deadline}): {trouble}{doubt}");
     Transition {
-        to: State::Failed,
+        next: Next::End(Outcome::Failed),
         reason: Some(Reason::new(ReasonCode::Deadline, text)),
-        next: None,
         ..base
     }
 }
@@ -265,12 +254,12 @@ fn unknown_token(context: &Context<'_>, kind: StepKind, base: Transition) -> Tra
     };
     let reason = Some(Reason::new(ReasonCode::UnknownToken, Trouble::UnknownToken.to_string()));
     if streak >= context.policy.unknown_token_tries || context.is_overdue() {
-        return Transition { reason, ..healthy(State::Failed) };
+        return Transition { reason, ..healthy(Next::End(Outcome::Failed)) };
     }
     let after = retry_delay(context.policy, streak, context.jitter).min(context.time_left());
     Transition {
         reason,
-        next: Some(NextStep { kind, after }),
+        next: Next::step(kind, after),
         failures: streak,
         signal: Signal::Healthy,
         ..base
@@ -278,33 +267,17 @@ fn unknown_token(context: &Context<'_>, kind: StepKind, base: Transition) -> Tra
 }
 
 /// The Platform answered, and all troubles are over.
-fn healthy(to: State) -> Transition {
-    Transition {
-        to,
-        reason: None,
-        next: None,
-        attempt_spent: true,
-        polled: false,
-        failures: 0,
-        in_doubt: false,
-        processing_token: None,
-        rejection: None,
-        contents: Vec::new(),
-        signal: Signal::Healthy,
-        delivery: None,
-    }
+fn healthy(next: Next) -> Transition {
+    Transition { signal: Signal::Healthy, ..Transition::to(next) }
 }
 
 /// The submission waits for the same step again, and nothing counts.
 fn untouched(context: &Context<'_>, kind: StepKind) -> Transition {
     Transition {
-        to: kind.waiting_state(),
-        next: Some(NextStep { kind, after: Duration::ZERO }),
         attempt_spent: kind != StepKind::Upload,
         failures: context.submission.failures,
         in_doubt: context.submission.in_doubt,
-        signal: Signal::None,
-        ..healthy(State::Queued)
+        ..Transition::to(Next::step(kind, Duration::ZERO))
     }
 }
 

@@ -186,7 +186,7 @@ impl Steps {
         let (result, status) = self.webhooks.send(message).await;
         self.metrics.delivery(result);
         let transition = after_notify(&self.context(step), result, status);
-        if transition.next.is_none() && result != DeliveryResult::Delivered {
+        if transition.delay().is_none() && result != DeliveryResult::Delivered {
             warn!(
                 submission.id = %submission.id,
                 "the outcome of `{}` is told no more: {}", submission.name, result.as_str()

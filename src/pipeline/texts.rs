@@ -34,6 +34,7 @@ pub fn correction(
     data: String,
     event_data: Option<String>,
 ) -> SubmissionRequest {
+    let earlier = earlier.into_parts();
     SubmissionRequest {
         name: earlier.name,
         data,

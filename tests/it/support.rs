@@ -187,7 +187,7 @@ impl World {
         for found in page.found {
             let timeline = self.app.store.timeline(found.submission.id).await.unwrap();
             if timeline.iter().any(|entry| entry.why.contains("may have arrived")) {
-                names.insert(found.submission.name);
+                names.insert(found.submission.name.clone());
             }
         }
         names

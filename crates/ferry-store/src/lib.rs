@@ -4,6 +4,9 @@
 //! Time is the store's: a caller hands in spans and reads back timestamps, so that a worker with a
 //! wrong clock does no harm.
 
+mod accepting;
+mod claim_id;
+mod cold;
 mod continuity;
 mod events;
 mod pack;
@@ -11,6 +14,7 @@ pub mod redis;
 pub mod sqlite;
 mod wakeups;
 
+pub use claim_id::ClaimId;
 pub use continuity::{Continuity, Loss, Standing};
 pub use events::{Event, Events};
 pub use pack::compute;
@@ -22,12 +26,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use ferry_types::contract::WaitingFor;
 use ferry_types::domain::account::Health;
 use ferry_types::domain::budget::Budget;
 use ferry_types::domain::outcome::Content;
 use ferry_types::domain::submission::{
-    IllegalTransition, Priority, State, StepKind, Submission, TimelineEntry, Transition,
+    IllegalTransition, LifecycleError, Priority, Resolution, State, StepKind, Submission,
+    TimelineEntry, Transition, WaitingFor,
 };
 use ferry_types::domain::{SubmissionId, Timestamp, TraceParent};
 
@@ -117,13 +121,18 @@ pub struct ClaimRequest {
 /// The limits of accounts, by name.
 pub type Budgets = Arc<BTreeMap<String, Budget>>;
 
-/// Names a leased step: only the holder of the newest fence may commit, renew or release it.
+/// Names a leased step: only the holder of the newest claim may commit, renew or release it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Lease {
-    /// Which submission.
+    /// The submission.
     pub id: SubmissionId,
+    /// The kind of step.
+    pub kind: StepKind,
     /// Grows with every claim of the submission.
     pub fence: u64,
+    /// The call that claimed it. A store that went back in time gives a fence out again, and never to
+    /// the same call.
+    pub claimed_by: ClaimId,
 }
 
 /// A step leased to a worker.
@@ -169,7 +178,8 @@ pub struct Commit {
 pub enum Committed {
     /// It is durable; the submission went from the first state to the second.
     Done(State, State),
-    /// Somebody else holds the step by now, or it ended: nothing was changed.
+    /// Another worker holds the step by now, or it ended: nothing was changed but the account's health,
+    /// if the Platform asks something of the whole account.
     Stale,
     /// The transition is not in the table: nothing was changed.
     Illegal(IllegalTransition),
@@ -184,6 +194,17 @@ pub struct Rescued {
     pub held: u64,
     /// Submissions cancelled, because that had been asked for.
     pub cancelled: u64,
+}
+
+impl Rescued {
+    /// A submission was rescued in the state `before`.
+    fn count(&mut self, before: State, after: State) {
+        match after {
+            State::Cancelled if after != before => self.cancelled += 1,
+            State::Held => self.held += 1,
+            _ => self.due += 1,
+        }
+    }
 }
 
 /// A submission together with why it does not move.
@@ -281,17 +302,6 @@ impl Stats {
     }
 }
 
-/// How a person ends the doubt about a held submission.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Resolution {
-    /// Go on with the step that it was held at, unchanged.
-    Retry,
-    /// Upload again and overwrite what is there.
-    Overwrite,
-    /// Give up: the submission is failed.
-    Fail,
-}
-
 /// Something that `ferry doctor` has to say about a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
@@ -312,9 +322,15 @@ pub enum StoreError {
     /// There is no such account.
     #[error("the store knows no account `{0}`")]
     UnknownAccount(String),
-    /// The submission's state does not allow it.
+    /// A rule of the submission's life does not allow it.
+    #[error(transparent)]
+    NotAllowed(#[from] LifecycleError),
+    /// The id of a new submission belongs to another one.
+    #[error("there is already a submission {0}")]
+    Taken(SubmissionId),
+    /// More was handed over at once than the store can take.
     #[error("{0}")]
-    NotAllowed(String),
+    TooLarge(String),
     /// The data cannot be used by this version of Ferry.
     #[error("{0}")]
     Unusable(String),
@@ -412,8 +428,8 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// Calls a submission off: at once, or, if a step of it is running, as soon as that ends.
     async fn cancel(&self, id: SubmissionId) -> Result<Found, StoreError>;
 
-    /// Goes on with a failed submission where it stopped, for another `deadline`. Refused if a newer
-    /// submission of its Name exists.
+    /// Resumes a failed submission where it stopped, for another `deadline`. It queues behind an earlier
+    /// one of its Name; refused while a newer one is unfinished, or if it would overwrite a newer one.
     async fn retry(&self, id: SubmissionId, deadline: Duration) -> Result<Found, StoreError>;
 
     /// Decides about a held submission, for another `deadline` if it goes on.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use ferry_types::contract::{
-    AccountView, BulkAnswer, CallbackView, Decision, DecisionRequest, PauseRequest, PauseView,
-    Problem, ProblemKind, ResubmissionRequest, StatsView, StepView, SubmissionAnswer,
+    AccountView, BulkAnswer, CallbackView, DecisionRequest, PauseRequest, PauseView, Problem,
+    ProblemKind, Resolution, ResubmissionRequest, StatsView, StepView, SubmissionAnswer,
     SubmissionPage, SubmissionRequest, SubmissionView, WaitingFor,
 };
 use ferry_types::domain::dataset::Table;
@@ -45,7 +45,7 @@ pub(super) fn correction() -> ResubmissionRequest {
 }
 
 pub(super) fn decision() -> DecisionRequest {
-    DecisionRequest { decision: Decision::Overwrite }
+    DecisionRequest { decision: Resolution::Overwrite }
 }
 
 pub(super) fn pause() -> PauseRequest {

@@ -7,12 +7,13 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
+use ferry_types::domain::submission::{State, SubmissionParts};
 use ferry_types::domain::{SubmissionId, later, timestamp};
 
 const DEADLINE: i64 = 1_000_000;
 
-fn submission(state: State) -> Submission {
-    Submission {
+fn submission(state: State) -> SubmissionParts {
+    SubmissionParts {
         id: SubmissionId::new(timestamp(0), 1),
         name: "march".to_owned(),
         account: "default".to_owned(),
@@ -42,7 +43,13 @@ fn submission(state: State) -> Submission {
         results: Vec::new(),
         callback: None,
         resume: None,
+        uncommitted_claims: 0,
+        has_predecessor: false,
     }
+}
+
+fn of(parts: &SubmissionParts) -> Submission {
+    parts.clone().into()
 }
 
 fn context<'a>(submission: &'a Submission, now: i64, policy: &'a Policy) -> Context<'a> {
@@ -55,7 +62,7 @@ fn context<'a>(submission: &'a Submission, now: i64, policy: &'a Policy) -> Cont
 }
 
 fn decide(kind: StepKind, trouble: Trouble, now: i64) -> Transition {
-    let (submission, policy) = (submission(running(kind)), Policy::default());
+    let (submission, policy) = (submission(running(kind)).into(), Policy::default());
     after(&context(&submission, now, &policy), kind, Err(trouble))
 }
 
@@ -63,7 +70,8 @@ fn decide(kind: StepKind, trouble: Trouble, now: i64) -> Transition {
 fn running(kind: StepKind) -> State {
     match kind {
         StepKind::Upload => State::Uploading,
-        StepKind::Poll | StepKind::Collect | StepKind::Notify => kind.waiting_state(),
+        StepKind::Poll | StepKind::Collect => kind.waiting_state().unwrap(),
+        StepKind::Notify => State::Completed,
     }
 }
 
@@ -89,19 +97,18 @@ fn transient() -> Trouble {
 fn a_transient_trouble_is_tried_again_later_and_counts_against_the_platform() {
     for kind in StepKind::CARRYING {
         let transition = decide(kind, transient(), 0);
-        assert_eq!(transition.to, kind.waiting_state());
+        assert_eq!(transition.state(), kind.waiting_state());
         assert_eq!(code(&transition), Some(ReasonCode::Transient));
         assert_eq!((transition.failures, transition.in_doubt), (1, false));
         assert_eq!(transition.signal, Signal::Faulty);
-        let next = transition.next.unwrap();
-        assert!(next.kind == kind && next.after >= Policy::default().retry_initial / 10);
+        assert!(transition.delay().unwrap() >= Policy::default().retry_initial / 10);
     }
 }
 
 #[test]
 fn an_ambiguous_upload_is_tried_again_in_doubt() {
     let transition = decide(StepKind::Upload, Trouble::Ambiguous("no answer in time".into()), 0);
-    assert_eq!((transition.to, transition.in_doubt), (State::Queued, true));
+    assert_eq!((transition.state(), transition.in_doubt), (Some(State::Queued), true));
     assert_eq!(code(&transition), Some(ReasonCode::Ambiguous));
 }
 
@@ -114,7 +121,7 @@ fn a_pause_that_is_asked_for_spends_no_attempt_and_closes_the_gate() {
         assert_eq!(transition.attempt_spent, kind != StepKind::Upload);
         assert_eq!(transition.failures, 0);
         assert_eq!(transition.signal, Signal::SlowDown { pause });
-        assert!(transition.next.unwrap().after >= pause);
+        assert!(transition.delay().unwrap() >= pause);
     }
 }
 
@@ -123,7 +130,7 @@ fn a_pause_asked_for_in_doubt_does_not_end_the_doubt() {
     let (mut submission, policy) = (submission(State::Uploading), Policy::default());
     submission.in_doubt = true;
     let trouble = Trouble::SlowDown { retry_after: None, what: "asked to wait".into() };
-    let transition = after_upload(&context(&submission, 0, &policy), Err(trouble));
+    let transition = after_upload(&context(&of(&submission), 0, &policy), Err(trouble));
     assert!(transition.in_doubt);
     assert_eq!(transition.signal, Signal::SlowDown { pause: policy.slow_down });
 }
@@ -132,7 +139,7 @@ fn a_pause_asked_for_in_doubt_does_not_end_the_doubt() {
 fn refused_credentials_stop_the_account_and_leave_the_submission_as_it_is() {
     for kind in StepKind::CARRYING {
         let transition = decide(kind, Trouble::Credentials("refused".into()), DEADLINE + 1);
-        assert_eq!(transition.to, kind.waiting_state(), "not even the deadline fails it");
+        assert_eq!(transition.state(), kind.waiting_state(), "not even the deadline fails it");
         assert!(matches!(transition.signal, Signal::Unauthorized(_)));
         assert_eq!(transition.attempt_spent, kind != StepKind::Upload);
     }
@@ -142,7 +149,7 @@ fn refused_credentials_stop_the_account_and_leave_the_submission_as_it_is() {
 fn a_refusal_is_the_platforms_decision() {
     let trouble = Trouble::Refused { status: 409, words: "exists".into(), already_exists: true };
     let transition = decide(StepKind::Upload, trouble, 0);
-    assert_eq!((transition.to, transition.next), (State::Rejected, None));
+    assert_eq!(transition.next, Next::End(Outcome::Rejected));
     assert_eq!(code(&transition), Some(ReasonCode::Refused));
 }
 
@@ -151,11 +158,11 @@ fn a_dataset_that_exists_after_a_doubt_is_a_persons_decision() {
     let (mut submission, policy) = (submission(State::Uploading), Policy::default());
     submission.in_doubt = true;
     let exists = Trouble::Refused { status: 409, words: "exists".into(), already_exists: true };
-    let transition = after_upload(&context(&submission, 0, &policy), Err(exists));
-    assert_eq!((transition.to, transition.in_doubt), (State::Held, true));
+    let transition = after_upload(&context(&of(&submission), 0, &policy), Err(exists));
+    assert_eq!((transition.state(), transition.in_doubt), (Some(State::Held), true));
     let odd = Trouble::Refused { status: 422, words: "odd".into(), already_exists: false };
-    let transition = after_upload(&context(&submission, 0, &policy), Err(odd));
-    assert_eq!((transition.to, transition.in_doubt), (State::Rejected, false));
+    let transition = after_upload(&context(&of(&submission), 0, &policy), Err(odd));
+    assert_eq!((transition.state(), transition.in_doubt), (Some(State::Rejected), false));
 }
 
 #[test]
@@ -164,15 +171,15 @@ fn only_after_a_try_without_it_does_the_configuration_overwrite() {
     let mut submission = submission(State::Uploading);
     submission.in_doubt = true;
     submission.reason = Some(Reason::new(ReasonCode::Ambiguous, "lost"));
-    assert!(!may_overwrite(&submission, &policy));
+    assert!(!may_overwrite(&of(&submission), &policy));
     let exists = Trouble::Refused { status: 409, words: "exists".into(), already_exists: true };
-    let transition = after_upload(&context(&submission, 0, &policy), Err(exists));
-    assert_eq!(transition.to, State::Queued);
+    let transition = after_upload(&context(&of(&submission), 0, &policy), Err(exists));
+    assert_eq!(transition.state(), Some(State::Queued));
     submission.reason = transition.reason;
-    assert!(may_overwrite(&submission, &policy));
-    assert!(!may_overwrite(&submission, &Policy::default()), "not where a person decides");
+    assert!(may_overwrite(&of(&submission), &policy));
+    assert!(!may_overwrite(&of(&submission), &Policy::default()), "not where a person decides");
     submission.in_doubt = false;
-    assert!(!may_overwrite(&submission, &policy), "never without a doubt");
+    assert!(!may_overwrite(&of(&submission), &policy), "never without a doubt");
 }
 
 #[test]
@@ -181,9 +188,10 @@ fn an_unknown_token_is_asked_for_a_few_times() {
     let mut submission = submission(State::Processing);
     submission.failures = 40;
     for (failures, to) in [(1, State::Processing), (2, State::Processing), (0, State::Failed)] {
-        let context = context(&submission, 0, &policy);
+        let asked = of(&submission);
+        let context = context(&asked, 0, &policy);
         let transition = after_poll(&context, Err(Trouble::UnknownToken));
-        assert_eq!((transition.failures, transition.to), (failures, to));
+        assert_eq!((transition.failures, transition.state()), (failures, Some(to)));
         submission.failures = transition.failures;
         submission.reason = transition.reason;
     }
@@ -191,28 +199,31 @@ fn an_unknown_token_is_asked_for_a_few_times() {
 
 #[test]
 fn the_last_poll_comes_at_the_deadline() {
-    let (submission, policy) = (submission(State::Processing), Policy::default());
+    let (submission, policy) = (submission(State::Processing).into(), Policy::default());
     let pending = || Ok(Status::Pending { word: "running".into(), known: true });
     let before = after_poll(&context(&submission, DEADLINE - 100, &policy), pending());
-    assert_eq!(before.next.unwrap().after, Duration::from_millis(100));
+    assert_eq!(before.delay().unwrap(), Duration::from_millis(100));
     let at = after_poll(&context(&submission, DEADLINE, &policy), pending());
-    assert_eq!((at.to, code(&at)), (State::Failed, Some(ReasonCode::Deadline)));
+    assert_eq!((at.state(), code(&at)), (Some(State::Failed), Some(ReasonCode::Deadline)));
     assert!(at.reason.unwrap().text.contains("`running`"));
     let done = after_poll(&context(&submission, DEADLINE, &policy), Ok(Status::Done));
-    assert_eq!(done.to, State::Collecting, "an answer at the deadline counts");
+    assert_eq!(done.state(), Some(State::Collecting), "an answer at the deadline counts");
 }
 
 #[test]
 fn a_rejected_dataset_ends_with_its_feedback() {
     let (mut submission, policy) = (submission(State::Processing), Policy::default());
     let failed = Ok(Status::Failed { word: "completedwitherrors".into() });
-    let transition = after_poll(&context(&submission, 0, &policy), failed);
-    assert_eq!(transition.to, State::Collecting);
+    let transition = after_poll(&context(&of(&submission), 0, &policy), failed);
+    assert_eq!(transition.state(), Some(State::Collecting));
     submission.rejection = transition.rejection;
     let content = Content { content_type: None, bytes: b"1|x|odd".to_vec() };
     let contents = vec![(FEEDBACK_KEY.to_owned(), content)];
-    let transition = after_collect(&context(&submission, 0, &policy), Ok(contents));
-    assert_eq!((transition.to, code(&transition)), (State::Rejected, Some(ReasonCode::Feedback)));
+    let transition = after_collect(&context(&of(&submission), 0, &policy), Ok(contents));
+    assert_eq!(
+        (transition.state(), code(&transition)),
+        (Some(State::Rejected), Some(ReasonCode::Feedback))
+    );
     assert_eq!(transition.contents.len(), 1);
 }
 
@@ -220,7 +231,10 @@ fn a_rejected_dataset_ends_with_its_feedback() {
 fn a_result_that_is_too_large_would_be_so_again() {
     let trouble = Trouble::TooLarge { endpoint: "GetResults (results)", limit: 1024 };
     let transition = decide(StepKind::Collect, trouble, 0);
-    assert_eq!((transition.to, code(&transition)), (State::Failed, Some(ReasonCode::TooLarge)));
+    assert_eq!(
+        (transition.state(), code(&transition)),
+        (Some(State::Failed), Some(ReasonCode::TooLarge))
+    );
 }
 
 fn trouble() -> impl Strategy<Value = Trouble> {
@@ -266,7 +280,7 @@ prop_compose! {
         submission.polls = polls;
         submission.reason = code.map(|code| Reason::new(code, "before"));
         submission.rejection = (rejected && kind == StepKind::Collect).then(|| "failed".to_owned());
-        (kind, submission)
+        (kind, submission.into())
     }
 }
 
@@ -296,16 +310,20 @@ proptest! {
 
     #[test]
     fn a_doubt_ends_only_with_an_answer_of_the_platform_to_an_upload(
-        (_, mut submission) in claimed(),
+        (_, submission) in claimed(),
         trouble in trouble(),
         policy in policies(),
         now in 0..2 * DEADLINE,
     ) {
-        submission.state = State::Uploading;
-        submission.in_doubt = true;
+        let submission = SubmissionParts {
+            state: State::Uploading,
+            in_doubt: true,
+            ..submission.into_parts()
+        }
+        .into();
         let refused = matches!(trouble, Trouble::Refused { .. });
         let transition = after_upload(&context(&submission, now, &policy), Err(trouble));
-        prop_assert!(transition.in_doubt || refused || transition.to.is_final());
+        prop_assert!(transition.in_doubt || refused || matches!(transition.next, Next::End(_)));
     }
 
     #[test]
@@ -324,8 +342,8 @@ proptest! {
     ) {
         let asked = matches!(answer, Err(Trouble::SlowDown { .. }));
         let transition = after(&context(&submission, now, &policy), kind, answer);
-        if let Some(next) = transition.next.filter(|_| !asked) {
-            prop_assert!(later(timestamp(now), next.after) <= submission.deadline);
+        if let Some(next) = transition.delay().filter(|_| !asked) {
+            prop_assert!(later(timestamp(now), next) <= submission.deadline);
         }
     }
 
@@ -339,7 +357,7 @@ proptest! {
         // A person has to see to the credentials, and an upload that was taken is worth a question.
         let waits = matches!(answer, Err(Trouble::Credentials(_)));
         let transition = after(&context(&submission, now, &policy), kind, answer);
-        let progressed = transition.to != kind.waiting_state();
+        let progressed = transition.state() != kind.waiting_state();
         let overwrites = transition.reason.as_ref().is_some_and(|r| r.code == ReasonCode::AlreadyExists);
         prop_assert!(waits || progressed || overwrites, "{transition:?}");
     }

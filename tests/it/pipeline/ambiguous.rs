@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ferry_sim::{Endpoint, Fault};
-use ferry_store::Resolution;
+use ferry_types::domain::submission::Resolution;
 use ferry_types::domain::submission::{ReasonCode, State};
 
 use crate::support::{World, dataset, overwriting, prompt};

@@ -21,7 +21,7 @@ local fence
 
 local function give(id, record, word, account)
     fence = fence or int(call('INCR', key.fence))
-    written[key.claim(id)] = claim_of(fence, word, kind, this_call, account)
+    written[key.claim(id)] = claim_of(fence, kind, this_call, word, account)
     place(key.leases, id, leased_text)
     given[#given + 1] = record
 end
@@ -35,7 +35,7 @@ if next(lost) then
     for n, id in ipairs(ids) do held[n] = key.claim(id) end
     if #ids > 0 then held = call('MGET', unpack(held)) end
     for n, id in ipairs(ids) do
-        local word, of, caller, account = parts_of(held[n] or '')
+        local of, caller, word, account = parts_of(held[n] or '')
         local record = of == kind and lost[caller] and read(key.submission(id))
         if record and #given < limit then give(id, record, word, account) end
     end

@@ -1,11 +1,11 @@
 -- Records what was decided about some steps, each on its own.
 -- KEYS: the namespace.
--- ARGV: the time; the policy; how many; of each an array: the submission; the fence; whether the caller
---   has tried before and heard no answer; whether a cancellation was asked for; the states before and
---   after, or empty if that is illegal; the kind of the step; account, Name, place, priority and reason;
---   the step that follows, and the span until it is due or false; whether it ends now, and when it did;
---   a line for the timeline, or false; the signal about the account and its value; the record from its
---   state on; the keys and values of contents.
+-- ARGV: the time; the policy; how many; of each an array: the submission; the lease; whether the caller
+--   has tried before and heard no answer; whether a cancellation was asked for; the account, the signal about
+--   it and its value, and whether that counts in any case; the states before and after, or empty if that is
+--   illegal; the kind of the step; Name, place, priority and reason; the step that follows, and the span
+--   until it is due or false; whether it ends now, and when it did; a line for the timeline, or false; the
+--   record from its state on; the keys and values of contents.
 -- Returns: for each: `done`; or `done` and the states before and after, if an earlier try succeeded;
 --   or `stale`; or `illegal`; or `cancelling`, if other than the caller thought a cancellation was
 --   asked for; or `damaged` and why, if what is stored cannot be understood.
@@ -22,17 +22,18 @@ local function repeated(id, fence)
 end
 
 local function commit(c, claim)
-    local id, fence, again, cancelled, from, to, kind, account, name, seq, priority, reason, step, after,
-        ends, finished, why, signal, value, tail, contents = unpack(c)
+    local id, lease, again, cancelled, account, signal, value, in_any_case, from, to, kind, name, seq,
+        priority, reason, step, after, ends, finished, why, tail, contents = unpack(c)
+    if in_any_case then take_signal(account, signal, value, p) end
     -- Of two commits of one claim the first counts.
-    if not has_fence(not ended[key.claim(id)] and claim, fence) then
-        return again and repeated(id, fence) or 'stale'
+    if not has_lease(not ended[key.claim(id)] and claim, lease) then
+        return again and repeated(id, string.match(lease, '^%d+')) or 'stale'
     end
     if is_to_stop(claim) ~= cancelled then return 'cancelling' end
     if to == '' then return 'illegal' end
 
     if #contents > 0 then call('HSET', key.contents(id), unpack(contents)) end
-    take_signal(account, signal, value, p)
+    if not in_any_case then take_signal(account, signal, value, p) end
     local due = after and later(after)
     local record = cmsgpack.pack(due or -1, now, ends and now or finished) .. tail
     if why then record = record .. line(to, why) end

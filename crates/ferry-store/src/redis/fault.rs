@@ -69,10 +69,6 @@ impl Fault {
         Self::Corrupt(format!("unexpected answer {what:?}"))
     }
 
-    pub(super) fn not_allowed(what: String) -> Self {
-        Self::Refused(StoreError::NotAllowed(what))
-    }
-
     pub(super) fn not_found(id: SubmissionId) -> Self {
         Self::Refused(StoreError::NotFound(id))
     }

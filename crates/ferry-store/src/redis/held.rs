@@ -83,7 +83,8 @@ impl Held {
 
     /// Whether the answer to this very commit got lost before.
     pub(super) fn has_tried(&self, commit: &Commit) -> bool {
-        self.lock().get(&commit.lease).is_some_and(|step| step.tried == Some(mark(commit)))
+        let tried = self.lock().get(&commit.lease).and_then(|step| step.tried);
+        tried.is_some_and(|tried| tried == mark(commit))
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Lease, Step>> {
@@ -94,14 +95,7 @@ impl Held {
 
 /// Tells the commits of one lease apart.
 fn mark(commit: &Commit) -> u64 {
-    let transition = &commit.transition;
     let mut hasher = DefaultHasher::new();
-    (transition.to, transition.polled, transition.in_doubt, transition.failures).hash(&mut hasher);
-    transition.reason.as_ref().map(|reason| (reason.code, &reason.text)).hash(&mut hasher);
-    transition.next.map(|next| (next.kind, next.after)).hash(&mut hasher);
-    transition.processing_token.hash(&mut hasher);
-    for (key, content) in &transition.contents {
-        (key, &content.content_type, &content.bytes).hash(&mut hasher);
-    }
+    commit.transition.hash(&mut hasher);
     hasher.finish()
 }

@@ -25,14 +25,14 @@ impl RedisStore {
         };
         let connection = link.number();
         let script = &self.scripts.claim;
-        let (name, lost) = self.lost.begin(request.kind);
+        let (id, lost) = self.lost.begin(request.kind);
         let call = steps::describe_claim(self.call(script), &request, &self.health);
-        let call = call.arg(&name).each(&lost, |call, name| call.arg(name));
+        let call = call.arg(id.to_string()).each(&lost, |call, lost| call.arg(lost.to_string()));
         let answer = link.run_one(script, call).await;
         if answer.as_ref().is_err_and(Fault::is_open) {
-            self.lost.lose(request.kind, name);
+            self.lost.lose(request.kind, id);
         }
-        let (claims, records) = steps::claims(answer?, &request)?;
+        let (claims, records) = steps::claims(answer?, &request, id)?;
         self.lost.heard(&lost, claims.claims.len() >= request.limit);
         // Not for so long that a lease runs out meanwhile; zero would be for ever.
         let patience = PATIENCE.min(request.lease / 4).max(Duration::from_millis(1));
@@ -46,14 +46,6 @@ impl RedisStore {
         }
         self.held.claimed(leases().zip(records), request.lease);
         Ok(claims)
-    }
-
-    /// Undoes claims.
-    pub(super) async fn give_back(&self, leases: &[Lease]) -> Result<(), Fault> {
-        let script = &self.scripts.release;
-        self.link.run(script, self.lease_calls(script, leases, None)).await?;
-        self.held.forget(leases.iter().copied());
-        Ok(())
     }
 
     /// The records of leases: those that this process has forgotten, or that another one claimed, cost a

@@ -42,7 +42,7 @@ function key.due(kind, priority, account)
 end
 
 -- A sorted set, by due time, of what waits for an earlier submission of its Name.
-function key.blocked(account) return base .. 'blocked:' .. account end
+function key.blocked(kind, account) return base .. 'blocked:' .. kind .. ':' .. account end
 
 -- A sorted set, by when they were served last, of the accounts with steps in `key.due`.
 function key.waiting(kind) return base .. 'waiting:' .. kind end

@@ -83,12 +83,12 @@ impl Link {
             return Ok(Vec::new());
         }
         if let Some(call) = calls.iter().find(|call| call.bytes() > LARGEST) {
-            return Err(Fault::not_allowed(format!(
+            return Err(Fault::Refused(StoreError::TooLarge(format!(
                 "{} MiB in one piece, compressed, are more than the {} MiB that Redis takes: hand \
                  over less at once",
                 call.bytes() >> 20,
                 LARGEST >> 20
-            )));
+            ))));
         }
         let comparing = self.continuity.as_ref().filter(|_| script.changes);
         let comparing = comparing.map(|(known, standing)| (known.ask(), known, standing));

@@ -5,6 +5,7 @@
 
 mod accept;
 mod address;
+mod changing;
 mod check;
 mod confirmed;
 mod events;
@@ -33,21 +34,22 @@ use std::time::Duration;
 use async_trait::async_trait;
 use redis::Value;
 use tokio::task::AbortHandle;
-use tracing::error;
 
 use super::pack::{compute, pack_all, pack_contents};
 use super::{
     Accepted, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor, Events, Filter,
-    Finding, Found, Lease, Loss, NewSubmission, Page, Payload, Rescued, Resolution, Standing,
-    Stats, Store, StoreError, Wakeups,
+    Finding, Found, Lease, Loss, NewSubmission, Page, Payload, Rescued, Standing, Stats, Store,
+    StoreError, Wakeups,
 };
 use confirmed::{By, Confirmed};
 use fault::Fault;
 use ferry_types::clock::Clock;
-use ferry_types::domain::SubmissionId;
 use ferry_types::domain::account::HealthPolicy;
 use ferry_types::domain::outcome::Content;
-use ferry_types::domain::submission::TimelineEntry;
+use ferry_types::domain::submission::{
+    LifecycleError, Resolution, Ruled, SameName, Submission, TimelineEntry,
+};
+use ferry_types::domain::{SubmissionId, Timestamp};
 use held::Held;
 use link::Link;
 use lost::LostClaims;
@@ -55,10 +57,7 @@ use record::Record;
 use scripts::{Call, Script, Scripts};
 
 /// The layout of the keys and of what they hold. A change that an older Ferry cannot read raises it.
-const LAYOUT: u32 = 2;
-
-/// A step that was claimed so often without an outcome ends its worker: nobody claims it again.
-const POISON: u32 = 5;
+const LAYOUT: u32 = 3;
 
 /// Rescued, or removed, in one call.
 const BATCH: u32 = 200;
@@ -147,6 +146,11 @@ impl RedisStore {
         Call::new(script, self.link.base(), now)
     }
 
+    /// A call that writes what was decided at `now`, by the server's time.
+    fn call_at(&self, script: &Script, now: Timestamp) -> Call {
+        Call::new(script, self.link.base(), Some(now.timestamp_millis()))
+    }
+
     async fn run(&self, script: &Script, call: Call) -> Result<Value, Fault> {
         self.link.run_one(script, call).await
     }
@@ -163,38 +167,24 @@ impl RedisStore {
         });
     }
 
-    /// What a script says that acts on one submission for a person.
+    /// Changes a submission by a rule, and shows it.
     async fn operate(
         &self,
         id: SubmissionId,
-        script: &Script,
-        call: Call,
-        refused: impl Fn(&str, &str) -> String,
+        rule: impl Fn(&mut Submission, &SameName, Timestamp) -> Ruled<LifecycleError>,
     ) -> Result<Found, StoreError> {
-        let found = async {
-            let mut items = values::array(self.run(script, call).await?)?.into_iter();
-            let mut next = || items.next().unwrap_or(Value::BulkString(Vec::new()));
-            match values::text(next())?.as_str() {
-                "missing" => Err(Fault::not_found(id)),
-                "done" => {
-                    let (now, shown) = (next(), next());
-                    read::found(now, shown, &self.health)?.ok_or_else(|| Fault::not_found(id))
-                }
-                word => Err(Fault::not_allowed(refused(word, &values::text(next())?))),
-            }
-        };
-        self.at(found.await)
+        let changed = self.change(id, rule).await;
+        self.at(changed)?;
+        self.get(id).await?.ok_or(StoreError::NotFound(id))
     }
 
     /// Leases in calls that are each bounded, in one round trip.
-    fn lease_calls(&self, script: &Script, leases: &[Lease], span: Option<Duration>) -> Vec<Call> {
+    fn renewals(&self, leases: &[Lease], duration: Duration) -> Vec<Call> {
         let call = |leases: &[Lease]| {
-            let call = self.call(script);
-            let call = match span {
-                Some(span) => call.span(span),
-                None => call,
-            };
-            call.each(leases, |call, lease| call.arg(lease.id.to_string()).arg(lease.fence))
+            let call = self.call(&self.scripts.renew).span(duration);
+            call.each(leases, |call, lease| {
+                call.arg(lease.id.to_string()).arg(steps::lease_text(lease))
+            })
         };
         leases.chunks(LEASES).map(call).collect()
     }
@@ -242,7 +232,7 @@ impl Store for RedisStore {
 
     async fn renew(&self, leases: Vec<Lease>, lease: Duration) -> Result<Vec<bool>, StoreError> {
         let script = &self.scripts.renew;
-        let calls = self.lease_calls(script, &leases, Some(lease));
+        let calls = self.renewals(&leases, lease);
         let answers = self.at(self.link.run(script, calls).await)?;
         let mut renewed = Vec::with_capacity(leases.len());
         for answer in answers {
@@ -259,25 +249,7 @@ impl Store for RedisStore {
     }
 
     async fn rescue(&self) -> Result<Rescued, StoreError> {
-        let script = &self.scripts.rescue;
-        let answer = self.run(script, self.call(script).arg(BATCH).arg(POISON)).await;
-        let counts = answer.and_then(|answer| {
-            let [due, held, cancelled, damaged] = values::tuple(answer)?;
-            for id in values::array(damaged)? {
-                let id = values::text(id)?;
-                error!(
-                    submission.id = id,
-                    "the record of submission {id} is damaged, and its step is tried no more: restore a \
-                     backup, or hand its dataset over again"
-                );
-            }
-            Ok(Rescued {
-                due: values::number(due)?,
-                held: values::number(held)?,
-                cancelled: values::number(cancelled)?,
-            })
-        });
-        self.at(counts)
+        self.at(self.rescue_some().await)
     }
 
     fn wakeups(&self) -> &Wakeups {
@@ -402,23 +374,12 @@ impl Store for RedisStore {
     }
 
     async fn cancel(&self, id: SubmissionId) -> Result<Found, StoreError> {
-        let script = &self.scripts.cancel;
-        let call = self.call(script).arg(id.to_string());
-        let refused =
-            |_: &str, state: &str| format!("submission {id} is {state} and cannot be cancelled");
-        self.operate(id, script, call, refused).await
+        self.operate(id, |submission, _, now| submission.cancel(now)).await
     }
 
     async fn retry(&self, id: SubmissionId, deadline: Duration) -> Result<Found, StoreError> {
-        let script = &self.scripts.retry;
-        let call = self.call(script).arg(id.to_string()).span(deadline);
-        let refused = |word: &str, detail: &str| match word {
-            "superseded" => format!(
-                "submission {id} cannot be retried: a newer one of its Name `{detail}` exists"
-            ),
-            _ => format!("submission {id} is {detail}: only a failed one can be retried"),
-        };
-        self.operate(id, script, call, refused).await
+        self.operate(id, |submission, same_name, now| submission.retry(same_name, deadline, now))
+            .await
     }
 
     async fn resolve(
@@ -427,30 +388,11 @@ impl Store for RedisStore {
         resolution: Resolution,
         deadline: Duration,
     ) -> Result<Found, StoreError> {
-        let script = &self.scripts.resolve;
-        let how = match resolution {
-            Resolution::Retry => "retry",
-            Resolution::Overwrite => "overwrite",
-            Resolution::Fail => "fail",
-        };
-        let call = self.call(script).arg(id.to_string()).arg(how).span(deadline);
-        let refused = |word: &str, state: &str| match word {
-            "too_late" => {
-                format!("submission {id} is held after its upload: there is nothing to overwrite")
-            }
-            _ => format!("submission {id} is {state}: only a held one can be resolved"),
-        };
-        self.operate(id, script, call, refused).await
+        self.operate(id, |submission, _, now| submission.resolve(resolution, deadline, now)).await
     }
 
     async fn notify(&self, id: SubmissionId) -> Result<Found, StoreError> {
-        let script = &self.scripts.notify;
-        let call = self.call(script).arg(id.to_string());
-        let refused = |word: &str, state: &str| match word {
-            "unheard" => format!("submission {id} has no `callback_url`"),
-            _ => format!("submission {id} is {state}: it has no outcome yet"),
-        };
-        self.operate(id, script, call, refused).await
+        self.operate(id, |submission, _, now| submission.redeliver(now)).await
     }
 
     async fn sweep(&self, retention: Duration) -> Result<u64, StoreError> {

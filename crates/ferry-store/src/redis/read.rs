@@ -7,10 +7,9 @@ use super::record::{Record, read_health};
 use super::scripts::Call;
 use super::values::{array, bytes, maybe, maybe_time, number, text, time, tuple};
 use crate::{AccountStats, Cursor, Filter, Found, Stats, StepStats, first_millisecond};
-use ferry_types::contract::WaitingFor;
-use ferry_types::domain::account::{Admission, Closed, Health, HealthPolicy};
+use ferry_types::domain::account::{Health, HealthPolicy};
 use ferry_types::domain::budget::Spent;
-use ferry_types::domain::submission::{State, StepKind, Submission};
+use ferry_types::domain::submission::{State, StepKind, Submission, Surroundings, WaitingFor};
 use ferry_types::domain::{SubmissionId, Timestamp, until};
 
 /// The most submissions that a script looks at for a list.
@@ -19,6 +18,7 @@ const LOOKED_AT: usize = 200;
 /// What the script `show` tells of a submission.
 struct Shown {
     record: Record,
+    submission: Submission,
     health: Health,
     first: Option<SubmissionId>,
     spent: Spent,
@@ -30,44 +30,25 @@ impl Shown {
             return Ok(None);
         }
         let [record, leased, health, first, uploads, requests] = tuple(value)?;
-        let mut record = Record::read(&bytes(record)?)?;
-        record.submission.leased_until = maybe_time(leased)?;
+        let record = Record::read(&bytes(record)?)?;
+        let submission = record.leased_until(maybe_time(leased)?);
         let health = read_health(&bytes(health)?)?;
         let spent = Spent::new(number(uploads)? as i64, number(requests)? as i64);
-        Ok(Some(Self { record, health, first: maybe(first)?, spent }))
+        Ok(Some(Self { record, submission, health, first: maybe(first)?, spent }))
     }
 
     fn explain(self, now: Timestamp, policy: &HealthPolicy) -> Found {
         let waiting_for = self.waiting_for(now, policy);
-        Found { submission: self.record.submission, waiting_for }
+        Found { submission: self.submission, waiting_for }
     }
 
     fn waiting_for(&self, now: Timestamp, policy: &HealthPolicy) -> Option<WaitingFor> {
-        let submission = &self.record.submission;
-        if submission.state == State::Held {
-            return Some(WaitingFor::Decision);
-        }
-        let (step, due) = submission.step.zip(submission.due_at)?;
-        if submission.leased_until.is_some() {
-            return None;
-        }
-        if self.record.blocked {
-            return self.first.map(|submission| WaitingFor::Name { submission });
-        }
-        if step.asks_platform()
-            && let Admission::Closed(why) = self.health.admit(now, policy)
-        {
-            return Some(WaitingFor::Account(why));
-        }
-        if due <= now
-            && let Some(until) = self.spent.used_up_until(step, now)
-        {
-            return Some(WaitingFor::Account(Closed::Limit { until }));
-        }
-        Some(if due > now {
-            WaitingFor::DueTime { at: due, step }
-        } else {
-            WaitingFor::Worker { step }
+        self.submission.waiting_for(&Surroundings {
+            first_of_name: self.first,
+            health: &self.health,
+            spent: &self.spent,
+            policy,
+            now,
         })
     }
 }
@@ -137,7 +118,7 @@ pub(super) fn part(answer: Value, filter: &Filter, policy: &HealthPolicy) -> Res
     let mut found = Vec::new();
     for shown in array(shown)? {
         if let Some(shown) = Shown::read(shown)?
-            && matches(filter, &shown.record.submission)
+            && matches(filter, &shown.submission)
         {
             found.push((Cursor(shown.record.seq), shown.explain(now, policy)));
         }

@@ -1,12 +1,11 @@
 -- How a submission is stored, and who holds its step.
 
 -- A submission is one string of values in MessagePack: first its head, what scripts act on, in this
--- order; then what only `record.rs` reads; then the lines of its timeline. Where there is nothing, a time
--- is -1, and a text empty.
+-- order; then the cold part, which only Rust reads; then the lines of its timeline. Where there is nothing,
+-- a time is -1, and a text empty.
 local HEAD = {
     'due', 'updated', 'finished', 'state', 'attempts', 'reason', 'seq', 'name', 'account', 'priority',
-    'step', 'resume', 'text', 'failures', 'deliveries', 'requests', 'callback', 'overwrite', 'blocked',
-    'cancelling', 'doubt', 'created', 'deadline', 'done', 'digest', 'id',
+    'step', 'requests', 'blocked', 'created', 'deadline', 'done', 'digest', 'id', 'key',
 }
 
 -- The place of a field in it.
@@ -25,18 +24,19 @@ end
 -- A line of a timeline.
 local function line(state, why) return cmsgpack.pack({ now, state, why }) end
 
--- Who holds a step, as a text: the fence, `run` or `stop`, the kind, a name of the call, the account.
-local function claim_of(fence, word, kind, caller, account)
-    return fence .. ' ' .. word .. ' ' .. kind .. ' ' .. caller .. ' ' .. account
+-- Who holds a step, as a text: its lease, which is the fence, the kind and the call that claimed it; then
+-- `run`, or `stop` if the submission is to end with the step; and the account.
+local function claim_of(fence, kind, caller, word, account)
+    return fence .. ' ' .. kind .. ' ' .. caller .. ' ' .. word .. ' ' .. account
 end
 
 -- The parts of a claim after its fence.
-local function parts_of(claim) return string.match(claim, '^%d+ (%l+) (%l+) (%S+) (.*)$') end
+local function parts_of(claim) return string.match(claim, '^%d+ (%l+) (%S+) (%l+) (.*)$') end
 
--- Whether a claim, if there is one, has this fence, which is a text.
-local function has_fence(claim, fence)
-    return claim and string.sub(claim, 1, #fence + 1) == fence .. ' '
+-- Whether a claim, if there is one, is the one that a lease names.
+local function has_lease(claim, lease)
+    return claim and string.sub(claim, 1, #lease + 1) == lease .. ' '
 end
 
--- Whether somebody asked for a cancellation, so that the submission ends with the step.
-local function is_to_stop(claim) return string.match(claim, '^%d+ (%l+)') == 'stop' end
+-- Whether a cancellation was asked for, so that the submission ends with the step.
+local function is_to_stop(claim) return string.match(claim, '^%d+ %l+ %S+ (%l+)') == 'stop' end

@@ -2,28 +2,27 @@
 //! command. Three parts in `MessagePack` follow one another: the head, which the scripts act on; what
 //! only this code reads; and the lines of the timeline after the first.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::fault::Fault;
-use crate::NewSubmission;
+use crate::cold::{Cold, ColdRef, Hot};
 use ferry_types::domain::account::Health;
 use ferry_types::domain::submission::{
-    Callback, Delivery, Priority, Reason, State, StepKind, StoredContent, Submission, TimelineEntry,
+    State, StepKind, Submission, SubmissionParts, TimelineEntry,
 };
-use ferry_types::domain::{SubmissionId, Timestamp, TraceParent, timestamp};
+use ferry_types::domain::{SubmissionId, Timestamp, timestamp};
 
 /// A submission, and what only the store knows of it.
 #[derive(Debug, Clone)]
 pub(super) struct Record {
     pub(super) seq: u64,
-    pub(super) blocked: bool,
     pub(super) submission: Submission,
+    done: String,
     digest: String,
-    idempotency_key: Option<String>,
+    /// The idempotency key, as `key_of` writes it.
+    key: String,
     /// The lines of the timeline, as they are stored.
     lines: Vec<u8>,
 }
@@ -49,7 +48,7 @@ macro_rules! numbers {
     };
 }
 
-numbers! { i64 u64 u32 u8 }
+numbers! { i64 u64 u32 }
 
 impl Value<'_> for bool {
     fn take(packed: &mut &[u8]) -> Result<Self, Fault> {
@@ -112,43 +111,14 @@ head! {
     account: &'a str,
     priority: &'a str,
     step: &'a str,
-    resume: &'a str,
-    text: &'a str,
-    failures: u32,
-    deliveries: u32,
     requests: u32,
-    callback: u8,
-    overwrite: bool,
     blocked: bool,
-    cancelling: bool,
-    doubt: bool,
     created: i64,
     deadline: i64,
     done: &'a str,
     digest: &'a str,
     id: &'a str,
-}
-
-/// Whether somebody wants to hear of the outcome, in a head.
-const UNHEARD: u8 = 0;
-const HEARD: u8 = 1;
-const GONE: u8 = 2;
-
-/// What only this code reads, but for the first two, of which a sweep has to know.
-#[derive(Debug, Serialize, Deserialize)]
-struct Rest<'a> {
-    labels: Cow<'a, BTreeMap<String, String>>,
-    idempotency_key: Option<Cow<'a, str>>,
-    result_keys: Cow<'a, [String]>,
-    payload_bytes: u64,
-    revision_of: Option<SubmissionId>,
-    traceparent: Option<TraceParent>,
-    callback_url: Option<Cow<'a, str>>,
-    deliveries: Cow<'a, [Delivery]>,
-    processing_token: Option<Cow<'a, str>>,
-    rejection: Option<Cow<'a, str>>,
-    polls: u32,
-    results: Cow<'a, [StoredContent]>,
+    key: &'a str,
 }
 
 /// The key of a submission, as `keys.lua` has it.
@@ -181,48 +151,58 @@ fn maybe_time(millis: i64) -> Option<Timestamp> {
     (millis >= 0).then(|| timestamp(millis))
 }
 
-fn callback(callback: Option<&Callback>) -> u8 {
-    match callback {
-        None => UNHEARD,
-        Some(callback) if callback.gone => GONE,
-        Some(_) => HEARD,
+fn maybe_millis(time: Option<Timestamp>) -> i64 {
+    time.map_or(-1, |time| time.timestamp_millis())
+}
+
+/// What stands beside a submission in its head.
+struct Beside<'a> {
+    seq: u64,
+    id: &'a str,
+    done: &'a str,
+    digest: &'a str,
+    key: &'a str,
+}
+
+impl<'a> Head<'a> {
+    fn of(s: &'a Submission, beside: &Beside<'a>) -> Self {
+        Self {
+            due: maybe_millis(s.due_at),
+            updated: s.updated_at.timestamp_millis(),
+            finished: maybe_millis(s.finished_at),
+            state: s.state.as_str(),
+            attempts: s.attempts,
+            reason: s.reason.as_ref().map_or("", |reason| reason.code.as_str()),
+            seq: beside.seq,
+            name: &s.name,
+            account: &s.account,
+            priority: s.priority.as_str(),
+            step: s.step.map_or("", StepKind::as_str),
+            requests: count(StepKind::Collect.requests(s)),
+            blocked: s.has_predecessor,
+            created: s.created_at.timestamp_millis(),
+            deadline: s.deadline.timestamp_millis(),
+            done: beside.done,
+            digest: beside.digest,
+            id: beside.id,
+            key: beside.key,
+        }
     }
 }
 
 /// The head of a new submission, as an array: the script puts in its times and its place.
-pub(super) fn head_of(new: &NewSubmission, id: &str, digest: &str) -> Vec<u8> {
-    let head = Head {
-        due: -1,
-        updated: -1,
-        finished: -1,
-        state: State::Queued.as_str(),
-        attempts: 0,
-        reason: "",
-        seq: 0,
-        name: &new.name,
-        account: &new.account,
-        priority: new.priority.as_str(),
-        step: StepKind::Upload.as_str(),
-        resume: "",
-        text: "",
-        failures: 0,
-        deliveries: 0,
-        requests: count(new.result_keys.len()),
-        callback: if new.callback_url.is_some() { HEARD } else { UNHEARD },
-        overwrite: new.overwrite,
-        blocked: false,
-        cancelling: false,
-        doubt: false,
-        created: -1,
-        deadline: -1,
-        done: "",
-        digest,
-        id,
-    };
+pub(super) fn head_of(new: &Submission, id: &str, digest: &str, key: Option<&str>) -> Vec<u8> {
+    let key = key_of(key);
+    let head = Head::of(new, &Beside { seq: 0, id, done: "", digest, key: &key });
     let mut packed = Vec::with_capacity(256);
     rmp::encode::write_array_len(&mut packed, count(Head::FIELDS.len())).expect(MEMORY);
     head.put(&mut packed);
     packed
+}
+
+/// An idempotency key, which may be empty, or nothing.
+fn key_of(key: Option<&str>) -> String {
+    key.map_or_else(String::new, |key| format!("={key}"))
 }
 
 fn count(length: usize) -> u32 {
@@ -230,136 +210,88 @@ fn count(length: usize) -> u32 {
 }
 
 /// What follows the head of a new submission.
-pub(super) fn rest_of(new: &NewSubmission) -> Vec<u8> {
-    let rest = Rest {
-        labels: Cow::Borrowed(&new.labels),
-        idempotency_key: new.idempotency_key.as_deref().map(Cow::Borrowed),
-        result_keys: Cow::Borrowed(&new.result_keys),
-        payload_bytes: new.payload.bytes(),
-        revision_of: new.revision_of,
-        traceparent: new.traceparent,
-        callback_url: new.callback_url.as_deref().map(Cow::Borrowed),
-        deliveries: Cow::Borrowed(&[]),
-        processing_token: None,
-        rejection: None,
-        polls: 0,
-        results: Cow::Borrowed(&[]),
-    };
-    rmp_serde::to_vec(&rest).expect(MEMORY)
+pub(super) fn cold_of(new: &Submission) -> Vec<u8> {
+    let mut packed = Vec::with_capacity(256);
+    ColdRef::from(&**new).write(&mut packed);
+    packed
 }
 
 impl Record {
     pub(super) fn read(mut packed: &[u8]) -> Result<Self, Fault> {
         let packed = &mut packed;
         let head = Head::take(packed)?;
-        let rest: Rest<'_> = rmp_serde::from_read(&mut *packed).map_err(Fault::corrupt)?;
-        let owned = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned);
-        let deliveries = rest.deliveries.into_owned();
-        let callback = rest.callback_url.map(|url| Callback {
-            url: url.into_owned(),
-            gone: head.callback == GONE,
-            deliveries,
-        });
-        let reason = maybe_word(head.reason)?;
-        let reason = reason.map(|code| Reason { code, text: head.text.to_owned() });
+        let cold = Cold::read(packed).map_err(Fault::corrupt)?;
+        let hot = Hot {
+            id: word(head.id)?,
+            account: head.account.to_owned(),
+            name: head.name.to_owned(),
+            state: word(head.state)?,
+            priority: word(head.priority)?,
+            attempts: head.attempts,
+            created_at: timestamp(head.created),
+            updated_at: timestamp(head.updated),
+            finished_at: maybe_time(head.finished),
+            deadline: timestamp(head.deadline),
+            step: maybe_word(head.step)?,
+            due_at: maybe_time(head.due),
+            leased_until: None,
+            has_predecessor: head.blocked,
+        };
         Ok(Self {
             seq: head.seq,
-            blocked: head.blocked,
+            done: head.done.to_owned(),
             digest: head.digest.to_owned(),
-            idempotency_key: owned(rest.idempotency_key),
+            key: head.key.to_owned(),
             lines: packed.to_vec(),
-            submission: Submission {
-                id: word(head.id)?,
-                name: head.name.to_owned(),
-                account: head.account.to_owned(),
-                state: word::<State>(head.state)?,
-                reason,
-                priority: word::<Priority>(head.priority)?,
-                overwrite: head.overwrite,
-                result_keys: rest.result_keys.into_owned(),
-                labels: rest.labels.into_owned(),
-                payload_bytes: rest.payload_bytes,
-                created_at: timestamp(head.created),
-                updated_at: timestamp(head.updated),
-                finished_at: maybe_time(head.finished),
-                deadline: timestamp(head.deadline),
-                revision_of: rest.revision_of,
-                traceparent: rest.traceparent,
-                processing_token: owned(rest.processing_token),
-                rejection: owned(rest.rejection),
-                attempts: head.attempts,
-                polls: rest.polls,
-                failures: head.failures,
-                in_doubt: head.doubt,
-                step: maybe_word::<StepKind>(head.step)?,
-                due_at: maybe_time(head.due),
-                leased_until: None,
-                cancel_requested: head.cancelling,
-                results: rest.results.into_owned(),
-                callback,
-                resume: maybe_word::<StepKind>(head.resume)?,
-            },
+            submission: cold.with(hot),
         })
     }
 
-    /// What becomes of it, from the state on: the script puts the times before it, and a new line of the
-    /// timeline behind it. `done` tells of the commit.
+    /// The same with the end of the lease, which stands elsewhere.
+    pub(super) fn leased_until(&self, leased_until: Option<Timestamp>) -> Submission {
+        let parts = SubmissionParts { leased_until, ..self.submission.clone().into_parts() };
+        parts.into()
+    }
+
+    /// What becomes of it by a commit, from the state on: the script puts the times before it, and a new
+    /// line of the timeline behind it. `done` tells of the commit.
     pub(super) fn packed_from_state(
         &self,
         after: &Submission,
         done: &str,
     ) -> Result<Vec<u8>, Fault> {
-        let reason = after.reason.as_ref();
-        let step = |step: Option<StepKind>| step.map_or("", StepKind::as_str);
         let mut packed = Vec::with_capacity(512);
-        let head = Head {
-            due: -1,
-            updated: -1,
-            finished: -1,
-            state: after.state.as_str(),
-            attempts: after.attempts,
-            reason: reason.map_or("", |reason| reason.code.as_str()),
-            seq: self.seq,
-            name: &after.name,
-            account: &after.account,
-            priority: after.priority.as_str(),
-            step: step(after.step),
-            resume: step(after.resume),
-            text: reason.map_or("", |reason| &reason.text),
-            failures: after.failures,
-            deliveries: 0,
-            requests: count(StepKind::Collect.requests(after)),
-            callback: callback(after.callback.as_ref()),
-            overwrite: after.overwrite,
-            blocked: false,
-            cancelling: after.cancel_requested,
-            doubt: after.in_doubt,
-            created: after.created_at.timestamp_millis(),
-            deadline: after.deadline.timestamp_millis(),
-            done,
-            digest: &self.digest,
-            id: &after.id.to_string(),
-        };
-        head.put(&mut packed);
-        let callback = after.callback.as_ref();
-        let rest = Rest {
-            labels: Cow::Borrowed(&after.labels),
-            idempotency_key: self.idempotency_key.as_deref().map(Cow::Borrowed),
-            result_keys: Cow::Borrowed(&after.result_keys),
-            payload_bytes: after.payload_bytes,
-            revision_of: after.revision_of,
-            traceparent: after.traceparent,
-            callback_url: callback.map(|callback| Cow::Borrowed(&*callback.url)),
-            deliveries: callback.map_or_else(Cow::default, |c| Cow::Borrowed(&*c.deliveries)),
-            processing_token: after.processing_token.as_deref().map(Cow::Borrowed),
-            rejection: after.rejection.as_deref().map(Cow::Borrowed),
-            polls: after.polls,
-            results: Cow::Borrowed(&after.results),
-        };
-        rmp_serde::encode::write(&mut packed, &rest).expect(MEMORY);
+        let id = after.id.to_string();
+        let head = Head::of(after, &Beside { done, ..self.beside(&id) });
+        Head { due: -1, updated: -1, finished: -1, ..head }.put(&mut packed);
+        ColdRef::from(&**after).write(&mut packed);
         packed.extend_from_slice(newest(&self.lines, LINES - 1)?);
         // Of the three times that the script puts before it, each takes one byte here.
         Ok(packed.split_off(3))
+    }
+
+    /// What becomes of it, with a new line of the timeline.
+    pub(super) fn packed(
+        &self,
+        after: &Submission,
+        entry: Option<&TimelineEntry>,
+    ) -> Result<Vec<u8>, Fault> {
+        let mut packed = Vec::with_capacity(512);
+        let id = after.id.to_string();
+        Head::of(after, &self.beside(&id)).put(&mut packed);
+        ColdRef::from(&**after).write(&mut packed);
+        packed.extend_from_slice(newest(&self.lines, LINES - 1)?);
+        if let Some(entry) = entry {
+            rmp::encode::write_array_len(&mut packed, 3).expect(MEMORY);
+            entry.at.timestamp_millis().put(&mut packed);
+            entry.state.as_str().put(&mut packed);
+            entry.why.as_str().put(&mut packed);
+        }
+        Ok(packed)
+    }
+
+    fn beside<'a>(&'a self, id: &'a str) -> Beside<'a> {
+        Beside { seq: self.seq, id, done: &self.done, digest: &self.digest, key: &self.key }
     }
 
     /// What happened to it.

@@ -37,7 +37,7 @@ impl Script {
 /// functions anew, so that it has no more of them than it needs.
 const RECORD: &str = include_str!("record.lua");
 const SUBMISSION: &str = include_str!("submission.lua");
-const CHANGE: &str = include_str!("change.lua");
+const SHOW: &str = include_str!("show.lua");
 const HEALTH: &str = include_str!("health.lua");
 const BUDGET: &str = include_str!("budget.lua");
 
@@ -59,20 +59,18 @@ macro_rules! scripts {
 
 scripts! {
     accept "accept.lua" [RECORD SUBMISSION]
-    cancel "cancel.lua" [RECORD SUBMISSION CHANGE]
     claim "claim.lua" [RECORD HEALTH BUDGET]
     commit "commit.lua" [RECORD SUBMISSION HEALTH]
+    drop "drop.lua" [RECORD SUBMISSION]
     events "events.lua" []
-    list "list.lua" [RECORD SUBMISSION CHANGE]
-    notify "notify.lua" [RECORD SUBMISSION CHANGE]
+    expired "expired.lua" [RECORD SUBMISSION]
+    inspect "inspect.lua" [RECORD]
+    list "list.lua" [RECORD SUBMISSION SHOW]
     pause "pause.lua" [HEALTH]
-    read "read.lua" [RECORD SUBMISSION CHANGE]
-    release "release.lua" [RECORD SUBMISSION CHANGE]
+    read "read.lua" [RECORD SUBMISSION SHOW]
     renew "renew.lua" [RECORD]
-    rescue "rescue.lua" [RECORD SUBMISSION CHANGE]
-    resolve "resolve.lua" [RECORD SUBMISSION CHANGE]
     resume "resume.lua" []
-    retry "retry.lua" [RECORD SUBMISSION CHANGE]
+    save "save.lua" [RECORD SUBMISSION]
     stats "stats.lua" []
     sweep "sweep.lua" [RECORD SUBMISSION]
 }

@@ -5,9 +5,9 @@ use redis::{Cmd, Value};
 use super::RedisStore;
 use super::fault::Fault;
 use super::link::Link;
-use super::lost::random_name;
 use super::scripts::{Call, Script};
 use super::values::{number, text, tuple};
+use crate::claim_id::random_number;
 use crate::continuity::{Asked, Continuity, EPOCHS};
 use crate::{Loss, Standing};
 
@@ -56,7 +56,10 @@ impl RedisStore {
     pub(super) async fn renew_epoch(&self) -> Result<(), Fault> {
         let script = Script::alone(include_str!("acknowledge.lua"));
         let call = Call::on(&script, &[self.link.base().to_owned()]);
-        self.link.run_one(&script, call.arg(random_name()).arg(EPOCHS)).await.map(drop)
+        self.link
+            .run_one(&script, call.arg(format!("{:016x}", random_number())).arg(EPOCHS))
+            .await
+            .map(drop)
     }
 
     pub(super) async fn save_loss(&self, loss: &Loss) -> Result<(), Fault> {

@@ -12,7 +12,7 @@ use super::record::Record;
 use super::scripts::{Call, List, span_millis};
 use super::values::{array, bytes, maybe_time, number, text, time, tuple};
 use crate::pack::Packed;
-use crate::{Claim, ClaimRequest, Claims, Commit, Committed, Lease};
+use crate::{Claim, ClaimId, ClaimRequest, Claims, Commit, Committed, Lease};
 use ferry_types::domain::account::{HealthPolicy, Signal};
 use ferry_types::domain::budget::Budget;
 use ferry_types::domain::submission::{
@@ -45,6 +45,7 @@ fn limited(request: &ClaimRequest) -> Vec<(&String, &Budget)> {
 pub(super) fn claims(
     answer: Value,
     request: &ClaimRequest,
+    id: ClaimId,
 ) -> Result<(Claims, Vec<Arc<Record>>), Fault> {
     let [now, next, fence, given] = tuple(answer)?;
     let (now, fence) = (time(now)?, number(fence)?);
@@ -52,7 +53,7 @@ pub(super) fn claims(
     for packed in array(given)? {
         match Record::read(&bytes(packed)?) {
             Ok(record) => {
-                claims.push(claim(&record, fence, now, request));
+                claims.push(claim(&record, fence, id, now, request));
                 records.push(Arc::new(record));
             }
             // A damaged one must not keep the others from their workers.
@@ -65,11 +66,22 @@ pub(super) fn claims(
     Ok((Claims { claims, now, next }, records))
 }
 
-fn claim(record: &Record, fence: u64, now: Timestamp, request: &ClaimRequest) -> Claim {
-    let mut submission = record.submission.clone();
-    submission.leased_until = Some(later(now, request.lease));
+fn claim(
+    record: &Record,
+    fence: u64,
+    claimed_by: ClaimId,
+    now: Timestamp,
+    request: &ClaimRequest,
+) -> Claim {
+    let submission = record.leased_until(Some(later(now, request.lease)));
     let lag = submission.due_at.map_or(Duration::ZERO, |due| until(due, now));
-    Claim { lease: Lease { id: submission.id, fence }, kind: request.kind, submission, now, lag }
+    let lease = Lease { id: submission.id, kind: request.kind, fence, claimed_by };
+    Claim { lease, kind: request.kind, submission, now, lag }
+}
+
+/// A lease as scripts compare it.
+pub(super) fn lease_text(lease: &Lease) -> String {
+    format!("{} {} {}", lease.fence, lease.kind, lease.claimed_by)
 }
 
 /// A decided step, with what becomes of it: all that the script needs to know is worked out before.
@@ -95,12 +107,6 @@ impl Known {
         let now = after.updated_at;
         let after = after.apply(transition, now).map(|entry| (after, entry));
         Self { before, after }
-    }
-
-    /// What has ended cannot be cancelled.
-    fn is_cancelling(&self) -> bool {
-        let Submission { cancel_requested, state, .. } = &self.before.submission;
-        *cancel_requested && !state.is_final()
     }
 }
 
@@ -130,18 +136,24 @@ impl Decided {
         let Commit { lease, transition } = &self.commit;
         let call = List::default()
             .text(lease.id.to_string())
-            .text(lease.fence.to_string())
+            .text(lease_text(lease))
             .flag(self.again)
-            .flag(self.known.as_ref().is_some_and(Known::is_cancelling));
+            .flag(self.known.as_ref().is_some_and(|known| known.before.submission.is_cancelling()));
+        let (signal, value) = describe_signal(&transition.signal);
+        let account = self.known.as_ref().map(|known| &known.before.submission.account);
+        let call = call
+            .text(account.map_or("", String::as_str))
+            .text(signal)
+            .text(value)
+            .flag(account.is_some() && transition.signal.outlives_its_step());
         let Some(Known { before, after: Ok((after, entry)) }) = &self.known else {
             // Nothing is known, or allowed, of what follows.
-            let call = (0..16).fold(call, |call, _| call.text(""));
+            let call = (0..13).fold(call, |call, _| call.text(""));
             return Ok(call.array(List::default()).into_array());
         };
         let submission = &before.submission;
         // The time before was put in for the script's own.
         let span = after.due_at.map(|due| span_millis(until(submission.updated_at, due)));
-        let (signal, value) = describe_signal(&transition.signal);
         let done = format!("{} {} {}", lease.fence, submission.state, after.state);
         let reason = after.reason.as_ref();
         let contents = transition.contents.iter().zip(&self.packed);
@@ -152,7 +164,6 @@ impl Decided {
             .text(submission.state.as_str())
             .text(after.state.as_str())
             .text(submission.step.map_or("", StepKind::as_str))
-            .text(&after.account)
             .text(&after.name)
             .text(before.seq.to_string())
             .text(after.priority.as_str())
@@ -162,8 +173,6 @@ impl Decided {
             .flag(after.state.is_final() && !submission.state.is_final())
             .number(after.finished_at.map_or(-1, |at| at.timestamp_millis()))
             .maybe(entry.as_ref(), |call, entry| call.text(&entry.why))
-            .text(signal)
-            .text(value)
             .text(before.packed_from_state(after, &done)?)
             .array(contents);
         Ok(call.into_array())

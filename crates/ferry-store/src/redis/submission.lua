@@ -2,21 +2,33 @@
 
 local FINAL = { completed = true, rejected = true, failed = true, cancelled = true }
 
--- A submission as scripts act on it; nil if there is none.
-local function load(id)
-    local record = read(key.submission(id))
-    if not record then return nil end
+-- A submission as scripts act on it, of its record.
+local function parse(record)
     local head = { cmsgpack.unpack_limit(record, #HEAD) }
     local r = { rest = string.sub(record, head[1] + 1) }
     for place_in, name in ipairs(HEAD) do
         local value = head[place_in + 1]
         if value ~= '' and value ~= -1 then r[name] = value end
     end
-    r.leased = call('GET', key.claim(id)) or nil
     return r
 end
 
-local NONE = { due = -1, finished = -1, step = '', resume = '', reason = '', text = '', done = '' }
+-- Who holds a step now.
+local function claim_on(id)
+    local name = key.claim(id)
+    return not ended[name] and read(name) or nil
+end
+
+-- A submission as scripts act on it; nil if there is none.
+local function load(id)
+    local record = read(key.submission(id))
+    if not record then return nil end
+    local r = parse(record)
+    r.leased = claim_on(id)
+    return r
+end
+
+local NONE = { due = -1, finished = -1, step = '', reason = '', done = '', key = '' }
 
 local function write(r)
     local head = {}
@@ -28,12 +40,9 @@ local function write(r)
     written[key.submission(r.id)] = cmsgpack.pack(unpack(head)) .. r.rest
 end
 
--- Adds a line to the timeline of what is to be saved. Those that are too many are removed with a commit.
-local function note(r, state, why) r.rest = r.rest .. line(state, why) end
-
 -- The index in which a step waits.
 local function index_of(r)
-    if r.blocked then return key.blocked(r.account) end
+    if r.blocked then return key.blocked(r.step, r.account) end
     local index = key.due(r.step, r.priority, r.account)
     due_indexes[index] = due_indexes[index] or { kind = r.step, account = r.account }
     return index
@@ -48,6 +57,16 @@ local function unschedule(r)
     elseif r.due then
         place(index_of(r), r.id, false)
     end
+end
+
+-- Forgets a claim of which nothing more is known.
+local function drop_claim(id, claim)
+    if claim then
+        local kind, _, _, account = parts_of(claim)
+        count_leased(kind, account, -1)
+        end_claim(id)
+    end
+    place(key.leases, id, false)
 end
 
 -- Puts it where its step waits.

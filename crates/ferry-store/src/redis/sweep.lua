@@ -8,10 +8,9 @@ local old = call('ZRANGEBYSCORE', key.finished, '-inf', '(' .. int(before), 'LIM
 
 local function forget(id)
     local r = load(id)
-    local _, rest = cmsgpack.unpack_one(r.rest)
-    local labels, idempotency = rest[1], rest[2]
-    for name, value in pairs(labels) do place(key.label(name, value), id, false) end
-    if idempotency then call('DEL', key.idempotency(r.account, idempotency)) end
+    local _, cold = cmsgpack.unpack_one(r.rest)
+    for name, value in pairs(cold[1]) do place(key.label(name, value), id, false) end
+    if r.key then call('DEL', key.idempotency(r.account, string.sub(r.key, 2))) end
     unschedule(r)
     place(key.state(r.state, r.account), id, false)
     call('ZREM', key.name(r.account, r.name), id)

@@ -1,4 +1,5 @@
--- One row a submission: what it is, where it stands, and the step that is due.
+-- One row a submission: the columns are those that statements look for or write alone, and `cold` is the
+-- rest, as `store::cold` has it.
 CREATE TABLE submissions (
     -- The order of acceptance: revisions of a Name run in it, and lists go backwards through it.
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -6,51 +7,37 @@ CREATE TABLE submissions (
     account TEXT NOT NULL,
     name TEXT NOT NULL,
     state TEXT NOT NULL,
-    reason_code TEXT,
-    reason TEXT,
     -- 0 high, 1 normal, 2 low.
     priority INTEGER NOT NULL,
-    overwrite INTEGER NOT NULL,
-    -- As it was accepted; a person may allow more later.
-    overwrite_asked INTEGER NOT NULL,
-    -- JSON: an array of strings.
-    result_keys TEXT NOT NULL,
-    -- JSON: an object of strings; the table `labels` is for finding them.
-    labels TEXT NOT NULL,
-    payload_bytes INTEGER NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
     -- All times in milliseconds since the Unix epoch.
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
     -- Set exactly while the state is final.
     finished_at INTEGER,
     deadline INTEGER NOT NULL,
-    revision_of TEXT,
-    idempotency_key TEXT,
-    processing_token TEXT,
-    rejection TEXT,
-    attempts INTEGER NOT NULL DEFAULT 0,
-    polls INTEGER NOT NULL DEFAULT 0,
-    failures INTEGER NOT NULL DEFAULT 0,
-    in_doubt INTEGER NOT NULL DEFAULT 0,
     step TEXT,
     due_at INTEGER,
     -- Set exactly while a worker holds the step.
     leased_until INTEGER,
+    -- 1 while an earlier submission of the account and Name is not final.
+    has_predecessor INTEGER NOT NULL DEFAULT 0,
     -- Grows with every claim.
     fence INTEGER NOT NULL DEFAULT 0,
-    -- Claims since the last one that committed.
-    deliveries INTEGER NOT NULL DEFAULT 0,
-    -- 1 while an earlier submission of the account and Name is not final.
-    blocked INTEGER NOT NULL DEFAULT 0,
-    cancel_requested INTEGER NOT NULL DEFAULT 0,
-    -- JSON: an array of what `contents` holds.
-    results TEXT NOT NULL DEFAULT '[]'
+    -- The call that claimed it last.
+    claimed_by TEXT NOT NULL DEFAULT '',
+    idempotency_key TEXT,
+    -- Of the content, as it was accepted.
+    digest TEXT NOT NULL,
+    -- MessagePack.
+    cold BLOB NOT NULL
 );
 
 -- The last two columns are constant, and spare a count the way to the rows.
-CREATE INDEX ready ON submissions (step, account, priority, due_at, leased_until, blocked)
-    WHERE due_at IS NOT NULL AND leased_until IS NULL AND blocked = 0;
-CREATE INDEX blocked ON submissions (account, due_at, blocked) WHERE blocked = 1;
+CREATE INDEX ready ON submissions (step, account, priority, due_at, leased_until, has_predecessor)
+    WHERE due_at IS NOT NULL AND leased_until IS NULL AND has_predecessor = 0;
+CREATE INDEX queued_by_name ON submissions (step, account, due_at, has_predecessor)
+    WHERE has_predecessor = 1;
 CREATE INDEX leased ON submissions (leased_until) WHERE leased_until IS NOT NULL;
 CREATE INDEX unfinished ON submissions (account, name) WHERE finished_at IS NULL;
 CREATE INDEX finished ON submissions (finished_at) WHERE finished_at IS NOT NULL;
@@ -109,3 +96,25 @@ CREATE TABLE counts (
     submissions INTEGER NOT NULL,
     PRIMARY KEY (account, state)
 ) WITHOUT ROWID;
+
+-- Changes of a state, in their order: the newest of them.
+CREATE TABLE events (
+    cursor INTEGER PRIMARY KEY AUTOINCREMENT,
+    at INTEGER NOT NULL,
+    submission TEXT NOT NULL,
+    account TEXT NOT NULL,
+    name TEXT NOT NULL,
+    state TEXT NOT NULL,
+    reason_code TEXT
+);
+
+-- Identity of the store; one row.
+CREATE TABLE store (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    -- Epochs, separated by spaces: the current one, and before it those whose data an operator
+    -- acknowledged as lost, newest first.
+    epochs TEXT NOT NULL,
+    -- Loss that a process reported and no operator has acknowledged yet.
+    lost TEXT
+);
+INSERT INTO store VALUES (1, lower(hex(randomblob(8))), NULL);

@@ -2,14 +2,14 @@
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
-use super::blobs::{read_payload, save_payload};
+use super::blobs::save_payload;
 use super::effects::Effects;
 use super::fault::Fault;
-use super::rows::{Record, append, millis, rank, to_json};
+use super::rows::{append, cold, millis, rank};
 use crate::pack::PackedPayload;
-use crate::{Accepted, Deadline, NewSubmission};
-use ferry_types::domain::submission::{Callback, State, StepKind, Submission, TimelineEntry};
-use ferry_types::domain::{SubmissionId, Timestamp, later};
+use crate::{Accepted, NewSubmission, StoreError};
+use ferry_types::domain::submission::{State, StepKind, Submission, TimelineEntry};
+use ferry_types::domain::{SubmissionId, Timestamp};
 
 pub(super) fn accept(
     connection: &Connection,
@@ -27,21 +27,18 @@ fn accept_one(
     packed: &PackedPayload,
     now: Timestamp,
 ) -> Result<Accepted, Fault> {
-    if let Some(known) = known(connection, new)? {
-        return if same_content(connection, &known, new)? {
-            Ok(Accepted::Known(known.submission.id))
-        } else {
-            Ok(Accepted::Conflict(known.submission.id))
-        };
+    if let Some((id, digest)) = known(connection, new)? {
+        let same = digest == new.digest();
+        return Ok(if same { Accepted::Known(id) } else { Accepted::Conflict(id) });
     }
-    let blocked: bool = connection
+    let has_predecessor: bool = connection
         .prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM submissions
                             WHERE account = ?1 AND name = ?2 AND finished_at IS NULL)",
         )?
         .query_row([&new.account, &new.name], |row| row.get(0))?;
-    let due = new.not_before.map_or(now, |not_before| not_before.max(now));
-    let seq = insert(connection, new, now, due, blocked)?;
+    let submission = new.submission(now, has_predecessor);
+    let seq = insert(connection, new, &submission)?;
     save_payload(connection, seq, packed)?;
     let mut label = connection.prepare_cached("INSERT INTO labels VALUES (?1, ?2, ?3)")?;
     for (key, value) in &new.labels {
@@ -52,92 +49,57 @@ fn accept_one(
         .execute(params![new.account, super::health::UNKNOWN])?;
     let entry = TimelineEntry { at: now, state: State::Queued, why: "accepted".to_owned() };
     append(connection, seq, &entry)?;
-    effects.accepted(new, now);
-    if !blocked {
-        effects.scheduled(StepKind::Upload, due);
-    }
+    effects.accepted(&submission);
     Ok(Accepted::New(new.id))
 }
 
 fn insert(
     connection: &Connection,
     new: &NewSubmission,
-    now: Timestamp,
-    due: Timestamp,
-    blocked: bool,
+    submission: &Submission,
 ) -> Result<i64, Fault> {
-    let deadline = match new.deadline {
-        Deadline::At(deadline) => deadline,
-        Deadline::After(span) => later(due, span),
-    };
+    let s = submission;
     connection
         .prepare_cached(
-            "INSERT INTO submissions (id, account, name, state, priority, overwrite,
-                 overwrite_asked, result_keys, labels, payload_bytes, created_at, updated_at,
-                 deadline, revision_of, idempotency_key, step, due_at, blocked, callback,
-                 traceparent)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9, ?10, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
-                 ?17, ?18)",
+            "INSERT INTO submissions (id, account, name, state, priority, created_at, updated_at,
+                 deadline, step, due_at, has_predecessor, idempotency_key, digest, cold)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         )?
         .execute(params![
-            new.id.to_string(),
-            new.account,
-            new.name,
-            State::Queued.as_str(),
-            rank(new.priority),
-            new.overwrite,
-            to_json(&new.result_keys),
-            to_json(&new.labels),
-            new.payload.bytes() as i64,
-            millis(now),
-            millis(deadline),
-            new.revision_of.map(|id| id.to_string()),
+            s.id.to_string(),
+            s.account,
+            s.name,
+            s.state.as_str(),
+            rank(s.priority),
+            millis(s.created_at),
+            millis(s.updated_at),
+            millis(s.deadline),
+            s.step.map(StepKind::as_str),
+            s.due_at.map(millis),
+            s.has_predecessor,
             new.idempotency_key,
-            StepKind::Upload.as_str(),
-            millis(due),
-            blocked,
-            new.callback_url.as_deref().map(|url| to_json(&Callback::new(url))),
-            new.traceparent.map(|parent| parent.to_string()),
+            new.digest(),
+            cold(s),
         ])
         .map_err(|error| match error.sqlite_error_code() {
-            Some(ErrorCode::ConstraintViolation) => {
-                Fault::not_allowed(format!("there is already a submission {}", new.id))
-            }
+            Some(ErrorCode::ConstraintViolation) => Fault::Refused(StoreError::Taken(new.id)),
             _ => error.into(),
         })?;
     Ok(connection.last_insert_rowid())
 }
 
-/// A submission that was accepted before.
-struct Known {
-    submission: Submission,
-    overwrite_asked: bool,
-}
-
-/// The submission that was accepted before with the same idempotency key.
-fn known(connection: &Connection, new: &NewSubmission) -> Result<Option<Known>, Fault> {
+/// The submission that was accepted before with the same idempotency key, and the digest of its content.
+fn known(
+    connection: &Connection,
+    new: &NewSubmission,
+) -> Result<Option<(SubmissionId, String)>, Fault> {
     let Some(key) = &new.idempotency_key else { return Ok(None) };
-    let found: Option<(String, bool)> = connection
+    let found: Option<(String, String)> = connection
         .prepare_cached(
-            "SELECT id, overwrite_asked FROM submissions
-             WHERE account = ?1 AND idempotency_key = ?2",
+            "SELECT id, digest FROM submissions WHERE account = ?1 AND idempotency_key = ?2",
         )?
         .query_row([&new.account, key], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    let Some((id, overwrite_asked)) = found else { return Ok(None) };
-    let id: SubmissionId = id.parse().map_err(Fault::corrupt)?;
-    Ok(Some(Known { submission: Record::load(connection, id)?.submission, overwrite_asked }))
-}
-
-fn same_content(
-    connection: &Connection,
-    known: &Known,
-    new: &NewSubmission,
-) -> Result<bool, Fault> {
-    let old = &known.submission;
-    Ok(old.name == new.name
-        && known.overwrite_asked == new.overwrite
-        && old.result_keys == new.result_keys
-        && old.payload_bytes == new.payload.bytes()
-        && read_payload(connection, old.id)? == new.payload)
+    let Some((id, digest)) = found else { return Ok(None) };
+    Ok(Some((id.parse().map_err(Fault::corrupt)?, digest)))
 }

@@ -47,13 +47,13 @@ pub(super) fn heads(connection: &Connection, kind: StepKind) -> Result<Vec<Head>
     let mut same_account = connection.prepare_cached(
         "SELECT account, priority, due_at FROM submissions INDEXED BY ready
          WHERE step = ?1 AND account = ?2 AND priority > ?3
-             AND due_at IS NOT NULL AND leased_until IS NULL AND blocked = 0
+             AND due_at IS NOT NULL AND leased_until IS NULL AND has_predecessor = 0
          ORDER BY priority, due_at LIMIT 1",
     )?;
     let mut next_account = connection.prepare_cached(
         "SELECT account, priority, due_at FROM submissions INDEXED BY ready
          WHERE step = ?1 AND account > ?2
-             AND due_at IS NOT NULL AND leased_until IS NULL AND blocked = 0
+             AND due_at IS NOT NULL AND leased_until IS NULL AND has_predecessor = 0
          ORDER BY account, priority, due_at LIMIT 1",
     )?;
     let head = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));

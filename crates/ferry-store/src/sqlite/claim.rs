@@ -6,11 +6,11 @@ use super::accounts::{self, Account, Turns};
 use super::effects::Effects;
 use super::fault::Fault;
 use super::health;
-use super::rows::{COLUMNS, Record, append, millis, rank, records};
-use crate::{Claim, ClaimRequest, Claims, Lease};
+use super::rows::{COLUMNS, Record, append, millis, rank, records, set_aside};
+use crate::{Claim, ClaimId, ClaimRequest, Claims, Lease};
 use ferry_types::domain::account::HealthPolicy;
-use ferry_types::domain::submission::{Priority, State, StepKind, TimelineEntry};
-use ferry_types::domain::{Timestamp, later, until};
+use ferry_types::domain::submission::Priority;
+use ferry_types::domain::{Timestamp, until};
 
 /// Leases what is due at `now`.
 pub(super) fn claim(
@@ -20,12 +20,13 @@ pub(super) fn claim(
     policy: &HealthPolicy,
     now: Timestamp,
     turns: &mut Turns,
+    id: ClaimId,
 ) -> Result<Claims, Fault> {
     let heads = accounts::heads(connection, request.kind)?;
     let yields = accounts::yields(connection, &heads, request, policy, now)?;
     let mut hungry = accounts::hungry(&heads, &yields, now);
     turns.sort(request.kind, &mut hungry);
-    let mut taker = Taker { connection, effects, request, now, claims: Vec::new(), turns };
+    let mut taker = Taker { connection, effects, request, now, claims: Vec::new(), turns, id };
     // Everybody gets an equal share, and what some do not use is shared by the others.
     while !hungry.is_empty() && taker.left() > 0 {
         let share = (taker.left() / hungry.len()).max(1);
@@ -74,6 +75,7 @@ struct Taker<'a> {
     now: Timestamp,
     claims: Vec<Claim>,
     turns: &'a mut Turns,
+    id: ClaimId,
 }
 
 impl Taker<'_> {
@@ -104,11 +106,12 @@ impl Taker<'_> {
             COLUMNS,
             " FROM submissions s
               WHERE s.step = ?1 AND s.account = ?2 AND s.priority = ?3 AND s.due_at <= ?4
-                  AND s.leased_until IS NULL AND s.blocked = 0
+                  AND s.leased_until IS NULL AND s.has_predecessor = 0
               ORDER BY s.due_at LIMIT ?5",
         ]
         .concat();
         let due = records(
+            self.connection,
             &mut self.connection.prepare_cached(&sql)?,
             params![
                 self.request.kind.as_str(),
@@ -120,8 +123,12 @@ impl Taker<'_> {
         )?;
         let taken = due.len();
         for record in due {
-            let claim = self.lease(record)?;
-            self.claims.push(claim);
+            let seq = record.seq;
+            match self.lease(record) {
+                Ok(claim) => self.claims.push(claim),
+                Err(fault) if fault.is_of_a_row() => set_aside(self.connection, seq, &fault)?,
+                Err(fault) => return Err(fault),
+            }
         }
         Ok(taken)
     }
@@ -129,46 +136,39 @@ impl Taker<'_> {
     fn lease(&mut self, mut record: Record) -> Result<Claim, Fault> {
         let (kind, now) = (self.request.kind, self.now);
         let before = record.submission.state;
+        let entry = record.submission.claim(self.request.lease, now)?;
         record.fence += 1;
-        let submission = &mut record.submission;
-        let leased_until = later(now, self.request.lease);
-        submission.leased_until = Some(leased_until);
-        if kind == StepKind::Upload {
-            submission.state = State::Uploading;
-            submission.attempts += 1;
-            submission.updated_at = now;
-            self.effects.moved(submission, before);
-            // A further try for the same reason does not lengthen the timeline.
-            if submission.reason.is_none() {
-                let entry = TimelineEntry { at: now, state: State::Uploading, why: String::new() };
-                append(self.connection, record.seq, &entry)?;
-            }
+        let submission = &record.submission;
+        self.effects.moved(submission, before);
+        if let Some(entry) = entry {
+            append(self.connection, record.seq, &entry)?;
         }
         // What is not indexed anew is not named: only an upload changes the state.
-        let sql = if kind == StepKind::Upload {
-            "UPDATE submissions SET leased_until = ?2, fence = ?3, deliveries = deliveries + 1,
-                 attempts = ?4, updated_at = ?5, state = ?6
-             WHERE seq = ?1"
+        let sql = if submission.state == before {
+            "UPDATE submissions SET leased_until = ?2, fence = ?3, claimed_by = ?4, attempts = ?5,
+                 updated_at = ?6
+             WHERE seq = ?1 AND state = ?7"
         } else {
-            "UPDATE submissions SET leased_until = ?2, fence = ?3, deliveries = deliveries + 1,
-                 attempts = ?4, updated_at = ?5
-             WHERE seq = ?1 AND state = ?6"
+            "UPDATE submissions SET leased_until = ?2, fence = ?3, claimed_by = ?4, attempts = ?5,
+                 updated_at = ?6, state = ?7
+             WHERE seq = ?1"
         };
         self.connection.prepare_cached(sql)?.execute(params![
             record.seq,
-            millis(leased_until),
+            submission.leased_until.map(millis),
             record.fence,
+            self.id.to_string(),
             submission.attempts,
             millis(submission.updated_at),
             submission.state.as_str(),
         ])?;
         let lag = submission.due_at.map_or(std::time::Duration::ZERO, |due| until(due, now));
-        Ok(Claim {
-            lease: Lease { id: submission.id, fence: record.fence.unsigned_abs() },
+        let lease = Lease {
+            id: submission.id,
             kind,
-            submission: record.submission,
-            now,
-            lag,
-        })
+            fence: record.fence.unsigned_abs(),
+            claimed_by: self.id,
+        };
+        Ok(Claim { lease, kind, submission: record.submission, now, lag })
     }
 }

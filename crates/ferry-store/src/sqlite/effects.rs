@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 
 use super::events;
 use super::fault::Fault;
-use crate::{Event, NewSubmission, Wakeups};
+use crate::{Event, Wakeups};
 use ferry_types::domain::Timestamp;
 use ferry_types::domain::submission::{State, StepKind, Submission};
 
@@ -31,30 +31,27 @@ impl Effects {
         if s.state != before {
             self.counted(&s.account, before, -1);
             self.counted(&s.account, s.state, 1);
-            self.events.push(Event {
-                cursor: 0,
-                submission: s.id,
-                account: s.account.clone(),
-                name: s.name.clone(),
-                state: s.state,
-                reason: s.reason.as_ref().map(|reason| reason.code),
-                at: s.updated_at,
-            });
+            self.told(s);
         }
     }
 
-    /// A submission was accepted.
-    pub(super) fn accepted(&mut self, new: &NewSubmission, now: Timestamp) {
-        self.counted(&new.account, State::Queued, 1);
+    fn told(&mut self, s: &Submission) {
         self.events.push(Event {
             cursor: 0,
-            submission: new.id,
-            account: new.account.clone(),
-            name: new.name.clone(),
-            state: State::Queued,
-            reason: None,
-            at: now,
+            submission: s.id,
+            account: s.account.clone(),
+            name: s.name.clone(),
+            state: s.state,
+            reason: s.reason.as_ref().map(|reason| reason.code),
+            at: s.updated_at,
         });
+    }
+
+    /// A submission was accepted.
+    pub(super) fn accepted(&mut self, submission: &Submission) {
+        self.counted(&submission.account, submission.state, 1);
+        self.told(submission);
+        self.waits(submission);
     }
 
     /// There are `more` submissions of `account` in `state`.
@@ -63,8 +60,18 @@ impl Effects {
     }
 
     /// A step will be due.
-    pub(super) fn scheduled(&mut self, kind: StepKind, due: Timestamp) {
+    fn scheduled(&mut self, kind: StepKind, due: Timestamp) {
         self.due.push((kind, due));
+    }
+
+    /// The step of a submission may be due, and no worker has it.
+    pub(super) fn waits(&mut self, submission: &Submission) {
+        if let (Some(kind), Some(due)) = (submission.step, submission.due_at)
+            && submission.leased_until.is_none()
+            && !submission.has_predecessor
+        {
+            self.scheduled(kind, due);
+        }
     }
 
     /// Anything may be due.

@@ -1,7 +1,10 @@
 //! What can go wrong inside the store's own functions, before it is known where.
 
+use std::fmt;
+
 use crate::StoreError;
 use ferry_types::domain::SubmissionId;
+use ferry_types::domain::submission::{IllegalTransition, LifecycleError};
 
 /// Why an operation failed.
 #[derive(Debug)]
@@ -33,8 +36,15 @@ impl Fault {
         Self::Corrupt(what.to_string())
     }
 
-    pub(super) fn not_allowed(what: String) -> Self {
-        Self::Refused(StoreError::NotAllowed(what))
+    /// Whether one row holds what it should not, and nothing else is wrong.
+    pub(super) fn is_of_a_row(&self) -> bool {
+        match self {
+            Self::Sqlite(error) => error.sqlite_error_code().is_none() && is_damage(error),
+            Self::Corrupt(_) => true,
+            // Its state and its step contradict each other.
+            Self::Refused(StoreError::NotAllowed(LifecycleError::Illegal(_))) => true,
+            Self::Refused(_) => false,
+        }
     }
 
     pub(super) fn not_found(id: SubmissionId) -> Self {
@@ -54,6 +64,28 @@ fn is_damage(error: &rusqlite::Error) -> bool {
             error.sqlite_error_code(),
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
         ),
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(error) => error.fmt(f),
+            Self::Refused(error) => error.fmt(f),
+            Self::Corrupt(what) => f.write_str(what),
+        }
+    }
+}
+
+impl From<LifecycleError> for Fault {
+    fn from(refusal: LifecycleError) -> Self {
+        Self::Refused(StoreError::NotAllowed(refusal))
+    }
+}
+
+impl From<IllegalTransition> for Fault {
+    fn from(illegal: IllegalTransition) -> Self {
+        LifecycleError::from(illegal).into()
     }
 }
 

@@ -18,7 +18,7 @@ pub(super) fn all(connection: &Connection) -> Result<BTreeMap<String, Health>, F
     let mut rows = statement.query([])?;
     let mut accounts = BTreeMap::new();
     while let Some(row) = rows.next()? {
-        accounts.insert(row.get(0)?, parse(&row.get::<_, String>(1)?)?);
+        accounts.insert(row.get(0)?, parse(&row.get::<_, String>(1)?));
     }
     Ok(accounts)
 }
@@ -28,7 +28,7 @@ pub(super) fn load(connection: &Connection, account: &str) -> Result<Option<Heal
         .prepare_cached("SELECT health FROM accounts WHERE name = ?1")?
         .query_row([account], |row| row.get(0))
         .optional()?;
-    text.map(|text| parse(&text)).transpose()
+    Ok(text.map(|text| parse(&text)))
 }
 
 pub(super) fn save(connection: &Connection, account: &str, health: &Health) -> Result<(), Fault> {
@@ -47,8 +47,8 @@ pub(super) fn spent(connection: &Connection, account: &str) -> Result<Spent, Fau
         .prepare_cached("SELECT spent FROM accounts WHERE name = ?1")?
         .query_row([account], |row| row.get(0))
         .optional()?;
-    let spent = text.flatten().map(|text| serde_json::from_str(&text).map_err(Fault::corrupt));
-    spent.transpose().map(Option::unwrap_or_default)
+    // What cannot be read is forgotten: a budget is used up for moments only.
+    Ok(text.flatten().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
 }
 
 pub(super) fn save_spent(
@@ -62,12 +62,16 @@ pub(super) fn save_spent(
     Ok(())
 }
 
-/// Nearly always nothing is known, and nothing needs parsing.
-fn parse(text: &str) -> Result<Health, Fault> {
+/// Nearly always nothing is known, and nothing needs parsing. An account whose health cannot be read is
+/// paused, so that it costs no other account anything.
+fn parse(text: &str) -> Health {
     if text == UNKNOWN {
-        return Ok(Health::default());
+        return Health::default();
     }
-    serde_json::from_str(text).map_err(Fault::corrupt)
+    serde_json::from_str(text).unwrap_or_else(|error| {
+        let paused = format!("the stored health of the account cannot be read: {error}");
+        Health { paused: Some(paused), ..Health::default() }
+    })
 }
 
 #[cfg(test)]

@@ -30,21 +30,25 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
+use super::claim_id::ClaimIds;
 use super::pack::{pack_all, pack_contents};
 use super::{
     Accepted, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor, Events, Filter,
-    Finding, Found, Lease, Loss, NewSubmission, Page, Payload, Rescued, Resolution, Standing,
-    Stats, Store, StoreError, Wakeups,
+    Finding, Found, Lease, Loss, NewSubmission, Page, Payload, Rescued, Standing, Stats, Store,
+    StoreError, Wakeups,
 };
 use accounts::Turns;
 use fault::Fault;
 use ferry_types::clock::Clock;
-use ferry_types::domain::SubmissionId;
 use ferry_types::domain::account::HealthPolicy;
 use ferry_types::domain::outcome::Content;
-use ferry_types::domain::submission::TimelineEntry;
+use ferry_types::domain::submission::{
+    LifecycleError, Resolution, Ruled, SameName, Submission, TimelineEntry,
+};
+use ferry_types::domain::{SubmissionId, Timestamp};
 use named::{Identity, Named};
 use read::Reader;
+use rows::Record;
 use writer::Writer;
 
 /// Connections that read at the same time.
@@ -64,6 +68,7 @@ pub struct SqliteStore {
     clock: Arc<dyn Clock>,
     health: HealthPolicy,
     turns: Arc<Mutex<Turns>>,
+    claim_ids: ClaimIds,
     _watcher: Option<notify::RecommendedWatcher>,
 }
 
@@ -92,6 +97,7 @@ impl SqliteStore {
             clock,
             health,
             turns: Arc::default(),
+            claim_ids: ClaimIds::random(),
             _watcher: watcher,
         })
     }
@@ -126,7 +132,22 @@ impl SqliteStore {
         })?
     }
 
-    async fn found(&self, id: SubmissionId) -> Result<Found, StoreError> {
+    /// Changes a submission by a rule that an operator asked for.
+    async fn change(
+        &self,
+        id: SubmissionId,
+        rule: impl FnOnce(&mut Submission, &SameName, Timestamp) -> Ruled<LifecycleError>
+        + Send
+        + 'static,
+    ) -> Result<Found, StoreError> {
+        let now = self.clock.now();
+        self.writer
+            .write(move |connection, effects| {
+                let record = Record::load(connection, id)?;
+                let same_name = operate::same_name(connection, &record)?;
+                record.change(connection, effects, |submission| rule(submission, &same_name, now))
+            })
+            .await?;
         self.get(id).await?.ok_or(StoreError::NotFound(id))
     }
 }
@@ -161,11 +182,11 @@ impl Store for SqliteStore {
 
     async fn claim(&self, request: ClaimRequest) -> Result<Claims, StoreError> {
         let (policy, clock) = (self.health, self.clock.clone());
-        let turns = self.turns.clone();
+        let (turns, id) = (self.turns.clone(), self.claim_ids.next());
         self.writer
             .write(move |connection, effects| {
                 let turns = &mut turns.lock().unwrap_or_else(PoisonError::into_inner);
-                claim::claim(connection, effects, &request, &policy, clock.now(), turns)
+                claim::claim(connection, effects, &request, &policy, clock.now(), turns, id)
             })
             .await
     }
@@ -280,21 +301,14 @@ impl Store for SqliteStore {
     }
 
     async fn cancel(&self, id: SubmissionId) -> Result<Found, StoreError> {
-        let now = self.clock.now();
-        self.writer
-            .write(move |connection, effects| operate::cancel(connection, effects, id, now))
-            .await?;
-        self.found(id).await
+        self.change(id, |submission, _, now| submission.cancel(now)).await
     }
 
     async fn retry(&self, id: SubmissionId, deadline: Duration) -> Result<Found, StoreError> {
-        let now = self.clock.now();
-        self.writer
-            .write(move |connection, effects| {
-                operate::retry(connection, effects, id, deadline, now)
-            })
-            .await?;
-        self.found(id).await
+        self.change(id, move |submission, same_name, now| {
+            submission.retry(same_name, deadline, now)
+        })
+        .await
     }
 
     async fn resolve(
@@ -303,21 +317,12 @@ impl Store for SqliteStore {
         resolution: Resolution,
         deadline: Duration,
     ) -> Result<Found, StoreError> {
-        let now = self.clock.now();
-        self.writer
-            .write(move |connection, effects| {
-                operate::resolve(connection, effects, id, resolution, deadline, now)
-            })
-            .await?;
-        self.found(id).await
+        self.change(id, move |submission, _, now| submission.resolve(resolution, deadline, now))
+            .await
     }
 
     async fn notify(&self, id: SubmissionId) -> Result<Found, StoreError> {
-        let now = self.clock.now();
-        self.writer
-            .write(move |connection, effects| operate::notify(connection, effects, id, now))
-            .await?;
-        self.found(id).await
+        self.change(id, |submission, _, now| submission.redeliver(now)).await
     }
 
     async fn sweep(&self, retention: Duration) -> Result<u64, StoreError> {

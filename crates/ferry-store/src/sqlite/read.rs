@@ -8,11 +8,11 @@ use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
 use super::fault::Fault;
 use super::health;
-use super::rows::{COLUMNS, Record, records};
+use super::rows::{COLUMNS, Record, all_records};
 use crate::{Cursor, Filter, Found, Page, first_millisecond};
-use ferry_types::contract::WaitingFor;
-use ferry_types::domain::account::{Admission, Closed, Health, HealthPolicy};
-use ferry_types::domain::submission::{State, TimelineEntry};
+use ferry_types::domain::account::{Health, HealthPolicy};
+use ferry_types::domain::budget::Spent;
+use ferry_types::domain::submission::{State, Submission, Surroundings, TimelineEntry};
 use ferry_types::domain::{SubmissionId, Timestamp, timestamp};
 
 /// Looks at submissions, and says why they do not move.
@@ -157,7 +157,7 @@ impl Reader<'_> {
             "SELECT {COLUMNS} FROM {tables} submissions s WHERE 1{conditions}
              ORDER BY {seq} DESC LIMIT ?"
         );
-        records(&mut self.connection.prepare_cached(&sql)?, params_from_iter(values))
+        all_records(&mut self.connection.prepare_cached(&sql)?, params_from_iter(values))
     }
 
     /// The number in the order of acceptance from which on all were accepted at `time` or later, found by
@@ -185,48 +185,23 @@ impl Reader<'_> {
     }
 
     fn explain(&self, record: Record, accounts: &BTreeMap<String, Health>) -> Result<Found, Fault> {
-        let waiting_for = self.waiting_for(&record, accounts)?;
-        Ok(Found { submission: record.submission, waiting_for })
+        let submission = record.submission;
+        let first = submission.has_predecessor.then(|| self.first_of_its_name(&submission));
+        let spent = match submission.due_at {
+            Some(due) if due <= self.now => health::spent(self.connection, &submission.account)?,
+            _ => Spent::default(),
+        };
+        let waiting_for = submission.waiting_for(&Surroundings {
+            first_of_name: first.transpose()?.flatten(),
+            health: accounts.get(&submission.account).unwrap_or(&Health::default()),
+            spent: &spent,
+            policy: self.policy,
+            now: self.now,
+        });
+        Ok(Found { submission, waiting_for })
     }
 
-    fn waiting_for(
-        &self,
-        record: &Record,
-        accounts: &BTreeMap<String, Health>,
-    ) -> Result<Option<WaitingFor>, Fault> {
-        let submission = &record.submission;
-        if submission.state == State::Held {
-            return Ok(Some(WaitingFor::Decision));
-        }
-        let (Some(step), Some(due)) = (submission.step, submission.due_at) else { return Ok(None) };
-        if submission.leased_until.is_some() {
-            return Ok(None);
-        }
-        if record.blocked {
-            let first = self.first_of_its_name(record)?;
-            return Ok(first.map(|submission| WaitingFor::Name { submission }));
-        }
-        let health = accounts.get(&submission.account).filter(|_| step.asks_platform());
-        if let Some(Admission::Closed(why)) =
-            health.map(|health| health.admit(self.now, self.policy))
-        {
-            return Ok(Some(WaitingFor::Account(why)));
-        }
-        if due <= self.now
-            && let Some(until) =
-                health::spent(self.connection, &submission.account)?.used_up_until(step, self.now)
-        {
-            return Ok(Some(WaitingFor::Account(Closed::Limit { until })));
-        }
-        Ok(Some(if due > self.now {
-            WaitingFor::DueTime { at: due, step }
-        } else {
-            WaitingFor::Worker { step }
-        }))
-    }
-
-    fn first_of_its_name(&self, record: &Record) -> Result<Option<SubmissionId>, Fault> {
-        let submission = &record.submission;
+    fn first_of_its_name(&self, submission: &Submission) -> Result<Option<SubmissionId>, Fault> {
         let id: Option<String> = self
             .connection
             .prepare_cached(

@@ -2,29 +2,28 @@
 //! operation shares.
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
-use serde::de::DeserializeOwned;
+use tracing::error;
 
 use super::effects::Effects;
 use super::fault::Fault;
+use crate::Lease;
+use crate::cold::{Cold, ColdRef, Hot};
 use ferry_types::domain::submission::{
-    Priority, Reason, State, StepKind, Submission, TimelineEntry,
+    Priority, Ruled, State, StepKind, Submission, TimelineEntry,
 };
 use ferry_types::domain::{SubmissionId, Timestamp, timestamp};
 
 /// What [`Record::from_row`] reads, in its order.
-pub(super) const COLUMNS: &str = "s.seq, s.fence, s.deliveries, s.blocked, s.id, s.account, s.name, \
-     s.state, s.reason_code, s.reason, s.priority, s.overwrite, s.result_keys, s.labels, \
-     s.payload_bytes, s.created_at, s.updated_at, s.finished_at, s.deadline, s.revision_of, \
-     s.processing_token, s.rejection, s.attempts, s.polls, s.failures, s.in_doubt, s.step, s.due_at, \
-     s.leased_until, s.cancel_requested, s.results, s.callback, s.resume, s.traceparent";
+pub(super) const COLUMNS: &str = "s.seq, s.fence, s.claimed_by, s.id, s.account, s.name, s.state, s.priority, \
+     s.attempts, s.created_at, s.updated_at, s.finished_at, s.deadline, s.step, s.due_at, \
+     s.leased_until, s.has_predecessor, s.cold";
 
 /// A submission, and what only the store knows of it.
 #[derive(Debug)]
 pub(super) struct Record {
     pub(super) seq: i64,
     pub(super) fence: i64,
-    pub(super) deliveries: u32,
-    pub(super) blocked: bool,
+    pub(super) claimed_by: String,
     pub(super) submission: Submission,
 }
 
@@ -32,43 +31,26 @@ impl Record {
     pub(super) fn from_row(row: &Row<'_>) -> Result<Self, Fault> {
         let mut next = 0..;
         let mut column = || next.next().unwrap_or_default();
-        Ok(Self {
-            seq: row.get(column())?,
-            fence: row.get(column())?,
-            deliveries: row.get(column())?,
-            blocked: row.get(column())?,
-            submission: Submission {
-                id: word::<SubmissionId>(row, column())?,
-                account: row.get(column())?,
-                name: row.get(column())?,
-                state: word::<State>(row, column())?,
-                reason: reason(row, column(), column())?,
-                priority: priority(row.get(column())?)?,
-                overwrite: row.get(column())?,
-                result_keys: json(row, column())?,
-                labels: json(row, column())?,
-                payload_bytes: row.get::<_, i64>(column())?.unsigned_abs(),
-                created_at: time(row, column())?,
-                updated_at: time(row, column())?,
-                finished_at: maybe_time(row, column())?,
-                deadline: time(row, column())?,
-                revision_of: maybe_word(row, column())?,
-                processing_token: row.get(column())?,
-                rejection: row.get(column())?,
-                attempts: row.get(column())?,
-                polls: row.get(column())?,
-                failures: row.get(column())?,
-                in_doubt: row.get(column())?,
-                step: maybe_word::<StepKind>(row, column())?,
-                due_at: maybe_time(row, column())?,
-                leased_until: maybe_time(row, column())?,
-                cancel_requested: row.get(column())?,
-                results: json(row, column())?,
-                callback: maybe_json(row, column())?,
-                resume: maybe_word::<StepKind>(row, column())?,
-                traceparent: maybe_word(row, column())?,
-            },
-        })
+        let (seq, fence, claimed_by) = (row.get(column())?, row.get(column())?, row.get(column())?);
+        let hot = Hot {
+            id: word::<SubmissionId>(row, column())?,
+            account: row.get(column())?,
+            name: row.get(column())?,
+            state: word::<State>(row, column())?,
+            priority: priority(row.get(column())?)?,
+            attempts: row.get(column())?,
+            created_at: time(row, column())?,
+            updated_at: time(row, column())?,
+            finished_at: maybe_time(row, column())?,
+            deadline: time(row, column())?,
+            step: maybe_word::<StepKind>(row, column())?,
+            due_at: maybe_time(row, column())?,
+            leased_until: maybe_time(row, column())?,
+            has_predecessor: row.get(column())?,
+        };
+        let mut cold = row.get_ref(column())?.as_blob().map_err(Fault::corrupt)?;
+        let cold = Cold::read(&mut cold).map_err(Fault::corrupt)?;
+        Ok(Self { seq, fence, claimed_by, submission: cold.with(hot) })
     }
 
     /// The record of `id`, or an error if there is none.
@@ -82,96 +64,112 @@ impl Record {
         statement.query_row([id.to_string()], |row| Ok(Self::from_row(row))).optional()?.transpose()
     }
 
-    /// Writes what may have changed since it was loaded in state `before`, and frees the Name for
-    /// the next submission if this one has ended.
-    pub(super) fn save(
+    /// Whether `lease` still holds its step.
+    pub(super) fn is_held_by(&self, lease: &Lease) -> bool {
+        self.fence.unsigned_abs() == lease.fence
+            && self.claimed_by == lease.claimed_by.to_string()
+            && self.submission.step == Some(lease.kind)
+            && self.submission.leased_until.is_some()
+    }
+
+    /// Changes the submission by a rule, and writes what follows from it.
+    pub(super) fn change<E>(
+        mut self,
+        connection: &Connection,
+        effects: &mut Effects,
+        rule: impl FnOnce(&mut Submission) -> Ruled<E>,
+    ) -> Result<State, Fault>
+    where
+        Fault: From<E>,
+    {
+        let before = self.submission.clone();
+        let entry = rule(&mut self.submission)?;
+        if let Some(entry) = entry {
+            append(connection, self.seq, &entry)?;
+        }
+        if self.submission != before {
+            self.save(before.state, connection, effects)?;
+        }
+        Ok(self.submission.state)
+    }
+
+    /// Writes what may have changed since it was loaded in state `before`, and gives the Name to the next
+    /// submission if this one has ended.
+    fn save(
         &self,
         before: State,
         connection: &Connection,
         effects: &mut Effects,
     ) -> Result<(), Fault> {
         let s = &self.submission;
-        let results = if s.results.is_empty() { "[]".to_owned() } else { to_json(&s.results) };
         // A column that is named is indexed anew, even if it stays the same.
         let state = if s.state == before { "" } else { "state = ?1, " };
         let ended = if s.state.is_final() == before.is_final() {
             ""
         } else {
-            "finished_at = ?2, blocked = ?3, "
+            "finished_at = ?2, has_predecessor = ?3, "
         };
         let sql = format!(
-            "UPDATE submissions SET {state}{ended}deliveries = ?4, reason_code = ?5, reason = ?6,
-                 overwrite = ?7, updated_at = ?8, deadline = ?9, processing_token = ?10,
-                 rejection = ?11, attempts = ?12, polls = ?13, failures = ?14, in_doubt = ?15,
-                 step = ?16, due_at = ?17, leased_until = ?18, cancel_requested = ?19,
-                 results = ?20, callback = ?21, resume = ?22
-             WHERE seq = ?23"
+            "UPDATE submissions SET {state}{ended}attempts = ?4, updated_at = ?5, deadline = ?6,
+                 step = ?7, due_at = ?8, leased_until = ?9, cold = ?10
+             WHERE seq = ?11"
         );
         connection.prepare_cached(&sql)?.execute(params![
             s.state.as_str(),
             s.finished_at.map(millis),
-            self.blocked,
-            self.deliveries,
-            s.reason.as_ref().map(|reason| reason.code.as_str()),
-            s.reason.as_ref().map(|reason| &reason.text),
-            s.overwrite,
+            s.has_predecessor,
+            s.attempts,
             millis(s.updated_at),
             millis(s.deadline),
-            s.processing_token,
-            s.rejection,
-            s.attempts,
-            s.polls,
-            s.failures,
-            s.in_doubt,
             s.step.map(StepKind::as_str),
             s.due_at.map(millis),
             s.leased_until.map(millis),
-            s.cancel_requested,
-            results,
-            s.callback.as_ref().map(to_json),
-            s.resume.map(StepKind::as_str),
+            cold(s),
             self.seq,
         ])?;
         effects.moved(s, before);
-        if let (Some(kind), Some(due)) = (s.step, s.due_at)
-            && s.leased_until.is_none()
-            && !self.blocked
-        {
-            effects.scheduled(kind, due);
-        }
+        effects.waits(s);
         if s.state.is_final() && !before.is_final() {
-            self.free_name(connection, effects)?;
+            self.hand_on(connection, effects)?;
         }
         Ok(())
     }
 
-    /// The earliest submission of the account and Name that waited for this one waits no more.
-    fn free_name(&self, connection: &Connection, effects: &mut Effects) -> Result<(), Fault> {
-        let s = &self.submission;
-        let freed: Option<String> = connection
-            .prepare_cached(
-                "UPDATE submissions SET blocked = 0, due_at = max(due_at, ?3)
-                 WHERE seq = (SELECT min(seq) FROM submissions
-                              WHERE account = ?1 AND name = ?2 AND finished_at IS NULL)
-                     AND blocked = 1
-                 RETURNING step",
-            )?
-            .query_row(params![s.account, s.name, millis(s.updated_at)], |row| row.get(0))
-            .optional()?;
-        if let Some(step) = freed {
-            let kind = step.parse().map_err(Fault::corrupt)?;
-            effects.scheduled(kind, s.updated_at);
+    /// The earliest submission of the account and Name that waited for this one waits no more. One that
+    /// cannot be read must not keep this one from its end.
+    fn hand_on(&self, connection: &Connection, effects: &mut Effects) -> Result<(), Fault> {
+        let ended = &self.submission;
+        let sql = [
+            "SELECT ",
+            COLUMNS,
+            " FROM submissions s
+              WHERE s.account = ?1 AND s.name = ?2 AND s.finished_at IS NULL ORDER BY s.seq LIMIT 1",
+        ]
+        .concat();
+        let next = records(
+            connection,
+            &mut connection.prepare_cached(&sql)?,
+            [&ended.account, &ended.name],
+        )?;
+        for mut next in next.into_iter().filter(|next| next.submission.has_predecessor) {
+            next.submission.follow(ended.updated_at);
+            let due = next.submission.due_at.map(millis);
+            connection
+                .prepare_cached(
+                    "UPDATE submissions SET has_predecessor = 0, due_at = ?2 WHERE seq = ?1",
+                )?
+                .execute(params![next.seq, due])?;
+            effects.waits(&next.submission);
         }
         Ok(())
     }
+}
 
-    pub(super) fn append(
-        &self,
-        connection: &Connection,
-        entry: &TimelineEntry,
-    ) -> Result<(), Fault> {
-        append(connection, self.seq, entry)
-    }
+/// The cold part of a submission.
+pub(super) fn cold(submission: &Submission) -> Vec<u8> {
+    let mut packed = Vec::with_capacity(256);
+    ColdRef::from(&**submission).write(&mut packed);
+    packed
 }
 
 /// The most lines of a timeline: its first, and the newest.
@@ -199,8 +197,8 @@ pub(super) fn append(
     Ok(())
 }
 
-/// All records that `statement` yields.
-pub(super) fn records(
+/// All records that `statement` yields, each of which has to be readable.
+pub(super) fn all_records(
     statement: &mut CachedStatement<'_>,
     parameters: impl rusqlite::Params,
 ) -> Result<Vec<Record>, Fault> {
@@ -210,6 +208,40 @@ pub(super) fn records(
         records.push(Record::from_row(row)?);
     }
     Ok(records)
+}
+
+/// All records that `statement` yields. One that cannot be read costs itself alone: it is left out, and no
+/// longer due.
+pub(super) fn records(
+    connection: &Connection,
+    statement: &mut CachedStatement<'_>,
+    parameters: impl rusqlite::Params,
+) -> Result<Vec<Record>, Fault> {
+    let mut rows = statement.query(parameters)?;
+    let (mut records, mut damaged) = (Vec::new(), Vec::new());
+    while let Some(row) = rows.next()? {
+        match Record::from_row(row) {
+            Ok(record) => records.push(record),
+            Err(fault) if fault.is_of_a_row() => damaged.push((row.get::<_, i64>(0)?, fault)),
+            Err(fault) => return Err(fault),
+        }
+    }
+    drop(rows);
+    for (seq, fault) in damaged {
+        set_aside(connection, seq, &fault)?;
+    }
+    Ok(records)
+}
+
+/// Takes a row that cannot be read out of the way of the others.
+pub(super) fn set_aside(connection: &Connection, seq: i64, fault: &Fault) -> Result<(), Fault> {
+    error!(
+        submission.seq = seq,
+        "corrupt record in row {seq}, its step will not run: restore a backup or resubmit ({fault})"
+    );
+    let sql = "UPDATE submissions SET due_at = NULL, leased_until = NULL WHERE seq = ?1";
+    connection.prepare_cached(sql)?.execute([seq])?;
+    Ok(())
 }
 
 pub(super) fn millis(at: Timestamp) -> i64 {
@@ -247,21 +279,6 @@ pub(super) fn maybe_word<T: std::str::FromStr<Err: std::fmt::Display>>(
 ) -> Result<Option<T>, Fault> {
     let text = row.get_ref(column)?.as_str_or_null().map_err(Fault::corrupt)?;
     text.map(|text| text.parse().map_err(Fault::corrupt)).transpose()
-}
-
-fn reason(row: &Row<'_>, code: usize, text: usize) -> Result<Option<Reason>, Fault> {
-    let Some(code) = maybe_word(row, code)? else { return Ok(None) };
-    Ok(Some(Reason { code, text: row.get(text)? }))
-}
-
-fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<T, Fault> {
-    let text = row.get_ref(column)?.as_str().map_err(Fault::corrupt)?;
-    serde_json::from_str(text).map_err(Fault::corrupt)
-}
-
-fn maybe_json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<Option<T>, Fault> {
-    let text = row.get_ref(column)?.as_str_or_null().map_err(Fault::corrupt)?;
-    text.map(|text| serde_json::from_str(text).map_err(Fault::corrupt)).transpose()
 }
 
 fn time(row: &Row<'_>, column: usize) -> Result<Timestamp, Fault> {

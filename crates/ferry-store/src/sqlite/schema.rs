@@ -11,13 +11,13 @@ use super::StoreError;
 /// Says that a file is Ferry's: `FRRY` in ASCII.
 const APPLICATION_ID: i32 = 0x4652_5259;
 
-/// Step `n` leads from schema version `n` to `n + 1`. Never change one that was released.
-const MIGRATIONS: &[&str] = &[
-    include_str!("001.sql"),
-    include_str!("002.sql"),
-    include_str!("003.sql"),
-    include_str!("004.sql"),
-];
+/// The schema version of an empty file, once the first of the migrations has made its tables. Those before
+/// it cannot be read any more.
+const OLDEST: usize = 5;
+
+/// The first makes version `OLDEST`, and each of the others the next one. Never change one that was
+/// released.
+const MIGRATIONS: &[&str] = &[include_str!("001.sql")];
 
 /// How long a process waits while another one writes, and how often it looks.
 const BUSY: Duration = Duration::from_secs(10);
@@ -90,7 +90,7 @@ fn create_private(path: &Path) -> Result<(), StoreError> {
 
 fn migrate(connection: &mut Connection, path: &Path, steps: &[&str]) -> Result<(), StoreError> {
     let broken = |error| unusable(path, &error);
-    let newest = steps.len();
+    let newest = OLDEST + steps.len() - 1;
     // Two processes that start at once migrate one after the other.
     let transaction = connection
         .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
@@ -116,10 +116,18 @@ fn migrate(connection: &mut Connection, path: &Path, steps: &[&str]) -> Result<(
             path.display()
         )));
     }
+    if (1..OLDEST).contains(&version) {
+        return Err(StoreError::Unusable(format!(
+            "the store `{}` has schema version {version}, which this version of Ferry cannot read: \
+             complete its submissions with the older Ferry that wrote it, or use another file",
+            path.display()
+        )));
+    }
     if version == newest {
         return Ok(());
     }
-    for step in &steps[version..] {
+    // Version 0 is an empty file.
+    for step in &steps[(version + 1).saturating_sub(OLDEST)..] {
         transaction.execute_batch(step).map_err(broken)?;
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(broken)?;
@@ -165,10 +173,10 @@ mod tests {
         let steps = ["CREATE TABLE a (x)", "ALTER TABLE a ADD COLUMN y DEFAULT 7"];
         let mut connection = Connection::open(&path).unwrap();
         migrate(&mut connection, &path, &steps[..1]).unwrap();
-        assert_eq!(version(&path), 1);
+        assert_eq!(version(&path), 4);
         connection.execute("INSERT INTO a VALUES (1)", []).unwrap();
         migrate(&mut connection, &path, &steps).unwrap();
-        assert_eq!(version(&path), 2);
+        assert_eq!(version(&path), 5);
         let y: i64 = connection.query_row("SELECT y FROM a", [], |row| row.get(0)).unwrap();
         assert_eq!(y, 7);
     }
@@ -183,6 +191,18 @@ mod tests {
         assert!(refused.contains("schema version 99"), "{refused}");
         assert!(refused.contains("use the newer Ferry"), "{refused}");
         assert_eq!(version(&path), 99);
+    }
+
+    #[test]
+    fn an_unreadable_older_schema_is_refused_and_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ferry.db");
+        drop(open_writer(&path).unwrap());
+        Connection::open(&path).unwrap().pragma_update(None, "user_version", 3).unwrap();
+        let refused = open_writer(&path).unwrap_err().to_string();
+        assert!(refused.contains("schema version 3"), "{refused}");
+        assert!(refused.contains("with the older Ferry"), "{refused}");
+        assert_eq!(version(&path), 3);
     }
 
     #[test]

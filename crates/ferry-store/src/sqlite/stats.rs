@@ -66,16 +66,14 @@ impl Reader<'_> {
         let (ready, oldest) = count(
             "SELECT count(*), min(due_at) FROM submissions
              WHERE step = ?1 AND account = ?2 AND priority IN (0, 1, 2) AND due_at <= ?3
-                 AND leased_until IS NULL AND blocked = 0",
+                 AND leased_until IS NULL AND has_predecessor = 0",
         )?;
         let (scheduled, _) = count(
             "SELECT count(*), NULL FROM submissions
              WHERE step = ?1 AND account = ?2 AND priority IN (0, 1, 2) AND due_at > ?3
-                 AND leased_until IS NULL AND blocked = 0",
+                 AND leased_until IS NULL AND has_predecessor = 0",
         )?;
-        // Only an upload can wait for another submission of its Name.
-        let (waiting, waiting_oldest, waiting_scheduled) =
-            if kind == StepKind::Upload { self.waiting_for_names(account)? } else { (0, None, 0) };
+        let (waiting, waiting_oldest, waiting_scheduled) = self.waiting_for_names(account, kind)?;
         let oldest = [oldest, waiting_oldest].into_iter().flatten().min();
         Ok(StepStats {
             account: account.to_owned(),
@@ -89,15 +87,20 @@ impl Reader<'_> {
 
     /// Of the submissions that wait for an earlier one of their Name: how many are due, since when,
     /// and how many are due later.
-    fn waiting_for_names(&self, account: &str) -> Result<(u64, Option<i64>, u64), Fault> {
+    fn waiting_for_names(
+        &self,
+        account: &str,
+        kind: StepKind,
+    ) -> Result<(u64, Option<i64>, u64), Fault> {
         let mut due = self.connection.prepare_cached(
             "SELECT count(*), min(due_at) FROM submissions
-             WHERE blocked = 1 AND account = ?1 AND due_at <= ?2",
+             WHERE has_predecessor = 1 AND step = ?1 AND account = ?2 AND due_at <= ?3",
         )?;
         let mut later = self.connection.prepare_cached(
-            "SELECT count(*) FROM submissions WHERE blocked = 1 AND account = ?1 AND due_at > ?2",
+            "SELECT count(*) FROM submissions
+             WHERE has_predecessor = 1 AND step = ?1 AND account = ?2 AND due_at > ?3",
         )?;
-        let parameters = params![account, millis(self.now)];
+        let parameters = params![kind.as_str(), account, millis(self.now)];
         let (due, oldest): (i64, _) =
             due.query_row(parameters, |row| Ok((row.get(0)?, row.get(1)?)))?;
         let later: i64 = later.query_row(parameters, |row| row.get(0))?;

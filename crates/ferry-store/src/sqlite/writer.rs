@@ -335,13 +335,13 @@ mod tests {
             tokio::spawn(async move {
                 let fail = |connection: &Connection, _: &mut Effects| {
                     connection.execute("INSERT INTO kept VALUES ('half done')", [])?;
-                    Err::<(), _>(Fault::not_allowed("no".to_owned()))
+                    Err::<(), _>(Fault::Corrupt("no".to_owned()))
                 };
                 writer.write(fail).await
             })
         };
         let good = keep(&writer, "good".to_owned());
-        assert!(matches!(failing.await.unwrap(), Err(StoreError::NotAllowed(_))));
+        assert!(matches!(failing.await.unwrap(), Err(StoreError::Unusable(_))));
         good.await.unwrap().unwrap();
         assert_eq!(count(&writer).await, 1);
     }

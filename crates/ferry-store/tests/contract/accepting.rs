@@ -1,8 +1,9 @@
 //! Taking submissions in: whole batches, once each.
 
-use ferry_store::{Accepted, Deadline, Filter, NewSubmission, Payload, Resolution, StoreError};
+use ferry_store::{Accepted, Deadline, Filter, NewSubmission, Payload, StoreError};
 use ferry_types::contract::WaitingFor;
 use ferry_types::domain::later;
+use ferry_types::domain::submission::Resolution;
 use ferry_types::domain::submission::{Priority, State, StepKind};
 
 use super::subject::{DAY, Subject, millis, new, on};
@@ -17,8 +18,8 @@ pub(super) async fn an_accepted_submission_waits_for_a_worker(subject: Subject) 
     assert_eq!(submission.step, Some(StepKind::Upload));
     assert_eq!(submission.due_at, Some(submission.created_at));
     assert_eq!((submission.attempts, submission.polls, submission.failures), (0, 0, 0));
-    assert_eq!((submission.reason, submission.leased_until), (None, None));
-    assert_eq!((submission.finished_at, submission.processing_token), (None, None));
+    assert_eq!((submission.reason.clone(), submission.leased_until), (None, None));
+    assert_eq!((submission.finished_at, submission.processing_token.clone()), (None, None));
     assert!(!submission.in_doubt && !submission.cancel_requested);
     assert_eq!(subject.timeline(id).await, [(State::Queued, "accepted".to_owned())]);
 }
@@ -91,7 +92,7 @@ pub(super) async fn a_batch_is_kept_whole_or_not_at_all(subject: Subject) {
     let good = new("good");
     let batch = vec![good.clone(), NewSubmission { name: "other".to_owned(), ..taken }];
     let refused = subject.store.accept(batch).await;
-    assert!(matches!(refused, Err(StoreError::NotAllowed(_))), "{refused:?}");
+    assert!(matches!(refused, Err(StoreError::Taken(_))), "{refused:?}");
     assert!(subject.store.get(good.id).await.unwrap().is_none());
     assert_eq!(subject.listed(&Filter::default()).await.len(), 1);
     assert_eq!(subject.store.stats().await.unwrap().count(State::Queued), 1);
@@ -209,7 +210,8 @@ pub(super) async fn a_submission_that_is_not_there_is_not_found(subject: Subject
     assert!(
         matches!(store.resolve(id, Resolution::Fail, DAY).await, Err(NotFound(it)) if it == id)
     );
-    let lease = ferry_store::Lease { id, fence: 1 };
+    let claimed_by = ferry_store::ClaimId::default();
+    let lease = ferry_store::Lease { id, kind: StepKind::Upload, fence: 1, claimed_by };
     let commit = ferry_store::Commit { lease, transition: t::completed() };
     assert_eq!(store.commit(vec![commit]).await.unwrap(), [ferry_store::Committed::Stale]);
     assert_eq!(store.renew(vec![lease], DAY).await.unwrap(), [false]);

@@ -1,9 +1,10 @@
 //! Telling an outcome is a step after the end, and changes nothing of it.
 
-use ferry_store::{NewSubmission, Resolution, StoreError};
+use ferry_store::{NewSubmission, StoreError};
 use ferry_types::domain::SubmissionId;
+use ferry_types::domain::submission::Resolution;
 use ferry_types::domain::submission::{
-    Delivery, DeliveryResult, NextStep, State, StepKind, Transition,
+    Delivery, DeliveryResult, Next, State, StepKind, Transition,
 };
 use ferry_types::domain::timestamp;
 
@@ -17,15 +18,14 @@ fn told(name: &str) -> NewSubmission {
 }
 
 /// What a worker decides after a try.
-fn tried(state: State, result: DeliveryResult, again: Option<u64>) -> Transition {
-    let next = again.map(|after| NextStep { kind: StepKind::Notify, after: millis(after) });
-    let attempt = 1;
-    let delivery = Some(Delivery { at: timestamp(0), attempt, result, status: Some(200) });
-    Transition { next, delivery, failures: u32::from(next.is_some()), ..t::ended(state) }
+fn tried(result: DeliveryResult, again: Option<u64>) -> Transition {
+    let delivery = Delivery { at: timestamp(0), attempt: 1, result, status: Some(200) };
+    let next = Next::Delivery { delivery, again: again.map(millis) };
+    Transition { failures: u32::from(again.is_some()), ..Transition::to(next) }
 }
 
 async fn results(subject: &Subject, id: SubmissionId) -> Vec<DeliveryResult> {
-    let callback = subject.get(id).await.callback.expect("it has a callback");
+    let callback = subject.get(id).await.callback.clone().expect("it has a callback");
     assert_eq!(callback.url, URL);
     callback.deliveries.into_iter().map(|delivery| delivery.result).collect()
 }
@@ -37,14 +37,18 @@ pub(super) async fn every_end_is_told_whoever_brought_it_about(subject: Subject)
         let before = subject.get(id).await;
         assert_eq!((before.state, before.step), (state, Some(StepKind::Notify)), "{state}");
         subject.advance(millis(10)).await;
-        let delivered = tried(state, DeliveryResult::Delivered, None);
+        let delivered = tried(DeliveryResult::Delivered, None);
         subject.step(StepKind::Notify, delivered).await;
         let after = subject.get(id).await;
         assert_eq!(
             (after.state, after.due_at, after.finished_at),
             (state, None, before.finished_at)
         );
-        assert_eq!((after.reason, after.attempts), (before.reason, before.attempts), "{state}");
+        assert_eq!(
+            (after.reason.clone(), after.attempts),
+            (before.reason.clone(), before.attempts),
+            "{state}"
+        );
         assert_eq!(results(&subject, id).await, [DeliveryResult::Delivered]);
         subject.assert_nothing_due(StepKind::Notify).await;
         let line = subject.timeline(id).await.pop().unwrap();
@@ -71,29 +75,29 @@ pub(super) async fn every_end_is_told_whoever_brought_it_about(subject: Subject)
 pub(super) async fn what_was_not_heard_is_told_again_when_it_is_due(subject: Subject) {
     let id = subject.accept(told("a")).await;
     subject.bring_to(State::Completed).await;
-    let again = tried(State::Completed, DeliveryResult::ServerError, Some(5000));
+    let again = tried(DeliveryResult::ServerError, Some(5000));
     subject.step(StepKind::Notify, again).await;
     assert_eq!(subject.get(id).await.failures, 1);
     subject.advance(millis(4999)).await;
     subject.assert_nothing_due(StepKind::Notify).await;
     subject.advance(millis(1)).await;
-    let gone = tried(State::Completed, DeliveryResult::Gone, None);
+    let gone = tried(DeliveryResult::Gone, None);
     let claim = subject.step(StepKind::Notify, gone).await;
     assert_eq!(claim.submission.failures, 1);
     assert_eq!(results(&subject, id).await, [DeliveryResult::ServerError, DeliveryResult::Gone]);
-    assert!(subject.get(id).await.callback.unwrap().gone);
+    assert!(subject.get(id).await.callback.clone().unwrap().gone);
     // Somebody wants it to be told all the same.
     subject.store.notify(id).await.unwrap();
     subject.store.notify(id).await.unwrap();
     let claim = subject.claim_one(StepKind::Notify).await;
     subject.store.notify(id).await.unwrap();
-    let delivered = tried(State::Completed, DeliveryResult::Delivered, None);
+    let delivered = tried(DeliveryResult::Delivered, None);
     subject.commit(&claim, delivered).await;
-    assert!(!subject.get(id).await.callback.unwrap().gone);
+    assert!(!subject.get(id).await.callback.clone().unwrap().gone);
     subject.assert_nothing_due(StepKind::Notify).await;
     for _ in 0..30 {
         subject.store.notify(id).await.unwrap();
-        let refused = tried(State::Completed, DeliveryResult::Refused, None);
+        let refused = tried(DeliveryResult::Refused, None);
         subject.step(StepKind::Notify, refused).await;
     }
     assert_eq!(results(&subject, id).await, [DeliveryResult::Refused; 20], "the newest");
@@ -112,9 +116,7 @@ pub(super) async fn only_an_end_that_somebody_wants_to_hear_is_told(subject: Sub
     // A worker that decides something else is wrong.
     subject.store.cancel(open).await.unwrap();
     let claim = subject.claim_one(StepKind::Notify).await;
-    for wrong in
-        [t::uploaded(millis(0)), t::failed(), tried(State::Completed, DeliveryResult::Gone, None)]
-    {
+    for wrong in [t::uploaded(millis(0)), t::failed(), t::held()] {
         let committed = subject.try_commit(&claim, wrong).await;
         assert!(matches!(committed, ferry_store::Committed::Illegal(_)), "{committed:?}");
     }
@@ -145,11 +147,11 @@ pub(super) async fn a_retry_goes_on_although_the_failure_is_being_told(subject: 
     let telling = subject.claim_one(StepKind::Notify).await;
     let found = subject.store.retry(id, DAY).await.unwrap().submission;
     assert_eq!((found.state, found.step), (State::Processing, Some(StepKind::Poll)));
-    let late = subject.try_commit(&telling, tried(State::Failed, DeliveryResult::Delivered, None));
+    let late = subject.try_commit(&telling, tried(DeliveryResult::Delivered, None));
     assert_eq!(late.await, ferry_store::Committed::Stale);
     subject.assert_nothing_due(StepKind::Notify).await;
     subject.step(StepKind::Poll, t::failed()).await;
-    subject.step(StepKind::Notify, tried(State::Failed, DeliveryResult::Delivered, None)).await;
+    subject.step(StepKind::Notify, tried(DeliveryResult::Delivered, None)).await;
     assert_eq!(subject.get(id).await.step, Some(StepKind::Poll), "the step to go on with");
     let found = subject.store.retry(id, DAY).await.unwrap().submission;
     assert_eq!((found.state, found.step), (State::Processing, Some(StepKind::Poll)));
@@ -177,9 +179,29 @@ pub(super) async fn a_lost_worker_costs_a_try_and_no_outcome(subject: Subject) {
     }
     subject.assert_nothing_due(StepKind::Notify).await;
     let after = subject.get(id).await;
-    assert_eq!((after.finished_at, after.step, after.reason), (ended.finished_at, None, None));
+    assert_eq!(
+        (after.finished_at, after.step, after.reason.clone()),
+        (ended.finished_at, None, None)
+    );
     subject.store.notify(id).await.unwrap();
     subject.assert_due(&[id]).await;
+}
+
+pub(super) async fn lost_uploads_do_not_count_against_the_delivery(subject: Subject) {
+    let id = subject.accept(told("a")).await;
+    for _ in 0..4 {
+        subject.claim_one(StepKind::Upload).await;
+        subject.lose_workers().await;
+    }
+    subject.store.cancel(id).await.unwrap();
+    for _ in 0..4 {
+        subject.claim_one(StepKind::Notify).await;
+        subject.lose_workers().await;
+        subject.assert_due(&[id]).await;
+    }
+    subject.claim_one(StepKind::Notify).await;
+    subject.lose_workers().await;
+    subject.assert_nothing_due(StepKind::Notify).await;
 }
 
 pub(super) async fn retention_does_not_wait_for_what_is_to_be_told(subject: Subject) {
@@ -187,7 +209,7 @@ pub(super) async fn retention_does_not_wait_for_what_is_to_be_told(subject: Subj
     subject.bring_to(State::Failed).await;
     let leased = subject.accept(told("b")).await;
     subject.bring_to(State::Failed).await;
-    let again = tried(State::Failed, DeliveryResult::NoAnswer, Some(1000));
+    let again = tried(DeliveryResult::NoAnswer, Some(1000));
     let claims = subject.claim(StepKind::Notify, 2).await;
     subject.commit(&claims[0], again).await;
     subject.advance(LEASE / 2).await;

@@ -38,10 +38,11 @@ pub(super) async fn a_claimed_poll_changes_nothing_but_the_lease(subject: Subjec
     let before = subject.get(id).await;
     let timeline = subject.timeline(id).await;
     let claim = subject.claim_one(StepKind::Poll).await;
-    let leased = ferry_types::domain::submission::Submission {
+    let leased = ferry_types::domain::submission::SubmissionParts {
         leased_until: Some(later(claim.now, LEASE)),
-        ..before
-    };
+        ..before.into_parts()
+    }
+    .into();
     assert_eq!(subject.get(id).await, leased);
     assert_eq!(claim.submission, leased);
     assert_eq!(subject.timeline(id).await, timeline);

@@ -1,14 +1,15 @@
 //! Recording what was decided: by the newest holder, once, as the table allows.
 
-use ferry_store::{Claim, Commit, Committed};
+use ferry_store::{Claim, ClaimId, Commit, Committed, Lease};
+use ferry_types::domain::account::{Health, Signal};
 use ferry_types::domain::later;
 use ferry_types::domain::outcome::Content;
 use ferry_types::domain::submission::{
-    Reason, ReasonCode, State, StepKind, StoredContent, Transition,
+    Next, Reason, ReasonCode, State, StepKind, StoredContent, Transition,
 };
 
 use super::subject::{LEASE, Subject, millis, new};
-use super::transitions as t;
+use super::transitions::{self as t, Telling};
 
 pub(super) async fn a_commit_schedules_the_next_step(subject: Subject) {
     let id = subject.accept(new("a")).await;
@@ -88,6 +89,48 @@ pub(super) async fn a_claim_that_was_given_back_cannot_commit(subject: Subject) 
     assert_eq!(subject.state(id).await, State::Queued);
 }
 
+pub(super) async fn a_repeated_fence_is_not_taken_for_another_claim(subject: Subject) {
+    let id = subject.accept(new("a")).await;
+    let claim = subject.claim_one(StepKind::Upload).await;
+    // A store that went back in time gives the same fence to another call, perhaps for another step.
+    let other_call = Lease { claimed_by: ClaimId::default(), ..claim.lease };
+    let other_step = Lease { kind: StepKind::Poll, ..claim.lease };
+    for lease in [other_call, other_step] {
+        let commit = Commit { lease, transition: t::uploaded(millis(0)) };
+        assert_eq!(subject.store.commit(vec![commit]).await.unwrap(), [Committed::Stale]);
+        assert_eq!(subject.store.renew(vec![lease], LEASE).await.unwrap(), [false]);
+        let other = Claim { lease, ..claim.clone() };
+        subject.store.release(vec![other]).await.unwrap();
+        assert_eq!(subject.state(id).await, State::Uploading);
+    }
+    assert_eq!(subject.step_stats("main", StepKind::Upload).await.leased, 1);
+    subject.commit(&claim, t::uploaded(millis(0))).await;
+}
+
+pub(super) async fn a_stale_commit_still_says_what_the_platform_asks_of_the_account(
+    subject: Subject,
+) {
+    subject.accept(new("a")).await;
+    let lost = subject.claim_one(StepKind::Upload).await;
+    subject.lose_workers().await;
+    let told = async |signal: Signal| {
+        let stale = subject.try_commit(&lost, t::failed().telling(signal)).await;
+        assert_eq!(stale, Committed::Stale);
+        subject.account("main").await.health
+    };
+    // What is true of the step alone is not.
+    for signal in [Signal::None, Signal::Faulty, Signal::Healthy] {
+        assert_eq!(told(signal).await, Health::default());
+    }
+    let pause = millis(60_000);
+    let health = told(Signal::SlowDown { pause }).await;
+    assert!(health.gate_until.is_some() && health.paused.is_none());
+    subject.assert_nothing_due(StepKind::Upload).await;
+    assert_eq!(told(Signal::Healthy).await, health);
+    let health = told(Signal::Unauthorized("denied".to_owned())).await;
+    assert_eq!(health.paused.as_deref(), Some("denied"));
+}
+
 pub(super) async fn a_late_commit_counts_if_nobody_else_has_the_step(subject: Subject) {
     let id = subject.accept(new("a")).await;
     let claim = subject.claim_one(StepKind::Upload).await;
@@ -101,8 +144,8 @@ pub(super) async fn an_illegal_transition_changes_nothing(subject: Subject) {
     let id = subject.accept(new("a")).await;
     let claim = subject.claim_one(StepKind::Upload).await;
     let before = subject.get(id).await;
-    let without_next = Transition { next: None, ..t::uploaded(millis(0)) };
-    for illegal in [t::completed(), t::decided(), without_next] {
+    let never = Transition::to(Next::step(StepKind::Notify, millis(0)));
+    for illegal in [t::completed(), t::decided(), never] {
         let committed = subject.try_commit(&claim, illegal).await;
         assert!(matches!(committed, Committed::Illegal(ref it) if it.id == id), "{committed:?}");
         assert_eq!(subject.get(id).await, before);
@@ -168,7 +211,7 @@ pub(super) async fn contents_under_one_key_replace_each_other(subject: Subject) 
     };
     subject.step(StepKind::Collect, with(b"old", t::go_on(StepKind::Collect, millis(0)))).await;
     subject.step(StepKind::Collect, with(b"newer", t::completed())).await;
-    let results = subject.get(id).await.results;
+    let results = subject.get(id).await.results.clone();
     assert_eq!(results.len(), 1);
     assert_eq!((results[0].key.as_str(), results[0].bytes), ("k", 5));
     assert_eq!(subject.store.content(id, "k").await.unwrap().unwrap().bytes, b"newer");
@@ -183,7 +226,7 @@ pub(super) async fn a_rejection_keeps_its_feedback(subject: Subject) {
     subject.step(StepKind::Collect, t::rejected()).await;
     let submission = subject.get(id).await;
     assert_eq!(submission.state, State::Rejected);
-    assert_eq!(submission.reason.unwrap().code, ReasonCode::Feedback);
+    assert_eq!(submission.reason.clone().unwrap().code, ReasonCode::Feedback);
     assert_eq!(submission.rejection.as_deref(), Some("completedwitherrors"));
     let feedback = subject.store.content(id, "feedback").await.unwrap().unwrap();
     assert_eq!(feedback.bytes, b"2|31/02/2024|no such day");
@@ -199,7 +242,7 @@ pub(super) async fn an_attempt_that_does_not_count_is_given_back(subject: Subjec
     let submission = subject.get(id).await;
     assert_eq!((submission.attempts, submission.failures), (1, 1));
     assert_eq!(submission.state, State::Queued);
-    assert_eq!(submission.reason.unwrap().code, ReasonCode::Transient);
+    assert_eq!(submission.reason.clone().unwrap().code, ReasonCode::Transient);
 }
 
 pub(super) async fn a_reason_comes_back_as_it_was_given(subject: Subject) {

@@ -111,7 +111,10 @@ macro_rules! fulfilled_by {
                     a_held_submission_keeps_its_name_until_it_is_decided
                     a_cancelled_one_frees_the_name_whether_it_ran_or_not
                     a_freed_one_is_due_at_once_or_at_its_own_time
-                    a_failed_one_with_a_newer_one_cannot_be_retried
+                    a_failed_one_is_not_retried_past_a_newer_unfinished_one
+                    a_failed_one_is_retried_although_a_newer_one_has_ended
+                    a_retried_one_queues_behind_an_earlier_one
+                    no_retry_overwrites_the_dataset_of_a_newer_one
                     a_retried_one_takes_the_name_again
                     a_name_with_many_waiting_is_served_one_by_one
                 }
@@ -121,6 +124,8 @@ macro_rules! fulfilled_by {
                     only_the_newest_fence_may_commit
                     a_second_commit_of_a_claim_is_stale
                     a_claim_that_was_given_back_cannot_commit
+                    a_repeated_fence_is_not_taken_for_another_claim
+                    a_stale_commit_still_says_what_the_platform_asks_of_the_account
                     a_late_commit_counts_if_nobody_else_has_the_step
                     an_illegal_transition_changes_nothing
                     each_commit_of_a_batch_stands_on_its_own
@@ -200,6 +205,7 @@ macro_rules! fulfilled_by {
                     what_is_to_be_told_holds_up_nobody
                     a_retry_goes_on_although_the_failure_is_being_told
                     a_lost_worker_costs_a_try_and_no_outcome
+                    lost_uploads_do_not_count_against_the_delivery
                     retention_does_not_wait_for_what_is_to_be_told
                 }
                 waking {

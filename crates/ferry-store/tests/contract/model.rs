@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ferry_store::{Claim, Committed, Filter, Resolution, StoreError};
+use ferry_store::{Claim, Committed, Filter, StoreError};
 use ferry_types::domain::SubmissionId;
-use ferry_types::domain::submission::{State, StepKind, Transition};
+use ferry_types::domain::submission::Resolution;
+use ferry_types::domain::submission::{Next, State, StepKind, Transition};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -101,6 +102,7 @@ struct Modelled {
     attempts: u32,
     in_doubt: bool,
     cancel_requested: bool,
+    overwrite: bool,
     finished: Option<u64>,
 }
 
@@ -187,6 +189,7 @@ async fn run(subject: &Subject, model: &mut Model, op: Op) {
                 attempts: 0,
                 in_doubt: false,
                 cancel_requested: false,
+                overwrite: false,
                 finished: None,
             });
         }
@@ -291,14 +294,15 @@ async fn commit(subject: &Subject, model: &mut Model, claim: &Claim, transition:
     assert!(matches!(committed, Committed::Done(..)), "{committed:?}");
     one.deliveries = 0;
     one.in_doubt = transition.in_doubt;
-    if transition.to.is_final() {
-        one.end(transition.to, now);
+    let to = transition.state().expect("the upload, the poll or the collection leads to a state");
+    if to.is_final() {
+        one.end(to, now);
     } else if one.cancel_requested {
         one.end(State::Cancelled, now);
-    } else if transition.to == State::Held {
+    } else if to == State::Held {
         one.end(State::Held, now);
-    } else if let Some(next) = transition.next {
-        (one.state, one.step, one.leased) = (transition.to, next.kind, None);
+    } else if let Next::Step(next) = transition.next {
+        (one.state, one.step, one.leased) = (to, next.kind, None);
         one.due = Some(now + next.after.as_millis() as u64);
     }
 }
@@ -321,7 +325,7 @@ async fn rescue(subject: &Subject, model: &mut Model) {
             one.deliveries = 0;
             held += 1;
         } else {
-            one.state = one.step.waiting_state();
+            one.state = one.step.waiting_state().unwrap();
             due += 1;
         }
     }
@@ -336,14 +340,18 @@ async fn operate(subject: &Subject, model: &mut Model, op: Op) {
     let position = one.index(model.kept.len());
     let now = model.now;
     let this = model.kept[position].clone();
-    let newer = model.kept[position + 1..]
-        .iter()
-        .any(|newer| newer.account == this.account && newer.name == this.name);
+    let newer = || {
+        let later = model.kept[position + 1..].iter();
+        later.filter(|newer| newer.account == this.account && newer.name == this.name)
+    };
+    let overwrites = this.overwrite && this.step == StepKind::Upload;
+    let passes = newer().any(|newer| newer.finished.is_none())
+        || (overwrites && newer().any(|newer| newer.state == State::Completed));
     let store = &subject.store;
     let (answer, allowed) = match &op {
         Op::Cancel { .. } => (store.cancel(this.id).await, !this.state.is_final()),
         Op::Retry { .. } => {
-            (store.retry(this.id, DAY).await, this.state == State::Failed && !newer)
+            (store.retry(this.id, DAY).await, this.state == State::Failed && !passes)
         }
         Op::Resolve { how, .. } => {
             let how =
@@ -365,8 +373,10 @@ async fn operate(subject: &Subject, model: &mut Model, op: Op) {
         Op::Cancel { .. } => one.end(State::Cancelled, now),
         Op::Resolve { how: 1, .. } => one.end(State::Failed, now),
         _ => {
-            (one.state, one.due, one.finished) = (one.step.waiting_state(), Some(now), None);
+            (one.state, one.due, one.finished) =
+                (one.step.waiting_state().unwrap(), Some(now), None);
             (one.deliveries, one.cancel_requested) = (0, false);
+            one.overwrite |= matches!(op, Op::Resolve { how: 2, .. });
         }
     }
 }
@@ -387,10 +397,8 @@ async fn compare(subject: &Subject, model: &Model) {
     }
     assert_counts(subject, model, &listed).await;
     for (position, one) in model.kept.iter().enumerate() {
-        let begun = one.leased.is_some() || !matches!(one.state, State::Queued | State::Cancelled);
-        let ended = matches!(one.state, State::Completed | State::Rejected | State::Failed);
         assert!(
-            !(begun || ended) || !model.is_blocked(position),
+            one.leased.is_none() || !model.is_blocked(position),
             "{one:?} is in flight, and so is an earlier one of its Name"
         );
     }

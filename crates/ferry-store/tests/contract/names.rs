@@ -1,10 +1,11 @@
 //! One Name of one account at a time.
 
-use ferry_store::{NewSubmission, Resolution, StoreError};
+use ferry_store::{NewSubmission, StoreError};
 use ferry_types::contract::WaitingFor;
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::later;
-use ferry_types::domain::submission::{State, StepKind};
+use ferry_types::domain::submission::Resolution;
+use ferry_types::domain::submission::{LifecycleError, State, StepKind};
 
 use super::subject::{DAY, Subject, ids, millis, new, on};
 use super::transitions as t;
@@ -113,21 +114,73 @@ pub(super) async fn a_freed_one_is_due_at_once_or_at_its_own_time(subject: Subje
     assert!(claim.lag < millis(5000), "it waited for its Name: {:?}", claim.lag);
 }
 
-pub(super) async fn a_failed_one_with_a_newer_one_cannot_be_retried(subject: Subject) {
-    for newer in State::ALL {
+pub(super) async fn a_failed_one_is_not_retried_past_a_newer_unfinished_one(subject: Subject) {
+    for newer in State::ALL.into_iter().filter(|state| !state.is_final()) {
         let name = format!("newer is {newer}");
         let first = subject.accept(new(&name)).await;
         subject.bring_to(State::Failed).await;
         let second = subject.accept(new(&name)).await;
         subject.bring_to(newer).await;
-        let refused = subject.store.retry(first, DAY).await;
-        assert!(matches!(refused, Err(StoreError::NotAllowed(_))), "{newer}: {refused:?}");
+        let refused = subject.store.retry(first, DAY).await.unwrap_err();
+        let expected = LifecycleError::NewerUnfinished { id: first, newer: second };
+        assert!(
+            matches!(refused, StoreError::NotAllowed(ref why) if *why == expected),
+            "{refused:?}"
+        );
         assert_eq!(subject.state(first).await, State::Failed);
-        if !newer.is_final() {
-            subject.store.cancel(second).await.unwrap();
-            subject.lose_workers().await;
-        }
+        subject.store.cancel(second).await.unwrap();
+        subject.lose_workers().await;
     }
+}
+
+pub(super) async fn a_failed_one_is_retried_although_a_newer_one_has_ended(subject: Subject) {
+    for newer in State::ALL.into_iter().filter(|state| state.is_final()) {
+        let name = format!("newer is {newer}");
+        let first = subject.accept(new(&name)).await;
+        subject.bring_to(State::Failed).await;
+        let second = subject.accept(new(&name)).await;
+        subject.bring_to(newer).await;
+        subject.store.retry(first, DAY).await.unwrap();
+        // The Name is taken again, and what comes later waits.
+        let third = subject.accept(new(&name)).await;
+        assert_eq!(subject.state(second).await, newer);
+        let claim = subject.claim_one(StepKind::Upload).await;
+        assert_eq!(claim.lease.id, first, "{newer}");
+        subject.commit(&claim, t::failed()).await;
+        let claim = subject.claim_one(StepKind::Upload).await;
+        assert_eq!(claim.lease.id, third, "{newer}");
+        subject.commit(&claim, t::failed()).await;
+    }
+}
+
+pub(super) async fn a_retried_one_queues_behind_an_earlier_one(subject: Subject) {
+    let first = subject.accept(new("n")).await;
+    subject.bring_to(State::Failed).await;
+    let second = subject.accept(new("n")).await;
+    subject.step(StepKind::Upload, t::uploaded(millis(0))).await;
+    subject.step(StepKind::Poll, t::failed()).await;
+    subject.store.retry(first, DAY).await.unwrap();
+    let retried = subject.store.retry(second, DAY).await.unwrap();
+    assert_eq!(retried.waiting_for, Some(WaitingFor::Name { submission: first }));
+    assert_eq!(retried.submission.state, State::Processing);
+    subject.assert_nothing_due(StepKind::Poll).await;
+    let stats = subject.step_stats("main", StepKind::Poll).await;
+    assert_eq!((stats.ready, stats.leased), (1, 0));
+    subject.step(StepKind::Upload, t::refused()).await;
+    assert_eq!(subject.claim_one(StepKind::Poll).await.lease.id, second);
+}
+
+pub(super) async fn no_retry_overwrites_the_dataset_of_a_newer_one(subject: Subject) {
+    let first = subject.accept(NewSubmission { overwrite: true, ..new("n") }).await;
+    subject.bring_to(State::Failed).await;
+    let second = subject.accept(new("n")).await;
+    subject.bring_to(State::Completed).await;
+    subject.accept(new("n")).await;
+    subject.bring_to(State::Failed).await;
+    let refused = subject.store.retry(first, DAY).await.unwrap_err();
+    let expected = LifecycleError::NewerCompleted { id: first, newer: second };
+    assert!(matches!(refused, StoreError::NotAllowed(ref why) if *why == expected), "{refused:?}");
+    assert_eq!(subject.state(first).await, State::Failed);
 }
 
 pub(super) async fn a_retried_one_takes_the_name_again(subject: Subject) {

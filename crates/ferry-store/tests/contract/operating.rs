@@ -1,7 +1,8 @@
 //! What people ask for: cancel, retry, resolve.
 
-use ferry_store::{Resolution, StoreError};
+use ferry_store::StoreError;
 use ferry_types::domain::later;
+use ferry_types::domain::submission::Resolution;
 use ferry_types::domain::submission::{ReasonCode, State, StepKind};
 
 use super::subject::{DAY, Subject, millis, new};
@@ -17,7 +18,7 @@ pub(super) async fn what_waits_is_cancelled_at_once(subject: Subject) {
         assert_eq!(cancelled.state, State::Cancelled);
         assert_eq!((cancelled.step, cancelled.due_at), (None, None));
         assert_eq!(cancelled.finished_at, Some(cancelled.updated_at));
-        assert_eq!(cancelled.reason.unwrap().code, ReasonCode::Operator);
+        assert_eq!(cancelled.reason.clone().unwrap().code, ReasonCode::Operator);
         assert_eq!(found.waiting_for, None);
         assert_eq!(subject.timeline(id).await.last().unwrap().0, State::Cancelled);
         for kind in StepKind::CARRYING {
@@ -48,7 +49,7 @@ pub(super) async fn a_running_step_is_cancelled_when_it_ends(subject: Subject) {
     ];
     for (n, (kind, outcome)) in undecided.into_iter().enumerate() {
         let id = subject.accept(new(&format!("{n}"))).await;
-        subject.bring_to(kind.waiting_state()).await;
+        subject.bring_to(kind.waiting_state().unwrap()).await;
         let claim = subject.claim_one(kind).await;
         let found = subject.store.cancel(id).await.unwrap().submission;
         assert!(found.cancel_requested && found.state == claim.submission.state);
@@ -71,10 +72,10 @@ pub(super) async fn a_final_outcome_wins_over_a_cancellation(subject: Subject) {
     ];
     for (n, (kind, outcome)) in outcomes.into_iter().enumerate() {
         let id = subject.accept(new(&format!("{n}"))).await;
-        subject.bring_to(kind.waiting_state()).await;
+        subject.bring_to(kind.waiting_state().unwrap()).await;
         let claim = subject.claim_one(kind).await;
         subject.store.cancel(id).await.unwrap();
-        let end = outcome.to;
+        let end = outcome.state().unwrap();
         subject.commit(&claim, outcome).await;
         assert_eq!(subject.state(id).await, end);
     }
@@ -95,19 +96,19 @@ pub(super) async fn a_request_to_cancel_is_told_in_the_timeline_once(subject: Su
 pub(super) async fn a_failed_submission_goes_on_where_it_stopped(subject: Subject) {
     for kind in StepKind::CARRYING {
         let id = subject.accept(new(&format!("fails at {kind}"))).await;
-        subject.bring_to(kind.waiting_state()).await;
+        subject.bring_to(kind.waiting_state().unwrap()).await;
         subject.step(kind, t::retried(kind, millis(0))).await;
         let failed = subject.step(kind, t::failed()).await.submission;
         subject.advance(DAY).await;
         let found = subject.store.retry(id, millis(90_000)).await.unwrap();
         let retried = found.submission;
-        assert_eq!((retried.state, retried.step), (kind.waiting_state(), Some(kind)));
+        assert_eq!((retried.state, retried.step), (kind.waiting_state().unwrap(), Some(kind)));
         assert_eq!(retried.deadline, later(retried.updated_at, millis(90_000)));
         assert_eq!(retried.due_at, Some(retried.updated_at));
         assert_eq!((retried.finished_at, retried.failures), (None, 0));
         assert_eq!(retried.attempts, failed.attempts);
-        assert_eq!(retried.reason.unwrap().code, ReasonCode::Operator);
-        assert_eq!(subject.timeline(id).await.last().unwrap().0, kind.waiting_state());
+        assert_eq!(retried.reason.clone().unwrap().code, ReasonCode::Operator);
+        assert_eq!(subject.timeline(id).await.last().unwrap().0, kind.waiting_state().unwrap());
         assert_eq!(subject.claim_one(kind).await.lease.id, id);
     }
 }
@@ -162,15 +163,15 @@ pub(super) async fn a_retried_submission_is_not_swept_or_counted_as_failed(subje
 pub(super) async fn a_held_submission_is_retried_as_it_is(subject: Subject) {
     for kind in StepKind::CARRYING {
         let id = subject.accept(new(&format!("held at {kind}"))).await;
-        subject.bring_to(kind.waiting_state()).await;
+        subject.bring_to(kind.waiting_state().unwrap()).await;
         subject.step(kind, t::held()).await;
         subject.advance(DAY).await;
         let found = subject.store.resolve(id, Resolution::Retry, millis(90_000)).await.unwrap();
         let resolved = found.submission;
-        assert_eq!((resolved.state, resolved.step), (kind.waiting_state(), Some(kind)));
+        assert_eq!((resolved.state, resolved.step), (kind.waiting_state().unwrap(), Some(kind)));
         assert_eq!(resolved.deadline, later(resolved.updated_at, millis(90_000)));
         assert!(resolved.in_doubt && !resolved.overwrite);
-        assert_eq!(subject.timeline(id).await.last().unwrap().0, kind.waiting_state());
+        assert_eq!(subject.timeline(id).await.last().unwrap().0, kind.waiting_state().unwrap());
         let claim = subject.claim_one(kind).await;
         assert_eq!(claim.lease.id, id);
         assert!(claim.submission.in_doubt);
@@ -187,7 +188,7 @@ pub(super) async fn a_person_may_allow_to_overwrite(subject: Subject) {
 pub(super) async fn after_the_upload_there_is_nothing_to_overwrite(subject: Subject) {
     for kind in [StepKind::Poll, StepKind::Collect] {
         let id = subject.accept(new(&format!("held at {kind}"))).await;
-        subject.bring_to(kind.waiting_state()).await;
+        subject.bring_to(kind.waiting_state().unwrap()).await;
         subject.step(kind, t::held()).await;
         let before = subject.get(id).await;
         let refused = subject.store.resolve(id, Resolution::Overwrite, DAY).await;

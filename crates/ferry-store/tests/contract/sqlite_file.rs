@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ferry_store::sqlite::SqliteStore;
-use ferry_store::{Accepted, Filter, Store, StoreError};
+use ferry_store::{Accepted, Claim, Commit, Committed, Filter, Rescued, Store, StoreError};
 use ferry_types::clock::Clock;
 use ferry_types::domain::submission::{State, StepKind};
 use ferry_types::domain::{Timestamp, timestamp};
 use rusqlite::Connection;
 
-use super::subject::{DAY, LEASE, Place, Subject, health_policy, millis, new};
+use super::subject::{DAY, Place, Subject, health_policy, ids, millis, new, on};
 use super::transitions as t;
 use super::waking::{asleep, wakes};
 
@@ -200,7 +200,8 @@ async fn a_damaged_row_is_reported_with_the_place() {
         "state = 'lost'",
         "attempts = 'many'",
         "attempts = -1",
-        "labels = '{'",
+        "cold = x'00'",
+        "cold = 'text'",
         "id = 'x'",
         "priority = 7",
     ] {
@@ -212,18 +213,51 @@ async fn a_damaged_row_is_reported_with_the_place() {
         assert!(matches!(error, StoreError::Unusable(_)), "{damage}: {error:?}");
         let place = file.path().display().to_string();
         assert!(error.to_string().contains(&place), "{damage}: {error}");
-        if damage.starts_with("priority") {
-            continue;
-        }
-        let request = ferry_store::ClaimRequest {
-            kind: StepKind::Upload,
-            limit: 1,
-            lease: LEASE,
-            budgets: Arc::default(),
-        };
-        let error = subject.store.claim(request).await.unwrap_err();
-        assert!(matches!(error, StoreError::Unusable(_)), "{damage}: {error:?}");
     }
+}
+
+#[tokio::test]
+async fn a_damaged_row_keeps_no_other_from_its_step() {
+    let file = SqliteFile::new();
+    let subject = Subject::at(file.clone()).await;
+    let names = ["waits", "runs", "is lost", "is sound", "is lost too"];
+    let [waits, runs, lost, sound, lost_too] = subject.accept_all(names.map(new)).await[..] else {
+        panic!()
+    };
+    let spoil = |id| {
+        let sql = "UPDATE submissions SET cold = x'00' WHERE id = ?1";
+        assert_eq!(file.connection().execute(sql, [format!("{id}")]).unwrap(), 1);
+    };
+    spoil(waits);
+    let claims = subject.claim(StepKind::Upload, 10).await;
+    assert_eq!(ids(&claims), [runs, lost, sound, lost_too]);
+    assert!(subject.claim(StepKind::Upload, 10).await.is_empty(), "it is not looked at again");
+    spoil(runs);
+    let commit = |claim: &Claim| Commit { lease: claim.lease, transition: t::uploaded(millis(0)) };
+    let committed = subject.store.commit(vec![commit(&claims[0]), commit(&claims[2])]).await;
+    let done = Committed::Done(State::Uploading, State::Processing);
+    assert_eq!(committed.unwrap(), [Committed::Stale, done]);
+    subject.store.release(vec![claims[0].clone()]).await.unwrap();
+    spoil(lost);
+    assert_eq!(subject.lose_workers().await, Rescued { due: 1, ..Rescued::default() });
+    assert_eq!(subject.lose_workers().await, Rescued::default(), "once");
+    assert_eq!(subject.step_stats("main", StepKind::Upload).await.leased, 0);
+    assert_eq!(subject.claim_one(StepKind::Upload).await.lease.id, lost_too);
+}
+
+#[tokio::test]
+async fn an_account_whose_health_is_damaged_is_paused_and_costs_no_other_anything() {
+    let file = SqliteFile::new();
+    let subject = Subject::at(file.clone()).await;
+    subject.accept(on("damaged", new("a"))).await;
+    let sound = subject.accept(new("a")).await;
+    let damage = "UPDATE accounts SET health = '{' WHERE name = 'damaged'";
+    file.connection().execute_batch(damage).unwrap();
+    assert_eq!(subject.claim_one(StepKind::Upload).await.lease.id, sound);
+    let paused = subject.account("damaged").await.health.paused.unwrap();
+    assert!(paused.contains("cannot be read"), "{paused}");
+    assert!(subject.store.resume("damaged").await.unwrap());
+    subject.claim_one(StepKind::Upload).await;
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! What changed is told in its order, once, and for a while.
 
-use ferry_store::{Event, Resolution};
+use ferry_store::Event;
 use ferry_types::domain::SubmissionId;
+use ferry_types::domain::submission::Resolution;
 use ferry_types::domain::submission::{ReasonCode, State, StepKind};
 
 use super::subject::{DAY, Subject, millis, new, on};

@@ -5,35 +5,16 @@ use std::time::Duration;
 use ferry_types::domain::account::Signal;
 use ferry_types::domain::outcome::Content;
 use ferry_types::domain::submission::{
-    FEEDBACK_KEY, NextStep, Reason, ReasonCode, State, StepKind, Transition,
+    FEEDBACK_KEY, Next, Outcome, Reason, ReasonCode, StepKind, Transition,
 };
 
-fn base(to: State) -> Transition {
-    Transition {
-        to,
-        reason: None,
-        next: None,
-        attempt_spent: true,
-        polled: false,
-        failures: 0,
-        in_doubt: false,
-        processing_token: None,
-        rejection: None,
-        contents: Vec::new(),
-        signal: Signal::None,
-        delivery: None,
-    }
-}
-
-/// It ends, and nothing more is said.
-pub(super) fn ended(state: State) -> Transition {
-    base(state)
+fn ended(outcome: Outcome) -> Transition {
+    Transition::to(Next::End(outcome))
 }
 
 /// `step` is due again, or next, after `after`.
 pub(super) fn go_on(step: StepKind, after: Duration) -> Transition {
-    let next = Some(NextStep { kind: step, after });
-    Transition { next, ..base(step.waiting_state()) }
+    Transition::to(Next::step(step, after))
 }
 
 /// The upload was taken.
@@ -54,7 +35,10 @@ pub(super) fn decided() -> Transition {
 
 /// The results are here.
 pub(super) fn completed() -> Transition {
-    Transition { contents: vec![content("tableofresultids", b"[1,2,3]")], ..base(State::Completed) }
+    Transition {
+        contents: vec![content("tableofresultids", b"[1,2,3]")],
+        ..ended(Outcome::Completed)
+    }
 }
 
 /// The feedback is here.
@@ -62,23 +46,23 @@ pub(super) fn rejected() -> Transition {
     Transition {
         contents: vec![content(FEEDBACK_KEY, b"2|31/02/2024|no such day")],
         reason: Some(Reason::new(ReasonCode::Feedback, "rejected; see its feedback")),
-        ..base(State::Rejected)
+        ..ended(Outcome::Rejected)
     }
 }
 
 /// The Platform refused the upload itself.
 pub(super) fn refused() -> Transition {
-    because(base(State::Rejected), ReasonCode::Refused)
+    because(ended(Outcome::Rejected), ReasonCode::Refused)
 }
 
 /// The worker gave up.
 pub(super) fn failed() -> Transition {
-    because(base(State::Failed), ReasonCode::Deadline)
+    because(ended(Outcome::Failed), ReasonCode::Deadline)
 }
 
 /// A person must decide.
 pub(super) fn held() -> Transition {
-    Transition { in_doubt: true, ..because(base(State::Held), ReasonCode::AlreadyExists) }
+    Transition { in_doubt: true, ..because(Transition::to(Next::Held), ReasonCode::AlreadyExists) }
 }
 
 /// A passing fault.

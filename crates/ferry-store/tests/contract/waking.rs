@@ -92,7 +92,11 @@ pub(super) async fn what_people_set_going_wakes_workers(subject: Subject) {
 
     subject.bring_to(State::Held).await;
     let sleeper = asleep(&subject.store, StepKind::Upload).await;
-    subject.store.resolve(id, ferry_store::Resolution::Retry, DAY).await.unwrap();
+    subject
+        .store
+        .resolve(id, ferry_types::domain::submission::Resolution::Retry, DAY)
+        .await
+        .unwrap();
     wakes(sleeper).await;
 
     subject.store.pause("main", "a while").await.unwrap();

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Problem, RowProblem, SubmissionView};
 use crate::domain::account::Closed;
-use crate::domain::submission::{Delivery, State, StepKind, Submission, shown_url};
+use crate::domain::submission::{Delivery, Resolution, State, StepKind, Submission, shown_url};
 use crate::domain::{SubmissionId, Timestamp};
 
 /// The answer to a submission that was handed over.
@@ -59,24 +59,12 @@ pub struct ResubmissionRequest {
     pub idempotency_key: Option<String>,
 }
 
-/// What a person decided about a held submission.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Decision {
-    /// Upload again and overwrite what is there.
-    Overwrite,
-    /// Try the same step again, unchanged.
-    Retry,
-    /// Give up.
-    Fail,
-}
-
 /// Decides about a held submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DecisionRequest {
     /// How.
-    pub decision: Decision,
+    pub decision: Resolution,
 }
 
 /// Pauses an account.

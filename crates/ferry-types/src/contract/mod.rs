@@ -8,20 +8,21 @@ mod problem;
 mod reading;
 
 pub use answers::{
-    AccountView, BulkAnswer, CallbackView, Decision, DecisionRequest, PauseRequest, PauseView,
+    AccountView, BulkAnswer, CallbackView, DecisionRequest, PauseRequest, PauseView,
     ResubmissionRequest, StatsView, StepView, SubmissionAnswer, SubmissionPage,
 };
 pub use event_id::{EventId, InvalidEventId};
 pub use events::{Changed, EventView, Notice};
 pub use problem::{Problem, ProblemKind, RowProblem};
 
+pub use crate::domain::submission::{Resolution, WaitingFor};
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::account::Closed;
 use crate::domain::submission::{
-    FEEDBACK_KEY, Priority, ReasonCode, State, StepKind, StoredContent, Submission,
+    FEEDBACK_KEY, Priority, ReasonCode, State, StoredContent, Submission,
 };
 use crate::domain::{SubmissionId, Timestamp, TraceParent};
 
@@ -67,33 +68,6 @@ pub struct SubmissionRequest {
     /// Where its outcome is to be told, by a signed webhook; where its account says if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub callback_url: Option<String>,
-}
-
-/// Why a submission that is not final does not move right now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(tag = "for", rename_all = "snake_case")]
-pub enum WaitingFor {
-    /// Its step is due later.
-    DueTime {
-        /// When.
-        at: Timestamp,
-        /// Which step.
-        step: StepKind,
-    },
-    /// Its step is due and waits for a free worker.
-    Worker {
-        /// Which step.
-        step: StepKind,
-    },
-    /// Its account yields nothing.
-    Account(Closed),
-    /// An earlier submission of its Name has to end first.
-    Name {
-        /// That submission.
-        submission: SubmissionId,
-    },
-    /// A person must decide.
-    Decision,
 }
 
 /// A submission as people and programs read it.
@@ -153,6 +127,7 @@ pub struct SubmissionView {
 impl SubmissionView {
     /// The view of `submission`, which waits for `waiting_for`.
     pub fn new(submission: Submission, waiting_for: Option<WaitingFor>) -> Self {
+        let submission = submission.into_parts();
         let (feedback, results): (Vec<_>, Vec<_>) =
             submission.results.into_iter().partition(|stored| stored.key == FEEDBACK_KEY);
         Self {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{Timestamp, later, until};
 
 /// What a step tells about its account.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub enum Signal {
     /// Nothing: the Platform was not asked.
     #[default]
@@ -26,6 +26,17 @@ pub enum Signal {
     },
     /// The credentials were refused; the text says how.
     Unauthorized(String),
+}
+
+impl Signal {
+    /// Whether it counts although the step that brings it has another holder by now: what the Platform
+    /// asks of the whole account is true whoever heard it, and harmless to record twice.
+    pub const fn outlives_its_step(&self) -> bool {
+        match self {
+            Self::SlowDown { .. } | Self::Unauthorized(_) => true,
+            Self::None | Self::Healthy | Self::Faulty => false,
+        }
+    }
 }
 
 /// Why nothing of an account is yielded.

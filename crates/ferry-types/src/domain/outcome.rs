@@ -25,7 +25,7 @@ pub enum Status {
 }
 
 /// Opaque bytes that the Platform answered, with their content type.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Content {
     /// The `Content-Type` header as it was sent, if it was.
     pub content_type: Option<String>,

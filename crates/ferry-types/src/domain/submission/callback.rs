@@ -2,10 +2,11 @@
 //! the end and changes nothing of it.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{IllegalTransition, State, StepKind, Submission, TimelineEntry, Transition};
+use super::{IllegalTransition, Ruled, StepKind, Submission};
 use crate::domain::{Timestamp, later};
 
 /// The newest deliveries that are remembered.
@@ -17,15 +18,13 @@ pub struct Callback {
     /// Where. Its query may be a secret: see [`shown_url`].
     pub url: String,
     /// Whether the receiver wants to hear no more.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub gone: bool,
     /// The newest tries, oldest first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deliveries: Vec<Delivery>,
 }
 
 /// A try to tell the outcome.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Delivery {
     /// When it ended.
     pub at: Timestamp,
@@ -122,58 +121,38 @@ pub fn shown_url(url: &str) -> &str {
 }
 
 impl Submission {
-    /// What comes after the end, which was just reached: whoever wants to hear of it is told. A failed
-    /// submission keeps its step, to go on with.
-    pub fn close(&mut self, now: Timestamp) {
-        self.due_at = None;
-        self.leased_until = None;
-        let step = self.step.take().filter(|_| self.state == State::Failed);
-        if self.callback.as_ref().is_some_and(|callback| !callback.gone) {
-            self.resume = step;
-            self.step = Some(StepKind::Notify);
-            self.due_at = Some(now);
-            self.failures = 0;
-        } else {
-            self.step = step;
-        }
+    /// Nothing more is delivered; all is as it was before.
+    pub(super) fn end_delivery(&mut self) {
+        self.0.step = self.0.resume.take();
+        self.0.due_at = None;
     }
 
-    /// The step to go on with, if somebody wants it to go on.
-    pub fn stopped_at(&self) -> StepKind {
-        let step = if self.step == Some(StepKind::Notify) { self.resume } else { self.step };
-        step.unwrap_or(StepKind::Upload)
-    }
-
-    /// Nothing more is told; all is as it was before.
-    pub fn stop_telling(&mut self) {
-        self.step = self.resume.take();
-        self.due_at = None;
-    }
-
-    /// Applies what became of a try to tell the outcome, which stays what it is.
+    /// Applies the result of a delivery, which leaves the outcome what it is.
     pub(super) fn apply_delivery(
         &mut self,
-        transition: &Transition,
+        delivery: &Delivery,
+        again: Option<Duration>,
+        failures: u32,
         now: Timestamp,
-    ) -> Result<Option<TimelineEntry>, IllegalTransition> {
-        let goes_on = transition.next.is_none_or(|next| next.kind == StepKind::Notify);
-        let to = transition.to;
-        let (true, Some(delivery)) = (to == self.state && goes_on, transition.delivery) else {
-            return Err(IllegalTransition { id: self.id, from: self.state, to });
-        };
-        self.updated_at = now;
-        self.failures = transition.failures;
-        self.leased_until = None;
+    ) -> Ruled<IllegalTransition> {
+        if self.step != Some(StepKind::Notify) {
+            return Err(self.illegal(self.state));
+        }
+        let parts = &mut self.0;
+        parts.updated_at = now;
+        parts.failures = failures;
+        parts.uncommitted_claims = 0;
+        parts.leased_until = None;
         let mut told = "somebody".to_owned();
-        if let Some(callback) = &mut self.callback {
-            callback.remember(delivery);
+        if let Some(callback) = &mut parts.callback {
+            callback.remember(*delivery);
             shown_url(&callback.url).clone_into(&mut told);
         }
-        if let Some(next) = transition.next {
-            self.due_at = Some(later(now, next.after));
+        if let Some(after) = again {
+            parts.due_at = Some(later(now, after));
             return Ok(None);
         }
-        self.stop_telling();
+        self.end_delivery();
         let why = match delivery.result {
             DeliveryResult::Delivered => format!("told {told}"),
             DeliveryResult::Gone => format!("{told} wants to hear no more (410)"),
@@ -181,6 +160,6 @@ impl Submission {
                 format!("{told} was not told, {} tries: {}", delivery.attempt, result.as_str())
             }
         };
-        Ok(Some(TimelineEntry { at: now, state: self.state, why }))
+        Ok(self.entry(now, why))
     }
 }

@@ -73,7 +73,7 @@ impl ReasonCode {
 }
 
 /// Why a submission is where it is, for programs and for people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Reason {
     /// For programs.
     pub code: ReasonCode,

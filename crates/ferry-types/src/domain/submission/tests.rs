@@ -1,49 +1,84 @@
 //! What holds for every submission, whatever happens to it.
 
+use std::time::Duration;
+
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
-use crate::domain::timestamp;
+use crate::domain::account::Signal;
+use crate::domain::outcome::Content;
+use crate::domain::{later, timestamp};
+
+const LEASE: Duration = Duration::from_secs(15);
+const DAY: Duration = Duration::from_hours(24);
 
 /// Something that happens to a submission.
 #[derive(Debug, Clone)]
 enum Event {
     /// A worker takes the step that is due.
     Claim,
+    /// The worker gives it back.
+    Release,
     /// The lease runs out.
-    Expire,
-    /// Somebody calls it off while a step runs.
-    RequestCancel,
+    Rescue,
+    Cancel,
+    Retry(SameName),
+    Resolve(Resolution),
+    Redeliver,
+    /// The one that it waited for has ended.
+    Follow,
     /// A step decides, sensibly or not.
     Apply(Transition),
 }
 
 fn event() -> impl Strategy<Value = Event> {
+    let resolutions = [Resolution::Overwrite, Resolution::Retry, Resolution::Fail];
+    let other = || option::of(Just(SubmissionId::new(timestamp(0), 2)));
+    let same_name =
+        (other(), other(), other()).prop_map(|(predecessor, newer_unfinished, newer_completed)| {
+            SameName { predecessor, newer_unfinished, newer_completed }
+        });
     prop_oneof![
-        4 => Just(Event::Claim),
-        1 => Just(Event::Expire),
-        1 => Just(Event::RequestCancel),
+        6 => Just(Event::Claim),
+        1 => Just(Event::Release),
+        2 => Just(Event::Rescue),
+        1 => Just(Event::Cancel),
+        2 => same_name.prop_map(Event::Retry),
+        2 => select(resolutions.to_vec()).prop_map(Event::Resolve),
+        1 => Just(Event::Redeliver),
+        1 => Just(Event::Follow),
         8 => transition().prop_map(Event::Apply),
     ]
 }
 
+fn next() -> impl Strategy<Value = Next> {
+    let outcomes = [Outcome::Completed, Outcome::Rejected, Outcome::Failed];
+    let step = (select(&StepKind::ALL[..]), 0..u64::MAX);
+    let delivery = (select(&DeliveryResult::ALL[..]), option::of(0..100_000_u64));
+    prop_oneof![
+        4 => step.prop_map(|(kind, millis)| Next::step(kind, Duration::from_millis(millis))),
+        1 => Just(Next::Held),
+        2 => select(outcomes.to_vec()).prop_map(Next::End),
+        1 => delivery.prop_map(|(result, again)| Next::Delivery {
+            delivery: Delivery { at: timestamp(0), attempt: 1, result, status: None },
+            again: again.map(Duration::from_millis),
+        }),
+    ]
+}
+
 fn transition() -> impl Strategy<Value = Transition> {
-    let next = option::of((select(&StepKind::CARRYING[..]), 0..u64::MAX)).prop_map(|next| {
-        next.map(|(kind, millis)| NextStep { kind, after: Duration::from_millis(millis) })
-    });
     let reason = option::of(select(&ReasonCode::ALL[..]).prop_map(|code| Reason::new(code, "why")));
     let facts = (any::<bool>(), any::<bool>(), any::<u32>(), any::<bool>());
     let words = (option::of("[a-z]{3}"), option::of("[a-z]{3}"));
-    (select(&State::ALL[..]), reason, next, facts, words, any::<bool>()).prop_map(
-        |(to, reason, next, (attempt_spent, polled, failures, in_doubt), words, has_content)| {
+    (next(), reason, facts, words, any::<bool>()).prop_map(
+        |(next, reason, (attempt_spent, polled, failures, in_doubt), words, has_content)| {
             let content = Content { content_type: None, bytes: vec![1, 2, 3] };
             Transition {
-                to,
-                reason,
                 next,
+                reason,
                 attempt_spent,
                 polled,
                 failures,
@@ -52,14 +87,13 @@ fn transition() -> impl Strategy<Value = Transition> {
                 rejection: words.1,
                 contents: has_content.then(|| ("key".to_owned(), content)).into_iter().collect(),
                 signal: Signal::None,
-                delivery: None,
             }
         },
     )
 }
 
-fn submission(state: State) -> Submission {
-    Submission {
+fn parts(state: State, callback: bool) -> SubmissionParts {
+    SubmissionParts {
         id: SubmissionId::new(timestamp(0), 1),
         name: "trips".to_owned(),
         account: "default".to_owned(),
@@ -87,21 +121,15 @@ fn submission(state: State) -> Submission {
         leased_until: None,
         cancel_requested: false,
         results: Vec::new(),
-        callback: None,
+        callback: callback.then(|| Callback::new("https://example.com/hook")),
         resume: None,
+        uncommitted_claims: 0,
+        has_predecessor: false,
     }
 }
 
-/// What every store does when it leases a step.
-fn claim(submission: &mut Submission, now: Timestamp) {
-    if submission.due_at.is_none() || submission.leased_until.is_some() {
-        return;
-    }
-    submission.leased_until = Some(later(now, Duration::from_secs(15)));
-    if submission.step == Some(StepKind::Upload) && submission.state == State::Queued {
-        submission.state = State::Uploading;
-        submission.attempts += 1;
-    }
+fn is_claimable(submission: &Submission) -> bool {
+    submission.due_at.is_some() && submission.leased_until.is_none() && !submission.has_predecessor
 }
 
 fn check_apply(submission: &mut Submission, transition: &Transition, now: Timestamp) {
@@ -112,20 +140,20 @@ fn check_apply(submission: &mut Submission, transition: &Transition, now: Timest
             assert_eq!((refusal.id, refusal.from), (before.id, before.state));
         }
         Ok(entry) => {
-            assert!(before.state.may_become(submission.state));
-            let is_cancelled = before.cancel_requested && !transition.to.is_final();
-            let to = if is_cancelled { State::Cancelled } else { transition.to };
-            assert_eq!(submission.state, to);
-            let fetched: Vec<&str> =
-                submission.results.iter().map(|stored| stored.key.as_str()).collect();
-            assert!(fetched.len() <= 1, "what is fetched again replaces what was: {fetched:?}");
-            assert!(fetched.len() >= before.results.len().max(transition.contents.len()));
+            let is_final = transition.state().is_some_and(State::is_final);
+            let is_cancelled = before.is_cancelling() && !is_final;
+            let to = if is_cancelled { Some(State::Cancelled) } else { transition.state() };
+            assert_eq!(submission.state, to.unwrap_or(before.state));
+            assert!(submission.state == before.state || before.state.may_become(submission.state));
+            let fetched = submission.results.iter().filter(|stored| stored.key == "key").count();
+            assert!(fetched <= 1, "what is fetched again replaces what was");
             assert_eq!(submission.leased_until, None, "the lease is gone");
+            assert_eq!(submission.uncommitted_claims, 0, "a commit was made");
             if let Some(entry) = entry {
-                assert_eq!((entry.at, entry.state), (now, to));
-            } else {
-                let same_code =
-                    before.reason.map(|r| r.code) == submission.reason.as_ref().map(|r| r.code);
+                assert_eq!((entry.at, entry.state), (now, submission.state));
+            } else if to.is_some() {
+                let same_code = before.reason.as_ref().map(|r| r.code)
+                    == submission.reason.as_ref().map(|r| r.code);
                 assert!(same_code, "a new reason lengthens the timeline");
             }
         }
@@ -134,30 +162,66 @@ fn check_apply(submission: &mut Submission, transition: &Transition, now: Timest
 
 fn check_shape(submission: &Submission) {
     let rests = submission.state.is_final() || submission.state == State::Held;
-    assert_eq!(submission.due_at.is_none(), rests, "a step is due exactly while it is on its way");
+    let delivers = submission.step == Some(StepKind::Notify);
+    assert_eq!(submission.due_at.is_none(), rests && !delivers, "{submission:?}");
     assert_eq!(submission.finished_at.is_some(), submission.state.is_final());
+    assert!(!delivers || submission.state.is_final());
     let keeps_step = !submission.state.is_final() || submission.state == State::Failed;
-    assert!(submission.step.is_none() || keeps_step);
+    assert!(submission.step.is_none() || keeps_step || delivers);
     assert!(submission.step.is_some() || submission.state.is_final());
+    assert!(submission.uncommitted_claims < MAX_UNCOMMITTED_CLAIMS);
+    assert!(!(submission.has_predecessor && submission.state.is_final()));
+    assert_eq!(
+        submission.state == State::Uploading,
+        submission.leased_until.is_some() && submission.step == Some(StepKind::Upload)
+    );
+    if let Some(waiting) = submission.step.and_then(StepKind::waiting_state)
+        && !rests
+        && submission.leased_until.is_none()
+    {
+        assert_eq!(submission.state, waiting);
+    }
+}
+
+/// Lets something happen that may happen now.
+fn happen(submission: &mut Submission, event: Event, now: Timestamp) {
+    let before = submission.clone();
+    let held = submission.leased_until.is_some();
+    let refused = match event {
+        Event::Claim if is_claimable(submission) => submission.claim(LEASE, now).is_err(),
+        Event::Release if held => submission.release(now).is_err(),
+        Event::Rescue if held => submission.rescue(now).is_err(),
+        Event::Cancel => submission.cancel(now).is_err(),
+        Event::Retry(same_name) => submission.retry(&same_name, DAY, now).is_err(),
+        Event::Resolve(resolution) => submission.resolve(resolution, DAY, now).is_err(),
+        Event::Redeliver => submission.redeliver(now).is_err(),
+        Event::Follow if submission.has_predecessor => {
+            submission.follow(now);
+            false
+        }
+        Event::Apply(transition) if held => {
+            check_apply(submission, &transition, now);
+            false
+        }
+        _ => return,
+    };
+    assert!(!refused || *submission == before, "a refused wish changes nothing");
+    let state = submission.state;
+    assert!(state == before.state || before.state.may_become(state), "{} {state}", before.state);
 }
 
 proptest! {
     #[test]
     fn no_sequence_of_events_leaves_the_table(
         start in select(vec![State::Queued, State::Held]),
-        events in vec(event(), 0..60),
+        callback in any::<bool>(),
+        has_predecessor in any::<bool>(),
+        events in vec(event(), 0..80),
     ) {
-        let mut submission = submission(start);
+        let mut submission =
+            Submission::from(SubmissionParts { has_predecessor, ..parts(start, callback) });
         for (at, event) in events.into_iter().enumerate() {
-            let now = timestamp(at as i64);
-            match event {
-                Event::Claim => claim(&mut submission, now),
-                Event::Expire => submission.leased_until = None,
-                Event::RequestCancel => {
-                    submission.cancel_requested |= submission.leased_until.is_some();
-                }
-                Event::Apply(transition) => check_apply(&mut submission, &transition, now),
-            }
+            happen(&mut submission, event, timestamp(at as i64));
             check_shape(&submission);
         }
     }
@@ -166,10 +230,10 @@ proptest! {
     fn each_state_goes_only_where_the_table_says(
         state in select(&State::ALL[..]),
         transition in transition(),
-        cancel in any::<bool>(),
+        cancel_requested in any::<bool>(),
     ) {
-        let mut submission = submission(state);
-        submission.cancel_requested = cancel;
+        let mut submission =
+            Submission::from(SubmissionParts { cancel_requested, ..parts(state, false) });
         check_apply(&mut submission, &transition, timestamp(1));
     }
 }
@@ -195,7 +259,51 @@ fn a_state_that_is_not_final_may_stay_fail_be_held_or_be_cancelled() {
 #[test]
 fn a_step_is_waited_for_in_a_state_that_may_wait() {
     for kind in StepKind::CARRYING {
-        let state = kind.waiting_state();
+        let state = kind.waiting_state().unwrap();
         assert!(state.may_become(state) && State::Failed.may_become(state));
     }
+    assert_eq!(StepKind::Notify.waiting_state(), None);
+}
+
+#[test]
+fn a_retry_overwrites_no_newer_dataset_and_passes_no_newer_submission() {
+    let failed = |overwrite, step| {
+        Submission::from(SubmissionParts {
+            overwrite,
+            step: Some(step),
+            ..parts(State::Failed, false)
+        })
+    };
+    let newer = SubmissionId::new(timestamp(0), 2);
+    let completed = SameName { newer_completed: Some(newer), ..SameName::default() };
+    let unfinished = SameName { newer_unfinished: Some(newer), ..SameName::default() };
+    let retry = |mut submission: Submission, same_name: &SameName| {
+        submission.retry(same_name, DAY, timestamp(1)).map(|_| submission)
+    };
+    let id = failed(false, StepKind::Upload).id;
+    let refused = retry(failed(true, StepKind::Upload), &completed);
+    assert_eq!(refused, Err(LifecycleError::NewerCompleted { id, newer }));
+    // Without permission nothing is overwritten, and after the upload nothing is uploaded.
+    assert!(retry(failed(false, StepKind::Upload), &completed).is_ok());
+    assert!(retry(failed(true, StepKind::Poll), &completed).is_ok());
+    let refused = retry(failed(false, StepKind::Poll), &unfinished);
+    assert_eq!(refused, Err(LifecycleError::NewerUnfinished { id, newer }));
+    let earlier = SameName { predecessor: Some(newer), ..SameName::default() };
+    assert!(retry(failed(false, StepKind::Upload), &earlier).unwrap().has_predecessor);
+}
+
+#[test]
+fn workers_that_were_lost_before_the_end_do_not_count_after_it() {
+    let mut submission = Submission::from(parts(State::Queued, true));
+    for at in 0..4 {
+        submission.claim(LEASE, timestamp(at)).unwrap();
+        submission.rescue(timestamp(at)).unwrap();
+    }
+    assert_eq!(submission.uncommitted_claims, 4);
+    submission.cancel(timestamp(5)).unwrap();
+    assert_eq!((submission.uncommitted_claims, submission.step), (0, Some(StepKind::Notify)));
+    submission.claim(LEASE, timestamp(6)).unwrap();
+    submission.rescue(timestamp(7)).unwrap();
+    assert_eq!(submission.step, Some(StepKind::Notify), "its outcome is still to be delivered");
+    assert_eq!(submission.due_at, Some(later(timestamp(7), Duration::ZERO)));
 }

@@ -1,0 +1,49 @@
+//! Names for claims that no two calls share, whichever process makes them, and whatever a store forgets.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ring::rand::{SecureRandom, SystemRandom};
+
+/// Names one call that claimed steps.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct ClaimId {
+    process: u64,
+    call: u64,
+}
+
+impl fmt::Display for ClaimId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}-{}", self.process, self.call)
+    }
+}
+
+/// The claims of one handle on a store.
+#[derive(Debug)]
+pub(super) struct ClaimIds {
+    process: u64,
+    calls: AtomicU64,
+}
+
+impl ClaimIds {
+    pub(super) fn random() -> Self {
+        Self::numbered(random_number())
+    }
+
+    /// For stores that live in one process, whose runs are to be repeated.
+    pub(super) fn numbered(process: u64) -> Self {
+        Self { process, calls: AtomicU64::new(1) }
+    }
+
+    pub(super) fn next(&self) -> ClaimId {
+        ClaimId { process: self.process, call: self.calls.fetch_add(1, Ordering::Relaxed) }
+    }
+}
+
+/// A number that tells processes, or stores, apart.
+pub(super) fn random_number() -> u64 {
+    let mut random = [0; 8];
+    // Without randomness there is no way to tell processes apart, and TLS would not work either.
+    SystemRandom::new().fill(&mut random).expect("the system gives random bytes");
+    u64::from_le_bytes(random)
+}

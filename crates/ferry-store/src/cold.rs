@@ -1,0 +1,107 @@
+//! How stores keep a submission: a hot part, of which queries, indexes and scripts know each field, and a
+//! cold part, which they keep as one value. A new field belongs into the list below, unless something looks
+//! for it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use ferry_types::domain::submission::{
+    Callback, Priority, Reason, State, StepKind, StoredContent, Submission, SubmissionParts,
+};
+use ferry_types::domain::{SubmissionId, Timestamp, TraceParent};
+
+/// The hot part.
+#[derive(Debug, Clone)]
+pub(super) struct Hot {
+    pub(super) id: SubmissionId,
+    pub(super) account: String,
+    pub(super) name: String,
+    pub(super) state: State,
+    pub(super) priority: Priority,
+    pub(super) attempts: u32,
+    pub(super) created_at: Timestamp,
+    pub(super) updated_at: Timestamp,
+    pub(super) finished_at: Option<Timestamp>,
+    pub(super) deadline: Timestamp,
+    pub(super) step: Option<StepKind>,
+    pub(super) due_at: Option<Timestamp>,
+    pub(super) leased_until: Option<Timestamp>,
+    pub(super) has_predecessor: bool,
+}
+
+macro_rules! cold {
+    ($($field:ident: $kind:ty,)+) => {
+        /// The cold part, as it is read.
+        #[derive(Debug, Clone, Deserialize)]
+        pub(super) struct Cold {
+            $($field: $kind,)+
+        }
+
+        /// The cold part, as it is written.
+        #[derive(Debug, Serialize)]
+        pub(super) struct ColdRef<'a> {
+            $($field: &'a $kind,)+
+        }
+
+        impl<'a> From<&'a SubmissionParts> for ColdRef<'a> {
+            fn from(parts: &'a SubmissionParts) -> Self {
+                Self { $($field: &parts.$field,)+ }
+            }
+        }
+
+        impl Cold {
+            /// Takes the cold part off the beginning of `packed`.
+            pub(super) fn read(packed: &mut &[u8]) -> Result<Self, rmp_serde::decode::Error> {
+                rmp_serde::from_read(packed)
+            }
+
+            /// The producer's marks.
+            pub(super) fn labels(&self) -> &BTreeMap<String, String> {
+                &self.labels
+            }
+
+            /// The whole submission.
+            pub(super) fn with(self, hot: Hot) -> Submission {
+                let Hot {
+                    id, account, name, state, priority, attempts, created_at, updated_at,
+                    finished_at, deadline, step, due_at, leased_until, has_predecessor,
+                } = hot;
+                SubmissionParts {
+                    id, account, name, state, priority, attempts, created_at, updated_at,
+                    finished_at, deadline, step, due_at, leased_until, has_predecessor,
+                    $($field: self.$field,)+
+                }
+                .into()
+            }
+        }
+    };
+}
+
+impl ColdRef<'_> {
+    /// In `MessagePack`, without the names of the fields: a further one comes last, with a default.
+    pub(super) fn write(&self, packed: &mut Vec<u8>) {
+        rmp_serde::encode::write(packed, self).expect("memory takes anything");
+    }
+}
+
+cold! {
+    // The first, since a script that removes a submission reads it.
+    labels: BTreeMap<String, String>,
+    reason: Option<Reason>,
+    overwrite: bool,
+    result_keys: Vec<String>,
+    payload_bytes: u64,
+    revision_of: Option<SubmissionId>,
+    traceparent: Option<TraceParent>,
+    processing_token: Option<String>,
+    rejection: Option<String>,
+    polls: u32,
+    failures: u32,
+    in_doubt: bool,
+    resume: Option<StepKind>,
+    cancel_requested: bool,
+    results: Vec<StoredContent>,
+    callback: Option<Callback>,
+    uncommitted_claims: u32,
+}

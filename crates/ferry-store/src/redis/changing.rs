@@ -1,0 +1,234 @@
+//! Changes submissions by the rules of their life: reads them, decides, and writes them back if nothing
+//! has changed them meanwhile. What has changed is decided about again.
+
+use redis::Value;
+use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+use tracing::error;
+
+use super::fault::Fault;
+use super::record::Record;
+use super::steps::lease_text;
+use super::values::{array, bytes, maybe, maybe_time, text, time, tuple};
+use super::{BATCH, LEASES, RedisStore};
+use crate::{Lease, Rescued, StoreError};
+use ferry_types::domain::submission::{
+    IllegalTransition, LifecycleError, Ruled, SameName, State, Submission,
+};
+use ferry_types::domain::{SubmissionId, Timestamp};
+
+/// So often a decision is made again, since another one came first.
+const DECISIONS: usize = 100;
+
+/// A submission as it was read.
+struct Inspected {
+    record: Record,
+    submission: Submission,
+    /// Tells whether the record has changed.
+    digest: String,
+    claim: String,
+    same_name: SameName,
+}
+
+impl Inspected {
+    fn new(packed: &[u8], claim: String, leased: Option<Timestamp>) -> Result<Self, Fault> {
+        let record = Record::read(packed)?;
+        let digest = digest(&SHA1_FOR_LEGACY_USE_ONLY, packed);
+        Ok(Self {
+            submission: record.leased_until(leased.filter(|_| !claim.is_empty())),
+            record,
+            digest: digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect(),
+            claim,
+            same_name: SameName::default(),
+        })
+    }
+
+    fn read(value: Value, now: Timestamp) -> Result<Option<Self>, Fault> {
+        let items = array(value)?;
+        if items.is_empty() {
+            return Ok(None);
+        }
+        let [packed, claim, leased, predecessor, unfinished, completed] =
+            tuple(Value::Array(items))?;
+        let leased = Some(maybe_time(leased)?.unwrap_or(now));
+        let same_name = SameName {
+            predecessor: maybe(predecessor)?,
+            newer_unfinished: maybe(unfinished)?,
+            newer_completed: maybe(completed)?,
+        };
+        let inspected = Self::new(&bytes(packed)?, text(claim)?, leased)?;
+        Ok(Some(Self { same_name, ..inspected }))
+    }
+
+    /// What is to be saved by a rule; none if it changes nothing.
+    fn decide<E>(
+        &self,
+        rule: impl FnOnce(&mut Submission, &SameName) -> Ruled<E>,
+    ) -> Result<Option<Change>, Fault>
+    where
+        Fault: From<E>,
+    {
+        let mut after = self.submission.clone();
+        let entry = rule(&mut after, &self.same_name)?;
+        if after == self.submission {
+            return Ok(None);
+        }
+        let claim = match after.leased_until {
+            None => String::new(),
+            Some(_) if after.is_cancelling() => self.claim.replacen(" run ", " stop ", 1),
+            Some(_) => self.claim.clone(),
+        };
+        Ok(Some(Change {
+            id: after.id,
+            digest: self.digest.clone(),
+            claim: self.claim.clone(),
+            record: self.record.packed(&after, entry.as_ref())?,
+            next_claim: claim,
+            states: (self.submission.state, after.state),
+        }))
+    }
+}
+
+/// A decision that is to be saved.
+struct Change {
+    id: SubmissionId,
+    digest: String,
+    claim: String,
+    record: Vec<u8>,
+    next_claim: String,
+    states: (State, State),
+}
+
+impl RedisStore {
+    /// Changes a submission by a rule that an operator asked for.
+    pub(super) async fn change(
+        &self,
+        id: SubmissionId,
+        rule: impl Fn(&mut Submission, &SameName, Timestamp) -> Ruled<LifecycleError>,
+    ) -> Result<(), Fault> {
+        for _ in 0..DECISIONS {
+            let (now, mut inspected) = self.inspect(&[id]).await?;
+            let inspected = inspected.pop().flatten().ok_or_else(|| Fault::not_found(id))??;
+            let change = inspected.decide(|submission, same_name| rule(submission, same_name, now));
+            let Some(change) = change? else { return Ok(()) };
+            if self.save(now, &[change]).await? == [true] {
+                return Ok(());
+            }
+        }
+        Err(Fault::Late("other changes of the submission came first, again and again"))
+    }
+
+    /// Gives steps back that were not begun.
+    pub(super) async fn give_back(&self, leases: &[Lease]) -> Result<(), Fault> {
+        for leases in leases.chunks(LEASES) {
+            let mut open = leases.to_vec();
+            for _ in 0..DECISIONS {
+                if open.is_empty() {
+                    break;
+                }
+                open = self.release_some(&open).await?;
+            }
+        }
+        self.held.forget(leases.iter().copied());
+        Ok(())
+    }
+
+    /// Gives the steps back that are still held; answers those that something else has changed.
+    async fn release_some(&self, leases: &[Lease]) -> Result<Vec<Lease>, Fault> {
+        let ids: Vec<_> = leases.iter().map(|lease| lease.id).collect();
+        let (now, inspected) = self.inspect(&ids).await?;
+        let (mut changes, mut changed) = (Vec::new(), Vec::new());
+        for (lease, inspected) in leases.iter().zip(inspected) {
+            // Of a record that cannot be understood the lease runs out.
+            let Some(Ok(inspected)) = inspected else { continue };
+            if !inspected.claim.starts_with(&(lease_text(lease) + " ")) {
+                continue;
+            }
+            if let Ok(Some(change)) = inspected.decide(|submission, _| submission.release(now)) {
+                changes.push(change);
+                changed.push(*lease);
+            }
+        }
+        let saved = self.save(now, &changes).await?;
+        Ok(changed.into_iter().zip(saved).filter(|(_, saved)| !saved).map(|(one, _)| one).collect())
+    }
+
+    /// Makes the steps due again whose lease has run out. One that something else changes meanwhile is left
+    /// for the next call.
+    pub(super) async fn rescue_some(&self) -> Result<Rescued, Fault> {
+        let script = &self.scripts.expired;
+        let answer = self.run(script, self.call(script).arg(BATCH)).await?;
+        let [now, expired] = tuple(answer)?;
+        let now = time(now)?;
+        let (mut changes, mut damaged) = (Vec::new(), Vec::new());
+        for one in array(expired)? {
+            let [id, packed, claim] = tuple(one)?;
+            let (id, claim) = (text(id)?, text(claim)?);
+            let inspected = Inspected::new(&bytes(packed)?, claim.clone(), Some(now));
+            let decided = inspected.and_then(|one| one.decide(|s, _| s.rescue(now)));
+            match decided {
+                Ok(change) => changes.extend(change),
+                Err(fault) => {
+                    error!(
+                        submission.id = id,
+                        "corrupt record, its step will not run: restore a backup or resubmit ({fault})"
+                    );
+                    damaged.push((id, claim));
+                }
+            }
+        }
+        if !damaged.is_empty() {
+            let script = &self.scripts.drop;
+            let call =
+                self.call(script).each(&damaged, |call, (id, claim)| call.arg(id).arg(claim));
+            self.run(script, call).await?;
+        }
+        let saved = self.save(now, &changes).await?;
+        let mut rescued = Rescued::default();
+        for (change, _) in changes.iter().zip(saved).filter(|(_, saved)| *saved) {
+            rescued.count(change.states.0, change.states.1);
+        }
+        Ok(rescued)
+    }
+
+    /// Reads submissions; what is damaged costs itself alone.
+    async fn inspect(
+        &self,
+        ids: &[SubmissionId],
+    ) -> Result<(Timestamp, Vec<Option<Result<Inspected, Fault>>>), Fault> {
+        let script = &self.scripts.inspect;
+        let call = self.call(script).each(ids, |call, id| call.arg(id.to_string()));
+        let [now, inspected] = tuple(self.run(script, call).await?)?;
+        let now = time(now)?;
+        let read = |value| Inspected::read(value, now).transpose();
+        Ok((now, array(inspected)?.into_iter().map(read).collect()))
+    }
+
+    /// Writes what was decided at `now`; answers of each whether nothing else came first.
+    async fn save(&self, now: Timestamp, changes: &[Change]) -> Result<Vec<bool>, Fault> {
+        if changes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let script = &self.scripts.save;
+        let call = self.call_at(script, now).each(changes, |call, change| {
+            call.arg(change.id.to_string())
+                .arg(&change.digest)
+                .arg(&change.claim)
+                .arg(&change.record)
+                .arg(&change.next_claim)
+        });
+        let saved = array(self.run(script, call).await?)?;
+        Ok(saved.into_iter().map(|saved| saved == Value::Int(1)).collect())
+    }
+}
+
+impl From<LifecycleError> for Fault {
+    fn from(refusal: LifecycleError) -> Self {
+        Self::Refused(StoreError::NotAllowed(refusal))
+    }
+}
+
+impl From<IllegalTransition> for Fault {
+    fn from(illegal: IllegalTransition) -> Self {
+        LifecycleError::from(illegal).into()
+    }
+}

@@ -1,0 +1,34 @@
+-- Writes submissions that were decided about elsewhere, each if nothing has changed it meanwhile.
+-- KEYS: the namespace.
+-- ARGV: the time of the decisions; how many; of each: the submission; the digest of its record and its
+--   claim or empty, as they were read; the record and the claim, or empty, that follow.
+-- Returns: for each 1; or 0 if it has changed, so that it has to be decided about again.
+-- Bounded by what is handed over.
+
+-- Whether one that ended may stand among those of its Name again, as the decision took them to be.
+local function fits_its_name(new)
+    local index = key.name(new.account, new.name)
+    local newer = call('ZRANGEBYSCORE', index, '(' .. int(new.seq), '+inf', 'LIMIT', 0, 1)
+    return #newer == 0 and (first_of(new.account, new.name) ~= nil) == new.blocked
+end
+
+local function save(id, digest, claim, record, next_claim)
+    local stored = read(key.submission(id))
+    if not stored or redis.sha1hex(stored) ~= digest then return 0 end
+    local old, new = parse(stored), parse(record)
+    old.leased = claim_on(id)
+    if (old.leased or '') ~= claim then return 0 end
+    if FINAL[old.state] and not FINAL[new.state] and not fits_its_name(new) then return 0 end
+    written[key.submission(id)] = record
+    if next_claim == '' then
+        move(old, new)
+    elseif next_claim ~= claim then
+        written[key.claim(id)] = next_claim
+    end
+    return 1
+end
+
+local saved = {}
+for n = 1, number() do saved[n] = save(argument(), argument(), argument(), argument(), argument()) end
+settle()
+return saved

@@ -1,0 +1,221 @@
+//! What operators ask for, and why a rule refuses it.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    IllegalTransition, Reason, ReasonCode, Ruled, State, StepKind, Submission, TimelineEntry,
+};
+use crate::domain::{SubmissionId, Timestamp, later};
+
+/// An operator's decision about a held submission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Resolution {
+    /// Upload again and overwrite what is there.
+    Overwrite,
+    /// Try the same step again, unchanged.
+    Retry,
+    /// Give up: the submission is failed.
+    Fail,
+}
+
+/// The other submissions of the same account and Name that a retry has to know of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SameName {
+    /// An earlier one that is not final.
+    pub predecessor: Option<SubmissionId>,
+    /// A newer one that is not final.
+    pub newer_unfinished: Option<SubmissionId>,
+    /// A newer one that is completed.
+    pub newer_completed: Option<SubmissionId>,
+}
+
+/// Why a rule refuses what an operator asked for. Nothing has changed then.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LifecycleError {
+    /// It is final, and cannot be cancelled.
+    #[error("submission {id} is {state} and cannot be cancelled")]
+    AlreadyFinal {
+        /// The submission.
+        id: SubmissionId,
+        /// Its state.
+        state: State,
+    },
+    /// It is not failed, and cannot be retried.
+    #[error("submission {id} is {state}: only a failed one can be retried")]
+    NotFailed {
+        /// The submission.
+        id: SubmissionId,
+        /// Its state.
+        state: State,
+    },
+    /// Submissions of one Name run in their order: it cannot be retried before the newer one has ended.
+    #[error(
+        "submission {id} cannot be retried: the newer submission {newer} with the same Name is unfinished"
+    )]
+    NewerUnfinished {
+        /// The submission.
+        id: SubmissionId,
+        /// The newer one.
+        newer: SubmissionId,
+    },
+    /// Its upload would overwrite a newer dataset with an older one.
+    #[error(
+        "submission {id} cannot be retried: it would overwrite the dataset of the newer submission {newer}"
+    )]
+    NewerCompleted {
+        /// The submission.
+        id: SubmissionId,
+        /// The newer one.
+        newer: SubmissionId,
+    },
+    /// It is not held, and cannot be resolved.
+    #[error("submission {id} is {state}: only a held one can be resolved")]
+    NotHeld {
+        /// The submission.
+        id: SubmissionId,
+        /// Its state.
+        state: State,
+    },
+    /// It is held after its upload.
+    #[error("submission {id} is held after its upload: there is nothing to overwrite")]
+    NothingToOverwrite {
+        /// The submission.
+        id: SubmissionId,
+    },
+    /// It is not final, and has no outcome to deliver.
+    #[error("submission {id} is {state}: it has no outcome yet")]
+    NoOutcome {
+        /// The submission.
+        id: SubmissionId,
+        /// Its state.
+        state: State,
+    },
+    /// It has no webhook to deliver the outcome to.
+    #[error("submission {id} has no `callback_url`")]
+    NoWebhook {
+        /// The submission.
+        id: SubmissionId,
+    },
+    /// The table of transitions says otherwise than the rule.
+    #[error(transparent)]
+    Illegal(#[from] IllegalTransition),
+}
+
+impl Submission {
+    /// Cancels it: at once, or, if a step of it is running, as soon as that ends.
+    pub fn cancel(&mut self, now: Timestamp) -> Ruled<LifecycleError> {
+        let (id, state) = (self.id, self.state);
+        if state.is_final() {
+            return Err(LifecycleError::AlreadyFinal { id, state });
+        }
+        if self.leased_until.is_none() {
+            return Ok(self.end(State::Cancelled, "cancelled", now)?);
+        }
+        if self.cancel_requested {
+            return Ok(None);
+        }
+        self.0.cancel_requested = true;
+        Ok(self.entry(now, "to be cancelled as soon as the running step ends"))
+    }
+
+    /// Resumes a failed submission at the step that it stopped at, for another `deadline`. It queues
+    /// behind an earlier one of its Name, and never passes a newer one.
+    pub fn retry(
+        &mut self,
+        same_name: &SameName,
+        deadline: Duration,
+        now: Timestamp,
+    ) -> Ruled<LifecycleError> {
+        let (id, state) = (self.id, self.state);
+        if state != State::Failed {
+            return Err(LifecycleError::NotFailed { id, state });
+        }
+        if let Some(newer) = same_name.newer_unfinished {
+            return Err(LifecycleError::NewerUnfinished { id, newer });
+        }
+        let overwrites = self.overwrite && self.stopped_at() == StepKind::Upload;
+        if let Some(newer) = same_name.newer_completed.filter(|_| overwrites) {
+            return Err(LifecycleError::NewerCompleted { id, newer });
+        }
+        let entry = self.resume("retried", deadline, now)?;
+        self.0.has_predecessor = same_name.predecessor.is_some();
+        Ok(entry)
+    }
+
+    /// Decides about a held submission, for another `deadline` if it is resumed.
+    pub fn resolve(
+        &mut self,
+        resolution: Resolution,
+        deadline: Duration,
+        now: Timestamp,
+    ) -> Ruled<LifecycleError> {
+        let (id, state) = (self.id, self.state);
+        if state != State::Held {
+            return Err(LifecycleError::NotHeld { id, state });
+        }
+        match resolution {
+            Resolution::Retry => Ok(self.resume("resolved: to be retried", deadline, now)?),
+            Resolution::Overwrite if self.step == Some(StepKind::Upload) => {
+                let why = "resolved: to overwrite what is there";
+                let entry = self.resume(why, deadline, now)?;
+                self.0.overwrite = true;
+                Ok(entry)
+            }
+            Resolution::Overwrite => Err(LifecycleError::NothingToOverwrite { id }),
+            Resolution::Fail => Ok(self.end(State::Failed, "resolved: given up", now)?),
+        }
+    }
+
+    /// Delivers the outcome of a final submission, again if it was delivered.
+    pub fn redeliver(&mut self, now: Timestamp) -> Ruled<LifecycleError> {
+        let (id, state) = (self.id, self.state);
+        if !state.is_final() {
+            return Err(LifecycleError::NoOutcome { id, state });
+        }
+        if self.callback.is_none() {
+            return Err(LifecycleError::NoWebhook { id });
+        }
+        if self.leased_until.is_some() {
+            return Ok(None);
+        }
+        let parts = &mut self.0;
+        if parts.step != Some(StepKind::Notify) {
+            parts.resume = parts.step.replace(StepKind::Notify);
+        }
+        parts.due_at = Some(now);
+        parts.updated_at = now;
+        parts.failures = 0;
+        Ok(self.entry(now, "the outcome is to be told again"))
+    }
+
+    /// The step to resume at.
+    fn stopped_at(&self) -> StepKind {
+        let step = if self.step == Some(StepKind::Notify) { self.resume } else { self.step };
+        step.unwrap_or(StepKind::Upload)
+    }
+
+    /// Makes the step that it stopped at due, with a clean slate.
+    fn resume(
+        &mut self,
+        why: &str,
+        deadline: Duration,
+        now: Timestamp,
+    ) -> Result<Option<TimelineEntry>, IllegalTransition> {
+        let step = self.stopped_at();
+        let to = step.waiting_state().ok_or_else(|| self.illegal(self.state))?;
+        self.enter(to, Some(Reason::new(ReasonCode::Operator, why)), now)?;
+        let parts = &mut self.0;
+        parts.step = Some(step);
+        parts.resume = None;
+        parts.leased_until = None;
+        parts.due_at = Some(now);
+        parts.deadline = later(now, deadline);
+        parts.failures = 0;
+        parts.uncommitted_claims = 0;
+        parts.cancel_requested = false;
+        Ok(self.entry(now, why))
+    }
+}

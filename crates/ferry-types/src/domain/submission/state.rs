@@ -1,0 +1,98 @@
+//! The states of a submission, and the one table of legal transitions.
+
+use serde::{Deserialize, Serialize};
+
+/// Where a submission is on its way.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Waits for its upload, or for the next try of it.
+    Queued,
+    /// A worker uploads it.
+    Uploading,
+    /// The Platform has it; its status is asked for from time to time.
+    Processing,
+    /// The Platform has decided; results or feedback are being fetched.
+    Collecting,
+    /// Results are stored. Final.
+    Completed,
+    /// The Platform refused the data; its feedback is stored. Final.
+    Rejected,
+    /// Ferry gave up; the reason is stored. Final, though an operator may retry.
+    Failed,
+    /// A person called it off. Final.
+    Cancelled,
+    /// A person must decide.
+    Held,
+}
+
+impl State {
+    /// Every state, in the order of a submission's life.
+    pub const ALL: [Self; 9] = [
+        Self::Queued,
+        Self::Uploading,
+        Self::Processing,
+        Self::Collecting,
+        Self::Completed,
+        Self::Rejected,
+        Self::Failed,
+        Self::Cancelled,
+        Self::Held,
+    ];
+
+    /// Whether nothing more happens by itself and the Name is free again.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Completed | Self::Rejected | Self::Failed | Self::Cancelled)
+    }
+
+    /// The table of legal transitions. Staying in a state that is not final is always legal.
+    pub const fn may_become(self, next: Self) -> bool {
+        use State::{
+            Cancelled, Collecting, Completed, Failed, Held, Processing, Queued, Rejected, Uploading,
+        };
+        match self {
+            Queued => matches!(next, Queued | Uploading | Failed | Cancelled | Held),
+            Uploading => {
+                matches!(
+                    next,
+                    Uploading | Queued | Processing | Rejected | Failed | Cancelled | Held
+                )
+            }
+            Processing => matches!(next, Processing | Collecting | Failed | Cancelled | Held),
+            Collecting => {
+                matches!(next, Collecting | Completed | Rejected | Failed | Cancelled | Held)
+            }
+            Held => matches!(next, Held | Queued | Processing | Collecting | Failed | Cancelled),
+            // An operator's retry.
+            Failed => matches!(next, Queued | Processing | Collecting),
+            Completed | Rejected | Cancelled => false,
+        }
+    }
+
+    /// The word for it, in every store, API and metric.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Uploading => "uploading",
+            Self::Processing => "processing",
+            Self::Collecting => "collecting",
+            Self::Completed => "completed",
+            Self::Rejected => "rejected",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Held => "held",
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The kinds of work on a submission, and which of it goes first.
+
+use serde::{Deserialize, Serialize};
+
+use super::{State, Submission};
+
+/// What kind of work is due.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum StepKind {
+    /// Hand the dataset to the Platform.
+    Upload,
+    /// Ask for the status.
+    Poll,
+    /// Fetch the results or the feedback.
+    Collect,
+    /// Tell the outcome to whoever wants to hear it.
+    Notify,
+}
+
+impl StepKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Upload, Self::Poll, Self::Collect, Self::Notify];
+
+    /// Those that carry a submission, in their order.
+    pub const CARRYING: [Self; 3] = [Self::Upload, Self::Poll, Self::Collect];
+
+    /// The word for it, in every store, API and metric.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Upload => "upload",
+            Self::Poll => "poll",
+            Self::Collect => "collect",
+            Self::Notify => "notify",
+        }
+    }
+
+    /// How often such a step of `submission` asks the Platform, if nothing goes wrong.
+    pub fn requests(self, submission: &Submission) -> usize {
+        match self {
+            Self::Collect if submission.rejection.is_none() => submission.result_keys.len(),
+            Self::Upload | Self::Poll | Self::Collect => 1,
+            Self::Notify => 0,
+        }
+    }
+
+    /// Whether such a step asks the Platform; whatever stops an account does not stop the others.
+    pub fn asks_platform(self) -> bool {
+        self != Self::Notify
+    }
+
+    /// The state of a submission that waits for this step; none where it comes after the end.
+    pub const fn waiting_state(self) -> Option<State> {
+        match self {
+            Self::Upload => Some(State::Queued),
+            Self::Poll => Some(State::Processing),
+            Self::Collect => Some(State::Collecting),
+            Self::Notify => None,
+        }
+    }
+}
+
+/// Which of the steps of one account go first.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Priority {
+    /// Before all others.
+    High,
+    /// The default.
+    #[default]
+    Normal,
+    /// When nothing else of the account is due.
+    Low,
+}
+
+impl Priority {
+    /// Every priority, the most urgent first.
+    pub const ALL: [Self; 3] = [Self::High, Self::Normal, Self::Low];
+
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::High => "high",
+            Self::Normal => "normal",
+            Self::Low => "low",
+        }
+    }
+}
