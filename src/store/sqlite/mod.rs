@@ -29,6 +29,7 @@ use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
 use super::claim_id::ClaimIds;
+use super::fair::Turns;
 use super::pack::{pack_all, pack_contents};
 use super::{
     Accepted, Claim, ClaimRequest, Claims, Commit, Committed, Cursor, Events, Filter, Finding,
@@ -41,7 +42,6 @@ use crate::domain::submission::{
     LifecycleError, Resolution, Ruled, SameName, Submission, TimelineEntry,
 };
 use crate::domain::{SubmissionId, Timestamp};
-use accounts::Turns;
 use fault::Fault;
 use read::Reader;
 use rows::Record;

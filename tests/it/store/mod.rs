@@ -10,6 +10,7 @@ mod committing;
 mod fairness;
 mod health;
 mod leases;
+mod memory;
 mod model;
 mod names;
 mod operating;
@@ -22,6 +23,7 @@ mod sqlite_file;
 mod subject;
 mod telling;
 mod transitions;
+mod twins;
 mod waking;
 
 macro_rules! tests {
@@ -213,6 +215,9 @@ macro_rules! fulfilled_by {
                 model {
                     random_operations_do_what_a_small_model_says
                 }
+                twins {
+                    random_acts_do_to_a_store_what_the_pure_rules_say
+                }
             }
         }
     };
@@ -220,3 +225,4 @@ macro_rules! fulfilled_by {
 
 fulfilled_by!(sqlite, super::sqlite_file::subject);
 fulfilled_by!(redis, super::redis_server::subject);
+fulfilled_by!(in_memory, super::memory::subject);

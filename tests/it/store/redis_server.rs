@@ -3,17 +3,15 @@
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use ferry::clock::Clock;
-use ferry::domain::{Timestamp, timestamp};
 use ferry::store::Store;
 use ferry::store::redis::{Durability, RedisAddress, RedisStore};
 
-use super::subject::{Place, Subject, health_policy};
+use super::subject::{ManualClock, Place, Subject, health_policy};
 use crate::support::pause;
 
 /// Runs the server for as long as somebody holds the other end of its standard input, so that it ends
@@ -150,16 +148,6 @@ pub(crate) fn own_namespace() -> String {
     format!("test {}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// A clock that stands still until it is moved.
-#[derive(Debug)]
-struct ManualClock(AtomicI64);
-
-impl Clock for ManualClock {
-    fn now(&self) -> Timestamp {
-        timestamp(self.0.load(Ordering::SeqCst))
-    }
-}
-
 /// A namespace on the shared server, with a time of its own.
 pub(super) struct Namespace {
     server: Arc<RedisServer>,
@@ -169,7 +157,7 @@ pub(super) struct Namespace {
 
 impl Namespace {
     async fn new() -> Self {
-        let clock = Arc::new(ManualClock(AtomicI64::new(1_700_000_000_000)));
+        let clock = ManualClock::new();
         Self { server: shared_server().await, name: own_namespace(), clock }
     }
 }
@@ -185,7 +173,7 @@ impl Place for Namespace {
     }
 
     async fn advance(&self, span: Duration) {
-        self.clock.0.fetch_add(span.as_millis() as i64, Ordering::SeqCst);
+        self.clock.move_by(span.as_millis() as i64);
     }
 }
 
