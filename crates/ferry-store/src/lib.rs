@@ -9,6 +9,8 @@ mod claim_id;
 mod cold;
 mod continuity;
 mod events;
+mod fair;
+pub mod memory;
 mod pack;
 pub mod redis;
 pub mod sqlite;

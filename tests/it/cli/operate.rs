@@ -131,6 +131,24 @@ fn a_failed_submission_goes_on_where_it_stopped() {
 }
 
 #[test]
+fn a_refused_retry_says_what_stands_in_its_way() {
+    let platform = Platform::start();
+    platform.sim.set_outage(true);
+    let ferry = Ferry::of(&platform).file("march.csv", GOOD);
+    let ran = ferry.run(&["submit", "march.csv", "--deadline", "200ms", "--wait"]).exits(1);
+    let (id, newer) = (ran.id(), ferry.run(&["submit", "march.csv"]).ok().id());
+    assert_snapshot!(ferry.run(&["retry", &id]), @"
+    exit 2
+    ---- stdout
+    ---- stderr
+    error: submission ID-1 cannot be retried: the newer submission ID-2 with the same Name is unfinished
+    hint: wait until ID-2 has ended, or cancel it: `ferry cancel ID-2`
+    ");
+    ferry.run(&["cancel", &newer]).ok();
+    ferry.run(&["retry", &id]).ok();
+}
+
+#[test]
 fn a_running_step_ends_before_its_submission_is_cancelled() {
     let platform = Platform::start();
     let stall = ferry_sim::Fault::Stall(std::time::Duration::from_millis(1500));

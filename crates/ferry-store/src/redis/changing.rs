@@ -1,6 +1,8 @@
 //! Changes submissions by the rules of their life: reads them, decides, and writes them back if nothing
 //! has changed them meanwhile. What has changed is decided about again.
 
+use std::fmt::Write as _;
+
 use redis::Value;
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use tracing::error;
@@ -36,7 +38,7 @@ impl Inspected {
         Ok(Self {
             submission: record.leased_until(leased.filter(|_| !claim.is_empty())),
             record,
-            digest: digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect(),
+            digest: hex(digest.as_ref()),
             claim,
             same_name: SameName::default(),
         })
@@ -86,6 +88,13 @@ impl Inspected {
             states: (self.submission.state, after.state),
         }))
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// A decision that is to be saved.

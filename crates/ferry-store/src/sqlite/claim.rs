@@ -2,11 +2,12 @@
 
 use rusqlite::{Connection, params};
 
-use super::accounts::{self, Account, Turns};
+use super::accounts;
 use super::effects::Effects;
 use super::fault::Fault;
 use super::health;
 use super::rows::{COLUMNS, Record, append, millis, rank, records, set_aside};
+use crate::fair::{self, Turns};
 use crate::{Claim, ClaimId, ClaimRequest, Claims, Lease};
 use ferry_types::domain::account::HealthPolicy;
 use ferry_types::domain::submission::Priority;
@@ -24,27 +25,26 @@ pub(super) fn claim(
 ) -> Result<Claims, Fault> {
     let heads = accounts::heads(connection, request.kind)?;
     let yields = accounts::yields(connection, &heads, request, policy, now)?;
-    let mut hungry = accounts::hungry(&heads, &yields, now);
-    turns.sort(request.kind, &mut hungry);
-    let mut taker = Taker { connection, effects, request, now, claims: Vec::new(), turns, id };
-    // Everybody gets an equal share, and what some do not use is shared by the others.
-    while !hungry.is_empty() && taker.left() > 0 {
-        let share = (taker.left() / hungry.len()).max(1);
-        for account in &mut hungry {
-            taker.take(account, share)?;
-        }
-        hungry.retain(|account| account.hungry);
-    }
+    let mut taker = Taker { connection, effects, request, now, claims: Vec::new(), id };
+    fair::share(
+        request.kind,
+        request.limit,
+        &heads,
+        &yields,
+        now,
+        turns,
+        |account, priority, limit| taker.take(account, priority, limit),
+    )?;
     let claims = taker.claims;
     spend(connection, request, &claims, now)?;
     let next = if claims.len() >= request.limit {
         Some(now)
     } else if claims.is_empty() {
-        accounts::next(&heads, &yields, policy, now)
+        fair::next(&heads, &yields, policy, now)
     } else {
         let heads = accounts::heads(connection, request.kind)?;
         let yields = accounts::yields(connection, &heads, request, policy, now)?;
-        accounts::next(&heads, &yields, policy, now)
+        fair::next(&heads, &yields, policy, now)
     };
     Ok(Claims { claims, now, next: next.map(|at| until(now, at)) })
 }
@@ -74,33 +74,12 @@ struct Taker<'a> {
     request: &'a ClaimRequest,
     now: Timestamp,
     claims: Vec<Claim>,
-    turns: &'a mut Turns,
     id: ClaimId,
 }
 
 impl Taker<'_> {
-    fn left(&self) -> usize {
-        self.request.limit - self.claims.len()
-    }
-
-    /// Leases up to `share` steps of `account`, the most urgent first.
-    fn take(&mut self, account: &mut Account, share: usize) -> Result<(), Fault> {
-        let wanted = share.min(account.room).min(self.left());
-        let mut taken = 0;
-        for priority in &account.priorities {
-            if taken < wanted {
-                taken += self.take_of(&account.name, *priority, wanted - taken)?;
-            }
-        }
-        account.room -= taken;
-        account.hungry = taken == wanted && account.room > 0;
-        if taken > 0 {
-            self.turns.served(self.request.kind, &account.name);
-        }
-        Ok(())
-    }
-
-    fn take_of(&mut self, account: &str, priority: Priority, limit: usize) -> Result<usize, Fault> {
+    /// Leases up to `limit` steps; answers how many it has looked at.
+    fn take(&mut self, account: &str, priority: Priority, limit: usize) -> Result<usize, Fault> {
         let sql = [
             "SELECT ",
             COLUMNS,

@@ -40,9 +40,9 @@ impl Fault {
     pub(super) fn is_of_a_row(&self) -> bool {
         match self {
             Self::Sqlite(error) => error.sqlite_error_code().is_none() && is_damage(error),
-            Self::Corrupt(_) => true,
-            // Its state and its step contradict each other.
-            Self::Refused(StoreError::NotAllowed(LifecycleError::Illegal(_))) => true,
+            // Its state and its step may contradict each other, too.
+            Self::Corrupt(_)
+            | Self::Refused(StoreError::NotAllowed(LifecycleError::Illegal(_))) => true,
             Self::Refused(_) => false,
         }
     }

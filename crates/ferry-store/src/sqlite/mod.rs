@@ -31,13 +31,13 @@ use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
 use super::claim_id::ClaimIds;
+use super::fair::Turns;
 use super::pack::{pack_all, pack_contents};
 use super::{
     Accepted, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor, Events, Filter,
     Finding, Found, Lease, Loss, NewSubmission, Page, Payload, Rescued, Standing, Stats, Store,
     StoreError, Wakeups,
 };
-use accounts::Turns;
 use fault::Fault;
 use ferry_types::clock::Clock;
 use ferry_types::domain::account::HealthPolicy;

@@ -13,6 +13,7 @@ mod data_loss;
 mod fairness;
 mod health;
 mod leases;
+mod memory;
 mod model;
 mod names;
 mod operating;
@@ -26,6 +27,7 @@ mod sqlite_loss;
 mod subject;
 mod telling;
 mod transitions;
+mod twins;
 mod waking;
 
 macro_rules! tests {
@@ -221,6 +223,9 @@ macro_rules! fulfilled_by {
                 model {
                     random_operations_do_what_a_small_model_says
                 }
+                twins {
+                    random_acts_do_to_a_store_what_the_pure_rules_say
+                }
             }
         }
     };
@@ -228,3 +233,4 @@ macro_rules! fulfilled_by {
 
 fulfilled_by!(sqlite, super::sqlite_file::subject);
 fulfilled_by!(redis, super::redis_place::subject);
+fulfilled_by!(in_memory, super::memory::subject);

@@ -363,7 +363,9 @@ async fn what_must_be_synced_is_refused_where_the_server_cannot_tell() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_namespace_of_another_layout_is_left_alone() {
     let server = shared_server().await;
-    for (layout, way_out) in [("1", "with the older Ferry"), ("99", "the newer Ferry")] {
+    for (layout, way_out) in
+        [("1", "with the older Ferry"), ("2", "with the older Ferry"), ("99", "the newer Ferry")]
+    {
         let namespace = own_namespace();
         server.ask_with::<()>(&["SET", &format!("{{{namespace}}}:layout"), layout]).await;
         let refused = store_on(&server, &namespace).accept(vec![new("a")]).await;

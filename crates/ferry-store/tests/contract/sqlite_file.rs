@@ -2,36 +2,17 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use ferry_store::sqlite::SqliteStore;
 use ferry_store::{Accepted, Claim, Commit, Committed, Filter, Rescued, Store, StoreError};
-use ferry_types::clock::Clock;
 use ferry_types::domain::submission::{State, StepKind};
-use ferry_types::domain::{Timestamp, timestamp};
 use rusqlite::Connection;
 
-use super::subject::{DAY, Place, Subject, health_policy, ids, millis, new, on};
+use super::subject::{DAY, ManualClock, Place, Subject, health_policy, ids, millis, new, on};
 use super::transitions as t;
 use super::waking::{asleep, wakes};
-
-/// A clock that stands still until it is moved.
-#[derive(Debug)]
-struct ManualClock(AtomicI64);
-
-impl ManualClock {
-    fn move_by(&self, millis: i64) {
-        self.0.fetch_add(millis, Ordering::SeqCst);
-    }
-}
-
-impl Clock for ManualClock {
-    fn now(&self) -> Timestamp {
-        timestamp(self.0.load(Ordering::SeqCst))
-    }
-}
 
 /// A file in a directory of its own.
 #[derive(Clone)]
@@ -42,7 +23,7 @@ struct SqliteFile {
 
 impl SqliteFile {
     fn new() -> Self {
-        let clock = Arc::new(ManualClock(AtomicI64::new(1_700_000_000_000)));
+        let clock = ManualClock::new();
         Self { dir: Arc::new(tempfile::tempdir().unwrap()), clock }
     }
 
@@ -161,7 +142,7 @@ async fn a_store_that_another_process_writes_to_for_a_while_is_waited_for() {
 #[tokio::test]
 async fn where_no_store_can_be_the_error_names_the_place() {
     let dir = tempfile::tempdir().unwrap();
-    let clock = || Arc::new(ManualClock(AtomicI64::new(0)));
+    let clock = ManualClock::new;
     let open = |path: &Path| SqliteStore::open(path, clock(), health_policy()).unwrap_err();
     let missing = dir.path().join("missing").join("ferry.db");
     let below_a_file = dir.path().join("file").join("ferry.db");
@@ -186,7 +167,7 @@ async fn a_read_only_directory_is_named() {
         Ok(()) => Path::new("/proc/self/fdinfo"),
         Err(_) => dir.path(),
     };
-    let clock = Arc::new(ManualClock(AtomicI64::new(0)));
+    let clock = ManualClock::new();
     let path = refusing.join("ferry.db");
     let error = SqliteStore::open(&path, clock, health_policy()).unwrap_err();
     assert!(matches!(error, StoreError::Unusable(_)), "{error:?}");

@@ -2,7 +2,7 @@
 //! contracts do all the time.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,9 +10,10 @@ use ferry_store::{
     Accepted, AccountStats, Claim, ClaimRequest, Claims, Commit, Committed, Deadline, Filter,
     NewSubmission, Payload, Rescued, StepStats, Store,
 };
+use ferry_types::clock::Clock;
 use ferry_types::domain::account::HealthPolicy;
 use ferry_types::domain::submission::{Priority, State, StepKind, Submission, Transition};
-use ferry_types::domain::{SubmissionId, timestamp};
+use ferry_types::domain::{SubmissionId, Timestamp, timestamp};
 
 /// For how long contracts lease steps.
 pub(super) const LEASE: Duration = Duration::from_secs(15);
@@ -30,6 +31,26 @@ pub(super) fn health_policy() -> HealthPolicy {
         breaker_initial: millis(1000),
         breaker_max: millis(60_000),
         ramp_step: millis(250),
+    }
+}
+
+/// A clock that stands still until it is moved.
+#[derive(Debug)]
+pub(super) struct ManualClock(AtomicI64);
+
+impl ManualClock {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self(AtomicI64::new(1_700_000_000_000)))
+    }
+
+    pub(super) fn move_by(&self, millis: i64) {
+        self.0.fetch_add(millis, Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        timestamp(self.0.load(Ordering::SeqCst))
     }
 }
 

@@ -51,6 +51,7 @@ pub struct StoredContent {
 /// All that a submission consists of, but for the dataset itself: plain data, with which stores make a
 /// [`Submission`] and take one apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct SubmissionParts {
     /// Its id.
     pub id: SubmissionId,

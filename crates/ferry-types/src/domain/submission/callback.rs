@@ -160,6 +160,6 @@ impl Submission {
                 format!("{told} was not told, {} tries: {}", delivery.attempt, result.as_str())
             }
         };
-        Ok(self.entry(now, why))
+        Ok(Some(self.entry(now, why)))
     }
 }

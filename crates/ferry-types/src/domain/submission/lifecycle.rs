@@ -36,8 +36,8 @@ impl Submission {
     }
 
     /// A line of the timeline about the state that it is in now.
-    pub(super) fn entry(&self, now: Timestamp, why: impl Into<String>) -> Option<TimelineEntry> {
-        Some(TimelineEntry { at: now, state: self.state, why: why.into() })
+    pub(super) fn entry(&self, now: Timestamp, why: impl Into<String>) -> TimelineEntry {
+        TimelineEntry { at: now, state: self.state, why: why.into() }
     }
 
     /// A worker takes the step that is due, until the lease ends. An upload counts as an attempt before
@@ -48,7 +48,7 @@ impl Submission {
             self.enter(State::Uploading, self.reason.clone(), now)?;
             self.0.attempts += 1;
             // A further attempt for the same reason does not lengthen the timeline.
-            entry = if self.reason.is_none() { self.entry(now, "") } else { None };
+            entry = self.reason.is_none().then(|| self.entry(now, ""));
         }
         self.0.leased_until = Some(later(now, lease));
         Ok(entry)
@@ -141,7 +141,7 @@ impl Submission {
         if uploading {
             self.enter(State::Queued, self.reason.clone(), now)?;
             if self.reason.is_none() {
-                return Ok(self.entry(now, "given back by a stopping worker"));
+                return Ok(Some(self.entry(now, "given back by a stopping worker")));
             }
         }
         Ok(None)
@@ -166,7 +166,7 @@ impl Submission {
         if uploading {
             let text = "the worker was lost during the upload, which may have arrived";
             self.enter(State::Queued, Some(Reason::new(ReasonCode::Ambiguous, text)), now)?;
-            return Ok(self.entry(now, text));
+            return Ok(Some(self.entry(now, text)));
         }
         Ok(None)
     }
@@ -182,7 +182,7 @@ impl Submission {
             self.enter(State::Held, Some(Reason::new(ReasonCode::Poison, &*text)), now)?;
             self.0.due_at = None;
         }
-        Ok(self.entry(now, text))
+        Ok(Some(self.entry(now, text)))
     }
 
     /// Whether it ends as soon as its running step does; what has ended cannot be cancelled.
@@ -199,7 +199,7 @@ impl Submission {
     ) -> Ruled<IllegalTransition> {
         self.enter(state, Some(Reason::new(ReasonCode::Operator, why)), now)?;
         self.finish(now);
-        Ok(self.entry(now, why))
+        Ok(Some(self.entry(now, why)))
     }
 
     /// What every end has in common, once the final state is entered: nothing is due but the delivery of

@@ -118,7 +118,7 @@ impl Submission {
             return Ok(None);
         }
         self.0.cancel_requested = true;
-        Ok(self.entry(now, "to be cancelled as soon as the running step ends"))
+        Ok(Some(self.entry(now, "to be cancelled as soon as the running step ends")))
     }
 
     /// Resumes a failed submission at the step that it stopped at, for another `deadline`. It queues
@@ -188,7 +188,7 @@ impl Submission {
         parts.due_at = Some(now);
         parts.updated_at = now;
         parts.failures = 0;
-        Ok(self.entry(now, "the outcome is to be told again"))
+        Ok(Some(self.entry(now, "the outcome is to be told again")))
     }
 
     /// The step to resume at.
@@ -216,6 +216,6 @@ impl Submission {
         parts.failures = 0;
         parts.uncommitted_claims = 0;
         parts.cancel_requested = false;
-        Ok(self.entry(now, why))
+        Ok(Some(self.entry(now, why)))
     }
 }

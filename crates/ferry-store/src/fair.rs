@@ -1,0 +1,187 @@
+//! Which accounts may have steps leased now, and whose turn it is: pure, for stores that decide so in Rust.
+//! Redis does the same in its script.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use ferry_types::domain::account::{Admission, Closed, Health, HealthPolicy};
+use ferry_types::domain::budget::{Budget, Spent};
+use ferry_types::domain::submission::{Priority, StepKind};
+use ferry_types::domain::{Timestamp, later};
+
+/// Which accounts were served when: those that were served longest ago go first.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Turns {
+    count: u64,
+    last: HashMap<(StepKind, String), u64>,
+}
+
+impl Turns {
+    fn sort(&self, kind: StepKind, accounts: &mut [Account]) {
+        accounts.sort_by_cached_key(|account| {
+            self.last.get(&(kind, account.name.clone())).copied().unwrap_or_default()
+        });
+    }
+
+    fn served(&mut self, kind: StepKind, account: &str) {
+        self.count += 1;
+        self.last.insert((kind, account.to_owned()), self.count);
+    }
+}
+
+/// The step of one account and priority that is due first.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) account: String,
+    pub(super) priority: Priority,
+    pub(super) due: Timestamp,
+}
+
+/// With as many uploads under way as allowed, the next look comes after this long.
+const IN_FLIGHT: Duration = Duration::from_millis(50);
+
+/// What an account yields now.
+#[derive(Debug)]
+pub(super) enum Yields {
+    /// So many more steps.
+    UpTo(usize),
+    /// Nothing before this time, or, without one, before somebody resumes it, which wakes everybody.
+    Nothing(Option<Timestamp>),
+}
+
+/// All that decides about what an account yields; what has to be counted is counted if it matters.
+pub(super) struct Situation<'a, E> {
+    pub(super) kind: StepKind,
+    pub(super) health: &'a Health,
+    pub(super) budget: Option<&'a Budget>,
+    pub(super) policy: &'a HealthPolicy,
+    pub(super) now: Timestamp,
+    pub(super) spent: &'a dyn Fn() -> Result<Spent, E>,
+    /// How many steps are leased that ask the Platform.
+    pub(super) leased: &'a dyn Fn() -> Result<u64, E>,
+    /// How many uploads are leased.
+    pub(super) uploading: &'a dyn Fn() -> Result<u64, E>,
+}
+
+impl<E> Situation<'_, E> {
+    pub(super) fn yields(&self) -> Result<Yields, E> {
+        if !self.kind.asks_platform() {
+            return Ok(Yields::UpTo(usize::MAX));
+        }
+        let healthy = match self.health.admit(self.now, self.policy) {
+            Admission::Open => usize::MAX,
+            Admission::UpTo(limit) => match left(limit, (self.leased)()?) {
+                0 => return Ok(Yields::Nothing(Some(later(self.now, self.policy.ramp_step)))),
+                room => room,
+            },
+            Admission::Closed(Closed::Paused { .. }) => return Ok(Yields::Nothing(None)),
+            Admission::Closed(
+                Closed::Gate { until } | Closed::Outage { until } | Closed::Limit { until },
+            ) => return Ok(Yields::Nothing(Some(until))),
+        };
+        self.within_budget(healthy)
+    }
+
+    /// What is left of so many by the account's budget.
+    fn within_budget(&self, room: usize) -> Result<Yields, E> {
+        let Some(budget) = self.budget.filter(|budget| budget.limits(self.kind)) else {
+            return Ok(Yields::UpTo(room));
+        };
+        let (rated, next) = (self.spent)()?.left(self.kind, budget, self.now);
+        if rated == 0 {
+            return Ok(Yields::Nothing(Some(next)));
+        }
+        let mut room = room.min(rated);
+        if let Some(limit) = budget.uploads_in_flight.filter(|_| self.kind == StepKind::Upload) {
+            room = room.min(left(limit, (self.uploading)()?));
+        }
+        // Nothing tells when an upload ends: it is looked at again.
+        let again = Yields::Nothing(Some(later(self.now, IN_FLIGHT)));
+        Ok(if room > 0 { Yields::UpTo(room) } else { again })
+    }
+}
+
+fn left(limit: u32, used: u64) -> usize {
+    usize::try_from(u64::from(limit).saturating_sub(used)).unwrap_or(usize::MAX)
+}
+
+/// When the next of these steps may be leased.
+pub(super) fn next(
+    heads: &[Head],
+    yields: &BTreeMap<String, Yields>,
+    policy: &HealthPolicy,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let at = |head: &Head| match yields.get(&head.account)? {
+        // What is due already waits for a ramp.
+        Yields::UpTo(_) if head.due <= now => Some(later(now, policy.ramp_step)),
+        Yields::UpTo(_) => Some(head.due),
+        Yields::Nothing(reopens) => reopens.map(|reopens| reopens.max(head.due)),
+    };
+    heads.iter().filter_map(at).min()
+}
+
+/// An account that yields steps now.
+struct Account {
+    name: String,
+    /// Of these priorities, the most urgent first.
+    priorities: Vec<Priority>,
+    /// How many more may be leased.
+    room: usize,
+}
+
+fn hungry(heads: &[Head], yields: &BTreeMap<String, Yields>, now: Timestamp) -> Vec<Account> {
+    let mut accounts: Vec<Account> = Vec::new();
+    for head in heads.iter().filter(|head| head.due <= now) {
+        let Some(Yields::UpTo(room)) = yields.get(&head.account) else { continue };
+        match accounts.last_mut().filter(|account| account.name == head.account) {
+            Some(account) => account.priorities.push(head.priority),
+            None => accounts.push(Account {
+                name: head.account.clone(),
+                priorities: vec![head.priority],
+                room: *room,
+            }),
+        }
+    }
+    accounts
+}
+
+/// Takes up to `limit` steps that are due: every account gets an equal share, the most urgent of its steps
+/// first, and what some do not use is shared by the others. `heads` are in the order of account and priority;
+/// `take` takes so many of one account and priority, and answers how many there were.
+pub(super) fn share<E>(
+    kind: StepKind,
+    limit: usize,
+    heads: &[Head],
+    yields: &BTreeMap<String, Yields>,
+    now: Timestamp,
+    turns: &mut Turns,
+    mut take: impl FnMut(&str, Priority, usize) -> Result<usize, E>,
+) -> Result<(), E> {
+    let mut hungry = hungry(heads, yields, now);
+    turns.sort(kind, &mut hungry);
+    let mut left = limit;
+    while !hungry.is_empty() && left > 0 {
+        let share = (left / hungry.len()).max(1);
+        let mut next = Vec::new();
+        for mut account in hungry {
+            let wanted = share.min(account.room).min(left);
+            let mut taken = 0;
+            for priority in &account.priorities {
+                if taken < wanted {
+                    taken += take(&account.name, *priority, wanted - taken)?;
+                }
+            }
+            account.room -= taken;
+            left -= taken;
+            if taken > 0 {
+                turns.served(kind, &account.name);
+            }
+            if taken == wanted && account.room > 0 {
+                next.push(account);
+            }
+        }
+        hungry = next;
+    }
+    Ok(())
+}

@@ -1,0 +1,149 @@
+//! Leases due steps.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+
+use super::data::{Account, Data, Row};
+use crate::fair::{self, Head, Situation, Yields};
+use crate::{Claim, ClaimId, ClaimRequest, Claims, Lease};
+use ferry_types::domain::account::HealthPolicy;
+use ferry_types::domain::submission::{Priority, StepKind, Submission};
+use ferry_types::domain::{Timestamp, until};
+
+impl Data {
+    pub(super) fn claim(
+        &mut self,
+        request: &ClaimRequest,
+        policy: &HealthPolicy,
+        now: Timestamp,
+        id: ClaimId,
+    ) -> Claims {
+        let heads = self.heads(request.kind);
+        let yields = self.yields(&heads, request, policy, now);
+        let mut turns = std::mem::take(&mut self.turns);
+        let mut claims = Vec::new();
+        let Ok(()) = fair::share::<Infallible>(
+            request.kind,
+            request.limit,
+            &heads,
+            &yields,
+            now,
+            &mut turns,
+            |account, priority, limit| {
+                let due = self.due(request.kind, account, priority, now);
+                let due: Vec<u64> = due.into_iter().take(limit).collect();
+                claims.extend(due.iter().filter_map(|seq| self.lease(*seq, request, now, id)));
+                Ok(due.len())
+            },
+        );
+        self.turns = turns;
+        self.spend(request, &claims, now);
+        let heads = self.heads(request.kind);
+        let yields = self.yields(&heads, request, policy, now);
+        let next = if claims.len() >= request.limit {
+            Some(now)
+        } else {
+            fair::next(&heads, &yields, policy, now)
+        };
+        Claims { claims, now, next: next.map(|at| until(now, at)) }
+    }
+
+    /// Those that wait for a worker, or for their time.
+    fn waiting(&self, kind: StepKind) -> impl Iterator<Item = (u64, Timestamp, &Submission)> {
+        let rows = self.rows.iter().map(|(seq, row)| (*seq, &row.submission));
+        let waiting = rows.filter(move |(_, s)| {
+            s.step == Some(kind) && s.leased_until.is_none() && !s.has_predecessor
+        });
+        waiting.filter_map(|(seq, s)| Some((seq, s.due_at?, s)))
+    }
+
+    fn heads(&self, kind: StepKind) -> Vec<Head> {
+        let mut heads: BTreeMap<(&str, Priority), Timestamp> = BTreeMap::new();
+        for (_, due, submission) in self.waiting(kind) {
+            let head = heads.entry((&submission.account, submission.priority)).or_insert(due);
+            *head = due.min(*head);
+        }
+        let head = |((account, priority), due): ((&str, Priority), Timestamp)| Head {
+            account: account.to_owned(),
+            priority,
+            due,
+        };
+        heads.into_iter().map(head).collect()
+    }
+
+    /// Of one account and priority, those due longest first.
+    fn due(&self, kind: StepKind, account: &str, priority: Priority, now: Timestamp) -> Vec<u64> {
+        let of = self
+            .waiting(kind)
+            .filter(|(_, due, s)| *due <= now && s.account == account && s.priority == priority);
+        let mut due: Vec<_> = of.map(|(seq, due, _)| (due, seq)).collect();
+        due.sort_unstable();
+        due.into_iter().map(|(_, seq)| seq).collect()
+    }
+
+    fn yields(
+        &self,
+        heads: &[Head],
+        request: &ClaimRequest,
+        policy: &HealthPolicy,
+        now: Timestamp,
+    ) -> BTreeMap<String, Yields> {
+        let mut yields = BTreeMap::new();
+        for Head { account, .. } in heads {
+            let Account { health, spent } = self.accounts.get(account).cloned().unwrap_or_default();
+            let leased = |counts: &dyn Fn(StepKind) -> bool| {
+                let of = |row: &&Row| {
+                    row.submission.leased_until.is_some()
+                        && row.submission.account == *account
+                        && row.submission.step.is_some_and(counts)
+                };
+                Ok(self.rows.values().filter(of).count() as u64)
+            };
+            let Ok(yielded) = Situation::<Infallible> {
+                kind: request.kind,
+                health: &health,
+                budget: request.budgets.get(account),
+                policy,
+                now,
+                spent: &|| Ok(spent),
+                leased: &|| leased(&StepKind::asks_platform),
+                uploading: &|| leased(&|kind| kind == StepKind::Upload),
+            }
+            .yields();
+            yields.insert(account.clone(), yielded);
+        }
+        yields
+    }
+
+    fn lease(
+        &mut self,
+        seq: u64,
+        request: &ClaimRequest,
+        now: Timestamp,
+        claimed_by: ClaimId,
+    ) -> Option<Claim> {
+        self.apply(seq, |submission| submission.claim(request.lease, now)).ok()?;
+        let row = self.rows.get_mut(&seq)?;
+        row.fence += 1;
+        row.claimed_by = claimed_by;
+        row.leased_until = row.submission.leased_until;
+        let submission = row.submission.clone();
+        let kind = request.kind;
+        let lease = Lease { id: submission.id, kind, fence: row.fence, claimed_by };
+        let lag = until(submission.due_at.unwrap_or(now), now);
+        Some(Claim { lease, kind, submission, now, lag })
+    }
+
+    /// Notes what the claims use of their accounts' budgets.
+    fn spend(&mut self, request: &ClaimRequest, claims: &[Claim], now: Timestamp) {
+        for (account, budget) in request.budgets.iter().filter(|(_, b)| b.limits(request.kind)) {
+            let of_account = claims.iter().filter(|claim| claim.submission.account == *account);
+            let requests: usize =
+                of_account.map(|claim| claim.kind.requests(&claim.submission)).sum();
+            if requests > 0 {
+                let account = self.accounts.entry(account.clone()).or_default();
+                account.spent.spend(request.kind, requests, budget, now);
+            }
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! The submissions, and what changes them.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use crate::events::KEPT;
+use crate::fair::Turns;
+use crate::{
+    Accepted, ClaimId, Commit, Committed, Event, Lease, NewSubmission, Payload, Rescued, Standing,
+    StoreError,
+};
+use ferry_types::domain::account::{Health, HealthPolicy};
+use ferry_types::domain::budget::Spent;
+use ferry_types::domain::outcome::Content;
+use ferry_types::domain::submission::{
+    IllegalTransition, Ruled, SameName, State, Submission, SubmissionParts, TimelineEntry,
+};
+use ferry_types::domain::{SubmissionId, Timestamp};
+
+/// The most lines of a timeline: its first, and the newest.
+const TIMELINE: usize = 200;
+
+/// Rescued, or removed, in one call.
+pub(super) const BATCH: usize = 200;
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Data {
+    pub(super) seq: u64,
+    /// By the order of acceptance.
+    pub(super) rows: BTreeMap<u64, Row>,
+    pub(super) seqs: BTreeMap<SubmissionId, u64>,
+    /// Those of each account and Name.
+    names: BTreeMap<(String, String), BTreeSet<u64>>,
+    pub(super) accounts: BTreeMap<String, Account>,
+    pub(super) turns: Turns,
+    pub(super) events: VecDeque<Event>,
+    pub(super) newest: u64,
+    /// Earlier epochs, newest first; the current one is their number.
+    past_epochs: Vec<String>,
+    /// Loss that a process reported and no operator has acknowledged yet.
+    pub(super) lost: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Row {
+    pub(super) submission: Submission,
+    pub(super) fence: u64,
+    pub(super) claimed_by: ClaimId,
+    /// Beside the submission, since a renewal is not a rule of its life.
+    pub(super) leased_until: Option<Timestamp>,
+    pub(super) payload: Payload,
+    pub(super) contents: BTreeMap<String, Content>,
+    pub(super) timeline: Vec<TimelineEntry>,
+    digest: String,
+    idempotency_key: Option<String>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Account {
+    pub(super) health: Health,
+    pub(super) spent: Spent,
+}
+
+impl Row {
+    /// The submission, with the end of a lease that was renewed.
+    pub(super) fn shown(&self) -> Submission {
+        let leased_until = self.submission.leased_until.and(self.leased_until);
+        SubmissionParts { leased_until, ..self.submission.clone().into_parts() }.into()
+    }
+}
+
+impl Data {
+    pub(super) fn epoch(&self) -> String {
+        format!("{:016x}", self.past_epochs.len())
+    }
+
+    /// Takes the store as it is, under a new epoch.
+    pub(super) fn renew_epoch(&mut self) {
+        self.past_epochs.insert(0, self.epoch());
+        self.lost = None;
+    }
+
+    /// Identifies the history, with the event at `number`.
+    pub(super) fn standing(&self, number: u64) -> Standing {
+        let content = |event: &Event| format!("{event:?}");
+        let asked = self.events.iter().find(|event| event.cursor == number);
+        let standing = Standing {
+            event: self.events.back().map(content).unwrap_or_default(),
+            asked: asked.map(content),
+            reported: self.lost.clone(),
+            ..Standing::default()
+        };
+        let epochs = [vec![self.epoch()], self.past_epochs.clone()].concat();
+        standing.with_epochs(&epochs.join(" "), self.newest)
+    }
+
+    pub(super) fn seq_of(&self, id: SubmissionId) -> Option<u64> {
+        self.seqs.get(&id).copied()
+    }
+
+    pub(super) fn row(&self, id: SubmissionId) -> Option<&Row> {
+        self.rows.get(&self.seq_of(id)?)
+    }
+
+    /// The row that `lease` still holds.
+    pub(super) fn held(&mut self, lease: &Lease) -> Option<&mut Row> {
+        let row = self.rows.get_mut(self.seqs.get(&lease.id)?)?;
+        let is_held = row.fence == lease.fence
+            && row.claimed_by == lease.claimed_by
+            && row.submission.step == Some(lease.kind)
+            && row.submission.leased_until.is_some();
+        is_held.then_some(row)
+    }
+
+    /// Those of the same account and Name that are not final.
+    pub(super) fn unfinished(&self, of: &Submission) -> impl Iterator<Item = (u64, SubmissionId)> {
+        let same = self.of_name(of).filter(|(_, s)| !s.state.is_final());
+        same.map(|(seq, s)| (seq, s.id))
+    }
+
+    /// Those of the same account and Name, in their order.
+    fn of_name(&self, of: &Submission) -> impl Iterator<Item = (u64, &Submission)> {
+        let seqs = self.names.get(&(of.account.clone(), of.name.clone()));
+        let seqs = seqs.into_iter().flatten();
+        seqs.filter_map(|seq| Some((*seq, &self.rows.get(seq)?.submission)))
+    }
+
+    pub(super) fn same_name(&self, seq: u64) -> SameName {
+        let Some(row) = self.rows.get(&seq) else { return SameName::default() };
+        let of = &row.submission;
+        let find = |matches: &dyn Fn(u64) -> bool| {
+            self.unfinished(of).find(|(seq, _)| matches(*seq)).map(|(_, id)| id)
+        };
+        let mut newer = self.of_name(of).filter(|(other, _)| *other > seq).map(|(_, s)| s);
+        SameName {
+            predecessor: find(&|other| other < seq),
+            newer_unfinished: find(&|other| other > seq),
+            newer_completed: newer.find(|s| s.state == State::Completed).map(|s| s.id),
+        }
+    }
+
+    pub(super) fn accept(
+        &mut self,
+        new: &NewSubmission,
+        now: Timestamp,
+    ) -> Result<Accepted, StoreError> {
+        let digest = new.digest();
+        let known = new.idempotency_key.as_ref().and_then(|key| {
+            let mut of_account = self.rows.values().filter(|r| r.submission.account == new.account);
+            of_account.find(|row| row.idempotency_key.as_ref() == Some(key))
+        });
+        if let Some(known) = known {
+            let id = known.submission.id;
+            let same = known.digest == digest;
+            return Ok(if same { Accepted::Known(id) } else { Accepted::Conflict(id) });
+        }
+        if self.seqs.contains_key(&new.id) {
+            return Err(StoreError::Taken(new.id));
+        }
+        let first = new.submission(now, false);
+        let has_predecessor = self.unfinished(&first).next().is_some();
+        let submission = new.submission(now, has_predecessor);
+        self.seq += 1;
+        self.seqs.insert(new.id, self.seq);
+        let name = (new.account.clone(), new.name.clone());
+        self.names.entry(name).or_default().insert(self.seq);
+        self.accounts.entry(new.account.clone()).or_default();
+        self.tell(&submission);
+        let why = "accepted".to_owned();
+        let row = Row {
+            submission,
+            fence: 0,
+            claimed_by: ClaimId::default(),
+            leased_until: None,
+            payload: new.payload.clone(),
+            contents: BTreeMap::new(),
+            timeline: vec![TimelineEntry { at: now, state: State::Queued, why }],
+            digest,
+            idempotency_key: new.idempotency_key.clone(),
+        };
+        self.rows.insert(self.seq, row);
+        Ok(Accepted::New(new.id))
+    }
+
+    /// Changes a submission by a rule; answers the states before and after.
+    pub(super) fn apply<E>(
+        &mut self,
+        seq: u64,
+        rule: impl FnOnce(&mut Submission) -> Ruled<E>,
+    ) -> Result<Option<(State, State)>, E> {
+        let Some(row) = self.rows.get_mut(&seq) else { return Ok(None) };
+        let mut after = row.submission.clone();
+        let entry = rule(&mut after)?;
+        let before = std::mem::replace(&mut row.submission, after.clone()).state;
+        row.timeline.extend(entry);
+        if row.timeline.len() > TIMELINE {
+            row.timeline.remove(1);
+        }
+        if after.state != before {
+            self.tell(&after);
+        }
+        if after.state.is_final() && !before.is_final() {
+            self.hand_on(&after);
+        }
+        Ok(Some((before, after.state)))
+    }
+
+    /// The next submission of the Name has its turn.
+    fn hand_on(&mut self, ended: &Submission) {
+        let next = self.unfinished(ended).next();
+        if let Some(row) = next.and_then(|(seq, _)| self.rows.get_mut(&seq))
+            && row.submission.has_predecessor
+        {
+            row.submission.follow(ended.updated_at);
+        }
+    }
+
+    pub(super) fn commit(
+        &mut self,
+        commit: &Commit,
+        policy: &HealthPolicy,
+        now: Timestamp,
+    ) -> Committed {
+        let Some(seq) = self.seq_of(commit.lease.id) else { return Committed::Stale };
+        let transition = &commit.transition;
+        let committed = match self.held(&commit.lease) {
+            None => Committed::Stale,
+            Some(_) => match self.apply(seq, |submission| submission.apply(transition, now)) {
+                Ok(states) => {
+                    states.map_or(Committed::Stale, |(from, to)| Committed::Done(from, to))
+                }
+                Err(illegal) => Committed::Illegal(illegal),
+            },
+        };
+        let is_done = matches!(committed, Committed::Done(..));
+        if let Some(row) = self.rows.get_mut(&seq) {
+            if is_done {
+                row.contents.extend(transition.contents.iter().cloned());
+            }
+            if is_done || transition.signal.outlives_its_step() {
+                let account = self.accounts.entry(row.submission.account.clone()).or_default();
+                account.health.record(&transition.signal, now, policy);
+            }
+        }
+        committed
+    }
+
+    pub(super) fn rescue(&mut self, now: Timestamp) -> Result<Rescued, IllegalTransition> {
+        let is_lost = |row: &Row| {
+            row.submission.leased_until.is_some() && row.leased_until.is_some_and(|end| end < now)
+        };
+        let lost = self.rows.iter().filter(|(_, row)| is_lost(row)).map(|(seq, _)| *seq);
+        let mut rescued = Rescued::default();
+        for seq in lost.take(BATCH).collect::<Vec<_>>() {
+            if let Some((before, after)) = self.apply(seq, |submission| submission.rescue(now))? {
+                rescued.count(before, after);
+            }
+        }
+        Ok(rescued)
+    }
+
+    pub(super) fn sweep(&mut self, retention: Duration, now: Timestamp) -> u64 {
+        let span = i64::try_from(retention.as_millis()).unwrap_or(i64::MAX);
+        let before = ferry_types::domain::timestamp(now.timestamp_millis().saturating_sub(span));
+        let is_old = |row: &Row| row.submission.finished_at.is_some_and(|at| at < before);
+        let mut old: Vec<_> = self.rows.iter().filter(|(_, row)| is_old(row)).collect();
+        old.sort_by_key(|(_, row)| row.submission.finished_at);
+        let old: Vec<u64> = old.into_iter().take(BATCH).map(|(seq, _)| *seq).collect();
+        for seq in &old {
+            self.forget(*seq);
+        }
+        while self.events.len() > 1 && self.events.front().is_some_and(|event| event.at < before) {
+            self.events.pop_front();
+        }
+        old.len() as u64
+    }
+
+    fn forget(&mut self, seq: u64) {
+        let Some(row) = self.rows.remove(&seq) else { return };
+        self.seqs.remove(&row.submission.id);
+        let name = (row.submission.account.clone(), row.submission.name.clone());
+        if let Some(seqs) = self.names.get_mut(&name) {
+            seqs.remove(&seq);
+        }
+    }
+
+    /// Forgets a batch that was not accepted as a whole: those after `seq`, and what was told of them.
+    pub(super) fn forget_after(&mut self, seq: u64) {
+        let new: Vec<u64> = self.rows.range(seq + 1..).map(|(seq, _)| *seq).collect();
+        for seq in &new {
+            self.forget(*seq);
+        }
+        self.events.truncate(self.events.len() - new.len());
+        (self.seq, self.newest) = (seq, self.newest - new.len() as u64);
+    }
+
+    /// Appends an event.
+    pub(super) fn tell(&mut self, submission: &Submission) {
+        self.newest += 1;
+        self.events.push_back(Event {
+            cursor: self.newest,
+            submission: submission.id,
+            account: submission.account.clone(),
+            name: submission.name.clone(),
+            state: submission.state,
+            reason: submission.reason.as_ref().map(|reason| reason.code),
+            at: submission.updated_at,
+        });
+        if self.events.len() as u64 > KEPT {
+            self.events.pop_front();
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! The store in memory, for tests and simulations: the pure rules with nothing around them, as plain as can
+//! be. It is looked through from end to end, keeps nothing when the process ends, and can be set back to an
+//! earlier state.
+
+mod claim;
+mod data;
+mod read;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::claim_id::ClaimIds;
+use super::{
+    Accepted, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor, Events, Filter,
+    Finding, Found, Lease, Loss, NewSubmission, Page, Payload, Rescued, Standing, Stats, Store,
+    StoreError, Wakeups,
+};
+use data::{Data, Row};
+use ferry_types::clock::Clock;
+use ferry_types::domain::account::{Health, HealthPolicy};
+use ferry_types::domain::outcome::Content;
+use ferry_types::domain::submission::{
+    IllegalTransition, LifecycleError, Resolution, Ruled, SameName, State, Submission,
+    TimelineEntry,
+};
+use ferry_types::domain::{SubmissionId, Timestamp, later};
+
+/// A handle on a store in memory; clones are further handles on the same one.
+#[derive(Debug, Clone)]
+pub struct MemoryStore {
+    shared: Arc<Shared>,
+    clock: Arc<dyn Clock>,
+    health: HealthPolicy,
+    continuity: Arc<Continuity>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    data: Mutex<Data>,
+    wakeups: Wakeups,
+    claim_ids: ClaimIds,
+}
+
+/// All that a store held at one time.
+#[derive(Debug, Clone)]
+pub struct Snapshot(Data);
+
+impl MemoryStore {
+    /// An empty store. `clock` is its time, and `health` says when an account counts as in an outage.
+    pub fn new(clock: Arc<dyn Clock>, health: HealthPolicy) -> Self {
+        let shared = Shared {
+            data: Mutex::default(),
+            wakeups: Wakeups::default(),
+            claim_ids: ClaimIds::numbered(0),
+        };
+        Self { shared: Arc::new(shared), clock, health, continuity: Arc::default() }
+    }
+
+    /// All that it holds now.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot(self.with(|data| data.clone()))
+    }
+
+    /// Goes back to what it held then, as a store does that was restored from a backup.
+    pub fn restore(&self, snapshot: Snapshot) {
+        self.with(|data| *data = snapshot.0);
+        self.shared.wakeups.all();
+    }
+
+    fn with<T>(&self, op: impl FnOnce(&mut Data) -> T) -> T {
+        // A panic inside of it is a fault of a test.
+        op(&mut self.shared.data.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The same for what may make steps due.
+    fn change<T>(&self, op: impl FnOnce(&mut Data) -> T) -> T {
+        let asked = self.continuity.ask();
+        let (changed, standing) = self.with(|data| (op(data), data.standing(asked.number())));
+        self.continuity.saw(&asked, &standing);
+        self.shared.wakeups.all();
+        changed
+    }
+
+    /// Changes a submission by a rule that an operator asked for.
+    fn operate(
+        &self,
+        id: SubmissionId,
+        rule: impl FnOnce(&mut Submission, &SameName, Timestamp) -> Ruled<LifecycleError>,
+    ) -> Result<Found, StoreError> {
+        let now = self.clock.now();
+        self.change(|data| {
+            let seq = data.seq_of(id).ok_or(StoreError::NotFound(id))?;
+            let same_name = data.same_name(seq);
+            data.apply(seq, |submission| rule(submission, &same_name, now))?;
+            data.found(id, &self.health, now).ok_or(StoreError::NotFound(id))
+        })
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    fn place(&self) -> String {
+        "memory".to_owned()
+    }
+
+    async fn accept(&self, batch: Vec<NewSubmission>) -> Result<Vec<Accepted>, StoreError> {
+        let now = self.clock.now();
+        self.change(|data| {
+            let before = data.seq;
+            let accepted: Result<_, _> = batch.iter().map(|new| data.accept(new, now)).collect();
+            if accepted.is_err() {
+                data.forget_after(before);
+            }
+            accepted
+        })
+    }
+
+    async fn claim(&self, request: ClaimRequest) -> Result<Claims, StoreError> {
+        let (id, now) = (self.shared.claim_ids.next(), self.clock.now());
+        Ok(self.with(|data| data.claim(&request, &self.health, now, id)))
+    }
+
+    async fn commit(&self, batch: Vec<Commit>) -> Result<Vec<Committed>, StoreError> {
+        let now = self.clock.now();
+        let commit = |data: &mut Data| {
+            batch.iter().map(|commit| data.commit(commit, &self.health, now)).collect()
+        };
+        Ok(self.change(commit))
+    }
+
+    async fn renew(&self, leases: Vec<Lease>, lease: Duration) -> Result<Vec<bool>, StoreError> {
+        let until = later(self.clock.now(), lease);
+        let renew = |data: &mut Data| {
+            let renew = |lease: &Lease| data.held(lease).map(|row| row.leased_until = Some(until));
+            leases.iter().map(renew).map(|renewed| renewed.is_some()).collect()
+        };
+        Ok(self.with(renew))
+    }
+
+    async fn release(&self, claims: Vec<Claim>) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        self.change(|data| {
+            for claim in claims {
+                if data.held(&claim.lease).is_some()
+                    && let Some(seq) = data.seq_of(claim.lease.id)
+                {
+                    data.apply(seq, |submission| submission.release(now)).map_err(illegal)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    async fn rescue(&self) -> Result<Rescued, StoreError> {
+        let now = self.clock.now();
+        self.change(|data| data.rescue(now)).map_err(illegal)
+    }
+
+    fn wakeups(&self) -> &Wakeups {
+        &self.shared.wakeups
+    }
+
+    fn continuity(&self) -> &Continuity {
+        &self.continuity
+    }
+
+    async fn look(&self) -> Result<Standing, StoreError> {
+        let asked = self.continuity.ask();
+        let standing = self.with(|data| data.standing(asked.number()));
+        self.continuity.saw(&asked, &standing);
+        if let Some(asked) = self.continuity.ask_for_lost() {
+            let standing = self.with(|data| data.standing(asked.number()));
+            self.continuity.saw_lost(&asked, &standing);
+        }
+        Ok(standing)
+    }
+
+    async fn report_loss(&self, loss: &Loss) -> Result<(), StoreError> {
+        self.with(|data| data.lost = Some(loss.to_string()));
+        Ok(())
+    }
+
+    async fn acknowledge_loss(&self) -> Result<(), StoreError> {
+        self.change(Data::renew_epoch);
+        Ok(())
+    }
+
+    async fn payload(&self, id: SubmissionId) -> Result<Payload, StoreError> {
+        self.with(|data| {
+            data.row(id).map(|row| row.payload.clone()).ok_or(StoreError::NotFound(id))
+        })
+    }
+
+    async fn content(&self, id: SubmissionId, key: &str) -> Result<Option<Content>, StoreError> {
+        Ok(self.with(|data| data.row(id).and_then(|row| row.contents.get(key).cloned())))
+    }
+
+    async fn get(&self, id: SubmissionId) -> Result<Option<Found>, StoreError> {
+        let now = self.clock.now();
+        Ok(self.with(|data| data.found(id, &self.health, now)))
+    }
+
+    async fn timeline(&self, id: SubmissionId) -> Result<Vec<TimelineEntry>, StoreError> {
+        let timeline = |row: &Row| row.timeline.clone();
+        self.with(|data| data.row(id).map(timeline).ok_or(StoreError::NotFound(id)))
+    }
+
+    async fn events(&self, after: u64, limit: usize) -> Result<Events, StoreError> {
+        Ok(self.with(|data| data.events(after, limit)))
+    }
+
+    async fn list(
+        &self,
+        filter: &Filter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        let now = self.clock.now();
+        Ok(self.with(|data| data.list(filter, after, limit, &self.health, now)))
+    }
+
+    async fn stats(&self) -> Result<Stats, StoreError> {
+        let now = self.clock.now();
+        Ok(self.with(|data| data.stats(now)))
+    }
+
+    async fn pause(&self, account: &str, reason: &str) -> Result<(), StoreError> {
+        self.with(|data| {
+            data.accounts.entry(account.to_owned()).or_default().health.paused =
+                Some(reason.to_owned());
+        });
+        Ok(())
+    }
+
+    async fn resume(&self, account: &str) -> Result<bool, StoreError> {
+        self.change(|data| {
+            let known = data.accounts.get_mut(account);
+            let known = known.ok_or_else(|| StoreError::UnknownAccount(account.to_owned()))?;
+            Ok(std::mem::take(&mut known.health) != Health::default())
+        })
+    }
+
+    async fn cancel(&self, id: SubmissionId) -> Result<Found, StoreError> {
+        self.operate(id, |submission, _, now| submission.cancel(now))
+    }
+
+    async fn retry(&self, id: SubmissionId, deadline: Duration) -> Result<Found, StoreError> {
+        self.operate(id, |submission, same_name, now| submission.retry(same_name, deadline, now))
+    }
+
+    async fn resolve(
+        &self,
+        id: SubmissionId,
+        resolution: Resolution,
+        deadline: Duration,
+    ) -> Result<Found, StoreError> {
+        self.operate(id, |submission, _, now| submission.resolve(resolution, deadline, now))
+    }
+
+    async fn notify(&self, id: SubmissionId) -> Result<Found, StoreError> {
+        self.operate(id, |submission, _, now| submission.redeliver(now))
+    }
+
+    async fn sweep(&self, retention: Duration) -> Result<u64, StoreError> {
+        let now = self.clock.now();
+        Ok(self.with(|data| data.sweep(retention, now)))
+    }
+
+    async fn check(&self) -> Result<Vec<Finding>, StoreError> {
+        let text = "the store is in memory: all is lost when the process ends".to_owned();
+        let hint = Some("use a file or a Redis server".to_owned());
+        Ok(vec![Finding { ok: false, text, hint }])
+    }
+}
+
+/// Of a rule that no operator asked for.
+fn illegal(illegal: IllegalTransition) -> StoreError {
+    LifecycleError::from(illegal).into()
+}
+
+/// What a submission may be in for its step to be counted.
+fn is_at_rest(state: State) -> bool {
+    state.is_final() || state == State::Held
+}

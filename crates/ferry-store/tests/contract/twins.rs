@@ -1,0 +1,234 @@
+//! The same random claims, signals, budgets and operations do the same to each store as to the pure rules,
+//! which the store in memory is made of: health, limits, fair shares, and every part of a submission.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ferry_store::{Claim, ClaimRequest, Commit, Filter, NewSubmission, Stats};
+use ferry_types::domain::account::Signal;
+use ferry_types::domain::budget::Budget;
+use ferry_types::domain::later;
+use ferry_types::domain::submission::{
+    Priority, Resolution, StepKind, Submission, Transition, WaitingFor,
+};
+
+use super::memory;
+use super::subject::{DAY, LEASE, Subject, millis, new, on};
+use super::transitions::{self as t, Telling};
+
+const CASES: u64 = 12;
+const LENGTH: usize = 120;
+const ACCOUNTS: [&str; 4] = ["a", "b", "c", "d"];
+
+/// A store, and the pure rules.
+struct Twins {
+    both: [Subject; 2],
+    rng: fastrand::Rng,
+    budgets: Arc<BTreeMap<String, Budget>>,
+    /// The same claims of both.
+    claims: Vec<[Claim; 2]>,
+    history: Vec<String>,
+}
+
+fn signal(rng: &mut fastrand::Rng) -> Signal {
+    match rng.u32(0..24) {
+        0..=9 => Signal::Healthy,
+        10..=18 => Signal::Faulty,
+        19..=21 => Signal::SlowDown { pause: millis(rng.u64(0..3000)) },
+        22 => Signal::Unauthorized("denied".to_owned()),
+        _ => Signal::None,
+    }
+}
+
+fn budget(rng: &mut fastrand::Rng) -> Budget {
+    Budget {
+        uploads_per_second: *rng.choice(&[None, None, Some(2.0), Some(40.0)]).unwrap(),
+        requests_per_second: *rng.choice(&[None, None, Some(5.0), Some(300.0)]).unwrap(),
+        uploads_in_flight: *rng.choice(&[None, None, Some(3)]).unwrap(),
+    }
+}
+
+impl Twins {
+    async fn new(subject: &Subject, seed: u64) -> Self {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let budgets = ACCOUNTS.map(|account| (account.to_owned(), budget(&mut rng)));
+        Self {
+            both: [subject.fresh().await, memory::subject().await],
+            budgets: Arc::new(BTreeMap::from(budgets)),
+            rng,
+            claims: Vec::new(),
+            history: vec![format!("seed {seed}")],
+        }
+    }
+
+    fn account(&mut self) -> &'static str {
+        self.rng.choice(&ACCOUNTS).unwrap()
+    }
+
+    async fn act(&mut self) {
+        match self.rng.u32(0..20) {
+            0..=3 => self.accept().await,
+            4..=9 => self.claim().await,
+            10..=14 => self.commit().await,
+            15 => {
+                let span = millis(*self.rng.choice(&[1, 40, 250, 900, 3000, 16_000]).unwrap());
+                self.history.push(format!("advance {span:?}"));
+                for twin in &self.both {
+                    twin.advance(span).await;
+                }
+            }
+            16 => {
+                self.history.push("rescue".to_owned());
+                let [one, other] = &self.both;
+                assert_eq!(one.store.rescue().await.unwrap(), other.store.rescue().await.unwrap());
+            }
+            17 => self.health().await,
+            18 => self.release().await,
+            _ => self.operate().await,
+        }
+    }
+
+    async fn accept(&mut self) {
+        let account = self.account();
+        for _ in 0..self.rng.u32(1..6) {
+            let start = millis(self.rng.u64(0..1500));
+            let now = self.both[1].ask(StepKind::Upload, 0).await.now;
+            let name = format!("{}", self.rng.u32(0..60));
+            let new = NewSubmission {
+                priority: *self.rng.choice(&Priority::ALL).unwrap(),
+                not_before: self.rng.bool().then(|| later(now, start)),
+                overwrite: self.rng.bool(),
+                ..on(account, new(&name))
+            };
+            self.history.push(format!("accept {} {name} on {account}", new.id));
+            for twin in &self.both {
+                twin.accept(new.clone()).await;
+            }
+        }
+    }
+
+    async fn claim(&mut self) {
+        let kind = *self.rng.choice(&StepKind::CARRYING).unwrap();
+        let limit = self.rng.usize(0..9);
+        let request = || ClaimRequest { kind, limit, lease: LEASE, budgets: self.budgets.clone() };
+        let mut claims = Vec::new();
+        for twin in &self.both {
+            let mut claimed = twin.store.claim(request()).await.unwrap().claims;
+            claimed.sort_by_key(|claim| claim.lease.id);
+            claims.push(claimed);
+        }
+        let of = |claims: &[Claim]| {
+            let of = |claim: &Claim| (claim.lease.id, claim.submission.clone(), claim.lag);
+            claims.iter().map(of).collect::<Vec<_>>()
+        };
+        self.history.push(format!("claim {limit} of {kind}: {}", claims[1].len()));
+        assert_eq!(of(&claims[0]), of(&claims[1]), "{:#?}", self.history);
+        let [one, other] = claims.try_into().unwrap();
+        self.claims.extend(one.into_iter().zip(other).map(|(one, other)| [one, other]));
+    }
+
+    fn some_claim(&mut self) -> Option<[Claim; 2]> {
+        if self.claims.is_empty() {
+            return None;
+        }
+        let n = self.rng.usize(..self.claims.len());
+        // Now and then the same once more.
+        Some(if self.rng.u32(0..8) == 0 { self.claims[n].clone() } else { self.claims.remove(n) })
+    }
+
+    async fn commit(&mut self) {
+        let Some(claims) = self.some_claim() else { return };
+        let (kind, after) = (claims[1].kind, millis(self.rng.u64(0..2000)));
+        let decided: Transition = match (self.rng.u32(0..6), kind) {
+            (0, _) => t::retried(kind, after),
+            (1, _) => t::failed(),
+            (2, _) => t::held(),
+            (_, StepKind::Upload) => t::uploaded(after),
+            (3, StepKind::Poll) => t::pending(after),
+            (_, StepKind::Poll) => t::decided(),
+            (_, StepKind::Collect | StepKind::Notify) => t::completed(),
+        };
+        let transition = decided.telling(signal(&mut self.rng));
+        self.history.push(format!("commit {} {:?}", claims[1].lease.id, transition.signal));
+        let mut committed = Vec::new();
+        for (twin, claim) in self.both.iter().zip(&claims) {
+            let commit = Commit { lease: claim.lease, transition: transition.clone() };
+            committed.push(twin.store.commit(vec![commit]).await.unwrap());
+        }
+        assert_eq!(committed[0], committed[1], "{:#?}", self.history);
+    }
+
+    async fn release(&mut self) {
+        let Some(claims) = self.some_claim() else { return };
+        self.history.push(format!("release {}", claims[1].lease.id));
+        for (twin, claim) in self.both.iter().zip(claims) {
+            twin.store.release(vec![claim]).await.unwrap();
+        }
+    }
+
+    async fn health(&mut self) {
+        let (account, pauses) = (self.account(), self.rng.u32(0..4) == 0);
+        self.history.push(format!("pause {account}: {pauses}"));
+        let mut changed = Vec::new();
+        for twin in &self.both {
+            if pauses {
+                twin.store.pause(account, "by chance").await.unwrap();
+            } else {
+                changed.push(twin.store.resume(account).await.map_err(|error| error.to_string()));
+            }
+        }
+        assert_eq!(changed.first(), changed.last());
+    }
+
+    async fn operate(&mut self) {
+        let known = self.both[1].listed(&Filter::default()).await;
+        let Some(id) = self.rng.choice(&known).copied() else { return };
+        let what = self.rng.u32(0..8);
+        self.history.push(format!("operate {what} {id}"));
+        let mut answers = Vec::new();
+        for Subject { store, .. } in &self.both {
+            let found = match what {
+                0 => store.cancel(id).await,
+                1..=3 => store.retry(id, DAY).await,
+                4 => store.resolve(id, Resolution::Overwrite, DAY).await,
+                5 => store.resolve(id, Resolution::Fail, DAY).await,
+                6 => store.resolve(id, Resolution::Retry, DAY).await,
+                _ => store.notify(id).await,
+            };
+            answers.push(found.map(|found| found.submission).map_err(|error| error.to_string()));
+        }
+        assert_eq!(answers[0], answers[1], "{:#?}", self.history);
+    }
+
+    async fn compare(&self) {
+        let [one, other] = [seen(&self.both[0]).await, seen(&self.both[1]).await];
+        assert_eq!(one.0, other.0, "{:#?}", self.history);
+        assert_eq!(one.1.accounts, other.1.accounts, "{:#?}", self.history);
+        let busy = |stats: &Stats| -> Vec<_> {
+            let steps = stats.steps.iter().map(|step| {
+                let counts = (step.ready, step.scheduled, step.leased, step.oldest_ready);
+                (step.account.clone(), step.kind, counts)
+            });
+            steps.filter(|(_, _, counts)| *counts != (0, 0, 0, None::<Duration>)).collect()
+        };
+        assert_eq!(busy(&one.1), busy(&other.1), "{:#?}", self.history);
+    }
+}
+
+/// All that a store shows.
+async fn seen(subject: &Subject) -> (Vec<(Submission, Option<WaitingFor>)>, Stats) {
+    let page = subject.store.list(&Filter::default(), None, 1000).await.unwrap();
+    let found = page.found.into_iter().map(|found| (found.submission, found.waiting_for));
+    (found.collect(), subject.store.stats().await.unwrap())
+}
+
+pub(super) async fn random_acts_do_to_a_store_what_the_pure_rules_say(subject: Subject) {
+    for seed in 0..CASES {
+        let mut twins = Twins::new(&subject, seed).await;
+        for _ in 0..LENGTH {
+            twins.act().await;
+            twins.compare().await;
+        }
+    }
+}
