@@ -18,6 +18,7 @@ use super::policy::Policy;
 use super::schedule::Jitter;
 use crate::contract::{Notice, SubmissionView};
 use crate::domain::account::Signal;
+use crate::domain::dataset::{Table, canonical};
 use crate::domain::outcome::{Content, Status, Trouble};
 use crate::domain::submission::{
     DeliveryResult, FEEDBACK_KEY, State, StepKind, Submission, Transition,
@@ -29,6 +30,9 @@ use crate::shutdown::Shutdown;
 use crate::store::{Commit, Committed, Payload, Store, StoreError};
 use crate::traces::{StepTrace, Traces};
 use crate::webhook::{Message, Webhooks};
+
+/// Datasets from this size on are brought into the canonical form beside the asynchronous threads.
+const LARGE: u64 = 256 << 10;
 
 /// What the steps of a process need.
 #[derive(Debug)]
@@ -282,13 +286,20 @@ impl Steps {
         }
     }
 
-    /// Reads the dataset; a store that is away for a moment is asked again.
+    /// Reads the dataset in the form that is uploaded. A store that is unavailable is read again.
     async fn payload(&self, submission: &Submission) -> Result<Payload, StoreError> {
         let read = || self.store.payload(submission.id);
-        read.retry(ExponentialBuilder::default().with_max_times(5))
+        let payload = read
+            .retry(ExponentialBuilder::default().with_max_times(5))
             .when(|error| matches!(error, StoreError::Unavailable { .. }))
             .sleep(tokio::time::sleep)
-            .await
+            .await?;
+        if payload.bytes() < LARGE {
+            return Ok(uploaded(payload));
+        }
+        // A large dataset would keep the other steps of this thread waiting, and their leases.
+        let written = tokio::task::spawn_blocking(|| uploaded(payload)).await;
+        Ok(written.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())))
     }
 
     /// A dataset larger than the whole budget goes alone.
@@ -352,6 +363,12 @@ fn outcome(submission: &Submission) -> (String, String) {
 /// A submission past its upload has a token; without one the Platform answers that it knows none.
 fn token(submission: &Submission) -> &str {
     submission.processing_token.as_deref().unwrap_or_default()
+}
+
+/// The canonical form of what was submitted.
+fn uploaded(Payload { data, event_data }: Payload) -> Payload {
+    let data = canonical(Table::Data, &data);
+    Payload { data, event_data: event_data.map(|text| canonical(Table::Events, &text)) }
 }
 
 /// One permit for each KiB, so that the budget fits the semaphore.
