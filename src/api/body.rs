@@ -80,10 +80,16 @@ impl Share {
 
 /// Reads a body that is one JSON object: serde would take a list of its values, too.
 pub(super) fn json_object<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
+    let body = without_bom(body);
     if !body.trim_ascii_start().starts_with(b"{") {
         return Err(Fault::invalid("the body: expected a JSON object"));
     }
     serde_json::from_slice(body).map_err(|error| Fault::invalid(format!("the body: {error}")))
+}
+
+/// `text` without the byte order mark that some programs put before JSON.
+pub(super) fn without_bom(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)
 }
 
 /// A whole body, and its share of the memory.

@@ -9,8 +9,7 @@ use crate::pipeline::Refusal;
 use ferry_store::StoreError;
 use ferry_types::contract::{Problem, ProblemKind, RowProblem};
 use ferry_types::domain::SubmissionId;
-use ferry_types::domain::dataset::Report;
-use ferry_types::domain::dataset::Table;
+use ferry_types::domain::dataset::{Report, Table, grouped};
 
 /// A dataset's problems are listed up to this many.
 const MOST_PROBLEMS: usize = 1000;
@@ -64,11 +63,11 @@ impl Fault {
 
     pub(super) fn dataset(reports: Vec<Report>) -> Self {
         let mut fault = Self::new(ProblemKind::InvalidDataset, String::new());
+        let count: u64 = reports.iter().map(|report| report.error_count).sum();
         let (errors, omitted) = problems(reports);
-        let count = errors.len() as u64 + omitted;
         fault.problem.detail = match errors.as_slice() {
-            [only] => format!("the dataset has a problem: {}", only.message),
-            _ => format!("the dataset has {count} problems; nothing was kept"),
+            [only] if count == 1 => format!("the dataset has an error: {}", only.message),
+            _ => format!("the dataset has {} errors; nothing was stored", grouped(count)),
         };
         fault.problem.problems = errors;
         fault.problem.omitted = omitted;
@@ -84,8 +83,8 @@ pub(super) fn problems(reports: Vec<Report>) -> (Vec<RowProblem>, u64) {
     for (report, table) in reports.into_iter().zip(tables) {
         all.extend(report.problems.into_iter().map(|found| RowProblem::new(table, found)));
     }
-    omitted += all.len().saturating_sub(MOST_PROBLEMS) as u64;
-    all.truncate(MOST_PROBLEMS);
+    let unlisted = all.split_off(all.len().min(MOST_PROBLEMS));
+    omitted += unlisted.iter().map(|problem| problem.count).sum::<u64>();
     (all, omitted)
 }
 

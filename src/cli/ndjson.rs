@@ -9,7 +9,7 @@ use super::files::title;
 use super::handover::{Kept, keep};
 use super::progress;
 use super::ui::Ui;
-use super::validate::tell_reports;
+use super::validate::print_reports;
 use crate::pipeline::{Intake, Names, Prepared, Refusal};
 use ferry_types::contract::SubmissionRequest;
 
@@ -20,7 +20,7 @@ const BATCH: usize = 500;
 const LONGEST_LINE: u64 = 512 << 20;
 
 /// The most mistakes that are shown one by one.
-const SHOWN: usize = 100;
+const SHOWN: usize = 10;
 
 /// Keeps every line of a file; none if a line is not a valid submission, which has been said then.
 pub(super) async fn submit(intake: &Intake, path: &Path, ui: &Ui) -> Result<Option<Kept>, Failure> {
@@ -117,7 +117,7 @@ fn prepare(intake: &Intake, line: &Line) -> Result<Prepared, Mistake> {
 fn tell(mistake: Mistake, ui: &Ui) -> Result<(), Failure> {
     match mistake {
         Mistake::Json(what) => ui.error(&what),
-        Mistake::Refused(_, Refusal::Dataset(reports)) => tell_reports(&reports, ui)?,
+        Mistake::Refused(_, Refusal::Dataset(reports)) => print_reports(&reports, ui)?,
         Mistake::Refused(place, refusal) => ui.error(&format!("{place}: {refusal}")),
     }
     Ok(())
@@ -202,7 +202,7 @@ fn next_line(
             let what = format!("{place}: not UTF-8 from byte {at} of the line on");
             Failure::new(Exit::Invalid, anyhow::Error::msg(what))
         })?;
-        if !text.trim().is_empty() {
+        if !text.trim_start_matches('\u{feff}').trim().is_empty() {
             return Ok(Some(Line { place, text }));
         }
     }

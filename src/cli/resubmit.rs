@@ -9,7 +9,7 @@ use super::failure::{Exit, Failure};
 use super::files::{read, title};
 use super::handover::{carry_or_show, keep, refused};
 use super::ui::Ui;
-use super::validate::{tell_reports, tell_warnings};
+use super::validate::{hint_fix, print_reports, print_warnings};
 use crate::app::App;
 use crate::pipeline::{Names, Refusal, correction, texts};
 use ferry_store::StoreError;
@@ -62,13 +62,14 @@ impl Resubmit {
         let mut prepared = match prepared {
             Ok(prepared) => prepared,
             Err(Refusal::Dataset(reports)) => {
-                tell_reports(&reports, ui)?;
+                print_reports(&reports, ui)?;
+                hint_fix(&reports, ui);
                 ui.note("nothing was handed over");
                 return Ok(Exit::Invalid);
             }
             Err(refusal) => return Err(refused(refusal, &self.file)),
         };
-        tell_warnings(&prepared.reports, ui);
+        print_warnings(&prepared.reports, ui);
         prepared.new.revision_of = Some(self.id);
         let kept = keep(&intake, vec![prepared.new], ui).await?;
         carry_or_show(app, kept, &self.wait, ui).await

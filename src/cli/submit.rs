@@ -10,7 +10,7 @@ use super::failure::{Exit, Failure};
 use super::files::{read, title};
 use super::handover::{Kept, carry_or_show, keep, refused};
 use super::ui::Ui;
-use super::validate::{tell_reports, tell_warnings};
+use super::validate::{hint_fix, print_reports, print_warnings};
 use super::{ndjson, values};
 use crate::app::App;
 use crate::metrics::Source;
@@ -103,11 +103,12 @@ impl Submit {
         for file in &self.files {
             match self.prepare(file, app, intake)? {
                 Ok(prepared) => {
-                    tell_warnings(&prepared.reports, ui);
+                    print_warnings(&prepared.reports, ui);
                     batch.push(prepared.new);
                 }
                 Err(reports) => {
-                    tell_reports(&reports, ui)?;
+                    print_reports(&reports, ui)?;
+                    hint_fix(&reports, ui);
                     invalid = true;
                 }
             }

@@ -293,7 +293,7 @@ impl Intake {
             (Some(data), None) => Ok((Payload { data, event_data: None }, reports)),
             (Some(data), Some(Some(events))) => {
                 if let Some(report) = reports.last_mut() {
-                    report.problems.extend(check_pair(&data, &events));
+                    check_pair(&data, &events, report);
                 }
                 Ok((Payload { data, event_data: Some(events) }, reports))
             }

@@ -24,11 +24,15 @@ use crate::webhook::{Message, Webhooks};
 use ferry_store::{Commit, Committed, Payload, Store, StoreError};
 use ferry_types::contract::{Notice, SubmissionView};
 use ferry_types::domain::account::Signal;
+use ferry_types::domain::dataset::{Table, canonical};
 use ferry_types::domain::outcome::{Content, Status, Trouble};
 use ferry_types::domain::submission::{
     DeliveryResult, FEEDBACK_KEY, State, StepKind, Submission, Transition,
 };
 use ferry_types::domain::{later, until};
+
+/// Datasets from this size on are brought into the canonical form beside the asynchronous threads.
+const LARGE: u64 = 256 << 10;
 
 /// What the steps of a process need.
 #[derive(Debug)]
@@ -282,13 +286,20 @@ impl Steps {
         }
     }
 
-    /// Reads the dataset; a store that is away for a moment is asked again.
+    /// Reads the dataset in the form that is uploaded. A store that is unavailable is read again.
     async fn payload(&self, submission: &Submission) -> Result<Payload, StoreError> {
         let read = || self.store.payload(submission.id);
-        read.retry(ExponentialBuilder::default().with_max_times(5))
+        let payload = read
+            .retry(ExponentialBuilder::default().with_max_times(5))
             .when(|error| matches!(error, StoreError::Unavailable { .. }))
             .sleep(tokio::time::sleep)
-            .await
+            .await?;
+        if payload.bytes() < LARGE {
+            return Ok(uploaded(payload));
+        }
+        // A large dataset would keep the other steps of this thread waiting, and their leases.
+        let written = tokio::task::spawn_blocking(|| uploaded(payload)).await;
+        Ok(written.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())))
     }
 
     /// A dataset larger than the whole budget goes alone.
@@ -352,6 +363,12 @@ fn outcome(submission: &Submission) -> (String, String) {
 /// A submission past its upload has a token; without one the Platform answers that it knows none.
 fn token(submission: &Submission) -> &str {
     submission.processing_token.as_deref().unwrap_or_default()
+}
+
+/// The canonical form of what was submitted.
+fn uploaded(Payload { data, event_data }: Payload) -> Payload {
+    let data = canonical(Table::Data, &data);
+    Payload { data, event_data: event_data.map(|text| canonical(Table::Events, &text)) }
 }
 
 /// One permit for each KiB, so that the budget fits the semaphore.

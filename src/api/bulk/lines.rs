@@ -7,7 +7,7 @@ use axum::body::Bytes;
 use tokio::time::{Instant, timeout_at};
 
 use crate::api::Shared;
-use crate::api::body::{Share, json_limit};
+use crate::api::body::{Share, json_limit, without_bom};
 use crate::api::encoding::Decoded;
 use crate::api::fault::Fault;
 use ferry_types::contract::ProblemKind;
@@ -162,7 +162,7 @@ impl Lines {
         let line = std::mem::take(&mut self.rest);
         self.number += 1;
         self.held += line.len();
-        if !line.trim_ascii().is_empty() {
+        if !without_bom(&line).trim_ascii().is_empty() {
             self.ready.push_back((self.number, Line(Ok(line))));
         }
     }

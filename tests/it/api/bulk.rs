@@ -62,8 +62,9 @@ async fn every_line_gets_its_own_answer() {
     let other = json!({ "name": "y", "data": GOOD, "idempotency_key": "k1" }).to_string();
     let (long, last) = ("x".repeat(200_000), line(2));
     let lines = [
+        "\u{feff}",
         &line(1),
-        "\n",
+        "\u{feff}\n",
         "{broken\n",
         &invalid,
         "\n",

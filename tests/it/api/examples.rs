@@ -40,7 +40,7 @@ fn produces(interpreter: &str, script: &str) {
     assert!(text(&rejected.stdout).contains("UNKNOWN-7"), "{}", text(&rejected.stdout));
     let invalid = run("invalid.csv");
     assert_eq!(invalid.status.code(), Some(3), "{}", text(&invalid.stderr));
-    assert!(text(&invalid.stderr).contains("problem"), "{}", text(&invalid.stderr));
+    assert!(text(&invalid.stderr).contains("error"), "{}", text(&invalid.stderr));
 }
 
 #[test]

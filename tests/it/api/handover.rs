@@ -78,6 +78,34 @@ async fn a_file_that_is_no_utf_8_is_named_as_such() {
 }
 
 #[tokio::test]
+async fn a_byte_order_mark_before_json_is_accepted() {
+    let served = Served::idle(&[]).await;
+    let post = |path: &str, body: serde_json::Value| {
+        let request = served.request(Method::POST, path).header("content-type", "application/json");
+        Answer::of(request.body(format!("\u{feff}{body}")))
+    };
+    let first = post("/v1/submissions", json!({ "name": "march", "data": GOOD })).await;
+    assert_eq!(first.status, 201, "{}", first.text());
+    let again =
+        post(&format!("/v1/submissions/{}/resubmit", first.id()), json!({ "data": GOOD })).await;
+    assert_eq!(again.status, 201, "{}", again.text());
+    let paused = post("/v1/accounts/default/pause", json!({ "reason": "maintenance" })).await;
+    assert_eq!(paused.status, 200, "{}", paused.text());
+}
+
+#[tokio::test]
+async fn the_counts_of_an_invalid_dataset_are_the_true_ones() {
+    let served = Served::idle(&[]).await;
+    let rows = "S,3/3/2025,9:00,03/03/2025,tomorrow\n".repeat(1500);
+    let body = json!({ "name": "march", "data": rows });
+    let problem = served.post("/v1/submissions", &body).await.is(ProblemKind::InvalidDataset);
+    assert_eq!(problem.detail, "the dataset has 4,500 errors; nothing was stored");
+    let listed: u64 = problem.problems.iter().map(|problem| problem.count).sum();
+    assert_eq!(listed + problem.omitted, 4500 + 1499);
+    assert!(problem.problems[0].fixable && problem.problems[0].count == 1500);
+}
+
+#[tokio::test]
 async fn the_same_key_with_the_same_content_is_one_submission() {
     let served = Served::idle(&[]).await;
     let send = |data: String| {

@@ -27,6 +27,13 @@ fn faulty() -> String {
 }
 
 #[test]
+fn a_byte_order_mark_before_a_line_is_accepted() {
+    let text = ["\u{feff}", &line("one"), "\u{feff}\n", "\u{feff}", &line("two")].concat();
+    let ferry = Ferry::new().file("many.ndjson", text);
+    assert_eq!(ferry.run(&["submit", "--ndjson", "many.ndjson"]).ok().ids().len(), 2);
+}
+
+#[test]
 fn every_bad_line_is_told_and_nothing_is_kept() {
     let ferry = Ferry::new().file("many.ndjson", faulty());
     assert_snapshot!(ferry.run(&["submit", "--ndjson", "many.ndjson"]), @"

@@ -43,9 +43,10 @@ fn a_date_that_is_not_in_the_calendar() {
     assert_snapshot!(row("B1,2026-03-03,08:00,03/03/2026,16:30"), @"
     exit 3
     ---- stdout
-    march.csv: error: line 3, row 2, column `StartDate`: `2026-03-03` is not a calendar date: expected DD/MM/YYYY, such as 31/12/2025
+    march.csv: error: line 3, row 2, column `StartDate`: `2026-03-03` has the year first: expected DD/MM/YYYY, here `03/03/2026`
     march.csv: invalid: 1 error in 3 rows
     ---- stderr
+    hint: `ferry validate --fix march.csv` corrects all of these
     ");
 }
 
@@ -54,8 +55,8 @@ fn a_time_that_is_not_hh_mm() {
     assert_snapshot!(row("B1,03/03/2026,8:00,03/03/2026,24:00"), @"
     exit 3
     ---- stdout
-    march.csv: error: line 3, row 2, column `StartTime`: `8:00` is not a time of day: expected hh:mm from 00:00 to 23:59
-    march.csv: error: line 3, row 2, column `EndTime`: `24:00` is not a time of day: expected hh:mm from 00:00 to 23:59
+    march.csv: error: line 3, row 2, column `StartTime`: `8:00` has no leading zero: expected hh:mm, here `08:00`
+    march.csv: error: line 3, row 2, column `EndTime`: `24:00` is the end of a day: expected hh:mm, here `00:00` of the next day, or `23:59`
     march.csv: invalid: 2 errors in 3 rows
     ---- stderr
     ");
@@ -165,9 +166,10 @@ fn a_spreadsheets_utf_16_export() {
     assert_snapshot!(validate(utf16(&format!("{HEADER}{ROW}"))), @"
     exit 3
     ---- stdout
-    march.csv: error: the text is UTF-16: expected UTF-8; in a spreadsheet, save it as `CSV UTF-8 (comma delimited)`
+    march.csv: error: the text is UTF-16, as a spreadsheet saves `Unicode Text`: expected UTF-8; in a spreadsheet, save it as `CSV UTF-8 (comma delimited)`
     march.csv: invalid: 1 error
     ---- stderr
+    hint: `ferry validate --fix march.csv` corrects all of these
     ");
 }
 
@@ -187,9 +189,10 @@ fn semicolons_instead_of_commas() {
     assert_snapshot!(validate(format!("{HEADER}{ROW}").replace(',', ";")), @"
     exit 3
     ---- stdout
-    march.csv: error: line 1: the columns are separated by semicolons: expected commas; in a spreadsheet, save it as `CSV UTF-8 (comma delimited)`
+    march.csv: error: line 1: the columns are separated by semicolons (`;`): expected commas; in a spreadsheet, save it as `CSV UTF-8 (comma delimited)`
     march.csv: invalid: 1 error in 1 row
     ---- stderr
+    hint: `ferry validate --fix march.csv` corrects all of these
     ");
 }
 
@@ -291,7 +294,7 @@ fn every_fault_of_every_file_is_told_at_once() {
     exit 3
     ---- stdout
     faulty.csv: error: line 2, row 1, column `StartDate`: `31/02/2025` is not a calendar date: expected DD/MM/YYYY, such as 31/12/2025
-    faulty.csv: error: line 3, row 2, column `StartTime`: `24:00` is not a time of day: expected hh:mm from 00:00 to 23:59
+    faulty.csv: error: line 3, row 2, column `StartTime`: `24:00` is the end of a day: expected hh:mm, here `00:00` of the next day, or `23:59`
     faulty.csv: error: line 4, row 3, column `Reference`: the cell is empty: expected some text
     faulty.csv: error: line 5, row 4, column `EndTime`: the row has only 4 columns, without `EndTime`: expected 5 columns
     faulty.csv: error: line 7, row 6, column `Reference`: the quote that opens on line 7 is never closed: expected a closing quote; a quote inside a quoted cell is written twice
@@ -318,7 +321,9 @@ fn json_has_one_report_a_file_and_says_the_same() {
     assert_snapshot!(serde_json::to_string_pretty(&reports[0]["problems"][0]).unwrap(), @r#"
     {
       "column": "StartDate",
+      "count": 1,
       "expected": "DD/MM/YYYY, such as 31/12/2025",
+      "fixable": false,
       "kind": "not_a_date",
       "line": 2,
       "message": "`31/02/2025` is not a calendar date",
@@ -327,6 +332,108 @@ fn json_has_one_report_a_file_and_says_the_same() {
       "value": "31/02/2025"
     }
     "#);
+}
+
+#[test]
+fn a_person_reads_a_dozen_lines_and_true_counts() {
+    let rows = "A1,31/02/2026,9:00,03/03/2026,tomorrow\n".repeat(15_000);
+    let ran = validate(format!("{HEADER}{ROW}{rows},,,,\n,,,,\n")).exits(3);
+    let lines: Vec<&str> = ran.stdout.lines().collect();
+    assert_eq!(lines.len(), 14, "{}", ran.stdout);
+    assert_snapshot!(lines[1], @"
+    march.csv: error: line 3, row 2, column `StartTime`: `9:00` has no leading zero (15,000 in all): expected hh:mm, here `09:00`
+    ");
+    assert_snapshot!(lines[12..].join("\n"), @"
+    march.csv: … and 29,991 more errors and 14,999 more warnings
+    march.csv: invalid: 45,000 errors and 15,001 warnings in 15,001 rows
+    ");
+    let report =
+        &Ferry::new().file("m.csv", rows).run(&["validate", "--json", "m.csv"]).objects()[0];
+    assert_eq!(
+        (&report["error_count"], &report["warning_count"]),
+        (&45_000.into(), &14_999.into())
+    );
+    assert_eq!(report["problems"].as_array().unwrap().len(), 2000 + 1);
+}
+
+#[test]
+fn habits_of_spreadsheets_are_fixed_into_another_file() {
+    let text = "sep=;\r\nReference;StartDate;StartTime;EndDate;EndTime\r\n\
+                A1;3.3.2026;9:00;2026-03-03;4:30 PM\r\nA2;14.3.2026;9:30;2026-03-14;10:00\r\n;;;;\r\n";
+    let ferry = Ferry::new().file("march.csv", text);
+    assert_snapshot!(ferry.run(&["validate", "march.csv"]), @"
+    exit 3
+    ---- stdout
+    march.csv: error: line 1: the columns are separated by semicolons (`;`), and `sep=;` says so: expected no `sep=` line, and commas; in a spreadsheet, save it as `CSV UTF-8 (comma delimited)`
+    march.csv: error: line 3, row 1, column `StartDate`: `3.3.2026` has dots between its numbers (2 in all): expected DD/MM/YYYY, here `03/03/2026`
+    march.csv: error: line 3, row 1, column `StartTime`: `9:00` has no leading zero (2 in all): expected hh:mm, here `09:00`
+    march.csv: error: line 3, row 1, column `EndDate`: `2026-03-03` has the year first (2 in all): expected DD/MM/YYYY, here `03/03/2026`
+    march.csv: error: line 3, row 1, column `EndTime`: `4:30 PM` has AM or PM: expected hh:mm, here `16:30`
+    march.csv: warning: line 5: all cells of the row are empty: expected no such rows; they are left out of the upload
+    march.csv: invalid: 8 errors and 1 warning in 2 rows
+    ---- stderr
+    hint: `ferry validate --fix march.csv` corrects all of these
+    ");
+    assert_snapshot!(ferry.run(&["validate", "--fix", "march.csv"]), @"
+    exit 0
+    ---- stdout
+    march.csv: fixed: line 1: the columns are separated by semicolons (`;`), and `sep=;` says so: expected no `sep=` line, and commas; in a spreadsheet, save it as `CSV UTF-8 (comma delimited)`
+    march.csv: fixed: line 3, row 1, column `StartDate`: `3.3.2026` has dots between its numbers (2 in all): expected DD/MM/YYYY, here `03/03/2026`
+    march.csv: fixed: line 3, row 1, column `StartTime`: `9:00` has no leading zero (2 in all): expected hh:mm, here `09:00`
+    march.csv: fixed: line 3, row 1, column `EndDate`: `2026-03-03` has the year first (2 in all): expected DD/MM/YYYY, here `03/03/2026`
+    march.csv: fixed: line 3, row 1, column `EndTime`: `4:30 PM` has AM or PM: expected hh:mm, here `16:30`
+    march.csv: fixed: line 5: all cells of the row are empty: expected no such rows; they are left out of the upload
+    march.fixed.csv: written, 2 rows
+    ---- stderr
+    ");
+    let fixed = ferry.read("march.fixed.csv");
+    assert_snapshot!(fixed.replace("\r\n", "|"), @"
+    Reference,StartDate,StartTime,EndDate,EndTime|A1,03/03/2026,09:00,03/03/2026,16:30|A2,14/03/2026,09:30,14/03/2026,10:00|
+    ");
+    assert_eq!(ferry.read("march.csv"), text);
+    ferry.run(&["validate", "march.fixed.csv"]).ok();
+
+    assert_snapshot!(ferry.run(&["validate", "--fix", "march.csv"]), @"
+    exit 2
+    ---- stdout
+    ---- stderr
+    error: `march.fixed.csv` already exists
+    hint: overwrite it with `-o march.fixed.csv`
+    ");
+    let again = ferry.run(&["validate", "--fix", "march.csv", "-o", "-"]).ok();
+    assert_eq!((&again.stdout, &*again.stderr), (&fixed, ""));
+    let outcome =
+        &ferry.run(&["validate", "--fix", "--json", "march.csv", "-o", "march.csv"]).ok().objects()
+            [0];
+    assert_eq!((&outcome["output"], &outcome["error_count"]), (&"march.csv".into(), &8.into()));
+    assert_eq!(ferry.read("march.csv"), fixed);
+}
+
+#[test]
+fn errors_that_need_a_person_are_listed_and_nothing_is_written() {
+    let ferry =
+        Ferry::new().file("march.csv", format!("{HEADER}A1,03/04/26,9:00,03/03/2026,24:00\n"));
+    assert_snapshot!(ferry.run(&["validate", "--fix", "march.csv"]), @"
+    exit 3
+    ---- stdout
+    march.csv: error: line 2, row 1, column `StartDate`: `03/04/26` has a year of two digits: expected DD/MM/YYYY, such as 31/12/2025
+    march.csv: error: line 2, row 1, column `EndTime`: `24:00` is the end of a day: expected hh:mm, here `00:00` of the next day, or `23:59`
+    march.csv: invalid: 2 errors in 1 row
+    ---- stderr
+    nothing was written: correct these errors first
+    ");
+    assert!(!ferry.path("march.fixed.csv").exists());
+    assert_snapshot!(ferry.run(&["validate", "-o", "x.csv", "march.csv"]), @"
+    exit 2
+    ---- stdout
+    ---- stderr
+    error: the following required arguments were not provided:
+      --fix
+
+    Usage: ferry validate --fix --output <OUT> <FILE>...
+
+    For more information, try '--help'.
+    ");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use ferry_sim::{Processing, SimConfig, expected_results};
 use ferry_types::clock::{Clock, SystemClock};
 use ferry_types::contract::{SubmissionRequest, WaitingFor};
+use ferry_types::domain::feedback::{read, tie};
 use ferry_types::domain::later;
 use ferry_types::domain::submission::{FEEDBACK_KEY, ReasonCode, State};
 
@@ -30,6 +31,45 @@ async fn a_dataset_is_uploaded_polled_and_its_results_are_kept_as_they_came() {
     let ledger = world.sim.ledger();
     assert_eq!(ledger.names["march"].accepted.len(), 1);
     assert!(!ledger.names["march"].accepted[0].overwrite);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn the_upload_is_the_canonical_form_and_the_store_has_the_original() {
+    let world = World::start(prompt(), &[]).await;
+    let row = "march-1,03/03/2025,08:00 ,03/03/2025,16:30";
+    let original =
+        format!("\u{feff}sep=,\r{row}\r\r,,,,\r\"a\rb\",04/03/2025,08:00,04/03/2025,09:00");
+    let request = SubmissionRequest {
+        data: original.clone(),
+        event_data: Some(
+            "march-1,03/03/2025,08:00,03/03/2025,08:30,\" a, b \", 1\n,,,,,,\n".into(),
+        ),
+        ..dataset("march")
+    };
+    let id = world.submit(request).await;
+    assert_eq!(world.settled(id).await.state, State::Completed);
+    let uploaded = "march-1,03/03/2025,08:00,03/03/2025,16:30\r\n\
+                    \"a\rb\",04/03/2025,08:00,04/03/2025,09:00\r\n";
+    let content = world.app.store.content(id, "tableofresultids").await.unwrap().unwrap();
+    assert_eq!(content.bytes, expected_results("march", uploaded).as_bytes());
+    assert_eq!(world.sim.ledger().names["march"].accepted[0].data_bytes, uploaded.len() as u64);
+    assert_eq!(world.app.store.payload(id).await.unwrap().data, original);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn feedback_names_the_line_of_the_original() {
+    let world = World::start(prompt(), &[]).await;
+    let mut request = dataset("bad");
+    request.data = request.data.replace("bad-1", ",,,,\n\n,,,,\nUNKNOWN-1");
+    let original = request.data.clone();
+    let id = world.submit(request).await;
+    assert_eq!(world.settled(id).await.state, State::Rejected);
+    let feedback = world.app.store.content(id, FEEDBACK_KEY).await.unwrap().unwrap();
+    let found = tie(&read(&feedback.bytes), Some(&original), None);
+    let line = original.lines().position(|line| line.starts_with("UNKNOWN")).unwrap() as u64 + 1;
+    assert_eq!(found[0].places.iter().map(|place| place.line).collect::<Vec<_>>(), [line]);
     world.finish().await;
 }
 

@@ -184,6 +184,12 @@ pub struct RowProblem {
     pub message: String,
     /// What was expected instead.
     pub expected: String,
+    /// Number of cells, rows or lines that have it; the place is that of the first.
+    #[serde(default = "one")]
+    pub count: u64,
+    /// True if `ferry validate --fix` removes it, beyond doubt and without loss.
+    #[serde(default)]
+    pub fixable: bool,
 }
 
 impl Problem {
@@ -221,8 +227,14 @@ impl RowProblem {
             value: found.value,
             message: found.message,
             expected: found.expected,
+            count: found.count,
+            fixable: found.fixable,
         }
     }
+}
+
+fn one() -> u64 {
+    1
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]

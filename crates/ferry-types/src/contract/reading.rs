@@ -7,7 +7,8 @@ use super::SubmissionRequest;
 impl SubmissionRequest {
     /// Reads one JSON object; the error says where the JSON breaks, or which fields are wrong.
     pub fn from_json(text: &str) -> Result<Self, String> {
-        let text = text.trim();
+        // Programs that write files put a byte order mark first.
+        let text = text.trim_start_matches('\u{feff}').trim();
         // A list of values in the right order would do for serde, and for nobody else.
         if !text.starts_with('{') {
             return Err("expected a JSON object".to_owned());

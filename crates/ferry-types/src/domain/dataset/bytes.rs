@@ -1,4 +1,4 @@
-//! Tells UTF-8 text from what spreadsheets save besides it.
+//! Separates UTF-8 text from what spreadsheets save besides it.
 
 use super::report::{Kind, Problem, Spot};
 
@@ -30,8 +30,39 @@ pub(super) fn foreign(bytes: &[u8]) -> Option<Problem> {
         let message = format!("the file is {what}");
         return Some(Problem::new(Kind::NotCsv, Spot::default(), message, SAVE_AS_CSV));
     }
-    is_utf16(bytes)
-        .then(|| Problem::new(Kind::Utf16, Spot::default(), "the text is UTF-16", SAVE_AS))
+    if is_utf16(bytes) {
+        let message = "the text is UTF-16, as a spreadsheet saves `Unicode Text`";
+        let problem = Problem::new(Kind::Utf16, Spot::default(), message, SAVE_AS);
+        return Some(problem.fixable(from_utf16(bytes).is_some()));
+    }
+    let start =
+        without_bom(&bytes[..bytes.len().min(SAMPLE)]).trim_ascii_start().to_ascii_lowercase();
+    let markup = [
+        (&b"<?xml"[..], "XML"),
+        (b"<!doctype", "a web page"),
+        (b"<html", "a web page"),
+        (b"<table", "a web page"),
+        (b"{\\rtf", "a word processor's document"),
+        (b"{\"", "JSON"),
+        (b"[{", "JSON"),
+    ];
+    let (_, what) = markup.iter().find(|(markup, _)| start.starts_with(markup))?;
+    let message = format!("the file is {what}");
+    Some(Problem::new(Kind::NotCsv, Spot::default(), message, SAVE_AS_CSV))
+}
+
+/// The text of UTF-16 bytes, if all of them are text.
+pub(super) fn from_utf16(bytes: &[u8]) -> Option<String> {
+    if !is_utf16(bytes) {
+        return None;
+    }
+    let is_big =
+        bytes.starts_with(b"\xfe\xff") || (bytes[0] == 0 && !bytes.starts_with(b"\xff\xfe"));
+    let (pairs, rest) = bytes.as_chunks::<2>();
+    let read =
+        |pair: &[u8; 2]| if is_big { u16::from_be_bytes(*pair) } else { u16::from_le_bytes(*pair) };
+    let text = char::decode_utf16(pairs.iter().map(read)).collect::<Result<String, _>>().ok()?;
+    rest.is_empty().then_some(text)
 }
 
 /// Text of Latin letters and digits has a zero in every other byte.

@@ -2,28 +2,34 @@
 
 use csv::ByteRecord;
 
+use super::blank;
+use super::forms;
 use super::header::Layout;
 use super::moments;
 use super::report::{Kind, Problem, Spot, shown};
 use super::schema::{Column, ColumnType};
 
-/// What the cells of a row are.
+/// Findings about the cells of a row.
 #[derive(Debug, Default)]
 pub(super) struct Cells {
     pub(super) faults: Vec<CellFault>,
+    /// Cells that are accepted with a warning: their kind and its name.
+    pub(super) remarks: Vec<(usize, Kind, &'static str)>,
     /// The cell that makes the end come before the start, and a message.
     pub(super) end_before_start: Option<(usize, String)>,
+    /// True if a date would be another one with the month first.
+    pub(super) is_ambiguous: bool,
 }
 
 /// A cell that does not hold what its column wants.
 #[derive(Debug)]
 pub(super) struct CellFault {
     pub(super) cell: usize,
-    column: Column,
-    kind: Kind,
+    pub(super) column: Column,
+    pub(super) kind: Kind,
 }
 
-/// Reads a row that is as wide as `layout` asks; `but` is a cell of which enough has been said.
+/// Reads a row that is as wide as `layout` asks; `but` is a cell that has an error already.
 pub(super) fn read(layout: &Layout, record: &ByteRecord, but: Option<usize>) -> Cells {
     let mut cells = Cells::default();
     // Days and minutes, by the place of their column.
@@ -33,9 +39,17 @@ pub(super) fn read(layout: &Layout, record: &ByteRecord, but: Option<usize>) -> 
         let Some(cell) = cell.filter(|cell| Some(*cell) != but) else {
             continue;
         };
-        match read_cell(column.holds, record[cell].trim_ascii()) {
+        let raw = &record[cell];
+        match read_cell(column.holds, blank::trim(raw)) {
             Ok(read) => *number = Some(read),
-            Err(kind) => cells.faults.push(CellFault { cell, column: *column, kind }),
+            Err(kind) => {
+                cells.faults.push(CellFault { cell, column: *column, kind });
+                continue;
+            }
+        }
+        cells.is_ambiguous |= column.holds == ColumnType::Date && is_ambiguous(raw.trim_ascii());
+        if let Some((kind, name)) = remark(column.holds, raw) {
+            cells.remarks.push((cell, kind, name));
         }
     }
     if let [_, Some(day1), Some(time1), Some(day2), Some(time2), ..] = numbers
@@ -62,8 +76,54 @@ fn read_cell(holds: ColumnType, cell: &[u8]) -> Result<i32, Kind> {
     }
 }
 
+/// True if day and month of DD/MM/YYYY could change places.
+fn is_ambiguous(date: &[u8]) -> bool {
+    let [d1, d2, _, m1, m2, ..] = *date else { return false };
+    [d1, d2] != [m1, m2] && [d1, d2] <= *b"12" && [m1, m2] <= *b"12"
+}
+
+/// The reason why a cell that is right deserves a warning.
+fn remark(holds: ColumnType, cell: &[u8]) -> Option<(Kind, &'static str)> {
+    match holds {
+        ColumnType::Date | ColumnType::Time if cell.len() == blank::trim(cell).len() => None,
+        ColumnType::Date | ColumnType::Time if blank::invisible_in(cell).is_none() => {
+            Some((Kind::BlanksAround, "has blanks around it"))
+        }
+        ColumnType::Date | ColumnType::Time => {
+            Some((Kind::InvisibleCharacter, "has an invisible character around it"))
+        }
+        ColumnType::Text if blank::invisible_in(cell).is_some() => {
+            Some((Kind::InvisibleCharacter, "holds an invisible character"))
+        }
+        ColumnType::Text => Some((Kind::ChangedText, forms::remark(cell)?)),
+        ColumnType::TimeReference => None,
+    }
+}
+
+/// The warning about a cell that is accepted.
+pub(super) fn remark_problem(kind: Kind, name: &str, cell: &[u8], spot: Spot) -> Problem {
+    let value = shown(cell);
+    let bare = || shown(blank::trim(cell));
+    let char = blank::invisible_in(cell).map(blank::name).unwrap_or_default();
+    let (message, expected) = match (kind, name) {
+        (Kind::BlanksAround, _) => {
+            (format!("`{value}` {name}"), format!("`{}`, which is uploaded", bare()))
+        }
+        (Kind::InvisibleCharacter, "holds an invisible character") => (
+            format!("`{value}` holds {char}"),
+            "the text without it; it is uploaded as it is".to_owned(),
+        ),
+        (Kind::InvisibleCharacter, _) => {
+            (format!("`{value}` has {char} around it"), format!("`{}`, which is uploaded", bare()))
+        }
+        _ => (format!("`{value}` {name}"), "the text itself; it is uploaded as it is".to_owned()),
+    };
+    let is_trimmed = name != "holds an invisible character" && kind != Kind::ChangedText;
+    Problem::new(kind, spot, message, expected).fixable(is_trimmed)
+}
+
 fn end_before_start(layout: &Layout, record: &ByteRecord, place: usize) -> Option<(usize, String)> {
-    let text = |place: usize| Some(shown(record[layout.cells[place]?].trim_ascii()));
+    let text = |place: usize| Some(shown(blank::trim(&record[layout.cells[place]?])));
     let (start_day, start_time, end_day, end_time) = (text(1)?, text(2)?, text(3)?, text(4)?);
     let message =
         format!("the end `{end_day} {end_time}` is before the start `{start_day} {start_time}`");
@@ -71,6 +131,7 @@ fn end_before_start(layout: &Layout, record: &ByteRecord, place: usize) -> Optio
 }
 
 impl CellFault {
+    /// The error about a cell in no form that is known.
     pub(super) fn problem(&self, spot: Spot) -> Problem {
         let expected = match self.column.holds {
             ColumnType::Text => "some text",
@@ -78,13 +139,37 @@ impl CellFault {
             ColumnType::Time => "hh:mm from 00:00 to 23:59",
             ColumnType::TimeReference => "0, 1 or 2",
         };
+        let value = spot.value.clone().unwrap_or_default();
         let what = match self.kind {
             Kind::NotADate => "is not a calendar date",
             Kind::NotATime => "is not a time of day",
             Kind::NotATimeReference => "is not a time reference",
-            kind => return Problem::new(kind, spot, "the cell is empty", expected),
+            kind if value.trim().is_empty() => {
+                return Problem::new(kind, spot, "the cell is empty", expected);
+            }
+            kind => {
+                let message = format!("the cell is empty but for `{value}`");
+                return Problem::new(kind, spot, message, expected);
+            }
+        };
+        Problem::new(self.kind, spot, format!("`{value}` {what}"), expected)
+    }
+
+    /// The error about a cell in a form that is known.
+    pub(super) fn in_form(&self, form: &forms::Form, spot: Spot) -> Problem {
+        let format = if self.kind == Kind::NotADate { "DD/MM/YYYY" } else { "hh:mm" };
+        let expected = match &form.instead {
+            Some(instead) if form.name == forms::MONTH_FIRST => {
+                format!("{format} in the whole file, here `{instead}`")
+            }
+            Some(instead) => format!("{format}, here `{instead}`"),
+            None => format!(
+                "{format}, such as {}",
+                if self.kind == Kind::NotADate { "31/12/2025" } else { "09:00" }
+            ),
         };
         let value = spot.value.clone().unwrap_or_default();
-        Problem::new(self.kind, spot, format!("`{value}` {what}"), expected)
+        let message = format!("`{value}` {}", form.name);
+        Problem::new(self.kind, spot, message, expected).fixable(form.is_certain)
     }
 }

@@ -1,7 +1,8 @@
-//! Recognises a header line and says what is wrong with it.
+//! Recognizes a header line and says what is wrong with it.
 
 use csv::ByteRecord;
 
+use super::blank;
 use super::report::{Kind, shown};
 use super::schema::{Column, Table};
 
@@ -46,7 +47,7 @@ pub(super) struct HeaderFault {
 /// behind the first one that begins with a digit, as dates and times do, outweighs a single name.
 pub(super) fn is_header(record: &ByteRecord) -> bool {
     let names = record.iter().filter(|cell| is_known(cell)).count();
-    let others = || record.iter().skip(1).map(<[u8]>::trim_ascii);
+    let others = || record.iter().skip(1).map(blank::trim);
     let has_digits = others().any(|cell| cell.first().is_some_and(u8::is_ascii_digit));
     let words = others().filter(|cell| !cell.is_empty()).count();
     names > 1 || (!has_digits && (names == 1 || words > 1))
@@ -63,19 +64,28 @@ pub(super) fn read(table: Table, record: &ByteRecord) -> (Layout, Vec<HeaderFaul
     let columns = table.columns();
     let find = |column: &Column| record.iter().position(|cell| is_name(column.name, cell));
     let mut cells: Vec<_> = columns.iter().map(find).collect();
-    let mut faults = Vec::new();
+    let (mut unknown, mut missing) = (Vec::new(), Vec::new());
     for (place, column) in columns.iter().enumerate() {
         if cells[place].is_some() {
             continue;
         }
-        let unknown = record.get(place).filter(|cell| place_of(table, cell).is_none());
+        let cell = record.get(place).filter(|cell| place_of(table, cell).is_none());
         // A shorter header lacks a column, rather than having all that follow misspelled.
-        if let Some(cell) = unknown.filter(|_| record.len() >= columns.len()) {
+        if let Some(cell) = cell.filter(|_| record.len() >= columns.len()) {
             cells[place] = Some(place);
-            faults.push(unknown_column(column, cell, place));
+            unknown.push((column, cell, place));
         } else {
-            faults.push(missing_column(column, table));
+            missing.push(column.name);
         }
+    }
+    let mut faults = Vec::new();
+    match *unknown {
+        [] => {}
+        [(column, cell, place)] => faults.push(unknown_column(column, cell, place)),
+        _ => faults.push(unknown_columns(unknown[0].0, table, record)),
+    }
+    if !missing.is_empty() {
+        faults.push(missing_columns(&missing, table));
     }
     let found: Vec<_> = cells.iter().flatten().collect();
     let is_shifted = faults.is_empty() && found.iter().enumerate().any(|(at, cell)| at != **cell);
@@ -86,19 +96,20 @@ pub(super) fn read(table: Table, record: &ByteRecord) -> (Layout, Vec<HeaderFaul
     (Layout { columns, cells, width }, faults)
 }
 
-/// Whether the cell is a name of either schema.
+/// True if the cell is a name of either schema.
 pub(super) fn is_known(cell: &[u8]) -> bool {
     [Table::Data, Table::Events].iter().any(|table| place_of(*table, cell).is_some())
 }
 
-fn begins_with(table: Table, record: &ByteRecord) -> bool {
+/// True if the record begins with the whole header of the table.
+pub(super) fn begins_with(table: Table, record: &ByteRecord) -> bool {
     let columns = table.columns();
     record.len() >= columns.len()
         && columns.iter().zip(record).all(|(column, cell)| is_name(column.name, cell))
 }
 
 fn is_name(name: &str, cell: &[u8]) -> bool {
-    cell.trim_ascii().eq_ignore_ascii_case(name.as_bytes())
+    blank::trim(cell).eq_ignore_ascii_case(name.as_bytes())
 }
 
 fn place_of(table: Table, cell: &[u8]) -> Option<usize> {
@@ -126,18 +137,38 @@ fn unknown_column(column: &Column, cell: &[u8], place: usize) -> HeaderFault {
     }
 }
 
-fn missing_column(column: &Column, table: Table) -> HeaderFault {
+/// A header in another language, or in names of its own, is one mistake and not five.
+fn unknown_columns(first: &Column, table: Table, record: &ByteRecord) -> HeaderFault {
+    let header = header_text(record);
+    HeaderFault {
+        kind: Kind::UnknownColumn,
+        column: Some(first.name),
+        message: format!("the header `{header}` has other column names"),
+        value: Some(header),
+        expected: format!("`{}`, or no header", table.header()),
+    }
+}
+
+fn missing_columns(names: &[&'static str], table: Table) -> HeaderFault {
+    let message = match names {
+        [_] => "the column is missing from the header".to_owned(),
+        _ => format!("the columns `{}` are missing from the header", names.join("`, `")),
+    };
     HeaderFault {
         kind: Kind::MissingColumn,
-        column: Some(column.name),
+        column: names.first().copied(),
         value: None,
-        message: "the column is missing from the header".to_owned(),
+        message,
         expected: format!("`{}`", table.header()),
     }
 }
 
+fn header_text(record: &ByteRecord) -> String {
+    shown(&record.iter().collect::<Vec<_>>().join(&b','))
+}
+
 fn column_order(table: Table, record: &ByteRecord) -> HeaderFault {
-    let header = shown(&record.iter().collect::<Vec<_>>().join(&b','));
+    let header = header_text(record);
     HeaderFault {
         kind: Kind::ColumnOrder,
         column: None,

@@ -1,13 +1,17 @@
 //! The two CSV schemas, and the validation of a text against one of them: every problem at once.
 //! What a valid row *means* is the Platform's business.
 
+mod blank;
 mod bytes;
+mod canonical;
 mod cells;
 mod check;
-mod delimiter;
 mod doubled;
+mod forms;
 mod header;
+mod listing;
 mod moments;
+mod opening;
 mod pair;
 mod quotes;
 mod records;
@@ -16,8 +20,10 @@ mod schema;
 #[cfg(test)]
 mod tests;
 
+pub(super) use blank::trim;
+pub use canonical::{Fixed, canonical, fix};
 pub use check::check;
 pub use pair::check_pair;
 pub(super) use records::{Row, each_row};
-pub use report::{Kind, MAX_PROBLEMS, Problem, Report, Severity};
+pub use report::{Kind, MAX_PROBLEMS, Problem, Report, Severity, grouped};
 pub use schema::{Column, ColumnType, Table};

@@ -51,6 +51,14 @@ pub(super) fn fault(record: &[u8], delimiter: u8) -> Option<Fault> {
 }
 
 impl Fault {
+    /// The kind of its problem.
+    pub(super) fn kind(self) -> Kind {
+        match self.what {
+            QuoteFault::Unclosed => Kind::UnclosedQuote,
+            QuoteFault::TextAfter => Kind::TextAfterQuote,
+        }
+    }
+
     /// The problem, given the lines on which the quote opens and closes, and the text behind it.
     pub(super) fn problem(self, spot: Spot, lines: (u64, u64), behind: &[u8]) -> Problem {
         let (opens, closes) = lines;
@@ -76,12 +84,12 @@ impl Fault {
     }
 }
 
-fn ends_cell(byte: u8, delimiter: u8) -> bool {
+pub(super) fn ends_cell(byte: u8, delimiter: u8) -> bool {
     byte == delimiter || matches!(byte, b'\n' | b'\r')
 }
 
 /// The offset behind the quote that closes the one at `opens`.
-fn after_quote(record: &[u8], opens: usize) -> Option<usize> {
+pub(super) fn after_quote(record: &[u8], opens: usize) -> Option<usize> {
     let mut at = opens + 1;
     loop {
         at += record.get(at..)?.iter().position(|byte| *byte == b'"')? + 1;

@@ -1,63 +1,131 @@
-//! Reads records together with where they stand, which the CSV reader alone gets wrong behind blank
-//! lines and CRLF.
+//! Splits a text into records and raw cells by the rules of the `csv` crate, and knows where each stands.
+//!
+//! The crate gives the values of cells, not their bytes, which the canonical form has to keep.
 
-use std::io::Cursor;
+use std::borrow::Cow;
 use std::ops::Range;
 
 use csv::ByteRecord;
 
-use super::header;
+use super::blank;
+use super::opening::Opening;
+use super::quotes::{after_quote, ends_cell};
+use super::schema::Table;
 
 /// Records of a text without byte order mark. Blank lines are no records.
+#[derive(Debug)]
 pub(super) struct Records<'a> {
-    bytes: &'a [u8],
-    reader: csv::Reader<Cursor<&'a [u8]>>,
+    text: &'a [u8],
+    at: usize,
+    delimiter: u8,
+    /// The cells of the last record, as ranges of the text.
+    cells: Vec<Range<usize>>,
 }
 
 impl<'a> Records<'a> {
-    pub(super) fn new(bytes: &'a [u8], delimiter: u8) -> Self {
-        let reader = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .delimiter(delimiter)
-            .buffer_capacity(1 << 16)
-            .from_reader(Cursor::new(bytes));
-        Self { bytes, reader }
+    pub(super) fn new(text: &'a [u8], from: usize, delimiter: u8) -> Self {
+        Self { text, at: from, delimiter, cells: Vec::new() }
     }
 
-    /// Begins again: to make a reader takes longer than to read a small text.
-    pub(super) fn rewound(mut self) -> Self {
-        // A text in memory can be read from anywhere.
-        let _ = self.reader.seek(csv::Position::new());
-        self
-    }
-
-    /// Reads the next record and gives its place in the text.
+    /// Reads the values of the next record, and returns its place without the line break.
     pub(super) fn read(&mut self, record: &mut ByteRecord) -> Option<Range<usize>> {
         loop {
-            let from = self.offset();
-            // Reading from memory, with any number of columns allowed, has no errors.
-            if !self.reader.read_byte_record(record).unwrap_or(false) {
-                return None;
+            let rest = &self.text[self.at.min(self.text.len())..];
+            self.at += rest.iter().position(|byte| !is_break(*byte))?;
+            let span = self.at..split(self.text, self.at, self.delimiter, &mut self.cells);
+            self.at = span.end;
+            record.clear();
+            for cell in &self.cells {
+                record.push_field(&value(&self.text[cell.clone()]));
             }
-            let end = self.offset();
-            let breaks = self.bytes[from..end].iter().take_while(|byte| is_break(**byte)).count();
             if record.len() > 1 || !record[0].trim_ascii().is_empty() {
-                return Some(from + breaks..end);
+                return Some(span);
             }
         }
     }
 
-    fn offset(&self) -> usize {
-        (self.reader.position().byte() as usize).min(self.bytes.len())
+    /// The raw cells of the record that was read last, quotes included.
+    pub(super) fn cells(&self) -> &[Range<usize>] {
+        &self.cells
     }
+}
+
+/// Finds the cells of the record at `from`, and returns where it ends.
+fn split(text: &[u8], from: usize, delimiter: u8, cells: &mut Vec<Range<usize>>) -> usize {
+    cells.clear();
+    let mut start = from;
+    loop {
+        let mut at = start;
+        if text.get(at) == Some(&b'"') {
+            at = after_quote(text, at).unwrap_or(text.len());
+        }
+        let left = text[at..].iter().position(|byte| ends_cell(*byte, delimiter));
+        let end = left.map_or(text.len(), |left| at + left);
+        cells.push(start..end);
+        if text.get(end) != Some(&delimiter) {
+            return end;
+        }
+        start = end + 1;
+    }
+}
+
+/// The value of a raw cell: without its quotes, and with one quote for each doubled one.
+pub(super) fn value(raw: &[u8]) -> Cow<'_, [u8]> {
+    let Some(quoted) = raw.strip_prefix(b"\"") else {
+        return Cow::Borrowed(raw);
+    };
+    let end = after_quote(raw, 0);
+    let (inside, behind) = match end {
+        Some(end) => (&quoted[..end - 2], &raw[end..]),
+        None => (quoted, &b""[..]),
+    };
+    if behind.is_empty() && !inside.contains(&b'"') {
+        return Cow::Borrowed(inside);
+    }
+    let mut value = Vec::with_capacity(raw.len());
+    let mut is_second = false;
+    for byte in inside {
+        is_second = *byte == b'"' && !is_second;
+        if !is_second {
+            value.push(*byte);
+        }
+    }
+    value.extend_from_slice(behind);
+    Cow::Owned(value)
+}
+
+/// Replaces a record that is one quoted cell by the record inside, if that looks like a row or a header.
+///
+/// A spreadsheet writes such lines for rows that it took for the text of one cell.
+pub(super) fn unwrap(record: &mut ByteRecord, raw: &[u8], delimiter: u8) -> bool {
+    if !raw.starts_with(b"\"") || record.iter().skip(1).any(|cell| !blank::is_empty(cell)) {
+        return false;
+    }
+    let line = record[0].to_owned();
+    let is_closed =
+        after_quote(raw, 0).is_some() && super::quotes::fault(&line, delimiter).is_none();
+    let mut inner = ByteRecord::new();
+    let is_line = is_closed
+        && Records::new(&line, 0, delimiter).read(&mut inner).is_some()
+        && inner.len() >= Table::Data.columns().len()
+        && super::opening::likely_cells(&inner) > 1;
+    if is_line {
+        *record = inner;
+    }
+    is_line
+}
+
+/// True if no cell of the record holds anything.
+pub(super) fn is_blank(record: &ByteRecord) -> bool {
+    record.iter().all(blank::is_empty)
 }
 
 fn is_break(byte: u8) -> bool {
     matches!(byte, b'\n' | b'\r')
 }
 
-/// Tells the line of an offset; cheap for offsets that rise.
+/// Finds the line of an offset; cheap for offsets that rise.
+#[derive(Debug)]
 pub(super) struct Lines<'a> {
     bytes: &'a [u8],
     offset: usize,
@@ -71,13 +139,19 @@ impl<'a> Lines<'a> {
 
     /// The line, from 1, of the byte at `offset`.
     pub(super) fn at(&mut self, offset: usize) -> u64 {
+        let offset = offset.min(self.bytes.len());
         if offset < self.offset {
-            (self.offset, self.line) = (0, 1);
+            // Counted backward, so that a jump back costs only the distance.
+            self.line -= self.breaks(offset..self.offset);
+        } else {
+            self.line += self.breaks(self.offset..offset);
         }
-        let passed = self.offset..offset.min(self.bytes.len());
-        self.offset = passed.end;
-        self.line += passed.filter(|at| self.ends_line(*at)).count() as u64;
+        self.offset = offset;
         self.line
+    }
+
+    fn breaks(&self, range: Range<usize>) -> u64 {
+        range.filter(|at| self.ends_line(*at)).count() as u64
     }
 
     fn ends_line(&self, at: usize) -> bool {
@@ -86,29 +160,65 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// A record of a text, as [`each_row`] shows it.
+/// A record of a valid text, as [`each_row`] shows it.
 #[derive(Debug)]
 pub(in crate::domain) struct Row<'a> {
     /// The data row, from 1; 0 is the header.
     pub(in crate::domain) number: u64,
-    /// The lines that it stands on.
-    pub(in crate::domain) lines: Range<u64>,
+    /// The line of the text on which it starts.
+    pub(in crate::domain) line: u64,
+    /// The lines on which it stands in the canonical form, which the Platform got.
+    pub(in crate::domain) uploaded: Range<u64>,
     /// Its cells.
     pub(in crate::domain) record: &'a ByteRecord,
 }
 
-/// Shows every record of a text of `table`, the header first if there is one.
-pub(in crate::domain) fn each_row(text: &str, mut visit: impl FnMut(&Row<'_>)) {
-    let bytes = text.trim_start_matches('\u{feff}').as_bytes();
-    let (mut records, mut lines) = (Records::new(bytes, b','), Lines::new(bytes));
-    let (mut record, mut row, mut is_first) = (ByteRecord::new(), 0, true);
+/// Shows every record of a text of `table`, the header first if there is one. Rows of empty cells are
+/// left out, as in the canonical form.
+pub(in crate::domain) fn each_row(table: Table, text: &str, mut visit: impl FnMut(&Row<'_>)) {
+    let bytes = super::bytes::without_bom(text.as_bytes());
+    let opening = Opening::of(table, bytes);
+    let (mut records, mut lines) = (Records::new(bytes, opening.start, b','), Lines::new(bytes));
+    let (mut record, mut number, mut uploaded) = (ByteRecord::new(), 0, 1);
+    let mut is_header = opening.has_header;
     while let Some(span) = records.read(&mut record) {
-        if !(is_first && header::is_header(&record)) {
-            row += 1;
+        if is_blank(&record) {
+            continue;
         }
-        is_first = false;
-        let last = span.end.saturating_sub(1).max(span.start);
-        let lines = lines.at(span.start)..lines.at(last) + 1;
-        visit(&Row { number: row, lines, record: &record });
+        number += u64::from(!std::mem::take(&mut is_header));
+        let line = lines.at(span.start);
+        let end = uploaded + lines.at(span.end) - line + 1;
+        visit(&Row { number, line, uploaded: uploaded..end, record: &record });
+        uploaded = end;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn records_are_those_of_the_csv_crate(text in "([a,;\"\"\r\n\t é]|\"\"){0,30}", delimiter in "[,;]") {
+            let delimiter = delimiter.as_bytes()[0];
+            let reader = csv::ReaderBuilder::new()
+                .has_headers(false)
+                .flexible(true)
+                .delimiter(delimiter)
+                .from_reader(text.as_bytes());
+            let expected: Vec<_> = reader
+                .into_byte_records()
+                .map(Result::unwrap)
+                .filter(|record| record.len() > 1 || !record[0].trim_ascii().is_empty())
+                .collect();
+            let (mut records, mut record, mut read) =
+                (Records::new(text.as_bytes(), 0, delimiter), ByteRecord::new(), Vec::new());
+            while records.read(&mut record).is_some() {
+                read.push(record.clone());
+            }
+            prop_assert_eq!(read, expected);
+        }
     }
 }

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::excerpt::excerpt;
 
-/// A report lists at most so many errors, and as many warnings; the rest is only counted.
-pub const MAX_PROBLEMS: usize = 10_000;
+/// A report lists at most this many errors, and as many warnings; the rest is only counted.
+pub const MAX_PROBLEMS: usize = 1000;
 
 /// Values and cells are shown up to this length.
 const MAX_VALUE_CHARS: usize = 80;
@@ -17,11 +17,15 @@ const MAX_VALUE_CHARS: usize = 80;
 pub struct Report {
     /// The file, or the field of the request, as people know it.
     pub file: String,
-    /// Data rows, the header not counted.
+    /// Data rows; the header and rows of empty cells do not count.
     pub rows: u64,
-    /// The problems, in the order of the lines.
+    /// Number of errors, listed or not.
+    pub error_count: u64,
+    /// Number of warnings, listed or not.
+    pub warning_count: u64,
+    /// The problems, in the order of the lines. Cells in the same wrong form are one problem, at the first.
     pub problems: Vec<Problem>,
-    /// How many more problems there are than are listed.
+    /// Number of errors and warnings that no listed problem counts.
     pub omitted: u64,
 }
 
@@ -44,6 +48,10 @@ pub struct Problem {
     pub message: String,
     /// What was expected instead, or what to do.
     pub expected: String,
+    /// Number of cells, rows or lines that have it; the place is that of the first.
+    pub count: u64,
+    /// True if `ferry validate --fix` removes it, beyond doubt and without loss.
+    pub fixable: bool,
 }
 
 /// Whether a problem keeps a dataset from being sent.
@@ -72,8 +80,16 @@ pub enum Kind {
     NotUtf8,
     /// A NUL byte.
     NulByte,
-    /// Semicolons or tabs instead of commas.
+    /// Semicolons, tabs, pipes or other characters instead of commas.
     WrongDelimiter,
+    /// A `sep=` line, which is left out of the upload.
+    SepLine,
+    /// Lines above the header.
+    LinesAboveHeader,
+    /// A line that is quoted as a whole.
+    QuotedLine,
+    /// Lines that end in a carriage return alone.
+    CarriageReturn,
     /// A quote that is never closed.
     UnclosedQuote,
     /// Text between a closing quote and the next comma.
@@ -86,9 +102,11 @@ pub enum Kind {
     UnknownColumn,
     /// The required columns are not the first ones, or not in their order.
     ColumnOrder,
+    /// The header stands among the rows once more.
+    RepeatedHeader,
     /// A row ends before the last required column.
     TooFewColumns,
-    /// A row of empty cells.
+    /// A row of empty cells, which is left out of the upload.
     BlankRow,
     /// A required cell is empty.
     EmptyCell,
@@ -98,6 +116,12 @@ pub enum Kind {
     NotATime,
     /// Not 0, 1 or 2.
     NotATimeReference,
+    /// Blanks around a date or a time, which are left out of the upload.
+    BlanksAround,
+    /// A no-break, zero-width or other invisible character in a cell.
+    InvisibleCharacter,
+    /// A text that a spreadsheet or a word processor changed.
+    ChangedText,
     /// The end is before the start.
     EndBeforeStart,
     /// The same as an earlier row.
@@ -110,12 +134,34 @@ pub enum Kind {
 
 impl Report {
     pub(super) fn new(file: &str) -> Self {
-        Self { file: file.to_owned(), rows: 0, problems: Vec::new(), omitted: 0 }
+        Self {
+            file: file.to_owned(),
+            rows: 0,
+            error_count: 0,
+            warning_count: 0,
+            problems: Vec::new(),
+            omitted: 0,
+        }
     }
 
-    /// Whether there is no error; there may be warnings.
+    /// True if there is no error; there may be warnings.
     pub fn is_valid(&self) -> bool {
-        self.errors().next().is_none()
+        self.error_count == 0
+    }
+
+    /// True if `ferry validate --fix` removes every error.
+    pub fn is_fixable(&self) -> bool {
+        let listed: u64 =
+            self.errors().filter(|error| error.fixable).map(|error| error.count).sum();
+        listed == self.error_count
+    }
+
+    /// Counts `count` cells, rows or lines.
+    pub(super) fn count(&mut self, severity: Severity, count: u64) {
+        match severity {
+            Severity::Error => self.error_count += count,
+            Severity::Warning => self.warning_count += count,
+        }
     }
 
     /// The errors that are listed.
@@ -135,7 +181,7 @@ impl Report {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 31] = [
         Self::EmptyDataset,
         Self::NotCsv,
         Self::Utf16,
@@ -143,18 +189,26 @@ impl Kind {
         Self::NotUtf8,
         Self::NulByte,
         Self::WrongDelimiter,
+        Self::SepLine,
+        Self::LinesAboveHeader,
+        Self::QuotedLine,
+        Self::CarriageReturn,
         Self::UnclosedQuote,
         Self::TextAfterQuote,
         Self::OtherTable,
         Self::MissingColumn,
         Self::UnknownColumn,
         Self::ColumnOrder,
+        Self::RepeatedHeader,
         Self::TooFewColumns,
         Self::BlankRow,
         Self::EmptyCell,
         Self::NotADate,
         Self::NotATime,
         Self::NotATimeReference,
+        Self::BlanksAround,
+        Self::InvisibleCharacter,
+        Self::ChangedText,
         Self::EndBeforeStart,
         Self::DoubledRow,
         Self::ExtraColumns,
@@ -164,7 +218,13 @@ impl Kind {
     /// How serious it is.
     pub const fn severity(self) -> Severity {
         match self {
-            Self::EndBeforeStart
+            Self::SepLine
+            | Self::CarriageReturn
+            | Self::BlankRow
+            | Self::BlanksAround
+            | Self::InvisibleCharacter
+            | Self::ChangedText
+            | Self::EndBeforeStart
             | Self::DoubledRow
             | Self::ExtraColumns
             | Self::UnknownReference => Severity::Warning,
@@ -198,7 +258,14 @@ impl Problem {
             value: spot.value,
             message: message.into(),
             expected: expected.into(),
+            count: 1,
+            fixable: false,
         }
+    }
+
+    /// The same, which `ferry validate --fix` removes if `fixable`.
+    pub(super) fn fixable(self, fixable: bool) -> Self {
+        Self { fixable, ..self }
     }
 }
 
@@ -218,6 +285,23 @@ impl fmt::Display for Problem {
         if !place.is_empty() {
             write!(f, "{place}: ")?;
         }
-        write!(f, "{}: expected {}", self.message, self.expected)
+        write!(f, "{}", self.message)?;
+        if self.count > 1 {
+            write!(f, " ({} in all)", grouped(self.count))?;
+        }
+        write!(f, ": expected {}", self.expected)
     }
+}
+
+/// A number with commas between its thousands.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
 }

@@ -1,4 +1,4 @@
-//! The ways in which the Platform may count rows: which of them it uses is not documented.
+//! Ways in which the Platform may count the rows of what was uploaded: which of them it uses is not documented.
 
 use crate::domain::dataset::Row;
 
@@ -12,7 +12,7 @@ const WITH_HEADER: u8 = 1;
 const WITHOUT_HEADER: u8 = 2;
 /// The first data row is row 0.
 const FROM_ZERO: u8 = 4;
-/// Physical lines.
+/// Physical lines of the text that was uploaded.
 const LINES: u8 = 8;
 
 impl Ways {
@@ -38,7 +38,7 @@ impl Ways {
             way(WITH_HEADER, row.number + u64::from(has_header) == said)
                 | way(WITHOUT_HEADER, row.number == said)
                 | way(FROM_ZERO, row.number - 1 == said)
-                | way(LINES, row.lines.contains(&said)),
+                | way(LINES, row.uploaded.contains(&said)),
         )
     }
 }

@@ -98,6 +98,24 @@ fn a_row_is_found_however_the_platform_counts() {
 }
 
 #[test]
+fn rows_are_counted_as_they_were_uploaded_and_shown_as_they_were_submitted() {
+    let submitted = "sep=,\r\nReference,StartDate,StartTime,EndDate,EndTime\n,,,,\n\n\
+                     R1,01/03/2025,08:00,01/03/2025,09:00\n,,,,\n\
+                     R2,02/03/2025,08:00,02/03/2025,09:00\n,,,,\n\
+                     R2,03/03/2025,07:00\u{a0},03/03/2025,09:00\n";
+    let place = |body: &str| {
+        let findings = tie(&read(body.as_bytes()), Some(submitted), None);
+        let found = findings[0].places.iter();
+        found.map(|place| (place.row, place.line)).collect::<Vec<_>>()
+    };
+    // The header is row 1 of the upload, and R2 stands in its rows 3 and 4: on lines 7 and 9.
+    assert_eq!(place("2|R1|unknown\n3|02/03/2025|late\n"), [(1, 5)]);
+    assert_eq!(place("3|R2|unknown\n2|R1|unknown\n"), [(2, 7)]);
+    assert_eq!(place("4|07:00|early"), [(3, 9)]);
+    assert_eq!(place("9|07:00|early"), []);
+}
+
+#[test]
 fn a_message_is_shown_beside_its_row() {
     insta::assert_snapshot!(shown("3|99:00|not a time\n"), @r"
     data row 2 (line 3), column `StartTime`: not a time

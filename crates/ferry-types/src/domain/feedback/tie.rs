@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::counting::{Ways, candidates};
 use super::read::{Complaint, shortened};
-use crate::domain::dataset::{Row, Table, each_row};
+use crate::domain::dataset::{Row, Table, each_row, trim};
 use crate::domain::excerpt::excerpt;
 
 /// A value may have so many bars.
@@ -44,7 +44,7 @@ pub struct Place {
     pub table: Table,
     /// The data row, from 1, the header not counted.
     pub row: u64,
-    /// The physical line on which it starts, from 1.
+    /// The physical line of the submitted text on which it starts, from 1.
     pub line: u64,
     /// The cells that hold the value: nearly always one.
     pub culprits: Vec<Culprit>,
@@ -61,7 +61,10 @@ pub struct Culprit {
     pub column: Option<String>,
 }
 
-/// Ties each complaint to the rows of the texts that were uploaded, in the order of the complaints.
+/// Finds the rows of each complaint in the texts as they were submitted, in the order of the complaints.
+///
+/// The Platform counts the rows of the canonical form, from which lines without data are missing. `line`
+/// of a place is the line in the submitted text.
 pub fn tie(complaints: &[Complaint], data: Option<&str>, event_data: Option<&str>) -> Vec<Finding> {
     let wanted: BTreeSet<u64> = complaints.iter().filter_map(said).collect();
     let texts: Vec<_> = [(Table::Data, data), (Table::Events, event_data)]
@@ -145,12 +148,12 @@ impl Candidate<'_> {
 
 impl Match<'_> {
     fn place(&self) -> Place {
-        let (lines, record) = &self.rows.by_number[&self.row];
+        let (line, _, record) = &self.rows.by_number[&self.row];
         let culprit = |cell: &usize| Culprit { cell: *cell, column: self.rows.column(*cell) };
         Place {
             table: self.rows.table,
             row: self.row,
-            line: lines.start,
+            line: *line,
             culprits: self.cells.iter().map(culprit).collect(),
             cells: record.iter().take(MAX_KEPT_CELLS).map(kept).collect(),
         }
@@ -165,8 +168,9 @@ fn kept(cell: &[u8]) -> String {
 struct Rows {
     table: Table,
     header: Option<ByteRecord>,
-    by_number: HashMap<u64, (Range<u64>, ByteRecord)>,
-    /// The row that starts on a line.
+    /// The line of each row, the lines that were uploaded, and the cells.
+    by_number: HashMap<u64, (u64, Range<u64>, ByteRecord)>,
+    /// The row that starts on a line of the canonical form.
     by_line: BTreeMap<u64, u64>,
 }
 
@@ -174,14 +178,15 @@ impl Rows {
     fn read(table: Table, text: &str, wanted: &BTreeSet<u64>) -> Self {
         let mut read =
             Self { table, header: None, by_number: HashMap::new(), by_line: BTreeMap::new() };
-        each_row(text, |row| {
+        each_row(table, text, |row| {
             if row.number == 0 {
                 read.header = Some(row.record.clone());
             } else if candidates(row.number).any(|said| wanted.contains(&said))
-                || wanted.range(row.lines.clone()).next().is_some()
+                || wanted.range(row.uploaded.clone()).next().is_some()
             {
-                read.by_number.insert(row.number, (row.lines.clone(), row.record.clone()));
-                read.by_line.insert(row.lines.start, row.number);
+                let found = (row.line, row.uploaded.clone(), row.record.clone());
+                read.by_number.insert(row.number, found);
+                read.by_line.insert(row.uploaded.start, row.number);
             }
         });
         read
@@ -192,8 +197,8 @@ impl Rows {
         let by_line = self.by_line.range(..=said).next_back().map(|(_, row)| *row);
         let near: BTreeSet<u64> = candidates(said).chain(by_line).collect();
         let found = near.into_iter().filter_map(|row| {
-            let (lines, record) = self.by_number.get(&row)?;
-            let seen = Row { number: row, lines: lines.clone(), record };
+            let (line, uploaded, record) = self.by_number.get(&row)?;
+            let seen = Row { number: row, line: *line, uploaded: uploaded.clone(), record };
             let ways = Ways::to(said, &seen, self.header.is_some());
             let cells = cells_with(record, value);
             let is_found = !ways.is_empty() && !cells.is_empty();
@@ -212,7 +217,7 @@ impl Rows {
 }
 
 fn cells_with(record: &ByteRecord, value: &str) -> Vec<usize> {
-    let value = value.as_bytes().trim_ascii();
+    let value = trim(value.as_bytes());
     let cells = record.iter().take(MAX_COMPARED_CELLS).enumerate();
-    cells.filter(|(_, cell)| cell.trim_ascii() == value).map(|(at, _)| at).collect()
+    cells.filter(|(_, cell)| trim(cell) == value).map(|(at, _)| at).collect()
 }

@@ -1,7 +1,9 @@
 //! Tests of the validation as a whole.
 
 mod accepted;
+mod canonical;
 mod examples;
+mod habits;
 mod messages;
 mod properties;
 mod refused;

@@ -19,8 +19,8 @@ fn every_problem_is_reported_at_once_with_its_place() {
             line 4, row 1, column `StartDate`: `31/02/2025` is not a calendar date: expected DD/MM/YYYY, such as 31/12/2025
             line 4, row 1, column `EndTime`: the cell is empty: expected hh:mm from 00:00 to 23:59
             line 7, row 3, column `StartDate`: the row has only 1 column, without `StartDate`, `StartTime`, `EndDate`, `EndTime`: expected 5 columns
-            line 8, row 4, column `StartTime`: `8:00` is not a time of day: expected hh:mm from 00:00 to 23:59
-            line 8, row 4, column `EndTime`: `24:00` is not a time of day: expected hh:mm from 00:00 to 23:59
+            line 8, row 4, column `StartTime`: `8:00` has no leading zero: expected hh:mm, here `08:00`
+            line 8, row 4, column `EndTime`: `24:00` is the end of a day: expected hh:mm, here `00:00` of the next day, or `23:59`
             ");
         }
     }
@@ -31,8 +31,8 @@ fn a_file_with_semicolons_is_read_on() {
     let text =
         "Reference;StartDate;StartTime;EndDate;EndTime\nR1;1/1/2025;08:00;31/12/2025;09:00\n";
     insta::assert_snapshot!(shown(&report(text)), @"
-    line 1: the columns are separated by semicolons: expected commas; in a spreadsheet, save it as `CSV UTF-8 (comma delimited)`
-    line 2, row 1, column `StartDate`: `1/1/2025` is not a calendar date: expected DD/MM/YYYY, such as 31/12/2025
+    line 1: the columns are separated by semicolons (`;`): expected commas; in a spreadsheet, save it as `CSV UTF-8 (comma delimited)`
+    line 2, row 1, column `StartDate`: `1/1/2025` has no leading zeros: expected DD/MM/YYYY, here `01/01/2025`
     ");
 }
 
@@ -116,7 +116,7 @@ fn bytes_that_are_not_text_are_named_once_and_hide_nothing_else() {
     bytes.extend(b"\xff,31/12/2025,08:00,31/12/2025,09:00\n");
     insta::assert_snapshot!(shown(&report(&bytes)), @"
     line 2, row 1, column `Reference`: byte 0x00 at offset 53 on line 2 is NUL, and 1 more like it: expected text without NUL bytes
-    line 2, row 1, column `EndTime`: `9:00` is not a time of day: expected hh:mm from 00:00 to 23:59
+    line 2, row 1, column `EndTime`: `9:00` has no leading zero: expected hh:mm, here `09:00`
     line 3, row 2, column `Reference`: byte 0xFF at offset 89 on line 3 is not UTF-8: expected UTF-8; in a spreadsheet, save it as `CSV UTF-8 (comma delimited)`
     ");
 }
@@ -157,7 +157,9 @@ fn a_report_survives_json() {
       "column": "EndTime",
       "value": "R1",
       "message": "the row has only 4 columns, without `EndTime`",
-      "expected": "5 columns"
+      "expected": "5 columns",
+      "count": 1,
+      "fixable": false
     }
     "#);
 }

@@ -1,0 +1,133 @@
+//! Times in other forms than hh:mm.
+
+use super::{Form, certain, uncertain};
+
+/// True if the text is a time of day in any form that is known.
+pub(super) fn is_time(text: &str) -> bool {
+    super::super::moments::minute(text.as_bytes()).is_some() || recognize(text).is_some()
+}
+
+/// Recognizes a time; `text` has plain blanks and no quotes around it.
+pub(super) fn recognize(text: &str) -> Option<Form> {
+    if let Some(form) = with_date(text) {
+        return Some(form);
+    }
+    let lower = text.to_lowercase();
+    let digits_end = lower.rfind(|char: char| char.is_ascii_digit()).map_or(0, |at| at + 1);
+    let (clock, suffix) = lower.split_at(digits_end);
+    let suffix: String = suffix.chars().filter(|char| !matches!(char, '.' | ' ')).collect();
+    match &*suffix {
+        "" => of_clock(clock),
+        "am" | "a" => of_half_day(clock, 0),
+        "pm" | "p" => of_half_day(clock, 12),
+        "h" | "uhr" | "hrs" | "hours" => with_unit(clock),
+        _ => None,
+    }
+}
+
+fn of_clock(clock: &str) -> Option<Form> {
+    if let Some((hour, minute)) = clock.split_once('h') {
+        let instead = written(hour.trim(), minute.trim(), 0)?;
+        return Some(certain("has an `h` between its numbers", instead));
+    }
+    if clock.contains(':') {
+        return of_colons(clock);
+    }
+    if let Some((hour, minute)) = clock.split_once(['.', ',']) {
+        if let Some(form) = of_fraction(hour, minute) {
+            return Some(form);
+        }
+        let is_clock = minute.len() == 2;
+        let instead = written(hour, minute, 0).filter(|_| is_clock);
+        return instead.map(|instead| uncertain("has a dot instead of a colon", Some(instead)));
+    }
+    let is_number = matches!(clock.len(), 3 | 4) && clock.bytes().all(|byte| byte.is_ascii_digit());
+    let (hour, minute) =
+        clock.split_at_checked(clock.len().saturating_sub(2)).filter(|_| is_number)?;
+    if (hour, minute) == ("24", "00") {
+        return Some(midnight());
+    }
+    Some(uncertain("has no colon", Some(written(hour, minute, 0)?)))
+}
+
+fn of_colons(clock: &str) -> Option<Form> {
+    let parts: Vec<_> = clock.split(':').collect();
+    match *parts {
+        [hour, minute] if hour == "24" && minute == "00" => Some(midnight()),
+        [hour, minute] => Some(certain("has no leading zero", written(hour, minute, 0)?)),
+        [hour, minute, seconds] => {
+            if hour == "24" && minute == "00" {
+                return Some(midnight());
+            }
+            let instead = written(hour, minute, 0)?;
+            let are_seconds = seconds.len() > 1
+                && seconds.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b','));
+            let are_none = seconds.bytes().all(|byte| !matches!(byte, b'1'..=b'9'));
+            are_seconds.then(|| Form { is_certain: are_none, ..certain("has seconds", instead) })
+        }
+        _ => None,
+    }
+}
+
+fn midnight() -> Form {
+    uncertain("is the end of a day", Some("00:00` of the next day, or `23:59".to_owned()))
+}
+
+/// A part of a day, as a spreadsheet keeps times.
+fn of_fraction(whole: &str, fraction: &str) -> Option<Form> {
+    const NAME: &str = "is a spreadsheet's serial number";
+    if whole == "0" && fraction.len() == 2 {
+        // `0.25` is six o'clock, or 25 past midnight with a dot.
+        return Some(uncertain(NAME, None));
+    }
+    let is_fraction = whole == "0" || fraction.len() > 2;
+    let number: f64 = format!("{whole}.{fraction}").parse().ok().filter(|_| is_fraction)?;
+    let minutes = (number.fract() * 1440.0).round() as u32 % 1440;
+    let instead = format!("{:02}:{:02}", minutes / 60, minutes % 60);
+    Some(uncertain(NAME, Some(instead)))
+}
+
+fn of_half_day(clock: &str, add: u32) -> Option<Form> {
+    const NAME: &str = "has AM or PM";
+    let parts: Vec<_> = clock.trim().split([':', '.']).collect();
+    let (hour, minute, seconds) = match *parts {
+        [hour] => (hour, "00", "00"),
+        [hour, minute] => (hour, minute, "00"),
+        [hour, minute, seconds] => (hour, minute, seconds),
+        _ => return None,
+    };
+    let hour: u32 = hour.parse().ok()?;
+    if !(1..=12).contains(&hour) {
+        // `15:00 PM` has no meaning, and its hour may be the right one or not.
+        return written(&hour.to_string(), minute, 0).map(|_| uncertain(NAME, None));
+    }
+    let instead = written(&(hour % 12).to_string(), minute, add)?;
+    Some(Form { is_certain: seconds == "00", ..certain(NAME, instead) })
+}
+
+fn with_unit(clock: &str) -> Option<Form> {
+    let clock = clock.trim();
+    let (hour, minute) = clock.split_once([':', 'h']).unwrap_or((clock, "00"));
+    Some(certain("has a unit behind it", written(hour, minute, 0)?))
+}
+
+fn with_date(text: &str) -> Option<Form> {
+    let (day, clock) = text.split_once(['T', ' '])?;
+    if day.len() < 6 || !day.contains(['-', '/', '.']) {
+        return None;
+    }
+    let clock = clock.trim();
+    let is_strict = super::super::moments::minute(clock.as_bytes()).is_some();
+    let form = if is_strict { certain("", clock.to_owned()) } else { recognize(clock)? };
+    Some(Form { name: "has a date before the time", is_certain: false, ..form })
+}
+
+/// hh:mm, if that is a time of day.
+fn written(hour: &str, minute: &str, add: u32) -> Option<String> {
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if !matches!(hour.len(), 1 | 2) || minute.len() != 2 || !is_number(hour) || !is_number(minute) {
+        return None;
+    }
+    let (hour, minute): (u32, u32) = (hour.parse::<u32>().ok()? + add, minute.parse().ok()?);
+    (hour < 24 && minute < 60).then(|| format!("{hour:02}:{minute:02}"))
+}

@@ -1,0 +1,136 @@
+//! `ferry validate --fix`: writes a dataset in its canonical form, or says which errors need a person.
+
+use std::fs::Permissions;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::LIMIT;
+use super::report::{counted, print_reports};
+use crate::cli::failure::Failure;
+use crate::cli::files::{read, title};
+use crate::cli::ui::{Ui, write_bytes};
+use ferry_types::domain::dataset::{Fixed, Report, Severity, Table, fix};
+
+/// What `--fix --json` says of a file.
+#[derive(Debug, Serialize)]
+struct Outcome<'a> {
+    #[serde(flatten)]
+    report: &'a Report,
+    /// The file that was written; null if none was.
+    output: Option<String>,
+    /// Records that now end in CRLF.
+    line_ends: u64,
+    /// True if a byte order mark was removed, or the encoding changed.
+    encoding_changed: bool,
+}
+
+/// Writes the canonical form of `file`; false if errors remain, which have been printed.
+pub(super) fn fix_file(
+    table: Table,
+    file: &Path,
+    output: Option<&Path>,
+    ui: &Ui,
+) -> Result<bool, Failure> {
+    let output = output.map_or_else(|| default_output(file), |path| Ok(path.to_owned()))?;
+    let (report, fixed) = fix(table, &title(file), &read(file, LIMIT)?);
+    let Some(fixed) = fixed else {
+        return remaining(report, ui);
+    };
+    if output == Path::new("-") {
+        // The text is what stdout is for.
+        write_bytes(fixed.text.as_bytes())?;
+        return Ok(true);
+    }
+    write(&output, fixed.text.as_bytes())?;
+    print_changes(&report, &fixed, &output, ui)?;
+    Ok(true)
+}
+
+/// `march.csv` becomes `march.fixed.csv`, which must not be there yet: nothing is overwritten unasked.
+fn default_output(file: &Path) -> Result<PathBuf, Failure> {
+    if file == Path::new("-") {
+        return Ok(file.to_owned());
+    }
+    let ending = file.extension().map_or_else(String::new, |e| format!(".{}", e.to_string_lossy()));
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+    let output = file.with_file_name(format!("{stem}.fixed{ending}"));
+    if output.exists() {
+        return Err(Failure::usage(format!("`{}` already exists", output.display()))
+            .hint(format!("overwrite it with `-o {}`", output.display())));
+    }
+    Ok(output)
+}
+
+/// Prints the problems that only a person can correct, and not the others.
+fn remaining(mut report: Report, ui: &Ui) -> Result<bool, Failure> {
+    if ui.json {
+        let outcome =
+            Outcome { report: &report, output: None, line_ends: 0, encoding_changed: false };
+        ui.object(&outcome)?;
+        return Ok(false);
+    }
+    for problem in report.problems.iter().filter(|problem| problem.fixable) {
+        match problem.severity {
+            Severity::Error => report.error_count -= problem.count,
+            Severity::Warning => report.warning_count -= problem.count,
+        }
+    }
+    report.problems.retain(|problem| !problem.fixable);
+    print_reports(&[report], ui)?;
+    ui.note("nothing was written: correct these errors first");
+    Ok(false)
+}
+
+/// Replaces a file as a whole, so that a full disk costs no original. What is no regular file, such as a
+/// pipe, is written as it is.
+fn write(output: &Path, text: &[u8]) -> Result<(), Failure> {
+    let written = match std::fs::metadata(output) {
+        Ok(old) if old.is_file() => replace(output, text, old.permissions()),
+        Ok(_) => std::fs::write(output, text),
+        // The umask of the process takes away the rights of others.
+        Err(_) => replace(output, text, Permissions::from_mode(0o666)),
+    };
+    written.map_err(|error| {
+        anyhow::Error::new(error).context(format!("cannot write `{}`", output.display())).into()
+    })
+}
+
+fn replace(output: &Path, text: &[u8], permissions: Permissions) -> std::io::Result<()> {
+    let output = output.canonicalize().unwrap_or_else(|_| output.to_owned());
+    let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let mut builder = tempfile::Builder::new();
+    let mut file =
+        builder.permissions(permissions).tempfile_in(folder.unwrap_or(Path::new(".")))?;
+    file.write_all(text)?;
+    file.as_file().sync_all()?;
+    file.persist(&output).map(drop).map_err(|error| error.error)
+}
+
+fn print_changes(report: &Report, fixed: &Fixed, output: &Path, ui: &Ui) -> Result<(), Failure> {
+    let file = &report.file;
+    if ui.json {
+        let outcome = Outcome {
+            report,
+            output: Some(title(output)),
+            line_ends: fixed.line_ends,
+            encoding_changed: fixed.had_other_encoding,
+        };
+        return Ok(ui.object(&outcome)?);
+    }
+    for problem in &report.problems {
+        let what = if problem.fixable { "fixed" } else { "warning" };
+        ui.out(format!("{file}: {what}: {problem}"))?;
+    }
+    if fixed.had_other_encoding {
+        ui.out(format!("{file}: fixed: the text is UTF-8 without a byte order mark"))?;
+    }
+    if fixed.line_ends > 0 {
+        ui.out(format!("{file}: fixed: {} in CRLF", counted(fixed.line_ends, "line end")))?;
+    }
+    let rows = counted(report.rows, "row");
+    ui.out(format!("{}: written, {rows}", output.display()))?;
+    Ok(())
+}
