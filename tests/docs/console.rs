@@ -5,9 +5,11 @@
 //! page. `UPDATE_DOCS=1` writes the output of the program into the page.
 
 use std::fmt::Write as _;
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use tempfile::TempDir;
@@ -152,13 +154,19 @@ impl World {
         )
     }
 
+    /// What commands write to stderr, for when one fails.
+    fn log(&self) -> PathBuf {
+        self.folder.path().join("stderr.log")
+    }
+
     fn shell(&self) -> Shell {
         let mut command = self.bash();
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        let log = File::create(self.log()).expect("a file");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
         let mut child = command.spawn().expect("bash starts");
         let stdin = child.stdin.take().expect("it is piped");
         let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
-        let mut shell = Shell { stdin, stdout, _process: Process(child) };
+        let mut shell = Shell { stdin, stdout, log: self.log(), _process: Process(child) };
         shell.run(&self.function());
         shell
     }
@@ -186,6 +194,7 @@ impl World {
 struct Shell {
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
+    log: PathBuf,
     _process: Process,
 }
 
@@ -201,7 +210,10 @@ impl Shell {
             let Some(before) = wrote.strip_suffix(&format!(" {MARK}\n")) else { continue };
             let (text, code) = before.rsplit_once('\n').expect("a line of its own");
             // A rejection and an invalid dataset are what some pages show.
-            assert!(["0", "3", "4"].contains(&code), "{command}\nended with {code}:\n{text}");
+            if !["0", "3", "4"].contains(&code) {
+                let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+                panic!("{command}\nended with {code}:\n{text}\n{log}");
+            }
             return text.to_owned();
         }
     }

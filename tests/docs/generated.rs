@@ -6,6 +6,8 @@ use super::pages::{self, Page, root};
 use super::program::SHOWN;
 use super::{is_update, none, render, states};
 
+/// At the beginning of a line.
+const START: &str = "\n<!-- generated: ";
 const END: &str = "<!-- end -->";
 
 /// The text of a generated part.
@@ -55,13 +57,13 @@ fn generated_parts_are_what_the_program_says() {
 fn regenerated(page: &Page, seen: &mut usize) -> String {
     let mut made = String::new();
     let mut rest = page.text.as_str();
-    while let Some((before, after)) = rest.split_once("<!-- generated: ") {
+    while let Some((before, after)) = rest.split_once(START) {
         let (name, after) = after.split_once(" -->").expect("the mark ends");
         let text = part(name).unwrap_or_else(|| panic!("{}: unknown part `{name}`", page.path));
         let (_, behind) = after.split_once(END).unwrap_or_else(|| {
             panic!("{}: the part `{name}` has no `{END}`", page.path);
         });
-        let _ = write!(made, "{before}<!-- generated: {name} -->\n\n{}\n\n{END}", text.trim_end());
+        let _ = write!(made, "{before}{START}{name} -->\n\n{}\n\n{END}", text.trim_end());
         rest = behind;
         *seen += 1;
     }
@@ -77,9 +79,10 @@ pub(crate) fn check(path: &str, written: &str, made: &str, wrong: &mut Vec<Strin
         std::fs::write(root(path), made).expect("the page can be written");
         return;
     }
-    let lines = written.lines().zip(made.lines()).enumerate();
-    let (at, (old, new)) = lines
-        .into_iter()
+    let (at, (old, new)) = written
+        .lines()
+        .zip(made.lines())
+        .enumerate()
         .find(|(_, (old, new))| old != new)
         .unwrap_or((written.lines().count(), ("", "(more or fewer lines)")));
     let hint = "UPDATE_DOCS=1 cargo test --test docs";

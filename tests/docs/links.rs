@@ -75,12 +75,8 @@ pub(crate) fn slug(heading: &str) -> String {
 #[test]
 fn every_page_is_in_the_table_of_contents() {
     let summary = Page::read("docs/SUMMARY.md");
-    let listed: BTreeSet<String> = summary
-        .text
-        .lines()
-        .flat_map(targets)
-        .map(|target| format!("docs/{target}"))
-        .collect();
+    let listed: BTreeSet<String> =
+        summary.text.lines().flat_map(targets).map(|target| format!("docs/{target}")).collect();
     let pages = pages::files("docs").into_iter().filter(|path| {
         Path::new(path).extension().is_some_and(|kind| kind == "md") && path != "docs/SUMMARY.md"
     });
@@ -90,6 +86,9 @@ fn every_page_is_in_the_table_of_contents() {
 
 #[test]
 fn anchors_are_those_of_code_hosts() {
-    assert_eq!(slug("## FerryFailuresFast and FerryFailuresSlow"), "ferryfailuresfast-and-ferryfailuresslow");
+    assert_eq!(
+        slug("## FerryFailuresFast and FerryFailuresSlow"),
+        "ferryfailuresfast-and-ferryfailuresslow"
+    );
     assert_eq!(slug("## `ferry keys create`, once"), "ferry-keys-create-once");
 }

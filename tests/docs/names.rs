@@ -9,8 +9,9 @@ use super::{is_update, none};
 /// Names that pages use before the code has them, one a line. The list may only shrink.
 const TO_COME: &str = "docs/names-to-come.txt";
 
-/// Variables of the examples, which are no settings.
-const OTHER_VARIABLES: &[&str] = &["FERRY_CONFIG", "FERRY_URL", "FERRY_KEY"];
+/// Variables of the examples, and the pattern of all, which are no settings.
+const OTHER_VARIABLES: &[&str] =
+    &["FERRY_CONFIG", "FERRY_URL", "FERRY_KEY", "FERRY_NAME", "FERRY_NAME_FILE"];
 
 /// Folders whose words a page may name.
 const SOURCES: &[&str] =
@@ -26,10 +27,12 @@ struct Known {
 
 impl Known {
     fn collect() -> Self {
-        let alerts = std::fs::read_to_string(root("deploy/prometheus/alerts.yml")).expect("it is there");
+        let alerts =
+            std::fs::read_to_string(root("deploy/prometheus/alerts.yml")).expect("it is there");
         let typed = SHOWN.metrics.lines().filter_map(|line| line.strip_prefix("# TYPE "));
         let metrics = typed.filter_map(|rest| rest.split(' ').next()).map(str::to_owned).collect();
-        let mut variables: BTreeSet<String> = OTHER_VARIABLES.iter().map(|v| (*v).to_owned()).collect();
+        let mut variables: BTreeSet<String> =
+            OTHER_VARIABLES.iter().map(|v| (*v).to_owned()).collect();
         for setting in settings() {
             let variable = setting["variable"].as_str().expect("a text").to_owned();
             if setting["secret"] == true {
@@ -42,7 +45,8 @@ impl Known {
     }
 
     fn has_route(&self, path: &str) -> bool {
-        let is_variable = |part: &str| part.starts_with('{') || part.starts_with(char::is_uppercase);
+        let is_variable =
+            |part: &str| part.starts_with('{') || part.starts_with(char::is_uppercase);
         self.routes.iter().any(|route| {
             let (route, path): (Vec<&str>, Vec<&str>) =
                 (route.split('/').collect(), path.split('/').collect());
@@ -66,6 +70,8 @@ fn words() -> BTreeSet<String> {
         let text = std::fs::read_to_string(root(&path)).unwrap_or_default();
         words.extend(identifiers(&text).map(str::to_owned));
     }
+    // What serde makes of names is in no source.
+    words.extend(identifiers(&SHOWN.openapi.to_string()).map(str::to_owned));
     words
 }
 
@@ -135,9 +141,10 @@ fn missing_in(call: &[&str]) -> Vec<String> {
     if takes_more {
         return vec![format!("ferry {name} {}", call[1])];
     }
-    let flags = call.iter().filter_map(|word| word.strip_prefix("--")).map(|flag| {
-        flag.split(['=', '[', ',']).next().unwrap_or(flag)
-    });
+    let flags = call
+        .iter()
+        .filter_map(|word| word.strip_prefix("--"))
+        .map(|flag| flag.split(['=', '[', ',']).next().unwrap_or(flag));
     let unknown = flags.filter(|flag| !flag.is_empty() && !help.contains(&format!("--{flag}")));
     unknown.map(|flag| format!("ferry {name} --{flag}")).collect()
 }
@@ -145,10 +152,15 @@ fn missing_in(call: &[&str]) -> Vec<String> {
 /// Metrics, variables and alerts that do not exist, wherever they stand.
 fn whole_words(known: &Known, page: &Page) -> Vec<String> {
     let is_missing = |word: &&str| {
+        // The beginning of several names.
+        if word.ends_with('_') {
+            return false;
+        }
         if let Some(rest) = word.strip_prefix("FERRY_") {
             return !rest.is_empty() && !known.variables.contains(*word);
         }
-        let is_alert = word.strip_prefix("Ferry").is_some_and(|rest| rest.starts_with(char::is_uppercase));
+        let is_alert =
+            word.strip_prefix("Ferry").is_some_and(|rest| rest.starts_with(char::is_uppercase));
         if is_alert {
             return !known.alerts.contains(&format!("- alert: {word}\n"));
         }
@@ -168,7 +180,9 @@ fn code(known: &Known, page: &Page) -> Vec<String> {
             return !known.has_route(route.split('?').next().unwrap_or(route));
         }
         if SOURCES.iter().chain(&["docs"]).any(|folder| code.starts_with(&format!("{folder}/"))) {
-            return !code.contains(['*', '{', ' ']) && !root(code).exists();
+            // The secrets are made by `prepare.sh`.
+            let is_made = code.starts_with("deploy/compose/secrets/");
+            return !is_made && !code.contains(['*', '{', ' ']) && !root(code).exists();
         }
         let is_name = code.chars().all(|c| c.is_ascii_alphanumeric() || "_:".contains(c));
         let is_of_code = code.contains('_') || code.contains("::");

@@ -14,6 +14,8 @@ pub(crate) struct Line<'a> {
     pub(crate) number: usize,
     pub(crate) text: &'a str,
     pub(crate) is_code: bool,
+    /// True in the parts that the program writes.
+    pub(crate) is_generated: bool,
 }
 
 impl Page {
@@ -22,18 +24,24 @@ impl Page {
         Self { path: path.into(), text: text.unwrap_or_else(|error| panic!("{path}: {error}")) }
     }
 
-    /// All lines; those of a fence, and its two ends, are code.
+    /// All lines. Fences with their two ends are code, and so are indented blocks.
     pub(crate) fn lines(&self) -> Vec<Line<'_>> {
-        let mut is_open = false;
-        let line = |(at, text): (usize, &'_ str)| {
+        let (mut in_fence, mut may_indent, mut is_generated) = (false, true, false);
+        let mut lines = Vec::new();
+        for (at, text) in self.text.lines().enumerate() {
             let is_fence = text.trim_start().starts_with("```");
-            let is_code = is_open || is_fence;
-            is_open ^= is_fence;
-            (at + 1, is_code)
-        };
-        let kinds: Vec<(usize, bool)> = self.text.lines().enumerate().map(line).collect();
-        let texts = self.text.lines().zip(kinds);
-        texts.map(|(text, (number, is_code))| Line { number, text, is_code }).collect()
+            let is_indented = may_indent && !in_fence && text.starts_with("    ");
+            let is_code = in_fence || is_fence || is_indented;
+            // An indented line belongs to a paragraph, unless an empty line is before it.
+            may_indent = text.is_empty() || is_indented;
+            in_fence ^= is_fence;
+            is_generated = match text {
+                "<!-- end -->" => false,
+                text => is_generated || text.starts_with("<!-- generated: "),
+            };
+            lines.push(Line { number: at + 1, text, is_code, is_generated });
+        }
+        lines
     }
 
     /// The contents of all backticks outside of fences.

@@ -30,7 +30,8 @@ fn add_command(words: &[String], found: &mut Vec<(String, String)>) {
 fn subcommands(help: &str) -> impl Iterator<Item = &str> {
     let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1);
     // The rest of a description that takes two lines is indented further.
-    let named = lines.map_while(|line| line.strip_prefix("  ")).filter(|line| !line.starts_with(' '));
+    let named =
+        lines.map_while(|line| line.strip_prefix("  ")).filter(|line| !line.starts_with(' '));
     named.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help")
 }
 
@@ -89,6 +90,8 @@ impl Server {
                 break address.to_owned();
             }
         };
+        // It logs more, and must not stop for want of a reader.
+        std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
         Self { child, address, _folder: folder }
     }
 

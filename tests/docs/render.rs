@@ -254,9 +254,8 @@ pub(crate) fn label_values() -> String {
             }
         }
     }
-    let rows = sets.into_iter().map(|((label, values), of)| {
-        vec![code(&label), values, of.join(", ")]
-    });
+    let rows =
+        sets.into_iter().map(|((label, values), of)| vec![code(&label), values, of.join(", ")]);
     table(&["label", "values", "metrics"], rows)
 }
 
@@ -273,13 +272,17 @@ pub(crate) fn alerts() -> String {
         };
         let severity = field("labels: { severity:").trim_end_matches('}').trim().to_owned();
         let lasts = field("for:");
-        let after = if lasts.is_empty() { "at once".to_owned() } else { format!("after `{lasts}`") };
+        let after =
+            if lasts.is_empty() { "at once".to_owned() } else { format!("after `{lasts}`") };
         let _ = write!(
             text,
             "## {name}\n\n`{severity}`, {after}. [Runbook](../operations/runbook.md#{})\n\n\
              > {}\n\n```promql\n{}\n```\n\n",
             section_of(name),
-            sentence(&field("summary:")).replace("{{ ", "").replace(" }}", "").replace("$labels.", ""),
+            sentence(&field("summary:"))
+                .replace("{{ ", "")
+                .replace(" }}", "")
+                .replace("$labels.", ""),
             expression(body),
         );
     }
@@ -300,6 +303,7 @@ fn expression(body: &str) -> String {
     if first != "|" {
         return first.to_owned();
     }
-    let lines: Vec<&str> = rest.lines().skip(1).take_while(|line| line.starts_with("            ")).collect();
+    let lines: Vec<&str> =
+        rest.lines().skip(1).take_while(|line| line.starts_with("            ")).collect();
     lines.iter().map(|line| &line[12..]).collect::<Vec<&str>>().join("\n")
 }
