@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::pages::{self, Page, root};
 use super::program::SHOWN;
-use super::{is_update, none, render, states};
+use super::{alerts, families, help, is_update, none, render, schedule, states};
 
 /// At the beginning of a line.
 const START: &str = "\n<!-- generated: ";
@@ -15,8 +15,8 @@ fn part(name: &str) -> Option<String> {
     Some(match name {
         "settings" => render::settings(false),
         "account settings" => render::settings(true),
-        "commands" => render::commands(),
-        "exit codes" => render::exit_codes(),
+        "commands" => help::commands(),
+        "exit codes" => help::exit_codes(),
         "data columns" => render::columns(ferry_types::domain::dataset::Table::Data),
         "event columns" => render::columns(ferry_types::domain::dataset::Table::Events),
         "checks" => render::closed_set("Kind", "problem"),
@@ -25,10 +25,10 @@ fn part(name: &str) -> Option<String> {
         "submission request" => render::fields("SubmissionRequest"),
         "submission" => render::fields("SubmissionView"),
         "delivery results" => render::closed_set("DeliveryResult", "result"),
-        "webhook schedule" => render::webhook_schedule(),
-        "metrics" => render::metrics(),
-        "label values" => render::label_values(),
-        "alerts" => render::alerts(),
+        "webhook schedule" => schedule::table_of_attempts(),
+        "metrics" => families::metrics(),
+        "label values" => families::label_values(),
+        "alerts" => alerts::sections(),
         "states" => render::closed_set("State", "state"),
         "steps" => render::closed_set("StepKind", "step"),
         "reasons" => render::closed_set("ReasonCode", "reason"),

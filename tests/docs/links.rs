@@ -77,9 +77,8 @@ fn every_page_is_in_the_table_of_contents() {
     let summary = Page::read("docs/SUMMARY.md");
     let listed: BTreeSet<String> =
         summary.text.lines().flat_map(targets).map(|target| format!("docs/{target}")).collect();
-    let pages = pages::files("docs").into_iter().filter(|path| {
-        Path::new(path).extension().is_some_and(|kind| kind == "md") && path != "docs/SUMMARY.md"
-    });
+    let is_listed = |path: &String| pages::is_page(path) && path != "docs/SUMMARY.md";
+    let pages = pages::files("docs").into_iter().filter(is_listed);
     let pages: BTreeSet<String> = pages.collect();
     assert_eq!(listed, pages);
 }

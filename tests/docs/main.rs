@@ -2,13 +2,18 @@
 //!
 //! `UPDATE_DOCS=1 cargo test --test docs` writes what is generated; without it, a difference fails.
 
+mod alerts;
 mod console;
+mod families;
 mod generated;
+mod help;
 mod links;
 mod names;
 mod pages;
 mod program;
 mod render;
+mod schedule;
+mod shell;
 mod states;
 mod words;
 

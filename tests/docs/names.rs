@@ -66,7 +66,7 @@ impl Known {
 fn words() -> BTreeSet<String> {
     let mut words = BTreeSet::new();
     let paths = SOURCES.iter().flat_map(|folder| pages::files(folder));
-    for path in paths.filter(|path| !path.starts_with("tests/docs/") && !path.ends_with(".md")) {
+    for path in paths.filter(|path| !path.starts_with("tests/docs/") && !pages::is_page(path)) {
         let text = std::fs::read_to_string(root(&path)).unwrap_or_default();
         words.extend(identifiers(&text).map(str::to_owned));
     }
@@ -98,7 +98,7 @@ fn every_name_on_a_page_exists() {
     wrong.sort();
     wrong.dedup();
     if still != to_come && is_update() {
-        let lines: String = still.iter().map(|name| format!("{name}\n")).collect();
+        let lines: String = still.iter().flat_map(|name| [*name, "\n"]).collect();
         let written = if lines.is_empty() {
             std::fs::remove_file(root(TO_COME))
         } else {

@@ -61,13 +61,13 @@ impl Page {
                     open = true;
                     found.push((info.to_owned(), String::new()));
                 }
-                Some(_) => {}
                 None if open => {
                     let (_, text) = found.last_mut().expect("it was opened");
                     *text += line.text;
                     text.push('\n');
                 }
-                None => {}
+                // Another language, or an indented block.
+                Some(_) | None => {}
             }
         }
         found
@@ -82,8 +82,13 @@ pub(crate) fn all() -> Vec<Page> {
             .into();
     paths.extend(files("docs"));
     paths.extend(files("deploy"));
-    paths.retain(|path| Path::new(path).extension().is_some_and(|kind| kind == "md"));
+    paths.retain(|path| is_page(path));
     paths.iter().map(|path| Page::read(path)).collect()
+}
+
+/// True for Markdown.
+pub(crate) fn is_page(path: &str) -> bool {
+    Path::new(path).extension().is_some_and(|kind| kind == "md")
 }
 
 /// All files below a folder, in a fixed order.
