@@ -11,6 +11,7 @@ mod links;
 mod names;
 mod pages;
 mod program;
+mod recipes;
 mod render;
 mod schedule;
 mod shell;
