@@ -20,5 +20,7 @@ fn every_step_of_the_script_is_a_recipe() {
     assert!(steps.len() > 6, "{steps:?}");
     let is_recipe = |step: &String| recipes.iter().any(|recipe| recipe.starts_with(step.as_str()));
     let missing = steps.iter().filter(|step| !is_recipe(step));
-    none(&missing.map(|step| format!("the justfile has no recipe for `{step}`")).collect::<Vec<_>>());
+    none(
+        &missing.map(|step| format!("the justfile has no recipe for `{step}`")).collect::<Vec<_>>(),
+    );
 }
