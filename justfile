@@ -27,7 +27,7 @@ test FILTER="":
 # The tests of the Redis store, on the Valkey that `REDIS_SERVER` names.
 valkey:
     REDIS_SERVER=${REDIS_SERVER:-valkey-server} cargo test --locked -p ferry-store --test contract redis
-    REDIS_SERVER=${REDIS_SERVER:-valkey-server} cargo test --locked --test it topologies
+    REDIS_SERVER=${REDIS_SERVER:-valkey-server} cargo test --locked --test it -- topologies deploy::redis
 
 # Write the generated parts of the pages.
 docs:

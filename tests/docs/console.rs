@@ -114,6 +114,14 @@ fn normal(text: &str) -> String {
     text.lines().map(line).collect()
 }
 
+/// `EPOCH-N`.
+fn is_event(word: &str) -> bool {
+    let Some((epoch, number)) = word.split_once('-') else { return false };
+    epoch.len() == 16
+        && epoch.chars().all(|c| c.is_ascii_hexdigit())
+        && number.parse::<u64>().is_ok()
+}
+
 fn kind_of(word: &str) -> Option<&'static str> {
     let has_digit = word.contains(|c: char| c.is_ascii_digit());
     let unit = word.trim_start_matches(|c: char| c.is_ascii_digit());
@@ -124,6 +132,7 @@ fn kind_of(word: &str) -> Option<&'static str> {
     };
     match () {
         () if is_id => Some("ID"),
+        () if is_event(word) => Some("EVENT"),
         () if word.len() == 36 && word.matches('-').count() == 4 => Some("TOKEN"),
         () if has_digit && ["ms", "s", "m", "h"].contains(&unit) => Some("DURATION"),
         () if is_stamp('-', 3) || is_stamp(':', 3) => Some("TIME"),
