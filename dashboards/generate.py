@@ -16,7 +16,7 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 ALERTS = (HERE.parent / "deploy/prometheus/alerts.yml").read_text()
 # Each section with the alerts that its heading names; the first is what stands before them all.
-SECTIONS = (HERE.parent / "deploy/runbook.md").read_text().split("\n## ")
+SECTIONS = (HERE.parent / "docs/operations/runbook.md").read_text().split("\n## ")
 # Beside the dashboards, where it can be read while nothing of Ferry is up.
 RUNBOOK = "/d/ferry-runbook"
 SCRAPED = 'namespace=~"$namespace",instance=~"$instance"'

@@ -2,7 +2,7 @@
 """Hears outcomes from Ferry: checks the signature of each webhook, and prints what it says, one JSON
 object a line.
 
-receive.py [PORT]. FERRY_WEBHOOK_SECRET is the account's `webhook_secret`. Needs the package
+receive.py [PORT], by default 8710. FERRY_WEBHOOK_SECRET is the account's `webhook_secret`. Needs the package
 `standardwebhooks`.
 """
 
@@ -52,7 +52,7 @@ class Receiver(BaseHTTPRequestHandler):
 
 
 def main():
-    port = int(sys.argv[1]) if len(sys.argv) > 1 else 8700
+    port = int(sys.argv[1]) if len(sys.argv) > 1 else 8710
     server = ThreadingHTTPServer(("127.0.0.1", port), Receiver)
     print(f"listening on http://127.0.0.1:{server.server_port}", file=sys.stderr, flush=True)
     server.serve_forever()

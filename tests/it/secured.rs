@@ -13,9 +13,9 @@ use ferry_testing::{RedisServer, free_port};
 
 const PASSWORD: &str = "s3cret-of-the-server";
 
-/// Permissions that the README gives to the user of the store.
+/// Permissions that the documentation gives to the user of the store.
 fn rights() -> Vec<&'static str> {
-    let line = include_str!("../../README.md").lines();
+    let line = include_str!("../../docs/tutorials/production-on-redis.md").lines();
     let line = line.filter_map(|line| line.trim().strip_prefix("ACL SETUSER ferry on >PASSWORD "));
     line.flat_map(str::split_whitespace).collect()
 }

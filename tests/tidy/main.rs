@@ -159,9 +159,7 @@ fn every_metric_that_is_named_exists() {
         is_crate || declared.contains(name) || whole.is_some_and(|name| declared.contains(name))
     };
     let mut wrong = Vec::new();
-    let places =
-        ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "dashboards", "deploy", "tests"];
-    for path in files(&places.map(root)) {
+    for path in files(&["dashboards", "deploy", "tests"].map(root)) {
         let (path, text) = (shown(&path), read_if_text(&path));
         // In code, what is not a text is a name of something else.
         let text = if is_rust(&path) { texts(&tokens(&text)).join(" ") } else { text };
@@ -177,14 +175,6 @@ fn every_metric_that_is_named_exists() {
 }
 
 #[test]
-fn the_readme_lists_every_setting() {
-    let readme = read("README.md");
-    for table in [table(SETTINGS), table(ACCOUNT_SETTINGS)] {
-        assert!(readme.contains(&table), "README.md needs this table:\n\n{table}");
-    }
-}
-
-#[test]
 fn the_example_configuration_lists_every_setting_and_can_be_loaded() {
     let example = read("examples/ferry.toml");
     let expected = example_configuration();
@@ -196,98 +186,6 @@ fn the_example_configuration_lists_every_setting_and_can_be_loaded() {
     let uncommented = uncommented.replace("whsec_...", &format!("whsec_{}", "A".repeat(32)));
     let config = load(&uncommented).expect("uncommented");
     assert_eq!(config.accounts.keys().collect::<Vec<_>>(), ["default"], "{uncommented}");
-}
-
-#[test]
-fn every_command_that_the_documents_name_exists() {
-    let help = std::process::Command::new(env!("CARGO_BIN_EXE_ferry")).arg("--help").output();
-    let help = String::from_utf8(help.expect("it is built").stdout).expect("it is a text");
-    let commands: BTreeSet<&str> = help
-        .lines()
-        .skip_while(|line| *line != "Commands:")
-        .skip(1)
-        .map_while(|line| line.strip_prefix("  "))
-        .filter_map(|line| line.split_whitespace().next())
-        .collect();
-    assert!(commands.contains("submit"), "{help}");
-    let mut wrong = Vec::new();
-    for path in
-        files(&["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "deploy", "examples"].map(root))
-    {
-        let text = read_if_text(&path);
-        let pieces = text.split(['`', '\n', '|']).map(str::trim_start);
-        let called = pieces.flat_map(|code| {
-            // In a container or a pod, it is called by others.
-            let by = ["-- ferry ", "worker ferry ", "--no-deps server ", "--no-deps worker "];
-            let inner = by.into_iter().filter_map(|by| Some(code.split_once(by)?.1));
-            inner.chain(code.strip_prefix("ferry "))
-        });
-        for command in called.filter_map(|rest| rest.split_whitespace().next()) {
-            if command.starts_with(|c: char| c.is_ascii_lowercase()) && !commands.contains(command)
-            {
-                wrong.push(format!("{}: there is no `ferry {command}`", shown(&path)));
-            }
-        }
-    }
-    none(&wrong);
-}
-
-#[test]
-fn every_link_between_documents_leads_somewhere() {
-    let mut wrong = Vec::new();
-    let mut seen = 0;
-    for path in files(&[root("")]) {
-        if path.extension().is_none_or(|extension| extension != "md") {
-            continue;
-        }
-        for rest in read_if_text(&path).split("](").skip(1) {
-            let target = rest.split([')', '#']).next().unwrap_or_default();
-            if !target.is_empty() && !target.contains("://") {
-                seen += 1;
-                if !path.with_file_name(target).exists() {
-                    wrong.push(format!("{}: there is no {target}", shown(&path)));
-                }
-            }
-        }
-    }
-    assert!(seen > 10, "{seen} links");
-    none(&wrong);
-}
-
-#[test]
-fn what_the_architecture_speaks_of_exists() {
-    let mut known: BTreeSet<String> =
-        SETTINGS.iter().map(|setting| setting.name.to_owned()).collect();
-    for (path, text) in rust_files(&["src", "crates", "tests"]) {
-        if !path.starts_with("tests/tidy/") {
-            known.extend(tokens(&text).into_iter().filter_map(|token| match token {
-                Token::Word(word) => Some(word),
-                Token::Text(_) | Token::Sign(_) => None,
-            }));
-        }
-    }
-    let mut wrong = Vec::new();
-    for document in ["ARCHITECTURE.md", "CONTRIBUTING.md"] {
-        let text = read(document);
-        // What stands between backticks is every other part.
-        for code in text.split('`').skip(1).step_by(2) {
-            let is_path = ["src/", "crates/", "tests/", "examples/", "deploy/", "dashboards/"]
-                .iter()
-                .any(|at| code.starts_with(at));
-            let is_name = code.chars().all(|c| c.is_ascii_alphanumeric() || "_:".contains(c));
-            let exists = if is_path {
-                root(code).exists()
-            } else {
-                !is_name
-                    || !code.contains(['_', ':'])
-                    || code.split("::").all(|part| known.contains(part))
-            };
-            if !exists {
-                wrong.push(format!("{document}: there is no `{code}`"));
-            }
-        }
-    }
-    none(&wrong);
 }
 
 // What the rules are made of.
@@ -397,18 +295,6 @@ fn metrics(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     let is_metric = |word: &&str| word.len() > 6 && word.starts_with("ferry_");
     words.filter(is_metric).map(str::to_owned).collect()
-}
-
-/// The table of the README.
-fn table(settings: &[Setting]) -> String {
-    let mut table = "| setting | default | meaning |\n|---|---|---|\n".to_owned();
-    for setting in settings {
-        let (name, default) = (setting.name, setting.default);
-        let default = if default.is_empty() { String::new() } else { format!("`{default}`") };
-        let meaning = meaning(setting).replace('|', "\\|");
-        let _ = writeln!(table, "| `{name}` | {default} | {meaning} |");
-    }
-    table
 }
 
 fn meaning(setting: &Setting) -> String {

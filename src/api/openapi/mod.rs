@@ -5,6 +5,7 @@ mod operation;
 pub(super) mod operations;
 mod page;
 mod schemas;
+mod webhooks;
 
 pub(super) use operation::Operation;
 pub(super) use page::page;
@@ -38,6 +39,7 @@ fn describe_all() -> Value {
         let method = route.method.as_str().to_lowercase();
         paths.entry(route.path).or_default().insert(method, operation);
     }
+    let webhooks = webhooks::describe(&mut schemas);
     let header = |schema: Value, what: &str| json!({ "description": what, "schema": schema });
     let text = || json!({ "type": "string" });
     json!({
@@ -53,6 +55,7 @@ fn describe_all() -> Value {
             { "name": "watching", "description": "Watch over the server, and learn what it can" },
         ],
         "paths": paths,
+        "webhooks": webhooks,
         "components": {
             "schemas": schemas.all(),
             "securitySchemes": { "key": {

@@ -82,7 +82,7 @@ pub(super) fn would_make(line: &str) -> String {
 
 /// The line of that page with these words.
 pub(super) fn line_of_page(words: &str) -> String {
-    let page = fs::read_to_string(root("deploy/kubernetes/README.md")).unwrap();
+    let page = fs::read_to_string(root("docs/how-to/kubernetes.md")).unwrap();
     let line = page.lines().find(|line| line.contains(words));
     line.unwrap_or_else(|| panic!("the page has no line with `{words}`")).to_owned()
 }

@@ -149,7 +149,7 @@ fn a_deleted_password_is_replaced_everywhere() {
 
 /// Shell commands of the backup page for the container of Redis.
 fn commands_of_page() -> Vec<String> {
-    let page = fs::read_to_string(root("deploy/backup.md")).unwrap();
+    let page = fs::read_to_string(root("docs/operations/backup.md")).unwrap();
     let (_, page) = page.split_once("### With docker-compose.yml").unwrap();
     let commands = page.split("redis sh -c '").skip(1);
     commands.map(|rest| rest.split_once('\'').unwrap().0.to_owned()).collect()
