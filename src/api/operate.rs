@@ -13,6 +13,7 @@ use super::body::{json_object, receive};
 use super::caller::Caller;
 use super::fault::Fault;
 use super::front::json;
+use crate::domain::account::pause_record;
 use crate::contract::{
     CallbackView, Decision, DecisionRequest, PauseRequest, PauseView, SubmissionView,
 };
@@ -89,13 +90,15 @@ pub(super) async fn pause(
     known(&shared, &caller, &account).await?;
     let asked: Option<PauseRequest> = small_json(&shared, request).await?;
     let reason = asked.and_then(|asked| asked.reason);
-    let reason = reason.unwrap_or_else(|| format!("paused by {}", caller.name));
+    let reason = reason.unwrap_or_else(|| "paused by an operator".to_owned());
     if reason.chars().count() > LONGEST_REASON || reason.chars().any(char::is_control) {
         let what = format!("expected at most {LONGEST_REASON} characters of text");
         return Err(Fault::field("reason", what));
     }
-    shared.parts.store.pause(&account, &reason).await?;
-    let view = PauseView { account, paused: Some(reason), changed: true };
+    let by = format!("`{}` over the API", caller.name);
+    let recorded = pause_record(&reason, &by, shared.parts.clock.now());
+    shared.parts.store.pause(&account, &recorded).await?;
+    let view = PauseView { account, paused: Some(recorded), changed: true };
     Ok(json(StatusCode::OK, &view))
 }
 

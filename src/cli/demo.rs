@@ -17,6 +17,7 @@ use crate::config::{Config, Sources};
 use crate::contract::{SubmissionRequest, SubmissionView};
 use crate::domain::SubmissionId;
 use crate::domain::feedback::{read, tie};
+use crate::platform::text;
 use crate::domain::submission::{FEEDBACK_KEY, State};
 use crate::pipeline::{DEFAULT_RESULT_KEY, Intake, Names};
 use crate::sim::{
@@ -211,7 +212,7 @@ impl Stage {
         let body = content.map(|content| content.bytes).unwrap_or_default();
         let data = self.sent.get(&view.id).map(|(_, data)| data.as_str());
         ui.note(format!("the Platform's feedback for `{}`:", view.name));
-        for finding in tie(&read(&body), data, None) {
+        for finding in tie(&read(&text(None, &body)), data, None) {
             for line in finding.to_string().lines() {
                 ui.note(format!("    {line}"));
             }

@@ -10,6 +10,7 @@ use crate::contract::SubmissionView;
 use crate::domain::SubmissionId;
 use crate::domain::feedback::{read, tie};
 use crate::domain::submission::{FEEDBACK_KEY, State};
+use crate::platform::text;
 use crate::store::StoreError;
 
 /// Show why the Platform rejected a dataset, beside the rows that it means.
@@ -46,7 +47,14 @@ impl Feedback {
         };
         let data = payload.as_ref().map(|payload| payload.data.as_str());
         let events = payload.as_ref().and_then(|payload| payload.event_data.as_deref());
-        for finding in tie(&read(&content.bytes), data, events) {
+        let complaints = read(&text(content.content_type.as_deref(), &content.bytes));
+        if complaints.is_empty() {
+            ui.note(format!(
+                "the Platform rejected the dataset and sent empty feedback: it names no error; \
+                 `ferry status {}` shows its status word", self.id
+            ));
+        }
+        for finding in tie(&complaints, data, events) {
             if ui.json {
                 ui.object(&finding)?;
             } else {

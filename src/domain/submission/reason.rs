@@ -23,6 +23,8 @@ pub enum ReasonCode {
     Feedback,
     /// The Platform does not know the processing token.
     UnknownToken,
+    /// The Platform has decided, and results or feedback are not there or cannot be read.
+    ResultMissing,
     /// The deadline passed.
     Deadline,
     /// An answer was larger than the configured limit.
@@ -37,7 +39,7 @@ pub enum ReasonCode {
 
 impl ReasonCode {
     /// Every reason.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Transient,
         Self::Ambiguous,
         Self::SlowDown,
@@ -46,6 +48,7 @@ impl ReasonCode {
         Self::AlreadyExists,
         Self::Feedback,
         Self::UnknownToken,
+        Self::ResultMissing,
         Self::Deadline,
         Self::TooLarge,
         Self::Poison,
@@ -64,6 +67,7 @@ impl ReasonCode {
             Self::AlreadyExists => "already_exists",
             Self::Feedback => "feedback",
             Self::UnknownToken => "unknown_token",
+            Self::ResultMissing => "result_missing",
             Self::Deadline => "deadline",
             Self::TooLarge => "too_large",
             Self::Poison => "poison",
