@@ -13,8 +13,8 @@ use super::front::json;
 use super::params::Params;
 use crate::domain::feedback::{Finding, read, tie};
 use crate::domain::outcome::Content;
-use crate::platform::text;
 use crate::domain::submission::{FEEDBACK_KEY, State as Stage, Submission};
+use crate::platform::text;
 use crate::store::{Payload, StoreError};
 
 /// A result, byte for byte.

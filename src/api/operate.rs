@@ -13,10 +13,10 @@ use super::body::{json_object, receive};
 use super::caller::Caller;
 use super::fault::Fault;
 use super::front::json;
-use crate::domain::account::pause_record;
 use crate::contract::{
     CallbackView, Decision, DecisionRequest, PauseRequest, PauseView, SubmissionView,
 };
+use crate::domain::account::pause_record;
 use crate::store::{Found, Resolution};
 
 /// The largest body of these requests.

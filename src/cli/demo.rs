@@ -17,9 +17,9 @@ use crate::config::{Config, Sources};
 use crate::contract::{SubmissionRequest, SubmissionView};
 use crate::domain::SubmissionId;
 use crate::domain::feedback::{read, tie};
-use crate::platform::text;
 use crate::domain::submission::{FEEDBACK_KEY, State};
 use crate::pipeline::{DEFAULT_RESULT_KEY, Intake, Names};
+use crate::platform::text;
 use crate::sim::{
     Credentials, Endpoint, Fault, Processing, RetryAfter, Sim, SimConfig, expected_results,
 };

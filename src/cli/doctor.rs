@@ -46,7 +46,13 @@ impl Doctor {
             Ok(config) => config,
             Err(mistakes) => {
                 for mistake in &mistakes.0 {
-                    tell(&bad(mistake, "correct it where it stands; README.md explains all settings"), ui)?;
+                    tell(
+                        &bad(
+                            mistake,
+                            "correct it where it stands; README.md explains all settings",
+                        ),
+                        ui,
+                    )?;
                 }
                 return Ok(Exit::Usage);
             }
@@ -99,8 +105,8 @@ async fn store(config: Config, ui: &Ui) -> Result<bool, Failure> {
     let checks = [app.store.check().await, accounts(&app).await];
     for findings in checks {
         let hint = "`store` must be reachable, and be a store of this version of Ferry";
-        let findings = findings
-            .unwrap_or_else(|error| vec![bad(&format!("the store fails: {error}"), hint)]);
+        let findings =
+            findings.unwrap_or_else(|error| vec![bad(&format!("the store fails: {error}"), hint)]);
         for finding in &findings {
             healthy &= told(finding, ui)?;
         }

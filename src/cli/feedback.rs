@@ -51,7 +51,8 @@ impl Feedback {
         if complaints.is_empty() {
             ui.note(format!(
                 "the Platform rejected the dataset and sent empty feedback: it names no error; \
-                 `ferry status {}` shows its status word", self.id
+                 `ferry status {}` shows its status word",
+                self.id
             ));
         }
         for finding in tie(&complaints, data, events) {

@@ -14,8 +14,7 @@ use super::schedule::{
 use crate::domain::account::{Signal, pause_record};
 use crate::domain::outcome::{Status, Trouble};
 use crate::domain::submission::{
-    Delivery, DeliveryResult, NextStep, Reason, ReasonCode, State, StepKind,
-    Submission, Transition,
+    Delivery, DeliveryResult, NextStep, Reason, ReasonCode, State, StepKind, Submission, Transition,
 };
 use crate::domain::{Timestamp, until};
 
@@ -236,9 +235,7 @@ fn after_trouble(context: &Context<'_>, kind: StepKind, trouble: &Trouble) -> Tr
         Trouble::Transient(_)
         | Trouble::Unreadable(_)
         | Trouble::TooLarge { .. }
-        | Trouble::Refused { .. } => {
-            retried(context, kind, ReasonCode::Transient, trouble, base)
-        }
+        | Trouble::Refused { .. } => retried(context, kind, ReasonCode::Transient, trouble, base),
     }
 }
 

@@ -248,7 +248,8 @@ impl Steps {
         let polls = claim.submission.polls + u32::from(transition.polled);
         let closes_gate = matches!(transition.signal, Signal::SlowDown { .. });
         let committed = self.committer.commit(Commit { lease: claim.lease, transition }).await?;
-        if let Some(account) = self.accounts.get(&claim.submission.account).filter(|_| closes_gate) {
+        if let Some(account) = self.accounts.get(&claim.submission.account).filter(|_| closes_gate)
+        {
             account.gate_recorded();
         }
         match committed {

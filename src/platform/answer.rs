@@ -163,7 +163,8 @@ impl Answer {
         error.is_some_and(is_error)
             || challenges.any(|challenge| {
                 let challenge = challenge.trim_start();
-                let is_bearer = challenge.get(..6).is_some_and(|s| s.eq_ignore_ascii_case("bearer"));
+                let is_bearer =
+                    challenge.get(..6).is_some_and(|s| s.eq_ignore_ascii_case("bearer"));
                 is_bearer && CREDENTIAL_ERRORS.iter().any(|error| challenge.contains(error))
             })
     }

@@ -67,7 +67,8 @@ impl Platform {
             let text = answer.text();
             text.replace(NO_TOKEN, "").replace("GetResults", "")
         };
-        other.status == StatusCode::NOT_FOUND && path_is_not_told(&other) == path_is_not_told(answer)
+        other.status == StatusCode::NOT_FOUND
+            && path_is_not_told(&other) == path_is_not_told(answer)
     }
 }
 

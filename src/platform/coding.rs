@@ -107,41 +107,50 @@ fn codings(headers: &HeaderMap) -> Option<Vec<Coding>> {
 
 async fn without(coding: Coding, body: Vec<u8>, limit: u64) -> Decoded {
     let bytes = body.as_slice();
-    let decoded = match coding {
-        Coding::Brotli => read(BrotliDecoder::new(bytes), limit, coding).await,
+    match coding {
         Coding::Gzip => {
             let mut decoder = GzipDecoder::new(bytes);
             decoder.multiple_members(true);
-            read(decoder, limit, coding).await
+            read(&mut decoder, limit, coding).await
         }
         Coding::Zstd => {
             let window = [DParameter::window_log_max(LARGEST_WINDOW)];
             let mut decoder = ZstdDecoder::with_params(bytes, &window);
             decoder.multiple_members(true);
-            read(decoder, limit, coding).await
+            read(&mut decoder, limit, coding).await
+        }
+        Coding::Brotli => {
+            let mut decoder = BrotliDecoder::new(bytes);
+            let decoded = read(&mut decoder, limit, coding).await;
+            unless_text(decoded, decoder.into_inner(), &body)
         }
         // The name stands for zlib, and many servers send the bare form.
-        Coding::Deflate => match read(ZlibDecoder::new(bytes), limit, coding).await {
-            Decoded { body, end: End::Broken(_) } if body.is_empty() => {
-                read(DeflateDecoder::new(bytes), limit, coding).await
+        Coding::Deflate => match read(&mut ZlibDecoder::new(bytes), limit, coding).await {
+            Decoded { body: decoded, end: End::Broken(_) } if decoded.is_empty() => {
+                let mut decoder = DeflateDecoder::new(bytes);
+                let decoded = read(&mut decoder, limit, coding).await;
+                unless_text(decoded, decoder.into_inner(), &body)
             }
             decoded => decoded,
         },
-    };
-    // These two have no mark at their beginning: text that cannot be decoded was not coded.
-    let unmarked = matches!(coding, Coding::Brotli | Coding::Deflate);
-    let broken = matches!(decoded.end, End::Broken(_));
-    if unmarked && broken && std::str::from_utf8(&body).is_ok() {
-        return Decoded { body, end: End::Complete };
+    }
+}
+
+/// Brotli and bare deflate have no mark at their beginning: text that cannot be decoded, or has more
+/// behind its end, was not coded.
+fn unless_text(decoded: Decoded, rest: &[u8], body: &[u8]) -> Decoded {
+    let is_odd = matches!(decoded.end, End::Broken(_)) || !rest.is_empty();
+    if is_odd && decoded.end != End::TooLarge && std::str::from_utf8(body).is_ok() {
+        return Decoded { body: body.to_vec(), end: End::Complete };
     }
     decoded
 }
 
-async fn read(mut decoder: impl AsyncRead + Unpin, limit: u64, coding: Coding) -> Decoded {
+async fn read(decoder: &mut (impl AsyncRead + Unpin), limit: u64, coding: Coding) -> Decoded {
     let mut body = Vec::new();
     let end = loop {
         let room = (limit + 1).saturating_sub(body.len() as u64).min(PIECE as u64);
-        let read: io::Result<usize> = (&mut decoder).take(room).read_buf(&mut body).await;
+        let read: io::Result<usize> = (&mut *decoder).take(room).read_buf(&mut body).await;
         match read {
             Ok(0) => break End::Complete,
             Ok(_) if body.len() as u64 > limit => {

@@ -5,6 +5,7 @@ mod account;
 mod answer;
 mod check;
 mod coding;
+mod fuzzed;
 mod observed;
 mod patience;
 mod scrub;
@@ -17,13 +18,15 @@ mod words;
 
 pub use account::{Account, Limits, OverwriteAs};
 pub use check::ApiCheck;
+#[doc(hidden)]
+pub use fuzzed::read_response;
 pub use secret::{AccountSecret, read_secret, visible};
 pub use text::text;
 pub use words::StatusWords;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::{Client, RequestBuilder, StatusCode, Url};
 use secrecy::ExposeSecret;
@@ -165,8 +168,7 @@ impl Platform {
         let denials = || Patience::new(limits.denied_timeout);
         let secrets = Arc::new(Secrets::new(&account, scrubber.clone()));
         let (scrub, observe) = (scrubber.clone(), observer.clone());
-        let tokens =
-            Tokens::new(secrets.clone(), token_http, token_url, scrub, observe, denials());
+        let tokens = Tokens::new(secrets.clone(), token_http, token_url, scrub, observe, denials());
         Ok(Self {
             denials: denials(),
             api_url,
@@ -313,11 +315,6 @@ impl Platform {
         self.secrets.refresh_if_old();
         loop {
             let token = self.tokens.get(self.clock.as_ref()).await?;
-            if let Some(refused) = refused.as_ref().filter(|refused| refused.is_same(&token)) {
-                let what = format!("{endpoint}: the token server issues a refused token again (401)");
-                let expected = Some(refused.expires_at);
-                return Err(denied(&self.denials, what, expected, Trouble::Transient));
-            }
             let request = request(&self.http).bearer_auth(token.secret.expose_secret());
             let answer = wire::ask(request, endpoint, limit, &self.scrubber);
             let answer = self.observer.observe(endpoint, answer, self.clock.as_ref()).await;
@@ -335,10 +332,12 @@ impl Platform {
                         refused = Some(token);
                         continue;
                     }
-                    return Err(self.denied(&answer, rows));
+                    // Some servers issue a token until it expires, whoever refuses it.
+                    let same = refused.filter(|refused| refused.is_same(&token));
+                    return Err(self.denied(&answer, rows, same.map(|same| same.expires_at)));
                 }
                 (Ok(answer), Some(StatusCode::FORBIDDEN)) => {
-                    return Err(self.denied(&answer, rows));
+                    return Err(self.denied(&answer, rows, None));
                 }
                 (answer, status) => {
                     // A gateway may refuse for other reasons without a look at the token.
@@ -360,8 +359,9 @@ impl Platform {
         !token.worked() && token.fetched_at.elapsed() < YOUNG.max(lasts_for / 2)
     }
 
-    /// What a 401 or 403 means: a denial, if it says so of the credentials, or goes on.
-    fn denied(&self, answer: &Answer, rows: &[&str]) -> Trouble {
+    /// What a 401 or 403 means: a denial, if it says so of the credentials, or goes on, and longer than
+    /// until it is `expected` to end.
+    fn denied(&self, answer: &Answer, rows: &[&str], expected: Option<Instant>) -> Trouble {
         let (endpoint, status) = (answer.endpoint, answer.status);
         let words = match answer.shown(&self.scrubber, rows) {
             _ if answer.body.is_empty() => String::new(),
@@ -372,7 +372,7 @@ impl Platform {
         if status == StatusCode::FORBIDDEN && answer.denies_credentials() {
             return Trouble::Credentials(what);
         }
-        denied(&self.denials, what, None, Trouble::Transient)
+        denied(&self.denials, what, expected, Trouble::Transient)
     }
 
     fn upload_body(&self, upload: Upload<'_>) -> Vec<u8> {

@@ -164,7 +164,8 @@ mod tests {
             assert_eq!(visible(text), Ok("acme"), "{text:?}");
         }
         assert_eq!(visible("pass phrase"), Ok("pass phrase"));
-        for (text, named) in [("a\nb", "U+000A"), ("a\u{200b}b", "U+200B"), ("a\u{a0}b", "U+00A0")] {
+        for (text, named) in [("a\nb", "U+000A"), ("a\u{200b}b", "U+200B"), ("a\u{a0}b", "U+00A0")]
+        {
             assert!(visible(text).expect_err("inside").contains(named), "{text:?}");
         }
     }
@@ -173,7 +174,8 @@ mod tests {
     fn secret_file_may_be_of_any_editor() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("secret");
-        let utf16: Vec<u8> = "\u{feff}s3cret\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let utf16: Vec<u8> =
+            "\u{feff}s3cret\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
         for bytes in [b"s3cret".to_vec(), b"\xef\xbb\xbfs3cret\r\n".to_vec(), utf16] {
             std::fs::write(&file, &bytes).expect("a file");
             assert_eq!(read_secret(&file).as_deref(), Ok("s3cret"), "{bytes:?}");

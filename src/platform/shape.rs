@@ -56,7 +56,8 @@ pub(super) fn processing_token(text: &str) -> Option<String> {
         let first = fitting.next()?;
         fitting.all(|other| other == first).then(|| first.clone())
     };
-    one(&|m| m.name.ends_with("token") && is_token(&m.value)).or_else(|| one(&|m| is_uuid(&m.value)))
+    one(&|m| m.name.ends_with("token") && is_token(&m.value))
+        .or_else(|| one(&|m| is_uuid(&m.value)))
 }
 
 /// True for a web page.
@@ -217,7 +218,8 @@ mod tests {
 
     #[test]
     fn web_page_is_recognized() {
-        for page in [" <!DOCTYPE html><p>", "<HTML lang=en>", "<!-- x -->\n<html>", "<html>Sign in"] {
+        for page in [" <!DOCTYPE html><p>", "<HTML lang=en>", "<!-- x -->\n<html>", "<html>Sign in"]
+        {
             assert!(is_web_page(page), "{page}");
         }
         for other in ["<string>a</string>", "Id\n1\n", "", "\u{fc}".repeat(300).as_str()] {

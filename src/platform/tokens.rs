@@ -9,14 +9,14 @@ use reqwest::{Client, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 
+use super::SHORT;
 use super::answer::Answer;
 use super::observed::Observer;
 use super::patience::{Patience, denied};
 use super::scrub::{Scrubber, basic};
+use super::secret::Secrets;
 use super::shape::object;
 use super::wire::{self, Lost};
-use super::SHORT;
-use super::secret::Secrets;
 use crate::clock::Clock;
 use crate::domain::outcome::Trouble;
 
@@ -277,7 +277,7 @@ fn is_sendable(token: &str) -> bool {
 }
 
 /// Some servers write the number as a string. A lifetime of a century is as good as any longer one.
-fn seconds(value: &Value) -> Option<Duration> {
+pub(super) fn seconds(value: &Value) -> Option<Duration> {
     let seconds = match value {
         Value::Number(number) => number.as_f64()?,
         Value::String(text) => text.trim().parse().ok()?,

@@ -73,7 +73,8 @@ mod tests {
     #[test]
     fn blanks_case_and_punctuation_between_words_do_not_matter() {
         let words = StatusWords::default();
-        for word in ["Completed Successfully", "COMPLETED_SUCCESSFULLY", "completed-successfully."] {
+        for word in ["Completed Successfully", "COMPLETED_SUCCESSFULLY", "completed-successfully."]
+        {
             assert_eq!(words.classify(word), Status::Done, "{word}");
         }
         let failed = Status::Failed { word: "completed with errors".into() };

@@ -193,8 +193,7 @@ fn only_after_a_try_without_it_does_the_configuration_overwrite() {
 fn an_unknown_token_is_asked_for_by_time_and_not_by_tries() {
     let minute = Duration::from_mins(1);
     for (retry_max, at_least) in [(Duration::from_millis(100), 1000), (minute, 5)] {
-        let policy =
-            Policy { unknown_token_timeout: minute, retry_max, ..Policy::default() };
+        let policy = Policy { unknown_token_timeout: minute, retry_max, ..Policy::default() };
         let mut submission = submission(State::Processing);
         submission.failures = 4000;
         let (mut taken, mut tries) = (Duration::ZERO, 0);
@@ -202,7 +201,9 @@ fn an_unknown_token_is_asked_for_by_time_and_not_by_tries() {
             let transition =
                 after_poll(&context(&submission, 0, &policy), Err(Trouble::UnknownToken));
             tries += 1;
-            let Some(next) = transition.next else { break assert_eq!(transition.to, State::Failed) };
+            let Some(next) = transition.next else {
+                break assert_eq!(transition.to, State::Failed);
+            };
             taken += next.after;
             submission.failures = transition.failures;
             submission.reason = transition.reason;
@@ -312,7 +313,10 @@ fn an_unknown_result_key_loses_no_other_result_and_is_named() {
 fn results_that_are_not_there_yet_are_asked_for_in_bounded_time() {
     let not_yet = Trouble::NotYet { retry_after: None, what: "answered 202".into() };
     let (transition, tries) = settled(false, &not_yet);
-    assert_eq!((transition.to, code(&transition)), (State::Failed, Some(ReasonCode::ResultMissing)));
+    assert_eq!(
+        (transition.to, code(&transition)),
+        (State::Failed, Some(ReasonCode::ResultMissing))
+    );
     assert!((10..100).contains(&tries), "{tries}");
 }
 

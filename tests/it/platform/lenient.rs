@@ -22,7 +22,8 @@ fn raw(response: impl Into<Vec<u8>>) -> Platform {
             let mut connection = connection.expect("a connection");
             let head = read_request(&mut connection);
             let token = r#"{"access_token":"abc","expires_in":3600}"#;
-            let plain = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{token}", token.len());
+            let plain =
+                format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{token}", token.len());
             let is_token = head.starts_with("POST /connect/token");
             let response = if is_token { plain.as_bytes() } else { response.as_slice() };
             // A client that reads no further than it must may be gone.
@@ -162,7 +163,8 @@ async fn a_broken_coding_is_unreadable() {
     let mut gzip = packed!(GzipEncoder, &b"Id\r\n1\r\n2\r\n".repeat(500));
     gzip.truncate(gzip.len() / 2);
     for coding in ["gzip", "br", "zstd", "deflate"] {
-        let body = if coding == "zstd" { b"\x28\xb5\x2f\xfd\xff\xff".to_vec() } else { gzip.clone() };
+        let body =
+            if coding == "zstd" { b"\x28\xb5\x2f\xfd\xff\xff".to_vec() } else { gzip.clone() };
         let response = with_headers(&format!("Content-Encoding: {coding}\r\n"), &body);
         let answer = raw(response.clone()).result("t", "k").await;
         assert!(is_unreadable(&answer), "{coding}: {answer:?}");
@@ -173,7 +175,8 @@ async fn a_broken_coding_is_unreadable() {
 
 #[tokio::test]
 async fn texts_are_read_in_their_charset() {
-    let utf16 = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+    let utf16 =
+        |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
     for (content_type, body) in [
         ("text/plain; charset=utf-16", utf16("\u{feff}\"CompletedSuccessfully\"")),
         ("text/plain", utf16("CompletedSuccessfully")),

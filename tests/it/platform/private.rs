@@ -100,17 +100,15 @@ async fn a_private_authority_is_trusted_where_it_is_configured() {
     let port = listener.local_addr().expect("an address").port();
     over_tls(listener, &certificate);
     let url = format!("https://localhost:{port}/connect/token");
-    let account = Account {
-        token_url: url.clone(),
-        api_url: url,
-        ..account_of(&Credentials::default())
-    };
+    let account =
+        Account { token_url: url.clone(), api_url: url, ..account_of(&Credentials::default()) };
     let alone = client(account.clone(), limits(), 0).check_credentials().await;
     assert!(is_transient(&alone), "{alone:?}");
     let authorities = Some(certificate.cert.pem().into_bytes());
     let platform = client(account.clone(), Limits { authorities, ..limits() }, 0);
     assert_eq!(platform.check_credentials().await, Ok(()));
-    let authorities = Some(b"-----BEGIN CERTIFICATE-----\nnone\n-----END CERTIFICATE-----".to_vec());
+    let authorities =
+        Some(b"-----BEGIN CERTIFICATE-----\nnone\n-----END CERTIFICATE-----".to_vec());
     let limits = Limits { authorities, ..limits() };
     let refused = Platform::new(account, limits, Arc::new(SystemClock), Arc::default());
     assert!(refused.expect_err("no certificate").to_string().contains("`platform_ca`"));

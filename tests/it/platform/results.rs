@@ -170,9 +170,9 @@ async fn contents_keep_their_bytes_and_their_type() {
 #[tokio::test]
 async fn contents_that_are_not_there_yet_are_asked_for_again() {
     let (sim, platform) = start(quick()).await;
-    let page = says_with(200, ("content-type", "text/html"), "<!doctype html><title>Sign in</title>");
-    let faults =
-        [says(202, "processing"), says(204, ""), says(206, "Id\n"), says(200, ""), page];
+    let page =
+        says_with(200, ("content-type", "text/html"), "<!doctype html><title>Sign in</title>");
+    let faults = [says(202, "processing"), says(204, ""), says(206, "Id\n"), says(200, ""), page];
     for fault in faults {
         sim.script(Endpoint::Results, fault.clone());
         let answer = platform.result("t", "k").await;
