@@ -15,12 +15,12 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use ferry::app::App;
 use ferry::config::{Config, Sources};
-use ferry::contract::SubmissionRequest;
-use ferry::domain::submission::State;
-use ferry::domain::{SubmissionId, until};
 use ferry::pipeline::Names;
-use ferry::sim::{Processing, Sim, SimConfig};
-use ferry::store::{Accepted, NewSubmission};
+use ferry_sim::{Processing, Sim, SimConfig};
+use ferry_store::{Accepted, NewSubmission};
+use ferry_types::contract::SubmissionRequest;
+use ferry_types::domain::submission::State;
+use ferry_types::domain::{SubmissionId, until};
 use redis_server::Server;
 use wake_lag::WakeLag;
 

@@ -11,11 +11,11 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use ferry::domain::account::{HealthPolicy, Signal};
-use ferry::domain::submission::{NextStep, Priority, State, StepKind, Transition};
-use ferry::domain::{SubmissionId, timestamp};
-use ferry::store::redis::{Durability, RedisAddress, RedisStore};
-use ferry::store::{ClaimRequest, Commit, Committed, Deadline, NewSubmission, Payload, Store};
+use ferry_store::redis::{Durability, RedisAddress, RedisStore};
+use ferry_store::{ClaimRequest, Commit, Committed, Deadline, NewSubmission, Payload, Store};
+use ferry_types::domain::account::{HealthPolicy, Signal};
+use ferry_types::domain::submission::{NextStep, Priority, State, StepKind, Transition};
+use ferry_types::domain::{SubmissionId, timestamp};
 use redis::FromRedisValue;
 use redis::aio::MultiplexedConnection;
 use redis_server::Server;

@@ -1,11 +1,11 @@
 //! Hands a dataset over from another Rust service, with plain apalis-redis:
 //! `REDIS_URL=redis://127.0.0.1:6379/0 cargo run --example push -- march examples/good.csv`.
 //!
-//! Of Ferry such a service needs only the types: `ferry = { …, default-features = false }`.
+//! Of Ferry such a service needs only the crate `ferry-types`.
 
 use apalis::prelude::TaskSink;
 use apalis_redis::{Config, RedisStorage};
-use ferry::contract::SubmissionRequest;
+use ferry_types::contract::SubmissionRequest;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -14,11 +14,13 @@ use tokio::net::TcpListener;
 
 use crate::metrics::Metrics;
 use crate::shutdown::Shutdown;
+use ferry_store::Store;
 
 #[derive(Debug, Clone)]
 struct Shown {
     metrics: Arc<Metrics>,
     shutdown: Shutdown,
+    store: Arc<dyn Store>,
 }
 
 /// A server for probes and scrapes.
@@ -41,12 +43,12 @@ impl Admin {
     }
 
     /// Answers for as long as it is polled: a worker that drains is still watched.
-    pub async fn serve(self, metrics: Arc<Metrics>, shutdown: Shutdown) {
+    pub async fn serve(self, metrics: Arc<Metrics>, shutdown: Shutdown, store: Arc<dyn Store>) {
         let app = Router::new()
             .route("/metrics", get(scrape))
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(ready))
-            .with_state(Shown { metrics, shutdown });
+            .with_state(Shown { metrics, shutdown, store });
         // It ends with the process.
         let _ = axum::serve(self.listener, app).await;
     }
@@ -58,9 +60,18 @@ async fn scrape(State(shown): State<Shown>, headers: HeaderMap) -> impl IntoResp
     ([(header::CONTENT_TYPE, content_type)], text)
 }
 
-async fn ready(State(shown): State<Shown>) -> (StatusCode, &'static str) {
-    if shown.shutdown.is_draining() {
-        return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n");
+async fn ready(State(shown): State<Shown>) -> (StatusCode, String) {
+    readiness(&shown.shutdown, shown.store.as_ref())
+}
+
+/// Answers a readiness probe: 503 with the reason while the process stops, or while data that its store lost is
+/// neither acknowledged nor back.
+pub(crate) fn readiness(shutdown: &Shutdown, store: &dyn Store) -> (StatusCode, String) {
+    if shutdown.is_draining() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned());
     }
-    (StatusCode::OK, "ready\n")
+    match store.continuity().loss() {
+        Some(loss) => (StatusCode::SERVICE_UNAVAILABLE, format!("{loss}\n")),
+        None => (StatusCode::OK, "ready\n".to_owned()),
+    }
 }

@@ -7,18 +7,20 @@ use fastrand::Rng;
 
 use crate::api::{Api, Keys, KeysError, Parts, Tls, TlsError};
 use crate::audit::Audit;
-use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, StorePlace};
-use crate::exporter;
 use crate::metrics::{Metrics, Source};
 use crate::pipeline::{Intake, PushedIntake, Workers};
 use crate::platform::{InvalidAccount, Platform};
 use crate::shutdown::Shutdown;
-use crate::store::redis::{PushedRequests, RedisStore};
-use crate::store::sqlite::SqliteStore;
-use crate::store::{Measured, Store, StoreError};
+use ferry_store::redis::{PushedRequests, RedisStore};
+use ferry_store::sqlite::SqliteStore;
+use ferry_store::{Store, StoreError};
+use ferry_types::clock::{Clock, SystemClock};
+
+use crate::measured::Measured;
 use crate::traces::Traces;
 use crate::webhook::Webhooks;
+use crate::{data_loss, exporter};
 
 /// The parts of a process that everything else is made of.
 #[derive(Debug)]
@@ -126,6 +128,16 @@ impl App {
     pub fn exporting(&self) -> impl Future<Output = ()> + Send + use<> {
         let (store, clock) = (self.store.clone(), self.clock.clone());
         exporter::export(store, clock, self.config.health, self.metrics.clone())
+    }
+
+    /// Checks the durability of the store and logs problems, for as long as it is polled.
+    pub fn watching_durability(&self) -> impl Future<Output = ()> + Send + use<> {
+        exporter::watch_durability(self.store.clone(), self.metrics.clone())
+    }
+
+    /// Watches the store for lost data, for as long as it is polled.
+    pub fn watching_data_loss(&self) -> impl Future<Output = ()> + Send + use<> {
+        data_loss::watch(self.store.clone(), self.metrics.clone())
     }
 
     /// What carries the submissions of the store.

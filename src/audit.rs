@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use tracing::{error, info};
 
-use crate::domain::Timestamp;
 use crate::telemetry::AUDIT;
+use ferry_types::domain::Timestamp;
 
 /// Where it is kept.
 #[derive(Debug, Clone, Default)]

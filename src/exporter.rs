@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
-use crate::clock::Clock;
-use crate::domain::Timestamp;
-use crate::domain::account::{Admission, Closed, Health, HealthPolicy};
-use crate::domain::submission::{State, StepKind};
 use crate::metrics::{Metrics, OTHER_ACCOUNTS, QueueState};
-use crate::store::{Filter, Stats, Store, StoreError};
+use ferry_store::{Filter, Finding, Stats, Store, StoreError};
+use ferry_types::clock::Clock;
+use ferry_types::domain::Timestamp;
+use ferry_types::domain::account::{Admission, Closed, Health, HealthPolicy};
+use ferry_types::domain::submission::{State, StepKind};
 
 /// The store is asked no more often.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -36,19 +36,7 @@ pub async fn export(
     policy: HealthPolicy,
     metrics: Arc<Metrics>,
 ) {
-    let (store, metrics) = (store.as_ref(), metrics.as_ref());
-    tokio::join!(
-        export_queue(store, clock.as_ref(), policy, metrics),
-        export_safety(store, metrics)
-    );
-}
-
-async fn export_queue(
-    store: &dyn Store,
-    clock: &dyn Clock,
-    policy: HealthPolicy,
-    metrics: &Metrics,
-) {
+    let (store, clock, metrics) = (store.as_ref(), clock.as_ref(), metrics.as_ref());
     let mut pace = Pace::default();
     let mut failures = 0_u32;
     loop {
@@ -76,12 +64,33 @@ async fn export_queue(
     }
 }
 
-async fn export_safety(store: &dyn Store, metrics: &Metrics) {
+/// Checks the durability of the store at start and every few minutes, for as long as it is polled.
+/// Logs each problem once, and once more if it comes back.
+pub async fn watch_durability(store: Arc<dyn Store>, metrics: Arc<Metrics>) {
+    let mut logged: Vec<Finding> = Vec::new();
     loop {
         let begun = Instant::now();
         let findings = store.check().await;
-        metrics.store_safe(findings.is_ok_and(|all| all.iter().all(|finding| finding.ok)));
+        metrics.store_safe(findings.as_ref().is_ok_and(|all| all.iter().all(|found| found.ok)));
+        // Without an answer nothing is known to be better or worse.
+        if let Ok(findings) = findings {
+            findings.iter().filter(|finding| !logged.contains(finding)).for_each(log);
+            let is_durable = |findings: &[Finding]| findings.iter().all(|finding| finding.ok);
+            if is_durable(&findings) && !is_durable(&logged) {
+                info!("the store is durable again");
+            }
+            logged = findings;
+        }
         tokio::time::sleep(CHECK_PAUSE.max(begun.elapsed() * SHARE)).await;
+    }
+}
+
+fn log(finding: &Finding) {
+    let Some(hint) = &finding.hint else { return };
+    if finding.ok {
+        warn!(hint, "durability of the store: {}", finding.text);
+    } else {
+        error!(hint, "the store is not durable: {}", finding.text);
     }
 }
 
@@ -275,8 +284,8 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{later, timestamp};
-    use crate::store::{AccountStats, StepStats};
+    use ferry_store::{AccountStats, StepStats};
+    use ferry_types::domain::{later, timestamp};
 
     fn account(name: &str, health: Health) -> AccountStats {
         let states = [(State::Queued, 7), (State::Held, 3), (State::Completed, 9)].into();

@@ -1,46 +1,67 @@
 #!/usr/bin/env bash
-# Makes what docker-compose.yml needs and the repository does not hold: `.env` and the secrets. What is
-# there stays as it is, so that it may be run again.
+# Creates what docker-compose.yml needs and the repository does not contain: `.env` and the secrets.
+# Run it again after every upgrade: it keeps passwords and `.env`, and rewrites only the users of Redis.
 #
 # For the real Platform, edit `.env` (no profile, its addresses, the client id), and write its secrets
 # into deploy/compose/secrets/client-secret and api-key.
+#
+# To replace a password, delete its file and run this again. Containers see a new secret only when they
+# are created again: `docker compose up -d --force-recreate`.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 secrets=deploy/compose/secrets
 
-# Containers have users of their own, so that each must be able to read the files; nobody else on this
-# machine gets past the folder.
+# Containers run as other users, so every file must be readable for all; the folder lets nobody else on
+# this machine in. A clone made with a strict umask has configuration files that Redis and Prometheus
+# cannot read.
 mkdir -p "$secrets"
 chmod 700 "$secrets"
+find dashboards deploy -path "$secrets" -prune -o -exec chmod a+rX {} +
+
+write() {
+    cat >"$1.new"
+    chmod 644 "$1.new"
+    mv "$1.new" "$1"
+    echo "made $1"
+}
 
 keep() {
     if [ -e "$1" ]; then
-        # Whoever writes must not find that nobody reads.
+        # Without a reader the writer would fail.
         cat >/dev/null
-        return
+    else
+        write "$1"
     fi
-    cat >"$1.new"
-    chmod 444 "$1.new"
-    mv "$1.new" "$1"
-    echo "made $1"
 }
 
 random() {
     head -c 24 /dev/urandom | base64 | tr '+/' '-_'
 }
 
+hash() {
+    tr -d '\n' | sha256sum | cut -d ' ' -f 1
+}
+
 random | keep "$secrets/store-password"
+random | keep "$secrets/backup-password"
 random | keep "$secrets/grafana-password"
 printf 'demo-secret\n' | keep "$secrets/client-secret"
 printf 'demo-key\n' | keep "$secrets/api-key"
 
-# Redis keeps the hash alone. Who has no password may ping, for the health check.
-hash=$(tr -d '\n' <"$secrets/store-password" | sha256sum | cut -d ' ' -f 1)
-rights='+@read +@write +@connection +eval +evalsha +script|load +publish +subscribe +unsubscribe +time -@dangerous +info'
-printf '%s\n' \
-    'user default on nopass -@all +ping' \
-    "user ferry on #$hash ~{ferry}:* &{ferry}:* -@all $rights" |
-    keep "$secrets/redis-users"
+# Redis replays its append-only file as `default`, and versions before 8.6 silently drop every
+# transaction that `default` may not run. So `default` may run everything, and has a password that
+# nobody knows: only this hash of it exists.
+users=$secrets/redis-users
+default=$(grep -xE 'user default on #[0-9a-f]{64} ~\* &\* \+@all' "$users" 2>/dev/null) ||
+    default="user default on #$(random | hash) ~* &* +@all"
+# `acl|dryrun` lets Ferry check the above. It reveals no password, and `acl|getuser` would.
+rights='+@read +@write +@connection +eval +evalsha +script|load +publish +subscribe +unsubscribe +time -@dangerous +info +acl|dryrun'
+wanted=$(printf '%s\n' "$default" \
+    "user ferry on #$(hash <"$secrets/store-password") ~{ferry}:* &{ferry}:* -@all $rights" \
+    "user backup on #$(hash <"$secrets/backup-password") -@all +ping +replconf +sync +psync")
+if [ "$wanted" != "$(cat "$users" 2>/dev/null)" ]; then
+    printf '%s\n' "$wanted" | write "$secrets/redis-users"
+fi
 
 if [ ! -e .env ]; then
     cat >.env <<'ENV'
@@ -49,6 +70,12 @@ COMPOSE_PROFILES=simulated
 FERRY_TOKEN_URL=http://platform:8700/connect/token
 FERRY_API_URL=http://platform:8700/upload
 FERRY_CLIENT_ID=demo
+# For a second clone on this machine, or where a port is taken:
+#COMPOSE_PROJECT_NAME=ferry-2
+#SERVER_PORT=8601
+#GRAFANA_PORT=3001
+#PROMETHEUS_PORT=9091
+#ALERTMANAGER_PORT=9094
 ENV
     echo "made .env"
 fi

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use super::encoding::{Decoded, Encoding};
 use super::fault::Fault;
 use super::{ApiLimits, Shared};
-use crate::contract::ProblemKind;
+use ferry_types::contract::ProblemKind;
 
 /// For all of a request but its dataset.
 const OVERHEAD: u64 = 64 << 10;

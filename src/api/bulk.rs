@@ -19,9 +19,9 @@ use super::encoding::{Decoded, Encoding};
 use super::fault::Fault;
 use super::front::{Place, RequestId};
 use super::params::Params;
-use crate::contract::{BulkAnswer, ProblemKind, SubmissionRequest};
 use crate::pipeline::{Names, Prepared};
-use crate::store::{Accepted, NewSubmission};
+use ferry_store::{Accepted, NewSubmission};
+use ferry_types::contract::{BulkAnswer, ProblemKind, SubmissionRequest};
 use lines::{End, Line, Lines};
 
 /// Lines that are kept together.

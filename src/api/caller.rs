@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use super::fault::Fault;
 use super::keys::Role;
-use crate::contract::ProblemKind;
-use crate::domain::SubmissionId;
-use crate::store::{Found, Store};
+use ferry_store::{Found, Store};
+use ferry_types::contract::ProblemKind;
+use ferry_types::domain::SubmissionId;
 
 /// Who calls.
 #[derive(Debug, Clone)]

@@ -6,9 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::fault::Fault;
-use crate::contract::ProblemKind;
-use crate::domain::submission::State;
-use crate::store::{Store, StoreError};
+use ferry_store::{Store, StoreError};
+use ferry_types::contract::ProblemKind;
+use ferry_types::domain::submission::State;
 
 /// A count is good for so long.
 const FRESH: Duration = Duration::from_secs(1);

@@ -11,11 +11,11 @@ use super::caller::Caller;
 use super::fault::Fault;
 use super::front::json;
 use super::params::Params;
-use crate::domain::feedback::{Finding, read, tie};
-use crate::domain::outcome::Content;
-use crate::domain::submission::{FEEDBACK_KEY, State as Stage, Submission};
 use crate::platform::text;
-use crate::store::{Payload, StoreError};
+use ferry_store::{Payload, StoreError};
+use ferry_types::domain::feedback::{Finding, read, tie};
+use ferry_types::domain::outcome::Content;
+use ferry_types::domain::submission::{FEEDBACK_KEY, State as Stage, Submission};
 
 /// A result, byte for byte.
 pub(super) async fn result(

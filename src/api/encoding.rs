@@ -14,7 +14,7 @@ use tokio_util::io::StreamReader;
 use super::Shared;
 use super::body::{Share, out_of_memory};
 use super::fault::Fault;
-use crate::contract::ProblemKind;
+use ferry_types::contract::ProblemKind;
 
 /// What is taken, in the words of `Accept-Encoding`.
 const TAKEN: HeaderValue = HeaderValue::from_static("gzip, zstd");

@@ -20,10 +20,10 @@ use super::caller::Caller;
 use super::fault::Fault;
 use super::front;
 use super::params::Params;
-use crate::contract::{Changed, EventView, Notice, ProblemKind};
-use crate::domain::SubmissionId;
-use crate::domain::submission::State as SubmissionState;
-use crate::store::{Event, Events, Found, Store, StoreError};
+use ferry_store::{Event, Events, Found, Store, StoreError};
+use ferry_types::contract::{Changed, EventId, EventView, Notice, ProblemKind};
+use ferry_types::domain::SubmissionId;
+use ferry_types::domain::submission::State as SubmissionState;
 
 /// The header in which a client says what it has seen.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -45,19 +45,19 @@ const CHECK: Duration = Duration::from_secs(1);
 
 /// Where the history ends: all streams of a process look together.
 #[derive(Debug, Default)]
-pub(super) struct Feed(Mutex<Option<(Instant, u64)>>);
+pub(super) struct Feed(Mutex<Option<(Instant, EventId)>>);
 
 impl Feed {
-    /// The newest cursor, as it was a moment ago at most.
-    async fn newest(&self, store: &dyn Store) -> Result<u64, StoreError> {
+    /// The newest event, as it was a moment ago at most.
+    async fn newest(&self, store: &dyn Store) -> Result<EventId, StoreError> {
         let mut looked = self.0.lock().await;
-        if let Some((at, newest)) = *looked
+        if let Some((at, newest)) = looked.as_ref()
             && at.elapsed() < PAUSES.0
         {
-            return Ok(newest);
+            return Ok(newest.clone());
         }
-        let newest = store.events(u64::MAX, 0).await?.newest;
-        *looked = Some((Instant::now(), newest));
+        let newest = newest_of(&store.events(u64::MAX, 0).await?);
+        *looked = Some((Instant::now(), newest.clone()));
         Ok(newest)
     }
 }
@@ -104,18 +104,16 @@ pub(super) async fn events(
     headers: HeaderMap,
 ) -> Result<Response, Fault> {
     let mut params = Params::of(&uri);
-    let expected = "the `id` of an event";
     let wait = params.span("wait")?;
-    let asked = params.number("after", expected)?;
+    let asked = params.take("after")?;
+    let asked = asked.map(|text| event_id("the parameter `after`", &text)).transpose()?;
     let wanted = Wanted::read(&mut params)?;
     params.done()?;
     let seen = match headers.get(LAST_EVENT_ID) {
         None => asked,
         Some(value) => {
-            let number = value.to_str().ok().and_then(|text| text.parse().ok());
-            let wrong =
-                || Fault::invalid(format!("the header `Last-Event-ID`: expected {expected}"));
-            Some(number.ok_or_else(wrong)?)
+            let text = value.to_str().unwrap_or_default();
+            Some(event_id("the header `Last-Event-ID`", text)?)
         }
     };
     let Ok(place) = shared.streams.clone().try_acquire_owned() else {
@@ -123,10 +121,18 @@ pub(super) async fn events(
         let busy = Fault::new(ProblemKind::Busy, what);
         return Err(busy.retry_after(Duration::from_secs(5)));
     };
-    let history = shared.parts.store.events(u64::MAX, 0).await?;
-    let cursor = seen.unwrap_or(history.newest);
-    if let Some(what) = missed(cursor, &history) {
+    let store = shared.parts.store.as_ref();
+    let history = store.events(u64::MAX, 0).await?;
+    let cursor = match seen {
+        None => newest_of(&history),
+        Some(seen) if seen == EventId::START => first_of(&history),
+        Some(seen) => seen,
+    };
+    if let Some(what) = missed(&cursor, &history) {
         return Err(Fault::new(ProblemKind::Gone, what));
+    }
+    if store.continuity().has_lost(&cursor) {
+        return Err(Fault::new(ProblemKind::Gone, replaced(&cursor)));
     }
     let stream = Stream {
         shared,
@@ -134,6 +140,7 @@ pub(super) async fn events(
         headers,
         wanted,
         cursor,
+        last: None,
         labelled: BTreeMap::new(),
         pause: PAUSES.0,
         spoke: Instant::now(),
@@ -155,18 +162,40 @@ pub(super) async fn events(
     Ok((StatusCode::OK, headers, Body::from_stream(body)).into_response())
 }
 
-/// Why a reader at `cursor` cannot go on.
-fn missed(cursor: u64, history: &Events) -> Option<String> {
-    let way_out = "list the submissions, and listen anew without `Last-Event-ID`";
-    if cursor < history.oldest {
-        let oldest = history.oldest;
-        Some(format!("what came after event {cursor} is kept from {oldest} on only: {way_out}"))
-    } else if cursor > history.newest {
-        let newest = history.newest;
-        Some(format!("the last event of this store is {newest}, and not {cursor}: {way_out}"))
-    } else {
-        None
+fn event_id(place: &str, text: &str) -> Result<EventId, Fault> {
+    text.parse().map_err(|expected| Fault::invalid(format!("{place}: {expected}")))
+}
+
+/// Id of the newest event; the start if there never was one.
+fn newest_of(history: &Events) -> EventId {
+    EventId { epoch: history.epoch.clone(), number: history.newest }
+}
+
+/// Position before the first event that is retained.
+fn first_of(history: &Events) -> EventId {
+    EventId { number: history.oldest, ..newest_of(history) }
+}
+
+/// Advice to a client whose events are lost.
+const WAY_OUT: &str = "list the submissions, then open the stream without `Last-Event-ID`";
+
+/// The reason for which a reader at `cursor` cannot continue, if there is one.
+fn missed(cursor: &EventId, history: &Events) -> Option<String> {
+    let newest = newest_of(history);
+    if cursor.epoch != newest.epoch || cursor.number > newest.number {
+        return Some(format!("the newest event is `{newest}`; {}", replaced(cursor)));
     }
+    if cursor.number < history.oldest {
+        let first = first_of(history);
+        return Some(format!(
+            "events between `{cursor}` and `{first}` are not retained: {WAY_OUT}"
+        ));
+    }
+    None
+}
+
+fn replaced(cursor: &EventId) -> String {
+    format!("the store does not have event `{cursor}`, or lost it: {WAY_OUT}")
 }
 
 /// An open stream.
@@ -175,7 +204,9 @@ struct Stream {
     caller: Caller,
     headers: HeaderMap,
     wanted: Wanted,
-    cursor: u64,
+    cursor: EventId,
+    /// The event at `cursor`, once it was read: it must stay the same.
+    last: Option<Event>,
     /// Whether submissions have the labels that are wanted, which never change.
     labelled: BTreeMap<SubmissionId, bool>,
     pause: Duration,
@@ -243,26 +274,48 @@ impl Stream {
     /// The next events that the client wants and may see; empty if there are none.
     async fn look(&mut self) -> Result<String, StoreError> {
         let store = self.shared.parts.store.clone();
-        if self.shared.feed.newest(store.as_ref()).await? <= self.cursor {
+        let is_read = self.last.is_some() || self.cursor.number == 0;
+        if is_read && self.shared.feed.newest(store.as_ref()).await? == self.cursor {
             return Ok(String::new());
         }
-        let history = store.events(self.cursor, PAGE).await?;
-        if let Some(what) = missed(self.cursor, &history) {
-            self.over = true;
-            let told = serde_json::json!({ "detail": what });
-            return Ok(format!("event: gone\ndata: {told}\n\n"));
+        // The event at the cursor is read once more: another one there replaced what a failover lost.
+        let history = store.events(self.cursor.number.saturating_sub(1), PAGE).await?;
+        if self.cursor == EventId::START {
+            // The first event of a new store gives it its epoch.
+            self.cursor = first_of(&history);
         }
-        let last = history.events.last().map(|event| event.cursor);
+        if let Some(what) = missed(&self.cursor, &history) {
+            return Ok(self.end(&what));
+        }
         let mut told = history.events;
+        if told.first().is_some_and(|event| event.cursor == self.cursor.number) {
+            let again = told.remove(0);
+            if self.last.as_ref().is_some_and(|last| *last != again) {
+                return Ok(self.end(&replaced(&self.cursor)));
+            }
+            self.last = Some(again);
+        }
+        let last = told.last().cloned();
         told.retain(|event| self.wanted.holds(event) && self.caller.sees(&event.account));
         self.look_labels_up(&told).await?;
         let has_labels = |event: &Event| self.labelled.get(&event.submission) != Some(&false);
-        let text = told.into_iter().filter(has_labels).map(written).collect();
+        let epoch = self.cursor.epoch.as_str();
+        let text = told.into_iter().filter(has_labels).map(|event| written(epoch, event)).collect();
         // Not before: what could not be looked up is read again.
-        self.cursor = last.unwrap_or(self.cursor);
-        // There may be more of what it does not want: the next look comes soon.
-        self.pause = PAUSES.0;
+        if let Some(last) = last {
+            self.cursor.number = last.cursor;
+            self.last = Some(last);
+            // There may be more of what it does not want: the next look comes soon.
+            self.pause = PAUSES.0;
+        }
         Ok(text)
+    }
+
+    /// The last message of a stream that cannot continue.
+    fn end(&mut self, what: &str) -> String {
+        self.over = true;
+        let told = serde_json::json!({ "detail": what });
+        format!("event: gone\ndata: {told}\n\n")
     }
 
     /// Finds out which of these events are of submissions with the labels that are wanted. One that is
@@ -298,8 +351,8 @@ impl Stream {
     }
 }
 
-fn written(event: Event) -> String {
-    let cursor = event.cursor;
+fn written(epoch: &str, event: Event) -> String {
+    let id = EventId { epoch: epoch.to_owned(), number: event.cursor };
     let data = Changed {
         id: event.submission,
         name: event.name,
@@ -309,5 +362,5 @@ fn written(event: Event) -> String {
     };
     let view: EventView = Notice::of(event.state, event.at, data);
     let json = serde_json::to_string(&view).unwrap_or_default();
-    format!("id: {cursor}\ndata: {json}\n\n")
+    format!("id: {id}\ndata: {json}\n\n")
 }

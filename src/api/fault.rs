@@ -5,12 +5,12 @@ use std::time::Duration;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::contract::{Problem, ProblemKind, RowProblem};
-use crate::domain::SubmissionId;
-use crate::domain::dataset::Report;
-use crate::domain::dataset::Table;
 use crate::pipeline::Refusal;
-use crate::store::StoreError;
+use ferry_store::StoreError;
+use ferry_types::contract::{Problem, ProblemKind, RowProblem};
+use ferry_types::domain::SubmissionId;
+use ferry_types::domain::dataset::Report;
+use ferry_types::domain::dataset::Table;
 
 /// A dataset's problems are listed up to this many.
 const MOST_PROBLEMS: usize = 1000;

@@ -20,8 +20,8 @@ use super::caller::Caller;
 use super::fault::Fault;
 use super::peer::Origin;
 use super::probes;
-use crate::contract::{Problem, ProblemKind};
 use crate::metrics::Busy;
+use ferry_types::contract::{Problem, ProblemKind};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 

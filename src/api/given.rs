@@ -11,9 +11,9 @@ use super::Shared;
 use super::body::{Share, json_limit, json_object, raw_limit, receive};
 use super::fault::Fault;
 use super::params::{Params, time};
-use crate::contract::{ProblemKind, ResubmissionRequest, SubmissionRequest};
-use crate::domain::{Timestamp, TraceParent};
 use crate::pipeline::{Names, texts};
+use ferry_types::contract::{ProblemKind, ResubmissionRequest, SubmissionRequest};
+use ferry_types::domain::{Timestamp, TraceParent};
 
 /// What arrived, not understood yet.
 #[derive(Debug)]

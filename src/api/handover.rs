@@ -14,10 +14,10 @@ use super::front::json;
 use super::given::{Given, receive_given};
 use super::params::Params;
 use super::wait::settled;
-use crate::contract::{ProblemKind, SubmissionAnswer, SubmissionRequest, SubmissionView};
-use crate::domain::submission::State as Stage;
 use crate::pipeline::{Names, Prepared, correction};
-use crate::store::{Accepted, StoreError, compute};
+use ferry_store::{Accepted, StoreError, compute};
+use ferry_types::contract::{ProblemKind, SubmissionAnswer, SubmissionRequest, SubmissionView};
+use ferry_types::domain::submission::State as Stage;
 
 /// A new submission.
 pub(super) async fn create(

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
 use super::caller::Caller;
-use crate::domain::Timestamp;
+use ferry_types::domain::Timestamp;
 
 /// What every key begins with, so that it is recognised where it strays.
 const PREFIX: &str = "ferry_";

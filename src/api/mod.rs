@@ -42,16 +42,16 @@ use ipnet::IpNet;
 use tokio::sync::Semaphore;
 
 use crate::audit::Audit;
-use crate::clock::Clock;
-use crate::domain::SubmissionId;
-use crate::domain::account::HealthPolicy;
 use crate::metrics::Metrics;
 use crate::pipeline::Intake;
 use crate::shutdown::Shutdown;
-use crate::store::Store;
 use body::Budget;
 use capacity::Capacity;
 use events::Feed;
+use ferry_store::Store;
+use ferry_types::clock::Clock;
+use ferry_types::domain::SubmissionId;
+use ferry_types::domain::account::HealthPolicy;
 use stats::Pace;
 
 /// What the API is made of.

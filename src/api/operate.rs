@@ -13,11 +13,11 @@ use super::body::{json_object, receive};
 use super::caller::Caller;
 use super::fault::Fault;
 use super::front::json;
-use crate::contract::{
+use ferry_store::{Found, Resolution};
+use ferry_types::contract::{
     CallbackView, Decision, DecisionRequest, PauseRequest, PauseView, SubmissionView,
 };
-use crate::domain::account::pause_record;
-use crate::store::{Found, Resolution};
+use ferry_types::domain::account::pause_record;
 
 /// The largest body of these requests.
 const LARGEST_BODY: u64 = 64 << 10;

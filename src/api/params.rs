@@ -6,8 +6,8 @@ use std::time::Duration;
 use axum::http::Uri;
 
 use super::fault::Fault;
-use crate::contract::ProblemKind;
-use crate::domain::Timestamp;
+use ferry_types::contract::ProblemKind;
+use ferry_types::domain::Timestamp;
 
 /// A time in the words of RFC 3339, or what was expected.
 pub(super) fn time(text: &str) -> Result<Timestamp, &'static str> {

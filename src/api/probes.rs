@@ -9,7 +9,8 @@ use axum::response::IntoResponse;
 use super::Shared;
 use super::caller::Caller;
 use super::fault::Fault;
-use crate::contract::ProblemKind;
+use crate::admin::readiness;
+use ferry_types::contract::ProblemKind;
 
 /// Whether a path is one of those that are answered however many requests are under way.
 pub(super) fn is_watched(route: &str) -> bool {
@@ -20,11 +21,8 @@ pub(super) async fn health() -> &'static str {
     "ok\n"
 }
 
-pub(super) async fn ready(State(shared): State<Arc<Shared>>) -> (StatusCode, &'static str) {
-    if shared.parts.shutdown.is_draining() {
-        return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n");
-    }
-    (StatusCode::OK, "ready\n")
+pub(super) async fn ready(State(shared): State<Arc<Shared>>) -> (StatusCode, String) {
+    readiness(&shared.parts.shutdown, shared.parts.store.as_ref())
 }
 
 pub(super) async fn metrics(

@@ -13,8 +13,8 @@ use super::fault::Fault;
 use super::front::json;
 use super::params::Params;
 use super::wait::settled;
-use crate::contract::{CallbackView, SubmissionPage, SubmissionView};
-use crate::store::{Cursor, Filter};
+use ferry_store::{Cursor, Filter};
+use ferry_types::contract::{CallbackView, SubmissionPage, SubmissionView};
 
 /// Submissions in a list, unless asked for otherwise.
 const PAGE: u64 = 50;
@@ -93,7 +93,7 @@ pub(super) async fn list(
         Some(account) if !caller.sees(account) => SubmissionPage::default(),
         _ => {
             let page = shared.parts.store.list(&filter, cursor, limit as usize).await?;
-            let view = |found: crate::store::Found| {
+            let view = |found: ferry_store::Found| {
                 SubmissionView::new(found.submission, found.waiting_for)
             };
             SubmissionPage {

@@ -21,7 +21,7 @@ use super::openapi::{self, Operation};
 use super::peer::Origin;
 use super::{Shared, bulk, content, events, front, handover, operate, probes, read, stats};
 use crate::audit::Deed;
-use crate::contract::ProblemKind;
+use ferry_types::contract::ProblemKind;
 
 /// A method of a path.
 pub(super) struct Route {

@@ -12,11 +12,11 @@ use super::Shared;
 use super::caller::Caller;
 use super::fault::Fault;
 use super::front::json;
-use crate::contract::{AccountView, StatsView, StepView};
-use crate::domain::Timestamp;
-use crate::domain::account::{Admission, Closed, Health, HealthPolicy};
-use crate::domain::submission::State as Stage;
-use crate::store::{AccountStats, Stats, StepStats};
+use ferry_store::{AccountStats, Stats, StepStats};
+use ferry_types::contract::{AccountView, StatsView, StepView};
+use ferry_types::domain::Timestamp;
+use ferry_types::domain::account::{Admission, Closed, Health, HealthPolicy};
+use ferry_types::domain::submission::State as Stage;
 
 /// The pace is that of so long a time at most.
 const WINDOW: Duration = Duration::from_mins(5);

@@ -6,9 +6,9 @@ use tokio::time::Instant;
 
 use super::Shared;
 use super::fault::Fault;
-use crate::domain::SubmissionId;
-use crate::domain::submission::State;
-use crate::store::{Found, StoreError};
+use ferry_store::{Found, StoreError};
+use ferry_types::domain::SubmissionId;
+use ferry_types::domain::submission::State;
 
 /// No answer is held back for longer.
 const LONGEST: Duration = Duration::from_mins(5);

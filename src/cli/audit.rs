@@ -3,7 +3,7 @@
 use nix::unistd::{Uid, User};
 
 use crate::audit::{Audit, AuditError, Deed};
-use crate::clock::{Clock, SystemClock};
+use ferry_types::clock::{Clock, SystemClock};
 
 use super::failure::{Exit, Failure};
 

@@ -6,7 +6,7 @@ use super::each::each;
 use super::failure::{Exit, Failure};
 use super::ui::Ui;
 use crate::app::App;
-use crate::domain::SubmissionId;
+use ferry_types::domain::SubmissionId;
 
 /// Call submissions off; one whose step is running ends with that step.
 ///

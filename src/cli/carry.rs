@@ -12,10 +12,10 @@ use super::progress::Progress;
 use super::ui::Ui;
 use super::{show, signals, values};
 use crate::app::App;
-use crate::contract::{SubmissionView, WaitingFor};
-use crate::domain::SubmissionId;
-use crate::domain::account::Closed;
-use crate::store::Store;
+use ferry_store::Store;
+use ferry_types::contract::{SubmissionView, WaitingFor};
+use ferry_types::domain::SubmissionId;
+use ferry_types::domain::account::Closed;
 
 /// How often it is looked whether everything waits for a person.
 const PAUSE: Duration = Duration::from_millis(300);

@@ -14,16 +14,16 @@ use super::ui::Ui;
 use super::{Global, show, signals, start_log};
 use crate::app::App;
 use crate::config::{Config, Sources};
-use crate::contract::{SubmissionRequest, SubmissionView};
-use crate::domain::SubmissionId;
-use crate::domain::feedback::{read, tie};
-use crate::domain::submission::{FEEDBACK_KEY, State};
 use crate::pipeline::{DEFAULT_RESULT_KEY, Intake, Names};
 use crate::platform::text;
-use crate::sim::{
+use ferry_sim::{
     Credentials, Endpoint, Fault, Processing, RetryAfter, Sim, SimConfig, expected_results,
 };
-use crate::store::Accepted;
+use ferry_store::Accepted;
+use ferry_types::contract::{SubmissionRequest, SubmissionView};
+use ferry_types::domain::SubmissionId;
+use ferry_types::domain::feedback::{read, tie};
+use ferry_types::domain::submission::{FEEDBACK_KEY, State};
 
 const GOOD: &str = include_str!("../../examples/good.csv");
 const WITH_EVENTS: &str = include_str!("../../examples/with-events.csv");

@@ -5,17 +5,18 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::json;
 
+use super::audit::told as logged;
 use super::failure::{Exit, Failure};
 use super::ui::Ui;
 use super::{Global, load, show, start_log};
 use crate::app::App;
-use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::config::settings::{ACCOUNT_SETTINGS, SETTINGS, Setting};
-use crate::domain::account::{Admission, Closed};
-use crate::domain::outcome::Trouble;
 use crate::platform::{ApiCheck, Platform};
-use crate::store::{Finding, StoreError};
+use ferry_store::{Finding, StoreError};
+use ferry_types::clock::SystemClock;
+use ferry_types::domain::account::{Admission, Closed};
+use ferry_types::domain::outcome::Trouble;
 
 /// Check the configuration, the store and the credentials.
 ///
@@ -26,6 +27,7 @@ use crate::store::{Finding, StoreError};
 Examples:
   ferry doctor
   ferry doctor --offline
+  ferry doctor --acknowledge                  after the store lost data
   ferry doctor --settings")]
 pub(super) struct Doctor {
     /// List all settings with their defaults, and check nothing.
@@ -34,6 +36,9 @@ pub(super) struct Doctor {
     /// Ask no Platform for a token.
     #[arg(long)]
     offline: bool,
+    /// Take the store as it is, after it lost data: servers and workers become ready again.
+    #[arg(long, conflicts_with = "settings")]
+    acknowledge: bool,
 }
 
 impl Doctor {
@@ -63,7 +68,7 @@ impl Doctor {
             tell(&good(format!("{variable} is not a setting, and is ignored")), ui)?;
         }
         let (platforms, unusable) = platforms(&config);
-        let mut healthy = store(config, ui).await?;
+        let mut healthy = store(config, self.acknowledge, ui).await?;
         for problem in &unusable {
             healthy &= told(problem, ui)?;
         }
@@ -93,7 +98,7 @@ fn platforms(config: &Config) -> (Vec<Platform>, Vec<Finding>) {
 }
 
 /// Whether all is well with the store, and with the accounts as it knows them.
-async fn store(config: Config, ui: &Ui) -> Result<bool, Failure> {
+async fn store(config: Config, acknowledge: bool, ui: &Ui) -> Result<bool, Failure> {
     let app = match App::open(config) {
         Ok(app) => app,
         Err(error) => {
@@ -102,7 +107,12 @@ async fn store(config: Config, ui: &Ui) -> Result<bool, Failure> {
         }
     };
     let mut healthy = told(&good(format!("the store {} can be opened", app.store.place())), ui)?;
-    let checks = [app.store.check().await, accounts(&app).await];
+    if acknowledge {
+        app.audit.check()?;
+        let acknowledged = app.store.acknowledge_loss().await;
+        logged(&app.audit, "doctor --acknowledge", acknowledged)?;
+    }
+    let checks = [app.store.check().await, history(&app).await, accounts(&app).await];
     for findings in checks {
         let hint = "`store` must be reachable, and be a store of this version of Ferry";
         let findings =
@@ -112,6 +122,20 @@ async fn store(config: Config, ui: &Ui) -> Result<bool, Failure> {
         }
     }
     Ok(healthy)
+}
+
+/// Reports the newest event, and a loss that a process detected.
+async fn history(app: &App) -> Result<Vec<Finding>, StoreError> {
+    let standing = app.store.look().await?;
+    let newest = match standing.newest {
+        newest if newest.epoch.is_empty() => "the store never had an event".to_owned(),
+        newest => format!("the newest event of the store is `{newest}`"),
+    };
+    let loss = standing.reported.map(|loss| {
+        let hint = "restore a backup, or take the store as it is: `ferry doctor --acknowledge`";
+        bad(&format!("a process reported: {loss}"), hint)
+    });
+    Ok([good(newest)].into_iter().chain(loss).collect())
 }
 
 /// What stops an account, and whether any is configured.
@@ -194,7 +218,11 @@ fn tell(finding: &Finding, ui: &Ui) -> std::io::Result<()> {
     if ui.json {
         return ui.object(&json!({ "ok": finding.ok, "text": finding.text, "hint": finding.hint }));
     }
-    let mark = if finding.ok { "ok  " } else { "FAIL" };
+    let mark = match (finding.ok, &finding.hint) {
+        (true, None) => "ok  ",
+        (true, Some(_)) => "note",
+        (false, _) => "FAIL",
+    };
     ui.out(format!("{mark}  {}", finding.text))?;
     match &finding.hint {
         Some(hint) => ui.out(format!("      hint: {hint}")),

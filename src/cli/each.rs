@@ -6,9 +6,9 @@ use super::follow::{look, view};
 use super::show;
 use super::ui::Ui;
 use crate::app::App;
-use crate::domain::SubmissionId;
-use crate::domain::submission::State;
-use crate::store::{Found, StoreError};
+use ferry_store::{Found, StoreError};
+use ferry_types::domain::SubmissionId;
+use ferry_types::domain::submission::State;
 
 /// Does `act`, which is called `verb`, to each of `ids`, and shows what they are then. What could not be done is said, and
 /// makes the exit code.

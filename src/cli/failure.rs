@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 use super::ui::Ui;
 use crate::config::Mistakes;
-use crate::contract::SubmissionView;
-use crate::domain::submission::State;
 use crate::platform::InvalidAccount;
-use crate::store::StoreError;
+use ferry_store::StoreError;
+use ferry_types::contract::SubmissionView;
+use ferry_types::domain::submission::State;
 
 /// The exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,12 +6,12 @@ use super::failure::{Exit, Failure};
 use super::follow::look;
 use super::ui::{Ui, write_bytes};
 use crate::app::App;
-use crate::contract::SubmissionView;
-use crate::domain::SubmissionId;
-use crate::domain::feedback::{read, tie};
-use crate::domain::submission::{FEEDBACK_KEY, State};
 use crate::platform::text;
-use crate::store::StoreError;
+use ferry_store::StoreError;
+use ferry_types::contract::SubmissionView;
+use ferry_types::domain::SubmissionId;
+use ferry_types::domain::feedback::{read, tie};
+use ferry_types::domain::submission::{FEEDBACK_KEY, State};
 
 /// Show why the Platform rejected a dataset, beside the rows that it means.
 #[derive(Debug, Args)]

@@ -3,11 +3,11 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use crate::contract::{SubmissionView, WaitingFor};
-use crate::domain::SubmissionId;
-use crate::domain::account::Closed;
-use crate::domain::submission::State;
-use crate::store::{Found, Store, StoreError};
+use ferry_store::{Found, Store, StoreError};
+use ferry_types::contract::{SubmissionView, WaitingFor};
+use ferry_types::domain::SubmissionId;
+use ferry_types::domain::account::Closed;
+use ferry_types::domain::submission::State;
 
 /// How often the store is asked.
 const PAUSE: Duration = Duration::from_millis(100);

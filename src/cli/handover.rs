@@ -8,9 +8,9 @@ use super::files::title;
 use super::show;
 use super::ui::Ui;
 use crate::app::App;
-use crate::domain::SubmissionId;
 use crate::pipeline::{Intake, Refusal};
-use crate::store::{Accepted, NewSubmission};
+use ferry_store::{Accepted, NewSubmission};
+use ferry_types::domain::SubmissionId;
 
 /// What became of a batch.
 #[derive(Debug, Default)]

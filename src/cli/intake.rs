@@ -8,7 +8,7 @@ use super::failure::{Exit, Failure};
 use super::show;
 use super::ui::Ui;
 use crate::app::App;
-use crate::store::redis::PushedRequests;
+use ferry_store::redis::PushedRequests;
 
 /// See to requests that other services pushed with apalis-redis, and that were refused.
 ///

@@ -12,8 +12,8 @@ use super::show;
 use super::ui::Ui;
 use crate::api::{KeysError, Role, create_key, read_keys_if_any, revoke_key};
 use crate::audit::Audit;
-use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
+use ferry_types::clock::{Clock, SystemClock};
 
 /// Make, list and revoke the keys of the HTTP API, in the file that `api_keys` names.
 #[derive(Debug, Args)]

@@ -7,9 +7,9 @@ use super::follow::view;
 use super::ui::Ui;
 use super::{show, values};
 use crate::app::App;
-use crate::domain::submission::State;
-use crate::domain::{Timestamp, until};
-use crate::store::{Cursor, Filter};
+use ferry_store::{Cursor, Filter};
+use ferry_types::domain::submission::State;
+use ferry_types::domain::{Timestamp, until};
 
 /// Submissions read from the store at once.
 const PAGE: usize = 200;

@@ -10,8 +10,8 @@ use super::handover::{Kept, keep};
 use super::progress;
 use super::ui::Ui;
 use super::validate::tell_reports;
-use crate::contract::SubmissionRequest;
 use crate::pipeline::{Intake, Names, Prepared, Refusal};
+use ferry_types::contract::SubmissionRequest;
 
 /// Submissions kept in one transaction.
 const BATCH: usize = 500;

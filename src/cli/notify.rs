@@ -7,9 +7,9 @@ use super::failure::{Exit, Failure};
 use super::show;
 use super::ui::Ui;
 use crate::app::App;
-use crate::contract::CallbackView;
-use crate::domain::SubmissionId;
-use crate::store::StoreError;
+use ferry_store::StoreError;
+use ferry_types::contract::CallbackView;
+use ferry_types::domain::SubmissionId;
 
 /// Show how outcomes were told by webhooks, or tell them again.
 #[derive(Debug, Args)]

@@ -7,7 +7,7 @@ use super::audit::{told, user};
 use super::failure::{Exit, Failure};
 use super::ui::Ui;
 use crate::app::App;
-use crate::domain::account::pause_record;
+use ferry_types::domain::account::pause_record;
 
 /// Send nothing more of an account, until it is resumed.
 ///

@@ -11,11 +11,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::follow::is_settled;
 use super::show;
 use super::ui::{Ui, for_stderr};
-use crate::clock::Clock;
-use crate::contract::{SubmissionView, WaitingFor};
-use crate::domain::SubmissionId;
-use crate::domain::submission::{ReasonCode, State};
-use crate::domain::until;
+use ferry_types::clock::Clock;
+use ferry_types::contract::{SubmissionView, WaitingFor};
+use ferry_types::domain::SubmissionId;
+use ferry_types::domain::submission::{ReasonCode, State};
+use ferry_types::domain::until;
 
 /// Submissions with a bar of their own; further ones only count.
 const BARS: usize = 15;

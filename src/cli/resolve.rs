@@ -6,8 +6,8 @@ use super::each::each;
 use super::failure::{Exit, Failure};
 use super::ui::Ui;
 use crate::app::App;
-use crate::domain::SubmissionId;
-use crate::store::Resolution;
+use ferry_store::Resolution;
+use ferry_types::domain::SubmissionId;
 
 /// Decide about held submissions; `ferry status ID` says why they are held.
 #[derive(Debug, Args)]

@@ -11,10 +11,10 @@ use super::handover::{carry_or_show, keep, refused};
 use super::ui::Ui;
 use super::validate::{tell_reports, tell_warnings};
 use crate::app::App;
-use crate::domain::SubmissionId;
-use crate::domain::submission::State;
 use crate::pipeline::{Names, Refusal, correction, texts};
-use crate::store::StoreError;
+use ferry_store::StoreError;
+use ferry_types::domain::SubmissionId;
+use ferry_types::domain::submission::State;
 
 /// Hand over a corrected dataset under the Name of an earlier submission, which it overwrites.
 #[derive(Debug, Args)]

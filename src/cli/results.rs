@@ -12,10 +12,10 @@ use super::follow::look;
 use super::show;
 use super::ui::{Ui, write_bytes};
 use crate::app::App;
-use crate::contract::SubmissionView;
-use crate::domain::SubmissionId;
-use crate::domain::outcome::Content;
-use crate::domain::submission::State;
+use ferry_types::contract::SubmissionView;
+use ferry_types::domain::SubmissionId;
+use ferry_types::domain::outcome::Content;
+use ferry_types::domain::submission::State;
 
 /// Write the results of a submission to stdout, or to files.
 ///
@@ -95,7 +95,7 @@ fn object(key: &str, content: &Content, path: Option<&Path>) -> Value {
     object
 }
 
-fn none(view: &SubmissionView, now: crate::domain::Timestamp) -> Result<Exit, Failure> {
+fn none(view: &SubmissionView, now: ferry_types::domain::Timestamp) -> Result<Exit, Failure> {
     let (exit, hint) = match view.state {
         State::Rejected => (Exit::Rejected, format!("`ferry feedback {}` says why", view.id)),
         State::Held => (Exit::Held, format!("`ferry resolve {}` decides", view.id)),

@@ -53,7 +53,7 @@ impl Serve {
         if let Some(address) = app.config.metrics_listen {
             let admin = Admin::bind(address).await;
             let admin = admin.map_err(|error| taken(address, "metrics_listen", error))?;
-            tokio::spawn(admin.serve(app.metrics.clone(), app.shutdown.clone()));
+            tokio::spawn(admin.serve(app.metrics.clone(), app.shutdown.clone(), app.store.clone()));
         }
         for variable in &app.config.ignored {
             warn!("{variable} is not a setting, and is ignored");
@@ -67,6 +67,8 @@ impl Serve {
             ui.object(&serde_json::json!({ "url": url }))?;
         }
         tokio::spawn(app.exporting());
+        tokio::spawn(app.watching_durability());
+        tokio::spawn(app.watching_data_loss());
         let (shutdown, drain) = (app.shutdown.clone(), app.config.policy.drain);
         tokio::spawn(async move {
             shutdown.draining().await;

@@ -8,10 +8,10 @@ use super::failure::{Exit, Failure};
 use super::follow::look;
 use super::ui::Ui;
 use crate::app::App;
-use crate::contract::{SubmissionView, WaitingFor};
-use crate::domain::account::Closed;
-use crate::domain::submission::{State, StepKind};
-use crate::domain::{SubmissionId, Timestamp, until};
+use ferry_types::contract::{SubmissionView, WaitingFor};
+use ferry_types::domain::account::Closed;
+use ferry_types::domain::submission::{State, StepKind};
+use ferry_types::domain::{SubmissionId, Timestamp, until};
 
 /// What is said of submissions that a command has changed.
 pub(super) async fn all(ids: &[SubmissionId], app: &App, ui: &Ui) -> Result<Exit, Failure> {

@@ -10,7 +10,7 @@ use super::failure::{Exit, Failure};
 use super::ui::Ui;
 use super::{Global, configure, signals, start_log, values};
 use crate::shutdown::Shutdown;
-use crate::sim::{Credentials, FaultRates, Processing, Sim, SimConfig};
+use ferry_sim::{Credentials, FaultRates, Processing, Sim, SimConfig};
 
 /// Run a simulated Platform, to rehearse with; it keeps nothing when it ends.
 ///

@@ -7,10 +7,10 @@ use super::failure::{Exit, Failure};
 use super::show;
 use super::ui::Ui;
 use crate::app::App;
-use crate::domain::account::{Admission, Closed, Health, HealthPolicy};
-use crate::domain::submission::State;
-use crate::domain::{Timestamp, until};
-use crate::store::{AccountStats, Stats as Counted, StepStats};
+use ferry_store::{AccountStats, Stats as Counted, StepStats};
+use ferry_types::domain::account::{Admission, Closed, Health, HealthPolicy};
+use ferry_types::domain::submission::State;
+use ferry_types::domain::{Timestamp, until};
 
 /// Show how much there is to do, for each account and step.
 #[derive(Debug, Args)]

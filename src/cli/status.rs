@@ -8,9 +8,9 @@ use super::follow::look;
 use super::show;
 use super::ui::Ui;
 use crate::app::App;
-use crate::contract::SubmissionView;
-use crate::domain::SubmissionId;
-use crate::domain::submission::TimelineEntry;
+use ferry_types::contract::SubmissionView;
+use ferry_types::domain::SubmissionId;
+use ferry_types::domain::submission::TimelineEntry;
 
 /// Show where submissions are, and how they came there.
 #[derive(Debug, Args)]

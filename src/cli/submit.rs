@@ -13,12 +13,12 @@ use super::ui::Ui;
 use super::validate::{tell_reports, tell_warnings};
 use super::{ndjson, values};
 use crate::app::App;
-use crate::contract::SubmissionRequest;
-use crate::domain::dataset::Report;
-use crate::domain::submission::Priority;
-use crate::domain::{Timestamp, later};
 use crate::metrics::Source;
 use crate::pipeline::{Intake, Names, Prepared, Refusal, texts};
+use ferry_types::contract::SubmissionRequest;
+use ferry_types::domain::dataset::Report;
+use ferry_types::domain::submission::Priority;
+use ferry_types::domain::{Timestamp, later};
 
 /// Check datasets and hand them over.
 ///

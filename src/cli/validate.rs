@@ -8,7 +8,7 @@ use super::failure::{Exit, Failure};
 use super::files::{read, title};
 use super::show::counted;
 use super::ui::Ui;
-use crate::domain::dataset::{Report, Severity, Table, check, check_pair};
+use ferry_types::domain::dataset::{Report, Severity, Table, check, check_pair};
 
 /// The largest file that is looked at.
 const LIMIT: u64 = 1 << 30;

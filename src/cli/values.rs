@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::domain::Timestamp;
+use ferry_types::domain::Timestamp;
 
 /// A duration such as `50ms`, `2s` or `5m`.
 pub(super) fn span(text: &str) -> Result<Duration, String> {

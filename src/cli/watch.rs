@@ -11,10 +11,10 @@ use super::progress::Progress;
 use super::ui::Ui;
 use super::{show, signals, values};
 use crate::app::App;
-use crate::contract::SubmissionView;
-use crate::domain::SubmissionId;
-use crate::domain::submission::State;
-use crate::store::{Filter, Store, StoreError};
+use ferry_store::{Filter, Store, StoreError};
+use ferry_types::contract::SubmissionView;
+use ferry_types::domain::SubmissionId;
+use ferry_types::domain::submission::State;
 
 /// How often the store is asked what is under way.
 const PAUSE: Duration = Duration::from_millis(500);

@@ -15,8 +15,8 @@ use super::signals;
 use super::ui::Ui;
 use crate::admin::Admin;
 use crate::app::App;
-use crate::domain::submission::State;
-use crate::store::{Filter, Stats, StepStats, StoreError};
+use ferry_store::{Filter, Stats, StepStats, StoreError};
+use ferry_types::domain::submission::State;
 
 /// How often an `--until-idle` worker looks whether it is done.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -51,9 +51,12 @@ impl Worker {
                 Failure::new(Exit::Failed, anyhow::Error::new(error).context(what))
             })?;
             info!("metrics are at http://{}/metrics", admin.address());
-            tokio::spawn(admin.serve(app.metrics.clone(), app.shutdown.clone()));
+            let (metrics, shutdown) = (app.metrics.clone(), app.shutdown.clone());
+            tokio::spawn(admin.serve(metrics, shutdown, app.store.clone()));
             tokio::spawn(app.exporting());
         }
+        tokio::spawn(app.watching_durability());
+        tokio::spawn(app.watching_data_loss());
         for variable in &app.config.ignored {
             warn!("{variable} is not a setting, and is ignored");
         }

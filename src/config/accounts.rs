@@ -7,10 +7,10 @@ use secrecy::SecretString;
 use super::reader::{Found, FoundSecret, Reader, find, is_account_setting, similar, text_of};
 use super::settings::{ACCOUNT_SETTINGS, Setting, variable};
 use super::values::{self, Expected};
-use crate::domain::budget::Budget;
 use crate::pipeline::DEFAULT_ACCOUNT;
 use crate::platform::{Account, AccountSecret, StatusWords};
 use crate::webhook::{Receiver, Receivers, Rules, Secret};
+use ferry_types::domain::budget::Budget;
 
 impl Reader<'_> {
     /// All accounts: of the environment, and of the file.

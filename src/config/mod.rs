@@ -20,12 +20,12 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::api::{ApiLimits, TlsFiles};
-use crate::domain::account::HealthPolicy;
 use crate::pipeline::Policy;
 use crate::platform::{Account, Limits, read_secret};
-use crate::store::redis::{Durability, RedisAddress};
 use crate::telemetry::LogFormat;
 use crate::webhook::{Authorities, Receivers, Rules};
+use ferry_store::redis::{Durability, RedisAddress};
+use ferry_types::domain::account::HealthPolicy;
 use reader::{FoundSecret, Reader};
 
 /// Where submissions are kept.

@@ -10,9 +10,9 @@ use tracing_subscriber::EnvFilter;
 use super::StorePlace;
 use crate::pipeline::AmbiguousUpload;
 use crate::platform::OverwriteAs;
-use crate::store::redis::{Durability, RedisAddress};
 use crate::telemetry::LogFormat;
 use crate::webhook::{Allowed, Authorities};
+use ferry_store::redis::{Durability, RedisAddress};
 
 /// What was expected instead.
 pub(super) type Expected = String;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::domain::Timestamp;
+use ferry_types::domain::Timestamp;
 
 /// The trace that a measurement belongs to.
 #[derive(Debug, Clone, PartialEq)]

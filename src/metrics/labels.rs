@@ -1,6 +1,6 @@
 //! The closed sets that labels come from.
 
-use crate::domain::submission::{DeliveryResult, ReasonCode, State, StepKind};
+use ferry_types::domain::submission::{DeliveryResult, ReasonCode, State, StepKind};
 
 macro_rules! label {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $value:ident = $word:literal,)+ }) => {

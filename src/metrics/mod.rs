@@ -19,9 +19,9 @@ use std::time::Duration;
 
 use prometheus::{Gauge, GaugeVec, Registry, TextEncoder};
 
-use crate::domain::Timestamp;
-use crate::domain::submission::{DeliveryResult, ReasonCode, State, StepKind};
 use exemplars::Exemplars;
+use ferry_types::domain::Timestamp;
+use ferry_types::domain::submission::{DeliveryResult, ReasonCode, State, StepKind};
 use labels::NO_REASON;
 use series::{CALLS, HttpSeries, Series};
 
@@ -192,6 +192,22 @@ impl Metrics {
     /// Counts a call that the store refused or failed.
     pub fn store_error(&self, fault: StoreFault) {
         self.series.store_errors.with_label_values(&[fault.as_str()]).inc();
+    }
+
+    /// Counts losses of data, which are not acknowledged yet.
+    pub fn store_lost_data(&self, losses: u64) {
+        self.series.data_losses.with_label_values(ALONE).inc_by(losses);
+        self.series.unacknowledged_loss.with_label_values(ALONE).set(1.0);
+    }
+
+    /// The loss was acknowledged, or the data is back.
+    pub fn loss_settled(&self) {
+        self.series.unacknowledged_loss.with_label_values(ALONE).set(0.0);
+    }
+
+    /// True between the two.
+    pub fn has_unacknowledged_loss(&self) -> bool {
+        self.series.unacknowledged_loss.with_label_values(ALONE).get() > 0.0
     }
 
     /// Counts a request at the door.

@@ -109,8 +109,8 @@ fn escaped(text: &str) -> String {
 mod tests {
     use super::super::{Exemplar, Metrics};
     use super::*;
-    use crate::domain::submission::StepKind;
-    use crate::domain::timestamp;
+    use ferry_types::domain::submission::StepKind;
+    use ferry_types::domain::timestamp;
 
     #[test]
     fn those_who_ask_get_it() {

@@ -97,6 +97,10 @@ declare! {
         { operation: Operation::all() } in STORE_CALLS;
     /// Calls that the store refused or failed.
     store_errors: IntCounterVec = "ferry_store_errors_total" { kind: StoreFault::all() };
+    /// Losses of data that this process detected in its store.
+    data_losses: IntCounterVec = "ferry_store_data_loss_total";
+    /// 1 from the detection of a loss until an operator acknowledges it or the data is back.
+    unacknowledged_loss: GaugeVec = "ferry_store_data_loss_unacknowledged";
     /// Requests at the door.
     intake: IntCounterVec = "ferry_intake_total"
         { source: Source::all(), result: IntakeResult::all() };

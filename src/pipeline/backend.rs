@@ -20,11 +20,11 @@ use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 use super::leases::{Kept, Leases};
-use crate::domain::later;
-use crate::domain::submission::{State, StepKind};
 use crate::metrics::{Busy, Metrics};
 use crate::shutdown::Shutdown;
-use crate::store::{Budgets, Claim, ClaimRequest, Claims, Store};
+use ferry_store::{Budgets, Claim, ClaimRequest, Claims, Store};
+use ferry_types::domain::later;
+use ferry_types::domain::submission::{State, StepKind};
 
 /// With nothing scheduled and nobody to wake it, a claimer looks again after this long.
 const IDLE: Duration = Duration::from_mins(1);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
-use crate::store::{Commit, Committed, Store, StoreError};
+use ferry_store::{Commit, Committed, Store, StoreError};
 
 /// The most that one store call commits.
 const BATCH: usize = 256;

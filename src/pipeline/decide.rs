@@ -11,12 +11,12 @@ use super::policy::{AmbiguousUpload, Policy};
 use super::schedule::{
     Jitter, poll_delay, retry_delay, steady_delay, steady_time, throttled_delay, webhook_delay,
 };
-use crate::domain::account::{Signal, pause_record};
-use crate::domain::outcome::{Status, Trouble};
-use crate::domain::submission::{
+use ferry_types::domain::account::{Signal, pause_record};
+use ferry_types::domain::outcome::{Status, Trouble};
+use ferry_types::domain::submission::{
     Delivery, DeliveryResult, NextStep, Reason, ReasonCode, State, StepKind, Submission, Transition,
 };
-use crate::domain::{Timestamp, until};
+use ferry_types::domain::{Timestamp, until};
 
 mod collect;
 

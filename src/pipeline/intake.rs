@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use crate::clock::Clock;
-use crate::contract::SubmissionRequest;
-use crate::domain::dataset::{Report, Table, check, check_pair};
-use crate::domain::submission::FEEDBACK_KEY;
-use crate::domain::{SubmissionId, Timestamp, TraceParent};
 use crate::metrics::{Direction, IntakeResult, Metrics, Source};
-use crate::store::{Accepted, Deadline, NewSubmission, Payload, Store, StoreError};
 use crate::traces::Traces;
 use crate::webhook::{Receivers, Rules};
+use ferry_store::{Accepted, Deadline, NewSubmission, Payload, Store, StoreError};
+use ferry_types::clock::Clock;
+use ferry_types::contract::SubmissionRequest;
+use ferry_types::domain::dataset::{Report, Table, check, check_pair};
+use ferry_types::domain::submission::FEEDBACK_KEY;
+use ferry_types::domain::{SubmissionId, Timestamp, TraceParent};
 
 /// The account of submissions that name none, where none is configured or one of this name is.
 pub const DEFAULT_ACCOUNT: &str = "default";

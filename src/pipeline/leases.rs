@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tracing::warn;
 
-use crate::store::{Lease, Store};
+use ferry_store::{Lease, Store};
 
 /// The leases that this process holds.
 #[derive(Debug, Clone)]

@@ -7,11 +7,11 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use super::intake::{Intake, Names, Refusal};
-use crate::clock::Clock;
-use crate::contract::SubmissionRequest;
 use crate::shutdown::Shutdown;
-use crate::store::redis::{PushedRequests, Refused, Task};
-use crate::store::{Accepted, NewSubmission, StoreError};
+use ferry_store::redis::{PushedRequests, Refused, Task};
+use ferry_store::{Accepted, NewSubmission, StoreError};
+use ferry_types::clock::Clock;
+use ferry_types::contract::SubmissionRequest;
 
 /// How long an empty queue is left alone: nothing tells of a push.
 const PAUSE: Duration = Duration::from_secs(1);

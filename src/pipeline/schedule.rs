@@ -6,7 +6,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBuilder};
 
 use super::policy::Policy;
-use crate::domain::SubmissionId;
+use ferry_types::domain::SubmissionId;
 
 /// A number in `[0, 1)` that spreads delays out.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn the_same_claim_has_the_same_jitter_and_another_has_another() {
-        let id = SubmissionId::new(crate::domain::timestamp(0), 7);
+        let id = SubmissionId::new(ferry_types::domain::timestamp(0), 7);
         assert_eq!(Jitter::for_claim(1, id, 3), Jitter::for_claim(1, id, 3));
         assert_ne!(Jitter::for_claim(1, id, 3), Jitter::for_claim(1, id, 4));
     }

@@ -16,19 +16,19 @@ use super::decide::{
 };
 use super::policy::Policy;
 use super::schedule::Jitter;
-use crate::contract::{Notice, SubmissionView};
-use crate::domain::account::Signal;
-use crate::domain::outcome::{Status, Trouble};
-use crate::domain::submission::{
-    DeliveryResult, FEEDBACK_KEY, State, StepKind, Submission, Transition,
-};
-use crate::domain::{later, until};
 use crate::metrics::Metrics;
 use crate::platform::{Platform, Upload};
 use crate::shutdown::Shutdown;
-use crate::store::{Commit, Committed, Payload, Store, StoreError};
 use crate::traces::{StepTrace, Traces};
 use crate::webhook::{Message, Webhooks};
+use ferry_store::{Commit, Committed, Payload, Store, StoreError};
+use ferry_types::contract::{Notice, SubmissionView};
+use ferry_types::domain::account::Signal;
+use ferry_types::domain::outcome::{Status, Trouble};
+use ferry_types::domain::submission::{
+    DeliveryResult, FEEDBACK_KEY, State, StepKind, Submission, Transition,
+};
+use ferry_types::domain::{later, until};
 
 /// What the steps of a process need.
 #[derive(Debug)]

@@ -2,9 +2,9 @@
 //! correction of an earlier submission.
 
 use super::intake::Names;
-use crate::contract::SubmissionRequest;
-use crate::domain::dataset::{Report, Table, check};
-use crate::domain::submission::Submission;
+use ferry_types::contract::SubmissionRequest;
+use ferry_types::domain::dataset::{Report, Table, check};
+use ferry_types::domain::submission::Submission;
 
 /// The texts as they are, or what is wrong where they are not UTF-8.
 pub fn texts(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apalis::prelude::{Monitor, ParallelizeExt, WorkerBuilder};
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::backend::{LeasedStep, StepBackend};
 use super::committer::Committer;
@@ -13,13 +13,16 @@ use super::leases::Leases;
 use super::policy::Policy;
 use super::pushed::PushedIntake;
 use super::steps::{Outside, Steps};
-use crate::domain::submission::StepKind;
 use crate::metrics::Metrics;
 use crate::platform::Platform;
 use crate::shutdown::Shutdown;
-use crate::store::{Budgets, Rescued, Store, StoreError};
 use crate::traces::Traces;
 use crate::webhook::Webhooks;
+use ferry_store::{Budgets, Rescued, Store, StoreError};
+use ferry_types::domain::submission::StepKind;
+
+/// Time for the last outcomes of a process that was asked to end at once.
+const LAST_OUTCOMES: Duration = Duration::from_secs(5);
 
 /// What the workers of a process are made of.
 #[derive(Debug)]
@@ -101,7 +104,14 @@ impl Workers {
             _ = background => unreachable!("the renewal of leases never ends"),
         };
         // Every step has handed over its outcome; what is recorded last is recorded too.
-        let recorded = recording.await;
+        let recorded = tokio::select! {
+            biased;
+            recorded = recording => recorded,
+            () = too_late(&self.shutdown, self.policy.drain) => {
+                error!("ended with outcomes that the store did not record: their leases run out");
+                Ok(())
+            }
+        };
         ended.map_err(|error| WorkersEnded(error.to_string()))?;
         recorded.map_err(|error| WorkersEnded(error.to_string()))
     }
@@ -149,10 +159,9 @@ async fn keep_house_once(
         info!(steps = rescued.due, "{} steps of a lost worker are due again", rescued.due);
     }
     if rescued.held > 0 {
-        tracing::error!(
+        error!(
             submissions = rescued.held,
-            "held {} submissions whose step ended its worker again and again",
-            rescued.held
+            "held {} submissions whose step ended its worker again and again", rescued.held
         );
     }
     let mut removed = 0;
@@ -187,6 +196,15 @@ async fn take_in(pushed: Option<&PushedIntake>, shutdown: &Shutdown) {
     if let Some(pushed) = pushed {
         pushed.run(shutdown).await;
     }
+}
+
+/// A store that does not come back must not keep a stopped process from ending.
+async fn too_late(shutdown: &Shutdown, drain: Duration) {
+    tokio::select! {
+        () = shutdown.aborting() => {}
+        () = tokio::time::sleep(drain) => {}
+    }
+    tokio::time::sleep(LAST_OUTCOMES).await;
 }
 
 async fn abort_late(shutdown: &Shutdown, drain: Duration) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{AccountSecret, StatusWords};
-use crate::domain::budget::Budget;
+use ferry_types::domain::budget::Budget;
 
 /// One set of Platform credentials. Its `Debug` shows no secret.
 #[derive(Debug, Clone)]

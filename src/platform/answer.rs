@@ -9,8 +9,8 @@ use reqwest::{StatusCode, Url};
 use super::scrub::Scrubber;
 use super::shape::{is_web_page, object, processing_token};
 use super::text::text;
-use crate::domain::outcome::{Content, Trouble};
-use crate::domain::{Timestamp, until};
+use ferry_types::domain::outcome::{Content, Trouble};
+use ferry_types::domain::{Timestamp, until};
 
 /// Longest delay that can be asked for; how much of it is trusted is configured.
 const LONGEST: Duration = Duration::from_hours(365 * 24);
@@ -253,7 +253,7 @@ fn http_date(text: &str) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::timestamp;
+    use ferry_types::domain::timestamp;
 
     #[test]
     fn a_date_is_read_in_all_three_forms_of_http() {

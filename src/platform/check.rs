@@ -6,7 +6,7 @@ use super::answer::{Answer, Pages};
 use super::shape::status_word;
 use super::wire::{self, Lost};
 use super::{Platform, SHORT, STATUS};
-use crate::domain::outcome::Trouble;
+use ferry_types::domain::outcome::Trouble;
 
 /// A processing token that no Platform issues.
 const NO_TOKEN: &str = "ferry-doctor";

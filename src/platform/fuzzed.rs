@@ -10,8 +10,8 @@ use super::scrub::Scrubber;
 use super::shape::{object, status_word};
 use super::tokens::seconds;
 use super::{Account, OverwriteAs, StatusWords, text, wire};
-use crate::domain::budget::Budget;
-use crate::domain::{feedback, timestamp};
+use ferry_types::domain::budget::Budget;
+use ferry_types::domain::{feedback, timestamp};
 
 const SECRET: &str = "s3cret/+=& %x";
 const LIMIT: u64 = 1 << 16;

@@ -1,4 +1,4 @@
-//! The client of the Platform's Upload API: it asks, and says in [`crate::domain::outcome`]'s words
+//! The client of the Platform's Upload API: it asks, and says in [`ferry_types::domain::outcome`]'s words
 //! what the answer means. It knows nothing of stores and schedules.
 
 mod account;
@@ -33,11 +33,11 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 use tracing::warn;
 
-use crate::clock::Clock;
-use crate::domain::budget::Budget;
-use crate::domain::outcome::{Content, Status, Trouble};
 use crate::metrics::{Direction, Metrics};
 use answer::{Answer, Pages};
+use ferry_types::clock::Clock;
+use ferry_types::domain::budget::Budget;
+use ferry_types::domain::outcome::{Content, Status, Trouble};
 use observed::Observer;
 use patience::{Patience, denied};
 use scrub::Scrubber;

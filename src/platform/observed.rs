@@ -8,11 +8,11 @@ use reqwest::StatusCode;
 use super::answer::Answer;
 use super::wire::Lost;
 use super::{FEEDBACK, RESULTS, STATUS, UPLOAD};
-use crate::clock::Clock;
-use crate::domain::later;
-use crate::domain::outcome::Trouble;
 use crate::metrics::{Class, Direction, Endpoint, Metrics, TokenResult};
 use crate::traces::StepTrace;
+use ferry_types::clock::Clock;
+use ferry_types::domain::later;
+use ferry_types::domain::outcome::Trouble;
 
 /// Counts for one account.
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::domain::outcome::Trouble;
+use ferry_types::domain::outcome::Trouble;
 
 /// Fewer denials in a row pause no account, however far apart they are.
 const AT_LEAST: u32 = 3;
@@ -85,7 +85,7 @@ pub(super) fn denied(
 mod tests {
     use super::*;
 
-    const LIMIT: Duration = Duration::from_secs(60);
+    const LIMIT: Duration = Duration::from_mins(1);
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]

@@ -278,7 +278,7 @@ mod tests {
             client_secret: SECRET.into(),
             api_key: "the key".into(),
             overwrite_as: OverwriteAs::default(),
-            budget: crate::domain::budget::Budget::default(),
+            budget: ferry_types::domain::budget::Budget::default(),
             status_words: StatusWords::default(),
         })
     }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::StatusWords;
-use crate::domain::outcome::Status;
+use ferry_types::domain::outcome::Status;
 
 /// Quoted so many times over, a string is still read.
 const MAX_QUOTES: usize = 4;

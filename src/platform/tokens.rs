@@ -17,8 +17,8 @@ use super::scrub::{Scrubber, basic};
 use super::secret::Secrets;
 use super::shape::object;
 use super::wire::{self, Lost};
-use crate::clock::Clock;
-use crate::domain::outcome::Trouble;
+use ferry_types::clock::Clock;
+use ferry_types::domain::outcome::Trouble;
 
 const ENDPOINT: &str = "token endpoint";
 

@@ -1,6 +1,6 @@
 //! What the Platform's status words mean: only success is documented, so the rest is configurable.
 
-use crate::domain::outcome::Status;
+use ferry_types::domain::outcome::Status;
 
 /// The longest part of a status word that is kept.
 const KEPT: usize = 64;

@@ -17,9 +17,9 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use tracing::warn;
 
-use crate::domain::submission::{ReasonCode, State, StepKind, Submission};
-use crate::domain::{SubmissionId, Timestamp, TraceParent};
 use crate::metrics::Exemplar;
+use ferry_types::domain::submission::{ReasonCode, State, StepKind, Submission};
+use ferry_types::domain::{SubmissionId, Timestamp, TraceParent};
 
 /// How long the last spans of a process may take to be told.
 const LAST: Duration = Duration::from_secs(3);

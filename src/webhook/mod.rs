@@ -14,9 +14,9 @@ use std::time::Duration;
 
 use reqwest::{Certificate, Client, ClientBuilder, StatusCode, redirect};
 
-use crate::domain::Timestamp;
-use crate::domain::submission::DeliveryResult;
 use crate::traces::StepTrace;
+use ferry_types::domain::Timestamp;
+use ferry_types::domain::submission::DeliveryResult;
 use guard::{Guard, NotPermitted};
 
 /// What an account says about those who want to hear of its submissions.

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use ferry::domain::submission::State;
-use ferry::sim::{Endpoint, Fault, RetryAfter, SimConfig};
+use ferry_sim::{Endpoint, Fault, RetryAfter, SimConfig};
+use ferry_types::domain::submission::State;
 
-use crate::store::redis_server::RedisServer;
 use crate::support::{World, bad_days, of_environment, overwriting, pause, prompt};
 use crate::worker::Worker;
+use ferry_testing::RedisServer;
 
 /// A server that syncs every change, and a world whose store it is.
 async fn world(sim: SimConfig, changes: &[(&str, &str)]) -> (RedisServer, World) {

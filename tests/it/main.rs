@@ -5,6 +5,7 @@
 
 mod api;
 mod cli;
+mod data_loss;
 mod deploy;
 mod fleet;
 mod metrics;
@@ -13,8 +14,6 @@ mod platform;
 mod pushed;
 mod python;
 mod secured;
-mod sim;
-mod store;
 mod support;
 mod topologies;
 mod webhooks;

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use apalis::prelude::TaskSink;
 use apalis_redis::{Config, RedisStorage};
-use ferry::contract::SubmissionRequest;
-use ferry::domain::submission::State;
-use ferry::store::Filter;
+use ferry_store::Filter;
+use ferry_types::contract::SubmissionRequest;
+use ferry_types::domain::submission::State;
 
-use crate::store::redis_server::{RedisServer, own_namespace, shared_server};
 use crate::support::{World, dataset, of_environment, pause, prompt};
 use crate::worker::Worker;
+use ferry_testing::{RedisServer, own_namespace, shared_server};
 
 async fn world() -> (Arc<RedisServer>, World) {
     let server = shared_server().await;

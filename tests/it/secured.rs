@@ -3,19 +3,22 @@
 
 use std::path::{Path, PathBuf};
 
-use ferry::domain::submission::State;
-use ferry::store::StoreError;
+use ferry_store::StoreError;
+use ferry_types::domain::submission::State;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tempfile::TempDir;
 
-use crate::store::redis_server::{RedisServer, free_port};
 use crate::support::{World, overwriting, prompt};
+use ferry_testing::{RedisServer, free_port};
 
 const PASSWORD: &str = "s3cret-of-the-server";
 
-/// What the user of the store may do, as the README has it.
-const RIGHTS: &str = "on ~{ferry}:* &{ferry}:* +@read +@write +@connection +eval +evalsha \
-                      +script|load +publish +subscribe +unsubscribe +time -@dangerous +info";
+/// Permissions that the README gives to the user of the store.
+fn rights() -> Vec<&'static str> {
+    let line = include_str!("../../README.md").lines();
+    let line = line.filter_map(|line| line.trim().strip_prefix("ACL SETUSER ferry on >PASSWORD "));
+    line.flat_map(str::split_whitespace).collect()
+}
 
 struct Secured {
     server: RedisServer,
@@ -43,9 +46,8 @@ impl Secured {
         ])
         .await;
         let password = format!(">{PASSWORD}");
-        let rights = RIGHTS.split_whitespace();
         let words: Vec<_> =
-            ["ACL", "SETUSER", "ferry", &password].into_iter().chain(rights).collect();
+            ["ACL", "SETUSER", "ferry", "on", &password].into_iter().chain(rights()).collect();
         server.ask_with::<()>(&words).await;
         std::fs::write(folder.path().join("password"), format!("{PASSWORD}\n")).unwrap();
         Self { server, port, folder }

@@ -7,14 +7,16 @@ use std::time::{Duration, Instant};
 
 use ferry::app::App;
 use ferry::config::{Config, Sources};
-use ferry::contract::{SubmissionRequest, SubmissionView};
-use ferry::domain::SubmissionId;
-use ferry::domain::submission::State;
 use ferry::pipeline::{Names, WorkersEnded};
-use ferry::sim::{Credentials, FaultRates, Processing, Sim, SimConfig};
-use ferry::store::{Accepted, Filter, Stats};
+use ferry_sim::{Credentials, FaultRates, Processing, Sim, SimConfig};
+use ferry_store::{Accepted, Filter, Stats};
+use ferry_types::contract::{SubmissionRequest, SubmissionView};
+use ferry_types::domain::SubmissionId;
+use ferry_types::domain::submission::State;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
+
+pub(crate) use ferry_testing::pause;
 
 /// Longer than anything takes on a busy machine; a test that needs it has failed.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -208,11 +210,6 @@ impl World {
         let metrics = self.app.metrics.render();
         assert!(metrics.contains("ferry_commits_refused_total 0"), "{metrics}");
     }
-}
-
-/// The one place where a test waits for time to pass: between two looks at a condition.
-pub(crate) async fn pause() {
-    tokio::time::sleep(Duration::from_millis(10)).await;
 }
 
 /// A small valid dataset called `name`.

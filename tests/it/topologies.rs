@@ -3,12 +3,12 @@
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use ferry::domain::submission::State;
-use ferry::store::Filter;
+use ferry_store::Filter;
+use ferry_types::domain::submission::State;
 
-use crate::store::redis_server::{GUARD, RedisServer, free_port, program};
 use crate::support::{World, overwriting, pause, prompt};
 use crate::worker::Worker;
+use ferry_testing::{GUARD, RedisServer, free_port, program};
 
 /// Waits until `reached` answers yes.
 async fn until(what: &str, mut reached: impl AsyncFnMut() -> bool) {

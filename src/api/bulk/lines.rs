@@ -10,7 +10,7 @@ use crate::api::Shared;
 use crate::api::body::{Share, json_limit};
 use crate::api::encoding::Decoded;
 use crate::api::fault::Fault;
-use crate::contract::ProblemKind;
+use ferry_types::contract::ProblemKind;
 
 /// When no more arrives for so long, what is there is kept: a client may wait for its answer.
 const LULL: Duration = Duration::from_millis(5);

@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use crate::contract::{
+use ferry_types::contract::{
     AccountView, BulkAnswer, CallbackView, Decision, DecisionRequest, PauseRequest, PauseView,
     Problem, ProblemKind, ResubmissionRequest, StatsView, StepView, SubmissionAnswer,
     SubmissionPage, SubmissionRequest, SubmissionView, WaitingFor,
 };
-use crate::domain::dataset::Table;
-use crate::domain::feedback::{Culprit, Finding, Place};
-use crate::domain::submission::{
+use ferry_types::domain::dataset::Table;
+use ferry_types::domain::feedback::{Culprit, Finding, Place};
+use ferry_types::domain::submission::{
     Delivery, DeliveryResult, Priority, State, StepKind, StoredContent, TimelineEntry,
 };
-use crate::domain::{SubmissionId, Timestamp, timestamp};
+use ferry_types::domain::{SubmissionId, Timestamp, timestamp};
 
 pub(super) const DATA: &str = "Reference,StartDate,StartTime,EndDate,EndTime\n\
                                SITE-001,03/03/2025,08:00,03/03/2025,16:30\n";

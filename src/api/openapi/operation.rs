@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::schemas::Schemas;
 use crate::api::keys::Role;
-use crate::contract::{Problem, ProblemKind};
+use ferry_types::contract::{Problem, ProblemKind};
 
 pub(super) const JSON: &str = "application/json";
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";

@@ -4,18 +4,18 @@ use serde_json::{Value, json};
 
 use super::examples;
 use super::operation::{JSON, Media, Operation, TEXT};
-use crate::contract::ProblemKind::{
+use crate::metrics::OPENMETRICS;
+use ferry_types::contract::ProblemKind::{
     Busy, Full, Gone, IdempotencyConflict, InvalidDataset, InvalidField, InvalidRequest,
     NotAllowed, NotFound, StoreUnavailable, Timeout, TooLarge, UnsupportedMediaType,
 };
-use crate::contract::{
+use ferry_types::contract::{
     CallbackView, DecisionRequest, PauseRequest, PauseView, ProblemKind, ResubmissionRequest,
     StatsView, SubmissionAnswer, SubmissionPage, SubmissionRequest, SubmissionView,
 };
-use crate::domain::SubmissionId;
-use crate::domain::feedback::Finding;
-use crate::domain::submission::{Priority, State, TimelineEntry};
-use crate::metrics::OPENMETRICS;
+use ferry_types::domain::SubmissionId;
+use ferry_types::domain::feedback::Finding;
+use ferry_types::domain::submission::{Priority, State, TimelineEntry};
 
 const SUBMISSIONS: &str = "submissions";
 const OPERATING: &str = "operating";
@@ -132,7 +132,8 @@ pub(in crate::api) fn notify(operation: Operation<'_>) -> Operation<'_> {
 
 pub(in crate::api) fn events(mut operation: Operation<'_>) -> Operation<'_> {
     let states = State::ALL.map(State::as_str);
-    let cursor = || json!({ "type": "string", "pattern": "^[0-9]{1,18}$" });
+    let pattern = "^(0|[0-9a-f]{16}-[0-9]{1,18})$";
+    let cursor = || json!({ "type": "string", "pattern": pattern });
     let submission = operation.schema::<SubmissionId>();
     let message = json!({ "type": "object", "properties": {
         "id": text(), "event": text(), "data": text(), "retry": { "type": "integer" },
@@ -144,15 +145,17 @@ pub(in crate::api) fn events(mut operation: Operation<'_>) -> Operation<'_> {
             "Server-sent events: each message is a change of a submission's state, with an `id` and the \
              data `{\"type\": \"submission.completed\", \"timestamp\": …, \"data\": {\"id\": …, \"name\": …, \
              \"account\": …, \"state\": …, \"reason_code\": …}}`; \
-             `ready` begins the stream, `at` says now and then how far it is, and `gone` that you \
-             fell too far behind. Send the last `id` as `Last-Event-ID`, and you miss nothing.",
+             `ready` begins the stream, `at` says now and then how far it is, and `gone` ends it: events \
+             after the last `id` are not retained, or the store lost data or is another one. List \
+             the submissions then, and open the stream without an id. An `id` is `EPOCH-N`, where the \
+             epoch names the store. Send the last `id` as `Last-Event-ID`, and you miss nothing.",
         )
         .query("state", strings(&json!({ "enum": states })), "into one of these states")
         .query("name", text(), "of this Name")
         .query("account", text(), "of this account")
         .query("id", submission, "of this submission")
         .query("label", strings(&label()), "of submissions with all of these labels, as KEY=VALUE")
-        .query("after", cursor(), "as `Last-Event-ID`; 0 for all that is kept")
+        .query("after", cursor(), "as `Last-Event-ID`; 0 for all retained events")
         .query("wait", span(), "end the stream after so long; else it goes on for ever")
         .header("Last-Event-ID", cursor(), "the last `id` that you have seen")
         .answers_with(200, "The stream", Some(stream), &[])

@@ -1,12 +1,12 @@
 //! What follows from results and feedback: the verdict that was heard is never lost to them.
 
 use super::{Context, after_trouble, healthy, untouched};
-use crate::domain::account::Signal;
-use crate::domain::outcome::{Content, Trouble};
-use crate::domain::submission::{
+use crate::pipeline::schedule::{poll_delay, steady_delay};
+use ferry_types::domain::account::Signal;
+use ferry_types::domain::outcome::{Content, Trouble};
+use ferry_types::domain::submission::{
     FEEDBACK_KEY, NextStep, Reason, ReasonCode, State, StepKind, Transition,
 };
-use crate::pipeline::schedule::{poll_delay, steady_delay};
 
 /// So often in a row results are asked for that are not there, or cannot be read.
 const TRIES: u32 = 8;

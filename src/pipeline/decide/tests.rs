@@ -7,9 +7,9 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
-use crate::domain::outcome::Content;
-use crate::domain::submission::FEEDBACK_KEY;
-use crate::domain::{SubmissionId, later, timestamp};
+use ferry_types::domain::outcome::Content;
+use ferry_types::domain::submission::FEEDBACK_KEY;
+use ferry_types::domain::{SubmissionId, later, timestamp};
 
 const DEADLINE: i64 = 1_000_000;
 
@@ -20,7 +20,7 @@ fn submission(state: State) -> Submission {
         account: "default".to_owned(),
         state,
         reason: None,
-        priority: crate::domain::submission::Priority::Normal,
+        priority: ferry_types::domain::submission::Priority::Normal,
         overwrite: false,
         result_keys: vec!["tableofresultids".to_owned()],
         labels: BTreeMap::new(),

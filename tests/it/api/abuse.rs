@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ferry::clock::Clock;
-use ferry::contract::ProblemKind;
-use ferry::domain::Timestamp;
+use ferry_types::clock::Clock;
+use ferry_types::contract::ProblemKind;
+use ferry_types::domain::Timestamp;
 use futures_util::future::{join, join_all};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use reqwest::{Client, Method};
@@ -22,8 +22,8 @@ use super::harness::{Answer, GOOD, Served, client};
 use super::serve::{serve, url};
 use crate::cli::harness::Ferry;
 use crate::cli::running::Running;
-use crate::store::redis_server::{RedisServer, own_namespace, shared_server};
 use crate::support::{World, pause, prompt};
+use ferry_testing::{RedisServer, own_namespace, shared_server};
 
 const PATIENCE: Duration = Duration::from_secs(4);
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ferry::contract::{BulkAnswer, ProblemKind};
+use ferry_types::contract::{BulkAnswer, ProblemKind};
 use futures_util::{StreamExt, stream};
 use reqwest::{Body, Method, RequestBuilder, Response};
 use serde_json::json;
@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use super::harness::{GOOD, Served, client};
 use super::serve::{serve, url};
 use crate::cli::harness::{Ferry, eventually};
-use crate::store::redis_server::shared_server;
+use ferry_testing::shared_server;
 
 fn line(n: usize) -> String {
     let body = json!({ "name": format!("n{n}"), "data": GOOD, "idempotency_key": format!("k{n}") });

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use ferry::api::{Server, Tls, TlsFiles};
-use ferry::client::{Client, ClientError, EventQuery, EventStream, ListQuery};
-use ferry::contract::{EventView, ProblemKind, ResubmissionRequest, SubmissionRequest};
-use ferry::domain::submission::State;
-use ferry::sim::SimConfig;
+use ferry_client::{Client, ClientError, EventQuery, EventStream, ListQuery};
+use ferry_sim::SimConfig;
+use ferry_types::contract::{
+    EventId, EventView, ProblemKind, ResubmissionRequest, SubmissionRequest,
+};
+use ferry_types::domain::submission::State;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
@@ -172,7 +174,7 @@ fn a_killed_server_costs_a_listener_no_event_and_tells_none_twice() {
     let _second = ferry.start(&["serve", "--set", &listen]);
     runtime.block_on(async {
         until_completed(&mut stream, 40, &mut heard).await;
-        let query = EventQuery { after: Some(0), ..EventQuery::default() };
+        let query = EventQuery { after: Some(EventId::START), ..EventQuery::default() };
         let mut all = client.events(&query).await.unwrap();
         for (n, heard) in heard.iter().enumerate() {
             assert_eq!(all.next().await.unwrap(), *heard, "event {n}");
@@ -191,7 +193,8 @@ async fn a_listener_hears_what_it_asked_for_and_what_it_missed() {
         ids.push(served.world.submit(SubmissionRequest { labels, ..dataset(name) }).await);
         served.world.app.store.cancel(ids[ids.len() - 1]).await.unwrap();
     }
-    let all = || EventQuery { after: Some(0), ..EventQuery::default() };
+    let epoch = served.world.app.store.look().await.unwrap().newest.epoch;
+    let all = || EventQuery { after: Some(EventId::START), ..EventQuery::default() };
     for query in [
         EventQuery {
             states: vec![State::Held, State::Cancelled],
@@ -203,13 +206,21 @@ async fn a_listener_hears_what_it_asked_for_and_what_it_missed() {
             labels: vec![("is".into(), "two".into())],
             ..all()
         },
-        EventQuery { submission: Some(ids[1]), after: Some(3), ..all() },
-        EventQuery { account: Some("default".into()), after: Some(3), ..all() },
+        EventQuery {
+            submission: Some(ids[1]),
+            after: Some(EventId { epoch: epoch.clone(), number: 3 }),
+            ..all()
+        },
+        EventQuery {
+            account: Some("default".into()),
+            after: Some(EventId { epoch: epoch.clone(), number: 3 }),
+            ..all()
+        },
     ] {
         let event = client.events(&query).await.unwrap().next().await.unwrap();
         assert_eq!((event.data.id, event.data.state), (ids[1], State::Cancelled), "{query:?}");
     }
-    match client.events(&EventQuery { after: Some(99), ..all() }).await {
+    match client.events(&EventQuery { after: Some(EventId { epoch, number: 99 }), ..all() }).await {
         Err(ClientError::Problem(problem)) => assert_eq!(problem.kind(), Some(ProblemKind::Gone)),
         other => panic!("{other:?}"),
     }
@@ -234,7 +245,7 @@ async fn always(answer: String) -> Client {
 #[tokio::test]
 async fn a_stream_that_is_none_of_ferrys_ends_in_an_error() {
     let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
-    let ready = format!("{head}event: ready\nid: 7\ndata: {{}}\n\n");
+    let ready = format!("{head}event: ready\nid: 00ff00ff00ff00ff-7\ndata: {{}}\n\n");
     for (answer, expected) in [
         (
             "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\n\r\nhello".to_owned(),
@@ -249,7 +260,7 @@ async fn a_stream_that_is_none_of_ferrys_ends_in_an_error() {
     let long = "x".repeat(100_000);
     for (answer, expected) in [
         (format!("{ready}data: {long}\n\n"), "longer than any event"),
-        (format!("{ready}id: 8\ndata: {{}}\n\n"), "an event: missing field"),
+        (format!("{ready}id: 00ff00ff00ff00ff-8\ndata: {{}}\n\n"), "an event: missing field"),
         (format!("{ready}event: gone\ndata: {{\"detail\": \"too late\"}}\n\n"), "(410): too late"),
     ] {
         let client = always(answer).await;

@@ -1,6 +1,6 @@
 //! What the Platform answered, as clients get to see it.
 
-use ferry::contract::ProblemKind;
+use ferry_types::contract::ProblemKind;
 use serde_json::json;
 
 use super::harness::{GOOD, Served};

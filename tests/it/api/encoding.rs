@@ -1,7 +1,7 @@
 //! Bodies that arrive compressed, and answers that leave so.
 
 use async_compression::tokio::write::GzipEncoder;
-use ferry::contract::{BulkAnswer, ProblemKind};
+use ferry_types::contract::{BulkAnswer, ProblemKind};
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 use tokio::io::AsyncWriteExt;

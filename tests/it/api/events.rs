@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use ferry::app::App;
 use ferry::config::{Config, Sources};
-use ferry::contract::{EventView, ProblemKind, SubmissionRequest};
-use ferry::domain::submission::State;
+use ferry_types::contract::{EventId, EventView, ProblemKind, SubmissionRequest};
+use ferry_types::domain::submission::State;
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::json;
 
@@ -21,7 +21,7 @@ pub(crate) struct Listening {
     response: Response,
     text: String,
     /// The last id that was told.
-    pub(crate) last: u64,
+    pub(crate) last: EventId,
 }
 
 impl Listening {
@@ -29,7 +29,7 @@ impl Listening {
         let response = request.send().await.expect("it is answered");
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
-        let mut listening = Self { response, text: String::new(), last: 0 };
+        let mut listening = Self { response, text: String::new(), last: EventId::START };
         let (kind, _) = listening.message().await.expect("it is greeted");
         assert_eq!(kind, "ready");
         listening
@@ -90,14 +90,14 @@ fn states(told: &[(String, State)]) -> Vec<State> {
 #[tokio::test]
 async fn each_change_is_told_and_a_reader_goes_on_where_it_stopped() {
     let served = Served::start(&[]).await;
-    let listen = |after: Option<u64>| {
+    let listen = |after: Option<EventId>| {
         let request = served.request(Method::GET, "/v1/events");
-        Listening::to(after.iter().fold(request, |r, id| r.header("last-event-id", *id)))
+        Listening::to(after.iter().fold(request, |r, id| r.header("last-event-id", id.to_string())))
     };
     let mut first = listen(None).await;
     served.submit(&json!({ "name": "march", "data": GOOD })).await;
     assert_eq!(first.next().await.unwrap().data.state, State::Queued);
-    let stopped_at = first.last;
+    let stopped_at = first.last.clone();
     let told = first.until(State::Completed).await;
     let way = [State::Uploading, State::Processing, State::Collecting, State::Completed];
     assert_eq!(states(&told), way);
@@ -146,9 +146,15 @@ async fn a_client_hears_what_it_asked_for() {
             assert_eq!(format!("{} {}", event.data.name, event.data.state), expected, "{query}");
         }
     }
-    for wrong in
-        ["?state=gone", "?id=x", "?after=x", "?since=1", "?label=x", "?label=a=1&label=a=2"]
-    {
+    for wrong in [
+        "?state=gone",
+        "?id=x",
+        "?after=x",
+        "?after=7",
+        "?since=1",
+        "?label=x",
+        "?label=a=1&label=a=2",
+    ] {
         served.get(&format!("/v1/events{wrong}")).await.is(ProblemKind::InvalidRequest);
     }
 }
@@ -202,17 +208,25 @@ async fn a_reader_that_cannot_go_on_is_told_so() {
     let last = |id: &str| {
         Answer::of(served.request(Method::GET, "/v1/events").header("last-event-id", id))
     };
-    let problem = last("7").await.is(ProblemKind::Gone);
-    assert!(problem.detail.contains("the last event of this store is 1, and not 7"), "{problem:?}");
-    last("x").await.is(ProblemKind::InvalidRequest);
-    served.world.submit(dataset("b")).await;
     let store = &served.world.app.store;
+    let epoch = store.look().await.unwrap().newest.epoch;
+    let beyond = format!("{epoch}-7");
+    let problem = last(&beyond).await.is(ProblemKind::Gone);
+    let expected = format!("the newest event is `{epoch}-1`");
+    assert!(problem.detail.contains(&expected) && problem.detail.contains(&beyond), "{problem:?}");
+    last("00ff00ff00ff00ff-1").await.is(ProblemKind::Gone);
+    let problem = last("7").await.is(ProblemKind::InvalidRequest);
+    assert!(problem.detail.contains("expected the `id` of an event"), "{problem:?}");
+    served.world.submit(dataset("b")).await;
     while store.events(0, 1).await.unwrap().oldest == 0 {
         store.sweep(Duration::ZERO).await.unwrap();
         pause().await;
     }
-    let problem = last("0").await.is(ProblemKind::Gone);
+    let problem = last(&format!("{epoch}-0")).await.is(ProblemKind::Gone);
     assert!(problem.detail.contains("list the submissions"), "{problem:?}");
+    // All that is retained is still there.
+    let mut stream = Listening::to(served.request(Method::GET, "/v1/events?after=0")).await;
+    assert_eq!(stream.next().await.unwrap().data.name, "b");
 }
 
 #[tokio::test]
@@ -243,7 +257,7 @@ async fn streams_are_bounded_and_end_with_the_server() {
     let mut stream = loop {
         let response = request().send().await.unwrap();
         if response.status() == 200 {
-            break Listening { response, text: String::new(), last: 0 };
+            break Listening { response, text: String::new(), last: EventId::START };
         }
         pause().await;
     };

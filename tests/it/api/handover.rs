@@ -1,6 +1,6 @@
 //! Handing submissions over, in every form.
 
-use ferry::contract::ProblemKind;
+use ferry_types::contract::ProblemKind;
 use reqwest::Method;
 use serde_json::json;
 

@@ -3,8 +3,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use ferry::api::Server;
-use ferry::contract::{Problem, ProblemKind};
-use ferry::sim::SimConfig;
+use ferry_sim::SimConfig;
+use ferry_types::contract::{Problem, ProblemKind};
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::Value;

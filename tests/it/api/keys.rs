@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use ferry::api::{Role, create_key, revoke_key};
-use ferry::contract::ProblemKind;
-use ferry::domain::timestamp;
+use ferry_types::contract::ProblemKind;
+use ferry_types::domain::timestamp;
 use reqwest::Method;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -65,7 +65,7 @@ pub(super) fn routes(id: &str) -> Vec<(Method, String, Role)> {
         (Method::GET, format!("{one}/results/x"), Role::Read),
         (Method::GET, format!("{one}/feedback"), Role::Read),
         (Method::GET, "/v1/stats".to_owned(), Role::Read),
-        (Method::GET, "/v1/events?after=999".to_owned(), Role::Read),
+        (Method::GET, "/v1/events?after=00ff00ff00ff00ff-1".to_owned(), Role::Read),
         (Method::GET, "/metrics".to_owned(), Role::Read),
         (Method::POST, "/v1/submissions".to_owned(), Role::Submit),
         (Method::POST, "/v1/submissions/bulk".to_owned(), Role::Submit),
@@ -128,7 +128,7 @@ async fn a_bound_key_neither_sees_nor_touches_what_is_not_of_its_account() {
             "/v1/submissions" if method == Method::GET => {
                 assert_eq!(answer.json()["submissions"], json!([]), "{what}");
             }
-            "/v1/events?after=999" => assert_eq!(answer.status, 410, "{what}"),
+            "/v1/events?after=00ff00ff00ff00ff-1" => assert_eq!(answer.status, 410, "{what}"),
             "/v1/stats" => assert_eq!(answer.json()["accounts"], json!([]), "{what}"),
             "/metrics" | "/v1/submissions" => assert_eq!(answer.status, 403, "{what}"),
             "/v1/submissions/bulk" => assert_eq!(answer.status, 415, "{what}"),

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ferry::contract::ProblemKind;
+use ferry_types::contract::ProblemKind;
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;

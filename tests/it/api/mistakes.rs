@@ -1,6 +1,6 @@
 //! Requests that are wrong: each gets a clear answer, and the server is well afterwards.
 
-use ferry::contract::ProblemKind;
+use ferry_types::contract::ProblemKind;
 use insta::assert_snapshot;
 use reqwest::Method;
 use serde_json::json;

@@ -12,8 +12,8 @@ use super::keys::routes;
 use super::serve::{serve, url};
 use crate::cli::harness::{Ferry, Platform};
 use crate::python::{installed, told};
-use crate::store::redis_server::shared_server;
 use crate::support::of_environment;
+use ferry_testing::shared_server;
 
 fn entries(value: &Value) -> &Map<String, Value> {
     value.as_object().expect("an object")

@@ -1,7 +1,7 @@
 //! What operators do.
 
-use ferry::contract::ProblemKind;
-use ferry::sim::{Endpoint, Fault};
+use ferry_sim::{Endpoint, Fault};
+use ferry_types::contract::ProblemKind;
 use reqwest::Method;
 use serde_json::json;
 

@@ -1,6 +1,6 @@
 //! No secret is in any answer, header, document, metric or line of the log, whatever went wrong.
 
-use ferry::sim::Endpoint;
+use ferry_sim::Endpoint;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
@@ -18,9 +18,9 @@ fn all_of(answer: &Answer) -> Vec<u8> {
 
 #[test]
 fn no_answer_and_no_line_of_the_log_tells_a_secret() {
-    let platform = Platform::with(ferry::sim::SimConfig {
+    let platform = Platform::with(ferry_sim::SimConfig {
         credentials: credentials(),
-        ..ferry::sim::SimConfig::default()
+        ..ferry_sim::SimConfig::default()
     });
     let ferry = Ferry::of_account(&platform, &credentials())
         .set("FERRY_LOG", "trace")

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ferry::contract::ProblemKind;
+use ferry_types::contract::ProblemKind;
 use insta::assert_snapshot;
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 use reqwest::{Certificate, Client, Method};

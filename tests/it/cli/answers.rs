@@ -1,7 +1,7 @@
 //! What came back: feedback beside the rows, the correction, results to wherever they are wanted,
 //! and the story of a submission.
 
-use ferry::sim::expected_results;
+use ferry_sim::expected_results;
 use insta::assert_snapshot;
 
 use super::harness::{CORRECTED, Ferry, GOOD, Platform, REJECTED, assert_is_submission};

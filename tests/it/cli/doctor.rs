@@ -1,6 +1,6 @@
 //! `ferry doctor`: good, and each way of being bad.
 
-use ferry::sim::Credentials;
+use ferry_sim::Credentials;
 use insta::assert_snapshot;
 
 use super::harness::{Ferry, GOOD, Platform};
@@ -16,6 +16,7 @@ fn all_is_well() {
     ok    the store sqlite:ferry.db can be opened
     ok    the file is whole: ok
     ok    every accepted submission is synced to the disk (journal: wal)
+    ok    the newest event of the store is `EPOCH-0`
     ok    account `default` gets a token
     ok    account `default` is answered by the Upload API
     ---- stderr
@@ -35,6 +36,7 @@ fn a_wrong_secret_and_a_wrong_key_are_told_apart() {
     ok    the store sqlite:ferry.db can be opened
     ok    the file is whole: ok
     ok    every accepted submission is synced to the disk (journal: wal)
+    ok    the newest event of the store is `EPOCH-0`
     FAIL  account `default` gets no token: token endpoint: no token for this account (401): invalid_client
           hint: check client_id and client_secret
     ---- stderr
@@ -47,6 +49,7 @@ fn a_wrong_secret_and_a_wrong_key_are_told_apart() {
     ok    the store sqlite:ferry.db can be opened
     ok    the file is whole: ok
     ok    every accepted submission is synced to the disk (journal: wal)
+    ok    the newest event of the store is `EPOCH-0`
     ok    account `default` gets a token
     FAIL  account `default` cannot use the Upload API: GetResults (status): access denied (403): `unknown key`; retried, and the account is paused if this goes on for 1m
           hint: check api_key, and what the account may do; a proxy or filter may also answer so
@@ -68,6 +71,7 @@ fn a_platform_that_is_not_there() {
     ok    the store sqlite:ferry.db can be opened
     ok    the file is whole: ok
     ok    every accepted submission is synced to the disk (journal: wal)
+    ok    the newest event of the store is `EPOCH-0`
     FAIL  account `default` gets no token: token endpoint: no connection: Connection refused (os error 111)
           hint: check token_url, and the way to the Platform
     ---- stderr
@@ -80,6 +84,7 @@ fn a_platform_that_is_not_there() {
     ok    the store sqlite:ferry.db can be opened
     ok    the file is whole: ok
     ok    every accepted submission is synced to the disk (journal: wal)
+    ok    the newest event of the store is `EPOCH-0`
     ok    account `default` gets a token
     FAIL  account `default` cannot use the Upload API: GetResults (status): no connection: Connection refused (os error 111)
           hint: check api_url, and the way to the Platform
@@ -94,6 +99,7 @@ fn a_platform_that_is_not_there() {
     ok    the store sqlite:ferry.db can be opened
     ok    the file is whole: ok
     ok    every accepted submission is synced to the disk (journal: wal)
+    ok    the newest event of the store is `EPOCH-0`
     FAIL  account `default` gets no token: token endpoint: nothing answers there (404); check `token_url`
           hint: check token_url, and the way to the Platform
     ---- stderr
@@ -102,7 +108,7 @@ fn a_platform_that_is_not_there() {
 
 /// The last two lines of a doctor whose Upload API answers so to everything.
 fn answered(status: u16, headers: &[(&str, &str)], body: &str) -> (i32, String) {
-    use ferry::sim::{Endpoint, Fault};
+    use ferry_sim::{Endpoint, Fault};
     let platform = Platform::start();
     let headers = headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
     let fault = Fault::Respond { status, headers, body: body.to_owned() };
@@ -196,6 +202,7 @@ fn a_paused_account() {
     ok    the store sqlite:ferry.db can be opened
     ok    the file is whole: ok
     ok    every accepted submission is synced to the disk (journal: wal)
+    ok    the newest event of the store is `EPOCH-0`
     FAIL  account `default` is paused: the Platform moves house (paused by user `USER` at TIME UTC)
           hint: mend what is wrong, then `ferry resume default`
     ok    account `default` gets a token
@@ -229,6 +236,7 @@ fn nothing_is_configured_yet() {
     ok    the store sqlite:ferry.db can be opened
     ok    the file is whole: ok
     ok    every accepted submission is synced to the disk (journal: wal)
+    ok    the newest event of the store is `EPOCH-0`
     FAIL  no account is configured: nothing can be uploaded from here
           hint: set FERRY_TOKEN_URL, FERRY_API_URL, FERRY_CLIENT_ID, FERRY_CLIENT_SECRET and FERRY_API_KEY
     ---- stderr

@@ -1,6 +1,6 @@
 //! The exit codes, each from the situation that it is for, and how a held submission is ended.
 
-use ferry::sim::{Endpoint, Fault};
+use ferry_sim::{Endpoint, Fault};
 use insta::assert_snapshot;
 
 use super::harness::{CORRECTED, Ferry, GOOD, Platform, REJECTED, assert_is_submission};

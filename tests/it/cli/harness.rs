@@ -7,13 +7,13 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use ferry::sim::{Credentials, Processing, Sim, SimConfig};
+use ferry_sim::{Credentials, Processing, Sim, SimConfig};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use super::redact::redact;
 use super::running::Running;
-use crate::store::redis_server::{RedisServer, own_namespace};
+use ferry_testing::{RedisServer, own_namespace};
 
 /// Ten valid rows.
 pub(crate) const GOOD: &str = include_str!("../../../examples/good.csv");
@@ -42,6 +42,13 @@ impl Platform {
     pub(crate) fn slow() -> Self {
         let processing = Processing::Fixed(Duration::from_hours(1));
         Self::build(SimConfig { processing, ..SimConfig::default() })
+    }
+
+    /// One that never decides, and takes its time for every answer.
+    pub(crate) fn busy() -> Self {
+        let processing = Processing::Fixed(Duration::from_hours(1));
+        let latency = Duration::from_millis(400);
+        Self::build(SimConfig { processing, latency, ..SimConfig::default() })
     }
 
     pub(crate) fn with(config: SimConfig) -> Self {

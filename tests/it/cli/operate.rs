@@ -136,8 +136,8 @@ fn a_failed_submission_goes_on_where_it_stopped() {
 #[test]
 fn a_running_step_ends_before_its_submission_is_cancelled() {
     let platform = Platform::start();
-    let stall = ferry::sim::Fault::Stall(std::time::Duration::from_millis(1500));
-    platform.sim.script(ferry::sim::Endpoint::Upload, stall);
+    let stall = ferry_sim::Fault::Stall(std::time::Duration::from_millis(1500));
+    platform.sim.script(ferry_sim::Endpoint::Upload, stall);
     let ferry = Ferry::of(&platform).file("march.csv", GOOD);
     let id = ferry.run(&["submit", "march.csv"]).ok().id();
     let mut worker = ferry.start(&["worker", "--until-idle"]);

@@ -25,6 +25,8 @@ pub(crate) fn redact(text: &str) -> String {
             redacted += &format!("ID-{}", known + 1);
         } else if is_uuid(word) {
             redacted += "TOKEN";
+        } else if let Some(number) = epoch(word) {
+            redacted += &format!("EPOCH-{number}");
         } else if let Some(behind) = after_time(word, rest) {
             redacted += "TIME";
             rest = behind;
@@ -57,6 +59,13 @@ fn is_uuid(word: &str) -> bool {
     word.len() == 36
         && word.split('-').map(str::len).eq([8, 4, 4, 4, 12])
         && word.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
+}
+
+/// The number in the id of an event.
+fn epoch(word: &str) -> Option<u64> {
+    let (epoch, number) = word.split_once('-')?;
+    let is_epoch = epoch.len() == 16 && epoch.bytes().all(|byte| byte.is_ascii_hexdigit());
+    number.parse().ok().filter(|_| is_epoch)
 }
 
 /// `2026-01-31 18:00:00 UTC`.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use ferry::sim::{Credentials, Endpoint, Fault};
+use ferry_sim::{Credentials, Endpoint, Fault};
 
 use super::harness::{Ferry, GOOD, Platform, Ran};
 
@@ -101,9 +101,9 @@ fn a_refused_secret_is_not_repeated() {
 
 #[test]
 fn a_platform_that_echoes_is_not_repeated() {
-    let platform = Platform::with(ferry::sim::SimConfig {
+    let platform = Platform::with(ferry_sim::SimConfig {
         credentials: credentials(),
-        ..ferry::sim::SimConfig::default()
+        ..ferry_sim::SimConfig::default()
     });
     platform.sim.script(Endpoint::Token, echo(500));
     platform.sim.script(Endpoint::Upload, echo(503));

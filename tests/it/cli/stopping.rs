@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ferry::sim::{Endpoint, Fault};
+use ferry_sim::{Endpoint, Fault};
 
 use super::harness::{Ferry, GOOD, Platform, eventually};
 

@@ -1,6 +1,6 @@
 //! A submission that does not move says why, and what to do.
 
-use ferry::sim::{Credentials, Endpoint, Fault, RetryAfter};
+use ferry_sim::{Credentials, Endpoint, Fault, RetryAfter};
 use insta::assert_snapshot;
 
 use super::harness::{Ferry, GOOD, Platform, eventually};

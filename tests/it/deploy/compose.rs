@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
@@ -15,7 +15,7 @@ use crate::api::harness::client;
 use crate::cli::harness::{GOOD, eventually};
 use crate::cli::running::Running;
 use crate::metrics::files::with_exemplars;
-use crate::store::redis_server::{free_port, program};
+use ferry_testing::{free_port, program};
 
 fn services() -> Vec<(String, Value)> {
     let compose = &documents("docker-compose.yml")[0];
@@ -126,7 +126,7 @@ fn every_file_that_containers_are_given_is_there_or_made_by_the_script() {
     for (name, secret) in compose["secrets"].as_object().unwrap() {
         let file = secret["file"].as_str().unwrap();
         assert_eq!(file, format!("./deploy/compose/secrets/{name}"));
-        assert!(script.contains(&format!("keep \"$secrets/{name}\"")), "{name} is not made");
+        assert!(script.contains(&format!(" \"$secrets/{name}\"")), "{name} is not made");
     }
     for (name, service) in services() {
         for volume in texts(&service["volumes"]) {
@@ -154,7 +154,7 @@ fn every_file_that_containers_are_given_is_there_or_made_by_the_script() {
 }
 
 /// All services on this machine, with addresses and paths of their own.
-struct Machine {
+pub(super) struct Machine {
     folder: tempfile::TempDir,
     of_file: BTreeMap<String, String>,
     ports: BTreeMap<&'static str, u16>,
@@ -162,22 +162,17 @@ struct Machine {
 }
 
 impl Machine {
-    fn prepare() -> Self {
+    pub(super) fn prepare() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
         fs::create_dir_all(path.join("deploy/compose")).unwrap();
-        for inner in ["redis", "prometheus", "alertmanager", "state"] {
+        for inner in ["dashboards", "redis", "prometheus", "alertmanager", "state"] {
             fs::create_dir(path.join(inner)).unwrap();
         }
         let script = path.join("deploy/compose/prepare.sh");
         fs::copy(root("deploy/compose/prepare.sh"), &script).unwrap();
         let made = Command::new(&script).output().unwrap();
         assert!(made.status.success(), "{made:?}");
-        // A second time it changes nothing.
-        let password = fs::read(path.join("deploy/compose/secrets/store-password")).unwrap();
-        let again = Command::new(&script).output().unwrap();
-        assert!(again.status.success() && again.stdout.is_empty(), "{again:?}");
-        assert_eq!(fs::read(path.join("deploy/compose/secrets/store-password")).unwrap(), password);
         let of_file = fs::read_to_string(path.join(".env")).unwrap();
         let mut of_file: BTreeMap<String, String> = of_file
             .lines()
@@ -202,7 +197,7 @@ impl Machine {
         Self { folder, of_file, ports, runtime: Runtime::new().unwrap() }
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(super) fn path(&self, name: &str) -> String {
         self.folder.path().join(name).display().to_string()
     }
 
@@ -219,6 +214,7 @@ impl Machine {
             ("/run/secrets", self.path("deploy/compose/secrets")),
             ("/var/lib/ferry", self.path("state")),
             ("/etc/redis", self.path("redis")),
+            ("/data", self.path("redis")),
             ("/etc/prometheus", self.path("prometheus")),
             ("=/prometheus", format!("={}", self.path("prometheus/data"))),
             ("/etc/alertmanager", self.path("alertmanager")),
@@ -228,7 +224,7 @@ impl Machine {
     }
 
     /// `ferry` as a service calls it, or with other arguments in its place.
-    fn ferry(&self, name: &str, watch: &str, args: Option<&[&str]>) -> Command {
+    pub(super) fn ferry(&self, name: &str, watch: &str, args: Option<&[&str]>) -> Command {
         let (_, service) = services().into_iter().find(|(other, _)| other == name).unwrap();
         let container = container(name.to_owned(), &service, &self.of_file);
         let mut command = Command::new(env!("CARGO_BIN_EXE_ferry"));
@@ -242,14 +238,41 @@ impl Machine {
         command
     }
 
-    fn redis(&self) -> Running {
+    /// Starts Redis with the shipped configuration and users, and waits for its health command.
+    pub(super) fn redis(&self) -> Running {
         let config = fs::read_to_string(root("deploy/redis/redis.conf")).unwrap();
-        let config = self.here(&config, "watch").replace("dir /data", "");
-        fs::write(self.path("redis/redis.conf"), config).unwrap();
+        fs::write(self.path("redis/redis.conf"), self.here(&config, "watch")).unwrap();
         let mut command = Command::new(program());
         command.arg(self.path("redis/redis.conf")).args(["--bind", "127.0.0.1", "--port"]);
-        command.arg(self.ports["redis"].to_string()).arg("--dir").arg(self.path("redis"));
-        Running::start(command)
+        command.arg(self.ports["redis"].to_string());
+        let redis = Running::start(command);
+        eventually("the health command of Redis succeeds", || self.redis_is_healthy());
+        redis
+    }
+
+    /// Runs the health command of the compose file.
+    pub(super) fn redis_is_healthy(&self) -> bool {
+        let (_, service) = services().into_iter().find(|(name, _)| name == "redis").unwrap();
+        let test = texts(&service["healthcheck"]["test"]);
+        let [shell, line] = &test[..] else { panic!("{test:?}") };
+        assert_eq!(shell, "CMD-SHELL");
+        self.shell(&line.replace("$$", "$")).status.success()
+    }
+
+    /// Runs a shell command that is meant for the container of Redis.
+    pub(super) fn shell(&self, line: &str) -> Output {
+        let redis_cli = format!("redis-cli -p {} ", self.ports["redis"]);
+        let server = format!("{} --port {} ", program(), self.ports["redis"]);
+        let line = self.here(line, "watch");
+        let line = line.replace("redis-cli ", &redis_cli).replace("redis-server ", &server);
+        Command::new("sh").args(["-ec", &line]).output().unwrap()
+    }
+
+    /// Runs the script again, as after an upgrade.
+    pub(super) fn prepare_again(&self) -> String {
+        let again = Command::new(self.path("deploy/compose/prepare.sh")).output().unwrap();
+        assert!(again.status.success(), "{again:?}");
+        String::from_utf8(again.stdout).unwrap()
     }
 
     fn prometheus(&self) -> Running {

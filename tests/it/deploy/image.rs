@@ -31,14 +31,22 @@ fn the_image_can_be_built_of_what_docker_is_given() {
         if let Some(files) = line.strip_prefix("COPY ") {
             let mut files: Vec<&str> = files.split_whitespace().collect();
             let to = folder.path().join(files.pop().unwrap());
+            // As Docker does, of a name that ends like a folder.
+            if files.len() == 1 && to.as_os_str().as_encoded_bytes().ends_with(b"/") {
+                fs::create_dir_all(&to).unwrap();
+            }
             for file in files {
-                assert!(context.contains(&file), ".dockerignore keeps `{file}` from Docker");
+                let top = file.split('/').next().unwrap();
+                assert!(context.contains(&top), ".dockerignore keeps `{file}` from Docker");
                 copied(&root(file), &to);
             }
         } else if line.starts_with("RUN ") && line.contains("cargo build") {
-            // It finds what is declared, and compiles nothing. The state's folder is for the image alone.
+            // Finds every declared target and compiles nothing. Crates of other platforms are left out,
+            // and what a machine has not cached is fetched, as `cargo build` fetches it. The state's
+            // folder is for the image alone.
             let (steps, _) = line[4..].split_once("cargo build").unwrap();
-            let steps = format!("{steps} cargo fetch --quiet --locked --offline");
+            let fetch = "cargo fetch --quiet --locked --target \"$(rustc --print host-tuple)\"";
+            let steps = format!("{steps} {fetch}");
             let mut shell = Command::new("sh");
             shell.args(["-c", &steps]).current_dir(folder.path());
             let done = shell.env_remove("CARGO_MANIFEST_DIR").output().unwrap();
@@ -47,7 +55,8 @@ fn the_image_can_be_built_of_what_docker_is_given() {
         }
     }
     assert_eq!(builds, 2, "the dependencies, and all");
-    let included = included(&folder.path().join("src"));
+    let mut included = included(&folder.path().join("src"));
+    included.extend(self::included(&folder.path().join("crates")));
     assert!(included.len() > 10, "{included:?}");
     for (path, name) in &included {
         assert!(path.parent().unwrap().join(name).exists(), "{}: {name}", path.display());
@@ -82,7 +91,13 @@ fn the_image_is_made_with_the_rust_that_is_wanted_and_is_not_root() {
     assert!(instructions[0].starts_with(rust), "{} instead of {rust}", instructions[0]);
     let run = instructions.iter().rposition(|line| line.starts_with("FROM")).unwrap();
     let run = &instructions[run..];
-    assert!(run.iter().any(|line| line == "USER nonroot"), "{run:#?}");
+    assert!(run.iter().any(|line| line == "USER 65532:65532"), "{run:#?}");
+    for file in run.iter().filter_map(|line| line.strip_prefix("COPY ")) {
+        let from_context = !file.starts_with("--from");
+        let ignored = fs::read_to_string(root(".dockerignore")).unwrap();
+        let kept = format!("!{}", file.split(' ').next().unwrap());
+        assert!(!from_context || ignored.lines().any(|line| line == kept), "{file}");
+    }
     assert!(!run.iter().any(|line| line.starts_with("RUN")), "it has no shell: {run:#?}");
     let entrypoint = run.iter().find_map(|line| line.strip_prefix("ENTRYPOINT "));
     assert_eq!(entrypoint, Some("[\"/usr/local/bin/ferry\"]"), "one image for every role");

@@ -6,5 +6,6 @@ mod files;
 mod image;
 mod kubectl;
 mod kubernetes;
+mod redis;
 mod schemas;
 mod systemd;

@@ -7,7 +7,7 @@ use std::process::Command;
 use super::files::{root, seconds};
 use crate::api::harness::client;
 use crate::cli::harness::{Ferry, GOOD, Platform, eventually};
-use crate::store::redis_server::free_port;
+use ferry_testing::free_port;
 
 const UNITS: [&str; 2] = ["ferry-server", "ferry-worker"];
 

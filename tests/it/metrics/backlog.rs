@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use ferry::pipeline::Names;
-use ferry::store::NewSubmission;
+use ferry_store::NewSubmission;
 
 use super::scraped::{Scraped, until};
-use crate::store::redis_server::{own_namespace, shared_server};
 use crate::support::{World, dataset, of_environment, prompt};
+use ferry_testing::{own_namespace, shared_server};
 
 /// Submissions that are accepted at once.
 const BATCH: u64 = 1000;

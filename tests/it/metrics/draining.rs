@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use ferry::domain::submission::State;
-use ferry::sim::{Processing, SimConfig};
+use ferry_sim::{Processing, SimConfig};
+use ferry_types::domain::submission::State;
 
 use super::scraped::{Scraped, until};
 use crate::support::{World, overwriting};

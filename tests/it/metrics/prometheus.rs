@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use ferry::clock::{Clock, SystemClock};
+use ferry_types::clock::{Clock, SystemClock};
 use serde_json::Value;
 
 use super::files::read;

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use ferry::domain::submission::{State, StepKind};
 use ferry::pipeline::Names;
-use ferry::sim::{Endpoint, Fault, FaultRates, Processing, SimConfig};
-use ferry::store::{Budgets, ClaimRequest, Lease};
+use ferry_sim::{Endpoint, Fault, FaultRates, Processing, SimConfig};
+use ferry_store::{Budgets, ClaimRequest, Lease};
+use ferry_types::domain::submission::{State, StepKind};
 use serde_json::Value;
 
 use super::files::{filled_in, panels, sections, variables};
@@ -212,7 +212,7 @@ async fn go_wrong(world: &World) {
     world.app.intake().accept(vec![new]).await.unwrap();
 
     world.submit_all((0..80).map(|n| overwriting(&format!("a{n}")))).await;
-    let some = |stats: &ferry::store::Stats| stats.count(State::Completed) > 30;
+    let some = |stats: &ferry_store::Stats| stats.count(State::Completed) > 30;
     let begun = Instant::now();
     while !some(&world.app.store.stats().await.unwrap()) {
         assert!(begun.elapsed() < PATIENCE, "{:#?}", world.app.store.stats().await);

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use ferry::contract::SubmissionRequest;
-use ferry::domain::submission::{ReasonCode, State};
-use ferry::sim::{Processing, SimConfig};
+use ferry_sim::{Processing, SimConfig};
+use ferry_types::contract::SubmissionRequest;
+use ferry_types::domain::submission::{ReasonCode, State};
 
 use crate::support::{World, bad_days, overwriting, pause, prompt};
 use crate::worker::Worker;
@@ -110,7 +110,7 @@ async fn the_steps_of_a_killed_worker_are_taken_over_when_their_lease_ends() {
     for _ in 0..8 {
         world
             .sim
-            .script(ferry::sim::Endpoint::Upload, ferry::sim::Fault::Stall(Duration::from_mins(1)));
+            .script(ferry_sim::Endpoint::Upload, ferry_sim::Fault::Stall(Duration::from_mins(1)));
     }
     let ids = world.submit_all((0..8).map(|n| overwriting(&format!("k{n}")))).await;
     let worker = Worker::start(&world, &[("LEASE", "1s")]);
@@ -136,7 +136,7 @@ async fn a_step_that_kills_its_worker_five_times_is_held_as_poison() {
     for _ in 1..=5 {
         world
             .sim
-            .script(ferry::sim::Endpoint::Upload, ferry::sim::Fault::Stall(Duration::from_mins(1)));
+            .script(ferry_sim::Endpoint::Upload, ferry_sim::Fault::Stall(Duration::from_mins(1)));
     }
     let ids = world.submit_all([overwriting("poison")]).await;
     for attempt in 1..=5 {

@@ -1,6 +1,6 @@
 //! Many submissions over a Platform that fails in every way.
 
-use ferry::domain::submission::State;
+use ferry_types::domain::submission::State;
 
 use crate::support::{World, bad_days, overwriting};
 

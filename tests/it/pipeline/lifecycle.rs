@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use ferry::clock::{Clock, SystemClock};
-use ferry::contract::{SubmissionRequest, WaitingFor};
-use ferry::domain::later;
-use ferry::domain::submission::{FEEDBACK_KEY, ReasonCode, State};
-use ferry::sim::{Processing, SimConfig, expected_results};
+use ferry_sim::{Processing, SimConfig, expected_results};
+use ferry_types::clock::{Clock, SystemClock};
+use ferry_types::contract::{SubmissionRequest, WaitingFor};
+use ferry_types::domain::later;
+use ferry_types::domain::submission::{FEEDBACK_KEY, ReasonCode, State};
 
 use crate::support::{World, dataset, overwriting, prompt};
 

@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use ferry::app::App;
 use ferry::config::{Config, Sources};
-use ferry::domain::submission::State;
 use ferry::pipeline::WorkersEnded;
+use ferry_types::domain::submission::State;
 use tokio::task::JoinHandle;
 
-use crate::store::redis_server::{RedisServer, own_namespace, shared_server};
 use crate::support::{World, bad_days, overwriting, pause, prompt, settings};
+use ferry_testing::{RedisServer, own_namespace, shared_server};
 
 /// Another process of the same fleet.
 struct Replica {

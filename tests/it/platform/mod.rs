@@ -11,11 +11,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ferry::clock::{Clock, SystemClock};
-use ferry::domain::Timestamp;
-use ferry::domain::outcome::Trouble;
 use ferry::platform::{Account, Limits, OverwriteAs, Platform, StatusWords, Upload};
-use ferry::sim::{Credentials, Fault, Processing, RetryAfter, Sim, SimConfig};
+use ferry_sim::{Credentials, Fault, Processing, RetryAfter, Sim, SimConfig};
+use ferry_types::clock::{Clock, SystemClock};
+use ferry_types::domain::Timestamp;
+use ferry_types::domain::outcome::Trouble;
 
 const DATA: &str = "Reference,StartDate,StartTime,EndDate,EndTime\n\
                     CONFIDENTIAL-1,01/02/2026,08:00,01/02/2026,09:30\n\
@@ -56,7 +56,7 @@ fn account_of(credentials: &Credentials) -> Account {
         client_secret: credentials.client_secret.clone().into(),
         api_key: credentials.api_key.clone().into(),
         overwrite_as: OverwriteAs::Strings,
-        budget: ferry::domain::budget::Budget::default(),
+        budget: ferry_types::domain::budget::Budget::default(),
         status_words: StatusWords::default(),
     }
 }

@@ -3,9 +3,9 @@
 use std::net::TcpListener;
 use std::path::Path;
 
-use ferry::domain::outcome::Status;
 use ferry::platform::AccountSecret;
-use ferry::sim::Credentials;
+use ferry_sim::Credentials;
+use ferry_types::domain::outcome::Status;
 use tempfile::TempDir;
 
 use super::*;
@@ -61,7 +61,7 @@ async fn a_replaced_secret_is_not_told_either() {
     replace(&file, "second-key");
     assert!(is_transient(&platform.status("t").await));
     let echo = says(400, "not first-key nor second-key");
-    sim.script(ferry::sim::Endpoint::Status, echo);
+    sim.script(ferry_sim::Endpoint::Status, echo);
     let told = platform.status("t").await.expect_err("a refusal").to_string();
     assert!(told.contains("not [redacted] nor [redacted]"), "{told}");
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use ferry::domain::outcome::{Content, Status, Trouble};
-use ferry::sim::{Endpoint, Fault, RetryAfter};
+use ferry_sim::{Endpoint, Fault, RetryAfter};
+use ferry_types::domain::outcome::{Content, Status, Trouble};
 
 use super::*;
 
@@ -114,7 +114,7 @@ async fn a_status_of_enormous_length_is_not_read() {
 async fn a_status_that_does_not_come_in_time_is_transient() {
     let (sim, platform) = start(quick()).await;
     let token = platform.upload(upload("n")).await.expect("it is accepted");
-    let account = account_of(&ferry::sim::Credentials::default());
+    let account = account_of(&ferry_sim::Credentials::default());
     let account = Account { token_url: sim.token_url(), api_url: sim.api_url(), ..account };
     let platform = client(account, impatient(), 0);
     platform.check_credentials().await.expect("a token");

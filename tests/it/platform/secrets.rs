@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use ferry::sim::{Credentials, Endpoint, Fault, RetryAfter};
+use ferry_sim::{Credentials, Endpoint, Fault, RetryAfter};
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::*;

@@ -3,9 +3,9 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use ferry::domain::outcome::{Status, Trouble};
 use ferry::platform::Platform;
-use ferry::sim::{Credentials, Endpoint, Fault, RetryAfter, Sim, SimConfig};
+use ferry_sim::{Credentials, Endpoint, Fault, RetryAfter, Sim, SimConfig};
+use ferry_types::domain::outcome::{Status, Trouble};
 use futures_util::future::join_all;
 
 use super::*;

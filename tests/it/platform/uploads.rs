@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use ferry::domain::outcome::Trouble;
-use ferry::sim::{Credentials, Endpoint, Fault, RetryAfter, Sim, expected_results};
+use ferry_sim::{Credentials, Endpoint, Fault, RetryAfter, Sim, expected_results};
+use ferry_types::domain::outcome::Trouble;
 
 use super::*;
 

@@ -1,8 +1,8 @@
 //! Trying until somebody has heard.
 
-use ferry::contract::SubmissionRequest;
-use ferry::domain::submission::State;
-use ferry::sim::Sim;
+use ferry_sim::Sim;
+use ferry_types::contract::SubmissionRequest;
+use ferry_types::domain::submission::State;
 use serde_json::json;
 
 use super::{Receiver, told, words, world};

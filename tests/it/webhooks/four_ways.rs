@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ferry::contract::EventView;
+use ferry_types::contract::EventView;
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
@@ -14,8 +14,8 @@ use crate::api::events::Listening;
 use crate::api::harness::client;
 use crate::api::serve::{serve, url};
 use crate::cli::harness::{Ferry, GOOD, Platform, REJECTED, eventually};
-use crate::store::redis_server::shared_server;
 use crate::support::of_environment;
+use ferry_testing::shared_server;
 
 /// The final state of each submission, by its id.
 type Outcomes = BTreeMap<String, String>;
@@ -110,7 +110,7 @@ fn the_four_ways_agree(ferry: Ferry) {
     let at = url(&second);
     let (waited, got) = runtime.block_on(async {
         let request = client().get(format!("{at}/v1/events"));
-        let mut stream = Listening::to(request.header("last-event-id", last)).await;
+        let mut stream = Listening::to(request.header("last-event-id", last.to_string())).await;
         for id in &cancelled {
             let call = format!("{at}/v1/submissions/{id}/cancel");
             assert_eq!(asked(post(&call, &Value::Null)).await["state"], "cancelled");

@@ -6,9 +6,9 @@ mod python;
 pub(crate) mod receiver;
 mod refusing;
 
-use ferry::domain::SubmissionId;
-use ferry::domain::submission::Delivery;
-use ferry::sim::SimConfig;
+use ferry_sim::SimConfig;
+use ferry_types::domain::SubmissionId;
+use ferry_types::domain::submission::Delivery;
 
 use crate::support::{World, pause, prompt};
 use receiver::Receiver;

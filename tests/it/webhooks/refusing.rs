@@ -1,7 +1,7 @@
 //! Where nothing is sent.
 
-use ferry::contract::{ProblemKind, SubmissionRequest};
-use ferry::domain::submission::State;
+use ferry_types::contract::{ProblemKind, SubmissionRequest};
+use ferry_types::domain::submission::State;
 use serde_json::json;
 
 use super::{Receiver, SECRET, told, words, world};

@@ -1,0 +1,233 @@
+//! A typed client of the HTTP API, for Rust services that hand datasets over. Every submission has
+//! an idempotency key, so that trying again is safe.
+//!
+//! ```no_run
+//! use ferry_client::{Client, EventQuery};
+//! use ferry_types::contract::SubmissionRequest;
+//!
+//! # async fn example(csv: String) -> Result<(), ferry_client::ClientError> {
+//! let client = Client::new("http://127.0.0.1:8600")?;
+//! let mut events = client.events(&EventQuery::default()).await?;
+//! let request =
+//!     SubmissionRequest { name: "march".into(), data: csv, ..SubmissionRequest::default() };
+//! let id = client.submit(&request).await?.submission.id;
+//! loop {
+//!     let event = events.next().await?;
+//!     if event.data.id == id && event.data.state.is_final() {
+//!         println!("{} is {}", event.data.name, event.data.state);
+//!         return Ok(());
+//!     }
+//! }
+//! # }
+//! ```
+
+mod messages;
+mod sending;
+
+mod events;
+
+pub use events::{EventQuery, EventStream};
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use ferry_types::contract::{
+    Problem, ResubmissionRequest, SubmissionAnswer, SubmissionPage, SubmissionRequest,
+    SubmissionView,
+};
+use ferry_types::domain::feedback::Finding;
+use ferry_types::domain::submission::State;
+use ferry_types::domain::{SubmissionId, Timestamp};
+use sending::{Call, Sender};
+
+/// The server holds an answer back for so long at most in one call.
+const ONE_WAIT: Duration = Duration::from_secs(30);
+
+/// Why a call has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The URL or the key cannot be used.
+    #[error("{0}")]
+    Invalid(String),
+    /// The server answered with a problem.
+    #[error("{} ({}): {}", .0.title, .0.status, .0.detail)]
+    Problem(Box<Problem>),
+    /// The server could not be reached, however often it was tried; what was asked may have been
+    /// done, and can be asked again.
+    #[error("the server was not reached: {0}")]
+    Unreachable(String),
+    /// The answer is none of this API.
+    #[error("an answer that is not Ferry's ({status}): {what}")]
+    Foreign {
+        /// The HTTP status.
+        status: u16,
+        /// What is wrong with it.
+        what: String,
+    },
+}
+
+/// Which submissions to list.
+#[derive(Debug, Clone, Default)]
+pub struct ListQuery {
+    /// In one of these states; any if empty.
+    pub states: Vec<State>,
+    /// With exactly this Name.
+    pub name: Option<String>,
+    /// Of this account.
+    pub account: Option<String>,
+    /// With all of these labels.
+    pub labels: Vec<(String, String)>,
+    /// Accepted at this time or later.
+    pub created_after: Option<Timestamp>,
+    /// Accepted before this time.
+    pub created_before: Option<Timestamp>,
+    /// How many at most.
+    pub limit: Option<usize>,
+    /// What an earlier page said.
+    pub cursor: Option<String>,
+}
+
+/// A result, byte for byte.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResultBody {
+    /// The `Content-Type` that it has.
+    pub content_type: Option<String>,
+    /// The body.
+    pub bytes: Vec<u8>,
+}
+
+/// Speaks to a server. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Client {
+    sender: Sender,
+}
+
+impl Client {
+    /// A client of the server at `url`, such as `http://127.0.0.1:8600`.
+    pub fn new(url: &str) -> Result<Self, ClientError> {
+        Ok(Self { sender: Sender::new(url)? })
+    }
+
+    /// With an API key.
+    #[must_use]
+    pub fn with_key(mut self, key: &str) -> Self {
+        self.sender.key = Some(key.to_owned());
+        self
+    }
+
+    /// Trusts the certificates in this text of PEM as well as those that the machine trusts: for a server
+    /// with a certificate of one's own.
+    pub fn with_authority(mut self, pem: &[u8]) -> Result<Self, ClientError> {
+        self.sender.trust(pem)?;
+        Ok(self)
+    }
+
+    /// Tries a call so often before it gives up; 5 times unless said otherwise.
+    #[must_use]
+    pub fn with_tries(mut self, tries: u32) -> Self {
+        self.sender.tries = tries.max(1);
+        self
+    }
+
+    /// Hands a submission over; it is durable when this returns. Without a key of its own against
+    /// doubles it gets one.
+    pub async fn submit(
+        &self,
+        request: &SubmissionRequest,
+    ) -> Result<SubmissionAnswer, ClientError> {
+        let key = request.idempotency_key.clone();
+        self.hand_over("/v1/submissions", request, key).await
+    }
+
+    /// Hands a corrected dataset over under the Name of an earlier submission, which it overwrites.
+    pub async fn resubmit(
+        &self,
+        id: SubmissionId,
+        request: &ResubmissionRequest,
+    ) -> Result<SubmissionAnswer, ClientError> {
+        let path = format!("/v1/submissions/{id}/resubmit");
+        self.hand_over(&path, request, request.idempotency_key.clone()).await
+    }
+
+    /// A submission as it is.
+    pub async fn get(&self, id: SubmissionId) -> Result<SubmissionView, ClientError> {
+        self.read(&format!("/v1/submissions/{id}"), &[]).await
+    }
+
+    /// A submission when it is final or held, or as it is after `limit`.
+    pub async fn wait(
+        &self,
+        id: SubmissionId,
+        limit: Duration,
+    ) -> Result<SubmissionView, ClientError> {
+        let until = tokio::time::Instant::now() + limit;
+        loop {
+            let left = until.saturating_duration_since(tokio::time::Instant::now());
+            let wait = format!("{}ms", left.min(ONE_WAIT).as_millis());
+            let view: SubmissionView =
+                self.read(&format!("/v1/submissions/{id}"), &[("wait", &wait)]).await?;
+            let is_settled = view.state.is_final() || view.state == State::Held;
+            if is_settled || left.is_zero() {
+                return Ok(view);
+            }
+            // A server that is busy or stops answers before the time is over.
+            tokio::time::sleep(Duration::from_millis(50).min(left)).await;
+        }
+    }
+
+    /// Submissions, newest first.
+    pub async fn list(&self, query: &ListQuery) -> Result<SubmissionPage, ClientError> {
+        let mut pairs: Vec<(&str, String)> = Vec::new();
+        pairs.extend(query.states.iter().map(|state| ("state", state.to_string())));
+        pairs.extend(query.name.iter().map(|name| ("name", name.clone())));
+        pairs.extend(query.account.iter().map(|account| ("account", account.clone())));
+        pairs.extend(query.labels.iter().map(|(key, value)| ("label", format!("{key}={value}"))));
+        let text = |time: &Timestamp| time.to_rfc3339();
+        pairs.extend(query.created_after.iter().map(|time| ("created_after", text(time))));
+        pairs.extend(query.created_before.iter().map(|time| ("created_before", text(time))));
+        pairs.extend(query.limit.iter().map(|limit| ("limit", limit.to_string())));
+        pairs.extend(query.cursor.iter().map(|cursor| ("cursor", cursor.clone())));
+        let pairs: Vec<(&str, &str)> =
+            pairs.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        self.read("/v1/submissions", &pairs).await
+    }
+
+    /// A stored result.
+    pub async fn result(&self, id: SubmissionId, key: &str) -> Result<ResultBody, ClientError> {
+        let id = id.to_string();
+        let path = ["v1", "submissions", &id, "results", key];
+        let answer = self.sender.send(&Call::get(self.sender.url_of(&path))).await?;
+        Ok(ResultBody { content_type: answer.content_type, bytes: answer.body })
+    }
+
+    /// What the Platform found wrong, tied to the rows that it means; nothing if it was completed.
+    pub async fn feedback(&self, id: SubmissionId) -> Result<Vec<Finding>, ClientError> {
+        self.read(&format!("/v1/submissions/{id}/feedback"), &[]).await
+    }
+
+    async fn read<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<T, ClientError> {
+        let mut url = self.sender.url(path);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        self.sender.send(&Call::get(url)).await?.json()
+    }
+
+    async fn hand_over(
+        &self,
+        path: &str,
+        request: &(impl Serialize + Sync),
+        key: Option<String>,
+    ) -> Result<SubmissionAnswer, ClientError> {
+        let body = serde_json::to_vec(request)
+            .map_err(|error| ClientError::Invalid(format!("the request: {error}")))?;
+        let key = key.unwrap_or_else(sending::new_key);
+        self.sender.send(&Call::post(self.sender.url(path), body, key)).await?.json()
+    }
+}

@@ -1,0 +1,268 @@
+//! Sends a call until it is answered, or was tried often enough.
+
+use std::fmt;
+use std::time::Duration;
+
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::{Certificate, Response, Url};
+use serde::de::DeserializeOwned;
+
+use super::ClientError;
+use ferry_types::contract::Problem;
+
+/// Before the first repetition; doubled with each.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+
+/// The longest pause, whatever the server asks for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// For a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Without a byte of an answer; longer than the server holds one back.
+const READ_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// A request that can be sent again.
+#[derive(Debug)]
+pub(super) struct Call {
+    url: Url,
+    /// A body and its idempotency key, if it hands something over.
+    body: Option<(Vec<u8>, String)>,
+}
+
+/// An answer that is no problem.
+#[derive(Debug)]
+pub(super) struct Answer {
+    status: u16,
+    pub(super) content_type: Option<String>,
+    pub(super) body: Vec<u8>,
+}
+
+/// Where calls go, and as whom.
+#[derive(Clone)]
+pub(super) struct Sender {
+    http: reqwest::Client,
+    base: Url,
+    pub(super) key: Option<String>,
+    pub(super) tries: u32,
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender").field("host", &self.base.host_str()).finish_non_exhaustive()
+    }
+}
+
+/// Why a try has no answer.
+enum Miss {
+    /// Not worth to be tried again.
+    Failed(ClientError),
+    /// Later it may go better; the server may have said when.
+    Again(ClientError, Option<Duration>),
+}
+
+/// How often it may be tried again, and after which pause.
+struct Tries {
+    left: u32,
+    pause: Duration,
+}
+
+impl Call {
+    pub(super) fn get(url: Url) -> Self {
+        Self { url, body: None }
+    }
+
+    pub(super) fn post(url: Url, body: Vec<u8>, key: String) -> Self {
+        Self { url, body: Some((body, key)) }
+    }
+}
+
+impl Answer {
+    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
+        serde_json::from_slice(&self.body)
+            .map_err(|error| ClientError::Foreign { status: self.status, what: error.to_string() })
+    }
+}
+
+impl Tries {
+    /// Waits for the next one, unless there is none.
+    async fn after(&mut self, miss: Miss) -> Result<(), ClientError> {
+        match miss {
+            Miss::Failed(error) => return Err(error),
+            Miss::Again(error, _) if self.left <= 1 => return Err(error),
+            Miss::Again(_, asked) => {
+                let pause = jittered(self.pause).max(asked.unwrap_or_default());
+                tokio::time::sleep(pause.min(LONGEST_PAUSE)).await;
+            }
+        }
+        self.left -= 1;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        Ok(())
+    }
+}
+
+impl Sender {
+    pub(super) fn new(url: &str) -> Result<Self, ClientError> {
+        let base: Url =
+            url.parse().map_err(|error| ClientError::Invalid(format!("the URL: {error}")))?;
+        if !matches!(base.scheme(), "http" | "https") || base.cannot_be_a_base() {
+            return Err(ClientError::Invalid("the URL must begin with http or https".to_owned()));
+        }
+        Ok(Self { http: http(Vec::new())?, base, key: None, tries: 5 })
+    }
+
+    pub(super) fn trust(&mut self, pem: &[u8]) -> Result<(), ClientError> {
+        let certificates = Certificate::from_pem_bundle(pem);
+        let invalid = |what| ClientError::Invalid(format!("the certificates: {what}"));
+        let certificates = certificates.map_err(|error| invalid(told(error)))?;
+        if certificates.is_empty() {
+            return Err(invalid("there are none".to_owned()));
+        }
+        self.http = http(certificates)?;
+        Ok(())
+    }
+
+    /// The URL of a path that holds nothing to be escaped.
+    pub(super) fn url(&self, path: &str) -> Url {
+        let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+        self.url_of(&parts)
+    }
+
+    /// The URL of a path of these parts, whatever they hold.
+    pub(super) fn url_of(&self, parts: &[&str]) -> Url {
+        let mut url = self.base.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(parts);
+        }
+        url
+    }
+
+    /// Sends a call; sent again, it does no more than once.
+    pub(super) async fn send(&self, call: &Call) -> Result<Answer, ClientError> {
+        let mut tries = self.tries();
+        loop {
+            match self.try_once(call).await {
+                Ok(answer) => return Ok(answer),
+                Err(miss) => tries.after(miss).await?,
+            }
+        }
+    }
+
+    /// Sends a call whose answer has no end, and gives it as soon as it begins.
+    pub(super) async fn open(&self, call: &Call) -> Result<Response, ClientError> {
+        let mut tries = self.tries();
+        loop {
+            match self.begin(call).await {
+                Ok(response) => return Ok(response),
+                Err(miss) => tries.after(miss).await?,
+            }
+        }
+    }
+
+    fn tries(&self) -> Tries {
+        Tries { left: self.tries, pause: FIRST_PAUSE }
+    }
+
+    async fn try_once(&self, call: &Call) -> Result<Answer, Miss> {
+        let response = self.begin(call).await?;
+        let (status, content_type) = (response.status().as_u16(), text(&response, CONTENT_TYPE));
+        let body = response.bytes().await.map_err(unreachable)?.to_vec();
+        Ok(Answer { status, content_type, body })
+    }
+
+    /// An answer that is no problem, as far as its head.
+    async fn begin(&self, call: &Call) -> Result<Response, Miss> {
+        let mut request = match &call.body {
+            None => self.http.get(call.url.clone()),
+            Some((body, key)) => {
+                let request = self.http.post(call.url.clone()).body(body.clone());
+                request.header(CONTENT_TYPE, "application/json").header("idempotency-key", key)
+            }
+        };
+        if let Some(key) = &self.key {
+            let Ok(mut bearer) = HeaderValue::from_str(&format!("Bearer {key}")) else {
+                return Err(Miss::Failed(ClientError::Invalid("the API key is none".to_owned())));
+            };
+            bearer.set_sensitive(true);
+            request = request.header(AUTHORIZATION, bearer);
+        }
+        let response = match request.send().await {
+            Ok(response) if response.status().is_success() => return Ok(response),
+            Ok(response) => response,
+            Err(error) if error.is_builder() => {
+                return Err(Miss::Failed(ClientError::Invalid(told(error))));
+            }
+            Err(error) => return Err(unreachable(error)),
+        };
+        let (status, asked) = (response.status().as_u16(), text(&response, RETRY_AFTER));
+        let body = response.bytes().await.map_err(unreachable)?;
+        let error = if let Ok(problem) = serde_json::from_slice::<Problem>(&body) {
+            ClientError::Problem(Box::new(problem))
+        } else {
+            ClientError::Foreign { status, what: "neither an answer nor a problem".to_owned() }
+        };
+        Err(match status {
+            // A gateway, too, may have nobody behind it for a moment.
+            408 | 429 | 502..=504 => {
+                let asked = asked.and_then(|seconds| seconds.parse().ok());
+                Miss::Again(error, asked.map(Duration::from_secs))
+            }
+            _ => Miss::Failed(error),
+        })
+    }
+}
+
+/// What sends, and trusts these certificates too.
+fn http(certificates: Vec<Certificate>) -> Result<reqwest::Client, ClientError> {
+    // Another part of the process may have chosen one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(READ_TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none())
+        .tls_certs_merge(certificates)
+        .build()
+        .map_err(|error| ClientError::Invalid(told(error)))
+}
+
+/// A header of an answer.
+pub(super) fn text(response: &Response, name: HeaderName) -> Option<String> {
+    response.headers().get(name)?.to_str().ok().map(str::to_owned)
+}
+
+fn unreachable(error: reqwest::Error) -> Miss {
+    Miss::Again(ClientError::Unreachable(told(error)), None)
+}
+
+/// The whole chain, without the URL: a query may hold what is nobody's business.
+pub(super) fn told(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(error) = cause {
+        text += &format!(": {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// About so long, and not at the same moment as everybody else.
+fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(0.5 + random() as f64 / u64::MAX as f64)
+}
+
+/// Waits before what broke so often in a row is begun anew.
+pub(super) async fn pause(broken: u32) {
+    let pause = FIRST_PAUSE.saturating_mul(1 << broken.min(16));
+    tokio::time::sleep(jittered(pause.min(LONGEST_PAUSE))).await;
+}
+
+/// A key against doubles for a submission that has none.
+pub(super) fn new_key() -> String {
+    format!("{:016x}{:016x}", random(), random())
+}
+
+fn random() -> u64 {
+    #[expect(clippy::disallowed_methods, reason = "a client has nobody to get randomness from")]
+    fastrand::u64(..)
+}

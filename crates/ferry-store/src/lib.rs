@@ -1,0 +1,437 @@
+//! Keeps submissions and leases out their steps: one trait, so that workers and commands need not
+//! know where the data lies.
+//!
+//! Time is the store's: a caller hands in spans and reads back timestamps, so that a worker with a
+//! wrong clock does no harm.
+
+mod continuity;
+mod events;
+mod pack;
+pub mod redis;
+pub mod sqlite;
+mod wakeups;
+
+pub use continuity::{Continuity, Loss, Standing};
+pub use events::{Event, Events};
+pub use pack::compute;
+pub use wakeups::Wakeups;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use ferry_types::contract::WaitingFor;
+use ferry_types::domain::account::Health;
+use ferry_types::domain::budget::Budget;
+use ferry_types::domain::outcome::Content;
+use ferry_types::domain::submission::{
+    IllegalTransition, Priority, State, StepKind, Submission, TimelineEntry, Transition,
+};
+use ferry_types::domain::{SubmissionId, Timestamp, TraceParent};
+
+/// A dataset: what is uploaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payload {
+    /// `Data`, as CSV text.
+    pub data: String,
+    /// `EventData`, as CSV text.
+    pub event_data: Option<String>,
+}
+
+impl Payload {
+    /// The size of the texts together, in bytes.
+    pub fn bytes(&self) -> u64 {
+        (self.data.len() + self.event_data.as_ref().map_or(0, String::len)) as u64
+    }
+}
+
+/// A valid submission that is to be accepted.
+#[derive(Debug, Clone)]
+pub struct NewSubmission {
+    /// Its id, if it is new.
+    pub id: SubmissionId,
+    /// The Platform's `Name`.
+    pub name: String,
+    /// The account's short name.
+    pub account: String,
+    /// What to upload.
+    pub payload: Payload,
+    /// Whether a dataset of the same Name may be overwritten.
+    pub overwrite: bool,
+    /// What to fetch; at least one key.
+    pub result_keys: Vec<String>,
+    /// Its place among the account's steps.
+    pub priority: Priority,
+    /// Not to be uploaded before this time.
+    pub not_before: Option<Timestamp>,
+    /// When to give up.
+    pub deadline: Deadline,
+    /// The producer's key against doubles, unique per account.
+    pub idempotency_key: Option<String>,
+    /// The producer's own marks.
+    pub labels: BTreeMap<String, String>,
+    /// The submission that it corrects.
+    pub revision_of: Option<SubmissionId>,
+    /// The producer's span that it belongs to.
+    pub traceparent: Option<TraceParent>,
+    /// Where its outcome is to be told.
+    pub callback_url: Option<String>,
+}
+
+/// When to give up a submission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deadline {
+    /// At a time that the producer named.
+    At(Timestamp),
+    /// So long after acceptance, or after `not_before` if that is later.
+    After(Duration),
+}
+
+/// The answer to one accepted submission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accepted {
+    /// It is kept.
+    New(SubmissionId),
+    /// The same Name, dataset, permission to overwrite and result keys were accepted before with
+    /// this idempotency key, under this id; nothing was stored.
+    Known(SubmissionId),
+    /// The idempotency key belongs to this submission, which has other content; nothing was stored.
+    Conflict(SubmissionId),
+}
+
+/// Asks for due steps.
+#[derive(Debug, Clone)]
+pub struct ClaimRequest {
+    /// Of which kind.
+    pub kind: StepKind,
+    /// How many at most.
+    pub limit: usize,
+    /// For how long the steps are leased.
+    pub lease: Duration,
+    /// The limits of accounts, by name; the others have none.
+    pub budgets: Budgets,
+}
+
+/// The limits of accounts, by name.
+pub type Budgets = Arc<BTreeMap<String, Budget>>;
+
+/// Names a leased step: only the holder of the newest fence may commit, renew or release it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Lease {
+    /// Which submission.
+    pub id: SubmissionId,
+    /// Grows with every claim of the submission.
+    pub fence: u64,
+}
+
+/// A step leased to a worker.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// Names it.
+    pub lease: Lease,
+    /// What to do.
+    pub kind: StepKind,
+    /// The submission, as it is after the claim: state `uploading` and the attempt counted if this
+    /// is an upload.
+    pub submission: Submission,
+    /// The store's time at the claim.
+    pub now: Timestamp,
+    /// How long the step has been due.
+    pub lag: Duration,
+}
+
+/// The answer to a [`ClaimRequest`].
+#[derive(Debug, Clone, Default)]
+pub struct Claims {
+    /// The leased steps.
+    pub claims: Vec<Claim>,
+    /// The store's time.
+    pub now: Timestamp,
+    /// After how long it is worth to ask again, if nothing wakes the caller before: the next due
+    /// time or the next reopening of a gate; zero if the limit kept steps from being claimed. None
+    /// if nothing is scheduled. What a resumption or a rescue sets free wakes the caller.
+    pub next: Option<Duration>,
+}
+
+/// What a worker decided about a step that it holds.
+#[derive(Debug, Clone)]
+pub struct Commit {
+    /// The step.
+    pub lease: Lease,
+    /// What was decided.
+    pub transition: Transition,
+}
+
+/// What became of a [`Commit`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Committed {
+    /// It is durable; the submission went from the first state to the second.
+    Done(State, State),
+    /// Somebody else holds the step by now, or it ended: nothing was changed.
+    Stale,
+    /// The transition is not in the table: nothing was changed.
+    Illegal(IllegalTransition),
+}
+
+/// What [`Store::rescue`] did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rescued {
+    /// Steps that are due again.
+    pub due: u64,
+    /// Submissions held, because their step ended its worker too often.
+    pub held: u64,
+    /// Submissions cancelled, because that had been asked for.
+    pub cancelled: u64,
+}
+
+/// A submission together with why it does not move.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The submission.
+    pub submission: Submission,
+    /// Why it does not move right now.
+    pub waiting_for: Option<WaitingFor>,
+}
+
+/// Which submissions to list.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// In one of these states; any if empty.
+    pub states: Vec<State>,
+    /// With exactly this Name.
+    pub name: Option<String>,
+    /// Of this account.
+    pub account: Option<String>,
+    /// With all of these labels.
+    pub labels: BTreeMap<String, String>,
+    /// Accepted at this time or later. A list is in the order of acceptance: where the clock was set
+    /// back, what came before by that order is left out.
+    pub created_after: Option<Timestamp>,
+    /// Accepted before this time.
+    pub created_before: Option<Timestamp>,
+}
+
+/// The first millisecond that is not before `time`: stores keep no more of a time.
+fn first_millisecond(time: Timestamp) -> i64 {
+    time.timestamp_millis() + i64::from(!time.timestamp_subsec_nanos().is_multiple_of(1_000_000))
+}
+
+/// A part of a list, newest first.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    /// The submissions.
+    pub found: Vec<Found>,
+    /// Hand it in again to get what follows; none at the end.
+    pub next: Option<Cursor>,
+}
+
+/// Where a list goes on. Opaque outside the store that made it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor(pub u64);
+
+/// How much there is to do of one step kind of one account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepStats {
+    /// The account.
+    pub account: String,
+    /// The kind of step.
+    pub kind: StepKind,
+    /// Due, and waiting for a worker, a gate, a resumption, or an earlier submission of the Name.
+    pub ready: u64,
+    /// Due later.
+    pub scheduled: u64,
+    /// With a worker.
+    pub leased: u64,
+    /// How long the oldest of the ready ones has been due.
+    pub oldest_ready: Option<Duration>,
+}
+
+/// An account as the store knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountStats {
+    /// Its short name.
+    pub account: String,
+    /// Its health.
+    pub health: Health,
+    /// Submissions by state; states without any are left out.
+    pub states: BTreeMap<State, u64>,
+}
+
+/// What is in the store.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// By account and step.
+    pub steps: Vec<StepStats>,
+    /// By account.
+    pub accounts: Vec<AccountStats>,
+}
+
+impl Stats {
+    /// The submissions in `state`, of all accounts.
+    pub fn count(&self, state: State) -> u64 {
+        self.accounts.iter().filter_map(|account| account.states.get(&state)).sum()
+    }
+
+    /// The submissions that are not final and not held: those that workers still have to do with.
+    pub fn unfinished(&self) -> u64 {
+        let states = State::ALL.into_iter().filter(|s| !s.is_final() && *s != State::Held);
+        states.map(|state| self.count(state)).sum()
+    }
+}
+
+/// How a person ends the doubt about a held submission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resolution {
+    /// Go on with the step that it was held at, unchanged.
+    Retry,
+    /// Upload again and overwrite what is there.
+    Overwrite,
+    /// Give up: the submission is failed.
+    Fail,
+}
+
+/// Something that `ferry doctor` has to say about a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Whether it is as it should be.
+    pub ok: bool,
+    /// What was looked at and found.
+    pub text: String,
+    /// What to do about it. A note if `ok`: something could not be checked.
+    pub hint: Option<String>,
+}
+
+/// Why the store did not do what it was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// There is no such submission.
+    #[error("there is no submission {0}")]
+    NotFound(SubmissionId),
+    /// There is no such account.
+    #[error("the store knows no account `{0}`")]
+    UnknownAccount(String),
+    /// The submission's state does not allow it.
+    #[error("{0}")]
+    NotAllowed(String),
+    /// The data cannot be used by this version of Ferry.
+    #[error("{0}")]
+    Unusable(String),
+    /// The store could not be reached or had a fault; a later try may succeed.
+    #[error("the store `{place}` failed: {cause}")]
+    Unavailable {
+        /// Which store; no password.
+        place: String,
+        /// What went wrong.
+        cause: String,
+    },
+}
+
+/// Keeps submissions and leases out their steps.
+///
+/// Every method is atomic, and durable when it returns. None is slower for a longer backlog than
+/// what it answers asks for.
+#[async_trait]
+pub trait Store: std::fmt::Debug + Send + Sync + 'static {
+    /// Where the data lies, for people; no password.
+    fn place(&self) -> String;
+
+    /// Keeps new submissions, all or none; the answers are in the order of `batch`. An id that is
+    /// taken is refused. A submission that waits for an earlier one of its account and Name is not
+    /// due before that one is final.
+    async fn accept(&self, batch: Vec<NewSubmission>) -> Result<Vec<Accepted>, StoreError>;
+
+    /// Leases due steps, fairly between accounts, and of one account in the order of priority and
+    /// due time. An upload's attempt is durable when this returns.
+    async fn claim(&self, request: ClaimRequest) -> Result<Claims, StoreError>;
+
+    /// Records what was decided about steps that are held, in the order of `batch`, each on its own.
+    async fn commit(&self, batch: Vec<Commit>) -> Result<Vec<Committed>, StoreError>;
+
+    /// Prolongs leases to `lease` from now; answers whether each is still held. One that ran out is,
+    /// as long as nobody rescued it.
+    async fn renew(&self, leases: Vec<Lease>, lease: Duration) -> Result<Vec<bool>, StoreError>;
+
+    /// Gives steps back that were not begun: due at once, and as if they had not been claimed.
+    async fn release(&self, claims: Vec<Claim>) -> Result<(), StoreError>;
+
+    /// Makes steps due again whose lease has run out, at most a few hundred a call; holds those that
+    /// ended their worker five times.
+    async fn rescue(&self) -> Result<Rescued, StoreError>;
+
+    /// Wakes workers when a step may have become due.
+    fn wakeups(&self) -> &Wakeups;
+
+    /// History of the store as this process saw it. Every answer to a change is compared with it.
+    fn continuity(&self) -> &Continuity;
+
+    /// Reads the newest event, and compares the history with [`Store::continuity`]. Writes nothing.
+    async fn look(&self) -> Result<Standing, StoreError>;
+
+    /// Saves a loss for [`Standing::reported`].
+    async fn report_loss(&self, loss: &Loss) -> Result<(), StoreError>;
+
+    /// Takes the store as it is: it gets a new epoch, which ends the loss in every process.
+    async fn acknowledge_loss(&self) -> Result<(), StoreError>;
+
+    /// The dataset; an error if retention has removed it.
+    async fn payload(&self, id: SubmissionId) -> Result<Payload, StoreError>;
+
+    /// A result, or the feedback; none if there is none under `key`.
+    async fn content(&self, id: SubmissionId, key: &str) -> Result<Option<Content>, StoreError>;
+
+    /// A submission.
+    async fn get(&self, id: SubmissionId) -> Result<Option<Found>, StoreError>;
+
+    /// What happened to a submission, oldest first; of a long story, the beginning and the newest
+    /// lines.
+    async fn timeline(&self, id: SubmissionId) -> Result<Vec<TimelineEntry>, StoreError>;
+
+    /// What changed after the event `after`, oldest first, at most so many events. Each change of a
+    /// state is told with it, atomically.
+    async fn events(&self, after: u64, limit: usize) -> Result<Events, StoreError>;
+
+    /// Submissions, newest first.
+    async fn list(
+        &self,
+        filter: &Filter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page, StoreError>;
+
+    /// How much there is to do.
+    async fn stats(&self) -> Result<Stats, StoreError>;
+
+    /// Yields no more steps of the account, known or not yet known.
+    async fn pause(&self, account: &str, reason: &str) -> Result<(), StoreError>;
+
+    /// Ends a pause, a closed gate and an outage; answers whether there was any.
+    async fn resume(&self, account: &str) -> Result<bool, StoreError>;
+
+    /// Calls a submission off: at once, or, if a step of it is running, as soon as that ends.
+    async fn cancel(&self, id: SubmissionId) -> Result<Found, StoreError>;
+
+    /// Goes on with a failed submission where it stopped, for another `deadline`. Refused if a newer
+    /// submission of its Name exists.
+    async fn retry(&self, id: SubmissionId, deadline: Duration) -> Result<Found, StoreError>;
+
+    /// Decides about a held submission, for another `deadline` if it goes on.
+    async fn resolve(
+        &self,
+        id: SubmissionId,
+        resolution: Resolution,
+        deadline: Duration,
+    ) -> Result<Found, StoreError>;
+
+    /// Tells the outcome of a final submission, again if it was told; refused if nobody wants to hear
+    /// it.
+    async fn notify(&self, id: SubmissionId) -> Result<Found, StoreError>;
+
+    /// Removes final submissions, with payloads, results and timelines, that ended longer ago than
+    /// `retention`, at most a few hundred a call; answers how many.
+    async fn sweep(&self, retention: Duration) -> Result<u64, StoreError>;
+
+    /// Checks that what was kept will still be there tomorrow.
+    async fn check(&self) -> Result<Vec<Finding>, StoreError>;
+}

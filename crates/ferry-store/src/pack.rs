@@ -1,0 +1,150 @@
+//! Compresses datasets and results, for every store: they are read far more rarely than the records
+//! beside them.
+
+use std::cell::RefCell;
+
+use zstd::bulk::{Compressor, Decompressor};
+
+use super::{Commit, NewSubmission, Payload};
+
+/// The zstd level: beyond it, time grows faster than CSV shrinks.
+const LEVEL: i32 = 3;
+
+thread_local! {
+    // A context is dear to make: for small datasets, more than its use.
+    static COMPRESSOR: RefCell<Compressor<'static>> =
+        RefCell::new(Compressor::new(LEVEL).expect("there is memory for a context"));
+    static DECOMPRESSOR: RefCell<Decompressor<'static>> =
+        RefCell::new(Decompressor::new().expect("there is memory for a context"));
+}
+
+/// Less is not worth the time: a frame has a head of its own.
+const SMALL: usize = 128;
+
+/// Compressed bytes, with the size that they had; or as they are, where that is no more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Packed {
+    pub(super) bytes: Vec<u8>,
+    pub(super) unpacked: u64,
+}
+
+/// The bytes are not what was packed.
+#[derive(Debug, thiserror::Error)]
+#[error("what is stored cannot be unpacked: {0}")]
+pub(super) struct Unpackable(String);
+
+impl Unpackable {
+    pub(super) fn new(cause: impl std::fmt::Display) -> Self {
+        Self(cause.to_string())
+    }
+}
+
+impl Packed {
+    pub(super) fn new(bytes: &[u8]) -> Self {
+        let compressed = (bytes.len() >= SMALL).then(|| {
+            let packed = COMPRESSOR.with_borrow_mut(|zstd| zstd.compress(bytes));
+            packed.expect("zstd compresses anything")
+        });
+        let packed = compressed.filter(|packed| packed.len() < bytes.len());
+        Self { bytes: packed.unwrap_or_else(|| bytes.to_vec()), unpacked: bytes.len() as u64 }
+    }
+
+    pub(super) fn unpack(&self) -> Result<Vec<u8>, Unpackable> {
+        let size = usize::try_from(self.unpacked).map_err(Unpackable::new)?;
+        if size == self.bytes.len() {
+            return Ok(self.bytes.clone());
+        }
+        DECOMPRESSOR
+            .with_borrow_mut(|zstd| zstd.decompress(&self.bytes, size))
+            .map_err(Unpackable::new)
+    }
+
+    fn unpack_text(&self) -> Result<String, Unpackable> {
+        String::from_utf8(self.unpack()?).map_err(Unpackable::new)
+    }
+}
+
+/// A compressed dataset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct PackedPayload {
+    pub(super) data: Packed,
+    pub(super) event_data: Option<Packed>,
+}
+
+impl PackedPayload {
+    pub(super) fn new(payload: &Payload) -> Self {
+        Self {
+            data: Packed::new(payload.data.as_bytes()),
+            event_data: payload.event_data.as_ref().map(|text| Packed::new(text.as_bytes())),
+        }
+    }
+
+    pub(super) fn unpack(&self) -> Result<Payload, Unpackable> {
+        Ok(Payload {
+            data: self.data.unpack_text()?,
+            event_data: self.event_data.as_ref().map(Packed::unpack_text).transpose()?,
+        })
+    }
+}
+
+/// Packs the datasets of a batch where that delays nobody.
+pub(super) async fn pack_all(batch: Vec<NewSubmission>) -> Vec<(NewSubmission, PackedPayload)> {
+    let pack = |new: NewSubmission| {
+        let packed = PackedPayload::new(&new.payload);
+        (new, packed)
+    };
+    let bytes = batch.iter().map(|new| new.payload.bytes()).sum();
+    compute(bytes, move || batch.into_iter().map(pack).collect()).await
+}
+
+/// Packs what the steps of a batch fetched, where that delays nobody.
+pub(super) async fn pack_contents(batch: Vec<Commit>) -> Vec<(Commit, Vec<Packed>)> {
+    let pack = |commit: Commit| {
+        let contents = &commit.transition.contents;
+        let packed = contents.iter().map(|(_, content)| Packed::new(&content.bytes)).collect();
+        (commit, packed)
+    };
+    let contents = batch.iter().flat_map(|commit| &commit.transition.contents);
+    let bytes = contents.map(|(_, content)| content.bytes.len() as u64).sum();
+    compute(bytes, move || batch.into_iter().map(pack).collect()).await
+}
+
+/// So much is packed or unpacked in less time than it takes to hand it to another thread and back a
+/// few times.
+const AT_ONCE: u64 = 32 * 1024;
+
+/// Runs work on so many bytes, which takes the processor for a while if they are many, where it delays
+/// nobody.
+pub async fn compute<T: Send + 'static>(
+    bytes: u64,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    if bytes <= AT_ONCE {
+        return work();
+    }
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_was_packed_is_unpacked(
+            bytes in prop_oneof![
+                prop::collection::vec(any::<u8>(), 0..1000),
+                prop::collection::vec(b'a'..b'c', 0..1000),
+            ],
+        ) {
+            let packed = Packed::new(&bytes);
+            prop_assert!(packed.bytes.len() <= bytes.len());
+            prop_assert_eq!(packed.unpack().unwrap(), bytes);
+        }
+    }
+}

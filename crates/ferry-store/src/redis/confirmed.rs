@@ -1,0 +1,109 @@
+//! Takes nothing for done before the server's disk, or a replica, has it: on a connection of its own,
+//! since waiting for them holds up all that comes after it.
+
+use std::time::Duration;
+
+use redis::Value;
+use tokio::sync::OnceCell;
+
+use super::fault::Fault;
+use super::link::Link;
+use super::scripts::{Call, Script, span_millis};
+use super::values::{array, number};
+use crate::StoreError;
+
+/// How long is waited; less than for an answer.
+pub(super) const PATIENCE: Duration = Duration::from_secs(4);
+
+/// Who has to have what was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    Disk,
+    Replica,
+}
+
+/// A connection on which nothing counts before it is safe.
+#[derive(Debug)]
+pub(super) struct Confirmed {
+    by: By,
+    link: Link,
+    able: OnceCell<()>,
+}
+
+impl Confirmed {
+    pub(super) fn new(by: By, link: Link) -> Self {
+        Self { by, link, able: OnceCell::new() }
+    }
+
+    /// The connection: what runs over it can be confirmed.
+    pub(super) async fn link(&self) -> Result<&Link, Fault> {
+        self.able.get_or_try_init(|| self.check()).await?;
+        Ok(&self.link)
+    }
+
+    /// Runs a call and waits until what it did is safe.
+    pub(super) async fn run(&self, script: &Script, call: Call) -> Result<Value, Fault> {
+        let link = self.link().await?;
+        let connection = link.number();
+        let answer = link.run_one(script, call).await?;
+        self.confirm(connection, PATIENCE).await?;
+        Ok(answer)
+    }
+
+    /// Waits until what was done over the connection of this number is safe.
+    pub(super) async fn confirm(
+        &self,
+        connection: Option<u64>,
+        patience: Duration,
+    ) -> Result<(), Fault> {
+        if self.wait(1, patience).await? == 0 {
+            return Err(Fault::Late(match self.by {
+                By::Disk => "the server has not synced its disk in time",
+                By::Replica => "no replica has confirmed the change in time",
+            }));
+        }
+        // The server answers for what came over the same connection.
+        if self.link.number() != connection {
+            return Err(Fault::Late("the connection was lost before the change was safe"));
+        }
+        Ok(())
+    }
+
+    /// Asks first, so that nothing is stored that is then refused.
+    async fn check(&self) -> Result<(), Fault> {
+        let (wanted, patience) = match self.by {
+            By::Disk => (0, Duration::from_millis(1)),
+            By::Replica => (1, PATIENCE),
+        };
+        match (self.by, self.wait(wanted, patience).await) {
+            (By::Disk, Err(Fault::Redis(error))) if error.code() == Some("ERR") => {
+                Err(Fault::Refused(StoreError::Unusable(
+                    "`durability = \"fsynced\"` needs WAITAOF, which Redis has from 7.2 on, and \
+                     Valkey: use a newer server, or `durability = \"server\"`"
+                        .to_owned(),
+                )))
+            }
+            (By::Replica, Ok(0)) => Err(Fault::Late(
+                "`durability = \"replicated\"` needs a replica, and the server has none",
+            )),
+            (_, answer) => answer.map(drop),
+        }
+    }
+
+    /// Waits for so many, and answers how many there are.
+    async fn wait(&self, wanted: u8, patience: Duration) -> Result<u64, Fault> {
+        match self.by {
+            By::Disk => {
+                let mut wait = redis::cmd("WAITAOF");
+                wait.arg(wanted).arg(0).arg(span_millis(patience));
+                let local = array(self.link.command(wait).await?)?.into_iter().next();
+                Ok(local.map(number).transpose()?.unwrap_or_default())
+            }
+            By::Replica => {
+                let mut wait = redis::cmd("WAIT");
+                wait.arg(wanted).arg(span_millis(patience));
+                number(self.link.command(wait).await?)
+            }
+        }
+    }
+}

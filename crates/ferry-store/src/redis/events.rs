@@ -1,0 +1,47 @@
+//! Reads what changed, as the scripts tell it: `time id state why length account` and the Name, where
+//! the length is that of the account.
+
+use redis::Value;
+
+use super::fault::Fault;
+use super::values::{array, number, text, tuple};
+use crate::{Event, Events};
+use ferry_types::domain::timestamp;
+
+/// Reads the answer to a call of the script that asked for events after `after`.
+pub(super) fn read(after: u64, answer: Value) -> Result<Events, Fault> {
+    let [forgotten, newest, events, epochs] = tuple(answer)?;
+    let epochs = text(epochs)?;
+    let epoch = epochs.split(' ').next().unwrap_or_default().to_owned();
+    let oldest = number(forgotten)?;
+    let before = after.max(oldest);
+    let events = (1..).zip(array(events)?).map(|(n, line)| event(before + n, &text(line)?));
+    let events = events.collect::<Result<_, _>>()?;
+    Ok(Events { epoch, events, oldest, newest: number(newest)? })
+}
+
+fn event(cursor: u64, line: &str) -> Result<Event, Fault> {
+    let mut parts = line.splitn(6, ' ');
+    let mut part = || parts.next().unwrap_or_default();
+    let at = timestamp(part().parse().map_err(Fault::corrupt)?);
+    let submission = part().parse().map_err(Fault::corrupt)?;
+    let state = part().parse().map_err(Fault::corrupt)?;
+    let reason = Some(part()).filter(|why| *why != "-");
+    let reason = reason.map(|why| why.parse().map_err(Fault::corrupt)).transpose()?;
+    let length: usize = part().parse().map_err(Fault::corrupt)?;
+    let short = || Fault::corrupt("an event ends too early");
+    let (account, name) = part().split_at_checked(length).ok_or_else(short)?;
+    let (account, name) = (account.to_owned(), name.to_owned());
+    Ok(Event { cursor, submission, account, name, state, reason, at })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::events::{FORGOTTEN, KEPT};
+
+    #[test]
+    fn scripts_keep_as_many_events() {
+        let limits = format!("EVENTS, FORGOTTEN = {KEPT}, {FORGOTTEN}\n");
+        assert!(include_str!("prelude.lua").contains(&limits));
+    }
+}

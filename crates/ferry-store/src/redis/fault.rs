@@ -1,0 +1,110 @@
+//! What can go wrong inside the store's own functions, before it is known where.
+
+use std::fmt;
+
+use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
+
+use crate::StoreError;
+use ferry_types::domain::SubmissionId;
+
+/// Why an operation failed.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// Redis could not be asked, or could not do it.
+    Redis(RedisError),
+    /// It took too long.
+    Late(&'static str),
+    /// It must not be done.
+    Refused(StoreError),
+    /// The store holds, or answered, what no Ferry wrote.
+    Corrupt(String),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Redis(error) => error.fmt(f),
+            Self::Late(cause) => f.write_str(cause),
+            Self::Refused(error) => error.fmt(f),
+            Self::Corrupt(what) => f.write_str(what),
+        }
+    }
+}
+
+impl Fault {
+    /// The same for callers, who want to know which store it was.
+    pub(super) fn at(self, place: &str) -> StoreError {
+        match self {
+            Self::Redis(error) if is_damage(&error) => {
+                StoreError::Unusable(format!("the store `{place}` cannot be used: {error}"))
+            }
+            Self::Redis(error) => {
+                StoreError::Unavailable { place: place.to_owned(), cause: error.to_string() }
+            }
+            Self::Late(cause) => {
+                StoreError::Unavailable { place: place.to_owned(), cause: cause.to_owned() }
+            }
+            Self::Refused(error) => error,
+            Self::Corrupt(what) => {
+                StoreError::Unusable(format!("the store `{place}` is damaged: {what}"))
+            }
+        }
+    }
+
+    /// Whether what was asked for may have been done all the same.
+    pub(super) fn is_open(&self) -> bool {
+        match self {
+            Self::Redis(error) => !is_damage(error),
+            Self::Late(_) => true,
+            Self::Refused(_) | Self::Corrupt(_) => false,
+        }
+    }
+
+    pub(super) fn corrupt(what: impl std::fmt::Display) -> Self {
+        Self::Corrupt(what.to_string())
+    }
+
+    /// A script answered something else than it promises.
+    pub(super) fn answer(what: &Value) -> Self {
+        Self::Corrupt(format!("unexpected answer {what:?}"))
+    }
+
+    pub(super) fn not_allowed(what: String) -> Self {
+        Self::Refused(StoreError::NotAllowed(what))
+    }
+
+    pub(super) fn not_found(id: SubmissionId) -> Self {
+        Self::Refused(StoreError::NotFound(id))
+    }
+}
+
+/// Whether a later try would fail the same way: a script stumbled over what it found.
+fn is_damage(error: &RedisError) -> bool {
+    let stumbled = |detail: &str| detail.contains("user_script") || detail.contains("f_");
+    match error.code() {
+        Some("WRONGTYPE") => true,
+        Some("ERR") => {
+            error.kind() == ErrorKind::Server(ServerErrorKind::ResponseError)
+                && error.detail().is_some_and(stumbled)
+        }
+        _ => false,
+    }
+}
+
+/// Whether the connection that brought this error is of no more use: it is gone, or leads to a
+/// server that is not the master any more.
+pub(super) fn ends_connection(error: &RedisError) -> bool {
+    let demoted = matches!(
+        error.kind(),
+        ErrorKind::Server(
+            ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown | ServerErrorKind::Moved
+        )
+    );
+    demoted || error.is_io_error() || error.is_unrecoverable_error()
+}
+
+impl From<RedisError> for Fault {
+    fn from(error: RedisError) -> Self {
+        Self::Redis(error)
+    }
+}

@@ -1,0 +1,107 @@
+//! What this process knows of the steps that it holds, so that a commit needs no look before it. What
+//! it has forgotten is read again.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::record::Record;
+use crate::{Commit, Lease};
+
+/// More than a process holds: beyond it, steps whose lease has run out are forgotten.
+const MOST: usize = 10_000;
+
+/// For so long a submission is remembered that was read for a commit.
+const SOON: Duration = Duration::from_mins(1);
+
+/// The steps that this process holds.
+#[derive(Debug, Default)]
+pub(super) struct Held(Mutex<HashMap<Lease, Step>>);
+
+#[derive(Debug)]
+struct Step {
+    record: Arc<Record>,
+    until: Option<Instant>,
+    /// What was to be committed when the answer got lost.
+    tried: Option<u64>,
+}
+
+impl Held {
+    pub(super) fn claimed(
+        &self,
+        claims: impl IntoIterator<Item = (Lease, Arc<Record>)>,
+        span: Duration,
+    ) {
+        let mut held = self.lock();
+        if held.len() > MOST {
+            let now = Instant::now();
+            held.retain(|_, step| step.until.is_none_or(|until| until > now));
+        }
+        let until = Instant::now().checked_add(span);
+        for (lease, record) in claims {
+            held.insert(lease, Step { record, until, tried: None });
+        }
+    }
+
+    /// A step that was claimed elsewhere, or forgotten: it is wanted for its commit.
+    pub(super) fn read(&self, lease: Lease, record: Arc<Record>) {
+        let until = Instant::now().checked_add(SOON);
+        self.lock().insert(lease, Step { record, until, tried: None });
+    }
+
+    pub(super) fn renewed(&self, leases: &[Lease], renewed: &[bool], span: Duration) {
+        let until = Instant::now().checked_add(span);
+        let mut held = self.lock();
+        for (lease, _) in leases.iter().zip(renewed).filter(|(_, renewed)| **renewed) {
+            if let Some(step) = held.get_mut(lease) {
+                step.until = until;
+            }
+        }
+    }
+
+    pub(super) fn record(&self, lease: &Lease) -> Option<Arc<Record>> {
+        self.lock().get(lease).map(|step| step.record.clone())
+    }
+
+    pub(super) fn forget(&self, leases: impl IntoIterator<Item = Lease>) {
+        let mut held = self.lock();
+        for lease in leases {
+            held.remove(&lease);
+        }
+    }
+
+    /// The answer to these commits got lost.
+    pub(super) fn tried<'a>(&self, commits: impl IntoIterator<Item = &'a Commit>) {
+        let mut held = self.lock();
+        for commit in commits {
+            if let Some(step) = held.get_mut(&commit.lease) {
+                step.tried = Some(mark(commit));
+            }
+        }
+    }
+
+    /// Whether the answer to this very commit got lost before.
+    pub(super) fn has_tried(&self, commit: &Commit) -> bool {
+        self.lock().get(&commit.lease).is_some_and(|step| step.tried == Some(mark(commit)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Lease, Step>> {
+        // Every critical section leaves a whole map.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells the commits of one lease apart.
+fn mark(commit: &Commit) -> u64 {
+    let transition = &commit.transition;
+    let mut hasher = DefaultHasher::new();
+    (transition.to, transition.polled, transition.in_doubt, transition.failures).hash(&mut hasher);
+    transition.reason.as_ref().map(|reason| (reason.code, &reason.text)).hash(&mut hasher);
+    transition.next.map(|next| (next.kind, next.after)).hash(&mut hasher);
+    transition.processing_token.hash(&mut hasher);
+    for (key, content) in &transition.contents {
+        (key, &content.content_type, &content.bytes).hash(&mut hasher);
+    }
+    hasher.finish()
+}

@@ -1,0 +1,155 @@
+//! Leases steps to this process, and records what became of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::Value;
+
+use super::confirmed::PATIENCE;
+use super::fault::Fault;
+use super::record::Record;
+use super::steps::{self, Decided};
+use super::{COMMITS, COMMITTED_BYTES, RedisStore, read, values};
+use crate::pack::Packed;
+use crate::{ClaimRequest, Claims, Commit, Committed, Lease};
+use ferry_types::domain::SubmissionId;
+use ferry_types::domain::submission::StepKind;
+
+impl RedisStore {
+    /// Leases due steps.
+    pub(super) async fn lease(&self, request: ClaimRequest) -> Result<Claims, Fault> {
+        let confirmed = self.beginning.as_ref().filter(|_| request.kind == StepKind::Upload);
+        let link = match confirmed {
+            Some(confirmed) => confirmed.link().await?,
+            None => &self.link,
+        };
+        let connection = link.number();
+        let script = &self.scripts.claim;
+        let (name, lost) = self.lost.begin(request.kind);
+        let call = steps::describe_claim(self.call(script), &request, &self.health);
+        let call = call.arg(&name).each(&lost, |call, name| call.arg(name));
+        let answer = link.run_one(script, call).await;
+        if answer.as_ref().is_err_and(Fault::is_open) {
+            self.lost.lose(request.kind, name);
+        }
+        let (claims, records) = steps::claims(answer?, &request)?;
+        self.lost.heard(&lost, claims.claims.len() >= request.limit);
+        // Not for so long that a lease runs out meanwhile; zero would be for ever.
+        let patience = PATIENCE.min(request.lease / 4).max(Duration::from_millis(1));
+        let leases = || claims.claims.iter().map(|claim| claim.lease);
+        if let Some(confirmed) = confirmed.filter(|_| !claims.claims.is_empty())
+            && let Err(fault) = confirmed.confirm(connection, patience).await
+        {
+            // Not begun, so that it is no attempt.
+            self.give_back(&leases().collect::<Vec<_>>()).await?;
+            return Err(fault);
+        }
+        self.held.claimed(leases().zip(records), request.lease);
+        Ok(claims)
+    }
+
+    /// Undoes claims.
+    pub(super) async fn give_back(&self, leases: &[Lease]) -> Result<(), Fault> {
+        let script = &self.scripts.release;
+        self.link.run(script, self.lease_calls(script, leases, None)).await?;
+        self.held.forget(leases.iter().copied());
+        Ok(())
+    }
+
+    /// The records of leases: those that this process has forgotten, or that another one claimed, cost a
+    /// look.
+    async fn records(&self, leases: &[Lease]) -> Result<Vec<Option<Arc<Record>>>, Fault> {
+        let mut known: Vec<_> = leases.iter().map(|lease| self.held.record(lease)).collect();
+        let missing = || leases.iter().zip(&known).filter(|(_, known)| known.is_none());
+        let unknown: Vec<_> = missing().map(|(lease, _)| lease.id).collect();
+        if !unknown.is_empty() {
+            let read = self.read(&unknown).await?;
+            let missing = known.iter_mut().zip(leases).filter(|(known, _)| known.is_none());
+            for ((known, lease), read) in missing.zip(read) {
+                *known = read.map(Arc::new);
+                if let Some(record) = known {
+                    self.held.read(*lease, record.clone());
+                }
+            }
+        }
+        Ok(known)
+    }
+
+    async fn read(&self, ids: &[SubmissionId]) -> Result<Vec<Option<Record>>, Fault> {
+        let script = &self.scripts.read;
+        let call = self.call(script).each(ids, |call, id| call.arg(id.to_string()));
+        read::records(self.run(script, call).await?)
+    }
+
+    /// Records what was decided about steps.
+    pub(super) async fn record(
+        &self,
+        packed: Vec<(Commit, Vec<Packed>)>,
+    ) -> Result<Vec<Committed>, Fault> {
+        let leases: Vec<_> = packed.iter().map(|(commit, _)| commit.lease).collect();
+        let records = self.records(&leases).await?;
+        let decide = |((commit, packed), record): (_, Option<Arc<Record>>)| {
+            let again = self.held.has_tried(&commit);
+            Decided::new(commit, packed, record, again)
+        };
+        let mut decided: Vec<_> = packed.into_iter().zip(records).map(decide).collect();
+        let mut committed = vec![None; decided.len()];
+        loop {
+            let open: Vec<_> = (0..decided.len()).filter(|n| committed[*n].is_none()).collect();
+            let asked: Vec<_> = open.iter().map(|n| &decided[*n]).collect();
+            let answers = self.ask_to_record(&asked).await;
+            if answers.as_ref().is_err_and(Fault::is_open) {
+                self.held.tried(decided.iter().map(|decided| &decided.commit));
+            }
+            for (n, answer) in open.into_iter().zip(answers?) {
+                committed[n] = decided[n].answered(answer)?;
+            }
+            let open: Vec<_> = (0..decided.len()).filter(|n| committed[*n].is_none()).collect();
+            if open.is_empty() {
+                break;
+            }
+            // Somebody asked for a cancellation meanwhile, which one does once.
+            let ids: Vec<_> = open.iter().map(|n| leases[*n].id).collect();
+            for (n, record) in open.into_iter().zip(self.read(&ids).await?) {
+                decided[n].decide_again(record.map(Arc::new));
+            }
+        }
+        self.held.forget(leases);
+        Ok(committed.into_iter().flatten().collect())
+    }
+
+    /// Calls the script for commits, and gives its answers.
+    async fn ask_to_record(&self, decided: &[&Decided]) -> Result<Vec<Value>, Fault> {
+        let script = &self.scripts.commit;
+        let calls = parts(decided).into_iter().map(|decided| {
+            let call = self.call(script).policy(&self.health).arg(decided.len());
+            decided.iter().try_fold(call, |call, one| Ok(call.packed(&one.describe()?)))
+        });
+        let calls = calls.collect::<Result<Vec<_>, Fault>>()?;
+        let answers = self.link.run(script, calls).await?.into_iter().map(values::array);
+        let answers: Vec<_> =
+            answers.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+        if answers.len() == decided.len() {
+            Ok(answers)
+        } else {
+            Err(Fault::corrupt("some commits were not answered"))
+        }
+    }
+}
+
+/// Commits in parts that a script takes at once: not too many of them, nor too much.
+fn parts<'a, 'b>(mut decided: &'a [&'b Decided]) -> Vec<&'a [&'b Decided]> {
+    let mut parts = Vec::new();
+    while !decided.is_empty() {
+        let mut bytes = 0;
+        let fits = |decided: &&&Decided| {
+            bytes += decided.bytes();
+            bytes <= COMMITTED_BYTES
+        };
+        let count = decided.iter().take(COMMITS).take_while(fits).count().max(1);
+        let (part, rest) = decided.split_at(count);
+        parts.push(part);
+        decided = rest;
+    }
+    parts
+}

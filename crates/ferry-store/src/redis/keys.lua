@@ -1,0 +1,63 @@
+-- The names of all keys. Every key of a namespace begins with its hash tag, which is KEYS[1], so that
+-- a Cluster keeps them on one node. Parts that people choose come last, or with their length before
+-- them: no two keys collide.
+
+local base = KEYS[1]
+
+-- Those that need no more than their name:
+-- `all`, `finished`, `leases`: sorted sets, by the order of acceptance, of all submissions; by the time of
+--   their end, of those that are final; by the end of their lease, of those that a worker holds.
+-- `seq`, `fence`, `turn`: counters of accepted submissions; of claims; of claims that served an account.
+-- `events`, `forgotten`: a list of what changed last, as `events.rs` reads it; how many came before the
+--   first of them.
+-- `epochs`, `lost`: strings; the epoch of `events`, set with the first of them, and before it those whose
+--   data an operator acknowledged as lost, newest first; a loss that a process reported.
+-- `accounts`: a sorted set of the accounts' names, for reading them in pages.
+-- `spent`: a hash; until when a rate of an account is used up, in microseconds, by `rate:account`.
+-- `health`, `leased`, `turns`: hashes; an account's health; how many steps are leased, by `kind:account`;
+--   when an account that has nothing to do was served last, by `kind:account`.
+-- `wake`: the channel on which workers are told what will be due.
+local key = setmetatable({}, {
+    __index = function(known, name)
+        known[name] = base .. name
+        return known[name]
+    end,
+})
+
+-- A string: a submission, as `record.rs` reads it.
+function key.submission(id) return base .. 's:' .. id end
+
+-- A string: who holds a submission's step, as `claim_of` writes it.
+function key.claim(id) return base .. 'c:' .. id end
+
+-- A string: the dataset, compressed, as `frame.rs` reads it.
+function key.payload(id) return base .. 'p:' .. id end
+
+-- A hash: results and feedback by their key, as `frame.rs` reads them.
+function key.contents(id) return base .. 'r:' .. id end
+
+-- A sorted set, by due time, of what waits for a worker.
+function key.due(kind, priority, account)
+    return base .. 'due:' .. kind .. ':' .. priority .. ':' .. account
+end
+
+-- A sorted set, by due time, of what waits for an earlier submission of its Name.
+function key.blocked(account) return base .. 'blocked:' .. account end
+
+-- A sorted set, by when they were served last, of the accounts with steps in `key.due`.
+function key.waiting(kind) return base .. 'waiting:' .. kind end
+
+-- A sorted set, by the order of acceptance, of the submissions in a state.
+function key.state(state, account) return base .. 'in:' .. state .. ':' .. account end
+
+-- A sorted set of the submissions of a Name: by the order of acceptance those that are not final, by
+-- its negative those that are.
+function key.name(account, name) return base .. 'n:' .. #account .. ':' .. account .. ':' .. name end
+
+-- A sorted set, by the order of acceptance, of the submissions with a label.
+function key.label(name, value) return base .. 'l:' .. #name .. ':' .. name .. ':' .. value end
+
+-- A string: the submission that was accepted with an idempotency key.
+function key.idempotency(account, given)
+    return base .. 'k:' .. #account .. ':' .. account .. ':' .. given
+end

@@ -1,0 +1,263 @@
+//! The connection to the server: one that all calls share, made when it is needed and made anew when
+//! it is lost, and never waited for without end.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use redis::aio::{MultiplexedConnection, PubSub};
+use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, Pipeline, RedisError};
+use redis::{RedisResult, ServerErrorKind, Value};
+
+use super::LAYOUT;
+use super::fault::{Fault, ends_connection};
+use super::scripts::{Call, Script};
+use super::servers::Servers;
+use super::standing::{self, StandingScript};
+use crate::StoreError;
+use crate::continuity::{Asked, Continuity};
+
+/// For how long an answer, or a connection, is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long after a failure to connect the next try is made: at first, and at most.
+const PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// The largest call, a little below what Redis takes for one argument by default
+/// (`proto-max-bulk-len`, 512 MiB): beyond that it would end the connection, again and again.
+const LARGEST: usize = 500 << 20;
+
+/// A server, and the connection to it.
+pub(super) struct Link {
+    servers: Servers,
+    /// What the keys of the namespace begin with.
+    base: String,
+    current: Mutex<Option<Current>>,
+    connecting: tokio::sync::Mutex<Tries>,
+    /// What the answers to changes are compared with.
+    continuity: Option<(Arc<Continuity>, StandingScript)>,
+}
+
+#[derive(Clone)]
+struct Current {
+    number: u64,
+    connection: MultiplexedConnection,
+    /// Where it leads.
+    info: ConnectionInfo,
+}
+
+#[derive(Default)]
+struct Tries {
+    /// Counts connections, so that only the one that failed is given up.
+    number: u64,
+    pause: Duration,
+    failed: Option<(Instant, RedisError)>,
+}
+
+impl std::fmt::Debug for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The servers know the password.
+        f.debug_struct("Link").field("base", &self.base).finish_non_exhaustive()
+    }
+}
+
+impl Link {
+    pub(super) fn new(servers: Servers, base: String) -> Self {
+        let (current, connecting) = (Mutex::default(), tokio::sync::Mutex::default());
+        Self { servers, base, current, connecting, continuity: None }
+    }
+
+    /// Compares the history of events after each change with what this process has seen.
+    pub(super) fn comparing(self, continuity: Arc<Continuity>) -> Self {
+        Self { continuity: Some((continuity, StandingScript::new())), ..self }
+    }
+
+    pub(super) fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Runs calls of one script in one round trip, in their order; the answers are in it too. If
+    /// there is an error, some may have been done and others not.
+    pub(super) async fn run(&self, script: &Script, calls: Vec<Call>) -> Result<Vec<Value>, Fault> {
+        if calls.is_empty() {
+            return Ok(Vec::new());
+        }
+        if let Some(call) = calls.iter().find(|call| call.bytes() > LARGEST) {
+            return Err(Fault::not_allowed(format!(
+                "{} MiB in one piece, compressed, are more than the {} MiB that Redis takes: hand \
+                 over less at once",
+                call.bytes() >> 20,
+                LARGEST >> 20
+            )));
+        }
+        let comparing = self.continuity.as_ref().filter(|_| script.changes);
+        let comparing = comparing.map(|(known, standing)| (known.ask(), known, standing));
+        let look = comparing.as_ref().map(|(asked, _, look)| look.cmd(&self.base, asked));
+        let pipeline = pipeline(calls.into_iter().map(Call::into_cmd).chain(look));
+        let mut answers = self.send(&pipeline).await?;
+        if answers.iter().any(is_unknown_script) {
+            // The server is new, or somebody flushed its scripts.
+            let look = comparing.as_ref().map(|(_, _, look)| &look.0);
+            let loads: Vec<Cmd> = [script].into_iter().chain(look).map(load).collect();
+            let loaded = loads.len();
+            let calls = pipeline.cmd_iter().zip(&answers);
+            let again = calls.filter(|(_, answer)| is_unknown_script(answer)).map(|(cmd, _)| cmd);
+            let again = self::pipeline(loads.into_iter().chain(again.cloned()));
+            let repeated = self.send(&again).await?;
+            let unknown = answers.iter_mut().filter(|answer| is_unknown_script(answer));
+            for (answer, repeated) in unknown.zip(repeated.into_iter().skip(loaded)) {
+                *answer = repeated;
+            }
+        }
+        if let Some((asked, known, _)) = &comparing {
+            compare(known, asked, answers.pop());
+        }
+        answers.into_iter().map(|answer| answer.map_err(Fault::from)).collect()
+    }
+
+    /// Runs one call.
+    pub(super) async fn run_one(&self, script: &Script, call: Call) -> Result<Value, Fault> {
+        Ok(self.run(script, vec![call]).await?.pop().unwrap_or(Value::Nil))
+    }
+
+    /// Runs a plain command.
+    pub(super) async fn command(&self, cmd: Cmd) -> Result<Value, Fault> {
+        let answer = self.send(&pipeline([cmd])).await?.pop();
+        Ok(answer.unwrap_or(Ok(Value::Nil))?)
+    }
+
+    async fn send(&self, pipeline: &Pipeline) -> Result<Vec<RedisResult<Value>>, Fault> {
+        let Current { number, mut connection, .. } = self.connection().await?;
+        let answers: RedisResult<Vec<RedisResult<Value>>> =
+            pipeline.query_async(&mut connection).await;
+        let failure = match &answers {
+            Ok(answers) => answers.iter().find_map(|answer| answer.as_ref().err()),
+            Err(error) => Some(error),
+        };
+        if failure.is_some_and(ends_connection) {
+            self.give_up(number);
+        }
+        Ok(answers?)
+    }
+
+    async fn connection(&self) -> Result<Current, Fault> {
+        let begun = Instant::now();
+        if let Some(current) = self.current() {
+            return Ok(current);
+        }
+        let mut tries = self.connecting.lock().await;
+        if let Some(current) = self.current() {
+            return Ok(current);
+        }
+        if let Some((at, error)) = &tries.failed {
+            if *at > begun {
+                // Somebody else has just tried.
+                return Err(error.clone().into());
+            }
+            tokio::time::sleep((*at + tries.pause).saturating_duration_since(begun)).await;
+        }
+        // Connecting is rare, and its future large.
+        match Box::pin(self.connect()).await {
+            Ok((connection, info)) => {
+                tries.number += 1;
+                (tries.failed, tries.pause) = (None, Duration::ZERO);
+                let current = Current { number: tries.number, connection, info };
+                *self.lock() = Some(current.clone());
+                Ok(current)
+            }
+            Err(Fault::Redis(error)) => {
+                tries.pause = (tries.pause * 2).clamp(PAUSE, LONGEST_PAUSE);
+                tries.failed = Some((Instant::now(), error.clone()));
+                Err(error.into())
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    async fn connect(&self) -> Result<(MultiplexedConnection, ConnectionInfo), Fault> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(PATIENCE))
+            .set_response_timeout(Some(PATIENCE));
+        let key = format!("{}layout", self.base);
+        let mut pipeline = redis::pipe();
+        pipeline.cmd("SET").arg(&key).arg(LAYOUT).arg("NX").ignore().cmd("GET").arg(&key);
+        let (connection, info, answer) = self.servers.connect(&config, &pipeline).await?;
+        let (layout,): (u32,) = redis::from_redis_value(answer).map_err(Fault::corrupt)?;
+        if layout > LAYOUT {
+            return Err(Fault::Refused(StoreError::Unusable(format!(
+                "the namespace has layout {layout}, and this version of Ferry knows up to {LAYOUT}: \
+                 use the newer Ferry that wrote it"
+            ))));
+        }
+        if layout < LAYOUT {
+            return Err(Fault::Refused(StoreError::Unusable(format!(
+                "the namespace has layout {layout}, which this version of Ferry knows no more: carry \
+                 what is in it with the older Ferry that wrote it, or set another `namespace`"
+            ))));
+        }
+        Ok((connection, info))
+    }
+
+    /// A connection that listens.
+    pub(super) async fn listen(&self, channel: &str) -> Result<PubSub, Fault> {
+        let connect = async {
+            let Current { info, .. } = self.connection().await?;
+            let mut connection = Client::open(info)?.get_async_pubsub().await?;
+            connection.subscribe(channel).await?;
+            Ok(connection)
+        };
+        let late = |_| Fault::Late("the server does not answer");
+        tokio::time::timeout(PATIENCE, connect).await.map_err(late)?
+    }
+
+    /// Which connection there is; another number is another one.
+    pub(super) fn number(&self) -> Option<u64> {
+        self.current().map(|current| current.number)
+    }
+
+    fn current(&self) -> Option<Current> {
+        self.lock().clone()
+    }
+
+    fn give_up(&self, number: u64) {
+        let mut current = self.lock();
+        if current.as_ref().is_some_and(|current| current.number == number) {
+            *current = None;
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Current>> {
+        // Every critical section is a single assignment: a poisoned lock guards a whole value.
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An answer that cannot be read proves nothing; the next one does.
+fn compare(known: &Continuity, asked: &Asked, answer: Option<RedisResult<Value>>) {
+    if let Some(Ok(answer)) = answer
+        && let Ok(standing) = standing::read(answer)
+    {
+        known.saw(asked, &standing);
+    }
+}
+
+fn load(script: &Script) -> Cmd {
+    let mut load = redis::cmd("SCRIPT");
+    load.arg("LOAD").arg(&script.code);
+    load
+}
+
+/// Commands in one round trip, each with an answer or an error of its own.
+fn pipeline(cmds: impl IntoIterator<Item = Cmd>) -> Pipeline {
+    let mut pipeline = Pipeline::new();
+    pipeline.ignore_errors();
+    for cmd in cmds {
+        pipeline.add_command(cmd);
+    }
+    pipeline
+}
+
+fn is_unknown_script(answer: &RedisResult<Value>) -> bool {
+    let unknown = ErrorKind::Server(ServerErrorKind::NoScript);
+    answer.as_ref().is_err_and(|error| error.kind() == unknown)
+}

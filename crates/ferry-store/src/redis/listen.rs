@@ -1,0 +1,83 @@
+//! Hears from other processes, and from this one, which steps will be due.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use redis::aio::PubSub;
+use tracing::{debug, info, warn};
+
+use super::link::Link;
+use crate::Wakeups;
+use ferry_types::domain::submission::StepKind;
+use ferry_types::domain::timestamp;
+
+/// After so long without a message, whether the server is still there is asked.
+const QUIET: Duration = Duration::from_secs(20);
+
+/// How long an answer to that is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long it is until the next try to connect: at first, and at most.
+const PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// Wakes workers for as long as the process lives.
+pub(super) async fn listen(link: Arc<Link>, wakeups: Arc<Wakeups>) {
+    let channel = format!("{}wake", link.base());
+    let mut pause = PAUSE;
+    let mut deaf = false;
+    loop {
+        match link.listen(&channel).await {
+            Ok(connection) => {
+                if deaf {
+                    info!("the store tells again what is due");
+                }
+                (deaf, pause) = (false, PAUSE);
+                // What was said meanwhile was not heard.
+                wakeups.all();
+                hear(connection, &wakeups).await;
+                debug!("the store's channel was closed, listening anew");
+            }
+            Err(fault) => {
+                if !deaf {
+                    warn!("the store does not tell what is due, trying on: {fault}");
+                }
+                deaf = true;
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+    }
+}
+
+/// Passes messages on until the connection is lost.
+async fn hear(connection: PubSub, wakeups: &Wakeups) {
+    let (mut sink, mut messages) = connection.split();
+    loop {
+        match tokio::time::timeout(QUIET, messages.next()).await {
+            Ok(Some(message)) => pass_on(message.get_payload_bytes(), wakeups),
+            Ok(None) => return,
+            Err(_) => {
+                let answered = tokio::time::timeout(PATIENCE, sink.ping::<redis::Value>()).await;
+                if !matches!(answered, Ok(Ok(_))) {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// A message is `all`, or pairs of a kind and its earliest due time.
+fn pass_on(message: &[u8], wakeups: &Wakeups) {
+    let due = |pair: &str| {
+        let (kind, due) = pair.split_once(':')?;
+        Some((kind.parse::<StepKind>().ok()?, timestamp(due.parse().ok()?)))
+    };
+    let text = String::from_utf8_lossy(message);
+    match text.split(' ').map(due).collect::<Option<Vec<_>>>() {
+        Some(pairs) => pairs.into_iter().for_each(|(kind, due)| wakeups.scheduled(kind, due)),
+        // Whatever a newer Ferry may say.
+        None => wakeups.all(),
+    }
+}

@@ -1,0 +1,465 @@
+//! The store on a Redis or Valkey server: for any number of processes on any number of machines.
+//!
+//! Every change is one script, and so atomic; the server's time counts, so that clocks need not
+//! agree. Claims and commits of a batch take one round trip each.
+
+mod accept;
+mod address;
+mod check;
+mod confirmed;
+mod events;
+mod fault;
+mod frame;
+mod held;
+mod holding;
+mod link;
+mod listen;
+mod lost;
+mod pushed;
+mod read;
+mod record;
+mod scripts;
+mod servers;
+mod standing;
+mod steps;
+mod values;
+
+pub use address::{Durability, RedisAddress};
+pub use pushed::{PushedRequests, Refused, Task};
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use redis::Value;
+use tokio::task::AbortHandle;
+use tracing::error;
+
+use super::pack::{compute, pack_all, pack_contents};
+use super::{
+    Accepted, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor, Events, Filter,
+    Finding, Found, Lease, Loss, NewSubmission, Page, Payload, Rescued, Resolution, Standing,
+    Stats, Store, StoreError, Wakeups,
+};
+use confirmed::{By, Confirmed};
+use fault::Fault;
+use ferry_types::clock::Clock;
+use ferry_types::domain::SubmissionId;
+use ferry_types::domain::account::HealthPolicy;
+use ferry_types::domain::outcome::Content;
+use ferry_types::domain::submission::TimelineEntry;
+use held::Held;
+use link::Link;
+use lost::LostClaims;
+use record::Record;
+use scripts::{Call, Script, Scripts};
+
+/// The layout of the keys and of what they hold. A change that an older Ferry cannot read raises it.
+const LAYOUT: u32 = 2;
+
+/// A step that was claimed so often without an outcome ends its worker: nobody claims it again.
+const POISON: u32 = 5;
+
+/// Rescued, or removed, in one call.
+const BATCH: u32 = 200;
+
+/// Commits that one script records: what comes with every script is shared by them, and others are
+/// not kept waiting for long.
+const COMMITS: usize = 64;
+
+/// More of results is recorded by more scripts.
+const COMMITTED_BYTES: usize = 8 << 20;
+
+/// Leases that one script renews or releases.
+const LEASES: usize = 500;
+
+/// Events that one script reads.
+const EVENTS: usize = 1000;
+
+/// Accounts that one script counts for.
+const ACCOUNTS: usize = 100;
+
+/// A store on a Redis server.
+#[derive(Debug)]
+pub struct RedisStore {
+    place: String,
+    link: Arc<Link>,
+    /// Instead of `link`, where what must not be lost waits for the server's disk, or a replica.
+    accepting: Option<Confirmed>,
+    /// The same for claims of uploads: the attempt is to be known before the request leaves.
+    beginning: Option<Confirmed>,
+    scripts: Scripts,
+    wakeups: Arc<Wakeups>,
+    continuity: Arc<Continuity>,
+    /// Listens once somebody claims.
+    listener: OnceLock<AbortHandle>,
+    held: Held,
+    lost: LostClaims,
+    health: HealthPolicy,
+    /// Instead of the server's time.
+    clock: Option<Arc<dyn Clock>>,
+}
+
+impl RedisStore {
+    /// A store at `address`; the server is asked when something is to be done. `health` says when an
+    /// account counts as in an outage.
+    pub fn new(
+        address: &RedisAddress,
+        durability: Durability,
+        health: HealthPolicy,
+    ) -> Result<Self, StoreError> {
+        let servers = address.servers();
+        let base = address.base();
+        let continuity = Arc::<Continuity>::default();
+        let link = || Link::new(servers.clone(), base.clone()).comparing(continuity.clone());
+        let confirmed = |by| Confirmed::new(by, link());
+        let replicated = durability == Durability::Replicated;
+        Ok(Self {
+            place: address.place().to_owned(),
+            accepting: match durability {
+                Durability::Server => None,
+                Durability::Fsynced => Some(confirmed(By::Disk)),
+                Durability::Replicated => Some(confirmed(By::Replica)),
+            },
+            beginning: replicated.then(|| confirmed(By::Replica)),
+            link: Arc::new(link()),
+            scripts: Scripts::new(),
+            wakeups: Arc::default(),
+            continuity: continuity.clone(),
+            listener: OnceLock::new(),
+            held: Held::default(),
+            lost: LostClaims::new(),
+            health,
+            clock: None,
+        })
+    }
+
+    /// The same with a time of its own, for rehearsals and tests: not the server's time counts, but
+    /// that of `clock`, which all handles of the namespace must share.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    fn call(&self, script: &Script) -> Call {
+        let now = self.clock.as_ref().map(|clock| clock.now().timestamp_millis());
+        Call::new(script, self.link.base(), now)
+    }
+
+    async fn run(&self, script: &Script, call: Call) -> Result<Value, Fault> {
+        self.link.run_one(script, call).await
+    }
+
+    fn at<T>(&self, result: Result<T, Fault>) -> Result<T, StoreError> {
+        result.map_err(|fault| fault.at(&self.place))
+    }
+
+    /// From the first claim on, this process is told what becomes due.
+    fn listen(&self) {
+        self.listener.get_or_init(|| {
+            let listening = listen::listen(self.link.clone(), self.wakeups.clone());
+            tokio::spawn(listening).abort_handle()
+        });
+    }
+
+    /// What a script says that acts on one submission for a person.
+    async fn operate(
+        &self,
+        id: SubmissionId,
+        script: &Script,
+        call: Call,
+        refused: impl Fn(&str, &str) -> String,
+    ) -> Result<Found, StoreError> {
+        let found = async {
+            let mut items = values::array(self.run(script, call).await?)?.into_iter();
+            let mut next = || items.next().unwrap_or(Value::BulkString(Vec::new()));
+            match values::text(next())?.as_str() {
+                "missing" => Err(Fault::not_found(id)),
+                "done" => {
+                    let (now, shown) = (next(), next());
+                    read::found(now, shown, &self.health)?.ok_or_else(|| Fault::not_found(id))
+                }
+                word => Err(Fault::not_allowed(refused(word, &values::text(next())?))),
+            }
+        };
+        self.at(found.await)
+    }
+
+    /// Leases in calls that are each bounded, in one round trip.
+    fn lease_calls(&self, script: &Script, leases: &[Lease], span: Option<Duration>) -> Vec<Call> {
+        let call = |leases: &[Lease]| {
+            let call = self.call(script);
+            let call = match span {
+                Some(span) => call.span(span),
+                None => call,
+            };
+            call.each(leases, |call, lease| call.arg(lease.id.to_string()).arg(lease.fence))
+        };
+        leases.chunks(LEASES).map(call).collect()
+    }
+}
+
+impl Drop for RedisStore {
+    fn drop(&mut self) {
+        if let Some(listener) = self.listener.get() {
+            listener.abort();
+        }
+    }
+}
+
+#[async_trait]
+impl Store for RedisStore {
+    fn place(&self) -> String {
+        self.place.clone()
+    }
+
+    async fn accept(&self, batch: Vec<NewSubmission>) -> Result<Vec<Accepted>, StoreError> {
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        let bytes = batch.iter().map(|new| new.payload.bytes()).sum();
+        let packed = pack_all(batch).await;
+        let call = self.call(&self.scripts.accept);
+        let call = compute(bytes, move || accept::describe(call, &packed)).await;
+        let script = &self.scripts.accept;
+        let answer = match &self.accepting {
+            Some(confirmed) => confirmed.run(script, call).await,
+            None => self.run(script, call).await,
+        };
+        self.at(answer.and_then(accept::answers))
+    }
+
+    async fn claim(&self, request: ClaimRequest) -> Result<Claims, StoreError> {
+        self.listen();
+        self.at(self.lease(request).await)
+    }
+
+    async fn commit(&self, batch: Vec<Commit>) -> Result<Vec<Committed>, StoreError> {
+        let packed = pack_contents(batch).await;
+        self.at(self.record(packed).await)
+    }
+
+    async fn renew(&self, leases: Vec<Lease>, lease: Duration) -> Result<Vec<bool>, StoreError> {
+        let script = &self.scripts.renew;
+        let calls = self.lease_calls(script, &leases, Some(lease));
+        let answers = self.at(self.link.run(script, calls).await)?;
+        let mut renewed = Vec::with_capacity(leases.len());
+        for answer in answers {
+            let held = self.at(values::array(answer))?;
+            renewed.extend(held.into_iter().map(|held| held == Value::Int(1)));
+        }
+        self.held.renewed(&leases, &renewed, lease);
+        Ok(renewed)
+    }
+
+    async fn release(&self, claims: Vec<Claim>) -> Result<(), StoreError> {
+        let leases: Vec<_> = claims.iter().map(|claim| claim.lease).collect();
+        self.at(self.give_back(&leases).await)
+    }
+
+    async fn rescue(&self) -> Result<Rescued, StoreError> {
+        let script = &self.scripts.rescue;
+        let answer = self.run(script, self.call(script).arg(BATCH).arg(POISON)).await;
+        let counts = answer.and_then(|answer| {
+            let [due, held, cancelled, damaged] = values::tuple(answer)?;
+            for id in values::array(damaged)? {
+                let id = values::text(id)?;
+                error!(
+                    submission.id = id,
+                    "the record of submission {id} is damaged, and its step is tried no more: restore a \
+                     backup, or hand its dataset over again"
+                );
+            }
+            Ok(Rescued {
+                due: values::number(due)?,
+                held: values::number(held)?,
+                cancelled: values::number(cancelled)?,
+            })
+        });
+        self.at(counts)
+    }
+
+    fn wakeups(&self) -> &Wakeups {
+        &self.wakeups
+    }
+
+    fn continuity(&self) -> &Continuity {
+        &self.continuity
+    }
+
+    async fn look(&self) -> Result<Standing, StoreError> {
+        self.at(self.compare(&self.continuity).await)
+    }
+
+    async fn report_loss(&self, loss: &Loss) -> Result<(), StoreError> {
+        self.at(self.save_loss(loss).await)
+    }
+
+    async fn acknowledge_loss(&self) -> Result<(), StoreError> {
+        self.at(self.renew_epoch().await)
+    }
+
+    async fn payload(&self, id: SubmissionId) -> Result<Payload, StoreError> {
+        let mut get = redis::cmd("GET");
+        get.arg(frame::payload_key(self.link.base(), id));
+        let found = self.link.command(get).await.and_then(values::maybe_bytes);
+        let bytes = self.at(found)?.ok_or(StoreError::NotFound(id))?;
+        self.at(compute(bytes.len() as u64, move || frame::read_payload(&bytes)).await)
+    }
+
+    async fn content(&self, id: SubmissionId, key: &str) -> Result<Option<Content>, StoreError> {
+        let mut get = redis::cmd("HGET");
+        get.arg(frame::contents_key(self.link.base(), id)).arg(key);
+        let found = self.link.command(get).await.and_then(values::maybe_bytes);
+        let Some(bytes) = self.at(found)? else { return Ok(None) };
+        self.at(compute(bytes.len() as u64, move || frame::read_content(&bytes)).await).map(Some)
+    }
+
+    async fn get(&self, id: SubmissionId) -> Result<Option<Found>, StoreError> {
+        let script = &self.scripts.read;
+        let call = self.call(script).arg(1).arg(id.to_string());
+        let answer = self.run(script, call).await;
+        self.at(answer.and_then(|answer| {
+            let [now, shown] = values::tuple(answer)?;
+            let [shown] = values::tuple(shown)?;
+            read::found(now, shown, &self.health)
+        }))
+    }
+
+    async fn timeline(&self, id: SubmissionId) -> Result<Vec<TimelineEntry>, StoreError> {
+        let mut get = redis::cmd("GET");
+        get.arg(record::key(self.link.base(), id));
+        let found = self.link.command(get).await.and_then(values::maybe_bytes);
+        let packed = self.at(found)?.ok_or(StoreError::NotFound(id))?;
+        self.at(Record::read(&packed).and_then(|record| record.timeline()))
+    }
+
+    async fn events(&self, after: u64, limit: usize) -> Result<Events, StoreError> {
+        let script = &self.scripts.events;
+        let answer = self.run(script, self.call(script).arg(after).arg(limit.min(EVENTS))).await;
+        self.at(answer.and_then(|answer| events::read(after, answer)))
+    }
+
+    async fn list(
+        &self,
+        filter: &Filter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        // One more than asked for tells whether more follow.
+        let wanted = limit.saturating_add(1);
+        let script = &self.scripts.list;
+        let mut found = Vec::new();
+        let mut below = after.map(|Cursor(seq)| seq);
+        while found.len() < wanted {
+            let call = read::describe_list(self.call(script), filter, below, wanted);
+            let answer = self.run(script, call).await;
+            let (more, last) =
+                self.at(answer.and_then(|answer| read::part(answer, filter, &self.health)))?;
+            found.extend(more);
+            below = last;
+            if below.is_none() {
+                break;
+            }
+        }
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let next = found.last().map(|(cursor, _)| *cursor).filter(|_| more);
+        Ok(Page { found: found.into_iter().map(|(_, found)| found).collect(), next })
+    }
+
+    async fn stats(&self) -> Result<Stats, StoreError> {
+        let script = &self.scripts.stats;
+        let mut stats = Stats::default();
+        loop {
+            let after = stats.accounts.last().map_or("", |account| &account.account);
+            let call = read::describe_stats(self.call(script), after, ACCOUNTS);
+            let answer = self.run(script, call).await;
+            let page = self.at(answer.and_then(read::stats))?;
+            let is_last = page.accounts.len() < ACCOUNTS;
+            stats.steps.extend(page.steps);
+            stats.accounts.extend(page.accounts);
+            if is_last {
+                return Ok(stats);
+            }
+        }
+    }
+
+    async fn pause(&self, account: &str, reason: &str) -> Result<(), StoreError> {
+        let script = &self.scripts.pause;
+        let answer = self.run(script, self.call(script).arg(account).arg(reason)).await;
+        self.at(answer.map(drop))
+    }
+
+    async fn resume(&self, account: &str) -> Result<bool, StoreError> {
+        let script = &self.scripts.resume;
+        let answer = self.run(script, self.call(script).arg(account)).await;
+        match self.at(answer.and_then(values::text))?.as_str() {
+            "unknown" => Err(StoreError::UnknownAccount(account.to_owned())),
+            ended => Ok(ended == "1"),
+        }
+    }
+
+    async fn cancel(&self, id: SubmissionId) -> Result<Found, StoreError> {
+        let script = &self.scripts.cancel;
+        let call = self.call(script).arg(id.to_string());
+        let refused =
+            |_: &str, state: &str| format!("submission {id} is {state} and cannot be cancelled");
+        self.operate(id, script, call, refused).await
+    }
+
+    async fn retry(&self, id: SubmissionId, deadline: Duration) -> Result<Found, StoreError> {
+        let script = &self.scripts.retry;
+        let call = self.call(script).arg(id.to_string()).span(deadline);
+        let refused = |word: &str, detail: &str| match word {
+            "superseded" => format!(
+                "submission {id} cannot be retried: a newer one of its Name `{detail}` exists"
+            ),
+            _ => format!("submission {id} is {detail}: only a failed one can be retried"),
+        };
+        self.operate(id, script, call, refused).await
+    }
+
+    async fn resolve(
+        &self,
+        id: SubmissionId,
+        resolution: Resolution,
+        deadline: Duration,
+    ) -> Result<Found, StoreError> {
+        let script = &self.scripts.resolve;
+        let how = match resolution {
+            Resolution::Retry => "retry",
+            Resolution::Overwrite => "overwrite",
+            Resolution::Fail => "fail",
+        };
+        let call = self.call(script).arg(id.to_string()).arg(how).span(deadline);
+        let refused = |word: &str, state: &str| match word {
+            "too_late" => {
+                format!("submission {id} is held after its upload: there is nothing to overwrite")
+            }
+            _ => format!("submission {id} is {state}: only a held one can be resolved"),
+        };
+        self.operate(id, script, call, refused).await
+    }
+
+    async fn notify(&self, id: SubmissionId) -> Result<Found, StoreError> {
+        let script = &self.scripts.notify;
+        let call = self.call(script).arg(id.to_string());
+        let refused = |word: &str, state: &str| match word {
+            "unheard" => format!("submission {id} has no `callback_url`"),
+            _ => format!("submission {id} is {state}: it has no outcome yet"),
+        };
+        self.operate(id, script, call, refused).await
+    }
+
+    async fn sweep(&self, retention: Duration) -> Result<u64, StoreError> {
+        let script = &self.scripts.sweep;
+        let answer = self.run(script, self.call(script).span(retention).arg(BATCH)).await;
+        self.at(answer.and_then(values::number))
+    }
+
+    async fn check(&self) -> Result<Vec<Finding>, StoreError> {
+        self.at(check::check(&self.link, self.beginning.is_some()).await)
+    }
+}

@@ -1,0 +1,160 @@
+-- What every script begins with: the time, its arguments, and what it changes.
+
+local call = redis.call
+local floor, min, max = math.floor, math.min, math.max
+
+-- A whole number as text: Lua's own way loses digits.
+local function int(number) return string.format('%d', number) end
+
+-- The last millisecond that Ferry can express.
+local FOREVER = 8210266876799999
+
+-- ARGV[1] is the time in milliseconds, or empty for the server's own.
+local now = tonumber(ARGV[1])
+if not now then
+    local time = call('TIME')
+    now = tonumber(time[1]) * 1000 + floor(tonumber(time[2]) / 1000)
+end
+
+local now_text = int(now)
+
+local function later(span) return min(now + span, FOREVER) end
+
+-- ARGV[2] holds all other arguments, an array in MessagePack: one is taken in much faster than many.
+-- They are read one after the other.
+local arguments, position = cmsgpack.unpack(ARGV[2]), 0
+local function argument()
+    position = position + 1
+    return arguments[position]
+end
+local function number() return tonumber(argument()) end
+local function flag() return argument() == '1' end
+
+local KINDS = { 'upload', 'poll', 'collect', 'notify' }
+local PRIORITIES = { 'high', 'normal', 'low' }
+
+-- Changes are put off, so that a batch makes one call of each kind: strings by key; by key of an index
+-- which members to take out, and then which scores and members to put in; by field how much a counter of
+-- leased steps changes; the claims that are no more, by key and in their order.
+local written, placed, leased_more, ended, ended_keys = {}, {}, {}, {}, {}
+
+local function read(name) return written[name] or call('GET', name) end
+
+local function place(index, member, score)
+    local changes = placed[index]
+    if not changes then
+        changes = { out = {}, into = {} }
+        placed[index] = changes
+    end
+    if score then
+        local into = changes.into
+        into[#into + 1] = score
+        into[#into + 1] = member
+    else
+        local out = changes.out
+        out[#out + 1] = member
+    end
+end
+
+local function count_leased(kind, account, more)
+    local name = kind .. ':' .. account
+    leased_more[name] = (leased_more[name] or 0) + more
+end
+
+-- The indexes of due steps among them, of which somebody may have to hear.
+local due_indexes = {}
+
+-- Workers to wake when the script has ended: the earliest new due time of each kind, or anything.
+local woken, anything = {}, false
+
+-- Workers sleep until the first due time that they saw: only an earlier one is worth a message.
+local function greet(index, kind, account, soonest)
+    local head = tonumber(call('ZRANGE', index, 0, 0, 'WITHSCORES')[2])
+    if not head then
+        local turn = call('HGET', key.turns, kind .. ':' .. account) or 0
+        call('ZADD', key.waiting(kind), 'NX', turn, account)
+    end
+    if not head or soonest < head then woken[kind] = min(woken[kind] or soonest, soonest) end
+end
+
+-- So many arguments of one call: an even number that Lua can unpack.
+local MOST = 2000
+
+-- Calls with the values of an array, as many at once as Lua can unpack.
+local function call_with(command, name, values)
+    for n = 1, #values, MOST do
+        call(command, name, unpack(values, n, min(n + MOST - 1, #values)))
+    end
+end
+
+local function write_index(index, changes)
+    local into, due = changes.into, due_indexes[index]
+    call_with('ZREM', index, changes.out)
+    if due and #into > 0 then
+        local soonest = into[1]
+        for n = 3, #into, 2 do soonest = min(soonest, into[n]) end
+        greet(index, due.kind, due.account, soonest)
+    end
+    call_with('ZADD', index, into)
+end
+
+-- What changed, in its order: told at once, so that a batch makes one call.
+local told = {}
+
+local function tell(id, account, name, state, why)
+    told[#told + 1] = now_text .. ' ' .. id .. ' ' .. state .. ' ' .. (why or '-') .. ' ' .. #account
+        .. ' ' .. account .. name
+end
+
+local EVENTS, FORGOTTEN = 100000, 1000
+
+local function forget_events(count)
+    call('LTRIM', key.events, count, -1)
+    call('INCRBY', key.forgotten, count)
+end
+
+-- A list that was empty belongs to a new store: what readers know of another one means nothing here.
+local function begin_epoch()
+    local random = redis.sha1hex(table.concat(call('TIME'), '.') .. ARGV[2])
+    call('SET', key.epochs, string.sub(random, 1, 16), 'NX')
+end
+
+local function write_events()
+    for n = 1, #told, MOST do
+        local last = min(n + MOST - 1, #told)
+        local length = call('RPUSH', key.events, unpack(told, n, last))
+        if length == last - n + 1 then begin_epoch() end
+        if length >= EVENTS + FORGOTTEN then forget_events(length - EVENTS) end
+    end
+end
+
+local function end_claim(id)
+    local claim = key.claim(id)
+    ended[claim] = true
+    ended_keys[#ended_keys + 1] = claim
+end
+
+local function write_strings()
+    local changed = {}
+    for name, value in pairs(written) do
+        changed[#changed + 1] = name
+        changed[#changed + 1] = value
+    end
+    for n = 1, #changed, MOST do call('MSET', unpack(changed, n, min(n + MOST - 1, #changed))) end
+end
+
+-- To be called last by every script that changes something. What takes memory comes first: a server that
+-- has none left refuses it only as long as a script has not written.
+local function settle()
+    write_strings()
+    for n = 1, #ended_keys, MOST do call('DEL', unpack(ended_keys, n, min(n + MOST - 1, #ended_keys))) end
+    for index, changes in pairs(placed) do write_index(index, changes) end
+    for name, more in pairs(leased_more) do
+        if more ~= 0 then call('HINCRBY', key.leased, name, more) end
+    end
+    write_events()
+    local message = {}
+    for kind, due in pairs(woken) do message[#message + 1] = kind .. ':' .. int(due) end
+    if anything then message = { 'all' } end
+    if #message > 0 then call('PUBLISH', key.wake, table.concat(message, ' ')) end
+end

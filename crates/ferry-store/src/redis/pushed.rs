@@ -1,0 +1,195 @@
+//! What other Rust services push with plain apalis-redis: read in its own layout of keys, which
+//! `apalis_redis::Config` names, and removed once it is kept.
+//!
+//! apalis-redis's own workers promote all that is due in one script, which fails for good from some
+//! thousands of tasks on, and never forget a task; so the layout is read by bounded scripts instead.
+
+use std::time::Duration;
+
+use apalis_redis::Config;
+use redis::Value;
+use serde::{Deserialize, Serialize};
+
+use super::RedisAddress;
+use super::fault::Fault;
+use super::link::Link;
+use super::scripts::{Call, Script};
+use super::values::{array, bytes, text};
+use crate::StoreError;
+use ferry_types::domain::Timestamp;
+
+/// Tasks read at once, and about how many bytes.
+const TASKS: usize = 200;
+const BYTES: u64 = 16 << 20;
+
+/// For how long one process has the queue to itself, counted from each look.
+const TURN: Duration = Duration::from_secs(2);
+
+/// A task as it was pushed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    /// The id that apalis gave it.
+    pub id: String,
+    /// Its arguments, as JSON.
+    pub args: Vec<u8>,
+}
+
+/// Why a task was not accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// When.
+    pub at: Timestamp,
+    /// Why, for people.
+    pub reason: String,
+}
+
+/// The queue of requests on a Redis server.
+#[derive(Debug)]
+pub struct PushedRequests {
+    link: Link,
+    place: String,
+    config: Config,
+    /// Tells this process from the others.
+    caller: String,
+    peek: Script,
+    remove: Script,
+    refuse: Script,
+    requeue: Script,
+}
+
+impl PushedRequests {
+    /// The queue `queue` at `address`; `caller` is different for every process.
+    pub fn new(address: &RedisAddress, queue: &str, caller: String) -> Result<Self, StoreError> {
+        Ok(Self {
+            link: Link::new(address.servers(), address.base()),
+            place: address.place().to_owned(),
+            config: Config::default().queue(queue),
+            caller,
+            peek: Script::alone(include_str!("pushed/peek.lua")),
+            remove: Script::alone(include_str!("pushed/remove.lua")),
+            refuse: Script::alone(include_str!("pushed/refuse.lua")),
+            requeue: Script::alone(include_str!("pushed/requeue.lua")),
+        })
+    }
+
+    /// The name of the queue.
+    pub fn queue(&self) -> &str {
+        self.config.queue.as_ref()
+    }
+
+    /// Tasks that are due; none if there are none, or if another process is at it. They stay until
+    /// they are removed or refused.
+    pub async fn peek(&self) -> Result<Vec<Task>, StoreError> {
+        let keys = [
+            self.config.active_jobs_list(),
+            self.config.scheduled_jobs_set(),
+            self.config.job_data_hash(),
+            self.lock(),
+        ];
+        let call = Call::on(&self.peek, &keys).arg(TASKS).arg(BYTES).arg(&self.caller).span(TURN);
+        let answer = self.run(&self.peek, call).await?;
+        if !matches!(answer, Value::Array(_)) {
+            return Ok(Vec::new());
+        }
+        self.at(tasks(answer))
+    }
+
+    /// How many tasks wait, those that are scheduled for later included.
+    pub async fn waiting(&self) -> Result<u64, StoreError> {
+        let active = self.count("LLEN", self.config.active_jobs_list()).await?;
+        Ok(active + self.count("ZCARD", self.config.scheduled_jobs_set()).await?)
+    }
+
+    /// Removes tasks for good; answers how many there were.
+    pub async fn remove(&self, ids: &[String]) -> Result<u64, StoreError> {
+        if ids.is_empty() {
+            return Ok(0);
+        }
+        let mut keys = vec![
+            self.config.active_jobs_list(),
+            self.config.scheduled_jobs_set(),
+            self.config.job_data_hash(),
+            self.refusals(),
+        ];
+        let meta = self.config.job_meta_hash();
+        keys.extend(ids.iter().map(|id| format!("{meta}:{id}")));
+        let call = ids.iter().fold(Call::on(&self.remove, &keys), Call::arg);
+        let answer = self.run(&self.remove, call).await?;
+        self.at(super::values::number(answer))
+    }
+
+    /// Puts tasks aside until a person decides.
+    pub async fn refuse(&self, tasks: &[(String, Refused)]) -> Result<(), StoreError> {
+        if tasks.is_empty() {
+            return Ok(());
+        }
+        let keys =
+            [self.config.active_jobs_list(), self.config.scheduled_jobs_set(), self.refusals()];
+        let call = tasks.iter().fold(Call::on(&self.refuse, &keys), |call, (id, refused)| {
+            let refused =
+                serde_json::to_string(refused).expect("a time and a text have a JSON form");
+            call.arg(id).arg(refused)
+        });
+        self.run(&self.refuse, call).await.map(drop)
+    }
+
+    /// Refused tasks in no particular order, some at a time: `cursor` is 0 at first, and so is the
+    /// cursor of the answer at the end.
+    pub async fn refused(&self, cursor: u64) -> Result<(Vec<(String, Refused)>, u64), StoreError> {
+        let mut cmd = redis::cmd("HSCAN");
+        cmd.arg(self.refusals()).arg(cursor).arg("COUNT").arg(TASKS);
+        let answer = self.at(self.link.command(cmd).await)?;
+        self.at(refusals(answer))
+    }
+
+    /// Hands a refused task over again; answers whether there was one.
+    pub async fn requeue(&self, id: &str) -> Result<bool, StoreError> {
+        let keys = [self.config.scheduled_jobs_set(), self.refusals(), self.config.job_data_hash()];
+        let call = Call::on(&self.requeue, &keys).arg(id);
+        let answer = self.run(&self.requeue, call).await?;
+        Ok(self.at(super::values::number(answer))? > 0)
+    }
+
+    fn refusals(&self) -> String {
+        format!("{}:refused", self.queue())
+    }
+
+    fn lock(&self) -> String {
+        format!("{}:taker", self.queue())
+    }
+
+    async fn count(&self, command: &str, key: String) -> Result<u64, StoreError> {
+        let mut cmd = redis::cmd(command);
+        cmd.arg(key);
+        let answer = self.at(self.link.command(cmd).await)?;
+        self.at(super::values::number(answer))
+    }
+
+    async fn run(&self, script: &Script, call: Call) -> Result<Value, StoreError> {
+        self.at(self.link.run_one(script, call).await)
+    }
+
+    fn at<T>(&self, result: Result<T, Fault>) -> Result<T, StoreError> {
+        result.map_err(|fault| fault.at(&self.place))
+    }
+}
+
+fn tasks(answer: Value) -> Result<Vec<Task>, Fault> {
+    let mut items = array(answer)?.into_iter();
+    let mut tasks = Vec::with_capacity(items.len() / 2);
+    while let (Some(id), Some(args)) = (items.next(), items.next()) {
+        tasks.push(Task { id: text(id)?, args: bytes(args)? });
+    }
+    Ok(tasks)
+}
+
+fn refusals(answer: Value) -> Result<(Vec<(String, Refused)>, u64), Fault> {
+    let [cursor, items] = super::values::tuple(answer)?;
+    let mut items = array(items)?.into_iter();
+    let mut refused = Vec::with_capacity(items.len() / 2);
+    while let (Some(id), Some(json)) = (items.next(), items.next()) {
+        let told = serde_json::from_slice(&bytes(json)?).map_err(Fault::corrupt)?;
+        refused.push((text(id)?, told));
+    }
+    Ok((refused, text(cursor)?.parse().map_err(Fault::corrupt)?))
+}

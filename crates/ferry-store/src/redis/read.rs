@@ -1,0 +1,190 @@
+//! What can be read without changing anything.
+
+use redis::Value;
+
+use super::fault::Fault;
+use super::record::{Record, read_health};
+use super::scripts::Call;
+use super::values::{array, bytes, maybe, maybe_time, number, text, time, tuple};
+use crate::{AccountStats, Cursor, Filter, Found, Stats, StepStats, first_millisecond};
+use ferry_types::contract::WaitingFor;
+use ferry_types::domain::account::{Admission, Closed, Health, HealthPolicy};
+use ferry_types::domain::budget::Spent;
+use ferry_types::domain::submission::{State, StepKind, Submission};
+use ferry_types::domain::{SubmissionId, Timestamp, until};
+
+/// The most submissions that a script looks at for a list.
+const LOOKED_AT: usize = 200;
+
+/// What the script `show` tells of a submission.
+struct Shown {
+    record: Record,
+    health: Health,
+    first: Option<SubmissionId>,
+    spent: Spent,
+}
+
+impl Shown {
+    fn read(value: Value) -> Result<Option<Self>, Fault> {
+        if array_is_empty(&value) {
+            return Ok(None);
+        }
+        let [record, leased, health, first, uploads, requests] = tuple(value)?;
+        let mut record = Record::read(&bytes(record)?)?;
+        record.submission.leased_until = maybe_time(leased)?;
+        let health = read_health(&bytes(health)?)?;
+        let spent = Spent::new(number(uploads)? as i64, number(requests)? as i64);
+        Ok(Some(Self { record, health, first: maybe(first)?, spent }))
+    }
+
+    fn explain(self, now: Timestamp, policy: &HealthPolicy) -> Found {
+        let waiting_for = self.waiting_for(now, policy);
+        Found { submission: self.record.submission, waiting_for }
+    }
+
+    fn waiting_for(&self, now: Timestamp, policy: &HealthPolicy) -> Option<WaitingFor> {
+        let submission = &self.record.submission;
+        if submission.state == State::Held {
+            return Some(WaitingFor::Decision);
+        }
+        let (step, due) = submission.step.zip(submission.due_at)?;
+        if submission.leased_until.is_some() {
+            return None;
+        }
+        if self.record.blocked {
+            return self.first.map(|submission| WaitingFor::Name { submission });
+        }
+        if step.asks_platform()
+            && let Admission::Closed(why) = self.health.admit(now, policy)
+        {
+            return Some(WaitingFor::Account(why));
+        }
+        if due <= now
+            && let Some(until) = self.spent.used_up_until(step, now)
+        {
+            return Some(WaitingFor::Account(Closed::Limit { until }));
+        }
+        Some(if due > now {
+            WaitingFor::DueTime { at: due, step }
+        } else {
+            WaitingFor::Worker { step }
+        })
+    }
+}
+
+fn array_is_empty(value: &Value) -> bool {
+    matches!(value, Value::Array(items) if items.is_empty())
+}
+
+/// One submission, as `show` gives it.
+pub(super) fn found(
+    now: Value,
+    shown: Value,
+    policy: &HealthPolicy,
+) -> Result<Option<Found>, Fault> {
+    let now = time(now)?;
+    Ok(Shown::read(shown)?.map(|shown| shown.explain(now, policy)))
+}
+
+/// The records of a call of the script `read`.
+pub(super) fn records(answer: Value) -> Result<Vec<Option<Record>>, Fault> {
+    let [_, shown] = tuple(answer)?;
+    let record = |shown| Ok(Shown::read(shown)?.map(|shown| shown.record));
+    array(shown)?.into_iter().map(record).collect()
+}
+
+/// Which indexes lead to the submissions that match, without passing many others.
+pub(super) fn describe_list(call: Call, filter: &Filter, below: Option<u64>, most: usize) -> Call {
+    let account = filter.account.as_deref().unwrap_or_default();
+    // Where much may have to be left out, more is looked at than is wanted.
+    let is_exact = filter.labels.is_empty() && (filter.name.is_none() || filter.states.is_empty());
+    let millis = |time: Option<Timestamp>| time.map(first_millisecond);
+    let call = call.maybe(below);
+    let call = call.maybe(millis(filter.created_after)).maybe(millis(filter.created_before));
+    let call = call.arg(if is_exact { most.min(LOOKED_AT) } else { LOOKED_AT });
+    if let Some((name, value)) = filter.labels.iter().next() {
+        return call.arg(1).arg("label").arg(name).arg(value);
+    }
+    if let Some(name) = &filter.name {
+        return call.arg(1).arg("name").arg(account).arg(name);
+    }
+    if filter.account.is_none() && filter.states.is_empty() {
+        return call.arg(1).arg("all").arg("").arg("");
+    }
+    let any = filter.states.is_empty();
+    let states = State::ALL.into_iter().filter(|state| any || filter.states.contains(state));
+    call.each(&states.collect::<Vec<_>>(), |call, state| {
+        call.arg("state").arg(account).arg(state.as_str())
+    })
+}
+
+fn matches(filter: &Filter, submission: &Submission) -> bool {
+    filter.account.as_ref().is_none_or(|account| *account == submission.account)
+        && filter.name.as_ref().is_none_or(|name| *name == submission.name)
+        && filter.labels.iter().all(|(key, value)| submission.labels.get(key) == Some(value))
+        && (filter.states.is_empty() || filter.states.contains(&submission.state))
+        && filter.created_after.is_none_or(|after| submission.created_at >= after)
+        && filter.created_before.is_none_or(|before| submission.created_at < before)
+}
+
+/// A part of a list: what matches of what was looked at, each with its cursor; and where to look on.
+pub(super) type Part = (Vec<(Cursor, Found)>, Option<u64>);
+
+/// Reads the script's answer.
+pub(super) fn part(answer: Value, filter: &Filter, policy: &HealthPolicy) -> Result<Part, Fault> {
+    let [now, last, shown] = tuple(answer)?;
+    let now = time(now)?;
+    let mut found = Vec::new();
+    for shown in array(shown)? {
+        if let Some(shown) = Shown::read(shown)?
+            && matches(filter, &shown.record.submission)
+        {
+            found.push((Cursor(shown.record.seq), shown.explain(now, policy)));
+        }
+    }
+    Ok((found, maybe(last)?))
+}
+
+/// Adds a page of the accounts to a call of the script.
+pub(super) fn describe_stats(call: Call, after: &str, most: usize) -> Call {
+    call.arg(after).arg(most).each(&State::ALL, |call, state| call.arg(state.as_str()))
+}
+
+/// Reads the script's answer.
+pub(super) fn stats(answer: Value) -> Result<Stats, Fault> {
+    let [now, accounts] = tuple(answer)?;
+    let now = time(now)?;
+    let mut stats = Stats::default();
+    for one in array(accounts)? {
+        let [account, health, counts, steps] = tuple(one)?;
+        let account = text(account)?;
+        for (kind, counts) in StepKind::ALL.into_iter().zip(array(steps)?) {
+            stats.steps.push(step_stats(&account, kind, counts, now)?);
+        }
+        let mut states = std::collections::BTreeMap::new();
+        for (state, count) in State::ALL.into_iter().zip(array(counts)?) {
+            states.insert(state, number(count)?);
+        }
+        states.retain(|_, count| *count > 0);
+        let health = read_health(&bytes(health)?)?;
+        stats.accounts.push(AccountStats { account, health, states });
+    }
+    Ok(stats)
+}
+
+fn step_stats(
+    account: &str,
+    kind: StepKind,
+    counts: Value,
+    now: Timestamp,
+) -> Result<StepStats, Fault> {
+    let [ready, scheduled, leased, oldest] = tuple(counts)?;
+    Ok(StepStats {
+        account: account.to_owned(),
+        kind,
+        ready: number(ready)?,
+        scheduled: number(scheduled)?,
+        leased: number(leased)?,
+        oldest_ready: maybe_time(oldest)?.map(|due| until(due, now)),
+    })
+}

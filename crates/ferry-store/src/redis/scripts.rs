@@ -1,0 +1,268 @@
+//! The scripts, each in a file of its own, which says what it takes, changes and answers; and how a
+//! call of one is put together.
+
+use std::io;
+use std::time::Duration;
+
+use redis::{Cmd, RedisWrite, ToRedisArgs};
+
+use ferry_types::domain::account::HealthPolicy;
+
+/// A script, with what all scripts begin with.
+#[derive(Debug)]
+pub(super) struct Script {
+    pub(super) code: String,
+    pub(super) hash: String,
+    /// True if it may change something, which it ends with `settle`.
+    pub(super) changes: bool,
+}
+
+impl Script {
+    fn new(parts: &[&str], code: &str) -> Self {
+        let changes = code.contains("settle()");
+        let begin = [include_str!("keys.lua"), include_str!("prelude.lua")];
+        let code = begin.iter().chain(parts).chain([&code]).copied();
+        Self { changes, ..Self::alone(&code.collect::<Vec<_>>().join("\n")) }
+    }
+
+    /// A script without that beginning, for other keys than those of the store.
+    pub(super) fn alone(code: &str) -> Self {
+        let code = code.to_owned();
+        let hash = redis::Script::new(&code).get_hash().to_owned();
+        Self { code, hash, changes: false }
+    }
+}
+
+/// What scripts have in common, beside what all of them begin with. Each call of a script makes its
+/// functions anew, so that it has no more of them than it needs.
+const RECORD: &str = include_str!("record.lua");
+const SUBMISSION: &str = include_str!("submission.lua");
+const CHANGE: &str = include_str!("change.lua");
+const HEALTH: &str = include_str!("health.lua");
+const BUDGET: &str = include_str!("budget.lua");
+
+macro_rules! scripts {
+    ($($name:ident $file:literal [$($part:ident)*])+) => {
+        /// All scripts.
+        #[derive(Debug)]
+        pub(super) struct Scripts {
+            $(pub(super) $name: Script,)+
+        }
+
+        impl Scripts {
+            pub(super) fn new() -> Self {
+                Self { $($name: Script::new(&[$($part),*], include_str!($file)),)+ }
+            }
+        }
+    };
+}
+
+scripts! {
+    accept "accept.lua" [RECORD SUBMISSION]
+    cancel "cancel.lua" [RECORD SUBMISSION CHANGE]
+    claim "claim.lua" [RECORD HEALTH BUDGET]
+    commit "commit.lua" [RECORD SUBMISSION HEALTH]
+    events "events.lua" []
+    list "list.lua" [RECORD SUBMISSION CHANGE]
+    notify "notify.lua" [RECORD SUBMISSION CHANGE]
+    pause "pause.lua" [HEALTH]
+    read "read.lua" [RECORD SUBMISSION CHANGE]
+    release "release.lua" [RECORD SUBMISSION CHANGE]
+    renew "renew.lua" [RECORD]
+    rescue "rescue.lua" [RECORD SUBMISSION CHANGE]
+    resolve "resolve.lua" [RECORD SUBMISSION CHANGE]
+    resume "resume.lua" []
+    retry "retry.lua" [RECORD SUBMISSION CHANGE]
+    stats "stats.lua" []
+    sweep "sweep.lua" [RECORD SUBMISSION]
+}
+
+/// A call of a script under construction: what the script reads as its arguments, in their order.
+#[derive(Debug, Clone)]
+pub(super) struct Call {
+    cmd: Cmd,
+    /// The arguments of a script with the common beginning, which takes them apart.
+    packed: Option<List>,
+}
+
+impl Call {
+    /// A call within a namespace; without `now`, the server's own time counts.
+    pub(super) fn new(script: &Script, base: &str, now: Option<i64>) -> Self {
+        let mut cmd = redis::cmd("EVALSHA");
+        cmd.arg(&script.hash).arg(1).arg(base);
+        match now {
+            Some(now) => cmd.arg(now),
+            None => cmd.arg(""),
+        };
+        Self { cmd, packed: Some(List::default()) }
+    }
+
+    /// A call of a script that stands alone.
+    pub(super) fn on(script: &Script, keys: &[String]) -> Self {
+        let mut cmd = redis::cmd("EVALSHA");
+        cmd.arg(&script.hash).arg(keys.len()).arg(keys);
+        Self { cmd, packed: None }
+    }
+
+    pub(super) fn arg(mut self, value: impl ToRedisArgs) -> Self {
+        match &mut self.packed {
+            Some(packed) => value.write_redis_args(packed),
+            None => {
+                self.cmd.arg(value);
+            }
+        }
+        self
+    }
+
+    /// Empty for none.
+    pub(super) fn maybe(self, value: Option<impl ToRedisArgs>) -> Self {
+        match value {
+            Some(value) => self.arg(value),
+            None => self.arg(""),
+        }
+    }
+
+    pub(super) fn flag(self, value: bool) -> Self {
+        self.arg(u8::from(value))
+    }
+
+    pub(super) fn span(self, span: Duration) -> Self {
+        self.arg(span_millis(span))
+    }
+
+    pub(super) fn policy(self, policy: &HealthPolicy) -> Self {
+        self.arg(policy.breaker_failures)
+            .span(policy.breaker_initial)
+            .span(policy.breaker_max)
+            .span(policy.ramp_step)
+    }
+
+    /// A value that is packed already, for a script with the common beginning.
+    pub(super) fn packed(mut self, value: &[u8]) -> Self {
+        if let Some(packed) = &mut self.packed {
+            packed.count += 1;
+            packed.values.extend_from_slice(value);
+        }
+        self
+    }
+
+    /// How many there are, and each.
+    pub(super) fn each<T>(self, items: &[T], add: impl Fn(Self, &T) -> Self) -> Self {
+        items.iter().fold(self.arg(items.len()), add)
+    }
+
+    /// How large its arguments are.
+    pub(super) fn bytes(&self) -> usize {
+        self.packed.as_ref().map_or(0, |packed| packed.values.len())
+    }
+
+    pub(super) fn into_cmd(mut self) -> Cmd {
+        if let Some(packed) = self.packed {
+            self.cmd.arg(packed.into_array());
+        }
+        self.cmd
+    }
+}
+
+/// An array of values, most of them texts, in `MessagePack`.
+#[derive(Debug, Clone, Default)]
+pub(super) struct List {
+    count: u32,
+    values: Vec<u8>,
+}
+
+impl List {
+    pub(super) fn text(mut self, text: impl AsRef<[u8]>) -> Self {
+        self.write_arg(text.as_ref());
+        self
+    }
+
+    pub(super) fn flag(mut self, value: bool) -> Self {
+        self.count += 1;
+        rmp::encode::write_bool(&mut self.values, value).expect("memory takes anything");
+        self
+    }
+
+    pub(super) fn number(mut self, number: i64) -> Self {
+        self.count += 1;
+        rmp::encode::write_sint(&mut self.values, number).expect("memory takes anything");
+        self
+    }
+
+    /// `false` for none.
+    pub(super) fn maybe<T>(self, value: Option<T>, add: impl Fn(Self, T) -> Self) -> Self {
+        match value {
+            Some(value) => add(self, value),
+            None => self.flag(false),
+        }
+    }
+
+    /// An array within this one.
+    pub(super) fn array(mut self, array: Self) -> Self {
+        self.count += 1;
+        self.values.extend_from_slice(&array.into_array());
+        self
+    }
+
+    pub(super) fn into_array(self) -> Vec<u8> {
+        let mut array = Vec::with_capacity(self.values.len() + 5);
+        rmp::encode::write_array_len(&mut array, self.count).expect("memory takes anything");
+        array.extend_from_slice(&self.values);
+        array
+    }
+}
+
+impl RedisWrite for List {
+    fn write_arg(&mut self, arg: &[u8]) {
+        self.count += 1;
+        let size = u32::try_from(arg.len()).expect("datasets and results are much smaller");
+        rmp::encode::write_str_len(&mut self.values, size).expect("memory takes anything");
+        self.values.extend_from_slice(arg);
+    }
+
+    fn writer_for_next_arg(&mut self) -> impl io::Write + '_ {
+        NextText { packed: self, text: Vec::new() }
+    }
+}
+
+/// A text of which the size is known when all of it is written.
+struct NextText<'a> {
+    packed: &'a mut List,
+    text: Vec<u8>,
+}
+
+impl io::Write for NextText<'_> {
+    fn write(&mut self, part: &[u8]) -> io::Result<usize> {
+        self.text.write(part)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for NextText<'_> {
+    fn drop(&mut self) {
+        self.packed.write_arg(&self.text);
+    }
+}
+
+/// The last millisecond that Ferry can express; scripts count exactly up to there.
+const FOREVER: u64 = 8_210_266_876_799_999;
+
+/// Milliseconds of a span; those beyond what Ferry can express are for ever.
+pub(super) fn span_millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(FOREVER).min(FOREVER)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ferry_types::domain::Timestamp;
+
+    #[test]
+    fn scripts_know_the_end_of_time() {
+        assert_eq!(Timestamp::MAX_UTC.timestamp_millis().unsigned_abs(), FOREVER);
+        assert!(include_str!("prelude.lua").contains(&format!("FOREVER = {FOREVER}")));
+    }
+}

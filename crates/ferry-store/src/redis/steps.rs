@@ -1,0 +1,208 @@
+//! Leases steps out, and takes back what was decided about them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::Value;
+use tracing::error;
+
+use super::fault::Fault;
+use super::frame::write_content;
+use super::record::Record;
+use super::scripts::{Call, List, span_millis};
+use super::values::{array, bytes, maybe_time, number, text, time, tuple};
+use crate::pack::Packed;
+use crate::{Claim, ClaimRequest, Claims, Commit, Committed, Lease};
+use ferry_types::domain::account::{HealthPolicy, Signal};
+use ferry_types::domain::budget::Budget;
+use ferry_types::domain::submission::{
+    IllegalTransition, StepKind, Submission, TimelineEntry, Transition,
+};
+use ferry_types::domain::{Timestamp, later, until};
+
+/// The most steps that one claim leases: a script must end soon.
+const CLAIMED: usize = 1000;
+
+/// Adds a request to a call of the script.
+pub(super) fn describe_claim(call: Call, request: &ClaimRequest, policy: &HealthPolicy) -> Call {
+    call.arg(request.kind.as_str())
+        .arg(request.limit.min(CLAIMED))
+        .span(request.lease)
+        .policy(policy)
+        .each(&limited(request), |call, (account, budget)| {
+            let [uploads, requests] = budget.intervals(request.kind);
+            let in_flight = budget.uploads_in_flight.filter(|_| request.kind == StepKind::Upload);
+            call.arg(*account).maybe(uploads).maybe(requests).maybe(in_flight)
+        })
+}
+
+/// The accounts that have limits for steps of this kind.
+fn limited(request: &ClaimRequest) -> Vec<(&String, &Budget)> {
+    request.budgets.iter().filter(|(_, budget)| budget.limits(request.kind)).collect()
+}
+
+/// Reads the script's answer: the claims, and the record of each.
+pub(super) fn claims(
+    answer: Value,
+    request: &ClaimRequest,
+) -> Result<(Claims, Vec<Arc<Record>>), Fault> {
+    let [now, next, fence, given] = tuple(answer)?;
+    let (now, fence) = (time(now)?, number(fence)?);
+    let (mut claims, mut records) = (Vec::new(), Vec::new());
+    for packed in array(given)? {
+        match Record::read(&bytes(packed)?) {
+            Ok(record) => {
+                claims.push(claim(&record, fence, now, request));
+                records.push(Arc::new(record));
+            }
+            // A damaged one must not keep the others from their workers.
+            Err(fault) => {
+                error!("a submission's record is damaged, its step cannot be run: {fault}");
+            }
+        }
+    }
+    let next = maybe_time(next)?.map(|at| until(now, at));
+    Ok((Claims { claims, now, next }, records))
+}
+
+fn claim(record: &Record, fence: u64, now: Timestamp, request: &ClaimRequest) -> Claim {
+    let mut submission = record.submission.clone();
+    submission.leased_until = Some(later(now, request.lease));
+    let lag = submission.due_at.map_or(Duration::ZERO, |due| until(due, now));
+    Claim { lease: Lease { id: submission.id, fence }, kind: request.kind, submission, now, lag }
+}
+
+/// A decided step, with what becomes of it: all that the script needs to know is worked out before.
+pub(super) struct Decided {
+    pub(super) commit: Commit,
+    packed: Vec<Packed>,
+    /// Whether the answer to an earlier try got lost.
+    again: bool,
+    /// None of a submission that nobody knows.
+    known: Option<Known>,
+}
+
+/// A submission as it was claimed, and what becomes of it.
+struct Known {
+    before: Arc<Record>,
+    after: Result<(Submission, Option<TimelineEntry>), IllegalTransition>,
+}
+
+impl Known {
+    fn new(before: Arc<Record>, transition: &Transition) -> Self {
+        let mut after = before.submission.clone();
+        // The script puts in its own time.
+        let now = after.updated_at;
+        let after = after.apply(transition, now).map(|entry| (after, entry));
+        Self { before, after }
+    }
+
+    /// What has ended cannot be cancelled.
+    fn is_cancelling(&self) -> bool {
+        let Submission { cancel_requested, state, .. } = &self.before.submission;
+        *cancel_requested && !state.is_final()
+    }
+}
+
+impl Decided {
+    pub(super) fn new(
+        commit: Commit,
+        packed: Vec<Packed>,
+        before: Option<Arc<Record>>,
+        again: bool,
+    ) -> Self {
+        let known = before.map(|before| Known::new(before, &commit.transition));
+        Self { commit, packed, again, known }
+    }
+
+    /// The same step of a record that has changed.
+    pub(super) fn decide_again(&mut self, before: Option<Arc<Record>>) {
+        self.known = before.map(|before| Known::new(before, &self.commit.transition));
+    }
+
+    /// How large what it brings is.
+    pub(super) fn bytes(&self) -> usize {
+        self.packed.iter().map(|packed| packed.bytes.len()).sum()
+    }
+
+    /// The commit as the script reads it.
+    pub(super) fn describe(&self) -> Result<Vec<u8>, Fault> {
+        let Commit { lease, transition } = &self.commit;
+        let call = List::default()
+            .text(lease.id.to_string())
+            .text(lease.fence.to_string())
+            .flag(self.again)
+            .flag(self.known.as_ref().is_some_and(Known::is_cancelling));
+        let Some(Known { before, after: Ok((after, entry)) }) = &self.known else {
+            // Nothing is known, or allowed, of what follows.
+            let call = (0..16).fold(call, |call, _| call.text(""));
+            return Ok(call.array(List::default()).into_array());
+        };
+        let submission = &before.submission;
+        // The time before was put in for the script's own.
+        let span = after.due_at.map(|due| span_millis(until(submission.updated_at, due)));
+        let (signal, value) = describe_signal(&transition.signal);
+        let done = format!("{} {} {}", lease.fence, submission.state, after.state);
+        let reason = after.reason.as_ref();
+        let contents = transition.contents.iter().zip(&self.packed);
+        let contents = contents.fold(List::default(), |list, ((key, content), packed)| {
+            list.text(key).text(write_content(content.content_type.as_deref(), packed))
+        });
+        let call = call
+            .text(submission.state.as_str())
+            .text(after.state.as_str())
+            .text(submission.step.map_or("", StepKind::as_str))
+            .text(&after.account)
+            .text(&after.name)
+            .text(before.seq.to_string())
+            .text(after.priority.as_str())
+            .text(reason.map_or("", |reason| reason.code.as_str()))
+            .text(after.step.map_or("", StepKind::as_str))
+            .maybe(span, |call, span| call.number(span as i64))
+            .flag(after.state.is_final() && !submission.state.is_final())
+            .number(after.finished_at.map_or(-1, |at| at.timestamp_millis()))
+            .maybe(entry.as_ref(), |call, entry| call.text(&entry.why))
+            .text(signal)
+            .text(value)
+            .text(before.packed_from_state(after, &done)?)
+            .array(contents);
+        Ok(call.into_array())
+    }
+
+    /// Reads the script's answer; none if a cancellation was asked for meanwhile, so that the step has to
+    /// be decided again.
+    pub(super) fn answered(&mut self, answer: Value) -> Result<Option<Committed>, Fault> {
+        let answer = text(answer)?;
+        let (word, rest) = answer.split_once(' ').unwrap_or((&answer, ""));
+        let committed = match (word, self.known.take()) {
+            ("done", Some(Known { before, after: Ok((after, _)) })) if rest.is_empty() => {
+                Committed::Done(before.submission.state, after.state)
+            }
+            ("done", _) => {
+                let (from, to) = rest.split_once(' ').unwrap_or_default();
+                let state = |word: &str| word.parse().map_err(Fault::corrupt);
+                Committed::Done(state(from)?, state(to)?)
+            }
+            ("illegal", Some(Known { after: Err(illegal), .. })) => Committed::Illegal(illegal),
+            ("illegal", _) => return Err(Fault::corrupt("a legal transition was refused")),
+            ("cancelling", _) => return Ok(None),
+            ("damaged", _) => {
+                let id = self.commit.lease.id;
+                error!(submission = %id, "its record is damaged, nothing is recorded: {rest}");
+                Committed::Stale
+            }
+            _ => Committed::Stale,
+        };
+        Ok(Some(committed))
+    }
+}
+
+fn describe_signal(signal: &Signal) -> (&'static str, String) {
+    match signal {
+        Signal::None => ("", String::new()),
+        Signal::Healthy => ("healthy", String::new()),
+        Signal::Faulty => ("faulty", String::new()),
+        Signal::SlowDown { pause } => ("slow_down", span_millis(*pause).to_string()),
+        Signal::Unauthorized(reason) => ("unauthorized", reason.clone()),
+    }
+}

@@ -1,0 +1,114 @@
+//! What a transaction brings about beside its rows: counts that change, what is told of it, and workers to wake once it
+//! is on the disk.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, params};
+
+use super::events;
+use super::fault::Fault;
+use crate::{Event, NewSubmission, Wakeups};
+use ferry_types::domain::Timestamp;
+use ferry_types::domain::submission::{State, StepKind, Submission};
+
+/// Collected while a transaction runs.
+#[derive(Debug, Default)]
+pub(super) struct Effects {
+    moves: Vec<(String, State, i64)>,
+    events: Vec<Event>,
+    due: Vec<(StepKind, Timestamp)>,
+    anything: bool,
+}
+
+/// A point to return to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Mark(usize, usize, usize);
+
+impl Effects {
+    /// A submission is in another state than before, perhaps.
+    pub(super) fn moved(&mut self, submission: &Submission, before: State) {
+        let s = submission;
+        if s.state != before {
+            self.counted(&s.account, before, -1);
+            self.counted(&s.account, s.state, 1);
+            self.events.push(Event {
+                cursor: 0,
+                submission: s.id,
+                account: s.account.clone(),
+                name: s.name.clone(),
+                state: s.state,
+                reason: s.reason.as_ref().map(|reason| reason.code),
+                at: s.updated_at,
+            });
+        }
+    }
+
+    /// A submission was accepted.
+    pub(super) fn accepted(&mut self, new: &NewSubmission, now: Timestamp) {
+        self.counted(&new.account, State::Queued, 1);
+        self.events.push(Event {
+            cursor: 0,
+            submission: new.id,
+            account: new.account.clone(),
+            name: new.name.clone(),
+            state: State::Queued,
+            reason: None,
+            at: now,
+        });
+    }
+
+    /// There are `more` submissions of `account` in `state`.
+    pub(super) fn counted(&mut self, account: &str, state: State, more: i64) {
+        self.moves.push((account.to_owned(), state, more));
+    }
+
+    /// A step will be due.
+    pub(super) fn scheduled(&mut self, kind: StepKind, due: Timestamp) {
+        self.due.push((kind, due));
+    }
+
+    /// Anything may be due.
+    pub(super) fn wake_all(&mut self) {
+        self.anything = true;
+    }
+
+    pub(super) fn mark(&self) -> Mark {
+        Mark(self.moves.len(), self.due.len(), self.events.len())
+    }
+
+    /// Forgets what came after the mark. Workers that are woken for nothing do no harm.
+    pub(super) fn rewind(&mut self, mark: Mark) {
+        self.moves.truncate(mark.0);
+        self.due.truncate(mark.1);
+        self.events.truncate(mark.2);
+    }
+
+    /// Writes the counts that changed, and what is told of it.
+    pub(super) fn save(&self, connection: &Connection) -> Result<(), Fault> {
+        for event in &self.events {
+            events::append(connection, event)?;
+        }
+        let mut sums: HashMap<(&str, State), i64> = HashMap::new();
+        for (account, state, more) in &self.moves {
+            *sums.entry((account, *state)).or_default() += more;
+        }
+        let mut statement = connection.prepare_cached(
+            "INSERT INTO counts VALUES (?1, ?2, ?3)
+             ON CONFLICT DO UPDATE SET submissions = submissions + excluded.submissions",
+        )?;
+        for ((account, state), more) in sums.into_iter().filter(|(_, more)| *more != 0) {
+            statement.execute(params![account, state.as_str(), more])?;
+        }
+        Ok(())
+    }
+
+    /// Wakes the workers that have something new to do.
+    pub(super) fn wake(&self, wakeups: &Wakeups) {
+        if self.anything {
+            wakeups.all();
+        }
+        for (kind, due) in &self.due {
+            wakeups.scheduled(*kind, *due);
+        }
+    }
+}

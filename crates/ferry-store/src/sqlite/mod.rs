@@ -1,0 +1,359 @@
+//! The store in one SQLite file: for one machine, any number of processes, and nothing to install.
+//!
+//! One thread writes and groups commits, a few connections read; the write-ahead log keeps them out
+//! of each other's way. Every commit is synced to the disk before its caller goes on.
+
+mod accept;
+mod accounts;
+mod blobs;
+mod claim;
+mod effects;
+mod events;
+mod fault;
+mod finish;
+mod health;
+mod named;
+mod operate;
+mod read;
+mod rows;
+mod schema;
+mod standing;
+mod stats;
+mod watch;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+use tokio::sync::Semaphore;
+
+use super::pack::{pack_all, pack_contents};
+use super::{
+    Accepted, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor, Events, Filter,
+    Finding, Found, Lease, Loss, NewSubmission, Page, Payload, Rescued, Resolution, Standing,
+    Stats, Store, StoreError, Wakeups,
+};
+use accounts::Turns;
+use fault::Fault;
+use ferry_types::clock::Clock;
+use ferry_types::domain::SubmissionId;
+use ferry_types::domain::account::HealthPolicy;
+use ferry_types::domain::outcome::Content;
+use ferry_types::domain::submission::TimelineEntry;
+use named::{Identity, Named};
+use read::Reader;
+use writer::Writer;
+
+/// Connections that read at the same time.
+const READERS: usize = 4;
+
+/// A store in an SQLite file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    path: PathBuf,
+    writer: Writer,
+    /// Idle connections, each with the file that it reads.
+    readers: Arc<Mutex<Vec<(Identity, Connection)>>>,
+    reading: Semaphore,
+    wakeups: Arc<Wakeups>,
+    continuity: Arc<Continuity>,
+    named: Arc<Named>,
+    clock: Arc<dyn Clock>,
+    health: HealthPolicy,
+    turns: Arc<Mutex<Turns>>,
+    _watcher: Option<notify::RecommendedWatcher>,
+}
+
+impl SqliteStore {
+    /// Opens the file, creating or migrating it as needed. `clock` is the store's time, and `health`
+    /// says when an account counts as in an outage.
+    pub fn open(
+        path: &Path,
+        clock: Arc<dyn Clock>,
+        health: HealthPolicy,
+    ) -> Result<Self, StoreError> {
+        let wakeups = Arc::new(Wakeups::default());
+        let connection = schema::open_writer(path)?;
+        let continuity = Arc::<Continuity>::default();
+        let named = Arc::new(Named::new(path, continuity.clone()));
+        let writer = Writer::start(connection, &place(path), wakeups.clone(), named.clone())?;
+        let watcher = watch::watch(path, writer.clone());
+        Ok(Self {
+            path: path.to_owned(),
+            writer,
+            readers: Arc::default(),
+            reading: Semaphore::new(READERS),
+            wakeups,
+            continuity,
+            named,
+            clock,
+            health,
+            turns: Arc::default(),
+            _watcher: watcher,
+        })
+    }
+
+    /// Runs `op` on one of the connections that read.
+    async fn read<T: Send + 'static>(
+        &self,
+        op: impl FnOnce(&Reader<'_>) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let _turn = self.reading.acquire().await.expect("the semaphore is never closed");
+        let (named, readers) = (self.named.clone(), self.readers.clone());
+        let (policy, now) = (self.health, self.clock.now());
+        let place = self.place();
+        let result = tokio::task::spawn_blocking(move || {
+            let idle = || readers.lock().unwrap_or_else(PoisonError::into_inner);
+            named.check().map_err(|fault| fault.at(&place))?;
+            let open = named.identity();
+            idle().retain(|(file, _)| *file == open);
+            let reader = idle().pop().map(|(_, connection)| connection);
+            let connection = reader.map_or_else(|| schema::open_reader(named.path()), Ok)?;
+            let result = within_snapshot(&connection, |connection| {
+                op(&Reader { connection, policy: &policy, now })
+            });
+            // Otherwise the connection may be one to another file.
+            named.check().map_err(|fault| fault.at(&place))?;
+            idle().push((open, connection));
+            result.map_err(|fault| fault.at(&place))
+        });
+        result.await.map_err(|_| StoreError::Unavailable {
+            place: self.place(),
+            cause: "reading was interrupted".to_owned(),
+        })?
+    }
+
+    async fn found(&self, id: SubmissionId) -> Result<Found, StoreError> {
+        self.get(id).await?.ok_or(StoreError::NotFound(id))
+    }
+}
+
+fn place(path: &Path) -> String {
+    format!("sqlite:{}", path.display())
+}
+
+/// Runs `op` so that all its statements see the same state of the file.
+fn within_snapshot<T>(
+    connection: &Connection,
+    op: impl FnOnce(&Connection) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    op(&*connection.unchecked_transaction()?)
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    fn place(&self) -> String {
+        place(&self.path)
+    }
+
+    async fn accept(&self, batch: Vec<NewSubmission>) -> Result<Vec<Accepted>, StoreError> {
+        let packed = pack_all(batch).await;
+        let clock = self.clock.clone();
+        self.writer
+            .write(move |connection, effects| {
+                accept::accept(connection, effects, &packed, clock.now())
+            })
+            .await
+    }
+
+    async fn claim(&self, request: ClaimRequest) -> Result<Claims, StoreError> {
+        let (policy, clock) = (self.health, self.clock.clone());
+        let turns = self.turns.clone();
+        self.writer
+            .write(move |connection, effects| {
+                let turns = &mut turns.lock().unwrap_or_else(PoisonError::into_inner);
+                claim::claim(connection, effects, &request, &policy, clock.now(), turns)
+            })
+            .await
+    }
+
+    async fn commit(&self, batch: Vec<Commit>) -> Result<Vec<Committed>, StoreError> {
+        let packed = pack_contents(batch).await;
+        let (policy, clock) = (self.health, self.clock.clone());
+        self.writer
+            .write(move |connection, effects| {
+                let now = clock.now();
+                let commits = packed.iter();
+                commits
+                    .map(|(commit, packed)| {
+                        finish::commit(connection, effects, commit, packed, &policy, now)
+                    })
+                    .collect()
+            })
+            .await
+    }
+
+    async fn renew(&self, leases: Vec<Lease>, lease: Duration) -> Result<Vec<bool>, StoreError> {
+        let clock = self.clock.clone();
+        self.writer
+            .write(move |connection, _| finish::renew(connection, &leases, lease, clock.now()))
+            .await
+    }
+
+    async fn release(&self, claims: Vec<Claim>) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        self.writer
+            .write(move |connection, effects| {
+                claims.iter().try_for_each(|claim| finish::release(connection, effects, claim, now))
+            })
+            .await
+    }
+
+    async fn rescue(&self) -> Result<Rescued, StoreError> {
+        let now = self.clock.now();
+        self.writer.write(move |connection, effects| finish::rescue(connection, effects, now)).await
+    }
+
+    fn wakeups(&self) -> &Wakeups {
+        &self.wakeups
+    }
+
+    fn continuity(&self) -> &Continuity {
+        &self.continuity
+    }
+
+    async fn look(&self) -> Result<Standing, StoreError> {
+        self.compare().await
+    }
+
+    async fn report_loss(&self, loss: &Loss) -> Result<(), StoreError> {
+        let loss = loss.to_string();
+        self.writer.write(move |connection, _| standing::save_loss(connection, &loss)).await
+    }
+
+    async fn acknowledge_loss(&self) -> Result<(), StoreError> {
+        self.writer.write(|connection, _| standing::renew_epoch(connection)).await
+    }
+
+    async fn payload(&self, id: SubmissionId) -> Result<Payload, StoreError> {
+        self.read(move |reader| blobs::read_payload(reader.connection, id)).await
+    }
+
+    async fn content(&self, id: SubmissionId, key: &str) -> Result<Option<Content>, StoreError> {
+        let key = key.to_owned();
+        self.read(move |reader| blobs::read_content(reader.connection, id, &key)).await
+    }
+
+    async fn get(&self, id: SubmissionId) -> Result<Option<Found>, StoreError> {
+        self.read(move |reader| reader.get(id)).await
+    }
+
+    async fn timeline(&self, id: SubmissionId) -> Result<Vec<TimelineEntry>, StoreError> {
+        self.read(move |reader| reader.timeline(id)).await
+    }
+
+    async fn events(&self, after: u64, limit: usize) -> Result<Events, StoreError> {
+        self.read(move |reader| reader.events(after, limit)).await
+    }
+
+    async fn list(
+        &self,
+        filter: &Filter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        let filter = filter.clone();
+        self.read(move |reader| reader.list(&filter, after, limit)).await
+    }
+
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method itself would be bound to one lifetime"
+    )]
+    async fn stats(&self) -> Result<Stats, StoreError> {
+        self.read(|reader| reader.stats()).await
+    }
+
+    async fn pause(&self, account: &str, reason: &str) -> Result<(), StoreError> {
+        let (account, reason) = (account.to_owned(), reason.to_owned());
+        self.writer.write(move |connection, _| operate::pause(connection, &account, &reason)).await
+    }
+
+    async fn resume(&self, account: &str) -> Result<bool, StoreError> {
+        let account = account.to_owned();
+        self.writer
+            .write(move |connection, effects| operate::resume(connection, effects, &account))
+            .await
+    }
+
+    async fn cancel(&self, id: SubmissionId) -> Result<Found, StoreError> {
+        let now = self.clock.now();
+        self.writer
+            .write(move |connection, effects| operate::cancel(connection, effects, id, now))
+            .await?;
+        self.found(id).await
+    }
+
+    async fn retry(&self, id: SubmissionId, deadline: Duration) -> Result<Found, StoreError> {
+        let now = self.clock.now();
+        self.writer
+            .write(move |connection, effects| {
+                operate::retry(connection, effects, id, deadline, now)
+            })
+            .await?;
+        self.found(id).await
+    }
+
+    async fn resolve(
+        &self,
+        id: SubmissionId,
+        resolution: Resolution,
+        deadline: Duration,
+    ) -> Result<Found, StoreError> {
+        let now = self.clock.now();
+        self.writer
+            .write(move |connection, effects| {
+                operate::resolve(connection, effects, id, resolution, deadline, now)
+            })
+            .await?;
+        self.found(id).await
+    }
+
+    async fn notify(&self, id: SubmissionId) -> Result<Found, StoreError> {
+        let now = self.clock.now();
+        self.writer
+            .write(move |connection, effects| operate::notify(connection, effects, id, now))
+            .await?;
+        self.found(id).await
+    }
+
+    async fn sweep(&self, retention: Duration) -> Result<u64, StoreError> {
+        let now = self.clock.now();
+        self.writer
+            .write(move |connection, effects| operate::sweep(connection, effects, retention, now))
+            .await
+    }
+
+    async fn check(&self) -> Result<Vec<Finding>, StoreError> {
+        self.read(|reader| {
+            let text = |pragma: &str| {
+                reader.connection.query_row(pragma, [], |row| row.get::<_, String>(0))
+            };
+            let whole = text("PRAGMA quick_check(1)")?;
+            let mode = text("PRAGMA journal_mode")?;
+            Ok(vec![
+                Finding {
+                    ok: whole == "ok",
+                    text: format!("the file is whole: {whole}"),
+                    hint: (whole != "ok").then(|| {
+                        "stop all workers, and restore the file from a backup or repair it with \
+                         sqlite3's `.recover`"
+                            .to_owned()
+                    }),
+                },
+                Finding {
+                    ok: mode == "wal",
+                    text: format!(
+                        "every accepted submission is synced to the disk (journal: {mode})"
+                    ),
+                    hint: (mode != "wal")
+                        .then(|| "another program changed the file's journal mode".to_owned()),
+                },
+            ])
+        })
+        .await
+    }
+}

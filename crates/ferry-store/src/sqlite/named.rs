@@ -1,0 +1,120 @@
+//! The file that is open: whether its path still leads to it. Writes to a file that was deleted or
+//! replaced would be lost, and reads of its successor would be mixed with its own log.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tracing::{error, info};
+
+use super::fault::Fault;
+use crate::StoreError;
+use crate::continuity::Continuity;
+
+/// Device and inode.
+type Inode = (u64, u64);
+
+/// The file and its write-ahead log, as they were opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Identity {
+    file: Option<Inode>,
+    log: Option<Inode>,
+}
+
+/// The open file.
+#[derive(Debug)]
+pub(super) struct Named {
+    path: PathBuf,
+    log: PathBuf,
+    open: Mutex<Identity>,
+    continuity: Arc<Continuity>,
+}
+
+impl Named {
+    /// For the file that was just opened, together with its log.
+    pub(super) fn new(path: &Path, continuity: Arc<Continuity>) -> Self {
+        let log = beside(path, "-wal");
+        let open = Mutex::new(Identity { file: inode(path), log: inode(&log) });
+        Self { path: path.to_owned(), log, open, continuity }
+    }
+
+    pub(super) fn continuity(&self) -> &Continuity {
+        &self.continuity
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Identity of the open file.
+    pub(super) fn identity(&self) -> Identity {
+        *self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The file at the path is the open one from now on.
+    pub(super) fn reopened(&self) {
+        let now = Identity { file: inode(&self.path), log: inode(&self.log) };
+        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = now;
+    }
+
+    /// Fails if the path leads to no file, or to another one.
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        let open = self.identity();
+        let cause = match inode(&self.path) {
+            None => "its file was deleted",
+            now if now != open.file => "its file was replaced by another one",
+            _ if open.log.is_some() && inode(&self.log) != open.log => {
+                "its write-ahead log was deleted or replaced: restart the process, which saves it"
+            }
+            _ => return Ok(()),
+        };
+        if self.is_replaced() {
+            self.set_log_aside(open);
+        }
+        self.continuity.vanished(cause);
+        let (place, cause) = (super::place(&self.path), cause.to_owned());
+        Err(Fault::Refused(StoreError::Unavailable { place, cause }))
+    }
+
+    /// True if there is another file at the path.
+    pub(super) fn is_replaced(&self) -> bool {
+        inode(&self.path).is_some_and(|now| self.identity().file != Some(now))
+    }
+
+    /// The log belongs to the file that was replaced: `SQLite` would apply it to the new one.
+    fn set_log_aside(&self, open: Identity) {
+        if open.log.is_none() || inode(&self.log) != open.log {
+            return;
+        }
+        let epoch =
+            self.continuity.loss().map_or_else(|| self.continuity.epoch(), |l| l.before.epoch);
+        let aside = beside(&self.log, &format!(".{epoch}"));
+        match fs::rename(&self.log, &aside) {
+            Ok(()) => info!("moved the log of the replaced file to `{}`", aside.display()),
+            // Another process was faster.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+            Err(error) => {
+                error!(
+                    "cannot move `{}` away, which belongs to a replaced file: {error}",
+                    self.log.display()
+                );
+                return;
+            }
+        }
+        // It only indexes the log.
+        let _ = fs::remove_file(beside(&self.path, "-shm"));
+    }
+}
+
+/// The file of the same name with something behind it.
+pub(super) fn beside(path: &Path, more: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(more);
+    name.into()
+}
+
+fn inode(path: &Path) -> Option<Inode> {
+    fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
+}

@@ -1,0 +1,257 @@
+//! What can be read without changing anything.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, params_from_iter};
+
+use super::fault::Fault;
+use super::health;
+use super::rows::{COLUMNS, Record, records};
+use crate::{Cursor, Filter, Found, Page, first_millisecond};
+use ferry_types::contract::WaitingFor;
+use ferry_types::domain::account::{Admission, Closed, Health, HealthPolicy};
+use ferry_types::domain::submission::{State, TimelineEntry};
+use ferry_types::domain::{SubmissionId, Timestamp, timestamp};
+
+/// Looks at submissions, and says why they do not move.
+pub(super) struct Reader<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) policy: &'a HealthPolicy,
+    pub(super) now: Timestamp,
+}
+
+/// Which index leads to the submissions that match, newest first, without passing many others.
+#[derive(Debug, Clone, Copy)]
+enum Way<'a> {
+    All,
+    Labels,
+    Name,
+    Range(&'a str, State),
+}
+
+fn ways<'a>(filter: &'a Filter, accounts: &'a BTreeMap<String, Health>) -> Vec<Way<'a>> {
+    if !filter.labels.is_empty() {
+        return vec![Way::Labels];
+    }
+    if filter.name.is_some() {
+        return vec![Way::Name];
+    }
+    if filter.account.is_none() && filter.states.is_empty() {
+        return vec![Way::All];
+    }
+    let states = if filter.states.is_empty() { &State::ALL[..] } else { &filter.states };
+    let accounts: Vec<&String> =
+        filter.account.as_ref().map_or_else(|| accounts.keys().collect(), |account| vec![account]);
+    let pairs = accounts.into_iter().flat_map(|account| states.iter().map(move |s| (account, *s)));
+    pairs.map(|(account, state)| Way::Range(account, state)).collect()
+}
+
+/// A query under construction.
+#[derive(Debug, Default)]
+struct Query {
+    tables: String,
+    conditions: String,
+    values: Vec<Value>,
+}
+
+impl Query {
+    fn require(&mut self, condition: &str, value: impl Into<Value>) {
+        self.conditions += &format!(" AND {condition}");
+        self.values.push(value.into());
+    }
+
+    /// Requires the labels, and gives the column that the list is in the order of.
+    fn labels(&mut self, filter: &Filter) -> &'static str {
+        for (n, (key, value)) in filter.labels.iter().enumerate() {
+            // CROSS JOIN fixes the order: from the first label to the others to the submissions.
+            self.tables += &format!("labels l{n} CROSS JOIN ");
+            self.require(&format!("l{n}.key = ?"), key.clone());
+            self.require(&format!("l{n}.value = ?"), value.clone());
+            let others = if n == 0 { "s.seq" } else { &format!("l{n}.submission") };
+            self.conditions += &format!(" AND {others} = l0.submission");
+        }
+        if filter.labels.is_empty() { "s.seq" } else { "l0.submission" }
+    }
+
+    /// Requires all else; a column with a `+` is not looked up in an index.
+    fn rest(&mut self, filter: &Filter, along: Way<'_>) {
+        if let Some(name) = &filter.name {
+            let column = if matches!(along, Way::Name) { "s.name" } else { "+s.name" };
+            self.require(&format!("{column} = ?"), name.clone());
+        }
+        if let Some(account) = &filter.account {
+            self.require("+s.account = ?", account.clone());
+        }
+        if !filter.states.is_empty() {
+            let states = filter.states.iter().map(|state| format!("'{state}'"));
+            let states = states.collect::<Vec<_>>().join(", ");
+            self.conditions += &format!(" AND +s.state IN ({states})");
+        }
+    }
+}
+
+impl Reader<'_> {
+    pub(super) fn get(&self, id: SubmissionId) -> Result<Option<Found>, Fault> {
+        let Some(record) = Record::find(self.connection, id)? else { return Ok(None) };
+        let health = health::load(self.connection, &record.submission.account)?;
+        let account = health.map(|health| (record.submission.account.clone(), health));
+        self.explain(record, &account.into_iter().collect()).map(Some)
+    }
+
+    pub(super) fn list(
+        &self,
+        filter: &Filter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page, Fault> {
+        // One more than asked for tells whether more follow.
+        let wanted = limit.saturating_add(1);
+        let accounts = health::all(self.connection)?;
+        let mut found = Vec::new();
+        for along in ways(filter, &accounts) {
+            found.extend(self.matching(filter, along, after, wanted)?);
+        }
+        found.sort_unstable_by_key(|record| Reverse(record.seq));
+        found.dedup_by_key(|record| record.seq);
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let last = found.last().map(|record| Cursor(record.seq.unsigned_abs()));
+        let found = found.into_iter().map(|record| self.explain(record, &accounts));
+        Ok(Page { found: found.collect::<Result<_, _>>()?, next: last.filter(|_| more) })
+    }
+
+    /// The submissions that match, newest first.
+    fn matching(
+        &self,
+        filter: &Filter,
+        along: Way<'_>,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Vec<Record>, Fault> {
+        let mut query = Query::default();
+        let seq = query.labels(filter);
+        if let Some(Cursor(after)) = after {
+            query.require(&format!("{seq} < ?"), i64::try_from(after).unwrap_or(i64::MAX));
+        }
+        for (time, is_lower) in [(filter.created_after, true), (filter.created_before, false)] {
+            let Some(time) = time else { continue };
+            let comparison = if is_lower { ">=" } else { "<" };
+            query.require(
+                &format!("{seq} {comparison} ?"),
+                self.first_since(first_millisecond(time))?,
+            );
+            let column = format!("+s.created_at {comparison} ?");
+            query.require(&column, first_millisecond(time));
+        }
+        if let Way::Range(account, state) = along {
+            query.require("s.account = ?", account.to_owned());
+            query.require("s.state = ?", state.as_str().to_owned());
+        } else {
+            query.rest(filter, along);
+        }
+        let Query { tables, conditions, mut values } = query;
+        values.push(Value::from(i64::try_from(limit).unwrap_or(i64::MAX)));
+        let sql = format!(
+            "SELECT {COLUMNS} FROM {tables} submissions s WHERE 1{conditions}
+             ORDER BY {seq} DESC LIMIT ?"
+        );
+        records(&mut self.connection.prepare_cached(&sql)?, params_from_iter(values))
+    }
+
+    /// The number in the order of acceptance from which on all were accepted at `time` or later, found by
+    /// halves: a list need not pass what is older or newer.
+    fn first_since(&self, time: i64) -> Result<i64, Fault> {
+        let connection = self.connection;
+        let last: Option<i64> = connection
+            .prepare_cached("SELECT max(seq) FROM submissions")?
+            .query_row([], |row| row.get(0))?;
+        let mut at_or_after = connection.prepare_cached(
+            "SELECT created_at FROM submissions WHERE seq >= ? ORDER BY seq LIMIT 1",
+        )?;
+        let (mut from, mut to) = (0, last.unwrap_or_default() + 1);
+        while from < to {
+            let middle = from + (to - from) / 2;
+            let created: Option<i64> =
+                at_or_after.query_row([middle], |row| row.get(0)).optional()?;
+            if created.is_none_or(|created| created >= time) {
+                to = middle;
+            } else {
+                from = middle + 1;
+            }
+        }
+        Ok(from)
+    }
+
+    fn explain(&self, record: Record, accounts: &BTreeMap<String, Health>) -> Result<Found, Fault> {
+        let waiting_for = self.waiting_for(&record, accounts)?;
+        Ok(Found { submission: record.submission, waiting_for })
+    }
+
+    fn waiting_for(
+        &self,
+        record: &Record,
+        accounts: &BTreeMap<String, Health>,
+    ) -> Result<Option<WaitingFor>, Fault> {
+        let submission = &record.submission;
+        if submission.state == State::Held {
+            return Ok(Some(WaitingFor::Decision));
+        }
+        let (Some(step), Some(due)) = (submission.step, submission.due_at) else { return Ok(None) };
+        if submission.leased_until.is_some() {
+            return Ok(None);
+        }
+        if record.blocked {
+            let first = self.first_of_its_name(record)?;
+            return Ok(first.map(|submission| WaitingFor::Name { submission }));
+        }
+        let health = accounts.get(&submission.account).filter(|_| step.asks_platform());
+        if let Some(Admission::Closed(why)) =
+            health.map(|health| health.admit(self.now, self.policy))
+        {
+            return Ok(Some(WaitingFor::Account(why)));
+        }
+        if due <= self.now
+            && let Some(until) =
+                health::spent(self.connection, &submission.account)?.used_up_until(step, self.now)
+        {
+            return Ok(Some(WaitingFor::Account(Closed::Limit { until })));
+        }
+        Ok(Some(if due > self.now {
+            WaitingFor::DueTime { at: due, step }
+        } else {
+            WaitingFor::Worker { step }
+        }))
+    }
+
+    fn first_of_its_name(&self, record: &Record) -> Result<Option<SubmissionId>, Fault> {
+        let submission = &record.submission;
+        let id: Option<String> = self
+            .connection
+            .prepare_cached(
+                "SELECT id FROM submissions
+                 WHERE account = ?1 AND name = ?2 AND finished_at IS NULL ORDER BY seq LIMIT 1",
+            )?
+            .query_row([&submission.account, &submission.name], |row| row.get(0))
+            .optional()?;
+        id.map(|id| id.parse().map_err(Fault::corrupt)).transpose()
+    }
+
+    pub(super) fn timeline(&self, id: SubmissionId) -> Result<Vec<TimelineEntry>, Fault> {
+        let record = Record::load(self.connection, id)?;
+        let mut statement = self.connection.prepare_cached(
+            "SELECT at, state, why FROM timeline WHERE submission = ?1 ORDER BY entry",
+        )?;
+        let mut rows = statement.query([record.seq])?;
+        let mut timeline = Vec::new();
+        while let Some(row) = rows.next()? {
+            timeline.push(TimelineEntry {
+                at: timestamp(row.get(0)?),
+                state: row.get::<_, String>(1)?.parse().map_err(Fault::corrupt)?,
+                why: row.get(2)?,
+            });
+        }
+        Ok(timeline)
+    }
+}

@@ -1,0 +1,212 @@
+//! Opens the file, and brings its schema up to date.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use super::StoreError;
+
+/// Says that a file is Ferry's: `FRRY` in ASCII.
+const APPLICATION_ID: i32 = 0x4652_5259;
+
+/// Step `n` leads from schema version `n` to `n + 1`. Never change one that was released.
+const MIGRATIONS: &[&str] = &[
+    include_str!("001.sql"),
+    include_str!("002.sql"),
+    include_str!("003.sql"),
+    include_str!("004.sql"),
+];
+
+/// How long a process waits while another one writes, and how often it looks.
+const BUSY: Duration = Duration::from_secs(10);
+const BUSY_LOOK: Duration = Duration::from_millis(1);
+
+/// The writer's page cache, in KiB: enough for the parts of the indexes that a long queue touches.
+const WRITER_CACHE: i32 = 32 << 10;
+
+/// A connection that writes; the file is created and migrated as needed.
+pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
+    create_private(path)?;
+    let mut connection = open(path)?;
+    let place = path.display();
+    let broken = |error| unusable(path, &error);
+    // In this mode readers never wait for the writer, and a commit is one append and one sync.
+    let mode: String =
+        connection.query_row("PRAGMA journal_mode = wal", [], |row| row.get(0)).map_err(broken)?;
+    if mode != "wal" {
+        return Err(StoreError::Unusable(format!(
+            "the file system of `{place}` cannot hold a store: write-ahead logging is not possible there"
+        )));
+    }
+    connection.pragma_update(None, "synchronous", "full").map_err(broken)?;
+    // Without it, macOS keeps what was synced in the disk's own cache.
+    connection.pragma_update(None, "fullfsync", true).map_err(broken)?;
+    connection.pragma_update(None, "cache_size", -WRITER_CACHE).map_err(broken)?;
+    connection.pragma_update(None, "journal_size_limit", 64 << 20).map_err(broken)?;
+    migrate(&mut connection, path, MIGRATIONS)?;
+    Ok(connection)
+}
+
+/// A connection that only reads, with a small cache: there are several.
+pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+    let connection = open(path)?;
+    let broken = |error| unusable(path, &error);
+    connection.pragma_update(None, "query_only", true).map_err(broken)?;
+    connection.pragma_update(None, "cache_size", -1024).map_err(broken)?;
+    Ok(connection)
+}
+
+fn open(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let broken = |error| unusable(path, &error);
+    let mut connection = Connection::open_with_flags(path, flags).map_err(broken)?;
+    connection.busy_handler(Some(wait_for_others)).map_err(broken)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    // A prepared statement keeps its plan whatever is bound to it: otherwise SQLite parses many of
+    // them anew for each row, which took a third of the writer's time.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(broken)?;
+    Ok(connection)
+}
+
+/// SQLite's own way to wait sleeps for up to 0.1 s, and so misses nearly all of the short gaps that a
+/// busy writer leaves.
+fn wait_for_others(looks: i32) -> bool {
+    std::thread::sleep(BUSY_LOOK);
+    looks.unsigned_abs() < (BUSY.as_millis() / BUSY_LOOK.as_millis()) as u32
+}
+
+/// Datasets are nobody else's business: the file is made readable for its owner alone.
+fn create_private(path: &Path) -> Result<(), StoreError> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop).map_err(|error| {
+        StoreError::Unusable(format!("cannot open the store `{}`: {error}", path.display()))
+    })
+}
+
+fn migrate(connection: &mut Connection, path: &Path, steps: &[&str]) -> Result<(), StoreError> {
+    let broken = |error| unusable(path, &error);
+    let newest = steps.len();
+    // Two processes that start at once migrate one after the other.
+    let transaction = connection
+        .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
+        .map_err(broken)?;
+    let pragma = |name: &str| {
+        transaction.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i32>(0))
+    };
+    let owner = pragma("application_id").map_err(broken)?;
+    let tables: i64 = transaction
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(broken)?;
+    if owner != APPLICATION_ID && tables > 0 {
+        return Err(StoreError::Unusable(format!(
+            "`{}` is an SQLite file, but not a store of Ferry's",
+            path.display()
+        )));
+    }
+    let version = usize::try_from(pragma("user_version").map_err(broken)?).unwrap_or(usize::MAX);
+    if version > newest {
+        return Err(StoreError::Unusable(format!(
+            "the store `{}` has schema version {version}, and this version of Ferry knows up to \
+             {newest}: use the newer Ferry that wrote it",
+            path.display()
+        )));
+    }
+    if version == newest {
+        return Ok(());
+    }
+    for step in &steps[version..] {
+        transaction.execute_batch(step).map_err(broken)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(broken)?;
+    transaction.pragma_update(None, "user_version", newest as i32).map_err(broken)?;
+    transaction.commit().map_err(broken)
+}
+
+fn unusable(path: &Path, error: &rusqlite::Error) -> StoreError {
+    let place = path.display();
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
+            StoreError::Unavailable { place: place.to_string(), cause: error.to_string() }
+        }
+        Some(rusqlite::ErrorCode::NotADatabase) => {
+            StoreError::Unusable(format!("`{place}` is not an SQLite file"))
+        }
+        _ => StoreError::Unusable(format!("cannot use the store `{place}`: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(path: &Path) -> i32 {
+        let connection = Connection::open(path).unwrap();
+        connection.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn every_commit_is_synced() {
+        let dir = tempfile::tempdir().unwrap();
+        let connection = open_writer(&dir.path().join("ferry.db")).unwrap();
+        let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        assert_eq!(pragma("synchronous").unwrap(), 2, "full");
+        assert_eq!(pragma("fullfsync").unwrap(), 1);
+    }
+
+    #[test]
+    fn an_older_schema_is_migrated_and_keeps_its_rows() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ferry.db");
+        let steps = ["CREATE TABLE a (x)", "ALTER TABLE a ADD COLUMN y DEFAULT 7"];
+        let mut connection = Connection::open(&path).unwrap();
+        migrate(&mut connection, &path, &steps[..1]).unwrap();
+        assert_eq!(version(&path), 1);
+        connection.execute("INSERT INTO a VALUES (1)", []).unwrap();
+        migrate(&mut connection, &path, &steps).unwrap();
+        assert_eq!(version(&path), 2);
+        let y: i64 = connection.query_row("SELECT y FROM a", [], |row| row.get(0)).unwrap();
+        assert_eq!(y, 7);
+    }
+
+    #[test]
+    fn a_newer_schema_is_refused_and_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ferry.db");
+        drop(open_writer(&path).unwrap());
+        Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+        let refused = open_writer(&path).unwrap_err().to_string();
+        assert!(refused.contains("schema version 99"), "{refused}");
+        assert!(refused.contains("use the newer Ferry"), "{refused}");
+        assert_eq!(version(&path), 99);
+    }
+
+    #[test]
+    fn a_foreign_file_is_refused_and_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("other.db");
+        Connection::open(&path).unwrap().execute_batch("CREATE TABLE mine (x)").unwrap();
+        let refused = open_writer(&path).unwrap_err().to_string();
+        assert!(refused.contains("not a store of Ferry's"), "{refused}");
+        let text = dir.path().join("notes.txt");
+        std::fs::write(&text, "these are my notes, and they are longer than a header".repeat(9))
+            .unwrap();
+        let refused = open_writer(&text).unwrap_err().to_string();
+        assert!(refused.contains("is not an SQLite file"), "{refused}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_file_is_readable_for_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ferry.db");
+        drop(open_writer(&path).unwrap());
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}

@@ -1,0 +1,106 @@
+//! How much there is to do, counted along indexes alone.
+
+use std::collections::BTreeMap;
+
+use rusqlite::params;
+
+use super::fault::Fault;
+use super::health;
+use super::read::Reader;
+use super::rows::millis;
+use crate::{AccountStats, Stats, StepStats};
+use ferry_types::domain::submission::StepKind;
+use ferry_types::domain::{timestamp, until};
+
+impl Reader<'_> {
+    pub(super) fn stats(&self) -> Result<Stats, Fault> {
+        let accounts = health::all(self.connection)?;
+        let leased = self.leased()?;
+        let mut steps = Vec::with_capacity(accounts.len() * StepKind::ALL.len());
+        for account in accounts.keys() {
+            for kind in StepKind::ALL {
+                let leased = leased.get(&(account.clone(), kind)).copied().unwrap_or_default();
+                steps.push(self.step_stats(account, kind, leased)?);
+            }
+        }
+        let mut stats = Stats { steps, accounts: Vec::with_capacity(accounts.len()) };
+        let mut counts = self.connection.prepare_cached(
+            "SELECT state, submissions FROM counts WHERE account = ?1 AND submissions > 0",
+        )?;
+        for (account, health) in accounts {
+            let mut states = BTreeMap::new();
+            let mut rows = counts.query([&account])?;
+            while let Some(row) = rows.next()? {
+                let state = row.get::<_, String>(0)?.parse().map_err(Fault::corrupt)?;
+                states.insert(state, row.get::<_, i64>(1)?.unsigned_abs());
+            }
+            stats.accounts.push(AccountStats { account, health, states });
+        }
+        Ok(stats)
+    }
+
+    /// How many steps are leased, by account and kind: never more than there are workers for.
+    fn leased(&self) -> Result<BTreeMap<(String, StepKind), u64>, Fault> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT account, step FROM submissions WHERE leased_until IS NOT NULL",
+        )?;
+        let mut rows = statement.query([])?;
+        let mut leased = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            let kind = row.get::<_, String>(1)?.parse().map_err(Fault::corrupt)?;
+            *leased.entry((row.get(0)?, kind)).or_default() += 1;
+        }
+        Ok(leased)
+    }
+
+    fn step_stats(&self, account: &str, kind: StepKind, leased: u64) -> Result<StepStats, Fault> {
+        let now = millis(self.now);
+        let count = |sql: &str| -> Result<(u64, Option<i64>), Fault> {
+            let mut statement = self.connection.prepare_cached(sql)?;
+            let (count, oldest): (i64, Option<i64>) = statement
+                .query_row(params![kind.as_str(), account, now], |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })?;
+            Ok((count.unsigned_abs(), oldest))
+        };
+        let (ready, oldest) = count(
+            "SELECT count(*), min(due_at) FROM submissions
+             WHERE step = ?1 AND account = ?2 AND priority IN (0, 1, 2) AND due_at <= ?3
+                 AND leased_until IS NULL AND blocked = 0",
+        )?;
+        let (scheduled, _) = count(
+            "SELECT count(*), NULL FROM submissions
+             WHERE step = ?1 AND account = ?2 AND priority IN (0, 1, 2) AND due_at > ?3
+                 AND leased_until IS NULL AND blocked = 0",
+        )?;
+        // Only an upload can wait for another submission of its Name.
+        let (waiting, waiting_oldest, waiting_scheduled) =
+            if kind == StepKind::Upload { self.waiting_for_names(account)? } else { (0, None, 0) };
+        let oldest = [oldest, waiting_oldest].into_iter().flatten().min();
+        Ok(StepStats {
+            account: account.to_owned(),
+            kind,
+            ready: ready + waiting,
+            scheduled: scheduled + waiting_scheduled,
+            leased,
+            oldest_ready: oldest.map(|due| until(timestamp(due), self.now)),
+        })
+    }
+
+    /// Of the submissions that wait for an earlier one of their Name: how many are due, since when,
+    /// and how many are due later.
+    fn waiting_for_names(&self, account: &str) -> Result<(u64, Option<i64>, u64), Fault> {
+        let mut due = self.connection.prepare_cached(
+            "SELECT count(*), min(due_at) FROM submissions
+             WHERE blocked = 1 AND account = ?1 AND due_at <= ?2",
+        )?;
+        let mut later = self.connection.prepare_cached(
+            "SELECT count(*) FROM submissions WHERE blocked = 1 AND account = ?1 AND due_at > ?2",
+        )?;
+        let parameters = params![account, millis(self.now)];
+        let (due, oldest): (i64, _) =
+            due.query_row(parameters, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let later: i64 = later.query_row(parameters, |row| row.get(0))?;
+        Ok((due.unsigned_abs(), oldest, later.unsigned_abs()))
+    }
+}

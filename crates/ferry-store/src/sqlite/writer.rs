@@ -1,0 +1,348 @@
+//! The one thread that writes: it takes whatever jobs are waiting into one transaction, so that many
+//! of them share one sync to the disk, and answers them when that is done.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::effects::Effects;
+use super::fault::Fault;
+use super::named::Named;
+use super::{schema, standing};
+use crate::continuity::Asked;
+use crate::{StoreError, Wakeups};
+
+/// The most jobs that share a transaction.
+const GROUP: usize = 128;
+
+/// Tells a job's caller what became of it, once the transaction is committed or not.
+type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+
+/// Runs inside the transaction, or learns that there is none.
+type Work = Box<dyn FnOnce(Result<(&Connection, &mut Effects), StoreError>) -> Answer + Send>;
+
+enum Job {
+    Work(Work),
+    /// Look whether another process has written.
+    Look,
+    /// Open the file that is at the path now.
+    Reopen(oneshot::Sender<Result<(), StoreError>>),
+}
+
+/// Hands jobs to the thread that writes. The thread ends with the last handle.
+#[derive(Debug, Clone)]
+pub(super) struct Writer {
+    jobs: mpsc::UnboundedSender<Job>,
+    /// Whether a look is already asked for.
+    looking: Arc<AtomicBool>,
+    place: Arc<str>,
+}
+
+impl Writer {
+    /// Starts the thread.
+    pub(super) fn start(
+        connection: Connection,
+        place: &str,
+        wakeups: Arc<Wakeups>,
+        named: Arc<Named>,
+    ) -> Result<Self, StoreError> {
+        let (jobs, incoming) = mpsc::unbounded_channel();
+        let place: Arc<str> = place.into();
+        let looking = Arc::<AtomicBool>::default();
+        let mut thread = WriterThread {
+            connection,
+            wakeups,
+            named,
+            place: place.clone(),
+            looking: looking.clone(),
+            version: None,
+        };
+        // From here on nothing that others write is missed.
+        thread.notice_others();
+        thread.compare(&thread.named.continuity().ask());
+        thread::Builder::new()
+            .name("ferry-sqlite".to_owned())
+            .spawn(move || thread.run(incoming))
+            .map_err(|error| StoreError::Unusable(format!("cannot start a thread: {error}")))?;
+        Ok(Self { jobs, looking, place })
+    }
+
+    /// Runs `op` inside a transaction, shared with whatever else is waiting; if `op` fails, nothing
+    /// of it is kept. Returns when the transaction is on the disk.
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        op: impl FnOnce(&Connection, &mut Effects) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (sender, answer) = oneshot::channel();
+        let place = self.place.clone();
+        let work: Work = Box::new(move |transaction| {
+            let result = transaction.and_then(|(connection, effects)| {
+                apart(connection, effects, op).map_err(|fault| fault.at(&place))
+            });
+            Box::new(move |committed: Result<(), StoreError>| {
+                // A caller that was dropped no longer listens; what it asked for is done all the same.
+                let _ = sender.send(result.and_then(|value| committed.map(|()| value)));
+            })
+        });
+        self.jobs.send(Job::Work(work)).map_err(|_| self.ended())?;
+        answer.await.map_err(|_| self.ended())?
+    }
+
+    /// Opens the file that is at the path now, instead of the one that was there.
+    pub(super) async fn reopen(&self) -> Result<(), StoreError> {
+        let (sender, answer) = oneshot::channel();
+        self.jobs.send(Job::Reopen(sender)).map_err(|_| self.ended())?;
+        answer.await.map_err(|_| self.ended())?
+    }
+
+    fn ended(&self) -> StoreError {
+        let cause = "its writer has ended".to_owned();
+        StoreError::Unavailable { place: self.place.to_string(), cause }
+    }
+
+    /// Has the writer look whether another process has written.
+    pub(super) fn look(&self) {
+        // This process's own commits cause many looks: one at a time is enough.
+        if !self.looking.swap(true, Ordering::SeqCst) {
+            // A writer that has ended has nobody to wake.
+            let _ = self.jobs.send(Job::Look);
+        }
+    }
+}
+
+/// Runs one job so that its failure does not touch the others of the group.
+fn apart<T>(
+    connection: &Connection,
+    effects: &mut Effects,
+    op: impl FnOnce(&Connection, &mut Effects) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    let mark = effects.mark();
+    connection.prepare_cached("SAVEPOINT job")?.execute([])?;
+    let result = op(connection, effects);
+    if result.is_err() {
+        effects.rewind(mark);
+    }
+    let ended = end_savepoint(connection, result.is_ok());
+    if ended.is_err() && !connection.is_autocommit() {
+        // What the job left behind must not be committed with the others. Where this fails too, the
+        // COMMIT does, and says why.
+        let _ = connection.execute_batch("ROLLBACK");
+    }
+    result.and_then(|value| ended.map(|()| value))
+}
+
+fn end_savepoint(connection: &Connection, keep: bool) -> Result<(), Fault> {
+    if !keep {
+        connection.prepare_cached("ROLLBACK TO job")?.execute([])?;
+    }
+    connection.prepare_cached("RELEASE job")?.execute([])?;
+    Ok(())
+}
+
+/// Without its writer a process can record nothing, and would hold its steps for ever: it ends
+/// instead, and another one takes them over.
+struct AbortOnPanic;
+
+impl Drop for AbortOnPanic {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            tracing::error!("the store's writer panicked: ending the process");
+            std::process::abort();
+        }
+    }
+}
+
+struct WriterThread {
+    connection: Connection,
+    wakeups: Arc<Wakeups>,
+    named: Arc<Named>,
+    place: Arc<str>,
+    looking: Arc<AtomicBool>,
+    /// Changes when another connection has written.
+    version: Option<i64>,
+}
+
+impl WriterThread {
+    fn run(mut self, mut incoming: mpsc::UnboundedReceiver<Job>) {
+        let _guard = AbortOnPanic;
+        let mut group = Vec::with_capacity(GROUP);
+        while incoming.blocking_recv_many(&mut group, GROUP) > 0 {
+            self.run_group(&mut group);
+        }
+    }
+
+    fn run_group(&mut self, group: &mut Vec<Job>) {
+        // Before looking: what is written from now on is worth another look.
+        self.looking.store(false, Ordering::SeqCst);
+        let mut work = Vec::with_capacity(group.len());
+        for job in group.drain(..) {
+            match job {
+                Job::Work(job) => work.push(job),
+                Job::Look => {}
+                // A caller that was dropped no longer listens.
+                Job::Reopen(answer) => drop(answer.send(self.reopen())),
+            }
+        }
+        // Also for a look alone: another process's writing is announced before it is committed, and
+        // a transaction begins when that is done.
+        let (answers, outcome) = self.transact(work);
+        self.notice_others();
+        for answer in answers {
+            answer(outcome.clone());
+        }
+    }
+
+    fn transact(&self, work: Vec<Work>) -> (Vec<Answer>, Result<(), StoreError>) {
+        let mut effects = Effects::default();
+        let asked = self.named.continuity().ask();
+        // Nothing is written to a file that has no name any more.
+        let named = self.named.check();
+        let begun = named.and_then(|()| Ok(self.connection.execute_batch("BEGIN IMMEDIATE")?));
+        let mut begun = begun.map_err(|fault| fault.at(&self.place));
+        let mut answers = Vec::with_capacity(work.len());
+        for work in work {
+            answers.push(work(begun.clone().map(|()| (&self.connection, &mut effects))));
+            // A full disk, for one, ends the transaction of all: none may go on without one.
+            if begun.is_ok() && self.connection.is_autocommit() {
+                let cause = "the transaction had to be rolled back".to_owned();
+                begun = Err(StoreError::Unavailable { place: self.place.to_string(), cause });
+            }
+        }
+        let outcome = begun.and_then(|()| self.commit(&effects));
+        if outcome.is_ok() {
+            self.compare(&asked);
+            effects.wake(&self.wakeups);
+        }
+        (answers, outcome)
+    }
+
+    fn commit(&self, effects: &Effects) -> Result<(), StoreError> {
+        let saved = effects.save(&self.connection);
+        let committed = saved.and_then(|()| Ok(self.connection.execute_batch("COMMIT")?));
+        // Acknowledged is only what can be found again.
+        let committed = committed.and_then(|()| self.named.check());
+        committed.map_err(|fault| {
+            if !self.connection.is_autocommit() {
+                // Where this fails too, the next BEGIN does, and says why.
+                let _ = self.connection.execute_batch("ROLLBACK");
+            }
+            fault.at(&self.place)
+        })
+    }
+
+    /// Compares the history of events with what this process has seen of it.
+    fn compare(&self, asked: &Asked) {
+        // What cannot be read proves nothing; the next transaction does.
+        if let Ok(standing) = standing::read(&self.connection, asked.number()) {
+            self.named.continuity().saw(asked, &standing);
+        }
+    }
+
+    fn reopen(&mut self) -> Result<(), StoreError> {
+        self.connection = schema::open_writer(self.named.path())?;
+        self.named.reopened();
+        self.version = None;
+        self.wakeups.all();
+        Ok(())
+    }
+
+    fn notice_others(&mut self) {
+        let version = self
+            .connection
+            .prepare_cached("PRAGMA data_version")
+            .and_then(|mut statement| statement.query_row([], |row| row.get(0)));
+        if let Ok(version) = version
+            && self.version.replace(version).is_some_and(|before| before != version)
+        {
+            self.wakeups.all();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A writer whose file cannot grow beyond a few pages.
+    fn small() -> (tempfile::TempDir, Writer) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("small.db");
+        let connection = Connection::open(&path).unwrap();
+        let setup = "PRAGMA journal_mode = wal; CREATE TABLE counts (account, state, submissions);
+             CREATE TABLE kept (text); PRAGMA max_page_count = 40";
+        connection.execute_batch(setup).unwrap();
+        let named = Arc::new(Named::new(&path, Arc::default()));
+        (dir, Writer::start(connection, "a small disk", Arc::default(), named).unwrap())
+    }
+
+    fn keep(writer: &Writer, text: String) -> tokio::task::JoinHandle<Result<(), StoreError>> {
+        let writer = writer.clone();
+        tokio::spawn(async move {
+            let insert = move |connection: &Connection, _: &mut Effects| {
+                connection.execute("INSERT INTO kept VALUES (?1)", [text])?;
+                Ok(())
+            };
+            writer.write(insert).await
+        })
+    }
+
+    async fn count(writer: &Writer) -> i64 {
+        let count = |connection: &Connection, _: &mut Effects| {
+            Ok(connection.query_row("SELECT count(*) FROM kept", [], |row| row.get(0))?)
+        };
+        writer.write(count).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_is_answered_as_kept_is_kept_although_the_disk_is_full() {
+        let (_dir, writer) = small();
+        let (started, mut starts) = mpsc::unbounded_channel();
+        let (open, gate) = std::sync::mpsc::channel::<()>();
+        let blocker = writer.clone();
+        let blocker = tokio::spawn(async move {
+            let wait = move |_: &Connection, _: &mut Effects| {
+                started.send(()).map_err(Fault::corrupt)?;
+                gate.recv().map_err(Fault::corrupt)
+            };
+            blocker.write(wait).await
+        });
+        starts.recv().await.unwrap();
+        // These share a transaction: they wait together.
+        let mut jobs = Vec::new();
+        for text in ["a", "b", &"too much".repeat(100_000), "c"] {
+            jobs.push(keep(&writer, text.to_owned()));
+            tokio::task::yield_now().await;
+        }
+        open.send(()).unwrap();
+        blocker.await.unwrap().unwrap();
+        let mut kept = 0;
+        for job in jobs {
+            kept += i64::from(job.await.unwrap().is_ok());
+        }
+        assert_eq!(count(&writer).await, kept);
+        keep(&writer, "later".to_owned()).await.unwrap().unwrap();
+        assert_eq!(count(&writer).await, kept + 1);
+    }
+
+    #[tokio::test]
+    async fn a_failed_job_leaves_the_others_of_its_transaction_alone() {
+        let (_dir, writer) = small();
+        let failing = {
+            let writer = writer.clone();
+            tokio::spawn(async move {
+                let fail = |connection: &Connection, _: &mut Effects| {
+                    connection.execute("INSERT INTO kept VALUES ('half done')", [])?;
+                    Err::<(), _>(Fault::not_allowed("no".to_owned()))
+                };
+                writer.write(fail).await
+            })
+        };
+        let good = keep(&writer, "good".to_owned());
+        assert!(matches!(failing.await.unwrap(), Err(StoreError::NotAllowed(_))));
+        good.await.unwrap().unwrap();
+        assert_eq!(count(&writer).await, 1);
+    }
+}

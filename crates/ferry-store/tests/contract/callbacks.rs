@@ -1,0 +1,202 @@
+//! Telling an outcome is a step after the end, and changes nothing of it.
+
+use ferry_store::{NewSubmission, Resolution, StoreError};
+use ferry_types::domain::SubmissionId;
+use ferry_types::domain::submission::{
+    Delivery, DeliveryResult, NextStep, State, StepKind, Transition,
+};
+use ferry_types::domain::timestamp;
+
+use super::subject::{ACCOUNT, DAY, LEASE, Subject, millis, new};
+use super::transitions as t;
+
+const URL: &str = "https://example.com/hook?token=secret";
+
+fn told(name: &str) -> NewSubmission {
+    NewSubmission { callback_url: Some(URL.to_owned()), ..new(name) }
+}
+
+/// What a worker decides after a try.
+fn tried(state: State, result: DeliveryResult, again: Option<u64>) -> Transition {
+    let next = again.map(|after| NextStep { kind: StepKind::Notify, after: millis(after) });
+    let attempt = 1;
+    let delivery = Some(Delivery { at: timestamp(0), attempt, result, status: Some(200) });
+    Transition { next, delivery, failures: u32::from(next.is_some()), ..t::ended(state) }
+}
+
+async fn results(subject: &Subject, id: SubmissionId) -> Vec<DeliveryResult> {
+    let callback = subject.get(id).await.callback.expect("it has a callback");
+    assert_eq!(callback.url, URL);
+    callback.deliveries.into_iter().map(|delivery| delivery.result).collect()
+}
+
+pub(super) async fn every_end_is_told_whoever_brought_it_about(subject: Subject) {
+    for state in State::ALL.into_iter().filter(|state| state.is_final()) {
+        let id = subject.accept(told(&format!("{state}"))).await;
+        subject.bring_to(state).await;
+        let before = subject.get(id).await;
+        assert_eq!((before.state, before.step), (state, Some(StepKind::Notify)), "{state}");
+        subject.advance(millis(10)).await;
+        let delivered = tried(state, DeliveryResult::Delivered, None);
+        subject.step(StepKind::Notify, delivered).await;
+        let after = subject.get(id).await;
+        assert_eq!(
+            (after.state, after.due_at, after.finished_at),
+            (state, None, before.finished_at)
+        );
+        assert_eq!((after.reason, after.attempts), (before.reason, before.attempts), "{state}");
+        assert_eq!(results(&subject, id).await, [DeliveryResult::Delivered]);
+        subject.assert_nothing_due(StepKind::Notify).await;
+        let line = subject.timeline(id).await.pop().unwrap();
+        assert_eq!(line, (state, "told https://example.com/hook".to_owned()));
+    }
+    // Those that end without a worker.
+    let waiting = subject.accept(told("waiting")).await;
+    subject.store.cancel(waiting).await.unwrap();
+    let held = subject.accept(told("held")).await;
+    subject.bring_to(State::Held).await;
+    subject.assert_due(&[waiting]).await;
+    subject.store.resolve(held, Resolution::Fail, DAY).await.unwrap();
+    let lost = subject.accept(told("lost")).await;
+    subject.bring_to(State::Uploading).await;
+    subject.store.cancel(lost).await.unwrap();
+    subject.lose_workers().await;
+    subject.assert_due(&[waiting, held, lost]).await;
+    // Without a callback nothing is told.
+    subject.accept(new("silent")).await;
+    subject.bring_to(State::Failed).await;
+    assert_eq!(subject.step_stats(ACCOUNT, StepKind::Notify).await.ready, 3);
+}
+
+pub(super) async fn what_was_not_heard_is_told_again_when_it_is_due(subject: Subject) {
+    let id = subject.accept(told("a")).await;
+    subject.bring_to(State::Completed).await;
+    let again = tried(State::Completed, DeliveryResult::ServerError, Some(5000));
+    subject.step(StepKind::Notify, again).await;
+    assert_eq!(subject.get(id).await.failures, 1);
+    subject.advance(millis(4999)).await;
+    subject.assert_nothing_due(StepKind::Notify).await;
+    subject.advance(millis(1)).await;
+    let gone = tried(State::Completed, DeliveryResult::Gone, None);
+    let claim = subject.step(StepKind::Notify, gone).await;
+    assert_eq!(claim.submission.failures, 1);
+    assert_eq!(results(&subject, id).await, [DeliveryResult::ServerError, DeliveryResult::Gone]);
+    assert!(subject.get(id).await.callback.unwrap().gone);
+    // Somebody wants it to be told all the same.
+    subject.store.notify(id).await.unwrap();
+    subject.store.notify(id).await.unwrap();
+    let claim = subject.claim_one(StepKind::Notify).await;
+    subject.store.notify(id).await.unwrap();
+    let delivered = tried(State::Completed, DeliveryResult::Delivered, None);
+    subject.commit(&claim, delivered).await;
+    assert!(!subject.get(id).await.callback.unwrap().gone);
+    subject.assert_nothing_due(StepKind::Notify).await;
+    for _ in 0..30 {
+        subject.store.notify(id).await.unwrap();
+        let refused = tried(State::Completed, DeliveryResult::Refused, None);
+        subject.step(StepKind::Notify, refused).await;
+    }
+    assert_eq!(results(&subject, id).await, [DeliveryResult::Refused; 20], "the newest");
+}
+
+pub(super) async fn only_an_end_that_somebody_wants_to_hear_is_told(subject: Subject) {
+    let open = subject.accept(told("open")).await;
+    let refused = subject.store.notify(open).await.unwrap_err();
+    assert_eq!(refused.to_string(), format!("submission {open} is queued: it has no outcome yet"));
+    let silent = subject.accept(new("silent")).await;
+    subject.bring_to(State::Failed).await;
+    let refused = subject.store.notify(silent).await.unwrap_err();
+    assert_eq!(refused.to_string(), format!("submission {silent} has no `callback_url`"));
+    let id = new("x").id;
+    assert!(matches!(subject.store.notify(id).await, Err(StoreError::NotFound(_))));
+    // A worker that decides something else is wrong.
+    subject.store.cancel(open).await.unwrap();
+    let claim = subject.claim_one(StepKind::Notify).await;
+    for wrong in
+        [t::uploaded(millis(0)), t::failed(), tried(State::Completed, DeliveryResult::Gone, None)]
+    {
+        let committed = subject.try_commit(&claim, wrong).await;
+        assert!(matches!(committed, ferry_store::Committed::Illegal(_)), "{committed:?}");
+    }
+    assert_eq!(subject.state(open).await, State::Cancelled);
+}
+
+pub(super) async fn what_is_to_be_told_holds_up_nobody(subject: Subject) {
+    let first = subject.accept(told("a")).await;
+    let second = subject.accept(told("a")).await;
+    subject.bring_to(State::Cancelled).await;
+    assert_eq!(subject.state(first).await, State::Cancelled);
+    // The second of the Name goes on, and a paused account keeps nobody from hearing.
+    subject.store.pause(ACCOUNT, "maintenance").await.unwrap();
+    subject.assert_nothing_due(StepKind::Upload).await;
+    let claim = subject.claim_one(StepKind::Notify).await;
+    assert_eq!(claim.lease.id, first);
+    subject.store.resume(ACCOUNT).await.unwrap();
+    assert_eq!(subject.claim_one(StepKind::Upload).await.lease.id, second);
+    subject.store.release(vec![claim]).await.unwrap();
+    subject.assert_due(&[first]).await;
+    assert_eq!(subject.state(first).await, State::Cancelled);
+}
+
+pub(super) async fn a_retry_goes_on_although_the_failure_is_being_told(subject: Subject) {
+    let id = subject.accept(told("a")).await;
+    subject.bring_to(State::Processing).await;
+    subject.step(StepKind::Poll, t::failed()).await;
+    let telling = subject.claim_one(StepKind::Notify).await;
+    let found = subject.store.retry(id, DAY).await.unwrap().submission;
+    assert_eq!((found.state, found.step), (State::Processing, Some(StepKind::Poll)));
+    let late = subject.try_commit(&telling, tried(State::Failed, DeliveryResult::Delivered, None));
+    assert_eq!(late.await, ferry_store::Committed::Stale);
+    subject.assert_nothing_due(StepKind::Notify).await;
+    subject.step(StepKind::Poll, t::failed()).await;
+    subject.step(StepKind::Notify, tried(State::Failed, DeliveryResult::Delivered, None)).await;
+    assert_eq!(subject.get(id).await.step, Some(StepKind::Poll), "the step to go on with");
+    let found = subject.store.retry(id, DAY).await.unwrap().submission;
+    assert_eq!((found.state, found.step), (State::Processing, Some(StepKind::Poll)));
+    subject.step(StepKind::Poll, t::decided()).await;
+    subject.step(StepKind::Collect, t::completed()).await;
+    subject.assert_due(&[id]).await;
+}
+
+pub(super) async fn a_lost_worker_costs_a_try_and_no_outcome(subject: Subject) {
+    let id = subject.accept(told("a")).await;
+    // The outcome came before the wish to cancel could be met.
+    subject.step(StepKind::Upload, t::uploaded(millis(0))).await;
+    subject.step(StepKind::Poll, t::decided()).await;
+    let collecting = subject.claim_one(StepKind::Collect).await;
+    subject.store.cancel(id).await.unwrap();
+    subject.commit(&collecting, t::completed()).await;
+    let ended = subject.get(id).await;
+    assert_eq!(ended.state, State::Completed);
+    let claim = subject.claim_one(StepKind::Notify).await;
+    subject.store.release(vec![claim]).await.unwrap();
+    for _ in 0..5 {
+        subject.claim_one(StepKind::Notify).await;
+        subject.lose_workers().await;
+        assert_eq!(subject.state(id).await, State::Completed);
+    }
+    subject.assert_nothing_due(StepKind::Notify).await;
+    let after = subject.get(id).await;
+    assert_eq!((after.finished_at, after.step, after.reason), (ended.finished_at, None, None));
+    subject.store.notify(id).await.unwrap();
+    subject.assert_due(&[id]).await;
+}
+
+pub(super) async fn retention_does_not_wait_for_what_is_to_be_told(subject: Subject) {
+    let waiting = subject.accept(told("a")).await;
+    subject.bring_to(State::Failed).await;
+    let leased = subject.accept(told("b")).await;
+    subject.bring_to(State::Failed).await;
+    let again = tried(State::Failed, DeliveryResult::NoAnswer, Some(1000));
+    let claims = subject.claim(StepKind::Notify, 2).await;
+    subject.commit(&claims[0], again).await;
+    subject.advance(LEASE / 2).await;
+    assert_eq!(subject.store.sweep(millis(0)).await.unwrap(), 2);
+    for id in [waiting, leased] {
+        assert!(subject.store.get(id).await.unwrap().is_none());
+    }
+    subject.lose_workers().await;
+    subject.assert_nothing_due(StepKind::Notify).await;
+    let stats = subject.step_stats(ACCOUNT, StepKind::Notify).await;
+    assert_eq!((stats.ready, stats.scheduled, stats.leased), (0, 0, 0));
+}

@@ -1,0 +1,224 @@
+//! What every store must do: contracts, each a function over a [`Subject`], held against each store.
+//!
+//! A store joins by a way to open it and one line, `fulfilled_by!`, at the end.
+
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed, and says where")]
+
+mod accepting;
+mod budgets;
+mod callbacks;
+mod claiming;
+mod committing;
+mod data_loss;
+mod fairness;
+mod health;
+mod leases;
+mod model;
+mod names;
+mod operating;
+mod reading;
+mod redis_damage;
+mod redis_place;
+mod redis_trouble;
+mod retention;
+mod sqlite_file;
+mod sqlite_loss;
+mod subject;
+mod telling;
+mod transitions;
+mod waking;
+
+macro_rules! tests {
+    ($subject:path; $($theme:ident { $($contract:ident)+ })+) => {
+        $($(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $contract() {
+                super::$theme::$contract($subject().await).await;
+            }
+        )+)+
+    };
+}
+
+/// Makes a test of every contract, in a module named after the store.
+macro_rules! fulfilled_by {
+    ($store:ident, $subject:path) => {
+        mod $store {
+            tests! { $subject;
+                accepting {
+                    an_accepted_submission_waits_for_a_worker
+                    all_that_a_producer_says_is_kept
+                    a_deadline_counts_from_acceptance_or_from_a_later_start
+                    a_start_in_the_past_is_now
+                    answers_are_in_the_order_of_the_batch
+                    a_batch_is_kept_whole_or_not_at_all
+                    the_same_key_with_the_same_content_is_known
+                    the_same_key_with_other_content_is_a_conflict
+                    equal_keys_in_one_batch_are_accepted_once
+                    the_same_key_on_another_account_is_another_submission
+                    a_key_is_known_as_long_as_its_submission_is_kept
+                    a_decision_to_overwrite_does_not_change_what_a_key_means
+                    a_dataset_comes_back_as_it_was_handed_over
+                    a_submission_that_is_not_there_is_not_found
+                }
+                claiming {
+                    an_accepted_submission_is_claimed_once
+                    a_claimed_upload_is_an_attempt_that_everybody_sees
+                    a_claimed_poll_changes_nothing_but_the_lease
+                    a_step_is_not_due_a_millisecond_early
+                    a_claim_says_how_long_the_step_was_due
+                    a_claim_takes_no_more_than_its_limit
+                    a_claim_takes_only_its_kind_of_step
+                    fences_grow_with_every_claim
+                    an_upload_after_a_lost_one_is_in_doubt
+                    the_urgent_go_first_and_then_those_due_longest
+                    a_step_that_is_urgent_but_not_due_holds_nobody_up
+                    concurrent_claims_never_yield_a_step_twice
+                }
+                fairness {
+                    a_backlog_of_one_account_does_not_delay_anothers_step
+                    accounts_take_turns_whatever_else_is_claimed_between
+                    accounts_get_equal_shares_whoever_else_is_idle
+                    what_an_account_does_not_use_goes_to_the_others
+                    urgency_counts_within_an_account_only
+                    a_paused_account_yields_nothing
+                    an_account_can_be_paused_before_its_first_submission
+                    a_step_that_runs_when_its_account_is_paused_still_counts
+                    a_gate_closes_all_steps_of_an_account_for_the_time_asked
+                    a_gate_reopens_with_a_ramp
+                    a_ramp_counts_the_steps_of_all_kinds
+                    a_recovered_account_is_as_good_as_new
+                    failures_in_a_row_open_the_breaker_for_all
+                    a_probe_that_is_given_back_or_lost_makes_room_for_another
+                    refused_credentials_pause_the_account
+                    a_resumption_ends_a_gate_and_an_outage
+                    the_next_step_is_the_earliest_of_all_accounts
+                }
+                budgets {
+                    a_rate_of_uploads_holds_for_all_handles_together
+                    an_account_without_a_budget_is_not_held_by_anothers
+                    a_rate_of_requests_counts_steps_of_every_kind
+                    no_more_uploads_than_allowed_are_in_flight
+                    a_submission_says_that_it_waits_for_the_limit
+                }
+                health {
+                    signals_do_to_an_account_what_its_health_says
+                }
+                names {
+                    the_later_of_two_waits_for_the_earlier
+                    another_account_has_names_of_its_own
+                    revisions_run_in_the_order_of_their_acceptance
+                    every_final_state_frees_the_name
+                    a_held_submission_keeps_its_name_until_it_is_decided
+                    a_cancelled_one_frees_the_name_whether_it_ran_or_not
+                    a_freed_one_is_due_at_once_or_at_its_own_time
+                    a_failed_one_with_a_newer_one_cannot_be_retried
+                    a_retried_one_takes_the_name_again
+                    a_name_with_many_waiting_is_served_one_by_one
+                }
+                committing {
+                    a_commit_schedules_the_next_step
+                    a_submission_goes_all_the_way
+                    only_the_newest_fence_may_commit
+                    a_second_commit_of_a_claim_is_stale
+                    a_claim_that_was_given_back_cannot_commit
+                    a_late_commit_counts_if_nobody_else_has_the_step
+                    an_illegal_transition_changes_nothing
+                    each_commit_of_a_batch_stands_on_its_own
+                    contents_come_back_as_they_were_fetched
+                    contents_under_one_key_replace_each_other
+                    a_rejection_keeps_its_feedback
+                    an_attempt_that_does_not_count_is_given_back
+                    a_reason_comes_back_as_it_was_given
+                    a_repeated_reason_does_not_lengthen_the_timeline
+                    a_timeline_keeps_its_beginning_and_its_newest_lines
+                }
+                leases {
+                    a_renewed_lease_is_not_rescued
+                    only_a_holder_may_renew
+                    a_lease_that_ran_out_can_be_renewed_until_it_is_rescued
+                    what_is_given_back_was_never_claimed
+                    giving_back_keeps_an_older_doubt_and_its_reason
+                    claiming_and_giving_back_is_not_poison
+                    a_lost_step_is_due_again
+                    a_step_that_ended_its_worker_five_times_is_held
+                    an_outcome_begins_the_count_of_lost_workers_anew
+                    a_lost_step_of_a_cancelled_submission_is_not_due_again
+                    a_step_of_a_cancelled_submission_that_is_given_back_ends
+                    many_lost_steps_are_all_rescued
+                    a_lease_for_ever_is_one
+                }
+                operating {
+                    what_waits_is_cancelled_at_once
+                    what_has_ended_cannot_be_cancelled
+                    a_running_step_is_cancelled_when_it_ends
+                    a_final_outcome_wins_over_a_cancellation
+                    a_request_to_cancel_is_told_in_the_timeline_once
+                    a_failed_submission_goes_on_where_it_stopped
+                    only_a_failed_submission_can_be_retried
+                    a_retry_forgets_an_older_wish_to_cancel
+                    a_retry_keeps_the_doubt_about_an_upload
+                    a_retried_submission_is_not_swept_or_counted_as_failed
+                    a_held_submission_is_retried_as_it_is
+                    a_person_may_allow_to_overwrite
+                    after_the_upload_there_is_nothing_to_overwrite
+                    a_person_may_give_up
+                    only_a_held_submission_can_be_resolved
+                    a_poisonous_step_that_is_resolved_has_five_lives_again
+                }
+                reading {
+                    an_empty_store_has_nothing_to_show
+                    a_list_is_read_page_by_page
+                    a_full_last_page_is_the_last
+                    a_list_is_filtered_by_state
+                    filters_are_all_met
+                    a_list_is_of_the_time_that_is_asked_for
+                    stats_tell_ready_scheduled_and_leased
+                    what_waits_for_its_name_is_ready
+                    stats_count_the_submissions_by_state
+                }
+                retention {
+                    what_ended_long_ago_is_removed_with_all_it_had
+                    every_final_state_ages_and_no_other
+                    a_sweep_is_bounded_and_goes_on
+                    a_retention_for_ever_removes_nothing
+                    a_cursor_outlives_the_removal_of_what_it_points_at
+                }
+                telling {
+                    every_change_of_a_state_is_told_in_its_order
+                    what_people_and_lost_workers_change_is_told
+                    a_reader_that_goes_on_misses_nothing_and_sees_nothing_twice
+                    old_events_are_forgotten_and_a_reader_can_tell
+                }
+                data_loss {
+                    a_store_names_its_epoch_and_counts_its_events
+                    an_acknowledgement_gives_a_new_epoch_and_is_no_loss
+                }
+                callbacks {
+                    every_end_is_told_whoever_brought_it_about
+                    what_was_not_heard_is_told_again_when_it_is_due
+                    only_an_end_that_somebody_wants_to_hear_is_told
+                    what_is_to_be_told_holds_up_nobody
+                    a_retry_goes_on_although_the_failure_is_being_told
+                    a_lost_worker_costs_a_try_and_no_outcome
+                    retention_does_not_wait_for_what_is_to_be_told
+                }
+                waking {
+                    an_accepted_submission_wakes_an_uploader
+                    what_is_scheduled_between_a_look_and_a_sleep_is_not_missed
+                    an_earlier_step_wakes_a_worker_that_waits_for_a_later_one
+                    a_commit_wakes_whoever_does_the_next_step
+                    the_end_of_one_wakes_whoever_takes_the_next_of_its_name
+                    what_people_set_going_wakes_workers
+                    what_comes_back_from_a_worker_wakes_another
+                    another_process_wakes_workers_too
+                }
+                model {
+                    random_operations_do_what_a_small_model_says
+                }
+            }
+        }
+    };
+}
+
+fulfilled_by!(sqlite, super::sqlite_file::subject);
+fulfilled_by!(redis, super::redis_place::subject);

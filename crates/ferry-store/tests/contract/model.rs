@@ -1,0 +1,447 @@
+//! A small picture of what a store must do, and random operations that hold the store against it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ferry_store::{Claim, Committed, Filter, Resolution, StoreError};
+use ferry_types::domain::SubmissionId;
+use ferry_types::domain::submission::{State, StepKind, Transition};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+use super::subject::{DAY, LEASE, Subject, millis, new, on};
+use super::transitions as t;
+
+/// Sequences that are tried, and the length of each.
+const CASES: u32 = 40;
+const LENGTH: usize = 60;
+
+#[derive(Debug, Clone)]
+enum Op {
+    Accept {
+        account: u8,
+        name: u8,
+    },
+    Claim {
+        kind: StepKind,
+        limit: usize,
+    },
+    /// Somebody who claimed once, perhaps long ago, decides.
+    Commit {
+        claim: prop::sample::Index,
+        outcome: u8,
+        after: u64,
+    },
+    Release {
+        claim: prop::sample::Index,
+    },
+    Renew {
+        claim: prop::sample::Index,
+    },
+    Advance {
+        span: u64,
+    },
+    Rescue,
+    Cancel {
+        one: prop::sample::Index,
+    },
+    Retry {
+        one: prop::sample::Index,
+    },
+    Resolve {
+        one: prop::sample::Index,
+        how: u8,
+    },
+    Sweep,
+    Pause {
+        account: u8,
+    },
+    Resume {
+        account: u8,
+    },
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    use prop::sample::Index;
+    let any_index = any::<Index>;
+    let kind = prop::sample::select(StepKind::CARRYING.to_vec());
+    prop_oneof![
+        4 => (0..2_u8, 0..3_u8).prop_map(|(account, name)| Op::Accept { account, name }),
+        8 => (kind, 0..4_usize).prop_map(|(kind, limit)| Op::Claim { kind, limit }),
+        8 => (any_index(), 0..7_u8, 0..2_u64).prop_map(|(claim, outcome, after)| {
+            Op::Commit { claim, outcome, after: after * 2000 }
+        }),
+        1 => any_index().prop_map(|claim| Op::Release { claim }),
+        1 => any_index().prop_map(|claim| Op::Renew { claim }),
+        3 => (0..20_000_u64).prop_map(|span| Op::Advance { span }),
+        2 => Just(Op::Rescue),
+        1 => any_index().prop_map(|one| Op::Cancel { one }),
+        2 => any_index().prop_map(|one| Op::Retry { one }),
+        2 => (any_index(), 0..3_u8).prop_map(|(one, how)| Op::Resolve { one, how }),
+        1 => Just(Op::Sweep),
+        1 => (0..2_u8).prop_map(|account| Op::Pause { account }),
+        2 => (0..2_u8).prop_map(|account| Op::Resume { account }),
+    ]
+}
+
+const RETENTION: Duration = Duration::from_secs(40);
+
+#[derive(Debug, Clone)]
+struct Modelled {
+    id: SubmissionId,
+    account: String,
+    name: String,
+    state: State,
+    step: StepKind,
+    /// Milliseconds since the beginning.
+    due: Option<u64>,
+    /// The fence and the end of a lease.
+    leased: Option<(u64, u64)>,
+    deliveries: u32,
+    attempts: u32,
+    in_doubt: bool,
+    cancel_requested: bool,
+    finished: Option<u64>,
+}
+
+impl Modelled {
+    fn end(&mut self, state: State, now: u64) {
+        (self.state, self.due, self.leased) = (state, None, None);
+        self.finished = state.is_final().then_some(now);
+    }
+}
+
+#[derive(Debug, Default)]
+struct Model {
+    now: u64,
+    kept: Vec<Modelled>,
+    paused: BTreeMap<String, bool>,
+    /// Everything that was ever claimed.
+    claims: Vec<Claim>,
+}
+
+impl Model {
+    fn one(&mut self, id: SubmissionId) -> Option<&mut Modelled> {
+        self.kept.iter_mut().find(|kept| kept.id == id)
+    }
+
+    fn holder(&mut self, claim: &Claim) -> Option<&mut Modelled> {
+        let fence = claim.lease.fence;
+        self.one(claim.lease.id).filter(|one| one.leased.is_some_and(|lease| lease.0 == fence))
+    }
+
+    /// An earlier submission of the account and Name has not ended.
+    fn is_blocked(&self, position: usize) -> bool {
+        let this = &self.kept[position];
+        self.kept[..position].iter().any(|earlier| {
+            earlier.account == this.account
+                && earlier.name == this.name
+                && earlier.finished.is_none()
+        })
+    }
+
+    fn claimable(&self, kind: StepKind) -> Vec<SubmissionId> {
+        let may = |(position, one): &(usize, &Modelled)| {
+            one.step == kind
+                && one.due.is_some_and(|due| due <= self.now)
+                && one.leased.is_none()
+                && !self.paused.get(&one.account).copied().unwrap_or_default()
+                && !self.is_blocked(*position)
+        };
+        self.kept.iter().enumerate().filter(may).map(|(_, one)| one.id).collect()
+    }
+}
+
+fn account(n: u8) -> String {
+    format!("account {n}")
+}
+
+fn outcome(kind: StepKind, n: u8, after: Duration) -> Transition {
+    match (n, kind) {
+        (0, _) => t::retried(kind, after),
+        (1, _) => t::failed(),
+        (2, _) => t::held(),
+        (_, StepKind::Upload) => t::uploaded(after),
+        (3, StepKind::Poll) => t::pending(after),
+        (_, StepKind::Poll) => t::decided(),
+        (3 | 4, StepKind::Collect) => t::rejected(),
+        (_, StepKind::Collect | StepKind::Notify) => t::completed(),
+    }
+}
+
+async fn run(subject: &Subject, model: &mut Model, op: Op) {
+    let store = &subject.store;
+    match op {
+        Op::Accept { account: n, name } => {
+            let submission = on(&account(n), new(&format!("name {name}")));
+            subject.accept(submission.clone()).await;
+            model.kept.push(Modelled {
+                id: submission.id,
+                account: submission.account,
+                name: submission.name,
+                state: State::Queued,
+                step: StepKind::Upload,
+                due: Some(model.now),
+                leased: None,
+                deliveries: 0,
+                attempts: 0,
+                in_doubt: false,
+                cancel_requested: false,
+                finished: None,
+            });
+        }
+        Op::Claim { kind, limit } => claim(subject, model, kind, limit).await,
+        Op::Commit { claim, outcome: n, after } => {
+            if model.claims.is_empty() {
+                return;
+            }
+            let claim = claim.get(&model.claims).clone();
+            commit(subject, model, &claim, outcome(claim.kind, n, millis(after))).await;
+        }
+        Op::Release { claim } => {
+            if model.claims.is_empty() {
+                return;
+            }
+            let claim = claim.get(&model.claims).clone();
+            store.release(vec![claim.clone()]).await.unwrap();
+            let now = model.now;
+            let Some(one) = model.holder(&claim) else { return };
+            one.leased = None;
+            one.deliveries -= 1;
+            if claim.kind == StepKind::Upload {
+                one.attempts -= 1;
+                one.state = State::Queued;
+            }
+            if one.cancel_requested {
+                one.end(State::Cancelled, now);
+            }
+        }
+        Op::Renew { claim } => {
+            if model.claims.is_empty() {
+                return;
+            }
+            let claim = claim.get(&model.claims).clone();
+            let renewed = store.renew(vec![claim.lease], LEASE).await.unwrap();
+            let until = model.now + LEASE.as_millis() as u64;
+            let holder = model.holder(&claim);
+            assert_eq!(renewed, [holder.is_some()]);
+            if let Some(one) = holder {
+                one.leased = Some((claim.lease.fence, until));
+            }
+        }
+        Op::Advance { span } => {
+            subject.advance(millis(span)).await;
+            model.now += span;
+        }
+        Op::Rescue => rescue(subject, model).await,
+        Op::Sweep => {
+            let before = model.kept.len();
+            let now = model.now;
+            let old = |one: &Modelled| {
+                one.finished.is_some_and(|at| at + (RETENTION.as_millis() as u64) < now)
+            };
+            model.kept.retain(|one| !old(one));
+            let swept = store.sweep(RETENTION).await.unwrap();
+            assert_eq!(swept, (before - model.kept.len()) as u64);
+        }
+        Op::Pause { account: n } => {
+            store.pause(&account(n), "by chance").await.unwrap();
+            model.paused.insert(account(n), true);
+        }
+        Op::Resume { account: n } => {
+            let known = model.paused.contains_key(&account(n))
+                || !matches!(store.resume(&account(n)).await, Err(StoreError::UnknownAccount(_)));
+            if known {
+                store.resume(&account(n)).await.unwrap();
+                model.paused.insert(account(n), false);
+            }
+        }
+        Op::Cancel { .. } | Op::Retry { .. } | Op::Resolve { .. } => {
+            operate(subject, model, op).await;
+        }
+    }
+}
+
+async fn claim(subject: &Subject, model: &mut Model, kind: StepKind, limit: usize) {
+    let claimable = model.claimable(kind);
+    let claims = subject.claim(kind, limit).await;
+    assert_eq!(claims.len(), claimable.len().min(limit), "of {claimable:?}");
+    let until = model.now + LEASE.as_millis() as u64;
+    for claim in claims {
+        assert!(claimable.contains(&claim.lease.id), "{} is not due", claim.lease.id);
+        let one = model.one(claim.lease.id).expect("it is claimable");
+        assert_eq!(claim.submission.in_doubt, one.in_doubt);
+        one.leased = Some((claim.lease.fence, until));
+        one.deliveries += 1;
+        if kind == StepKind::Upload {
+            one.state = State::Uploading;
+            one.attempts += 1;
+        }
+        model.claims.push(claim);
+    }
+}
+
+async fn commit(subject: &Subject, model: &mut Model, claim: &Claim, transition: Transition) {
+    let committed = subject.try_commit(claim, transition.clone()).await;
+    let now = model.now;
+    let Some(one) = model.holder(claim) else {
+        assert_eq!(committed, Committed::Stale, "at most one claim can commit");
+        return;
+    };
+    assert!(matches!(committed, Committed::Done(..)), "{committed:?}");
+    one.deliveries = 0;
+    one.in_doubt = transition.in_doubt;
+    if transition.to.is_final() {
+        one.end(transition.to, now);
+    } else if one.cancel_requested {
+        one.end(State::Cancelled, now);
+    } else if transition.to == State::Held {
+        one.end(State::Held, now);
+    } else if let Some(next) = transition.next {
+        (one.state, one.step, one.leased) = (transition.to, next.kind, None);
+        one.due = Some(now + next.after.as_millis() as u64);
+    }
+}
+
+async fn rescue(subject: &Subject, model: &mut Model) {
+    let rescued = subject.store.rescue().await.unwrap();
+    let now = model.now;
+    let [mut due, mut held, mut cancelled] = [0, 0, 0];
+    for one in &mut model.kept {
+        if one.leased.is_none_or(|(_, until)| until >= now) {
+            continue;
+        }
+        (one.leased, one.due) = (None, Some(now));
+        one.in_doubt |= one.step == StepKind::Upload;
+        if one.cancel_requested {
+            one.end(State::Cancelled, now);
+            cancelled += 1;
+        } else if one.deliveries >= 5 {
+            one.end(State::Held, now);
+            one.deliveries = 0;
+            held += 1;
+        } else {
+            one.state = one.step.waiting_state();
+            due += 1;
+        }
+    }
+    assert_eq!((rescued.due, rescued.held, rescued.cancelled), (due, held, cancelled));
+}
+
+async fn operate(subject: &Subject, model: &mut Model, op: Op) {
+    let (Op::Cancel { one } | Op::Retry { one } | Op::Resolve { one, .. }) = &op else { return };
+    if model.kept.is_empty() {
+        return;
+    }
+    let position = one.index(model.kept.len());
+    let now = model.now;
+    let this = model.kept[position].clone();
+    let newer = model.kept[position + 1..]
+        .iter()
+        .any(|newer| newer.account == this.account && newer.name == this.name);
+    let store = &subject.store;
+    let (answer, allowed) = match &op {
+        Op::Cancel { .. } => (store.cancel(this.id).await, !this.state.is_final()),
+        Op::Retry { .. } => {
+            (store.retry(this.id, DAY).await, this.state == State::Failed && !newer)
+        }
+        Op::Resolve { how, .. } => {
+            let how =
+                [Resolution::Retry, Resolution::Fail, Resolution::Overwrite][usize::from(*how)];
+            let possible = how != Resolution::Overwrite || this.step == StepKind::Upload;
+            let answer = store.resolve(this.id, how, DAY).await;
+            (answer, this.state == State::Held && possible)
+        }
+        _ => return,
+    };
+    assert_eq!(answer.is_ok(), allowed, "{op:?} of {this:?}: {answer:?}");
+    if !allowed {
+        assert!(matches!(answer, Err(StoreError::NotAllowed(_))));
+        return;
+    }
+    let one = &mut model.kept[position];
+    match op {
+        Op::Cancel { .. } if one.leased.is_some() => one.cancel_requested = true,
+        Op::Cancel { .. } => one.end(State::Cancelled, now),
+        Op::Resolve { how: 1, .. } => one.end(State::Failed, now),
+        _ => {
+            (one.state, one.due, one.finished) = (one.step.waiting_state(), Some(now), None);
+            (one.deliveries, one.cancel_requested) = (0, false);
+        }
+    }
+}
+
+/// The store and the picture show the same, and what must always hold, holds.
+async fn compare(subject: &Subject, model: &Model) {
+    let page = subject.store.list(&Filter::default(), None, 1000).await.unwrap();
+    let mut listed: Vec<_> = page.found.into_iter().map(|found| found.submission).collect();
+    listed.reverse();
+    assert_eq!(listed.len(), model.kept.len());
+    for (real, one) in listed.iter().zip(&model.kept) {
+        assert_eq!(
+            (real.id, real.state, real.attempts, real.in_doubt, real.leased_until.is_some()),
+            (one.id, one.state, one.attempts, one.in_doubt, one.leased.is_some()),
+        );
+        assert_eq!(real.finished_at.is_some(), real.state.is_final());
+        assert_eq!(real.due_at.is_some(), !real.state.is_final() && real.state != State::Held);
+    }
+    assert_counts(subject, model, &listed).await;
+    for (position, one) in model.kept.iter().enumerate() {
+        let begun = one.leased.is_some() || !matches!(one.state, State::Queued | State::Cancelled);
+        let ended = matches!(one.state, State::Completed | State::Rejected | State::Failed);
+        assert!(
+            !(begun || ended) || !model.is_blocked(position),
+            "{one:?} is in flight, and so is an earlier one of its Name"
+        );
+    }
+}
+
+async fn assert_counts(
+    subject: &Subject,
+    model: &Model,
+    listed: &[ferry_types::domain::submission::Submission],
+) {
+    let stats = subject.store.stats().await.unwrap();
+    let mut states: BTreeMap<(&str, State), u64> = BTreeMap::new();
+    let mut steps: BTreeMap<(&str, StepKind), [u64; 3]> = BTreeMap::new();
+    for (real, one) in listed.iter().zip(&model.kept) {
+        *states.entry((&real.account, real.state)).or_default() += 1;
+        let counts = steps.entry((&real.account, one.step)).or_default();
+        match (one.leased, one.due) {
+            (Some(_), _) => counts[2] += 1,
+            (None, Some(due)) if due <= model.now => counts[0] += 1,
+            (None, Some(_)) => counts[1] += 1,
+            (None, None) => {}
+        }
+    }
+    steps.retain(|_, counts| *counts != [0; 3]);
+    let counted = stats.accounts.iter().flat_map(|account| {
+        let states = account.states.iter();
+        states.map(|(state, count)| ((account.account.as_str(), *state), *count))
+    });
+    assert_eq!(counted.collect::<BTreeMap<_, _>>(), states);
+    let counted = stats.steps.iter().map(|step| {
+        ((step.account.as_str(), step.kind), [step.ready, step.scheduled, step.leased])
+    });
+    let counted: BTreeMap<_, _> = counted.filter(|(_, counts)| *counts != [0; 3]).collect();
+    assert_eq!(counted, steps);
+}
+
+pub(super) async fn random_operations_do_what_a_small_model_says(subject: Subject) {
+    let runtime = tokio::runtime::Handle::current();
+    let check = |ops: Vec<Op>| {
+        tokio::task::block_in_place(|| {
+            runtime.block_on(async {
+                let subject = subject.fresh().await;
+                let mut model = Model::default();
+                for op in ops {
+                    run(&subject, &mut model, op).await;
+                    compare(&subject, &model).await;
+                }
+            });
+        });
+        Ok(())
+    };
+    let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
+    TestRunner::new(config).run(&prop::collection::vec(op(), LENGTH), check).unwrap();
+}

@@ -1,0 +1,113 @@
+//! What somebody removes, or spoils, by hand costs what it belonged to, and nothing else.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ferry_store::redis::RedisStore;
+use ferry_store::{ClaimRequest, Commit, Committed, Filter, Store};
+use ferry_testing::{RedisServer, own_namespace, pause, shared_server};
+use ferry_types::domain::SubmissionId;
+use ferry_types::domain::submission::{State, StepKind};
+
+use super::redis_place::store_on;
+use super::subject::{millis, new};
+use super::transitions as t;
+
+/// A store, and how to spoil what it holds.
+struct Damaged {
+    server: Arc<RedisServer>,
+    namespace: String,
+    store: RedisStore,
+}
+
+impl Damaged {
+    async fn new() -> Self {
+        let server = shared_server().await;
+        let namespace = own_namespace();
+        let store = store_on(&server, &namespace);
+        Self { server, namespace, store }
+    }
+
+    async fn accept(&self, name: &str) -> SubmissionId {
+        let new = new(name);
+        let id = new.id;
+        self.store.accept(vec![new]).await.unwrap();
+        id
+    }
+
+    fn record(&self, id: SubmissionId) -> String {
+        format!("{{{}}}:s:{id}", self.namespace)
+    }
+
+    async fn remove(&self, id: SubmissionId) {
+        assert_eq!(self.server.ask_with::<u32>(&["DEL", &self.record(id)]).await, 1);
+    }
+
+    async fn spoil(&self, id: SubmissionId) {
+        self.server.ask_with::<()>(&["SET", &self.record(id), "none of ours"]).await;
+    }
+
+    async fn claim(&self) -> Vec<ferry_store::Claim> {
+        let request = ClaimRequest {
+            kind: StepKind::Upload,
+            limit: 10,
+            lease: millis(300),
+            budgets: Arc::default(),
+        };
+        self.store.claim(request).await.unwrap().claims
+    }
+
+    /// Upload steps that are ready, and that are leased.
+    async fn uploads(&self) -> (u64, u64) {
+        let steps = self.store.stats().await.unwrap().steps;
+        let of = steps.iter().filter(|step| step.kind == StepKind::Upload);
+        of.fold((0, 0), |sum, step| (sum.0 + step.ready, sum.1 + step.leased))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_that_is_removed_or_spoilt_keeps_no_other_from_its_step() {
+    let damaged = Damaged::new().await;
+    let removed = damaged.accept("removed").await;
+    let spoilt = damaged.accept("spoilt").await;
+    let lost = damaged.accept("lost").await;
+    let sound = damaged.accept("sound").await;
+    damaged.remove(removed).await;
+    damaged.spoil(spoilt).await;
+    let claims = damaged.claim().await;
+    let ids: Vec<_> = claims.iter().map(|claim| claim.lease.id).collect();
+    assert_eq!(ids, [lost, sound]);
+    assert_eq!(damaged.uploads().await, (0, 3), "what is removed is not leased");
+    damaged.remove(lost).await;
+    let commit = Commit { lease: claims[1].lease, transition: t::uploaded(millis(0)) };
+    let committed = damaged.store.commit(vec![commit]).await.unwrap();
+    assert_eq!(committed, [Committed::Done(State::Uploading, State::Processing)]);
+    // Nobody counts them as leased for ever: that would take from the account's budget.
+    let begun = Instant::now();
+    while damaged.uploads().await != (0, 0) {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", damaged.uploads().await);
+        damaged.store.rescue().await.unwrap();
+        pause().await;
+    }
+    assert!(damaged.claim().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_that_is_spoilt_keeps_no_other_from_its_removal() {
+    let damaged = Damaged::new().await;
+    let spoilt = damaged.accept("spoilt").await;
+    let sound = damaged.accept("sound").await;
+    for id in [spoilt, sound] {
+        damaged.store.cancel(id).await.unwrap();
+    }
+    damaged.spoil(spoilt).await;
+    let begun = Instant::now();
+    let mut removed = 0;
+    // What ended in this very millisecond stays for another one.
+    while removed < 2 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{removed} were removed");
+        removed += damaged.store.sweep(Duration::ZERO).await.unwrap();
+    }
+    assert!(damaged.store.get(sound).await.unwrap().is_none());
+    assert!(damaged.store.list(&Filter::default(), None, 10).await.unwrap().found.is_empty());
+}

@@ -1,0 +1,445 @@
+//! What a server, or the way to it, can do to a store: nothing is lost, and it goes on.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use ferry_store::redis::{Durability, RedisAddress, RedisStore};
+use ferry_store::{
+    Accepted, Claim, ClaimRequest, Claims, Commit, Committed, Filter, NewSubmission, Store,
+    StoreError,
+};
+use ferry_testing::{RedisServer, own_namespace, pause, shared_server};
+use ferry_types::domain::submission::{State, StepKind};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::redis_place::{store_at, store_on};
+use super::subject::{LEASE, health_policy, millis, new};
+use super::transitions as t;
+use super::waking::{asleep, wakes};
+
+/// Longer than any trouble here lasts.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Tries until the store can be reached, as workers do.
+async fn patiently<T, F: Future<Output = Result<T, StoreError>>>(ask: impl Fn() -> F) -> T {
+    let begun = Instant::now();
+    loop {
+        match ask().await {
+            Ok(answer) => return answer,
+            Err(StoreError::Unavailable { .. }) => {}
+            Err(other) => panic!("{other}"),
+        }
+        assert!(begun.elapsed() < PATIENCE, "the store does not come back");
+        pause().await;
+    }
+}
+
+async fn claim(store: &RedisStore, kind: StepKind, limit: usize) -> Claims {
+    store.claim(ClaimRequest { kind, limit, lease: LEASE, budgets: Arc::default() }).await.unwrap()
+}
+
+fn uploaded(claim: &Claim) -> Commit {
+    Commit { lease: claim.lease, transition: t::uploaded(millis(0)) }
+}
+
+fn is_away<T>(answer: &Result<T, StoreError>) -> bool {
+    matches!(answer, Err(StoreError::Unavailable { .. }))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_killed_and_comes_back_has_lost_nothing() {
+    let server = RedisServer::start(&["--appendfsync", "always"]).await;
+    let store = store_on(&server, "ferry");
+    let batch: Vec<_> = (0..50).map(|n| new(&format!("{n}"))).collect();
+    store.accept(batch.clone()).await.unwrap();
+    let claims = claim(&store, StepKind::Upload, 20).await.claims;
+    server.kill();
+    let away = store.commit(claims[..10].iter().map(uploaded).collect()).await;
+    assert!(is_away(&away), "{away:?}");
+    server.resume().await;
+    let commits: Vec<_> = claims.iter().map(uploaded).collect();
+    let committed = patiently(|| store.commit(commits.clone())).await;
+    let done = Committed::Done(State::Uploading, State::Processing);
+    assert!(committed.iter().all(|one| *one == done), "{committed:?}");
+    let listed = store.list(&Filter::default(), None, 100).await.unwrap().found;
+    assert_eq!(listed.len(), 50);
+    assert_eq!(claim(&store, StepKind::Upload, 100).await.claims.len(), 30);
+    assert_eq!(claim(&store, StepKind::Poll, 100).await.claims.len(), 20);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn scripts_that_were_flushed_are_loaded_again() {
+    let server = RedisServer::start(&[]).await;
+    let store = store_on(&server, "ferry");
+    for round in 0..3 {
+        server.ask::<()>("SCRIPT FLUSH").await;
+        let batch = (0..20).map(|n| new(&format!("{round} {n}"))).collect();
+        store.accept(batch).await.unwrap();
+        server.ask::<()>("SCRIPT FLUSH").await;
+        let claims = claim(&store, StepKind::Upload, 20).await.claims;
+        server.ask::<()>("SCRIPT FLUSH").await;
+        let committed = store.commit(claims.iter().map(uploaded).collect()).await.unwrap();
+        let done = Committed::Done(State::Uploading, State::Processing);
+        assert_eq!(committed, vec![done; 20]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_short_stall_is_waited_out() {
+    let server = RedisServer::start(&[]).await;
+    let store = store_on(&server, "ferry");
+    store.accept(vec![new("a")]).await.unwrap();
+    server.ask::<()>("CLIENT PAUSE 3000 ALL").await;
+    let begun = Instant::now();
+    let claims = claim(&store, StepKind::Upload, 1).await.claims;
+    assert!(begun.elapsed() > millis(2000), "the server did not stall");
+    store.commit(claims.iter().map(uploaded).collect()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_stall_is_trouble_and_passes() {
+    let server = RedisServer::start(&[]).await;
+    let store = store_on(&server, "ferry");
+    store.accept(vec![new("a")]).await.unwrap();
+    let claims = claim(&store, StepKind::Upload, 1).await.claims;
+    server.ask::<()>("CLIENT PAUSE 7000 ALL").await;
+    let begun = Instant::now();
+    let commits: Vec<_> = claims.iter().map(uploaded).collect();
+    let away = store.commit(commits.clone()).await;
+    assert!(is_away(&away) && begun.elapsed() < millis(6500), "{away:?} {:?}", begun.elapsed());
+    let committed = patiently(|| store.commit(commits.clone())).await;
+    assert_eq!(committed, [Committed::Done(State::Uploading, State::Processing)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_master_that_became_a_replica_is_trouble_and_passes() {
+    let server = RedisServer::start(&[]).await;
+    let store = store_on(&server, "ferry");
+    store.accept(vec![new("a")]).await.unwrap();
+    server.ask::<()>("REPLICAOF 127.0.0.1 1").await;
+    let refused = store.accept(vec![new("b")]).await;
+    assert!(is_away(&refused), "{refused:?}");
+    let findings = store.check().await;
+    assert!(is_away(&findings), "{findings:?}");
+    server.ask::<()>("REPLICAOF NO ONE").await;
+    patiently(|| store.accept(vec![new("b")])).await;
+    assert_eq!(claim(&store, StepKind::Upload, 10).await.claims.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_memory_is_trouble_and_passes() {
+    let server = RedisServer::start(&[]).await;
+    let store = store_on(&server, "ferry");
+    store.accept(vec![new("a")]).await.unwrap();
+    let claims = claim(&store, StepKind::Upload, 10).await.claims;
+    server.ask::<()>("CONFIG SET maxmemory 1").await;
+    let good = new("b");
+    let refused = store.accept(vec![good.clone()]).await;
+    assert!(is_away(&refused), "{refused:?}");
+    assert!(is_away(&store.commit(claims.iter().map(uploaded).collect()).await));
+    server.ask::<()>("CONFIG SET maxmemory 0").await;
+    assert!(store.get(good.id).await.unwrap().is_none(), "nothing was stored by halves");
+    store.accept(vec![good]).await.unwrap();
+    let committed = store.commit(claims.iter().map(uploaded).collect()).await.unwrap();
+    assert_eq!(committed, [Committed::Done(State::Uploading, State::Processing)]);
+}
+
+/// A way to the server that can swallow answers.
+struct Wire {
+    port: u16,
+    cut: Arc<AtomicBool>,
+}
+
+impl Wire {
+    async fn to(server: &RedisServer) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let cut = Arc::<AtomicBool>::default();
+        let (target, cutting) = (server.port(), cut.clone());
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(carry(client, target, cutting.clone()));
+            }
+        });
+        Self { port, cut }
+    }
+
+    /// The next answer is lost, and the connection with it.
+    fn lose_an_answer(&self) {
+        self.cut.store(true, Ordering::SeqCst);
+    }
+
+    fn store(&self, namespace: &str) -> RedisStore {
+        store_at(&format!("redis://127.0.0.1:{}/0", self.port), namespace)
+    }
+}
+
+async fn carry(client: TcpStream, port: u16, cut: Arc<AtomicBool>) {
+    let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await else { return };
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let there =
+        tokio::spawn(async move { tokio::io::copy(&mut from_client, &mut to_server).await });
+    let mut buffer = vec![0; 64 << 10];
+    while let Ok(count @ 1..) = from_server.read(&mut buffer).await {
+        let answer = &buffer[..count];
+        let is_message = answer.starts_with(b"*3\r\n$7\r\nmessage");
+        let cut = !is_message && cut.swap(false, Ordering::SeqCst);
+        if cut || to_client.write_all(answer).await.is_err() {
+            break;
+        }
+    }
+    there.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_accepted_although_the_answer_got_lost_is_accepted_once() {
+    let server = shared_server().await;
+    let wire = Wire::to(&server).await;
+    let store = wire.store(&own_namespace());
+    // From the first one on, the server knows the script.
+    store.accept(vec![new("first")]).await.unwrap();
+    let keyed = NewSubmission { idempotency_key: Some("k".to_owned()), ..new("keyed") };
+    let batch = vec![new("a"), keyed, new("b")];
+    wire.lose_an_answer();
+    assert!(is_away(&store.accept(batch.clone()).await));
+    let accepted = store.accept(batch.clone()).await.unwrap();
+    let expected: Vec<_> = batch.iter().map(|new| Accepted::New(new.id)).collect();
+    assert_eq!(accepted, expected);
+    assert_eq!(store.stats().await.unwrap().count(State::Queued), 4);
+    let other = NewSubmission { name: "other".to_owned(), ..batch[0].clone() };
+    let refused = store.accept(vec![other]).await;
+    assert!(matches!(refused, Err(StoreError::NotAllowed(_))), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_committed_although_the_answer_got_lost_is_committed_once() {
+    let server = shared_server().await;
+    let wire = Wire::to(&server).await;
+    let namespace = own_namespace();
+    let store = wire.store(&namespace);
+    store.accept((0..6).map(|n| new(&format!("{n}"))).collect()).await.unwrap();
+    // From the first commit on, the server knows the script.
+    let claims = claim(&store, StepKind::Upload, 1).await.claims;
+    store.commit(vec![Commit { transition: t::held(), ..uploaded(&claims[0]) }]).await.unwrap();
+    let claims = claim(&store, StepKind::Upload, 5).await.claims;
+    let commits: Vec<_> = claims.iter().map(uploaded).collect();
+    wire.lose_an_answer();
+    assert!(is_away(&store.commit(commits.clone()).await));
+    // Another process goes on meanwhile.
+    let other = store_on(&server, &namespace);
+    assert_eq!(claim(&other, StepKind::Poll, 10).await.claims.len(), 5);
+    let committed = store.commit(commits.clone()).await.unwrap();
+    assert_eq!(committed, vec![Committed::Done(State::Uploading, State::Processing); 5]);
+    assert_eq!(store.commit(commits).await.unwrap(), vec![Committed::Stale; 5]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_leased_although_the_answer_got_lost_is_handed_out_again() {
+    let server = shared_server().await;
+    let wire = Wire::to(&server).await;
+    let namespace = own_namespace();
+    let (store, other) = (wire.store(&namespace), store_on(&server, &namespace));
+    store.accept((0..10).map(|n| new(&format!("{n}"))).collect()).await.unwrap();
+    let mine = claim(&store, StepKind::Upload, 1).await.claims;
+    let others = claim(&other, StepKind::Upload, 2).await.claims;
+    for _ in 0..2 {
+        wire.lose_an_answer();
+        let request = ClaimRequest {
+            kind: StepKind::Upload,
+            limit: 4,
+            lease: LEASE,
+            budgets: Arc::default(),
+        };
+        assert!(is_away(&store.claim(request).await));
+    }
+    assert!(claim(&store, StepKind::Poll, 10).await.claims.is_empty());
+    let claims = claim(&store, StepKind::Upload, 10).await.claims;
+    assert_eq!(claims.len(), 7, "all that is left, and nothing that is held already");
+    let held = mine.iter().chain(&others);
+    assert!(held.clone().all(|held| claims.iter().all(|claim| claim.lease != held.lease)));
+    for claim in &claims {
+        assert_eq!(claim.submission.attempts, 1, "a claim that nobody heard of is no attempt");
+        assert!(!claim.submission.in_doubt);
+    }
+    let committed = store.commit(claims.iter().map(uploaded).collect()).await.unwrap();
+    assert_eq!(committed, vec![Committed::Done(State::Uploading, State::Processing); 7]);
+    assert!(claim(&store, StepKind::Upload, 10).await.claims.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_may_commit_what_another_one_claimed() {
+    let server = shared_server().await;
+    let namespace = own_namespace();
+    let (one, other) = (store_on(&server, &namespace), store_on(&server, &namespace));
+    one.accept(vec![new("a"), new("b")]).await.unwrap();
+    let claims = claim(&one, StepKind::Upload, 2).await.claims;
+    let illegal = Commit { lease: claims[1].lease, transition: t::completed() };
+    let committed = other.commit(vec![uploaded(&claims[0]), illegal]).await.unwrap();
+    assert_eq!(committed[0], Committed::Done(State::Uploading, State::Processing));
+    assert!(matches!(committed[1], Committed::Illegal(_)), "{committed:?}");
+    let stale = one.commit(vec![uploaded(&claims[0])]).await.unwrap();
+    assert_eq!(stale, [Committed::Stale]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_was_cut_off_hears_again_what_is_due() {
+    let server = RedisServer::start(&[]).await;
+    let store: Arc<dyn Store> = Arc::new(store_on(&server, "ferry"));
+    let other = store_on(&server, "ferry");
+    for round in 0..3 {
+        let sleeper = asleep(&store, StepKind::Upload).await;
+        server.ask::<()>("CLIENT KILL TYPE pubsub").await;
+        server.ask::<()>("CLIENT KILL TYPE normal").await;
+        patiently(|| other.accept(vec![new(&format!("{round}"))])).await;
+        wakes(sleeper).await;
+        let request = ClaimRequest {
+            kind: StepKind::Upload,
+            limit: 9,
+            lease: LEASE,
+            budgets: Arc::default(),
+        };
+        let claims = patiently(|| store.claim(request.clone())).await.claims;
+        assert_eq!(claims.len(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_password_opens_the_store_and_is_never_told() {
+    let server = RedisServer::start(&[]).await;
+    server.ask::<()>("ACL SETUSER ferry on >s3cret ~* &* +@all").await;
+    server.ask::<()>("ACL SETUSER default resetpass").await;
+    let url = |user: &str| format!("redis://{user}@127.0.0.1:{}/0", server.port());
+    for user in ["ferry:wr0ng", "ferry", ""] {
+        let store = store_at(&url(user), "ferry");
+        let refused = store.stats().await.unwrap_err();
+        let told = format!("{refused} {refused:?} {store:?} {}", store.place());
+        assert!(told.contains("NOAUTH") || told.contains("uthentication"), "{told}");
+        assert!(!told.contains("wr0ng") && !told.contains("ferry:"), "{told}");
+    }
+    store_at(&url("ferry:s3cret"), "ferry").stats().await.unwrap();
+    let address = RedisAddress::new(&url("ferry")).unwrap().with_password("s3cret");
+    let store = RedisStore::new(&address, Durability::Server, health_policy()).unwrap();
+    store.stats().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_password_that_is_rotated_is_read_again_for_the_next_connection() {
+    let server = RedisServer::start(&[]).await;
+    server.ask::<()>("ACL SETUSER ferry on >first ~* &* +@all").await;
+    let password = Arc::new(std::sync::Mutex::new("first".to_owned()));
+    let read = password.clone();
+    let address = RedisAddress::new(&format!("redis://ferry@127.0.0.1:{}/0", server.port()))
+        .unwrap()
+        .with_password("outdated")
+        .with_password_from(Arc::new(move || Some(read.lock().unwrap().clone())));
+    let store = RedisStore::new(&address, Durability::Server, health_policy()).unwrap();
+    store.stats().await.unwrap();
+    server.ask::<()>("ACL SETUSER ferry resetpass >second").await;
+    server.ask::<i64>("CLIENT KILL USER ferry").await;
+    "second".clone_into(&mut password.lock().unwrap());
+    while store.stats().await.is_err() {
+        crate::support::pause().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_may_lose_data_is_found_out() {
+    let server = RedisServer::start(&["--appendfsync", "always"]).await;
+    let store = store_on(&server, "ferry");
+    let findings = store.check().await.unwrap();
+    assert!(findings.iter().all(|finding| finding.ok && finding.hint.is_none()), "{findings:#?}");
+    for (setting, word) in [
+        ("maxmemory-policy allkeys-lru", "allkeys-lru"),
+        ("appendfsync no", "synced"),
+        ("appendonly no", "lost"),
+        ("maxmemory 1mb", "% full"),
+    ] {
+        server.ask::<()>(&format!("CONFIG SET {setting}")).await;
+        let findings = store.check().await.unwrap();
+        let bad = findings.iter().filter(|finding| !finding.ok && finding.text.contains(word));
+        assert!(bad.clone().count() == 1, "{setting}: {findings:#?}");
+        assert!(bad.into_iter().all(|finding| finding.hint.is_some()), "{findings:#?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_must_be_synced_is_refused_where_the_server_cannot_tell() {
+    let server = RedisServer::start(&["--appendfsync", "always"]).await;
+    let address = RedisAddress::new(&server.url()).unwrap();
+    let store = RedisStore::new(&address, Durability::Fsynced, health_policy()).unwrap();
+    let accepted = store.accept(vec![new("a")]).await;
+    if server.ask::<Vec<redis::Value>>("COMMAND INFO WAITAOF").await == [redis::Value::Nil] {
+        assert!(matches!(&accepted, Err(StoreError::Unusable(why)) if why.contains("7.2")));
+        assert_eq!(store.stats().await.unwrap().count(State::Queued), 0, "nothing was stored");
+    } else {
+        assert!(accepted.is_ok(), "{accepted:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_namespace_of_another_layout_is_left_alone() {
+    let server = shared_server().await;
+    for (layout, way_out) in [("1", "with the older Ferry"), ("99", "the newer Ferry")] {
+        let namespace = own_namespace();
+        server.ask_with::<()>(&["SET", &format!("{{{namespace}}}:layout"), layout]).await;
+        let refused = store_on(&server, &namespace).accept(vec![new("a")]).await;
+        let told = matches!(&refused, Err(StoreError::Unusable(why)) if why.contains(way_out));
+        assert!(told, "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_history_of_events_is_bounded() {
+    let server = RedisServer::start(&[]).await;
+    let store = store_on(&server, "ferry");
+    store.accept(vec![new("a")]).await.unwrap();
+    let older = "local e = redis.call('LINDEX', KEYS[1], 0) \
+                 for _ = 2, 100999 do redis.call('RPUSH', KEYS[1], e) end";
+    server.ask_with::<()>(&["EVAL", older, "1", "{ferry}:events"]).await;
+    store.accept(vec![new("b")]).await.unwrap();
+    let page = store.events(0, 1).await.unwrap();
+    assert_eq!((page.oldest, page.newest, page.events[0].cursor), (1000, 101_000, 1001));
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_speak_tls_is_told_as_unavailable() {
+    let server = RedisServer::start(&[]).await;
+    let store = store_at(&server.url().replace("redis:", "rediss:"), "ferry");
+    let refused = store.stats().await.unwrap_err();
+    assert!(matches!(refused, StoreError::Unavailable { .. }), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_its_replica_a_replicated_store_takes_nothing_in_and_begins_no_upload() {
+    let master = RedisServer::start(&["--repl-diskless-sync-delay", "0"]).await;
+    let follow = format!("127.0.0.1 {}", master.port());
+    let replica = RedisServer::start(&["--replicaof", &follow]).await;
+    let address = RedisAddress::new(&master.url()).unwrap();
+    let store = RedisStore::new(&address, Durability::Replicated, health_policy()).unwrap();
+    let (first, second) = (new("a"), new("b"));
+    patiently(|| store.accept(vec![first.clone()])).await;
+    let request = || ClaimRequest {
+        kind: StepKind::Upload,
+        limit: 10,
+        lease: LEASE,
+        budgets: Arc::default(),
+    };
+    assert_eq!(store.claim(request()).await.unwrap().claims.len(), 1);
+    patiently(|| store.accept(vec![second.clone()])).await;
+    replica.kill();
+    let refused = store.accept(vec![new("c")]).await;
+    assert!(is_away(&refused), "{refused:?}");
+    let refused = store.claim(request()).await;
+    assert!(is_away(&refused), "{refused:?}");
+    let waiting = store.get(second.id).await.unwrap().unwrap().submission;
+    assert_eq!((waiting.state, waiting.attempts), (State::Queued, 0), "it was given back");
+    replica.resume().await;
+    // What was handed over and not confirmed may be there too.
+    let claims = patiently(|| store.claim(request())).await.claims;
+    let begun = claims.iter().find(|claim| claim.lease.id == second.id).expect("it is due");
+    assert_eq!(begun.submission.attempts, 1, "what was given back was no attempt");
+}

@@ -1,0 +1,296 @@
+//! SQLite as a subject of the contracts, and what only a file can promise.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use ferry_store::sqlite::SqliteStore;
+use ferry_store::{Accepted, Filter, Store, StoreError};
+use ferry_types::clock::Clock;
+use ferry_types::domain::submission::{State, StepKind};
+use ferry_types::domain::{Timestamp, timestamp};
+use rusqlite::Connection;
+
+use super::subject::{DAY, LEASE, Place, Subject, health_policy, millis, new};
+use super::transitions as t;
+use super::waking::{asleep, wakes};
+
+/// A clock that stands still until it is moved.
+#[derive(Debug)]
+struct ManualClock(AtomicI64);
+
+impl ManualClock {
+    fn move_by(&self, millis: i64) {
+        self.0.fetch_add(millis, Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        timestamp(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// A file in a directory of its own.
+#[derive(Clone)]
+struct SqliteFile {
+    dir: Arc<tempfile::TempDir>,
+    clock: Arc<ManualClock>,
+}
+
+impl SqliteFile {
+    fn new() -> Self {
+        let clock = Arc::new(ManualClock(AtomicI64::new(1_700_000_000_000)));
+        Self { dir: Arc::new(tempfile::tempdir().unwrap()), clock }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.dir.path().join("ferry.db")
+    }
+
+    fn open_store(&self) -> Arc<dyn Store> {
+        Arc::new(SqliteStore::open(&self.path(), self.clock.clone(), health_policy()).unwrap())
+    }
+
+    /// A look past the store.
+    fn connection(&self) -> Connection {
+        Connection::open(self.path()).unwrap()
+    }
+}
+
+#[async_trait]
+impl Place for SqliteFile {
+    async fn open(&self) -> Arc<dyn Store> {
+        self.open_store()
+    }
+
+    async fn fresh(&self) -> Subject {
+        subject().await
+    }
+
+    async fn advance(&self, span: Duration) {
+        self.clock.move_by(span.as_millis() as i64);
+    }
+}
+
+pub(super) async fn subject() -> Subject {
+    Subject::at(SqliteFile::new()).await
+}
+
+#[tokio::test]
+async fn what_was_accepted_and_begun_survives_the_end_of_the_process() {
+    let file = SqliteFile::new();
+    let subject = Subject::at(file.clone()).await;
+    let [queued, begun] = subject.accept_all([new("a"), new("b")]).await[..] else { panic!() };
+    subject.store.cancel(queued).await.unwrap();
+    let claim = subject.claim_one(StepKind::Upload).await;
+    drop(subject);
+    let subject = Subject::at(file).await;
+    assert_eq!(subject.state(queued).await, State::Cancelled);
+    let submission = subject.get(begun).await;
+    assert_eq!((submission.state, submission.attempts), (State::Uploading, 1));
+    assert_eq!(submission.leased_until, claim.submission.leased_until);
+    subject.store.payload(begun).await.unwrap();
+    subject.commit(&claim, t::uploaded(millis(0))).await;
+}
+
+#[tokio::test]
+async fn a_commit_is_in_the_file_when_it_returns() {
+    let file = SqliteFile::new();
+    let subject = Subject::at(file.clone()).await;
+    for n in 0..3 {
+        subject.accept(new(&format!("{n}"))).await;
+        let count = "SELECT count(*) FROM submissions";
+        let count: i64 = file.connection().query_row(count, [], |row| row.get(0)).unwrap();
+        assert_eq!(count, n + 1);
+    }
+    let mode: String =
+        file.connection().query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
+    assert_eq!(mode, "wal");
+    assert!(subject.store.check().await.unwrap().iter().all(|finding| finding.ok));
+}
+
+#[tokio::test]
+async fn a_reopened_file_is_watched_although_its_log_was_gone() {
+    let file = SqliteFile::new();
+    drop(Subject::at(file.clone()).await);
+    let mut log = file.path().into_os_string();
+    log.push("-wal");
+    while Path::new(&log).exists() {
+        // The thread that writes closes the file in its own time.
+        tokio::task::yield_now().await;
+    }
+    let subject = Subject::at(file.clone()).await;
+    let sleeper = asleep(&subject.store, StepKind::Upload).await;
+    file.open_store().accept(vec![new("a")]).await.unwrap();
+    wakes(sleeper).await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn nobody_else_may_read_the_file_or_its_log() {
+    use std::os::unix::fs::PermissionsExt;
+    let file = SqliteFile::new();
+    let subject = Subject::at(file.clone()).await;
+    subject.accept(new("a")).await;
+    for entry in std::fs::read_dir(file.dir.path()).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{}", entry.path().display());
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_another_process_writes_to_for_a_while_is_waited_for() {
+    let file = SqliteFile::new();
+    let subject = Subject::at(file.clone()).await;
+    let other = file.connection();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let store = subject.store.clone();
+    let accepting = tokio::spawn(async move { store.accept(vec![new("a")]).await });
+    // Readers do not wait.
+    assert!(subject.listed(&Filter::default()).await.is_empty());
+    assert!(!accepting.is_finished());
+    other.execute_batch("COMMIT").unwrap();
+    let accepted = accepting.await.unwrap().unwrap();
+    assert!(matches!(accepted[..], [Accepted::New(_)]));
+}
+
+#[tokio::test]
+async fn where_no_store_can_be_the_error_names_the_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = || Arc::new(ManualClock(AtomicI64::new(0)));
+    let open = |path: &Path| SqliteStore::open(path, clock(), health_policy()).unwrap_err();
+    let missing = dir.path().join("missing").join("ferry.db");
+    let below_a_file = dir.path().join("file").join("ferry.db");
+    std::fs::write(dir.path().join("file"), "").unwrap();
+    for path in [&missing, &below_a_file, &dir.path().to_owned()] {
+        let error = open(path);
+        assert!(matches!(error, StoreError::Unusable(_)), "{error:?}");
+        let text = error.to_string();
+        let place = path.display().to_string();
+        assert!(text.starts_with("cannot open the store") && text.contains(&place), "{text}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_read_only_directory_is_named() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o500)).unwrap();
+    // Whoever may write everywhere is shown a directory that refuses even that.
+    let refusing = match std::fs::write(dir.path().join("probe"), "") {
+        Ok(()) => Path::new("/proc/self/fdinfo"),
+        Err(_) => dir.path(),
+    };
+    let clock = Arc::new(ManualClock(AtomicI64::new(0)));
+    let path = refusing.join("ferry.db");
+    let error = SqliteStore::open(&path, clock, health_policy()).unwrap_err();
+    assert!(matches!(error, StoreError::Unusable(_)), "{error:?}");
+    assert!(error.to_string().contains(&path.display().to_string()), "{error}");
+    std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o700)).unwrap();
+}
+
+#[tokio::test]
+async fn a_damaged_row_is_reported_with_the_place() {
+    for damage in [
+        "state = 'lost'",
+        "attempts = 'many'",
+        "attempts = -1",
+        "labels = '{'",
+        "id = 'x'",
+        "priority = 7",
+    ] {
+        let file = SqliteFile::new();
+        let subject = Subject::at(file.clone()).await;
+        subject.accept(new("a")).await;
+        file.connection().execute_batch(&format!("UPDATE submissions SET {damage}")).unwrap();
+        let error = subject.store.list(&Filter::default(), None, 10).await.unwrap_err();
+        assert!(matches!(error, StoreError::Unusable(_)), "{damage}: {error:?}");
+        let place = file.path().display().to_string();
+        assert!(error.to_string().contains(&place), "{damage}: {error}");
+        if damage.starts_with("priority") {
+            continue;
+        }
+        let request = ferry_store::ClaimRequest {
+            kind: StepKind::Upload,
+            limit: 1,
+            lease: LEASE,
+            budgets: Arc::default(),
+        };
+        let error = subject.store.claim(request).await.unwrap_err();
+        assert!(matches!(error, StoreError::Unusable(_)), "{damage}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn damaged_contents_are_reported_with_the_place() {
+    let file = SqliteFile::new();
+    let subject = Subject::at(file.clone()).await;
+    let id = subject.accept(new("a")).await;
+    subject.bring_to(State::Completed).await;
+    let damage = "UPDATE payloads SET data = x'00'; UPDATE contents SET body = x'00'";
+    file.connection().execute_batch(damage).unwrap();
+    let place = file.path().display().to_string();
+    let errors = [
+        subject.store.payload(id).await.unwrap_err(),
+        subject.store.content(id, "tableofresultids").await.unwrap_err(),
+    ];
+    for error in errors {
+        assert!(matches!(error, StoreError::Unusable(_)), "{error:?}");
+        assert!(error.to_string().contains(&place), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_lost_when_the_clock_steps() {
+    let file = SqliteFile::new();
+    let subject = Subject::at(file.clone()).await;
+    let hour = 3_600_000;
+    let waiting = subject.accept(new("waits")).await;
+    subject.claim_one(StepKind::Upload).await;
+    file.clock.move_by(-hour);
+    let newer = subject.accept(new("newer")).await;
+    let claim = subject.claim_one(StepKind::Upload).await;
+    assert_eq!(claim.lease.id, newer, "what comes in now is due now");
+    subject.commit(&claim, t::uploaded(millis(0))).await;
+    subject.claim_one(StepKind::Poll).await;
+    assert_eq!(subject.store.rescue().await.unwrap().due, 0);
+    assert_eq!(subject.store.sweep(DAY).await.unwrap(), 0);
+    file.clock.move_by(2 * hour);
+    assert_eq!(subject.store.rescue().await.unwrap().due, 2);
+    assert_eq!(subject.claim_one(StepKind::Upload).await.lease.id, waiting);
+}
+
+#[tokio::test]
+async fn nothing_of_a_removed_submission_stays_in_the_file() {
+    let file = SqliteFile::new();
+    let subject = Subject::at(file.clone()).await;
+    let labels = [("a".to_owned(), "1".to_owned()), ("b\0\"".to_owned(), "{}".to_owned())].into();
+    subject.accept(ferry_store::NewSubmission { labels, ..new("a") }).await;
+    subject.bring_to(State::Completed).await;
+    subject.advance(DAY).await;
+    assert_eq!(subject.store.sweep(millis(0)).await.unwrap(), 1);
+    for table in ["submissions", "payloads", "contents", "timeline", "labels"] {
+        let count = format!("SELECT count(*) FROM {table}");
+        let count: i64 = file.connection().query_row(&count, [], |row| row.get(0)).unwrap();
+        assert_eq!(count, 0, "{table}");
+    }
+}
+
+#[tokio::test]
+async fn the_history_of_events_is_bounded() {
+    let file = SqliteFile::new();
+    let subject = Subject::at(file.clone()).await;
+    subject.accept(new("a")).await;
+    let older = "WITH RECURSIVE s(n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM s WHERE n < 100999)
+                 INSERT INTO events SELECT n, at, submission, account, name, state, reason_code
+                 FROM s CROSS JOIN events";
+    file.connection().execute_batch(older).unwrap();
+    subject.accept(new("b")).await;
+    let page = subject.store.events(0, 1).await.unwrap();
+    assert_eq!((page.oldest, page.newest, page.events[0].cursor), (1000, 101_000, 1001));
+}

@@ -1,0 +1,115 @@
+//! What workers may decide, as contracts need it.
+
+use std::time::Duration;
+
+use ferry_types::domain::account::Signal;
+use ferry_types::domain::outcome::Content;
+use ferry_types::domain::submission::{
+    FEEDBACK_KEY, NextStep, Reason, ReasonCode, State, StepKind, Transition,
+};
+
+fn base(to: State) -> Transition {
+    Transition {
+        to,
+        reason: None,
+        next: None,
+        attempt_spent: true,
+        polled: false,
+        failures: 0,
+        in_doubt: false,
+        processing_token: None,
+        rejection: None,
+        contents: Vec::new(),
+        signal: Signal::None,
+        delivery: None,
+    }
+}
+
+/// It ends, and nothing more is said.
+pub(super) fn ended(state: State) -> Transition {
+    base(state)
+}
+
+/// `step` is due again, or next, after `after`.
+pub(super) fn go_on(step: StepKind, after: Duration) -> Transition {
+    let next = Some(NextStep { kind: step, after });
+    Transition { next, ..base(step.waiting_state()) }
+}
+
+/// The upload was taken.
+pub(super) fn uploaded(after: Duration) -> Transition {
+    let processing_token = Some("0b7c4b1e-6ad5-4a2b-9f0e-1d1b7a5b1c11".to_owned());
+    Transition { processing_token, ..go_on(StepKind::Poll, after) }
+}
+
+/// The Platform has not decided.
+pub(super) fn pending(after: Duration) -> Transition {
+    Transition { polled: true, ..go_on(StepKind::Poll, after) }
+}
+
+/// The Platform has decided for the dataset.
+pub(super) fn decided() -> Transition {
+    Transition { polled: true, ..go_on(StepKind::Collect, Duration::ZERO) }
+}
+
+/// The results are here.
+pub(super) fn completed() -> Transition {
+    Transition { contents: vec![content("tableofresultids", b"[1,2,3]")], ..base(State::Completed) }
+}
+
+/// The feedback is here.
+pub(super) fn rejected() -> Transition {
+    Transition {
+        contents: vec![content(FEEDBACK_KEY, b"2|31/02/2024|no such day")],
+        reason: Some(Reason::new(ReasonCode::Feedback, "rejected; see its feedback")),
+        ..base(State::Rejected)
+    }
+}
+
+/// The Platform refused the upload itself.
+pub(super) fn refused() -> Transition {
+    because(base(State::Rejected), ReasonCode::Refused)
+}
+
+/// The worker gave up.
+pub(super) fn failed() -> Transition {
+    because(base(State::Failed), ReasonCode::Deadline)
+}
+
+/// A person must decide.
+pub(super) fn held() -> Transition {
+    Transition { in_doubt: true, ..because(base(State::Held), ReasonCode::AlreadyExists) }
+}
+
+/// A passing fault.
+pub(super) fn retried(step: StepKind, after: Duration) -> Transition {
+    Transition { failures: 1, ..because(go_on(step, after), ReasonCode::Transient) }
+}
+
+/// The Platform asks to be left alone: no attempt is spent.
+pub(super) fn slowed_down(step: StepKind, pause: Duration) -> Transition {
+    Transition {
+        attempt_spent: false,
+        ..because(go_on(step, pause), ReasonCode::SlowDown).telling(Signal::SlowDown { pause })
+    }
+}
+
+fn because(transition: Transition, code: ReasonCode) -> Transition {
+    Transition { reason: Some(Reason::new(code, format!("because of {code}"))), ..transition }
+}
+
+pub(super) fn content(key: &str, bytes: &[u8]) -> (String, Content) {
+    let content_type = Some("application/json".to_owned());
+    (key.to_owned(), Content { content_type, bytes: bytes.to_vec() })
+}
+
+pub(super) trait Telling {
+    /// The same transition with a signal about the account.
+    fn telling(self, signal: Signal) -> Self;
+}
+
+impl Telling for Transition {
+    fn telling(self, signal: Signal) -> Self {
+        Self { signal, ..self }
+    }
+}

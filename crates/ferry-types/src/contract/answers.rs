@@ -1,0 +1,167 @@
+//! The bodies of the HTTP API beside requests for submissions and submissions themselves.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Problem, RowProblem, SubmissionView};
+use crate::domain::account::Closed;
+use crate::domain::submission::{Delivery, State, StepKind, Submission, shown_url};
+use crate::domain::{SubmissionId, Timestamp};
+
+/// The answer to a submission that was handed over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct SubmissionAnswer {
+    /// The submission, as it is now.
+    #[serde(flatten)]
+    pub submission: SubmissionView,
+    /// What looks wrong in the dataset, and does not keep it from being sent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<RowProblem>,
+}
+
+/// The answer to one line of a bulk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct BulkAnswer {
+    /// Which line, from 1.
+    pub line: u64,
+    /// The submission, which is durable now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<SubmissionId>,
+    /// Whether it was accepted before, with the same idempotency key.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub known: bool,
+    /// Why there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Problem>,
+}
+
+/// A part of a list, newest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct SubmissionPage {
+    /// The submissions.
+    pub submissions: Vec<SubmissionView>,
+    /// Hand it in as `cursor` to get what follows; null at the end.
+    pub next_cursor: Option<String>,
+}
+
+/// A corrected dataset; all else is as it was.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResubmissionRequest {
+    /// The dataset, as CSV text.
+    pub data: String,
+    /// Its events, as CSV text: needed again if there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_data: Option<String>,
+    /// The same key with the same content is accepted once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<String>,
+}
+
+/// What a person decided about a held submission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// Upload again and overwrite what is there.
+    Overwrite,
+    /// Try the same step again, unchanged.
+    Retry,
+    /// Give up.
+    Fail,
+}
+
+/// Decides about a held submission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DecisionRequest {
+    /// How.
+    pub decision: Decision,
+}
+
+/// Pauses an account.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PauseRequest {
+    /// Why, for those who wonder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 255), regex(pattern = r"^[^\x00-\x1f\x7f-\x9f]*$"))]
+    pub reason: Option<String>,
+}
+
+/// Who is told of an outcome, and how that went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct CallbackView {
+    /// The submission.
+    pub id: SubmissionId,
+    /// Where it is told, without the query; null if nobody wants to hear it.
+    pub callback_url: Option<String>,
+    /// When it is told next; null if it is not.
+    pub next_at: Option<Timestamp>,
+    /// The newest tries, oldest first.
+    pub deliveries: Vec<Delivery>,
+}
+
+impl CallbackView {
+    /// Of this submission.
+    pub fn new(submission: &Submission) -> Self {
+        let callback = submission.callback.as_ref();
+        let is_due = submission.step == Some(StepKind::Notify);
+        Self {
+            id: submission.id,
+            callback_url: callback.map(|callback| shown_url(&callback.url).to_owned()),
+            next_at: submission.due_at.filter(|_| is_due),
+            deliveries: callback.map(|callback| callback.deliveries.clone()).unwrap_or_default(),
+        }
+    }
+}
+
+/// Whether an account is paused now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct PauseView {
+    /// The account.
+    pub account: String,
+    /// Why it is paused; null if it is not.
+    pub paused: Option<String>,
+    /// Whether the call changed anything.
+    pub changed: bool,
+}
+
+/// How much there is to do.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct StatsView {
+    /// Submissions that are neither final nor held.
+    pub unfinished: u64,
+    /// Of all accounts and steps together.
+    pub total: StepView,
+    /// How long it takes to finish them at the pace of the last minutes; null if that is not known.
+    pub drain_seconds: Option<f64>,
+    /// By account.
+    pub accounts: Vec<AccountView>,
+}
+
+/// What there is to do for an account.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct AccountView {
+    /// Its name.
+    pub account: String,
+    /// Submissions by state; states without any are left out.
+    pub states: BTreeMap<State, u64>,
+    /// By step.
+    pub steps: BTreeMap<StepKind, StepView>,
+    /// Why nothing of it is sent; null if it is.
+    pub closed: Option<Closed>,
+}
+
+/// How many steps there are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct StepView {
+    /// Due.
+    pub ready: u64,
+    /// Due later.
+    pub scheduled: u64,
+    /// With a worker.
+    pub leased: u64,
+    /// How long the oldest of the ready ones has been due; null if none is.
+    pub oldest_ready_seconds: Option<f64>,
+}

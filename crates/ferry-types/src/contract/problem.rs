@@ -1,0 +1,243 @@
+//! What an error of the HTTP API says: problem details after RFC 9457.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::SubmissionId;
+use crate::domain::dataset::{Kind, Problem as Found, Severity, Table};
+
+/// An error, for programs and for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Problem {
+    /// Which kind of error: [`ProblemKind::urn`].
+    #[serde(rename = "type")]
+    pub urn: String,
+    /// The kind, in words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What is wrong this time.
+    #[serde(default)]
+    pub detail: String,
+    /// The id of the request that it happened to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
+    /// The field of the request that is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// The submission that stands in the way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub submission: Option<SubmissionId>,
+    /// What is wrong with the dataset, in the order of the lines.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<RowProblem>,
+    /// How many more there are than are listed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub omitted: u64,
+}
+
+/// The kinds of errors: a closed set for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ProblemKind {
+    /// The request cannot be read.
+    InvalidRequest,
+    /// There is no key, or none that is known.
+    Unauthenticated,
+    /// The key may not do this.
+    Forbidden,
+    /// The server has no keys, and answers nobody but this machine.
+    NotLocal,
+    /// There is no such thing, or not for this key.
+    NotFound,
+    /// The path does not take this method.
+    MethodNotAllowed,
+    /// The body took too long to arrive.
+    Timeout,
+    /// The state of the submission does not allow it.
+    NotAllowed,
+    /// The events that were asked for are not kept any more.
+    Gone,
+    /// The body or the dataset is too large.
+    TooLarge,
+    /// The body has a type or an encoding that is not taken.
+    UnsupportedMediaType,
+    /// The dataset has errors, which are listed.
+    InvalidDataset,
+    /// A field holds what it must not.
+    InvalidField,
+    /// The idempotency key belongs to other content.
+    IdempotencyConflict,
+    /// Too many submissions of the account wait.
+    Full,
+    /// A fault in Ferry.
+    Internal,
+    /// Too many requests at once, or the server is stopping.
+    Busy,
+    /// The store cannot be reached.
+    StoreUnavailable,
+}
+
+impl ProblemKind {
+    /// Every kind.
+    pub const ALL: [Self; 18] = [
+        Self::InvalidRequest,
+        Self::Unauthenticated,
+        Self::Forbidden,
+        Self::NotLocal,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::Timeout,
+        Self::NotAllowed,
+        Self::Gone,
+        Self::TooLarge,
+        Self::UnsupportedMediaType,
+        Self::InvalidDataset,
+        Self::InvalidField,
+        Self::IdempotencyConflict,
+        Self::Full,
+        Self::Internal,
+        Self::Busy,
+        Self::StoreUnavailable,
+    ];
+
+    /// The name, the HTTP status and the title.
+    const fn row(self) -> (&'static str, u16, &'static str) {
+        match self {
+            Self::InvalidRequest => {
+                ("urn:ferry:problem:invalid-request", 400, "The request cannot be read")
+            }
+            Self::Unauthenticated => {
+                ("urn:ferry:problem:unauthenticated", 401, "An API key is needed")
+            }
+            Self::Forbidden => ("urn:ferry:problem:forbidden", 403, "The API key may not do this"),
+            Self::NotLocal => (
+                "urn:ferry:problem:not-local",
+                403,
+                "Without API keys only this machine is answered",
+            ),
+            Self::NotFound => ("urn:ferry:problem:not-found", 404, "There is no such thing"),
+            Self::MethodNotAllowed => {
+                ("urn:ferry:problem:method-not-allowed", 405, "The path has no such method")
+            }
+            Self::Timeout => ("urn:ferry:problem:timeout", 408, "The body took too long to arrive"),
+            Self::NotAllowed => {
+                ("urn:ferry:problem:not-allowed", 409, "The submission's state does not allow it")
+            }
+            Self::Gone => ("urn:ferry:problem:gone", 410, "These events are not kept any more"),
+            Self::TooLarge => ("urn:ferry:problem:too-large", 413, "The body is too large"),
+            Self::UnsupportedMediaType => {
+                ("urn:ferry:problem:unsupported-media-type", 415, "The body has the wrong type")
+            }
+            Self::InvalidDataset => {
+                ("urn:ferry:problem:invalid-dataset", 422, "The dataset is invalid")
+            }
+            Self::InvalidField => ("urn:ferry:problem:invalid-field", 422, "A field is invalid"),
+            Self::IdempotencyConflict => (
+                "urn:ferry:problem:idempotency-conflict",
+                422,
+                "The idempotency key belongs to other content",
+            ),
+            Self::Full => {
+                ("urn:ferry:problem:full", 429, "Too many submissions of the account wait")
+            }
+            Self::Internal => ("urn:ferry:problem:internal", 500, "Ferry has a fault"),
+            Self::Busy => ("urn:ferry:problem:busy", 503, "The server has too much to do"),
+            Self::StoreUnavailable => {
+                ("urn:ferry:problem:store-unavailable", 503, "The store cannot be reached")
+            }
+        }
+    }
+
+    /// The stable name for it.
+    pub const fn urn(self) -> &'static str {
+        self.row().0
+    }
+
+    /// The HTTP status.
+    pub const fn status(self) -> u16 {
+        self.row().1
+    }
+
+    /// It in words.
+    pub const fn title(self) -> &'static str {
+        self.row().2
+    }
+}
+
+/// A problem of the dataset, and where it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct RowProblem {
+    /// In which of the texts.
+    pub table: Table,
+    /// Whether it makes the dataset invalid.
+    pub severity: Severity,
+    /// What it is, for programs.
+    pub kind: Kind,
+    /// The physical line, from 1; null if the whole text is meant.
+    pub line: Option<u64>,
+    /// The data row, from 1; null for the header or the whole text.
+    pub row: Option<u64>,
+    /// The column, where one is meant.
+    pub column: Option<String>,
+    /// The value at fault, shortened.
+    pub value: Option<String>,
+    /// What is wrong.
+    pub message: String,
+    /// What was expected instead.
+    pub expected: String,
+}
+
+impl Problem {
+    /// Something of this kind.
+    pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
+        Self {
+            urn: kind.urn().to_owned(),
+            title: kind.title().to_owned(),
+            status: kind.status(),
+            detail: detail.into(),
+            instance: None,
+            field: None,
+            submission: None,
+            problems: Vec::new(),
+            omitted: 0,
+        }
+    }
+
+    /// Its kind; none if this version does not know it.
+    pub fn kind(&self) -> Option<ProblemKind> {
+        ProblemKind::ALL.into_iter().find(|kind| kind.urn() == self.urn)
+    }
+}
+
+impl RowProblem {
+    /// What was found in `table`.
+    pub fn new(table: Table, found: Found) -> Self {
+        Self {
+            table,
+            severity: found.severity,
+            kind: found.kind,
+            line: found.line,
+            row: found.row,
+            column: found.column,
+            value: found.value,
+            message: found.message,
+            expected: found.expected,
+        }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_found_by_its_name() {
+        for kind in ProblemKind::ALL {
+            assert_eq!(Problem::new(kind, "").kind(), Some(kind));
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! What is to be said about one CSV text, for programs and for people.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::excerpt::excerpt;
+
+/// A report lists at most so many errors, and as many warnings; the rest is only counted.
+pub const MAX_PROBLEMS: usize = 10_000;
+
+/// Values and cells are shown up to this length.
+const MAX_VALUE_CHARS: usize = 80;
+
+/// Everything that is to be said about one CSV text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// The file, or the field of the request, as people know it.
+    pub file: String,
+    /// Data rows, the header not counted.
+    pub rows: u64,
+    /// The problems, in the order of the lines.
+    pub problems: Vec<Problem>,
+    /// How many more problems there are than are listed.
+    pub omitted: u64,
+}
+
+/// One thing that is wrong, or looks so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// Whether it makes the dataset invalid.
+    pub severity: Severity,
+    /// What it is, for programs.
+    pub kind: Kind,
+    /// The physical line on which the record starts, from 1; none if the whole file is meant.
+    pub line: Option<u64>,
+    /// The data row, from 1; none for the header or the whole file.
+    pub row: Option<u64>,
+    /// The name of the column, where one is meant.
+    pub column: Option<String>,
+    /// The value at fault, shortened, control characters escaped.
+    pub value: Option<String>,
+    /// What is wrong, for people, without the place.
+    pub message: String,
+    /// What was expected instead, or what to do.
+    pub expected: String,
+}
+
+/// Whether a problem keeps a dataset from being sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// The Platform would refuse it.
+    Error,
+    /// It may be meant so.
+    Warning,
+}
+
+/// What is wrong: the closed set for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// There is no data row.
+    EmptyDataset,
+    /// A workbook or an archive, not CSV.
+    NotCsv,
+    /// UTF-16 text.
+    Utf16,
+    /// Text in the Windows-1252 encoding.
+    Windows1252,
+    /// Bytes that are not UTF-8.
+    NotUtf8,
+    /// A NUL byte.
+    NulByte,
+    /// Semicolons or tabs instead of commas.
+    WrongDelimiter,
+    /// A quote that is never closed.
+    UnclosedQuote,
+    /// Text between a closing quote and the next comma.
+    TextAfterQuote,
+    /// The header is that of the other table.
+    OtherTable,
+    /// A required column is not in the header.
+    MissingColumn,
+    /// The header has another name where a required column belongs.
+    UnknownColumn,
+    /// The required columns are not the first ones, or not in their order.
+    ColumnOrder,
+    /// A row ends before the last required column.
+    TooFewColumns,
+    /// A row of empty cells.
+    BlankRow,
+    /// A required cell is empty.
+    EmptyCell,
+    /// Not a date, DD/MM/YYYY.
+    NotADate,
+    /// Not a time, hh:mm.
+    NotATime,
+    /// Not 0, 1 or 2.
+    NotATimeReference,
+    /// The end is before the start.
+    EndBeforeStart,
+    /// The same as an earlier row.
+    DoubledRow,
+    /// More columns than the required ones.
+    ExtraColumns,
+    /// An event of a reference that no data row has.
+    UnknownReference,
+}
+
+impl Report {
+    pub(super) fn new(file: &str) -> Self {
+        Self { file: file.to_owned(), rows: 0, problems: Vec::new(), omitted: 0 }
+    }
+
+    /// Whether there is no error; there may be warnings.
+    pub fn is_valid(&self) -> bool {
+        self.errors().next().is_none()
+    }
+
+    /// The errors that are listed.
+    pub fn errors(&self) -> impl Iterator<Item = &Problem> {
+        self.of(Severity::Error)
+    }
+
+    /// The warnings that are listed.
+    pub fn warnings(&self) -> impl Iterator<Item = &Problem> {
+        self.of(Severity::Warning)
+    }
+
+    fn of(&self, severity: Severity) -> impl Iterator<Item = &Problem> {
+        self.problems.iter().filter(move |problem| problem.severity == severity)
+    }
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 23] = [
+        Self::EmptyDataset,
+        Self::NotCsv,
+        Self::Utf16,
+        Self::Windows1252,
+        Self::NotUtf8,
+        Self::NulByte,
+        Self::WrongDelimiter,
+        Self::UnclosedQuote,
+        Self::TextAfterQuote,
+        Self::OtherTable,
+        Self::MissingColumn,
+        Self::UnknownColumn,
+        Self::ColumnOrder,
+        Self::TooFewColumns,
+        Self::BlankRow,
+        Self::EmptyCell,
+        Self::NotADate,
+        Self::NotATime,
+        Self::NotATimeReference,
+        Self::EndBeforeStart,
+        Self::DoubledRow,
+        Self::ExtraColumns,
+        Self::UnknownReference,
+    ];
+
+    /// How serious it is.
+    pub const fn severity(self) -> Severity {
+        match self {
+            Self::EndBeforeStart
+            | Self::DoubledRow
+            | Self::ExtraColumns
+            | Self::UnknownReference => Severity::Warning,
+            _ => Severity::Error,
+        }
+    }
+}
+
+/// Where a problem is.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Spot {
+    pub(super) line: Option<u64>,
+    pub(super) row: Option<u64>,
+    pub(super) column: Option<String>,
+    pub(super) value: Option<String>,
+}
+
+impl Problem {
+    pub(super) fn new(
+        kind: Kind,
+        spot: Spot,
+        message: impl Into<String>,
+        expected: impl Into<String>,
+    ) -> Self {
+        Self {
+            severity: kind.severity(),
+            kind,
+            line: spot.line,
+            row: spot.row,
+            column: spot.column,
+            value: spot.value,
+            message: message.into(),
+            expected: expected.into(),
+        }
+    }
+}
+
+/// A cell as it may be shown.
+pub(super) fn shown(cell: &[u8]) -> String {
+    excerpt(&String::from_utf8_lossy(cell), MAX_VALUE_CHARS)
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let places = [
+            self.line.map(|line| format!("line {line}")),
+            self.row.map(|row| format!("row {row}")),
+            self.column.as_ref().map(|column| format!("column `{column}`")),
+        ];
+        let place = places.into_iter().flatten().collect::<Vec<_>>().join(", ");
+        if !place.is_empty() {
+            write!(f, "{place}: ")?;
+        }
+        write!(f, "{}: expected {}", self.message, self.expected)
+    }
+}

@@ -1,0 +1,97 @@
+//! The columns of the two tables, in the order in which the Platform wants them.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Which of the two schemas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Table {
+    /// The dataset itself.
+    Data,
+    /// The events that belong to it.
+    Events,
+}
+
+/// One required column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Column {
+    /// Its name in the header.
+    pub name: &'static str,
+    /// What its cells hold.
+    pub holds: ColumnType,
+}
+
+/// What the cells of a column hold. None may be empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColumnType {
+    /// Any text.
+    Text,
+    /// A date, DD/MM/YYYY.
+    Date,
+    /// A time of day, hh:mm.
+    Time,
+    /// 0, 1 or 2.
+    TimeReference,
+}
+
+/// In both tables the start is in the second and third column, the end in the fourth and fifth.
+const DATA: &[Column] = &[
+    column("Reference", ColumnType::Text),
+    column("StartDate", ColumnType::Date),
+    column("StartTime", ColumnType::Time),
+    column("EndDate", ColumnType::Date),
+    column("EndTime", ColumnType::Time),
+];
+
+const EVENTS: &[Column] = &[
+    column("Reference", ColumnType::Text),
+    column("EventStartDate", ColumnType::Date),
+    column("EventStartTime", ColumnType::Time),
+    column("EventEndDate", ColumnType::Date),
+    column("EventEndTime", ColumnType::Time),
+    column("Description", ColumnType::Text),
+    column("TimeReference", ColumnType::TimeReference),
+];
+
+const fn column(name: &'static str, holds: ColumnType) -> Column {
+    Column { name, holds }
+}
+
+impl Table {
+    /// The required columns, in their order; others may follow them.
+    pub const fn columns(self) -> &'static [Column] {
+        match self {
+            Self::Data => DATA,
+            Self::Events => EVENTS,
+        }
+    }
+
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Data => "data",
+            Self::Events => "events",
+        }
+    }
+
+    pub(super) const fn other(self) -> Self {
+        match self {
+            Self::Data => Self::Events,
+            Self::Events => Self::Data,
+        }
+    }
+
+    /// The header line, without a line break.
+    pub fn header(self) -> String {
+        let names: Vec<_> = self.columns().iter().map(|column| column.name).collect();
+        names.join(",")
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}

@@ -1,0 +1,223 @@
+//! Finds the row and the cell that a complaint means.
+//!
+//! A row is taken only if it holds the value. Where several do, the way of counting that explains
+//! every complaint may tell them apart; where it does not, the finding names them all.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
+
+use csv::ByteRecord;
+use serde::{Deserialize, Serialize};
+
+use super::counting::{Ways, candidates};
+use super::read::{Complaint, shortened};
+use crate::domain::dataset::{Row, Table, each_row};
+use crate::domain::excerpt::excerpt;
+
+/// A value may have so many bars.
+const MAX_BARS: usize = 16;
+/// Cells behind these are not compared.
+const MAX_COMPARED_CELLS: usize = 1024;
+/// Cells behind these are not kept.
+const MAX_KEPT_CELLS: usize = 64;
+/// Cells and values are kept up to this length.
+const MAX_CELL_CHARS: usize = 100;
+
+/// A complaint of the Platform, and where in the dataset it belongs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Finding {
+    /// The row as the Platform counts; none if it named none.
+    pub row: Option<u64>,
+    /// The value at fault, shortened, control characters escaped; none if the Platform named none.
+    pub value: Option<String>,
+    /// What the Platform says, shortened, control characters escaped.
+    pub message: String,
+    /// The row that it means: none if no row there holds the value, several if it cannot be told
+    /// which of them is meant.
+    pub places: Vec<Place>,
+}
+
+/// A row that holds the value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Place {
+    /// Which of the dataset's texts.
+    pub table: Table,
+    /// The data row, from 1, the header not counted.
+    pub row: u64,
+    /// The physical line on which it starts, from 1.
+    pub line: u64,
+    /// The cells that hold the value: nearly always one.
+    pub culprits: Vec<Culprit>,
+    /// The first cells of the row, shortened, control characters escaped.
+    pub cells: Vec<String>,
+}
+
+/// A cell that holds the value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Culprit {
+    /// Its place in the row, from 0.
+    pub cell: usize,
+    /// The name of its column; none for an extra one that the header does not name.
+    pub column: Option<String>,
+}
+
+/// Ties each complaint to the rows of the texts that were uploaded, in the order of the complaints.
+pub fn tie(complaints: &[Complaint], data: Option<&str>, event_data: Option<&str>) -> Vec<Finding> {
+    let wanted: BTreeSet<u64> = complaints.iter().filter_map(said).collect();
+    let texts: Vec<_> = [(Table::Data, data), (Table::Events, event_data)]
+        .into_iter()
+        .filter_map(|(table, text)| Some(Rows::read(table, text?, &wanted)))
+        .collect();
+    let candidates: Vec<_> = complaints.iter().map(|complaint| search(complaint, &texts)).collect();
+    // A way that finds every value is how the Platform counts.
+    let common = candidates
+        .iter()
+        .filter(|candidate| !candidate.matches.is_empty())
+        .fold(Ways::ALL, |common, candidate| common.and(candidate.ways()));
+    candidates.into_iter().map(|candidate| candidate.settle(common)).collect()
+}
+
+fn said(complaint: &Complaint) -> Option<u64> {
+    match complaint {
+        Complaint::Row { row, .. } => Some(*row),
+        Complaint::Message(_) => None,
+    }
+}
+
+/// A complaint with every row that it could mean.
+struct Candidate<'a> {
+    row: Option<u64>,
+    value: Option<&'a str>,
+    message: String,
+    matches: Vec<Match<'a>>,
+}
+
+struct Match<'a> {
+    rows: &'a Rows,
+    row: u64,
+    /// The ways to count by which the complaint means this row.
+    ways: Ways,
+    cells: Vec<usize>,
+}
+
+fn search<'a>(complaint: &'a Complaint, texts: &'a [Rows]) -> Candidate<'a> {
+    let (row, rest) = match complaint {
+        Complaint::Row { row, rest } => (*row, rest),
+        Complaint::Message(message) => {
+            let message = message.clone();
+            return Candidate { row: None, value: None, message, matches: Vec::new() };
+        }
+    };
+    let bars: Vec<_> = rest.match_indices('|').map(|(bar, _)| bar).take(MAX_BARS).collect();
+    let candidate = |bar: usize, matches| Candidate {
+        row: Some(row),
+        value: Some(&rest[..bar]),
+        message: shortened(&rest[bar + 1..]),
+        matches,
+    };
+    // The longest value that some row holds: a longer one is found by chance less easily.
+    for bar in bars.iter().rev() {
+        for rows in texts {
+            let value = &rest[..*bar];
+            // Row 0 without a value is the dataset as a whole, and no row with an empty cell.
+            if row == 0 && value.trim().is_empty() {
+                continue;
+            }
+            let matches = rows.holding(row, value);
+            if !matches.is_empty() {
+                return candidate(*bar, matches);
+            }
+        }
+    }
+    candidate(bars.first().copied().unwrap_or_default(), Vec::new())
+}
+
+impl Candidate<'_> {
+    fn ways(&self) -> Ways {
+        self.matches.iter().fold(Ways::NONE, |ways, found| ways.or(found.ways))
+    }
+
+    fn settle(self, common: Ways) -> Finding {
+        let is_meant = |found: &&Match<'_>| common.is_empty() || !found.ways.and(common).is_empty();
+        Finding {
+            row: self.row,
+            value: self.value.map(|value| excerpt(value, MAX_CELL_CHARS)),
+            message: self.message,
+            places: self.matches.iter().filter(is_meant).map(Match::place).collect(),
+        }
+    }
+}
+
+impl Match<'_> {
+    fn place(&self) -> Place {
+        let (lines, record) = &self.rows.by_number[&self.row];
+        let culprit = |cell: &usize| Culprit { cell: *cell, column: self.rows.column(*cell) };
+        Place {
+            table: self.rows.table,
+            row: self.row,
+            line: lines.start,
+            culprits: self.cells.iter().map(culprit).collect(),
+            cells: record.iter().take(MAX_KEPT_CELLS).map(kept).collect(),
+        }
+    }
+}
+
+fn kept(cell: &[u8]) -> String {
+    excerpt(&String::from_utf8_lossy(cell), MAX_CELL_CHARS)
+}
+
+/// The rows of one text that complaints could mean.
+struct Rows {
+    table: Table,
+    header: Option<ByteRecord>,
+    by_number: HashMap<u64, (Range<u64>, ByteRecord)>,
+    /// The row that starts on a line.
+    by_line: BTreeMap<u64, u64>,
+}
+
+impl Rows {
+    fn read(table: Table, text: &str, wanted: &BTreeSet<u64>) -> Self {
+        let mut read =
+            Self { table, header: None, by_number: HashMap::new(), by_line: BTreeMap::new() };
+        each_row(text, |row| {
+            if row.number == 0 {
+                read.header = Some(row.record.clone());
+            } else if candidates(row.number).any(|said| wanted.contains(&said))
+                || wanted.range(row.lines.clone()).next().is_some()
+            {
+                read.by_number.insert(row.number, (row.lines.clone(), row.record.clone()));
+                read.by_line.insert(row.lines.start, row.number);
+            }
+        });
+        read
+    }
+
+    /// The rows that `said` could mean and that hold `value`.
+    fn holding(&self, said: u64, value: &str) -> Vec<Match<'_>> {
+        let by_line = self.by_line.range(..=said).next_back().map(|(_, row)| *row);
+        let near: BTreeSet<u64> = candidates(said).chain(by_line).collect();
+        let found = near.into_iter().filter_map(|row| {
+            let (lines, record) = self.by_number.get(&row)?;
+            let seen = Row { number: row, lines: lines.clone(), record };
+            let ways = Ways::to(said, &seen, self.header.is_some());
+            let cells = cells_with(record, value);
+            let is_found = !ways.is_empty() && !cells.is_empty();
+            is_found.then_some(Match { rows: self, row, ways, cells })
+        });
+        found.collect()
+    }
+
+    fn column(&self, cell: usize) -> Option<String> {
+        if let Some(column) = self.table.columns().get(cell) {
+            return Some(column.name.to_owned());
+        }
+        let name = kept(self.header.as_ref()?.get(cell)?.trim_ascii());
+        (!name.is_empty()).then_some(name)
+    }
+}
+
+fn cells_with(record: &ByteRecord, value: &str) -> Vec<usize> {
+    let value = value.as_bytes().trim_ascii();
+    let cells = record.iter().take(MAX_COMPARED_CELLS).enumerate();
+    cells.filter(|(_, cell)| cell.trim_ascii() == value).map(|(at, _)| at).collect()
+}

@@ -1,0 +1,66 @@
+//! The id of a submission: a ULID, so that ids sort by the time of acceptance.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use ulid::Ulid;
+
+use super::Timestamp;
+
+/// Identifies a submission: 26 characters of Crockford base 32.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[schemars(extend("pattern" = "^[0-7][0-9A-HJKMNP-TV-Z]{25}$"))]
+#[serde(try_from = "String", into = "String")]
+pub struct SubmissionId(Ulid);
+
+impl SubmissionId {
+    /// An id for a submission made at `at`; `random` keeps ids of one millisecond apart.
+    pub fn new(at: Timestamp, random: u128) -> Self {
+        let millis = u64::try_from(at.timestamp_millis()).unwrap_or_default();
+        Self(Ulid::from_parts(millis, random))
+    }
+}
+
+impl fmt::Display for SubmissionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for SubmissionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The text is not a submission id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is not a submission id: expected 26 letters and digits like 01KDXB8W4S9ZT2M3Q5R7V1C6HY"
+)]
+pub struct InvalidId(pub String);
+
+impl FromStr for SubmissionId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        Ulid::from_string(text).map(Self).map_err(|_| InvalidId(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for SubmissionId {
+    type Error = InvalidId;
+
+    fn try_from(text: String) -> Result<Self, InvalidId> {
+        text.parse()
+    }
+}
+
+impl From<SubmissionId> for String {
+    fn from(id: SubmissionId) -> Self {
+        id.to_string()
+    }
+}

@@ -1,0 +1,93 @@
+//! Why a submission is where it is.
+
+use serde::{Deserialize, Serialize};
+
+/// Why a submission is where it is: the closed set that metrics and programs use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReasonCode {
+    /// The Platform or the way to it had a passing fault.
+    Transient,
+    /// An upload may or may not have arrived.
+    Ambiguous,
+    /// The Platform asked to be left alone for a while.
+    SlowDown,
+    /// The account's credentials were refused.
+    Credentials,
+    /// The Platform refused the upload itself.
+    Refused,
+    /// After an ambiguous upload, the Platform has a dataset of this Name, and overwriting is not allowed.
+    AlreadyExists,
+    /// The Platform processed the dataset and rejected it; see the feedback.
+    Feedback,
+    /// The Platform does not know the processing token.
+    UnknownToken,
+    /// The Platform has decided, and results or feedback are not there or cannot be read.
+    ResultMissing,
+    /// The deadline passed.
+    Deadline,
+    /// An answer was larger than the configured limit.
+    TooLarge,
+    /// The step ended its worker too often.
+    Poison,
+    /// A person acted: cancelled, retried or resolved.
+    Operator,
+    /// The account is not configured in the worker that took the step.
+    UnknownAccount,
+}
+
+impl ReasonCode {
+    /// Every reason.
+    pub const ALL: [Self; 14] = [
+        Self::Transient,
+        Self::Ambiguous,
+        Self::SlowDown,
+        Self::Credentials,
+        Self::Refused,
+        Self::AlreadyExists,
+        Self::Feedback,
+        Self::UnknownToken,
+        Self::ResultMissing,
+        Self::Deadline,
+        Self::TooLarge,
+        Self::Poison,
+        Self::Operator,
+        Self::UnknownAccount,
+    ];
+
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Transient => "transient",
+            Self::Ambiguous => "ambiguous",
+            Self::SlowDown => "slow_down",
+            Self::Credentials => "credentials",
+            Self::Refused => "refused",
+            Self::AlreadyExists => "already_exists",
+            Self::Feedback => "feedback",
+            Self::UnknownToken => "unknown_token",
+            Self::ResultMissing => "result_missing",
+            Self::Deadline => "deadline",
+            Self::TooLarge => "too_large",
+            Self::Poison => "poison",
+            Self::Operator => "operator",
+            Self::UnknownAccount => "unknown_account",
+        }
+    }
+}
+
+/// Why a submission is where it is, for programs and for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    /// For programs.
+    pub code: ReasonCode,
+    /// For people; no secret and no row of the dataset.
+    pub text: String,
+}
+
+impl Reason {
+    /// A reason.
+    pub fn new(code: ReasonCode, text: impl Into<String>) -> Self {
+        Self { code, text: text.into() }
+    }
+}

@@ -1,0 +1,175 @@
+//! A store that counts how long another one takes, and how it fails.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+
+use crate::metrics::{Metrics, Operation, StoreFault};
+use ferry_store::{
+    Accepted, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor, Events, Filter,
+    Finding, Found, Lease, Loss, NewSubmission, Page, Payload, Rescued, Resolution, Standing,
+    Stats, Store, StoreError, Wakeups,
+};
+use ferry_types::domain::SubmissionId;
+use ferry_types::domain::outcome::Content;
+use ferry_types::domain::submission::TimelineEntry;
+
+/// Counts the calls of a store and passes them on.
+#[derive(Debug)]
+pub struct Measured {
+    store: Arc<dyn Store>,
+    metrics: Arc<Metrics>,
+}
+
+impl Measured {
+    /// Counts the calls of `store`.
+    pub fn new(store: Arc<dyn Store>, metrics: Arc<Metrics>) -> Self {
+        Self { store, metrics }
+    }
+
+    async fn count<T>(
+        &self,
+        operation: Operation,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let begun = Instant::now();
+        let answer = call.await;
+        self.metrics.store_operation(operation, begun.elapsed());
+        if let Err(error) = &answer {
+            self.metrics.store_error(fault(error));
+        }
+        answer
+    }
+}
+
+fn fault(error: &StoreError) -> StoreFault {
+    match error {
+        StoreError::NotFound(_) => StoreFault::NotFound,
+        StoreError::UnknownAccount(_) => StoreFault::UnknownAccount,
+        StoreError::NotAllowed(_) => StoreFault::NotAllowed,
+        StoreError::Unusable(_) => StoreFault::Unusable,
+        StoreError::Unavailable { .. } => StoreFault::Unavailable,
+    }
+}
+
+#[async_trait]
+impl Store for Measured {
+    fn place(&self) -> String {
+        self.store.place()
+    }
+
+    fn wakeups(&self) -> &Wakeups {
+        self.store.wakeups()
+    }
+
+    fn continuity(&self) -> &Continuity {
+        self.store.continuity()
+    }
+
+    async fn look(&self) -> Result<Standing, StoreError> {
+        self.count(Operation::Read, self.store.look()).await
+    }
+
+    async fn report_loss(&self, loss: &Loss) -> Result<(), StoreError> {
+        self.count(Operation::Operate, self.store.report_loss(loss)).await
+    }
+
+    async fn acknowledge_loss(&self) -> Result<(), StoreError> {
+        self.count(Operation::Operate, self.store.acknowledge_loss()).await
+    }
+
+    async fn accept(&self, batch: Vec<NewSubmission>) -> Result<Vec<Accepted>, StoreError> {
+        self.count(Operation::Accept, self.store.accept(batch)).await
+    }
+
+    async fn claim(&self, request: ClaimRequest) -> Result<Claims, StoreError> {
+        self.count(Operation::Claim, self.store.claim(request)).await
+    }
+
+    async fn commit(&self, batch: Vec<Commit>) -> Result<Vec<Committed>, StoreError> {
+        self.count(Operation::Commit, self.store.commit(batch)).await
+    }
+
+    async fn renew(&self, leases: Vec<Lease>, lease: Duration) -> Result<Vec<bool>, StoreError> {
+        self.count(Operation::Renew, self.store.renew(leases, lease)).await
+    }
+
+    async fn release(&self, claims: Vec<Claim>) -> Result<(), StoreError> {
+        self.count(Operation::Release, self.store.release(claims)).await
+    }
+
+    async fn rescue(&self) -> Result<Rescued, StoreError> {
+        self.count(Operation::Rescue, self.store.rescue()).await
+    }
+
+    async fn payload(&self, id: SubmissionId) -> Result<Payload, StoreError> {
+        self.count(Operation::Payload, self.store.payload(id)).await
+    }
+
+    async fn content(&self, id: SubmissionId, key: &str) -> Result<Option<Content>, StoreError> {
+        self.count(Operation::Content, self.store.content(id, key)).await
+    }
+
+    async fn get(&self, id: SubmissionId) -> Result<Option<Found>, StoreError> {
+        self.count(Operation::Read, self.store.get(id)).await
+    }
+
+    async fn timeline(&self, id: SubmissionId) -> Result<Vec<TimelineEntry>, StoreError> {
+        self.count(Operation::Read, self.store.timeline(id)).await
+    }
+
+    async fn events(&self, after: u64, limit: usize) -> Result<Events, StoreError> {
+        self.count(Operation::Read, self.store.events(after, limit)).await
+    }
+
+    async fn list(
+        &self,
+        filter: &Filter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        self.count(Operation::Read, self.store.list(filter, after, limit)).await
+    }
+
+    async fn stats(&self) -> Result<Stats, StoreError> {
+        self.count(Operation::Stats, self.store.stats()).await
+    }
+
+    async fn pause(&self, account: &str, reason: &str) -> Result<(), StoreError> {
+        self.count(Operation::Operate, self.store.pause(account, reason)).await
+    }
+
+    async fn resume(&self, account: &str) -> Result<bool, StoreError> {
+        self.count(Operation::Operate, self.store.resume(account)).await
+    }
+
+    async fn cancel(&self, id: SubmissionId) -> Result<Found, StoreError> {
+        self.count(Operation::Operate, self.store.cancel(id)).await
+    }
+
+    async fn retry(&self, id: SubmissionId, deadline: Duration) -> Result<Found, StoreError> {
+        self.count(Operation::Operate, self.store.retry(id, deadline)).await
+    }
+
+    async fn resolve(
+        &self,
+        id: SubmissionId,
+        resolution: Resolution,
+        deadline: Duration,
+    ) -> Result<Found, StoreError> {
+        self.count(Operation::Operate, self.store.resolve(id, resolution, deadline)).await
+    }
+
+    async fn notify(&self, id: SubmissionId) -> Result<Found, StoreError> {
+        self.count(Operation::Operate, self.store.notify(id)).await
+    }
+
+    async fn sweep(&self, retention: Duration) -> Result<u64, StoreError> {
+        self.count(Operation::Sweep, self.store.sweep(retention)).await
+    }
+
+    async fn check(&self) -> Result<Vec<Finding>, StoreError> {
+        self.count(Operation::Check, self.store.check()).await
+    }
+}

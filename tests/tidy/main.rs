@@ -1,0 +1,622 @@
+//! Holds the repository to its own rules: it reads the sources and the documents, and runs nothing.
+
+mod cycles;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use ferry::config::settings::{ACCOUNT_SETTINGS, SETTINGS, Setting};
+use ferry::config::{Config, Sources};
+
+/// The longest source file, in lines. Above 300 there should be a reason to be that long.
+const LONGEST: usize = 500;
+
+/// Files under `tests/` that may sleep, each with the reason.
+const SLEEPERS: &[(&str, &str)] = &[
+    ("crates/ferry-testing/src/waiting.rs", "`pause`, between two looks at a condition"),
+    ("tests/it/cli/harness.rs", "between two looks at another process"),
+];
+
+#[test]
+fn a_module_refers_only_to_modules_above_it() {
+    let mut wrong = Vec::new();
+    for package in packages() {
+        let sources = format!("{package}src/");
+        let order = modules(&read(&format!("{sources}lib.rs")));
+        for (path, text) in rust_files(&[&sources]) {
+            let Some(place) = module_path(&path, &sources) else { continue };
+            let Some(own) = order.iter().position(|module| *module == place[0]) else {
+                wrong.push(format!("{path}: lib.rs does not declare `{}`", place[0]));
+                continue;
+            };
+            for target in references(&tokens(&text), place.len()) {
+                // What is no module is an item of lib.rs itself.
+                let other = order.iter().position(|module| *module == target);
+                if other.is_some_and(|other| other > own) {
+                    wrong.push(format!("{path}: `{target}` stands below `{}`", place[0]));
+                }
+            }
+        }
+    }
+    none(&wrong);
+}
+
+#[test]
+fn a_crate_needs_no_more_of_ours_than_the_design_says() {
+    let needs = |package: &str| -> BTreeSet<String> {
+        let manifest = read(&format!("{package}Cargo.toml"));
+        let dependencies = manifest.split("\n[dependencies]\n").nth(1).unwrap_or_default();
+        let lines = dependencies.lines().take_while(|line| !line.starts_with('['));
+        let names = lines.filter_map(|line| line.split(['.', ' ']).next());
+        names.filter(|name| name.starts_with("ferry")).map(str::to_owned).collect()
+    };
+    let found = packages().into_iter().map(|package| (needs(&package), package));
+    let found: BTreeMap<String, BTreeSet<String>> =
+        found.map(|(needs, name)| (name, needs)).collect();
+    let allowed = [
+        ("", &["ferry-sim", "ferry-store", "ferry-types"][..]),
+        ("crates/ferry-client/", &["ferry-types"]),
+        ("crates/ferry-sim/", &[]),
+        ("crates/ferry-store/", &["ferry-types"]),
+        ("crates/ferry-testing/", &[]),
+        ("crates/ferry-types/", &[]),
+    ];
+    let allowed = allowed.map(|(package, names)| {
+        (package.to_owned(), names.iter().map(|name| (*name).to_owned()).collect())
+    });
+    assert_eq!(found, BTreeMap::from(allowed));
+}
+
+#[test]
+fn the_layer_rule_sees_every_way_to_refer_to_a_module() {
+    let seen = |text: &str, depth| -> Vec<String> { references(&tokens(text), depth) };
+    assert_eq!(seen("use crate::store::Store;", 1), ["store"]);
+    assert_eq!(
+        seen("use crate::{clock::Clock, sim, store::{a, b::{c, d}}};", 1),
+        ["clock", "sim", "store"]
+    );
+    assert_eq!(seen("let app = crate::app::App::open(c);", 2), ["app"]);
+    assert_eq!(seen("use super::sim::Sim;", 1), ["sim"]);
+    assert_eq!(seen("use super::sim::Sim;", 2), [""; 0]);
+    assert_eq!(seen("use super::super::sim::Sim;", 2), ["sim"]);
+    assert_eq!(seen("use super::{policy, super::{sim, cli::Ui}};", 2), ["sim", "cli"]);
+    assert_eq!(
+        seen("mod tests { use super::super::sim::Sim; } use super::app;", 1),
+        ["sim", "app"]
+    );
+    assert_eq!(
+        seen("// crate::app\n/// [`crate::app`]\nlet a = \"crate::app\"; pub(crate) b", 1),
+        [""; 0]
+    );
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    let silent = |(path, text): (String, String)| (!text.starts_with("//! ")).then_some(path);
+    let wrong: Vec<String> =
+        rust_files(&["src", "crates", "tests", "benches"]).into_iter().filter_map(silent).collect();
+    none(&wrong);
+}
+
+#[test]
+fn no_source_file_is_too_long_to_read() {
+    let long = |(path, text): (String, String)| {
+        let lines = text.lines().count();
+        (lines > LONGEST).then(|| format!("{path}: {lines} lines"))
+    };
+    let wrong: Vec<String> = rust_files(&["src", "crates"]).into_iter().filter_map(long).collect();
+    none(&wrong);
+}
+
+#[test]
+fn no_code_is_unsafe_and_no_test_is_ignored() {
+    let mut wrong = Vec::new();
+    for (path, text) in rust_files(&["src", "crates", "tests", "benches"]) {
+        let tokens = tokens(&text);
+        if tokens.iter().any(|token| token.is_word("unsafe")) {
+            wrong.push(format!("{path}: unsafe code"));
+        }
+        if tokens.windows(2).any(|pair| pair[0].is_sign('[') && pair[1].is_word("ignore")) {
+            wrong.push(format!("{path}: a test that is ignored"));
+        }
+    }
+    none(&wrong);
+}
+
+#[test]
+fn no_test_sleeps() {
+    let mut wrong = Vec::new();
+    let of_tests =
+        |path: &str| path.contains("tests/") || path.starts_with("crates/ferry-testing/");
+    for (path, text) in
+        rust_files(&["crates", "tests"]).into_iter().filter(|(path, _)| of_tests(path))
+    {
+        let sleeps = tokens(&text).windows(3).any(|three| {
+            // A method of that name waits for something: it is a function that only waits.
+            !three[0].is_sign('.') && three[1].is_word("sleep") && three[2].is_sign('(')
+        });
+        let allowed = SLEEPERS.iter().any(|(file, _)| *file == path);
+        match (sleeps, allowed) {
+            (true, false) => wrong.push(format!("{path}: sleeps; wait for a condition instead")),
+            (false, true) => wrong.push(format!("{path}: sleeps no more; strike it off the list")),
+            _ => {}
+        }
+    }
+    none(&wrong);
+}
+
+#[test]
+fn every_metric_that_is_named_exists() {
+    let declared: BTreeSet<String> = texts(&tokens(&read("src/metrics/series.rs")))
+        .iter()
+        .flat_map(|text| metrics(text))
+        .collect();
+    let exists = |name: &str| {
+        let parts = ["_bucket", "_sum", "_count"];
+        let whole = parts.iter().find_map(|part| name.strip_suffix(part));
+        let is_crate = root("crates").join(name.replace('_', "-")).is_dir();
+        is_crate || declared.contains(name) || whole.is_some_and(|name| declared.contains(name))
+    };
+    let mut wrong = Vec::new();
+    let places =
+        ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "dashboards", "deploy", "tests"];
+    for path in files(&places.map(root)) {
+        let (path, text) = (shown(&path), read_if_text(&path));
+        // In code, what is not a text is a name of something else.
+        let text = if is_rust(&path) { texts(&tokens(&text)).join(" ") } else { text };
+        let unknown = metrics(&text).into_iter().filter(|name| !exists(name));
+        wrong.extend(unknown.map(|name| format!("{path}: there is no metric `{name}`")));
+    }
+    assert!(!declared.is_empty(), "src/metrics/series.rs declares no metric");
+    let dashboards = ["overview", "platform", "workers"];
+    let dashboards = dashboards.map(|name| read(&format!("dashboards/{name}.json"))).concat();
+    let unseen = declared.iter().filter(|name| !dashboards.contains(name.as_str()));
+    wrong.extend(unseen.map(|name| format!("no panel shows `{name}`")));
+    none(&wrong);
+}
+
+#[test]
+fn the_readme_lists_every_setting() {
+    let readme = read("README.md");
+    for table in [table(SETTINGS), table(ACCOUNT_SETTINGS)] {
+        assert!(readme.contains(&table), "README.md needs this table:\n\n{table}");
+    }
+}
+
+#[test]
+fn the_example_configuration_lists_every_setting_and_can_be_loaded() {
+    let example = read("examples/ferry.toml");
+    let expected = example_configuration();
+    assert!(example == expected, "examples/ferry.toml needs to be:\n\n{expected}");
+    load(&example).expect("as it is");
+    let uncomment = |line| str::strip_prefix(line, '#').filter(is_toml).unwrap_or(line);
+    let uncommented = example.lines().map(uncomment).collect::<Vec<&str>>().join("\n");
+    // A secret that stands there whole would be used.
+    let uncommented = uncommented.replace("whsec_...", &format!("whsec_{}", "A".repeat(32)));
+    let config = load(&uncommented).expect("uncommented");
+    assert_eq!(config.accounts.keys().collect::<Vec<_>>(), ["default"], "{uncommented}");
+}
+
+#[test]
+fn every_command_that_the_documents_name_exists() {
+    let help = std::process::Command::new(env!("CARGO_BIN_EXE_ferry")).arg("--help").output();
+    let help = String::from_utf8(help.expect("it is built").stdout).expect("it is a text");
+    let commands: BTreeSet<&str> = help
+        .lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .map_while(|line| line.strip_prefix("  "))
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    assert!(commands.contains("submit"), "{help}");
+    let mut wrong = Vec::new();
+    for path in
+        files(&["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "deploy", "examples"].map(root))
+    {
+        let text = read_if_text(&path);
+        let pieces = text.split(['`', '\n', '|']).map(str::trim_start);
+        let called = pieces.flat_map(|code| {
+            // In a container or a pod, it is called by others.
+            let by = ["-- ferry ", "worker ferry ", "--no-deps server ", "--no-deps worker "];
+            let inner = by.into_iter().filter_map(|by| Some(code.split_once(by)?.1));
+            inner.chain(code.strip_prefix("ferry "))
+        });
+        for command in called.filter_map(|rest| rest.split_whitespace().next()) {
+            if command.starts_with(|c: char| c.is_ascii_lowercase()) && !commands.contains(command)
+            {
+                wrong.push(format!("{}: there is no `ferry {command}`", shown(&path)));
+            }
+        }
+    }
+    none(&wrong);
+}
+
+#[test]
+fn every_link_between_documents_leads_somewhere() {
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for path in files(&[root("")]) {
+        if path.extension().is_none_or(|extension| extension != "md") {
+            continue;
+        }
+        for rest in read_if_text(&path).split("](").skip(1) {
+            let target = rest.split([')', '#']).next().unwrap_or_default();
+            if !target.is_empty() && !target.contains("://") {
+                seen += 1;
+                if !path.with_file_name(target).exists() {
+                    wrong.push(format!("{}: there is no {target}", shown(&path)));
+                }
+            }
+        }
+    }
+    assert!(seen > 10, "{seen} links");
+    none(&wrong);
+}
+
+#[test]
+fn what_the_architecture_speaks_of_exists() {
+    let mut known: BTreeSet<String> =
+        SETTINGS.iter().map(|setting| setting.name.to_owned()).collect();
+    for (path, text) in rust_files(&["src", "crates", "tests"]) {
+        if !path.starts_with("tests/tidy/") {
+            known.extend(tokens(&text).into_iter().filter_map(|token| match token {
+                Token::Word(word) => Some(word),
+                Token::Text(_) | Token::Sign(_) => None,
+            }));
+        }
+    }
+    let mut wrong = Vec::new();
+    for document in ["ARCHITECTURE.md", "CONTRIBUTING.md"] {
+        let text = read(document);
+        // What stands between backticks is every other part.
+        for code in text.split('`').skip(1).step_by(2) {
+            let is_path = ["src/", "crates/", "tests/", "examples/", "deploy/", "dashboards/"]
+                .iter()
+                .any(|at| code.starts_with(at));
+            let is_name = code.chars().all(|c| c.is_ascii_alphanumeric() || "_:".contains(c));
+            let exists = if is_path {
+                root(code).exists()
+            } else {
+                !is_name
+                    || !code.contains(['_', ':'])
+                    || code.split("::").all(|part| known.contains(part))
+            };
+            if !exists {
+                wrong.push(format!("{document}: there is no `{code}`"));
+            }
+        }
+    }
+    none(&wrong);
+}
+
+// What the rules are made of.
+
+fn none(wrong: &[String]) {
+    assert!(wrong.is_empty(), "\n  {}\n", wrong.join("\n  "));
+}
+
+/// The folders of the packages, as the paths of their files begin.
+fn packages() -> Vec<String> {
+    let crates = std::fs::read_dir(root("crates")).expect("there are crates");
+    let crates = crates.map(|entry| entry.expect("it can be read").path());
+    let mut found: Vec<String> = crates.map(|path| format!("{}/", shown(&path))).collect();
+    found.push(String::new());
+    found
+}
+
+/// The modules that `lib.rs` declares, in its order.
+fn modules(lib: &str) -> Vec<String> {
+    let name = |line: &str| {
+        let line = line.strip_prefix("pub ").unwrap_or(line);
+        Some(line.strip_prefix("mod ")?.strip_suffix(';')?.to_owned())
+    };
+    lib.lines().filter_map(name).collect()
+}
+
+/// `src/a/b.rs` is `a::b`; what stands beside the modules is in none.
+fn module_path(path: &str, sources: &str) -> Option<Vec<String>> {
+    let path = path.strip_prefix(sources)?.strip_suffix(".rs")?;
+    let path = path.strip_suffix("/mod").unwrap_or(path);
+    let beside = matches!(path, "lib" | "main");
+    (!beside).then(|| path.split('/').map(str::to_owned).collect())
+}
+
+/// The modules of the crate's root that code refers to, which lies `depth` modules below the root.
+fn references(tokens: &[Token], depth: usize) -> Vec<String> {
+    let mut found = Vec::new();
+    // One entry for each open brace: whether it is that of a module.
+    let mut braces: Vec<bool> = Vec::new();
+    let mut at = 0;
+    while at < tokens.len() {
+        match &tokens[at] {
+            Token::Sign('{') => braces.push(at >= 2 && tokens[at - 2].is_word("mod")),
+            Token::Sign('}') => drop(braces.pop()),
+            token if token.is_word("crate") || token.is_word("super") => {
+                let inner = braces.iter().filter(|is_module| **is_module).count();
+                at = follow(tokens, at, depth + inner, &mut found);
+                continue;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    found
+}
+
+/// Follows a path, or a tree of them, from a module that lies `above` modules below the root;
+/// answers where it ends.
+fn follow(tokens: &[Token], mut at: usize, mut above: usize, found: &mut Vec<String>) -> usize {
+    loop {
+        match tokens.get(at) {
+            Some(token) if token.is_word("crate") && is_path(tokens, at) => above = 0,
+            Some(token) if token.is_word("super") && is_path(tokens, at) => {
+                above = above.saturating_sub(1);
+            }
+            Some(Token::Sign('{')) => {
+                at += 1;
+                while tokens.get(at).is_some_and(|token| !token.is_sign('}')) {
+                    at = follow(tokens, at, above, found);
+                    at = end_of_branch(tokens, at);
+                }
+                return at + 1;
+            }
+            Some(Token::Word(name)) if above == 0 && !matches!(&**name, "crate" | "self") => {
+                found.push(name.clone());
+                return at + 1;
+            }
+            _ => return at + 1,
+        }
+        at += 3;
+    }
+}
+
+fn is_path(tokens: &[Token], at: usize) -> bool {
+    let sign = |at: usize| tokens.get(at).is_some_and(|token| token.is_sign(':'));
+    sign(at + 1) && sign(at + 2)
+}
+
+/// Behind the comma, or at the brace, that ends a branch of a tree of paths.
+fn end_of_branch(tokens: &[Token], mut at: usize) -> usize {
+    let mut open = 0;
+    while let Some(token) = tokens.get(at) {
+        match token {
+            Token::Sign('{') => open += 1,
+            Token::Sign('}') if open == 0 => return at,
+            Token::Sign('}') => open -= 1,
+            Token::Sign(',') if open == 0 => return at + 1,
+            _ => {}
+        }
+        at += 1;
+    }
+    at
+}
+
+/// All words that look like the name of a metric.
+fn metrics(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let is_metric = |word: &&str| word.len() > 6 && word.starts_with("ferry_");
+    words.filter(is_metric).map(str::to_owned).collect()
+}
+
+/// The table of the README.
+fn table(settings: &[Setting]) -> String {
+    let mut table = "| setting | default | meaning |\n|---|---|---|\n".to_owned();
+    for setting in settings {
+        let (name, default) = (setting.name, setting.default);
+        let default = if default.is_empty() { String::new() } else { format!("`{default}`") };
+        let meaning = meaning(setting).replace('|', "\\|");
+        let _ = writeln!(table, "| `{name}` | {default} | {meaning} |");
+    }
+    table
+}
+
+fn meaning(setting: &Setting) -> String {
+    let (name, meaning) = (setting.name, setting.meaning);
+    if setting.secret {
+        format!("{meaning}; or its file, as `{name}_file`")
+    } else {
+        meaning.into()
+    }
+}
+
+/// `examples/ferry.toml`: prose after `# `, settings after `#`.
+fn example_configuration() -> String {
+    let mut text = "\
+# All settings of Ferry with their defaults. Ferry reads `ferry.toml` in the folder that it is started
+# in, or the file that `--config` or FERRY_CONFIG names. The environment goes before this file, and
+# `--set name=value` before both. To change a setting, take the `#` before it away.
+"
+    .to_owned();
+    for setting in SETTINGS {
+        let default = setting.default;
+        let is_number = default.parse::<u64>().is_ok();
+        let value = if is_number { default.to_owned() } else { format!("\"{default}\"") };
+        let _ = write!(text, "\n# {}\n#{} = {value}\n", meaning(setting), setting.name);
+    }
+    text += "\n# The account that FERRY_TOKEN_URL and the like speak of too. More accounts are more tables, such as\n\
+             # [accounts.north]; submissions name theirs with `--account`.\n#[accounts.default]\n";
+    for setting in ACCOUNT_SETTINGS {
+        let value = match setting.name {
+            "token_url" => "https://identity.example.com/connect/token",
+            "api_url" => "https://api.example.com/upload",
+            "client_id" => "acme",
+            "callback_url" => "https://hooks.example.com/ferry",
+            "webhook_secret" | "webhook_secret_old" => "whsec_...",
+            _ if setting.secret => "...",
+            _ => setting.default,
+        };
+        let _ = write!(text, "\n# {}\n#{} = \"{value}\"\n", meaning(setting), setting.name);
+    }
+    text
+}
+
+fn is_toml(line: &&str) -> bool {
+    line.starts_with('[') || line.starts_with(|c: char| c.is_ascii_lowercase())
+}
+
+fn load(text: &str) -> Result<Config, String> {
+    let file = Some((PathBuf::from("ferry.toml"), text.to_owned()));
+    let sources = Sources { file, env: BTreeMap::new(), flags: Vec::new() };
+    Config::load(&sources).map_err(|mistakes| mistakes.to_string())
+}
+
+// Files.
+
+fn root(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn shown(path: &Path) -> String {
+    path.strip_prefix(root("")).unwrap_or(path).display().to_string()
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Empty for what is not a text.
+fn read_if_text(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
+}
+
+fn is_rust(path: &str) -> bool {
+    Path::new(path).extension().is_some_and(|extension| extension == "rs")
+}
+
+fn rust_files(folders: &[&str]) -> Vec<(String, String)> {
+    let folders: Vec<PathBuf> = folders.iter().map(|folder| root(folder)).collect();
+    let all = files(&folders).into_iter().map(|path| (shown(&path), read_if_text(&path)));
+    let found: Vec<(String, String)> = all.filter(|(path, _)| is_rust(path)).collect();
+    assert!(!found.is_empty(), "there is no Rust file in {folders:?}");
+    found
+}
+
+/// All files in these places that belong to the repository, in a fixed order.
+fn files(places: &[PathBuf]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for place in places {
+        let foreign = [".git", "target"].iter().any(|name| place.ends_with(name));
+        if place.is_dir() && !foreign {
+            let entries = std::fs::read_dir(place).expect("it is a folder");
+            let mut inner: Vec<PathBuf> =
+                entries.map(|entry| entry.expect("it can be read").path()).collect();
+            inner.sort();
+            found.extend(files(&inner));
+        } else if place.is_file() && !foreign {
+            found.push(place.clone());
+        }
+    }
+    found
+}
+
+// Code.
+
+/// As much of Rust's grammar as the rules need: comments are gone.
+#[derive(Debug, PartialEq)]
+enum Token {
+    Word(String),
+    Text(String),
+    Sign(char),
+}
+
+impl Token {
+    fn is_word(&self, wanted: &str) -> bool {
+        matches!(self, Self::Word(word) if word == wanted)
+    }
+
+    fn is_sign(&self, wanted: char) -> bool {
+        *self == Self::Sign(wanted)
+    }
+}
+
+/// The contents of all string literals.
+fn texts(tokens: &[Token]) -> Vec<String> {
+    let text = |token: &Token| match token {
+        Token::Text(text) => Some(text.clone()),
+        _ => None,
+    };
+    tokens.iter().filter_map(text).collect()
+}
+
+fn tokens(code: &str) -> Vec<Token> {
+    let mut found = Vec::new();
+    let mut rest = code;
+    while let Some(first) = rest.chars().next() {
+        let length = if rest.starts_with("//") {
+            rest.find('\n').unwrap_or(rest.len())
+        } else if rest.starts_with("/*") {
+            block_comment(rest)
+        } else if first == '"' {
+            let length = string(rest);
+            found.push(Token::Text(rest[1..length - 1].to_owned()));
+            length
+        } else if first == '\'' {
+            character(rest)
+        } else if first.is_alphanumeric() || first == '_' {
+            let length =
+                rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+            let raw = matches!(&rest[..length], "r" | "br" | "cr").then(|| raw(&rest[length..]));
+            if let Some((text, more)) = raw.flatten() {
+                found.push(Token::Text(text));
+                length + more
+            } else {
+                found.push(Token::Word(rest[..length].to_owned()));
+                length
+            }
+        } else {
+            if !first.is_whitespace() {
+                found.push(Token::Sign(first));
+            }
+            first.len_utf8()
+        };
+        rest = &rest[length..];
+    }
+    found
+}
+
+fn block_comment(code: &str) -> usize {
+    let (mut depth, mut at) = (0, 0);
+    loop {
+        match (code[at..].find("/*"), code[at..].find("*/")) {
+            (Some(open), Some(close)) if open < close => (depth, at) = (depth + 1, at + open + 2),
+            (_, Some(close)) if depth > 1 => (depth, at) = (depth - 1, at + close + 2),
+            (_, Some(close)) => return at + close + 2,
+            (_, None) => return code.len(),
+        }
+    }
+}
+
+fn string(code: &str) -> usize {
+    let mut escaped = false;
+    for (at, c) in code.char_indices().skip(1) {
+        match c {
+            '"' if !escaped => return at + 1,
+            '\\' => escaped = !escaped,
+            _ => escaped = false,
+        }
+    }
+    panic!("a string without an end: {}", &code[..code.len().min(60)]);
+}
+
+/// A raw string after its `r`, and its length.
+fn raw(code: &str) -> Option<(String, usize)> {
+    let hashes = code.chars().take_while(|c| *c == '#').count();
+    let text = code[hashes..].strip_prefix('"')?;
+    let end = format!("\"{}", "#".repeat(hashes));
+    let length = text.find(&end)?;
+    Some((text[..length].to_owned(), hashes + 1 + length + end.len()))
+}
+
+/// A character, or the tick of a lifetime.
+fn character(code: &str) -> usize {
+    let mut inner = code.char_indices().skip(1);
+    match (inner.next(), inner.next()) {
+        (Some((_, '\\')), Some((at, escaped))) => {
+            let from = at + escaped.len_utf8();
+            from + code[from..].find('\'').expect("a character ends") + 1
+        }
+        (Some(_), Some((at, '\''))) => at + 1,
+        _ => 1,
+    }
+}
