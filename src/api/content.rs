@@ -11,6 +11,7 @@ use super::caller::Caller;
 use super::fault::Fault;
 use super::front::json;
 use super::params::Params;
+use crate::platform::text;
 use ferry_store::{Payload, StoreError};
 use ferry_types::domain::feedback::{Finding, read, tie};
 use ferry_types::domain::outcome::Content;
@@ -66,7 +67,7 @@ async fn findings(content: Content, payload: Option<Payload>) -> Vec<Finding> {
     let tied = tokio::task::spawn_blocking(move || {
         let data = payload.as_ref().map(|payload| payload.data.as_str());
         let events = payload.as_ref().and_then(|payload| payload.event_data.as_deref());
-        tie(&read(&content.bytes), data, events)
+        tie(&read(&text(content.content_type.as_deref(), &content.bytes)), data, events)
     });
     tied.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }

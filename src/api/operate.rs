@@ -17,6 +17,7 @@ use ferry_store::Found;
 use ferry_types::contract::{
     CallbackView, DecisionRequest, PauseRequest, PauseView, SubmissionView,
 };
+use ferry_types::domain::account::pause_record;
 
 /// The largest body of these requests.
 const LARGEST_BODY: u64 = 64 << 10;
@@ -84,13 +85,15 @@ pub(super) async fn pause(
     known(&shared, &caller, &account).await?;
     let asked: Option<PauseRequest> = small_json(&shared, request).await?;
     let reason = asked.and_then(|asked| asked.reason);
-    let reason = reason.unwrap_or_else(|| format!("paused by {}", caller.name));
+    let reason = reason.unwrap_or_else(|| "paused by an operator".to_owned());
     if reason.chars().count() > LONGEST_REASON || reason.chars().any(char::is_control) {
         let what = format!("expected at most {LONGEST_REASON} characters of text");
         return Err(Fault::field("reason", what));
     }
-    shared.parts.store.pause(&account, &reason).await?;
-    let view = PauseView { account, paused: Some(reason), changed: true };
+    let by = format!("`{}` over the API", caller.name);
+    let recorded = pause_record(&reason, &by, shared.parts.clock.now());
+    shared.parts.store.pause(&account, &recorded).await?;
+    let view = PauseView { account, paused: Some(recorded), changed: true };
     Ok(json(StatusCode::OK, &view))
 }
 

@@ -23,7 +23,7 @@ pub(super) fn told<T, E: std::fmt::Display>(
 }
 
 /// The user of the operating system; its number, if it has no name.
-fn user() -> String {
+pub(super) fn user() -> String {
     let id = Uid::current();
     let named = User::from_uid(id).ok().flatten();
     named.map_or_else(|| id.to_string(), |user| user.name)

@@ -15,6 +15,7 @@ use super::{Global, show, signals, start_log};
 use crate::app::App;
 use crate::config::{Config, Sources};
 use crate::pipeline::{DEFAULT_RESULT_KEY, Intake, Names};
+use crate::platform::text;
 use ferry_sim::{
     Credentials, Endpoint, Fault, Processing, RetryAfter, Sim, SimConfig, expected_results,
 };
@@ -211,7 +212,7 @@ impl Stage {
         let body = content.map(|content| content.bytes).unwrap_or_default();
         let data = self.sent.get(&view.id).map(|(_, data)| data.as_str());
         ui.note(format!("the Platform's feedback for `{}`:", view.name));
-        for finding in tie(&read(&body), data, None) {
+        for finding in tie(&read(&text(None, &body)), data, None) {
             for line in finding.to_string().lines() {
                 ui.note(format!("    {line}"));
             }

@@ -12,7 +12,7 @@ use super::{Global, load, show, start_log};
 use crate::app::App;
 use crate::config::Config;
 use crate::config::settings::{ACCOUNT_SETTINGS, SETTINGS, Setting};
-use crate::platform::{Account, InvalidAccount, Platform};
+use crate::platform::{ApiCheck, Platform};
 use ferry_store::{Finding, StoreError};
 use ferry_types::clock::SystemClock;
 use ferry_types::domain::account::{Admission, Closed};
@@ -51,7 +51,13 @@ impl Doctor {
             Ok(config) => config,
             Err(mistakes) => {
                 for mistake in &mistakes.0 {
-                    tell(&bad(mistake, "`ferry doctor --settings` lists all settings"), ui)?;
+                    tell(
+                        &bad(
+                            mistake,
+                            "correct it where it stands; README.md explains all settings",
+                        ),
+                        ui,
+                    )?;
                 }
                 return Ok(Exit::Usage);
             }
@@ -61,10 +67,13 @@ impl Doctor {
         for variable in &config.ignored {
             tell(&good(format!("{variable} is not a setting, and is ignored")), ui)?;
         }
-        let platforms = platforms(&config)?;
+        let (platforms, unusable) = platforms(&config);
         let mut healthy = store(config, self.acknowledge, ui).await?;
+        for problem in &unusable {
+            healthy &= told(problem, ui)?;
+        }
         for platform in platforms.iter().filter(|_| !self.offline) {
-            // Without a token the API is not asked.
+            // Without a token the API cannot be asked.
             healthy &=
                 told(&credentials(platform).await, ui)? && told(&upload_api(platform).await, ui)?;
         }
@@ -72,11 +81,20 @@ impl Doctor {
     }
 }
 
-fn platforms(config: &Config) -> Result<Vec<Platform>, InvalidAccount> {
-    let client = |account: &Account| {
-        Platform::new(account.clone(), config.limits.clone(), Arc::new(SystemClock), Arc::default())
-    };
-    config.accounts.values().map(client).collect()
+/// A client of each account, and the accounts that none can be made for.
+fn platforms(config: &Config) -> (Vec<Platform>, Vec<Finding>) {
+    let (mut platforms, mut unusable) = (Vec::new(), Vec::new());
+    for account in config.accounts.values() {
+        let limits = config.limits.clone();
+        match Platform::new(account.clone(), limits, Arc::new(SystemClock), Arc::default()) {
+            Ok(platform) => platforms.push(platform),
+            Err(error) => {
+                let hint = format!("correct the settings of account `{}`", account.name);
+                unusable.push(bad(&error.to_string(), &hint));
+            }
+        }
+    }
+    (platforms, unusable)
 }
 
 /// Whether all is well with the store, and with the accounts as it knows them.
@@ -94,9 +112,14 @@ async fn store(config: Config, acknowledge: bool, ui: &Ui) -> Result<bool, Failu
         let acknowledged = app.store.acknowledge_loss().await;
         logged(&app.audit, "doctor --acknowledge", acknowledged)?;
     }
-    let findings = [app.store.check().await?, history(&app).await?, accounts(&app).await?].concat();
-    for finding in &findings {
-        healthy &= told(finding, ui)?;
+    let checks = [app.store.check().await, history(&app).await, accounts(&app).await];
+    for findings in checks {
+        let hint = "`store` must be reachable, and be a store of this version of Ferry";
+        let findings =
+            findings.unwrap_or_else(|error| vec![bad(&format!("the store fails: {error}"), hint)]);
+        for finding in &findings {
+            healthy &= told(finding, ui)?;
+        }
     }
     Ok(healthy)
 }
@@ -154,6 +177,7 @@ async fn credentials(platform: &Platform) -> Finding {
         Err(trouble) => {
             let hint = match trouble {
                 Trouble::Credentials(_) => "check client_id and client_secret",
+                Trouble::SlowDown { .. } => "wait, and try again",
                 _ => "check token_url, and the way to the Platform",
             };
             bad(&format!("account `{account}` gets no token: {trouble}"), hint)
@@ -161,19 +185,19 @@ async fn credentials(platform: &Platform) -> Finding {
     }
 }
 
-/// Asks for a dataset that does not exist: whatever is answered to that, but a refusal, is fine.
+/// Asks for the status of a dataset that does not exist.
 async fn upload_api(platform: &Platform) -> Finding {
     let account = platform.account();
-    match platform.status("ferry-doctor").await {
-        Err(trouble @ Trouble::Credentials(_)) => bad(
-            &format!("account `{account}` is refused by the Upload API: {trouble}"),
-            "check api_key, and what the account may do",
-        ),
-        Err(Trouble::Transient(what)) if what.contains("no connection") => bad(
-            &format!("account `{account}` does not reach the Upload API: {what}"),
-            "check api_url, and the way to the Platform",
-        ),
-        _ => good(format!("account `{account}` is answered by the Upload API")),
+    let answered = format!("account `{account}` is answered by the Upload API");
+    match platform.check_api().await {
+        ApiCheck::Answered(None) => good(answered),
+        ApiCheck::Answered(Some(said)) => {
+            let hint = "unless that is about an unknown processing token, check api_key";
+            Finding { hint: Some(hint.to_owned()), ..good(format!("{answered}: {said}")) }
+        }
+        ApiCheck::Failed { what, hint } => {
+            bad(&format!("account `{account}` cannot use the Upload API: {what}"), hint)
+        }
     }
 }
 

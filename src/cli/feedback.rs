@@ -6,6 +6,7 @@ use super::failure::{Exit, Failure};
 use super::follow::look;
 use super::ui::{Ui, write_bytes};
 use crate::app::App;
+use crate::platform::text;
 use ferry_store::StoreError;
 use ferry_types::contract::SubmissionView;
 use ferry_types::domain::SubmissionId;
@@ -46,7 +47,15 @@ impl Feedback {
         };
         let data = payload.as_ref().map(|payload| payload.data.as_str());
         let events = payload.as_ref().and_then(|payload| payload.event_data.as_deref());
-        for finding in tie(&read(&content.bytes), data, events) {
+        let complaints = read(&text(content.content_type.as_deref(), &content.bytes));
+        if complaints.is_empty() {
+            ui.note(format!(
+                "the Platform rejected the dataset and sent empty feedback: it names no error; \
+                 `ferry status {}` shows its status word",
+                self.id
+            ));
+        }
+        for finding in tie(&complaints, data, events) {
             if ui.json {
                 ui.object(&finding)?;
             } else {

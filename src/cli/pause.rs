@@ -3,10 +3,11 @@
 use clap::Args;
 use serde_json::json;
 
-use super::audit::told;
+use super::audit::{told, user};
 use super::failure::{Exit, Failure};
 use super::ui::Ui;
 use crate::app::App;
+use ferry_types::domain::account::pause_record;
 
 /// Send nothing more of an account, until it is resumed.
 ///
@@ -42,14 +43,14 @@ impl Pause {
         if !is_known {
             ui.warning(&format!("account `{account}` is neither configured here nor in the store"));
         }
-        let paused = app.store.pause(&account, &self.reason).await;
+        let reason = pause_record(&self.reason, &format!("user `{}`", user()), app.clock.now());
+        let paused = app.store.pause(&account, &reason).await;
         told(&app.audit, &format!("pause {account}"), paused)?;
         if ui.json {
-            ui.object(&json!({ "account": account, "paused": self.reason }))?;
+            ui.object(&json!({ "account": account, "paused": reason }))?;
         } else {
             ui.out(format!(
-                "account `{account}` is paused: {}; `ferry resume {account}` goes on",
-                self.reason
+                "account `{account}` is paused: {reason}; `ferry resume {account}` goes on"
             ))?;
         }
         Ok(Exit::Done)

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use secrecy::SecretString;
 
-use super::reader::{Found, Reader, find, is_account_setting, similar, text_of};
+use super::reader::{Found, FoundSecret, Reader, find, is_account_setting, similar, text_of};
 use super::settings::{ACCOUNT_SETTINGS, Setting, variable};
 use super::values::{self, Expected};
 use crate::pipeline::DEFAULT_ACCOUNT;
-use crate::platform::{Account, StatusWords};
+use crate::platform::{Account, AccountSecret, StatusWords};
 use crate::webhook::{Receiver, Receivers, Rules, Secret};
 use ferry_types::domain::budget::Budget;
 
@@ -58,7 +58,7 @@ impl Reader<'_> {
     fn webhook_secret(&mut self, account: &str, name: &'static str) -> Option<Secret> {
         let given = self.account_setting(account, name);
         let in_file = self.account_setting(account, &format!("{name}_file"));
-        let secret: SecretString = self.secret_of(given, in_file).ok()??.into();
+        let secret: SecretString = self.secret_of(given, in_file).ok()??.text.into();
         let read = Secret::read(&secret);
         if let Err(expected) = read {
             self.mistakes.push(format!("`{name}` of account `{account}`: {expected}"));
@@ -91,9 +91,9 @@ impl Reader<'_> {
             ));
         }
         self.reject_unknown_account_settings(name);
-        let token_url = self.required(name, "token_url", values::url);
+        let token_url = self.required(name, "token_url", values::token_url);
         let api_url = self.required(name, "api_url", values::url);
-        let client_id = self.required(name, "client_id", values::text);
+        let client_id = self.required(name, "client_id", values::id);
         let client_secret = self.secret(name, "client_secret");
         let api_key = self.secret(name, "api_key");
         let setting = find(ACCOUNT_SETTINGS, "overwrite_as").expect("it is in the table");
@@ -176,25 +176,19 @@ impl Reader<'_> {
     }
 
     /// A secret, given as such or as the name of a file.
-    fn secret(&mut self, account: &str, name: &'static str) -> Option<SecretString> {
+    fn secret(&mut self, account: &str, name: &'static str) -> Option<AccountSecret> {
         let in_file = format!("{name}_file");
         let given = self.account_setting(account, name);
         let in_file = self.account_setting(account, &in_file);
-        let Some(secret) = self.secret_of(given, in_file).ok()? else {
+        let Some(FoundSecret { text, file }) = self.secret_of(given, in_file).ok()? else {
             self.missing(account, name);
             return None;
         };
-        if secret.is_empty() {
+        if text.is_empty() {
             self.mistakes.push(format!("`{name}` of account `{account}` is empty"));
             return None;
         }
-        if secret.chars().any(char::is_control) {
-            self.mistakes.push(format!(
-                "`{name}` of account `{account}` holds a line break or another control character"
-            ));
-            return None;
-        }
-        Some(secret.into())
+        Some(AccountSecret::from(text).in_file(file))
     }
 
     fn missing(&mut self, account: &str, name: &str) {

@@ -14,18 +14,19 @@ pub use sources::{Mistakes, Sources};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
 
 use crate::api::{ApiLimits, TlsFiles};
 use crate::pipeline::Policy;
-use crate::platform::{Account, Limits};
+use crate::platform::{Account, Limits, read_secret};
 use crate::telemetry::LogFormat;
 use crate::webhook::{Authorities, Receivers, Rules};
 use ferry_store::redis::{Durability, RedisAddress};
 use ferry_types::domain::account::HealthPolicy;
-use reader::Reader;
+use reader::{FoundSecret, Reader};
 
 /// Where submissions are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,6 +124,8 @@ impl Config {
             limits: Limits {
                 connect_timeout: reader.read("connect_timeout", values::pause),
                 request_timeout: reader.read("request_timeout", values::pause),
+                authorities: reader.read("platform_ca", values::platform_authorities),
+                denied_timeout: reader.read("denied_timeout", values::pause),
                 max_answer_bytes: reader.read("max_answer_bytes", values::bytes),
             },
             accounts: reader.accounts(),
@@ -140,8 +143,11 @@ fn store(reader: &mut Reader<'_>) -> StorePlace {
     let authorities = reader.read("store_ca", values::certificates);
     let StorePlace::Redis(address, _) = place else { return place };
     let mut address = address.with_namespace(&namespace);
-    if let Some(password) = password {
-        address = address.with_password(&password);
+    if let Some(FoundSecret { text, file }) = password {
+        address = address.with_password(&text);
+        if let Some(file) = file {
+            address = address.with_password_from(Arc::new(move || read_secret(&file).ok()));
+        }
     }
     if let Some(pem) = authorities {
         match address.clone().with_authorities(pem) {
@@ -174,7 +180,8 @@ fn policy(reader: &mut Reader<'_>) -> Policy {
         retry_initial: reader.read("retry_initial", values::pause),
         retry_max: reader.read("retry_max", values::pause),
         slow_down: reader.read("slow_down", values::pause),
-        unknown_token_tries: reader.read("unknown_token_tries", values::count),
+        retry_after_max: reader.read("retry_after_max", values::pause),
+        unknown_token_timeout: reader.read("unknown_token_timeout", values::pause),
         webhook_initial: reader.read("webhook_initial", values::pause),
         webhook_max: reader.read("webhook_max", values::pause),
         webhook_tries: reader.read("webhook_tries", values::count),

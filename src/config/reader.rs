@@ -2,17 +2,25 @@
 //! What cannot be understood is noted, and reading goes on.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use super::settings::{ACCOUNT_SETTINGS, SETTINGS, Setting, variable};
 use super::sources::{FILE_VARIABLE, Mistakes, Sources};
 use super::values::Expected;
 use crate::pipeline::DEFAULT_ACCOUNT;
+use crate::platform::{read_secret, visible};
 
 /// A setting's text, and where it stands.
 #[derive(Debug, Clone)]
 pub(super) struct Found {
     pub(super) text: String,
     pub(super) place: String,
+}
+
+/// A secret, and the file that it stands in, if it does.
+pub(super) struct FoundSecret {
+    pub(super) text: String,
+    pub(super) file: Option<PathBuf>,
 }
 
 /// Something could not be read, and why was noted.
@@ -65,7 +73,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A secret of the process, given as such or as the name of a file; none if it is empty.
-    pub(super) fn global_secret(&mut self, name: &'static str) -> Option<String> {
+    pub(super) fn global_secret(&mut self, name: &'static str) -> Option<FoundSecret> {
         let given = self.global(name).filter(|found| !found.text.is_empty());
         let in_file = self.global(&format!("{name}_file"));
         self.secret_of(given, in_file).ok().flatten()
@@ -77,16 +85,17 @@ impl<'a> Reader<'a> {
         &mut self,
         given: Option<Found>,
         in_file: Option<Found>,
-    ) -> Result<Option<String>, MistakeNoted> {
+    ) -> Result<Option<FoundSecret>, MistakeNoted> {
         let mistake = match (given, in_file) {
-            (given, None) => return Ok(given.map(|found| found.text)),
-            (None, Some(found)) => match std::fs::read_to_string(&found.text) {
-                // Editors and `echo` end a file with a line break that is not part of the secret.
-                Ok(text) => return Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned())),
+            (None, None) => return Ok(None),
+            (Some(found), None) => match visible(&found.text) {
+                Ok(text) => return Ok(Some(FoundSecret { text: text.to_owned(), file: None })),
+                Err(what) => format!("{}: {what}", found.place),
+            },
+            (None, Some(found)) => match read_secret(Path::new(&found.text)) {
+                Ok(text) => return Ok(Some(FoundSecret { text, file: Some(found.text.into()) })),
                 // Not which file: where the secret itself was put here, it would be told.
-                Err(error) => {
-                    format!("{}: cannot read the file that it names: {error}", found.place)
-                }
+                Err(error) => format!("{}, which names a file: {error}", found.place),
             },
             (Some(one), Some(other)) => {
                 format!("{} and {}: give only one of them", one.place, other.place)

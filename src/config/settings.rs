@@ -125,9 +125,14 @@ pub const SETTINGS: &[Setting] = &[
     setting("retry_max", "60s", "the longest pause after a fault"),
     setting("slow_down", "5s", "the pause when the Platform asks for one without saying how long"),
     setting(
-        "unknown_token_tries",
-        "5",
-        "how often in a row a processing token may be unknown (404)",
+        "retry_after_max",
+        "1h",
+        "longest `Retry-After` that is trusted; after it the Platform is asked again",
+    ),
+    setting(
+        "unknown_token_timeout",
+        "2m",
+        "duration for which the Platform may answer 404 to a processing token that it issued",
     ),
     setting(
         "ambiguous_upload",
@@ -155,8 +160,18 @@ pub const SETTINGS: &[Setting] = &[
     setting("webhook_tries", "12", "how often an outcome is told before that is given up"),
     setting("breaker_failures", "10", "faults in a row that count as an outage of an account"),
     setting("breaker_max", "60s", "the longest pause between probes during an outage"),
+    setting(
+        "platform_ca",
+        "",
+        "file with the certificates (PEM) of authorities to trust for the Platform, beside those that the machine trusts",
+    ),
     setting("connect_timeout", "10s", "for a connection to the Platform"),
     setting("request_timeout", "2m", "for a whole call to the Platform"),
+    setting(
+        "denied_timeout",
+        "1m",
+        "duration for which 401 and 403 are retried that do not say that the credentials are at fault; then the account is paused",
+    ),
     setting(
         "max_dataset_bytes",
         "67108864",

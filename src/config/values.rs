@@ -199,6 +199,13 @@ pub(super) fn authorities(path: &str) -> Result<Authorities, Expected> {
     pem.map_or_else(|| Ok(Authorities::default()), |pem| Authorities::read(&pem))
 }
 
+/// The certificates of authorities in a file, each of which can be read; none for an empty text.
+pub(super) fn platform_authorities(path: &str) -> Result<Option<Vec<u8>>, Expected> {
+    let pem = certificates(path)?;
+    pem.as_deref().map(crate::platform::check_authorities).transpose()?;
+    Ok(pem)
+}
+
 const PEM: &[u8] = b"-----BEGIN CERTIFICATE-----";
 
 pub(super) fn namespace(value: &str) -> Result<String, Expected> {
@@ -227,6 +234,18 @@ pub(super) fn url(value: &str) -> Result<String, Expected> {
         return Err("the URL must begin with https:// (or http://)".to_owned());
     }
     crate::platform::check_url(value).map(|()| value.to_owned())
+}
+
+pub(super) fn token_url(value: &str) -> Result<String, Expected> {
+    if !value.contains("://") {
+        return Err("the URL must begin with https:// (or http://)".to_owned());
+    }
+    crate::platform::check_token_url(value).map(|()| value.to_owned())
+}
+
+/// An id as others issue it, without what is invisible around it.
+pub(super) fn id(value: &str) -> Result<String, Expected> {
+    crate::platform::visible(value).map(str::to_owned)
 }
 
 /// So many a second; none for an empty text.

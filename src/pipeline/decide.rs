@@ -1,19 +1,27 @@
 //! What follows from an answer of the Platform: the one place where that is decided.
 //!
+//! What follows from results and feedback is in `collect`.
+//!
 //! Pure: a decision depends on the submission, the answer, the time, the policy and a jitter, and
 //! on nothing else.
 
 use std::time::Duration;
 
 use super::policy::{AmbiguousUpload, Policy};
-use super::schedule::{Jitter, poll_delay, retry_delay, slow_down_delay, webhook_delay};
-use ferry_types::domain::account::Signal;
-use ferry_types::domain::outcome::{Content, Status, Trouble};
+use super::schedule::{
+    Jitter, poll_delay, retry_delay, steady_delay, steady_time, throttled_delay, webhook_delay,
+};
+use ferry_types::domain::account::{Signal, pause_record};
+use ferry_types::domain::outcome::{Status, Trouble};
 use ferry_types::domain::submission::{
-    Delivery, DeliveryResult, FEEDBACK_KEY, Next, NextStep, Outcome, Reason, ReasonCode, StepKind,
-    Submission, Transition,
+    Delivery, DeliveryResult, Next, NextStep, Outcome, Reason, ReasonCode, StepKind, Submission,
+    Transition,
 };
 use ferry_types::domain::{Timestamp, until};
+
+mod collect;
+
+pub(super) use collect::{Collected, after_collect};
 
 /// What a decision is made in view of.
 #[derive(Debug, Clone, Copy)]
@@ -36,9 +44,13 @@ pub(super) fn after_upload(context: &Context<'_>, answer: Result<String, Trouble
             in_doubt: false,
             ..healthy(Next::Step(context.next_poll(0)))
         },
-        Err(Trouble::Refused { status, words, already_exists }) => {
-            refused(context, status, &words, already_exists)
-        }
+        // It was taken once, and may have been taken twice: a third time would tell no more.
+        Err(Trouble::Unreadable(what)) if context.submission.in_doubt => Transition {
+            reason: Some(Reason::new(ReasonCode::Ambiguous, format!("{what}, again"))),
+            in_doubt: true,
+            ..healthy(Next::Held)
+        },
+        Err(Trouble::Refused { status, words }) => refused(context, status, &words),
         Err(trouble) => after_trouble(context, StepKind::Upload, &trouble),
     }
 }
@@ -69,25 +81,6 @@ pub(super) fn after_poll(context: &Context<'_>, answer: Result<Status, Trouble>)
             Transition { polled: true, ..healthy(Next::Step(context.next_poll(polls))) }
         }
         Err(trouble) => after_trouble(context, StepKind::Poll, &trouble),
-    }
-}
-
-/// After the results, or the feedback of a rejected dataset, were asked for.
-pub(super) fn after_collect(
-    context: &Context<'_>,
-    answer: Result<Vec<(String, Content)>, Trouble>,
-) -> Transition {
-    match (answer, &context.submission.rejection) {
-        (Ok(contents), None) => Transition { contents, ..healthy(Next::End(Outcome::Completed)) },
-        (Ok(contents), Some(word)) => Transition {
-            contents,
-            reason: Some(Reason::new(
-                ReasonCode::Feedback,
-                format!("the Platform rejected the dataset with `{word}`; see its {FEEDBACK_KEY}"),
-            )),
-            ..healthy(Next::End(Outcome::Rejected))
-        },
-        (Err(trouble), _) => after_trouble(context, StepKind::Collect, &trouble),
     }
 }
 
@@ -153,11 +146,11 @@ pub(super) fn interrupted_upload(context: &Context<'_>) -> Transition {
 
 /// A refusal while in doubt may be about our own first upload: only a person can tell, unless the
 /// configuration says that whatever is there may be overwritten.
-fn refused(context: &Context<'_>, status: u16, words: &str, already_exists: bool) -> Transition {
-    if already_exists && context.submission.in_doubt && !context.submission.overwrite {
+fn refused(context: &Context<'_>, status: u16, words: &str) -> Transition {
+    if context.submission.in_doubt && !context.submission.overwrite {
         let text = format!(
-            "an earlier upload may have arrived, and now the Platform has a dataset of this Name \
-             ({status}: {words}); it may be this one or another"
+            "an earlier upload may have arrived, and now the Platform refuses it ({status}: {words}): \
+             it may have this dataset, or another one of its name"
         );
         let next = match context.policy.ambiguous_upload {
             AmbiguousUpload::Hold => Next::Held,
@@ -183,7 +176,8 @@ fn after_trouble(context: &Context<'_>, kind: StepKind, trouble: &Trouble) -> Tr
         Trouble::SlowDown { .. } if context.is_overdue() => gave_up(context, trouble, base),
         Trouble::SlowDown { retry_after, .. } => {
             let pause = retry_after.unwrap_or(context.policy.slow_down);
-            let after = slow_down_delay(context.policy, pause, context.jitter);
+            let pause = pause.min(context.policy.retry_after_max);
+            let after = throttled_delay(context.policy, context.jitter);
             Transition {
                 reason: because(ReasonCode::SlowDown),
                 next: Next::step(kind, after),
@@ -195,7 +189,11 @@ fn after_trouble(context: &Context<'_>, kind: StepKind, trouble: &Trouble) -> Tr
         Trouble::Credentials(_) => Transition {
             reason: because(ReasonCode::Credentials),
             next: Next::step(kind, Duration::ZERO),
-            signal: Signal::Unauthorized(trouble.to_string()),
+            signal: Signal::Unauthorized(pause_record(
+                &trouble.to_string(),
+                "a worker",
+                context.now,
+            )),
             ..base
         },
         Trouble::TooLarge { .. } if kind != StepKind::Upload => Transition {
@@ -207,9 +205,30 @@ fn after_trouble(context: &Context<'_>, kind: StepKind, trouble: &Trouble) -> Tr
             let base = Transition { in_doubt: true, ..base };
             retried(context, kind, ReasonCode::Ambiguous, trouble, base)
         }
-        Trouble::Transient(_) | Trouble::TooLarge { .. } | Trouble::Refused { .. } => {
-            retried(context, kind, ReasonCode::Transient, trouble, base)
+        Trouble::Unreadable(_) if kind == StepKind::Upload => {
+            let base = Transition { in_doubt: true, ..base };
+            retried(context, kind, ReasonCode::Ambiguous, trouble, base)
         }
+        Trouble::NotYet { retry_after, .. } => {
+            let failures = context.submission.failures.saturating_add(1);
+            let least = retry_after.unwrap_or_default().min(context.policy.retry_after_max);
+            let after = poll_delay(context.policy, failures, context.jitter).max(least);
+            let retried = retried(context, kind, ReasonCode::Transient, trouble, base);
+            let next = match retried.next {
+                Next::Step(next) => Next::step(next.kind, after.min(context.time_left())),
+                next => next,
+            };
+            Transition { next, signal: Signal::None, ..retried }
+        }
+        Trouble::Unsent(_) => {
+            let attempt_spent = base.attempt_spent;
+            let retried = retried(context, kind, ReasonCode::Transient, trouble, base);
+            Transition { attempt_spent, ..retried }
+        }
+        Trouble::Transient(_)
+        | Trouble::Unreadable(_)
+        | Trouble::TooLarge { .. }
+        | Trouble::Refused { .. } => retried(context, kind, ReasonCode::Transient, trouble, base),
     }
 }
 
@@ -253,10 +272,11 @@ fn unknown_token(context: &Context<'_>, kind: StepKind, base: Transition) -> Tra
         _ => 1,
     };
     let reason = Some(Reason::new(ReasonCode::UnknownToken, Trouble::UnknownToken.to_string()));
-    if streak >= context.policy.unknown_token_tries || context.is_overdue() {
+    let waited = steady_time(context.policy, streak - 1);
+    if waited >= context.policy.unknown_token_timeout || context.is_overdue() {
         return Transition { reason, ..healthy(Next::End(Outcome::Failed)) };
     }
-    let after = retry_delay(context.policy, streak, context.jitter).min(context.time_left());
+    let after = steady_delay(context.policy, streak, context.jitter).min(context.time_left());
     Transition {
         reason,
         next: Next::step(kind, after),

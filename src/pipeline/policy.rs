@@ -27,8 +27,10 @@ pub struct Policy {
     pub retry_max: Duration,
     /// How long the Platform is left alone if it asks for that without saying how long.
     pub slow_down: Duration,
-    /// How often in a row the Platform may not know a processing token.
-    pub unknown_token_tries: u32,
+    /// Maximum `Retry-After` that is trusted; after it the Platform is asked again.
+    pub retry_after_max: Duration,
+    /// Duration for which the Platform may not know a processing token.
+    pub unknown_token_timeout: Duration,
     /// The first pause after a webhook that was not heard, and the longest: each is four times as long
     /// as the last.
     pub webhook_initial: Duration,
@@ -61,7 +63,8 @@ impl Default for Policy {
             retry_initial: Duration::from_secs(1),
             retry_max: Duration::from_mins(1),
             slow_down: Duration::from_secs(5),
-            unknown_token_tries: 5,
+            retry_after_max: Duration::from_hours(1),
+            unknown_token_timeout: Duration::from_mins(2),
             webhook_initial: Duration::from_secs(5),
             webhook_max: Duration::from_hours(12),
             webhook_tries: 12,

@@ -49,10 +49,28 @@ pub(super) fn webhook_delay(policy: &Policy, failures: u32, jitter: Jitter) -> D
     nominal / 2 + jitter.of(nominal / 2)
 }
 
-/// What comes after a pause that the Platform asked for: never sooner, and spread a little, so that
-/// not all come back in the same instant.
-pub(super) fn slow_down_delay(policy: &Policy, pause: Duration, jitter: Jitter) -> Duration {
-    pause.saturating_add(jitter.of(policy.retry_initial.min(pause)))
+/// Delay after `failures` in a row that are counted by the time that they take, one at least:
+/// exponential, with equal jitter.
+pub(super) fn steady_delay(policy: &Policy, failures: u32, jitter: Jitter) -> Duration {
+    let nominal = steady(policy, failures);
+    nominal / 2 + jitter.of(nominal / 2)
+}
+
+/// Time that `failures` in a row with steady delays have taken at least.
+pub(super) fn steady_time(policy: &Policy, failures: u32) -> Duration {
+    let growing = failures.min(64);
+    let grown: Duration = (1..=growing).map(|failures| steady(policy, failures) / 2).sum();
+    grown.saturating_add(policy.retry_max.saturating_mul(failures - growing) / 2)
+}
+
+fn steady(policy: &Policy, failures: u32) -> Duration {
+    exponential(policy.retry_initial, 2.0, policy.retry_max, failures.saturating_sub(1))
+}
+
+/// Delay of a step of an account that is throttled: the store yields it when that has ended, or when
+/// an operator resumes the account, and a little later, so that not all come back in one instant.
+pub(super) fn throttled_delay(policy: &Policy, jitter: Jitter) -> Duration {
+    jitter.of(policy.retry_initial)
 }
 
 fn exponential(first: Duration, factor: f32, max: Duration, earlier: u32) -> Duration {
@@ -96,9 +114,11 @@ mod tests {
         }
 
         #[test]
-        fn nothing_comes_sooner_than_the_platform_asked(millis in 0_u64..100_000_000, jitter in jitters()) {
-            let pause = Duration::from_millis(millis);
-            prop_assert!(slow_down_delay(&Policy::default(), pause, jitter) >= pause);
+        fn steady_delays_take_at_least_the_time_that_is_counted(failures in 1_u32..100, jitter in jitters()) {
+            let policy = Policy::default();
+            let taken: Duration = (1..=failures).map(|f| steady_delay(&policy, f, jitter)).sum();
+            prop_assert!(taken + Duration::from_millis(1) >= steady_time(&policy, failures));
+            prop_assert!(taken <= steady_time(&policy, failures) * 2 + Duration::from_millis(1));
         }
 
         #[test]

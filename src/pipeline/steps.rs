@@ -1,7 +1,7 @@
 //! The steps: claim, ask the Platform, decide, commit, tell. Each is one straight line.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use backon::{ExponentialBuilder, Retryable};
@@ -11,7 +11,7 @@ use tracing::{info, warn};
 use super::backend::{LeasedStep, release};
 use super::committer::{Committer, NotRecorded};
 use super::decide::{
-    Context, after_collect, after_notify, after_poll, after_upload, interrupted_upload,
+    Collected, Context, after_collect, after_notify, after_poll, after_upload, interrupted_upload,
     may_overwrite, while_gated, without_account,
 };
 use super::policy::Policy;
@@ -25,7 +25,7 @@ use ferry_store::{Commit, Committed, Payload, Store, StoreError};
 use ferry_types::contract::{Notice, SubmissionView};
 use ferry_types::domain::account::Signal;
 use ferry_types::domain::dataset::{Table, canonical};
-use ferry_types::domain::outcome::{Content, Status, Trouble};
+use ferry_types::domain::outcome::{Status, Trouble};
 use ferry_types::domain::submission::{
     DeliveryResult, FEEDBACK_KEY, State, StepKind, Submission, Transition,
 };
@@ -49,6 +49,8 @@ pub(crate) struct Steps {
     upload_memory: Semaphore,
     /// Unknown status words that were named in the log.
     unknown_words: Mutex<HashSet<String>>,
+    /// Responses that could not be read and were shown in the log.
+    unreadable: Mutex<HashSet<String>>,
 }
 
 /// Whom the steps call.
@@ -62,9 +64,18 @@ pub(crate) struct Outside {
 #[derive(Debug)]
 struct AccountClient {
     platform: Platform,
-    /// Until when this process leaves the Platform alone. The store's gate keeps steps from being
-    /// claimed; this one stops those that were claimed before it closed.
-    gate: Mutex<Option<Instant>>,
+    /// The store keeps steps of a throttled account from being claimed; this one stops those that
+    /// were claimed before the store knew.
+    gate: Mutex<Option<Gate>>,
+}
+
+/// A request of the Platform to wait.
+#[derive(Debug, Clone, Copy)]
+struct Gate {
+    until: Instant,
+    /// When the store knew. What is claimed after that was yielded in spite of it: the account was
+    /// resumed.
+    recorded: Option<Instant>,
 }
 
 /// What became of a step that ran.
@@ -99,6 +110,7 @@ impl Steps {
             shutdown,
             seed,
             unknown_words: Mutex::default(),
+            unreadable: Mutex::default(),
         }
     }
 
@@ -142,7 +154,7 @@ impl Steps {
             let context = self.context(step);
             return Ok(Ran::Decided(without_account(&context, claim.kind)));
         };
-        if let Some(pause) = account.gated_for() {
+        if let Some(pause) = account.gated_for(step.claimed) {
             return Ok(Ran::Decided(while_gated(&self.context(step), claim.kind, pause)));
         }
         let transition = match claim.kind {
@@ -154,16 +166,21 @@ impl Steps {
                     return Ok(Ran::GivenBack);
                 }
                 let answer = self.upload(step, account, &payload).await;
+                self.note_error(&answer);
                 after_upload(&self.context(step), answer)
             }
             StepKind::Poll => {
                 let answer = account.platform.status(token(&claim.submission)).await;
                 self.note_unknown_word(&answer);
+                self.note_error(&answer);
                 after_poll(&self.context(step), answer)
             }
             StepKind::Collect => {
-                let answer = collect(&account.platform, &claim.submission).await;
-                after_collect(&self.context(step), answer)
+                let collected = collect(&account.platform, &claim.submission).await;
+                for (_, trouble) in &collected.missing {
+                    self.note_unreadable(trouble);
+                }
+                after_collect(&self.context(step), collected)
             }
             StepKind::Notify => return Ok(self.notify(step).await),
         };
@@ -233,7 +250,13 @@ impl Steps {
         }
         let told = transition.reason.clone();
         let polls = claim.submission.polls + u32::from(transition.polled);
-        match self.committer.commit(Commit { lease: claim.lease, transition }).await? {
+        let closes_gate = matches!(transition.signal, Signal::SlowDown { .. });
+        let committed = self.committer.commit(Commit { lease: claim.lease, transition }).await?;
+        if let Some(account) = self.accounts.get(&claim.submission.account).filter(|_| closes_gate)
+        {
+            account.gate_recorded();
+        }
+        match committed {
             Committed::Done(from, to) => {
                 self.metrics.transition(from, to);
                 trace.led_to(to, told.as_ref().map(|reason| reason.code));
@@ -308,12 +331,24 @@ impl Steps {
         self.upload_memory.acquire_many(wanted).await.expect("the semaphore is never closed")
     }
 
+    fn note_error<T>(&self, answer: &Result<T, Trouble>) {
+        if let Err(trouble) = answer {
+            self.note_unreadable(trouble);
+        }
+    }
+
+    /// Logs a response that nobody can read, each once.
+    fn note_unreadable(&self, trouble: &Trouble) {
+        let (Trouble::Unreadable(what) | Trouble::NotYet { what, .. }) = trouble else { return };
+        if is_new(&self.unreadable, what) {
+            warn!("unexpected response of the Platform: {what}");
+        }
+    }
+
     fn note_unknown_word(&self, answer: &Result<Status, Trouble>) {
         let Ok(Status::Pending { word, known: false }) = answer else { return };
         self.metrics.unknown_status();
-        let mut words = self.unknown_words.lock().unwrap_or_else(PoisonError::into_inner);
-        // The Platform may invent words without end; the log need not follow.
-        if words.len() < 100 && words.insert(word.clone()) {
+        if is_new(&self.unknown_words, word) {
             warn!(
                 "the Platform answered the status `{word}`, which is not configured: taken as pending"
             );
@@ -322,32 +357,60 @@ impl Steps {
 }
 
 impl AccountClient {
-    fn gated_for(&self) -> Option<Duration> {
-        let gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
-        gate.and_then(|until| until.checked_duration_since(Instant::now()))
-            .filter(|left| !left.is_zero())
+    /// How long the Platform wants to be left alone by a step that was claimed at `claimed`.
+    fn gated_for(&self, claimed: Instant) -> Option<Duration> {
+        let gate = self.gate();
+        let gate = gate.filter(|gate| gate.recorded.is_none_or(|recorded| claimed < recorded))?;
+        let left = gate.until.checked_duration_since(Instant::now())?;
+        (!left.is_zero()).then_some(left)
     }
 
     fn close_gate(&self, pause: Duration) {
-        let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
-        *gate = (*gate).max(Instant::now().checked_add(pause));
+        let mut gate = self.gate();
+        let until = Instant::now() + pause;
+        let until = gate.map_or(until, |old| old.until.max(until));
+        *gate = Some(Gate { until, recorded: None });
+    }
+
+    fn gate_recorded(&self) {
+        if let Some(gate) = self.gate().as_mut() {
+            gate.recorded.get_or_insert_with(Instant::now);
+        }
+    }
+
+    fn gate(&self) -> MutexGuard<'_, Option<Gate>> {
+        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-async fn collect(
-    platform: &Platform,
-    submission: &Submission,
-) -> Result<Vec<(String, Content)>, Trouble> {
+/// Fetches what is not stored yet. A trouble of the whole account ends the round.
+async fn collect(platform: &Platform, submission: &Submission) -> Collected {
     let token = token(submission);
+    let mut collected = Collected::default();
     if submission.rejection.is_some() {
-        let feedback = platform.feedback(token).await?;
-        return Ok(vec![(FEEDBACK_KEY.to_owned(), feedback)]);
+        match platform.feedback(token).await {
+            Ok(content) => collected.contents.push((FEEDBACK_KEY.to_owned(), content)),
+            Err(trouble) => collected.missing.push((FEEDBACK_KEY.to_owned(), trouble)),
+        }
+        return collected;
     }
-    let mut contents = Vec::with_capacity(submission.result_keys.len());
-    for key in &submission.result_keys {
-        contents.push((key.clone(), platform.result(token, key).await?));
+    let is_stored = |key: &String| submission.results.iter().any(|stored| stored.key == *key);
+    for key in submission.result_keys.iter().filter(|key| !is_stored(key)) {
+        match platform.result(token, key).await {
+            Ok(content) => collected.contents.push((key.clone(), content)),
+            Err(trouble) => {
+                let concerns_all = matches!(
+                    trouble,
+                    Trouble::SlowDown { .. } | Trouble::Credentials(_) | Trouble::Unsent(_)
+                );
+                collected.missing.push((key.clone(), trouble));
+                if concerns_all {
+                    break;
+                }
+            }
+        }
     }
-    Ok(contents)
+    collected
 }
 
 /// The message about the outcome of a submission, the same at each try, and its id.
@@ -369,6 +432,13 @@ fn token(submission: &Submission) -> &str {
 fn uploaded(Payload { data, event_data }: Payload) -> Payload {
     let data = canonical(Table::Data, &data);
     Payload { data, event_data: event_data.map(|text| canonical(Table::Events, &text)) }
+}
+
+/// True at the first time of each text. The Platform may invent them without end; the log need not
+/// follow.
+fn is_new(known: &Mutex<HashSet<String>>, text: &str) -> bool {
+    let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+    known.len() < 100 && known.insert(text.to_owned())
 }
 
 /// One permit for each KiB, so that the budget fits the semaphore.

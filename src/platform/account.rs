@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use secrecy::SecretString;
-
-use super::StatusWords;
+use super::{AccountSecret, StatusWords};
 use ferry_types::domain::budget::Budget;
 
 /// One set of Platform credentials. Its `Debug` shows no secret.
@@ -19,9 +17,9 @@ pub struct Account {
     /// The client id, which is also the `Username`.
     pub client_id: String,
     /// The client secret.
-    pub client_secret: SecretString,
+    pub client_secret: AccountSecret,
     /// The API key.
-    pub api_key: SecretString,
+    pub api_key: AccountSecret,
     /// How `Overwrite` is sent.
     pub overwrite_as: OverwriteAs,
     /// What the status words mean.
@@ -47,6 +45,10 @@ pub struct Limits {
     pub connect_timeout: Duration,
     /// For a whole call, the answer's body included.
     pub request_timeout: Duration,
+    /// How long 401 and 403 are retried that do not say that the credentials are at fault.
+    pub denied_timeout: Duration,
+    /// Certificates (PEM) of authorities to trust beside those of the machine.
+    pub authorities: Option<Vec<u8>>,
     /// The largest result or feedback that is read, in bytes.
     pub max_answer_bytes: u64,
 }
@@ -56,6 +58,8 @@ impl Default for Limits {
         Self {
             connect_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_mins(2),
+            denied_timeout: Duration::from_mins(1),
+            authorities: None,
             max_answer_bytes: 64 << 20,
         }
     }

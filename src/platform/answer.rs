@@ -3,18 +3,37 @@
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
-use reqwest::StatusCode;
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use reqwest::{StatusCode, Url};
 
 use super::scrub::Scrubber;
+use super::shape::{is_web_page, object, processing_token};
+use super::text::text;
 use ferry_types::domain::outcome::{Content, Trouble};
 use ferry_types::domain::{Timestamp, until};
 
-/// The longest pause that is believed.
-const LONGEST: Duration = Duration::from_hours(24);
+/// Longest delay that can be asked for; how much of it is trusted is configured.
+const LONGEST: Duration = Duration::from_hours(365 * 24);
 
-/// How much of the Platform's words is kept, in characters.
+/// Maximum number of the Platform's words that a reason quotes, in characters.
 const WORDS: usize = 500;
+
+/// Maximum length of a response that cannot be read, as it is shown, in characters.
+const SHOWN: usize = 200;
+
+/// So much of a body shows whether it is a web page, in bytes.
+const BEGINNING: usize = 1024;
+
+/// Errors of RFC 6749 §5.2 and RFC 6750 §3.1 that only a person can fix.
+const CREDENTIAL_ERRORS: [&str; 7] = [
+    "access_denied",
+    "insufficient_scope",
+    "invalid_client",
+    "invalid_grant",
+    "invalid_scope",
+    "unauthorized_client",
+    "unsupported_grant_type",
+];
 
 /// An answer, read to its end.
 #[derive(Debug)]
@@ -34,10 +53,11 @@ impl Answer {
         now: Timestamp,
     ) -> Result<String, Trouble> {
         if self.status.is_success() {
-            return self.processing_token().ok_or_else(|| {
-                Trouble::Ambiguous(format!(
-                    "{}: the answer holds no processing token",
-                    self.endpoint
+            return processing_token(&self.text()).ok_or_else(|| {
+                let shown = self.shown(scrubber, rows);
+                let (endpoint, status) = (self.endpoint, self.status.as_u16());
+                Trouble::Unreadable(format!(
+                    "{endpoint}: the answer ({status}) holds no processing token: {shown}"
                 ))
             });
         }
@@ -46,7 +66,6 @@ impl Answer {
         }
         let status = self.status.as_u16();
         Err(match status {
-            403 => Trouble::Credentials(format!("{}: access refused (403)", self.endpoint)),
             404 | 405 | 410 | 421 => Trouble::Transient(format!(
                 "{}: nothing answers there ({status}); check `api_url`",
                 self.endpoint
@@ -59,94 +78,166 @@ impl Answer {
             // to that), a service of one that it stored before it failed; 303 means "done, look
             // there". Retried like any transient trouble, but with the doubt on record, or a later
             // "already exists" about our own upload would be taken for a refusal.
-            303 | 408 | 500.. => {
-                Trouble::Ambiguous(format!("{}: answered {status}", self.endpoint))
-            }
-            425 => Trouble::Transient(format!("{}: answered {status}", self.endpoint)),
+            303 | 408 | 500.. => Trouble::Ambiguous(self.described("api_url")),
+            425 => Trouble::Transient(self.described("api_url")),
             400..500 => {
-                let words = scrubber.clean(&self.text(), rows, WORDS);
-                let exists = status == 409 || words.to_lowercase().contains("already exists");
-                Trouble::Refused { status, words, already_exists: exists }
+                Trouble::Refused { status, words: scrubber.clean(&self.text(), rows, WORDS) }
             }
-            _ => Trouble::Transient(format!("{}: answered {status}", self.endpoint)),
+            _ => Trouble::Transient(self.described("api_url")),
         })
     }
 
-    /// The answer to `GetResults`, if it is what was asked for.
-    pub(super) fn into_found(self, now: Timestamp) -> Result<Self, Trouble> {
+    /// The answer to `GetResults`, if it is what was asked for. A web page is that of a proxy, or asks
+    /// a person to sign in.
+    pub(super) fn into_found(
+        self,
+        pages: Pages,
+        scrubber: &Scrubber,
+        now: Timestamp,
+    ) -> Result<Self, Trouble> {
+        let (endpoint, status) = (self.endpoint, self.status.as_u16());
         if self.status.is_success() {
-            return Ok(self);
+            let what = if !matches!(status, 200 | 201 | 203) {
+                format!("{endpoint}: answered {status}, which is no result yet")
+            } else if self.body.is_empty() {
+                format!("{endpoint}: answered {status} and nothing else")
+            } else if self.is_web_page(pages) {
+                let shown = self.shown(scrubber, &[]);
+                format!("{endpoint}: answered {status} with a web page: {shown}")
+            } else {
+                return Ok(self);
+            };
+            let retry_after = self.retry_after(now).filter(|delay| !delay.is_zero());
+            return Err(Trouble::NotYet { retry_after, what });
         }
         if let Some(trouble) = self.slow_down(now) {
             return Err(trouble);
         }
-        Err(match self.status.as_u16() {
-            403 => Trouble::Credentials(format!("{}: access refused (403)", self.endpoint)),
+        Err(match status {
             404 => Trouble::UnknownToken,
-            status => Trouble::Transient(format!("{}: answered {status}", self.endpoint)),
+            400..500 if !self.body.is_empty() => {
+                let shown = self.shown(scrubber, &[]);
+                Trouble::Transient(format!("{endpoint}: answered {status}: {shown}"))
+            }
+            _ => Trouble::Transient(self.described("api_url")),
         })
+    }
+
+    /// The status, and of a redirect where to; `setting` holds the URL that was asked.
+    pub(super) fn described(&self, setting: &str) -> String {
+        let (endpoint, status) = (self.endpoint, self.status.as_u16());
+        match self.redirect_target() {
+            Some(target) => {
+                format!("{endpoint}: answered {status}, a redirect to {target}; check `{setting}`")
+            }
+            None => format!("{endpoint}: answered {status}"),
+        }
+    }
+
+    /// Where a redirect leads: the host alone, for a path or a query may hold secrets.
+    fn redirect_target(&self) -> Option<String> {
+        const HERE: &str = "https://same.invalid/";
+        let location = self.headers.get(LOCATION).filter(|_| self.status.is_redirection())?;
+        let location = String::from_utf8_lossy(location.as_bytes());
+        let target = Url::parse(HERE).ok()?.join(location.trim()).ok();
+        let host = target.as_ref().and_then(|target| Some((target.scheme(), target.host_str()?)));
+        Some(match host {
+            Some((_, "same.invalid")) => "another path of the same host".to_owned(),
+            Some((scheme, host)) => {
+                let port = target.as_ref().and_then(Url::port);
+                let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+                format!("`{scheme}://{host}{port}`")
+            }
+            None => "nowhere".to_owned(),
+        })
+    }
+
+    /// True if the answer says that the credentials are at fault: by an error of OAuth in JSON, or
+    /// by a bearer challenge that names one. Proxies and filters answer 401 and 403 without.
+    pub(super) fn denies_credentials(&self) -> bool {
+        let said = object(&self.text());
+        let error = said.as_ref().and_then(|said| said.get("error")?.as_str());
+        let is_error = |error: &str| CREDENTIAL_ERRORS.contains(&error);
+        let challenges = self.headers.get_all(WWW_AUTHENTICATE).iter();
+        let mut challenges = challenges.filter_map(|challenge| challenge.to_str().ok());
+        error.is_some_and(is_error)
+            || challenges.any(|challenge| {
+                let challenge = challenge.trim_start();
+                let is_bearer =
+                    challenge.get(..6).is_some_and(|s| s.eq_ignore_ascii_case("bearer"));
+                is_bearer && CREDENTIAL_ERRORS.iter().any(|error| challenge.contains(error))
+            })
     }
 
     /// Whether the Platform wants to be left alone: 429, or 503 that says how long.
     pub(super) fn slow_down(&self, now: Timestamp) -> Option<Trouble> {
-        let asked_for = self.retry_after(now);
-        let asked = match self.status {
-            StatusCode::TOO_MANY_REQUESTS => true,
-            StatusCode::SERVICE_UNAVAILABLE => asked_for.is_some(),
-            _ => false,
+        let asked_for = match self.status {
+            StatusCode::TOO_MANY_REQUESTS => self.retry_after(now),
+            StatusCode::SERVICE_UNAVAILABLE => Some(self.retry_after(now)?),
+            _ => return None,
         };
         // "At once", or a time that has passed, must not become a busy loop.
         let retry_after = asked_for.filter(|pause| !pause.is_zero());
-        let what = || {
-            let how_long = retry_after.map_or(String::new(), |pause| format!(" for {pause:?}"));
-            format!("{}: asked to wait{how_long} ({})", self.endpoint, self.status.as_u16())
-        };
-        asked.then(|| Trouble::SlowDown { retry_after, what: what() })
+        let how_long = retry_after.map_or(String::new(), |pause| format!(" for {pause:?}"));
+        let what = format!("{}: asked to wait{how_long} ({})", self.endpoint, self.status.as_u16());
+        Some(Trouble::SlowDown { retry_after, what })
     }
 
-    /// `Retry-After`, in seconds or as a date; a date counts from the answer's own, since the two
-    /// clocks may differ.
+    /// `Retry-After`, in seconds or as a date; anything else counts as absent. A date counts from the
+    /// answer's own, since the two clocks may differ.
     fn retry_after(&self, now: Timestamp) -> Option<Duration> {
         let text = self.headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-        if text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)) {
-            let seconds = text.parse::<f64>().ok()?.clamp(0.0, LONGEST.as_secs_f64());
-            return Some(Duration::from_secs_f64(seconds));
+        if text.starts_with(|c: char| c.is_ascii_digit()) {
+            let is_number = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+            let seconds = text.parse::<f64>().ok().filter(|_| is_number)?;
+            let seconds = seconds.min(LONGEST.as_secs_f64());
+            return Duration::try_from_secs_f64(seconds).ok();
         }
         let answered = self.headers.get(DATE).and_then(|date| http_date(date.to_str().ok()?));
         Some(until(answered.unwrap_or(now), http_date(text)?).min(LONGEST))
     }
 
-    /// A single word, bare or as a JSON string; none if the answer is anything else.
-    pub(super) fn word(&self) -> Option<String> {
-        let text = self.text();
-        let word = match serde_json::from_str::<String>(text.trim()) {
-            Ok(unquoted) => unquoted.trim().to_owned(),
-            Err(_) => text.trim().to_owned(),
+    pub(super) fn is_web_page(&self, pages: Pages) -> bool {
+        let beginning = &self.body[..self.body.len().min(BEGINNING)];
+        let content_type = self.content_type();
+        let may_be = match (pages, content_type) {
+            (Pages::Never, _) | (Pages::IfDeclaredOtherwise, None) => true,
+            (Pages::IfDeclaredOtherwise, Some(declared)) => {
+                declared.to_ascii_lowercase().contains("html")
+            }
         };
-        let plausible = !word.is_empty()
-            && word.chars().count() <= 200
-            && !word.contains(['<', '{', '[', '"'])
-            && !word.chars().any(char::is_control);
-        plausible.then_some(word)
+        may_be && is_web_page(&text(content_type, beginning))
     }
 
-    /// The processing token need not be a UUID, but must be fit to be asked with: `OK`, `null` and
-    /// `true` are none.
-    fn processing_token(&self) -> Option<String> {
-        self.word().filter(|word| {
-            !word.contains(char::is_whitespace) && word.contains(|c: char| c.is_ascii_digit())
-        })
+    /// What the Platform said, fit to be shown; `rows` is what was sent.
+    pub(super) fn shown(&self, scrubber: &Scrubber, rows: &[&str]) -> String {
+        match scrubber.clean(&self.text(), rows, SHOWN) {
+            shown if shown.is_empty() => "nothing".to_owned(),
+            shown => format!("`{shown}`"),
+        }
+    }
+
+    fn content_type(&self) -> Option<&str> {
+        self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok())
+    }
+
+    pub(super) fn text(&self) -> String {
+        text(self.content_type(), &self.body)
     }
 
     pub(super) fn into_content(self) -> Content {
-        let content_type = self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        Content { content_type: content_type.map(str::to_owned), bytes: self.body }
+        let content_type = self.content_type().map(str::to_owned);
+        Content { content_type, bytes: self.body }
     }
+}
 
-    fn text(&self) -> String {
-        let text = String::from_utf8_lossy(&self.body);
-        text.trim_start_matches('\u{feff}').to_owned()
-    }
+/// When a body may be a web page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pages {
+    /// A status and feedback never are.
+    Never,
+    /// A result is opaque: what declares itself as something else is no page.
+    IfDeclaredOtherwise,
 }
 
 /// A date in the form that is in use, or in one of the two that RFC 9110 §5.6.7 still wants read.

@@ -3,32 +3,48 @@
 
 mod account;
 mod answer;
+mod check;
+mod coding;
+mod fuzzed;
 mod observed;
+mod patience;
 mod scrub;
+mod secret;
+mod shape;
+mod text;
 mod tokens;
 mod wire;
 mod words;
 
 pub use account::{Account, Limits, OverwriteAs};
+pub use check::ApiCheck;
+#[doc(hidden)]
+pub use fuzzed::read_response;
+pub use secret::{AccountSecret, read_secret, visible};
+pub use text::text;
 pub use words::StatusWords;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use reqwest::{Client, RequestBuilder, StatusCode, Url};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde::Serialize;
 use tracing::warn;
 
 use crate::metrics::{Direction, Metrics};
-use answer::Answer;
+use answer::{Answer, Pages};
 use ferry_types::clock::Clock;
 use ferry_types::domain::budget::Budget;
 use ferry_types::domain::outcome::{Content, Status, Trouble};
 use observed::Observer;
+use patience::{Patience, denied};
 use scrub::Scrubber;
-use tokens::Tokens;
-use wire::Lost;
+use secret::Secrets;
+use shape::status_word;
+use tokens::{Token, Tokens};
+use wire::{Lost, Query};
 
 /// The largest answer that is a word, a token or an error.
 const SHORT: u64 = 64 << 10;
@@ -36,8 +52,8 @@ const SHORT: u64 = 64 << 10;
 /// How much of an unknown status word is kept, in characters.
 const WORD: usize = 64;
 
-/// So many tokens are tried for one call before it has to come again.
-const ROUNDS: usize = 5;
+/// A fresh token that is refused is used again for so long at least.
+const YOUNG: Duration = Duration::from_secs(2);
 
 const UPLOAD: &str = "UploadData";
 const STATUS: &str = "GetResults (status)";
@@ -70,9 +86,10 @@ pub struct Platform {
     account: Account,
     limits: Limits,
     http: Client,
-    upload_url: Url,
-    results_url: Url,
+    api_url: Url,
     tokens: Tokens,
+    denials: Patience,
+    secrets: Arc<Secrets>,
     scrubber: Scrubber,
     clock: Arc<dyn Clock>,
     observer: Observer,
@@ -104,9 +121,19 @@ enum Overwrite {
     Boolean(bool),
 }
 
-/// Says what is wrong with the URL of a service, if anything is.
+/// Returns what is wrong with the URL of a service, if anything is.
 pub fn check_url(text: &str) -> Result<(), String> {
-    wire::base_url(text).map(drop)
+    wire::base_url(text, Query::Forbidden).map(drop)
+}
+
+/// Returns what is wrong with the URL of a token endpoint, which may have a query.
+pub fn check_token_url(text: &str) -> Result<(), String> {
+    wire::base_url(text, Query::Allowed).map(drop)
+}
+
+/// Returns what is wrong with certificates of authorities, as PEM.
+pub fn check_authorities(pem: &[u8]) -> Result<(), String> {
+    wire::authorities(pem).map(drop)
 }
 
 impl Platform {
@@ -119,11 +146,10 @@ impl Platform {
         metrics: Arc<Metrics>,
     ) -> Result<Self, InvalidAccount> {
         let invalid = |what: String| InvalidAccount { account: account.name.clone(), what };
-        let base_url = |setting: &str, text: &str| {
-            wire::base_url(text).map_err(|what| invalid(format!("`{setting}`: {what}")))
-        };
-        let token_url = base_url("token_url", &account.token_url)?;
-        let api_url = base_url("api_url", &account.api_url)?;
+        let token_url = wire::base_url(&account.token_url, Query::Allowed)
+            .map_err(|what| invalid(format!("`token_url`: {what}")))?;
+        let api_url = wire::base_url(&account.api_url, Query::Forbidden)
+            .map_err(|what| invalid(format!("`api_url`: {what}")))?;
         if account.client_id.contains(':') {
             return Err(invalid("`client_id` must not hold a colon".to_owned()));
         }
@@ -139,11 +165,14 @@ impl Platform {
         let token_http = wire::client(&limits, &token_url).map_err(invalid)?;
         let scrubber = Scrubber::new(&account);
         let observer = Observer::new(metrics, &account.name);
-        let tokens =
-            Tokens::new(&account, token_http, token_url, scrubber.clone(), observer.clone());
+        let denials = || Patience::new(limits.denied_timeout);
+        let secrets = Arc::new(Secrets::new(&account, scrubber.clone()));
+        let (scrub, observe) = (scrubber.clone(), observer.clone());
+        let tokens = Tokens::new(secrets.clone(), token_http, token_url, scrub, observe, denials());
         Ok(Self {
-            upload_url: wire::below(&api_url, "UploadData"),
-            results_url: wire::below(&api_url, "GetResults"),
+            denials: denials(),
+            api_url,
+            secrets,
             tokens,
             scrubber,
             http,
@@ -166,23 +195,23 @@ impl Platform {
 
     /// Hands a dataset over; answers the processing token.
     pub async fn upload(&self, upload: Upload<'_>) -> Result<String, Trouble> {
-        let request = |token: &SecretString| {
-            self.http
-                .post(self.upload_url.clone())
-                .bearer_auth(token.expose_secret())
+        let url = wire::below(&self.api_url, "UploadData");
+        let request = |http: &Client| {
+            http.post(url.clone())
                 .header("content-type", "application/json")
                 .body(self.upload_body(upload))
         };
-        let answer = match self.ask(UPLOAD, SHORT, request).await? {
+        let rows = [upload.data, upload.event_data.unwrap_or_default()];
+        let answer = match self.ask(UPLOAD, SHORT, &rows, request).await? {
             Ok(answer) => answer,
-            Err(Lost::NotSent(why)) => return Err(Trouble::Transient(why)),
+            Err(Lost::NotSent(why)) => return Err(Trouble::Unsent(why)),
             Err(Lost::Unanswered(why)) => return Err(Trouble::Ambiguous(why)),
+            Err(Lost::Unreadable(why)) => return Err(Trouble::Unreadable(why)),
             Err(Lost::TooLarge) => {
                 let what = format!("{UPLOAD}: the answer is longer than {SHORT} bytes");
-                return Err(Trouble::Ambiguous(what));
+                return Err(Trouble::Unreadable(what));
             }
         };
-        let rows = [upload.data, upload.event_data.unwrap_or_default()];
         if answer.status.is_success() {
             let bytes = rows.iter().map(|rows| rows.len() as u64).sum();
             self.observer.payload(Direction::Uploaded, bytes);
@@ -192,16 +221,21 @@ impl Platform {
 
     /// Asks how far the Platform is.
     pub async fn status(&self, processing_token: &str) -> Result<Status, Trouble> {
-        let not_a_word =
-            || Trouble::Transient(format!("{STATUS}: the answer is not a status word"));
-        let answer = self.get(STATUS, processing_token, "status", SHORT).await;
+        let answer = self.get(STATUS, processing_token, "status", SHORT, Pages::Never).await;
         let answer = answer.map_err(|trouble| match trouble {
             // Some page of a proxy: the next answer may be a word again.
-            Trouble::TooLarge { .. } => not_a_word(),
+            Trouble::TooLarge { .. } => Trouble::Transient(format!(
+                "{STATUS}: the answer is longer than {SHORT} bytes, and no status word"
+            )),
             trouble => trouble,
         })?;
-        let word = answer.word().ok_or_else(not_a_word)?;
-        let mut status = self.account.status_words.classify(&word);
+        let words = &self.account.status_words;
+        let Some(word) = status_word(&answer.text(), words) else {
+            let shown = answer.shown(&self.scrubber, &[]);
+            let what = format!("{STATUS}: the answer is not a status word: {shown}");
+            return Err(Trouble::Unreadable(what));
+        };
+        let mut status = words.classify(&word);
         if let Status::Pending { word: shown, .. } | Status::Failed { word: shown } = &mut status {
             *shown = self.scrubber.clean(&word, &[], WORD).to_lowercase();
         }
@@ -210,12 +244,12 @@ impl Platform {
 
     /// Fetches what is wrong with a dataset.
     pub async fn feedback(&self, processing_token: &str) -> Result<Content, Trouble> {
-        self.content(FEEDBACK, processing_token, "feedback").await
+        self.content(FEEDBACK, processing_token, "feedback", Pages::Never).await
     }
 
     /// Fetches the result `key`.
     pub async fn result(&self, processing_token: &str, key: &str) -> Result<Content, Trouble> {
-        self.content(RESULTS, processing_token, key).await
+        self.content(RESULTS, processing_token, key, Pages::IfDeclaredOtherwise).await
     }
 
     /// Gets a token, to see whether the credentials work.
@@ -228,9 +262,10 @@ impl Platform {
         endpoint: &'static str,
         token: &str,
         key: &str,
+        pages: Pages,
     ) -> Result<Content, Trouble> {
         let limit = self.limits.max_answer_bytes;
-        let content = self.get(endpoint, token, key, limit).await?.into_content();
+        let content = self.get(endpoint, token, key, limit, pages).await?.into_content();
         self.observer.payload(Direction::Fetched, content.bytes.len() as u64);
         Ok(content)
     }
@@ -241,57 +276,107 @@ impl Platform {
         processing_token: &str,
         data_key: &str,
         limit: u64,
+        pages: Pages,
     ) -> Result<Answer, Trouble> {
-        let mut url = self.results_url.clone();
-        url.query_pairs_mut()
-            .append_pair("token", processing_token)
-            .append_pair("dataKey", data_key)
-            .append_pair("key", self.account.api_key.expose_secret());
-        let request =
-            |token: &SecretString| self.http.get(url.clone()).bearer_auth(token.expose_secret());
-        match self.ask(endpoint, limit, request).await? {
-            Ok(answer) => answer.into_found(self.clock.now()),
+        let url = self.results_url(processing_token, data_key);
+        let request = |http: &Client| http.get(url());
+        match self.ask(endpoint, limit, &[], request).await? {
+            Ok(answer) => answer.into_found(pages, &self.scrubber, self.clock.now()),
             Err(Lost::TooLarge) => Err(Trouble::TooLarge { endpoint, limit }),
-            Err(Lost::NotSent(why) | Lost::Unanswered(why)) => Err(Trouble::Transient(why)),
+            Err(Lost::NotSent(why)) => Err(Trouble::Unsent(why)),
+            Err(Lost::Unanswered(why)) => Err(Trouble::Transient(why)),
+            Err(Lost::Unreadable(why)) => Err(Trouble::Unreadable(why)),
         }
     }
 
-    /// Sends a request with a token; one that is refused is replaced at once. The outer error means
-    /// that nothing was asked.
+    /// What makes the URL of a result, with the API key as it is by then.
+    fn results_url(&self, processing_token: &str, data_key: &str) -> impl Fn() -> Url {
+        let mut url = wire::below(&self.api_url, "GetResults");
+        url.query_pairs_mut()
+            .append_pair("token", processing_token)
+            .append_pair("dataKey", data_key);
+        move || {
+            let mut url = url.clone();
+            url.query_pairs_mut().append_pair("key", self.secrets.api_key().expose());
+            url
+        }
+    }
+
+    /// Sends a request with a token. One that is refused is replaced at once, and once; the Platform
+    /// may repeat `rows`. The outer error means that there was no token, or that access is denied.
     async fn ask(
         &self,
         endpoint: &'static str,
         limit: u64,
-        request: impl Fn(&SecretString) -> RequestBuilder,
+        rows: &[&str],
+        request: impl Fn(&Client) -> RequestBuilder,
     ) -> Result<Result<Answer, Lost>, Trouble> {
-        let mut never_worked = 0;
-        for _ in 0..ROUNDS {
+        let mut refused: Option<Token> = None;
+        self.secrets.refresh_if_old();
+        loop {
             let token = self.tokens.get(self.clock.as_ref()).await?;
-            let answer = wire::ask(request(&token.secret), endpoint, limit, &self.scrubber);
+            let request = request(&self.http).bearer_auth(token.secret.expose_secret());
+            let answer = wire::ask(request, endpoint, limit, &self.scrubber);
             let answer = self.observer.observe(endpoint, answer, self.clock.as_ref()).await;
-            let refused = answer.as_ref().is_ok_and(|a| a.status == StatusCode::UNAUTHORIZED);
-            if !refused {
-                // A gateway may refuse for other reasons without a look at the token.
-                if answer.as_ref().is_ok_and(|answer| answer.status.is_success()) {
-                    token.has_worked();
-                }
-                return Ok(answer);
+            let status = answer.as_ref().map(|answer| answer.status).ok();
+            let is_denied =
+                matches!(status, Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN));
+            if is_denied && self.secrets.refresh() {
+                self.tokens.forget(&token);
+                continue;
             }
-            self.tokens.forget(&token);
-            never_worked += usize::from(!token.worked());
-            // One may have been revoked between two calls, even before its first use was answered;
-            // two that nobody could ever use, one fetched after the other, mean that the account
-            // may not do this. Only a person lifts that pause, so one is not enough.
-            if never_worked == 2 {
-                let what =
-                    format!("{endpoint}: a fresh token was refused, and so was the next (401)");
-                return Err(Trouble::Credentials(what));
+            match (answer, status) {
+                (Ok(answer), Some(StatusCode::UNAUTHORIZED)) => {
+                    if refused.is_none() && !self.is_young(&token) {
+                        self.tokens.forget(&token);
+                        refused = Some(token);
+                        continue;
+                    }
+                    // Some servers issue a token until it expires, whoever refuses it.
+                    let same = refused.filter(|refused| refused.is_same(&token));
+                    return Err(self.denied(&answer, rows, same.map(|same| same.expires_at)));
+                }
+                (Ok(answer), Some(StatusCode::FORBIDDEN)) => {
+                    return Err(self.denied(&answer, rows, None));
+                }
+                (answer, status) => {
+                    // A gateway may refuse for other reasons without a look at the token.
+                    if status.is_some_and(|status| status.is_success()) {
+                        token.has_worked();
+                        self.denials.end();
+                    }
+                    return Ok(answer);
+                }
             }
         }
-        Err(Trouble::Transient(format!("{endpoint}: {ROUNDS} tokens in a row were refused (401)")))
+    }
+
+    /// True for a token that nobody could use yet and that may still become valid: the clocks of
+    /// those who issue and check it may differ. The first that is refused is replaced at once, and
+    /// each one after that is used twice as long as the one before.
+    fn is_young(&self, token: &Token) -> bool {
+        let Some(lasts_for) = self.denials.lasts_for() else { return false };
+        !token.worked() && token.fetched_at.elapsed() < YOUNG.max(lasts_for / 2)
+    }
+
+    /// What a 401 or 403 means: a denial, if it says so of the credentials, or goes on, and longer than
+    /// until it is `expected` to end.
+    fn denied(&self, answer: &Answer, rows: &[&str], expected: Option<Instant>) -> Trouble {
+        let (endpoint, status) = (answer.endpoint, answer.status);
+        let words = match answer.shown(&self.scrubber, rows) {
+            _ if answer.body.is_empty() => String::new(),
+            shown => format!(": {shown}"),
+        };
+        let what = format!("{endpoint}: access denied ({}){words}", status.as_u16());
+        // That a token is refused may pass; a fresh one that may do too little stays so.
+        if status == StatusCode::FORBIDDEN && answer.denies_credentials() {
+            return Trouble::Credentials(what);
+        }
+        denied(&self.denials, what, expected, Trouble::Transient)
     }
 
     fn upload_body(&self, upload: Upload<'_>) -> Vec<u8> {
+        let key = self.secrets.api_key();
         let overwrite = match (self.account.overwrite_as, upload.overwrite) {
             (OverwriteAs::Booleans, overwrite) => Overwrite::Boolean(overwrite),
             (OverwriteAs::Strings, true) => Overwrite::Text("true"),
@@ -302,7 +387,7 @@ impl Platform {
             data: upload.data,
             event_data: upload.event_data,
             username: &self.account.client_id,
-            key: self.account.api_key.expose_secret(),
+            key: key.expose(),
             overwrite,
         };
         serde_json::to_vec(&body).expect("texts and booleans have a JSON form")

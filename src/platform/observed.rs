@@ -44,7 +44,7 @@ impl Observer {
             Ok(_) if wait.is_some() => Class::SlowDown,
             Ok(answer) => class(answer.status),
             Err(Lost::NotSent(_)) => Class::NoConnection,
-            Err(Lost::Unanswered(_)) => Class::NoAnswer,
+            Err(Lost::Unanswered(_) | Lost::Unreadable(_)) => Class::NoAnswer,
             Err(Lost::TooLarge) => Class::TooLarge,
         };
         let exemplar = step.exemplar(clock.now());

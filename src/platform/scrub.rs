@@ -13,6 +13,9 @@ use super::Account;
 /// So many access tokens are remembered: one that was replaced may still be echoed.
 const BEARERS: usize = 8;
 
+/// So many spellings of secrets are remembered when further ones replace them.
+const LASTING: usize = 70;
+
 /// Text is read as if it were encoded so many times over, such as JSON within JSON.
 const LAYERS: usize = 2;
 
@@ -27,26 +30,31 @@ const REDACTED: &str = "[redacted]";
 /// Knows the secrets. Clones know the same ones.
 #[derive(Debug, Clone)]
 pub(super) struct Scrubber {
-    lasting: Arc<[SecretString]>,
+    lasting: Arc<Mutex<Vec<SecretString>>>,
     bearers: Arc<Mutex<Vec<SecretString>>>,
 }
 
 impl Scrubber {
     pub(super) fn new(account: &Account) -> Self {
-        let secret = account.client_secret.expose_secret();
-        let key = account.api_key.expose_secret();
+        let scrubber = Self { lasting: Arc::default(), bearers: Arc::default() };
+        let (secret, key) = (account.client_secret.expose(), account.api_key.expose());
+        scrubber.learn(&account.client_id, secret, key);
+        scrubber
+    }
+
+    /// Adds secrets that replace others, which stay known: they may still be echoed.
+    pub(super) fn learn(&self, client_id: &str, secret: &str, key: &str) {
         // Other spellings are found by decoding the text; that leaves the blank of a form alone.
-        let mut lasting = vec![basic(account)];
+        let mut needles = vec![basic(client_id, secret)];
         for secret in [secret, key] {
-            lasting.extend([encoded(secret), secret.replace(' ', "+"), secret.to_owned()]);
+            needles.extend([encoded(secret), secret.replace(' ', "+"), secret.to_owned()]);
         }
-        lasting.retain(|needle| !needle.is_empty());
+        needles.retain(|needle| !needle.is_empty());
+        let mut lasting = self.lasting.lock().unwrap_or_else(PoisonError::into_inner);
+        lasting.truncate(LASTING);
+        lasting.extend(needles.into_iter().map(SecretString::from));
         // A secret may be a part of another: the longest goes first.
-        lasting.sort_unstable_by_key(|needle| std::cmp::Reverse(needle.len()));
-        Self {
-            lasting: lasting.into_iter().map(SecretString::from).collect(),
-            bearers: Arc::default(),
-        }
+        lasting.sort_by_key(|needle| std::cmp::Reverse(needle.expose_secret().len()));
     }
 
     /// An access token is a secret, too.
@@ -88,18 +96,18 @@ impl Scrubber {
     fn redacted(&self, text: &str, rows: &[&str]) -> String {
         let bearers = self.bearers.lock().unwrap_or_else(PoisonError::into_inner);
         let mut text = text.to_owned();
-        for needle in bearers.iter().chain(self.lasting.iter()) {
+        let lasting = self.lasting.lock().unwrap_or_else(PoisonError::into_inner);
+        for needle in bearers.iter().chain(lasting.iter()) {
             text = text.replace(needle.expose_secret(), REDACTED);
         }
-        drop(bearers);
-        if rows.is_empty() { text } else { without_rows(text, rows) }
+        drop((bearers, lasting));
+        if rows.is_empty() { without_dated_lines(&text) } else { without_rows(text, rows) }
     }
 }
 
 /// What follows `Basic ` when a token is asked for: only the secret is form-urlencoded.
-pub(super) fn basic(account: &Account) -> String {
-    let secret = encoded(account.client_secret.expose_secret());
-    STANDARD.encode(format!("{}:{secret}", account.client_id))
+pub(super) fn basic(client_id: &str, secret: &str) -> String {
+    STANDARD.encode(format!("{client_id}:{}", encoded(secret)))
 }
 
 fn encoded(text: &str) -> String {
@@ -144,6 +152,25 @@ fn without_rows(text: String, rows: &[&str]) -> String {
         }
     }
     text
+}
+
+/// Takes out lines with a date in a column of its own, as every row has one: of what was uploaded
+/// before, the rows are not known.
+fn without_dated_lines(text: &str) -> String {
+    let is_date = |date: &[u8]| {
+        let digits = |range: std::ops::Range<usize>| date[range].iter().all(u8::is_ascii_digit);
+        digits(0..2) && digits(3..5) && digits(6..10) && date[2] == b'/' && date[5] == b'/'
+    };
+    let ends = |byte: u8| matches!(byte, b',' | b'"');
+    let is_row = |line: &str| {
+        let mut windows = line.as_bytes().windows(12);
+        windows.any(|bytes| ends(bytes[0]) && ends(bytes[11]) && is_date(&bytes[1..11]))
+    };
+    if !is_row(text) {
+        return text.to_owned();
+    }
+    let lines = text.split('\n').map(|line| if is_row(line) { REDACTED } else { line });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn is_header(row: &str) -> bool {
@@ -271,7 +298,7 @@ mod tests {
                 .encode_utf16()
                 .fold(String::new(), |text, unit| text + &format!("\\u{unit:04X}")),
             SECRET.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&#60;"),
-            scrubber.lasting[0].expose_secret().to_owned(),
+            basic("id", SECRET),
             encoded("the key"),
         ];
         for (number, spelling) in spellings.into_iter().enumerate() {
@@ -280,6 +307,19 @@ mod tests {
             assert!(cleaned.contains(REDACTED), "spelling {number}: {cleaned}");
             assert!(cleaned.ends_with(" (sic)"), "{cleaned}");
         }
+    }
+
+    #[test]
+    fn rows_that_are_not_known_are_taken_out_by_their_dates() {
+        let clean = |text: &str| scrubber().clean(text, &[], 500);
+        let row = r#""O'Hara, E.",01/02/2026,08:00,02/02/2026,09:00"#;
+        assert_eq!(clean(&format!("wrong:\n{row}\nsorry")), "wrong: [redacted] sorry");
+        let echo = serde_json::json!({ "message": "bad row", "row": row }).to_string();
+        for echo in [echo.replace('/', "\\/"), echo, row.to_owned()] {
+            assert!(!clean(&echo).contains("O'Hara"), "{echo}");
+        }
+        let said = "due on 01/02/2026, at 08:00, or later";
+        assert_eq!(clean(said), said);
     }
 
     #[test]

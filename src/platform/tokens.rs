@@ -7,13 +7,16 @@ use std::time::{Duration, Instant};
 
 use reqwest::{Client, Url};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use serde_json::{Map, Value};
 
+use super::SHORT;
 use super::answer::Answer;
 use super::observed::Observer;
+use super::patience::{Patience, denied};
 use super::scrub::{Scrubber, basic};
+use super::secret::Secrets;
+use super::shape::object;
 use super::wire::{self, Lost};
-use super::{Account, SHORT};
 use ferry_types::clock::Clock;
 use ferry_types::domain::outcome::Trouble;
 
@@ -30,24 +33,16 @@ const AGAIN: Duration = Duration::from_secs(1);
 
 const FORM: &str = "grant_type=client_credentials&scope=platform_upload_api";
 
-/// Errors of RFC 6749 §5.2 that only a person can mend.
-const CREDENTIAL_ERRORS: [&str; 5] = [
-    "invalid_client",
-    "unauthorized_client",
-    "invalid_grant",
-    "invalid_scope",
-    "unsupported_grant_type",
-];
-
 /// Fetches and keeps the token.
 #[derive(Debug)]
 pub(super) struct Tokens {
     url: Url,
-    basic: SecretString,
+    secrets: Arc<Secrets>,
     http: Client,
     scrubber: Scrubber,
     observer: Observer,
     kept: Mutex<Kept>,
+    denials: Patience,
     /// Held while a token is fetched: the others wait for that one.
     fetching: tokio::sync::Mutex<()>,
 }
@@ -56,6 +51,8 @@ pub(super) struct Tokens {
 #[derive(Debug, Default)]
 struct Kept {
     token: Option<Token>,
+    /// The last one that was dropped: some servers issue a token until it expires.
+    dropped: Option<Token>,
     /// When the last fetch failed, and how.
     failed: Option<(Instant, Trouble)>,
 }
@@ -66,7 +63,8 @@ pub(super) struct Token {
     pub(super) secret: SecretString,
     /// By the monotonic clock: a wrong time of day does not matter.
     renew_at: Instant,
-    expires_at: Instant,
+    pub(super) fetched_at: Instant,
+    pub(super) expires_at: Instant,
     worked: Arc<AtomicBool>,
 }
 
@@ -83,33 +81,24 @@ impl Token {
     fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.worked, &other.worked)
     }
-}
 
-#[derive(Deserialize)]
-struct TokenAnswer {
-    access_token: String,
-    #[serde(default)]
-    expires_in: Option<serde_json::Value>,
-}
-
-#[derive(Deserialize)]
-struct TokenError {
-    error: String,
-    #[serde(default)]
-    error_description: Option<String>,
+    /// True if the server issued one token twice.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.secret.expose_secret() == other.secret.expose_secret()
+    }
 }
 
 impl Tokens {
     pub(super) fn new(
-        account: &Account,
+        secrets: Arc<Secrets>,
         http: Client,
         url: Url,
         scrubber: Scrubber,
         observer: Observer,
+        denials: Patience,
     ) -> Self {
-        let basic = SecretString::from(format!("Basic {}", basic(account)));
         let (kept, fetching) = (Mutex::default(), tokio::sync::Mutex::default());
-        Self { url, basic, http, scrubber, observer, kept, fetching }
+        Self { url, secrets, http, scrubber, observer, kept, denials, fetching }
     }
 
     pub(super) async fn get(&self, clock: &dyn Clock) -> Result<Token, Trouble> {
@@ -150,15 +139,20 @@ impl Tokens {
         let now = Instant::now();
         let mut kept = self.kept();
         match fetched {
-            Ok(token) => {
-                *kept = Kept { token: Some(token.clone()), failed: None };
+            Ok(mut token) => {
+                if let Some(dropped) = kept.dropped.take().filter(|old| old.is_same(&token)) {
+                    token.worked = dropped.worked;
+                    token.fetched_at = dropped.fetched_at;
+                }
+                kept.token = Some(token.clone());
+                kept.failed = None;
                 Ok(token)
             }
             Err(trouble) => {
                 let current = kept.token.as_mut().filter(|current| {
                     now < current.expires_at && old.is_some_and(|old| old.is(current))
                 });
-                if let (Trouble::Transient(_), Some(current)) = (&trouble, current) {
+                if let (Trouble::Unsent(_), Some(current)) = (&trouble, current) {
                     current.renew_at = now + AGAIN.max((current.expires_at - now) / 4);
                     return Ok(current.clone());
                 }
@@ -172,7 +166,7 @@ impl Tokens {
     pub(super) fn forget(&self, refused: &Token) {
         let mut kept = self.kept();
         if kept.token.as_ref().is_some_and(|token| token.is(refused)) {
-            kept.token = None;
+            kept.dropped = kept.token.take();
         }
     }
 
@@ -180,69 +174,100 @@ impl Tokens {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Fetches a token, once more if the secret was replaced meanwhile.
     async fn fetch(&self, clock: &dyn Clock) -> Result<Token, Trouble> {
+        self.secrets.refresh_if_old();
+        match self.fetch_once(clock).await {
+            Err(_) if self.secrets.refresh() => self.fetch_once(clock).await,
+            fetched => fetched,
+        }
+    }
+
+    async fn fetch_once(&self, clock: &dyn Clock) -> Result<Token, Trouble> {
         let asked = Instant::now();
+        let secret = self.secrets.client_secret();
+        let basic = SecretString::from(basic(self.secrets.client_id(), secret.expose()));
         let request = self
             .http
             .post(self.url.clone())
-            .header("authorization", self.basic.expose_secret())
+            .header("authorization", format!("Basic {}", basic.expose_secret()))
             .header("content-type", "application/x-www-form-urlencoded")
             .header("accept", "application/json")
             .body(FORM);
         let answer = wire::ask(request, ENDPOINT, SHORT, &self.scrubber);
         let answer = match self.observer.observe(ENDPOINT, answer, clock).await {
             Ok(answer) => answer,
-            Err(Lost::NotSent(why) | Lost::Unanswered(why)) => return Err(Trouble::Transient(why)),
+            Err(Lost::NotSent(why) | Lost::Unanswered(why) | Lost::Unreadable(why)) => {
+                return Err(Trouble::Unsent(why));
+            }
             Err(Lost::TooLarge) => {
                 let what = format!("{ENDPOINT}: the answer is longer than {SHORT} bytes");
-                return Err(Trouble::Transient(what));
+                return Err(Trouble::Unsent(what));
             }
         };
-        match serde_json::from_slice::<TokenAnswer>(&answer.body) {
-            Ok(parsed) if answer.status.is_success() && is_sendable(&parsed.access_token) => {
-                let secret = SecretString::from(parsed.access_token);
+        let said = object(&answer.text()).unwrap_or_default();
+        let secret = said.get("access_token").and_then(Value::as_str).map(str::trim);
+        match secret.filter(|secret| answer.status.is_success() && is_sendable(secret)) {
+            Some(secret) => {
+                self.denials.end();
+                let secret = SecretString::from(secret);
                 self.scrubber.add_bearer(&secret);
-                let lifetime = parsed.expires_in.and_then(seconds).unwrap_or(LIFETIME);
+                let lifetime = said.get("expires_in").and_then(seconds).unwrap_or(LIFETIME);
                 Ok(Token {
                     secret,
                     renew_at: asked + lifetime.saturating_sub(EARLY.min(lifetime / 10)),
+                    fetched_at: asked,
                     expires_at: asked + lifetime,
                     worked: Arc::default(),
                 })
             }
             // Some servers say 200 to everything.
-            _ => Err(self.refusal(&answer, clock)),
+            None => Err(self.refusal(&answer, &said, clock)),
         }
     }
 
-    fn refusal(&self, answer: &Answer, clock: &dyn Clock) -> Trouble {
+    fn refusal(&self, answer: &Answer, said: &Map<String, Value>, clock: &dyn Clock) -> Trouble {
         let status = answer.status.as_u16();
-        let error = serde_json::from_slice::<TokenError>(&answer.body).ok();
-        let of_credentials =
-            error.as_ref().is_some_and(|told| CREDENTIAL_ERRORS.contains(&told.error.as_str()));
-        let said = error.map(|told| {
-            let more = told.error_description.unwrap_or_default();
-            self.scrubber.clean(&format!("{} {more}", told.error), &[], 200)
-        });
-        let said = said.map(|said| format!(": {said}")).unwrap_or_default();
+        let text = |name: &str| said.get(name).and_then(Value::as_str);
+        let words = match text("error") {
+            Some(error) => {
+                let more = text("error_description").unwrap_or_default();
+                self.scrubber.clean(&format!("{error} {more}"), &[], 200)
+            }
+            // It may hold a token, under a name that nobody knows.
+            None if answer.status.is_success() => self.names(answer, said),
+            None if answer.body.is_empty() => String::new(),
+            None => answer.shown(&self.scrubber, &[]),
+        };
+        let words = if words.is_empty() { words } else { format!(": {words}") };
+        if answer.denies_credentials() {
+            let what = format!("{ENDPOINT}: no token for this account ({status}){words}");
+            return Trouble::Credentials(what);
+        }
         match status {
-            401 | 403 => Trouble::Credentials(format!(
-                "{ENDPOINT}: client id or secret refused ({status}){said}"
-            )),
-            _ if of_credentials => Trouble::Credentials(format!(
-                "{ENDPOINT}: no token for this account ({status}){said}"
-            )),
-            // The parser's own words may quote the token.
-            200..300 => Trouble::Transient(format!(
-                "{ENDPOINT}: the answer holds no token ({status}){said}"
-            )),
-            404 | 405 => Trouble::Transient(format!(
+            401 | 403 => {
+                let what = format!("{ENDPOINT}: access denied ({status}){words}");
+                denied(&self.denials, what, None, Trouble::Unsent)
+            }
+            200..300 => {
+                Trouble::Unsent(format!("{ENDPOINT}: the answer holds no token ({status}){words}"))
+            }
+            404 | 405 => Trouble::Unsent(format!(
                 "{ENDPOINT}: nothing answers there ({status}); check `token_url`"
             )),
             _ => answer.slow_down(clock.now()).unwrap_or_else(|| {
-                Trouble::Transient(format!("{ENDPOINT}: answered {status}{said}"))
+                Trouble::Unsent(format!("{}{words}", answer.described("token_url")))
             }),
         }
+    }
+
+    /// What a successful answer looks like, without any value of it.
+    fn names(&self, answer: &Answer, said: &Map<String, Value>) -> String {
+        if said.is_empty() {
+            return answer.shown(&self.scrubber, &[]);
+        }
+        let names: Vec<&str> = said.keys().map(String::as_str).collect();
+        self.scrubber.clean(&format!("JSON with {}", names.join(", ")), &[], 200)
     }
 }
 
@@ -252,10 +277,10 @@ fn is_sendable(token: &str) -> bool {
 }
 
 /// Some servers write the number as a string. A lifetime of a century is as good as any longer one.
-fn seconds(value: serde_json::Value) -> Option<Duration> {
+pub(super) fn seconds(value: &Value) -> Option<Duration> {
     let seconds = match value {
-        serde_json::Value::Number(number) => number.as_f64()?,
-        serde_json::Value::String(text) => text.trim().parse().ok()?,
+        Value::Number(number) => number.as_f64()?,
+        Value::String(text) => text.trim().parse().ok()?,
         _ => return None,
     };
     (seconds > 0.0).then(|| Duration::from_secs_f64(seconds.min(3.2e9)))

@@ -5,9 +5,10 @@ use std::error::Error;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use reqwest::{Client, ClientBuilder, RequestBuilder, Url, redirect};
+use reqwest::{Certificate, Client, ClientBuilder, RequestBuilder, Url, redirect};
 
 use super::answer::Answer;
+use super::coding::{Decoded, End, decode};
 use super::scrub::Scrubber;
 use super::{Limits, SHORT};
 
@@ -28,10 +29,32 @@ pub(super) enum Lost {
     Unanswered(String),
     /// The answer is larger than allowed; the rest was not read.
     TooLarge,
+    /// The request was answered, in a coding that cannot be decoded.
+    Unreadable(String),
+}
+
+/// May a URL have a query?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Query {
+    Allowed,
+    Forbidden,
+}
+
+/// Certificates of authorities, as PEM.
+pub(super) fn authorities(pem: &[u8]) -> Result<Vec<Certificate>, String> {
+    let certificates = Certificate::from_pem_bundle(pem);
+    let certificates = certificates.map_err(|_| "it holds what is no certificate".to_owned())?;
+    if certificates.is_empty() {
+        return Err("it holds no certificate".to_owned());
+    }
+    // What is no certificate for all its PEM is found where one is used.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let used = Client::builder().tls_certs_only(certificates.clone()).build();
+    used.map(|_| certificates).map_err(|_| "it holds what is no certificate".to_owned())
 }
 
 /// An absolute URL of a service, without anything that must not be there.
-pub(super) fn base_url(text: &str) -> Result<Url, String> {
+pub(super) fn base_url(text: &str, query: Query) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| format!("not a URL: {error}"))?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
         return Err("the URL must begin with https:// (or http://)".to_owned());
@@ -39,8 +62,11 @@ pub(super) fn base_url(text: &str) -> Result<Url, String> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err("the URL must not hold credentials".to_owned());
     }
-    if url.query().is_some() || url.fragment().is_some() {
+    if query == Query::Forbidden && (url.query().is_some() || url.fragment().is_some()) {
         return Err("the URL must not have a query or a fragment".to_owned());
+    }
+    if url.fragment().is_some() {
+        return Err("the URL must not have a fragment".to_owned());
     }
     Ok(url)
 }
@@ -59,20 +85,32 @@ pub(super) fn is_loopback(url: &Url) -> bool {
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
+/// Header lines of a response, as many as curl reads. Together they have 400 KiB at most: that is
+/// the buffer of hyper.
+const MAX_HEADER_LINES: usize = 5000;
+
 /// A pool of connections to where `url` leads. Redirects are not followed: they would carry
-/// credentials elsewhere. Compressed answers are not unpacked: their size would not be known.
+/// credentials elsewhere. Content codings are decoded in `coding`, within limits.
 pub(super) fn client(limits: &Limits, url: &Url) -> Result<Client, String> {
     // Whoever comes second finds the same provider installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    // A machine without certificates can still speak plain HTTP.
-    let built = builder(limits, url).build().or_else(|error| match url.scheme() {
-        "http" => builder(limits, url).tls_certs_only([]).build(),
-        _ => Err(error),
+    let authorities = match &limits.authorities {
+        Some(pem) => authorities(pem).map_err(|what| format!("`platform_ca`: {what}"))?,
+        None => Vec::new(),
+    };
+    // A machine without certificates can still speak plain HTTP, and trust those that it is given.
+    let alone = authorities.clone();
+    let built = builder(limits, url, authorities).build().or_else(|error| {
+        if url.scheme() == "http" || !alone.is_empty() {
+            builder(limits, url, Vec::new()).tls_certs_only(alone).build()
+        } else {
+            Err(error)
+        }
     });
     built.map_err(|error| format!("no HTTPS client: {}", cause(error)))
 }
 
-fn builder(limits: &Limits, url: &Url) -> ClientBuilder {
+fn builder(limits: &Limits, url: &Url, authorities: Vec<Certificate>) -> ClientBuilder {
     let builder = Client::builder()
         .user_agent(concat!("ferry/", env!("CARGO_PKG_VERSION")))
         // A timeout while connecting must be known as one: then nothing was sent.
@@ -87,12 +125,17 @@ fn builder(limits: &Limits, url: &Url) -> ClientBuilder {
         .no_brotli()
         .no_deflate()
         .no_zstd()
-        .tcp_nodelay(true);
+        .tcp_nodelay(true)
+        // As lenient as curl: what old servers and proxies add must not cost an upload.
+        .http1_allow_obsolete_multiline_headers_in_responses(true)
+        .http1_allow_spaces_after_header_name_in_responses(true)
+        .http1_ignore_invalid_headers_in_responses(true)
+        .http1_max_headers(MAX_HEADER_LINES);
     match (is_loopback(url), url.scheme()) {
         // To read the certificates takes longer than all calls to a simulator.
         (true, "http") => builder.no_proxy().tls_certs_only([]),
-        (true, _) => builder.no_proxy(),
-        (false, _) => builder,
+        (true, _) => builder.no_proxy().tls_certs_merge(authorities),
+        (false, _) => builder.tls_certs_merge(authorities),
     }
 }
 
@@ -129,8 +172,23 @@ pub(super) async fn ask(
             Err(error) if needed => {
                 return Err(Lost::Unanswered(told("the answer was cut short", error)));
             }
-            Ok(_) | Err(_) => return Ok(Answer { endpoint, status, headers, body }),
+            Ok(_) | Err(_) => break,
         }
+    }
+    unpacked(Answer { endpoint, status, headers, body }, limit).await
+}
+
+/// The same answer without content codings; of an error, as much of it as can be decoded.
+pub(super) async fn unpacked(answer: Answer, limit: u64) -> Result<Answer, Lost> {
+    let Answer { endpoint, status, headers, body } = answer;
+    let Decoded { body, end } = decode(&headers, body, limit).await;
+    match end {
+        End::TooLarge if status.is_success() => Err(Lost::TooLarge),
+        End::Broken(coding) if status.is_success() => {
+            let what = format!("{endpoint}: the body says that it is `{coding}`, and is broken");
+            Err(Lost::Unreadable(what))
+        }
+        _ => Ok(Answer { endpoint, status, headers, body }),
     }
 }
 

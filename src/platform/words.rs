@@ -28,26 +28,34 @@ impl Default for StatusWords {
 }
 
 impl StatusWords {
-    /// What `word`, in any letter case, means.
+    /// What `word` means, whatever its letter case, and with or without blanks and punctuation.
     pub fn classify(&self, word: &str) -> Status {
-        let word = word.to_lowercase();
-        let is_one_of = |patterns: &[String]| {
-            patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
-                Some(beginning) => word.starts_with(beginning),
-                None => *pattern == word,
-            })
-        };
-        let known = is_one_of(&self.pending);
-        let (success, failed) = (is_one_of(&self.success), is_one_of(&self.failed));
-        let word = word.chars().take(KEPT).collect();
-        if success {
+        let (plain, shown) = (plain(word), word.to_lowercase().chars().take(KEPT).collect());
+        if matches(&self.success, &plain) {
             Status::Done
-        } else if failed {
-            Status::Failed { word }
+        } else if matches(&self.failed, &plain) {
+            Status::Failed { word: shown }
         } else {
-            Status::Pending { word, known }
+            Status::Pending { word: shown, known: matches(&self.pending, &plain) }
         }
     }
+
+    /// True if the configuration lists `word`.
+    pub fn knows(&self, word: &str) -> bool {
+        !matches!(self.classify(word), Status::Pending { known: false, .. })
+    }
+}
+
+fn matches(patterns: &[String], word: &str) -> bool {
+    patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
+        Some(beginning) => word.starts_with(&plain(beginning)),
+        None => !word.is_empty() && plain(pattern) == word,
+    })
+}
+
+/// Letters and digits in lower case.
+fn plain(word: &str) -> String {
+    word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 #[cfg(test)]
@@ -60,6 +68,20 @@ mod tests {
         assert_eq!(words.classify("CompletedSuccessfully"), Status::Done);
         let failed = Status::Failed { word: "completedwitherrors".into() };
         assert_eq!(words.classify("CompletedWithErrors"), failed);
+    }
+
+    #[test]
+    fn blanks_case_and_punctuation_between_words_do_not_matter() {
+        let words = StatusWords::default();
+        for word in ["Completed Successfully", "COMPLETED_SUCCESSFULLY", "completed-successfully."]
+        {
+            assert_eq!(words.classify(word), Status::Done, "{word}");
+        }
+        let failed = Status::Failed { word: "completed with errors".into() };
+        assert_eq!(words.classify("Completed with Errors"), failed);
+        let pending = Status::Pending { word: "in progress".into(), known: true };
+        assert_eq!(words.classify("In Progress"), pending);
+        assert!(!words.knows("---") && !words.knows(""));
     }
 
     #[test]

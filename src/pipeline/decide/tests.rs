@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
-use ferry_types::domain::submission::{State, SubmissionParts};
+use ferry_types::domain::outcome::Content;
+use ferry_types::domain::submission::{FEEDBACK_KEY, State, SubmissionParts};
 use ferry_types::domain::{SubmissionId, later, timestamp};
 
 const DEADLINE: i64 = 1_000_000;
@@ -80,9 +81,20 @@ fn after(context: &Context<'_>, kind: StepKind, answer: Result<Status, Trouble>)
     match kind {
         StepKind::Upload => after_upload(context, answer.map(|_| "token".to_owned())),
         StepKind::Poll => after_poll(context, answer),
-        StepKind::Collect => after_collect(context, answer.map(|_| Vec::new())),
+        StepKind::Collect => after_collect(context, collected(answer.map(drop))),
         StepKind::Notify => after_notify(context, DeliveryResult::Delivered, Some(204)),
     }
+}
+
+fn collected(answer: Result<(), Trouble>) -> Collected {
+    match answer {
+        Ok(()) => Collected::default(),
+        Err(trouble) => one_missing("tableofresultids", trouble),
+    }
+}
+
+fn one_missing(key: &str, trouble: Trouble) -> Collected {
+    Collected { contents: Vec::new(), missing: vec![(key.to_owned(), trouble)] }
 }
 
 fn code(transition: &Transition) -> Option<ReasonCode> {
@@ -121,7 +133,8 @@ fn a_pause_that_is_asked_for_spends_no_attempt_and_closes_the_gate() {
         assert_eq!(transition.attempt_spent, kind != StepKind::Upload);
         assert_eq!(transition.failures, 0);
         assert_eq!(transition.signal, Signal::SlowDown { pause });
-        assert!(transition.delay().unwrap() >= pause);
+        // The store yields nothing before the end of the pause, or before somebody resumes.
+        assert!(transition.delay().unwrap() <= Policy::default().retry_initial);
     }
 }
 
@@ -147,7 +160,7 @@ fn refused_credentials_stop_the_account_and_leave_the_submission_as_it_is() {
 
 #[test]
 fn a_refusal_is_the_platforms_decision() {
-    let trouble = Trouble::Refused { status: 409, words: "exists".into(), already_exists: true };
+    let trouble = Trouble::Refused { status: 409, words: "exists".into() };
     let transition = decide(StepKind::Upload, trouble, 0);
     assert_eq!(transition.next, Next::End(Outcome::Rejected));
     assert_eq!(code(&transition), Some(ReasonCode::Refused));
@@ -157,12 +170,16 @@ fn a_refusal_is_the_platforms_decision() {
 fn a_dataset_that_exists_after_a_doubt_is_a_persons_decision() {
     let (mut submission, policy) = (submission(State::Uploading), Policy::default());
     submission.in_doubt = true;
-    let exists = Trouble::Refused { status: 409, words: "exists".into(), already_exists: true };
+    let exists = Trouble::Refused { status: 409, words: "exists".into() };
     let transition = after_upload(&context(&of(&submission), 0, &policy), Err(exists));
     assert_eq!((transition.state(), transition.in_doubt), (Some(State::Held), true));
-    let odd = Trouble::Refused { status: 422, words: "odd".into(), already_exists: false };
+    let odd = Trouble::Refused { status: 422, words: "odd".into() };
     let transition = after_upload(&context(&of(&submission), 0, &policy), Err(odd));
-    assert_eq!((transition.state(), transition.in_doubt), (Some(State::Rejected), false));
+    assert_eq!(
+        (transition.state(), transition.in_doubt),
+        (Some(State::Held), true),
+        "whatever it says"
+    );
 }
 
 #[test]
@@ -172,7 +189,7 @@ fn only_after_a_try_without_it_does_the_configuration_overwrite() {
     submission.in_doubt = true;
     submission.reason = Some(Reason::new(ReasonCode::Ambiguous, "lost"));
     assert!(!may_overwrite(&of(&submission), &policy));
-    let exists = Trouble::Refused { status: 409, words: "exists".into(), already_exists: true };
+    let exists = Trouble::Refused { status: 409, words: "exists".into() };
     let transition = after_upload(&context(&of(&submission), 0, &policy), Err(exists));
     assert_eq!(transition.state(), Some(State::Queued));
     submission.reason = transition.reason;
@@ -183,18 +200,134 @@ fn only_after_a_try_without_it_does_the_configuration_overwrite() {
 }
 
 #[test]
-fn an_unknown_token_is_asked_for_a_few_times() {
-    let policy = Policy { unknown_token_tries: 3, ..Policy::default() };
-    let mut submission = submission(State::Processing);
-    submission.failures = 40;
-    for (failures, to) in [(1, State::Processing), (2, State::Processing), (0, State::Failed)] {
-        let asked = of(&submission);
-        let context = context(&asked, 0, &policy);
-        let transition = after_poll(&context, Err(Trouble::UnknownToken));
-        assert_eq!((transition.failures, transition.state()), (failures, Some(to)));
+fn an_unknown_token_is_asked_for_by_time_and_not_by_tries() {
+    let minute = Duration::from_mins(1);
+    for (retry_max, at_least) in [(Duration::from_millis(100), 1000), (minute, 5)] {
+        let policy = Policy { unknown_token_timeout: minute, retry_max, ..Policy::default() };
+        let mut submission = submission(State::Processing);
+        submission.failures = 4000;
+        let (mut taken, mut tries) = (Duration::ZERO, 0);
+        loop {
+            let transition =
+                after_poll(&context(&of(&submission), 0, &policy), Err(Trouble::UnknownToken));
+            tries += 1;
+            let Some(delay) = transition.delay() else {
+                break assert_eq!(transition.state(), Some(State::Failed));
+            };
+            taken += delay;
+            submission.failures = transition.failures;
+            submission.reason = transition.reason;
+        }
+        assert!(tries >= at_least, "{tries}");
+        assert!(taken >= minute && taken <= minute * 3, "{taken:?}");
+    }
+}
+
+#[test]
+fn an_upload_that_was_not_sent_is_no_attempt() {
+    let transition = decide(StepKind::Upload, Trouble::Unsent("no token".into()), 0);
+    assert_eq!((transition.state(), transition.attempt_spent), (Some(State::Queued), false));
+    assert_eq!((code(&transition), transition.failures), (Some(ReasonCode::Transient), 1));
+}
+
+#[test]
+fn an_upload_with_an_unreadable_answer_is_tried_once_more_and_then_held() {
+    let (mut submission, policy) = (submission(State::Uploading), Policy::default());
+    let odd = || Err(Trouble::Unreadable("the answer holds no processing token: `odd`".into()));
+    for overwrite in [false, true] {
+        (submission.overwrite, submission.in_doubt) = (overwrite, false);
+        let first = after_upload(&context(&of(&submission), 0, &policy), odd());
+        assert_eq!((first.state(), first.in_doubt), (Some(State::Queued), true));
+        submission.in_doubt = true;
+        let second = after_upload(&context(&of(&submission), 0, &policy), odd());
+        assert_eq!((second.state(), second.in_doubt), (Some(State::Held), true));
+        assert!(second.reason.unwrap().text.contains("`odd`"));
+    }
+}
+
+#[test]
+fn a_retry_after_is_trusted_up_to_the_limit() {
+    let pause = Duration::from_hours(60);
+    let trouble = Trouble::SlowDown { retry_after: Some(pause), what: "asked to wait".into() };
+    let transition = decide(StepKind::Poll, trouble, 0);
+    let most = Policy::default().retry_after_max;
+    assert_eq!(transition.signal, Signal::SlowDown { pause: most });
+}
+
+#[test]
+fn who_paused_an_account_and_when_is_on_record() {
+    let transition = decide(StepKind::Poll, Trouble::Credentials("denied".into()), 0);
+    let paused = "denied (paused by a worker at 1970-01-01 00:00:00 UTC)";
+    assert_eq!(transition.signal, Signal::Unauthorized(paused.into()));
+}
+
+/// What becomes of a submission whose results, or feedback, are answered so again and again, and after
+/// how many tries.
+fn settled(rejected: bool, trouble: &Trouble) -> (Transition, u32) {
+    let (mut submission, policy) = (submission(State::Collecting), Policy::default());
+    submission.rejection = rejected.then(|| "completedwitherrors".to_owned());
+    let key = if rejected { FEEDBACK_KEY } else { "tableofresultids" };
+    for tries in 1..1000 {
+        let missing = one_missing(key, trouble.clone());
+        let transition = after_collect(&context(&of(&submission), 0, &policy), missing);
+        if transition.delay().is_none() {
+            return (transition, tries);
+        }
         submission.failures = transition.failures;
         submission.reason = transition.reason;
     }
+    panic!("it never ends")
+}
+
+#[test]
+fn a_verdict_is_not_lost_with_its_feedback() {
+    let not_yet = Trouble::NotYet { retry_after: None, what: "answered 202".into() };
+    for trouble in [
+        Trouble::UnknownToken,
+        Trouble::Unreadable("the body is broken".into()),
+        Trouble::TooLarge { endpoint: "GetResults (feedback)", limit: 1024 },
+        not_yet,
+        transient(),
+    ] {
+        let (transition, tries) = settled(true, &trouble);
+        assert_eq!(transition.state(), Some(State::Rejected), "{trouble:?}");
+        let text = transition.reason.unwrap().text;
+        assert!(text.contains("completedwitherrors") && text.contains("feedback is"), "{text}");
+        assert!(tries > 1 || matches!(trouble, Trouble::TooLarge { .. }), "{trouble:?}");
+    }
+    let (mut submission, policy) = (submission(State::Collecting), Policy::default());
+    submission.rejection = Some("failed".to_owned());
+    for trouble in [Trouble::Unsent("no connection".into()), transient()] {
+        let missing = one_missing(FEEDBACK_KEY, trouble);
+        let transition = after_collect(&context(&of(&submission), DEADLINE, &policy), missing);
+        assert_eq!(transition.state(), Some(State::Rejected), "not even to the deadline");
+    }
+}
+
+#[test]
+fn an_unknown_result_key_loses_no_other_result_and_is_named() {
+    let (mut submission, policy) = (submission(State::Collecting), Policy::default());
+    submission.failures = 50;
+    submission.reason = Some(Reason::new(ReasonCode::ResultMissing, "before"));
+    let content = Content { content_type: None, bytes: b"Id".to_vec() };
+    let mut collected = one_missing("summry", Trouble::UnknownToken);
+    collected.contents = vec![("tableofresultids".to_owned(), content)];
+    let transition = after_collect(&context(&of(&submission), 0, &policy), collected);
+    assert_eq!((transition.state(), transition.contents.len()), (Some(State::Completed), 1));
+    assert!(transition.reason.unwrap().text.contains("result `summry` is not there (404)"));
+    let (alone, _) = settled(false, &Trouble::UnknownToken);
+    assert_eq!(alone.state(), Some(State::Failed), "completed only with the Platform's own bytes");
+}
+
+#[test]
+fn results_that_are_not_there_yet_are_asked_for_in_bounded_time() {
+    let not_yet = Trouble::NotYet { retry_after: None, what: "answered 202".into() };
+    let (transition, tries) = settled(false, &not_yet);
+    assert_eq!(
+        (transition.state(), code(&transition)),
+        (Some(State::Failed), Some(ReasonCode::ResultMissing))
+    );
+    assert!((10..100).contains(&tries), "{tries}");
 }
 
 #[test]
@@ -203,10 +336,10 @@ fn the_last_poll_comes_at_the_deadline() {
     let pending = || Ok(Status::Pending { word: "running".into(), known: true });
     let before = after_poll(&context(&submission, DEADLINE - 100, &policy), pending());
     assert_eq!(before.delay().unwrap(), Duration::from_millis(100));
-    let at = after_poll(&context(&submission, DEADLINE, &policy), pending());
+    let at = after_poll(&context(&of(&submission), DEADLINE, &policy), pending());
     assert_eq!((at.state(), code(&at)), (Some(State::Failed), Some(ReasonCode::Deadline)));
     assert!(at.reason.unwrap().text.contains("`running`"));
-    let done = after_poll(&context(&submission, DEADLINE, &policy), Ok(Status::Done));
+    let done = after_poll(&context(&of(&submission), DEADLINE, &policy), Ok(Status::Done));
     assert_eq!(done.state(), Some(State::Collecting), "an answer at the deadline counts");
 }
 
@@ -219,7 +352,8 @@ fn a_rejected_dataset_ends_with_its_feedback() {
     submission.rejection = transition.rejection;
     let content = Content { content_type: None, bytes: b"1|x|odd".to_vec() };
     let contents = vec![(FEEDBACK_KEY.to_owned(), content)];
-    let transition = after_collect(&context(&of(&submission), 0, &policy), Ok(contents));
+    let collected = Collected { contents, missing: Vec::new() };
+    let transition = after_collect(&context(&of(&submission), 0, &policy), collected);
     assert_eq!(
         (transition.state(), code(&transition)),
         (Some(State::Rejected), Some(ReasonCode::Feedback))
@@ -244,10 +378,12 @@ fn trouble() -> impl Strategy<Value = Trouble> {
         Just(Trouble::Ambiguous("lost".into())),
         pause.prop_map(|retry_after| Trouble::SlowDown { retry_after, what: "wait".into() }),
         Just(Trouble::Credentials("refused".into())),
-        (400_u16..500, any::<bool>()).prop_map(|(status, already_exists)| Trouble::Refused {
-            status,
-            words: "no".into(),
-            already_exists,
+        (400_u16..500).prop_map(|status| Trouble::Refused { status, words: "no".into() }),
+        Just(Trouble::Unsent("no connection".into())),
+        Just(Trouble::Unreadable("odd".into())),
+        (0_u64..100_000).prop_map(|millis| Trouble::NotYet {
+            retry_after: Some(Duration::from_millis(millis)),
+            what: "answered 202".into(),
         }),
         Just(Trouble::UnknownToken),
         Just(Trouble::TooLarge { endpoint: "GetResults", limit: 1 }),
@@ -285,9 +421,9 @@ prop_compose! {
 }
 
 fn policies() -> impl Strategy<Value = Policy> {
-    (select(&[AmbiguousUpload::Hold, AmbiguousUpload::Overwrite][..]), 1_u32..6).prop_map(
-        |(ambiguous_upload, unknown_token_tries)| Policy {
-            unknown_token_tries,
+    (select(&[AmbiguousUpload::Hold, AmbiguousUpload::Overwrite][..]), 1_u64..600).prop_map(
+        |(ambiguous_upload, seconds)| Policy {
+            unknown_token_timeout: Duration::from_secs(seconds),
             ambiguous_upload,
             ..Policy::default()
         },

@@ -47,15 +47,16 @@ async fn a_paused_account_says_why_and_is_resumed() {
     let served = Served::start(&[]).await;
     let path = "/v1/accounts/default/pause";
     let paused = served.post(path, &json!({ "reason": "maintenance" })).await;
-    assert_eq!(
-        paused.json(),
-        json!({ "account": "default", "paused": "maintenance", "changed": true })
-    );
+    let paused = paused.json();
+    let reason = paused["paused"].as_str().expect("a reason").to_owned();
+    assert_eq!((&paused["account"], &paused["changed"]), (&"default".into(), &true.into()));
+    assert!(reason.starts_with("maintenance (paused by `"), "{reason}");
+    assert!(reason.contains("` over the API at 20") && reason.ends_with(" UTC)"), "{reason}");
     let id = served.submit(&json!({ "name": "march", "data": GOOD })).await;
     let shown = served.get(&format!("/v1/submissions/{id}")).await.json();
-    assert_eq!(shown["waiting_for"]["reason"], "maintenance", "{shown}");
+    assert_eq!(shown["waiting_for"]["reason"], reason, "{shown}");
     let stats = served.get("/v1/stats").await.json();
-    assert_eq!(stats["accounts"][0]["closed"]["reason"], "maintenance", "{stats}");
+    assert_eq!(stats["accounts"][0]["closed"]["reason"], reason, "{stats}");
     let resumed = served.post("/v1/accounts/default/resume", &json!({})).await.json();
     assert_eq!(resumed["changed"], true);
     let done = served.get(&format!("/v1/submissions/{id}?wait=60s")).await;

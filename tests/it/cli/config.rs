@@ -149,7 +149,8 @@ fn secrets_are_read_from_files() {
         .unset("FERRY_API_KEY")
         .set("FERRY_CLIENT_SECRET_FILE", "secret")
         .set("FERRY_API_KEY_FILE", "key")
-        .file("secret", "demo-secret\n")
+        .set("FERRY_CLIENT_ID", "\u{feff} demo\u{200b}\n")
+        .file("secret", "\u{feff}demo-secret \n")
         .file("key", "demo-key\r\n")
         .file("march.csv", GOOD);
     ferry.run(&["submit", "march.csv", "--wait"]).ok();
@@ -170,7 +171,7 @@ fn what_is_wrong_with_a_secret_is_told_without_it() {
     ---- stderr
     error: the configuration has 2 mistakes:
       FERRY_CLIENT_SECRET and FERRY_CLIENT_SECRET_FILE: give only one of them
-      FERRY_API_KEY_FILE: cannot read the file that it names: No such file or directory (os error 2)
+      FERRY_API_KEY_FILE, which names a file: cannot read the file: No such file or directory (os error 2)
     hint: `ferry doctor --settings` lists all settings with their defaults
     ");
     let ferry = ferry.unset("FERRY_CLIENT_SECRET").set("FERRY_API_KEY_FILE", "lines");
@@ -180,9 +181,29 @@ fn what_is_wrong_with_a_secret_is_told_without_it() {
     ---- stderr
     error: the configuration has 2 mistakes:
       `client_secret` of account `default` is empty
-      `api_key` of account `default` holds a line break or another control character
+      FERRY_API_KEY_FILE, which names a file: it holds a line break or another invisible character (U+000A): write it without
     hint: `ferry doctor --settings` lists all settings with their defaults
     ");
+}
+
+#[test]
+fn a_token_url_may_have_a_query_and_the_api_url_may_not() {
+    let account = |name: &str, value: &str| {
+        Ferry::of(&Platform::start()).set(name, value).run(&["doctor", "--offline"])
+    };
+    account("FERRY_TOKEN_URL", "https://t.example.com/oauth2/v2.0/token?p=b2c_1_x").ok();
+    let refused = account("FERRY_API_URL", "https://api.example.com/upload?key=1").exits(2);
+    assert!(refused.stdout.contains("must not have a query"), "{}", refused.stdout);
+    let refused = account("FERRY_TOKEN_URL", "https://t.example.com/token#x").exits(2);
+    assert!(refused.stdout.contains("must not have a fragment"), "{}", refused.stdout);
+}
+
+#[test]
+fn invisible_characters_inside_an_id_are_named() {
+    let ferry = Ferry::of(&Platform::start()).set("FERRY_CLIENT_ID", "de\u{200b}mo");
+    let refused = ferry.run(&["doctor", "--offline"]).exits(2);
+    assert!(refused.stdout.contains("FERRY_CLIENT_ID: it holds"), "{}", refused.stdout);
+    assert!(refused.stdout.contains("(U+200B)"), "{}", refused.stdout);
 }
 
 #[test]
@@ -220,7 +241,7 @@ fn accounts_are_tables_of_the_file() {
     assert_snapshot!(ferry.run(&["pause"]), @"
     exit 0
     ---- stdout
-    account `north` is paused: paused by an operator; `ferry resume north` goes on
+    account `north` is paused: paused by an operator (paused by user `USER` at TIME UTC); `ferry resume north` goes on
     ---- stderr
     ");
 

@@ -37,7 +37,7 @@ fn a_wrong_secret_and_a_wrong_key_are_told_apart() {
     ok    the file is whole: ok
     ok    every accepted submission is synced to the disk (journal: wal)
     ok    the newest event of the store is `EPOCH-0`
-    FAIL  account `default` gets no token: token endpoint: client id or secret refused (401): invalid_client
+    FAIL  account `default` gets no token: token endpoint: no token for this account (401): invalid_client
           hint: check client_id and client_secret
     ---- stderr
     ");
@@ -51,8 +51,8 @@ fn a_wrong_secret_and_a_wrong_key_are_told_apart() {
     ok    every accepted submission is synced to the disk (journal: wal)
     ok    the newest event of the store is `EPOCH-0`
     ok    account `default` gets a token
-    FAIL  account `default` is refused by the Upload API: GetResults (status): access refused (403)
-          hint: check api_key, and what the account may do
+    FAIL  account `default` cannot use the Upload API: GetResults (status): access denied (403): `unknown key`; retried, and the account is paused if this goes on for 1m
+          hint: check api_key, and what the account may do; a proxy or filter may also answer so
     ---- stderr
     ");
     let objects = ferry.run(&["doctor", "--json"]).exits(1).objects();
@@ -86,7 +86,7 @@ fn a_platform_that_is_not_there() {
     ok    every accepted submission is synced to the disk (journal: wal)
     ok    the newest event of the store is `EPOCH-0`
     ok    account `default` gets a token
-    FAIL  account `default` does not reach the Upload API: GetResults (status): no connection: Connection refused (os error 111)
+    FAIL  account `default` cannot use the Upload API: GetResults (status): no connection: Connection refused (os error 111)
           hint: check api_url, and the way to the Platform
     ---- stderr
     ");
@@ -104,6 +104,54 @@ fn a_platform_that_is_not_there() {
           hint: check token_url, and the way to the Platform
     ---- stderr
     ");
+}
+
+/// The last two lines of a doctor whose Upload API answers so to everything.
+fn answered(status: u16, headers: &[(&str, &str)], body: &str) -> (i32, String) {
+    use ferry_sim::{Endpoint, Fault};
+    let platform = Platform::start();
+    let headers = headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+    let fault = Fault::Respond { status, headers, body: body.to_owned() };
+    platform.sim.script(Endpoint::Status, fault);
+    let ran = Ferry::of(&platform).run(&["doctor"]);
+    let lines: Vec<&str> = ran.stdout.lines().collect();
+    let last = lines.iter().position(|line| line.contains("Upload API")).expect("it was asked");
+    (ran.code, lines[last..].join("\n"))
+}
+
+#[test]
+fn what_is_not_the_upload_api_is_not_taken_for_it() {
+    for (status, headers, body, told) in [
+        (
+            301,
+            &[("location", "https://sso.example.com/login?x")][..],
+            "",
+            "https://sso.example.com",
+        ),
+        (200, &[("content-type", "text/html")][..], "<html>Sign in", "Sign in"),
+        (400, &[], "<!doctype html>Bad Request", "Bad Request"),
+        (404, &[("content-type", "text/html")][..], "<html>IIS 404", "IIS 404"),
+        (404, &[], "", "404"),
+        (404, &[], "nothing here", "nothing here"),
+        (405, &[], "", "405"),
+        (500, &[], "", "500"),
+        (503, &[], "<html>down", "down"),
+    ] {
+        let (code, said) = answered(status, headers, body);
+        assert_eq!(code, 1, "{status} {body}: {said}");
+        assert!(said.starts_with("FAIL") && said.contains(told), "{status} {body}: {said}");
+        assert_eq!(said.matches("hint:").count(), 1, "{said}");
+        assert!(!said.contains("ferry doctor") && !said.contains("?x"), "{said}");
+    }
+}
+
+#[test]
+fn what_the_upload_api_says_to_an_unknown_token_is_shown() {
+    let (code, said) = answered(400, &[], "Invalid API key");
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("it says (400): `Invalid API key`") && said.contains("hint:"), "{said}");
+    let (code, said) = answered(200, &[], "\"Unknown\"");
+    assert_eq!((code, said.as_str()), (0, "ok    account `default` is answered by the Upload API"));
 }
 
 #[test]
@@ -155,7 +203,7 @@ fn a_paused_account() {
     ok    the file is whole: ok
     ok    every accepted submission is synced to the disk (journal: wal)
     ok    the newest event of the store is `EPOCH-0`
-    FAIL  account `default` is paused: the Platform moves house
+    FAIL  account `default` is paused: the Platform moves house (paused by user `USER` at TIME UTC)
           hint: mend what is wrong, then `ferry resume default`
     ok    account `default` gets a token
     ok    account `default` is answered by the Upload API
@@ -170,9 +218,9 @@ fn a_configuration_that_cannot_be_read() {
     exit 2
     ---- stdout
     FAIL  FERRY_POLL_MAX: expected a duration of at least 1ms, such as 50ms, 2s or 5m, found `soon`
-          hint: `ferry doctor --settings` lists all settings
+          hint: correct it where it stands; README.md explains all settings
     FAIL  FERRY_DEADLINE: expected a duration of at least 1ms, such as 50ms, 2s or 5m, found `never`
-          hint: `ferry doctor --settings` lists all settings
+          hint: correct it where it stands; README.md explains all settings
     ---- stderr
     ");
     let objects = ferry.run(&["doctor", "--json"]).exits(2).objects();
@@ -199,7 +247,7 @@ fn nothing_is_configured_yet() {
 fn all_settings_are_listed() {
     let ran = Ferry::new().run(&["doctor", "--settings"]).ok();
     let first = ran.stdout.lines().next().unwrap_or_default();
-    assert_snapshot!(first, @"FERRY_STORE                sqlite:ferry.db                                              where submissions are kept: `sqlite:PATH`, `redis://HOST:PORT/DATABASE`, or `redis+sentinel://HOST:PORT,…/MASTER/DATABASE`; with TLS `rediss`");
+    assert_snapshot!(first, @"FERRY_STORE                  sqlite:ferry.db                                              where submissions are kept: `sqlite:PATH`, `redis://HOST:PORT/DATABASE`, or `redis+sentinel://HOST:PORT,…/MASTER/DATABASE`; with TLS `rediss`");
     let objects = Ferry::new().run(&["doctor", "--settings", "--json"]).ok().objects();
     assert_eq!(objects.len(), ran.stdout.lines().count());
     assert!(objects.iter().all(|setting| setting["meaning"] != ""));

@@ -148,21 +148,21 @@ fn held_exits_6_and_says_how_to_decide() {
     assert_snapshot!(ferry.run(&["list"]), @"
     exit 0
     ---- stdout
-    ID-1  held  march  default  SPAN ago  an earlier upload may have arrived, and now the Platform has a dataset of this Name (409: a dataset named march already exists); it may be this one or another; decide with `ferry resolve ID-1 --overwrite`, `--retry` or `--fail`
+    ID-1  held  march  default  SPAN ago  an earlier upload may have arrived, and now the Platform refuses it (409: a dataset named march already exists): it may have this dataset, or another one of its name; decide with `ferry resolve ID-1 --overwrite`, `--retry` or `--fail`
     ---- stderr
     ");
     assert_snapshot!(ferry.run(&["results", &id]), @"
     exit 6
     ---- stdout
     ---- stderr
-    error: submission ID-1 is held and has no results: an earlier upload may have arrived, and now the Platform has a dataset of this Name (409: a dataset named march already exists); it may be this one or another; decide with `ferry resolve ID-1 --overwrite`, `--retry` or `--fail`
+    error: submission ID-1 is held and has no results: an earlier upload may have arrived, and now the Platform refuses it (409: a dataset named march already exists): it may have this dataset, or another one of its name; decide with `ferry resolve ID-1 --overwrite`, `--retry` or `--fail`
     hint: `ferry resolve ID-1` decides
     ");
     assert_snapshot!(ferry.run(&["feedback", &id]), @"
     exit 6
     ---- stdout
     ---- stderr
-    error: submission ID-1 is held and has no feedback: an earlier upload may have arrived, and now the Platform has a dataset of this Name (409: a dataset named march already exists); it may be this one or another
+    error: submission ID-1 is held and has no feedback: an earlier upload may have arrived, and now the Platform refuses it (409: a dataset named march already exists): it may have this dataset, or another one of its name
     hint: `ferry resolve ID-1` decides
     ");
 }

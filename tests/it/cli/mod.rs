@@ -2,6 +2,7 @@
 //! Platform.
 
 pub(crate) mod harness;
+mod proxies;
 mod redact;
 pub(crate) mod running;
 

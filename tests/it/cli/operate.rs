@@ -11,22 +11,23 @@ fn a_paused_account_waits_and_says_why_until_it_is_resumed() {
     assert_snapshot!(ferry.run(&["pause", "--reason", "the Platform moves house"]), @"
     exit 0
     ---- stdout
-    account `default` is paused: the Platform moves house; `ferry resume default` goes on
+    account `default` is paused: the Platform moves house (paused by user `USER` at TIME UTC); `ferry resume default` goes on
     ---- stderr
     ");
     let ran = ferry.run(&["submit", "march.csv"]).ok();
     assert_snapshot!(ran, @"
     exit 0
     ---- stdout
-    ID-1  queued      march                 account `default` is paused: the Platform moves house; `ferry resume default` goes on
+    ID-1  queued      march                 account `default` is paused: the Platform moves house (paused by user `USER` at TIME UTC); `ferry resume default` goes on
     ---- stderr
     ");
     ferry.run(&["worker", "--until-idle"]).ok();
     assert_eq!(platform.sim.ledger().requests, 0);
     let object = ferry.object(&["status", "--json", &ran.id()]);
-    assert_eq!(object["waiting_for"]["reason"], "the Platform moves house");
+    let reason = object["waiting_for"]["reason"].as_str().unwrap_or_default();
+    assert!(reason.starts_with("the Platform moves house (paused by user `"), "{reason}");
     let stats = ferry.run(&["stats"]).ok();
-    assert_snapshot!(stats.stdout.lines().last().unwrap_or_default(), @"  paused: the Platform moves house; `ferry resume default` goes on");
+    assert_snapshot!(super::redact::redact(stats.stdout.lines().last().unwrap_or_default()), @"  paused: the Platform moves house (paused by user `USER` at TIME UTC); `ferry resume default` goes on");
     assert_snapshot!(ferry.run(&["resume"]), @"
     exit 0
     ---- stdout
@@ -47,7 +48,9 @@ fn a_paused_account_waits_and_says_why_until_it_is_resumed() {
 fn pause_and_resume_speak_json() {
     let ferry = Ferry::new();
     let object = ferry.object(&["pause", "north", "--reason", "r", "--json"]);
-    assert_eq!(object, serde_json::json!({ "account": "north", "paused": "r" }));
+    let paused = object["paused"].as_str().expect("a reason");
+    assert_eq!(object["account"], "north");
+    assert!(paused.starts_with("r (paused by user `") && paused.ends_with(" UTC)"), "{paused}");
     let object = ferry.object(&["resume", "north", "--json"]);
     let expected = serde_json::json!({ "account": "north", "paused": null, "changed": true });
     assert_eq!(object, expected);
@@ -60,7 +63,7 @@ fn an_account_that_nobody_knows_is_paused_with_a_warning_and_not_resumed() {
     assert_snapshot!(ferry.run(&["pause", "defualt"]), @"
     exit 0
     ---- stdout
-    account `defualt` is paused: paused by an operator; `ferry resume defualt` goes on
+    account `defualt` is paused: paused by an operator (paused by user `USER` at TIME UTC); `ferry resume defualt` goes on
     ---- stderr
     warning: account `defualt` is neither configured here nor in the store
     ");

@@ -89,7 +89,7 @@ fn a_refused_secret_is_not_repeated() {
     let platform = Platform::start();
     let ferry = loud(&platform);
     let ran = ferry.run(&["submit", "march.csv", "--wait"]).exits(5);
-    assert!(ran.stderr.contains("client id or secret refused"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("no token for this account"), "{}", ran.stderr);
     assert!(ran.stderr.contains("TRACE"), "{}", ran.stderr);
     assert_clean(&ferry, &ran);
     for args in

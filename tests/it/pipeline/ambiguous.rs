@@ -44,7 +44,9 @@ async fn lost_answers_without_overwrite_are_held_and_resolved_by_a_person() {
         let id = world.submit(dataset(&format!("ours-{n}"))).await;
         let view = world.settled(id).await;
         assert_eq!((view.state, view.reason_code), (State::Held, Some(ReasonCode::AlreadyExists)));
-        assert!(view.reason.unwrap().contains("may be this one or another"));
+        assert!(
+            view.reason.unwrap().contains("it may have this dataset, or another one of its name")
+        );
         ids.push(id);
     }
     let ledger = world.sim.ledger();

@@ -97,20 +97,19 @@ async fn a_refused_upload_is_rejected_in_the_platforms_words() {
 
 #[tokio::test]
 async fn a_processing_token_that_stays_unknown_fails_the_submission() {
-    let world = World::start(prompt(), &[("UNKNOWN_TOKEN_TRIES", "3")]).await;
-    for _ in 0..3 {
+    let world = World::start(prompt(), &[("UNKNOWN_TOKEN_TIMEOUT", "100ms")]).await;
+    for _ in 0..100 {
         world.sim.script(Endpoint::Status, answer(404, ""));
     }
     let id = world.submit(dataset("lost")).await;
     let view = world.settled(id).await;
     assert_eq!((view.state, view.reason_code), (State::Failed, Some(ReasonCode::UnknownToken)));
-    world.finish().await;
 }
 
 #[tokio::test]
 async fn a_processing_token_that_was_unknown_for_a_moment_is_asked_for_again() {
-    let world = World::start(prompt(), &[("UNKNOWN_TOKEN_TRIES", "3")]).await;
-    for _ in 0..2 {
+    let world = World::start(prompt(), &[]).await;
+    for _ in 0..12 {
         world.sim.script(Endpoint::Status, answer(404, ""));
     }
     let id = world.submit(dataset("found")).await;
@@ -153,8 +152,10 @@ async fn a_status_that_is_a_page_of_a_proxy_is_asked_for_again() {
 
 #[tokio::test]
 async fn a_failed_submission_that_is_retried_goes_on_at_the_step_where_it_stopped() {
-    let world = World::start(prompt(), &[("UNKNOWN_TOKEN_TRIES", "1")]).await;
-    world.sim.script(Endpoint::Results, answer(404, ""));
+    let world = World::start(prompt(), &[]).await;
+    for _ in 0..8 {
+        world.sim.script(Endpoint::Results, answer(404, ""));
+    }
     let id = world.submit(dataset("again")).await;
     assert_eq!(world.settled(id).await.state, State::Failed);
     world.app.store.retry(id, Duration::from_mins(1)).await.unwrap();
@@ -181,6 +182,150 @@ async fn a_submission_of_an_account_that_is_not_configured_waits() {
     let view = world.until(id, |view| view.reason.is_some()).await;
     assert_eq!((view.state, view.reason_code), (State::Queued, Some(ReasonCode::UnknownAccount)));
     world.finish().await;
+}
+
+#[tokio::test]
+async fn a_verdict_is_not_lost_with_its_feedback() {
+    let lost =
+        [answer(404, "none"), answer(202, ""), answer(200, "<html>Sign in"), answer(500, "")];
+    for fault in lost.into_iter().chain([Fault::Enormous(1 << 20)]) {
+        let world = World::start(prompt(), &[("MAX_ANSWER_BYTES", "2048")]).await;
+        world.sim.script(Endpoint::Status, answer(200, "Completed with errors"));
+        for _ in 0..20 {
+            world.sim.script(Endpoint::Feedback, fault.clone());
+        }
+        let id = world.submit(dataset("heard")).await;
+        let view = world.settled(id).await;
+        let what = (view.state, view.reason_code);
+        assert_eq!(what, (State::Rejected, Some(ReasonCode::Feedback)), "{fault:?}");
+        assert!(view.reason.unwrap().contains("completed with errors"), "{fault:?}");
+        assert_eq!(view.attempts, 1, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn feedback_and_results_that_come_late_are_fetched() {
+    let world = World::start(prompt(), &[]).await;
+    for endpoint in [Endpoint::Feedback, Endpoint::Results] {
+        for fault in
+            [answer(202, "processing"), answer(204, ""), answer(404, ""), answer(206, "Id")]
+        {
+            world.sim.script(endpoint, fault);
+        }
+    }
+    world.sim.script(Endpoint::Feedback, answer(200, "1|x|odd"));
+    let good = world.submit(dataset("good")).await;
+    let view = world.settled(good).await;
+    assert_eq!((view.state, view.results.len(), view.reason), (State::Completed, 1, None));
+    world.sim.script(Endpoint::Status, answer(200, "failed"));
+    let bad = world.submit(dataset("bad")).await;
+    let view = world.settled(bad).await;
+    assert_eq!(view.state, State::Rejected);
+    assert!(view.feedback.is_some(), "{:?}", view.reason);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_unknown_result_key_loses_no_other_result_and_is_named() {
+    let world = World::start(prompt(), &[]).await;
+    let mut request = dataset("keys");
+    request.result_keys = vec!["tableofresultids".to_owned(), "summry".to_owned()];
+    // The first key is fetched once, the second again and again.
+    world.sim.script(Endpoint::Results, answer(200, "Id\n1\n"));
+    for _ in 0..8 {
+        world.sim.script(Endpoint::Results, answer(404, ""));
+    }
+    let id = world.submit(request).await;
+    let view = world.settled(id).await;
+    assert_eq!((view.state, view.reason_code), (State::Completed, Some(ReasonCode::ResultMissing)));
+    assert!(view.reason.unwrap().contains("result `summry`"));
+    let content = world.app.store.content(id, "tableofresultids").await.unwrap();
+    assert_eq!(content.expect("it was fetched").bytes, b"Id\n1\n");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_upload_whose_answer_cannot_be_read_is_sent_twice_and_then_held_with_it() {
+    for overwrite in [false, true] {
+        let world = World::start(prompt(), &[]).await;
+        for _ in 0..2 {
+            world.sim.script(Endpoint::Upload, answer(200, r#"{"oddly":"shaped"}"#));
+        }
+        let mut request = dataset("odd");
+        request.overwrite = overwrite;
+        let id = world.submit(request).await;
+        let view = world.until(id, |view| view.state == State::Held).await;
+        assert_eq!(view.attempts, 2);
+        assert!(view.reason.unwrap().contains("oddly"));
+        world.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_after_a_lost_answer_is_held_whatever_its_words() {
+    for words in ["Name is already in use", "Duplikat", ""] {
+        let world = World::start(prompt(), &[]).await;
+        world.sim.script(Endpoint::Upload, Fault::ResetAfter);
+        world.sim.script(Endpoint::Upload, answer(400, words));
+        let id = world.submit(dataset("lost")).await;
+        let view = world.until(id, |view| view.state == State::Held).await;
+        assert!(view.reason.unwrap().contains(words));
+        world.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn uploads_that_were_not_sent_are_no_attempts() {
+    let world = World::start(prompt(), &[]).await;
+    for _ in 0..3 {
+        world.sim.script(Endpoint::Token, answer(503, ""));
+    }
+    let id = world.submit(dataset("tokenless")).await;
+    let view = world.settled(id).await;
+    assert_eq!((view.state, view.attempts), (State::Completed, 1));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_resumed_account_forgets_how_long_it_was_asked_to_wait() {
+    let world = World::start(prompt(), &[]).await;
+    world.sim.script(Endpoint::Status, Fault::SlowDown(RetryAfter::Seconds(3000.0)));
+    let id = world.submit(dataset("patient")).await;
+    world.until(id, |view| view.reason_code == Some(ReasonCode::SlowDown)).await;
+    let resumed = Instant::now();
+    assert!(world.app.store.resume("default").await.unwrap());
+    let other = world.submit(dataset("other")).await;
+    assert_eq!(world.settled(id).await.state, State::Completed);
+    assert_eq!(world.settled(other).await.state, State::Completed);
+    assert!(resumed.elapsed() < Duration::from_mins(1), "{:?}", resumed.elapsed());
+}
+
+#[tokio::test]
+async fn an_absurd_retry_after_is_trusted_up_to_the_limit() {
+    let world = World::start(prompt(), &[("RETRY_AFTER_MAX", "300ms")]).await;
+    world.sim.script(Endpoint::Status, Fault::SlowDown(RetryAfter::Seconds(1e9)));
+    let id = world.submit(dataset("absurd")).await;
+    assert_eq!(world.settled(id).await.state, State::Completed);
+}
+
+#[tokio::test]
+async fn a_denial_that_passes_pauses_nobody_and_one_that_lasts_says_when() {
+    let world = World::start(prompt(), &[("DENIED_TIMEOUT", "300ms")]).await;
+    for _ in 0..2 {
+        world.sim.script(Endpoint::Token, answer(403, "<html>blocked by policy</html>"));
+    }
+    let id = world.submit(dataset("filtered")).await;
+    assert_eq!(world.settled(id).await.state, State::Completed);
+    for _ in 0..1000 {
+        world.sim.script(Endpoint::Upload, answer(403, "not you"));
+    }
+    let id = world.submit(dataset("denied")).await;
+    let paused = |waiting: &Option<WaitingFor>| {
+        matches!(waiting, Some(WaitingFor::Account(Closed::Paused { .. })))
+    };
+    let view = world.until(id, |view| paused(&view.waiting_for)).await;
+    let Some(WaitingFor::Account(Closed::Paused { reason })) = view.waiting_for else { panic!() };
+    assert!(reason.contains("not you") && reason.contains("(paused by a worker at 20"), "{reason}");
 }
 
 #[tokio::test]

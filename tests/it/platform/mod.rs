@@ -1,5 +1,7 @@
 //! The client of the Platform over real HTTP, against the simulator.
 
+mod lenient;
+mod private;
 mod results;
 mod secrets;
 mod tokens;
@@ -74,6 +76,8 @@ fn limits() -> Limits {
         connect_timeout: Duration::from_secs(10),
         request_timeout: Duration::from_secs(20),
         max_answer_bytes: 100_000,
+        denied_timeout: Duration::from_secs(20),
+        authorities: None,
     }
 }
 
@@ -100,11 +104,19 @@ fn seconds(seconds: f64) -> RetryAfter {
 }
 
 fn is_transient<T>(answer: &Result<T, Trouble>) -> bool {
-    matches!(answer, Err(Trouble::Transient(_)))
+    matches!(answer, Err(Trouble::Transient(_) | Trouble::Unsent(_)))
 }
 
 fn is_ambiguous<T>(answer: &Result<T, Trouble>) -> bool {
-    matches!(answer, Err(Trouble::Ambiguous(_)))
+    matches!(answer, Err(Trouble::Ambiguous(_) | Trouble::Unreadable(_)))
+}
+
+fn is_not_yet<T>(answer: &Result<T, Trouble>) -> bool {
+    matches!(answer, Err(Trouble::NotYet { .. }))
+}
+
+fn is_unreadable<T>(answer: &Result<T, Trouble>) -> bool {
+    matches!(answer, Err(Trouble::Unreadable(_)))
 }
 
 fn is_of_credentials<T>(answer: &Result<T, Trouble>) -> bool {

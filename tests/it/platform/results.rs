@@ -56,23 +56,39 @@ async fn a_status_is_read_bare_or_quoted_and_in_any_letter_case() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_no_status_is_transient() {
-    let not_a_word =
-        Trouble::Transient("GetResults (status): the answer is not a status word".into());
+async fn a_status_that_is_not_there_yet_is_asked_for_again() {
     for (status, body) in [
-        (200, String::new()),
-        (204, String::new()),
-        (200, "<html><body>Down for maintenance</body></html>".into()),
-        (200, "{\"status\":\"completedsuccessfully\"}".into()),
-        (200, "completed\nsuccessfully".into()),
-        (200, "x".repeat(201)),
+        (200, ""),
+        (202, ""),
+        (202, "completedsuccessfully"),
+        (204, ""),
+        (206, "completed"),
+        (200, "<html><body>Down for maintenance</body></html>"),
     ] {
-        assert_eq!(
-            status_through(says(status, body.clone())).await,
-            Err(not_a_word.clone()),
-            "{body}"
-        );
+        let answer = status_through(says(status, body)).await;
+        assert!(is_not_yet(&answer), "{status} {body}: {answer:?}");
     }
+    let fault = says_with(202, ("retry-after", "7"), "");
+    let Err(Trouble::NotYet { retry_after, .. }) = status_through(fault).await else {
+        panic!("it is there")
+    };
+    assert_eq!(retry_after, Some(Duration::from_secs(7)));
+}
+
+#[tokio::test]
+async fn a_status_that_cannot_be_read_is_shown() {
+    for body in ["{\"oddly\":\"shaped\"}", "completed\nsuccessfully", &"x".repeat(201)] {
+        let answer = status_through(says(200, body)).await;
+        assert!(is_unreadable(&answer), "{body}: {answer:?}");
+        let shown = answer.expect_err("no status").to_string();
+        assert!(shown.contains(&body.replace('\n', " ")[..10]), "{shown}");
+    }
+    let wrapped = status_through(says(200, r#"{"status":"completedsuccessfully"}"#)).await;
+    assert_eq!(wrapped, Ok(Status::Done));
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_status_is_transient() {
     let (sim, platform) = start(quick()).await;
     let token = platform.upload(upload("n")).await.expect("it is accepted");
     for fault in [Fault::CutBody, Fault::ResetBefore, Fault::ResetAfter] {
@@ -81,7 +97,8 @@ async fn an_answer_that_is_no_status_is_transient() {
         assert!(is_transient(&answer), "{fault:?}: {answer:?}");
     }
     for status in [302, 400, 405, 408, 409, 425, 500, 502, 503, 504] {
-        let text = format!("GetResults (status): answered {status}");
+        let shown = if (400..500).contains(&status) { ": `x`" } else { "" };
+        let text = format!("GetResults (status): answered {status}{shown}");
         assert_eq!(status_through(says(status, "x")).await, Err(Trouble::Transient(text)));
     }
 }
@@ -89,7 +106,7 @@ async fn an_answer_that_is_no_status_is_transient() {
 #[tokio::test]
 async fn a_status_of_enormous_length_is_not_read() {
     let answer = status_through(Fault::Enormous(1 << 30)).await;
-    let expected = "GetResults (status): the answer is not a status word";
+    let expected = "GetResults (status): the answer is longer than 65536 bytes, and no status word";
     assert_eq!(answer, Err(Trouble::Transient(expected.into())));
 }
 
@@ -134,8 +151,7 @@ async fn contents_keep_their_bytes_and_their_type() {
     for (content_type, body) in [
         ("application/json", "{\"a\": [1,  2]}\r\n"),
         ("text/csv; charset=utf-8; header=present", "\u{feff}a,b\r\n\"x\n\",\u{0}\n"),
-        ("", ""),
-        ("application/octet-stream", "  <html>\u{fffd}  "),
+        ("text/html", "Id\n1\n"),
     ] {
         let expected = Content {
             content_type: Some(content_type.to_owned()),
@@ -146,10 +162,29 @@ async fn contents_keep_their_bytes_and_their_type() {
         sim.script(Endpoint::Results, says_with(200, ("content-type", content_type), body));
         assert_eq!(platform.result("t", "any key & more").await, Ok(expected));
     }
+    let page = "  <html>\u{fffd}  ";
+    sim.script(Endpoint::Results, says_with(200, ("content-type", "application/x"), page));
+    assert_eq!(platform.result("t", "page").await.expect("a result").bytes, page.as_bytes());
 }
 
 #[tokio::test]
-async fn contents_that_say_they_are_compressed_are_not_unpacked() {
+async fn contents_that_are_not_there_yet_are_asked_for_again() {
+    let (sim, platform) = start(quick()).await;
+    let page =
+        says_with(200, ("content-type", "text/html"), "<!doctype html><title>Sign in</title>");
+    let faults = [says(202, "processing"), says(204, ""), says(206, "Id\n"), says(200, ""), page];
+    for fault in faults {
+        sim.script(Endpoint::Results, fault.clone());
+        let answer = platform.result("t", "k").await;
+        assert!(is_not_yet(&answer), "{fault:?}: {answer:?}");
+        sim.script(Endpoint::Feedback, fault.clone());
+        let answer = platform.feedback("t").await;
+        assert!(is_not_yet(&answer), "{fault:?}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn contents_that_only_say_that_they_are_compressed_stay_as_they_are() {
     let (sim, platform) = start(quick()).await;
     sim.script(Endpoint::Results, says_with(200, ("content-encoding", "gzip"), "not really"));
     assert_eq!(platform.result("t", "k").await.expect("a result").bytes, b"not really");

@@ -174,8 +174,7 @@ async fn no_failure_tells_a_secret() {
     assert_nothing_is_told(&text);
     assert!(!text.contains(&issued_first()), "an access token is told");
     // It is not for want of words.
-    for words in
-        ["asked to wait", "connection broke", "no answer in time", "TRACE", "refused (401)"]
+    for words in ["asked to wait", "connection broke", "no answer in time", "TRACE", "denied (401)"]
     {
         assert!(text.contains(words), "`{words}` is not told");
     }

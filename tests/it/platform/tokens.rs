@@ -174,49 +174,108 @@ async fn a_token_that_is_refused_early_is_replaced_at_once() {
     }
     platform.upload(upload("other")).await.expect("it is accepted");
     platform.status(&token).await.expect("a status");
-    platform.feedback(&token).await.expect("feedback");
+    assert!(is_not_yet(&platform.feedback(&token).await), "it has no feedback");
     platform.result(&token, "tableofresultids").await.expect("a result");
     let ledger = sim.ledger();
     assert_eq!((ledger.tokens_issued, ledger.unauthorized), (5, 4));
     assert!(ledger.doubled().is_empty() && sim.is_script_done());
 }
 
+/// One that does not retry denials for long.
+fn strict(sim: &Sim) -> Platform {
+    let account = account_of(&Credentials::default());
+    let account = Account { token_url: sim.token_url(), api_url: sim.api_url(), ..account };
+    client(account, Limits { denied_timeout: Duration::from_millis(1), ..limits() }, 0)
+}
+
 #[tokio::test]
-async fn fresh_tokens_that_are_refused_mean_that_the_account_may_not() {
+async fn fresh_tokens_that_are_refused_for_a_while_mean_that_the_account_may_not() {
     let (sim, platform) = start(quick()).await;
     sim.script(Endpoint::Upload, says(401, ""));
     sim.script(Endpoint::Upload, says(401, "no"));
     let answer = platform.upload(upload("n")).await;
-    let expected = "UploadData: a fresh token was refused, and so was the next (401)";
-    assert_eq!(answer, Err(Trouble::Credentials(expected.into())));
+    let expected = "UploadData: access denied (401): `no`; retried, and the account is paused if \
+                    this goes on for 20s";
+    assert_eq!(answer, Err(Trouble::Transient(expected.into())));
     assert_eq!((sim.ledger().tokens_issued, sim.ledger().requests), (2, 4));
+    let platform = strict(&sim);
+    for _ in 0..4 {
+        sim.script(Endpoint::Upload, says(401, ""));
+    }
+    assert!(is_transient(&platform.upload(upload("n")).await));
+    assert!(is_transient(&platform.upload(upload("n")).await));
+    let answer = platform.upload(upload("n")).await;
+    assert_eq!(answer, Err(Trouble::Credentials("UploadData: access denied (401)".into())));
+    // An operator resumes the account, and it is tried again.
+    assert!(platform.upload(upload("n")).await.is_ok());
 }
 
 #[tokio::test]
-async fn a_token_that_worked_once_may_be_refused_with_the_one_after_it() {
+async fn a_fresh_token_is_used_again_before_it_is_replaced() {
     let (sim, platform) = start(quick()).await;
-    let token = stored(&platform).await;
-    sim.script(Endpoint::Status, Fault::RefuseToken);
-    sim.script(Endpoint::Status, Fault::RefuseToken);
-    assert_eq!(platform.status(&token).await, Ok(Status::Done));
-    assert_eq!(sim.ledger().tokens_issued, 3);
-    for _ in 0..3 {
+    for _ in 0..4 {
         sim.script(Endpoint::Status, says(401, ""));
     }
-    assert!(is_of_credentials(&platform.status(&token).await));
-    assert_eq!(sim.ledger().tokens_issued, 5);
+    for _ in 0..3 {
+        assert!(is_transient(&platform.status("t").await));
+    }
+    assert_eq!(platform.status("t").await, Err(Trouble::UnknownToken));
+    assert_eq!(sim.ledger().tokens_issued, 2, "it may not be valid yet");
 }
 
 #[tokio::test]
-async fn an_answer_that_needs_no_token_does_not_prove_that_one_works() {
-    let (sim, platform) = start(quick()).await;
-    for status in [503, 401, 503, 401] {
-        sim.script(Endpoint::Status, says(status, ""));
+async fn a_refused_token_that_is_issued_again_pauses_nobody_until_it_expires() {
+    let (sim, _) = start(quick()).await;
+    let platform = strict(&sim);
+    let same = || says(200, r#"{"access_token":"same","expires_in":600}"#);
+    sim.script(Endpoint::Token, same());
+    sim.script(Endpoint::Status, says(200, "processing"));
+    platform.status("t").await.expect("a status");
+    for _ in 0..5 {
+        sim.script(Endpoint::Status, says(401, ""));
+        sim.script(Endpoint::Status, says(401, ""));
+        sim.script(Endpoint::Token, same());
+        let answer = platform.status("t").await;
+        assert!(is_transient(&answer), "{answer:?}");
+        assert!(sim.is_script_done());
     }
-    assert!(is_transient(&platform.status("t").await));
-    assert!(is_transient(&platform.status("t").await));
-    sim.script(Endpoint::Status, says(401, ""));
+}
+
+#[tokio::test]
+async fn a_filters_page_is_no_denial_of_credentials_until_it_lasts() {
+    let (sim, _) = start(quick()).await;
+    let platform = strict(&sim);
+    for endpoint in [Endpoint::Token, Endpoint::Status] {
+        for count in 1..=3 {
+            sim.script(endpoint, says(403, "<html>blocked by policy</html>"));
+            let answer = platform.status("t").await;
+            assert_eq!(is_of_credentials(&answer), count == 3, "{endpoint:?}: {answer:?}");
+            assert!(answer.expect_err("a denial").to_string().contains("blocked by policy"));
+        }
+    }
+    let challenge = ("www-authenticate", "Bearer realm=\"x\", error=\"insufficient_scope\"");
+    sim.script(Endpoint::Status, says_with(403, challenge, ""));
     assert!(is_of_credentials(&platform.status("t").await));
+    sim.script(Endpoint::Status, says(403, r#"{"error":"access_denied"}"#));
+    assert!(is_of_credentials(&platform.status("t").await));
+}
+
+#[tokio::test]
+async fn a_token_answer_is_read_in_any_wrapping() {
+    let (sim, platform) = start(quick()).await;
+    let plain = r#"{"access_token":"abc","expires_in":3600}"#;
+    for body in [
+        format!("\u{feff}{plain}"),
+        r#"{"access_token":"old","access_token":"abc"}"#.to_owned(),
+        serde_json::to_string(plain).expect("a text has a JSON form"),
+        format!(r#"{{"data":{plain}}}"#),
+        format!("[{plain}]"),
+    ] {
+        sim.script(Endpoint::Token, says(200, body.clone()));
+        let platform = client_of(&sim, account_of(&Credentials::default()));
+        assert_eq!(asks_once(&platform, &sim).await, Ok(()), "{body}");
+    }
+    drop(platform);
 }
 
 #[tokio::test]
@@ -225,11 +284,16 @@ async fn wrong_credentials_are_told_as_such() {
     let other = Credentials { client_secret: "wrong".into(), ..Credentials::default() };
     let platform = client_of(&sim, account_of(&other));
     let answer = platform.upload(upload("n")).await;
-    let expected = "token endpoint: client id or secret refused (401): invalid_client";
+    let expected = "token endpoint: no token for this account (401): invalid_client";
     assert_eq!(answer, Err(Trouble::Credentials(expected.into())));
     let other = Credentials { api_key: "wrong".into(), ..Credentials::default() };
     let platform = client_of(&sim, account_of(&other));
-    let refused = |call: &str| Trouble::Credentials(format!("{call}: access refused (403)"));
+    let refused = |call: &str| {
+        Trouble::Transient(format!(
+            "{call}: access denied (403): `unknown key`; retried, and the account is paused if this \
+             goes on for 20s"
+        ))
+    };
     assert_eq!(platform.upload(upload("n")).await, Err(refused("UploadData")));
     assert_eq!(platform.status("t").await, Err(refused("GetResults (status)")));
 }
@@ -238,8 +302,9 @@ async fn wrong_credentials_are_told_as_such() {
 async fn refusals_of_the_token_endpoint_are_told_apart() {
     let (sim, platform) = start(quick()).await;
     for (status, body, of_credentials) in [
-        (401, "", true),
-        (403, "<html>forbidden</html>", true),
+        (401, "", false),
+        (403, "<html>forbidden</html>", false),
+        (401, r#"{"error":"invalid_client"}"#, true),
         (400, r#"{"error":"invalid_client"}"#, true),
         (400, r#"{"error":"invalid_client","error_description":null}"#, true),
         (400, r#"{"error":"unauthorized_client","error_description":"not you"}"#, true),
@@ -274,7 +339,7 @@ async fn refusals_of_the_token_endpoint_are_told_apart() {
     }
     sim.script(Endpoint::Token, says(404, ""));
     let expected = "token endpoint: nothing answers there (404); check `token_url`";
-    assert_eq!(asks_once(&platform, &sim).await, Err(Trouble::Transient(expected.into())));
+    assert_eq!(asks_once(&platform, &sim).await, Err(Trouble::Unsent(expected.into())));
     assert_eq!(asks_once(&platform, &sim).await, Ok(()));
 }
 

@@ -1,10 +1,11 @@
 //! Where a server is, and how to get in; the password is never shown.
 
 use std::fmt;
+use std::sync::Arc;
 
 use redis::{Client, ConnectionInfo, IntoConnectionInfo, TlsCertificates};
 
-use super::servers::Servers;
+use super::servers::{ReadPassword, Servers};
 
 /// What is waited for before something counts that must not be lost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -58,29 +59,26 @@ impl RedisAddress {
                 .map(|client| client.get_connection_info().clone())
                 .map_err(|error| error.to_string())
         };
-        let Servers { nodes, master } = self.servers;
+        let Servers { nodes, master, password } = self.servers;
         let nodes = nodes.into_iter().map(with_tls).collect::<Result<_, _>>()?;
         let master = match master {
             Some((name, info)) => Some((name, with_tls(info)?)),
             None => None,
         };
-        Ok(Self { servers: Servers { nodes, master }, ..self })
+        Ok(Self { servers: Servers { nodes, master, password }, ..self })
     }
 
     /// The same with a password that does not stand in the URL.
     #[must_use]
     pub fn with_password(self, password: &str) -> Self {
-        let with_password = |info: ConnectionInfo| {
-            let settings = info.redis_settings().clone().set_password(password);
-            info.set_redis_settings(settings)
-        };
-        let Servers { nodes, master } = self.servers;
-        // A password is the server's; Sentinels are asked without one.
-        let servers = match master {
-            Some((name, info)) => Servers { nodes, master: Some((name, with_password(info))) },
-            None => Servers { nodes: nodes.into_iter().map(with_password).collect(), master },
-        };
-        Self { servers, ..self }
+        Self { servers: self.servers.with_password(password), ..self }
+    }
+
+    /// The same with a password that is read again for each connection, so that it can be rotated;
+    /// `None` leaves it as it was.
+    #[must_use]
+    pub fn with_password_from(self, password: Arc<ReadPassword>) -> Self {
+        Self { servers: Servers { password: Some(password), ..self.servers }, ..self }
     }
 
     pub(super) fn place(&self) -> &str {
@@ -132,7 +130,8 @@ fn servers(url: &str) -> Option<Servers> {
     let hosts = hosts.split(',');
     let Some(scheme) = scheme.strip_suffix("+sentinel") else {
         let nodes = hosts.map(|host| info(format!("{scheme}://{user}{host}{path}")));
-        return Some(Servers { nodes: nodes.collect::<Option<_>>()?, master: None });
+        let nodes = nodes.collect::<Option<_>>()?;
+        return Some(Servers { nodes, master: None, password: None });
     };
     let (name, database) = match path.strip_prefix('/')?.split_once('/') {
         Some((name, database)) => (name, database),
@@ -142,7 +141,11 @@ fn servers(url: &str) -> Option<Servers> {
         hosts.map(|host| info(format!("{scheme}://{host}"))).collect::<Option<_>>()?;
     // Its address is what the Sentinels are asked for.
     let master = info(format!("{scheme}://{user}master/{database}"))?;
-    (!name.is_empty()).then(|| Servers { nodes, master: Some((name.to_owned(), master)) })
+    (!name.is_empty()).then(|| Servers {
+        nodes,
+        master: Some((name.to_owned(), master)),
+        password: None,
+    })
 }
 
 /// The URL without user, password and query.

@@ -1,11 +1,16 @@
 //! Which server takes the writes: the only one, the master that a Sentinel names, or the node of a
 //! Cluster that holds the namespace.
 
+use std::sync::Arc;
+
 use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, Pipeline, RedisError,
     RedisResult, Value,
 };
+
+/// Reads the password, `None` where it cannot.
+pub(super) type ReadPassword = dyn Fn() -> Option<String> + Send + Sync;
 
 /// The servers of a store.
 #[derive(Clone)]
@@ -14,9 +19,23 @@ pub(super) struct Servers {
     pub(super) nodes: Vec<ConnectionInfo>,
     /// Where `nodes` are Sentinels: the name of the master, and how to speak to it but for its address.
     pub(super) master: Option<(String, ConnectionInfo)>,
+    /// Where the password is read for each connection, if it may change.
+    pub(super) password: Option<Arc<ReadPassword>>,
 }
 
 impl Servers {
+    /// The same with this password. It is the server's; Sentinels are asked without one.
+    pub(super) fn with_password(self, password: &str) -> Self {
+        let with_password = |info: ConnectionInfo| {
+            let settings = info.redis_settings().clone().set_password(password);
+            info.set_redis_settings(settings)
+        };
+        match self.master {
+            Some((name, info)) => Self { master: Some((name, with_password(info))), ..self },
+            None => Self { nodes: self.nodes.into_iter().map(with_password).collect(), ..self },
+        }
+    }
+
     /// A connection to the server that takes writes, tried with `probe`, and how it was made. A node
     /// of a Cluster that does not hold the namespace says which one does.
     pub(super) async fn connect(
@@ -25,8 +44,13 @@ impl Servers {
         probe: &Pipeline,
     ) -> RedisResult<(MultiplexedConnection, ConnectionInfo, Value)> {
         let mut failure = None;
-        for node in &self.nodes {
-            match self.connect_by(node, config, probe).await {
+        let password = self.password.as_ref().and_then(|read| read());
+        let servers = match password {
+            Some(password) => &self.clone().with_password(&password),
+            None => self,
+        };
+        for node in &servers.nodes {
+            match servers.connect_by(node, config, probe).await {
                 Ok(connected) => return Ok(connected),
                 Err(error) => failure = Some(error),
             }

@@ -327,6 +327,26 @@ async fn a_password_opens_the_store_and_is_never_told() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_password_that_is_rotated_is_read_again_for_the_next_connection() {
+    let server = RedisServer::start(&[]).await;
+    server.ask::<()>("ACL SETUSER ferry on >first ~* &* +@all").await;
+    let password = Arc::new(std::sync::Mutex::new("first".to_owned()));
+    let read = password.clone();
+    let address = RedisAddress::new(&format!("redis://ferry@127.0.0.1:{}/0", server.port()))
+        .unwrap()
+        .with_password("outdated")
+        .with_password_from(Arc::new(move || Some(read.lock().unwrap().clone())));
+    let store = RedisStore::new(&address, Durability::Server, health_policy()).unwrap();
+    store.stats().await.unwrap();
+    server.ask::<()>("ACL SETUSER ferry resetpass >second").await;
+    server.ask::<i64>("CLIENT KILL USER ferry").await;
+    "second".clone_into(&mut password.lock().unwrap());
+    while store.stats().await.is_err() {
+        crate::support::pause().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_may_lose_data_is_found_out() {
     let server = RedisServer::start(&["--appendfsync", "always"]).await;
     let store = store_on(&server, "ferry");

@@ -65,6 +65,11 @@ pub enum Closed {
     },
 }
 
+/// The reason of a pause, with who or what paused the account, and when.
+pub fn pause_record(reason: &str, by: &str, at: Timestamp) -> String {
+    format!("{reason} (paused by {by} at {})", at.format("%Y-%m-%d %H:%M:%S UTC"))
+}
+
 /// How many steps of an account may be leased at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Admission {

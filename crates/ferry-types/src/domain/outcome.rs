@@ -42,6 +42,20 @@ pub enum Trouble {
     /// Nothing was changed there, and a later try may succeed. Try again with backoff.
     #[error("{0}")]
     Transient(String),
+    /// Nothing was sent, for want of a connection or a token. Try again with backoff.
+    #[error("{0}")]
+    Unsent(String),
+    /// There is no result yet: 202, 204, 206, an empty body, or a web page. Ask again later.
+    #[error("{what}")]
+    NotYet {
+        /// Minimum delay, if the Platform named one.
+        retry_after: Option<Duration>,
+        /// What it answered.
+        what: String,
+    },
+    /// The Platform did what it was asked to, and its response cannot be read.
+    #[error("{0}")]
+    Unreadable(String),
     /// The upload may have arrived, or not. Only an upload is ever ambiguous.
     #[error("{0}")]
     Ambiguous(String),
@@ -63,8 +77,6 @@ pub enum Trouble {
         status: u16,
         /// The Platform's own words, shortened.
         words: String,
-        /// Whether it refused because a dataset of this Name is already there.
-        already_exists: bool,
     },
     /// The Platform does not know the processing token.
     #[error("the Platform does not know the processing token (404)")]

@@ -24,26 +24,32 @@ pub enum Complaint {
     Message(String),
 }
 
-/// Reads a feedback: lines, a JSON array of strings, or one JSON string with line breaks. Never
-/// fails: what has none of these forms is one message.
-pub fn read(body: &[u8]) -> Vec<Complaint> {
-    let text = String::from_utf8_lossy(body);
+/// Strings within strings and objects with one member are read so deep.
+const MAX_DEPTH: usize = 4;
+
+/// Reads feedback: lines, a JSON array of strings, or one JSON string with line breaks, also in a
+/// string once more or as the only member of an object. Never fails: what has none of these forms
+/// is one message.
+pub fn read(text: &str) -> Vec<Complaint> {
+    unwrapped(text, MAX_DEPTH)
+}
+
+fn unwrapped(text: &str, depth: usize) -> Vec<Complaint> {
     let text = text.trim_start_matches('\u{feff}').trim();
-    match serde_json::from_str(text) {
+    let mut value = serde_json::from_str(text);
+    if let Ok(Value::Object(object)) = &mut value
+        && object.len() == 1
+        && let Some(only) = object.values().next().filter(|v| v.is_array() || v.is_string())
+    {
+        value = Ok(only.clone());
+    }
+    match value {
         Ok(Value::Array(items)) => of_items(&items),
-        Ok(Value::String(inner)) => of_string(&inner),
+        Ok(Value::String(inner)) if depth > 0 => unwrapped(&inner, depth - 1),
         Ok(Value::Null) => Vec::new(),
         // A number may be a line of its own.
         Ok(Value::Object(_)) => vec![message(text)],
         _ if text.starts_with(['<', '{', '[']) => vec![message(text)],
-        _ => of_lines(text),
-    }
-}
-
-/// The array may have been made a string once more.
-fn of_string(text: &str) -> Vec<Complaint> {
-    match serde_json::from_str(text) {
-        Ok(Value::Array(items)) => of_items(&items),
         _ => of_lines(text),
     }
 }

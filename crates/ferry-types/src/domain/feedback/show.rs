@@ -8,6 +8,13 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.places.as_slice(), self.row) {
             ([place], _) => write!(f, "{place}: {}\n    {}", self.message, place.marked()),
+            ([], Some(0)) => {
+                write!(f, "the dataset as a whole: {}", self.message)?;
+                match self.value.as_deref().unwrap_or_default() {
+                    "" => Ok(()),
+                    value => write!(f, " (value `{value}`)"),
+                }
+            }
             ([], Some(row)) => {
                 let value = self.value.as_deref().unwrap_or_default();
                 write!(f, "row {row}, value `{value}`: {} (no row near it has it)", self.message)

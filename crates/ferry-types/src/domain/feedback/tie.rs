@@ -121,7 +121,12 @@ fn search<'a>(complaint: &'a Complaint, texts: &'a [Rows]) -> Candidate<'a> {
     // The longest value that some row holds: a longer one is found by chance less easily.
     for bar in bars.iter().rev() {
         for rows in texts {
-            let matches = rows.holding(row, &rest[..*bar]);
+            let value = &rest[..*bar];
+            // Row 0 without a value is the dataset as a whole, and no row with an empty cell.
+            if row == 0 && value.trim().is_empty() {
+                continue;
+            }
+            let matches = rows.holding(row, value);
             if !matches.is_empty() {
                 return candidate(*bar, matches);
             }

@@ -22,6 +22,8 @@ pub enum ReasonCode {
     Feedback,
     /// The Platform does not know the processing token.
     UnknownToken,
+    /// The Platform has decided, and results or feedback are not there or cannot be read.
+    ResultMissing,
     /// The deadline passed.
     Deadline,
     /// An answer was larger than the configured limit.
@@ -36,7 +38,7 @@ pub enum ReasonCode {
 
 impl ReasonCode {
     /// Every reason.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Transient,
         Self::Ambiguous,
         Self::SlowDown,
@@ -45,6 +47,7 @@ impl ReasonCode {
         Self::AlreadyExists,
         Self::Feedback,
         Self::UnknownToken,
+        Self::ResultMissing,
         Self::Deadline,
         Self::TooLarge,
         Self::Poison,
@@ -63,6 +66,7 @@ impl ReasonCode {
             Self::AlreadyExists => "already_exists",
             Self::Feedback => "feedback",
             Self::UnknownToken => "unknown_token",
+            Self::ResultMissing => "result_missing",
             Self::Deadline => "deadline",
             Self::TooLarge => "too_large",
             Self::Poison => "poison",

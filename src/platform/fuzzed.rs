@@ -1,0 +1,72 @@
+//! The whole path of a response, from bytes to decisions and texts, for the fuzz targets in `fuzz/`.
+
+use std::sync::{Arc, LazyLock};
+
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+
+use super::answer::{Answer, Pages};
+use super::scrub::Scrubber;
+use super::shape::{object, status_word};
+use super::tokens::seconds;
+use super::{Account, OverwriteAs, StatusWords, text, wire};
+use ferry_types::domain::budget::Budget;
+use ferry_types::domain::{feedback, timestamp};
+
+const SECRET: &str = "s3cret/+=& %x";
+const LIMIT: u64 = 1 << 16;
+
+static ACCOUNT: LazyLock<Account> = LazyLock::new(|| Account {
+    name: "fuzzed".to_owned(),
+    token_url: String::new(),
+    api_url: String::new(),
+    client_id: "client".to_owned(),
+    client_secret: SECRET.into(),
+    api_key: "k3y-7f3a".into(),
+    overwrite_as: OverwriteAs::Strings,
+    status_words: StatusWords::default(),
+    budget: Budget::default(),
+});
+static SCRUBBER: LazyLock<Arc<Scrubber>> = LazyLock::new(|| Arc::new(Scrubber::new(&ACCOUNT)));
+
+/// Reads a response as each call of the client would. Panics if a bound or a rule is broken.
+pub async fn read_response(status: u16, headers: &[(&[u8], &[u8])], body: &[u8]) {
+    let Ok(status) = StatusCode::from_u16(status) else { return };
+    let mut map = HeaderMap::new();
+    for (name, value) in headers.iter().take(100) {
+        if let (Ok(name), Ok(value)) =
+            (HeaderName::from_bytes(name), HeaderValue::from_bytes(value))
+        {
+            map.append(name, value);
+        }
+    }
+    let answer =
+        || Answer { endpoint: "fuzzed", status, headers: map.clone(), body: body.to_vec() };
+    let Ok(unpacked) = wire::unpacked(answer(), LIMIT).await else { return };
+    assert!(unpacked.body.len() as u64 <= LIMIT.max(body.len() as u64));
+    let body = unpacked.body;
+    let answer = || Answer { endpoint: "fuzzed", status, headers: map.clone(), body: body.clone() };
+    let now = timestamp(1_700_000_000_000);
+    let mut told = vec![answer().described("api_url"), answer().shown(&SCRUBBER, &[])];
+    let rows = ["SITE-001,03/03/2025,08:00,03/03/2025,16:30\n"];
+    let troubles = [
+        answer().into_processing_token(&SCRUBBER, &rows, now).err(),
+        answer().into_found(Pages::Never, &SCRUBBER, now).err(),
+        answer().into_found(Pages::IfDeclaredOtherwise, &SCRUBBER, now).err(),
+        answer().slow_down(now),
+    ];
+    told.extend(troubles.into_iter().flatten().map(|trouble| trouble.to_string()));
+    for text in told {
+        assert!(!text.contains(SECRET) && text.chars().count() < 1000, "{text}");
+        assert!(!text.chars().any(char::is_control), "{text:?}");
+    }
+    let _ = answer().denies_credentials();
+    let text = text(answer().into_content().content_type.as_deref(), &body);
+    if let Some(word) = status_word(&text, &ACCOUNT.status_words) {
+        let _ = ACCOUNT.status_words.classify(&word);
+    }
+    let _ = object(&text).and_then(|said| said.get("expires_in").and_then(seconds));
+    for finding in feedback::tie(&feedback::read(&text), Some(rows[0]), None) {
+        assert!(!finding.to_string().is_empty());
+    }
+}

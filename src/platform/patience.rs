@@ -1,0 +1,122 @@
+//! How long denials are retried before an account is paused for them: only a person ends a pause,
+//! and many denials end by themselves.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use ferry_types::domain::outcome::Trouble;
+
+/// Fewer denials in a row pause no account, however far apart they are.
+const AT_LEAST: u32 = 3;
+
+/// Denials that are further apart do not belong together; nor if that is ten times the limit.
+const APART: Duration = Duration::from_mins(10);
+
+/// An end that is expected later is not awaited.
+const LONGEST: Duration = Duration::from_hours(1);
+
+/// The denials in a row of one endpoint.
+#[derive(Debug)]
+pub(super) struct Patience {
+    limit: Duration,
+    streak: Mutex<Option<Streak>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Streak {
+    first: Instant,
+    last: Instant,
+    until: Instant,
+    count: u32,
+}
+
+impl Patience {
+    pub(super) fn new(limit: Duration) -> Self {
+        Self { limit, streak: Mutex::default() }
+    }
+
+    /// Counts a denial at `now`. Returns true, once, if they have gone on for the limit, and until the
+    /// end that was `expected` at the first of them.
+    pub(super) fn is_over(&self, now: Instant, expected: Option<Instant>) -> bool {
+        let mut streak = self.streak.lock().unwrap_or_else(PoisonError::into_inner);
+        let apart = APART.max(self.limit.saturating_mul(10));
+        let earlier = streak.filter(|streak| now.duration_since(streak.last) < apart);
+        let expected = expected.map(|expected| expected.min(now + LONGEST));
+        let ends = || (now + self.limit).max(expected.unwrap_or(now));
+        let until = earlier.map_or_else(ends, |streak| streak.until);
+        let first = earlier.map_or(now, |streak| streak.first);
+        let count = earlier.map_or(0, |streak| streak.count) + 1;
+        let is_over = now >= until && count >= AT_LEAST;
+        *streak = (!is_over).then_some(Streak { first, last: now, until, count });
+        is_over
+    }
+
+    /// Ends the row: the endpoint did what it was asked.
+    pub(super) fn end(&self) {
+        *self.streak.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Duration for which denials have been retried, if they are.
+    pub(super) fn lasts_for(&self) -> Option<Duration> {
+        let streak = self.streak.lock().unwrap_or_else(PoisonError::into_inner);
+        streak.map(|streak| streak.first.elapsed())
+    }
+
+    pub(super) fn limit(&self) -> Duration {
+        self.limit
+    }
+}
+
+/// What a denial means: `passing` while it is retried, and then that a person must look at it.
+pub(super) fn denied(
+    denials: &Patience,
+    what: String,
+    expected: Option<Instant>,
+    passing: fn(String) -> Trouble,
+) -> Trouble {
+    if denials.is_over(Instant::now(), expected) {
+        return Trouble::Credentials(what);
+    }
+    let limit = humantime::format_duration(denials.limit());
+    passing(format!("{what}; retried, and the account is paused if this goes on for {limit}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_mins(1);
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn denials_are_over_after_the_limit_and_begin_anew() {
+        let (patience, start) = (Patience::new(LIMIT), Instant::now());
+        for seconds in [0, 1, 30, 59] {
+            assert!(!patience.is_over(start + SECOND * seconds, None), "{seconds}");
+        }
+        assert!(patience.is_over(start + LIMIT, None));
+        assert_eq!(patience.lasts_for(), None);
+        assert!(!patience.is_over(start + LIMIT + SECOND, None));
+    }
+
+    #[test]
+    fn success_and_a_long_time_end_the_row() {
+        let (patience, start) = (Patience::new(LIMIT), Instant::now());
+        for seconds in [0, 1, 2] {
+            patience.is_over(start + SECOND * seconds, None);
+        }
+        assert!(!patience.is_over(start + SECOND * 2000, None));
+        patience.end();
+        assert_eq!(patience.lasts_for(), None);
+    }
+
+    #[test]
+    fn an_expected_end_is_awaited_and_few_denials_pause_nothing() {
+        let (patience, start) = (Patience::new(LIMIT), Instant::now());
+        assert!(!patience.is_over(start, Some(start + LIMIT * 3)));
+        assert!(!patience.is_over(start + LIMIT * 2, None));
+        assert!(patience.is_over(start + LIMIT * 3, None));
+        assert!(!patience.is_over(start, None));
+        assert!(!patience.is_over(start + LIMIT, None), "it is only the second");
+    }
+}

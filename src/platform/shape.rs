@@ -1,0 +1,229 @@
+//! Finds the one value that a response is about: bare, as a JSON string, or in a JSON object.
+
+use serde_json::{Map, Value};
+
+use super::StatusWords;
+use ferry_types::domain::outcome::Status;
+
+/// Quoted so many times over, a string is still read.
+const MAX_QUOTES: usize = 4;
+
+/// Objects are searched so deep.
+const MAX_DEPTH: usize = 4;
+
+/// A word is not longer, in characters.
+const MAX_WORD: usize = 200;
+
+/// A named value within an object.
+#[derive(Debug)]
+struct Member {
+    /// In lower case, letters and digits only; empty for the element of an array.
+    name: String,
+    value: String,
+}
+
+/// The status word; `None` if the text holds none, or cannot be told which.
+pub(super) fn status_word(text: &str, words: &StatusWords) -> Option<String> {
+    let members = match read(text) {
+        Read::Word(word) => return Some(word),
+        Read::Members(members) => members,
+        Read::Other => return None,
+    };
+    let known: Vec<&Member> = members.iter().filter(|m| words.knows(&m.value)).collect();
+    let named: Vec<&Member> = members.iter().filter(|m| m.name == "status").collect();
+    let is_failure = |m: &Member| matches!(words.classify(&m.value), Status::Failed { .. });
+    // What a member named like an error says is said of the request and not of the dataset.
+    let speaks_of_error = |m: &Member| m.name.contains("err") || m.name.contains("message");
+    let found = match (named.as_slice(), known.as_slice()) {
+        ([named], _) if words.knows(&named.value) => named,
+        (_, [known]) if !is_failure(known) => known,
+        (_, [known]) if members.len() == 1 && !speaks_of_error(known) => known,
+        ([named], []) => named,
+        _ => return None,
+    };
+    Some(found.value.clone())
+}
+
+/// The processing token; `None` if the text holds none, or cannot be told which.
+pub(super) fn processing_token(text: &str) -> Option<String> {
+    let members = match read(text) {
+        Read::Word(word) => return is_token(&word).then_some(word),
+        Read::Members(members) => members,
+        Read::Other => return None,
+    };
+    let one = |fits: &dyn Fn(&Member) -> bool| {
+        let mut fitting = members.iter().filter(|m| fits(m)).map(|m| &m.value);
+        let first = fitting.next()?;
+        fitting.all(|other| other == first).then(|| first.clone())
+    };
+    one(&|m| m.name.ends_with("token") && is_token(&m.value))
+        .or_else(|| one(&|m| is_uuid(&m.value)))
+}
+
+/// True for a web page.
+pub(super) fn is_web_page(text: &str) -> bool {
+    let start: String = text.trim_start().chars().take(256).collect();
+    let start = start.to_ascii_lowercase();
+    let tags = ["<!doctype html", "<html", "<head", "<body"];
+    let prologue = start.starts_with("<!--") || start.starts_with("<?xml");
+    tags.iter().any(|tag| start.starts_with(tag) || (prologue && start.contains(tag)))
+}
+
+/// The JSON object in `text`, also one in a string or as the only member of another.
+pub(super) fn object(text: &str) -> Option<Map<String, Value>> {
+    let mut value: Value = serde_json::from_str(text.trim()).ok()?;
+    for _ in 0..MAX_DEPTH {
+        value = match value {
+            Value::String(inner) => serde_json::from_str(inner.trim()).ok()?,
+            Value::Array(items) if items.len() == 1 => items.into_iter().next()?,
+            Value::Object(object) if object.len() == 1 && object.values().all(Value::is_object) => {
+                object.into_iter().next()?.1
+            }
+            Value::Object(object) => return Some(object),
+            _ => return None,
+        };
+    }
+    None
+}
+
+enum Read {
+    Word(String),
+    Members(Vec<Member>),
+    Other,
+}
+
+fn read(text: &str) -> Read {
+    let mut text = text.trim().to_owned();
+    for _ in 0..MAX_QUOTES {
+        match serde_json::from_str::<Value>(&text) {
+            Ok(Value::String(inner)) => inner.trim().clone_into(&mut text),
+            Ok(value @ (Value::Object(_) | Value::Array(_))) => {
+                let mut members = Vec::new();
+                collect(&value, "", MAX_DEPTH, &mut members);
+                return Read::Members(members);
+            }
+            _ => break,
+        }
+    }
+    let is_word = !text.is_empty()
+        && text.chars().count() <= MAX_WORD
+        && !text.contains(['<', '{', '[', '"'])
+        && !text.chars().any(char::is_control);
+    if is_word { Read::Word(text) } else { Read::Other }
+}
+
+fn collect(value: &Value, name: &str, depth: usize, members: &mut Vec<Member>) {
+    let mut push = |value: &str| {
+        let name: String = name.chars().filter(|c| c.is_alphanumeric()).collect();
+        members.push(Member { name: name.to_lowercase(), value: value.trim().to_owned() });
+    };
+    match value {
+        Value::String(text) if text.chars().count() <= MAX_WORD => push(text),
+        Value::Number(number) => push(&number.to_string()),
+        Value::Object(object) if depth > 0 => {
+            object.iter().for_each(|(name, value)| collect(value, name, depth - 1, members));
+        }
+        Value::Array(items) if depth > 0 && items.len() == 1 => {
+            collect(&items[0], name, depth - 1, members);
+        }
+        _ => {}
+    }
+}
+
+/// A processing token need not be a UUID, but must be fit to be asked with: `OK`, `null` and `true`
+/// are none.
+fn is_token(word: &str) -> bool {
+    !word.contains(char::is_whitespace)
+        && !word.chars().any(char::is_control)
+        && word.contains(|c: char| c.is_ascii_digit())
+}
+
+fn is_uuid(word: &str) -> bool {
+    let dashes = |(at, c): (usize, char)| (c == '-') == [8, 13, 18, 23].contains(&at);
+    word.len() == 36
+        && word.char_indices().all(dashes)
+        && word.chars().all(|c| c == '-' || c.is_ascii_hexdigit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UUID: &str = "3f2504e0-4f89-41d3-9a0c-0305e82c3301";
+
+    fn word(text: &str) -> Option<String> {
+        status_word(text, &StatusWords::default())
+    }
+
+    #[test]
+    fn status_word_is_found_in_any_wrapping() {
+        for text in [
+            "Processing",
+            r#""Processing""#,
+            r#""\"Processing\"""#,
+            r#"{"status":"Processing"}"#,
+            r#"{"status":"Queued","status":"Processing"}"#,
+            r#"{"d":"Processing"}"#,
+            r#"["Processing"]"#,
+            r#""{\"Status\":\"Processing\"}""#,
+            r#"{"result":{"Status":"Processing","message":"working on it"}}"#,
+            r#"{"status":"ok","data":"Processing","code":0}"#,
+        ] {
+            assert_eq!(word(text).as_deref(), Some("Processing"), "{text}");
+        }
+        assert_eq!(word(r#"{"status":"warming up"}"#).as_deref(), Some("warming up"));
+        assert_eq!(word(r#"{"d":"completedwitherrors"}"#).as_deref(), Some("completedwitherrors"));
+    }
+
+    #[test]
+    fn no_verdict_is_read_out_of_an_object_that_says_none() {
+        for text in [
+            r#"{"oddly":"shaped"}"#,
+            r#"{"error":"failed"}"#,
+            r#"{"message":"error","code":5}"#,
+            r#"{"a":"processing","b":"completedsuccessfully"}"#,
+            "{}",
+            "[]",
+            "",
+            "a\nb",
+            "<p>",
+        ] {
+            assert_eq!(word(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn processing_token_is_found_in_any_wrapping() {
+        for text in [
+            UUID.to_owned(),
+            format!("\"{UUID}\""),
+            format!(r#"{{"anything":"{UUID}"}}"#),
+            format!(r#"{{"name":"march 1","id":7,"token":"{UUID}"}}"#),
+            format!(r#"[{{"processingToken":"{UUID}","requestId":"{}"}}]"#, UUID.replace('3', "4")),
+            serde_json::to_string(&format!("\"{UUID}\"")).expect("a text has a JSON form"),
+        ] {
+            assert_eq!(processing_token(&text).as_deref(), Some(UUID), "{text}");
+        }
+        for text in [
+            r#"{"oddly":"shaped"}"#,
+            r#"{"error":"E1234"}"#,
+            r#"{"token":"none"}"#,
+            &format!(r#"{{"a":"{UUID}","b":"{}"}}"#, UUID.replace('3', "4")),
+            "OK",
+            "null",
+        ] {
+            assert_eq!(processing_token(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn web_page_is_recognized() {
+        for page in [" <!DOCTYPE html><p>", "<HTML lang=en>", "<!-- x -->\n<html>", "<html>Sign in"]
+        {
+            assert!(is_web_page(page), "{page}");
+        }
+        for other in ["<string>a</string>", "Id\n1\n", "", "\u{fc}".repeat(300).as_str()] {
+            assert!(!is_web_page(other), "{other}");
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Proxies on the way to the Platform, as the environment names them.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, channel};
+
+use super::harness::Ferry;
+
+/// A proxy that lets nobody through, and tells what it was asked for.
+fn proxy() -> (String, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let (sender, asked) = channel();
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection: TcpStream = connection.expect("a connection");
+            let mut lines = BufReader::new(connection.try_clone().expect("a socket")).lines();
+            let first = lines.next().and_then(Result::ok).unwrap_or_default();
+            while lines.next().and_then(Result::ok).is_some_and(|line| !line.is_empty()) {}
+            // The test may have seen enough.
+            let _ = sender.send(first);
+            let _ = connection.write_all(
+                b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n",
+            );
+        }
+    });
+    (url, asked)
+}
+
+fn behind(proxy: &str) -> Ferry {
+    Ferry::new()
+        .set("FERRY_TOKEN_URL", "https://identity.platform.invalid/connect/token")
+        .set("FERRY_API_URL", "https://api.platform.invalid/upload")
+        .set("FERRY_CLIENT_ID", "demo")
+        .set("FERRY_CLIENT_SECRET", "demo-secret")
+        .set("FERRY_API_KEY", "demo-key")
+        .set("HTTPS_PROXY", proxy)
+}
+
+#[test]
+fn the_platform_is_reached_through_the_proxy_of_the_environment() {
+    let (url, asked) = proxy();
+    let ran = behind(&url).run(&["doctor"]).exits(1);
+    assert!(ran.stdout.contains("gets no token"), "{}", ran.stdout);
+    let first = asked.try_recv().expect("the proxy was asked");
+    assert_eq!(first, "CONNECT identity.platform.invalid:443 HTTP/1.1");
+}
+
+#[test]
+fn hosts_that_need_no_proxy_are_reached_without() {
+    let (url, asked) = proxy();
+    let ran = behind(&url).set("NO_PROXY", ".platform.invalid").run(&["doctor"]).exits(1);
+    assert!(ran.stdout.contains("gets no token"), "{}", ran.stdout);
+    assert!(asked.try_recv().is_err(), "the proxy was asked");
+}

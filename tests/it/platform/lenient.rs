@@ -1,0 +1,199 @@
+//! Responses as old servers, proxies and gateways send them: written by raw sockets.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+
+use async_compression::tokio::write as pack;
+use ferry_sim::Credentials;
+use ferry_types::domain::outcome::{Content, Status};
+use tokio::io::AsyncWriteExt;
+
+use super::*;
+
+const TOKEN: &str = "3f2504e0-4f89-41d3-9a0c-0305e82c3301";
+
+/// A Platform that answers tokens well and everything else with these bytes.
+fn raw(response: impl Into<Vec<u8>>) -> Platform {
+    let listener = TcpListener::bind(localhost()).expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let response = response.into();
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.expect("a connection");
+            let head = read_request(&mut connection);
+            let token = r#"{"access_token":"abc","expires_in":3600}"#;
+            let plain =
+                format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{token}", token.len());
+            let is_token = head.starts_with("POST /connect/token");
+            let response = if is_token { plain.as_bytes() } else { response.as_slice() };
+            // A client that reads no further than it must may be gone.
+            let _ = connection.write_all(response);
+            let _ = connection.shutdown(std::net::Shutdown::Write);
+            let _ = connection.read(&mut [0; 1]);
+        }
+    });
+    let account = account_of(&Credentials::default());
+    let token_url = format!("{url}/connect/token");
+    client(Account { token_url, api_url: format!("{url}/upload"), ..account }, limits(), 0)
+}
+
+fn read_request(connection: &mut TcpStream) -> String {
+    let mut read = Vec::new();
+    let mut byte = [0];
+    while !read.ends_with(b"\r\n\r\n") && connection.read(&mut byte).expect("a request") > 0 {
+        read.push(byte[0]);
+    }
+    let head = String::from_utf8(read).expect("a head");
+    let length = head.to_lowercase().lines().find_map(|line| {
+        line.strip_prefix("content-length: ").and_then(|length| length.parse().ok())
+    });
+    let mut body = vec![0; length.unwrap_or(0)];
+    connection.read_exact(&mut body).expect("a body");
+    head
+}
+
+fn with_headers(headers: &str, body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    let head = format!("HTTP/1.1 200 OK\r\n{headers}Content-Length: {length}\r\n\r\n");
+    [head.as_bytes(), body].concat()
+}
+
+#[tokio::test]
+async fn header_lines_that_curl_takes_cost_no_upload() {
+    let many: String =
+        (0..3000).fold(String::new(), |all, n| all + &format!("X-Filter-{n}: seen\r\n"));
+    let large = format!("Set-Cookie: a={}\r\n", "x".repeat(200_000));
+    for headers in [
+        "X-Folded: one\r\n two\r\n\tthree\r\n",
+        "X-Spaced : one\r\n",
+        "no header at all\r\n",
+        "X Invalid Name: one\r\n",
+        "X-Binary: \u{fc}\r\n",
+        ": nameless\r\n",
+        many.as_str(),
+        large.as_str(),
+    ] {
+        let answer = raw(with_headers(headers, TOKEN.as_bytes())).upload(upload("n")).await;
+        let shown = headers.get(..20).unwrap_or(headers);
+        assert_eq!(answer.as_deref(), Ok(TOKEN), "{shown}");
+    }
+    let http_1_0 = format!("HTTP/1.0 200\r\nContent-Type: text/plain\r\n\r\n{TOKEN}");
+    assert_eq!(raw(http_1_0).upload(upload("n")).await.as_deref(), Ok(TOKEN));
+}
+
+#[tokio::test]
+async fn headers_beyond_all_measure_are_ambiguous_and_end_nothing() {
+    let lines: String = (0..60_000).fold(String::new(), |all, n| all + &format!("{n}:\r\n"));
+    let endless = format!("X: {}\r\n", "x".repeat(8 << 20));
+    for headers in [lines, endless] {
+        let answer = raw(with_headers(&headers, TOKEN.as_bytes())).upload(upload("n")).await;
+        assert!(is_ambiguous(&answer), "{answer:?}");
+    }
+}
+
+macro_rules! packed {
+    ($encoder:ident, $bytes:expr) => {{
+        let mut encoder = pack::$encoder::new(Vec::new());
+        encoder.write_all($bytes).await.expect("it is packed");
+        encoder.shutdown().await.expect("it is packed");
+        encoder.into_inner()
+    }};
+}
+
+/// The same bytes in every coding, with the header that says so.
+async fn in_every_coding(bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+    let gzip = packed!(GzipEncoder, bytes);
+    let twice = packed!(GzipEncoder, &packed!(BrotliEncoder, bytes));
+    vec![
+        ("gzip", gzip.clone()),
+        ("x-gzip", gzip.clone()),
+        ("GZIP, identity", gzip),
+        ("deflate", packed!(ZlibEncoder, bytes)),
+        ("deflate", packed!(DeflateEncoder, bytes)),
+        ("br", packed!(BrotliEncoder, bytes)),
+        ("zstd", packed!(ZstdEncoder, bytes)),
+        ("br, gzip", twice),
+        ("deflate", bytes.to_vec()),
+        ("br", bytes.to_vec()),
+        ("zstd", bytes.to_vec()),
+        ("utf-8", bytes.to_vec()),
+        ("", bytes.to_vec()),
+    ]
+}
+
+#[tokio::test]
+async fn responses_in_any_content_coding_are_decoded() {
+    let results = b"Id\r\n1\r\n2\r\n".repeat(500);
+    for (coding, body) in in_every_coding(&results).await {
+        let headers = format!("Content-Encoding: {coding}\r\nContent-Type: text/csv\r\n");
+        let answer = raw(with_headers(&headers, &body)).result("t", "k").await;
+        let expected = Content { content_type: Some("text/csv".into()), bytes: results.clone() };
+        assert_eq!(answer, Ok(expected), "{coding}");
+    }
+    for (coding, body) in in_every_coding(b"\"CompletedSuccessfully\"").await {
+        let headers = format!("Content-Encoding: {coding}\r\n");
+        let answer = raw(with_headers(&headers, &body)).status("t").await;
+        assert_eq!(answer, Ok(Status::Done), "{coding}");
+    }
+    for (coding, body) in in_every_coding(TOKEN.as_bytes()).await {
+        let headers = format!("Content-Encoding: {coding}\r\n");
+        let answer = raw(with_headers(&headers, &body)).upload(upload("n")).await;
+        assert_eq!(answer.as_deref(), Ok(TOKEN), "{coding}");
+    }
+}
+
+#[tokio::test]
+async fn a_decoded_body_is_as_limited_as_any_other() {
+    let limit = limits().max_answer_bytes;
+    let bytes = vec![b'x'; 1 + limit as usize];
+    for (coding, body) in in_every_coding(&bytes).await {
+        let headers = format!("Content-Encoding: {coding}\r\n");
+        let answer = raw(with_headers(&headers, &body)).feedback("t").await;
+        let endpoint = "GetResults (feedback)";
+        assert_eq!(answer, Err(Trouble::TooLarge { endpoint, limit }), "{coding}");
+    }
+    let bomb = packed!(GzipEncoder, &vec![0; 200 << 20]);
+    assert!(bomb.len() > limit as usize);
+    let bomb = packed!(GzipEncoder, &packed!(GzipEncoder, &vec![0; 200 << 20]));
+    let answer = raw(with_headers("Content-Encoding: gzip, gzip\r\n", &bomb)).feedback("t").await;
+    assert!(matches!(answer, Err(Trouble::TooLarge { .. })), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_broken_coding_is_unreadable() {
+    let mut gzip = packed!(GzipEncoder, &b"Id\r\n1\r\n2\r\n".repeat(500));
+    gzip.truncate(gzip.len() / 2);
+    for coding in ["gzip", "br", "zstd", "deflate"] {
+        let body =
+            if coding == "zstd" { b"\x28\xb5\x2f\xfd\xff\xff".to_vec() } else { gzip.clone() };
+        let response = with_headers(&format!("Content-Encoding: {coding}\r\n"), &body);
+        let answer = raw(response.clone()).result("t", "k").await;
+        assert!(is_unreadable(&answer), "{coding}: {answer:?}");
+        let answer = raw(response).upload(upload("n")).await;
+        assert!(is_unreadable(&answer), "{coding}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn texts_are_read_in_their_charset() {
+    let utf16 =
+        |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+    for (content_type, body) in [
+        ("text/plain; charset=utf-16", utf16("\u{feff}\"CompletedSuccessfully\"")),
+        ("text/plain", utf16("CompletedSuccessfully")),
+        ("application/json", b"\xef\xbb\xbf\"CompletedSuccessfully\"".to_vec()),
+        ("text/plain; charset=ebcdic", b"CompletedSuccessfully".to_vec()),
+    ] {
+        let headers = format!("Content-Type: {content_type}\r\n");
+        let answer = raw(with_headers(&headers, &body)).status("t").await;
+        assert_eq!(answer, Ok(Status::Done), "{content_type}");
+    }
+    let headers = "Content-Type: text/plain; charset=windows-1252\r\n";
+    let answer = raw(with_headers(headers, b"Gepr\xfcft")).status("t").await;
+    assert_eq!(answer, Ok(Status::Pending { word: "gepr\u{fc}ft".into(), known: false }));
+    let feedback = raw(with_headers("", b"2|M\xfcller|unknown")).feedback("t").await;
+    let Content { content_type, bytes } = feedback.expect("feedback");
+    assert_eq!(bytes, b"2|M\xfcller|unknown", "the Platform's own bytes");
+    let text = ferry::platform::text(content_type.as_deref(), &bytes);
+    assert_eq!(text, "2|M\u{fc}ller|unknown");
+}
