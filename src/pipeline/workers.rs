@@ -102,16 +102,13 @@ impl Workers {
         let ended = tokio::select! {
             ended = monitor.run_with_signal(signal) => ended,
             _ = background => unreachable!("the renewal of leases never ends"),
-        };
-        // Every step has handed over its outcome; what is recorded last is recorded too.
-        let recorded = tokio::select! {
-            biased;
-            recorded = recording => recorded,
-            () = too_late(&self.shutdown, self.policy.drain) => {
+            () = too_late(&self.shutdown) => {
                 error!("ended with outcomes that the store did not record: their leases run out");
-                Ok(())
+                return Ok(());
             }
         };
+        // Every step has handed over its outcome; what is recorded last is recorded too.
+        let recorded = recording.await;
         ended.map_err(|error| WorkersEnded(error.to_string()))?;
         recorded.map_err(|error| WorkersEnded(error.to_string()))
     }
@@ -199,11 +196,8 @@ async fn take_in(pushed: Option<&PushedIntake>, shutdown: &Shutdown) {
 }
 
 /// A store that does not come back must not keep a stopped process from ending.
-async fn too_late(shutdown: &Shutdown, drain: Duration) {
-    tokio::select! {
-        () = shutdown.aborting() => {}
-        () = tokio::time::sleep(drain) => {}
-    }
+async fn too_late(shutdown: &Shutdown) {
+    shutdown.aborting().await;
     tokio::time::sleep(LAST_OUTCOMES).await;
 }
 

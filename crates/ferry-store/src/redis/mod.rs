@@ -12,6 +12,7 @@ mod events;
 mod fault;
 mod frame;
 mod held;
+mod history;
 mod holding;
 mod link;
 mod listen;

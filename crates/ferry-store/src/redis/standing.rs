@@ -1,15 +1,12 @@
-//! Compares the server's history of events with what this process has seen of it.
+//! Reads where the server's history of events stands.
 
 use redis::{Cmd, Value};
 
-use super::RedisStore;
 use super::fault::Fault;
-use super::link::Link;
 use super::scripts::{Call, Script};
 use super::values::{number, text, tuple};
-use crate::claim_id::random_number;
-use crate::continuity::{Asked, Continuity, EPOCHS};
-use crate::{Loss, Standing};
+use crate::Standing;
+use crate::continuity::Asked;
 
 /// Reads the standing, over any connection.
 #[derive(Debug)]
@@ -40,36 +37,4 @@ pub(super) fn read(answer: Value) -> Result<Standing, Fault> {
         ..Standing::default()
     };
     Ok(standing.with_epochs(&text(epochs)?, number(newest)?))
-}
-
-impl RedisStore {
-    pub(super) async fn compare(&self, continuity: &Continuity) -> Result<Standing, Fault> {
-        if let Some(asked) = continuity.ask_for_lost() {
-            continuity.saw_lost(&asked, &ask(&self.link, &asked).await?);
-        }
-        let asked = continuity.ask();
-        let standing = ask(&self.link, &asked).await?;
-        continuity.saw(&asked, &standing);
-        Ok(standing)
-    }
-
-    pub(super) async fn renew_epoch(&self) -> Result<(), Fault> {
-        let script = Script::alone(include_str!("acknowledge.lua"));
-        let call = Call::on(&script, &[self.link.base().to_owned()]);
-        self.link
-            .run_one(&script, call.arg(format!("{:016x}", random_number())).arg(EPOCHS))
-            .await
-            .map(drop)
-    }
-
-    pub(super) async fn save_loss(&self, loss: &Loss) -> Result<(), Fault> {
-        let mut set = redis::cmd("SET");
-        set.arg(format!("{}lost", self.link.base())).arg(loss.to_string());
-        self.link.command(set).await.map(drop)
-    }
-}
-
-async fn ask(link: &Link, asked: &Asked) -> Result<Standing, Fault> {
-    let script = StandingScript::new();
-    read(link.run_one(&script.0, script.call(link.base(), asked)).await?)
 }

@@ -12,6 +12,7 @@ mod events;
 mod fault;
 mod finish;
 mod health;
+mod history;
 mod named;
 mod operate;
 mod read;
@@ -83,7 +84,7 @@ impl SqliteStore {
         let wakeups = Arc::new(Wakeups::default());
         let connection = schema::open_writer(path)?;
         let continuity = Arc::<Continuity>::default();
-        let named = Arc::new(Named::new(path, continuity.clone()));
+        let named = Arc::new(Named::new(path, &place(path), continuity.clone()));
         let writer = Writer::start(connection, &place(path), wakeups.clone(), named.clone())?;
         let watcher = watch::watch(path, writer.clone());
         Ok(Self {

@@ -27,6 +27,7 @@ pub(super) struct Identity {
 #[derive(Debug)]
 pub(super) struct Named {
     path: PathBuf,
+    place: String,
     log: PathBuf,
     open: Mutex<Identity>,
     continuity: Arc<Continuity>,
@@ -34,10 +35,10 @@ pub(super) struct Named {
 
 impl Named {
     /// For the file that was just opened, together with its log.
-    pub(super) fn new(path: &Path, continuity: Arc<Continuity>) -> Self {
+    pub(super) fn new(path: &Path, place: &str, continuity: Arc<Continuity>) -> Self {
         let log = beside(path, "-wal");
         let open = Mutex::new(Identity { file: inode(path), log: inode(&log) });
-        Self { path: path.to_owned(), log, open, continuity }
+        Self { path: path.to_owned(), place: place.to_owned(), log, open, continuity }
     }
 
     pub(super) fn continuity(&self) -> &Continuity {
@@ -74,7 +75,7 @@ impl Named {
             self.set_log_aside(open);
         }
         self.continuity.vanished(cause);
-        let (place, cause) = (super::place(&self.path), cause.to_owned());
+        let (place, cause) = (self.place.clone(), cause.to_owned());
         Err(Fault::Refused(StoreError::Unavailable { place, cause }))
     }
 

@@ -1,13 +1,10 @@
-//! Compares the file's history of events with what this process has seen of it.
+//! Reads and changes what the file says of its history of events.
 
-use std::path::Path;
+use rusqlite::{Connection, OptionalExtension, params};
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
-
-use super::SqliteStore;
 use super::fault::Fault;
+use crate::Standing;
 use crate::continuity::{EPOCHS, NO_EPOCH};
-use crate::{Standing, StoreError};
 
 /// Content of an event: equal only for the same event.
 const EVENT: &str = "at || ' ' || submission || ' ' || state";
@@ -51,46 +48,4 @@ pub(super) fn renew_epoch(connection: &Connection) -> Result<(), Fault> {
 pub(super) fn save_loss(connection: &Connection, loss: &str) -> Result<(), Fault> {
     connection.execute("UPDATE store SET lost = ?1", params![loss])?;
     Ok(())
-}
-
-/// Reads the standing of a file that is not the open one, and changes nothing in it.
-fn peek(path: &Path, asked: u64) -> Result<Standing, Fault> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    read(&Connection::open_with_flags(path, flags)?, asked)
-}
-
-impl SqliteStore {
-    /// Compares the open file, or the one that is in its place.
-    pub(super) async fn compare(&self) -> Result<Standing, StoreError> {
-        if self.named.check().is_err() && self.named.is_replaced() {
-            return self.compare_other().await;
-        }
-        if let Some(asked) = self.continuity.ask_for_lost() {
-            let number = asked.number();
-            let standing = self.read(move |reader| read(reader.connection, number)).await?;
-            self.continuity.saw_lost(&asked, &standing);
-        }
-        let asked = self.continuity.ask();
-        let number = asked.number();
-        let standing = self.read(move |reader| read(reader.connection, number)).await?;
-        self.continuity.saw(&asked, &standing);
-        Ok(standing)
-    }
-
-    /// Once an operator has acknowledged the file that is in the place of the open one, opens it.
-    async fn compare_other(&self) -> Result<Standing, StoreError> {
-        let (asked, path) = (self.continuity.ask(), self.path.clone());
-        let number = asked.number();
-        let peeked = tokio::task::spawn_blocking(move || peek(&path, number)).await;
-        let interrupted = |_| Fault::corrupt("reading was interrupted");
-        let standing = peeked
-            .map_err(interrupted)
-            .flatten()
-            .map_err(|fault| fault.at(&super::place(&self.path)))?;
-        if self.continuity.is_acknowledged(&asked, &standing) {
-            self.writer.reopen().await?;
-        }
-        self.continuity.saw(&asked, &standing);
-        Ok(standing)
-    }
 }

@@ -274,7 +274,7 @@ mod tests {
         let setup = "PRAGMA journal_mode = wal; CREATE TABLE counts (account, state, submissions);
              CREATE TABLE kept (text); PRAGMA max_page_count = 40";
         connection.execute_batch(setup).unwrap();
-        let named = Arc::new(Named::new(&path, Arc::default()));
+        let named = Arc::new(Named::new(&path, "a small disk", Arc::default()));
         (dir, Writer::start(connection, "a small disk", Arc::default(), named).unwrap())
     }
 

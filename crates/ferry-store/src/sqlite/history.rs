@@ -1,0 +1,50 @@
+//! Compares the file's history of events with what this process has seen of it.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::SqliteStore;
+use super::fault::Fault;
+use super::standing::read;
+use crate::{Standing, Store, StoreError};
+
+/// Reads the standing of a file that is not the open one, and changes nothing in it.
+fn peek(path: &Path, asked: u64) -> Result<Standing, Fault> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    read(&Connection::open_with_flags(path, flags)?, asked)
+}
+
+impl SqliteStore {
+    /// Compares the open file, or the one that is in its place.
+    pub(super) async fn compare(&self) -> Result<Standing, StoreError> {
+        if self.named.check().is_err() && self.named.is_replaced() {
+            return self.compare_other().await;
+        }
+        if let Some(asked) = self.continuity.ask_for_lost() {
+            let number = asked.number();
+            let standing = self.read(move |reader| read(reader.connection, number)).await?;
+            self.continuity.saw_lost(&asked, &standing);
+        }
+        let asked = self.continuity.ask();
+        let number = asked.number();
+        let standing = self.read(move |reader| read(reader.connection, number)).await?;
+        self.continuity.saw(&asked, &standing);
+        Ok(standing)
+    }
+
+    /// Once an operator has acknowledged the file that is in the place of the open one, opens it.
+    async fn compare_other(&self) -> Result<Standing, StoreError> {
+        let (asked, path) = (self.continuity.ask(), self.path.clone());
+        let number = asked.number();
+        let peeked = tokio::task::spawn_blocking(move || peek(&path, number)).await;
+        let interrupted = |_| Fault::corrupt("reading was interrupted");
+        let standing =
+            peeked.map_err(interrupted).flatten().map_err(|fault| fault.at(&self.place()))?;
+        if self.continuity.is_acknowledged(&asked, &standing) {
+            self.writer.reopen().await?;
+        }
+        self.continuity.saw(&asked, &standing);
+        Ok(standing)
+    }
+}
