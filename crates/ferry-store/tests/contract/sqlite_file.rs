@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ferry_store::sqlite::SqliteStore;
-use ferry_store::{Accepted, Claim, Commit, Committed, Filter, Rescued, Store, StoreError};
+use ferry_store::{
+    Accepted, Claim, Commit, Committed, Filter, NewSubmission, Rescued, Store, StoreError,
+};
 use ferry_types::domain::submission::{State, StepKind};
 use rusqlite::Connection;
 
@@ -231,7 +233,7 @@ async fn a_damaged_row_keeps_no_other_from_its_removal() {
     let file = SqliteFile::new();
     let subject = Subject::at(file.clone()).await;
     let labels = [("k".to_owned(), "v".to_owned())].into();
-    subject.accept(ferry::store::NewSubmission { labels, ..new("spoilt") }).await;
+    subject.accept(NewSubmission { labels, ..new("spoilt") }).await;
     subject.bring_to(State::Failed).await;
     file.connection().execute_batch("UPDATE submissions SET cold = x'00'").unwrap();
     subject.accept(new("sound")).await;
@@ -302,7 +304,7 @@ async fn nothing_of_a_removed_submission_stays_in_the_file() {
     let file = SqliteFile::new();
     let subject = Subject::at(file.clone()).await;
     let labels = [("a".to_owned(), "1".to_owned()), ("b\0\"".to_owned(), "{}".to_owned())].into();
-    subject.accept(ferry_store::NewSubmission { labels, ..new("a") }).await;
+    subject.accept(NewSubmission { labels, ..new("a") }).await;
     subject.bring_to(State::Completed).await;
     subject.advance(DAY).await;
     assert_eq!(subject.store.sweep(millis(0)).await.unwrap(), 1);
