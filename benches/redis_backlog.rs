@@ -14,7 +14,7 @@ use anyhow::{Context, Result, ensure};
 use ferry_store::redis::{Durability, RedisAddress, RedisStore};
 use ferry_store::{ClaimRequest, Commit, Committed, Deadline, NewSubmission, Payload, Store};
 use ferry_types::domain::account::{HealthPolicy, Signal};
-use ferry_types::domain::submission::{Next, Priority, State, StepKind, Transition};
+use ferry_types::domain::submission::{Next, State, StepKind, Transition};
 use ferry_types::domain::{SubmissionId, timestamp};
 use redis::FromRedisValue;
 use redis::aio::MultiplexedConnection;
@@ -69,24 +69,16 @@ impl Bench {
         self.accepted += 1;
         let n = self.accepted;
         let labels = [("ward", "north"), ("system", "pas")];
+        let id = SubmissionId::new(timestamp(1_700_000_000_000 + n as i64), n.into());
+        let data = format!("R-{n},01/03/2026,08:00,01/03/2026,09:00\n");
+        let payload = Payload { data, event_data: None };
+        let deadline = Deadline::After(Duration::from_hours(24));
+        let name = format!("ward-7-admissions-{n:08}");
         NewSubmission {
-            id: SubmissionId::new(timestamp(1_700_000_000_000 + n as i64), n.into()),
-            name: format!("ward-7-admissions-{n:08}"),
-            account: "main".to_owned(),
-            payload: Payload {
-                data: format!("R-{n},01/03/2026,08:00,01/03/2026,09:00\n"),
-                event_data: None,
-            },
             overwrite: true,
             result_keys: vec!["tableofresultids".to_owned()],
-            priority: Priority::Normal,
-            not_before: None,
-            deadline: Deadline::After(Duration::from_hours(24)),
-            idempotency_key: None,
             labels: BTreeMap::from(labels.map(|(k, v)| (k.to_owned(), v.to_owned()))),
-            revision_of: None,
-            traceparent: None,
-            callback_url: None,
+            ..NewSubmission::new(id, "main", name, payload, deadline)
         }
     }
 

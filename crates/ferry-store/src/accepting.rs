@@ -1,52 +1,104 @@
-//! How a new submission begins, in whatever store.
+//! New submissions, and how they begin, in whatever store.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use ring::digest::{Context, SHA256};
 
-use super::{Deadline, NewSubmission};
-use ferry_types::domain::submission::{Callback, State, StepKind, Submission, SubmissionParts};
-use ferry_types::domain::{Timestamp, later};
+use super::Payload;
+use ferry_types::domain::submission::{Callback, Priority, Submission, SubmissionParts};
+use ferry_types::domain::{SubmissionId, Timestamp, TraceParent, later};
+
+/// A valid submission that is to be accepted.
+#[derive(Debug, Clone)]
+pub struct NewSubmission {
+    /// Its id, if it is new.
+    pub id: SubmissionId,
+    /// The Platform's `Name`.
+    pub name: String,
+    /// The account's short name.
+    pub account: String,
+    /// What to upload.
+    pub payload: Payload,
+    /// Whether a dataset of the same Name may be overwritten.
+    pub overwrite: bool,
+    /// What to fetch; at least one key.
+    pub result_keys: Vec<String>,
+    /// Its place among the account's steps.
+    pub priority: Priority,
+    /// Not to be uploaded before this time.
+    pub not_before: Option<Timestamp>,
+    /// When to give up.
+    pub deadline: Deadline,
+    /// The producer's key against doubles, unique per account.
+    pub idempotency_key: Option<String>,
+    /// The producer's own marks.
+    pub labels: BTreeMap<String, String>,
+    /// The submission that it corrects.
+    pub revision_of: Option<SubmissionId>,
+    /// The producer's span that it belongs to.
+    pub traceparent: Option<TraceParent>,
+    /// Where its outcome is to be told.
+    pub callback_url: Option<String>,
+}
+
+/// When to give up a submission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deadline {
+    /// At a time that the producer named.
+    At(Timestamp),
+    /// So long after acceptance, or after `not_before` if that is later.
+    After(Duration),
+}
 
 impl NewSubmission {
+    /// One with nothing but what each has.
+    pub fn new(
+        id: SubmissionId,
+        account: impl Into<String>,
+        name: impl Into<String>,
+        payload: Payload,
+        deadline: Deadline,
+    ) -> Self {
+        Self {
+            id,
+            name: name.into(),
+            account: account.into(),
+            payload,
+            overwrite: false,
+            result_keys: Vec::new(),
+            priority: Priority::default(),
+            not_before: None,
+            deadline,
+            idempotency_key: None,
+            labels: BTreeMap::new(),
+            revision_of: None,
+            traceparent: None,
+            callback_url: None,
+        }
+    }
+
     /// The submission, accepted at `now`.
     pub(super) fn submission(&self, now: Timestamp, has_predecessor: bool) -> Submission {
         let due = self.not_before.map_or(now, |not_before| not_before.max(now));
         SubmissionParts {
-            id: self.id,
-            name: self.name.clone(),
-            account: self.account.clone(),
-            state: State::Queued,
-            reason: None,
             priority: self.priority,
             overwrite: self.overwrite,
             result_keys: self.result_keys.clone(),
             labels: self.labels.clone(),
             payload_bytes: self.payload.bytes(),
-            created_at: now,
-            updated_at: now,
-            finished_at: None,
             deadline: match self.deadline {
                 Deadline::At(deadline) => deadline,
                 Deadline::After(duration) => later(due, duration),
             },
             revision_of: self.revision_of,
             traceparent: self.traceparent,
-            processing_token: None,
-            rejection: None,
-            attempts: 0,
-            polls: 0,
-            failures: 0,
-            in_doubt: false,
-            step: Some(StepKind::Upload),
-            resume: None,
             due_at: Some(due),
-            leased_until: None,
-            cancel_requested: false,
-            results: Vec::new(),
             callback: self.callback_url.as_deref().map(Callback::new),
-            uncommitted_claims: 0,
             has_predecessor,
+            ..SubmissionParts::accepted(self.id, &self.account, &self.name, now)
         }
         .into()
     }

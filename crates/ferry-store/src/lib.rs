@@ -16,6 +16,7 @@ pub mod redis;
 pub mod sqlite;
 mod wakeups;
 
+pub use accepting::{Deadline, NewSubmission};
 pub use claim_id::ClaimId;
 pub use continuity::{Continuity, Loss, Standing};
 pub use events::{Event, Events};
@@ -32,10 +33,10 @@ use ferry_types::domain::account::Health;
 use ferry_types::domain::budget::Budget;
 use ferry_types::domain::outcome::Content;
 use ferry_types::domain::submission::{
-    IllegalTransition, LifecycleError, Priority, Resolution, State, StepKind, Submission,
-    TimelineEntry, Transition, WaitingFor,
+    IllegalTransition, LifecycleError, Resolution, State, StepKind, Submission, TimelineEntry,
+    Transition, WaitingFor,
 };
-use ferry_types::domain::{SubmissionId, Timestamp, TraceParent};
+use ferry_types::domain::{SubmissionId, Timestamp};
 
 /// A dataset: what is uploaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,48 +52,6 @@ impl Payload {
     pub fn bytes(&self) -> u64 {
         (self.data.len() + self.event_data.as_ref().map_or(0, String::len)) as u64
     }
-}
-
-/// A valid submission that is to be accepted.
-#[derive(Debug, Clone)]
-pub struct NewSubmission {
-    /// Its id, if it is new.
-    pub id: SubmissionId,
-    /// The Platform's `Name`.
-    pub name: String,
-    /// The account's short name.
-    pub account: String,
-    /// What to upload.
-    pub payload: Payload,
-    /// Whether a dataset of the same Name may be overwritten.
-    pub overwrite: bool,
-    /// What to fetch; at least one key.
-    pub result_keys: Vec<String>,
-    /// Its place among the account's steps.
-    pub priority: Priority,
-    /// Not to be uploaded before this time.
-    pub not_before: Option<Timestamp>,
-    /// When to give up.
-    pub deadline: Deadline,
-    /// The producer's key against doubles, unique per account.
-    pub idempotency_key: Option<String>,
-    /// The producer's own marks.
-    pub labels: BTreeMap<String, String>,
-    /// The submission that it corrects.
-    pub revision_of: Option<SubmissionId>,
-    /// The producer's span that it belongs to.
-    pub traceparent: Option<TraceParent>,
-    /// Where its outcome is to be told.
-    pub callback_url: Option<String>,
-}
-
-/// When to give up a submission.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Deadline {
-    /// At a time that the producer named.
-    At(Timestamp),
-    /// So long after acceptance, or after `not_before` if that is later.
-    After(Duration),
 }
 
 /// The answer to one accepted submission.

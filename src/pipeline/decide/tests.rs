@@ -1,7 +1,5 @@
 //! What follows from each answer, one row of the table after the other, and what holds for all.
 
-use std::collections::BTreeMap;
-
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -14,38 +12,15 @@ use ferry_types::domain::{SubmissionId, later, timestamp};
 const DEADLINE: i64 = 1_000_000;
 
 fn submission(state: State) -> SubmissionParts {
+    let id = SubmissionId::new(timestamp(0), 1);
     SubmissionParts {
-        id: SubmissionId::new(timestamp(0), 1),
-        name: "march".to_owned(),
-        account: "default".to_owned(),
         state,
-        reason: None,
-        priority: ferry_types::domain::submission::Priority::Normal,
-        overwrite: false,
         result_keys: vec!["tableofresultids".to_owned()],
-        labels: BTreeMap::new(),
-        payload_bytes: 10,
-        created_at: timestamp(0),
-        updated_at: timestamp(0),
-        finished_at: None,
         deadline: timestamp(DEADLINE),
-        revision_of: None,
-        traceparent: None,
-        processing_token: None,
-        rejection: None,
         attempts: 1,
-        polls: 0,
-        failures: 0,
-        in_doubt: false,
         step: None,
         due_at: None,
-        leased_until: None,
-        cancel_requested: false,
-        results: Vec::new(),
-        callback: None,
-        resume: None,
-        uncommitted_claims: 0,
-        has_predecessor: false,
+        ..SubmissionParts::accepted(id, "default", "march", timestamp(0))
     }
 }
 

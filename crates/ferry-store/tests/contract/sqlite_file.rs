@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ferry_store::sqlite::SqliteStore;
-use ferry_store::{Accepted, Claim, Commit, Committed, Filter, Rescued, Store, StoreError};
+use ferry_store::{
+    Accepted, Claim, Commit, Committed, Filter, NewSubmission, Rescued, Store, StoreError,
+};
 use ferry_types::domain::submission::{State, StepKind};
 use rusqlite::Connection;
 
@@ -227,6 +229,23 @@ async fn a_damaged_row_keeps_no_other_from_its_step() {
 }
 
 #[tokio::test]
+async fn a_damaged_row_keeps_no_other_from_its_removal() {
+    let file = SqliteFile::new();
+    let subject = Subject::at(file.clone()).await;
+    let labels = [("k".to_owned(), "v".to_owned())].into();
+    subject.accept(NewSubmission { labels, ..new("spoilt") }).await;
+    subject.bring_to(State::Failed).await;
+    file.connection().execute_batch("UPDATE submissions SET cold = x'00'").unwrap();
+    subject.accept(new("sound")).await;
+    subject.bring_to(State::Failed).await;
+    subject.advance(DAY).await;
+    assert_eq!(subject.store.sweep(millis(0)).await.unwrap(), 2);
+    let count = "SELECT count(*) FROM labels";
+    let count: i64 = file.connection().query_row(count, [], |row| row.get(0)).unwrap();
+    assert_eq!((count, subject.listed(&Filter::default()).await.len()), (0, 0));
+}
+
+#[tokio::test]
 async fn an_account_whose_health_is_damaged_is_paused_and_costs_no_other_anything() {
     let file = SqliteFile::new();
     let subject = Subject::at(file.clone()).await;
@@ -285,7 +304,7 @@ async fn nothing_of_a_removed_submission_stays_in_the_file() {
     let file = SqliteFile::new();
     let subject = Subject::at(file.clone()).await;
     let labels = [("a".to_owned(), "1".to_owned()), ("b\0\"".to_owned(), "{}".to_owned())].into();
-    subject.accept(ferry_store::NewSubmission { labels, ..new("a") }).await;
+    subject.accept(NewSubmission { labels, ..new("a") }).await;
     subject.bring_to(State::Completed).await;
     subject.advance(DAY).await;
     assert_eq!(subject.store.sweep(millis(0)).await.unwrap(), 1);

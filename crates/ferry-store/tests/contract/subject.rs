@@ -12,7 +12,7 @@ use ferry_store::{
 };
 use ferry_types::clock::Clock;
 use ferry_types::domain::account::HealthPolicy;
-use ferry_types::domain::submission::{Priority, State, StepKind, Submission, Transition};
+use ferry_types::domain::submission::{State, StepKind, Submission, Transition};
 use ferry_types::domain::{SubmissionId, Timestamp, timestamp};
 
 /// For how long contracts lease steps.
@@ -253,22 +253,11 @@ pub(super) const fn millis(millis: u64) -> Duration {
 pub(super) fn new(name: &str) -> NewSubmission {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let random = NEXT.fetch_add(1, Ordering::Relaxed);
-    NewSubmission {
-        id: SubmissionId::new(timestamp(1_700_000_000_000), random.into()),
-        name: name.to_owned(),
-        account: ACCOUNT.to_owned(),
-        payload: Payload { data: format!("{name},01/02/2024,10:00"), event_data: None },
-        overwrite: false,
-        result_keys: vec!["tableofresultids".to_owned()],
-        priority: Priority::Normal,
-        not_before: None,
-        deadline: Deadline::After(DAY),
-        idempotency_key: None,
-        labels: [].into(),
-        revision_of: None,
-        traceparent: None,
-        callback_url: None,
-    }
+    let id = SubmissionId::new(timestamp(1_700_000_000_000), random.into());
+    let payload = Payload { data: format!("{name},01/02/2024,10:00"), event_data: None };
+    let result_keys = vec!["tableofresultids".to_owned()];
+    let deadline = Deadline::After(DAY);
+    NewSubmission { result_keys, ..NewSubmission::new(id, ACCOUNT, name, payload, deadline) }
 }
 
 /// The same on another account.

@@ -117,6 +117,45 @@ pub struct SubmissionParts {
     pub has_predecessor: bool,
 }
 
+impl SubmissionParts {
+    /// A submission that was just accepted, and of which nothing else is known.
+    pub fn accepted(id: SubmissionId, account: &str, name: &str, now: Timestamp) -> Self {
+        Self {
+            id,
+            name: name.to_owned(),
+            account: account.to_owned(),
+            state: State::Queued,
+            reason: None,
+            priority: Priority::default(),
+            overwrite: false,
+            result_keys: Vec::new(),
+            labels: BTreeMap::new(),
+            payload_bytes: 0,
+            created_at: now,
+            updated_at: now,
+            finished_at: None,
+            deadline: now,
+            revision_of: None,
+            traceparent: None,
+            processing_token: None,
+            rejection: None,
+            attempts: 0,
+            polls: 0,
+            failures: 0,
+            in_doubt: false,
+            step: Some(StepKind::Upload),
+            resume: None,
+            due_at: Some(now),
+            leased_until: None,
+            cancel_requested: false,
+            results: Vec::new(),
+            callback: None,
+            uncommitted_claims: 0,
+            has_predecessor: false,
+        }
+    }
+}
+
 /// One dataset on its way. Its parts can be read as fields, and are changed only by the rules of this
 /// module, each of which is one method.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -93,38 +93,15 @@ fn transition() -> impl Strategy<Value = Transition> {
 }
 
 fn parts(state: State, callback: bool) -> SubmissionParts {
+    let id = SubmissionId::new(timestamp(0), 1);
     SubmissionParts {
-        id: SubmissionId::new(timestamp(0), 1),
-        name: "trips".to_owned(),
-        account: "default".to_owned(),
         state,
-        reason: None,
-        priority: Priority::Normal,
-        overwrite: false,
-        result_keys: Vec::new(),
-        labels: BTreeMap::new(),
-        payload_bytes: 0,
-        created_at: timestamp(0),
-        updated_at: timestamp(0),
         finished_at: state.is_final().then_some(timestamp(0)),
         deadline: timestamp(1000),
-        revision_of: None,
-        traceparent: None,
-        processing_token: None,
-        rejection: None,
-        attempts: 0,
-        polls: 0,
-        failures: 0,
-        in_doubt: false,
         step: (!state.is_final()).then_some(StepKind::Upload),
         due_at: (!state.is_final() && state != State::Held).then_some(timestamp(0)),
-        leased_until: None,
-        cancel_requested: false,
-        results: Vec::new(),
         callback: callback.then(|| Callback::new("https://example.com/hook")),
-        resume: None,
-        uncommitted_claims: 0,
-        has_predecessor: false,
+        ..SubmissionParts::accepted(id, "default", "trips", timestamp(0))
     }
 }
 
