@@ -25,10 +25,21 @@ pub(super) async fn a_store_names_its_epoch_and_counts_its_events(subject: Subje
     let other = subject.another().await;
     assert_eq!(other.look().await.unwrap().newest, standing.newest);
     assert_eq!(other.events(0, 1).await.unwrap().epoch, standing.newest.epoch);
-    let fresh = subject.fresh().await;
-    fresh.accept(new("c")).await;
-    assert_ne!(fresh.store.look().await.unwrap().newest.epoch, standing.newest.epoch);
     assert_eq!(loss(subject.store.as_ref()), None);
+}
+
+/// Not of the store in memory, which ends with its process and repeats its runs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_new_store_has_an_epoch_of_its_own() {
+    let places = [super::redis_place::subject().await, super::sqlite_file::subject().await];
+    let mut epochs = std::collections::BTreeSet::new();
+    for subject in places {
+        for subject in [subject.fresh().await, subject] {
+            subject.accept(new("a")).await;
+            epochs.insert(subject.store.look().await.unwrap().newest.epoch);
+        }
+    }
+    assert_eq!(epochs.len(), 4, "{epochs:?}");
 }
 
 pub(super) async fn an_acknowledgement_gives_a_new_epoch_and_is_no_loss(subject: Subject) {
