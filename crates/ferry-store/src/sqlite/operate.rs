@@ -78,17 +78,14 @@ pub(super) fn sweep(
     let mut label = connection
         .prepare_cached("DELETE FROM labels WHERE key = ?1 AND value = ?2 AND submission = ?3")?;
     for (seq, account, state, cold) in &old {
-        // One that cannot be read must not keep the others, and is looked for from end to end.
-        match Cold::read(&mut &cold[..]) {
-            Ok(cold) => {
-                for (key, value) in cold.labels() {
-                    label.execute(params![key, value, seq])?;
-                }
+        if let Ok(cold) = Cold::read(&mut &cold[..]) {
+            for (key, value) in cold.labels() {
+                label.execute(params![key, value, seq])?;
             }
-            Err(_) => {
-                let all = "DELETE FROM labels WHERE submission = ?1";
-                connection.prepare_cached(all)?.execute([seq])?;
-            }
+        } else {
+            // It must not keep the others, and is looked for from end to end.
+            let all = "DELETE FROM labels WHERE submission = ?1";
+            connection.prepare_cached(all)?.execute([seq])?;
         }
         for sql in [
             "DELETE FROM payloads WHERE submission = ?1",
