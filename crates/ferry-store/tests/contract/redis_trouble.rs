@@ -342,7 +342,7 @@ async fn a_password_that_is_rotated_is_read_again_for_the_next_connection() {
     server.ask::<i64>("CLIENT KILL USER ferry").await;
     "second".clone_into(&mut password.lock().unwrap());
     while store.stats().await.is_err() {
-        crate::support::pause().await;
+        pause().await;
     }
 }
 
