@@ -5,7 +5,9 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
+use tokio::runtime::{Builder, Runtime};
 
-static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(ferry_fuzz::runtime);
+static RUNTIME: LazyLock<Runtime> =
+    LazyLock::new(|| Builder::new_current_thread().build().expect("a runtime"));
 
 fuzz_target!(|data: &[u8]| RUNTIME.block_on(ferry_fuzz::read(data)));

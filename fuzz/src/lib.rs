@@ -9,15 +9,11 @@ pub async fn read(data: &[u8]) {
         Some(end) => (&rest[..end], &rest[end + 2..]),
         None => (&rest[..0], rest),
     };
-    let header = |line: &[u8]| line.iter().position(|byte| *byte == b':').map(|at| (at, line.len()));
+    let header =
+        |line: &[u8]| line.iter().position(|byte| *byte == b':').map(|at| (at, line.len()));
     let headers: Vec<(&[u8], &[u8])> = head
         .split(|byte| *byte == b'\n')
         .filter_map(|line| header(line).map(|(at, _)| (&line[..at], &line[at + 1..])))
         .collect();
     ferry::platform::read_response(status, &headers, body).await;
-}
-
-/// A runtime of one thread.
-pub fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread().build().expect("a runtime")
 }

@@ -19,10 +19,6 @@ use ferry_types::domain::submission::{
 };
 use ferry_types::domain::{Timestamp, until};
 
-mod collect;
-
-pub(super) use collect::{Collected, after_collect};
-
 /// What a decision is made in view of.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Context<'a> {
@@ -169,7 +165,11 @@ fn refused(context: &Context<'_>, status: u16, words: &str) -> Transition {
     }
 }
 
-fn after_trouble(context: &Context<'_>, kind: StepKind, trouble: &Trouble) -> Transition {
+pub(super) fn after_trouble(
+    context: &Context<'_>,
+    kind: StepKind,
+    trouble: &Trouble,
+) -> Transition {
     let base = untouched(context, kind);
     let because = |code| Some(Reason::new(code, trouble.to_string()));
     match trouble {
@@ -287,12 +287,12 @@ fn unknown_token(context: &Context<'_>, kind: StepKind, base: Transition) -> Tra
 }
 
 /// The Platform answered, and all troubles are over.
-fn healthy(next: Next) -> Transition {
+pub(super) fn healthy(next: Next) -> Transition {
     Transition { signal: Signal::Healthy, ..Transition::to(next) }
 }
 
 /// The submission waits for the same step again, and nothing counts.
-fn untouched(context: &Context<'_>, kind: StepKind) -> Transition {
+pub(super) fn untouched(context: &Context<'_>, kind: StepKind) -> Transition {
     Transition {
         attempt_spent: kind != StepKind::Upload,
         failures: context.submission.failures,
@@ -303,11 +303,11 @@ fn untouched(context: &Context<'_>, kind: StepKind) -> Transition {
 
 impl Context<'_> {
     /// Whether this was the last try.
-    fn is_overdue(&self) -> bool {
+    pub(super) fn is_overdue(&self) -> bool {
         self.now >= self.submission.deadline
     }
 
-    fn time_left(&self) -> Duration {
+    pub(super) fn time_left(&self) -> Duration {
         until(self.now, self.submission.deadline)
     }
 

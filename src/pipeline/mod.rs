@@ -1,6 +1,7 @@
 //! Carries submissions: takes them in, and runs the steps that are due.
 
 mod backend;
+mod collect;
 mod committer;
 mod decide;
 mod intake;

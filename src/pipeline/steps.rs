@@ -9,10 +9,11 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::{info, warn};
 
 use super::backend::{LeasedStep, release};
+use super::collect::{Collected, after_collect};
 use super::committer::{Committer, NotRecorded};
 use super::decide::{
-    Collected, Context, after_collect, after_notify, after_poll, after_upload, interrupted_upload,
-    may_overwrite, while_gated, without_account,
+    Context, after_notify, after_poll, after_upload, interrupted_upload, may_overwrite,
+    while_gated, without_account,
 };
 use super::policy::Policy;
 use super::schedule::Jitter;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{AccountSecret, StatusWords};
+use super::secret::AccountSecret;
+use super::words::StatusWords;
 use ferry_types::domain::budget::Budget;
 
 /// One set of Platform credentials. Its `Debug` shows no secret.

@@ -10,6 +10,7 @@ mod observed;
 mod patience;
 mod scrub;
 mod secret;
+mod secrets;
 mod shape;
 mod text;
 mod tokens;
@@ -35,13 +36,14 @@ use tracing::warn;
 
 use crate::metrics::{Direction, Metrics};
 use answer::{Answer, Pages};
+use check::{NO_SUCH, judge, lost_answer, no_access};
 use ferry_types::clock::Clock;
 use ferry_types::domain::budget::Budget;
 use ferry_types::domain::outcome::{Content, Status, Trouble};
 use observed::Observer;
 use patience::{Patience, denied};
 use scrub::Scrubber;
-use secret::Secrets;
+use secrets::Secrets;
 use shape::status_word;
 use tokens::{Token, Tokens};
 use wire::{Lost, Query};
@@ -255,6 +257,23 @@ impl Platform {
     /// Gets a token, to see whether the credentials work.
     pub async fn check_credentials(&self) -> Result<(), Trouble> {
         self.tokens.get(self.clock.as_ref()).await.map(drop)
+    }
+
+    /// Asks for the status of a dataset that does not exist, to see whether the Upload API answers.
+    pub async fn check_api(&self) -> ApiCheck {
+        let url = self.results_url(NO_SUCH, "status");
+        let answer = match self.ask(STATUS, SHORT, &[], |http| http.get(url())).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(lost)) => return lost_answer(lost),
+            Err(trouble) => return no_access(&trouble),
+        };
+        let mut other = None;
+        if answer.status == StatusCode::NOT_FOUND {
+            let url = wire::below(&self.api_url, NO_SUCH);
+            let asked = self.ask(STATUS, SHORT, &[], |http| http.get(url.clone())).await;
+            other = asked.ok().and_then(Result::ok);
+        }
+        judge(&answer, other.as_ref(), &self.account.status_words, &self.scrubber)
     }
 
     async fn content(

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::Account;
+use super::account::Account;
 
 /// So many access tokens are remembered: one that was replaced may still be echoed.
 const BEARERS: usize = 8;
@@ -72,7 +72,8 @@ impl Scrubber {
             .split(|c: char| c.is_control() || c.is_whitespace())
             .filter(|w| !w.is_empty())
             .collect();
-        shortened(words.join(" "), limit)
+        // What stood between the parts of a secret may be gone now.
+        shortened(self.redacted(&words.join(" "), rows), limit)
     }
 
     /// `text`, or, if that reveals more to take out, the decoded text.

@@ -1,17 +1,10 @@
-//! Secrets of an account, read again where they stand in files, so that they can be rotated.
+//! A secret of an account, given as such or in a file, in whatever form editors leave it.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 use secrecy::{ExposeSecret, SecretString};
-use tracing::{info, warn};
 
-use super::scrub::Scrubber;
 use super::text::text;
-
-/// Secret files are read again so often at most, unless a secret was denied.
-const AGAIN: Duration = Duration::from_secs(1);
 
 /// A secret, and the file that it stands in, if it does.
 #[derive(Debug, Clone)]
@@ -25,6 +18,10 @@ impl AccountSecret {
     #[must_use]
     pub fn in_file(self, file: Option<PathBuf>) -> Self {
         Self { file, ..self }
+    }
+
+    pub(super) fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
     }
 
     pub(super) fn expose(&self) -> &str {
@@ -63,95 +60,6 @@ fn is_invisible(c: char) -> bool {
 pub fn read_secret(file: &Path) -> Result<String, String> {
     let bytes = std::fs::read(file).map_err(|error| format!("cannot read the file: {error}"))?;
     visible(&text(None, &bytes)).map(str::to_owned)
-}
-
-/// The secrets of one account as they are now.
-#[derive(Debug)]
-pub(super) struct Secrets {
-    client_id: String,
-    scrubber: Scrubber,
-    current: Mutex<Current>,
-}
-
-#[derive(Debug)]
-struct Current {
-    client_secret: AccountSecret,
-    api_key: AccountSecret,
-    read_at: Instant,
-    failing: bool,
-}
-
-impl Secrets {
-    pub(super) fn new(account: &super::Account, scrubber: Scrubber) -> Self {
-        let current = Current {
-            client_secret: account.client_secret.clone(),
-            api_key: account.api_key.clone(),
-            read_at: Instant::now(),
-            failing: false,
-        };
-        Self { client_id: account.client_id.clone(), scrubber, current: Mutex::new(current) }
-    }
-
-    pub(super) fn client_secret(&self) -> AccountSecret {
-        self.current().client_secret.clone()
-    }
-
-    pub(super) fn api_key(&self) -> AccountSecret {
-        self.current().api_key.clone()
-    }
-
-    pub(super) fn client_id(&self) -> &str {
-        &self.client_id
-    }
-
-    /// Reads the files again, unless that was done a moment ago.
-    pub(super) fn refresh_if_old(&self) {
-        if self.current().read_at.elapsed() >= AGAIN {
-            self.refresh();
-        }
-    }
-
-    /// Reads the files again. Returns true if a secret is another one now.
-    pub(super) fn refresh(&self) -> bool {
-        let mut current = self.current();
-        current.read_at = Instant::now();
-        let (client_secret, api_key) = (current.client_secret.clone(), current.api_key.clone());
-        let (mut changed, mut failed) = (false, false);
-        for (name, secret) in [("client_secret", client_secret), ("api_key", api_key)] {
-            let Some(file) = &secret.file else { continue };
-            match read_secret(file) {
-                Ok(text) if text.is_empty() || text == secret.expose() => {}
-                Ok(text) => {
-                    let new = AccountSecret::from(text).in_file(Some(file.clone()));
-                    match name {
-                        "api_key" => current.api_key = new,
-                        _ => current.client_secret = new,
-                    }
-                    info!("`{name}` was replaced in its file, and is used from now on");
-                    changed = true;
-                }
-                Err(error) => {
-                    if !current.failing {
-                        warn!("cannot read `{name}` again, and use it as it was: {error}");
-                    }
-                    failed = true;
-                }
-            }
-        }
-        current.failing = failed;
-        if changed {
-            self.scrubber.learn(
-                &self.client_id,
-                current.client_secret.expose(),
-                current.api_key.expose(),
-            );
-        }
-        changed
-    }
-
-    fn current(&self) -> MutexGuard<'_, Current> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 #[cfg(test)]

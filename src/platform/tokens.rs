@@ -14,7 +14,7 @@ use super::answer::Answer;
 use super::observed::Observer;
 use super::patience::{Patience, denied};
 use super::scrub::{Scrubber, basic};
-use super::secret::Secrets;
+use super::secrets::Secrets;
 use super::shape::object;
 use super::wire::{self, Lost};
 use ferry_types::clock::Clock;

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
+use crate::pipeline::collect::{Collected, after_collect};
 use ferry_types::domain::outcome::Content;
 use ferry_types::domain::submission::{FEEDBACK_KEY, State, SubmissionParts};
 use ferry_types::domain::{SubmissionId, later, timestamp};

@@ -1,6 +1,7 @@
 //! The client of the Platform over real HTTP, against the simulator.
 
 mod lenient;
+mod made_up;
 mod private;
 mod results;
 mod secrets;

@@ -185,7 +185,7 @@ async fn a_token_that_is_refused_early_is_replaced_at_once() {
 fn strict(sim: &Sim) -> Platform {
     let account = account_of(&Credentials::default());
     let account = Account { token_url: sim.token_url(), api_url: sim.api_url(), ..account };
-    client(account, Limits { denied_timeout: Duration::from_millis(1), ..limits() }, 0)
+    client(account, Limits { denied_timeout: Duration::from_nanos(1), ..limits() }, 0)
 }
 
 #[tokio::test]

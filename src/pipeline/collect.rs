@@ -1,7 +1,7 @@
 //! What follows from results and feedback: the verdict that was heard is never lost to them.
 
-use super::{Context, after_trouble, healthy, untouched};
-use crate::pipeline::schedule::{poll_delay, steady_delay};
+use super::decide::{Context, after_trouble, healthy, untouched};
+use super::schedule::{poll_delay, steady_delay};
 use ferry_types::domain::account::Signal;
 use ferry_types::domain::outcome::{Content, Trouble};
 use ferry_types::domain::submission::{
@@ -16,18 +16,15 @@ const TRIES_NOT_YET: u32 = 20;
 
 /// What was fetched, and what was not.
 #[derive(Debug, Default)]
-pub(in crate::pipeline) struct Collected {
+pub(super) struct Collected {
     /// By result key.
-    pub(in crate::pipeline) contents: Vec<(String, Content)>,
+    pub(super) contents: Vec<(String, Content)>,
     /// By result key, each with the cause.
-    pub(in crate::pipeline) missing: Vec<(String, Trouble)>,
+    pub(super) missing: Vec<(String, Trouble)>,
 }
 
 /// After the results, or the feedback of a rejected dataset, were asked for.
-pub(in crate::pipeline) fn after_collect(
-    context: &Context<'_>,
-    collected: Collected,
-) -> Transition {
+pub(super) fn after_collect(context: &Context<'_>, collected: Collected) -> Transition {
     let Collected { contents, missing } = collected;
     let is_wanted = |(_, trouble): &&(String, Trouble)| !is_given_up(context, trouble);
     let transition = match (missing.iter().find(is_wanted), &context.submission.rejection) {
