@@ -25,7 +25,6 @@ LABEL org.opencontainers.image.title="Ferry" \
 COPY --from=build /ferry/target/release/ferry /usr/local/bin/ferry
 # For health checks; there is no shell. Called by this name it does nothing else.
 COPY --from=busybox:1.37.0-musl /bin/busybox /usr/local/bin/wget
-COPY LICENSE /usr/share/doc/ferry/LICENSE
 # The store of one machine: mount a volume here to keep it. Nothing else is written, so the file system
 # may be read-only.
 COPY --from=build --chown=nonroot:nonroot /state /var/lib/ferry
