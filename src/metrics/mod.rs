@@ -417,6 +417,8 @@ mod tests {
         ferry_queue_submissions account state
         ferry_stage_duration_seconds stage
         ferry_step_attempts_total result stage
+        ferry_store_data_loss_total
+        ferry_store_data_loss_unacknowledged
         ferry_store_errors_total kind
         ferry_store_operation_duration_seconds operation
         ferry_store_safe
