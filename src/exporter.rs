@@ -72,16 +72,20 @@ pub async fn watch_durability(store: Arc<dyn Store>, metrics: Arc<Metrics>) {
         let begun = Instant::now();
         let findings = store.check().await;
         metrics.store_safe(findings.as_ref().is_ok_and(|all| all.iter().all(|found| found.ok)));
-        // Without an answer nothing is known to be better or worse.
-        if let Ok(findings) = findings {
-            findings.iter().filter(|finding| !logged.contains(finding)).for_each(log);
-            let is_durable = |findings: &[Finding]| findings.iter().all(|finding| finding.ok);
-            if is_durable(&findings) && !is_durable(&logged) {
-                info!("the store is durable again");
+        let mut pause = CHECK_PAUSE;
+        // An error says nothing about durability: the store may be starting, so ask again soon.
+        match findings {
+            Err(_) => pause = PAUSE,
+            Ok(findings) => {
+                findings.iter().filter(|finding| !logged.contains(finding)).for_each(log);
+                let is_durable = |findings: &[Finding]| findings.iter().all(|finding| finding.ok);
+                if is_durable(&findings) && !is_durable(&logged) {
+                    info!("the store is durable again");
+                }
+                logged = findings;
             }
-            logged = findings;
         }
-        tokio::time::sleep(CHECK_PAUSE.max(begun.elapsed() * SHARE)).await;
+        tokio::time::sleep(pause.max(begun.elapsed() * SHARE)).await;
     }
 }
 

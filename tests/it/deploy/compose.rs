@@ -157,7 +157,7 @@ fn every_file_that_containers_are_given_is_there_or_made_by_the_script() {
 pub(super) struct Machine {
     folder: tempfile::TempDir,
     of_file: BTreeMap<String, String>,
-    ports: BTreeMap<&'static str, u16>,
+    pub(super) ports: BTreeMap<&'static str, u16>,
     runtime: Runtime,
 }
 
@@ -324,7 +324,7 @@ impl Machine {
     }
 
     /// What a port answers to a GET; nothing while nobody listens.
-    fn get(&self, port: u16, path: &str) -> Option<(u16, String)> {
+    pub(super) fn get(&self, port: u16, path: &str) -> Option<(u16, String)> {
         let url = format!("http://127.0.0.1:{port}{path}");
         self.runtime.block_on(async {
             let answer = client().get(url).send().await.ok()?;

@@ -118,6 +118,20 @@ fn doctor_notes_what_it_may_not_check() {
 }
 
 #[test]
+fn a_worker_checks_durability_as_soon_as_redis_answers() {
+    let machine = Machine::prepare();
+    let worker = Running::start(machine.ferry("worker", "watch", None));
+    let safe = |value: u8| {
+        let page = machine.get(machine.ports["watch"], "/metrics").map(|(_, page)| page);
+        page.is_some_and(|page| page.contains(&format!("\nferry_store_safe {value}\n")))
+    };
+    worker.await_told("the store does not tell how much there is to do");
+    eventually("durability is unknown", || safe(0));
+    let _redis = machine.redis();
+    eventually("durability was checked", || safe(1));
+}
+
+#[test]
 fn an_upgrade_replaces_the_users_file_that_loses_submissions() {
     let machine = Machine::prepare();
     assert_eq!(machine.prepare_again(), "", "nothing changed");
