@@ -13,13 +13,54 @@ const ALLOWED: &[(&str, &str)] = &[
     ("crates/ferry-client/src/sending.rs", "crates/ferry-client/src/lib.rs"),
     ("crates/ferry-sim/src/http.rs", "crates/ferry-sim/src/lib.rs"),
     ("crates/ferry-sim/src/world.rs", "crates/ferry-sim/src/lib.rs"),
+    ("crates/ferry-store/src/accepting.rs", "crates/ferry-store/src/lib.rs"),
     ("crates/ferry-store/src/pack.rs", "crates/ferry-store/src/lib.rs"),
     ("crates/ferry-store/src/redis/link.rs", "crates/ferry-store/src/redis/mod.rs"),
     ("crates/ferry-store/src/sqlite/effects.rs", "crates/ferry-store/src/sqlite/events.rs"),
     ("crates/ferry-types/src/contract/answers.rs", "crates/ferry-types/src/contract/mod.rs"),
+    (
+        "crates/ferry-types/src/domain/dataset/forms/date.rs",
+        "crates/ferry-types/src/domain/dataset/forms.rs",
+    ),
+    (
+        "crates/ferry-types/src/domain/dataset/forms/text.rs",
+        "crates/ferry-types/src/domain/dataset/forms.rs",
+    ),
+    (
+        "crates/ferry-types/src/domain/dataset/forms/time.rs",
+        "crates/ferry-types/src/domain/dataset/forms.rs",
+    ),
+    (
+        "crates/ferry-types/src/domain/dataset/records.rs",
+        "crates/ferry-types/src/domain/dataset/opening.rs",
+    ),
     ("crates/ferry-types/src/domain/id.rs", "crates/ferry-types/src/domain/mod.rs"),
     (
         "crates/ferry-types/src/domain/submission/callback.rs",
+        "crates/ferry-types/src/domain/submission.rs",
+    ),
+    (
+        "crates/ferry-types/src/domain/submission/callback.rs",
+        "crates/ferry-types/src/domain/submission/transition.rs",
+    ),
+    (
+        "crates/ferry-types/src/domain/submission/lifecycle.rs",
+        "crates/ferry-types/src/domain/submission.rs",
+    ),
+    (
+        "crates/ferry-types/src/domain/submission/operator.rs",
+        "crates/ferry-types/src/domain/submission.rs",
+    ),
+    (
+        "crates/ferry-types/src/domain/submission/step.rs",
+        "crates/ferry-types/src/domain/submission.rs",
+    ),
+    (
+        "crates/ferry-types/src/domain/submission/transition.rs",
+        "crates/ferry-types/src/domain/submission.rs",
+    ),
+    (
+        "crates/ferry-types/src/domain/submission/waiting.rs",
         "crates/ferry-types/src/domain/submission.rs",
     ),
     ("src/api/body.rs", "src/api/encoding.rs"),
@@ -46,6 +87,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("src/cli/demo.rs", "src/cli/mod.rs"),
     ("src/cli/doctor.rs", "src/cli/mod.rs"),
     ("src/cli/simulate.rs", "src/cli/mod.rs"),
+    ("src/cli/validate/fixing.rs", "src/cli/validate.rs"),
     ("src/config/values.rs", "src/config/mod.rs"),
     ("src/metrics/openmetrics.rs", "src/metrics/mod.rs"),
     ("src/metrics/series.rs", "src/metrics/mod.rs"),

@@ -20,7 +20,7 @@ use crate::support::{World, dataset, of_environment, overwriting, pause};
 const UNLUCKY: [(&str, &str); 4] = [
     ("BREAKER_FAILURES", "6"),
     ("BREAKER_MAX", "700ms"),
-    ("UNKNOWN_TOKEN_TRIES", "1"),
+    ("UNKNOWN_TOKEN_TIMEOUT", "1ms"),
     ("LEASE", "1s"),
 ];
 
