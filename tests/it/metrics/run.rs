@@ -196,7 +196,8 @@ async fn go_wrong(world: &World) {
     world.sim.script(Endpoint::Upload, Fault::ResetAfter);
     let held = world.submit(dataset("doubtful")).await;
     world.until(held, |view| view.state == State::Held).await;
-    // One that the Platform forgets has failed.
+    // One that the Platform forgets has failed: the first 404 begins the time that it is waited for.
+    world.sim.script(Endpoint::Status, answer(404, ""));
     world.sim.script(Endpoint::Status, answer(404, ""));
     let failed = world.submit(overwriting("forgotten")).await;
     world.until(failed, |view| view.state == State::Failed).await;
