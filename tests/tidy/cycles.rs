@@ -18,10 +18,6 @@ const ALLOWED: &[(&str, &str)] = &[
     ("crates/ferry-store/src/sqlite/effects.rs", "crates/ferry-store/src/sqlite/events.rs"),
     ("crates/ferry-types/src/contract/answers.rs", "crates/ferry-types/src/contract/mod.rs"),
     ("crates/ferry-types/src/domain/id.rs", "crates/ferry-types/src/domain/mod.rs"),
-    (
-        "crates/ferry-types/src/domain/submission/callback.rs",
-        "crates/ferry-types/src/domain/submission.rs",
-    ),
     ("src/api/body.rs", "src/api/encoding.rs"),
     ("src/api/body.rs", "src/api/mod.rs"),
     ("src/api/bulk.rs", "src/api/mod.rs"),
