@@ -13,7 +13,6 @@ const ALLOWED: &[(&str, &str)] = &[
     ("crates/ferry-client/src/sending.rs", "crates/ferry-client/src/lib.rs"),
     ("crates/ferry-sim/src/http.rs", "crates/ferry-sim/src/lib.rs"),
     ("crates/ferry-sim/src/world.rs", "crates/ferry-sim/src/lib.rs"),
-    ("crates/ferry-store/src/accepting.rs", "crates/ferry-store/src/lib.rs"),
     ("crates/ferry-store/src/pack.rs", "crates/ferry-store/src/lib.rs"),
     ("crates/ferry-store/src/redis/link.rs", "crates/ferry-store/src/redis/mod.rs"),
     ("crates/ferry-store/src/sqlite/effects.rs", "crates/ferry-store/src/sqlite/events.rs"),
@@ -35,34 +34,6 @@ const ALLOWED: &[(&str, &str)] = &[
         "crates/ferry-types/src/domain/dataset/opening.rs",
     ),
     ("crates/ferry-types/src/domain/id.rs", "crates/ferry-types/src/domain/mod.rs"),
-    (
-        "crates/ferry-types/src/domain/submission/callback.rs",
-        "crates/ferry-types/src/domain/submission.rs",
-    ),
-    (
-        "crates/ferry-types/src/domain/submission/callback.rs",
-        "crates/ferry-types/src/domain/submission/transition.rs",
-    ),
-    (
-        "crates/ferry-types/src/domain/submission/lifecycle.rs",
-        "crates/ferry-types/src/domain/submission.rs",
-    ),
-    (
-        "crates/ferry-types/src/domain/submission/operator.rs",
-        "crates/ferry-types/src/domain/submission.rs",
-    ),
-    (
-        "crates/ferry-types/src/domain/submission/step.rs",
-        "crates/ferry-types/src/domain/submission.rs",
-    ),
-    (
-        "crates/ferry-types/src/domain/submission/transition.rs",
-        "crates/ferry-types/src/domain/submission.rs",
-    ),
-    (
-        "crates/ferry-types/src/domain/submission/waiting.rs",
-        "crates/ferry-types/src/domain/submission.rs",
-    ),
     ("src/api/body.rs", "src/api/encoding.rs"),
     ("src/api/body.rs", "src/api/mod.rs"),
     ("src/api/bulk.rs", "src/api/mod.rs"),

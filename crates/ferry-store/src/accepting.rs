@@ -7,9 +7,24 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use ring::digest::{Context, SHA256};
 
-use super::Payload;
 use ferry_types::domain::submission::{Callback, Priority, Submission, SubmissionParts};
 use ferry_types::domain::{SubmissionId, Timestamp, TraceParent, later};
+
+/// A dataset: what is uploaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payload {
+    /// `Data`, as CSV text.
+    pub data: String,
+    /// `EventData`, as CSV text.
+    pub event_data: Option<String>,
+}
+
+impl Payload {
+    /// The size of the texts together, in bytes.
+    pub fn bytes(&self) -> u64 {
+        (self.data.len() + self.event_data.as_ref().map_or(0, String::len)) as u64
+    }
+}
 
 /// A valid submission that is to be accepted.
 #[derive(Debug, Clone)]

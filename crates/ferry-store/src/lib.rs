@@ -16,7 +16,7 @@ pub mod redis;
 pub mod sqlite;
 mod wakeups;
 
-pub use accepting::{Deadline, NewSubmission};
+pub use accepting::{Deadline, NewSubmission, Payload};
 pub use claim_id::ClaimId;
 pub use continuity::{Continuity, Loss, Standing};
 pub use events::{Event, Events};
@@ -37,22 +37,6 @@ use ferry_types::domain::submission::{
     Transition, WaitingFor,
 };
 use ferry_types::domain::{SubmissionId, Timestamp};
-
-/// A dataset: what is uploaded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Payload {
-    /// `Data`, as CSV text.
-    pub data: String,
-    /// `EventData`, as CSV text.
-    pub event_data: Option<String>,
-}
-
-impl Payload {
-    /// The size of the texts together, in bytes.
-    pub fn bytes(&self) -> u64 {
-        (self.data.len() + self.event_data.as_ref().map_or(0, String::len)) as u64
-    }
-}
 
 /// The answer to one accepted submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -139,7 +139,7 @@ impl Data {
         for (account, budget) in request.budgets.iter().filter(|(_, b)| b.limits(request.kind)) {
             let of_account = claims.iter().filter(|claim| claim.submission.account == *account);
             let requests: usize =
-                of_account.map(|claim| claim.kind.requests(&claim.submission)).sum();
+                of_account.map(|claim| claim.submission.requests(claim.kind)).sum();
             if requests > 0 {
                 let account = self.accounts.entry(account.clone()).or_default();
                 account.spent.spend(request.kind, requests, budget, now);

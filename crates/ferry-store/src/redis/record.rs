@@ -178,7 +178,7 @@ impl<'a> Head<'a> {
             account: &s.account,
             priority: s.priority.as_str(),
             step: s.step.map_or("", StepKind::as_str),
-            requests: count(StepKind::Collect.requests(s)),
+            requests: count(s.requests(StepKind::Collect)),
             blocked: s.has_predecessor,
             created: s.created_at.timestamp_millis(),
             deadline: s.deadline.timestamp_millis(),

@@ -58,7 +58,7 @@ fn spend(
 ) -> Result<(), Fault> {
     for (account, budget) in request.budgets.iter().filter(|(_, b)| b.limits(request.kind)) {
         let of_account = claims.iter().filter(|claim| claim.submission.account == *account);
-        let requests: usize = of_account.map(|claim| claim.kind.requests(&claim.submission)).sum();
+        let requests: usize = of_account.map(|claim| claim.submission.requests(claim.kind)).sum();
         if requests > 0 {
             let mut spent = health::spent(connection, account)?;
             spent.spend(request.kind, requests, budget, now);

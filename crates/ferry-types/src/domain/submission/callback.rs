@@ -2,12 +2,10 @@
 //! the end and changes nothing of it.
 
 use std::fmt;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{IllegalTransition, Ruled, StepKind, Submission};
-use crate::domain::{Timestamp, later};
+use crate::domain::Timestamp;
 
 /// The newest deliveries that are remembered.
 const REMEMBERED: usize = 20;
@@ -97,7 +95,7 @@ impl Callback {
         Self { url: url.into(), gone: false, deliveries: Vec::new() }
     }
 
-    fn remember(&mut self, delivery: Delivery) {
+    pub(super) fn remember(&mut self, delivery: Delivery) {
         self.gone = delivery.result == DeliveryResult::Gone;
         self.deliveries.push(delivery);
         let excess = self.deliveries.len().saturating_sub(REMEMBERED);
@@ -118,48 +116,4 @@ impl fmt::Debug for Callback {
 /// A URL as it may be shown: without its query, which may be a secret.
 pub fn shown_url(url: &str) -> &str {
     url.split(['?', '#']).next().unwrap_or_default()
-}
-
-impl Submission {
-    /// Nothing more is delivered; all is as it was before.
-    pub(super) fn end_delivery(&mut self) {
-        self.0.step = self.0.resume.take();
-        self.0.due_at = None;
-    }
-
-    /// Applies the result of a delivery, which leaves the outcome what it is.
-    pub(super) fn apply_delivery(
-        &mut self,
-        delivery: &Delivery,
-        again: Option<Duration>,
-        failures: u32,
-        now: Timestamp,
-    ) -> Ruled<IllegalTransition> {
-        if self.step != Some(StepKind::Notify) {
-            return Err(self.illegal(self.state));
-        }
-        let parts = &mut self.0;
-        parts.updated_at = now;
-        parts.failures = failures;
-        parts.uncommitted_claims = 0;
-        parts.leased_until = None;
-        let mut told = "somebody".to_owned();
-        if let Some(callback) = &mut parts.callback {
-            callback.remember(*delivery);
-            shown_url(&callback.url).clone_into(&mut told);
-        }
-        if let Some(after) = again {
-            parts.due_at = Some(later(now, after));
-            return Ok(None);
-        }
-        self.end_delivery();
-        let why = match delivery.result {
-            DeliveryResult::Delivered => format!("told {told}"),
-            DeliveryResult::Gone => format!("{told} wants to hear no more (410)"),
-            result => {
-                format!("{told} was not told, {} tries: {}", delivery.attempt, result.as_str())
-            }
-        };
-        Ok(Some(self.entry(now, why)))
-    }
 }

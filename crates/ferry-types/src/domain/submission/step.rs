@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{State, Submission};
+use super::State;
 
 /// What kind of work is due.
 #[derive(
@@ -44,15 +44,6 @@ impl StepKind {
             Self::Poll => "poll",
             Self::Collect => "collect",
             Self::Notify => "notify",
-        }
-    }
-
-    /// How often such a step of `submission` asks the Platform, if nothing goes wrong.
-    pub fn requests(self, submission: &Submission) -> usize {
-        match self {
-            Self::Collect if submission.rejection.is_none() => submission.result_keys.len(),
-            Self::Upload | Self::Poll | Self::Collect => 1,
-            Self::Notify => 0,
         }
     }
 

@@ -10,7 +10,7 @@ use proptest::sample::select;
 use super::*;
 use crate::domain::account::Signal;
 use crate::domain::outcome::Content;
-use crate::domain::{later, timestamp};
+use crate::domain::{SubmissionId, Timestamp, later, timestamp};
 
 const LEASE: Duration = Duration::from_secs(15);
 const DAY: Duration = Duration::from_hours(24);

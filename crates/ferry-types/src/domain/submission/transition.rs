@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use super::{Delivery, Reason, State, StepKind, TimelineEntry};
-use crate::domain::SubmissionId;
+use serde::{Deserialize, Serialize};
+
+use super::{Delivery, Reason, State, StepKind};
 use crate::domain::account::Signal;
 use crate::domain::outcome::Content;
+use crate::domain::{SubmissionId, Timestamp};
 
 /// A step that is to come, counted from the moment of the commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -133,6 +135,17 @@ impl Transition {
     pub const fn delay(&self) -> Option<Duration> {
         self.next.delay()
     }
+}
+
+/// A line of a submission's timeline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct TimelineEntry {
+    /// When.
+    pub at: Timestamp,
+    /// The state from then on.
+    pub state: State,
+    /// Why, or what happened.
+    pub why: String,
 }
 
 /// The transition is not in the table, or contradicts the step.

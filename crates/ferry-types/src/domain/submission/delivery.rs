@@ -1,0 +1,50 @@
+//! The step after the end, which delivers the outcome and changes nothing of it.
+
+use std::time::Duration;
+
+use super::{Delivery, DeliveryResult, IllegalTransition, Ruled, StepKind, Submission, shown_url};
+use crate::domain::{Timestamp, later};
+
+impl Submission {
+    /// Nothing more is delivered; all is as it was before.
+    pub(super) fn end_delivery(&mut self) {
+        self.0.step = self.0.resume.take();
+        self.0.due_at = None;
+    }
+
+    /// Applies the result of a delivery, which leaves the outcome what it is.
+    pub(super) fn apply_delivery(
+        &mut self,
+        delivery: &Delivery,
+        again: Option<Duration>,
+        failures: u32,
+        now: Timestamp,
+    ) -> Ruled<IllegalTransition> {
+        if self.step != Some(StepKind::Notify) {
+            return Err(self.illegal(self.state));
+        }
+        let parts = &mut self.0;
+        parts.updated_at = now;
+        parts.failures = failures;
+        parts.uncommitted_claims = 0;
+        parts.leased_until = None;
+        let mut told = "somebody".to_owned();
+        if let Some(callback) = &mut parts.callback {
+            callback.remember(*delivery);
+            shown_url(&callback.url).clone_into(&mut told);
+        }
+        if let Some(after) = again {
+            parts.due_at = Some(later(now, after));
+            return Ok(None);
+        }
+        self.end_delivery();
+        let why = match delivery.result {
+            DeliveryResult::Delivered => format!("told {told}"),
+            DeliveryResult::Gone => format!("{told} wants to hear no more (410)"),
+            result => {
+                format!("{told} was not told, {} tries: {}", delivery.attempt, result.as_str())
+            }
+        };
+        Ok(Some(self.entry(now, why)))
+    }
+}
