@@ -346,10 +346,10 @@ mod tests {
         tell(&Queue::of(&stats, &[], now, &HealthPolicy::default()), &metrics);
         let text = metrics.render();
         for series in [
-            "ferry_queue_steps{account=\"north\",stage=\"upload\",state=\"ready\"} 5",
-            "ferry_queue_steps{account=\"other\",stage=\"upload\",state=\"ready\"} 10",
+            "ferry_queue_steps{account=\"north\",state=\"ready\",step=\"upload\"} 5",
+            "ferry_queue_steps{account=\"other\",state=\"ready\",step=\"upload\"} 10",
             "ferry_queue_submissions{account=\"other\",state=\"held\"} 6",
-            "ferry_queue_oldest_ready_seconds{account=\"other\",stage=\"upload\"} 9",
+            "ferry_queue_oldest_ready_seconds{account=\"other\",step=\"upload\"} 9",
         ] {
             assert!(text.contains(series), "{series} is missing in\n{text}");
         }

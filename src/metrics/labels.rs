@@ -202,7 +202,7 @@ label! {
     }
 }
 
-pub(super) fn stages() -> Vec<&'static str> {
+pub(super) fn step_kinds() -> Vec<&'static str> {
     StepKind::ALL.map(StepKind::as_str).into()
 }
 

@@ -98,13 +98,13 @@ impl Metrics {
     /// Counts a step that ran and the reason that it left, if any.
     pub fn step(&self, kind: StepKind, reason: Option<ReasonCode>) {
         let result = reason.map_or(NO_REASON, ReasonCode::as_str);
-        self.series.steps.with_label_values(&[kind.as_str(), result]).inc();
+        self.series.step_runs.with_label_values(&[kind.as_str(), result]).inc();
     }
 
     /// Observes how long a step took, from its claim to its recorded outcome.
-    pub fn stage(&self, kind: StepKind, took: Duration, exemplar: Option<Exemplar>) {
+    pub fn step_duration(&self, kind: StepKind, took: Duration, exemplar: Option<Exemplar>) {
         let (label, took) = (kind.as_str(), took.as_secs_f64());
-        self.series.stages.with_label_values(&[label]).observe(took);
+        self.series.step_durations.with_label_values(&[label]).observe(took);
         if let Some(exemplar) = exemplar {
             self.exemplars.keep(("ferry_stage_duration_seconds", label), CALLS, took, exemplar);
         }
@@ -365,8 +365,8 @@ mod tests {
         for series in [
             "ferry_transitions_total{from=\"queued\",to=\"uploading\"} 0",
             "ferry_submissions_finished_total{outcome=\"rejected\"} 0",
-            "ferry_step_attempts_total{result=\"slow_down\",stage=\"poll\"} 0",
-            "ferry_wake_lag_seconds_count{stage=\"collect\"} 0",
+            "ferry_step_attempts_total{result=\"slow_down\",step=\"poll\"} 0",
+            "ferry_wake_lag_seconds_count{step=\"collect\"} 0",
             "ferry_commits_refused_total 0",
             "ferry_webhook_deliveries_total{result=\"no_secret\"} 0",
             "ferry_polls_per_submission_count 0",
@@ -411,12 +411,12 @@ mod tests {
         ferry_platform_retry_after_seconds
         ferry_polls_per_submission
         ferry_queue_drain_estimate_seconds
-        ferry_queue_oldest_ready_seconds account stage
+        ferry_queue_oldest_ready_seconds account step
         ferry_queue_overdue
-        ferry_queue_steps account stage state
+        ferry_queue_steps account state step
         ferry_queue_submissions account state
-        ferry_stage_duration_seconds stage
-        ferry_step_attempts_total result stage
+        ferry_stage_duration_seconds step
+        ferry_step_attempts_total result step
         ferry_store_data_loss_total
         ferry_store_data_loss_unacknowledged
         ferry_store_errors_total kind
@@ -428,10 +428,10 @@ mod tests {
         ferry_token_refreshes_total account result
         ferry_transitions_total from to
         ferry_unknown_status_total
-        ferry_wake_lag_seconds stage
+        ferry_wake_lag_seconds step
         ferry_webhook_deliveries_total result
-        ferry_worker_busy_slots stage
-        ferry_worker_slots stage
+        ferry_worker_busy_slots step
+        ferry_worker_slots step
         ");
     }
 

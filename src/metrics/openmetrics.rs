@@ -133,13 +133,13 @@ mod tests {
         let trace = "4bf92f3577b34da6a3ce929d0e0e4736".to_owned();
         let exemplar = Exemplar { trace, at: timestamp(1_700_000_000_250) };
         let took = std::time::Duration::from_millis(30);
-        metrics.stage(StepKind::Poll, took, Some(exemplar));
+        metrics.step_duration(StepKind::Poll, took, Some(exemplar));
         let text = encode(&metrics.registry.gather(), &metrics.exemplars);
         for line in [
-            "ferry_stage_duration_seconds_bucket{stage=\"poll\",le=\"0.025\"} 0\n",
-            "ferry_stage_duration_seconds_bucket{stage=\"poll\",le=\"0.05\"} 1 # \
+            "ferry_stage_duration_seconds_bucket{step=\"poll\",le=\"0.025\"} 0\n",
+            "ferry_stage_duration_seconds_bucket{step=\"poll\",le=\"0.05\"} 1 # \
              {trace_id=\"4bf92f3577b34da6a3ce929d0e0e4736\"} 0.03 1700000000.250\n",
-            "ferry_stage_duration_seconds_bucket{stage=\"poll\",le=\"+Inf\"} 1\n",
+            "ferry_stage_duration_seconds_bucket{step=\"poll\",le=\"+Inf\"} 1\n",
             "# TYPE ferry_commits_refused counter\n",
             "ferry_commits_refused_total 0.0\n",
             "# UNIT ferry_payload_bytes bytes\n",

@@ -6,7 +6,7 @@ use super::OTHER_ACCOUNTS;
 use super::declare::declare;
 use super::labels::{
     Class, Direction, Endpoint, HttpClass, IntakeResult, Operation, QueueState, Source, StoreFault,
-    TokenResult, deliveries, outcomes, stages, states, step_results,
+    TokenResult, deliveries, outcomes, states, step_kinds, step_results,
 };
 
 /// From accepted to final.
@@ -53,12 +53,12 @@ declare! {
     /// From the acceptance of a submission to its final state.
     lives: HistogramVec = "ferry_submission_duration_seconds" { outcome: outcomes() } in LIVES;
     /// From the claim of a step to its recorded outcome.
-    stages: HistogramVec = "ferry_stage_duration_seconds" { stage: stages() } in CALLS;
+    step_durations: HistogramVec = "ferry_stage_duration_seconds" { step: step_kinds() } in CALLS;
     /// Steps that this process ran, by the reason that they left, `ok` if none.
-    steps: IntCounterVec =
-        "ferry_step_attempts_total" { stage: stages(), result: step_results() };
+    step_runs: IntCounterVec =
+        "ferry_step_attempts_total" { step: step_kinds(), result: step_results() };
     /// From the time that a step was due to its claim.
-    wake_lag: HistogramVec = "ferry_wake_lag_seconds" { stage: stages() } in LAGS;
+    wake_lag: HistogramVec = "ferry_wake_lag_seconds" { step: step_kinds() } in LAGS;
     /// Answered status checks of a submission, counted when it is final.
     polls: HistogramVec = "ferry_polls_per_submission" in POLLS;
     /// Requests to the Platform, by what became of them.
@@ -85,9 +85,9 @@ declare! {
     /// Sizes of datasets, results and feedback.
     payloads: HistogramVec = "ferry_payload_bytes" { direction: Direction::all() } in SIZES;
     /// Steps that this process may run at once.
-    slots: GaugeVec = "ferry_worker_slots" { stage: stages() };
+    slots: GaugeVec = "ferry_worker_slots" { step: step_kinds() };
     /// Steps that this process holds.
-    busy: GaugeVec = "ferry_worker_busy_slots" { stage: stages() };
+    busy: GaugeVec = "ferry_worker_busy_slots" { step: step_kinds() };
     /// Steps that this process made due again because their worker was gone.
     rescued: IntCounterVec = "ferry_leases_rescued_total";
     /// Outcomes that came too late, because another worker had the step by then.
@@ -110,13 +110,13 @@ declare! {
     build: GaugeVec = "ferry_build_info" { version: vec![env!("CARGO_PKG_VERSION")] };
     /// Steps in the store; `other` are all accounts that are not configured.
     queue: GaugeVec = "ferry_queue_steps"
-        { account: and_others(accounts), stage: stages(), state: QueueState::all() };
+        { account: and_others(accounts), step: step_kinds(), state: QueueState::all() };
     /// Submissions in the store; `other` are all accounts that are not configured.
     submissions: GaugeVec =
         "ferry_queue_submissions" { account: and_others(accounts), state: states() };
     /// How long the oldest due step has been due; 0 for paused accounts.
     oldest: GaugeVec =
-        "ferry_queue_oldest_ready_seconds" { account: and_others(accounts), stage: stages() };
+        "ferry_queue_oldest_ready_seconds" { account: and_others(accounts), step: step_kinds() };
     /// Due steps that nothing stops: their account is neither paused nor asked to wait nor in an outage.
     overdue: GaugeVec = "ferry_queue_overdue";
     /// How long the open submissions of accounts that are not paused would take at the pace of the

@@ -262,7 +262,7 @@ impl Steps {
                 self.metrics.transition(from, to);
                 trace.led_to(to, told.as_ref().map(|reason| reason.code));
                 let exemplar = trace.exemplar(self.context(step).now);
-                self.metrics.stage(claim.kind, step.claimed.elapsed(), exemplar);
+                self.metrics.step_duration(claim.kind, step.claimed.elapsed(), exemplar);
                 if to.is_final() && from != to {
                     self.count_finished(step, to, polls);
                 }
