@@ -6,7 +6,7 @@
 #![expect(clippy::print_stdout, reason = "it prints what it measured")]
 
 mod redis_server;
-mod wake_lag;
+mod step_lag;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
@@ -29,7 +29,7 @@ use ferry_types::domain::submission::State;
 use ferry_types::domain::until;
 use redis_server::Server;
 use serde::{Deserialize, Serialize};
-use wake_lag::WakeLag;
+use step_lag::StepLag;
 
 /// Submissions under way at once, in both.
 const CONCURRENCY: usize = 64;
@@ -306,11 +306,11 @@ async fn carried(address: &str, place: &str, count: usize) -> Measured {
     let per_second = count as f64 / begun.elapsed().as_secs_f64();
     let (cpu_seconds, peak_mib) = (cpu_seconds() - cpu, peak_mib());
     let (calls_after, redis_cpu_after) = redis_usage(place).await;
-    let lag_before = WakeLag::of(&app);
+    let lag_before = StepLag::of(&app);
     let steady = count / 3;
     stream(&app, count, steady, per_second / 2.0).await;
     completed(&app, count + steady).await;
-    let lag_p99_ms = WakeLag::of(&app).p99_ms(&lag_before);
+    let lag_p99_ms = StepLag::of(&app).p99_ms(&lag_before);
     let (latencies, polls) = latencies(&app, steady).await;
     app.shutdown.drain();
     workers.await.expect("no panic").expect("an orderly end");

@@ -7,7 +7,7 @@
 #![expect(clippy::print_stdout, reason = "a benchmark tells what it measured")]
 
 mod redis_server;
-mod wake_lag;
+mod step_lag;
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use ferry_types::contract::SubmissionRequest;
 use ferry_types::domain::submission::State;
 use ferry_types::domain::{SubmissionId, until};
 use redis_server::Server;
-use wake_lag::WakeLag;
+use step_lag::StepLag;
 
 /// Handed over one after the other.
 const ALONE: usize = 300;
@@ -67,10 +67,10 @@ async fn measure(what: &str, alone: &str, polled: &str, workers: usize) -> Resul
     }
     // What became due while the uploads ran is over.
     tokio::time::sleep(Duration::from_secs(5)).await;
-    let before: Vec<_> = fleet.apps.iter().map(WakeLag::of).collect();
+    let before: Vec<_> = fleet.apps.iter().map(StepLag::of).collect();
     tokio::time::sleep(FOR).await;
     for (app, before) in fleet.apps.iter().zip(&before) {
-        let lag = WakeLag::of(app);
+        let lag = StepLag::of(app);
         println!(
             "{what}: {:.0} due steps a second, 99 % of them claimed within {} ms",
             lag.count(before) / FOR.as_secs_f64(),

@@ -106,13 +106,13 @@ impl Metrics {
         let (label, took) = (kind.as_str(), took.as_secs_f64());
         self.series.step_durations.with_label_values(&[label]).observe(took);
         if let Some(exemplar) = exemplar {
-            self.exemplars.keep(("ferry_stage_duration_seconds", label), CALLS, took, exemplar);
+            self.exemplars.keep(("ferry_step_duration_seconds", label), CALLS, took, exemplar);
         }
     }
 
     /// Observes how long a step had been due when it was claimed.
-    pub fn wake_lag(&self, kind: StepKind, lag: Duration) {
-        self.series.wake_lag.with_label_values(&[kind.as_str()]).observe(lag.as_secs_f64());
+    pub fn step_lag(&self, kind: StepKind, lag: Duration) {
+        self.series.step_lag.with_label_values(&[kind.as_str()]).observe(lag.as_secs_f64());
     }
 
     /// Counts a request to the Platform.
@@ -365,8 +365,8 @@ mod tests {
         for series in [
             "ferry_transitions_total{from=\"queued\",to=\"uploading\"} 0",
             "ferry_submissions_finished_total{outcome=\"rejected\"} 0",
-            "ferry_step_attempts_total{result=\"slow_down\",step=\"poll\"} 0",
-            "ferry_wake_lag_seconds_count{step=\"collect\"} 0",
+            "ferry_step_runs_total{result=\"slow_down\",step=\"poll\"} 0",
+            "ferry_step_lag_seconds_count{step=\"collect\"} 0",
             "ferry_commits_refused_total 0",
             "ferry_webhook_deliveries_total{result=\"no_secret\"} 0",
             "ferry_polls_per_submission_count 0",
@@ -415,8 +415,8 @@ mod tests {
         ferry_queue_overdue
         ferry_queue_steps account state step
         ferry_queue_submissions account state
-        ferry_stage_duration_seconds step
-        ferry_step_attempts_total result step
+        ferry_step_duration_seconds step
+        ferry_step_runs_total result step
         ferry_store_data_loss_total
         ferry_store_data_loss_unacknowledged
         ferry_store_errors_total kind
@@ -428,7 +428,7 @@ mod tests {
         ferry_token_refreshes_total account result
         ferry_transitions_total from to
         ferry_unknown_status_total
-        ferry_wake_lag_seconds step
+        ferry_step_lag_seconds step
         ferry_webhook_deliveries_total result
         ferry_worker_busy_slots step
         ferry_worker_slots step

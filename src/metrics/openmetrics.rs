@@ -136,10 +136,10 @@ mod tests {
         metrics.step_duration(StepKind::Poll, took, Some(exemplar));
         let text = encode(&metrics.registry.gather(), &metrics.exemplars);
         for line in [
-            "ferry_stage_duration_seconds_bucket{step=\"poll\",le=\"0.025\"} 0\n",
-            "ferry_stage_duration_seconds_bucket{step=\"poll\",le=\"0.05\"} 1 # \
+            "ferry_step_duration_seconds_bucket{step=\"poll\",le=\"0.025\"} 0\n",
+            "ferry_step_duration_seconds_bucket{step=\"poll\",le=\"0.05\"} 1 # \
              {trace_id=\"4bf92f3577b34da6a3ce929d0e0e4736\"} 0.03 1700000000.250\n",
-            "ferry_stage_duration_seconds_bucket{step=\"poll\",le=\"+Inf\"} 1\n",
+            "ferry_step_duration_seconds_bucket{step=\"poll\",le=\"+Inf\"} 1\n",
             "# TYPE ferry_commits_refused counter\n",
             "ferry_commits_refused_total 0.0\n",
             "# UNIT ferry_payload_bytes bytes\n",

@@ -53,12 +53,12 @@ declare! {
     /// From the acceptance of a submission to its final state.
     lives: HistogramVec = "ferry_submission_duration_seconds" { outcome: outcomes() } in LIVES;
     /// From the claim of a step to its recorded outcome.
-    step_durations: HistogramVec = "ferry_stage_duration_seconds" { step: step_kinds() } in CALLS;
+    step_durations: HistogramVec = "ferry_step_duration_seconds" { step: step_kinds() } in CALLS;
     /// Steps that this process ran, by the reason that they left, `ok` if none.
     step_runs: IntCounterVec =
-        "ferry_step_attempts_total" { step: step_kinds(), result: step_results() };
+        "ferry_step_runs_total" { step: step_kinds(), result: step_results() };
     /// From the time that a step was due to its claim.
-    wake_lag: HistogramVec = "ferry_wake_lag_seconds" { step: step_kinds() } in LAGS;
+    step_lag: HistogramVec = "ferry_step_lag_seconds" { step: step_kinds() } in LAGS;
     /// Answered status checks of a submission, counted when it is final.
     polls: HistogramVec = "ferry_polls_per_submission" in POLLS;
     /// Requests to the Platform, by what became of them.

@@ -124,7 +124,7 @@ impl Steps {
     /// the lease runs out, and the step becomes due again.
     pub(crate) async fn run(&self, step: LeasedStep) -> Result<(), NotRecorded> {
         let kind = step.claim.kind;
-        self.metrics.wake_lag(kind, step.claim.lag);
+        self.metrics.step_lag(kind, step.claim.lag);
         let trace = self.traces.step(&step.claim.submission, kind);
         let ran = tokio::select! {
             biased;

@@ -417,7 +417,7 @@ fn what_compose_starts_is_well_and_carries_a_dataset() {
     let finished = "sum(ferry_submissions_finished_total{outcome=\"completed\"}) == 1";
     eventually("Prometheus knows of the dataset", || machine.query(finished).len() == 1);
     let with_traces = with_exemplars().into_iter().filter(|query| {
-        let told = ["ferry_stage_duration_seconds", "ferry_platform_request_duration_seconds"];
+        let told = ["ferry_step_duration_seconds", "ferry_platform_request_duration_seconds"];
         told.iter().any(|metric| query.contains(metric))
     });
     let with_traces: Vec<String> = with_traces.collect();
@@ -466,7 +466,7 @@ fn while_the_platform_is_down_the_alerts_about_the_queue_are_quiet() {
         "FerryNothingProgresses north",
         "FerryQueueLatency north",
         "FerryTokenRefreshFailing north",
-        "FerryWakeLag north",
+        "FerryStepLag north",
     ];
     eventually("the queue is quiet, and nothing else", || {
         let alerts = machine.alerts();

@@ -221,7 +221,7 @@ async fn a_real_prometheus_leads_from_a_measurement_to_its_trace() {
     let prometheus = Prometheus::start(world.folder.path(), std::slice::from_ref(&worker.address));
     until(|| "Prometheus is ready".into(), || prometheus.is_ready()).await;
     let mut found = BTreeSet::new();
-    for metric in ["ferry_stage_duration_seconds", "ferry_platform_request_duration_seconds"] {
+    for metric in ["ferry_step_duration_seconds", "ferry_platform_request_duration_seconds"] {
         until(
             || metric.to_owned(),
             || {

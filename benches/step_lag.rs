@@ -4,14 +4,14 @@ use ferry::app::App;
 
 /// Claims that were at most so many seconds late, for all kinds of steps together.
 #[derive(Debug)]
-pub(crate) struct WakeLag(Vec<(f64, f64)>);
+pub(crate) struct StepLag(Vec<(f64, f64)>);
 
-impl WakeLag {
+impl StepLag {
     /// So far.
     pub(crate) fn of(app: &App) -> Self {
         let mut buckets: Vec<(f64, f64)> = Vec::new();
         let metrics = app.metrics.render();
-        let lines = metrics.lines().filter(|l| l.starts_with("ferry_wake_lag_seconds_bucket"));
+        let lines = metrics.lines().filter(|l| l.starts_with("ferry_step_lag_seconds_bucket"));
         for line in lines {
             let bound = line.split("le=\"").nth(1).and_then(|rest| rest.split('"').next());
             let bound: f64 = bound.and_then(|text| text.parse().ok()).unwrap_or(f64::INFINITY);
