@@ -210,7 +210,7 @@ def dashboard(uid, title, text, panels):
             "list": [
                 # A new pod is a new series, which has not changed.
                 annotation("Starts and deploys", "blue", f"time() - process_start_time_seconds{{{SCRAPED}}} < 120 and on (instance) ferry_build_info{{{SCRAPED}}}", "{{instance}} started"),
-                annotation("Pauses", "orange", f"max by (namespace, account) (delta(ferry_accounts_paused{{{STORE},{ACCOUNT}}}[2m])) > 0", "{{account}} is paused"),
+                annotation("Pauses", "orange", f"max by (namespace, account) (delta(ferry_account_paused{{{STORE},{ACCOUNT}}}[2m])) > 0", "{{account}} is paused"),
             ]
         },
         "panels": panels,
@@ -219,9 +219,9 @@ def dashboard(uid, title, text, panels):
 
 BREAKER = words((0, "answers"), (0.5, "probing"), (1, "down"))
 STOPPED = [
-    (of_store("ferry_accounts_paused", "account", ACCOUNT), "{{account}} paused"),
-    (of_store("ferry_platform_gate_closed", "account", ACCOUNT), "{{account}} asked to wait"),
-    (of_store("ferry_platform_breaker_state", "account", ACCOUNT), "{{account}} down"),
+    (of_store("ferry_account_paused", "account", ACCOUNT), "{{account}} paused"),
+    (of_store("ferry_account_throttled", "account", ACCOUNT), "{{account}} asked to wait"),
+    (of_store("ferry_account_breaker_state", "account", ACCOUNT), "{{account}} down"),
 ]
 FINISHED = f"sum(rate(ferry_submissions_finished_total{{{SCRAPED},outcome!=\"cancelled\"}}{INTERVAL}))"
 ANSWERED = f"sum(rate(ferry_submissions_finished_total{{{SCRAPED},outcome=~\"completed|rejected\"}}{INTERVAL}))"
@@ -235,8 +235,8 @@ OVERVIEW = [
     stat("Oldest due step", "How long the step that waits longest has been due. Paused accounts are left out.", "s", of_store("ferry_queue_oldest_ready_seconds", labels=ACCOUNT), "FerryQueueLatency"),
     stat("Held", "Submissions that wait for a person's decision.", "none", summed("ferry_queue_submissions", labels='state="held"'), "FerryHeldSubmissions"),
     stat("Drained in", "How long the open submissions take at the pace of the last minutes; infinite if nothing moves.", "s", of_store("ferry_queue_drain_estimate_seconds")),
-    stat("Paused accounts", "Accounts that nothing is carried for, until somebody resumes them.", "none", f"sum({of_store('ferry_accounts_paused', 'account', ACCOUNT)})", "FerryAccountPaused"),
-    stat("Platform", "The account that is worst off: whether the Platform answers, is being probed, or is down.", "none", of_store("ferry_platform_breaker_state", labels=ACCOUNT), "FerryPlatformDown", mappings=BREAKER),
+    stat("Paused accounts", "Accounts that nothing is carried for, until somebody resumes them.", "none", f"sum({of_store('ferry_account_paused', 'account', ACCOUNT)})", "FerryAccountPaused"),
+    stat("Platform", "The account that is worst off: whether the Platform answers, is being probed, or is down.", "none", of_store("ferry_account_breaker_state", labels=ACCOUNT), "FerryPlatformDown", mappings=BREAKER),
     stat("Store", "Whether what is kept will still be there tomorrow, as the store's own check says.", "none", f"min(ferry_store_safe{{{STORE}}})", "FerryStoreUnsafe", low=True, mappings=words((0, "unsafe"), (1, "safe"))),
     stat("Numbers are from", "How long ago the store last told how much there is to do.", "s", f"time() - {of_store('ferry_exporter_last_success_timestamp_seconds')}", "FerryExporterBlind"),
     stat("Worker slots", "Steps that may run at once, of all workers.", "none", f"sum(ferry_worker_slots{{{SCRAPED}}})", "FerryNoWorker", low=True),

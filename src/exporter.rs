@@ -131,7 +131,7 @@ struct Account {
     oldest: BTreeMap<StepKind, Duration>,
     states: BTreeMap<State, u64>,
     paused: bool,
-    gated: bool,
+    throttled: bool,
     /// How far the breaker is open.
     breaker: f64,
 }
@@ -150,7 +150,7 @@ impl Queue {
             let account = queue.accounts.entry(stats.account.clone()).or_default();
             account.states.clone_from(&stats.states);
             account.paused = health.paused.is_some();
-            account.gated = is_gated(health, now);
+            account.throttled = is_throttled(health, now);
             account.breaker = breaker(health, open, now);
             let held = held.iter().filter(|(of, _)| *of == stats.account);
             let mut more = stats.states.get(&State::Held).copied().unwrap_or_default();
@@ -212,7 +212,7 @@ fn tell(queue: &Queue, metrics: &Metrics) {
     }
     tell_of(OTHER_ACCOUNTS, &queue.together(|name| !known.contains(&name)), metrics);
     for (name, account) in &queue.accounts {
-        metrics.account(name, account.paused, account.gated, account.breaker);
+        metrics.account(name, account.paused, account.throttled, account.breaker);
     }
     metrics.overdue(queue.overdue);
 }
@@ -236,7 +236,7 @@ fn goes_on(state: State) -> bool {
     !state.is_final() && state != State::Held
 }
 
-fn is_gated(health: &Health, now: Timestamp) -> bool {
+fn is_throttled(health: &Health, now: Timestamp) -> bool {
     health.gate_until.is_some_and(|until| now < until)
 }
 
@@ -312,9 +312,9 @@ mod tests {
         let now = timestamp(1_700_000_000_000);
         let soon = later(now, Duration::from_secs(9));
         let paused = Health { paused: Some("by hand".into()), ..Health::default() };
-        let gated = Health { gate_until: Some(soon), ..Health::default() };
+        let throttled = Health { gate_until: Some(soon), ..Health::default() };
         let broken = Health { probe_at: Some(soon), ..Health::default() };
-        let all = [("a", paused), ("b", gated), ("c", broken), ("d", Health::default())];
+        let all = [("a", paused), ("b", throttled), ("c", broken), ("d", Health::default())];
         let ages = [("a", 900), ("b", 30), ("c", 20), ("d", 10)];
         let stats = Stats {
             accounts: all.into_iter().map(|(name, health)| account(name, health)).collect(),
@@ -330,7 +330,7 @@ mod tests {
         assert_eq!(all.oldest[&StepKind::Upload], Duration::from_secs(30));
         assert_eq!((queue.overdue, queue.open), (5, 21));
         let broken = &queue.accounts["c"];
-        assert_eq!((broken.paused, broken.gated, broken.breaker), (false, false, 1.0));
+        assert_eq!((broken.paused, broken.throttled, broken.breaker), (false, false, 1.0));
         assert_eq!(queue.accounts["b"].steps[&(StepKind::Poll, "held")], 1);
     }
 

@@ -250,10 +250,10 @@ impl Metrics {
     }
 
     /// What stops an account: a pause, a closed gate, and how far its breaker is open, from 0 to 1.
-    pub fn account(&self, account: &str, paused: bool, gated: bool, breaker: f64) {
+    pub fn account(&self, account: &str, paused: bool, throttled: bool, breaker: f64) {
         let account = self.known(account);
         set_of(&self.series.paused, account, f64::from(u8::from(paused)));
-        set_of(&self.series.gate, account, f64::from(u8::from(gated)));
+        set_of(&self.series.throttled, account, f64::from(u8::from(throttled)));
         set_of(&self.series.breaker, account, breaker);
     }
 
@@ -372,7 +372,7 @@ mod tests {
             "ferry_polls_per_submission_count 0",
             "ferry_queue_overdue 0",
             "ferry_platform_requests_total{account=\"north\",class=\"ok\",endpoint=\"token\"} 0",
-            "ferry_platform_breaker_state{account=\"north\"} 0",
+            "ferry_account_breaker_state{account=\"north\"} 0",
             "ferry_build_info{version=\"0.1.0\"} 1",
         ] {
             assert!(text.contains(series), "{series} is missing in\n{text}");
@@ -394,7 +394,7 @@ mod tests {
             format!("{} {}", family.name(), labels.join(" ")).trim_end().to_owned()
         });
         insta::assert_snapshot!(told.collect::<Vec<String>>().join("\n"), @"
-        ferry_accounts_paused account
+        ferry_account_paused account
         ferry_build_info version
         ferry_commits_refused_total
         ferry_exporter_last_success_timestamp_seconds
@@ -404,8 +404,8 @@ mod tests {
         ferry_intake_total result source
         ferry_leases_rescued_total
         ferry_payload_bytes direction
-        ferry_platform_breaker_state account
-        ferry_platform_gate_closed account
+        ferry_account_breaker_state account
+        ferry_account_throttled account
         ferry_platform_request_duration_seconds endpoint
         ferry_platform_requests_total account class endpoint
         ferry_platform_retry_after_seconds
@@ -460,6 +460,6 @@ mod tests {
         metrics.token("south", TokenResult::Ok);
         assert!(!metrics.render().contains("south"));
         metrics.account("north", true, false, 0.5);
-        assert!(metrics.render().contains("ferry_accounts_paused{account=\"north\"} 1"));
+        assert!(metrics.render().contains("ferry_account_paused{account=\"north\"} 1"));
     }
 }

@@ -70,10 +70,10 @@ declare! {
     /// How long the Platform asked to be left alone.
     pauses: HistogramVec = "ferry_platform_retry_after_seconds" in PAUSES;
     /// 1 while the Platform wants the account to be left alone.
-    gate: GaugeVec = "ferry_platform_gate_closed" { account: accounts.to_vec() };
+    throttled: GaugeVec = "ferry_account_throttled" { account: accounts.to_vec() };
     /// 0 while all is well or nothing is left to do, 1 while an outage keeps the account's breaker open,
     /// 0.5 while one probe at a time may close it.
-    breaker: GaugeVec = "ferry_platform_breaker_state" { account: accounts.to_vec() };
+    breaker: GaugeVec = "ferry_account_breaker_state" { account: accounts.to_vec() };
     /// Access tokens that were asked for.
     tokens: IntCounterVec = "ferry_token_refreshes_total"
         { account: accounts.to_vec(), result: TokenResult::all() };
@@ -123,7 +123,7 @@ declare! {
     /// last minutes.
     drain: GaugeVec = "ferry_queue_drain_estimate_seconds";
     /// 1 while the account is paused.
-    paused: GaugeVec = "ferry_accounts_paused" { account: accounts.to_vec() };
+    paused: GaugeVec = "ferry_account_paused" { account: accounts.to_vec() };
     /// 1 if what the store keeps will still be there tomorrow; 0 also before the first look.
     safe: GaugeVec = "ferry_store_safe";
     /// When the store last told how much there is to do; 0 if never.
