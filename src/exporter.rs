@@ -119,7 +119,7 @@ type Held = (String, StepKind);
 struct Queue {
     accounts: BTreeMap<String, Account>,
     /// Due steps that nothing stops.
-    overdue: u64,
+    runnable: u64,
     /// Submissions that go on by themselves.
     open: u64,
 }
@@ -173,7 +173,7 @@ impl Queue {
                 account.oldest.insert(steps.kind, age);
             }
             if !matches!(admission, Some(Admission::Closed(_))) {
-                queue.overdue += steps.ready;
+                queue.runnable += steps.ready;
             }
         }
         queue
@@ -214,7 +214,7 @@ fn tell(queue: &Queue, metrics: &Metrics) {
     for (name, account) in &queue.accounts {
         metrics.account(name, account.paused, account.throttled, account.breaker);
     }
-    metrics.overdue(queue.overdue);
+    metrics.runnable(queue.runnable);
 }
 
 fn tell_of(label: &str, account: &Account, metrics: &Metrics) {
@@ -328,7 +328,7 @@ mod tests {
         assert_eq!(states.map(steps), [15, 8, 4]);
         assert_eq!((steps(QueueState::Paused), steps(QueueState::Held)), (5, 11));
         assert_eq!(all.oldest[&StepKind::Upload], Duration::from_secs(30));
-        assert_eq!((queue.overdue, queue.open), (5, 21));
+        assert_eq!((queue.runnable, queue.open), (5, 21));
         let broken = &queue.accounts["c"];
         assert_eq!((broken.paused, broken.throttled, broken.breaker), (false, false, 1.0));
         assert_eq!(queue.accounts["b"].steps[&(StepKind::Poll, "held")], 1);

@@ -180,8 +180,8 @@ impl Metrics {
     }
 
     /// Counts an outcome that came too late.
-    pub fn commit_refused(&self) {
-        self.series.refused.with_label_values(ALONE).inc();
+    pub fn commit_conflict(&self) {
+        self.series.commit_conflicts.with_label_values(ALONE).inc();
     }
 
     /// Observes how long the store took.
@@ -239,8 +239,8 @@ impl Metrics {
     }
 
     /// How many due steps nothing stops.
-    pub fn overdue(&self, steps: u64) {
-        self.series.overdue.with_label_values(ALONE).set(steps as f64);
+    pub fn runnable(&self, steps: u64) {
+        self.series.runnable.with_label_values(ALONE).set(steps as f64);
     }
 
     /// How long it takes until nothing is left; infinite if nothing moves.
@@ -279,7 +279,7 @@ impl Metrics {
 
     /// Counts a request as under way until the answer is dropped.
     pub fn http_request(&self) -> Option<Busy> {
-        let gauge = self.http.get()?.1.under_way.with_label_values(ALONE);
+        let gauge = self.http.get()?.1.in_flight.with_label_values(ALONE);
         gauge.inc();
         Some(Busy(gauge))
     }
@@ -367,10 +367,10 @@ mod tests {
             "ferry_submissions_finished_total{outcome=\"rejected\"} 0",
             "ferry_step_runs_total{result=\"slow_down\",step=\"poll\"} 0",
             "ferry_step_lag_seconds_count{step=\"collect\"} 0",
-            "ferry_commits_refused_total 0",
+            "ferry_commit_conflicts_total 0",
             "ferry_webhook_deliveries_total{result=\"no_secret\"} 0",
             "ferry_polls_per_submission_count 0",
-            "ferry_queue_overdue 0",
+            "ferry_queue_runnable_steps 0",
             "ferry_platform_requests_total{account=\"north\",class=\"ok\",endpoint=\"token\"} 0",
             "ferry_account_breaker_state{account=\"north\"} 0",
             "ferry_build_info{version=\"0.1.0\"} 1",
@@ -396,12 +396,12 @@ mod tests {
         insta::assert_snapshot!(told.collect::<Vec<String>>().join("\n"), @"
         ferry_account_paused account
         ferry_build_info version
-        ferry_commits_refused_total
+        ferry_commit_conflicts_total
         ferry_exporter_last_success_timestamp_seconds
         ferry_http_request_duration_seconds route
         ferry_http_requests_total class route
-        ferry_http_requests_under_way
-        ferry_intake_total result source
+        ferry_http_requests_in_flight
+        ferry_submissions_received_total result source
         ferry_leases_rescued_total
         ferry_payload_bytes direction
         ferry_account_breaker_state account
@@ -412,7 +412,7 @@ mod tests {
         ferry_polls_per_submission
         ferry_queue_drain_estimate_seconds
         ferry_queue_oldest_ready_seconds account step
-        ferry_queue_overdue
+        ferry_queue_runnable_steps
         ferry_queue_steps account state step
         ferry_queue_submissions account state
         ferry_step_duration_seconds step

@@ -140,8 +140,8 @@ mod tests {
             "ferry_step_duration_seconds_bucket{step=\"poll\",le=\"0.05\"} 1 # \
              {trace_id=\"4bf92f3577b34da6a3ce929d0e0e4736\"} 0.03 1700000000.250\n",
             "ferry_step_duration_seconds_bucket{step=\"poll\",le=\"+Inf\"} 1\n",
-            "# TYPE ferry_commits_refused counter\n",
-            "ferry_commits_refused_total 0.0\n",
+            "# TYPE ferry_commit_conflicts counter\n",
+            "ferry_commit_conflicts_total 0.0\n",
             "# UNIT ferry_payload_bytes bytes\n",
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");

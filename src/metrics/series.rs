@@ -91,7 +91,7 @@ declare! {
     /// Steps that this process made due again because their worker was gone.
     rescued: IntCounterVec = "ferry_leases_rescued_total";
     /// Outcomes that came too late, because another worker had the step by then.
-    refused: IntCounterVec = "ferry_commits_refused_total";
+    commit_conflicts: IntCounterVec = "ferry_commit_conflicts_total";
     /// How long the store took.
     operations: HistogramVec = "ferry_store_operation_duration_seconds"
         { operation: Operation::all() } in STORE_CALLS;
@@ -102,7 +102,7 @@ declare! {
     /// 1 from the detection of a loss until an operator acknowledges it or the data is back.
     unacknowledged_loss: GaugeVec = "ferry_store_data_loss_unacknowledged";
     /// Requests at the door.
-    intake: IntCounterVec = "ferry_intake_total"
+    intake: IntCounterVec = "ferry_submissions_received_total"
         { source: Source::all(), result: IntakeResult::all() };
     /// Tries to tell an outcome by a webhook, by what became of them.
     deliveries: IntCounterVec = "ferry_webhook_deliveries_total" { result: deliveries() };
@@ -118,7 +118,7 @@ declare! {
     oldest: GaugeVec =
         "ferry_queue_oldest_ready_seconds" { account: and_others(accounts), step: step_kinds() };
     /// Due steps that nothing stops: their account is neither paused nor asked to wait nor in an outage.
-    overdue: GaugeVec = "ferry_queue_overdue";
+    runnable: GaugeVec = "ferry_queue_runnable_steps";
     /// How long the open submissions of accounts that are not paused would take at the pace of the
     /// last minutes.
     drain: GaugeVec = "ferry_queue_drain_estimate_seconds";
@@ -143,5 +143,5 @@ declare! {
     durations: HistogramVec =
         "ferry_http_request_duration_seconds" { route: routes.to_vec() } in HTTP_REQUESTS;
     /// HTTP requests that are under way, probes and scrapes left out: of `max_requests` at once.
-    under_way: GaugeVec = "ferry_http_requests_under_way";
+    in_flight: GaugeVec = "ferry_http_requests_in_flight";
 }

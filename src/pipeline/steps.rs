@@ -270,7 +270,7 @@ impl Steps {
             }
             Committed::Stale => {
                 trace.was("too_late");
-                self.metrics.commit_refused();
+                self.metrics.commit_conflict();
                 warn!(
                     submission.id = %claim.lease.id,
                     "`{}` came too late: another worker has the step, or it ended", claim.kind
@@ -278,7 +278,7 @@ impl Steps {
             }
             Committed::Illegal(illegal) => {
                 trace.was("refused");
-                self.metrics.commit_refused();
+                self.metrics.commit_conflict();
                 tracing::error!(submission.id = %claim.lease.id, "refused to record `{}`: {illegal}", claim.kind);
             }
         }

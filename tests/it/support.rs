@@ -208,7 +208,7 @@ impl World {
         assert_eq!(leased, 0, "a step is left over: {stats:#?}");
         assert!(self.sim.is_script_done(), "a scripted fault was not used");
         let metrics = self.app.metrics.render();
-        assert!(metrics.contains("ferry_commits_refused_total 0"), "{metrics}");
+        assert!(metrics.contains("ferry_commit_conflicts_total 0"), "{metrics}");
     }
 }
 

@@ -74,8 +74,8 @@ const SHOWN: [&str; 24] = [
     "max_over_time(ferry_account_breaker_state{account=\"default\"}[2m])",
     "max_over_time(ferry_queue_oldest_ready_seconds[2m])",
     "ferry_store_safe",
-    "ferry_intake_total{source=\"api\",result=\"accepted\"}",
-    "ferry_intake_total{source=\"api\",result=\"refused\"}",
+    "ferry_submissions_received_total{source=\"api\",result=\"accepted\"}",
+    "ferry_submissions_received_total{source=\"api\",result=\"refused\"}",
     "ferry_http_requests_total{route=\"POST /v1/submissions\",class=\"2xx\"}",
     "ferry_http_requests_total{route=\"POST /v1/submissions\",class=\"4xx\"}",
 ];
