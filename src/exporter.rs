@@ -71,7 +71,7 @@ pub async fn watch_durability(store: Arc<dyn Store>, metrics: Arc<Metrics>) {
     loop {
         let begun = Instant::now();
         let findings = store.check().await;
-        metrics.store_safe(findings.as_ref().is_ok_and(|all| all.iter().all(|found| found.ok)));
+        metrics.store_durable(findings.as_ref().is_ok_and(|all| all.iter().all(|found| found.ok)));
         let mut pause = CHECK_PAUSE;
         // An error says nothing about durability: the store may be starting, so ask again soon.
         match findings {

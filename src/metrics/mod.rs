@@ -258,13 +258,13 @@ impl Metrics {
     }
 
     /// Whether the store is safe.
-    pub fn store_safe(&self, safe: bool) {
-        self.series.safe.with_label_values(ALONE).set(f64::from(u8::from(safe)));
+    pub fn store_durable(&self, durable: bool) {
+        self.series.durable.with_label_values(ALONE).set(f64::from(u8::from(durable)));
     }
 
     /// The store told at `now` how much there is to do.
     pub fn exported(&self, now: Timestamp) {
-        self.series.last_success.with_label_values(ALONE).set(seconds(now));
+        self.series.queue_timestamp.with_label_values(ALONE).set(seconds(now));
     }
 
     /// Makes the series of HTTP requests exist, for a process that answers those of these routes.
@@ -377,7 +377,7 @@ mod tests {
         ] {
             assert!(text.contains(series), "{series} is missing in\n{text}");
         }
-        let help = "# HELP ferry_store_safe 1 if what the store keeps will still be there tomorrow; 0 also before";
+        let help = "# HELP ferry_store_durable 1 if what the store keeps will still be there tomorrow; 0 also before";
         assert!(text.contains(help), "{text}");
     }
 
@@ -394,41 +394,41 @@ mod tests {
             format!("{} {}", family.name(), labels.join(" ")).trim_end().to_owned()
         });
         insta::assert_snapshot!(told.collect::<Vec<String>>().join("\n"), @"
+        ferry_account_breaker_state account
         ferry_account_paused account
+        ferry_account_throttled account
         ferry_build_info version
         ferry_commit_conflicts_total
-        ferry_exporter_last_success_timestamp_seconds
         ferry_http_request_duration_seconds route
-        ferry_http_requests_total class route
         ferry_http_requests_in_flight
-        ferry_submissions_received_total result source
+        ferry_http_requests_total class route
         ferry_leases_rescued_total
         ferry_payload_bytes direction
-        ferry_account_breaker_state account
-        ferry_account_throttled account
         ferry_platform_request_duration_seconds endpoint
         ferry_platform_requests_total account class endpoint
         ferry_platform_retry_after_seconds
         ferry_polls_per_submission
         ferry_queue_drain_estimate_seconds
+        ferry_queue_metrics_timestamp_seconds
         ferry_queue_oldest_ready_seconds account step
         ferry_queue_runnable_steps
         ferry_queue_steps account state step
         ferry_queue_submissions account state
         ferry_step_duration_seconds step
+        ferry_step_lag_seconds step
         ferry_step_runs_total result step
         ferry_store_data_loss_total
         ferry_store_data_loss_unacknowledged
+        ferry_store_durable
         ferry_store_errors_total kind
         ferry_store_operation_duration_seconds operation
-        ferry_store_safe
         ferry_submission_duration_seconds outcome
         ferry_submissions_finished_total outcome
+        ferry_submissions_received_total result source
         ferry_token_expiry_timestamp_seconds account
         ferry_token_refreshes_total account result
         ferry_transitions_total from to
         ferry_unknown_status_total
-        ferry_step_lag_seconds step
         ferry_webhook_deliveries_total result
         ferry_worker_busy_slots step
         ferry_worker_slots step

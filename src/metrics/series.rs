@@ -125,9 +125,9 @@ declare! {
     /// 1 while the account is paused.
     paused: GaugeVec = "ferry_account_paused" { account: accounts.to_vec() };
     /// 1 if what the store keeps will still be there tomorrow; 0 also before the first look.
-    safe: GaugeVec = "ferry_store_safe";
+    durable: GaugeVec = "ferry_store_durable";
     /// When the store last told how much there is to do; 0 if never.
-    last_success: GaugeVec = "ferry_exporter_last_success_timestamp_seconds";
+    queue_timestamp: GaugeVec = "ferry_queue_metrics_timestamp_seconds";
 }
 
 declare! {

@@ -432,7 +432,7 @@ fn what_compose_starts_is_well_and_carries_a_dataset() {
     let doctor = machine.ferry("worker", "watch-1", Some(&["doctor"])).output().unwrap();
     let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
     assert!(doctor.status.success(), "{said}");
-    eventually("the store is safe", || machine.query("min(ferry_store_safe) == 1").len() == 1);
+    eventually("the store is safe", || machine.query("min(ferry_store_durable) == 1").len() == 1);
     let secret =
         fs::read_to_string(Path::new(&machine.path("deploy/compose/secrets/store-password")));
     assert!(!told().contains(secret.unwrap().trim()) && !told().contains(key.trim()));
@@ -448,7 +448,7 @@ fn while_the_platform_is_down_the_alerts_about_the_queue_are_quiet() {
     });
     let rules = &documents("deploy/prometheus/alerts.yml")[0]["groups"][0]["rules"];
     // All at once, but for two that quiet others by themselves.
-    let others = ["FerryAccountPaused", "FerryExporterBlind"];
+    let others = ["FerryAccountPaused", "FerryQueueMetricsStale"];
     let rules = rules.as_array().unwrap().iter();
     let firing = rules.filter(|rule| !others.contains(&rule["alert"].as_str().unwrap()));
     let alert =
@@ -463,10 +463,10 @@ fn while_the_platform_is_down_the_alerts_about_the_queue_are_quiet() {
         assert!(sent.status().is_success(), "{}", sent.status());
     });
     let quiet = [
-        "FerryNothingProgresses north",
+        "FerryNoProgress north",
         "FerryQueueLatency north",
-        "FerryTokenRefreshFailing north",
         "FerryStepLag north",
+        "FerryTokenRefreshFailing north",
     ];
     eventually("the queue is quiet, and nothing else", || {
         let alerts = machine.alerts();

@@ -161,7 +161,7 @@ fn alerts_are_told_once_and_to_somebody() {
             quieted.extend(target);
         }
     }
-    for alert in ["FerryQueueLatency", "FerryNothingProgresses", "FerryStepLag"] {
+    for alert in ["FerryQueueLatency", "FerryNoProgress", "FerryStepLag"] {
         assert!(quieted.iter().any(|quieted| quieted == alert), "{alert}");
     }
 }

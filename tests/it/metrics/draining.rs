@@ -32,7 +32,7 @@ async fn a_worker_stopped_under_load_drains_in_time_and_the_next_scrape_shows_no
     assert!(worker.terminate().success());
     println!("stopped {:?} after SIGTERM under load", asked.elapsed());
     assert!(asked.elapsed() < Duration::from_secs(5), "its grace time");
-    let last_look = || server.sum("ferry_exporter_last_success_timestamp_seconds", "");
+    let last_look = || server.sum("ferry_queue_metrics_timestamp_seconds", "");
     // The first may have begun before the worker had ended.
     for _ in 0..2 {
         let before = last_look();

@@ -73,7 +73,7 @@ const SHOWN: [&str; 24] = [
     "max_over_time(ferry_account_throttled{account=\"default\"}[2m])",
     "max_over_time(ferry_account_breaker_state{account=\"default\"}[2m])",
     "max_over_time(ferry_queue_oldest_ready_seconds[2m])",
-    "ferry_store_safe",
+    "ferry_store_durable",
     "ferry_submissions_received_total{source=\"api\",result=\"accepted\"}",
     "ferry_submissions_received_total{source=\"api\",result=\"refused\"}",
     "ferry_http_requests_total{route=\"POST /v1/submissions\",class=\"2xx\"}",
@@ -114,7 +114,7 @@ async fn a_real_prometheus_finds_data_for_every_panel_and_no_expression_fails() 
         .filter(|rule| rule["state"] != "inactive")
         .filter_map(|rule| rule["name"].as_str())
         .collect();
-    for alert in ["FerryAccountPaused", "FerryHeldSubmissions", "FerryLeasesRescued"] {
+    for alert in ["FerryAccountPaused", "FerryHeldSubmissions", "FerryWorkerLost"] {
         assert!(raised.contains(alert), "{raised:?}");
     }
     choose_by_variables(&prometheus);
