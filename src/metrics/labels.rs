@@ -56,15 +56,15 @@ label! {
         /// 404.
         NotFound = "not_found",
         /// Any other 4xx that is about the request.
-        Refused = "refused",
+        ClientError = "client_error",
         /// 429, or 503 with `Retry-After`.
-        SlowDown = "slow_down",
+        Throttled = "throttled",
         /// 5xx, 408, 425, and what belongs nowhere.
         ServerError = "server_error",
         /// No connection: refused, DNS, TLS.
         NoConnection = "no_connection",
         /// The request was sent, and no whole answer came: timeouts and resets.
-        NoAnswer = "no_answer",
+        NoResponse = "no_response",
         /// The answer was larger than allowed.
         TooLarge = "too_large",
     }

@@ -365,7 +365,7 @@ mod tests {
         for series in [
             "ferry_transitions_total{from=\"queued\",to=\"uploading\"} 0",
             "ferry_submissions_finished_total{outcome=\"rejected\"} 0",
-            "ferry_step_runs_total{result=\"slow_down\",step=\"poll\"} 0",
+            "ferry_step_runs_total{result=\"throttled\",step=\"poll\"} 0",
             "ferry_step_lag_seconds_count{step=\"collect\"} 0",
             "ferry_commit_conflicts_total 0",
             "ferry_webhook_deliveries_total{result=\"no_secret\"} 0",

@@ -41,10 +41,10 @@ impl Observer {
             self.metrics.retry_after(pause);
         }
         let class = match &answer {
-            Ok(_) if wait.is_some() => Class::SlowDown,
+            Ok(_) if wait.is_some() => Class::Throttled,
             Ok(answer) => class(answer.status),
             Err(Lost::NotSent(_)) => Class::NoConnection,
-            Err(Lost::Unanswered(_) | Lost::Unreadable(_)) => Class::NoAnswer,
+            Err(Lost::Unanswered(_) | Lost::Unreadable(_)) => Class::NoResponse,
             Err(Lost::TooLarge) => Class::TooLarge,
         };
         let exemplar = step.exemplar(clock.now());
@@ -88,7 +88,7 @@ fn class(status: StatusCode) -> Class {
         403 => Class::Forbidden,
         404 => Class::NotFound,
         408 | 425 => Class::ServerError,
-        400..500 => Class::Refused,
+        400..500 => Class::ClientError,
         _ => Class::ServerError,
     }
 }

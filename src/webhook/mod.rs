@@ -148,7 +148,7 @@ fn heard(status: StatusCode) -> DeliveryResult {
         200..=299 => DeliveryResult::Delivered,
         410 => DeliveryResult::Gone,
         300..=399 => DeliveryResult::Redirected,
-        400..=499 => DeliveryResult::Refused,
+        400..=499 => DeliveryResult::ClientError,
         _ => DeliveryResult::ServerError,
     }
 }
@@ -164,6 +164,6 @@ fn lost(error: &reqwest::Error) -> DeliveryResult {
     if error.is_connect() || error.is_builder() {
         DeliveryResult::NoConnection
     } else {
-        DeliveryResult::NoAnswer
+        DeliveryResult::NoResponse
     }
 }

@@ -20,7 +20,7 @@ async fn what_was_not_heard_is_told_again_under_the_same_id() {
     let world = world(&[]).await;
     let id = world.submit(telling("march", &receiver.url)).await;
     let deliveries = told(&world, id).await;
-    assert_eq!(words(&deliveries), ["server_error", "refused", "redirected", "delivered"]);
+    assert_eq!(words(&deliveries), ["server_error", "client_error", "redirected", "delivered"]);
     assert_eq!(deliveries.iter().map(|d| d.attempt).collect::<Vec<_>>(), [1, 2, 3, 4]);
     assert_eq!(deliveries[0].status, Some(500));
     let received = receiver.received();

@@ -119,7 +119,7 @@ fn the_published_library_takes_our_signatures_by_either_secret() {
     );
     assert!(foreign.heard().is_empty());
     let shown = ferry.object(&["notify", "--json", &unheard]);
-    assert_eq!(shown["deliveries"][0]["result"], "refused", "{shown}");
+    assert_eq!(shown["deliveries"][0]["result"], "client_error", "{shown}");
     let lines = ferry.run(&["notify", &completed]).ok().stdout;
     assert!(lines.contains("try 1  delivered (204)"), "{lines}");
     assert!(!lines.contains("hush"), "{lines}");

@@ -97,10 +97,10 @@ pub(super) async fn what_was_not_heard_is_told_again_when_it_is_due(subject: Sub
     subject.assert_nothing_due(StepKind::Notify).await;
     for _ in 0..30 {
         subject.store.notify(id).await.unwrap();
-        let refused = tried(DeliveryResult::Refused, None);
+        let refused = tried(DeliveryResult::ClientError, None);
         subject.step(StepKind::Notify, refused).await;
     }
-    assert_eq!(results(&subject, id).await, [DeliveryResult::Refused; 20], "the newest");
+    assert_eq!(results(&subject, id).await, [DeliveryResult::ClientError; 20], "the newest");
 }
 
 pub(super) async fn only_an_end_that_somebody_wants_to_hear_is_told(subject: Subject) {
@@ -209,7 +209,7 @@ pub(super) async fn retention_does_not_wait_for_what_is_to_be_told(subject: Subj
     subject.bring_to(State::Failed).await;
     let leased = subject.accept(told("b")).await;
     subject.bring_to(State::Failed).await;
-    let again = tried(DeliveryResult::NoAnswer, Some(1000));
+    let again = tried(DeliveryResult::NoResponse, Some(1000));
     let claims = subject.claim(StepKind::Notify, 2).await;
     subject.commit(&claims[0], again).await;
     subject.advance(LEASE / 2).await;

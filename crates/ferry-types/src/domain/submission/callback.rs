@@ -44,7 +44,7 @@ pub enum DeliveryResult {
     /// 410: nothing more is sent.
     Gone,
     /// Any other 4xx.
-    Refused,
+    ClientError,
     /// 3xx: redirects are not followed.
     Redirected,
     /// 5xx, and what belongs nowhere.
@@ -54,7 +54,7 @@ pub enum DeliveryResult {
     /// The address is one that must not be called, or nothing may be sent there.
     NotAllowed,
     /// No answer in time, or the connection broke.
-    NoAnswer,
+    NoResponse,
     /// The account has no secret to sign with, where the step was taken.
     NoSecret,
 }
@@ -64,12 +64,12 @@ impl DeliveryResult {
     pub const ALL: [Self; 9] = [
         Self::Delivered,
         Self::Gone,
-        Self::Refused,
+        Self::ClientError,
         Self::Redirected,
         Self::ServerError,
         Self::NoConnection,
         Self::NotAllowed,
-        Self::NoAnswer,
+        Self::NoResponse,
         Self::NoSecret,
     ];
 
@@ -78,12 +78,12 @@ impl DeliveryResult {
         match self {
             Self::Delivered => "delivered",
             Self::Gone => "gone",
-            Self::Refused => "refused",
+            Self::ClientError => "client_error",
             Self::Redirected => "redirected",
             Self::ServerError => "server_error",
             Self::NoConnection => "no_connection",
             Self::NotAllowed => "not_allowed",
-            Self::NoAnswer => "no_answer",
+            Self::NoResponse => "no_response",
             Self::NoSecret => "no_secret",
         }
     }
