@@ -168,7 +168,7 @@ impl Queue {
             let account = queue.accounts.entry(steps.account.clone()).or_default();
             account.add(steps.kind, ready, steps.ready);
             account.add(steps.kind, QueueState::Scheduled, steps.scheduled);
-            account.add(steps.kind, QueueState::Leased, steps.leased);
+            account.add(steps.kind, QueueState::Running, steps.leased);
             if let Some(age) = steps.oldest_ready.filter(|_| !paused) {
                 account.oldest.insert(steps.kind, age);
             }
@@ -324,7 +324,7 @@ mod tests {
         let queue = Queue::of(&stats, &held, now, &HealthPolicy::default());
         let all = queue.together(|_| true);
         let steps = |state: QueueState| all.steps[&(StepKind::Upload, state.as_str())];
-        let states = [QueueState::Ready, QueueState::Scheduled, QueueState::Leased];
+        let states = [QueueState::Ready, QueueState::Scheduled, QueueState::Running];
         assert_eq!(states.map(steps), [15, 8, 4]);
         assert_eq!((steps(QueueState::Paused), steps(QueueState::Held)), (5, 11));
         assert_eq!(all.oldest[&StepKind::Upload], Duration::from_secs(30));

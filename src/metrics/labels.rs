@@ -76,7 +76,7 @@ label! {
         /// There is one.
         Ok = "ok",
         /// The credentials were refused.
-        Refused = "refused",
+        Denied = "denied",
         /// The token endpoint had a fault, could not be reached, or asked to wait.
         Failed = "failed",
     }
@@ -114,11 +114,11 @@ label! {
         /// It is kept.
         Accepted = "accepted",
         /// It was accepted before, under its idempotency key.
-        Known = "known",
+        Duplicate = "duplicate",
         /// Its idempotency key belongs to other content.
         Conflict = "conflict",
         /// It is invalid.
-        Refused = "refused",
+        Invalid = "invalid",
         /// The store did not take it.
         Failed = "failed",
     }
@@ -132,7 +132,7 @@ label! {
         /// It is due later.
         Scheduled = "scheduled",
         /// A worker has it.
-        Leased = "leased",
+        Running = "running",
         /// A person must decide about its submission.
         Held = "held",
         /// It is due, and its account is paused.

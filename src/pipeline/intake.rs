@@ -156,7 +156,7 @@ impl Intake {
     pub fn prepare(&self, request: SubmissionRequest, names: &Names) -> Result<Prepared, Refusal> {
         let prepared = self.check(request, names);
         if prepared.is_err() {
-            self.metrics.intake(self.source, IntakeResult::Refused);
+            self.metrics.intake(self.source, IntakeResult::Invalid);
         }
         prepared
     }
@@ -210,7 +210,7 @@ impl Intake {
                     self.metrics.payload(Direction::Accepted, bytes);
                     IntakeResult::Accepted
                 }
-                Accepted::Known(_) => IntakeResult::Known,
+                Accepted::Known(_) => IntakeResult::Duplicate,
                 Accepted::Conflict(_) => IntakeResult::Conflict,
             };
             self.metrics.intake(self.source, result);

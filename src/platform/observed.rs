@@ -60,7 +60,7 @@ impl Observer {
                 self.metrics.token_expires(&self.account, later(clock.now(), left));
                 TokenResult::Ok
             }
-            Err(Trouble::Credentials(_)) => TokenResult::Refused,
+            Err(Trouble::Credentials(_)) => TokenResult::Denied,
             Err(_) => TokenResult::Failed,
         };
         self.metrics.token(&self.account, result);

@@ -9,7 +9,7 @@ use super::scraped::{Scraped, until};
 use crate::support::{World, overwriting};
 
 /// The metric, and the label, of what workers hold.
-const LEASED: (&str, &str) = ("ferry_queue_steps", "state=\"leased\"");
+const LEASED: (&str, &str) = ("ferry_queue_steps", "state=\"running\"");
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_stopped_under_load_drains_in_time_and_the_next_scrape_shows_nothing_leased() {

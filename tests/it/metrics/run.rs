@@ -61,7 +61,7 @@ const SHOWN: [&str; 24] = [
     "ferry_platform_requests_total{class=\"server_error\"}",
     "ferry_platform_requests_total{class=\"no_response\"}",
     "ferry_platform_requests_total{class=\"unauthorized\",account=\"north\",endpoint=\"token\"}",
-    "ferry_token_refreshes_total{result=\"refused\",account=\"north\"}",
+    "ferry_token_refreshes_total{result=\"denied\",account=\"north\"}",
     "ferry_token_refreshes_total{result=\"ok\",account=\"default\"}",
     "ferry_platform_retry_after_seconds_count",
     "ferry_unknown_status_total",
@@ -75,7 +75,7 @@ const SHOWN: [&str; 24] = [
     "max_over_time(ferry_queue_oldest_ready_seconds[2m])",
     "ferry_store_durable",
     "ferry_submissions_received_total{source=\"api\",result=\"accepted\"}",
-    "ferry_submissions_received_total{source=\"api\",result=\"refused\"}",
+    "ferry_submissions_received_total{source=\"api\",result=\"invalid\"}",
     "ferry_http_requests_total{route=\"POST /v1/submissions\",class=\"2xx\"}",
     "ferry_http_requests_total{route=\"POST /v1/submissions\",class=\"4xx\"}",
 ];
