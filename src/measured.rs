@@ -163,8 +163,8 @@ impl Store for Measured {
         self.count(Operation::Operate, self.store.resolve(id, resolution, deadline)).await
     }
 
-    async fn notify(&self, id: SubmissionId) -> Result<Found, StoreError> {
-        self.count(Operation::Operate, self.store.notify(id)).await
+    async fn redeliver(&self, id: SubmissionId) -> Result<Found, StoreError> {
+        self.count(Operation::Operate, self.store.redeliver(id)).await
     }
 
     async fn sweep(&self, retention: Duration) -> Result<u64, StoreError> {

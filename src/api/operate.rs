@@ -64,14 +64,14 @@ pub(super) async fn resolve(
 }
 
 /// Tells the outcome, again if it was told.
-pub(super) async fn notify(
+pub(super) async fn redeliver(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Result<Response, Fault> {
     let store = shared.parts.store.as_ref();
     let id = caller.find(store, &id).await?.submission.id;
-    let found = store.notify(id).await?;
+    let found = store.redeliver(id).await?;
     Ok(json(StatusCode::OK, &CallbackView::new(&found.submission)))
 }
 

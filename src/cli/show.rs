@@ -84,7 +84,7 @@ pub(super) fn waiting_for(waiting: &WaitingFor, view: &SubmissionView, now: Time
                 StepKind::Upload => "upload",
                 StepKind::Poll => "status check",
                 StepKind::Collect => "fetch",
-                StepKind::Notify => "webhook",
+                StepKind::Deliver => "webhook",
             };
             let wait = until(now, *at);
             // Far away, the time itself says more.

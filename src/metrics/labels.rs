@@ -163,7 +163,7 @@ label! {
         Read = "read",
         /// `Store::stats`.
         Stats = "stats",
-        /// What an operator asks for: pause, resume, cancel, retry, resolve, notify.
+        /// What an operator asks for: pause, resume, cancel, retry, resolve, redeliver.
         Operate = "operate",
         /// `Store::sweep`.
         Sweep = "sweep",

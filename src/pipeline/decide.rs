@@ -81,7 +81,7 @@ pub(super) fn after_poll(context: &Context<'_>, answer: Result<Status, Trouble>)
 }
 
 /// After somebody was to be told of the outcome.
-pub(super) fn after_notify(
+pub(super) fn after_delivery(
     context: &Context<'_>,
     result: DeliveryResult,
     status: Option<u16>,

@@ -12,7 +12,7 @@ use super::backend::{LeasedStep, release};
 use super::collect::{Collected, after_collect};
 use super::committer::{Committer, NotRecorded};
 use super::decide::{
-    Context, after_notify, after_poll, after_upload, interrupted_upload, may_overwrite,
+    Context, after_delivery, after_poll, after_upload, interrupted_upload, may_overwrite,
     while_gated, without_account,
 };
 use super::policy::Policy;
@@ -149,7 +149,7 @@ impl Steps {
     async fn decide(&self, step: &LeasedStep) -> Result<Ran, StoreError> {
         let claim = &step.claim;
         if !claim.kind.asks_platform() {
-            return Ok(self.notify(step).await);
+            return Ok(self.deliver(step).await);
         }
         let Some(account) = self.accounts.get(&claim.submission.account) else {
             let context = self.context(step);
@@ -183,7 +183,7 @@ impl Steps {
                 }
                 after_collect(&self.context(step), collected)
             }
-            StepKind::Notify => return Ok(self.notify(step).await),
+            StepKind::Deliver => return Ok(self.deliver(step).await),
         };
         if let Signal::SlowDown { pause } = &transition.signal {
             account.close_gate(*pause);
@@ -192,7 +192,7 @@ impl Steps {
     }
 
     /// Tells the outcome of a submission to whoever wants to hear it.
-    async fn notify(&self, step: &LeasedStep) -> Ran {
+    async fn deliver(&self, step: &LeasedStep) -> Ran {
         let submission = &step.claim.submission;
         let Some(callback) = submission.callback.as_ref().filter(|_| step.kept.is_held()) else {
             return Ran::GivenBack;
@@ -207,7 +207,7 @@ impl Steps {
         };
         let (result, status) = self.webhooks.send(message).await;
         self.metrics.delivery(result);
-        let transition = after_notify(&self.context(step), result, status);
+        let transition = after_delivery(&self.context(step), result, status);
         if transition.delay().is_none() && result != DeliveryResult::Delivered {
             warn!(
                 submission.id = %submission.id,
@@ -296,7 +296,7 @@ impl Steps {
     fn interrupted(&self, step: &LeasedStep) -> Ran {
         match step.claim.kind {
             StepKind::Upload => Ran::Decided(interrupted_upload(&self.context(step))),
-            StepKind::Poll | StepKind::Collect | StepKind::Notify => Ran::GivenBack,
+            StepKind::Poll | StepKind::Collect | StepKind::Deliver => Ran::GivenBack,
         }
     }
 

@@ -387,7 +387,7 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
 
     /// Tells the outcome of a final submission, again if it was told; refused if nobody wants to hear
     /// it.
-    async fn notify(&self, id: SubmissionId) -> Result<Found, StoreError>;
+    async fn redeliver(&self, id: SubmissionId) -> Result<Found, StoreError>;
 
     /// Removes final submissions, with payloads, results and timelines, that ended longer ago than
     /// `retention`, at most a few hundred a call; answers how many.

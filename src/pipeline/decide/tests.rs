@@ -48,7 +48,7 @@ fn running(kind: StepKind) -> State {
     match kind {
         StepKind::Upload => State::Uploading,
         StepKind::Poll | StepKind::Collect => kind.waiting_state().unwrap(),
-        StepKind::Notify => State::Completed,
+        StepKind::Deliver => State::Completed,
     }
 }
 
@@ -58,7 +58,7 @@ fn after(context: &Context<'_>, kind: StepKind, answer: Result<Status, Trouble>)
         StepKind::Upload => after_upload(context, answer.map(|_| "token".to_owned())),
         StepKind::Poll => after_poll(context, answer),
         StepKind::Collect => after_collect(context, collected(answer.map(drop))),
-        StepKind::Notify => after_notify(context, DeliveryResult::Delivered, Some(204)),
+        StepKind::Deliver => after_delivery(context, DeliveryResult::Delivered, Some(204)),
     }
 }
 

@@ -170,7 +170,7 @@ async fn each_try_to_tell_an_outcome_is_a_trace_with_the_call_of_the_receiver() 
     let mut traces = BTreeSet::new();
     for call in of_webhooks {
         let step = spans.iter().find(|step| step.span_id == call.parent_span_id).expect("a step");
-        assert_eq!((step.name.as_str(), &step.trace_id), ("notify", &call.trace_id));
+        assert_eq!((step.name.as_str(), &step.trace_id), ("deliver", &call.trace_id));
         assert_eq!(text(step, "ferry.submission"), Some(id.to_string()));
         assert!(step.links.iter().all(|to| PARENT.contains(&hex(&to.trace_id))), "{step:#?}");
         assert_eq!(step.links.len(), 1, "{step:#?}");

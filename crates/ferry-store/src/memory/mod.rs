@@ -259,7 +259,7 @@ impl Store for MemoryStore {
         self.operate(id, |submission, _, now| submission.resolve(resolution, deadline, now))
     }
 
-    async fn notify(&self, id: SubmissionId) -> Result<Found, StoreError> {
+    async fn redeliver(&self, id: SubmissionId) -> Result<Found, StoreError> {
         self.operate(id, |submission, _, now| submission.redeliver(now))
     }
 

@@ -84,7 +84,7 @@ end
 
 -- What an account yields now: `room` for so many more, or, if none, perhaps when it `reopens`.
 local function admission(account)
-    if kind == 'notify' then
+    if kind == 'deliver' then
         account.room, account.admitted = limit, true
         return
     end

@@ -392,7 +392,7 @@ impl Store for RedisStore {
         self.operate(id, |submission, _, now| submission.resolve(resolution, deadline, now)).await
     }
 
-    async fn notify(&self, id: SubmissionId) -> Result<Found, StoreError> {
+    async fn redeliver(&self, id: SubmissionId) -> Result<Found, StoreError> {
         self.operate(id, |submission, _, now| submission.redeliver(now)).await
     }
 

@@ -30,7 +30,7 @@ end
 local function number() return tonumber(argument()) end
 local function flag() return argument() == '1' end
 
-local KINDS = { 'upload', 'poll', 'collect', 'notify' }
+local KINDS = { 'upload', 'poll', 'collect', 'deliver' }
 local PRIORITIES = { 'high', 'normal', 'low' }
 
 -- Changes are put off, so that a batch makes one call of each kind: strings by key; by key of an index

@@ -63,7 +63,7 @@ pub(super) fn yields(
             policy,
             now,
             spent: &|| health::spent(connection, account),
-            leased: &|| leased(connection, account, "step != 'notify'"),
+            leased: &|| leased(connection, account, "step != 'deliver'"),
             uploading: &|| leased(connection, account, "step = 'upload'"),
         };
         yields.insert(account.clone(), situation.yields()?);

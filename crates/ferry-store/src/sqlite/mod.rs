@@ -322,7 +322,7 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn notify(&self, id: SubmissionId) -> Result<Found, StoreError> {
+    async fn redeliver(&self, id: SubmissionId) -> Result<Found, StoreError> {
         self.change(id, |submission, _, now| submission.redeliver(now)).await
     }
 

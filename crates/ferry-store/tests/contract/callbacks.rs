@@ -35,10 +35,10 @@ pub(super) async fn every_end_is_told_whoever_brought_it_about(subject: Subject)
         let id = subject.accept(told(&format!("{state}"))).await;
         subject.bring_to(state).await;
         let before = subject.get(id).await;
-        assert_eq!((before.state, before.step), (state, Some(StepKind::Notify)), "{state}");
+        assert_eq!((before.state, before.step), (state, Some(StepKind::Deliver)), "{state}");
         subject.advance(millis(10)).await;
         let delivered = tried(DeliveryResult::Delivered, None);
-        subject.step(StepKind::Notify, delivered).await;
+        subject.step(StepKind::Deliver, delivered).await;
         let after = subject.get(id).await;
         assert_eq!(
             (after.state, after.due_at, after.finished_at),
@@ -50,7 +50,7 @@ pub(super) async fn every_end_is_told_whoever_brought_it_about(subject: Subject)
             "{state}"
         );
         assert_eq!(results(&subject, id).await, [DeliveryResult::Delivered]);
-        subject.assert_nothing_due(StepKind::Notify).await;
+        subject.assert_nothing_due(StepKind::Deliver).await;
         let line = subject.timeline(id).await.pop().unwrap();
         assert_eq!(line, (state, "told https://example.com/hook".to_owned()));
     }
@@ -69,53 +69,53 @@ pub(super) async fn every_end_is_told_whoever_brought_it_about(subject: Subject)
     // Without a callback nothing is told.
     subject.accept(new("silent")).await;
     subject.bring_to(State::Failed).await;
-    assert_eq!(subject.step_stats(ACCOUNT, StepKind::Notify).await.ready, 3);
+    assert_eq!(subject.step_stats(ACCOUNT, StepKind::Deliver).await.ready, 3);
 }
 
 pub(super) async fn what_was_not_heard_is_told_again_when_it_is_due(subject: Subject) {
     let id = subject.accept(told("a")).await;
     subject.bring_to(State::Completed).await;
     let again = tried(DeliveryResult::ServerError, Some(5000));
-    subject.step(StepKind::Notify, again).await;
+    subject.step(StepKind::Deliver, again).await;
     assert_eq!(subject.get(id).await.failures, 1);
     subject.advance(millis(4999)).await;
-    subject.assert_nothing_due(StepKind::Notify).await;
+    subject.assert_nothing_due(StepKind::Deliver).await;
     subject.advance(millis(1)).await;
     let gone = tried(DeliveryResult::Gone, None);
-    let claim = subject.step(StepKind::Notify, gone).await;
+    let claim = subject.step(StepKind::Deliver, gone).await;
     assert_eq!(claim.submission.failures, 1);
     assert_eq!(results(&subject, id).await, [DeliveryResult::ServerError, DeliveryResult::Gone]);
     assert!(subject.get(id).await.callback.clone().unwrap().gone);
     // Somebody wants it to be told all the same.
-    subject.store.notify(id).await.unwrap();
-    subject.store.notify(id).await.unwrap();
-    let claim = subject.claim_one(StepKind::Notify).await;
-    subject.store.notify(id).await.unwrap();
+    subject.store.redeliver(id).await.unwrap();
+    subject.store.redeliver(id).await.unwrap();
+    let claim = subject.claim_one(StepKind::Deliver).await;
+    subject.store.redeliver(id).await.unwrap();
     let delivered = tried(DeliveryResult::Delivered, None);
     subject.commit(&claim, delivered).await;
     assert!(!subject.get(id).await.callback.clone().unwrap().gone);
-    subject.assert_nothing_due(StepKind::Notify).await;
+    subject.assert_nothing_due(StepKind::Deliver).await;
     for _ in 0..30 {
-        subject.store.notify(id).await.unwrap();
+        subject.store.redeliver(id).await.unwrap();
         let refused = tried(DeliveryResult::ClientError, None);
-        subject.step(StepKind::Notify, refused).await;
+        subject.step(StepKind::Deliver, refused).await;
     }
     assert_eq!(results(&subject, id).await, [DeliveryResult::ClientError; 20], "the newest");
 }
 
 pub(super) async fn only_an_end_that_somebody_wants_to_hear_is_told(subject: Subject) {
     let open = subject.accept(told("open")).await;
-    let refused = subject.store.notify(open).await.unwrap_err();
+    let refused = subject.store.redeliver(open).await.unwrap_err();
     assert_eq!(refused.to_string(), format!("submission {open} is queued: it has no outcome yet"));
     let silent = subject.accept(new("silent")).await;
     subject.bring_to(State::Failed).await;
-    let refused = subject.store.notify(silent).await.unwrap_err();
+    let refused = subject.store.redeliver(silent).await.unwrap_err();
     assert_eq!(refused.to_string(), format!("submission {silent} has no `callback_url`"));
     let id = new("x").id;
-    assert!(matches!(subject.store.notify(id).await, Err(StoreError::NotFound(_))));
+    assert!(matches!(subject.store.redeliver(id).await, Err(StoreError::NotFound(_))));
     // A worker that decides something else is wrong.
     subject.store.cancel(open).await.unwrap();
-    let claim = subject.claim_one(StepKind::Notify).await;
+    let claim = subject.claim_one(StepKind::Deliver).await;
     for wrong in [t::uploaded(millis(0)), t::failed(), t::held()] {
         let committed = subject.try_commit(&claim, wrong).await;
         assert!(matches!(committed, ferry_store::Committed::Illegal(_)), "{committed:?}");
@@ -131,7 +131,7 @@ pub(super) async fn what_is_to_be_told_holds_up_nobody(subject: Subject) {
     // The second of the Name goes on, and a paused account keeps nobody from hearing.
     subject.store.pause(ACCOUNT, "maintenance").await.unwrap();
     subject.assert_nothing_due(StepKind::Upload).await;
-    let claim = subject.claim_one(StepKind::Notify).await;
+    let claim = subject.claim_one(StepKind::Deliver).await;
     assert_eq!(claim.lease.id, first);
     subject.store.resume(ACCOUNT).await.unwrap();
     assert_eq!(subject.claim_one(StepKind::Upload).await.lease.id, second);
@@ -144,14 +144,14 @@ pub(super) async fn a_retry_goes_on_although_the_failure_is_being_told(subject: 
     let id = subject.accept(told("a")).await;
     subject.bring_to(State::Processing).await;
     subject.step(StepKind::Poll, t::failed()).await;
-    let telling = subject.claim_one(StepKind::Notify).await;
+    let telling = subject.claim_one(StepKind::Deliver).await;
     let found = subject.store.retry(id, DAY).await.unwrap().submission;
     assert_eq!((found.state, found.step), (State::Processing, Some(StepKind::Poll)));
     let late = subject.try_commit(&telling, tried(DeliveryResult::Delivered, None));
     assert_eq!(late.await, ferry_store::Committed::Stale);
-    subject.assert_nothing_due(StepKind::Notify).await;
+    subject.assert_nothing_due(StepKind::Deliver).await;
     subject.step(StepKind::Poll, t::failed()).await;
-    subject.step(StepKind::Notify, tried(DeliveryResult::Delivered, None)).await;
+    subject.step(StepKind::Deliver, tried(DeliveryResult::Delivered, None)).await;
     assert_eq!(subject.get(id).await.step, Some(StepKind::Poll), "the step to go on with");
     let found = subject.store.retry(id, DAY).await.unwrap().submission;
     assert_eq!((found.state, found.step), (State::Processing, Some(StepKind::Poll)));
@@ -170,20 +170,20 @@ pub(super) async fn a_lost_worker_costs_a_try_and_no_outcome(subject: Subject) {
     subject.commit(&collecting, t::completed()).await;
     let ended = subject.get(id).await;
     assert_eq!(ended.state, State::Completed);
-    let claim = subject.claim_one(StepKind::Notify).await;
+    let claim = subject.claim_one(StepKind::Deliver).await;
     subject.store.release(vec![claim]).await.unwrap();
     for _ in 0..5 {
-        subject.claim_one(StepKind::Notify).await;
+        subject.claim_one(StepKind::Deliver).await;
         subject.lose_workers().await;
         assert_eq!(subject.state(id).await, State::Completed);
     }
-    subject.assert_nothing_due(StepKind::Notify).await;
+    subject.assert_nothing_due(StepKind::Deliver).await;
     let after = subject.get(id).await;
     assert_eq!(
         (after.finished_at, after.step, after.reason.clone()),
         (ended.finished_at, None, None)
     );
-    subject.store.notify(id).await.unwrap();
+    subject.store.redeliver(id).await.unwrap();
     subject.assert_due(&[id]).await;
 }
 
@@ -195,13 +195,13 @@ pub(super) async fn lost_uploads_do_not_count_against_the_delivery(subject: Subj
     }
     subject.store.cancel(id).await.unwrap();
     for _ in 0..4 {
-        subject.claim_one(StepKind::Notify).await;
+        subject.claim_one(StepKind::Deliver).await;
         subject.lose_workers().await;
         subject.assert_due(&[id]).await;
     }
-    subject.claim_one(StepKind::Notify).await;
+    subject.claim_one(StepKind::Deliver).await;
     subject.lose_workers().await;
-    subject.assert_nothing_due(StepKind::Notify).await;
+    subject.assert_nothing_due(StepKind::Deliver).await;
 }
 
 pub(super) async fn retention_does_not_wait_for_what_is_to_be_told(subject: Subject) {
@@ -210,7 +210,7 @@ pub(super) async fn retention_does_not_wait_for_what_is_to_be_told(subject: Subj
     let leased = subject.accept(told("b")).await;
     subject.bring_to(State::Failed).await;
     let again = tried(DeliveryResult::NoResponse, Some(1000));
-    let claims = subject.claim(StepKind::Notify, 2).await;
+    let claims = subject.claim(StepKind::Deliver, 2).await;
     subject.commit(&claims[0], again).await;
     subject.advance(LEASE / 2).await;
     assert_eq!(subject.store.sweep(millis(0)).await.unwrap(), 2);
@@ -218,7 +218,7 @@ pub(super) async fn retention_does_not_wait_for_what_is_to_be_told(subject: Subj
         assert!(subject.store.get(id).await.unwrap().is_none());
     }
     subject.lose_workers().await;
-    subject.assert_nothing_due(StepKind::Notify).await;
-    let stats = subject.step_stats(ACCOUNT, StepKind::Notify).await;
+    subject.assert_nothing_due(StepKind::Deliver).await;
+    let stats = subject.step_stats(ACCOUNT, StepKind::Deliver).await;
     assert_eq!((stats.ready, stats.scheduled, stats.leased), (0, 0, 0));
 }

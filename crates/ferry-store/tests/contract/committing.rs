@@ -144,7 +144,7 @@ pub(super) async fn an_illegal_transition_changes_nothing(subject: Subject) {
     let id = subject.accept(new("a")).await;
     let claim = subject.claim_one(StepKind::Upload).await;
     let before = subject.get(id).await;
-    let never = Transition::to(Next::step(StepKind::Notify, millis(0)));
+    let never = Transition::to(Next::step(StepKind::Deliver, millis(0)));
     for illegal in [t::completed(), t::decided(), never] {
         let committed = subject.try_commit(&claim, illegal).await;
         assert!(matches!(committed, Committed::Illegal(ref it) if it.id == id), "{committed:?}");

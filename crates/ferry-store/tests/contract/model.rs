@@ -167,7 +167,7 @@ fn outcome(kind: StepKind, n: u8, after: Duration) -> Transition {
         (3, StepKind::Poll) => t::pending(after),
         (_, StepKind::Poll) => t::decided(),
         (3 | 4, StepKind::Collect) => t::rejected(),
-        (_, StepKind::Collect | StepKind::Notify) => t::completed(),
+        (_, StepKind::Collect | StepKind::Deliver) => t::completed(),
     }
 }
 

@@ -135,7 +135,7 @@ impl Subject {
 
     /// The outcomes of these are to be told.
     pub(super) async fn assert_due(&self, expected: &[SubmissionId]) {
-        let claims = self.claim(StepKind::Notify, 10).await;
+        let claims = self.claim(StepKind::Deliver, 10).await;
         let mut due = ids(&claims);
         due.sort_unstable();
         assert_eq!(due, expected);

@@ -147,7 +147,7 @@ impl Twins {
             (_, StepKind::Upload) => t::uploaded(after),
             (3, StepKind::Poll) => t::pending(after),
             (_, StepKind::Poll) => t::decided(),
-            (_, StepKind::Collect | StepKind::Notify) => t::completed(),
+            (_, StepKind::Collect | StepKind::Deliver) => t::completed(),
         };
         let transition = decided.telling(signal(&mut self.rng));
         self.history.push(format!("commit {} {:?}", claims[1].lease.id, transition.signal));
@@ -194,7 +194,7 @@ impl Twins {
                 4 => store.resolve(id, Resolution::Overwrite, DAY).await,
                 5 => store.resolve(id, Resolution::Fail, DAY).await,
                 6 => store.resolve(id, Resolution::Retry, DAY).await,
-                _ => store.notify(id).await,
+                _ => store.redeliver(id).await,
             };
             answers.push(found.map(|found| found.submission).map_err(|error| error.to_string()));
         }

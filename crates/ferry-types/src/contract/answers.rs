@@ -94,7 +94,7 @@ impl CallbackView {
     /// Of this submission.
     pub fn new(submission: &Submission) -> Self {
         let callback = submission.callback.as_ref();
-        let is_due = submission.step == Some(StepKind::Notify);
+        let is_due = submission.step == Some(StepKind::Deliver);
         Self {
             id: submission.id,
             callback_url: callback.map(|callback| shown_url(&callback.url).to_owned()),

@@ -20,7 +20,7 @@ impl Submission {
         failures: u32,
         now: Timestamp,
     ) -> Ruled<IllegalTransition> {
-        if self.step != Some(StepKind::Notify) {
+        if self.step != Some(StepKind::Deliver) {
             return Err(self.illegal(self.state));
         }
         let parts = &mut self.0;

@@ -62,7 +62,7 @@ impl Submission {
                 return self.apply_delivery(delivery, *again, transition.failures, now);
             }
             // After the end there is nothing else to decide, and nothing but the end leads there.
-            next => next.state().filter(|_| self.step != Some(StepKind::Notify)),
+            next => next.state().filter(|_| self.step != Some(StepKind::Deliver)),
         };
         let Some(next) = next else { return Err(self.illegal(self.state)) };
         let cancelled = self.cancel_requested && !next.is_final();
@@ -175,7 +175,7 @@ impl Submission {
         let step = self.step.map_or("step", StepKind::as_str);
         let text = format!("`{step}` ended its worker {} times in a row", self.uncommitted_claims);
         self.0.uncommitted_claims = 0;
-        if self.step == Some(StepKind::Notify) {
+        if self.step == Some(StepKind::Deliver) {
             // The outcome stays what it is.
             self.end_delivery();
         } else {
@@ -216,7 +216,7 @@ impl Submission {
         let step = parts.step.take().filter(|_| parts.state == State::Failed);
         if parts.callback.as_ref().is_some_and(|callback| !callback.gone) {
             parts.resume = step;
-            parts.step = Some(StepKind::Notify);
+            parts.step = Some(StepKind::Deliver);
             parts.due_at = Some(now);
             parts.failures = 0;
         } else {

@@ -182,8 +182,8 @@ impl Submission {
             return Ok(None);
         }
         let parts = &mut self.0;
-        if parts.step != Some(StepKind::Notify) {
-            parts.resume = parts.step.replace(StepKind::Notify);
+        if parts.step != Some(StepKind::Deliver) {
+            parts.resume = parts.step.replace(StepKind::Deliver);
         }
         parts.due_at = Some(now);
         parts.updated_at = now;
@@ -193,7 +193,7 @@ impl Submission {
 
     /// The step to resume at.
     fn stopped_at(&self) -> StepKind {
-        let step = if self.step == Some(StepKind::Notify) { self.resume } else { self.step };
+        let step = if self.step == Some(StepKind::Deliver) { self.resume } else { self.step };
         step.unwrap_or(StepKind::Upload)
     }
 

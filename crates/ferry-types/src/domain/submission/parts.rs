@@ -156,7 +156,7 @@ impl Submission {
         match kind {
             StepKind::Collect if self.rejection.is_none() => self.result_keys.len(),
             StepKind::Upload | StepKind::Poll | StepKind::Collect => 1,
-            StepKind::Notify => 0,
+            StepKind::Deliver => 0,
         }
     }
 

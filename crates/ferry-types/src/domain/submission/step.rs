@@ -27,12 +27,12 @@ pub enum StepKind {
     /// Fetch the results or the feedback.
     Collect,
     /// Tell the outcome to whoever wants to hear it.
-    Notify,
+    Deliver,
 }
 
 impl StepKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Upload, Self::Poll, Self::Collect, Self::Notify];
+    pub const ALL: [Self; 4] = [Self::Upload, Self::Poll, Self::Collect, Self::Deliver];
 
     /// Those that carry a submission, in their order.
     pub const CARRYING: [Self; 3] = [Self::Upload, Self::Poll, Self::Collect];
@@ -43,13 +43,13 @@ impl StepKind {
             Self::Upload => "upload",
             Self::Poll => "poll",
             Self::Collect => "collect",
-            Self::Notify => "notify",
+            Self::Deliver => "deliver",
         }
     }
 
     /// Whether such a step asks the Platform; whatever stops an account does not stop the others.
     pub fn asks_platform(self) -> bool {
-        self != Self::Notify
+        self != Self::Deliver
     }
 
     /// The state of a submission that waits for this step; none where it comes after the end.
@@ -58,7 +58,7 @@ impl StepKind {
             Self::Upload => Some(State::Queued),
             Self::Poll => Some(State::Processing),
             Self::Collect => Some(State::Collecting),
-            Self::Notify => None,
+            Self::Deliver => None,
         }
     }
 }

@@ -139,7 +139,7 @@ fn check_apply(submission: &mut Submission, transition: &Transition, now: Timest
 
 fn check_shape(submission: &Submission) {
     let rests = submission.state.is_final() || submission.state == State::Held;
-    let delivers = submission.step == Some(StepKind::Notify);
+    let delivers = submission.step == Some(StepKind::Deliver);
     assert_eq!(submission.due_at.is_none(), rests && !delivers, "{submission:?}");
     assert_eq!(submission.finished_at.is_some(), submission.state.is_final());
     assert!(!delivers || submission.state.is_final());
@@ -239,7 +239,7 @@ fn a_step_is_waited_for_in_a_state_that_may_wait() {
         let state = kind.waiting_state().unwrap();
         assert!(state.may_become(state) && State::Failed.may_become(state));
     }
-    assert_eq!(StepKind::Notify.waiting_state(), None);
+    assert_eq!(StepKind::Deliver.waiting_state(), None);
 }
 
 #[test]
@@ -278,9 +278,9 @@ fn workers_that_were_lost_before_the_end_do_not_count_after_it() {
     }
     assert_eq!(submission.uncommitted_claims, 4);
     submission.cancel(timestamp(5)).unwrap();
-    assert_eq!((submission.uncommitted_claims, submission.step), (0, Some(StepKind::Notify)));
+    assert_eq!((submission.uncommitted_claims, submission.step), (0, Some(StepKind::Deliver)));
     submission.claim(LEASE, timestamp(6)).unwrap();
     submission.rescue(timestamp(7)).unwrap();
-    assert_eq!(submission.step, Some(StepKind::Notify), "its outcome is still to be delivered");
+    assert_eq!(submission.step, Some(StepKind::Deliver), "its outcome is still to be delivered");
     assert_eq!(submission.due_at, Some(later(timestamp(7), Duration::ZERO)));
 }
