@@ -77,7 +77,7 @@ pub(super) fn table() -> Vec<Route> {
         post("/v1/submissions/{id}/cancel", Operate, operate::cancel, describe::cancel),
         post("/v1/submissions/{id}/retry", Operate, operate::retry, describe::retry),
         post("/v1/submissions/{id}/resolve", Operate, operate::resolve, describe::resolve),
-        post("/v1/submissions/{id}/notify", Operate, operate::notify, describe::notify),
+        post("/v1/submissions/{id}/redeliver", Operate, operate::redeliver, describe::redeliver),
         post("/v1/accounts/{account}/pause", Operate, operate::pause, describe::pause),
         post("/v1/accounts/{account}/resume", Operate, operate::resume, describe::resume),
         get("/v1/events", Read, events::events, describe::events),

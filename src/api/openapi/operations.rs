@@ -123,9 +123,9 @@ pub(in crate::api) fn deliveries(operation: Operation<'_>) -> Operation<'_> {
         .may(&[NotFound, StoreUnavailable])
 }
 
-pub(in crate::api) fn notify(operation: Operation<'_>) -> Operation<'_> {
+pub(in crate::api) fn redeliver(operation: Operation<'_>) -> Operation<'_> {
     id(operation)
-        .called(OPERATING, "notify", "Tell the outcome, again if it was told")
+        .called(OPERATING, "redeliver", "Tell the outcome, again if it was told")
         .answers::<CallbackView>(200, "It is told next", &examples::deliveries())
         .may(&[NotFound, NotAllowed, StoreUnavailable])
 }

@@ -73,7 +73,7 @@ pub(super) fn routes(id: &str) -> Vec<(Method, String, Role)> {
         (Method::POST, format!("{one}/retry"), Role::Operate),
         (Method::POST, format!("{one}/resolve"), Role::Operate),
         (Method::POST, format!("{one}/cancel"), Role::Operate),
-        (Method::POST, format!("{one}/notify"), Role::Operate),
+        (Method::POST, format!("{one}/redeliver"), Role::Operate),
         (Method::POST, "/v1/accounts/default/pause".to_owned(), Role::Operate),
         (Method::POST, "/v1/accounts/default/resume".to_owned(), Role::Operate),
     ]

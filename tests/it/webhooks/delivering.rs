@@ -60,7 +60,8 @@ async fn a_receiver_that_is_gone_is_left_alone_until_somebody_says_otherwise() {
     assert_eq!(shown["callback_url"], url, "without the query: {shown}");
     assert_eq!(shown["deliveries"][0]["status"], 410);
     assert_eq!(shown["next_at"], json!(null));
-    let again = Answer::of(served.request(Method::POST, &format!("/v1/submissions/{id}/notify")));
+    let again =
+        Answer::of(served.request(Method::POST, &format!("/v1/submissions/{id}/redeliver")));
     assert_eq!(again.await.status, 200);
     while served.get(&path).await.json()["deliveries"].as_array().unwrap().len() < 2 {
         pause().await;
