@@ -95,7 +95,7 @@ fn rejected(word: &str, missing: Option<&Trouble>) -> Transition {
         None => format!("{verdict}; see its {FEEDBACK_KEY}"),
         Some(trouble) => format!("{verdict}, and {}", told(FEEDBACK_KEY, trouble)),
     };
-    let reason = Some(Reason::new(ReasonCode::Feedback, text));
+    let reason = Some(Reason::new(ReasonCode::DataRejected, text));
     Transition { reason, ..healthy(Next::End(Outcome::Rejected)) }
 }
 
@@ -106,7 +106,7 @@ fn incomplete(context: &Context<'_>, has_new: bool, missing: &[(String, Trouble)
     let text = format!("the Platform completed the dataset, and {}", told.join("; "));
     let code = match missing.first() {
         _ if has_any => ReasonCode::ResultMissing,
-        Some((_, Trouble::TooLarge { .. })) => ReasonCode::TooLarge,
+        Some((_, Trouble::TooLarge { .. })) => ReasonCode::ResponseTooLarge,
         Some((_, Trouble::UnknownToken)) => ReasonCode::UnknownToken,
         _ => ReasonCode::ResultMissing,
     };

@@ -160,7 +160,7 @@ fn refused(context: &Context<'_>, status: u16, words: &str) -> Transition {
     }
     let text = format!("the Platform refused the upload ({status}): {words}");
     Transition {
-        reason: Some(Reason::new(ReasonCode::Refused, text)),
+        reason: Some(Reason::new(ReasonCode::UploadRejected, text)),
         ..healthy(Next::End(Outcome::Rejected))
     }
 }
@@ -179,7 +179,7 @@ pub(super) fn after_trouble(
             let pause = pause.min(context.policy.retry_after_max);
             let after = throttled_delay(context.policy, context.jitter);
             Transition {
-                reason: because(ReasonCode::SlowDown),
+                reason: because(ReasonCode::Throttled),
                 next: Next::step(kind, after),
                 signal: Signal::SlowDown { pause },
                 ..base
@@ -197,7 +197,7 @@ pub(super) fn after_trouble(
             ..base
         },
         Trouble::TooLarge { .. } if kind != StepKind::Upload => Transition {
-            reason: because(ReasonCode::TooLarge),
+            reason: because(ReasonCode::ResponseTooLarge),
             ..healthy(Next::End(Outcome::Failed))
         },
         Trouble::UnknownToken => unknown_token(context, kind, base),

@@ -139,7 +139,7 @@ fn a_refusal_is_the_platforms_decision() {
     let trouble = Trouble::Refused { status: 409, words: "exists".into() };
     let transition = decide(StepKind::Upload, trouble, 0);
     assert_eq!(transition.next, Next::End(Outcome::Rejected));
-    assert_eq!(code(&transition), Some(ReasonCode::Refused));
+    assert_eq!(code(&transition), Some(ReasonCode::UploadRejected));
 }
 
 #[test]
@@ -332,7 +332,7 @@ fn a_rejected_dataset_ends_with_its_feedback() {
     let transition = after_collect(&context(&of(&submission), 0, &policy), collected);
     assert_eq!(
         (transition.state(), code(&transition)),
-        (Some(State::Rejected), Some(ReasonCode::Feedback))
+        (Some(State::Rejected), Some(ReasonCode::DataRejected))
     );
     assert_eq!(transition.contents.len(), 1);
 }
@@ -343,7 +343,7 @@ fn a_result_that_is_too_large_would_be_so_again() {
     let transition = decide(StepKind::Collect, trouble, 0);
     assert_eq!(
         (transition.state(), code(&transition)),
-        (Some(State::Failed), Some(ReasonCode::TooLarge))
+        (Some(State::Failed), Some(ReasonCode::ResponseTooLarge))
     );
 }
 

@@ -75,7 +75,7 @@ async fn a_dataset_that_was_there_before_is_refused_and_not_held() {
     assert_eq!(world.settled(first).await.state, State::Completed);
     let second = world.submit(dataset("taken")).await;
     let view = world.settled(second).await;
-    assert_eq!((view.state, view.reason_code), (State::Rejected, Some(ReasonCode::Refused)));
+    assert_eq!((view.state, view.reason_code), (State::Rejected, Some(ReasonCode::UploadRejected)));
     assert_eq!(world.sim.ledger().names["taken"].accepted.len(), 1);
     world.finish().await;
 }

@@ -81,7 +81,7 @@ async fn a_rejected_dataset_has_its_feedback_and_is_not_uploaded_again() {
     let id = world.submit(request).await;
     let view = world.settled(id).await;
     assert_eq!(view.state, State::Rejected);
-    assert_eq!(view.reason_code, Some(ReasonCode::Feedback));
+    assert_eq!(view.reason_code, Some(ReasonCode::DataRejected));
     let feedback = world.app.store.content(id, FEEDBACK_KEY).await.unwrap().unwrap();
     assert_eq!(feedback.bytes, b"2|UNKNOWN-1|unknown reference\n");
     assert_eq!(world.sim.ledger().accepted(), 1);

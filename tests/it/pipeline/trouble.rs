@@ -67,7 +67,7 @@ async fn retry_after_closes_the_gate_for_the_whole_account() {
     let world = World::start(prompt(), &[]).await;
     world.sim.script(Endpoint::Status, Fault::SlowDown(RetryAfter::Seconds(1.0)));
     let first = world.submit(dataset("first")).await;
-    world.until(first, |view| view.reason_code == Some(ReasonCode::SlowDown)).await;
+    world.until(first, |view| view.reason_code == Some(ReasonCode::Throttled)).await;
     let asked = Instant::now();
     let second = world.submit(dataset("second")).await;
     let view = world.look(second).await;
@@ -90,7 +90,7 @@ async fn a_refused_upload_is_rejected_in_the_platforms_words() {
     world.sim.script(Endpoint::Upload, answer(422, "column 3 is odd"));
     let id = world.submit(dataset("odd")).await;
     let view = world.settled(id).await;
-    assert_eq!((view.state, view.reason_code), (State::Rejected, Some(ReasonCode::Refused)));
+    assert_eq!((view.state, view.reason_code), (State::Rejected, Some(ReasonCode::UploadRejected)));
     assert!(view.reason.unwrap().contains("column 3 is odd"));
     world.finish().await;
 }
@@ -134,7 +134,7 @@ async fn a_result_larger_than_the_limit_fails_the_submission() {
     world.sim.script(Endpoint::Results, Fault::Enormous(1 << 20));
     let id = world.submit(dataset("huge")).await;
     let view = world.settled(id).await;
-    assert_eq!((view.state, view.reason_code), (State::Failed, Some(ReasonCode::TooLarge)));
+    assert_eq!((view.state, view.reason_code), (State::Failed, Some(ReasonCode::ResponseTooLarge)));
     world.finish().await;
 }
 
@@ -197,7 +197,7 @@ async fn a_verdict_is_not_lost_with_its_feedback() {
         let id = world.submit(dataset("heard")).await;
         let view = world.settled(id).await;
         let what = (view.state, view.reason_code);
-        assert_eq!(what, (State::Rejected, Some(ReasonCode::Feedback)), "{fault:?}");
+        assert_eq!(what, (State::Rejected, Some(ReasonCode::DataRejected)), "{fault:?}");
         assert!(view.reason.unwrap().contains("completed with errors"), "{fault:?}");
         assert_eq!(view.attempts, 1, "{fault:?}");
     }
@@ -291,7 +291,7 @@ async fn a_resumed_account_forgets_how_long_it_was_asked_to_wait() {
     let world = World::start(prompt(), &[]).await;
     world.sim.script(Endpoint::Status, Fault::SlowDown(RetryAfter::Seconds(3000.0)));
     let id = world.submit(dataset("patient")).await;
-    world.until(id, |view| view.reason_code == Some(ReasonCode::SlowDown)).await;
+    world.until(id, |view| view.reason_code == Some(ReasonCode::Throttled)).await;
     let resumed = Instant::now();
     assert!(world.app.store.resume("default").await.unwrap());
     let other = world.submit(dataset("other")).await;

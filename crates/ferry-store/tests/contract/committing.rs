@@ -226,7 +226,7 @@ pub(super) async fn a_rejection_keeps_its_feedback(subject: Subject) {
     subject.step(StepKind::Collect, t::rejected()).await;
     let submission = subject.get(id).await;
     assert_eq!(submission.state, State::Rejected);
-    assert_eq!(submission.reason.clone().unwrap().code, ReasonCode::Feedback);
+    assert_eq!(submission.reason.clone().unwrap().code, ReasonCode::DataRejected);
     assert_eq!(submission.rejection.as_deref(), Some("completedwitherrors"));
     let feedback = subject.store.content(id, "feedback").await.unwrap().unwrap();
     assert_eq!(feedback.bytes, b"2|31/02/2024|no such day");

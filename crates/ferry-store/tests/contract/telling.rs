@@ -32,7 +32,7 @@ pub(super) async fn every_change_of_a_state_is_told_in_its_order(subject: Subjec
     subject.step(StepKind::Collect, t::rejected()).await;
     let told = told(&subject).await;
     let states: Vec<_> = told.iter().map(|event| (event.state, event.reason)).collect();
-    let feedback = (State::Rejected, Some(ReasonCode::Feedback));
+    let feedback = (State::Rejected, Some(ReasonCode::DataRejected));
     let silent = [State::Queued, State::Uploading, State::Processing, State::Collecting];
     assert_eq!(states[..4], silent.map(|state| (state, None)));
     assert_eq!(states[4..], [feedback]);

@@ -45,14 +45,14 @@ pub(super) fn completed() -> Transition {
 pub(super) fn rejected() -> Transition {
     Transition {
         contents: vec![content(FEEDBACK_KEY, b"2|31/02/2024|no such day")],
-        reason: Some(Reason::new(ReasonCode::Feedback, "rejected; see its feedback")),
+        reason: Some(Reason::new(ReasonCode::DataRejected, "rejected; see its feedback")),
         ..ended(Outcome::Rejected)
     }
 }
 
 /// The Platform refused the upload itself.
 pub(super) fn refused() -> Transition {
-    because(ended(Outcome::Rejected), ReasonCode::Refused)
+    because(ended(Outcome::Rejected), ReasonCode::UploadRejected)
 }
 
 /// The worker gave up.
@@ -74,7 +74,7 @@ pub(super) fn retried(step: StepKind, after: Duration) -> Transition {
 pub(super) fn slowed_down(step: StepKind, pause: Duration) -> Transition {
     Transition {
         attempt_spent: false,
-        ..because(go_on(step, pause), ReasonCode::SlowDown).telling(Signal::SlowDown { pause })
+        ..because(go_on(step, pause), ReasonCode::Throttled).telling(Signal::SlowDown { pause })
     }
 }
 

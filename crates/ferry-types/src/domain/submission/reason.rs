@@ -11,15 +11,15 @@ pub enum ReasonCode {
     /// An upload may or may not have arrived.
     Ambiguous,
     /// The Platform asked to be left alone for a while.
-    SlowDown,
+    Throttled,
     /// The account's credentials were refused.
     Credentials,
     /// The Platform refused the upload itself.
-    Refused,
+    UploadRejected,
     /// After an ambiguous upload, the Platform has a dataset of this Name, and overwriting is not allowed.
     AlreadyExists,
     /// The Platform processed the dataset and rejected it; see the feedback.
-    Feedback,
+    DataRejected,
     /// The Platform does not know the processing token.
     UnknownToken,
     /// The Platform has decided, and results or feedback are not there or cannot be read.
@@ -27,7 +27,7 @@ pub enum ReasonCode {
     /// The deadline passed.
     Deadline,
     /// An answer was larger than the configured limit.
-    TooLarge,
+    ResponseTooLarge,
     /// The step ended its worker too often.
     Poison,
     /// A person acted: cancelled, retried or resolved.
@@ -41,15 +41,15 @@ impl ReasonCode {
     pub const ALL: [Self; 14] = [
         Self::Transient,
         Self::Ambiguous,
-        Self::SlowDown,
+        Self::Throttled,
         Self::Credentials,
-        Self::Refused,
+        Self::UploadRejected,
         Self::AlreadyExists,
-        Self::Feedback,
+        Self::DataRejected,
         Self::UnknownToken,
         Self::ResultMissing,
         Self::Deadline,
-        Self::TooLarge,
+        Self::ResponseTooLarge,
         Self::Poison,
         Self::Operator,
         Self::UnknownAccount,
@@ -60,15 +60,15 @@ impl ReasonCode {
         match self {
             Self::Transient => "transient",
             Self::Ambiguous => "ambiguous",
-            Self::SlowDown => "slow_down",
+            Self::Throttled => "throttled",
             Self::Credentials => "credentials",
-            Self::Refused => "refused",
+            Self::UploadRejected => "upload_rejected",
             Self::AlreadyExists => "already_exists",
-            Self::Feedback => "feedback",
+            Self::DataRejected => "data_rejected",
             Self::UnknownToken => "unknown_token",
             Self::ResultMissing => "result_missing",
             Self::Deadline => "deadline",
-            Self::TooLarge => "too_large",
+            Self::ResponseTooLarge => "response_too_large",
             Self::Poison => "poison",
             Self::Operator => "operator",
             Self::UnknownAccount => "unknown_account",
