@@ -18,7 +18,7 @@ use ferry_types::contract::ProblemKind;
 /// For all of a request but its dataset.
 const OVERHEAD: u64 = 64 << 10;
 
-/// What a body may trickle in at, beyond the patience of the server.
+/// What a body may trickle in at, beyond `client_timeout`.
 const SLOWEST_BYTES_PER_SECOND: u64 = 16 << 10;
 
 /// How long the rest of a body that is too large is read and thrown away, so that the client gets
@@ -119,14 +119,14 @@ pub(super) async fn receive(
         return Err(out_of_memory());
     }
     let mut frames = Decoded::new(body, encoding, shared)?;
-    let patience = shared.parts.limits.patience;
+    let client_timeout = shared.parts.limits.client_timeout;
     let begun = Instant::now();
     let mut bytes = Vec::with_capacity(announced as usize);
     let refused = loop {
         // A client that stalls is cut off, and so is one that only trickles.
         let earned = Duration::from_secs(bytes.len() as u64 / SLOWEST_BYTES_PER_SECOND);
-        let stalled = Instant::now() + patience;
-        let trickled = begun + patience.saturating_mul(3) + earned;
+        let stalled = Instant::now() + client_timeout;
+        let trickled = begun + client_timeout.saturating_mul(3) + earned;
         match timeout_at(stalled.min(trickled), frames.next()).await {
             Ok(None) => return Ok(Received { bytes, share }),
             Ok(Some(Ok(frame))) => {
@@ -141,7 +141,7 @@ pub(super) async fn receive(
             }
             Ok(Some(Err(()))) => break frames.broken(),
             Err(_) => {
-                let what = "the body took too long to arrive (`patience`)";
+                let what = "the body took too long to arrive (`client_timeout`)";
                 return Err(Fault::new(ProblemKind::Timeout, what));
             }
         }

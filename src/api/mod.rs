@@ -95,7 +95,7 @@ pub struct ApiLimits {
     /// Memory for bodies that arrive at once, in bytes.
     pub request_memory: u64,
     /// How long a client may keep the server waiting.
-    pub patience: Duration,
+    pub client_timeout: Duration,
 }
 
 /// The HTTP API.

@@ -101,21 +101,21 @@ impl Server {
             };
             // Answers are whole: there is nothing to wait for.
             let _ = stream.set_nodelay(true);
-            let (patience, shutdown) = (limits.patience, shutdown.clone());
-            let stream = Patient::new(stream, patience);
+            let (client_timeout, shutdown) = (limits.client_timeout, shutdown.clone());
+            let stream = Patient::new(stream, client_timeout);
             let (service, watcher) = (service(router.clone(), peer), graceful.watcher());
             let tls = self.tls.as_ref().map(|tls| tls.acceptor());
             tokio::spawn(async move {
                 let ended = match tls {
-                    None => watcher.watch(connection(stream, service, patience)).await,
+                    None => watcher.watch(connection(stream, service, client_timeout)).await,
                     Some(tls) => {
                         let secured = tokio::select! {
-                            secured = timeout(patience, tls.accept(stream)) => secured,
+                            secured = timeout(client_timeout, tls.accept(stream)) => secured,
                             () = shutdown.draining() => return,
                         };
                         match secured {
                             Ok(Ok(stream)) => {
-                                watcher.watch(connection(stream, service, patience)).await
+                                watcher.watch(connection(stream, service, client_timeout)).await
                             }
                             Ok(Err(error)) => return debug!("a connection is not TLS: {error}"),
                             Err(_) => return debug!("a connection took too long to become TLS"),
@@ -138,14 +138,14 @@ impl Server {
 
 type Connection<S, T> = http1::Connection<TokioIo<S>, T>;
 
-fn connection<S, T>(stream: S, service: T, patience: Duration) -> Connection<S, T>
+fn connection<S, T>(stream: S, service: T, client_timeout: Duration) -> Connection<S, T>
 where
     S: AsyncRead + AsyncWrite + Unpin,
     T: Service<Request<Incoming>, Response = axum::response::Response, Error = Infallible>,
 {
     http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(patience)
+        .header_read_timeout(client_timeout)
         .max_buf_size(LARGEST_HEAD)
         .serve_connection(TokioIo::new(stream), service)
 }

@@ -109,7 +109,7 @@ impl Config {
                 max_waiting: reader.read("max_waiting", values::most),
                 max_requests: reader.read("max_requests", values::slots),
                 request_memory: reader.read("body_memory_bytes", values::bytes),
-                patience: reader.read("patience", values::pause),
+                client_timeout: reader.read("client_timeout", values::pause),
             },
             receivers: reader.receivers(&webhook_rules),
             webhook_rules,

@@ -104,7 +104,7 @@ pub const SETTINGS: &[Setting] = &[
         "unfinished submissions of an account beyond which the HTTP API takes no more; 0 for no limit",
     ),
     setting("body_memory_bytes", "268435456", "memory for request bodies that arrive at once"),
-    setting("patience", "30s", "how long a client of the HTTP API may keep it waiting"),
+    setting("client_timeout", "30s", "how long a client of the HTTP API may keep it waiting"),
     setting("concurrency", "64", "steps of one kind that a process runs at once"),
     setting("lease", "15s", "after this long without a sign of life a worker's steps go to others"),
     setting("drain", "10s", "how long a stopping worker lets running steps finish"),

@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 pub(crate) use ferry_testing::pause;
 
 /// Longer than anything takes on a busy machine; a test that needs it has failed.
-const PATIENCE: Duration = Duration::from_mins(2);
+const CLIENT_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// A simulated Platform that decides at once.
 pub(crate) fn prompt() -> SimConfig {
@@ -140,7 +140,7 @@ impl World {
                 return view;
             }
             let timeline = self.app.store.timeline(id).await;
-            assert!(begun.elapsed() < PATIENCE, "still {view:#?}\n{timeline:#?}");
+            assert!(begun.elapsed() < CLIENT_TIMEOUT, "still {view:#?}\n{timeline:#?}");
             pause().await;
         }
     }
@@ -156,7 +156,7 @@ impl World {
         loop {
             match self.app.store.stats().await {
                 Ok(stats) => return stats,
-                Err(error) => assert!(begun.elapsed() < PATIENCE, "{error}"),
+                Err(error) => assert!(begun.elapsed() < CLIENT_TIMEOUT, "{error}"),
             }
             pause().await;
         }
@@ -170,7 +170,7 @@ impl World {
             if stats.unfinished() == 0 {
                 return stats;
             }
-            assert!(begun.elapsed() < PATIENCE, "still {stats:#?}");
+            assert!(begun.elapsed() < CLIENT_TIMEOUT, "still {stats:#?}");
             pause().await;
         }
     }

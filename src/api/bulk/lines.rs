@@ -53,7 +53,7 @@ pub(super) struct Lines {
     held: usize,
     ready: VecDeque<(u64, Line)>,
     number: u64,
-    patience: Duration,
+    client_timeout: Duration,
     longest: usize,
     end: Option<End>,
 }
@@ -69,7 +69,7 @@ impl Lines {
             held: 0,
             ready: VecDeque::new(),
             number: 0,
-            patience: limits.patience,
+            client_timeout: limits.client_timeout,
             longest: json_limit(limits) as usize,
             end: None,
         }
@@ -79,7 +79,7 @@ impl Lines {
     pub(super) async fn batch(&mut self, most: usize, bytes: usize, shared: &Shared) -> Batch {
         let mut batch = Vec::new();
         let mut size = 0;
-        let mut until = Instant::now() + self.patience;
+        let mut until = Instant::now() + self.client_timeout;
         while batch.len() < most && size < bytes {
             if let Some((number, line)) = self.ready.pop_front() {
                 size += line.0.as_ref().map_or(0, Vec::len);
@@ -94,7 +94,7 @@ impl Lines {
                 Ok(Some(Ok(frame))) => {
                     self.take(&frame, shared);
                     if batch.is_empty() {
-                        until = Instant::now() + self.patience;
+                        until = Instant::now() + self.client_timeout;
                     }
                 }
                 Ok(Some(Err(()))) => self.end = Some(End::Broken(self.frames.broken())),
@@ -105,7 +105,7 @@ impl Lines {
                     self.end = Some(End::Done);
                 }
                 Err(_) if batch.is_empty() => {
-                    let what = "no line arrived for too long (`patience`)";
+                    let what = "no line arrived for too long (`client_timeout`)";
                     self.end = Some(End::Broken(Fault::new(ProblemKind::Timeout, what)));
                 }
                 Err(_) => break,

@@ -25,7 +25,7 @@ use crate::cli::running::Running;
 use crate::support::{World, pause, prompt};
 use ferry_testing::{RedisServer, own_namespace, shared_server};
 
-const PATIENCE: Duration = Duration::from_secs(4);
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// What all bodies together may take, in bytes.
 const BODIES: u64 = 32 << 20;
@@ -43,7 +43,7 @@ impl Victim {
         let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
         setrlimit(Resource::RLIMIT_NOFILE, most, most).unwrap();
         let ferry = ferry
-            .set("FERRY_PATIENCE", format!("{}ms", PATIENCE.as_millis()))
+            .set("FERRY_CLIENT_TIMEOUT", format!("{}ms", CLIENT_TIMEOUT.as_millis()))
             .set("FERRY_BODY_MEMORY_BYTES", BODIES.to_string())
             .set("FERRY_MAX_DATASET_BYTES", (4 << 20).to_string())
             .set("FERRY_LOG", "error");
@@ -84,7 +84,7 @@ impl Victim {
         // It may hang up before it has read all.
         let _ = stream.write_all(bytes).await;
         let mut answer = Vec::new();
-        let ended = timeout(PATIENCE * 15, stream.read_to_end(&mut answer)).await;
+        let ended = timeout(CLIENT_TIMEOUT * 15, stream.read_to_end(&mut answer)).await;
         assert!(ended.is_ok(), "it was neither answered nor cut off");
         String::from_utf8_lossy(&answer).into_owned()
     }
@@ -118,16 +118,16 @@ fn slow_clients_and_bombs(ferry: Ferry) {
         let all_at_once = async {
             let begun = Instant::now();
             while victim.open_files() < files + 500 {
-                assert!(begun.elapsed() < PATIENCE * 10, "{}", victim.open_files());
+                assert!(begun.elapsed() < CLIENT_TIMEOUT * 10, "{}", victim.open_files());
                 pause().await;
             }
         };
         let (slow, ()) = join(slow_clients(&victim, 1000), all_at_once).await;
         assert_eq!(victim.get("/healthz").await.status, 200);
-        // Those that hold places with half a body hold them no longer than the patience.
+        // Those that hold places with half a body hold them no longer than `client_timeout`.
         let begun = Instant::now();
         while victim.get("/v1/stats").await.status != 200 {
-            assert!(begun.elapsed() < PATIENCE * 10);
+            assert!(begun.elapsed() < CLIENT_TIMEOUT * 10);
             pause().await;
         }
         victim.is_well().await;
@@ -144,7 +144,11 @@ fn slow_clients_and_bombs(ferry: Ferry) {
         victim.is_well().await;
         let begun = Instant::now();
         while victim.open_files() > files + 20 {
-            assert!(begun.elapsed() < PATIENCE * 10, "{} files are open", victim.open_files());
+            assert!(
+                begun.elapsed() < CLIENT_TIMEOUT * 10,
+                "{} files are open",
+                victim.open_files()
+            );
             pause().await;
         }
         let peak = victim.status("VmHWM");
@@ -177,7 +181,7 @@ async fn slow_clients(victim: &Victim, count: usize) -> Vec<TcpStream> {
         async move {
             let mut stream = TcpStream::connect(&victim.address).await.unwrap();
             // One that reads nothing need not take all that is sent either.
-            let _ = timeout(PATIENCE, stream.write_all(kind.as_bytes())).await;
+            let _ = timeout(CLIENT_TIMEOUT, stream.write_all(kind.as_bytes())).await;
             stream
         }
     };
@@ -187,7 +191,7 @@ async fn slow_clients(victim: &Victim, count: usize) -> Vec<TcpStream> {
 /// What a slow client was told before it was cut off.
 async fn ended(mut stream: TcpStream) -> String {
     let mut answer = Vec::new();
-    let ended = timeout(PATIENCE * 15, stream.read_to_end(&mut answer)).await;
+    let ended = timeout(CLIENT_TIMEOUT * 15, stream.read_to_end(&mut answer)).await;
     assert!(ended.is_ok(), "a slow client is not cut off");
     String::from_utf8_lossy(&answer).into_owned()
 }
@@ -218,7 +222,7 @@ async fn bombs(victim: &Victim) {
     for n in 0..3 {
         let begun = Instant::now();
         while one(n).await.status != 413 {
-            assert!(begun.elapsed() < PATIENCE * 10);
+            assert!(begun.elapsed() < CLIENT_TIMEOUT * 10);
         }
     }
 }

@@ -14,7 +14,7 @@ use super::keys::Keyed;
 use crate::support::{World, dataset, pause, prompt};
 
 /// Longer than a stream ever needs.
-const PATIENCE: Duration = Duration::from_mins(1);
+const CLIENT_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A stream as its client reads it.
 pub(crate) struct Listening {
@@ -53,7 +53,7 @@ impl Listening {
                 self.text = rest;
                 return Some((kind, data));
             }
-            let chunk = tokio::time::timeout(PATIENCE, self.response.chunk()).await;
+            let chunk = tokio::time::timeout(CLIENT_TIMEOUT, self.response.chunk()).await;
             let chunk = chunk.expect("something is told").unwrap_or_default()?;
             self.text += std::str::from_utf8(&chunk).unwrap();
         }

@@ -121,7 +121,7 @@ async fn a_full_account_takes_no_more_and_nothing_is_half_accepted() {
 
 #[tokio::test]
 async fn two_hundred_slow_clients_are_cut_off_and_keep_nobody_waiting() {
-    let served = Served::idle(&[("PATIENCE", "700ms"), ("MAX_REQUESTS", "64")]).await;
+    let served = Served::idle(&[("CLIENT_TIMEOUT", "700ms"), ("MAX_REQUESTS", "64")]).await;
     let mut slow = Vec::new();
     for n in 0..200 {
         let mut stream = TcpStream::connect(served.address).await.unwrap();
@@ -140,7 +140,7 @@ async fn two_hundred_slow_clients_are_cut_off_and_keep_nobody_waiting() {
     }
     let begun = Instant::now();
     assert_eq!(served.get("/healthz").await.status, 200);
-    // Those with half a body hold their places for no longer than the patience.
+    // Those with half a body hold their places for no longer than `client_timeout`.
     while served.get("/v1/stats").await.status != 200 {
         assert!(begun.elapsed() < Duration::from_secs(20));
     }

@@ -31,7 +31,7 @@ fn write(ferry: &Ferry, certificate: &CertifiedKey<KeyPair>) {
 }
 
 fn with_tls() -> Ferry {
-    let ferry = Ferry::new().set("FERRY_PATIENCE", "700ms");
+    let ferry = Ferry::new().set("FERRY_CLIENT_TIMEOUT", "700ms");
     ferry.set("FERRY_TLS_CERTIFICATE", "server.pem").set("FERRY_TLS_KEY", "server.key")
 }
 

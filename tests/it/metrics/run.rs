@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::files::{filled_in, panels, sections, variables};
 use super::prometheus::{Prometheus, get, post, tool};
-use super::scraped::{PATIENCE, Scraped, until};
+use super::scraped::{CLIENT_TIMEOUT, Scraped, until};
 use crate::support::{World, dataset, of_environment, overwriting, pause};
 
 /// What lets things go wrong within seconds.
@@ -216,7 +216,7 @@ async fn go_wrong(world: &World) {
     let some = |stats: &ferry_store::Stats| stats.count(State::Completed) > 30;
     let begun = Instant::now();
     while !some(&world.app.store.stats().await.unwrap()) {
-        assert!(begun.elapsed() < PATIENCE, "{:#?}", world.app.store.stats().await);
+        assert!(begun.elapsed() < CLIENT_TIMEOUT, "{:#?}", world.app.store.stats().await);
         pause().await;
     }
     world.sim.set_outage(true);

@@ -7,7 +7,7 @@ use super::prometheus::get;
 use crate::support::{World, pause};
 
 /// Longer than anything takes on a busy machine.
-pub(super) const PATIENCE: Duration = Duration::from_mins(3);
+pub(super) const CLIENT_TIMEOUT: Duration = Duration::from_mins(3);
 
 /// A process of Ferry that is scraped; ended when dropped.
 pub(super) struct Scraped {
@@ -85,7 +85,7 @@ impl Drop for Scraped {
 pub(super) async fn until(what: impl Fn() -> String, mut condition: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !condition() {
-        assert!(begun.elapsed() < PATIENCE, "in vain: {}", what());
+        assert!(begun.elapsed() < CLIENT_TIMEOUT, "in vain: {}", what());
         pause().await;
     }
 }

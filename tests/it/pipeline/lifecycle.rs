@@ -148,10 +148,10 @@ async fn at_the_deadline_the_platform_is_asked_once_more_and_then_given_up() {
     let far = [("POLL_INITIAL", "1h"), ("POLL_MAX", "1h")];
     let world = World::start(never, &far).await;
     // A busy machine may be slower than the first of these deadlines: there must be one to wait for.
-    let mut patience = Duration::from_millis(400);
+    let mut growing = Duration::from_millis(400);
     let id = loop {
-        let deadline = Some(later(SystemClock.now(), patience));
-        let name = format!("slow-{patience:?}");
+        let deadline = Some(later(SystemClock.now(), growing));
+        let name = format!("slow-{growing:?}");
         let id = world.submit(SubmissionRequest { deadline, ..dataset(&name) }).await;
         world.until(id, |view| view.state == State::Processing || view.state.is_final()).await;
         let timeline = world.app.store.timeline(id).await.unwrap();
@@ -160,8 +160,8 @@ async fn at_the_deadline_the_platform_is_asked_once_more_and_then_given_up() {
             break id;
         }
         world.app.store.cancel(id).await.unwrap();
-        patience *= 2;
-        assert!(patience < Duration::from_mins(1), "{timeline:?}");
+        growing *= 2;
+        assert!(growing < Duration::from_mins(1), "{timeline:?}");
     };
     let view = world.settled(id).await;
     assert_eq!((view.state, view.reason_code), (State::Failed, Some(ReasonCode::Deadline)));

@@ -17,7 +17,7 @@ use receiver::Receiver;
 pub(crate) const SECRET: &str = "whsec_bmV3ZXN0bmV3ZXN0bmV3ZXN0bmV3ZXN0bmV3ZXN0bmU=";
 const OLD_SECRET: &str = "whsec_b2xkZXN0b2xkZXN0b2xkZXN0b2xkZXN0b2xkZXN0b2w=";
 
-/// What lets webhooks go to receivers on this machine, without patience.
+/// What lets webhooks go to receivers on this machine, without delay.
 pub(crate) const HERE: [(&str, &str); 6] = [
     ("WEBHOOK_SECRET", SECRET),
     ("WEBHOOK_ALLOW", "127.0.0.1"),

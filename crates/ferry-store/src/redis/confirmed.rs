@@ -54,9 +54,9 @@ impl Confirmed {
     pub(super) async fn confirm(
         &self,
         connection: Option<u64>,
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<(), Fault> {
-        if self.wait(1, patience).await? == 0 {
+        if self.wait(1, timeout).await? == 0 {
             return Err(Fault::Late(match self.by {
                 By::Disk => "the server has not synced its disk in time",
                 By::Replica => "no replica has confirmed the change in time",
@@ -71,11 +71,11 @@ impl Confirmed {
 
     /// Asks first, so that nothing is stored that is then refused.
     async fn check(&self) -> Result<(), Fault> {
-        let (wanted, patience) = match self.by {
+        let (wanted, timeout) = match self.by {
             By::Disk => (0, Duration::from_millis(1)),
             By::Replica => (1, PATIENCE),
         };
-        match (self.by, self.wait(wanted, patience).await) {
+        match (self.by, self.wait(wanted, timeout).await) {
             (By::Disk, Err(Fault::Redis(error))) if error.code() == Some("ERR") => {
                 Err(Fault::Refused(StoreError::Unusable(
                     "`durability = \"fsynced\"` needs WAITAOF, which Redis has from 7.2 on, and \
@@ -91,17 +91,17 @@ impl Confirmed {
     }
 
     /// Waits for so many, and answers how many there are.
-    async fn wait(&self, wanted: u8, patience: Duration) -> Result<u64, Fault> {
+    async fn wait(&self, wanted: u8, timeout: Duration) -> Result<u64, Fault> {
         match self.by {
             By::Disk => {
                 let mut wait = redis::cmd("WAITAOF");
-                wait.arg(wanted).arg(0).arg(span_millis(patience));
+                wait.arg(wanted).arg(0).arg(span_millis(timeout));
                 let local = array(self.link.command(wait).await?)?.into_iter().next();
                 Ok(local.map(number).transpose()?.unwrap_or_default())
             }
             By::Replica => {
                 let mut wait = redis::cmd("WAIT");
-                wait.arg(wanted).arg(span_millis(patience));
+                wait.arg(wanted).arg(span_millis(timeout));
                 number(self.link.command(wait).await?)
             }
         }

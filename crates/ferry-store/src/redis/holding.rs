@@ -35,10 +35,10 @@ impl RedisStore {
         let (claims, records) = steps::claims(answer?, &request, id)?;
         self.lost.heard(&lost, claims.claims.len() >= request.limit);
         // Not for so long that a lease runs out meanwhile; zero would be for ever.
-        let patience = PATIENCE.min(request.lease / 4).max(Duration::from_millis(1));
+        let timeout = PATIENCE.min(request.lease / 4).max(Duration::from_millis(1));
         let leases = || claims.claims.iter().map(|claim| claim.lease);
         if let Some(confirmed) = confirmed.filter(|_| !claims.claims.is_empty())
-            && let Err(fault) = confirmed.confirm(connection, patience).await
+            && let Err(fault) = confirmed.confirm(connection, timeout).await
         {
             // Not begun, so that it is no attempt.
             self.give_back(&leases().collect::<Vec<_>>()).await?;

@@ -21,7 +21,7 @@ use super::transitions as t;
 use super::waking::{asleep, wakes};
 
 /// Longer than any trouble here lasts.
-const PATIENCE: Duration = Duration::from_secs(30);
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Tries until the store can be reached, as workers do.
 async fn patiently<T, F: Future<Output = Result<T, StoreError>>>(ask: impl Fn() -> F) -> T {
@@ -32,7 +32,7 @@ async fn patiently<T, F: Future<Output = Result<T, StoreError>>>(ask: impl Fn() 
             Err(StoreError::Unavailable { .. }) => {}
             Err(other) => panic!("{other}"),
         }
-        assert!(begun.elapsed() < PATIENCE, "the store does not come back");
+        assert!(begun.elapsed() < CLIENT_TIMEOUT, "the store does not come back");
         pause().await;
     }
 }

@@ -14,7 +14,7 @@ use super::transitions as t;
 const LONG: Duration = Duration::from_mins(10);
 
 /// How long a wake-up may take before it counts as missed.
-const PATIENCE: Duration = Duration::from_secs(10);
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A worker that finds nothing to do and goes to sleep, as the pipeline's claimers do.
 pub(super) async fn asleep(store: &Arc<dyn Store>, kind: StepKind) -> tokio::task::JoinHandle<()> {
@@ -31,7 +31,7 @@ pub(super) async fn asleep(store: &Arc<dyn Store>, kind: StepKind) -> tokio::tas
 }
 
 pub(super) async fn wakes(sleeper: tokio::task::JoinHandle<()>) {
-    tokio::time::timeout(PATIENCE, sleeper).await.expect("it is woken in time").unwrap();
+    tokio::time::timeout(CLIENT_TIMEOUT, sleeper).await.expect("it is woken in time").unwrap();
 }
 
 pub(super) async fn an_accepted_submission_wakes_an_uploader(subject: Subject) {
@@ -47,7 +47,7 @@ pub(super) async fn what_is_scheduled_between_a_look_and_a_sleep_is_not_missed(s
     assert_eq!(claims.next, None);
     subject.accept(new("a")).await;
     let sleep = wakeups.sleep(StepKind::Upload, LONG, later(claims.now, LONG));
-    tokio::time::timeout(PATIENCE, sleep).await.expect("it does not sleep at all");
+    tokio::time::timeout(CLIENT_TIMEOUT, sleep).await.expect("it does not sleep at all");
 }
 
 pub(super) async fn an_earlier_step_wakes_a_worker_that_waits_for_a_later_one(subject: Subject) {
