@@ -69,10 +69,11 @@ impl Serve {
         tokio::spawn(app.exporting());
         tokio::spawn(app.watching_durability());
         tokio::spawn(app.watching_data_loss());
-        let (shutdown, drain) = (app.shutdown.clone(), app.config.policy.drain);
+        let (shutdown, shutdown_timeout) =
+            (app.shutdown.clone(), app.config.policy.shutdown_timeout);
         tokio::spawn(async move {
             shutdown.draining().await;
-            tokio::time::sleep(drain).await;
+            tokio::time::sleep(shutdown_timeout).await;
             shutdown.abort();
         });
         let carried = async {

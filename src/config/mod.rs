@@ -179,7 +179,7 @@ fn policy(reader: &mut Reader<'_>) -> Policy {
         poll_max: reader.read("poll_max", values::pause),
         retry_initial: reader.read("retry_initial", values::pause),
         retry_max: reader.read("retry_max", values::pause),
-        slow_down: reader.read("slow_down", values::pause),
+        default_retry_after: reader.read("default_retry_after", values::pause),
         retry_after_max: reader.read("retry_after_max", values::pause),
         unknown_token_timeout: reader.read("unknown_token_timeout", values::pause),
         webhook_initial: reader.read("webhook_initial", values::pause),
@@ -190,7 +190,7 @@ fn policy(reader: &mut Reader<'_>) -> Policy {
         concurrency: reader.read("concurrency", values::slots),
         upload_memory: reader.read("upload_memory_bytes", values::bytes),
         lease: reader.read("lease", values::lease),
-        drain: reader.read("drain", values::span),
+        shutdown_timeout: reader.read("shutdown_timeout", values::span),
         retention: reader.read("retention", values::span),
     }
 }

@@ -107,7 +107,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("client_timeout", "30s", "how long a client of the HTTP API may keep it waiting"),
     setting("concurrency", "64", "steps of one kind that a process runs at once"),
     setting("lease", "15s", "after this long without a sign of life a worker's steps go to others"),
-    setting("drain", "10s", "how long a stopping worker lets running steps finish"),
+    setting("shutdown_timeout", "10s", "how long a stopping worker lets running steps finish"),
     setting("deadline", "24h", "from acceptance to giving up"),
     setting("retention", "30d", "how long final submissions are kept"),
     setting("poll_initial", "2s", "from an accepted upload to the first status check"),
@@ -123,7 +123,11 @@ pub const SETTINGS: &[Setting] = &[
         "the first pause after a fault; doubled with each fault in a row",
     ),
     setting("retry_max", "60s", "the longest pause after a fault"),
-    setting("slow_down", "5s", "the pause when the Platform asks for one without saying how long"),
+    setting(
+        "default_retry_after",
+        "5s",
+        "the pause when the Platform asks for one without saying how long",
+    ),
     setting(
         "retry_after_max",
         "1h",

@@ -175,7 +175,7 @@ pub(super) fn after_trouble(
     match trouble {
         Trouble::SlowDown { .. } if context.is_overdue() => gave_up(context, trouble, base),
         Trouble::SlowDown { retry_after, .. } => {
-            let pause = retry_after.unwrap_or(context.policy.slow_down);
+            let pause = retry_after.unwrap_or(context.policy.default_retry_after);
             let pause = pause.min(context.policy.retry_after_max);
             let after = throttled_delay(context.policy, context.jitter);
             Transition {

@@ -26,7 +26,7 @@ pub struct Policy {
     /// The longest pause after a trouble.
     pub retry_max: Duration,
     /// How long the Platform is left alone if it asks for that without saying how long.
-    pub slow_down: Duration,
+    pub default_retry_after: Duration,
     /// Maximum `Retry-After` that is trusted; after it the Platform is asked again.
     pub retry_after_max: Duration,
     /// Duration for which the Platform may not know a processing token.
@@ -49,7 +49,7 @@ pub struct Policy {
     /// How long a step stays with a worker that gives no sign of life.
     pub lease: Duration,
     /// How long a stopping worker lets running steps finish.
-    pub drain: Duration,
+    pub shutdown_timeout: Duration,
     /// How long final submissions are kept.
     pub retention: Duration,
 }
@@ -62,7 +62,7 @@ impl Default for Policy {
             poll_max: Duration::from_mins(1),
             retry_initial: Duration::from_secs(1),
             retry_max: Duration::from_mins(1),
-            slow_down: Duration::from_secs(5),
+            default_retry_after: Duration::from_secs(5),
             retry_after_max: Duration::from_hours(1),
             unknown_token_timeout: Duration::from_mins(2),
             webhook_initial: Duration::from_secs(5),
@@ -73,7 +73,7 @@ impl Default for Policy {
             concurrency: 64,
             upload_memory: 256 << 20,
             lease: Duration::from_secs(15),
-            drain: Duration::from_secs(10),
+            shutdown_timeout: Duration::from_secs(10),
             retention: Duration::from_hours(30 * 24),
         }
     }

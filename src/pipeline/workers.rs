@@ -54,7 +54,7 @@ pub struct WorkersEnded(String);
 
 impl Workers {
     /// Carries submissions until the shutdown drains: then what is claimed and not begun is given
-    /// back, and what runs has the policy's drain time to end.
+    /// back, and what runs has the policy's shutdown timeout to end.
     pub async fn run(self) -> Result<(), WorkersEnded> {
         let leases = Leases::new(self.policy.lease);
         let budgets: Budgets =
@@ -95,7 +95,7 @@ impl Workers {
             tokio::join!(
                 leases.renew_forever(self.store.as_ref()),
                 keep_house(self.store.as_ref(), &self.policy, &self.metrics),
-                abort_late(&self.shutdown, self.policy.drain),
+                abort_late(&self.shutdown, self.policy.shutdown_timeout),
                 take_in(self.pushed.as_ref(), &self.shutdown),
             )
         };
@@ -201,8 +201,8 @@ async fn too_late(shutdown: &Shutdown) {
     tokio::time::sleep(LAST_OUTCOMES).await;
 }
 
-async fn abort_late(shutdown: &Shutdown, drain: Duration) {
+async fn abort_late(shutdown: &Shutdown, timeout: Duration) {
     shutdown.draining().await;
-    tokio::time::sleep(drain).await;
+    tokio::time::sleep(timeout).await;
     shutdown.abort();
 }

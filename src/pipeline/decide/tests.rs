@@ -121,7 +121,7 @@ fn a_pause_asked_for_in_doubt_does_not_end_the_doubt() {
     let trouble = Trouble::SlowDown { retry_after: None, what: "asked to wait".into() };
     let transition = after_upload(&context(&of(&submission), 0, &policy), Err(trouble));
     assert!(transition.in_doubt);
-    assert_eq!(transition.signal, Signal::SlowDown { pause: policy.slow_down });
+    assert_eq!(transition.signal, Signal::SlowDown { pause: policy.default_retry_after });
 }
 
 #[test]

@@ -11,7 +11,7 @@ fn uploading(platform: &Platform, takes: Duration) -> (Ferry, super::running::Ru
     platform.sim.script(Endpoint::Upload, Fault::Stall(takes));
     let ferry = Ferry::of(platform).file("march.csv", GOOD);
     let id = ferry.run(&["submit", "march.csv"]).ok().id();
-    let worker = ferry.start(&["worker", "--set", "drain=20s"]);
+    let worker = ferry.start(&["worker", "--set", "shutdown_timeout=20s"]);
     eventually("the upload", || platform.sim.ledger().accepted() == 1);
     (ferry, worker, id)
 }
@@ -55,7 +55,7 @@ fn the_grace_time_ends_by_itself() {
     platform.sim.script(Endpoint::Upload, Fault::Stall(Duration::from_mins(1)));
     let ferry = Ferry::of(&platform).file("march.csv", GOOD);
     ferry.run(&["submit", "march.csv"]).ok();
-    let mut worker = ferry.start(&["worker", "--set", "drain=200ms"]);
+    let mut worker = ferry.start(&["worker", "--set", "shutdown_timeout=200ms"]);
     eventually("the upload", || platform.sim.ledger().accepted() == 1);
     worker.signal("INT");
     assert_eq!(worker.end().code(), Some(0), "{}", worker.stderr());

@@ -67,7 +67,7 @@ fn every_container_is_configured_without_a_mistake_and_has_time_to_stop() {
     for container in containers() {
         let config = load(&container);
         assert!(config.ignored.is_empty(), "{}: {:?}", container.name, config.ignored);
-        let drain = config.policy.drain;
+        let drain = config.policy.shutdown_timeout;
         let (name, grace) = (&container.name, container.grace);
         assert!(grace > drain + Duration::from_secs(5), "{name} has {grace:?} to stop");
         let is_server = container.args[0] == "serve";
