@@ -304,7 +304,7 @@ WORKERS = [
     row("HTTP API and webhooks"),
     panel("Answers", "Answered requests of the HTTP API, by the first digit of their status; scrapes and probes are among them.", "reqps", [(rate("ferry_http_requests_total", SCRAPED, "class"), "{{class}}")], stack=True, width=6),
     panel("Duration by route (p95)", "From a request to the head of its answer. A `wait` holds it back on purpose.", "s", [(quantile(0.95, "ferry_http_request_duration_seconds", SCRAPED, "route"), "{{route}}")], width=6),
-    panel("Under way", "Requests that hold one of the places that `max_requests` allows.", "none", [(f"sum by (instance) (ferry_http_requests_in_flight{{{SCRAPED}}})", "{{instance}}")], width=6),
+    panel("Under way", "Requests that hold one of the places that `max_concurrent_requests` allows.", "none", [(f"sum by (instance) (ferry_http_requests_in_flight{{{SCRAPED}}})", "{{instance}}")], width=6),
     panel("Webhooks", "Tries to tell outcomes, by what became of them. What was not heard is told again, and changes nothing of the submission.", "ops", [(rate("ferry_webhook_deliveries_total", SCRAPED, "result"), "{{result}}")], width=6),
     row("Processes"),
     panel("CPU", "Cores that each process uses.", "none", [(f"rate(process_cpu_seconds_total{{{SCRAPED}}}{INTERVAL}) and ferry_build_info{{{SCRAPED}}}".replace(" and ferry", " and on (instance) ferry"), "{{instance}}")]),

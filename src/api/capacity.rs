@@ -59,7 +59,7 @@ impl Capacity {
             }
         }
         let what = format!(
-            "account `{account}` has {} unfinished submissions, as many as `max_waiting` allows; \
+            "account `{account}` has {} unfinished submissions, as many as `max_unfinished` allows; \
              nothing was kept",
             self.most
         );

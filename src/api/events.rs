@@ -117,7 +117,8 @@ pub(super) async fn events(
         }
     };
     let Ok(place) = shared.streams.clone().try_acquire_owned() else {
-        let what = "more event streams than a quarter of `max_requests` are open; try again";
+        let what =
+            "more event streams than a quarter of `max_concurrent_requests` are open; try again";
         let busy = Fault::new(ProblemKind::Busy, what);
         return Err(busy.retry_after(Duration::from_secs(5)));
     };

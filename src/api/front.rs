@@ -99,7 +99,7 @@ async fn admitted(shared: &Shared, mut request: Request, next: Next) -> Response
         return next.run(request).await;
     }
     let Ok(permit) = shared.requests.clone().try_acquire_owned() else {
-        let what = "more requests than `max_requests` are under way; try again";
+        let what = "more requests than `max_concurrent_requests` are under way; try again";
         let busy = Fault::new(ProblemKind::Busy, what).retry_after(Duration::from_secs(1));
         return busy.into_response();
     };

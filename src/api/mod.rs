@@ -89,9 +89,9 @@ pub struct ApiLimits {
     /// The largest dataset.
     pub max_dataset_bytes: u64,
     /// The most unfinished submissions of an account; 0 for no limit.
-    pub max_waiting: u64,
+    pub max_unfinished: u64,
     /// Requests at once.
-    pub max_requests: usize,
+    pub max_concurrent_requests: usize,
     /// Memory for bodies that arrive at once, in bytes.
     pub request_memory: u64,
     /// How long a client may keep the server waiting.
@@ -128,13 +128,13 @@ impl Api {
         parts.metrics.serves(routes::names());
         Self(Arc::new(Shared {
             open_paths: routes::open_paths(),
-            requests: Arc::new(Semaphore::new(limits.max_requests)),
+            requests: Arc::new(Semaphore::new(limits.max_concurrent_requests)),
             // A waiting request keeps its place: some are left for those that only ask.
-            waiters: Semaphore::new((limits.max_requests / 2).max(1)),
-            streams: Arc::new(Semaphore::new((limits.max_requests / 4).max(1))),
+            waiters: Semaphore::new((limits.max_concurrent_requests / 2).max(1)),
+            streams: Arc::new(Semaphore::new((limits.max_concurrent_requests / 4).max(1))),
             feed: Feed::default(),
             budget: Budget::new(limits.request_memory.max(body::json_limit(limits))),
-            capacity: Capacity::new(limits.max_waiting),
+            capacity: Capacity::new(limits.max_unfinished),
             pace: Pace::default(),
             rng: Mutex::new(Rng::with_seed(parts.seed)),
             parts,

@@ -79,7 +79,8 @@ impl Server {
     pub async fn serve(self, api: Api) {
         let shutdown = api.0.parts.shutdown.clone();
         let (router, limits) = (api.router(), &api.0.parts.limits);
-        let connections = Arc::new(Semaphore::new(limits.max_requests * CONNECTIONS_PER_REQUEST));
+        let connections =
+            Arc::new(Semaphore::new(limits.max_concurrent_requests * CONNECTIONS_PER_REQUEST));
         let graceful = GracefulShutdown::new();
         loop {
             // Those beyond the limit wait with the operating system.

@@ -97,9 +97,9 @@ pub const SETTINGS: &[Setting] = &[
         "",
         "networks of proxies that are believed when they say who called the HTTP API, such as `10.0.0.0/8, ::1`",
     ),
-    setting("max_requests", "512", "requests that the HTTP API answers at once"),
+    setting("max_concurrent_requests", "512", "requests that the HTTP API answers at once"),
     setting(
-        "max_waiting",
+        "max_unfinished",
         "0",
         "unfinished submissions of an account beyond which the HTTP API takes no more; 0 for no limit",
     ),
@@ -181,7 +181,7 @@ pub const SETTINGS: &[Setting] = &[
         "67108864",
         "the largest dataset that is accepted, data and events together",
     ),
-    setting("max_answer_bytes", "67108864", "the largest result or feedback that is fetched"),
+    setting("max_response_bytes", "67108864", "the largest result or feedback that is fetched"),
     setting(
         "upload_memory_bytes",
         "268435456",

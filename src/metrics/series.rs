@@ -142,6 +142,6 @@ declare! {
     /// From an HTTP request to the head of its answer, the time included for which `wait` held it back.
     durations: HistogramVec =
         "ferry_http_request_duration_seconds" { route: routes.to_vec() } in HTTP_REQUESTS;
-    /// HTTP requests that are under way, probes and scrapes left out: of `max_requests` at once.
+    /// HTTP requests that are under way, probes and scrapes left out: of `max_concurrent_requests` at once.
     in_flight: GaugeVec = "ferry_http_requests_in_flight";
 }

@@ -51,7 +51,7 @@ pub struct Limits {
     /// Certificates (PEM) of authorities to trust beside those of the machine.
     pub authorities: Option<Vec<u8>>,
     /// The largest result or feedback that is read, in bytes.
-    pub max_answer_bytes: u64,
+    pub max_response_bytes: u64,
 }
 
 impl Default for Limits {
@@ -61,7 +61,7 @@ impl Default for Limits {
             request_timeout: Duration::from_mins(2),
             denied_timeout: Duration::from_mins(1),
             authorities: None,
-            max_answer_bytes: 64 << 20,
+            max_response_bytes: 64 << 20,
         }
     }
 }

@@ -283,7 +283,7 @@ impl Platform {
         key: &str,
         pages: Pages,
     ) -> Result<Content, Trouble> {
-        let limit = self.limits.max_answer_bytes;
+        let limit = self.limits.max_response_bytes;
         let content = self.get(endpoint, token, key, limit, pages).await?.into_content();
         self.observer.payload(Direction::Fetched, content.bytes.len() as u64);
         Ok(content)

@@ -246,7 +246,7 @@ async fn a_key_hears_of_its_accounts_and_only_while_it_holds() {
 
 #[tokio::test]
 async fn streams_are_bounded_and_end_with_the_server() {
-    let world = World::idle(prompt(), &[("MAX_REQUESTS", "4")]).await;
+    let world = World::idle(prompt(), &[("MAX_CONCURRENT_REQUESTS", "4")]).await;
     let served = Served::over(world).await;
     let request = || served.request(Method::GET, "/v1/events");
     let first = Listening::to(request()).await;

@@ -64,7 +64,7 @@ async fn bodies_take_no_more_memory_than_they_may() {
 
 #[tokio::test]
 async fn more_requests_than_allowed_are_sent_away_and_probes_are_not() {
-    let served = Served::idle(&[("MAX_REQUESTS", "2")]).await;
+    let served = Served::idle(&[("MAX_CONCURRENT_REQUESTS", "2")]).await;
     let id = served.submit(&json!({ "name": "march", "data": GOOD })).await;
     let mut slow = Vec::new();
     for _ in 0..2 {
@@ -96,7 +96,7 @@ async fn more_requests_than_allowed_are_sent_away_and_probes_are_not() {
 
 #[tokio::test]
 async fn a_full_account_takes_no_more_and_nothing_is_half_accepted() {
-    let served = Served::idle(&[("MAX_WAITING", "10")]).await;
+    let served = Served::idle(&[("MAX_UNFINISHED", "10")]).await;
     let send = |n: usize| {
         let body = json!({ "name": format!("n{n}"), "data": GOOD });
         let request = served.request(Method::POST, "/v1/submissions");
@@ -121,7 +121,8 @@ async fn a_full_account_takes_no_more_and_nothing_is_half_accepted() {
 
 #[tokio::test]
 async fn two_hundred_slow_clients_are_cut_off_and_keep_nobody_waiting() {
-    let served = Served::idle(&[("CLIENT_TIMEOUT", "700ms"), ("MAX_REQUESTS", "64")]).await;
+    let served =
+        Served::idle(&[("CLIENT_TIMEOUT", "700ms"), ("MAX_CONCURRENT_REQUESTS", "64")]).await;
     let mut slow = Vec::new();
     for n in 0..200 {
         let mut stream = TcpStream::connect(served.address).await.unwrap();

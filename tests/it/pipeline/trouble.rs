@@ -130,7 +130,7 @@ async fn an_unknown_status_word_is_pending_and_counted() {
 
 #[tokio::test]
 async fn a_result_larger_than_the_limit_fails_the_submission() {
-    let world = World::start(prompt(), &[("MAX_ANSWER_BYTES", "2048")]).await;
+    let world = World::start(prompt(), &[("MAX_RESPONSE_BYTES", "2048")]).await;
     world.sim.script(Endpoint::Results, Fault::Enormous(1 << 20));
     let id = world.submit(dataset("huge")).await;
     let view = world.settled(id).await;
@@ -189,7 +189,7 @@ async fn a_verdict_is_not_lost_with_its_feedback() {
     let lost =
         [answer(404, "none"), answer(202, ""), answer(200, "<html>Sign in"), answer(500, "")];
     for fault in lost.into_iter().chain([Fault::Enormous(1 << 20)]) {
-        let world = World::start(prompt(), &[("MAX_ANSWER_BYTES", "2048")]).await;
+        let world = World::start(prompt(), &[("MAX_RESPONSE_BYTES", "2048")]).await;
         world.sim.script(Endpoint::Status, answer(200, "Completed with errors"));
         for _ in 0..20 {
             world.sim.script(Endpoint::Feedback, fault.clone());

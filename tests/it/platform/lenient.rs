@@ -144,7 +144,7 @@ async fn responses_in_any_content_coding_are_decoded() {
 
 #[tokio::test]
 async fn a_decoded_body_is_as_limited_as_any_other() {
-    let limit = limits().max_answer_bytes;
+    let limit = limits().max_response_bytes;
     let bytes = vec![b'x'; 1 + limit as usize];
     for (coding, body) in in_every_coding(&bytes).await {
         let headers = format!("Content-Encoding: {coding}\r\n");

@@ -76,7 +76,7 @@ fn limits() -> Limits {
     Limits {
         connect_timeout: Duration::from_secs(10),
         request_timeout: Duration::from_secs(20),
-        max_answer_bytes: 100_000,
+        max_response_bytes: 100_000,
         denied_timeout: Duration::from_secs(20),
         authorities: None,
     }

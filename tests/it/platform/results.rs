@@ -193,7 +193,7 @@ async fn contents_that_only_say_that_they_are_compressed_stay_as_they_are() {
 #[tokio::test]
 async fn contents_are_read_up_to_the_limit_and_no_further() {
     let (sim, platform) = start(quick()).await;
-    let limit = limits().max_answer_bytes;
+    let limit = limits().max_response_bytes;
     sim.script(Endpoint::Results, Fault::Enormous(limit));
     let largest = platform.result("t", "k").await.expect("a result");
     assert_eq!(largest.bytes.len() as u64, limit);

@@ -84,7 +84,7 @@ fn the_four_ways_to_hear_say_the_same_on_redis_across_a_killed_server() {
 fn the_four_ways_agree(ferry: Ferry) {
     let count = of_environment("FOUR_WAYS", 200);
     let ferry = ferry
-        .set("FERRY_MAX_ANSWER_BYTES", "2048")
+        .set("FERRY_MAX_RESPONSE_BYTES", "2048")
         .set("FERRY_LEASE", "1s")
         .set("FERRY_RETENTION", "1d")
         .set("FERRY_WEBHOOK_SECRET", SECRET)
