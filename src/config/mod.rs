@@ -90,7 +90,7 @@ impl Config {
         let mut reader = Reader::new(sources);
         let webhook_rules = Rules {
             allowed: reader.read("webhook_allow", values::allowed),
-            plain_http: reader.read("webhook_http", values::yes_or_no),
+            plain_http: reader.read("webhook_allow_http", values::yes_or_no),
         };
         let config = Self {
             store: store(&mut reader),
@@ -182,9 +182,9 @@ fn policy(reader: &mut Reader<'_>) -> Policy {
         default_retry_after: reader.read("default_retry_after", values::pause),
         retry_after_max: reader.read("retry_after_max", values::pause),
         unknown_token_timeout: reader.read("unknown_token_timeout", values::pause),
-        webhook_initial: reader.read("webhook_initial", values::pause),
-        webhook_max: reader.read("webhook_max", values::pause),
-        webhook_tries: reader.read("webhook_tries", values::count),
+        webhook_backoff_initial: reader.read("webhook_backoff_initial", values::pause),
+        webhook_backoff_max: reader.read("webhook_backoff_max", values::pause),
+        webhook_max_attempts: reader.read("webhook_max_attempts", values::count),
         deadline: reader.read("deadline", values::pause),
         ambiguous_upload: reader.read("ambiguous_upload", values::ambiguous_upload),
         concurrency: reader.read("concurrency", values::slots),

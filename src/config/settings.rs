@@ -148,7 +148,7 @@ pub const SETTINGS: &[Setting] = &[
         "",
         "hosts, addresses and networks beside public ones that webhooks may go to, such as `hooks.internal, 10.0.0.0/8`",
     ),
-    setting("webhook_http", "no", "whether webhooks may go unencrypted: `yes` or `no`"),
+    setting("webhook_allow_http", "no", "whether webhooks may go unencrypted: `yes` or `no`"),
     setting(
         "webhook_ca",
         "",
@@ -156,12 +156,12 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting("webhook_timeout", "15s", "for a webhook to be heard"),
     setting(
-        "webhook_initial",
+        "webhook_backoff_initial",
         "5s",
         "the first pause after a webhook that was not heard; each is four times as long as the last",
     ),
-    setting("webhook_max", "12h", "the longest of these pauses"),
-    setting("webhook_tries", "12", "how often an outcome is told before that is given up"),
+    setting("webhook_backoff_max", "12h", "the longest of these pauses"),
+    setting("webhook_max_attempts", "12", "how often an outcome is told before that is given up"),
     setting("breaker_failures", "10", "faults in a row that count as an outage of an account"),
     setting("breaker_max", "60s", "the longest pause between probes during an outage"),
     setting(

@@ -89,7 +89,7 @@ pub(super) fn after_delivery(
     let submission = context.submission;
     let attempt = submission.failures.saturating_add(1);
     let is_heard = matches!(result, DeliveryResult::Delivered | DeliveryResult::Gone);
-    let goes_on = !is_heard && attempt < context.policy.webhook_tries;
+    let goes_on = !is_heard && attempt < context.policy.webhook_max_attempts;
     let delivery = Delivery { at: context.now, attempt, result, status };
     let again = goes_on.then(|| webhook_delay(context.policy, attempt, context.jitter));
     Transition {

@@ -33,11 +33,11 @@ pub struct Policy {
     pub unknown_token_timeout: Duration,
     /// The first pause after a webhook that was not heard, and the longest: each is four times as long
     /// as the last.
-    pub webhook_initial: Duration,
+    pub webhook_backoff_initial: Duration,
     /// See there.
-    pub webhook_max: Duration,
+    pub webhook_backoff_max: Duration,
     /// How often an outcome is told before that is given up.
-    pub webhook_tries: u32,
+    pub webhook_max_attempts: u32,
     /// From acceptance to giving up.
     pub deadline: Duration,
     /// For ambiguous uploads without overwrite.
@@ -65,9 +65,9 @@ impl Default for Policy {
             default_retry_after: Duration::from_secs(5),
             retry_after_max: Duration::from_hours(1),
             unknown_token_timeout: Duration::from_mins(2),
-            webhook_initial: Duration::from_secs(5),
-            webhook_max: Duration::from_hours(12),
-            webhook_tries: 12,
+            webhook_backoff_initial: Duration::from_secs(5),
+            webhook_backoff_max: Duration::from_hours(12),
+            webhook_max_attempts: 12,
             deadline: Duration::from_hours(24),
             ambiguous_upload: AmbiguousUpload::Hold,
             concurrency: 64,

@@ -45,7 +45,8 @@ pub(super) fn retry_delay(policy: &Policy, failures: u32, jitter: Jitter) -> Dur
 /// with equal jitter.
 pub(super) fn webhook_delay(policy: &Policy, failures: u32, jitter: Jitter) -> Duration {
     let earlier = failures.saturating_sub(1);
-    let nominal = exponential(policy.webhook_initial, 4.0, policy.webhook_max, earlier);
+    let nominal =
+        exponential(policy.webhook_backoff_initial, 4.0, policy.webhook_backoff_max, earlier);
     nominal / 2 + jitter.of(nominal / 2)
 }
 

@@ -57,7 +57,9 @@ impl Rules {
         match url.scheme() {
             "https" => {}
             "http" if self.plain_http => {}
-            "http" => return Err("it must begin with https:// (`webhook_http` allows http)".into()),
+            "http" => {
+                return Err("it must begin with https:// (`webhook_allow_http` allows http)".into());
+            }
             _ => return Err("it must begin with https://".into()),
         }
         if !url.username().is_empty() || url.password().is_some() {
@@ -262,7 +264,7 @@ mod tests {
             assert_eq!(check(url), Ok(()), "{url}");
         }
         for (url, why) in [
-            ("http://example.com", "`webhook_http` allows http"),
+            ("http://example.com", "`webhook_allow_http` allows http"),
             ("ftp://example.com", "must begin with https://"),
             ("example.com", "not a URL"),
             ("https://u:p@example.com", "credentials"),

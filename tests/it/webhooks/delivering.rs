@@ -73,7 +73,7 @@ async fn a_receiver_that_is_gone_is_left_alone_until_somebody_says_otherwise() {
 #[tokio::test]
 async fn a_receiver_that_never_hears_is_given_up_and_changes_nothing() {
     let receiver = Receiver::start(&[503; 9]).await;
-    let world = world(&[("WEBHOOK_TRIES", "3")]).await;
+    let world = world(&[("WEBHOOK_MAX_ATTEMPTS", "3")]).await;
     let id = world.submit(telling("march", &receiver.url)).await;
     assert_eq!(words(&told(&world, id).await), ["server_error"; 3]);
     assert_eq!(receiver.received().len(), 3);

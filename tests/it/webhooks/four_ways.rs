@@ -89,8 +89,8 @@ fn the_four_ways_agree(ferry: Ferry) {
         .set("FERRY_RETENTION", "1d")
         .set("FERRY_WEBHOOK_SECRET", SECRET)
         .set("FERRY_WEBHOOK_ALLOW", "127.0.0.1")
-        .set("FERRY_WEBHOOK_HTTP", "yes")
-        .set("FERRY_WEBHOOK_INITIAL", "20ms")
+        .set("FERRY_WEBHOOK_ALLOW_HTTP", "yes")
+        .set("FERRY_WEBHOOK_BACKOFF_INITIAL", "20ms")
         .set("FERRY_LOG", "debug,hyper=info");
     let hook = Listener::start(SECRET);
     let to = format!("{}?token=hush", hook.url);

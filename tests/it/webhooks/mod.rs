@@ -21,9 +21,9 @@ const OLD_SECRET: &str = "whsec_b2xkZXN0b2xkZXN0b2xkZXN0b2xkZXN0b2xkZXN0b2w=";
 pub(crate) const HERE: [(&str, &str); 6] = [
     ("WEBHOOK_SECRET", SECRET),
     ("WEBHOOK_ALLOW", "127.0.0.1"),
-    ("WEBHOOK_HTTP", "yes"),
-    ("WEBHOOK_INITIAL", "1ms"),
-    ("WEBHOOK_MAX", "5ms"),
+    ("WEBHOOK_ALLOW_HTTP", "yes"),
+    ("WEBHOOK_BACKOFF_INITIAL", "1ms"),
+    ("WEBHOOK_BACKOFF_MAX", "5ms"),
     ("WEBHOOK_TIMEOUT", "10s"),
 ];
 

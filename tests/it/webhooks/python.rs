@@ -90,8 +90,8 @@ fn the_published_library_takes_our_signatures_by_either_secret() {
         .set("FERRY_WEBHOOK_SECRET", SECRET)
         .set("FERRY_WEBHOOK_SECRET_OLD", OLD_SECRET)
         .set("FERRY_WEBHOOK_ALLOW", "127.0.0.1")
-        .set("FERRY_WEBHOOK_HTTP", "yes")
-        .set("FERRY_WEBHOOK_TRIES", "1")
+        .set("FERRY_WEBHOOK_ALLOW_HTTP", "yes")
+        .set("FERRY_WEBHOOK_MAX_ATTEMPTS", "1")
         .file("good.csv", GOOD)
         .file("rejected.csv", REJECTED);
     let new = Listener::start(SECRET);

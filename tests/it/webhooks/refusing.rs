@@ -36,7 +36,7 @@ async fn a_url_that_cannot_be_used_is_refused_at_the_door() {
 #[tokio::test]
 async fn a_name_that_leads_into_the_own_network_is_not_called() {
     let receiver = Receiver::start(&[]).await;
-    let settings = [("WEBHOOK_ALLOW", "10.0.0.0/8"), ("WEBHOOK_TRIES", "2")];
+    let settings = [("WEBHOOK_ALLOW", "10.0.0.0/8"), ("WEBHOOK_MAX_ATTEMPTS", "2")];
     let world = world(&settings).await;
     let url = receiver.url.replace("127.0.0.1", "localhost");
     let request = SubmissionRequest { callback_url: Some(url), ..dataset("march") };
@@ -54,7 +54,7 @@ async fn a_receiver_is_vouched_for_by_an_authority_of_ones_own_where_that_is_sai
     let authority = folder.path().join("authority.pem");
     let authority = [("WEBHOOK_CA", authority.to_str().unwrap())];
     for (settings, expected) in [(&[][..], "no_connection"), (&authority, "delivered")] {
-        let once = [("WEBHOOK_TRIES", "1"), ("WEBHOOK_HTTP", "no")];
+        let once = [("WEBHOOK_MAX_ATTEMPTS", "1"), ("WEBHOOK_ALLOW_HTTP", "no")];
         let world = world(&[&once, settings].concat()).await;
         let request =
             SubmissionRequest { callback_url: Some(receiver.url.clone()), ..dataset("march") };
@@ -99,7 +99,7 @@ async fn what_was_accepted_under_other_rules_is_not_sent() {
     let id = accepting.submit(request).await;
     let mut env = accepting.env.clone();
     env.insert("FERRY_WEBHOOK_ALLOW".into(), String::new());
-    env.insert("FERRY_WEBHOOK_TRIES".into(), "1".into());
+    env.insert("FERRY_WEBHOOK_MAX_ATTEMPTS".into(), "1".into());
     let sources = ferry::config::Sources { file: None, env, flags: Vec::new() };
     let config = ferry::config::Config::load(&sources).unwrap();
     let strict = ferry::app::App::open(config).unwrap();
@@ -117,14 +117,14 @@ fn a_configuration_that_cannot_tell_is_refused_whole() {
         .set("FERRY_CALLBACK_URL", "http://10.0.0.1/hook")
         .set("FERRY_WEBHOOK_SECRET", "whsec_very-secret")
         .set("FERRY_WEBHOOK_ALLOW", "10.0.0.0/99")
-        .set("FERRY_WEBHOOK_HTTP", "perhaps");
+        .set("FERRY_WEBHOOK_ALLOW_HTTP", "perhaps");
     let told = ferry.run(&["submit", "good.csv"]).exits(2).stderr;
     for part in [
         "FERRY_CALLBACK_URL: it must begin with https://",
         "`webhook_secret` of account `default`: expected `whsec_`",
         "FERRY_CALLBACK_URL: it needs a `webhook_secret` to sign with",
         "FERRY_WEBHOOK_ALLOW: expected hosts, addresses and networks",
-        "FERRY_WEBHOOK_HTTP: expected `yes` or `no`",
+        "FERRY_WEBHOOK_ALLOW_HTTP: expected `yes` or `no`",
     ] {
         assert!(told.contains(part), "{part} is missing in: {told}");
     }
