@@ -96,13 +96,13 @@ impl Reader<'_> {
         let client_id = self.required(name, "client_id", values::id);
         let client_secret = self.secret(name, "client_secret");
         let api_key = self.secret(name, "api_key");
-        let setting = find(ACCOUNT_SETTINGS, "overwrite_as").expect("it is in the table");
+        let setting = find(ACCOUNT_SETTINGS, "overwrite_format").expect("it is in the table");
         let found = self.account_setting(name, setting.name);
-        let overwrite_as = self.parsed(setting, found, values::overwrite_as);
+        let overwrite_format = self.parsed(setting, found, values::overwrite_format);
         let budget = Budget {
             uploads_per_second: self.optional(name, "uploads_per_second", values::rate),
             requests_per_second: self.optional(name, "requests_per_second", values::rate),
-            uploads_in_flight: self.optional(name, "uploads_in_flight", values::limit),
+            max_concurrent_uploads: self.optional(name, "max_concurrent_uploads", values::limit),
         };
         let account = Account {
             name: name.to_owned(),
@@ -111,7 +111,7 @@ impl Reader<'_> {
             client_id: client_id?,
             client_secret: client_secret?,
             api_key: api_key?,
-            overwrite_as,
+            overwrite_format,
             status_words: status_words.clone(),
             budget,
         };

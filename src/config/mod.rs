@@ -118,7 +118,7 @@ impl Config {
             policy: policy(&mut reader),
             health: HealthPolicy {
                 breaker_failures: reader.read("breaker_failures", values::count),
-                breaker_max: reader.read("breaker_max", values::pause),
+                breaker_open_max: reader.read("breaker_open_max", values::pause),
                 ..HealthPolicy::default()
             },
             limits: Limits {

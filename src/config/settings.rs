@@ -163,7 +163,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("webhook_backoff_max", "12h", "the longest of these pauses"),
     setting("webhook_max_attempts", "12", "how often an outcome is told before that is given up"),
     setting("breaker_failures", "10", "faults in a row that count as an outage of an account"),
-    setting("breaker_max", "60s", "the longest pause between probes during an outage"),
+    setting("breaker_open_max", "60s", "the longest pause between probes during an outage"),
     setting(
         "platform_ca",
         "",
@@ -223,7 +223,7 @@ pub const ACCOUNT_SETTINGS: &[Setting] = &[
     ),
     secret("webhook_secret", "what webhooks are signed with, `whsec_…`"),
     secret("webhook_secret_old", "a second secret that signs too, while one replaces the other"),
-    setting("overwrite_as", "strings", "how `Overwrite` is sent: `strings` or `booleans`"),
+    setting("overwrite_format", "strings", "how `Overwrite` is sent: `strings` or `booleans`"),
     setting(
         "uploads_per_second",
         "",
@@ -234,5 +234,5 @@ pub const ACCOUNT_SETTINGS: &[Setting] = &[
         "",
         "requests in a second by all workers together, but those for tokens",
     ),
-    setting("uploads_in_flight", "", "uploads under way at once by all workers together"),
+    setting("max_concurrent_uploads", "", "uploads under way at once by all workers together"),
 ];

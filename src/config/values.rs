@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::StorePlace;
 use crate::pipeline::AmbiguousUpload;
-use crate::platform::OverwriteAs;
+use crate::platform::OverwriteFormat;
 use crate::telemetry::LogFormat;
 use crate::webhook::{Allowed, Authorities};
 use ferry_store::redis::{Durability, RedisAddress};
@@ -148,10 +148,10 @@ pub(super) fn ambiguous_upload(value: &str) -> Result<AmbiguousUpload, Expected>
     }
 }
 
-pub(super) fn overwrite_as(value: &str) -> Result<OverwriteAs, Expected> {
+pub(super) fn overwrite_format(value: &str) -> Result<OverwriteFormat, Expected> {
     match value {
-        "strings" => Ok(OverwriteAs::Strings),
-        "booleans" => Ok(OverwriteAs::Booleans),
+        "strings" => Ok(OverwriteFormat::Strings),
+        "booleans" => Ok(OverwriteFormat::Booleans),
         _ => Err("expected `strings` or `booleans`".to_owned()),
     }
 }

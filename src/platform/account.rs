@@ -22,7 +22,7 @@ pub struct Account {
     /// The API key.
     pub api_key: AccountSecret,
     /// How `Overwrite` is sent.
-    pub overwrite_as: OverwriteAs,
+    pub overwrite_format: OverwriteFormat,
     /// What the status words mean.
     pub status_words: StatusWords,
     /// How much of the Platform it may use.
@@ -31,7 +31,7 @@ pub struct Account {
 
 /// How `Overwrite` is sent: the field is documented as a boolean, and every example sends a string.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum OverwriteAs {
+pub enum OverwriteFormat {
     /// `"true"` and `"false"`.
     #[default]
     Strings,

@@ -9,7 +9,7 @@ use super::answer::{Answer, Pages};
 use super::scrub::Scrubber;
 use super::shape::{object, status_word};
 use super::tokens::seconds;
-use super::{Account, OverwriteAs, StatusWords, text, wire};
+use super::{Account, OverwriteFormat, StatusWords, text, wire};
 use ferry_types::domain::budget::Budget;
 use ferry_types::domain::{feedback, timestamp};
 
@@ -23,7 +23,7 @@ static ACCOUNT: LazyLock<Account> = LazyLock::new(|| Account {
     client_id: "client".to_owned(),
     client_secret: SECRET.into(),
     api_key: "k3y-7f3a".into(),
-    overwrite_as: OverwriteAs::Strings,
+    overwrite_format: OverwriteFormat::Strings,
     status_words: StatusWords::default(),
     budget: Budget::default(),
 });

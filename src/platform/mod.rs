@@ -17,7 +17,7 @@ mod tokens;
 mod wire;
 mod words;
 
-pub use account::{Account, Limits, OverwriteAs};
+pub use account::{Account, Limits, OverwriteFormat};
 pub use check::ApiCheck;
 #[doc(hidden)]
 pub use fuzzed::read_response;
@@ -396,10 +396,10 @@ impl Platform {
 
     fn upload_body(&self, upload: Upload<'_>) -> Vec<u8> {
         let key = self.secrets.api_key();
-        let overwrite = match (self.account.overwrite_as, upload.overwrite) {
-            (OverwriteAs::Booleans, overwrite) => Overwrite::Boolean(overwrite),
-            (OverwriteAs::Strings, true) => Overwrite::Text("true"),
-            (OverwriteAs::Strings, false) => Overwrite::Text("false"),
+        let overwrite = match (self.account.overwrite_format, upload.overwrite) {
+            (OverwriteFormat::Booleans, overwrite) => Overwrite::Boolean(overwrite),
+            (OverwriteFormat::Strings, true) => Overwrite::Text("true"),
+            (OverwriteFormat::Strings, false) => Overwrite::Text("false"),
         };
         let body = UploadBody {
             name: upload.name,

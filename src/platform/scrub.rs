@@ -266,7 +266,7 @@ fn entity(name: &str) -> Option<char> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::platform::{OverwriteAs, StatusWords};
+    use crate::platform::{OverwriteFormat, StatusWords};
 
     const SECRET: &str = r#"p+/=%:&"\ <ä😀>"#;
 
@@ -278,7 +278,7 @@ mod tests {
             client_id: "id".into(),
             client_secret: SECRET.into(),
             api_key: "the key".into(),
-            overwrite_as: OverwriteAs::default(),
+            overwrite_format: OverwriteFormat::default(),
             budget: ferry_types::domain::budget::Budget::default(),
             status_words: StatusWords::default(),
         })

@@ -58,7 +58,7 @@ pub(crate) fn settings(sim: &Sim) -> BTreeMap<String, String> {
         ("POLL_MAX", "100ms".to_owned()),
         ("RETRY_INITIAL", "10ms".to_owned()),
         ("RETRY_MAX", "200ms".to_owned()),
-        ("BREAKER_MAX", "200ms".to_owned()),
+        ("BREAKER_OPEN_MAX", "200ms".to_owned()),
         ("SLOW_DOWN", "100ms".to_owned()),
     ]
     .map(|(name, value)| (format!("FERRY_{name}"), value))

@@ -92,7 +92,8 @@ impl<E> Situation<'_, E> {
             return Ok(Yields::Nothing(Some(next)));
         }
         let mut room = room.min(rated);
-        if let Some(limit) = budget.uploads_in_flight.filter(|_| self.kind == StepKind::Upload) {
+        if let Some(limit) = budget.max_concurrent_uploads.filter(|_| self.kind == StepKind::Upload)
+        {
             room = room.min(left(limit, (self.uploading)()?));
         }
         // Nothing tells when an upload ends: it is looked at again.

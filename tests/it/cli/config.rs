@@ -19,7 +19,7 @@ fn all_mistakes_are_told_at_once() {
          api_url = \"https://api.example.com/upload?key={SECRET}\"\n\
          client_id = \"north\"\n\
          api_kee = \"{SECRET}\"\n\
-         overwrite_as = \"text\"\n\
+         overwrite_format = \"text\"\n\
          [accounts.South]\n\
          client_id = \"south\"\n"
     );
@@ -64,7 +64,7 @@ fn all_mistakes_are_told_at_once() {
       `api_url` in [accounts.north] of `ferry.toml`: the URL must not have a query or a fragment
       account `north` has no `client_secret`: set `client_secret` in [accounts.north]
       account `north` has no `api_key`: set `api_key` in [accounts.north]
-      `overwrite_as` in [accounts.north] of `ferry.toml`: expected `strings` or `booleans`, found `text`
+      `overwrite_format` in [accounts.north] of `ferry.toml`: expected `strings` or `booleans`, found `text`
     hint: `ferry doctor --settings` lists all settings with their defaults
     ");
 }
@@ -270,7 +270,7 @@ fn the_environment_completes_the_table_of_the_default_account() {
         .unset("FERRY_CLIENT_ID")
         .file(
             "ferry.toml",
-            "[accounts.default]\nclient_id = \"demo\"\noverwrite_as = \"booleans\"\n",
+            "[accounts.default]\nclient_id = \"demo\"\noverwrite_format = \"booleans\"\n",
         )
         .file("march.csv", GOOD);
     ferry.run(&["submit", "march.csv", "--wait"]).ok();

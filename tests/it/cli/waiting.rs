@@ -74,7 +74,7 @@ fn for_the_end_of_an_outage() {
     let ferry = Ferry::of(&platform)
         .file("march.csv", GOOD)
         .set("FERRY_BREAKER_FAILURES", "2")
-        .set("FERRY_BREAKER_MAX", "10m");
+        .set("FERRY_BREAKER_OPEN_MAX", "10m");
     let id = ferry.run(&["submit", "march.csv"]).ok().id();
     let _worker = ferry.start(&["worker"]);
     eventually("the outage", || {

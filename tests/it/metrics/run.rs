@@ -19,7 +19,7 @@ use crate::support::{World, dataset, of_environment, overwriting, pause};
 /// What lets things go wrong within seconds.
 const UNLUCKY: [(&str, &str); 4] = [
     ("BREAKER_FAILURES", "6"),
-    ("BREAKER_MAX", "700ms"),
+    ("BREAKER_OPEN_MAX", "700ms"),
     ("UNKNOWN_TOKEN_TIMEOUT", "1ms"),
     ("LEASE", "1s"),
 ];

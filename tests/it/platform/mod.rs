@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ferry::platform::{Account, Limits, OverwriteAs, Platform, StatusWords, Upload};
+use ferry::platform::{Account, Limits, OverwriteFormat, Platform, StatusWords, Upload};
 use ferry_sim::{Credentials, Fault, Processing, RetryAfter, Sim, SimConfig};
 use ferry_types::clock::{Clock, SystemClock};
 use ferry_types::domain::Timestamp;
@@ -56,7 +56,7 @@ fn account_of(credentials: &Credentials) -> Account {
         client_id: credentials.client_id.clone(),
         client_secret: credentials.client_secret.clone().into(),
         api_key: credentials.api_key.clone().into(),
-        overwrite_as: OverwriteAs::Strings,
+        overwrite_format: OverwriteFormat::Strings,
         budget: ferry_types::domain::budget::Budget::default(),
         status_words: StatusWords::default(),
     }

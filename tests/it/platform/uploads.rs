@@ -25,14 +25,14 @@ fn account_at(token_url: &str, api_url: &str) -> Account {
 
 #[tokio::test]
 async fn a_dataset_arrives_as_it_is() {
-    for (overwrite_as, quoted) in [
-        (OverwriteAs::Strings, false),
-        (OverwriteAs::Booleans, false),
-        (OverwriteAs::Strings, true),
-        (OverwriteAs::Booleans, true),
+    for (overwrite_format, quoted) in [
+        (OverwriteFormat::Strings, false),
+        (OverwriteFormat::Booleans, false),
+        (OverwriteFormat::Strings, true),
+        (OverwriteFormat::Booleans, true),
     ] {
         let (sim, _) = start(SimConfig { quoted, ..quick() }).await;
-        let account = Account { overwrite_as, ..account_of(&Credentials::default()) };
+        let account = Account { overwrite_format, ..account_of(&Credentials::default()) };
         let platform = client_of(&sim, account);
         let name = "Näme / \"quoted\" & more";
         for overwrite in [false, true] {

@@ -131,7 +131,7 @@ impl Call {
     pub(super) fn policy(self, policy: &HealthPolicy) -> Self {
         self.arg(policy.breaker_failures)
             .span(policy.breaker_initial)
-            .span(policy.breaker_max)
+            .span(policy.breaker_open_max)
             .span(policy.ramp_step)
     }
 

@@ -31,7 +31,8 @@ pub(super) fn describe_claim(call: Call, request: &ClaimRequest, policy: &Health
         .policy(policy)
         .each(&limited(request), |call, (account, budget)| {
             let [uploads, requests] = budget.intervals(request.kind);
-            let in_flight = budget.uploads_in_flight.filter(|_| request.kind == StepKind::Upload);
+            let in_flight =
+                budget.max_concurrent_uploads.filter(|_| request.kind == StepKind::Upload);
             call.arg(*account).maybe(uploads).maybe(requests).maybe(in_flight)
         })
 }

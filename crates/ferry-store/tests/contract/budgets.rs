@@ -60,7 +60,7 @@ pub(super) async fn a_rate_of_requests_counts_steps_of_every_kind(subject: Subje
 }
 
 pub(super) async fn no_more_uploads_than_allowed_are_in_flight(subject: Subject) {
-    let budget = Budget { uploads_in_flight: Some(2), ..Budget::default() };
+    let budget = Budget { max_concurrent_uploads: Some(2), ..Budget::default() };
     subject.accept_all((0..5).map(|n| new(&format!("n{n}")))).await;
     let claims = claim(&subject.store, StepKind::Upload, budget).await;
     assert_eq!(claims.len(), 2);

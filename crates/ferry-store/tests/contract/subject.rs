@@ -29,7 +29,7 @@ pub(super) fn health_policy() -> HealthPolicy {
     HealthPolicy {
         breaker_failures: 3,
         breaker_initial: millis(1000),
-        breaker_max: millis(60_000),
+        breaker_open_max: millis(60_000),
         ramp_step: millis(250),
     }
 }

@@ -45,7 +45,7 @@ fn budget(rng: &mut fastrand::Rng) -> Budget {
     Budget {
         uploads_per_second: *rng.choice(&[None, None, Some(2.0), Some(40.0)]).unwrap(),
         requests_per_second: *rng.choice(&[None, None, Some(5.0), Some(300.0)]).unwrap(),
-        uploads_in_flight: *rng.choice(&[None, None, Some(3)]).unwrap(),
+        max_concurrent_uploads: *rng.choice(&[None, None, Some(3)]).unwrap(),
     }
 }
 

@@ -89,7 +89,7 @@ pub struct HealthPolicy {
     /// How long the breaker stays open at first; doubled with each probe that fails.
     pub breaker_initial: Duration,
     /// The longest that it stays open.
-    pub breaker_max: Duration,
+    pub breaker_open_max: Duration,
     /// The number of leased steps doubles every so often after a gate has reopened.
     pub ramp_step: Duration,
 }
@@ -99,7 +99,7 @@ impl Default for HealthPolicy {
         Self {
             breaker_failures: 10,
             breaker_initial: Duration::from_secs(1),
-            breaker_max: Duration::from_mins(1),
+            breaker_open_max: Duration::from_mins(1),
             ramp_step: Duration::from_millis(250),
         }
     }
@@ -157,7 +157,7 @@ impl Health {
                     let pause = policy
                         .breaker_initial
                         .saturating_mul(1 << excess.min(16))
-                        .min(policy.breaker_max);
+                        .min(policy.breaker_open_max);
                     // Answers that were under way when it opened do not lengthen an outage.
                     if self.probe_at.is_none_or(|probe_at| probe_at <= now) {
                         self.probe_at = Some(later(now, pause));

@@ -15,7 +15,7 @@ pub struct Budget {
     /// Requests of any kind in a second; those for tokens come on top.
     pub requests_per_second: Option<f64>,
     /// Uploads under way.
-    pub uploads_in_flight: Option<u32>,
+    pub max_concurrent_uploads: Option<u32>,
 }
 
 /// So much of a rate may be used at once: workers claim in batches.
@@ -34,7 +34,7 @@ impl Budget {
     pub fn limits(&self, kind: StepKind) -> bool {
         (kind.asks_platform() && self.requests_per_second.is_some())
             || (kind == StepKind::Upload
-                && (self.uploads_per_second.is_some() || self.uploads_in_flight.is_some()))
+                && (self.uploads_per_second.is_some() || self.max_concurrent_uploads.is_some()))
     }
 
     /// The microseconds from one step of `kind` to the next by the rates of uploads and of requests.
