@@ -86,7 +86,7 @@ impl App {
             self.metrics.clone(),
         )
         .traced(self.traces.clone())
-        .telling(self.config.webhook_rules.clone(), self.config.receivers.clone())
+        .telling(self.config.webhook_rules.clone(), self.config.targets.clone())
     }
 
     /// The HTTP API.
@@ -153,7 +153,7 @@ impl App {
             platforms: self.platforms()?,
             webhooks: Webhooks::new(
                 self.config.webhook_rules.clone(),
-                self.config.receivers.clone(),
+                self.config.targets.clone(),
                 &self.config.webhook_authorities,
                 self.config.webhook_timeout,
             ),

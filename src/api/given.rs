@@ -158,7 +158,7 @@ impl Fields {
                 "not_before" => request.not_before = Some(of_field(time(&value))?),
                 "deadline" => request.deadline = Some(of_field(time(&value))?),
                 "idempotency_key" => request.idempotency_key = Some(value),
-                "callback_url" => request.callback_url = Some(value),
+                "webhook_url" => request.webhook_url = Some(value),
                 "label" => {
                     let (key, value) = value
                         .split_once('=')
@@ -169,7 +169,7 @@ impl Fields {
                 }
                 _ => {
                     let known = "`name`, `account`, `overwrite`, `result_keys`, `priority`, \
-                                 `not_before`, `deadline`, `idempotency_key`, `callback_url`, `label`";
+                                 `not_before`, `deadline`, `idempotency_key`, `webhook_url`, `label`";
                     return Err(unknown(&field, known));
                 }
             }

@@ -15,7 +15,7 @@ use super::fault::Fault;
 use super::front::json;
 use ferry_store::Found;
 use ferry_types::contract::{
-    CallbackView, DecisionRequest, PauseRequest, PauseView, SubmissionView,
+    DecisionRequest, PauseRequest, PauseView, SubmissionView, WebhookView,
 };
 use ferry_types::domain::account::pause_record;
 
@@ -72,7 +72,7 @@ pub(super) async fn redeliver(
     let store = shared.parts.store.as_ref();
     let id = caller.find(store, &id).await?.submission.id;
     let found = store.redeliver(id).await?;
-    Ok(json(StatusCode::OK, &CallbackView::new(&found.submission)))
+    Ok(json(StatusCode::OK, &WebhookView::new(&found.submission)))
 }
 
 /// Sends nothing more of an account.

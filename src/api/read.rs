@@ -14,7 +14,7 @@ use super::front::json;
 use super::params::Params;
 use super::wait::settled;
 use ferry_store::{Cursor, Filter};
-use ferry_types::contract::{CallbackView, SubmissionPage, SubmissionView};
+use ferry_types::contract::{SubmissionPage, SubmissionView, WebhookView};
 
 /// Submissions in a list, unless asked for otherwise.
 const PAGE: u64 = 50;
@@ -136,5 +136,5 @@ pub(super) async fn deliveries(
     Path(id): Path<String>,
 ) -> Result<Response, Fault> {
     let found = caller.find(shared.parts.store.as_ref(), &id).await?;
-    Ok(json(StatusCode::OK, &CallbackView::new(&found.submission)))
+    Ok(json(StatusCode::OK, &WebhookView::new(&found.submission)))
 }

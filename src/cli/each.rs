@@ -51,7 +51,7 @@ async fn not_allowed(
             format!("`ferry resolve {id} --retry` resumes it, `--fail` gives it up")
         }
         StoreError::NotAllowed(LifecycleError::NoWebhook { .. }) => {
-            "set the account's `callback_url` for later submissions".to_owned()
+            "set the account's `webhook_url` for later submissions".to_owned()
         }
         _ => match look(app.store.as_ref(), id).await?.state {
             State::Held => format!("`ferry resolve {id}` decides about it"),

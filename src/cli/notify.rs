@@ -8,7 +8,7 @@ use super::show;
 use super::ui::Ui;
 use crate::app::App;
 use ferry_store::StoreError;
-use ferry_types::contract::CallbackView;
+use ferry_types::contract::WebhookView;
 use ferry_types::domain::SubmissionId;
 
 /// Show how outcomes were told by webhooks, or tell them again.
@@ -37,7 +37,7 @@ impl Notify {
             } else {
                 app.store.get(id).await?.ok_or(StoreError::NotFound(id))?
             };
-            let view = CallbackView::new(&found.submission);
+            let view = WebhookView::new(&found.submission);
             if ui.json {
                 ui.object(&view)?;
                 continue;
@@ -50,8 +50,8 @@ impl Notify {
     }
 }
 
-fn lines(view: &CallbackView) -> Vec<String> {
-    let url = view.callback_url.as_deref().unwrap_or("nobody wants to hear of it");
+fn lines(view: &WebhookView) -> Vec<String> {
+    let url = view.webhook_url.as_deref().unwrap_or("nobody wants to hear of it");
     let mut lines = vec![format!("{}  {url}", view.id)];
     lines.extend(view.deliveries.iter().map(|delivery| {
         let status = delivery.status.map(|status| format!(" ({status})")).unwrap_or_default();

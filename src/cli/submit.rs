@@ -40,7 +40,7 @@ pub(super) struct Submit {
     events: Option<PathBuf>,
     /// Many submissions from one file, a JSON object a line; `-` reads stdin.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "name", "overwrite", "account",
-        "result_keys", "priority", "not_before", "deadline", "idempotency_key", "labels", "callback_url"])]
+        "result_keys", "priority", "not_before", "deadline", "idempotency_key", "labels", "webhook_url"])]
     ndjson: Option<PathBuf>,
     /// The Platform's Name of the dataset [default: the file's name without its ending].
     #[arg(long)]
@@ -69,9 +69,9 @@ pub(super) struct Submit {
     /// A mark to find it by; may be repeated.
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = values::label)]
     labels: Vec<(String, String)>,
-    /// Tell the outcome there, by a signed webhook [default: the account's setting `callback_url`].
+    /// Tell the outcome there, by a signed webhook [default: the account's setting `webhook_url`].
     #[arg(long, value_name = "URL")]
-    callback_url: Option<String>,
+    webhook_url: Option<String>,
     #[command(flatten)]
     wait: Waiting,
 }
@@ -184,7 +184,7 @@ impl Submit {
             idempotency_key: self.idempotency_key.clone(),
             labels: self.labels.iter().cloned().collect(),
             traceparent: None,
-            callback_url: self.callback_url.clone(),
+            webhook_url: self.webhook_url.clone(),
         };
         match intake.prepare(request, &names) {
             Ok(prepared) => Ok(Ok(prepared)),

@@ -9,7 +9,7 @@ use super::settings::{ACCOUNT_SETTINGS, Setting, variable};
 use super::values::{self, Expected};
 use crate::pipeline::DEFAULT_ACCOUNT;
 use crate::platform::{Account, AccountSecret, StatusWords};
-use crate::webhook::{Receiver, Receivers, Rules, Secret};
+use crate::webhook::{Receiver, Rules, Secret, WebhookTargets};
 use ferry_types::domain::budget::Budget;
 
 impl Reader<'_> {
@@ -30,11 +30,10 @@ impl Reader<'_> {
     }
 
     /// Who is told of the outcomes of each account.
-    pub(super) fn receivers(&mut self, rules: &Rules) -> Receivers {
-        let mut receivers = Receivers::new();
+    pub(super) fn targets(&mut self, rules: &Rules) -> WebhookTargets {
+        let mut targets = WebhookTargets::new();
         for name in self.account_names() {
-            let url =
-                self.account_setting(&name, "callback_url").filter(|url| !url.text.is_empty());
+            let url = self.account_setting(&name, "webhook_url").filter(|url| !url.text.is_empty());
             let secrets = ["webhook_secret", "webhook_secret_old"];
             let secrets = secrets.map(|setting| self.webhook_secret(&name, setting));
             let receiver = Receiver {
@@ -50,9 +49,9 @@ impl Reader<'_> {
                         .push(format!("{place}: it needs a `webhook_secret` to sign with"));
                 }
             }
-            receivers.insert(name, receiver);
+            targets.insert(name, receiver);
         }
-        receivers
+        targets
     }
 
     fn webhook_secret(&mut self, account: &str, name: &'static str) -> Option<Secret> {

@@ -23,7 +23,7 @@ use crate::api::{ApiLimits, TlsFiles};
 use crate::pipeline::Policy;
 use crate::platform::{Account, Limits, read_secret};
 use crate::telemetry::LogFormat;
-use crate::webhook::{Authorities, Receivers, Rules};
+use crate::webhook::{Authorities, Rules, WebhookTargets};
 use ferry_store::redis::{Durability, RedisAddress};
 use ferry_types::domain::account::HealthPolicy;
 use reader::{FoundSecret, Reader};
@@ -71,7 +71,7 @@ pub struct Config {
     /// How long one may take.
     pub webhook_timeout: Duration,
     /// Who is told of the outcomes of each account.
-    pub receivers: Receivers,
+    pub targets: WebhookTargets,
     /// How patient the pipeline is.
     pub policy: Policy,
     /// When an account counts as in an outage.
@@ -111,7 +111,7 @@ impl Config {
                 request_memory: reader.read("body_memory_bytes", values::bytes),
                 client_timeout: reader.read("client_timeout", values::pause),
             },
-            receivers: reader.receivers(&webhook_rules),
+            targets: reader.targets(&webhook_rules),
             webhook_rules,
             webhook_authorities: reader.read("webhook_ca", values::authorities),
             webhook_timeout: reader.read("webhook_timeout", values::pause),

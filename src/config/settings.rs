@@ -217,7 +217,7 @@ pub const ACCOUNT_SETTINGS: &[Setting] = &[
     secret("client_secret", "the client secret"),
     secret("api_key", "the API key"),
     setting(
-        "callback_url",
+        "webhook_url",
         "",
         "where outcomes are told by a webhook, unless a submission says otherwise",
     ),

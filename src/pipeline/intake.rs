@@ -9,7 +9,7 @@ use fastrand::Rng;
 
 use crate::metrics::{Direction, IntakeResult, Metrics, Source};
 use crate::traces::Traces;
-use crate::webhook::{Receivers, Rules};
+use crate::webhook::{Rules, WebhookTargets};
 use ferry_store::{Accepted, Deadline, NewSubmission, Payload, Store, StoreError};
 use ferry_types::clock::Clock;
 use ferry_types::contract::SubmissionRequest;
@@ -102,7 +102,7 @@ pub struct Intake {
     traces: Traces,
     source: Source,
     rules: Rules,
-    receivers: Receivers,
+    targets: WebhookTargets,
 }
 
 impl Intake {
@@ -118,7 +118,7 @@ impl Intake {
     ) -> Self {
         let rng = Mutex::new(Rng::with_seed(seed));
         let (traces, source) = (Traces::default(), Source::Cli);
-        let (rules, receivers) = (Rules::default(), Receivers::default());
+        let (rules, targets) = (Rules::default(), WebhookTargets::default());
         Self {
             store,
             clock,
@@ -130,14 +130,14 @@ impl Intake {
             traces,
             source,
             rules,
-            receivers,
+            targets,
         }
     }
 
     /// The same door with these rules about who may be told of outcomes.
     #[must_use]
-    pub fn telling(self, rules: Rules, receivers: Receivers) -> Self {
-        Self { rules, receivers, ..self }
+    pub fn telling(self, rules: Rules, targets: WebhookTargets) -> Self {
+        Self { rules, targets, ..self }
     }
 
     /// The same door, which tells a collector what it accepts.
@@ -165,7 +165,7 @@ impl Intake {
         let now = self.clock.now();
         check_fields(&request, now)?;
         let account = self.account(request.account)?;
-        let callback_url = self.callback(request.callback_url, &account)?;
+        let webhook_url = self.webhook(request.webhook_url, &account)?;
         let (payload, reports) =
             self.payload(&request.data, request.event_data.as_deref(), names)?;
         let result_keys = if request.result_keys.is_empty() {
@@ -187,7 +187,7 @@ impl Intake {
             labels: request.labels,
             revision_of: None,
             traceparent: request.traceparent,
-            callback_url,
+            webhook_url,
         };
         Ok(Prepared { new, reports })
     }
@@ -259,14 +259,14 @@ impl Intake {
     }
 
     /// Where the outcome is to be told.
-    fn callback(&self, asked: Option<String>, account: &str) -> Result<Option<String>, Refusal> {
-        let receiver = self.receivers.get(account);
+    fn webhook(&self, asked: Option<String>, account: &str) -> Result<Option<String>, Refusal> {
+        let receiver = self.targets.get(account);
         let Some(url) = asked else { return Ok(receiver.and_then(|known| known.url.clone())) };
-        self.rules.check(&url).map_err(|what| field("callback_url", what))?;
+        self.rules.check(&url).map_err(|what| field("webhook_url", what))?;
         if self.accounts.contains(account) && receiver.is_none_or(|known| known.secrets.is_empty())
         {
             let what = format!("account `{account}` has no `webhook_secret` to sign with");
-            return Err(field("callback_url", what));
+            return Err(field("webhook_url", what));
         }
         Ok(Some(url))
     }

@@ -194,13 +194,13 @@ impl Steps {
     /// Tells the outcome of a submission to whoever wants to hear it.
     async fn deliver(&self, step: &LeasedStep) -> Ran {
         let submission = &step.claim.submission;
-        let Some(callback) = submission.callback.as_ref().filter(|_| step.kept.is_held()) else {
+        let Some(webhook) = submission.webhook.as_ref().filter(|_| step.kept.is_held()) else {
             return Ran::GivenBack;
         };
         let (id, body) = outcome(submission);
         let message = Message {
             account: &submission.account,
-            url: &callback.url,
+            url: &webhook.url,
             id: &id,
             now: self.context(step).now,
             body,

@@ -44,7 +44,7 @@ pub fn correction(
         result_keys: earlier.result_keys,
         priority: earlier.priority,
         labels: earlier.labels,
-        callback_url: earlier.callback.map(|callback| callback.url),
+        webhook_url: earlier.webhook.map(|webhook| webhook.url),
         ..SubmissionRequest::default()
     }
 }

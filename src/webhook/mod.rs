@@ -29,7 +29,7 @@ pub struct Receiver {
 }
 
 /// The receivers, by account.
-pub type Receivers = BTreeMap<String, Receiver>;
+pub type WebhookTargets = BTreeMap<String, Receiver>;
 
 /// Those who vouch for receivers, beside those that the machine trusts.
 #[derive(Debug, Clone, Default)]
@@ -69,14 +69,14 @@ pub struct Message<'a> {
 pub struct Webhooks {
     http: Client,
     rules: Arc<Rules>,
-    receivers: Receivers,
+    targets: WebhookTargets,
 }
 
 impl Webhooks {
     /// What sends to where `rules` allow it; a try takes `timeout` at most.
     pub fn new(
         rules: Rules,
-        receivers: Receivers,
+        targets: WebhookTargets,
         authorities: &Authorities,
         timeout: Duration,
     ) -> Self {
@@ -85,19 +85,19 @@ impl Webhooks {
         let builder = || builder(&rules, timeout);
         // To read the certificates takes long, and nothing is sent without a secret. A machine without
         // certificates can still speak plain HTTP.
-        let is_used = receivers.values().any(|receiver| !receiver.secrets.is_empty());
+        let is_used = targets.values().any(|receiver| !receiver.secrets.is_empty());
         let trusting = || builder().tls_certs_merge(authorities.0.clone());
         let with = is_used.then(|| trusting().build().ok()).flatten();
         let http = with.unwrap_or_else(|| {
             let without = builder().tls_certs_only([]).build();
             without.expect("a client that trusts nobody needs nothing")
         });
-        Self { http, rules, receivers }
+        Self { http, rules, targets }
     }
 
     /// Sends a message once. The answer's body is nobody's business, and not read.
     pub async fn send(&self, message: Message<'_>) -> (DeliveryResult, Option<u16>) {
-        let secrets = self.receivers.get(message.account).map(|receiver| &receiver.secrets);
+        let secrets = self.targets.get(message.account).map(|receiver| &receiver.secrets);
         let Some(secrets) = secrets.filter(|secrets| !secrets.is_empty()) else {
             return (DeliveryResult::NoSecret, None);
         };

@@ -327,7 +327,7 @@ fn example_configuration() -> String {
             "token_url" => "https://identity.example.com/connect/token",
             "api_url" => "https://api.example.com/upload",
             "client_id" => "acme",
-            "callback_url" => "https://hooks.example.com/ferry",
+            "webhook_url" => "https://hooks.example.com/ferry",
             "webhook_secret" | "webhook_secret_old" => "whsec_...",
             _ if setting.secret => "...",
             _ => setting.default,

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use ring::digest::{Context, SHA256};
 
-use ferry_types::domain::submission::{Callback, Priority, Submission, SubmissionParts};
+use ferry_types::domain::submission::{Priority, Submission, SubmissionParts, Webhook};
 use ferry_types::domain::{SubmissionId, Timestamp, TraceParent, later};
 
 /// A dataset: what is uploaded.
@@ -56,7 +56,7 @@ pub struct NewSubmission {
     /// The producer's span that it belongs to.
     pub traceparent: Option<TraceParent>,
     /// Where its outcome is to be told.
-    pub callback_url: Option<String>,
+    pub webhook_url: Option<String>,
 }
 
 /// When to give up a submission.
@@ -91,7 +91,7 @@ impl NewSubmission {
             labels: BTreeMap::new(),
             revision_of: None,
             traceparent: None,
-            callback_url: None,
+            webhook_url: None,
         }
     }
 
@@ -111,7 +111,7 @@ impl NewSubmission {
             revision_of: self.revision_of,
             traceparent: self.traceparent,
             due_at: Some(due),
-            callback: self.callback_url.as_deref().map(Callback::new),
+            webhook: self.webhook_url.as_deref().map(Webhook::new),
             has_predecessor,
             ..SubmissionParts::accepted(self.id, &self.account, &self.name, now)
         }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use ferry_types::domain::submission::{
-    Callback, Priority, Reason, State, StepKind, StoredContent, Submission, SubmissionParts,
+    Priority, Reason, State, StepKind, StoredContent, Submission, SubmissionParts, Webhook,
 };
 use ferry_types::domain::{SubmissionId, Timestamp, TraceParent};
 
@@ -102,6 +102,6 @@ cold! {
     resume: Option<StepKind>,
     cancel_requested: bool,
     results: Vec<StoredContent>,
-    callback: Option<Callback>,
+    webhook: Option<Webhook>,
     uncommitted_claims: u32,
 }

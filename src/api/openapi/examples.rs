@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use ferry_types::contract::{
-    AccountView, BulkAnswer, CallbackView, DecisionRequest, PauseRequest, PauseView, Problem,
-    ProblemKind, Resolution, ResubmissionRequest, StatsView, StepView, SubmissionAnswer,
-    SubmissionPage, SubmissionRequest, SubmissionView, WaitingFor,
+    AccountView, BulkAnswer, DecisionRequest, PauseRequest, PauseView, Problem, ProblemKind,
+    Resolution, ResubmissionRequest, StatsView, StepView, SubmissionAnswer, SubmissionPage,
+    SubmissionRequest, SubmissionView, WaitingFor, WebhookView,
 };
 use ferry_types::domain::dataset::Table;
 use ferry_types::domain::feedback::{Culprit, Finding, Place};
@@ -76,16 +76,16 @@ pub(super) fn completed() -> SubmissionView {
     }
 }
 
-pub(super) fn deliveries() -> CallbackView {
+pub(super) fn deliveries() -> WebhookView {
     let tried = |seconds, attempt, result, status| Delivery {
         at: at(seconds),
         attempt,
         result,
         status: Some(status),
     };
-    CallbackView {
+    WebhookView {
         id: SubmissionId::new(at(0), 7),
-        callback_url: Some("https://hooks.example.com/ferry".to_owned()),
+        webhook_url: Some("https://hooks.example.com/ferry".to_owned()),
         next_at: None,
         deliveries: vec![
             tried(9, 1, DeliveryResult::ServerError, 503),

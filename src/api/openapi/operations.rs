@@ -10,8 +10,8 @@ use ferry_types::contract::ProblemKind::{
     NotAllowed, NotFound, StoreUnavailable, Timeout, TooLarge, UnsupportedMediaType,
 };
 use ferry_types::contract::{
-    CallbackView, DecisionRequest, PauseRequest, PauseView, ProblemKind, ResubmissionRequest,
-    StatsView, SubmissionAnswer, SubmissionPage, SubmissionRequest, SubmissionView,
+    DecisionRequest, PauseRequest, PauseView, ProblemKind, ResubmissionRequest, StatsView,
+    SubmissionAnswer, SubmissionPage, SubmissionRequest, SubmissionView, WebhookView,
 };
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::feedback::Finding;
@@ -119,14 +119,14 @@ pub(in crate::api) fn timeline(operation: Operation<'_>) -> Operation<'_> {
 pub(in crate::api) fn deliveries(operation: Operation<'_>) -> Operation<'_> {
     id(operation)
         .called(SUBMISSIONS, "deliveries", "Who is told of the outcome, and how that went")
-        .answers::<CallbackView>(200, "The newest tries, oldest first", &examples::deliveries())
+        .answers::<WebhookView>(200, "The newest tries, oldest first", &examples::deliveries())
         .may(&[NotFound, StoreUnavailable])
 }
 
 pub(in crate::api) fn redeliver(operation: Operation<'_>) -> Operation<'_> {
     id(operation)
         .called(OPERATING, "redeliver", "Tell the outcome, again if it was told")
-        .answers::<CallbackView>(200, "It is told next", &examples::deliveries())
+        .answers::<WebhookView>(200, "It is told next", &examples::deliveries())
         .may(&[NotFound, NotAllowed, StoreUnavailable])
 }
 
@@ -338,7 +338,7 @@ fn fields(operation: Operation<'_>) -> Operation<'_> {
         .query("not_before", time(), &only("not to be uploaded before this time"))
         .query("deadline", time(), &only("when to give up"))
         .query("idempotency_key", key(), &only("as the header `Idempotency-Key`"))
-        .query("callback_url", text(), &only("where its outcome is to be told"))
+        .query("webhook_url", text(), &only("where its outcome is to be told"))
         .query("label", strings(&label()), &only("a mark to filter by, as KEY=VALUE"))
 }
 
@@ -358,7 +358,7 @@ fn form(is_new: bool) -> Value {
             ("priority", json!({ "enum": priorities })),
             ("not_before", time()),
             ("deadline", time()),
-            ("callback_url", text()),
+            ("webhook_url", text()),
             ("label", strings(&label())),
         ] {
             properties[name] = schema;

@@ -41,7 +41,7 @@ async fn json_that_is_wrong_is_answered_with_where_and_what() {
     missing field `data`
     `name`: invalid type: integer `1`, expected a string
     `labels`: invalid type: sequence, expected a map; `overwrite`: invalid type: string "yes", expected a boolean
-    unknown field `nonsense`, expected one of `name`, `data`, `event_data`, `account`, `overwrite`, `result_keys`, `priority`, `not_before`, `deadline`, `idempotency_key`, `labels`, `traceparent`, `callback_url`
+    unknown field `nonsense`, expected one of `name`, `data`, `event_data`, `account`, `overwrite`, `result_keys`, `priority`, `not_before`, `deadline`, `idempotency_key`, `labels`, `traceparent`, `webhook_url`
     `deadline`: input contains invalid characters
     control character (\u0000-\u001F) found while parsing a string at line 2 column 0
     "#);
@@ -109,7 +109,7 @@ async fn parameters_that_are_wrong_are_named() {
     there is no parameter `foo` here
     the parameter `name` stands there twice
     the parameter `wait`: expected a duration such as 500ms or 30s
-    there is no field `nme`: expected `name`, `account`, `overwrite`, `result_keys`, `priority`, `not_before`, `deadline`, `idempotency_key`, `callback_url`, `label`
+    there is no field `nme`: expected `name`, `account`, `overwrite`, `result_keys`, `priority`, `not_before`, `deadline`, `idempotency_key`, `webhook_url`, `label`
     "#);
 }
 

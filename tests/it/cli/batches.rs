@@ -47,7 +47,7 @@ fn every_bad_line_is_told_and_nothing_is_kept() {
     ---- stderr
     error: many.ndjson, line 4: not a submission: EOF while parsing a string at column 13
     error: many.ndjson, line 6: not a submission: missing field `name`
-    error: many.ndjson, line 7: not a submission: unknown field `overwite`, expected one of `name`, `data`, `event_data`, `account`, `overwrite`, `result_keys`, `priority`, `not_before`, `deadline`, `idempotency_key`, `labels`, `traceparent`, `callback_url`
+    error: many.ndjson, line 7: not a submission: unknown field `overwite`, expected one of `name`, `data`, `event_data`, `account`, `overwrite`, `result_keys`, `priority`, `not_before`, `deadline`, `idempotency_key`, `labels`, `traceparent`, `webhook_url`
     error: many.ndjson, line 8: `name`: it must not be empty
     error: many.ndjson, line 9: `deadline`: `TIME UTC` is in the past
     error: many.ndjson, line 10: not a submission: `data`: invalid type: integer `7`, expected a string; `labels`: invalid type: sequence, expected a map

@@ -153,7 +153,7 @@ async fn each_try_to_tell_an_outcome_is_a_trace_with_the_call_of_the_receiver() 
     let worker = Scraped::start(&world, "worker", &["worker"], &told).await;
     let id = world
         .submit(SubmissionRequest {
-            callback_url: Some(receiver.url.clone()),
+            webhook_url: Some(receiver.url.clone()),
             traceparent: PARENT.parse().ok(),
             ..dataset("told")
         })

@@ -11,7 +11,7 @@ use crate::support::{dataset, pause};
 use reqwest::Method;
 
 fn telling(name: &str, url: &str) -> SubmissionRequest {
-    SubmissionRequest { callback_url: Some(url.to_owned()), ..dataset(name) }
+    SubmissionRequest { webhook_url: Some(url.to_owned()), ..dataset(name) }
 }
 
 #[tokio::test]
@@ -57,7 +57,7 @@ async fn a_receiver_that_is_gone_is_left_alone_until_somebody_says_otherwise() {
     let path = format!("/v1/submissions/{id}/deliveries");
     let shown = served.get(&path).await.json();
     let url = receiver.url.split('?').next().unwrap();
-    assert_eq!(shown["callback_url"], url, "without the query: {shown}");
+    assert_eq!(shown["webhook_url"], url, "without the query: {shown}");
     assert_eq!(shown["deliveries"][0]["status"], 410);
     assert_eq!(shown["next_at"], json!(null));
     let again =
@@ -87,7 +87,7 @@ async fn a_receiver_that_never_hears_is_given_up_and_changes_nothing() {
 async fn an_account_says_where_its_outcomes_are_told() {
     let receiver = Receiver::start(&[]).await;
     let other = Receiver::start(&[]).await;
-    let world = world(&[("CALLBACK_URL", &receiver.url)]).await;
+    let world = world(&[("WEBHOOK_URL", &receiver.url)]).await;
     let id = world.submit(dataset("march")).await;
     assert_eq!(words(&told(&world, id).await), ["delivered"]);
     assert_eq!(receiver.received()[0].body["data"]["id"], json!(id));
@@ -97,7 +97,7 @@ async fn an_account_says_where_its_outcomes_are_told() {
     // A correction is told to the same.
     let earlier = world.app.store.get(id).await.unwrap().unwrap().submission;
     let corrected = ferry::pipeline::correction(earlier, dataset("april").data, None);
-    assert_eq!(corrected.callback_url, Some(other.url));
+    assert_eq!(corrected.webhook_url, Some(other.url));
     let _: &Sim = &world.sim;
     world.finish().await;
 }

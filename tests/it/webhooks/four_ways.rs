@@ -39,7 +39,7 @@ async fn hand_over(url: &str, hook: &str, count: u64) -> (Vec<String>, Vec<Strin
         let (name, data) = (format!("dataset {n}"), if n % 4 == 1 { REJECTED } else { GOOD });
         // What is uploaded while the server is killed need not wait for a person.
         let mut body =
-            json!({ "name": name, "data": data, "overwrite": true, "callback_url": hook });
+            json!({ "name": name, "data": data, "overwrite": true, "webhook_url": hook });
         match n % 4 {
             // Its result is larger than the server takes.
             2 => body["data"] = json!(large),

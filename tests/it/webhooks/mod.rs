@@ -42,7 +42,7 @@ pub(crate) async fn told(world: &World, id: SubmissionId) -> Vec<Delivery> {
     loop {
         let submission = world.app.store.get(id).await.unwrap().unwrap().submission;
         if submission.due_at.is_none() {
-            return submission.callback.clone().expect("it has a callback").deliveries;
+            return submission.webhook.clone().expect("it has a webhook").deliveries;
         }
         pause().await;
     }

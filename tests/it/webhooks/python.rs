@@ -99,7 +99,7 @@ fn the_published_library_takes_our_signatures_by_either_secret() {
     let foreign = Listener::start("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
     let submit = |file: &str, name: &str, listener: &Listener| {
         let url = format!("{}?token=hush", listener.url);
-        let args = ["submit", file, "--name", name, "--callback-url", &url];
+        let args = ["submit", file, "--name", name, "--webhook-url", &url];
         ferry.run(&args).ok().ids().remove(0)
     };
     let completed = submit("good.csv", "march", &new);

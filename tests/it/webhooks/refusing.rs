@@ -20,15 +20,15 @@ async fn a_url_that_cannot_be_used_is_refused_at_the_door() {
         ("nonsense", "not a URL"),
         (&format!("https://example.com/{}", "x".repeat(2100)), "longer than 2048 bytes"),
     ] {
-        let body = json!({ "name": "march", "data": GOOD, "callback_url": url });
+        let body = json!({ "name": "march", "data": GOOD, "webhook_url": url });
         let problem = served.post("/v1/submissions", &body).await.is(ProblemKind::InvalidField);
-        assert_eq!(problem.field.as_deref(), Some("callback_url"));
+        assert_eq!(problem.field.as_deref(), Some("webhook_url"));
         assert!(problem.detail.contains(why), "{problem:?}");
         assert!(!problem.detail.contains("secret"), "{problem:?}");
     }
     assert_eq!(served.world.app.store.stats().await.unwrap().unfinished(), 0);
     let unsigned = Served::idle(&[]).await;
-    let body = json!({ "name": "march", "data": GOOD, "callback_url": "https://example.com/" });
+    let body = json!({ "name": "march", "data": GOOD, "webhook_url": "https://example.com/" });
     let problem = unsigned.post("/v1/submissions", &body).await.is(ProblemKind::InvalidField);
     assert!(problem.detail.contains("account `default` has no `webhook_secret`"), "{problem:?}");
 }
@@ -39,7 +39,7 @@ async fn a_name_that_leads_into_the_own_network_is_not_called() {
     let settings = [("WEBHOOK_ALLOW", "10.0.0.0/8"), ("WEBHOOK_MAX_ATTEMPTS", "2")];
     let world = world(&settings).await;
     let url = receiver.url.replace("127.0.0.1", "localhost");
-    let request = SubmissionRequest { callback_url: Some(url), ..dataset("march") };
+    let request = SubmissionRequest { webhook_url: Some(url), ..dataset("march") };
     let id = world.submit(request).await;
     assert_eq!(words(&told(&world, id).await), ["not_allowed", "not_allowed"]);
     assert!(receiver.received().is_empty());
@@ -57,7 +57,7 @@ async fn a_receiver_is_vouched_for_by_an_authority_of_ones_own_where_that_is_sai
         let once = [("WEBHOOK_MAX_ATTEMPTS", "1"), ("WEBHOOK_ALLOW_HTTP", "no")];
         let world = world(&[&once, settings].concat()).await;
         let request =
-            SubmissionRequest { callback_url: Some(receiver.url.clone()), ..dataset("march") };
+            SubmissionRequest { webhook_url: Some(receiver.url.clone()), ..dataset("march") };
         let id = world.submit(request).await;
         assert_eq!(words(&told(&world, id).await), [expected]);
         world.finish().await;
@@ -84,7 +84,7 @@ async fn a_host_that_is_allowed_is_called_wherever_it_leads() {
     let receiver = Receiver::start(&[]).await;
     let world = world(&[("WEBHOOK_ALLOW", "localhost")]).await;
     let url = receiver.url.replace("127.0.0.1", "localhost");
-    let request = SubmissionRequest { callback_url: Some(url), ..dataset("march") };
+    let request = SubmissionRequest { webhook_url: Some(url), ..dataset("march") };
     let id = world.submit(request).await;
     assert_eq!(words(&told(&world, id).await), ["delivered"]);
     world.finish().await;
@@ -94,8 +94,7 @@ async fn a_host_that_is_allowed_is_called_wherever_it_leads() {
 async fn what_was_accepted_under_other_rules_is_not_sent() {
     let receiver = Receiver::start(&[]).await;
     let accepting = World::idle(prompt(), &super::HERE).await;
-    let request =
-        SubmissionRequest { callback_url: Some(receiver.url.clone()), ..dataset("march") };
+    let request = SubmissionRequest { webhook_url: Some(receiver.url.clone()), ..dataset("march") };
     let id = accepting.submit(request).await;
     let mut env = accepting.env.clone();
     env.insert("FERRY_WEBHOOK_ALLOW".into(), String::new());
@@ -114,15 +113,15 @@ async fn what_was_accepted_under_other_rules_is_not_sent() {
 fn a_configuration_that_cannot_tell_is_refused_whole() {
     let platform = Platform::start();
     let ferry = Ferry::of(&platform)
-        .set("FERRY_CALLBACK_URL", "http://10.0.0.1/hook")
+        .set("FERRY_WEBHOOK_URL", "http://10.0.0.1/hook")
         .set("FERRY_WEBHOOK_SECRET", "whsec_very-secret")
         .set("FERRY_WEBHOOK_ALLOW", "10.0.0.0/99")
         .set("FERRY_WEBHOOK_ALLOW_HTTP", "perhaps");
     let told = ferry.run(&["submit", "good.csv"]).exits(2).stderr;
     for part in [
-        "FERRY_CALLBACK_URL: it must begin with https://",
+        "FERRY_WEBHOOK_URL: it must begin with https://",
         "`webhook_secret` of account `default`: expected `whsec_`",
-        "FERRY_CALLBACK_URL: it needs a `webhook_secret` to sign with",
+        "FERRY_WEBHOOK_URL: it needs a `webhook_secret` to sign with",
         "FERRY_WEBHOOK_ALLOW: expected hosts, addresses and networks",
         "FERRY_WEBHOOK_ALLOW_HTTP: expected `yes` or `no`",
     ] {

@@ -6,7 +6,6 @@
 
 mod accepting;
 mod budgets;
-mod callbacks;
 mod claiming;
 mod committing;
 mod data_loss;
@@ -29,6 +28,7 @@ mod telling;
 mod transitions;
 mod twins;
 mod waking;
+mod webhooks;
 
 macro_rules! tests {
     ($subject:path; $($theme:ident { $($contract:ident)+ })+) => {
@@ -200,7 +200,7 @@ macro_rules! fulfilled_by {
                     a_store_names_its_epoch_and_counts_its_events
                     an_acknowledgement_gives_a_new_epoch_and_is_no_loss
                 }
-                callbacks {
+                webhooks {
                     every_end_is_told_whoever_brought_it_about
                     what_was_not_heard_is_told_again_when_it_is_due
                     only_an_end_that_somebody_wants_to_hear_is_told

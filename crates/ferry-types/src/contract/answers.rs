@@ -79,27 +79,27 @@ pub struct PauseRequest {
 
 /// Who is told of an outcome, and how that went.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct CallbackView {
+pub struct WebhookView {
     /// The submission.
     pub id: SubmissionId,
     /// Where it is told, without the query; null if nobody wants to hear it.
-    pub callback_url: Option<String>,
+    pub webhook_url: Option<String>,
     /// When it is told next; null if it is not.
     pub next_at: Option<Timestamp>,
     /// The newest tries, oldest first.
     pub deliveries: Vec<Delivery>,
 }
 
-impl CallbackView {
+impl WebhookView {
     /// Of this submission.
     pub fn new(submission: &Submission) -> Self {
-        let callback = submission.callback.as_ref();
+        let webhook = submission.webhook.as_ref();
         let is_due = submission.step == Some(StepKind::Deliver);
         Self {
             id: submission.id,
-            callback_url: callback.map(|callback| shown_url(&callback.url).to_owned()),
+            webhook_url: webhook.map(|webhook| shown_url(&webhook.url).to_owned()),
             next_at: submission.due_at.filter(|_| is_due),
-            deliveries: callback.map(|callback| callback.deliveries.clone()).unwrap_or_default(),
+            deliveries: webhook.map(|webhook| webhook.deliveries.clone()).unwrap_or_default(),
         }
     }
 }

@@ -8,8 +8,8 @@ mod problem;
 mod reading;
 
 pub use answers::{
-    AccountView, BulkAnswer, CallbackView, DecisionRequest, PauseRequest, PauseView,
-    ResubmissionRequest, StatsView, StepView, SubmissionAnswer, SubmissionPage,
+    AccountView, BulkAnswer, DecisionRequest, PauseRequest, PauseView, ResubmissionRequest,
+    StatsView, StepView, SubmissionAnswer, SubmissionPage, WebhookView,
 };
 pub use event_id::{EventId, InvalidEventId};
 pub use events::{Changed, EventView, Notice};
@@ -67,7 +67,7 @@ pub struct SubmissionRequest {
     pub traceparent: Option<TraceParent>,
     /// Where its outcome is to be told, by a signed webhook; where its account says if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub callback_url: Option<String>,
+    pub webhook_url: Option<String>,
 }
 
 /// A submission as people and programs read it.

@@ -1,7 +1,6 @@
 //! A submission, and the rules of its life: each is one method, and all of them consult the one table of
 //! legal transitions. Stores persist what the rules decide.
 
-mod callback;
 mod delivery;
 mod lifecycle;
 mod operator;
@@ -11,9 +10,9 @@ mod state;
 mod step;
 mod transition;
 mod waiting;
+mod webhook;
 mod words;
 
-pub use callback::{Callback, Delivery, DeliveryResult, shown_url};
 pub use lifecycle::MAX_UNCOMMITTED_CLAIMS;
 pub use operator::{LifecycleError, Resolution, SameName};
 pub use parts::{FEEDBACK_KEY, StoredContent, Submission, SubmissionParts};
@@ -24,6 +23,7 @@ pub use transition::{
     IllegalTransition, Next, NextStep, Outcome, Ruled, TimelineEntry, Transition,
 };
 pub use waiting::{Surroundings, WaitingFor};
+pub use webhook::{Delivery, DeliveryResult, Webhook, shown_url};
 pub use words::UnknownWord;
 
 use words::words;

@@ -29,9 +29,9 @@ impl Submission {
         parts.uncommitted_claims = 0;
         parts.leased_until = None;
         let mut told = "somebody".to_owned();
-        if let Some(callback) = &mut parts.callback {
-            callback.remember(*delivery);
-            shown_url(&callback.url).clone_into(&mut told);
+        if let Some(webhook) = &mut parts.webhook {
+            webhook.remember(*delivery);
+            shown_url(&webhook.url).clone_into(&mut told);
         }
         if let Some(after) = again {
             parts.due_at = Some(later(now, after));

@@ -214,7 +214,7 @@ impl Submission {
         parts.uncommitted_claims = 0;
         parts.resume = None;
         let step = parts.step.take().filter(|_| parts.state == State::Failed);
-        if parts.callback.as_ref().is_some_and(|callback| !callback.gone) {
+        if parts.webhook.as_ref().is_some_and(|webhook| !webhook.gone) {
             parts.resume = step;
             parts.step = Some(StepKind::Deliver);
             parts.due_at = Some(now);

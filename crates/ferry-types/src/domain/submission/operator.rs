@@ -94,7 +94,7 @@ pub enum LifecycleError {
         state: State,
     },
     /// It has no webhook to deliver the outcome to.
-    #[error("submission {id} has no `callback_url`")]
+    #[error("submission {id} has no `webhook_url`")]
     NoWebhook {
         /// The submission.
         id: SubmissionId,
@@ -175,7 +175,7 @@ impl Submission {
         if !state.is_final() {
             return Err(LifecycleError::NoOutcome { id, state });
         }
-        if self.callback.is_none() {
+        if self.webhook.is_none() {
             return Err(LifecycleError::NoWebhook { id });
         }
         if self.leased_until.is_some() {

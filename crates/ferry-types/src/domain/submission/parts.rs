@@ -5,7 +5,7 @@ use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Callback, Priority, Reason, State, StepKind};
+use super::{Priority, Reason, State, StepKind, Webhook};
 use crate::domain::{SubmissionId, Timestamp, TraceParent};
 
 /// The key under which the feedback is stored among the results.
@@ -84,7 +84,7 @@ pub struct SubmissionParts {
     /// What was fetched and can be read.
     pub results: Vec<StoredContent>,
     /// Who is to be told of the outcome.
-    pub callback: Option<Callback>,
+    pub webhook: Option<Webhook>,
     /// Claims in a row that ended without a commit, because their worker was lost.
     pub uncommitted_claims: u32,
     /// Whether an earlier submission of the account and Name has to end first.
@@ -123,7 +123,7 @@ impl SubmissionParts {
             leased_until: None,
             cancel_requested: false,
             results: Vec::new(),
-            callback: None,
+            webhook: None,
             uncommitted_claims: 0,
             has_predecessor: false,
         }

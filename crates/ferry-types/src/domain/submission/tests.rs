@@ -92,7 +92,7 @@ fn transition() -> impl Strategy<Value = Transition> {
     )
 }
 
-fn parts(state: State, callback: bool) -> SubmissionParts {
+fn parts(state: State, webhook: bool) -> SubmissionParts {
     let id = SubmissionId::new(timestamp(0), 1);
     SubmissionParts {
         state,
@@ -100,7 +100,7 @@ fn parts(state: State, callback: bool) -> SubmissionParts {
         deadline: timestamp(1000),
         step: (!state.is_final()).then_some(StepKind::Upload),
         due_at: (!state.is_final() && state != State::Held).then_some(timestamp(0)),
-        callback: callback.then(|| Callback::new("https://example.com/hook")),
+        webhook: webhook.then(|| Webhook::new("https://example.com/hook")),
         ..SubmissionParts::accepted(id, "default", "trips", timestamp(0))
     }
 }
@@ -191,12 +191,12 @@ proptest! {
     #[test]
     fn no_sequence_of_events_leaves_the_table(
         start in select(vec![State::Queued, State::Held]),
-        callback in any::<bool>(),
+        webhook in any::<bool>(),
         has_predecessor in any::<bool>(),
         events in vec(event(), 0..80),
     ) {
         let mut submission =
-            Submission::from(SubmissionParts { has_predecessor, ..parts(start, callback) });
+            Submission::from(SubmissionParts { has_predecessor, ..parts(start, webhook) });
         for (at, event) in events.into_iter().enumerate() {
             happen(&mut submission, event, timestamp(at as i64));
             check_shape(&submission);

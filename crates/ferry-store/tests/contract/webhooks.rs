@@ -14,7 +14,7 @@ use super::transitions as t;
 const URL: &str = "https://example.com/hook?token=secret";
 
 fn told(name: &str) -> NewSubmission {
-    NewSubmission { callback_url: Some(URL.to_owned()), ..new(name) }
+    NewSubmission { webhook_url: Some(URL.to_owned()), ..new(name) }
 }
 
 /// What a worker decides after a try.
@@ -25,9 +25,9 @@ fn tried(result: DeliveryResult, again: Option<u64>) -> Transition {
 }
 
 async fn results(subject: &Subject, id: SubmissionId) -> Vec<DeliveryResult> {
-    let callback = subject.get(id).await.callback.clone().expect("it has a callback");
-    assert_eq!(callback.url, URL);
-    callback.deliveries.into_iter().map(|delivery| delivery.result).collect()
+    let webhook = subject.get(id).await.webhook.clone().expect("it has a webhook");
+    assert_eq!(webhook.url, URL);
+    webhook.deliveries.into_iter().map(|delivery| delivery.result).collect()
 }
 
 pub(super) async fn every_end_is_told_whoever_brought_it_about(subject: Subject) {
@@ -66,7 +66,7 @@ pub(super) async fn every_end_is_told_whoever_brought_it_about(subject: Subject)
     subject.store.cancel(lost).await.unwrap();
     subject.lose_workers().await;
     subject.assert_due(&[waiting, held, lost]).await;
-    // Without a callback nothing is told.
+    // Without a webhook nothing is told.
     subject.accept(new("silent")).await;
     subject.bring_to(State::Failed).await;
     assert_eq!(subject.step_stats(ACCOUNT, StepKind::Deliver).await.ready, 3);
@@ -85,7 +85,7 @@ pub(super) async fn what_was_not_heard_is_told_again_when_it_is_due(subject: Sub
     let claim = subject.step(StepKind::Deliver, gone).await;
     assert_eq!(claim.submission.failures, 1);
     assert_eq!(results(&subject, id).await, [DeliveryResult::ServerError, DeliveryResult::Gone]);
-    assert!(subject.get(id).await.callback.clone().unwrap().gone);
+    assert!(subject.get(id).await.webhook.clone().unwrap().gone);
     // Somebody wants it to be told all the same.
     subject.store.redeliver(id).await.unwrap();
     subject.store.redeliver(id).await.unwrap();
@@ -93,7 +93,7 @@ pub(super) async fn what_was_not_heard_is_told_again_when_it_is_due(subject: Sub
     subject.store.redeliver(id).await.unwrap();
     let delivered = tried(DeliveryResult::Delivered, None);
     subject.commit(&claim, delivered).await;
-    assert!(!subject.get(id).await.callback.clone().unwrap().gone);
+    assert!(!subject.get(id).await.webhook.clone().unwrap().gone);
     subject.assert_nothing_due(StepKind::Deliver).await;
     for _ in 0..30 {
         subject.store.redeliver(id).await.unwrap();
@@ -110,7 +110,7 @@ pub(super) async fn only_an_end_that_somebody_wants_to_hear_is_told(subject: Sub
     let silent = subject.accept(new("silent")).await;
     subject.bring_to(State::Failed).await;
     let refused = subject.store.redeliver(silent).await.unwrap_err();
-    assert_eq!(refused.to_string(), format!("submission {silent} has no `callback_url`"));
+    assert_eq!(refused.to_string(), format!("submission {silent} has no `webhook_url`"));
     let id = new("x").id;
     assert!(matches!(subject.store.redeliver(id).await, Err(StoreError::NotFound(_))));
     // A worker that decides something else is wrong.

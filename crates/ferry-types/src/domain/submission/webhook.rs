@@ -12,7 +12,7 @@ const REMEMBERED: usize = 20;
 
 /// Who is to be told of the outcome.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Callback {
+pub struct Webhook {
     /// Where. Its query may be a secret: see [`shown_url`].
     pub url: String,
     /// Whether the receiver wants to hear no more.
@@ -89,7 +89,7 @@ impl DeliveryResult {
     }
 }
 
-impl Callback {
+impl Webhook {
     /// Nobody has been told yet.
     pub fn new(url: impl Into<String>) -> Self {
         Self { url: url.into(), gone: false, deliveries: Vec::new() }
@@ -103,9 +103,9 @@ impl Callback {
     }
 }
 
-impl fmt::Debug for Callback {
+impl fmt::Debug for Webhook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Callback")
+        f.debug_struct("Webhook")
             .field("url", &shown_url(&self.url))
             .field("gone", &self.gone)
             .field("deliveries", &self.deliveries)
