@@ -11,7 +11,7 @@ use crate::metrics::{Metrics, OTHER_ACCOUNTS, QueueState};
 use ferry_store::{Filter, Finding, Stats, Store, StoreError};
 use ferry_types::clock::Clock;
 use ferry_types::domain::Timestamp;
-use ferry_types::domain::account::{Admission, Closed, Health, HealthPolicy};
+use ferry_types::domain::account::{Admission, BlockReason, Health, HealthPolicy};
 use ferry_types::domain::submission::{State, StepKind};
 
 /// The store is asked no more often.
@@ -163,7 +163,7 @@ impl Queue {
         }
         for steps in &stats.steps {
             let admission = admissions.get(steps.account.as_str());
-            let paused = matches!(admission, Some(Admission::Closed(Closed::Paused { .. })));
+            let paused = matches!(admission, Some(Admission::Blocked(BlockReason::Paused { .. })));
             let ready = if paused { QueueState::Paused } else { QueueState::Ready };
             let account = queue.accounts.entry(steps.account.clone()).or_default();
             account.add(steps.kind, ready, steps.ready);
@@ -172,7 +172,7 @@ impl Queue {
             if let Some(age) = steps.oldest_ready.filter(|_| !paused) {
                 account.oldest.insert(steps.kind, age);
             }
-            if !matches!(admission, Some(Admission::Closed(_))) {
+            if !matches!(admission, Some(Admission::Blocked(_))) {
                 queue.runnable += steps.ready;
             }
         }

@@ -15,7 +15,7 @@ use super::front::json;
 use ferry_store::{AccountStats, Stats, StepStats};
 use ferry_types::contract::{AccountView, StatsView, StepView};
 use ferry_types::domain::Timestamp;
-use ferry_types::domain::account::{Admission, Closed, Health, HealthPolicy};
+use ferry_types::domain::account::{Admission, BlockReason, Health, HealthPolicy};
 use ferry_types::domain::submission::State as Stage;
 
 /// The pace is that of so long a time at most.
@@ -69,7 +69,7 @@ fn account(
         account: account.account.clone(),
         states: account.states.clone(),
         steps,
-        closed: closed(&account.health, now, policy),
+        blocked_by: blocked_by(&account.health, now, policy),
     }
 }
 
@@ -82,9 +82,9 @@ fn step(steps: &StepStats) -> StepView {
     }
 }
 
-fn closed(health: &Health, now: Timestamp, policy: &HealthPolicy) -> Option<Closed> {
+fn blocked_by(health: &Health, now: Timestamp, policy: &HealthPolicy) -> Option<BlockReason> {
     match health.admit(now, policy) {
-        Admission::Closed(closed) => Some(closed),
+        Admission::Blocked(blocked_by) => Some(blocked_by),
         Admission::UpTo(_) | Admission::Open => None,
     }
 }

@@ -15,7 +15,7 @@ use crate::app::App;
 use ferry_store::Store;
 use ferry_types::contract::{SubmissionView, WaitingFor};
 use ferry_types::domain::SubmissionId;
-use ferry_types::domain::account::Closed;
+use ferry_types::domain::account::BlockReason;
 
 /// How often it is looked whether everything waits for a person.
 const PAUSE: Duration = Duration::from_millis(300);
@@ -157,6 +157,8 @@ impl Open {
 fn may_be_stuck(waiting: &WaitingFor) -> bool {
     matches!(
         waiting,
-        WaitingFor::Account(Closed::Paused { .. }) | WaitingFor::Name { .. } | WaitingFor::Decision
+        WaitingFor::Account(BlockReason::Paused { .. })
+            | WaitingFor::Name { .. }
+            | WaitingFor::Decision
     )
 }

@@ -15,7 +15,7 @@ use crate::config::settings::{ACCOUNT_SETTINGS, SETTINGS, Setting};
 use crate::platform::{ApiCheck, Platform};
 use ferry_store::{Finding, StoreError};
 use ferry_types::clock::SystemClock;
-use ferry_types::domain::account::{Admission, Closed};
+use ferry_types::domain::account::{Admission, BlockReason};
 use ferry_types::domain::outcome::Trouble;
 
 /// Check the configuration, the store and the credentials.
@@ -158,7 +158,7 @@ async fn accounts(app: &App) -> Result<Vec<Finding>, StoreError> {
                 "a worker that knows it must carry them",
             ));
         }
-        if let Admission::Closed(Closed::Paused { reason }) =
+        if let Admission::Blocked(BlockReason::Paused { reason }) =
             stats.health.admit(now, &app.config.health)
         {
             findings.push(bad(

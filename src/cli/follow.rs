@@ -6,7 +6,7 @@ use std::time::Duration;
 use ferry_store::{Found, Store, StoreError};
 use ferry_types::contract::{SubmissionView, WaitingFor};
 use ferry_types::domain::SubmissionId;
-use ferry_types::domain::account::Closed;
+use ferry_types::domain::account::BlockReason;
 use ferry_types::domain::submission::State;
 
 /// How often the store is asked.
@@ -41,7 +41,9 @@ pub(super) async fn are_stuck(
     for mut view in views {
         loop {
             view = match view.waiting_for {
-                Some(WaitingFor::Account(Closed::Paused { .. }) | WaitingFor::Decision) => break,
+                Some(WaitingFor::Account(BlockReason::Paused { .. }) | WaitingFor::Decision) => {
+                    break;
+                }
                 // As stuck as the one before it.
                 Some(WaitingFor::Name { submission }) => look(store, submission).await?,
                 _ => return Ok(false),

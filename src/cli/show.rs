@@ -9,7 +9,7 @@ use super::follow::look;
 use super::ui::Ui;
 use crate::app::App;
 use ferry_types::contract::{SubmissionView, WaitingFor};
-use ferry_types::domain::account::Closed;
+use ferry_types::domain::account::BlockReason;
 use ferry_types::domain::submission::{State, StepKind};
 use ferry_types::domain::{SubmissionId, Timestamp, until};
 
@@ -95,21 +95,21 @@ pub(super) fn waiting_for(waiting: &WaitingFor, view: &SubmissionView, now: Time
             }
         }
         WaitingFor::Worker { .. } => "waits for a worker".to_owned(),
-        WaitingFor::Account(Closed::Paused { reason }) => {
+        WaitingFor::Account(BlockReason::Paused { reason }) => {
             format!("account `{0}` is paused: {reason}; `ferry resume {0}` goes on", view.account)
         }
-        WaitingFor::Account(Closed::Gate { until: at }) => {
+        WaitingFor::Account(BlockReason::Throttled { until: at }) => {
             format!(
                 "the Platform asked account `{}` to wait {}",
                 view.account,
                 span(until(now, *at))
             )
         }
-        WaitingFor::Account(Closed::Limit { until: at }) => {
+        WaitingFor::Account(BlockReason::LimitReached { until: at }) => {
             let pause = span(until(now, *at));
             format!("the limit of account `{}` is reached for {pause}", view.account)
         }
-        WaitingFor::Account(Closed::Outage { until: at }) => {
+        WaitingFor::Account(BlockReason::BreakerOpen { until: at }) => {
             let pause = span(until(now, *at));
             format!("the Platform is out for account `{}`; next try in {pause}", view.account)
         }

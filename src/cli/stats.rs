@@ -8,7 +8,7 @@ use super::show;
 use super::ui::Ui;
 use crate::app::App;
 use ferry_store::{AccountStats, Stats as Counted, StepStats};
-use ferry_types::domain::account::{Admission, Closed, Health, HealthPolicy};
+use ferry_types::domain::account::{Admission, BlockReason, Health, HealthPolicy};
 use ferry_types::domain::submission::State;
 use ferry_types::domain::{Timestamp, until};
 
@@ -57,8 +57,8 @@ fn object(
             (steps.kind.to_string(), counts)
         })
         .collect();
-    let closed = closed(&account.health, now, policy);
-    json!({ "account": account.account, "states": account.states, "steps": steps, "closed": closed })
+    let blocked_by = blocked_by(&account.health, now, policy);
+    json!({ "account": account.account, "states": account.states, "steps": steps, "blocked_by": blocked_by })
 }
 
 fn describe(
@@ -85,18 +85,18 @@ fn describe(
         ]);
     }
     lines.extend(show::table(&rows).into_iter().map(|row| format!("  {row}")));
-    match closed(&account.health, now, policy) {
+    match blocked_by(&account.health, now, policy) {
         None => {}
-        Some(Closed::Paused { reason }) => {
+        Some(BlockReason::Paused { reason }) => {
             lines.push(format!("  paused: {reason}; `ferry resume {}` goes on", account.account));
         }
-        Some(Closed::Limit { until: at }) => {
+        Some(BlockReason::LimitReached { until: at }) => {
             lines.push(format!("  its limit is reached for {}", show::span(until(now, at))));
         }
-        Some(Closed::Gate { until: at }) => {
+        Some(BlockReason::Throttled { until: at }) => {
             lines.push(format!("  the Platform asked to wait {}", show::span(until(now, at))));
         }
-        Some(Closed::Outage { until: at }) => {
+        Some(BlockReason::BreakerOpen { until: at }) => {
             lines
                 .push(format!("  the Platform is out; next try in {}", show::span(until(now, at))));
         }
@@ -104,9 +104,9 @@ fn describe(
     lines
 }
 
-fn closed(health: &Health, now: Timestamp, policy: &HealthPolicy) -> Option<Closed> {
+fn blocked_by(health: &Health, now: Timestamp, policy: &HealthPolicy) -> Option<BlockReason> {
     match health.admit(now, policy) {
-        Admission::Closed(closed) => Some(closed),
+        Admission::Blocked(blocked_by) => Some(blocked_by),
         Admission::UpTo(_) | Admission::Open => None,
     }
 }

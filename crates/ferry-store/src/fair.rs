@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use ferry_types::domain::account::{Admission, Closed, Health, HealthPolicy};
+use ferry_types::domain::account::{Admission, BlockReason, Health, HealthPolicy};
 use ferry_types::domain::budget::{Budget, Spent};
 use ferry_types::domain::submission::{Priority, StepKind};
 use ferry_types::domain::{Timestamp, later};
@@ -74,9 +74,11 @@ impl<E> Situation<'_, E> {
                 0 => return Ok(Yields::Nothing(Some(later(self.now, self.policy.ramp_step)))),
                 room => room,
             },
-            Admission::Closed(Closed::Paused { .. }) => return Ok(Yields::Nothing(None)),
-            Admission::Closed(
-                Closed::Gate { until } | Closed::Outage { until } | Closed::Limit { until },
+            Admission::Blocked(BlockReason::Paused { .. }) => return Ok(Yields::Nothing(None)),
+            Admission::Blocked(
+                BlockReason::Throttled { until }
+                | BlockReason::BreakerOpen { until }
+                | BlockReason::LimitReached { until },
             ) => return Ok(Yields::Nothing(Some(until))),
         };
         self.within_budget(healthy)

@@ -174,7 +174,7 @@ pub(super) fn stats() -> StatsView {
         account: "default".to_owned(),
         states: BTreeMap::from([(State::Processing, 55), (State::Completed, 1200)]),
         steps: BTreeMap::from([(StepKind::Poll, steps)]),
-        closed: None,
+        blocked_by: None,
     };
     StatsView { unfinished: 55, total: steps, drain_seconds: Some(21.5), accounts: vec![account] }
 }

@@ -56,7 +56,7 @@ async fn a_paused_account_says_why_and_is_resumed() {
     let shown = served.get(&format!("/v1/submissions/{id}")).await.json();
     assert_eq!(shown["waiting_for"]["reason"], reason, "{shown}");
     let stats = served.get("/v1/stats").await.json();
-    assert_eq!(stats["accounts"][0]["closed"]["reason"], reason, "{stats}");
+    assert_eq!(stats["accounts"][0]["blocked_by"]["reason"], reason, "{stats}");
     let resumed = served.post("/v1/accounts/default/resume", &json!({})).await.json();
     assert_eq!(resumed["changed"], true);
     let done = served.get(&format!("/v1/submissions/{id}?wait=60s")).await;

@@ -111,7 +111,7 @@ fn stats_count_submissions_and_steps() {
     assert_eq!(object["account"], "default");
     assert_eq!(object["states"]["completed"], 2);
     assert_eq!(object["steps"]["upload"]["ready"], 2);
-    assert_eq!(object["closed"], serde_json::Value::Null);
+    assert_eq!(object["blocked_by"], serde_json::Value::Null);
 }
 
 #[test]

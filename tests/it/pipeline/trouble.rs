@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use ferry_sim::{Credentials, Endpoint, Fault, RetryAfter, SimConfig};
 use ferry_types::contract::WaitingFor;
-use ferry_types::domain::account::Closed;
+use ferry_types::domain::account::BlockReason;
 use ferry_types::domain::submission::{ReasonCode, State};
 
 use crate::support::{World, dataset, overwriting, prompt};
@@ -18,10 +18,10 @@ async fn an_outage_costs_time_and_nothing_else() {
     let world = World::start(prompt(), &[("BREAKER_FAILURES", "5")]).await;
     world.sim.set_outage(true);
     let ids = world.submit_all((0..50).map(|n| overwriting(&format!("o{n}")))).await;
-    let closed = |waiting: &Option<WaitingFor>| {
-        matches!(waiting, Some(WaitingFor::Account(Closed::Outage { .. })))
+    let blocked_by = |waiting: &Option<WaitingFor>| {
+        matches!(waiting, Some(WaitingFor::Account(BlockReason::BreakerOpen { .. })))
     };
-    world.until(ids[0], |view| closed(&view.waiting_for)).await;
+    world.until(ids[0], |view| blocked_by(&view.waiting_for)).await;
     let before = world.sim.ledger().requests;
     let begun = Instant::now();
     world.until(ids[0], |_| begun.elapsed() > Duration::from_secs(1)).await;
@@ -41,7 +41,7 @@ async fn refused_credentials_pause_the_account_and_fail_nothing() {
     let world = World::start(sim, &[]).await;
     let id = world.submit(dataset("patient")).await;
     let paused = |waiting: &Option<WaitingFor>| {
-        matches!(waiting, Some(WaitingFor::Account(Closed::Paused { .. })))
+        matches!(waiting, Some(WaitingFor::Account(BlockReason::Paused { .. })))
     };
     let view = world.until(id, |view| paused(&view.waiting_for)).await;
     assert_eq!((view.state, view.reason_code), (State::Queued, Some(ReasonCode::Credentials)));
@@ -71,9 +71,9 @@ async fn retry_after_closes_the_gate_for_the_whole_account() {
     let asked = Instant::now();
     let second = world.submit(dataset("second")).await;
     let view = world.look(second).await;
-    let gated = Some(WaitingFor::Account(Closed::Gate { until: view.updated_at }));
+    let gated = Some(WaitingFor::Account(BlockReason::Throttled { until: view.updated_at }));
     assert!(
-        matches!(view.waiting_for, Some(WaitingFor::Account(Closed::Gate { .. }))),
+        matches!(view.waiting_for, Some(WaitingFor::Account(BlockReason::Throttled { .. }))),
         "{gated:?}"
     );
     assert_eq!(world.settled(second).await.state, State::Completed);
@@ -321,10 +321,12 @@ async fn a_denial_that_passes_pauses_nobody_and_one_that_lasts_says_when() {
     }
     let id = world.submit(dataset("denied")).await;
     let paused = |waiting: &Option<WaitingFor>| {
-        matches!(waiting, Some(WaitingFor::Account(Closed::Paused { .. })))
+        matches!(waiting, Some(WaitingFor::Account(BlockReason::Paused { .. })))
     };
     let view = world.until(id, |view| paused(&view.waiting_for)).await;
-    let Some(WaitingFor::Account(Closed::Paused { reason })) = view.waiting_for else { panic!() };
+    let Some(WaitingFor::Account(BlockReason::Paused { reason })) = view.waiting_for else {
+        panic!()
+    };
     assert!(reason.contains("not you") && reason.contains("(paused by a worker at 20"), "{reason}");
 }
 

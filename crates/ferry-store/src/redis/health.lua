@@ -39,12 +39,12 @@ local function doublings(gate, p) return floor(max(0, now - gate) / max(1, p.ram
 
 local function is_ramping(gate, p) return doublings(gate, p) < RAMP_DOUBLINGS end
 
--- How many steps may be leased: 'open', 'up_to' a number, or 'closed' until a time, if there is one.
+-- How many steps may be leased: 'open', 'up_to' a number, or 'blocked' until a time, if there is one.
 local function admit(h, p)
-    if h.paused then return 'closed' end
-    if h.gate and now < h.gate then return 'closed', h.gate end
+    if h.paused then return 'blocked' end
+    if h.gate and now < h.gate then return 'blocked', h.gate end
     if h.probe then
-        if now < h.probe then return 'closed', h.probe end
+        if now < h.probe then return 'blocked', h.probe end
         return 'up_to', 1
     end
     if h.gate and is_ramping(h.gate, p) then return 'up_to', 2 ^ doublings(h.gate, p) end

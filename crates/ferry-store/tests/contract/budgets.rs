@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ferry_store::{Claim, ClaimRequest, Claims, Store};
 use ferry_types::contract::WaitingFor;
-use ferry_types::domain::account::Closed;
+use ferry_types::domain::account::BlockReason;
 use ferry_types::domain::budget::Budget;
 use ferry_types::domain::submission::StepKind;
 
@@ -76,6 +76,7 @@ pub(super) async fn a_submission_says_that_it_waits_for_the_limit(subject: Subje
     let second = subject.accept(new("second")).await;
     assert_eq!(claim(&subject.store, StepKind::Upload, slow).await.len(), 1);
     let found = subject.store.get(second).await.unwrap().unwrap();
-    let limited = matches!(found.waiting_for, Some(WaitingFor::Account(Closed::Limit { .. })));
+    let limited =
+        matches!(found.waiting_for, Some(WaitingFor::Account(BlockReason::LimitReached { .. })));
     assert!(limited, "{:?}", found.waiting_for);
 }

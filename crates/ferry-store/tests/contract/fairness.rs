@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ferry_store::{Claim, Filter, NewSubmission, StoreError};
 use ferry_types::contract::WaitingFor;
-use ferry_types::domain::account::{Closed, Health, Signal};
+use ferry_types::domain::account::{BlockReason, Health, Signal};
 use ferry_types::domain::later;
 use ferry_types::domain::submission::{Priority, State, StepKind};
 
@@ -90,7 +90,7 @@ pub(super) async fn a_paused_account_yields_nothing(subject: Subject) {
     assert_eq!(claims.next, None, "only a resumption helps");
     let found = subject.store.get(waiting).await.unwrap().unwrap();
     let reason = "maintenance until noon".to_owned();
-    assert_eq!(found.waiting_for, Some(WaitingFor::Account(Closed::Paused { reason })));
+    assert_eq!(found.waiting_for, Some(WaitingFor::Account(BlockReason::Paused { reason })));
     assert!(subject.store.resume("a").await.unwrap());
     assert_eq!(subject.claim_one(StepKind::Upload).await.lease.id, waiting);
 }
@@ -133,7 +133,10 @@ pub(super) async fn a_gate_closes_all_steps_of_an_account_for_the_time_asked(sub
         assert!(next > millis(2000) && next <= millis(3000), "{next:?}");
     }
     let waiting = subject.store.get(claims[1].lease.id).await.unwrap().unwrap();
-    assert!(matches!(waiting.waiting_for, Some(WaitingFor::Account(Closed::Gate { .. }))));
+    assert!(matches!(
+        waiting.waiting_for,
+        Some(WaitingFor::Account(BlockReason::Throttled { .. }))
+    ));
     assert_eq!(waiting.submission.attempts, 0, "being asked to wait is no attempt");
 }
 
@@ -193,7 +196,7 @@ pub(super) async fn failures_in_a_row_open_the_breaker_for_all(subject: Subject)
     assert!(next > millis(500) && next <= millis(1000), "{next:?}");
     let page = subject.store.list(&Filter::default(), None, 1).await.unwrap();
     let why = &page.found[0].waiting_for;
-    assert!(matches!(why, Some(WaitingFor::Account(Closed::Outage { .. }))), "{why:?}");
+    assert!(matches!(why, Some(WaitingFor::Account(BlockReason::BreakerOpen { .. }))), "{why:?}");
 
     subject.advance(millis(1000)).await;
     let probe = subject.claim_one(StepKind::Upload).await;
@@ -234,7 +237,7 @@ pub(super) async fn refused_credentials_pause_the_account(subject: Subject) {
     subject.assert_nothing_due(StepKind::Upload).await;
     let reason = "401 twice".to_owned();
     let found = subject.store.get(id).await.unwrap().unwrap();
-    assert_eq!(found.waiting_for, Some(WaitingFor::Account(Closed::Paused { reason })));
+    assert_eq!(found.waiting_for, Some(WaitingFor::Account(BlockReason::Paused { reason })));
     assert!(subject.store.resume("main").await.unwrap());
     subject.claim_one(StepKind::Upload).await;
 }

@@ -1,6 +1,6 @@
 //! A store does to an account what `domain::account` says, wherever it works that out.
 
-use ferry_types::domain::account::{Admission, Closed, Health, Signal};
+use ferry_types::domain::account::{Admission, BlockReason, Health, Signal};
 use ferry_types::domain::submission::{StepKind, Transition};
 use ferry_types::domain::until;
 
@@ -59,15 +59,15 @@ async fn assert_admitted(subject: &Subject, health: &Health, leased: u32) {
     let expected = match &admission {
         Admission::Open => 1,
         Admission::UpTo(most) => usize::from(*most > leased),
-        Admission::Closed(_) => 0,
+        Admission::Blocked(_) => 0,
     };
     assert_eq!(asked.claims.len(), expected, "{admission:?} with {leased} leased: {health:?}");
     let next = match &admission {
         _ if expected > 0 => Some(millis(0)),
-        Admission::Closed(Closed::Paused { .. }) => None,
-        Admission::Closed(Closed::Gate { until: at } | Closed::Outage { until: at }) => {
-            Some(until(asked.now, *at))
-        }
+        Admission::Blocked(BlockReason::Paused { .. }) => None,
+        Admission::Blocked(
+            BlockReason::Throttled { until: at } | BlockReason::BreakerOpen { until: at },
+        ) => Some(until(asked.now, *at)),
         _ => Some(health_policy().ramp_step),
     };
     assert_eq!(asked.next, next, "{admission:?}");

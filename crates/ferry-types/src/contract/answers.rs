@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Problem, RowProblem, SubmissionView};
-use crate::domain::account::Closed;
+use crate::domain::account::BlockReason;
 use crate::domain::submission::{Delivery, Resolution, State, StepKind, Submission, shown_url};
 use crate::domain::{SubmissionId, Timestamp};
 
@@ -138,7 +138,7 @@ pub struct AccountView {
     /// By step.
     pub steps: BTreeMap<StepKind, StepView>,
     /// Why nothing of it is sent; null if it is.
-    pub closed: Option<Closed>,
+    pub blocked_by: Option<BlockReason>,
 }
 
 /// How many steps there are.

@@ -41,25 +41,25 @@ impl Signal {
 
 /// Why nothing of an account is yielded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(tag = "why", rename_all = "snake_case")]
-pub enum Closed {
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum BlockReason {
     /// A person, or refused credentials, paused the account: until somebody resumes it.
     Paused {
         /// Why.
         reason: String,
     },
     /// The Platform asked to wait.
-    Gate {
+    Throttled {
         /// Until when.
         until: Timestamp,
     },
     /// A rate of the account is used up.
-    Limit {
+    LimitReached {
         /// Until when.
         until: Timestamp,
     },
     /// Failures in a row opened the breaker.
-    Outage {
+    BreakerOpen {
         /// When it is probed next.
         until: Timestamp,
     },
@@ -74,7 +74,7 @@ pub fn pause_record(reason: &str, by: &str, at: Timestamp) -> String {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Admission {
     /// None.
-    Closed(Closed),
+    Blocked(BlockReason),
     /// At most so many, those that are leased already included.
     UpTo(u32),
     /// As many as there are workers for.
@@ -125,13 +125,15 @@ impl Health {
     /// How many steps may be leased at `now`.
     pub fn admit(&self, now: Timestamp, policy: &HealthPolicy) -> Admission {
         if let Some(reason) = &self.paused {
-            return Admission::Closed(Closed::Paused { reason: reason.clone() });
+            return Admission::Blocked(BlockReason::Paused { reason: reason.clone() });
         }
         if let Some(until) = self.gate_until.filter(|until| now < *until) {
-            return Admission::Closed(Closed::Gate { until });
+            return Admission::Blocked(BlockReason::Throttled { until });
         }
         match self.probe_at {
-            Some(until) if now < until => return Admission::Closed(Closed::Outage { until }),
+            Some(until) if now < until => {
+                return Admission::Blocked(BlockReason::BreakerOpen { until });
+            }
             // Half open: one probe at a time.
             Some(_) => return Admission::UpTo(1),
             None => {}
@@ -204,8 +206,8 @@ mod tests {
     fn a_gate_closes_for_the_time_asked_and_reopens_with_a_ramp() {
         let mut health = Health::default();
         health.record(&Signal::SlowDown { pause: Duration::from_secs(3) }, at(0), &policy());
-        let closed = Admission::Closed(Closed::Gate { until: at(3000) });
-        assert_eq!(health.admit(at(2999), &policy()), closed);
+        let blocked = Admission::Blocked(BlockReason::Throttled { until: at(3000) });
+        assert_eq!(health.admit(at(2999), &policy()), blocked);
         assert_eq!(health.admit(at(3000), &policy()), Admission::UpTo(1));
         assert_eq!(health.admit(at(3600), &policy()), Admission::UpTo(4));
         assert_eq!(health.admit(at(5500), &policy()), Admission::Open);
@@ -239,13 +241,13 @@ mod tests {
         }
         assert_eq!(health.admit(at(0), &policy()), Admission::Open);
         health.record(&Signal::Faulty, at(0), &policy());
-        let open = Admission::Closed(Closed::Outage { until: at(1000) });
+        let open = Admission::Blocked(BlockReason::BreakerOpen { until: at(1000) });
         assert_eq!(health.admit(at(999), &policy()), open);
         // An answer that was under way does not count against it.
         health.record(&Signal::Faulty, at(500), &policy());
         assert_eq!(health.admit(at(1000), &policy()), Admission::UpTo(1));
         health.record(&Signal::Faulty, at(1000), &policy());
-        let longer = Admission::Closed(Closed::Outage { until: at(3000) });
+        let longer = Admission::Blocked(BlockReason::BreakerOpen { until: at(3000) });
         assert_eq!(health.admit(at(2999), &policy()), longer);
         health.record(&Signal::Healthy, at(3000), &policy());
         assert_eq!(health.admit(at(3000), &policy()), Admission::Open);

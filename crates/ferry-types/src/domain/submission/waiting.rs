@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{State, StepKind, Submission};
-use crate::domain::account::{Admission, Closed, Health, HealthPolicy};
+use crate::domain::account::{Admission, BlockReason, Health, HealthPolicy};
 use crate::domain::budget::Spent;
 use crate::domain::{SubmissionId, Timestamp};
 
@@ -24,7 +24,7 @@ pub enum WaitingFor {
         step: StepKind,
     },
     /// Its account yields nothing.
-    Account(Closed),
+    Account(BlockReason),
     /// An earlier submission of its Name has to end first.
     Name {
         /// That submission.
@@ -63,7 +63,7 @@ impl Submission {
             return around.first_of_name.map(|submission| WaitingFor::Name { submission });
         }
         if step.asks_platform()
-            && let Admission::Closed(why) = around.health.admit(around.now, around.policy)
+            && let Admission::Blocked(why) = around.health.admit(around.now, around.policy)
         {
             return Some(WaitingFor::Account(why));
         }
@@ -71,7 +71,7 @@ impl Submission {
             return Some(WaitingFor::DueTime { at: due, step });
         }
         if let Some(until) = around.spent.used_up_until(step, around.now) {
-            return Some(WaitingFor::Account(Closed::Limit { until }));
+            return Some(WaitingFor::Account(BlockReason::LimitReached { until }));
         }
         Some(WaitingFor::Worker { step })
     }
