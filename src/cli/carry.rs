@@ -158,7 +158,7 @@ fn may_be_stuck(waiting: &WaitingFor) -> bool {
     matches!(
         waiting,
         WaitingFor::Account(BlockReason::Paused { .. })
-            | WaitingFor::Name { .. }
-            | WaitingFor::Decision
+            | WaitingFor::Predecessor { .. }
+            | WaitingFor::Resolution
     )
 }

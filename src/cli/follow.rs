@@ -41,11 +41,11 @@ pub(super) async fn are_stuck(
     for mut view in views {
         loop {
             view = match view.waiting_for {
-                Some(WaitingFor::Account(BlockReason::Paused { .. }) | WaitingFor::Decision) => {
+                Some(WaitingFor::Account(BlockReason::Paused { .. }) | WaitingFor::Resolution) => {
                     break;
                 }
                 // As stuck as the one before it.
-                Some(WaitingFor::Name { submission }) => look(store, submission).await?,
+                Some(WaitingFor::Predecessor { submission }) => look(store, submission).await?,
                 _ => return Ok(false),
             };
         }

@@ -113,10 +113,10 @@ pub(super) fn waiting_for(waiting: &WaitingFor, view: &SubmissionView, now: Time
             let pause = span(until(now, *at));
             format!("the Platform is out for account `{}`; next try in {pause}", view.account)
         }
-        WaitingFor::Name { submission } => {
+        WaitingFor::Predecessor { submission } => {
             format!("waits for {submission} of the same Name; `ferry status {submission}`")
         }
-        WaitingFor::Decision => {
+        WaitingFor::Resolution => {
             format!("decide with `ferry resolve {} --overwrite`, `--retry` or `--fail`", view.id)
         }
     }

@@ -112,7 +112,7 @@ async fn submissions_of_one_name_run_one_after_the_other_in_their_order() {
     };
     let ids = world.submit_all((1..=4).map(revision)).await;
     let waits = world.look(ids[1]).await.waiting_for;
-    assert_eq!(waits, Some(WaitingFor::Name { submission: ids[0] }));
+    assert_eq!(waits, Some(WaitingFor::Predecessor { submission: ids[0] }));
     world.start_workers();
     let mut ends = Vec::new();
     for id in &ids {

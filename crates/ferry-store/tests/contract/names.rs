@@ -16,7 +16,7 @@ async fn waits_for(subject: &Subject, id: SubmissionId) -> Option<WaitingFor> {
 
 pub(super) async fn the_later_of_two_waits_for_the_earlier(subject: Subject) {
     let [first, second] = subject.accept_all([new("n"), new("n")]).await[..] else { panic!() };
-    let by_name = Some(WaitingFor::Name { submission: first });
+    let by_name = Some(WaitingFor::Predecessor { submission: first });
     assert_eq!(waits_for(&subject, second).await, by_name);
     let claims = subject.ask(StepKind::Upload, 10).await;
     assert_eq!(ids(&claims.claims), [first]);
@@ -66,8 +66,8 @@ pub(super) async fn a_held_submission_keeps_its_name_until_it_is_decided(subject
     let second = subject.accept(new("n")).await;
     subject.bring_to(State::Held).await;
     subject.assert_nothing_due(StepKind::Upload).await;
-    assert_eq!(waits_for(&subject, first).await, Some(WaitingFor::Decision));
-    let by_name = Some(WaitingFor::Name { submission: first });
+    assert_eq!(waits_for(&subject, first).await, Some(WaitingFor::Resolution));
+    let by_name = Some(WaitingFor::Predecessor { submission: first });
     assert_eq!(waits_for(&subject, second).await, by_name);
     subject.store.resolve(first, Resolution::Retry, DAY).await.unwrap();
     let claim = subject.claim_one(StepKind::Upload).await;
@@ -161,7 +161,7 @@ pub(super) async fn a_retried_one_queues_behind_an_earlier_one(subject: Subject)
     subject.step(StepKind::Poll, t::failed()).await;
     subject.store.retry(first, DAY).await.unwrap();
     let retried = subject.store.retry(second, DAY).await.unwrap();
-    assert_eq!(retried.waiting_for, Some(WaitingFor::Name { submission: first }));
+    assert_eq!(retried.waiting_for, Some(WaitingFor::Predecessor { submission: first }));
     assert_eq!(retried.submission.state, State::Processing);
     subject.assert_nothing_due(StepKind::Poll).await;
     let stats = subject.step_stats("main", StepKind::Poll).await;
@@ -189,7 +189,7 @@ pub(super) async fn a_retried_one_takes_the_name_again(subject: Subject) {
     subject.store.retry(first, DAY).await.unwrap();
     let second = subject.accept(new("n")).await;
     assert_eq!(subject.claim_one(StepKind::Upload).await.lease.id, first);
-    let by_name = Some(WaitingFor::Name { submission: first });
+    let by_name = Some(WaitingFor::Predecessor { submission: first });
     assert_eq!(waits_for(&subject, second).await, by_name);
 }
 

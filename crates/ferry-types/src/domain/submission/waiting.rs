@@ -26,12 +26,12 @@ pub enum WaitingFor {
     /// Its account yields nothing.
     Account(BlockReason),
     /// An earlier submission of its Name has to end first.
-    Name {
+    Predecessor {
         /// That submission.
         submission: SubmissionId,
     },
     /// A person must decide.
-    Decision,
+    Resolution,
 }
 
 /// All that may keep a submission from moving.
@@ -53,14 +53,14 @@ impl Submission {
     /// Why it does not move; none if a worker has its step, or nothing is due.
     pub fn waiting_for(&self, around: &Surroundings<'_>) -> Option<WaitingFor> {
         if self.state == State::Held {
-            return Some(WaitingFor::Decision);
+            return Some(WaitingFor::Resolution);
         }
         let (step, due) = self.step.zip(self.due_at)?;
         if self.leased_until.is_some() {
             return None;
         }
         if self.has_predecessor {
-            return around.first_of_name.map(|submission| WaitingFor::Name { submission });
+            return around.first_of_name.map(|submission| WaitingFor::Predecessor { submission });
         }
         if step.asks_platform()
             && let Admission::Blocked(why) = around.health.admit(around.now, around.policy)
