@@ -349,7 +349,7 @@ async fn answer_lines(body: Body) -> ([(&'static str, &'static str); 1], Body) {
             SubmissionRequest::from_json(&text).expect("it is one");
             line += 1;
             let id = Some(SubmissionId::new(timestamp(0), line));
-            let answer = BulkAnswer { line: line as u64, id, known: false, error: None };
+            let answer = BulkAnswer { line: line as u64, id, duplicate: false, error: None };
             serde_json::to_writer(&mut answers, &answer).expect("it has a JSON form");
             answers.push(b'\n');
         }

@@ -128,10 +128,10 @@ impl Taking {
             match accepted.as_mut().map(Iterator::next) {
                 Ok(Some(Accepted::New(id))) => {
                     room.used();
-                    BulkAnswer { line, id: Some(id), known: false, error: None }
+                    BulkAnswer { line, id: Some(id), duplicate: false, error: None }
                 }
                 Ok(Some(Accepted::Known(id))) => {
-                    BulkAnswer { line, id: Some(id), known: true, error: None }
+                    BulkAnswer { line, id: Some(id), duplicate: true, error: None }
                 }
                 Ok(Some(Accepted::Conflict(id))) => self.refused(line, Fault::conflict(id)),
                 Ok(None) => self.refused(line, Fault::internal("the store gave no answer")),
@@ -172,7 +172,7 @@ impl Taking {
     fn refused(&self, line: u64, fault: Fault) -> BulkAnswer {
         let mut problem = fault.problem;
         problem.instance = Some(self.request.clone());
-        BulkAnswer { line, id: None, known: false, error: Some(*problem) }
+        BulkAnswer { line, id: None, duplicate: false, error: Some(*problem) }
     }
 
     async fn tell(&self, answers: &[BulkAnswer]) -> Result<(), mpsc::error::SendError<Bytes>> {

@@ -14,9 +14,7 @@ use super::caller::Caller;
 use super::fault::Fault;
 use super::front::json;
 use ferry_store::Found;
-use ferry_types::contract::{
-    DecisionRequest, PauseRequest, PauseView, SubmissionView, WebhookView,
-};
+use ferry_types::contract::{PauseRequest, PauseView, ResolveRequest, SubmissionView, WebhookView};
 use ferry_types::domain::account::pause_record;
 
 /// The largest body of these requests.
@@ -56,11 +54,11 @@ pub(super) async fn resolve(
 ) -> Result<Response, Fault> {
     let store = shared.parts.store.as_ref();
     let id = caller.find(store, &id).await?.submission.id;
-    let asked: Option<DecisionRequest> = small_json(&shared, request).await?;
-    let Some(DecisionRequest { decision }) = asked else {
-        return Err(Fault::field("decision", "expected `overwrite`, `retry` or `fail`"));
+    let asked: Option<ResolveRequest> = small_json(&shared, request).await?;
+    let Some(ResolveRequest { resolution }) = asked else {
+        return Err(Fault::field("resolution", "expected `overwrite`, `retry` or `fail`"));
     };
-    Ok(shown(store.resolve(id, decision, shared.parts.deadline).await?))
+    Ok(shown(store.resolve(id, resolution, shared.parts.deadline).await?))
 }
 
 /// Tells the outcome, again if it was told.

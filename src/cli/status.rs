@@ -89,10 +89,14 @@ fn describe(view: &SubmissionView, timeline: &[TimelineEntry], app: &App) -> Vec
     lines.extend(rows.iter().map(|(label, text)| format!("  {label:<9} {text}")));
     lines.push("  timeline".to_owned());
     lines.extend(timeline.iter().map(|entry| {
-        let why = if entry.why.is_empty() { String::new() } else { format!("  {}", entry.why) };
-        let state =
-            if why.is_empty() { show::state(entry.state) } else { show::padded_state(entry.state) };
-        format!("    {}  {state}{why}", show::time(entry.at))
+        let message =
+            if entry.message.is_empty() { String::new() } else { format!("  {}", entry.message) };
+        let state = if message.is_empty() {
+            show::state(entry.state)
+        } else {
+            show::padded_state(entry.state)
+        };
+        format!("    {}  {state}{message}", show::time(entry.at))
     }));
     lines
 }

@@ -186,7 +186,7 @@ impl World {
         let mut names = BTreeSet::new();
         for found in page.found {
             let timeline = self.app.store.timeline(found.submission.id).await.unwrap();
-            if timeline.iter().any(|entry| entry.why.contains("may have arrived")) {
+            if timeline.iter().any(|entry| entry.message.contains("may have arrived")) {
                 names.insert(found.submission.name.clone());
             }
         }

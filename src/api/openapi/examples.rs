@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use ferry_types::contract::{
-    AccountView, BulkAnswer, DecisionRequest, PauseRequest, PauseView, Problem, ProblemKind,
-    Resolution, ResubmissionRequest, StatsView, StepView, SubmissionAnswer, SubmissionPage,
+    AccountView, BulkAnswer, PauseRequest, PauseView, Problem, ProblemKind, Resolution,
+    ResolveRequest, ResubmissionRequest, StatsView, StepView, SubmissionAnswer, SubmissionPage,
     SubmissionRequest, SubmissionView, WaitingFor, WebhookView,
 };
 use ferry_types::domain::dataset::Table;
@@ -44,8 +44,8 @@ pub(super) fn correction() -> ResubmissionRequest {
     ResubmissionRequest { data: DATA.to_owned(), ..ResubmissionRequest::default() }
 }
 
-pub(super) fn decision() -> DecisionRequest {
-    DecisionRequest { decision: Resolution::Overwrite }
+pub(super) fn resolution() -> ResolveRequest {
+    ResolveRequest { resolution: Resolution::Overwrite }
 }
 
 pub(super) fn pause() -> PauseRequest {
@@ -133,16 +133,23 @@ pub(super) fn bulk() -> [SubmissionRequest; 2] {
 }
 
 pub(super) fn bulk_answers() -> [BulkAnswer; 2] {
-    let kept =
-        BulkAnswer { line: 1, id: Some(SubmissionId::new(at(0), 7)), known: false, error: None };
+    let kept = BulkAnswer {
+        line: 1,
+        id: Some(SubmissionId::new(at(0), 7)),
+        duplicate: false,
+        error: None,
+    };
     let mut problem = Problem::new(ProblemKind::InvalidField, "`name`: it must not be empty");
     problem.field = Some("name".to_owned());
-    [kept, BulkAnswer { line: 2, id: None, known: false, error: Some(problem) }]
+    [kept, BulkAnswer { line: 2, id: None, duplicate: false, error: Some(problem) }]
 }
 
 pub(super) fn timeline() -> Vec<TimelineEntry> {
-    let line =
-        |seconds, state, why: &str| TimelineEntry { at: at(seconds), state, why: why.into() };
+    let line = |seconds, state, message: &str| TimelineEntry {
+        at: at(seconds),
+        state,
+        message: message.into(),
+    };
     vec![
         line(0, State::Queued, "accepted"),
         line(1, State::Uploading, ""),

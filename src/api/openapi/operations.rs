@@ -10,7 +10,7 @@ use ferry_types::contract::ProblemKind::{
     NotAllowed, NotFound, StoreUnavailable, Timeout, TooLarge, UnsupportedMediaType,
 };
 use ferry_types::contract::{
-    DecisionRequest, PauseRequest, PauseView, ProblemKind, ResubmissionRequest, StatsView,
+    PauseRequest, PauseView, ProblemKind, ResolveRequest, ResubmissionRequest, StatsView,
     SubmissionAnswer, SubmissionPage, SubmissionRequest, SubmissionView, WebhookView,
 };
 use ferry_types::domain::SubmissionId;
@@ -207,7 +207,7 @@ pub(in crate::api) fn retry(operation: Operation<'_>) -> Operation<'_> {
 
 pub(in crate::api) fn resolve(operation: Operation<'_>) -> Operation<'_> {
     act(operation.called(OPERATING, "resolve", "Decide about a held submission"))
-        .takes::<DecisionRequest>(&examples::decision())
+        .takes::<ResolveRequest>(&examples::resolution())
         .may(&SMALL_BODY)
         .may(&[InvalidField])
 }

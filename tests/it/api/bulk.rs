@@ -83,7 +83,7 @@ async fn every_line_gets_its_own_answer() {
         .map(|answer| {
             let error = answer.error.as_ref().map(|error| error.kind().expect("it is known"));
             assert_eq!(answer.id.is_some(), error.is_none(), "{answer:?}");
-            (answer.line, answer.known, error)
+            (answer.line, answer.duplicate, error)
         })
         .collect();
     let expected = [
@@ -207,7 +207,7 @@ fn killed_in_a_bulk(ferry: &Ferry) {
     let again = runtime
         .block_on(async { Answers::of(ndjson(client().post(&target), lines)).await.all().await });
     assert_eq!(again.iter().filter(|answer| answer.id.is_some()).count(), LINES);
-    assert_eq!(again.iter().filter(|answer| answer.known).count(), after_the_kill.len());
+    assert_eq!(again.iter().filter(|answer| answer.duplicate).count(), after_the_kill.len());
     let all = kept(ferry);
     assert_eq!(all.len(), LINES);
     assert!(after_the_kill.iter().all(|(name, id)| all.get(name) == Some(id)));

@@ -33,13 +33,13 @@ async fn a_held_submission_is_resolved_and_only_so() {
         served.post(&format!("/v1/submissions/{id}/resubmit"), &json!({ "data": GOOD })).await;
     resubmitted.is(ProblemKind::NotAllowed);
     let path = format!("/v1/submissions/{id}/resolve");
-    served.post(&path, &json!({ "decision": "perhaps" })).await.is(ProblemKind::InvalidRequest);
+    served.post(&path, &json!({ "resolution": "perhaps" })).await.is(ProblemKind::InvalidRequest);
     Answer::of(served.request(Method::POST, &path)).await.is(ProblemKind::InvalidField);
-    let resolved = served.post(&path, &json!({ "decision": "overwrite" })).await;
+    let resolved = served.post(&path, &json!({ "resolution": "overwrite" })).await;
     assert_eq!(resolved.status, 200, "{}", resolved.text());
     let done = served.get(&format!("/v1/submissions/{id}?wait=60s")).await;
     assert_eq!(done.json()["state"], "completed", "{}", done.text());
-    served.post(&path, &json!({ "decision": "fail" })).await.is(ProblemKind::NotAllowed);
+    served.post(&path, &json!({ "resolution": "fail" })).await.is(ProblemKind::NotAllowed);
 }
 
 #[tokio::test]

@@ -58,7 +58,7 @@ fn no_answer_and_no_line_of_the_log_tells_a_secret() {
             }
         }
         for (method, path, _) in routes(&id) {
-            for body in [json!({}), json!({ "decision": "fail" }), json!(["no object"])] {
+            for body in [json!({}), json!({ "resolution": "fail" }), json!(["no object"])] {
                 for key in [key, "wrong"] {
                     told.push(all_of(&send(method.clone(), &path, &body, key).await));
                 }

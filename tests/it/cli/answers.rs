@@ -60,7 +60,7 @@ fn a_correction_overwrites_and_names_what_it_corrects() {
     assert_eq!(object["revision_of"], id.as_str());
     assert_eq!(object["overwrite"], true);
     assert_eq!(object["labels"]["team"], "north");
-    assert_eq!(object["timeline"][0]["why"], "accepted");
+    assert_eq!(object["timeline"][0]["message"], "accepted");
     let object = ferry.object(&["resubmit", &ran.id(), "corrected.csv", "--json"]);
     assert_is_submission(&object);
     assert_eq!((&object["state"], &object["revision_of"]), (&"queued".into(), &ran.id().into()));

@@ -166,7 +166,7 @@ impl Data {
         self.names.entry(name).or_default().insert(self.seq);
         self.accounts.entry(new.account.clone()).or_default();
         self.tell(&submission);
-        let why = "accepted".to_owned();
+        let message = "accepted".to_owned();
         let row = Row {
             submission,
             fence: 0,
@@ -174,7 +174,7 @@ impl Data {
             leased_until: None,
             payload: new.payload.clone(),
             contents: BTreeMap::new(),
-            timeline: vec![TimelineEntry { at: now, state: State::Queued, why }],
+            timeline: vec![TimelineEntry { at: now, state: State::Queued, message }],
             digest,
             idempotency_key: new.idempotency_key.clone(),
         };

@@ -3,7 +3,7 @@
 -- ARGV: the time; how many; of each: id; head, but for its times, its place and whether it is blocked;
 --   what follows the head; start or empty, deadline or empty, span of a deadline or empty; whether there
 --   is an idempotency key, the key; the dataset; how many labels, their names and values.
--- Returns: for each `new`, `known` or `conflict`, and an id; or `taken` and the id that was there.
+-- Returns: for each `new`, `duplicate` or `conflict`, and an id; or `taken` and the id that was there.
 -- Bounded by what is handed over.
 
 local batch, names = {}, {}
@@ -74,7 +74,7 @@ for n, new in ipairs(batch) do
     local id, answer = new.id, 'new'
     if known and known ~= new.id then
         local same = digest_of(read(key.submission(known))) == head[field.digest]
-        id, answer = known, same and 'known' or 'conflict'
+        id, answer = known, same and 'duplicate' or 'conflict'
     elseif not here[n] and not written[names[n]] then
         insert(new)
     end

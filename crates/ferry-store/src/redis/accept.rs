@@ -46,7 +46,7 @@ pub(super) fn answers(answer: Value) -> Result<Vec<Accepted>, Fault> {
         let id: SubmissionId = text(id)?.parse().map_err(Fault::corrupt)?;
         accepted.push(match text(word)?.as_str() {
             "new" => Accepted::New(id),
-            "known" => Accepted::Known(id),
+            "duplicate" => Accepted::Known(id),
             "conflict" => Accepted::Conflict(id),
             _ => return Err(Fault::Refused(StoreError::Taken(id))),
         });

@@ -285,7 +285,7 @@ impl Record {
             rmp::encode::write_array_len(&mut packed, 3).expect(MEMORY);
             entry.at.timestamp_millis().put(&mut packed);
             entry.state.as_str().put(&mut packed);
-            entry.why.as_str().put(&mut packed);
+            entry.message.as_str().put(&mut packed);
         }
         Ok(packed)
     }
@@ -298,12 +298,15 @@ impl Record {
     pub(super) fn timeline(&self) -> Result<Vec<TimelineEntry>, Fault> {
         let at = self.submission.created_at;
         let mut entries =
-            vec![TimelineEntry { at, state: State::Queued, why: "accepted".to_owned() }];
+            vec![TimelineEntry { at, state: State::Queued, message: "accepted".to_owned() }];
         let mut lines = newest(&self.lines, LINES)?;
         while !lines.is_empty() {
-            let (at, state, why) = line(&mut lines)?;
-            let entry =
-                TimelineEntry { at: timestamp(at), state: word(state)?, why: why.to_owned() };
+            let (at, state, message) = line(&mut lines)?;
+            let entry = TimelineEntry {
+                at: timestamp(at),
+                state: word(state)?,
+                message: message.to_owned(),
+            };
             entries.push(entry);
         }
         Ok(entries)

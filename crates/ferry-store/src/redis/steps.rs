@@ -173,7 +173,7 @@ impl Decided {
             .maybe(span, |call, span| call.number(span as i64))
             .flag(after.state.is_final() && !submission.state.is_final())
             .number(after.finished_at.map_or(-1, |at| at.timestamp_millis()))
-            .maybe(entry.as_ref(), |call, entry| call.text(&entry.why))
+            .maybe(entry.as_ref(), |call, entry| call.text(&entry.message))
             .text(before.packed_from_state(after, &done)?)
             .array(contents);
         Ok(call.into_array())

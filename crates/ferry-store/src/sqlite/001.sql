@@ -77,7 +77,7 @@ CREATE TABLE timeline (
     entry INTEGER NOT NULL,
     at INTEGER NOT NULL,
     state TEXT NOT NULL,
-    why TEXT NOT NULL,
+    message TEXT NOT NULL,
     PRIMARY KEY (submission, entry)
 ) WITHOUT ROWID;
 

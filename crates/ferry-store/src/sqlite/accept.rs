@@ -47,7 +47,7 @@ fn accept_one(
     connection
         .prepare_cached("INSERT OR IGNORE INTO accounts (name, health) VALUES (?1, ?2)")?
         .execute(params![new.account, super::health::UNKNOWN])?;
-    let entry = TimelineEntry { at: now, state: State::Queued, why: "accepted".to_owned() };
+    let entry = TimelineEntry { at: now, state: State::Queued, message: "accepted".to_owned() };
     append(connection, seq, &entry)?;
     effects.accepted(&submission);
     Ok(Accepted::New(new.id))

@@ -216,7 +216,7 @@ impl Reader<'_> {
     pub(super) fn timeline(&self, id: SubmissionId) -> Result<Vec<TimelineEntry>, Fault> {
         let record = Record::load(self.connection, id)?;
         let mut statement = self.connection.prepare_cached(
-            "SELECT at, state, why FROM timeline WHERE submission = ?1 ORDER BY entry",
+            "SELECT at, state, message FROM timeline WHERE submission = ?1 ORDER BY entry",
         )?;
         let mut rows = statement.query([record.seq])?;
         let mut timeline = Vec::new();
@@ -224,7 +224,7 @@ impl Reader<'_> {
             timeline.push(TimelineEntry {
                 at: timestamp(row.get(0)?),
                 state: row.get::<_, String>(1)?.parse().map_err(Fault::corrupt)?,
-                why: row.get(2)?,
+                message: row.get(2)?,
             });
         }
         Ok(timeline)

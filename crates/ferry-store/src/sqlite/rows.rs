@@ -186,7 +186,7 @@ pub(super) fn append(
             "INSERT INTO timeline SELECT ?1, 1 + coalesce(max(entry), 0), ?2, ?3, ?4
              FROM timeline WHERE submission = ?1 RETURNING entry",
         )?
-        .query_row(params![seq, millis(entry.at), entry.state.as_str(), entry.why], |row| {
+        .query_row(params![seq, millis(entry.at), entry.state.as_str(), entry.message], |row| {
             row.get(0)
         })?;
     if number > TIMELINE {

@@ -211,7 +211,7 @@ impl Subject {
     /// The states and texts of the timeline.
     pub(super) async fn timeline(&self, id: SubmissionId) -> Vec<(State, String)> {
         let timeline = self.store.timeline(id).await.unwrap();
-        timeline.into_iter().map(|entry| (entry.state, entry.why)).collect()
+        timeline.into_iter().map(|entry| (entry.state, entry.message)).collect()
     }
 
     pub(super) async fn listed(&self, filter: &Filter) -> Vec<SubmissionId> {

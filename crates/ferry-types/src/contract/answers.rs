@@ -30,7 +30,7 @@ pub struct BulkAnswer {
     pub id: Option<SubmissionId>,
     /// Whether it was accepted before, with the same idempotency key.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub known: bool,
+    pub duplicate: bool,
     /// Why there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Problem>,
@@ -62,9 +62,9 @@ pub struct ResubmissionRequest {
 /// Decides about a held submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct DecisionRequest {
+pub struct ResolveRequest {
     /// How.
-    pub decision: Resolution,
+    pub resolution: Resolution,
 }
 
 /// Pauses an account.

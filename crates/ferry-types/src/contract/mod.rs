@@ -8,7 +8,7 @@ mod problem;
 mod reading;
 
 pub use answers::{
-    AccountView, BulkAnswer, DecisionRequest, PauseRequest, PauseView, ResubmissionRequest,
+    AccountView, BulkAnswer, PauseRequest, PauseView, ResolveRequest, ResubmissionRequest,
     StatsView, StepView, SubmissionAnswer, SubmissionPage, WebhookView,
 };
 pub use event_id::{EventId, InvalidEventId};

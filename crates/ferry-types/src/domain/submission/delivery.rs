@@ -38,13 +38,13 @@ impl Submission {
             return Ok(None);
         }
         self.end_delivery();
-        let why = match delivery.result {
+        let message = match delivery.result {
             DeliveryResult::Delivered => format!("told {told}"),
             DeliveryResult::Gone => format!("{told} wants to hear no more (410)"),
             result => {
                 format!("{told} was not told, {} tries: {}", delivery.attempt, result.as_str())
             }
         };
-        Ok(Some(self.entry(now, why)))
+        Ok(Some(self.entry(now, message)))
     }
 }

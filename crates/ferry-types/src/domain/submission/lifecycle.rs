@@ -36,8 +36,8 @@ impl Submission {
     }
 
     /// A line of the timeline about the state that it is in now.
-    pub(super) fn entry(&self, now: Timestamp, why: impl Into<String>) -> TimelineEntry {
-        TimelineEntry { at: now, state: self.state, why: why.into() }
+    pub(super) fn entry(&self, now: Timestamp, message: impl Into<String>) -> TimelineEntry {
+        TimelineEntry { at: now, state: self.state, message: message.into() }
     }
 
     /// A worker takes the step that is due, until the lease ends. An upload counts as an attempt before
@@ -67,8 +67,8 @@ impl Submission {
         let Some(next) = next else { return Err(self.illegal(self.state)) };
         let cancelled = self.cancel_requested && !next.is_final();
         let (to, reason) = if cancelled {
-            let why = "cancelled while a step was running";
-            (State::Cancelled, Some(Reason::new(ReasonCode::Operator, why)))
+            let message = "cancelled while a step was running";
+            (State::Cancelled, Some(Reason::new(ReasonCode::Operator, message)))
         } else {
             (next, transition.reason.clone())
         };
@@ -123,8 +123,8 @@ impl Submission {
         if same_state && same_reason {
             return None;
         }
-        let why = reason.map_or_else(String::new, |reason| reason.text.clone());
-        Some(TimelineEntry { at: now, state: to, why })
+        let message = reason.map_or_else(String::new, |reason| reason.text.clone());
+        Some(TimelineEntry { at: now, state: to, message })
     }
 
     /// The worker gives a step back that it has not begun: as if it had not been claimed.
@@ -194,12 +194,12 @@ impl Submission {
     pub(super) fn end(
         &mut self,
         state: State,
-        why: &str,
+        message: &str,
         now: Timestamp,
     ) -> Ruled<IllegalTransition> {
-        self.enter(state, Some(Reason::new(ReasonCode::Operator, why)), now)?;
+        self.enter(state, Some(Reason::new(ReasonCode::Operator, message)), now)?;
         self.finish(now);
-        Ok(Some(self.entry(now, why)))
+        Ok(Some(self.entry(now, message)))
     }
 
     /// What every end has in common, once the final state is entered: nothing is due but the delivery of

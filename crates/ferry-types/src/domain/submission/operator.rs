@@ -159,8 +159,8 @@ impl Submission {
         match resolution {
             Resolution::Retry => Ok(self.resume("resolved: to be retried", deadline, now)?),
             Resolution::Overwrite if self.step == Some(StepKind::Upload) => {
-                let why = "resolved: to overwrite what is there";
-                let entry = self.resume(why, deadline, now)?;
+                let message = "resolved: to overwrite what is there";
+                let entry = self.resume(message, deadline, now)?;
                 self.0.overwrite = true;
                 Ok(entry)
             }
@@ -200,13 +200,13 @@ impl Submission {
     /// Makes the step that it stopped at due, with a clean slate.
     fn resume(
         &mut self,
-        why: &str,
+        message: &str,
         deadline: Duration,
         now: Timestamp,
     ) -> Result<Option<TimelineEntry>, IllegalTransition> {
         let step = self.stopped_at();
         let to = step.waiting_state().ok_or_else(|| self.illegal(self.state))?;
-        self.enter(to, Some(Reason::new(ReasonCode::Operator, why)), now)?;
+        self.enter(to, Some(Reason::new(ReasonCode::Operator, message)), now)?;
         let parts = &mut self.0;
         parts.step = Some(step);
         parts.resume = None;
@@ -216,6 +216,6 @@ impl Submission {
         parts.failures = 0;
         parts.uncommitted_claims = 0;
         parts.cancel_requested = false;
-        Ok(Some(self.entry(now, why)))
+        Ok(Some(self.entry(now, message)))
     }
 }

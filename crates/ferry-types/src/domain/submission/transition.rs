@@ -145,7 +145,7 @@ pub struct TimelineEntry {
     /// The state from then on.
     pub state: State,
     /// Why, or what happened.
-    pub why: String,
+    pub message: String,
 }
 
 /// The transition is not in the table, or contradicts the step.

@@ -63,9 +63,9 @@ impl Submission {
             return around.first_of_name.map(|submission| WaitingFor::Predecessor { submission });
         }
         if step.asks_platform()
-            && let Admission::Blocked(why) = around.health.admit(around.now, around.policy)
+            && let Admission::Blocked(message) = around.health.admit(around.now, around.policy)
         {
-            return Some(WaitingFor::Account(why));
+            return Some(WaitingFor::Account(message));
         }
         if due > around.now {
             return Some(WaitingFor::DueTime { at: due, step });
