@@ -58,7 +58,7 @@ for (;;) {
   }
   if (state === "rejected") {
     for (const finding of await (await call(`/v1/submissions/${id}/feedback`)).json()) {
-      const lines = finding.places.map((place) => place.line);
+      const lines = finding.locations.map((place) => place.line);
       console.log(`line ${lines}, value ${finding.value}: ${finding.message}`);
     }
     process.exitCode = 4;

@@ -69,7 +69,7 @@ def main():
             return 0
         if state == "rejected":
             for finding in json.loads(call(f"/v1/submissions/{submission}/feedback")):
-                lines = [place["line"] for place in finding["places"]]
+                lines = [place["line"] for place in finding["locations"]]
                 print(f"line {lines}, value {finding['value']}: {finding['message']}")
             return 4
         if state in ("failed", "cancelled", "held"):

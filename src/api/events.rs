@@ -239,7 +239,7 @@ impl Stream {
                 Err(error) => debug!("an event stream waits for the store: {error}"),
             }
             if self.spoke.elapsed() >= HEARTBEAT {
-                break format!("event: at\nid: {}\ndata: {{}}\n\n", self.cursor);
+                break format!("event: heartbeat\nid: {}\ndata: {{}}\n\n", self.cursor);
             }
             tokio::select! {
                 () = tokio::time::sleep_until(self.next_look()) => {}

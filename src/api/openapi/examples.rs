@@ -8,7 +8,7 @@ use ferry_types::contract::{
     SubmissionRequest, SubmissionView, WaitingFor, WebhookView,
 };
 use ferry_types::domain::dataset::Table;
-use ferry_types::domain::feedback::{Culprit, Finding, Place};
+use ferry_types::domain::feedback::{CellRef, Finding, Place};
 use ferry_types::domain::submission::{
     Delivery, DeliveryResult, Priority, State, StepKind, StoredContent, TimelineEntry,
 };
@@ -164,14 +164,14 @@ pub(super) fn findings() -> Vec<Finding> {
         table: Table::Data,
         row: 2,
         line: 3,
-        culprits: vec![Culprit { cell: 0, column: Some("Reference".to_owned()) }],
+        matching_cells: vec![CellRef { cell: 0, column: Some("Reference".to_owned()) }],
         cells: cells.map(str::to_owned).into(),
     };
     vec![Finding {
         row: Some(3),
         value: Some("UNKNOWN-7".to_owned()),
         message: "unknown reference".to_owned(),
-        places: vec![place],
+        locations: vec![place],
     }]
 }
 

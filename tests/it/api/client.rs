@@ -54,7 +54,7 @@ async fn a_rejected_dataset_has_findings_and_is_corrected() {
     let view = client.wait(answer.submission.id, Duration::from_mins(1)).await.unwrap();
     assert_eq!(view.state, State::Rejected);
     let findings = client.feedback(view.id).await.unwrap();
-    assert_eq!(findings[0].places[0].row, 2, "{findings:?}");
+    assert_eq!(findings[0].locations[0].row, 2, "{findings:?}");
     let data = include_str!("../../../examples/rejected.corrected.csv").to_owned();
     let corrected = ResubmissionRequest { data, ..ResubmissionRequest::default() };
     let answer = client.resubmit(view.id, &corrected).await.unwrap();

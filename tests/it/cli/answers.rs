@@ -41,7 +41,7 @@ fn feedback_stands_beside_the_rows_that_it_means() {
     let findings = ferry.run(&["feedback", "--json", &id]).ok().objects();
     assert_eq!(findings.len(), 2);
     assert_eq!((&findings[0]["row"], &findings[0]["value"]), (&3.into(), &"UNKNOWN-7".into()));
-    assert_eq!(findings[0]["places"][0]["line"], 3);
+    assert_eq!(findings[0]["locations"][0]["line"], 3);
 }
 
 #[test]

@@ -8,4 +8,4 @@ mod tests;
 mod tie;
 
 pub use read::{Complaint, MAX_COMPLAINTS, read};
-pub use tie::{Culprit, Finding, Place, tie};
+pub use tie::{CellRef, Finding, Place, tie};

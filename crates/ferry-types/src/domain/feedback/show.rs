@@ -6,7 +6,7 @@ use super::tie::{Finding, Place};
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.places.as_slice(), self.row) {
+        match (self.locations.as_slice(), self.row) {
             ([place], _) => write!(f, "{place}: {}\n    {}", self.message, place.marked()),
             ([], Some(0)) => {
                 write!(f, "the dataset as a whole: {}", self.message)?;
@@ -20,10 +20,12 @@ impl fmt::Display for Finding {
                 write!(f, "row {row}, value `{value}`: {} (no row near it has it)", self.message)
             }
             ([], None) => f.write_str(&self.message),
-            (places, row) => {
+            (locations, row) => {
                 let row = row.unwrap_or_default();
                 write!(f, "row {row}, which may be any of these: {}", self.message)?;
-                places.iter().try_for_each(|place| write!(f, "\n    {place}: {}", place.marked()))
+                locations
+                    .iter()
+                    .try_for_each(|place| write!(f, "\n    {place}: {}", place.marked()))
             }
         }
     }
@@ -36,11 +38,11 @@ impl fmt::Display for Place {
             crate::domain::dataset::Table::Events => "event",
         };
         write!(f, "{table} row {} (line {})", self.row, self.line)?;
-        for (count, culprit) in self.culprits.iter().enumerate() {
+        for (count, matching_cell) in self.matching_cells.iter().enumerate() {
             f.write_str(if count == 0 { ", column " } else { " or " })?;
-            match &culprit.column {
+            match &matching_cell.column {
                 Some(column) => write!(f, "`{column}`")?,
-                None => write!(f, "{}", culprit.cell + 1)?,
+                None => write!(f, "{}", matching_cell.cell + 1)?,
             }
         }
         Ok(())
@@ -48,14 +50,15 @@ impl fmt::Display for Place {
 }
 
 impl Place {
-    /// The row, with `>` and `<` around the culprits.
+    /// The row, with `>` and `<` around the matching cells.
     fn marked(&self) -> String {
-        let is_culprit = |at| self.culprits.iter().any(|culprit| culprit.cell == at);
+        let is_matching =
+            |at| self.matching_cells.iter().any(|matching_cell| matching_cell.cell == at);
         let cells = self
             .cells
             .iter()
             .enumerate()
-            .map(|(at, cell)| if is_culprit(at) { format!(">{cell}<") } else { cell.clone() });
+            .map(|(at, cell)| if is_matching(at) { format!(">{cell}<") } else { cell.clone() });
         cells.collect::<Vec<_>>().join(", ")
     }
 }

@@ -88,12 +88,12 @@ fn a_row_is_found_however_the_platform_counts() {
     // The second data row, on lines 3 and 4.
     for row in [1, 2, 3, 4] {
         let finding = &findings(&format!("{row}|99:00|not a time"))[0];
-        let place = &finding.places[0];
-        assert_eq!((finding.places.len(), place.row, place.line), (1, 2, 3));
-        assert_eq!(place.culprits, [Culprit { cell: 2, column: Some("StartTime".into()) }]);
+        let place = &finding.locations[0];
+        assert_eq!((finding.locations.len(), place.row, place.line), (1, 2, 3));
+        assert_eq!(place.matching_cells, [CellRef { cell: 2, column: Some("StartTime".into()) }]);
     }
     for row in [0, 5] {
-        assert_eq!(findings(&format!("{row}|99:00|not a time"))[0].places, []);
+        assert_eq!(findings(&format!("{row}|99:00|not a time"))[0].locations, []);
     }
 }
 
@@ -105,7 +105,7 @@ fn rows_are_counted_as_they_were_uploaded_and_shown_as_they_were_submitted() {
                      R2,03/03/2025,07:00\u{a0},03/03/2025,09:00\n";
     let place = |body: &str| {
         let findings = tie(&read(body), Some(submitted), None);
-        let found = findings[0].places.iter();
+        let found = findings[0].locations.iter();
         found.map(|place| (place.row, place.line)).collect::<Vec<_>>()
     };
     // The header is row 1 of the upload, and R2 stands in its rows 3 and 4: on lines 7 and 9.
@@ -138,7 +138,7 @@ fn the_way_of_counting_that_explains_all_tells_rows_apart() {
     let findings =
         findings("4|R3|unknown\n9|R9|unknown\n3|31/02/2025|not a date\n4|31/02/2025|not a date\n");
     let rows: Vec<Vec<u64>> =
-        findings.iter().map(|f| f.places.iter().map(|place| place.row).collect()).collect();
+        findings.iter().map(|f| f.locations.iter().map(|place| place.row).collect()).collect();
     assert_eq!(rows, [vec![3], vec![], vec![2], vec![3]]);
 }
 
@@ -146,7 +146,7 @@ fn the_way_of_counting_that_explains_all_tells_rows_apart() {
 fn complaints_that_contradict_each_other_settle_nothing() {
     // The first counts from zero, the second counts the header.
     let findings = findings("0|R1|unknown\n5|R4|unknown\n3|31/02/2025|not a date");
-    assert_eq!(findings[2].places.len(), 2);
+    assert_eq!(findings[2].locations.len(), 2);
 }
 
 #[test]
@@ -162,7 +162,10 @@ fn two_cells_of_one_row_may_hold_the_value() {
 fn bars_in_values_and_messages_are_told_apart_by_the_row() {
     let finding = &findings("2|a|b|too | short")[0];
     assert_eq!((finding.value.as_deref(), finding.message.as_str()), (Some("a|b"), "too | short"));
-    assert_eq!(finding.places[0].culprits, [Culprit { cell: 5, column: Some("Note".into()) }]);
+    assert_eq!(
+        finding.locations[0].matching_cells,
+        [CellRef { cell: 5, column: Some("Note".into()) }]
+    );
     let data = "R1|b,01/03/2025,08:00,01/03/2025,09:00,R1\n";
     let longest = &tie(&read("1|R1|b|odd"), Some(data), None)[0];
     assert_eq!((longest.value.as_deref(), longest.message.as_str()), (Some("R1|b"), "odd"));
@@ -193,7 +196,7 @@ fn what_has_no_row_is_shown_as_the_platform_said_it() {
 #[test]
 fn without_the_texts_nothing_is_tied() {
     let findings = tie(&read("2|R1|unknown"), None, None);
-    assert_eq!((findings[0].row, findings[0].places.len()), (Some(2), 0));
+    assert_eq!((findings[0].row, findings[0].locations.len()), (Some(2), 0));
 }
 
 #[test]
@@ -206,12 +209,12 @@ fn a_finding_survives_json() {
       "row": 4,
       "value": "98:00",
       "message": "not a time",
-      "places": [
+      "locations": [
         {
           "table": "data",
           "row": 3,
           "line": 5,
-          "culprits": [
+          "matching_cells": [
             {
               "cell": 2,
               "column": "StartTime"
@@ -295,8 +298,8 @@ proptest! {
         }
         let body = format!("{}|R{row}|unknown", row as u64 + shift);
         let findings = tie(&read(&body), Some(&data), None);
-        prop_assert_eq!(findings[0].places.len(), 1);
-        let place = &findings[0].places[0];
+        prop_assert_eq!(findings[0].locations.len(), 1);
+        let place = &findings[0].locations[0];
         prop_assert_eq!(place.row, row as u64 + 1);
         prop_assert_eq!(place.line, row as u64 + 1 + u64::from(has_header));
     }

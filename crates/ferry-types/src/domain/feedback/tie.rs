@@ -34,7 +34,7 @@ pub struct Finding {
     pub message: String,
     /// The row that it means: none if no row there holds the value, several if it cannot be told
     /// which of them is meant.
-    pub places: Vec<Place>,
+    pub locations: Vec<Place>,
 }
 
 /// A row that holds the value.
@@ -47,14 +47,14 @@ pub struct Place {
     /// The physical line of the submitted text on which it starts, from 1.
     pub line: u64,
     /// The cells that hold the value: nearly always one.
-    pub culprits: Vec<Culprit>,
+    pub matching_cells: Vec<CellRef>,
     /// The first cells of the row, shortened, control characters escaped.
     pub cells: Vec<String>,
 }
 
 /// A cell that holds the value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Culprit {
+pub struct CellRef {
     /// Its place in the row, from 0.
     pub cell: usize,
     /// The name of its column; none for an extra one that the header does not name.
@@ -146,7 +146,7 @@ impl Candidate<'_> {
             row: self.row,
             value: self.value.map(|value| excerpt(value, MAX_CELL_CHARS)),
             message: self.message,
-            places: self.matches.iter().filter(is_meant).map(Match::place).collect(),
+            locations: self.matches.iter().filter(is_meant).map(Match::place).collect(),
         }
     }
 }
@@ -154,12 +154,12 @@ impl Candidate<'_> {
 impl Match<'_> {
     fn place(&self) -> Place {
         let (line, _, record) = &self.rows.by_number[&self.row];
-        let culprit = |cell: &usize| Culprit { cell: *cell, column: self.rows.column(*cell) };
+        let matching_cell = |cell: &usize| CellRef { cell: *cell, column: self.rows.column(*cell) };
         Place {
             table: self.rows.table,
             row: self.row,
             line: *line,
-            culprits: self.cells.iter().map(culprit).collect(),
+            matching_cells: self.cells.iter().map(matching_cell).collect(),
             cells: record.iter().take(MAX_KEPT_CELLS).map(kept).collect(),
         }
     }
