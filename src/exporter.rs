@@ -168,7 +168,7 @@ impl Queue {
             let account = queue.accounts.entry(steps.account.clone()).or_default();
             account.add(steps.kind, ready, steps.ready);
             account.add(steps.kind, QueueState::Scheduled, steps.scheduled);
-            account.add(steps.kind, QueueState::Running, steps.leased);
+            account.add(steps.kind, QueueState::Running, steps.running);
             if let Some(age) = steps.oldest_ready.filter(|_| !paused) {
                 account.oldest.insert(steps.kind, age);
             }
@@ -302,7 +302,7 @@ mod tests {
             kind: StepKind::Upload,
             ready: 5,
             scheduled: 2,
-            leased: 1,
+            running: 1,
             oldest_ready: Some(Duration::from_secs(age)),
         }
     }

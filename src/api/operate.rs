@@ -91,7 +91,7 @@ pub(super) async fn pause(
     let by = format!("`{}` over the API", caller.name);
     let recorded = pause_record(&reason, &by, shared.parts.clock.now());
     shared.parts.store.pause(&account, &recorded).await?;
-    let view = PauseView { account, paused: Some(recorded), changed: true };
+    let view = PauseView { account, pause_reason: Some(recorded), changed: true };
     Ok(json(StatusCode::OK, &view))
 }
 
@@ -105,7 +105,7 @@ pub(super) async fn resume(
         return Err(no_account());
     }
     let changed = shared.parts.store.resume(&account).await?;
-    Ok(json(StatusCode::OK, &PauseView { account, paused: None, changed }))
+    Ok(json(StatusCode::OK, &PauseView { account, pause_reason: None, changed }))
 }
 
 /// An account that the caller sees, and that is configured or has submissions.

@@ -47,7 +47,7 @@ fn view(stats: &Stats, pace: Option<f64>, now: Timestamp, policy: &HealthPolicy)
     let total = stats.steps.iter().map(step).fold(StepView::default(), |sum, one| StepView {
         ready: sum.ready + one.ready,
         scheduled: sum.scheduled + one.scheduled,
-        leased: sum.leased + one.leased,
+        running: sum.running + one.running,
         oldest_ready_seconds: [sum.oldest_ready_seconds, one.oldest_ready_seconds]
             .into_iter()
             .flatten()
@@ -77,7 +77,7 @@ fn step(steps: &StepStats) -> StepView {
     StepView {
         ready: steps.ready,
         scheduled: steps.scheduled,
-        leased: steps.leased,
+        running: steps.running,
         oldest_ready_seconds: steps.oldest_ready.map(|span| span.as_secs_f64()),
     }
 }

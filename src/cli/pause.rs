@@ -47,7 +47,7 @@ impl Pause {
         let paused = app.store.pause(&account, &reason).await;
         told(&app.audit, &format!("pause {account}"), paused)?;
         if ui.json {
-            ui.object(&json!({ "account": account, "paused": reason }))?;
+            ui.object(&json!({ "account": account, "pause_reason": reason }))?;
         } else {
             ui.out(format!(
                 "account `{account}` is paused: {reason}; `ferry resume {account}` goes on"
@@ -64,7 +64,7 @@ impl Resume {
         let resumed = app.store.resume(&account).await;
         let changed = told(&app.audit, &format!("resume {account}"), resumed)?;
         if ui.json {
-            ui.object(&json!({ "account": account, "paused": null, "changed": changed }))?;
+            ui.object(&json!({ "account": account, "pause_reason": null, "changed": changed }))?;
         } else if changed {
             ui.out(format!("account `{account}` goes on"))?;
         } else {

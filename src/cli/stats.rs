@@ -51,7 +51,7 @@ fn object(
             let counts = json!({
                 "ready": steps.ready,
                 "scheduled": steps.scheduled,
-                "leased": steps.leased,
+                "running": steps.running,
                 "oldest_ready_seconds": oldest,
             });
             (steps.kind.to_string(), counts)
@@ -80,7 +80,7 @@ fn describe(
             steps.kind.to_string(),
             steps.ready.to_string(),
             steps.scheduled.to_string(),
-            steps.leased.to_string(),
+            steps.running.to_string(),
             steps.oldest_ready.map_or("-".to_owned(), show::span),
         ]);
     }

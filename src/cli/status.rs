@@ -59,7 +59,7 @@ fn describe(view: &SubmissionView, timeline: &[TimelineEntry], app: &App) -> Vec
             "so far",
             format!(
                 "{}, {}",
-                show::counted(view.attempts, "upload"),
+                show::counted(view.upload_attempts, "upload"),
                 show::counted(view.polls, "status check")
             ),
         ),

@@ -112,7 +112,7 @@ async fn has_work(app: &App) -> Result<bool, StoreError> {
     let stats = app.store.stats().await?;
     // Whoever has not heard of an outcome yet is told once; what was not heard comes again for days.
     let runs =
-        |steps: &StepStats| steps.leased > 0 || (!steps.kind.asks_platform() && steps.ready > 0);
+        |steps: &StepStats| steps.running > 0 || (!steps.kind.asks_platform() && steps.ready > 0);
     if stats.steps.iter().any(runs) {
         return Ok(true);
     }

@@ -89,7 +89,7 @@ async fn a_retry_after_holds_for_all_workers() {
     }
     // What was sent before the answer arrived is not held against anybody.
     let begun = Instant::now();
-    while world.stats().await.steps.iter().any(|steps| steps.leased > 0) {
+    while world.stats().await.steps.iter().any(|steps| steps.running > 0) {
         pause().await;
     }
     let requests = world.sim.ledger().requests;
@@ -122,7 +122,7 @@ async fn the_steps_of_a_killed_worker_run_elsewhere_when_their_lease_ends() {
     let killed = Instant::now();
     for id in ids {
         let view = world.settled(id).await;
-        assert_eq!((view.state, view.attempts), (State::Completed, 2));
+        assert_eq!((view.state, view.upload_attempts), (State::Completed, 2));
     }
     println!("{flight} steps done elsewhere {:?} after the kill, lease {lease}", killed.elapsed());
     assert!(another.terminate().success(), "{}", world.log());

@@ -204,7 +204,7 @@ impl World {
     pub(crate) async fn finish(mut self) {
         self.stop_workers().await;
         let stats = self.app.store.stats().await.unwrap();
-        let leased: u64 = stats.steps.iter().map(|steps| steps.leased).sum();
+        let leased: u64 = stats.steps.iter().map(|steps| steps.running).sum();
         assert_eq!(leased, 0, "a step is left over: {stats:#?}");
         assert!(self.sim.is_script_done(), "a scripted fault was not used");
         let metrics = self.app.metrics.render();

@@ -19,7 +19,7 @@ pub(super) struct Hot {
     pub(super) name: String,
     pub(super) state: State,
     pub(super) priority: Priority,
-    pub(super) attempts: u32,
+    pub(super) upload_attempts: u32,
     pub(super) created_at: Timestamp,
     pub(super) updated_at: Timestamp,
     pub(super) finished_at: Option<Timestamp>,
@@ -64,11 +64,11 @@ macro_rules! cold {
             /// The whole submission.
             pub(super) fn with(self, hot: Hot) -> Submission {
                 let Hot {
-                    id, account, name, state, priority, attempts, created_at, updated_at,
+                    id, account, name, state, priority, upload_attempts, created_at, updated_at,
                     finished_at, deadline, step, due_at, leased_until, has_predecessor,
                 } = hot;
                 SubmissionParts {
-                    id, account, name, state, priority, attempts, created_at, updated_at,
+                    id, account, name, state, priority, upload_attempts, created_at, updated_at,
                     finished_at, deadline, step, due_at, leased_until, has_predecessor,
                     $($field: self.$field,)+
                 }

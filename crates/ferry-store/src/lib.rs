@@ -209,7 +209,7 @@ pub struct StepStats {
     /// Due later.
     pub scheduled: u64,
     /// With a worker.
-    pub leased: u64,
+    pub running: u64,
     /// How long the oldest of the ready ones has been due.
     pub oldest_ready: Option<Duration>,
 }

@@ -53,7 +53,11 @@ pub(super) fn pause() -> PauseRequest {
 }
 
 pub(super) fn paused(reason: Option<&str>) -> PauseView {
-    PauseView { account: "default".to_owned(), paused: reason.map(str::to_owned), changed: true }
+    PauseView {
+        account: "default".to_owned(),
+        pause_reason: reason.map(str::to_owned),
+        changed: true,
+    }
 }
 
 /// A submission that was completed.
@@ -65,7 +69,7 @@ pub(super) fn completed() -> SubmissionView {
     };
     SubmissionView {
         state: State::Completed,
-        attempts: 1,
+        upload_attempts: 1,
         polls: 2,
         updated_at: at(9),
         finished_at: Some(at(9)),
@@ -102,7 +106,7 @@ fn queued() -> SubmissionView {
         state: State::Queued,
         reason: None,
         reason_code: None,
-        attempts: 0,
+        upload_attempts: 0,
         polls: 0,
         priority: Priority::Normal,
         overwrite: false,
@@ -176,7 +180,7 @@ pub(super) fn findings() -> Vec<Finding> {
 }
 
 pub(super) fn stats() -> StatsView {
-    let steps = StepView { ready: 12, scheduled: 40, leased: 3, oldest_ready_seconds: Some(0.4) };
+    let steps = StepView { ready: 12, scheduled: 40, running: 3, oldest_ready_seconds: Some(0.4) };
     let account = AccountView {
         account: "default".to_owned(),
         states: BTreeMap::from([(State::Processing, 55), (State::Completed, 1200)]),

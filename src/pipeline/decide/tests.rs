@@ -18,7 +18,7 @@ fn submission(state: State) -> SubmissionParts {
         state,
         result_keys: vec!["tableofresultids".to_owned()],
         deadline: timestamp(DEADLINE),
-        attempts: 1,
+        upload_attempts: 1,
         step: None,
         due_at: None,
         ..SubmissionParts::accepted(id, "default", "march", timestamp(0))

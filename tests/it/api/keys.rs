@@ -196,7 +196,7 @@ fn a_key_is_made_shown_once_and_used() {
     let pause = super::harness::client().post(format!("{url}/v1/accounts/default/pause"));
     let answer = runtime.block_on(Answer::of(pause.bearer_auth(&key)));
     assert_eq!(answer.status, 200);
-    let paused = answer.json()["paused"].to_string();
+    let paused = answer.json()["pause_reason"].to_string();
     assert!(paused.contains("(paused by `ops` over the API at 20"), "{paused}");
     server.signal("TERM");
     assert_eq!(server.end().code(), Some(0));

@@ -48,7 +48,7 @@ async fn a_paused_account_says_why_and_is_resumed() {
     let path = "/v1/accounts/default/pause";
     let paused = served.post(path, &json!({ "reason": "maintenance" })).await;
     let paused = paused.json();
-    let reason = paused["paused"].as_str().expect("a reason").to_owned();
+    let reason = paused["pause_reason"].as_str().expect("a reason").to_owned();
     assert_eq!((&paused["account"], &paused["changed"]), (&"default".into(), &true.into()));
     assert!(reason.starts_with("maintenance (paused by `"), "{reason}");
     assert!(reason.contains("` over the API at 20") && reason.ends_with(" UTC)"), "{reason}");

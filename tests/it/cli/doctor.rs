@@ -247,7 +247,7 @@ fn nothing_is_configured_yet() {
 fn all_settings_are_listed() {
     let ran = Ferry::new().run(&["doctor", "--settings"]).ok();
     let first = ran.stdout.lines().next().unwrap_or_default();
-    assert_snapshot!(first, @"FERRY_STORE                  sqlite:ferry.db                                              where submissions are kept: `sqlite:PATH`, `redis://HOST:PORT/DATABASE`, or `redis+sentinel://HOST:PORT,…/MASTER/DATABASE`; with TLS `rediss`");
+    assert_snapshot!(first, @"FERRY_STORE                    sqlite:ferry.db                                              where submissions are kept: `sqlite:PATH`, `redis://HOST:PORT/DATABASE`, or `redis+sentinel://HOST:PORT,…/MASTER/DATABASE`; with TLS `rediss`");
     let objects = Ferry::new().run(&["doctor", "--settings", "--json"]).ok().objects();
     assert_eq!(objects.len(), ran.stdout.lines().count());
     assert!(objects.iter().all(|setting| setting["meaning"] != ""));

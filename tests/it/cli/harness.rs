@@ -285,7 +285,7 @@ pub(crate) fn assert_is_submission(object: &serde_json::Value) {
         "account",
         "state",
         "reason",
-        "attempts",
+        "upload_attempts",
         "polls",
         "created_at",
         "updated_at",

@@ -48,11 +48,11 @@ fn a_paused_account_waits_and_says_why_until_it_is_resumed() {
 fn pause_and_resume_speak_json() {
     let ferry = Ferry::new();
     let object = ferry.object(&["pause", "north", "--reason", "r", "--json"]);
-    let paused = object["paused"].as_str().expect("a reason");
+    let paused = object["pause_reason"].as_str().expect("a reason");
     assert_eq!(object["account"], "north");
     assert!(paused.starts_with("r (paused by user `") && paused.ends_with(" UTC)"), "{paused}");
     let object = ferry.object(&["resume", "north", "--json"]);
-    let expected = serde_json::json!({ "account": "north", "paused": null, "changed": true });
+    let expected = serde_json::json!({ "account": "north", "pause_reason": null, "changed": true });
     assert_eq!(object, expected);
 }
 

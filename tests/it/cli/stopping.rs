@@ -25,9 +25,9 @@ fn a_running_step_may_finish_within_the_grace_time() {
     assert_eq!(worker.end().code(), Some(0), "{}", worker.stderr());
     // Its outcome was recorded, and the next step is free for others at once.
     let object = ferry.object(&["status", "--json", &id]);
-    assert_eq!((&object["state"], &object["attempts"]), (&"processing".into(), &1.into()));
+    assert_eq!((&object["state"], &object["upload_attempts"]), (&"processing".into(), &1.into()));
     let stats = ferry.object(&["stats", "--json"]);
-    assert_eq!(stats["steps"]["poll"]["leased"], 0);
+    assert_eq!(stats["steps"]["poll"]["running"], 0);
     ferry.run(&["worker", "--until-idle"]).ok();
     ferry.await_state(&id, "completed");
 }
@@ -46,7 +46,7 @@ fn a_second_signal_leaves_the_running_step() {
     let object = ferry.object(&["status", "--json", &id]);
     assert_eq!(object["reason_code"], "ambiguous");
     let stats = ferry.object(&["stats", "--json"]);
-    assert_eq!(stats["steps"]["upload"]["leased"], 0);
+    assert_eq!(stats["steps"]["upload"]["running"], 0);
 }
 
 #[test]

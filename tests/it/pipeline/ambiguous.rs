@@ -14,7 +14,7 @@ async fn a_lost_answer_with_overwrite_is_uploaded_again() {
     world.sim.script(Endpoint::Upload, Fault::ResetAfter);
     let id = world.submit(overwriting("ours")).await;
     let view = world.settled(id).await;
-    assert_eq!((view.state, view.attempts), (State::Completed, 2));
+    assert_eq!((view.state, view.upload_attempts), (State::Completed, 2));
     let ledger = world.sim.ledger();
     let uploads = &ledger.names["ours"].accepted;
     assert_eq!(uploads.iter().map(|upload| upload.overwrite).collect::<Vec<_>>(), [true, true]);
@@ -28,7 +28,7 @@ async fn a_lost_request_without_overwrite_is_uploaded_once_more_unchanged() {
     world.sim.script(Endpoint::Upload, Fault::ResetBefore);
     let id = world.submit(dataset("ours")).await;
     let view = world.settled(id).await;
-    assert_eq!((view.state, view.attempts), (State::Completed, 2));
+    assert_eq!((view.state, view.upload_attempts), (State::Completed, 2));
     let ledger = world.sim.ledger();
     let uploads = &ledger.names["ours"].accepted;
     assert!(uploads.len() == 1 && !uploads[0].overwrite, "{uploads:?}");

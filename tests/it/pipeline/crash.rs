@@ -90,7 +90,7 @@ async fn a_worker_that_is_terminated_gives_its_steps_back_and_spends_nothing() {
     wait_for(&world, State::Completed, 50).await;
     assert!(worker.terminate().success());
     let stats = world.app.store.stats().await.unwrap();
-    assert_eq!(stats.steps.iter().map(|steps| steps.leased).sum::<u64>(), 0, "{stats:#?}");
+    assert_eq!(stats.steps.iter().map(|steps| steps.running).sum::<u64>(), 0, "{stats:#?}");
     assert_eq!(stats.count(State::Uploading), 0, "{stats:#?}");
     assert!(stats.unfinished() > 0, "it was stopped in the middle");
 
@@ -123,7 +123,7 @@ async fn the_steps_of_a_killed_worker_are_taken_over_when_their_lease_ends() {
     let worker = Worker::start(&world, &[("LEASE", "1s")]);
     for id in ids {
         let view = world.settled(id).await;
-        assert_eq!((view.state, view.attempts), (State::Completed, 2));
+        assert_eq!((view.state, view.upload_attempts), (State::Completed, 2));
     }
     println!("taken over and completed {:?} after the kill, with a lease of 1 s", killed.elapsed());
     assert!(worker.terminate().success());
@@ -142,7 +142,7 @@ async fn a_step_that_kills_its_worker_five_times_is_held_as_poison() {
     for attempt in 1..=5 {
         // Whoever starts rescues the step that the one before left.
         let worker = Worker::start(&world, &[("LEASE", "200ms")]);
-        world.until(ids[0], |view| view.attempts == attempt).await;
+        world.until(ids[0], |view| view.upload_attempts == attempt).await;
         worker.kill();
     }
     let worker = Worker::start(&world, &[("LEASE", "200ms")]);

@@ -17,7 +17,7 @@ async fn a_dataset_is_uploaded_polled_and_its_results_are_kept_as_they_came() {
     let request = dataset("march");
     let id = world.submit(request.clone()).await;
     let view = world.settled(id).await;
-    assert_eq!((view.state, view.attempts, view.polls), (State::Completed, 1, 1));
+    assert_eq!((view.state, view.upload_attempts, view.polls), (State::Completed, 1, 1));
     assert_eq!((view.reason, view.waiting_for), (None, None));
     let content = world.app.store.content(id, "tableofresultids").await.unwrap().unwrap();
     assert_eq!(content.content_type.as_deref(), Some("text/csv"));

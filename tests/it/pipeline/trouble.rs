@@ -45,7 +45,7 @@ async fn refused_credentials_pause_the_account_and_fail_nothing() {
     };
     let view = world.until(id, |view| paused(&view.waiting_for)).await;
     assert_eq!((view.state, view.reason_code), (State::Queued, Some(ReasonCode::Credentials)));
-    assert_eq!(view.attempts, 0, "no attempt is spent");
+    assert_eq!(view.upload_attempts, 0, "no attempt is spent");
     let tokens = world.sim.ledger().requests;
     assert!(tokens <= 3, "{tokens} requests");
     world.finish().await;
@@ -79,7 +79,7 @@ async fn retry_after_closes_the_gate_for_the_whole_account() {
     assert_eq!(world.settled(second).await.state, State::Completed);
     assert!(asked.elapsed() > Duration::from_millis(900), "{:?}", asked.elapsed());
     let view = world.settled(first).await;
-    assert_eq!((view.state, view.attempts), (State::Completed, 1));
+    assert_eq!((view.state, view.upload_attempts), (State::Completed, 1));
     assert_eq!(world.sim.ledger().early_requests, 0);
     world.finish().await;
 }
@@ -199,7 +199,7 @@ async fn a_verdict_is_not_lost_with_its_feedback() {
         let what = (view.state, view.reason_code);
         assert_eq!(what, (State::Rejected, Some(ReasonCode::DataRejected)), "{fault:?}");
         assert!(view.reason.unwrap().contains("completed with errors"), "{fault:?}");
-        assert_eq!(view.attempts, 1, "{fault:?}");
+        assert_eq!(view.upload_attempts, 1, "{fault:?}");
     }
 }
 
@@ -255,7 +255,7 @@ async fn an_upload_whose_answer_cannot_be_read_is_sent_twice_and_then_held_with_
         request.overwrite = overwrite;
         let id = world.submit(request).await;
         let view = world.until(id, |view| view.state == State::Held).await;
-        assert_eq!(view.attempts, 2);
+        assert_eq!(view.upload_attempts, 2);
         assert!(view.reason.unwrap().contains("oddly"));
         world.finish().await;
     }
@@ -282,7 +282,7 @@ async fn uploads_that_were_not_sent_are_no_attempts() {
     }
     let id = world.submit(dataset("tokenless")).await;
     let view = world.settled(id).await;
-    assert_eq!((view.state, view.attempts), (State::Completed, 1));
+    assert_eq!((view.state, view.upload_attempts), (State::Completed, 1));
     world.finish().await;
 }
 

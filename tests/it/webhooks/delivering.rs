@@ -38,7 +38,7 @@ async fn what_was_not_heard_is_told_again_under_the_same_id() {
     for field in ["id", "name", "account", "state", "labels", "results", "finished_at", "polls"] {
         assert_eq!(body["data"][field], json!(view)[field], "{field}");
     }
-    assert_eq!((view.state, view.attempts), (State::Completed, 1));
+    assert_eq!((view.state, view.upload_attempts), (State::Completed, 1));
     let metrics = world.app.metrics.render();
     assert!(
         metrics.contains("ferry_webhook_deliveries_total{result=\"delivered\"} 1"),

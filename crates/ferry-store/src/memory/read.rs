@@ -86,10 +86,10 @@ fn step_stats<'a>(
 ) -> StepStats {
     let account = account.to_owned();
     let mut stats =
-        StepStats { account, kind, ready: 0, scheduled: 0, leased: 0, oldest_ready: None };
+        StepStats { account, kind, ready: 0, scheduled: 0, running: 0, oldest_ready: None };
     for submission in submissions.filter(|submission| submission.step == Some(kind)) {
         match submission.due_at {
-            _ if submission.leased_until.is_some() => stats.leased += 1,
+            _ if submission.leased_until.is_some() => stats.running += 1,
             Some(due) if due <= now => {
                 stats.ready += 1;
                 stats.oldest_ready = stats.oldest_ready.max(Some(until(due, now)));

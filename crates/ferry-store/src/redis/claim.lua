@@ -135,9 +135,9 @@ local serving = 0
 
 -- The record with an upload that begins.
 local function begin(account, id, record)
-    local from, due, _, finished, state, attempts = cmsgpack.unpack_limit(record, field.attempts)
-    local _, reason, seq, name = cmsgpack.unpack_limit(record, field.name - field.attempts, from)
-    local started = cmsgpack.pack(due, now, finished, 'uploading', attempts + 1)
+    local from, due, _, finished, state, upload_attempts = cmsgpack.unpack_limit(record, field.upload_attempts)
+    local _, reason, seq, name = cmsgpack.unpack_limit(record, field.name - field.upload_attempts, from)
+    local started = cmsgpack.pack(due, now, finished, 'uploading', upload_attempts + 1)
     place(key.state(state, account.name), id, false)
     place(key.state('uploading', account.name), id, int(seq))
     tell(id, account.name, name, 'uploading', reason ~= '' and reason or nil)

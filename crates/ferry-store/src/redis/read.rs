@@ -165,7 +165,7 @@ fn step_stats(
         kind,
         ready: number(ready)?,
         scheduled: number(scheduled)?,
-        leased: number(leased)?,
+        running: number(leased)?,
         oldest_ready: maybe_time(oldest)?.map(|due| until(due, now)),
     })
 }

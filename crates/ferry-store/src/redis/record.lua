@@ -4,7 +4,7 @@
 -- order; then the cold part, which only Rust reads; then the lines of its timeline. Where there is nothing,
 -- a time is -1, and a text empty.
 local HEAD = {
-    'due', 'updated', 'finished', 'state', 'attempts', 'reason', 'seq', 'name', 'account', 'priority',
+    'due', 'updated', 'finished', 'state', 'upload_attempts', 'reason', 'seq', 'name', 'account', 'priority',
     'step', 'requests', 'blocked', 'created', 'deadline', 'done', 'digest', 'id', 'key',
 }
 

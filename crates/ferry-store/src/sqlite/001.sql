@@ -9,7 +9,7 @@ CREATE TABLE submissions (
     state TEXT NOT NULL,
     -- 0 high, 1 normal, 2 low.
     priority INTEGER NOT NULL,
-    attempts INTEGER NOT NULL DEFAULT 0,
+    upload_attempts INTEGER NOT NULL DEFAULT 0,
     -- All times in milliseconds since the Unix epoch.
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,

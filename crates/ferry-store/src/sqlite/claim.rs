@@ -124,11 +124,11 @@ impl Taker<'_> {
         }
         // What is not indexed anew is not named: only an upload changes the state.
         let sql = if submission.state == before {
-            "UPDATE submissions SET leased_until = ?2, fence = ?3, claimed_by = ?4, attempts = ?5,
+            "UPDATE submissions SET leased_until = ?2, fence = ?3, claimed_by = ?4, upload_attempts = ?5,
                  updated_at = ?6
              WHERE seq = ?1 AND state = ?7"
         } else {
-            "UPDATE submissions SET leased_until = ?2, fence = ?3, claimed_by = ?4, attempts = ?5,
+            "UPDATE submissions SET leased_until = ?2, fence = ?3, claimed_by = ?4, upload_attempts = ?5,
                  updated_at = ?6, state = ?7
              WHERE seq = ?1"
         };
@@ -137,7 +137,7 @@ impl Taker<'_> {
             submission.leased_until.map(millis),
             record.fence,
             self.id.to_string(),
-            submission.attempts,
+            submission.upload_attempts,
             millis(submission.updated_at),
             submission.state.as_str(),
         ])?;

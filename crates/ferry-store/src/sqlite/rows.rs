@@ -15,7 +15,7 @@ use ferry_types::domain::{SubmissionId, Timestamp, timestamp};
 
 /// What [`Record::from_row`] reads, in its order.
 pub(super) const COLUMNS: &str = "s.seq, s.fence, s.claimed_by, s.id, s.account, s.name, s.state, s.priority, \
-     s.attempts, s.created_at, s.updated_at, s.finished_at, s.deadline, s.step, s.due_at, \
+     s.upload_attempts, s.created_at, s.updated_at, s.finished_at, s.deadline, s.step, s.due_at, \
      s.leased_until, s.has_predecessor, s.cold";
 
 /// A submission, and what only the store knows of it.
@@ -38,7 +38,7 @@ impl Record {
             name: row.get(column())?,
             state: word::<State>(row, column())?,
             priority: priority(row.get(column())?)?,
-            attempts: row.get(column())?,
+            upload_attempts: row.get(column())?,
             created_at: time(row, column())?,
             updated_at: time(row, column())?,
             finished_at: maybe_time(row, column())?,
@@ -110,7 +110,7 @@ impl Record {
             "finished_at = ?2, has_predecessor = ?3, "
         };
         let sql = format!(
-            "UPDATE submissions SET {state}{ended}attempts = ?4, updated_at = ?5, deadline = ?6,
+            "UPDATE submissions SET {state}{ended}upload_attempts = ?4, updated_at = ?5, deadline = ?6,
                  step = ?7, due_at = ?8, leased_until = ?9, cold = ?10
              WHERE seq = ?11"
         );
@@ -118,7 +118,7 @@ impl Record {
             s.state.as_str(),
             s.finished_at.map(millis),
             s.has_predecessor,
-            s.attempts,
+            s.upload_attempts,
             millis(s.updated_at),
             millis(s.deadline),
             s.step.map(StepKind::as_str),

@@ -80,7 +80,7 @@ impl Reader<'_> {
             kind,
             ready: ready + waiting,
             scheduled: scheduled + waiting_scheduled,
-            leased,
+            running: leased,
             oldest_ready: oldest.map(|due| until(timestamp(due), self.now)),
         })
     }

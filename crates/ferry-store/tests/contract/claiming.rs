@@ -22,7 +22,7 @@ pub(super) async fn an_accepted_submission_is_claimed_once(subject: Subject) {
 pub(super) async fn a_claimed_upload_is_an_attempt_that_everybody_sees(subject: Subject) {
     let id = subject.accept(new("a")).await;
     let claim = subject.claim_one(StepKind::Upload).await;
-    assert_eq!((claim.submission.state, claim.submission.attempts), (State::Uploading, 1));
+    assert_eq!((claim.submission.state, claim.submission.upload_attempts), (State::Uploading, 1));
     assert_eq!(claim.submission.leased_until, Some(later(claim.now, LEASE)));
     let other = subject.another().await;
     let found = other.get(id).await.unwrap().unwrap();
@@ -122,7 +122,7 @@ pub(super) async fn an_upload_after_a_lost_one_is_in_doubt(subject: Subject) {
     assert_eq!(subject.lose_workers().await.due, 1);
     let claim = subject.claim_one(StepKind::Upload).await;
     assert!(claim.submission.in_doubt);
-    assert_eq!(claim.submission.attempts, 2);
+    assert_eq!(claim.submission.upload_attempts, 2);
     // The doubt ends with an outcome that says so, and not before.
     subject.commit(&claim, t::retried(StepKind::Upload, millis(0))).await;
     assert!(!subject.claim_one(StepKind::Upload).await.submission.in_doubt);

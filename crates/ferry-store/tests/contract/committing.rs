@@ -22,7 +22,7 @@ pub(super) async fn a_commit_schedules_the_next_step(subject: Subject) {
     assert_eq!(submission.due_at, Some(later(submission.updated_at, millis(2500))));
     assert_eq!(submission.leased_until, None);
     assert_eq!(submission.processing_token, t::uploaded(millis(0)).processing_token);
-    assert_eq!(submission.attempts, 1);
+    assert_eq!(submission.upload_attempts, 1);
     let claims = subject.ask(StepKind::Poll, 10).await;
     assert!(claims.claims.is_empty());
     assert!(claims.next.is_some_and(|next| next <= millis(2500)));
@@ -40,7 +40,7 @@ pub(super) async fn a_submission_goes_all_the_way(subject: Subject) {
     subject.step(StepKind::Collect, t::completed()).await;
     let submission = subject.get(id).await;
     assert_eq!(submission.state, State::Completed);
-    assert_eq!((submission.attempts, submission.polls), (1, 4));
+    assert_eq!((submission.upload_attempts, submission.polls), (1, 4));
     assert_eq!(submission.finished_at, Some(submission.updated_at));
     assert_eq!((submission.step, submission.due_at), (None, None));
     let states = subject.timeline(id).await.into_iter().map(|(state, _)| state);
@@ -103,7 +103,7 @@ pub(super) async fn a_repeated_fence_is_not_taken_for_another_claim(subject: Sub
         subject.store.release(vec![other]).await.unwrap();
         assert_eq!(subject.state(id).await, State::Uploading);
     }
-    assert_eq!(subject.step_stats("main", StepKind::Upload).await.leased, 1);
+    assert_eq!(subject.step_stats("main", StepKind::Upload).await.running, 1);
     subject.commit(&claim, t::uploaded(millis(0))).await;
 }
 
@@ -236,11 +236,11 @@ pub(super) async fn an_attempt_that_does_not_count_is_given_back(subject: Subjec
     let id = subject.accept(new("a")).await;
     subject.step(StepKind::Upload, t::retried(StepKind::Upload, millis(0))).await;
     let claim = subject.claim_one(StepKind::Upload).await;
-    assert_eq!(claim.submission.attempts, 2);
+    assert_eq!(claim.submission.upload_attempts, 2);
     let transition = Transition { attempt_spent: false, ..t::retried(StepKind::Upload, millis(0)) };
     subject.commit(&claim, transition).await;
     let submission = subject.get(id).await;
-    assert_eq!((submission.attempts, submission.failures), (1, 1));
+    assert_eq!((submission.upload_attempts, submission.failures), (1, 1));
     assert_eq!(submission.state, State::Queued);
     assert_eq!(submission.reason.clone().unwrap().code, ReasonCode::Transient);
 }

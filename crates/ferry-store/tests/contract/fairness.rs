@@ -137,7 +137,7 @@ pub(super) async fn a_gate_closes_all_steps_of_an_account_for_the_time_asked(sub
         waiting.waiting_for,
         Some(WaitingFor::Account(BlockReason::Throttled { .. }))
     ));
-    assert_eq!(waiting.submission.attempts, 0, "being asked to wait is no attempt");
+    assert_eq!(waiting.submission.upload_attempts, 0, "being asked to wait is no attempt");
 }
 
 pub(super) async fn a_gate_reopens_with_a_ramp(subject: Subject) {

@@ -53,12 +53,12 @@ pub(super) async fn what_is_given_back_was_never_claimed(subject: Subject) {
     let after = subject.get(id).await;
     assert_eq!(as_of(before.updated_at, after), before);
     let stats = subject.step_stats("main", StepKind::Upload).await;
-    assert_eq!((stats.ready, stats.leased), (1, 0));
+    assert_eq!((stats.ready, stats.running), (1, 0));
     assert_eq!(subject.store.stats().await.unwrap().count(State::Uploading), 0);
     // Again, by someone who is no longer the holder: nothing happens.
     let newer = subject.claim_one(StepKind::Upload).await;
     subject.store.release(vec![claim]).await.unwrap();
-    assert_eq!(subject.get(id).await.attempts, 1);
+    assert_eq!(subject.get(id).await.upload_attempts, 1);
     subject.commit(&newer, t::uploaded(millis(0))).await;
     let poll = subject.claim_one(StepKind::Poll).await;
     subject.store.release(vec![poll]).await.unwrap();
@@ -100,7 +100,7 @@ pub(super) async fn a_lost_step_is_due_again(subject: Subject) {
     assert_eq!(subject.store.rescue().await.unwrap(), rescued);
     assert_eq!(subject.store.rescue().await.unwrap(), Rescued::default(), "once");
     let lost = subject.get(id).await;
-    assert_eq!((lost.state, lost.attempts, lost.in_doubt), (State::Queued, 1, true));
+    assert_eq!((lost.state, lost.upload_attempts, lost.in_doubt), (State::Queued, 1, true));
     assert_eq!(lost.reason.clone().unwrap().code, ReasonCode::Ambiguous);
     assert_eq!(lost.due_at, Some(lost.updated_at));
     assert_eq!(subject.timeline(id).await.last().unwrap().0, State::Queued);

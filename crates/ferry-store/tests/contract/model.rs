@@ -99,7 +99,7 @@ struct Modelled {
     /// The fence and the end of a lease.
     leased: Option<(u64, u64)>,
     deliveries: u32,
-    attempts: u32,
+    upload_attempts: u32,
     in_doubt: bool,
     cancel_requested: bool,
     overwrite: bool,
@@ -186,7 +186,7 @@ async fn run(subject: &Subject, model: &mut Model, op: Op) {
                 due: Some(model.now),
                 leased: None,
                 deliveries: 0,
-                attempts: 0,
+                upload_attempts: 0,
                 in_doubt: false,
                 cancel_requested: false,
                 overwrite: false,
@@ -212,7 +212,7 @@ async fn run(subject: &Subject, model: &mut Model, op: Op) {
             one.leased = None;
             one.deliveries -= 1;
             if claim.kind == StepKind::Upload {
-                one.attempts -= 1;
+                one.upload_attempts -= 1;
                 one.state = State::Queued;
             }
             if one.cancel_requested {
@@ -278,7 +278,7 @@ async fn claim(subject: &Subject, model: &mut Model, kind: StepKind, limit: usiz
         one.deliveries += 1;
         if kind == StepKind::Upload {
             one.state = State::Uploading;
-            one.attempts += 1;
+            one.upload_attempts += 1;
         }
         model.claims.push(claim);
     }
@@ -389,8 +389,8 @@ async fn compare(subject: &Subject, model: &Model) {
     assert_eq!(listed.len(), model.kept.len());
     for (real, one) in listed.iter().zip(&model.kept) {
         assert_eq!(
-            (real.id, real.state, real.attempts, real.in_doubt, real.leased_until.is_some()),
-            (one.id, one.state, one.attempts, one.in_doubt, one.leased.is_some()),
+            (real.id, real.state, real.upload_attempts, real.in_doubt, real.leased_until.is_some()),
+            (one.id, one.state, one.upload_attempts, one.in_doubt, one.leased.is_some()),
         );
         assert_eq!(real.finished_at.is_some(), real.state.is_final());
         assert_eq!(real.due_at.is_some(), !real.state.is_final() && real.state != State::Held);
@@ -429,7 +429,7 @@ async fn assert_counts(
     });
     assert_eq!(counted.collect::<BTreeMap<_, _>>(), states);
     let counted = stats.steps.iter().map(|step| {
-        ((step.account.as_str(), step.kind), [step.ready, step.scheduled, step.leased])
+        ((step.account.as_str(), step.kind), [step.ready, step.scheduled, step.running])
     });
     let counted: BTreeMap<_, _> = counted.filter(|(_, counts)| *counts != [0; 3]).collect();
     assert_eq!(counted, steps);

@@ -165,7 +165,7 @@ pub(super) async fn a_retried_one_queues_behind_an_earlier_one(subject: Subject)
     assert_eq!(retried.submission.state, State::Processing);
     subject.assert_nothing_due(StepKind::Poll).await;
     let stats = subject.step_stats("main", StepKind::Poll).await;
-    assert_eq!((stats.ready, stats.leased), (1, 0));
+    assert_eq!((stats.ready, stats.running), (1, 0));
     subject.step(StepKind::Upload, t::refused()).await;
     assert_eq!(subject.claim_one(StepKind::Poll).await.lease.id, second);
 }

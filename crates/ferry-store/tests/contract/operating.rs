@@ -106,7 +106,7 @@ pub(super) async fn a_failed_submission_goes_on_where_it_stopped(subject: Subjec
         assert_eq!(retried.deadline, later(retried.updated_at, millis(90_000)));
         assert_eq!(retried.due_at, Some(retried.updated_at));
         assert_eq!((retried.finished_at, retried.failures), (None, 0));
-        assert_eq!(retried.attempts, failed.attempts);
+        assert_eq!(retried.upload_attempts, failed.upload_attempts);
         assert_eq!(retried.reason.clone().unwrap().code, ReasonCode::Operator);
         assert_eq!(subject.timeline(id).await.last().unwrap().0, kind.waiting_state().unwrap());
         assert_eq!(subject.claim_one(kind).await.lease.id, id);

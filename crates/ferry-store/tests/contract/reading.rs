@@ -201,11 +201,11 @@ pub(super) async fn stats_tell_ready_scheduled_and_leased(subject: Subject) {
     for step in subject.store.stats().await.unwrap().steps {
         ready += step.ready;
         scheduled += step.scheduled;
-        leased += step.leased;
+        leased += step.running;
     }
     assert_eq!((ready, scheduled, leased), (1, 2, 2));
     let polls = subject.step_stats(&account, StepKind::Poll).await;
-    assert_eq!((polls.ready, polls.scheduled, polls.leased), (0, 1, 0));
+    assert_eq!((polls.ready, polls.scheduled, polls.running), (0, 1, 0));
     assert_eq!(polls.oldest_ready, None);
     let uploads = subject.step_stats("a", StepKind::Upload).await;
     let oldest = uploads.oldest_ready.expect("one is due");
@@ -219,7 +219,7 @@ pub(super) async fn what_waits_for_its_name_is_ready(subject: Subject) {
     subject.accept(NewSubmission { not_before: Some(start), ..new("n") }).await;
     subject.advance(millis(1000)).await;
     let uploads = subject.step_stats("main", StepKind::Upload).await;
-    assert_eq!((uploads.ready, uploads.scheduled, uploads.leased), (2, 1, 1));
+    assert_eq!((uploads.ready, uploads.scheduled, uploads.running), (2, 1, 1));
     assert!(uploads.oldest_ready.is_some_and(|oldest| oldest >= millis(1000)));
 }
 

@@ -61,7 +61,7 @@ impl Damaged {
     async fn uploads(&self) -> (u64, u64) {
         let steps = self.store.stats().await.unwrap().steps;
         let of = steps.iter().filter(|step| step.kind == StepKind::Upload);
-        of.fold((0, 0), |sum, step| (sum.0 + step.ready, sum.1 + step.leased))
+        of.fold((0, 0), |sum, step| (sum.0 + step.ready, sum.1 + step.running))
     }
 }
 

@@ -262,7 +262,10 @@ async fn what_was_leased_although_the_answer_got_lost_is_handed_out_again() {
     let held = mine.iter().chain(&others);
     assert!(held.clone().all(|held| claims.iter().all(|claim| claim.lease != held.lease)));
     for claim in &claims {
-        assert_eq!(claim.submission.attempts, 1, "a claim that nobody heard of is no attempt");
+        assert_eq!(
+            claim.submission.upload_attempts, 1,
+            "a claim that nobody heard of is no attempt"
+        );
         assert!(!claim.submission.in_doubt);
     }
     let committed = store.commit(claims.iter().map(uploaded).collect()).await.unwrap();
@@ -438,10 +441,10 @@ async fn without_its_replica_a_replicated_store_takes_nothing_in_and_begins_no_u
     let refused = store.claim(request()).await;
     assert!(is_away(&refused), "{refused:?}");
     let waiting = store.get(second.id).await.unwrap().unwrap().submission;
-    assert_eq!((waiting.state, waiting.attempts), (State::Queued, 0), "it was given back");
+    assert_eq!((waiting.state, waiting.upload_attempts), (State::Queued, 0), "it was given back");
     replica.resume().await;
     // What was handed over and not confirmed may be there too.
     let claims = patiently(|| store.claim(request())).await.claims;
     let begun = claims.iter().find(|claim| claim.lease.id == second.id).expect("it is due");
-    assert_eq!(begun.submission.attempts, 1, "what was given back was no attempt");
+    assert_eq!(begun.submission.upload_attempts, 1, "what was given back was no attempt");
 }

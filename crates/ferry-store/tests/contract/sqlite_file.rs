@@ -73,7 +73,7 @@ async fn what_was_accepted_and_begun_survives_the_end_of_the_process() {
     let subject = Subject::at(file).await;
     assert_eq!(subject.state(queued).await, State::Cancelled);
     let submission = subject.get(begun).await;
-    assert_eq!((submission.state, submission.attempts), (State::Uploading, 1));
+    assert_eq!((submission.state, submission.upload_attempts), (State::Uploading, 1));
     assert_eq!(submission.leased_until, claim.submission.leased_until);
     subject.store.payload(begun).await.unwrap();
     subject.commit(&claim, t::uploaded(millis(0))).await;
@@ -181,8 +181,8 @@ async fn a_read_only_directory_is_named() {
 async fn a_damaged_row_is_reported_with_the_place() {
     for damage in [
         "state = 'lost'",
-        "attempts = 'many'",
-        "attempts = -1",
+        "upload_attempts = 'many'",
+        "upload_attempts = -1",
         "cold = x'00'",
         "cold = 'text'",
         "id = 'x'",
@@ -224,7 +224,7 @@ async fn a_damaged_row_keeps_no_other_from_its_step() {
     spoil(lost);
     assert_eq!(subject.lose_workers().await, Rescued { due: 1, ..Rescued::default() });
     assert_eq!(subject.lose_workers().await, Rescued::default(), "once");
-    assert_eq!(subject.step_stats("main", StepKind::Upload).await.leased, 0);
+    assert_eq!(subject.step_stats("main", StepKind::Upload).await.running, 0);
     assert_eq!(subject.claim_one(StepKind::Upload).await.lease.id, lost_too);
 }
 

@@ -227,7 +227,7 @@ impl Subject {
             kind,
             ready: 0,
             scheduled: 0,
-            leased: 0,
+            running: 0,
             oldest_ready: None,
         })
     }

@@ -207,7 +207,7 @@ impl Twins {
         assert_eq!(one.1.accounts, other.1.accounts, "{:#?}", self.history);
         let busy = |stats: &Stats| -> Vec<_> {
             let steps = stats.steps.iter().map(|step| {
-                let counts = (step.ready, step.scheduled, step.leased, step.oldest_ready);
+                let counts = (step.ready, step.scheduled, step.running, step.oldest_ready);
                 (step.account.clone(), step.kind, counts)
             });
             steps.filter(|(_, _, counts)| *counts != (0, 0, 0, None::<Duration>)).collect()

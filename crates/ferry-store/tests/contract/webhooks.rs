@@ -45,8 +45,8 @@ pub(super) async fn every_end_is_told_whoever_brought_it_about(subject: Subject)
             (state, None, before.finished_at)
         );
         assert_eq!(
-            (after.reason.clone(), after.attempts),
-            (before.reason.clone(), before.attempts),
+            (after.reason.clone(), after.upload_attempts),
+            (before.reason.clone(), before.upload_attempts),
             "{state}"
         );
         assert_eq!(results(&subject, id).await, [DeliveryResult::Delivered]);
@@ -220,5 +220,5 @@ pub(super) async fn retention_does_not_wait_for_what_is_to_be_told(subject: Subj
     subject.lose_workers().await;
     subject.assert_nothing_due(StepKind::Deliver).await;
     let stats = subject.step_stats(ACCOUNT, StepKind::Deliver).await;
-    assert_eq!((stats.ready, stats.scheduled, stats.leased), (0, 0, 0));
+    assert_eq!((stats.ready, stats.scheduled, stats.running), (0, 0, 0));
 }

@@ -110,7 +110,7 @@ pub struct PauseView {
     /// The account.
     pub account: String,
     /// Why it is paused; null if it is not.
-    pub paused: Option<String>,
+    pub pause_reason: Option<String>,
     /// Whether the call changed anything.
     pub changed: bool,
 }
@@ -149,7 +149,7 @@ pub struct StepView {
     /// Due later.
     pub scheduled: u64,
     /// With a worker.
-    pub leased: u64,
+    pub running: u64,
     /// How long the oldest of the ready ones has been due; null if none is.
     pub oldest_ready_seconds: Option<f64>,
 }

@@ -86,7 +86,7 @@ pub struct SubmissionView {
     /// Why, for programs.
     pub reason_code: Option<ReasonCode>,
     /// Uploads begun.
-    pub attempts: u32,
+    pub upload_attempts: u32,
     /// Status checks answered.
     pub polls: u32,
     /// Its place among the account's steps.
@@ -137,7 +137,7 @@ impl SubmissionView {
             state: submission.state,
             reason_code: submission.reason.as_ref().map(|reason| reason.code),
             reason: submission.reason.map(|reason| reason.text),
-            attempts: submission.attempts,
+            upload_attempts: submission.upload_attempts,
             polls: submission.polls,
             priority: submission.priority,
             overwrite: submission.overwrite,

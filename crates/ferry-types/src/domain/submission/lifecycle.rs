@@ -46,7 +46,7 @@ impl Submission {
         let mut entry = None;
         if self.step == Some(StepKind::Upload) {
             self.enter(State::Uploading, self.reason.clone(), now)?;
-            self.0.attempts += 1;
+            self.0.upload_attempts += 1;
             // A further attempt for the same reason does not lengthen the timeline.
             entry = self.reason.is_none().then(|| self.entry(now, ""));
         }
@@ -90,7 +90,7 @@ impl Submission {
 
     fn count(&mut self, transition: &Transition) {
         let parts = &mut self.0;
-        parts.attempts -= u32::from(!transition.attempt_spent && parts.attempts > 0);
+        parts.upload_attempts -= u32::from(!transition.attempt_spent && parts.upload_attempts > 0);
         parts.polls += u32::from(transition.polled);
         parts.failures = transition.failures;
         parts.in_doubt = transition.in_doubt;
@@ -131,7 +131,7 @@ impl Submission {
     pub fn release(&mut self, now: Timestamp) -> Ruled<IllegalTransition> {
         let uploading = self.step == Some(StepKind::Upload);
         if uploading {
-            self.0.attempts = self.attempts.saturating_sub(1);
+            self.0.upload_attempts = self.upload_attempts.saturating_sub(1);
         }
         if self.is_cancelling() {
             return self.end(State::Cancelled, "cancelled", now);

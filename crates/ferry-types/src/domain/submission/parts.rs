@@ -64,7 +64,7 @@ pub struct SubmissionParts {
     /// The word with which the Platform decided against the dataset, once it has.
     pub rejection: Option<String>,
     /// Uploads begun, less those that did not count.
-    pub attempts: u32,
+    pub upload_attempts: u32,
     /// Status checks answered.
     pub polls: u32,
     /// Troubles of the current step in a row.
@@ -113,7 +113,7 @@ impl SubmissionParts {
             traceparent: None,
             processing_token: None,
             rejection: None,
-            attempts: 0,
+            upload_attempts: 0,
             polls: 0,
             failures: 0,
             in_doubt: false,
