@@ -63,7 +63,7 @@ impl Capacity {
              nothing was kept",
             self.most
         );
-        Err(Fault::new(ProblemKind::Full, what).retry_after(RETRY_AFTER))
+        Err(Fault::new(ProblemKind::TooManyUnfinished, what).retry_after(RETRY_AFTER))
     }
 
     fn take(&self, account: &str) -> Option<Room<'_>> {

@@ -111,7 +111,7 @@ impl From<StoreError> for Fault {
                 Self::not_found(error.to_string())
             }
             StoreError::NotAllowed(_) | StoreError::Taken(_) | StoreError::TooLarge(_) => {
-                Self::new(ProblemKind::NotAllowed, error.to_string())
+                Self::new(ProblemKind::StateConflict, error.to_string())
             }
             StoreError::Unusable(_) => {
                 tracing::error!("the store cannot be used: {error}");

@@ -51,7 +51,7 @@ pub(super) async fn resubmit(
     let id = earlier.id;
     if earlier.state == Stage::Held {
         let what = format!("submission {id} is held, and keeps its Name: resolve it first");
-        return Err(Fault::new(ProblemKind::NotAllowed, what));
+        return Err(Fault::new(ProblemKind::StateConflict, what));
     }
     let (parts, body) = request.into_parts();
     let mut params = Params::of(&parts.uri);

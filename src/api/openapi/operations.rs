@@ -6,8 +6,8 @@ use super::examples;
 use super::operation::{JSON, Media, Operation, TEXT};
 use crate::metrics::OPENMETRICS;
 use ferry_types::contract::ProblemKind::{
-    Busy, Full, Gone, IdempotencyConflict, InvalidDataset, InvalidField, InvalidRequest,
-    NotAllowed, NotFound, StoreUnavailable, Timeout, TooLarge, UnsupportedMediaType,
+    Busy, Gone, IdempotencyConflict, InvalidDataset, InvalidField, InvalidRequest, NotFound,
+    StateConflict, StoreUnavailable, Timeout, TooLarge, TooManyUnfinished, UnsupportedMediaType,
 };
 use ferry_types::contract::{
     PauseRequest, PauseView, ProblemKind, ResolveRequest, ResubmissionRequest, StatsView,
@@ -37,7 +37,7 @@ const HANDING_OVER: [ProblemKind; 9] = [
     InvalidDataset,
     InvalidField,
     IdempotencyConflict,
-    Full,
+    TooManyUnfinished,
     StoreUnavailable,
 ];
 
@@ -127,7 +127,7 @@ pub(in crate::api) fn redeliver(operation: Operation<'_>) -> Operation<'_> {
     id(operation)
         .called(OPERATING, "redeliver", "Tell the outcome, again if it was told")
         .answers::<WebhookView>(200, "It is told next", &examples::deliveries())
-        .may(&[NotFound, NotAllowed, StoreUnavailable])
+        .may(&[NotFound, StateConflict, StoreUnavailable])
 }
 
 pub(in crate::api) fn events(mut operation: Operation<'_>) -> Operation<'_> {
@@ -194,7 +194,7 @@ pub(in crate::api) fn resubmit(operation: Operation<'_>) -> Operation<'_> {
         .about("It overwrites what is there; all but the dataset is as it was.")
         .takes::<ResubmissionRequest>(&examples::correction());
     let operation = handed_over(operation, form(false)).may(&HANDING_OVER);
-    handing_over_answers(operation.may(&[NotFound, NotAllowed]))
+    handing_over_answers(operation.may(&[NotFound, StateConflict]))
 }
 
 pub(in crate::api) fn cancel(operation: Operation<'_>) -> Operation<'_> {
@@ -293,7 +293,7 @@ fn account(operation: Operation<'_>) -> Operation<'_> {
 fn act(operation: Operation<'_>) -> Operation<'_> {
     id(operation)
         .answers::<SubmissionView>(200, "The submission, as it is now", &examples::completed())
-        .may(&[NotFound, NotAllowed, StoreUnavailable])
+        .may(&[NotFound, StateConflict, StoreUnavailable])
 }
 
 fn waits(operation: Operation<'_>) -> Operation<'_> {

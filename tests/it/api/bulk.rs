@@ -128,7 +128,7 @@ async fn a_full_account_refuses_the_lines_beyond_its_limit() {
     let answers = Answers::of(ndjson(request, lines)).await.all().await;
     assert_eq!(answers.iter().filter(|answer| answer.id.is_some()).count(), 700);
     let error = answers[700].error.as_ref().unwrap();
-    assert_eq!(error.kind(), Some(ProblemKind::Full));
+    assert_eq!(error.kind(), Some(ProblemKind::TooManyUnfinished));
     assert_eq!(served.world.app.store.stats().await.unwrap().unfinished(), 700);
 }
 

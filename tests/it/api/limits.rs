@@ -106,7 +106,7 @@ async fn a_full_account_takes_no_more_and_nothing_is_half_accepted() {
     let taken: Vec<&Answer> = answers.iter().filter(|answer| answer.status == 201).collect();
     assert_eq!(taken.len(), 10, "{:?}", answers.iter().map(|a| a.status).collect::<Vec<_>>());
     for answer in answers.iter().filter(|answer| answer.status != 201) {
-        answer.is(ProblemKind::Full);
+        answer.is(ProblemKind::TooManyUnfinished);
         assert_eq!((answer.status, answer.header("retry-after")), (429, "5"));
     }
     assert_eq!(served.world.app.store.stats().await.unwrap().unfinished(), 10);

@@ -31,7 +31,7 @@ async fn a_held_submission_is_resolved_and_only_so() {
     let id = held.id();
     let resubmitted =
         served.post(&format!("/v1/submissions/{id}/resubmit"), &json!({ "data": GOOD })).await;
-    resubmitted.is(ProblemKind::NotAllowed);
+    resubmitted.is(ProblemKind::StateConflict);
     let path = format!("/v1/submissions/{id}/resolve");
     served.post(&path, &json!({ "resolution": "perhaps" })).await.is(ProblemKind::InvalidRequest);
     Answer::of(served.request(Method::POST, &path)).await.is(ProblemKind::InvalidField);
@@ -39,7 +39,7 @@ async fn a_held_submission_is_resolved_and_only_so() {
     assert_eq!(resolved.status, 200, "{}", resolved.text());
     let done = served.get(&format!("/v1/submissions/{id}?wait=60s")).await;
     assert_eq!(done.json()["state"], "completed", "{}", done.text());
-    served.post(&path, &json!({ "resolution": "fail" })).await.is(ProblemKind::NotAllowed);
+    served.post(&path, &json!({ "resolution": "fail" })).await.is(ProblemKind::StateConflict);
 }
 
 #[tokio::test]

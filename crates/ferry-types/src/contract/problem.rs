@@ -53,7 +53,7 @@ pub enum ProblemKind {
     /// The body took too long to arrive.
     Timeout,
     /// The state of the submission does not allow it.
-    NotAllowed,
+    StateConflict,
     /// The events that were asked for are not kept any more.
     Gone,
     /// The body or the dataset is too large.
@@ -67,7 +67,7 @@ pub enum ProblemKind {
     /// The idempotency key belongs to other content.
     IdempotencyConflict,
     /// Too many submissions of the account wait.
-    Full,
+    TooManyUnfinished,
     /// A fault in Ferry.
     Internal,
     /// Too many requests at once, or the server is stopping.
@@ -86,14 +86,14 @@ impl ProblemKind {
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::Timeout,
-        Self::NotAllowed,
+        Self::StateConflict,
         Self::Gone,
         Self::TooLarge,
         Self::UnsupportedMediaType,
         Self::InvalidDataset,
         Self::InvalidField,
         Self::IdempotencyConflict,
-        Self::Full,
+        Self::TooManyUnfinished,
         Self::Internal,
         Self::Busy,
         Self::StoreUnavailable,
@@ -119,9 +119,11 @@ impl ProblemKind {
                 ("urn:ferry:problem:method-not-allowed", 405, "The path has no such method")
             }
             Self::Timeout => ("urn:ferry:problem:timeout", 408, "The body took too long to arrive"),
-            Self::NotAllowed => {
-                ("urn:ferry:problem:not-allowed", 409, "The submission's state does not allow it")
-            }
+            Self::StateConflict => (
+                "urn:ferry:problem:state-conflict",
+                409,
+                "The submission's state does not allow it",
+            ),
             Self::Gone => ("urn:ferry:problem:gone", 410, "These events are not kept any more"),
             Self::TooLarge => ("urn:ferry:problem:too-large", 413, "The body is too large"),
             Self::UnsupportedMediaType => {
@@ -136,9 +138,11 @@ impl ProblemKind {
                 422,
                 "The idempotency key belongs to other content",
             ),
-            Self::Full => {
-                ("urn:ferry:problem:full", 429, "Too many submissions of the account wait")
-            }
+            Self::TooManyUnfinished => (
+                "urn:ferry:problem:too-many-unfinished",
+                429,
+                "Too many submissions of the account wait",
+            ),
             Self::Internal => ("urn:ferry:problem:internal", 500, "Ferry has a fault"),
             Self::Busy => ("urn:ferry:problem:busy", 503, "The server has too much to do"),
             Self::StoreUnavailable => {
