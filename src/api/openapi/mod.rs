@@ -51,8 +51,8 @@ fn describe_all() -> Value {
         "servers": [{ "url": "/" }],
         "tags": [
             { "name": "submissions", "description": "Hand datasets over, and see what became of them" },
-            { "name": "operating", "description": "Act on submissions and accounts" },
-            { "name": "watching", "description": "Watch over the server, and learn what it can" },
+            { "name": "operations", "description": "Act on submissions and accounts" },
+            { "name": "monitoring", "description": "Watch over the server, and learn what it can" },
         ],
         "paths": paths,
         "webhooks": webhooks,

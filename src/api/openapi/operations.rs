@@ -18,8 +18,8 @@ use ferry_types::domain::feedback::Finding;
 use ferry_types::domain::submission::{Priority, State, TimelineEntry};
 
 const SUBMISSIONS: &str = "submissions";
-const OPERATING: &str = "operating";
-const WATCHING: &str = "watching";
+const OPERATIONS: &str = "operations";
+const MONITORING: &str = "monitoring";
 
 const NDJSON: &str = "application/x-ndjson";
 const CSV: &str = "text/csv";
@@ -47,14 +47,23 @@ const SMALL_BODY: [ProblemKind; 5] =
 
 pub(in crate::api) fn create(operation: Operation<'_>) -> Operation<'_> {
     let operation = operation
-        .called(SUBMISSIONS, "submit", "Hand a dataset over")
+        .called(SUBMISSIONS, "submit_dataset", "Hand a dataset over")
         .about(
             "It is durable when this is answered. As `text/csv` the fields stand in the URL, in a \
              form each is a part; `Name` is then the file's, unless said otherwise.",
         )
         .takes::<SubmissionRequest>(&examples::request());
     let operation = handed_over(fields(operation), form(true)).may(&HANDING_OVER);
-    let after = ["get", "timeline", "result", "feedback", "resubmit", "cancel", "retry", "resolve"];
+    let after = [
+        "get_submission",
+        "get_timeline",
+        "get_result",
+        "get_feedback",
+        "resubmit_dataset",
+        "cancel_submission",
+        "retry_submission",
+        "resolve_submission",
+    ];
     handing_over_answers(operation).leads_to(201, &after).leads_to(200, &after)
 }
 
@@ -62,7 +71,7 @@ pub(in crate::api) fn list(operation: Operation<'_>) -> Operation<'_> {
     let states = State::ALL.map(State::as_str);
     let limit = json!({ "type": "integer", "minimum": 1, "maximum": 500, "default": 50 });
     operation
-        .called(SUBMISSIONS, "list", "List submissions, the newest first")
+        .called(SUBMISSIONS, "list_submissions", "List submissions, the newest first")
         .query("state", strings(&json!({ "enum": states })), "in one of these states")
         .query("name", text(), "with exactly this Name")
         .query("account", text(), "of this account")
@@ -84,7 +93,7 @@ pub(in crate::api) fn bulk(operation: Operation<'_>) -> Operation<'_> {
     let taken = lines(examples::bulk().iter().map(|one| json!(one).to_string()).collect());
     let given = lines(examples::bulk_answers().iter().map(|one| json!(one).to_string()).collect());
     operation
-        .called(SUBMISSIONS, "bulk", "Hand many datasets over")
+        .called(SUBMISSIONS, "submit_bulk", "Hand many datasets over")
         .about(
             "NDJSON both ways and of any length: each line is a `SubmissionRequest`, and is answered by \
              a line of its own, `{\"line\": 1, \"id\": …}` or `{\"line\": 1, \"error\": {…}}`, as soon as it is durable. \
@@ -97,11 +106,9 @@ pub(in crate::api) fn bulk(operation: Operation<'_>) -> Operation<'_> {
 }
 
 pub(in crate::api) fn get(operation: Operation<'_>) -> Operation<'_> {
-    let mut operation = waits(id(operation)).called(SUBMISSIONS, "get", "A submission").header(
-        "If-None-Match",
-        text(),
-        "the `ETag` of what is known already",
-    );
+    let mut operation = waits(id(operation))
+        .called(SUBMISSIONS, "get_submission", "A submission")
+        .header("If-None-Match", text(), "the `ETag` of what is known already");
     let view = operation.json::<SubmissionView>(&examples::completed());
     operation
         .answers_with(200, "The submission", Some(view), &["ETag"])
@@ -111,21 +118,21 @@ pub(in crate::api) fn get(operation: Operation<'_>) -> Operation<'_> {
 
 pub(in crate::api) fn timeline(operation: Operation<'_>) -> Operation<'_> {
     id(operation)
-        .called(SUBMISSIONS, "timeline", "How a submission came to be as it is, oldest first")
+        .called(SUBMISSIONS, "get_timeline", "How a submission came to be as it is, oldest first")
         .answers::<Vec<TimelineEntry>>(200, "What happened", &examples::timeline())
         .may(&[NotFound, StoreUnavailable])
 }
 
 pub(in crate::api) fn deliveries(operation: Operation<'_>) -> Operation<'_> {
     id(operation)
-        .called(SUBMISSIONS, "deliveries", "Who is told of the outcome, and how that went")
+        .called(SUBMISSIONS, "list_deliveries", "Who is told of the outcome, and how that went")
         .answers::<WebhookView>(200, "The newest tries, oldest first", &examples::deliveries())
         .may(&[NotFound, StoreUnavailable])
 }
 
 pub(in crate::api) fn redeliver(operation: Operation<'_>) -> Operation<'_> {
     id(operation)
-        .called(OPERATING, "redeliver", "Tell the outcome, again if it was told")
+        .called(OPERATIONS, "redeliver_webhook", "Tell the outcome, again if it was told")
         .answers::<WebhookView>(200, "It is told next", &examples::deliveries())
         .may(&[NotFound, StateConflict, StoreUnavailable])
 }
@@ -140,7 +147,7 @@ pub(in crate::api) fn events(mut operation: Operation<'_>) -> Operation<'_> {
     }});
     let stream = Media::of(EVENTS, None).with_schema(message);
     operation
-        .called(WATCHING, "events", "What changes, from now on or from where you stopped")
+        .called(MONITORING, "stream_events", "What changes, from now on or from where you stopped")
         .about(
             "Server-sent events: each message is a change of a submission's state, with an `id` and the \
              data `{\"type\": \"submission.completed\", \"timestamp\": …, \"data\": {\"id\": …, \"name\": …, \
@@ -164,7 +171,7 @@ pub(in crate::api) fn events(mut operation: Operation<'_>) -> Operation<'_> {
 
 pub(in crate::api) fn result(operation: Operation<'_>) -> Operation<'_> {
     id(operation)
-        .called(SUBMISSIONS, "result", "A result, byte for byte, with the type that it has")
+        .called(SUBMISSIONS, "get_result", "A result, byte for byte, with the type that it has")
         .path("key", json!({ "type": "string", "examples": ["tableofresultids"] }), "which result")
         .answers_with(200, "The result", Some(Media::any()), &[])
         .may(&[NotFound, StoreUnavailable])
@@ -175,7 +182,7 @@ pub(in crate::api) fn feedback(operation: Operation<'_>) -> Operation<'_> {
     id(operation)
         .called(
             SUBMISSIONS,
-            "feedback",
+            "get_feedback",
             "What the Platform found wrong, beside the rows that it means",
         )
         .query("raw", raw, "as the Platform sent it, with the type that it had")
@@ -190,7 +197,11 @@ pub(in crate::api) fn feedback(operation: Operation<'_>) -> Operation<'_> {
 
 pub(in crate::api) fn resubmit(operation: Operation<'_>) -> Operation<'_> {
     let operation = id(operation)
-        .called(SUBMISSIONS, "resubmit", "Hand a corrected dataset over, under the same Name")
+        .called(
+            SUBMISSIONS,
+            "resubmit_dataset",
+            "Hand a corrected dataset over, under the same Name",
+        )
         .about("It overwrites what is there; all but the dataset is as it was.")
         .takes::<ResubmissionRequest>(&examples::correction());
     let operation = handed_over(operation, form(false)).may(&HANDING_OVER);
@@ -198,22 +209,26 @@ pub(in crate::api) fn resubmit(operation: Operation<'_>) -> Operation<'_> {
 }
 
 pub(in crate::api) fn cancel(operation: Operation<'_>) -> Operation<'_> {
-    act(operation.called(OPERATING, "cancel", "Call a submission off"))
+    act(operation.called(OPERATIONS, "cancel_submission", "Call a submission off"))
 }
 
 pub(in crate::api) fn retry(operation: Operation<'_>) -> Operation<'_> {
-    act(operation.called(OPERATING, "retry", "Go on with a failed submission where it stopped"))
+    act(operation.called(
+        OPERATIONS,
+        "retry_submission",
+        "Go on with a failed submission where it stopped",
+    ))
 }
 
 pub(in crate::api) fn resolve(operation: Operation<'_>) -> Operation<'_> {
-    act(operation.called(OPERATING, "resolve", "Decide about a held submission"))
+    act(operation.called(OPERATIONS, "resolve_submission", "Decide about a held submission"))
         .takes::<ResolveRequest>(&examples::resolution())
         .may(&SMALL_BODY)
         .may(&[InvalidField])
 }
 
 pub(in crate::api) fn pause(operation: Operation<'_>) -> Operation<'_> {
-    account(operation.called(OPERATING, "pause", "Send nothing more of an account"))
+    account(operation.called(OPERATIONS, "pause_account", "Send nothing more of an account"))
         .takes::<PauseRequest>(&examples::pause())
         .or_nothing()
         .answers::<PauseView>(200, "It is paused", &examples::paused(Some("maintenance")))
@@ -222,22 +237,19 @@ pub(in crate::api) fn pause(operation: Operation<'_>) -> Operation<'_> {
 }
 
 pub(in crate::api) fn resume(operation: Operation<'_>) -> Operation<'_> {
-    account(operation.called(OPERATING, "resume", "Go on with an account")).answers::<PauseView>(
-        200,
-        "It goes on",
-        &examples::paused(None),
-    )
+    account(operation.called(OPERATIONS, "resume_account", "Go on with an account"))
+        .answers::<PauseView>(200, "It goes on", &examples::paused(None))
 }
 
 pub(in crate::api) fn stats(operation: Operation<'_>) -> Operation<'_> {
     operation
-        .called(WATCHING, "stats", "How much there is to do, and how long it will take")
+        .called(MONITORING, "get_stats", "How much there is to do, and how long it will take")
         .answers::<StatsView>(200, "What there is", &examples::stats())
         .may(&[StoreUnavailable])
 }
 
 pub(in crate::api) fn health(operation: Operation<'_>) -> Operation<'_> {
-    operation.called(WATCHING, "health", "Whether the process answers").answers_with(
+    operation.called(MONITORING, "get_health", "Whether the process answers").answers_with(
         200,
         "It does",
         Some(Media::of(TEXT, Some("ok\n"))),
@@ -247,7 +259,7 @@ pub(in crate::api) fn health(operation: Operation<'_>) -> Operation<'_> {
 
 pub(in crate::api) fn ready(operation: Operation<'_>) -> Operation<'_> {
     operation
-        .called(WATCHING, "ready", "Whether requests should be sent here")
+        .called(MONITORING, "get_readiness", "Whether requests should be sent here")
         .answers_with(200, "They should", Some(Media::of(TEXT, Some("ready\n"))), &[])
         .answers_with(503, "The server stops", Some(Media::of(TEXT, Some("stopping\n"))), &[])
 }
@@ -255,14 +267,14 @@ pub(in crate::api) fn ready(operation: Operation<'_>) -> Operation<'_> {
 pub(in crate::api) fn metrics(operation: Operation<'_>) -> Operation<'_> {
     let metrics = Media::of(prometheus::TEXT_FORMAT, None);
     operation
-        .called(WATCHING, "metrics", "The metrics, for Prometheus")
+        .called(MONITORING, "get_metrics", "The metrics, for Prometheus")
         .answers_with(200, "All series", Some(metrics), &[])
         .answers_too(200, Media::of(OPENMETRICS, None))
 }
 
 pub(in crate::api) fn openapi(operation: Operation<'_>) -> Operation<'_> {
     let document = Media::of(JSON, None).with_schema(json!({ "type": "object" }));
-    operation.called(WATCHING, "openapi", "This document").answers_with(
+    operation.called(MONITORING, "get_openapi", "This document").answers_with(
         200,
         "OpenAPI 3.1",
         Some(document),
@@ -271,7 +283,7 @@ pub(in crate::api) fn openapi(operation: Operation<'_>) -> Operation<'_> {
 }
 
 pub(in crate::api) fn docs(operation: Operation<'_>) -> Operation<'_> {
-    operation.called(WATCHING, "docs", "This document, for people").answers_with(
+    operation.called(MONITORING, "get_docs", "This document, for people").answers_with(
         200,
         "A page",
         Some(Media::of("text/html; charset=utf-8", None)),
