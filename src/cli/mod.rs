@@ -16,7 +16,6 @@ mod intake;
 mod keys;
 mod list;
 mod ndjson;
-mod notify;
 mod pause;
 mod progress;
 mod resolve;
@@ -34,6 +33,7 @@ mod ui;
 mod validate;
 mod values;
 mod watch;
+mod webhooks;
 mod worker;
 
 use std::path::PathBuf;
@@ -107,7 +107,7 @@ enum Command {
     Resolve(resolve::Resolve),
     Pause(pause::Pause),
     Resume(pause::Resume),
-    Notify(notify::Notify),
+    Webhooks(webhooks::Webhooks),
     Stats(stats::Stats),
     Intake(intake::Intake),
     Doctor(doctor::Doctor),
@@ -156,7 +156,7 @@ async fn run(cli: Cli, ui: &Ui) -> Result<Exit, Failure> {
         Command::Retry(command) => command.run(open_existing(&global, ui)?, ui).await,
         Command::Cancel(command) => command.run(open_existing(&global, ui)?, ui).await,
         Command::Resolve(command) => command.run(open_existing(&global, ui)?, ui).await,
-        Command::Notify(command) => command.run(open_existing(&global, ui)?, ui).await,
+        Command::Webhooks(command) => command.run(open_existing(&global, ui)?, ui).await,
         Command::Resume(command) => command.run(open_existing(&global, ui)?, ui).await,
         Command::Stats(command) => command.run(open_existing(&global, ui)?, ui).await,
         Command::Intake(command) => command.run(open_existing(&global, ui)?, ui).await,

@@ -118,13 +118,13 @@ fn the_published_library_takes_our_signatures_by_either_secret() {
         (&"submission.rejected".into(), &rejected.as_str().into())
     );
     assert!(foreign.heard().is_empty());
-    let shown = ferry.object(&["notify", "--json", &unheard]);
+    let shown = ferry.object(&["webhooks", "list", "--json", &unheard]);
     assert_eq!(shown["deliveries"][0]["result"], "client_error", "{shown}");
-    let lines = ferry.run(&["notify", &completed]).ok().stdout;
-    assert!(lines.contains("try 1  delivered (204)"), "{lines}");
+    let lines = ferry.run(&["webhooks", "list", &completed]).ok().stdout;
+    assert!(lines.contains("attempt 1  delivered (204)"), "{lines}");
     assert!(!lines.contains("hush"), "{lines}");
-    ferry.run(&["notify", "--again", &unheard]).ok();
+    ferry.run(&["webhooks", "redeliver", &unheard]).ok();
     ferry.run(&["worker", "--until-idle"]).ok();
-    let shown = ferry.object(&["notify", "--json", &unheard]);
+    let shown = ferry.object(&["webhooks", "list", "--json", &unheard]);
     assert_eq!(shown["deliveries"].as_array().unwrap().len(), 2, "{shown}");
 }

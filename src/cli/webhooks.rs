@@ -1,6 +1,6 @@
-//! `ferry notify`: whether outcomes were told by webhooks, and telling them again.
+//! `ferry webhooks`: lists the deliveries of webhooks, and repeats them.
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use super::audit::told;
 use super::failure::{Exit, Failure};
@@ -11,29 +11,45 @@ use ferry_store::StoreError;
 use ferry_types::contract::WebhookView;
 use ferry_types::domain::SubmissionId;
 
-/// Show how outcomes were told by webhooks, or tell them again.
+/// List webhook deliveries, or deliver a webhook again.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  ferry notify 01KDXB8W4S9ZT2M3Q5R7V1C6HY
-  ferry notify --again 01KDXB8W4S9ZT2M3Q5R7V1C6HY        a worker sends it, now")]
-pub(super) struct Notify {
+  ferry webhooks list 01KDXB8W4S9ZT2M3Q5R7V1C6HY
+  ferry webhooks redeliver 01KDXB8W4S9ZT2M3Q5R7V1C6HY        a worker sends it, now")]
+pub(super) struct Webhooks {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// List webhook deliveries.
+    List(Ids),
+    /// Redeliver the webhook, also to a receiver that answered 410.
+    Redeliver(Ids),
+}
+
+#[derive(Debug, Args)]
+struct Ids {
     /// The submissions.
     #[arg(required = true, value_name = "ID")]
     ids: Vec<SubmissionId>,
-    /// Tell the outcome again, also to a receiver that wanted to hear no more.
-    #[arg(long)]
-    again: bool,
 }
 
-impl Notify {
+impl Webhooks {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
-        if self.again {
+        let (ids, again) = match self.action {
+            Action::List(Ids { ids }) => (ids, false),
+            Action::Redeliver(Ids { ids }) => (ids, true),
+        };
+        if again {
             app.audit.check()?;
         }
-        for id in self.ids {
-            let found = if self.again {
-                told(&app.audit, &format!("notify {id}"), app.store.notify(id).await)?
+        for id in ids {
+            let found = if again {
+                let done = app.store.redeliver(id).await;
+                told(&app.audit, &format!("webhooks redeliver {id}"), done)?
             } else {
                 app.store.get(id).await?.ok_or(StoreError::NotFound(id))?
             };
@@ -51,12 +67,13 @@ impl Notify {
 }
 
 fn lines(view: &WebhookView) -> Vec<String> {
-    let url = view.webhook_url.as_deref().unwrap_or("nobody wants to hear of it");
+    let none = "no webhook is configured: use --webhook-url or the account's `webhook_url`";
+    let url = view.webhook_url.as_deref().unwrap_or(none);
     let mut lines = vec![format!("{}  {url}", view.id)];
     lines.extend(view.deliveries.iter().map(|delivery| {
         let status = delivery.status.map(|status| format!(" ({status})")).unwrap_or_default();
         let (at, result) = (show::time(delivery.at), delivery.result.as_str());
-        format!("  {at}  try {}  {result}{status}", delivery.attempt)
+        format!("  {at}  attempt {}  {result}{status}", delivery.attempt)
     }));
     lines.extend(view.next_at.map(|at| format!("  {}  next", show::time(at))));
     lines
