@@ -56,7 +56,7 @@ fn describe(view: &SubmissionView, timeline: &[TimelineEntry], app: &App) -> Vec
         ("state", show::state(view.state)),
         ("", show::remark(view, now)),
         (
-            "so far",
+            "progress",
             format!(
                 "{}, {}",
                 show::counted(view.upload_attempts, "upload"),
@@ -66,7 +66,7 @@ fn describe(view: &SubmissionView, timeline: &[TimelineEntry], app: &App) -> Vec
         ("deadline", show::time(view.deadline)),
     ];
     if let Some(id) = view.revision_of {
-        rows.push(("corrects", id.to_string()));
+        rows.push(("revision of", id.to_string()));
     }
     if let Some(token) = &view.processing_token {
         rows.push(("token", token.clone()));
@@ -86,7 +86,7 @@ fn describe(view: &SubmissionView, timeline: &[TimelineEntry], app: &App) -> Vec
         rows.push(("next", next));
     }
     let mut lines = vec![view.id.to_string()];
-    lines.extend(rows.iter().map(|(label, text)| format!("  {label:<9} {text}")));
+    lines.extend(rows.iter().map(|(label, text)| format!("  {label:<11} {text}")));
     lines.push("  timeline".to_owned());
     lines.extend(timeline.iter().map(|entry| {
         let message =

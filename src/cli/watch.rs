@@ -30,25 +30,25 @@ const WATCHED: usize = 500;
 #[command(after_help = "\
 Examples:
   ferry watch
-  ferry watch 01KDXB8W4S9ZT2M3Q5R7V1C6HY --limit 30m")]
+  ferry watch 01KDXB8W4S9ZT2M3Q5R7V1C6HY --timeout 30m")]
 pub(super) struct Watch {
     /// The submissions; if none is named, all that are under way, until interrupted.
     #[arg(value_name = "ID")]
     ids: Vec<SubmissionId>,
     /// Stop after so long.
     #[arg(long, value_name = "DURATION", value_parser = values::span)]
-    limit: Option<Duration>,
+    timeout: Option<Duration>,
 }
 
 impl Watch {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
         signals::listen_idle(app.shutdown.clone(), ui)?;
         let shutdown = app.shutdown.clone();
-        let limit = self.limit;
+        let timeout = self.timeout;
         let stop = async move {
-            match limit {
-                Some(limit) => tokio::select! {
-                    () = tokio::time::sleep(limit) => {}
+            match timeout {
+                Some(timeout) => tokio::select! {
+                    () = tokio::time::sleep(timeout) => {}
                     () = shutdown.draining() => {}
                 },
                 None => shutdown.draining().await,

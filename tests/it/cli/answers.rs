@@ -54,7 +54,7 @@ fn a_correction_overwrites_and_names_what_it_corrects() {
     ID-1  completed   march                 after SPAN, 1 status check
     ");
     let status = ferry.run(&["status", &ran.id()]);
-    assert!(status.stdout.contains(&format!("corrects  {id}")), "{}", status.stdout);
+    assert!(status.stdout.contains(&format!("revision of {id}")), "{}", status.stdout);
     let object = ferry.object(&["status", "--json", &ran.id()]);
     assert_is_submission(&object);
     assert_eq!(object["revision_of"], id.as_str());
@@ -92,16 +92,16 @@ fn a_rejected_submission_says_what_to_do_next() {
     exit 0
     ---- stdout
     ID-1
-      name      march
-      account   default
-      state     rejected
-                the Platform rejected the dataset with `completedwitherrors`; see its feedback (after SPAN, 1 status check)
-      so far    1 upload, 1 status check
-      deadline  TIME UTC
-      token     TOKEN
-      label     team=north
-      feedback  60 B: `ferry feedback ID-1`
-      next      `ferry feedback ID-1` shows the rows; `ferry resubmit ID-1 FILE` hands over the corrected file
+      name        march
+      account     default
+      state       rejected
+                  the Platform rejected the dataset with `completedwitherrors`; see its feedback (after SPAN, 1 status check)
+      progress    1 upload, 1 status check
+      deadline    TIME UTC
+      token       TOKEN
+      label       team=north
+      feedback    60 B: `ferry feedback ID-1`
+      next        `ferry feedback ID-1` shows the rows; `ferry resubmit ID-1 FILE` hands over the corrected file
       timeline
         TIME UTC  queued      accepted
         TIME UTC  uploading
@@ -135,13 +135,13 @@ fn a_refused_upload_has_no_feedback_and_says_why() {
     exit 0
     ---- stdout
     ID-1
-      name      march
-      account   default
-      state     rejected
-                the Platform refused the upload (409): a dataset named march already exists (after SPAN, 0 status checks)
-      so far    1 upload, 0 status checks
-      deadline  TIME UTC
-      next      `ferry resubmit ID-1 FILE` hands it over again, overwriting what is there
+      name        march
+      account     default
+      state       rejected
+                  the Platform refused the upload (409): a dataset named march already exists (after SPAN, 0 status checks)
+      progress    1 upload, 0 status checks
+      deadline    TIME UTC
+      next        `ferry resubmit ID-1 FILE` hands it over again, overwriting what is there
       timeline
         TIME UTC  queued      accepted
         TIME UTC  uploading
@@ -164,14 +164,14 @@ fn a_completed_submission_has_no_feedback_and_that_is_good() {
     exit 0
     ---- stdout
     ID-1
-      name      march
-      account   default
-      state     completed
-                after SPAN, 1 status check
-      so far    1 upload, 1 status check
-      deadline  TIME UTC
-      token     TOKEN
-      result    tableofresultids (298 B): `ferry results ID-1`
+      name        march
+      account     default
+      state       completed
+                  after SPAN, 1 status check
+      progress    1 upload, 1 status check
+      deadline    TIME UTC
+      token       TOKEN
+      result      tableofresultids (298 B): `ferry results ID-1`
       timeline
         TIME UTC  queued      accepted
         TIME UTC  uploading

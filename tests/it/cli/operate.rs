@@ -117,7 +117,11 @@ fn a_failed_submission_goes_on_where_it_stopped() {
     let ran = ferry.run(&["submit", "march.csv", "--deadline", "200ms", "--wait"]).exits(1);
     let id = ran.id();
     let status = ferry.run(&["status", &id]).ok();
-    assert!(status.stdout.contains(&format!("next      `ferry retry {id}`")), "{}", status.stdout);
+    assert!(
+        status.stdout.contains(&format!("next        `ferry retry {id}`")),
+        "{}",
+        status.stdout
+    );
     platform.sim.set_outage(false);
     let object = ferry.object(&["retry", "--json", &id]);
     assert_is_submission(&object);

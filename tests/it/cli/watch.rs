@@ -35,24 +35,24 @@ fn ids_are_followed_to_their_end_which_makes_the_exit_code() {
 fn a_limit_ends_it() {
     let ferry = Ferry::new().file("march.csv", GOOD);
     let id = ferry.run(&["submit", "march.csv"]).ok().id();
-    assert_snapshot!(ferry.run(&["watch", &id, "--limit", "50ms"]), @"
+    assert_snapshot!(ferry.run(&["watch", &id, "--timeout", "50ms"]), @"
     exit 5
     ---- stdout
     ID-1  queued      march                 waits for a worker
     ---- stderr
     ID-1  queued      march                 waits for a worker
     ");
-    assert_snapshot!(ferry.run(&["watch", "--limit", "50ms"]), @"
+    assert_snapshot!(ferry.run(&["watch", "--timeout", "50ms"]), @"
     exit 0
     ---- stdout
     ---- stderr
     ID-1  queued      march                 waits for a worker
     ");
-    assert_snapshot!(ferry.run(&["watch", &id, "--limit", "soon"]), @"
+    assert_snapshot!(ferry.run(&["watch", &id, "--timeout", "soon"]), @"
     exit 2
     ---- stdout
     ---- stderr
-    error: invalid value 'soon' for '--limit <DURATION>': expected a duration such as 50ms, 2s, 5m, 24h or 30d
+    error: invalid value 'soon' for '--timeout <DURATION>': expected a duration such as 50ms, 2s, 5m, 24h or 30d
 
     For more information, try '--help'.
     ");
