@@ -18,20 +18,20 @@ pub struct Audit {
 
 /// What somebody did.
 #[derive(Debug, Clone, Serialize)]
-pub struct Deed<'a> {
+pub struct AuditRecord<'a> {
     /// When.
     pub at: Timestamp,
     /// The name of an API key, or the user of the operating system.
-    pub who: &'a str,
+    pub actor: &'a str,
     /// `api` or `cli`.
     pub via: &'static str,
     /// The call; no secret.
-    pub what: &'a str,
+    pub action: &'a str,
     /// The address that it came from.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub from: Option<String>,
+    pub client: Option<String>,
     /// What became of it.
-    pub result: &'a str,
+    pub outcome: &'a str,
     /// The id of the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<&'a str>,
@@ -58,18 +58,18 @@ impl Audit {
     }
 
     /// Tells of a deed that was done.
-    pub fn record(&self, deed: &Deed<'_>) {
-        let Deed { who, what, from, result, request, .. } = deed;
+    pub fn record(&self, record: &AuditRecord<'_>) {
+        let AuditRecord { actor, action, client, outcome, request, .. } = record;
         info!(
             target: AUDIT,
             {
-                audit.who = who, audit.what = what, audit.from = from, audit.result = result,
+                audit.actor = actor, audit.action = action, audit.client = client, audit.outcome = outcome,
                 request.id = request
             },
-            "`{who}` called `{what}`: {result}"
+            "`{actor}` called `{action}`: {outcome}"
         );
         let Some(path) = &self.file else { return };
-        let line = serde_json::to_string(deed).map_err(io::Error::from);
+        let line = serde_json::to_string(record).map_err(io::Error::from);
         // It is opened each time, so that it can be moved away; a line is written at once.
         let written = line.and_then(|line| appending(path)?.write_all((line + "\n").as_bytes()));
         if let Err(error) = written {

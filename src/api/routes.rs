@@ -20,7 +20,7 @@ use super::keys::Role;
 use super::openapi::{self, Operation};
 use super::peer::Origin;
 use super::{Shared, bulk, content, events, front, handover, operate, probes, read, stats};
-use crate::audit::Deed;
+use crate::audit::AuditRecord;
 use ferry_types::contract::ProblemKind;
 
 /// A method of a path.
@@ -142,14 +142,14 @@ async fn allowed(
         let what = format!("{} {}", request.method(), request.uri().path());
         let response = next.run(request).await;
         if role == Role::Operate {
-            let from = origin.map(|origin| origin.to_string());
-            shared.parts.audit.record(&Deed {
+            let client = origin.map(|origin| origin.to_string());
+            shared.parts.audit.record(&AuditRecord {
                 at: shared.parts.clock.now(),
-                who: &caller.name,
+                actor: &caller.name,
                 via: "api",
-                what: &what,
-                from,
-                result: response.status().as_str(),
+                action: &what,
+                client,
+                outcome: response.status().as_str(),
                 request: Some(&id),
             });
         }

@@ -2,7 +2,7 @@
 
 use nix::unistd::{Uid, User};
 
-use crate::audit::{Audit, AuditError, Deed};
+use crate::audit::{Audit, AuditError, AuditRecord};
 use ferry_types::clock::{Clock, SystemClock};
 
 use super::failure::{Exit, Failure};
@@ -10,16 +10,24 @@ use super::failure::{Exit, Failure};
 /// Tells of a call such as `cancel ID`, and gives its outcome back.
 pub(super) fn told<T, E: std::fmt::Display>(
     audit: &Audit,
-    what: &str,
-    outcome: Result<T, E>,
+    action: &str,
+    done: Result<T, E>,
 ) -> Result<T, E> {
-    let refused = outcome.as_ref().err().map(ToString::to_string);
-    let result = refused.as_deref().unwrap_or("done");
-    let (at, who) = (SystemClock.now(), user());
-    let what = format!("ferry {what}");
-    let deed = Deed { at, who: &who, via: "cli", what: &what, from: None, result, request: None };
-    audit.record(&deed);
-    outcome
+    let refused = done.as_ref().err().map(ToString::to_string);
+    let outcome = refused.as_deref().unwrap_or("done");
+    let (at, actor) = (SystemClock.now(), user());
+    let action = format!("ferry {action}");
+    let record = AuditRecord {
+        at,
+        actor: &actor,
+        via: "cli",
+        action: &action,
+        client: None,
+        outcome,
+        request: None,
+    };
+    audit.record(&record);
+    done
 }
 
 /// The user of the operating system; its number, if it has no name.

@@ -455,7 +455,7 @@ fn tell(kind: StepKind, submission: &Submission, from: State, to: State, why: Op
     } else {
         info!(
             submission.id = %submission.id,
-            submission.account = submission.account,
+            account = submission.account,
             "`{}` is {to}, was {from}{why}",
             submission.name
         );

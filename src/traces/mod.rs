@@ -97,7 +97,7 @@ impl Traces {
             .with_links(parent.map(context).map(Link::with_context).into_iter().collect())
             .with_attributes(about(submission.id, &submission.account).into_iter().chain([
                 KeyValue::new("ferry.step", kind.as_str()),
-                KeyValue::new("ferry.attempt", i64::from(submission.upload_attempts)),
+                KeyValue::new("ferry.upload_attempts", i64::from(submission.upload_attempts)),
                 KeyValue::new("ferry.polls", i64::from(submission.polls)),
             ]));
         let span = tracer.build_with_context(builder, &Context::new());

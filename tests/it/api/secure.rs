@@ -134,10 +134,10 @@ fn the_audit_names_where_a_call_came_from() {
         server.signal("TERM");
         server.end();
         let log = server.stderr();
-        log.lines().find(|line| line.contains("audit.what")).unwrap().to_owned()
+        log.lines().find(|line| line.contains("audit.action")).unwrap().to_owned()
     };
-    assert!(told("127.0.0.0/8", "1.1.1.1, 192.0.2.7").contains("audit.from=\"192.0.2.7\""));
-    assert!(told("10.0.0.0/8", "1.1.1.1").contains("audit.from=\"127.0.0.1\""));
+    assert!(told("127.0.0.0/8", "1.1.1.1, 192.0.2.7").contains("audit.client=\"192.0.2.7\""));
+    assert!(told("10.0.0.0/8", "1.1.1.1").contains("audit.client=\"127.0.0.1\""));
     let wrong = Ferry::new().set("FERRY_TRUSTED_PROXIES", "nginx").run(&["serve"]).exits(2);
     assert!(wrong.stderr.contains("FERRY_TRUSTED_PROXIES"), "{}", wrong.stderr);
 }

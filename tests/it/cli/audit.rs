@@ -34,7 +34,7 @@ fn what_operators_do_is_kept_wherever_they_do_it() {
         .iter()
         .map(|deed| {
             let text = |name: &str| deed[name].as_str().unwrap().to_owned();
-            format!("{} {}: {}", text("via"), text("what"), text("result")).replace(&id, "ID")
+            format!("{} {}: {}", text("via"), text("action"), text("outcome")).replace(&id, "ID")
         })
         .collect();
     insta::assert_snapshot!(told.join("\n"), @"
@@ -50,8 +50,8 @@ fn what_operators_do_is_kept_wherever_they_do_it() {
     let user = String::from_utf8(user).unwrap();
     for deed in &deeds {
         let is_ours = deed["via"] == "cli";
-        assert_eq!(deed["who"].as_str(), Some(if is_ours { user.trim() } else { "ops" }));
-        assert_eq!(deed["from"].as_str(), (!is_ours).then_some("127.0.0.1"), "{deed}");
+        assert_eq!(deed["actor"].as_str(), Some(if is_ours { user.trim() } else { "ops" }));
+        assert_eq!(deed["client"].as_str(), (!is_ours).then_some("127.0.0.1"), "{deed}");
         let at = deed["at"].as_str().unwrap();
         assert!(at.starts_with("20") && at.ends_with('Z'), "{at}");
     }

@@ -20,7 +20,7 @@ fn each_change_of_a_state_is_one_line_of_the_log() {
         assert_eq!(line["submission.id"], *id, "{line}");
         assert!(line["timestamp"].is_string(), "{line}");
         let text = |name: &str| line[name].as_str().unwrap_or_default().to_owned();
-        format!("{} {}: {}", text("level"), text("submission.account"), text("message"))
+        format!("{} {}: {}", text("level"), text("account"), text("message"))
     });
     assert_snapshot!(told.collect::<Vec<String>>().join("\n"), @"
     INFO default: `march` is processing, was uploading
