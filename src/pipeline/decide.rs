@@ -37,13 +37,13 @@ pub(super) fn after_upload(context: &Context<'_>, answer: Result<String, Trouble
     match answer {
         Ok(token) => Transition {
             processing_token: Some(token),
-            in_doubt: false,
+            upload_ambiguous: false,
             ..healthy(Next::Step(context.next_poll(0)))
         },
         // It was taken once, and may have been taken twice: a third time would tell no more.
-        Err(Trouble::Unreadable(what)) if context.submission.in_doubt => Transition {
+        Err(Trouble::Unreadable(what)) if context.submission.upload_ambiguous => Transition {
             reason: Some(Reason::new(ReasonCode::Ambiguous, format!("{what}, again"))),
-            in_doubt: true,
+            upload_ambiguous: true,
             ..healthy(Next::Held)
         },
         Err(Trouble::Refused { status, words }) => refused(context, status, &words),
@@ -102,7 +102,7 @@ pub(super) fn after_delivery(
 /// has shown that a dataset is there, and the configuration takes it for ours.
 pub(super) fn may_overwrite(submission: &Submission, policy: &Policy) -> bool {
     let found = submission.reason.as_ref().map(|reason| reason.code);
-    let settled = submission.in_doubt
+    let settled = submission.upload_ambiguous
         && found == Some(ReasonCode::AlreadyExists)
         && policy.ambiguous_upload == AmbiguousUpload::Overwrite;
     submission.overwrite || settled
@@ -135,7 +135,7 @@ pub(super) fn interrupted_upload(context: &Context<'_>) -> Transition {
         reason: Some(Reason::new(ReasonCode::Ambiguous, text)),
         next: Next::step(StepKind::Upload, Duration::ZERO),
         attempt_spent: true,
-        in_doubt: true,
+        upload_ambiguous: true,
         ..untouched(context, StepKind::Upload)
     }
 }
@@ -143,7 +143,7 @@ pub(super) fn interrupted_upload(context: &Context<'_>) -> Transition {
 /// A refusal while in doubt may be about our own first upload: only a person can tell, unless the
 /// configuration says that whatever is there may be overwritten.
 fn refused(context: &Context<'_>, status: u16, words: &str) -> Transition {
-    if context.submission.in_doubt && !context.submission.overwrite {
+    if context.submission.upload_ambiguous && !context.submission.overwrite {
         let text = format!(
             "an earlier upload may have arrived, and now the Platform refuses it ({status}: {words}): \
              it may have this dataset, or another one of its name"
@@ -154,7 +154,7 @@ fn refused(context: &Context<'_>, status: u16, words: &str) -> Transition {
         };
         return Transition {
             reason: Some(Reason::new(ReasonCode::AlreadyExists, text)),
-            in_doubt: true,
+            upload_ambiguous: true,
             ..healthy(next)
         };
     }
@@ -202,11 +202,11 @@ pub(super) fn after_trouble(
         },
         Trouble::UnknownToken => unknown_token(context, kind, base),
         Trouble::Ambiguous(_) => {
-            let base = Transition { in_doubt: true, ..base };
+            let base = Transition { upload_ambiguous: true, ..base };
             retried(context, kind, ReasonCode::Ambiguous, trouble, base)
         }
         Trouble::Unreadable(_) if kind == StepKind::Upload => {
-            let base = Transition { in_doubt: true, ..base };
+            let base = Transition { upload_ambiguous: true, ..base };
             retried(context, kind, ReasonCode::Ambiguous, trouble, base)
         }
         Trouble::NotYet { retry_after, .. } => {
@@ -255,7 +255,7 @@ fn retried(
 }
 
 fn gave_up(context: &Context<'_>, trouble: &Trouble, base: Transition) -> Transition {
-    let doubt = if base.in_doubt { "; an upload may have arrived" } else { "" };
+    let doubt = if base.upload_ambiguous { "; an upload may have arrived" } else { "" };
     let deadline = context.submission.deadline.format("%Y-%m-%d %H:%M:%S UTC");
     let text = format!("gave up at the deadline ({deadline}): {trouble}{doubt}");
     Transition {
@@ -296,7 +296,7 @@ pub(super) fn untouched(context: &Context<'_>, kind: StepKind) -> Transition {
     Transition {
         attempt_spent: kind != StepKind::Upload,
         failures: context.submission.failures,
-        in_doubt: context.submission.in_doubt,
+        upload_ambiguous: context.submission.upload_ambiguous,
         ..Transition::to(Next::step(kind, Duration::ZERO))
     }
 }

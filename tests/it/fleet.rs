@@ -65,10 +65,10 @@ async fn a_fleet_that_is_killed_on_a_redis_that_restarts_and_stalls_loses_nothin
     assert_eq!(stats.count(State::Completed), total, "{stats:#?}");
     let ledger = world.sim.ledger();
     assert_eq!(ledger.names.len() as u64, total);
-    let in_doubt = world.names_in_doubt().await;
-    println!("{} uploads in doubt, {} doubled", in_doubt.len(), ledger.doubled().len());
+    let upload_ambiguous = world.names_in_doubt().await;
+    println!("{} uploads in doubt, {} doubled", upload_ambiguous.len(), ledger.doubled().len());
     for name in ledger.doubled() {
-        assert!(in_doubt.contains(name), "`{name}` was doubled without a doubt");
+        assert!(upload_ambiguous.contains(name), "`{name}` was doubled without a doubt");
     }
     for worker in workers {
         assert!(worker.terminate().success(), "{}", world.log());

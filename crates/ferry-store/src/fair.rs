@@ -56,7 +56,7 @@ pub(super) struct Situation<'a, E> {
     pub(super) budget: Option<&'a Budget>,
     pub(super) policy: &'a HealthPolicy,
     pub(super) now: Timestamp,
-    pub(super) spent: &'a dyn Fn() -> Result<Spent, E>,
+    pub(super) limit_usage: &'a dyn Fn() -> Result<Spent, E>,
     /// How many steps are leased that ask the Platform.
     pub(super) leased: &'a dyn Fn() -> Result<u64, E>,
     /// How many uploads are leased.
@@ -89,7 +89,7 @@ impl<E> Situation<'_, E> {
         let Some(budget) = self.budget.filter(|budget| budget.limits(self.kind)) else {
             return Ok(Yields::UpTo(room));
         };
-        let (rated, next) = (self.spent)()?.left(self.kind, budget, self.now);
+        let (rated, next) = (self.limit_usage)()?.left(self.kind, budget, self.now);
         if rated == 0 {
             return Ok(Yields::Nothing(Some(next)));
         }

@@ -87,7 +87,7 @@ fn a_transient_trouble_is_tried_again_later_and_counts_against_the_platform() {
         let transition = decide(kind, transient(), 0);
         assert_eq!(transition.state(), kind.waiting_state());
         assert_eq!(code(&transition), Some(ReasonCode::Transient));
-        assert_eq!((transition.failures, transition.in_doubt), (1, false));
+        assert_eq!((transition.failures, transition.upload_ambiguous), (1, false));
         assert_eq!(transition.signal, Signal::Faulty);
         assert!(transition.delay().unwrap() >= Policy::default().retry_initial / 10);
     }
@@ -96,7 +96,7 @@ fn a_transient_trouble_is_tried_again_later_and_counts_against_the_platform() {
 #[test]
 fn an_ambiguous_upload_is_tried_again_in_doubt() {
     let transition = decide(StepKind::Upload, Trouble::Ambiguous("no answer in time".into()), 0);
-    assert_eq!((transition.state(), transition.in_doubt), (Some(State::Queued), true));
+    assert_eq!((transition.state(), transition.upload_ambiguous), (Some(State::Queued), true));
     assert_eq!(code(&transition), Some(ReasonCode::Ambiguous));
 }
 
@@ -117,10 +117,10 @@ fn a_pause_that_is_asked_for_spends_no_attempt_and_closes_the_gate() {
 #[test]
 fn a_pause_asked_for_in_doubt_does_not_end_the_doubt() {
     let (mut submission, policy) = (submission(State::Uploading), Policy::default());
-    submission.in_doubt = true;
+    submission.upload_ambiguous = true;
     let trouble = Trouble::SlowDown { retry_after: None, what: "asked to wait".into() };
     let transition = after_upload(&context(&of(&submission), 0, &policy), Err(trouble));
-    assert!(transition.in_doubt);
+    assert!(transition.upload_ambiguous);
     assert_eq!(transition.signal, Signal::SlowDown { pause: policy.default_retry_after });
 }
 
@@ -145,14 +145,14 @@ fn a_refusal_is_the_platforms_decision() {
 #[test]
 fn a_dataset_that_exists_after_a_doubt_is_a_persons_decision() {
     let (mut submission, policy) = (submission(State::Uploading), Policy::default());
-    submission.in_doubt = true;
+    submission.upload_ambiguous = true;
     let exists = Trouble::Refused { status: 409, words: "exists".into() };
     let transition = after_upload(&context(&of(&submission), 0, &policy), Err(exists));
-    assert_eq!((transition.state(), transition.in_doubt), (Some(State::Held), true));
+    assert_eq!((transition.state(), transition.upload_ambiguous), (Some(State::Held), true));
     let odd = Trouble::Refused { status: 422, words: "odd".into() };
     let transition = after_upload(&context(&of(&submission), 0, &policy), Err(odd));
     assert_eq!(
-        (transition.state(), transition.in_doubt),
+        (transition.state(), transition.upload_ambiguous),
         (Some(State::Held), true),
         "whatever it says"
     );
@@ -162,7 +162,7 @@ fn a_dataset_that_exists_after_a_doubt_is_a_persons_decision() {
 fn only_after_a_try_without_it_does_the_configuration_overwrite() {
     let policy = Policy { ambiguous_upload: AmbiguousUpload::Overwrite, ..Policy::default() };
     let mut submission = submission(State::Uploading);
-    submission.in_doubt = true;
+    submission.upload_ambiguous = true;
     submission.reason = Some(Reason::new(ReasonCode::Ambiguous, "lost"));
     assert!(!may_overwrite(&of(&submission), &policy));
     let exists = Trouble::Refused { status: 409, words: "exists".into() };
@@ -171,7 +171,7 @@ fn only_after_a_try_without_it_does_the_configuration_overwrite() {
     submission.reason = transition.reason;
     assert!(may_overwrite(&of(&submission), &policy));
     assert!(!may_overwrite(&of(&submission), &Policy::default()), "not where a person decides");
-    submission.in_doubt = false;
+    submission.upload_ambiguous = false;
     assert!(!may_overwrite(&of(&submission), &policy), "never without a doubt");
 }
 
@@ -211,12 +211,12 @@ fn an_upload_with_an_unreadable_answer_is_tried_once_more_and_then_held() {
     let (mut submission, policy) = (submission(State::Uploading), Policy::default());
     let odd = || Err(Trouble::Unreadable("the answer holds no processing token: `odd`".into()));
     for overwrite in [false, true] {
-        (submission.overwrite, submission.in_doubt) = (overwrite, false);
+        (submission.overwrite, submission.upload_ambiguous) = (overwrite, false);
         let first = after_upload(&context(&of(&submission), 0, &policy), odd());
-        assert_eq!((first.state(), first.in_doubt), (Some(State::Queued), true));
-        submission.in_doubt = true;
+        assert_eq!((first.state(), first.upload_ambiguous), (Some(State::Queued), true));
+        submission.upload_ambiguous = true;
         let second = after_upload(&context(&of(&submission), 0, &policy), odd());
-        assert_eq!((second.state(), second.in_doubt), (Some(State::Held), true));
+        assert_eq!((second.state(), second.upload_ambiguous), (Some(State::Held), true));
         assert!(second.reason.unwrap().text.contains("`odd`"));
     }
 }
@@ -379,7 +379,7 @@ prop_compose! {
     fn claimed()(
         kind in select(&StepKind::CARRYING[..]),
         overwrite in any::<bool>(),
-        in_doubt in any::<bool>(),
+        upload_ambiguous in any::<bool>(),
         failures in any::<u32>(),
         polls in any::<u32>(),
         code in option::of(select(&ReasonCode::ALL[..])),
@@ -387,7 +387,7 @@ prop_compose! {
     ) -> (StepKind, Submission) {
         let mut submission = submission(running(kind));
         submission.overwrite = overwrite;
-        submission.in_doubt = in_doubt && kind == StepKind::Upload;
+        submission.upload_ambiguous = upload_ambiguous && kind == StepKind::Upload;
         submission.failures = failures;
         submission.polls = polls;
         submission.reason = code.map(|code| Reason::new(code, "before"));
@@ -429,13 +429,13 @@ proptest! {
     ) {
         let submission = SubmissionParts {
             state: State::Uploading,
-            in_doubt: true,
+            upload_ambiguous: true,
             ..submission.into_parts()
         }
         .into();
         let refused = matches!(trouble, Trouble::Refused { .. });
         let transition = after_upload(&context(&submission, now, &policy), Err(trouble));
-        prop_assert!(transition.in_doubt || refused || matches!(transition.next, Next::End(_)));
+        prop_assert!(transition.upload_ambiguous || refused || matches!(transition.next, Next::End(_)));
     }
 
     #[test]

@@ -90,7 +90,8 @@ impl Data {
     ) -> BTreeMap<String, Yields> {
         let mut yields = BTreeMap::new();
         for Head { account, .. } in heads {
-            let Account { health, spent } = self.accounts.get(account).cloned().unwrap_or_default();
+            let Account { health, limit_usage } =
+                self.accounts.get(account).cloned().unwrap_or_default();
             let leased = |counts: &dyn Fn(StepKind) -> bool| {
                 let of = |row: &&Row| {
                     row.submission.leased_until.is_some()
@@ -105,7 +106,7 @@ impl Data {
                 budget: request.budgets.get(account),
                 policy,
                 now,
-                spent: &|| Ok(spent),
+                limit_usage: &|| Ok(limit_usage),
                 leased: &|| leased(&StepKind::asks_platform),
                 uploading: &|| leased(&|kind| kind == StepKind::Upload),
             }
@@ -142,7 +143,7 @@ impl Data {
                 of_account.map(|claim| claim.submission.requests(claim.kind)).sum();
             if requests > 0 {
                 let account = self.accounts.entry(account.clone()).or_default();
-                account.spent.spend(request.kind, requests, budget, now);
+                account.limit_usage.spend(request.kind, requests, budget, now);
             }
         }
     }

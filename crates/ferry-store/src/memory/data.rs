@@ -58,7 +58,7 @@ pub(super) struct Row {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Account {
     pub(super) health: Health,
-    pub(super) spent: Spent,
+    pub(super) limit_usage: Spent,
 }
 
 impl Row {

@@ -21,11 +21,11 @@ impl Data {
 
     fn explain(&self, row: &Row, policy: &HealthPolicy, now: Timestamp) -> Found {
         let submission = row.shown();
-        let Account { health, spent } =
+        let Account { health, limit_usage } =
             self.accounts.get(&submission.account).cloned().unwrap_or_default();
         let first_of_name = self.unfinished(&submission).next().map(|(_, id)| id);
-        let (health, spent) = (&health, &spent);
-        let around = Surroundings { first_of_name, health, spent, policy, now };
+        let (health, limit_usage) = (&health, &limit_usage);
+        let around = Surroundings { first_of_name, health, limit_usage, policy, now };
         Found { waiting_for: submission.waiting_for(&around), submission }
     }
 

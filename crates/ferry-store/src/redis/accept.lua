@@ -44,8 +44,8 @@ local function insert(new)
     local head = new.head
     local account, name = head[field.account], head[field.name]
     local due = max(new.start or now, now)
-    local blocked = first_of(account, name) ~= nil
-    head[field.seq], head[field.due], head[field.blocked] = last, due, blocked
+    local has_predecessor = first_of(account, name) ~= nil
+    head[field.seq], head[field.due], head[field.has_predecessor] = last, due, has_predecessor
     head[field.created], head[field.updated] = now, now
     head[field.deadline] = new.deadline or min(due + new.span, FOREVER)
     written[key.submission(new.id)] = cmsgpack.pack(unpack(head)) .. new.rest
@@ -63,7 +63,7 @@ local function insert(new)
     tell(new.id, account, name, 'queued')
     schedule({
         id = new.id, step = 'upload', priority = head[field.priority], account = account, due = due,
-        blocked = blocked,
+        has_predecessor = has_predecessor,
     })
 end
 

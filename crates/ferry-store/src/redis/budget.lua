@@ -16,7 +16,7 @@ local function read_budgets()
 end
 
 local function used_until(rate, account)
-    return tonumber(call('HGET', key.spent, rate .. ':' .. account) or 0)
+    return tonumber(call('HGET', key.limit_usage, rate .. ':' .. account) or 0)
 end
 
 -- How many steps may begin now, and, if none may, when the next one may.
@@ -39,7 +39,7 @@ local function spend_budget(account, budget, count)
         local interval = budget[rate]
         if interval then
             local used = max(used_until(rate, account), now_micros) + interval * count
-            call('HSET', key.spent, rate .. ':' .. account, int(min(used, FOREVER)))
+            call('HSET', key.limit_usage, rate .. ':' .. account, int(min(used, FOREVER)))
         end
     end
 end

@@ -13,7 +13,7 @@ local base = KEYS[1]
 -- `epochs`, `lost`: strings; the epoch of `events`, set with the first of them, and before it those whose
 --   data an operator acknowledged as lost, newest first; a loss that a process reported.
 -- `accounts`: a sorted set of the accounts' names, for reading them in pages.
--- `spent`: a hash; until when a rate of an account is used up, in microseconds, by `rate:account`.
+-- `limit_usage`: a hash; until when a rate of an account is used up, in microseconds, by `rate:account`.
 -- `health`, `leased`, `turns`: hashes; an account's health; how many steps are leased, by `kind:account`;
 --   when an account that has nothing to do was served last, by `kind:account`.
 -- `wake`: the channel on which workers are told what will be due.
@@ -42,7 +42,7 @@ function key.due(kind, priority, account)
 end
 
 -- A sorted set, by due time, of what waits for an earlier submission of its Name.
-function key.blocked(kind, account) return base .. 'blocked:' .. kind .. ':' .. account end
+function key.has_predecessor(kind, account) return base .. 'has_predecessor:' .. kind .. ':' .. account end
 
 -- A sorted set, by when they were served last, of the accounts with steps in `key.due`.
 function key.waiting(kind) return base .. 'waiting:' .. kind end

@@ -21,7 +21,7 @@ struct Shown {
     submission: Submission,
     health: Health,
     first: Option<SubmissionId>,
-    spent: Spent,
+    limit_usage: Spent,
 }
 
 impl Shown {
@@ -33,8 +33,8 @@ impl Shown {
         let record = Record::read(&bytes(record)?)?;
         let submission = record.leased_until(maybe_time(leased)?);
         let health = read_health(&bytes(health)?)?;
-        let spent = Spent::new(number(uploads)? as i64, number(requests)? as i64);
-        Ok(Some(Self { record, submission, health, first: maybe(first)?, spent }))
+        let limit_usage = Spent::new(number(uploads)? as i64, number(requests)? as i64);
+        Ok(Some(Self { record, submission, health, first: maybe(first)?, limit_usage }))
     }
 
     fn explain(self, now: Timestamp, policy: &HealthPolicy) -> Found {
@@ -46,7 +46,7 @@ impl Shown {
         self.submission.waiting_for(&Surroundings {
             first_of_name: self.first,
             health: &self.health,
-            spent: &self.spent,
+            limit_usage: &self.limit_usage,
             policy,
             now,
         })

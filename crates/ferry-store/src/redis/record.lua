@@ -5,7 +5,7 @@
 -- a time is -1, and a text empty.
 local HEAD = {
     'due', 'updated', 'finished', 'state', 'upload_attempts', 'reason', 'seq', 'name', 'account', 'priority',
-    'step', 'requests', 'blocked', 'created', 'deadline', 'done', 'digest', 'id', 'key',
+    'step', 'requests', 'has_predecessor', 'created', 'deadline', 'done', 'digest', 'id', 'key',
 }
 
 -- The place of a field in it.

@@ -112,7 +112,7 @@ head! {
     priority: &'a str,
     step: &'a str,
     requests: u32,
-    blocked: bool,
+    has_predecessor: bool,
     created: i64,
     deadline: i64,
     done: &'a str,
@@ -179,7 +179,7 @@ impl<'a> Head<'a> {
             priority: s.priority.as_str(),
             step: s.step.map_or("", StepKind::as_str),
             requests: count(s.requests(StepKind::Collect)),
-            blocked: s.has_predecessor,
+            has_predecessor: s.has_predecessor,
             created: s.created_at.timestamp_millis(),
             deadline: s.deadline.timestamp_millis(),
             done: beside.done,
@@ -235,7 +235,7 @@ impl Record {
             step: maybe_word(head.step)?,
             due_at: maybe_time(head.due),
             leased_until: None,
-            has_predecessor: head.blocked,
+            has_predecessor: head.has_predecessor,
         };
         Ok(Self {
             seq: head.seq,

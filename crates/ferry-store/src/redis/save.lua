@@ -9,7 +9,7 @@
 local function fits_its_name(new)
     local index = key.name(new.account, new.name)
     local newer = call('ZRANGEBYSCORE', index, '(' .. int(new.seq), '+inf', 'LIMIT', 0, 1)
-    return #newer == 0 and (first_of(new.account, new.name) ~= nil) == new.blocked
+    return #newer == 0 and (first_of(new.account, new.name) ~= nil) == new.has_predecessor
 end
 
 local function save(id, digest, claim, record, next_claim)

@@ -9,7 +9,7 @@ local function show(id)
     local account = value_of(record, 'account')
     local leased = call('ZSCORE', key.leases, id) or ''
     local health = call('HGET', key.health, account) or ''
-    local first = value_of(record, 'blocked') and first_of(account, value_of(record, 'name')) or ''
-    local spent = call('HMGET', key.spent, 'uploads:' .. account, 'requests:' .. account)
-    return { record, leased, health, first, spent[1] or '0', spent[2] or '0' }
+    local first = value_of(record, 'has_predecessor') and first_of(account, value_of(record, 'name')) or ''
+    local limit_usage = call('HMGET', key.limit_usage, 'uploads:' .. account, 'requests:' .. account)
+    return { record, leased, health, first, limit_usage[1] or '0', limit_usage[2] or '0' }
 end

@@ -42,7 +42,7 @@ end
 
 -- The index in which a step waits.
 local function index_of(r)
-    if r.blocked then return key.blocked(r.step, r.account) end
+    if r.has_predecessor then return key.has_predecessor(r.step, r.account) end
     local index = key.due(r.step, r.priority, r.account)
     due_indexes[index] = due_indexes[index] or { kind = r.step, account = r.account }
     return index
@@ -85,9 +85,9 @@ local function free_name(r)
     local first = first_of(r.account, r.name)
     if not first then return end
     local sound, freed = pcall(load, first)
-    if sound and freed and freed.blocked then
+    if sound and freed and freed.has_predecessor then
         unschedule(freed)
-        freed.blocked = false
+        freed.has_predecessor = false
         freed.due = max(freed.due, now)
         write(freed)
         schedule(freed)

@@ -86,7 +86,7 @@ CREATE TABLE accounts (
     -- JSON: `domain::account::Health`.
     health TEXT NOT NULL,
     -- JSON: `domain::budget::Spent`; null while the account has no limits.
-    spent TEXT
+    limit_usage TEXT
 ) WITHOUT ROWID;
 
 -- How many submissions there are, so that nobody has to count them.

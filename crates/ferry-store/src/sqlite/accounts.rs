@@ -62,7 +62,7 @@ pub(super) fn yields(
             budget: request.budgets.get(account),
             policy,
             now,
-            spent: &|| health::spent(connection, account),
+            limit_usage: &|| health::limit_usage(connection, account),
             leased: &|| leased(connection, account, "step != 'deliver'"),
             uploading: &|| leased(connection, account, "step = 'upload'"),
         };

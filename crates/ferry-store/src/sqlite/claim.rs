@@ -60,9 +60,9 @@ fn spend(
         let of_account = claims.iter().filter(|claim| claim.submission.account == *account);
         let requests: usize = of_account.map(|claim| claim.submission.requests(claim.kind)).sum();
         if requests > 0 {
-            let mut spent = health::spent(connection, account)?;
-            spent.spend(request.kind, requests, budget, now);
-            health::save_spent(connection, account, &spent)?;
+            let mut limit_usage = health::limit_usage(connection, account)?;
+            limit_usage.spend(request.kind, requests, budget, now);
+            health::save_limit_usage(connection, account, &limit_usage)?;
         }
     }
     Ok(())

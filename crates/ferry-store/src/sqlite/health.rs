@@ -42,23 +42,23 @@ pub(super) fn save(connection: &Connection, account: &str, health: &Health) -> R
 }
 
 /// What the account has used of its budget.
-pub(super) fn spent(connection: &Connection, account: &str) -> Result<Spent, Fault> {
+pub(super) fn limit_usage(connection: &Connection, account: &str) -> Result<Spent, Fault> {
     let text: Option<Option<String>> = connection
-        .prepare_cached("SELECT spent FROM accounts WHERE name = ?1")?
+        .prepare_cached("SELECT limit_usage FROM accounts WHERE name = ?1")?
         .query_row([account], |row| row.get(0))
         .optional()?;
     // What cannot be read is forgotten: a budget is used up for moments only.
     Ok(text.flatten().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
 }
 
-pub(super) fn save_spent(
+pub(super) fn save_limit_usage(
     connection: &Connection,
     account: &str,
-    spent: &Spent,
+    limit_usage: &Spent,
 ) -> Result<(), Fault> {
     connection
-        .prepare_cached("UPDATE accounts SET spent = ?2 WHERE name = ?1")?
-        .execute(params![account, to_json(spent)])?;
+        .prepare_cached("UPDATE accounts SET limit_usage = ?2 WHERE name = ?1")?
+        .execute(params![account, to_json(limit_usage)])?;
     Ok(())
 }
 

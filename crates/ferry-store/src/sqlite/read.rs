@@ -187,14 +187,16 @@ impl Reader<'_> {
     fn explain(&self, record: Record, accounts: &BTreeMap<String, Health>) -> Result<Found, Fault> {
         let submission = record.submission;
         let first = submission.has_predecessor.then(|| self.first_of_its_name(&submission));
-        let spent = match submission.due_at {
-            Some(due) if due <= self.now => health::spent(self.connection, &submission.account)?,
+        let limit_usage = match submission.due_at {
+            Some(due) if due <= self.now => {
+                health::limit_usage(self.connection, &submission.account)?
+            }
             _ => Spent::default(),
         };
         let waiting_for = submission.waiting_for(&Surroundings {
             first_of_name: first.transpose()?.flatten(),
             health: accounts.get(&submission.account).unwrap_or(&Health::default()),
-            spent: &spent,
+            limit_usage: &limit_usage,
             policy: self.policy,
             now: self.now,
         });

@@ -20,7 +20,7 @@ pub(super) async fn an_accepted_submission_waits_for_a_worker(subject: Subject) 
     assert_eq!((submission.upload_attempts, submission.polls, submission.failures), (0, 0, 0));
     assert_eq!((submission.reason.clone(), submission.leased_until), (None, None));
     assert_eq!((submission.finished_at, submission.processing_token.clone()), (None, None));
-    assert!(!submission.in_doubt && !submission.cancel_requested);
+    assert!(!submission.upload_ambiguous && !submission.cancel_requested);
     assert_eq!(subject.timeline(id).await, [(State::Queued, "accepted".to_owned())]);
 }
 

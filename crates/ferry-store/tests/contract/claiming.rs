@@ -15,7 +15,7 @@ pub(super) async fn an_accepted_submission_is_claimed_once(subject: Subject) {
     let claim = subject.claim_one(StepKind::Upload).await;
     assert_eq!(claim.lease.id, id);
     assert_eq!(claim.kind, StepKind::Upload);
-    assert!(!claim.submission.in_doubt);
+    assert!(!claim.submission.upload_ambiguous);
     subject.assert_nothing_due(StepKind::Upload).await;
 }
 
@@ -121,11 +121,11 @@ pub(super) async fn an_upload_after_a_lost_one_is_in_doubt(subject: Subject) {
     subject.claim_one(StepKind::Upload).await;
     assert_eq!(subject.lose_workers().await.due, 1);
     let claim = subject.claim_one(StepKind::Upload).await;
-    assert!(claim.submission.in_doubt);
+    assert!(claim.submission.upload_ambiguous);
     assert_eq!(claim.submission.upload_attempts, 2);
     // The doubt ends with an outcome that says so, and not before.
     subject.commit(&claim, t::retried(StepKind::Upload, millis(0))).await;
-    assert!(!subject.claim_one(StepKind::Upload).await.submission.in_doubt);
+    assert!(!subject.claim_one(StepKind::Upload).await.submission.upload_ambiguous);
 }
 
 pub(super) async fn the_urgent_go_first_and_then_those_due_longest(subject: Subject) {

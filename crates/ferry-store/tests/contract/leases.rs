@@ -42,7 +42,7 @@ pub(super) async fn a_lease_that_ran_out_can_be_renewed_until_it_is_rescued(subj
     subject.advance(LEASE * 2).await;
     assert_eq!(subject.store.renew(vec![claim.lease], LEASE).await.unwrap(), [true]);
     assert_eq!(subject.store.rescue().await.unwrap(), Rescued::default());
-    assert!(!subject.get(id).await.in_doubt);
+    assert!(!subject.get(id).await.upload_ambiguous);
 }
 
 pub(super) async fn what_is_given_back_was_never_claimed(subject: Subject) {
@@ -71,12 +71,12 @@ pub(super) async fn giving_back_keeps_an_older_doubt_and_its_reason(subject: Sub
     subject.claim_one(StepKind::Upload).await;
     subject.lose_workers().await;
     let before = subject.get(id).await;
-    assert!(before.in_doubt);
+    assert!(before.upload_ambiguous);
     let claim = subject.claim_one(StepKind::Upload).await;
     subject.store.release(vec![claim]).await.unwrap();
     let after = subject.get(id).await;
     assert_eq!(as_of(before.updated_at, after), before);
-    assert!(subject.claim_one(StepKind::Upload).await.submission.in_doubt);
+    assert!(subject.claim_one(StepKind::Upload).await.submission.upload_ambiguous);
 }
 
 pub(super) async fn claiming_and_giving_back_is_not_poison(subject: Subject) {
@@ -100,7 +100,7 @@ pub(super) async fn a_lost_step_is_due_again(subject: Subject) {
     assert_eq!(subject.store.rescue().await.unwrap(), rescued);
     assert_eq!(subject.store.rescue().await.unwrap(), Rescued::default(), "once");
     let lost = subject.get(id).await;
-    assert_eq!((lost.state, lost.upload_attempts, lost.in_doubt), (State::Queued, 1, true));
+    assert_eq!((lost.state, lost.upload_attempts, lost.upload_ambiguous), (State::Queued, 1, true));
     assert_eq!(lost.reason.clone().unwrap().code, ReasonCode::Ambiguous);
     assert_eq!(lost.due_at, Some(lost.updated_at));
     assert_eq!(subject.timeline(id).await.last().unwrap().0, State::Queued);
@@ -109,7 +109,7 @@ pub(super) async fn a_lost_step_is_due_again(subject: Subject) {
     subject.claim_one(StepKind::Poll).await;
     assert_eq!(subject.lose_workers().await, rescued);
     let lost = subject.get(id).await;
-    assert_eq!((lost.state, lost.polls, lost.in_doubt), (State::Processing, 0, false));
+    assert_eq!((lost.state, lost.polls, lost.upload_ambiguous), (State::Processing, 0, false));
     subject.claim_one(StepKind::Poll).await;
 }
 
@@ -126,7 +126,7 @@ pub(super) async fn a_step_that_ended_its_worker_five_times_is_held(subject: Sub
         let held = subject.get(id).await;
         assert_eq!((held.state, held.step, held.due_at), (State::Held, Some(kind), None));
         assert_eq!(held.reason.clone().unwrap().code, ReasonCode::Poison);
-        assert_eq!(held.in_doubt, kind == StepKind::Upload);
+        assert_eq!(held.upload_ambiguous, kind == StepKind::Upload);
         let text = held.reason.clone().unwrap().text;
         assert_eq!(subject.timeline(id).await.last(), Some(&(State::Held, text)));
         subject.assert_nothing_due(kind).await;

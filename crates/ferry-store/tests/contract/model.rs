@@ -100,7 +100,7 @@ struct Modelled {
     leased: Option<(u64, u64)>,
     deliveries: u32,
     upload_attempts: u32,
-    in_doubt: bool,
+    upload_ambiguous: bool,
     cancel_requested: bool,
     overwrite: bool,
     finished: Option<u64>,
@@ -187,7 +187,7 @@ async fn run(subject: &Subject, model: &mut Model, op: Op) {
                 leased: None,
                 deliveries: 0,
                 upload_attempts: 0,
-                in_doubt: false,
+                upload_ambiguous: false,
                 cancel_requested: false,
                 overwrite: false,
                 finished: None,
@@ -273,7 +273,7 @@ async fn claim(subject: &Subject, model: &mut Model, kind: StepKind, limit: usiz
     for claim in claims {
         assert!(claimable.contains(&claim.lease.id), "{} is not due", claim.lease.id);
         let one = model.one(claim.lease.id).expect("it is claimable");
-        assert_eq!(claim.submission.in_doubt, one.in_doubt);
+        assert_eq!(claim.submission.upload_ambiguous, one.upload_ambiguous);
         one.leased = Some((claim.lease.fence, until));
         one.deliveries += 1;
         if kind == StepKind::Upload {
@@ -293,7 +293,7 @@ async fn commit(subject: &Subject, model: &mut Model, claim: &Claim, transition:
     };
     assert!(matches!(committed, Committed::Done(..)), "{committed:?}");
     one.deliveries = 0;
-    one.in_doubt = transition.in_doubt;
+    one.upload_ambiguous = transition.upload_ambiguous;
     let to = transition.state().expect("the upload, the poll or the collection leads to a state");
     if to.is_final() {
         one.end(to, now);
@@ -316,7 +316,7 @@ async fn rescue(subject: &Subject, model: &mut Model) {
             continue;
         }
         (one.leased, one.due) = (None, Some(now));
-        one.in_doubt |= one.step == StepKind::Upload;
+        one.upload_ambiguous |= one.step == StepKind::Upload;
         if one.cancel_requested {
             one.end(State::Cancelled, now);
             cancelled += 1;
@@ -389,8 +389,14 @@ async fn compare(subject: &Subject, model: &Model) {
     assert_eq!(listed.len(), model.kept.len());
     for (real, one) in listed.iter().zip(&model.kept) {
         assert_eq!(
-            (real.id, real.state, real.upload_attempts, real.in_doubt, real.leased_until.is_some()),
-            (one.id, one.state, one.upload_attempts, one.in_doubt, one.leased.is_some()),
+            (
+                real.id,
+                real.state,
+                real.upload_attempts,
+                real.upload_ambiguous,
+                real.leased_until.is_some()
+            ),
+            (one.id, one.state, one.upload_attempts, one.upload_ambiguous, one.leased.is_some()),
         );
         assert_eq!(real.finished_at.is_some(), real.state.is_final());
         assert_eq!(real.due_at.is_some(), !real.state.is_final() && real.state != State::Held);

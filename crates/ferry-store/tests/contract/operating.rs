@@ -143,10 +143,11 @@ pub(super) async fn a_retry_keeps_the_doubt_about_an_upload(subject: Subject) {
     let id = subject.accept(new("a")).await;
     subject.claim_one(StepKind::Upload).await;
     subject.lose_workers().await;
-    let in_doubt = ferry_types::domain::submission::Transition { in_doubt: true, ..t::failed() };
-    subject.step(StepKind::Upload, in_doubt).await;
+    let upload_ambiguous =
+        ferry_types::domain::submission::Transition { upload_ambiguous: true, ..t::failed() };
+    subject.step(StepKind::Upload, upload_ambiguous).await;
     subject.store.retry(id, DAY).await.unwrap();
-    assert!(subject.claim_one(StepKind::Upload).await.submission.in_doubt);
+    assert!(subject.claim_one(StepKind::Upload).await.submission.upload_ambiguous);
 }
 
 pub(super) async fn a_retried_submission_is_not_swept_or_counted_as_failed(subject: Subject) {
@@ -170,11 +171,11 @@ pub(super) async fn a_held_submission_is_retried_as_it_is(subject: Subject) {
         let resolved = found.submission;
         assert_eq!((resolved.state, resolved.step), (kind.waiting_state().unwrap(), Some(kind)));
         assert_eq!(resolved.deadline, later(resolved.updated_at, millis(90_000)));
-        assert!(resolved.in_doubt && !resolved.overwrite);
+        assert!(resolved.upload_ambiguous && !resolved.overwrite);
         assert_eq!(subject.timeline(id).await.last().unwrap().0, kind.waiting_state().unwrap());
         let claim = subject.claim_one(kind).await;
         assert_eq!(claim.lease.id, id);
-        assert!(claim.submission.in_doubt);
+        assert!(claim.submission.upload_ambiguous);
     }
 }
 

@@ -266,7 +266,7 @@ async fn what_was_leased_although_the_answer_got_lost_is_handed_out_again() {
             claim.submission.upload_attempts, 1,
             "a claim that nobody heard of is no attempt"
         );
-        assert!(!claim.submission.in_doubt);
+        assert!(!claim.submission.upload_ambiguous);
     }
     let committed = store.commit(claims.iter().map(uploaded).collect()).await.unwrap();
     assert_eq!(committed, vec![Committed::Done(State::Uploading, State::Processing); 7]);

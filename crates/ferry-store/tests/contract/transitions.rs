@@ -62,7 +62,10 @@ pub(super) fn failed() -> Transition {
 
 /// A person must decide.
 pub(super) fn held() -> Transition {
-    Transition { in_doubt: true, ..because(Transition::to(Next::Held), ReasonCode::AlreadyExists) }
+    Transition {
+        upload_ambiguous: true,
+        ..because(Transition::to(Next::Held), ReasonCode::AlreadyExists)
+    }
 }
 
 /// A passing fault.

@@ -8,7 +8,7 @@ use crate::domain::{Timestamp, later};
 impl Submission {
     /// Nothing more is delivered; all is as it was before.
     pub(super) fn end_delivery(&mut self) {
-        self.0.step = self.0.resume.take();
+        self.0.step = self.0.resume_step.take();
         self.0.due_at = None;
     }
 

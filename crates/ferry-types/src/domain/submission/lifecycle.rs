@@ -93,7 +93,7 @@ impl Submission {
         parts.upload_attempts -= u32::from(!transition.attempt_spent && parts.upload_attempts > 0);
         parts.polls += u32::from(transition.polled);
         parts.failures = transition.failures;
-        parts.in_doubt = transition.in_doubt;
+        parts.upload_ambiguous = transition.upload_ambiguous;
         parts.uncommitted_claims = 0;
         if transition.processing_token.is_some() {
             parts.processing_token.clone_from(&transition.processing_token);
@@ -152,7 +152,7 @@ impl Submission {
     pub fn rescue(&mut self, now: Timestamp) -> Ruled<IllegalTransition> {
         let uploading = self.step == Some(StepKind::Upload);
         // The attempt was begun, and its outcome is unknown.
-        self.0.in_doubt |= uploading;
+        self.0.upload_ambiguous |= uploading;
         if self.is_cancelling() {
             return self.end(State::Cancelled, "cancelled", now);
         }
@@ -212,10 +212,10 @@ impl Submission {
         parts.has_predecessor = false;
         // Workers lost before do not count against the delivery.
         parts.uncommitted_claims = 0;
-        parts.resume = None;
+        parts.resume_step = None;
         let step = parts.step.take().filter(|_| parts.state == State::Failed);
         if parts.webhook.as_ref().is_some_and(|webhook| !webhook.gone) {
-            parts.resume = step;
+            parts.resume_step = step;
             parts.step = Some(StepKind::Deliver);
             parts.due_at = Some(now);
             parts.failures = 0;

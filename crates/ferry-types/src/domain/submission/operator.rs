@@ -183,7 +183,7 @@ impl Submission {
         }
         let parts = &mut self.0;
         if parts.step != Some(StepKind::Deliver) {
-            parts.resume = parts.step.replace(StepKind::Deliver);
+            parts.resume_step = parts.step.replace(StepKind::Deliver);
         }
         parts.due_at = Some(now);
         parts.updated_at = now;
@@ -193,7 +193,7 @@ impl Submission {
 
     /// The step to resume at.
     fn stopped_at(&self) -> StepKind {
-        let step = if self.step == Some(StepKind::Deliver) { self.resume } else { self.step };
+        let step = if self.step == Some(StepKind::Deliver) { self.resume_step } else { self.step };
         step.unwrap_or(StepKind::Upload)
     }
 
@@ -209,7 +209,7 @@ impl Submission {
         self.enter(to, Some(Reason::new(ReasonCode::Operator, message)), now)?;
         let parts = &mut self.0;
         parts.step = Some(step);
-        parts.resume = None;
+        parts.resume_step = None;
         parts.leased_until = None;
         parts.due_at = Some(now);
         parts.deadline = later(now, deadline);

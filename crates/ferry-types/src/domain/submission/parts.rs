@@ -70,7 +70,7 @@ pub struct SubmissionParts {
     /// Troubles of the current step in a row.
     pub failures: u32,
     /// Whether an upload was begun whose outcome is not known.
-    pub in_doubt: bool,
+    pub upload_ambiguous: bool,
     /// The step that is due, or, of a held or failed submission, the one to go on with.
     pub step: Option<StepKind>,
     /// Of a failed submission whose outcome is being told, the step to go on with.
@@ -116,9 +116,9 @@ impl SubmissionParts {
             upload_attempts: 0,
             polls: 0,
             failures: 0,
-            in_doubt: false,
+            upload_ambiguous: false,
             step: Some(StepKind::Upload),
-            resume: None,
+            resume_step: None,
             due_at: Some(now),
             leased_until: None,
             cancel_requested: false,

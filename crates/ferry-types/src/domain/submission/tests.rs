@@ -74,7 +74,13 @@ fn transition() -> impl Strategy<Value = Transition> {
     let facts = (any::<bool>(), any::<bool>(), any::<u32>(), any::<bool>());
     let words = (option::of("[a-z]{3}"), option::of("[a-z]{3}"));
     (next(), reason, facts, words, any::<bool>()).prop_map(
-        |(next, reason, (attempt_spent, polled, failures, in_doubt), words, has_content)| {
+        |(
+            next,
+            reason,
+            (attempt_spent, polled, failures, upload_ambiguous),
+            words,
+            has_content,
+        )| {
             let content = Content { content_type: None, bytes: vec![1, 2, 3] };
             Transition {
                 next,
@@ -82,7 +88,7 @@ fn transition() -> impl Strategy<Value = Transition> {
                 attempt_spent,
                 polled,
                 failures,
-                in_doubt,
+                upload_ambiguous,
                 processing_token: words.0,
                 rejection: words.1,
                 contents: has_content.then(|| ("key".to_owned(), content)).into_iter().collect(),

@@ -98,7 +98,7 @@ pub struct Transition {
     /// Troubles in a row, after this step.
     pub failures: u32,
     /// Whether an upload is in doubt, after this step.
-    pub in_doubt: bool,
+    pub upload_ambiguous: bool,
     /// The processing token, if the upload was accepted.
     pub processing_token: Option<String>,
     /// The word with which the Platform decided against the dataset, if it just did.
@@ -118,7 +118,7 @@ impl Transition {
             attempt_spent: true,
             polled: false,
             failures: 0,
-            in_doubt: false,
+            upload_ambiguous: false,
             processing_token: None,
             rejection: None,
             contents: Vec::new(),

@@ -42,7 +42,7 @@ pub struct Surroundings<'a> {
     /// The health of its account.
     pub health: &'a Health,
     /// How much of its limits the account has used.
-    pub spent: &'a Spent,
+    pub limit_usage: &'a Spent,
     /// When an account counts as in an outage.
     pub policy: &'a HealthPolicy,
     /// The store's time.
@@ -70,7 +70,7 @@ impl Submission {
         if due > around.now {
             return Some(WaitingFor::DueTime { at: due, step });
         }
-        if let Some(until) = around.spent.used_up_until(step, around.now) {
+        if let Some(until) = around.limit_usage.used_up_until(step, around.now) {
             return Some(WaitingFor::Account(BlockReason::LimitReached { until }));
         }
         Some(WaitingFor::Worker { step })
