@@ -60,7 +60,7 @@ local function insert(new)
         call('ZADD', key.accounts, 0, account)
     end
     known_accounts[account] = true
-    tell(new.id, account, name, 'queued')
+    append_event(new.id, account, name, 'queued')
     schedule({
         id = new.id, step = 'upload', priority = head[field.priority], account = account, due = due,
         has_predecessor = has_predecessor,

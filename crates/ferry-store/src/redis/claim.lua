@@ -140,10 +140,10 @@ local function begin(account, id, record)
     local started = cmsgpack.pack(due, now, finished, 'uploading', upload_attempts + 1)
     place(key.state(state, account.name), id, false)
     place(key.state('uploading', account.name), id, int(seq))
-    tell(id, account.name, name, 'uploading', reason ~= '' and reason or nil)
+    append_event(id, account.name, name, 'uploading', reason ~= '' and reason or nil)
     -- A further try for the same reason does not lengthen the timeline.
-    local note = reason == '' and line('uploading', '') or ''
-    return started .. string.sub(record, from + 1) .. note
+    local add_entry = reason == '' and line('uploading', '') or ''
+    return started .. string.sub(record, from + 1) .. add_entry
 end
 
 -- Leases a step; answers how many requests it will make. Of a record that cannot be understood the

@@ -82,22 +82,22 @@ local function record(h, signal, value, p)
 end
 
 -- What the steps of a batch tell about their accounts, which are read and kept once.
-local told = {}
+local new_events = {}
 
 -- Takes in what a step told about its account. Where few are let through at a time, one that ends
 -- makes room for another.
 local function take_signal(account, signal, value, p)
-    local t = told[account]
+    local t = new_events[account]
     if not t then
         t = { health = load_health(account) }
-        told[account] = t
+        new_events[account] = t
     end
     if admit(t.health, p) ~= 'open' then anything = true end
     if record(t.health, signal, value, p) then t.changed = true end
 end
 
 local function save_signals()
-    for account, t in pairs(told) do
+    for account, t in pairs(new_events) do
         if t.changed then save_health(account, t.health) end
     end
 end

@@ -68,7 +68,7 @@ local due_indexes = {}
 local woken, anything = {}, false
 
 -- Workers sleep until the first due time that they saw: only an earlier one is worth a message.
-local function greet(index, kind, account, soonest)
+local function wake_workers(index, kind, account, soonest)
     local head = tonumber(call('ZRANGE', index, 0, 0, 'WITHSCORES')[2])
     if not head then
         local turn = call('HGET', key.turns, kind .. ':' .. account) or 0
@@ -93,16 +93,16 @@ local function write_index(index, changes)
     if due and #into > 0 then
         local soonest = into[1]
         for n = 3, #into, 2 do soonest = min(soonest, into[n]) end
-        greet(index, due.kind, due.account, soonest)
+        wake_workers(index, due.kind, due.account, soonest)
     end
     call_with('ZADD', index, into)
 end
 
 -- What changed, in its order: told at once, so that a batch makes one call.
-local told = {}
+local new_events = {}
 
-local function tell(id, account, name, state, why)
-    told[#told + 1] = now_text .. ' ' .. id .. ' ' .. state .. ' ' .. (why or '-') .. ' ' .. #account
+local function append_event(id, account, name, state, why)
+    new_events[#new_events + 1] = now_text .. ' ' .. id .. ' ' .. state .. ' ' .. (why or '-') .. ' ' .. #account
         .. ' ' .. account .. name
 end
 
@@ -120,9 +120,9 @@ local function begin_epoch()
 end
 
 local function write_events()
-    for n = 1, #told, MOST do
-        local last = min(n + MOST - 1, #told)
-        local length = call('RPUSH', key.events, unpack(told, n, last))
+    for n = 1, #new_events, MOST do
+        local last = min(n + MOST - 1, #new_events)
+        local length = call('RPUSH', key.events, unpack(new_events, n, last))
         if length == last - n + 1 then begin_epoch() end
         if length >= EVENTS + FORGOTTEN then forget_events(length - EVENTS) end
     end

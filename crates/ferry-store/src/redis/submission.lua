@@ -99,7 +99,7 @@ local function move(old, new)
     unschedule(old)
     schedule(new)
     if old.state == new.state then return end
-    tell(new.id, new.account, new.name, new.state, new.reason)
+    append_event(new.id, new.account, new.name, new.state, new.reason)
     place(key.state(old.state, old.account), old.id, false)
     place(key.state(new.state, new.account), new.id, new.seq)
     local was, is = FINAL[old.state], FINAL[new.state]
