@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 use super::encoding::{Decoded, Encoding};
-use super::fault::Fault;
+use super::error::ApiError;
 use super::{ApiLimits, Shared};
 use ferry_types::contract::ProblemKind;
 
@@ -79,12 +79,12 @@ impl Share {
 }
 
 /// Reads a body that is one JSON object: serde would take a list of its values, too.
-pub(super) fn json_object<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
+pub(super) fn json_object<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let body = without_bom(body);
     if !body.trim_ascii_start().starts_with(b"{") {
-        return Err(Fault::invalid("the body: expected a JSON object"));
+        return Err(ApiError::invalid("the body: expected a JSON object"));
     }
-    serde_json::from_slice(body).map_err(|error| Fault::invalid(format!("the body: {error}")))
+    serde_json::from_slice(body).map_err(|error| ApiError::invalid(format!("the body: {error}")))
 }
 
 /// `text` without the byte order mark that some programs put before JSON.
@@ -105,7 +105,7 @@ pub(super) async fn receive(
     headers: &HeaderMap,
     body: Body,
     limit: u64,
-) -> Result<Received, Fault> {
+) -> Result<Received, ApiError> {
     let encoding = Encoding::of(headers)?;
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
     let announced: u64 = announced.and_then(|length| length.parse().ok()).unwrap_or_default();
@@ -142,7 +142,7 @@ pub(super) async fn receive(
             Ok(Some(Err(()))) => break frames.broken(),
             Err(_) => {
                 let what = "the body took too long to arrive (`client_timeout`)";
-                return Err(Fault::new(ProblemKind::Timeout, what));
+                return Err(ApiError::new(ProblemKind::Timeout, what));
             }
         }
     };
@@ -158,12 +158,12 @@ fn discard(mut frames: BodyDataStream) {
     );
 }
 
-fn too_large(limit: u64) -> Fault {
+fn too_large(limit: u64) -> ApiError {
     let what = format!("the body holds more than {limit} bytes, which follows `max_dataset_bytes`");
-    Fault::new(ProblemKind::TooLarge, what)
+    ApiError::new(ProblemKind::TooLarge, what)
 }
 
-pub(super) fn out_of_memory() -> Fault {
+pub(super) fn out_of_memory() -> ApiError {
     let what = "bodies that arrive now take all of `body_memory_bytes`; try again";
-    Fault::new(ProblemKind::Busy, what).retry_after(Duration::from_secs(2))
+    ApiError::new(ProblemKind::Busy, what).retry_after(Duration::from_secs(2))
 }

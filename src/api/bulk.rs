@@ -16,7 +16,7 @@ use super::Shared;
 use super::caller::Caller;
 use super::capacity::Room;
 use super::encoding::{Decoded, Encoding};
-use super::fault::Fault;
+use super::error::ApiError;
 use super::front::{Place, RequestId};
 use super::params::Params;
 use crate::pipeline::{Names, Prepared};
@@ -40,14 +40,14 @@ pub(super) async fn bulk(
     Extension(RequestId(id)): Extension<RequestId>,
     Extension(place): Extension<Place>,
     request: Request,
-) -> Result<Response, Fault> {
+) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     Params::of(&parts.uri).done()?;
     let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
     let media_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
     if !matches!(media_type, "application/x-ndjson" | "application/jsonl" | "application/ndjson") {
         let what = "the `Content-Type` must be application/x-ndjson";
-        return Err(Fault::new(ProblemKind::UnsupportedMediaType, what));
+        return Err(ApiError::new(ProblemKind::UnsupportedMediaType, what));
     }
     let body = Decoded::new(body, Encoding::of(&parts.headers)?, &shared)?;
     let (answers, answered) = mpsc::channel::<Bytes>(ANSWERS);
@@ -75,7 +75,7 @@ struct Taking {
 /// A line that was checked, and the room for its submission.
 enum Checked<'a> {
     Ready(Box<NewSubmission>, Room<'a>),
-    Refused(Fault),
+    Refused(ApiError),
 }
 
 impl Taking {
@@ -88,15 +88,15 @@ impl Taking {
                 return;
             }
             if let Some(end) = batch.end {
-                if let End::Broken(fault) = end {
-                    let _ = self.tell(&[self.refused(last + 1, fault)]).await;
+                if let End::Broken(error) = end {
+                    let _ = self.tell(&[self.refused(last + 1, error)]).await;
                 }
                 return;
             }
             if self.shared.parts.shutdown.is_draining() {
                 let what = "the server stops; lines from this one on were not taken";
-                let fault = Fault::new(ProblemKind::Busy, what);
-                let _ = self.tell(&[self.refused(last + 1, fault)]).await;
+                let error = ApiError::new(ProblemKind::Busy, what);
+                let _ = self.tell(&[self.refused(last + 1, error)]).await;
                 return;
             }
         }
@@ -117,13 +117,13 @@ impl Taking {
         let accepted = if batch.is_empty() {
             Ok(Vec::new())
         } else {
-            self.shared.parts.intake.accept(batch).await.map_err(Fault::from)
+            self.shared.parts.intake.accept(batch).await.map_err(ApiError::from)
         };
         let mut accepted = accepted.map(Vec::into_iter);
         let answer = |(checked, line): (Checked<'_>, u64)| {
             let room = match checked {
                 Checked::Ready(_, room) => room,
-                Checked::Refused(fault) => return self.refused(line, fault),
+                Checked::Refused(error) => return self.refused(line, error),
             };
             match accepted.as_mut().map(Iterator::next) {
                 Ok(Some(Accepted::New(id))) => {
@@ -133,23 +133,23 @@ impl Taking {
                 Ok(Some(Accepted::Known(id))) => {
                     BulkAnswer { line, id: Some(id), duplicate: true, error: None }
                 }
-                Ok(Some(Accepted::Conflict(id))) => self.refused(line, Fault::conflict(id)),
-                Ok(None) => self.refused(line, Fault::internal("the store gave no answer")),
-                Err(fault) => self.refused(line, fault.clone()),
+                Ok(Some(Accepted::Conflict(id))) => self.refused(line, ApiError::conflict(id)),
+                Ok(None) => self.refused(line, ApiError::internal("the store gave no answer")),
+                Err(error) => self.refused(line, error.clone()),
             }
         };
         checked.into_iter().zip(numbers).map(answer).collect()
     }
 
     /// Reads and checks lines, beside the threads that answer requests.
-    async fn prepare(&self, lines: Vec<(u64, Line)>) -> Vec<Result<Prepared, Fault>> {
+    async fn prepare(&self, lines: Vec<(u64, Line)>) -> Vec<Result<Prepared, ApiError>> {
         let (shared, caller) = (self.shared.clone(), self.caller.clone());
         let checked = tokio::task::spawn_blocking(move || {
             let one = |(_, line): (u64, Line)| {
                 let bytes = line.0?;
                 let text = std::str::from_utf8(&bytes)
-                    .map_err(|_| Fault::invalid("the line is not UTF-8"))?;
-                let mut request = SubmissionRequest::from_json(text).map_err(Fault::invalid)?;
+                    .map_err(|_| ApiError::invalid("the line is not UTF-8"))?;
+                let mut request = SubmissionRequest::from_json(text).map_err(ApiError::invalid)?;
                 request.account = caller.account_for(request.account)?;
                 Ok(shared.parts.intake.prepare(request, &Names::default())?)
             };
@@ -158,7 +158,7 @@ impl Taking {
         checked.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
     }
 
-    async fn admit(&self, prepared: Result<Prepared, Fault>) -> Checked<'_> {
+    async fn admit(&self, prepared: Result<Prepared, ApiError>) -> Checked<'_> {
         let admitted = async {
             let new = prepared?.new;
             self.caller.may_use(&new.account)?;
@@ -169,8 +169,8 @@ impl Taking {
         admitted.await.unwrap_or_else(Checked::Refused)
     }
 
-    fn refused(&self, line: u64, fault: Fault) -> BulkAnswer {
-        let mut problem = fault.problem;
+    fn refused(&self, line: u64, error: ApiError) -> BulkAnswer {
+        let mut problem = error.problem;
         problem.instance = Some(self.request.clone());
         BulkAnswer { line, id: None, duplicate: false, error: Some(*problem) }
     }

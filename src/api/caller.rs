@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::fault::Fault;
+use super::error::ApiError;
 use super::keys::Role;
 use ferry_store::{Found, Store};
 use ferry_types::contract::ProblemKind;
@@ -34,30 +34,30 @@ impl Caller {
     }
 
     /// The account of a submission that asks for this one, or for none; none leaves it to the intake.
-    pub(super) fn account_for(&self, asked: Option<String>) -> Result<Option<String>, Fault> {
+    pub(super) fn account_for(&self, asked: Option<String>) -> Result<Option<String>, ApiError> {
         match (asked, &self.accounts) {
             (Some(asked), _) => self.may_use(&asked).map(|()| Some(asked)),
             (None, Some(accounts)) if accounts.len() != 1 => {
                 let names: Vec<&str> = accounts.iter().map(String::as_str).collect();
                 let what = "it is needed, because this API key is for several";
-                Err(Fault::field("account", format!("{what}: {}", names.join(", "))))
+                Err(ApiError::field("account", format!("{what}: {}", names.join(", "))))
             }
             (None, _) => Ok(self.only_account()),
         }
     }
 
     /// A caller may only write to its own accounts.
-    pub(super) fn may_use(&self, account: &str) -> Result<(), Fault> {
+    pub(super) fn may_use(&self, account: &str) -> Result<(), ApiError> {
         if self.sees(account) {
             return Ok(());
         }
         let what = format!("this API key is not for account `{account}`");
-        Err(Fault::new(ProblemKind::Forbidden, what))
+        Err(ApiError::new(ProblemKind::Forbidden, what))
     }
 
     /// A submission; one of a foreign account is as good as none.
-    pub(super) async fn find(&self, store: &dyn Store, id: &str) -> Result<Found, Fault> {
-        let none = || Fault::not_found(format!("there is no submission `{}`", shortened(id)));
+    pub(super) async fn find(&self, store: &dyn Store, id: &str) -> Result<Found, ApiError> {
+        let none = || ApiError::not_found(format!("there is no submission `{}`", shortened(id)));
         let id: SubmissionId = id.parse().map_err(|_| none())?;
         let found = store.get(id).await?.ok_or_else(none)?;
         if self.sees(&found.submission.account) { Ok(found) } else { Err(none()) }

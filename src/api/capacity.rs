@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::fault::Fault;
+use super::error::ApiError;
 use ferry_store::{Store, StoreError};
 use ferry_types::contract::ProblemKind;
 use ferry_types::domain::submission::State;
@@ -48,7 +48,11 @@ impl Capacity {
     }
 
     /// Room for one submission more.
-    pub(super) async fn room(&self, store: &dyn Store, account: &str) -> Result<Room<'_>, Fault> {
+    pub(super) async fn room(
+        &self,
+        store: &dyn Store,
+        account: &str,
+    ) -> Result<Room<'_>, ApiError> {
         if self.most == 0 {
             return Ok(Room { capacity: self, account: None });
         }
@@ -63,7 +67,7 @@ impl Capacity {
              nothing was kept",
             self.most
         );
-        Err(Fault::new(ProblemKind::TooManyUnfinished, what).retry_after(RETRY_AFTER))
+        Err(ApiError::new(ProblemKind::TooManyUnfinished, what).retry_after(RETRY_AFTER))
     }
 
     fn take(&self, account: &str) -> Option<Room<'_>> {

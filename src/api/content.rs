@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::Shared;
 use super::caller::Caller;
-use super::fault::Fault;
+use super::error::ApiError;
 use super::front::json;
 use super::params::Params;
 use crate::platform::text;
@@ -22,7 +22,7 @@ pub(super) async fn result(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     Path((id, key)): Path<(String, String)>,
-) -> Result<Response, Fault> {
+) -> Result<Response, ApiError> {
     let store = shared.parts.store.as_ref();
     let submission = caller.find(store, &id).await?.submission;
     let stored =
@@ -39,7 +39,7 @@ pub(super) async fn feedback(
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
     uri: Uri,
-) -> Result<Response, Fault> {
+) -> Result<Response, ApiError> {
     let mut params = Params::of(&uri);
     let raw = params.flag("raw")?;
     params.done()?;
@@ -83,9 +83,9 @@ fn as_it_is(content: Content) -> Response {
     (StatusCode::OK, headers, content.bytes).into_response()
 }
 
-fn nothing(submission: &Submission, what: &str) -> Fault {
+fn nothing(submission: &Submission, what: &str) -> ApiError {
     let (id, state) = (submission.id, submission.state);
     let reason = submission.reason.as_ref().map(|reason| format!(": {}", reason.text));
     let reason = reason.unwrap_or_default();
-    Fault::not_found(format!("submission {id} is {state} and does not have {what}{reason}"))
+    ApiError::not_found(format!("submission {id} is {state} and does not have {what}{reason}"))
 }

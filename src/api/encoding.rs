@@ -13,7 +13,7 @@ use tokio_util::io::StreamReader;
 
 use super::Shared;
 use super::body::{Share, out_of_memory};
-use super::fault::Fault;
+use super::error::ApiError;
 use ferry_types::contract::ProblemKind;
 
 /// What is taken, in the words of `Accept-Encoding`.
@@ -35,7 +35,7 @@ pub(super) enum Encoding {
 
 impl Encoding {
     /// What the headers say.
-    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Fault> {
+    pub(super) fn of(headers: &HeaderMap) -> Result<Self, ApiError> {
         let mut said = headers.get_all(header::CONTENT_ENCODING).iter();
         let encoding = match (said.next(), said.next()) {
             (None, _) => return Ok(Self::Identity),
@@ -48,8 +48,8 @@ impl Encoding {
             "zstd" => Ok(Self::Zstd),
             _ => {
                 let what = "the `Content-Encoding` must be gzip, zstd or identity, and one of them";
-                let fault = Fault::new(ProblemKind::UnsupportedMediaType, what);
-                Err(fault.with(header::ACCEPT_ENCODING, TAKEN))
+                let error = ApiError::new(ProblemKind::UnsupportedMediaType, what);
+                Err(error.with(header::ACCEPT_ENCODING, TAKEN))
             }
         }
     }
@@ -87,7 +87,7 @@ impl std::fmt::Debug for Decoded {
 }
 
 impl Decoded {
-    pub(super) fn new(body: Body, encoding: Encoding, shared: &Shared) -> Result<Self, Fault> {
+    pub(super) fn new(body: Body, encoding: Encoding, shared: &Shared) -> Result<Self, ApiError> {
         let mut share = Share::default();
         if !share.grow_to(shared.budget.most_for_one(encoding.window()), &shared.budget) {
             return Err(out_of_memory());
@@ -133,8 +133,8 @@ impl Decoded {
     }
 
     /// What to say when it breaks off.
-    pub(super) fn broken(&self) -> Fault {
-        Fault::invalid(match self.pieces {
+    pub(super) fn broken(&self) -> ApiError {
+        ApiError::invalid(match self.pieces {
             Pieces::Plain(_) => "the body ended too early",
             Pieces::Gzip(_) => "the body ended too early, or is not gzip",
             Pieces::Zstd(_) => {

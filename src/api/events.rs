@@ -17,7 +17,7 @@ use tracing::debug;
 
 use super::Shared;
 use super::caller::Caller;
-use super::fault::Fault;
+use super::error::ApiError;
 use super::front;
 use super::params::Params;
 use ferry_store::{Event, Events, Found, Store, StoreError};
@@ -73,8 +73,8 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn read(params: &mut Params) -> Result<Self, Fault> {
-        let wrong = |name, error| Fault::invalid(format!("the parameter `{name}`: {error}"));
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        let wrong = |name, error| ApiError::invalid(format!("the parameter `{name}`: {error}"));
         let mut states = BTreeSet::new();
         for word in params.take_all("state").iter().flat_map(|words| words.split(',')) {
             states.insert(word.parse().map_err(|error| wrong("state", format!("{error}")))?);
@@ -102,7 +102,7 @@ pub(super) async fn events(
     Extension(caller): Extension<Caller>,
     uri: Uri,
     headers: HeaderMap,
-) -> Result<Response, Fault> {
+) -> Result<Response, ApiError> {
     let mut params = Params::of(&uri);
     let wait = params.span("wait")?;
     let asked = params.take("after")?;
@@ -119,7 +119,7 @@ pub(super) async fn events(
     let Ok(place) = shared.streams.clone().try_acquire_owned() else {
         let what =
             "more event streams than a quarter of `max_concurrent_requests` are open; try again";
-        let busy = Fault::new(ProblemKind::Busy, what);
+        let busy = ApiError::new(ProblemKind::Busy, what);
         return Err(busy.retry_after(Duration::from_secs(5)));
     };
     let store = shared.parts.store.as_ref();
@@ -130,10 +130,10 @@ pub(super) async fn events(
         Some(seen) => seen,
     };
     if let Some(what) = missed(&cursor, &history) {
-        return Err(Fault::new(ProblemKind::Gone, what));
+        return Err(ApiError::new(ProblemKind::Gone, what));
     }
     if store.continuity().has_lost(&cursor) {
-        return Err(Fault::new(ProblemKind::Gone, replaced(&cursor)));
+        return Err(ApiError::new(ProblemKind::Gone, replaced(&cursor)));
     }
     let stream = Stream {
         shared,
@@ -163,8 +163,8 @@ pub(super) async fn events(
     Ok((StatusCode::OK, headers, Body::from_stream(body)).into_response())
 }
 
-fn event_id(place: &str, text: &str) -> Result<EventId, Fault> {
-    text.parse().map_err(|expected| Fault::invalid(format!("{place}: {expected}")))
+fn event_id(place: &str, text: &str) -> Result<EventId, ApiError> {
+    text.parse().map_err(|expected| ApiError::invalid(format!("{place}: {expected}")))
 }
 
 /// Id of the newest event; the start if there never was one.

@@ -17,7 +17,7 @@ use tracing::{Instrument, error, info, info_span};
 
 use super::Shared;
 use super::caller::Caller;
-use super::fault::Fault;
+use super::error::ApiError;
 use super::peer::Origin;
 use super::probes;
 use crate::metrics::Busy;
@@ -63,7 +63,7 @@ pub(super) async fn front(
     let response = admitted.catch_unwind().await.unwrap_or_else(|_| {
         error!(request.id = %id, "a request to `{method} {path}` ran into a bug in Ferry");
         let what = "the request ran into a bug in Ferry; the log says more under this id";
-        Fault::new(ProblemKind::Internal, what).into_response()
+        ApiError::new(ProblemKind::Internal, what).into_response()
     });
     let response = finished(response, &id);
     let status = response.status().as_u16();
@@ -91,7 +91,7 @@ async fn admitted(shared: &Shared, mut request: Request, next: Next) -> Response
     if !is_open {
         match caller(shared, &request) {
             Ok(caller) => request.extensions_mut().insert(caller),
-            Err(fault) => return fault.into_response(),
+            Err(error) => return error.into_response(),
         };
     }
     // Those who watch over the server see it when it is full, too.
@@ -100,7 +100,7 @@ async fn admitted(shared: &Shared, mut request: Request, next: Next) -> Response
     }
     let Ok(permit) = shared.requests.clone().try_acquire_owned() else {
         let what = "more requests than `max_concurrent_requests` are under way; try again";
-        let busy = Fault::new(ProblemKind::Busy, what).retry_after(Duration::from_secs(1));
+        let busy = ApiError::new(ProblemKind::Busy, what).retry_after(Duration::from_secs(1));
         return busy.into_response();
     };
     let place = (permit, shared.parts.metrics.http_request());
@@ -110,12 +110,12 @@ async fn admitted(shared: &Shared, mut request: Request, next: Next) -> Response
 
 /// Who calls: the owner of a key, or, without keys, anybody on this machine but a web page of another
 /// site.
-fn caller(shared: &Shared, request: &Request) -> Result<Caller, Fault> {
+fn caller(shared: &Shared, request: &Request) -> Result<Caller, ApiError> {
     let headers = request.headers();
     let Some(keys) = &shared.parts.keys else {
         let foreign = |what: &str| {
             let way_out = "`ferry keys create` makes keys, and `api_keys` names their file";
-            Err(Fault::new(ProblemKind::NotLocal, format!("{what}; {way_out}")))
+            Err(ApiError::new(ProblemKind::NotLocal, format!("{what}; {way_out}")))
         };
         if !names_this_machine(request) {
             // A page whose name was made to lead here, or a proxy that lets everybody in.
@@ -129,7 +129,7 @@ fn caller(shared: &Shared, request: &Request) -> Result<Caller, Fault> {
         }
         return Ok(Caller::anybody());
     };
-    let unauthenticated = |what: &str| Fault::new(ProblemKind::Unauthenticated, what);
+    let unauthenticated = |what: &str| ApiError::new(ProblemKind::Unauthenticated, what);
     let key = key(headers).ok_or_else(|| {
         unauthenticated("send a key, as `Authorization: Bearer ferry_…`; `ferry keys` makes them")
     })?;
@@ -197,13 +197,13 @@ fn finished(mut response: Response, id: &str) -> Response {
 }
 
 /// A path that is none.
-pub(super) async fn no_route() -> Fault {
-    Fault::not_found("there is nothing at this path; `/docs` shows what there is")
+pub(super) async fn no_route() -> ApiError {
+    ApiError::not_found("there is nothing at this path; `/docs` shows what there is")
 }
 
 /// A method that a path does not take.
-pub(super) async fn no_method(method: Method) -> Fault {
-    Fault::new(ProblemKind::MethodNotAllowed, format!("this path does not take {method}"))
+pub(super) async fn no_method(method: Method) -> ApiError {
+    ApiError::new(ProblemKind::MethodNotAllowed, format!("this path does not take {method}"))
 }
 
 /// A JSON answer.
@@ -215,7 +215,7 @@ pub(super) fn json(status: StatusCode, value: &impl serde::Serialize) -> Respons
         }
         Err(error) => {
             error!("an answer cannot be written as JSON: {error}");
-            Fault::new(ProblemKind::Internal, "the answer cannot be written").into_response()
+            ApiError::new(ProblemKind::Internal, "the answer cannot be written").into_response()
         }
     }
 }

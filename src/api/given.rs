@@ -9,7 +9,7 @@ use futures_util::stream;
 
 use super::Shared;
 use super::body::{Share, json_limit, json_object, raw_limit, receive};
-use super::fault::Fault;
+use super::error::ApiError;
 use super::params::{Params, time};
 use crate::pipeline::{Names, texts};
 use ferry_types::contract::{ProblemKind, ResubmissionRequest, SubmissionRequest};
@@ -56,7 +56,7 @@ pub(super) async fn receive_given(
     headers: &HeaderMap,
     mut params: Params,
     body: Body,
-) -> Result<Given, Fault> {
+) -> Result<Given, ApiError> {
     let idempotency_key = idempotency_key(headers)?;
     let traceparent = traceparent(headers);
     let form = form(headers)?;
@@ -88,10 +88,10 @@ impl Given {
     }
 
     /// As a new submission.
-    pub(super) fn into_request(self) -> Result<SubmissionRequest, Fault> {
+    pub(super) fn into_request(self) -> Result<SubmissionRequest, ApiError> {
         let mut request = match self.content {
             Content::Json(body) => {
-                SubmissionRequest::from_json(text(&body)?).map_err(Fault::invalid)?
+                SubmissionRequest::from_json(text(&body)?).map_err(ApiError::invalid)?
             }
             Content::Fields(fields) => fields.into_request()?,
         };
@@ -101,7 +101,7 @@ impl Given {
     }
 
     /// As the correction of an earlier one.
-    pub(super) fn into_resubmission(self) -> Result<ResubmissionRequest, Fault> {
+    pub(super) fn into_resubmission(self) -> Result<ResubmissionRequest, ApiError> {
         let mut request: ResubmissionRequest = match self.content {
             Content::Json(body) => json_object(text(&body)?.as_bytes())?,
             Content::Fields(mut fields) => {
@@ -124,25 +124,25 @@ impl Given {
 
 impl Fields {
     /// Of two values nobody can tell which is meant; labels and result keys are several.
-    fn are_given_once(&self) -> Result<(), Fault> {
+    fn are_given_once(&self) -> Result<(), ApiError> {
         let mut seen = BTreeSet::new();
         let twice = |(name, _): &&(String, String)| {
             !matches!(name.as_str(), "label" | "result_keys") && !seen.insert(name.clone())
         };
         match self.others.iter().find(twice) {
-            Some((name, _)) => Err(Fault::field(name, "it stands there twice")),
+            Some((name, _)) => Err(ApiError::field(name, "it stands there twice")),
             None => Ok(()),
         }
     }
 
-    fn into_request(mut self) -> Result<SubmissionRequest, Fault> {
+    fn into_request(mut self) -> Result<SubmissionRequest, ApiError> {
         self.are_given_once()?;
         let (data, event_data) = self.texts()?;
         let mut request = SubmissionRequest { data, event_data, ..SubmissionRequest::default() };
         let mut name = None;
         for (field, value) in self.others {
             let of_field =
-                |time: Result<Timestamp, &str>| time.map_err(|what| Fault::field(&field, what));
+                |time: Result<Timestamp, &str>| time.map_err(|what| ApiError::field(&field, what));
             match field.as_str() {
                 "name" => name = Some(value),
                 "account" => request.account = Some(value),
@@ -153,7 +153,7 @@ impl Fields {
                 }
                 "priority" => {
                     let parsed = value.parse();
-                    request.priority = parsed.map_err(|error| Fault::field(&field, error))?;
+                    request.priority = parsed.map_err(|error| ApiError::field(&field, error))?;
                 }
                 "not_before" => request.not_before = Some(of_field(time(&value))?),
                 "deadline" => request.deadline = Some(of_field(time(&value))?),
@@ -162,9 +162,9 @@ impl Fields {
                 "label" => {
                     let (key, value) = value
                         .split_once('=')
-                        .ok_or_else(|| Fault::field(&field, "expected KEY=VALUE"))?;
+                        .ok_or_else(|| ApiError::field(&field, "expected KEY=VALUE"))?;
                     if request.labels.insert(key.to_owned(), value.to_owned()).is_some() {
-                        return Err(Fault::field(&field, "a key stands there twice"));
+                        return Err(ApiError::field(&field, "a key stands there twice"));
                     }
                 }
                 _ => {
@@ -175,13 +175,13 @@ impl Fields {
             }
         }
         let name = name.or(self.file.as_deref().and_then(stem));
-        request.name = name.ok_or_else(|| Fault::field("name", "it is needed"))?;
+        request.name = name.ok_or_else(|| ApiError::field("name", "it is needed"))?;
         Ok(request)
     }
 
-    fn texts(&mut self) -> Result<(String, Option<String>), Fault> {
-        let data = self.data.take().ok_or_else(|| Fault::field("data", "it is needed"))?;
-        texts(data, self.event_data.take(), &Names::default()).map_err(Fault::dataset)
+    fn texts(&mut self) -> Result<(String, Option<String>), ApiError> {
+        let data = self.data.take().ok_or_else(|| ApiError::field("data", "it is needed"))?;
+        texts(data, self.event_data.take(), &Names::default()).map_err(ApiError::dataset)
     }
 }
 
@@ -192,8 +192,8 @@ fn stem(file: &str) -> Option<String> {
     (!stem.is_empty()).then(|| stem.to_owned())
 }
 
-async fn multipart(body: Vec<u8>, boundary: String) -> Result<Fields, Fault> {
-    let broken = |error: multer::Error| Fault::invalid(format!("the form: {error}"));
+async fn multipart(body: Vec<u8>, boundary: String) -> Result<Fields, ApiError> {
+    let broken = |error: multer::Error| ApiError::invalid(format!("the form: {error}"));
     let body = stream::iter([Ok::<_, std::convert::Infallible>(body)]);
     let mut form = multer::Multipart::new(body, boundary);
     let mut fields = Fields::default();
@@ -206,13 +206,13 @@ async fn multipart(body: Vec<u8>, boundary: String) -> Result<Fields, Fault> {
             "event_data" => &mut fields.event_data,
             _ => {
                 let text = std::str::from_utf8(&bytes)
-                    .map_err(|_| Fault::field(&name, "it is not UTF-8"))?;
+                    .map_err(|_| ApiError::field(&name, "it is not UTF-8"))?;
                 fields.others.push((name, text.to_owned()));
                 continue;
             }
         };
         if taken.replace(bytes.into()).is_some() {
-            return Err(Fault::field(&name, "it stands there twice"));
+            return Err(ApiError::field(&name, "it stands there twice"));
         }
         if name == "data" {
             fields.file = file;
@@ -221,7 +221,7 @@ async fn multipart(body: Vec<u8>, boundary: String) -> Result<Fields, Fault> {
     Ok(fields)
 }
 
-fn form(headers: &HeaderMap) -> Result<Form, Fault> {
+fn form(headers: &HeaderMap) -> Result<Form, ApiError> {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let content_type = content_type.unwrap_or_default();
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
@@ -230,21 +230,21 @@ fn form(headers: &HeaderMap) -> Result<Form, Fault> {
         "text/csv" => Ok(Form::Csv),
         "multipart/form-data" => multer::parse_boundary(content_type)
             .map(Form::Multipart)
-            .map_err(|error| Fault::invalid(format!("the form: {error}"))),
+            .map_err(|error| ApiError::invalid(format!("the form: {error}"))),
         _ => {
             let what =
                 "the `Content-Type` must be application/json, text/csv or multipart/form-data";
-            Err(Fault::new(ProblemKind::UnsupportedMediaType, what))
+            Err(ApiError::new(ProblemKind::UnsupportedMediaType, what))
         }
     }
 }
 
 /// The header that makes a call safe to be repeated; the quotes of a structured field are not part
 /// of the key.
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Fault> {
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     let value = std::str::from_utf8(value.as_bytes())
-        .map_err(|_| Fault::field("idempotency_key", "it is not UTF-8"))?;
+        .map_err(|_| ApiError::field("idempotency_key", "it is not UTF-8"))?;
     let quoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
     Ok(Some(quoted.unwrap_or(value).to_owned()))
 }
@@ -255,27 +255,27 @@ fn traceparent(headers: &HeaderMap) -> Option<TraceParent> {
     headers.get("traceparent")?.to_str().ok()?.parse().ok()
 }
 
-fn one_key(header: Option<String>, body: Option<String>) -> Result<Option<String>, Fault> {
+fn one_key(header: Option<String>, body: Option<String>) -> Result<Option<String>, ApiError> {
     match (header, body) {
         (Some(header), Some(body)) if header != body => {
             let what = "the header `Idempotency-Key` says something else";
-            Err(Fault::field("idempotency_key", what))
+            Err(ApiError::field("idempotency_key", what))
         }
         (header, body) => Ok(header.or(body)),
     }
 }
 
-fn text(body: &[u8]) -> Result<&str, Fault> {
+fn text(body: &[u8]) -> Result<&str, ApiError> {
     std::str::from_utf8(body).map_err(|error| {
-        Fault::invalid(format!("the body is not UTF-8 from byte {} on", error.valid_up_to()))
+        ApiError::invalid(format!("the body is not UTF-8 from byte {} on", error.valid_up_to()))
     })
 }
 
-fn yes_or_no(field: &str, value: &str) -> Result<bool, Fault> {
-    value.parse().map_err(|_| Fault::field(field, "expected `true` or `false`"))
+fn yes_or_no(field: &str, value: &str) -> Result<bool, ApiError> {
+    value.parse().map_err(|_| ApiError::field(field, "expected `true` or `false`"))
 }
 
-fn unknown(field: &str, known: &str) -> Fault {
+fn unknown(field: &str, known: &str) -> ApiError {
     let field: String = field.chars().take(40).flat_map(char::escape_debug).collect();
-    Fault::invalid(format!("there is no field `{field}`: expected {known}"))
+    ApiError::invalid(format!("there is no field `{field}`: expected {known}"))
 }

@@ -9,7 +9,7 @@ use axum::response::Response;
 
 use super::Shared;
 use super::caller::Caller;
-use super::fault::{Fault, problems};
+use super::error::{ApiError, problems};
 use super::front::json;
 use super::given::{Given, receive_given};
 use super::params::Params;
@@ -24,7 +24,7 @@ pub(super) async fn create(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     request: Request,
-) -> Result<Response, Fault> {
+) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     let mut params = Params::of(&parts.uri);
     let wait = params.span("wait")?;
@@ -45,13 +45,13 @@ pub(super) async fn resubmit(
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
     request: Request,
-) -> Result<Response, Fault> {
+) -> Result<Response, ApiError> {
     let found = caller.find(shared.parts.store.as_ref(), &id).await?;
     let earlier = found.submission;
     let id = earlier.id;
     if earlier.state == Stage::Held {
         let what = format!("submission {id} is held, and keeps its Name: resolve it first");
-        return Err(Fault::new(ProblemKind::StateConflict, what));
+        return Err(ApiError::new(ProblemKind::StateConflict, what));
     }
     let (parts, body) = request.into_parts();
     let mut params = Params::of(&parts.uri);
@@ -74,8 +74,8 @@ pub(super) async fn resubmit(
 async fn prepare(
     shared: &Arc<Shared>,
     given: Given,
-    read: impl FnOnce(Given) -> Result<SubmissionRequest, Fault> + Send + 'static,
-) -> Result<Prepared, Fault> {
+    read: impl FnOnce(Given) -> Result<SubmissionRequest, ApiError> + Send + 'static,
+) -> Result<Prepared, ApiError> {
     let shared = shared.clone();
     compute(given.bytes(), move || {
         let request = read(given)?;
@@ -89,7 +89,7 @@ async fn keep(
     caller: &Caller,
     prepared: Prepared,
     wait: Option<Duration>,
-) -> Result<Response, Fault> {
+) -> Result<Response, ApiError> {
     let store = shared.parts.store.as_ref();
     let new = prepared.new;
     caller.may_use(&new.account)?;
@@ -101,8 +101,8 @@ async fn keep(
             (StatusCode::CREATED, *id)
         }
         Some(Accepted::Known(id)) => (StatusCode::OK, *id),
-        Some(Accepted::Conflict(id)) => return Err(Fault::conflict(*id)),
-        None => return Err(Fault::internal("the store gave no answer")),
+        Some(Accepted::Conflict(id)) => return Err(ApiError::conflict(*id)),
+        None => return Err(ApiError::internal("the store gave no answer")),
     };
     let found = match wait {
         Some(limit) => settled(shared, id, limit).await?,

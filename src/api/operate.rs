@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use super::Shared;
 use super::body::{json_object, receive};
 use super::caller::Caller;
-use super::fault::Fault;
+use super::error::ApiError;
 use super::front::json;
 use ferry_store::Found;
 use ferry_types::contract::{PauseRequest, PauseView, ResolveRequest, SubmissionView, WebhookView};
@@ -28,7 +28,7 @@ pub(super) async fn cancel(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
-) -> Result<Response, Fault> {
+) -> Result<Response, ApiError> {
     let store = shared.parts.store.as_ref();
     let id = caller.find(store, &id).await?.submission.id;
     Ok(shown(store.cancel(id).await?))
@@ -39,7 +39,7 @@ pub(super) async fn retry(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
-) -> Result<Response, Fault> {
+) -> Result<Response, ApiError> {
     let store = shared.parts.store.as_ref();
     let id = caller.find(store, &id).await?.submission.id;
     Ok(shown(store.retry(id, shared.parts.deadline).await?))
@@ -51,12 +51,12 @@ pub(super) async fn resolve(
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
     request: Request,
-) -> Result<Response, Fault> {
+) -> Result<Response, ApiError> {
     let store = shared.parts.store.as_ref();
     let id = caller.find(store, &id).await?.submission.id;
     let asked: Option<ResolveRequest> = small_json(&shared, request).await?;
     let Some(ResolveRequest { resolution }) = asked else {
-        return Err(Fault::field("resolution", "expected `overwrite`, `retry` or `fail`"));
+        return Err(ApiError::field("resolution", "expected `overwrite`, `retry` or `fail`"));
     };
     Ok(shown(store.resolve(id, resolution, shared.parts.deadline).await?))
 }
@@ -66,7 +66,7 @@ pub(super) async fn redeliver(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
-) -> Result<Response, Fault> {
+) -> Result<Response, ApiError> {
     let store = shared.parts.store.as_ref();
     let id = caller.find(store, &id).await?.submission.id;
     let found = store.redeliver(id).await?;
@@ -79,14 +79,14 @@ pub(super) async fn pause(
     Extension(caller): Extension<Caller>,
     Path(account): Path<String>,
     request: Request,
-) -> Result<Response, Fault> {
+) -> Result<Response, ApiError> {
     known(&shared, &caller, &account).await?;
     let asked: Option<PauseRequest> = small_json(&shared, request).await?;
     let reason = asked.and_then(|asked| asked.reason);
     let reason = reason.unwrap_or_else(|| "paused by an operator".to_owned());
     if reason.chars().count() > LONGEST_REASON || reason.chars().any(char::is_control) {
         let what = format!("expected at most {LONGEST_REASON} characters of text");
-        return Err(Fault::field("reason", what));
+        return Err(ApiError::field("reason", what));
     }
     let by = format!("`{}` over the API", caller.name);
     let recorded = pause_record(&reason, &by, shared.parts.clock.now());
@@ -100,7 +100,7 @@ pub(super) async fn resume(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     Path(account): Path<String>,
-) -> Result<Response, Fault> {
+) -> Result<Response, ApiError> {
     if !caller.sees(&account) {
         return Err(no_account());
     }
@@ -109,7 +109,7 @@ pub(super) async fn resume(
 }
 
 /// An account that the caller sees, and that is configured or has submissions.
-async fn known(shared: &Shared, caller: &Caller, account: &str) -> Result<(), Fault> {
+async fn known(shared: &Shared, caller: &Caller, account: &str) -> Result<(), ApiError> {
     if !caller.sees(account) {
         return Err(no_account());
     }
@@ -121,8 +121,8 @@ async fn known(shared: &Shared, caller: &Caller, account: &str) -> Result<(), Fa
     if is_known { Ok(()) } else { Err(no_account()) }
 }
 
-fn no_account() -> Fault {
-    Fault::not_found("there is no such account")
+fn no_account() -> ApiError {
+    ApiError::not_found("there is no such account")
 }
 
 fn shown(found: Found) -> Response {
@@ -133,7 +133,7 @@ fn shown(found: Found) -> Response {
 async fn small_json<T: DeserializeOwned>(
     shared: &Shared,
     request: Request<Body>,
-) -> Result<Option<T>, Fault> {
+) -> Result<Option<T>, ApiError> {
     let (parts, body) = request.into_parts();
     let headers: HeaderMap = parts.headers;
     let received = receive(shared, &headers, body, LARGEST_BODY).await?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::http::Uri;
 
-use super::fault::Fault;
+use super::error::ApiError;
 use ferry_types::contract::ProblemKind;
 use ferry_types::domain::Timestamp;
 
@@ -27,11 +27,11 @@ impl Params {
     }
 
     /// The value of a parameter that stands there once at most.
-    pub(super) fn take(&mut self, name: &str) -> Result<Option<String>, Fault> {
+    pub(super) fn take(&mut self, name: &str) -> Result<Option<String>, ApiError> {
         let mut values = self.take_all(name);
         match values.len() {
             0 | 1 => Ok(values.pop()),
-            _ => Err(Fault::invalid(format!("the parameter `{name}` stands there twice"))),
+            _ => Err(ApiError::invalid(format!("the parameter `{name}` stands there twice"))),
         }
     }
 
@@ -44,47 +44,47 @@ impl Params {
         taken.into_iter().map(|(_, value)| value).collect()
     }
 
-    pub(super) fn number(&mut self, name: &str, expected: &str) -> Result<Option<u64>, Fault> {
+    pub(super) fn number(&mut self, name: &str, expected: &str) -> Result<Option<u64>, ApiError> {
         let Some(value) = self.take(name)? else { return Ok(None) };
-        let wrong = |_| Fault::invalid(format!("the parameter `{name}`: expected {expected}"));
+        let wrong = |_| ApiError::invalid(format!("the parameter `{name}`: expected {expected}"));
         value.parse().map(Some).map_err(wrong)
     }
 
     /// A parameter that stands there without a value, or with `true` or `false`.
-    pub(super) fn flag(&mut self, name: &str) -> Result<bool, Fault> {
+    pub(super) fn flag(&mut self, name: &str) -> Result<bool, ApiError> {
         match self.take(name)?.as_deref() {
             None | Some("false") => Ok(false),
             Some("" | "true") => Ok(true),
-            Some(_) => {
-                Err(Fault::invalid(format!("the parameter `{name}`: expected `true` or `false`")))
-            }
+            Some(_) => Err(ApiError::invalid(format!(
+                "the parameter `{name}`: expected `true` or `false`"
+            ))),
         }
     }
 
-    pub(super) fn span(&mut self, name: &str) -> Result<Option<Duration>, Fault> {
+    pub(super) fn span(&mut self, name: &str) -> Result<Option<Duration>, ApiError> {
         let Some(value) = self.take(name)? else { return Ok(None) };
         humantime::parse_duration(&value).map(Some).map_err(|_| {
             let what = format!("the parameter `{name}`: expected a duration such as 500ms or 30s");
-            Fault::invalid(what)
+            ApiError::invalid(what)
         })
     }
 
-    pub(super) fn time(&mut self, name: &str) -> Result<Option<Timestamp>, Fault> {
+    pub(super) fn time(&mut self, name: &str) -> Result<Option<Timestamp>, ApiError> {
         let Some(value) = self.take(name)? else { return Ok(None) };
-        let wrong = |what| Fault::invalid(format!("the parameter `{name}`: {what}"));
+        let wrong = |what| ApiError::invalid(format!("the parameter `{name}`: {what}"));
         time(&value).map(Some).map_err(wrong)
     }
 
     /// The labels that something must have, each as `label=KEY=VALUE`.
-    pub(super) fn labels(&mut self) -> Result<BTreeMap<String, String>, Fault> {
+    pub(super) fn labels(&mut self) -> Result<BTreeMap<String, String>, ApiError> {
         let mut labels = BTreeMap::new();
         for label in self.take_all("label") {
             let (key, value) = label
                 .split_once('=')
-                .ok_or_else(|| Fault::invalid("the parameter `label`: expected KEY=VALUE"))?;
+                .ok_or_else(|| ApiError::invalid("the parameter `label`: expected KEY=VALUE"))?;
             if labels.insert(key.to_owned(), value.to_owned()).is_some_and(|other| other != value) {
                 let what = "the parameter `label`: nothing has two values of one label";
-                return Err(Fault::invalid(what));
+                return Err(ApiError::invalid(what));
             }
         }
         Ok(labels)
@@ -96,13 +96,13 @@ impl Params {
     }
 
     /// Nothing may be left.
-    pub(super) fn done(self) -> Result<(), Fault> {
+    pub(super) fn done(self) -> Result<(), ApiError> {
         match self.0.first() {
             None => Ok(()),
             Some((name, _)) => {
                 let name: String = name.chars().take(40).flat_map(char::escape_debug).collect();
                 let what = format!("there is no parameter `{name}` here");
-                Err(Fault::new(ProblemKind::InvalidRequest, what))
+                Err(ApiError::new(ProblemKind::InvalidRequest, what))
             }
         }
     }

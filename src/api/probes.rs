@@ -8,7 +8,7 @@ use axum::response::IntoResponse;
 
 use super::Shared;
 use super::caller::Caller;
-use super::fault::Fault;
+use super::error::ApiError;
 use crate::admin::readiness;
 use ferry_types::contract::ProblemKind;
 
@@ -29,10 +29,10 @@ pub(super) async fn metrics(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     headers: HeaderMap,
-) -> Result<impl IntoResponse, Fault> {
+) -> Result<impl IntoResponse, ApiError> {
     if caller.accounts.is_some() {
         let what = "the metrics are of all accounts, and this API key is not";
-        return Err(Fault::new(ProblemKind::Forbidden, what));
+        return Err(ApiError::new(ProblemKind::Forbidden, what));
     }
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     let (content_type, text) = shared.parts.metrics.scrape(accept);

@@ -9,7 +9,7 @@ use ring::digest::{SHA256, digest};
 
 use super::Shared;
 use super::caller::Caller;
-use super::fault::Fault;
+use super::error::ApiError;
 use super::front::json;
 use super::params::Params;
 use super::wait::settled;
@@ -29,7 +29,7 @@ pub(super) async fn get(
     Path(id): Path<String>,
     uri: Uri,
     headers: HeaderMap,
-) -> Result<Response, Fault> {
+) -> Result<Response, ApiError> {
     let mut params = Params::of(&uri);
     let wait = params.span("wait")?;
     params.done()?;
@@ -68,13 +68,13 @@ pub(super) async fn list(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     uri: Uri,
-) -> Result<Response, Fault> {
+) -> Result<Response, ApiError> {
     let mut params = Params::of(&uri);
     let mut filter = Filter { name: params.take("name")?, ..Filter::default() };
     for word in params.take_all("state").iter().flat_map(|words| words.split(',')) {
         let state = word.parse();
         filter.states.push(
-            state.map_err(|error| Fault::invalid(format!("the parameter `state`: {error}")))?,
+            state.map_err(|error| ApiError::invalid(format!("the parameter `state`: {error}")))?,
         );
     }
     filter.labels = params.labels()?;
@@ -84,7 +84,7 @@ pub(super) async fn list(
     let expected = format!("a number from 1 to {LARGEST_PAGE}");
     let limit = params.number("limit", &expected)?.unwrap_or(PAGE);
     if !(1..=LARGEST_PAGE).contains(&limit) {
-        return Err(Fault::invalid(format!("the parameter `limit`: expected {expected}")));
+        return Err(ApiError::invalid(format!("the parameter `limit`: expected {expected}")));
     }
     let cursor = params.number("cursor", "the `next_cursor` of an earlier answer")?.map(Cursor);
     params.done()?;
@@ -106,12 +106,12 @@ pub(super) async fn list(
 }
 
 /// The account to list: a caller that is bound to several has to name one of them.
-fn account(caller: &Caller, asked: Option<String>) -> Result<Option<String>, Fault> {
+fn account(caller: &Caller, asked: Option<String>) -> Result<Option<String>, ApiError> {
     match (&caller.accounts, asked) {
         (Some(accounts), None) if accounts.len() != 1 => {
             let names: Vec<&str> = accounts.iter().map(String::as_str).collect();
             let what = "the parameter `account` is needed, because this API key is for several";
-            Err(Fault::invalid(format!("{what}: {}", names.join(", "))))
+            Err(ApiError::invalid(format!("{what}: {}", names.join(", "))))
         }
         (_, None) => Ok(caller.only_account()),
         (_, asked) => Ok(asked),
@@ -123,7 +123,7 @@ pub(super) async fn timeline(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
-) -> Result<Response, Fault> {
+) -> Result<Response, ApiError> {
     let store = shared.parts.store.as_ref();
     let found = caller.find(store, &id).await?;
     Ok(json(StatusCode::OK, &store.timeline(found.submission.id).await?))
@@ -134,7 +134,7 @@ pub(super) async fn deliveries(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
-) -> Result<Response, Fault> {
+) -> Result<Response, ApiError> {
     let found = caller.find(shared.parts.store.as_ref(), &id).await?;
     Ok(json(StatusCode::OK, &WebhookView::new(&found.submission)))
 }

@@ -14,7 +14,7 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
 use super::caller::Caller;
-use super::fault::Fault;
+use super::error::ApiError;
 use super::front::RequestId;
 use super::keys::Role;
 use super::openapi::{self, Operation};
@@ -157,5 +157,5 @@ async fn allowed(
     }
     let (has, needs) = (caller.role.as_str(), role.as_str());
     let what = format!("this API key has the role `{has}`, and this needs `{needs}`");
-    Fault::new(ProblemKind::Forbidden, what).into_response()
+    ApiError::new(ProblemKind::Forbidden, what).into_response()
 }

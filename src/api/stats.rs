@@ -10,7 +10,7 @@ use axum::response::Response;
 
 use super::Shared;
 use super::caller::Caller;
-use super::fault::Fault;
+use super::error::ApiError;
 use super::front::json;
 use ferry_store::{AccountStats, Stats, StepStats};
 use ferry_types::contract::{AccountView, StatsView, StepView};
@@ -28,7 +28,7 @@ const SHORTEST: Duration = Duration::from_secs(2);
 pub(super) async fn stats(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
-) -> Result<Response, Fault> {
+) -> Result<Response, ApiError> {
     let mut stats = shared.parts.store.stats().await?;
     let pace = shared.pace.seen(&stats, Instant::now());
     stats.accounts.retain(|account| caller.sees(&account.account));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Shared;
-use super::fault::Fault;
+use super::error::ApiError;
 use ferry_store::{Found, StoreError};
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::State;
@@ -22,7 +22,7 @@ pub(super) async fn settled(
     shared: &Shared,
     id: SubmissionId,
     limit: Duration,
-) -> Result<Found, Fault> {
+) -> Result<Found, ApiError> {
     let until = Instant::now() + limit.min(LONGEST);
     let waiter = shared.waiters.try_acquire();
     let mut pause = PAUSES.0;

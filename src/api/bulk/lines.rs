@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::api::Shared;
 use crate::api::body::{Share, json_limit, without_bom};
 use crate::api::encoding::Decoded;
-use crate::api::fault::Fault;
+use crate::api::error::ApiError;
 use ferry_types::contract::ProblemKind;
 
 /// When no more arrives for so long, what is there is kept: a client may wait for its answer.
@@ -17,7 +17,7 @@ const LULL: Duration = Duration::from_millis(5);
 
 /// A line without its end, or why there is none.
 #[derive(Debug)]
-pub(super) struct Line(pub(super) Result<Vec<u8>, Fault>);
+pub(super) struct Line(pub(super) Result<Vec<u8>, ApiError>);
 
 /// Why there are no more lines.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(super) enum End {
     /// The client has no more.
     Done,
     /// It sent no more.
-    Broken(Fault),
+    Broken(ApiError),
 }
 
 /// Lines that are kept together.
@@ -106,7 +106,7 @@ impl Lines {
                 }
                 Err(_) if batch.is_empty() => {
                     let what = "no line arrived for too long (`client_timeout`)";
-                    self.end = Some(End::Broken(Fault::new(ProblemKind::Timeout, what)));
+                    self.end = Some(End::Broken(ApiError::new(ProblemKind::Timeout, what)));
                 }
                 Err(_) => break,
             }
@@ -137,20 +137,20 @@ impl Lines {
         let size = self.rest.len() + text.len();
         let refused = if size > self.longest {
             let what = format!("the line is longer than {} bytes", self.longest);
-            Some(Fault::new(ProblemKind::TooLarge, what))
+            Some(ApiError::new(ProblemKind::TooLarge, what))
         } else if !self.share.grow_to((self.held + size) as u64, &shared.budget) {
             let what = "bodies that arrive now take all of `body_memory_bytes`; try again";
-            Some(Fault::new(ProblemKind::Busy, what))
+            Some(ApiError::new(ProblemKind::Busy, what))
         } else {
             None
         };
         match refused {
             None => self.rest.extend_from_slice(text),
-            Some(fault) => {
+            Some(error) => {
                 self.rest = Vec::new();
                 self.skipping = true;
                 self.number += 1;
-                self.ready.push_back((self.number, Line(Err(fault))));
+                self.ready.push_back((self.number, Line(Err(error))));
             }
         }
     }

@@ -16,12 +16,12 @@ const MOST_PROBLEMS: usize = 1000;
 
 /// Why a request was not done.
 #[derive(Debug, Clone)]
-pub(super) struct Fault {
+pub(super) struct ApiError {
     pub(super) problem: Box<Problem>,
     header: Option<(HeaderName, HeaderValue)>,
 }
 
-impl Fault {
+impl ApiError {
     pub(super) fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
         Self { problem: Box::new(Problem::new(kind, detail)), header: None }
     }
@@ -35,9 +35,9 @@ impl Fault {
     }
 
     pub(super) fn field(name: &str, what: impl std::fmt::Display) -> Self {
-        let mut fault = Self::new(ProblemKind::InvalidField, format!("`{name}`: {what}"));
-        fault.problem.field = Some(name.to_owned());
-        fault
+        let mut error = Self::new(ProblemKind::InvalidField, format!("`{name}`: {what}"));
+        error.problem.field = Some(name.to_owned());
+        error
     }
 
     pub(super) fn internal(detail: impl Into<String>) -> Self {
@@ -47,9 +47,9 @@ impl Fault {
     /// The idempotency key belongs to this submission.
     pub(super) fn conflict(id: SubmissionId) -> Self {
         let what = format!("the idempotency key belongs to {id}, which has other content");
-        let mut fault = Self::new(ProblemKind::IdempotencyConflict, what);
-        fault.problem.submission = Some(id);
-        fault
+        let mut error = Self::new(ProblemKind::IdempotencyConflict, what);
+        error.problem.submission = Some(id);
+        error
     }
 
     pub(super) fn retry_after(self, pause: Duration) -> Self {
@@ -62,16 +62,16 @@ impl Fault {
     }
 
     pub(super) fn dataset(reports: Vec<Report>) -> Self {
-        let mut fault = Self::new(ProblemKind::InvalidDataset, String::new());
+        let mut error = Self::new(ProblemKind::InvalidDataset, String::new());
         let count: u64 = reports.iter().map(|report| report.error_count).sum();
         let (errors, omitted) = problems(reports);
-        fault.problem.detail = match errors.as_slice() {
+        error.problem.detail = match errors.as_slice() {
             [only] if count == 1 => format!("the dataset has an error: {}", only.message),
             _ => format!("the dataset has {} errors; nothing was stored", grouped(count)),
         };
-        fault.problem.problems = errors;
-        fault.problem.omitted = omitted;
-        fault
+        error.problem.problems = errors;
+        error.problem.omitted = omitted;
+        error
     }
 }
 
@@ -88,7 +88,7 @@ pub(super) fn problems(reports: Vec<Report>) -> (Vec<RowProblem>, u64) {
     (all, omitted)
 }
 
-impl From<Refusal> for Fault {
+impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         let detail = refusal.to_string();
         match refusal {
@@ -96,15 +96,15 @@ impl From<Refusal> for Fault {
             Refusal::TooLarge { .. } => Self::new(ProblemKind::TooLarge, detail),
             Refusal::Field { field, what } => Self::field(field, what),
             Refusal::UnknownAccount { .. } | Refusal::AccountNeeded(_) => {
-                let mut fault = Self::new(ProblemKind::InvalidField, detail);
-                fault.problem.field = Some("account".to_owned());
-                fault
+                let mut error = Self::new(ProblemKind::InvalidField, detail);
+                error.problem.field = Some("account".to_owned());
+                error
             }
         }
     }
 }
 
-impl From<StoreError> for Fault {
+impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match &error {
             StoreError::NotFound(_) | StoreError::UnknownAccount(_) => {
@@ -126,7 +126,7 @@ impl From<StoreError> for Fault {
     }
 }
 
-impl IntoResponse for Fault {
+impl IntoResponse for ApiError {
     /// The body is written at the front, where the id of the request is known.
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.problem.status);
