@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
-use crate::metrics::{Metrics, Operation, StoreFault};
+use crate::metrics::{Metrics, Operation, StoreErrorKind};
 use ferry_store::{
     Accepted, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor, Events, Filter,
     Finding, Found, Lease, Loss, NewSubmission, Page, Payload, Rescued, Standing, Stats, Store,
@@ -37,21 +37,21 @@ impl Measured {
         let answer = call.await;
         self.metrics.store_operation(operation, begun.elapsed());
         if let Err(error) = &answer {
-            self.metrics.store_error(fault(error));
+            self.metrics.store_error(kind_of(error));
         }
         answer
     }
 }
 
-fn fault(error: &StoreError) -> StoreFault {
+fn kind_of(error: &StoreError) -> StoreErrorKind {
     match error {
-        StoreError::NotFound(_) => StoreFault::NotFound,
-        StoreError::UnknownAccount(_) => StoreFault::UnknownAccount,
+        StoreError::NotFound(_) => StoreErrorKind::NotFound,
+        StoreError::UnknownAccount(_) => StoreErrorKind::UnknownAccount,
         StoreError::NotAllowed(_) | StoreError::Taken(_) | StoreError::TooLarge(_) => {
-            StoreFault::NotAllowed
+            StoreErrorKind::NotAllowed
         }
-        StoreError::Unusable(_) => StoreFault::Unusable,
-        StoreError::Unavailable { .. } => StoreFault::Unavailable,
+        StoreError::Unusable(_) => StoreErrorKind::Unusable,
+        StoreError::Unavailable { .. } => StoreErrorKind::Unavailable,
     }
 }
 

@@ -174,7 +174,7 @@ label! {
 
 label! {
     /// How a call of the store failed.
-    StoreFault {
+    StoreErrorKind {
         /// There is no such submission.
         NotFound = "not_found",
         /// There is no such account.

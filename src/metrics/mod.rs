@@ -9,8 +9,8 @@ mod series;
 
 pub use exemplars::Exemplar;
 pub use labels::{
-    Class, Direction, Endpoint, HttpClass, IntakeResult, Operation, QueueState, Source, StoreFault,
-    TokenResult,
+    Class, Direction, Endpoint, HttpClass, IntakeResult, Operation, QueueState, Source,
+    StoreErrorKind, TokenResult,
 };
 pub use openmetrics::OPENMETRICS;
 
@@ -190,8 +190,8 @@ impl Metrics {
     }
 
     /// Counts a call that the store refused or failed.
-    pub fn store_error(&self, fault: StoreFault) {
-        self.series.store_errors.with_label_values(&[fault.as_str()]).inc();
+    pub fn store_error(&self, kind: StoreErrorKind) {
+        self.series.store_errors.with_label_values(&[kind.as_str()]).inc();
     }
 
     /// Counts losses of data, which are not acknowledged yet.

@@ -5,8 +5,8 @@ use prometheus::{GaugeVec, HistogramVec, IntCounterVec};
 use super::OTHER_ACCOUNTS;
 use super::declare::declare;
 use super::labels::{
-    Class, Direction, Endpoint, HttpClass, IntakeResult, Operation, QueueState, Source, StoreFault,
-    TokenResult, deliveries, outcomes, states, step_kinds, step_results,
+    Class, Direction, Endpoint, HttpClass, IntakeResult, Operation, QueueState, Source,
+    StoreErrorKind, TokenResult, deliveries, outcomes, states, step_kinds, step_results,
 };
 
 /// From accepted to final.
@@ -96,7 +96,7 @@ declare! {
     operations: HistogramVec = "ferry_store_operation_duration_seconds"
         { operation: Operation::all() } in STORE_CALLS;
     /// Calls that the store refused or failed.
-    store_errors: IntCounterVec = "ferry_store_errors_total" { kind: StoreFault::all() };
+    store_errors: IntCounterVec = "ferry_store_errors_total" { kind: StoreErrorKind::all() };
     /// Losses of data that this process detected in its store.
     data_losses: IntCounterVec = "ferry_store_data_loss_total";
     /// 1 from the detection of a loss until an operator acknowledges it or the data is back.

@@ -2,7 +2,7 @@
 
 use redis::Value;
 
-use super::fault::Fault;
+use super::error::RedisError;
 use super::frame::write_payload;
 use super::record::{cold_of, head_of};
 use super::scripts::{Call, span_millis};
@@ -39,16 +39,16 @@ fn describe_one(call: Call, new: &NewSubmission, packed: &PackedPayload) -> Call
 }
 
 /// Reads the script's answer.
-pub(super) fn answers(answer: Value) -> Result<Vec<Accepted>, Fault> {
+pub(super) fn answers(answer: Value) -> Result<Vec<Accepted>, RedisError> {
     let mut items = array(answer)?.into_iter();
     let mut accepted = Vec::with_capacity(items.len() / 2);
     while let (Some(word), Some(id)) = (items.next(), items.next()) {
-        let id: SubmissionId = text(id)?.parse().map_err(Fault::corrupt)?;
+        let id: SubmissionId = text(id)?.parse().map_err(RedisError::corrupt)?;
         accepted.push(match text(word)?.as_str() {
             "new" => Accepted::New(id),
             "duplicate" => Accepted::Known(id),
             "conflict" => Accepted::Conflict(id),
-            _ => return Err(Fault::Refused(StoreError::Taken(id))),
+            _ => return Err(RedisError::Refused(StoreError::Taken(id))),
         });
     }
     Ok(accepted)

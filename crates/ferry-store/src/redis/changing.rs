@@ -7,7 +7,7 @@ use redis::Value;
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use tracing::error;
 
-use super::fault::Fault;
+use super::error::RedisError;
 use super::record::Record;
 use super::steps::lease_text;
 use super::values::{array, bytes, maybe, maybe_time, text, time, tuple};
@@ -32,7 +32,7 @@ struct Inspected {
 }
 
 impl Inspected {
-    fn new(packed: &[u8], claim: String, leased: Option<Timestamp>) -> Result<Self, Fault> {
+    fn new(packed: &[u8], claim: String, leased: Option<Timestamp>) -> Result<Self, RedisError> {
         let record = Record::read(packed)?;
         let digest = digest(&SHA1_FOR_LEGACY_USE_ONLY, packed);
         Ok(Self {
@@ -44,7 +44,7 @@ impl Inspected {
         })
     }
 
-    fn read(value: Value, now: Timestamp) -> Result<Option<Self>, Fault> {
+    fn read(value: Value, now: Timestamp) -> Result<Option<Self>, RedisError> {
         let items = array(value)?;
         if items.is_empty() {
             return Ok(None);
@@ -65,9 +65,9 @@ impl Inspected {
     fn decide<E>(
         &self,
         rule: impl FnOnce(&mut Submission, &SameName) -> Ruled<E>,
-    ) -> Result<Option<Change>, Fault>
+    ) -> Result<Option<Change>, RedisError>
     where
-        Fault: From<E>,
+        RedisError: From<E>,
     {
         let mut after = self.submission.clone();
         let entry = rule(&mut after, &self.same_name)?;
@@ -113,21 +113,22 @@ impl RedisStore {
         &self,
         id: SubmissionId,
         rule: impl Fn(&mut Submission, &SameName, Timestamp) -> Ruled<LifecycleError>,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), RedisError> {
         for _ in 0..DECISIONS {
             let (now, mut inspected) = self.inspect(&[id]).await?;
-            let inspected = inspected.pop().flatten().ok_or_else(|| Fault::not_found(id))??;
+            let inspected =
+                inspected.pop().flatten().ok_or_else(|| RedisError::not_found(id))??;
             let change = inspected.decide(|submission, same_name| rule(submission, same_name, now));
             let Some(change) = change? else { return Ok(()) };
             if self.save(now, &[change]).await? == [true] {
                 return Ok(());
             }
         }
-        Err(Fault::Late("other changes of the submission came first, again and again"))
+        Err(RedisError::Late("other changes of the submission came first, again and again"))
     }
 
     /// Gives steps back that were not begun.
-    pub(super) async fn give_back(&self, leases: &[Lease]) -> Result<(), Fault> {
+    pub(super) async fn give_back(&self, leases: &[Lease]) -> Result<(), RedisError> {
         for leases in leases.chunks(LEASES) {
             let mut open = leases.to_vec();
             for _ in 0..DECISIONS {
@@ -142,7 +143,7 @@ impl RedisStore {
     }
 
     /// Gives the steps back that are still held; answers those that something else has changed.
-    async fn release_some(&self, leases: &[Lease]) -> Result<Vec<Lease>, Fault> {
+    async fn release_some(&self, leases: &[Lease]) -> Result<Vec<Lease>, RedisError> {
         let ids: Vec<_> = leases.iter().map(|lease| lease.id).collect();
         let (now, inspected) = self.inspect(&ids).await?;
         let (mut changes, mut changed) = (Vec::new(), Vec::new());
@@ -163,7 +164,7 @@ impl RedisStore {
 
     /// Makes the steps due again whose lease has run out. One that something else changes meanwhile is left
     /// for the next call.
-    pub(super) async fn rescue_some(&self) -> Result<Rescued, Fault> {
+    pub(super) async fn rescue_some(&self) -> Result<Rescued, RedisError> {
         let script = &self.scripts.expired;
         let answer = self.run(script, self.call(script).arg(BATCH)).await?;
         let [now, expired] = tuple(answer)?;
@@ -176,10 +177,10 @@ impl RedisStore {
             let decided = inspected.and_then(|one| one.decide(|s, _| s.rescue(now)));
             match decided {
                 Ok(change) => changes.extend(change),
-                Err(fault) => {
+                Err(error) => {
                     error!(
                         submission.id = id,
-                        "corrupt record, its step will not run: restore a backup or resubmit ({fault})"
+                        "corrupt record, its step will not run: restore a backup or resubmit ({error})"
                     );
                     damaged.push((id, claim));
                 }
@@ -203,7 +204,7 @@ impl RedisStore {
     async fn inspect(
         &self,
         ids: &[SubmissionId],
-    ) -> Result<(Timestamp, Vec<Option<Result<Inspected, Fault>>>), Fault> {
+    ) -> Result<(Timestamp, Vec<Option<Result<Inspected, RedisError>>>), RedisError> {
         let script = &self.scripts.inspect;
         let call = self.call(script).each(ids, |call, id| call.arg(id.to_string()));
         let [now, inspected] = tuple(self.run(script, call).await?)?;
@@ -213,7 +214,7 @@ impl RedisStore {
     }
 
     /// Writes what was decided at `now`; answers of each whether nothing else came first.
-    async fn save(&self, now: Timestamp, changes: &[Change]) -> Result<Vec<bool>, Fault> {
+    async fn save(&self, now: Timestamp, changes: &[Change]) -> Result<Vec<bool>, RedisError> {
         if changes.is_empty() {
             return Ok(Vec::new());
         }
@@ -230,13 +231,13 @@ impl RedisStore {
     }
 }
 
-impl From<LifecycleError> for Fault {
+impl From<LifecycleError> for RedisError {
     fn from(refusal: LifecycleError) -> Self {
         Self::Refused(StoreError::NotAllowed(refusal))
     }
 }
 
-impl From<IllegalTransition> for Fault {
+impl From<IllegalTransition> for RedisError {
     fn from(illegal: IllegalTransition) -> Self {
         LifecycleError::from(illegal).into()
     }

@@ -2,7 +2,7 @@
 
 use redis::Value;
 
-use super::fault::Fault;
+use super::error::RedisError;
 use super::link::Link;
 use super::values::text;
 use crate::Finding;
@@ -26,7 +26,7 @@ const WRITES: [(&str, &[&str]); 5] = [
 const ALMOST_FULL: u64 = 90;
 
 /// `replicated` says whether what must not be lost waits for a replica.
-pub(super) async fn check(link: &Link, replicated: bool) -> Result<Vec<Finding>, Fault> {
+pub(super) async fn check(link: &Link, replicated: bool) -> Result<Vec<Finding>, RedisError> {
     let mut info = redis::cmd("INFO");
     info.arg("server").arg("replication").arg("persistence").arg("memory");
     let info = Info(text(link.command(info).await?)?);
@@ -239,7 +239,7 @@ fn dropped(command: &str) -> Finding {
 }
 
 /// A note: nothing is known to be wrong.
-fn unchecked(error: &Fault, key: &str) -> Finding {
+fn unchecked(error: &RedisError, key: &str) -> Finding {
     Finding {
         ok: true,
         text: format!(

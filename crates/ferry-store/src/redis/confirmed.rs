@@ -6,7 +6,7 @@ use std::time::Duration;
 use redis::Value;
 use tokio::sync::OnceCell;
 
-use super::fault::Fault;
+use super::error::RedisError;
 use super::link::Link;
 use super::scripts::{Call, Script, span_millis};
 use super::values::{array, number};
@@ -36,13 +36,13 @@ impl Confirmed {
     }
 
     /// The connection: what runs over it can be confirmed.
-    pub(super) async fn link(&self) -> Result<&Link, Fault> {
+    pub(super) async fn link(&self) -> Result<&Link, RedisError> {
         self.able.get_or_try_init(|| self.check()).await?;
         Ok(&self.link)
     }
 
     /// Runs a call and waits until what it did is safe.
-    pub(super) async fn run(&self, script: &Script, call: Call) -> Result<Value, Fault> {
+    pub(super) async fn run(&self, script: &Script, call: Call) -> Result<Value, RedisError> {
         let link = self.link().await?;
         let connection = link.number();
         let answer = link.run_one(script, call).await?;
@@ -55,35 +55,35 @@ impl Confirmed {
         &self,
         connection: Option<u64>,
         timeout: Duration,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), RedisError> {
         if self.wait(1, timeout).await? == 0 {
-            return Err(Fault::Late(match self.by {
+            return Err(RedisError::Late(match self.by {
                 By::Disk => "the server has not synced its disk in time",
                 By::Replica => "no replica has confirmed the change in time",
             }));
         }
         // The server answers for what came over the same connection.
         if self.link.number() != connection {
-            return Err(Fault::Late("the connection was lost before the change was safe"));
+            return Err(RedisError::Late("the connection was lost before the change was safe"));
         }
         Ok(())
     }
 
     /// Asks first, so that nothing is stored that is then refused.
-    async fn check(&self) -> Result<(), Fault> {
+    async fn check(&self) -> Result<(), RedisError> {
         let (wanted, timeout) = match self.by {
             By::Disk => (0, Duration::from_millis(1)),
             By::Replica => (1, PATIENCE),
         };
         match (self.by, self.wait(wanted, timeout).await) {
-            (By::Disk, Err(Fault::Redis(error))) if error.code() == Some("ERR") => {
-                Err(Fault::Refused(StoreError::Unusable(
+            (By::Disk, Err(RedisError::Redis(error))) if error.code() == Some("ERR") => {
+                Err(RedisError::Refused(StoreError::Unusable(
                     "`durability = \"fsynced\"` needs WAITAOF, which Redis has from 7.2 on, and \
                      Valkey: use a newer server, or `durability = \"server\"`"
                         .to_owned(),
                 )))
             }
-            (By::Replica, Ok(0)) => Err(Fault::Late(
+            (By::Replica, Ok(0)) => Err(RedisError::Late(
                 "`durability = \"replicated\"` needs a replica, and the server has none",
             )),
             (_, answer) => answer.map(drop),
@@ -91,7 +91,7 @@ impl Confirmed {
     }
 
     /// Waits for so many, and answers how many there are.
-    async fn wait(&self, wanted: u8, timeout: Duration) -> Result<u64, Fault> {
+    async fn wait(&self, wanted: u8, timeout: Duration) -> Result<u64, RedisError> {
         match self.by {
             By::Disk => {
                 let mut wait = redis::cmd("WAITAOF");

@@ -3,13 +3,13 @@
 
 use redis::Value;
 
-use super::fault::Fault;
+use super::error::RedisError;
 use super::values::{array, number, text, tuple};
 use crate::{Event, Events};
 use ferry_types::domain::timestamp;
 
 /// Reads the answer to a call of the script that asked for events after `after`.
-pub(super) fn read(after: u64, answer: Value) -> Result<Events, Fault> {
+pub(super) fn read(after: u64, answer: Value) -> Result<Events, RedisError> {
     let [forgotten, newest, events, epochs] = tuple(answer)?;
     let epochs = text(epochs)?;
     let epoch = epochs.split(' ').next().unwrap_or_default().to_owned();
@@ -20,16 +20,16 @@ pub(super) fn read(after: u64, answer: Value) -> Result<Events, Fault> {
     Ok(Events { epoch, events, oldest, newest: number(newest)? })
 }
 
-fn event(cursor: u64, line: &str) -> Result<Event, Fault> {
+fn event(cursor: u64, line: &str) -> Result<Event, RedisError> {
     let mut parts = line.splitn(6, ' ');
     let mut part = || parts.next().unwrap_or_default();
-    let at = timestamp(part().parse().map_err(Fault::corrupt)?);
-    let submission = part().parse().map_err(Fault::corrupt)?;
-    let state = part().parse().map_err(Fault::corrupt)?;
+    let at = timestamp(part().parse().map_err(RedisError::corrupt)?);
+    let submission = part().parse().map_err(RedisError::corrupt)?;
+    let state = part().parse().map_err(RedisError::corrupt)?;
     let reason = Some(part()).filter(|why| *why != "-");
-    let reason = reason.map(|why| why.parse().map_err(Fault::corrupt)).transpose()?;
-    let length: usize = part().parse().map_err(Fault::corrupt)?;
-    let short = || Fault::corrupt("an event ends too early");
+    let reason = reason.map(|why| why.parse().map_err(RedisError::corrupt)).transpose()?;
+    let length: usize = part().parse().map_err(RedisError::corrupt)?;
+    let short = || RedisError::corrupt("an event ends too early");
     let (account, name) = part().split_at_checked(length).ok_or_else(short)?;
     let (account, name) = (account.to_owned(), name.to_owned());
     Ok(Event { cursor, submission, account, name, state, reason, at })

@@ -2,7 +2,7 @@
 //! numbers are eight bytes, the lowest first. They are read by plain commands, which cost the server
 //! much less than a script.
 
-use super::fault::Fault;
+use super::error::RedisError;
 use crate::Payload;
 use crate::pack::{Packed, PackedPayload};
 use ferry_types::domain::SubmissionId;
@@ -33,13 +33,13 @@ pub(super) fn write_payload(payload: &PackedPayload) -> Vec<u8> {
     bytes
 }
 
-pub(super) fn read_payload(bytes: &[u8]) -> Result<Payload, Fault> {
+pub(super) fn read_payload(bytes: &[u8]) -> Result<Payload, RedisError> {
     let (unpacked, bytes) = number(bytes)?;
     let (size, bytes) = number(bytes)?;
     let (data, bytes) = split(bytes, size)?;
     let data = Packed { bytes: data.to_vec(), unpacked };
     let event_data = if bytes.is_empty() { None } else { Some(packed(bytes)?) };
-    PackedPayload { data, event_data }.unpack().map_err(Fault::corrupt)
+    PackedPayload { data, event_data }.unpack().map_err(RedisError::corrupt)
 }
 
 /// The size of the content type, or zero for none and one more than it is, the content type; then the
@@ -53,32 +53,32 @@ pub(super) fn write_content(content_type: Option<&str>, body: &Packed) -> Vec<u8
     bytes
 }
 
-pub(super) fn read_content(bytes: &[u8]) -> Result<Content, Fault> {
+pub(super) fn read_content(bytes: &[u8]) -> Result<Content, RedisError> {
     let (size, bytes) = number(bytes)?;
     let (text, bytes) = split(bytes, size.saturating_sub(1))?;
-    let text = || String::from_utf8(text.to_vec()).map_err(Fault::corrupt);
+    let text = || String::from_utf8(text.to_vec()).map_err(RedisError::corrupt);
     let content_type = (size > 0).then(text).transpose()?;
-    Ok(Content { content_type, bytes: packed(bytes)?.unpack().map_err(Fault::corrupt)? })
+    Ok(Content { content_type, bytes: packed(bytes)?.unpack().map_err(RedisError::corrupt)? })
 }
 
 fn put(bytes: &mut Vec<u8>, number: u64) {
     bytes.extend_from_slice(&number.to_le_bytes());
 }
 
-fn number(bytes: &[u8]) -> Result<(u64, &[u8]), Fault> {
+fn number(bytes: &[u8]) -> Result<(u64, &[u8]), RedisError> {
     let (number, rest) = bytes.split_first_chunk().ok_or_else(short)?;
     Ok((u64::from_le_bytes(*number), rest))
 }
 
-fn split(bytes: &[u8], at: u64) -> Result<(&[u8], &[u8]), Fault> {
-    bytes.split_at_checked(usize::try_from(at).map_err(Fault::corrupt)?).ok_or_else(short)
+fn split(bytes: &[u8], at: u64) -> Result<(&[u8], &[u8]), RedisError> {
+    bytes.split_at_checked(usize::try_from(at).map_err(RedisError::corrupt)?).ok_or_else(short)
 }
 
-fn packed(bytes: &[u8]) -> Result<Packed, Fault> {
+fn packed(bytes: &[u8]) -> Result<Packed, RedisError> {
     let (unpacked, bytes) = number(bytes)?;
     Ok(Packed { bytes: bytes.to_vec(), unpacked })
 }
 
-fn short() -> Fault {
-    Fault::corrupt("a dataset or result ends too early")
+fn short() -> RedisError {
+    RedisError::corrupt("a dataset or result ends too early")
 }

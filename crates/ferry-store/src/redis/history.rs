@@ -1,7 +1,7 @@
 //! Compares the server's history of events with what this process has seen of it.
 
 use super::RedisStore;
-use super::fault::Fault;
+use super::error::RedisError;
 use super::link::Link;
 use super::scripts::{Call, Script};
 use super::standing::{StandingScript, read};
@@ -10,7 +10,7 @@ use crate::continuity::{Asked, Continuity, EPOCHS};
 use crate::{Loss, Standing};
 
 impl RedisStore {
-    pub(super) async fn compare(&self, continuity: &Continuity) -> Result<Standing, Fault> {
+    pub(super) async fn compare(&self, continuity: &Continuity) -> Result<Standing, RedisError> {
         if let Some(asked) = continuity.ask_for_lost() {
             continuity.saw_lost(&asked, &ask(&self.link, &asked).await?);
         }
@@ -20,7 +20,7 @@ impl RedisStore {
         Ok(standing)
     }
 
-    pub(super) async fn renew_epoch(&self) -> Result<(), Fault> {
+    pub(super) async fn renew_epoch(&self) -> Result<(), RedisError> {
         let script = Script::alone(include_str!("acknowledge.lua"));
         let call = Call::on(&script, &[self.link.base().to_owned()]);
         self.link
@@ -29,14 +29,14 @@ impl RedisStore {
             .map(drop)
     }
 
-    pub(super) async fn save_loss(&self, loss: &Loss) -> Result<(), Fault> {
+    pub(super) async fn save_loss(&self, loss: &Loss) -> Result<(), RedisError> {
         let mut set = redis::cmd("SET");
         set.arg(format!("{}lost", self.link.base())).arg(loss.to_string());
         self.link.command(set).await.map(drop)
     }
 }
 
-async fn ask(link: &Link, asked: &Asked) -> Result<Standing, Fault> {
+async fn ask(link: &Link, asked: &Asked) -> Result<Standing, RedisError> {
     let script = StandingScript::new();
     read(link.run_one(&script.0, script.call(link.base(), asked)).await?)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use redis::Value;
 
 use super::confirmed::PATIENCE;
-use super::fault::Fault;
+use super::error::RedisError;
 use super::record::Record;
 use super::steps::{self, Decided};
 use super::{COMMITS, COMMITTED_BYTES, RedisStore, read, values};
@@ -17,7 +17,7 @@ use ferry_types::domain::submission::StepKind;
 
 impl RedisStore {
     /// Leases due steps.
-    pub(super) async fn lease(&self, request: ClaimRequest) -> Result<Claims, Fault> {
+    pub(super) async fn lease(&self, request: ClaimRequest) -> Result<Claims, RedisError> {
         let confirmed = self.beginning.as_ref().filter(|_| request.kind == StepKind::Upload);
         let link = match confirmed {
             Some(confirmed) => confirmed.link().await?,
@@ -29,7 +29,7 @@ impl RedisStore {
         let call = steps::describe_claim(self.call(script), &request, &self.health);
         let call = call.arg(id.to_string()).each(&lost, |call, lost| call.arg(lost.to_string()));
         let answer = link.run_one(script, call).await;
-        if answer.as_ref().is_err_and(Fault::is_open) {
+        if answer.as_ref().is_err_and(RedisError::is_open) {
             self.lost.lose(request.kind, id);
         }
         let (claims, records) = steps::claims(answer?, &request, id)?;
@@ -38,11 +38,11 @@ impl RedisStore {
         let timeout = PATIENCE.min(request.lease / 4).max(Duration::from_millis(1));
         let leases = || claims.claims.iter().map(|claim| claim.lease);
         if let Some(confirmed) = confirmed.filter(|_| !claims.claims.is_empty())
-            && let Err(fault) = confirmed.confirm(connection, timeout).await
+            && let Err(error) = confirmed.confirm(connection, timeout).await
         {
             // Not begun, so that it is no attempt.
             self.give_back(&leases().collect::<Vec<_>>()).await?;
-            return Err(fault);
+            return Err(error);
         }
         self.held.claimed(leases().zip(records), request.lease);
         Ok(claims)
@@ -50,7 +50,7 @@ impl RedisStore {
 
     /// The records of leases: those that this process has forgotten, or that another one claimed, cost a
     /// look.
-    async fn records(&self, leases: &[Lease]) -> Result<Vec<Option<Arc<Record>>>, Fault> {
+    async fn records(&self, leases: &[Lease]) -> Result<Vec<Option<Arc<Record>>>, RedisError> {
         let mut known: Vec<_> = leases.iter().map(|lease| self.held.record(lease)).collect();
         let missing = || leases.iter().zip(&known).filter(|(_, known)| known.is_none());
         let unknown: Vec<_> = missing().map(|(lease, _)| lease.id).collect();
@@ -67,7 +67,7 @@ impl RedisStore {
         Ok(known)
     }
 
-    async fn read(&self, ids: &[SubmissionId]) -> Result<Vec<Option<Record>>, Fault> {
+    async fn read(&self, ids: &[SubmissionId]) -> Result<Vec<Option<Record>>, RedisError> {
         let script = &self.scripts.read;
         let call = self.call(script).each(ids, |call, id| call.arg(id.to_string()));
         read::records(self.run(script, call).await?)
@@ -77,7 +77,7 @@ impl RedisStore {
     pub(super) async fn record(
         &self,
         packed: Vec<(Commit, Vec<Packed>)>,
-    ) -> Result<Vec<Committed>, Fault> {
+    ) -> Result<Vec<Committed>, RedisError> {
         let leases: Vec<_> = packed.iter().map(|(commit, _)| commit.lease).collect();
         let records = self.records(&leases).await?;
         let decide = |((commit, packed), record): (_, Option<Arc<Record>>)| {
@@ -90,7 +90,7 @@ impl RedisStore {
             let open: Vec<_> = (0..decided.len()).filter(|n| committed[*n].is_none()).collect();
             let asked: Vec<_> = open.iter().map(|n| &decided[*n]).collect();
             let answers = self.ask_to_record(&asked).await;
-            if answers.as_ref().is_err_and(Fault::is_open) {
+            if answers.as_ref().is_err_and(RedisError::is_open) {
                 self.held.tried(decided.iter().map(|decided| &decided.commit));
             }
             for (n, answer) in open.into_iter().zip(answers?) {
@@ -111,20 +111,20 @@ impl RedisStore {
     }
 
     /// Calls the script for commits, and gives its answers.
-    async fn ask_to_record(&self, decided: &[&Decided]) -> Result<Vec<Value>, Fault> {
+    async fn ask_to_record(&self, decided: &[&Decided]) -> Result<Vec<Value>, RedisError> {
         let script = &self.scripts.commit;
         let calls = parts(decided).into_iter().map(|decided| {
             let call = self.call(script).policy(&self.health).arg(decided.len());
             decided.iter().try_fold(call, |call, one| Ok(call.packed(&one.describe()?)))
         });
-        let calls = calls.collect::<Result<Vec<_>, Fault>>()?;
+        let calls = calls.collect::<Result<Vec<_>, RedisError>>()?;
         let answers = self.link.run(script, calls).await?.into_iter().map(values::array);
         let answers: Vec<_> =
             answers.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
         if answers.len() == decided.len() {
             Ok(answers)
         } else {
-            Err(Fault::corrupt("some commits were not answered"))
+            Err(RedisError::corrupt("some commits were not answered"))
         }
     }
 }

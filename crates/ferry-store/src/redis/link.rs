@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use redis::aio::{MultiplexedConnection, PubSub};
-use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, Pipeline, RedisError};
+use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, Pipeline};
 use redis::{RedisResult, ServerErrorKind, Value};
 
 use super::LAYOUT;
-use super::fault::{Fault, ends_connection};
+use super::error::{RedisError, ends_connection};
 use super::scripts::{Call, Script};
 use super::servers::Servers;
 use super::standing::{self, StandingScript};
@@ -51,7 +51,7 @@ struct Tries {
     /// Counts connections, so that only the one that failed is given up.
     number: u64,
     pause: Duration,
-    failed: Option<(Instant, RedisError)>,
+    failed: Option<(Instant, redis::RedisError)>,
 }
 
 impl std::fmt::Debug for Link {
@@ -78,12 +78,16 @@ impl Link {
 
     /// Runs calls of one script in one round trip, in their order; the answers are in it too. If
     /// there is an error, some may have been done and others not.
-    pub(super) async fn run(&self, script: &Script, calls: Vec<Call>) -> Result<Vec<Value>, Fault> {
+    pub(super) async fn run(
+        &self,
+        script: &Script,
+        calls: Vec<Call>,
+    ) -> Result<Vec<Value>, RedisError> {
         if calls.is_empty() {
             return Ok(Vec::new());
         }
         if let Some(call) = calls.iter().find(|call| call.bytes() > LARGEST) {
-            return Err(Fault::Refused(StoreError::TooLarge(format!(
+            return Err(RedisError::Refused(StoreError::TooLarge(format!(
                 "{} MiB in one piece, compressed, are more than the {} MiB that Redis takes: hand \
                  over less at once",
                 call.bytes() >> 20,
@@ -112,21 +116,21 @@ impl Link {
         if let Some((asked, known, _)) = &comparing {
             compare(known, asked, answers.pop());
         }
-        answers.into_iter().map(|answer| answer.map_err(Fault::from)).collect()
+        answers.into_iter().map(|answer| answer.map_err(RedisError::from)).collect()
     }
 
     /// Runs one call.
-    pub(super) async fn run_one(&self, script: &Script, call: Call) -> Result<Value, Fault> {
+    pub(super) async fn run_one(&self, script: &Script, call: Call) -> Result<Value, RedisError> {
         Ok(self.run(script, vec![call]).await?.pop().unwrap_or(Value::Nil))
     }
 
     /// Runs a plain command.
-    pub(super) async fn command(&self, cmd: Cmd) -> Result<Value, Fault> {
+    pub(super) async fn command(&self, cmd: Cmd) -> Result<Value, RedisError> {
         let answer = self.send(&pipeline([cmd])).await?.pop();
         Ok(answer.unwrap_or(Ok(Value::Nil))?)
     }
 
-    async fn send(&self, pipeline: &Pipeline) -> Result<Vec<RedisResult<Value>>, Fault> {
+    async fn send(&self, pipeline: &Pipeline) -> Result<Vec<RedisResult<Value>>, RedisError> {
         let Current { number, mut connection, .. } = self.connection().await?;
         let answers: RedisResult<Vec<RedisResult<Value>>> =
             pipeline.query_async(&mut connection).await;
@@ -140,7 +144,7 @@ impl Link {
         Ok(answers?)
     }
 
-    async fn connection(&self) -> Result<Current, Fault> {
+    async fn connection(&self) -> Result<Current, RedisError> {
         let begun = Instant::now();
         if let Some(current) = self.current() {
             return Ok(current);
@@ -165,16 +169,16 @@ impl Link {
                 *self.lock() = Some(current.clone());
                 Ok(current)
             }
-            Err(Fault::Redis(error)) => {
+            Err(RedisError::Redis(error)) => {
                 tries.pause = (tries.pause * 2).clamp(PAUSE, LONGEST_PAUSE);
                 tries.failed = Some((Instant::now(), error.clone()));
                 Err(error.into())
             }
-            Err(fault) => Err(fault),
+            Err(error) => Err(error),
         }
     }
 
-    async fn connect(&self) -> Result<(MultiplexedConnection, ConnectionInfo), Fault> {
+    async fn connect(&self) -> Result<(MultiplexedConnection, ConnectionInfo), RedisError> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(PATIENCE))
             .set_response_timeout(Some(PATIENCE));
@@ -182,15 +186,15 @@ impl Link {
         let mut pipeline = redis::pipe();
         pipeline.cmd("SET").arg(&key).arg(LAYOUT).arg("NX").ignore().cmd("GET").arg(&key);
         let (connection, info, answer) = self.servers.connect(&config, &pipeline).await?;
-        let (layout,): (u32,) = redis::from_redis_value(answer).map_err(Fault::corrupt)?;
+        let (layout,): (u32,) = redis::from_redis_value(answer).map_err(RedisError::corrupt)?;
         if layout > LAYOUT {
-            return Err(Fault::Refused(StoreError::Unusable(format!(
+            return Err(RedisError::Refused(StoreError::Unusable(format!(
                 "the namespace has layout {layout}, and this version of Ferry knows up to {LAYOUT}: \
                  use the newer Ferry that wrote it"
             ))));
         }
         if layout < LAYOUT {
-            return Err(Fault::Refused(StoreError::Unusable(format!(
+            return Err(RedisError::Refused(StoreError::Unusable(format!(
                 "the namespace has layout {layout}, which this version of Ferry knows no more: carry \
                  what is in it with the older Ferry that wrote it, or set another `namespace`"
             ))));
@@ -199,14 +203,14 @@ impl Link {
     }
 
     /// A connection that listens.
-    pub(super) async fn listen(&self, channel: &str) -> Result<PubSub, Fault> {
+    pub(super) async fn listen(&self, channel: &str) -> Result<PubSub, RedisError> {
         let connect = async {
             let Current { info, .. } = self.connection().await?;
             let mut connection = Client::open(info)?.get_async_pubsub().await?;
             connection.subscribe(channel).await?;
             Ok(connection)
         };
-        let late = |_| Fault::Late("the server does not answer");
+        let late = |_| RedisError::Late("the server does not answer");
         tokio::time::timeout(PATIENCE, connect).await.map_err(late)?
     }
 

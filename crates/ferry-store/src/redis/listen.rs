@@ -39,9 +39,9 @@ pub(super) async fn listen(link: Arc<Link>, wakeups: Arc<Wakeups>) {
                 hear(connection, &wakeups).await;
                 debug!("the store's channel was closed, listening anew");
             }
-            Err(fault) => {
+            Err(error) => {
                 if !deaf {
-                    warn!("the store does not tell what is due, trying on: {fault}");
+                    warn!("the store does not tell what is due, trying on: {error}");
                 }
                 deaf = true;
                 tokio::time::sleep(pause).await;

@@ -8,8 +8,8 @@ mod address;
 mod changing;
 mod check;
 mod confirmed;
+mod error;
 mod events;
-mod fault;
 mod frame;
 mod held;
 mod history;
@@ -43,7 +43,7 @@ use super::{
     StoreError, Wakeups,
 };
 use confirmed::{By, Confirmed};
-use fault::Fault;
+use error::RedisError;
 use ferry_types::clock::Clock;
 use ferry_types::domain::account::HealthPolicy;
 use ferry_types::domain::outcome::Content;
@@ -152,12 +152,12 @@ impl RedisStore {
         Call::new(script, self.link.base(), Some(now.timestamp_millis()))
     }
 
-    async fn run(&self, script: &Script, call: Call) -> Result<Value, Fault> {
+    async fn run(&self, script: &Script, call: Call) -> Result<Value, RedisError> {
         self.link.run_one(script, call).await
     }
 
-    fn at<T>(&self, result: Result<T, Fault>) -> Result<T, StoreError> {
-        result.map_err(|fault| fault.at(&self.place))
+    fn at<T>(&self, result: Result<T, RedisError>) -> Result<T, StoreError> {
+        result.map_err(|error| error.at(&self.place))
     }
 
     /// From the first claim on, this process is told what becomes due.

@@ -11,7 +11,7 @@ use redis::Value;
 use serde::{Deserialize, Serialize};
 
 use super::RedisAddress;
-use super::fault::Fault;
+use super::error::RedisError;
 use super::link::Link;
 use super::scripts::{Call, Script};
 use super::values::{array, bytes, text};
@@ -169,12 +169,12 @@ impl PushedRequests {
         self.at(self.link.run_one(script, call).await)
     }
 
-    fn at<T>(&self, result: Result<T, Fault>) -> Result<T, StoreError> {
-        result.map_err(|fault| fault.at(&self.place))
+    fn at<T>(&self, result: Result<T, RedisError>) -> Result<T, StoreError> {
+        result.map_err(|error| error.at(&self.place))
     }
 }
 
-fn tasks(answer: Value) -> Result<Vec<Task>, Fault> {
+fn tasks(answer: Value) -> Result<Vec<Task>, RedisError> {
     let mut items = array(answer)?.into_iter();
     let mut tasks = Vec::with_capacity(items.len() / 2);
     while let (Some(id), Some(args)) = (items.next(), items.next()) {
@@ -183,13 +183,13 @@ fn tasks(answer: Value) -> Result<Vec<Task>, Fault> {
     Ok(tasks)
 }
 
-fn refusals(answer: Value) -> Result<(Vec<(String, Refused)>, u64), Fault> {
+fn refusals(answer: Value) -> Result<(Vec<(String, Refused)>, u64), RedisError> {
     let [cursor, items] = super::values::tuple(answer)?;
     let mut items = array(items)?.into_iter();
     let mut refused = Vec::with_capacity(items.len() / 2);
     while let (Some(id), Some(json)) = (items.next(), items.next()) {
-        let told = serde_json::from_slice(&bytes(json)?).map_err(Fault::corrupt)?;
+        let told = serde_json::from_slice(&bytes(json)?).map_err(RedisError::corrupt)?;
         refused.push((text(id)?, told));
     }
-    Ok((refused, text(cursor)?.parse().map_err(Fault::corrupt)?))
+    Ok((refused, text(cursor)?.parse().map_err(RedisError::corrupt)?))
 }

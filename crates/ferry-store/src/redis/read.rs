@@ -2,7 +2,7 @@
 
 use redis::Value;
 
-use super::fault::Fault;
+use super::error::RedisError;
 use super::record::{Record, read_health};
 use super::scripts::Call;
 use super::values::{array, bytes, maybe, maybe_time, number, text, time, tuple};
@@ -25,7 +25,7 @@ struct Shown {
 }
 
 impl Shown {
-    fn read(value: Value) -> Result<Option<Self>, Fault> {
+    fn read(value: Value) -> Result<Option<Self>, RedisError> {
         if array_is_empty(&value) {
             return Ok(None);
         }
@@ -62,13 +62,13 @@ pub(super) fn found(
     now: Value,
     shown: Value,
     policy: &HealthPolicy,
-) -> Result<Option<Found>, Fault> {
+) -> Result<Option<Found>, RedisError> {
     let now = time(now)?;
     Ok(Shown::read(shown)?.map(|shown| shown.explain(now, policy)))
 }
 
 /// The records of a call of the script `read`.
-pub(super) fn records(answer: Value) -> Result<Vec<Option<Record>>, Fault> {
+pub(super) fn records(answer: Value) -> Result<Vec<Option<Record>>, RedisError> {
     let [_, shown] = tuple(answer)?;
     let record = |shown| Ok(Shown::read(shown)?.map(|shown| shown.record));
     array(shown)?.into_iter().map(record).collect()
@@ -112,7 +112,11 @@ fn matches(filter: &Filter, submission: &Submission) -> bool {
 pub(super) type Part = (Vec<(Cursor, Found)>, Option<u64>);
 
 /// Reads the script's answer.
-pub(super) fn part(answer: Value, filter: &Filter, policy: &HealthPolicy) -> Result<Part, Fault> {
+pub(super) fn part(
+    answer: Value,
+    filter: &Filter,
+    policy: &HealthPolicy,
+) -> Result<Part, RedisError> {
     let [now, last, shown] = tuple(answer)?;
     let now = time(now)?;
     let mut found = Vec::new();
@@ -132,7 +136,7 @@ pub(super) fn describe_stats(call: Call, after: &str, most: usize) -> Call {
 }
 
 /// Reads the script's answer.
-pub(super) fn stats(answer: Value) -> Result<Stats, Fault> {
+pub(super) fn stats(answer: Value) -> Result<Stats, RedisError> {
     let [now, accounts] = tuple(answer)?;
     let now = time(now)?;
     let mut stats = Stats::default();
@@ -158,7 +162,7 @@ fn step_stats(
     kind: StepKind,
     counts: Value,
     now: Timestamp,
-) -> Result<StepStats, Fault> {
+) -> Result<StepStats, RedisError> {
     let [ready, scheduled, leased, oldest] = tuple(counts)?;
     Ok(StepStats {
         account: account.to_owned(),

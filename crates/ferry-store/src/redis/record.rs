@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
-use super::fault::Fault;
+use super::error::RedisError;
 use crate::cold::{Cold, ColdRef, Hot};
 use ferry_types::domain::account::Health;
 use ferry_types::domain::submission::{
@@ -29,15 +29,15 @@ pub(super) struct Record {
 
 /// A value of a head.
 trait Value<'a>: Sized {
-    fn take(packed: &mut &'a [u8]) -> Result<Self, Fault>;
+    fn take(packed: &mut &'a [u8]) -> Result<Self, RedisError>;
     fn put(&self, packed: &mut Vec<u8>);
 }
 
 macro_rules! numbers {
     ($($number:ty)+) => {
         $(impl Value<'_> for $number {
-            fn take(packed: &mut &[u8]) -> Result<Self, Fault> {
-                rmp::decode::read_int(packed).map_err(Fault::corrupt)
+            fn take(packed: &mut &[u8]) -> Result<Self, RedisError> {
+                rmp::decode::read_int(packed).map_err(RedisError::corrupt)
             }
 
             fn put(&self, packed: &mut Vec<u8>) {
@@ -51,8 +51,8 @@ macro_rules! numbers {
 numbers! { i64 u64 u32 }
 
 impl Value<'_> for bool {
-    fn take(packed: &mut &[u8]) -> Result<Self, Fault> {
-        rmp::decode::read_bool(packed).map_err(Fault::corrupt)
+    fn take(packed: &mut &[u8]) -> Result<Self, RedisError> {
+        rmp::decode::read_bool(packed).map_err(RedisError::corrupt)
     }
 
     fn put(&self, packed: &mut Vec<u8>) {
@@ -61,12 +61,12 @@ impl Value<'_> for bool {
 }
 
 impl<'a> Value<'a> for &'a str {
-    fn take(packed: &mut &'a [u8]) -> Result<Self, Fault> {
-        let size = rmp::decode::read_str_len(packed).map_err(Fault::corrupt)? as usize;
-        let short = || Fault::corrupt("a record ends too early");
+    fn take(packed: &mut &'a [u8]) -> Result<Self, RedisError> {
+        let size = rmp::decode::read_str_len(packed).map_err(RedisError::corrupt)? as usize;
+        let short = || RedisError::corrupt("a record ends too early");
         let (text, rest) = packed.split_at_checked(size).ok_or_else(short)?;
         *packed = rest;
-        std::str::from_utf8(text).map_err(Fault::corrupt)
+        std::str::from_utf8(text).map_err(RedisError::corrupt)
     }
 
     fn put(&self, packed: &mut Vec<u8>) {
@@ -88,7 +88,7 @@ macro_rules! head {
         impl<'a> Head<'a> {
             const FIELDS: &'static [&'static str] = &[$(stringify!($field),)+];
 
-            fn take(packed: &mut &'a [u8]) -> Result<Self, Fault> {
+            fn take(packed: &mut &'a [u8]) -> Result<Self, RedisError> {
                 Ok(Self { $($field: Value::take(packed)?,)+ })
             }
 
@@ -132,18 +132,18 @@ const LINES: usize = 199;
 const SHORTEST: usize = LINES * 16;
 
 /// Takes a line of a timeline off what is packed.
-fn line<'a>(packed: &mut &'a [u8]) -> Result<(i64, &'a str, &'a str), Fault> {
+fn line<'a>(packed: &mut &'a [u8]) -> Result<(i64, &'a str, &'a str), RedisError> {
     match rmp::decode::read_array_len(packed) {
         Ok(3) => Ok((Value::take(packed)?, Value::take(packed)?, Value::take(packed)?)),
-        _ => Err(Fault::corrupt("a line of a timeline has other parts than expected")),
+        _ => Err(RedisError::corrupt("a line of a timeline has other parts than expected")),
     }
 }
 
-fn word<T: FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, Fault> {
-    text.parse().map_err(Fault::corrupt)
+fn word<T: FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, RedisError> {
+    text.parse().map_err(RedisError::corrupt)
 }
 
-fn maybe_word<T: FromStr<Err: std::fmt::Display>>(text: &str) -> Result<Option<T>, Fault> {
+fn maybe_word<T: FromStr<Err: std::fmt::Display>>(text: &str) -> Result<Option<T>, RedisError> {
     (!text.is_empty()).then(|| word(text)).transpose()
 }
 
@@ -217,10 +217,10 @@ pub(super) fn cold_of(new: &Submission) -> Vec<u8> {
 }
 
 impl Record {
-    pub(super) fn read(mut packed: &[u8]) -> Result<Self, Fault> {
+    pub(super) fn read(mut packed: &[u8]) -> Result<Self, RedisError> {
         let packed = &mut packed;
         let head = Head::take(packed)?;
-        let cold = Cold::read(packed).map_err(Fault::corrupt)?;
+        let cold = Cold::read(packed).map_err(RedisError::corrupt)?;
         let hot = Hot {
             id: word(head.id)?,
             account: head.account.to_owned(),
@@ -259,7 +259,7 @@ impl Record {
         &self,
         after: &Submission,
         done: &str,
-    ) -> Result<Vec<u8>, Fault> {
+    ) -> Result<Vec<u8>, RedisError> {
         let mut packed = Vec::with_capacity(512);
         let id = after.id.to_string();
         let head = Head::of(after, &Beside { done, ..self.beside(&id) });
@@ -275,7 +275,7 @@ impl Record {
         &self,
         after: &Submission,
         entry: Option<&TimelineEntry>,
-    ) -> Result<Vec<u8>, Fault> {
+    ) -> Result<Vec<u8>, RedisError> {
         let mut packed = Vec::with_capacity(512);
         let id = after.id.to_string();
         Head::of(after, &self.beside(&id)).put(&mut packed);
@@ -295,7 +295,7 @@ impl Record {
     }
 
     /// What happened to it.
-    pub(super) fn timeline(&self) -> Result<Vec<TimelineEntry>, Fault> {
+    pub(super) fn timeline(&self) -> Result<Vec<TimelineEntry>, RedisError> {
         let at = self.submission.created_at;
         let mut entries =
             vec![TimelineEntry { at, state: State::Queued, message: "accepted".to_owned() }];
@@ -314,7 +314,7 @@ impl Record {
 }
 
 /// The newest lines, `most` of them.
-fn newest(lines: &[u8], most: usize) -> Result<&[u8], Fault> {
+fn newest(lines: &[u8], most: usize) -> Result<&[u8], RedisError> {
     if lines.len() < SHORTEST {
         return Ok(lines);
     }
@@ -335,13 +335,13 @@ struct StoredHealth {
     probe: Option<String>,
 }
 
-pub(super) fn read_health(json: &[u8]) -> Result<Health, Fault> {
+pub(super) fn read_health(json: &[u8]) -> Result<Health, RedisError> {
     if json.is_empty() {
         return Ok(Health::default());
     }
-    let stored: StoredHealth = serde_json::from_slice(json).map_err(Fault::corrupt)?;
-    let time = |text: Option<String>| -> Result<_, Fault> {
-        text.map(|text| text.parse().map(timestamp).map_err(Fault::corrupt)).transpose()
+    let stored: StoredHealth = serde_json::from_slice(json).map_err(RedisError::corrupt)?;
+    let time = |text: Option<String>| -> Result<_, RedisError> {
+        text.map(|text| text.parse().map(timestamp).map_err(RedisError::corrupt)).transpose()
     };
     Ok(Health {
         paused: stored.paused,

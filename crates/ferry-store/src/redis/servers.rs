@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, Pipeline, RedisError,
-    RedisResult, Value,
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, Pipeline, RedisResult, Value,
 };
 
 /// Reads the password, `None` where it cannot.
@@ -100,7 +99,7 @@ async fn ask_sentinel(
     cmd.arg("GET-MASTER-ADDR-BY-NAME").arg(master);
     let known: Option<(String, u16)> = cmd.query_async(&mut connection).await?;
     let (host, port) = known.ok_or_else(|| {
-        RedisError::from((redis::ErrorKind::Client, "the Sentinel knows no such master"))
+        redis::RedisError::from((redis::ErrorKind::Client, "the Sentinel knows no such master"))
     })?;
     Ok(format!("{host}:{port}"))
 }
@@ -108,7 +107,7 @@ async fn ask_sentinel(
 /// The same at another address.
 fn at(info: &ConnectionInfo, address: &str) -> RedisResult<ConnectionInfo> {
     let unusable =
-        || RedisError::from((redis::ErrorKind::Client, "an address that cannot be read"));
+        || redis::RedisError::from((redis::ErrorKind::Client, "an address that cannot be read"));
     let (host, port) = address.rsplit_once(':').ok_or_else(unusable)?;
     let port: u16 = port.parse().map_err(|_| unusable())?;
     let host = host.trim_matches(['[', ']']).to_owned();

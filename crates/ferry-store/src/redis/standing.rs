@@ -2,7 +2,7 @@
 
 use redis::{Cmd, Value};
 
-use super::fault::Fault;
+use super::error::RedisError;
 use super::scripts::{Call, Script};
 use super::values::{number, text, tuple};
 use crate::Standing;
@@ -27,7 +27,7 @@ impl StandingScript {
 }
 
 /// Reads the script's answer.
-pub(super) fn read(answer: Value) -> Result<Standing, Fault> {
+pub(super) fn read(answer: Value) -> Result<Standing, RedisError> {
     let [epochs, newest, event, asked, reported] = tuple(answer)?;
     let some = |value| text(value).map(|text| Some(text).filter(|text| !text.is_empty()));
     let standing = Standing {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use redis::Value;
 use tracing::error;
 
-use super::fault::Fault;
+use super::error::RedisError;
 use super::frame::write_content;
 use super::record::Record;
 use super::scripts::{Call, List, span_millis};
@@ -47,7 +47,7 @@ pub(super) fn claims(
     answer: Value,
     request: &ClaimRequest,
     id: ClaimId,
-) -> Result<(Claims, Vec<Arc<Record>>), Fault> {
+) -> Result<(Claims, Vec<Arc<Record>>), RedisError> {
     let [now, next, fence, given] = tuple(answer)?;
     let (now, fence) = (time(now)?, number(fence)?);
     let (mut claims, mut records) = (Vec::new(), Vec::new());
@@ -58,8 +58,8 @@ pub(super) fn claims(
                 records.push(Arc::new(record));
             }
             // A damaged one must not keep the others from their workers.
-            Err(fault) => {
-                error!("a submission's record is damaged, its step cannot be run: {fault}");
+            Err(error) => {
+                error!("a submission's record is damaged, its step cannot be run: {error}");
             }
         }
     }
@@ -133,7 +133,7 @@ impl Decided {
     }
 
     /// The commit as the script reads it.
-    pub(super) fn describe(&self) -> Result<Vec<u8>, Fault> {
+    pub(super) fn describe(&self) -> Result<Vec<u8>, RedisError> {
         let Commit { lease, transition } = &self.commit;
         let call = List::default()
             .text(lease.id.to_string())
@@ -181,7 +181,7 @@ impl Decided {
 
     /// Reads the script's answer; none if a cancellation was asked for meanwhile, so that the step has to
     /// be decided again.
-    pub(super) fn answered(&mut self, answer: Value) -> Result<Option<Committed>, Fault> {
+    pub(super) fn answered(&mut self, answer: Value) -> Result<Option<Committed>, RedisError> {
         let answer = text(answer)?;
         let (word, rest) = answer.split_once(' ').unwrap_or((&answer, ""));
         let committed = match (word, self.known.take()) {
@@ -190,11 +190,11 @@ impl Decided {
             }
             ("done", _) => {
                 let (from, to) = rest.split_once(' ').unwrap_or_default();
-                let state = |word: &str| word.parse().map_err(Fault::corrupt);
+                let state = |word: &str| word.parse().map_err(RedisError::corrupt);
                 Committed::Done(state(from)?, state(to)?)
             }
             ("illegal", Some(Known { after: Err(illegal), .. })) => Committed::Illegal(illegal),
-            ("illegal", _) => return Err(Fault::corrupt("a legal transition was refused")),
+            ("illegal", _) => return Err(RedisError::corrupt("a legal transition was refused")),
             ("cancelling", _) => return Ok(None),
             ("damaged", _) => {
                 let id = self.commit.lease.id;

@@ -4,7 +4,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use super::blobs::save_payload;
 use super::effects::Effects;
-use super::fault::Fault;
+use super::error::SqliteError;
 use super::rows::{append, cold, millis, rank};
 use crate::pack::PackedPayload;
 use crate::{Accepted, NewSubmission, StoreError};
@@ -16,7 +16,7 @@ pub(super) fn accept(
     effects: &mut Effects,
     batch: &[(NewSubmission, PackedPayload)],
     now: Timestamp,
-) -> Result<Vec<Accepted>, Fault> {
+) -> Result<Vec<Accepted>, SqliteError> {
     batch.iter().map(|(new, packed)| accept_one(connection, effects, new, packed, now)).collect()
 }
 
@@ -26,7 +26,7 @@ fn accept_one(
     new: &NewSubmission,
     packed: &PackedPayload,
     now: Timestamp,
-) -> Result<Accepted, Fault> {
+) -> Result<Accepted, SqliteError> {
     if let Some((id, digest)) = known(connection, new)? {
         let same = digest == new.digest();
         return Ok(if same { Accepted::Known(id) } else { Accepted::Conflict(id) });
@@ -57,7 +57,7 @@ fn insert(
     connection: &Connection,
     new: &NewSubmission,
     submission: &Submission,
-) -> Result<i64, Fault> {
+) -> Result<i64, SqliteError> {
     let s = submission;
     connection
         .prepare_cached(
@@ -82,7 +82,7 @@ fn insert(
             cold(s),
         ])
         .map_err(|error| match error.sqlite_error_code() {
-            Some(ErrorCode::ConstraintViolation) => Fault::Refused(StoreError::Taken(new.id)),
+            Some(ErrorCode::ConstraintViolation) => SqliteError::Refused(StoreError::Taken(new.id)),
             _ => error.into(),
         })?;
     Ok(connection.last_insert_rowid())
@@ -92,7 +92,7 @@ fn insert(
 fn known(
     connection: &Connection,
     new: &NewSubmission,
-) -> Result<Option<(SubmissionId, String)>, Fault> {
+) -> Result<Option<(SubmissionId, String)>, SqliteError> {
     let Some(key) = &new.idempotency_key else { return Ok(None) };
     let found: Option<(String, String)> = connection
         .prepare_cached(
@@ -101,5 +101,5 @@ fn known(
         .query_row([&new.account, key], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let Some((id, digest)) = found else { return Ok(None) };
-    Ok(Some((id.parse().map_err(Fault::corrupt)?, digest)))
+    Ok(Some((id.parse().map_err(SqliteError::corrupt)?, digest)))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::fault::Fault;
+use super::error::SqliteError;
 use super::health;
 use super::rows::{priority, rank};
 use crate::ClaimRequest;
@@ -14,7 +14,7 @@ use ferry_types::domain::submission::StepKind;
 use ferry_types::domain::{Timestamp, timestamp};
 
 /// The heads of all accounts that have steps of `kind`, by account and priority.
-pub(super) fn heads(connection: &Connection, kind: StepKind) -> Result<Vec<Head>, Fault> {
+pub(super) fn heads(connection: &Connection, kind: StepKind) -> Result<Vec<Head>, SqliteError> {
     // Hops through the index: how much waits behind the heads does not matter. A comparison of
     // `(account, priority)` pairs would walk over all that waits there.
     let mut same_account = connection.prepare_cached(
@@ -50,7 +50,7 @@ pub(super) fn yields(
     request: &ClaimRequest,
     policy: &HealthPolicy,
     now: Timestamp,
-) -> Result<BTreeMap<String, Yields>, Fault> {
+) -> Result<BTreeMap<String, Yields>, SqliteError> {
     let mut yields = BTreeMap::new();
     for Head { account, .. } in heads {
         if yields.contains_key(account) {
@@ -72,7 +72,7 @@ pub(super) fn yields(
 }
 
 /// The account stands aside in the condition so that only what is leased is looked at.
-fn leased(connection: &Connection, account: &str, condition: &str) -> Result<u64, Fault> {
+fn leased(connection: &Connection, account: &str, condition: &str) -> Result<u64, SqliteError> {
     let sql = [
         "SELECT count(*) FROM submissions
          WHERE leased_until IS NOT NULL AND +account = ?1 AND ",

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::fault::Fault;
+use super::error::SqliteError;
 use crate::Payload;
 use crate::pack::{Packed, PackedPayload};
 use ferry_types::domain::SubmissionId;
@@ -12,7 +12,7 @@ pub(super) fn save_payload(
     connection: &Connection,
     seq: i64,
     packed: &PackedPayload,
-) -> Result<(), Fault> {
+) -> Result<(), SqliteError> {
     let events = packed.event_data.as_ref();
     connection.prepare_cached("INSERT INTO payloads VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(
         params![
@@ -26,7 +26,10 @@ pub(super) fn save_payload(
     Ok(())
 }
 
-pub(super) fn read_payload(connection: &Connection, id: SubmissionId) -> Result<Payload, Fault> {
+pub(super) fn read_payload(
+    connection: &Connection,
+    id: SubmissionId,
+) -> Result<Payload, SqliteError> {
     let found = connection
         .prepare_cached(
             "SELECT data, data_bytes, event_data, event_data_bytes FROM payloads
@@ -42,8 +45,8 @@ pub(super) fn read_payload(connection: &Connection, id: SubmissionId) -> Result<
             })
         })
         .optional()?
-        .ok_or_else(|| Fault::not_found(id))?;
-    found.unpack().map_err(Fault::corrupt)
+        .ok_or_else(|| SqliteError::not_found(id))?;
+    found.unpack().map_err(SqliteError::corrupt)
 }
 
 fn packed(bytes: Vec<u8>, unpacked: i64) -> Packed {
@@ -56,7 +59,7 @@ pub(super) fn save_content(
     key: &str,
     content_type: Option<&str>,
     packed: &Packed,
-) -> Result<(), Fault> {
+) -> Result<(), SqliteError> {
     connection
         .prepare_cached("INSERT OR REPLACE INTO contents VALUES (?1, ?2, ?3, ?4, ?5)")?
         .execute(params![seq, key, content_type, packed.bytes, packed.unpacked as i64])?;
@@ -67,7 +70,7 @@ pub(super) fn read_content(
     connection: &Connection,
     id: SubmissionId,
     key: &str,
-) -> Result<Option<Content>, Fault> {
+) -> Result<Option<Content>, SqliteError> {
     let found = connection
         .prepare_cached(
             "SELECT content_type, body, body_bytes FROM contents
@@ -79,5 +82,5 @@ pub(super) fn read_content(
         })
         .optional()?;
     let Some((content_type, packed)) = found else { return Ok(None) };
-    Ok(Some(Content { content_type, bytes: packed.unpack().map_err(Fault::corrupt)? }))
+    Ok(Some(Content { content_type, bytes: packed.unpack().map_err(SqliteError::corrupt)? }))
 }

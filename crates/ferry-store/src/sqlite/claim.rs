@@ -4,7 +4,7 @@ use rusqlite::{Connection, params};
 
 use super::accounts;
 use super::effects::Effects;
-use super::fault::Fault;
+use super::error::SqliteError;
 use super::health;
 use super::rows::{COLUMNS, Record, append, millis, rank, records, set_aside};
 use crate::fair::{self, Turns};
@@ -22,7 +22,7 @@ pub(super) fn claim(
     now: Timestamp,
     turns: &mut Turns,
     id: ClaimId,
-) -> Result<Claims, Fault> {
+) -> Result<Claims, SqliteError> {
     let heads = accounts::heads(connection, request.kind)?;
     let yields = accounts::yields(connection, &heads, request, policy, now)?;
     let mut taker = Taker { connection, effects, request, now, claims: Vec::new(), id };
@@ -55,7 +55,7 @@ fn spend(
     request: &ClaimRequest,
     claims: &[Claim],
     now: Timestamp,
-) -> Result<(), Fault> {
+) -> Result<(), SqliteError> {
     for (account, budget) in request.budgets.iter().filter(|(_, b)| b.limits(request.kind)) {
         let of_account = claims.iter().filter(|claim| claim.submission.account == *account);
         let requests: usize = of_account.map(|claim| claim.submission.requests(claim.kind)).sum();
@@ -79,7 +79,12 @@ struct Taker<'a> {
 
 impl Taker<'_> {
     /// Leases up to `limit` steps; answers how many it has looked at.
-    fn take(&mut self, account: &str, priority: Priority, limit: usize) -> Result<usize, Fault> {
+    fn take(
+        &mut self,
+        account: &str,
+        priority: Priority,
+        limit: usize,
+    ) -> Result<usize, SqliteError> {
         let sql = [
             "SELECT ",
             COLUMNS,
@@ -105,14 +110,14 @@ impl Taker<'_> {
             let seq = record.seq;
             match self.lease(record) {
                 Ok(claim) => self.claims.push(claim),
-                Err(fault) if fault.is_of_a_row() => set_aside(self.connection, seq, &fault)?,
-                Err(fault) => return Err(fault),
+                Err(error) if error.is_of_a_row() => set_aside(self.connection, seq, &error)?,
+                Err(error) => return Err(error),
             }
         }
         Ok(taken)
     }
 
-    fn lease(&mut self, mut record: Record) -> Result<Claim, Fault> {
+    fn lease(&mut self, mut record: Record) -> Result<Claim, SqliteError> {
         let (kind, now) = (self.request.kind, self.now);
         let before = record.submission.state;
         let entry = record.submission.claim(self.request.lease, now)?;

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, params};
 
+use super::error::SqliteError;
 use super::events;
-use super::fault::Fault;
 use crate::{Event, Wakeups};
 use ferry_types::domain::Timestamp;
 use ferry_types::domain::submission::{State, StepKind, Submission};
@@ -91,7 +91,7 @@ impl Effects {
     }
 
     /// Writes the counts that changed, and what is told of it.
-    pub(super) fn save(&self, connection: &Connection) -> Result<(), Fault> {
+    pub(super) fn save(&self, connection: &Connection) -> Result<(), SqliteError> {
         for event in &self.events {
             events::append(connection, event)?;
         }

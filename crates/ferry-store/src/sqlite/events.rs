@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::fault::Fault;
+use super::error::SqliteError;
 use super::read::Reader;
 use super::rows::{maybe_word, millis, word};
 use crate::events::{FORGOTTEN, KEPT};
@@ -11,7 +11,7 @@ use ferry_types::domain::submission::ReasonCode;
 use ferry_types::domain::timestamp;
 
 /// Appends an event, whose cursor is given here. Now and then the oldest ones make room.
-pub(super) fn append(connection: &Connection, event: &Event) -> Result<(), Fault> {
+pub(super) fn append(connection: &Connection, event: &Event) -> Result<(), SqliteError> {
     connection
         .prepare_cached(
             "INSERT INTO events (at, submission, account, name, state, reason_code)
@@ -35,7 +35,7 @@ pub(super) fn append(connection: &Connection, event: &Event) -> Result<(), Fault
 }
 
 /// Forgets some of those from before that time. The last event stays: after it the next is found.
-pub(super) fn sweep(connection: &Connection, before: i64) -> Result<(), Fault> {
+pub(super) fn sweep(connection: &Connection, before: i64) -> Result<(), SqliteError> {
     let aged: Option<i64> = connection
         .prepare_cached(
             "SELECT max(cursor) FROM (SELECT cursor, at FROM events ORDER BY cursor LIMIT ?1)
@@ -49,8 +49,8 @@ pub(super) fn sweep(connection: &Connection, before: i64) -> Result<(), Fault> {
 }
 
 impl Reader<'_> {
-    pub(super) fn events(&self, after: u64, limit: usize) -> Result<Events, Fault> {
-        let bound = |sql: &str| -> Result<Option<i64>, Fault> {
+    pub(super) fn events(&self, after: u64, limit: usize) -> Result<Events, SqliteError> {
+        let bound = |sql: &str| -> Result<Option<i64>, SqliteError> {
             let mut statement = self.connection.prepare_cached(sql)?;
             Ok(statement.query_row([], |row| row.get(0)).optional()?.flatten())
         };
@@ -76,7 +76,7 @@ impl Reader<'_> {
     }
 }
 
-fn event(row: &Row<'_>) -> Result<Event, Fault> {
+fn event(row: &Row<'_>) -> Result<Event, SqliteError> {
     Ok(Event {
         cursor: row.get::<_, i64>(0)?.unsigned_abs(),
         submission: word(row, 1)?,

@@ -7,7 +7,7 @@ use tracing::error;
 
 use super::blobs::save_content;
 use super::effects::Effects;
-use super::fault::Fault;
+use super::error::SqliteError;
 use super::health;
 use super::rows::{COLUMNS, Record, millis, records, set_aside, span_millis};
 use crate::pack::Packed;
@@ -27,11 +27,11 @@ pub(super) fn commit(
     packed: &[Packed],
     policy: &HealthPolicy,
     now: Timestamp,
-) -> Result<Committed, Fault> {
+) -> Result<Committed, SqliteError> {
     let id = commit.lease.id;
     let record = match Record::find(connection, id) {
-        Err(fault) if fault.is_of_a_row() => {
-            error!(submission.id = %id, "corrupt record, nothing is recorded: {fault}");
+        Err(error) if error.is_of_a_row() => {
+            error!(submission.id = %id, "corrupt record, nothing is recorded: {error}");
             None
         }
         found => found?,
@@ -57,11 +57,11 @@ fn apply(
     commit: &Commit,
     packed: &[Packed],
     now: Timestamp,
-) -> Result<Committed, Fault> {
+) -> Result<Committed, SqliteError> {
     let (seq, before) = (record.seq, record.submission.state);
     let transition = &commit.transition;
     let after = match record.change(connection, effects, |s| s.apply(transition, now)) {
-        Err(Fault::Refused(StoreError::NotAllowed(LifecycleError::Illegal(illegal)))) => {
+        Err(SqliteError::Refused(StoreError::NotAllowed(LifecycleError::Illegal(illegal)))) => {
             return Ok(Committed::Illegal(illegal));
         }
         after => after?,
@@ -81,7 +81,7 @@ fn record_signal(
     signal: &Signal,
     policy: &HealthPolicy,
     now: Timestamp,
-) -> Result<(), Fault> {
+) -> Result<(), SqliteError> {
     let before = health::load(connection, account)?.unwrap_or_default();
     let mut after = before.clone();
     after.record(signal, now, policy);
@@ -99,7 +99,7 @@ pub(super) fn renew(
     leases: &[Lease],
     span: Duration,
     now: Timestamp,
-) -> Result<Vec<bool>, Fault> {
+) -> Result<Vec<bool>, SqliteError> {
     let until = millis(now).saturating_add(span_millis(span));
     let mut statement = connection.prepare_cached(
         "UPDATE submissions SET leased_until = ?3
@@ -124,14 +124,14 @@ pub(super) fn release(
     effects: &mut Effects,
     claim: &Claim,
     now: Timestamp,
-) -> Result<(), Fault> {
+) -> Result<(), SqliteError> {
     let record = match Record::find(connection, claim.lease.id) {
-        Err(fault) if fault.is_of_a_row() => None,
+        Err(error) if error.is_of_a_row() => None,
         found => found?.filter(|record| record.is_held_by(&claim.lease)),
     };
     match record.map(|record| record.change(connection, effects, |s| s.release(now))) {
         // Its lease runs out, and it is set aside.
-        Some(Err(fault)) if fault.is_of_a_row() => Ok(()),
+        Some(Err(error)) if error.is_of_a_row() => Ok(()),
         released => released.transpose().map(drop),
     }
 }
@@ -141,7 +141,7 @@ pub(super) fn rescue(
     connection: &Connection,
     effects: &mut Effects,
     now: Timestamp,
-) -> Result<Rescued, Fault> {
+) -> Result<Rescued, SqliteError> {
     let sql = [
         "SELECT ",
         COLUMNS,
@@ -155,8 +155,8 @@ pub(super) fn rescue(
         let (seq, before) = (record.seq, record.submission.state);
         match record.change(connection, effects, |s| s.rescue(now)) {
             Ok(after) => rescued.count(before, after),
-            Err(fault) if fault.is_of_a_row() => set_aside(connection, seq, &fault)?,
-            Err(fault) => return Err(fault),
+            Err(error) if error.is_of_a_row() => set_aside(connection, seq, &error)?,
+            Err(error) => return Err(error),
         }
     }
     Ok(rescued)

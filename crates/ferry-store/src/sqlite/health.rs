@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::fault::Fault;
+use super::error::SqliteError;
 use super::rows::to_json;
 use ferry_types::domain::account::Health;
 use ferry_types::domain::budget::Spent;
@@ -13,7 +13,7 @@ use ferry_types::domain::budget::Spent;
 pub(super) const UNKNOWN: &str =
     r#"{"paused":null,"gate_until":null,"failures":0,"probe_at":null}"#;
 
-pub(super) fn all(connection: &Connection) -> Result<BTreeMap<String, Health>, Fault> {
+pub(super) fn all(connection: &Connection) -> Result<BTreeMap<String, Health>, SqliteError> {
     let mut statement = connection.prepare_cached("SELECT name, health FROM accounts")?;
     let mut rows = statement.query([])?;
     let mut accounts = BTreeMap::new();
@@ -23,7 +23,7 @@ pub(super) fn all(connection: &Connection) -> Result<BTreeMap<String, Health>, F
     Ok(accounts)
 }
 
-pub(super) fn load(connection: &Connection, account: &str) -> Result<Option<Health>, Fault> {
+pub(super) fn load(connection: &Connection, account: &str) -> Result<Option<Health>, SqliteError> {
     let text: Option<String> = connection
         .prepare_cached("SELECT health FROM accounts WHERE name = ?1")?
         .query_row([account], |row| row.get(0))
@@ -31,7 +31,11 @@ pub(super) fn load(connection: &Connection, account: &str) -> Result<Option<Heal
     Ok(text.map(|text| parse(&text)))
 }
 
-pub(super) fn save(connection: &Connection, account: &str, health: &Health) -> Result<(), Fault> {
+pub(super) fn save(
+    connection: &Connection,
+    account: &str,
+    health: &Health,
+) -> Result<(), SqliteError> {
     connection
         .prepare_cached(
             "INSERT INTO accounts (name, health) VALUES (?1, ?2)
@@ -42,7 +46,7 @@ pub(super) fn save(connection: &Connection, account: &str, health: &Health) -> R
 }
 
 /// What the account has used of its budget.
-pub(super) fn limit_usage(connection: &Connection, account: &str) -> Result<Spent, Fault> {
+pub(super) fn limit_usage(connection: &Connection, account: &str) -> Result<Spent, SqliteError> {
     let text: Option<Option<String>> = connection
         .prepare_cached("SELECT limit_usage FROM accounts WHERE name = ?1")?
         .query_row([account], |row| row.get(0))
@@ -55,7 +59,7 @@ pub(super) fn save_limit_usage(
     connection: &Connection,
     account: &str,
     limit_usage: &Spent,
-) -> Result<(), Fault> {
+) -> Result<(), SqliteError> {
     connection
         .prepare_cached("UPDATE accounts SET limit_usage = ?2 WHERE name = ?1")?
         .execute(params![account, to_json(limit_usage)])?;

@@ -5,12 +5,12 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags};
 
 use super::SqliteStore;
-use super::fault::Fault;
+use super::error::SqliteError;
 use super::standing::read;
 use crate::{Standing, Store, StoreError};
 
 /// Reads the standing of a file that is not the open one, and changes nothing in it.
-fn peek(path: &Path, asked: u64) -> Result<Standing, Fault> {
+fn peek(path: &Path, asked: u64) -> Result<Standing, SqliteError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     read(&Connection::open_with_flags(path, flags)?, asked)
 }
@@ -38,9 +38,9 @@ impl SqliteStore {
         let (asked, path) = (self.continuity.ask(), self.path.clone());
         let number = asked.number();
         let peeked = tokio::task::spawn_blocking(move || peek(&path, number)).await;
-        let interrupted = |_| Fault::corrupt("reading was interrupted");
+        let interrupted = |_| SqliteError::corrupt("reading was interrupted");
         let standing =
-            peeked.map_err(interrupted).flatten().map_err(|fault| fault.at(&self.place()))?;
+            peeked.map_err(interrupted).flatten().map_err(|error| error.at(&self.place()))?;
         if self.continuity.is_acknowledged(&asked, &standing) {
             self.writer.reopen().await?;
         }

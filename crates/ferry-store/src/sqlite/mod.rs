@@ -8,8 +8,8 @@ mod accounts;
 mod blobs;
 mod claim;
 mod effects;
+mod error;
 mod events;
-mod fault;
 mod finish;
 mod health;
 mod history;
@@ -39,7 +39,7 @@ use super::{
     Finding, Found, Lease, Loss, NewSubmission, Page, Payload, Rescued, Standing, Stats, Store,
     StoreError, Wakeups,
 };
-use fault::Fault;
+use error::SqliteError;
 use ferry_types::clock::Clock;
 use ferry_types::domain::account::HealthPolicy;
 use ferry_types::domain::outcome::Content;
@@ -106,7 +106,7 @@ impl SqliteStore {
     /// Runs `op` on one of the connections that read.
     async fn read<T: Send + 'static>(
         &self,
-        op: impl FnOnce(&Reader<'_>) -> Result<T, Fault> + Send + 'static,
+        op: impl FnOnce(&Reader<'_>) -> Result<T, SqliteError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let _turn = self.reading.acquire().await.expect("the semaphore is never closed");
         let (named, readers) = (self.named.clone(), self.readers.clone());
@@ -114,7 +114,7 @@ impl SqliteStore {
         let place = self.place();
         let result = tokio::task::spawn_blocking(move || {
             let idle = || readers.lock().unwrap_or_else(PoisonError::into_inner);
-            named.check().map_err(|fault| fault.at(&place))?;
+            named.check().map_err(|error| error.at(&place))?;
             let open = named.identity();
             idle().retain(|(file, _)| *file == open);
             let reader = idle().pop().map(|(_, connection)| connection);
@@ -123,9 +123,9 @@ impl SqliteStore {
                 op(&Reader { connection, policy: &policy, now })
             });
             // Otherwise the connection may be one to another file.
-            named.check().map_err(|fault| fault.at(&place))?;
+            named.check().map_err(|error| error.at(&place))?;
             idle().push((open, connection));
-            result.map_err(|fault| fault.at(&place))
+            result.map_err(|error| error.at(&place))
         });
         result.await.map_err(|_| StoreError::Unavailable {
             place: self.place(),
@@ -160,8 +160,8 @@ fn place(path: &Path) -> String {
 /// Runs `op` so that all its statements see the same state of the file.
 fn within_snapshot<T>(
     connection: &Connection,
-    op: impl FnOnce(&Connection) -> Result<T, Fault>,
-) -> Result<T, Fault> {
+    op: impl FnOnce(&Connection) -> Result<T, SqliteError>,
+) -> Result<T, SqliteError> {
     op(&*connection.unchecked_transaction()?)
 }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing::{error, info};
 
-use super::fault::Fault;
+use super::error::SqliteError;
 use crate::StoreError;
 use crate::continuity::Continuity;
 
@@ -61,7 +61,7 @@ impl Named {
     }
 
     /// Fails if the path leads to no file, or to another one.
-    pub(super) fn check(&self) -> Result<(), Fault> {
+    pub(super) fn check(&self) -> Result<(), SqliteError> {
         let open = self.identity();
         let cause = match inode(&self.path) {
             None => "its file was deleted",
@@ -76,7 +76,7 @@ impl Named {
         }
         self.continuity.vanished(cause);
         let (place, cause) = (self.place.clone(), cause.to_owned());
-        Err(Fault::Refused(StoreError::Unavailable { place, cause }))
+        Err(SqliteError::Refused(StoreError::Unavailable { place, cause }))
     }
 
     /// True if there is another file at the path.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::effects::Effects;
-use super::fault::Fault;
+use super::error::SqliteError;
 use super::health;
 use super::rows::{Record, millis, span_millis};
 use crate::StoreError;
@@ -17,7 +17,11 @@ use ferry_types::domain::{SubmissionId, Timestamp};
 /// Removed in one call.
 const SWEPT: i64 = 200;
 
-pub(super) fn pause(connection: &Connection, account: &str, reason: &str) -> Result<(), Fault> {
+pub(super) fn pause(
+    connection: &Connection,
+    account: &str,
+    reason: &str,
+) -> Result<(), SqliteError> {
     let mut health = health::load(connection, account)?.unwrap_or_default();
     health.paused = Some(reason.to_owned());
     health::save(connection, account, &health)
@@ -27,21 +31,21 @@ pub(super) fn resume(
     connection: &Connection,
     effects: &mut Effects,
     account: &str,
-) -> Result<bool, Fault> {
+) -> Result<bool, SqliteError> {
     let before = health::load(connection, account)?
-        .ok_or_else(|| Fault::Refused(StoreError::UnknownAccount(account.to_owned())))?;
+        .ok_or_else(|| SqliteError::Refused(StoreError::UnknownAccount(account.to_owned())))?;
     health::save(connection, account, &Health::default())?;
     effects.wake_all();
     Ok(before != Health::default())
 }
 
 /// The other submissions of a record's Name that a retry has to know of.
-pub(super) fn same_name(connection: &Connection, record: &Record) -> Result<SameName, Fault> {
+pub(super) fn same_name(connection: &Connection, record: &Record) -> Result<SameName, SqliteError> {
     // For a retry alone, so that nothing else gets slower with the submissions of a Name.
     if record.submission.state != State::Failed {
         return Ok(SameName::default());
     }
-    let find = |condition: &str| -> Result<Option<SubmissionId>, Fault> {
+    let find = |condition: &str| -> Result<Option<SubmissionId>, SqliteError> {
         let sql = format!(
             "SELECT id FROM submissions WHERE name = ?1 AND account = ?2 AND {condition} LIMIT 1"
         );
@@ -50,7 +54,7 @@ pub(super) fn same_name(connection: &Connection, record: &Record) -> Result<Same
             .prepare_cached(&sql)?
             .query_row(params![submission.name, submission.account, record.seq], |row| row.get(0))
             .optional()?;
-        id.map(|id| id.parse().map_err(Fault::corrupt)).transpose()
+        id.map(|id| id.parse().map_err(SqliteError::corrupt)).transpose()
     };
     Ok(SameName {
         predecessor: find("seq < ?3 AND finished_at IS NULL")?,
@@ -64,7 +68,7 @@ pub(super) fn sweep(
     effects: &mut Effects,
     retention: Duration,
     now: Timestamp,
-) -> Result<u64, Fault> {
+) -> Result<u64, SqliteError> {
     let before = millis(now).saturating_sub(span_millis(retention));
     let mut statement = connection.prepare_cached(
         "SELECT seq, account, state, cold FROM submissions WHERE finished_at < ?1

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
-use super::fault::Fault;
+use super::error::SqliteError;
 use super::health;
 use super::rows::{COLUMNS, Record, all_records};
 use crate::{Cursor, Filter, Found, Page, first_millisecond};
@@ -93,7 +93,7 @@ impl Query {
 }
 
 impl Reader<'_> {
-    pub(super) fn get(&self, id: SubmissionId) -> Result<Option<Found>, Fault> {
+    pub(super) fn get(&self, id: SubmissionId) -> Result<Option<Found>, SqliteError> {
         let Some(record) = Record::find(self.connection, id)? else { return Ok(None) };
         let health = health::load(self.connection, &record.submission.account)?;
         let account = health.map(|health| (record.submission.account.clone(), health));
@@ -105,7 +105,7 @@ impl Reader<'_> {
         filter: &Filter,
         after: Option<Cursor>,
         limit: usize,
-    ) -> Result<Page, Fault> {
+    ) -> Result<Page, SqliteError> {
         // One more than asked for tells whether more follow.
         let wanted = limit.saturating_add(1);
         let accounts = health::all(self.connection)?;
@@ -129,7 +129,7 @@ impl Reader<'_> {
         along: Way<'_>,
         after: Option<Cursor>,
         limit: usize,
-    ) -> Result<Vec<Record>, Fault> {
+    ) -> Result<Vec<Record>, SqliteError> {
         let mut query = Query::default();
         let seq = query.labels(filter);
         if let Some(Cursor(after)) = after {
@@ -162,7 +162,7 @@ impl Reader<'_> {
 
     /// The number in the order of acceptance from which on all were accepted at `time` or later, found by
     /// halves: a list need not pass what is older or newer.
-    fn first_since(&self, time: i64) -> Result<i64, Fault> {
+    fn first_since(&self, time: i64) -> Result<i64, SqliteError> {
         let connection = self.connection;
         let last: Option<i64> = connection
             .prepare_cached("SELECT max(seq) FROM submissions")?
@@ -184,7 +184,11 @@ impl Reader<'_> {
         Ok(from)
     }
 
-    fn explain(&self, record: Record, accounts: &BTreeMap<String, Health>) -> Result<Found, Fault> {
+    fn explain(
+        &self,
+        record: Record,
+        accounts: &BTreeMap<String, Health>,
+    ) -> Result<Found, SqliteError> {
         let submission = record.submission;
         let first = submission.has_predecessor.then(|| self.first_of_its_name(&submission));
         let limit_usage = match submission.due_at {
@@ -203,7 +207,10 @@ impl Reader<'_> {
         Ok(Found { submission, waiting_for })
     }
 
-    fn first_of_its_name(&self, submission: &Submission) -> Result<Option<SubmissionId>, Fault> {
+    fn first_of_its_name(
+        &self,
+        submission: &Submission,
+    ) -> Result<Option<SubmissionId>, SqliteError> {
         let id: Option<String> = self
             .connection
             .prepare_cached(
@@ -212,10 +219,10 @@ impl Reader<'_> {
             )?
             .query_row([&submission.account, &submission.name], |row| row.get(0))
             .optional()?;
-        id.map(|id| id.parse().map_err(Fault::corrupt)).transpose()
+        id.map(|id| id.parse().map_err(SqliteError::corrupt)).transpose()
     }
 
-    pub(super) fn timeline(&self, id: SubmissionId) -> Result<Vec<TimelineEntry>, Fault> {
+    pub(super) fn timeline(&self, id: SubmissionId) -> Result<Vec<TimelineEntry>, SqliteError> {
         let record = Record::load(self.connection, id)?;
         let mut statement = self.connection.prepare_cached(
             "SELECT at, state, message FROM timeline WHERE submission = ?1 ORDER BY entry",
@@ -225,7 +232,7 @@ impl Reader<'_> {
         while let Some(row) = rows.next()? {
             timeline.push(TimelineEntry {
                 at: timestamp(row.get(0)?),
-                state: row.get::<_, String>(1)?.parse().map_err(Fault::corrupt)?,
+                state: row.get::<_, String>(1)?.parse().map_err(SqliteError::corrupt)?,
                 message: row.get(2)?,
             });
         }

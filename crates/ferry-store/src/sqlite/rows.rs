@@ -5,7 +5,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 use tracing::error;
 
 use super::effects::Effects;
-use super::fault::Fault;
+use super::error::SqliteError;
 use crate::Lease;
 use crate::cold::{Cold, ColdRef, Hot};
 use ferry_types::domain::submission::{
@@ -28,7 +28,7 @@ pub(super) struct Record {
 }
 
 impl Record {
-    pub(super) fn from_row(row: &Row<'_>) -> Result<Self, Fault> {
+    pub(super) fn from_row(row: &Row<'_>) -> Result<Self, SqliteError> {
         let mut next = 0..;
         let mut column = || next.next().unwrap_or_default();
         let (seq, fence, claimed_by) = (row.get(column())?, row.get(column())?, row.get(column())?);
@@ -48,17 +48,20 @@ impl Record {
             leased_until: maybe_time(row, column())?,
             has_predecessor: row.get(column())?,
         };
-        let mut cold = row.get_ref(column())?.as_blob().map_err(Fault::corrupt)?;
-        let cold = Cold::read(&mut cold).map_err(Fault::corrupt)?;
+        let mut cold = row.get_ref(column())?.as_blob().map_err(SqliteError::corrupt)?;
+        let cold = Cold::read(&mut cold).map_err(SqliteError::corrupt)?;
         Ok(Self { seq, fence, claimed_by, submission: cold.with(hot) })
     }
 
     /// The record of `id`, or an error if there is none.
-    pub(super) fn load(connection: &Connection, id: SubmissionId) -> Result<Self, Fault> {
-        Self::find(connection, id)?.ok_or_else(|| Fault::not_found(id))
+    pub(super) fn load(connection: &Connection, id: SubmissionId) -> Result<Self, SqliteError> {
+        Self::find(connection, id)?.ok_or_else(|| SqliteError::not_found(id))
     }
 
-    pub(super) fn find(connection: &Connection, id: SubmissionId) -> Result<Option<Self>, Fault> {
+    pub(super) fn find(
+        connection: &Connection,
+        id: SubmissionId,
+    ) -> Result<Option<Self>, SqliteError> {
         let sql = ["SELECT ", COLUMNS, " FROM submissions s WHERE s.id = ?1"].concat();
         let mut statement = connection.prepare_cached(&sql)?;
         statement.query_row([id.to_string()], |row| Ok(Self::from_row(row))).optional()?.transpose()
@@ -78,9 +81,9 @@ impl Record {
         connection: &Connection,
         effects: &mut Effects,
         rule: impl FnOnce(&mut Submission) -> Ruled<E>,
-    ) -> Result<State, Fault>
+    ) -> Result<State, SqliteError>
     where
-        Fault: From<E>,
+        SqliteError: From<E>,
     {
         let before = self.submission.clone();
         let entry = rule(&mut self.submission)?;
@@ -100,7 +103,7 @@ impl Record {
         before: State,
         connection: &Connection,
         effects: &mut Effects,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), SqliteError> {
         let s = &self.submission;
         // A column that is named is indexed anew, even if it stays the same.
         let state = if s.state == before { "" } else { "state = ?1, " };
@@ -137,7 +140,7 @@ impl Record {
 
     /// The earliest submission of the account and Name that waited for this one waits no more. One that
     /// cannot be read must not keep this one from its end.
-    fn hand_on(&self, connection: &Connection, effects: &mut Effects) -> Result<(), Fault> {
+    fn hand_on(&self, connection: &Connection, effects: &mut Effects) -> Result<(), SqliteError> {
         let ended = &self.submission;
         let sql = [
             "SELECT ",
@@ -180,7 +183,7 @@ pub(super) fn append(
     connection: &Connection,
     seq: i64,
     entry: &TimelineEntry,
-) -> Result<(), Fault> {
+) -> Result<(), SqliteError> {
     let number: i64 = connection
         .prepare_cached(
             "INSERT INTO timeline SELECT ?1, 1 + coalesce(max(entry), 0), ?2, ?3, ?4
@@ -201,7 +204,7 @@ pub(super) fn append(
 pub(super) fn all_records(
     statement: &mut CachedStatement<'_>,
     parameters: impl rusqlite::Params,
-) -> Result<Vec<Record>, Fault> {
+) -> Result<Vec<Record>, SqliteError> {
     let mut rows = statement.query(parameters)?;
     let mut records = Vec::new();
     while let Some(row) = rows.next()? {
@@ -216,28 +219,32 @@ pub(super) fn records(
     connection: &Connection,
     statement: &mut CachedStatement<'_>,
     parameters: impl rusqlite::Params,
-) -> Result<Vec<Record>, Fault> {
+) -> Result<Vec<Record>, SqliteError> {
     let mut rows = statement.query(parameters)?;
     let (mut records, mut damaged) = (Vec::new(), Vec::new());
     while let Some(row) = rows.next()? {
         match Record::from_row(row) {
             Ok(record) => records.push(record),
-            Err(fault) if fault.is_of_a_row() => damaged.push((row.get::<_, i64>(0)?, fault)),
-            Err(fault) => return Err(fault),
+            Err(error) if error.is_of_a_row() => damaged.push((row.get::<_, i64>(0)?, error)),
+            Err(error) => return Err(error),
         }
     }
     drop(rows);
-    for (seq, fault) in damaged {
-        set_aside(connection, seq, &fault)?;
+    for (seq, error) in damaged {
+        set_aside(connection, seq, &error)?;
     }
     Ok(records)
 }
 
 /// Takes a row that cannot be read out of the way of the others.
-pub(super) fn set_aside(connection: &Connection, seq: i64, fault: &Fault) -> Result<(), Fault> {
+pub(super) fn set_aside(
+    connection: &Connection,
+    seq: i64,
+    error: &SqliteError,
+) -> Result<(), SqliteError> {
     error!(
         submission.seq = seq,
-        "corrupt record in row {seq}, its step will not run: restore a backup or resubmit ({fault})"
+        "corrupt record in row {seq}, its step will not run: restore a backup or resubmit ({error})"
     );
     let sql = "UPDATE submissions SET due_at = NULL, leased_until = NULL WHERE seq = ?1";
     connection.prepare_cached(sql)?.execute([seq])?;
@@ -257,9 +264,9 @@ pub(super) const fn rank(priority: Priority) -> i64 {
     priority as i64
 }
 
-pub(super) fn priority(rank: i64) -> Result<Priority, Fault> {
+pub(super) fn priority(rank: i64) -> Result<Priority, SqliteError> {
     let priority = Priority::ALL.into_iter().find(|priority| self::rank(*priority) == rank);
-    priority.ok_or_else(|| Fault::corrupt(format!("`{rank}` is not a priority")))
+    priority.ok_or_else(|| SqliteError::corrupt(format!("`{rank}` is not a priority")))
 }
 
 pub(super) fn to_json(value: &impl serde::Serialize) -> String {
@@ -269,22 +276,26 @@ pub(super) fn to_json(value: &impl serde::Serialize) -> String {
 pub(super) fn word<T: std::str::FromStr<Err: std::fmt::Display>>(
     row: &Row<'_>,
     column: usize,
-) -> Result<T, Fault> {
-    row.get_ref(column)?.as_str().map_err(Fault::corrupt)?.parse().map_err(Fault::corrupt)
+) -> Result<T, SqliteError> {
+    row.get_ref(column)?
+        .as_str()
+        .map_err(SqliteError::corrupt)?
+        .parse()
+        .map_err(SqliteError::corrupt)
 }
 
 pub(super) fn maybe_word<T: std::str::FromStr<Err: std::fmt::Display>>(
     row: &Row<'_>,
     column: usize,
-) -> Result<Option<T>, Fault> {
-    let text = row.get_ref(column)?.as_str_or_null().map_err(Fault::corrupt)?;
-    text.map(|text| text.parse().map_err(Fault::corrupt)).transpose()
+) -> Result<Option<T>, SqliteError> {
+    let text = row.get_ref(column)?.as_str_or_null().map_err(SqliteError::corrupt)?;
+    text.map(|text| text.parse().map_err(SqliteError::corrupt)).transpose()
 }
 
-fn time(row: &Row<'_>, column: usize) -> Result<Timestamp, Fault> {
+fn time(row: &Row<'_>, column: usize) -> Result<Timestamp, SqliteError> {
     Ok(timestamp(row.get(column)?))
 }
 
-fn maybe_time(row: &Row<'_>, column: usize) -> Result<Option<Timestamp>, Fault> {
+fn maybe_time(row: &Row<'_>, column: usize) -> Result<Option<Timestamp>, SqliteError> {
     Ok(row.get::<_, Option<i64>>(column)?.map(timestamp))
 }

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::fault::Fault;
+use super::error::SqliteError;
 use crate::Standing;
 use crate::continuity::{EPOCHS, NO_EPOCH};
 
@@ -10,7 +10,7 @@ use crate::continuity::{EPOCHS, NO_EPOCH};
 const EVENT: &str = "at || ' ' || submission || ' ' || state";
 
 /// Reads the standing; `asked` is the number of an event to read, or 0.
-pub(super) fn read(connection: &Connection, asked: u64) -> Result<Standing, Fault> {
+pub(super) fn read(connection: &Connection, asked: u64) -> Result<Standing, SqliteError> {
     let (epochs, reported): (String, Option<String>) = connection
         .prepare_cached("SELECT epochs, lost FROM store")?
         .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -30,7 +30,7 @@ pub(super) fn read(connection: &Connection, asked: u64) -> Result<Standing, Faul
 }
 
 /// Gives the store a new epoch, because an operator acknowledged that data of the last one is lost.
-pub(super) fn renew_epoch(connection: &Connection) -> Result<(), Fault> {
+pub(super) fn renew_epoch(connection: &Connection) -> Result<(), SqliteError> {
     let standing = read(connection, 0)?;
     let new: String =
         connection.query_row("SELECT lower(hex(randomblob(8)))", [], |row| row.get(0))?;
@@ -45,7 +45,7 @@ pub(super) fn renew_epoch(connection: &Connection) -> Result<(), Fault> {
     Ok(())
 }
 
-pub(super) fn save_loss(connection: &Connection, loss: &str) -> Result<(), Fault> {
+pub(super) fn save_loss(connection: &Connection, loss: &str) -> Result<(), SqliteError> {
     connection.execute("UPDATE store SET lost = ?1", params![loss])?;
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::params;
 
-use super::fault::Fault;
+use super::error::SqliteError;
 use super::health;
 use super::read::Reader;
 use super::rows::millis;
@@ -13,7 +13,7 @@ use ferry_types::domain::submission::StepKind;
 use ferry_types::domain::{timestamp, until};
 
 impl Reader<'_> {
-    pub(super) fn stats(&self) -> Result<Stats, Fault> {
+    pub(super) fn stats(&self) -> Result<Stats, SqliteError> {
         let accounts = health::all(self.connection)?;
         let leased = self.leased()?;
         let mut steps = Vec::with_capacity(accounts.len() * StepKind::ALL.len());
@@ -31,7 +31,7 @@ impl Reader<'_> {
             let mut states = BTreeMap::new();
             let mut rows = counts.query([&account])?;
             while let Some(row) = rows.next()? {
-                let state = row.get::<_, String>(0)?.parse().map_err(Fault::corrupt)?;
+                let state = row.get::<_, String>(0)?.parse().map_err(SqliteError::corrupt)?;
                 states.insert(state, row.get::<_, i64>(1)?.unsigned_abs());
             }
             stats.accounts.push(AccountStats { account, health, states });
@@ -40,22 +40,27 @@ impl Reader<'_> {
     }
 
     /// How many steps are leased, by account and kind: never more than there are workers for.
-    fn leased(&self) -> Result<BTreeMap<(String, StepKind), u64>, Fault> {
+    fn leased(&self) -> Result<BTreeMap<(String, StepKind), u64>, SqliteError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT account, step FROM submissions WHERE leased_until IS NOT NULL",
         )?;
         let mut rows = statement.query([])?;
         let mut leased = BTreeMap::new();
         while let Some(row) = rows.next()? {
-            let kind = row.get::<_, String>(1)?.parse().map_err(Fault::corrupt)?;
+            let kind = row.get::<_, String>(1)?.parse().map_err(SqliteError::corrupt)?;
             *leased.entry((row.get(0)?, kind)).or_default() += 1;
         }
         Ok(leased)
     }
 
-    fn step_stats(&self, account: &str, kind: StepKind, leased: u64) -> Result<StepStats, Fault> {
+    fn step_stats(
+        &self,
+        account: &str,
+        kind: StepKind,
+        leased: u64,
+    ) -> Result<StepStats, SqliteError> {
         let now = millis(self.now);
-        let count = |sql: &str| -> Result<(u64, Option<i64>), Fault> {
+        let count = |sql: &str| -> Result<(u64, Option<i64>), SqliteError> {
             let mut statement = self.connection.prepare_cached(sql)?;
             let (count, oldest): (i64, Option<i64>) = statement
                 .query_row(params![kind.as_str(), account, now], |row| {
@@ -91,7 +96,7 @@ impl Reader<'_> {
         &self,
         account: &str,
         kind: StepKind,
-    ) -> Result<(u64, Option<i64>, u64), Fault> {
+    ) -> Result<(u64, Option<i64>, u64), SqliteError> {
         let mut due = self.connection.prepare_cached(
             "SELECT count(*), min(due_at) FROM submissions
              WHERE has_predecessor = 1 AND step = ?1 AND account = ?2 AND due_at <= ?3",

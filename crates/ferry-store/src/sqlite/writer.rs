@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::effects::Effects;
-use super::fault::Fault;
+use super::error::SqliteError;
 use super::named::Named;
 use super::{schema, standing};
 use crate::continuity::Asked;
@@ -74,13 +74,13 @@ impl Writer {
     /// of it is kept. Returns when the transaction is on the disk.
     pub(super) async fn write<T: Send + 'static>(
         &self,
-        op: impl FnOnce(&Connection, &mut Effects) -> Result<T, Fault> + Send + 'static,
+        op: impl FnOnce(&Connection, &mut Effects) -> Result<T, SqliteError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (sender, answer) = oneshot::channel();
         let place = self.place.clone();
         let work: Work = Box::new(move |transaction| {
             let result = transaction.and_then(|(connection, effects)| {
-                apart(connection, effects, op).map_err(|fault| fault.at(&place))
+                apart(connection, effects, op).map_err(|error| error.at(&place))
             });
             Box::new(move |committed: Result<(), StoreError>| {
                 // A caller that was dropped no longer listens; what it asked for is done all the same.
@@ -117,8 +117,8 @@ impl Writer {
 fn apart<T>(
     connection: &Connection,
     effects: &mut Effects,
-    op: impl FnOnce(&Connection, &mut Effects) -> Result<T, Fault>,
-) -> Result<T, Fault> {
+    op: impl FnOnce(&Connection, &mut Effects) -> Result<T, SqliteError>,
+) -> Result<T, SqliteError> {
     let mark = effects.mark();
     connection.prepare_cached("SAVEPOINT job")?.execute([])?;
     let result = op(connection, effects);
@@ -134,7 +134,7 @@ fn apart<T>(
     result.and_then(|value| ended.map(|()| value))
 }
 
-fn end_savepoint(connection: &Connection, keep: bool) -> Result<(), Fault> {
+fn end_savepoint(connection: &Connection, keep: bool) -> Result<(), SqliteError> {
     if !keep {
         connection.prepare_cached("ROLLBACK TO job")?.execute([])?;
     }
@@ -201,7 +201,7 @@ impl WriterThread {
         // Nothing is written to a file that has no name any more.
         let named = self.named.check();
         let begun = named.and_then(|()| Ok(self.connection.execute_batch("BEGIN IMMEDIATE")?));
-        let mut begun = begun.map_err(|fault| fault.at(&self.place));
+        let mut begun = begun.map_err(|error| error.at(&self.place));
         let mut answers = Vec::with_capacity(work.len());
         for work in work {
             answers.push(work(begun.clone().map(|()| (&self.connection, &mut effects))));
@@ -224,12 +224,12 @@ impl WriterThread {
         let committed = saved.and_then(|()| Ok(self.connection.execute_batch("COMMIT")?));
         // Acknowledged is only what can be found again.
         let committed = committed.and_then(|()| self.named.check());
-        committed.map_err(|fault| {
+        committed.map_err(|error| {
             if !self.connection.is_autocommit() {
                 // Where this fails too, the next BEGIN does, and says why.
                 let _ = self.connection.execute_batch("ROLLBACK");
             }
-            fault.at(&self.place)
+            error.at(&self.place)
         })
     }
 
@@ -304,8 +304,8 @@ mod tests {
         let blocker = writer.clone();
         let blocker = tokio::spawn(async move {
             let wait = move |_: &Connection, _: &mut Effects| {
-                started.send(()).map_err(Fault::corrupt)?;
-                gate.recv().map_err(Fault::corrupt)
+                started.send(()).map_err(SqliteError::corrupt)?;
+                gate.recv().map_err(SqliteError::corrupt)
             };
             blocker.write(wait).await
         });
@@ -335,7 +335,7 @@ mod tests {
             tokio::spawn(async move {
                 let fail = |connection: &Connection, _: &mut Effects| {
                     connection.execute("INSERT INTO kept VALUES ('half done')", [])?;
-                    Err::<(), _>(Fault::Corrupt("no".to_owned()))
+                    Err::<(), _>(SqliteError::Corrupt("no".to_owned()))
                 };
                 writer.write(fail).await
             })

@@ -8,7 +8,7 @@ use ferry_types::domain::submission::{IllegalTransition, LifecycleError};
 
 /// Why an operation failed.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(super) enum SqliteError {
     /// SQLite could not do it.
     Sqlite(rusqlite::Error),
     /// It must not be done.
@@ -17,7 +17,7 @@ pub(super) enum Fault {
     Corrupt(String),
 }
 
-impl Fault {
+impl SqliteError {
     /// The same for callers, who want to know which store it was.
     pub(super) fn at(self, place: &str) -> StoreError {
         match self {
@@ -67,7 +67,7 @@ fn is_damage(error: &rusqlite::Error) -> bool {
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for SqliteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(error) => error.fmt(f),
@@ -77,19 +77,19 @@ impl fmt::Display for Fault {
     }
 }
 
-impl From<LifecycleError> for Fault {
+impl From<LifecycleError> for SqliteError {
     fn from(refusal: LifecycleError) -> Self {
         Self::Refused(StoreError::NotAllowed(refusal))
     }
 }
 
-impl From<IllegalTransition> for Fault {
+impl From<IllegalTransition> for SqliteError {
     fn from(illegal: IllegalTransition) -> Self {
         LifecycleError::from(illegal).into()
     }
 }
 
-impl From<rusqlite::Error> for Fault {
+impl From<rusqlite::Error> for SqliteError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)
     }

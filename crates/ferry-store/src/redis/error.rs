@@ -2,16 +2,16 @@
 
 use std::fmt;
 
-use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
+use redis::{ErrorKind, ServerErrorKind, Value};
 
 use crate::StoreError;
 use ferry_types::domain::SubmissionId;
 
 /// Why an operation failed.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(super) enum RedisError {
     /// Redis could not be asked, or could not do it.
-    Redis(RedisError),
+    Redis(redis::RedisError),
     /// It took too long.
     Late(&'static str),
     /// It must not be done.
@@ -20,7 +20,7 @@ pub(super) enum Fault {
     Corrupt(String),
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for RedisError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Redis(error) => error.fmt(f),
@@ -31,7 +31,7 @@ impl fmt::Display for Fault {
     }
 }
 
-impl Fault {
+impl RedisError {
     /// The same for callers, who want to know which store it was.
     pub(super) fn at(self, place: &str) -> StoreError {
         match self {
@@ -75,7 +75,7 @@ impl Fault {
 }
 
 /// Whether a later try would fail the same way: a script stumbled over what it found.
-fn is_damage(error: &RedisError) -> bool {
+fn is_damage(error: &redis::RedisError) -> bool {
     let stumbled = |detail: &str| detail.contains("user_script") || detail.contains("f_");
     match error.code() {
         Some("WRONGTYPE") => true,
@@ -89,7 +89,7 @@ fn is_damage(error: &RedisError) -> bool {
 
 /// Whether the connection that brought this error is of no more use: it is gone, or leads to a
 /// server that is not the master any more.
-pub(super) fn ends_connection(error: &RedisError) -> bool {
+pub(super) fn ends_connection(error: &redis::RedisError) -> bool {
     let demoted = matches!(
         error.kind(),
         ErrorKind::Server(
@@ -99,8 +99,8 @@ pub(super) fn ends_connection(error: &RedisError) -> bool {
     demoted || error.is_io_error() || error.is_unrecoverable_error()
 }
 
-impl From<RedisError> for Fault {
-    fn from(error: RedisError) -> Self {
+impl From<redis::RedisError> for RedisError {
+    fn from(error: redis::RedisError) -> Self {
         Self::Redis(error)
     }
 }
