@@ -12,7 +12,7 @@ use super::schema::{Column, ColumnType};
 /// Findings about the cells of a row.
 #[derive(Debug, Default)]
 pub(super) struct Cells {
-    pub(super) faults: Vec<CellFault>,
+    pub(super) faults: Vec<CellError>,
     /// Cells that are accepted with a warning: their kind and its name.
     pub(super) remarks: Vec<(usize, Kind, &'static str)>,
     /// The cell that makes the end come before the start, and a message.
@@ -23,7 +23,7 @@ pub(super) struct Cells {
 
 /// A cell that does not hold what its column wants.
 #[derive(Debug)]
-pub(super) struct CellFault {
+pub(super) struct CellError {
     pub(super) cell: usize,
     pub(super) column: Column,
     pub(super) kind: Kind,
@@ -43,7 +43,7 @@ pub(super) fn read(layout: &Layout, record: &ByteRecord, but: Option<usize>) -> 
         match read_cell(column.holds, blank::trim(raw)) {
             Ok(read) => *number = Some(read),
             Err(kind) => {
-                cells.faults.push(CellFault { cell, column: *column, kind });
+                cells.faults.push(CellError { cell, column: *column, kind });
                 continue;
             }
         }
@@ -130,7 +130,7 @@ fn end_before_start(layout: &Layout, record: &ByteRecord, place: usize) -> Optio
     Some((layout.cells[place]?, message))
 }
 
-impl CellFault {
+impl CellError {
     /// The error about a cell in no form that is known.
     pub(super) fn problem(&self, spot: Spot) -> Problem {
         let expected = match self.column.holds {

@@ -33,7 +33,7 @@ impl Layout {
 
 /// Something wrong with a header.
 #[derive(Debug)]
-pub(super) struct HeaderFault {
+pub(super) struct HeaderError {
     pub(super) kind: Kind,
     pub(super) column: Option<&'static str>,
     pub(super) value: Option<String>,
@@ -54,7 +54,7 @@ pub(super) fn is_header(record: &ByteRecord) -> bool {
 }
 
 /// Reads a header: where its columns stand, and what is wrong with it.
-pub(super) fn read(table: Table, record: &ByteRecord) -> (Layout, Vec<HeaderFault>) {
+pub(super) fn read(table: Table, record: &ByteRecord) -> (Layout, Vec<HeaderError>) {
     if begins_with(table, record) {
         return (Layout::of(table), Vec::new());
     }
@@ -116,8 +116,8 @@ fn place_of(table: Table, cell: &[u8]) -> Option<usize> {
     table.columns().iter().position(|column| is_name(column.name, cell))
 }
 
-fn other_table(table: Table) -> HeaderFault {
-    HeaderFault {
+fn other_table(table: Table) -> HeaderError {
+    HeaderError {
         kind: Kind::OtherTable,
         column: None,
         value: None,
@@ -126,9 +126,9 @@ fn other_table(table: Table) -> HeaderFault {
     }
 }
 
-fn unknown_column(column: &Column, cell: &[u8], place: usize) -> HeaderFault {
+fn unknown_column(column: &Column, cell: &[u8], place: usize) -> HeaderError {
     let value = shown(cell);
-    HeaderFault {
+    HeaderError {
         kind: Kind::UnknownColumn,
         column: Some(column.name),
         message: format!("column {} of the header is `{value}`", place + 1),
@@ -138,9 +138,9 @@ fn unknown_column(column: &Column, cell: &[u8], place: usize) -> HeaderFault {
 }
 
 /// A header in another language, or in names of its own, is one mistake and not five.
-fn unknown_columns(first: &Column, table: Table, record: &ByteRecord) -> HeaderFault {
+fn unknown_columns(first: &Column, table: Table, record: &ByteRecord) -> HeaderError {
     let header = header_text(record);
-    HeaderFault {
+    HeaderError {
         kind: Kind::UnknownColumn,
         column: Some(first.name),
         message: format!("the header `{header}` has other column names"),
@@ -149,12 +149,12 @@ fn unknown_columns(first: &Column, table: Table, record: &ByteRecord) -> HeaderF
     }
 }
 
-fn missing_columns(names: &[&'static str], table: Table) -> HeaderFault {
+fn missing_columns(names: &[&'static str], table: Table) -> HeaderError {
     let message = match names {
         [_] => "the column is missing from the header".to_owned(),
         _ => format!("the columns `{}` are missing from the header", names.join("`, `")),
     };
-    HeaderFault {
+    HeaderError {
         kind: Kind::MissingColumn,
         column: names.first().copied(),
         value: None,
@@ -167,9 +167,9 @@ fn header_text(record: &ByteRecord) -> String {
     shown(&record.iter().collect::<Vec<_>>().join(&b','))
 }
 
-fn column_order(table: Table, record: &ByteRecord) -> HeaderFault {
+fn column_order(table: Table, record: &ByteRecord) -> HeaderError {
     let header = header_text(record);
-    HeaderFault {
+    HeaderError {
         kind: Kind::ColumnOrder,
         column: None,
         message: format!("the header `{header}` has its columns in another order"),

@@ -4,7 +4,7 @@ use super::report::{Kind, Problem, Spot, shown};
 
 /// What is wrong with the quotes of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum QuoteFault {
+pub(super) enum QuoteErrorKind {
     /// The text ends before the quote does.
     Unclosed,
     /// Text follows the closing quote.
@@ -13,9 +13,9 @@ pub(super) enum QuoteFault {
 
 /// The first fault of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(super) struct QuoteError {
     /// What is wrong.
-    pub(super) what: QuoteFault,
+    pub(super) what: QuoteErrorKind,
     /// Where in the record the quote opens.
     pub(super) opens: usize,
     /// Where in the record it ends: the offset behind its closing quote, or of the end.
@@ -28,16 +28,16 @@ pub(super) struct Fault {
 ///
 /// Follows the rules of the reader: a quote opens only as the first byte of a cell, a doubled quote
 /// stands for itself, and commas and line breaks between quotes are text.
-pub(super) fn fault(record: &[u8], delimiter: u8) -> Option<Fault> {
+pub(super) fn error(record: &[u8], delimiter: u8) -> Option<QuoteError> {
     let mut at = 0;
     for cell in 0.. {
         if record.get(at) == Some(&b'"') {
-            let fault = |what, closes| Some(Fault { what, opens: at, closes, cell });
+            let error = |what, closes| Some(QuoteError { what, opens: at, closes, cell });
             let Some(after) = after_quote(record, at) else {
-                return fault(QuoteFault::Unclosed, record.len());
+                return error(QuoteErrorKind::Unclosed, record.len());
             };
             if !record.get(after).is_none_or(|byte| ends_cell(*byte, delimiter)) {
-                return fault(QuoteFault::TextAfter, after);
+                return error(QuoteErrorKind::TextAfter, after);
             }
             at = after;
         }
@@ -50,12 +50,12 @@ pub(super) fn fault(record: &[u8], delimiter: u8) -> Option<Fault> {
     None
 }
 
-impl Fault {
+impl QuoteError {
     /// The kind of its problem.
     pub(super) fn kind(self) -> Kind {
         match self.what {
-            QuoteFault::Unclosed => Kind::UnclosedQuote,
-            QuoteFault::TextAfter => Kind::TextAfterQuote,
+            QuoteErrorKind::Unclosed => Kind::UnclosedQuote,
+            QuoteErrorKind::TextAfter => Kind::TextAfterQuote,
         }
     }
 
@@ -64,13 +64,13 @@ impl Fault {
         let (opens, closes) = lines;
         let quote = format!("the quote that opens on line {opens}");
         match self.what {
-            QuoteFault::Unclosed => Problem::new(
+            QuoteErrorKind::Unclosed => Problem::new(
                 Kind::UnclosedQuote,
                 spot,
                 format!("{quote} is never closed"),
                 "a closing quote; a quote inside a quoted cell is written twice",
             ),
-            QuoteFault::TextAfter => {
+            QuoteErrorKind::TextAfter => {
                 let text = behind.split(|byte| matches!(byte, b'\n' | b'\r')).next();
                 let text = shown(text.unwrap_or_default());
                 Problem::new(
@@ -115,18 +115,18 @@ mod tests {
             "\"\",\"\"\"\"",
             "5\" a",
         ] {
-            assert_eq!(fault(record.as_bytes(), b','), None, "{record:?}");
+            assert_eq!(error(record.as_bytes(), b','), None, "{record:?}");
         }
     }
 
     #[test]
     fn an_odd_quote_is_found_where_it_opens() {
         let at = |record: &str| {
-            fault(record.as_bytes(), b',').map(|f| (f.what, f.opens, f.closes, f.cell))
+            error(record.as_bytes(), b',').map(|f| (f.what, f.opens, f.closes, f.cell))
         };
-        assert_eq!(at("a,\"b\nc,d"), Some((QuoteFault::Unclosed, 2, 8, 1)));
-        assert_eq!(at("\"a\",\"\"\""), Some((QuoteFault::Unclosed, 4, 7, 1)));
-        assert_eq!(at("\""), Some((QuoteFault::Unclosed, 0, 1, 0)));
-        assert_eq!(at("a,\"b\"c,d"), Some((QuoteFault::TextAfter, 2, 5, 1)));
+        assert_eq!(at("a,\"b\nc,d"), Some((QuoteErrorKind::Unclosed, 2, 8, 1)));
+        assert_eq!(at("\"a\",\"\"\""), Some((QuoteErrorKind::Unclosed, 4, 7, 1)));
+        assert_eq!(at("\""), Some((QuoteErrorKind::Unclosed, 0, 1, 0)));
+        assert_eq!(at("a,\"b\"c,d"), Some((QuoteErrorKind::TextAfter, 2, 5, 1)));
     }
 }

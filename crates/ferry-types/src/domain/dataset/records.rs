@@ -103,7 +103,7 @@ pub(super) fn unwrap(record: &mut ByteRecord, raw: &[u8], delimiter: u8) -> bool
     }
     let line = record[0].to_owned();
     let is_closed =
-        after_quote(raw, 0).is_some() && super::quotes::fault(&line, delimiter).is_none();
+        after_quote(raw, 0).is_some() && super::quotes::error(&line, delimiter).is_none();
     let mut inner = ByteRecord::new();
     let is_line = is_closed
         && Records::new(&line, 0, delimiter).read(&mut inner).is_some()

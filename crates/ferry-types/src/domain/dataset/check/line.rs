@@ -48,15 +48,15 @@ impl Check<'_> {
             return false;
         }
         let raw = &self.text[line.span.clone()];
-        let Some(fault) = quotes::fault(raw, self.opening.delimiter) else {
+        let Some(error) = quotes::error(raw, self.opening.delimiter) else {
             return false;
         };
-        let kind = fault.kind();
+        let kind = error.kind();
         self.add(kind, |check| {
-            let spot = check.cell_spot(line, fault.cell);
-            let opens = check.lines.at(line.span.start + fault.opens);
-            let closes = check.lines.at(line.span.start + fault.closes);
-            fault.problem(spot, (opens, closes), &raw[fault.closes..])
+            let spot = check.cell_spot(line, error.cell);
+            let opens = check.lines.at(line.span.start + error.opens);
+            let closes = check.lines.at(line.span.start + error.closes);
+            error.problem(spot, (opens, closes), &raw[error.closes..])
         });
         true
     }
@@ -103,8 +103,8 @@ impl Check<'_> {
     fn check_cells(&mut self, line: &Line<'_>, blamed: Option<usize>) {
         let read = cells::read(&self.layout, line.record, blamed);
         self.is_ambiguous |= read.is_ambiguous;
-        for fault in read.faults {
-            self.cell_fault(line, &fault);
+        for error in read.faults {
+            self.cell_fault(line, &error);
         }
         for (cell, kind, name) in read.remarks {
             self.add_form(kind, (name, true), |check| {
@@ -120,19 +120,19 @@ impl Check<'_> {
         }
     }
 
-    fn cell_fault(&mut self, line: &Line<'_>, fault: &cells::CellFault) {
+    fn cell_fault(&mut self, line: &Line<'_>, error: &cells::CellError) {
         let form = if self.unknown < MAX_UNKNOWN {
-            forms::recognize(fault.column.holds, &line.record[fault.cell])
+            forms::recognize(error.column.holds, &line.record[error.cell])
         } else {
             None
         };
         if let Some(form) = form {
-            self.add_form(fault.kind, (form.name, form.is_certain), |check| {
-                fault.in_form(&form, check.cell_spot(line, fault.cell))
+            self.add_form(error.kind, (form.name, form.is_certain), |check| {
+                error.in_form(&form, check.cell_spot(line, error.cell))
             });
         } else {
             self.unknown += 1;
-            self.add(fault.kind, |check| fault.problem(check.cell_spot(line, fault.cell)));
+            self.add(error.kind, |check| error.problem(check.cell_spot(line, error.cell)));
         }
     }
 

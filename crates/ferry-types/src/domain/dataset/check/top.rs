@@ -72,13 +72,13 @@ impl Check<'_> {
             return;
         }
         let (layout, faults) = header::read(self.table, line.record);
-        for fault in faults {
+        for error in faults {
             let spot = Spot {
-                column: fault.column.map(str::to_owned),
-                value: fault.value,
+                column: error.column.map(str::to_owned),
+                value: error.value,
                 ..self.spot(line)
             };
-            self.listing.add(Problem::new(fault.kind, spot, fault.message, fault.expected));
+            self.listing.add(Problem::new(error.kind, spot, error.message, error.expected));
         }
         self.layout = layout;
         self.check_width(line);
