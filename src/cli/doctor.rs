@@ -16,7 +16,7 @@ use crate::platform::{ApiCheck, Platform};
 use ferry_store::{Finding, StoreError};
 use ferry_types::clock::SystemClock;
 use ferry_types::domain::account::{Admission, BlockReason};
-use ferry_types::domain::outcome::Trouble;
+use ferry_types::domain::outcome::PlatformError;
 
 /// Check the configuration, the store and the credentials.
 ///
@@ -174,13 +174,13 @@ async fn credentials(platform: &Platform) -> Finding {
     let account = platform.account();
     match platform.check_credentials().await {
         Ok(()) => good(format!("account `{account}` gets a token")),
-        Err(trouble) => {
-            let hint = match trouble {
-                Trouble::Credentials(_) => "check client_id and client_secret",
-                Trouble::SlowDown { .. } => "wait, and try again",
+        Err(error) => {
+            let hint = match error {
+                PlatformError::Credentials(_) => "check client_id and client_secret",
+                PlatformError::SlowDown { .. } => "wait, and try again",
                 _ => "check token_url, and the way to the Platform",
             };
-            bad(&format!("account `{account}` gets no token: {trouble}"), hint)
+            bad(&format!("account `{account}` gets no token: {error}"), hint)
         }
     }
 }

@@ -1,9 +1,9 @@
 //! What follows from results and feedback: the verdict that was heard is never lost to them.
 
-use super::decide::{Context, after_trouble, healthy, untouched};
+use super::decide::{Context, after_error, healthy, untouched};
 use super::schedule::{poll_delay, steady_delay};
 use ferry_types::domain::account::Signal;
-use ferry_types::domain::outcome::{Content, Trouble};
+use ferry_types::domain::outcome::{Content, PlatformError};
 use ferry_types::domain::submission::{
     FEEDBACK_KEY, Next, Outcome, Reason, ReasonCode, StepKind, Transition,
 };
@@ -20,16 +20,16 @@ pub(super) struct Collected {
     /// By result key.
     pub(super) contents: Vec<(String, Content)>,
     /// By result key, each with the cause.
-    pub(super) missing: Vec<(String, Trouble)>,
+    pub(super) missing: Vec<(String, PlatformError)>,
 }
 
 /// After the results, or the feedback of a rejected dataset, were asked for.
 pub(super) fn after_collect(context: &Context<'_>, collected: Collected) -> Transition {
     let Collected { contents, missing } = collected;
-    let is_wanted = |(_, trouble): &&(String, Trouble)| !is_given_up(context, trouble);
+    let is_wanted = |(_, error): &&(String, PlatformError)| !is_given_up(context, error);
     let transition = match (missing.iter().find(is_wanted), &context.submission.rejection) {
-        (Some((key, trouble)), _) => again(context, key, trouble),
-        (None, Some(word)) => rejected(word, missing.first().map(|(_, trouble)| trouble)),
+        (Some((key, error)), _) => again(context, key, error),
+        (None, Some(word)) => rejected(word, missing.first().map(|(_, error)| error)),
         (None, None) if missing.is_empty() => healthy(Next::End(Outcome::Completed)),
         (None, None) => incomplete(context, !contents.is_empty(), &missing),
     };
@@ -38,18 +38,20 @@ pub(super) fn after_collect(context: &Context<'_>, collected: Collected) -> Tran
 
 /// True if the Platform is not asked again. Without a verdict against the dataset, its results are
 /// worth asking for until the deadline, where the Platform can be reached and has them.
-fn is_given_up(context: &Context<'_>, trouble: &Trouble) -> bool {
+fn is_given_up(context: &Context<'_>, error: &PlatformError) -> bool {
     let is_rejected = context.submission.rejection.is_some();
     let is_last = |tries| context.is_overdue() || streak(context) >= tries;
-    match trouble {
-        Trouble::Credentials(_) => false,
-        Trouble::TooLarge { .. } => true,
-        Trouble::UnknownToken | Trouble::Unreadable(_) => is_last(TRIES),
-        Trouble::NotYet { .. } => is_last(TRIES_NOT_YET),
-        Trouble::SlowDown { .. } | Trouble::Unsent(_) => is_rejected && context.is_overdue(),
-        Trouble::Transient(_) | Trouble::Ambiguous(_) | Trouble::Refused { .. } => {
-            is_rejected && is_last(TRIES_NOT_YET)
+    match error {
+        PlatformError::Credentials(_) => false,
+        PlatformError::TooLarge { .. } => true,
+        PlatformError::UnknownToken | PlatformError::Unreadable(_) => is_last(TRIES),
+        PlatformError::NotYet { .. } => is_last(TRIES_NOT_YET),
+        PlatformError::SlowDown { .. } | PlatformError::Unsent(_) => {
+            is_rejected && context.is_overdue()
         }
+        PlatformError::Transient(_)
+        | PlatformError::Ambiguous(_)
+        | PlatformError::Refused { .. } => is_rejected && is_last(TRIES_NOT_YET),
     }
 }
 
@@ -63,25 +65,25 @@ fn streak(context: &Context<'_>) -> u32 {
     }
 }
 
-fn again(context: &Context<'_>, key: &str, trouble: &Trouble) -> Transition {
+fn again(context: &Context<'_>, key: &str, error: &PlatformError) -> Transition {
     let is_rejected = context.submission.rejection.is_some();
     let (policy, streak) = (context.policy, streak(context));
-    let (delay, signal) = match trouble {
-        Trouble::NotYet { retry_after, .. } => {
+    let (delay, signal) = match error {
+        PlatformError::NotYet { retry_after, .. } => {
             let least = retry_after.unwrap_or_default().min(policy.retry_after_max);
             (poll_delay(policy, streak - 1, context.jitter).max(least), Signal::None)
         }
-        Trouble::UnknownToken | Trouble::Unreadable(_) => {
+        PlatformError::UnknownToken | PlatformError::Unreadable(_) => {
             (steady_delay(policy, streak, context.jitter), Signal::Healthy)
         }
-        Trouble::Transient(_) if is_rejected => {
+        PlatformError::Transient(_) if is_rejected => {
             (steady_delay(policy, streak, context.jitter), Signal::Faulty)
         }
-        _ => return after_trouble(context, StepKind::Collect, trouble),
+        _ => return after_error(context, StepKind::Collect, error),
     };
     let after = delay.min(context.time_left());
     Transition {
-        reason: Some(Reason::new(ReasonCode::ResultMissing, told(key, trouble))),
+        reason: Some(Reason::new(ReasonCode::ResultMissing, told(key, error))),
         next: Next::step(StepKind::Collect, after),
         failures: streak,
         signal,
@@ -89,35 +91,39 @@ fn again(context: &Context<'_>, key: &str, trouble: &Trouble) -> Transition {
     }
 }
 
-fn rejected(word: &str, missing: Option<&Trouble>) -> Transition {
+fn rejected(word: &str, missing: Option<&PlatformError>) -> Transition {
     let verdict = format!("the Platform rejected the dataset with `{word}`");
     let text = match missing {
         None => format!("{verdict}; see its {FEEDBACK_KEY}"),
-        Some(trouble) => format!("{verdict}, and {}", told(FEEDBACK_KEY, trouble)),
+        Some(error) => format!("{verdict}, and {}", told(FEEDBACK_KEY, error)),
     };
     let reason = Some(Reason::new(ReasonCode::DataRejected, text));
     Transition { reason, ..healthy(Next::End(Outcome::Rejected)) }
 }
 
 /// The other results are kept; without any, nothing of the Platform's is there to complete with.
-fn incomplete(context: &Context<'_>, has_new: bool, missing: &[(String, Trouble)]) -> Transition {
+fn incomplete(
+    context: &Context<'_>,
+    has_new: bool,
+    missing: &[(String, PlatformError)],
+) -> Transition {
     let has_any = has_new || !context.submission.results.is_empty();
-    let told: Vec<String> = missing.iter().map(|(key, trouble)| told(key, trouble)).collect();
+    let told: Vec<String> = missing.iter().map(|(key, error)| told(key, error)).collect();
     let text = format!("the Platform completed the dataset, and {}", told.join("; "));
     let code = match missing.first() {
         _ if has_any => ReasonCode::ResultMissing,
-        Some((_, Trouble::TooLarge { .. })) => ReasonCode::ResponseTooLarge,
-        Some((_, Trouble::UnknownToken)) => ReasonCode::UnknownToken,
+        Some((_, PlatformError::TooLarge { .. })) => ReasonCode::ResponseTooLarge,
+        Some((_, PlatformError::UnknownToken)) => ReasonCode::UnknownToken,
         _ => ReasonCode::ResultMissing,
     };
     let outcome = if has_any { Outcome::Completed } else { Outcome::Failed };
     Transition { reason: Some(Reason::new(code, text)), ..healthy(Next::End(outcome)) }
 }
 
-fn told(key: &str, trouble: &Trouble) -> String {
+fn told(key: &str, error: &PlatformError) -> String {
     let what = if key == FEEDBACK_KEY { "feedback".to_owned() } else { format!("result `{key}`") };
-    match trouble {
-        Trouble::UnknownToken => format!("{what} is not there (404)"),
-        trouble => format!("{what} is missing: {trouble}"),
+    match error {
+        PlatformError::UnknownToken => format!("{what} is not there (404)"),
+        error => format!("{what} is missing: {error}"),
     }
 }

@@ -12,7 +12,7 @@ use super::schedule::{
     Jitter, poll_delay, retry_delay, steady_delay, steady_time, throttled_delay, webhook_delay,
 };
 use ferry_types::domain::account::{Signal, pause_record};
-use ferry_types::domain::outcome::{Status, Trouble};
+use ferry_types::domain::outcome::{PlatformError, Status};
 use ferry_types::domain::submission::{
     Delivery, DeliveryResult, Next, NextStep, Outcome, Reason, ReasonCode, StepKind, Submission,
     Transition,
@@ -33,7 +33,10 @@ pub(super) struct Context<'a> {
 }
 
 /// After `UploadData`.
-pub(super) fn after_upload(context: &Context<'_>, answer: Result<String, Trouble>) -> Transition {
+pub(super) fn after_upload(
+    context: &Context<'_>,
+    answer: Result<String, PlatformError>,
+) -> Transition {
     match answer {
         Ok(token) => Transition {
             processing_token: Some(token),
@@ -41,18 +44,21 @@ pub(super) fn after_upload(context: &Context<'_>, answer: Result<String, Trouble
             ..healthy(Next::Step(context.next_poll(0)))
         },
         // It was taken once, and may have been taken twice: a third time would tell no more.
-        Err(Trouble::Unreadable(what)) if context.submission.upload_ambiguous => Transition {
+        Err(PlatformError::Unreadable(what)) if context.submission.upload_ambiguous => Transition {
             reason: Some(Reason::new(ReasonCode::Ambiguous, format!("{what}, again"))),
             upload_ambiguous: true,
             ..healthy(Next::Held)
         },
-        Err(Trouble::Refused { status, words }) => refused(context, status, &words),
-        Err(trouble) => after_trouble(context, StepKind::Upload, &trouble),
+        Err(PlatformError::Refused { status, words }) => refused(context, status, &words),
+        Err(error) => after_error(context, StepKind::Upload, &error),
     }
 }
 
 /// After a status check.
-pub(super) fn after_poll(context: &Context<'_>, answer: Result<Status, Trouble>) -> Transition {
+pub(super) fn after_poll(
+    context: &Context<'_>,
+    answer: Result<Status, PlatformError>,
+) -> Transition {
     let polls = context.submission.polls.saturating_add(1);
     match answer {
         Ok(Status::Done) => {
@@ -76,7 +82,7 @@ pub(super) fn after_poll(context: &Context<'_>, answer: Result<Status, Trouble>)
         Ok(Status::Pending { .. }) => {
             Transition { polled: true, ..healthy(Next::Step(context.next_poll(polls))) }
         }
-        Err(trouble) => after_trouble(context, StepKind::Poll, &trouble),
+        Err(error) => after_error(context, StepKind::Poll, &error),
     }
 }
 
@@ -111,8 +117,8 @@ pub(super) fn may_overwrite(submission: &Submission, policy: &Policy) -> bool {
 /// When the Platform was not asked, because it wants to be left alone for `pause` more.
 pub(super) fn while_gated(context: &Context<'_>, kind: StepKind, pause: Duration) -> Transition {
     let what = "the Platform asked to be left alone".to_owned();
-    let trouble = Trouble::SlowDown { retry_after: Some(pause), what };
-    Transition { signal: Signal::None, ..after_trouble(context, kind, &trouble) }
+    let error = PlatformError::SlowDown { retry_after: Some(pause), what };
+    Transition { signal: Signal::None, ..after_error(context, kind, &error) }
 }
 
 /// When the worker knows no account of the submission's account name.
@@ -165,16 +171,16 @@ fn refused(context: &Context<'_>, status: u16, words: &str) -> Transition {
     }
 }
 
-pub(super) fn after_trouble(
+pub(super) fn after_error(
     context: &Context<'_>,
     kind: StepKind,
-    trouble: &Trouble,
+    error: &PlatformError,
 ) -> Transition {
     let base = untouched(context, kind);
-    let because = |code| Some(Reason::new(code, trouble.to_string()));
-    match trouble {
-        Trouble::SlowDown { .. } if context.is_overdue() => gave_up(context, trouble, base),
-        Trouble::SlowDown { retry_after, .. } => {
+    let because = |code| Some(Reason::new(code, error.to_string()));
+    match error {
+        PlatformError::SlowDown { .. } if context.is_overdue() => gave_up(context, error, base),
+        PlatformError::SlowDown { retry_after, .. } => {
             let pause = retry_after.unwrap_or(context.policy.default_retry_after);
             let pause = pause.min(context.policy.retry_after_max);
             let after = throttled_delay(context.policy, context.jitter);
@@ -186,49 +192,47 @@ pub(super) fn after_trouble(
             }
         }
         // Nothing fails for want of credentials: the step is due again when somebody resumes.
-        Trouble::Credentials(_) => Transition {
+        PlatformError::Credentials(_) => Transition {
             reason: because(ReasonCode::Credentials),
             next: Next::step(kind, Duration::ZERO),
-            signal: Signal::Unauthorized(pause_record(
-                &trouble.to_string(),
-                "a worker",
-                context.now,
-            )),
+            signal: Signal::Unauthorized(pause_record(&error.to_string(), "a worker", context.now)),
             ..base
         },
-        Trouble::TooLarge { .. } if kind != StepKind::Upload => Transition {
+        PlatformError::TooLarge { .. } if kind != StepKind::Upload => Transition {
             reason: because(ReasonCode::ResponseTooLarge),
             ..healthy(Next::End(Outcome::Failed))
         },
-        Trouble::UnknownToken => unknown_token(context, kind, base),
-        Trouble::Ambiguous(_) => {
+        PlatformError::UnknownToken => unknown_token(context, kind, base),
+        PlatformError::Ambiguous(_) => {
             let base = Transition { upload_ambiguous: true, ..base };
-            retried(context, kind, ReasonCode::Ambiguous, trouble, base)
+            retried(context, kind, ReasonCode::Ambiguous, error, base)
         }
-        Trouble::Unreadable(_) if kind == StepKind::Upload => {
+        PlatformError::Unreadable(_) if kind == StepKind::Upload => {
             let base = Transition { upload_ambiguous: true, ..base };
-            retried(context, kind, ReasonCode::Ambiguous, trouble, base)
+            retried(context, kind, ReasonCode::Ambiguous, error, base)
         }
-        Trouble::NotYet { retry_after, .. } => {
+        PlatformError::NotYet { retry_after, .. } => {
             let failures = context.submission.failures.saturating_add(1);
             let least = retry_after.unwrap_or_default().min(context.policy.retry_after_max);
             let after = poll_delay(context.policy, failures, context.jitter).max(least);
-            let retried = retried(context, kind, ReasonCode::Transient, trouble, base);
+            let retried = retried(context, kind, ReasonCode::Transient, error, base);
             let next = match retried.next {
                 Next::Step(next) => Next::step(next.kind, after.min(context.time_left())),
                 next => next,
             };
             Transition { next, signal: Signal::None, ..retried }
         }
-        Trouble::Unsent(_) => {
+        PlatformError::Unsent(_) => {
             let attempt_spent = base.attempt_spent;
-            let retried = retried(context, kind, ReasonCode::Transient, trouble, base);
+            let retried = retried(context, kind, ReasonCode::Transient, error, base);
             Transition { attempt_spent, ..retried }
         }
-        Trouble::Transient(_)
-        | Trouble::Unreadable(_)
-        | Trouble::TooLarge { .. }
-        | Trouble::Refused { .. } => retried(context, kind, ReasonCode::Transient, trouble, base),
+        PlatformError::Transient(_)
+        | PlatformError::Unreadable(_)
+        | PlatformError::TooLarge { .. }
+        | PlatformError::Refused { .. } => {
+            retried(context, kind, ReasonCode::Transient, error, base)
+        }
     }
 }
 
@@ -237,27 +241,27 @@ fn retried(
     context: &Context<'_>,
     kind: StepKind,
     code: ReasonCode,
-    trouble: &Trouble,
+    error: &PlatformError,
     base: Transition,
 ) -> Transition {
     let faulty = Transition { attempt_spent: true, signal: Signal::Faulty, ..base };
     if context.is_overdue() {
-        return gave_up(context, trouble, faulty);
+        return gave_up(context, error, faulty);
     }
     let failures = context.submission.failures.saturating_add(1);
     let after = retry_delay(context.policy, failures, context.jitter).min(context.time_left());
     Transition {
-        reason: Some(Reason::new(code, trouble.to_string())),
+        reason: Some(Reason::new(code, error.to_string())),
         next: Next::step(kind, after),
         failures,
         ..faulty
     }
 }
 
-fn gave_up(context: &Context<'_>, trouble: &Trouble, base: Transition) -> Transition {
+fn gave_up(context: &Context<'_>, error: &PlatformError, base: Transition) -> Transition {
     let doubt = if base.upload_ambiguous { "; an upload may have arrived" } else { "" };
     let deadline = context.submission.deadline.format("%Y-%m-%d %H:%M:%S UTC");
-    let text = format!("gave up at the deadline ({deadline}): {trouble}{doubt}");
+    let text = format!("gave up at the deadline ({deadline}): {error}{doubt}");
     Transition {
         next: Next::End(Outcome::Failed),
         reason: Some(Reason::new(ReasonCode::Deadline, text)),
@@ -271,7 +275,8 @@ fn unknown_token(context: &Context<'_>, kind: StepKind, base: Transition) -> Tra
         Some(ReasonCode::UnknownToken) => context.submission.failures.saturating_add(1),
         _ => 1,
     };
-    let reason = Some(Reason::new(ReasonCode::UnknownToken, Trouble::UnknownToken.to_string()));
+    let reason =
+        Some(Reason::new(ReasonCode::UnknownToken, PlatformError::UnknownToken.to_string()));
     let waited = steady_time(context.policy, streak - 1);
     if waited >= context.policy.unknown_token_timeout || context.is_overdue() {
         return Transition { reason, ..healthy(Next::End(Outcome::Failed)) };

@@ -26,7 +26,7 @@ use ferry_store::{Commit, Committed, Payload, Store, StoreError};
 use ferry_types::contract::{Notice, SubmissionView};
 use ferry_types::domain::account::Signal;
 use ferry_types::domain::dataset::{Table, canonical};
-use ferry_types::domain::outcome::{Status, Trouble};
+use ferry_types::domain::outcome::{PlatformError, Status};
 use ferry_types::domain::submission::{
     DeliveryResult, FEEDBACK_KEY, State, StepKind, Submission, Transition,
 };
@@ -178,8 +178,8 @@ impl Steps {
             }
             StepKind::Collect => {
                 let collected = collect(&account.platform, &claim.submission).await;
-                for (_, trouble) in &collected.missing {
-                    self.note_unreadable(trouble);
+                for (_, error) in &collected.missing {
+                    self.note_unreadable(error);
                 }
                 after_collect(&self.context(step), collected)
             }
@@ -222,7 +222,7 @@ impl Steps {
         step: &LeasedStep,
         account: &AccountClient,
         payload: &Payload,
-    ) -> Result<String, Trouble> {
+    ) -> Result<String, PlatformError> {
         let submission = &step.claim.submission;
         let upload = Upload {
             name: &submission.name,
@@ -332,21 +332,23 @@ impl Steps {
         self.upload_memory.acquire_many(wanted).await.expect("the semaphore is never closed")
     }
 
-    fn note_error<T>(&self, answer: &Result<T, Trouble>) {
-        if let Err(trouble) = answer {
-            self.note_unreadable(trouble);
+    fn note_error<T>(&self, answer: &Result<T, PlatformError>) {
+        if let Err(error) = answer {
+            self.note_unreadable(error);
         }
     }
 
     /// Logs a response that nobody can read, each once.
-    fn note_unreadable(&self, trouble: &Trouble) {
-        let (Trouble::Unreadable(what) | Trouble::NotYet { what, .. }) = trouble else { return };
+    fn note_unreadable(&self, error: &PlatformError) {
+        let (PlatformError::Unreadable(what) | PlatformError::NotYet { what, .. }) = error else {
+            return;
+        };
         if is_new(&self.unreadable, what) {
             warn!("unexpected response of the Platform: {what}");
         }
     }
 
-    fn note_unknown_word(&self, answer: &Result<Status, Trouble>) {
+    fn note_unknown_word(&self, answer: &Result<Status, PlatformError>) {
         let Ok(Status::Pending { word, known: false }) = answer else { return };
         self.metrics.unknown_status();
         if is_new(&self.unknown_words, word) {
@@ -391,7 +393,7 @@ async fn collect(platform: &Platform, submission: &Submission) -> Collected {
     if submission.rejection.is_some() {
         match platform.feedback(token).await {
             Ok(content) => collected.contents.push((FEEDBACK_KEY.to_owned(), content)),
-            Err(trouble) => collected.missing.push((FEEDBACK_KEY.to_owned(), trouble)),
+            Err(error) => collected.missing.push((FEEDBACK_KEY.to_owned(), error)),
         }
         return collected;
     }
@@ -399,12 +401,14 @@ async fn collect(platform: &Platform, submission: &Submission) -> Collected {
     for key in submission.result_keys.iter().filter(|key| !is_stored(key)) {
         match platform.result(token, key).await {
             Ok(content) => collected.contents.push((key.clone(), content)),
-            Err(trouble) => {
+            Err(error) => {
                 let concerns_all = matches!(
-                    trouble,
-                    Trouble::SlowDown { .. } | Trouble::Credentials(_) | Trouble::Unsent(_)
+                    error,
+                    PlatformError::SlowDown { .. }
+                        | PlatformError::Credentials(_)
+                        | PlatformError::Unsent(_)
                 );
-                collected.missing.push((key.clone(), trouble));
+                collected.missing.push((key.clone(), error));
                 if concerns_all {
                     break;
                 }

@@ -9,7 +9,7 @@ use reqwest::{StatusCode, Url};
 use super::scrub::Scrubber;
 use super::shape::{is_web_page, object, processing_token};
 use super::text::text;
-use ferry_types::domain::outcome::{Content, Trouble};
+use ferry_types::domain::outcome::{Content, PlatformError};
 use ferry_types::domain::{Timestamp, until};
 
 /// Longest delay that can be asked for; how much of it is trusted is configured.
@@ -51,26 +51,26 @@ impl Answer {
         scrubber: &Scrubber,
         rows: &[&str],
         now: Timestamp,
-    ) -> Result<String, Trouble> {
+    ) -> Result<String, PlatformError> {
         if self.status.is_success() {
             return processing_token(&self.text()).ok_or_else(|| {
                 let shown = self.shown(scrubber, rows);
                 let (endpoint, status) = (self.endpoint, self.status.as_u16());
-                Trouble::Unreadable(format!(
+                PlatformError::Unreadable(format!(
                     "{endpoint}: the answer ({status}) holds no processing token: {shown}"
                 ))
             });
         }
-        if let Some(trouble) = self.slow_down(now) {
-            return Err(trouble);
+        if let Some(error) = self.slow_down(now) {
+            return Err(error);
         }
         let status = self.status.as_u16();
         Err(match status {
-            404 | 405 | 410 | 421 => Trouble::Transient(format!(
+            404 | 405 | 410 | 421 => PlatformError::Transient(format!(
                 "{}: nothing answers there ({status}); check `api_url`",
                 self.endpoint
             )),
-            407 => Trouble::Transient(format!(
+            407 => PlatformError::Transient(format!(
                 "{}: the proxy on the way wants credentials (407)",
                 self.endpoint
             )),
@@ -78,12 +78,12 @@ impl Answer {
             // to that), a service of one that it stored before it failed; 303 means "done, look
             // there". Retried like any transient trouble, but with the doubt on record, or a later
             // "already exists" about our own upload would be taken for a refusal.
-            303 | 408 | 500.. => Trouble::Ambiguous(self.described("api_url")),
-            425 => Trouble::Transient(self.described("api_url")),
+            303 | 408 | 500.. => PlatformError::Ambiguous(self.described("api_url")),
+            425 => PlatformError::Transient(self.described("api_url")),
             400..500 => {
-                Trouble::Refused { status, words: scrubber.clean(&self.text(), rows, WORDS) }
+                PlatformError::Refused { status, words: scrubber.clean(&self.text(), rows, WORDS) }
             }
-            _ => Trouble::Transient(self.described("api_url")),
+            _ => PlatformError::Transient(self.described("api_url")),
         })
     }
 
@@ -94,7 +94,7 @@ impl Answer {
         pages: Pages,
         scrubber: &Scrubber,
         now: Timestamp,
-    ) -> Result<Self, Trouble> {
+    ) -> Result<Self, PlatformError> {
         let (endpoint, status) = (self.endpoint, self.status.as_u16());
         if self.status.is_success() {
             let what = if !matches!(status, 200 | 201 | 203) {
@@ -108,18 +108,18 @@ impl Answer {
                 return Ok(self);
             };
             let retry_after = self.retry_after(now).filter(|delay| !delay.is_zero());
-            return Err(Trouble::NotYet { retry_after, what });
+            return Err(PlatformError::NotYet { retry_after, what });
         }
-        if let Some(trouble) = self.slow_down(now) {
-            return Err(trouble);
+        if let Some(error) = self.slow_down(now) {
+            return Err(error);
         }
         Err(match status {
-            404 => Trouble::UnknownToken,
+            404 => PlatformError::UnknownToken,
             400..500 if !self.body.is_empty() => {
                 let shown = self.shown(scrubber, &[]);
-                Trouble::Transient(format!("{endpoint}: answered {status}: {shown}"))
+                PlatformError::Transient(format!("{endpoint}: answered {status}: {shown}"))
             }
-            _ => Trouble::Transient(self.described("api_url")),
+            _ => PlatformError::Transient(self.described("api_url")),
         })
     }
 
@@ -170,7 +170,7 @@ impl Answer {
     }
 
     /// Whether the Platform wants to be left alone: 429, or 503 that says how long.
-    pub(super) fn slow_down(&self, now: Timestamp) -> Option<Trouble> {
+    pub(super) fn slow_down(&self, now: Timestamp) -> Option<PlatformError> {
         let asked_for = match self.status {
             StatusCode::TOO_MANY_REQUESTS => self.retry_after(now),
             StatusCode::SERVICE_UNAVAILABLE => Some(self.retry_after(now)?),
@@ -180,7 +180,7 @@ impl Answer {
         let retry_after = asked_for.filter(|pause| !pause.is_zero());
         let how_long = retry_after.map_or(String::new(), |pause| format!(" for {pause:?}"));
         let what = format!("{}: asked to wait{how_long} ({})", self.endpoint, self.status.as_u16());
-        Some(Trouble::SlowDown { retry_after, what })
+        Some(PlatformError::SlowDown { retry_after, what })
     }
 
     /// `Retry-After`, in seconds or as a date; anything else counts as absent. A date counts from the

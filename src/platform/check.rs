@@ -6,9 +6,9 @@ use reqwest::StatusCode;
 use super::answer::{Answer, Pages};
 use super::scrub::Scrubber;
 use super::shape::status_word;
-use super::wire::Lost;
+use super::wire::TransportError;
 use super::words::StatusWords;
-use ferry_types::domain::outcome::Trouble;
+use ferry_types::domain::outcome::PlatformError;
 
 /// A processing token that no Platform issues, and a path that no Upload API has.
 pub(super) const NO_SUCH: &str = "ferry-doctor";
@@ -62,17 +62,17 @@ fn is_alike(answer: &Answer, other: &Answer) -> bool {
     other.status == StatusCode::NOT_FOUND && without_path(other) == without_path(answer)
 }
 
-pub(super) fn lost_answer(lost: Lost) -> ApiCheck {
+pub(super) fn lost_answer(lost: TransportError) -> ApiCheck {
     let (what, hint) = match lost {
-        Lost::NotSent(what) => (what, "check api_url, and the way to the Platform"),
-        Lost::Unanswered(what) => (what, "check the way to the Platform"),
-        Lost::Unreadable(what) => (what, NOT_THE_API),
-        Lost::TooLarge => ("the answer is too long for a status".to_owned(), NOT_THE_API),
+        TransportError::NotSent(what) => (what, "check api_url, and the way to the Platform"),
+        TransportError::Unanswered(what) => (what, "check the way to the Platform"),
+        TransportError::Unreadable(what) => (what, NOT_THE_API),
+        TransportError::TooLarge => ("the answer is too long for a status".to_owned(), NOT_THE_API),
     };
     ApiCheck::Failed { what, hint }
 }
 
-pub(super) fn no_access(trouble: &Trouble) -> ApiCheck {
+pub(super) fn no_access(error: &PlatformError) -> ApiCheck {
     let hint = "check api_key, and what the account may do; a proxy or filter may also answer so";
-    ApiCheck::Failed { what: trouble.to_string(), hint }
+    ApiCheck::Failed { what: error.to_string(), hint }
 }

@@ -55,7 +55,7 @@ pub async fn read_response(status: u16, headers: &[(&[u8], &[u8])], body: &[u8])
         answer().into_found(Pages::IfDeclaredOtherwise, &SCRUBBER, now).err(),
         answer().slow_down(now),
     ];
-    told.extend(troubles.into_iter().flatten().map(|trouble| trouble.to_string()));
+    told.extend(troubles.into_iter().flatten().map(|error| error.to_string()));
     for text in told {
         assert!(!text.contains(SECRET) && text.chars().count() < 1000, "{text}");
         assert!(!text.chars().any(char::is_control), "{text:?}");

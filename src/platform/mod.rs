@@ -39,14 +39,14 @@ use answer::{Answer, Pages};
 use check::{NO_SUCH, judge, lost_answer, no_access};
 use ferry_types::clock::Clock;
 use ferry_types::domain::budget::Budget;
-use ferry_types::domain::outcome::{Content, Status, Trouble};
+use ferry_types::domain::outcome::{Content, PlatformError, Status};
 use observed::Observer;
 use patience::{Patience, denied};
 use scrub::Scrubber;
 use secrets::Secrets;
 use shape::status_word;
 use tokens::{Token, Tokens};
-use wire::{Lost, Query};
+use wire::{Query, TransportError};
 
 /// The largest answer that is a word, a token or an error.
 const SHORT: u64 = 64 << 10;
@@ -196,7 +196,7 @@ impl Platform {
     }
 
     /// Hands a dataset over; answers the processing token.
-    pub async fn upload(&self, upload: Upload<'_>) -> Result<String, Trouble> {
+    pub async fn upload(&self, upload: Upload<'_>) -> Result<String, PlatformError> {
         let url = wire::below(&self.api_url, "UploadData");
         let request = |http: &Client| {
             http.post(url.clone())
@@ -206,12 +206,12 @@ impl Platform {
         let rows = [upload.data, upload.event_data.unwrap_or_default()];
         let answer = match self.ask(UPLOAD, SHORT, &rows, request).await? {
             Ok(answer) => answer,
-            Err(Lost::NotSent(why)) => return Err(Trouble::Unsent(why)),
-            Err(Lost::Unanswered(why)) => return Err(Trouble::Ambiguous(why)),
-            Err(Lost::Unreadable(why)) => return Err(Trouble::Unreadable(why)),
-            Err(Lost::TooLarge) => {
+            Err(TransportError::NotSent(why)) => return Err(PlatformError::Unsent(why)),
+            Err(TransportError::Unanswered(why)) => return Err(PlatformError::Ambiguous(why)),
+            Err(TransportError::Unreadable(why)) => return Err(PlatformError::Unreadable(why)),
+            Err(TransportError::TooLarge) => {
                 let what = format!("{UPLOAD}: the answer is longer than {SHORT} bytes");
-                return Err(Trouble::Unreadable(what));
+                return Err(PlatformError::Unreadable(what));
             }
         };
         if answer.status.is_success() {
@@ -222,20 +222,20 @@ impl Platform {
     }
 
     /// Asks how far the Platform is.
-    pub async fn status(&self, processing_token: &str) -> Result<Status, Trouble> {
+    pub async fn status(&self, processing_token: &str) -> Result<Status, PlatformError> {
         let answer = self.get(STATUS, processing_token, "status", SHORT, Pages::Never).await;
-        let answer = answer.map_err(|trouble| match trouble {
+        let answer = answer.map_err(|error| match error {
             // Some page of a proxy: the next answer may be a word again.
-            Trouble::TooLarge { .. } => Trouble::Transient(format!(
+            PlatformError::TooLarge { .. } => PlatformError::Transient(format!(
                 "{STATUS}: the answer is longer than {SHORT} bytes, and no status word"
             )),
-            trouble => trouble,
+            error => error,
         })?;
         let words = &self.account.status_words;
         let Some(word) = status_word(&answer.text(), words) else {
             let shown = answer.shown(&self.scrubber, &[]);
             let what = format!("{STATUS}: the answer is not a status word: {shown}");
-            return Err(Trouble::Unreadable(what));
+            return Err(PlatformError::Unreadable(what));
         };
         let mut status = words.classify(&word);
         if let Status::Pending { word: shown, .. } | Status::Failed { word: shown } = &mut status {
@@ -245,17 +245,21 @@ impl Platform {
     }
 
     /// Fetches what is wrong with a dataset.
-    pub async fn feedback(&self, processing_token: &str) -> Result<Content, Trouble> {
+    pub async fn feedback(&self, processing_token: &str) -> Result<Content, PlatformError> {
         self.content(FEEDBACK, processing_token, "feedback", Pages::Never).await
     }
 
     /// Fetches the result `key`.
-    pub async fn result(&self, processing_token: &str, key: &str) -> Result<Content, Trouble> {
+    pub async fn result(
+        &self,
+        processing_token: &str,
+        key: &str,
+    ) -> Result<Content, PlatformError> {
         self.content(RESULTS, processing_token, key, Pages::IfDeclaredOtherwise).await
     }
 
     /// Gets a token, to see whether the credentials work.
-    pub async fn check_credentials(&self) -> Result<(), Trouble> {
+    pub async fn check_credentials(&self) -> Result<(), PlatformError> {
         self.tokens.get(self.clock.as_ref()).await.map(drop)
     }
 
@@ -265,7 +269,7 @@ impl Platform {
         let answer = match self.ask(STATUS, SHORT, &[], |http| http.get(url())).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(lost)) => return lost_answer(lost),
-            Err(trouble) => return no_access(&trouble),
+            Err(error) => return no_access(&error),
         };
         let mut other = None;
         if answer.status == StatusCode::NOT_FOUND {
@@ -282,7 +286,7 @@ impl Platform {
         token: &str,
         key: &str,
         pages: Pages,
-    ) -> Result<Content, Trouble> {
+    ) -> Result<Content, PlatformError> {
         let limit = self.limits.max_response_bytes;
         let content = self.get(endpoint, token, key, limit, pages).await?.into_content();
         self.observer.payload(Direction::Fetched, content.bytes.len() as u64);
@@ -296,15 +300,15 @@ impl Platform {
         data_key: &str,
         limit: u64,
         pages: Pages,
-    ) -> Result<Answer, Trouble> {
+    ) -> Result<Answer, PlatformError> {
         let url = self.results_url(processing_token, data_key);
         let request = |http: &Client| http.get(url());
         match self.ask(endpoint, limit, &[], request).await? {
             Ok(answer) => answer.into_found(pages, &self.scrubber, self.clock.now()),
-            Err(Lost::TooLarge) => Err(Trouble::TooLarge { endpoint, limit }),
-            Err(Lost::NotSent(why)) => Err(Trouble::Unsent(why)),
-            Err(Lost::Unanswered(why)) => Err(Trouble::Transient(why)),
-            Err(Lost::Unreadable(why)) => Err(Trouble::Unreadable(why)),
+            Err(TransportError::TooLarge) => Err(PlatformError::TooLarge { endpoint, limit }),
+            Err(TransportError::NotSent(why)) => Err(PlatformError::Unsent(why)),
+            Err(TransportError::Unanswered(why)) => Err(PlatformError::Transient(why)),
+            Err(TransportError::Unreadable(why)) => Err(PlatformError::Unreadable(why)),
         }
     }
 
@@ -329,7 +333,7 @@ impl Platform {
         limit: u64,
         rows: &[&str],
         request: impl Fn(&Client) -> RequestBuilder,
-    ) -> Result<Result<Answer, Lost>, Trouble> {
+    ) -> Result<Result<Answer, TransportError>, PlatformError> {
         let mut refused: Option<Token> = None;
         self.secrets.refresh_if_old();
         loop {
@@ -380,7 +384,7 @@ impl Platform {
 
     /// What a 401 or 403 means: a denial, if it says so of the credentials, or goes on, and longer than
     /// until it is `expected` to end.
-    fn denied(&self, answer: &Answer, rows: &[&str], expected: Option<Instant>) -> Trouble {
+    fn denied(&self, answer: &Answer, rows: &[&str], expected: Option<Instant>) -> PlatformError {
         let (endpoint, status) = (answer.endpoint, answer.status);
         let words = match answer.shown(&self.scrubber, rows) {
             _ if answer.body.is_empty() => String::new(),
@@ -389,9 +393,9 @@ impl Platform {
         let what = format!("{endpoint}: access denied ({}){words}", status.as_u16());
         // That a token is refused may pass; a fresh one that may do too little stays so.
         if status == StatusCode::FORBIDDEN && answer.denies_credentials() {
-            return Trouble::Credentials(what);
+            return PlatformError::Credentials(what);
         }
-        denied(&self.denials, what, expected, Trouble::Transient)
+        denied(&self.denials, what, expected, PlatformError::Transient)
     }
 
     fn upload_body(&self, upload: Upload<'_>) -> Vec<u8> {

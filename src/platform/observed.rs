@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use reqwest::StatusCode;
 
 use super::answer::Answer;
-use super::wire::Lost;
+use super::wire::TransportError;
 use super::{FEEDBACK, RESULTS, STATUS, UPLOAD};
 use crate::metrics::{Class, Direction, Endpoint, Metrics, TokenResult};
 use crate::traces::StepTrace;
 use ferry_types::clock::Clock;
 use ferry_types::domain::later;
-use ferry_types::domain::outcome::Trouble;
+use ferry_types::domain::outcome::PlatformError;
 
 /// Counts for one account.
 #[derive(Debug, Clone)]
@@ -30,22 +30,22 @@ impl Observer {
     pub(super) async fn observe(
         &self,
         endpoint: &str,
-        asked: impl Future<Output = Result<Answer, Lost>>,
+        asked: impl Future<Output = Result<Answer, TransportError>>,
         clock: &dyn Clock,
-    ) -> Result<Answer, Lost> {
+    ) -> Result<Answer, TransportError> {
         let (begun, endpoint, step) = (Instant::now(), label(endpoint), StepTrace::current());
         let call = step.call(endpoint.as_str());
         let answer = asked.await;
         let wait = answer.as_ref().ok().and_then(|answer| answer.slow_down(clock.now()));
-        if let Some(Trouble::SlowDown { retry_after: Some(pause), .. }) = wait {
+        if let Some(PlatformError::SlowDown { retry_after: Some(pause), .. }) = wait {
             self.metrics.retry_after(pause);
         }
         let class = match &answer {
             Ok(_) if wait.is_some() => Class::Throttled,
             Ok(answer) => class(answer.status),
-            Err(Lost::NotSent(_)) => Class::NoConnection,
-            Err(Lost::Unanswered(_) | Lost::Unreadable(_)) => Class::NoResponse,
-            Err(Lost::TooLarge) => Class::TooLarge,
+            Err(TransportError::NotSent(_)) => Class::NoConnection,
+            Err(TransportError::Unanswered(_) | TransportError::Unreadable(_)) => Class::NoResponse,
+            Err(TransportError::TooLarge) => Class::TooLarge,
         };
         let exemplar = step.exemplar(clock.now());
         self.metrics.request(&self.account, endpoint, class, begun.elapsed(), exemplar);
@@ -54,13 +54,13 @@ impl Observer {
     }
 
     /// Counts a token that was asked for; `left` is how long it lasts.
-    pub(super) fn token(&self, left: Result<Duration, &Trouble>, clock: &dyn Clock) {
+    pub(super) fn token(&self, left: Result<Duration, &PlatformError>, clock: &dyn Clock) {
         let result = match left {
             Ok(left) => {
                 self.metrics.token_expires(&self.account, later(clock.now(), left));
                 TokenResult::Ok
             }
-            Err(Trouble::Credentials(_)) => TokenResult::Denied,
+            Err(PlatformError::Credentials(_)) => TokenResult::Denied,
             Err(_) => TokenResult::Failed,
         };
         self.metrics.token(&self.account, result);

@@ -4,7 +4,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use ferry_types::domain::outcome::Trouble;
+use ferry_types::domain::outcome::PlatformError;
 
 /// Fewer denials in a row pause no account, however far apart they are.
 const AT_LEAST: u32 = 3;
@@ -72,10 +72,10 @@ pub(super) fn denied(
     denials: &Patience,
     what: String,
     expected: Option<Instant>,
-    passing: fn(String) -> Trouble,
-) -> Trouble {
+    passing: fn(String) -> PlatformError,
+) -> PlatformError {
     if denials.is_over(Instant::now(), expected) {
-        return Trouble::Credentials(what);
+        return PlatformError::Credentials(what);
     }
     let limit = humantime::format_duration(denials.limit());
     passing(format!("{what}; retried, and the account is paused if this goes on for {limit}"))

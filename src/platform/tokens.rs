@@ -16,9 +16,9 @@ use super::patience::{Patience, denied};
 use super::scrub::{Scrubber, basic};
 use super::secrets::Secrets;
 use super::shape::object;
-use super::wire::{self, Lost};
+use super::wire::{self, TransportError};
 use ferry_types::clock::Clock;
-use ferry_types::domain::outcome::Trouble;
+use ferry_types::domain::outcome::PlatformError;
 
 const ENDPOINT: &str = "token endpoint";
 
@@ -54,7 +54,7 @@ struct Kept {
     /// The last one that was dropped: some servers issue a token until it expires.
     dropped: Option<Token>,
     /// When the last fetch failed, and how.
-    failed: Option<(Instant, Trouble)>,
+    failed: Option<(Instant, PlatformError)>,
 }
 
 /// An access token. Clones speak of the same one.
@@ -101,7 +101,7 @@ impl Tokens {
         Self { url, secrets, http, scrubber, observer, kept, denials, fetching }
     }
 
-    pub(super) async fn get(&self, clock: &dyn Clock) -> Result<Token, Trouble> {
+    pub(super) async fn get(&self, clock: &dyn Clock) -> Result<Token, PlatformError> {
         let asked = Instant::now();
         let old = self.kept().token.clone().filter(|token| asked < token.expires_at);
         let _fetching = match &old {
@@ -123,19 +123,23 @@ impl Tokens {
     }
 
     /// What somebody else fetched while this call waited; a failure counts for all who waited.
-    fn news_since(&self, asked: Instant) -> Option<Result<Token, Trouble>> {
+    fn news_since(&self, asked: Instant) -> Option<Result<Token, PlatformError>> {
         let kept = self.kept();
         let token = kept.token.as_ref().filter(|token| Instant::now() < token.renew_at);
         let failed = kept.failed.as_ref().filter(|(at, _)| *at >= asked);
         match (token, failed) {
             (Some(token), _) => Some(Ok(token.clone())),
-            (None, Some((_, trouble))) => Some(Err(trouble.clone())),
+            (None, Some((_, error))) => Some(Err(error.clone())),
             (None, None) => None,
         }
     }
 
     /// While the old token lasts, a fault of the token endpoint does no harm.
-    fn keep(&self, fetched: Result<Token, Trouble>, old: Option<Token>) -> Result<Token, Trouble> {
+    fn keep(
+        &self,
+        fetched: Result<Token, PlatformError>,
+        old: Option<Token>,
+    ) -> Result<Token, PlatformError> {
         let now = Instant::now();
         let mut kept = self.kept();
         match fetched {
@@ -148,16 +152,16 @@ impl Tokens {
                 kept.failed = None;
                 Ok(token)
             }
-            Err(trouble) => {
+            Err(error) => {
                 let current = kept.token.as_mut().filter(|current| {
                     now < current.expires_at && old.is_some_and(|old| old.is(current))
                 });
-                if let (Trouble::Unsent(_), Some(current)) = (&trouble, current) {
+                if let (PlatformError::Unsent(_), Some(current)) = (&error, current) {
                     current.renew_at = now + AGAIN.max((current.expires_at - now) / 4);
                     return Ok(current.clone());
                 }
-                kept.failed = Some((now, trouble.clone()));
-                Err(trouble)
+                kept.failed = Some((now, error.clone()));
+                Err(error)
             }
         }
     }
@@ -175,7 +179,7 @@ impl Tokens {
     }
 
     /// Fetches a token, once more if the secret was replaced meanwhile.
-    async fn fetch(&self, clock: &dyn Clock) -> Result<Token, Trouble> {
+    async fn fetch(&self, clock: &dyn Clock) -> Result<Token, PlatformError> {
         self.secrets.refresh_if_old();
         match self.fetch_once(clock).await {
             Err(_) if self.secrets.refresh() => self.fetch_once(clock).await,
@@ -183,7 +187,7 @@ impl Tokens {
         }
     }
 
-    async fn fetch_once(&self, clock: &dyn Clock) -> Result<Token, Trouble> {
+    async fn fetch_once(&self, clock: &dyn Clock) -> Result<Token, PlatformError> {
         let asked = Instant::now();
         let secret = self.secrets.client_secret();
         let basic = SecretString::from(basic(self.secrets.client_id(), secret.expose()));
@@ -197,12 +201,16 @@ impl Tokens {
         let answer = wire::ask(request, ENDPOINT, SHORT, &self.scrubber);
         let answer = match self.observer.observe(ENDPOINT, answer, clock).await {
             Ok(answer) => answer,
-            Err(Lost::NotSent(why) | Lost::Unanswered(why) | Lost::Unreadable(why)) => {
-                return Err(Trouble::Unsent(why));
+            Err(
+                TransportError::NotSent(why)
+                | TransportError::Unanswered(why)
+                | TransportError::Unreadable(why),
+            ) => {
+                return Err(PlatformError::Unsent(why));
             }
-            Err(Lost::TooLarge) => {
+            Err(TransportError::TooLarge) => {
                 let what = format!("{ENDPOINT}: the answer is longer than {SHORT} bytes");
-                return Err(Trouble::Unsent(what));
+                return Err(PlatformError::Unsent(what));
             }
         };
         let said = object(&answer.text()).unwrap_or_default();
@@ -226,7 +234,12 @@ impl Tokens {
         }
     }
 
-    fn refusal(&self, answer: &Answer, said: &Map<String, Value>, clock: &dyn Clock) -> Trouble {
+    fn refusal(
+        &self,
+        answer: &Answer,
+        said: &Map<String, Value>,
+        clock: &dyn Clock,
+    ) -> PlatformError {
         let status = answer.status.as_u16();
         let text = |name: &str| said.get(name).and_then(Value::as_str);
         let words = match text("error") {
@@ -242,21 +255,21 @@ impl Tokens {
         let words = if words.is_empty() { words } else { format!(": {words}") };
         if answer.denies_credentials() {
             let what = format!("{ENDPOINT}: no token for this account ({status}){words}");
-            return Trouble::Credentials(what);
+            return PlatformError::Credentials(what);
         }
         match status {
             401 | 403 => {
                 let what = format!("{ENDPOINT}: access denied ({status}){words}");
-                denied(&self.denials, what, None, Trouble::Unsent)
+                denied(&self.denials, what, None, PlatformError::Unsent)
             }
-            200..300 => {
-                Trouble::Unsent(format!("{ENDPOINT}: the answer holds no token ({status}){words}"))
-            }
-            404 | 405 => Trouble::Unsent(format!(
+            200..300 => PlatformError::Unsent(format!(
+                "{ENDPOINT}: the answer holds no token ({status}){words}"
+            )),
+            404 | 405 => PlatformError::Unsent(format!(
                 "{ENDPOINT}: nothing answers there ({status}); check `token_url`"
             )),
             _ => answer.slow_down(clock.now()).unwrap_or_else(|| {
-                Trouble::Unsent(format!("{}{words}", answer.described("token_url")))
+                PlatformError::Unsent(format!("{}{words}", answer.described("token_url")))
             }),
         }
     }

@@ -22,7 +22,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
 /// Why there is no answer.
 #[derive(Debug)]
-pub(super) enum Lost {
+pub(super) enum TransportError {
     /// Nothing was sent.
     NotSent(String),
     /// The request may have arrived.
@@ -145,17 +145,17 @@ pub(super) async fn ask(
     endpoint: &'static str,
     limit: u64,
     scrubber: &Scrubber,
-) -> Result<Answer, Lost> {
+) -> Result<Answer, TransportError> {
     let told = |what: &str, error| {
         scrubber.clean(&format!("{endpoint}: {what}: {}", cause(error)), &[], 300)
     };
     let mut response = request.send().await.map_err(|error| {
         if error.is_connect() || error.is_builder() {
-            Lost::NotSent(told("no connection", error))
+            TransportError::NotSent(told("no connection", error))
         } else if error.is_timeout() {
-            Lost::Unanswered(format!("{endpoint}: no answer in time"))
+            TransportError::Unanswered(format!("{endpoint}: no answer in time"))
         } else {
-            Lost::Unanswered(told("the connection broke", error))
+            TransportError::Unanswered(told("the connection broke", error))
         }
     })?;
     let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
@@ -168,9 +168,9 @@ pub(super) async fn ask(
             Ok(Some(chunk)) if (body.len() + chunk.len()) as u64 <= limit => {
                 body.extend_from_slice(&chunk);
             }
-            Ok(Some(_)) if needed => return Err(Lost::TooLarge),
+            Ok(Some(_)) if needed => return Err(TransportError::TooLarge),
             Err(error) if needed => {
-                return Err(Lost::Unanswered(told("the answer was cut short", error)));
+                return Err(TransportError::Unanswered(told("the answer was cut short", error)));
             }
             Ok(_) | Err(_) => break,
         }
@@ -179,14 +179,14 @@ pub(super) async fn ask(
 }
 
 /// The same answer without content codings; of an error, as much of it as can be decoded.
-pub(super) async fn unpacked(answer: Answer, limit: u64) -> Result<Answer, Lost> {
+pub(super) async fn unpacked(answer: Answer, limit: u64) -> Result<Answer, TransportError> {
     let Answer { endpoint, status, headers, body } = answer;
     let Decoded { body, end } = decode(&headers, body, limit).await;
     match end {
-        End::TooLarge if status.is_success() => Err(Lost::TooLarge),
+        End::TooLarge if status.is_success() => Err(TransportError::TooLarge),
         End::Broken(coding) if status.is_success() => {
             let what = format!("{endpoint}: the body says that it is `{coding}`, and is broken");
-            Err(Lost::Unreadable(what))
+            Err(TransportError::Unreadable(what))
         }
         _ => Ok(Answer { endpoint, status, headers, body }),
     }

@@ -54,7 +54,7 @@ impl fmt::Debug for Sender {
 }
 
 /// Why a try has no answer.
-enum Miss {
+enum AttemptError {
     /// Not worth to be tried again.
     Failed(ClientError),
     /// Later it may go better; the server may have said when.
@@ -86,11 +86,11 @@ impl Answer {
 
 impl Tries {
     /// Waits for the next one, unless there is none.
-    async fn after(&mut self, miss: Miss) -> Result<(), ClientError> {
+    async fn after(&mut self, miss: AttemptError) -> Result<(), ClientError> {
         match miss {
-            Miss::Failed(error) => return Err(error),
-            Miss::Again(error, _) if self.left <= 1 => return Err(error),
-            Miss::Again(_, asked) => {
+            AttemptError::Failed(error) => return Err(error),
+            AttemptError::Again(error, _) if self.left <= 1 => return Err(error),
+            AttemptError::Again(_, asked) => {
                 let pause = jittered(self.pause).max(asked.unwrap_or_default());
                 tokio::time::sleep(pause.min(LONGEST_PAUSE)).await;
             }
@@ -163,7 +163,7 @@ impl Sender {
         Tries { left: self.tries, pause: FIRST_PAUSE }
     }
 
-    async fn try_once(&self, call: &Call) -> Result<Answer, Miss> {
+    async fn try_once(&self, call: &Call) -> Result<Answer, AttemptError> {
         let response = self.begin(call).await?;
         let (status, content_type) = (response.status().as_u16(), text(&response, CONTENT_TYPE));
         let body = response.bytes().await.map_err(unreachable)?.to_vec();
@@ -171,7 +171,7 @@ impl Sender {
     }
 
     /// An answer that is no problem, as far as its head.
-    async fn begin(&self, call: &Call) -> Result<Response, Miss> {
+    async fn begin(&self, call: &Call) -> Result<Response, AttemptError> {
         let mut request = match &call.body {
             None => self.http.get(call.url.clone()),
             Some((body, key)) => {
@@ -181,7 +181,9 @@ impl Sender {
         };
         if let Some(key) = &self.key {
             let Ok(mut bearer) = HeaderValue::from_str(&format!("Bearer {key}")) else {
-                return Err(Miss::Failed(ClientError::Invalid("the API key is none".to_owned())));
+                return Err(AttemptError::Failed(ClientError::Invalid(
+                    "the API key is none".to_owned(),
+                )));
             };
             bearer.set_sensitive(true);
             request = request.header(AUTHORIZATION, bearer);
@@ -190,7 +192,7 @@ impl Sender {
             Ok(response) if response.status().is_success() => return Ok(response),
             Ok(response) => response,
             Err(error) if error.is_builder() => {
-                return Err(Miss::Failed(ClientError::Invalid(told(error))));
+                return Err(AttemptError::Failed(ClientError::Invalid(told(error))));
             }
             Err(error) => return Err(unreachable(error)),
         };
@@ -205,9 +207,9 @@ impl Sender {
             // A gateway, too, may have nobody behind it for a moment.
             408 | 429 | 502..=504 => {
                 let asked = asked.and_then(|seconds| seconds.parse().ok());
-                Miss::Again(error, asked.map(Duration::from_secs))
+                AttemptError::Again(error, asked.map(Duration::from_secs))
             }
-            _ => Miss::Failed(error),
+            _ => AttemptError::Failed(error),
         })
     }
 }
@@ -230,8 +232,8 @@ pub(super) fn text(response: &Response, name: HeaderName) -> Option<String> {
     response.headers().get(name)?.to_str().ok().map(str::to_owned)
 }
 
-fn unreachable(error: reqwest::Error) -> Miss {
-    Miss::Again(ClientError::Unreachable(told(error)), None)
+fn unreachable(error: reqwest::Error) -> AttemptError {
+    AttemptError::Again(ClientError::Unreachable(told(error)), None)
 }
 
 /// The whole chain, without the URL: a query may hold what is nobody's business.

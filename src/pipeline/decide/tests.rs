@@ -38,9 +38,9 @@ fn context<'a>(submission: &'a Submission, now: i64, policy: &'a Policy) -> Cont
     }
 }
 
-fn decide(kind: StepKind, trouble: Trouble, now: i64) -> Transition {
+fn decide(kind: StepKind, error: PlatformError, now: i64) -> Transition {
     let (submission, policy) = (submission(running(kind)).into(), Policy::default());
-    after(&context(&submission, now, &policy), kind, Err(trouble))
+    after(&context(&submission, now, &policy), kind, Err(error))
 }
 
 /// The state of a submission whose step of this kind runs.
@@ -53,7 +53,11 @@ fn running(kind: StepKind) -> State {
 }
 
 /// A good answer, or a trouble, to whatever kind of step.
-fn after(context: &Context<'_>, kind: StepKind, answer: Result<Status, Trouble>) -> Transition {
+fn after(
+    context: &Context<'_>,
+    kind: StepKind,
+    answer: Result<Status, PlatformError>,
+) -> Transition {
     match kind {
         StepKind::Upload => after_upload(context, answer.map(|_| "token".to_owned())),
         StepKind::Poll => after_poll(context, answer),
@@ -62,23 +66,23 @@ fn after(context: &Context<'_>, kind: StepKind, answer: Result<Status, Trouble>)
     }
 }
 
-fn collected(answer: Result<(), Trouble>) -> Collected {
+fn collected(answer: Result<(), PlatformError>) -> Collected {
     match answer {
         Ok(()) => Collected::default(),
-        Err(trouble) => one_missing("tableofresultids", trouble),
+        Err(error) => one_missing("tableofresultids", error),
     }
 }
 
-fn one_missing(key: &str, trouble: Trouble) -> Collected {
-    Collected { contents: Vec::new(), missing: vec![(key.to_owned(), trouble)] }
+fn one_missing(key: &str, error: PlatformError) -> Collected {
+    Collected { contents: Vec::new(), missing: vec![(key.to_owned(), error)] }
 }
 
 fn code(transition: &Transition) -> Option<ReasonCode> {
     transition.reason.as_ref().map(|reason| reason.code)
 }
 
-fn transient() -> Trouble {
-    Trouble::Transient("UploadData: answered 500".to_owned())
+fn transient() -> PlatformError {
+    PlatformError::Transient("UploadData: answered 500".to_owned())
 }
 
 #[test]
@@ -95,7 +99,8 @@ fn a_transient_trouble_is_tried_again_later_and_counts_against_the_platform() {
 
 #[test]
 fn an_ambiguous_upload_is_tried_again_in_doubt() {
-    let transition = decide(StepKind::Upload, Trouble::Ambiguous("no answer in time".into()), 0);
+    let transition =
+        decide(StepKind::Upload, PlatformError::Ambiguous("no answer in time".into()), 0);
     assert_eq!((transition.state(), transition.upload_ambiguous), (Some(State::Queued), true));
     assert_eq!(code(&transition), Some(ReasonCode::Ambiguous));
 }
@@ -103,9 +108,9 @@ fn an_ambiguous_upload_is_tried_again_in_doubt() {
 #[test]
 fn a_pause_that_is_asked_for_spends_no_attempt_and_closes_the_gate() {
     let pause = Duration::from_secs(7);
-    let trouble = Trouble::SlowDown { retry_after: Some(pause), what: "asked to wait".into() };
+    let error = PlatformError::SlowDown { retry_after: Some(pause), what: "asked to wait".into() };
     for kind in StepKind::CARRYING {
-        let transition = decide(kind, trouble.clone(), 0);
+        let transition = decide(kind, error.clone(), 0);
         assert_eq!(transition.attempt_spent, kind != StepKind::Upload);
         assert_eq!(transition.failures, 0);
         assert_eq!(transition.signal, Signal::SlowDown { pause });
@@ -118,8 +123,8 @@ fn a_pause_that_is_asked_for_spends_no_attempt_and_closes_the_gate() {
 fn a_pause_asked_for_in_doubt_does_not_end_the_doubt() {
     let (mut submission, policy) = (submission(State::Uploading), Policy::default());
     submission.upload_ambiguous = true;
-    let trouble = Trouble::SlowDown { retry_after: None, what: "asked to wait".into() };
-    let transition = after_upload(&context(&of(&submission), 0, &policy), Err(trouble));
+    let error = PlatformError::SlowDown { retry_after: None, what: "asked to wait".into() };
+    let transition = after_upload(&context(&of(&submission), 0, &policy), Err(error));
     assert!(transition.upload_ambiguous);
     assert_eq!(transition.signal, Signal::SlowDown { pause: policy.default_retry_after });
 }
@@ -127,7 +132,7 @@ fn a_pause_asked_for_in_doubt_does_not_end_the_doubt() {
 #[test]
 fn refused_credentials_stop_the_account_and_leave_the_submission_as_it_is() {
     for kind in StepKind::CARRYING {
-        let transition = decide(kind, Trouble::Credentials("refused".into()), DEADLINE + 1);
+        let transition = decide(kind, PlatformError::Credentials("refused".into()), DEADLINE + 1);
         assert_eq!(transition.state(), kind.waiting_state(), "not even the deadline fails it");
         assert!(matches!(transition.signal, Signal::Unauthorized(_)));
         assert_eq!(transition.attempt_spent, kind != StepKind::Upload);
@@ -136,8 +141,8 @@ fn refused_credentials_stop_the_account_and_leave_the_submission_as_it_is() {
 
 #[test]
 fn a_refusal_is_the_platforms_decision() {
-    let trouble = Trouble::Refused { status: 409, words: "exists".into() };
-    let transition = decide(StepKind::Upload, trouble, 0);
+    let error = PlatformError::Refused { status: 409, words: "exists".into() };
+    let transition = decide(StepKind::Upload, error, 0);
     assert_eq!(transition.next, Next::End(Outcome::Rejected));
     assert_eq!(code(&transition), Some(ReasonCode::UploadRejected));
 }
@@ -146,10 +151,10 @@ fn a_refusal_is_the_platforms_decision() {
 fn a_dataset_that_exists_after_a_doubt_is_a_persons_decision() {
     let (mut submission, policy) = (submission(State::Uploading), Policy::default());
     submission.upload_ambiguous = true;
-    let exists = Trouble::Refused { status: 409, words: "exists".into() };
+    let exists = PlatformError::Refused { status: 409, words: "exists".into() };
     let transition = after_upload(&context(&of(&submission), 0, &policy), Err(exists));
     assert_eq!((transition.state(), transition.upload_ambiguous), (Some(State::Held), true));
-    let odd = Trouble::Refused { status: 422, words: "odd".into() };
+    let odd = PlatformError::Refused { status: 422, words: "odd".into() };
     let transition = after_upload(&context(&of(&submission), 0, &policy), Err(odd));
     assert_eq!(
         (transition.state(), transition.upload_ambiguous),
@@ -165,7 +170,7 @@ fn only_after_a_try_without_it_does_the_configuration_overwrite() {
     submission.upload_ambiguous = true;
     submission.reason = Some(Reason::new(ReasonCode::Ambiguous, "lost"));
     assert!(!may_overwrite(&of(&submission), &policy));
-    let exists = Trouble::Refused { status: 409, words: "exists".into() };
+    let exists = PlatformError::Refused { status: 409, words: "exists".into() };
     let transition = after_upload(&context(&of(&submission), 0, &policy), Err(exists));
     assert_eq!(transition.state(), Some(State::Queued));
     submission.reason = transition.reason;
@@ -184,8 +189,10 @@ fn an_unknown_token_is_asked_for_by_time_and_not_by_tries() {
         submission.failures = 4000;
         let (mut taken, mut tries) = (Duration::ZERO, 0);
         loop {
-            let transition =
-                after_poll(&context(&of(&submission), 0, &policy), Err(Trouble::UnknownToken));
+            let transition = after_poll(
+                &context(&of(&submission), 0, &policy),
+                Err(PlatformError::UnknownToken),
+            );
             tries += 1;
             let Some(delay) = transition.delay() else {
                 break assert_eq!(transition.state(), Some(State::Failed));
@@ -201,7 +208,7 @@ fn an_unknown_token_is_asked_for_by_time_and_not_by_tries() {
 
 #[test]
 fn an_upload_that_was_not_sent_is_no_attempt() {
-    let transition = decide(StepKind::Upload, Trouble::Unsent("no token".into()), 0);
+    let transition = decide(StepKind::Upload, PlatformError::Unsent("no token".into()), 0);
     assert_eq!((transition.state(), transition.attempt_spent), (Some(State::Queued), false));
     assert_eq!((code(&transition), transition.failures), (Some(ReasonCode::Transient), 1));
 }
@@ -209,7 +216,8 @@ fn an_upload_that_was_not_sent_is_no_attempt() {
 #[test]
 fn an_upload_with_an_unreadable_answer_is_tried_once_more_and_then_held() {
     let (mut submission, policy) = (submission(State::Uploading), Policy::default());
-    let odd = || Err(Trouble::Unreadable("the answer holds no processing token: `odd`".into()));
+    let odd =
+        || Err(PlatformError::Unreadable("the answer holds no processing token: `odd`".into()));
     for overwrite in [false, true] {
         (submission.overwrite, submission.upload_ambiguous) = (overwrite, false);
         let first = after_upload(&context(&of(&submission), 0, &policy), odd());
@@ -224,27 +232,27 @@ fn an_upload_with_an_unreadable_answer_is_tried_once_more_and_then_held() {
 #[test]
 fn a_retry_after_is_trusted_up_to_the_limit() {
     let pause = Duration::from_hours(60);
-    let trouble = Trouble::SlowDown { retry_after: Some(pause), what: "asked to wait".into() };
-    let transition = decide(StepKind::Poll, trouble, 0);
+    let error = PlatformError::SlowDown { retry_after: Some(pause), what: "asked to wait".into() };
+    let transition = decide(StepKind::Poll, error, 0);
     let most = Policy::default().retry_after_max;
     assert_eq!(transition.signal, Signal::SlowDown { pause: most });
 }
 
 #[test]
 fn who_paused_an_account_and_when_is_on_record() {
-    let transition = decide(StepKind::Poll, Trouble::Credentials("denied".into()), 0);
+    let transition = decide(StepKind::Poll, PlatformError::Credentials("denied".into()), 0);
     let paused = "denied (paused by a worker at 1970-01-01 00:00:00 UTC)";
     assert_eq!(transition.signal, Signal::Unauthorized(paused.into()));
 }
 
 /// What becomes of a submission whose results, or feedback, are answered so again and again, and after
 /// how many tries.
-fn settled(rejected: bool, trouble: &Trouble) -> (Transition, u32) {
+fn settled(rejected: bool, error: &PlatformError) -> (Transition, u32) {
     let (mut submission, policy) = (submission(State::Collecting), Policy::default());
     submission.rejection = rejected.then(|| "completedwitherrors".to_owned());
     let key = if rejected { FEEDBACK_KEY } else { "tableofresultids" };
     for tries in 1..1000 {
-        let missing = one_missing(key, trouble.clone());
+        let missing = one_missing(key, error.clone());
         let transition = after_collect(&context(&of(&submission), 0, &policy), missing);
         if transition.delay().is_none() {
             return (transition, tries);
@@ -257,24 +265,24 @@ fn settled(rejected: bool, trouble: &Trouble) -> (Transition, u32) {
 
 #[test]
 fn a_verdict_is_not_lost_with_its_feedback() {
-    let not_yet = Trouble::NotYet { retry_after: None, what: "answered 202".into() };
-    for trouble in [
-        Trouble::UnknownToken,
-        Trouble::Unreadable("the body is broken".into()),
-        Trouble::TooLarge { endpoint: "GetResults (feedback)", limit: 1024 },
+    let not_yet = PlatformError::NotYet { retry_after: None, what: "answered 202".into() };
+    for error in [
+        PlatformError::UnknownToken,
+        PlatformError::Unreadable("the body is broken".into()),
+        PlatformError::TooLarge { endpoint: "GetResults (feedback)", limit: 1024 },
         not_yet,
         transient(),
     ] {
-        let (transition, tries) = settled(true, &trouble);
-        assert_eq!(transition.state(), Some(State::Rejected), "{trouble:?}");
+        let (transition, tries) = settled(true, &error);
+        assert_eq!(transition.state(), Some(State::Rejected), "{error:?}");
         let text = transition.reason.unwrap().text;
         assert!(text.contains("completedwitherrors") && text.contains("feedback is"), "{text}");
-        assert!(tries > 1 || matches!(trouble, Trouble::TooLarge { .. }), "{trouble:?}");
+        assert!(tries > 1 || matches!(error, PlatformError::TooLarge { .. }), "{error:?}");
     }
     let (mut submission, policy) = (submission(State::Collecting), Policy::default());
     submission.rejection = Some("failed".to_owned());
-    for trouble in [Trouble::Unsent("no connection".into()), transient()] {
-        let missing = one_missing(FEEDBACK_KEY, trouble);
+    for error in [PlatformError::Unsent("no connection".into()), transient()] {
+        let missing = one_missing(FEEDBACK_KEY, error);
         let transition = after_collect(&context(&of(&submission), DEADLINE, &policy), missing);
         assert_eq!(transition.state(), Some(State::Rejected), "not even to the deadline");
     }
@@ -286,18 +294,18 @@ fn an_unknown_result_key_loses_no_other_result_and_is_named() {
     submission.failures = 50;
     submission.reason = Some(Reason::new(ReasonCode::ResultMissing, "before"));
     let content = Content { content_type: None, bytes: b"Id".to_vec() };
-    let mut collected = one_missing("summry", Trouble::UnknownToken);
+    let mut collected = one_missing("summry", PlatformError::UnknownToken);
     collected.contents = vec![("tableofresultids".to_owned(), content)];
     let transition = after_collect(&context(&of(&submission), 0, &policy), collected);
     assert_eq!((transition.state(), transition.contents.len()), (Some(State::Completed), 1));
     assert!(transition.reason.unwrap().text.contains("result `summry` is not there (404)"));
-    let (alone, _) = settled(false, &Trouble::UnknownToken);
+    let (alone, _) = settled(false, &PlatformError::UnknownToken);
     assert_eq!(alone.state(), Some(State::Failed), "completed only with the Platform's own bytes");
 }
 
 #[test]
 fn results_that_are_not_there_yet_are_asked_for_in_bounded_time() {
-    let not_yet = Trouble::NotYet { retry_after: None, what: "answered 202".into() };
+    let not_yet = PlatformError::NotYet { retry_after: None, what: "answered 202".into() };
     let (transition, tries) = settled(false, &not_yet);
     assert_eq!(
         (transition.state(), code(&transition)),
@@ -339,39 +347,39 @@ fn a_rejected_dataset_ends_with_its_feedback() {
 
 #[test]
 fn a_result_that_is_too_large_would_be_so_again() {
-    let trouble = Trouble::TooLarge { endpoint: "GetResults (results)", limit: 1024 };
-    let transition = decide(StepKind::Collect, trouble, 0);
+    let error = PlatformError::TooLarge { endpoint: "GetResults (results)", limit: 1024 };
+    let transition = decide(StepKind::Collect, error, 0);
     assert_eq!(
         (transition.state(), code(&transition)),
         (Some(State::Failed), Some(ReasonCode::ResponseTooLarge))
     );
 }
 
-fn trouble() -> impl Strategy<Value = Trouble> {
+fn error() -> impl Strategy<Value = PlatformError> {
     let pause = option::of((0_u64..100_000_000).prop_map(Duration::from_millis));
     prop_oneof![
         Just(transient()),
-        Just(Trouble::Ambiguous("lost".into())),
-        pause.prop_map(|retry_after| Trouble::SlowDown { retry_after, what: "wait".into() }),
-        Just(Trouble::Credentials("refused".into())),
-        (400_u16..500).prop_map(|status| Trouble::Refused { status, words: "no".into() }),
-        Just(Trouble::Unsent("no connection".into())),
-        Just(Trouble::Unreadable("odd".into())),
-        (0_u64..100_000).prop_map(|millis| Trouble::NotYet {
+        Just(PlatformError::Ambiguous("lost".into())),
+        pause.prop_map(|retry_after| PlatformError::SlowDown { retry_after, what: "wait".into() }),
+        Just(PlatformError::Credentials("refused".into())),
+        (400_u16..500).prop_map(|status| PlatformError::Refused { status, words: "no".into() }),
+        Just(PlatformError::Unsent("no connection".into())),
+        Just(PlatformError::Unreadable("odd".into())),
+        (0_u64..100_000).prop_map(|millis| PlatformError::NotYet {
             retry_after: Some(Duration::from_millis(millis)),
             what: "answered 202".into(),
         }),
-        Just(Trouble::UnknownToken),
-        Just(Trouble::TooLarge { endpoint: "GetResults", limit: 1 }),
+        Just(PlatformError::UnknownToken),
+        Just(PlatformError::TooLarge { endpoint: "GetResults", limit: 1 }),
     ]
 }
 
-fn answer() -> impl Strategy<Value = Result<Status, Trouble>> {
+fn answer() -> impl Strategy<Value = Result<Status, PlatformError>> {
     prop_oneof![
         Just(Ok(Status::Done)),
         Just(Ok(Status::Failed { word: "failed".into() })),
         any::<bool>().prop_map(|known| Ok(Status::Pending { word: "running".into(), known })),
-        trouble().prop_map(Err),
+        error().prop_map(Err),
     ]
 }
 
@@ -423,7 +431,7 @@ proptest! {
     #[test]
     fn a_doubt_ends_only_with_an_answer_of_the_platform_to_an_upload(
         (_, submission) in claimed(),
-        trouble in trouble(),
+        error in error(),
         policy in policies(),
         now in 0..2 * DEADLINE,
     ) {
@@ -433,8 +441,8 @@ proptest! {
             ..submission.into_parts()
         }
         .into();
-        let refused = matches!(trouble, Trouble::Refused { .. });
-        let transition = after_upload(&context(&submission, now, &policy), Err(trouble));
+        let refused = matches!(error, PlatformError::Refused { .. });
+        let transition = after_upload(&context(&submission, now, &policy), Err(error));
         prop_assert!(transition.upload_ambiguous || refused || matches!(transition.next, Next::End(_)));
     }
 
@@ -452,7 +460,7 @@ proptest! {
         policy in policies(),
         now in 0..DEADLINE,
     ) {
-        let asked = matches!(answer, Err(Trouble::SlowDown { .. }));
+        let asked = matches!(answer, Err(PlatformError::SlowDown { .. }));
         let transition = after(&context(&submission, now, &policy), kind, answer);
         if let Some(next) = transition.delay().filter(|_| !asked) {
             prop_assert!(later(timestamp(now), next) <= submission.deadline);
@@ -467,7 +475,7 @@ proptest! {
         now in DEADLINE..2 * DEADLINE,
     ) {
         // A person has to see to the credentials, and an upload that was taken is worth a question.
-        let waits = matches!(answer, Err(Trouble::Credentials(_)));
+        let waits = matches!(answer, Err(PlatformError::Credentials(_)));
         let transition = after(&context(&submission, now, &policy), kind, answer);
         let progressed = transition.state() != kind.waiting_state();
         let overwrites = transition.reason.as_ref().is_some_and(|r| r.code == ReasonCode::AlreadyExists);

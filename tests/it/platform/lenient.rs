@@ -150,13 +150,13 @@ async fn a_decoded_body_is_as_limited_as_any_other() {
         let headers = format!("Content-Encoding: {coding}\r\n");
         let answer = raw(with_headers(&headers, &body)).feedback("t").await;
         let endpoint = "GetResults (feedback)";
-        assert_eq!(answer, Err(Trouble::TooLarge { endpoint, limit }), "{coding}");
+        assert_eq!(answer, Err(PlatformError::TooLarge { endpoint, limit }), "{coding}");
     }
     let bomb = packed!(GzipEncoder, &vec![0; 200 << 20]);
     assert!(bomb.len() > limit as usize);
     let bomb = packed!(GzipEncoder, &packed!(GzipEncoder, &vec![0; 200 << 20]));
     let answer = raw(with_headers("Content-Encoding: gzip, gzip\r\n", &bomb)).feedback("t").await;
-    assert!(matches!(answer, Err(Trouble::TooLarge { .. })), "{answer:?}");
+    assert!(matches!(answer, Err(PlatformError::TooLarge { .. })), "{answer:?}");
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use ferry::platform::{Account, Limits, OverwriteFormat, Platform, StatusWords, U
 use ferry_sim::{Credentials, Fault, Processing, RetryAfter, Sim, SimConfig};
 use ferry_types::clock::{Clock, SystemClock};
 use ferry_types::domain::Timestamp;
-use ferry_types::domain::outcome::Trouble;
+use ferry_types::domain::outcome::PlatformError;
 
 const DATA: &str = "Reference,StartDate,StartTime,EndDate,EndTime\n\
                     CONFIDENTIAL-1,01/02/2026,08:00,01/02/2026,09:30\n\
@@ -104,30 +104,30 @@ fn seconds(seconds: f64) -> RetryAfter {
     RetryAfter::Seconds(seconds)
 }
 
-fn is_transient<T>(answer: &Result<T, Trouble>) -> bool {
-    matches!(answer, Err(Trouble::Transient(_) | Trouble::Unsent(_)))
+fn is_transient<T>(answer: &Result<T, PlatformError>) -> bool {
+    matches!(answer, Err(PlatformError::Transient(_) | PlatformError::Unsent(_)))
 }
 
-fn is_ambiguous<T>(answer: &Result<T, Trouble>) -> bool {
-    matches!(answer, Err(Trouble::Ambiguous(_) | Trouble::Unreadable(_)))
+fn is_ambiguous<T>(answer: &Result<T, PlatformError>) -> bool {
+    matches!(answer, Err(PlatformError::Ambiguous(_) | PlatformError::Unreadable(_)))
 }
 
-fn is_not_yet<T>(answer: &Result<T, Trouble>) -> bool {
-    matches!(answer, Err(Trouble::NotYet { .. }))
+fn is_not_yet<T>(answer: &Result<T, PlatformError>) -> bool {
+    matches!(answer, Err(PlatformError::NotYet { .. }))
 }
 
-fn is_unreadable<T>(answer: &Result<T, Trouble>) -> bool {
-    matches!(answer, Err(Trouble::Unreadable(_)))
+fn is_unreadable<T>(answer: &Result<T, PlatformError>) -> bool {
+    matches!(answer, Err(PlatformError::Unreadable(_)))
 }
 
-fn is_of_credentials<T>(answer: &Result<T, Trouble>) -> bool {
-    matches!(answer, Err(Trouble::Credentials(_)))
+fn is_of_credentials<T>(answer: &Result<T, PlatformError>) -> bool {
+    matches!(answer, Err(PlatformError::Credentials(_)))
 }
 
 /// The pause that was asked for, if one was.
-fn pause<T: std::fmt::Debug>(answer: Result<T, Trouble>) -> Option<Duration> {
+fn pause<T: std::fmt::Debug>(answer: Result<T, PlatformError>) -> Option<Duration> {
     match answer {
-        Err(Trouble::SlowDown { retry_after, .. }) => retry_after,
+        Err(PlatformError::SlowDown { retry_after, .. }) => retry_after,
         other => panic!("not asked to wait: {other:?}"),
     }
 }

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use ferry_sim::{Endpoint, Fault, RetryAfter};
-use ferry_types::domain::outcome::{Content, Status, Trouble};
+use ferry_types::domain::outcome::{Content, PlatformError, Status};
 
 use super::*;
 
-async fn status_through(fault: Fault) -> Result<Status, Trouble> {
+async fn status_through(fault: Fault) -> Result<Status, PlatformError> {
     let (sim, platform) = start(quick()).await;
     sim.script(Endpoint::Status, fault);
     let answer = platform.status("t").await;
@@ -69,7 +69,7 @@ async fn a_status_that_is_not_there_yet_is_asked_for_again() {
         assert!(is_not_yet(&answer), "{status} {body}: {answer:?}");
     }
     let fault = says_with(202, ("retry-after", "7"), "");
-    let Err(Trouble::NotYet { retry_after, .. }) = status_through(fault).await else {
+    let Err(PlatformError::NotYet { retry_after, .. }) = status_through(fault).await else {
         panic!("it is there")
     };
     assert_eq!(retry_after, Some(Duration::from_secs(7)));
@@ -99,7 +99,7 @@ async fn an_answer_that_is_no_status_is_transient() {
     for status in [302, 400, 405, 408, 409, 425, 500, 502, 503, 504] {
         let shown = if (400..500).contains(&status) { ": `x`" } else { "" };
         let text = format!("GetResults (status): answered {status}{shown}");
-        assert_eq!(status_through(says(status, "x")).await, Err(Trouble::Transient(text)));
+        assert_eq!(status_through(says(status, "x")).await, Err(PlatformError::Transient(text)));
     }
 }
 
@@ -107,7 +107,7 @@ async fn an_answer_that_is_no_status_is_transient() {
 async fn a_status_of_enormous_length_is_not_read() {
     let answer = status_through(Fault::Enormous(1 << 30)).await;
     let expected = "GetResults (status): the answer is longer than 65536 bytes, and no status word";
-    assert_eq!(answer, Err(Trouble::Transient(expected.into())));
+    assert_eq!(answer, Err(PlatformError::Transient(expected.into())));
 }
 
 #[tokio::test]
@@ -130,9 +130,9 @@ async fn a_status_that_does_not_come_in_time_is_transient() {
 #[tokio::test]
 async fn a_processing_token_that_the_platform_does_not_know_is_told_as_such() {
     let (_sim, platform) = start(quick()).await;
-    assert_eq!(platform.status("t").await, Err(Trouble::UnknownToken));
-    assert_eq!(platform.feedback("").await, Err(Trouble::UnknownToken));
-    assert_eq!(platform.result("a&key=b#c", "k").await, Err(Trouble::UnknownToken));
+    assert_eq!(platform.status("t").await, Err(PlatformError::UnknownToken));
+    assert_eq!(platform.feedback("").await, Err(PlatformError::UnknownToken));
+    assert_eq!(platform.result("a&key=b#c", "k").await, Err(PlatformError::UnknownToken));
 }
 
 #[tokio::test]
@@ -200,11 +200,11 @@ async fn contents_are_read_up_to_the_limit_and_no_further() {
     sim.script(Endpoint::Results, Fault::Enormous(limit + 1));
     let endpoint = "GetResults (results)";
     let answer = platform.result("t", "k").await;
-    assert_eq!(answer, Err(Trouble::TooLarge { endpoint, limit }));
+    assert_eq!(answer, Err(PlatformError::TooLarge { endpoint, limit }));
     sim.script(Endpoint::Feedback, Fault::Enormous(1 << 40));
     let endpoint = "GetResults (feedback)";
     let answer = platform.feedback("t").await;
-    assert_eq!(answer, Err(Trouble::TooLarge { endpoint, limit }));
+    assert_eq!(answer, Err(PlatformError::TooLarge { endpoint, limit }));
 }
 
 #[tokio::test]

@@ -106,8 +106,8 @@ async fn ask_everything(platform: &Platform, told: &Told) {
         platform.result("t", "k").await.err(),
         platform.check_credentials().await.err(),
     ];
-    for trouble in answers.into_iter().flatten() {
-        told.note(format!("{trouble} {trouble:#} {trouble:?} {trouble:#?}"));
+    for error in answers.into_iter().flatten() {
+        told.note(format!("{error} {error:#} {error:?} {error:#?}"));
     }
     told.note(format!("{platform:?} {platform:#?}"));
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ferry::platform::Platform;
 use ferry_sim::{Credentials, Endpoint, Fault, RetryAfter, Sim, SimConfig};
-use ferry_types::domain::outcome::{Status, Trouble};
+use ferry_types::domain::outcome::{PlatformError, Status};
 use futures_util::future::join_all;
 
 use super::*;
@@ -15,7 +15,7 @@ async fn stored(platform: &Platform) -> String {
     platform.upload(upload("stored")).await.expect("it is accepted")
 }
 
-async fn asks_once(platform: &Platform, sim: &Sim) -> Result<(), Trouble> {
+async fn asks_once(platform: &Platform, sim: &Sim) -> Result<(), PlatformError> {
     let before = sim.ledger().requests;
     let answer = platform.check_credentials().await;
     assert_eq!(sim.ledger().requests, before + 1);
@@ -196,7 +196,7 @@ async fn fresh_tokens_that_are_refused_for_a_while_mean_that_the_account_may_not
     let answer = platform.upload(upload("n")).await;
     let expected = "UploadData: access denied (401): `no`; retried, and the account is paused if \
                     this goes on for 20s";
-    assert_eq!(answer, Err(Trouble::Transient(expected.into())));
+    assert_eq!(answer, Err(PlatformError::Transient(expected.into())));
     assert_eq!((sim.ledger().tokens_issued, sim.ledger().requests), (2, 4));
     let platform = strict(&sim);
     for _ in 0..4 {
@@ -205,7 +205,7 @@ async fn fresh_tokens_that_are_refused_for_a_while_mean_that_the_account_may_not
     assert!(is_transient(&platform.upload(upload("n")).await));
     assert!(is_transient(&platform.upload(upload("n")).await));
     let answer = platform.upload(upload("n")).await;
-    assert_eq!(answer, Err(Trouble::Credentials("UploadData: access denied (401)".into())));
+    assert_eq!(answer, Err(PlatformError::Credentials("UploadData: access denied (401)".into())));
     // An operator resumes the account, and it is tried again.
     assert!(platform.upload(upload("n")).await.is_ok());
 }
@@ -219,7 +219,7 @@ async fn a_fresh_token_is_used_again_before_it_is_replaced() {
     for _ in 0..3 {
         assert!(is_transient(&platform.status("t").await));
     }
-    assert_eq!(platform.status("t").await, Err(Trouble::UnknownToken));
+    assert_eq!(platform.status("t").await, Err(PlatformError::UnknownToken));
     assert_eq!(sim.ledger().tokens_issued, 2, "it may not be valid yet");
 }
 
@@ -285,11 +285,11 @@ async fn wrong_credentials_are_told_as_such() {
     let platform = client_of(&sim, account_of(&other));
     let answer = platform.upload(upload("n")).await;
     let expected = "token endpoint: no token for this account (401): invalid_client";
-    assert_eq!(answer, Err(Trouble::Credentials(expected.into())));
+    assert_eq!(answer, Err(PlatformError::Credentials(expected.into())));
     let other = Credentials { api_key: "wrong".into(), ..Credentials::default() };
     let platform = client_of(&sim, account_of(&other));
     let refused = |call: &str| {
-        Trouble::Transient(format!(
+        PlatformError::Transient(format!(
             "{call}: access denied (403): `unknown key`; retried, and the account is paused if this \
              goes on for 20s"
         ))
@@ -339,7 +339,7 @@ async fn refusals_of_the_token_endpoint_are_told_apart() {
     }
     sim.script(Endpoint::Token, says(404, ""));
     let expected = "token endpoint: nothing answers there (404); check `token_url`";
-    assert_eq!(asks_once(&platform, &sim).await, Err(Trouble::Unsent(expected.into())));
+    assert_eq!(asks_once(&platform, &sim).await, Err(PlatformError::Unsent(expected.into())));
     assert_eq!(asks_once(&platform, &sim).await, Ok(()));
 }
 

@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use ferry_sim::{Credentials, Endpoint, Fault, RetryAfter, Sim, expected_results};
-use ferry_types::domain::outcome::Trouble;
+use ferry_types::domain::outcome::PlatformError;
 
 use super::*;
 
 /// What one upload to a Platform with this fault comes to.
-async fn upload_through(fault: Fault) -> (Sim, Result<String, Trouble>) {
+async fn upload_through(fault: Fault) -> (Sim, Result<String, PlatformError>) {
     let (sim, platform) = start(quick()).await;
     sim.script(Endpoint::Upload, fault);
     let answer = platform.upload(upload("n")).await;
@@ -137,7 +137,7 @@ async fn an_answer_that_says_that_nothing_was_taken_is_transient() {
         (says_with(308, ("location", "/elsewhere"), ""), redirected[3].as_str()),
     ] {
         let (sim, answer) = upload_through(fault).await;
-        assert_eq!(answer, Err(Trouble::Transient(text.into())));
+        assert_eq!(answer, Err(PlatformError::Transient(text.into())));
         assert_eq!(sim.ledger().accepted(), 0);
     }
 }
@@ -147,7 +147,7 @@ async fn an_answer_that_leaves_open_what_became_of_the_upload_is_ambiguous() {
     for status in [303, 408, 500, 501, 502, 503, 504, 507, 520, 599] {
         let (_, answer) = upload_through(says(status, "<html>oops</html>")).await;
         let text = format!("UploadData: answered {status}");
-        assert_eq!(answer, Err(Trouble::Ambiguous(text)));
+        assert_eq!(answer, Err(PlatformError::Ambiguous(text)));
     }
 }
 
@@ -221,7 +221,7 @@ async fn an_answer_that_does_not_come_in_time_is_ambiguous() {
         assert_eq!(sim.ledger().accepted(), 1);
         // Tried once more unchanged, it says that something is there.
         let again = platform.upload(upload("n")).await;
-        assert!(matches!(again, Err(Trouble::Refused { status: 409, .. })), "{again:?}");
+        assert!(matches!(again, Err(PlatformError::Refused { status: 409, .. })), "{again:?}");
         assert!(sim.ledger().doubled().is_empty());
     }
 }
@@ -238,17 +238,17 @@ async fn a_refusal_carries_the_words_of_the_platform() {
     ] {
         let (_, answer) = upload_through(says(status, body)).await;
         let words = if words.is_empty() { body } else { words }.to_owned();
-        assert_eq!(answer, Err(Trouble::Refused { status, words }));
+        assert_eq!(answer, Err(PlatformError::Refused { status, words }));
     }
     let (_, answer) = upload_through(says(400, "\u{e4}".repeat(5000))).await;
-    let Err(Trouble::Refused { words, .. }) = answer else { panic!("{answer:?}") };
+    let Err(PlatformError::Refused { words, .. }) = answer else { panic!("{answer:?}") };
     assert_eq!(words, "\u{e4}".repeat(500) + "…");
 }
 
 #[tokio::test]
 async fn a_refusal_is_one_even_if_its_body_is_too_long_or_too_slow() {
     let (sim, answer) = upload_through(says(413, "x".repeat(1 << 20))).await;
-    assert!(matches!(answer, Err(Trouble::Refused { status: 413, .. })), "{answer:?}");
+    assert!(matches!(answer, Err(PlatformError::Refused { status: 413, .. })), "{answer:?}");
     drop(sim);
     let (sim, _) = start(quick()).await;
     let platform = client(account_at(&sim.token_url(), &sim.api_url()), impatient(), 0);
@@ -256,7 +256,7 @@ async fn a_refusal_is_one_even_if_its_body_is_too_long_or_too_slow() {
     for fault in [Fault::CutBody, Fault::SlowBody(Duration::from_millis(100))] {
         sim.script(Endpoint::Upload, fault);
         let answer = platform.upload(upload("n")).await;
-        assert!(matches!(answer, Err(Trouble::Refused { status: 409, .. })), "{answer:?}");
+        assert!(matches!(answer, Err(PlatformError::Refused { status: 409, .. })), "{answer:?}");
     }
 }
 
@@ -265,7 +265,7 @@ async fn an_upload_that_is_too_large_is_refused() {
     let (sim, platform) = start(SimConfig { max_upload_bytes: 1 << 16, ..quick() }).await;
     let data = format!("{DATA}{}", "x".repeat(8 << 20));
     let answer = platform.upload(Upload { data: &data, ..upload("n") }).await;
-    assert!(matches!(answer, Err(Trouble::Refused { status: 413, .. })), "{answer:?}");
+    assert!(matches!(answer, Err(PlatformError::Refused { status: 413, .. })), "{answer:?}");
     assert_eq!(sim.ledger().accepted(), 0);
 }
 
@@ -318,7 +318,7 @@ async fn a_retry_after_that_is_no_delay_counts_as_absent_on_any_status() {
         let (_, answer) = upload_through(says_with(200, ("retry-after", value), token)).await;
         assert_eq!(answer.as_deref(), Ok(token), "{value}");
         let (_, answer) = upload_through(says_with(400, ("retry-after", value), "")).await;
-        assert!(matches!(answer, Err(Trouble::Refused { .. })), "{value}: {answer:?}");
+        assert!(matches!(answer, Err(PlatformError::Refused { .. })), "{value}: {answer:?}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the Platform can answer, in the words that decisions are made in.
 //!
-//! "Not yet" and "no" are values. [`Trouble`] means that the question was not answered; each of its
+//! "Not yet" and "no" are values. [`PlatformError`] means that the question was not answered; each of its
 //! variants says one thing to do about it.
 
 use std::time::Duration;
@@ -38,7 +38,7 @@ pub struct Content {
 /// The texts name the endpoint and the cause, and never hold a URL, a header, a body that was sent,
 /// or a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Trouble {
+pub enum PlatformError {
     /// Nothing was changed there, and a later try may succeed. Try again with backoff.
     #[error("{0}")]
     Transient(String),
