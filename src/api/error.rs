@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::pipeline::Refusal;
+use crate::pipeline::IntakeError;
 use ferry_store::StoreError;
 use ferry_types::contract::{Problem, ProblemKind, RowProblem};
 use ferry_types::domain::SubmissionId;
@@ -88,14 +88,14 @@ pub(super) fn problems(reports: Vec<Report>) -> (Vec<RowProblem>, u64) {
     (all, omitted)
 }
 
-impl From<Refusal> for ApiError {
-    fn from(refusal: Refusal) -> Self {
-        let detail = refusal.to_string();
-        match refusal {
-            Refusal::Dataset(reports) => Self::dataset(reports),
-            Refusal::TooLarge { .. } => Self::new(ProblemKind::TooLarge, detail),
-            Refusal::Field { field, what } => Self::field(field, what),
-            Refusal::UnknownAccount { .. } | Refusal::AccountNeeded(_) => {
+impl From<IntakeError> for ApiError {
+    fn from(error: IntakeError) -> Self {
+        let detail = error.to_string();
+        match error {
+            IntakeError::Dataset(reports) => Self::dataset(reports),
+            IntakeError::TooLarge { .. } => Self::new(ProblemKind::TooLarge, detail),
+            IntakeError::Field { field, what } => Self::field(field, what),
+            IntakeError::UnknownAccount { .. } | IntakeError::AccountNeeded(_) => {
                 let mut error = Self::new(ProblemKind::InvalidField, detail);
                 error.problem.field = Some("account".to_owned());
                 error

@@ -197,7 +197,7 @@ impl Stage {
         let mut prepared = self
             .intake
             .prepare(request, &Names::default())
-            .map_err(|refusal| Failure::new(Exit::Failed, refusal.into()))?;
+            .map_err(|error| Failure::new(Exit::Failed, error.into()))?;
         prepared.new.revision_of = revision_of;
         let accepted = self.intake.accept(vec![prepared.new]).await?;
         let Some(Accepted::New(id)) = accepted.first() else {

@@ -8,7 +8,7 @@ use super::files::title;
 use super::show;
 use super::ui::Ui;
 use crate::app::App;
-use crate::pipeline::{Intake, Refusal};
+use crate::pipeline::{Intake, IntakeError};
 use ferry_store::{Accepted, NewSubmission};
 use ferry_types::domain::SubmissionId;
 
@@ -81,23 +81,23 @@ pub(super) async fn carry_or_show(
 }
 
 /// A request that is wrong for another reason than its texts.
-pub(super) fn refused(refusal: Refusal, file: &Path) -> Failure {
-    let exit = match &refusal {
-        Refusal::Dataset(_) | Refusal::TooLarge { .. } => Exit::Invalid,
-        Refusal::Field { .. } | Refusal::UnknownAccount { .. } | Refusal::AccountNeeded(_) => {
-            Exit::Usage
-        }
+pub(super) fn refused(error: IntakeError, file: &Path) -> Failure {
+    let exit = match &error {
+        IntakeError::Dataset(_) | IntakeError::TooLarge { .. } => Exit::Invalid,
+        IntakeError::Field { .. }
+        | IntakeError::UnknownAccount { .. }
+        | IntakeError::AccountNeeded(_) => Exit::Usage,
     };
-    let hint = match &refusal {
-        Refusal::TooLarge { .. } => Some("split it, or raise the setting `max_dataset_bytes`"),
-        Refusal::UnknownAccount { .. } | Refusal::AccountNeeded(_) => {
+    let hint = match &error {
+        IntakeError::TooLarge { .. } => Some("split it, or raise the setting `max_dataset_bytes`"),
+        IntakeError::UnknownAccount { .. } | IntakeError::AccountNeeded(_) => {
             Some("name one with --account (in NDJSON: `account`)")
         }
-        Refusal::Dataset(_) | Refusal::Field { .. } => None,
+        IntakeError::Dataset(_) | IntakeError::Field { .. } => None,
     };
-    let error = match refusal {
-        Refusal::TooLarge { .. } => anyhow::anyhow!("{}: {refusal}", title(file)),
-        refusal => refusal.into(),
+    let error = match error {
+        IntakeError::TooLarge { .. } => anyhow::anyhow!("{}: {error}", title(file)),
+        error => error.into(),
     };
     let failure = Failure::new(exit, error);
     match hint {

@@ -79,7 +79,7 @@ async fn list(requests: &PushedRequests, ui: &Ui) -> Result<Exit, Failure> {
     let mut cursor = 0;
     let mut count = 0_u64;
     loop {
-        let (refused, next) = requests.refused(cursor).await?;
+        let (refused, next) = requests.dead_letters(cursor).await?;
         for (id, refused) in refused {
             count += 1;
             if ui.json {

@@ -10,7 +10,7 @@ use super::handover::{Kept, keep};
 use super::progress;
 use super::ui::Ui;
 use super::validate::print_reports;
-use crate::pipeline::{Intake, Names, Prepared, Refusal};
+use crate::pipeline::{Intake, IntakeError, Names, Prepared};
 use ferry_types::contract::SubmissionRequest;
 
 /// Submissions kept in one transaction.
@@ -92,15 +92,15 @@ struct Line {
 /// What is wrong with a line.
 enum Mistake {
     Json(String),
-    Refused(String, Refusal),
+    Refused(String, IntakeError),
 }
 
 impl Mistake {
     fn into_failure(self) -> Failure {
         match self {
             Self::Json(what) => Failure::new(Exit::Invalid, anyhow::Error::msg(what)),
-            Self::Refused(place, refusal) => {
-                Failure::new(Exit::Invalid, anyhow::Error::new(refusal).context(place))
+            Self::Refused(place, error) => {
+                Failure::new(Exit::Invalid, anyhow::Error::new(error).context(place))
             }
         }
     }
@@ -111,14 +111,14 @@ fn prepare(intake: &Intake, line: &Line) -> Result<Prepared, Mistake> {
     let request = SubmissionRequest::from_json(&line.text)
         .map_err(|what| Mistake::Json(format!("{place}: not a submission: {what}")))?;
     let names = Names { data: format!("{place}: data"), events: format!("{place}: event_data") };
-    intake.prepare(request, &names).map_err(|refusal| Mistake::Refused(place.clone(), refusal))
+    intake.prepare(request, &names).map_err(|error| Mistake::Refused(place.clone(), error))
 }
 
 fn tell(mistake: Mistake, ui: &Ui) -> Result<(), Failure> {
     match mistake {
         Mistake::Json(what) => ui.error(&what),
-        Mistake::Refused(_, Refusal::Dataset(reports)) => print_reports(&reports, ui)?,
-        Mistake::Refused(place, refusal) => ui.error(&format!("{place}: {refusal}")),
+        Mistake::Refused(_, IntakeError::Dataset(reports)) => print_reports(&reports, ui)?,
+        Mistake::Refused(place, error) => ui.error(&format!("{place}: {error}")),
     }
     Ok(())
 }

@@ -81,6 +81,6 @@ fn account(asked: Option<String>, app: &App) -> Result<String, Failure> {
         None => app
             .intake()
             .account(None)
-            .map_err(|refusal| Failure::usage(refusal.to_string()).hint("name the one you mean")),
+            .map_err(|error| Failure::usage(error.to_string()).hint("name the one you mean")),
     }
 }

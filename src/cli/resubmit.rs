@@ -11,7 +11,7 @@ use super::handover::{carry_or_show, keep, refused};
 use super::ui::Ui;
 use super::validate::{hint_fix, print_reports, print_warnings};
 use crate::app::App;
-use crate::pipeline::{Names, Refusal, correction, texts};
+use crate::pipeline::{IntakeError, Names, correction, texts};
 use ferry_store::StoreError;
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::State;
@@ -55,19 +55,18 @@ impl Resubmit {
         let data = read(&self.file, limit)?;
         let events = self.events.as_deref().map(|file| read(file, limit)).transpose()?;
         let intake = app.intake();
-        let prepared =
-            texts(data, events, &names).map_err(Refusal::Dataset).and_then(|(data, event_data)| {
-                intake.prepare(correction(earlier, data, event_data), &names)
-            });
+        let prepared = texts(data, events, &names).map_err(IntakeError::Dataset).and_then(
+            |(data, event_data)| intake.prepare(correction(earlier, data, event_data), &names),
+        );
         let mut prepared = match prepared {
             Ok(prepared) => prepared,
-            Err(Refusal::Dataset(reports)) => {
+            Err(IntakeError::Dataset(reports)) => {
                 print_reports(&reports, ui)?;
                 hint_fix(&reports, ui);
                 ui.note("nothing was handed over");
                 return Ok(Exit::Invalid);
             }
-            Err(refusal) => return Err(refused(refusal, &self.file)),
+            Err(error) => return Err(refused(error, &self.file)),
         };
         print_warnings(&prepared.reports, ui);
         prepared.new.revision_of = Some(self.id);

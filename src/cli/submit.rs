@@ -14,7 +14,7 @@ use super::validate::{hint_fix, print_reports, print_warnings};
 use super::{ndjson, values};
 use crate::app::App;
 use crate::metrics::Source;
-use crate::pipeline::{Intake, Names, Prepared, Refusal, texts};
+use crate::pipeline::{Intake, IntakeError, Names, Prepared, texts};
 use ferry_types::contract::SubmissionRequest;
 use ferry_types::domain::dataset::Report;
 use ferry_types::domain::submission::Priority;
@@ -188,8 +188,8 @@ impl Submit {
         };
         match intake.prepare(request, &names) {
             Ok(prepared) => Ok(Ok(prepared)),
-            Err(Refusal::Dataset(reports)) => Ok(Err(reports)),
-            Err(refusal) => Err(refused(refusal, file)),
+            Err(IntakeError::Dataset(reports)) => Ok(Err(reports)),
+            Err(error) => Err(refused(error, file)),
         }
     }
 

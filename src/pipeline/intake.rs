@@ -46,7 +46,7 @@ impl Default for Names {
 
 /// Why a request is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum IntakeError {
     /// The CSV texts have errors.
     #[error("the dataset is invalid")]
     Dataset(Vec<Report>),
@@ -153,7 +153,11 @@ impl Intake {
     }
 
     /// Checks a request whole; `names` says what its texts are called in messages.
-    pub fn prepare(&self, request: SubmissionRequest, names: &Names) -> Result<Prepared, Refusal> {
+    pub fn prepare(
+        &self,
+        request: SubmissionRequest,
+        names: &Names,
+    ) -> Result<Prepared, IntakeError> {
         let prepared = self.check(request, names);
         if prepared.is_err() {
             self.metrics.intake(self.source, IntakeResult::Invalid);
@@ -161,7 +165,7 @@ impl Intake {
         prepared
     }
 
-    fn check(&self, request: SubmissionRequest, names: &Names) -> Result<Prepared, Refusal> {
+    fn check(&self, request: SubmissionRequest, names: &Names) -> Result<Prepared, IntakeError> {
         let now = self.clock.now();
         check_fields(&request, now)?;
         let account = self.account(request.account)?;
@@ -237,7 +241,7 @@ impl Intake {
     }
 
     /// The account that carries a submission which asks for this one, or for none.
-    pub fn account(&self, asked: Option<String>) -> Result<String, Refusal> {
+    pub fn account(&self, asked: Option<String>) -> Result<String, IntakeError> {
         let known = || {
             let names: Vec<String> = self.accounts.iter().map(|name| format!("`{name}`")).collect();
             names.join(", ")
@@ -248,18 +252,18 @@ impl Intake {
                 Ok(account)
             }
             Some(account) if self.accounts.contains(&account) => Ok(account),
-            Some(account) => Err(Refusal::UnknownAccount { account, known: known() }),
+            Some(account) => Err(IntakeError::UnknownAccount { account, known: known() }),
             None if self.accounts.is_empty() => Ok(DEFAULT_ACCOUNT.to_owned()),
             None if self.accounts.len() == 1 => {
                 Ok(self.accounts.iter().next().cloned().unwrap_or_default())
             }
             None if self.accounts.contains(DEFAULT_ACCOUNT) => Ok(DEFAULT_ACCOUNT.to_owned()),
-            None => Err(Refusal::AccountNeeded(known())),
+            None => Err(IntakeError::AccountNeeded(known())),
         }
     }
 
     /// Where the outcome is to be told.
-    fn webhook(&self, asked: Option<String>, account: &str) -> Result<Option<String>, Refusal> {
+    fn webhook(&self, asked: Option<String>, account: &str) -> Result<Option<String>, IntakeError> {
         let receiver = self.targets.get(account);
         let Some(url) = asked else { return Ok(receiver.and_then(|known| known.url.clone())) };
         self.rules.check(&url).map_err(|what| field("webhook_url", what))?;
@@ -276,10 +280,10 @@ impl Intake {
         data: &str,
         event_data: Option<&str>,
         names: &Names,
-    ) -> Result<(Payload, Vec<Report>), Refusal> {
+    ) -> Result<(Payload, Vec<Report>), IntakeError> {
         let bytes = (data.len() + event_data.map_or(0, str::len)) as u64;
         if bytes > self.max_dataset_bytes {
-            return Err(Refusal::TooLarge { bytes, limit: self.max_dataset_bytes });
+            return Err(IntakeError::TooLarge { bytes, limit: self.max_dataset_bytes });
         }
         let (report, data) = check(Table::Data, &names.data, data.as_bytes());
         let mut reports = vec![report];
@@ -297,7 +301,7 @@ impl Intake {
                 }
                 Ok((Payload { data, event_data: Some(events) }, reports))
             }
-            _ => Err(Refusal::Dataset(reports)),
+            _ => Err(IntakeError::Dataset(reports)),
         }
     }
 
@@ -307,7 +311,7 @@ impl Intake {
     }
 }
 
-fn check_fields(request: &SubmissionRequest, now: Timestamp) -> Result<(), Refusal> {
+fn check_fields(request: &SubmissionRequest, now: Timestamp) -> Result<(), IntakeError> {
     word("name", &request.name)?;
     if request.name.trim() != request.name {
         return Err(field("name", "it must not begin or end with a blank"));
@@ -343,11 +347,11 @@ fn check_fields(request: &SubmissionRequest, now: Timestamp) -> Result<(), Refus
     }
 }
 
-fn field(field: &'static str, what: impl Into<String>) -> Refusal {
-    Refusal::Field { field, what: what.into() }
+fn field(field: &'static str, what: impl Into<String>) -> IntakeError {
+    IntakeError::Field { field, what: what.into() }
 }
 
-fn word(name: &'static str, text: &str) -> Result<(), Refusal> {
+fn word(name: &'static str, text: &str) -> Result<(), IntakeError> {
     if text.is_empty() {
         return Err(field(name, "it must not be empty"));
     }
@@ -360,7 +364,7 @@ fn word(name: &'static str, text: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn few(name: &'static str, count: usize) -> Result<(), Refusal> {
+fn few(name: &'static str, count: usize) -> Result<(), IntakeError> {
     if count > MOST_WORDS {
         return Err(field(
             name,

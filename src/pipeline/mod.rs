@@ -13,7 +13,7 @@ mod steps;
 mod texts;
 mod workers;
 
-pub use intake::{DEFAULT_ACCOUNT, DEFAULT_RESULT_KEY, Intake, Names, Prepared, Refusal};
+pub use intake::{DEFAULT_ACCOUNT, DEFAULT_RESULT_KEY, Intake, IntakeError, Names, Prepared};
 pub use policy::{AmbiguousUpload, Policy};
 pub use pushed::PushedIntake;
 pub use texts::{correction, texts};

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
-use super::intake::{Intake, Names, Refusal};
+use super::intake::{Intake, IntakeError, Names};
 use crate::shutdown::Shutdown;
-use ferry_store::redis::{PushedRequests, Refused, Task};
+use ferry_store::redis::{DeadLetter, PushedRequests, Task};
 use ferry_store::{Accepted, NewSubmission, StoreError};
 use ferry_types::clock::Clock;
 use ferry_types::contract::SubmissionRequest;
@@ -68,7 +68,7 @@ impl PushedIntake {
                     ids.push(task.id);
                     batch.push(new);
                 }
-                Err(reason) => refused.push((task.id, self.refusal(reason))),
+                Err(reason) => refused.push((task.id, self.error(reason))),
             }
         }
         let mut kept = Vec::with_capacity(ids.len());
@@ -78,7 +78,7 @@ impl PushedIntake {
                 Accepted::Conflict(other) => {
                     let reason =
                         format!("its idempotency key belongs to {other}, which has other content");
-                    refused.push((id, self.refusal(reason)));
+                    refused.push((id, self.error(reason)));
                 }
             }
         }
@@ -109,16 +109,16 @@ impl PushedIntake {
             })?;
         request.idempotency_key.get_or_insert_with(|| format!("apalis:{}", task.id));
         let prepared = self.intake.prepare(request, &Names::default());
-        prepared.map(|prepared| prepared.new).map_err(|refusal| explain(&refusal))
+        prepared.map(|prepared| prepared.new).map_err(|error| explain(&error))
     }
 
-    fn refusal(&self, reason: String) -> Refused {
-        Refused { at: self.clock.now(), reason }
+    fn error(&self, reason: String) -> DeadLetter {
+        DeadLetter { at: self.clock.now(), reason }
     }
 }
 
-fn explain(refusal: &Refusal) -> String {
-    let Refusal::Dataset(reports) = refusal else { return refusal.to_string() };
+fn explain(error: &IntakeError) -> String {
+    let IntakeError::Dataset(reports) = error else { return error.to_string() };
     let problems = reports
         .iter()
         .flat_map(|report| report.errors().map(|problem| format!("{}: {problem}", report.file)));
@@ -126,5 +126,5 @@ fn explain(refusal: &Refusal) -> String {
     let all: usize = reports.iter().map(|report| report.errors().count()).sum();
     let more = all.saturating_sub(named.len());
     let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-    format!("{refusal}: {}{more}", named.join("; "))
+    format!("{error}: {}{more}", named.join("; "))
 }

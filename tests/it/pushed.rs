@@ -97,7 +97,7 @@ async fn a_pushed_dataset_travels_and_a_bad_one_is_put_aside_with_its_reason() {
     assert_eq!(page.found.len(), 1);
     assert_eq!(world.settled(page.found[0].submission.id).await.state, State::Completed);
     let requests = world.app.pushed.clone().unwrap();
-    let (refused, _) = requests.refused(0).await.unwrap();
+    let (refused, _) = requests.dead_letters(0).await.unwrap();
     let reasons: Vec<&str> = refused.iter().map(|(_, refused)| refused.reason.as_str()).collect();
     assert_eq!(refused.len(), 2, "{reasons:?}");
     assert!(
@@ -112,10 +112,10 @@ async fn a_pushed_dataset_travels_and_a_bad_one_is_put_aside_with_its_reason() {
     // What is handed over again unchanged is refused again; what is dropped is gone.
     assert!(requests.requeue(&refused[0].0).await.unwrap());
     taken_in(&world).await;
-    assert_eq!(requests.refused(0).await.unwrap().0.len(), 2);
+    assert_eq!(requests.dead_letters(0).await.unwrap().0.len(), 2);
     let ids: Vec<String> = refused.into_iter().map(|(id, _)| id).collect();
     assert_eq!(requests.remove(&ids).await.unwrap(), 2);
-    assert!(requests.refused(0).await.unwrap().0.is_empty());
+    assert!(requests.dead_letters(0).await.unwrap().0.is_empty());
     assert!(!requests.requeue(&ids[0]).await.unwrap());
     world.finish().await;
 }

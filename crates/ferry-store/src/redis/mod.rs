@@ -27,7 +27,7 @@ mod steps;
 mod values;
 
 pub use address::{Durability, RedisAddress};
-pub use pushed::{PushedRequests, Refused, Task};
+pub use pushed::{DeadLetter, PushedRequests, Task};
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;

@@ -36,7 +36,7 @@ pub struct Task {
 
 /// Why a task was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Refused {
+pub struct DeadLetter {
     /// When.
     pub at: Timestamp,
     /// Why, for people.
@@ -119,7 +119,7 @@ impl PushedRequests {
     }
 
     /// Puts tasks aside until a person decides.
-    pub async fn refuse(&self, tasks: &[(String, Refused)]) -> Result<(), StoreError> {
+    pub async fn refuse(&self, tasks: &[(String, DeadLetter)]) -> Result<(), StoreError> {
         if tasks.is_empty() {
             return Ok(());
         }
@@ -135,7 +135,10 @@ impl PushedRequests {
 
     /// Refused tasks in no particular order, some at a time: `cursor` is 0 at first, and so is the
     /// cursor of the answer at the end.
-    pub async fn refused(&self, cursor: u64) -> Result<(Vec<(String, Refused)>, u64), StoreError> {
+    pub async fn dead_letters(
+        &self,
+        cursor: u64,
+    ) -> Result<(Vec<(String, DeadLetter)>, u64), StoreError> {
         let mut cmd = redis::cmd("HSCAN");
         cmd.arg(self.refusals()).arg(cursor).arg("COUNT").arg(TASKS);
         let answer = self.at(self.link.command(cmd).await)?;
@@ -183,7 +186,7 @@ fn tasks(answer: Value) -> Result<Vec<Task>, RedisError> {
     Ok(tasks)
 }
 
-fn refusals(answer: Value) -> Result<(Vec<(String, Refused)>, u64), RedisError> {
+fn refusals(answer: Value) -> Result<(Vec<(String, DeadLetter)>, u64), RedisError> {
     let [cursor, items] = super::values::tuple(answer)?;
     let mut items = array(items)?.into_iter();
     let mut refused = Vec::with_capacity(items.len() / 2);
