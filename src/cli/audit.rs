@@ -5,7 +5,7 @@ use nix::unistd::{Uid, User};
 use crate::audit::{Audit, AuditError, AuditRecord};
 use ferry_types::clock::{Clock, SystemClock};
 
-use super::failure::{Exit, Failure};
+use super::error::{CliError, Exit};
 
 /// Tells of a call such as `cancel ID`, and gives its outcome back.
 pub(super) fn told<T, E: std::fmt::Display>(
@@ -37,7 +37,7 @@ pub(super) fn user() -> String {
     named.map_or_else(|| id.to_string(), |user| user.name)
 }
 
-impl From<AuditError> for Failure {
+impl From<AuditError> for CliError {
     fn from(error: AuditError) -> Self {
         Self::new(Exit::Usage, error.into()).hint("`audit_log` names it")
     }

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::each::each;
-use super::failure::{Exit, Failure};
+use super::error::{CliError, Exit};
 use super::ui::Ui;
 use crate::app::App;
 use ferry_types::domain::SubmissionId;
@@ -19,7 +19,7 @@ pub(super) struct Cancel {
 }
 
 impl Cancel {
-    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
+    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
         each("cancel", &self.ids, &app, ui, async |id| {
             let found = app.store.cancel(id).await?;
             if !found.submission.state.is_final() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::failure::{Exit, Failure};
+use super::error::{CliError, Exit};
 use super::follow::{are_stuck, follow, is_settled};
 use super::progress::Progress;
 use super::ui::Ui;
@@ -43,15 +43,15 @@ impl Waiting {
     }
 
     /// Said before anything is accepted: to wait, there must be somebody to carry.
-    pub(super) fn check(&self, app: &App) -> Result<(), Failure> {
+    pub(super) fn check(&self, app: &App) -> Result<(), CliError> {
         if self.is_wanted() { require_account(app) } else { Ok(()) }
     }
 }
 
 /// Without an account nothing can be carried.
-pub(super) fn require_account(app: &App) -> Result<(), Failure> {
+pub(super) fn require_account(app: &App) -> Result<(), CliError> {
     if app.config.accounts.is_empty() {
-        return Err(Failure::usage(
+        return Err(CliError::usage(
             "no account is configured, and so nothing can be carried".to_owned(),
         )
         .hint(
@@ -68,7 +68,7 @@ pub(super) async fn carry(
     ids: &[SubmissionId],
     waiting: &Waiting,
     ui: &Ui,
-) -> Result<Exit, Failure> {
+) -> Result<Exit, CliError> {
     signals::listen(app.shutdown.clone(), ui)?;
     let workers = app.workers()?;
     let shutdown = app.shutdown.clone();
@@ -99,7 +99,7 @@ pub(super) async fn carry(
     };
     let (ended, views) = tokio::join!(workers.run(), follower);
     app.traces.finish().await;
-    ended.map_err(|error| Failure::new(Exit::Failed, error.into()))?;
+    ended.map_err(|error| CliError::new(Exit::Failed, error.into()))?;
     let (views, interrupted) = views?;
     show::outcome(&views, app.clock.now(), ui)?;
     let left = views.iter().filter(|view| !is_settled(view.state)).count();

@@ -4,7 +4,7 @@ use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
 use super::Cli;
-use super::failure::{Exit, Failure};
+use super::error::{CliError, Exit};
 use super::ui::write_bytes;
 
 /// Print completions for a shell.
@@ -20,7 +20,7 @@ pub(super) struct Completions {
 }
 
 impl Completions {
-    pub(super) fn run(&self) -> Result<Exit, Failure> {
+    pub(super) fn run(&self) -> Result<Exit, CliError> {
         // Into memory first: the generator would panic where a pipe breaks.
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut Cli::command(), "ferry", &mut script);

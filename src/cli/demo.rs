@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::failure::{Exit, Failure};
+use super::error::{CliError, Exit};
 use super::follow::{follow, is_settled};
 use super::progress::Progress;
 use super::simulate::rates;
@@ -55,7 +55,7 @@ struct Stage {
 }
 
 impl Demo {
-    pub(super) async fn run(self, global: &Global, ui: &Ui) -> Result<Exit, Failure> {
+    pub(super) async fn run(self, global: &Global, ui: &Ui) -> Result<Exit, CliError> {
         let folder = tempfile::tempdir()?;
         let sim = Sim::start(world(self.once), (Ipv4Addr::LOCALHOST, 0).into()).await?;
         let config = configuration(&sim, global, &folder.path().join("ferry.db"))?;
@@ -79,7 +79,7 @@ impl Demo {
             played
         };
         let (ended, played) = tokio::join!(workers.run(), play);
-        ended.map_err(|error| Failure::new(Exit::Failed, error.into()))?;
+        ended.map_err(|error| CliError::new(Exit::Failed, error.into()))?;
         played?;
         stage.summarize(ui).await
     }
@@ -98,7 +98,7 @@ fn world(once: bool) -> SimConfig {
 
 /// The embedded defaults, more impatient; the environment is left alone, for it may speak of the
 /// real Platform.
-fn configuration(sim: &Sim, global: &Global, path: &std::path::Path) -> Result<Config, Failure> {
+fn configuration(sim: &Sim, global: &Global, path: &std::path::Path) -> Result<Config, CliError> {
     let credentials = Credentials::default();
     let settings = [
         ("FERRY_STORE", format!("sqlite:{}", path.display())),
@@ -119,7 +119,7 @@ fn configuration(sim: &Sim, global: &Global, path: &std::path::Path) -> Result<C
 
 impl Stage {
     /// The examples: there, back, corrected, and there again.
-    async fn play_once(&mut self, ui: &Ui) -> Result<(), Failure> {
+    async fn play_once(&mut self, ui: &Ui) -> Result<(), CliError> {
         // One bad moment each, to see that it costs a moment and nothing else.
         self.sim.script(Endpoint::Status, Fault::SlowDown(RetryAfter::Seconds(1.0)));
         self.sim.script(Endpoint::Results, Fault::ResetBefore);
@@ -142,7 +142,7 @@ impl Stage {
     }
 
     /// Made-up datasets, until interrupted.
-    async fn play_on(&mut self, ui: &Ui) -> Result<(), Failure> {
+    async fn play_on(&mut self, ui: &Ui) -> Result<(), CliError> {
         ui.note("made-up datasets follow, and faults of the Platform; Ctrl-C ends");
         let mut progress = Progress::new(ui, self.app.clock.clone(), None);
         let mut open: Vec<SubmissionId> = Vec::new();
@@ -168,14 +168,14 @@ impl Stage {
         Ok(())
     }
 
-    async fn carry(&self, ids: &[SubmissionId], ui: &Ui) -> Result<Vec<SubmissionView>, Failure> {
+    async fn carry(&self, ids: &[SubmissionId], ui: &Ui) -> Result<Vec<SubmissionView>, CliError> {
         let mut progress = Progress::new(ui, self.app.clock.clone(), Some(ids.len() as u64));
         let seen = |view: &SubmissionView| progress.seen(view);
         let stop = self.app.shutdown.draining();
         Ok(follow(self.app.store.as_ref(), ids, seen, stop).await?)
     }
 
-    async fn send(&mut self, request: SubmissionRequest) -> Result<SubmissionId, Failure> {
+    async fn send(&mut self, request: SubmissionRequest) -> Result<SubmissionId, CliError> {
         self.send_as(request, None).await
     }
 
@@ -183,7 +183,7 @@ impl Stage {
         &mut self,
         view: &SubmissionView,
         data: &str,
-    ) -> Result<SubmissionId, Failure> {
+    ) -> Result<SubmissionId, CliError> {
         let request = SubmissionRequest { overwrite: true, ..example(&view.name, data, None) };
         self.send_as(request, Some(view.id)).await
     }
@@ -192,12 +192,12 @@ impl Stage {
         &mut self,
         request: SubmissionRequest,
         revision_of: Option<SubmissionId>,
-    ) -> Result<SubmissionId, Failure> {
+    ) -> Result<SubmissionId, CliError> {
         let sent = (request.name.clone(), request.data.clone());
         let mut prepared = self
             .intake
             .prepare(request, &Names::default())
-            .map_err(|error| Failure::new(Exit::Failed, error.into()))?;
+            .map_err(|error| CliError::new(Exit::Failed, error.into()))?;
         prepared.new.revision_of = revision_of;
         let accepted = self.intake.accept(vec![prepared.new]).await?;
         let Some(Accepted::New(id)) = accepted.first() else {
@@ -207,7 +207,7 @@ impl Stage {
         Ok(*id)
     }
 
-    async fn show_feedback(&self, view: &SubmissionView, ui: &Ui) -> Result<(), Failure> {
+    async fn show_feedback(&self, view: &SubmissionView, ui: &Ui) -> Result<(), CliError> {
         let content = self.app.store.content(view.id, FEEDBACK_KEY).await?;
         let body = content.map(|content| content.bytes).unwrap_or_default();
         let data = self.sent.get(&view.id).map(|(_, data)| data.as_str());
@@ -221,7 +221,7 @@ impl Stage {
     }
 
     /// Prints what became of everything, and checks the results against what was sent.
-    async fn summarize(&self, ui: &Ui) -> Result<Exit, Failure> {
+    async fn summarize(&self, ui: &Ui) -> Result<Exit, CliError> {
         let mut counts: BTreeMap<State, u64> = BTreeMap::new();
         let mut damaged = 0_u64;
         for (id, (name, data)) in &self.sent {

@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::audit::told as logged;
-use super::failure::{Exit, Failure};
+use super::error::{CliError, Exit};
 use super::ui::Ui;
 use super::{Global, load, show, start_log};
 use crate::app::App;
@@ -42,7 +42,7 @@ pub(super) struct Doctor {
 }
 
 impl Doctor {
-    pub(super) async fn run(self, global: &Global, ui: &Ui) -> Result<Exit, Failure> {
+    pub(super) async fn run(self, global: &Global, ui: &Ui) -> Result<Exit, CliError> {
         if self.settings {
             list_settings(ui)?;
             return Ok(Exit::Done);
@@ -98,7 +98,7 @@ fn platforms(config: &Config) -> (Vec<Platform>, Vec<Finding>) {
 }
 
 /// Whether all is well with the store, and with the accounts as it knows them.
-async fn store(config: Config, acknowledge: bool, ui: &Ui) -> Result<bool, Failure> {
+async fn store(config: Config, acknowledge: bool, ui: &Ui) -> Result<bool, CliError> {
     let app = match App::open(config) {
         Ok(app) => app,
         Err(error) => {

@@ -1,7 +1,7 @@
 //! What is asked for several submissions: one that cannot do it does not keep the others from it.
 
 use super::audit::told;
-use super::failure::{Exit, Failure};
+use super::error::{CliError, Exit};
 use super::follow::{look, view};
 use super::show;
 use super::ui::Ui;
@@ -18,7 +18,7 @@ pub(super) async fn each(
     app: &App,
     ui: &Ui,
     act: impl AsyncFn(SubmissionId) -> Result<Found, StoreError>,
-) -> Result<Exit, Failure> {
+) -> Result<Exit, CliError> {
     app.audit.check()?;
     let mut exit = Exit::Done;
     for id in ids {
@@ -27,7 +27,7 @@ pub(super) async fn each(
             Err(error @ StoreError::NotAllowed(_)) => {
                 exit = not_allowed(error, *id, app).await?.say(ui);
             }
-            Err(error @ StoreError::NotFound(_)) => exit = Failure::from(error).say(ui),
+            Err(error @ StoreError::NotFound(_)) => exit = CliError::from(error).say(ui),
             Err(error) => return Err(error.into()),
         }
     }
@@ -39,7 +39,7 @@ async fn not_allowed(
     error: StoreError,
     id: SubmissionId,
     app: &App,
-) -> Result<Failure, StoreError> {
+) -> Result<CliError, StoreError> {
     let hint = match &error {
         StoreError::NotAllowed(LifecycleError::NewerUnfinished { newer, .. }) => {
             format!("wait until {newer} has ended, or cancel it: `ferry cancel {newer}`")
@@ -66,5 +66,5 @@ async fn not_allowed(
             _ => format!("it is under way; `ferry status {id}` says where"),
         },
     };
-    Ok(Failure::from(error).hint(hint))
+    Ok(CliError::from(error).hint(hint))
 }

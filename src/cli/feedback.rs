@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::failure::{Exit, Failure};
+use super::error::{CliError, Exit};
 use super::follow::look;
 use super::ui::{Ui, write_bytes};
 use crate::app::App;
@@ -31,7 +31,7 @@ pub(super) struct Feedback {
 }
 
 impl Feedback {
-    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
+    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
         let view = look(app.store.as_ref(), self.id).await?;
         let Some(content) = app.store.content(self.id, FEEDBACK_KEY).await? else {
             return none(&view, ui);
@@ -66,7 +66,7 @@ impl Feedback {
     }
 }
 
-fn none(view: &SubmissionView, ui: &Ui) -> Result<Exit, Failure> {
+fn none(view: &SubmissionView, ui: &Ui) -> Result<Exit, CliError> {
     if view.state == State::Completed {
         ui.note(format!("submission {} is completed: the Platform found no fault", view.id));
         return Ok(Exit::Done);
@@ -86,5 +86,5 @@ fn none(view: &SubmissionView, ui: &Ui) -> Result<Exit, Failure> {
         }
         _ => (Exit::Pending, format!("`ferry watch {id}` waits for it")),
     };
-    Err(Failure::new(exit, anyhow::Error::msg(what)).hint(hint))
+    Err(CliError::new(exit, anyhow::Error::msg(what)).hint(hint))
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::failure::{Exit, Failure};
+use super::error::{CliError, Exit};
 use super::values;
 
 /// What a file is called in messages.
@@ -11,11 +11,11 @@ pub(super) fn title(file: &Path) -> String {
 }
 
 /// The whole of a file, or of stdin.
-pub(super) fn read(file: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
+pub(super) fn read(file: &Path, limit: u64) -> Result<Vec<u8>, CliError> {
     use std::io::Read;
     let cannot = |error| {
         let what = format!("cannot read `{}`", title(file));
-        let failure = Failure::new(Exit::Usage, anyhow::Error::new(error).context(what));
+        let failure = CliError::new(Exit::Usage, anyhow::Error::new(error).context(what));
         match file.to_str().filter(|text| values::span(text).is_ok()) {
             Some(limit) => failure.hint(format!("a limit is written `--wait={limit}`")),
             None => failure,
@@ -29,7 +29,7 @@ pub(super) fn read(file: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     source.take(limit + 1).read_to_end(&mut bytes).map_err(cannot)?;
     if bytes.len() as u64 > limit {
-        return Err(Failure::new(
+        return Err(CliError::new(
             Exit::Invalid,
             anyhow::anyhow!("`{}` is larger than {limit} bytes", title(file)),
         )

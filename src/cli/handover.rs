@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::carry::{Waiting, carry};
-use super::failure::{Exit, Failure};
+use super::error::{CliError, Exit};
 use super::files::title;
 use super::show;
 use super::ui::Ui;
@@ -26,7 +26,7 @@ pub(super) async fn keep(
     intake: &Intake,
     batch: Vec<NewSubmission>,
     ui: &Ui,
-) -> Result<Kept, Failure> {
+) -> Result<Kept, CliError> {
     let of_new = |new: &NewSubmission| (new.name.clone(), new.idempotency_key.clone());
     let told: Vec<(String, Option<String>)> = batch.iter().map(of_new).collect();
     let mut kept = Kept::default();
@@ -40,7 +40,7 @@ pub(super) async fn keep(
             }
             Accepted::Conflict(id) => {
                 kept.conflicts += 1;
-                Failure::usage(format!(
+                CliError::usage(format!(
                     "`{name}` was not handed over: its idempotency key `{key}` belongs to {id}, \
                      which has other content"
                 ))
@@ -58,7 +58,7 @@ pub(super) async fn carry_or_show(
     kept: Kept,
     wait: &Waiting,
     ui: &Ui,
-) -> Result<Exit, Failure> {
+) -> Result<Exit, CliError> {
     if app.config.accounts.is_empty() && !kept.ids.is_empty() {
         // A worker that knows the account may run elsewhere; a newcomer should hear that one is
         // needed.
@@ -81,7 +81,7 @@ pub(super) async fn carry_or_show(
 }
 
 /// A request that is wrong for another reason than its texts.
-pub(super) fn refused(error: IntakeError, file: &Path) -> Failure {
+pub(super) fn refused(error: IntakeError, file: &Path) -> CliError {
     let exit = match &error {
         IntakeError::Dataset(_) | IntakeError::TooLarge { .. } => Exit::Invalid,
         IntakeError::Field { .. }
@@ -99,7 +99,7 @@ pub(super) fn refused(error: IntakeError, file: &Path) -> Failure {
         IntakeError::TooLarge { .. } => anyhow::anyhow!("{}: {error}", title(file)),
         error => error.into(),
     };
-    let failure = Failure::new(exit, error);
+    let failure = CliError::new(exit, error);
     match hint {
         Some(hint) => failure.hint(hint),
         None => failure,

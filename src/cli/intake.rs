@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::audit::told;
-use super::failure::{Exit, Failure};
+use super::error::{CliError, Exit};
 use super::show;
 use super::ui::Ui;
 use crate::app::App;
@@ -44,9 +44,9 @@ enum Action {
 }
 
 impl Intake {
-    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
+    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
         let Some(requests) = &app.pushed else {
-            return Err(Failure::usage(format!(
+            return Err(CliError::usage(format!(
                 "nothing can be pushed into the store {}",
                 app.store.place()
             ))
@@ -75,7 +75,7 @@ impl Intake {
     }
 }
 
-async fn list(requests: &PushedRequests, ui: &Ui) -> Result<Exit, Failure> {
+async fn list(requests: &PushedRequests, ui: &Ui) -> Result<Exit, CliError> {
     let mut cursor = 0;
     let mut count = 0_u64;
     loop {
@@ -102,9 +102,9 @@ async fn list(requests: &PushedRequests, ui: &Ui) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn answer(ui: &Ui, id: &str, what: &str, done: bool) -> Result<(), Failure> {
+fn answer(ui: &Ui, id: &str, what: &str, done: bool) -> Result<(), CliError> {
     if !done {
-        return Err(Failure::usage(format!("there is no such request `{id}`"))
+        return Err(CliError::usage(format!("there is no such request `{id}`"))
             .hint("`ferry intake list` shows those that were refused"));
     }
     if ui.json {

@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 
 use super::audit::told;
-use super::failure::{Exit, Failure};
+use super::error::{CliError, Exit};
 use super::show;
 use super::ui::Ui;
 use crate::api::{KeysError, Role, create_key, read_keys_if_any, revoke_key};
@@ -81,7 +81,7 @@ fn name(text: &str) -> Result<String, String> {
 }
 
 impl Keys {
-    pub(super) fn run(self, config: &Config, ui: &Ui) -> Result<Exit, Failure> {
+    pub(super) fn run(self, config: &Config, ui: &Ui) -> Result<Exit, CliError> {
         let path = file(config)?;
         let audit = Audit::new(config.audit_log.clone());
         audit.check()?;
@@ -125,9 +125,9 @@ impl Keys {
                 show::table(&rows).into_iter().try_for_each(|line| ui.out(line))?;
             }
             Action::Revoke { name } => {
-                let revoked = revoke_key(&path, &name).map_err(Failure::from);
+                let revoked = revoke_key(&path, &name).map_err(CliError::from);
                 let revoked = revoked.and_then(|found| {
-                    let none = || Failure::usage(format!("there is no key `{name}`"));
+                    let none = || CliError::usage(format!("there is no key `{name}`"));
                     let hint = "`ferry keys list` shows those that there are";
                     if found { Ok(()) } else { Err(none().hint(hint)) }
                 });
@@ -140,14 +140,14 @@ impl Keys {
 }
 
 /// Where the keys are.
-fn file(config: &Config) -> Result<PathBuf, Failure> {
+fn file(config: &Config) -> Result<PathBuf, CliError> {
     config.api_keys.clone().ok_or_else(|| {
-        Failure::usage("no file for the keys is configured".to_owned())
+        CliError::usage("no file for the keys is configured".to_owned())
             .hint("name one, here and for `ferry serve`: FERRY_API_KEYS or `--set api_keys=FILE`")
     })
 }
 
-impl From<KeysError> for Failure {
+impl From<KeysError> for CliError {
     fn from(error: KeysError) -> Self {
         let hint = match &error {
             KeysError::Open { path, .. } => Some(format!("chmod 600 '{}'", path.display())),

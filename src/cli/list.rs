@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::failure::{Exit, Failure};
+use super::error::{CliError, Exit};
 use super::follow::view;
 use super::ui::Ui;
 use super::{show, values};
@@ -74,7 +74,7 @@ impl FilterArgs {
 }
 
 impl List {
-    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
+    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
         let filter = self.filter.into_filter();
         let mut left = if self.all { usize::MAX } else { self.limit };
         let mut cursor = self.cursor.map(Cursor);

@@ -7,7 +7,7 @@ mod completions;
 mod demo;
 mod doctor;
 mod each;
-mod failure;
+mod error;
 mod feedback;
 mod files;
 mod follow;
@@ -42,9 +42,9 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::app::App;
-use crate::config::{Config, Mistakes, Sources, StorePlace};
+use crate::config::{Config, ConfigErrors, Sources, StorePlace};
 use crate::telemetry;
-use failure::{Exit, Failure};
+use error::{CliError, Exit};
 use ui::Ui;
 
 /// Carries CSV datasets to the Platform's Upload API, durably, and brings the answer back.
@@ -121,7 +121,7 @@ pub fn main() -> ExitCode {
     let ui = Ui::of_process(cli.global.json);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let ran = runtime
-        .map_err(|error| Failure::from(anyhow::Error::new(error).context("cannot start")))
+        .map_err(|error| CliError::from(anyhow::Error::new(error).context("cannot start")))
         .and_then(|runtime| {
             let ran = runtime.block_on(run(cli, &ui));
             // Nothing is waited for: what had to be recorded is, and a read of stdin may never end.
@@ -134,7 +134,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-async fn run(cli: Cli, ui: &Ui) -> Result<Exit, Failure> {
+async fn run(cli: Cli, ui: &Ui) -> Result<Exit, CliError> {
     let global = cli.global;
     match cli.command {
         Command::Completions(command) => command.run(),
@@ -164,11 +164,11 @@ async fn run(cli: Cli, ui: &Ui) -> Result<Exit, Failure> {
 }
 
 /// Reads the configuration.
-fn configure(global: &Global) -> Result<Config, Failure> {
+fn configure(global: &Global) -> Result<Config, CliError> {
     Ok(load(global)?)
 }
 
-fn load(global: &Global) -> Result<Config, Mistakes> {
+fn load(global: &Global) -> Result<Config, ConfigErrors> {
     let store = global.store.iter().map(|place| format!("store={place}"));
     let flags = store.chain(global.set.iter().cloned()).collect();
     let sources = Sources::of_process(global.config.as_deref(), flags)?;
@@ -176,15 +176,15 @@ fn load(global: &Global) -> Result<Config, Mistakes> {
 }
 
 /// Starts the log at `level`, unless the configuration wants another.
-fn start_log(config: &Config, ui: &Ui, level: &str) -> Result<(), Failure> {
+fn start_log(config: &Config, ui: &Ui, level: &str) -> Result<(), CliError> {
     let filter = if config.log.is_empty() { level } else { &config.log };
     // Commands tell the audit log's file, if there is one; a server tells its own log whatever it says.
     let audits = level == "info";
     telemetry::start(filter, config.log_format, audits, ui.log_writer())
-        .map_err(|error| Failure::usage(error.to_string()))
+        .map_err(|error| CliError::usage(error.to_string()))
 }
 
-fn open(global: &Global, ui: &Ui, level: &str) -> Result<App, Failure> {
+fn open(global: &Global, ui: &Ui, level: &str) -> Result<App, CliError> {
     let config = configure(global)?;
     start_log(&config, ui, level)?;
     Ok(App::open(config)?)
@@ -192,12 +192,12 @@ fn open(global: &Global, ui: &Ui, level: &str) -> Result<App, Failure> {
 
 /// For commands about what a store holds: to make an empty one in the wrong folder would only
 /// confuse.
-fn open_existing(global: &Global, ui: &Ui) -> Result<App, Failure> {
+fn open_existing(global: &Global, ui: &Ui) -> Result<App, CliError> {
     let config = configure(global)?;
     match &config.store {
         StorePlace::Sqlite(path) if !path.exists() => {
             let what = format!("there is no store at `{}`", path.display());
-            return Err(Failure::usage(what).hint(
+            return Err(CliError::usage(what).hint(
                 "`--store` or FERRY_STORE says where it is; `ferry submit` makes a new one",
             ));
         }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, Write};
 use std::path::Path;
 
-use super::failure::{Exit, Failure};
+use super::error::{CliError, Exit};
 use super::files::title;
 use super::handover::{Kept, keep};
 use super::progress;
@@ -23,16 +23,20 @@ const LONGEST_LINE: u64 = 512 << 20;
 const SHOWN: usize = 10;
 
 /// Keeps every line of a file; none if a line is not a valid submission, which has been said then.
-pub(super) async fn submit(intake: &Intake, path: &Path, ui: &Ui) -> Result<Option<Kept>, Failure> {
+pub(super) async fn submit(
+    intake: &Intake,
+    path: &Path,
+    ui: &Ui,
+) -> Result<Option<Kept>, CliError> {
     let mut source = Source::open(path)?;
     let mut wrong = 0_usize;
     let mut lines = 0_u64;
     source.each(ui, "checking", |line| {
         lines += 1;
-        if let Err(mistake) = prepare(intake, &line) {
+        if let Err(error) = prepare(intake, &line) {
             wrong += 1;
             if wrong <= SHOWN {
-                tell(mistake, ui)?;
+                tell(error, ui)?;
             }
         }
         Ok(())
@@ -53,7 +57,7 @@ pub(super) async fn submit(intake: &Intake, path: &Path, ui: &Ui) -> Result<Opti
     keep_all(intake, &mut source, ui).await.map(Some)
 }
 
-async fn keep_all(intake: &Intake, source: &mut Source, ui: &Ui) -> Result<Kept, Failure> {
+async fn keep_all(intake: &Intake, source: &mut Source, ui: &Ui) -> Result<Kept, CliError> {
     let mut all = Kept::default();
     let mut reader = source.rewind()?;
     let bar = progress::bar(ui, source.bytes, "{bar:30} {bytes} of {total_bytes} handed over");
@@ -64,7 +68,7 @@ async fn keep_all(intake: &Intake, source: &mut Source, ui: &Ui) -> Result<Kept,
             let Some(line) = next_line(&mut reader, &source.name, &mut number)? else { break };
             bar.inc(line.text.len() as u64);
             // It was checked before; a file that changed meanwhile is found out here.
-            batch.push(prepare(intake, &line).map_err(Mistake::into_failure)?.new);
+            batch.push(prepare(intake, &line).map_err(LineError::into_failure)?.new);
         }
         if batch.is_empty() {
             bar.finish_and_clear();
@@ -90,35 +94,35 @@ struct Line {
 }
 
 /// What is wrong with a line.
-enum Mistake {
+enum LineError {
     Json(String),
     Refused(String, IntakeError),
 }
 
-impl Mistake {
-    fn into_failure(self) -> Failure {
+impl LineError {
+    fn into_failure(self) -> CliError {
         match self {
-            Self::Json(what) => Failure::new(Exit::Invalid, anyhow::Error::msg(what)),
+            Self::Json(what) => CliError::new(Exit::Invalid, anyhow::Error::msg(what)),
             Self::Refused(place, error) => {
-                Failure::new(Exit::Invalid, anyhow::Error::new(error).context(place))
+                CliError::new(Exit::Invalid, anyhow::Error::new(error).context(place))
             }
         }
     }
 }
 
-fn prepare(intake: &Intake, line: &Line) -> Result<Prepared, Mistake> {
+fn prepare(intake: &Intake, line: &Line) -> Result<Prepared, LineError> {
     let place = &line.place;
     let request = SubmissionRequest::from_json(&line.text)
-        .map_err(|what| Mistake::Json(format!("{place}: not a submission: {what}")))?;
+        .map_err(|what| LineError::Json(format!("{place}: not a submission: {what}")))?;
     let names = Names { data: format!("{place}: data"), events: format!("{place}: event_data") };
-    intake.prepare(request, &names).map_err(|error| Mistake::Refused(place.clone(), error))
+    intake.prepare(request, &names).map_err(|error| LineError::Refused(place.clone(), error))
 }
 
-fn tell(mistake: Mistake, ui: &Ui) -> Result<(), Failure> {
-    match mistake {
-        Mistake::Json(what) => ui.error(&what),
-        Mistake::Refused(_, IntakeError::Dataset(reports)) => print_reports(&reports, ui)?,
-        Mistake::Refused(place, error) => ui.error(&format!("{place}: {error}")),
+fn tell(error: LineError, ui: &Ui) -> Result<(), CliError> {
+    match error {
+        LineError::Json(what) => ui.error(&what),
+        LineError::Refused(_, IntakeError::Dataset(reports)) => print_reports(&reports, ui)?,
+        LineError::Refused(place, error) => ui.error(&format!("{place}: {error}")),
     }
     Ok(())
 }
@@ -131,10 +135,10 @@ struct Source {
 }
 
 impl Source {
-    fn open(path: &Path) -> Result<Self, Failure> {
+    fn open(path: &Path) -> Result<Self, CliError> {
         let cannot = |error: std::io::Error| {
             let what = format!("cannot read `{}`", title(path));
-            Failure::new(Exit::Usage, anyhow::Error::new(error).context(what))
+            CliError::new(Exit::Usage, anyhow::Error::new(error).context(what))
         };
         let file = if path == Path::new("-") {
             spool(&mut std::io::stdin().lock()).map_err(cannot)?
@@ -157,8 +161,8 @@ impl Source {
         &mut self,
         ui: &Ui,
         doing: &str,
-        mut take: impl FnMut(Line) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
+        mut take: impl FnMut(Line) -> Result<(), CliError>,
+    ) -> Result<(), CliError> {
         let mut reader = self.rewind()?;
         let template = format!("{{bar:30}} {doing} {{bytes}} of {{total_bytes}}");
         let bar = progress::bar(ui, self.bytes, &template);
@@ -185,7 +189,7 @@ fn next_line(
     reader: &mut BufReader<File>,
     name: &str,
     number: &mut u64,
-) -> Result<Option<Line>, Failure> {
+) -> Result<Option<Line>, CliError> {
     loop {
         let mut bytes = Vec::new();
         *number += 1;
@@ -195,12 +199,12 @@ fn next_line(
         }
         if bytes.len() as u64 == LONGEST_LINE {
             let what = format!("{place}: longer than {LONGEST_LINE} bytes");
-            return Err(Failure::new(Exit::Invalid, anyhow::Error::msg(what)));
+            return Err(CliError::new(Exit::Invalid, anyhow::Error::msg(what)));
         }
         let text = String::from_utf8(bytes).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
             let what = format!("{place}: not UTF-8 from byte {at} of the line on");
-            Failure::new(Exit::Invalid, anyhow::Error::msg(what))
+            CliError::new(Exit::Invalid, anyhow::Error::msg(what))
         })?;
         if !text.trim_start_matches('\u{feff}').trim().is_empty() {
             return Ok(Some(Line { place, text }));

@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::audit::{told, user};
-use super::failure::{Exit, Failure};
+use super::error::{CliError, Exit};
 use super::ui::Ui;
 use crate::app::App;
 use ferry_types::domain::account::pause_record;
@@ -34,7 +34,7 @@ pub(super) struct Resume {
 }
 
 impl Pause {
-    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
+    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
         app.audit.check()?;
         let account = account(self.account, &app)?;
         let stats = app.store.stats().await?;
@@ -58,7 +58,7 @@ impl Pause {
 }
 
 impl Resume {
-    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
+    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
         app.audit.check()?;
         let account = account(self.account, &app)?;
         let resumed = app.store.resume(&account).await;
@@ -75,12 +75,12 @@ impl Resume {
 }
 
 /// One that only others know can be paused from here, too.
-fn account(asked: Option<String>, app: &App) -> Result<String, Failure> {
+fn account(asked: Option<String>, app: &App) -> Result<String, CliError> {
     match asked {
         Some(account) => Ok(account),
         None => app
             .intake()
             .account(None)
-            .map_err(|error| Failure::usage(error.to_string()).hint("name the one you mean")),
+            .map_err(|error| CliError::usage(error.to_string()).hint("name the one you mean")),
     }
 }

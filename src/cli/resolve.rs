@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::each::each;
-use super::failure::{Exit, Failure};
+use super::error::{CliError, Exit};
 use super::ui::Ui;
 use crate::app::App;
 use ferry_types::domain::SubmissionId;
@@ -41,7 +41,7 @@ struct Flags {
 }
 
 impl Resolve {
-    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
+    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
         let (resolution, verb) = match &self.resolution {
             Flags { overwrite: true, .. } => (Resolution::Overwrite, "resolve --overwrite"),
             Flags { retry: true, .. } => (Resolution::Retry, "resolve --retry"),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::carry::Waiting;
-use super::failure::{Exit, Failure};
+use super::error::{CliError, Exit};
 use super::files::{read, title};
 use super::handover::{carry_or_show, keep, refused};
 use super::ui::Ui;
@@ -36,12 +36,12 @@ pub(super) struct Resubmit {
 }
 
 impl Resubmit {
-    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
+    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
         self.wait.check(&app)?;
         let found = app.store.get(self.id).await?.ok_or(StoreError::NotFound(self.id))?;
         let earlier = found.submission;
         if earlier.state == State::Held {
-            return Err(Failure::usage(format!(
+            return Err(CliError::usage(format!(
                 "submission {} is held, and keeps its Name",
                 self.id
             ))

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::failure::{Exit, Failure};
+use super::error::{CliError, Exit};
 use super::follow::look;
 use super::show;
 use super::ui::{Ui, write_bytes};
@@ -39,7 +39,7 @@ pub(super) struct Results {
 }
 
 impl Results {
-    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
+    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
         let view = look(app.store.as_ref(), self.id).await?;
         let keys: Vec<String> = match &self.key {
             Some(key) => vec![key.clone()],
@@ -50,7 +50,7 @@ impl Results {
         }
         let folder = self.output.as_deref().filter(|path| keys.len() > 1 || is_folder(path));
         if keys.len() > 1 && folder.is_none() && !(ui.json && self.output.is_none()) {
-            return Err(Failure::usage(format!(
+            return Err(CliError::usage(format!(
                 "submission {} has {} results",
                 self.id,
                 keys.len()
@@ -59,7 +59,7 @@ impl Results {
         }
         for key in &keys {
             let content = app.store.content(self.id, key).await?.ok_or_else(|| {
-                Failure::usage(format!("submission {} has no result `{key}`", self.id))
+                CliError::usage(format!("submission {} has no result `{key}`", self.id))
                     .hint("`ferry status` shows its results")
             })?;
             let path = match (folder, &self.output) {
@@ -95,7 +95,7 @@ fn object(key: &str, content: &Content, path: Option<&Path>) -> Value {
     object
 }
 
-fn none(view: &SubmissionView, now: ferry_types::domain::Timestamp) -> Result<Exit, Failure> {
+fn none(view: &SubmissionView, now: ferry_types::domain::Timestamp) -> Result<Exit, CliError> {
     let (exit, hint) = match view.state {
         State::Rejected => (Exit::Rejected, format!("`ferry feedback {}` says why", view.id)),
         State::Held => (Exit::Held, format!("`ferry resolve {}` decides", view.id)),
@@ -110,7 +110,7 @@ fn none(view: &SubmissionView, now: ferry_types::domain::Timestamp) -> Result<Ex
         view.state,
         show::remark(view, now)
     );
-    Err(Failure::new(exit, anyhow::Error::msg(what)).hint(hint))
+    Err(CliError::new(exit, anyhow::Error::msg(what)).hint(hint))
 }
 
 /// A folder that is there, or that is written like one.
@@ -118,7 +118,7 @@ fn is_folder(path: &Path) -> bool {
     path.is_dir() || path.as_os_str().to_string_lossy().ends_with(std::path::MAIN_SEPARATOR)
 }
 
-fn write(path: &Path, content: &Content, ui: &Ui) -> Result<(), Failure> {
+fn write(path: &Path, content: &Content, ui: &Ui) -> Result<(), CliError> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(|error| cannot(folder, error))?;
     }
@@ -127,7 +127,7 @@ fn write(path: &Path, content: &Content, ui: &Ui) -> Result<(), Failure> {
     Ok(())
 }
 
-fn cannot(path: &Path, error: std::io::Error) -> Failure {
+fn cannot(path: &Path, error: std::io::Error) -> CliError {
     anyhow::Error::new(error).context(format!("cannot write `{}`", path.display())).into()
 }
 

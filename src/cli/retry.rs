@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::each::each;
-use super::failure::{Exit, Failure};
+use super::error::{CliError, Exit};
 use super::ui::Ui;
 use crate::app::App;
 use ferry_types::domain::SubmissionId;
@@ -21,7 +21,7 @@ pub(super) struct Retry {
 }
 
 impl Retry {
-    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
+    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
         let deadline = app.config.policy.deadline;
         each("retry", &self.ids, &app, ui, async |id| app.store.retry(id, deadline).await).await
     }

@@ -7,7 +7,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tracing::{info, warn};
 
 use super::carry::require_account;
-use super::failure::{Exit, Failure};
+use super::error::{CliError, Exit};
 use super::signals;
 use super::ui::Ui;
 use crate::admin::Admin;
@@ -31,7 +31,7 @@ pub(super) struct Serve {
 }
 
 impl Serve {
-    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
+    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
         if !self.no_workers {
             require_account(&app)?;
         }
@@ -43,7 +43,7 @@ impl Serve {
         if app.config.api_keys.is_none() && !listen.ip().is_loopback() {
             let what =
                 format!("{listen} (`listen`) is not a loopback address, and there are no keys");
-            return Err(Failure::usage(what)
+            return Err(CliError::usage(what)
                 .hint("`ferry keys create --set api_keys=FILE` makes the first key"));
         }
         let tls = app.tls()?;
@@ -96,14 +96,14 @@ impl Serve {
                 Ok(Exit::Done)
             }
             Ok(false) => {
-                Err(Failure::new(Exit::Failed, anyhow::anyhow!("the workers ended by themselves")))
+                Err(CliError::new(Exit::Failed, anyhow::anyhow!("the workers ended by themselves")))
             }
-            Err(error) => Err(Failure::new(Exit::Failed, error.into())),
+            Err(error) => Err(CliError::new(Exit::Failed, error.into())),
         }
     }
 }
 
-impl From<TlsError> for Failure {
+impl From<TlsError> for CliError {
     fn from(error: TlsError) -> Self {
         Self::new(Exit::Usage, error.into())
     }
@@ -118,10 +118,10 @@ fn allow_many_files() {
     }
 }
 
-fn taken(address: SocketAddr, setting: &str, error: std::io::Error) -> Failure {
+fn taken(address: SocketAddr, setting: &str, error: std::io::Error) -> CliError {
     let is_in_use = error.kind() == std::io::ErrorKind::AddrInUse;
     let what = format!("cannot listen on {address} (`{setting}`)");
-    let failure = Failure::new(Exit::Failed, anyhow::Error::new(error).context(what));
+    let failure = CliError::new(Exit::Failed, anyhow::Error::new(error).context(what));
     if is_in_use {
         failure.hint(format!("something listens there; choose another: `--set {setting}=ADDRESS`"))
     } else {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use console::{Style, measure_text_width, pad_str, truncate_str};
 
-use super::failure::{Exit, Failure};
+use super::error::{CliError, Exit};
 use super::follow::look;
 use super::ui::Ui;
 use crate::app::App;
@@ -14,7 +14,7 @@ use ferry_types::domain::submission::{State, StepKind};
 use ferry_types::domain::{SubmissionId, Timestamp, until};
 
 /// What is said of submissions that a command has changed.
-pub(super) async fn all(ids: &[SubmissionId], app: &App, ui: &Ui) -> Result<Exit, Failure> {
+pub(super) async fn all(ids: &[SubmissionId], app: &App, ui: &Ui) -> Result<Exit, CliError> {
     for id in ids {
         view(&look(app.store.as_ref(), *id).await?, app.clock.now(), ui)?;
     }

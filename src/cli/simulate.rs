@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::failure::{Exit, Failure};
+use super::error::{CliError, Exit};
 use super::ui::Ui;
 use super::{Global, configure, signals, start_log, values};
 use crate::shutdown::Shutdown;
@@ -62,7 +62,7 @@ struct CredentialArgs {
 }
 
 impl Simulate {
-    pub(super) async fn run(self, global: &Global, ui: &Ui) -> Result<Exit, Failure> {
+    pub(super) async fn run(self, global: &Global, ui: &Ui) -> Result<Exit, CliError> {
         start_log(&configure(global)?, ui, "info")?;
         let shutdown = Shutdown::default();
         signals::listen_idle(shutdown.clone(), ui)?;
@@ -82,7 +82,7 @@ impl Simulate {
         };
         let sim = Sim::start(config, self.listen).await.map_err(|error| {
             let what = format!("cannot listen on {}", self.listen);
-            Failure::new(Exit::Failed, anyhow::Error::new(error).context(what))
+            CliError::new(Exit::Failed, anyhow::Error::new(error).context(what))
                 .hint("`--listen 127.0.0.1:0` takes a port that is free")
         })?;
         let settings = BTreeMap::from([

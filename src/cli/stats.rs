@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use super::failure::{Exit, Failure};
+use super::error::{CliError, Exit};
 use super::show;
 use super::ui::Ui;
 use crate::app::App;
@@ -17,7 +17,7 @@ use ferry_types::domain::{Timestamp, until};
 pub(super) struct Stats {}
 
 impl Stats {
-    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
+    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
         let stats = app.store.stats().await?;
         let (now, policy) = (app.clock.now(), app.config.health);
         for account in &stats.accounts {

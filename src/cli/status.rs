@@ -3,7 +3,7 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::failure::{Exit, Failure};
+use super::error::{CliError, Exit};
 use super::follow::look;
 use super::show;
 use super::ui::Ui;
@@ -32,7 +32,7 @@ struct WithTimeline {
 }
 
 impl Status {
-    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
+    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
         for id in self.ids {
             let view = look(app.store.as_ref(), id).await?;
             let timeline = app.store.timeline(id).await?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::carry::Waiting;
-use super::failure::{Exit, Failure};
+use super::error::{CliError, Exit};
 use super::files::{read, title};
 use super::handover::{Kept, carry_or_show, keep, refused};
 use super::ui::Ui;
@@ -77,7 +77,7 @@ pub(super) struct Submit {
 }
 
 impl Submit {
-    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
+    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
         self.wait.check(&app)?;
         let intake = app.intake();
         let kept = match &self.ndjson {
@@ -96,7 +96,7 @@ impl Submit {
         app: &App,
         intake: &Intake,
         ui: &Ui,
-    ) -> Result<Option<Kept>, Failure> {
+    ) -> Result<Option<Kept>, CliError> {
         self.check_files()?;
         let mut batch = Vec::with_capacity(self.files.len());
         let mut invalid = false;
@@ -121,10 +121,10 @@ impl Submit {
     }
 
     /// What no file alone can tell.
-    fn check_files(&self) -> Result<(), Failure> {
+    fn check_files(&self) -> Result<(), CliError> {
         let is_stdin = |file: &&PathBuf| file.as_path() == Path::new("-");
         if self.files.iter().chain(&self.events).filter(is_stdin).count() > 1 {
-            return Err(Failure::usage("only one FILE can be `-`, for stdin is read once".into()));
+            return Err(CliError::usage("only one FILE can be `-`, for stdin is read once".into()));
         }
         if self.files.len() > 1 {
             for (flag, given) in [
@@ -133,7 +133,7 @@ impl Submit {
                 ("--idempotency-key", self.idempotency_key.is_some()),
             ] {
                 if given {
-                    return Err(Failure::usage(format!(
+                    return Err(CliError::usage(format!(
                         "{flag} belongs to one FILE, and there are several"
                     )));
                 }
@@ -142,7 +142,7 @@ impl Submit {
         let mut names = BTreeMap::new();
         for file in self.files.iter().filter(|_| !self.overwrite && self.name.is_none()) {
             if let Some(other) = names.insert(self.name(file)?, file) {
-                return Err(Failure::usage(format!(
+                return Err(CliError::usage(format!(
                     "`{}` and `{}` would be datasets of the same Name",
                     other.display(),
                     file.display()
@@ -158,7 +158,7 @@ impl Submit {
         file: &Path,
         app: &App,
         intake: &Intake,
-    ) -> Result<Result<Prepared, Vec<Report>>, Failure> {
+    ) -> Result<Result<Prepared, Vec<Report>>, CliError> {
         let names = Names {
             data: title(file),
             events: self.events.as_deref().map(title).unwrap_or_default(),
@@ -193,14 +193,14 @@ impl Submit {
         }
     }
 
-    fn name(&self, file: &Path) -> Result<String, Failure> {
+    fn name(&self, file: &Path) -> Result<String, CliError> {
         if let Some(name) = &self.name {
             return Ok(name.clone());
         }
         let stem =
             file.file_stem().filter(|_| file != Path::new("-")).and_then(|stem| stem.to_str());
         stem.map(str::to_owned).ok_or_else(|| {
-            Failure::usage(format!("{} has no name for the dataset: give --name", title(file)))
+            CliError::usage(format!("{} has no name for the dataset: give --name", title(file)))
         })
     }
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::failure::{Exit, Failure};
+use super::error::{CliError, Exit};
 use super::files::{read, title};
 use super::ui::Ui;
 use ferry_types::domain::dataset::{Report, Table, check, check_pair};
@@ -43,7 +43,7 @@ pub(super) struct Validate {
 }
 
 impl Validate {
-    pub(super) fn run(self, ui: &Ui) -> Result<Exit, Failure> {
+    pub(super) fn run(self, ui: &Ui) -> Result<Exit, CliError> {
         if self.fix {
             return self.fix_all(ui);
         }
@@ -69,10 +69,10 @@ impl Validate {
         data.chain(self.events.iter().map(|file| (Table::Events, file)))
     }
 
-    fn fix_all(&self, ui: &Ui) -> Result<Exit, Failure> {
+    fn fix_all(&self, ui: &Ui) -> Result<Exit, CliError> {
         if self.output.is_some() && self.tables().count() > 1 {
             let what = "--output belongs to one FILE, and there are several";
-            return Err(Failure::usage(what.to_owned()));
+            return Err(CliError::usage(what.to_owned()));
         }
         let mut exit = Exit::Done;
         for (table, file) in self.tables() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::failure::{Exit, Failure};
+use super::error::{CliError, Exit};
 use super::follow::{follow, is_settled, look, view};
 use super::progress::Progress;
 use super::ui::Ui;
@@ -41,7 +41,7 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
+    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
         signals::listen_idle(app.shutdown.clone(), ui)?;
         let shutdown = app.shutdown.clone();
         let timeout = self.timeout;
@@ -68,7 +68,7 @@ impl Watch {
 }
 
 /// Shows whatever is under way, until `stop` ends.
-async fn watch_all(app: &App, ui: &Ui, stop: impl Future<Output = ()>) -> Result<(), Failure> {
+async fn watch_all(app: &App, ui: &Ui, stop: impl Future<Output = ()>) -> Result<(), CliError> {
     let mut progress = Progress::new(ui, app.clock.clone(), None);
     let mut open: HashMap<SubmissionId, State> = HashMap::new();
     tokio::pin!(stop);

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::audit::told;
-use super::failure::{Exit, Failure};
+use super::error::{CliError, Exit};
 use super::show;
 use super::ui::Ui;
 use crate::app::App;
@@ -38,7 +38,7 @@ struct Ids {
 }
 
 impl Webhooks {
-    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
+    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
         let (ids, again) = match self.action {
             Action::List(Ids { ids }) => (ids, false),
             Action::Redeliver(Ids { ids }) => (ids, true),

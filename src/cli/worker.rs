@@ -8,7 +8,7 @@ use serde_json::json;
 use tracing::{info, warn};
 
 use super::carry::require_account;
-use super::failure::{Exit, Failure};
+use super::error::{CliError, Exit};
 use super::follow::{are_stuck, is_settled, view};
 use super::show::counted;
 use super::signals;
@@ -42,13 +42,13 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, Failure> {
+    pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
         require_account(&app)?;
         signals::listen(app.shutdown.clone(), ui)?;
         if let Some(address) = app.config.metrics_listen {
             let admin = Admin::bind(address).await.map_err(|error| {
                 let what = format!("cannot listen on {address} (`metrics_listen`)");
-                Failure::new(Exit::Failed, anyhow::Error::new(error).context(what))
+                CliError::new(Exit::Failed, anyhow::Error::new(error).context(what))
             })?;
             info!("metrics are at http://{}/metrics", admin.address());
             let (metrics, shutdown) = (app.metrics.clone(), app.shutdown.clone());
@@ -74,7 +74,7 @@ impl Worker {
         };
         let (ended, watched) = tokio::join!(app.workers()?.run(), idle);
         app.traces.finish().await;
-        ended.map_err(|error| Failure::new(Exit::Failed, error.into()))?;
+        ended.map_err(|error| CliError::new(Exit::Failed, error.into()))?;
         let interrupted = watched?;
         info!("stopped");
         if self.until_idle {

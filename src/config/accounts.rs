@@ -42,11 +42,10 @@ impl Reader<'_> {
             };
             if let Some(Found { text, place }) = url {
                 if let Err(what) = rules.check(&text) {
-                    self.mistakes.push(format!("{place}: {what}"));
+                    self.errors.push(format!("{place}: {what}"));
                 }
                 if receiver.secrets.is_empty() {
-                    self.mistakes
-                        .push(format!("{place}: it needs a `webhook_secret` to sign with"));
+                    self.errors.push(format!("{place}: it needs a `webhook_secret` to sign with"));
                 }
             }
             targets.insert(name, receiver);
@@ -60,7 +59,7 @@ impl Reader<'_> {
         let secret: SecretString = self.secret_of(given, in_file).ok()??.text.into();
         let read = Secret::read(&secret);
         if let Err(expected) = read {
-            self.mistakes.push(format!("`{name}` of account `{account}`: {expected}"));
+            self.errors.push(format!("`{name}` of account `{account}`: {expected}"));
         }
         read.ok()
     }
@@ -83,9 +82,9 @@ impl Reader<'_> {
     }
 
     fn account(&mut self, name: &str, status_words: &StatusWords) -> Option<Account> {
-        let before = self.mistakes.len();
+        let before = self.errors.len();
         if !is_account_name(name) {
-            self.mistakes.push(format!(
+            self.errors.push(format!(
                 "`{name}` is not a name for an account: expected 1 to 64 of a-z, 0-9, - and _"
             ));
         }
@@ -114,7 +113,7 @@ impl Reader<'_> {
             status_words: status_words.clone(),
             budget,
         };
-        (self.mistakes.len() == before).then_some(account)
+        (self.errors.len() == before).then_some(account)
     }
 
     fn optional<T>(
@@ -132,12 +131,12 @@ impl Reader<'_> {
         let tables = self.tables();
         let Some(table) = tables.get(account) else { return };
         let Some(table) = table.as_table() else {
-            self.mistakes.push(format!("`accounts.{account}` in `{}` is not a table", self.path));
+            self.errors.push(format!("`accounts.{account}` in `{}` is not a table", self.path));
             return;
         };
         for name in table.keys().filter(|name| !is_account_setting(name)) {
             let hint = similar(name, ACCOUNT_SETTINGS);
-            self.mistakes.push(format!(
+            self.errors.push(format!(
                 "`{name}` in [accounts.{account}] of `{}` is not a setting of an account{hint}",
                 self.path
             ));
@@ -168,7 +167,7 @@ impl Reader<'_> {
         match parse(&text) {
             Ok(value) => Some(value),
             Err(expected) => {
-                self.mistakes.push(format!("{place}: {expected}"));
+                self.errors.push(format!("{place}: {expected}"));
                 None
             }
         }
@@ -184,7 +183,7 @@ impl Reader<'_> {
             return None;
         };
         if text.is_empty() {
-            self.mistakes.push(format!("`{name}` of account `{account}` is empty"));
+            self.errors.push(format!("`{name}` of account `{account}` is empty"));
             return None;
         }
         Some(AccountSecret::from(text).in_file(file))
@@ -196,7 +195,7 @@ impl Reader<'_> {
         } else {
             String::new()
         };
-        self.mistakes.push(format!(
+        self.errors.push(format!(
             "account `{account}` has no `{name}`: set {environment}`{name}` in [accounts.{account}]"
         ));
     }

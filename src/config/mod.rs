@@ -9,7 +9,7 @@ mod values;
 /// The table of all settings.
 pub mod settings;
 
-pub use sources::{Mistakes, Sources};
+pub use sources::{ConfigErrors, Sources};
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -86,7 +86,7 @@ pub struct Config {
 
 impl Config {
     /// Reads and checks everything; the error lists all mistakes.
-    pub fn load(sources: &Sources) -> Result<Self, Mistakes> {
+    pub fn load(sources: &Sources) -> Result<Self, ConfigErrors> {
         let mut reader = Reader::new(sources);
         let webhook_rules = Rules {
             allowed: reader.read("webhook_allow", values::allowed),
@@ -152,7 +152,7 @@ fn store(reader: &mut Reader<'_>) -> StorePlace {
     if let Some(pem) = authorities {
         match address.clone().with_authorities(pem) {
             Ok(vouched) => address = vouched,
-            Err(mistake) => reader.mistake("store_ca", &mistake),
+            Err(record) => reader.record("store_ca", &record),
         }
     }
     StorePlace::Redis(Box::new(address), durability)
@@ -165,8 +165,8 @@ fn tls(reader: &mut Reader<'_>) -> Option<TlsFiles> {
         (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
         (None, None) => None,
         _ => {
-            let mistake = "`tls_certificate` and `tls_key`: give both of them, or none";
-            reader.mistakes.push(mistake.to_owned());
+            let record = "`tls_certificate` and `tls_key`: give both of them, or none";
+            reader.errors.push(record.to_owned());
             None
         }
     }

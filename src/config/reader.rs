@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::settings::{ACCOUNT_SETTINGS, SETTINGS, Setting, variable};
-use super::sources::{FILE_VARIABLE, Mistakes, Sources};
+use super::sources::{ConfigErrors, FILE_VARIABLE, Sources};
 use super::values::Expected;
 use crate::pipeline::DEFAULT_ACCOUNT;
 use crate::platform::{read_secret, visible};
@@ -25,7 +25,7 @@ pub(super) struct FoundSecret {
 
 /// Something could not be read, and why was noted.
 #[derive(Debug)]
-pub(super) struct MistakeNoted;
+pub(super) struct ErrorRecorded;
 
 /// Looks settings up, and notes every mistake.
 pub(super) struct Reader<'a> {
@@ -33,7 +33,7 @@ pub(super) struct Reader<'a> {
     pub(super) path: String,
     pub(super) file: toml::Table,
     flags: BTreeMap<String, String>,
-    pub(super) mistakes: Vec<String>,
+    pub(super) errors: Vec<String>,
     /// Variables that are no settings.
     ignored: Vec<String>,
 }
@@ -46,7 +46,7 @@ impl<'a> Reader<'a> {
             path: path.unwrap_or_default(),
             file: toml::Table::new(),
             flags: BTreeMap::new(),
-            mistakes: Vec::new(),
+            errors: Vec::new(),
             ignored: Vec::new(),
         };
         reader.read_file();
@@ -67,9 +67,9 @@ impl<'a> Reader<'a> {
     }
 
     /// Notes what is wrong with the value of a setting, beyond what can be read from it alone.
-    pub(super) fn mistake(&mut self, name: &'static str, what: &str) {
+    pub(super) fn record(&mut self, name: &'static str, what: &str) {
         let place = self.global(name).map_or_else(|| name.to_owned(), |found| found.place);
-        self.mistakes.push(format!("{place}: {what}"));
+        self.errors.push(format!("{place}: {what}"));
     }
 
     /// A secret of the process, given as such or as the name of a file; none if it is empty.
@@ -85,8 +85,8 @@ impl<'a> Reader<'a> {
         &mut self,
         given: Option<Found>,
         in_file: Option<Found>,
-    ) -> Result<Option<FoundSecret>, MistakeNoted> {
-        let mistake = match (given, in_file) {
+    ) -> Result<Option<FoundSecret>, ErrorRecorded> {
+        let record = match (given, in_file) {
             (None, None) => return Ok(None),
             (Some(found), None) => match visible(&found.text) {
                 Ok(text) => return Ok(Some(FoundSecret { text: text.to_owned(), file: None })),
@@ -101,8 +101,8 @@ impl<'a> Reader<'a> {
                 format!("{} and {}: give only one of them", one.place, other.place)
             }
         };
-        self.mistakes.push(mistake);
-        Err(MistakeNoted)
+        self.errors.push(record);
+        Err(ErrorRecorded)
     }
 
     /// Variables that look like settings and are none.
@@ -110,8 +110,8 @@ impl<'a> Reader<'a> {
         self.ignored.clone()
     }
 
-    pub(super) fn finish<T>(self, config: T) -> Result<T, Mistakes> {
-        if self.mistakes.is_empty() { Ok(config) } else { Err(Mistakes(self.mistakes)) }
+    pub(super) fn finish<T>(self, config: T) -> Result<T, ConfigErrors> {
+        if self.errors.is_empty() { Ok(config) } else { Err(ConfigErrors(self.errors)) }
     }
 
     fn read_file(&mut self) {
@@ -124,7 +124,7 @@ impl<'a> Reader<'a> {
                 let line =
                     error.span().map_or(0, |span| text[..span.start].matches('\n').count() + 1);
                 let what = error.message();
-                self.mistakes.push(format!("`{}`, line {line}: {what}", path.display()));
+                self.errors.push(format!("`{}`, line {line}: {what}", path.display()));
             }
         }
         let known = |name: &str| name == "accounts" || is_one_of(SETTINGS, name);
@@ -135,10 +135,10 @@ impl<'a> Reader<'a> {
             } else {
                 similar(&name, SETTINGS)
             };
-            self.mistakes.push(format!("`{name}` in `{}` is not a setting{hint}", self.path));
+            self.errors.push(format!("`{name}` in `{}` is not a setting{hint}", self.path));
         }
         if self.file.get("accounts").is_some_and(|accounts| !accounts.is_table()) {
-            self.mistakes.push(format!("`accounts` in `{}` is not a table", self.path));
+            self.errors.push(format!("`accounts` in `{}` is not a table", self.path));
         }
     }
 
@@ -155,7 +155,7 @@ impl<'a> Reader<'a> {
                 continue;
             }
             match most_similar(&name, settings()) {
-                Some(setting) => self.mistakes.push(format!(
+                Some(setting) => self.errors.push(format!(
                     "{variable} is not a setting; did you mean {}?",
                     setting.variable()
                 )),
@@ -169,7 +169,7 @@ impl<'a> Reader<'a> {
             match flag.split_once('=') {
                 Some((name, _)) if is_secret(name) => {
                     // Everybody on the machine can read the command line.
-                    self.mistakes.push(format!(
+                    self.errors.push(format!(
                         "`{name}` must not stand on the command line: use {} or {}_FILE",
                         variable(name),
                         variable(name)
@@ -180,10 +180,10 @@ impl<'a> Reader<'a> {
                 }
                 Some((name, _)) => {
                     let hint = similar(name, SETTINGS);
-                    self.mistakes.push(format!("`{name}` after `--set` is not a setting{hint}"));
+                    self.errors.push(format!("`{name}` after `--set` is not a setting{hint}"));
                 }
                 // It is not repeated, for it may hold a secret.
-                None => self.mistakes.push("`--set`: expected `name=value`".to_owned()),
+                None => self.errors.push("`--set`: expected `name=value`".to_owned()),
             }
         }
     }
@@ -218,13 +218,13 @@ impl<'a> Reader<'a> {
         let Some(Found { text, place }) = found else {
             if self.file.get(setting.name).is_some_and(|value| text_of(value).is_none()) {
                 let name = setting.name;
-                self.mistakes
+                self.errors
                     .push(format!("`{name}` in `{}` is neither a text nor a number", self.path));
             }
             return default();
         };
         parse(&text).unwrap_or_else(|expected| {
-            self.mistakes.push(format!("{place}: {expected}, found {}", shown(&text)));
+            self.errors.push(format!("{place}: {expected}, found {}", shown(&text)));
             default()
         })
     }

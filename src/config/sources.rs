@@ -31,26 +31,26 @@ impl fmt::Debug for Sources {
 
 /// Everything that is wrong with a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mistakes(pub Vec<String>);
+pub struct ConfigErrors(pub Vec<String>);
 
-impl fmt::Display for Mistakes {
+impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.as_slice() {
             [only] => write!(f, "the configuration has a mistake: {only}"),
             all => {
                 write!(f, "the configuration has {} mistakes:", all.len())?;
-                all.iter().try_for_each(|mistake| write!(f, "\n  {mistake}"))
+                all.iter().try_for_each(|record| write!(f, "\n  {record}"))
             }
         }
     }
 }
 
-impl std::error::Error for Mistakes {}
+impl std::error::Error for ConfigErrors {}
 
 impl Sources {
     /// Reads the environment, and the file that `file` or `FERRY_CONFIG` names, or else
     /// `ferry.toml` where there is one.
-    pub fn of_process(file: Option<&Path>, flags: Vec<String>) -> Result<Self, Mistakes> {
+    pub fn of_process(file: Option<&Path>, flags: Vec<String>) -> Result<Self, ConfigErrors> {
         #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
         let variables = std::env::vars_os();
         let env: BTreeMap<String, String> = variables
@@ -64,7 +64,10 @@ impl Sources {
             Ok(text) => Some((path, text)),
             Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => None,
             Err(error) => {
-                return Err(Mistakes(vec![format!("cannot read `{}`: {error}", path.display())]));
+                return Err(ConfigErrors(vec![format!(
+                    "cannot read `{}`: {error}",
+                    path.display()
+                )]));
             }
         };
         Ok(Self { file, env, flags })

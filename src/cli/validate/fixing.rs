@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::LIMIT;
 use super::report::{counted, print_reports};
-use crate::cli::failure::Failure;
+use crate::cli::error::CliError;
 use crate::cli::files::{read, title};
 use crate::cli::ui::{Ui, write_bytes};
 use ferry_types::domain::dataset::{Fixed, Report, Severity, Table, fix};
@@ -33,7 +33,7 @@ pub(super) fn fix_file(
     file: &Path,
     output: Option<&Path>,
     ui: &Ui,
-) -> Result<bool, Failure> {
+) -> Result<bool, CliError> {
     let output = output.map_or_else(|| default_output(file), |path| Ok(path.to_owned()))?;
     let (report, fixed) = fix(table, &title(file), &read(file, LIMIT)?);
     let Some(fixed) = fixed else {
@@ -50,7 +50,7 @@ pub(super) fn fix_file(
 }
 
 /// `march.csv` becomes `march.fixed.csv`, which must not be there yet: nothing is overwritten unasked.
-fn default_output(file: &Path) -> Result<PathBuf, Failure> {
+fn default_output(file: &Path) -> Result<PathBuf, CliError> {
     if file == Path::new("-") {
         return Ok(file.to_owned());
     }
@@ -58,14 +58,14 @@ fn default_output(file: &Path) -> Result<PathBuf, Failure> {
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
     let output = file.with_file_name(format!("{stem}.fixed{ending}"));
     if output.exists() {
-        return Err(Failure::usage(format!("`{}` already exists", output.display()))
+        return Err(CliError::usage(format!("`{}` already exists", output.display()))
             .hint(format!("overwrite it with `-o {}`", output.display())));
     }
     Ok(output)
 }
 
 /// Prints the problems that only a person can correct, and not the others.
-fn remaining(mut report: Report, ui: &Ui) -> Result<bool, Failure> {
+fn remaining(mut report: Report, ui: &Ui) -> Result<bool, CliError> {
     if ui.json {
         let outcome =
             Outcome { report: &report, output: None, line_ends: 0, encoding_changed: false };
@@ -86,7 +86,7 @@ fn remaining(mut report: Report, ui: &Ui) -> Result<bool, Failure> {
 
 /// Replaces a file as a whole, so that a full disk costs no original. What is no regular file, such as a
 /// pipe, is written as it is.
-fn write(output: &Path, text: &[u8]) -> Result<(), Failure> {
+fn write(output: &Path, text: &[u8]) -> Result<(), CliError> {
     let written = match std::fs::metadata(output) {
         Ok(old) if old.is_file() => replace(output, text, old.permissions()),
         Ok(_) => std::fs::write(output, text),
@@ -109,7 +109,7 @@ fn replace(output: &Path, text: &[u8], permissions: Permissions) -> std::io::Res
     file.persist(&output).map(drop).map_err(|error| error.error)
 }
 
-fn print_changes(report: &Report, fixed: &Fixed, output: &Path, ui: &Ui) -> Result<(), Failure> {
+fn print_changes(report: &Report, fixed: &Fixed, output: &Path, ui: &Ui) -> Result<(), CliError> {
     let file = &report.file;
     if ui.json {
         let outcome = Outcome {

@@ -1,6 +1,6 @@
 //! Prints what was found in datasets: a dozen lines for a person, whatever the file, and the true counts.
 
-use crate::cli::failure::Failure;
+use crate::cli::error::CliError;
 use crate::cli::ui::Ui;
 use ferry_types::domain::dataset::{Problem, Report, Severity, grouped};
 
@@ -10,7 +10,7 @@ const MAX_ERRORS: usize = 10;
 const MAX_LINES: usize = 12;
 
 /// Prints everything about some files on stdout, because that is what the command is for.
-pub(in crate::cli) fn print_reports(reports: &[Report], ui: &Ui) -> Result<(), Failure> {
+pub(in crate::cli) fn print_reports(reports: &[Report], ui: &Ui) -> Result<(), CliError> {
     for report in reports {
         if ui.json {
             ui.object(report)?;

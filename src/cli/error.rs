@@ -4,7 +4,7 @@ use std::io;
 use std::process::ExitCode;
 
 use super::ui::Ui;
-use crate::config::Mistakes;
+use crate::config::ConfigErrors;
 use crate::platform::InvalidAccount;
 use ferry_store::StoreError;
 use ferry_types::contract::SubmissionView;
@@ -57,19 +57,19 @@ impl Exit {
 
 /// Why a command did not do what it was asked.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(super) struct CliError {
     exit: Exit,
     error: anyhow::Error,
     hint: Option<String>,
 }
 
-impl std::fmt::Display for Failure {
+impl std::fmt::Display for CliError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.error.fmt(f)
     }
 }
 
-impl Failure {
+impl CliError {
     pub(super) fn new(exit: Exit, error: anyhow::Error) -> Self {
         Self { exit, error, hint: None }
     }
@@ -111,32 +111,32 @@ impl Failure {
     }
 }
 
-impl From<anyhow::Error> for Failure {
+impl From<anyhow::Error> for CliError {
     fn from(error: anyhow::Error) -> Self {
         Self::new(Exit::Failed, error)
     }
 }
 
-impl From<io::Error> for Failure {
+impl From<io::Error> for CliError {
     fn from(error: io::Error) -> Self {
         Self::new(Exit::Failed, error.into())
     }
 }
 
-impl From<Mistakes> for Failure {
-    fn from(mistakes: Mistakes) -> Self {
+impl From<ConfigErrors> for CliError {
+    fn from(mistakes: ConfigErrors) -> Self {
         let hint = "`ferry doctor --settings` lists all settings with their defaults";
         Self::new(Exit::Usage, mistakes.into()).hint(hint)
     }
 }
 
-impl From<InvalidAccount> for Failure {
+impl From<InvalidAccount> for CliError {
     fn from(error: InvalidAccount) -> Self {
         Self::new(Exit::Usage, error.into())
     }
 }
 
-impl From<StoreError> for Failure {
+impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
         let (exit, hint) = match &error {
             StoreError::NotFound(_) => (
