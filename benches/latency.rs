@@ -83,7 +83,7 @@ async fn measure(what: &str, alone: &str, polled: &str, workers: usize) -> Resul
 /// Applications with workers, on one store, and a Platform that takes so long.
 struct Fleet {
     apps: Vec<App>,
-    workers: Vec<tokio::task::JoinHandle<Result<(), ferry::pipeline::WorkersEnded>>>,
+    workers: Vec<tokio::task::JoinHandle<Result<(), ferry::pipeline::WorkersError>>>,
     _sim: Sim,
 }
 

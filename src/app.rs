@@ -10,7 +10,7 @@ use crate::audit::Audit;
 use crate::config::{Config, StorePlace};
 use crate::metrics::{Metrics, Source};
 use crate::pipeline::{Intake, PushedIntake, Workers};
-use crate::platform::{InvalidAccount, Platform};
+use crate::platform::{InvalidAccountError, Platform};
 use crate::shutdown::Shutdown;
 use ferry_store::redis::{PushedRequests, RedisStore};
 use ferry_store::sqlite::SqliteStore;
@@ -114,7 +114,7 @@ impl App {
     }
 
     /// One client of the Platform for each account.
-    pub fn platforms(&self) -> Result<Vec<Platform>, InvalidAccount> {
+    pub fn platforms(&self) -> Result<Vec<Platform>, InvalidAccountError> {
         let accounts = self.config.accounts.values();
         accounts
             .map(|account| {
@@ -141,7 +141,7 @@ impl App {
     }
 
     /// What carries the submissions of the store.
-    pub fn workers(&self) -> Result<Workers, InvalidAccount> {
+    pub fn workers(&self) -> Result<Workers, InvalidAccountError> {
         let pushed = self.pushed.clone().map(|requests| PushedIntake {
             requests,
             intake: self.intake().of(Source::Apalis),

@@ -59,7 +59,7 @@ impl<'a> MakeWriter<'a> for LogWriter {
 /// A log filter that cannot be understood.
 #[derive(Debug, thiserror::Error)]
 #[error("`{filter}` is not a log filter: {cause}")]
-pub struct InvalidFilter {
+pub struct InvalidFilterError {
     filter: String,
     cause: String,
 }
@@ -71,9 +71,11 @@ pub fn start(
     format: LogFormat,
     audits: bool,
     writer: LogWriter,
-) -> Result<(), InvalidFilter> {
-    let parsed = EnvFilter::try_new(filter)
-        .map_err(|cause| InvalidFilter { filter: filter.to_owned(), cause: cause.to_string() })?;
+) -> Result<(), InvalidFilterError> {
+    let parsed = EnvFilter::try_new(filter).map_err(|cause| InvalidFilterError {
+        filter: filter.to_owned(),
+        cause: cause.to_string(),
+    })?;
     // Unless somebody says otherwise.
     let is_said = !audits || filter.contains(AUDIT);
     let audit = format!("{AUDIT}=info").parse().expect("a directive");

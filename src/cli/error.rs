@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use super::ui::Ui;
 use crate::config::ConfigErrors;
-use crate::platform::InvalidAccount;
+use crate::platform::InvalidAccountError;
 use ferry_store::StoreError;
 use ferry_types::contract::SubmissionView;
 use ferry_types::domain::submission::State;
@@ -130,8 +130,8 @@ impl From<ConfigErrors> for CliError {
     }
 }
 
-impl From<InvalidAccount> for CliError {
-    fn from(error: InvalidAccount) -> Self {
+impl From<InvalidAccountError> for CliError {
+    fn from(error: InvalidAccountError) -> Self {
         Self::new(Exit::Usage, error.into())
     }
 }

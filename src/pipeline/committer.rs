@@ -14,7 +14,7 @@ const BATCH: usize = 256;
 /// The committer is gone, or the store refused the commit for good.
 #[derive(Debug, thiserror::Error)]
 #[error("the outcome of a step could not be recorded")]
-pub(crate) struct NotRecorded;
+pub(crate) struct CommitError;
 
 struct Request {
     commit: Commit,
@@ -36,10 +36,10 @@ impl Committer {
     }
 
     /// Records one commit, together with whatever else is waiting.
-    pub(crate) async fn commit(&self, commit: Commit) -> Result<Committed, NotRecorded> {
+    pub(crate) async fn commit(&self, commit: Commit) -> Result<Committed, CommitError> {
         let (answer, committed) = oneshot::channel();
-        self.requests.send(Request { commit, answer }).await.map_err(|_| NotRecorded)?;
-        committed.await.map_err(|_| NotRecorded)
+        self.requests.send(Request { commit, answer }).await.map_err(|_| CommitError)?;
+        committed.await.map_err(|_| CommitError)
     }
 }
 

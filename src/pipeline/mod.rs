@@ -17,4 +17,4 @@ pub use intake::{DEFAULT_ACCOUNT, DEFAULT_RESULT_KEY, Intake, IntakeError, Names
 pub use policy::{AmbiguousUpload, Policy};
 pub use pushed::PushedIntake;
 pub use texts::{correction, texts};
-pub use workers::{Workers, WorkersEnded};
+pub use workers::{Workers, WorkersError};

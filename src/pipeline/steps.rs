@@ -10,7 +10,7 @@ use tracing::{info, warn};
 
 use super::backend::{LeasedStep, release};
 use super::collect::{Collected, after_collect};
-use super::committer::{Committer, NotRecorded};
+use super::committer::{CommitError, Committer};
 use super::decide::{
     Context, after_delivery, after_poll, after_upload, interrupted_upload, may_overwrite,
     while_gated, without_account,
@@ -122,7 +122,7 @@ impl Steps {
 
     /// Runs a step and records its outcome. An error means that the outcome could not be recorded:
     /// the lease runs out, and the step becomes due again.
-    pub(crate) async fn run(&self, step: LeasedStep) -> Result<(), NotRecorded> {
+    pub(crate) async fn run(&self, step: LeasedStep) -> Result<(), CommitError> {
         let kind = step.claim.kind;
         self.metrics.step_lag(kind, step.claim.lag);
         let trace = self.traces.step(&step.claim.submission, kind);
@@ -141,7 +141,7 @@ impl Steps {
             Err(error) => {
                 trace.was("not_begun");
                 warn!(submission.id = %step.claim.lease.id, "`{kind}` was not begun: {error}");
-                Err(NotRecorded)
+                Err(CommitError)
             }
         }
     }
@@ -238,7 +238,7 @@ impl Steps {
         step: &LeasedStep,
         transition: Transition,
         trace: &StepTrace,
-    ) -> Result<(), NotRecorded> {
+    ) -> Result<(), CommitError> {
         let claim = &step.claim;
         self.metrics.step(claim.kind, transition.reason.as_ref().map(|reason| reason.code));
         if matches!(transition.signal, Signal::Unauthorized(_)) {

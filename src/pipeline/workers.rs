@@ -50,12 +50,12 @@ pub struct Workers {
 /// The workers ended in a way that was not asked for.
 #[derive(Debug, thiserror::Error)]
 #[error("the workers ended: {0}")]
-pub struct WorkersEnded(String);
+pub struct WorkersError(String);
 
 impl Workers {
     /// Carries submissions until the shutdown drains: then what is claimed and not begun is given
     /// back, and what runs has the policy's shutdown timeout to end.
-    pub async fn run(self) -> Result<(), WorkersEnded> {
+    pub async fn run(self) -> Result<(), WorkersError> {
         let leases = Leases::new(self.policy.lease);
         let budgets: Budgets =
             Arc::new(self.platforms.iter().map(|p| (p.account().to_owned(), p.budget())).collect());
@@ -109,8 +109,8 @@ impl Workers {
         };
         // Every step has handed over its outcome; what is recorded last is recorded too.
         let recorded = recording.await;
-        ended.map_err(|error| WorkersEnded(error.to_string()))?;
-        recorded.map_err(|error| WorkersEnded(error.to_string()))
+        ended.map_err(|error| WorkersError(error.to_string()))?;
+        recorded.map_err(|error| WorkersError(error.to_string()))
     }
 }
 

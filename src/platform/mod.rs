@@ -78,7 +78,7 @@ pub struct Upload<'a> {
 /// An account that no client can be made for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("account `{account}`: {what}")]
-pub struct InvalidAccount {
+pub struct InvalidAccountError {
     account: String,
     what: String,
 }
@@ -146,8 +146,8 @@ impl Platform {
         limits: Limits,
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
-    ) -> Result<Self, InvalidAccount> {
-        let invalid = |what: String| InvalidAccount { account: account.name.clone(), what };
+    ) -> Result<Self, InvalidAccountError> {
+        let invalid = |what: String| InvalidAccountError { account: account.name.clone(), what };
         let token_url = wire::base_url(&account.token_url, Query::Allowed)
             .map_err(|what| invalid(format!("`token_url`: {what}")))?;
         let api_url = wire::base_url(&account.api_url, Query::Forbidden)

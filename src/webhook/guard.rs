@@ -159,15 +159,15 @@ pub(super) struct Guard(Arc<Rules>);
 
 /// A name leads nowhere but to where messages must not go.
 #[derive(Debug)]
-pub(super) struct NotPermitted;
+pub(super) struct BlockedAddressError;
 
-impl fmt::Display for NotPermitted {
+impl fmt::Display for BlockedAddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the name leads to an address that is not public")
     }
 }
 
-impl std::error::Error for NotPermitted {}
+impl std::error::Error for BlockedAddressError {}
 
 impl Guard {
     pub(super) fn new(rules: Arc<Rules>) -> Self {
@@ -185,7 +185,7 @@ impl Resolve for Guard {
             let permitted = found.into_iter().filter(|address| any || rules.permits(address.ip()));
             let permitted: Vec<SocketAddr> = permitted.collect();
             if permitted.is_empty() {
-                return Err(NotPermitted.into());
+                return Err(BlockedAddressError.into());
             }
             Ok(Box::new(permitted.into_iter()) as Addrs)
         })

@@ -5,7 +5,7 @@ mod guard;
 mod sign;
 
 pub use guard::{Allowed, Rules};
-pub use sign::{Secret, UnusableSecret};
+pub use sign::{Secret, UnusableSecretError};
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -17,7 +17,7 @@ use reqwest::{Certificate, Client, ClientBuilder, StatusCode, redirect};
 use crate::traces::StepTrace;
 use ferry_types::domain::Timestamp;
 use ferry_types::domain::submission::DeliveryResult;
-use guard::{Guard, NotPermitted};
+use guard::{BlockedAddressError, Guard};
 
 /// What an account says about those who want to hear of its submissions.
 #[derive(Debug, Clone, Default)]
@@ -156,7 +156,7 @@ fn heard(status: StatusCode) -> DeliveryResult {
 fn lost(error: &reqwest::Error) -> DeliveryResult {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(inner) = cause {
-        if inner.is::<NotPermitted>() {
+        if inner.is::<BlockedAddressError>() {
             return DeliveryResult::NotAllowed;
         }
         cause = inner.source();

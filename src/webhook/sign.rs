@@ -16,15 +16,15 @@ pub struct Secret(hmac::Key);
 #[error(
     "expected `whsec_` and 24 to 64 bytes in base64, as `echo whsec_$(openssl rand -base64 32)` makes"
 )]
-pub struct UnusableSecret;
+pub struct UnusableSecretError;
 
 impl Secret {
     /// Reads `whsec_` and base64.
-    pub fn read(text: &SecretString) -> Result<Self, UnusableSecret> {
-        let encoded = text.expose_secret().strip_prefix(PREFIX).ok_or(UnusableSecret)?;
-        let bytes = BASE64_STANDARD.decode(encoded).map_err(|_| UnusableSecret)?;
+    pub fn read(text: &SecretString) -> Result<Self, UnusableSecretError> {
+        let encoded = text.expose_secret().strip_prefix(PREFIX).ok_or(UnusableSecretError)?;
+        let bytes = BASE64_STANDARD.decode(encoded).map_err(|_| UnusableSecretError)?;
         if !(24..=64).contains(&bytes.len()) {
-            return Err(UnusableSecret);
+            return Err(UnusableSecretError);
         }
         Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, &bytes)))
     }

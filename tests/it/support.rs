@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use ferry::app::App;
 use ferry::config::{Config, Sources};
-use ferry::pipeline::{Names, WorkersEnded};
+use ferry::pipeline::{Names, WorkersError};
 use ferry_sim::{Credentials, FaultRates, Processing, Sim, SimConfig};
 use ferry_store::{Accepted, Filter, Stats};
 use ferry_types::contract::{SubmissionRequest, SubmissionView};
@@ -71,7 +71,7 @@ pub(crate) struct World {
     pub(crate) app: App,
     /// What another process needs to know to join.
     pub(crate) env: BTreeMap<String, String>,
-    workers: Option<JoinHandle<Result<(), WorkersEnded>>>,
+    workers: Option<JoinHandle<Result<(), WorkersError>>>,
     pub(crate) folder: TempDir,
 }
 

@@ -19,7 +19,7 @@ pub(super) struct Message {
 
 /// A line or a message is longer than any of Ferry's.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct TooLong;
+pub(super) struct MessageTooLongError;
 
 /// What has come in of a stream so far.
 #[derive(Debug, Default)]
@@ -36,10 +36,10 @@ impl Messages {
     }
 
     /// More bytes, cut anywhere.
-    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), TooLong> {
+    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), MessageTooLongError> {
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
             if self.line.len() + part.len() + self.begun.data.len() > LONGEST {
-                return Err(TooLong);
+                return Err(MessageTooLongError);
             }
             self.line.extend_from_slice(part);
             if part.ends_with(b"\n") {
@@ -110,6 +110,6 @@ mod tests {
         let mut messages = Messages::default();
         let taken = (0..100_000).take_while(|_| messages.push(b"data: xxxx\n").is_ok()).count();
         assert!(taken < LONGEST / 4, "one message of many lines: {taken}");
-        assert_eq!(messages.push(b"event: x\n\n"), Err(TooLong));
+        assert_eq!(messages.push(b"event: x\n\n"), Err(MessageTooLongError));
     }
 }

@@ -33,7 +33,7 @@ use ferry_types::domain::account::Health;
 use ferry_types::domain::budget::Budget;
 use ferry_types::domain::outcome::Content;
 use ferry_types::domain::submission::{
-    IllegalTransition, LifecycleError, Resolution, State, StepKind, Submission, TimelineEntry,
+    IllegalTransitionError, LifecycleError, Resolution, State, StepKind, Submission, TimelineEntry,
     Transition, WaitingFor,
 };
 use ferry_types::domain::{SubmissionId, Timestamp};
@@ -127,7 +127,7 @@ pub enum Committed {
     /// if the Platform asks something of the whole account.
     Stale,
     /// The transition is not in the table: nothing was changed.
-    Illegal(IllegalTransition),
+    Illegal(IllegalTransitionError),
 }
 
 /// What [`Store::rescue`] did.

@@ -31,9 +31,9 @@ pub(super) struct Packed {
 /// The bytes are not what was packed.
 #[derive(Debug, thiserror::Error)]
 #[error("what is stored cannot be unpacked: {0}")]
-pub(super) struct Unpackable(String);
+pub(super) struct DecompressError(String);
 
-impl Unpackable {
+impl DecompressError {
     pub(super) fn new(cause: impl std::fmt::Display) -> Self {
         Self(cause.to_string())
     }
@@ -49,18 +49,18 @@ impl Packed {
         Self { bytes: packed.unwrap_or_else(|| bytes.to_vec()), unpacked: bytes.len() as u64 }
     }
 
-    pub(super) fn unpack(&self) -> Result<Vec<u8>, Unpackable> {
-        let size = usize::try_from(self.unpacked).map_err(Unpackable::new)?;
+    pub(super) fn unpack(&self) -> Result<Vec<u8>, DecompressError> {
+        let size = usize::try_from(self.unpacked).map_err(DecompressError::new)?;
         if size == self.bytes.len() {
             return Ok(self.bytes.clone());
         }
         DECOMPRESSOR
             .with_borrow_mut(|zstd| zstd.decompress(&self.bytes, size))
-            .map_err(Unpackable::new)
+            .map_err(DecompressError::new)
     }
 
-    fn unpack_text(&self) -> Result<String, Unpackable> {
-        String::from_utf8(self.unpack()?).map_err(Unpackable::new)
+    fn unpack_text(&self) -> Result<String, DecompressError> {
+        String::from_utf8(self.unpack()?).map_err(DecompressError::new)
     }
 }
 
@@ -79,7 +79,7 @@ impl PackedPayload {
         }
     }
 
-    pub(super) fn unpack(&self) -> Result<Payload, Unpackable> {
+    pub(super) fn unpack(&self) -> Result<Payload, DecompressError> {
         Ok(Payload {
             data: self.data.unpack_text()?,
             event_data: self.event_data.as_ref().map(Packed::unpack_text).transpose()?,

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use ferry::app::App;
 use ferry::config::{Config, Sources};
-use ferry::pipeline::WorkersEnded;
+use ferry::pipeline::WorkersError;
 use ferry_types::domain::submission::State;
 use tokio::task::JoinHandle;
 
@@ -14,7 +14,7 @@ use ferry_testing::{RedisServer, own_namespace, shared_server};
 /// Another process of the same fleet.
 struct Replica {
     app: App,
-    workers: JoinHandle<Result<(), WorkersEnded>>,
+    workers: JoinHandle<Result<(), WorkersError>>,
 }
 
 impl Replica {

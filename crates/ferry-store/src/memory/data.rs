@@ -13,7 +13,7 @@ use ferry_types::domain::account::{Health, HealthPolicy};
 use ferry_types::domain::budget::Spent;
 use ferry_types::domain::outcome::Content;
 use ferry_types::domain::submission::{
-    IllegalTransition, Ruled, SameName, State, Submission, SubmissionParts, TimelineEntry,
+    IllegalTransitionError, Ruled, SameName, State, Submission, SubmissionParts, TimelineEntry,
 };
 use ferry_types::domain::{SubmissionId, Timestamp};
 
@@ -245,7 +245,7 @@ impl Data {
         committed
     }
 
-    pub(super) fn rescue(&mut self, now: Timestamp) -> Result<Rescued, IllegalTransition> {
+    pub(super) fn rescue(&mut self, now: Timestamp) -> Result<Rescued, IllegalTransitionError> {
         let is_lost = |row: &Row| {
             row.submission.leased_until.is_some() && row.leased_until.is_some_and(|end| end < now)
         };

@@ -22,7 +22,7 @@ use ferry_types::clock::Clock;
 use ferry_types::domain::account::{Health, HealthPolicy};
 use ferry_types::domain::outcome::Content;
 use ferry_types::domain::submission::{
-    IllegalTransition, LifecycleError, Resolution, Ruled, SameName, State, Submission,
+    IllegalTransitionError, LifecycleError, Resolution, Ruled, SameName, State, Submission,
     TimelineEntry,
 };
 use ferry_types::domain::{SubmissionId, Timestamp, later};
@@ -276,7 +276,7 @@ impl Store for MemoryStore {
 }
 
 /// Of a rule that no operator asked for.
-fn illegal(illegal: IllegalTransition) -> StoreError {
+fn illegal(illegal: IllegalTransitionError) -> StoreError {
     LifecycleError::from(illegal).into()
 }
 

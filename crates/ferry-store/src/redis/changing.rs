@@ -14,7 +14,7 @@ use super::values::{array, bytes, maybe, maybe_time, text, time, tuple};
 use super::{BATCH, LEASES, RedisStore};
 use crate::{Lease, Rescued, StoreError};
 use ferry_types::domain::submission::{
-    IllegalTransition, LifecycleError, Ruled, SameName, State, Submission,
+    IllegalTransitionError, LifecycleError, Ruled, SameName, State, Submission,
 };
 use ferry_types::domain::{SubmissionId, Timestamp};
 
@@ -237,8 +237,8 @@ impl From<LifecycleError> for RedisError {
     }
 }
 
-impl From<IllegalTransition> for RedisError {
-    fn from(illegal: IllegalTransition) -> Self {
+impl From<IllegalTransitionError> for RedisError {
+    fn from(illegal: IllegalTransitionError) -> Self {
         LifecycleError::from(illegal).into()
     }
 }

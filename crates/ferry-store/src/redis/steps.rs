@@ -16,7 +16,7 @@ use crate::{Claim, ClaimId, ClaimRequest, Claims, Commit, Committed, Lease};
 use ferry_types::domain::account::{HealthPolicy, Signal};
 use ferry_types::domain::budget::Budget;
 use ferry_types::domain::submission::{
-    IllegalTransition, StepKind, Submission, TimelineEntry, Transition,
+    IllegalTransitionError, StepKind, Submission, TimelineEntry, Transition,
 };
 use ferry_types::domain::{Timestamp, later, until};
 
@@ -98,7 +98,7 @@ pub(super) struct Decided {
 /// A submission as it was claimed, and what becomes of it.
 struct Known {
     before: Arc<Record>,
-    after: Result<(Submission, Option<TimelineEntry>), IllegalTransition>,
+    after: Result<(Submission, Option<TimelineEntry>), IllegalTransitionError>,
 }
 
 impl Known {

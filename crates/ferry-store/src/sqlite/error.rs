@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::StoreError;
 use ferry_types::domain::SubmissionId;
-use ferry_types::domain::submission::{IllegalTransition, LifecycleError};
+use ferry_types::domain::submission::{IllegalTransitionError, LifecycleError};
 
 /// Why an operation failed.
 #[derive(Debug)]
@@ -83,8 +83,8 @@ impl From<LifecycleError> for SqliteError {
     }
 }
 
-impl From<IllegalTransition> for SqliteError {
-    fn from(illegal: IllegalTransition) -> Self {
+impl From<IllegalTransitionError> for SqliteError {
+    fn from(illegal: IllegalTransitionError) -> Self {
         LifecycleError::from(illegal).into()
     }
 }

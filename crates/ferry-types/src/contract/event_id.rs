@@ -22,7 +22,7 @@ pub struct EventId {
 #[error(
     "expected the `id` of an event, such as `5f0c3a9d1b7e2468-17`, or `0` for all retained events"
 )]
-pub struct InvalidEventId;
+pub struct InvalidEventIdError;
 
 impl EventId {
     /// Position before the first event of any store, written `0`.
@@ -39,21 +39,21 @@ impl fmt::Display for EventId {
 }
 
 impl FromStr for EventId {
-    type Err = InvalidEventId;
+    type Err = InvalidEventIdError;
 
-    fn from_str(text: &str) -> Result<Self, InvalidEventId> {
+    fn from_str(text: &str) -> Result<Self, InvalidEventIdError> {
         if text == "0" {
             return Ok(Self::START);
         }
-        let (epoch, number) = text.split_once('-').ok_or(InvalidEventId)?;
+        let (epoch, number) = text.split_once('-').ok_or(InvalidEventIdError)?;
         let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
         let is_epoch = epoch.len() == EPOCH && epoch.bytes().all(is_hex);
         let is_number =
             (1..=NUMBER).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
         if !is_epoch || !is_number {
-            return Err(InvalidEventId);
+            return Err(InvalidEventIdError);
         }
-        let number = number.parse().map_err(|_| InvalidEventId)?;
+        let number = number.parse().map_err(|_| InvalidEventIdError)?;
         Ok(Self { epoch: epoch.to_owned(), number })
     }
 }
@@ -72,10 +72,10 @@ mod tests {
         for wrong in
             ["", "1", "17", "-", "00ff00ff00ff00ff-", "00ff00ff00ff00ff", "00FF00ff00ff00ff-1"]
         {
-            assert_eq!(wrong.parse::<EventId>(), Err(InvalidEventId), "{wrong}");
+            assert_eq!(wrong.parse::<EventId>(), Err(InvalidEventIdError), "{wrong}");
         }
         for wrong in ["00ff00ff00ff00ff-+1", "0f-1", "00ff00ff00ff00ff-1234567890123456789"] {
-            assert_eq!(wrong.parse::<EventId>(), Err(InvalidEventId), "{wrong}");
+            assert_eq!(wrong.parse::<EventId>(), Err(InvalidEventIdError), "{wrong}");
         }
     }
 }

@@ -11,7 +11,7 @@ pub use answers::{
     AccountView, BulkAnswer, PauseRequest, PauseView, ResolveRequest, ResubmissionRequest,
     StatsView, StepView, SubmissionAnswer, SubmissionPage, WebhookView,
 };
-pub use event_id::{EventId, InvalidEventId};
+pub use event_id::{EventId, InvalidEventIdError};
 pub use events::{Changed, EventView, Notice};
 pub use problem::{Problem, ProblemKind, RowProblem};
 

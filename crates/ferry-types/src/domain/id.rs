@@ -41,20 +41,20 @@ impl fmt::Debug for SubmissionId {
 #[error(
     "`{0}` is not a submission id: expected 26 letters and digits like 01KDXB8W4S9ZT2M3Q5R7V1C6HY"
 )]
-pub struct InvalidId(pub String);
+pub struct InvalidIdError(pub String);
 
 impl FromStr for SubmissionId {
-    type Err = InvalidId;
+    type Err = InvalidIdError;
 
-    fn from_str(text: &str) -> Result<Self, InvalidId> {
-        Ulid::from_string(text).map(Self).map_err(|_| InvalidId(text.to_owned()))
+    fn from_str(text: &str) -> Result<Self, InvalidIdError> {
+        Ulid::from_string(text).map(Self).map_err(|_| InvalidIdError(text.to_owned()))
     }
 }
 
 impl TryFrom<String> for SubmissionId {
-    type Error = InvalidId;
+    type Error = InvalidIdError;
 
-    fn try_from(text: String) -> Result<Self, InvalidId> {
+    fn try_from(text: String) -> Result<Self, InvalidIdError> {
         text.parse()
     }
 }

@@ -11,8 +11,8 @@ pub mod outcome;
 pub mod submission;
 mod trace;
 
-pub use id::{InvalidId, SubmissionId};
-pub use trace::{InvalidTraceParent, TraceParent};
+pub use id::{InvalidIdError, SubmissionId};
+pub use trace::{InvalidTraceParentError, TraceParent};
 
 /// A point in time, in UTC; the store keeps milliseconds.
 pub type Timestamp = chrono::DateTime<chrono::Utc>;

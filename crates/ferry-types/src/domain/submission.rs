@@ -20,11 +20,11 @@ pub use reason::{Reason, ReasonCode};
 pub use state::State;
 pub use step::{Priority, StepKind};
 pub use transition::{
-    IllegalTransition, Next, NextStep, Outcome, Ruled, TimelineEntry, Transition,
+    IllegalTransitionError, Next, NextStep, Outcome, Ruled, TimelineEntry, Transition,
 };
 pub use waiting::{Surroundings, WaitingFor};
 pub use webhook::{Delivery, DeliveryResult, Webhook, shown_url};
-pub use words::UnknownWord;
+pub use words::UnknownValueError;
 
 use words::words;
 

@@ -23,20 +23,20 @@ pub struct TraceParent {
 #[error(
     "expected the form of the header `traceparent`, such as 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 )]
-pub struct InvalidTraceParent;
+pub struct InvalidTraceParentError;
 
 impl FromStr for TraceParent {
-    type Err = InvalidTraceParent;
+    type Err = InvalidTraceParentError;
 
     /// Later versions of the form may be longer; what they begin with is known.
-    fn from_str(text: &str) -> Result<Self, InvalidTraceParent> {
+    fn from_str(text: &str) -> Result<Self, InvalidTraceParentError> {
         let mut parts = text.split('-');
-        let mut part = |digits| hex(parts.next(), digits).ok_or(InvalidTraceParent);
+        let mut part = |digits| hex(parts.next(), digits).ok_or(InvalidTraceParentError);
         let (version, trace) = (part(2)?, part(32)?);
         let (span, flags) = (part(16)? as u64, part(2)?);
         let is_longer = parts.next().is_some();
         if version == 0xff || (version == 0 && is_longer) || trace == 0 || span == 0 {
-            return Err(InvalidTraceParent);
+            return Err(InvalidTraceParentError);
         }
         Ok(Self { trace, span, is_sampled: flags & 1 == 1 })
     }
@@ -56,9 +56,9 @@ impl fmt::Display for TraceParent {
 }
 
 impl TryFrom<String> for TraceParent {
-    type Error = InvalidTraceParent;
+    type Error = InvalidTraceParentError;
 
-    fn try_from(text: String) -> Result<Self, InvalidTraceParent> {
+    fn try_from(text: String) -> Result<Self, InvalidTraceParentError> {
         text.parse()
     }
 }
@@ -98,7 +98,7 @@ mod tests {
             &GOOD.replace("4bf9", "+bf9"),
             &GOOD[..54],
         ] {
-            assert_eq!(text.parse::<TraceParent>(), Err(InvalidTraceParent), "{text}");
+            assert_eq!(text.parse::<TraceParent>(), Err(InvalidTraceParentError), "{text}");
         }
     }
 }

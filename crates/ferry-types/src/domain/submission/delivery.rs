@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Delivery, DeliveryResult, IllegalTransition, Ruled, StepKind, Submission, shown_url};
+use super::{
+    Delivery, DeliveryResult, IllegalTransitionError, Ruled, StepKind, Submission, shown_url,
+};
 use crate::domain::{Timestamp, later};
 
 impl Submission {
@@ -19,7 +21,7 @@ impl Submission {
         again: Option<Duration>,
         failures: u32,
         now: Timestamp,
-    ) -> Ruled<IllegalTransition> {
+    ) -> Ruled<IllegalTransitionError> {
         if self.step != Some(StepKind::Deliver) {
             return Err(self.illegal(self.state));
         }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    IllegalTransition, Next, NextStep, Reason, ReasonCode, Ruled, State, StepKind, StoredContent,
-    Submission, TimelineEntry, Transition,
+    IllegalTransitionError, Next, NextStep, Reason, ReasonCode, Ruled, State, StepKind,
+    StoredContent, Submission, TimelineEntry, Transition,
 };
 use crate::domain::{Timestamp, later};
 
@@ -19,7 +19,7 @@ impl Submission {
         to: State,
         reason: Option<Reason>,
         now: Timestamp,
-    ) -> Result<(), IllegalTransition> {
+    ) -> Result<(), IllegalTransitionError> {
         if !self.state.may_become(to) {
             return Err(self.illegal(to));
         }
@@ -31,8 +31,8 @@ impl Submission {
         Ok(())
     }
 
-    pub(super) fn illegal(&self, to: State) -> IllegalTransition {
-        IllegalTransition { id: self.id, from: self.state, to }
+    pub(super) fn illegal(&self, to: State) -> IllegalTransitionError {
+        IllegalTransitionError { id: self.id, from: self.state, to }
     }
 
     /// A line of the timeline about the state that it is in now.
@@ -42,7 +42,7 @@ impl Submission {
 
     /// A worker takes the step that is due, until the lease ends. An upload counts as an attempt before
     /// its request leaves.
-    pub fn claim(&mut self, lease: Duration, now: Timestamp) -> Ruled<IllegalTransition> {
+    pub fn claim(&mut self, lease: Duration, now: Timestamp) -> Ruled<IllegalTransitionError> {
         let mut entry = None;
         if self.step == Some(StepKind::Upload) {
             self.enter(State::Uploading, self.reason.clone(), now)?;
@@ -56,7 +56,11 @@ impl Submission {
 
     /// Applies the decision of the worker that holds the step. A requested cancellation wins over any
     /// outcome that is not final.
-    pub fn apply(&mut self, transition: &Transition, now: Timestamp) -> Ruled<IllegalTransition> {
+    pub fn apply(
+        &mut self,
+        transition: &Transition,
+        now: Timestamp,
+    ) -> Ruled<IllegalTransitionError> {
         let next = match &transition.next {
             Next::Delivery { delivery, again } => {
                 return self.apply_delivery(delivery, *again, transition.failures, now);
@@ -128,7 +132,7 @@ impl Submission {
     }
 
     /// The worker gives a step back that it has not begun: as if it had not been claimed.
-    pub fn release(&mut self, now: Timestamp) -> Ruled<IllegalTransition> {
+    pub fn release(&mut self, now: Timestamp) -> Ruled<IllegalTransitionError> {
         let uploading = self.step == Some(StepKind::Upload);
         if uploading {
             self.0.upload_attempts = self.upload_attempts.saturating_sub(1);
@@ -149,7 +153,7 @@ impl Submission {
 
     /// The lease ran out: the worker is lost, and the step is due again, unless it has lost too many
     /// workers.
-    pub fn rescue(&mut self, now: Timestamp) -> Ruled<IllegalTransition> {
+    pub fn rescue(&mut self, now: Timestamp) -> Ruled<IllegalTransitionError> {
         let uploading = self.step == Some(StepKind::Upload);
         // The attempt was begun, and its outcome is unknown.
         self.0.upload_ambiguous |= uploading;
@@ -171,7 +175,7 @@ impl Submission {
         Ok(None)
     }
 
-    fn give_up_poison(&mut self, now: Timestamp) -> Ruled<IllegalTransition> {
+    fn give_up_poison(&mut self, now: Timestamp) -> Ruled<IllegalTransitionError> {
         let step = self.step.map_or("step", StepKind::as_str);
         let text = format!("`{step}` ended its worker {} times in a row", self.uncommitted_claims);
         self.0.uncommitted_claims = 0;
@@ -196,7 +200,7 @@ impl Submission {
         state: State,
         message: &str,
         now: Timestamp,
-    ) -> Ruled<IllegalTransition> {
+    ) -> Ruled<IllegalTransitionError> {
         self.enter(state, Some(Reason::new(ReasonCode::Operator, message)), now)?;
         self.finish(now);
         Ok(Some(self.entry(now, message)))

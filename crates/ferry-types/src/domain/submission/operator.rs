@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    IllegalTransition, Reason, ReasonCode, Ruled, State, StepKind, Submission, TimelineEntry,
+    IllegalTransitionError, Reason, ReasonCode, Ruled, State, StepKind, Submission, TimelineEntry,
 };
 use crate::domain::{SubmissionId, Timestamp, later};
 
@@ -101,7 +101,7 @@ pub enum LifecycleError {
     },
     /// The table of transitions says otherwise than the rule.
     #[error(transparent)]
-    Illegal(#[from] IllegalTransition),
+    Illegal(#[from] IllegalTransitionError),
 }
 
 impl Submission {
@@ -203,7 +203,7 @@ impl Submission {
         message: &str,
         deadline: Duration,
         now: Timestamp,
-    ) -> Result<Option<TimelineEntry>, IllegalTransition> {
+    ) -> Result<Option<TimelineEntry>, IllegalTransitionError> {
         let step = self.stopped_at();
         let to = step.waiting_state().ok_or_else(|| self.illegal(self.state))?;
         self.enter(to, Some(Reason::new(ReasonCode::Operator, message)), now)?;

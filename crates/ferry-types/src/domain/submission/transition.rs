@@ -151,7 +151,7 @@ pub struct TimelineEntry {
 /// The transition is not in the table, or contradicts the step.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("submission {id} may not go from `{from}` to `{to}`")]
-pub struct IllegalTransition {
+pub struct IllegalTransitionError {
     /// The submission.
     pub id: SubmissionId,
     /// Its state.

@@ -3,7 +3,7 @@
 /// The text is none of the words of a closed set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{found}` is not a {what}: expected {expected}")]
-pub struct UnknownWord {
+pub struct UnknownValueError {
     pub(super) what: &'static str,
     pub(super) found: String,
     pub(super) expected: String,
@@ -19,11 +19,11 @@ macro_rules! words {
         }
 
         impl std::str::FromStr for $type {
-            type Err = $crate::domain::submission::UnknownWord;
+            type Err = $crate::domain::submission::UnknownValueError;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 Self::ALL.into_iter().find(|word| word.as_str() == text).ok_or_else(|| {
-                    $crate::domain::submission::UnknownWord {
+                    $crate::domain::submission::UnknownValueError {
                         what: $what,
                         found: text.to_owned(),
                         expected: Self::ALL.map(Self::as_str).join(", "),
