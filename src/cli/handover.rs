@@ -14,7 +14,7 @@ use ferry_types::domain::SubmissionId;
 
 /// What became of a batch.
 #[derive(Debug, Default)]
-pub(super) struct Kept {
+pub(super) struct AcceptedBatch {
     /// What the store has now, or had before.
     pub(super) ids: Vec<SubmissionId>,
     /// How many it did not take, which has been said then.
@@ -26,20 +26,20 @@ pub(super) async fn keep(
     intake: &Intake,
     batch: Vec<NewSubmission>,
     ui: &Ui,
-) -> Result<Kept, CliError> {
+) -> Result<AcceptedBatch, CliError> {
     let of_new = |new: &NewSubmission| (new.name.clone(), new.idempotency_key.clone());
     let told: Vec<(String, Option<String>)> = batch.iter().map(of_new).collect();
-    let mut kept = Kept::default();
+    let mut stored = AcceptedBatch::default();
     for (accepted, (name, key)) in intake.accept(batch).await?.into_iter().zip(told) {
         let key = key.unwrap_or_default();
         match accepted {
-            Accepted::New(id) => kept.ids.push(id),
+            Accepted::New(id) => stored.ids.push(id),
             Accepted::Known(id) => {
                 ui.note(format!("idempotency key `{key}`: the same was accepted before, as {id}"));
-                kept.ids.push(id);
+                stored.ids.push(id);
             }
             Accepted::Conflict(id) => {
-                kept.conflicts += 1;
+                stored.conflicts += 1;
                 CliError::usage(format!(
                     "`{name}` was not handed over: its idempotency key `{key}` belongs to {id}, \
                      which has other content"
@@ -49,35 +49,35 @@ pub(super) async fn keep(
             }
         }
     }
-    Ok(kept)
+    Ok(stored)
 }
 
 /// Carries what was kept, if that is wanted, or shows it.
 pub(super) async fn carry_or_show(
     app: App,
-    kept: Kept,
+    stored: AcceptedBatch,
     wait: &Waiting,
     ui: &Ui,
 ) -> Result<Exit, CliError> {
-    if app.config.accounts.is_empty() && !kept.ids.is_empty() {
+    if app.config.accounts.is_empty() && !stored.ids.is_empty() {
         // A worker that knows the account may run elsewhere; a newcomer should hear that one is
         // needed.
         ui.warning(
             "no account is configured here: kept until a worker with credentials carries it",
         );
     }
-    let exit = if kept.ids.is_empty() {
+    let exit = if stored.ids.is_empty() {
         Exit::Done
     } else if wait.is_wanted() {
-        carry(app, &kept.ids, wait, ui).await?
+        carry(app, &stored.ids, wait, ui).await?
     } else {
-        let exit = show::all(&kept.ids, &app, ui).await?;
+        let exit = show::all(&stored.ids, &app, ui).await?;
         if ui.terminal {
             ui.note("next: `ferry worker` carries what waits, and `ferry watch` follows it");
         }
         exit
     };
-    Ok(if kept.conflicts > 0 { Exit::Usage } else { exit })
+    Ok(if stored.conflicts > 0 { Exit::Usage } else { exit })
 }
 
 /// A request that is wrong for another reason than its texts.

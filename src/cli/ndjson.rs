@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::error::{CliError, Exit};
 use super::files::title;
-use super::handover::{Kept, keep};
+use super::handover::{AcceptedBatch, keep};
 use super::progress;
 use super::ui::Ui;
 use super::validate::print_reports;
@@ -27,7 +27,7 @@ pub(super) async fn submit(
     intake: &Intake,
     path: &Path,
     ui: &Ui,
-) -> Result<Option<Kept>, CliError> {
+) -> Result<Option<AcceptedBatch>, CliError> {
     let mut source = Source::open(path)?;
     let mut wrong = 0_usize;
     let mut lines = 0_u64;
@@ -57,8 +57,12 @@ pub(super) async fn submit(
     keep_all(intake, &mut source, ui).await.map(Some)
 }
 
-async fn keep_all(intake: &Intake, source: &mut Source, ui: &Ui) -> Result<Kept, CliError> {
-    let mut all = Kept::default();
+async fn keep_all(
+    intake: &Intake,
+    source: &mut Source,
+    ui: &Ui,
+) -> Result<AcceptedBatch, CliError> {
+    let mut all = AcceptedBatch::default();
     let mut reader = source.rewind()?;
     let bar = progress::bar(ui, source.bytes, "{bar:30} {bytes} of {total_bytes} handed over");
     let mut number = 0;
@@ -74,16 +78,16 @@ async fn keep_all(intake: &Intake, source: &mut Source, ui: &Ui) -> Result<Kept,
             bar.finish_and_clear();
             return Ok(all);
         }
-        let kept = keep(intake, batch, ui).await;
-        if kept.is_err() && !all.ids.is_empty() {
+        let stored = keep(intake, batch, ui).await;
+        if stored.is_err() && !all.ids.is_empty() {
             ui.note(format!(
                 "the first {} submissions were handed over before this:",
                 all.ids.len()
             ));
         }
-        let kept = kept?;
-        all.ids.extend(kept.ids);
-        all.conflicts += kept.conflicts;
+        let stored = stored?;
+        all.ids.extend(stored.ids);
+        all.conflicts += stored.conflicts;
     }
 }
 

@@ -70,7 +70,7 @@ impl Resubmit {
         };
         print_warnings(&prepared.reports, ui);
         prepared.new.revision_of = Some(self.id);
-        let kept = keep(&intake, vec![prepared.new], ui).await?;
-        carry_or_show(app, kept, &self.wait, ui).await
+        let stored = keep(&intake, vec![prepared.new], ui).await?;
+        carry_or_show(app, stored, &self.wait, ui).await
     }
 }

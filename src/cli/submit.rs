@@ -8,7 +8,7 @@ use clap::Args;
 use super::carry::Waiting;
 use super::error::{CliError, Exit};
 use super::files::{read, title};
-use super::handover::{Kept, carry_or_show, keep, refused};
+use super::handover::{AcceptedBatch, carry_or_show, keep, refused};
 use super::ui::Ui;
 use super::validate::{hint_fix, print_reports, print_warnings};
 use super::{ndjson, values};
@@ -80,12 +80,12 @@ impl Submit {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
         self.wait.check(&app)?;
         let intake = app.intake();
-        let kept = match &self.ndjson {
+        let stored = match &self.ndjson {
             Some(path) => ndjson::submit(&intake.of(Source::Ndjson), path, ui).await,
             None => self.submit_files(&app, &intake, ui).await,
         }?;
-        match kept {
-            Some(kept) => carry_or_show(app, kept, &self.wait, ui).await,
+        match stored {
+            Some(stored) => carry_or_show(app, stored, &self.wait, ui).await,
             None => Ok(Exit::Invalid),
         }
     }
@@ -96,7 +96,7 @@ impl Submit {
         app: &App,
         intake: &Intake,
         ui: &Ui,
-    ) -> Result<Option<Kept>, CliError> {
+    ) -> Result<Option<AcceptedBatch>, CliError> {
         self.check_files()?;
         let mut batch = Vec::with_capacity(self.files.len());
         let mut invalid = false;

@@ -19,7 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
-use super::leases::{Kept, Leases};
+use super::leases::{LeaseGuard, Leases};
 use crate::metrics::{Busy, Metrics};
 use crate::shutdown::Shutdown;
 use ferry_store::{Budgets, Claim, ClaimRequest, Claims, Store};
@@ -33,7 +33,7 @@ const IDLE: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 pub(crate) struct LeasedStep {
     pub(crate) claim: Claim,
-    pub(crate) kept: Kept,
+    pub(crate) lease: LeaseGuard,
     /// When it was claimed: the store's clock goes on from `claim.now`.
     pub(crate) claimed: Instant,
     _slot: OwnedSemaphorePermit,
@@ -219,12 +219,12 @@ impl Claimer {
 
     async fn hand_over(&self, claims: Claims, slots: Vec<OwnedSemaphorePermit>, claimed: Instant) {
         for (claim, slot) in claims.claims.into_iter().zip(slots) {
-            let kept = self.leases.keep(claim.lease, claimed);
+            let lease = self.leases.keep(claim.lease, claimed);
             let busy = self.metrics.busy(self.kind);
             if self.kind == StepKind::Upload {
                 self.metrics.transition(State::Queued, State::Uploading);
             }
-            let step = LeasedStep { claim, kept, claimed, _slot: slot, _busy: busy };
+            let step = LeasedStep { claim, lease, claimed, _slot: slot, _busy: busy };
             // There is room: as many slots as places. A closed channel means that the worker is
             // gone without a stop; the leases will run out.
             let _ = self.sender.send(step).await;

@@ -18,7 +18,7 @@ pub(crate) struct Leases {
 
 /// A lease that is kept alive until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Kept {
+pub(crate) struct LeaseGuard {
     lease: Lease,
     leases: Leases,
 }
@@ -29,9 +29,9 @@ impl Leases {
     }
 
     /// Keeps a lease that was claimed, or asked for, at `since`.
-    pub(crate) fn keep(&self, lease: Lease, since: Instant) -> Kept {
+    pub(crate) fn keep(&self, lease: Lease, since: Instant) -> LeaseGuard {
         self.lock().insert(lease, since + self.span);
-        Kept { lease, leases: self.clone() }
+        LeaseGuard { lease, leases: self.clone() }
     }
 
     /// Renews all leases three times per span, until dropped.
@@ -74,7 +74,7 @@ impl Leases {
     }
 }
 
-impl Kept {
+impl LeaseGuard {
     /// Whether nobody else can have claimed the step yet. To be asked before anything is sent: a
     /// process that was suspended must not act on a lease that ran out meanwhile.
     pub(crate) fn is_held(&self) -> bool {
@@ -82,7 +82,7 @@ impl Kept {
     }
 }
 
-impl Drop for Kept {
+impl Drop for LeaseGuard {
     fn drop(&mut self) {
         self.leases.lock().remove(&self.lease);
     }

@@ -41,7 +41,7 @@ pub(super) struct Tokens {
     http: Client,
     scrubber: Scrubber,
     observer: Observer,
-    kept: Mutex<Kept>,
+    cached: Mutex<CachedToken>,
     denials: Patience,
     /// Held while a token is fetched: the others wait for that one.
     fetching: tokio::sync::Mutex<()>,
@@ -49,7 +49,7 @@ pub(super) struct Tokens {
 
 /// What came of the fetches so far.
 #[derive(Debug, Default)]
-struct Kept {
+struct CachedToken {
     token: Option<Token>,
     /// The last one that was dropped: some servers issue a token until it expires.
     dropped: Option<Token>,
@@ -97,13 +97,13 @@ impl Tokens {
         observer: Observer,
         denials: Patience,
     ) -> Self {
-        let (kept, fetching) = (Mutex::default(), tokio::sync::Mutex::default());
-        Self { url, secrets, http, scrubber, observer, kept, denials, fetching }
+        let (cached, fetching) = (Mutex::default(), tokio::sync::Mutex::default());
+        Self { url, secrets, http, scrubber, observer, cached, denials, fetching }
     }
 
     pub(super) async fn get(&self, clock: &dyn Clock) -> Result<Token, PlatformError> {
         let asked = Instant::now();
-        let old = self.kept().token.clone().filter(|token| asked < token.expires_at);
+        let old = self.cached().token.clone().filter(|token| asked < token.expires_at);
         let _fetching = match &old {
             Some(token) if asked < token.renew_at => return Ok(token.clone()),
             // It still works: nobody else need wait for its successor.
@@ -124,9 +124,9 @@ impl Tokens {
 
     /// What somebody else fetched while this call waited; a failure counts for all who waited.
     fn news_since(&self, asked: Instant) -> Option<Result<Token, PlatformError>> {
-        let kept = self.kept();
-        let token = kept.token.as_ref().filter(|token| Instant::now() < token.renew_at);
-        let failed = kept.failed.as_ref().filter(|(at, _)| *at >= asked);
+        let cached = self.cached();
+        let token = cached.token.as_ref().filter(|token| Instant::now() < token.renew_at);
+        let failed = cached.failed.as_ref().filter(|(at, _)| *at >= asked);
         match (token, failed) {
             (Some(token), _) => Some(Ok(token.clone())),
             (None, Some((_, error))) => Some(Err(error.clone())),
@@ -141,26 +141,26 @@ impl Tokens {
         old: Option<Token>,
     ) -> Result<Token, PlatformError> {
         let now = Instant::now();
-        let mut kept = self.kept();
+        let mut cached = self.cached();
         match fetched {
             Ok(mut token) => {
-                if let Some(dropped) = kept.dropped.take().filter(|old| old.is_same(&token)) {
+                if let Some(dropped) = cached.dropped.take().filter(|old| old.is_same(&token)) {
                     token.worked = dropped.worked;
                     token.fetched_at = dropped.fetched_at;
                 }
-                kept.token = Some(token.clone());
-                kept.failed = None;
+                cached.token = Some(token.clone());
+                cached.failed = None;
                 Ok(token)
             }
             Err(error) => {
-                let current = kept.token.as_mut().filter(|current| {
+                let current = cached.token.as_mut().filter(|current| {
                     now < current.expires_at && old.is_some_and(|old| old.is(current))
                 });
                 if let (PlatformError::Unsent(_), Some(current)) = (&error, current) {
                     current.renew_at = now + AGAIN.max((current.expires_at - now) / 4);
                     return Ok(current.clone());
                 }
-                kept.failed = Some((now, error.clone()));
+                cached.failed = Some((now, error.clone()));
                 Err(error)
             }
         }
@@ -168,14 +168,14 @@ impl Tokens {
 
     /// Drops a token that was refused, unless somebody has replaced it by now.
     pub(super) fn forget(&self, refused: &Token) {
-        let mut kept = self.kept();
-        if kept.token.as_ref().is_some_and(|token| token.is(refused)) {
-            kept.dropped = kept.token.take();
+        let mut cached = self.cached();
+        if cached.token.as_ref().is_some_and(|token| token.is(refused)) {
+            cached.dropped = cached.token.take();
         }
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn cached(&self) -> MutexGuard<'_, CachedToken> {
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Fetches a token, once more if the secret was replaced meanwhile.
