@@ -99,7 +99,7 @@ fn log(finding: &Finding) {
 }
 
 /// What there is to do, and the accounts and steps of which submissions are held.
-async fn look(store: &dyn Store) -> Result<(Stats, Vec<Held>), StoreError> {
+async fn look(store: &dyn Store) -> Result<(Stats, Vec<HeldByStep>), StoreError> {
     let stats = store.stats().await?;
     if stats.count(State::Held) == 0 {
         return Ok((stats, Vec::new()));
@@ -112,7 +112,7 @@ async fn look(store: &dyn Store) -> Result<(Stats, Vec<Held>), StoreError> {
 }
 
 /// The account of a held submission, and the step that a person must decide about.
-type Held = (String, StepKind);
+type HeldByStep = (String, StepKind);
 
 /// What the metrics say of the whole store.
 #[derive(Debug, Default, PartialEq)]
@@ -137,7 +137,7 @@ struct Account {
 }
 
 impl Queue {
-    fn of(stats: &Stats, held: &[Held], now: Timestamp, policy: &HealthPolicy) -> Self {
+    fn of(stats: &Stats, held: &[HeldByStep], now: Timestamp, policy: &HealthPolicy) -> Self {
         let mut queue = Self::default();
         let mut admissions = BTreeMap::new();
         for stats in &stats.accounts {

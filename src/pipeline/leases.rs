@@ -12,7 +12,7 @@ use ferry_store::{Lease, Store};
 #[derive(Debug, Clone)]
 pub(crate) struct Leases {
     /// Until when each is ours, as far as this process can tell.
-    held: Arc<Mutex<HashMap<Lease, Instant>>>,
+    owned: Arc<Mutex<HashMap<Lease, Instant>>>,
     span: Duration,
 }
 
@@ -25,7 +25,7 @@ pub(crate) struct LeaseGuard {
 
 impl Leases {
     pub(crate) fn new(span: Duration) -> Self {
-        Self { held: Arc::default(), span }
+        Self { owned: Arc::default(), span }
     }
 
     /// Keeps a lease that was claimed, or asked for, at `since`.
@@ -51,7 +51,7 @@ impl Leases {
                 }
                 Err(error) if !failing => {
                     failing = true;
-                    warn!(held = leases.len(), "could not renew leases, trying on: {error}");
+                    warn!(owned = leases.len(), "could not renew leases, trying on: {error}");
                 }
                 Err(_) => {}
             }
@@ -60,9 +60,9 @@ impl Leases {
 
     /// A lease that was lost stays as it is and runs out: its holder finds out at the commit.
     fn extend(&self, leases: &[Lease], renewed: &[bool], asked: Instant) {
-        let mut held = self.lock();
+        let mut owned = self.lock();
         for (lease, _) in leases.iter().zip(renewed).filter(|(_, renewed)| **renewed) {
-            if let Some(until) = held.get_mut(lease) {
+            if let Some(until) = owned.get_mut(lease) {
                 *until = asked + self.span;
             }
         }
@@ -70,14 +70,14 @@ impl Leases {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Lease, Instant>> {
         // Every critical section is a single map operation: a poisoned map is still whole.
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        self.owned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl LeaseGuard {
     /// Whether nobody else can have claimed the step yet. To be asked before anything is sent: a
     /// process that was suspended must not act on a lease that ran out meanwhile.
-    pub(crate) fn is_held(&self) -> bool {
+    pub(crate) fn is_owned(&self) -> bool {
         self.leases.lock().get(&self.lease).is_some_and(|until| Instant::now() < *until)
     }
 }

@@ -163,7 +163,7 @@ impl Steps {
                 let bytes = claim.submission.payload_bytes;
                 let _memory = self.memory_for(bytes).await;
                 let payload = self.payload(&claim.submission).await?;
-                if !step.lease.is_held() {
+                if !step.lease.is_owned() {
                     return Ok(Ran::GivenBack);
                 }
                 let answer = self.upload(step, account, &payload).await;
@@ -194,7 +194,7 @@ impl Steps {
     /// Tells the outcome of a submission to whoever wants to hear it.
     async fn deliver(&self, step: &LeasedStep) -> Ran {
         let submission = &step.claim.submission;
-        let Some(webhook) = submission.webhook.as_ref().filter(|_| step.lease.is_held()) else {
+        let Some(webhook) = submission.webhook.as_ref().filter(|_| step.lease.is_owned()) else {
             return Ran::GivenBack;
         };
         let (id, body) = outcome(submission);

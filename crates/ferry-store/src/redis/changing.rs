@@ -138,7 +138,7 @@ impl RedisStore {
                 open = self.release_some(&open).await?;
             }
         }
-        self.held.forget(leases.iter().copied());
+        self.owned.forget(leases.iter().copied());
         Ok(())
     }
 

@@ -44,14 +44,14 @@ impl RedisStore {
             self.give_back(&leases().collect::<Vec<_>>()).await?;
             return Err(error);
         }
-        self.held.claimed(leases().zip(records), request.lease);
+        self.owned.claimed(leases().zip(records), request.lease);
         Ok(claims)
     }
 
     /// The records of leases: those that this process has forgotten, or that another one claimed, cost a
     /// look.
     async fn records(&self, leases: &[Lease]) -> Result<Vec<Option<Arc<Record>>>, RedisError> {
-        let mut known: Vec<_> = leases.iter().map(|lease| self.held.record(lease)).collect();
+        let mut known: Vec<_> = leases.iter().map(|lease| self.owned.record(lease)).collect();
         let missing = || leases.iter().zip(&known).filter(|(_, known)| known.is_none());
         let unknown: Vec<_> = missing().map(|(lease, _)| lease.id).collect();
         if !unknown.is_empty() {
@@ -60,7 +60,7 @@ impl RedisStore {
             for ((known, lease), read) in missing.zip(read) {
                 *known = read.map(Arc::new);
                 if let Some(record) = known {
-                    self.held.read(*lease, record.clone());
+                    self.owned.read(*lease, record.clone());
                 }
             }
         }
@@ -81,7 +81,7 @@ impl RedisStore {
         let leases: Vec<_> = packed.iter().map(|(commit, _)| commit.lease).collect();
         let records = self.records(&leases).await?;
         let decide = |((commit, packed), record): (_, Option<Arc<Record>>)| {
-            let again = self.held.has_tried(&commit);
+            let again = self.owned.has_tried(&commit);
             Decided::new(commit, packed, record, again)
         };
         let mut decided: Vec<_> = packed.into_iter().zip(records).map(decide).collect();
@@ -91,7 +91,7 @@ impl RedisStore {
             let asked: Vec<_> = open.iter().map(|n| &decided[*n]).collect();
             let answers = self.ask_to_record(&asked).await;
             if answers.as_ref().is_err_and(RedisError::is_open) {
-                self.held.tried(decided.iter().map(|decided| &decided.commit));
+                self.owned.tried(decided.iter().map(|decided| &decided.commit));
             }
             for (n, answer) in open.into_iter().zip(answers?) {
                 committed[n] = decided[n].answered(answer)?;
@@ -106,7 +106,7 @@ impl RedisStore {
                 decided[n].decide_again(record.map(Arc::new));
             }
         }
-        self.held.forget(leases);
+        self.owned.forget(leases);
         Ok(committed.into_iter().flatten().collect())
     }
 

@@ -11,12 +11,12 @@ mod confirmed;
 mod error;
 mod events;
 mod frame;
-mod held;
 mod history;
 mod holding;
 mod link;
 mod listen;
 mod lost;
+mod owned;
 mod pushed;
 mod read;
 mod record;
@@ -51,9 +51,9 @@ use ferry_types::domain::submission::{
     LifecycleError, Resolution, Ruled, SameName, Submission, TimelineEntry,
 };
 use ferry_types::domain::{SubmissionId, Timestamp};
-use held::Held;
 use link::Link;
 use lost::LostClaims;
+use owned::OwnedSteps;
 use record::Record;
 use scripts::{Call, Script, Scripts};
 
@@ -93,7 +93,7 @@ pub struct RedisStore {
     continuity: Arc<Continuity>,
     /// Listens once somebody claims.
     listener: OnceLock<AbortHandle>,
-    held: Held,
+    owned: OwnedSteps,
     lost: LostClaims,
     health: HealthPolicy,
     /// Instead of the server's time.
@@ -127,7 +127,7 @@ impl RedisStore {
             wakeups: Arc::default(),
             continuity: continuity.clone(),
             listener: OnceLock::new(),
-            held: Held::default(),
+            owned: OwnedSteps::default(),
             lost: LostClaims::new(),
             health,
             clock: None,
@@ -240,7 +240,7 @@ impl Store for RedisStore {
             let held = self.at(values::array(answer))?;
             renewed.extend(held.into_iter().map(|held| held == Value::Int(1)));
         }
-        self.held.renewed(&leases, &renewed, lease);
+        self.owned.renewed(&leases, &renewed, lease);
         Ok(renewed)
     }
 

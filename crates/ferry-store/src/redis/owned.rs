@@ -17,7 +17,7 @@ const SOON: Duration = Duration::from_mins(1);
 
 /// The steps that this process holds.
 #[derive(Debug, Default)]
-pub(super) struct Held(Mutex<HashMap<Lease, Step>>);
+pub(super) struct OwnedSteps(Mutex<HashMap<Lease, Step>>);
 
 #[derive(Debug)]
 struct Step {
@@ -27,20 +27,20 @@ struct Step {
     tried: Option<u64>,
 }
 
-impl Held {
+impl OwnedSteps {
     pub(super) fn claimed(
         &self,
         claims: impl IntoIterator<Item = (Lease, Arc<Record>)>,
         span: Duration,
     ) {
-        let mut held = self.lock();
-        if held.len() > MOST {
+        let mut owned = self.lock();
+        if owned.len() > MOST {
             let now = Instant::now();
-            held.retain(|_, step| step.until.is_none_or(|until| until > now));
+            owned.retain(|_, step| step.until.is_none_or(|until| until > now));
         }
         let until = Instant::now().checked_add(span);
         for (lease, record) in claims {
-            held.insert(lease, Step { record, until, tried: None });
+            owned.insert(lease, Step { record, until, tried: None });
         }
     }
 
@@ -52,9 +52,9 @@ impl Held {
 
     pub(super) fn renewed(&self, leases: &[Lease], renewed: &[bool], span: Duration) {
         let until = Instant::now().checked_add(span);
-        let mut held = self.lock();
+        let mut owned = self.lock();
         for (lease, _) in leases.iter().zip(renewed).filter(|(_, renewed)| **renewed) {
-            if let Some(step) = held.get_mut(lease) {
+            if let Some(step) = owned.get_mut(lease) {
                 step.until = until;
             }
         }
@@ -65,17 +65,17 @@ impl Held {
     }
 
     pub(super) fn forget(&self, leases: impl IntoIterator<Item = Lease>) {
-        let mut held = self.lock();
+        let mut owned = self.lock();
         for lease in leases {
-            held.remove(&lease);
+            owned.remove(&lease);
         }
     }
 
     /// The answer to these commits got lost.
     pub(super) fn tried<'a>(&self, commits: impl IntoIterator<Item = &'a Commit>) {
-        let mut held = self.lock();
+        let mut owned = self.lock();
         for commit in commits {
-            if let Some(step) = held.get_mut(&commit.lease) {
+            if let Some(step) = owned.get_mut(&commit.lease) {
                 step.tried = Some(mark(commit));
             }
         }
