@@ -237,7 +237,7 @@ fn goes_on(state: State) -> bool {
 }
 
 fn is_throttled(health: &Health, now: Timestamp) -> bool {
-    health.gate_until.is_some_and(|until| now < until)
+    health.throttled_until.is_some_and(|until| now < until)
 }
 
 /// Where nothing is `open`, nothing will probe: that is no outage which anybody could wait to end.
@@ -312,7 +312,7 @@ mod tests {
         let now = timestamp(1_700_000_000_000);
         let soon = later(now, Duration::from_secs(9));
         let paused = Health { paused: Some("by hand".into()), ..Health::default() };
-        let throttled = Health { gate_until: Some(soon), ..Health::default() };
+        let throttled = Health { throttled_until: Some(soon), ..Health::default() };
         let broken = Health { probe_at: Some(soon), ..Health::default() };
         let all = [("a", paused), ("b", throttled), ("c", broken), ("d", Health::default())];
         let ages = [("a", 900), ("b", 30), ("c", 20), ("d", 10)];

@@ -115,7 +115,11 @@ pub(super) fn may_overwrite(submission: &Submission, policy: &Policy) -> bool {
 }
 
 /// When the Platform was not asked, because it wants to be left alone for `pause` more.
-pub(super) fn while_gated(context: &Context<'_>, kind: StepKind, pause: Duration) -> Transition {
+pub(super) fn while_throttled(
+    context: &Context<'_>,
+    kind: StepKind,
+    pause: Duration,
+) -> Transition {
     let what = "the Platform asked to be left alone".to_owned();
     let error = PlatformError::SlowDown { retry_after: Some(pause), what };
     Transition { signal: Signal::None, ..after_error(context, kind, &error) }

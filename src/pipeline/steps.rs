@@ -13,7 +13,7 @@ use super::collect::{Collected, after_collect};
 use super::committer::{CommitError, Committer};
 use super::decide::{
     Context, after_delivery, after_poll, after_upload, interrupted_upload, may_overwrite,
-    while_gated, without_account,
+    while_throttled, without_account,
 };
 use super::policy::Policy;
 use super::schedule::Jitter;
@@ -67,7 +67,7 @@ struct AccountClient {
     platform: Platform,
     /// The store keeps steps of a throttled account from being claimed; this one stops those that
     /// were claimed before the store knew.
-    gate: Mutex<Option<Gate>>,
+    throttled_until: Mutex<Option<Gate>>,
 }
 
 /// A request of the Platform to wait.
@@ -97,7 +97,10 @@ impl Steps {
         seed: u64,
     ) -> Self {
         let accounts = platforms.into_iter().map(|platform| {
-            (platform.account().to_owned(), AccountClient { platform, gate: Mutex::default() })
+            (
+                platform.account().to_owned(),
+                AccountClient { platform, throttled_until: Mutex::default() },
+            )
         });
         Self {
             store,
@@ -155,8 +158,8 @@ impl Steps {
             let context = self.context(step);
             return Ok(Ran::Decided(without_account(&context, claim.kind)));
         };
-        if let Some(pause) = account.gated_for(step.claimed) {
-            return Ok(Ran::Decided(while_gated(&self.context(step), claim.kind, pause)));
+        if let Some(pause) = account.throttled_for(step.claimed) {
+            return Ok(Ran::Decided(while_throttled(&self.context(step), claim.kind, pause)));
         }
         let transition = match claim.kind {
             StepKind::Upload => {
@@ -186,7 +189,7 @@ impl Steps {
             StepKind::Deliver => return Ok(self.deliver(step).await),
         };
         if let Signal::SlowDown { pause } = &transition.signal {
-            account.close_gate(*pause);
+            account.throttle(*pause);
         }
         Ok(Ran::Decided(transition))
     }
@@ -361,28 +364,30 @@ impl Steps {
 
 impl AccountClient {
     /// How long the Platform wants to be left alone by a step that was claimed at `claimed`.
-    fn gated_for(&self, claimed: Instant) -> Option<Duration> {
-        let gate = self.gate();
-        let gate = gate.filter(|gate| gate.recorded.is_none_or(|recorded| claimed < recorded))?;
-        let left = gate.until.checked_duration_since(Instant::now())?;
+    fn throttled_for(&self, claimed: Instant) -> Option<Duration> {
+        let throttled_until = self.throttled_until();
+        let throttled_until = throttled_until.filter(|throttled_until| {
+            throttled_until.recorded.is_none_or(|recorded| claimed < recorded)
+        })?;
+        let left = throttled_until.until.checked_duration_since(Instant::now())?;
         (!left.is_zero()).then_some(left)
     }
 
-    fn close_gate(&self, pause: Duration) {
-        let mut gate = self.gate();
+    fn throttle(&self, pause: Duration) {
+        let mut throttled_until = self.throttled_until();
         let until = Instant::now() + pause;
-        let until = gate.map_or(until, |old| old.until.max(until));
-        *gate = Some(Gate { until, recorded: None });
+        let until = throttled_until.map_or(until, |old| old.until.max(until));
+        *throttled_until = Some(Gate { until, recorded: None });
     }
 
     fn gate_recorded(&self) {
-        if let Some(gate) = self.gate().as_mut() {
-            gate.recorded.get_or_insert_with(Instant::now);
+        if let Some(throttled_until) = self.throttled_until().as_mut() {
+            throttled_until.recorded.get_or_insert_with(Instant::now);
         }
     }
 
-    fn gate(&self) -> MutexGuard<'_, Option<Gate>> {
-        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
+    fn throttled_until(&self) -> MutexGuard<'_, Option<Gate>> {
+        self.throttled_until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

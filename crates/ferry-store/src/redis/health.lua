@@ -16,7 +16,7 @@ local function load_health(account)
     local stored = cjson.decode(text)
     return {
         paused = stored.paused,
-        gate = tonumber(stored.gate),
+        throttled_until = tonumber(stored.throttled_until),
         failures = stored.failures,
         probe = tonumber(stored.probe),
     }
@@ -24,10 +24,10 @@ end
 
 local function save_health(account, h)
     local text = ''
-    if h.paused or h.gate or h.probe or h.failures > 0 then
+    if h.paused or h.throttled_until or h.probe or h.failures > 0 then
         text = cjson.encode({
             paused = h.paused,
-            gate = h.gate and int(h.gate),
+            throttled_until = h.throttled_until and int(h.throttled_until),
             failures = h.failures,
             probe = h.probe and int(h.probe),
         })
@@ -35,29 +35,29 @@ local function save_health(account, h)
     call('HSET', key.health, account, text)
 end
 
-local function doublings(gate, p) return floor(max(0, now - gate) / max(1, p.ramp)) end
+local function doublings(throttled_until, p) return floor(max(0, now - throttled_until) / max(1, p.ramp)) end
 
-local function is_ramping(gate, p) return doublings(gate, p) < RAMP_DOUBLINGS end
+local function is_ramping(throttled_until, p) return doublings(throttled_until, p) < RAMP_DOUBLINGS end
 
 -- How many steps may be leased: 'open', 'up_to' a number, or 'blocked' until a time, if there is one.
 local function admit(h, p)
     if h.paused then return 'blocked' end
-    if h.gate and now < h.gate then return 'blocked', h.gate end
+    if h.throttled_until and now < h.throttled_until then return 'blocked', h.throttled_until end
     if h.probe then
         if now < h.probe then return 'blocked', h.probe end
         return 'up_to', 1
     end
-    if h.gate and is_ramping(h.gate, p) then return 'up_to', 2 ^ doublings(h.gate, p) end
+    if h.throttled_until and is_ramping(h.throttled_until, p) then return 'up_to', 2 ^ doublings(h.throttled_until, p) end
     return 'open'
 end
 
 -- Takes in what a step told; answers whether anything changed.
 local function record(h, signal, value, p)
     if signal == 'healthy' then
-        local gate = h.gate
-        if gate and not is_ramping(gate, p) then gate = nil end
-        local changed = h.failures > 0 or h.probe ~= nil or gate ~= h.gate
-        h.failures, h.probe, h.gate = 0, nil, gate
+        local throttled_until = h.throttled_until
+        if throttled_until and not is_ramping(throttled_until, p) then throttled_until = nil end
+        local changed = h.failures > 0 or h.probe ~= nil or throttled_until ~= h.throttled_until
+        h.failures, h.probe, h.throttled_until = 0, nil, throttled_until
         return changed
     elseif signal == 'faulty' then
         h.failures = h.failures + 1
@@ -71,7 +71,7 @@ local function record(h, signal, value, p)
         end
         return true
     elseif signal == 'slow_down' then
-        h.gate = max(h.gate or 0, later(tonumber(value)))
+        h.throttled_until = max(h.throttled_until or 0, later(tonumber(value)))
         return true
     elseif signal == 'unauthorized' then
         if h.paused then return false end

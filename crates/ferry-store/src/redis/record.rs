@@ -330,7 +330,7 @@ fn newest(lines: &[u8], most: usize) -> Result<&[u8], RedisError> {
 #[derive(Debug, Deserialize)]
 struct StoredHealth {
     paused: Option<String>,
-    gate: Option<String>,
+    throttled_until: Option<String>,
     failures: u32,
     probe: Option<String>,
 }
@@ -345,7 +345,7 @@ pub(super) fn read_health(json: &[u8]) -> Result<Health, RedisError> {
     };
     Ok(Health {
         paused: stored.paused,
-        gate_until: time(stored.gate)?,
+        throttled_until: time(stored.throttled_until)?,
         failures: stored.failures,
         probe_at: time(stored.probe)?,
     })

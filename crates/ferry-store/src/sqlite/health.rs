@@ -11,7 +11,7 @@ use ferry_types::domain::budget::Spent;
 
 /// The stored form of the health of an account about which nothing is known.
 pub(super) const UNKNOWN: &str =
-    r#"{"paused":null,"gate_until":null,"failures":0,"probe_at":null}"#;
+    r#"{"paused":null,"throttled_until":null,"failures":0,"probe_at":null}"#;
 
 pub(super) fn all(connection: &Connection) -> Result<BTreeMap<String, Health>, SqliteError> {
     let mut statement = connection.prepare_cached("SELECT name, health FROM accounts")?;

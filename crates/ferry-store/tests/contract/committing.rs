@@ -124,7 +124,7 @@ pub(super) async fn a_stale_commit_still_says_what_the_platform_asks_of_the_acco
     }
     let pause = millis(60_000);
     let health = told(Signal::SlowDown { pause }).await;
-    assert!(health.gate_until.is_some() && health.paused.is_none());
+    assert!(health.throttled_until.is_some() && health.paused.is_none());
     subject.assert_nothing_due(StepKind::Upload).await;
     assert_eq!(told(Signal::Healthy).await, health);
     let health = told(Signal::Unauthorized("denied".to_owned())).await;

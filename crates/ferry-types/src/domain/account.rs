@@ -114,7 +114,7 @@ pub struct Health {
     /// Why it is paused, if it is.
     pub paused: Option<String>,
     /// Until when the Platform wants to be left alone; stays set through the ramp that follows.
-    pub gate_until: Option<Timestamp>,
+    pub throttled_until: Option<Timestamp>,
     /// Failures in a row.
     pub failures: u32,
     /// When the open breaker lets the next probe through.
@@ -127,7 +127,7 @@ impl Health {
         if let Some(reason) = &self.paused {
             return Admission::Blocked(BlockReason::Paused { reason: reason.clone() });
         }
-        if let Some(until) = self.gate_until.filter(|until| now < *until) {
+        if let Some(until) = self.throttled_until.filter(|until| now < *until) {
             return Admission::Blocked(BlockReason::Throttled { until });
         }
         match self.probe_at {
@@ -138,8 +138,11 @@ impl Health {
             Some(_) => return Admission::UpTo(1),
             None => {}
         }
-        match self.gate_until.filter(|gate| is_ramping(*gate, now, policy)) {
-            Some(gate) => Admission::UpTo(1 << doublings(gate, now, policy)),
+        match self
+            .throttled_until
+            .filter(|throttled_until| is_ramping(*throttled_until, now, policy))
+        {
+            Some(throttled_until) => Admission::UpTo(1 << doublings(throttled_until, now, policy)),
             None => Admission::Open,
         }
     }
@@ -151,7 +154,9 @@ impl Health {
             Signal::Healthy => {
                 self.failures = 0;
                 self.probe_at = None;
-                self.gate_until = self.gate_until.filter(|gate| is_ramping(*gate, now, policy));
+                self.throttled_until = self
+                    .throttled_until
+                    .filter(|throttled_until| is_ramping(*throttled_until, now, policy));
             }
             Signal::Faulty => {
                 self.failures = self.failures.saturating_add(1);
@@ -170,7 +175,8 @@ impl Health {
             }
             Signal::SlowDown { pause } => {
                 let until = later(now, *pause);
-                self.gate_until = Some(self.gate_until.map_or(until, |old| old.max(until)));
+                self.throttled_until =
+                    Some(self.throttled_until.map_or(until, |old| old.max(until)));
             }
             Signal::Unauthorized(reason) => {
                 self.paused.get_or_insert_with(|| reason.clone());
@@ -180,12 +186,12 @@ impl Health {
 }
 
 /// Whether the gate is closed, or reopened only a while ago.
-fn is_ramping(gate: Timestamp, now: Timestamp, policy: &HealthPolicy) -> bool {
-    doublings(gate, now, policy) < RAMP_DOUBLINGS
+fn is_ramping(throttled_until: Timestamp, now: Timestamp, policy: &HealthPolicy) -> bool {
+    doublings(throttled_until, now, policy) < RAMP_DOUBLINGS
 }
 
-fn doublings(gate: Timestamp, now: Timestamp, policy: &HealthPolicy) -> u32 {
-    let doublings = until(gate, now).as_millis() / policy.ramp_step.as_millis().max(1);
+fn doublings(throttled_until: Timestamp, now: Timestamp, policy: &HealthPolicy) -> u32 {
+    let doublings = until(throttled_until, now).as_millis() / policy.ramp_step.as_millis().max(1);
     u32::try_from(doublings).unwrap_or(u32::MAX)
 }
 
@@ -219,7 +225,7 @@ mod tests {
         health.record(&Signal::SlowDown { pause: Duration::from_secs(3) }, at(0), &policy());
         for early in [0, 3000, 5499] {
             health.record(&Signal::Healthy, at(early), &policy());
-            assert_eq!(health.gate_until, Some(at(3000)));
+            assert_eq!(health.throttled_until, Some(at(3000)));
         }
         health.record(&Signal::Healthy, at(5500), &policy());
         assert_eq!(health, Health::default());
@@ -230,7 +236,7 @@ mod tests {
         let mut health = Health::default();
         health.record(&Signal::SlowDown { pause: Duration::from_secs(3) }, at(0), &policy());
         health.record(&Signal::SlowDown { pause: Duration::from_secs(1) }, at(10), &policy());
-        assert_eq!(health.gate_until, Some(at(3000)));
+        assert_eq!(health.throttled_until, Some(at(3000)));
     }
 
     #[test]
