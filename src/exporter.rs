@@ -144,12 +144,12 @@ impl Queue {
             let health = &stats.health;
             let open = stats.states.iter().filter(|(state, _)| goes_on(**state));
             let open = open.map(|(_, submissions)| submissions).sum::<u64>();
-            if health.paused.is_none() {
+            if health.pause_reason.is_none() {
                 queue.open += open;
             }
             let account = queue.accounts.entry(stats.account.clone()).or_default();
             account.states.clone_from(&stats.states);
-            account.paused = health.paused.is_some();
+            account.paused = health.pause_reason.is_some();
             account.throttled = is_throttled(health, now);
             account.breaker = breaker(health, open, now);
             let held = held.iter().filter(|(of, _)| *of == stats.account);
@@ -311,7 +311,7 @@ mod tests {
     fn a_paused_account_does_not_make_the_queue_old() {
         let now = timestamp(1_700_000_000_000);
         let soon = later(now, Duration::from_secs(9));
-        let paused = Health { paused: Some("by hand".into()), ..Health::default() };
+        let paused = Health { pause_reason: Some("by hand".into()), ..Health::default() };
         let throttled = Health { throttled_until: Some(soon), ..Health::default() };
         let broken = Health { probe_at: Some(soon), ..Health::default() };
         let all = [("a", paused), ("b", throttled), ("c", broken), ("d", Health::default())];

@@ -177,7 +177,7 @@ async fn credentials(platform: &Platform) -> Finding {
         Err(error) => {
             let hint = match error {
                 PlatformError::Credentials(_) => "check client_id and client_secret",
-                PlatformError::SlowDown { .. } => "wait, and try again",
+                PlatformError::Throttled { .. } => "wait, and try again",
                 _ => "check token_url, and the way to the Platform",
             };
             bad(&format!("account `{account}` gets no token: {error}"), hint)

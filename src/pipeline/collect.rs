@@ -46,7 +46,7 @@ fn is_given_up(context: &Context<'_>, error: &PlatformError) -> bool {
         PlatformError::TooLarge { .. } => true,
         PlatformError::UnknownToken | PlatformError::Unreadable(_) => is_last(TRIES),
         PlatformError::NotYet { .. } => is_last(TRIES_NOT_YET),
-        PlatformError::SlowDown { .. } | PlatformError::Unsent(_) => {
+        PlatformError::Throttled { .. } | PlatformError::Unsent(_) => {
             is_rejected && context.is_overdue()
         }
         PlatformError::Transient(_)
@@ -77,7 +77,7 @@ fn again(context: &Context<'_>, key: &str, error: &PlatformError) -> Transition 
             (steady_delay(policy, streak, context.jitter), Signal::Healthy)
         }
         PlatformError::Transient(_) if is_rejected => {
-            (steady_delay(policy, streak, context.jitter), Signal::Faulty)
+            (steady_delay(policy, streak, context.jitter), Signal::Unhealthy)
         }
         _ => return after_error(context, StepKind::Collect, error),
     };

@@ -121,7 +121,7 @@ pub(super) fn while_throttled(
     pause: Duration,
 ) -> Transition {
     let what = "the Platform asked to be left alone".to_owned();
-    let error = PlatformError::SlowDown { retry_after: Some(pause), what };
+    let error = PlatformError::Throttled { retry_after: Some(pause), what };
     Transition { signal: Signal::None, ..after_error(context, kind, &error) }
 }
 
@@ -183,15 +183,15 @@ pub(super) fn after_error(
     let base = untouched(context, kind);
     let because = |code| Some(Reason::new(code, error.to_string()));
     match error {
-        PlatformError::SlowDown { .. } if context.is_overdue() => gave_up(context, error, base),
-        PlatformError::SlowDown { retry_after, .. } => {
+        PlatformError::Throttled { .. } if context.is_overdue() => gave_up(context, error, base),
+        PlatformError::Throttled { retry_after, .. } => {
             let pause = retry_after.unwrap_or(context.policy.default_retry_after);
             let pause = pause.min(context.policy.retry_after_max);
             let after = throttled_delay(context.policy, context.jitter);
             Transition {
                 reason: because(ReasonCode::Throttled),
                 next: Next::step(kind, after),
-                signal: Signal::SlowDown { pause },
+                signal: Signal::Throttled { pause },
                 ..base
             }
         }
@@ -199,7 +199,11 @@ pub(super) fn after_error(
         PlatformError::Credentials(_) => Transition {
             reason: because(ReasonCode::Credentials),
             next: Next::step(kind, Duration::ZERO),
-            signal: Signal::Unauthorized(pause_record(&error.to_string(), "a worker", context.now)),
+            signal: Signal::CredentialsDenied(pause_record(
+                &error.to_string(),
+                "a worker",
+                context.now,
+            )),
             ..base
         },
         PlatformError::TooLarge { .. } if kind != StepKind::Upload => Transition {
@@ -248,9 +252,9 @@ fn retried(
     error: &PlatformError,
     base: Transition,
 ) -> Transition {
-    let faulty = Transition { attempt_spent: true, signal: Signal::Faulty, ..base };
+    let unhealthy = Transition { attempt_spent: true, signal: Signal::Unhealthy, ..base };
     if context.is_overdue() {
-        return gave_up(context, error, faulty);
+        return gave_up(context, error, unhealthy);
     }
     let failures = context.submission.failures.saturating_add(1);
     let after = retry_delay(context.policy, failures, context.jitter).min(context.time_left());
@@ -258,7 +262,7 @@ fn retried(
         reason: Some(Reason::new(code, error.to_string())),
         next: Next::step(kind, after),
         failures,
-        ..faulty
+        ..unhealthy
     }
 }
 

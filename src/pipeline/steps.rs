@@ -188,7 +188,7 @@ impl Steps {
             }
             StepKind::Deliver => return Ok(self.deliver(step).await),
         };
-        if let Signal::SlowDown { pause } = &transition.signal {
+        if let Signal::Throttled { pause } = &transition.signal {
             account.throttle(*pause);
         }
         Ok(Ran::Decided(transition))
@@ -244,7 +244,7 @@ impl Steps {
     ) -> Result<(), CommitError> {
         let claim = &step.claim;
         self.metrics.step(claim.kind, transition.reason.as_ref().map(|reason| reason.code));
-        if matches!(transition.signal, Signal::Unauthorized(_)) {
+        if matches!(transition.signal, Signal::CredentialsDenied(_)) {
             let why = transition.reason.as_ref().map_or("", |reason| &reason.text);
             tracing::error!(
                 account = claim.submission.account,
@@ -254,7 +254,7 @@ impl Steps {
         }
         let told = transition.reason.clone();
         let polls = claim.submission.polls + u32::from(transition.polled);
-        let closes_gate = matches!(transition.signal, Signal::SlowDown { .. });
+        let closes_gate = matches!(transition.signal, Signal::Throttled { .. });
         let committed = self.committer.commit(Commit { lease: claim.lease, transition }).await?;
         if let Some(account) = self.accounts.get(&claim.submission.account).filter(|_| closes_gate)
         {
@@ -409,7 +409,7 @@ async fn collect(platform: &Platform, submission: &Submission) -> Collected {
             Err(error) => {
                 let concerns_all = matches!(
                     error,
-                    PlatformError::SlowDown { .. }
+                    PlatformError::Throttled { .. }
                         | PlatformError::Credentials(_)
                         | PlatformError::Unsent(_)
                 );

@@ -61,7 +61,7 @@ impl Answer {
                 ))
             });
         }
-        if let Some(error) = self.slow_down(now) {
+        if let Some(error) = self.throttled(now) {
             return Err(error);
         }
         let status = self.status.as_u16();
@@ -110,7 +110,7 @@ impl Answer {
             let retry_after = self.retry_after(now).filter(|delay| !delay.is_zero());
             return Err(PlatformError::NotYet { retry_after, what });
         }
-        if let Some(error) = self.slow_down(now) {
+        if let Some(error) = self.throttled(now) {
             return Err(error);
         }
         Err(match status {
@@ -170,7 +170,7 @@ impl Answer {
     }
 
     /// Whether the Platform wants to be left alone: 429, or 503 that says how long.
-    pub(super) fn slow_down(&self, now: Timestamp) -> Option<PlatformError> {
+    pub(super) fn throttled(&self, now: Timestamp) -> Option<PlatformError> {
         let asked_for = match self.status {
             StatusCode::TOO_MANY_REQUESTS => self.retry_after(now),
             StatusCode::SERVICE_UNAVAILABLE => Some(self.retry_after(now)?),
@@ -180,7 +180,7 @@ impl Answer {
         let retry_after = asked_for.filter(|pause| !pause.is_zero());
         let how_long = retry_after.map_or(String::new(), |pause| format!(" for {pause:?}"));
         let what = format!("{}: asked to wait{how_long} ({})", self.endpoint, self.status.as_u16());
-        Some(PlatformError::SlowDown { retry_after, what })
+        Some(PlatformError::Throttled { retry_after, what })
     }
 
     /// `Retry-After`, in seconds or as a date; anything else counts as absent. A date counts from the

@@ -53,7 +53,7 @@ pub async fn read_response(status: u16, headers: &[(&[u8], &[u8])], body: &[u8])
         answer().into_processing_token(&SCRUBBER, &rows, now).err(),
         answer().into_found(Pages::Never, &SCRUBBER, now).err(),
         answer().into_found(Pages::IfDeclaredOtherwise, &SCRUBBER, now).err(),
-        answer().slow_down(now),
+        answer().throttled(now),
     ];
     told.extend(troubles.into_iter().flatten().map(|error| error.to_string()));
     for text in told {

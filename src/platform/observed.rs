@@ -36,8 +36,8 @@ impl Observer {
         let (begun, endpoint, step) = (Instant::now(), label(endpoint), StepTrace::current());
         let call = step.call(endpoint.as_str());
         let answer = asked.await;
-        let wait = answer.as_ref().ok().and_then(|answer| answer.slow_down(clock.now()));
-        if let Some(PlatformError::SlowDown { retry_after: Some(pause), .. }) = wait {
+        let wait = answer.as_ref().ok().and_then(|answer| answer.throttled(clock.now()));
+        if let Some(PlatformError::Throttled { retry_after: Some(pause), .. }) = wait {
             self.metrics.retry_after(pause);
         }
         let class = match &answer {

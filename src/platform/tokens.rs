@@ -268,7 +268,7 @@ impl Tokens {
             404 | 405 => PlatformError::Unsent(format!(
                 "{ENDPOINT}: nothing answers there ({status}); check `token_url`"
             )),
-            _ => answer.slow_down(clock.now()).unwrap_or_else(|| {
+            _ => answer.throttled(clock.now()).unwrap_or_else(|| {
                 PlatformError::Unsent(format!("{}{words}", answer.described("token_url")))
             }),
         }

@@ -92,7 +92,7 @@ fn a_transient_trouble_is_tried_again_later_and_counts_against_the_platform() {
         assert_eq!(transition.state(), kind.waiting_state());
         assert_eq!(code(&transition), Some(ReasonCode::Transient));
         assert_eq!((transition.failures, transition.upload_ambiguous), (1, false));
-        assert_eq!(transition.signal, Signal::Faulty);
+        assert_eq!(transition.signal, Signal::Unhealthy);
         assert!(transition.delay().unwrap() >= Policy::default().retry_initial / 10);
     }
 }
@@ -108,12 +108,12 @@ fn an_ambiguous_upload_is_tried_again_in_doubt() {
 #[test]
 fn a_pause_that_is_asked_for_spends_no_attempt_and_closes_the_gate() {
     let pause = Duration::from_secs(7);
-    let error = PlatformError::SlowDown { retry_after: Some(pause), what: "asked to wait".into() };
+    let error = PlatformError::Throttled { retry_after: Some(pause), what: "asked to wait".into() };
     for kind in StepKind::CARRYING {
         let transition = decide(kind, error.clone(), 0);
         assert_eq!(transition.attempt_spent, kind != StepKind::Upload);
         assert_eq!(transition.failures, 0);
-        assert_eq!(transition.signal, Signal::SlowDown { pause });
+        assert_eq!(transition.signal, Signal::Throttled { pause });
         // The store yields nothing before the end of the pause, or before somebody resumes.
         assert!(transition.delay().unwrap() <= Policy::default().retry_initial);
     }
@@ -123,10 +123,10 @@ fn a_pause_that_is_asked_for_spends_no_attempt_and_closes_the_gate() {
 fn a_pause_asked_for_in_doubt_does_not_end_the_doubt() {
     let (mut submission, policy) = (submission(State::Uploading), Policy::default());
     submission.upload_ambiguous = true;
-    let error = PlatformError::SlowDown { retry_after: None, what: "asked to wait".into() };
+    let error = PlatformError::Throttled { retry_after: None, what: "asked to wait".into() };
     let transition = after_upload(&context(&of(&submission), 0, &policy), Err(error));
     assert!(transition.upload_ambiguous);
-    assert_eq!(transition.signal, Signal::SlowDown { pause: policy.default_retry_after });
+    assert_eq!(transition.signal, Signal::Throttled { pause: policy.default_retry_after });
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn refused_credentials_stop_the_account_and_leave_the_submission_as_it_is() {
     for kind in StepKind::CARRYING {
         let transition = decide(kind, PlatformError::Credentials("refused".into()), DEADLINE + 1);
         assert_eq!(transition.state(), kind.waiting_state(), "not even the deadline fails it");
-        assert!(matches!(transition.signal, Signal::Unauthorized(_)));
+        assert!(matches!(transition.signal, Signal::CredentialsDenied(_)));
         assert_eq!(transition.attempt_spent, kind != StepKind::Upload);
     }
 }
@@ -232,17 +232,17 @@ fn an_upload_with_an_unreadable_answer_is_tried_once_more_and_then_held() {
 #[test]
 fn a_retry_after_is_trusted_up_to_the_limit() {
     let pause = Duration::from_hours(60);
-    let error = PlatformError::SlowDown { retry_after: Some(pause), what: "asked to wait".into() };
+    let error = PlatformError::Throttled { retry_after: Some(pause), what: "asked to wait".into() };
     let transition = decide(StepKind::Poll, error, 0);
     let most = Policy::default().retry_after_max;
-    assert_eq!(transition.signal, Signal::SlowDown { pause: most });
+    assert_eq!(transition.signal, Signal::Throttled { pause: most });
 }
 
 #[test]
 fn who_paused_an_account_and_when_is_on_record() {
     let transition = decide(StepKind::Poll, PlatformError::Credentials("denied".into()), 0);
     let paused = "denied (paused by a worker at 1970-01-01 00:00:00 UTC)";
-    assert_eq!(transition.signal, Signal::Unauthorized(paused.into()));
+    assert_eq!(transition.signal, Signal::CredentialsDenied(paused.into()));
 }
 
 /// What becomes of a submission whose results, or feedback, are answered so again and again, and after
@@ -360,7 +360,7 @@ fn error() -> impl Strategy<Value = PlatformError> {
     prop_oneof![
         Just(transient()),
         Just(PlatformError::Ambiguous("lost".into())),
-        pause.prop_map(|retry_after| PlatformError::SlowDown { retry_after, what: "wait".into() }),
+        pause.prop_map(|retry_after| PlatformError::Throttled { retry_after, what: "wait".into() }),
         Just(PlatformError::Credentials("refused".into())),
         (400_u16..500).prop_map(|status| PlatformError::Refused { status, words: "no".into() }),
         Just(PlatformError::Unsent("no connection".into())),
@@ -460,7 +460,7 @@ proptest! {
         policy in policies(),
         now in 0..DEADLINE,
     ) {
-        let asked = matches!(answer, Err(PlatformError::SlowDown { .. }));
+        let asked = matches!(answer, Err(PlatformError::Throttled { .. }));
         let transition = after(&context(&submission, now, &policy), kind, answer);
         if let Some(next) = transition.delay().filter(|_| !asked) {
             prop_assert!(later(timestamp(now), next) <= submission.deadline);

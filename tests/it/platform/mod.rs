@@ -127,7 +127,7 @@ fn is_of_credentials<T>(answer: &Result<T, PlatformError>) -> bool {
 /// The pause that was asked for, if one was.
 fn pause<T: std::fmt::Debug>(answer: Result<T, PlatformError>) -> Option<Duration> {
     match answer {
-        Err(PlatformError::SlowDown { retry_after, .. }) => retry_after,
+        Err(PlatformError::Throttled { retry_after, .. }) => retry_after,
         other => panic!("not asked to wait: {other:?}"),
     }
 }

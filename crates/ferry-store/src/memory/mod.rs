@@ -228,7 +228,7 @@ impl Store for MemoryStore {
 
     async fn pause(&self, account: &str, reason: &str) -> Result<(), StoreError> {
         self.with(|data| {
-            data.accounts.entry(account.to_owned()).or_default().health.paused =
+            data.accounts.entry(account.to_owned()).or_default().health.pause_reason =
                 Some(reason.to_owned());
         });
         Ok(())

@@ -15,7 +15,7 @@ local function load_health(account)
     if not text or text == '' then return { failures = 0 } end
     local stored = cjson.decode(text)
     return {
-        paused = stored.paused,
+        pause_reason = stored.pause_reason,
         throttled_until = tonumber(stored.throttled_until),
         failures = stored.failures,
         probe = tonumber(stored.probe),
@@ -24,9 +24,9 @@ end
 
 local function save_health(account, h)
     local text = ''
-    if h.paused or h.throttled_until or h.probe or h.failures > 0 then
+    if h.pause_reason or h.throttled_until or h.probe or h.failures > 0 then
         text = cjson.encode({
-            paused = h.paused,
+            pause_reason = h.pause_reason,
             throttled_until = h.throttled_until and int(h.throttled_until),
             failures = h.failures,
             probe = h.probe and int(h.probe),
@@ -41,7 +41,7 @@ local function is_ramping(throttled_until, p) return doublings(throttled_until, 
 
 -- How many steps may be leased: 'open', 'up_to' a number, or 'blocked' until a time, if there is one.
 local function admit(h, p)
-    if h.paused then return 'blocked' end
+    if h.pause_reason then return 'blocked' end
     if h.throttled_until and now < h.throttled_until then return 'blocked', h.throttled_until end
     if h.probe then
         if now < h.probe then return 'blocked', h.probe end
@@ -59,7 +59,7 @@ local function record(h, signal, value, p)
         local changed = h.failures > 0 or h.probe ~= nil or throttled_until ~= h.throttled_until
         h.failures, h.probe, h.throttled_until = 0, nil, throttled_until
         return changed
-    elseif signal == 'faulty' then
+    elseif signal == 'unhealthy' then
         h.failures = h.failures + 1
         local excess = h.failures - p.failures
         if excess >= 0 then
@@ -70,12 +70,12 @@ local function record(h, signal, value, p)
             end
         end
         return true
-    elseif signal == 'slow_down' then
+    elseif signal == 'throttled' then
         h.throttled_until = max(h.throttled_until or 0, later(tonumber(value)))
         return true
-    elseif signal == 'unauthorized' then
-        if h.paused then return false end
-        h.paused = value
+    elseif signal == 'credentials_denied' then
+        if h.pause_reason then return false end
+        h.pause_reason = value
         return true
     end
     return false

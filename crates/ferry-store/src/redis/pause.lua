@@ -6,5 +6,5 @@
 local account = argument()
 call('ZADD', key.accounts, 0, account)
 local h = load_health(account)
-h.paused = argument()
+h.pause_reason = argument()
 save_health(account, h)

@@ -329,7 +329,7 @@ fn newest(lines: &[u8], most: usize) -> Result<&[u8], RedisError> {
 /// An account's health as the scripts keep it.
 #[derive(Debug, Deserialize)]
 struct StoredHealth {
-    paused: Option<String>,
+    pause_reason: Option<String>,
     throttled_until: Option<String>,
     failures: u32,
     probe: Option<String>,
@@ -344,7 +344,7 @@ pub(super) fn read_health(json: &[u8]) -> Result<Health, RedisError> {
         text.map(|text| text.parse().map(timestamp).map_err(RedisError::corrupt)).transpose()
     };
     Ok(Health {
-        paused: stored.paused,
+        pause_reason: stored.pause_reason,
         throttled_until: time(stored.throttled_until)?,
         failures: stored.failures,
         probe_at: time(stored.probe)?,

@@ -211,8 +211,8 @@ fn describe_signal(signal: &Signal) -> (&'static str, String) {
     match signal {
         Signal::None => ("", String::new()),
         Signal::Healthy => ("healthy", String::new()),
-        Signal::Faulty => ("faulty", String::new()),
-        Signal::SlowDown { pause } => ("slow_down", span_millis(*pause).to_string()),
-        Signal::Unauthorized(reason) => ("unauthorized", reason.clone()),
+        Signal::Unhealthy => ("unhealthy", String::new()),
+        Signal::Throttled { pause } => ("throttled", span_millis(*pause).to_string()),
+        Signal::CredentialsDenied(reason) => ("credentials_denied", reason.clone()),
     }
 }

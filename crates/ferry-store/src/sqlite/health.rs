@@ -11,7 +11,7 @@ use ferry_types::domain::budget::Spent;
 
 /// The stored form of the health of an account about which nothing is known.
 pub(super) const UNKNOWN: &str =
-    r#"{"paused":null,"throttled_until":null,"failures":0,"probe_at":null}"#;
+    r#"{"pause_reason":null,"throttled_until":null,"failures":0,"probe_at":null}"#;
 
 pub(super) fn all(connection: &Connection) -> Result<BTreeMap<String, Health>, SqliteError> {
     let mut statement = connection.prepare_cached("SELECT name, health FROM accounts")?;
@@ -74,7 +74,7 @@ fn parse(text: &str) -> Health {
     }
     serde_json::from_str(text).unwrap_or_else(|error| {
         let paused = format!("the stored health of the account cannot be read: {error}");
-        Health { paused: Some(paused), ..Health::default() }
+        Health { pause_reason: Some(paused), ..Health::default() }
     })
 }
 

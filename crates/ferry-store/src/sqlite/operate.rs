@@ -23,7 +23,7 @@ pub(super) fn pause(
     reason: &str,
 ) -> Result<(), SqliteError> {
     let mut health = health::load(connection, account)?.unwrap_or_default();
-    health.paused = Some(reason.to_owned());
+    health.pause_reason = Some(reason.to_owned());
     health::save(connection, account, &health)
 }
 

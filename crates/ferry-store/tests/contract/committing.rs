@@ -119,16 +119,16 @@ pub(super) async fn a_stale_commit_still_says_what_the_platform_asks_of_the_acco
         subject.account("main").await.health
     };
     // What is true of the step alone is not.
-    for signal in [Signal::None, Signal::Faulty, Signal::Healthy] {
+    for signal in [Signal::None, Signal::Unhealthy, Signal::Healthy] {
         assert_eq!(told(signal).await, Health::default());
     }
     let pause = millis(60_000);
-    let health = told(Signal::SlowDown { pause }).await;
-    assert!(health.throttled_until.is_some() && health.paused.is_none());
+    let health = told(Signal::Throttled { pause }).await;
+    assert!(health.throttled_until.is_some() && health.pause_reason.is_none());
     subject.assert_nothing_due(StepKind::Upload).await;
     assert_eq!(told(Signal::Healthy).await, health);
-    let health = told(Signal::Unauthorized("denied".to_owned())).await;
-    assert_eq!(health.paused.as_deref(), Some("denied"));
+    let health = told(Signal::CredentialsDenied("denied".to_owned())).await;
+    assert_eq!(health.pause_reason.as_deref(), Some("denied"));
 }
 
 pub(super) async fn a_late_commit_counts_if_nobody_else_has_the_step(subject: Subject) {

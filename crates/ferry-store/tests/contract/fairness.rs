@@ -97,12 +97,12 @@ pub(super) async fn a_paused_account_yields_nothing(subject: Subject) {
 
 pub(super) async fn an_account_can_be_paused_before_its_first_submission(subject: Subject) {
     subject.store.pause("new", "not yet").await.unwrap();
-    let paused = subject.account("new").await.health.paused;
+    let paused = subject.account("new").await.health.pause_reason;
     assert_eq!(paused.as_deref(), Some("not yet"));
     subject.accept(on("new", new("x"))).await;
     subject.assert_nothing_due(StepKind::Upload).await;
     subject.store.pause("new", "still not").await.unwrap();
-    let paused = subject.account("new").await.health.paused;
+    let paused = subject.account("new").await.health.pause_reason;
     assert_eq!(paused.as_deref(), Some("still not"), "what was said last");
     assert!(subject.store.resume("new").await.unwrap());
     assert!(!subject.store.resume("new").await.unwrap(), "there was nothing to end");
@@ -184,7 +184,7 @@ pub(super) async fn failures_in_a_row_open_the_breaker_for_all(subject: Subject)
     subject.accept_all(many("a", 10)).await;
     let faulty = |claim| async {
         let claim: Claim = claim;
-        let later = t::retried(StepKind::Upload, millis(0)).telling(Signal::Faulty);
+        let later = t::retried(StepKind::Upload, millis(0)).telling(Signal::Unhealthy);
         subject.commit(&claim, later).await;
     };
     for claim in subject.claim(StepKind::Upload, 3).await {
@@ -217,7 +217,7 @@ pub(super) async fn failures_in_a_row_open_the_breaker_for_all(subject: Subject)
 pub(super) async fn a_probe_that_is_given_back_or_lost_makes_room_for_another(subject: Subject) {
     subject.accept_all(many("a", 3)).await;
     for claim in subject.claim(StepKind::Upload, 3).await {
-        let later = t::retried(StepKind::Upload, millis(0)).telling(Signal::Faulty);
+        let later = t::retried(StepKind::Upload, millis(0)).telling(Signal::Unhealthy);
         subject.commit(&claim, later).await;
     }
     subject.advance(millis(1000)).await;
@@ -232,7 +232,7 @@ pub(super) async fn a_probe_that_is_given_back_or_lost_makes_room_for_another(su
 pub(super) async fn refused_credentials_pause_the_account(subject: Subject) {
     let id = subject.accept(new("x")).await;
     let claim = subject.claim_one(StepKind::Upload).await;
-    let signal = Signal::Unauthorized("401 twice".to_owned());
+    let signal = Signal::CredentialsDenied("401 twice".to_owned());
     subject.commit(&claim, t::go_on(StepKind::Upload, millis(0)).telling(signal)).await;
     subject.assert_nothing_due(StepKind::Upload).await;
     let reason = "401 twice".to_owned();
@@ -246,7 +246,7 @@ pub(super) async fn a_resumption_ends_a_gate_and_an_outage(subject: Subject) {
     subject.accept_all(many("a", 4)).await;
     let claims = subject.claim(StepKind::Upload, 4).await;
     subject.commit(&claims[0], t::slowed_down(StepKind::Upload, millis(0))).await;
-    let pause = Signal::SlowDown { pause: millis(60_000) };
+    let pause = Signal::Throttled { pause: millis(60_000) };
     subject.commit(&claims[1], t::retried(StepKind::Upload, millis(0)).telling(pause)).await;
     subject.assert_nothing_due(StepKind::Upload).await;
     assert!(subject.store.resume("a").await.unwrap());

@@ -14,12 +14,12 @@ fn signal(rng: &mut fastrand::Rng) -> Signal {
     match rng.u32(0..20) {
         0..=1 => Signal::None,
         2..=6 => Signal::Healthy,
-        7..=15 => Signal::Faulty,
+        7..=15 => Signal::Unhealthy,
         16..=18 => {
             let pause = millis(*rng.choice(&[0, 1, 900, 3000, 70_000]).unwrap());
-            Signal::SlowDown { pause }
+            Signal::Throttled { pause }
         }
-        _ => Signal::Unauthorized(format!("\"refused\" {}", rng.u8(..))),
+        _ => Signal::CredentialsDenied(format!("\"refused\" {}", rng.u8(..))),
     }
 }
 

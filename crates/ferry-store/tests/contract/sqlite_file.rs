@@ -254,7 +254,7 @@ async fn an_account_whose_health_is_damaged_is_paused_and_costs_no_other_anythin
     let damage = "UPDATE accounts SET health = '{' WHERE name = 'damaged'";
     file.connection().execute_batch(damage).unwrap();
     assert_eq!(subject.claim_one(StepKind::Upload).await.lease.id, sound);
-    let paused = subject.account("damaged").await.health.paused.unwrap();
+    let paused = subject.account("damaged").await.health.pause_reason.unwrap();
     assert!(paused.contains("cannot be read"), "{paused}");
     assert!(subject.store.resume("damaged").await.unwrap());
     subject.claim_one(StepKind::Upload).await;

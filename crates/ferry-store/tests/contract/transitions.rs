@@ -77,7 +77,7 @@ pub(super) fn retried(step: StepKind, after: Duration) -> Transition {
 pub(super) fn slowed_down(step: StepKind, pause: Duration) -> Transition {
     Transition {
         attempt_spent: false,
-        ..because(go_on(step, pause), ReasonCode::Throttled).telling(Signal::SlowDown { pause })
+        ..because(go_on(step, pause), ReasonCode::Throttled).telling(Signal::Throttled { pause })
     }
 }
 

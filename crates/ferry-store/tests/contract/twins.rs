@@ -34,9 +34,9 @@ struct Twins {
 fn signal(rng: &mut fastrand::Rng) -> Signal {
     match rng.u32(0..24) {
         0..=9 => Signal::Healthy,
-        10..=18 => Signal::Faulty,
-        19..=21 => Signal::SlowDown { pause: millis(rng.u64(0..3000)) },
-        22 => Signal::Unauthorized("denied".to_owned()),
+        10..=18 => Signal::Unhealthy,
+        19..=21 => Signal::Throttled { pause: millis(rng.u64(0..3000)) },
+        22 => Signal::CredentialsDenied("denied".to_owned()),
         _ => Signal::None,
     }
 }

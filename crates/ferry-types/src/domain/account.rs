@@ -18,14 +18,14 @@ pub enum Signal {
     /// The Platform answered like a Platform in good health.
     Healthy,
     /// The Platform could not be reached, or had a fault.
-    Faulty,
+    Unhealthy,
     /// The Platform asks for a pause.
-    SlowDown {
+    Throttled {
         /// How long.
         pause: Duration,
     },
     /// The credentials were refused; the text says how.
-    Unauthorized(String),
+    CredentialsDenied(String),
 }
 
 impl Signal {
@@ -33,8 +33,8 @@ impl Signal {
     /// asks of the whole account is true whoever heard it, and harmless to record twice.
     pub const fn outlives_its_step(&self) -> bool {
         match self {
-            Self::SlowDown { .. } | Self::Unauthorized(_) => true,
-            Self::None | Self::Healthy | Self::Faulty => false,
+            Self::Throttled { .. } | Self::CredentialsDenied(_) => true,
+            Self::None | Self::Healthy | Self::Unhealthy => false,
         }
     }
 }
@@ -112,7 +112,7 @@ const RAMP_DOUBLINGS: u32 = 10;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
     /// Why it is paused, if it is.
-    pub paused: Option<String>,
+    pub pause_reason: Option<String>,
     /// Until when the Platform wants to be left alone; stays set through the ramp that follows.
     pub throttled_until: Option<Timestamp>,
     /// Failures in a row.
@@ -124,7 +124,7 @@ pub struct Health {
 impl Health {
     /// How many steps may be leased at `now`.
     pub fn admit(&self, now: Timestamp, policy: &HealthPolicy) -> Admission {
-        if let Some(reason) = &self.paused {
+        if let Some(reason) = &self.pause_reason {
             return Admission::Blocked(BlockReason::Paused { reason: reason.clone() });
         }
         if let Some(until) = self.throttled_until.filter(|until| now < *until) {
@@ -158,7 +158,7 @@ impl Health {
                     .throttled_until
                     .filter(|throttled_until| is_ramping(*throttled_until, now, policy));
             }
-            Signal::Faulty => {
+            Signal::Unhealthy => {
                 self.failures = self.failures.saturating_add(1);
                 if let Some(excess) = self.failures.checked_sub(policy.breaker_failures) {
                     let pause = policy
@@ -173,13 +173,13 @@ impl Health {
                     }
                 }
             }
-            Signal::SlowDown { pause } => {
+            Signal::Throttled { pause } => {
                 let until = later(now, *pause);
                 self.throttled_until =
                     Some(self.throttled_until.map_or(until, |old| old.max(until)));
             }
-            Signal::Unauthorized(reason) => {
-                self.paused.get_or_insert_with(|| reason.clone());
+            Signal::CredentialsDenied(reason) => {
+                self.pause_reason.get_or_insert_with(|| reason.clone());
             }
         }
     }
@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn a_gate_closes_for_the_time_asked_and_reopens_with_a_ramp() {
         let mut health = Health::default();
-        health.record(&Signal::SlowDown { pause: Duration::from_secs(3) }, at(0), &policy());
+        health.record(&Signal::Throttled { pause: Duration::from_secs(3) }, at(0), &policy());
         let blocked = Admission::Blocked(BlockReason::Throttled { until: at(3000) });
         assert_eq!(health.admit(at(2999), &policy()), blocked);
         assert_eq!(health.admit(at(3000), &policy()), Admission::UpTo(1));
@@ -222,7 +222,7 @@ mod tests {
     #[test]
     fn a_good_answer_after_the_ramp_ends_the_memory_of_a_gate() {
         let mut health = Health::default();
-        health.record(&Signal::SlowDown { pause: Duration::from_secs(3) }, at(0), &policy());
+        health.record(&Signal::Throttled { pause: Duration::from_secs(3) }, at(0), &policy());
         for early in [0, 3000, 5499] {
             health.record(&Signal::Healthy, at(early), &policy());
             assert_eq!(health.throttled_until, Some(at(3000)));
@@ -234,8 +234,8 @@ mod tests {
     #[test]
     fn a_shorter_pause_does_not_shorten_a_longer_one() {
         let mut health = Health::default();
-        health.record(&Signal::SlowDown { pause: Duration::from_secs(3) }, at(0), &policy());
-        health.record(&Signal::SlowDown { pause: Duration::from_secs(1) }, at(10), &policy());
+        health.record(&Signal::Throttled { pause: Duration::from_secs(3) }, at(0), &policy());
+        health.record(&Signal::Throttled { pause: Duration::from_secs(1) }, at(10), &policy());
         assert_eq!(health.throttled_until, Some(at(3000)));
     }
 
@@ -243,16 +243,16 @@ mod tests {
     fn failures_in_a_row_open_the_breaker_and_one_probe_at_a_time_closes_it() {
         let mut health = Health::default();
         for _ in 0..2 {
-            health.record(&Signal::Faulty, at(0), &policy());
+            health.record(&Signal::Unhealthy, at(0), &policy());
         }
         assert_eq!(health.admit(at(0), &policy()), Admission::Open);
-        health.record(&Signal::Faulty, at(0), &policy());
+        health.record(&Signal::Unhealthy, at(0), &policy());
         let open = Admission::Blocked(BlockReason::BreakerOpen { until: at(1000) });
         assert_eq!(health.admit(at(999), &policy()), open);
         // An answer that was under way does not count against it.
-        health.record(&Signal::Faulty, at(500), &policy());
+        health.record(&Signal::Unhealthy, at(500), &policy());
         assert_eq!(health.admit(at(1000), &policy()), Admission::UpTo(1));
-        health.record(&Signal::Faulty, at(1000), &policy());
+        health.record(&Signal::Unhealthy, at(1000), &policy());
         let longer = Admission::Blocked(BlockReason::BreakerOpen { until: at(3000) });
         assert_eq!(health.admit(at(2999), &policy()), longer);
         health.record(&Signal::Healthy, at(3000), &policy());
@@ -262,8 +262,8 @@ mod tests {
     #[test]
     fn the_first_reason_of_a_pause_stays() {
         let mut health = Health::default();
-        health.record(&Signal::Unauthorized("first".into()), at(0), &policy());
-        health.record(&Signal::Unauthorized("second".into()), at(0), &policy());
-        assert_eq!(health.paused.as_deref(), Some("first"));
+        health.record(&Signal::CredentialsDenied("first".into()), at(0), &policy());
+        health.record(&Signal::CredentialsDenied("second".into()), at(0), &policy());
+        assert_eq!(health.pause_reason.as_deref(), Some("first"));
     }
 }

@@ -61,7 +61,7 @@ pub enum PlatformError {
     Ambiguous(String),
     /// The Platform asks for a pause of the whole account.
     #[error("{what}")]
-    SlowDown {
+    Throttled {
         /// How long the Platform wants to be left alone, if it said so.
         retry_after: Option<Duration>,
         /// What it answered.
