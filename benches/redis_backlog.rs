@@ -92,7 +92,7 @@ impl Bench {
                 kind: StepKind::Upload,
                 limit,
                 lease,
-                budgets: std::sync::Arc::default(),
+                account_limits: std::sync::Arc::default(),
             };
             let claims = self.store.claim(request).await?.claims;
             ensure!(!claims.is_empty(), "nothing is due");

@@ -10,7 +10,7 @@ use super::values::{self, Expected};
 use crate::pipeline::DEFAULT_ACCOUNT;
 use crate::platform::{Account, AccountSecret, StatusWords};
 use crate::webhook::{Receiver, Rules, Secret, WebhookTargets};
-use ferry_types::domain::budget::Budget;
+use ferry_types::domain::limits::AccountLimits;
 
 impl Reader<'_> {
     /// All accounts: of the environment, and of the file.
@@ -97,7 +97,7 @@ impl Reader<'_> {
         let setting = find(ACCOUNT_SETTINGS, "overwrite_format").expect("it is in the table");
         let found = self.account_setting(name, setting.name);
         let overwrite_format = self.parsed(setting, found, values::overwrite_format);
-        let budget = Budget {
+        let account_limits = AccountLimits {
             uploads_per_second: self.optional(name, "uploads_per_second", values::rate),
             requests_per_second: self.optional(name, "requests_per_second", values::rate),
             max_concurrent_uploads: self.optional(name, "max_concurrent_uploads", values::limit),
@@ -111,7 +111,7 @@ impl Reader<'_> {
             api_key: api_key?,
             overwrite_format,
             status_words: status_words.clone(),
-            budget,
+            account_limits,
         };
         (self.errors.len() == before).then_some(account)
     }

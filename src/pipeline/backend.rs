@@ -22,7 +22,7 @@ use tracing::{info, warn};
 use super::leases::{LeaseGuard, Leases};
 use crate::metrics::{Busy, Metrics};
 use crate::shutdown::Shutdown;
-use ferry_store::{Budgets, Claim, ClaimRequest, Claims, Store};
+use ferry_store::{Claim, ClaimRequest, Claims, LimitsByAccount, Store};
 use ferry_types::domain::later;
 use ferry_types::domain::submission::{State, StepKind};
 
@@ -58,7 +58,7 @@ impl StepBackend {
         lease: Duration,
         leases: Leases,
         metrics: Arc<Metrics>,
-        budgets: Budgets,
+        account_limits: LimitsByAccount,
     ) -> Self {
         metrics.slots(kind, slots);
         let (sender, steps) = mpsc::channel(slots);
@@ -70,7 +70,7 @@ impl StepBackend {
             lease,
             leases,
             metrics,
-            budgets,
+            account_limits,
             sender,
             stop: stop.clone(),
         };
@@ -157,7 +157,7 @@ struct Claimer {
     lease: Duration,
     leases: Leases,
     metrics: Arc<Metrics>,
-    budgets: Budgets,
+    account_limits: LimitsByAccount,
     sender: mpsc::Sender<LeasedStep>,
     stop: Shutdown,
 }
@@ -173,7 +173,7 @@ impl Claimer {
                 kind: self.kind,
                 limit: full,
                 lease: self.lease,
-                budgets: self.budgets.clone(),
+                account_limits: self.account_limits.clone(),
             };
             match self.store.claim(request).await {
                 Ok(claims) => {

@@ -18,7 +18,7 @@ use crate::platform::Platform;
 use crate::shutdown::Shutdown;
 use crate::traces::Traces;
 use crate::webhook::Webhooks;
-use ferry_store::{Budgets, Rescued, Store, StoreError};
+use ferry_store::{LimitsByAccount, Rescued, Store, StoreError};
 use ferry_types::domain::submission::StepKind;
 
 /// Time for the last outcomes of a process that was asked to end at once.
@@ -57,8 +57,9 @@ impl Workers {
     /// back, and what runs has the policy's shutdown timeout to end.
     pub async fn run(self) -> Result<(), WorkersError> {
         let leases = Leases::new(self.policy.lease);
-        let budgets: Budgets =
-            Arc::new(self.platforms.iter().map(|p| (p.account().to_owned(), p.budget())).collect());
+        let account_limits: LimitsByAccount = Arc::new(
+            self.platforms.iter().map(|p| (p.account().to_owned(), p.account_limits())).collect(),
+        );
         let (committer, recording) = Committer::start(self.store.clone());
         let steps = Steps::new(
             self.store.clone(),
@@ -79,7 +80,7 @@ impl Workers {
                 self.policy.lease,
                 leases.clone(),
                 self.metrics.clone(),
-                budgets.clone(),
+                account_limits.clone(),
             );
             monitor = register(monitor, kind, backend, steps.clone());
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::secret::AccountSecret;
 use super::words::StatusWords;
-use ferry_types::domain::budget::Budget;
+use ferry_types::domain::limits::AccountLimits;
 
 /// One set of Platform credentials. Its `Debug` shows no secret.
 #[derive(Debug, Clone)]
@@ -26,7 +26,7 @@ pub struct Account {
     /// What the status words mean.
     pub status_words: StatusWords,
     /// How much of the Platform it may use.
-    pub budget: Budget,
+    pub account_limits: AccountLimits,
 }
 
 /// How `Overwrite` is sent: the field is documented as a boolean, and every example sends a string.

@@ -10,7 +10,7 @@ use super::scrub::Scrubber;
 use super::shape::{object, status_word};
 use super::tokens::seconds;
 use super::{Account, OverwriteFormat, StatusWords, text, wire};
-use ferry_types::domain::budget::Budget;
+use ferry_types::domain::limits::AccountLimits;
 use ferry_types::domain::{feedback, timestamp};
 
 const SECRET: &str = "s3cret/+=& %x";
@@ -25,7 +25,7 @@ static ACCOUNT: LazyLock<Account> = LazyLock::new(|| Account {
     api_key: "k3y-7f3a".into(),
     overwrite_format: OverwriteFormat::Strings,
     status_words: StatusWords::default(),
-    budget: Budget::default(),
+    account_limits: AccountLimits::default(),
 });
 static SCRUBBER: LazyLock<Arc<Scrubber>> = LazyLock::new(|| Arc::new(Scrubber::new(&ACCOUNT)));
 

@@ -38,7 +38,7 @@ use crate::metrics::{Direction, Metrics};
 use answer::{Answer, Pages};
 use check::{NO_SUCH, judge, lost_answer, no_access};
 use ferry_types::clock::Clock;
-use ferry_types::domain::budget::Budget;
+use ferry_types::domain::limits::AccountLimits;
 use ferry_types::domain::outcome::{Content, PlatformError, Status};
 use observed::Observer;
 use patience::{Patience, denied};
@@ -191,8 +191,8 @@ impl Platform {
     }
 
     /// How much of the Platform the account may use.
-    pub fn budget(&self) -> Budget {
-        self.account.budget
+    pub fn account_limits(&self) -> AccountLimits {
+        self.account.account_limits
     }
 
     /// Hands a dataset over; answers the processing token.

@@ -279,7 +279,7 @@ mod tests {
             client_secret: SECRET.into(),
             api_key: "the key".into(),
             overwrite_format: OverwriteFormat::default(),
-            budget: ferry_types::domain::budget::Budget::default(),
+            account_limits: ferry_types::domain::limits::AccountLimits::default(),
             status_words: StatusWords::default(),
         })
     }

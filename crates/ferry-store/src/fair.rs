@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use ferry_types::domain::account::{Admission, BlockReason, Health, HealthPolicy};
-use ferry_types::domain::budget::{Budget, Spent};
+use ferry_types::domain::limits::{AccountLimits, LimitUsage};
 use ferry_types::domain::submission::{Priority, StepKind};
 use ferry_types::domain::{Timestamp, later};
 
@@ -53,10 +53,10 @@ pub(super) enum Yields {
 pub(super) struct Situation<'a, E> {
     pub(super) kind: StepKind,
     pub(super) health: &'a Health,
-    pub(super) budget: Option<&'a Budget>,
+    pub(super) account_limits: Option<&'a AccountLimits>,
     pub(super) policy: &'a HealthPolicy,
     pub(super) now: Timestamp,
-    pub(super) limit_usage: &'a dyn Fn() -> Result<Spent, E>,
+    pub(super) limit_usage: &'a dyn Fn() -> Result<LimitUsage, E>,
     /// How many steps are leased that ask the Platform.
     pub(super) leased: &'a dyn Fn() -> Result<u64, E>,
     /// How many uploads are leased.
@@ -81,20 +81,23 @@ impl<E> Situation<'_, E> {
                 | BlockReason::LimitReached { until },
             ) => return Ok(Yields::Nothing(Some(until))),
         };
-        self.within_budget(healthy)
+        self.within_limits(healthy)
     }
 
     /// What is left of so many by the account's budget.
-    fn within_budget(&self, room: usize) -> Result<Yields, E> {
-        let Some(budget) = self.budget.filter(|budget| budget.limits(self.kind)) else {
+    fn within_limits(&self, room: usize) -> Result<Yields, E> {
+        let Some(account_limits) =
+            self.account_limits.filter(|account_limits| account_limits.restricts(self.kind))
+        else {
             return Ok(Yields::UpTo(room));
         };
-        let (rated, next) = (self.limit_usage)()?.left(self.kind, budget, self.now);
+        let (rated, next) = (self.limit_usage)()?.available(self.kind, account_limits, self.now);
         if rated == 0 {
             return Ok(Yields::Nothing(Some(next)));
         }
         let mut room = room.min(rated);
-        if let Some(limit) = budget.max_concurrent_uploads.filter(|_| self.kind == StepKind::Upload)
+        if let Some(limit) =
+            account_limits.max_concurrent_uploads.filter(|_| self.kind == StepKind::Upload)
         {
             room = room.min(left(limit, (self.uploading)()?));
         }

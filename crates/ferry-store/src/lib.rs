@@ -30,7 +30,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use ferry_types::domain::account::Health;
-use ferry_types::domain::budget::Budget;
+use ferry_types::domain::limits::AccountLimits;
 use ferry_types::domain::outcome::Content;
 use ferry_types::domain::submission::{
     IllegalTransitionError, LifecycleError, Resolution, State, StepKind, Submission, TimelineEntry,
@@ -60,11 +60,11 @@ pub struct ClaimRequest {
     /// For how long the steps are leased.
     pub lease: Duration,
     /// The limits of accounts, by name; the others have none.
-    pub budgets: Budgets,
+    pub account_limits: LimitsByAccount,
 }
 
 /// The limits of accounts, by name.
-pub type Budgets = Arc<BTreeMap<String, Budget>>;
+pub type LimitsByAccount = Arc<BTreeMap<String, AccountLimits>>;
 
 /// Names a leased step: only the holder of the newest claim may commit, renew or release it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -166,8 +166,8 @@ fn what_selects_pods_selects_those_of_a_deployment_and_names_their_ports() {
                 ports.iter().map(|port| port["containerPort"].as_u64().unwrap()).collect();
             let own = &deployment["spec"]["selector"]["matchLabels"];
             assert_eq!(own, labels, "the Deployment {name}");
-            let budget = &one(&all, "PodDisruptionBudget", &name)["spec"];
-            assert_eq!(&budget["selector"]["matchLabels"], labels, "the budget {name}");
+            let account_limits = &one(&all, "PodDisruptionBudget", &name)["spec"];
+            assert_eq!(&account_limits["selector"]["matchLabels"], labels, "the budget {name}");
             let policy = &one(&all, "NetworkPolicy", &name)["spec"];
             assert_eq!(&policy["podSelector"]["matchLabels"], labels, "the policy {name}");
             let allowed = policy["ingress"].as_array().unwrap().iter();

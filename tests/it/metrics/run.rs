@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use ferry::pipeline::Names;
 use ferry_sim::{Endpoint, Fault, FaultRates, Processing, SimConfig};
-use ferry_store::{Budgets, ClaimRequest, Lease};
+use ferry_store::{ClaimRequest, Lease, LimitsByAccount};
 use ferry_types::domain::submission::{State, StepKind};
 use serde_json::Value;
 
@@ -182,8 +182,8 @@ fn hand_over(server: &Scraped, csv: &str, expected: std::ops::RangeInclusive<u16
 async fn lose_a_worker(world: &World) -> Lease {
     world.submit(overwriting("lost")).await;
     let lease = Duration::from_hours(1);
-    let budgets = Budgets::default();
-    let request = ClaimRequest { kind: StepKind::Upload, limit: 1, lease, budgets };
+    let account_limits = LimitsByAccount::default();
+    let request = ClaimRequest { kind: StepKind::Upload, limit: 1, lease, account_limits };
     world.app.store.claim(request).await.unwrap().claims[0].lease
 }
 

@@ -57,7 +57,7 @@ fn account_of(credentials: &Credentials) -> Account {
         client_secret: credentials.client_secret.clone().into(),
         api_key: credentials.api_key.clone().into(),
         overwrite_format: OverwriteFormat::Strings,
-        budget: ferry_types::domain::budget::Budget::default(),
+        account_limits: ferry_types::domain::limits::AccountLimits::default(),
         status_words: StatusWords::default(),
     }
 }

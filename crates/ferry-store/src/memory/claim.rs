@@ -103,7 +103,7 @@ impl Data {
             let Ok(yielded) = Situation::<Infallible> {
                 kind: request.kind,
                 health: &health,
-                budget: request.budgets.get(account),
+                account_limits: request.account_limits.get(account),
                 policy,
                 now,
                 limit_usage: &|| Ok(limit_usage),
@@ -137,13 +137,15 @@ impl Data {
 
     /// Notes what the claims use of their accounts' budgets.
     fn spend(&mut self, request: &ClaimRequest, claims: &[Claim], now: Timestamp) {
-        for (account, budget) in request.budgets.iter().filter(|(_, b)| b.limits(request.kind)) {
+        for (account, account_limits) in
+            request.account_limits.iter().filter(|(_, b)| b.restricts(request.kind))
+        {
             let of_account = claims.iter().filter(|claim| claim.submission.account == *account);
             let requests: usize =
                 of_account.map(|claim| claim.submission.requests(claim.kind)).sum();
             if requests > 0 {
                 let account = self.accounts.entry(account.clone()).or_default();
-                account.limit_usage.spend(request.kind, requests, budget, now);
+                account.limit_usage.record(request.kind, requests, account_limits, now);
             }
         }
     }

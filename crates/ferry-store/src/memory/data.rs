@@ -10,7 +10,7 @@ use crate::{
     StoreError,
 };
 use ferry_types::domain::account::{Health, HealthPolicy};
-use ferry_types::domain::budget::Spent;
+use ferry_types::domain::limits::LimitUsage;
 use ferry_types::domain::outcome::Content;
 use ferry_types::domain::submission::{
     IllegalTransitionError, Ruled, SameName, State, Submission, SubmissionParts, TimelineEntry,
@@ -58,7 +58,7 @@ pub(super) struct Row {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Account {
     pub(super) health: Health,
-    pub(super) limit_usage: Spent,
+    pub(super) limit_usage: LimitUsage,
 }
 
 impl Row {

@@ -10,7 +10,7 @@
 
 local kind, limit, span = argument(), number(), number()
 local p = policy()
-local budgets = read_budgets()
+local limits = read_limits()
 local this_call = argument()
 local LOOK, SOON, LEASES = 1000, 1000, 2000
 local leased_text = int(later(span))
@@ -70,12 +70,12 @@ end
 local IN_FLIGHT = 50
 
 -- Lowers what an account yields to what its budget leaves.
-local function within(account, budget)
-    local left, at = budget_left(account.name, budget)
+local function within(account, limits)
+    local left, at = limits_available(account.name, limits)
     account.room = min(account.room, left)
-    if budget.in_flight and left > 0 then
+    if limits.in_flight and left > 0 then
         local uploading = tonumber(call('HGET', key.leased, 'upload:' .. account.name) or 0)
-        account.room, at = min(account.room, budget.in_flight - uploading), now + IN_FLIGHT
+        account.room, at = min(account.room, limits.in_flight - uploading), now + IN_FLIGHT
     end
     if account.room <= 0 then
         account.room, account.admitted, account.reopens = 0, false, at
@@ -98,8 +98,8 @@ local function admission(account)
     else
         account.room, account.admitted, account.reopens = 0, false, value
     end
-    local budget = budgets[account.name]
-    if budget and account.admitted then within(account, budget) end
+    local limits = limits[account.name]
+    if limits and account.admitted then within(account, limits) end
 end
 
 -- When the next step of an account may be leased, if that is known.
@@ -157,7 +157,7 @@ local function lease(account, id, record)
         end
     end
     give(id, record, 'run', account.name)
-    if kind ~= 'collect' or not budgets[account.name] then return 1 end
+    if kind ~= 'collect' or not limits[account.name] then return 1 end
     local sound, requests = pcall(value_of, record, 'requests')
     return sound and requests or 1
 end
@@ -209,8 +209,8 @@ if #given > adopted then
     for _, account in ipairs(accounts) do
         if account.served then
             call('ZADD', key.waiting(kind), turn + account.served, account.name)
-            local budget = budgets[account.name]
-            if budget then spend_budget(account.name, budget, account.requests) end
+            local limits = limits[account.name]
+            if limits then record_usage(account.name, limits, account.requests) end
         end
     end
 end
@@ -220,7 +220,7 @@ if #given >= limit then again = now end
 for _, account in ipairs(accounts) do
     if account.served then
         look(account)
-        if budgets[account.name] then admission(account) end
+        if limits[account.name] then admission(account) end
     end
     if not account.some then
         -- It comes back with its next step, and has its turn then as if it had stayed.

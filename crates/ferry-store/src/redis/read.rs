@@ -8,7 +8,7 @@ use super::scripts::Call;
 use super::values::{array, bytes, maybe, maybe_time, number, text, time, tuple};
 use crate::{AccountStats, Cursor, Filter, Found, Stats, StepStats, first_millisecond};
 use ferry_types::domain::account::{Health, HealthPolicy};
-use ferry_types::domain::budget::Spent;
+use ferry_types::domain::limits::LimitUsage;
 use ferry_types::domain::submission::{State, StepKind, Submission, Surroundings, WaitingFor};
 use ferry_types::domain::{SubmissionId, Timestamp, until};
 
@@ -21,7 +21,7 @@ struct Shown {
     submission: Submission,
     health: Health,
     first: Option<SubmissionId>,
-    limit_usage: Spent,
+    limit_usage: LimitUsage,
 }
 
 impl Shown {
@@ -33,7 +33,7 @@ impl Shown {
         let record = Record::read(&bytes(record)?)?;
         let submission = record.leased_until(maybe_time(leased)?);
         let health = read_health(&bytes(health)?)?;
-        let limit_usage = Spent::new(number(uploads)? as i64, number(requests)? as i64);
+        let limit_usage = LimitUsage::new(number(uploads)? as i64, number(requests)? as i64);
         Ok(Some(Self { record, submission, health, first: maybe(first)?, limit_usage }))
     }
 

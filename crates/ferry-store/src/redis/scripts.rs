@@ -39,7 +39,7 @@ const RECORD: &str = include_str!("record.lua");
 const SUBMISSION: &str = include_str!("submission.lua");
 const SHOW: &str = include_str!("show.lua");
 const HEALTH: &str = include_str!("health.lua");
-const BUDGET: &str = include_str!("budget.lua");
+const LIMITS: &str = include_str!("limits.lua");
 
 macro_rules! scripts {
     ($($name:ident $file:literal [$($part:ident)*])+) => {
@@ -59,7 +59,7 @@ macro_rules! scripts {
 
 scripts! {
     accept "accept.lua" [RECORD SUBMISSION]
-    claim "claim.lua" [RECORD HEALTH BUDGET]
+    claim "claim.lua" [RECORD HEALTH LIMITS]
     commit "commit.lua" [RECORD SUBMISSION HEALTH]
     drop "drop.lua" [RECORD SUBMISSION]
     events "events.lua" []

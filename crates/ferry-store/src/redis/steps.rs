@@ -14,7 +14,7 @@ use super::values::{array, bytes, maybe_time, number, text, time, tuple};
 use crate::pack::Packed;
 use crate::{Claim, ClaimId, ClaimRequest, Claims, Commit, Committed, Lease};
 use ferry_types::domain::account::{HealthPolicy, Signal};
-use ferry_types::domain::budget::Budget;
+use ferry_types::domain::limits::AccountLimits;
 use ferry_types::domain::submission::{
     IllegalTransitionError, StepKind, Submission, TimelineEntry, Transition,
 };
@@ -29,17 +29,21 @@ pub(super) fn describe_claim(call: Call, request: &ClaimRequest, policy: &Health
         .arg(request.limit.min(CLAIMED))
         .span(request.lease)
         .policy(policy)
-        .each(&limited(request), |call, (account, budget)| {
-            let [uploads, requests] = budget.intervals(request.kind);
+        .each(&limited(request), |call, (account, account_limits)| {
+            let [uploads, requests] = account_limits.intervals(request.kind);
             let in_flight =
-                budget.max_concurrent_uploads.filter(|_| request.kind == StepKind::Upload);
+                account_limits.max_concurrent_uploads.filter(|_| request.kind == StepKind::Upload);
             call.arg(*account).maybe(uploads).maybe(requests).maybe(in_flight)
         })
 }
 
 /// The accounts that have limits for steps of this kind.
-fn limited(request: &ClaimRequest) -> Vec<(&String, &Budget)> {
-    request.budgets.iter().filter(|(_, budget)| budget.limits(request.kind)).collect()
+fn limited(request: &ClaimRequest) -> Vec<(&String, &AccountLimits)> {
+    request
+        .account_limits
+        .iter()
+        .filter(|(_, account_limits)| account_limits.restricts(request.kind))
+        .collect()
 }
 
 /// Reads the script's answer: the claims, and the record of each.

@@ -59,7 +59,7 @@ pub(super) fn yields(
         let situation = Situation {
             kind: request.kind,
             health: &health::load(connection, account)?.unwrap_or_default(),
-            budget: request.budgets.get(account),
+            account_limits: request.account_limits.get(account),
             policy,
             now,
             limit_usage: &|| health::limit_usage(connection, account),

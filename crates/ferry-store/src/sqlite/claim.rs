@@ -56,12 +56,14 @@ fn spend(
     claims: &[Claim],
     now: Timestamp,
 ) -> Result<(), SqliteError> {
-    for (account, budget) in request.budgets.iter().filter(|(_, b)| b.limits(request.kind)) {
+    for (account, account_limits) in
+        request.account_limits.iter().filter(|(_, b)| b.restricts(request.kind))
+    {
         let of_account = claims.iter().filter(|claim| claim.submission.account == *account);
         let requests: usize = of_account.map(|claim| claim.submission.requests(claim.kind)).sum();
         if requests > 0 {
             let mut limit_usage = health::limit_usage(connection, account)?;
-            limit_usage.spend(request.kind, requests, budget, now);
+            limit_usage.record(request.kind, requests, account_limits, now);
             health::save_limit_usage(connection, account, &limit_usage)?;
         }
     }

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::error::SqliteError;
 use super::rows::to_json;
 use ferry_types::domain::account::Health;
-use ferry_types::domain::budget::Spent;
+use ferry_types::domain::limits::LimitUsage;
 
 /// The stored form of the health of an account about which nothing is known.
 pub(super) const UNKNOWN: &str =
@@ -46,7 +46,10 @@ pub(super) fn save(
 }
 
 /// What the account has used of its budget.
-pub(super) fn limit_usage(connection: &Connection, account: &str) -> Result<Spent, SqliteError> {
+pub(super) fn limit_usage(
+    connection: &Connection,
+    account: &str,
+) -> Result<LimitUsage, SqliteError> {
     let text: Option<Option<String>> = connection
         .prepare_cached("SELECT limit_usage FROM accounts WHERE name = ?1")?
         .query_row([account], |row| row.get(0))
@@ -58,7 +61,7 @@ pub(super) fn limit_usage(connection: &Connection, account: &str) -> Result<Spen
 pub(super) fn save_limit_usage(
     connection: &Connection,
     account: &str,
-    limit_usage: &Spent,
+    limit_usage: &LimitUsage,
 ) -> Result<(), SqliteError> {
     connection
         .prepare_cached("UPDATE accounts SET limit_usage = ?2 WHERE name = ?1")?

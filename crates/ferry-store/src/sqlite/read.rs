@@ -11,7 +11,7 @@ use super::health;
 use super::rows::{COLUMNS, Record, all_records};
 use crate::{Cursor, Filter, Found, Page, first_millisecond};
 use ferry_types::domain::account::{Health, HealthPolicy};
-use ferry_types::domain::budget::Spent;
+use ferry_types::domain::limits::LimitUsage;
 use ferry_types::domain::submission::{State, Submission, Surroundings, TimelineEntry};
 use ferry_types::domain::{SubmissionId, Timestamp, timestamp};
 
@@ -195,7 +195,7 @@ impl Reader<'_> {
             Some(due) if due <= self.now => {
                 health::limit_usage(self.connection, &submission.account)?
             }
-            _ => Spent::default(),
+            _ => LimitUsage::default(),
         };
         let waiting_for = submission.waiting_for(&Surroundings {
             first_of_name: first.transpose()?.flatten(),

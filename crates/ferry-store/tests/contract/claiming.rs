@@ -180,7 +180,7 @@ async fn claim_all(
             kind: StepKind::Upload,
             limit,
             lease: LEASE,
-            budgets: std::sync::Arc::default(),
+            account_limits: std::sync::Arc::default(),
         };
         let claims = store.claim(request).await.unwrap().claims;
         if claims.is_empty() {

@@ -158,7 +158,8 @@ async fn many_processes_at_once_see_no_loss_where_there_is_none() {
         tokio::spawn(async move {
             accept(store.as_ref(), &format!("{n}")).await;
             let kind = StepKind::Upload;
-            let request = ClaimRequest { kind, limit: 1, lease: LEASE, budgets: Arc::default() };
+            let request =
+                ClaimRequest { kind, limit: 1, lease: LEASE, account_limits: Arc::default() };
             store.claim(request).await.unwrap();
             store.look().await.unwrap();
         })

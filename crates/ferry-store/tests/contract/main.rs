@@ -5,13 +5,13 @@
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed, and says where")]
 
 mod accepting;
-mod budgets;
 mod claiming;
 mod committing;
 mod data_loss;
 mod fairness;
 mod health;
 mod leases;
+mod limits;
 mod memory;
 mod model;
 mod names;
@@ -95,7 +95,7 @@ macro_rules! fulfilled_by {
                     a_resumption_ends_a_gate_and_an_outage
                     the_next_step_is_the_earliest_of_all_accounts
                 }
-                budgets {
+                limits {
                     a_rate_of_uploads_holds_for_all_handles_together
                     an_account_without_a_budget_is_not_held_by_anothers
                     a_rate_of_requests_counts_steps_of_every_kind

@@ -52,7 +52,7 @@ impl Damaged {
             kind: StepKind::Upload,
             limit: 10,
             lease: millis(300),
-            budgets: Arc::default(),
+            account_limits: Arc::default(),
         };
         self.store.claim(request).await.unwrap().claims
     }

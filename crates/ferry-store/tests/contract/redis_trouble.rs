@@ -38,7 +38,10 @@ async fn patiently<T, F: Future<Output = Result<T, StoreError>>>(ask: impl Fn() 
 }
 
 async fn claim(store: &RedisStore, kind: StepKind, limit: usize) -> Claims {
-    store.claim(ClaimRequest { kind, limit, lease: LEASE, budgets: Arc::default() }).await.unwrap()
+    store
+        .claim(ClaimRequest { kind, limit, lease: LEASE, account_limits: Arc::default() })
+        .await
+        .unwrap()
 }
 
 fn uploaded(claim: &Claim) -> Commit {
@@ -252,7 +255,7 @@ async fn what_was_leased_although_the_answer_got_lost_is_handed_out_again() {
             kind: StepKind::Upload,
             limit: 4,
             lease: LEASE,
-            budgets: Arc::default(),
+            account_limits: Arc::default(),
         };
         assert!(is_away(&store.claim(request).await));
     }
@@ -303,7 +306,7 @@ async fn a_worker_that_was_cut_off_hears_again_what_is_due() {
             kind: StepKind::Upload,
             limit: 9,
             lease: LEASE,
-            budgets: Arc::default(),
+            account_limits: Arc::default(),
         };
         let claims = patiently(|| store.claim(request.clone())).await.claims;
         assert_eq!(claims.len(), 1);
@@ -431,7 +434,7 @@ async fn without_its_replica_a_replicated_store_takes_nothing_in_and_begins_no_u
         kind: StepKind::Upload,
         limit: 10,
         lease: LEASE,
-        budgets: Arc::default(),
+        account_limits: Arc::default(),
     };
     assert_eq!(store.claim(request()).await.unwrap().claims.len(), 1);
     patiently(|| store.accept(vec![second.clone()])).await;

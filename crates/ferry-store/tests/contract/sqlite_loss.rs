@@ -58,7 +58,7 @@ fn refuses<T: std::fmt::Debug>(answer: &Result<T, StoreError>, cause: &str) {
 
 async fn refuses_everything(store: &SqliteStore, cause: &str) {
     let kind = StepKind::Upload;
-    let request = ClaimRequest { kind, limit: 9, lease: LEASE, budgets: Arc::default() };
+    let request = ClaimRequest { kind, limit: 9, lease: LEASE, account_limits: Arc::default() };
     refuses(&store.accept(vec![new("refused")]).await, cause);
     refuses(&store.claim(request).await, cause);
     refuses(&store.stats().await, cause);

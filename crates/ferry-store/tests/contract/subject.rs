@@ -112,7 +112,7 @@ impl Subject {
 
     pub(super) async fn ask(&self, kind: StepKind, limit: usize) -> Claims {
         self.store
-            .claim(ClaimRequest { kind, limit, lease: LEASE, budgets: Arc::default() })
+            .claim(ClaimRequest { kind, limit, lease: LEASE, account_limits: Arc::default() })
             .await
             .unwrap()
     }

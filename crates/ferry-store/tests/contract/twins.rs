@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use ferry_store::{Claim, ClaimRequest, Commit, Filter, NewSubmission, Stats};
 use ferry_types::domain::account::Signal;
-use ferry_types::domain::budget::Budget;
 use ferry_types::domain::later;
+use ferry_types::domain::limits::AccountLimits;
 use ferry_types::domain::submission::{
     Priority, Resolution, StepKind, Submission, Transition, WaitingFor,
 };
@@ -25,7 +25,7 @@ const ACCOUNTS: [&str; 4] = ["a", "b", "c", "d"];
 struct Twins {
     both: [Subject; 2],
     rng: fastrand::Rng,
-    budgets: Arc<BTreeMap<String, Budget>>,
+    account_limits: Arc<BTreeMap<String, AccountLimits>>,
     /// The same claims of both.
     claims: Vec<[Claim; 2]>,
     history: Vec<String>,
@@ -41,8 +41,8 @@ fn signal(rng: &mut fastrand::Rng) -> Signal {
     }
 }
 
-fn budget(rng: &mut fastrand::Rng) -> Budget {
-    Budget {
+fn account_limits(rng: &mut fastrand::Rng) -> AccountLimits {
+    AccountLimits {
         uploads_per_second: *rng.choice(&[None, None, Some(2.0), Some(40.0)]).unwrap(),
         requests_per_second: *rng.choice(&[None, None, Some(5.0), Some(300.0)]).unwrap(),
         max_concurrent_uploads: *rng.choice(&[None, None, Some(3)]).unwrap(),
@@ -52,10 +52,10 @@ fn budget(rng: &mut fastrand::Rng) -> Budget {
 impl Twins {
     async fn new(subject: &Subject, seed: u64) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let budgets = ACCOUNTS.map(|account| (account.to_owned(), budget(&mut rng)));
+        let account_limits = ACCOUNTS.map(|account| (account.to_owned(), account_limits(&mut rng)));
         Self {
             both: [subject.fresh().await, memory::subject().await],
-            budgets: Arc::new(BTreeMap::from(budgets)),
+            account_limits: Arc::new(BTreeMap::from(account_limits)),
             rng,
             claims: Vec::new(),
             history: vec![format!("seed {seed}")],
@@ -111,7 +111,12 @@ impl Twins {
     async fn claim(&mut self) {
         let kind = *self.rng.choice(&StepKind::CARRYING).unwrap();
         let limit = self.rng.usize(0..9);
-        let request = || ClaimRequest { kind, limit, lease: LEASE, budgets: self.budgets.clone() };
+        let request = || ClaimRequest {
+            kind,
+            limit,
+            lease: LEASE,
+            account_limits: self.account_limits.clone(),
+        };
         let mut claims = Vec::new();
         for twin in &self.both {
             let mut claimed = twin.store.claim(request()).await.unwrap().claims;

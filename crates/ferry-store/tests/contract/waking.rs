@@ -20,7 +20,7 @@ const CLIENT_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) async fn asleep(store: &Arc<dyn Store>, kind: StepKind) -> tokio::task::JoinHandle<()> {
     store.wakeups().watch(kind);
     let claims = store
-        .claim(ClaimRequest { kind, limit: 1, lease: LEASE, budgets: Arc::default() })
+        .claim(ClaimRequest { kind, limit: 1, lease: LEASE, account_limits: Arc::default() })
         .await
         .unwrap();
     assert!(claims.claims.is_empty(), "{:?}", claims.claims);

@@ -2,11 +2,11 @@
 //! the Platform may answer, and the health of an account. Every other module builds on this one.
 
 pub mod account;
-pub mod budget;
 pub mod dataset;
 mod excerpt;
 pub mod feedback;
 mod id;
+pub mod limits;
 pub mod outcome;
 pub mod submission;
 mod trace;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{State, StepKind, Submission};
 use crate::domain::account::{Admission, BlockReason, Health, HealthPolicy};
-use crate::domain::budget::Spent;
+use crate::domain::limits::LimitUsage;
 use crate::domain::{SubmissionId, Timestamp};
 
 /// Why a submission that is not final does not move right now.
@@ -42,7 +42,7 @@ pub struct Surroundings<'a> {
     /// The health of its account.
     pub health: &'a Health,
     /// How much of its limits the account has used.
-    pub limit_usage: &'a Spent,
+    pub limit_usage: &'a LimitUsage,
     /// When an account counts as in an outage.
     pub policy: &'a HealthPolicy,
     /// The store's time.
@@ -70,7 +70,7 @@ impl Submission {
         if due > around.now {
             return Some(WaitingFor::DueTime { at: due, step });
         }
-        if let Some(until) = around.limit_usage.used_up_until(step, around.now) {
+        if let Some(until) = around.limit_usage.limited_until(step, around.now) {
             return Some(WaitingFor::Account(BlockReason::LimitReached { until }));
         }
         Some(WaitingFor::Worker { step })

@@ -9,7 +9,7 @@ use super::{Timestamp, timestamp};
 
 /// The limits of an account. By default there are none.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Budget {
+pub struct AccountLimits {
     /// Uploads begun in a second.
     pub uploads_per_second: Option<f64>,
     /// Requests of any kind in a second; those for tokens come on top.
@@ -24,14 +24,14 @@ const BURST_MICROS: i64 = 100_000;
 /// What an account has used: until when each of its rates is used up, in microseconds since the Unix
 /// epoch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Spent {
+pub struct LimitUsage {
     uploads_until: i64,
     requests_until: i64,
 }
 
-impl Budget {
+impl AccountLimits {
     /// Whether steps of this kind have a limit.
-    pub fn limits(&self, kind: StepKind) -> bool {
+    pub fn restricts(&self, kind: StepKind) -> bool {
         (kind.asks_platform() && self.requests_per_second.is_some())
             || (kind == StepKind::Upload
                 && (self.uploads_per_second.is_some() || self.max_concurrent_uploads.is_some()))
@@ -44,19 +44,26 @@ impl Budget {
     }
 }
 
-impl Spent {
+impl LimitUsage {
     /// Rates that are used up until these times, in microseconds since the Unix epoch.
     pub fn new(uploads_until: i64, requests_until: i64) -> Self {
         Self { uploads_until, requests_until }
     }
 
     /// How many steps of `kind` may begin at `now`, and, if none may, when the next one may.
-    pub fn left(&self, kind: StepKind, budget: &Budget, now: Timestamp) -> (usize, Timestamp) {
+    pub fn available(
+        &self,
+        kind: StepKind,
+        account_limits: &AccountLimits,
+        now: Timestamp,
+    ) -> (usize, Timestamp) {
         let now = now.timestamp_micros();
         let mut left = usize::MAX;
         let mut at = now;
-        for (interval, until) in
-            budget.intervals(kind).into_iter().zip([self.uploads_until, self.requests_until])
+        for (interval, until) in account_limits
+            .intervals(kind)
+            .into_iter()
+            .zip([self.uploads_until, self.requests_until])
         {
             let Some(interval) = interval else { continue };
             let room = now + BURST_MICROS.max(interval) - until.max(now);
@@ -69,10 +76,16 @@ impl Spent {
 
     /// Notes that steps of `kind` with `count` requests in all begin at `now`. More than was left
     /// makes those that follow wait longer.
-    pub fn spend(&mut self, kind: StepKind, count: usize, budget: &Budget, now: Timestamp) {
+    pub fn record(
+        &mut self,
+        kind: StepKind,
+        count: usize,
+        account_limits: &AccountLimits,
+        now: Timestamp,
+    ) {
         let now = now.timestamp_micros();
         let count = i64::try_from(count).unwrap_or(i64::MAX);
-        let [uploads, requests] = budget.intervals(kind);
+        let [uploads, requests] = account_limits.intervals(kind);
         for (interval, until) in
             [(uploads, &mut self.uploads_until), (requests, &mut self.requests_until)]
         {
@@ -83,7 +96,7 @@ impl Spent {
     }
 
     /// When steps of `kind` may begin again, if their rate is used up at `now`.
-    pub fn used_up_until(&self, kind: StepKind, now: Timestamp) -> Option<Timestamp> {
+    pub fn limited_until(&self, kind: StepKind, now: Timestamp) -> Option<Timestamp> {
         if !kind.asks_platform() {
             return None;
         }
@@ -108,33 +121,34 @@ mod tests {
         timestamp(1_700_000_000_000 + millis)
     }
 
-    fn uploads(per_second: f64) -> Budget {
-        Budget { uploads_per_second: Some(per_second), ..Budget::default() }
+    fn uploads(per_second: f64) -> AccountLimits {
+        AccountLimits { uploads_per_second: Some(per_second), ..AccountLimits::default() }
     }
 
     #[test]
     fn without_a_limit_everything_may_begin() {
-        let left = Spent::default().left(StepKind::Upload, &Budget::default(), at(0));
+        let left =
+            LimitUsage::default().available(StepKind::Upload, &AccountLimits::default(), at(0));
         assert_eq!(left, (usize::MAX, at(0)));
-        assert!(!Budget::default().limits(StepKind::Upload));
+        assert!(!AccountLimits::default().restricts(StepKind::Upload));
     }
 
     #[test]
     fn a_slow_rate_lets_one_step_begin_and_then_waits() {
-        let (mut spent, budget) = (Spent::default(), uploads(2.0));
-        assert_eq!(spent.left(StepKind::Upload, &budget, at(0)).0, 1);
-        spent.spend(StepKind::Upload, 1, &budget, at(0));
-        assert_eq!(spent.left(StepKind::Upload, &budget, at(499)), (0, at(500)));
-        assert_eq!(spent.left(StepKind::Upload, &budget, at(500)).0, 1);
+        let (mut usage, account_limits) = (LimitUsage::default(), uploads(2.0));
+        assert_eq!(usage.available(StepKind::Upload, &account_limits, at(0)).0, 1);
+        usage.record(StepKind::Upload, 1, &account_limits, at(0));
+        assert_eq!(usage.available(StepKind::Upload, &account_limits, at(499)), (0, at(500)));
+        assert_eq!(usage.available(StepKind::Upload, &account_limits, at(500)).0, 1);
     }
 
     #[test]
     fn a_rate_of_uploads_does_not_hold_other_steps() {
-        let (mut spent, budget) = (Spent::default(), uploads(1.0));
-        spent.spend(StepKind::Upload, 1, &budget, at(0));
-        assert_eq!(spent.left(StepKind::Poll, &budget, at(0)).0, usize::MAX);
-        assert!(spent.used_up_until(StepKind::Upload, at(0)).is_some());
-        assert_eq!(spent.used_up_until(StepKind::Poll, at(0)), None);
+        let (mut usage, account_limits) = (LimitUsage::default(), uploads(1.0));
+        usage.record(StepKind::Upload, 1, &account_limits, at(0));
+        assert_eq!(usage.available(StepKind::Poll, &account_limits, at(0)).0, usize::MAX);
+        assert!(usage.limited_until(StepKind::Upload, at(0)).is_some());
+        assert_eq!(usage.limited_until(StepKind::Poll, at(0)), None);
     }
 
     proptest! {
@@ -144,13 +158,13 @@ mod tests {
             pauses in proptest::collection::vec(0_i64..300, 1..60),
             wanted in 1_usize..400,
         ) {
-            let (mut spent, budget) = (Spent::default(), uploads(rate));
+            let (mut usage, account_limits) = (LimitUsage::default(), uploads(rate));
             let mut begun: Vec<(i64, usize)> = Vec::new();
             let mut now = 0;
             for pause in pauses {
                 now += pause;
-                let count = spent.left(StepKind::Upload, &budget, at(now)).0.min(wanted);
-                spent.spend(StepKind::Upload, count, &budget, at(now));
+                let count = usage.available(StepKind::Upload, &account_limits, at(now)).0.min(wanted);
+                usage.record(StepKind::Upload, count, &account_limits, at(now));
                 begun.push((now, count));
             }
             for (from, _) in &begun {
@@ -162,12 +176,12 @@ mod tests {
 
         #[test]
         fn when_it_says_that_a_step_may_begin_one_may(rate in 0.01..5000.0_f64, spend in 0_usize..500) {
-            let (mut spent, budget) = (Spent::default(), uploads(rate));
-            spent.spend(StepKind::Upload, spend, &budget, at(0));
-            let (left, next) = spent.left(StepKind::Upload, &budget, at(0));
+            let (mut usage, account_limits) = (LimitUsage::default(), uploads(rate));
+            usage.record(StepKind::Upload, spend, &account_limits, at(0));
+            let (left, next) = usage.available(StepKind::Upload, &account_limits, at(0));
             if left == 0 {
                 prop_assert!(next > at(0));
-                prop_assert!(spent.left(StepKind::Upload, &budget, next).0 >= 1);
+                prop_assert!(usage.available(StepKind::Upload, &account_limits, next).0 >= 1);
             }
         }
     }

@@ -1,4 +1,4 @@
--- What an account has used of its budget, as `domain::budget` has it. The contract tests hold both.
+-- What an account has used of its budget, as `domain::limits` has it. The contract tests hold both.
 
 local BURST = 100000
 local now_micros = now * 1000
@@ -6,13 +6,13 @@ local now_micros = now * 1000
 -- The next arguments: how many accounts have limits for a kind of step, and of each its name, the
 -- microseconds from one upload to the next, the same for requests, and how many uploads may be in
 -- flight; empty for no limit.
-local function read_budgets()
-    local budgets = {}
+local function read_limits()
+    local limits = {}
     for _ = 1, number() do
         local account = argument()
-        budgets[account] = { uploads = number(), requests = number(), in_flight = number() }
+        limits[account] = { uploads = number(), requests = number(), in_flight = number() }
     end
-    return budgets
+    return limits
 end
 
 local function used_until(rate, account)
@@ -20,10 +20,10 @@ local function used_until(rate, account)
 end
 
 -- How many steps may begin now, and, if none may, when the next one may.
-local function budget_left(account, budget)
+local function limits_available(account, limits)
     local left, at = math.huge, now_micros
     for _, rate in ipairs({ 'uploads', 'requests' }) do
-        local interval = budget[rate]
+        local interval = limits[rate]
         if interval then
             local used, burst = used_until(rate, account), max(BURST, interval)
             left = min(left, max(0, floor((now_micros + burst - max(used, now_micros)) / interval)))
@@ -34,9 +34,9 @@ local function budget_left(account, budget)
 end
 
 -- Notes that steps with so many requests in all begin now.
-local function spend_budget(account, budget, count)
+local function record_usage(account, limits, count)
     for _, rate in ipairs({ 'uploads', 'requests' }) do
-        local interval = budget[rate]
+        local interval = limits[rate]
         if interval then
             local used = max(used_until(rate, account), now_micros) + interval * count
             call('HSET', key.limit_usage, rate .. ':' .. account, int(min(used, FOREVER)))

@@ -6,23 +6,27 @@ use std::time::Duration;
 use ferry_store::{Claim, ClaimRequest, Claims, Store};
 use ferry_types::contract::WaitingFor;
 use ferry_types::domain::account::BlockReason;
-use ferry_types::domain::budget::Budget;
+use ferry_types::domain::limits::AccountLimits;
 use ferry_types::domain::submission::StepKind;
 
 use super::subject::{ACCOUNT, LEASE, Subject, millis, new, on};
 use super::transitions::uploaded;
 
-async fn ask(store: &Arc<dyn Store>, kind: StepKind, budget: Budget) -> Claims {
-    let budgets = Arc::new([(ACCOUNT.to_owned(), budget)].into());
-    store.claim(ClaimRequest { kind, limit: 10, lease: LEASE, budgets }).await.unwrap()
+async fn ask(store: &Arc<dyn Store>, kind: StepKind, account_limits: AccountLimits) -> Claims {
+    let account_limits = Arc::new([(ACCOUNT.to_owned(), account_limits)].into());
+    store.claim(ClaimRequest { kind, limit: 10, lease: LEASE, account_limits }).await.unwrap()
 }
 
-async fn claim(store: &Arc<dyn Store>, kind: StepKind, budget: Budget) -> Vec<Claim> {
-    ask(store, kind, budget).await.claims
+async fn claim(
+    store: &Arc<dyn Store>,
+    kind: StepKind,
+    account_limits: AccountLimits,
+) -> Vec<Claim> {
+    ask(store, kind, account_limits).await.claims
 }
 
-fn two_a_second() -> Budget {
-    Budget { uploads_per_second: Some(2.0), ..Budget::default() }
+fn two_a_second() -> AccountLimits {
+    AccountLimits { uploads_per_second: Some(2.0), ..AccountLimits::default() }
 }
 
 pub(super) async fn a_rate_of_uploads_holds_for_all_handles_together(subject: Subject) {
@@ -47,31 +51,33 @@ pub(super) async fn an_account_without_a_budget_is_not_held_by_anothers(subject:
 }
 
 pub(super) async fn a_rate_of_requests_counts_steps_of_every_kind(subject: Subject) {
-    let budget = Budget { requests_per_second: Some(2.0), ..Budget::default() };
+    let account_limits =
+        AccountLimits { requests_per_second: Some(2.0), ..AccountLimits::default() };
     subject.accept_all([new("one"), new("two")]).await;
-    let first = claim(&subject.store, StepKind::Upload, budget).await;
+    let first = claim(&subject.store, StepKind::Upload, account_limits).await;
     assert_eq!(first.len(), 1);
     subject.commit(&first[0], uploaded(Duration::ZERO)).await;
     subject.advance(millis(100)).await;
-    assert!(claim(&subject.store, StepKind::Poll, budget).await.is_empty());
+    assert!(claim(&subject.store, StepKind::Poll, account_limits).await.is_empty());
     subject.advance(millis(410)).await;
-    assert_eq!(claim(&subject.store, StepKind::Poll, budget).await.len(), 1);
-    assert!(claim(&subject.store, StepKind::Upload, budget).await.is_empty());
+    assert_eq!(claim(&subject.store, StepKind::Poll, account_limits).await.len(), 1);
+    assert!(claim(&subject.store, StepKind::Upload, account_limits).await.is_empty());
 }
 
 pub(super) async fn no_more_uploads_than_allowed_are_in_flight(subject: Subject) {
-    let budget = Budget { max_concurrent_uploads: Some(2), ..Budget::default() };
+    let account_limits =
+        AccountLimits { max_concurrent_uploads: Some(2), ..AccountLimits::default() };
     subject.accept_all((0..5).map(|n| new(&format!("n{n}")))).await;
-    let claims = claim(&subject.store, StepKind::Upload, budget).await;
+    let claims = claim(&subject.store, StepKind::Upload, account_limits).await;
     assert_eq!(claims.len(), 2);
-    let full = ask(&subject.store, StepKind::Upload, budget).await;
+    let full = ask(&subject.store, StepKind::Upload, account_limits).await;
     assert!(full.claims.is_empty() && full.next.is_some_and(|next| next <= millis(1000)));
     subject.commit(&claims[0], uploaded(Duration::ZERO)).await;
-    assert_eq!(claim(&subject.store, StepKind::Upload, budget).await.len(), 1);
+    assert_eq!(claim(&subject.store, StepKind::Upload, account_limits).await.len(), 1);
 }
 
 pub(super) async fn a_submission_says_that_it_waits_for_the_limit(subject: Subject) {
-    let slow = Budget { uploads_per_second: Some(0.1), ..Budget::default() };
+    let slow = AccountLimits { uploads_per_second: Some(0.1), ..AccountLimits::default() };
     subject.accept(new("first")).await;
     let second = subject.accept(new("second")).await;
     assert_eq!(claim(&subject.store, StepKind::Upload, slow).await.len(), 1);
