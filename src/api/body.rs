@@ -1,15 +1,14 @@
 //! Receives the bodies of requests: within a size, a time, and the memory for all of them.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream};
 use axum::http::{HeaderMap, header};
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
+use super::body_memory::MemoryPermit;
 use super::encoding::{Decoded, Encoding};
 use super::error::ApiError;
 use super::{ApiLimits, Shared};
@@ -35,49 +34,6 @@ pub(super) fn json_limit(limits: &ApiLimits) -> u64 {
     limits.max_dataset_bytes.saturating_mul(2).saturating_add(OVERHEAD)
 }
 
-/// The memory for all bodies together, counted in KiB.
-#[derive(Debug)]
-pub(super) struct Budget {
-    left: Arc<Semaphore>,
-    bytes: u64,
-}
-
-impl Budget {
-    pub(super) fn new(bytes: u64) -> Self {
-        let left = Arc::new(Semaphore::new((bytes >> 10).min(1 << 40) as usize));
-        Self { left, bytes }
-    }
-
-    /// `bytes`, or what one request can have of a small budget, and leave as much for its body.
-    pub(super) fn most_for_one(&self, bytes: u64) -> u64 {
-        bytes.min(self.bytes / 8)
-    }
-}
-
-/// A part of the budget, given back when it is dropped.
-#[derive(Debug, Default)]
-pub(super) struct Share {
-    permit: Option<OwnedSemaphorePermit>,
-    bytes: u64,
-}
-
-impl Share {
-    /// Makes it `bytes` large, if so much is left.
-    pub(super) fn grow_to(&mut self, bytes: u64, budget: &Budget) -> bool {
-        let kib = |bytes: u64| u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
-        let more = kib(bytes).saturating_sub(kib(self.bytes));
-        if more > 0 {
-            let Ok(permit) = budget.left.clone().try_acquire_many_owned(more) else { return false };
-            match &mut self.permit {
-                Some(held) => held.merge(permit),
-                None => self.permit = Some(permit),
-            }
-            self.bytes = bytes;
-        }
-        true
-    }
-}
-
 /// Reads a body that is one JSON object: serde would take a list of its values, too.
 pub(super) fn json_object<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let body = without_bom(body);
@@ -96,7 +52,7 @@ pub(super) fn without_bom(text: &[u8]) -> &[u8] {
 #[derive(Debug)]
 pub(super) struct Received {
     pub(super) bytes: Vec<u8>,
-    pub(super) share: Share,
+    pub(super) memory: MemoryPermit,
 }
 
 /// Receives a body of at most `limit` bytes.
@@ -109,12 +65,12 @@ pub(super) async fn receive(
     let encoding = Encoding::of(headers)?;
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
     let announced: u64 = announced.and_then(|length| length.parse().ok()).unwrap_or_default();
-    let mut share = Share::default();
+    let mut memory = MemoryPermit::default();
     if announced > limit {
         discard(body.into_data_stream());
         return Err(too_large(limit));
     }
-    if !share.grow_to(announced, &shared.budget) {
+    if !memory.grow_to(announced, &shared.body_memory) {
         discard(body.into_data_stream());
         return Err(out_of_memory());
     }
@@ -128,13 +84,13 @@ pub(super) async fn receive(
         let stalled = Instant::now() + client_timeout;
         let trickled = begun + client_timeout.saturating_mul(3) + earned;
         match timeout_at(stalled.min(trickled), frames.next()).await {
-            Ok(None) => return Ok(Received { bytes, share }),
+            Ok(None) => return Ok(Received { bytes, memory }),
             Ok(Some(Ok(frame))) => {
                 let size = (bytes.len() + frame.len()) as u64;
                 if size > limit {
                     break too_large(limit);
                 }
-                if !share.grow_to(size, &shared.budget) {
+                if !memory.grow_to(size, &shared.body_memory) {
                     break out_of_memory();
                 }
                 bytes.extend_from_slice(&frame);

@@ -12,7 +12,8 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio_util::io::StreamReader;
 
 use super::Shared;
-use super::body::{Share, out_of_memory};
+use super::body::out_of_memory;
+use super::body_memory::MemoryPermit;
 use super::error::ApiError;
 use ferry_types::contract::ProblemKind;
 
@@ -68,7 +69,7 @@ impl Encoding {
 pub(super) struct Decoded {
     pieces: Pieces,
     /// The memory that taking it apart needs.
-    _share: Share,
+    _share: MemoryPermit,
 }
 
 /// A body as a reader wants it.
@@ -88,8 +89,9 @@ impl std::fmt::Debug for Decoded {
 
 impl Decoded {
     pub(super) fn new(body: Body, encoding: Encoding, shared: &Shared) -> Result<Self, ApiError> {
-        let mut share = Share::default();
-        if !share.grow_to(shared.budget.most_for_one(encoding.window()), &shared.budget) {
+        let mut memory = MemoryPermit::default();
+        if !memory.grow_to(shared.body_memory.most_for_one(encoding.window()), &shared.body_memory)
+        {
             return Err(out_of_memory());
         }
         let bytes = body.into_data_stream();
@@ -110,7 +112,7 @@ impl Decoded {
                 Pieces::Zstd(decoder)
             }
         };
-        Ok(Self { pieces, _share: share })
+        Ok(Self { pieces, _share: memory })
     }
 
     /// The next piece, none at the end; an error if it breaks off. Nothing is lost if this is not waited

@@ -8,7 +8,8 @@ use axum::http::{HeaderMap, header};
 use futures_util::stream;
 
 use super::Shared;
-use super::body::{Share, json_limit, json_object, raw_limit, receive};
+use super::body::{json_limit, json_object, raw_limit, receive};
+use super::body_memory::MemoryPermit;
 use super::error::ApiError;
 use super::params::{Params, time};
 use crate::pipeline::{Names, texts};
@@ -24,7 +25,7 @@ pub(super) struct Given {
     /// How much arrived.
     bytes: u64,
     /// Its share of the memory.
-    _share: Share,
+    _share: MemoryPermit,
 }
 
 #[derive(Debug)]
@@ -74,7 +75,7 @@ pub(super) async fn receive_given(
         }
         Form::Multipart(boundary) => Content::Fields(multipart(received.bytes, boundary).await?),
     };
-    Ok(Given { content, idempotency_key, traceparent, bytes, _share: received.share })
+    Ok(Given { content, idempotency_key, traceparent, bytes, _share: received.memory })
 }
 
 impl Given {

@@ -2,6 +2,7 @@
 //! nothing itself: workers do, in this process or in others.
 
 mod body;
+mod body_memory;
 mod bulk;
 mod caller;
 mod capacity;
@@ -45,7 +46,7 @@ use crate::audit::Audit;
 use crate::metrics::Metrics;
 use crate::pipeline::Intake;
 use crate::shutdown::Shutdown;
-use body::Budget;
+use body_memory::BodyMemory;
 use capacity::Capacity;
 use events::Feed;
 use ferry_store::Store;
@@ -115,7 +116,7 @@ struct Shared {
     /// One permit for each open stream of events.
     streams: Arc<Semaphore>,
     feed: Feed,
-    budget: Budget,
+    body_memory: BodyMemory,
     capacity: Capacity,
     pace: Pace,
     rng: Mutex<Rng>,
@@ -133,7 +134,7 @@ impl Api {
             waiters: Semaphore::new((limits.max_concurrent_requests / 2).max(1)),
             streams: Arc::new(Semaphore::new((limits.max_concurrent_requests / 4).max(1))),
             feed: Feed::default(),
-            budget: Budget::new(limits.request_memory.max(body::json_limit(limits))),
+            body_memory: BodyMemory::new(limits.request_memory.max(body::json_limit(limits))),
             capacity: Capacity::new(limits.max_unfinished),
             pace: Pace::default(),
             rng: Mutex::new(Rng::with_seed(parts.seed)),

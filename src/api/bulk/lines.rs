@@ -7,7 +7,8 @@ use axum::body::Bytes;
 use tokio::time::{Instant, timeout_at};
 
 use crate::api::Shared;
-use crate::api::body::{Share, json_limit, without_bom};
+use crate::api::body::{json_limit, without_bom};
+use crate::api::body_memory::MemoryPermit;
 use crate::api::encoding::Decoded;
 use crate::api::error::ApiError;
 use ferry_types::contract::ProblemKind;
@@ -37,7 +38,7 @@ pub(super) struct Batch {
     /// Why there are no more lines, if there are none.
     pub(super) end: Option<End>,
     /// Its share of the memory.
-    _share: Share,
+    _share: MemoryPermit,
 }
 
 /// Takes a body apart.
@@ -48,7 +49,7 @@ pub(super) struct Lines {
     rest: Vec<u8>,
     /// The rest belongs to a line that is too long, and is thrown away.
     skipping: bool,
-    share: Share,
+    memory: MemoryPermit,
     /// The size of the whole lines that share in it.
     held: usize,
     ready: VecDeque<(u64, Line)>,
@@ -65,7 +66,7 @@ impl Lines {
             frames,
             rest: Vec::new(),
             skipping: false,
-            share: Share::default(),
+            memory: MemoryPermit::default(),
             held: 0,
             ready: VecDeque::new(),
             number: 0,
@@ -115,7 +116,7 @@ impl Lines {
         let last = batch.last().map_or(self.number, |(number, _)| *number);
         // What is left of a frame, less than a batch, does not count.
         self.held = 0;
-        Batch { lines: batch, last, end, _share: std::mem::take(&mut self.share) }
+        Batch { lines: batch, last, end, _share: std::mem::take(&mut self.memory) }
     }
 
     fn take(&mut self, frame: &Bytes, shared: &Shared) {
@@ -138,7 +139,7 @@ impl Lines {
         let refused = if size > self.longest {
             let what = format!("the line is longer than {} bytes", self.longest);
             Some(ApiError::new(ProblemKind::TooLarge, what))
-        } else if !self.share.grow_to((self.held + size) as u64, &shared.budget) {
+        } else if !self.memory.grow_to((self.held + size) as u64, &shared.body_memory) {
             let what = "bodies that arrive now take all of `body_memory_bytes`; try again";
             Some(ApiError::new(ProblemKind::Busy, what))
         } else {
