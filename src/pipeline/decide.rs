@@ -94,8 +94,8 @@ pub(super) fn after_delivery(
 ) -> Transition {
     let submission = context.submission;
     let attempt = submission.failures.saturating_add(1);
-    let is_heard = matches!(result, DeliveryResult::Delivered | DeliveryResult::Gone);
-    let goes_on = !is_heard && attempt < context.policy.webhook_max_attempts;
+    let is_acknowledged = matches!(result, DeliveryResult::Delivered | DeliveryResult::Gone);
+    let goes_on = !is_acknowledged && attempt < context.policy.webhook_max_attempts;
     let delivery = Delivery { at: context.now, attempt, result, status };
     let again = goes_on.then(|| webhook_delay(context.policy, attempt, context.jitter));
     Transition {

@@ -136,7 +136,7 @@ impl Submission {
         if let Some(newer) = same_name.newer_unfinished {
             return Err(LifecycleError::NewerUnfinished { id, newer });
         }
-        let overwrites = self.overwrite && self.stopped_at() == StepKind::Upload;
+        let overwrites = self.overwrite && self.resume_step() == StepKind::Upload;
         if let Some(newer) = same_name.newer_completed.filter(|_| overwrites) {
             return Err(LifecycleError::NewerCompleted { id, newer });
         }
@@ -192,7 +192,7 @@ impl Submission {
     }
 
     /// The step to resume at.
-    fn stopped_at(&self) -> StepKind {
+    fn resume_step(&self) -> StepKind {
         let step = if self.step == Some(StepKind::Deliver) { self.resume_step } else { self.step };
         step.unwrap_or(StepKind::Upload)
     }
@@ -204,7 +204,7 @@ impl Submission {
         deadline: Duration,
         now: Timestamp,
     ) -> Result<Option<TimelineEntry>, IllegalTransitionError> {
-        let step = self.stopped_at();
+        let step = self.resume_step();
         let to = step.waiting_state().ok_or_else(|| self.illegal(self.state))?;
         self.enter(to, Some(Reason::new(ReasonCode::Operator, message)), now)?;
         let parts = &mut self.0;
