@@ -103,7 +103,7 @@ impl Fleet {
     async fn accept(&self, new: Vec<NewSubmission>) -> Result<Vec<SubmissionId>> {
         let accepted = self.apps[0].store.accept(new).await?;
         let id = |accepted| match accepted {
-            Accepted::New(id) | Accepted::Known(id) | Accepted::Conflict(id) => id,
+            Accepted::New(id) | Accepted::Duplicate(id) | Accepted::Conflict(id) => id,
         };
         Ok(accepted.into_iter().map(id).collect())
     }

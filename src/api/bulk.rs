@@ -130,7 +130,7 @@ impl Taking {
                     room.used();
                     BulkAnswer { line, id: Some(id), duplicate: false, error: None }
                 }
-                Ok(Some(Accepted::Known(id))) => {
+                Ok(Some(Accepted::Duplicate(id))) => {
                     BulkAnswer { line, id: Some(id), duplicate: true, error: None }
                 }
                 Ok(Some(Accepted::Conflict(id))) => self.refused(line, ApiError::conflict(id)),

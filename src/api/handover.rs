@@ -100,7 +100,7 @@ async fn keep(
             room.used();
             (StatusCode::CREATED, *id)
         }
-        Some(Accepted::Known(id)) => (StatusCode::OK, *id),
+        Some(Accepted::Duplicate(id)) => (StatusCode::OK, *id),
         Some(Accepted::Conflict(id)) => return Err(ApiError::conflict(*id)),
         None => return Err(ApiError::internal("the store gave no answer")),
     };

@@ -34,7 +34,7 @@ pub(super) async fn keep(
         let key = key.unwrap_or_default();
         match accepted {
             Accepted::New(id) => stored.ids.push(id),
-            Accepted::Known(id) => {
+            Accepted::Duplicate(id) => {
                 ui.note(format!("idempotency key `{key}`: the same was accepted before, as {id}"));
                 stored.ids.push(id);
             }

@@ -214,7 +214,7 @@ impl Intake {
                     self.metrics.payload(Direction::Accepted, bytes);
                     IntakeResult::Accepted
                 }
-                Accepted::Known(_) => IntakeResult::Duplicate,
+                Accepted::Duplicate(_) => IntakeResult::Duplicate,
                 Accepted::Conflict(_) => IntakeResult::Conflict,
             };
             self.metrics.intake(self.source, result);

@@ -74,7 +74,7 @@ impl PushedIntake {
         let mut kept = Vec::with_capacity(ids.len());
         for (id, accepted) in ids.into_iter().zip(self.intake.accept(batch).await?) {
             match accepted {
-                Accepted::New(_) | Accepted::Known(_) => kept.push(id),
+                Accepted::New(_) | Accepted::Duplicate(_) => kept.push(id),
                 Accepted::Conflict(other) => {
                     let reason =
                         format!("its idempotency key belongs to {other}, which has other content");

@@ -45,7 +45,7 @@ pub enum Accepted {
     New(SubmissionId),
     /// The same Name, dataset, permission to overwrite and result keys were accepted before with
     /// this idempotency key, under this id; nothing was stored.
-    Known(SubmissionId),
+    Duplicate(SubmissionId),
     /// The idempotency key belongs to this submission, which has other content; nothing was stored.
     Conflict(SubmissionId),
 }

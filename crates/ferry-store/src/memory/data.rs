@@ -152,7 +152,7 @@ impl Data {
         if let Some(known) = known {
             let id = known.submission.id;
             let same = known.digest == digest;
-            return Ok(if same { Accepted::Known(id) } else { Accepted::Conflict(id) });
+            return Ok(if same { Accepted::Duplicate(id) } else { Accepted::Conflict(id) });
         }
         if self.seqs.contains_key(&new.id) {
             return Err(StoreError::Taken(new.id));

@@ -46,7 +46,7 @@ pub(super) fn answers(answer: Value) -> Result<Vec<Accepted>, RedisError> {
         let id: SubmissionId = text(id)?.parse().map_err(RedisError::corrupt)?;
         accepted.push(match text(word)?.as_str() {
             "new" => Accepted::New(id),
-            "duplicate" => Accepted::Known(id),
+            "duplicate" => Accepted::Duplicate(id),
             "conflict" => Accepted::Conflict(id),
             _ => return Err(RedisError::Refused(StoreError::Taken(id))),
         });

@@ -8,7 +8,7 @@ use redis::Value;
 use super::confirmed::PATIENCE;
 use super::error::RedisError;
 use super::record::Record;
-use super::steps::{self, Decided};
+use super::steps::{self, PreparedCommit};
 use super::{COMMITS, COMMITTED_BYTES, RedisStore, read, values};
 use crate::pack::Packed;
 use crate::{ClaimRequest, Claims, Commit, Committed, Lease};
@@ -82,28 +82,28 @@ impl RedisStore {
         let records = self.records(&leases).await?;
         let decide = |((commit, packed), record): (_, Option<Arc<Record>>)| {
             let again = self.owned.has_tried(&commit);
-            Decided::new(commit, packed, record, again)
+            PreparedCommit::new(commit, packed, record, again)
         };
-        let mut decided: Vec<_> = packed.into_iter().zip(records).map(decide).collect();
-        let mut committed = vec![None; decided.len()];
+        let mut prepared: Vec<_> = packed.into_iter().zip(records).map(decide).collect();
+        let mut committed = vec![None; prepared.len()];
         loop {
-            let open: Vec<_> = (0..decided.len()).filter(|n| committed[*n].is_none()).collect();
-            let asked: Vec<_> = open.iter().map(|n| &decided[*n]).collect();
+            let open: Vec<_> = (0..prepared.len()).filter(|n| committed[*n].is_none()).collect();
+            let asked: Vec<_> = open.iter().map(|n| &prepared[*n]).collect();
             let answers = self.ask_to_record(&asked).await;
             if answers.as_ref().is_err_and(RedisError::is_open) {
-                self.owned.tried(decided.iter().map(|decided| &decided.commit));
+                self.owned.tried(prepared.iter().map(|prepared| &prepared.commit));
             }
             for (n, answer) in open.into_iter().zip(answers?) {
-                committed[n] = decided[n].answered(answer)?;
+                committed[n] = prepared[n].answered(answer)?;
             }
-            let open: Vec<_> = (0..decided.len()).filter(|n| committed[*n].is_none()).collect();
+            let open: Vec<_> = (0..prepared.len()).filter(|n| committed[*n].is_none()).collect();
             if open.is_empty() {
                 break;
             }
             // Somebody asked for a cancellation meanwhile, which one does once.
             let ids: Vec<_> = open.iter().map(|n| leases[*n].id).collect();
             for (n, record) in open.into_iter().zip(self.read(&ids).await?) {
-                decided[n].decide_again(record.map(Arc::new));
+                prepared[n].decide_again(record.map(Arc::new));
             }
         }
         self.owned.forget(leases);
@@ -111,17 +111,17 @@ impl RedisStore {
     }
 
     /// Calls the script for commits, and gives its answers.
-    async fn ask_to_record(&self, decided: &[&Decided]) -> Result<Vec<Value>, RedisError> {
+    async fn ask_to_record(&self, prepared: &[&PreparedCommit]) -> Result<Vec<Value>, RedisError> {
         let script = &self.scripts.commit;
-        let calls = parts(decided).into_iter().map(|decided| {
-            let call = self.call(script).policy(&self.health).arg(decided.len());
-            decided.iter().try_fold(call, |call, one| Ok(call.packed(&one.describe()?)))
+        let calls = parts(prepared).into_iter().map(|prepared| {
+            let call = self.call(script).policy(&self.health).arg(prepared.len());
+            prepared.iter().try_fold(call, |call, one| Ok(call.packed(&one.describe()?)))
         });
         let calls = calls.collect::<Result<Vec<_>, RedisError>>()?;
         let answers = self.link.run(script, calls).await?.into_iter().map(values::array);
         let answers: Vec<_> =
             answers.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
-        if answers.len() == decided.len() {
+        if answers.len() == prepared.len() {
             Ok(answers)
         } else {
             Err(RedisError::corrupt("some commits were not answered"))
@@ -130,18 +130,18 @@ impl RedisStore {
 }
 
 /// Commits in parts that a script takes at once: not too many of them, nor too much.
-fn parts<'a, 'b>(mut decided: &'a [&'b Decided]) -> Vec<&'a [&'b Decided]> {
+fn parts<'a, 'b>(mut prepared: &'a [&'b PreparedCommit]) -> Vec<&'a [&'b PreparedCommit]> {
     let mut parts = Vec::new();
-    while !decided.is_empty() {
+    while !prepared.is_empty() {
         let mut bytes = 0;
-        let fits = |decided: &&&Decided| {
-            bytes += decided.bytes();
+        let fits = |prepared: &&&PreparedCommit| {
+            bytes += prepared.bytes();
             bytes <= COMMITTED_BYTES
         };
-        let count = decided.iter().take(COMMITS).take_while(fits).count().max(1);
-        let (part, rest) = decided.split_at(count);
+        let count = prepared.iter().take(COMMITS).take_while(fits).count().max(1);
+        let (part, rest) = prepared.split_at(count);
         parts.push(part);
-        decided = rest;
+        prepared = rest;
     }
     parts
 }

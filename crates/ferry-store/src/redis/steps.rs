@@ -90,22 +90,22 @@ pub(super) fn lease_text(lease: &Lease) -> String {
 }
 
 /// A decided step, with what becomes of it: all that the script needs to know is worked out before.
-pub(super) struct Decided {
+pub(super) struct PreparedCommit {
     pub(super) commit: Commit,
     packed: Vec<Packed>,
     /// Whether the answer to an earlier try got lost.
     again: bool,
     /// None of a submission that nobody knows.
-    known: Option<Known>,
+    known: Option<PreparedRecord>,
 }
 
 /// A submission as it was claimed, and what becomes of it.
-struct Known {
+struct PreparedRecord {
     before: Arc<Record>,
     after: Result<(Submission, Option<TimelineEntry>), IllegalTransitionError>,
 }
 
-impl Known {
+impl PreparedRecord {
     fn new(before: Arc<Record>, transition: &Transition) -> Self {
         let mut after = before.submission.clone();
         // The script puts in its own time.
@@ -115,20 +115,20 @@ impl Known {
     }
 }
 
-impl Decided {
+impl PreparedCommit {
     pub(super) fn new(
         commit: Commit,
         packed: Vec<Packed>,
         before: Option<Arc<Record>>,
         again: bool,
     ) -> Self {
-        let known = before.map(|before| Known::new(before, &commit.transition));
+        let known = before.map(|before| PreparedRecord::new(before, &commit.transition));
         Self { commit, packed, again, known }
     }
 
     /// The same step of a record that has changed.
     pub(super) fn decide_again(&mut self, before: Option<Arc<Record>>) {
-        self.known = before.map(|before| Known::new(before, &self.commit.transition));
+        self.known = before.map(|before| PreparedRecord::new(before, &self.commit.transition));
     }
 
     /// How large what it brings is.
@@ -151,7 +151,7 @@ impl Decided {
             .text(signal)
             .text(value)
             .flag(account.is_some() && transition.signal.outlives_its_step());
-        let Some(Known { before, after: Ok((after, entry)) }) = &self.known else {
+        let Some(PreparedRecord { before, after: Ok((after, entry)) }) = &self.known else {
             // Nothing is known, or allowed, of what follows.
             let call = (0..13).fold(call, |call, _| call.text(""));
             return Ok(call.array(List::default()).into_array());
@@ -189,7 +189,7 @@ impl Decided {
         let answer = text(answer)?;
         let (word, rest) = answer.split_once(' ').unwrap_or((&answer, ""));
         let committed = match (word, self.known.take()) {
-            ("done", Some(Known { before, after: Ok((after, _)) })) if rest.is_empty() => {
+            ("done", Some(PreparedRecord { before, after: Ok((after, _)) })) if rest.is_empty() => {
                 Committed::Done(before.submission.state, after.state)
             }
             ("done", _) => {
@@ -197,7 +197,9 @@ impl Decided {
                 let state = |word: &str| word.parse().map_err(RedisError::corrupt);
                 Committed::Done(state(from)?, state(to)?)
             }
-            ("illegal", Some(Known { after: Err(illegal), .. })) => Committed::Illegal(illegal),
+            ("illegal", Some(PreparedRecord { after: Err(illegal), .. })) => {
+                Committed::Illegal(illegal)
+            }
             ("illegal", _) => return Err(RedisError::corrupt("a legal transition was refused")),
             ("cancelling", _) => return Ok(None),
             ("damaged", _) => {

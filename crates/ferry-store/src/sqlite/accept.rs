@@ -29,7 +29,7 @@ fn accept_one(
 ) -> Result<Accepted, SqliteError> {
     if let Some((id, digest)) = known(connection, new)? {
         let same = digest == new.digest();
-        return Ok(if same { Accepted::Known(id) } else { Accepted::Conflict(id) });
+        return Ok(if same { Accepted::Duplicate(id) } else { Accepted::Conflict(id) });
     }
     let has_predecessor: bool = connection
         .prepare_cached(
