@@ -19,7 +19,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::StatusCode;
 use axum::routing::post;
-use ferry_types::contract::{BulkAnswer, SubmissionAnswer, SubmissionRequest};
+use ferry_types::contract::{BulkResponse, SubmissionRequest, SubmissionResponse};
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::timestamp;
 use futures_util::{StreamExt, stream};
@@ -327,7 +327,7 @@ async fn ceiling() {
 }
 
 fn answer(name: &str) -> String {
-    let mut answer: SubmissionAnswer = serde_json::from_str(ANSWER).expect("it is one");
+    let mut answer: SubmissionResponse = serde_json::from_str(ANSWER).expect("it is one");
     name.clone_into(&mut answer.submission.name);
     serde_json::to_string(&answer).expect("it has a JSON form")
 }
@@ -349,7 +349,7 @@ async fn answer_lines(body: Body) -> ([(&'static str, &'static str); 1], Body) {
             SubmissionRequest::from_json(&text).expect("it is one");
             line += 1;
             let id = Some(SubmissionId::new(timestamp(0), line));
-            let answer = BulkAnswer { line: line as u64, id, duplicate: false, error: None };
+            let answer = BulkResponse { line: line as u64, id, duplicate: false, error: None };
             serde_json::to_writer(&mut answers, &answer).expect("it has a JSON form");
             answers.push(b'\n');
         }

@@ -21,7 +21,7 @@ use super::front::{Place, RequestId};
 use super::params::Params;
 use crate::pipeline::{Names, Prepared};
 use ferry_store::{Accepted, NewSubmission};
-use ferry_types::contract::{BulkAnswer, ProblemKind, SubmissionRequest};
+use ferry_types::contract::{BulkResponse, ProblemKind, SubmissionRequest};
 use lines::{End, Line, Lines};
 
 /// Lines that are kept together.
@@ -103,7 +103,7 @@ impl Taking {
     }
 
     /// Keeps what is valid of these lines, and answers all of them, in their order.
-    async fn keep(&self, lines: Vec<(u64, Line)>) -> Vec<BulkAnswer> {
+    async fn keep(&self, lines: Vec<(u64, Line)>) -> Vec<BulkResponse> {
         let numbers: Vec<u64> = lines.iter().map(|(number, _)| *number).collect();
         let mut checked = Vec::with_capacity(lines.len());
         for prepared in self.prepare(lines).await {
@@ -128,10 +128,10 @@ impl Taking {
             match accepted.as_mut().map(Iterator::next) {
                 Ok(Some(Accepted::New(id))) => {
                     room.used();
-                    BulkAnswer { line, id: Some(id), duplicate: false, error: None }
+                    BulkResponse { line, id: Some(id), duplicate: false, error: None }
                 }
                 Ok(Some(Accepted::Duplicate(id))) => {
-                    BulkAnswer { line, id: Some(id), duplicate: true, error: None }
+                    BulkResponse { line, id: Some(id), duplicate: true, error: None }
                 }
                 Ok(Some(Accepted::Conflict(id))) => self.refused(line, ApiError::conflict(id)),
                 Ok(None) => self.refused(line, ApiError::internal("the store gave no answer")),
@@ -169,13 +169,13 @@ impl Taking {
         admitted.await.unwrap_or_else(Checked::Refused)
     }
 
-    fn refused(&self, line: u64, error: ApiError) -> BulkAnswer {
+    fn refused(&self, line: u64, error: ApiError) -> BulkResponse {
         let mut problem = error.problem;
         problem.instance = Some(self.request.clone());
-        BulkAnswer { line, id: None, duplicate: false, error: Some(*problem) }
+        BulkResponse { line, id: None, duplicate: false, error: Some(*problem) }
     }
 
-    async fn tell(&self, answers: &[BulkAnswer]) -> Result<(), mpsc::error::SendError<Bytes>> {
+    async fn tell(&self, answers: &[BulkResponse]) -> Result<(), mpsc::error::SendError<Bytes>> {
         let mut text = Vec::new();
         for answer in answers {
             // What serde makes of these types is always JSON.

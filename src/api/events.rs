@@ -21,7 +21,7 @@ use super::error::ApiError;
 use super::front;
 use super::params::Params;
 use ferry_store::{Event, Events, Found, Store, StoreError};
-use ferry_types::contract::{Changed, EventId, EventView, Notice, ProblemKind};
+use ferry_types::contract::{EventEnvelope, EventId, ProblemKind, StateChange, StateEvent};
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::State as SubmissionState;
 
@@ -354,14 +354,14 @@ impl Stream {
 
 fn written(epoch: &str, event: Event) -> String {
     let id = EventId { epoch: epoch.to_owned(), number: event.cursor };
-    let data = Changed {
+    let data = StateChange {
         id: event.submission,
         name: event.name,
         account: event.account,
         state: event.state,
         reason_code: event.reason,
     };
-    let view: EventView = Notice::of(event.state, event.at, data);
+    let view: StateEvent = EventEnvelope::of(event.state, event.at, data);
     let json = serde_json::to_string(&view).unwrap_or_default();
     format!("id: {id}\ndata: {json}\n\n")
 }

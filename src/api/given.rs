@@ -13,7 +13,7 @@ use super::body_memory::MemoryPermit;
 use super::error::ApiError;
 use super::params::{Params, time};
 use crate::pipeline::{Names, texts};
-use ferry_types::contract::{ProblemKind, ResubmissionRequest, SubmissionRequest};
+use ferry_types::contract::{ProblemKind, ResubmitRequest, SubmissionRequest};
 use ferry_types::domain::{Timestamp, TraceParent};
 
 /// What arrived, not understood yet.
@@ -102,8 +102,8 @@ impl Given {
     }
 
     /// As the correction of an earlier one.
-    pub(super) fn into_resubmission(self) -> Result<ResubmissionRequest, ApiError> {
-        let mut request: ResubmissionRequest = match self.content {
+    pub(super) fn into_resubmission(self) -> Result<ResubmitRequest, ApiError> {
+        let mut request: ResubmitRequest = match self.content {
             Content::Json(body) => json_object(text(&body)?.as_bytes())?,
             Content::Fields(mut fields) => {
                 fields.are_given_once()?;
@@ -115,7 +115,7 @@ impl Given {
                     }
                     idempotency_key = Some(value);
                 }
-                ResubmissionRequest { data, event_data, idempotency_key }
+                ResubmitRequest { data, event_data, idempotency_key }
             }
         };
         request.idempotency_key = one_key(self.idempotency_key, request.idempotency_key)?;

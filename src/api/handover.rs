@@ -16,7 +16,7 @@ use super::params::Params;
 use super::wait::settled;
 use crate::pipeline::{Names, Prepared, correction};
 use ferry_store::{Accepted, StoreError, compute};
-use ferry_types::contract::{ProblemKind, SubmissionAnswer, SubmissionRequest, SubmissionView};
+use ferry_types::contract::{ProblemKind, SubmissionRequest, SubmissionResponse, SubmissionView};
 use ferry_types::domain::submission::State as Stage;
 
 /// A new submission.
@@ -110,7 +110,7 @@ async fn keep(
     };
     let (warnings, _) = problems(prepared.reports);
     let submission = SubmissionView::new(found.submission, found.waiting_for);
-    let mut response = json(status, &SubmissionAnswer { submission, warnings });
+    let mut response = json(status, &SubmissionResponse { submission, warnings });
     if let Ok(place) = HeaderValue::from_str(&format!("/v1/submissions/{id}")) {
         response.headers_mut().insert(header::LOCATION, place);
     }

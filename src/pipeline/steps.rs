@@ -23,7 +23,7 @@ use crate::shutdown::Shutdown;
 use crate::traces::{StepTrace, Traces};
 use crate::webhook::{Message, Webhooks};
 use ferry_store::{Commit, Committed, Payload, Store, StoreError};
-use ferry_types::contract::{Notice, SubmissionView};
+use ferry_types::contract::{EventEnvelope, SubmissionView};
 use ferry_types::domain::account::Signal;
 use ferry_types::domain::dataset::{Table, canonical};
 use ferry_types::domain::outcome::{PlatformError, Status};
@@ -429,7 +429,7 @@ fn outcome(submission: &Submission) -> (String, String) {
     let mut view = SubmissionView::new(submission.clone(), None);
     view.updated_at = ended;
     let id = format!("{}-{}", submission.id, ended.timestamp_millis());
-    let notice = Notice::of(submission.state, ended, view);
+    let notice = EventEnvelope::of(submission.state, ended, view);
     (id, serde_json::to_string(&notice).expect("texts, numbers and maps have a JSON form"))
 }
 

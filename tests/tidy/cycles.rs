@@ -16,7 +16,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("crates/ferry-store/src/pack.rs", "crates/ferry-store/src/lib.rs"),
     ("crates/ferry-store/src/redis/link.rs", "crates/ferry-store/src/redis/mod.rs"),
     ("crates/ferry-store/src/sqlite/effects.rs", "crates/ferry-store/src/sqlite/events.rs"),
-    ("crates/ferry-types/src/contract/answers.rs", "crates/ferry-types/src/contract/mod.rs"),
+    ("crates/ferry-types/src/contract/responses.rs", "crates/ferry-types/src/contract/mod.rs"),
     (
         "crates/ferry-types/src/domain/dataset/forms/date.rs",
         "crates/ferry-types/src/domain/dataset/forms.rs",

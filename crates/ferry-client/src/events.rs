@@ -9,7 +9,7 @@ use reqwest::header::CONTENT_TYPE;
 use super::messages::{Message, Messages};
 use super::sending::{self, Call, Sender};
 use super::{Client, ClientError};
-use ferry_types::contract::{EventId, EventView, Problem, ProblemKind};
+use ferry_types::contract::{EventId, Problem, ProblemKind, StateEvent};
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::State;
 
@@ -77,7 +77,7 @@ impl EventStream {
     /// any call. An error ends nothing: whoever asks again goes on after the last event that was told.
     /// Only a [`ProblemKind::Gone`] stays one: what came next is not kept any more, or the store lost
     /// data or is another one. List the submissions, and listen anew. Dropped before it is ready, it takes nothing out of the stream.
-    pub async fn next(&mut self) -> Result<EventView, ClientError> {
+    pub async fn next(&mut self) -> Result<StateEvent, ClientError> {
         loop {
             let message = self.message().await?;
             match message.event.as_str() {

@@ -34,8 +34,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use ferry_types::contract::{
-    Problem, ResubmissionRequest, SubmissionAnswer, SubmissionPage, SubmissionRequest,
-    SubmissionView,
+    Problem, ResubmitRequest, SubmissionPage, SubmissionRequest, SubmissionResponse, SubmissionView,
 };
 use ferry_types::domain::feedback::Finding;
 use ferry_types::domain::submission::State;
@@ -136,7 +135,7 @@ impl Client {
     pub async fn submit(
         &self,
         request: &SubmissionRequest,
-    ) -> Result<SubmissionAnswer, ClientError> {
+    ) -> Result<SubmissionResponse, ClientError> {
         let key = request.idempotency_key.clone();
         self.hand_over("/v1/submissions", request, key).await
     }
@@ -145,8 +144,8 @@ impl Client {
     pub async fn resubmit(
         &self,
         id: SubmissionId,
-        request: &ResubmissionRequest,
-    ) -> Result<SubmissionAnswer, ClientError> {
+        request: &ResubmitRequest,
+    ) -> Result<SubmissionResponse, ClientError> {
         let path = format!("/v1/submissions/{id}/resubmit");
         self.hand_over(&path, request, request.idempotency_key.clone()).await
     }
@@ -224,7 +223,7 @@ impl Client {
         path: &str,
         request: &(impl Serialize + Sync),
         key: Option<String>,
-    ) -> Result<SubmissionAnswer, ClientError> {
+    ) -> Result<SubmissionResponse, ClientError> {
         let body = serde_json::to_vec(request)
             .map_err(|error| ClientError::Invalid(format!("the request: {error}")))?;
         let key = key.unwrap_or_else(sending::new_key);

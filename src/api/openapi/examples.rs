@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use ferry_types::contract::{
-    AccountView, BulkAnswer, PauseRequest, PauseView, Problem, ProblemKind, Resolution,
-    ResolveRequest, ResubmissionRequest, StatsView, StepView, SubmissionAnswer, SubmissionPage,
-    SubmissionRequest, SubmissionView, WaitingFor, WebhookView,
+    AccountView, BulkResponse, PauseRequest, PauseView, Problem, ProblemKind, Resolution,
+    ResolveRequest, ResubmitRequest, StatsView, StepView, SubmissionPage, SubmissionRequest,
+    SubmissionResponse, SubmissionView, WaitingFor, WebhookView,
 };
 use ferry_types::domain::dataset::Table;
 use ferry_types::domain::feedback::{CellRef, Finding, Place};
@@ -40,8 +40,8 @@ pub(super) fn form() -> serde_json::Value {
     serde_json::json!({ "data": DATA, "name": "march", "label": ["team=north"] })
 }
 
-pub(super) fn correction() -> ResubmissionRequest {
-    ResubmissionRequest { data: DATA.to_owned(), ..ResubmissionRequest::default() }
+pub(super) fn correction() -> ResubmitRequest {
+    ResubmitRequest { data: DATA.to_owned(), ..ResubmitRequest::default() }
 }
 
 pub(super) fn resolution() -> ResolveRequest {
@@ -124,8 +124,8 @@ fn queued() -> SubmissionView {
     }
 }
 
-pub(super) fn accepted() -> SubmissionAnswer {
-    SubmissionAnswer { submission: queued(), warnings: Vec::new() }
+pub(super) fn accepted() -> SubmissionResponse {
+    SubmissionResponse { submission: queued(), warnings: Vec::new() }
 }
 
 pub(super) fn page() -> SubmissionPage {
@@ -136,8 +136,8 @@ pub(super) fn bulk() -> [SubmissionRequest; 2] {
     [request(), SubmissionRequest { name: String::new(), ..request() }]
 }
 
-pub(super) fn bulk_answers() -> [BulkAnswer; 2] {
-    let kept = BulkAnswer {
+pub(super) fn bulk_answers() -> [BulkResponse; 2] {
+    let kept = BulkResponse {
         line: 1,
         id: Some(SubmissionId::new(at(0), 7)),
         duplicate: false,
@@ -145,7 +145,7 @@ pub(super) fn bulk_answers() -> [BulkAnswer; 2] {
     };
     let mut problem = Problem::new(ProblemKind::InvalidField, "`name`: it must not be empty");
     problem.field = Some("name".to_owned());
-    [kept, BulkAnswer { line: 2, id: None, duplicate: false, error: Some(problem) }]
+    [kept, BulkResponse { line: 2, id: None, duplicate: false, error: Some(problem) }]
 }
 
 pub(super) fn timeline() -> Vec<TimelineEntry> {

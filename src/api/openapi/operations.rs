@@ -10,8 +10,8 @@ use ferry_types::contract::ProblemKind::{
     StateConflict, StoreUnavailable, Timeout, TooLarge, TooManyUnfinished, UnsupportedMediaType,
 };
 use ferry_types::contract::{
-    PauseRequest, PauseView, ProblemKind, ResolveRequest, ResubmissionRequest, StatsView,
-    SubmissionAnswer, SubmissionPage, SubmissionRequest, SubmissionView, WebhookView,
+    PauseRequest, PauseView, ProblemKind, ResolveRequest, ResubmitRequest, StatsView,
+    SubmissionPage, SubmissionRequest, SubmissionResponse, SubmissionView, WebhookView,
 };
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::feedback::Finding;
@@ -203,7 +203,7 @@ pub(in crate::api) fn resubmit(operation: Operation<'_>) -> Operation<'_> {
             "Hand a corrected dataset over, under the same Name",
         )
         .about("It overwrites what is there; all but the dataset is as it was.")
-        .takes::<ResubmissionRequest>(&examples::correction());
+        .takes::<ResubmitRequest>(&examples::correction());
     let operation = handed_over(operation, form(false)).may(&HANDING_OVER);
     handing_over_answers(operation.may(&[NotFound, StateConflict]))
 }
@@ -327,8 +327,8 @@ fn handed_over(operation: Operation<'_>, form: Value) -> Operation<'_> {
 }
 
 fn handing_over_answers(mut operation: Operation<'_>) -> Operation<'_> {
-    let kept = operation.json::<SubmissionAnswer>(&examples::accepted());
-    let known = operation.json::<SubmissionAnswer>(&examples::accepted());
+    let kept = operation.json::<SubmissionResponse>(&examples::accepted());
+    let known = operation.json::<SubmissionResponse>(&examples::accepted());
     operation.answers_with(201, "It is kept", Some(kept), &["Location"]).answers_with(
         200,
         "It was kept before, under this key",

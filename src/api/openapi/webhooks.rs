@@ -5,13 +5,13 @@ use serde_json::{Value, json};
 use super::examples;
 use super::operation::JSON;
 use super::schemas::Schemas;
-use ferry_types::contract::{Notice, SubmissionView};
+use ferry_types::contract::{EventEnvelope, SubmissionView};
 
 pub(super) fn describe(schemas: &mut Schemas) -> Value {
-    let schema = schemas.given::<Notice<SubmissionView>>();
+    let schema = schemas.given::<EventEnvelope<SubmissionView>>();
     let submission = examples::completed();
     let ended = submission.finished_at.unwrap_or(submission.updated_at);
-    let example = Notice::of(submission.state, ended, submission);
+    let example = EventEnvelope::of(submission.state, ended, submission);
     let header = |name: &str, text: &str| {
         let schema = json!({ "type": "string" });
         json!({

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ferry_types::contract::{BulkAnswer, ProblemKind};
+use ferry_types::contract::{BulkResponse, ProblemKind};
 use futures_util::{StreamExt, stream};
 use reqwest::{Body, Method, RequestBuilder, Response};
 use serde_json::json;
@@ -35,7 +35,7 @@ impl Answers {
         Self { response, rest: Vec::new() }
     }
 
-    async fn next(&mut self) -> Option<BulkAnswer> {
+    async fn next(&mut self) -> Option<BulkResponse> {
         loop {
             if let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = self.rest.drain(..=end).collect();
@@ -45,7 +45,7 @@ impl Answers {
         }
     }
 
-    async fn all(mut self) -> Vec<BulkAnswer> {
+    async fn all(mut self) -> Vec<BulkResponse> {
         let mut all = Vec::new();
         while let Some(answer) = self.next().await {
             all.push(answer);

@@ -5,9 +5,7 @@ use std::time::Duration;
 use ferry::api::{Server, Tls, TlsFiles};
 use ferry_client::{Client, ClientError, EventQuery, EventStream, ListQuery};
 use ferry_sim::SimConfig;
-use ferry_types::contract::{
-    EventId, EventView, ProblemKind, ResubmissionRequest, SubmissionRequest,
-};
+use ferry_types::contract::{EventId, ProblemKind, ResubmitRequest, StateEvent, SubmissionRequest};
 use ferry_types::domain::submission::State;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
@@ -56,7 +54,7 @@ async fn a_rejected_dataset_has_findings_and_is_corrected() {
     let findings = client.feedback(view.id).await.unwrap();
     assert_eq!(findings[0].locations[0].row, 2, "{findings:?}");
     let data = include_str!("../../../examples/rejected.corrected.csv").to_owned();
-    let corrected = ResubmissionRequest { data, ..ResubmissionRequest::default() };
+    let corrected = ResubmitRequest { data, ..ResubmitRequest::default() };
     let answer = client.resubmit(view.id, &corrected).await.unwrap();
     assert_eq!(answer.submission.revision_of, Some(view.id));
     let view = client.wait(answer.submission.id, Duration::from_mins(1)).await.unwrap();
@@ -144,8 +142,8 @@ async fn a_server_that_is_not_there_is_said_without_its_url() {
 }
 
 /// Listens until so many are completed.
-async fn until_completed(stream: &mut EventStream, count: usize, heard: &mut Vec<EventView>) {
-    let completed = |event: &&EventView| event.data.state == State::Completed;
+async fn until_completed(stream: &mut EventStream, count: usize, heard: &mut Vec<StateEvent>) {
+    let completed = |event: &&StateEvent| event.data.state == State::Completed;
     while heard.iter().filter(completed).count() < count {
         let event = timeout(Duration::from_mins(1), stream.next()).await.expect("it goes on");
         heard.push(event.expect("the server comes back"));

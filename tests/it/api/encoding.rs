@@ -1,7 +1,7 @@
 //! Bodies that arrive compressed, and answers that leave so.
 
 use async_compression::tokio::write::GzipEncoder;
-use ferry_types::contract::{BulkAnswer, ProblemKind};
+use ferry_types::contract::{BulkResponse, ProblemKind};
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
@@ -55,7 +55,7 @@ async fn a_compressed_body_is_taken_in_every_form() {
         let request = served.request(Method::POST, "/v1/submissions/bulk");
         let answer = Answer::of(encoded(request, "application/x-ndjson", encoding, body)).await;
         let answers = answer.text().lines().map(|l| serde_json::from_str(l).unwrap()).collect();
-        let answers: Vec<BulkAnswer> = answers;
+        let answers: Vec<BulkResponse> = answers;
         assert_eq!(answers.iter().filter(|answer| answer.id.is_some()).count(), 50, "{encoding}");
     }
 }

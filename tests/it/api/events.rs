@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ferry::app::App;
 use ferry::config::{Config, Sources};
-use ferry_types::contract::{EventId, EventView, ProblemKind, SubmissionRequest};
+use ferry_types::contract::{EventId, ProblemKind, StateEvent, SubmissionRequest};
 use ferry_types::domain::submission::State;
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::json;
@@ -60,7 +60,7 @@ impl Listening {
     }
 
     /// The next event; none at the end.
-    pub(crate) async fn next(&mut self) -> Option<EventView> {
+    pub(crate) async fn next(&mut self) -> Option<StateEvent> {
         loop {
             let (kind, data) = self.message().await?;
             if kind == "message" {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ferry_types::contract::EventView;
+use ferry_types::contract::StateEvent;
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
@@ -59,7 +59,7 @@ async fn hand_over(url: &str, hook: &str, count: u64) -> (Vec<String>, Vec<Strin
 /// Listens until so many outcomes were told, or so many more events; each outcome comes once.
 async fn listen(stream: &mut Listening, outcomes: &mut Outcomes, until: usize) {
     while outcomes.len() < until {
-        let event: EventView = stream.next().await.expect("the stream goes on");
+        let event: StateEvent = stream.next().await.expect("the stream goes on");
         if event.data.state.is_final() {
             let before = outcomes.insert(event.data.id.to_string(), event.data.state.to_string());
             assert_eq!(before, None, "told twice: {event:?}");

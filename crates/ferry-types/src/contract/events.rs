@@ -7,7 +7,7 @@ use crate::domain::{SubmissionId, Timestamp};
 
 /// Something that happened: `type` says what, and `data` to what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Notice<T> {
+pub struct EventEnvelope<T> {
     /// `submission.` and the state that it is in from then on.
     #[serde(rename = "type")]
     pub kind: String,
@@ -18,11 +18,11 @@ pub struct Notice<T> {
 }
 
 /// A change of a submission's state, as the stream of events tells it.
-pub type EventView = Notice<Changed>;
+pub type StateEvent = EventEnvelope<StateChange>;
 
 /// What changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Changed {
+pub struct StateChange {
     /// The submission's id.
     pub id: SubmissionId,
     /// Its Name.
@@ -35,7 +35,7 @@ pub struct Changed {
     pub reason_code: Option<ReasonCode>,
 }
 
-impl<T> Notice<T> {
+impl<T> EventEnvelope<T> {
     /// That a submission came into `state`.
     pub fn of(state: State, timestamp: Timestamp, data: T) -> Self {
         Self { kind: format!("submission.{state}"), timestamp, data }

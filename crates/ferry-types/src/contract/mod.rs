@@ -1,19 +1,19 @@
 //! The bodies of Ferry's own interfaces: what a producer hands over and what it reads back. The same
 //! everywhere: NDJSON, the command line's `--json`, the HTTP API, and whatever else takes submissions in.
 
-mod answers;
 mod event_id;
 mod events;
 mod problem;
 mod reading;
+mod responses;
 
-pub use answers::{
-    AccountView, BulkAnswer, PauseRequest, PauseView, ResolveRequest, ResubmissionRequest,
-    StatsView, StepView, SubmissionAnswer, SubmissionPage, WebhookView,
-};
 pub use event_id::{EventId, InvalidEventIdError};
-pub use events::{Changed, EventView, Notice};
+pub use events::{EventEnvelope, StateChange, StateEvent};
 pub use problem::{Problem, ProblemKind, RowProblem};
+pub use responses::{
+    AccountView, BulkResponse, PauseRequest, PauseView, ResolveRequest, ResubmitRequest, StatsView,
+    StepView, SubmissionPage, SubmissionResponse, WebhookView,
+};
 
 pub use crate::domain::submission::{Resolution, WaitingFor};
 

@@ -11,7 +11,7 @@ use crate::domain::{SubmissionId, Timestamp};
 
 /// The answer to a submission that was handed over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct SubmissionAnswer {
+pub struct SubmissionResponse {
     /// The submission, as it is now.
     #[serde(flatten)]
     pub submission: SubmissionView,
@@ -22,7 +22,7 @@ pub struct SubmissionAnswer {
 
 /// The answer to one line of a bulk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct BulkAnswer {
+pub struct BulkResponse {
     /// Which line, from 1.
     pub line: u64,
     /// The submission, which is durable now.
@@ -48,7 +48,7 @@ pub struct SubmissionPage {
 /// A corrected dataset; all else is as it was.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ResubmissionRequest {
+pub struct ResubmitRequest {
     /// The dataset, as CSV text.
     pub data: String,
     /// Its events, as CSV text: needed again if there were any.
