@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tracing::{error, info, warn};
 
 use crate::metrics::{Metrics, OTHER_ACCOUNTS, QueueState};
-use ferry_store::{Filter, Finding, Stats, Store, StoreError};
+use ferry_store::{CheckResult, Filter, Stats, Store, StoreError};
 use ferry_types::clock::Clock;
 use ferry_types::domain::Timestamp;
 use ferry_types::domain::account::{Admission, BlockReason, Health, HealthPolicy};
@@ -67,7 +67,7 @@ pub async fn export(
 /// Checks the durability of the store at start and every few minutes, for as long as it is polled.
 /// Logs each problem once, and once more if it comes back.
 pub async fn watch_durability(store: Arc<dyn Store>, metrics: Arc<Metrics>) {
-    let mut logged: Vec<Finding> = Vec::new();
+    let mut logged: Vec<CheckResult> = Vec::new();
     loop {
         let begun = Instant::now();
         let findings = store.check().await;
@@ -78,7 +78,8 @@ pub async fn watch_durability(store: Arc<dyn Store>, metrics: Arc<Metrics>) {
             Err(_) => pause = PAUSE,
             Ok(findings) => {
                 findings.iter().filter(|finding| !logged.contains(finding)).for_each(log);
-                let is_durable = |findings: &[Finding]| findings.iter().all(|finding| finding.ok);
+                let is_durable =
+                    |findings: &[CheckResult]| findings.iter().all(|finding| finding.ok);
                 if is_durable(&findings) && !is_durable(&logged) {
                     info!("the store is durable again");
                 }
@@ -89,7 +90,7 @@ pub async fn watch_durability(store: Arc<dyn Store>, metrics: Arc<Metrics>) {
     }
 }
 
-fn log(finding: &Finding) {
+fn log(finding: &CheckResult) {
     let Some(hint) = &finding.hint else { return };
     if finding.ok {
         warn!(hint, "durability of the store: {}", finding.text);

@@ -7,9 +7,9 @@ use async_trait::async_trait;
 
 use crate::metrics::{Metrics, Operation, StoreErrorKind};
 use ferry_store::{
-    Accepted, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor, Events, Filter,
-    Finding, Found, Lease, Loss, NewSubmission, Page, Payload, Rescued, Standing, Stats, Store,
-    StoreError, Wakeups,
+    Accepted, CheckResult, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor,
+    Events, Filter, Lease, Loss, NewSubmission, Page, Payload, Rescued, Standing, Stats, Store,
+    StoreError, SubmissionDetail, Wakeups,
 };
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::outcome::Content;
@@ -113,7 +113,7 @@ impl Store for Measured {
         self.count(Operation::Content, self.store.content(id, key)).await
     }
 
-    async fn get(&self, id: SubmissionId) -> Result<Option<Found>, StoreError> {
+    async fn get(&self, id: SubmissionId) -> Result<Option<SubmissionDetail>, StoreError> {
         self.count(Operation::Read, self.store.get(id)).await
     }
 
@@ -146,11 +146,15 @@ impl Store for Measured {
         self.count(Operation::Operate, self.store.resume(account)).await
     }
 
-    async fn cancel(&self, id: SubmissionId) -> Result<Found, StoreError> {
+    async fn cancel(&self, id: SubmissionId) -> Result<SubmissionDetail, StoreError> {
         self.count(Operation::Operate, self.store.cancel(id)).await
     }
 
-    async fn retry(&self, id: SubmissionId, deadline: Duration) -> Result<Found, StoreError> {
+    async fn retry(
+        &self,
+        id: SubmissionId,
+        deadline: Duration,
+    ) -> Result<SubmissionDetail, StoreError> {
         self.count(Operation::Operate, self.store.retry(id, deadline)).await
     }
 
@@ -159,11 +163,11 @@ impl Store for Measured {
         id: SubmissionId,
         resolution: Resolution,
         deadline: Duration,
-    ) -> Result<Found, StoreError> {
+    ) -> Result<SubmissionDetail, StoreError> {
         self.count(Operation::Operate, self.store.resolve(id, resolution, deadline)).await
     }
 
-    async fn redeliver(&self, id: SubmissionId) -> Result<Found, StoreError> {
+    async fn redeliver(&self, id: SubmissionId) -> Result<SubmissionDetail, StoreError> {
         self.count(Operation::Operate, self.store.redeliver(id)).await
     }
 
@@ -171,7 +175,7 @@ impl Store for Measured {
         self.count(Operation::Sweep, self.store.sweep(retention)).await
     }
 
-    async fn check(&self) -> Result<Vec<Finding>, StoreError> {
+    async fn check(&self) -> Result<Vec<CheckResult>, StoreError> {
         self.count(Operation::Check, self.store.check()).await
     }
 }

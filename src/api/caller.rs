@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::error::ApiError;
 use super::keys::Role;
-use ferry_store::{Found, Store};
+use ferry_store::{Store, SubmissionDetail};
 use ferry_types::contract::ProblemKind;
 use ferry_types::domain::SubmissionId;
 
@@ -56,7 +56,11 @@ impl Caller {
     }
 
     /// A submission; one of a foreign account is as good as none.
-    pub(super) async fn find(&self, store: &dyn Store, id: &str) -> Result<Found, ApiError> {
+    pub(super) async fn find(
+        &self,
+        store: &dyn Store,
+        id: &str,
+    ) -> Result<SubmissionDetail, ApiError> {
         let none = || ApiError::not_found(format!("there is no submission `{}`", shortened(id)));
         let id: SubmissionId = id.parse().map_err(|_| none())?;
         let found = store.get(id).await?.ok_or_else(none)?;

@@ -13,7 +13,7 @@ use super::front::json;
 use super::params::Params;
 use crate::platform::text;
 use ferry_store::{Payload, StoreError};
-use ferry_types::domain::feedback::{Finding, read, tie};
+use ferry_types::domain::feedback::{FeedbackItem, locate, read};
 use ferry_types::domain::outcome::Content;
 use ferry_types::domain::submission::{FEEDBACK_KEY, State as Stage, Submission};
 
@@ -53,21 +53,21 @@ pub(super) async fn feedback(
                 Err(StoreError::NotFound(_)) => None,
                 Err(error) => return Err(error.into()),
             };
-            Ok(json(StatusCode::OK, &findings(content, payload).await))
+            Ok(json(StatusCode::OK, &items(content, payload).await))
         }
         None if submission.state == Stage::Completed && !raw => {
-            Ok(json(StatusCode::OK, &Vec::<Finding>::new()))
+            Ok(json(StatusCode::OK, &Vec::<FeedbackItem>::new()))
         }
         None => Err(nothing(&submission, "feedback")),
     }
 }
 
 /// Beside the threads that answer requests: a dataset may be large.
-async fn findings(content: Content, payload: Option<Payload>) -> Vec<Finding> {
+async fn items(content: Content, payload: Option<Payload>) -> Vec<FeedbackItem> {
     let tied = tokio::task::spawn_blocking(move || {
         let data = payload.as_ref().map(|payload| payload.data.as_str());
         let events = payload.as_ref().and_then(|payload| payload.event_data.as_deref());
-        tie(&read(&text(content.content_type.as_deref(), &content.bytes)), data, events)
+        locate(&read(&text(content.content_type.as_deref(), &content.bytes)), data, events)
     });
     tied.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }

@@ -20,7 +20,7 @@ use super::caller::Caller;
 use super::error::ApiError;
 use super::front;
 use super::params::Params;
-use ferry_store::{Event, Events, Found, Store, StoreError};
+use ferry_store::{Event, Events, Store, StoreError, SubmissionDetail};
 use ferry_types::contract::{EventEnvelope, EventId, ProblemKind, StateChange, StateEvent};
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::State as SubmissionState;
@@ -337,7 +337,7 @@ impl Stream {
         let looked_up: Vec<(SubmissionId, bool)> = stream::iter(unknown)
             .map(async |id| {
                 let found = store.get(id).await?;
-                let has = |found: Found| {
+                let has = |found: SubmissionDetail| {
                     wanted
                         .iter()
                         .all(|(key, value)| found.submission.labels.get(key) == Some(value))

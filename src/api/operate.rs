@@ -13,7 +13,7 @@ use super::body::{json_object, receive};
 use super::caller::Caller;
 use super::error::ApiError;
 use super::front::json;
-use ferry_store::Found;
+use ferry_store::SubmissionDetail;
 use ferry_types::contract::{PauseRequest, PauseView, ResolveRequest, SubmissionView, WebhookView};
 use ferry_types::domain::account::pause_record;
 
@@ -125,7 +125,7 @@ fn no_account() -> ApiError {
     ApiError::not_found("there is no such account")
 }
 
-fn shown(found: Found) -> Response {
+fn shown(found: SubmissionDetail) -> Response {
     json(StatusCode::OK, &SubmissionView::new(found.submission, found.waiting_for))
 }
 

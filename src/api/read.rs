@@ -93,7 +93,7 @@ pub(super) async fn list(
         Some(account) if !caller.sees(account) => SubmissionPage::default(),
         _ => {
             let page = shared.parts.store.list(&filter, cursor, limit as usize).await?;
-            let view = |found: ferry_store::Found| {
+            let view = |found: ferry_store::SubmissionDetail| {
                 SubmissionView::new(found.submission, found.waiting_for)
             };
             SubmissionPage {

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::Shared;
 use super::error::ApiError;
-use ferry_store::{Found, StoreError};
+use ferry_store::{StoreError, SubmissionDetail};
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::State;
 
@@ -22,7 +22,7 @@ pub(super) async fn settled(
     shared: &Shared,
     id: SubmissionId,
     limit: Duration,
-) -> Result<Found, ApiError> {
+) -> Result<SubmissionDetail, ApiError> {
     let until = Instant::now() + limit.min(LONGEST);
     let waiter = shared.waiters.try_acquire();
     let mut pause = PAUSES.0;

@@ -22,7 +22,7 @@ use ferry_sim::{
 use ferry_store::Accepted;
 use ferry_types::contract::{SubmissionRequest, SubmissionView};
 use ferry_types::domain::SubmissionId;
-use ferry_types::domain::feedback::{read, tie};
+use ferry_types::domain::feedback::{locate, read};
 use ferry_types::domain::submission::{FEEDBACK_KEY, State};
 
 const GOOD: &str = include_str!("../../examples/good.csv");
@@ -212,8 +212,8 @@ impl Stage {
         let body = content.map(|content| content.bytes).unwrap_or_default();
         let data = self.sent.get(&view.id).map(|(_, data)| data.as_str());
         ui.note(format!("the Platform's feedback for `{}`:", view.name));
-        for finding in tie(&read(&text(None, &body)), data, None) {
-            for line in finding.to_string().lines() {
+        for item in locate(&read(&text(None, &body)), data, None) {
+            for line in item.to_string().lines() {
                 ui.note(format!("    {line}"));
             }
         }

@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::config::Config;
 use crate::config::settings::{ACCOUNT_SETTINGS, SETTINGS, Setting};
 use crate::platform::{ApiCheck, Platform};
-use ferry_store::{Finding, StoreError};
+use ferry_store::{CheckResult, StoreError};
 use ferry_types::clock::SystemClock;
 use ferry_types::domain::account::{Admission, BlockReason};
 use ferry_types::domain::outcome::PlatformError;
@@ -82,7 +82,7 @@ impl Doctor {
 }
 
 /// A client of each account, and the accounts that none can be made for.
-fn platforms(config: &Config) -> (Vec<Platform>, Vec<Finding>) {
+fn platforms(config: &Config) -> (Vec<Platform>, Vec<CheckResult>) {
     let (mut platforms, mut unusable) = (Vec::new(), Vec::new());
     for account in config.accounts.values() {
         let limits = config.limits.clone();
@@ -125,7 +125,7 @@ async fn store(config: Config, acknowledge: bool, ui: &Ui) -> Result<bool, CliEr
 }
 
 /// Reports the newest event, and a loss that a process detected.
-async fn history(app: &App) -> Result<Vec<Finding>, StoreError> {
+async fn history(app: &App) -> Result<Vec<CheckResult>, StoreError> {
     let standing = app.store.look().await?;
     let newest = match standing.newest {
         newest if newest.epoch.is_empty() => "the store never had an event".to_owned(),
@@ -139,7 +139,7 @@ async fn history(app: &App) -> Result<Vec<Finding>, StoreError> {
 }
 
 /// What stops an account, and whether any is configured.
-async fn accounts(app: &App) -> Result<Vec<Finding>, StoreError> {
+async fn accounts(app: &App) -> Result<Vec<CheckResult>, StoreError> {
     let mut findings = Vec::new();
     if app.config.accounts.is_empty() {
         findings.push(bad(
@@ -170,7 +170,7 @@ async fn accounts(app: &App) -> Result<Vec<Finding>, StoreError> {
     Ok(findings)
 }
 
-async fn credentials(platform: &Platform) -> Finding {
+async fn credentials(platform: &Platform) -> CheckResult {
     let account = platform.account();
     match platform.check_credentials().await {
         Ok(()) => good(format!("account `{account}` gets a token")),
@@ -186,14 +186,14 @@ async fn credentials(platform: &Platform) -> Finding {
 }
 
 /// Asks for the status of a dataset that does not exist.
-async fn upload_api(platform: &Platform) -> Finding {
+async fn upload_api(platform: &Platform) -> CheckResult {
     let account = platform.account();
     let answered = format!("account `{account}` is answered by the Upload API");
     match platform.check_api().await {
         ApiCheck::Answered(None) => good(answered),
         ApiCheck::Answered(Some(said)) => {
             let hint = "unless that is about an unknown processing token, check api_key";
-            Finding { hint: Some(hint.to_owned()), ..good(format!("{answered}: {said}")) }
+            CheckResult { hint: Some(hint.to_owned()), ..good(format!("{answered}: {said}")) }
         }
         ApiCheck::Failed { what, hint } => {
             bad(&format!("account `{account}` cannot use the Upload API: {what}"), hint)
@@ -201,20 +201,20 @@ async fn upload_api(platform: &Platform) -> Finding {
     }
 }
 
-fn good(text: String) -> Finding {
-    Finding { ok: true, text, hint: None }
+fn good(text: String) -> CheckResult {
+    CheckResult { ok: true, text, hint: None }
 }
 
-fn bad(text: &str, hint: &str) -> Finding {
-    Finding { ok: false, text: text.to_owned(), hint: Some(hint.to_owned()) }
+fn bad(text: &str, hint: &str) -> CheckResult {
+    CheckResult { ok: false, text: text.to_owned(), hint: Some(hint.to_owned()) }
 }
 
 /// Says it, and whether it is good.
-fn told(finding: &Finding, ui: &Ui) -> std::io::Result<bool> {
+fn told(finding: &CheckResult, ui: &Ui) -> std::io::Result<bool> {
     tell(finding, ui).map(|()| finding.ok)
 }
 
-fn tell(finding: &Finding, ui: &Ui) -> std::io::Result<()> {
+fn tell(finding: &CheckResult, ui: &Ui) -> std::io::Result<()> {
     if ui.json {
         return ui.object(&json!({ "ok": finding.ok, "text": finding.text, "hint": finding.hint }));
     }

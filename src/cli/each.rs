@@ -6,7 +6,7 @@ use super::follow::{look, view};
 use super::show;
 use super::ui::Ui;
 use crate::app::App;
-use ferry_store::{Found, StoreError};
+use ferry_store::{StoreError, SubmissionDetail};
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::{LifecycleError, State};
 
@@ -17,7 +17,7 @@ pub(super) async fn each(
     ids: &[SubmissionId],
     app: &App,
     ui: &Ui,
-    act: impl AsyncFn(SubmissionId) -> Result<Found, StoreError>,
+    act: impl AsyncFn(SubmissionId) -> Result<SubmissionDetail, StoreError>,
 ) -> Result<Exit, CliError> {
     app.audit.check()?;
     let mut exit = Exit::Done;

@@ -10,7 +10,7 @@ use crate::platform::text;
 use ferry_store::StoreError;
 use ferry_types::contract::SubmissionView;
 use ferry_types::domain::SubmissionId;
-use ferry_types::domain::feedback::{read, tie};
+use ferry_types::domain::feedback::{locate, read};
 use ferry_types::domain::submission::{FEEDBACK_KEY, State};
 
 /// Show why the Platform rejected a dataset, beside the rows that it means.
@@ -55,11 +55,11 @@ impl Feedback {
                 self.id
             ));
         }
-        for finding in tie(&complaints, data, events) {
+        for item in locate(&complaints, data, events) {
             if ui.json {
-                ui.object(&finding)?;
+                ui.object(&item)?;
             } else {
-                ui.out(finding)?;
+                ui.out(item)?;
             }
         }
         Ok(Exit::Done)

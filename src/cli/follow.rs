@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use ferry_store::{Found, Store, StoreError};
+use ferry_store::{Store, StoreError, SubmissionDetail};
 use ferry_types::contract::{SubmissionView, WaitingFor};
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::account::BlockReason;
@@ -21,7 +21,7 @@ pub(super) fn is_settled(state: State) -> bool {
 }
 
 /// The view of what the store found.
-pub(super) fn view(found: Found) -> SubmissionView {
+pub(super) fn view(found: SubmissionDetail) -> SubmissionView {
     SubmissionView::new(found.submission, found.waiting_for)
 }
 

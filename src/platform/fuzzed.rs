@@ -66,7 +66,7 @@ pub async fn read_response(status: u16, headers: &[(&[u8], &[u8])], body: &[u8])
         let _ = ACCOUNT.status_words.classify(&word);
     }
     let _ = object(&text).and_then(|said| said.get("expires_in").and_then(seconds));
-    for finding in feedback::tie(&feedback::read(&text), Some(rows[0]), None) {
-        assert!(!finding.to_string().is_empty());
+    for item in feedback::locate(&feedback::read(&text), Some(rows[0]), None) {
+        assert!(!item.to_string().is_empty());
     }
 }

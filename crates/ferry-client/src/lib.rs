@@ -36,7 +36,7 @@ use serde::de::DeserializeOwned;
 use ferry_types::contract::{
     Problem, ResubmitRequest, SubmissionPage, SubmissionRequest, SubmissionResponse, SubmissionView,
 };
-use ferry_types::domain::feedback::Finding;
+use ferry_types::domain::feedback::FeedbackItem;
 use ferry_types::domain::submission::State;
 use ferry_types::domain::{SubmissionId, Timestamp};
 use sending::{Call, Sender};
@@ -202,7 +202,7 @@ impl Client {
     }
 
     /// What the Platform found wrong, tied to the rows that it means; nothing if it was completed.
-    pub async fn feedback(&self, id: SubmissionId) -> Result<Vec<Finding>, ClientError> {
+    pub async fn feedback(&self, id: SubmissionId) -> Result<Vec<FeedbackItem>, ClientError> {
         self.read(&format!("/v1/submissions/{id}/feedback"), &[]).await
     }
 

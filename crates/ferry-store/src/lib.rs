@@ -154,7 +154,7 @@ impl Rescued {
 
 /// A submission together with why it does not move.
 #[derive(Debug, Clone)]
-pub struct Found {
+pub struct SubmissionDetail {
     /// The submission.
     pub submission: Submission,
     /// Why it does not move right now.
@@ -188,7 +188,7 @@ fn first_millisecond(time: Timestamp) -> i64 {
 #[derive(Debug, Clone, Default)]
 pub struct Page {
     /// The submissions.
-    pub found: Vec<Found>,
+    pub found: Vec<SubmissionDetail>,
     /// Hand it in again to get what follows; none at the end.
     pub next: Option<Cursor>,
 }
@@ -249,7 +249,7 @@ impl Stats {
 
 /// Something that `ferry doctor` has to say about a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
+pub struct CheckResult {
     /// Whether it is as it should be.
     pub ok: bool,
     /// What was looked at and found.
@@ -343,7 +343,7 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     async fn content(&self, id: SubmissionId, key: &str) -> Result<Option<Content>, StoreError>;
 
     /// A submission.
-    async fn get(&self, id: SubmissionId) -> Result<Option<Found>, StoreError>;
+    async fn get(&self, id: SubmissionId) -> Result<Option<SubmissionDetail>, StoreError>;
 
     /// What happened to a submission, oldest first; of a long story, the beginning and the newest
     /// lines.
@@ -371,11 +371,15 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     async fn resume(&self, account: &str) -> Result<bool, StoreError>;
 
     /// Calls a submission off: at once, or, if a step of it is running, as soon as that ends.
-    async fn cancel(&self, id: SubmissionId) -> Result<Found, StoreError>;
+    async fn cancel(&self, id: SubmissionId) -> Result<SubmissionDetail, StoreError>;
 
     /// Resumes a failed submission where it stopped, for another `deadline`. It queues behind an earlier
     /// one of its Name; refused while a newer one is unfinished, or if it would overwrite a newer one.
-    async fn retry(&self, id: SubmissionId, deadline: Duration) -> Result<Found, StoreError>;
+    async fn retry(
+        &self,
+        id: SubmissionId,
+        deadline: Duration,
+    ) -> Result<SubmissionDetail, StoreError>;
 
     /// Decides about a held submission, for another `deadline` if it goes on.
     async fn resolve(
@@ -383,16 +387,16 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
         id: SubmissionId,
         resolution: Resolution,
         deadline: Duration,
-    ) -> Result<Found, StoreError>;
+    ) -> Result<SubmissionDetail, StoreError>;
 
     /// Tells the outcome of a final submission, again if it was told; refused if nobody wants to hear
     /// it.
-    async fn redeliver(&self, id: SubmissionId) -> Result<Found, StoreError>;
+    async fn redeliver(&self, id: SubmissionId) -> Result<SubmissionDetail, StoreError>;
 
     /// Removes final submissions, with payloads, results and timelines, that ended longer ago than
     /// `retention`, at most a few hundred a call; answers how many.
     async fn sweep(&self, retention: Duration) -> Result<u64, StoreError>;
 
     /// Checks that what was kept will still be there tomorrow.
-    async fn check(&self) -> Result<Vec<Finding>, StoreError>;
+    async fn check(&self) -> Result<Vec<CheckResult>, StoreError>;
 }

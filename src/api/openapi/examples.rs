@@ -8,7 +8,7 @@ use ferry_types::contract::{
     SubmissionResponse, SubmissionView, WaitingFor, WebhookView,
 };
 use ferry_types::domain::dataset::Table;
-use ferry_types::domain::feedback::{CellRef, Finding, Place};
+use ferry_types::domain::feedback::{CellRef, FeedbackItem, RowLocation};
 use ferry_types::domain::submission::{
     Delivery, DeliveryResult, Priority, State, StepKind, StoredContent, TimelineEntry,
 };
@@ -162,16 +162,16 @@ pub(super) fn timeline() -> Vec<TimelineEntry> {
     ]
 }
 
-pub(super) fn findings() -> Vec<Finding> {
+pub(super) fn findings() -> Vec<FeedbackItem> {
     let cells = ["UNKNOWN-7", "03/03/2025", "08:00", "03/03/2025", "17:00"];
-    let place = Place {
+    let place = RowLocation {
         table: Table::Data,
         row: 2,
         line: 3,
         matching_cells: vec![CellRef { cell: 0, column: Some("Reference".to_owned()) }],
         cells: cells.map(str::to_owned).into(),
     };
-    vec![Finding {
+    vec![FeedbackItem {
         row: Some(3),
         value: Some("UNKNOWN-7".to_owned()),
         message: "unknown reference".to_owned(),

@@ -14,7 +14,7 @@ use ferry_types::contract::{
     SubmissionPage, SubmissionRequest, SubmissionResponse, SubmissionView, WebhookView,
 };
 use ferry_types::domain::SubmissionId;
-use ferry_types::domain::feedback::Finding;
+use ferry_types::domain::feedback::FeedbackItem;
 use ferry_types::domain::submission::{Priority, State, TimelineEntry};
 
 const SUBMISSIONS: &str = "submissions";
@@ -186,7 +186,7 @@ pub(in crate::api) fn feedback(operation: Operation<'_>) -> Operation<'_> {
             "What the Platform found wrong, beside the rows that it means",
         )
         .query("raw", raw, "as the Platform sent it, with the type that it had")
-        .answers::<Vec<Finding>>(
+        .answers::<Vec<FeedbackItem>>(
             200,
             "What was found; with `raw`, of any type",
             &examples::findings(),

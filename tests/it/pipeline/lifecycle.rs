@@ -5,7 +5,7 @@ use std::time::Duration;
 use ferry_sim::{Processing, SimConfig, expected_results};
 use ferry_types::clock::{Clock, SystemClock};
 use ferry_types::contract::{SubmissionRequest, WaitingFor};
-use ferry_types::domain::feedback::{read, tie};
+use ferry_types::domain::feedback::{locate, read};
 use ferry_types::domain::later;
 use ferry_types::domain::submission::{FEEDBACK_KEY, ReasonCode, State};
 
@@ -67,7 +67,7 @@ async fn feedback_names_the_line_of_the_original() {
     let id = world.submit(request).await;
     assert_eq!(world.settled(id).await.state, State::Rejected);
     let feedback = world.app.store.content(id, FEEDBACK_KEY).await.unwrap().unwrap();
-    let found = tie(&read(std::str::from_utf8(&feedback.bytes).unwrap()), Some(&original), None);
+    let found = locate(&read(std::str::from_utf8(&feedback.bytes).unwrap()), Some(&original), None);
     let line = original.lines().position(|line| line.starts_with("UNKNOWN")).unwrap() as u64 + 1;
     assert_eq!(found[0].locations.iter().map(|place| place.line).collect::<Vec<_>>(), [line]);
     world.finish().await;

@@ -13,9 +13,9 @@ use async_trait::async_trait;
 
 use super::claim_id::ClaimIds;
 use super::{
-    Accepted, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor, Events, Filter,
-    Finding, Found, Lease, Loss, NewSubmission, Page, Payload, Rescued, Standing, Stats, Store,
-    StoreError, Wakeups,
+    Accepted, CheckResult, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor,
+    Events, Filter, Lease, Loss, NewSubmission, Page, Payload, Rescued, Standing, Stats, Store,
+    StoreError, SubmissionDetail, Wakeups,
 };
 use data::{Data, Row};
 use ferry_types::clock::Clock;
@@ -88,7 +88,7 @@ impl MemoryStore {
         &self,
         id: SubmissionId,
         rule: impl FnOnce(&mut Submission, &SameName, Timestamp) -> Ruled<LifecycleError>,
-    ) -> Result<Found, StoreError> {
+    ) -> Result<SubmissionDetail, StoreError> {
         let now = self.clock.now();
         self.change(|data| {
             let seq = data.seq_of(id).ok_or(StoreError::NotFound(id))?;
@@ -197,7 +197,7 @@ impl Store for MemoryStore {
         Ok(self.with(|data| data.row(id).and_then(|row| row.contents.get(key).cloned())))
     }
 
-    async fn get(&self, id: SubmissionId) -> Result<Option<Found>, StoreError> {
+    async fn get(&self, id: SubmissionId) -> Result<Option<SubmissionDetail>, StoreError> {
         let now = self.clock.now();
         Ok(self.with(|data| data.found(id, &self.health, now)))
     }
@@ -242,11 +242,15 @@ impl Store for MemoryStore {
         })
     }
 
-    async fn cancel(&self, id: SubmissionId) -> Result<Found, StoreError> {
+    async fn cancel(&self, id: SubmissionId) -> Result<SubmissionDetail, StoreError> {
         self.operate(id, |submission, _, now| submission.cancel(now))
     }
 
-    async fn retry(&self, id: SubmissionId, deadline: Duration) -> Result<Found, StoreError> {
+    async fn retry(
+        &self,
+        id: SubmissionId,
+        deadline: Duration,
+    ) -> Result<SubmissionDetail, StoreError> {
         self.operate(id, |submission, same_name, now| submission.retry(same_name, deadline, now))
     }
 
@@ -255,11 +259,11 @@ impl Store for MemoryStore {
         id: SubmissionId,
         resolution: Resolution,
         deadline: Duration,
-    ) -> Result<Found, StoreError> {
+    ) -> Result<SubmissionDetail, StoreError> {
         self.operate(id, |submission, _, now| submission.resolve(resolution, deadline, now))
     }
 
-    async fn redeliver(&self, id: SubmissionId) -> Result<Found, StoreError> {
+    async fn redeliver(&self, id: SubmissionId) -> Result<SubmissionDetail, StoreError> {
         self.operate(id, |submission, _, now| submission.redeliver(now))
     }
 
@@ -268,10 +272,10 @@ impl Store for MemoryStore {
         Ok(self.with(|data| data.sweep(retention, now)))
     }
 
-    async fn check(&self) -> Result<Vec<Finding>, StoreError> {
+    async fn check(&self) -> Result<Vec<CheckResult>, StoreError> {
         let text = "the store is in memory: all is lost when the process ends".to_owned();
         let hint = Some("use a file or a Redis server".to_owned());
-        Ok(vec![Finding { ok: false, text, hint }])
+        Ok(vec![CheckResult { ok: false, text, hint }])
     }
 }
 

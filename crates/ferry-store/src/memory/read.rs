@@ -3,7 +3,8 @@
 use super::data::{Account, Data, Row};
 use super::is_at_rest;
 use crate::{
-    AccountStats, Cursor, Event, Events, Filter, Found, Page, Stats, StepStats, first_millisecond,
+    AccountStats, Cursor, Event, Events, Filter, Page, Stats, StepStats, SubmissionDetail,
+    first_millisecond,
 };
 use ferry_types::domain::account::HealthPolicy;
 use ferry_types::domain::submission::{StepKind, Submission, Surroundings};
@@ -15,18 +16,18 @@ impl Data {
         id: SubmissionId,
         policy: &HealthPolicy,
         now: Timestamp,
-    ) -> Option<Found> {
+    ) -> Option<SubmissionDetail> {
         Some(self.explain(self.row(id)?, policy, now))
     }
 
-    fn explain(&self, row: &Row, policy: &HealthPolicy, now: Timestamp) -> Found {
+    fn explain(&self, row: &Row, policy: &HealthPolicy, now: Timestamp) -> SubmissionDetail {
         let submission = row.shown();
         let Account { health, limit_usage } =
             self.accounts.get(&submission.account).cloned().unwrap_or_default();
         let first_of_name = self.unfinished(&submission).next().map(|(_, id)| id);
         let (health, limit_usage) = (&health, &limit_usage);
         let around = Surroundings { first_of_name, health, limit_usage, policy, now };
-        Found { waiting_for: submission.waiting_for(&around), submission }
+        SubmissionDetail { waiting_for: submission.waiting_for(&around), submission }
     }
 
     pub(super) fn list(

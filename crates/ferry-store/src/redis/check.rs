@@ -5,7 +5,7 @@ use redis::Value;
 use super::error::RedisError;
 use super::link::Link;
 use super::values::text;
-use crate::Finding;
+use crate::CheckResult;
 
 /// The oldest version that has all that the scripts use.
 const OLDEST: Version = (7, 0, 0);
@@ -26,7 +26,7 @@ const WRITES: [(&str, &[&str]); 5] = [
 const ALMOST_FULL: u64 = 90;
 
 /// `replicated` says whether what must not be lost waits for a replica.
-pub(super) async fn check(link: &Link, replicated: bool) -> Result<Vec<Finding>, RedisError> {
+pub(super) async fn check(link: &Link, replicated: bool) -> Result<Vec<CheckResult>, RedisError> {
     let mut info = redis::cmd("INFO");
     info.arg("server").arg("replication").arg("persistence").arg("memory");
     let info = Info(text(link.command(info).await?)?);
@@ -68,8 +68,8 @@ async fn setting(link: &Link, name: &str) -> Option<String> {
     }
 }
 
-fn finding(ok: bool, text: String, hint: &str) -> Finding {
-    Finding { ok, text, hint: (!ok).then(|| hint.to_owned()) }
+fn finding(ok: bool, text: String, hint: &str) -> CheckResult {
+    CheckResult { ok, text, hint: (!ok).then(|| hint.to_owned()) }
 }
 
 /// Name of the server and its version, as `INFO` has them. Valkey also claims to be a Redis.
@@ -86,7 +86,7 @@ fn numbers(version: &str) -> Version {
     (next(), next(), next())
 }
 
-fn version(info: &Info) -> Finding {
+fn version(info: &Info) -> CheckResult {
     let (server, version) = server(info);
     let known = numbers(version);
     // Scripts write times as integers of the machine's own width.
@@ -101,7 +101,7 @@ fn version(info: &Info) -> Finding {
     )
 }
 
-fn role(info: &Info) -> Finding {
+fn role(info: &Info) -> CheckResult {
     let role = info.get("role").unwrap_or("unknown");
     finding(
         role == "master",
@@ -110,7 +110,7 @@ fn role(info: &Info) -> Finding {
     )
 }
 
-fn append_only(info: &Info) -> Finding {
+fn append_only(info: &Info) -> CheckResult {
     let on = info.get("aof_enabled") == Some("1");
     let text = if on {
         "the server appends every change to a file"
@@ -120,7 +120,7 @@ fn append_only(info: &Info) -> Finding {
     finding(on, text.to_owned(), "set `appendonly yes` in the server's configuration")
 }
 
-fn synced(info: &Info, fsync: Option<&str>) -> Finding {
+fn synced(info: &Info, fsync: Option<&str>) -> CheckResult {
     let failed = info.get("aof_last_write_status").is_some_and(|status| status != "ok");
     if failed {
         let text = "the server could not write to its file".to_owned();
@@ -149,7 +149,7 @@ fn synced(info: &Info, fsync: Option<&str>) -> Finding {
     }
 }
 
-fn replicas(info: &Info, replicated: bool) -> Finding {
+fn replicas(info: &Info, replicated: bool) -> CheckResult {
     let count: u64 = info.get("connected_slaves").and_then(|n| n.parse().ok()).unwrap_or(0);
     let text = match (count, replicated) {
         (0, true) => "the server has no replica, and takes nothing in without one",
@@ -167,7 +167,7 @@ fn replicas(info: &Info, replicated: bool) -> Finding {
     )
 }
 
-fn eviction(info: &Info) -> Finding {
+fn eviction(info: &Info) -> CheckResult {
     let policy = info.get("maxmemory_policy").unwrap_or("unknown");
     let limited = info.get("maxmemory").is_some_and(|bytes| bytes != "0");
     finding(
@@ -182,7 +182,7 @@ fn eviction(info: &Info) -> Finding {
 }
 
 /// Reports memory that is almost full, while the server still accepts submissions.
-fn memory(info: &Info) -> Option<Finding> {
+fn memory(info: &Info) -> Option<CheckResult> {
     let bytes = |name| info.get(name)?.parse::<u64>().ok();
     let limit = bytes("maxmemory").filter(|limit| *limit > 0)?;
     let is_full = bytes("used_memory")?.saturating_mul(100) / limit >= ALMOST_FULL;
@@ -195,7 +195,7 @@ fn memory(info: &Info) -> Option<Finding> {
 /// A script's effects are one transaction there. Replaying runs as the user `default`, and older
 /// servers check its permissions for each command of a transaction: what `default` may not run is
 /// dropped without an error. `ACL DRYRUN` reveals no password hash, unlike `ACL GETUSER`.
-async fn replayed(info: &Info, link: &Link) -> Finding {
+async fn replayed(info: &Info, link: &Link) -> CheckResult {
     if replays_unchecked(info) {
         let text = "the server replays its append-only file without checking permissions";
         return finding(true, text.to_owned(), "");
@@ -225,7 +225,7 @@ fn replays_unchecked(info: &Info) -> bool {
     }
 }
 
-fn dropped(command: &str) -> Finding {
+fn dropped(command: &str) -> CheckResult {
     let text = format!(
         "user `default` may not run `{command}`: the server drops accepted submissions when it \
          restarts, because it replays its append-only file as `default`"
@@ -239,8 +239,8 @@ fn dropped(command: &str) -> Finding {
 }
 
 /// A note: nothing is known to be wrong.
-fn unchecked(error: &RedisError, key: &str) -> Finding {
-    Finding {
+fn unchecked(error: &RedisError, key: &str) -> CheckResult {
+    CheckResult {
         ok: true,
         text: format!(
             "could not check that user `default` may replay the append-only file: {error}"

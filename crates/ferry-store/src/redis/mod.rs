@@ -38,9 +38,9 @@ use tokio::task::AbortHandle;
 
 use super::pack::{compute, pack_all, pack_contents};
 use super::{
-    Accepted, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor, Events, Filter,
-    Finding, Found, Lease, Loss, NewSubmission, Page, Payload, Rescued, Standing, Stats, Store,
-    StoreError, Wakeups,
+    Accepted, CheckResult, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor,
+    Events, Filter, Lease, Loss, NewSubmission, Page, Payload, Rescued, Standing, Stats, Store,
+    StoreError, SubmissionDetail, Wakeups,
 };
 use confirmed::{By, Confirmed};
 use error::RedisError;
@@ -173,7 +173,7 @@ impl RedisStore {
         &self,
         id: SubmissionId,
         rule: impl Fn(&mut Submission, &SameName, Timestamp) -> Ruled<LifecycleError>,
-    ) -> Result<Found, StoreError> {
+    ) -> Result<SubmissionDetail, StoreError> {
         let changed = self.change(id, rule).await;
         self.at(changed)?;
         self.get(id).await?.ok_or(StoreError::NotFound(id))
@@ -289,7 +289,7 @@ impl Store for RedisStore {
         self.at(compute(bytes.len() as u64, move || frame::read_content(&bytes)).await).map(Some)
     }
 
-    async fn get(&self, id: SubmissionId) -> Result<Option<Found>, StoreError> {
+    async fn get(&self, id: SubmissionId) -> Result<Option<SubmissionDetail>, StoreError> {
         let script = &self.scripts.read;
         let call = self.call(script).arg(1).arg(id.to_string());
         let answer = self.run(script, call).await;
@@ -374,11 +374,15 @@ impl Store for RedisStore {
         }
     }
 
-    async fn cancel(&self, id: SubmissionId) -> Result<Found, StoreError> {
+    async fn cancel(&self, id: SubmissionId) -> Result<SubmissionDetail, StoreError> {
         self.operate(id, |submission, _, now| submission.cancel(now)).await
     }
 
-    async fn retry(&self, id: SubmissionId, deadline: Duration) -> Result<Found, StoreError> {
+    async fn retry(
+        &self,
+        id: SubmissionId,
+        deadline: Duration,
+    ) -> Result<SubmissionDetail, StoreError> {
         self.operate(id, |submission, same_name, now| submission.retry(same_name, deadline, now))
             .await
     }
@@ -388,11 +392,11 @@ impl Store for RedisStore {
         id: SubmissionId,
         resolution: Resolution,
         deadline: Duration,
-    ) -> Result<Found, StoreError> {
+    ) -> Result<SubmissionDetail, StoreError> {
         self.operate(id, |submission, _, now| submission.resolve(resolution, deadline, now)).await
     }
 
-    async fn redeliver(&self, id: SubmissionId) -> Result<Found, StoreError> {
+    async fn redeliver(&self, id: SubmissionId) -> Result<SubmissionDetail, StoreError> {
         self.operate(id, |submission, _, now| submission.redeliver(now)).await
     }
 
@@ -402,7 +406,7 @@ impl Store for RedisStore {
         self.at(answer.and_then(values::number))
     }
 
-    async fn check(&self) -> Result<Vec<Finding>, StoreError> {
+    async fn check(&self) -> Result<Vec<CheckResult>, StoreError> {
         self.at(check::check(&self.link, self.beginning.is_some()).await)
     }
 }

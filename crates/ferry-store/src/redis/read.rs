@@ -6,7 +6,7 @@ use super::error::RedisError;
 use super::record::{Record, read_health};
 use super::scripts::Call;
 use super::values::{array, bytes, maybe, maybe_time, number, text, time, tuple};
-use crate::{AccountStats, Cursor, Filter, Found, Stats, StepStats, first_millisecond};
+use crate::{AccountStats, Cursor, Filter, Stats, StepStats, SubmissionDetail, first_millisecond};
 use ferry_types::domain::account::{Health, HealthPolicy};
 use ferry_types::domain::limits::LimitUsage;
 use ferry_types::domain::submission::{State, StepKind, Submission, Surroundings, WaitingFor};
@@ -37,9 +37,9 @@ impl Shown {
         Ok(Some(Self { record, submission, health, first: maybe(first)?, limit_usage }))
     }
 
-    fn explain(self, now: Timestamp, policy: &HealthPolicy) -> Found {
+    fn explain(self, now: Timestamp, policy: &HealthPolicy) -> SubmissionDetail {
         let waiting_for = self.waiting_for(now, policy);
-        Found { submission: self.submission, waiting_for }
+        SubmissionDetail { submission: self.submission, waiting_for }
     }
 
     fn waiting_for(&self, now: Timestamp, policy: &HealthPolicy) -> Option<WaitingFor> {
@@ -62,7 +62,7 @@ pub(super) fn found(
     now: Value,
     shown: Value,
     policy: &HealthPolicy,
-) -> Result<Option<Found>, RedisError> {
+) -> Result<Option<SubmissionDetail>, RedisError> {
     let now = time(now)?;
     Ok(Shown::read(shown)?.map(|shown| shown.explain(now, policy)))
 }
@@ -109,7 +109,7 @@ fn matches(filter: &Filter, submission: &Submission) -> bool {
 }
 
 /// A part of a list: what matches of what was looked at, each with its cursor; and where to look on.
-pub(super) type Part = (Vec<(Cursor, Found)>, Option<u64>);
+pub(super) type Part = (Vec<(Cursor, SubmissionDetail)>, Option<u64>);
 
 /// Reads the script's answer.
 pub(super) fn part(

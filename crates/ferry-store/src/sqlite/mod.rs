@@ -35,9 +35,9 @@ use super::claim_id::ClaimIds;
 use super::fair::Turns;
 use super::pack::{pack_all, pack_contents};
 use super::{
-    Accepted, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor, Events, Filter,
-    Finding, Found, Lease, Loss, NewSubmission, Page, Payload, Rescued, Standing, Stats, Store,
-    StoreError, Wakeups,
+    Accepted, CheckResult, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor,
+    Events, Filter, Lease, Loss, NewSubmission, Page, Payload, Rescued, Standing, Stats, Store,
+    StoreError, SubmissionDetail, Wakeups,
 };
 use error::SqliteError;
 use ferry_types::clock::Clock;
@@ -140,7 +140,7 @@ impl SqliteStore {
         rule: impl FnOnce(&mut Submission, &SameName, Timestamp) -> Ruled<LifecycleError>
         + Send
         + 'static,
-    ) -> Result<Found, StoreError> {
+    ) -> Result<SubmissionDetail, StoreError> {
         let now = self.clock.now();
         self.writer
             .write(move |connection, effects| {
@@ -259,7 +259,7 @@ impl Store for SqliteStore {
         self.read(move |reader| blobs::read_content(reader.connection, id, &key)).await
     }
 
-    async fn get(&self, id: SubmissionId) -> Result<Option<Found>, StoreError> {
+    async fn get(&self, id: SubmissionId) -> Result<Option<SubmissionDetail>, StoreError> {
         self.read(move |reader| reader.get(id)).await
     }
 
@@ -301,11 +301,15 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn cancel(&self, id: SubmissionId) -> Result<Found, StoreError> {
+    async fn cancel(&self, id: SubmissionId) -> Result<SubmissionDetail, StoreError> {
         self.change(id, |submission, _, now| submission.cancel(now)).await
     }
 
-    async fn retry(&self, id: SubmissionId, deadline: Duration) -> Result<Found, StoreError> {
+    async fn retry(
+        &self,
+        id: SubmissionId,
+        deadline: Duration,
+    ) -> Result<SubmissionDetail, StoreError> {
         self.change(id, move |submission, same_name, now| {
             submission.retry(same_name, deadline, now)
         })
@@ -317,12 +321,12 @@ impl Store for SqliteStore {
         id: SubmissionId,
         resolution: Resolution,
         deadline: Duration,
-    ) -> Result<Found, StoreError> {
+    ) -> Result<SubmissionDetail, StoreError> {
         self.change(id, move |submission, _, now| submission.resolve(resolution, deadline, now))
             .await
     }
 
-    async fn redeliver(&self, id: SubmissionId) -> Result<Found, StoreError> {
+    async fn redeliver(&self, id: SubmissionId) -> Result<SubmissionDetail, StoreError> {
         self.change(id, |submission, _, now| submission.redeliver(now)).await
     }
 
@@ -333,7 +337,7 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn check(&self) -> Result<Vec<Finding>, StoreError> {
+    async fn check(&self) -> Result<Vec<CheckResult>, StoreError> {
         self.read(|reader| {
             let text = |pragma: &str| {
                 reader.connection.query_row(pragma, [], |row| row.get::<_, String>(0))
@@ -341,7 +345,7 @@ impl Store for SqliteStore {
             let whole = text("PRAGMA quick_check(1)")?;
             let mode = text("PRAGMA journal_mode")?;
             Ok(vec![
-                Finding {
+                CheckResult {
                     ok: whole == "ok",
                     text: format!("the file is whole: {whole}"),
                     hint: (whole != "ok").then(|| {
@@ -350,7 +354,7 @@ impl Store for SqliteStore {
                             .to_owned()
                     }),
                 },
-                Finding {
+                CheckResult {
                     ok: mode == "wal",
                     text: format!(
                         "every accepted submission is synced to the disk (journal: {mode})"

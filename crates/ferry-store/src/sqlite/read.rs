@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params_from_iter};
 use super::error::SqliteError;
 use super::health;
 use super::rows::{COLUMNS, Record, all_records};
-use crate::{Cursor, Filter, Found, Page, first_millisecond};
+use crate::{Cursor, Filter, Page, SubmissionDetail, first_millisecond};
 use ferry_types::domain::account::{Health, HealthPolicy};
 use ferry_types::domain::limits::LimitUsage;
 use ferry_types::domain::submission::{State, Submission, Surroundings, TimelineEntry};
@@ -93,7 +93,7 @@ impl Query {
 }
 
 impl Reader<'_> {
-    pub(super) fn get(&self, id: SubmissionId) -> Result<Option<Found>, SqliteError> {
+    pub(super) fn get(&self, id: SubmissionId) -> Result<Option<SubmissionDetail>, SqliteError> {
         let Some(record) = Record::find(self.connection, id)? else { return Ok(None) };
         let health = health::load(self.connection, &record.submission.account)?;
         let account = health.map(|health| (record.submission.account.clone(), health));
@@ -188,7 +188,7 @@ impl Reader<'_> {
         &self,
         record: Record,
         accounts: &BTreeMap<String, Health>,
-    ) -> Result<Found, SqliteError> {
+    ) -> Result<SubmissionDetail, SqliteError> {
         let submission = record.submission;
         let first = submission.has_predecessor.then(|| self.first_of_its_name(&submission));
         let limit_usage = match submission.due_at {
@@ -204,7 +204,7 @@ impl Reader<'_> {
             policy: self.policy,
             now: self.now,
         });
-        Ok(Found { submission, waiting_for })
+        Ok(SubmissionDetail { submission, waiting_for })
     }
 
     fn first_of_its_name(

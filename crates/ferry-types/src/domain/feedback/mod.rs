@@ -1,11 +1,11 @@
 //! The Platform's feedback: reads it, and ties each complaint to the row and column that it means.
 
-mod counting;
+mod locate;
 mod read;
+mod row_numbering;
 mod show;
 #[cfg(test)]
 mod tests;
-mod tie;
 
-pub use read::{Complaint, MAX_COMPLAINTS, read};
-pub use tie::{CellRef, Finding, Place, tie};
+pub use locate::{CellRef, FeedbackItem, RowLocation, locate};
+pub use read::{MAX_ITEMS, RawItem, read};

@@ -5,14 +5,14 @@ use serde_json::Value;
 use crate::domain::excerpt::excerpt;
 
 /// So many complaints are read; one more says how many there are besides.
-pub const MAX_COMPLAINTS: usize = 10_000;
+pub const MAX_ITEMS: usize = 10_000;
 
 /// Messages are kept up to this length.
 const MAX_MESSAGE_CHARS: usize = 1000;
 
 /// One line of feedback, as the Platform said it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Complaint {
+pub enum RawItem {
     /// `row|value|message`.
     Row {
         /// The row, however the Platform counts.
@@ -30,11 +30,11 @@ const MAX_DEPTH: usize = 4;
 /// Reads feedback: lines, a JSON array of strings, or one JSON string with line breaks, also in a
 /// string once more or as the only member of an object. Never fails: what has none of these forms
 /// is one message.
-pub fn read(text: &str) -> Vec<Complaint> {
+pub fn read(text: &str) -> Vec<RawItem> {
     unwrapped(text, MAX_DEPTH)
 }
 
-fn unwrapped(text: &str, depth: usize) -> Vec<Complaint> {
+fn unwrapped(text: &str, depth: usize) -> Vec<RawItem> {
     let text = text.trim_start_matches('\u{feff}').trim();
     let mut value = serde_json::from_str(text);
     if let Ok(Value::Object(object)) = &mut value
@@ -54,7 +54,7 @@ fn unwrapped(text: &str, depth: usize) -> Vec<Complaint> {
     }
 }
 
-fn of_items(items: &[Value]) -> Vec<Complaint> {
+fn of_items(items: &[Value]) -> Vec<RawItem> {
     bounded(items.iter().flat_map(|item| match item {
         Value::String(text) => of_item(text),
         Value::Null => Vec::new(),
@@ -63,45 +63,45 @@ fn of_items(items: &[Value]) -> Vec<Complaint> {
 }
 
 /// An item is one complaint, whose value or message may have line breaks, or several lines of them.
-fn of_item(text: &str) -> Vec<Complaint> {
-    let is_row = |line: &str| matches!(complaint(line), Complaint::Row { .. });
+fn of_item(text: &str) -> Vec<RawItem> {
+    let is_row = |line: &str| matches!(item(line), RawItem::Row { .. });
     if text.trim().is_empty() {
         Vec::new()
     } else if is_row(text) && !lines(text).all(is_row) {
-        vec![complaint(text)]
+        vec![item(text)]
     } else {
-        lines(text).map(complaint).collect()
+        lines(text).map(item).collect()
     }
 }
 
-fn of_lines(text: &str) -> Vec<Complaint> {
-    bounded(lines(text).map(complaint))
+fn of_lines(text: &str) -> Vec<RawItem> {
+    bounded(lines(text).map(item))
 }
 
 fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.split(['\n', '\r']).filter(|line| !line.trim().is_empty())
 }
 
-fn bounded(complaints: impl Iterator<Item = Complaint>) -> Vec<Complaint> {
-    let mut complaints = complaints.fuse();
-    let mut read: Vec<_> = complaints.by_ref().take(MAX_COMPLAINTS).collect();
-    let more = complaints.count();
+fn bounded(items: impl Iterator<Item = RawItem>) -> Vec<RawItem> {
+    let mut items = items.fuse();
+    let mut read: Vec<_> = items.by_ref().take(MAX_ITEMS).collect();
+    let more = items.count();
     if more > 0 {
-        read.push(Complaint::Message(format!("and {more} more lines, which are not shown")));
+        read.push(RawItem::Message(format!("and {more} more lines, which are not shown")));
     }
     read
 }
 
-fn complaint(line: &str) -> Complaint {
+fn item(line: &str) -> RawItem {
     let parts = line.split_once('|').filter(|(_, rest)| rest.contains('|'));
     match parts.and_then(|(row, rest)| Some((row.trim().parse().ok()?, rest))) {
-        Some((row, rest)) => Complaint::Row { row, rest: rest.to_owned() },
+        Some((row, rest)) => RawItem::Row { row, rest: rest.to_owned() },
         None => message(line),
     }
 }
 
-fn message(text: &str) -> Complaint {
-    Complaint::Message(shortened(text))
+fn message(text: &str) -> RawItem {
+    RawItem::Message(shortened(text))
 }
 
 /// A message fit to be shown.

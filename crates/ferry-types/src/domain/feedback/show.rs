@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::tie::{Finding, Place};
+use super::locate::{FeedbackItem, RowLocation};
 
-impl fmt::Display for Finding {
+impl fmt::Display for FeedbackItem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.locations.as_slice(), self.row) {
             ([place], _) => write!(f, "{place}: {}\n    {}", self.message, place.marked()),
@@ -31,7 +31,7 @@ impl fmt::Display for Finding {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for RowLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let table = match self.table {
             crate::domain::dataset::Table::Data => "data",
@@ -49,7 +49,7 @@ impl fmt::Display for Place {
     }
 }
 
-impl Place {
+impl RowLocation {
     /// The row, with `>` and `<` around the matching cells.
     fn marked(&self) -> String {
         let is_matching =

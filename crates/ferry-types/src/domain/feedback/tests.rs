@@ -14,25 +14,25 @@ const DATA: &str = "Reference,StartDate,StartTime,EndDate,EndTime,Note\n\
 const EVENTS: &str = "R1,01/03/2025,08:00,01/03/2025,08:10,Break,0\n\
                       R1,01/03/2025,08:30,01/03/2025,08:40,Break,7\n";
 
-fn findings(body: &str) -> Vec<Finding> {
-    tie(&read(body), Some(DATA), Some(EVENTS))
+fn findings(body: &str) -> Vec<FeedbackItem> {
+    locate(&read(body), Some(DATA), Some(EVENTS))
 }
 
 fn shown(body: &str) -> String {
     findings(body).iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
-fn complaint(row: u64, rest: &str) -> Complaint {
-    Complaint::Row { row, rest: rest.to_owned() }
+fn item(row: u64, rest: &str) -> RawItem {
+    RawItem::Row { row, rest: rest.to_owned() }
 }
 
-fn said(text: &str) -> Complaint {
-    Complaint::Message(text.to_owned())
+fn said(text: &str) -> RawItem {
+    RawItem::Message(text.to_owned())
 }
 
 #[test]
 fn every_form_of_a_body_is_read_alike() {
-    let expected = [complaint(2, "x|not a date"), complaint(13, "|empty | or so")];
+    let expected = [item(2, "x|not a date"), item(13, "|empty | or so")];
     for body in [
         "2|x|not a date\n13||empty | or so\n",
         "\u{feff}\r\n 2|x|not a date\r\n\r\n13||empty | or so",
@@ -47,7 +47,7 @@ fn every_form_of_a_body_is_read_alike() {
 
 #[test]
 fn an_item_with_line_breaks_inside_its_value_is_one_complaint() {
-    assert_eq!(read(r#"["3|R\n2|unknown"]"#), [complaint(3, "R\n2|unknown")]);
+    assert_eq!(read(r#"["3|R\n2|unknown"]"#), [item(3, "R\n2|unknown")]);
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn what_is_no_complaint_about_a_row_is_a_message() {
     for line in ["The file is late", "3|x", "x|3|y", "-1|x|y", "1.5|x|y", "|x|y"] {
         assert_eq!(read(line), [said(line)]);
     }
-    assert_eq!(read("Late\n2|x|y"), [said("Late"), complaint(2, "x|y")]);
+    assert_eq!(read("Late\n2|x|y"), [said("Late"), item(2, "x|y")]);
     assert_eq!(read("[1,{\"a\":2}]"), [said("1"), said("{\"a\":2}")]);
 }
 
@@ -63,8 +63,8 @@ fn what_is_no_complaint_about_a_row_is_a_message() {
 fn what_cannot_be_read_is_one_short_message() {
     let page = format!("<html>\n{}\n</html>", "x\n".repeat(5000));
     for body in [page.as_str(), "{\n\"error\": 1\n}", "[\"2|x|y\",\n"] {
-        let complaints = read(body);
-        assert!(matches!(&complaints[..], [Complaint::Message(text)] if text.len() < 2100));
+        let items = read(body);
+        assert!(matches!(&items[..], [RawItem::Message(text)] if text.len() < 2100));
     }
     assert_eq!(read("\u{fffd}\n"), [said("\u{fffd}")]);
     assert_eq!(read(""), []);
@@ -73,13 +73,12 @@ fn what_cannot_be_read_is_one_short_message() {
 
 #[test]
 fn more_complaints_than_anybody_reads_are_counted() {
-    for body in [
-        "2|x|y\n".repeat(MAX_COMPLAINTS + 7),
-        format!("[{}]", vec!["\"a\""; MAX_COMPLAINTS + 7].join(",")),
-    ] {
-        let complaints = read(&body);
-        assert_eq!(complaints.len(), MAX_COMPLAINTS + 1);
-        assert_eq!(complaints.last(), Some(&said("and 7 more lines, which are not shown")));
+    for body in
+        ["2|x|y\n".repeat(MAX_ITEMS + 7), format!("[{}]", vec!["\"a\""; MAX_ITEMS + 7].join(","))]
+    {
+        let items = read(&body);
+        assert_eq!(items.len(), MAX_ITEMS + 1);
+        assert_eq!(items.last(), Some(&said("and 7 more lines, which are not shown")));
     }
 }
 
@@ -104,7 +103,7 @@ fn rows_are_counted_as_they_were_uploaded_and_shown_as_they_were_submitted() {
                      R2,02/03/2025,08:00,02/03/2025,09:00\n,,,,\n\
                      R2,03/03/2025,07:00\u{a0},03/03/2025,09:00\n";
     let place = |body: &str| {
-        let findings = tie(&read(body), Some(submitted), None);
+        let findings = locate(&read(body), Some(submitted), None);
         let found = findings[0].locations.iter();
         found.map(|place| (place.row, place.line)).collect::<Vec<_>>()
     };
@@ -167,7 +166,7 @@ fn bars_in_values_and_messages_are_told_apart_by_the_row() {
         [CellRef { cell: 5, column: Some("Note".into()) }]
     );
     let data = "R1|b,01/03/2025,08:00,01/03/2025,09:00,R1\n";
-    let longest = &tie(&read("1|R1|b|odd"), Some(data), None)[0];
+    let longest = &locate(&read("1|R1|b|odd"), Some(data), None)[0];
     assert_eq!((longest.value.as_deref(), longest.message.as_str()), (Some("R1|b"), "odd"));
     let finding = &findings("2|R1|b|too short")[0];
     assert_eq!((finding.value.as_deref(), finding.message.as_str()), (Some("R1"), "b|too short"));
@@ -195,7 +194,7 @@ fn what_has_no_row_is_shown_as_the_platform_said_it() {
 
 #[test]
 fn without_the_texts_nothing_is_tied() {
-    let findings = tie(&read("2|R1|unknown"), None, None);
+    let findings = locate(&read("2|R1|unknown"), None, None);
     assert_eq!((findings[0].row, findings[0].locations.len()), (Some(2), 0));
 }
 
@@ -203,7 +202,7 @@ fn without_the_texts_nothing_is_tied() {
 fn a_finding_survives_json() {
     let findings = findings("3|R\n2|x\n4|98:00|not a time");
     let json = serde_json::to_string_pretty(&findings).unwrap();
-    assert_eq!(serde_json::from_str::<Vec<Finding>>(&json).unwrap(), findings);
+    assert_eq!(serde_json::from_str::<Vec<FeedbackItem>>(&json).unwrap(), findings);
     insta::assert_snapshot!(serde_json::to_string_pretty(&findings[2]).unwrap(), @r#"
     {
       "row": 4,
@@ -276,9 +275,9 @@ proptest! {
         data in proptest::option::of(text()),
         events in proptest::option::of(text()),
     ) {
-        let complaints = read(&String::from_utf8_lossy(&body));
-        let findings = tie(&complaints, data.as_deref(), events.as_deref());
-        prop_assert_eq!(findings.len(), complaints.len());
+        let items = read(&String::from_utf8_lossy(&body));
+        let findings = locate(&items, data.as_deref(), events.as_deref());
+        prop_assert_eq!(findings.len(), items.len());
         for finding in &findings {
             prop_assert!(!finding.to_string().chars().any(|c| c.is_control() && c != '\n'));
         }
@@ -297,7 +296,7 @@ proptest! {
             data += &format!("R{at},01/01/2025,08:00,01/01/2025,09:00\n");
         }
         let body = format!("{}|R{row}|unknown", row as u64 + shift);
-        let findings = tie(&read(&body), Some(&data), None);
+        let findings = locate(&read(&body), Some(&data), None);
         prop_assert_eq!(findings[0].locations.len(), 1);
         let place = &findings[0].locations[0];
         prop_assert_eq!(place.row, row as u64 + 1);

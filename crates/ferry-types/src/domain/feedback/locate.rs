@@ -9,8 +9,8 @@ use std::ops::Range;
 use csv::ByteRecord;
 use serde::{Deserialize, Serialize};
 
-use super::counting::{Ways, candidates};
-use super::read::{Complaint, shortened};
+use super::read::{RawItem, shortened};
+use super::row_numbering::{RowNumbering, candidates};
 use crate::domain::dataset::{Row, Table, each_row, trim};
 use crate::domain::excerpt::excerpt;
 
@@ -25,7 +25,7 @@ const MAX_CELL_CHARS: usize = 100;
 
 /// A complaint of the Platform, and where in the dataset it belongs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Finding {
+pub struct FeedbackItem {
     /// The row as the Platform counts; none if it named none.
     pub row: Option<u64>,
     /// The value at fault, shortened, control characters escaped; none if the Platform named none.
@@ -34,12 +34,12 @@ pub struct Finding {
     pub message: String,
     /// The row that it means: none if no row there holds the value, several if it cannot be told
     /// which of them is meant.
-    pub locations: Vec<Place>,
+    pub locations: Vec<RowLocation>,
 }
 
 /// A row that holds the value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Place {
+pub struct RowLocation {
     /// Which of the dataset's texts.
     pub table: Table,
     /// The data row, from 1, the header not counted.
@@ -65,25 +65,29 @@ pub struct CellRef {
 ///
 /// The Platform counts the rows of the canonical form, from which lines without data are missing. `line`
 /// of a place is the line in the submitted text.
-pub fn tie(complaints: &[Complaint], data: Option<&str>, event_data: Option<&str>) -> Vec<Finding> {
-    let wanted: BTreeSet<u64> = complaints.iter().filter_map(said).collect();
+pub fn locate(
+    items: &[RawItem],
+    data: Option<&str>,
+    event_data: Option<&str>,
+) -> Vec<FeedbackItem> {
+    let wanted: BTreeSet<u64> = items.iter().filter_map(said).collect();
     let texts: Vec<_> = [(Table::Data, data), (Table::Events, event_data)]
         .into_iter()
         .filter_map(|(table, text)| Some(Rows::read(table, text?, &wanted)))
         .collect();
-    let candidates: Vec<_> = complaints.iter().map(|complaint| search(complaint, &texts)).collect();
+    let candidates: Vec<_> = items.iter().map(|item| search(item, &texts)).collect();
     // A way that finds every value is how the Platform counts.
     let common = candidates
         .iter()
         .filter(|candidate| !candidate.matches.is_empty())
-        .fold(Ways::ALL, |common, candidate| common.and(candidate.ways()));
+        .fold(RowNumbering::ALL, |common, candidate| common.and(candidate.numbering()));
     candidates.into_iter().map(|candidate| candidate.settle(common)).collect()
 }
 
-fn said(complaint: &Complaint) -> Option<u64> {
-    match complaint {
-        Complaint::Row { row, .. } => Some(*row),
-        Complaint::Message(_) => None,
+fn said(item: &RawItem) -> Option<u64> {
+    match item {
+        RawItem::Row { row, .. } => Some(*row),
+        RawItem::Message(_) => None,
     }
 }
 
@@ -99,14 +103,14 @@ struct Match<'a> {
     rows: &'a Rows,
     row: u64,
     /// The ways to count by which the complaint means this row.
-    ways: Ways,
+    numbering: RowNumbering,
     cells: Vec<usize>,
 }
 
-fn search<'a>(complaint: &'a Complaint, texts: &'a [Rows]) -> Candidate<'a> {
-    let (row, rest) = match complaint {
-        Complaint::Row { row, rest } => (*row, rest),
-        Complaint::Message(message) => {
+fn search<'a>(item: &'a RawItem, texts: &'a [Rows]) -> Candidate<'a> {
+    let (row, rest) = match item {
+        RawItem::Row { row, rest } => (*row, rest),
+        RawItem::Message(message) => {
             let message = message.clone();
             return Candidate { row: None, value: None, message, matches: Vec::new() };
         }
@@ -136,13 +140,16 @@ fn search<'a>(complaint: &'a Complaint, texts: &'a [Rows]) -> Candidate<'a> {
 }
 
 impl Candidate<'_> {
-    fn ways(&self) -> Ways {
-        self.matches.iter().fold(Ways::NONE, |ways, found| ways.or(found.ways))
+    fn numbering(&self) -> RowNumbering {
+        self.matches
+            .iter()
+            .fold(RowNumbering::NONE, |numbering, found| numbering.or(found.numbering))
     }
 
-    fn settle(self, common: Ways) -> Finding {
-        let is_meant = |found: &&Match<'_>| common.is_empty() || !found.ways.and(common).is_empty();
-        Finding {
+    fn settle(self, common: RowNumbering) -> FeedbackItem {
+        let is_meant =
+            |found: &&Match<'_>| common.is_empty() || !found.numbering.and(common).is_empty();
+        FeedbackItem {
             row: self.row,
             value: self.value.map(|value| excerpt(value, MAX_CELL_CHARS)),
             message: self.message,
@@ -152,10 +159,10 @@ impl Candidate<'_> {
 }
 
 impl Match<'_> {
-    fn place(&self) -> Place {
+    fn place(&self) -> RowLocation {
         let (line, _, record) = &self.rows.by_number[&self.row];
         let matching_cell = |cell: &usize| CellRef { cell: *cell, column: self.rows.column(*cell) };
-        Place {
+        RowLocation {
             table: self.rows.table,
             row: self.row,
             line: *line,
@@ -204,10 +211,10 @@ impl Rows {
         let found = near.into_iter().filter_map(|row| {
             let (line, uploaded, record) = self.by_number.get(&row)?;
             let seen = Row { number: row, line: *line, uploaded: uploaded.clone(), record };
-            let ways = Ways::to(said, &seen, self.header.is_some());
+            let numbering = RowNumbering::to(said, &seen, self.header.is_some());
             let cells = cells_with(record, value);
-            let is_found = !ways.is_empty() && !cells.is_empty();
-            is_found.then_some(Match { rows: self, row, ways, cells })
+            let is_found = !numbering.is_empty() && !cells.is_empty();
+            is_found.then_some(Match { rows: self, row, numbering, cells })
         });
         found.collect()
     }

@@ -4,7 +4,7 @@ use crate::domain::dataset::Row;
 
 /// A set of ways to count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Ways(u8);
+pub(super) struct RowNumbering(u8);
 
 /// The header, where there is one, is row 1.
 const WITH_HEADER: u8 = 1;
@@ -15,7 +15,7 @@ const FROM_ZERO: u8 = 4;
 /// Physical lines of the text that was uploaded.
 const LINES: u8 = 8;
 
-impl Ways {
+impl RowNumbering {
     pub(super) const NONE: Self = Self(0);
     pub(super) const ALL: Self = Self(WITH_HEADER | WITHOUT_HEADER | FROM_ZERO | LINES);
 
