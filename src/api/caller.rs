@@ -61,7 +61,7 @@ impl Caller {
         store: &dyn Store,
         id: &str,
     ) -> Result<SubmissionDetail, ApiError> {
-        let none = || ApiError::not_found(format!("there is no submission `{}`", shortened(id)));
+        let none = || ApiError::not_found(format!("there is no submission `{}`", excerpt(id)));
         let id: SubmissionId = id.parse().map_err(|_| none())?;
         let found = store.get(id).await?.ok_or_else(none)?;
         if self.sees(&found.submission.account) { Ok(found) } else { Err(none()) }
@@ -69,6 +69,6 @@ impl Caller {
 }
 
 /// What a client sent, fit for being repeated.
-fn shortened(text: &str) -> String {
+fn excerpt(text: &str) -> String {
     text.chars().take(40).flat_map(char::escape_debug).collect()
 }

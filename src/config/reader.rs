@@ -224,7 +224,7 @@ impl<'a> Reader<'a> {
             return default();
         };
         parse(&text).unwrap_or_else(|expected| {
-            self.errors.push(format!("{place}: {expected}, found {}", shown(&text)));
+            self.errors.push(format!("{place}: {expected}, found {}", excerpt(&text)));
             default()
         })
     }
@@ -265,7 +265,7 @@ pub(super) fn text_of(value: &toml::Value) -> Option<String> {
 }
 
 /// A value that was not understood, unless it may be or hold a secret that strayed here.
-fn shown(text: &str) -> String {
+fn excerpt(text: &str) -> String {
     const LONGEST: usize = 40;
     if text.contains('@') || text.chars().count() > LONGEST {
         return "something else".to_owned();

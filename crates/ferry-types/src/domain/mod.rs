@@ -3,11 +3,11 @@
 
 pub mod account;
 pub mod dataset;
-mod excerpt;
 pub mod feedback;
 mod id;
 pub mod limits;
 pub mod outcome;
+mod sanitize;
 pub mod submission;
 mod trace;
 

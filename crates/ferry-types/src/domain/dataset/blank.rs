@@ -1,6 +1,6 @@
 //! Blanks as a person understands them: no-break and zero-width characters hold as little as a space.
 
-use crate::domain::excerpt::is_invisible;
+use crate::domain::sanitize::is_invisible;
 
 /// `cell` without the blanks around it.
 pub(in crate::domain) fn trim(cell: &[u8]) -> &[u8] {

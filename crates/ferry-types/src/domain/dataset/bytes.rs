@@ -1,6 +1,6 @@
 //! Separates UTF-8 text from what spreadsheets save besides it.
 
-use super::report::{Kind, Problem, Spot};
+use super::report::{Kind, Location, Problem};
 
 /// What to do about text in another encoding.
 const SAVE_AS: &str = "UTF-8; in a spreadsheet, save it as `CSV UTF-8 (comma delimited)`";
@@ -28,11 +28,11 @@ pub(super) fn foreign(bytes: &[u8]) -> Option<Problem> {
     ];
     if let Some((_, what)) = magic.iter().find(|(magic, _)| bytes.starts_with(magic)) {
         let message = format!("the file is {what}");
-        return Some(Problem::new(Kind::NotCsv, Spot::default(), message, SAVE_AS_CSV));
+        return Some(Problem::new(Kind::NotCsv, Location::default(), message, SAVE_AS_CSV));
     }
     if is_utf16(bytes) {
         let message = "the text is UTF-16, as a spreadsheet saves `Unicode Text`";
-        let problem = Problem::new(Kind::Utf16, Spot::default(), message, SAVE_AS);
+        let problem = Problem::new(Kind::Utf16, Location::default(), message, SAVE_AS);
         return Some(problem.fixable(from_utf16(bytes).is_some()));
     }
     let start =
@@ -48,7 +48,7 @@ pub(super) fn foreign(bytes: &[u8]) -> Option<Problem> {
     ];
     let (_, what) = markup.iter().find(|(markup, _)| start.starts_with(markup))?;
     let message = format!("the file is {what}");
-    Some(Problem::new(Kind::NotCsv, Spot::default(), message, SAVE_AS_CSV))
+    Some(Problem::new(Kind::NotCsv, Location::default(), message, SAVE_AS_CSV))
 }
 
 /// The text of UTF-16 bytes, if all of them are text.
@@ -124,31 +124,32 @@ impl BadByte {
     }
 
     /// The problem. `offset` and `line` are those of the byte in the file.
-    pub(super) fn problem(&self, spot: Spot, offset: usize, line: u64) -> Problem {
+    pub(super) fn problem(&self, location: Location, offset: usize, line: u64) -> Problem {
         let more = match self.count - 1 {
             0 => String::new(),
             more => format!(", and {more} more like it"),
         };
-        let place = format!("byte 0x{:02X} at offset {offset} on line {line}", self.byte);
+        let position = format!("byte 0x{:02X} at offset {offset} on line {line}", self.byte);
         let (message, expected) = match self.kind {
-            Kind::NulByte => (format!("{place} is NUL{more}"), "text without NUL bytes"),
+            Kind::NulByte => (format!("{position} is NUL{more}"), "text without NUL bytes"),
             Kind::Windows1252 => (
                 format!(
-                    "{place} is not UTF-8{more}; as Windows-1252, it is `{}`",
+                    "{position} is not UTF-8{more}; as Windows-1252, it is `{}`",
                     windows_1252(self.byte)
                 ),
                 SAVE_AS,
             ),
-            _ => (format!("{place} is not UTF-8{more}"), SAVE_AS),
+            _ => (format!("{position} is not UTF-8{more}"), SAVE_AS),
         };
-        Problem::new(self.kind, spot, message, expected)
+        Problem::new(self.kind, location, message, expected)
     }
 }
 
 /// The character that a byte above 0x7F means in Windows-1252.
 fn windows_1252(byte: u8) -> char {
     const UPPER: &str = "€\u{81}‚ƒ„…†‡ˆ‰Š‹Œ\u{8d}Ž\u{8f}\u{90}‘’“”•–—˜™š›œ\u{9d}žŸ";
-    let place = usize::from(byte).checked_sub(0x80);
-    let char = place.and_then(|place| UPPER.chars().nth(place)).unwrap_or(char::from(byte));
+    let position = usize::from(byte).checked_sub(0x80);
+    let char =
+        position.and_then(|position| UPPER.chars().nth(position)).unwrap_or(char::from(byte));
     if char.is_control() { '\u{fffd}' } else { char }
 }

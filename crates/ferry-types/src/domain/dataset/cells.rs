@@ -6,7 +6,7 @@ use super::blank;
 use super::forms;
 use super::header::Layout;
 use super::moments;
-use super::report::{Kind, Problem, Spot, shown};
+use super::report::{Kind, Location, Problem, excerpt};
 use super::schema::{Column, ColumnType};
 
 /// Findings about the cells of a row.
@@ -101,9 +101,9 @@ fn remark(holds: ColumnType, cell: &[u8]) -> Option<(Kind, &'static str)> {
 }
 
 /// The warning about a cell that is accepted.
-pub(super) fn remark_problem(kind: Kind, name: &str, cell: &[u8], spot: Spot) -> Problem {
-    let value = shown(cell);
-    let bare = || shown(blank::trim(cell));
+pub(super) fn remark_problem(kind: Kind, name: &str, cell: &[u8], location: Location) -> Problem {
+    let value = excerpt(cell);
+    let bare = || excerpt(blank::trim(cell));
     let char = blank::invisible_in(cell).map(blank::name).unwrap_or_default();
     let (message, expected) = match (kind, name) {
         (Kind::BlanksAround, _) => {
@@ -119,44 +119,48 @@ pub(super) fn remark_problem(kind: Kind, name: &str, cell: &[u8], spot: Spot) ->
         _ => (format!("`{value}` {name}"), "the text itself; it is uploaded as it is".to_owned()),
     };
     let is_trimmed = name != "holds an invisible character" && kind != Kind::ChangedText;
-    Problem::new(kind, spot, message, expected).fixable(is_trimmed)
+    Problem::new(kind, location, message, expected).fixable(is_trimmed)
 }
 
-fn end_before_start(layout: &Layout, record: &ByteRecord, place: usize) -> Option<(usize, String)> {
-    let text = |place: usize| Some(shown(blank::trim(&record[layout.cells[place]?])));
+fn end_before_start(
+    layout: &Layout,
+    record: &ByteRecord,
+    position: usize,
+) -> Option<(usize, String)> {
+    let text = |position: usize| Some(excerpt(blank::trim(&record[layout.cells[position]?])));
     let (start_day, start_time, end_day, end_time) = (text(1)?, text(2)?, text(3)?, text(4)?);
     let message =
         format!("the end `{end_day} {end_time}` is before the start `{start_day} {start_time}`");
-    Some((layout.cells[place]?, message))
+    Some((layout.cells[position]?, message))
 }
 
 impl CellError {
     /// The error about a cell in no form that is known.
-    pub(super) fn problem(&self, spot: Spot) -> Problem {
+    pub(super) fn problem(&self, location: Location) -> Problem {
         let expected = match self.column.holds {
             ColumnType::Text => "some text",
             ColumnType::Date => "DD/MM/YYYY, such as 31/12/2025",
             ColumnType::Time => "hh:mm from 00:00 to 23:59",
             ColumnType::TimeReference => "0, 1 or 2",
         };
-        let value = spot.value.clone().unwrap_or_default();
+        let value = location.value.clone().unwrap_or_default();
         let what = match self.kind {
             Kind::NotADate => "is not a calendar date",
             Kind::NotATime => "is not a time of day",
             Kind::NotATimeReference => "is not a time reference",
             kind if value.trim().is_empty() => {
-                return Problem::new(kind, spot, "the cell is empty", expected);
+                return Problem::new(kind, location, "the cell is empty", expected);
             }
             kind => {
                 let message = format!("the cell is empty but for `{value}`");
-                return Problem::new(kind, spot, message, expected);
+                return Problem::new(kind, location, message, expected);
             }
         };
-        Problem::new(self.kind, spot, format!("`{value}` {what}"), expected)
+        Problem::new(self.kind, location, format!("`{value}` {what}"), expected)
     }
 
     /// The error about a cell in a form that is known.
-    pub(super) fn in_form(&self, form: &forms::Form, spot: Spot) -> Problem {
+    pub(super) fn in_form(&self, form: &forms::Form, location: Location) -> Problem {
         let format = if self.kind == Kind::NotADate { "DD/MM/YYYY" } else { "hh:mm" };
         let expected = match &form.instead {
             Some(instead) if form.name == forms::MONTH_FIRST => {
@@ -168,8 +172,8 @@ impl CellError {
                 if self.kind == Kind::NotADate { "31/12/2025" } else { "09:00" }
             ),
         };
-        let value = spot.value.clone().unwrap_or_default();
+        let value = location.value.clone().unwrap_or_default();
         let message = format!("`{value}` {}", form.name);
-        Problem::new(self.kind, spot, message, expected).fixable(form.is_certain)
+        Problem::new(self.kind, location, message, expected).fixable(form.is_certain)
     }
 }

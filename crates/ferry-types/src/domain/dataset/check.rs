@@ -14,7 +14,7 @@ use super::header::{self, Layout};
 use super::listing::{FormKey, Listing};
 use super::opening::Opening;
 use super::records::{self, Lines, Records};
-use super::report::{Kind, Problem, Report, Spot, shown};
+use super::report::{Kind, Location, Problem, Report, excerpt};
 use super::schema::Table;
 
 /// Checks the text of `file` against the schema of `table`.
@@ -107,19 +107,19 @@ impl<'a> Check<'a> {
         self.check_end();
     }
 
-    fn spot(&mut self, line: &Line<'_>) -> Spot {
-        Spot { row: line.row, ..self.place(line.span.start) }
+    fn location(&mut self, line: &Line<'_>) -> Location {
+        Location { row: line.row, ..self.position(line.span.start) }
     }
 
-    fn place(&mut self, offset: usize) -> Spot {
-        Spot { line: Some(self.lines.at(offset)), ..Spot::default() }
+    fn position(&mut self, offset: usize) -> Location {
+        Location { line: Some(self.lines.at(offset)), ..Location::default() }
     }
 
-    fn cell_spot(&mut self, line: &Line<'_>, cell: usize) -> Spot {
-        Spot {
+    fn cell_spot(&mut self, line: &Line<'_>, cell: usize) -> Location {
+        Location {
             column: self.layout.name(cell).map(str::to_owned),
-            value: line.record.get(cell).map(shown),
-            ..self.spot(line)
+            value: line.record.get(cell).map(excerpt),
+            ..self.location(line)
         }
     }
 
@@ -150,7 +150,12 @@ impl<'a> Check<'a> {
                 "there are only blank lines"
             };
             let expected = "at least one row";
-            self.listing.add(Problem::new(Kind::EmptyDataset, Spot::default(), message, expected));
+            self.listing.add(Problem::new(
+                Kind::EmptyDataset,
+                Location::default(),
+                message,
+                expected,
+            ));
         }
         let is_ambiguous =
             self.is_ambiguous || self.listing.of_form(Kind::NotADate, (AMBIGUOUS, false)).is_some();

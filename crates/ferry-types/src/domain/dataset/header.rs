@@ -3,7 +3,7 @@
 use csv::ByteRecord;
 
 use super::blank;
-use super::report::{Kind, shown};
+use super::report::{Kind, excerpt};
 use super::schema::{Column, Table};
 
 /// Where the required columns stand.
@@ -26,8 +26,8 @@ impl Layout {
 
     /// The name of the required column that stands in `cell`.
     pub(super) fn name(&self, cell: usize) -> Option<&'static str> {
-        let place = self.cells.iter().position(|place| *place == Some(cell))?;
-        Some(self.columns[place].name)
+        let position = self.cells.iter().position(|position| *position == Some(cell))?;
+        Some(self.columns[position].name)
     }
 }
 
@@ -65,15 +65,15 @@ pub(super) fn read(table: Table, record: &ByteRecord) -> (Layout, Vec<HeaderErro
     let find = |column: &Column| record.iter().position(|cell| is_name(column.name, cell));
     let mut cells: Vec<_> = columns.iter().map(find).collect();
     let (mut unknown, mut missing) = (Vec::new(), Vec::new());
-    for (place, column) in columns.iter().enumerate() {
-        if cells[place].is_some() {
+    for (position, column) in columns.iter().enumerate() {
+        if cells[position].is_some() {
             continue;
         }
-        let cell = record.get(place).filter(|cell| place_of(table, cell).is_none());
+        let cell = record.get(position).filter(|cell| place_of(table, cell).is_none());
         // A shorter header lacks a column, rather than having all that follow misspelled.
         if let Some(cell) = cell.filter(|_| record.len() >= columns.len()) {
-            cells[place] = Some(place);
-            unknown.push((column, cell, place));
+            cells[position] = Some(position);
+            unknown.push((column, cell, position));
         } else {
             missing.push(column.name);
         }
@@ -81,7 +81,7 @@ pub(super) fn read(table: Table, record: &ByteRecord) -> (Layout, Vec<HeaderErro
     let mut faults = Vec::new();
     match *unknown {
         [] => {}
-        [(column, cell, place)] => faults.push(unknown_column(column, cell, place)),
+        [(column, cell, position)] => faults.push(unknown_column(column, cell, position)),
         _ => faults.push(unknown_columns(unknown[0].0, table, record)),
     }
     if !missing.is_empty() {
@@ -126,12 +126,12 @@ fn other_table(table: Table) -> HeaderError {
     }
 }
 
-fn unknown_column(column: &Column, cell: &[u8], place: usize) -> HeaderError {
-    let value = shown(cell);
+fn unknown_column(column: &Column, cell: &[u8], position: usize) -> HeaderError {
+    let value = excerpt(cell);
     HeaderError {
         kind: Kind::UnknownColumn,
         column: Some(column.name),
-        message: format!("column {} of the header is `{value}`", place + 1),
+        message: format!("column {} of the header is `{value}`", position + 1),
         value: Some(value),
         expected: format!("`{}`", column.name),
     }
@@ -164,7 +164,7 @@ fn missing_columns(names: &[&'static str], table: Table) -> HeaderError {
 }
 
 fn header_text(record: &ByteRecord) -> String {
-    shown(&record.iter().collect::<Vec<_>>().join(&b','))
+    excerpt(&record.iter().collect::<Vec<_>>().join(&b','))
 }
 
 fn column_order(table: Table, record: &ByteRecord) -> HeaderError {

@@ -42,8 +42,8 @@ impl Listing {
 
     /// Counts one more cell of a form that is listed; false if it is the first.
     pub(super) fn again(&mut self, kind: Kind, form: FormKey) -> bool {
-        let Some(place) = self.forms.get(&(kind, form)) else { return false };
-        self.report.problems[*place].count += 1;
+        let Some(position) = self.forms.get(&(kind, form)) else { return false };
+        self.report.problems[*position].count += 1;
         self.report.count(kind.severity(), 1);
         true
     }
@@ -57,8 +57,8 @@ impl Listing {
 
     /// The problem of a form that is listed.
     pub(super) fn of_form(&mut self, kind: Kind, form: FormKey) -> Option<&mut Problem> {
-        let place = self.forms.get(&(kind, form))?;
-        self.report.problems.get_mut(*place)
+        let position = self.forms.get(&(kind, form))?;
+        self.report.problems.get_mut(*position)
     }
 
     /// Puts the problems into the order of their lines; no kind has two forms yet.

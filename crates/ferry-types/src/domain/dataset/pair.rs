@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::report::{Kind, MAX_PROBLEMS, Problem, Report, Severity, Spot, shown};
+use super::report::{Kind, Location, MAX_PROBLEMS, Problem, Report, Severity, excerpt};
 use super::{Row, Table, each_row};
 
 /// Warns of events whose reference no data row has. Both texts are valid ones; `report` is that of the
@@ -32,13 +32,13 @@ pub fn check_pair(data: &str, events: &str, report: &mut Report) {
 }
 
 fn unknown_reference(row: &Row<'_>, reference: &[u8]) -> Problem {
-    let value = shown(reference);
+    let value = excerpt(reference);
     let message = format!("no data row has the reference `{value}`");
-    let spot = Spot {
+    let location = Location {
         line: Some(row.line),
         row: Some(row.number),
         column: Some("Reference".to_owned()),
         value: Some(value),
     };
-    Problem::new(Kind::UnknownReference, spot, message, "the reference of a data row")
+    Problem::new(Kind::UnknownReference, location, message, "the reference of a data row")
 }

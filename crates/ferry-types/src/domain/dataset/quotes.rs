@@ -1,6 +1,6 @@
 //! Finds what the CSV reader forgives without a word: quotes that do not pair.
 
-use super::report::{Kind, Problem, Spot, shown};
+use super::report::{Kind, Location, Problem, excerpt};
 
 /// What is wrong with the quotes of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,22 +60,22 @@ impl QuoteError {
     }
 
     /// The problem, given the lines on which the quote opens and closes, and the text behind it.
-    pub(super) fn problem(self, spot: Spot, lines: (u64, u64), behind: &[u8]) -> Problem {
+    pub(super) fn problem(self, location: Location, lines: (u64, u64), behind: &[u8]) -> Problem {
         let (opens, closes) = lines;
         let quote = format!("the quote that opens on line {opens}");
         match self.what {
             QuoteErrorKind::Unclosed => Problem::new(
                 Kind::UnclosedQuote,
-                spot,
+                location,
                 format!("{quote} is never closed"),
                 "a closing quote; a quote inside a quoted cell is written twice",
             ),
             QuoteErrorKind::TextAfter => {
                 let text = behind.split(|byte| matches!(byte, b'\n' | b'\r')).next();
-                let text = shown(text.unwrap_or_default());
+                let text = excerpt(text.unwrap_or_default());
                 Problem::new(
                     Kind::TextAfterQuote,
-                    spot,
+                    location,
                     format!("{quote} closes on line {closes} before `{text}`"),
                     "a comma behind a closing quote; a quote inside a quoted cell is written twice",
                 )

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::excerpt::excerpt;
+use crate::domain::sanitize::sanitize;
 
 /// A report lists at most this many errors, and as many warnings; the rest is only counted.
 pub const MAX_PROBLEMS: usize = 1000;
@@ -235,7 +235,7 @@ impl Kind {
 
 /// Where a problem is.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Spot {
+pub(super) struct Location {
     pub(super) line: Option<u64>,
     pub(super) row: Option<u64>,
     pub(super) column: Option<String>,
@@ -245,17 +245,17 @@ pub(super) struct Spot {
 impl Problem {
     pub(super) fn new(
         kind: Kind,
-        spot: Spot,
+        location: Location,
         message: impl Into<String>,
         expected: impl Into<String>,
     ) -> Self {
         Self {
             severity: kind.severity(),
             kind,
-            line: spot.line,
-            row: spot.row,
-            column: spot.column,
-            value: spot.value,
+            line: location.line,
+            row: location.row,
+            column: location.column,
+            value: location.value,
             message: message.into(),
             expected: expected.into(),
             count: 1,
@@ -270,8 +270,8 @@ impl Problem {
 }
 
 /// A cell as it may be shown.
-pub(super) fn shown(cell: &[u8]) -> String {
-    excerpt(&String::from_utf8_lossy(cell), MAX_VALUE_CHARS)
+pub(super) fn excerpt(cell: &[u8]) -> String {
+    sanitize(&String::from_utf8_lossy(cell), MAX_VALUE_CHARS)
 }
 
 impl fmt::Display for Problem {
@@ -281,9 +281,9 @@ impl fmt::Display for Problem {
             self.row.map(|row| format!("row {row}")),
             self.column.as_ref().map(|column| format!("column `{column}`")),
         ];
-        let place = places.into_iter().flatten().collect::<Vec<_>>().join(", ");
-        if !place.is_empty() {
-            write!(f, "{place}: ")?;
+        let position = places.into_iter().flatten().collect::<Vec<_>>().join(", ");
+        if !position.is_empty() {
+            write!(f, "{position}: ")?;
         }
         write!(f, "{}", self.message)?;
         if self.count > 1 {

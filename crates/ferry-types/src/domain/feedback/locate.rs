@@ -9,10 +9,10 @@ use std::ops::Range;
 use csv::ByteRecord;
 use serde::{Deserialize, Serialize};
 
-use super::read::{RawItem, shortened};
+use super::read::{RawItem, excerpt};
 use super::row_numbering::{RowNumbering, candidates};
 use crate::domain::dataset::{Row, Table, each_row, trim};
-use crate::domain::excerpt::excerpt;
+use crate::domain::sanitize::sanitize;
 
 /// A value may have so many bars.
 const MAX_BARS: usize = 16;
@@ -119,7 +119,7 @@ fn search<'a>(item: &'a RawItem, texts: &'a [Rows]) -> Candidate<'a> {
     let candidate = |bar: usize, matches| Candidate {
         row: Some(row),
         value: Some(&rest[..bar]),
-        message: shortened(&rest[bar + 1..]),
+        message: excerpt(&rest[bar + 1..]),
         matches,
     };
     // The longest value that some row holds: a longer one is found by chance less easily.
@@ -151,7 +151,7 @@ impl Candidate<'_> {
             |found: &&Match<'_>| common.is_empty() || !found.numbering.and(common).is_empty();
         FeedbackItem {
             row: self.row,
-            value: self.value.map(|value| excerpt(value, MAX_CELL_CHARS)),
+            value: self.value.map(|value| sanitize(value, MAX_CELL_CHARS)),
             message: self.message,
             locations: self.matches.iter().filter(is_meant).map(Match::place).collect(),
         }
@@ -173,7 +173,7 @@ impl Match<'_> {
 }
 
 fn kept(cell: &[u8]) -> String {
-    excerpt(&String::from_utf8_lossy(cell), MAX_CELL_CHARS)
+    sanitize(&String::from_utf8_lossy(cell), MAX_CELL_CHARS)
 }
 
 /// The rows of one text that complaints could mean.

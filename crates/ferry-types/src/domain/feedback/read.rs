@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::domain::excerpt::excerpt;
+use crate::domain::sanitize::sanitize;
 
 /// So many complaints are read; one more says how many there are besides.
 pub const MAX_ITEMS: usize = 10_000;
@@ -101,10 +101,10 @@ fn item(line: &str) -> RawItem {
 }
 
 fn message(text: &str) -> RawItem {
-    RawItem::Message(shortened(text))
+    RawItem::Message(excerpt(text))
 }
 
 /// A message fit to be shown.
-pub(super) fn shortened(message: &str) -> String {
-    excerpt(message.trim(), MAX_MESSAGE_CHARS)
+pub(super) fn excerpt(message: &str) -> String {
+    sanitize(message.trim(), MAX_MESSAGE_CHARS)
 }

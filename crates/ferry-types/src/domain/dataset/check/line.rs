@@ -1,7 +1,7 @@
 //! Checks one row: its bytes, quotes, width and cells.
 
 use super::{Check, Line};
-use crate::domain::dataset::report::{Kind, Problem, Spot, shown};
+use crate::domain::dataset::report::{Kind, Location, Problem, excerpt};
 use crate::domain::dataset::{cells, forms, quotes};
 
 /// Cells whose form is unknown make a dataset invalid; after this many of them no form is looked for, so
@@ -32,12 +32,12 @@ impl Check<'_> {
             }
             self.bad_bytes.next();
             blamed = line.record.iter().position(|cell| bad.is_in(cell));
-            let spot = match blamed {
+            let location = match blamed {
                 Some(cell) => self.cell_spot(line, cell),
-                None => self.spot(line),
+                None => self.location(line),
             };
             let at = self.lines.at(bad.offset);
-            self.listing.add(bad.problem(spot, self.bom + bad.offset, at));
+            self.listing.add(bad.problem(location, self.bom + bad.offset, at));
         }
         blamed
     }
@@ -53,10 +53,10 @@ impl Check<'_> {
         };
         let kind = error.kind();
         self.add(kind, |check| {
-            let spot = check.cell_spot(line, error.cell);
+            let location = check.cell_spot(line, error.cell);
             let opens = check.lines.at(line.span.start + error.opens);
             let closes = check.lines.at(line.span.start + error.closes);
-            error.problem(spot, (opens, closes), &raw[error.closes..])
+            error.problem(location, (opens, closes), &raw[error.closes..])
         });
         true
     }
@@ -74,14 +74,14 @@ impl Check<'_> {
                 .filter(|(_, cell)| is_missing(cell))
                 .map(|(column, _)| column.name)
                 .collect();
-            let spot = Spot {
-                value: line.record.get(0).map(shown),
+            let location = Location {
+                value: line.record.get(0).map(excerpt),
                 column: missing.first().map(|name| (*name).to_owned()),
-                ..check.spot(line)
+                ..check.location(line)
             };
             let missing = missing.join("`, `");
             let message = format!("the row has only {}, without `{missing}`", columns(cells));
-            Problem::new(Kind::TooFewColumns, spot, message, columns(check.layout.width))
+            Problem::new(Kind::TooFewColumns, location, message, columns(check.layout.width))
         });
     }
 
@@ -92,12 +92,12 @@ impl Check<'_> {
             return;
         }
         self.has_extra = true;
-        let spot = self.spot(line);
+        let location = self.location(line);
         let are_empty = line.record.iter().skip(width).all(crate::domain::dataset::blank::is_empty);
         let what = if are_empty { ", and those at the end are empty" } else { "" };
         let message = format!("there are {}{what}", columns(line.record.len()));
         let expected = format!("{width}; those behind are taken as optional columns");
-        self.listing.add(Problem::new(Kind::ExtraColumns, spot, message, expected));
+        self.listing.add(Problem::new(Kind::ExtraColumns, location, message, expected));
     }
 
     fn check_cells(&mut self, line: &Line<'_>, blamed: Option<usize>) {
@@ -108,14 +108,14 @@ impl Check<'_> {
         }
         for (cell, kind, name) in read.remarks {
             self.add_form(kind, (name, true), |check| {
-                let spot = check.cell_spot(line, cell);
-                cells::remark_problem(kind, name, &line.record[cell], spot)
+                let location = check.cell_spot(line, cell);
+                cells::remark_problem(kind, name, &line.record[cell], location)
             });
         }
         if let Some((cell, message)) = read.end_before_start {
             self.add(Kind::EndBeforeStart, |check| {
-                let spot = check.cell_spot(line, cell);
-                Problem::new(Kind::EndBeforeStart, spot, message, "an end not before the start")
+                let location = check.cell_spot(line, cell);
+                Problem::new(Kind::EndBeforeStart, location, message, "an end not before the start")
             });
         }
     }
@@ -141,7 +141,7 @@ impl Check<'_> {
         if let Some(first) = self.seen.same_as(line.record, row) {
             self.add(Kind::DoubledRow, |check| {
                 let message = format!("the row is the same as row {first}");
-                Problem::new(Kind::DoubledRow, check.spot(line), message, "every row once")
+                Problem::new(Kind::DoubledRow, check.location(line), message, "every row once")
             });
         }
     }

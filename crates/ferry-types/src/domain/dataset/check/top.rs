@@ -7,7 +7,7 @@ use csv::ByteRecord;
 use super::{Check, Line};
 use crate::domain::dataset::header;
 use crate::domain::dataset::records::{Records, is_blank};
-use crate::domain::dataset::report::{Kind, Problem, Spot, shown};
+use crate::domain::dataset::report::{Kind, Location, Problem, excerpt};
 
 const COMMAS: &str = "commas; in a spreadsheet, save it as `CSV UTF-8 (comma delimited)`";
 
@@ -26,12 +26,12 @@ impl Check<'_> {
         }
         self.check_separator();
         if let Some((count, first)) = self.opening.titles.clone() {
-            let title = shown(self.text[first.clone()].trim_ascii_end());
+            let title = excerpt(self.text[first.clone()].trim_ascii_end());
             let lines = if count == 1 { "stands" } else { "and more lines stand" };
             let message = format!("`{title}` {lines} above the header");
-            let spot = Spot { value: Some(title), ..self.place(first.start) };
+            let location = Location { value: Some(title), ..self.position(first.start) };
             let expected = "the header or a row as the first line";
-            let problem = Problem::new(Kind::LinesAboveHeader, spot, message, expected);
+            let problem = Problem::new(Kind::LinesAboveHeader, location, message, expected);
             self.listing.add(problem.fixable(self.opening.are_titles_short));
         }
         // In the order of the lines, although rows above the table were read first.
@@ -40,12 +40,12 @@ impl Check<'_> {
 
     fn check_separator(&mut self) {
         let sep = self.opening.sep.clone();
-        let line = sep.as_ref().map(|line| shown(&self.text[line.clone()]));
+        let line = sep.as_ref().map(|line| excerpt(&self.text[line.clone()]));
         let at = sep.map_or(self.opening.start, |line| line.start);
-        let place = self.place(at);
+        let position = self.position(at);
         if self.opening.is_unseparated {
             let message = "nothing separates the columns";
-            self.listing.add(Problem::new(Kind::WrongDelimiter, place.clone(), message, COMMAS));
+            self.listing.add(Problem::new(Kind::WrongDelimiter, position.clone(), message, COMMAS));
         }
         if self.opening.delimiter != b',' {
             let what = name(self.opening.delimiter);
@@ -56,12 +56,12 @@ impl Check<'_> {
                 ),
                 None => (format!("the columns are separated by {what}"), COMMAS.to_owned()),
             };
-            let problem = Problem::new(Kind::WrongDelimiter, place, message, expected);
+            let problem = Problem::new(Kind::WrongDelimiter, position, message, expected);
             self.listing.add(problem.fixable(true));
         } else if let Some(line) = line {
             let message = format!("`{line}` is an instruction to a spreadsheet");
             let expected = "no `sep=` line; it is left out of the upload";
-            let problem = Problem::new(Kind::SepLine, place, message, expected);
+            let problem = Problem::new(Kind::SepLine, position, message, expected);
             self.listing.add(problem.fixable(true));
         }
     }
@@ -73,12 +73,12 @@ impl Check<'_> {
         }
         let (layout, faults) = header::read(self.table, line.record);
         for error in faults {
-            let spot = Spot {
+            let location = Location {
                 column: error.column.map(str::to_owned),
                 value: error.value,
-                ..self.spot(line)
+                ..self.location(line)
             };
-            self.listing.add(Problem::new(error.kind, spot, error.message, error.expected));
+            self.listing.add(Problem::new(error.kind, location, error.message, error.expected));
         }
         self.layout = layout;
         self.check_width(line);
@@ -86,22 +86,22 @@ impl Check<'_> {
 
     pub(super) fn repeated_header(&mut self, span: &Range<usize>) {
         self.add_form(Kind::RepeatedHeader, ("", true), |check| {
-            let spot = check.place(span.start);
+            let location = check.position(span.start);
             let message = "the header stands among the rows";
-            Problem::new(Kind::RepeatedHeader, spot, message, "it as the first line only")
+            Problem::new(Kind::RepeatedHeader, location, message, "it as the first line only")
                 .fixable(true)
         });
     }
 
     pub(super) fn quoted_line(&mut self, span: &Range<usize>, record: &ByteRecord) {
         self.add_form(Kind::QuotedLine, ("", true), |check| {
-            let spot = check.place(span.start);
+            let location = check.position(span.start);
             let message = format!(
                 "the line is quoted as a whole, so that its {} are one",
                 super::line::columns(record.len())
             );
             let expected = "quotes around single cells only, or none";
-            Problem::new(Kind::QuotedLine, spot, message, expected).fixable(true)
+            Problem::new(Kind::QuotedLine, location, message, expected).fixable(true)
         });
     }
 
@@ -109,7 +109,8 @@ impl Check<'_> {
         self.add_form(Kind::BlankRow, ("", true), |check| {
             let message = "all cells of the row are empty";
             let expected = "no such rows; they are left out of the upload";
-            Problem::new(Kind::BlankRow, check.place(span.start), message, expected).fixable(true)
+            Problem::new(Kind::BlankRow, check.position(span.start), message, expected)
+                .fixable(true)
         });
     }
 
@@ -121,7 +122,7 @@ impl Check<'_> {
         self.add_form(Kind::CarriageReturn, ("", true), |check| {
             let message = "the line ends in a carriage return (CR) alone, as on an old Mac";
             let expected = "CRLF or LF; CRLF is uploaded";
-            Problem::new(Kind::CarriageReturn, check.place(span.start), message, expected)
+            Problem::new(Kind::CarriageReturn, check.position(span.start), message, expected)
                 .fixable(true)
         });
     }
@@ -133,6 +134,6 @@ fn name(delimiter: u8) -> String {
         b'\t' => "tabs (`\\t`)".to_owned(),
         b'|' => "pipes (`|`)".to_owned(),
         b' ' => "blanks".to_owned(),
-        other => format!("`{}`", shown(&[other])),
+        other => format!("`{}`", excerpt(&[other])),
     }
 }

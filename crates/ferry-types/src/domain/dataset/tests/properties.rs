@@ -204,14 +204,14 @@ proptest! {
         let columns = sheet.table.columns();
         let mut expected = BTreeMap::new();
         let short = short.map(|(row, width)| (row.index(sheet.rows.len()), width));
-        for (row, place, pick) in faults {
-            let (row, place) = (row.index(sheet.rows.len()), place.index(columns.len()));
+        for (row, position, pick) in faults {
+            let (row, position) = (row.index(sheet.rows.len()), position.index(columns.len()));
             if short.is_some_and(|(short, _)| short == row) {
                 continue;
             }
-            let (value, kind) = faulty(&columns[place], pick);
-            value.clone_into(&mut sheet.rows[row][place]);
-            expected.insert((row, place), kind);
+            let (value, kind) = faulty(&columns[position], pick);
+            value.clone_into(&mut sheet.rows[row][position]);
+            expected.insert((row, position), kind);
         }
         if let Some((row, width)) = short {
             sheet.rows[row].truncate(width);
@@ -229,8 +229,8 @@ proptest! {
             .collect();
         let expected: Vec<_> = expected
             .into_iter()
-            .map(|((row, place), kind)| {
-                (lines[row], row as u64 + 1, columns[place].name.to_owned(), kind)
+            .map(|((row, position), kind)| {
+                (lines[row], row as u64 + 1, columns[position].name.to_owned(), kind)
             })
             .collect();
         prop_assert_eq!(found, expected);

@@ -3,22 +3,22 @@
 use std::fmt::Write as _;
 
 /// At most `max_chars` characters of `text`, with `…` for the rest, control characters escaped.
-pub(crate) fn excerpt(text: &str, max_chars: usize) -> String {
-    let mut excerpt = String::new();
+pub(crate) fn sanitize(text: &str, max_chars: usize) -> String {
+    let mut sanitize = String::new();
     for (count, char) in text.chars().enumerate() {
         if count == max_chars {
-            excerpt.push('…');
+            sanitize.push('…');
             break;
         }
         match char {
-            '\n' | '\r' | '\t' => excerpt.extend(char.escape_default()),
+            '\n' | '\r' | '\t' => sanitize.extend(char.escape_default()),
             char if char.is_control() || is_invisible(char) => {
-                write!(excerpt, "\\u{{{:x}}}", u32::from(char)).expect("a string takes all text");
+                write!(sanitize, "\\u{{{:x}}}", u32::from(char)).expect("a string takes all text");
             }
-            char => excerpt.push(char),
+            char => sanitize.push(char),
         }
     }
-    excerpt
+    sanitize
 }
 
 /// True for characters that leave no trace of their own: blanks other than those of ASCII, and zero-width
@@ -40,19 +40,19 @@ mod tests {
 
     #[test]
     fn a_long_text_is_cut_by_characters() {
-        assert_eq!(excerpt("äöüß", 4), "äöüß");
-        assert_eq!(excerpt("äöüß!", 4), "äöüß…");
+        assert_eq!(sanitize("äöüß", 4), "äöüß");
+        assert_eq!(sanitize("äöüß!", 4), "äöüß…");
     }
 
     #[test]
     fn nothing_reaches_a_terminal_that_could_control_it() {
         let text = "a\r\n\tb\u{1b}[31m\u{0}\u{202e}\u{feff}\u{9b}";
-        assert_eq!(excerpt(text, 99), r"a\r\n\tb\u{1b}[31m\u{0}\u{202e}\u{feff}\u{9b}");
+        assert_eq!(sanitize(text, 99), r"a\r\n\tb\u{1b}[31m\u{0}\u{202e}\u{feff}\u{9b}");
     }
 
     #[test]
     fn blanks_that_look_like_nothing_are_made_visible() {
         let text = "a b\u{a0}c\u{200b}\u{3000}\u{2800}";
-        assert_eq!(excerpt(text, 99), r"a b\u{a0}c\u{200b}\u{3000}\u{2800}");
+        assert_eq!(sanitize(text, 99), r"a b\u{a0}c\u{200b}\u{3000}\u{2800}");
     }
 }
