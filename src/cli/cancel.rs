@@ -8,7 +8,7 @@ use super::ui::Ui;
 use crate::app::App;
 use ferry_types::domain::SubmissionId;
 
-/// Call submissions off; one whose step is running ends with that step.
+/// Cancel submissions. A running step finishes first.
 ///
 /// What was uploaded stays with the Platform.
 #[derive(Debug, Args)]

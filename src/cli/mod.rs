@@ -47,7 +47,7 @@ use crate::telemetry;
 use error::{CliError, Exit};
 use ui::Ui;
 
-/// Carries CSV datasets to the Platform's Upload API, durably, and brings the answer back.
+/// Uploads CSV datasets to the Platform's Upload API and fetches the results.
 #[derive(Debug, Parser)]
 #[command(name = "ferry", version, max_term_width = 100, after_help = AFTER_HELP)]
 struct Cli {
@@ -61,7 +61,7 @@ const AFTER_HELP: &str = "\
 Begin with:
   ferry demo                                watch datasets travel to a simulated Platform
   ferry validate march.csv                  check a dataset; nothing is sent
-  ferry submit march.csv --wait             carry it, and wait for the answer
+  ferry submit march.csv --wait             upload it and wait for the result
   ferry status ID                           where a submission is, and why
 
 Credentials come from the environment: FERRY_TOKEN_URL, FERRY_API_URL, FERRY_CLIENT_ID,

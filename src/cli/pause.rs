@@ -9,7 +9,7 @@ use super::ui::Ui;
 use crate::app::App;
 use ferry_types::domain::account::pause_record;
 
-/// Send nothing more of an account, until it is resumed.
+/// Pause an account until it is resumed.
 ///
 /// Running steps end; submissions are accepted and wait.
 #[derive(Debug, Args)]
@@ -21,12 +21,12 @@ Examples:
 pub(super) struct Pause {
     /// The account [default: the only one].
     account: Option<String>,
-    /// Why, for those who wonder.
+    /// Reason, shown by `ferry stats`.
     #[arg(long, default_value = "paused by an operator")]
     reason: String,
 }
 
-/// Go on with an account that was paused, that refused its credentials, or that is in an outage.
+/// Resume an account that is paused, throttled or behind an open circuit breaker.
 #[derive(Debug, Args)]
 pub(super) struct Resume {
     /// The account [default: the only one].
@@ -50,7 +50,7 @@ impl Pause {
             ui.object(&json!({ "account": account, "pause_reason": reason }))?;
         } else {
             ui.out(format!(
-                "account `{account}` is paused: {reason}; `ferry resume {account}` goes on"
+                "account `{account}` is paused: {reason}; `ferry resume {account}` resumes it"
             ))?;
         }
         Ok(Exit::Done)
@@ -66,9 +66,9 @@ impl Resume {
         if ui.json {
             ui.object(&json!({ "account": account, "pause_reason": null, "changed": changed }))?;
         } else if changed {
-            ui.out(format!("account `{account}` goes on"))?;
+            ui.out(format!("account `{account}` resumed"))?;
         } else {
-            ui.out(format!("account `{account}` was not stopped by anything"))?;
+            ui.out(format!("account `{account}` was not paused, throttled or blocked"))?;
         }
         Ok(Exit::Done)
     }

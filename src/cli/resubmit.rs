@@ -16,7 +16,7 @@ use ferry_store::StoreError;
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::State;
 
-/// Hand over a corrected dataset under the Name of an earlier submission, which it overwrites.
+/// Submit a corrected dataset as a revision, overwriting the dataset of the same name.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:

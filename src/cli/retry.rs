@@ -8,7 +8,7 @@ use super::ui::Ui;
 use crate::app::App;
 use ferry_types::domain::SubmissionId;
 
-/// Go on with failed submissions where they stopped, for another deadline.
+/// Retry failed submissions from the step that failed, with a new deadline.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -14,7 +14,7 @@ use crate::admin::Admin;
 use crate::api::{Server, TlsError};
 use crate::app::App;
 
-/// Serve the HTTP API, and carry the submissions of the store, until stopped.
+/// Serve the HTTP API and run steps until stopped.
 ///
 /// SIGTERM or Ctrl-C lets running requests and steps finish; a second one leaves them, and another
 /// process takes the steps over. Any number of servers and workers may share a store.
@@ -25,7 +25,7 @@ Examples:
   ferry serve --set listen=127.0.0.1:9000
   ferry serve --no-workers                               `ferry worker` carries, elsewhere")]
 pub(super) struct Serve {
-    /// Leave the workers out: take submissions in and show them, and carry none.
+    /// Run no steps: accept submissions and show them.
     #[arg(long)]
     no_workers: bool,
 }
@@ -61,7 +61,7 @@ impl Serve {
         let url = server.url();
         info!(store = app.store.place(), "the HTTP API is at {url}");
         if app.config.api_keys.is_none() {
-            warn!("there are no keys (`api_keys`): everybody on this machine may do everything");
+            warn!("no API keys configured (`api_keys`): every local process has full access");
         }
         if ui.json {
             ui.object(&serde_json::json!({ "url": url }))?;

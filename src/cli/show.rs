@@ -96,7 +96,10 @@ pub(super) fn waiting_for(waiting: &WaitingFor, view: &SubmissionView, now: Time
         }
         WaitingFor::Worker { .. } => "waits for a worker".to_owned(),
         WaitingFor::Account(BlockReason::Paused { reason }) => {
-            format!("account `{0}` is paused: {reason}; `ferry resume {0}` goes on", view.account)
+            format!(
+                "account `{0}` is paused: {reason}; `ferry resume {0}` resumes it",
+                view.account
+            )
         }
         WaitingFor::Account(BlockReason::Throttled { until: at }) => {
             format!(

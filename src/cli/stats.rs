@@ -12,7 +12,7 @@ use ferry_types::domain::account::{Admission, BlockReason, Health, HealthPolicy}
 use ferry_types::domain::submission::State;
 use ferry_types::domain::{Timestamp, until};
 
-/// Show how much there is to do, for each account and step.
+/// Show the queue by account and step.
 #[derive(Debug, Args)]
 pub(super) struct Stats {}
 
@@ -88,7 +88,8 @@ fn describe(
     match blocked_by(&account.health, now, policy) {
         None => {}
         Some(BlockReason::Paused { reason }) => {
-            lines.push(format!("  paused: {reason}; `ferry resume {}` goes on", account.account));
+            lines
+                .push(format!("  paused: {reason}; `ferry resume {}` resumes it", account.account));
         }
         Some(BlockReason::LimitReached { until: at }) => {
             lines.push(format!("  its limit is reached for {}", show::span(until(now, at))));

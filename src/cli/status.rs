@@ -12,7 +12,7 @@ use ferry_types::contract::SubmissionView;
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::TimelineEntry;
 
-/// Show where submissions are, and how they came there.
+/// Show state, reason and timeline of submissions.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

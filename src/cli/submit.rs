@@ -20,10 +20,10 @@ use ferry_types::domain::dataset::Report;
 use ferry_types::domain::submission::Priority;
 use ferry_types::domain::{Timestamp, later};
 
-/// Check datasets and hand them over.
+/// Validate and submit datasets.
 ///
 /// Every file becomes one submission, named after the file unless --name says otherwise. If any of
-/// them is invalid, nothing is handed over.
+/// them is invalid, nothing is submitted.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -69,7 +69,7 @@ pub(super) struct Submit {
     /// A mark to find it by; may be repeated.
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = values::label)]
     labels: Vec<(String, String)>,
-    /// Tell the outcome there, by a signed webhook [default: the account's setting `webhook_url`].
+    /// URL that receives the outcome as a signed webhook [default: the account's `webhook_url`].
     #[arg(long, value_name = "URL")]
     webhook_url: Option<String>,
     #[command(flatten)]

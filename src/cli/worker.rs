@@ -24,7 +24,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Submissions read from the store at once, to see whether any goes on.
 const PAGE: usize = 50;
 
-/// Carry the submissions of the store, until stopped.
+/// Run steps until stopped.
 ///
 /// SIGTERM or Ctrl-C lets running steps finish and gives back what was not begun; a second one
 /// leaves them, and another worker takes them over. Any number of workers may share a store.
@@ -35,8 +35,7 @@ Examples:
   ferry worker --until-idle                              from cron, for instance
   ferry worker --set metrics_listen=127.0.0.1:9464       with /metrics, /healthz and /readyz")]
 pub(super) struct Worker {
-    /// End when nothing is left that a worker can do: what remains is final, held, or of a paused
-    /// account. What is due later is waited for.
+    /// Exit when no submission can progress. Scheduled steps are awaited, undelivered webhooks are not.
     #[arg(long)]
     until_idle: bool,
 }
@@ -61,7 +60,7 @@ impl Worker {
             warn!("{variable} is not a setting, and is ignored");
         }
         let accounts: Vec<&str> = app.config.accounts.keys().map(String::as_str).collect();
-        info!(store = app.store.place(), "carrying submissions of {}", accounts.join(", "));
+        info!(store = app.store.place(), accounts = accounts.join(", "), "worker started");
         let idle = async {
             if self.until_idle {
                 let watched = until_idle(&app).await;
@@ -157,6 +156,6 @@ fn summarize(stats: &Stats, interrupted: bool, ui: &Ui) {
     let counts: Vec<String> =
         states(stats).iter().map(|(state, count)| format!("{count} {state}")).collect();
     let counts = if counts.is_empty() { counted(0_u64, "submission") } else { counts.join(", ") };
-    let what = if interrupted { "stopped before all was done" } else { "nothing is left to do" };
+    let what = if interrupted { "stopped before all was done" } else { "idle" };
     ui.note(format!("{what}: {counts}"));
 }

@@ -241,7 +241,7 @@ fn accounts_are_tables_of_the_file() {
     assert_snapshot!(ferry.run(&["pause"]), @"
     exit 0
     ---- stdout
-    account `north` is paused: paused by an operator (paused by user `USER` at TIME UTC); `ferry resume north` goes on
+    account `north` is paused: paused by an operator (paused by user `USER` at TIME UTC); `ferry resume north` resumes it
     ---- stderr
     ");
 

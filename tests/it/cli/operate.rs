@@ -11,14 +11,14 @@ fn a_paused_account_waits_and_says_why_until_it_is_resumed() {
     assert_snapshot!(ferry.run(&["pause", "--reason", "the Platform moves house"]), @"
     exit 0
     ---- stdout
-    account `default` is paused: the Platform moves house (paused by user `USER` at TIME UTC); `ferry resume default` goes on
+    account `default` is paused: the Platform moves house (paused by user `USER` at TIME UTC); `ferry resume default` resumes it
     ---- stderr
     ");
     let ran = ferry.run(&["submit", "march.csv"]).ok();
     assert_snapshot!(ran, @"
     exit 0
     ---- stdout
-    ID-1  queued      march                 account `default` is paused: the Platform moves house (paused by user `USER` at TIME UTC); `ferry resume default` goes on
+    ID-1  queued      march                 account `default` is paused: the Platform moves house (paused by user `USER` at TIME UTC); `ferry resume default` resumes it
     ---- stderr
     ");
     ferry.run(&["worker", "--until-idle"]).ok();
@@ -27,17 +27,17 @@ fn a_paused_account_waits_and_says_why_until_it_is_resumed() {
     let reason = object["waiting_for"]["reason"].as_str().unwrap_or_default();
     assert!(reason.starts_with("the Platform moves house (paused by user `"), "{reason}");
     let stats = ferry.run(&["stats"]).ok();
-    assert_snapshot!(super::redact::redact(stats.stdout.lines().last().unwrap_or_default()), @"  paused: the Platform moves house (paused by user `USER` at TIME UTC); `ferry resume default` goes on");
+    assert_snapshot!(super::redact::redact(stats.stdout.lines().last().unwrap_or_default()), @"  paused: the Platform moves house (paused by user `USER` at TIME UTC); `ferry resume default` resumes it");
     assert_snapshot!(ferry.run(&["resume"]), @"
     exit 0
     ---- stdout
-    account `default` goes on
+    account `default` resumed
     ---- stderr
     ");
     assert_snapshot!(ferry.run(&["resume"]), @"
     exit 0
     ---- stdout
-    account `default` was not stopped by anything
+    account `default` was not paused, throttled or blocked
     ---- stderr
     ");
     ferry.run(&["worker", "--until-idle"]).ok();
@@ -63,7 +63,7 @@ fn an_account_that_nobody_knows_is_paused_with_a_warning_and_not_resumed() {
     assert_snapshot!(ferry.run(&["pause", "defualt"]), @"
     exit 0
     ---- stdout
-    account `defualt` is paused: paused by an operator (paused by user `USER` at TIME UTC); `ferry resume defualt` goes on
+    account `defualt` is paused: paused by an operator (paused by user `USER` at TIME UTC); `ferry resume defualt` resumes it
     ---- stderr
     warning: account `defualt` is neither configured here nor in the store
     ");

@@ -37,14 +37,14 @@ fn for_better_credentials() {
     let ran = ferry.run(&["submit", "march.csv", "--wait"]);
     assert_snapshot!(ran.result(), @"
     exit 5
-    ID-1  queued      march                 account `default` is paused: token endpoint: no token for this account (401): invalid_client (paused by a worker at TIME UTC); `ferry resume default` goes on
+    ID-1  queued      march                 account `default` is paused: token endpoint: no token for this account (401): invalid_client (paused by a worker at TIME UTC); `ferry resume default` resumes it
     ");
     assert_snapshot!(ran.stderr.lines().last().unwrap_or_default(), @"warning: nothing more happens before somebody acts: the submission is kept, and `ferry worker` goes on with it; `ferry watch ID` follows it");
     // A limit is waited for: somebody may act until then.
     let ran = ferry.run(&["submit", "march.csv", "--name", "april", "--wait=100ms"]).exits(5);
     assert_snapshot!(ran.result(), @"
     exit 5
-    ID-1  queued      april                 account `default` is paused: token endpoint: no token for this account (401): invalid_client (paused by a worker at TIME UTC); `ferry resume default` goes on
+    ID-1  queued      april                 account `default` is paused: token endpoint: no token for this account (401): invalid_client (paused by a worker at TIME UTC); `ferry resume default` resumes it
     ");
     let ferry = ferry.set("FERRY_CLIENT_SECRET", Credentials::default().client_secret);
     ferry.run(&["resume"]).ok();

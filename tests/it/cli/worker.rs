@@ -16,7 +16,7 @@ fn until_idle_carries_everything_and_ends() {
     ferry.run(&["submit", "--ndjson", "many.ndjson"]).ok();
     let ran = ferry.run(&["worker", "--until-idle"]).ok();
     assert_eq!(ran.stdout, "");
-    assert_snapshot!(ran.stderr.lines().last().unwrap_or_default(), @"nothing is left to do: 50 completed");
+    assert_snapshot!(ran.stderr.lines().last().unwrap_or_default(), @"idle: 50 completed");
     assert_eq!(platform.sim.ledger().accepted(), 50);
     let object = ferry.object(&["worker", "--until-idle", "--json"]);
     assert_eq!(object, serde_json::json!({ "idle": true, "states": { "completed": 50 } }));
@@ -25,7 +25,7 @@ fn until_idle_carries_everything_and_ends() {
     exit 0
     ---- stdout
     ---- stderr
-    nothing is left to do: 50 completed
+    idle: 50 completed
     ");
 }
 
@@ -72,7 +72,7 @@ fn a_worker_notices_what_another_process_hands_over() {
     let platform = Platform::start();
     let ferry = Ferry::of(&platform).file("march.csv", GOOD);
     let mut worker = ferry.start(&["worker"]);
-    worker.await_told("carrying submissions of default");
+    worker.await_told("worker started");
     let id = ferry.run(&["submit", "march.csv"]).ok().id();
     ferry.await_state(&id, "completed");
     worker.signal("TERM");
