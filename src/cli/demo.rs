@@ -34,9 +34,9 @@ const CORRECTED: &str = include_str!("../../examples/rejected.corrected.csv");
 /// From one made-up dataset to the next.
 const PAUSE: Duration = Duration::from_millis(700);
 
-/// Watch datasets travel to a simulated Platform and back; nothing else is needed.
+/// Run datasets against a simulated Platform; nothing else is needed.
 ///
-/// A dataset with a fault comes back with feedback, is corrected, and is handed over again. Without
+/// A dataset with an error is rejected with feedback, corrected and resubmitted. Without
 /// --once, made-up datasets follow, over a Platform that is sometimes out of order, until Ctrl-C.
 #[derive(Debug, Args)]
 pub(super) struct Demo {
@@ -131,10 +131,7 @@ impl Stage {
         let views = self.carry(&ids, ui).await?;
         for view in views.iter().filter(|view| view.state == State::Rejected) {
             self.show_feedback(view, ui).await?;
-            ui.note(format!(
-                "corrected, and handed over again as `{}`, with Overwrite:",
-                view.name
-            ));
+            ui.note(format!("corrected and resubmitted as `{}` with overwrite:", view.name));
             let corrected = self.correct(view, CORRECTED).await?;
             self.carry(&[corrected], ui).await?;
         }

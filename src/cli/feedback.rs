@@ -19,7 +19,7 @@ use ferry_types::domain::submission::{FEEDBACK_KEY, State};
 Examples:
   ferry feedback 01KDXB8W4S9ZT2M3Q5R7V1C6HY
   ferry feedback --raw 01KDXB8W4S9ZT2M3Q5R7V1C6HY      exactly as the Platform sent it
-Then correct the file and hand it over again:
+Then correct the file and resubmit it:
   ferry resubmit 01KDXB8W4S9ZT2M3Q5R7V1C6HY march.csv --wait")]
 pub(super) struct Feedback {
     /// The submission.

@@ -10,10 +10,10 @@ use super::ui::Ui;
 use crate::app::App;
 use ferry_store::redis::PushedRequests;
 
-/// See to requests that other services pushed with apalis-redis, and that were refused.
+/// Manage dead letters of the intake queue, where other services push with apalis-redis.
 ///
 /// Workers take in what is pushed into the queue `{NAMESPACE}:intake` (setting `intake_queue`). A
-/// request that cannot be accepted is put aside with the reason.
+/// request that is invalid becomes a dead letter with the reason.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -27,15 +27,15 @@ pub(super) struct Intake {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// List the refused requests with their reasons.
+    /// List dead letters with their reasons.
     List,
-    /// Hand refused requests over again.
+    /// Put dead letters back into the queue.
     Requeue {
         /// Their ids, as `list` shows them.
         #[arg(required = true, value_name = "ID")]
         ids: Vec<String>,
     },
-    /// Remove requests for good, refused or waiting.
+    /// Remove requests for good, dead letters or waiting ones.
     Drop {
         /// Their ids, as `list` shows them.
         #[arg(required = true, value_name = "ID")]
@@ -95,8 +95,8 @@ async fn list(requests: &PushedRequests, ui: &Ui) -> Result<Exit, CliError> {
     }
     let waiting = requests.waiting().await?;
     ui.note(format!(
-        "{} refused, {waiting} waiting in the queue `{}`",
-        show::counted(count, "request"),
+        "{}, {waiting} waiting in the queue `{}`",
+        show::counted(count, "dead letter"),
         requests.queue()
     ));
     Ok(Exit::Done)
@@ -104,8 +104,8 @@ async fn list(requests: &PushedRequests, ui: &Ui) -> Result<Exit, CliError> {
 
 fn answer(ui: &Ui, id: &str, what: &str, done: bool) -> Result<(), CliError> {
     if !done {
-        return Err(CliError::usage(format!("there is no such request `{id}`"))
-            .hint("`ferry intake list` shows those that were refused"));
+        return Err(CliError::usage(format!("no such request: `{id}`"))
+            .hint("`ferry intake list` shows the dead letters"));
     }
     if ui.json {
         ui.object(&json!({ "id": id, "done": what }))?;

@@ -15,7 +15,7 @@ use crate::audit::Audit;
 use crate::config::Config;
 use ferry_types::clock::{Clock, SystemClock};
 
-/// Make, list and revoke the keys of the HTTP API, in the file that `api_keys` names.
+/// Create, list and revoke the keys of the HTTP API, in the file that `api_keys` names.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -30,20 +30,20 @@ pub(super) struct Keys {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Make a key, and show it this once.
+    /// Create a key and print it once.
     Create(Create),
-    /// List the keys; what they are is not known.
+    /// List keys (secrets are not stored).
     List,
-    /// Take a key away.
+    /// Revoke a key.
     Revoke {
-        /// Whose.
+        /// Name of the key.
         name: String,
     },
 }
 
 #[derive(Debug, Args)]
 struct Create {
-    /// Whose it is: 1 to 64 of a-z, 0-9, - and _.
+    /// Name of the key: 1 to 64 of a-z, 0-9, - and _.
     #[arg(long, value_parser = name)]
     name: String,
     /// What it may do.
@@ -104,7 +104,7 @@ impl Keys {
                 } else {
                     ui.out(key.expose_secret())?;
                 }
-                ui.note("it is not shown again: hand it over, and do not keep it");
+                ui.note("save this key now: it is not shown again");
             }
             Action::List => {
                 let mut rows = Vec::new();

@@ -28,7 +28,7 @@ pub(super) struct List {
     /// How many at most.
     #[arg(long, value_name = "COUNT", default_value_t = 20)]
     limit: usize,
-    /// Go on after an earlier list, which says so at its end.
+    /// Continue after this cursor, which an earlier list printed.
     #[arg(long)]
     cursor: Option<u64>,
     /// All of them.
@@ -117,7 +117,7 @@ impl List {
             });
         }
         if let Some(Cursor(cursor)) = cursor.filter(|_| !self.all) {
-            ui.note(format!("there are more: --cursor {cursor} goes on, --all shows all"));
+            ui.note(format!("more submissions match: add --cursor {cursor} or --all"));
         }
         Ok(Exit::Done)
     }

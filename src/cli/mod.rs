@@ -59,7 +59,7 @@ struct Cli {
 
 const AFTER_HELP: &str = "\
 Begin with:
-  ferry demo                                watch datasets travel to a simulated Platform
+  ferry demo                                run datasets against a simulated Platform
   ferry validate march.csv                  check a dataset; nothing is sent
   ferry submit march.csv --wait             upload it and wait for the result
   ferry status ID                           where a submission is, and why

@@ -45,9 +45,7 @@ pub(super) async fn submit(
         if wrong > SHOWN {
             ui.note(format!("and {} more", wrong - SHOWN));
         }
-        ui.note(format!(
-            "{wrong} of {lines} lines are no valid submissions: nothing was handed over"
-        ));
+        ui.note(format!("{wrong} of {lines} lines are invalid: nothing was submitted"));
         return Ok(None);
     }
     if lines == 0 {
@@ -64,7 +62,7 @@ async fn keep_all(
 ) -> Result<AcceptedBatch, CliError> {
     let mut all = AcceptedBatch::default();
     let mut reader = source.rewind()?;
-    let bar = progress::bar(ui, source.bytes, "{bar:30} {bytes} of {total_bytes} handed over");
+    let bar = progress::bar(ui, source.bytes, "{bar:30} {bytes} of {total_bytes} submitted");
     let mut number = 0;
     loop {
         let mut batch = Vec::with_capacity(BATCH);
@@ -80,10 +78,7 @@ async fn keep_all(
         }
         let stored = keep(intake, batch, ui).await;
         if stored.is_err() && !all.ids.is_empty() {
-            ui.note(format!(
-                "the first {} submissions were handed over before this:",
-                all.ids.len()
-            ));
+            ui.note(format!("the first {} submissions were submitted before this:", all.ids.len()));
         }
         let stored = stored?;
         all.ids.extend(stored.ids);

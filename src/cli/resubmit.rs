@@ -63,7 +63,7 @@ impl Resubmit {
             Err(IntakeError::Dataset(reports)) => {
                 print_reports(&reports, ui)?;
                 hint_fix(&reports, ui);
-                ui.note("nothing was handed over");
+                ui.note("nothing was submitted");
                 return Ok(Exit::Invalid);
             }
             Err(error) => return Err(refused(error, &self.file)),

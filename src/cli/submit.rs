@@ -114,7 +114,7 @@ impl Submit {
             }
         }
         if invalid {
-            ui.note("nothing was handed over");
+            ui.note("nothing was submitted");
             return Ok(None);
         }
         keep(intake, batch, ui).await.map(Some)

@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// The most submissions that are watched when none is named.
 const WATCHED: usize = 500;
 
-/// Follow submissions until they are settled; without IDs, all that are under way.
+/// Follow submissions until finished or held; without IDs, all unfinished ones.
 ///
 /// The exit code tells what became of them, as with `submit --wait`. Nothing is carried by this
 /// command: `ferry worker` does that.

@@ -77,7 +77,7 @@ fn a_correction_is_validated_first() {
     corrected.csv: error: line 1, row 1, column `EndDate`: `31/02/2026` is not a calendar date: expected DD/MM/YYYY, such as 31/12/2025
     corrected.csv: invalid: 1 error in 1 row
     ---- stderr
-    nothing was handed over
+    nothing was submitted
     ");
     let report = ferry.run(&["resubmit", &id, "corrected.csv", "--json"]).exits(3).objects();
     assert_eq!(report[0]["problems"][0]["kind"], "not_a_date");

@@ -52,7 +52,7 @@ fn every_bad_line_is_told_and_nothing_is_kept() {
     error: many.ndjson, line 9: `deadline`: `TIME UTC` is in the past
     error: many.ndjson, line 10: not a submission: `data`: invalid type: integer `7`, expected a string; `labels`: invalid type: sequence, expected a map
     error: many.ndjson, line 11: not a submission: expected a JSON object
-    9 of 10 lines are no valid submissions: nothing was handed over
+    9 of 10 lines are invalid: nothing was submitted
     ");
     assert_snapshot!(ferry.run(&["list"]), @"
     exit 0

@@ -106,7 +106,7 @@ fn an_invalid_dataset_exits_3_and_keeps_nothing() {
     faulty.csv: error: line 1, row 1, column `EndDate`: `31/02/2026` is not a calendar date: expected DD/MM/YYYY, such as 31/12/2025
     faulty.csv: invalid: 1 error in 1 row
     ---- stderr
-    nothing was handed over
+    nothing was submitted
     ");
     assert_snapshot!(ferry.run(&["list"]), @"
     exit 0
