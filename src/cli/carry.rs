@@ -52,7 +52,7 @@ impl Waiting {
 pub(super) fn require_account(app: &App) -> Result<(), CliError> {
     if app.config.accounts.is_empty() {
         return Err(CliError::usage(
-            "no account is configured, and so nothing can be carried".to_owned(),
+            "no account is configured: nothing can be uploaded".to_owned(),
         )
         .hint(
             "set FERRY_TOKEN_URL, FERRY_API_URL, FERRY_CLIENT_ID, FERRY_CLIENT_SECRET and \
@@ -107,10 +107,10 @@ pub(super) async fn carry(
         let why = match (interrupted, limit) {
             (true, _) => "interrupted",
             (false, Some(_)) => "the limit of --wait is reached",
-            (false, None) => "nothing more happens before somebody acts",
+            (false, None) => "no submission can progress without an operator",
         };
         ui.warning(&format!(
-            "{why}: {} kept, and `ferry worker` goes on with it; `ferry watch ID` follows it",
+            "{why}: {} stored; `ferry worker` continues, `ferry watch ID` follows it",
             if left == 1 {
                 "the submission is".to_owned()
             } else {

@@ -155,7 +155,7 @@ async fn accounts(app: &App) -> Result<Vec<CheckResult>, StoreError> {
         {
             findings.push(bad(
                 &format!("the store has unfinished submissions of account `{name}`, which is not configured here"),
-                "a worker that knows it must carry them",
+                "run a worker that has this account configured",
             ));
         }
         if let Admission::Blocked(BlockReason::Paused { reason }) =
@@ -163,7 +163,7 @@ async fn accounts(app: &App) -> Result<Vec<CheckResult>, StoreError> {
         {
             findings.push(bad(
                 &format!("account `{name}` is paused: {reason}"),
-                &format!("mend what is wrong, then `ferry resume {name}`"),
+                &format!("fix the cause, then run `ferry resume {name}`"),
             ));
         }
     }
@@ -180,7 +180,7 @@ async fn credentials(platform: &Platform) -> CheckResult {
                 PlatformError::Throttled { .. } => "wait, and try again",
                 _ => "check token_url, and the way to the Platform",
             };
-            bad(&format!("account `{account}` gets no token: {error}"), hint)
+            bad(&format!("account `{account}` cannot get an access token: {error}"), hint)
         }
     }
 }

@@ -63,7 +63,7 @@ async fn not_allowed(
                 "a new submission of its Name can overwrite it: `ferry submit --overwrite`"
                     .to_owned()
             }
-            _ => format!("it is under way; `ferry status {id}` says where"),
+            _ => format!("it is unfinished; `ferry status {id}` says where"),
         },
     };
     Ok(CliError::from(error).hint(hint))

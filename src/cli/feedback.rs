@@ -68,7 +68,7 @@ impl Feedback {
 
 fn none(view: &SubmissionView, ui: &Ui) -> Result<Exit, CliError> {
     if view.state == State::Completed {
-        ui.note(format!("submission {} is completed: the Platform found no fault", view.id));
+        ui.note(format!("submission {} is completed: the Platform found no error", view.id));
         return Ok(Exit::Done);
     }
     let reason = view.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
@@ -79,7 +79,7 @@ fn none(view: &SubmissionView, ui: &Ui) -> Result<Exit, CliError> {
         // Refused at the upload: the reason is all there is.
         State::Rejected => (
             Exit::Rejected,
-            format!("`ferry resubmit {id} FILE` hands it over again, overwriting what is there"),
+            format!("`ferry resubmit {id} FILE` submits it again, overwriting the dataset"),
         ),
         State::Failed | State::Cancelled => {
             (Exit::Failed, format!("`ferry status {id}` says more"))

@@ -41,7 +41,7 @@ pub(super) async fn keep(
             Accepted::Conflict(id) => {
                 stored.conflicts += 1;
                 CliError::usage(format!(
-                    "`{name}` was not handed over: its idempotency key `{key}` belongs to {id}, \
+                    "`{name}` was not submitted: its idempotency key `{key}` belongs to {id}, \
                      which has other content"
                 ))
                 .hint("use another key for other content")
@@ -63,7 +63,7 @@ pub(super) async fn carry_or_show(
         // A worker that knows the account may run elsewhere; a newcomer should hear that one is
         // needed.
         ui.warning(
-            "no account is configured here: kept until a worker with credentials carries it",
+            "no account is configured here: stored until a worker with credentials uploads it",
         );
     }
     let exit = if stored.ids.is_empty() {
@@ -73,7 +73,7 @@ pub(super) async fn carry_or_show(
     } else {
         let exit = show::all(&stored.ids, &app, ui).await?;
         if ui.terminal {
-            ui.note("next: `ferry worker` carries what waits, and `ferry watch` follows it");
+            ui.note("next: `ferry worker` runs the steps, `ferry watch` follows them");
         }
         exit
     };

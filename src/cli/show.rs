@@ -70,9 +70,9 @@ pub(super) fn remark(view: &SubmissionView, now: Timestamp) -> String {
     let told = |reason: &&String| waits.as_ref().is_none_or(|w| !w.contains(reason.as_str()));
     match (view.reason.as_ref().filter(told), waits) {
         (Some(reason), Some(waits)) => format!("{reason}; {waits}"),
-        (Some(reason), None) => format!("{reason}; a worker is at it"),
+        (Some(reason), None) => format!("{reason}; running"),
         (None, Some(waits)) => waits,
-        (None, None) => "a worker is at it".to_owned(),
+        (None, None) => "running".to_owned(),
     }
 }
 
@@ -103,21 +103,21 @@ pub(super) fn waiting_for(waiting: &WaitingFor, view: &SubmissionView, now: Time
         }
         WaitingFor::Account(BlockReason::Throttled { until: at }) => {
             format!(
-                "the Platform asked account `{}` to wait {}",
+                "the Platform throttles account `{}` for {}",
                 view.account,
                 span(until(now, *at))
             )
         }
         WaitingFor::Account(BlockReason::LimitReached { until: at }) => {
             let pause = span(until(now, *at));
-            format!("the limit of account `{}` is reached for {pause}", view.account)
+            format!("account `{}` is at its limit for {pause}", view.account)
         }
         WaitingFor::Account(BlockReason::BreakerOpen { until: at }) => {
             let pause = span(until(now, *at));
-            format!("the Platform is out for account `{}`; next try in {pause}", view.account)
+            format!("circuit breaker of account `{}` is open, next probe in {pause}", view.account)
         }
         WaitingFor::Predecessor { submission } => {
-            format!("waits for {submission} of the same Name; `ferry status {submission}`")
+            format!("waits for {submission} of the same name; `ferry status {submission}`")
         }
         WaitingFor::Resolution => {
             format!("decide with `ferry resolve {} --overwrite`, `--retry` or `--fail`", view.id)
@@ -130,15 +130,15 @@ pub(super) fn waiting_for(waiting: &WaitingFor, view: &SubmissionView, now: Time
 pub(super) fn next(view: &SubmissionView) -> Option<String> {
     let id = view.id;
     match view.state {
-        State::Rejected if view.feedback.is_none() => Some(format!(
-            "`ferry resubmit {id} FILE` hands it over again, overwriting what is there"
-        )),
+        State::Rejected if view.feedback.is_none() => {
+            Some(format!("`ferry resubmit {id} FILE` submits it again, overwriting the dataset"))
+        }
         State::Rejected => Some(format!(
-            "`ferry feedback {id}` shows the rows; `ferry resubmit {id} FILE` hands over the corrected file"
+            "`ferry feedback {id}` shows the rows; `ferry resubmit {id} FILE` submits the corrected file"
         )),
-        State::Failed => Some(format!("`ferry retry {id}` goes on where it stopped")),
+        State::Failed => Some(format!("`ferry retry {id}` retries the step that failed")),
         _ if matches!(view.waiting_for, Some(WaitingFor::Worker { .. })) => {
-            Some("`ferry worker` carries it, unless a worker is busy with others".to_owned())
+            Some("`ferry worker` runs it, unless a worker is busy with others".to_owned())
         }
         _ => None,
     }

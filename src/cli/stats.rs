@@ -92,14 +92,16 @@ fn describe(
                 .push(format!("  paused: {reason}; `ferry resume {}` resumes it", account.account));
         }
         Some(BlockReason::LimitReached { until: at }) => {
-            lines.push(format!("  its limit is reached for {}", show::span(until(now, at))));
+            lines.push(format!("  at its limit for {}", show::span(until(now, at))));
         }
         Some(BlockReason::Throttled { until: at }) => {
-            lines.push(format!("  the Platform asked to wait {}", show::span(until(now, at))));
+            lines.push(format!("  throttled by the Platform for {}", show::span(until(now, at))));
         }
         Some(BlockReason::BreakerOpen { until: at }) => {
-            lines
-                .push(format!("  the Platform is out; next try in {}", show::span(until(now, at))));
+            lines.push(format!(
+                "  circuit breaker open, next probe in {}",
+                show::span(until(now, at))
+            ));
         }
     }
     lines

@@ -36,9 +36,9 @@ pub struct ConfigErrors(pub Vec<String>);
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.as_slice() {
-            [only] => write!(f, "the configuration has a mistake: {only}"),
+            [only] => write!(f, "1 configuration error: {only}"),
             all => {
-                write!(f, "the configuration has {} mistakes:", all.len())?;
+                write!(f, "{} configuration errors:", all.len())?;
                 all.iter().try_for_each(|record| write!(f, "\n  {record}"))
             }
         }

@@ -101,7 +101,7 @@ fn a_rejected_submission_says_what_to_do_next() {
       token       TOKEN
       label       team=north
       feedback    60 B: `ferry feedback ID-1`
-      next        `ferry feedback ID-1` shows the rows; `ferry resubmit ID-1 FILE` hands over the corrected file
+      next        `ferry feedback ID-1` shows the rows; `ferry resubmit ID-1 FILE` submits the corrected file
       timeline
         TIME UTC  queued      accepted
         TIME UTC  uploading
@@ -129,7 +129,7 @@ fn a_refused_upload_has_no_feedback_and_says_why() {
     ---- stdout
     ---- stderr
     error: submission ID-1 is rejected and has no feedback: the Platform refused the upload (409): a dataset named march already exists
-    hint: `ferry resubmit ID-1 FILE` hands it over again, overwriting what is there
+    hint: `ferry resubmit ID-1 FILE` submits it again, overwriting the dataset
     ");
     assert_snapshot!(ferry.run(&["status", &id]), @"
     exit 0
@@ -141,7 +141,7 @@ fn a_refused_upload_has_no_feedback_and_says_why() {
                   the Platform refused the upload (409): a dataset named march already exists (after SPAN, 0 status checks)
       progress    1 upload, 0 status checks
       deadline    TIME UTC
-      next        `ferry resubmit ID-1 FILE` hands it over again, overwriting what is there
+      next        `ferry resubmit ID-1 FILE` submits it again, overwriting the dataset
       timeline
         TIME UTC  queued      accepted
         TIME UTC  uploading
@@ -158,7 +158,7 @@ fn a_completed_submission_has_no_feedback_and_that_is_good() {
     exit 0
     ---- stdout
     ---- stderr
-    submission ID-1 is completed: the Platform found no fault
+    submission ID-1 is completed: the Platform found no error
     ");
     assert_snapshot!(ferry.run(&["status", &id]), @"
     exit 0

@@ -81,7 +81,7 @@ fn lines_come_from_stdin_and_from_a_pipe() {
     ID-1  queued      three                 waits for a worker
     ID-2  queued      four                  waits for a worker
     ---- stderr
-    warning: no account is configured here: kept until a worker with credentials carries it
+    warning: no account is configured here: stored until a worker with credentials uploads it
     ");
     let ran = ferry.shell("ferry submit --ndjson <(cat many.ndjson)").ok();
     assert_eq!(ran.ids().len(), 2);
@@ -155,10 +155,10 @@ fn a_conflict_is_told_beside_what_was_kept() {
     ID-1  queued      two                   waits for a worker
     ID-2  queued      one                   waits for a worker
     ---- stderr
-    error: `other` was not handed over: its idempotency key `k1` belongs to ID-2, which has other content
+    error: `other` was not submitted: its idempotency key `k1` belongs to ID-2, which has other content
     hint: use another key for other content
     idempotency key `k1`: the same was accepted before, as ID-2
-    warning: no account is configured here: kept until a worker with credentials carries it
+    warning: no account is configured here: stored until a worker with credentials uploads it
     ");
 }
 

@@ -39,7 +39,7 @@ fn all_mistakes_are_told_at_once() {
     exit 2
     ---- stdout
     ---- stderr
-    error: the configuration has 25 mistakes:
+    error: 25 configuration errors:
       `client_secret` in `ferry.toml` is not a setting: it belongs into a table such as [accounts.default]
       `pol_max` in `ferry.toml` is not a setting; did you mean `poll_max`?
       FERRY_RETRY_INITAL is not a setting; did you mean FERRY_RETRY_INITIAL?
@@ -79,7 +79,7 @@ fn a_syntax_error_names_its_line_and_shows_none() {
     exit 2
     ---- stdout
     ---- stderr
-    error: the configuration has a mistake: `ferry.toml`, line 3: string values must be quoted, expected literal string
+    error: 1 configuration error: `ferry.toml`, line 3: string values must be quoted, expected literal string
     hint: `ferry doctor --settings` lists all settings with their defaults
     ");
     let ferry =
@@ -88,7 +88,7 @@ fn a_syntax_error_names_its_line_and_shows_none() {
     exit 2
     ---- stdout
     ---- stderr
-    error: the configuration has a mistake: `ferry.toml`, line 2: invalid basic string, expected `"`
+    error: 1 configuration error: `ferry.toml`, line 2: invalid basic string, expected `"`
     hint: `ferry doctor --settings` lists all settings with their defaults
     "#);
     let twice = format!("[accounts.default]\napi_key = \"{SECRET}\"\napi_key = \"{SECRET}\"\n");
@@ -96,7 +96,7 @@ fn a_syntax_error_names_its_line_and_shows_none() {
     exit 2
     ---- stdout
     ---- stderr
-    error: the configuration has a mistake: `ferry.toml`, line 3: duplicate key
+    error: 1 configuration error: `ferry.toml`, line 3: duplicate key
     hint: `ferry doctor --settings` lists all settings with their defaults
     ");
 }
@@ -108,7 +108,7 @@ fn a_file_that_is_named_must_be_there() {
     exit 2
     ---- stdout
     ---- stderr
-    error: the configuration has a mistake: cannot read `other.toml`: No such file or directory (os error 2)
+    error: 1 configuration error: cannot read `other.toml`: No such file or directory (os error 2)
     hint: `ferry doctor --settings` lists all settings with their defaults
     ");
     let ferry = ferry.set("FERRY_CONFIG", "else.toml");
@@ -116,7 +116,7 @@ fn a_file_that_is_named_must_be_there() {
     exit 2
     ---- stdout
     ---- stderr
-    error: the configuration has a mistake: cannot read `else.toml`: No such file or directory (os error 2)
+    error: 1 configuration error: cannot read `else.toml`: No such file or directory (os error 2)
     hint: `ferry doctor --settings` lists all settings with their defaults
     ");
 }
@@ -169,7 +169,7 @@ fn what_is_wrong_with_a_secret_is_told_without_it() {
     exit 2
     ---- stdout
     ---- stderr
-    error: the configuration has 2 mistakes:
+    error: 2 configuration errors:
       FERRY_CLIENT_SECRET and FERRY_CLIENT_SECRET_FILE: give only one of them
       FERRY_API_KEY_FILE, which names a file: cannot read the file: No such file or directory (os error 2)
     hint: `ferry doctor --settings` lists all settings with their defaults
@@ -179,7 +179,7 @@ fn what_is_wrong_with_a_secret_is_told_without_it() {
     exit 2
     ---- stdout
     ---- stderr
-    error: the configuration has 2 mistakes:
+    error: 2 configuration errors:
       `client_secret` of account `default` is empty
       FERRY_API_KEY_FILE, which names a file: it holds a line break or another invisible character (U+000A): write it without
     hint: `ferry doctor --settings` lists all settings with their defaults
@@ -214,7 +214,7 @@ fn secrets_on_the_command_line_are_refused() {
     exit 2
     ---- stdout
     ---- stderr
-    error: the configuration has 2 mistakes:
+    error: 2 configuration errors:
       `api_key` must not stand on the command line: use FERRY_API_KEY or FERRY_API_KEY_FILE
       `client_secret` must not stand on the command line: use FERRY_CLIENT_SECRET or FERRY_CLIENT_SECRET_FILE
     hint: `ferry doctor --settings` lists all settings with their defaults

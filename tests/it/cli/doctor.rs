@@ -37,7 +37,7 @@ fn a_wrong_secret_and_a_wrong_key_are_told_apart() {
     ok    the file is whole: ok
     ok    every accepted submission is synced to the disk (journal: wal)
     ok    the newest event of the store is `EPOCH-0`
-    FAIL  account `default` gets no token: token endpoint: no token for this account (401): invalid_client
+    FAIL  account `default` cannot get an access token: token endpoint: no token for this account (401): invalid_client
           hint: check client_id and client_secret
     ---- stderr
     ");
@@ -72,7 +72,7 @@ fn a_platform_that_is_not_there() {
     ok    the file is whole: ok
     ok    every accepted submission is synced to the disk (journal: wal)
     ok    the newest event of the store is `EPOCH-0`
-    FAIL  account `default` gets no token: token endpoint: no connection: Connection refused (os error 111)
+    FAIL  account `default` cannot get an access token: token endpoint: no connection: Connection refused (os error 111)
           hint: check token_url, and the way to the Platform
     ---- stderr
     ");
@@ -100,7 +100,7 @@ fn a_platform_that_is_not_there() {
     ok    the file is whole: ok
     ok    every accepted submission is synced to the disk (journal: wal)
     ok    the newest event of the store is `EPOCH-0`
-    FAIL  account `default` gets no token: token endpoint: nothing answers there (404); check `token_url`
+    FAIL  account `default` cannot get an access token: token endpoint: nothing answers there (404); check `token_url`
           hint: check token_url, and the way to the Platform
     ---- stderr
     ");
@@ -204,7 +204,7 @@ fn a_paused_account() {
     ok    every accepted submission is synced to the disk (journal: wal)
     ok    the newest event of the store is `EPOCH-0`
     FAIL  account `default` is paused: the Platform moves house (paused by user `USER` at TIME UTC)
-          hint: mend what is wrong, then `ferry resume default`
+          hint: fix the cause, then run `ferry resume default`
     ok    account `default` gets a token
     ok    account `default` is answered by the Upload API
     ---- stderr

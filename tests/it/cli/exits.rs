@@ -88,7 +88,7 @@ fn to_wait_without_an_account_exits_2_and_keeps_nothing() {
     exit 2
     ---- stdout
     ---- stderr
-    error: no account is configured, and so nothing can be carried
+    error: no account is configured: nothing can be uploaded
     hint: set FERRY_TOKEN_URL, FERRY_API_URL, FERRY_CLIENT_ID, FERRY_CLIENT_SECRET and FERRY_API_KEY; or rehearse with `ferry simulate`, which prints such lines
     ");
     assert_snapshot!(ferry.run(&["list"]).result(), @"exit 0");
@@ -138,7 +138,7 @@ fn pending_at_the_limit_exits_5_and_says_who_goes_on() {
     let ferry = Ferry::of(&platform).file("march.csv", GOOD);
     let ran = ferry.run(&["submit", "march.csv", "--wait=1s"]).exits(5);
     assert!(ran.stdout.contains("processing"), "{}", ran.stdout);
-    assert_snapshot!(ran.stderr.lines().last().unwrap_or_default(), @"warning: the limit of --wait is reached: the submission is kept, and `ferry worker` goes on with it; `ferry watch ID` follows it");
+    assert_snapshot!(ran.stderr.lines().last().unwrap_or_default(), @"warning: the limit of --wait is reached: the submission is stored; `ferry worker` continues, `ferry watch ID` follows it");
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn only_a_held_submission_can_be_resolved_and_only_one_way() {
     ---- stdout
     ---- stderr
     error: submission ID-1 is queued: only a held one can be resolved
-    hint: it is under way; `ferry status ID-1` says where
+    hint: it is unfinished; `ferry status ID-1` says where
     ");
     assert_snapshot!(ferry.run(&["resolve", &id]), @"
     exit 2

@@ -23,7 +23,7 @@ fn the_newest_is_first_and_each_says_why() {
     let names: Vec<&str> =
         list.stdout.lines().filter_map(|line| line.split_whitespace().nth(2)).collect();
     assert_eq!(names, ["four", "four", "three", "two", "one"]);
-    assert!(list.stdout.contains("of the same Name"), "{}", list.stdout);
+    assert!(list.stdout.contains("of the same name"), "{}", list.stdout);
     assert!(list.stdout.contains("waits for a worker"), "{}", list.stdout);
     assert_eq!(list.stderr, "");
     let objects = ferry.run(&["list", "--json"]).ok().objects();

@@ -167,7 +167,7 @@ fn a_running_step_ends_before_its_submission_is_cancelled() {
     assert_snapshot!(ferry.run(&["cancel", &id]), @"
     exit 0
     ---- stdout
-    ID-1  uploading   march                 a worker is at it
+    ID-1  uploading   march                 running
     ---- stderr
     ID-1 will be cancelled when its running step ends
     ");

@@ -41,7 +41,7 @@ fn behind(proxy: &str) -> Ferry {
 fn the_platform_is_reached_through_the_proxy_of_the_environment() {
     let (url, asked) = proxy();
     let ran = behind(&url).run(&["doctor"]).exits(1);
-    assert!(ran.stdout.contains("gets no token"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("cannot get an access token"), "{}", ran.stdout);
     let first = asked.try_recv().expect("the proxy was asked");
     assert_eq!(first, "CONNECT identity.platform.invalid:443 HTTP/1.1");
 }
@@ -50,6 +50,6 @@ fn the_platform_is_reached_through_the_proxy_of_the_environment() {
 fn hosts_that_need_no_proxy_are_reached_without() {
     let (url, asked) = proxy();
     let ran = behind(&url).set("NO_PROXY", ".platform.invalid").run(&["doctor"]).exits(1);
-    assert!(ran.stdout.contains("gets no token"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("cannot get an access token"), "{}", ran.stdout);
     assert!(asked.try_recv().is_err(), "the proxy was asked");
 }

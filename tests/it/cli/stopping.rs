@@ -69,6 +69,6 @@ fn an_interrupted_wait_keeps_the_submission_and_exits_5() {
     waiting.await_told("processing");
     waiting.signal("INT");
     assert_eq!(waiting.end().code(), Some(5));
-    assert!(waiting.stderr().contains("interrupted: the submission is kept"));
+    assert!(waiting.stderr().contains("interrupted: the submission is stored"));
     assert_eq!(ferry.run(&["list", "--state", "processing"]).ok().ids().len(), 1);
 }

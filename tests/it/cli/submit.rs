@@ -16,7 +16,7 @@ fn without_an_account_a_dataset_is_kept_with_a_warning() {
     ---- stdout
     ID-1  queued      march                 waits for a worker
     ---- stderr
-    warning: no account is configured here: kept until a worker with credentials carries it
+    warning: no account is configured here: stored until a worker with credentials uploads it
     ");
 }
 
@@ -132,7 +132,7 @@ fn the_same_idempotency_key_with_the_same_content_is_the_same_submission() {
     ID-1  queued      march                 waits for a worker
     ---- stderr
     idempotency key `k1`: the same was accepted before, as ID-1
-    warning: no account is configured here: kept until a worker with credentials carries it
+    warning: no account is configured here: stored until a worker with credentials uploads it
     ");
     ferry.write("march.csv", ODD);
     assert_snapshot!(ferry.run(&["submit", "march.csv", "--idempotency-key", "k1"]), @"
@@ -140,7 +140,7 @@ fn the_same_idempotency_key_with_the_same_content_is_the_same_submission() {
     ---- stdout
     ---- stderr
     warning: march.csv: line 1, row 1, column `EndDate`: the end `03/03/2026 16:30` is before the start `04/03/2026 08:00`: expected an end not before the start
-    error: `march` was not handed over: its idempotency key `k1` belongs to ID-1, which has other content
+    error: `march` was not submitted: its idempotency key `k1` belongs to ID-1, which has other content
     hint: use another key for other content
     ");
     assert_eq!(ferry.run(&["list"]).ids().len(), 1);

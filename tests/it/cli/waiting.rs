@@ -16,7 +16,7 @@ fn for_another_of_its_name() {
     let first = ferry.run(&["submit", "march.csv"]).ok().id();
     let second = ferry.run(&["submit", "march.csv", "--overwrite"]).ok().id();
     assert_snapshot!(remark(&ferry, &first), @"waits for a worker");
-    assert!(remark(&ferry, &second).starts_with("waits for ID-2 of the same Name"));
+    assert!(remark(&ferry, &second).starts_with("waits for ID-2 of the same name"));
     let object = ferry.object(&["status", "--json", &second]);
     assert_eq!(object["waiting_for"]["submission"], first.as_str());
 }
@@ -39,7 +39,7 @@ fn for_better_credentials() {
     exit 5
     ID-1  queued      march                 account `default` is paused: token endpoint: no token for this account (401): invalid_client (paused by a worker at TIME UTC); `ferry resume default` resumes it
     ");
-    assert_snapshot!(ran.stderr.lines().last().unwrap_or_default(), @"warning: nothing more happens before somebody acts: the submission is kept, and `ferry worker` goes on with it; `ferry watch ID` follows it");
+    assert_snapshot!(ran.stderr.lines().last().unwrap_or_default(), @"warning: no submission can progress without an operator: the submission is stored; `ferry worker` continues, `ferry watch ID` follows it");
     // A limit is waited for: somebody may act until then.
     let ran = ferry.run(&["submit", "march.csv", "--name", "april", "--wait=100ms"]).exits(5);
     assert_snapshot!(ran.result(), @"
@@ -58,13 +58,13 @@ fn for_the_gate_that_the_platform_closed() {
     platform.sim.script(Endpoint::Upload, Fault::SlowDown(RetryAfter::Seconds(600.0)));
     let ferry = Ferry::of(&platform).file("march.csv", GOOD);
     let mut waiting = ferry.start(&["submit", "march.csv", "--wait"]);
-    waiting.await_told("the Platform asked account `default` to wait");
+    waiting.await_told("the Platform throttles account `default`");
     waiting.signal("INT");
     assert_eq!(waiting.end().code(), Some(5));
     let remark = remark(&ferry, waiting.stdout().split(' ').next().unwrap_or_default());
-    assert!(remark.contains("the Platform asked account `default` to wait"), "{remark}");
+    assert!(remark.contains("the Platform throttles account `default`"), "{remark}");
     let stats = ferry.run(&["stats"]).ok();
-    assert!(stats.stdout.contains("the Platform asked to wait 9m"), "{}", stats.stdout);
+    assert!(stats.stdout.contains("throttled by the Platform for 9m"), "{}", stats.stdout);
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn for_the_end_of_an_outage() {
     let id = ferry.run(&["submit", "march.csv"]).ok().id();
     let _worker = ferry.start(&["worker"]);
     eventually("the outage", || {
-        remark(&ferry, &id).contains("the Platform is out for account `default`; next try in")
+        remark(&ferry, &id).contains("circuit breaker of account `default` is open, next probe in")
     });
 }
 
@@ -89,7 +89,7 @@ fn behind_a_held_one_of_its_name() {
     let ferry = Ferry::of(&platform).file("march.csv", GOOD);
     let held = ferry.run(&["submit", "march.csv", "--wait"]).exits(6).id();
     let ran = ferry.run(&["submit", "march.csv", "--overwrite", "--wait"]).exits(5);
-    assert!(ran.stdout.contains(&format!("waits for {held} of the same Name")), "{}", ran.stdout);
+    assert!(ran.stdout.contains(&format!("waits for {held} of the same name")), "{}", ran.stdout);
     // A worker has nothing to do, either.
     ferry.run(&["worker", "--until-idle"]).ok();
     assert_snapshot!(ferry.run(&["resubmit", &held, "march.csv"]), @"

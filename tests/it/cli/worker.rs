@@ -47,7 +47,7 @@ fn without_an_account_there_is_nothing_to_carry() {
     exit 2
     ---- stdout
     ---- stderr
-    error: no account is configured, and so nothing can be carried
+    error: no account is configured: nothing can be uploaded
     hint: set FERRY_TOKEN_URL, FERRY_API_URL, FERRY_CLIENT_ID, FERRY_CLIENT_SECRET and FERRY_API_KEY; or rehearse with `ferry simulate`, which prints such lines
     ");
 }
