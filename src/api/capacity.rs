@@ -64,7 +64,7 @@ impl Capacity {
         }
         let what = format!(
             "account `{account}` has {} unfinished submissions, as many as `max_unfinished` allows; \
-             nothing was kept",
+             nothing was stored",
             self.most
         );
         Err(ApiError::new(ProblemKind::TooManyUnfinished, what).retry_after(RETRY_AFTER))

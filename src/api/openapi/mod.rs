@@ -20,8 +20,7 @@ use serde_json::{Value, json};
 use super::routes;
 use schemas::Schemas;
 
-const ABOUT: &str = "Ferry carries CSV datasets to the Platform's Upload API, durably, and brings the \
-answer back.\n\nA submission is durable when its answer comes. With an `Idempotency-Key` it can be \
+const ABOUT: &str = "Ferry uploads CSV datasets to the Platform's Upload API and fetches the results.\n\nA submission is durable when its answer comes. With an `Idempotency-Key` it can be \
 handed over again, as often as needed, and is accepted once. Errors are problem details (RFC 9457); \
 `type` is one of a closed set. 429 and 503 say in `Retry-After` when to come again, and nothing was \
 kept then.";
@@ -50,9 +49,9 @@ fn describe_all() -> Value {
         },
         "servers": [{ "url": "/" }],
         "tags": [
-            { "name": "submissions", "description": "Hand datasets over, and see what became of them" },
+            { "name": "submissions", "description": "Submit datasets and read their results" },
             { "name": "operations", "description": "Act on submissions and accounts" },
-            { "name": "monitoring", "description": "Watch over the server, and learn what it can" },
+            { "name": "monitoring", "description": "Health, metrics and API description" },
         ],
         "paths": paths,
         "webhooks": webhooks,

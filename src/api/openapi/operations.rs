@@ -47,10 +47,10 @@ const SMALL_BODY: [ProblemKind; 5] =
 
 pub(in crate::api) fn create(operation: Operation<'_>) -> Operation<'_> {
     let operation = operation
-        .called(SUBMISSIONS, "submit_dataset", "Hand a dataset over")
+        .called(SUBMISSIONS, "submit_dataset", "Submit a dataset")
         .about(
-            "It is durable when this is answered. As `text/csv` the fields stand in the URL, in a \
-             form each is a part; `Name` is then the file's, unless said otherwise.",
+            "The submission is durable when the response arrives. As `text/csv` the fields stand in the URL, in a \
+             form each is a part; `name` is then that of the file, unless given.",
         )
         .takes::<SubmissionRequest>(&examples::request());
     let operation = handed_over(fields(operation), form(true)).may(&HANDING_OVER);
@@ -73,7 +73,7 @@ pub(in crate::api) fn list(operation: Operation<'_>) -> Operation<'_> {
     operation
         .called(SUBMISSIONS, "list_submissions", "List submissions, the newest first")
         .query("state", strings(&json!({ "enum": states })), "in one of these states")
-        .query("name", text(), "with exactly this Name")
+        .query("name", text(), "with exactly this name")
         .query("account", text(), "of this account")
         .query("label", strings(&label()), "with all of these labels, as KEY=VALUE")
         .query("created_after", time(), "accepted at this time or later")
@@ -93,7 +93,7 @@ pub(in crate::api) fn bulk(operation: Operation<'_>) -> Operation<'_> {
     let taken = lines(examples::bulk().iter().map(|one| json!(one).to_string()).collect());
     let given = lines(examples::bulk_answers().iter().map(|one| json!(one).to_string()).collect());
     operation
-        .called(SUBMISSIONS, "submit_bulk", "Hand many datasets over")
+        .called(SUBMISSIONS, "submit_bulk", "Submit many datasets")
         .about(
             "NDJSON both ways and of any length: each line is a `SubmissionRequest`, and is answered by \
              a line of its own, `{\"line\": 1, \"id\": …}` or `{\"line\": 1, \"error\": {…}}`, as soon as it is durable. \
@@ -118,22 +118,22 @@ pub(in crate::api) fn get(operation: Operation<'_>) -> Operation<'_> {
 
 pub(in crate::api) fn timeline(operation: Operation<'_>) -> Operation<'_> {
     id(operation)
-        .called(SUBMISSIONS, "get_timeline", "How a submission came to be as it is, oldest first")
+        .called(SUBMISSIONS, "get_timeline", "Get the timeline, oldest first")
         .answers::<Vec<TimelineEntry>>(200, "What happened", &examples::timeline())
         .may(&[NotFound, StoreUnavailable])
 }
 
 pub(in crate::api) fn deliveries(operation: Operation<'_>) -> Operation<'_> {
     id(operation)
-        .called(SUBMISSIONS, "list_deliveries", "Who is told of the outcome, and how that went")
-        .answers::<WebhookView>(200, "The newest tries, oldest first", &examples::deliveries())
+        .called(SUBMISSIONS, "list_deliveries", "List webhook deliveries")
+        .answers::<WebhookView>(200, "The newest deliveries, oldest first", &examples::deliveries())
         .may(&[NotFound, StoreUnavailable])
 }
 
 pub(in crate::api) fn redeliver(operation: Operation<'_>) -> Operation<'_> {
     id(operation)
-        .called(OPERATIONS, "redeliver_webhook", "Tell the outcome, again if it was told")
-        .answers::<WebhookView>(200, "It is told next", &examples::deliveries())
+        .called(OPERATIONS, "redeliver_webhook", "Redeliver the webhook")
+        .answers::<WebhookView>(200, "The webhook is due", &examples::deliveries())
         .may(&[NotFound, StateConflict, StoreUnavailable])
 }
 
@@ -147,18 +147,18 @@ pub(in crate::api) fn events(mut operation: Operation<'_>) -> Operation<'_> {
     }});
     let stream = Media::of(EVENTS, None).with_schema(message);
     operation
-        .called(MONITORING, "stream_events", "What changes, from now on or from where you stopped")
+        .called(MONITORING, "stream_events", "Stream state changes, from now on or from a cursor")
         .about(
             "Server-sent events: each message is a change of a submission's state, with an `id` and the \
              data `{\"type\": \"submission.completed\", \"timestamp\": …, \"data\": {\"id\": …, \"name\": …, \
              \"account\": …, \"state\": …, \"reason_code\": …}}`; \
-             `ready` begins the stream, `at` says now and then how far it is, and `gone` ends it: events \
+             `ready` begins the stream, `heartbeat` says now and then how far it is, and `gone` ends it: events \
              after the last `id` are not retained, or the store lost data or is another one. List \
              the submissions then, and open the stream without an id. An `id` is `EPOCH-N`, where the \
              epoch names the store. Send the last `id` as `Last-Event-ID`, and you miss nothing.",
         )
         .query("state", strings(&json!({ "enum": states })), "into one of these states")
-        .query("name", text(), "of this Name")
+        .query("name", text(), "of this name")
         .query("account", text(), "of this account")
         .query("id", submission, "of this submission")
         .query("label", strings(&label()), "of submissions with all of these labels, as KEY=VALUE")
@@ -197,11 +197,7 @@ pub(in crate::api) fn feedback(operation: Operation<'_>) -> Operation<'_> {
 
 pub(in crate::api) fn resubmit(operation: Operation<'_>) -> Operation<'_> {
     let operation = id(operation)
-        .called(
-            SUBMISSIONS,
-            "resubmit_dataset",
-            "Hand a corrected dataset over, under the same Name",
-        )
+        .called(SUBMISSIONS, "resubmit_dataset", "Submit a corrected dataset of the same name")
         .about("It overwrites what is there; all but the dataset is as it was.")
         .takes::<ResubmitRequest>(&examples::correction());
     let operation = handed_over(operation, form(false)).may(&HANDING_OVER);
@@ -209,15 +205,11 @@ pub(in crate::api) fn resubmit(operation: Operation<'_>) -> Operation<'_> {
 }
 
 pub(in crate::api) fn cancel(operation: Operation<'_>) -> Operation<'_> {
-    act(operation.called(OPERATIONS, "cancel_submission", "Call a submission off"))
+    act(operation.called(OPERATIONS, "cancel_submission", "Cancel a submission"))
 }
 
 pub(in crate::api) fn retry(operation: Operation<'_>) -> Operation<'_> {
-    act(operation.called(
-        OPERATIONS,
-        "retry_submission",
-        "Go on with a failed submission where it stopped",
-    ))
+    act(operation.called(OPERATIONS, "retry_submission", "Retry a failed submission"))
 }
 
 pub(in crate::api) fn resolve(operation: Operation<'_>) -> Operation<'_> {
@@ -228,7 +220,7 @@ pub(in crate::api) fn resolve(operation: Operation<'_>) -> Operation<'_> {
 }
 
 pub(in crate::api) fn pause(operation: Operation<'_>) -> Operation<'_> {
-    account(operation.called(OPERATIONS, "pause_account", "Send nothing more of an account"))
+    account(operation.called(OPERATIONS, "pause_account", "Pause an account"))
         .takes::<PauseRequest>(&examples::pause())
         .or_nothing()
         .answers::<PauseView>(200, "It is paused", &examples::paused(Some("maintenance")))
@@ -237,8 +229,8 @@ pub(in crate::api) fn pause(operation: Operation<'_>) -> Operation<'_> {
 }
 
 pub(in crate::api) fn resume(operation: Operation<'_>) -> Operation<'_> {
-    account(operation.called(OPERATIONS, "resume_account", "Go on with an account"))
-        .answers::<PauseView>(200, "It goes on", &examples::paused(None))
+    account(operation.called(OPERATIONS, "resume_account", "Resume an account"))
+        .answers::<PauseView>(200, "It is resumed", &examples::paused(None))
 }
 
 pub(in crate::api) fn stats(operation: Operation<'_>) -> Operation<'_> {
@@ -283,7 +275,7 @@ pub(in crate::api) fn openapi(operation: Operation<'_>) -> Operation<'_> {
 }
 
 pub(in crate::api) fn docs(operation: Operation<'_>) -> Operation<'_> {
-    operation.called(MONITORING, "get_docs", "This document, for people").answers_with(
+    operation.called(MONITORING, "get_docs", "API reference").answers_with(
         200,
         "A page",
         Some(Media::of("text/html; charset=utf-8", None)),
@@ -320,7 +312,7 @@ fn waits(operation: Operation<'_>) -> Operation<'_> {
 fn handed_over(operation: Operation<'_>, form: Value) -> Operation<'_> {
     waits(operation)
         .header("Idempotency-Key", key(), "the same key with the same content is accepted once")
-        .header("traceparent", text(), "the span that traces are linked to, as the W3C writes it")
+        .header("traceparent", text(), "W3C Trace Context of the producer")
         .takes_as(CSV, text(), json!(examples::DATA))
         .takes_as(FORM, form, examples::form())
         .header("Content-Encoding", encoding(), ENCODED)
@@ -329,9 +321,9 @@ fn handed_over(operation: Operation<'_>, form: Value) -> Operation<'_> {
 fn handing_over_answers(mut operation: Operation<'_>) -> Operation<'_> {
     let kept = operation.json::<SubmissionResponse>(&examples::accepted());
     let known = operation.json::<SubmissionResponse>(&examples::accepted());
-    operation.answers_with(201, "It is kept", Some(kept), &["Location"]).answers_with(
+    operation.answers_with(201, "Submission created", Some(kept), &["Location"]).answers_with(
         200,
-        "It was kept before, under this key",
+        "Submission already exists for this key",
         Some(known),
         &["Location"],
     )
@@ -342,7 +334,7 @@ fn fields(operation: Operation<'_>) -> Operation<'_> {
     let only = |what: &str| format!("with `text/csv`: {what}");
     let priorities = Priority::ALL.map(Priority::as_str);
     operation
-        .query("name", text(), &only("the Platform's Name of the dataset; needed"))
+        .query("name", text(), &only("dataset name; required"))
         .query("account", text(), &only("the account that carries it"))
         .query("overwrite", json!({ "type": "boolean" }), &only("whether it may overwrite"))
         .query("result_keys", strings(&text()), &only("what to fetch once it is completed"))
@@ -350,7 +342,7 @@ fn fields(operation: Operation<'_>) -> Operation<'_> {
         .query("not_before", time(), &only("not to be uploaded before this time"))
         .query("deadline", time(), &only("when to give up"))
         .query("idempotency_key", key(), &only("as the header `Idempotency-Key`"))
-        .query("webhook_url", text(), &only("where its outcome is to be told"))
+        .query("webhook_url", text(), &only("URL that receives the outcome"))
         .query("label", strings(&label()), &only("a mark to filter by, as KEY=VALUE"))
 }
 

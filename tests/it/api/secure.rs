@@ -114,7 +114,7 @@ async fn a_name_that_was_made_to_lead_here_is_not_answered_where_there_are_no_ke
     for foreign in ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "10.0.0.1"]
     {
         let problem = asked(format!("{foreign}:{port}")).await.is(ProblemKind::NotLocal);
-        assert_eq!(problem.title, "Without API keys only this machine is answered");
+        assert_eq!(problem.title, "Remote access requires API keys");
         assert!(problem.detail.contains("`Host`"), "{}", problem.detail);
         assert!(problem.detail.contains("`ferry keys create`"), "{}", problem.detail);
     }

@@ -102,29 +102,21 @@ impl ProblemKind {
     /// The name, the HTTP status and the title.
     const fn row(self) -> (&'static str, u16, &'static str) {
         match self {
-            Self::InvalidRequest => {
-                ("urn:ferry:problem:invalid-request", 400, "The request cannot be read")
-            }
+            Self::InvalidRequest => ("urn:ferry:problem:invalid-request", 400, "Malformed request"),
             Self::Unauthenticated => {
                 ("urn:ferry:problem:unauthenticated", 401, "An API key is needed")
             }
             Self::Forbidden => ("urn:ferry:problem:forbidden", 403, "The API key may not do this"),
-            Self::NotLocal => (
-                "urn:ferry:problem:not-local",
-                403,
-                "Without API keys only this machine is answered",
-            ),
-            Self::NotFound => ("urn:ferry:problem:not-found", 404, "There is no such thing"),
+            Self::NotLocal => {
+                ("urn:ferry:problem:not-local", 403, "Remote access requires API keys")
+            }
+            Self::NotFound => ("urn:ferry:problem:not-found", 404, "Not found"),
             Self::MethodNotAllowed => {
-                ("urn:ferry:problem:method-not-allowed", 405, "The path has no such method")
+                ("urn:ferry:problem:method-not-allowed", 405, "Method not allowed")
             }
             Self::Timeout => ("urn:ferry:problem:timeout", 408, "The body took too long to arrive"),
-            Self::StateConflict => (
-                "urn:ferry:problem:state-conflict",
-                409,
-                "The submission's state does not allow it",
-            ),
-            Self::Gone => ("urn:ferry:problem:gone", 410, "These events are not kept any more"),
+            Self::StateConflict => ("urn:ferry:problem:state-conflict", 409, "State conflict"),
+            Self::Gone => ("urn:ferry:problem:gone", 410, "Events no longer retained"),
             Self::TooLarge => ("urn:ferry:problem:too-large", 413, "The body is too large"),
             Self::UnsupportedMediaType => {
                 ("urn:ferry:problem:unsupported-media-type", 415, "The body has the wrong type")
@@ -138,13 +130,11 @@ impl ProblemKind {
                 422,
                 "The idempotency key belongs to other content",
             ),
-            Self::TooManyUnfinished => (
-                "urn:ferry:problem:too-many-unfinished",
-                429,
-                "Too many submissions of the account wait",
-            ),
-            Self::Internal => ("urn:ferry:problem:internal", 500, "Ferry has a fault"),
-            Self::Busy => ("urn:ferry:problem:busy", 503, "The server has too much to do"),
+            Self::TooManyUnfinished => {
+                ("urn:ferry:problem:too-many-unfinished", 429, "Too many unfinished submissions")
+            }
+            Self::Internal => ("urn:ferry:problem:internal", 500, "Internal error"),
+            Self::Busy => ("urn:ferry:problem:busy", 503, "Server overloaded"),
             Self::StoreUnavailable => {
                 ("urn:ferry:problem:store-unavailable", 503, "The store cannot be reached")
             }
