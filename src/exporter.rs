@@ -44,7 +44,7 @@ pub async fn export(
         match look(store).await {
             Ok((stats, held)) => {
                 if failures > 0 {
-                    info!(failures, "the store tells again how much there is to do");
+                    info!(failures, "queue statistics are available again");
                 }
                 failures = 0;
                 let now = clock.now();
@@ -55,7 +55,7 @@ pub async fn export(
             }
             Err(error) => {
                 if failures == 0 {
-                    warn!("the store does not tell how much there is to do, trying on: {error}");
+                    warn!("cannot read queue statistics, retrying: {error}");
                 }
                 failures = failures.saturating_add(1);
             }

@@ -270,7 +270,7 @@ impl Keys {
                 Ok(keys) => (loaded.keys, loaded.changed) = (Arc::new(keys), changed),
                 // Those that were taken away may be among the old ones: nobody is let in.
                 Err(error) => {
-                    tracing::error!("no key is taken until this is mended: {error}");
+                    tracing::error!("cannot read the key file, denying all API keys: {error}");
                     loaded.keys = Arc::default();
                     loaded.changed = None;
                 }

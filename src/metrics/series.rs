@@ -67,7 +67,7 @@ declare! {
     /// From a request to the Platform to the end of its answer.
     calls: HistogramVec =
         "ferry_platform_request_duration_seconds" { endpoint: Endpoint::all() } in CALLS;
-    /// How long the Platform asked to be left alone.
+    /// How long the Platform throttles the account.
     pauses: HistogramVec = "ferry_platform_retry_after_seconds" in PAUSES;
     /// 1 while the Platform wants the account to be left alone.
     throttled: GaugeVec = "ferry_account_throttled" { account: accounts.to_vec() };

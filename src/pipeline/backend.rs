@@ -178,7 +178,7 @@ impl Claimer {
             match self.store.claim(request).await {
                 Ok(claims) => {
                     if failures > 0 {
-                        info!(failures, "the store hands out `{}` steps again", self.kind);
+                        info!(failures, "`{}` steps can be claimed again", self.kind);
                     }
                     failures = 0;
                     let idle = claims.claims.len() < full;
@@ -192,7 +192,7 @@ impl Claimer {
                 }
                 Err(error) => {
                     if failures == 0 {
-                        warn!("no `{}` steps to be had, trying on: {error}", self.kind);
+                        warn!("cannot claim `{}` steps, retrying: {error}", self.kind);
                     }
                     failures = failures.saturating_add(1);
                     drop(slots);

@@ -70,7 +70,7 @@ async fn record(store: &dyn Store, commits: Vec<Commit>) -> Result<Vec<Committed
         match store.commit(commits.clone()).await {
             Ok(outcomes) => {
                 if failures > 0 {
-                    info!(failures, "the store records outcomes again");
+                    info!(failures, "steps can be committed again");
                 }
                 return Ok(outcomes);
             }
@@ -78,7 +78,7 @@ async fn record(store: &dyn Store, commits: Vec<Commit>) -> Result<Vec<Committed
                 if failures == 0 {
                     warn!(
                         steps = commits.len(),
-                        "the store `{place}` does not record outcomes, trying on: {cause}"
+                        "cannot commit steps to the store `{place}`, retrying: {cause}"
                     );
                 }
                 failures += 1;

@@ -120,7 +120,7 @@ pub(super) fn while_throttled(
     kind: StepKind,
     pause: Duration,
 ) -> Transition {
-    let what = "the Platform asked to be left alone".to_owned();
+    let what = "the Platform throttles the account".to_owned();
     let error = PlatformError::Throttled { retry_after: Some(pause), what };
     Transition { signal: Signal::None, ..after_error(context, kind, &error) }
 }

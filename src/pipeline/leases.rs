@@ -51,7 +51,7 @@ impl Leases {
                 }
                 Err(error) if !failing => {
                     failing = true;
-                    warn!(owned = leases.len(), "could not renew leases, trying on: {error}");
+                    warn!(owned = leases.len(), "cannot renew leases, retrying: {error}");
                 }
                 Err(_) => {}
             }

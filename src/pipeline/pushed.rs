@@ -44,7 +44,7 @@ impl PushedIntake {
                 }
                 Err(error) if !failing => {
                     failing = true;
-                    warn!("pushed requests cannot be taken in, trying on: {error}");
+                    warn!("cannot accept pushed requests, retrying: {error}");
                 }
                 Err(_) => {}
             }

@@ -214,7 +214,7 @@ impl Steps {
         if transition.delay().is_none() && result != DeliveryResult::Delivered {
             warn!(
                 submission.id = %submission.id,
-                "the outcome of `{}` is told no more: {}", submission.name, result.as_str()
+                "webhook delivery of `{}` abandoned: {}", submission.name, result.as_str()
             );
         }
         Ran::Decided(transition)
@@ -248,7 +248,7 @@ impl Steps {
             let why = transition.reason.as_ref().map_or("", |reason| &reason.text);
             tracing::error!(
                 account = claim.submission.account,
-                "account `{}` is paused until somebody resumes it: {why}",
+                "account `{}` paused, credentials denied: {why}",
                 claim.submission.account
             );
         }
@@ -276,7 +276,7 @@ impl Steps {
                 self.metrics.commit_conflict();
                 warn!(
                     submission.id = %claim.lease.id,
-                    "`{}` came too late: another worker has the step, or it ended", claim.kind
+                    "stale commit of `{}`, another worker owns the step, or it ended", claim.kind
                 );
             }
             Committed::Illegal(illegal) => {

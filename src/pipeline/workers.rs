@@ -138,7 +138,7 @@ async fn keep_house(store: &dyn Store, policy: &Policy, metrics: &Metrics) {
             Ok(()) => failing = false,
             Err(error) if !failing => {
                 failing = true;
-                warn!("housekeeping failed, trying on: {error}");
+                warn!("housekeeping failed, retrying: {error}");
             }
             Err(_) => {}
         }
@@ -159,7 +159,7 @@ async fn keep_house_once(
     if rescued.held > 0 {
         error!(
             submissions = rescued.held,
-            "held {} submissions whose step ended its worker again and again", rescued.held
+            "held {} submissions whose step crashed its worker again and again", rescued.held
         );
     }
     let mut removed = 0;

@@ -109,7 +109,7 @@ impl Traces {
         let Some(Collector { provider, .. }) = self.0.clone() else { return };
         let told = tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(LAST)).await;
         if !matches!(told, Ok(Ok(()))) {
-            warn!("the last traces were not told within {LAST:?}");
+            warn!("dropped traces at exit, not sent within {LAST:?}");
         }
     }
 }

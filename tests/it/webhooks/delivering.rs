@@ -79,7 +79,7 @@ async fn a_receiver_that_never_hears_is_given_up_and_changes_nothing() {
     assert_eq!(receiver.received().len(), 3);
     assert_eq!(world.look(id).await.state, State::Completed);
     let line = world.app.store.timeline(id).await.unwrap().pop().unwrap();
-    assert!(line.message.ends_with("/hook was not told, 3 tries: server_error"), "{line:?}");
+    assert!(line.message.ends_with("/hook` abandoned after 3 attempts: server_error"), "{line:?}");
     world.finish().await;
 }
 

@@ -31,17 +31,17 @@ pub(super) async fn listen(link: Arc<Link>, wakeups: Arc<Wakeups>) {
         match link.listen(&channel).await {
             Ok(connection) => {
                 if deaf {
-                    info!("the store tells again what is due");
+                    info!("store notifications are available again");
                 }
                 (deaf, pause) = (false, PAUSE);
                 // What was said meanwhile was not heard.
                 wakeups.all();
                 hear(connection, &wakeups).await;
-                debug!("the store's channel was closed, listening anew");
+                debug!("the subscription to store notifications ended, subscribing again");
             }
             Err(error) => {
                 if !deaf {
-                    warn!("the store does not tell what is due, trying on: {error}");
+                    warn!("cannot subscribe to store notifications, retrying: {error}");
                 }
                 deaf = true;
                 tokio::time::sleep(pause).await;

@@ -52,7 +52,7 @@ pub(super) async fn every_end_is_told_whoever_brought_it_about(subject: Subject)
         assert_eq!(results(&subject, id).await, [DeliveryResult::Delivered]);
         subject.assert_nothing_due(StepKind::Deliver).await;
         let line = subject.timeline(id).await.pop().unwrap();
-        assert_eq!(line, (state, "told https://example.com/hook".to_owned()));
+        assert_eq!(line, (state, "webhook delivered to `https://example.com/hook`".to_owned()));
     }
     // Those that end without a worker.
     let waiting = subject.accept(told("waiting")).await;

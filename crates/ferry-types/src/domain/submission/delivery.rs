@@ -41,10 +41,14 @@ impl Submission {
         }
         self.end_delivery();
         let message = match delivery.result {
-            DeliveryResult::Delivered => format!("told {told}"),
-            DeliveryResult::Gone => format!("{told} wants to hear no more (410)"),
+            DeliveryResult::Delivered => format!("webhook delivered to `{told}`"),
+            DeliveryResult::Gone => format!("receiver `{told}` answered 410"),
             result => {
-                format!("{told} was not told, {} tries: {}", delivery.attempt, result.as_str())
+                format!(
+                    "webhook to `{told}` abandoned after {} attempts: {}",
+                    delivery.attempt,
+                    result.as_str()
+                )
             }
         };
         Ok(Some(self.entry(now, message)))

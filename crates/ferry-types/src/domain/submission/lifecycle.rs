@@ -145,7 +145,7 @@ impl Submission {
         if uploading {
             self.enter(State::Queued, self.reason.clone(), now)?;
             if self.reason.is_none() {
-                return Ok(Some(self.entry(now, "given back by a stopping worker")));
+                return Ok(Some(self.entry(now, "released by a stopping worker")));
             }
         }
         Ok(None)
@@ -177,7 +177,8 @@ impl Submission {
 
     fn give_up_poison(&mut self, now: Timestamp) -> Ruled<IllegalTransitionError> {
         let step = self.step.map_or("step", StepKind::as_str);
-        let text = format!("`{step}` ended its worker {} times in a row", self.uncommitted_claims);
+        let text =
+            format!("`{step}` crashed its worker {} times in a row", self.uncommitted_claims);
         self.0.uncommitted_claims = 0;
         if self.step == Some(StepKind::Deliver) {
             // The outcome stays what it is.

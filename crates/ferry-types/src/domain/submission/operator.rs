@@ -188,7 +188,7 @@ impl Submission {
         parts.due_at = Some(now);
         parts.updated_at = now;
         parts.failures = 0;
-        Ok(Some(self.entry(now, "the outcome is to be told again")))
+        Ok(Some(self.entry(now, "redelivery requested")))
     }
 
     /// The step to resume at.
