@@ -377,7 +377,7 @@ mod tests {
         ] {
             assert!(text.contains(series), "{series} is missing in\n{text}");
         }
-        let help = "# HELP ferry_store_durable 1 if what the store keeps will still be there tomorrow; 0 also before";
+        let help = "# HELP ferry_store_durable 1 if the durability check passed; 0 also before";
         assert!(text.contains(help), "{text}");
     }
 

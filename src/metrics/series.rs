@@ -57,7 +57,7 @@ declare! {
     /// Steps that this process ran, by the reason that they left, `ok` if none.
     step_runs: IntCounterVec =
         "ferry_step_runs_total" { step: step_kinds(), result: step_results() };
-    /// From the time that a step was due to its claim.
+    /// Time from due to claimed, by kind of step.
     step_lag: HistogramVec = "ferry_step_lag_seconds" { step: step_kinds() } in LAGS;
     /// Answered status checks of a submission, counted when it is final.
     polls: HistogramVec = "ferry_polls_per_submission" in POLLS;
@@ -69,7 +69,7 @@ declare! {
         "ferry_platform_request_duration_seconds" { endpoint: Endpoint::all() } in CALLS;
     /// How long the Platform throttles the account.
     pauses: HistogramVec = "ferry_platform_retry_after_seconds" in PAUSES;
-    /// 1 while the Platform wants the account to be left alone.
+    /// 1 while the account is throttled.
     throttled: GaugeVec = "ferry_account_throttled" { account: accounts.to_vec() };
     /// 0 while all is well or nothing is left to do, 1 while an outage keeps the account's breaker open,
     /// 0.5 while one probe at a time may close it.
@@ -101,10 +101,10 @@ declare! {
     data_losses: IntCounterVec = "ferry_store_data_loss_total";
     /// 1 from the detection of a loss until an operator acknowledges it or the data is back.
     unacknowledged_loss: GaugeVec = "ferry_store_data_loss_unacknowledged";
-    /// Requests at the door.
+    /// Submission requests received, by source and result.
     intake: IntCounterVec = "ferry_submissions_received_total"
         { source: Source::all(), result: IntakeResult::all() };
-    /// Tries to tell an outcome by a webhook, by what became of them.
+    /// Webhook delivery attempts, by result.
     deliveries: IntCounterVec = "ferry_webhook_deliveries_total" { result: deliveries() };
     /// Which Ferry this is.
     build: GaugeVec = "ferry_build_info" { version: vec![env!("CARGO_PKG_VERSION")] };
@@ -117,16 +117,16 @@ declare! {
     /// How long the oldest due step has been due; 0 for paused accounts.
     oldest: GaugeVec =
         "ferry_queue_oldest_ready_seconds" { account: and_others(accounts), step: step_kinds() };
-    /// Due steps that nothing stops: their account is neither paused nor asked to wait nor in an outage.
+    /// Ready steps of accounts that are not blocked.
     runnable: GaugeVec = "ferry_queue_runnable_steps";
     /// How long the open submissions of accounts that are not paused would take at the pace of the
     /// last minutes.
     drain: GaugeVec = "ferry_queue_drain_estimate_seconds";
     /// 1 while the account is paused.
     paused: GaugeVec = "ferry_account_paused" { account: accounts.to_vec() };
-    /// 1 if what the store keeps will still be there tomorrow; 0 also before the first look.
+    /// 1 if the durability check passed; 0 also before the first check.
     durable: GaugeVec = "ferry_store_durable";
-    /// When the store last told how much there is to do; 0 if never.
+    /// Time of the last successful read of the queue; 0 if none.
     queue_timestamp: GaugeVec = "ferry_queue_metrics_timestamp_seconds";
 }
 
