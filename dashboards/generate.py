@@ -62,7 +62,7 @@ def panel(title, text, unit, queries, alert=None, low=False, kind="timeseries", 
     """`alert` gives the threshold and a link, `related` ones only links. `low`: small values are the bad ones."""
     steps = [{"color": "green" if not (alert and low) else "red", "value": None}]
     if alert:
-        # Grafana colours from the threshold on; an alert fires above it.
+        # Grafana colors from the threshold on; an alert fires above it.
         bad = limit(alert)
         steps.append({"color": "green" if low else "red", "value": bad or 1e-9})
     custom = {"fillOpacity": 10, "showPoints": "never"}
@@ -141,11 +141,11 @@ def variable(name, label, query):
     }
 
 
-def annotation(name, colour, query, title):
+def annotation(name, color, query, title):
     return {
         "name": name,
         "enable": True,
-        "iconColor": colour,
+        "iconColor": color,
         "datasource": {"type": "prometheus", "uid": "${datasource}"},
         "expr": query,
         "titleFormat": title,
@@ -234,19 +234,19 @@ OVERVIEW = [
     stat("Failed", "Of the submissions that ended, how many Ferry gave up. The alert looks at the last hour.", "percentunit", f"{FAILED} / {FINISHED}", "FerryFailuresFast"),
     stat("Oldest due step", "How long the step that waits longest has been due. Paused accounts are left out.", "s", of_store("ferry_queue_oldest_ready_seconds", labels=ACCOUNT), "FerryQueueLatency"),
     stat("Held", "Submissions that wait for a person's decision.", "none", summed("ferry_queue_submissions", labels='state="held"'), "FerryHeldSubmissions"),
-    stat("Drained in", "How long the open submissions take at the pace of the last minutes; infinite if nothing moves.", "s", of_store("ferry_queue_drain_estimate_seconds")),
+    stat("Estimated drain time", "How long the open submissions take at the pace of the last minutes; infinite if nothing moves.", "s", of_store("ferry_queue_drain_estimate_seconds")),
     stat("Paused accounts", "Accounts that nothing is carried for, until somebody resumes them.", "none", f"sum({of_store('ferry_account_paused', 'account', ACCOUNT)})", "FerryAccountPaused"),
     stat("Platform", "The account that is worst off: whether the Platform answers, is being probed, or is down.", "none", of_store("ferry_account_breaker_state", labels=ACCOUNT), "FerryPlatformDown", mappings=BREAKER),
     stat("Store", "Whether what is kept will still be there tomorrow, as the store's own check says.", "none", f"min(ferry_store_durable{{{STORE}}})", "FerryStoreNotDurable", low=True, mappings=words((0, "unsafe"), (1, "safe"))),
-    stat("Numbers are from", "How long ago the store last told how much there is to do.", "s", f"time() - {of_store('ferry_queue_metrics_timestamp_seconds')}", "FerryQueueMetricsStale"),
+    stat("Age of queue metrics", "Time since the queue was last read.", "s", f"time() - {of_store('ferry_queue_metrics_timestamp_seconds')}", "FerryQueueMetricsStale"),
     stat("Worker slots", "Steps that may run at once, of all workers.", "none", f"sum(ferry_worker_slots{{{SCRAPED}}})", "FerryNoWorker", low=True),
-    stat("Runnable now", "Due steps that nothing stops: what more workers would help with.", "none", of_store("ferry_queue_runnable_steps")),
-    panel("In and out", "Uploads begun, and submissions that became final, by outcome; and what these processes accepted at their own doors.", "ops", [
+    stat("Runnable now", "Ready steps of accounts that are not blocked: more workers would help.", "none", of_store("ferry_queue_runnable_steps")),
+    panel("In and out", "Uploads begun, and submissions that became final, by outcome; and submissions that these processes accepted.", "ops", [
         (rate("ferry_submissions_finished_total", SCRAPED, "outcome"), "{{outcome}}"),
         (f"sum(rate(ferry_transitions_total{{{SCRAPED},from=\"queued\",to=\"uploading\"}}{INTERVAL}))", "uploads begun"),
         (f"sum(rate(ferry_submissions_received_total{{{SCRAPED},result=\"accepted\"}}{INTERVAL}))", "accepted here"),
     ]),
-    panel("From acceptance to the end", "How long submissions took, of those that ended. Half took less than p50.", "s", [
+    panel("End-to-end latency", "How long submissions took, of those that ended. Half took less than p50.", "s", [
         (quantile(0.5, "ferry_submission_duration_seconds", SCRAPED), "p50"),
         (quantile(0.95, "ferry_submission_duration_seconds", SCRAPED), "p95"),
     ]),
@@ -268,14 +268,14 @@ PLATFORM = [
     panel("Duration by endpoint (p95)", "From a request to the end of its answer.", "s", [(quantile(0.95, "ferry_platform_request_duration_seconds", SCRAPED, "endpoint"), "{{endpoint}}")]),
     panel("Duration of all calls", "From a request to the end of its answer, of all endpoints.", "s", [(quantile(share, "ferry_platform_request_duration_seconds", SCRAPED), f"p{share * 100:g}") for share in (0.5, 0.95, 0.99)]),
     panel("Requests by endpoint", "All requests, by the call that they made.", "reqps", [(rate("ferry_platform_requests_total", f"{SCRAPED},{ACCOUNT}", "endpoint"), "{{endpoint}}")], stack=True),
-    panel("Requests by what became of them", "no_connection: network, DNS, TLS. no_response: timeouts and resets. server_error: 5xx, 408, 425. throttled: 429, and 503 with Retry-After.", "reqps", [(rate("ferry_platform_requests_total", f"{SCRAPED},{ACCOUNT}", "class"), "{{class}}")], stack=True, width=12),
+    panel("Requests by result", "no_connection: network, DNS, TLS. no_response: timeouts and resets. server_error: 5xx, 408, 425. throttled: 429, and 503 with Retry-After.", "reqps", [(rate("ferry_platform_requests_total", f"{SCRAPED},{ACCOUNT}", "class"), "{{class}}")], stack=True, width=12),
     panel("Share of requests without a good answer", "By account. What the Platform refuses, such as a Name that it has, counts as well.", "percentunit", [(f'{rate("ferry_platform_requests_total", f"{SCRAPED},{ACCOUNT},class!=" + chr(34) + "ok" + chr(34), "account")} / {rate("ferry_platform_requests_total", f"{SCRAPED},{ACCOUNT}", "account")}', "{{account}}")], width=12),
     row("What it asks for, and what stops accounts"),
     panel("Requests to wait", "429, and 503 with Retry-After.", "reqps", [(rate("ferry_platform_requests_total", f'{SCRAPED},{ACCOUNT},class="throttled"', "account"), "{{account}}")]),
     panel("Retry-After", "Delays that the Platform requested.", "s", [(quantile(share, "ferry_platform_retry_after_seconds", SCRAPED), f"p{share * 100:g}") for share in (0.5, 0.95)]),
     panel("What stops accounts", "1 while an account is paused, asked to wait, or down; 0.5 while one probe at a time goes out.", "none", STOPPED, "FerryPlatformDown"),
     row("Access tokens"),
-    panel("Access tokens", "Attempts to get one, by what became of them. `denied` pauses the account.", "ops", [(rate("ferry_token_refreshes_total", f"{SCRAPED},{ACCOUNT}", "account, result"), "{{account}} {{result}}")], related=["FerryTokenRefreshFailing"], width=12),
+    panel("Access tokens", "Attempts to get one, by result. `denied` pauses the account.", "ops", [(rate("ferry_token_refreshes_total", f"{SCRAPED},{ACCOUNT}", "account, result"), "{{account}} {{result}}")], related=["FerryTokenRefreshFailing"], width=12),
     panel("Time left of the access token", "By account, of the process whose token lasts longest. It is renewed before it ends; an idle account lets it end.", "s", [(f"clamp_min(max by (account) (ferry_token_expiry_timestamp_seconds{{{SCRAPED},{ACCOUNT}}}) - time(), 0)", "{{account}}")], width=12),
     row("Datasets"),
     panel("Status checks of a submission", "How often the status was asked for until a submission was final.", "none", [(quantile(share, "ferry_polls_per_submission", SCRAPED), f"p{share * 100:g}") for share in (0.5, 0.95)]),
@@ -298,14 +298,14 @@ WORKERS = [
     panel("Calls by operation", "Calls of the store; claims and commits take many steps at once.", "ops", [(rate("ferry_store_operation_duration_seconds_count", SCRAPED, "operation"), "{{operation}}")]),
     panel("Errors by kind", "`unavailable` is a fault of the store; the others answer what somebody asked for.", "ops", [(rate("ferry_store_errors_total", SCRAPED, "kind"), "{{kind}}")]),
     panel("Steps by kind and state", "All steps of the store.", "none", [(summed("ferry_queue_steps", "step, state"), "{{step}} {{state}}")], stack=True),
-    panel("At the door", "Requests of producers to these processes, by source and what became of them. What `ferry submit` hands over in a process of its own is not scraped.", "ops", [(rate("ferry_submissions_received_total", SCRAPED, "source, result"), "{{source}} {{result}}")]),
+    panel("Submissions received", "Requests of producers to these processes, by source and what became of them. What `ferry submit` hands over in a process of its own is not scraped.", "ops", [(rate("ferry_submissions_received_total", SCRAPED, "source, result"), "{{source}} {{result}}")]),
     panel("Safe, and seen lately", "Whether the store's own check is content; and how old the numbers about the whole store are, in minutes.", "none", [(f"min(ferry_store_durable{{{STORE}}})", "safe"), (f"(time() - {of_store('ferry_queue_metrics_timestamp_seconds')}) / 60", "minutes old")], "FerryStoreNotDurable", low=True),
     panel("Data lost", "Losses of data that processes detected in their store, and whether an operator has still to acknowledge one.", "none", [(f"sum by (instance) (ferry_store_data_loss_total{{{SCRAPED}}})", "{{instance}} losses"), (f"max(ferry_store_data_loss_unacknowledged{{{SCRAPED}}})", "not acknowledged")], "FerryStoreLostData"),
     row("HTTP API and webhooks"),
     panel("Answers", "Answered requests of the HTTP API, by the first digit of their status; scrapes and probes are among them.", "reqps", [(rate("ferry_http_requests_total", SCRAPED, "class"), "{{class}}")], stack=True, width=6),
     panel("Duration by route (p95)", "From a request to the head of its answer. A `wait` holds it back on purpose.", "s", [(quantile(0.95, "ferry_http_request_duration_seconds", SCRAPED, "route"), "{{route}}")], width=6),
     panel("Under way", "Requests that hold one of the places that `max_concurrent_requests` allows.", "none", [(f"sum by (instance) (ferry_http_requests_in_flight{{{SCRAPED}}})", "{{instance}}")], width=6),
-    panel("Webhooks", "Tries to tell outcomes, by what became of them. What was not heard is told again, and changes nothing of the submission.", "ops", [(rate("ferry_webhook_deliveries_total", SCRAPED, "result"), "{{result}}")], width=6),
+    panel("Webhooks", "Delivery attempts, by result. A failed delivery is retried and does not change the submission.", "ops", [(rate("ferry_webhook_deliveries_total", SCRAPED, "result"), "{{result}}")], width=6),
     row("Processes"),
     panel("CPU", "Cores that each process uses.", "none", [(f"rate(process_cpu_seconds_total{{{SCRAPED}}}{INTERVAL}) and ferry_build_info{{{SCRAPED}}}".replace(" and ferry", " and on (instance) ferry"), "{{instance}}")]),
     panel("Memory", "Resident memory of each process; it does not grow with the backlog.", "bytes", [(f"process_resident_memory_bytes{{{SCRAPED}}} and on (instance) ferry_build_info{{{SCRAPED}}}", "{{instance}}")]),
