@@ -76,8 +76,8 @@ impl Wanted {
     fn read(params: &mut Params) -> Result<Self, ApiError> {
         let wrong = |name, error| ApiError::invalid(format!("the parameter `{name}`: {error}"));
         let mut states = BTreeSet::new();
-        for word in params.take_all("state").iter().flat_map(|words| words.split(',')) {
-            states.insert(word.parse().map_err(|error| wrong("state", format!("{error}")))?);
+        for value in params.take_all("state").iter().flat_map(|words| words.split(',')) {
+            states.insert(value.parse().map_err(|error| wrong("state", format!("{error}")))?);
         }
         let submission = params.take("id")?.map(|id| {
             id.parse().map_err(|_| wrong("id", "expected the id of a submission".to_owned()))

@@ -71,8 +71,8 @@ pub(super) async fn list(
 ) -> Result<Response, ApiError> {
     let mut params = Params::of(&uri);
     let mut filter = Filter { name: params.take("name")?, ..Filter::default() };
-    for word in params.take_all("state").iter().flat_map(|words| words.split(',')) {
-        let state = word.parse();
+    for value in params.take_all("state").iter().flat_map(|words| words.split(',')) {
+        let state = value.parse();
         filter.states.push(
             state.map_err(|error| ApiError::invalid(format!("the parameter `state`: {error}")))?,
         );

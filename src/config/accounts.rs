@@ -8,21 +8,21 @@ use super::reader::{Found, FoundSecret, Reader, find, is_account_setting, simila
 use super::settings::{ACCOUNT_SETTINGS, Setting, variable};
 use super::values::{self, Expected};
 use crate::pipeline::DEFAULT_ACCOUNT;
-use crate::platform::{Account, AccountSecret, StatusWords};
+use crate::platform::{Account, AccountSecret, StatusMap};
 use crate::webhook::{Receiver, Rules, Secret, WebhookTargets};
 use ferry_types::domain::limits::AccountLimits;
 
 impl Reader<'_> {
     /// All accounts: of the environment, and of the file.
     pub(super) fn accounts(&mut self) -> BTreeMap<String, Account> {
-        let status_words = StatusWords {
+        let status_map = StatusMap {
             success: self.read("status_success", values::words),
             failed: self.read("status_failed", values::words),
             pending: self.read("status_pending", values::words),
         };
         let mut accounts = BTreeMap::new();
         for name in self.account_names() {
-            if let Some(account) = self.account(&name, &status_words) {
+            if let Some(account) = self.account(&name, &status_map) {
                 accounts.insert(name, account);
             }
         }
@@ -81,7 +81,7 @@ impl Reader<'_> {
         self.file.get("accounts").and_then(toml::Value::as_table).cloned().unwrap_or_default()
     }
 
-    fn account(&mut self, name: &str, status_words: &StatusWords) -> Option<Account> {
+    fn account(&mut self, name: &str, status_map: &StatusMap) -> Option<Account> {
         let before = self.errors.len();
         if !is_account_name(name) {
             self.errors.push(format!(
@@ -110,7 +110,7 @@ impl Reader<'_> {
             client_secret: client_secret?,
             api_key: api_key?,
             overwrite_format,
-            status_words: status_words.clone(),
+            status_map: status_map.clone(),
             account_limits,
         };
         (self.errors.len() == before).then_some(account)

@@ -3,7 +3,7 @@
 use ferry_types::domain::submission::{DeliveryResult, ReasonCode, State, StepKind};
 
 macro_rules! label {
-    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $value:ident = $word:literal,)+ }) => {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $value:ident = $text:literal,)+ }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum $name {
@@ -12,12 +12,12 @@ macro_rules! label {
 
         impl $name {
             /// Every one.
-            pub const ALL: [Self; [$($word),+].len()] = [$(Self::$value),+];
+            pub const ALL: [Self; [$($text),+].len()] = [$(Self::$value),+];
 
             /// The word for it.
             pub const fn as_str(self) -> &'static str {
                 match self {
-                    $(Self::$value => $word,)+
+                    $(Self::$value => $text,)+
                 }
             }
 

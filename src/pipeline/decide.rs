@@ -64,17 +64,17 @@ pub(super) fn after_poll(
         Ok(Status::Done) => {
             Transition { polled: true, ..healthy(Next::step(StepKind::Collect, Duration::ZERO)) }
         }
-        Ok(Status::Failed { word }) => Transition {
+        Ok(Status::Failed { status }) => Transition {
             polled: true,
-            rejection: Some(word),
+            rejection: Some(status),
             ..healthy(Next::step(StepKind::Collect, Duration::ZERO))
         },
-        Ok(Status::Pending { word, .. }) if context.is_overdue() => Transition {
+        Ok(Status::Pending { status, .. }) if context.is_overdue() => Transition {
             polled: true,
             reason: Some(Reason::new(
                 ReasonCode::Deadline,
                 format!(
-                    "the Platform had not decided by the deadline; its last of {polls} answers was `{word}`"
+                    "the Platform had not decided by the deadline; its last of {polls} answers was `{status}`"
                 ),
             )),
             ..healthy(Next::End(Outcome::Failed))

@@ -24,10 +24,10 @@ pub const DEFAULT_ACCOUNT: &str = "default";
 pub const DEFAULT_RESULT_KEY: &str = "tableofresultids";
 
 /// The longest Name, account, result key, idempotency key or label, in characters.
-const LONGEST_WORD: usize = 255;
+const MAX_CHARS: usize = 255;
 
 /// The most result keys, and the most labels, of one submission.
-const MOST_WORDS: usize = 32;
+const MAX_ITEMS: usize = 32;
 
 /// What the texts of a dataset are called in messages: files, or fields of a request.
 #[derive(Debug, Clone)]
@@ -248,7 +248,7 @@ impl Intake {
         };
         match asked {
             Some(account) if self.accounts.is_empty() => {
-                word("account", &account)?;
+                check_text("account", &account)?;
                 Ok(account)
             }
             Some(account) if self.accounts.contains(&account) => Ok(account),
@@ -312,18 +312,18 @@ impl Intake {
 }
 
 fn check_fields(request: &SubmissionRequest, now: Timestamp) -> Result<(), IntakeError> {
-    word("name", &request.name)?;
+    check_text("name", &request.name)?;
     if request.name.trim() != request.name {
         return Err(field("name", "it must not begin or end with a blank"));
     }
     if let Some(key) = &request.idempotency_key {
-        word("idempotency_key", key)?;
+        check_text("idempotency_key", key)?;
     }
     few("result_keys", request.result_keys.len())?;
     few("labels", request.labels.len())?;
     let mut keys = BTreeSet::new();
     for key in &request.result_keys {
-        word("result_keys", key)?;
+        check_text("result_keys", key)?;
         if matches!(key.as_str(), "status" | FEEDBACK_KEY) {
             return Err(field("result_keys", format!("`{key}` is not a result")));
         }
@@ -332,8 +332,8 @@ fn check_fields(request: &SubmissionRequest, now: Timestamp) -> Result<(), Intak
         }
     }
     for (label, value) in &request.labels {
-        word("labels", label)?;
-        word("labels", value)?;
+        check_text("labels", label)?;
+        check_text("labels", value)?;
     }
     let begin = request.not_before.map_or(now, |not_before| not_before.max(now));
     match request.deadline {
@@ -351,12 +351,12 @@ fn field(field: &'static str, what: impl Into<String>) -> IntakeError {
     IntakeError::Field { field, what: what.into() }
 }
 
-fn word(name: &'static str, text: &str) -> Result<(), IntakeError> {
+fn check_text(name: &'static str, text: &str) -> Result<(), IntakeError> {
     if text.is_empty() {
         return Err(field(name, "it must not be empty"));
     }
-    if text.chars().count() > LONGEST_WORD {
-        return Err(field(name, format!("it is longer than {LONGEST_WORD} characters")));
+    if text.chars().count() > MAX_CHARS {
+        return Err(field(name, format!("it is longer than {MAX_CHARS} characters")));
     }
     if text.chars().any(char::is_control) {
         return Err(field(name, "it holds a control character"));
@@ -365,11 +365,8 @@ fn word(name: &'static str, text: &str) -> Result<(), IntakeError> {
 }
 
 fn few(name: &'static str, count: usize) -> Result<(), IntakeError> {
-    if count > MOST_WORDS {
-        return Err(field(
-            name,
-            format!("there are {count}, and at most {MOST_WORDS} are allowed"),
-        ));
+    if count > MAX_ITEMS {
+        return Err(field(name, format!("there are {count}, and at most {MAX_ITEMS} are allowed")));
     }
     Ok(())
 }

@@ -49,7 +49,7 @@ pub(crate) struct Steps {
     seed: u64,
     upload_memory: Semaphore,
     /// Unknown status words that were named in the log.
-    unknown_words: Mutex<HashSet<String>>,
+    unknown_statuses: Mutex<HashSet<String>>,
     /// Responses that could not be read and were shown in the log.
     unreadable: Mutex<HashSet<String>>,
 }
@@ -113,7 +113,7 @@ impl Steps {
             traces: Traces::default(),
             shutdown,
             seed,
-            unknown_words: Mutex::default(),
+            unknown_statuses: Mutex::default(),
             unreadable: Mutex::default(),
         }
     }
@@ -175,7 +175,7 @@ impl Steps {
             }
             StepKind::Poll => {
                 let answer = account.platform.status(token(&claim.submission)).await;
-                self.note_unknown_word(&answer);
+                self.note_unknown_status(&answer);
                 self.note_error(&answer);
                 after_poll(&self.context(step), answer)
             }
@@ -351,12 +351,12 @@ impl Steps {
         }
     }
 
-    fn note_unknown_word(&self, answer: &Result<Status, PlatformError>) {
-        let Ok(Status::Pending { word, known: false }) = answer else { return };
+    fn note_unknown_status(&self, answer: &Result<Status, PlatformError>) {
+        let Ok(Status::Pending { status, known: false }) = answer else { return };
         self.metrics.unknown_status();
-        if is_new(&self.unknown_words, word) {
+        if is_new(&self.unknown_statuses, status) {
             warn!(
-                "the Platform answered the status `{word}`, which is not configured: taken as pending"
+                "the Platform answered the status `{status}`, which is not configured: taken as pending"
             );
         }
     }

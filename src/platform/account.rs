@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::secret::AccountSecret;
-use super::words::StatusWords;
+use super::status_map::StatusMap;
 use ferry_types::domain::limits::AccountLimits;
 
 /// One set of Platform credentials. Its `Debug` shows no secret.
@@ -24,7 +24,7 @@ pub struct Account {
     /// How `Overwrite` is sent.
     pub overwrite_format: OverwriteFormat,
     /// What the status words mean.
-    pub status_words: StatusWords,
+    pub status_map: StatusMap,
     /// How much of the Platform it may use.
     pub account_limits: AccountLimits,
 }

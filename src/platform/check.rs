@@ -6,8 +6,8 @@ use reqwest::StatusCode;
 use super::answer::{Answer, Pages};
 use super::scrub::Scrubber;
 use super::shape::status_word;
+use super::status_map::StatusMap;
 use super::wire::TransportError;
-use super::words::StatusWords;
 use ferry_types::domain::outcome::PlatformError;
 
 /// A processing token that no Platform issues, and a path that no Upload API has.
@@ -33,7 +33,7 @@ const NOT_THE_API: &str = "check api_url: what answers there is not the Upload A
 pub(super) fn judge(
     answer: &Answer,
     other: Option<&Answer>,
-    words: &StatusWords,
+    words: &StatusMap,
     scrubber: &Scrubber,
 ) -> ApiCheck {
     let failed = |what: String, hint| ApiCheck::Failed { what, hint };

@@ -9,7 +9,7 @@ use super::answer::{Answer, Pages};
 use super::scrub::Scrubber;
 use super::shape::{object, status_word};
 use super::tokens::seconds;
-use super::{Account, OverwriteFormat, StatusWords, text, wire};
+use super::{Account, OverwriteFormat, StatusMap, text, wire};
 use ferry_types::domain::limits::AccountLimits;
 use ferry_types::domain::{feedback, timestamp};
 
@@ -24,7 +24,7 @@ static ACCOUNT: LazyLock<Account> = LazyLock::new(|| Account {
     client_secret: SECRET.into(),
     api_key: "k3y-7f3a".into(),
     overwrite_format: OverwriteFormat::Strings,
-    status_words: StatusWords::default(),
+    status_map: StatusMap::default(),
     account_limits: AccountLimits::default(),
 });
 static SCRUBBER: LazyLock<Arc<Scrubber>> = LazyLock::new(|| Arc::new(Scrubber::new(&ACCOUNT)));
@@ -62,8 +62,8 @@ pub async fn read_response(status: u16, headers: &[(&[u8], &[u8])], body: &[u8])
     }
     let _ = answer().denies_credentials();
     let text = text(answer().into_content().content_type.as_deref(), &body);
-    if let Some(word) = status_word(&text, &ACCOUNT.status_words) {
-        let _ = ACCOUNT.status_words.classify(&word);
+    if let Some(word) = status_word(&text, &ACCOUNT.status_map) {
+        let _ = ACCOUNT.status_map.classify(&word);
     }
     let _ = object(&text).and_then(|said| said.get("expires_in").and_then(seconds));
     for item in feedback::locate(&feedback::read(&text), Some(rows[0]), None) {

@@ -12,18 +12,18 @@ mod scrub;
 mod secret;
 mod secrets;
 mod shape;
+mod status_map;
 mod text;
 mod tokens;
 mod wire;
-mod words;
 
 pub use account::{Account, Limits, OverwriteFormat};
 pub use check::ApiCheck;
 #[doc(hidden)]
 pub use fuzzed::read_response;
 pub use secret::{AccountSecret, read_secret, visible};
+pub use status_map::StatusMap;
 pub use text::text;
-pub use words::StatusWords;
 
 use std::fmt;
 use std::sync::Arc;
@@ -231,15 +231,17 @@ impl Platform {
             )),
             error => error,
         })?;
-        let words = &self.account.status_words;
-        let Some(word) = status_word(&answer.text(), words) else {
+        let words = &self.account.status_map;
+        let Some(value) = status_word(&answer.text(), words) else {
             let shown = answer.shown(&self.scrubber, &[]);
             let what = format!("{STATUS}: the answer is not a status word: {shown}");
             return Err(PlatformError::Unreadable(what));
         };
-        let mut status = words.classify(&word);
-        if let Status::Pending { word: shown, .. } | Status::Failed { word: shown } = &mut status {
-            *shown = self.scrubber.clean(&word, &[], WORD).to_lowercase();
+        let mut status = words.classify(&value);
+        if let Status::Pending { status: shown, .. } | Status::Failed { status: shown } =
+            &mut status
+        {
+            *shown = self.scrubber.clean(&value, &[], WORD).to_lowercase();
         }
         Ok(status)
     }
@@ -277,7 +279,7 @@ impl Platform {
             let asked = self.ask(STATUS, SHORT, &[], |http| http.get(url.clone())).await;
             other = asked.ok().and_then(Result::ok);
         }
-        judge(&answer, other.as_ref(), &self.account.status_words, &self.scrubber)
+        judge(&answer, other.as_ref(), &self.account.status_map, &self.scrubber)
     }
 
     async fn content(

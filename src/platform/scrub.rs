@@ -266,7 +266,7 @@ fn entity(name: &str) -> Option<char> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::platform::{OverwriteFormat, StatusWords};
+    use crate::platform::{OverwriteFormat, StatusMap};
 
     const SECRET: &str = r#"p+/=%:&"\ <ä😀>"#;
 
@@ -280,7 +280,7 @@ mod tests {
             api_key: "the key".into(),
             overwrite_format: OverwriteFormat::default(),
             account_limits: ferry_types::domain::limits::AccountLimits::default(),
-            status_words: StatusWords::default(),
+            status_map: StatusMap::default(),
         })
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::StatusWords;
+use super::StatusMap;
 use ferry_types::domain::outcome::Status;
 
 /// Quoted so many times over, a string is still read.
@@ -23,7 +23,7 @@ struct Member {
 }
 
 /// The status word; `None` if the text holds none, or cannot be told which.
-pub(super) fn status_word(text: &str, words: &StatusWords) -> Option<String> {
+pub(super) fn status_word(text: &str, words: &StatusMap) -> Option<String> {
     let members = match read(text) {
         Read::Word(word) => return Some(word),
         Read::Members(members) => members,
@@ -152,7 +152,7 @@ mod tests {
     const UUID: &str = "3f2504e0-4f89-41d3-9a0c-0305e82c3301";
 
     fn word(text: &str) -> Option<String> {
-        status_word(text, &StatusWords::default())
+        status_word(text, &StatusMap::default())
     }
 
     #[test]

@@ -237,7 +237,7 @@ impl World {
             data_bytes: upload.data.len() as u64,
         };
         self.ledger.names.entry(upload.name.clone()).or_default().accepted.push(accepted);
-        Reply { stored: Some((upload.name.clone(), token.clone())), ..self.word(&token) }
+        Reply { stored: Some((upload.name.clone(), token.clone())), ..self.status(&token) }
     }
 
     /// `GET /upload/GetResults`.
@@ -254,7 +254,7 @@ impl World {
         let ready = job.ready_at <= Instant::now();
         let entry = self.ledger.names.entry(job.name.clone()).or_default();
         if query.data_key == "status" {
-            let word = match (ready, &job.verdict) {
+            let status = match (ready, &job.verdict) {
                 (false, _) if entry.polls_before_ready == 0 => "Submitted",
                 (false, _) => "Processing",
                 (true, Verdict::Results(_)) => "CompletedSuccessfully",
@@ -262,7 +262,7 @@ impl World {
             };
             entry.polls_before_ready += u64::from(!ready);
             entry.polls_after_ready += u64::from(ready);
-            return self.word(word);
+            return self.status(status);
         }
         if !ready {
             return Reply::text(409, "not ready");
@@ -281,8 +281,8 @@ impl World {
         }
     }
 
-    fn word(&self, word: &str) -> Reply {
-        if self.config.quoted { Reply::json(200, &json!(word)) } else { Reply::text(200, word) }
+    fn status(&self, status: &str) -> Reply {
+        if self.config.quoted { Reply::json(200, &json!(status)) } else { Reply::text(200, status) }
     }
 
     /// Depends on the Name, too: after a restart with the same seed no old token may stand for

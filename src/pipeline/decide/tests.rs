@@ -317,7 +317,7 @@ fn results_that_are_not_there_yet_are_asked_for_in_bounded_time() {
 #[test]
 fn the_last_poll_comes_at_the_deadline() {
     let (submission, policy) = (submission(State::Processing).into(), Policy::default());
-    let pending = || Ok(Status::Pending { word: "running".into(), known: true });
+    let pending = || Ok(Status::Pending { status: "running".into(), known: true });
     let before = after_poll(&context(&submission, DEADLINE - 100, &policy), pending());
     assert_eq!(before.delay().unwrap(), Duration::from_millis(100));
     let at = after_poll(&context(&of(&submission), DEADLINE, &policy), pending());
@@ -330,7 +330,7 @@ fn the_last_poll_comes_at_the_deadline() {
 #[test]
 fn a_rejected_dataset_ends_with_its_feedback() {
     let (mut submission, policy) = (submission(State::Processing), Policy::default());
-    let failed = Ok(Status::Failed { word: "completedwitherrors".into() });
+    let failed = Ok(Status::Failed { status: "completedwitherrors".into() });
     let transition = after_poll(&context(&of(&submission), 0, &policy), failed);
     assert_eq!(transition.state(), Some(State::Collecting));
     submission.rejection = transition.rejection;
@@ -377,8 +377,8 @@ fn error() -> impl Strategy<Value = PlatformError> {
 fn answer() -> impl Strategy<Value = Result<Status, PlatformError>> {
     prop_oneof![
         Just(Ok(Status::Done)),
-        Just(Ok(Status::Failed { word: "failed".into() })),
-        any::<bool>().prop_map(|known| Ok(Status::Pending { word: "running".into(), known })),
+        Just(Ok(Status::Failed { status: "failed".into() })),
+        any::<bool>().prop_map(|known| Ok(Status::Pending { status: "running".into(), known })),
         error().prop_map(Err),
     ]
 }

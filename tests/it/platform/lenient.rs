@@ -190,7 +190,7 @@ async fn texts_are_read_in_their_charset() {
     }
     let headers = "Content-Type: text/plain; charset=windows-1252\r\n";
     let answer = raw(with_headers(headers, b"Gepr\xfcft")).status("t").await;
-    assert_eq!(answer, Ok(Status::Pending { word: "gepr\u{fc}ft".into(), known: false }));
+    assert_eq!(answer, Ok(Status::Pending { status: "gepr\u{fc}ft".into(), known: false }));
     let feedback = raw(with_headers("", b"2|M\xfcller|unknown")).feedback("t").await;
     let Content { content_type, bytes } = feedback.expect("feedback");
     assert_eq!(bytes, b"2|M\xfcller|unknown", "the Platform's own bytes");

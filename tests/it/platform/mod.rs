@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ferry::platform::{Account, Limits, OverwriteFormat, Platform, StatusWords, Upload};
+use ferry::platform::{Account, Limits, OverwriteFormat, Platform, StatusMap, Upload};
 use ferry_sim::{Credentials, Fault, Processing, RetryAfter, Sim, SimConfig};
 use ferry_types::clock::{Clock, SystemClock};
 use ferry_types::domain::Timestamp;
@@ -58,7 +58,7 @@ fn account_of(credentials: &Credentials) -> Account {
         api_key: credentials.api_key.clone().into(),
         overwrite_format: OverwriteFormat::Strings,
         account_limits: ferry_types::domain::limits::AccountLimits::default(),
-        status_words: StatusWords::default(),
+        status_map: StatusMap::default(),
     }
 }
 

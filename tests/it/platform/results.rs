@@ -16,11 +16,11 @@ async fn status_through(fault: Fault) -> Result<Status, PlatformError> {
 }
 
 fn pending(word: &str, known: bool) -> Status {
-    Status::Pending { word: word.to_owned(), known }
+    Status::Pending { status: word.to_owned(), known }
 }
 
 fn failed(word: &str) -> Status {
-    Status::Failed { word: word.to_owned() }
+    Status::Failed { status: word.to_owned() }
 }
 
 #[tokio::test]

@@ -42,9 +42,9 @@ fn describe_one(call: Call, new: &NewSubmission, packed: &PackedPayload) -> Call
 pub(super) fn answers(answer: Value) -> Result<Vec<Accepted>, RedisError> {
     let mut items = array(answer)?.into_iter();
     let mut accepted = Vec::with_capacity(items.len() / 2);
-    while let (Some(word), Some(id)) = (items.next(), items.next()) {
+    while let (Some(value), Some(id)) = (items.next(), items.next()) {
         let id: SubmissionId = text(id)?.parse().map_err(RedisError::corrupt)?;
-        accepted.push(match text(word)?.as_str() {
+        accepted.push(match text(value)?.as_str() {
             "new" => Accepted::New(id),
             "duplicate" => Accepted::Duplicate(id),
             "conflict" => Accepted::Conflict(id),

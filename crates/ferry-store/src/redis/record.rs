@@ -139,12 +139,12 @@ fn line<'a>(packed: &mut &'a [u8]) -> Result<(i64, &'a str, &'a str), RedisError
     }
 }
 
-fn word<T: FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, RedisError> {
+fn value<T: FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, RedisError> {
     text.parse().map_err(RedisError::corrupt)
 }
 
-fn maybe_word<T: FromStr<Err: std::fmt::Display>>(text: &str) -> Result<Option<T>, RedisError> {
-    (!text.is_empty()).then(|| word(text)).transpose()
+fn maybe_value<T: FromStr<Err: std::fmt::Display>>(text: &str) -> Result<Option<T>, RedisError> {
+    (!text.is_empty()).then(|| value(text)).transpose()
 }
 
 fn maybe_time(millis: i64) -> Option<Timestamp> {
@@ -222,17 +222,17 @@ impl Record {
         let head = Head::take(packed)?;
         let cold = Cold::read(packed).map_err(RedisError::corrupt)?;
         let hot = Hot {
-            id: word(head.id)?,
+            id: value(head.id)?,
             account: head.account.to_owned(),
             name: head.name.to_owned(),
-            state: word(head.state)?,
-            priority: word(head.priority)?,
+            state: value(head.state)?,
+            priority: value(head.priority)?,
             upload_attempts: head.upload_attempts,
             created_at: timestamp(head.created),
             updated_at: timestamp(head.updated),
             finished_at: maybe_time(head.finished),
             deadline: timestamp(head.deadline),
-            step: maybe_word(head.step)?,
+            step: maybe_value(head.step)?,
             due_at: maybe_time(head.due),
             leased_until: None,
             has_predecessor: head.has_predecessor,
@@ -304,7 +304,7 @@ impl Record {
             let (at, state, message) = line(&mut lines)?;
             let entry = TimelineEntry {
                 at: timestamp(at),
-                state: word(state)?,
+                state: value(state)?,
                 message: message.to_owned(),
             };
             entries.push(entry);

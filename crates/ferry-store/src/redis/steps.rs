@@ -187,14 +187,14 @@ impl PreparedCommit {
     /// be decided again.
     pub(super) fn answered(&mut self, answer: Value) -> Result<Option<Committed>, RedisError> {
         let answer = text(answer)?;
-        let (word, rest) = answer.split_once(' ').unwrap_or((&answer, ""));
-        let committed = match (word, self.known.take()) {
+        let (value, rest) = answer.split_once(' ').unwrap_or((&answer, ""));
+        let committed = match (value, self.known.take()) {
             ("done", Some(PreparedRecord { before, after: Ok((after, _)) })) if rest.is_empty() => {
                 Committed::Done(before.submission.state, after.state)
             }
             ("done", _) => {
                 let (from, to) = rest.split_once(' ').unwrap_or_default();
-                let state = |word: &str| word.parse().map_err(RedisError::corrupt);
+                let state = |value: &str| value.parse().map_err(RedisError::corrupt);
                 Committed::Done(state(from)?, state(to)?)
             }
             ("illegal", Some(PreparedRecord { after: Err(illegal), .. })) => {

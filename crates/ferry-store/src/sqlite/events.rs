@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::error::SqliteError;
 use super::read::Reader;
-use super::rows::{maybe_word, millis, word};
+use super::rows::{maybe_value, millis, value};
 use crate::events::{FORGOTTEN, KEPT};
 use crate::{Event, Events};
 use ferry_types::domain::submission::ReasonCode;
@@ -79,11 +79,11 @@ impl Reader<'_> {
 fn event(row: &Row<'_>) -> Result<Event, SqliteError> {
     Ok(Event {
         cursor: row.get::<_, i64>(0)?.unsigned_abs(),
-        submission: word(row, 1)?,
+        submission: value(row, 1)?,
         account: row.get(2)?,
         name: row.get(3)?,
-        state: word(row, 4)?,
-        reason: maybe_word(row, 5)?,
+        state: value(row, 4)?,
+        reason: maybe_value(row, 5)?,
         at: timestamp(row.get(6)?),
     })
 }

@@ -33,17 +33,17 @@ impl Record {
         let mut column = || next.next().unwrap_or_default();
         let (seq, fence, claimed_by) = (row.get(column())?, row.get(column())?, row.get(column())?);
         let hot = Hot {
-            id: word::<SubmissionId>(row, column())?,
+            id: value::<SubmissionId>(row, column())?,
             account: row.get(column())?,
             name: row.get(column())?,
-            state: word::<State>(row, column())?,
+            state: value::<State>(row, column())?,
             priority: priority(row.get(column())?)?,
             upload_attempts: row.get(column())?,
             created_at: time(row, column())?,
             updated_at: time(row, column())?,
             finished_at: maybe_time(row, column())?,
             deadline: time(row, column())?,
-            step: maybe_word::<StepKind>(row, column())?,
+            step: maybe_value::<StepKind>(row, column())?,
             due_at: maybe_time(row, column())?,
             leased_until: maybe_time(row, column())?,
             has_predecessor: row.get(column())?,
@@ -273,7 +273,7 @@ pub(super) fn to_json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).expect("strings, numbers and maps of strings have a JSON form")
 }
 
-pub(super) fn word<T: std::str::FromStr<Err: std::fmt::Display>>(
+pub(super) fn value<T: std::str::FromStr<Err: std::fmt::Display>>(
     row: &Row<'_>,
     column: usize,
 ) -> Result<T, SqliteError> {
@@ -284,7 +284,7 @@ pub(super) fn word<T: std::str::FromStr<Err: std::fmt::Display>>(
         .map_err(SqliteError::corrupt)
 }
 
-pub(super) fn maybe_word<T: std::str::FromStr<Err: std::fmt::Display>>(
+pub(super) fn maybe_value<T: std::str::FromStr<Err: std::fmt::Display>>(
     row: &Row<'_>,
     column: usize,
 ) -> Result<Option<T>, SqliteError> {

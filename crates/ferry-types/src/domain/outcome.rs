@@ -10,17 +10,17 @@ use std::time::Duration;
 pub enum Status {
     /// `completedsuccessfully`: the results can be fetched.
     Done,
-    /// The Platform has not decided; `word` is what it said.
+    /// The Platform has not decided; `status` is what it said.
     Pending {
         /// The status word in lower case, at most 64 characters of it.
-        word: String,
+        status: String,
         /// Whether the word is one that the configuration lists as pending.
         known: bool,
     },
     /// The Platform decided against the dataset: the feedback says why.
     Failed {
         /// The status word in lower case, at most 64 characters of it.
-        word: String,
+        status: String,
     },
 }
 

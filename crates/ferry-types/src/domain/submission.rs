@@ -1,6 +1,7 @@
 //! A submission, and the rules of its life: each is one method, and all of them consult the one table of
 //! legal transitions. Stores persist what the rules decide.
 
+mod closed_set;
 mod delivery;
 mod lifecycle;
 mod operator;
@@ -11,8 +12,8 @@ mod step;
 mod transition;
 mod waiting;
 mod webhook;
-mod words;
 
+pub use closed_set::UnknownValueError;
 pub use lifecycle::MAX_UNCOMMITTED_CLAIMS;
 pub use operator::{LifecycleError, Resolution, SameName};
 pub use parts::{FEEDBACK_KEY, StoredContent, Submission, SubmissionParts};
@@ -24,14 +25,13 @@ pub use transition::{
 };
 pub use waiting::{Surroundings, WaitingFor};
 pub use webhook::{Delivery, DeliveryResult, Webhook, shown_url};
-pub use words::UnknownValueError;
 
-use words::words;
+use closed_set::closed_set;
 
-words!(State, "state");
-words!(StepKind, "step");
-words!(Priority, "priority");
-words!(ReasonCode, "reason");
+closed_set!(State, "state");
+closed_set!(StepKind, "step");
+closed_set!(Priority, "priority");
+closed_set!(ReasonCode, "reason");
 
 #[cfg(test)]
 mod tests;

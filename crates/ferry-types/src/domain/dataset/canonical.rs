@@ -6,9 +6,9 @@ use csv::ByteRecord;
 use super::blank;
 use super::bytes::{self, without_bom};
 use super::check::check;
+use super::datetime;
 use super::forms;
 use super::header::{self, Layout};
-use super::moments;
 use super::opening::Opening;
 use super::records::{self, Records};
 use super::report::Report;
@@ -144,8 +144,8 @@ impl<'a> Writer<'a> {
             let raw = record.get(cell)?;
             let trimmed = blank::trim(raw);
             let is_right = match column.holds {
-                ColumnType::Date => moments::day(trimmed).is_some(),
-                ColumnType::Time => moments::minute(trimmed).is_some(),
+                ColumnType::Date => datetime::day(trimmed).is_some(),
+                ColumnType::Time => datetime::minute(trimmed).is_some(),
                 ColumnType::Text | ColumnType::TimeReference => return None,
             };
             if is_right {

@@ -3,9 +3,9 @@
 use csv::ByteRecord;
 
 use super::blank;
+use super::datetime;
 use super::forms;
 use super::header::Layout;
-use super::moments;
 use super::report::{Kind, Location, Problem, excerpt};
 use super::schema::{Column, ColumnType};
 
@@ -67,8 +67,8 @@ fn read_cell(holds: ColumnType, cell: &[u8]) -> Result<i32, Kind> {
     }
     match holds {
         ColumnType::Text => Ok(0),
-        ColumnType::Date => moments::day(cell).ok_or(Kind::NotADate),
-        ColumnType::Time => moments::minute(cell).ok_or(Kind::NotATime),
+        ColumnType::Date => datetime::day(cell).ok_or(Kind::NotADate),
+        ColumnType::Time => datetime::minute(cell).ok_or(Kind::NotATime),
         ColumnType::TimeReference => match cell {
             b"0" | b"1" | b"2" => Ok(0),
             _ => Err(Kind::NotATimeReference),

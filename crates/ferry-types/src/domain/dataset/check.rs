@@ -8,7 +8,7 @@ use std::ops::Range;
 use csv::ByteRecord;
 
 use super::bytes::{self, BadByte};
-use super::doubled::SeenRows;
+use super::duplicate_rows::SeenRows;
 use super::forms::{AMBIGUOUS, MONTH_FIRST};
 use super::header::{self, Layout};
 use super::listing::{FormKey, Listing};

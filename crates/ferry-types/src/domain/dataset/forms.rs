@@ -39,8 +39,8 @@ pub(super) fn recognize(holds: ColumnType, cell: &[u8]) -> Option<Form> {
     let plain = blank::plain(text);
     let bare = plain.trim_matches(QUOTES).trim();
     let is_strict = match holds {
-        ColumnType::Date => super::moments::day(bare.as_bytes()).is_some(),
-        ColumnType::Time => super::moments::minute(bare.as_bytes()).is_some(),
+        ColumnType::Date => super::datetime::day(bare.as_bytes()).is_some(),
+        ColumnType::Time => super::datetime::minute(bare.as_bytes()).is_some(),
         ColumnType::Text | ColumnType::TimeReference => return None,
     };
     if is_strict {

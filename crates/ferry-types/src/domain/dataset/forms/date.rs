@@ -116,7 +116,7 @@ fn with_time(text: &str) -> Option<Form> {
     }
     let is_midnight =
         clock.bytes().all(|byte| matches!(byte, b'0' | b':' | b'.')) || clock == "12:00:00 AM";
-    let strict = super::super::moments::day(day.as_bytes()).map(|_| certain("", day.to_owned()));
+    let strict = super::super::datetime::day(day.as_bytes()).map(|_| certain("", day.to_owned()));
     let form = strict.or_else(|| recognize(day))?;
     let is_time = is_midnight || time::is_time(clock);
     let is_certain = form.is_certain && is_midnight;

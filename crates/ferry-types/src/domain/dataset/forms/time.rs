@@ -4,7 +4,7 @@ use super::{Form, certain, uncertain};
 
 /// True if the text is a time of day in any form that is known.
 pub(super) fn is_time(text: &str) -> bool {
-    super::super::moments::minute(text.as_bytes()).is_some() || recognize(text).is_some()
+    super::super::datetime::minute(text.as_bytes()).is_some() || recognize(text).is_some()
 }
 
 /// Recognizes a time; `text` has plain blanks and no quotes around it.
@@ -117,7 +117,7 @@ fn with_date(text: &str) -> Option<Form> {
         return None;
     }
     let clock = clock.trim();
-    let is_strict = super::super::moments::minute(clock.as_bytes()).is_some();
+    let is_strict = super::super::datetime::minute(clock.as_bytes()).is_some();
     let form = if is_strict { certain("", clock.to_owned()) } else { recognize(clock)? };
     Some(Form { name: "has a date before the time", is_certain: false, ..form })
 }

@@ -10,7 +10,7 @@ pub struct UnknownValueError {
 }
 
 /// Text to word and back.
-macro_rules! words {
+macro_rules! closed_set {
     ($type:ident, $what:literal) => {
         impl std::fmt::Display for $type {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -33,4 +33,4 @@ macro_rules! words {
         }
     };
 }
-pub(super) use words;
+pub(super) use closed_set;
