@@ -238,13 +238,13 @@ fn list_settings(ui: &Ui) -> std::io::Result<()> {
                 "name": setting.name,
                 "variable": setting.variable(),
                 "default": setting.default,
-                "meaning": setting.meaning,
+                "description": setting.description,
                 "secret": setting.secret,
             }))
         });
     }
     let row = |setting: &Setting| {
-        vec![setting.variable(), setting.default.to_owned(), setting.meaning.to_owned()]
+        vec![setting.variable(), setting.default.to_owned(), setting.description.to_owned()]
     };
     let rows: Vec<Vec<String>> = all().map(row).collect();
     show::table(&rows).iter().try_for_each(|line| ui.out(line))

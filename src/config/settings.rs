@@ -10,7 +10,7 @@ pub struct Setting {
     /// The default as one would write it; empty for none.
     pub default: &'static str,
     /// What it means.
-    pub meaning: &'static str,
+    pub description: &'static str,
     /// Whether it may also be given as a file, by `name_file`.
     pub secret: bool,
 }
@@ -27,12 +27,12 @@ pub(super) fn variable(name: &str) -> String {
     format!("FERRY_{}", name.to_uppercase())
 }
 
-const fn setting(name: &'static str, default: &'static str, meaning: &'static str) -> Setting {
-    Setting { name, default, meaning, secret: false }
+const fn setting(name: &'static str, default: &'static str, description: &'static str) -> Setting {
+    Setting { name, default, description, secret: false }
 }
 
-const fn secret(name: &'static str, meaning: &'static str) -> Setting {
-    Setting { name, default: "", meaning, secret: true }
+const fn secret(name: &'static str, description: &'static str) -> Setting {
+    Setting { name, default: "", description, secret: true }
 }
 
 /// Settings of the process.

@@ -297,12 +297,12 @@ fn metrics(text: &str) -> BTreeSet<String> {
     words.filter(is_metric).map(str::to_owned).collect()
 }
 
-fn meaning(setting: &Setting) -> String {
-    let (name, meaning) = (setting.name, setting.meaning);
+fn description(setting: &Setting) -> String {
+    let (name, description) = (setting.name, setting.description);
     if setting.secret {
-        format!("{meaning}; or its file, as `{name}_file`")
+        format!("{description}; or its file, as `{name}_file`")
     } else {
-        meaning.into()
+        description.into()
     }
 }
 
@@ -318,7 +318,7 @@ fn example_configuration() -> String {
         let default = setting.default;
         let is_number = default.parse::<u64>().is_ok();
         let value = if is_number { default.to_owned() } else { format!("\"{default}\"") };
-        let _ = write!(text, "\n# {}\n#{} = {value}\n", meaning(setting), setting.name);
+        let _ = write!(text, "\n# {}\n#{} = {value}\n", description(setting), setting.name);
     }
     text += "\n# The account that FERRY_TOKEN_URL and the like speak of too. More accounts are more tables, such as\n\
              # [accounts.north]; submissions name theirs with `--account`.\n#[accounts.default]\n";
@@ -332,7 +332,7 @@ fn example_configuration() -> String {
             _ if setting.secret => "...",
             _ => setting.default,
         };
-        let _ = write!(text, "\n# {}\n#{} = \"{value}\"\n", meaning(setting), setting.name);
+        let _ = write!(text, "\n# {}\n#{} = \"{value}\"\n", description(setting), setting.name);
     }
     text
 }

@@ -250,5 +250,5 @@ fn all_settings_are_listed() {
     assert_snapshot!(first, @"FERRY_STORE                    sqlite:ferry.db                                              where submissions are kept: `sqlite:PATH`, `redis://HOST:PORT/DATABASE`, or `redis+sentinel://HOST:PORT,…/MASTER/DATABASE`; with TLS `rediss`");
     let objects = Ferry::new().run(&["doctor", "--settings", "--json"]).ok().objects();
     assert_eq!(objects.len(), ran.stdout.lines().count());
-    assert!(objects.iter().all(|setting| setting["meaning"] != ""));
+    assert!(objects.iter().all(|setting| setting["description"] != ""));
 }
