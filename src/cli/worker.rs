@@ -111,13 +111,13 @@ async fn has_work(app: &App) -> Result<bool, StoreError> {
     let stats = app.store.stats().await?;
     // Whoever has not heard of an outcome yet is told once; what was not heard comes again for days.
     let runs =
-        |steps: &StepStats| steps.running > 0 || (!steps.kind.asks_platform() && steps.ready > 0);
+        |steps: &StepStats| steps.running > 0 || (!steps.kind.calls_platform() && steps.ready > 0);
     if stats.steps.iter().any(runs) {
         return Ok(true);
     }
     for account in app.config.accounts.keys() {
         let is_open = |steps: &&StepStats| {
-            steps.kind.asks_platform()
+            steps.kind.calls_platform()
                 && steps.account == *account
                 && steps.ready + steps.scheduled > 0
         };

@@ -151,7 +151,7 @@ impl Steps {
 
     async fn decide(&self, step: &LeasedStep) -> Result<Ran, StoreError> {
         let claim = &step.claim;
-        if !claim.kind.asks_platform() {
+        if !claim.kind.calls_platform() {
             return Ok(self.deliver(step).await);
         }
         let Some(account) = self.accounts.get(&claim.submission.account) else {

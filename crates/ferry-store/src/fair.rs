@@ -65,7 +65,7 @@ pub(super) struct Situation<'a, E> {
 
 impl<E> Situation<'_, E> {
     pub(super) fn yields(&self) -> Result<Yields, E> {
-        if !self.kind.asks_platform() {
+        if !self.kind.calls_platform() {
             return Ok(Yields::UpTo(usize::MAX));
         }
         let healthy = match self.health.admit(self.now, self.policy) {

@@ -87,7 +87,7 @@ fn transient() -> PlatformError {
 
 #[test]
 fn a_transient_trouble_is_tried_again_later_and_counts_against_the_platform() {
-    for kind in StepKind::CARRYING {
+    for kind in StepKind::PLATFORM_KINDS {
         let transition = decide(kind, transient(), 0);
         assert_eq!(transition.state(), kind.waiting_state());
         assert_eq!(code(&transition), Some(ReasonCode::Transient));
@@ -109,7 +109,7 @@ fn an_ambiguous_upload_is_tried_again_in_doubt() {
 fn a_pause_that_is_asked_for_spends_no_attempt_and_closes_the_gate() {
     let pause = Duration::from_secs(7);
     let error = PlatformError::Throttled { retry_after: Some(pause), what: "asked to wait".into() };
-    for kind in StepKind::CARRYING {
+    for kind in StepKind::PLATFORM_KINDS {
         let transition = decide(kind, error.clone(), 0);
         assert_eq!(transition.attempt_spent, kind != StepKind::Upload);
         assert_eq!(transition.failures, 0);
@@ -131,7 +131,7 @@ fn a_pause_asked_for_in_doubt_does_not_end_the_doubt() {
 
 #[test]
 fn refused_credentials_stop_the_account_and_leave_the_submission_as_it_is() {
-    for kind in StepKind::CARRYING {
+    for kind in StepKind::PLATFORM_KINDS {
         let transition = decide(kind, PlatformError::Credentials("refused".into()), DEADLINE + 1);
         assert_eq!(transition.state(), kind.waiting_state(), "not even the deadline fails it");
         assert!(matches!(transition.signal, Signal::CredentialsDenied(_)));
@@ -385,7 +385,7 @@ fn answer() -> impl Strategy<Value = Result<Status, PlatformError>> {
 
 prop_compose! {
     fn claimed()(
-        kind in select(&StepKind::CARRYING[..]),
+        kind in select(&StepKind::PLATFORM_KINDS[..]),
         overwrite in any::<bool>(),
         upload_ambiguous in any::<bool>(),
         failures in any::<u32>(),

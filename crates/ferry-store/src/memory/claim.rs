@@ -107,7 +107,7 @@ impl Data {
                 policy,
                 now,
                 limit_usage: &|| Ok(limit_usage),
-                leased: &|| leased(&StepKind::asks_platform),
+                leased: &|| leased(&StepKind::calls_platform),
                 uploading: &|| leased(&|kind| kind == StepKind::Upload),
             }
             .yields();

@@ -47,7 +47,7 @@ pub(super) async fn a_submission_goes_all_the_way(subject: Subject) {
     let expected =
         [State::Queued, State::Uploading, State::Processing, State::Collecting, State::Completed];
     assert_eq!(states.collect::<Vec<_>>(), expected);
-    for kind in StepKind::CARRYING {
+    for kind in StepKind::PLATFORM_KINDS {
         assert_eq!(subject.ask(kind, 10).await.next, None);
     }
 }

@@ -65,7 +65,7 @@ enum Op {
 fn op() -> impl Strategy<Value = Op> {
     use prop::sample::Index;
     let any_index = any::<Index>;
-    let kind = prop::sample::select(StepKind::CARRYING.to_vec());
+    let kind = prop::sample::select(StepKind::PLATFORM_KINDS.to_vec());
     prop_oneof![
         4 => (0..2_u8, 0..3_u8).prop_map(|(account, name)| Op::Accept { account, name }),
         8 => (kind, 0..4_usize).prop_map(|(kind, limit)| Op::Claim { kind, limit }),

@@ -21,7 +21,7 @@ pub(super) async fn what_waits_is_cancelled_at_once(subject: Subject) {
         assert_eq!(cancelled.reason.clone().unwrap().code, ReasonCode::Operator);
         assert_eq!(found.waiting_for, None);
         assert_eq!(subject.timeline(id).await.last().unwrap().0, State::Cancelled);
-        for kind in StepKind::CARRYING {
+        for kind in StepKind::PLATFORM_KINDS {
             subject.assert_nothing_due(kind).await;
         }
     }
@@ -94,7 +94,7 @@ pub(super) async fn a_request_to_cancel_is_told_in_the_timeline_once(subject: Su
 }
 
 pub(super) async fn a_failed_submission_goes_on_where_it_stopped(subject: Subject) {
-    for kind in StepKind::CARRYING {
+    for kind in StepKind::PLATFORM_KINDS {
         let id = subject.accept(new(&format!("fails at {kind}"))).await;
         subject.bring_to(kind.waiting_state().unwrap()).await;
         subject.step(kind, t::retried(kind, millis(0))).await;
@@ -162,7 +162,7 @@ pub(super) async fn a_retried_submission_is_not_swept_or_counted_as_failed(subje
 }
 
 pub(super) async fn a_held_submission_is_retried_as_it_is(subject: Subject) {
-    for kind in StepKind::CARRYING {
+    for kind in StepKind::PLATFORM_KINDS {
         let id = subject.accept(new(&format!("held at {kind}"))).await;
         subject.bring_to(kind.waiting_state().unwrap()).await;
         subject.step(kind, t::held()).await;

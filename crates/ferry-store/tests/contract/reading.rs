@@ -25,7 +25,7 @@ pub(super) async fn an_empty_store_has_nothing_to_show(subject: Subject) {
     let stats = subject.store.stats().await.unwrap();
     assert!(stats.steps.is_empty() && stats.accounts.is_empty());
     assert_eq!(stats.unfinished(), 0);
-    for kind in StepKind::CARRYING {
+    for kind in StepKind::PLATFORM_KINDS {
         let claims = subject.ask(kind, 10).await;
         assert!(claims.claims.is_empty() && claims.next.is_none());
     }

@@ -109,7 +109,7 @@ impl Twins {
     }
 
     async fn claim(&mut self) {
-        let kind = *self.rng.choice(&StepKind::CARRYING).unwrap();
+        let kind = *self.rng.choice(&StepKind::PLATFORM_KINDS).unwrap();
         let limit = self.rng.usize(0..9);
         let request = || ClaimRequest {
             kind,

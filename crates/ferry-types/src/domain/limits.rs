@@ -32,7 +32,7 @@ pub struct LimitUsage {
 impl AccountLimits {
     /// Whether steps of this kind have a limit.
     pub fn restricts(&self, kind: StepKind) -> bool {
-        (kind.asks_platform() && self.requests_per_second.is_some())
+        (kind.calls_platform() && self.requests_per_second.is_some())
             || (kind == StepKind::Upload
                 && (self.uploads_per_second.is_some() || self.max_concurrent_uploads.is_some()))
     }
@@ -97,7 +97,7 @@ impl LimitUsage {
 
     /// When steps of `kind` may begin again, if their rate is used up at `now`.
     pub fn limited_until(&self, kind: StepKind, now: Timestamp) -> Option<Timestamp> {
-        if !kind.asks_platform() {
+        if !kind.calls_platform() {
             return None;
         }
         let uploads = if kind == StepKind::Upload { self.uploads_until } else { 0 };

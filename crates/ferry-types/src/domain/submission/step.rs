@@ -35,7 +35,7 @@ impl StepKind {
     pub const ALL: [Self; 4] = [Self::Upload, Self::Poll, Self::Collect, Self::Deliver];
 
     /// Those that carry a submission, in their order.
-    pub const CARRYING: [Self; 3] = [Self::Upload, Self::Poll, Self::Collect];
+    pub const PLATFORM_KINDS: [Self; 3] = [Self::Upload, Self::Poll, Self::Collect];
 
     /// The word for it, in every store, API and metric.
     pub const fn as_str(self) -> &'static str {
@@ -48,7 +48,7 @@ impl StepKind {
     }
 
     /// Whether such a step asks the Platform; whatever stops an account does not stop the others.
-    pub fn asks_platform(self) -> bool {
+    pub fn calls_platform(self) -> bool {
         self != Self::Deliver
     }
 

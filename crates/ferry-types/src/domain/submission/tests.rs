@@ -241,7 +241,7 @@ fn a_state_that_is_not_final_may_stay_fail_be_held_or_be_cancelled() {
 
 #[test]
 fn a_step_is_waited_for_in_a_state_that_may_wait() {
-    for kind in StepKind::CARRYING {
+    for kind in StepKind::PLATFORM_KINDS {
         let state = kind.waiting_state().unwrap();
         assert!(state.may_become(state) && State::Failed.may_become(state));
     }

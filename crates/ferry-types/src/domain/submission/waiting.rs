@@ -62,7 +62,7 @@ impl Submission {
         if self.has_predecessor {
             return around.first_of_name.map(|submission| WaitingFor::Predecessor { submission });
         }
-        if step.asks_platform()
+        if step.calls_platform()
             && let Admission::Blocked(message) = around.health.admit(around.now, around.policy)
         {
             return Some(WaitingFor::Account(message));
