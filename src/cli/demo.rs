@@ -128,12 +128,12 @@ impl Stage {
             self.send(example("with-events", WITH_EVENTS, Some(EVENTS))).await?,
             self.send(example("faulty", REJECTED, None)).await?,
         ];
-        let views = self.carry(&ids, ui).await?;
+        let views = self.run_until_settled(&ids, ui).await?;
         for view in views.iter().filter(|view| view.state == State::Rejected) {
             self.show_feedback(view, ui).await?;
             ui.note(format!("corrected and resubmitted as `{}` with overwrite:", view.name));
             let corrected = self.correct(view, CORRECTED).await?;
-            self.carry(&[corrected], ui).await?;
+            self.run_until_settled(&[corrected], ui).await?;
         }
         Ok(())
     }
@@ -165,7 +165,11 @@ impl Stage {
         Ok(())
     }
 
-    async fn carry(&self, ids: &[SubmissionId], ui: &Ui) -> Result<Vec<SubmissionView>, CliError> {
+    async fn run_until_settled(
+        &self,
+        ids: &[SubmissionId],
+        ui: &Ui,
+    ) -> Result<Vec<SubmissionView>, CliError> {
         let mut progress = Progress::new(ui, self.app.clock.clone(), Some(ids.len() as u64));
         let seen = |view: &SubmissionView| progress.seen(view);
         let stop = self.app.shutdown.draining();

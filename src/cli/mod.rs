@@ -1,8 +1,8 @@
 //! The command line: one file for each command, and what they share.
 
+mod accept_batch;
 mod audit;
 mod cancel;
-mod carry;
 mod completions;
 mod demo;
 mod doctor;
@@ -11,7 +11,6 @@ mod error;
 mod feedback;
 mod files;
 mod follow;
-mod handover;
 mod intake;
 mod keys;
 mod list;
@@ -32,6 +31,7 @@ mod submit;
 mod ui;
 mod validate;
 mod values;
+mod wait;
 mod watch;
 mod webhooks;
 mod worker;

@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, Write};
 use std::path::Path;
 
+use super::accept_batch::{AcceptedBatch, accept};
 use super::error::{CliError, Exit};
 use super::files::title;
-use super::handover::{AcceptedBatch, keep};
 use super::progress;
 use super::ui::Ui;
 use super::validate::print_reports;
@@ -52,10 +52,10 @@ pub(super) async fn submit(
         ui.error(&format!("`{}` holds no submission", title(path)));
         return Ok(None);
     }
-    keep_all(intake, &mut source, ui).await.map(Some)
+    accept_all(intake, &mut source, ui).await.map(Some)
 }
 
-async fn keep_all(
+async fn accept_all(
     intake: &Intake,
     source: &mut Source,
     ui: &Ui,
@@ -76,7 +76,7 @@ async fn keep_all(
             bar.finish_and_clear();
             return Ok(all);
         }
-        let stored = keep(intake, batch, ui).await;
+        let stored = accept(intake, batch, ui).await;
         if stored.is_err() && !all.ids.is_empty() {
             ui.note(format!("the first {} submissions were submitted before this:", all.ids.len()));
         }

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::carry::Waiting;
+use super::accept_batch::{accept, refused, wait_or_show};
 use super::error::{CliError, Exit};
 use super::files::{read, title};
-use super::handover::{carry_or_show, keep, refused};
 use super::ui::Ui;
 use super::validate::{hint_fix, print_reports, print_warnings};
+use super::wait::Waiting;
 use crate::app::App;
 use crate::pipeline::{IntakeError, Names, correction, texts};
 use ferry_store::StoreError;
@@ -70,7 +70,7 @@ impl Resubmit {
         };
         print_warnings(&prepared.reports, ui);
         prepared.new.revision_of = Some(self.id);
-        let stored = keep(&intake, vec![prepared.new], ui).await?;
-        carry_or_show(app, stored, &self.wait, ui).await
+        let stored = accept(&intake, vec![prepared.new], ui).await?;
+        wait_or_show(app, stored, &self.wait, ui).await
     }
 }

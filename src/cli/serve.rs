@@ -6,10 +6,10 @@ use clap::Args;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tracing::{info, warn};
 
-use super::carry::require_account;
 use super::error::{CliError, Exit};
 use super::signals;
 use super::ui::Ui;
+use super::wait::require_account;
 use crate::admin::Admin;
 use crate::api::{Server, TlsError};
 use crate::app::App;

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::carry::Waiting;
+use super::accept_batch::{AcceptedBatch, accept, refused, wait_or_show};
 use super::error::{CliError, Exit};
 use super::files::{read, title};
-use super::handover::{AcceptedBatch, carry_or_show, keep, refused};
 use super::ui::Ui;
 use super::validate::{hint_fix, print_reports, print_warnings};
+use super::wait::Waiting;
 use super::{ndjson, values};
 use crate::app::App;
 use crate::metrics::Source;
@@ -85,7 +85,7 @@ impl Submit {
             None => self.submit_files(&app, &intake, ui).await,
         }?;
         match stored {
-            Some(stored) => carry_or_show(app, stored, &self.wait, ui).await,
+            Some(stored) => wait_or_show(app, stored, &self.wait, ui).await,
             None => Ok(Exit::Invalid),
         }
     }
@@ -117,7 +117,7 @@ impl Submit {
             ui.note("nothing was submitted");
             return Ok(None);
         }
-        keep(intake, batch, ui).await.map(Some)
+        accept(intake, batch, ui).await.map(Some)
     }
 
     /// What no file alone can tell.

@@ -7,12 +7,12 @@ use clap::Args;
 use serde_json::json;
 use tracing::{info, warn};
 
-use super::carry::require_account;
 use super::error::{CliError, Exit};
 use super::follow::{are_stuck, is_settled, view};
 use super::show::counted;
 use super::signals;
 use super::ui::Ui;
+use super::wait::require_account;
 use crate::admin::Admin;
 use crate::app::App;
 use ferry_store::{Filter, Stats, StepStats, StoreError};

@@ -63,7 +63,7 @@ pub(super) fn require_account(app: &App) -> Result<(), CliError> {
 }
 
 /// Carries `ids`, and whatever else is due in the store meanwhile; prints what became of them.
-pub(super) async fn carry(
+pub(super) async fn run_until_settled(
     app: App,
     ids: &[SubmissionId],
     waiting: &Waiting,

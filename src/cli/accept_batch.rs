@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use super::carry::{Waiting, carry};
 use super::error::{CliError, Exit};
 use super::files::title;
 use super::show;
 use super::ui::Ui;
+use super::wait::{Waiting, run_until_settled};
 use crate::app::App;
 use crate::pipeline::{Intake, IntakeError};
 use ferry_store::{Accepted, NewSubmission};
@@ -22,7 +22,7 @@ pub(super) struct AcceptedBatch {
 }
 
 /// Keeps what was prepared, and says where something was kept before.
-pub(super) async fn keep(
+pub(super) async fn accept(
     intake: &Intake,
     batch: Vec<NewSubmission>,
     ui: &Ui,
@@ -53,7 +53,7 @@ pub(super) async fn keep(
 }
 
 /// Carries what was kept, if that is wanted, or shows it.
-pub(super) async fn carry_or_show(
+pub(super) async fn wait_or_show(
     app: App,
     stored: AcceptedBatch,
     wait: &Waiting,
@@ -69,7 +69,7 @@ pub(super) async fn carry_or_show(
     let exit = if stored.ids.is_empty() {
         Exit::Done
     } else if wait.is_wanted() {
-        carry(app, &stored.ids, wait, ui).await?
+        run_until_settled(app, &stored.ids, wait, ui).await?
     } else {
         let exit = show::all(&stored.ids, &app, ui).await?;
         if ui.terminal {
