@@ -39,7 +39,7 @@ def call(path, body=None, headers=None):
         time.sleep(pause)
 
 
-def hand_over(file, name):
+def submit(file, name):
     data = file.read_bytes().decode()
     body = json.dumps({"name": name, "data": data}).encode()
     # The same content under the same name is the same submission here; a producer with an id of its
@@ -53,7 +53,7 @@ def main():
     file = pathlib.Path(sys.argv[1])
     name = sys.argv[2] if len(sys.argv) > 2 else file.stem
     try:
-        submission = hand_over(file, name)
+        submission = submit(file, name)
     except urllib.error.HTTPError as error:
         problem = json.load(error)
         print(problem["detail"], file=sys.stderr)

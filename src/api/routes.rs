@@ -19,7 +19,7 @@ use super::front::RequestId;
 use super::keys::Role;
 use super::openapi::{self, Operation};
 use super::peer::Origin;
-use super::{Shared, bulk, content, events, front, handover, operate, probes, read, stats};
+use super::{Shared, bulk, content, events, front, operate, probes, read, stats, submit};
 use crate::audit::AuditRecord;
 use ferry_types::contract::ProblemKind;
 
@@ -65,7 +65,7 @@ pub(super) fn table() -> Vec<Route> {
     use Role::{Operate, Read, Submit};
     use openapi::operations as describe;
     vec![
-        post("/v1/submissions", Submit, handover::create, describe::create),
+        post("/v1/submissions", Submit, submit::create, describe::create),
         get("/v1/submissions", Read, read::list, describe::list),
         post("/v1/submissions/bulk", Submit, bulk::bulk, describe::bulk),
         get("/v1/submissions/{id}", Read, read::get, describe::get),
@@ -73,7 +73,7 @@ pub(super) fn table() -> Vec<Route> {
         get("/v1/submissions/{id}/deliveries", Read, read::deliveries, describe::deliveries),
         get("/v1/submissions/{id}/results/{key}", Read, content::result, describe::result),
         get("/v1/submissions/{id}/feedback", Read, content::feedback, describe::feedback),
-        post("/v1/submissions/{id}/resubmit", Submit, handover::resubmit, describe::resubmit),
+        post("/v1/submissions/{id}/resubmit", Submit, submit::resubmit, describe::resubmit),
         post("/v1/submissions/{id}/cancel", Operate, operate::cancel, describe::cancel),
         post("/v1/submissions/{id}/retry", Operate, operate::retry, describe::retry),
         post("/v1/submissions/{id}/resolve", Operate, operate::resolve, describe::resolve),

@@ -183,7 +183,7 @@ impl Claimer {
                     failures = 0;
                     let idle = claims.claims.len() < full;
                     let (next, now) = (claims.next, claims.now);
-                    self.hand_over(claims, slots, claimed).await;
+                    self.start(claims, slots, claimed).await;
                     if idle {
                         let span = next.unwrap_or(IDLE).clamp(Duration::from_millis(1), IDLE);
                         let sleep = self.store.wakeups().sleep(self.kind, span, later(now, span));
@@ -217,7 +217,7 @@ impl Claimer {
         Some(slots)
     }
 
-    async fn hand_over(&self, claims: Claims, slots: Vec<OwnedSemaphorePermit>, claimed: Instant) {
+    async fn start(&self, claims: Claims, slots: Vec<OwnedSemaphorePermit>, claimed: Instant) {
         for (claim, slot) in claims.claims.into_iter().zip(slots) {
             let lease = self.leases.keep(claim.lease, claimed);
             let busy = self.metrics.busy(self.kind);

@@ -137,7 +137,7 @@ impl Client {
         request: &SubmissionRequest,
     ) -> Result<SubmissionResponse, ClientError> {
         let key = request.idempotency_key.clone();
-        self.hand_over("/v1/submissions", request, key).await
+        self.send_submission("/v1/submissions", request, key).await
     }
 
     /// Hands a corrected dataset over under the Name of an earlier submission, which it overwrites.
@@ -147,7 +147,7 @@ impl Client {
         request: &ResubmitRequest,
     ) -> Result<SubmissionResponse, ClientError> {
         let path = format!("/v1/submissions/{id}/resubmit");
-        self.hand_over(&path, request, request.idempotency_key.clone()).await
+        self.send_submission(&path, request, request.idempotency_key.clone()).await
     }
 
     /// A submission as it is.
@@ -218,7 +218,7 @@ impl Client {
         self.sender.send(&Call::get(url)).await?.json()
     }
 
-    async fn hand_over(
+    async fn send_submission(
         &self,
         path: &str,
         request: &(impl Serialize + Sync),

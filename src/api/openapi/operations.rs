@@ -29,7 +29,7 @@ const FORM: &str = "multipart/form-data";
 const ENCODED: &str = "how the body is compressed; the limits are for what it holds";
 
 /// What a dataset that is handed over may be answered with, instead.
-const HANDING_OVER: [ProblemKind; 9] = [
+const SUBMIT_PROBLEMS: [ProblemKind; 9] = [
     InvalidRequest,
     Timeout,
     TooLarge,
@@ -53,7 +53,7 @@ pub(in crate::api) fn create(operation: Operation<'_>) -> Operation<'_> {
              form each is a part; `name` is then that of the file, unless given.",
         )
         .takes::<SubmissionRequest>(&examples::request());
-    let operation = handed_over(fields(operation), form(true)).may(&HANDING_OVER);
+    let operation = dataset_body(fields(operation), form(true)).may(&SUBMIT_PROBLEMS);
     let after = [
         "get_submission",
         "get_timeline",
@@ -64,7 +64,7 @@ pub(in crate::api) fn create(operation: Operation<'_>) -> Operation<'_> {
         "retry_submission",
         "resolve_submission",
     ];
-    handing_over_answers(operation).leads_to(201, &after).leads_to(200, &after)
+    submit_responses(operation).leads_to(201, &after).leads_to(200, &after)
 }
 
 pub(in crate::api) fn list(operation: Operation<'_>) -> Operation<'_> {
@@ -200,8 +200,8 @@ pub(in crate::api) fn resubmit(operation: Operation<'_>) -> Operation<'_> {
         .called(SUBMISSIONS, "resubmit_dataset", "Submit a corrected dataset of the same name")
         .about("It overwrites what is there; all but the dataset is as it was.")
         .takes::<ResubmitRequest>(&examples::correction());
-    let operation = handed_over(operation, form(false)).may(&HANDING_OVER);
-    handing_over_answers(operation.may(&[NotFound, StateConflict]))
+    let operation = dataset_body(operation, form(false)).may(&SUBMIT_PROBLEMS);
+    submit_responses(operation.may(&[NotFound, StateConflict]))
 }
 
 pub(in crate::api) fn cancel(operation: Operation<'_>) -> Operation<'_> {
@@ -309,7 +309,7 @@ fn waits(operation: Operation<'_>) -> Operation<'_> {
 }
 
 /// What all that hand a dataset over have in common.
-fn handed_over(operation: Operation<'_>, form: Value) -> Operation<'_> {
+fn dataset_body(operation: Operation<'_>, form: Value) -> Operation<'_> {
     waits(operation)
         .header("Idempotency-Key", key(), "the same key with the same content is accepted once")
         .header("traceparent", text(), "W3C Trace Context of the producer")
@@ -318,7 +318,7 @@ fn handed_over(operation: Operation<'_>, form: Value) -> Operation<'_> {
         .header("Content-Encoding", encoding(), ENCODED)
 }
 
-fn handing_over_answers(mut operation: Operation<'_>) -> Operation<'_> {
+fn submit_responses(mut operation: Operation<'_>) -> Operation<'_> {
     let kept = operation.json::<SubmissionResponse>(&examples::accepted());
     let known = operation.json::<SubmissionResponse>(&examples::accepted());
     operation.answers_with(201, "Submission created", Some(kept), &["Location"]).answers_with(

@@ -394,7 +394,7 @@ fn what_compose_starts_is_well_and_carries_a_dataset() {
         "http://127.0.0.1:{}/v1/submissions?name=march&overwrite=true&wait=30s",
         machine.ports["server"]
     );
-    let hand_over = |key: Option<&str>| {
+    let submit = |key: Option<&str>| {
         let request = client().post(&url).header("Content-Type", "text/csv").body(GOOD);
         let request = match key {
             Some(key) => request.bearer_auth(key.trim()),
@@ -405,8 +405,8 @@ fn what_compose_starts_is_well_and_carries_a_dataset() {
             (answer.status().as_u16(), answer.text().await.unwrap())
         })
     };
-    assert_eq!(hand_over(None).0, 401);
-    let (status, view) = hand_over(Some(&key));
+    assert_eq!(submit(None).0, 401);
+    let (status, view) = submit(Some(&key));
     assert_eq!(status, 201, "{view}");
     let view: Value = serde_json::from_str(&view).unwrap();
     assert_eq!(view["state"], "completed", "{view}\n{}", told());

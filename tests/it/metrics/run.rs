@@ -99,8 +99,8 @@ async fn a_real_prometheus_finds_data_for_every_panel_and_no_expression_fails() 
     // Its requests would take the faults that others are to get.
     world.settled(lost.id).await;
     go_wrong(&world).await;
-    hand_over(&server, &dataset("by-http").data, 200..=299);
-    hand_over(&server, "Reference,StartDate\nSITE-1,yesterday\n", 400..=499);
+    submit(&server, &dataset("by-http").data, 200..=299);
+    submit(&server, "Reference,StartDate\nSITE-1,yesterday\n", 400..=499);
     for shown in SHOWN {
         until(|| format!("{shown}\n{:#?}", world.sim.ledger().faults), || prometheus.holds(shown))
             .await;
@@ -173,7 +173,7 @@ fn ask_rules(prometheus: &Prometheus) -> Vec<Value> {
 }
 
 /// Hands a dataset over by HTTP, and is answered with one of these statuses.
-fn hand_over(server: &Scraped, csv: &str, expected: std::ops::RangeInclusive<u16>) {
+fn submit(server: &Scraped, csv: &str, expected: std::ops::RangeInclusive<u16>) {
     let (status, body) = post(&server.address, "/v1/submissions?name=by-http", csv).unwrap();
     assert!(expected.contains(&status), "{status}: {body}");
 }

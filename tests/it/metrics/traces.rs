@@ -78,7 +78,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// Hands a dataset over by HTTP, as a part of a trace; answers its id.
-fn hand_over(server: &Scraped, name: &str, traceparent: &str) -> String {
+fn submit(server: &Scraped, name: &str, traceparent: &str) -> String {
     let csv = dataset(name).data;
     let head = format!(
         "POST /v1/submissions?name={name} HTTP/1.0\r\nHost: localhost\r\nContent-Type: text/csv\r\n\
@@ -107,8 +107,8 @@ async fn steps_are_linked(store: &[(&str, &str)]) {
     let world = World::idle(prompt(), store).await;
     let told = [("OTLP_ENDPOINT", collector.url.as_str())];
     let server = Scraped::start(&world, "server", &["serve"], &told).await;
-    let known = hand_over(&server, "known", PARENT);
-    let unknown = hand_over(&server, "unknown", "nonsense");
+    let known = submit(&server, "known", PARENT);
+    let unknown = submit(&server, "unknown", "nonsense");
     let unkept = SubmissionRequest { traceparent: NOT_KEPT.parse().ok(), ..dataset("unkept") };
     let unkept = world.submit(unkept).await.to_string();
     world.all_settled().await;

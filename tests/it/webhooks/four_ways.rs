@@ -31,7 +31,7 @@ fn post(url: &str, body: &Value) -> RequestBuilder {
 
 /// Hands submissions over that end in every way, each told to `hook`; gives their ids, and those that
 /// are to be cancelled.
-async fn hand_over(url: &str, hook: &str, count: u64) -> (Vec<String>, Vec<String>) {
+async fn submit(url: &str, hook: &str, count: u64) -> (Vec<String>, Vec<String>) {
     let row = |n| format!("SITE-{n},03/03/2025,08:00,03/03/2025,16:30\n");
     let large: String = (0..200).map(row).collect();
     let (mut ids, mut cancelled) = (Vec::new(), Vec::new());
@@ -100,7 +100,7 @@ fn the_four_ways_agree(ferry: Ferry) {
     let mut heard = Outcomes::new();
     let (ids, cancelled, last) = runtime.block_on(async {
         let mut stream = Listening::to(client().get(format!("{at}/v1/events"))).await;
-        let (ids, cancelled) = hand_over(&at, &to, count).await;
+        let (ids, cancelled) = submit(&at, &to, count).await;
         listen(&mut stream, &mut heard, ids.len() / 10).await;
         (ids, cancelled, stream.last)
     });
