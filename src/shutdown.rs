@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Stage {
+enum Phase {
     Running,
     Draining,
     Aborting,
@@ -14,50 +14,50 @@ enum Stage {
 /// Asks a process to stop, and lets its parts wait for that. Clones speak of the same process.
 #[derive(Debug, Clone)]
 pub struct Shutdown {
-    stage: Arc<watch::Sender<Stage>>,
+    phase: Arc<watch::Sender<Phase>>,
 }
 
 impl Default for Shutdown {
     fn default() -> Self {
-        Self { stage: Arc::new(watch::channel(Stage::Running).0) }
+        Self { phase: Arc::new(watch::channel(Phase::Running).0) }
     }
 }
 
 impl Shutdown {
     /// Begin nothing new; finish what is under way.
     pub fn drain(&self) {
-        self.stage.send_if_modified(|stage| raise(stage, Stage::Draining));
+        self.phase.send_if_modified(|phase| raise(phase, Phase::Draining));
     }
 
     /// Leave what is under way.
     pub fn abort(&self) {
-        self.stage.send_if_modified(|stage| raise(stage, Stage::Aborting));
+        self.phase.send_if_modified(|phase| raise(phase, Phase::Aborting));
     }
 
     /// Whether nothing new may begin.
     pub fn is_draining(&self) -> bool {
-        *self.stage.borrow() >= Stage::Draining
+        *self.phase.borrow() >= Phase::Draining
     }
 
     /// Ends when nothing new may begin.
     pub async fn draining(&self) {
-        self.reached(Stage::Draining).await;
+        self.reached(Phase::Draining).await;
     }
 
     /// Ends when what is under way is to be left.
     pub async fn aborting(&self) {
-        self.reached(Stage::Aborting).await;
+        self.reached(Phase::Aborting).await;
     }
 
-    async fn reached(&self, wanted: Stage) {
-        let mut stage = self.stage.subscribe();
+    async fn reached(&self, wanted: Phase) {
+        let mut phase = self.phase.subscribe();
         // The sender cannot be gone: `self` holds it.
-        let _ = stage.wait_for(|stage| *stage >= wanted).await;
+        let _ = phase.wait_for(|phase| *phase >= wanted).await;
     }
 }
 
-fn raise(stage: &mut Stage, to: Stage) -> bool {
-    let raised = *stage < to;
-    *stage = (*stage).max(to);
+fn raise(phase: &mut Phase, to: Phase) -> bool {
+    let raised = *phase < to;
+    *phase = (*phase).max(to);
     raised
 }

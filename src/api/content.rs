@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Extension, Path, State};
+use axum::extract::{self, Extension, Path};
 use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 
@@ -15,11 +15,11 @@ use crate::platform::text;
 use ferry_store::{Payload, StoreError};
 use ferry_types::domain::feedback::{FeedbackItem, locate, read};
 use ferry_types::domain::outcome::Content;
-use ferry_types::domain::submission::{FEEDBACK_KEY, State as Stage, Submission};
+use ferry_types::domain::submission::{FEEDBACK_KEY, State, Submission};
 
 /// A result, byte for byte.
 pub(super) async fn result(
-    State(shared): State<Arc<Shared>>,
+    extract::State(shared): extract::State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     Path((id, key)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
@@ -35,7 +35,7 @@ pub(super) async fn result(
 
 /// What the Platform found wrong, tied to the rows that it means.
 pub(super) async fn feedback(
-    State(shared): State<Arc<Shared>>,
+    extract::State(shared): extract::State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
     uri: Uri,
@@ -55,7 +55,7 @@ pub(super) async fn feedback(
             };
             Ok(json(StatusCode::OK, &items(content, payload).await))
         }
-        None if submission.state == Stage::Completed && !raw => {
+        None if submission.state == State::Completed && !raw => {
             Ok(json(StatusCode::OK, &Vec::<FeedbackItem>::new()))
         }
         None => Err(nothing(&submission, "feedback")),

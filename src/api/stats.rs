@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::extract::{Extension, State};
+use axum::extract::{self, Extension};
 use axum::http::StatusCode;
 use axum::response::Response;
 
@@ -16,7 +16,7 @@ use ferry_store::{AccountStats, Stats, StepStats};
 use ferry_types::contract::{AccountView, StatsView, StepView};
 use ferry_types::domain::Timestamp;
 use ferry_types::domain::account::{Admission, BlockReason, Health, HealthPolicy};
-use ferry_types::domain::submission::State as Stage;
+use ferry_types::domain::submission::State;
 
 /// The pace is that of so long a time at most.
 const WINDOW: Duration = Duration::from_mins(5);
@@ -26,7 +26,7 @@ const SHORTEST: Duration = Duration::from_secs(2);
 
 /// How much there is to do, and how long it will take.
 pub(super) async fn stats(
-    State(shared): State<Arc<Shared>>,
+    extract::State(shared): extract::State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
 ) -> Result<Response, ApiError> {
     let mut stats = shared.parts.store.stats().await?;
@@ -96,7 +96,7 @@ pub(super) struct Pace(Mutex<VecDeque<(Instant, u64)>>);
 impl Pace {
     /// Final submissions a second; none if too little was seen.
     fn seen(&self, stats: &Stats, now: Instant) -> Option<f64> {
-        let finals = Stage::ALL.into_iter().filter(|state| state.is_final());
+        let finals = State::ALL.into_iter().filter(|state| state.is_final());
         let finished: u64 = finals.map(|state| stats.count(state)).sum();
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         while seen.front().is_some_and(|(at, _)| now.duration_since(*at) > WINDOW) {

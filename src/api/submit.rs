@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Extension, Path, Request, State};
+use axum::extract::{self, Extension, Path, Request};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 
@@ -17,11 +17,11 @@ use super::wait::settled;
 use crate::pipeline::{Names, Prepared, correction};
 use ferry_store::{Accepted, StoreError, compute};
 use ferry_types::contract::{ProblemKind, SubmissionRequest, SubmissionResponse, SubmissionView};
-use ferry_types::domain::submission::State as Stage;
+use ferry_types::domain::submission::State;
 
 /// A new submission.
 pub(super) async fn create(
-    State(shared): State<Arc<Shared>>,
+    extract::State(shared): extract::State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     request: Request,
 ) -> Result<Response, ApiError> {
@@ -41,7 +41,7 @@ pub(super) async fn create(
 
 /// A corrected dataset under the Name of an earlier submission, which it overwrites.
 pub(super) async fn resubmit(
-    State(shared): State<Arc<Shared>>,
+    extract::State(shared): extract::State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
     request: Request,
@@ -49,7 +49,7 @@ pub(super) async fn resubmit(
     let found = caller.find(shared.parts.store.as_ref(), &id).await?;
     let earlier = found.submission;
     let id = earlier.id;
-    if earlier.state == Stage::Held {
+    if earlier.state == State::Held {
         let what = format!("submission {id} is held, and keeps its Name: resolve it first");
         return Err(ApiError::new(ProblemKind::StateConflict, what));
     }

@@ -46,7 +46,7 @@ pub(super) struct Demo {
 }
 
 /// What the demonstration is played with.
-struct Stage {
+struct DemoRun {
     app: App,
     intake: Intake,
     sim: Sim,
@@ -69,11 +69,11 @@ impl Demo {
         signals::listen(app.shutdown.clone(), ui)?;
         let workers = app.workers()?;
         let shutdown = app.shutdown.clone();
-        let mut stage = Stage { intake: app.intake(), app, sim, sent: BTreeMap::new() };
+        let mut demo = DemoRun { intake: app.intake(), app, sim, sent: BTreeMap::new() };
         let play = async {
-            let mut played = stage.play_once(ui).await;
+            let mut played = demo.play_once(ui).await;
             if played.is_ok() && !self.once {
-                played = stage.play_on(ui).await;
+                played = demo.play_on(ui).await;
             }
             shutdown.drain();
             played
@@ -81,7 +81,7 @@ impl Demo {
         let (ended, played) = tokio::join!(workers.run(), play);
         ended.map_err(|error| CliError::new(Exit::Failed, error.into()))?;
         played?;
-        stage.summarize(ui).await
+        demo.summarize(ui).await
     }
 }
 
@@ -117,7 +117,7 @@ fn configuration(sim: &Sim, global: &Global, path: &std::path::Path) -> Result<C
     Ok(Config::load(&Sources { file: None, env, flags })?)
 }
 
-impl Stage {
+impl DemoRun {
     /// The examples: there, back, corrected, and there again.
     async fn play_once(&mut self, ui: &Ui) -> Result<(), CliError> {
         // One bad moment each, to see that it costs a moment and nothing else.
