@@ -50,7 +50,7 @@ pub async fn export(
                 let now = clock.now();
                 let queue = Queue::of(&stats, &held, now, &policy);
                 metrics.drain_estimate(pace.drain(queue.open, finals(&stats), begun));
-                tell(&queue, metrics);
+                publish_gauges(&queue, metrics);
                 metrics.exported(now);
             }
             Err(error) => {
@@ -206,19 +206,19 @@ impl Account {
 }
 
 /// Everything is set at each look: what is not there any more is zero.
-fn tell(queue: &Queue, metrics: &Metrics) {
+fn publish_gauges(queue: &Queue, metrics: &Metrics) {
     let known: Vec<&str> = metrics.accounts().collect();
     for label in known.iter().copied() {
-        tell_of(label, &queue.together(|name| name == label), metrics);
+        publish_account(label, &queue.together(|name| name == label), metrics);
     }
-    tell_of(OTHER_ACCOUNTS, &queue.together(|name| !known.contains(&name)), metrics);
+    publish_account(OTHER_ACCOUNTS, &queue.together(|name| !known.contains(&name)), metrics);
     for (name, account) in &queue.accounts {
         metrics.account(name, account.paused, account.throttled, account.breaker);
     }
     metrics.runnable(queue.runnable);
 }
 
-fn tell_of(label: &str, account: &Account, metrics: &Metrics) {
+fn publish_account(label: &str, account: &Account, metrics: &Metrics) {
     for kind in StepKind::ALL {
         for state in QueueState::ALL {
             let steps = account.steps.get(&(kind, state.as_str())).copied().unwrap_or_default();
@@ -344,7 +344,7 @@ mod tests {
             steps: names.map(|name| uploads(name, 9)).into(),
         };
         let metrics = Metrics::of_accounts(["north".to_owned()]);
-        tell(&Queue::of(&stats, &[], now, &HealthPolicy::default()), &metrics);
+        publish_gauges(&Queue::of(&stats, &[], now, &HealthPolicy::default()), &metrics);
         let text = metrics.render();
         for series in [
             "ferry_queue_steps{account=\"north\",state=\"ready\",step=\"upload\"} 5",

@@ -84,19 +84,19 @@ impl Taking {
             let batch = lines.batch(BATCH, BATCH_BYTES, &self.shared).await;
             let last = batch.last;
             let answers = self.keep(batch.lines).await;
-            if !answers.is_empty() && self.tell(&answers).await.is_err() {
+            if !answers.is_empty() && self.send(&answers).await.is_err() {
                 return;
             }
             if let Some(end) = batch.end {
                 if let End::Broken(error) = end {
-                    let _ = self.tell(&[self.refused(last + 1, error)]).await;
+                    let _ = self.send(&[self.refused(last + 1, error)]).await;
                 }
                 return;
             }
             if self.shared.parts.shutdown.is_draining() {
                 let what = "the server stops; lines from this one on were not taken";
                 let error = ApiError::new(ProblemKind::Busy, what);
-                let _ = self.tell(&[self.refused(last + 1, error)]).await;
+                let _ = self.send(&[self.refused(last + 1, error)]).await;
                 return;
             }
         }
@@ -175,7 +175,7 @@ impl Taking {
         BulkResponse { line, id: None, duplicate: false, error: Some(*problem) }
     }
 
-    async fn tell(&self, answers: &[BulkResponse]) -> Result<(), mpsc::error::SendError<Bytes>> {
+    async fn send(&self, answers: &[BulkResponse]) -> Result<(), mpsc::error::SendError<Bytes>> {
         let mut text = Vec::new();
         for answer in answers {
             // What serde makes of these types is always JSON.

@@ -288,20 +288,21 @@ impl Stream {
         if let Some(what) = missed(&self.cursor, &history) {
             return Ok(self.end(&what));
         }
-        let mut told = history.events;
-        if told.first().is_some_and(|event| event.cursor == self.cursor.number) {
-            let again = told.remove(0);
+        let mut visible = history.events;
+        if visible.first().is_some_and(|event| event.cursor == self.cursor.number) {
+            let again = visible.remove(0);
             if self.last.as_ref().is_some_and(|last| *last != again) {
                 return Ok(self.end(&replaced(&self.cursor)));
             }
             self.last = Some(again);
         }
-        let last = told.last().cloned();
-        told.retain(|event| self.wanted.holds(event) && self.caller.sees(&event.account));
-        self.look_labels_up(&told).await?;
+        let last = visible.last().cloned();
+        visible.retain(|event| self.wanted.holds(event) && self.caller.sees(&event.account));
+        self.look_labels_up(&visible).await?;
         let has_labels = |event: &Event| self.labelled.get(&event.submission) != Some(&false);
         let epoch = self.cursor.epoch.as_str();
-        let text = told.into_iter().filter(has_labels).map(|event| written(epoch, event)).collect();
+        let text =
+            visible.into_iter().filter(has_labels).map(|event| written(epoch, event)).collect();
         // Not before: what could not be looked up is read again.
         if let Some(last) = last {
             self.cursor.number = last.cursor;
@@ -315,8 +316,8 @@ impl Stream {
     /// The last message of a stream that cannot continue.
     fn end(&mut self, what: &str) -> String {
         self.over = true;
-        let told = serde_json::json!({ "detail": what });
-        format!("event: gone\ndata: {told}\n\n")
+        let visible = serde_json::json!({ "detail": what });
+        format!("event: gone\ndata: {visible}\n\n")
     }
 
     /// Finds out which of these events are of submissions with the labels that are wanted. One that is

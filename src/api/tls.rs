@@ -91,7 +91,7 @@ impl Tls {
 fn read(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
     let failed = |what, path: &Path| {
         let path = path.to_owned();
-        move |error| TlsError::File { what, path, cause: told(error) }
+        move |error| TlsError::File { what, path, cause: describe(error) }
     };
     let certificates = CertificateDer::pem_file_iter(&files.certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
@@ -111,7 +111,7 @@ fn read(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
 }
 
 /// Why, without what stands in the file.
-fn told(error: pem::Error) -> String {
+fn describe(error: pem::Error) -> String {
     match error {
         pem::Error::Io(error) => error.to_string(),
         pem::Error::NoItemsFound => "there is none".to_owned(),

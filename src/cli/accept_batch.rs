@@ -28,9 +28,9 @@ pub(super) async fn accept(
     ui: &Ui,
 ) -> Result<AcceptedBatch, CliError> {
     let of_new = |new: &NewSubmission| (new.name.clone(), new.idempotency_key.clone());
-    let told: Vec<(String, Option<String>)> = batch.iter().map(of_new).collect();
+    let batch_names: Vec<(String, Option<String>)> = batch.iter().map(of_new).collect();
     let mut stored = AcceptedBatch::default();
-    for (accepted, (name, key)) in intake.accept(batch).await?.into_iter().zip(told) {
+    for (accepted, (name, key)) in intake.accept(batch).await?.into_iter().zip(batch_names) {
         let key = key.unwrap_or_default();
         match accepted {
             Accepted::New(id) => stored.ids.push(id),

@@ -8,7 +8,7 @@ use ferry_types::clock::{Clock, SystemClock};
 use super::error::{CliError, Exit};
 
 /// Tells of a call such as `cancel ID`, and gives its outcome back.
-pub(super) fn told<T, E: std::fmt::Display>(
+pub(super) fn audited<T, E: std::fmt::Display>(
     audit: &Audit,
     action: &str,
     done: Result<T, E>,

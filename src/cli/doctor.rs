@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::json;
 
-use super::audit::told as logged;
+use super::audit::audited as logged;
 use super::error::{CliError, Exit};
 use super::ui::Ui;
 use super::{Global, load, show, start_log};
@@ -51,7 +51,7 @@ impl Doctor {
             Ok(config) => config,
             Err(mistakes) => {
                 for mistake in &mistakes.0 {
-                    tell(
+                    print_finding(
                         &bad(
                             mistake,
                             "correct it where it stands; README.md explains all settings",
@@ -63,19 +63,19 @@ impl Doctor {
             }
         };
         start_log(&config, ui, "error")?;
-        tell(&good("the configuration can be read".to_owned()), ui)?;
+        print_finding(&good("the configuration can be read".to_owned()), ui)?;
         for variable in &config.ignored {
-            tell(&good(format!("{variable} is not a setting, and is ignored")), ui)?;
+            print_finding(&good(format!("{variable} is not a setting, and is ignored")), ui)?;
         }
         let (platforms, unusable) = platforms(&config);
         let mut healthy = store(config, self.acknowledge, ui).await?;
         for problem in &unusable {
-            healthy &= told(problem, ui)?;
+            healthy &= print_and_judge(problem, ui)?;
         }
         for platform in platforms.iter().filter(|_| !self.offline) {
             // Without a token the API cannot be asked.
-            healthy &=
-                told(&credentials(platform).await, ui)? && told(&upload_api(platform).await, ui)?;
+            healthy &= print_and_judge(&credentials(platform).await, ui)?
+                && print_and_judge(&upload_api(platform).await, ui)?;
         }
         Ok(if healthy { Exit::Done } else { Exit::Failed })
     }
@@ -103,10 +103,14 @@ async fn store(config: Config, acknowledge: bool, ui: &Ui) -> Result<bool, CliEr
         Ok(app) => app,
         Err(error) => {
             let hint = "`store` must name a file that can be written, in a folder that is there";
-            return Ok(told(&bad(&format!("the store cannot be opened: {error}"), hint), ui)?);
+            return Ok(print_and_judge(
+                &bad(&format!("the store cannot be opened: {error}"), hint),
+                ui,
+            )?);
         }
     };
-    let mut healthy = told(&good(format!("the store {} can be opened", app.store.place())), ui)?;
+    let mut healthy =
+        print_and_judge(&good(format!("the store {} can be opened", app.store.place())), ui)?;
     if acknowledge {
         app.audit.check()?;
         let acknowledged = app.store.acknowledge_loss().await;
@@ -118,7 +122,7 @@ async fn store(config: Config, acknowledge: bool, ui: &Ui) -> Result<bool, CliEr
         let findings =
             findings.unwrap_or_else(|error| vec![bad(&format!("the store fails: {error}"), hint)]);
         for finding in &findings {
-            healthy &= told(finding, ui)?;
+            healthy &= print_and_judge(finding, ui)?;
         }
     }
     Ok(healthy)
@@ -210,11 +214,11 @@ fn bad(text: &str, hint: &str) -> CheckResult {
 }
 
 /// Says it, and whether it is good.
-fn told(finding: &CheckResult, ui: &Ui) -> std::io::Result<bool> {
-    tell(finding, ui).map(|()| finding.ok)
+fn print_and_judge(finding: &CheckResult, ui: &Ui) -> std::io::Result<bool> {
+    print_finding(finding, ui).map(|()| finding.ok)
 }
 
-fn tell(finding: &CheckResult, ui: &Ui) -> std::io::Result<()> {
+fn print_finding(finding: &CheckResult, ui: &Ui) -> std::io::Result<()> {
     if ui.json {
         return ui.object(&json!({ "ok": finding.ok, "text": finding.text, "hint": finding.hint }));
     }

@@ -1,6 +1,6 @@
 //! What is asked for several submissions: one that cannot do it does not keep the others from it.
 
-use super::audit::told;
+use super::audit::audited;
 use super::error::{CliError, Exit};
 use super::follow::{look, view};
 use super::show;
@@ -22,7 +22,7 @@ pub(super) async fn each(
     app.audit.check()?;
     let mut exit = Exit::Done;
     for id in ids {
-        match told(&app.audit, &format!("{verb} {id}"), act(*id).await) {
+        match audited(&app.audit, &format!("{verb} {id}"), act(*id).await) {
             Ok(found) => show::view(&view(found), app.clock.now(), ui)?,
             Err(error @ StoreError::NotAllowed(_)) => {
                 exit = not_allowed(error, *id, app).await?.say(ui);

@@ -85,7 +85,7 @@ impl CliError {
     }
 
     /// Says it on stderr; the end of the process.
-    pub(super) fn tell(&self, ui: &Ui) -> ExitCode {
+    pub(super) fn report(&self, ui: &Ui) -> ExitCode {
         if self.is_broken_pipe() {
             // Whoever read our output has seen enough.
             return ExitCode::SUCCESS;

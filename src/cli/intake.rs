@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::audit::told;
+use super::audit::audited;
 use super::error::{CliError, Exit};
 use super::show;
 use super::ui::Ui;
@@ -58,7 +58,7 @@ impl Intake {
             Action::Requeue { ids } => {
                 for id in ids {
                     let requeued = requests.requeue(&id).await;
-                    let done = told(&app.audit, &format!("intake requeue {id}"), requeued)?;
+                    let done = audited(&app.audit, &format!("intake requeue {id}"), requeued)?;
                     answer(ui, &id, "requeued", done)?;
                 }
                 Ok(Exit::Done)
@@ -66,7 +66,7 @@ impl Intake {
             Action::Drop { ids } => {
                 for id in ids {
                     let dropped = requests.remove(std::slice::from_ref(&id)).await;
-                    let done = told(&app.audit, &format!("intake drop {id}"), dropped)? > 0;
+                    let done = audited(&app.audit, &format!("intake drop {id}"), dropped)? > 0;
                     answer(ui, &id, "dropped", done)?;
                 }
                 Ok(Exit::Done)

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use secrecy::ExposeSecret;
 use serde_json::json;
 
-use super::audit::told;
+use super::audit::audited;
 use super::error::{CliError, Exit};
 use super::show;
 use super::ui::Ui;
@@ -97,7 +97,7 @@ impl Keys {
                 let accounts = create.accounts.into_iter().collect();
                 let key = create_key(&path, name.clone(), role, accounts, SystemClock.now());
                 let role_name = role.as_str();
-                let key = told(&audit, &format!("keys create {name} ({role_name})"), key)?;
+                let key = audited(&audit, &format!("keys create {name} ({role_name})"), key)?;
                 if ui.json {
                     let key = key.expose_secret();
                     ui.object(&json!({ "name": name, "role": role, "key": key }))?;
@@ -131,7 +131,7 @@ impl Keys {
                     let hint = "`ferry keys list` shows those that there are";
                     if found { Ok(()) } else { Err(none().hint(hint)) }
                 });
-                told(&audit, &format!("keys revoke {name}"), revoked)?;
+                audited(&audit, &format!("keys revoke {name}"), revoked)?;
                 ui.note(format!("key `{name}` is revoked"));
             }
         }

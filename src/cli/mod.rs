@@ -130,7 +130,7 @@ pub fn main() -> ExitCode {
         });
     match ran {
         Ok(exit) => exit.into(),
-        Err(failure) => failure.tell(&ui),
+        Err(failure) => failure.report(&ui),
     }
 }
 

@@ -36,7 +36,7 @@ pub(super) async fn submit(
         if let Err(error) = prepare(intake, &line) {
             wrong += 1;
             if wrong <= SHOWN {
-                tell(error, ui)?;
+                report(error, ui)?;
             }
         }
         Ok(())
@@ -117,7 +117,7 @@ fn prepare(intake: &Intake, line: &Line) -> Result<Prepared, LineError> {
     intake.prepare(request, &names).map_err(|error| LineError::Refused(place.clone(), error))
 }
 
-fn tell(error: LineError, ui: &Ui) -> Result<(), CliError> {
+fn report(error: LineError, ui: &Ui) -> Result<(), CliError> {
     match error {
         LineError::Json(what) => ui.error(&what),
         LineError::Refused(_, IntakeError::Dataset(reports)) => print_reports(&reports, ui)?,

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use super::audit::{told, user};
+use super::audit::{audited, user};
 use super::error::{CliError, Exit};
 use super::ui::Ui;
 use crate::app::App;
@@ -45,7 +45,7 @@ impl Pause {
         }
         let reason = pause_record(&self.reason, &format!("user `{}`", user()), app.clock.now());
         let paused = app.store.pause(&account, &reason).await;
-        told(&app.audit, &format!("pause {account}"), paused)?;
+        audited(&app.audit, &format!("pause {account}"), paused)?;
         if ui.json {
             ui.object(&json!({ "account": account, "pause_reason": reason }))?;
         } else {
@@ -62,7 +62,7 @@ impl Resume {
         app.audit.check()?;
         let account = account(self.account, &app)?;
         let resumed = app.store.resume(&account).await;
-        let changed = told(&app.audit, &format!("resume {account}"), resumed)?;
+        let changed = audited(&app.audit, &format!("resume {account}"), resumed)?;
         if ui.json {
             ui.object(&json!({ "account": account, "pause_reason": null, "changed": changed }))?;
         } else if changed {

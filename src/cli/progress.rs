@@ -21,7 +21,7 @@ use ferry_types::domain::until;
 const BARS: usize = 15;
 
 /// What makes a new line: a step that is due later or waits for a worker does not.
-type Told = (State, Option<ReasonCode>, Option<Discriminant<WaitingFor>>);
+type ProgressLines = (State, Option<ReasonCode>, Option<Discriminant<WaitingFor>>);
 
 /// Shows how far submissions are.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub(super) struct Progress {
     bars: HashMap<SubmissionId, ProgressBar>,
     states: HashMap<SubmissionId, State>,
     /// What was said last of each, where every change is a line.
-    told: HashMap<SubmissionId, Told>,
+    lines: HashMap<SubmissionId, ProgressLines>,
     settled: u64,
     /// Whether the last state of each will be on the terminal anyway.
     outcome_follows: bool,
@@ -51,7 +51,7 @@ impl Progress {
             clock,
             bars: HashMap::new(),
             states: HashMap::new(),
-            told: HashMap::new(),
+            lines: HashMap::new(),
             settled: 0,
             outcome_follows: false,
             total: bar,
@@ -70,7 +70,9 @@ impl Progress {
         let before = self.states.insert(view.id, view.state);
         if self.ui.terminal {
             self.draw(view);
-        } else if self.told.insert(view.id, told(view)).as_ref() != Some(&told(view)) {
+        } else if self.lines.insert(view.id, progress_line(view)).as_ref()
+            != Some(&progress_line(view))
+        {
             self.ui.note(show::line(view, self.clock.now()));
         }
         if is_settled(view.state) && before.is_none_or(|before| !is_settled(before)) {
@@ -124,7 +126,7 @@ impl Progress {
     }
 }
 
-fn told(view: &SubmissionView) -> Told {
+fn progress_line(view: &SubmissionView) -> ProgressLines {
     let is_news =
         |w: &&WaitingFor| !matches!(w, WaitingFor::DueTime { .. } | WaitingFor::Worker { .. });
     let waits = view.waiting_for.as_ref().filter(is_news).map(discriminant);

@@ -67,8 +67,8 @@ pub(super) fn remark(view: &SubmissionView, now: Timestamp) -> String {
     }
     let waits = view.waiting_for.as_ref().map(|waiting| waiting_for(waiting, view, now));
     // Why an account is paused is often what befell this very submission: once is enough.
-    let told = |reason: &&String| waits.as_ref().is_none_or(|w| !w.contains(reason.as_str()));
-    match (view.reason.as_ref().filter(told), waits) {
+    let is_new = |reason: &&String| waits.as_ref().is_none_or(|w| !w.contains(reason.as_str()));
+    match (view.reason.as_ref().filter(is_new), waits) {
         (Some(reason), Some(waits)) => format!("{reason}; {waits}"),
         (Some(reason), None) => format!("{reason}; running"),
         (None, Some(waits)) => waits,

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::audit::told;
+use super::audit::audited;
 use super::error::{CliError, Exit};
 use super::show;
 use super::ui::Ui;
@@ -49,7 +49,7 @@ impl Webhooks {
         for id in ids {
             let found = if again {
                 let done = app.store.redeliver(id).await;
-                told(&app.audit, &format!("webhooks redeliver {id}"), done)?
+                audited(&app.audit, &format!("webhooks redeliver {id}"), done)?
             } else {
                 app.store.get(id).await?.ok_or(StoreError::NotFound(id))?
             };

@@ -252,7 +252,7 @@ impl Steps {
                 claim.submission.account
             );
         }
-        let told = transition.reason.clone();
+        let reason = transition.reason.clone();
         let polls = claim.submission.polls + u32::from(transition.polled);
         let closes_gate = matches!(transition.signal, Signal::Throttled { .. });
         let committed = self.committer.commit(Commit { lease: claim.lease, transition }).await?;
@@ -263,13 +263,19 @@ impl Steps {
         match committed {
             Committed::Done(from, to) => {
                 self.metrics.transition(from, to);
-                trace.led_to(to, told.as_ref().map(|reason| reason.code));
+                trace.led_to(to, reason.as_ref().map(|reason| reason.code));
                 let exemplar = trace.exemplar(self.context(step).now);
                 self.metrics.step_duration(claim.kind, step.claimed.elapsed(), exemplar);
                 if to.is_final() && from != to {
                     self.count_finished(step, to, polls);
                 }
-                tell(claim.kind, &claim.submission, from, to, told.map(|reason| reason.text));
+                log_transition(
+                    claim.kind,
+                    &claim.submission,
+                    from,
+                    to,
+                    reason.map(|reason| reason.text),
+                );
             }
             Committed::Stale => {
                 trace.was("too_late");
@@ -457,7 +463,13 @@ fn permits(bytes: u64) -> u32 {
 }
 
 /// One line for each change of state.
-fn tell(kind: StepKind, submission: &Submission, from: State, to: State, why: Option<String>) {
+fn log_transition(
+    kind: StepKind,
+    submission: &Submission,
+    from: State,
+    to: State,
+    why: Option<String>,
+) {
     let why = why.map(|why| format!(": {why}")).unwrap_or_default();
     if from == to {
         tracing::debug!(submission.id = %submission.id, "`{}` stays {to} after {kind}{why}", submission.name);

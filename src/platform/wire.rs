@@ -146,16 +146,16 @@ pub(super) async fn ask(
     limit: u64,
     scrubber: &Scrubber,
 ) -> Result<Answer, TransportError> {
-    let told = |what: &str, error| {
+    let describe = |what: &str, error| {
         scrubber.clean(&format!("{endpoint}: {what}: {}", cause(error)), &[], 300)
     };
     let mut response = request.send().await.map_err(|error| {
         if error.is_connect() || error.is_builder() {
-            TransportError::NotSent(told("no connection", error))
+            TransportError::NotSent(describe("no connection", error))
         } else if error.is_timeout() {
             TransportError::Unanswered(format!("{endpoint}: no answer in time"))
         } else {
-            TransportError::Unanswered(told("the connection broke", error))
+            TransportError::Unanswered(describe("the connection broke", error))
         }
     })?;
     let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
@@ -170,7 +170,10 @@ pub(super) async fn ask(
             }
             Ok(Some(_)) if needed => return Err(TransportError::TooLarge),
             Err(error) if needed => {
-                return Err(TransportError::Unanswered(told("the answer was cut short", error)));
+                return Err(TransportError::Unanswered(describe(
+                    "the answer was cut short",
+                    error,
+                )));
             }
             Ok(_) | Err(_) => break,
         }

@@ -107,8 +107,9 @@ impl Traces {
     /// Tells what is not told yet, within a few seconds; nothing is told from then on.
     pub async fn finish(&self) {
         let Some(Collector { provider, .. }) = self.0.clone() else { return };
-        let told = tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(LAST)).await;
-        if !matches!(told, Ok(Ok(()))) {
+        let stopped =
+            tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(LAST)).await;
+        if !matches!(stopped, Ok(Ok(()))) {
             warn!("dropped traces at exit, not sent within {LAST:?}");
         }
     }

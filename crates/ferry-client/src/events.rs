@@ -119,7 +119,7 @@ impl EventStream {
                     Ok(Some(bytes)) if self.messages.push(&bytes).is_ok() => continue,
                     Ok(Some(_)) => Err(foreign("what is longer than any event")),
                     Ok(None) => Ok("the stream ended".to_owned()),
-                    Err(error) => Ok(sending::told(error)),
+                    Err(error) => Ok(sending::describe(error)),
                 },
             };
             self.open_anew();
@@ -168,7 +168,7 @@ async fn open(sender: &Sender, query: &EventQuery) -> Result<Response, ClientErr
 
 /// What came after the last event is not kept any more.
 fn gone(data: &str) -> ClientError {
-    let told: serde_json::Value = serde_json::from_str(data).unwrap_or_default();
-    let detail = told["detail"].as_str().unwrap_or_default();
+    let describe: serde_json::Value = serde_json::from_str(data).unwrap_or_default();
+    let detail = describe["detail"].as_str().unwrap_or_default();
     ClientError::Problem(Box::new(Problem::new(ProblemKind::Gone, detail)))
 }

@@ -114,7 +114,7 @@ impl Sender {
     pub(super) fn trust(&mut self, pem: &[u8]) -> Result<(), ClientError> {
         let certificates = Certificate::from_pem_bundle(pem);
         let invalid = |what| ClientError::Invalid(format!("the certificates: {what}"));
-        let certificates = certificates.map_err(|error| invalid(told(error)))?;
+        let certificates = certificates.map_err(|error| invalid(describe(error)))?;
         if certificates.is_empty() {
             return Err(invalid("there are none".to_owned()));
         }
@@ -192,7 +192,7 @@ impl Sender {
             Ok(response) if response.status().is_success() => return Ok(response),
             Ok(response) => response,
             Err(error) if error.is_builder() => {
-                return Err(AttemptError::Failed(ClientError::Invalid(told(error))));
+                return Err(AttemptError::Failed(ClientError::Invalid(describe(error))));
             }
             Err(error) => return Err(unreachable(error)),
         };
@@ -224,7 +224,7 @@ fn http(certificates: Vec<Certificate>) -> Result<reqwest::Client, ClientError> 
         .redirect(reqwest::redirect::Policy::none())
         .tls_certs_merge(certificates)
         .build()
-        .map_err(|error| ClientError::Invalid(told(error)))
+        .map_err(|error| ClientError::Invalid(describe(error)))
 }
 
 /// A header of an answer.
@@ -233,11 +233,11 @@ pub(super) fn text(response: &Response, name: HeaderName) -> Option<String> {
 }
 
 fn unreachable(error: reqwest::Error) -> AttemptError {
-    AttemptError::Again(ClientError::Unreachable(told(error)), None)
+    AttemptError::Again(ClientError::Unreachable(describe(error)), None)
 }
 
 /// The whole chain, without the URL: a query may hold what is nobody's business.
-pub(super) fn told(error: reqwest::Error) -> String {
+pub(super) fn describe(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(&error);

@@ -31,20 +31,20 @@ pub(super) fn broken(breaker: &Breaker) -> Response<Body> {
     Response::default()
 }
 
-/// Byte by byte; `told` learns when the last one has gone.
+/// Byte by byte; `sent` learns when the last one has gone.
 pub(super) fn slow(
     reply: Reply,
     pause: Duration,
-    told: impl Fn(&Reply) + Send + 'static,
+    sent: impl Fn(&Reply) + Send + 'static,
 ) -> Response<Body> {
     let (status, content_type) = (reply.status, reply.content_type);
-    let bytes = stream::unfold((told, reply, 0), move |(told, reply, at)| async move {
+    let bytes = stream::unfold((sent, reply, 0), move |(sent, reply, at)| async move {
         let Some(byte) = reply.body.as_bytes().get(at).copied() else {
-            told(&reply);
+            sent(&reply);
             return None;
         };
         tokio::time::sleep(pause).await;
-        Some((Ok::<_, std::io::Error>(Bytes::from(vec![byte])), (told, reply, at + 1)))
+        Some((Ok::<_, std::io::Error>(Bytes::from(vec![byte])), (sent, reply, at + 1)))
     });
     build(status, content_type, None, Body::from_stream(bytes))
 }

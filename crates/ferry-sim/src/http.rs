@@ -101,13 +101,13 @@ async fn respond_to(
         Some(Fault::Stall(pause)) => {
             let reply = service.reply(&question, true);
             tokio::time::sleep(pause).await;
-            service.told(&reply);
+            service.sent(&reply);
             respond(reply)
         }
         Some(Fault::SlowBody(pause)) => {
             let service = service.clone();
             let reply = service.reply(&question, true);
-            slow(reply, pause, move |reply| service.told(reply))
+            slow(reply, pause, move |reply| service.sent(reply))
         }
         Some(Fault::CutBody) => cut(service.reply(&question, true)),
         Some(Fault::Enormous(bytes)) => {
@@ -185,9 +185,9 @@ impl Service {
         world.upload(question.upload.as_ref().filter(|_| is_json), answer_lost)
     }
 
-    fn told(&self, reply: &Reply) {
+    fn sent(&self, reply: &Reply) {
         if let Some((name, token)) = &reply.stored {
-            self.world().ledger.told(name, token);
+            self.world().ledger.sent(name, token);
         }
     }
 

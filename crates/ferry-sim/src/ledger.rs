@@ -94,7 +94,7 @@ impl Ledger {
     }
 
     /// The client has been told that `name` was stored as `processing_token`.
-    pub(super) fn told(&mut self, name: &str, processing_token: &str) {
+    pub(super) fn sent(&mut self, name: &str, processing_token: &str) {
         let uploads = self.names.get_mut(name).map(|name| name.accepted.iter_mut());
         for upload in uploads.into_iter().flatten() {
             upload.answer_lost &= upload.processing_token != processing_token;

@@ -191,8 +191,8 @@ fn refusals(answer: Value) -> Result<(Vec<(String, DeadLetter)>, u64), RedisErro
     let mut items = array(items)?.into_iter();
     let mut refused = Vec::with_capacity(items.len() / 2);
     while let (Some(id), Some(json)) = (items.next(), items.next()) {
-        let told = serde_json::from_slice(&bytes(json)?).map_err(RedisError::corrupt)?;
-        refused.push((text(id)?, told));
+        let letter = serde_json::from_slice(&bytes(json)?).map_err(RedisError::corrupt)?;
+        refused.push((text(id)?, letter));
     }
     Ok((refused, text(cursor)?.parse().map_err(RedisError::corrupt)?))
 }
