@@ -63,7 +63,7 @@ impl App {
             StorePlace::Sqlite(_) => None,
         };
         let seeds = Mutex::new(seeds);
-        let traces = config.otlp_endpoint.as_deref().map(Traces::to).unwrap_or_default();
+        let traces = config.otlp_endpoint.as_deref().map(Traces::connect).unwrap_or_default();
         let audit = Audit::new(config.audit_log.clone());
         let shutdown = Shutdown::default();
         Ok(Self { config, store, pushed, clock, metrics, traces, audit, shutdown, seeds })
@@ -85,8 +85,8 @@ impl App {
             self.seed(),
             self.metrics.clone(),
         )
-        .traced(self.traces.clone())
-        .telling(self.config.webhook_rules.clone(), self.config.targets.clone())
+        .with_traces(self.traces.clone())
+        .with_webhooks(self.config.webhook_rules.clone(), self.config.targets.clone())
     }
 
     /// The HTTP API.
@@ -95,7 +95,7 @@ impl App {
         Ok(Api::new(Parts {
             keys,
             store: self.store.clone(),
-            intake: self.intake().of(Source::Api),
+            intake: self.intake().with_source(Source::Api),
             clock: self.clock.clone(),
             metrics: self.metrics.clone(),
             shutdown: self.shutdown.clone(),
@@ -144,7 +144,7 @@ impl App {
     pub fn workers(&self) -> Result<Workers, InvalidAccountError> {
         let pushed = self.pushed.clone().map(|requests| PushedIntake {
             requests,
-            intake: self.intake().of(Source::Apalis),
+            intake: self.intake().with_source(Source::Apalis),
             clock: self.clock.clone(),
         });
         Ok(Workers {

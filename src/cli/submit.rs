@@ -81,7 +81,7 @@ impl Submit {
         self.wait.check(&app)?;
         let intake = app.intake();
         let stored = match &self.ndjson {
-            Some(path) => ndjson::submit(&intake.of(Source::Ndjson), path, ui).await,
+            Some(path) => ndjson::submit(&intake.with_source(Source::Ndjson), path, ui).await,
             None => self.submit_files(&app, &intake, ui).await,
         }?;
         match stored {

@@ -136,19 +136,19 @@ impl Intake {
 
     /// The same door with these rules about who may be told of outcomes.
     #[must_use]
-    pub fn telling(self, rules: Rules, targets: WebhookTargets) -> Self {
+    pub fn with_webhooks(self, rules: Rules, targets: WebhookTargets) -> Self {
         Self { rules, targets, ..self }
     }
 
     /// The same door, which tells a collector what it accepts.
     #[must_use]
-    pub fn traced(self, traces: Traces) -> Self {
+    pub fn with_traces(self, traces: Traces) -> Self {
         Self { traces, ..self }
     }
 
     /// The same door, for what comes from `source`; only the metrics tell the difference.
     #[must_use]
-    pub fn of(self, source: Source) -> Self {
+    pub fn with_source(self, source: Source) -> Self {
         Self { source, ..self }
     }
 

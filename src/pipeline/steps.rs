@@ -119,7 +119,7 @@ impl Steps {
     }
 
     /// The same steps, told to a collector.
-    pub(crate) fn traced(self, traces: Traces) -> Self {
+    pub(crate) fn with_traces(self, traces: Traces) -> Self {
         Self { traces, ..self }
     }
 
@@ -131,18 +131,18 @@ impl Steps {
         let trace = self.traces.step(&step.claim.submission, kind);
         let ran = tokio::select! {
             biased;
-            ran = trace.of(self.decide(&step)) => ran,
+            ran = trace.scope(self.decide(&step)) => ran,
             () = self.shutdown.aborting() => Ok(self.interrupted(&step)),
         };
         match ran {
             Ok(Ran::Decided(transition)) => self.commit(&step, transition, &trace).await,
             Ok(Ran::GivenBack) => {
-                trace.was("given_back");
+                trace.set_outcome("given_back");
                 release(self.store.clone(), vec![step.claim.clone()]).await;
                 Ok(())
             }
             Err(error) => {
-                trace.was("not_begun");
+                trace.set_outcome("not_begun");
                 warn!(submission.id = %step.claim.lease.id, "`{kind}` was not begun: {error}");
                 Err(CommitError)
             }
@@ -263,7 +263,7 @@ impl Steps {
         match committed {
             Committed::Done(from, to) => {
                 self.metrics.transition(from, to);
-                trace.led_to(to, reason.as_ref().map(|reason| reason.code));
+                trace.set_state(to, reason.as_ref().map(|reason| reason.code));
                 let exemplar = trace.exemplar(self.context(step).now);
                 self.metrics.step_duration(claim.kind, step.claimed.elapsed(), exemplar);
                 if to.is_final() && from != to {
@@ -278,7 +278,7 @@ impl Steps {
                 );
             }
             Committed::Stale => {
-                trace.was("too_late");
+                trace.set_outcome("stale");
                 self.metrics.commit_conflict();
                 warn!(
                     submission.id = %claim.lease.id,
@@ -286,7 +286,7 @@ impl Steps {
                 );
             }
             Committed::Illegal(illegal) => {
-                trace.was("refused");
+                trace.set_outcome("illegal");
                 self.metrics.commit_conflict();
                 tracing::error!(submission.id = %claim.lease.id, "refused to record `{}`: {illegal}", claim.kind);
             }

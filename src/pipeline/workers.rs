@@ -70,7 +70,7 @@ impl Workers {
             self.shutdown.clone(),
             self.seed,
         );
-        let steps = Arc::new(steps.traced(self.traces.clone()));
+        let steps = Arc::new(steps.with_traces(self.traces.clone()));
         let mut monitor = Monitor::new();
         for kind in StepKind::ALL {
             let backend = StepBackend::start(

@@ -47,7 +47,7 @@ impl fmt::Debug for Traces {
 impl Traces {
     /// Tells the collector at this URL, in the background of the runtime that this is called in; without
     /// one the traces stay off.
-    pub fn to(collector: &str) -> Self {
+    pub fn connect(collector: &str) -> Self {
         let exporter = match sending::exporter(collector) {
             Ok(exporter) => exporter,
             Err(cause) => {
@@ -157,7 +157,7 @@ impl StepTrace {
     }
 
     /// Does a part of the step.
-    pub async fn of<T>(&self, part: impl Future<Output = T>) -> T {
+    pub async fn scope<T>(&self, part: impl Future<Output = T>) -> T {
         STEP.scope(self.clone(), part).await
     }
 
@@ -175,12 +175,12 @@ impl StepTrace {
     }
 
     /// Ends the trace of a step that led to a state.
-    pub fn led_to(&self, state: State, reason: Option<ReasonCode>) {
+    pub fn set_state(&self, state: State, reason: Option<ReasonCode>) {
         self.end(state.as_str(), reason, matches!(state, State::Failed | State::Held));
     }
 
     /// Ends the trace of a step that did not count.
-    pub fn was(&self, what: &'static str) {
+    pub fn set_outcome(&self, what: &'static str) {
         self.end(what, None, what != "given_back");
     }
 

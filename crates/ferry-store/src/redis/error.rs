@@ -33,7 +33,7 @@ impl fmt::Display for RedisError {
 
 impl RedisError {
     /// The same for callers, who want to know which store it was.
-    pub(super) fn at(self, place: &str) -> StoreError {
+    pub(super) fn with_location(self, place: &str) -> StoreError {
         match self {
             Self::Redis(error) if is_damage(&error) => {
                 StoreError::Unusable(format!("the store `{place}` cannot be used: {error}"))

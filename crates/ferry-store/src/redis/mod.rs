@@ -156,8 +156,8 @@ impl RedisStore {
         self.link.run_one(script, call).await
     }
 
-    fn at<T>(&self, result: Result<T, RedisError>) -> Result<T, StoreError> {
-        result.map_err(|error| error.at(&self.place))
+    fn with_location<T>(&self, result: Result<T, RedisError>) -> Result<T, StoreError> {
+        result.map_err(|error| error.with_location(&self.place))
     }
 
     /// From the first claim on, this process is told what becomes due.
@@ -175,7 +175,7 @@ impl RedisStore {
         rule: impl Fn(&mut Submission, &SameName, Timestamp) -> Ruled<LifecycleError>,
     ) -> Result<SubmissionDetail, StoreError> {
         let changed = self.change(id, rule).await;
-        self.at(changed)?;
+        self.with_location(changed)?;
         self.get(id).await?.ok_or(StoreError::NotFound(id))
     }
 
@@ -218,26 +218,26 @@ impl Store for RedisStore {
             Some(confirmed) => confirmed.run(script, call).await,
             None => self.run(script, call).await,
         };
-        self.at(answer.and_then(accept::answers))
+        self.with_location(answer.and_then(accept::answers))
     }
 
     async fn claim(&self, request: ClaimRequest) -> Result<Claims, StoreError> {
         self.listen();
-        self.at(self.lease(request).await)
+        self.with_location(self.lease(request).await)
     }
 
     async fn commit(&self, batch: Vec<Commit>) -> Result<Vec<Committed>, StoreError> {
         let packed = pack_contents(batch).await;
-        self.at(self.record(packed).await)
+        self.with_location(self.record(packed).await)
     }
 
     async fn renew(&self, leases: Vec<Lease>, lease: Duration) -> Result<Vec<bool>, StoreError> {
         let script = &self.scripts.renew;
         let calls = self.renewals(&leases, lease);
-        let answers = self.at(self.link.run(script, calls).await)?;
+        let answers = self.with_location(self.link.run(script, calls).await)?;
         let mut renewed = Vec::with_capacity(leases.len());
         for answer in answers {
-            let held = self.at(values::array(answer))?;
+            let held = self.with_location(values::array(answer))?;
             renewed.extend(held.into_iter().map(|held| held == Value::Int(1)));
         }
         self.owned.renewed(&leases, &renewed, lease);
@@ -246,11 +246,11 @@ impl Store for RedisStore {
 
     async fn release(&self, claims: Vec<Claim>) -> Result<(), StoreError> {
         let leases: Vec<_> = claims.iter().map(|claim| claim.lease).collect();
-        self.at(self.give_back(&leases).await)
+        self.with_location(self.give_back(&leases).await)
     }
 
     async fn rescue(&self) -> Result<Rescued, StoreError> {
-        self.at(self.rescue_some().await)
+        self.with_location(self.rescue_some().await)
     }
 
     fn wakeups(&self) -> &Wakeups {
@@ -262,38 +262,39 @@ impl Store for RedisStore {
     }
 
     async fn look(&self) -> Result<Standing, StoreError> {
-        self.at(self.compare(&self.continuity).await)
+        self.with_location(self.compare(&self.continuity).await)
     }
 
     async fn report_loss(&self, loss: &Loss) -> Result<(), StoreError> {
-        self.at(self.save_loss(loss).await)
+        self.with_location(self.save_loss(loss).await)
     }
 
     async fn acknowledge_loss(&self) -> Result<(), StoreError> {
-        self.at(self.renew_epoch().await)
+        self.with_location(self.renew_epoch().await)
     }
 
     async fn payload(&self, id: SubmissionId) -> Result<Payload, StoreError> {
         let mut get = redis::cmd("GET");
         get.arg(frame::payload_key(self.link.base(), id));
         let found = self.link.command(get).await.and_then(values::maybe_bytes);
-        let bytes = self.at(found)?.ok_or(StoreError::NotFound(id))?;
-        self.at(compute(bytes.len() as u64, move || frame::read_payload(&bytes)).await)
+        let bytes = self.with_location(found)?.ok_or(StoreError::NotFound(id))?;
+        self.with_location(compute(bytes.len() as u64, move || frame::read_payload(&bytes)).await)
     }
 
     async fn content(&self, id: SubmissionId, key: &str) -> Result<Option<Content>, StoreError> {
         let mut get = redis::cmd("HGET");
         get.arg(frame::contents_key(self.link.base(), id)).arg(key);
         let found = self.link.command(get).await.and_then(values::maybe_bytes);
-        let Some(bytes) = self.at(found)? else { return Ok(None) };
-        self.at(compute(bytes.len() as u64, move || frame::read_content(&bytes)).await).map(Some)
+        let Some(bytes) = self.with_location(found)? else { return Ok(None) };
+        self.with_location(compute(bytes.len() as u64, move || frame::read_content(&bytes)).await)
+            .map(Some)
     }
 
     async fn get(&self, id: SubmissionId) -> Result<Option<SubmissionDetail>, StoreError> {
         let script = &self.scripts.read;
         let call = self.call(script).arg(1).arg(id.to_string());
         let answer = self.run(script, call).await;
-        self.at(answer.and_then(|answer| {
+        self.with_location(answer.and_then(|answer| {
             let [now, shown] = values::tuple(answer)?;
             let [shown] = values::tuple(shown)?;
             read::found(now, shown, &self.health)
@@ -304,14 +305,14 @@ impl Store for RedisStore {
         let mut get = redis::cmd("GET");
         get.arg(record::key(self.link.base(), id));
         let found = self.link.command(get).await.and_then(values::maybe_bytes);
-        let packed = self.at(found)?.ok_or(StoreError::NotFound(id))?;
-        self.at(Record::read(&packed).and_then(|record| record.timeline()))
+        let packed = self.with_location(found)?.ok_or(StoreError::NotFound(id))?;
+        self.with_location(Record::read(&packed).and_then(|record| record.timeline()))
     }
 
     async fn events(&self, after: u64, limit: usize) -> Result<Events, StoreError> {
         let script = &self.scripts.events;
         let answer = self.run(script, self.call(script).arg(after).arg(limit.min(EVENTS))).await;
-        self.at(answer.and_then(|answer| events::read(after, answer)))
+        self.with_location(answer.and_then(|answer| events::read(after, answer)))
     }
 
     async fn list(
@@ -328,8 +329,9 @@ impl Store for RedisStore {
         while found.len() < wanted {
             let call = read::describe_list(self.call(script), filter, below, wanted);
             let answer = self.run(script, call).await;
-            let (more, last) =
-                self.at(answer.and_then(|answer| read::part(answer, filter, &self.health)))?;
+            let (more, last) = self.with_location(
+                answer.and_then(|answer| read::part(answer, filter, &self.health)),
+            )?;
             found.extend(more);
             below = last;
             if below.is_none() {
@@ -349,7 +351,7 @@ impl Store for RedisStore {
             let after = stats.accounts.last().map_or("", |account| &account.account);
             let call = read::describe_stats(self.call(script), after, ACCOUNTS);
             let answer = self.run(script, call).await;
-            let page = self.at(answer.and_then(read::stats))?;
+            let page = self.with_location(answer.and_then(read::stats))?;
             let is_last = page.accounts.len() < ACCOUNTS;
             stats.steps.extend(page.steps);
             stats.accounts.extend(page.accounts);
@@ -362,13 +364,13 @@ impl Store for RedisStore {
     async fn pause(&self, account: &str, reason: &str) -> Result<(), StoreError> {
         let script = &self.scripts.pause;
         let answer = self.run(script, self.call(script).arg(account).arg(reason)).await;
-        self.at(answer.map(drop))
+        self.with_location(answer.map(drop))
     }
 
     async fn resume(&self, account: &str) -> Result<bool, StoreError> {
         let script = &self.scripts.resume;
         let answer = self.run(script, self.call(script).arg(account)).await;
-        match self.at(answer.and_then(values::text))?.as_str() {
+        match self.with_location(answer.and_then(values::text))?.as_str() {
             "unknown" => Err(StoreError::UnknownAccount(account.to_owned())),
             ended => Ok(ended == "1"),
         }
@@ -403,10 +405,10 @@ impl Store for RedisStore {
     async fn sweep(&self, retention: Duration) -> Result<u64, StoreError> {
         let script = &self.scripts.sweep;
         let answer = self.run(script, self.call(script).span(retention).arg(BATCH)).await;
-        self.at(answer.and_then(values::number))
+        self.with_location(answer.and_then(values::number))
     }
 
     async fn check(&self) -> Result<Vec<CheckResult>, StoreError> {
-        self.at(check::check(&self.link, self.beginning.is_some()).await)
+        self.with_location(check::check(&self.link, self.beginning.is_some()).await)
     }
 }

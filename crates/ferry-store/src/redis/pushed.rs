@@ -91,7 +91,7 @@ impl PushedRequests {
         if !matches!(answer, Value::Array(_)) {
             return Ok(Vec::new());
         }
-        self.at(tasks(answer))
+        self.with_location(tasks(answer))
     }
 
     /// How many tasks wait, those that are scheduled for later included.
@@ -115,7 +115,7 @@ impl PushedRequests {
         keys.extend(ids.iter().map(|id| format!("{meta}:{id}")));
         let call = ids.iter().fold(Call::on(&self.remove, &keys), Call::arg);
         let answer = self.run(&self.remove, call).await?;
-        self.at(super::values::number(answer))
+        self.with_location(super::values::number(answer))
     }
 
     /// Puts tasks aside until a person decides.
@@ -141,8 +141,8 @@ impl PushedRequests {
     ) -> Result<(Vec<(String, DeadLetter)>, u64), StoreError> {
         let mut cmd = redis::cmd("HSCAN");
         cmd.arg(self.refusals()).arg(cursor).arg("COUNT").arg(TASKS);
-        let answer = self.at(self.link.command(cmd).await)?;
-        self.at(refusals(answer))
+        let answer = self.with_location(self.link.command(cmd).await)?;
+        self.with_location(refusals(answer))
     }
 
     /// Hands a refused task over again; answers whether there was one.
@@ -150,7 +150,7 @@ impl PushedRequests {
         let keys = [self.config.scheduled_jobs_set(), self.refusals(), self.config.job_data_hash()];
         let call = Call::on(&self.requeue, &keys).arg(id);
         let answer = self.run(&self.requeue, call).await?;
-        Ok(self.at(super::values::number(answer))? > 0)
+        Ok(self.with_location(super::values::number(answer))? > 0)
     }
 
     fn refusals(&self) -> String {
@@ -164,16 +164,16 @@ impl PushedRequests {
     async fn count(&self, command: &str, key: String) -> Result<u64, StoreError> {
         let mut cmd = redis::cmd(command);
         cmd.arg(key);
-        let answer = self.at(self.link.command(cmd).await)?;
-        self.at(super::values::number(answer))
+        let answer = self.with_location(self.link.command(cmd).await)?;
+        self.with_location(super::values::number(answer))
     }
 
     async fn run(&self, script: &Script, call: Call) -> Result<Value, StoreError> {
-        self.at(self.link.run_one(script, call).await)
+        self.with_location(self.link.run_one(script, call).await)
     }
 
-    fn at<T>(&self, result: Result<T, RedisError>) -> Result<T, StoreError> {
-        result.map_err(|error| error.at(&self.place))
+    fn with_location<T>(&self, result: Result<T, RedisError>) -> Result<T, StoreError> {
+        result.map_err(|error| error.with_location(&self.place))
     }
 }
 

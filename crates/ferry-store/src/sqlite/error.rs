@@ -19,9 +19,9 @@ pub(super) enum SqliteError {
 
 impl SqliteError {
     /// The same for callers, who want to know which store it was.
-    pub(super) fn at(self, place: &str) -> StoreError {
+    pub(super) fn with_location(self, place: &str) -> StoreError {
         match self {
-            Self::Sqlite(error) if is_damage(&error) => Self::corrupt(error).at(place),
+            Self::Sqlite(error) if is_damage(&error) => Self::corrupt(error).with_location(place),
             Self::Sqlite(error) => {
                 StoreError::Unavailable { place: place.to_owned(), cause: error.to_string() }
             }

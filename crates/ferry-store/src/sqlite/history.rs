@@ -39,8 +39,10 @@ impl SqliteStore {
         let number = asked.number();
         let peeked = tokio::task::spawn_blocking(move || peek(&path, number)).await;
         let interrupted = |_| SqliteError::corrupt("reading was interrupted");
-        let standing =
-            peeked.map_err(interrupted).flatten().map_err(|error| error.at(&self.place()))?;
+        let standing = peeked
+            .map_err(interrupted)
+            .flatten()
+            .map_err(|error| error.with_location(&self.place()))?;
         if self.continuity.is_acknowledged(&asked, &standing) {
             self.writer.reopen().await?;
         }

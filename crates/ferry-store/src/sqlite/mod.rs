@@ -114,7 +114,7 @@ impl SqliteStore {
         let place = self.place();
         let result = tokio::task::spawn_blocking(move || {
             let idle = || readers.lock().unwrap_or_else(PoisonError::into_inner);
-            named.check().map_err(|error| error.at(&place))?;
+            named.check().map_err(|error| error.with_location(&place))?;
             let open = named.identity();
             idle().retain(|(file, _)| *file == open);
             let reader = idle().pop().map(|(_, connection)| connection);
@@ -123,9 +123,9 @@ impl SqliteStore {
                 op(&Reader { connection, policy: &policy, now })
             });
             // Otherwise the connection may be one to another file.
-            named.check().map_err(|error| error.at(&place))?;
+            named.check().map_err(|error| error.with_location(&place))?;
             idle().push((open, connection));
-            result.map_err(|error| error.at(&place))
+            result.map_err(|error| error.with_location(&place))
         });
         result.await.map_err(|_| StoreError::Unavailable {
             place: self.place(),

@@ -80,7 +80,7 @@ impl Writer {
         let place = self.place.clone();
         let work: Work = Box::new(move |transaction| {
             let result = transaction.and_then(|(connection, effects)| {
-                apart(connection, effects, op).map_err(|error| error.at(&place))
+                apart(connection, effects, op).map_err(|error| error.with_location(&place))
             });
             Box::new(move |committed: Result<(), StoreError>| {
                 // A caller that was dropped no longer listens; what it asked for is done all the same.
@@ -201,7 +201,7 @@ impl WriterThread {
         // Nothing is written to a file that has no name any more.
         let named = self.named.check();
         let begun = named.and_then(|()| Ok(self.connection.execute_batch("BEGIN IMMEDIATE")?));
-        let mut begun = begun.map_err(|error| error.at(&self.place));
+        let mut begun = begun.map_err(|error| error.with_location(&self.place));
         let mut answers = Vec::with_capacity(work.len());
         for work in work {
             answers.push(work(begun.clone().map(|()| (&self.connection, &mut effects))));
@@ -229,7 +229,7 @@ impl WriterThread {
                 // Where this fails too, the next BEGIN does, and says why.
                 let _ = self.connection.execute_batch("ROLLBACK");
             }
-            error.at(&self.place)
+            error.with_location(&self.place)
         })
     }
 
