@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use ferry::app::App;
 use ferry::config::{Config, Sources};
-use ferry::pipeline::Names;
+use ferry::pipeline::SourceLabels;
 use ferry::platform::{Platform, Upload};
 use ferry_sim::{Processing, Sim, SimConfig};
 use ferry_store::{Filter, NewSubmission};
@@ -328,7 +328,7 @@ async fn carried(address: &str, place: &str, count: usize) -> Measured {
 }
 
 fn prepare(app: &App, n: usize) -> NewSubmission {
-    app.intake().prepare(dataset(n), &Names::default()).expect("it is valid").new
+    app.intake().prepare(dataset(n), &SourceLabels::default()).expect("it is valid").new
 }
 
 /// Hands over `count` submissions, evenly spread.

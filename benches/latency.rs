@@ -15,7 +15,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use ferry::app::App;
 use ferry::config::{Config, Sources};
-use ferry::pipeline::Names;
+use ferry::pipeline::SourceLabels;
 use ferry_sim::{Processing, Sim, SimConfig};
 use ferry_store::{Accepted, NewSubmission};
 use ferry_types::contract::SubmissionRequest;
@@ -158,5 +158,5 @@ fn prepare(app: &App, n: usize) -> NewSubmission {
     let data = format!("{header}REF-{n},01/03/2026,08:00,01/03/2026,17:00\n");
     let request =
         SubmissionRequest { name: format!("bench-{n:06}"), data, ..SubmissionRequest::default() };
-    app.intake().prepare(request, &Names::default()).expect("it is valid").new
+    app.intake().prepare(request, &SourceLabels::default()).expect("it is valid").new
 }

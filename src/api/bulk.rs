@@ -19,7 +19,7 @@ use super::encoding::{Decoded, Encoding};
 use super::error::ApiError;
 use super::front::{Place, RequestId};
 use super::params::Params;
-use crate::pipeline::{Names, Prepared};
+use crate::pipeline::{Prepared, SourceLabels};
 use ferry_store::{Accepted, NewSubmission};
 use ferry_types::contract::{BulkResponse, ProblemKind, SubmissionRequest};
 use lines::{End, Line, Lines};
@@ -151,7 +151,7 @@ impl Taking {
                     .map_err(|_| ApiError::invalid("the line is not UTF-8"))?;
                 let mut request = SubmissionRequest::from_json(text).map_err(ApiError::invalid)?;
                 request.account = caller.account_for(request.account)?;
-                Ok(shared.parts.intake.prepare(request, &Names::default())?)
+                Ok(shared.parts.intake.prepare(request, &SourceLabels::default())?)
             };
             lines.into_iter().map(one).collect()
         });

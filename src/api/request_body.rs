@@ -12,7 +12,7 @@ use super::body::{json_limit, json_object, raw_limit, receive};
 use super::body_memory::MemoryPermit;
 use super::error::ApiError;
 use super::params::{Params, time};
-use crate::pipeline::{Names, texts};
+use crate::pipeline::{SourceLabels, decode};
 use ferry_types::contract::{ProblemKind, ResubmitRequest, SubmissionRequest};
 use ferry_types::domain::{Timestamp, TraceParent};
 
@@ -182,7 +182,7 @@ impl Fields {
 
     fn texts(&mut self) -> Result<(String, Option<String>), ApiError> {
         let data = self.data.take().ok_or_else(|| ApiError::field("data", "it is needed"))?;
-        texts(data, self.event_data.take(), &Names::default()).map_err(ApiError::dataset)
+        decode(data, self.event_data.take(), &SourceLabels::default()).map_err(ApiError::dataset)
     }
 }
 

@@ -14,7 +14,7 @@ use super::front::json;
 use super::params::Params;
 use super::request_body::{Given, receive_given};
 use super::wait::settled;
-use crate::pipeline::{Names, Prepared, correction};
+use crate::pipeline::{Prepared, SourceLabels, revision};
 use ferry_store::{Accepted, StoreError, compute};
 use ferry_types::contract::{ProblemKind, SubmissionRequest, SubmissionResponse, SubmissionView};
 use ferry_types::domain::submission::State;
@@ -60,7 +60,7 @@ pub(super) async fn resubmit(
     let mut prepared = prepare(&shared, given, move |given| {
         let traceparent = given.traceparent();
         let corrected = given.into_resubmission()?;
-        let mut request = correction(earlier, corrected.data, corrected.event_data);
+        let mut request = revision(earlier, corrected.data, corrected.event_data);
         request.idempotency_key = corrected.idempotency_key;
         request.traceparent = traceparent;
         Ok(request)
@@ -79,7 +79,7 @@ async fn prepare(
     let shared = shared.clone();
     compute(given.bytes(), move || {
         let request = read(given)?;
-        Ok(shared.parts.intake.prepare(request, &Names::default())?)
+        Ok(shared.parts.intake.prepare(request, &SourceLabels::default())?)
     })
     .await
 }

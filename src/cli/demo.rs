@@ -14,7 +14,7 @@ use super::ui::Ui;
 use super::{Global, show, signals, start_log};
 use crate::app::App;
 use crate::config::{Config, Sources};
-use crate::pipeline::{DEFAULT_RESULT_KEY, Intake, Names};
+use crate::pipeline::{DEFAULT_RESULT_KEY, Intake, SourceLabels};
 use crate::platform::text;
 use ferry_sim::{
     Credentials, Endpoint, Fault, Processing, RetryAfter, Sim, SimConfig, expected_results,
@@ -197,7 +197,7 @@ impl DemoRun {
         let sent = (request.name.clone(), request.data.clone());
         let mut prepared = self
             .intake
-            .prepare(request, &Names::default())
+            .prepare(request, &SourceLabels::default())
             .map_err(|error| CliError::new(Exit::Failed, error.into()))?;
         prepared.new.revision_of = revision_of;
         let accepted = self.intake.accept(vec![prepared.new]).await?;

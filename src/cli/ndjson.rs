@@ -10,7 +10,7 @@ use super::files::title;
 use super::progress;
 use super::ui::Ui;
 use super::validate::print_reports;
-use crate::pipeline::{Intake, IntakeError, Names, Prepared};
+use crate::pipeline::{Intake, IntakeError, Prepared, SourceLabels};
 use ferry_types::contract::SubmissionRequest;
 
 /// Submissions kept in one transaction.
@@ -113,7 +113,8 @@ fn prepare(intake: &Intake, line: &Line) -> Result<Prepared, LineError> {
     let place = &line.place;
     let request = SubmissionRequest::from_json(&line.text)
         .map_err(|what| LineError::Json(format!("{place}: not a submission: {what}")))?;
-    let names = Names { data: format!("{place}: data"), events: format!("{place}: event_data") };
+    let names =
+        SourceLabels { data: format!("{place}: data"), events: format!("{place}: event_data") };
     intake.prepare(request, &names).map_err(|error| LineError::Refused(place.clone(), error))
 }
 

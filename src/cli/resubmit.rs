@@ -11,7 +11,7 @@ use super::ui::Ui;
 use super::validate::{hint_fix, print_reports, print_warnings};
 use super::wait::Waiting;
 use crate::app::App;
-use crate::pipeline::{IntakeError, Names, correction, texts};
+use crate::pipeline::{IntakeError, SourceLabels, decode, revision};
 use ferry_store::StoreError;
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::State;
@@ -47,7 +47,7 @@ impl Resubmit {
             ))
             .hint(format!("end it first: `ferry resolve {} --fail`", self.id)));
         }
-        let names = Names {
+        let names = SourceLabels {
             data: title(&self.file),
             events: self.events.as_deref().map(title).unwrap_or_default(),
         };
@@ -55,8 +55,8 @@ impl Resubmit {
         let data = read(&self.file, limit)?;
         let events = self.events.as_deref().map(|file| read(file, limit)).transpose()?;
         let intake = app.intake();
-        let prepared = texts(data, events, &names).map_err(IntakeError::Dataset).and_then(
-            |(data, event_data)| intake.prepare(correction(earlier, data, event_data), &names),
+        let prepared = decode(data, events, &names).map_err(IntakeError::Dataset).and_then(
+            |(data, event_data)| intake.prepare(revision(earlier, data, event_data), &names),
         );
         let mut prepared = match prepared {
             Ok(prepared) => prepared,

@@ -14,7 +14,7 @@ use super::wait::Waiting;
 use super::{ndjson, values};
 use crate::app::App;
 use crate::metrics::Source;
-use crate::pipeline::{Intake, IntakeError, Names, Prepared, texts};
+use crate::pipeline::{Intake, IntakeError, Prepared, SourceLabels, decode};
 use ferry_types::contract::SubmissionRequest;
 use ferry_types::domain::dataset::Report;
 use ferry_types::domain::submission::Priority;
@@ -159,14 +159,14 @@ impl Submit {
         app: &App,
         intake: &Intake,
     ) -> Result<Result<Prepared, Vec<Report>>, CliError> {
-        let names = Names {
+        let names = SourceLabels {
             data: title(file),
             events: self.events.as_deref().map(title).unwrap_or_default(),
         };
         let limit = app.config.api.max_dataset_bytes;
         let data = read(file, limit)?;
         let events = self.events.as_deref().map(|file| read(file, limit)).transpose()?;
-        let (data, events) = match texts(data, events, &names) {
+        let (data, events) = match decode(data, events, &names) {
             Ok(texts) => texts,
             Err(reports) => return Ok(Err(reports)),
         };

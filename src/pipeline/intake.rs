@@ -31,14 +31,14 @@ const MAX_ITEMS: usize = 32;
 
 /// What the texts of a dataset are called in messages: files, or fields of a request.
 #[derive(Debug, Clone)]
-pub struct Names {
+pub struct SourceLabels {
     /// The dataset.
     pub data: String,
     /// Its events.
     pub events: String,
 }
 
-impl Default for Names {
+impl Default for SourceLabels {
     fn default() -> Self {
         Self { data: "data".to_owned(), events: "event_data".to_owned() }
     }
@@ -156,7 +156,7 @@ impl Intake {
     pub fn prepare(
         &self,
         request: SubmissionRequest,
-        names: &Names,
+        names: &SourceLabels,
     ) -> Result<Prepared, IntakeError> {
         let prepared = self.check(request, names);
         if prepared.is_err() {
@@ -165,7 +165,11 @@ impl Intake {
         prepared
     }
 
-    fn check(&self, request: SubmissionRequest, names: &Names) -> Result<Prepared, IntakeError> {
+    fn check(
+        &self,
+        request: SubmissionRequest,
+        names: &SourceLabels,
+    ) -> Result<Prepared, IntakeError> {
         let now = self.clock.now();
         check_fields(&request, now)?;
         let account = self.account(request.account)?;
@@ -279,7 +283,7 @@ impl Intake {
         &self,
         data: &str,
         event_data: Option<&str>,
-        names: &Names,
+        names: &SourceLabels,
     ) -> Result<(Payload, Vec<Report>), IntakeError> {
         let bytes = (data.len() + event_data.map_or(0, str::len)) as u64;
         if bytes > self.max_dataset_bytes {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
-use super::intake::{Intake, IntakeError, Names};
+use super::intake::{Intake, IntakeError, SourceLabels};
 use crate::shutdown::Shutdown;
 use ferry_store::redis::{DeadLetter, PushedRequests, Task};
 use ferry_store::{Accepted, NewSubmission, StoreError};
@@ -108,7 +108,7 @@ impl PushedIntake {
                 )
             })?;
         request.idempotency_key.get_or_insert_with(|| format!("apalis:{}", task.id));
-        let prepared = self.intake.prepare(request, &Names::default());
+        let prepared = self.intake.prepare(request, &SourceLabels::default());
         prepared.map(|prepared| prepared.new).map_err(|error| explain(&error))
     }
 

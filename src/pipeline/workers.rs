@@ -9,10 +9,10 @@ use tracing::{debug, error, info, warn};
 
 use super::backend::{LeasedStep, StepBackend};
 use super::committer::Committer;
+use super::executor::{Clients, Executor};
 use super::leases::Leases;
 use super::policy::Policy;
 use super::pushed::PushedIntake;
-use super::steps::{Outside, Steps};
 use crate::metrics::Metrics;
 use crate::platform::Platform;
 use crate::shutdown::Shutdown;
@@ -61,9 +61,9 @@ impl Workers {
             self.platforms.iter().map(|p| (p.account().to_owned(), p.account_limits())).collect(),
         );
         let (committer, recording) = Committer::start(self.store.clone());
-        let steps = Steps::new(
+        let steps = Executor::new(
             self.store.clone(),
-            Outside { platforms: self.platforms, webhooks: self.webhooks },
+            Clients { platforms: self.platforms, webhooks: self.webhooks },
             self.policy.clone(),
             committer,
             self.metrics.clone(),
@@ -115,7 +115,12 @@ impl Workers {
     }
 }
 
-fn register(monitor: Monitor, kind: StepKind, backend: StepBackend, steps: Arc<Steps>) -> Monitor {
+fn register(
+    monitor: Monitor,
+    kind: StepKind,
+    backend: StepBackend,
+    steps: Arc<Executor>,
+) -> Monitor {
     // apalis asks a factory for a worker, once: its backend never fails, so it is never restarted.
     let parts = std::sync::Mutex::new(Some((backend, steps)));
     monitor.register(move |_| {

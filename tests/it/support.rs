@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use ferry::app::App;
 use ferry::config::{Config, Sources};
-use ferry::pipeline::{Names, WorkersError};
+use ferry::pipeline::{SourceLabels, WorkersError};
 use ferry_sim::{Credentials, FaultRates, Processing, Sim, SimConfig};
 use ferry_store::{Accepted, Filter, Stats};
 use ferry_types::contract::{SubmissionRequest, SubmissionView};
@@ -111,7 +111,7 @@ impl World {
         requests: impl IntoIterator<Item = SubmissionRequest>,
     ) -> Vec<SubmissionId> {
         let intake = self.app.intake();
-        let prepare = |request| intake.prepare(request, &Names::default()).unwrap().new;
+        let prepare = |request| intake.prepare(request, &SourceLabels::default()).unwrap().new;
         let accepted = intake.accept(requests.into_iter().map(prepare).collect()).await.unwrap();
         accepted
             .into_iter()

@@ -40,7 +40,7 @@ pub(super) fn form() -> serde_json::Value {
     serde_json::json!({ "data": DATA, "name": "march", "label": ["team=north"] })
 }
 
-pub(super) fn correction() -> ResubmitRequest {
+pub(super) fn revision() -> ResubmitRequest {
     ResubmitRequest { data: DATA.to_owned(), ..ResubmitRequest::default() }
 }
 

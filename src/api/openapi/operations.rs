@@ -199,7 +199,7 @@ pub(in crate::api) fn resubmit(operation: Operation<'_>) -> Operation<'_> {
     let operation = id(operation)
         .called(SUBMISSIONS, "resubmit_dataset", "Submit a corrected dataset of the same name")
         .about("It overwrites what is there; all but the dataset is as it was.")
-        .takes::<ResubmitRequest>(&examples::correction());
+        .takes::<ResubmitRequest>(&examples::revision());
     let operation = dataset_body(operation, form(false)).may(&SUBMIT_PROBLEMS);
     submit_responses(operation.may(&[NotFound, StateConflict]))
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ferry::pipeline::Names;
+use ferry::pipeline::SourceLabels;
 use ferry_store::NewSubmission;
 
 use super::scraped::{Scraped, until};
@@ -31,7 +31,7 @@ async fn scrapes_are_fast(store: &[(&str, &str)]) {
     for batch in 0..total / BATCH {
         let prepare = |n: u64| -> NewSubmission {
             let name = format!("b{:07}", batch * BATCH + n);
-            intake.prepare(dataset(&name), &Names::default()).unwrap().new
+            intake.prepare(dataset(&name), &SourceLabels::default()).unwrap().new
         };
         intake.accept((0..BATCH).map(prepare).collect()).await.unwrap();
     }

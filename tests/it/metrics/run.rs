@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use ferry::pipeline::Names;
+use ferry::pipeline::SourceLabels;
 use ferry_sim::{Endpoint, Fault, FaultRates, Processing, SimConfig};
 use ferry_store::{ClaimRequest, Lease, LimitsByAccount};
 use ferry_types::domain::submission::{State, StepKind};
@@ -207,7 +207,7 @@ async fn go_wrong(world: &World) {
     rejected.data = rejected.data.replace("rejected-1", "UNKNOWN-1");
     world.submit(rejected).await;
 
-    let prepared = world.app.intake().prepare(dataset("paused"), &Names::default()).unwrap();
+    let prepared = world.app.intake().prepare(dataset("paused"), &SourceLabels::default()).unwrap();
     let mut new = prepared.new;
     new.account = "north".into();
     world.app.intake().accept(vec![new]).await.unwrap();

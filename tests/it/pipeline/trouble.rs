@@ -176,7 +176,8 @@ async fn a_submission_of_an_account_that_is_not_configured_waits() {
         1,
         world.app.metrics.clone(),
     );
-    let prepared = intake.prepare(dataset("foreign"), &ferry::pipeline::Names::default()).unwrap();
+    let prepared =
+        intake.prepare(dataset("foreign"), &ferry::pipeline::SourceLabels::default()).unwrap();
     let id = prepared.new.id;
     intake.accept(vec![prepared.new]).await.unwrap();
     let view = world.until(id, |view| view.reason.is_some()).await;

@@ -96,7 +96,7 @@ async fn an_account_says_where_its_outcomes_are_told() {
     assert_eq!((receiver.received().len(), other.received().len()), (1, 1));
     // A correction is told to the same.
     let earlier = world.app.store.get(id).await.unwrap().unwrap().submission;
-    let corrected = ferry::pipeline::correction(earlier, dataset("april").data, None);
+    let corrected = ferry::pipeline::revision(earlier, dataset("april").data, None);
     assert_eq!(corrected.webhook_url, Some(other.url));
     let _: &Sim = &world.sim;
     world.finish().await;

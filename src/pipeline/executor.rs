@@ -37,7 +37,7 @@ const LARGE: u64 = 256 << 10;
 
 /// What the steps of a process need.
 #[derive(Debug)]
-pub(crate) struct Steps {
+pub(crate) struct Executor {
     store: Arc<dyn Store>,
     accounts: BTreeMap<String, AccountClient>,
     policy: Policy,
@@ -56,7 +56,7 @@ pub(crate) struct Steps {
 
 /// Whom the steps call.
 #[derive(Debug)]
-pub(crate) struct Outside {
+pub(crate) struct Clients {
     pub(crate) platforms: Vec<Platform>,
     pub(crate) webhooks: Webhooks,
 }
@@ -80,16 +80,16 @@ struct Gate {
 }
 
 /// What became of a step that ran.
-enum Ran {
+enum StepOutcome {
     Decided(Transition),
     /// It was not begun, or was interrupted with no harm.
     GivenBack,
 }
 
-impl Steps {
+impl Executor {
     pub(crate) fn new(
         store: Arc<dyn Store>,
-        Outside { platforms, webhooks }: Outside,
+        Clients { platforms, webhooks }: Clients,
         policy: Policy,
         committer: Committer,
         metrics: Arc<Metrics>,
@@ -135,8 +135,8 @@ impl Steps {
             () = self.shutdown.aborting() => Ok(self.interrupted(&step)),
         };
         match ran {
-            Ok(Ran::Decided(transition)) => self.commit(&step, transition, &trace).await,
-            Ok(Ran::GivenBack) => {
+            Ok(StepOutcome::Decided(transition)) => self.commit(&step, transition, &trace).await,
+            Ok(StepOutcome::GivenBack) => {
                 trace.set_outcome("given_back");
                 release(self.store.clone(), vec![step.claim.clone()]).await;
                 Ok(())
@@ -149,17 +149,21 @@ impl Steps {
         }
     }
 
-    async fn decide(&self, step: &LeasedStep) -> Result<Ran, StoreError> {
+    async fn decide(&self, step: &LeasedStep) -> Result<StepOutcome, StoreError> {
         let claim = &step.claim;
         if !claim.kind.calls_platform() {
             return Ok(self.deliver(step).await);
         }
         let Some(account) = self.accounts.get(&claim.submission.account) else {
             let context = self.context(step);
-            return Ok(Ran::Decided(without_account(&context, claim.kind)));
+            return Ok(StepOutcome::Decided(without_account(&context, claim.kind)));
         };
         if let Some(pause) = account.throttled_for(step.claimed) {
-            return Ok(Ran::Decided(while_throttled(&self.context(step), claim.kind, pause)));
+            return Ok(StepOutcome::Decided(while_throttled(
+                &self.context(step),
+                claim.kind,
+                pause,
+            )));
         }
         let transition = match claim.kind {
             StepKind::Upload => {
@@ -167,7 +171,7 @@ impl Steps {
                 let _memory = self.memory_for(bytes).await;
                 let payload = self.payload(&claim.submission).await?;
                 if !step.lease.is_owned() {
-                    return Ok(Ran::GivenBack);
+                    return Ok(StepOutcome::GivenBack);
                 }
                 let answer = self.upload(step, account, &payload).await;
                 self.note_error(&answer);
@@ -191,14 +195,14 @@ impl Steps {
         if let Signal::Throttled { pause } = &transition.signal {
             account.throttle(*pause);
         }
-        Ok(Ran::Decided(transition))
+        Ok(StepOutcome::Decided(transition))
     }
 
     /// Tells the outcome of a submission to whoever wants to hear it.
-    async fn deliver(&self, step: &LeasedStep) -> Ran {
+    async fn deliver(&self, step: &LeasedStep) -> StepOutcome {
         let submission = &step.claim.submission;
         let Some(webhook) = submission.webhook.as_ref().filter(|_| step.lease.is_owned()) else {
-            return Ran::GivenBack;
+            return StepOutcome::GivenBack;
         };
         let (id, body) = outcome(submission);
         let message = Message {
@@ -217,7 +221,7 @@ impl Steps {
                 "webhook delivery of `{}` abandoned: {}", submission.name, result.as_str()
             );
         }
-        Ran::Decided(transition)
+        StepOutcome::Decided(transition)
     }
 
     async fn upload(
@@ -302,10 +306,10 @@ impl Steps {
     }
 
     /// A poll or a fetch can be interrupted at no cost; an upload may have arrived.
-    fn interrupted(&self, step: &LeasedStep) -> Ran {
+    fn interrupted(&self, step: &LeasedStep) -> StepOutcome {
         match step.claim.kind {
-            StepKind::Upload => Ran::Decided(interrupted_upload(&self.context(step))),
-            StepKind::Poll | StepKind::Collect | StepKind::Deliver => Ran::GivenBack,
+            StepKind::Upload => StepOutcome::Decided(interrupted_upload(&self.context(step))),
+            StepKind::Poll | StepKind::Collect | StepKind::Deliver => StepOutcome::GivenBack,
         }
     }
 

@@ -1,16 +1,16 @@
 //! What the intake makes of a dataset before it is a request: bytes that should be text, and the
 //! correction of an earlier submission.
 
-use super::intake::Names;
+use super::intake::SourceLabels;
 use ferry_types::contract::SubmissionRequest;
 use ferry_types::domain::dataset::{Report, Table, check};
 use ferry_types::domain::submission::Submission;
 
 /// The texts as they are, or what is wrong where they are not UTF-8.
-pub fn texts(
+pub fn decode(
     data: Vec<u8>,
     events: Option<Vec<u8>>,
-    names: &Names,
+    labels: &SourceLabels,
 ) -> Result<(String, Option<String>), Vec<Report>> {
     let data = String::from_utf8(data);
     let events = events.map(String::from_utf8).transpose();
@@ -19,9 +19,9 @@ pub fn texts(
         (data, events) => {
             let bytes =
                 data.map_or_else(std::string::FromUtf8Error::into_bytes, String::into_bytes);
-            let mut reports = vec![check(Table::Data, &names.data, &bytes).0];
+            let mut reports = vec![check(Table::Data, &labels.data, &bytes).0];
             if let Err(error) = events {
-                reports.push(check(Table::Events, &names.events, error.as_bytes()).0);
+                reports.push(check(Table::Events, &labels.events, error.as_bytes()).0);
             }
             Err(reports)
         }
@@ -29,7 +29,7 @@ pub fn texts(
 }
 
 /// As the earlier one was, with other texts and the right to overwrite.
-pub fn correction(
+pub fn revision(
     earlier: Submission,
     data: String,
     event_data: Option<String>,
