@@ -14,10 +14,10 @@ use tokio::sync::mpsc;
 
 use super::Shared;
 use super::caller::Caller;
-use super::capacity::Room;
+use super::capacity::Reservation;
 use super::encoding::{Decoded, Encoding};
 use super::error::ApiError;
-use super::front::{Place, RequestId};
+use super::middleware::{ConcurrencySlot, RequestId};
 use super::params::Params;
 use crate::pipeline::{Prepared, SourceLabels};
 use ferry_store::{Accepted, NewSubmission};
@@ -38,7 +38,7 @@ pub(super) async fn bulk(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     Extension(RequestId(id)): Extension<RequestId>,
-    Extension(place): Extension<Place>,
+    Extension(place): Extension<ConcurrencySlot>,
     request: Request,
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
@@ -74,7 +74,7 @@ struct Taking {
 
 /// A line that was checked, and the room for its submission.
 enum Checked<'a> {
-    Ready(Box<NewSubmission>, Room<'a>),
+    Ready(Box<NewSubmission>, Reservation<'a>),
     Refused(ApiError),
 }
 

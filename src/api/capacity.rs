@@ -22,22 +22,22 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct Capacity {
     most: u64,
-    counted: Mutex<Counted>,
+    counted: Mutex<Counts>,
     lookup: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
-struct Counted {
+struct Counts {
     at: Option<Instant>,
     /// By account: in the store, accepted since then included.
-    kept: BTreeMap<String, u64>,
+    stored: BTreeMap<String, u64>,
     /// By account: on the way into the store.
-    coming: BTreeMap<String, u64>,
+    in_flight: BTreeMap<String, u64>,
 }
 
 /// Room for one submission, given back when it is dropped, unless it was used.
 #[derive(Debug)]
-pub(super) struct Room<'a> {
+pub(super) struct Reservation<'a> {
     capacity: &'a Capacity,
     account: Option<String>,
 }
@@ -52,9 +52,9 @@ impl Capacity {
         &self,
         store: &dyn Store,
         account: &str,
-    ) -> Result<Room<'_>, ApiError> {
+    ) -> Result<Reservation<'_>, ApiError> {
         if self.most == 0 {
-            return Ok(Room { capacity: self, account: None });
+            return Ok(Reservation { capacity: self, account: None });
         }
         for fresh in [FRESH, FRESH_WHEN_FULL] {
             self.refresh(store, fresh).await?;
@@ -70,14 +70,14 @@ impl Capacity {
         Err(ApiError::new(ProblemKind::TooManyUnfinished, what).retry_after(RETRY_AFTER))
     }
 
-    fn take(&self, account: &str) -> Option<Room<'_>> {
+    fn take(&self, account: &str) -> Option<Reservation<'_>> {
         let mut counted = self.counted();
         let of = |counts: &BTreeMap<String, u64>| counts.get(account).copied().unwrap_or_default();
-        if of(&counted.kept) + of(&counted.coming) >= self.most {
+        if of(&counted.stored) + of(&counted.in_flight) >= self.most {
             return None;
         }
-        *counted.coming.entry(account.to_owned()).or_default() += 1;
-        Some(Room { capacity: self, account: Some(account.to_owned()) })
+        *counted.in_flight.entry(account.to_owned()).or_default() += 1;
+        Some(Reservation { capacity: self, account: Some(account.to_owned()) })
     }
 
     /// Looks the counts up, unless they are younger than `fresh`. What is on its way meanwhile is
@@ -91,10 +91,10 @@ impl Capacity {
         if is_fresh() {
             return Ok(());
         }
-        let before: BTreeMap<String, u64> = self.counted().kept.clone();
+        let before: BTreeMap<String, u64> = self.counted().stored.clone();
         let stats = store.stats().await?;
         let mut counted = self.counted();
-        let mut kept = BTreeMap::new();
+        let mut stored = BTreeMap::new();
         for account in stats.accounts {
             let waiting = |(state, count): (&State, &u64)| {
                 if state.is_final() || *state == State::Held { 0 } else { *count }
@@ -102,39 +102,39 @@ impl Capacity {
             let in_store: u64 = account.states.iter().map(waiting).sum();
             // Accepted while the store counted: it may have seen them or not.
             let name = account.account;
-            let now = counted.kept.get(&name).copied().unwrap_or_default();
+            let now = counted.stored.get(&name).copied().unwrap_or_default();
             let since = now.saturating_sub(before.get(&name).copied().unwrap_or_default());
-            kept.insert(name, in_store + since);
+            stored.insert(name, in_store + since);
         }
-        counted.kept = kept;
+        counted.stored = stored;
         counted.at = Some(Instant::now());
         Ok(())
     }
 
-    fn counted(&self) -> MutexGuard<'_, Counted> {
+    fn counted(&self) -> MutexGuard<'_, Counts> {
         self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Room<'_> {
+impl Reservation<'_> {
     /// The submission is kept.
     pub(super) fn used(mut self) {
         if let Some(account) = self.give_back() {
-            *self.capacity.counted().kept.entry(account).or_default() += 1;
+            *self.capacity.counted().stored.entry(account).or_default() += 1;
         }
     }
 
     fn give_back(&mut self) -> Option<String> {
         let account = self.account.take()?;
         let mut counted = self.capacity.counted();
-        if let Some(coming) = counted.coming.get_mut(&account) {
-            *coming = coming.saturating_sub(1);
+        if let Some(in_flight) = counted.in_flight.get_mut(&account) {
+            *in_flight = in_flight.saturating_sub(1);
         }
         Some(account)
     }
 }
 
-impl Drop for Room<'_> {
+impl Drop for Reservation<'_> {
     fn drop(&mut self) {
         self.give_back();
     }

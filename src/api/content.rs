@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use super::Shared;
 use super::caller::Caller;
 use super::error::ApiError;
-use super::front::json;
+use super::middleware::json;
 use super::params::Params;
 use crate::platform::text;
 use ferry_store::{Payload, StoreError};

@@ -67,18 +67,18 @@ impl Encoding {
 
 /// What a body holds, as it arrives.
 pub(super) struct Decoded {
-    pieces: Pieces,
+    chunks: DecodedChunks,
     /// The memory that taking it apart needs.
     _share: MemoryPermit,
 }
 
 /// A body as a reader wants it.
-type Raw = StreamReader<MapErr<BodyDataStream, fn(axum::Error) -> io::Error>, Bytes>;
+type CompressedBody = StreamReader<MapErr<BodyDataStream, fn(axum::Error) -> io::Error>, Bytes>;
 
-enum Pieces {
+enum DecodedChunks {
     Plain(BodyDataStream),
-    Gzip(GzipDecoder<Raw>),
-    Zstd(ZstdDecoder<Raw>),
+    Gzip(GzipDecoder<CompressedBody>),
+    Zstd(ZstdDecoder<CompressedBody>),
 }
 
 impl std::fmt::Debug for Decoded {
@@ -95,51 +95,51 @@ impl Decoded {
             return Err(out_of_memory());
         }
         let bytes = body.into_data_stream();
-        let raw = |bytes: BodyDataStream| -> Raw {
+        let raw = |bytes: BodyDataStream| -> CompressedBody {
             StreamReader::new(bytes.map_err(io::Error::other as fn(_) -> _))
         };
-        let pieces = match encoding {
-            Encoding::Identity => Pieces::Plain(bytes),
+        let chunks = match encoding {
+            Encoding::Identity => DecodedChunks::Plain(bytes),
             Encoding::Gzip => {
                 let mut decoder = GzipDecoder::new(raw(bytes));
                 decoder.multiple_members(true);
-                Pieces::Gzip(decoder)
+                DecodedChunks::Gzip(decoder)
             }
             Encoding::Zstd => {
                 let window = [DParameter::window_log_max(LARGEST_WINDOW)];
                 let mut decoder = ZstdDecoder::with_params(raw(bytes), &window);
                 decoder.multiple_members(true);
-                Pieces::Zstd(decoder)
+                DecodedChunks::Zstd(decoder)
             }
         };
-        Ok(Self { pieces, _share: memory })
+        Ok(Self { chunks, _share: memory })
     }
 
     /// The next piece, none at the end; an error if it breaks off. Nothing is lost if this is not waited
     /// for.
     pub(super) async fn next(&mut self) -> Option<Result<Bytes, ()>> {
-        match &mut self.pieces {
-            Pieces::Plain(bytes) => bytes.next().await.map(|read| read.map_err(drop)),
-            Pieces::Gzip(decoder) => piece(decoder).await,
-            Pieces::Zstd(decoder) => piece(decoder).await,
+        match &mut self.chunks {
+            DecodedChunks::Plain(bytes) => bytes.next().await.map(|read| read.map_err(drop)),
+            DecodedChunks::Gzip(decoder) => piece(decoder).await,
+            DecodedChunks::Zstd(decoder) => piece(decoder).await,
         }
     }
 
     /// What has not arrived yet, as it is.
     pub(super) fn into_rest(self) -> BodyDataStream {
-        match self.pieces {
-            Pieces::Plain(bytes) => bytes,
-            Pieces::Gzip(decoder) => decoder.into_inner().into_inner().into_inner(),
-            Pieces::Zstd(decoder) => decoder.into_inner().into_inner().into_inner(),
+        match self.chunks {
+            DecodedChunks::Plain(bytes) => bytes,
+            DecodedChunks::Gzip(decoder) => decoder.into_inner().into_inner().into_inner(),
+            DecodedChunks::Zstd(decoder) => decoder.into_inner().into_inner().into_inner(),
         }
     }
 
     /// What to say when it breaks off.
     pub(super) fn broken(&self) -> ApiError {
-        ApiError::invalid(match self.pieces {
-            Pieces::Plain(_) => "the body ended too early",
-            Pieces::Gzip(_) => "the body ended too early, or is not gzip",
-            Pieces::Zstd(_) => {
+        ApiError::invalid(match self.chunks {
+            DecodedChunks::Plain(_) => "the body ended too early",
+            DecodedChunks::Gzip(_) => "the body ended too early, or is not gzip",
+            DecodedChunks::Zstd(_) => {
                 "the body ended too early, or is not zstd with a window of at most 8 MiB"
             }
         })

@@ -18,7 +18,7 @@ use tracing::debug;
 use super::Shared;
 use super::caller::Caller;
 use super::error::ApiError;
-use super::front;
+use super::middleware;
 use super::params::Params;
 use ferry_store::{Event, Events, Store, StoreError, SubmissionDetail};
 use ferry_types::contract::{EventEnvelope, EventId, ProblemKind, StateChange, StateEvent};
@@ -45,26 +45,26 @@ const CHECK: Duration = Duration::from_secs(1);
 
 /// Where the history ends: all streams of a process look together.
 #[derive(Debug, Default)]
-pub(super) struct Feed(Mutex<Option<(Instant, EventId)>>);
+pub(super) struct EventPoller(Mutex<Option<(Instant, EventId)>>);
 
-impl Feed {
+impl EventPoller {
     /// The newest event, as it was a moment ago at most.
     async fn newest(&self, store: &dyn Store) -> Result<EventId, StoreError> {
-        let mut looked = self.0.lock().await;
-        if let Some((at, newest)) = looked.as_ref()
+        let mut polled = self.0.lock().await;
+        if let Some((at, newest)) = polled.as_ref()
             && at.elapsed() < PAUSES.0
         {
             return Ok(newest.clone());
         }
         let newest = newest_of(&store.events(u64::MAX, 0).await?);
-        *looked = Some((Instant::now(), newest.clone()));
+        *polled = Some((Instant::now(), newest.clone()));
         Ok(newest)
     }
 }
 
 /// Which events a client wants; all of those that it may see if nothing is said.
 #[derive(Debug, Default)]
-struct Wanted {
+struct EventFilter {
     account: Option<String>,
     name: Option<String>,
     submission: Option<SubmissionId>,
@@ -72,7 +72,7 @@ struct Wanted {
     labels: BTreeMap<String, String>,
 }
 
-impl Wanted {
+impl EventFilter {
     fn read(params: &mut Params) -> Result<Self, ApiError> {
         let wrong = |name, error| ApiError::invalid(format!("the parameter `{name}`: {error}"));
         let mut states = BTreeSet::new();
@@ -107,7 +107,7 @@ pub(super) async fn events(
     let wait = params.span("wait")?;
     let asked = params.take("after")?;
     let asked = asked.map(|text| event_id("the parameter `after`", &text)).transpose()?;
-    let wanted = Wanted::read(&mut params)?;
+    let filter = EventFilter::read(&mut params)?;
     params.done()?;
     let seen = match headers.get(LAST_EVENT_ID) {
         None => asked,
@@ -139,12 +139,12 @@ pub(super) async fn events(
         shared,
         caller,
         headers,
-        wanted,
+        filter,
         cursor,
         last: None,
         labelled: BTreeMap::new(),
         pause: PAUSES.0,
-        spoke: Instant::now(),
+        last_sent: Instant::now(),
         checked: Instant::now(),
         until: wait.and_then(|wait| Instant::now().checked_add(wait)),
         greeting: true,
@@ -204,14 +204,14 @@ struct Stream {
     shared: Arc<Shared>,
     caller: Caller,
     headers: HeaderMap,
-    wanted: Wanted,
+    filter: EventFilter,
     cursor: EventId,
     /// The event at `cursor`, once it was read: it must stay the same.
     last: Option<Event>,
     /// Whether submissions have the labels that are wanted, which never change.
     labelled: BTreeMap<SubmissionId, bool>,
     pause: Duration,
-    spoke: Instant,
+    last_sent: Instant,
     checked: Instant,
     until: Option<Instant>,
     greeting: bool,
@@ -232,29 +232,29 @@ impl Stream {
             if self.over || is_late || shutdown.is_draining() || !self.may_listen() {
                 return None;
             }
-            match self.look().await {
+            match self.poll().await {
                 Ok(text) if !text.is_empty() => break text,
                 Ok(_) => {}
                 // The store comes back, or the client gives up.
                 Err(error) => debug!("an event stream waits for the store: {error}"),
             }
-            if self.spoke.elapsed() >= HEARTBEAT {
+            if self.last_sent.elapsed() >= HEARTBEAT {
                 break format!("event: heartbeat\nid: {}\ndata: {{}}\n\n", self.cursor);
             }
             tokio::select! {
-                () = tokio::time::sleep_until(self.next_look()) => {}
+                () = tokio::time::sleep_until(self.next_poll()) => {}
                 () = shutdown.draining() => {}
             }
             self.pause = (self.pause * 3 / 2).min(PAUSES.1);
         };
         self.pause = PAUSES.0;
-        self.spoke = Instant::now();
+        self.last_sent = Instant::now();
         Some(text)
     }
 
-    fn next_look(&self) -> Instant {
-        let look = Instant::now() + self.pause;
-        self.until.map_or(look, |until| until.min(look))
+    fn next_poll(&self) -> Instant {
+        let poll = Instant::now() + self.pause;
+        self.until.map_or(poll, |until| until.min(poll))
     }
 
     /// A key that was revoked hears no more.
@@ -264,7 +264,7 @@ impl Stream {
         }
         self.checked = Instant::now();
         let Some(keys) = &self.shared.parts.keys else { return true };
-        let caller = front::key(&self.headers).and_then(|key| keys.caller(key));
+        let caller = middleware::key(&self.headers).and_then(|key| keys.caller(key));
         if let Some(caller) = caller {
             self.caller = caller;
             return true;
@@ -273,10 +273,10 @@ impl Stream {
     }
 
     /// The next events that the client wants and may see; empty if there are none.
-    async fn look(&mut self) -> Result<String, StoreError> {
+    async fn poll(&mut self) -> Result<String, StoreError> {
         let store = self.shared.parts.store.clone();
         let is_read = self.last.is_some() || self.cursor.number == 0;
-        if is_read && self.shared.feed.newest(store.as_ref()).await? == self.cursor {
+        if is_read && self.shared.event_poller.newest(store.as_ref()).await? == self.cursor {
             return Ok(String::new());
         }
         // The event at the cursor is read once more: another one there replaced what a failover lost.
@@ -297,7 +297,7 @@ impl Stream {
             self.last = Some(again);
         }
         let last = visible.last().cloned();
-        visible.retain(|event| self.wanted.holds(event) && self.caller.sees(&event.account));
+        visible.retain(|event| self.filter.holds(event) && self.caller.sees(&event.account));
         self.look_labels_up(&visible).await?;
         let has_labels = |event: &Event| self.labelled.get(&event.submission) != Some(&false);
         let epoch = self.cursor.epoch.as_str();
@@ -323,7 +323,7 @@ impl Stream {
     /// Finds out which of these events are of submissions with the labels that are wanted. One that is
     /// not kept any more has none.
     async fn look_labels_up(&mut self, events: &[Event]) -> Result<(), StoreError> {
-        if self.wanted.labels.is_empty() {
+        if self.filter.labels.is_empty() {
             return Ok(());
         }
         while self.labelled.len() > REMEMBERED {
@@ -334,12 +334,12 @@ impl Stream {
             .map(|event| event.submission)
             .filter(|id| !self.labelled.contains_key(id))
             .collect();
-        let (store, wanted) = (&self.shared.parts.store, &self.wanted.labels);
+        let (store, filter) = (&self.shared.parts.store, &self.filter.labels);
         let looked_up: Vec<(SubmissionId, bool)> = stream::iter(unknown)
             .map(async |id| {
                 let found = store.get(id).await?;
                 let has = |found: SubmissionDetail| {
-                    wanted
+                    filter
                         .iter()
                         .all(|(key, value)| found.submission.labels.get(key) == Some(value))
                 };

@@ -6,17 +6,16 @@ mod body_memory;
 mod bulk;
 mod caller;
 mod capacity;
+mod client_addr;
 mod content;
 mod encoding;
 mod error;
 mod events;
-mod front;
 mod keys;
+mod middleware;
 mod openapi;
 mod operate;
 mod params;
-mod patient;
-mod peer;
 mod probes;
 mod read;
 mod request_body;
@@ -26,6 +25,7 @@ mod stats;
 mod submit;
 mod tls;
 mod wait;
+mod write_timeout;
 
 pub use keys::{
     KeyRecord, Keys, KeysError, Role, create_key, read_keys, read_keys_if_any, revoke_key,
@@ -48,7 +48,7 @@ use crate::pipeline::Intake;
 use crate::shutdown::Shutdown;
 use body_memory::BodyMemory;
 use capacity::Capacity;
-use events::Feed;
+use events::EventPoller;
 use ferry_store::Store;
 use ferry_types::clock::Clock;
 use ferry_types::domain::SubmissionId;
@@ -115,7 +115,7 @@ struct Shared {
     waiters: Semaphore,
     /// One permit for each open stream of events.
     streams: Arc<Semaphore>,
-    feed: Feed,
+    event_poller: EventPoller,
     body_memory: BodyMemory,
     capacity: Capacity,
     pace: Pace,
@@ -133,7 +133,7 @@ impl Api {
             // A waiting request keeps its place: some are left for those that only ask.
             waiters: Semaphore::new((limits.max_concurrent_requests / 2).max(1)),
             streams: Arc::new(Semaphore::new((limits.max_concurrent_requests / 4).max(1))),
-            feed: Feed::default(),
+            event_poller: EventPoller::default(),
             body_memory: BodyMemory::new(limits.request_memory.max(body::json_limit(limits))),
             capacity: Capacity::new(limits.max_unfinished),
             pace: Pace::default(),

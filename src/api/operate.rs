@@ -12,7 +12,7 @@ use super::Shared;
 use super::body::{json_object, receive};
 use super::caller::Caller;
 use super::error::ApiError;
-use super::front::json;
+use super::middleware::json;
 use ferry_store::SubmissionDetail;
 use ferry_types::contract::{PauseRequest, PauseView, ResolveRequest, SubmissionView, WebhookView};
 use ferry_types::domain::account::pause_record;

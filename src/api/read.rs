@@ -10,7 +10,7 @@ use ring::digest::{SHA256, digest};
 use super::Shared;
 use super::caller::Caller;
 use super::error::ApiError;
-use super::front::json;
+use super::middleware::json;
 use super::params::Params;
 use super::wait::settled;
 use ferry_store::{Cursor, Filter};

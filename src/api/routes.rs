@@ -7,19 +7,19 @@ use axum::Router;
 use axum::extract::{Extension, Request, State};
 use axum::handler::Handler;
 use axum::http::Method;
-use axum::middleware::{self, Next};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{self, MethodRouter};
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
 use super::caller::Caller;
+use super::client_addr::ClientAddr;
 use super::error::ApiError;
-use super::front::RequestId;
 use super::keys::Role;
+use super::middleware::RequestId;
 use super::openapi::{self, Operation};
-use super::peer::Origin;
-use super::{Shared, bulk, content, events, front, operate, probes, read, stats, submit};
+use super::{Shared, bulk, content, events, middleware, operate, probes, read, stats, submit};
 use crate::audit::AuditRecord;
 use ferry_types::contract::ProblemKind;
 
@@ -104,7 +104,7 @@ pub(super) fn open_paths() -> BTreeSet<&'static str> {
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     let routes = table().into_iter().fold(Router::new(), |router, route| {
         let answer = match route.role {
-            Some(role) => route.answer.route_layer(middleware::from_fn_with_state(
+            Some(role) => route.answer.route_layer(from_fn_with_state(
                 shared.clone(),
                 move |shared, caller, id, request, next| {
                     allowed(role, shared, caller, id, request, next)
@@ -115,9 +115,9 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         router.route(route.path, answer)
     });
     routes
-        .method_not_allowed_fallback(front::no_method)
-        .fallback(front::no_route)
-        .layer(middleware::from_fn_with_state(shared.clone(), front::front))
+        .method_not_allowed_fallback(middleware::no_method)
+        .fallback(middleware::no_route)
+        .layer(from_fn_with_state(shared.clone(), middleware::middleware))
         .layer(CompressionLayer::new().compress_when(is_worth_it()))
         .with_state(shared)
 }
@@ -137,12 +137,12 @@ async fn allowed(
     request: Request,
     next: Next,
 ) -> Response {
-    let origin = request.extensions().get::<Origin>().copied();
+    let client_addr = request.extensions().get::<ClientAddr>().copied();
     if caller.role >= role {
         let what = format!("{} {}", request.method(), request.uri().path());
         let response = next.run(request).await;
         if role == Role::Operate {
-            let client = origin.map(|origin| origin.to_string());
+            let client = client_addr.map(|client_addr| client_addr.to_string());
             shared.parts.audit.record(&AuditRecord {
                 at: shared.parts.clock.now(),
                 actor: &caller.name,

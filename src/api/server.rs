@@ -21,9 +21,9 @@ use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use super::Api;
-use super::patient::Patient;
-use super::peer::Peer;
+use super::client_addr::SocketPeer;
 use super::tls::Tls;
+use super::write_timeout::WriteTimeout;
 
 /// Connections for each request at once: most of the time a connection rests.
 const CONNECTIONS_PER_REQUEST: usize = 4;
@@ -103,7 +103,7 @@ impl Server {
             // Answers are whole: there is nothing to wait for.
             let _ = stream.set_nodelay(true);
             let (client_timeout, shutdown) = (limits.client_timeout, shutdown.clone());
-            let stream = Patient::new(stream, client_timeout);
+            let stream = WriteTimeout::new(stream, client_timeout);
             let (service, watcher) = (service(router.clone(), peer), graceful.watcher());
             let tls = self.tls.as_ref().map(|tls| tls.acceptor());
             tokio::spawn(async move {
@@ -163,7 +163,7 @@ fn service(
 > + Send {
     let router = TowerToHyperService::new(router);
     service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(Peer(peer.ip()));
+        request.extensions_mut().insert(SocketPeer(peer.ip()));
         router.call(request)
     })
 }

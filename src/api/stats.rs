@@ -11,7 +11,7 @@ use axum::response::Response;
 use super::Shared;
 use super::caller::Caller;
 use super::error::ApiError;
-use super::front::json;
+use super::middleware::json;
 use ferry_store::{AccountStats, Stats, StepStats};
 use ferry_types::contract::{AccountView, StatsView, StepView};
 use ferry_types::domain::Timestamp;

@@ -10,7 +10,7 @@ use axum::response::Response;
 use super::Shared;
 use super::caller::Caller;
 use super::error::{ApiError, problems};
-use super::front::json;
+use super::middleware::json;
 use super::params::Params;
 use super::request_body::{Given, receive_given};
 use super::wait::settled;

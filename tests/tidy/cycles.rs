@@ -42,7 +42,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("src/api/content.rs", "src/api/mod.rs"),
     ("src/api/encoding.rs", "src/api/mod.rs"),
     ("src/api/events.rs", "src/api/mod.rs"),
-    ("src/api/front.rs", "src/api/mod.rs"),
+    ("src/api/middleware.rs", "src/api/mod.rs"),
     ("src/api/request_body.rs", "src/api/mod.rs"),
     ("src/api/submit.rs", "src/api/mod.rs"),
     ("src/api/openapi/page.rs", "src/api/openapi/mod.rs"),

@@ -13,7 +13,7 @@ use super::values::{array, number};
 use crate::StoreError;
 
 /// How long is waited; less than for an answer.
-pub(super) const PATIENCE: Duration = Duration::from_secs(4);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Who has to have what was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl Confirmed {
         let link = self.link().await?;
         let connection = link.number();
         let answer = link.run_one(script, call).await?;
-        self.confirm(connection, PATIENCE).await?;
+        self.confirm(connection, TIMEOUT).await?;
         Ok(answer)
     }
 
@@ -73,7 +73,7 @@ impl Confirmed {
     async fn check(&self) -> Result<(), RedisError> {
         let (wanted, timeout) = match self.by {
             By::Disk => (0, Duration::from_millis(1)),
-            By::Replica => (1, PATIENCE),
+            By::Replica => (1, TIMEOUT),
         };
         match (self.by, self.wait(wanted, timeout).await) {
             (By::Disk, Err(RedisError::Redis(error))) if error.code() == Some("ERR") => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use redis::Value;
 
-use super::confirmed::PATIENCE;
+use super::confirmed::TIMEOUT;
 use super::error::RedisError;
 use super::record::Record;
 use super::steps::{self, PreparedCommit};
@@ -35,7 +35,7 @@ impl RedisStore {
         let (claims, records) = steps::claims(answer?, &request, id)?;
         self.lost.heard(&lost, claims.claims.len() >= request.limit);
         // Not for so long that a lease runs out meanwhile; zero would be for ever.
-        let timeout = PATIENCE.min(request.lease / 4).max(Duration::from_millis(1));
+        let timeout = TIMEOUT.min(request.lease / 4).max(Duration::from_millis(1));
         let leases = || claims.claims.iter().map(|claim| claim.lease);
         if let Some(confirmed) = confirmed.filter(|_| !claims.claims.is_empty())
             && let Err(error) = confirmed.confirm(connection, timeout).await

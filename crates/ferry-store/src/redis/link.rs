@@ -17,7 +17,7 @@ use crate::StoreError;
 use crate::continuity::{Asked, Continuity};
 
 /// For how long an answer, or a connection, is waited for.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long after a failure to connect the next try is made: at first, and at most.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -180,8 +180,8 @@ impl Link {
 
     async fn connect(&self) -> Result<(MultiplexedConnection, ConnectionInfo), RedisError> {
         let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(PATIENCE))
-            .set_response_timeout(Some(PATIENCE));
+            .set_connection_timeout(Some(TIMEOUT))
+            .set_response_timeout(Some(TIMEOUT));
         let key = format!("{}layout", self.base);
         let mut pipeline = redis::pipe();
         pipeline.cmd("SET").arg(&key).arg(LAYOUT).arg("NX").ignore().cmd("GET").arg(&key);
@@ -211,7 +211,7 @@ impl Link {
             Ok(connection)
         };
         let late = |_| RedisError::Late("the server does not answer");
-        tokio::time::timeout(PATIENCE, connect).await.map_err(late)?
+        tokio::time::timeout(TIMEOUT, connect).await.map_err(late)?
     }
 
     /// Which connection there is; another number is another one.

@@ -16,7 +16,7 @@ use ferry_types::domain::timestamp;
 const QUIET: Duration = Duration::from_secs(20);
 
 /// How long an answer to that is waited for.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long it is until the next try to connect: at first, and at most.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -59,7 +59,7 @@ async fn hear(connection: PubSub, wakeups: &Wakeups) {
             Ok(Some(message)) => pass_on(message.get_payload_bytes(), wakeups),
             Ok(None) => return,
             Err(_) => {
-                let answered = tokio::time::timeout(PATIENCE, sink.ping::<redis::Value>()).await;
+                let answered = tokio::time::timeout(TIMEOUT, sink.ping::<redis::Value>()).await;
                 if !matches!(answered, Ok(Ok(_))) {
                     return;
                 }

@@ -17,8 +17,8 @@ use tracing::{Instrument, error, info, info_span};
 
 use super::Shared;
 use super::caller::Caller;
+use super::client_addr::ClientAddr;
 use super::error::ApiError;
-use super::peer::Origin;
 use super::probes;
 use crate::metrics::Busy;
 use ferry_types::contract::{Problem, ProblemKind};
@@ -34,18 +34,18 @@ pub(super) struct RequestId(pub(super) String);
 
 /// A request's place among those at once: given back when the last clone is gone.
 #[derive(Debug, Clone)]
-pub(super) struct Place(
+pub(super) struct ConcurrencySlot(
     #[expect(dead_code, reason = "held")] Arc<(OwnedSemaphorePermit, Option<Busy>)>,
 );
 
 /// Answers a request, whatever happens.
-pub(super) async fn front(
+pub(super) async fn middleware(
     State(shared): State<Arc<Shared>>,
     mut request: Request,
     next: Next,
 ) -> Response {
     let begun = Instant::now();
-    let id = taken_over(request.headers()).unwrap_or_else(|| shared.request_id());
+    let id = client_request_id(request.headers()).unwrap_or_else(|| shared.request_id());
     // Not the path itself: it may hold what only the client should know.
     let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let path = path.unwrap_or_else(|| "unknown".to_owned());
@@ -55,9 +55,9 @@ pub(super) async fn front(
     let route = format!("{asked} {path}");
     request.extensions_mut().insert(RequestId(id.clone()));
     let peer = request.extensions().get().copied();
-    let origin = peer
-        .map(|peer| Origin::of(peer, request.headers(), &shared.parts.trusted_proxies))
-        .inspect(|origin| _ = request.extensions_mut().insert(*origin));
+    let client_addr = peer
+        .map(|peer| ClientAddr::of(peer, request.headers(), &shared.parts.trusted_proxies))
+        .inspect(|client_addr| _ = request.extensions_mut().insert(*client_addr));
     let span = info_span!("request", request.id = %id);
     let admitted = AssertUnwindSafe(admitted(&shared, request, next).instrument(span));
     let response = admitted.catch_unwind().await.unwrap_or_else(|_| {
@@ -72,7 +72,7 @@ pub(super) async fn front(
     if !probes::is_watched(&path) {
         let millis = took.as_millis() as u64;
         let _entered = info_span!("request", request.id = %id).entered();
-        let from = origin.map(tracing::field::display);
+        let from = client_addr.map(tracing::field::display);
         info!(
             http.status = status,
             http.millis = millis,
@@ -104,7 +104,7 @@ async fn admitted(shared: &Shared, mut request: Request, next: Next) -> Response
         return busy.into_response();
     };
     let place = (permit, shared.parts.metrics.http_request());
-    request.extensions_mut().insert(Place(Arc::new(place)));
+    request.extensions_mut().insert(ConcurrencySlot(Arc::new(place)));
     next.run(request).await
 }
 
@@ -160,13 +160,14 @@ fn names_this_machine(request: &Request) -> bool {
 fn is_foreign_page(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let host = text(header::HOST).unwrap_or_default();
-    let is_own = |origin: &str| origin.split_once("://").is_some_and(|(_, own)| own == host);
-    text(header::ORIGIN).is_some_and(|origin| !is_own(origin))
+    let is_own =
+        |client_addr: &str| client_addr.split_once("://").is_some_and(|(_, own)| own == host);
+    text(header::ORIGIN).is_some_and(|client_addr| !is_own(client_addr))
         || text(HeaderName::from_static("sec-fetch-site")) == Some("cross-site")
 }
 
 /// An id that the client gave the request, if it is fit for logs.
-fn taken_over(headers: &HeaderMap) -> Option<String> {
+fn client_request_id(headers: &HeaderMap) -> Option<String> {
     let id = headers.get(REQUEST_ID)?.to_str().ok()?;
     let is_fit = |c: char| c.is_ascii_alphanumeric() || "-_.:".contains(c);
     ((1..=LONGEST_ID).contains(&id.len()) && id.chars().all(is_fit)).then(|| id.to_owned())

@@ -8,14 +8,14 @@ use ipnet::IpNet;
 
 /// The other end of a connection.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Peer(pub(super) IpAddr);
+pub(super) struct SocketPeer(pub(super) IpAddr);
 
 /// Where a request comes from, as far as that can be believed.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Origin(pub(super) IpAddr);
+pub(super) struct ClientAddr(pub(super) IpAddr);
 
-impl Origin {
-    pub(super) fn of(Peer(peer): Peer, headers: &HeaderMap, trusted: &[IpNet]) -> Self {
+impl ClientAddr {
+    pub(super) fn of(SocketPeer(peer): SocketPeer, headers: &HeaderMap, trusted: &[IpNet]) -> Self {
         let peer = peer.to_canonical();
         if !is_trusted(peer, trusted) {
             return Self(peer);
@@ -31,7 +31,7 @@ impl Origin {
     }
 }
 
-impl std::fmt::Display for Origin {
+impl std::fmt::Display for ClientAddr {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(f)
     }
@@ -94,8 +94,8 @@ mod tests {
         for (name, value) in lines {
             headers.append(*name, value.parse().expect("a value"));
         }
-        let peer = Peer(peer.parse().expect("an address"));
-        Origin::of(peer, &headers, &trusted).0.to_string()
+        let peer = SocketPeer(peer.parse().expect("an address"));
+        ClientAddr::of(peer, &headers, &trusted).0.to_string()
     }
 
     #[test]
