@@ -50,7 +50,7 @@ impl<'a> Operation<'a> {
         }
     }
 
-    pub(super) fn called(
+    pub(super) fn summary(
         mut self,
         tag: &'static str,
         id: &'static str,
@@ -60,7 +60,7 @@ impl<'a> Operation<'a> {
         self
     }
 
-    pub(super) fn about(mut self, description: &str) -> Self {
+    pub(super) fn description(mut self, description: &str) -> Self {
         description.clone_into(&mut self.description);
         self
     }
@@ -90,12 +90,12 @@ impl<'a> Operation<'a> {
     }
 
     /// One of the bodies that it takes.
-    pub(super) fn takes<T: schemars::JsonSchema>(self, example: &impl Serialize) -> Self {
+    pub(super) fn body<T: schemars::JsonSchema>(self, example: &impl Serialize) -> Self {
         let schema = self.schemas.taken::<T>();
-        self.takes_as(JSON, schema, json!(example))
+        self.body_as(JSON, schema, json!(example))
     }
 
-    pub(super) fn takes_as(mut self, kind: &str, schema: Value, example: Value) -> Self {
+    pub(super) fn body_as(mut self, kind: &str, schema: Value, example: Value) -> Self {
         let media = Map::from_iter([("schema".into(), schema), ("example".into(), example)]);
         self.bodies.insert(kind.to_owned(), media.into());
         self
@@ -113,17 +113,17 @@ impl<'a> Operation<'a> {
         Media { kind: JSON, schema, example: Some(json!(example)) }
     }
 
-    pub(super) fn answers<T: schemars::JsonSchema>(
+    pub(super) fn response<T: schemars::JsonSchema>(
         mut self,
         status: u16,
         what: &str,
         example: &impl Serialize,
     ) -> Self {
         let media = self.json::<T>(example);
-        self.answers_with(status, what, Some(media), &[])
+        self.response_with(status, what, Some(media), &[])
     }
 
-    pub(super) fn answers_with(
+    pub(super) fn response_with(
         mut self,
         status: u16,
         what: &str,
@@ -148,7 +148,7 @@ impl<'a> Operation<'a> {
     }
 
     /// Another type that an answer may have.
-    pub(super) fn answers_too(mut self, status: u16, media: Media) -> Self {
+    pub(super) fn alternative(mut self, status: u16, media: Media) -> Self {
         if let Some(answer) = self.answers.get_mut(&status) {
             answer["content"][media.kind]["schema"] = media.schema;
         }
@@ -161,7 +161,7 @@ impl<'a> Operation<'a> {
     }
 
     /// What the id in an answer is good for.
-    pub(super) fn leads_to(mut self, status: u16, operations: &[&str]) -> Self {
+    pub(super) fn links(mut self, status: u16, operations: &[&str]) -> Self {
         let link = |id: &&str| {
             let parameters = json!({ "id": "$response.body#/id" });
             ((*id).to_owned(), json!({ "operationId": id, "parameters": parameters }))
@@ -174,7 +174,7 @@ impl<'a> Operation<'a> {
     }
 
     /// The problems that it may answer, beside those that all may.
-    pub(super) fn may(mut self, kinds: &[ProblemKind]) -> Self {
+    pub(super) fn problems(mut self, kinds: &[ProblemKind]) -> Self {
         for kind in kinds {
             let of_status = self.problems.entry(kind.status()).or_default();
             if !of_status.contains(kind) {
@@ -188,7 +188,7 @@ impl<'a> Operation<'a> {
     pub(super) fn finish(mut self, role: Option<Role>) -> Value {
         if role.is_some() {
             use ProblemKind::{Busy, Forbidden, Internal, NotLocal, Unauthenticated};
-            self = self.may(&[Unauthenticated, Forbidden, NotLocal, Internal, Busy]);
+            self = self.problems(&[Unauthenticated, Forbidden, NotLocal, Internal, Busy]);
         }
         let problem = self.schemas.given::<Problem>();
         let (mut answers, problems) = (self.answers, self.problems);

@@ -47,13 +47,13 @@ const SMALL_BODY: [ProblemKind; 5] =
 
 pub(in crate::api) fn create(operation: Operation<'_>) -> Operation<'_> {
     let operation = operation
-        .called(SUBMISSIONS, "submit_dataset", "Submit a dataset")
-        .about(
+        .summary(SUBMISSIONS, "submit_dataset", "Submit a dataset")
+        .description(
             "The submission is durable when the response arrives. As `text/csv` the fields stand in the URL, in a \
              form each is a part; `name` is then that of the file, unless given.",
         )
-        .takes::<SubmissionRequest>(&examples::request());
-    let operation = dataset_body(fields(operation), form(true)).may(&SUBMIT_PROBLEMS);
+        .body::<SubmissionRequest>(&examples::request());
+    let operation = dataset_body(fields(operation), form(true)).problems(&SUBMIT_PROBLEMS);
     let after = [
         "get_submission",
         "get_timeline",
@@ -64,14 +64,14 @@ pub(in crate::api) fn create(operation: Operation<'_>) -> Operation<'_> {
         "retry_submission",
         "resolve_submission",
     ];
-    submit_responses(operation).leads_to(201, &after).leads_to(200, &after)
+    submit_responses(operation).links(201, &after).links(200, &after)
 }
 
 pub(in crate::api) fn list(operation: Operation<'_>) -> Operation<'_> {
     let states = State::ALL.map(State::as_str);
     let limit = json!({ "type": "integer", "minimum": 1, "maximum": 500, "default": 50 });
     operation
-        .called(SUBMISSIONS, "list_submissions", "List submissions, the newest first")
+        .summary(SUBMISSIONS, "list_submissions", "List submissions, the newest first")
         .query("state", strings(&json!({ "enum": states })), "in one of these states")
         .query("name", text(), "with exactly this name")
         .query("account", text(), "of this account")
@@ -84,8 +84,8 @@ pub(in crate::api) fn list(operation: Operation<'_>) -> Operation<'_> {
             json!({ "type": "string", "pattern": "^[0-9]{1,18}$" }),
             "the `next_cursor` of an earlier answer, to go on there",
         )
-        .answers::<SubmissionPage>(200, "What matches", &examples::page())
-        .may(&[InvalidRequest, StoreUnavailable])
+        .response::<SubmissionPage>(200, "What matches", &examples::page())
+        .problems(&[InvalidRequest, StoreUnavailable])
 }
 
 pub(in crate::api) fn bulk(operation: Operation<'_>) -> Operation<'_> {
@@ -93,48 +93,52 @@ pub(in crate::api) fn bulk(operation: Operation<'_>) -> Operation<'_> {
     let taken = lines(examples::bulk().iter().map(|one| json!(one).to_string()).collect());
     let given = lines(examples::bulk_answers().iter().map(|one| json!(one).to_string()).collect());
     operation
-        .called(SUBMISSIONS, "submit_bulk", "Submit many datasets")
-        .about(
+        .summary(SUBMISSIONS, "submit_bulk", "Submit many datasets")
+        .description(
             "NDJSON both ways and of any length: each line is a `SubmissionRequest`, and is answered by \
              a line of its own, `{\"line\": 1, \"id\": …}` or `{\"line\": 1, \"error\": {…}}`, as soon as it is durable. \
              Read the answers while you send.",
         )
-        .takes_as(NDJSON, text(), json!(taken))
+        .body_as(NDJSON, text(), json!(taken))
         .header("Content-Encoding", encoding(), ENCODED)
-        .answers_with(200, "An answer a line", Some(Media::of(NDJSON, Some(&given))), &[])
-        .may(&[InvalidRequest, UnsupportedMediaType])
+        .response_with(200, "An answer a line", Some(Media::of(NDJSON, Some(&given))), &[])
+        .problems(&[InvalidRequest, UnsupportedMediaType])
 }
 
 pub(in crate::api) fn get(operation: Operation<'_>) -> Operation<'_> {
     let mut operation = waits(id(operation))
-        .called(SUBMISSIONS, "get_submission", "A submission")
+        .summary(SUBMISSIONS, "get_submission", "A submission")
         .header("If-None-Match", text(), "the `ETag` of what is known already");
     let view = operation.json::<SubmissionView>(&examples::completed());
     operation
-        .answers_with(200, "The submission", Some(view), &["ETag"])
-        .answers_with(304, "It is as the `ETag` says", None, &["ETag"])
-        .may(&[InvalidRequest, NotFound, StoreUnavailable])
+        .response_with(200, "The submission", Some(view), &["ETag"])
+        .response_with(304, "It is as the `ETag` says", None, &["ETag"])
+        .problems(&[InvalidRequest, NotFound, StoreUnavailable])
 }
 
 pub(in crate::api) fn timeline(operation: Operation<'_>) -> Operation<'_> {
     id(operation)
-        .called(SUBMISSIONS, "get_timeline", "Get the timeline, oldest first")
-        .answers::<Vec<TimelineEntry>>(200, "What happened", &examples::timeline())
-        .may(&[NotFound, StoreUnavailable])
+        .summary(SUBMISSIONS, "get_timeline", "Get the timeline, oldest first")
+        .response::<Vec<TimelineEntry>>(200, "What happened", &examples::timeline())
+        .problems(&[NotFound, StoreUnavailable])
 }
 
 pub(in crate::api) fn deliveries(operation: Operation<'_>) -> Operation<'_> {
     id(operation)
-        .called(SUBMISSIONS, "list_deliveries", "List webhook deliveries")
-        .answers::<WebhookView>(200, "The newest deliveries, oldest first", &examples::deliveries())
-        .may(&[NotFound, StoreUnavailable])
+        .summary(SUBMISSIONS, "list_deliveries", "List webhook deliveries")
+        .response::<WebhookView>(
+            200,
+            "The newest deliveries, oldest first",
+            &examples::deliveries(),
+        )
+        .problems(&[NotFound, StoreUnavailable])
 }
 
 pub(in crate::api) fn redeliver(operation: Operation<'_>) -> Operation<'_> {
     id(operation)
-        .called(OPERATIONS, "redeliver_webhook", "Redeliver the webhook")
-        .answers::<WebhookView>(200, "The webhook is due", &examples::deliveries())
-        .may(&[NotFound, StateConflict, StoreUnavailable])
+        .summary(OPERATIONS, "redeliver_webhook", "Redeliver the webhook")
+        .response::<WebhookView>(200, "The webhook is due", &examples::deliveries())
+        .problems(&[NotFound, StateConflict, StoreUnavailable])
 }
 
 pub(in crate::api) fn events(mut operation: Operation<'_>) -> Operation<'_> {
@@ -147,8 +151,8 @@ pub(in crate::api) fn events(mut operation: Operation<'_>) -> Operation<'_> {
     }});
     let stream = Media::of(EVENTS, None).with_schema(message);
     operation
-        .called(MONITORING, "stream_events", "Stream state changes, from now on or from a cursor")
-        .about(
+        .summary(MONITORING, "stream_events", "Stream state changes, from now on or from a cursor")
+        .description(
             "Server-sent events: each message is a change of a submission's state, with an `id` and the \
              data `{\"type\": \"submission.completed\", \"timestamp\": …, \"data\": {\"id\": …, \"name\": …, \
              \"account\": …, \"state\": …, \"reason_code\": …}}`; \
@@ -165,83 +169,83 @@ pub(in crate::api) fn events(mut operation: Operation<'_>) -> Operation<'_> {
         .query("after", cursor(), "as `Last-Event-ID`; 0 for all retained events")
         .query("wait", span(), "end the stream after so long; else it goes on for ever")
         .header("Last-Event-ID", cursor(), "the last `id` that you have seen")
-        .answers_with(200, "The stream", Some(stream), &[])
-        .may(&[InvalidRequest, Gone, Busy, StoreUnavailable])
+        .response_with(200, "The stream", Some(stream), &[])
+        .problems(&[InvalidRequest, Gone, Busy, StoreUnavailable])
 }
 
 pub(in crate::api) fn result(operation: Operation<'_>) -> Operation<'_> {
     id(operation)
-        .called(SUBMISSIONS, "get_result", "A result, byte for byte, with the type that it has")
+        .summary(SUBMISSIONS, "get_result", "A result, byte for byte, with the type that it has")
         .path("key", json!({ "type": "string", "examples": ["tableofresultids"] }), "which result")
-        .answers_with(200, "The result", Some(Media::any()), &[])
-        .may(&[NotFound, StoreUnavailable])
+        .response_with(200, "The result", Some(Media::any()), &[])
+        .problems(&[NotFound, StoreUnavailable])
 }
 
 pub(in crate::api) fn feedback(operation: Operation<'_>) -> Operation<'_> {
     let raw = json!({ "type": "boolean", "default": false });
     id(operation)
-        .called(
+        .summary(
             SUBMISSIONS,
             "get_feedback",
             "What the Platform found wrong, beside the rows that it means",
         )
         .query("raw", raw, "as the Platform sent it, with the type that it had")
-        .answers::<Vec<FeedbackItem>>(
+        .response::<Vec<FeedbackItem>>(
             200,
             "What was found; with `raw`, of any type",
             &examples::findings(),
         )
-        .answers_too(200, Media::any())
-        .may(&[InvalidRequest, NotFound, StoreUnavailable])
+        .alternative(200, Media::any())
+        .problems(&[InvalidRequest, NotFound, StoreUnavailable])
 }
 
 pub(in crate::api) fn resubmit(operation: Operation<'_>) -> Operation<'_> {
     let operation = id(operation)
-        .called(SUBMISSIONS, "resubmit_dataset", "Submit a corrected dataset of the same name")
-        .about("It overwrites what is there; all but the dataset is as it was.")
-        .takes::<ResubmitRequest>(&examples::revision());
-    let operation = dataset_body(operation, form(false)).may(&SUBMIT_PROBLEMS);
-    submit_responses(operation.may(&[NotFound, StateConflict]))
+        .summary(SUBMISSIONS, "resubmit_dataset", "Submit a corrected dataset of the same name")
+        .description("It overwrites what is there; all but the dataset is as it was.")
+        .body::<ResubmitRequest>(&examples::revision());
+    let operation = dataset_body(operation, form(false)).problems(&SUBMIT_PROBLEMS);
+    submit_responses(operation.problems(&[NotFound, StateConflict]))
 }
 
 pub(in crate::api) fn cancel(operation: Operation<'_>) -> Operation<'_> {
-    act(operation.called(OPERATIONS, "cancel_submission", "Cancel a submission"))
+    act(operation.summary(OPERATIONS, "cancel_submission", "Cancel a submission"))
 }
 
 pub(in crate::api) fn retry(operation: Operation<'_>) -> Operation<'_> {
-    act(operation.called(OPERATIONS, "retry_submission", "Retry a failed submission"))
+    act(operation.summary(OPERATIONS, "retry_submission", "Retry a failed submission"))
 }
 
 pub(in crate::api) fn resolve(operation: Operation<'_>) -> Operation<'_> {
-    act(operation.called(OPERATIONS, "resolve_submission", "Decide about a held submission"))
-        .takes::<ResolveRequest>(&examples::resolution())
-        .may(&SMALL_BODY)
-        .may(&[InvalidField])
+    act(operation.summary(OPERATIONS, "resolve_submission", "Decide about a held submission"))
+        .body::<ResolveRequest>(&examples::resolution())
+        .problems(&SMALL_BODY)
+        .problems(&[InvalidField])
 }
 
 pub(in crate::api) fn pause(operation: Operation<'_>) -> Operation<'_> {
-    account(operation.called(OPERATIONS, "pause_account", "Pause an account"))
-        .takes::<PauseRequest>(&examples::pause())
+    account(operation.summary(OPERATIONS, "pause_account", "Pause an account"))
+        .body::<PauseRequest>(&examples::pause())
         .or_nothing()
-        .answers::<PauseView>(200, "It is paused", &examples::paused(Some("maintenance")))
-        .may(&SMALL_BODY)
-        .may(&[InvalidField])
+        .response::<PauseView>(200, "It is paused", &examples::paused(Some("maintenance")))
+        .problems(&SMALL_BODY)
+        .problems(&[InvalidField])
 }
 
 pub(in crate::api) fn resume(operation: Operation<'_>) -> Operation<'_> {
-    account(operation.called(OPERATIONS, "resume_account", "Resume an account"))
-        .answers::<PauseView>(200, "It is resumed", &examples::paused(None))
+    account(operation.summary(OPERATIONS, "resume_account", "Resume an account"))
+        .response::<PauseView>(200, "It is resumed", &examples::paused(None))
 }
 
 pub(in crate::api) fn stats(operation: Operation<'_>) -> Operation<'_> {
     operation
-        .called(MONITORING, "get_stats", "How much there is to do, and how long it will take")
-        .answers::<StatsView>(200, "What there is", &examples::stats())
-        .may(&[StoreUnavailable])
+        .summary(MONITORING, "get_stats", "How much there is to do, and how long it will take")
+        .response::<StatsView>(200, "What there is", &examples::stats())
+        .problems(&[StoreUnavailable])
 }
 
 pub(in crate::api) fn health(operation: Operation<'_>) -> Operation<'_> {
-    operation.called(MONITORING, "get_health", "Whether the process answers").answers_with(
+    operation.summary(MONITORING, "get_health", "Whether the process answers").response_with(
         200,
         "It does",
         Some(Media::of(TEXT, Some("ok\n"))),
@@ -251,22 +255,22 @@ pub(in crate::api) fn health(operation: Operation<'_>) -> Operation<'_> {
 
 pub(in crate::api) fn ready(operation: Operation<'_>) -> Operation<'_> {
     operation
-        .called(MONITORING, "get_readiness", "Whether requests should be sent here")
-        .answers_with(200, "They should", Some(Media::of(TEXT, Some("ready\n"))), &[])
-        .answers_with(503, "The server stops", Some(Media::of(TEXT, Some("stopping\n"))), &[])
+        .summary(MONITORING, "get_readiness", "Whether requests should be sent here")
+        .response_with(200, "They should", Some(Media::of(TEXT, Some("ready\n"))), &[])
+        .response_with(503, "The server stops", Some(Media::of(TEXT, Some("stopping\n"))), &[])
 }
 
 pub(in crate::api) fn metrics(operation: Operation<'_>) -> Operation<'_> {
     let metrics = Media::of(prometheus::TEXT_FORMAT, None);
     operation
-        .called(MONITORING, "get_metrics", "The metrics, for Prometheus")
-        .answers_with(200, "All series", Some(metrics), &[])
-        .answers_too(200, Media::of(OPENMETRICS, None))
+        .summary(MONITORING, "get_metrics", "The metrics, for Prometheus")
+        .response_with(200, "All series", Some(metrics), &[])
+        .alternative(200, Media::of(OPENMETRICS, None))
 }
 
 pub(in crate::api) fn openapi(operation: Operation<'_>) -> Operation<'_> {
     let document = Media::of(JSON, None).with_schema(json!({ "type": "object" }));
-    operation.called(MONITORING, "get_openapi", "This document").answers_with(
+    operation.summary(MONITORING, "get_openapi", "This document").response_with(
         200,
         "OpenAPI 3.1",
         Some(document),
@@ -275,7 +279,7 @@ pub(in crate::api) fn openapi(operation: Operation<'_>) -> Operation<'_> {
 }
 
 pub(in crate::api) fn docs(operation: Operation<'_>) -> Operation<'_> {
-    operation.called(MONITORING, "get_docs", "API reference").answers_with(
+    operation.summary(MONITORING, "get_docs", "API reference").response_with(
         200,
         "A page",
         Some(Media::of("text/html; charset=utf-8", None)),
@@ -291,13 +295,15 @@ fn id(mut operation: Operation<'_>) -> Operation<'_> {
 
 fn account(operation: Operation<'_>) -> Operation<'_> {
     let account = json!({ "type": "string", "examples": ["default"] });
-    operation.path("account", account, "the name of the account").may(&[NotFound, StoreUnavailable])
+    operation
+        .path("account", account, "the name of the account")
+        .problems(&[NotFound, StoreUnavailable])
 }
 
 fn act(operation: Operation<'_>) -> Operation<'_> {
     id(operation)
-        .answers::<SubmissionView>(200, "The submission, as it is now", &examples::completed())
-        .may(&[NotFound, StateConflict, StoreUnavailable])
+        .response::<SubmissionView>(200, "The submission, as it is now", &examples::completed())
+        .problems(&[NotFound, StateConflict, StoreUnavailable])
 }
 
 fn waits(operation: Operation<'_>) -> Operation<'_> {
@@ -313,15 +319,15 @@ fn dataset_body(operation: Operation<'_>, form: Value) -> Operation<'_> {
     waits(operation)
         .header("Idempotency-Key", key(), "the same key with the same content is accepted once")
         .header("traceparent", text(), "W3C Trace Context of the producer")
-        .takes_as(CSV, text(), json!(examples::DATA))
-        .takes_as(FORM, form, examples::form())
+        .body_as(CSV, text(), json!(examples::DATA))
+        .body_as(FORM, form, examples::form())
         .header("Content-Encoding", encoding(), ENCODED)
 }
 
 fn submit_responses(mut operation: Operation<'_>) -> Operation<'_> {
     let kept = operation.json::<SubmissionResponse>(&examples::accepted());
     let known = operation.json::<SubmissionResponse>(&examples::accepted());
-    operation.answers_with(201, "Submission created", Some(kept), &["Location"]).answers_with(
+    operation.response_with(201, "Submission created", Some(kept), &["Location"]).response_with(
         200,
         "Submission already exists for this key",
         Some(known),
