@@ -59,7 +59,7 @@ fn main() {
         ["sqlite", api, count] => tell(&run(sqlite(api, number(count)))),
         ["redis", api, count] => tell(&run(redis(api, number(count), 0))),
         ["redis-3", api, count] => tell(&run(redis(api, number(count), 2))),
-        ["worker", api, place] => run(work(api, place)),
+        ["worker", api, location] => run(work(api, location)),
         [] => compare(3000, 3),
         [count, rounds] => compare(number(count), number(rounds)),
         _ => println!("usage: cargo bench --bench end_to_end [-- SUBMISSIONS ROUNDS]"),
@@ -171,9 +171,9 @@ async fn simulate() {
     let _ = wait.await;
 }
 
-fn config(address: &str, place: &str) -> Config {
+fn config(address: &str, location: &str) -> Config {
     let settings = [
-        ("STORE", place),
+        ("STORE", location),
         ("TOKEN_URL", &format!("http://{address}/connect/token")),
         ("API_URL", &format!("http://{address}/upload")),
         ("CLIENT_ID", "demo"),
@@ -240,22 +240,22 @@ async fn carry(platform: &Platform, request: &SubmissionRequest) {
 /// Ferry on a file in the temporary folder.
 async fn sqlite(address: &str, count: usize) -> Measured {
     let folder = tempfile::tempdir().expect("a folder for the store");
-    let place = format!("sqlite:{}", folder.path().join("bench.db").display());
-    carried(address, &place, count).await
+    let location = format!("sqlite:{}", folder.path().join("bench.db").display());
+    carried(address, &location, count).await
 }
 
 /// Ferry on a Redis server of its own, with its file synced every second, and with further workers
 /// beside this process.
 async fn redis(address: &str, count: usize, others: usize) -> Measured {
     let server = Server::start().expect("a server");
-    let place = server.url();
-    let client = redis::Client::open(place.as_str()).expect("a valid address");
+    let location = server.url();
+    let client = redis::Client::open(location.as_str()).expect("a valid address");
     while client.get_multiplexed_async_connection().await.is_err() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    let start = || command(&["worker", address, &place]).stdin(Stdio::piped()).spawn();
+    let start = || command(&["worker", address, &location]).stdin(Stdio::piped()).spawn();
     let others: Vec<Child> = (0..others).map(|_| start().expect("it starts")).collect();
-    let measured = carried(address, &place, count).await;
+    let measured = carried(address, &location, count).await;
     for mut other in others {
         drop(other.stdin.take());
         let _ = other.wait();
@@ -265,8 +265,8 @@ async fn redis(address: &str, count: usize, others: usize) -> Measured {
 }
 
 /// A further worker, until stdin is closed.
-async fn work(address: &str, place: &str) {
-    let app = App::open(config(address, place)).expect("a store");
+async fn work(address: &str, location: &str) {
+    let app = App::open(config(address, location)).expect("a store");
     let workers = tokio::spawn(app.workers().expect("a valid account").run());
     let wait = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
     let _ = wait.await;
@@ -275,11 +275,11 @@ async fn work(address: &str, place: &str) {
 }
 
 /// What a Redis server has done so far: scripts called, and seconds of processor.
-async fn redis_usage(place: &str) -> (f64, f64) {
-    if !place.starts_with("redis:") {
+async fn redis_usage(location: &str) -> (f64, f64) {
+    if !location.starts_with("redis:") {
         return (0.0, 0.0);
     }
-    let client = redis::Client::open(place).expect("a valid address");
+    let client = redis::Client::open(location).expect("a valid address");
     let mut connection = client.get_multiplexed_async_connection().await.expect("it answers");
     let info: String =
         redis::cmd("INFO").arg("all").query_async(&mut connection).await.expect("it tells");
@@ -293,19 +293,19 @@ async fn redis_usage(place: &str) -> (f64, f64) {
 }
 
 /// A backlog first, then a steady stream at half the rate.
-async fn carried(address: &str, place: &str, count: usize) -> Measured {
-    let app = App::open(config(address, place)).expect("a store");
+async fn carried(address: &str, location: &str, count: usize) -> Measured {
+    let app = App::open(config(address, location)).expect("a store");
     let new: Vec<NewSubmission> = (0..count).map(|n| prepare(&app, n)).collect();
     for batch in new.chunks(500) {
         app.store.accept(batch.to_vec()).await.expect("it is kept");
     }
-    let (calls, redis_cpu) = redis_usage(place).await;
+    let (calls, redis_cpu) = redis_usage(location).await;
     let (begun, cpu) = (Instant::now(), cpu_seconds());
     let workers = tokio::spawn(app.workers().expect("a valid account").run());
     completed(&app, count).await;
     let per_second = count as f64 / begun.elapsed().as_secs_f64();
     let (cpu_seconds, peak_mib) = (cpu_seconds() - cpu, peak_mib());
-    let (calls_after, redis_cpu_after) = redis_usage(place).await;
+    let (calls_after, redis_cpu_after) = redis_usage(location).await;
     let lag_before = StepLag::of(&app);
     let steady = count / 3;
     stream(&app, count, steady, per_second / 2.0).await;

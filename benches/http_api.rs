@@ -130,8 +130,8 @@ impl Running {
         } else {
             let mut command = Command::new(env!("CARGO_BIN_EXE_ferry"));
             let file = || format!("sqlite:{}", folder.path().join("ferry.db").display());
-            let place = redis.as_ref().map_or_else(file, Server::url);
-            command.args(["serve", "--no-workers", "--json", "--store", &place]);
+            let location = redis.as_ref().map_or_else(file, Server::url);
+            command.args(["serve", "--no-workers", "--json", "--store", &location]);
             command.args(["--set", "listen=127.0.0.1:0", "--set", "log=error"]);
             command
         };

@@ -35,8 +35,8 @@ const FOR: Duration = Duration::from_secs(20);
 #[tokio::main]
 async fn main() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let place = |name: &str| format!("sqlite:{}", folder.path().join(name).display());
-    measure("SQLite, one process", &place("alone.db"), &place("polled.db"), 1).await?;
+    let location = |name: &str| format!("sqlite:{}", folder.path().join(name).display());
+    measure("SQLite, one process", &location("alone.db"), &location("polled.db"), 1).await?;
     let server = Server::start()?;
     let client = redis::Client::open(server.url())?;
     while client.get_multiplexed_async_connection().await.is_err() {
@@ -88,10 +88,10 @@ struct Fleet {
 }
 
 impl Fleet {
-    async fn start(place: &str, workers: usize, takes: Duration, poll: &str) -> Result<Self> {
+    async fn start(location: &str, workers: usize, takes: Duration, poll: &str) -> Result<Self> {
         let config = SimConfig { processing: Processing::Fixed(takes), ..SimConfig::default() };
         let sim = Sim::start(config, (Ipv4Addr::LOCALHOST, 0).into()).await?;
-        let open = || Ok(App::open(configuration(&sim, place, poll)?)?);
+        let open = || Ok(App::open(configuration(&sim, location, poll)?)?);
         let apps: Vec<App> = (0..workers).map(|_| open()).collect::<Result<_>>()?;
         let mut running = Vec::new();
         for app in &apps {
@@ -137,9 +137,9 @@ impl Fleet {
     }
 }
 
-fn configuration(sim: &Sim, place: &str, poll: &str) -> Result<Config> {
+fn configuration(sim: &Sim, location: &str, poll: &str) -> Result<Config> {
     let settings = [
-        ("STORE", place),
+        ("STORE", location),
         ("TOKEN_URL", &sim.token_url()),
         ("API_URL", &sim.api_url()),
         ("CLIENT_ID", "demo"),

@@ -7,7 +7,7 @@ use fastrand::Rng;
 
 use crate::api::{Api, Keys, KeysError, Parts, Tls, TlsError};
 use crate::audit::Audit;
-use crate::config::{Config, StorePlace};
+use crate::config::{Config, StoreLocation};
 use crate::metrics::{Metrics, Source};
 use crate::pipeline::{Intake, PushedIntake, Workers};
 use crate::platform::{InvalidAccountError, Platform};
@@ -55,12 +55,12 @@ impl App {
         #[expect(clippy::disallowed_methods, reason = "the one place that asks for a random seed")]
         let mut seeds = Rng::with_seed(fastrand::u64(..));
         let pushed = match &config.store {
-            StorePlace::Redis(address, _) => {
+            StoreLocation::Redis(address, _) => {
                 let queue = config.intake_queue.clone().unwrap_or_else(|| address.intake_queue());
                 let caller = format!("{:016x}", seeds.u64(..));
                 Some(Arc::new(PushedRequests::new(address, &queue, caller)?))
             }
-            StorePlace::Sqlite(_) => None,
+            StoreLocation::Sqlite(_) => None,
         };
         let seeds = Mutex::new(seeds);
         let traces = config.otlp_endpoint.as_deref().map(Traces::connect).unwrap_or_default();
@@ -168,11 +168,11 @@ impl App {
 
 fn open_store(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, StoreError> {
     match &config.store {
-        StorePlace::Sqlite(path) => {
+        StoreLocation::Sqlite(path) => {
             Ok(Arc::new(SqliteStore::open(Path::new(path), clock, config.health)?))
         }
         // The server's time counts there.
-        StorePlace::Redis(address, durability) => {
+        StoreLocation::Redis(address, durability) => {
             Ok(Arc::new(RedisStore::new(address, *durability, config.health)?))
         }
     }

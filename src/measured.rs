@@ -57,8 +57,8 @@ fn kind_of(error: &StoreError) -> StoreErrorKind {
 
 #[async_trait]
 impl Store for Measured {
-    fn place(&self) -> String {
-        self.store.place()
+    fn location(&self) -> String {
+        self.store.location()
     }
 
     fn wakeups(&self) -> &Wakeups {

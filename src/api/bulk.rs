@@ -38,7 +38,7 @@ pub(super) async fn bulk(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     Extension(RequestId(id)): Extension<RequestId>,
-    Extension(place): Extension<ConcurrencySlot>,
+    Extension(location): Extension<ConcurrencySlot>,
     request: Request,
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
@@ -54,7 +54,7 @@ pub(super) async fn bulk(
     let taking = Taking { shared: shared.clone(), caller, request: id, answers };
     tokio::spawn(async move {
         taking.all(Lines::new(body, &shared)).await;
-        drop(place);
+        drop(location);
     });
     let answered = stream::unfold(answered, |mut answered| async move {
         answered.recv().await.map(|bytes| (Ok::<_, Infallible>(bytes), answered))

@@ -116,7 +116,7 @@ pub(super) async fn events(
             Some(event_id("the header `Last-Event-ID`", text)?)
         }
     };
-    let Ok(place) = shared.streams.clone().try_acquire_owned() else {
+    let Ok(location) = shared.streams.clone().try_acquire_owned() else {
         let what =
             "more event streams than a quarter of `max_concurrent_requests` are open; try again";
         let busy = ApiError::new(ProblemKind::Busy, what);
@@ -149,7 +149,7 @@ pub(super) async fn events(
         until: wait.and_then(|wait| Instant::now().checked_add(wait)),
         greeting: true,
         over: false,
-        _place: place,
+        _place: location,
     };
     let body = stream::unfold(stream, |mut stream| async move {
         let text = stream.next().await?;
@@ -163,8 +163,8 @@ pub(super) async fn events(
     Ok((StatusCode::OK, headers, Body::from_stream(body)).into_response())
 }
 
-fn event_id(place: &str, text: &str) -> Result<EventId, ApiError> {
-    text.parse().map_err(|expected| ApiError::invalid(format!("{place}: {expected}")))
+fn event_id(location: &str, text: &str) -> Result<EventId, ApiError> {
+    text.parse().map_err(|expected| ApiError::invalid(format!("{location}: {expected}")))
 }
 
 /// Id of the newest event; the start if there never was one.

@@ -103,8 +103,8 @@ async fn admitted(shared: &Shared, mut request: Request, next: Next) -> Response
         let busy = ApiError::new(ProblemKind::Busy, what).retry_after(Duration::from_secs(1));
         return busy.into_response();
     };
-    let place = (permit, shared.parts.metrics.http_request());
-    request.extensions_mut().insert(ConcurrencySlot(Arc::new(place)));
+    let location = (permit, shared.parts.metrics.http_request());
+    request.extensions_mut().insert(ConcurrencySlot(Arc::new(location)));
     next.run(request).await
 }
 

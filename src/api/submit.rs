@@ -111,8 +111,8 @@ async fn keep(
     let (warnings, _) = problems(prepared.reports);
     let submission = SubmissionView::new(found.submission, found.waiting_for);
     let mut response = json(status, &SubmissionResponse { submission, warnings });
-    if let Ok(place) = HeaderValue::from_str(&format!("/v1/submissions/{id}")) {
-        response.headers_mut().insert(header::LOCATION, place);
+    if let Ok(location) = HeaderValue::from_str(&format!("/v1/submissions/{id}")) {
+        response.headers_mut().insert(header::LOCATION, location);
     }
     Ok(response)
 }

@@ -63,7 +63,7 @@ impl Demo {
         let app = App::open(config)?;
         ui.note(format!(
             "store {}, simulated Platform http://{}, workers in this process",
-            app.store.place(),
+            app.store.location(),
             sim.address()
         ));
         signals::listen(app.shutdown.clone(), ui)?;
@@ -112,7 +112,7 @@ fn configuration(sim: &Sim, global: &Global, path: &std::path::Path) -> Result<C
         ("FERRY_RETRY_INITIAL", "200ms".to_owned()),
     ];
     let env = settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    let store = global.store.iter().map(|place| format!("store={place}"));
+    let store = global.store.iter().map(|location| format!("store={location}"));
     let flags = store.chain(global.set.iter().cloned()).collect();
     Ok(Config::load(&Sources { file: None, env, flags })?)
 }

@@ -110,7 +110,7 @@ async fn store(config: Config, acknowledge: bool, ui: &Ui) -> Result<bool, CliEr
         }
     };
     let mut healthy =
-        print_and_judge(&good(format!("the store {} can be opened", app.store.place())), ui)?;
+        print_and_judge(&good(format!("the store {} can be opened", app.store.location())), ui)?;
     if acknowledge {
         app.audit.check()?;
         let acknowledged = app.store.acknowledge_loss().await;

@@ -48,7 +48,7 @@ impl Intake {
         let Some(requests) = &app.pushed else {
             return Err(CliError::usage(format!(
                 "nothing can be pushed into the store {}",
-                app.store.place()
+                app.store.location()
             ))
             .hint("apalis-redis needs a Redis server: set `store` to redis://…"));
         };

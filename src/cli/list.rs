@@ -109,11 +109,11 @@ impl List {
             }
         }
         if is_empty {
-            let place = app.store.place();
+            let location = app.store.location();
             ui.note(if is_everything(&filter) {
-                format!("the store {place} is empty")
+                format!("the store {location} is empty")
             } else {
-                format!("nothing in the store {place} matches")
+                format!("nothing in the store {location} matches")
             });
         }
         if let Some(Cursor(cursor)) = cursor.filter(|_| !self.all) {

@@ -42,7 +42,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::app::App;
-use crate::config::{Config, ConfigErrors, Sources, StorePlace};
+use crate::config::{Config, ConfigErrors, Sources, StoreLocation};
 use crate::telemetry;
 use error::{CliError, Exit};
 use ui::Ui;
@@ -78,7 +78,7 @@ struct Global {
     #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
     config: Option<PathBuf>,
     /// Where submissions are kept: `sqlite:PATH` or `redis://HOST:PORT/DATABASE` [default: sqlite:ferry.db].
-    #[arg(long, global = true, value_name = "PLACE", help_heading = "Global options")]
+    #[arg(long, global = true, value_name = "LOCATION", help_heading = "Global options")]
     store: Option<String>,
     /// Change a setting, such as `poll_max=30s`; `ferry doctor --settings` lists them.
     #[arg(long, global = true, value_name = "NAME=VALUE", help_heading = "Global options")]
@@ -169,7 +169,7 @@ fn configure(global: &Global) -> Result<Config, CliError> {
 }
 
 fn load(global: &Global) -> Result<Config, ConfigErrors> {
-    let store = global.store.iter().map(|place| format!("store={place}"));
+    let store = global.store.iter().map(|location| format!("store={location}"));
     let flags = store.chain(global.set.iter().cloned()).collect();
     let sources = Sources::of_process(global.config.as_deref(), flags)?;
     Config::load(&sources)
@@ -195,13 +195,13 @@ fn open(global: &Global, ui: &Ui, level: &str) -> Result<App, CliError> {
 fn open_existing(global: &Global, ui: &Ui) -> Result<App, CliError> {
     let config = configure(global)?;
     match &config.store {
-        StorePlace::Sqlite(path) if !path.exists() => {
+        StoreLocation::Sqlite(path) if !path.exists() => {
             let what = format!("there is no store at `{}`", path.display());
             return Err(CliError::usage(what).hint(
                 "`--store` or FERRY_STORE says where it is; `ferry submit` makes a new one",
             ));
         }
-        StorePlace::Sqlite(_) | StorePlace::Redis(..) => {}
+        StoreLocation::Sqlite(_) | StoreLocation::Redis(..) => {}
     }
     start_log(&config, ui, "warn")?;
     Ok(App::open(config)?)

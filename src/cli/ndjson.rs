@@ -88,7 +88,7 @@ async fn accept_all(
 
 /// A line of the file, and its place.
 struct Line {
-    place: String,
+    location: String,
     text: String,
 }
 
@@ -102,27 +102,29 @@ impl LineError {
     fn into_failure(self) -> CliError {
         match self {
             Self::Json(what) => CliError::new(Exit::Invalid, anyhow::Error::msg(what)),
-            Self::Refused(place, error) => {
-                CliError::new(Exit::Invalid, anyhow::Error::new(error).context(place))
+            Self::Refused(location, error) => {
+                CliError::new(Exit::Invalid, anyhow::Error::new(error).context(location))
             }
         }
     }
 }
 
 fn prepare(intake: &Intake, line: &Line) -> Result<Prepared, LineError> {
-    let place = &line.place;
+    let location = &line.location;
     let request = SubmissionRequest::from_json(&line.text)
-        .map_err(|what| LineError::Json(format!("{place}: not a submission: {what}")))?;
-    let names =
-        SourceLabels { data: format!("{place}: data"), events: format!("{place}: event_data") };
-    intake.prepare(request, &names).map_err(|error| LineError::Refused(place.clone(), error))
+        .map_err(|what| LineError::Json(format!("{location}: not a submission: {what}")))?;
+    let names = SourceLabels {
+        data: format!("{location}: data"),
+        events: format!("{location}: event_data"),
+    };
+    intake.prepare(request, &names).map_err(|error| LineError::Refused(location.clone(), error))
 }
 
 fn report(error: LineError, ui: &Ui) -> Result<(), CliError> {
     match error {
         LineError::Json(what) => ui.error(&what),
         LineError::Refused(_, IntakeError::Dataset(reports)) => print_reports(&reports, ui)?,
-        LineError::Refused(place, error) => ui.error(&format!("{place}: {error}")),
+        LineError::Refused(location, error) => ui.error(&format!("{location}: {error}")),
     }
     Ok(())
 }
@@ -193,21 +195,21 @@ fn next_line(
     loop {
         let mut bytes = Vec::new();
         *number += 1;
-        let place = format!("{name}, line {number}");
+        let location = format!("{name}, line {number}");
         if reader.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut bytes)? == 0 {
             return Ok(None);
         }
         if bytes.len() as u64 == LONGEST_LINE {
-            let what = format!("{place}: longer than {LONGEST_LINE} bytes");
+            let what = format!("{location}: longer than {LONGEST_LINE} bytes");
             return Err(CliError::new(Exit::Invalid, anyhow::Error::msg(what)));
         }
         let text = String::from_utf8(bytes).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
-            let what = format!("{place}: not UTF-8 from byte {at} of the line on");
+            let what = format!("{location}: not UTF-8 from byte {at} of the line on");
             CliError::new(Exit::Invalid, anyhow::Error::msg(what))
         })?;
         if !text.trim_start_matches('\u{feff}').trim().is_empty() {
-            return Ok(Some(Line { place, text }));
+            return Ok(Some(Line { location, text }));
         }
     }
 }

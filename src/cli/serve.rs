@@ -59,7 +59,7 @@ impl Serve {
             warn!("{variable} is not a setting, and is ignored");
         }
         let url = server.url();
-        info!(store = app.store.place(), "the HTTP API is at {url}");
+        info!(store = app.store.location(), "the HTTP API is at {url}");
         if app.config.api_keys.is_none() {
             warn!("no API keys configured (`api_keys`): every local process has full access");
         }

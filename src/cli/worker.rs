@@ -60,7 +60,7 @@ impl Worker {
             warn!("{variable} is not a setting, and is ignored");
         }
         let accounts: Vec<&str> = app.config.accounts.keys().map(String::as_str).collect();
-        info!(store = app.store.place(), accounts = accounts.join(", "), "worker started");
+        info!(store = app.store.location(), accounts = accounts.join(", "), "worker started");
         let idle = async {
             if self.until_idle {
                 let watched = until_idle(&app).await;

@@ -40,12 +40,13 @@ impl Reader<'_> {
                 url: url.as_ref().map(|found| found.text.clone()),
                 secrets: secrets.into_iter().flatten().collect(),
             };
-            if let Some(Found { text, place }) = url {
+            if let Some(Found { text, location }) = url {
                 if let Err(what) = rules.check(&text) {
-                    self.errors.push(format!("{place}: {what}"));
+                    self.errors.push(format!("{location}: {what}"));
                 }
                 if receiver.secrets.is_empty() {
-                    self.errors.push(format!("{place}: it needs a `webhook_secret` to sign with"));
+                    self.errors
+                        .push(format!("{location}: it needs a `webhook_secret` to sign with"));
                 }
             }
             targets.insert(name, receiver);
@@ -149,8 +150,8 @@ impl Reader<'_> {
         outside.or_else(|| {
             let tables = self.tables();
             let text = text_of(tables.get(account)?.as_table()?.get(name)?)?;
-            let place = format!("`{name}` in [accounts.{account}] of `{}`", self.path);
-            Some(Found { text, place })
+            let location = format!("`{name}` in [accounts.{account}] of `{}`", self.path);
+            Some(Found { text, location })
         })
     }
 
@@ -160,14 +161,14 @@ impl Reader<'_> {
         name: &'static str,
         parse: fn(&str) -> Result<String, Expected>,
     ) -> Option<String> {
-        let Some(Found { text, place }) = self.account_setting(account, name) else {
+        let Some(Found { text, location }) = self.account_setting(account, name) else {
             self.missing(account, name);
             return None;
         };
         match parse(&text) {
             Ok(value) => Some(value),
             Err(expected) => {
-                self.errors.push(format!("{place}: {expected}"));
+                self.errors.push(format!("{location}: {expected}"));
                 None
             }
         }

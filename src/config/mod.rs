@@ -30,7 +30,7 @@ use reader::{FoundSecret, Reader};
 
 /// Where submissions are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StorePlace {
+pub enum StoreLocation {
     /// An SQLite file.
     Sqlite(PathBuf),
     /// A Redis or Valkey server.
@@ -41,7 +41,7 @@ pub enum StorePlace {
 #[derive(Debug)]
 pub struct Config {
     /// Where submissions are kept.
-    pub store: StorePlace,
+    pub store: StoreLocation,
     /// Where other services push requests with apalis-redis, if not where the namespace says.
     pub intake_queue: Option<String>,
     /// Which log lines are shown.
@@ -135,13 +135,13 @@ impl Config {
     }
 }
 
-fn store(reader: &mut Reader<'_>) -> StorePlace {
-    let place = reader.read("store", values::store);
+fn store(reader: &mut Reader<'_>) -> StoreLocation {
+    let location = reader.read("store", values::store);
     let namespace = reader.read("namespace", values::namespace);
     let durability = reader.read("durability", values::durability);
     let password = reader.global_secret("store_password");
     let authorities = reader.read("store_ca", values::certificates);
-    let StorePlace::Redis(address, _) = place else { return place };
+    let StoreLocation::Redis(address, _) = location else { return location };
     let mut address = address.with_namespace(&namespace);
     if let Some(FoundSecret { text, file }) = password {
         address = address.with_password(&text);
@@ -155,7 +155,7 @@ fn store(reader: &mut Reader<'_>) -> StorePlace {
             Err(record) => reader.record("store_ca", &record),
         }
     }
-    StorePlace::Redis(Box::new(address), durability)
+    StoreLocation::Redis(Box::new(address), durability)
 }
 
 fn tls(reader: &mut Reader<'_>) -> Option<TlsFiles> {

@@ -14,7 +14,7 @@ use crate::platform::{read_secret, visible};
 #[derive(Debug, Clone)]
 pub(super) struct Found {
     pub(super) text: String,
-    pub(super) place: String,
+    pub(super) location: String,
 }
 
 /// A secret, and the file that it stands in, if it does.
@@ -68,8 +68,8 @@ impl<'a> Reader<'a> {
 
     /// Notes what is wrong with the value of a setting, beyond what can be read from it alone.
     pub(super) fn record(&mut self, name: &'static str, what: &str) {
-        let place = self.global(name).map_or_else(|| name.to_owned(), |found| found.place);
-        self.errors.push(format!("{place}: {what}"));
+        let location = self.global(name).map_or_else(|| name.to_owned(), |found| found.location);
+        self.errors.push(format!("{location}: {what}"));
     }
 
     /// A secret of the process, given as such or as the name of a file; none if it is empty.
@@ -90,15 +90,15 @@ impl<'a> Reader<'a> {
             (None, None) => return Ok(None),
             (Some(found), None) => match visible(&found.text) {
                 Ok(text) => return Ok(Some(FoundSecret { text: text.to_owned(), file: None })),
-                Err(what) => format!("{}: {what}", found.place),
+                Err(what) => format!("{}: {what}", found.location),
             },
             (None, Some(found)) => match read_secret(Path::new(&found.text)) {
                 Ok(text) => return Ok(Some(FoundSecret { text, file: Some(found.text.into()) })),
                 // Not which file: where the secret itself was put here, it would be told.
-                Err(error) => format!("{}, which names a file: {error}", found.place),
+                Err(error) => format!("{}, which names a file: {error}", found.location),
             },
             (Some(one), Some(other)) => {
-                format!("{} and {}: give only one of them", one.place, other.place)
+                format!("{} and {}: give only one of them", one.location, other.location)
             }
         };
         self.errors.push(record);
@@ -192,18 +192,19 @@ impl<'a> Reader<'a> {
     fn global(&self, name: &str) -> Option<Found> {
         self.outside(name).or_else(|| {
             let text = text_of(self.file.get(name)?)?;
-            Some(Found { text, place: format!("`{name}` in `{}`", self.path) })
+            Some(Found { text, location: format!("`{name}` in `{}`", self.path) })
         })
     }
 
     /// From the command line or the environment.
     pub(super) fn outside(&self, name: &str) -> Option<Found> {
-        let flag = self.flags.get(name).map(|text| Found { text: text.clone(), place: flag(name) });
+        let flag =
+            self.flags.get(name).map(|text| Found { text: text.clone(), location: flag(name) });
         let from_env = || {
             let name = variable(name);
             // An empty variable is how many tools say that there is none.
             let text = self.sources.env.get(&name).filter(|text| !text.is_empty())?;
-            Some(Found { text: text.clone(), place: name })
+            Some(Found { text: text.clone(), location: name })
         };
         flag.or_else(from_env)
     }
@@ -215,7 +216,7 @@ impl<'a> Reader<'a> {
         parse: fn(&str) -> Result<T, Expected>,
     ) -> T {
         let default = || parse(setting.default).expect("every default can be read");
-        let Some(Found { text, place }) = found else {
+        let Some(Found { text, location }) = found else {
             if self.file.get(setting.name).is_some_and(|value| text_of(value).is_none()) {
                 let name = setting.name;
                 self.errors
@@ -224,7 +225,7 @@ impl<'a> Reader<'a> {
             return default();
         };
         parse(&text).unwrap_or_else(|expected| {
-            self.errors.push(format!("{place}: {expected}, found {}", excerpt(&text)));
+            self.errors.push(format!("{location}: {expected}, found {}", excerpt(&text)));
             default()
         })
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 
-use super::StorePlace;
+use super::StoreLocation;
 use crate::pipeline::AmbiguousUpload;
 use crate::platform::OverwriteFormat;
 use crate::telemetry::LogFormat;
@@ -168,13 +168,13 @@ pub(super) fn words(value: &str) -> Result<Vec<String>, Expected> {
     Ok(words)
 }
 
-pub(super) fn store(value: &str) -> Result<StorePlace, Expected> {
+pub(super) fn store(value: &str) -> Result<StoreLocation, Expected> {
     if value.starts_with("redis") {
         return RedisAddress::new(value)
-            .map(|address| StorePlace::Redis(Box::new(address), Durability::default()));
+            .map(|address| StoreLocation::Redis(Box::new(address), Durability::default()));
     }
     match value.strip_prefix("sqlite:") {
-        Some(path) if !path.is_empty() => Ok(StorePlace::Sqlite(PathBuf::from(path))),
+        Some(path) if !path.is_empty() => Ok(StoreLocation::Sqlite(PathBuf::from(path))),
         _ => Err("expected `sqlite:PATH`, such as sqlite:ferry.db, or a URL such as \
                   redis://localhost:6379/0"
             .to_owned()),

@@ -74,11 +74,11 @@ async fn record(store: &dyn Store, commits: Vec<Commit>) -> Result<Vec<Committed
                 }
                 return Ok(outcomes);
             }
-            Err(StoreError::Unavailable { place, cause }) => {
+            Err(StoreError::Unavailable { location, cause }) => {
                 if failures == 0 {
                     warn!(
                         steps = commits.len(),
-                        "cannot commit steps to the store `{place}`, retrying: {cause}"
+                        "cannot commit steps to the store `{location}`, retrying: {cause}"
                     );
                 }
                 failures += 1;

@@ -280,10 +280,10 @@ pub enum StoreError {
     #[error("{0}")]
     Unusable(String),
     /// The store could not be reached or had a fault; a later try may succeed.
-    #[error("the store `{place}` failed: {cause}")]
+    #[error("the store `{location}` failed: {cause}")]
     Unavailable {
         /// Which store; no password.
-        place: String,
+        location: String,
         /// What went wrong.
         cause: String,
     },
@@ -296,7 +296,7 @@ pub enum StoreError {
 #[async_trait]
 pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// Where the data lies, for people; no password.
-    fn place(&self) -> String;
+    fn location(&self) -> String;
 
     /// Keeps new submissions, all or none; the answers are in the order of `batch`. An id that is
     /// taken is refused. A submission that waits for an earlier one of its account and Name is not

@@ -31,9 +31,9 @@ async fn feedback_stands_beside_the_rows_that_it_means() {
     let body = json!({ "name": "march", "data": rejected });
     let id = served.post("/v1/submissions?wait=60s", &body).await.id();
     let feedback = served.get(&format!("/v1/submissions/{id}/feedback")).await.json();
-    let place = &feedback[0]["locations"][0];
-    assert_eq!((&place["row"], &place["line"]), (&2.into(), &3.into()), "{feedback}");
-    assert_eq!(place["matching_cells"][0]["column"], "Reference");
+    let location = &feedback[0]["locations"][0];
+    assert_eq!((&location["row"], &location["line"]), (&2.into(), &3.into()), "{feedback}");
+    assert_eq!(location["matching_cells"][0]["column"], "Reference");
     let raw = served.get(&format!("/v1/submissions/{id}/feedback?raw=true")).await;
     assert!(raw.text().contains("|UNKNOWN-7|"), "{}", raw.text());
     let none = served.get(&format!("/v1/submissions/{id}/results/tableofresultids")).await;

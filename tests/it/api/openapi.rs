@@ -72,10 +72,10 @@ async fn each_operation_has_a_name_an_example_and_the_role_that_it_needs() {
             assert!(names.insert(operation["operationId"].as_str().unwrap()), "twice: {what}");
             assert!(!operation["summary"].as_str().unwrap().is_empty(), "{what}");
             let role = &operation["security"][0]["key"][0];
-            let place = filled(path);
+            let location = filled(path);
             let needed = routes("01KDXB8W4S9ZT2M3Q5R7V1C6HY")
                 .into_iter()
-                .find(|(m, p, _)| m.as_str() == method.to_uppercase() && bare(p) == place);
+                .find(|(m, p, _)| m.as_str() == method.to_uppercase() && bare(p) == location);
             assert_eq!(role.as_str(), needed.map(|(_, _, role)| role.as_str()), "{what}");
             if let Some(body) = operation.get("requestBody") {
                 for media in entries(&body["content"]).values() {
@@ -88,7 +88,7 @@ async fn each_operation_has_a_name_an_example_and_the_role_that_it_needs() {
                 let is_problem = !matches!(status.as_str(), "200" | "201" | "304");
                 assert_eq!(
                     problem.is_object(),
-                    is_problem && place != "/readyz",
+                    is_problem && location != "/readyz",
                     "{status}: {what}"
                 );
             }
@@ -97,8 +97,8 @@ async fn each_operation_has_a_name_an_example_and_the_role_that_it_needs() {
     // Whatever is referred to is there.
     let text = document.to_string();
     for reference in text.split("\"$ref\":\"#").skip(1) {
-        let place = reference.split('"').next().unwrap();
-        assert!(document.pointer(place).is_some(), "{place} is nowhere");
+        let location = reference.split('"').next().unwrap();
+        assert!(document.pointer(location).is_some(), "{location} is nowhere");
     }
 }
 

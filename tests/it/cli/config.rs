@@ -133,8 +133,8 @@ fn flags_come_before_the_environment_before_the_file() {
     ferry.run(&["submit", "march.csv", "--set", "store=sqlite:set.db"]).ok();
     ferry.run(&["submit", "march.csv", "--store", "sqlite:flag.db"]).ok();
     for name in ["file.db", "env.db", "set.db", "flag.db"] {
-        let place = format!("sqlite:{name}");
-        assert_eq!(ferry.run(&["list", "--store", &place]).ok().ids().len(), 1, "{name}");
+        let location = format!("sqlite:{name}");
+        assert_eq!(ferry.run(&["list", "--store", &location]).ok().ids().len(), 1, "{name}");
     }
     // Empty means none.
     let ferry = ferry.set("FERRY_STORE", "");

@@ -14,7 +14,7 @@ use super::files::read;
 /// A program of Debian's package `prometheus`.
 pub(super) fn tool(name: &str) -> PathBuf {
     let places = ["/usr/bin", "/usr/local/bin", "/opt/homebrew/bin"].map(Path::new);
-    let found = places.iter().map(|place| place.join(name)).find(|path| path.exists());
+    let found = places.iter().map(|location| location.join(name)).find(|path| path.exists());
     found.unwrap_or_else(|| {
         panic!(
             "there is no `{name}`: it comes with Prometheus; on Debian: apt-get install prometheus"

@@ -69,7 +69,7 @@ async fn feedback_names_the_line_of_the_original() {
     let feedback = world.app.store.content(id, FEEDBACK_KEY).await.unwrap().unwrap();
     let found = locate(&read(std::str::from_utf8(&feedback.bytes).unwrap()), Some(&original), None);
     let line = original.lines().position(|line| line.starts_with("UNKNOWN")).unwrap() as u64 + 1;
-    assert_eq!(found[0].locations.iter().map(|place| place.line).collect::<Vec<_>>(), [line]);
+    assert_eq!(found[0].locations.iter().map(|location| location.line).collect::<Vec<_>>(), [line]);
     world.finish().await;
 }
 

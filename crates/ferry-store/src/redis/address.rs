@@ -24,7 +24,7 @@ pub enum Durability {
 #[derive(Clone)]
 pub struct RedisAddress {
     servers: Servers,
-    place: String,
+    location: String,
     namespace: String,
 }
 
@@ -38,9 +38,9 @@ impl RedisAddress {
              Cluster, or redis+sentinel://host1:26379,host2:26379/MASTER/0"
                 .to_owned()
         };
-        let place = place(url).ok_or_else(expected)?;
+        let location = location(url).ok_or_else(expected)?;
         let servers = servers(url).ok_or_else(expected)?;
-        Ok(Self { servers, place, namespace: "ferry".to_owned() })
+        Ok(Self { servers, location, namespace: "ferry".to_owned() })
     }
 
     /// The same for another store on the same server; a namespace has no braces.
@@ -81,8 +81,8 @@ impl RedisAddress {
         Self { servers: Servers { password: Some(password), ..self.servers }, ..self }
     }
 
-    pub(super) fn place(&self) -> &str {
-        &self.place
+    pub(super) fn location(&self) -> &str {
+        &self.location
     }
 
     /// What all keys begin with: the hash tag keeps them together on a Cluster.
@@ -104,7 +104,7 @@ impl fmt::Debug for RedisAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The connection's settings hold the password.
         f.debug_struct("RedisAddress")
-            .field("place", &self.place)
+            .field("place", &self.location)
             .field("namespace", &self.namespace)
             .finish_non_exhaustive()
     }
@@ -112,7 +112,7 @@ impl fmt::Debug for RedisAddress {
 
 impl PartialEq for RedisAddress {
     fn eq(&self, other: &Self) -> bool {
-        (&self.place, &self.namespace) == (&other.place, &other.namespace)
+        (&self.location, &self.namespace) == (&other.location, &other.namespace)
     }
 }
 
@@ -149,7 +149,7 @@ fn servers(url: &str) -> Option<Servers> {
 }
 
 /// The URL without user, password and query.
-fn place(url: &str) -> Option<String> {
+fn location(url: &str) -> Option<String> {
     let (scheme, rest) = url.split_once("://")?;
     let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
     let host = host.split(['?', '#']).next()?;
@@ -168,7 +168,7 @@ mod tests {
             "redis://:s3%40cret@example.com",
         ] {
             let address = RedisAddress::new(url).unwrap().with_password("s3cret too");
-            let shown = format!("{address:?} {}", address.place());
+            let shown = format!("{address:?} {}", address.location());
             assert!(shown.contains("example.com"), "{shown}");
             assert!(!shown.contains("cret") && !shown.contains("ferry:"), "{shown}");
         }
@@ -180,14 +180,14 @@ mod tests {
         let nodes: Vec<String> =
             cluster.servers.nodes.iter().map(|node| node.addr().to_string()).collect();
         assert_eq!(nodes, ["a:1", "b:2"]);
-        assert_eq!(cluster.place(), "redis://a:1,b:2");
+        assert_eq!(cluster.location(), "redis://a:1,b:2");
         let sentinels = RedisAddress::new("redis+sentinel://:s3cret@a:1,b:2,c:3/main/4").unwrap();
         let (name, master) = sentinels.servers.master.as_ref().unwrap();
         assert_eq!((name.as_str(), master.redis_settings().db()), ("main", 4));
         assert_eq!(master.redis_settings().password(), Some("s3cret"));
         let passwords = sentinels.servers.nodes.iter().map(|node| node.redis_settings().password());
         assert_eq!(passwords.collect::<Vec<_>>(), [None; 3]);
-        assert_eq!(sentinels.place(), "redis+sentinel://a:1,b:2,c:3/main/4");
+        assert_eq!(sentinels.location(), "redis+sentinel://a:1,b:2,c:3/main/4");
         assert!(RedisAddress::new("redis+sentinel://a:1").is_err(), "which master?");
     }
 

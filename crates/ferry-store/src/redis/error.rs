@@ -33,20 +33,20 @@ impl fmt::Display for RedisError {
 
 impl RedisError {
     /// The same for callers, who want to know which store it was.
-    pub(super) fn with_location(self, place: &str) -> StoreError {
+    pub(super) fn with_location(self, location: &str) -> StoreError {
         match self {
             Self::Redis(error) if is_damage(&error) => {
-                StoreError::Unusable(format!("the store `{place}` cannot be used: {error}"))
+                StoreError::Unusable(format!("the store `{location}` cannot be used: {error}"))
             }
             Self::Redis(error) => {
-                StoreError::Unavailable { place: place.to_owned(), cause: error.to_string() }
+                StoreError::Unavailable { location: location.to_owned(), cause: error.to_string() }
             }
             Self::Late(cause) => {
-                StoreError::Unavailable { place: place.to_owned(), cause: cause.to_owned() }
+                StoreError::Unavailable { location: location.to_owned(), cause: cause.to_owned() }
             }
             Self::Refused(error) => error,
             Self::Corrupt(what) => {
-                StoreError::Unusable(format!("the store `{place}` is damaged: {what}"))
+                StoreError::Unusable(format!("the store `{location}` is damaged: {what}"))
             }
         }
     }

@@ -82,7 +82,7 @@ const ACCOUNTS: usize = 100;
 /// A store on a Redis server.
 #[derive(Debug)]
 pub struct RedisStore {
-    place: String,
+    location: String,
     link: Arc<Link>,
     /// Instead of `link`, where what must not be lost waits for the server's disk, or a replica.
     accepting: Option<Confirmed>,
@@ -115,7 +115,7 @@ impl RedisStore {
         let confirmed = |by| Confirmed::new(by, link());
         let replicated = durability == Durability::Replicated;
         Ok(Self {
-            place: address.place().to_owned(),
+            location: address.location().to_owned(),
             accepting: match durability {
                 Durability::Server => None,
                 Durability::Fsynced => Some(confirmed(By::Disk)),
@@ -157,7 +157,7 @@ impl RedisStore {
     }
 
     fn with_location<T>(&self, result: Result<T, RedisError>) -> Result<T, StoreError> {
-        result.map_err(|error| error.with_location(&self.place))
+        result.map_err(|error| error.with_location(&self.location))
     }
 
     /// From the first claim on, this process is told what becomes due.
@@ -201,8 +201,8 @@ impl Drop for RedisStore {
 
 #[async_trait]
 impl Store for RedisStore {
-    fn place(&self) -> String {
-        self.place.clone()
+    fn location(&self) -> String {
+        self.location.clone()
     }
 
     async fn accept(&self, batch: Vec<NewSubmission>) -> Result<Vec<Accepted>, StoreError> {

@@ -47,7 +47,7 @@ pub struct DeadLetter {
 #[derive(Debug)]
 pub struct PushedRequests {
     link: Link,
-    place: String,
+    location: String,
     config: Config,
     /// Tells this process from the others.
     caller: String,
@@ -62,7 +62,7 @@ impl PushedRequests {
     pub fn new(address: &RedisAddress, queue: &str, caller: String) -> Result<Self, StoreError> {
         Ok(Self {
             link: Link::new(address.servers(), address.base()),
-            place: address.place().to_owned(),
+            location: address.location().to_owned(),
             config: Config::default().queue(queue),
             caller,
             peek: Script::alone(include_str!("pushed/peek.lua")),
@@ -173,7 +173,7 @@ impl PushedRequests {
     }
 
     fn with_location<T>(&self, result: Result<T, RedisError>) -> Result<T, StoreError> {
-        result.map_err(|error| error.with_location(&self.place))
+        result.map_err(|error| error.with_location(&self.location))
     }
 }
 

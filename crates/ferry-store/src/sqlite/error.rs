@@ -19,15 +19,17 @@ pub(super) enum SqliteError {
 
 impl SqliteError {
     /// The same for callers, who want to know which store it was.
-    pub(super) fn with_location(self, place: &str) -> StoreError {
+    pub(super) fn with_location(self, location: &str) -> StoreError {
         match self {
-            Self::Sqlite(error) if is_damage(&error) => Self::corrupt(error).with_location(place),
+            Self::Sqlite(error) if is_damage(&error) => {
+                Self::corrupt(error).with_location(location)
+            }
             Self::Sqlite(error) => {
-                StoreError::Unavailable { place: place.to_owned(), cause: error.to_string() }
+                StoreError::Unavailable { location: location.to_owned(), cause: error.to_string() }
             }
             Self::Refused(error) => error,
             Self::Corrupt(what) => {
-                StoreError::Unusable(format!("the store `{place}` is damaged: {what}"))
+                StoreError::Unusable(format!("the store `{location}` is damaged: {what}"))
             }
         }
     }

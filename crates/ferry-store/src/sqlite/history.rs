@@ -42,7 +42,7 @@ impl SqliteStore {
         let standing = peeked
             .map_err(interrupted)
             .flatten()
-            .map_err(|error| error.with_location(&self.place()))?;
+            .map_err(|error| error.with_location(&self.location()))?;
         if self.continuity.is_acknowledged(&asked, &standing) {
             self.writer.reopen().await?;
         }

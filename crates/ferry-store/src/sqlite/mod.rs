@@ -84,8 +84,8 @@ impl SqliteStore {
         let wakeups = Arc::new(Wakeups::default());
         let connection = schema::open_writer(path)?;
         let continuity = Arc::<Continuity>::default();
-        let named = Arc::new(Named::new(path, &place(path), continuity.clone()));
-        let writer = Writer::start(connection, &place(path), wakeups.clone(), named.clone())?;
+        let named = Arc::new(Named::new(path, &location(path), continuity.clone()));
+        let writer = Writer::start(connection, &location(path), wakeups.clone(), named.clone())?;
         let watcher = watch::watch(path, writer.clone());
         Ok(Self {
             path: path.to_owned(),
@@ -111,10 +111,10 @@ impl SqliteStore {
         let _turn = self.reading.acquire().await.expect("the semaphore is never closed");
         let (named, readers) = (self.named.clone(), self.readers.clone());
         let (policy, now) = (self.health, self.clock.now());
-        let place = self.place();
+        let location = self.location();
         let result = tokio::task::spawn_blocking(move || {
             let idle = || readers.lock().unwrap_or_else(PoisonError::into_inner);
-            named.check().map_err(|error| error.with_location(&place))?;
+            named.check().map_err(|error| error.with_location(&location))?;
             let open = named.identity();
             idle().retain(|(file, _)| *file == open);
             let reader = idle().pop().map(|(_, connection)| connection);
@@ -123,12 +123,12 @@ impl SqliteStore {
                 op(&Reader { connection, policy: &policy, now })
             });
             // Otherwise the connection may be one to another file.
-            named.check().map_err(|error| error.with_location(&place))?;
+            named.check().map_err(|error| error.with_location(&location))?;
             idle().push((open, connection));
-            result.map_err(|error| error.with_location(&place))
+            result.map_err(|error| error.with_location(&location))
         });
         result.await.map_err(|_| StoreError::Unavailable {
-            place: self.place(),
+            location: self.location(),
             cause: "reading was interrupted".to_owned(),
         })?
     }
@@ -153,7 +153,7 @@ impl SqliteStore {
     }
 }
 
-fn place(path: &Path) -> String {
+fn location(path: &Path) -> String {
     format!("sqlite:{}", path.display())
 }
 
@@ -167,8 +167,8 @@ fn within_snapshot<T>(
 
 #[async_trait]
 impl Store for SqliteStore {
-    fn place(&self) -> String {
-        place(&self.path)
+    fn location(&self) -> String {
+        location(&self.path)
     }
 
     async fn accept(&self, batch: Vec<NewSubmission>) -> Result<Vec<Accepted>, StoreError> {

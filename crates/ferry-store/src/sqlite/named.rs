@@ -27,7 +27,7 @@ pub(super) struct Identity {
 #[derive(Debug)]
 pub(super) struct Named {
     path: PathBuf,
-    place: String,
+    location: String,
     log: PathBuf,
     open: Mutex<Identity>,
     continuity: Arc<Continuity>,
@@ -35,10 +35,10 @@ pub(super) struct Named {
 
 impl Named {
     /// For the file that was just opened, together with its log.
-    pub(super) fn new(path: &Path, place: &str, continuity: Arc<Continuity>) -> Self {
+    pub(super) fn new(path: &Path, location: &str, continuity: Arc<Continuity>) -> Self {
         let log = beside(path, "-wal");
         let open = Mutex::new(Identity { file: inode(path), log: inode(&log) });
-        Self { path: path.to_owned(), place: place.to_owned(), log, open, continuity }
+        Self { path: path.to_owned(), location: location.to_owned(), log, open, continuity }
     }
 
     pub(super) fn continuity(&self) -> &Continuity {
@@ -75,8 +75,8 @@ impl Named {
             self.set_log_aside(open);
         }
         self.continuity.vanished(cause);
-        let (place, cause) = (self.place.clone(), cause.to_owned());
-        Err(SqliteError::Refused(StoreError::Unavailable { place, cause }))
+        let (location, cause) = (self.location.clone(), cause.to_owned());
+        Err(SqliteError::Refused(StoreError::Unavailable { location, cause }))
     }
 
     /// True if there is another file at the path.

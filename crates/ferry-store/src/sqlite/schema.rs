@@ -30,14 +30,14 @@ const WRITER_CACHE: i32 = 32 << 10;
 pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     create_private(path)?;
     let mut connection = open(path)?;
-    let place = path.display();
+    let location = path.display();
     let broken = |error| unusable(path, &error);
     // In this mode readers never wait for the writer, and a commit is one append and one sync.
     let mode: String =
         connection.query_row("PRAGMA journal_mode = wal", [], |row| row.get(0)).map_err(broken)?;
     if mode != "wal" {
         return Err(StoreError::Unusable(format!(
-            "the file system of `{place}` cannot hold a store: write-ahead logging is not possible there"
+            "the file system of `{location}` cannot hold a store: write-ahead logging is not possible there"
         )));
     }
     connection.pragma_update(None, "synchronous", "full").map_err(broken)?;
@@ -136,15 +136,15 @@ fn migrate(connection: &mut Connection, path: &Path, steps: &[&str]) -> Result<(
 }
 
 fn unusable(path: &Path, error: &rusqlite::Error) -> StoreError {
-    let place = path.display();
+    let location = path.display();
     match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
-            StoreError::Unavailable { place: place.to_string(), cause: error.to_string() }
+            StoreError::Unavailable { location: location.to_string(), cause: error.to_string() }
         }
         Some(rusqlite::ErrorCode::NotADatabase) => {
-            StoreError::Unusable(format!("`{place}` is not an SQLite file"))
+            StoreError::Unusable(format!("`{location}` is not an SQLite file"))
         }
-        _ => StoreError::Unusable(format!("cannot use the store `{place}`: {error}")),
+        _ => StoreError::Unusable(format!("cannot use the store `{location}`: {error}")),
     }
 }
 

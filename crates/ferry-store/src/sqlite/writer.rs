@@ -38,25 +38,25 @@ pub(super) struct Writer {
     jobs: mpsc::UnboundedSender<Job>,
     /// Whether a look is already asked for.
     looking: Arc<AtomicBool>,
-    place: Arc<str>,
+    location: Arc<str>,
 }
 
 impl Writer {
     /// Starts the thread.
     pub(super) fn start(
         connection: Connection,
-        place: &str,
+        location: &str,
         wakeups: Arc<Wakeups>,
         named: Arc<Named>,
     ) -> Result<Self, StoreError> {
         let (jobs, incoming) = mpsc::unbounded_channel();
-        let place: Arc<str> = place.into();
+        let location: Arc<str> = location.into();
         let looking = Arc::<AtomicBool>::default();
         let mut thread = WriterThread {
             connection,
             wakeups,
             named,
-            place: place.clone(),
+            location: location.clone(),
             looking: looking.clone(),
             version: None,
         };
@@ -67,7 +67,7 @@ impl Writer {
             .name("ferry-sqlite".to_owned())
             .spawn(move || thread.run(incoming))
             .map_err(|error| StoreError::Unusable(format!("cannot start a thread: {error}")))?;
-        Ok(Self { jobs, looking, place })
+        Ok(Self { jobs, looking, location })
     }
 
     /// Runs `op` inside a transaction, shared with whatever else is waiting; if `op` fails, nothing
@@ -77,10 +77,10 @@ impl Writer {
         op: impl FnOnce(&Connection, &mut Effects) -> Result<T, SqliteError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (sender, answer) = oneshot::channel();
-        let place = self.place.clone();
+        let location = self.location.clone();
         let work: Work = Box::new(move |transaction| {
             let result = transaction.and_then(|(connection, effects)| {
-                apart(connection, effects, op).map_err(|error| error.with_location(&place))
+                apart(connection, effects, op).map_err(|error| error.with_location(&location))
             });
             Box::new(move |committed: Result<(), StoreError>| {
                 // A caller that was dropped no longer listens; what it asked for is done all the same.
@@ -100,7 +100,7 @@ impl Writer {
 
     fn ended(&self) -> StoreError {
         let cause = "its writer has ended".to_owned();
-        StoreError::Unavailable { place: self.place.to_string(), cause }
+        StoreError::Unavailable { location: self.location.to_string(), cause }
     }
 
     /// Has the writer look whether another process has written.
@@ -159,7 +159,7 @@ struct WriterThread {
     connection: Connection,
     wakeups: Arc<Wakeups>,
     named: Arc<Named>,
-    place: Arc<str>,
+    location: Arc<str>,
     looking: Arc<AtomicBool>,
     /// Changes when another connection has written.
     version: Option<i64>,
@@ -201,14 +201,14 @@ impl WriterThread {
         // Nothing is written to a file that has no name any more.
         let named = self.named.check();
         let begun = named.and_then(|()| Ok(self.connection.execute_batch("BEGIN IMMEDIATE")?));
-        let mut begun = begun.map_err(|error| error.with_location(&self.place));
+        let mut begun = begun.map_err(|error| error.with_location(&self.location));
         let mut answers = Vec::with_capacity(work.len());
         for work in work {
             answers.push(work(begun.clone().map(|()| (&self.connection, &mut effects))));
             // A full disk, for one, ends the transaction of all: none may go on without one.
             if begun.is_ok() && self.connection.is_autocommit() {
                 let cause = "the transaction had to be rolled back".to_owned();
-                begun = Err(StoreError::Unavailable { place: self.place.to_string(), cause });
+                begun = Err(StoreError::Unavailable { location: self.location.to_string(), cause });
             }
         }
         let outcome = begun.and_then(|()| self.commit(&effects));
@@ -229,7 +229,7 @@ impl WriterThread {
                 // Where this fails too, the next BEGIN does, and says why.
                 let _ = self.connection.execute_batch("ROLLBACK");
             }
-            error.with_location(&self.place)
+            error.with_location(&self.location)
         })
     }
 

@@ -322,7 +322,7 @@ async fn a_password_opens_the_store_and_is_never_told() {
     for user in ["ferry:wr0ng", "ferry", ""] {
         let store = store_at(&url(user), "ferry");
         let refused = store.stats().await.unwrap_err();
-        let told = format!("{refused} {refused:?} {store:?} {}", store.place());
+        let told = format!("{refused} {refused:?} {store:?} {}", store.location());
         assert!(told.contains("NOAUTH") || told.contains("uthentication"), "{told}");
         assert!(!told.contains("wr0ng") && !told.contains("ferry:"), "{told}");
     }

@@ -153,8 +153,8 @@ async fn where_no_store_can_be_the_error_names_the_place() {
         let error = open(path);
         assert!(matches!(error, StoreError::Unusable(_)), "{error:?}");
         let text = error.to_string();
-        let place = path.display().to_string();
-        assert!(text.starts_with("cannot open the store") && text.contains(&place), "{text}");
+        let location = path.display().to_string();
+        assert!(text.starts_with("cannot open the store") && text.contains(&location), "{text}");
     }
 }
 
@@ -194,8 +194,8 @@ async fn a_damaged_row_is_reported_with_the_place() {
         file.connection().execute_batch(&format!("UPDATE submissions SET {damage}")).unwrap();
         let error = subject.store.list(&Filter::default(), None, 10).await.unwrap_err();
         assert!(matches!(error, StoreError::Unusable(_)), "{damage}: {error:?}");
-        let place = file.path().display().to_string();
-        assert!(error.to_string().contains(&place), "{damage}: {error}");
+        let location = file.path().display().to_string();
+        assert!(error.to_string().contains(&location), "{damage}: {error}");
     }
 }
 
@@ -268,14 +268,14 @@ async fn damaged_contents_are_reported_with_the_place() {
     subject.bring_to(State::Completed).await;
     let damage = "UPDATE payloads SET data = x'00'; UPDATE contents SET body = x'00'";
     file.connection().execute_batch(damage).unwrap();
-    let place = file.path().display().to_string();
+    let location = file.path().display().to_string();
     let errors = [
         subject.store.payload(id).await.unwrap_err(),
         subject.store.content(id, "tableofresultids").await.unwrap_err(),
     ];
     for error in errors {
         assert!(matches!(error, StoreError::Unusable(_)), "{error:?}");
-        assert!(error.to_string().contains(&place), "{error}");
+        assert!(error.to_string().contains(&location), "{error}");
     }
 }
 

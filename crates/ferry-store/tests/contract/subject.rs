@@ -70,26 +70,26 @@ pub(super) trait Place: Send + Sync {
 /// A store under test.
 pub(super) struct Subject {
     pub(super) store: Arc<dyn Store>,
-    place: Box<dyn Place>,
+    location: Box<dyn Place>,
 }
 
 impl Subject {
-    pub(super) async fn at(place: impl Place + 'static) -> Self {
-        Self { store: place.open().await, place: Box::new(place) }
+    pub(super) async fn at(location: impl Place + 'static) -> Self {
+        Self { store: location.open().await, location: Box::new(location) }
     }
 
     /// Another handle on the same data.
     pub(super) async fn another(&self) -> Arc<dyn Store> {
-        self.place.open().await
+        self.location.open().await
     }
 
     /// An empty store of the same kind.
     pub(super) async fn fresh(&self) -> Self {
-        self.place.fresh().await
+        self.location.fresh().await
     }
 
     pub(super) async fn advance(&self, span: Duration) {
-        self.place.advance(span).await;
+        self.location.advance(span).await;
     }
 
     pub(super) async fn accept(&self, new: NewSubmission) -> SubmissionId {

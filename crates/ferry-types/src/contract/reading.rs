@@ -14,7 +14,7 @@ impl SubmissionRequest {
             return Err("expected a JSON object".to_owned());
         }
         serde_json::from_str(text).map_err(|error| match serde_json::from_str(text) {
-            Ok(fields) => wrong_fields(fields).unwrap_or_else(|| without_place(&error)),
+            Ok(fields) => wrong_fields(fields).unwrap_or_else(|| without_location(&error)),
             // In NDJSON each text is a line of its own, and serde's line number says nothing.
             Err(_) => error.to_string().replace(" at line 1 column ", " at column "),
         })
@@ -28,14 +28,14 @@ fn wrong_fields(fields: Map<String, Value>) -> Option<String> {
             Map::from_iter([("name", "n"), ("data", "d")].map(|(k, v)| (k.into(), v.into())));
         alone.insert(name.clone(), value);
         let error = serde_json::from_value::<SubmissionRequest>(Value::Object(alone)).err()?;
-        let what = without_place(&error);
+        let what = without_location(&error);
         Some(if what.contains(&format!("`{name}`")) { what } else { format!("`{name}`: {what}") })
     };
     let wrong: Vec<String> = fields.into_iter().filter_map(wrong).collect();
     (!wrong.is_empty()).then(|| wrong.join("; "))
 }
 
-fn without_place(error: &serde_json::Error) -> String {
+fn without_location(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.split(" at line ").next().unwrap_or(&text).to_owned()
 }

@@ -276,12 +276,12 @@ pub(super) fn excerpt(cell: &[u8]) -> String {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let places = [
+        let locations = [
             self.line.map(|line| format!("line {line}")),
             self.row.map(|row| format!("row {row}")),
             self.column.as_ref().map(|column| format!("column `{column}`")),
         ];
-        let position = places.into_iter().flatten().collect::<Vec<_>>().join(", ");
+        let position = locations.into_iter().flatten().collect::<Vec<_>>().join(", ");
         if !position.is_empty() {
             write!(f, "{position}: ")?;
         }

@@ -153,13 +153,13 @@ impl Candidate<'_> {
             row: self.row,
             value: self.value.map(|value| sanitize(value, MAX_CELL_CHARS)),
             message: self.message,
-            locations: self.matches.iter().filter(is_meant).map(Match::place).collect(),
+            locations: self.matches.iter().filter(is_meant).map(Match::location).collect(),
         }
     }
 }
 
 impl Match<'_> {
-    fn place(&self) -> RowLocation {
+    fn location(&self) -> RowLocation {
         let (line, _, record) = &self.rows.by_number[&self.row];
         let matching_cell = |cell: &usize| CellRef { cell: *cell, column: self.rows.column(*cell) };
         RowLocation {

@@ -7,7 +7,7 @@ use super::locate::{FeedbackItem, RowLocation};
 impl fmt::Display for FeedbackItem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.locations.as_slice(), self.row) {
-            ([place], _) => write!(f, "{place}: {}\n    {}", self.message, place.marked()),
+            ([location], _) => write!(f, "{location}: {}\n    {}", self.message, location.marked()),
             ([], Some(0)) => {
                 write!(f, "the dataset as a whole: {}", self.message)?;
                 match self.value.as_deref().unwrap_or_default() {
@@ -25,7 +25,7 @@ impl fmt::Display for FeedbackItem {
                 write!(f, "row {row}, which may be any of these: {}", self.message)?;
                 locations
                     .iter()
-                    .try_for_each(|place| write!(f, "\n    {place}: {}", place.marked()))
+                    .try_for_each(|location| write!(f, "\n    {location}: {}", location.marked()))
             }
         }
     }

@@ -87,9 +87,12 @@ fn a_row_is_found_however_the_platform_counts() {
     // The second data row, on lines 3 and 4.
     for row in [1, 2, 3, 4] {
         let finding = &findings(&format!("{row}|99:00|not a time"))[0];
-        let place = &finding.locations[0];
-        assert_eq!((finding.locations.len(), place.row, place.line), (1, 2, 3));
-        assert_eq!(place.matching_cells, [CellRef { cell: 2, column: Some("StartTime".into()) }]);
+        let location = &finding.locations[0];
+        assert_eq!((finding.locations.len(), location.row, location.line), (1, 2, 3));
+        assert_eq!(
+            location.matching_cells,
+            [CellRef { cell: 2, column: Some("StartTime".into()) }]
+        );
     }
     for row in [0, 5] {
         assert_eq!(findings(&format!("{row}|99:00|not a time"))[0].locations, []);
@@ -102,16 +105,16 @@ fn rows_are_counted_as_they_were_uploaded_and_shown_as_they_were_submitted() {
                      R1,01/03/2025,08:00,01/03/2025,09:00\n,,,,\n\
                      R2,02/03/2025,08:00,02/03/2025,09:00\n,,,,\n\
                      R2,03/03/2025,07:00\u{a0},03/03/2025,09:00\n";
-    let place = |body: &str| {
+    let location = |body: &str| {
         let findings = locate(&read(body), Some(submitted), None);
         let found = findings[0].locations.iter();
-        found.map(|place| (place.row, place.line)).collect::<Vec<_>>()
+        found.map(|location| (location.row, location.line)).collect::<Vec<_>>()
     };
     // The header is row 1 of the upload, and R2 stands in its rows 3 and 4: on lines 7 and 9.
-    assert_eq!(place("2|R1|unknown\n3|02/03/2025|late\n"), [(1, 5)]);
-    assert_eq!(place("3|R2|unknown\n2|R1|unknown\n"), [(2, 7)]);
-    assert_eq!(place("4|07:00|early"), [(3, 9)]);
-    assert_eq!(place("9|07:00|early"), []);
+    assert_eq!(location("2|R1|unknown\n3|02/03/2025|late\n"), [(1, 5)]);
+    assert_eq!(location("3|R2|unknown\n2|R1|unknown\n"), [(2, 7)]);
+    assert_eq!(location("4|07:00|early"), [(3, 9)]);
+    assert_eq!(location("9|07:00|early"), []);
 }
 
 #[test]
@@ -136,8 +139,10 @@ fn the_way_of_counting_that_explains_all_tells_rows_apart() {
     // The reference is only in row 3, so that the header counts; what is found nowhere says nothing.
     let findings =
         findings("4|R3|unknown\n9|R9|unknown\n3|31/02/2025|not a date\n4|31/02/2025|not a date\n");
-    let rows: Vec<Vec<u64>> =
-        findings.iter().map(|f| f.locations.iter().map(|place| place.row).collect()).collect();
+    let rows: Vec<Vec<u64>> = findings
+        .iter()
+        .map(|f| f.locations.iter().map(|location| location.row).collect())
+        .collect();
     assert_eq!(rows, [vec![3], vec![], vec![2], vec![3]]);
 }
 
@@ -298,8 +303,8 @@ proptest! {
         let body = format!("{}|R{row}|unknown", row as u64 + shift);
         let findings = locate(&read(&body), Some(&data), None);
         prop_assert_eq!(findings[0].locations.len(), 1);
-        let place = &findings[0].locations[0];
-        prop_assert_eq!(place.row, row as u64 + 1);
-        prop_assert_eq!(place.line, row as u64 + 1 + u64::from(has_header));
+        let location = &findings[0].locations[0];
+        prop_assert_eq!(location.row, row as u64 + 1);
+        prop_assert_eq!(location.line, row as u64 + 1 + u64::from(has_header));
     }
 }

@@ -180,8 +180,8 @@ proptest! {
             prop_assert!(problem.line.is_none_or(|line| (1..=lines).contains(&line)), "{}", problem);
             prop_assert!(problem.row.is_none_or(|row| (1..=report.rows).contains(&row)));
         }
-        let places: Vec<_> = report.problems.iter().filter_map(|problem| problem.line).collect();
-        prop_assert!(places.is_sorted());
+        let locations: Vec<_> = report.problems.iter().filter_map(|problem| problem.line).collect();
+        prop_assert!(locations.is_sorted());
         let text = String::from_utf8_lossy(&bytes);
         check_pair(&text, &text, &mut Report::new("noise"));
     }
