@@ -11,12 +11,12 @@ use ferry_types::domain::{Timestamp, later};
 
 /// Which accounts were served when: those that were served longest ago go first.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Turns {
+pub(super) struct RoundRobin {
     count: u64,
     last: HashMap<(StepKind, String), u64>,
 }
 
-impl Turns {
+impl RoundRobin {
     fn sort(&self, kind: StepKind, accounts: &mut [Account]) {
         accounts.sort_by_cached_key(|account| {
             self.last.get(&(kind, account.name.clone())).copied().unwrap_or_default()
@@ -31,7 +31,7 @@ impl Turns {
 
 /// The step of one account and priority that is due first.
 #[derive(Debug)]
-pub(super) struct Head {
+pub(super) struct NextDue {
     pub(super) account: String,
     pub(super) priority: Priority,
     pub(super) due: Timestamp,
@@ -42,7 +42,7 @@ const IN_FLIGHT: Duration = Duration::from_millis(50);
 
 /// What an account yields now.
 #[derive(Debug)]
-pub(super) enum Yields {
+pub(super) enum Availability {
     /// So many more steps.
     UpTo(usize),
     /// Nothing before this time, or, without one, before somebody resumes it, which wakes everybody.
@@ -64,36 +64,40 @@ pub(super) struct Situation<'a, E> {
 }
 
 impl<E> Situation<'_, E> {
-    pub(super) fn yields(&self) -> Result<Yields, E> {
+    pub(super) fn availability(&self) -> Result<Availability, E> {
         if !self.kind.calls_platform() {
-            return Ok(Yields::UpTo(usize::MAX));
+            return Ok(Availability::UpTo(usize::MAX));
         }
         let healthy = match self.health.admit(self.now, self.policy) {
             Admission::Open => usize::MAX,
             Admission::UpTo(limit) => match left(limit, (self.leased)()?) {
-                0 => return Ok(Yields::Nothing(Some(later(self.now, self.policy.ramp_step)))),
+                0 => {
+                    return Ok(Availability::Nothing(Some(later(self.now, self.policy.ramp_step))));
+                }
                 room => room,
             },
-            Admission::Blocked(BlockReason::Paused { .. }) => return Ok(Yields::Nothing(None)),
+            Admission::Blocked(BlockReason::Paused { .. }) => {
+                return Ok(Availability::Nothing(None));
+            }
             Admission::Blocked(
                 BlockReason::Throttled { until }
                 | BlockReason::BreakerOpen { until }
                 | BlockReason::LimitReached { until },
-            ) => return Ok(Yields::Nothing(Some(until))),
+            ) => return Ok(Availability::Nothing(Some(until))),
         };
         self.within_limits(healthy)
     }
 
     /// What is left of so many by the account's budget.
-    fn within_limits(&self, room: usize) -> Result<Yields, E> {
+    fn within_limits(&self, room: usize) -> Result<Availability, E> {
         let Some(account_limits) =
             self.account_limits.filter(|account_limits| account_limits.restricts(self.kind))
         else {
-            return Ok(Yields::UpTo(room));
+            return Ok(Availability::UpTo(room));
         };
         let (rated, next) = (self.limit_usage)()?.available(self.kind, account_limits, self.now);
         if rated == 0 {
-            return Ok(Yields::Nothing(Some(next)));
+            return Ok(Availability::Nothing(Some(next)));
         }
         let mut room = room.min(rated);
         if let Some(limit) =
@@ -102,8 +106,8 @@ impl<E> Situation<'_, E> {
             room = room.min(left(limit, (self.uploading)()?));
         }
         // Nothing tells when an upload ends: it is looked at again.
-        let again = Yields::Nothing(Some(later(self.now, IN_FLIGHT)));
-        Ok(if room > 0 { Yields::UpTo(room) } else { again })
+        let again = Availability::Nothing(Some(later(self.now, IN_FLIGHT)));
+        Ok(if room > 0 { Availability::UpTo(room) } else { again })
     }
 }
 
@@ -113,16 +117,16 @@ fn left(limit: u32, used: u64) -> usize {
 
 /// When the next of these steps may be leased.
 pub(super) fn next(
-    heads: &[Head],
-    yields: &BTreeMap<String, Yields>,
+    heads: &[NextDue],
+    availability: &BTreeMap<String, Availability>,
     policy: &HealthPolicy,
     now: Timestamp,
 ) -> Option<Timestamp> {
-    let at = |head: &Head| match yields.get(&head.account)? {
+    let at = |head: &NextDue| match availability.get(&head.account)? {
         // What is due already waits for a ramp.
-        Yields::UpTo(_) if head.due <= now => Some(later(now, policy.ramp_step)),
-        Yields::UpTo(_) => Some(head.due),
-        Yields::Nothing(reopens) => reopens.map(|reopens| reopens.max(head.due)),
+        Availability::UpTo(_) if head.due <= now => Some(later(now, policy.ramp_step)),
+        Availability::UpTo(_) => Some(head.due),
+        Availability::Nothing(reopens) => reopens.map(|reopens| reopens.max(head.due)),
     };
     heads.iter().filter_map(at).min()
 }
@@ -136,10 +140,14 @@ struct Account {
     room: usize,
 }
 
-fn hungry(heads: &[Head], yields: &BTreeMap<String, Yields>, now: Timestamp) -> Vec<Account> {
+fn eligible(
+    heads: &[NextDue],
+    availability: &BTreeMap<String, Availability>,
+    now: Timestamp,
+) -> Vec<Account> {
     let mut accounts: Vec<Account> = Vec::new();
     for head in heads.iter().filter(|head| head.due <= now) {
-        let Some(Yields::UpTo(room)) = yields.get(&head.account) else { continue };
+        let Some(Availability::UpTo(room)) = availability.get(&head.account) else { continue };
         match accounts.last_mut().filter(|account| account.name == head.account) {
             Some(account) => account.priorities.push(head.priority),
             None => accounts.push(Account {
@@ -158,19 +166,19 @@ fn hungry(heads: &[Head], yields: &BTreeMap<String, Yields>, now: Timestamp) -> 
 pub(super) fn share<E>(
     kind: StepKind,
     limit: usize,
-    heads: &[Head],
-    yields: &BTreeMap<String, Yields>,
+    heads: &[NextDue],
+    availability: &BTreeMap<String, Availability>,
     now: Timestamp,
-    turns: &mut Turns,
+    turns: &mut RoundRobin,
     mut take: impl FnMut(&str, Priority, usize) -> Result<usize, E>,
 ) -> Result<(), E> {
-    let mut hungry = hungry(heads, yields, now);
-    turns.sort(kind, &mut hungry);
+    let mut eligible = eligible(heads, availability, now);
+    turns.sort(kind, &mut eligible);
     let mut left = limit;
-    while !hungry.is_empty() && left > 0 {
-        let share = (left / hungry.len()).max(1);
+    while !eligible.is_empty() && left > 0 {
+        let share = (left / eligible.len()).max(1);
         let mut next = Vec::new();
-        for mut account in hungry {
+        for mut account in eligible {
             let wanted = share.min(account.room).min(left);
             let mut taken = 0;
             for priority in &account.priorities {
@@ -187,7 +195,7 @@ pub(super) fn share<E>(
                 next.push(account);
             }
         }
-        hungry = next;
+        eligible = next;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use super::data::{Account, Data, Row};
-use crate::fair::{self, Head, Situation, Yields};
+use crate::fair::{self, Availability, NextDue, Situation};
 use crate::{Claim, ClaimId, ClaimRequest, Claims, Lease};
 use ferry_types::domain::account::HealthPolicy;
 use ferry_types::domain::submission::{Priority, StepKind, Submission};
@@ -19,14 +19,14 @@ impl Data {
         id: ClaimId,
     ) -> Claims {
         let heads = self.heads(request.kind);
-        let yields = self.yields(&heads, request, policy, now);
+        let availability = self.availability(&heads, request, policy, now);
         let mut turns = std::mem::take(&mut self.turns);
         let mut claims = Vec::new();
         let Ok(()) = fair::share::<Infallible>(
             request.kind,
             request.limit,
             &heads,
-            &yields,
+            &availability,
             now,
             &mut turns,
             |account, priority, limit| {
@@ -39,11 +39,11 @@ impl Data {
         self.turns = turns;
         self.spend(request, &claims, now);
         let heads = self.heads(request.kind);
-        let yields = self.yields(&heads, request, policy, now);
+        let availability = self.availability(&heads, request, policy, now);
         let next = if claims.len() >= request.limit {
             Some(now)
         } else {
-            fair::next(&heads, &yields, policy, now)
+            fair::next(&heads, &availability, policy, now)
         };
         Claims { claims, now, next: next.map(|at| until(now, at)) }
     }
@@ -57,13 +57,13 @@ impl Data {
         waiting.filter_map(|(seq, s)| Some((seq, s.due_at?, s)))
     }
 
-    fn heads(&self, kind: StepKind) -> Vec<Head> {
+    fn heads(&self, kind: StepKind) -> Vec<NextDue> {
         let mut heads: BTreeMap<(&str, Priority), Timestamp> = BTreeMap::new();
         for (_, due, submission) in self.waiting(kind) {
             let head = heads.entry((&submission.account, submission.priority)).or_insert(due);
             *head = due.min(*head);
         }
-        let head = |((account, priority), due): ((&str, Priority), Timestamp)| Head {
+        let head = |((account, priority), due): ((&str, Priority), Timestamp)| NextDue {
             account: account.to_owned(),
             priority,
             due,
@@ -81,15 +81,15 @@ impl Data {
         due.into_iter().map(|(_, seq)| seq).collect()
     }
 
-    fn yields(
+    fn availability(
         &self,
-        heads: &[Head],
+        heads: &[NextDue],
         request: &ClaimRequest,
         policy: &HealthPolicy,
         now: Timestamp,
-    ) -> BTreeMap<String, Yields> {
-        let mut yields = BTreeMap::new();
-        for Head { account, .. } in heads {
+    ) -> BTreeMap<String, Availability> {
+        let mut availability = BTreeMap::new();
+        for NextDue { account, .. } in heads {
             let Account { health, limit_usage } =
                 self.accounts.get(account).cloned().unwrap_or_default();
             let leased = |counts: &dyn Fn(StepKind) -> bool| {
@@ -110,10 +110,10 @@ impl Data {
                 leased: &|| leased(&StepKind::calls_platform),
                 uploading: &|| leased(&|kind| kind == StepKind::Upload),
             }
-            .yields();
-            yields.insert(account.clone(), yielded);
+            .availability();
+            availability.insert(account.clone(), yielded);
         }
-        yields
+        availability
     }
 
     fn lease(

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::events::KEPT;
-use crate::fair::Turns;
+use crate::fair::RoundRobin;
 use crate::{
     Accepted, ClaimId, Commit, Committed, Event, Lease, NewSubmission, Payload, Rescued, Standing,
     StoreError,
@@ -32,7 +32,7 @@ pub(super) struct Data {
     /// Those of each account and Name.
     names: BTreeMap<(String, String), BTreeSet<u64>>,
     pub(super) accounts: BTreeMap<String, Account>,
-    pub(super) turns: Turns,
+    pub(super) turns: RoundRobin,
     pub(super) events: VecDeque<Event>,
     pub(super) newest: u64,
     /// Earlier epochs, newest first; the current one is their number.

@@ -8,13 +8,13 @@ use super::error::SqliteError;
 use super::health;
 use super::rows::{priority, rank};
 use crate::ClaimRequest;
-use crate::fair::{Head, Situation, Yields};
+use crate::fair::{Availability, NextDue, Situation};
 use ferry_types::domain::account::HealthPolicy;
 use ferry_types::domain::submission::StepKind;
 use ferry_types::domain::{Timestamp, timestamp};
 
 /// The heads of all accounts that have steps of `kind`, by account and priority.
-pub(super) fn heads(connection: &Connection, kind: StepKind) -> Result<Vec<Head>, SqliteError> {
+pub(super) fn heads(connection: &Connection, kind: StepKind) -> Result<Vec<NextDue>, SqliteError> {
     // Hops through the index: how much waits behind the heads does not matter. A comparison of
     // `(account, priority)` pairs would walk over all that waits there.
     let mut same_account = connection.prepare_cached(
@@ -30,7 +30,7 @@ pub(super) fn heads(connection: &Connection, kind: StepKind) -> Result<Vec<Head>
          ORDER BY account, priority, due_at LIMIT 1",
     )?;
     let head = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
-    let mut heads: Vec<Head> = Vec::new();
+    let mut heads: Vec<NextDue> = Vec::new();
     loop {
         let (account, rank) =
             heads.last().map_or(("", -1), |head| (&head.account, rank(head.priority)));
@@ -40,20 +40,20 @@ pub(super) fn heads(connection: &Connection, kind: StepKind) -> Result<Vec<Head>
             next = next_account.query_row(params![kind.as_str(), account], head).optional()?;
         }
         let Some((account, rank, due)) = next else { return Ok(heads) };
-        heads.push(Head { account, priority: priority(rank)?, due: timestamp(due) });
+        heads.push(NextDue { account, priority: priority(rank)?, due: timestamp(due) });
     }
 }
 
-pub(super) fn yields(
+pub(super) fn availability(
     connection: &Connection,
-    heads: &[Head],
+    heads: &[NextDue],
     request: &ClaimRequest,
     policy: &HealthPolicy,
     now: Timestamp,
-) -> Result<BTreeMap<String, Yields>, SqliteError> {
-    let mut yields = BTreeMap::new();
-    for Head { account, .. } in heads {
-        if yields.contains_key(account) {
+) -> Result<BTreeMap<String, Availability>, SqliteError> {
+    let mut availability = BTreeMap::new();
+    for NextDue { account, .. } in heads {
+        if availability.contains_key(account) {
             continue;
         }
         let situation = Situation {
@@ -66,9 +66,9 @@ pub(super) fn yields(
             leased: &|| leased(connection, account, "step != 'deliver'"),
             uploading: &|| leased(connection, account, "step = 'upload'"),
         };
-        yields.insert(account.clone(), situation.yields()?);
+        availability.insert(account.clone(), situation.availability()?);
     }
-    Ok(yields)
+    Ok(availability)
 }
 
 /// The account stands aside in the condition so that only what is leased is looked at.

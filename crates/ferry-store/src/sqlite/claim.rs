@@ -7,7 +7,7 @@ use super::effects::Effects;
 use super::error::SqliteError;
 use super::health;
 use super::rows::{COLUMNS, Record, append, millis, rank, records, set_aside};
-use crate::fair::{self, Turns};
+use crate::fair::{self, RoundRobin};
 use crate::{Claim, ClaimId, ClaimRequest, Claims, Lease};
 use ferry_types::domain::account::HealthPolicy;
 use ferry_types::domain::submission::Priority;
@@ -20,31 +20,31 @@ pub(super) fn claim(
     request: &ClaimRequest,
     policy: &HealthPolicy,
     now: Timestamp,
-    turns: &mut Turns,
+    turns: &mut RoundRobin,
     id: ClaimId,
 ) -> Result<Claims, SqliteError> {
     let heads = accounts::heads(connection, request.kind)?;
-    let yields = accounts::yields(connection, &heads, request, policy, now)?;
-    let mut taker = Taker { connection, effects, request, now, claims: Vec::new(), id };
+    let availability = accounts::availability(connection, &heads, request, policy, now)?;
+    let mut picker = StepPicker { connection, effects, request, now, claims: Vec::new(), id };
     fair::share(
         request.kind,
         request.limit,
         &heads,
-        &yields,
+        &availability,
         now,
         turns,
-        |account, priority, limit| taker.take(account, priority, limit),
+        |account, priority, limit| picker.take(account, priority, limit),
     )?;
-    let claims = taker.claims;
+    let claims = picker.claims;
     spend(connection, request, &claims, now)?;
     let next = if claims.len() >= request.limit {
         Some(now)
     } else if claims.is_empty() {
-        fair::next(&heads, &yields, policy, now)
+        fair::next(&heads, &availability, policy, now)
     } else {
         let heads = accounts::heads(connection, request.kind)?;
-        let yields = accounts::yields(connection, &heads, request, policy, now)?;
-        fair::next(&heads, &yields, policy, now)
+        let availability = accounts::availability(connection, &heads, request, policy, now)?;
+        fair::next(&heads, &availability, policy, now)
     };
     Ok(Claims { claims, now, next: next.map(|at| until(now, at)) })
 }
@@ -70,7 +70,7 @@ fn spend(
     Ok(())
 }
 
-struct Taker<'a> {
+struct StepPicker<'a> {
     connection: &'a Connection,
     effects: &'a mut Effects,
     request: &'a ClaimRequest,
@@ -79,7 +79,7 @@ struct Taker<'a> {
     id: ClaimId,
 }
 
-impl Taker<'_> {
+impl StepPicker<'_> {
     /// Leases up to `limit` steps; answers how many it has looked at.
     fn take(
         &mut self,

@@ -32,7 +32,7 @@ use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
 use super::claim_id::ClaimIds;
-use super::fair::Turns;
+use super::fair::RoundRobin;
 use super::pack::{pack_all, pack_contents};
 use super::{
     Accepted, CheckResult, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor,
@@ -68,7 +68,7 @@ pub struct SqliteStore {
     named: Arc<Named>,
     clock: Arc<dyn Clock>,
     health: HealthPolicy,
-    turns: Arc<Mutex<Turns>>,
+    turns: Arc<Mutex<RoundRobin>>,
     claim_ids: ClaimIds,
     _watcher: Option<notify::RecommendedWatcher>,
 }
