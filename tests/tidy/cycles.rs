@@ -14,7 +14,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("crates/ferry-sim/src/http.rs", "crates/ferry-sim/src/lib.rs"),
     ("crates/ferry-sim/src/world.rs", "crates/ferry-sim/src/lib.rs"),
     ("crates/ferry-store/src/pack.rs", "crates/ferry-store/src/lib.rs"),
-    ("crates/ferry-store/src/redis/link.rs", "crates/ferry-store/src/redis/mod.rs"),
+    ("crates/ferry-store/src/redis/connection.rs", "crates/ferry-store/src/redis/mod.rs"),
     ("crates/ferry-store/src/sqlite/effects.rs", "crates/ferry-store/src/sqlite/events.rs"),
     ("crates/ferry-types/src/contract/responses.rs", "crates/ferry-types/src/contract/mod.rs"),
     (

@@ -2,21 +2,21 @@
 
 use redis::Value;
 
+use super::blob_format::write_payload;
 use super::error::RedisError;
-use super::frame::write_payload;
 use super::record::{cold_of, head_of};
-use super::scripts::{Call, span_millis};
+use super::scripts::{ScriptCall, span_millis};
 use super::values::{array, text};
 use crate::pack::PackedPayload;
 use crate::{Accepted, Deadline, NewSubmission, StoreError};
 use ferry_types::domain::{SubmissionId, timestamp};
 
 /// Adds a batch to a call of the script.
-pub(super) fn describe(call: Call, batch: &[(NewSubmission, PackedPayload)]) -> Call {
+pub(super) fn describe(call: ScriptCall, batch: &[(NewSubmission, PackedPayload)]) -> ScriptCall {
     call.each(batch, |call, (new, packed)| describe_one(call, new, packed))
 }
 
-fn describe_one(call: Call, new: &NewSubmission, packed: &PackedPayload) -> Call {
+fn describe_one(call: ScriptCall, new: &NewSubmission, packed: &PackedPayload) -> ScriptCall {
     let (deadline, span) = match new.deadline {
         Deadline::At(deadline) => (Some(deadline.timestamp_millis()), None),
         Deadline::After(span) => (None, Some(span_millis(span))),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use redis::{Client, ConnectionInfo, IntoConnectionInfo, TlsCertificates};
 
-use super::servers::{ReadPassword, Servers};
+use super::topology::{ReadPassword, Topology};
 
 /// What is waited for before something counts that must not be lost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub enum Durability {
 /// Where a store's server is.
 #[derive(Clone)]
 pub struct RedisAddress {
-    servers: Servers,
+    topology: Topology,
     location: String,
     namespace: String,
 }
@@ -39,8 +39,8 @@ impl RedisAddress {
                 .to_owned()
         };
         let location = location(url).ok_or_else(expected)?;
-        let servers = servers(url).ok_or_else(expected)?;
-        Ok(Self { servers, location, namespace: "ferry".to_owned() })
+        let topology = topology(url).ok_or_else(expected)?;
+        Ok(Self { topology, location, namespace: "ferry".to_owned() })
     }
 
     /// The same for another store on the same server; a namespace has no braces.
@@ -59,26 +59,26 @@ impl RedisAddress {
                 .map(|client| client.get_connection_info().clone())
                 .map_err(|error| error.to_string())
         };
-        let Servers { nodes, master, password } = self.servers;
+        let Topology { nodes, master, password } = self.topology;
         let nodes = nodes.into_iter().map(with_tls).collect::<Result<_, _>>()?;
         let master = match master {
             Some((name, info)) => Some((name, with_tls(info)?)),
             None => None,
         };
-        Ok(Self { servers: Servers { nodes, master, password }, ..self })
+        Ok(Self { topology: Topology { nodes, master, password }, ..self })
     }
 
     /// The same with a password that does not stand in the URL.
     #[must_use]
     pub fn with_password(self, password: &str) -> Self {
-        Self { servers: self.servers.with_password(password), ..self }
+        Self { topology: self.topology.with_password(password), ..self }
     }
 
     /// The same with a password that is read again for each connection, so that it can be rotated;
     /// `None` leaves it as it was.
     #[must_use]
     pub fn with_password_from(self, password: Arc<ReadPassword>) -> Self {
-        Self { servers: Servers { password: Some(password), ..self.servers }, ..self }
+        Self { topology: Topology { password: Some(password), ..self.topology }, ..self }
     }
 
     pub(super) fn location(&self) -> &str {
@@ -95,8 +95,8 @@ impl RedisAddress {
         format!("{}intake", self.base())
     }
 
-    pub(super) fn servers(&self) -> Servers {
-        self.servers.clone()
+    pub(super) fn topology(&self) -> Topology {
+        self.topology.clone()
     }
 }
 
@@ -119,7 +119,7 @@ impl PartialEq for RedisAddress {
 impl Eq for RedisAddress {}
 
 /// Takes a URL apart: one for each host, and what a master behind Sentinels is called.
-fn servers(url: &str) -> Option<Servers> {
+fn topology(url: &str) -> Option<Topology> {
     let (scheme, rest) = url.split_once("://")?;
     let (user, rest) = match rest.rsplit_once('@') {
         Some((user, rest)) => (format!("{user}@"), rest),
@@ -131,7 +131,7 @@ fn servers(url: &str) -> Option<Servers> {
     let Some(scheme) = scheme.strip_suffix("+sentinel") else {
         let nodes = hosts.map(|host| info(format!("{scheme}://{user}{host}{path}")));
         let nodes = nodes.collect::<Option<_>>()?;
-        return Some(Servers { nodes, master: None, password: None });
+        return Some(Topology { nodes, master: None, password: None });
     };
     let (name, database) = match path.strip_prefix('/')?.split_once('/') {
         Some((name, database)) => (name, database),
@@ -141,7 +141,7 @@ fn servers(url: &str) -> Option<Servers> {
         hosts.map(|host| info(format!("{scheme}://{host}"))).collect::<Option<_>>()?;
     // Its address is what the Sentinels are asked for.
     let master = info(format!("{scheme}://{user}master/{database}"))?;
-    (!name.is_empty()).then(|| Servers {
+    (!name.is_empty()).then(|| Topology {
         nodes,
         master: Some((name.to_owned(), master)),
         password: None,
@@ -178,14 +178,15 @@ mod tests {
     fn a_url_may_name_the_nodes_of_a_cluster_or_the_sentinels_of_a_master() {
         let cluster = RedisAddress::new("redis://ferry:s3cret@a:1,b:2").unwrap();
         let nodes: Vec<String> =
-            cluster.servers.nodes.iter().map(|node| node.addr().to_string()).collect();
+            cluster.topology.nodes.iter().map(|node| node.addr().to_string()).collect();
         assert_eq!(nodes, ["a:1", "b:2"]);
         assert_eq!(cluster.location(), "redis://a:1,b:2");
         let sentinels = RedisAddress::new("redis+sentinel://:s3cret@a:1,b:2,c:3/main/4").unwrap();
-        let (name, master) = sentinels.servers.master.as_ref().unwrap();
+        let (name, master) = sentinels.topology.master.as_ref().unwrap();
         assert_eq!((name.as_str(), master.redis_settings().db()), ("main", 4));
         assert_eq!(master.redis_settings().password(), Some("s3cret"));
-        let passwords = sentinels.servers.nodes.iter().map(|node| node.redis_settings().password());
+        let passwords =
+            sentinels.topology.nodes.iter().map(|node| node.redis_settings().password());
         assert_eq!(passwords.collect::<Vec<_>>(), [None; 3]);
         assert_eq!(sentinels.location(), "redis+sentinel://a:1,b:2,c:3/main/4");
         assert!(RedisAddress::new("redis+sentinel://a:1").is_err(), "which master?");

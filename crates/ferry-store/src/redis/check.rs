@@ -2,8 +2,8 @@
 
 use redis::Value;
 
+use super::connection::RedisConnection;
 use super::error::RedisError;
-use super::link::Link;
 use super::values::text;
 use crate::CheckResult;
 
@@ -26,7 +26,10 @@ const WRITES: [(&str, &[&str]); 5] = [
 const ALMOST_FULL: u64 = 90;
 
 /// `replicated` says whether what must not be lost waits for a replica.
-pub(super) async fn check(link: &Link, replicated: bool) -> Result<Vec<CheckResult>, RedisError> {
+pub(super) async fn check(
+    link: &RedisConnection,
+    replicated: bool,
+) -> Result<Vec<CheckResult>, RedisError> {
     let mut info = redis::cmd("INFO");
     info.arg("server").arg("replication").arg("persistence").arg("memory");
     let info = Info(text(link.command(info).await?)?);
@@ -58,7 +61,7 @@ impl Info {
 }
 
 /// A setting of the server; none where it is not ours to ask.
-async fn setting(link: &Link, name: &str) -> Option<String> {
+async fn setting(link: &RedisConnection, name: &str) -> Option<String> {
     let mut config = redis::cmd("CONFIG");
     config.arg("GET").arg(name);
     match link.command(config).await.ok()? {
@@ -195,7 +198,7 @@ fn memory(info: &Info) -> Option<CheckResult> {
 /// A script's effects are one transaction there. Replaying runs as the user `default`, and older
 /// servers check its permissions for each command of a transaction: what `default` may not run is
 /// dropped without an error. `ACL DRYRUN` reveals no password hash, unlike `ACL GETUSER`.
-async fn replayed(info: &Info, link: &Link) -> CheckResult {
+async fn replayed(info: &Info, link: &RedisConnection) -> CheckResult {
     if replays_unchecked(info) {
         let text = "the server replays its append-only file without checking permissions";
         return finding(true, text.to_owned(), "");

@@ -1,9 +1,9 @@
 //! Compares the server's history of events with what this process has seen of it.
 
 use super::RedisStore;
+use super::connection::RedisConnection;
 use super::error::RedisError;
-use super::link::Link;
-use super::scripts::{Call, Script};
+use super::scripts::{Script, ScriptCall};
 use super::standing::{StandingScript, read};
 use crate::claim_id::random_number;
 use crate::continuity::{Asked, Continuity, EPOCHS};
@@ -22,7 +22,7 @@ impl RedisStore {
 
     pub(super) async fn renew_epoch(&self) -> Result<(), RedisError> {
         let script = Script::alone(include_str!("acknowledge.lua"));
-        let call = Call::on(&script, &[self.link.base().to_owned()]);
+        let call = ScriptCall::on(&script, &[self.link.base().to_owned()]);
         self.link
             .run_one(&script, call.arg(format!("{:016x}", random_number())).arg(EPOCHS))
             .await
@@ -36,7 +36,7 @@ impl RedisStore {
     }
 }
 
-async fn ask(link: &Link, asked: &Asked) -> Result<Standing, RedisError> {
+async fn ask(link: &RedisConnection, asked: &Asked) -> Result<Standing, RedisError> {
     let script = StandingScript::new();
     read(link.run_one(&script.0, script.call(link.base(), asked)).await?)
 }

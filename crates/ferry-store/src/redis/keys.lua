@@ -30,10 +30,10 @@ function key.submission(id) return base .. 's:' .. id end
 -- A string: who holds a submission's step, as `claim_of` writes it.
 function key.claim(id) return base .. 'c:' .. id end
 
--- A string: the dataset, compressed, as `frame.rs` reads it.
+-- A string: the dataset, compressed, as `blob_format.rs` reads it.
 function key.payload(id) return base .. 'p:' .. id end
 
--- A hash: results and feedback by their key, as `frame.rs` reads them.
+-- A hash: results and feedback by their key, as `blob_format.rs` reads them.
 function key.contents(id) return base .. 'r:' .. id end
 
 -- A sorted set, by due time, of what waits for a worker.

@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use redis::aio::PubSub;
 use tracing::{debug, info, warn};
 
-use super::link::Link;
+use super::connection::RedisConnection;
 use crate::Wakeups;
 use ferry_types::domain::submission::StepKind;
 use ferry_types::domain::timestamp;
@@ -23,7 +23,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Wakes workers for as long as the process lives.
-pub(super) async fn listen(link: Arc<Link>, wakeups: Arc<Wakeups>) {
+pub(super) async fn listen(link: Arc<RedisConnection>, wakeups: Arc<Wakeups>) {
     let channel = format!("{}wake", link.base());
     let mut pause = PAUSE;
     let mut deaf = false;

@@ -5,25 +5,25 @@
 
 mod accept;
 mod address;
+mod blob_format;
 mod changing;
 mod check;
-mod confirmed;
+mod connection;
+mod durable_writes;
 mod error;
 mod events;
-mod frame;
 mod history;
-mod holding;
-mod link;
+mod leases;
 mod listen;
-mod lost;
 mod owned;
 mod pushed;
 mod read;
 mod record;
 mod scripts;
-mod servers;
 mod standing;
 mod steps;
+mod topology;
+mod unacknowledged;
 mod values;
 
 pub use address::{Durability, RedisAddress};
@@ -42,7 +42,8 @@ use super::{
     Events, Filter, Lease, Loss, NewSubmission, Page, Payload, Rescued, Standing, Stats, Store,
     StoreError, SubmissionDetail, Wakeups,
 };
-use confirmed::{By, Confirmed};
+use connection::RedisConnection;
+use durable_writes::{Ack, DurableWrites};
 use error::RedisError;
 use ferry_types::clock::Clock;
 use ferry_types::domain::account::HealthPolicy;
@@ -51,11 +52,10 @@ use ferry_types::domain::submission::{
     LifecycleError, Resolution, Ruled, SameName, Submission, TimelineEntry,
 };
 use ferry_types::domain::{SubmissionId, Timestamp};
-use link::Link;
-use lost::LostClaims;
 use owned::OwnedSteps;
 use record::Record;
-use scripts::{Call, Script, Scripts};
+use scripts::{Script, ScriptCall, Scripts};
+use unacknowledged::UnacknowledgedClaims;
 
 /// The layout of the keys and of what they hold. A change that an older Ferry cannot read raises it.
 const LAYOUT: u32 = 3;
@@ -83,18 +83,18 @@ const ACCOUNTS: usize = 100;
 #[derive(Debug)]
 pub struct RedisStore {
     location: String,
-    link: Arc<Link>,
+    link: Arc<RedisConnection>,
     /// Instead of `link`, where what must not be lost waits for the server's disk, or a replica.
-    accepting: Option<Confirmed>,
+    accepting: Option<DurableWrites>,
     /// The same for claims of uploads: the attempt is to be known before the request leaves.
-    beginning: Option<Confirmed>,
+    beginning: Option<DurableWrites>,
     scripts: Scripts,
     wakeups: Arc<Wakeups>,
     continuity: Arc<Continuity>,
     /// Listens once somebody claims.
     listener: OnceLock<AbortHandle>,
     owned: OwnedSteps,
-    lost: LostClaims,
+    lost: UnacknowledgedClaims,
     health: HealthPolicy,
     /// Instead of the server's time.
     clock: Option<Arc<dyn Clock>>,
@@ -108,27 +108,28 @@ impl RedisStore {
         durability: Durability,
         health: HealthPolicy,
     ) -> Result<Self, StoreError> {
-        let servers = address.servers();
+        let topology = address.topology();
         let base = address.base();
         let continuity = Arc::<Continuity>::default();
-        let link = || Link::new(servers.clone(), base.clone()).comparing(continuity.clone());
-        let confirmed = |by| Confirmed::new(by, link());
+        let link =
+            || RedisConnection::new(topology.clone(), base.clone()).comparing(continuity.clone());
+        let confirmed = |by| DurableWrites::new(by, link());
         let replicated = durability == Durability::Replicated;
         Ok(Self {
             location: address.location().to_owned(),
             accepting: match durability {
                 Durability::Server => None,
-                Durability::Fsynced => Some(confirmed(By::Disk)),
-                Durability::Replicated => Some(confirmed(By::Replica)),
+                Durability::Fsynced => Some(confirmed(Ack::Disk)),
+                Durability::Replicated => Some(confirmed(Ack::Replica)),
             },
-            beginning: replicated.then(|| confirmed(By::Replica)),
+            beginning: replicated.then(|| confirmed(Ack::Replica)),
             link: Arc::new(link()),
             scripts: Scripts::new(),
             wakeups: Arc::default(),
             continuity: continuity.clone(),
             listener: OnceLock::new(),
             owned: OwnedSteps::default(),
-            lost: LostClaims::new(),
+            lost: UnacknowledgedClaims::new(),
             health,
             clock: None,
         })
@@ -142,17 +143,17 @@ impl RedisStore {
         self
     }
 
-    fn call(&self, script: &Script) -> Call {
+    fn call(&self, script: &Script) -> ScriptCall {
         let now = self.clock.as_ref().map(|clock| clock.now().timestamp_millis());
-        Call::new(script, self.link.base(), now)
+        ScriptCall::new(script, self.link.base(), now)
     }
 
     /// A call that writes what was decided at `now`, by the server's time.
-    fn call_at(&self, script: &Script, now: Timestamp) -> Call {
-        Call::new(script, self.link.base(), Some(now.timestamp_millis()))
+    fn call_at(&self, script: &Script, now: Timestamp) -> ScriptCall {
+        ScriptCall::new(script, self.link.base(), Some(now.timestamp_millis()))
     }
 
-    async fn run(&self, script: &Script, call: Call) -> Result<Value, RedisError> {
+    async fn run(&self, script: &Script, call: ScriptCall) -> Result<Value, RedisError> {
         self.link.run_one(script, call).await
     }
 
@@ -180,7 +181,7 @@ impl RedisStore {
     }
 
     /// Leases in calls that are each bounded, in one round trip.
-    fn renewals(&self, leases: &[Lease], duration: Duration) -> Vec<Call> {
+    fn renewals(&self, leases: &[Lease], duration: Duration) -> Vec<ScriptCall> {
         let call = |leases: &[Lease]| {
             let call = self.call(&self.scripts.renew).span(duration);
             call.each(leases, |call, lease| {
@@ -275,19 +276,23 @@ impl Store for RedisStore {
 
     async fn payload(&self, id: SubmissionId) -> Result<Payload, StoreError> {
         let mut get = redis::cmd("GET");
-        get.arg(frame::payload_key(self.link.base(), id));
+        get.arg(blob_format::payload_key(self.link.base(), id));
         let found = self.link.command(get).await.and_then(values::maybe_bytes);
         let bytes = self.with_location(found)?.ok_or(StoreError::NotFound(id))?;
-        self.with_location(compute(bytes.len() as u64, move || frame::read_payload(&bytes)).await)
+        self.with_location(
+            compute(bytes.len() as u64, move || blob_format::read_payload(&bytes)).await,
+        )
     }
 
     async fn content(&self, id: SubmissionId, key: &str) -> Result<Option<Content>, StoreError> {
         let mut get = redis::cmd("HGET");
-        get.arg(frame::contents_key(self.link.base(), id)).arg(key);
+        get.arg(blob_format::contents_key(self.link.base(), id)).arg(key);
         let found = self.link.command(get).await.and_then(values::maybe_bytes);
         let Some(bytes) = self.with_location(found)? else { return Ok(None) };
-        self.with_location(compute(bytes.len() as u64, move || frame::read_content(&bytes)).await)
-            .map(Some)
+        self.with_location(
+            compute(bytes.len() as u64, move || blob_format::read_content(&bytes)).await,
+        )
+        .map(Some)
     }
 
     async fn get(&self, id: SubmissionId) -> Result<Option<SubmissionDetail>, StoreError> {

@@ -11,9 +11,9 @@ use redis::Value;
 use serde::{Deserialize, Serialize};
 
 use super::RedisAddress;
+use super::connection::RedisConnection;
 use super::error::RedisError;
-use super::link::Link;
-use super::scripts::{Call, Script};
+use super::scripts::{Script, ScriptCall};
 use super::values::{array, bytes, text};
 use crate::StoreError;
 use ferry_types::domain::Timestamp;
@@ -46,7 +46,7 @@ pub struct DeadLetter {
 /// The queue of requests on a Redis server.
 #[derive(Debug)]
 pub struct PushedRequests {
-    link: Link,
+    link: RedisConnection,
     location: String,
     config: Config,
     /// Tells this process from the others.
@@ -61,7 +61,7 @@ impl PushedRequests {
     /// The queue `queue` at `address`; `caller` is different for every process.
     pub fn new(address: &RedisAddress, queue: &str, caller: String) -> Result<Self, StoreError> {
         Ok(Self {
-            link: Link::new(address.servers(), address.base()),
+            link: RedisConnection::new(address.topology(), address.base()),
             location: address.location().to_owned(),
             config: Config::default().queue(queue),
             caller,
@@ -86,7 +86,8 @@ impl PushedRequests {
             self.config.job_data_hash(),
             self.lock(),
         ];
-        let call = Call::on(&self.peek, &keys).arg(TASKS).arg(BYTES).arg(&self.caller).span(TURN);
+        let call =
+            ScriptCall::on(&self.peek, &keys).arg(TASKS).arg(BYTES).arg(&self.caller).span(TURN);
         let answer = self.run(&self.peek, call).await?;
         if !matches!(answer, Value::Array(_)) {
             return Ok(Vec::new());
@@ -113,7 +114,7 @@ impl PushedRequests {
         ];
         let meta = self.config.job_meta_hash();
         keys.extend(ids.iter().map(|id| format!("{meta}:{id}")));
-        let call = ids.iter().fold(Call::on(&self.remove, &keys), Call::arg);
+        let call = ids.iter().fold(ScriptCall::on(&self.remove, &keys), ScriptCall::arg);
         let answer = self.run(&self.remove, call).await?;
         self.with_location(super::values::number(answer))
     }
@@ -125,7 +126,7 @@ impl PushedRequests {
         }
         let keys =
             [self.config.active_jobs_list(), self.config.scheduled_jobs_set(), self.refusals()];
-        let call = tasks.iter().fold(Call::on(&self.refuse, &keys), |call, (id, refused)| {
+        let call = tasks.iter().fold(ScriptCall::on(&self.refuse, &keys), |call, (id, refused)| {
             let refused =
                 serde_json::to_string(refused).expect("a time and a text have a JSON form");
             call.arg(id).arg(refused)
@@ -148,7 +149,7 @@ impl PushedRequests {
     /// Hands a refused task over again; answers whether there was one.
     pub async fn requeue(&self, id: &str) -> Result<bool, StoreError> {
         let keys = [self.config.scheduled_jobs_set(), self.refusals(), self.config.job_data_hash()];
-        let call = Call::on(&self.requeue, &keys).arg(id);
+        let call = ScriptCall::on(&self.requeue, &keys).arg(id);
         let answer = self.run(&self.requeue, call).await?;
         Ok(self.with_location(super::values::number(answer))? > 0)
     }
@@ -168,7 +169,7 @@ impl PushedRequests {
         self.with_location(super::values::number(answer))
     }
 
-    async fn run(&self, script: &Script, call: Call) -> Result<Value, StoreError> {
+    async fn run(&self, script: &Script, call: ScriptCall) -> Result<Value, StoreError> {
         self.with_location(self.link.run_one(script, call).await)
     }
 

@@ -4,7 +4,7 @@ use redis::Value;
 
 use super::error::RedisError;
 use super::record::{Record, read_health};
-use super::scripts::Call;
+use super::scripts::ScriptCall;
 use super::values::{array, bytes, maybe, maybe_time, number, text, time, tuple};
 use crate::{AccountStats, Cursor, Filter, Stats, StepStats, SubmissionDetail, first_millisecond};
 use ferry_types::domain::account::{Health, HealthPolicy};
@@ -16,7 +16,7 @@ use ferry_types::domain::{SubmissionId, Timestamp, until};
 const LOOKED_AT: usize = 200;
 
 /// What the script `show` tells of a submission.
-struct Shown {
+struct RawDetail {
     record: Record,
     submission: Submission,
     health: Health,
@@ -24,7 +24,7 @@ struct Shown {
     limit_usage: LimitUsage,
 }
 
-impl Shown {
+impl RawDetail {
     fn read(value: Value) -> Result<Option<Self>, RedisError> {
         if array_is_empty(&value) {
             return Ok(None);
@@ -64,18 +64,23 @@ pub(super) fn found(
     policy: &HealthPolicy,
 ) -> Result<Option<SubmissionDetail>, RedisError> {
     let now = time(now)?;
-    Ok(Shown::read(shown)?.map(|shown| shown.explain(now, policy)))
+    Ok(RawDetail::read(shown)?.map(|shown| shown.explain(now, policy)))
 }
 
 /// The records of a call of the script `read`.
 pub(super) fn records(answer: Value) -> Result<Vec<Option<Record>>, RedisError> {
     let [_, shown] = tuple(answer)?;
-    let record = |shown| Ok(Shown::read(shown)?.map(|shown| shown.record));
+    let record = |shown| Ok(RawDetail::read(shown)?.map(|shown| shown.record));
     array(shown)?.into_iter().map(record).collect()
 }
 
 /// Which indexes lead to the submissions that match, without passing many others.
-pub(super) fn describe_list(call: Call, filter: &Filter, below: Option<u64>, most: usize) -> Call {
+pub(super) fn describe_list(
+    call: ScriptCall,
+    filter: &Filter,
+    below: Option<u64>,
+    most: usize,
+) -> ScriptCall {
     let account = filter.account.as_deref().unwrap_or_default();
     // Where much may have to be left out, more is looked at than is wanted.
     let is_exact = filter.labels.is_empty() && (filter.name.is_none() || filter.states.is_empty());
@@ -121,7 +126,7 @@ pub(super) fn part(
     let now = time(now)?;
     let mut found = Vec::new();
     for shown in array(shown)? {
-        if let Some(shown) = Shown::read(shown)?
+        if let Some(shown) = RawDetail::read(shown)?
             && matches(filter, &shown.submission)
         {
             found.push((Cursor(shown.record.seq), shown.explain(now, policy)));
@@ -131,7 +136,7 @@ pub(super) fn part(
 }
 
 /// Adds a page of the accounts to a call of the script.
-pub(super) fn describe_stats(call: Call, after: &str, most: usize) -> Call {
+pub(super) fn describe_stats(call: ScriptCall, after: &str, most: usize) -> ScriptCall {
     call.arg(after).arg(most).each(&State::ALL, |call, state| call.arg(state.as_str()))
 }
 

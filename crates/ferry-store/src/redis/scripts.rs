@@ -77,13 +77,13 @@ scripts! {
 
 /// A call of a script under construction: what the script reads as its arguments, in their order.
 #[derive(Debug, Clone)]
-pub(super) struct Call {
+pub(super) struct ScriptCall {
     cmd: Cmd,
     /// The arguments of a script with the common beginning, which takes them apart.
-    packed: Option<List>,
+    packed: Option<PackedArgs>,
 }
 
-impl Call {
+impl ScriptCall {
     /// A call within a namespace; without `now`, the server's own time counts.
     pub(super) fn new(script: &Script, base: &str, now: Option<i64>) -> Self {
         let mut cmd = redis::cmd("EVALSHA");
@@ -92,7 +92,7 @@ impl Call {
             Some(now) => cmd.arg(now),
             None => cmd.arg(""),
         };
-        Self { cmd, packed: Some(List::default()) }
+        Self { cmd, packed: Some(PackedArgs::default()) }
     }
 
     /// A call of a script that stands alone.
@@ -164,12 +164,12 @@ impl Call {
 
 /// An array of values, most of them texts, in `MessagePack`.
 #[derive(Debug, Clone, Default)]
-pub(super) struct List {
+pub(super) struct PackedArgs {
     count: u32,
     values: Vec<u8>,
 }
 
-impl List {
+impl PackedArgs {
     pub(super) fn text(mut self, text: impl AsRef<[u8]>) -> Self {
         self.write_arg(text.as_ref());
         self
@@ -210,7 +210,7 @@ impl List {
     }
 }
 
-impl RedisWrite for List {
+impl RedisWrite for PackedArgs {
     fn write_arg(&mut self, arg: &[u8]) {
         self.count += 1;
         let size = u32::try_from(arg.len()).expect("datasets and results are much smaller");
@@ -219,17 +219,17 @@ impl RedisWrite for List {
     }
 
     fn writer_for_next_arg(&mut self) -> impl io::Write + '_ {
-        NextText { packed: self, text: Vec::new() }
+        NextString { packed: self, text: Vec::new() }
     }
 }
 
 /// A text of which the size is known when all of it is written.
-struct NextText<'a> {
-    packed: &'a mut List,
+struct NextString<'a> {
+    packed: &'a mut PackedArgs,
     text: Vec<u8>,
 }
 
-impl io::Write for NextText<'_> {
+impl io::Write for NextString<'_> {
     fn write(&mut self, part: &[u8]) -> io::Result<usize> {
         self.text.write(part)
     }
@@ -239,7 +239,7 @@ impl io::Write for NextText<'_> {
     }
 }
 
-impl Drop for NextText<'_> {
+impl Drop for NextString<'_> {
     fn drop(&mut self) {
         self.packed.write_arg(&self.text);
     }

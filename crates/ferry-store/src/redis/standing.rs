@@ -3,7 +3,7 @@
 use redis::{Cmd, Value};
 
 use super::error::RedisError;
-use super::scripts::{Call, Script};
+use super::scripts::{Script, ScriptCall};
 use super::values::{number, text, tuple};
 use crate::Standing;
 use crate::continuity::Asked;
@@ -17,8 +17,8 @@ impl StandingScript {
         Self(Script::alone(include_str!("standing.lua")))
     }
 
-    pub(super) fn call(&self, base: &str, asked: &Asked) -> Call {
-        Call::on(&self.0, &[base.to_owned()]).arg(asked.number())
+    pub(super) fn call(&self, base: &str, asked: &Asked) -> ScriptCall {
+        ScriptCall::on(&self.0, &[base.to_owned()]).arg(asked.number())
     }
 
     pub(super) fn cmd(&self, base: &str, asked: &Asked) -> Cmd {

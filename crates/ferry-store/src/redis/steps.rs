@@ -6,10 +6,10 @@ use std::time::Duration;
 use redis::Value;
 use tracing::error;
 
+use super::blob_format::write_content;
 use super::error::RedisError;
-use super::frame::write_content;
 use super::record::Record;
-use super::scripts::{Call, List, span_millis};
+use super::scripts::{PackedArgs, ScriptCall, span_millis};
 use super::values::{array, bytes, maybe_time, number, text, time, tuple};
 use crate::pack::Packed;
 use crate::{Claim, ClaimId, ClaimRequest, Claims, Commit, Committed, Lease};
@@ -24,7 +24,11 @@ use ferry_types::domain::{Timestamp, later, until};
 const CLAIMED: usize = 1000;
 
 /// Adds a request to a call of the script.
-pub(super) fn describe_claim(call: Call, request: &ClaimRequest, policy: &HealthPolicy) -> Call {
+pub(super) fn describe_claim(
+    call: ScriptCall,
+    request: &ClaimRequest,
+    policy: &HealthPolicy,
+) -> ScriptCall {
     call.arg(request.kind.as_str())
         .arg(request.limit.min(CLAIMED))
         .span(request.lease)
@@ -139,7 +143,7 @@ impl PreparedCommit {
     /// The commit as the script reads it.
     pub(super) fn describe(&self) -> Result<Vec<u8>, RedisError> {
         let Commit { lease, transition } = &self.commit;
-        let call = List::default()
+        let call = PackedArgs::default()
             .text(lease.id.to_string())
             .text(lease_text(lease))
             .flag(self.again)
@@ -154,7 +158,7 @@ impl PreparedCommit {
         let Some(PreparedRecord { before, after: Ok((after, entry)) }) = &self.known else {
             // Nothing is known, or allowed, of what follows.
             let call = (0..13).fold(call, |call, _| call.text(""));
-            return Ok(call.array(List::default()).into_array());
+            return Ok(call.array(PackedArgs::default()).into_array());
         };
         let submission = &before.submission;
         // The time before was put in for the script's own.
@@ -162,7 +166,7 @@ impl PreparedCommit {
         let done = format!("{} {} {}", lease.fence, submission.state, after.state);
         let reason = after.reason.as_ref();
         let contents = transition.contents.iter().zip(&self.packed);
-        let contents = contents.fold(List::default(), |list, ((key, content), packed)| {
+        let contents = contents.fold(PackedArgs::default(), |list, ((key, content), packed)| {
             list.text(key).text(write_content(content.content_type.as_deref(), packed))
         });
         let call = call

@@ -13,7 +13,7 @@ pub(super) type ReadPassword = dyn Fn() -> Option<String> + Send + Sync;
 
 /// The servers of a store.
 #[derive(Clone)]
-pub(super) struct Servers {
+pub(super) struct Topology {
     /// Any of them will do to begin with.
     pub(super) nodes: Vec<ConnectionInfo>,
     /// Where `nodes` are Sentinels: the name of the master, and how to speak to it but for its address.
@@ -22,7 +22,7 @@ pub(super) struct Servers {
     pub(super) password: Option<Arc<ReadPassword>>,
 }
 
-impl Servers {
+impl Topology {
     /// The same with this password. It is the server's; Sentinels are asked without one.
     pub(super) fn with_password(self, password: &str) -> Self {
         let with_password = |info: ConnectionInfo| {
@@ -44,12 +44,12 @@ impl Servers {
     ) -> RedisResult<(MultiplexedConnection, ConnectionInfo, Value)> {
         let mut failure = None;
         let password = self.password.as_ref().and_then(|read| read());
-        let servers = match password {
+        let topology = match password {
             Some(password) => &self.clone().with_password(&password),
             None => self,
         };
-        for node in &servers.nodes {
-            match servers.connect_by(node, config, probe).await {
+        for node in &topology.nodes {
+            match topology.connect_by(node, config, probe).await {
                 Ok(connected) => return Ok(connected),
                 Err(error) => failure = Some(error),
             }

@@ -12,19 +12,19 @@ const TRIES: u32 = 3;
 
 /// The claims of one process.
 #[derive(Debug)]
-pub(super) struct LostClaims {
+pub(super) struct UnacknowledgedClaims {
     ids: ClaimIds,
-    lost: Mutex<Vec<LostClaim>>,
+    lost: Mutex<Vec<UnacknowledgedClaim>>,
 }
 
 #[derive(Debug)]
-struct LostClaim {
+struct UnacknowledgedClaim {
     kind: StepKind,
     id: ClaimId,
     tries: u32,
 }
 
-impl LostClaims {
+impl UnacknowledgedClaims {
     pub(super) fn new() -> Self {
         Self { ids: ClaimIds::random(), lost: Mutex::default() }
     }
@@ -38,7 +38,7 @@ impl LostClaims {
 
     /// The answer to a claim got lost.
     pub(super) fn lose(&self, kind: StepKind, id: ClaimId) {
-        self.lock().push(LostClaim { kind, id, tries: 0 });
+        self.lock().push(UnacknowledgedClaim { kind, id, tries: 0 });
     }
 
     /// A claim that asked for lost ones was answered, with as many steps as it wanted or not.
@@ -53,7 +53,7 @@ impl LostClaims {
         lost.retain(|claim| claim.tries < TRIES);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<LostClaim>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<UnacknowledgedClaim>> {
         // Every critical section leaves a whole list.
         self.lost.lock().unwrap_or_else(PoisonError::into_inner)
     }

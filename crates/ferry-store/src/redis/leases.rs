@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use redis::Value;
 
-use super::confirmed::TIMEOUT;
+use super::durable_writes::TIMEOUT;
 use super::error::RedisError;
 use super::record::Record;
 use super::steps::{self, PreparedCommit};

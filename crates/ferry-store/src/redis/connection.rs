@@ -10,9 +10,9 @@ use redis::{RedisResult, ServerErrorKind, Value};
 
 use super::LAYOUT;
 use super::error::{RedisError, ends_connection};
-use super::scripts::{Call, Script};
-use super::servers::Servers;
+use super::scripts::{Script, ScriptCall};
 use super::standing::{self, StandingScript};
+use super::topology::Topology;
 use crate::StoreError;
 use crate::continuity::{Asked, Continuity};
 
@@ -28,12 +28,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 const LARGEST: usize = 500 << 20;
 
 /// A server, and the connection to it.
-pub(super) struct Link {
-    servers: Servers,
+pub(super) struct RedisConnection {
+    topology: Topology,
     /// What the keys of the namespace begin with.
     base: String,
     current: Mutex<Option<Current>>,
-    connecting: tokio::sync::Mutex<Tries>,
+    connecting: tokio::sync::Mutex<RetryLimit>,
     /// What the answers to changes are compared with.
     continuity: Option<(Arc<Continuity>, StandingScript)>,
 }
@@ -47,24 +47,24 @@ struct Current {
 }
 
 #[derive(Default)]
-struct Tries {
+struct RetryLimit {
     /// Counts connections, so that only the one that failed is given up.
     number: u64,
     pause: Duration,
     failed: Option<(Instant, redis::RedisError)>,
 }
 
-impl std::fmt::Debug for Link {
+impl std::fmt::Debug for RedisConnection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // The servers know the password.
-        f.debug_struct("Link").field("base", &self.base).finish_non_exhaustive()
+        f.debug_struct("RedisConnection").field("base", &self.base).finish_non_exhaustive()
     }
 }
 
-impl Link {
-    pub(super) fn new(servers: Servers, base: String) -> Self {
+impl RedisConnection {
+    pub(super) fn new(topology: Topology, base: String) -> Self {
         let (current, connecting) = (Mutex::default(), tokio::sync::Mutex::default());
-        Self { servers, base, current, connecting, continuity: None }
+        Self { topology, base, current, connecting, continuity: None }
     }
 
     /// Compares the history of events after each change with what this process has seen.
@@ -81,7 +81,7 @@ impl Link {
     pub(super) async fn run(
         &self,
         script: &Script,
-        calls: Vec<Call>,
+        calls: Vec<ScriptCall>,
     ) -> Result<Vec<Value>, RedisError> {
         if calls.is_empty() {
             return Ok(Vec::new());
@@ -97,7 +97,7 @@ impl Link {
         let comparing = self.continuity.as_ref().filter(|_| script.changes);
         let comparing = comparing.map(|(known, standing)| (known.ask(), known, standing));
         let look = comparing.as_ref().map(|(asked, _, look)| look.cmd(&self.base, asked));
-        let pipeline = pipeline(calls.into_iter().map(Call::into_cmd).chain(look));
+        let pipeline = pipeline(calls.into_iter().map(ScriptCall::into_cmd).chain(look));
         let mut answers = self.send(&pipeline).await?;
         if answers.iter().any(is_unknown_script) {
             // The server is new, or somebody flushed its scripts.
@@ -120,7 +120,11 @@ impl Link {
     }
 
     /// Runs one call.
-    pub(super) async fn run_one(&self, script: &Script, call: Call) -> Result<Value, RedisError> {
+    pub(super) async fn run_one(
+        &self,
+        script: &Script,
+        call: ScriptCall,
+    ) -> Result<Value, RedisError> {
         Ok(self.run(script, vec![call]).await?.pop().unwrap_or(Value::Nil))
     }
 
@@ -185,7 +189,7 @@ impl Link {
         let key = format!("{}layout", self.base);
         let mut pipeline = redis::pipe();
         pipeline.cmd("SET").arg(&key).arg(LAYOUT).arg("NX").ignore().cmd("GET").arg(&key);
-        let (connection, info, answer) = self.servers.connect(&config, &pipeline).await?;
+        let (connection, info, answer) = self.topology.connect(&config, &pipeline).await?;
         let (layout,): (u32,) = redis::from_redis_value(answer).map_err(RedisError::corrupt)?;
         if layout > LAYOUT {
             return Err(RedisError::Refused(StoreError::Unusable(format!(

@@ -6,9 +6,9 @@ use std::time::Duration;
 use redis::Value;
 use tokio::sync::OnceCell;
 
+use super::connection::RedisConnection;
 use super::error::RedisError;
-use super::link::Link;
-use super::scripts::{Call, Script, span_millis};
+use super::scripts::{Script, ScriptCall, span_millis};
 use super::values::{array, number};
 use crate::StoreError;
 
@@ -17,32 +17,32 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Who has to have what was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum By {
+pub(super) enum Ack {
     Disk,
     Replica,
 }
 
 /// A connection on which nothing counts before it is safe.
 #[derive(Debug)]
-pub(super) struct Confirmed {
-    by: By,
-    link: Link,
+pub(super) struct DurableWrites {
+    by: Ack,
+    link: RedisConnection,
     able: OnceCell<()>,
 }
 
-impl Confirmed {
-    pub(super) fn new(by: By, link: Link) -> Self {
+impl DurableWrites {
+    pub(super) fn new(by: Ack, link: RedisConnection) -> Self {
         Self { by, link, able: OnceCell::new() }
     }
 
     /// The connection: what runs over it can be confirmed.
-    pub(super) async fn link(&self) -> Result<&Link, RedisError> {
+    pub(super) async fn link(&self) -> Result<&RedisConnection, RedisError> {
         self.able.get_or_try_init(|| self.check()).await?;
         Ok(&self.link)
     }
 
     /// Runs a call and waits until what it did is safe.
-    pub(super) async fn run(&self, script: &Script, call: Call) -> Result<Value, RedisError> {
+    pub(super) async fn run(&self, script: &Script, call: ScriptCall) -> Result<Value, RedisError> {
         let link = self.link().await?;
         let connection = link.number();
         let answer = link.run_one(script, call).await?;
@@ -58,8 +58,8 @@ impl Confirmed {
     ) -> Result<(), RedisError> {
         if self.wait(1, timeout).await? == 0 {
             return Err(RedisError::Late(match self.by {
-                By::Disk => "the server has not synced its disk in time",
-                By::Replica => "no replica has confirmed the change in time",
+                Ack::Disk => "the server has not synced its disk in time",
+                Ack::Replica => "no replica has confirmed the change in time",
             }));
         }
         // The server answers for what came over the same connection.
@@ -72,18 +72,18 @@ impl Confirmed {
     /// Asks first, so that nothing is stored that is then refused.
     async fn check(&self) -> Result<(), RedisError> {
         let (wanted, timeout) = match self.by {
-            By::Disk => (0, Duration::from_millis(1)),
-            By::Replica => (1, TIMEOUT),
+            Ack::Disk => (0, Duration::from_millis(1)),
+            Ack::Replica => (1, TIMEOUT),
         };
         match (self.by, self.wait(wanted, timeout).await) {
-            (By::Disk, Err(RedisError::Redis(error))) if error.code() == Some("ERR") => {
+            (Ack::Disk, Err(RedisError::Redis(error))) if error.code() == Some("ERR") => {
                 Err(RedisError::Refused(StoreError::Unusable(
                     "`durability = \"fsynced\"` needs WAITAOF, which Redis has from 7.2 on, and \
                      Valkey: use a newer server, or `durability = \"server\"`"
                         .to_owned(),
                 )))
             }
-            (By::Replica, Ok(0)) => Err(RedisError::Late(
+            (Ack::Replica, Ok(0)) => Err(RedisError::Late(
                 "`durability = \"replicated\"` needs a replica, and the server has none",
             )),
             (_, answer) => answer.map(drop),
@@ -93,13 +93,13 @@ impl Confirmed {
     /// Waits for so many, and answers how many there are.
     async fn wait(&self, wanted: u8, timeout: Duration) -> Result<u64, RedisError> {
         match self.by {
-            By::Disk => {
+            Ack::Disk => {
                 let mut wait = redis::cmd("WAITAOF");
                 wait.arg(wanted).arg(0).arg(span_millis(timeout));
                 let local = array(self.link.command(wait).await?)?.into_iter().next();
                 Ok(local.map(number).transpose()?.unwrap_or_default())
             }
-            By::Replica => {
+            Ack::Replica => {
                 let mut wait = redis::cmd("WAIT");
                 wait.arg(wanted).arg(span_millis(timeout));
                 number(self.link.command(wait).await?)
