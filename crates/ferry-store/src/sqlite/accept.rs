@@ -5,7 +5,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use super::blobs::save_payload;
 use super::effects::Effects;
 use super::error::SqliteError;
-use super::rows::{append, cold, millis, rank};
+use super::records::{append, cold, millis, rank};
 use crate::pack::PackedPayload;
 use crate::{Accepted, NewSubmission, StoreError};
 use ferry_types::domain::submission::{State, StepKind, Submission, TimelineEntry};

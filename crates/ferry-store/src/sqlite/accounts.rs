@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::error::SqliteError;
 use super::health;
-use super::rows::{priority, rank};
+use super::records::{priority, rank};
 use crate::ClaimRequest;
 use crate::fair::{Availability, NextDue, Situation};
 use ferry_types::domain::account::HealthPolicy;

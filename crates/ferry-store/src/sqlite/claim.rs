@@ -6,7 +6,7 @@ use super::accounts;
 use super::effects::Effects;
 use super::error::SqliteError;
 use super::health;
-use super::rows::{COLUMNS, Record, append, millis, rank, records, set_aside};
+use super::records::{COLUMNS, Record, append, millis, rank, records, set_aside};
 use crate::fair::{self, RoundRobin};
 use crate::{Claim, ClaimId, ClaimRequest, Claims, Lease};
 use ferry_types::domain::account::HealthPolicy;

@@ -22,7 +22,7 @@ pub(super) struct Effects {
 
 /// A point to return to.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Mark(usize, usize, usize);
+pub(super) struct EffectsLen(usize, usize, usize);
 
 impl Effects {
     /// A submission is in another state than before, perhaps.
@@ -79,12 +79,12 @@ impl Effects {
         self.anything = true;
     }
 
-    pub(super) fn mark(&self) -> Mark {
-        Mark(self.moves.len(), self.due.len(), self.events.len())
+    pub(super) fn mark(&self) -> EffectsLen {
+        EffectsLen(self.moves.len(), self.due.len(), self.events.len())
     }
 
     /// Forgets what came after the mark. Workers that are woken for nothing do no harm.
-    pub(super) fn rewind(&mut self, mark: Mark) {
+    pub(super) fn rewind(&mut self, mark: EffectsLen) {
         self.moves.truncate(mark.0);
         self.due.truncate(mark.1);
         self.events.truncate(mark.2);

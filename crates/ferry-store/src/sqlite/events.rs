@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::error::SqliteError;
 use super::read::Reader;
-use super::rows::{maybe_value, millis, value};
+use super::records::{maybe_value, millis, value};
 use crate::events::{FORGOTTEN, KEPT};
 use crate::{Event, Events};
 use ferry_types::domain::submission::ReasonCode;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::SqliteError;
-use super::rows::to_json;
+use super::records::to_json;
 use ferry_types::domain::account::Health;
 use ferry_types::domain::limits::LimitUsage;
 

@@ -10,13 +10,13 @@ mod claim;
 mod effects;
 mod error;
 mod events;
-mod finish;
 mod health;
 mod history;
+mod leases;
 mod named;
-mod operate;
+mod operator;
 mod read;
-mod rows;
+mod records;
 mod schema;
 mod standing;
 mod stats;
@@ -49,7 +49,7 @@ use ferry_types::domain::submission::{
 use ferry_types::domain::{SubmissionId, Timestamp};
 use named::{Identity, Named};
 use read::Reader;
-use rows::Record;
+use records::Record;
 use writer::Writer;
 
 /// Connections that read at the same time.
@@ -145,7 +145,7 @@ impl SqliteStore {
         self.writer
             .write(move |connection, effects| {
                 let record = Record::load(connection, id)?;
-                let same_name = operate::same_name(connection, &record)?;
+                let same_name = operator::same_name(connection, &record)?;
                 record.change(connection, effects, |submission| rule(submission, &same_name, now))
             })
             .await?;
@@ -201,7 +201,7 @@ impl Store for SqliteStore {
                 let commits = packed.iter();
                 commits
                     .map(|(commit, packed)| {
-                        finish::commit(connection, effects, commit, packed, &policy, now)
+                        leases::commit(connection, effects, commit, packed, &policy, now)
                     })
                     .collect()
             })
@@ -211,7 +211,7 @@ impl Store for SqliteStore {
     async fn renew(&self, leases: Vec<Lease>, lease: Duration) -> Result<Vec<bool>, StoreError> {
         let clock = self.clock.clone();
         self.writer
-            .write(move |connection, _| finish::renew(connection, &leases, lease, clock.now()))
+            .write(move |connection, _| leases::renew(connection, &leases, lease, clock.now()))
             .await
     }
 
@@ -219,14 +219,14 @@ impl Store for SqliteStore {
         let now = self.clock.now();
         self.writer
             .write(move |connection, effects| {
-                claims.iter().try_for_each(|claim| finish::release(connection, effects, claim, now))
+                claims.iter().try_for_each(|claim| leases::release(connection, effects, claim, now))
             })
             .await
     }
 
     async fn rescue(&self) -> Result<Rescued, StoreError> {
         let now = self.clock.now();
-        self.writer.write(move |connection, effects| finish::rescue(connection, effects, now)).await
+        self.writer.write(move |connection, effects| leases::rescue(connection, effects, now)).await
     }
 
     fn wakeups(&self) -> &Wakeups {
@@ -291,13 +291,13 @@ impl Store for SqliteStore {
 
     async fn pause(&self, account: &str, reason: &str) -> Result<(), StoreError> {
         let (account, reason) = (account.to_owned(), reason.to_owned());
-        self.writer.write(move |connection, _| operate::pause(connection, &account, &reason)).await
+        self.writer.write(move |connection, _| operator::pause(connection, &account, &reason)).await
     }
 
     async fn resume(&self, account: &str) -> Result<bool, StoreError> {
         let account = account.to_owned();
         self.writer
-            .write(move |connection, effects| operate::resume(connection, effects, &account))
+            .write(move |connection, effects| operator::resume(connection, effects, &account))
             .await
     }
 
@@ -333,7 +333,7 @@ impl Store for SqliteStore {
     async fn sweep(&self, retention: Duration) -> Result<u64, StoreError> {
         let now = self.clock.now();
         self.writer
-            .write(move |connection, effects| operate::sweep(connection, effects, retention, now))
+            .write(move |connection, effects| operator::sweep(connection, effects, retention, now))
             .await
     }
 

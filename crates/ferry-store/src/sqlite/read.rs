@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
 use super::error::SqliteError;
 use super::health;
-use super::rows::{COLUMNS, Record, all_records};
+use super::records::{COLUMNS, Record, all_records};
 use crate::{Cursor, Filter, Page, SubmissionDetail, first_millisecond};
 use ferry_types::domain::account::{Health, HealthPolicy};
 use ferry_types::domain::limits::LimitUsage;
@@ -24,28 +24,28 @@ pub(super) struct Reader<'a> {
 
 /// Which index leads to the submissions that match, newest first, without passing many others.
 #[derive(Debug, Clone, Copy)]
-enum Way<'a> {
+enum ListOrder<'a> {
     All,
     Labels,
     Name,
     Range(&'a str, State),
 }
 
-fn ways<'a>(filter: &'a Filter, accounts: &'a BTreeMap<String, Health>) -> Vec<Way<'a>> {
+fn ways<'a>(filter: &'a Filter, accounts: &'a BTreeMap<String, Health>) -> Vec<ListOrder<'a>> {
     if !filter.labels.is_empty() {
-        return vec![Way::Labels];
+        return vec![ListOrder::Labels];
     }
     if filter.name.is_some() {
-        return vec![Way::Name];
+        return vec![ListOrder::Name];
     }
     if filter.account.is_none() && filter.states.is_empty() {
-        return vec![Way::All];
+        return vec![ListOrder::All];
     }
     let states = if filter.states.is_empty() { &State::ALL[..] } else { &filter.states };
     let accounts: Vec<&String> =
         filter.account.as_ref().map_or_else(|| accounts.keys().collect(), |account| vec![account]);
     let pairs = accounts.into_iter().flat_map(|account| states.iter().map(move |s| (account, *s)));
-    pairs.map(|(account, state)| Way::Range(account, state)).collect()
+    pairs.map(|(account, state)| ListOrder::Range(account, state)).collect()
 }
 
 /// A query under construction.
@@ -76,9 +76,9 @@ impl Query {
     }
 
     /// Requires all else; a column with a `+` is not looked up in an index.
-    fn rest(&mut self, filter: &Filter, along: Way<'_>) {
+    fn rest(&mut self, filter: &Filter, along: ListOrder<'_>) {
         if let Some(name) = &filter.name {
-            let column = if matches!(along, Way::Name) { "s.name" } else { "+s.name" };
+            let column = if matches!(along, ListOrder::Name) { "s.name" } else { "+s.name" };
             self.require(&format!("{column} = ?"), name.clone());
         }
         if let Some(account) = &filter.account {
@@ -126,7 +126,7 @@ impl Reader<'_> {
     fn matching(
         &self,
         filter: &Filter,
-        along: Way<'_>,
+        along: ListOrder<'_>,
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Vec<Record>, SqliteError> {
@@ -145,7 +145,7 @@ impl Reader<'_> {
             let column = format!("+s.created_at {comparison} ?");
             query.require(&column, first_millisecond(time));
         }
-        if let Way::Range(account, state) = along {
+        if let ListOrder::Range(account, state) = along {
             query.require("s.account = ?", account.to_owned());
             query.require("s.state = ?", state.as_str().to_owned());
         } else {

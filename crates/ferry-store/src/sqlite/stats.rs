@@ -7,7 +7,7 @@ use rusqlite::params;
 use super::error::SqliteError;
 use super::health;
 use super::read::Reader;
-use super::rows::millis;
+use super::records::millis;
 use crate::{AccountStats, Stats, StepStats};
 use ferry_types::domain::submission::StepKind;
 use ferry_types::domain::{timestamp, until};

@@ -24,7 +24,7 @@ type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 /// Runs inside the transaction, or learns that there is none.
 type Work = Box<dyn FnOnce(Result<(&Connection, &mut Effects), StoreError>) -> Answer + Send>;
 
-enum Job {
+enum WriteJob {
     Work(Work),
     /// Look whether another process has written.
     Look,
@@ -35,7 +35,7 @@ enum Job {
 /// Hands jobs to the thread that writes. The thread ends with the last handle.
 #[derive(Debug, Clone)]
 pub(super) struct Writer {
-    jobs: mpsc::UnboundedSender<Job>,
+    jobs: mpsc::UnboundedSender<WriteJob>,
     /// Whether a look is already asked for.
     looking: Arc<AtomicBool>,
     location: Arc<str>,
@@ -87,14 +87,14 @@ impl Writer {
                 let _ = sender.send(result.and_then(|value| committed.map(|()| value)));
             })
         });
-        self.jobs.send(Job::Work(work)).map_err(|_| self.ended())?;
+        self.jobs.send(WriteJob::Work(work)).map_err(|_| self.ended())?;
         answer.await.map_err(|_| self.ended())?
     }
 
     /// Opens the file that is at the path now, instead of the one that was there.
     pub(super) async fn reopen(&self) -> Result<(), StoreError> {
         let (sender, answer) = oneshot::channel();
-        self.jobs.send(Job::Reopen(sender)).map_err(|_| self.ended())?;
+        self.jobs.send(WriteJob::Reopen(sender)).map_err(|_| self.ended())?;
         answer.await.map_err(|_| self.ended())?
     }
 
@@ -108,7 +108,7 @@ impl Writer {
         // This process's own commits cause many looks: one at a time is enough.
         if !self.looking.swap(true, Ordering::SeqCst) {
             // A writer that has ended has nobody to wake.
-            let _ = self.jobs.send(Job::Look);
+            let _ = self.jobs.send(WriteJob::Look);
         }
     }
 }
@@ -166,7 +166,7 @@ struct WriterThread {
 }
 
 impl WriterThread {
-    fn run(mut self, mut incoming: mpsc::UnboundedReceiver<Job>) {
+    fn run(mut self, mut incoming: mpsc::UnboundedReceiver<WriteJob>) {
         let _guard = AbortOnPanic;
         let mut group = Vec::with_capacity(GROUP);
         while incoming.blocking_recv_many(&mut group, GROUP) > 0 {
@@ -174,16 +174,16 @@ impl WriterThread {
         }
     }
 
-    fn run_group(&mut self, group: &mut Vec<Job>) {
+    fn run_group(&mut self, group: &mut Vec<WriteJob>) {
         // Before looking: what is written from now on is worth another look.
         self.looking.store(false, Ordering::SeqCst);
         let mut work = Vec::with_capacity(group.len());
         for job in group.drain(..) {
             match job {
-                Job::Work(job) => work.push(job),
-                Job::Look => {}
+                WriteJob::Work(job) => work.push(job),
+                WriteJob::Look => {}
                 // A caller that was dropped no longer listens.
-                Job::Reopen(answer) => drop(answer.send(self.reopen())),
+                WriteJob::Reopen(answer) => drop(answer.send(self.reopen())),
             }
         }
         // Also for a look alone: another process's writing is announced before it is committed, and

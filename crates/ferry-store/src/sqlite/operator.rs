@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::effects::Effects;
 use super::error::SqliteError;
 use super::health;
-use super::rows::{Record, millis, span_millis};
+use super::records::{Record, millis, span_millis};
 use crate::StoreError;
 use crate::cold::Cold;
 use ferry_types::domain::account::Health;

@@ -9,7 +9,7 @@ use super::blobs::save_content;
 use super::effects::Effects;
 use super::error::SqliteError;
 use super::health;
-use super::rows::{COLUMNS, Record, millis, records, set_aside, span_millis};
+use super::records::{COLUMNS, Record, millis, records, set_aside, span_millis};
 use crate::pack::Packed;
 use crate::{Claim, Commit, Committed, Lease, Rescued, StoreError};
 use ferry_types::domain::Timestamp;
