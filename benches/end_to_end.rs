@@ -36,7 +36,7 @@ const CONCURRENCY: usize = 64;
 
 /// What a process of the measurement tells.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Measured {
+struct InstrumentedStore {
     per_second: f64,
     cpu_seconds: f64,
     peak_mib: f64,
@@ -75,7 +75,7 @@ fn run<T>(future: impl Future<Output = T>) -> T {
     runtime.expect("threads can be started").block_on(future)
 }
 
-fn tell(measured: &Measured) {
+fn tell(measured: &InstrumentedStore) {
     println!("{}", serde_json::to_string(measured).expect("numbers have a JSON form"));
 }
 
@@ -83,7 +83,7 @@ fn compare(count: usize, rounds: usize) {
     println!(
         "{count} submissions of 2 KB, 3 calls each, {CONCURRENCY} at once, {rounds} rounds in turn, medians"
     );
-    let mut results: BTreeMap<&str, Vec<Measured>> = BTreeMap::new();
+    let mut results: BTreeMap<&str, Vec<InstrumentedStore>> = BTreeMap::new();
     for _ in 0..rounds {
         for what in ["ceiling", "sqlite", "redis", "redis-3"] {
             let (mut sim, api) = start_simulator();
@@ -101,12 +101,12 @@ fn compare(count: usize, rounds: usize) {
     report(&results);
 }
 
-fn report(results: &BTreeMap<&str, Vec<Measured>>) {
+fn report(results: &BTreeMap<&str, Vec<InstrumentedStore>>) {
     println!(
         "{:<10}{:>12}{:>12}{:>12}{:>8}{:>10}{:>10}{:>14}",
         "", "per second", "CPU s", "peak MiB", "polls", "p50 ms", "p99 ms", "lag p99 ms"
     );
-    let median = |what: &str, value: fn(&Measured) -> f64| {
+    let median = |what: &str, value: fn(&InstrumentedStore) -> f64| {
         let mut values: Vec<f64> = results[what].iter().map(value).collect();
         values.sort_by(f64::total_cmp);
         values[values.len() / 2]
@@ -195,7 +195,7 @@ fn dataset(n: usize) -> SubmissionRequest {
 }
 
 /// The same calls by the same client, from tasks that do nothing else.
-async fn ceiling(address: &str, count: usize) -> Measured {
+async fn ceiling(address: &str, count: usize) -> InstrumentedStore {
     let config = config(address, "sqlite:unused.db");
     let account = config.accounts["default"].clone();
     let platform = Platform::new(account, config.limits, Arc::new(SystemClock), Arc::default());
@@ -216,7 +216,7 @@ async fn ceiling(address: &str, count: usize) -> Measured {
     for task in tasks {
         task.await.expect("every call is answered");
     }
-    Measured {
+    InstrumentedStore {
         per_second: count as f64 / begun.elapsed().as_secs_f64(),
         cpu_seconds: cpu_seconds() - cpu,
         peak_mib: peak_mib(),
@@ -238,7 +238,7 @@ async fn carry(platform: &Platform, request: &SubmissionRequest) {
 }
 
 /// Ferry on a file in the temporary folder.
-async fn sqlite(address: &str, count: usize) -> Measured {
+async fn sqlite(address: &str, count: usize) -> InstrumentedStore {
     let folder = tempfile::tempdir().expect("a folder for the store");
     let location = format!("sqlite:{}", folder.path().join("bench.db").display());
     carried(address, &location, count).await
@@ -246,7 +246,7 @@ async fn sqlite(address: &str, count: usize) -> Measured {
 
 /// Ferry on a Redis server of its own, with its file synced every second, and with further workers
 /// beside this process.
-async fn redis(address: &str, count: usize, others: usize) -> Measured {
+async fn redis(address: &str, count: usize, others: usize) -> InstrumentedStore {
     let server = Server::start().expect("a server");
     let location = server.url();
     let client = redis::Client::open(location.as_str()).expect("a valid address");
@@ -293,7 +293,7 @@ async fn redis_usage(location: &str) -> (f64, f64) {
 }
 
 /// A backlog first, then a steady stream at half the rate.
-async fn carried(address: &str, location: &str, count: usize) -> Measured {
+async fn carried(address: &str, location: &str, count: usize) -> InstrumentedStore {
     let app = App::open(config(address, location)).expect("a store");
     let new: Vec<NewSubmission> = (0..count).map(|n| prepare(&app, n)).collect();
     for batch in new.chunks(500) {
@@ -314,7 +314,7 @@ async fn carried(address: &str, location: &str, count: usize) -> Measured {
     let (latencies, polls) = latencies(&app, steady).await;
     app.shutdown.drain();
     workers.await.expect("no panic").expect("an orderly end");
-    Measured {
+    InstrumentedStore {
         per_second,
         cpu_seconds,
         peak_mib,

@@ -34,7 +34,7 @@ const SERVERS: [&str; 3] = ["ceiling", "sqlite", "redis"];
 const WAYS: [(&str, usize); 3] = [("1 connection", 1), ("16 connections", 16), ("bulk", 0)];
 
 #[derive(Debug, Clone, Copy)]
-struct Measured {
+struct InstrumentedStore {
     per_second: f64,
     p50_ms: f64,
     p99_ms: f64,
@@ -61,7 +61,7 @@ fn number(text: &str) -> usize {
 
 fn compare(runtime: &tokio::runtime::Runtime, count: usize, rounds: usize) {
     println!("{count} submissions of 2 KB, {rounds} rounds in turn, medians");
-    let mut results: BTreeMap<(&str, &str), Vec<Measured>> = BTreeMap::new();
+    let mut results: BTreeMap<(&str, &str), Vec<InstrumentedStore>> = BTreeMap::new();
     for round in 0..rounds {
         for server in SERVERS {
             let mut running = Running::start(server);
@@ -77,7 +77,7 @@ fn compare(runtime: &tokio::runtime::Runtime, count: usize, rounds: usize) {
                 });
                 let cpu = running.cpu().saturating_sub(before);
                 let cpu_micros = cpu.as_micros() as f64 / count as f64;
-                let measured = Measured { cpu_micros, ..measured };
+                let measured = InstrumentedStore { cpu_micros, ..measured };
                 results.entry((way, server)).or_default().push(measured);
             }
             running.stop();
@@ -90,12 +90,12 @@ fn compare(runtime: &tokio::runtime::Runtime, count: usize, rounds: usize) {
     for (way, _) in WAYS {
         for server in SERVERS {
             let measured = &results[&(way, server)];
-            let median = |value: fn(&Measured) -> f64| {
+            let median = |value: fn(&InstrumentedStore) -> f64| {
                 let mut values: Vec<f64> = measured.iter().map(value).collect();
                 values.sort_by(f64::total_cmp);
                 values[values.len() / 2]
             };
-            let ratio = |(one, ceiling): (&Measured, &Measured)| {
+            let ratio = |(one, ceiling): (&InstrumentedStore, &InstrumentedStore)| {
                 format!("{:.0} %", 100.0 * one.per_second / ceiling.per_second)
             };
             let ratios = measured.iter().zip(&results[&(way, "ceiling")]).map(ratio);
@@ -175,7 +175,7 @@ fn submission(name: &str) -> String {
 }
 
 /// So many requests, one after the other on each connection.
-async fn single(address: &str, name: &str, count: usize, connections: usize) -> Measured {
+async fn single(address: &str, name: &str, count: usize, connections: usize) -> InstrumentedStore {
     let next = Arc::new(AtomicUsize::new(0));
     let begun = Instant::now();
     let tasks = (0..connections).map(|_| {
@@ -204,13 +204,13 @@ async fn single(address: &str, name: &str, count: usize, connections: usize) -> 
     measured(count, begun.elapsed(), took)
 }
 
-fn measured(count: usize, all: Duration, mut took: Vec<Duration>) -> Measured {
+fn measured(count: usize, all: Duration, mut took: Vec<Duration>) -> InstrumentedStore {
     took.sort_unstable();
     let at = |share: f64| {
         let at = ((took.len() as f64 * share) as usize).min(took.len() - 1);
         took[at].as_secs_f64() * 1000.0
     };
-    Measured {
+    InstrumentedStore {
         per_second: count as f64 / all.as_secs_f64(),
         p50_ms: at(0.5),
         p99_ms: at(0.99),
@@ -219,7 +219,7 @@ fn measured(count: usize, all: Duration, mut took: Vec<Duration>) -> Measured {
 }
 
 /// So many lines in one request; a line's time is from the write that sent it to its answer.
-async fn bulk(address: &str, name: &str, count: usize) -> Measured {
+async fn bulk(address: &str, name: &str, count: usize) -> InstrumentedStore {
     const AT_ONCE: usize = 50;
     let stream = TcpStream::connect(address).await.expect("it listens");
     stream.set_nodelay(true).expect("it is a socket");

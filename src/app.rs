@@ -17,7 +17,7 @@ use ferry_store::sqlite::SqliteStore;
 use ferry_store::{Store, StoreError};
 use ferry_types::clock::{Clock, SystemClock};
 
-use crate::measured::Measured;
+use crate::instrumented::InstrumentedStore;
 use crate::traces::Traces;
 use crate::webhook::Webhooks;
 use crate::{data_loss, exporter};
@@ -51,7 +51,7 @@ impl App {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let metrics = Arc::new(Metrics::of_accounts(config.accounts.keys().cloned()));
         let store = open_store(&config, clock.clone())?;
-        let store: Arc<dyn Store> = Arc::new(Measured::new(store, metrics.clone()));
+        let store: Arc<dyn Store> = Arc::new(InstrumentedStore::new(store, metrics.clone()));
         #[expect(clippy::disallowed_methods, reason = "the one place that asks for a random seed")]
         let mut seeds = Rng::with_seed(fastrand::u64(..));
         let pushed = match &config.store {

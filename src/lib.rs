@@ -14,7 +14,7 @@ pub mod audit;
 // L2: the outside world
 pub mod platform;
 // counts for the metrics what a store does
-pub mod measured;
+pub mod instrumented;
 pub mod webhook;
 
 // L3: what carries submissions

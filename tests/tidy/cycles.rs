@@ -13,7 +13,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("crates/ferry-client/src/sending.rs", "crates/ferry-client/src/lib.rs"),
     ("crates/ferry-sim/src/http.rs", "crates/ferry-sim/src/lib.rs"),
     ("crates/ferry-sim/src/world.rs", "crates/ferry-sim/src/lib.rs"),
-    ("crates/ferry-store/src/pack.rs", "crates/ferry-store/src/lib.rs"),
+    ("crates/ferry-store/src/compression.rs", "crates/ferry-store/src/lib.rs"),
     ("crates/ferry-store/src/redis/connection.rs", "crates/ferry-store/src/redis/mod.rs"),
     ("crates/ferry-store/src/sqlite/effects.rs", "crates/ferry-store/src/sqlite/events.rs"),
     ("crates/ferry-types/src/contract/responses.rs", "crates/ferry-types/src/contract/mod.rs"),

@@ -7,20 +7,20 @@
 mod accepting;
 mod claim_id;
 mod cold;
+mod compression;
 mod continuity;
 mod events;
 mod fair;
 pub mod memory;
-mod pack;
 pub mod redis;
 pub mod sqlite;
 mod wakeups;
 
 pub use accepting::{Deadline, NewSubmission, Payload};
 pub use claim_id::ClaimId;
+pub use compression::compute;
 pub use continuity::{Continuity, Loss, Standing};
 pub use events::{Event, Events};
-pub use pack::compute;
 pub use wakeups::Wakeups;
 
 use std::collections::BTreeMap;

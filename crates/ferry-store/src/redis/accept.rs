@@ -7,16 +7,19 @@ use super::error::RedisError;
 use super::record::{cold_of, head_of};
 use super::scripts::{ScriptCall, span_millis};
 use super::values::{array, text};
-use crate::pack::PackedPayload;
+use crate::compression::CompressedPayload;
 use crate::{Accepted, Deadline, NewSubmission, StoreError};
 use ferry_types::domain::{SubmissionId, timestamp};
 
 /// Adds a batch to a call of the script.
-pub(super) fn describe(call: ScriptCall, batch: &[(NewSubmission, PackedPayload)]) -> ScriptCall {
+pub(super) fn describe(
+    call: ScriptCall,
+    batch: &[(NewSubmission, CompressedPayload)],
+) -> ScriptCall {
     call.each(batch, |call, (new, packed)| describe_one(call, new, packed))
 }
 
-fn describe_one(call: ScriptCall, new: &NewSubmission, packed: &PackedPayload) -> ScriptCall {
+fn describe_one(call: ScriptCall, new: &NewSubmission, packed: &CompressedPayload) -> ScriptCall {
     let (deadline, span) = match new.deadline {
         Deadline::At(deadline) => (Some(deadline.timestamp_millis()), None),
         Deadline::After(span) => (None, Some(span_millis(span))),

@@ -4,7 +4,7 @@
 
 use super::error::RedisError;
 use crate::Payload;
-use crate::pack::{Packed, PackedPayload};
+use crate::compression::{Compressed, CompressedPayload};
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::outcome::Content;
 
@@ -20,8 +20,8 @@ pub(super) fn contents_key(base: &str, id: SubmissionId) -> String {
 
 /// The sizes of the data unpacked and packed, the data; then, if there are any, the size of the
 /// events unpacked, and the events.
-pub(super) fn write_payload(payload: &PackedPayload) -> Vec<u8> {
-    let PackedPayload { data, event_data } = payload;
+pub(super) fn write_payload(payload: &CompressedPayload) -> Vec<u8> {
+    let CompressedPayload { data, event_data } = payload;
     let mut bytes = Vec::with_capacity(24 + data.bytes.len());
     put(&mut bytes, data.unpacked);
     put(&mut bytes, data.bytes.len() as u64);
@@ -37,14 +37,14 @@ pub(super) fn read_payload(bytes: &[u8]) -> Result<Payload, RedisError> {
     let (unpacked, bytes) = number(bytes)?;
     let (size, bytes) = number(bytes)?;
     let (data, bytes) = split(bytes, size)?;
-    let data = Packed { bytes: data.to_vec(), unpacked };
+    let data = Compressed { bytes: data.to_vec(), unpacked };
     let event_data = if bytes.is_empty() { None } else { Some(packed(bytes)?) };
-    PackedPayload { data, event_data }.unpack().map_err(RedisError::corrupt)
+    CompressedPayload { data, event_data }.decompress().map_err(RedisError::corrupt)
 }
 
 /// The size of the content type, or zero for none and one more than it is, the content type; then the
 /// size of the body unpacked, and the body.
-pub(super) fn write_content(content_type: Option<&str>, body: &Packed) -> Vec<u8> {
+pub(super) fn write_content(content_type: Option<&str>, body: &Compressed) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(16 + body.bytes.len());
     put(&mut bytes, content_type.map_or(0, |text| text.len() as u64 + 1));
     bytes.extend_from_slice(content_type.unwrap_or_default().as_bytes());
@@ -58,7 +58,7 @@ pub(super) fn read_content(bytes: &[u8]) -> Result<Content, RedisError> {
     let (text, bytes) = split(bytes, size.saturating_sub(1))?;
     let text = || String::from_utf8(text.to_vec()).map_err(RedisError::corrupt);
     let content_type = (size > 0).then(text).transpose()?;
-    Ok(Content { content_type, bytes: packed(bytes)?.unpack().map_err(RedisError::corrupt)? })
+    Ok(Content { content_type, bytes: packed(bytes)?.decompress().map_err(RedisError::corrupt)? })
 }
 
 fn put(bytes: &mut Vec<u8>, number: u64) {
@@ -74,9 +74,9 @@ fn split(bytes: &[u8], at: u64) -> Result<(&[u8], &[u8]), RedisError> {
     bytes.split_at_checked(usize::try_from(at).map_err(RedisError::corrupt)?).ok_or_else(short)
 }
 
-fn packed(bytes: &[u8]) -> Result<Packed, RedisError> {
+fn packed(bytes: &[u8]) -> Result<Compressed, RedisError> {
     let (unpacked, bytes) = number(bytes)?;
-    Ok(Packed { bytes: bytes.to_vec(), unpacked })
+    Ok(Compressed { bytes: bytes.to_vec(), unpacked })
 }
 
 fn short() -> RedisError {

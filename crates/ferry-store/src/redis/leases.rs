@@ -10,7 +10,7 @@ use super::error::RedisError;
 use super::record::Record;
 use super::steps::{self, PreparedCommit};
 use super::{COMMITS, COMMITTED_BYTES, RedisStore, read, values};
-use crate::pack::Packed;
+use crate::compression::Compressed;
 use crate::{ClaimRequest, Claims, Commit, Committed, Lease};
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::StepKind;
@@ -76,7 +76,7 @@ impl RedisStore {
     /// Records what was decided about steps.
     pub(super) async fn record(
         &self,
-        packed: Vec<(Commit, Vec<Packed>)>,
+        packed: Vec<(Commit, Vec<Compressed>)>,
     ) -> Result<Vec<Committed>, RedisError> {
         let leases: Vec<_> = packed.iter().map(|(commit, _)| commit.lease).collect();
         let records = self.records(&leases).await?;

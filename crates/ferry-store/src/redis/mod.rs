@@ -36,7 +36,7 @@ use async_trait::async_trait;
 use redis::Value;
 use tokio::task::AbortHandle;
 
-use super::pack::{compute, pack_all, pack_contents};
+use super::compression::{compress_all, compress_contents, compute};
 use super::{
     Accepted, CheckResult, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor,
     Events, Filter, Lease, Loss, NewSubmission, Page, Payload, Rescued, Standing, Stats, Store,
@@ -211,7 +211,7 @@ impl Store for RedisStore {
             return Ok(Vec::new());
         }
         let bytes = batch.iter().map(|new| new.payload.bytes()).sum();
-        let packed = pack_all(batch).await;
+        let packed = compress_all(batch).await;
         let call = self.call(&self.scripts.accept);
         let call = compute(bytes, move || accept::describe(call, &packed)).await;
         let script = &self.scripts.accept;
@@ -228,7 +228,7 @@ impl Store for RedisStore {
     }
 
     async fn commit(&self, batch: Vec<Commit>) -> Result<Vec<Committed>, StoreError> {
-        let packed = pack_contents(batch).await;
+        let packed = compress_contents(batch).await;
         self.with_location(self.record(packed).await)
     }
 

@@ -11,7 +11,7 @@ use super::error::RedisError;
 use super::record::Record;
 use super::scripts::{PackedArgs, ScriptCall, span_millis};
 use super::values::{array, bytes, maybe_time, number, text, time, tuple};
-use crate::pack::Packed;
+use crate::compression::Compressed;
 use crate::{Claim, ClaimId, ClaimRequest, Claims, Commit, Committed, Lease};
 use ferry_types::domain::account::{HealthPolicy, Signal};
 use ferry_types::domain::limits::AccountLimits;
@@ -96,7 +96,7 @@ pub(super) fn lease_text(lease: &Lease) -> String {
 /// A decided step, with what becomes of it: all that the script needs to know is worked out before.
 pub(super) struct PreparedCommit {
     pub(super) commit: Commit,
-    packed: Vec<Packed>,
+    packed: Vec<Compressed>,
     /// Whether the answer to an earlier try got lost.
     again: bool,
     /// None of a submission that nobody knows.
@@ -122,7 +122,7 @@ impl PreparedRecord {
 impl PreparedCommit {
     pub(super) fn new(
         commit: Commit,
-        packed: Vec<Packed>,
+        packed: Vec<Compressed>,
         before: Option<Arc<Record>>,
         again: bool,
     ) -> Self {

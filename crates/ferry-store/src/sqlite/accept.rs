@@ -6,7 +6,7 @@ use super::blobs::save_payload;
 use super::effects::Effects;
 use super::error::SqliteError;
 use super::records::{append, cold, millis, rank};
-use crate::pack::PackedPayload;
+use crate::compression::CompressedPayload;
 use crate::{Accepted, NewSubmission, StoreError};
 use ferry_types::domain::submission::{State, StepKind, Submission, TimelineEntry};
 use ferry_types::domain::{SubmissionId, Timestamp};
@@ -14,7 +14,7 @@ use ferry_types::domain::{SubmissionId, Timestamp};
 pub(super) fn accept(
     connection: &Connection,
     effects: &mut Effects,
-    batch: &[(NewSubmission, PackedPayload)],
+    batch: &[(NewSubmission, CompressedPayload)],
     now: Timestamp,
 ) -> Result<Vec<Accepted>, SqliteError> {
     batch.iter().map(|(new, packed)| accept_one(connection, effects, new, packed, now)).collect()
@@ -24,7 +24,7 @@ fn accept_one(
     connection: &Connection,
     effects: &mut Effects,
     new: &NewSubmission,
-    packed: &PackedPayload,
+    packed: &CompressedPayload,
     now: Timestamp,
 ) -> Result<Accepted, SqliteError> {
     if let Some((id, digest)) = known(connection, new)? {

@@ -4,14 +4,14 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::SqliteError;
 use crate::Payload;
-use crate::pack::{Packed, PackedPayload};
+use crate::compression::{Compressed, CompressedPayload};
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::outcome::Content;
 
 pub(super) fn save_payload(
     connection: &Connection,
     seq: i64,
-    packed: &PackedPayload,
+    packed: &CompressedPayload,
 ) -> Result<(), SqliteError> {
     let events = packed.event_data.as_ref();
     connection.prepare_cached("INSERT INTO payloads VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(
@@ -39,18 +39,18 @@ pub(super) fn read_payload(
             let events: Option<Vec<u8>> = row.get(2)?;
             let unpacked: Option<i64> = row.get(3)?;
             let events = events.zip(unpacked);
-            Ok(PackedPayload {
+            Ok(CompressedPayload {
                 data: packed(row.get(0)?, row.get(1)?),
                 event_data: events.map(|(bytes, unpacked)| packed(bytes, unpacked)),
             })
         })
         .optional()?
         .ok_or_else(|| SqliteError::not_found(id))?;
-    found.unpack().map_err(SqliteError::corrupt)
+    found.decompress().map_err(SqliteError::corrupt)
 }
 
-fn packed(bytes: Vec<u8>, unpacked: i64) -> Packed {
-    Packed { bytes, unpacked: unpacked.unsigned_abs() }
+fn packed(bytes: Vec<u8>, unpacked: i64) -> Compressed {
+    Compressed { bytes, unpacked: unpacked.unsigned_abs() }
 }
 
 pub(super) fn save_content(
@@ -58,7 +58,7 @@ pub(super) fn save_content(
     seq: i64,
     key: &str,
     content_type: Option<&str>,
-    packed: &Packed,
+    packed: &Compressed,
 ) -> Result<(), SqliteError> {
     connection
         .prepare_cached("INSERT OR REPLACE INTO contents VALUES (?1, ?2, ?3, ?4, ?5)")?
@@ -82,5 +82,5 @@ pub(super) fn read_content(
         })
         .optional()?;
     let Some((content_type, packed)) = found else { return Ok(None) };
-    Ok(Some(Content { content_type, bytes: packed.unpack().map_err(SqliteError::corrupt)? }))
+    Ok(Some(Content { content_type, bytes: packed.decompress().map_err(SqliteError::corrupt)? }))
 }

@@ -10,7 +10,7 @@ use super::effects::Effects;
 use super::error::SqliteError;
 use super::health;
 use super::records::{COLUMNS, Record, millis, records, set_aside, span_millis};
-use crate::pack::Packed;
+use crate::compression::Compressed;
 use crate::{Claim, Commit, Committed, Lease, Rescued, StoreError};
 use ferry_types::domain::Timestamp;
 use ferry_types::domain::account::{Admission, HealthPolicy, Signal};
@@ -24,7 +24,7 @@ pub(super) fn commit(
     connection: &Connection,
     effects: &mut Effects,
     commit: &Commit,
-    packed: &[Packed],
+    packed: &[Compressed],
     policy: &HealthPolicy,
     now: Timestamp,
 ) -> Result<Committed, SqliteError> {
@@ -55,7 +55,7 @@ fn apply(
     connection: &Connection,
     effects: &mut Effects,
     commit: &Commit,
-    packed: &[Packed],
+    packed: &[Compressed],
     now: Timestamp,
 ) -> Result<Committed, SqliteError> {
     let (seq, before) = (record.seq, record.submission.state);

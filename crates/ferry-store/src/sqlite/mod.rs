@@ -32,8 +32,8 @@ use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
 use super::claim_id::ClaimIds;
+use super::compression::{compress_all, compress_contents};
 use super::fair::RoundRobin;
-use super::pack::{pack_all, pack_contents};
 use super::{
     Accepted, CheckResult, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor,
     Events, Filter, Lease, Loss, NewSubmission, Page, Payload, Rescued, Standing, Stats, Store,
@@ -172,7 +172,7 @@ impl Store for SqliteStore {
     }
 
     async fn accept(&self, batch: Vec<NewSubmission>) -> Result<Vec<Accepted>, StoreError> {
-        let packed = pack_all(batch).await;
+        let packed = compress_all(batch).await;
         let clock = self.clock.clone();
         self.writer
             .write(move |connection, effects| {
@@ -193,7 +193,7 @@ impl Store for SqliteStore {
     }
 
     async fn commit(&self, batch: Vec<Commit>) -> Result<Vec<Committed>, StoreError> {
-        let packed = pack_contents(batch).await;
+        let packed = compress_contents(batch).await;
         let (policy, clock) = (self.health, self.clock.clone());
         self.writer
             .write(move |connection, effects| {

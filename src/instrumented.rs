@@ -17,12 +17,12 @@ use ferry_types::domain::submission::{Resolution, TimelineEntry};
 
 /// Counts the calls of a store and passes them on.
 #[derive(Debug)]
-pub struct Measured {
+pub struct InstrumentedStore {
     store: Arc<dyn Store>,
     metrics: Arc<Metrics>,
 }
 
-impl Measured {
+impl InstrumentedStore {
     /// Counts the calls of `store`.
     pub fn new(store: Arc<dyn Store>, metrics: Arc<Metrics>) -> Self {
         Self { store, metrics }
@@ -56,7 +56,7 @@ fn kind_of(error: &StoreError) -> StoreErrorKind {
 }
 
 #[async_trait]
-impl Store for Measured {
+impl Store for InstrumentedStore {
     fn location(&self) -> String {
         self.store.location()
     }

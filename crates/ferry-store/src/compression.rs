@@ -23,7 +23,7 @@ const SMALL: usize = 128;
 
 /// Compressed bytes, with the size that they had; or as they are, where that is no more.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Packed {
+pub(super) struct Compressed {
     pub(super) bytes: Vec<u8>,
     pub(super) unpacked: u64,
 }
@@ -39,7 +39,7 @@ impl DecompressError {
     }
 }
 
-impl Packed {
+impl Compressed {
     pub(super) fn new(bytes: &[u8]) -> Self {
         let compressed = (bytes.len() >= SMALL).then(|| {
             let packed = COMPRESSOR.with_borrow_mut(|zstd| zstd.compress(bytes));
@@ -49,7 +49,7 @@ impl Packed {
         Self { bytes: packed.unwrap_or_else(|| bytes.to_vec()), unpacked: bytes.len() as u64 }
     }
 
-    pub(super) fn unpack(&self) -> Result<Vec<u8>, DecompressError> {
+    pub(super) fn decompress(&self) -> Result<Vec<u8>, DecompressError> {
         let size = usize::try_from(self.unpacked).map_err(DecompressError::new)?;
         if size == self.bytes.len() {
             return Ok(self.bytes.clone());
@@ -59,38 +59,40 @@ impl Packed {
             .map_err(DecompressError::new)
     }
 
-    fn unpack_text(&self) -> Result<String, DecompressError> {
-        String::from_utf8(self.unpack()?).map_err(DecompressError::new)
+    fn decompress_text(&self) -> Result<String, DecompressError> {
+        String::from_utf8(self.decompress()?).map_err(DecompressError::new)
     }
 }
 
 /// A compressed dataset.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct PackedPayload {
-    pub(super) data: Packed,
-    pub(super) event_data: Option<Packed>,
+pub(super) struct CompressedPayload {
+    pub(super) data: Compressed,
+    pub(super) event_data: Option<Compressed>,
 }
 
-impl PackedPayload {
+impl CompressedPayload {
     pub(super) fn new(payload: &Payload) -> Self {
         Self {
-            data: Packed::new(payload.data.as_bytes()),
-            event_data: payload.event_data.as_ref().map(|text| Packed::new(text.as_bytes())),
+            data: Compressed::new(payload.data.as_bytes()),
+            event_data: payload.event_data.as_ref().map(|text| Compressed::new(text.as_bytes())),
         }
     }
 
-    pub(super) fn unpack(&self) -> Result<Payload, DecompressError> {
+    pub(super) fn decompress(&self) -> Result<Payload, DecompressError> {
         Ok(Payload {
-            data: self.data.unpack_text()?,
-            event_data: self.event_data.as_ref().map(Packed::unpack_text).transpose()?,
+            data: self.data.decompress_text()?,
+            event_data: self.event_data.as_ref().map(Compressed::decompress_text).transpose()?,
         })
     }
 }
 
 /// Packs the datasets of a batch where that delays nobody.
-pub(super) async fn pack_all(batch: Vec<NewSubmission>) -> Vec<(NewSubmission, PackedPayload)> {
+pub(super) async fn compress_all(
+    batch: Vec<NewSubmission>,
+) -> Vec<(NewSubmission, CompressedPayload)> {
     let pack = |new: NewSubmission| {
-        let packed = PackedPayload::new(&new.payload);
+        let packed = CompressedPayload::new(&new.payload);
         (new, packed)
     };
     let bytes = batch.iter().map(|new| new.payload.bytes()).sum();
@@ -98,10 +100,10 @@ pub(super) async fn pack_all(batch: Vec<NewSubmission>) -> Vec<(NewSubmission, P
 }
 
 /// Packs what the steps of a batch fetched, where that delays nobody.
-pub(super) async fn pack_contents(batch: Vec<Commit>) -> Vec<(Commit, Vec<Packed>)> {
+pub(super) async fn compress_contents(batch: Vec<Commit>) -> Vec<(Commit, Vec<Compressed>)> {
     let pack = |commit: Commit| {
         let contents = &commit.transition.contents;
-        let packed = contents.iter().map(|(_, content)| Packed::new(&content.bytes)).collect();
+        let packed = contents.iter().map(|(_, content)| Compressed::new(&content.bytes)).collect();
         (commit, packed)
     };
     let contents = batch.iter().flat_map(|commit| &commit.transition.contents);
@@ -142,9 +144,9 @@ mod tests {
                 prop::collection::vec(b'a'..b'c', 0..1000),
             ],
         ) {
-            let packed = Packed::new(&bytes);
+            let packed = Compressed::new(&bytes);
             prop_assert!(packed.bytes.len() <= bytes.len());
-            prop_assert_eq!(packed.unpack().unwrap(), bytes);
+            prop_assert_eq!(packed.decompress().unwrap(), bytes);
         }
     }
 }
