@@ -37,7 +37,7 @@ pub async fn export(
     metrics: Arc<Metrics>,
 ) {
     let (store, clock, metrics) = (store.as_ref(), clock.as_ref(), metrics.as_ref());
-    let mut pace = Pace::default();
+    let mut throughput = Throughput::default();
     let mut failures = 0_u32;
     loop {
         let begun = Instant::now();
@@ -49,7 +49,7 @@ pub async fn export(
                 failures = 0;
                 let now = clock.now();
                 let queue = Queue::of(&stats, &held, now, &policy);
-                metrics.drain_estimate(pace.drain(queue.open, finals(&stats), begun));
+                metrics.drain_estimate(throughput.drain(queue.open, finals(&stats), begun));
                 publish_gauges(&queue, metrics);
                 metrics.exported(now);
             }
@@ -118,7 +118,7 @@ type HeldByStep = (String, StepKind);
 /// What the metrics say of the whole store.
 #[derive(Debug, Default, PartialEq)]
 struct Queue {
-    accounts: BTreeMap<String, Account>,
+    accounts: BTreeMap<String, AccountGauges>,
     /// Due steps that nothing stops.
     runnable: u64,
     /// Submissions that go on by themselves.
@@ -127,7 +127,7 @@ struct Queue {
 
 /// What they say of an account.
 #[derive(Debug, Default, PartialEq)]
-struct Account {
+struct AccountGauges {
     steps: BTreeMap<(StepKind, &'static str), u64>,
     oldest: BTreeMap<StepKind, Duration>,
     states: BTreeMap<State, u64>,
@@ -181,8 +181,8 @@ impl Queue {
     }
 
     /// What they say of these accounts together.
-    fn together(&self, is_meant: impl Fn(&str) -> bool) -> Account {
-        let mut all = Account::default();
+    fn together(&self, is_meant: impl Fn(&str) -> bool) -> AccountGauges {
+        let mut all = AccountGauges::default();
         for (_, account) in self.accounts.iter().filter(|(name, _)| is_meant(name)) {
             for (step, count) in &account.steps {
                 *all.steps.entry(*step).or_default() += count;
@@ -199,7 +199,7 @@ impl Queue {
     }
 }
 
-impl Account {
+impl AccountGauges {
     fn add(&mut self, kind: StepKind, state: QueueState, steps: u64) {
         *self.steps.entry((kind, state.as_str())).or_default() += steps;
     }
@@ -218,7 +218,7 @@ fn publish_gauges(queue: &Queue, metrics: &Metrics) {
     metrics.runnable(queue.runnable);
 }
 
-fn publish_account(label: &str, account: &Account, metrics: &Metrics) {
+fn publish_account(label: &str, account: &AccountGauges, metrics: &Metrics) {
     for kind in StepKind::ALL {
         for state in QueueState::ALL {
             let steps = account.steps.get(&(kind, state.as_str())).copied().unwrap_or_default();
@@ -257,13 +257,13 @@ fn finals(stats: &Stats) -> u64 {
 
 /// How fast submissions become final.
 #[derive(Debug, Default)]
-struct Pace {
+struct Throughput {
     /// When how many had become final, since the first look.
     looks: VecDeque<(Instant, u64)>,
     last: Option<u64>,
 }
 
-impl Pace {
+impl Throughput {
     /// How long `open` submissions take, if anything moves; `finals` are in the store at `now`.
     fn drain(&mut self, open: u64, finals: u64, now: Instant) -> Option<Duration> {
         // Fewer than before: retention has removed some.
@@ -369,9 +369,10 @@ mod tests {
 
     #[test]
     fn the_pace_outlives_retention_and_there_is_none_when_nothing_moves() {
-        let (mut pace, begun) = (Pace::default(), Instant::now());
-        let mut drain =
-            |open, finals, seconds| pace.drain(open, finals, begun + Duration::from_secs(seconds));
+        let (mut throughput, begun) = (Throughput::default(), Instant::now());
+        let mut drain = |open, finals, seconds| {
+            throughput.drain(open, finals, begun + Duration::from_secs(seconds))
+        };
         assert_eq!(drain(100, 50, 0), None);
         assert_eq!(drain(90, 60, 10), Some(Duration::from_secs(90)));
         assert_eq!(drain(90, 5, 20), Some(Duration::from_mins(3)), "most were removed");

@@ -22,7 +22,7 @@ use super::params::Params;
 use crate::pipeline::{Prepared, SourceLabels};
 use ferry_store::{Accepted, NewSubmission};
 use ferry_types::contract::{BulkResponse, ProblemKind, SubmissionRequest};
-use lines::{End, Line, Lines};
+use lines::{BulkLine, End, Lines};
 
 /// Lines that are kept together.
 const BATCH: usize = 500;
@@ -103,7 +103,7 @@ impl Taking {
     }
 
     /// Keeps what is valid of these lines, and answers all of them, in their order.
-    async fn keep(&self, lines: Vec<(u64, Line)>) -> Vec<BulkResponse> {
+    async fn keep(&self, lines: Vec<(u64, BulkLine)>) -> Vec<BulkResponse> {
         let numbers: Vec<u64> = lines.iter().map(|(number, _)| *number).collect();
         let mut checked = Vec::with_capacity(lines.len());
         for prepared in self.prepare(lines).await {
@@ -142,10 +142,10 @@ impl Taking {
     }
 
     /// Reads and checks lines, beside the threads that answer requests.
-    async fn prepare(&self, lines: Vec<(u64, Line)>) -> Vec<Result<Prepared, ApiError>> {
+    async fn prepare(&self, lines: Vec<(u64, BulkLine)>) -> Vec<Result<Prepared, ApiError>> {
         let (shared, caller) = (self.shared.clone(), self.caller.clone());
         let checked = tokio::task::spawn_blocking(move || {
-            let one = |(_, line): (u64, Line)| {
+            let one = |(_, line): (u64, BulkLine)| {
                 let bytes = line.0?;
                 let text = std::str::from_utf8(&bytes)
                     .map_err(|_| ApiError::invalid("the line is not UTF-8"))?;

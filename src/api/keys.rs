@@ -90,7 +90,7 @@ pub enum KeysError {
     },
     /// A line is no key.
     #[error("`{}`, line {line}: not a key: {cause}", path.display())]
-    Line {
+    BulkLine {
         /// Which file.
         path: PathBuf,
         /// Which line, from 1.
@@ -113,7 +113,7 @@ pub fn read_keys(path: &Path) -> Result<Vec<KeyRecord>, KeysError> {
     check_mode(path).map_err(failed)??;
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let key = |(at, line): (usize, &str)| {
-        serde_json::from_str(line).map_err(|error| KeysError::Line {
+        serde_json::from_str(line).map_err(|error| KeysError::BulkLine {
             path: path.to_owned(),
             line: at + 1,
             cause: error.to_string(),
@@ -224,11 +224,11 @@ fn hash(key: &str) -> String {
 #[derive(Debug)]
 pub struct Keys {
     path: PathBuf,
-    loaded: Mutex<Loaded>,
+    loaded: Mutex<LoadedKeys>,
 }
 
 #[derive(Debug)]
-struct Loaded {
+struct LoadedKeys {
     looked: Instant,
     changed: Option<SystemTime>,
     keys: Arc<Vec<KeyRecord>>,
@@ -238,7 +238,7 @@ impl Keys {
     /// Reads the file, which must be there.
     pub fn open(path: &Path) -> Result<Self, KeysError> {
         let (changed, keys) = (changed(path), Arc::new(read_keys(path)?));
-        let loaded = Mutex::new(Loaded { looked: Instant::now(), changed, keys });
+        let loaded = Mutex::new(LoadedKeys { looked: Instant::now(), changed, keys });
         Ok(Self { path: path.to_owned(), loaded })
     }
 

@@ -53,7 +53,7 @@ use ferry_store::Store;
 use ferry_types::clock::Clock;
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::account::HealthPolicy;
-use stats::Pace;
+use stats::Throughput;
 
 /// What the API is made of.
 #[derive(Debug)]
@@ -118,7 +118,7 @@ struct Shared {
     event_poller: EventPoller,
     body_memory: BodyMemory,
     capacity: Capacity,
-    pace: Pace,
+    throughput: Throughput,
     rng: Mutex<Rng>,
 }
 
@@ -136,7 +136,7 @@ impl Api {
             event_poller: EventPoller::default(),
             body_memory: BodyMemory::new(limits.request_memory.max(body::json_limit(limits))),
             capacity: Capacity::new(limits.max_unfinished),
-            pace: Pace::default(),
+            throughput: Throughput::default(),
             rng: Mutex::new(Rng::with_seed(parts.seed)),
             parts,
         }))

@@ -30,18 +30,23 @@ pub(super) async fn stats(
     Extension(caller): Extension<Caller>,
 ) -> Result<Response, ApiError> {
     let mut stats = shared.parts.store.stats().await?;
-    let pace = shared.pace.seen(&stats, Instant::now());
+    let throughput = shared.throughput.seen(&stats, Instant::now());
     stats.accounts.retain(|account| caller.sees(&account.account));
     stats.steps.retain(|steps| caller.sees(&steps.account));
     let now = shared.parts.clock.now();
-    Ok(json(StatusCode::OK, &view(&stats, pace, now, &shared.parts.health)))
+    Ok(json(StatusCode::OK, &view(&stats, throughput, now, &shared.parts.health)))
 }
 
-fn view(stats: &Stats, pace: Option<f64>, now: Timestamp, policy: &HealthPolicy) -> StatsView {
+fn view(
+    stats: &Stats,
+    throughput: Option<f64>,
+    now: Timestamp,
+    policy: &HealthPolicy,
+) -> StatsView {
     let unfinished = stats.unfinished();
-    let drain_seconds = match pace {
+    let drain_seconds = match throughput {
         _ if unfinished == 0 => Some(0.0),
-        Some(pace) if pace > 0.0 => Some(unfinished as f64 / pace),
+        Some(throughput) if throughput > 0.0 => Some(unfinished as f64 / throughput),
         _ => None,
     };
     let total = stats.steps.iter().map(step).fold(StepView::default(), |sum, one| StepView {
@@ -91,9 +96,9 @@ fn blocked_by(health: &Health, now: Timestamp, policy: &HealthPolicy) -> Option<
 
 /// How fast submissions became final lately, from what was seen whenever somebody asked.
 #[derive(Debug, Default)]
-pub(super) struct Pace(Mutex<VecDeque<(Instant, u64)>>);
+pub(super) struct Throughput(Mutex<VecDeque<(Instant, u64)>>);
 
-impl Pace {
+impl Throughput {
     /// Final submissions a second; none if too little was seen.
     fn seen(&self, stats: &Stats, now: Instant) -> Option<f64> {
         let finals = State::ALL.into_iter().filter(|state| state.is_final());
@@ -102,7 +107,7 @@ impl Pace {
         while seen.front().is_some_and(|(at, _)| now.duration_since(*at) > WINDOW) {
             seen.pop_front();
         }
-        let pace = seen.front().and_then(|(at, then)| {
+        let throughput = seen.front().and_then(|(at, then)| {
             let span = now.duration_since(*at);
             // Fewer than before: retention removed some.
             let more = finished.checked_sub(*then)?;
@@ -112,6 +117,6 @@ impl Pace {
         if is_due {
             seen.push_back((now, finished));
         }
-        pace
+        throughput
     }
 }

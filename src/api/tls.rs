@@ -49,11 +49,11 @@ pub enum TlsError {
 #[derive(Debug)]
 pub struct Tls {
     files: TlsFiles,
-    loaded: Mutex<Loaded>,
+    loaded: Mutex<LoadedCertificate>,
 }
 
 #[derive(Debug)]
-struct Loaded {
+struct LoadedCertificate {
     looked: Instant,
     changed: [Option<SystemTime>; 2],
     config: Arc<ServerConfig>,
@@ -63,7 +63,10 @@ impl Tls {
     /// Reads the files.
     pub fn open(files: TlsFiles) -> Result<Self, TlsError> {
         let (changed, config) = (changed(&files), read(&files)?);
-        Ok(Self { files, loaded: Mutex::new(Loaded { looked: Instant::now(), changed, config }) })
+        Ok(Self {
+            files,
+            loaded: Mutex::new(LoadedCertificate { looked: Instant::now(), changed, config }),
+        })
     }
 
     /// What the next connection is secured with. Files that cannot be used leave what was.

@@ -87,7 +87,7 @@ async fn accept_all(
 }
 
 /// A line of the file, and its place.
-struct Line {
+struct NdjsonLine {
     location: String,
     text: String,
 }
@@ -109,7 +109,7 @@ impl LineError {
     }
 }
 
-fn prepare(intake: &Intake, line: &Line) -> Result<Prepared, LineError> {
+fn prepare(intake: &Intake, line: &NdjsonLine) -> Result<Prepared, LineError> {
     let location = &line.location;
     let request = SubmissionRequest::from_json(&line.text)
         .map_err(|what| LineError::Json(format!("{location}: not a submission: {what}")))?;
@@ -163,7 +163,7 @@ impl Source {
         &mut self,
         ui: &Ui,
         doing: &str,
-        mut take: impl FnMut(Line) -> Result<(), CliError>,
+        mut take: impl FnMut(NdjsonLine) -> Result<(), CliError>,
     ) -> Result<(), CliError> {
         let mut reader = self.rewind()?;
         let template = format!("{{bar:30}} {doing} {{bytes}} of {{total_bytes}}");
@@ -191,7 +191,7 @@ fn next_line(
     reader: &mut BufReader<File>,
     name: &str,
     number: &mut u64,
-) -> Result<Option<Line>, CliError> {
+) -> Result<Option<NdjsonLine>, CliError> {
     loop {
         let mut bytes = Vec::new();
         *number += 1;
@@ -209,7 +209,7 @@ fn next_line(
             CliError::new(Exit::Invalid, anyhow::Error::msg(what))
         })?;
         if !text.trim_start_matches('\u{feff}').trim().is_empty() {
-            return Ok(Some(Line { location, text }));
+            return Ok(Some(NdjsonLine { location, text }));
         }
     }
 }

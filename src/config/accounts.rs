@@ -4,17 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use secrecy::SecretString;
 
-use super::reader::{Found, FoundSecret, Reader, find, is_account_setting, similar, text_of};
+use super::reader::{
+    FoundSecret, FoundValue, SettingsReader, find, is_account_setting, similar, text_of,
+};
 use super::settings::{ACCOUNT_SETTINGS, Setting, variable};
 use super::values::{self, Expected};
 use crate::pipeline::DEFAULT_ACCOUNT;
-use crate::platform::{Account, AccountSecret, StatusMap};
+use crate::platform::{AccountConfig, AccountSecret, StatusMap};
 use crate::webhook::{Receiver, Rules, Secret, WebhookTargets};
 use ferry_types::domain::limits::AccountLimits;
 
-impl Reader<'_> {
+impl SettingsReader<'_> {
     /// All accounts: of the environment, and of the file.
-    pub(super) fn accounts(&mut self) -> BTreeMap<String, Account> {
+    pub(super) fn accounts(&mut self) -> BTreeMap<String, AccountConfig> {
         let status_map = StatusMap {
             success: self.read("status_success", values::words),
             failed: self.read("status_failed", values::words),
@@ -40,7 +42,7 @@ impl Reader<'_> {
                 url: url.as_ref().map(|found| found.text.clone()),
                 secrets: secrets.into_iter().flatten().collect(),
             };
-            if let Some(Found { text, location }) = url {
+            if let Some(FoundValue { text, location }) = url {
                 if let Err(what) = rules.check(&text) {
                     self.errors.push(format!("{location}: {what}"));
                 }
@@ -82,7 +84,7 @@ impl Reader<'_> {
         self.file.get("accounts").and_then(toml::Value::as_table).cloned().unwrap_or_default()
     }
 
-    fn account(&mut self, name: &str, status_map: &StatusMap) -> Option<Account> {
+    fn account(&mut self, name: &str, status_map: &StatusMap) -> Option<AccountConfig> {
         let before = self.errors.len();
         if !is_account_name(name) {
             self.errors.push(format!(
@@ -103,7 +105,7 @@ impl Reader<'_> {
             requests_per_second: self.optional(name, "requests_per_second", values::rate),
             max_concurrent_uploads: self.optional(name, "max_concurrent_uploads", values::limit),
         };
-        let account = Account {
+        let account = AccountConfig {
             name: name.to_owned(),
             token_url: token_url?,
             api_url: api_url?,
@@ -145,13 +147,13 @@ impl Reader<'_> {
     }
 
     /// The environment speaks of the account `default` only.
-    fn account_setting(&self, account: &str, name: &str) -> Option<Found> {
+    fn account_setting(&self, account: &str, name: &str) -> Option<FoundValue> {
         let outside = (account == DEFAULT_ACCOUNT).then(|| self.outside(name)).flatten();
         outside.or_else(|| {
             let tables = self.tables();
             let text = text_of(tables.get(account)?.as_table()?.get(name)?)?;
             let location = format!("`{name}` in [accounts.{account}] of `{}`", self.path);
-            Some(Found { text, location })
+            Some(FoundValue { text, location })
         })
     }
 
@@ -161,7 +163,7 @@ impl Reader<'_> {
         name: &'static str,
         parse: fn(&str) -> Result<String, Expected>,
     ) -> Option<String> {
-        let Some(Found { text, location }) = self.account_setting(account, name) else {
+        let Some(FoundValue { text, location }) = self.account_setting(account, name) else {
             self.missing(account, name);
             return None;
         };

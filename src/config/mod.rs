@@ -21,12 +21,12 @@ use ipnet::IpNet;
 
 use crate::api::{ApiLimits, TlsFiles};
 use crate::pipeline::Policy;
-use crate::platform::{Account, Limits, read_secret};
+use crate::platform::{AccountConfig, Limits, read_secret};
 use crate::telemetry::LogFormat;
 use crate::webhook::{Authorities, Rules, WebhookTargets};
 use ferry_store::redis::{Durability, RedisAddress};
 use ferry_types::domain::account::HealthPolicy;
-use reader::{FoundSecret, Reader};
+use reader::{FoundSecret, SettingsReader};
 
 /// Where submissions are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,7 +79,7 @@ pub struct Config {
     /// What the Platform's answers may take.
     pub limits: Limits,
     /// The accounts, by name.
-    pub accounts: BTreeMap<String, Account>,
+    pub accounts: BTreeMap<String, AccountConfig>,
     /// Variables that begin with `FERRY_` and mean nothing.
     pub ignored: Vec<String>,
 }
@@ -87,7 +87,7 @@ pub struct Config {
 impl Config {
     /// Reads and checks everything; the error lists all mistakes.
     pub fn load(sources: &Sources) -> Result<Self, ConfigErrors> {
-        let mut reader = Reader::new(sources);
+        let mut reader = SettingsReader::new(sources);
         let webhook_rules = Rules {
             allowed: reader.read("webhook_allow", values::allowed),
             plain_http: reader.read("webhook_allow_http", values::yes_or_no),
@@ -135,7 +135,7 @@ impl Config {
     }
 }
 
-fn store(reader: &mut Reader<'_>) -> StoreLocation {
+fn store(reader: &mut SettingsReader<'_>) -> StoreLocation {
     let location = reader.read("store", values::store);
     let namespace = reader.read("namespace", values::namespace);
     let durability = reader.read("durability", values::durability);
@@ -158,7 +158,7 @@ fn store(reader: &mut Reader<'_>) -> StoreLocation {
     StoreLocation::Redis(Box::new(address), durability)
 }
 
-fn tls(reader: &mut Reader<'_>) -> Option<TlsFiles> {
+fn tls(reader: &mut SettingsReader<'_>) -> Option<TlsFiles> {
     let certificate = reader.read("tls_certificate", values::file);
     let key = reader.read("tls_key", values::file);
     match (certificate, key) {
@@ -172,7 +172,7 @@ fn tls(reader: &mut Reader<'_>) -> Option<TlsFiles> {
     }
 }
 
-fn policy(reader: &mut Reader<'_>) -> Policy {
+fn policy(reader: &mut SettingsReader<'_>) -> Policy {
     Policy {
         poll_initial: reader.read("poll_initial", values::pause),
         poll_factor: reader.read("poll_factor", values::factor),

@@ -12,7 +12,7 @@ use crate::platform::{read_secret, visible};
 
 /// A setting's text, and where it stands.
 #[derive(Debug, Clone)]
-pub(super) struct Found {
+pub(super) struct FoundValue {
     pub(super) text: String,
     pub(super) location: String,
 }
@@ -28,7 +28,7 @@ pub(super) struct FoundSecret {
 pub(super) struct ErrorRecorded;
 
 /// Looks settings up, and notes every mistake.
-pub(super) struct Reader<'a> {
+pub(super) struct SettingsReader<'a> {
     sources: &'a Sources,
     pub(super) path: String,
     pub(super) file: toml::Table,
@@ -38,7 +38,7 @@ pub(super) struct Reader<'a> {
     ignored: Vec<String>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> SettingsReader<'a> {
     pub(super) fn new(sources: &'a Sources) -> Self {
         let path = sources.file.as_ref().map(|(path, _)| path.display().to_string());
         let mut reader = Self {
@@ -83,8 +83,8 @@ impl<'a> Reader<'a> {
     /// was noted.
     pub(super) fn secret_of(
         &mut self,
-        given: Option<Found>,
-        in_file: Option<Found>,
+        given: Option<FoundValue>,
+        in_file: Option<FoundValue>,
     ) -> Result<Option<FoundSecret>, ErrorRecorded> {
         let record = match (given, in_file) {
             (None, None) => return Ok(None),
@@ -189,22 +189,24 @@ impl<'a> Reader<'a> {
     }
 
     /// From the command line, the environment, or the top of the file.
-    fn global(&self, name: &str) -> Option<Found> {
+    fn global(&self, name: &str) -> Option<FoundValue> {
         self.outside(name).or_else(|| {
             let text = text_of(self.file.get(name)?)?;
-            Some(Found { text, location: format!("`{name}` in `{}`", self.path) })
+            Some(FoundValue { text, location: format!("`{name}` in `{}`", self.path) })
         })
     }
 
     /// From the command line or the environment.
-    pub(super) fn outside(&self, name: &str) -> Option<Found> {
-        let flag =
-            self.flags.get(name).map(|text| Found { text: text.clone(), location: flag(name) });
+    pub(super) fn outside(&self, name: &str) -> Option<FoundValue> {
+        let flag = self
+            .flags
+            .get(name)
+            .map(|text| FoundValue { text: text.clone(), location: flag(name) });
         let from_env = || {
             let name = variable(name);
             // An empty variable is how many tools say that there is none.
             let text = self.sources.env.get(&name).filter(|text| !text.is_empty())?;
-            Some(Found { text: text.clone(), location: name })
+            Some(FoundValue { text: text.clone(), location: name })
         };
         flag.or_else(from_env)
     }
@@ -212,11 +214,11 @@ impl<'a> Reader<'a> {
     pub(super) fn parsed<T>(
         &mut self,
         setting: &Setting,
-        found: Option<Found>,
+        found: Option<FoundValue>,
         parse: fn(&str) -> Result<T, Expected>,
     ) -> T {
         let default = || parse(setting.default).expect("every default can be read");
-        let Some(Found { text, location }) = found else {
+        let Some(FoundValue { text, location }) = found else {
             if self.file.get(setting.name).is_some_and(|value| text_of(value).is_none()) {
                 let name = setting.name;
                 self.errors

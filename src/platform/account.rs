@@ -8,7 +8,7 @@ use ferry_types::domain::limits::AccountLimits;
 
 /// One set of Platform credentials. Its `Debug` shows no secret.
 #[derive(Debug, Clone)]
-pub struct Account {
+pub struct AccountConfig {
     /// The short name that submissions carry.
     pub name: String,
     /// Where tokens come from.

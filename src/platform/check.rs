@@ -3,7 +3,7 @@
 
 use reqwest::StatusCode;
 
-use super::answer::{Answer, Pages};
+use super::response::{Pages, PlatformResponse};
 use super::scrub::Scrubber;
 use super::shape::status_word;
 use super::status_map::StatusMap;
@@ -31,8 +31,8 @@ const NOT_THE_API: &str = "check api_url: what answers there is not the Upload A
 
 /// What `answer` means; `other` is that to a path that the Upload API does not have.
 pub(super) fn judge(
-    answer: &Answer,
-    other: Option<&Answer>,
+    answer: &PlatformResponse,
+    other: Option<&PlatformResponse>,
     words: &StatusMap,
     scrubber: &Scrubber,
 ) -> ApiCheck {
@@ -56,9 +56,9 @@ pub(super) fn judge(
 }
 
 /// True if both are answered alike: then what answers is a web server that knows neither path.
-fn is_alike(answer: &Answer, other: &Answer) -> bool {
+fn is_alike(answer: &PlatformResponse, other: &PlatformResponse) -> bool {
     let without_path =
-        |answer: &Answer| answer.text().replace(NO_SUCH, "").replace("GetResults", "");
+        |answer: &PlatformResponse| answer.text().replace(NO_SUCH, "").replace("GetResults", "");
     other.status == StatusCode::NOT_FOUND && without_path(other) == without_path(answer)
 }
 

@@ -5,18 +5,18 @@ use std::sync::{Arc, LazyLock};
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
-use super::answer::{Answer, Pages};
+use super::response::{Pages, PlatformResponse};
 use super::scrub::Scrubber;
 use super::shape::{object, status_word};
 use super::tokens::seconds;
-use super::{Account, OverwriteFormat, StatusMap, text, wire};
+use super::{AccountConfig, OverwriteFormat, StatusMap, text, wire};
 use ferry_types::domain::limits::AccountLimits;
 use ferry_types::domain::{feedback, timestamp};
 
 const SECRET: &str = "s3cret/+=& %x";
 const LIMIT: u64 = 1 << 16;
 
-static ACCOUNT: LazyLock<Account> = LazyLock::new(|| Account {
+static ACCOUNT: LazyLock<AccountConfig> = LazyLock::new(|| AccountConfig {
     name: "fuzzed".to_owned(),
     token_url: String::new(),
     api_url: String::new(),
@@ -40,12 +40,21 @@ pub async fn read_response(status: u16, headers: &[(&[u8], &[u8])], body: &[u8])
             map.append(name, value);
         }
     }
-    let answer =
-        || Answer { endpoint: "fuzzed", status, headers: map.clone(), body: body.to_vec() };
+    let answer = || PlatformResponse {
+        endpoint: "fuzzed",
+        status,
+        headers: map.clone(),
+        body: body.to_vec(),
+    };
     let Ok(unpacked) = wire::unpacked(answer(), LIMIT).await else { return };
     assert!(unpacked.body.len() as u64 <= LIMIT.max(body.len() as u64));
     let body = unpacked.body;
-    let answer = || Answer { endpoint: "fuzzed", status, headers: map.clone(), body: body.clone() };
+    let answer = || PlatformResponse {
+        endpoint: "fuzzed",
+        status,
+        headers: map.clone(),
+        body: body.clone(),
+    };
     let now = timestamp(1_700_000_000_000);
     let mut told = vec![answer().described("api_url"), answer().shown(&SCRUBBER, &[])];
     let rows = ["SITE-001,03/03/2025,08:00,03/03/2025,16:30\n"];

@@ -2,12 +2,12 @@
 //! what the answer means. It knows nothing of stores and schedules.
 
 mod account;
-mod answer;
 mod check;
 mod coding;
 mod fuzzed;
 mod observed;
 mod patience;
+mod response;
 mod scrub;
 mod secret;
 mod secrets;
@@ -17,7 +17,7 @@ mod text;
 mod tokens;
 mod wire;
 
-pub use account::{Account, Limits, OverwriteFormat};
+pub use account::{AccountConfig, Limits, OverwriteFormat};
 pub use check::ApiCheck;
 #[doc(hidden)]
 pub use fuzzed::read_response;
@@ -35,13 +35,13 @@ use serde::Serialize;
 use tracing::warn;
 
 use crate::metrics::{Direction, Metrics};
-use answer::{Answer, Pages};
 use check::{NO_SUCH, judge, lost_answer, no_access};
 use ferry_types::clock::Clock;
 use ferry_types::domain::limits::AccountLimits;
 use ferry_types::domain::outcome::{Content, PlatformError, Status};
 use observed::Observer;
 use patience::{Patience, denied};
+use response::{Pages, PlatformResponse};
 use scrub::Scrubber;
 use secrets::Secrets;
 use shape::status_word;
@@ -85,7 +85,7 @@ pub struct InvalidAccountError {
 
 /// The Platform as one account sees it: one pool of connections and one token for all calls.
 pub struct Platform {
-    account: Account,
+    account: AccountConfig,
     limits: Limits,
     http: Client,
     api_url: Url,
@@ -142,7 +142,7 @@ impl Platform {
     /// A client for `account`, which counts in `metrics`. The clock serves only answers that name a
     /// date and do not say what time it is, and what is counted.
     pub fn new(
-        account: Account,
+        account: AccountConfig,
         limits: Limits,
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
@@ -302,7 +302,7 @@ impl Platform {
         data_key: &str,
         limit: u64,
         pages: Pages,
-    ) -> Result<Answer, PlatformError> {
+    ) -> Result<PlatformResponse, PlatformError> {
         let url = self.results_url(processing_token, data_key);
         let request = |http: &Client| http.get(url());
         match self.ask(endpoint, limit, &[], request).await? {
@@ -335,7 +335,7 @@ impl Platform {
         limit: u64,
         rows: &[&str],
         request: impl Fn(&Client) -> RequestBuilder,
-    ) -> Result<Result<Answer, TransportError>, PlatformError> {
+    ) -> Result<Result<PlatformResponse, TransportError>, PlatformError> {
         let mut refused: Option<Token> = None;
         self.secrets.refresh_if_old();
         loop {
@@ -386,7 +386,12 @@ impl Platform {
 
     /// What a 401 or 403 means: a denial, if it says so of the credentials, or goes on, and longer than
     /// until it is `expected` to end.
-    fn denied(&self, answer: &Answer, rows: &[&str], expected: Option<Instant>) -> PlatformError {
+    fn denied(
+        &self,
+        answer: &PlatformResponse,
+        rows: &[&str],
+        expected: Option<Instant>,
+    ) -> PlatformError {
         let (endpoint, status) = (answer.endpoint, answer.status);
         let words = match answer.shown(&self.scrubber, rows) {
             _ if answer.body.is_empty() => String::new(),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
 
-use super::answer::Answer;
+use super::response::PlatformResponse;
 use super::wire::TransportError;
 use super::{FEEDBACK, RESULTS, STATUS, UPLOAD};
 use crate::metrics::{Class, Direction, Endpoint, Metrics, TokenResult};
@@ -30,9 +30,9 @@ impl Observer {
     pub(super) async fn observe(
         &self,
         endpoint: &str,
-        asked: impl Future<Output = Result<Answer, TransportError>>,
+        asked: impl Future<Output = Result<PlatformResponse, TransportError>>,
         clock: &dyn Clock,
-    ) -> Result<Answer, TransportError> {
+    ) -> Result<PlatformResponse, TransportError> {
         let (begun, endpoint, step) = (Instant::now(), label(endpoint), StepTrace::current());
         let call = step.call(endpoint.as_str());
         let answer = asked.await;

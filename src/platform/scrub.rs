@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::account::Account;
+use super::account::AccountConfig;
 
 /// So many access tokens are remembered: one that was replaced may still be echoed.
 const BEARERS: usize = 8;
@@ -35,7 +35,7 @@ pub(super) struct Scrubber {
 }
 
 impl Scrubber {
-    pub(super) fn new(account: &Account) -> Self {
+    pub(super) fn new(account: &AccountConfig) -> Self {
         let scrubber = Self { lasting: Arc::default(), bearers: Arc::default() };
         let (secret, key) = (account.client_secret.expose(), account.api_key.expose());
         scrubber.learn(&account.client_id, secret, key);
@@ -271,7 +271,7 @@ mod tests {
     const SECRET: &str = r#"p+/=%:&"\ <ä😀>"#;
 
     fn scrubber() -> Scrubber {
-        Scrubber::new(&Account {
+        Scrubber::new(&AccountConfig {
             name: "a".into(),
             token_url: String::new(),
             api_url: String::new(),

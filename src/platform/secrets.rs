@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
 
-use super::account::Account;
+use super::account::AccountConfig;
 use super::scrub::Scrubber;
 use super::secret::{AccountSecret, read_secret};
 
@@ -29,7 +29,7 @@ struct Current {
 }
 
 impl Secrets {
-    pub(super) fn new(account: &Account, scrubber: Scrubber) -> Self {
+    pub(super) fn new(account: &AccountConfig, scrubber: Scrubber) -> Self {
         let current = Current {
             client_secret: account.client_secret.clone(),
             api_key: account.api_key.clone(),

@@ -10,9 +10,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 
 use super::SHORT;
-use super::answer::Answer;
 use super::observed::Observer;
 use super::patience::{Patience, denied};
+use super::response::PlatformResponse;
 use super::scrub::{Scrubber, basic};
 use super::secrets::Secrets;
 use super::shape::object;
@@ -236,7 +236,7 @@ impl Tokens {
 
     fn refusal(
         &self,
-        answer: &Answer,
+        answer: &PlatformResponse,
         said: &Map<String, Value>,
         clock: &dyn Clock,
     ) -> PlatformError {
@@ -275,7 +275,7 @@ impl Tokens {
     }
 
     /// What a successful answer looks like, without any value of it.
-    fn names(&self, answer: &Answer, said: &Map<String, Value>) -> String {
+    fn names(&self, answer: &PlatformResponse, said: &Map<String, Value>) -> String {
         if said.is_empty() {
             return answer.shown(&self.scrubber, &[]);
         }

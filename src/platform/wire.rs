@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use reqwest::{Certificate, Client, ClientBuilder, RequestBuilder, Url, redirect};
 
-use super::answer::Answer;
 use super::coding::{Decoded, End, decode};
+use super::response::PlatformResponse;
 use super::scrub::Scrubber;
 use super::{Limits, SHORT};
 
@@ -145,7 +145,7 @@ pub(super) async fn ask(
     endpoint: &'static str,
     limit: u64,
     scrubber: &Scrubber,
-) -> Result<Answer, TransportError> {
+) -> Result<PlatformResponse, TransportError> {
     let describe = |what: &str, error| {
         scrubber.clean(&format!("{endpoint}: {what}: {}", cause(error)), &[], 300)
     };
@@ -178,12 +178,15 @@ pub(super) async fn ask(
             Ok(_) | Err(_) => break,
         }
     }
-    unpacked(Answer { endpoint, status, headers, body }, limit).await
+    unpacked(PlatformResponse { endpoint, status, headers, body }, limit).await
 }
 
 /// The same answer without content codings; of an error, as much of it as can be decoded.
-pub(super) async fn unpacked(answer: Answer, limit: u64) -> Result<Answer, TransportError> {
-    let Answer { endpoint, status, headers, body } = answer;
+pub(super) async fn unpacked(
+    answer: PlatformResponse,
+    limit: u64,
+) -> Result<PlatformResponse, TransportError> {
+    let PlatformResponse { endpoint, status, headers, body } = answer;
     let Decoded { body, end } = decode(&headers, body, limit).await;
     match end {
         End::TooLarge if status.is_success() => Err(TransportError::TooLarge),
@@ -191,7 +194,7 @@ pub(super) async fn unpacked(answer: Answer, limit: u64) -> Result<Answer, Trans
             let what = format!("{endpoint}: the body says that it is `{coding}`, and is broken");
             Err(TransportError::Unreadable(what))
         }
-        _ => Ok(Answer { endpoint, status, headers, body }),
+        _ => Ok(PlatformResponse { endpoint, status, headers, body }),
     }
 }
 

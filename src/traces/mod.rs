@@ -101,7 +101,7 @@ impl Traces {
                 KeyValue::new("ferry.polls", i64::from(submission.polls)),
             ]));
         let span = tracer.build_with_context(builder, &Context::new());
-        StepTrace(Some(Arc::new(Begun { tracer, context: Context::new().with_span(span) })))
+        StepTrace(Some(Arc::new(RunningStep { tracer, context: Context::new().with_span(span) })))
     }
 
     /// Tells what is not told yet, within a few seconds; nothing is told from then on.
@@ -131,20 +131,20 @@ fn context(parent: TraceParent) -> SpanContext {
 
 /// The trace of a step that runs, if there is one.
 #[derive(Debug, Clone, Default)]
-pub struct StepTrace(Option<Arc<Begun>>);
+pub struct StepTrace(Option<Arc<RunningStep>>);
 
-struct Begun {
+struct RunningStep {
     tracer: SdkTracer,
     context: Context,
 }
 
-impl fmt::Debug for Begun {
+impl fmt::Debug for RunningStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Begun").field("trace", &self.trace()).finish()
+        f.debug_struct("RunningStep").field("trace", &self.trace()).finish()
     }
 }
 
-impl Begun {
+impl RunningStep {
     fn trace(&self) -> String {
         self.context.span().span_context().trace_id().to_string()
     }
@@ -162,8 +162,8 @@ impl StepTrace {
     }
 
     /// Begins a call of the Platform, or of a receiver, within the step.
-    pub fn call(&self, name: &'static str) -> Call {
-        Call(self.0.as_ref().map(|step| {
+    pub fn call(&self, name: &'static str) -> CallSpan {
+        CallSpan(self.0.as_ref().map(|step| {
             let builder = step.tracer.span_builder(name).with_kind(SpanKind::Client);
             step.tracer.build_with_context(builder, &step.context)
         }))
@@ -200,9 +200,9 @@ impl StepTrace {
 
 /// A call within a step.
 #[derive(Debug)]
-pub struct Call(Option<opentelemetry_sdk::trace::Span>);
+pub struct CallSpan(Option<opentelemetry_sdk::trace::Span>);
 
-impl Call {
+impl CallSpan {
     /// Ends it with what became of it.
     pub fn ended(self, class: &'static str, is_error: bool) {
         let Some(mut span) = self.0 else { return };

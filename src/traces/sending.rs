@@ -33,7 +33,7 @@ pub(super) fn exporter(collector: &str) -> Result<SpanExporter, String> {
     let client = client.map_err(|error| error.without_url().to_string())?;
     SpanExporter::builder()
         .with_http()
-        .with_http_client(Sender { client, runtime, is_failing: AtomicBool::new(false) })
+        .with_http_client(Exporter { client, runtime, is_failing: AtomicBool::new(false) })
         .with_endpoint(format!("{}/v1/traces", collector.trim_end_matches('/')))
         .with_timeout(TIMEOUT)
         .build()
@@ -42,14 +42,14 @@ pub(super) fn exporter(collector: &str) -> Result<SpanExporter, String> {
 
 /// The exporter has a thread of its own, and the client needs the runtime.
 #[derive(Debug)]
-struct Sender {
+struct Exporter {
     client: reqwest::Client,
     runtime: Handle,
     is_failing: AtomicBool,
 }
 
 #[async_trait]
-impl HttpClient for Sender {
+impl HttpClient for Exporter {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let client = self.client.clone();
         let sent = self.runtime.spawn(async move { send(&client, request).await }).await?;

@@ -7,7 +7,7 @@ use reqwest::Response;
 use reqwest::header::CONTENT_TYPE;
 
 use super::messages::{Message, Messages};
-use super::sending::{self, Call, Sender};
+use super::sending::{self, ClientRequest, RequestSender};
 use super::{Client, ClientError};
 use ferry_types::contract::{EventId, Problem, ProblemKind, StateEvent};
 use ferry_types::domain::SubmissionId;
@@ -42,7 +42,7 @@ enum Link {
 /// What changes, event by event, in their order: none is left out or comes twice, whatever becomes of
 /// connections and servers meanwhile.
 pub struct EventStream {
-    sender: Sender,
+    sender: RequestSender,
     query: EventQuery,
     link: Link,
     messages: Messages,
@@ -147,7 +147,7 @@ fn foreign(what: &str) -> ClientError {
     ClientError::Foreign { status: 200, what: what.to_owned() }
 }
 
-async fn open(sender: &Sender, query: &EventQuery) -> Result<Response, ClientError> {
+async fn open(sender: &RequestSender, query: &EventQuery) -> Result<Response, ClientError> {
     let mut url = sender.url("/v1/events");
     let mut pairs: Vec<(&str, String)> = Vec::new();
     pairs.extend(query.states.iter().map(|state| ("state", state.to_string())));
@@ -159,7 +159,7 @@ async fn open(sender: &Sender, query: &EventQuery) -> Result<Response, ClientErr
     if !pairs.is_empty() {
         url.query_pairs_mut().extend_pairs(pairs);
     }
-    let response = sender.open(&Call::get(url)).await?;
+    let response = sender.open(&ClientRequest::get(url)).await?;
     match sending::text(&response, CONTENT_TYPE) {
         Some(kind) if kind.starts_with("text/event-stream") => Ok(response),
         _ => Err(foreign("no stream of events")),

@@ -39,7 +39,7 @@ use ferry_types::contract::{
 use ferry_types::domain::feedback::FeedbackItem;
 use ferry_types::domain::submission::State;
 use ferry_types::domain::{SubmissionId, Timestamp};
-use sending::{Call, Sender};
+use sending::{ClientRequest, RequestSender};
 
 /// The server holds an answer back for so long at most in one call.
 const ONE_WAIT: Duration = Duration::from_secs(30);
@@ -100,13 +100,13 @@ pub struct ResultBody {
 /// Speaks to a server. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Client {
-    sender: Sender,
+    sender: RequestSender,
 }
 
 impl Client {
     /// A client of the server at `url`, such as `http://127.0.0.1:8600`.
     pub fn new(url: &str) -> Result<Self, ClientError> {
-        Ok(Self { sender: Sender::new(url)? })
+        Ok(Self { sender: RequestSender::new(url)? })
     }
 
     /// With an API key.
@@ -197,7 +197,7 @@ impl Client {
     pub async fn result(&self, id: SubmissionId, key: &str) -> Result<ResultBody, ClientError> {
         let id = id.to_string();
         let path = ["v1", "submissions", &id, "results", key];
-        let answer = self.sender.send(&Call::get(self.sender.url_of(&path))).await?;
+        let answer = self.sender.send(&ClientRequest::get(self.sender.url_of(&path))).await?;
         Ok(ResultBody { content_type: answer.content_type, bytes: answer.body })
     }
 
@@ -215,7 +215,7 @@ impl Client {
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        self.sender.send(&Call::get(url)).await?.json()
+        self.sender.send(&ClientRequest::get(url)).await?.json()
     }
 
     async fn send_submission(
@@ -227,6 +227,6 @@ impl Client {
         let body = serde_json::to_vec(request)
             .map_err(|error| ClientError::Invalid(format!("the request: {error}")))?;
         let key = key.unwrap_or_else(sending::new_key);
-        self.sender.send(&Call::post(self.sender.url(path), body, key)).await?.json()
+        self.sender.send(&ClientRequest::post(self.sender.url(path), body, key)).await?.json()
     }
 }

@@ -24,7 +24,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// A request that can be sent again.
 #[derive(Debug)]
-pub(super) struct Call {
+pub(super) struct ClientRequest {
     url: Url,
     /// A body and its idempotency key, if it hands something over.
     body: Option<(Vec<u8>, String)>,
@@ -32,7 +32,7 @@ pub(super) struct Call {
 
 /// An answer that is no problem.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct ClientResponse {
     status: u16,
     pub(super) content_type: Option<String>,
     pub(super) body: Vec<u8>,
@@ -40,16 +40,16 @@ pub(super) struct Answer {
 
 /// Where calls go, and as whom.
 #[derive(Clone)]
-pub(super) struct Sender {
+pub(super) struct RequestSender {
     http: reqwest::Client,
     base: Url,
     pub(super) key: Option<String>,
     pub(super) tries: u32,
 }
 
-impl fmt::Debug for Sender {
+impl fmt::Debug for RequestSender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sender").field("host", &self.base.host_str()).finish_non_exhaustive()
+        f.debug_struct("RequestSender").field("host", &self.base.host_str()).finish_non_exhaustive()
     }
 }
 
@@ -62,12 +62,12 @@ enum AttemptError {
 }
 
 /// How often it may be tried again, and after which pause.
-struct Tries {
+struct RetryState {
     left: u32,
     pause: Duration,
 }
 
-impl Call {
+impl ClientRequest {
     pub(super) fn get(url: Url) -> Self {
         Self { url, body: None }
     }
@@ -77,14 +77,14 @@ impl Call {
     }
 }
 
-impl Answer {
+impl ClientResponse {
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
         serde_json::from_slice(&self.body)
             .map_err(|error| ClientError::Foreign { status: self.status, what: error.to_string() })
     }
 }
 
-impl Tries {
+impl RetryState {
     /// Waits for the next one, unless there is none.
     async fn after(&mut self, miss: AttemptError) -> Result<(), ClientError> {
         match miss {
@@ -101,7 +101,7 @@ impl Tries {
     }
 }
 
-impl Sender {
+impl RequestSender {
     pub(super) fn new(url: &str) -> Result<Self, ClientError> {
         let base: Url =
             url.parse().map_err(|error| ClientError::Invalid(format!("the URL: {error}")))?;
@@ -138,7 +138,7 @@ impl Sender {
     }
 
     /// Sends a call; sent again, it does no more than once.
-    pub(super) async fn send(&self, call: &Call) -> Result<Answer, ClientError> {
+    pub(super) async fn send(&self, call: &ClientRequest) -> Result<ClientResponse, ClientError> {
         let mut tries = self.tries();
         loop {
             match self.try_once(call).await {
@@ -149,7 +149,7 @@ impl Sender {
     }
 
     /// Sends a call whose answer has no end, and gives it as soon as it begins.
-    pub(super) async fn open(&self, call: &Call) -> Result<Response, ClientError> {
+    pub(super) async fn open(&self, call: &ClientRequest) -> Result<Response, ClientError> {
         let mut tries = self.tries();
         loop {
             match self.begin(call).await {
@@ -159,19 +159,19 @@ impl Sender {
         }
     }
 
-    fn tries(&self) -> Tries {
-        Tries { left: self.tries, pause: FIRST_PAUSE }
+    fn tries(&self) -> RetryState {
+        RetryState { left: self.tries, pause: FIRST_PAUSE }
     }
 
-    async fn try_once(&self, call: &Call) -> Result<Answer, AttemptError> {
+    async fn try_once(&self, call: &ClientRequest) -> Result<ClientResponse, AttemptError> {
         let response = self.begin(call).await?;
         let (status, content_type) = (response.status().as_u16(), text(&response, CONTENT_TYPE));
         let body = response.bytes().await.map_err(unreachable)?.to_vec();
-        Ok(Answer { status, content_type, body })
+        Ok(ClientResponse { status, content_type, body })
     }
 
     /// An answer that is no problem, as far as its head.
-    async fn begin(&self, call: &Call) -> Result<Response, AttemptError> {
+    async fn begin(&self, call: &ClientRequest) -> Result<Response, AttemptError> {
         let mut request = match &call.body {
             None => self.http.get(call.url.clone()),
             Some((body, key)) => {

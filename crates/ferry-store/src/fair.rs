@@ -17,7 +17,7 @@ pub(super) struct RoundRobin {
 }
 
 impl RoundRobin {
-    fn sort(&self, kind: StepKind, accounts: &mut [Account]) {
+    fn sort(&self, kind: StepKind, accounts: &mut [EligibleAccount]) {
         accounts.sort_by_cached_key(|account| {
             self.last.get(&(kind, account.name.clone())).copied().unwrap_or_default()
         });
@@ -132,7 +132,7 @@ pub(super) fn next(
 }
 
 /// An account that yields steps now.
-struct Account {
+struct EligibleAccount {
     name: String,
     /// Of these priorities, the most urgent first.
     priorities: Vec<Priority>,
@@ -144,13 +144,13 @@ fn eligible(
     heads: &[NextDue],
     availability: &BTreeMap<String, Availability>,
     now: Timestamp,
-) -> Vec<Account> {
-    let mut accounts: Vec<Account> = Vec::new();
+) -> Vec<EligibleAccount> {
+    let mut accounts: Vec<EligibleAccount> = Vec::new();
     for head in heads.iter().filter(|head| head.due <= now) {
         let Some(Availability::UpTo(room)) = availability.get(&head.account) else { continue };
         match accounts.last_mut().filter(|account| account.name == head.account) {
             Some(account) => account.priorities.push(head.priority),
-            None => accounts.push(Account {
+            None => accounts.push(EligibleAccount {
                 name: head.account.clone(),
                 priorities: vec![head.priority],
                 room: *room,

@@ -18,7 +18,7 @@ const LULL: Duration = Duration::from_millis(5);
 
 /// A line without its end, or why there is none.
 #[derive(Debug)]
-pub(super) struct Line(pub(super) Result<Vec<u8>, ApiError>);
+pub(super) struct BulkLine(pub(super) Result<Vec<u8>, ApiError>);
 
 /// Why there are no more lines.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub(super) enum End {
 /// Lines that are kept together.
 #[derive(Debug)]
 pub(super) struct Batch {
-    pub(super) lines: Vec<(u64, Line)>,
+    pub(super) lines: Vec<(u64, BulkLine)>,
     /// The number of the last line that was read.
     pub(super) last: u64,
     /// Why there are no more lines, if there are none.
@@ -52,7 +52,7 @@ pub(super) struct Lines {
     memory: MemoryPermit,
     /// The size of the whole lines that share in it.
     held: usize,
-    ready: VecDeque<(u64, Line)>,
+    ready: VecDeque<(u64, BulkLine)>,
     number: u64,
     client_timeout: Duration,
     longest: usize,
@@ -151,7 +151,7 @@ impl Lines {
                 self.rest = Vec::new();
                 self.skipping = true;
                 self.number += 1;
-                self.ready.push_back((self.number, Line(Err(error))));
+                self.ready.push_back((self.number, BulkLine(Err(error))));
             }
         }
     }
@@ -164,7 +164,7 @@ impl Lines {
         self.number += 1;
         self.held += line.len();
         if !without_bom(&line).trim_ascii().is_empty() {
-            self.ready.push_back((self.number, Line(Ok(line))));
+            self.ready.push_back((self.number, BulkLine(Ok(line))));
         }
     }
 }

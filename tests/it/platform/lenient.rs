@@ -34,7 +34,7 @@ fn raw(response: impl Into<Vec<u8>>) -> Platform {
     });
     let account = account_of(&Credentials::default());
     let token_url = format!("{url}/connect/token");
-    client(Account { token_url, api_url: format!("{url}/upload"), ..account }, limits(), 0)
+    client(AccountConfig { token_url, api_url: format!("{url}/upload"), ..account }, limits(), 0)
 }
 
 fn read_request(connection: &mut TcpStream) -> String {

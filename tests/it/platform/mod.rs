@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ferry::platform::{Account, Limits, OverwriteFormat, Platform, StatusMap, Upload};
+use ferry::platform::{AccountConfig, Limits, OverwriteFormat, Platform, StatusMap, Upload};
 use ferry_sim::{Credentials, Fault, Processing, RetryAfter, Sim, SimConfig};
 use ferry_types::clock::{Clock, SystemClock};
 use ferry_types::domain::Timestamp;
@@ -48,8 +48,8 @@ async fn start(config: SimConfig) -> (Sim, Platform) {
     (sim, platform)
 }
 
-fn account_of(credentials: &Credentials) -> Account {
-    Account {
+fn account_of(credentials: &Credentials) -> AccountConfig {
+    AccountConfig {
         name: "main".into(),
         token_url: String::new(),
         api_url: String::new(),
@@ -62,11 +62,15 @@ fn account_of(credentials: &Credentials) -> Account {
     }
 }
 
-fn client_of(sim: &Sim, account: Account) -> Platform {
-    client(Account { token_url: sim.token_url(), api_url: sim.api_url(), ..account }, limits(), 0)
+fn client_of(sim: &Sim, account: AccountConfig) -> Platform {
+    client(
+        AccountConfig { token_url: sim.token_url(), api_url: sim.api_url(), ..account },
+        limits(),
+        0,
+    )
 }
 
-fn client(account: Account, limits: Limits, wrong_by: i64) -> Platform {
+fn client(account: AccountConfig, limits: Limits, wrong_by: i64) -> Platform {
     Platform::new(account, limits, Arc::new(WrongBy(wrong_by)), Arc::default())
         .expect("a valid account")
 }

@@ -25,7 +25,7 @@ async fn a_client_secret_is_read_again_when_it_is_denied() {
     let folder = tempfile::tempdir().expect("a folder");
     let (client_secret, file) = in_file(&folder, "secret", "outdated\n");
     let (sim, _) = start(quick()).await;
-    let account = Account { client_secret, ..account_of(&Credentials::default()) };
+    let account = AccountConfig { client_secret, ..account_of(&Credentials::default()) };
     let platform = client_of(&sim, account);
     assert!(is_of_credentials(&platform.check_credentials().await));
     replace(&file, &format!("\u{feff}{}\r\n", Credentials::default().client_secret));
@@ -42,7 +42,7 @@ async fn an_api_key_is_read_again_when_it_is_denied() {
     let folder = tempfile::tempdir().expect("a folder");
     let (api_key, file) = in_file(&folder, "key", "outdated");
     let (sim, _) = start(quick()).await;
-    let account = Account { api_key, ..account_of(&Credentials::default()) };
+    let account = AccountConfig { api_key, ..account_of(&Credentials::default()) };
     let platform = client_of(&sim, account);
     let denied = platform.status("t").await;
     assert!(is_transient(&denied), "{denied:?}");
@@ -56,7 +56,7 @@ async fn a_replaced_secret_is_not_told_either() {
     let folder = tempfile::tempdir().expect("a folder");
     let (api_key, file) = in_file(&folder, "key", "first-key");
     let (sim, _) = start(quick()).await;
-    let account = Account { api_key, ..account_of(&Credentials::default()) };
+    let account = AccountConfig { api_key, ..account_of(&Credentials::default()) };
     let platform = client_of(&sim, account);
     replace(&file, "second-key");
     assert!(is_transient(&platform.status("t").await));
@@ -100,8 +100,11 @@ async fn a_private_authority_is_trusted_where_it_is_configured() {
     let port = listener.local_addr().expect("an address").port();
     over_tls(listener, &certificate);
     let url = format!("https://localhost:{port}/connect/token");
-    let account =
-        Account { token_url: url.clone(), api_url: url, ..account_of(&Credentials::default()) };
+    let account = AccountConfig {
+        token_url: url.clone(),
+        api_url: url,
+        ..account_of(&Credentials::default())
+    };
     let alone = client(account.clone(), limits(), 0).check_credentials().await;
     assert!(is_transient(&alone), "{alone:?}");
     let authorities = Some(certificate.cert.pem().into_bytes());

@@ -115,7 +115,7 @@ async fn a_status_that_does_not_come_in_time_is_transient() {
     let (sim, platform) = start(quick()).await;
     let token = platform.upload(upload("n")).await.expect("it is accepted");
     let account = account_of(&ferry_sim::Credentials::default());
-    let account = Account { token_url: sim.token_url(), api_url: sim.api_url(), ..account };
+    let account = AccountConfig { token_url: sim.token_url(), api_url: sim.api_url(), ..account };
     let platform = client(account, impatient(), 0);
     platform.check_credentials().await.expect("a token");
     for fault in [Fault::SlowBody(Duration::from_millis(100)), Fault::Stall(Duration::from_mins(1))]

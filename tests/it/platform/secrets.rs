@@ -128,7 +128,7 @@ async fn no_failure_tells_a_secret() {
     let sim = Sim::start(config, localhost()).await.expect("a port is free");
     let account = account_of(&credentials());
     let at = |token_url: String, api_url: String| {
-        let account = Account { token_url, api_url, ..account.clone() };
+        let account = AccountConfig { token_url, api_url, ..account.clone() };
         client(account, Limits { request_timeout: Duration::from_millis(200), ..limits() }, 0)
     };
     let faults = [
@@ -191,7 +191,11 @@ async fn secrets_that_would_travel_unencrypted_are_warned_of() {
         ("http://example.com/x", true),
     ] {
         let account = account_of(&credentials());
-        client(Account { token_url: url.into(), api_url: url.into(), ..account }, limits(), 0);
+        client(
+            AccountConfig { token_url: url.into(), api_url: url.into(), ..account },
+            limits(),
+            0,
+        );
         assert_eq!(
             told.text().matches("secrets travel unencrypted").count(),
             2 * usize::from(warned)

@@ -40,7 +40,7 @@ async fn a_secret_of_any_characters_is_sent_as_the_platform_expects_it() {
 
 #[tokio::test]
 async fn a_client_id_with_a_colon_is_not_accepted() {
-    let account = Account {
+    let account = AccountConfig {
         client_id: "a:b".into(),
         token_url: "https://identity.example.com/connect/token".into(),
         api_url: "https://api.example.com/upload".into(),
@@ -184,7 +184,7 @@ async fn a_token_that_is_refused_early_is_replaced_at_once() {
 /// One that does not retry denials for long.
 fn strict(sim: &Sim) -> Platform {
     let account = account_of(&Credentials::default());
-    let account = Account { token_url: sim.token_url(), api_url: sim.api_url(), ..account };
+    let account = AccountConfig { token_url: sim.token_url(), api_url: sim.api_url(), ..account };
     client(account, Limits { denied_timeout: Duration::from_nanos(1), ..limits() }, 0)
 }
 
@@ -376,7 +376,7 @@ async fn a_lifetime_may_be_written_in_many_ways() {
 async fn a_wrong_clock_on_either_side_does_not_matter() {
     for (ours, theirs) in [(-600, 0), (600, 0), (-36_000, 0), (36_000, 0), (0, -7200), (0, 7200)] {
         let (sim, _) = start(SimConfig { clock_skew: theirs, ..quick() }).await;
-        let account = Account {
+        let account = AccountConfig {
             token_url: sim.token_url(),
             api_url: sim.api_url(),
             ..account_of(&Credentials::default())

@@ -18,9 +18,9 @@ async fn upload_through(fault: Fault) -> (Sim, Result<String, PlatformError>) {
     (sim, answer)
 }
 
-fn account_at(token_url: &str, api_url: &str) -> Account {
+fn account_at(token_url: &str, api_url: &str) -> AccountConfig {
     let account = account_of(&Credentials::default());
-    Account { token_url: token_url.into(), api_url: api_url.into(), ..account }
+    AccountConfig { token_url: token_url.into(), api_url: api_url.into(), ..account }
 }
 
 #[tokio::test]
@@ -32,7 +32,7 @@ async fn a_dataset_arrives_as_it_is() {
         (OverwriteFormat::Booleans, true),
     ] {
         let (sim, _) = start(SimConfig { quoted, ..quick() }).await;
-        let account = Account { overwrite_format, ..account_of(&Credentials::default()) };
+        let account = AccountConfig { overwrite_format, ..account_of(&Credentials::default()) };
         let platform = client_of(&sim, account);
         let name = "Näme / \"quoted\" & more";
         for overwrite in [false, true] {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use super::data::{Account, Data, Row};
+use super::data::{Data, MemoryAccount, Row};
 use crate::fair::{self, Availability, NextDue, Situation};
 use crate::{Claim, ClaimId, ClaimRequest, Claims, Lease};
 use ferry_types::domain::account::HealthPolicy;
@@ -90,7 +90,7 @@ impl Data {
     ) -> BTreeMap<String, Availability> {
         let mut availability = BTreeMap::new();
         for NextDue { account, .. } in heads {
-            let Account { health, limit_usage } =
+            let MemoryAccount { health, limit_usage } =
                 self.accounts.get(account).cloned().unwrap_or_default();
             let leased = |counts: &dyn Fn(StepKind) -> bool| {
                 let of = |row: &&Row| {

@@ -31,7 +31,7 @@ pub(super) struct Data {
     pub(super) seqs: BTreeMap<SubmissionId, u64>,
     /// Those of each account and Name.
     names: BTreeMap<(String, String), BTreeSet<u64>>,
-    pub(super) accounts: BTreeMap<String, Account>,
+    pub(super) accounts: BTreeMap<String, MemoryAccount>,
     pub(super) turns: RoundRobin,
     pub(super) events: VecDeque<Event>,
     pub(super) newest: u64,
@@ -56,7 +56,7 @@ pub(super) struct Row {
 }
 
 #[derive(Debug, Clone, Default)]
-pub(super) struct Account {
+pub(super) struct MemoryAccount {
     pub(super) health: Health,
     pub(super) limit_usage: LimitUsage,
 }

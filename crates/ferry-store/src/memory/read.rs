@@ -1,6 +1,6 @@
 //! What can be read without changing anything.
 
-use super::data::{Account, Data, Row};
+use super::data::{Data, MemoryAccount, Row};
 use super::is_at_rest;
 use crate::{
     AccountStats, Cursor, Event, Events, Filter, Page, Stats, StepStats, SubmissionDetail,
@@ -22,7 +22,7 @@ impl Data {
 
     fn explain(&self, row: &Row, policy: &HealthPolicy, now: Timestamp) -> SubmissionDetail {
         let submission = row.shown();
-        let Account { health, limit_usage } =
+        let MemoryAccount { health, limit_usage } =
             self.accounts.get(&submission.account).cloned().unwrap_or_default();
         let first_of_name = self.unfinished(&submission).next().map(|(_, id)| id);
         let (health, limit_usage) = (&health, &limit_usage);

@@ -8,7 +8,7 @@ use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use tracing::error;
 
 use super::error::RedisError;
-use super::record::Record;
+use super::record::RedisRecord;
 use super::steps::lease_text;
 use super::values::{array, bytes, maybe, maybe_time, text, time, tuple};
 use super::{BATCH, LEASES, RedisStore};
@@ -23,7 +23,7 @@ const DECISIONS: usize = 100;
 
 /// A submission as it was read.
 struct Inspected {
-    record: Record,
+    record: RedisRecord,
     submission: Submission,
     /// Tells whether the record has changed.
     digest: String,
@@ -33,7 +33,7 @@ struct Inspected {
 
 impl Inspected {
     fn new(packed: &[u8], claim: String, leased: Option<Timestamp>) -> Result<Self, RedisError> {
-        let record = Record::read(packed)?;
+        let record = RedisRecord::read(packed)?;
         let digest = digest(&SHA1_FOR_LEGACY_USE_ONLY, packed);
         Ok(Self {
             submission: record.leased_until(leased.filter(|_| !claim.is_empty())),

@@ -7,7 +7,7 @@ use redis::Value;
 
 use super::durable_writes::TIMEOUT;
 use super::error::RedisError;
-use super::record::Record;
+use super::record::RedisRecord;
 use super::steps::{self, PreparedCommit};
 use super::{COMMITS, COMMITTED_BYTES, RedisStore, read, values};
 use crate::compression::Compressed;
@@ -50,7 +50,7 @@ impl RedisStore {
 
     /// The records of leases: those that this process has forgotten, or that another one claimed, cost a
     /// look.
-    async fn records(&self, leases: &[Lease]) -> Result<Vec<Option<Arc<Record>>>, RedisError> {
+    async fn records(&self, leases: &[Lease]) -> Result<Vec<Option<Arc<RedisRecord>>>, RedisError> {
         let mut known: Vec<_> = leases.iter().map(|lease| self.owned.record(lease)).collect();
         let missing = || leases.iter().zip(&known).filter(|(_, known)| known.is_none());
         let unknown: Vec<_> = missing().map(|(lease, _)| lease.id).collect();
@@ -67,7 +67,7 @@ impl RedisStore {
         Ok(known)
     }
 
-    async fn read(&self, ids: &[SubmissionId]) -> Result<Vec<Option<Record>>, RedisError> {
+    async fn read(&self, ids: &[SubmissionId]) -> Result<Vec<Option<RedisRecord>>, RedisError> {
         let script = &self.scripts.read;
         let call = self.call(script).each(ids, |call, id| call.arg(id.to_string()));
         read::records(self.run(script, call).await?)
@@ -80,7 +80,7 @@ impl RedisStore {
     ) -> Result<Vec<Committed>, RedisError> {
         let leases: Vec<_> = packed.iter().map(|(commit, _)| commit.lease).collect();
         let records = self.records(&leases).await?;
-        let decide = |((commit, packed), record): (_, Option<Arc<Record>>)| {
+        let decide = |((commit, packed), record): (_, Option<Arc<RedisRecord>>)| {
             let again = self.owned.has_tried(&commit);
             PreparedCommit::new(commit, packed, record, again)
         };

@@ -53,7 +53,7 @@ use ferry_types::domain::submission::{
 };
 use ferry_types::domain::{SubmissionId, Timestamp};
 use owned::OwnedSteps;
-use record::Record;
+use record::RedisRecord;
 use scripts::{Script, ScriptCall, Scripts};
 use unacknowledged::UnacknowledgedClaims;
 
@@ -311,7 +311,7 @@ impl Store for RedisStore {
         get.arg(record::key(self.link.base(), id));
         let found = self.link.command(get).await.and_then(values::maybe_bytes);
         let packed = self.with_location(found)?.ok_or(StoreError::NotFound(id))?;
-        self.with_location(Record::read(&packed).and_then(|record| record.timeline()))
+        self.with_location(RedisRecord::read(&packed).and_then(|record| record.timeline()))
     }
 
     async fn events(&self, after: u64, limit: usize) -> Result<Events, StoreError> {

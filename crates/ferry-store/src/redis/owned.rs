@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::record::Record;
+use super::record::RedisRecord;
 use crate::{Commit, Lease};
 
 /// More than a process holds: beyond it, steps whose lease has run out are forgotten.
@@ -21,7 +21,7 @@ pub(super) struct OwnedSteps(Mutex<HashMap<Lease, Step>>);
 
 #[derive(Debug)]
 struct Step {
-    record: Arc<Record>,
+    record: Arc<RedisRecord>,
     until: Option<Instant>,
     /// What was to be committed when the answer got lost.
     tried: Option<u64>,
@@ -30,7 +30,7 @@ struct Step {
 impl OwnedSteps {
     pub(super) fn claimed(
         &self,
-        claims: impl IntoIterator<Item = (Lease, Arc<Record>)>,
+        claims: impl IntoIterator<Item = (Lease, Arc<RedisRecord>)>,
         span: Duration,
     ) {
         let mut owned = self.lock();
@@ -45,7 +45,7 @@ impl OwnedSteps {
     }
 
     /// A step that was claimed elsewhere, or forgotten: it is wanted for its commit.
-    pub(super) fn read(&self, lease: Lease, record: Arc<Record>) {
+    pub(super) fn read(&self, lease: Lease, record: Arc<RedisRecord>) {
         let until = Instant::now().checked_add(SOON);
         self.lock().insert(lease, Step { record, until, tried: None });
     }
@@ -60,7 +60,7 @@ impl OwnedSteps {
         }
     }
 
-    pub(super) fn record(&self, lease: &Lease) -> Option<Arc<Record>> {
+    pub(super) fn record(&self, lease: &Lease) -> Option<Arc<RedisRecord>> {
         self.lock().get(lease).map(|step| step.record.clone())
     }
 

@@ -3,7 +3,7 @@
 use redis::Value;
 
 use super::error::RedisError;
-use super::record::{Record, read_health};
+use super::record::{RedisRecord, read_health};
 use super::scripts::ScriptCall;
 use super::values::{array, bytes, maybe, maybe_time, number, text, time, tuple};
 use crate::{AccountStats, Cursor, Filter, Stats, StepStats, SubmissionDetail, first_millisecond};
@@ -17,7 +17,7 @@ const LOOKED_AT: usize = 200;
 
 /// What the script `show` tells of a submission.
 struct RawDetail {
-    record: Record,
+    record: RedisRecord,
     submission: Submission,
     health: Health,
     first: Option<SubmissionId>,
@@ -30,7 +30,7 @@ impl RawDetail {
             return Ok(None);
         }
         let [record, leased, health, first, uploads, requests] = tuple(value)?;
-        let record = Record::read(&bytes(record)?)?;
+        let record = RedisRecord::read(&bytes(record)?)?;
         let submission = record.leased_until(maybe_time(leased)?);
         let health = read_health(&bytes(health)?)?;
         let limit_usage = LimitUsage::new(number(uploads)? as i64, number(requests)? as i64);
@@ -68,7 +68,7 @@ pub(super) fn found(
 }
 
 /// The records of a call of the script `read`.
-pub(super) fn records(answer: Value) -> Result<Vec<Option<Record>>, RedisError> {
+pub(super) fn records(answer: Value) -> Result<Vec<Option<RedisRecord>>, RedisError> {
     let [_, shown] = tuple(answer)?;
     let record = |shown| Ok(RawDetail::read(shown)?.map(|shown| shown.record));
     array(shown)?.into_iter().map(record).collect()

@@ -16,7 +16,7 @@ use ferry_types::domain::{SubmissionId, Timestamp, timestamp};
 
 /// A submission, and what only the store knows of it.
 #[derive(Debug, Clone)]
-pub(super) struct Record {
+pub(super) struct RedisRecord {
     pub(super) seq: u64,
     pub(super) submission: Submission,
     done: String,
@@ -216,7 +216,7 @@ pub(super) fn cold_of(new: &Submission) -> Vec<u8> {
     packed
 }
 
-impl Record {
+impl RedisRecord {
     pub(super) fn read(mut packed: &[u8]) -> Result<Self, RedisError> {
         let packed = &mut packed;
         let head = Head::take(packed)?;

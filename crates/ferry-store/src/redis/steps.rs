@@ -8,7 +8,7 @@ use tracing::error;
 
 use super::blob_format::write_content;
 use super::error::RedisError;
-use super::record::Record;
+use super::record::RedisRecord;
 use super::scripts::{PackedArgs, ScriptCall, span_millis};
 use super::values::{array, bytes, maybe_time, number, text, time, tuple};
 use crate::compression::Compressed;
@@ -55,12 +55,12 @@ pub(super) fn claims(
     answer: Value,
     request: &ClaimRequest,
     id: ClaimId,
-) -> Result<(Claims, Vec<Arc<Record>>), RedisError> {
+) -> Result<(Claims, Vec<Arc<RedisRecord>>), RedisError> {
     let [now, next, fence, given] = tuple(answer)?;
     let (now, fence) = (time(now)?, number(fence)?);
     let (mut claims, mut records) = (Vec::new(), Vec::new());
     for packed in array(given)? {
-        match Record::read(&bytes(packed)?) {
+        match RedisRecord::read(&bytes(packed)?) {
             Ok(record) => {
                 claims.push(claim(&record, fence, id, now, request));
                 records.push(Arc::new(record));
@@ -76,7 +76,7 @@ pub(super) fn claims(
 }
 
 fn claim(
-    record: &Record,
+    record: &RedisRecord,
     fence: u64,
     claimed_by: ClaimId,
     now: Timestamp,
@@ -105,12 +105,12 @@ pub(super) struct PreparedCommit {
 
 /// A submission as it was claimed, and what becomes of it.
 struct PreparedRecord {
-    before: Arc<Record>,
+    before: Arc<RedisRecord>,
     after: Result<(Submission, Option<TimelineEntry>), IllegalTransitionError>,
 }
 
 impl PreparedRecord {
-    fn new(before: Arc<Record>, transition: &Transition) -> Self {
+    fn new(before: Arc<RedisRecord>, transition: &Transition) -> Self {
         let mut after = before.submission.clone();
         // The script puts in its own time.
         let now = after.updated_at;
@@ -123,7 +123,7 @@ impl PreparedCommit {
     pub(super) fn new(
         commit: Commit,
         packed: Vec<Compressed>,
-        before: Option<Arc<Record>>,
+        before: Option<Arc<RedisRecord>>,
         again: bool,
     ) -> Self {
         let known = before.map(|before| PreparedRecord::new(before, &commit.transition));
@@ -131,7 +131,7 @@ impl PreparedCommit {
     }
 
     /// The same step of a record that has changed.
-    pub(super) fn decide_again(&mut self, before: Option<Arc<Record>>) {
+    pub(super) fn decide_again(&mut self, before: Option<Arc<RedisRecord>>) {
         self.known = before.map(|before| PreparedRecord::new(before, &self.commit.transition));
     }
 

@@ -6,7 +6,7 @@ use super::accounts;
 use super::effects::Effects;
 use super::error::SqliteError;
 use super::health;
-use super::records::{COLUMNS, Record, append, millis, rank, records, set_aside};
+use super::records::{COLUMNS, SqliteRecord, append, millis, rank, records, set_aside};
 use crate::fair::{self, RoundRobin};
 use crate::{Claim, ClaimId, ClaimRequest, Claims, Lease};
 use ferry_types::domain::account::HealthPolicy;
@@ -119,7 +119,7 @@ impl StepPicker<'_> {
         Ok(taken)
     }
 
-    fn lease(&mut self, mut record: Record) -> Result<Claim, SqliteError> {
+    fn lease(&mut self, mut record: SqliteRecord) -> Result<Claim, SqliteError> {
         let (kind, now) = (self.request.kind, self.now);
         let before = record.submission.state;
         let entry = record.submission.claim(self.request.lease, now)?;

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::error::SqliteError;
-use super::read::Reader;
+use super::read::RecordReader;
 use super::records::{maybe_value, millis, value};
 use crate::events::{FORGOTTEN, KEPT};
 use crate::{Event, Events};
@@ -48,7 +48,7 @@ pub(super) fn sweep(connection: &Connection, before: i64) -> Result<(), SqliteEr
     Ok(())
 }
 
-impl Reader<'_> {
+impl RecordReader<'_> {
     pub(super) fn events(&self, after: u64, limit: usize) -> Result<Events, SqliteError> {
         let bound = |sql: &str| -> Result<Option<i64>, SqliteError> {
             let mut statement = self.connection.prepare_cached(sql)?;

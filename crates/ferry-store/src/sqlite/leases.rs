@@ -9,7 +9,7 @@ use super::blobs::save_content;
 use super::effects::Effects;
 use super::error::SqliteError;
 use super::health;
-use super::records::{COLUMNS, Record, millis, records, set_aside, span_millis};
+use super::records::{COLUMNS, SqliteRecord, millis, records, set_aside, span_millis};
 use crate::compression::Compressed;
 use crate::{Claim, Commit, Committed, Lease, Rescued, StoreError};
 use ferry_types::domain::Timestamp;
@@ -29,7 +29,7 @@ pub(super) fn commit(
     now: Timestamp,
 ) -> Result<Committed, SqliteError> {
     let id = commit.lease.id;
-    let record = match Record::find(connection, id) {
+    let record = match SqliteRecord::find(connection, id) {
         Err(error) if error.is_of_a_row() => {
             error!(submission.id = %id, "corrupt record, nothing is recorded: {error}");
             None
@@ -51,7 +51,7 @@ pub(super) fn commit(
 }
 
 fn apply(
-    record: Record,
+    record: SqliteRecord,
     connection: &Connection,
     effects: &mut Effects,
     commit: &Commit,
@@ -125,7 +125,7 @@ pub(super) fn release(
     claim: &Claim,
     now: Timestamp,
 ) -> Result<(), SqliteError> {
-    let record = match Record::find(connection, claim.lease.id) {
+    let record = match SqliteRecord::find(connection, claim.lease.id) {
         Err(error) if error.is_of_a_row() => None,
         found => found?.filter(|record| record.is_held_by(&claim.lease)),
     };

@@ -48,8 +48,8 @@ use ferry_types::domain::submission::{
 };
 use ferry_types::domain::{SubmissionId, Timestamp};
 use named::{Identity, Named};
-use read::Reader;
-use records::Record;
+use read::RecordReader;
+use records::SqliteRecord;
 use writer::Writer;
 
 /// Connections that read at the same time.
@@ -106,7 +106,7 @@ impl SqliteStore {
     /// Runs `op` on one of the connections that read.
     async fn read<T: Send + 'static>(
         &self,
-        op: impl FnOnce(&Reader<'_>) -> Result<T, SqliteError> + Send + 'static,
+        op: impl FnOnce(&RecordReader<'_>) -> Result<T, SqliteError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let _turn = self.reading.acquire().await.expect("the semaphore is never closed");
         let (named, readers) = (self.named.clone(), self.readers.clone());
@@ -120,7 +120,7 @@ impl SqliteStore {
             let reader = idle().pop().map(|(_, connection)| connection);
             let connection = reader.map_or_else(|| schema::open_reader(named.path()), Ok)?;
             let result = within_snapshot(&connection, |connection| {
-                op(&Reader { connection, policy: &policy, now })
+                op(&RecordReader { connection, policy: &policy, now })
             });
             // Otherwise the connection may be one to another file.
             named.check().map_err(|error| error.with_location(&location))?;
@@ -144,7 +144,7 @@ impl SqliteStore {
         let now = self.clock.now();
         self.writer
             .write(move |connection, effects| {
-                let record = Record::load(connection, id)?;
+                let record = SqliteRecord::load(connection, id)?;
                 let same_name = operator::same_name(connection, &record)?;
                 record.change(connection, effects, |submission| rule(submission, &same_name, now))
             })

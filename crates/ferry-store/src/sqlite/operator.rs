@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::effects::Effects;
 use super::error::SqliteError;
 use super::health;
-use super::records::{Record, millis, span_millis};
+use super::records::{SqliteRecord, millis, span_millis};
 use crate::StoreError;
 use crate::cold::Cold;
 use ferry_types::domain::account::Health;
@@ -40,7 +40,10 @@ pub(super) fn resume(
 }
 
 /// The other submissions of a record's Name that a retry has to know of.
-pub(super) fn same_name(connection: &Connection, record: &Record) -> Result<SameName, SqliteError> {
+pub(super) fn same_name(
+    connection: &Connection,
+    record: &SqliteRecord,
+) -> Result<SameName, SqliteError> {
     // For a retry alone, so that nothing else gets slower with the submissions of a Name.
     if record.submission.state != State::Failed {
         return Ok(SameName::default());

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
 use super::error::SqliteError;
 use super::health;
-use super::records::{COLUMNS, Record, all_records};
+use super::records::{COLUMNS, SqliteRecord, all_records};
 use crate::{Cursor, Filter, Page, SubmissionDetail, first_millisecond};
 use ferry_types::domain::account::{Health, HealthPolicy};
 use ferry_types::domain::limits::LimitUsage;
@@ -16,7 +16,7 @@ use ferry_types::domain::submission::{State, Submission, Surroundings, TimelineE
 use ferry_types::domain::{SubmissionId, Timestamp, timestamp};
 
 /// Looks at submissions, and says why they do not move.
-pub(super) struct Reader<'a> {
+pub(super) struct RecordReader<'a> {
     pub(super) connection: &'a Connection,
     pub(super) policy: &'a HealthPolicy,
     pub(super) now: Timestamp,
@@ -92,9 +92,9 @@ impl Query {
     }
 }
 
-impl Reader<'_> {
+impl RecordReader<'_> {
     pub(super) fn get(&self, id: SubmissionId) -> Result<Option<SubmissionDetail>, SqliteError> {
-        let Some(record) = Record::find(self.connection, id)? else { return Ok(None) };
+        let Some(record) = SqliteRecord::find(self.connection, id)? else { return Ok(None) };
         let health = health::load(self.connection, &record.submission.account)?;
         let account = health.map(|health| (record.submission.account.clone(), health));
         self.explain(record, &account.into_iter().collect()).map(Some)
@@ -129,7 +129,7 @@ impl Reader<'_> {
         along: ListOrder<'_>,
         after: Option<Cursor>,
         limit: usize,
-    ) -> Result<Vec<Record>, SqliteError> {
+    ) -> Result<Vec<SqliteRecord>, SqliteError> {
         let mut query = Query::default();
         let seq = query.labels(filter);
         if let Some(Cursor(after)) = after {
@@ -186,7 +186,7 @@ impl Reader<'_> {
 
     fn explain(
         &self,
-        record: Record,
+        record: SqliteRecord,
         accounts: &BTreeMap<String, Health>,
     ) -> Result<SubmissionDetail, SqliteError> {
         let submission = record.submission;
@@ -223,7 +223,7 @@ impl Reader<'_> {
     }
 
     pub(super) fn timeline(&self, id: SubmissionId) -> Result<Vec<TimelineEntry>, SqliteError> {
-        let record = Record::load(self.connection, id)?;
+        let record = SqliteRecord::load(self.connection, id)?;
         let mut statement = self.connection.prepare_cached(
             "SELECT at, state, message FROM timeline WHERE submission = ?1 ORDER BY entry",
         )?;

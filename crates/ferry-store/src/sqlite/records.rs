@@ -13,21 +13,21 @@ use ferry_types::domain::submission::{
 };
 use ferry_types::domain::{SubmissionId, Timestamp, timestamp};
 
-/// What [`Record::from_row`] reads, in its order.
+/// What [`SqliteRecord::from_row`] reads, in its order.
 pub(super) const COLUMNS: &str = "s.seq, s.fence, s.claimed_by, s.id, s.account, s.name, s.state, s.priority, \
      s.upload_attempts, s.created_at, s.updated_at, s.finished_at, s.deadline, s.step, s.due_at, \
      s.leased_until, s.has_predecessor, s.cold";
 
 /// A submission, and what only the store knows of it.
 #[derive(Debug)]
-pub(super) struct Record {
+pub(super) struct SqliteRecord {
     pub(super) seq: i64,
     pub(super) fence: i64,
     pub(super) claimed_by: String,
     pub(super) submission: Submission,
 }
 
-impl Record {
+impl SqliteRecord {
     pub(super) fn from_row(row: &Row<'_>) -> Result<Self, SqliteError> {
         let mut next = 0..;
         let mut column = || next.next().unwrap_or_default();
@@ -204,11 +204,11 @@ pub(super) fn append(
 pub(super) fn all_records(
     statement: &mut CachedStatement<'_>,
     parameters: impl rusqlite::Params,
-) -> Result<Vec<Record>, SqliteError> {
+) -> Result<Vec<SqliteRecord>, SqliteError> {
     let mut rows = statement.query(parameters)?;
     let mut records = Vec::new();
     while let Some(row) = rows.next()? {
-        records.push(Record::from_row(row)?);
+        records.push(SqliteRecord::from_row(row)?);
     }
     Ok(records)
 }
@@ -219,11 +219,11 @@ pub(super) fn records(
     connection: &Connection,
     statement: &mut CachedStatement<'_>,
     parameters: impl rusqlite::Params,
-) -> Result<Vec<Record>, SqliteError> {
+) -> Result<Vec<SqliteRecord>, SqliteError> {
     let mut rows = statement.query(parameters)?;
     let (mut records, mut damaged) = (Vec::new(), Vec::new());
     while let Some(row) = rows.next()? {
-        match Record::from_row(row) {
+        match SqliteRecord::from_row(row) {
             Ok(record) => records.push(record),
             Err(error) if error.is_of_a_row() => damaged.push((row.get::<_, i64>(0)?, error)),
             Err(error) => return Err(error),

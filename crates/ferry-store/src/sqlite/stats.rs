@@ -6,13 +6,13 @@ use rusqlite::params;
 
 use super::error::SqliteError;
 use super::health;
-use super::read::Reader;
+use super::read::RecordReader;
 use super::records::millis;
 use crate::{AccountStats, Stats, StepStats};
 use ferry_types::domain::submission::StepKind;
 use ferry_types::domain::{timestamp, until};
 
-impl Reader<'_> {
+impl RecordReader<'_> {
     pub(super) fn stats(&self) -> Result<Stats, SqliteError> {
         let accounts = health::all(self.connection)?;
         let leased = self.leased()?;

@@ -19,10 +19,10 @@ use crate::{StoreError, Wakeups};
 const GROUP: usize = 128;
 
 /// Tells a job's caller what became of it, once the transaction is committed or not.
-type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+type WriteReply = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
 /// Runs inside the transaction, or learns that there is none.
-type Work = Box<dyn FnOnce(Result<(&Connection, &mut Effects), StoreError>) -> Answer + Send>;
+type Work = Box<dyn FnOnce(Result<(&Connection, &mut Effects), StoreError>) -> WriteReply + Send>;
 
 enum WriteJob {
     Work(Work),
@@ -195,7 +195,7 @@ impl WriterThread {
         }
     }
 
-    fn transact(&self, work: Vec<Work>) -> (Vec<Answer>, Result<(), StoreError>) {
+    fn transact(&self, work: Vec<Work>) -> (Vec<WriteReply>, Result<(), StoreError>) {
         let mut effects = Effects::default();
         let asked = self.named.continuity().ask();
         // Nothing is written to a file that has no name any more.

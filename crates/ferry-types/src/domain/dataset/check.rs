@@ -55,7 +55,7 @@ struct Check<'a> {
 }
 
 /// A record, and its place.
-struct Line<'a> {
+struct DatasetLine<'a> {
     /// None for the header.
     row: Option<u64>,
     span: Range<usize>,
@@ -95,19 +95,19 @@ impl<'a> Check<'a> {
                 self.quoted_line(&span, &record);
             }
             if std::mem::take(&mut is_header) {
-                self.check_header(&Line { row: None, span, record: &record });
+                self.check_header(&DatasetLine { row: None, span, record: &record });
             } else if header::begins_with(self.table, &record) {
                 self.repeated_header(&span);
             } else {
                 self.listing.report.rows += 1;
                 let row = Some(self.listing.report.rows);
-                self.check_row(&Line { row, span, record: &record });
+                self.check_row(&DatasetLine { row, span, record: &record });
             }
         }
         self.check_end();
     }
 
-    fn location(&mut self, line: &Line<'_>) -> Location {
+    fn location(&mut self, line: &DatasetLine<'_>) -> Location {
         Location { row: line.row, ..self.position(line.span.start) }
     }
 
@@ -115,7 +115,7 @@ impl<'a> Check<'a> {
         Location { line: Some(self.lines.at(offset)), ..Location::default() }
     }
 
-    fn cell_spot(&mut self, line: &Line<'_>, cell: usize) -> Location {
+    fn cell_spot(&mut self, line: &DatasetLine<'_>, cell: usize) -> Location {
         Location {
             column: self.layout.name(cell).map(str::to_owned),
             value: line.record.get(cell).map(excerpt),

@@ -1,6 +1,6 @@
 //! Checks one row: its bytes, quotes, width and cells.
 
-use super::{Check, Line};
+use super::{Check, DatasetLine};
 use crate::domain::dataset::report::{Kind, Location, Problem, excerpt};
 use crate::domain::dataset::{cells, forms, quotes};
 
@@ -9,7 +9,7 @@ use crate::domain::dataset::{cells, forms, quotes};
 const MAX_UNKNOWN: u64 = 1_000_000;
 
 impl Check<'_> {
-    pub(super) fn check_row(&mut self, line: &Line<'_>) {
+    pub(super) fn check_row(&mut self, line: &DatasetLine<'_>) {
         let blamed = self.check_bytes(line);
         if self.check_quotes(line) {
             return;
@@ -24,7 +24,7 @@ impl Check<'_> {
     }
 
     /// Reports bad bytes of this record, and returns the last cell that has one.
-    pub(super) fn check_bytes(&mut self, line: &Line<'_>) -> Option<usize> {
+    pub(super) fn check_bytes(&mut self, line: &DatasetLine<'_>) -> Option<usize> {
         let mut blamed = None;
         while let Some(bad) = self.bad_bytes.as_slice().first().copied() {
             if bad.offset >= line.span.end {
@@ -43,7 +43,7 @@ impl Check<'_> {
     }
 
     /// Reports quotes that do not pair: the cells of such a record mean nothing.
-    pub(super) fn check_quotes(&mut self, line: &Line<'_>) -> bool {
+    pub(super) fn check_quotes(&mut self, line: &DatasetLine<'_>) -> bool {
         if !self.has_quotes {
             return false;
         }
@@ -61,7 +61,7 @@ impl Check<'_> {
         true
     }
 
-    fn too_few_columns(&mut self, line: &Line<'_>) {
+    fn too_few_columns(&mut self, line: &DatasetLine<'_>) {
         if self.opening.is_unseparated {
             // One error says so for all rows.
             return;
@@ -86,7 +86,7 @@ impl Check<'_> {
     }
 
     /// More columns are allowed, so that one warning stands for the whole file.
-    pub(super) fn check_width(&mut self, line: &Line<'_>) {
+    pub(super) fn check_width(&mut self, line: &DatasetLine<'_>) {
         let width = self.layout.width;
         if self.has_extra || line.record.len() <= width {
             return;
@@ -100,7 +100,7 @@ impl Check<'_> {
         self.listing.add(Problem::new(Kind::ExtraColumns, location, message, expected));
     }
 
-    fn check_cells(&mut self, line: &Line<'_>, blamed: Option<usize>) {
+    fn check_cells(&mut self, line: &DatasetLine<'_>, blamed: Option<usize>) {
         let read = cells::read(&self.layout, line.record, blamed);
         self.is_ambiguous |= read.is_ambiguous;
         for error in read.faults {
@@ -120,7 +120,7 @@ impl Check<'_> {
         }
     }
 
-    fn cell_fault(&mut self, line: &Line<'_>, error: &cells::CellError) {
+    fn cell_fault(&mut self, line: &DatasetLine<'_>, error: &cells::CellError) {
         let form = if self.unknown < MAX_UNKNOWN {
             forms::recognize(error.column.holds, &line.record[error.cell])
         } else {
@@ -136,7 +136,7 @@ impl Check<'_> {
         }
     }
 
-    fn check_doubled(&mut self, line: &Line<'_>) {
+    fn check_doubled(&mut self, line: &DatasetLine<'_>) {
         let row = line.row.unwrap_or_default();
         if let Some(first) = self.seen.same_as(line.record, row) {
             self.add(Kind::DoubledRow, |check| {

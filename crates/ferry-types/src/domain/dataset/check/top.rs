@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use csv::ByteRecord;
 
-use super::{Check, Line};
+use super::{Check, DatasetLine};
 use crate::domain::dataset::header;
 use crate::domain::dataset::records::{Records, is_blank};
 use crate::domain::dataset::report::{Kind, Location, Problem, excerpt};
@@ -21,7 +21,7 @@ impl Check<'_> {
             if record.len() > 1 && is_blank(&record) {
                 self.blank_row(&span);
             } else {
-                self.check_bytes(&Line { row: None, span, record: &record });
+                self.check_bytes(&DatasetLine { row: None, span, record: &record });
             }
         }
         self.check_separator();
@@ -66,7 +66,7 @@ impl Check<'_> {
         }
     }
 
-    pub(super) fn check_header(&mut self, line: &Line<'_>) {
+    pub(super) fn check_header(&mut self, line: &DatasetLine<'_>) {
         self.check_bytes(line);
         if self.check_quotes(line) {
             return;

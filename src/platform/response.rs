@@ -37,14 +37,14 @@ const CREDENTIAL_ERRORS: [&str; 7] = [
 
 /// An answer, read to its end.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct PlatformResponse {
     pub(super) endpoint: &'static str,
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
 }
 
-impl Answer {
+impl PlatformResponse {
     /// The answer to `UploadData`; `rows` is what was sent, which the Platform may repeat.
     pub(super) fn into_processing_token(
         self,
