@@ -1,6 +1,6 @@
 //! What follows from results and feedback: the verdict that was heard is never lost to them.
 
-use super::decide::{Context, after_error, healthy, untouched};
+use super::decide::{Context, after_error, succeeded, unchanged};
 use super::schedule::{poll_delay, steady_delay};
 use ferry_types::domain::account::Signal;
 use ferry_types::domain::outcome::{Content, PlatformError};
@@ -30,7 +30,7 @@ pub(super) fn after_collect(context: &Context<'_>, collected: Collected) -> Tran
     let transition = match (missing.iter().find(is_wanted), &context.submission.rejection) {
         (Some((key, error)), _) => again(context, key, error),
         (None, Some(word)) => rejected(word, missing.first().map(|(_, error)| error)),
-        (None, None) if missing.is_empty() => healthy(Next::End(Outcome::Completed)),
+        (None, None) if missing.is_empty() => succeeded(Next::End(Outcome::Completed)),
         (None, None) => incomplete(context, !contents.is_empty(), &missing),
     };
     Transition { contents, ..transition }
@@ -40,14 +40,14 @@ pub(super) fn after_collect(context: &Context<'_>, collected: Collected) -> Tran
 /// worth asking for until the deadline, where the Platform can be reached and has them.
 fn is_given_up(context: &Context<'_>, error: &PlatformError) -> bool {
     let is_rejected = context.submission.rejection.is_some();
-    let is_last = |tries| context.is_overdue() || streak(context) >= tries;
+    let is_last = |tries| context.is_past_deadline() || streak(context) >= tries;
     match error {
         PlatformError::Credentials(_) => false,
         PlatformError::TooLarge { .. } => true,
         PlatformError::UnknownToken | PlatformError::Unreadable(_) => is_last(TRIES),
         PlatformError::NotYet { .. } => is_last(TRIES_NOT_YET),
         PlatformError::Throttled { .. } | PlatformError::Unsent(_) => {
-            is_rejected && context.is_overdue()
+            is_rejected && context.is_past_deadline()
         }
         PlatformError::Transient(_)
         | PlatformError::Ambiguous(_)
@@ -87,7 +87,7 @@ fn again(context: &Context<'_>, key: &str, error: &PlatformError) -> Transition 
         next: Next::step(StepKind::Collect, after),
         failures: streak,
         signal,
-        ..untouched(context, StepKind::Collect)
+        ..unchanged(context, StepKind::Collect)
     }
 }
 
@@ -98,7 +98,7 @@ fn rejected(word: &str, missing: Option<&PlatformError>) -> Transition {
         Some(error) => format!("{verdict}, and {}", told(FEEDBACK_KEY, error)),
     };
     let reason = Some(Reason::new(ReasonCode::DataRejected, text));
-    Transition { reason, ..healthy(Next::End(Outcome::Rejected)) }
+    Transition { reason, ..succeeded(Next::End(Outcome::Rejected)) }
 }
 
 /// The other results are kept; without any, nothing of the Platform's is there to complete with.
@@ -117,7 +117,7 @@ fn incomplete(
         _ => ReasonCode::ResultMissing,
     };
     let outcome = if has_any { Outcome::Completed } else { Outcome::Failed };
-    Transition { reason: Some(Reason::new(code, text)), ..healthy(Next::End(outcome)) }
+    Transition { reason: Some(Reason::new(code, text)), ..succeeded(Next::End(outcome)) }
 }
 
 fn told(key: &str, error: &PlatformError) -> String {

@@ -41,13 +41,13 @@ pub(super) fn after_upload(
         Ok(token) => Transition {
             processing_token: Some(token),
             upload_ambiguous: false,
-            ..healthy(Next::Step(context.next_poll(0)))
+            ..succeeded(Next::Step(context.next_poll(0)))
         },
         // It was taken once, and may have been taken twice: a third time would tell no more.
         Err(PlatformError::Unreadable(what)) if context.submission.upload_ambiguous => Transition {
             reason: Some(Reason::new(ReasonCode::Ambiguous, format!("{what}, again"))),
             upload_ambiguous: true,
-            ..healthy(Next::Held)
+            ..succeeded(Next::Held)
         },
         Err(PlatformError::Refused { status, words }) => refused(context, status, &words),
         Err(error) => after_error(context, StepKind::Upload, &error),
@@ -62,14 +62,14 @@ pub(super) fn after_poll(
     let polls = context.submission.polls.saturating_add(1);
     match answer {
         Ok(Status::Done) => {
-            Transition { polled: true, ..healthy(Next::step(StepKind::Collect, Duration::ZERO)) }
+            Transition { polled: true, ..succeeded(Next::step(StepKind::Collect, Duration::ZERO)) }
         }
         Ok(Status::Failed { status }) => Transition {
             polled: true,
             rejection: Some(status),
-            ..healthy(Next::step(StepKind::Collect, Duration::ZERO))
+            ..succeeded(Next::step(StepKind::Collect, Duration::ZERO))
         },
-        Ok(Status::Pending { status, .. }) if context.is_overdue() => Transition {
+        Ok(Status::Pending { status, .. }) if context.is_past_deadline() => Transition {
             polled: true,
             reason: Some(Reason::new(
                 ReasonCode::Deadline,
@@ -77,10 +77,10 @@ pub(super) fn after_poll(
                     "the Platform had not decided by the deadline; its last of {polls} answers was `{status}`"
                 ),
             )),
-            ..healthy(Next::End(Outcome::Failed))
+            ..succeeded(Next::End(Outcome::Failed))
         },
         Ok(Status::Pending { .. }) => {
-            Transition { polled: true, ..healthy(Next::Step(context.next_poll(polls))) }
+            Transition { polled: true, ..succeeded(Next::Step(context.next_poll(polls))) }
         }
         Err(error) => after_error(context, StepKind::Poll, &error),
     }
@@ -134,7 +134,7 @@ pub(super) fn without_account(context: &Context<'_>, kind: StepKind) -> Transiti
     Transition {
         reason: Some(Reason::new(ReasonCode::UnknownAccount, text)),
         next: Next::step(kind, context.policy.retry_max),
-        ..untouched(context, kind)
+        ..unchanged(context, kind)
     }
 }
 
@@ -146,7 +146,7 @@ pub(super) fn interrupted_upload(context: &Context<'_>) -> Transition {
         next: Next::step(StepKind::Upload, Duration::ZERO),
         attempt_spent: true,
         upload_ambiguous: true,
-        ..untouched(context, StepKind::Upload)
+        ..unchanged(context, StepKind::Upload)
     }
 }
 
@@ -165,13 +165,13 @@ fn refused(context: &Context<'_>, status: u16, words: &str) -> Transition {
         return Transition {
             reason: Some(Reason::new(ReasonCode::AlreadyExists, text)),
             upload_ambiguous: true,
-            ..healthy(next)
+            ..succeeded(next)
         };
     }
     let text = format!("the Platform refused the upload ({status}): {words}");
     Transition {
         reason: Some(Reason::new(ReasonCode::UploadRejected, text)),
-        ..healthy(Next::End(Outcome::Rejected))
+        ..succeeded(Next::End(Outcome::Rejected))
     }
 }
 
@@ -180,10 +180,12 @@ pub(super) fn after_error(
     kind: StepKind,
     error: &PlatformError,
 ) -> Transition {
-    let base = untouched(context, kind);
+    let base = unchanged(context, kind);
     let because = |code| Some(Reason::new(code, error.to_string()));
     match error {
-        PlatformError::Throttled { .. } if context.is_overdue() => gave_up(context, error, base),
+        PlatformError::Throttled { .. } if context.is_past_deadline() => {
+            fail_at_deadline(context, error, base)
+        }
         PlatformError::Throttled { retry_after, .. } => {
             let pause = retry_after.unwrap_or(context.policy.default_retry_after);
             let pause = pause.min(context.policy.retry_after_max);
@@ -208,44 +210,44 @@ pub(super) fn after_error(
         },
         PlatformError::TooLarge { .. } if kind != StepKind::Upload => Transition {
             reason: because(ReasonCode::ResponseTooLarge),
-            ..healthy(Next::End(Outcome::Failed))
+            ..succeeded(Next::End(Outcome::Failed))
         },
         PlatformError::UnknownToken => unknown_token(context, kind, base),
         PlatformError::Ambiguous(_) => {
             let base = Transition { upload_ambiguous: true, ..base };
-            retried(context, kind, ReasonCode::Ambiguous, error, base)
+            retry_or_fail(context, kind, ReasonCode::Ambiguous, error, base)
         }
         PlatformError::Unreadable(_) if kind == StepKind::Upload => {
             let base = Transition { upload_ambiguous: true, ..base };
-            retried(context, kind, ReasonCode::Ambiguous, error, base)
+            retry_or_fail(context, kind, ReasonCode::Ambiguous, error, base)
         }
         PlatformError::NotYet { retry_after, .. } => {
             let failures = context.submission.failures.saturating_add(1);
             let least = retry_after.unwrap_or_default().min(context.policy.retry_after_max);
             let after = poll_delay(context.policy, failures, context.jitter).max(least);
-            let retried = retried(context, kind, ReasonCode::Transient, error, base);
-            let next = match retried.next {
+            let retry_or_fail = retry_or_fail(context, kind, ReasonCode::Transient, error, base);
+            let next = match retry_or_fail.next {
                 Next::Step(next) => Next::step(next.kind, after.min(context.time_left())),
                 next => next,
             };
-            Transition { next, signal: Signal::None, ..retried }
+            Transition { next, signal: Signal::None, ..retry_or_fail }
         }
         PlatformError::Unsent(_) => {
             let attempt_spent = base.attempt_spent;
-            let retried = retried(context, kind, ReasonCode::Transient, error, base);
-            Transition { attempt_spent, ..retried }
+            let retry_or_fail = retry_or_fail(context, kind, ReasonCode::Transient, error, base);
+            Transition { attempt_spent, ..retry_or_fail }
         }
         PlatformError::Transient(_)
         | PlatformError::Unreadable(_)
         | PlatformError::TooLarge { .. }
         | PlatformError::Refused { .. } => {
-            retried(context, kind, ReasonCode::Transient, error, base)
+            retry_or_fail(context, kind, ReasonCode::Transient, error, base)
         }
     }
 }
 
 /// Another try, or, after the deadline, the end.
-fn retried(
+fn retry_or_fail(
     context: &Context<'_>,
     kind: StepKind,
     code: ReasonCode,
@@ -253,8 +255,8 @@ fn retried(
     base: Transition,
 ) -> Transition {
     let unhealthy = Transition { attempt_spent: true, signal: Signal::Unhealthy, ..base };
-    if context.is_overdue() {
-        return gave_up(context, error, unhealthy);
+    if context.is_past_deadline() {
+        return fail_at_deadline(context, error, unhealthy);
     }
     let failures = context.submission.failures.saturating_add(1);
     let after = retry_delay(context.policy, failures, context.jitter).min(context.time_left());
@@ -266,7 +268,7 @@ fn retried(
     }
 }
 
-fn gave_up(context: &Context<'_>, error: &PlatformError, base: Transition) -> Transition {
+fn fail_at_deadline(context: &Context<'_>, error: &PlatformError, base: Transition) -> Transition {
     let doubt = if base.upload_ambiguous { "; an upload may have arrived" } else { "" };
     let deadline = context.submission.deadline.format("%Y-%m-%d %H:%M:%S UTC");
     let text = format!("gave up at the deadline ({deadline}): {error}{doubt}");
@@ -286,8 +288,8 @@ fn unknown_token(context: &Context<'_>, kind: StepKind, base: Transition) -> Tra
     let reason =
         Some(Reason::new(ReasonCode::UnknownToken, PlatformError::UnknownToken.to_string()));
     let waited = steady_time(context.policy, streak - 1);
-    if waited >= context.policy.unknown_token_timeout || context.is_overdue() {
-        return Transition { reason, ..healthy(Next::End(Outcome::Failed)) };
+    if waited >= context.policy.unknown_token_timeout || context.is_past_deadline() {
+        return Transition { reason, ..succeeded(Next::End(Outcome::Failed)) };
     }
     let after = steady_delay(context.policy, streak, context.jitter).min(context.time_left());
     Transition {
@@ -300,12 +302,12 @@ fn unknown_token(context: &Context<'_>, kind: StepKind, base: Transition) -> Tra
 }
 
 /// The Platform answered, and all troubles are over.
-pub(super) fn healthy(next: Next) -> Transition {
+pub(super) fn succeeded(next: Next) -> Transition {
     Transition { signal: Signal::Healthy, ..Transition::to(next) }
 }
 
 /// The submission waits for the same step again, and nothing counts.
-pub(super) fn untouched(context: &Context<'_>, kind: StepKind) -> Transition {
+pub(super) fn unchanged(context: &Context<'_>, kind: StepKind) -> Transition {
     Transition {
         attempt_spent: kind != StepKind::Upload,
         failures: context.submission.failures,
@@ -316,7 +318,7 @@ pub(super) fn untouched(context: &Context<'_>, kind: StepKind) -> Transition {
 
 impl Context<'_> {
     /// Whether this was the last try.
-    pub(super) fn is_overdue(&self) -> bool {
+    pub(super) fn is_past_deadline(&self) -> bool {
         self.now >= self.submission.deadline
     }
 
@@ -327,7 +329,7 @@ impl Context<'_> {
     /// The deadline gets one last poll, whatever the schedule says.
     fn next_poll(&self, polls: u32) -> NextStep {
         let delay = poll_delay(self.policy, polls, self.jitter);
-        let after = if self.is_overdue() { delay } else { delay.min(self.time_left()) };
+        let after = if self.is_past_deadline() { delay } else { delay.min(self.time_left()) };
         NextStep { kind: StepKind::Poll, after }
     }
 }
