@@ -6,7 +6,7 @@ use super::error::{CliError, Exit};
 use super::files::title;
 use super::show;
 use super::ui::Ui;
-use super::wait::{Waiting, run_until_settled};
+use super::wait::{WaitArgs, run_until_settled};
 use crate::app::App;
 use crate::pipeline::{Intake, IntakeError};
 use ferry_store::{Accepted, NewSubmission};
@@ -35,7 +35,9 @@ pub(super) async fn accept(
         match accepted {
             Accepted::New(id) => stored.ids.push(id),
             Accepted::Duplicate(id) => {
-                ui.note(format!("idempotency key `{key}`: the same was accepted before, as {id}"));
+                ui.print_note(format!(
+                    "idempotency key `{key}`: the same was accepted before, as {id}"
+                ));
                 stored.ids.push(id);
             }
             Accepted::Conflict(id) => {
@@ -45,7 +47,7 @@ pub(super) async fn accept(
                      which has other content"
                 ))
                 .hint("use another key for other content")
-                .say(ui);
+                .print_error(ui);
             }
         }
     }
@@ -56,7 +58,7 @@ pub(super) async fn accept(
 pub(super) async fn wait_or_show(
     app: App,
     stored: AcceptedBatch,
-    wait: &Waiting,
+    wait: &WaitArgs,
     ui: &Ui,
 ) -> Result<Exit, CliError> {
     if app.config.accounts.is_empty() && !stored.ids.is_empty() {
@@ -73,7 +75,7 @@ pub(super) async fn wait_or_show(
     } else {
         let exit = show::all(&stored.ids, &app, ui).await?;
         if ui.terminal {
-            ui.note("next: `ferry worker` runs the steps, `ferry watch` follows them");
+            ui.print_note("next: `ferry worker` runs the steps, `ferry watch` follows them");
         }
         exit
     };

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::each::each;
+use super::each::for_each_id;
 use super::error::{CliError, Exit};
 use super::ui::Ui;
 use crate::app::App;
@@ -20,10 +20,10 @@ pub(super) struct Cancel {
 
 impl Cancel {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
-        each("cancel", &self.ids, &app, ui, async |id| {
+        for_each_id("cancel", &self.ids, &app, ui, async |id| {
             let found = app.store.cancel(id).await?;
             if !found.submission.state.is_final() {
-                ui.note(format!("{id} will be cancelled when its running step ends"));
+                ui.print_note(format!("{id} will be cancelled when its running step ends"));
             }
             Ok(found)
         })

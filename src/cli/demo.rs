@@ -61,7 +61,7 @@ impl Demo {
         let config = configuration(&sim, global, &folder.path().join("ferry.db"))?;
         start_log(&config, ui, "error")?;
         let app = App::open(config)?;
-        ui.note(format!(
+        ui.print_note(format!(
             "store {}, simulated Platform http://{}, workers in this process",
             app.store.location(),
             sim.address()
@@ -131,7 +131,7 @@ impl DemoRun {
         let views = self.run_until_settled(&ids, ui).await?;
         for view in views.iter().filter(|view| view.state == State::Rejected) {
             self.show_feedback(view, ui).await?;
-            ui.note(format!("corrected and resubmitted as `{}` with overwrite:", view.name));
+            ui.print_note(format!("corrected and resubmitted as `{}` with overwrite:", view.name));
             let corrected = self.correct(view, CORRECTED).await?;
             self.run_until_settled(&[corrected], ui).await?;
         }
@@ -140,7 +140,7 @@ impl DemoRun {
 
     /// Made-up datasets, until interrupted.
     async fn play_on(&mut self, ui: &Ui) -> Result<(), CliError> {
-        ui.note("made-up datasets follow, and faults of the Platform; Ctrl-C ends");
+        ui.print_note("made-up datasets follow, and faults of the Platform; Ctrl-C ends");
         let mut progress = Progress::new(ui, self.app.clock.clone(), None);
         let mut open: Vec<SubmissionId> = Vec::new();
         for number in 1_u64.. {
@@ -212,10 +212,10 @@ impl DemoRun {
         let content = self.app.store.content(view.id, FEEDBACK_KEY).await?;
         let body = content.map(|content| content.bytes).unwrap_or_default();
         let data = self.sent.get(&view.id).map(|(_, data)| data.as_str());
-        ui.note(format!("the Platform's feedback for `{}`:", view.name));
+        ui.print_note(format!("the Platform's feedback for `{}`:", view.name));
         for item in locate(&read(&text(None, &body)), data, None) {
             for line in item.to_string().lines() {
-                ui.note(format!("    {line}"));
+                ui.print_note(format!("    {line}"));
             }
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use super::audit::audited;
 use super::error::{CliError, Exit};
-use super::follow::{look, view};
+use super::follow::{fetch, view};
 use super::show;
 use super::ui::Ui;
 use crate::app::App;
@@ -12,7 +12,7 @@ use ferry_types::domain::submission::{LifecycleError, State};
 
 /// Does `act`, which is called `verb`, to each of `ids`, and shows what they are then. What could not be done is said, and
 /// makes the exit code.
-pub(super) async fn each(
+pub(super) async fn for_each_id(
     verb: &str,
     ids: &[SubmissionId],
     app: &App,
@@ -25,9 +25,9 @@ pub(super) async fn each(
         match audited(&app.audit, &format!("{verb} {id}"), act(*id).await) {
             Ok(found) => show::view(&view(found), app.clock.now(), ui)?,
             Err(error @ StoreError::NotAllowed(_)) => {
-                exit = not_allowed(error, *id, app).await?.say(ui);
+                exit = not_allowed(error, *id, app).await?.print_error(ui);
             }
-            Err(error @ StoreError::NotFound(_)) => exit = CliError::from(error).say(ui),
+            Err(error @ StoreError::NotFound(_)) => exit = CliError::from(error).print_error(ui),
             Err(error) => return Err(error.into()),
         }
     }
@@ -53,7 +53,7 @@ async fn not_allowed(
         StoreError::NotAllowed(LifecycleError::NoWebhook { .. }) => {
             "set the account's `webhook_url` for later submissions".to_owned()
         }
-        _ => match look(app.store.as_ref(), id).await?.state {
+        _ => match fetch(app.store.as_ref(), id).await?.state {
             State::Held => format!("`ferry resolve {id}` decides about it"),
             State::Rejected => {
                 format!("submit a corrected dataset: `ferry resubmit {id} FILE`")

@@ -90,11 +90,11 @@ impl CliError {
             // Whoever read our output has seen enough.
             return ExitCode::SUCCESS;
         }
-        self.say(ui).into()
+        self.print_error(ui).into()
     }
 
     /// Says it on stderr.
-    pub(super) fn say(&self, ui: &Ui) -> Exit {
+    pub(super) fn print_error(&self, ui: &Ui) -> Exit {
         ui.error(&self.error.to_string());
         for cause in self.error.chain().skip(1) {
             ui.cause(&cause.to_string());

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::error::{CliError, Exit};
-use super::follow::look;
+use super::follow::fetch;
 use super::ui::{Ui, write_bytes};
 use crate::app::App;
 use crate::platform::text;
@@ -32,7 +32,7 @@ pub(super) struct Feedback {
 
 impl Feedback {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
-        let view = look(app.store.as_ref(), self.id).await?;
+        let view = fetch(app.store.as_ref(), self.id).await?;
         let Some(content) = app.store.content(self.id, FEEDBACK_KEY).await? else {
             return none(&view, ui);
         };
@@ -49,7 +49,7 @@ impl Feedback {
         let events = payload.as_ref().and_then(|payload| payload.event_data.as_deref());
         let complaints = read(&text(content.content_type.as_deref(), &content.bytes));
         if complaints.is_empty() {
-            ui.note(format!(
+            ui.print_note(format!(
                 "the Platform rejected the dataset and sent empty feedback: it names no error; \
                  `ferry status {}` shows its status word",
                 self.id
@@ -68,7 +68,7 @@ impl Feedback {
 
 fn none(view: &SubmissionView, ui: &Ui) -> Result<Exit, CliError> {
     if view.state == State::Completed {
-        ui.note(format!("submission {} is completed: the Platform found no error", view.id));
+        ui.print_note(format!("submission {} is completed: the Platform found no error", view.id));
         return Ok(Exit::Done);
     }
     let reason = view.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();

@@ -26,7 +26,7 @@ pub(super) fn view(found: SubmissionDetail) -> SubmissionView {
 }
 
 /// A submission as it is now.
-pub(super) async fn look(
+pub(super) async fn fetch(
     store: &dyn Store,
     id: SubmissionId,
 ) -> Result<SubmissionView, StoreError> {
@@ -34,7 +34,7 @@ pub(super) async fn look(
 }
 
 /// Whether none of these goes on before a person has acted.
-pub(super) async fn are_stuck(
+pub(super) async fn all_need_operator(
     store: &dyn Store,
     views: Vec<SubmissionView>,
 ) -> Result<bool, StoreError> {
@@ -45,7 +45,7 @@ pub(super) async fn are_stuck(
                     break;
                 }
                 // As stuck as the one before it.
-                Some(WaitingFor::Predecessor { submission }) => look(store, submission).await?,
+                Some(WaitingFor::Predecessor { submission }) => fetch(store, submission).await?,
                 _ => return Ok(false),
             };
         }
@@ -67,7 +67,7 @@ pub(super) async fn follow(
     loop {
         for _ in 0..open.len().min(ROUND) {
             let Some(id) = open.pop_front() else { break };
-            let view = look(store, id).await?;
+            let view = fetch(store, id).await?;
             seen(&view);
             if !is_settled(view.state) {
                 open.push_back(id);
@@ -85,7 +85,7 @@ pub(super) async fn follow(
     }
     for id in open {
         // One that was not looked at yet, or may have moved since.
-        last.insert(id, look(store, id).await?);
+        last.insert(id, fetch(store, id).await?);
     }
     Ok(ids.iter().filter_map(|id| last.remove(id)).collect())
 }

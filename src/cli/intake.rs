@@ -94,7 +94,7 @@ async fn list(requests: &PushedRequests, ui: &Ui) -> Result<Exit, CliError> {
         }
     }
     let waiting = requests.waiting().await?;
-    ui.note(format!(
+    ui.print_note(format!(
         "{}, {waiting} waiting in the queue `{}`",
         show::counted(count, "dead letter"),
         requests.queue()

@@ -104,7 +104,7 @@ impl Keys {
                 } else {
                     ui.out(key.expose_secret())?;
                 }
-                ui.note("save this key now: it is not shown again");
+                ui.print_note("save this key now: it is not shown again");
             }
             Action::List => {
                 let mut rows = Vec::new();
@@ -132,7 +132,7 @@ impl Keys {
                     if found { Ok(()) } else { Err(none().hint(hint)) }
                 });
                 audited(&audit, &format!("keys revoke {name}"), revoked)?;
-                ui.note(format!("key `{name}` is revoked"));
+                ui.print_note(format!("key `{name}` is revoked"));
             }
         }
         Ok(Exit::Done)

@@ -110,14 +110,14 @@ impl List {
         }
         if is_empty {
             let location = app.store.location();
-            ui.note(if is_everything(&filter) {
+            ui.print_note(if is_everything(&filter) {
                 format!("the store {location} is empty")
             } else {
                 format!("nothing in the store {location} matches")
             });
         }
         if let Some(Cursor(cursor)) = cursor.filter(|_| !self.all) {
-            ui.note(format!("more submissions match: add --cursor {cursor} or --all"));
+            ui.print_note(format!("more submissions match: add --cursor {cursor} or --all"));
         }
         Ok(Exit::Done)
     }

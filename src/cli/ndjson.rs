@@ -43,9 +43,9 @@ pub(super) async fn submit(
     })?;
     if wrong > 0 {
         if wrong > SHOWN {
-            ui.note(format!("and {} more", wrong - SHOWN));
+            ui.print_note(format!("and {} more", wrong - SHOWN));
         }
-        ui.note(format!("{wrong} of {lines} lines are invalid: nothing was submitted"));
+        ui.print_note(format!("{wrong} of {lines} lines are invalid: nothing was submitted"));
         return Ok(None);
     }
     if lines == 0 {
@@ -78,7 +78,10 @@ async fn accept_all(
         }
         let stored = accept(intake, batch, ui).await;
         if stored.is_err() && !all.ids.is_empty() {
-            ui.note(format!("the first {} submissions were submitted before this:", all.ids.len()));
+            ui.print_note(format!(
+                "the first {} submissions were submitted before this:",
+                all.ids.len()
+            ));
         }
         let stored = stored?;
         all.ids.extend(stored.ids);

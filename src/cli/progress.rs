@@ -73,7 +73,7 @@ impl Progress {
         } else if self.lines.insert(view.id, progress_line(view)).as_ref()
             != Some(&progress_line(view))
         {
-            self.ui.note(show::line(view, self.clock.now()));
+            self.ui.print_note(show::line(view, self.clock.now()));
         }
         if is_settled(view.state) && before.is_none_or(|before| !is_settled(before)) {
             self.settled += 1;
@@ -92,7 +92,7 @@ impl Progress {
             if let Some(bar) = self.bars.remove(&view.id) {
                 bar.finish_and_clear();
                 if !self.outcome_follows {
-                    self.ui.note(show::line(view, now));
+                    self.ui.print_note(show::line(view, now));
                 }
             }
             return;

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::each::each;
+use super::each::for_each_id;
 use super::error::{CliError, Exit};
 use super::ui::Ui;
 use crate::app::App;
@@ -48,7 +48,7 @@ impl Resolve {
             _ => (Resolution::Fail, "resolve --fail"),
         };
         let deadline = app.config.policy.deadline;
-        each(verb, &self.ids, &app, ui, async |id| {
+        for_each_id(verb, &self.ids, &app, ui, async |id| {
             app.store.resolve(id, resolution, deadline).await
         })
         .await

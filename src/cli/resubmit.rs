@@ -9,7 +9,7 @@ use super::error::{CliError, Exit};
 use super::files::{read, title};
 use super::ui::Ui;
 use super::validate::{hint_fix, print_reports, print_warnings};
-use super::wait::Waiting;
+use super::wait::WaitArgs;
 use crate::app::App;
 use crate::pipeline::{IntakeError, SourceLabels, decode, revision};
 use ferry_store::StoreError;
@@ -32,7 +32,7 @@ pub(super) struct Resubmit {
     #[arg(long, value_name = "FILE")]
     events: Option<PathBuf>,
     #[command(flatten)]
-    wait: Waiting,
+    wait: WaitArgs,
 }
 
 impl Resubmit {
@@ -63,7 +63,7 @@ impl Resubmit {
             Err(IntakeError::Dataset(reports)) => {
                 print_reports(&reports, ui)?;
                 hint_fix(&reports, ui);
-                ui.note("nothing was submitted");
+                ui.print_note("nothing was submitted");
                 return Ok(Exit::Invalid);
             }
             Err(error) => return Err(refused(error, &self.file)),

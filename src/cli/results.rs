@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::error::{CliError, Exit};
-use super::follow::look;
+use super::follow::fetch;
 use super::show;
 use super::ui::{Ui, write_bytes};
 use crate::app::App;
@@ -40,7 +40,7 @@ pub(super) struct Results {
 
 impl Results {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
-        let view = look(app.store.as_ref(), self.id).await?;
+        let view = fetch(app.store.as_ref(), self.id).await?;
         let keys: Vec<String> = match &self.key {
             Some(key) => vec![key.clone()],
             None => view.results.iter().map(|stored| stored.key.clone()).collect(),
@@ -123,7 +123,7 @@ fn write(path: &Path, content: &Content, ui: &Ui) -> Result<(), CliError> {
         std::fs::create_dir_all(folder).map_err(|error| cannot(folder, error))?;
     }
     std::fs::write(path, &content.bytes).map_err(|error| cannot(path, error))?;
-    ui.note(format!("wrote {} ({})", path.display(), show::size(content.bytes.len() as u64)));
+    ui.print_note(format!("wrote {} ({})", path.display(), show::size(content.bytes.len() as u64)));
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::each::each;
+use super::each::for_each_id;
 use super::error::{CliError, Exit};
 use super::ui::Ui;
 use crate::app::App;
@@ -23,6 +23,7 @@ pub(super) struct Retry {
 impl Retry {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
         let deadline = app.config.policy.deadline;
-        each("retry", &self.ids, &app, ui, async |id| app.store.retry(id, deadline).await).await
+        for_each_id("retry", &self.ids, &app, ui, async |id| app.store.retry(id, deadline).await)
+            .await
     }
 }

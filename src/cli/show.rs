@@ -5,7 +5,7 @@ use std::time::Duration;
 use console::{Style, measure_text_width, pad_str, truncate_str};
 
 use super::error::{CliError, Exit};
-use super::follow::look;
+use super::follow::fetch;
 use super::ui::Ui;
 use crate::app::App;
 use ferry_types::contract::{SubmissionView, WaitingFor};
@@ -16,7 +16,7 @@ use ferry_types::domain::{SubmissionId, Timestamp, until};
 /// What is said of submissions that a command has changed.
 pub(super) async fn all(ids: &[SubmissionId], app: &App, ui: &Ui) -> Result<Exit, CliError> {
     for id in ids {
-        view(&look(app.store.as_ref(), *id).await?, app.clock.now(), ui)?;
+        view(&fetch(app.store.as_ref(), *id).await?, app.clock.now(), ui)?;
     }
     Ok(Exit::Done)
 }

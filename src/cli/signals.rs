@@ -26,11 +26,11 @@ fn listen_and_say(shutdown: Shutdown, said: Option<&'static str>, ui: &Ui) -> st
     tokio::spawn(async move {
         any(&mut interrupt, &mut terminate).await;
         if let Some(said) = said {
-            ui.note(said);
+            ui.print_note(said);
         }
         shutdown.drain();
         any(&mut interrupt, &mut terminate).await;
-        ui.note("stopping at once");
+        ui.print_note("stopping at once");
         shutdown.abort();
     });
     Ok(())

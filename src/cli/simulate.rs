@@ -99,7 +99,7 @@ impl Simulate {
                 ui.out(format!("{name}={}", quoted(value)))?;
             }
         }
-        ui.note(format!("a simulated Platform listens on http://{}", sim.address()));
+        ui.print_note(format!("a simulated Platform listens on http://{}", sim.address()));
         shutdown.draining().await;
         Ok(Exit::Done)
     }

@@ -32,7 +32,7 @@ impl Stats {
             }
         }
         if stats == Counted::default() {
-            ui.note(format!("the store {} is empty", app.store.location()));
+            ui.print_note(format!("the store {} is empty", app.store.location()));
         }
         Ok(Exit::Done)
     }

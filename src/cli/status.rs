@@ -4,7 +4,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::error::{CliError, Exit};
-use super::follow::look;
+use super::follow::fetch;
 use super::show;
 use super::ui::Ui;
 use crate::app::App;
@@ -34,7 +34,7 @@ struct WithTimeline {
 impl Status {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
         for id in self.ids {
-            let view = look(app.store.as_ref(), id).await?;
+            let view = fetch(app.store.as_ref(), id).await?;
             let timeline = app.store.timeline(id).await?;
             if ui.json {
                 ui.object(&WithTimeline { view, timeline })?;

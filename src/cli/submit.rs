@@ -10,7 +10,7 @@ use super::error::{CliError, Exit};
 use super::files::{read, title};
 use super::ui::Ui;
 use super::validate::{hint_fix, print_reports, print_warnings};
-use super::wait::Waiting;
+use super::wait::WaitArgs;
 use super::{ndjson, values};
 use crate::app::App;
 use crate::metrics::Source;
@@ -73,7 +73,7 @@ pub(super) struct Submit {
     #[arg(long, value_name = "URL")]
     webhook_url: Option<String>,
     #[command(flatten)]
-    wait: Waiting,
+    wait: WaitArgs,
 }
 
 impl Submit {
@@ -114,7 +114,7 @@ impl Submit {
             }
         }
         if invalid {
-            ui.note("nothing was submitted");
+            ui.print_note("nothing was submitted");
             return Ok(None);
         }
         accept(intake, batch, ui).await.map(Some)

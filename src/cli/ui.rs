@@ -38,7 +38,7 @@ impl Ui {
     }
 
     /// A line for whoever runs the command.
-    pub(super) fn note(&self, line: impl Display) {
+    pub(super) fn print_note(&self, line: impl Display) {
         let line = for_stderr(&line.to_string());
         // Where stderr is closed, nobody listens.
         let _ = self.beside(|| writeln!(io::stderr().lock(), "{line}"));
@@ -71,7 +71,7 @@ impl Ui {
 
     fn labelled(&self, label: &str, style: &Style, what: &str) {
         let label = style.clone().force_styling(true).apply_to(format!("{label}:"));
-        self.note(format!("{label} {what}"));
+        self.print_note(format!("{label} {what}"));
     }
 
     fn beside<T>(&self, write: impl FnOnce() -> T) -> T {

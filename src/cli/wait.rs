@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::error::{CliError, Exit};
-use super::follow::{are_stuck, follow, is_settled};
+use super::follow::{all_need_operator, follow, is_settled};
 use super::progress::Progress;
 use super::ui::Ui;
 use super::{show, signals, values};
@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(300);
 
 /// Whether to wait, and for how long.
 #[derive(Debug, Args)]
-pub(super) struct Waiting {
+pub(super) struct WaitArgs {
     /// Carry it in this process and wait for the answer, for at most DURATION if one is given;
     /// without one, waiting also ends when nothing more happens before a person acts.
     #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true,
@@ -37,7 +37,7 @@ fn limit(text: &str) -> Result<Limit, String> {
     if text == "max" { Ok(Limit(None)) } else { values::span(text).map(|span| Limit(Some(span))) }
 }
 
-impl Waiting {
+impl WaitArgs {
     pub(super) fn is_wanted(&self) -> bool {
         self.wait.is_some()
     }
@@ -66,19 +66,19 @@ pub(super) fn require_account(app: &App) -> Result<(), CliError> {
 pub(super) async fn run_until_settled(
     app: App,
     ids: &[SubmissionId],
-    waiting: &Waiting,
+    waiting: &WaitArgs,
     ui: &Ui,
 ) -> Result<Exit, CliError> {
     signals::listen(app.shutdown.clone(), ui)?;
     let workers = app.workers()?;
     let shutdown = app.shutdown.clone();
     let limit = waiting.wait.and_then(|limit| limit.0);
-    let (open, distinct) = (Open::default(), ids.iter().copied().collect());
+    let (unsettled, distinct) = (UnsettledSet::default(), ids.iter().copied().collect());
     let stop = async {
         let over = async {
             match limit {
                 Some(limit) => tokio::time::sleep(limit).await,
-                None => open.stuck(app.store.as_ref(), &distinct).await,
+                None => unsettled.needs_operator(app.store.as_ref(), &distinct).await,
             }
         };
         tokio::select! {
@@ -89,7 +89,7 @@ pub(super) async fn run_until_settled(
     let follower = async {
         let mut progress = Progress::until_outcome(ui, app.clock.clone(), ids.len());
         let seen = |view: &SubmissionView| {
-            open.seen(view);
+            unsettled.seen(view);
             progress.seen(view);
         };
         let views = follow(app.store.as_ref(), ids, seen, stop).await;
@@ -123,38 +123,38 @@ pub(super) async fn run_until_settled(
 
 /// What is not settled, to notice when nothing more happens by itself.
 #[derive(Default)]
-struct Open {
+struct UnsettledSet {
     /// With its view, if it waits for what only a person may change.
     waiting: RefCell<HashMap<SubmissionId, Option<SubmissionView>>>,
     seen: RefCell<HashSet<SubmissionId>>,
 }
 
-impl Open {
+impl UnsettledSet {
     fn seen(&self, view: &SubmissionView) {
         self.seen.borrow_mut().insert(view.id);
         if is_settled(view.state) {
             self.waiting.borrow_mut().remove(&view.id);
         } else {
-            let may_be_stuck = view.waiting_for.as_ref().is_some_and(may_be_stuck);
-            self.waiting.borrow_mut().insert(view.id, may_be_stuck.then(|| view.clone()));
+            let may_need_operator = view.waiting_for.as_ref().is_some_and(may_need_operator);
+            self.waiting.borrow_mut().insert(view.id, may_need_operator.then(|| view.clone()));
         }
     }
 
     /// Ends when all of `ids` are settled or wait for a person.
-    async fn stuck(&self, store: &dyn Store, ids: &HashSet<SubmissionId>) {
+    async fn needs_operator(&self, store: &dyn Store, ids: &HashSet<SubmissionId>) {
         loop {
             tokio::time::sleep(PAUSE).await;
             let views: Option<Vec<_>> = self.waiting.borrow().values().cloned().collect();
             let all_seen = self.seen.borrow().len() == ids.len();
             let Some(views) = views.filter(|_| all_seen) else { continue };
-            if are_stuck(store, views).await.unwrap_or_default() {
+            if all_need_operator(store, views).await.unwrap_or_default() {
                 return;
             }
         }
     }
 }
 
-fn may_be_stuck(waiting: &WaitingFor) -> bool {
+fn may_need_operator(waiting: &WaitingFor) -> bool {
     matches!(
         waiting,
         WaitingFor::Account(BlockReason::Paused { .. })

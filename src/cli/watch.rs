@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::error::{CliError, Exit};
-use super::follow::{follow, is_settled, look, view};
+use super::follow::{fetch, follow, is_settled, view};
 use super::progress::Progress;
 use super::ui::Ui;
 use super::{show, signals, values};
@@ -105,7 +105,7 @@ async fn under_way(
     let listed: std::collections::HashSet<SubmissionId> =
         views.iter().map(|view| view.id).collect();
     for id in open.keys().filter(|id| !listed.contains(id)) {
-        match look(store, *id).await {
+        match fetch(store, *id).await {
             Ok(view) => views.push(view),
             // Removed by its retention meanwhile.
             Err(StoreError::NotFound(_)) => {}

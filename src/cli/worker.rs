@@ -8,7 +8,7 @@ use serde_json::json;
 use tracing::{info, warn};
 
 use super::error::{CliError, Exit};
-use super::follow::{are_stuck, is_settled, view};
+use super::follow::{all_need_operator, is_settled, view};
 use super::show::counted;
 use super::signals;
 use super::ui::Ui;
@@ -136,7 +136,7 @@ async fn goes_on(app: &App, account: &str) -> Result<bool, StoreError> {
     loop {
         let page = app.store.list(&filter, cursor, PAGE).await?;
         let views = page.found.into_iter().map(view).collect();
-        if !are_stuck(app.store.as_ref(), views).await? {
+        if !all_need_operator(app.store.as_ref(), views).await? {
             return Ok(true);
         }
         cursor = page.next;
@@ -157,5 +157,5 @@ fn summarize(stats: &Stats, interrupted: bool, ui: &Ui) {
         states(stats).iter().map(|(state, count)| format!("{count} {state}")).collect();
     let counts = if counts.is_empty() { counted(0_u64, "submission") } else { counts.join(", ") };
     let what = if interrupted { "stopped before all was done" } else { "idle" };
-    ui.note(format!("{what}: {counts}"));
+    ui.print_note(format!("{what}: {counts}"));
 }

@@ -80,7 +80,7 @@ fn remaining(mut report: Report, ui: &Ui) -> Result<bool, CliError> {
     }
     report.problems.retain(|problem| !problem.fixable);
     print_reports(&[report], ui)?;
-    ui.note("nothing was written: correct these errors first");
+    ui.print_note("nothing was written: correct these errors first");
     Ok(false)
 }
 
