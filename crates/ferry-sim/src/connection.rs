@@ -30,23 +30,23 @@ impl Breaker {
     }
 }
 
-impl Connected<IncomingStream<'_, Breakables>> for Breaker {
-    fn connect_info(stream: IncomingStream<'_, Breakables>) -> Self {
+impl Connected<IncomingStream<'_, AbortableConnections>> for Breaker {
+    fn connect_info(stream: IncomingStream<'_, AbortableConnections>) -> Self {
         stream.remote_addr().clone()
     }
 }
 
 /// Accepts connections, which all break when the sender of `open` sends, or is gone.
-pub(super) struct Breakables {
+pub(super) struct AbortableConnections {
     pub(super) listener: TcpListener,
     pub(super) open: watch::Receiver<()>,
 }
 
-impl Listener for Breakables {
-    type Io = Breakable;
+impl Listener for AbortableConnections {
+    type Io = AbortableConnection;
     type Addr = Breaker;
 
-    async fn accept(&mut self) -> (Breakable, Breaker) {
+    async fn accept(&mut self) -> (AbortableConnection, Breaker) {
         let (stream, _) = Listener::accept(&mut self.listener).await;
         // Answers are small and awaited: to gather them would only delay them.
         let _ = stream.set_nodelay(true);
@@ -55,7 +55,7 @@ impl Listener for Breakables {
         let closed = Box::pin(async move {
             let _ = open.changed().await;
         });
-        (Breakable { stream, breaker: breaker.clone(), closed }, breaker)
+        (AbortableConnection { stream, breaker: breaker.clone(), closed }, breaker)
     }
 
     fn local_addr(&self) -> io::Result<Breaker> {
@@ -64,13 +64,13 @@ impl Listener for Breakables {
 }
 
 /// A connection.
-pub(super) struct Breakable {
+pub(super) struct AbortableConnection {
     stream: TcpStream,
     breaker: Breaker,
     closed: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
-impl Breakable {
+impl AbortableConnection {
     /// A reset instead of an orderly end.
     fn check(&self) -> io::Result<()> {
         self.breaker.check().inspect_err(|_| {
@@ -96,7 +96,7 @@ impl Breakable {
     }
 }
 
-impl AsyncRead for Breakable {
+impl AsyncRead for AbortableConnection {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -106,7 +106,7 @@ impl AsyncRead for Breakable {
     }
 }
 
-impl AsyncWrite for Breakable {
+impl AsyncWrite for AbortableConnection {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

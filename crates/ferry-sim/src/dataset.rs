@@ -5,14 +5,14 @@ use csv::StringRecord;
 
 /// What comes of a dataset.
 #[derive(Debug)]
-pub(super) enum Verdict {
+pub(super) enum ValidationResult {
     /// The body of `tableofresultids`.
     Results(String),
     /// The lines of the feedback.
     Feedback(String),
 }
 
-impl Verdict {
+impl ValidationResult {
     pub(super) fn bytes(&self) -> usize {
         match self {
             Self::Results(text) | Self::Feedback(text) => text.len(),
@@ -21,15 +21,15 @@ impl Verdict {
 }
 
 /// Validates a dataset that was uploaded as `name`.
-pub(super) fn judge(name: &str, data: &str, event_data: Option<&str>) -> Verdict {
+pub(super) fn judge(name: &str, data: &str, event_data: Option<&str>) -> ValidationResult {
     let mut feedback = faults(data, 5, check_row);
     if let Some(events) = event_data {
         feedback += &faults(events, 7, check_event);
     }
     if feedback.is_empty() {
-        Verdict::Results(expected_results(name, data))
+        ValidationResult::Results(expected_results(name, data))
     } else {
-        Verdict::Feedback(feedback)
+        ValidationResult::Feedback(feedback)
     }
 }
 
@@ -65,9 +65,9 @@ fn rows(text: &str) -> impl Iterator<Item = (u64, StringRecord)> {
         .into_iter()
 }
 
-type Complaint = (String, &'static str);
+type RowError = (String, &'static str);
 
-fn faults(text: &str, columns: usize, check: fn(&StringRecord) -> Vec<Complaint>) -> String {
+fn faults(text: &str, columns: usize, check: fn(&StringRecord) -> Vec<RowError>) -> String {
     let mut feedback = String::new();
     for (row, record) in rows(text) {
         let complaints = if record.len() < columns {
@@ -82,7 +82,7 @@ fn faults(text: &str, columns: usize, check: fn(&StringRecord) -> Vec<Complaint>
     feedback
 }
 
-fn check_row(record: &StringRecord) -> Vec<Complaint> {
+fn check_row(record: &StringRecord) -> Vec<RowError> {
     let mut complaints = check_times(record);
     if record[0].trim().is_empty() {
         complaints.push((String::new(), "a reference is required"));
@@ -93,7 +93,7 @@ fn check_row(record: &StringRecord) -> Vec<Complaint> {
     complaints
 }
 
-fn check_event(record: &StringRecord) -> Vec<Complaint> {
+fn check_event(record: &StringRecord) -> Vec<RowError> {
     let mut complaints = check_times(record);
     if !matches!(record[6].trim(), "0" | "1" | "2") {
         complaints.push((record[6].to_owned(), "time reference must be 0, 1 or 2"));
@@ -101,7 +101,7 @@ fn check_event(record: &StringRecord) -> Vec<Complaint> {
     complaints
 }
 
-fn check_times(record: &StringRecord) -> Vec<Complaint> {
+fn check_times(record: &StringRecord) -> Vec<RowError> {
     let mut complaints = Vec::new();
     for column in [1, 3] {
         let date = record[column].trim();
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn the_examples_are_judged_as_their_readme_says() {
-        let Verdict::Feedback(feedback) =
+        let ValidationResult::Feedback(feedback) =
             judge("trips", include_str!("../../../examples/rejected.csv"), None)
         else {
             panic!("`rejected.csv` was accepted");
@@ -159,7 +159,7 @@ mod tests {
                 Some(include_str!("../../../examples/with-events.events.csv")),
             ),
         ] {
-            assert!(matches!(judge("trips", data, events), Verdict::Results(_)));
+            assert!(matches!(judge("trips", data, events), ValidationResult::Results(_)));
         }
     }
 }

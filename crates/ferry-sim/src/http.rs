@@ -14,7 +14,7 @@ use futures_util::StreamExt;
 
 use super::SimConfig;
 use super::answers::{broken, cut, enormous, respond, slow};
-use super::connection::{Breakables, Breaker};
+use super::connection::{AbortableConnections, Breaker};
 use super::faults::{Endpoint, Fault, RetryAfter};
 use super::world::{Reply, ResultsQuery, UploadData, World};
 
@@ -33,7 +33,7 @@ impl fmt::Debug for Service {
 }
 
 /// A request, taken apart.
-struct Question {
+struct ParsedRequest {
     endpoint: Endpoint,
     access_token: Option<String>,
     authorization: String,
@@ -43,7 +43,7 @@ struct Question {
     upload: Option<UploadData>,
 }
 
-pub(super) async fn serve(listener: Breakables, service: Arc<Service>) {
+pub(super) async fn serve(listener: AbortableConnections, service: Arc<Service>) {
     let app = Router::new().fallback(answer).with_state(service);
     let app = app.into_make_service_with_connect_info::<Breaker>();
     // It ends with the task.
@@ -69,7 +69,7 @@ async fn answer(
 /// What the world answers, or what goes wrong instead.
 async fn respond_to(
     service: &Arc<Service>,
-    question: Question,
+    question: ParsedRequest,
     breaker: &Breaker,
 ) -> Response<Body> {
     let fault = {
@@ -138,7 +138,7 @@ impl Service {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn take_apart(&self, request: Request) -> Result<Question, Reply> {
+    async fn take_apart(&self, request: Request) -> Result<ParsedRequest, Reply> {
         let (parts, body) = request.into_parts();
         let query = results_query(parts.uri.query().unwrap_or_default());
         let endpoint = match (parts.method, parts.uri.path()) {
@@ -157,7 +157,7 @@ impl Service {
         };
         let authorization = text(&parts.headers, &header::AUTHORIZATION);
         let upload = (endpoint == Endpoint::Upload).then(|| serde_json::from_slice(&body).ok());
-        Ok(Question {
+        Ok(ParsedRequest {
             endpoint,
             access_token: authorization.strip_prefix("Bearer ").map(str::to_owned),
             authorization,
@@ -169,7 +169,7 @@ impl Service {
     }
 
     /// What the world answers.
-    fn reply(&self, question: &Question, answer_lost: bool) -> Reply {
+    fn reply(&self, question: &ParsedRequest, answer_lost: bool) -> Reply {
         let mut world = self.world();
         if question.endpoint == Endpoint::Token {
             let body = String::from_utf8_lossy(&question.body);
@@ -191,7 +191,7 @@ impl Service {
         }
     }
 
-    fn slow_down(&self, question: &Question, retry_after: RetryAfter) -> Response<Body> {
+    fn slow_down(&self, question: &ParsedRequest, retry_after: RetryAfter) -> Response<Body> {
         let mut response = respond(Reply::text(429, "too many requests"));
         let value = match retry_after {
             RetryAfter::Seconds(seconds) => {
@@ -229,7 +229,7 @@ impl Service {
     }
 }
 
-impl Question {
+impl ParsedRequest {
     /// The dataset that it is about, by Name or processing token.
     fn about(&self) -> Option<&str> {
         match self.endpoint {

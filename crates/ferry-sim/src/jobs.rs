@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::dataset::Verdict;
+use super::dataset::ValidationResult;
 
 /// No more datasets are remembered, nor more bytes of their results and feedback.
 const MAX_JOBS: usize = 1_000_000;
@@ -14,7 +14,7 @@ const MAX_BYTES: usize = 256 << 20;
 pub(super) struct Job {
     pub(super) name: String,
     pub(super) ready_at: Instant,
-    pub(super) verdict: Verdict,
+    pub(super) verdict: ValidationResult,
 }
 
 /// The latest dataset of each Name.

@@ -10,7 +10,7 @@ pub struct Ledger {
     /// By `Name` of a dataset.
     pub names: BTreeMap<String, NameLedger>,
     /// What was counted of Names that are no longer listed: they were too many, or too old.
-    pub forgotten: Forgotten,
+    pub forgotten: UnlistedTotals,
     /// Requests of any kind.
     pub requests: u64,
     /// Access tokens handed out.
@@ -27,7 +27,7 @@ pub struct Ledger {
 
 /// What is left of Names that are no longer listed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Forgotten {
+pub struct UnlistedTotals {
     /// How many there were.
     pub names: u64,
     /// Their uploads that were stored.

@@ -17,7 +17,7 @@ mod http;
 
 pub use dataset::expected_results;
 pub use faults::{Endpoint, Fault, FaultRates, RetryAfter};
-pub use ledger::{AcceptedUpload, Forgotten, Ledger, NameLedger};
+pub use ledger::{AcceptedUpload, Ledger, NameLedger, UnlistedTotals};
 pub use processing::Processing;
 
 use std::fmt;
@@ -30,7 +30,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use connection::Breakables;
+use connection::AbortableConnections;
 use http::Service;
 
 /// What a client has to know to be let in.
@@ -122,7 +122,7 @@ impl Sim {
         let address = listener.local_addr()?;
         let service = Arc::new(Service::new(config));
         let (open, is_open) = watch::channel(());
-        let listener = Breakables { listener, open: is_open };
+        let listener = AbortableConnections { listener, open: is_open };
         let server = tokio::spawn(http::serve(listener, service.clone()));
         Ok(Self { address, service, server, open })
     }

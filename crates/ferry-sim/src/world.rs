@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::SimConfig;
-use super::dataset::{Verdict, hash, judge};
+use super::dataset::{ValidationResult, hash, judge};
 use super::faults::Faults;
 use super::jobs::{Job, Jobs};
 use super::ledger::{AcceptedUpload, Ledger};
@@ -257,8 +257,8 @@ impl World {
             let status = match (ready, &job.verdict) {
                 (false, _) if entry.polls_before_ready == 0 => "Submitted",
                 (false, _) => "Processing",
-                (true, Verdict::Results(_)) => "CompletedSuccessfully",
-                (true, Verdict::Feedback(_)) => "CompletedWithErrors",
+                (true, ValidationResult::Results(_)) => "CompletedSuccessfully",
+                (true, ValidationResult::Feedback(_)) => "CompletedWithErrors",
             };
             entry.polls_before_ready += u64::from(!ready);
             entry.polls_after_ready += u64::from(ready);
@@ -269,15 +269,17 @@ impl World {
         }
         entry.results_fetched += 1;
         match (&job.verdict, query.data_key.as_str()) {
-            (Verdict::Feedback(feedback), "feedback") => Reply::text(200, feedback.clone()),
-            (Verdict::Results(_), "feedback") => Reply::text(200, ""),
-            (Verdict::Results(table), "tableofresultids") => {
+            (ValidationResult::Feedback(feedback), "feedback") => {
+                Reply::text(200, feedback.clone())
+            }
+            (ValidationResult::Results(_), "feedback") => Reply::text(200, ""),
+            (ValidationResult::Results(table), "tableofresultids") => {
                 Reply::of(200, "text/csv", table.clone())
             }
-            (Verdict::Results(table), key) => {
+            (ValidationResult::Results(table), key) => {
                 Reply::json(200, &json!({ "key": key, "rows": table.lines().count() - 1 }))
             }
-            (Verdict::Feedback(_), _) => Reply::text(409, "the dataset was rejected"),
+            (ValidationResult::Feedback(_), _) => Reply::text(409, "the dataset was rejected"),
         }
     }
 
