@@ -104,7 +104,7 @@ pub(super) async fn events(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let mut params = Params::of(&uri);
-    let wait = params.span("wait")?;
+    let wait = params.duration("wait")?;
     let asked = params.take("after")?;
     let asked = asked.map(|text| event_id("the parameter `after`", &text)).transpose()?;
     let filter = EventFilter::read(&mut params)?;

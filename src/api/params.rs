@@ -61,7 +61,7 @@ impl Params {
         }
     }
 
-    pub(super) fn span(&mut self, name: &str) -> Result<Option<Duration>, ApiError> {
+    pub(super) fn duration(&mut self, name: &str) -> Result<Option<Duration>, ApiError> {
         let Some(value) = self.take(name)? else { return Ok(None) };
         humantime::parse_duration(&value).map(Some).map_err(|_| {
             let what = format!("the parameter `{name}`: expected a duration such as 500ms or 30s");

@@ -31,7 +31,7 @@ pub(super) async fn get(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let mut params = Params::of(&uri);
-    let wait = params.span("wait")?;
+    let wait = params.duration("wait")?;
     params.done()?;
     let mut found = caller.find(shared.parts.store.as_ref(), &id).await?;
     if let Some(limit) = wait {

@@ -83,7 +83,7 @@ fn step(steps: &StepStats) -> StepView {
         ready: steps.ready,
         scheduled: steps.scheduled,
         running: steps.running,
-        oldest_ready_seconds: steps.oldest_ready.map(|span| span.as_secs_f64()),
+        oldest_ready_seconds: steps.oldest_ready.map(|duration| duration.as_secs_f64()),
     }
 }
 
@@ -108,10 +108,10 @@ impl Throughput {
             seen.pop_front();
         }
         let throughput = seen.front().and_then(|(at, then)| {
-            let span = now.duration_since(*at);
+            let duration = now.duration_since(*at);
             // Fewer than before: retention removed some.
             let more = finished.checked_sub(*then)?;
-            (span >= SHORTEST).then(|| more as f64 / span.as_secs_f64())
+            (duration >= SHORTEST).then(|| more as f64 / duration.as_secs_f64())
         });
         let is_due = seen.back().is_none_or(|(at, _)| now.duration_since(*at) >= SHORTEST);
         if is_due {

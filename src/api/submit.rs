@@ -27,7 +27,7 @@ pub(super) async fn create(
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     let mut params = Params::of(&parts.uri);
-    let wait = params.span("wait")?;
+    let wait = params.duration("wait")?;
     let given = receive_given(&shared, &parts.headers, params, body).await?;
     let of = caller.clone();
     let prepared = prepare(&shared, given, move |given| {
@@ -55,7 +55,7 @@ pub(super) async fn resubmit(
     }
     let (parts, body) = request.into_parts();
     let mut params = Params::of(&parts.uri);
-    let wait = params.span("wait")?;
+    let wait = params.duration("wait")?;
     let given = receive_given(&shared, &parts.headers, params, body).await?;
     let mut prepared = prepare(&shared, given, move |given| {
         let traceparent = given.traceparent();

@@ -96,7 +96,7 @@ impl List {
                     show::state(view.state),
                     view.name.clone(),
                     view.account.clone(),
-                    format!("{} ago", show::span(until(view.created_at, now))),
+                    format!("{} ago", show::duration(until(view.created_at, now))),
                     show::remark(&view, now),
                 ]);
             }

@@ -107,7 +107,7 @@ impl Progress {
             self.bars.insert(view.id, bar);
         }
         if let Some(bar) = self.bars.get(&view.id) {
-            let age = show::span(until(view.created_at, now));
+            let age = show::duration(until(view.created_at, now));
             let remark = show::remark(view, now);
             let state = show::padded_state(view.state);
             bar.set_message(for_stderr(&format!("{state} {} {age}: {remark}", view.name)));

@@ -59,7 +59,7 @@ pub(super) fn line(view: &SubmissionView, now: Timestamp) -> String {
 pub(super) fn remark(view: &SubmissionView, now: Timestamp) -> String {
     if view.state.is_final() {
         let took = view.finished_at.map_or(Duration::ZERO, |end| until(view.created_at, end));
-        let took = format!("after {}, {}", span(took), counted(view.polls, "status check"));
+        let took = format!("after {}, {}", duration(took), counted(view.polls, "status check"));
         return match &view.reason {
             Some(reason) => format!("{reason} ({took})"),
             None => took,
@@ -91,7 +91,7 @@ pub(super) fn waiting_for(waiting: &WaitingFor, view: &SubmissionView, now: Time
             if wait > Duration::from_hours(1) {
                 format!("next {next} at {}", time(*at))
             } else {
-                format!("next {next} in {}", span(wait))
+                format!("next {next} in {}", duration(wait))
             }
         }
         WaitingFor::Worker { .. } => "waits for a worker".to_owned(),
@@ -105,15 +105,15 @@ pub(super) fn waiting_for(waiting: &WaitingFor, view: &SubmissionView, now: Time
             format!(
                 "the Platform throttles account `{}` for {}",
                 view.account,
-                span(until(now, *at))
+                duration(until(now, *at))
             )
         }
         WaitingFor::Account(BlockReason::LimitReached { until: at }) => {
-            let pause = span(until(now, *at));
+            let pause = duration(until(now, *at));
             format!("account `{}` is at its limit for {pause}", view.account)
         }
         WaitingFor::Account(BlockReason::BreakerOpen { until: at }) => {
-            let pause = span(until(now, *at));
+            let pause = duration(until(now, *at));
             format!("circuit breaker of account `{}` is open, next probe in {pause}", view.account)
         }
         WaitingFor::Predecessor { submission } => {
@@ -161,13 +161,13 @@ pub(super) fn time(at: Timestamp) -> String {
 }
 
 /// A span, as exact as a person wants it.
-pub(super) fn span(span: Duration) -> String {
+pub(super) fn duration(duration: Duration) -> String {
     /// From two days on, only days are counted.
     const DAYS: u64 = 2 * 86_400;
-    let rounded = match span.as_secs() {
-        0 => Duration::from_millis(span.as_millis() as u64),
-        1..10 => Duration::from_millis(span.as_millis() as u64 / 100 * 100),
-        10..3600 => Duration::from_secs(span.as_secs()),
+    let rounded = match duration.as_secs() {
+        0 => Duration::from_millis(duration.as_millis() as u64),
+        1..10 => Duration::from_millis(duration.as_millis() as u64 / 100 * 100),
+        10..3600 => Duration::from_secs(duration.as_secs()),
         seconds @ 3600..DAYS => Duration::from_secs(seconds / 60 * 60),
         seconds => return format!("{} days", seconds / 86_400),
     };
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_span_is_as_exact_as_its_length_deserves() {
-        let shown = |millis| span(Duration::from_millis(millis));
+        let shown = |millis| duration(Duration::from_millis(millis));
         let hour = 3_600_000;
         assert_eq!(shown(0), "0s");
         assert_eq!(shown(234), "234ms");

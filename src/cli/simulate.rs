@@ -35,10 +35,10 @@ pub(super) struct Simulate {
     #[arg(long, value_name = "TIME", default_value = "500ms..3s", value_parser = processing)]
     processing: Processing,
     /// How long an access token lasts.
-    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = values::span)]
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = values::duration)]
     token_lifetime: Duration,
     /// How long every answer takes.
-    #[arg(long, value_name = "DURATION", default_value = "0ms", value_parser = values::span)]
+    #[arg(long, value_name = "DURATION", default_value = "0ms", value_parser = values::duration)]
     latency: Duration,
     /// The share of requests, 0 to 1, that end in a fault: split among 5xx, 429, resets, lost answers
     /// and refused tokens.
@@ -130,10 +130,10 @@ fn share(text: &str) -> Result<f64, String> {
 
 fn processing(text: &str) -> Result<Processing, String> {
     if let Some(median) = text.strip_prefix("lognormal:") {
-        return Ok(Processing::LogNormal { median: values::span(median)?, sigma: 1.0 });
+        return Ok(Processing::LogNormal { median: values::duration(median)?, sigma: 1.0 });
     }
     match text.split_once("..") {
-        Some((from, to)) => Ok(Processing::Uniform(values::span(from)?, values::span(to)?)),
-        None => Ok(Processing::Fixed(values::span(text)?)),
+        Some((from, to)) => Ok(Processing::Uniform(values::duration(from)?, values::duration(to)?)),
+        None => Ok(Processing::Fixed(values::duration(text)?)),
     }
 }

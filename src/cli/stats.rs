@@ -47,7 +47,7 @@ fn object(
     let steps: serde_json::Map<String, serde_json::Value> = steps
         .iter()
         .map(|steps| {
-            let oldest = steps.oldest_ready.map(|span| span.as_secs_f64());
+            let oldest = steps.oldest_ready.map(|duration| duration.as_secs_f64());
             let counts = json!({
                 "ready": steps.ready,
                 "scheduled": steps.scheduled,
@@ -81,7 +81,7 @@ fn describe(
             steps.ready.to_string(),
             steps.scheduled.to_string(),
             steps.running.to_string(),
-            steps.oldest_ready.map_or("-".to_owned(), show::span),
+            steps.oldest_ready.map_or("-".to_owned(), show::duration),
         ]);
     }
     lines.extend(show::table(&rows).into_iter().map(|row| format!("  {row}")));
@@ -92,15 +92,18 @@ fn describe(
                 .push(format!("  paused: {reason}; `ferry resume {}` resumes it", account.account));
         }
         Some(BlockReason::LimitReached { until: at }) => {
-            lines.push(format!("  at its limit for {}", show::span(until(now, at))));
+            lines.push(format!("  at its limit for {}", show::duration(until(now, at))));
         }
         Some(BlockReason::Throttled { until: at }) => {
-            lines.push(format!("  throttled by the Platform for {}", show::span(until(now, at))));
+            lines.push(format!(
+                "  throttled by the Platform for {}",
+                show::duration(until(now, at))
+            ));
         }
         Some(BlockReason::BreakerOpen { until: at }) => {
             lines.push(format!(
                 "  circuit breaker open, next probe in {}",
-                show::span(until(now, at))
+                show::duration(until(now, at))
             ));
         }
     }

@@ -61,7 +61,7 @@ pub(super) struct Submit {
     #[arg(long, value_name = "TIME", value_parser = values::time)]
     not_before: Option<Timestamp>,
     /// Give up so long after the start, such as 2h [default: the setting `deadline`].
-    #[arg(long, value_name = "DURATION", value_parser = values::span)]
+    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     deadline: Option<std::time::Duration>,
     /// The same key with the same content is accepted once, however often it is submitted.
     #[arg(long, value_name = "KEY")]
@@ -180,7 +180,7 @@ impl Submit {
             result_keys: self.result_keys.clone(),
             priority: self.priority,
             not_before: self.not_before,
-            deadline: self.deadline.map(|span| later(start, span)),
+            deadline: self.deadline.map(|duration| later(start, duration)),
             idempotency_key: self.idempotency_key.clone(),
             labels: self.labels.iter().cloned().collect(),
             traceparent: None,

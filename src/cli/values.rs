@@ -5,7 +5,7 @@ use std::time::Duration;
 use ferry_types::domain::Timestamp;
 
 /// A duration such as `50ms`, `2s` or `5m`.
-pub(super) fn span(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text)
         .map_err(|_| "expected a duration such as 50ms, 2s, 5m, 24h or 30d".to_owned())
 }

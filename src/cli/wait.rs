@@ -34,7 +34,11 @@ pub(super) struct WaitArgs {
 struct Limit(Option<Duration>);
 
 fn limit(text: &str) -> Result<Limit, String> {
-    if text == "max" { Ok(Limit(None)) } else { values::span(text).map(|span| Limit(Some(span))) }
+    if text == "max" {
+        Ok(Limit(None))
+    } else {
+        values::duration(text).map(|duration| Limit(Some(duration)))
+    }
 }
 
 impl WaitArgs {

@@ -36,7 +36,7 @@ pub(super) struct Watch {
     #[arg(value_name = "ID")]
     ids: Vec<SubmissionId>,
     /// Stop after so long.
-    #[arg(long, value_name = "DURATION", value_parser = values::span)]
+    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     timeout: Option<Duration>,
 }
 

@@ -190,7 +190,7 @@ fn policy(reader: &mut SettingsReader<'_>) -> Policy {
         concurrency: reader.read("concurrency", values::slots),
         upload_memory: reader.read("upload_memory_bytes", values::bytes),
         lease: reader.read("lease", values::lease),
-        shutdown_timeout: reader.read("shutdown_timeout", values::span),
-        retention: reader.read("retention", values::span),
+        shutdown_timeout: reader.read("shutdown_timeout", values::duration),
+        retention: reader.read("retention", values::duration),
     }
 }

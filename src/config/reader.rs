@@ -121,8 +121,9 @@ impl<'a> SettingsReader<'a> {
             Err(error) => {
                 let error: toml::de::Error = error;
                 // The whole message quotes the line, which may hold a secret.
-                let line =
-                    error.span().map_or(0, |span| text[..span.start].matches('\n').count() + 1);
+                let line = error
+                    .span()
+                    .map_or(0, |duration| text[..duration.start].matches('\n').count() + 1);
                 let what = error.message();
                 self.errors.push(format!("`{}`, line {line}: {what}", path.display()));
             }

@@ -22,14 +22,14 @@ pub(super) fn text(value: &str) -> Result<String, Expected> {
     Ok(value.to_owned())
 }
 
-pub(super) fn span(value: &str) -> Result<Duration, Expected> {
+pub(super) fn duration(value: &str) -> Result<Duration, Expected> {
     humantime::parse_duration(value)
         .map_err(|_| "expected a duration such as 50ms, 2s, 5m, 24h or 30d".to_owned())
 }
 
 /// A pause or a limit that would not be one if it were nothing.
 pub(super) fn pause(value: &str) -> Result<Duration, Expected> {
-    span(value)
+    duration(value)
         .ok()
         .filter(|pause| *pause >= Duration::from_millis(1))
         .ok_or_else(|| "expected a duration of at least 1ms, such as 50ms, 2s or 5m".to_owned())
@@ -42,7 +42,7 @@ pub(super) fn log_filter(value: &str) -> Result<String, Expected> {
 
 /// Renewals happen three times per lease, so one that is too short would renew all the time.
 pub(super) fn lease(value: &str) -> Result<Duration, Expected> {
-    span(value)
+    duration(value)
         .ok()
         .filter(|lease| *lease >= Duration::from_millis(100))
         .ok_or_else(|| "expected a duration of at least 100ms, such as 15s".to_owned())

@@ -244,8 +244,8 @@ impl Metrics {
     }
 
     /// How long it takes until nothing is left; infinite if nothing moves.
-    pub fn drain_estimate(&self, span: Option<Duration>) {
-        let seconds = span.map_or(f64::INFINITY, |span| span.as_secs_f64());
+    pub fn drain_estimate(&self, duration: Option<Duration>) {
+        let seconds = duration.map_or(f64::INFINITY, |duration| duration.as_secs_f64());
         self.series.drain.with_label_values(ALONE).set(seconds);
     }
 

@@ -185,8 +185,9 @@ impl Claimer {
                     let (next, now) = (claims.next, claims.now);
                     self.start(claims, slots, claimed).await;
                     if idle {
-                        let span = next.unwrap_or(IDLE).clamp(Duration::from_millis(1), IDLE);
-                        let sleep = self.store.wakeups().sleep(self.kind, span, later(now, span));
+                        let duration = next.unwrap_or(IDLE).clamp(Duration::from_millis(1), IDLE);
+                        let sleep =
+                            self.store.wakeups().sleep(self.kind, duration, later(now, duration));
                         self.unless_stopped(sleep).await;
                     }
                 }

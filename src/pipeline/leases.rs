@@ -13,7 +13,7 @@ use ferry_store::{Lease, Store};
 pub(crate) struct Leases {
     /// Until when each is ours, as far as this process can tell.
     owned: Arc<Mutex<HashMap<Lease, Instant>>>,
-    span: Duration,
+    duration: Duration,
 }
 
 /// A lease that is kept alive until this is dropped.
@@ -24,13 +24,13 @@ pub(crate) struct LeaseGuard {
 }
 
 impl Leases {
-    pub(crate) fn new(span: Duration) -> Self {
-        Self { owned: Arc::default(), span }
+    pub(crate) fn new(duration: Duration) -> Self {
+        Self { owned: Arc::default(), duration }
     }
 
     /// Keeps a lease that was claimed, or asked for, at `since`.
     pub(crate) fn keep(&self, lease: Lease, since: Instant) -> LeaseGuard {
-        self.lock().insert(lease, since + self.span);
+        self.lock().insert(lease, since + self.duration);
         LeaseGuard { lease, leases: self.clone() }
     }
 
@@ -38,13 +38,13 @@ impl Leases {
     pub(crate) async fn renew_forever(&self, store: &dyn Store) {
         let mut failing = false;
         loop {
-            tokio::time::sleep(self.span / 3).await;
+            tokio::time::sleep(self.duration / 3).await;
             let leases: Vec<Lease> = self.lock().keys().copied().collect();
             if leases.is_empty() {
                 continue;
             }
             let asked = Instant::now();
-            match store.renew(leases.clone(), self.span).await {
+            match store.renew(leases.clone(), self.duration).await {
                 Ok(renewed) => {
                     failing = false;
                     self.extend(&leases, &renewed, asked);
@@ -63,7 +63,7 @@ impl Leases {
         let mut owned = self.lock();
         for (lease, _) in leases.iter().zip(renewed).filter(|(_, renewed)| **renewed) {
             if let Some(until) = owned.get_mut(lease) {
-                *until = asked + self.span;
+                *until = asked + self.duration;
             }
         }
     }

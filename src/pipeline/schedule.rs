@@ -21,8 +21,8 @@ impl Jitter {
         Self((hasher.finish() >> 11) as f64 / (1_u64 << 53) as f64)
     }
 
-    fn of(self, span: Duration) -> Duration {
-        span.mul_f64(self.0)
+    fn of(self, duration: Duration) -> Duration {
+        duration.mul_f64(self.0)
     }
 }
 

@@ -48,13 +48,13 @@ impl Wakeups {
         self.kinds[kind as usize].until.store(i64::MAX, Ordering::SeqCst);
     }
 
-    /// Sleeps for `span`, which ends at `until` by the store's clock, or until something becomes due
+    /// Sleeps for `duration`, which ends at `until` by the store's clock, or until something becomes due
     /// before. Nothing that was scheduled since [`Wakeups::watch`] is missed, if `until` is what a
     /// claim since then answered.
-    pub async fn sleep(&self, kind: StepKind, span: Duration, until: Timestamp) {
+    pub async fn sleep(&self, kind: StepKind, duration: Duration, until: Timestamp) {
         let sleeper = &self.kinds[kind as usize];
         sleeper.until.store(until.timestamp_millis(), Ordering::SeqCst);
         // An elapsed timer is as good a reason to look again as a notification.
-        let _ = tokio::time::timeout(span, sleeper.notify.notified()).await;
+        let _ = tokio::time::timeout(duration, sleeper.notify.notified()).await;
     }
 }

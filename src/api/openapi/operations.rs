@@ -167,7 +167,7 @@ pub(in crate::api) fn events(mut operation: Operation<'_>) -> Operation<'_> {
         .query("id", submission, "of this submission")
         .query("label", strings(&label()), "of submissions with all of these labels, as KEY=VALUE")
         .query("after", cursor(), "as `Last-Event-ID`; 0 for all retained events")
-        .query("wait", span(), "end the stream after so long; else it goes on for ever")
+        .query("wait", duration(), "end the stream after so long; else it goes on for ever")
         .header("Last-Event-ID", cursor(), "the last `id` that you have seen")
         .response_with(200, "The stream", Some(stream), &[])
         .problems(&[InvalidRequest, Gone, Busy, StoreUnavailable])
@@ -309,7 +309,7 @@ fn act(operation: Operation<'_>) -> Operation<'_> {
 fn waits(operation: Operation<'_>) -> Operation<'_> {
     operation.query(
         "wait",
-        span(),
+        duration(),
         "hold the answer until the submission is final or held, for so long at most; never more than 5m",
     )
 }
@@ -384,7 +384,7 @@ fn text() -> Value {
     json!({ "type": "string" })
 }
 
-fn span() -> Value {
+fn duration() -> Value {
     let pattern = "^(0|[0-9]{1,5}ms|[0-9]{1,3}s|[0-5]m)$";
     json!({ "type": "string", "pattern": pattern, "examples": ["30s"] })
 }

@@ -260,8 +260,9 @@ impl Data {
     }
 
     pub(super) fn sweep(&mut self, retention: Duration, now: Timestamp) -> u64 {
-        let span = i64::try_from(retention.as_millis()).unwrap_or(i64::MAX);
-        let before = ferry_types::domain::timestamp(now.timestamp_millis().saturating_sub(span));
+        let duration = i64::try_from(retention.as_millis()).unwrap_or(i64::MAX);
+        let before =
+            ferry_types::domain::timestamp(now.timestamp_millis().saturating_sub(duration));
         let is_old = |row: &Row| row.submission.finished_at.is_some_and(|at| at < before);
         let mut old: Vec<_> = self.rows.iter().filter(|(_, row)| is_old(row)).collect();
         old.sort_by_key(|(_, row)| row.submission.finished_at);

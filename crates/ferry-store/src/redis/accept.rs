@@ -5,7 +5,7 @@ use redis::Value;
 use super::blob_format::write_payload;
 use super::error::RedisError;
 use super::record::{cold_of, head_of};
-use super::scripts::{ScriptCall, span_millis};
+use super::scripts::{ScriptCall, duration_millis};
 use super::values::{array, text};
 use crate::compression::CompressedPayload;
 use crate::{Accepted, Deadline, NewSubmission, StoreError};
@@ -20,9 +20,9 @@ pub(super) fn describe(
 }
 
 fn describe_one(call: ScriptCall, new: &NewSubmission, packed: &CompressedPayload) -> ScriptCall {
-    let (deadline, span) = match new.deadline {
+    let (deadline, duration) = match new.deadline {
         Deadline::At(deadline) => (Some(deadline.timestamp_millis()), None),
-        Deadline::After(span) => (None, Some(span_millis(span))),
+        Deadline::After(duration) => (None, Some(duration_millis(duration))),
     };
     let labels: Vec<_> = new.labels.iter().collect();
     let id = new.id.to_string();
@@ -34,7 +34,7 @@ fn describe_one(call: ScriptCall, new: &NewSubmission, packed: &CompressedPayloa
         .arg(cold_of(&submission))
         .maybe(new.not_before.map(|at| at.timestamp_millis()))
         .maybe(deadline)
-        .maybe(span)
+        .maybe(duration)
         .flag(new.idempotency_key.is_some())
         .maybe(new.idempotency_key.as_ref())
         .arg(write_payload(packed))

@@ -8,7 +8,7 @@ use tokio::sync::OnceCell;
 
 use super::connection::RedisConnection;
 use super::error::RedisError;
-use super::scripts::{Script, ScriptCall, span_millis};
+use super::scripts::{Script, ScriptCall, duration_millis};
 use super::values::{array, number};
 use crate::StoreError;
 
@@ -95,13 +95,13 @@ impl DurableWrites {
         match self.by {
             Ack::Disk => {
                 let mut wait = redis::cmd("WAITAOF");
-                wait.arg(wanted).arg(0).arg(span_millis(timeout));
+                wait.arg(wanted).arg(0).arg(duration_millis(timeout));
                 let local = array(self.link.command(wait).await?)?.into_iter().next();
                 Ok(local.map(number).transpose()?.unwrap_or_default())
             }
             Ack::Replica => {
                 let mut wait = redis::cmd("WAIT");
-                wait.arg(wanted).arg(span_millis(timeout));
+                wait.arg(wanted).arg(duration_millis(timeout));
                 number(self.link.command(wait).await?)
             }
         }

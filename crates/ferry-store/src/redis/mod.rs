@@ -183,7 +183,7 @@ impl RedisStore {
     /// Leases in calls that are each bounded, in one round trip.
     fn renewals(&self, leases: &[Lease], duration: Duration) -> Vec<ScriptCall> {
         let call = |leases: &[Lease]| {
-            let call = self.call(&self.scripts.renew).span(duration);
+            let call = self.call(&self.scripts.renew).duration(duration);
             call.each(leases, |call, lease| {
                 call.arg(lease.id.to_string()).arg(steps::lease_text(lease))
             })
@@ -409,7 +409,7 @@ impl Store for RedisStore {
 
     async fn sweep(&self, retention: Duration) -> Result<u64, StoreError> {
         let script = &self.scripts.sweep;
-        let answer = self.run(script, self.call(script).span(retention).arg(BATCH)).await;
+        let answer = self.run(script, self.call(script).duration(retention).arg(BATCH)).await;
         self.with_location(answer.and_then(values::number))
     }
 

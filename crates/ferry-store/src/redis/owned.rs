@@ -31,14 +31,14 @@ impl OwnedSteps {
     pub(super) fn claimed(
         &self,
         claims: impl IntoIterator<Item = (Lease, Arc<RedisRecord>)>,
-        span: Duration,
+        duration: Duration,
     ) {
         let mut owned = self.lock();
         if owned.len() > MOST {
             let now = Instant::now();
             owned.retain(|_, step| step.until.is_none_or(|until| until > now));
         }
-        let until = Instant::now().checked_add(span);
+        let until = Instant::now().checked_add(duration);
         for (lease, record) in claims {
             owned.insert(lease, Step { record, until, tried: None });
         }
@@ -50,8 +50,8 @@ impl OwnedSteps {
         self.lock().insert(lease, Step { record, until, tried: None });
     }
 
-    pub(super) fn renewed(&self, leases: &[Lease], renewed: &[bool], span: Duration) {
-        let until = Instant::now().checked_add(span);
+    pub(super) fn renewed(&self, leases: &[Lease], renewed: &[bool], duration: Duration) {
+        let until = Instant::now().checked_add(duration);
         let mut owned = self.lock();
         for (lease, _) in leases.iter().zip(renewed).filter(|(_, renewed)| **renewed) {
             if let Some(step) = owned.get_mut(lease) {

@@ -86,8 +86,11 @@ impl PushedRequests {
             self.config.job_data_hash(),
             self.lock(),
         ];
-        let call =
-            ScriptCall::on(&self.peek, &keys).arg(TASKS).arg(BYTES).arg(&self.caller).span(TURN);
+        let call = ScriptCall::on(&self.peek, &keys)
+            .arg(TASKS)
+            .arg(BYTES)
+            .arg(&self.caller)
+            .duration(TURN);
         let answer = self.run(&self.peek, call).await?;
         if !matches!(answer, Value::Array(_)) {
             return Ok(Vec::new());

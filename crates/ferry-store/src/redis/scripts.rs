@@ -124,15 +124,15 @@ impl ScriptCall {
         self.arg(u8::from(value))
     }
 
-    pub(super) fn span(self, span: Duration) -> Self {
-        self.arg(span_millis(span))
+    pub(super) fn duration(self, duration: Duration) -> Self {
+        self.arg(duration_millis(duration))
     }
 
     pub(super) fn policy(self, policy: &HealthPolicy) -> Self {
         self.arg(policy.breaker_failures)
-            .span(policy.breaker_initial)
-            .span(policy.breaker_open_max)
-            .span(policy.ramp_step)
+            .duration(policy.breaker_initial)
+            .duration(policy.breaker_open_max)
+            .duration(policy.ramp_step)
     }
 
     /// A value that is packed already, for a script with the common beginning.
@@ -249,8 +249,8 @@ impl Drop for NextString<'_> {
 const FOREVER: u64 = 8_210_266_876_799_999;
 
 /// Milliseconds of a span; those beyond what Ferry can express are for ever.
-pub(super) fn span_millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(FOREVER).min(FOREVER)
+pub(super) fn duration_millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(FOREVER).min(FOREVER)
 }
 
 #[cfg(test)]

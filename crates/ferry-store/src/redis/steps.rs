@@ -9,7 +9,7 @@ use tracing::error;
 use super::blob_format::write_content;
 use super::error::RedisError;
 use super::record::RedisRecord;
-use super::scripts::{PackedArgs, ScriptCall, span_millis};
+use super::scripts::{PackedArgs, ScriptCall, duration_millis};
 use super::values::{array, bytes, maybe_time, number, text, time, tuple};
 use crate::compression::Compressed;
 use crate::{Claim, ClaimId, ClaimRequest, Claims, Commit, Committed, Lease};
@@ -31,7 +31,7 @@ pub(super) fn describe_claim(
 ) -> ScriptCall {
     call.arg(request.kind.as_str())
         .arg(request.limit.min(CLAIMED))
-        .span(request.lease)
+        .duration(request.lease)
         .policy(policy)
         .each(&limited(request), |call, (account, account_limits)| {
             let [uploads, requests] = account_limits.intervals(request.kind);
@@ -162,7 +162,7 @@ impl PreparedCommit {
         };
         let submission = &before.submission;
         // The time before was put in for the script's own.
-        let span = after.due_at.map(|due| span_millis(until(submission.updated_at, due)));
+        let duration = after.due_at.map(|due| duration_millis(until(submission.updated_at, due)));
         let done = format!("{} {} {}", lease.fence, submission.state, after.state);
         let reason = after.reason.as_ref();
         let contents = transition.contents.iter().zip(&self.packed);
@@ -178,7 +178,7 @@ impl PreparedCommit {
             .text(after.priority.as_str())
             .text(reason.map_or("", |reason| reason.code.as_str()))
             .text(after.step.map_or("", StepKind::as_str))
-            .maybe(span, |call, span| call.number(span as i64))
+            .maybe(duration, |call, duration| call.number(duration as i64))
             .flag(after.state.is_final() && !submission.state.is_final())
             .number(after.finished_at.map_or(-1, |at| at.timestamp_millis()))
             .maybe(entry.as_ref(), |call, entry| call.text(&entry.message))
@@ -222,7 +222,7 @@ fn describe_signal(signal: &Signal) -> (&'static str, String) {
         Signal::None => ("", String::new()),
         Signal::Healthy => ("healthy", String::new()),
         Signal::Unhealthy => ("unhealthy", String::new()),
-        Signal::Throttled { pause } => ("throttled", span_millis(*pause).to_string()),
+        Signal::Throttled { pause } => ("throttled", duration_millis(*pause).to_string()),
         Signal::CredentialsDenied(reason) => ("credentials_denied", reason.clone()),
     }
 }

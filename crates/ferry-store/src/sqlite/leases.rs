@@ -9,7 +9,7 @@ use super::blobs::save_content;
 use super::effects::Effects;
 use super::error::SqliteError;
 use super::health;
-use super::records::{COLUMNS, SqliteRecord, millis, records, set_aside, span_millis};
+use super::records::{COLUMNS, SqliteRecord, duration_millis, millis, records, set_aside};
 use crate::compression::Compressed;
 use crate::{Claim, Commit, Committed, Lease, Rescued, StoreError};
 use ferry_types::domain::Timestamp;
@@ -97,10 +97,10 @@ fn record_signal(
 pub(super) fn renew(
     connection: &Connection,
     leases: &[Lease],
-    span: Duration,
+    duration: Duration,
     now: Timestamp,
 ) -> Result<Vec<bool>, SqliteError> {
-    let until = millis(now).saturating_add(span_millis(span));
+    let until = millis(now).saturating_add(duration_millis(duration));
     let mut statement = connection.prepare_cached(
         "UPDATE submissions SET leased_until = ?3
          WHERE id = ?1 AND fence = ?2 AND claimed_by = ?4 AND step = ?5

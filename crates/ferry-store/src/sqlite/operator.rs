@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::effects::Effects;
 use super::error::SqliteError;
 use super::health;
-use super::records::{SqliteRecord, millis, span_millis};
+use super::records::{SqliteRecord, duration_millis, millis};
 use crate::StoreError;
 use crate::cold::Cold;
 use ferry_types::domain::account::Health;
@@ -72,7 +72,7 @@ pub(super) fn sweep(
     retention: Duration,
     now: Timestamp,
 ) -> Result<u64, SqliteError> {
-    let before = millis(now).saturating_sub(span_millis(retention));
+    let before = millis(now).saturating_sub(duration_millis(retention));
     let mut statement = connection.prepare_cached(
         "SELECT seq, account, state, cold FROM submissions WHERE finished_at < ?1
          ORDER BY finished_at LIMIT ?2",

@@ -256,8 +256,8 @@ pub(super) fn millis(at: Timestamp) -> i64 {
 }
 
 /// Milliseconds of a span; those beyond what SQLite can hold are for ever.
-pub(super) fn span_millis(span: std::time::Duration) -> i64 {
-    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+pub(super) fn duration_millis(duration: std::time::Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 pub(super) const fn rank(priority: Priority) -> i64 {

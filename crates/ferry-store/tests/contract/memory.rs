@@ -33,8 +33,8 @@ impl Place for Memory {
         subject().await
     }
 
-    async fn advance(&self, span: Duration) {
-        self.clock.move_by(span.as_millis() as i64);
+    async fn advance(&self, duration: Duration) {
+        self.clock.move_by(duration.as_millis() as i64);
     }
 }
 

@@ -40,7 +40,7 @@ enum Op {
         claim: prop::sample::Index,
     },
     Advance {
-        span: u64,
+        duration: u64,
     },
     Rescue,
     Cancel {
@@ -74,7 +74,7 @@ fn op() -> impl Strategy<Value = Op> {
         }),
         1 => any_index().prop_map(|claim| Op::Release { claim }),
         1 => any_index().prop_map(|claim| Op::Renew { claim }),
-        3 => (0..20_000_u64).prop_map(|span| Op::Advance { span }),
+        3 => (0..20_000_u64).prop_map(|duration| Op::Advance { duration }),
         2 => Just(Op::Rescue),
         1 => any_index().prop_map(|one| Op::Cancel { one }),
         2 => any_index().prop_map(|one| Op::Retry { one }),
@@ -232,9 +232,9 @@ async fn run(subject: &Subject, model: &mut Model, op: Op) {
                 one.leased = Some((claim.lease.fence, until));
             }
         }
-        Op::Advance { span } => {
-            subject.advance(millis(span)).await;
-            model.now += span;
+        Op::Advance { duration } => {
+            subject.advance(millis(duration)).await;
+            model.now += duration;
         }
         Op::Rescue => rescue(subject, model).await,
         Op::Sweep => {

@@ -57,8 +57,8 @@ impl Place for Namespace {
         subject().await
     }
 
-    async fn advance(&self, span: Duration) {
-        self.clock.0.fetch_add(span.as_millis() as i64, Ordering::SeqCst);
+    async fn advance(&self, duration: Duration) {
+        self.clock.0.fetch_add(duration.as_millis() as i64, Ordering::SeqCst);
     }
 }
 

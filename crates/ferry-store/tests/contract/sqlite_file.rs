@@ -53,8 +53,8 @@ impl Place for SqliteFile {
         subject().await
     }
 
-    async fn advance(&self, span: Duration) {
-        self.clock.move_by(span.as_millis() as i64);
+    async fn advance(&self, duration: Duration) {
+        self.clock.move_by(duration.as_millis() as i64);
     }
 }
 

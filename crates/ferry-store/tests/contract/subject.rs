@@ -64,7 +64,7 @@ pub(super) trait Place: Send + Sync {
     async fn fresh(&self) -> Subject;
 
     /// Lets the store's time pass.
-    async fn advance(&self, span: Duration);
+    async fn advance(&self, duration: Duration);
 }
 
 /// A store under test.
@@ -88,8 +88,8 @@ impl Subject {
         self.location.fresh().await
     }
 
-    pub(super) async fn advance(&self, span: Duration) {
-        self.location.advance(span).await;
+    pub(super) async fn advance(&self, duration: Duration) {
+        self.location.advance(duration).await;
     }
 
     pub(super) async fn accept(&self, new: NewSubmission) -> SubmissionId {

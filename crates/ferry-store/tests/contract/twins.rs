@@ -72,10 +72,10 @@ impl Twins {
             4..=9 => self.claim().await,
             10..=14 => self.commit().await,
             15 => {
-                let span = millis(*self.rng.choice(&[1, 40, 250, 900, 3000, 16_000]).unwrap());
-                self.history.push(format!("advance {span:?}"));
+                let duration = millis(*self.rng.choice(&[1, 40, 250, 900, 3000, 16_000]).unwrap());
+                self.history.push(format!("advance {duration:?}"));
                 for twin in &self.both {
-                    twin.advance(span).await;
+                    twin.advance(duration).await;
                 }
             }
             16 => {

@@ -24,10 +24,10 @@ pub(super) async fn asleep(store: &Arc<dyn Store>, kind: StepKind) -> tokio::tas
         .await
         .unwrap();
     assert!(claims.claims.is_empty(), "{:?}", claims.claims);
-    let span = claims.next.unwrap_or(LONG).min(LONG);
-    let until = later(claims.now, span);
+    let duration = claims.next.unwrap_or(LONG).min(LONG);
+    let until = later(claims.now, duration);
     let store = store.clone();
-    tokio::spawn(async move { store.wakeups().sleep(kind, span, until).await })
+    tokio::spawn(async move { store.wakeups().sleep(kind, duration, until).await })
 }
 
 pub(super) async fn wakes(sleeper: tokio::task::JoinHandle<()>) {
