@@ -10,7 +10,7 @@ use crate::metrics::Metrics;
 use ferry_store::Store;
 
 /// Time between two comparisons: half of the second within which a loss must be noticed.
-const PAUSE: Duration = Duration::from_millis(500);
+const DELAY: Duration = Duration::from_millis(500);
 
 /// Watches the store for as long as it is polled.
 pub async fn watch(store: Arc<dyn Store>, metrics: Arc<Metrics>) {
@@ -41,7 +41,7 @@ pub async fn watch(store: Arc<dyn Store>, metrics: Arc<Metrics>) {
             _ => {}
         }
         tokio::select! {
-            () = tokio::time::sleep(PAUSE) => {}
+            () = tokio::time::sleep(DELAY) => {}
             () = continuity.changed() => {}
         }
     }

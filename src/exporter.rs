@@ -15,10 +15,10 @@ use ferry_types::domain::account::{Admission, BlockReason, Health, HealthPolicy}
 use ferry_types::domain::submission::{State, StepKind};
 
 /// The store is asked no more often.
-const PAUSE: Duration = Duration::from_secs(2);
+const DELAY: Duration = Duration::from_secs(2);
 
 /// A look at everything that could endanger the data may read all of it, and is taken less often.
-const CHECK_PAUSE: Duration = Duration::from_mins(5);
+const CHECK_DELAY: Duration = Duration::from_mins(5);
 
 /// Asking takes at most one part in so many of the time, however long an answer takes.
 const SHARE: u32 = 20;
@@ -60,7 +60,7 @@ pub async fn export(
                 failures = failures.saturating_add(1);
             }
         }
-        tokio::time::sleep(PAUSE.max(begun.elapsed() * SHARE)).await;
+        tokio::time::sleep(DELAY.max(begun.elapsed() * SHARE)).await;
     }
 }
 
@@ -72,10 +72,10 @@ pub async fn watch_durability(store: Arc<dyn Store>, metrics: Arc<Metrics>) {
         let begun = Instant::now();
         let findings = store.check().await;
         metrics.store_durable(findings.as_ref().is_ok_and(|all| all.iter().all(|found| found.ok)));
-        let mut pause = CHECK_PAUSE;
+        let mut delay = CHECK_DELAY;
         // An error says nothing about durability: the store may be starting, so ask again soon.
         match findings {
-            Err(_) => pause = PAUSE,
+            Err(_) => delay = DELAY,
             Ok(findings) => {
                 findings.iter().filter(|finding| !logged.contains(finding)).for_each(log);
                 let is_durable =
@@ -86,7 +86,7 @@ pub async fn watch_durability(store: Arc<dyn Store>, metrics: Arc<Metrics>) {
                 logged = findings;
             }
         }
-        tokio::time::sleep(pause.max(begun.elapsed() * SHARE)).await;
+        tokio::time::sleep(delay.max(begun.elapsed() * SHARE)).await;
     }
 }
 

@@ -52,8 +52,8 @@ impl ApiError {
         error
     }
 
-    pub(super) fn retry_after(self, pause: Duration) -> Self {
-        self.with(header::RETRY_AFTER, HeaderValue::from(pause.as_secs().max(1)))
+    pub(super) fn retry_after(self, delay: Duration) -> Self {
+        self.with(header::RETRY_AFTER, HeaderValue::from(delay.as_secs().max(1)))
     }
 
     /// With a header that says what to do.

@@ -37,7 +37,7 @@ const LOOKUPS: usize = 16;
 const REMEMBERED: usize = 1000;
 
 /// Between two looks for news, growing from the one to the other while there are none.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(500));
+const DELAYS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(500));
 
 /// A stream that has nothing to say says so, and looks whether its key still holds.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -52,7 +52,7 @@ impl EventPoller {
     async fn newest(&self, store: &dyn Store) -> Result<EventId, StoreError> {
         let mut polled = self.0.lock().await;
         if let Some((at, newest)) = polled.as_ref()
-            && at.elapsed() < PAUSES.0
+            && at.elapsed() < DELAYS.0
         {
             return Ok(newest.clone());
         }
@@ -143,7 +143,7 @@ pub(super) async fn events(
         cursor,
         last: None,
         labelled: BTreeMap::new(),
-        pause: PAUSES.0,
+        delay: DELAYS.0,
         last_sent: Instant::now(),
         checked: Instant::now(),
         until: wait.and_then(|wait| Instant::now().checked_add(wait)),
@@ -210,7 +210,7 @@ struct Stream {
     last: Option<Event>,
     /// Whether submissions have the labels that are wanted, which never change.
     labelled: BTreeMap<SubmissionId, bool>,
-    pause: Duration,
+    delay: Duration,
     last_sent: Instant,
     checked: Instant,
     until: Option<Instant>,
@@ -245,15 +245,15 @@ impl Stream {
                 () = tokio::time::sleep_until(self.next_poll()) => {}
                 () = shutdown.draining() => {}
             }
-            self.pause = (self.pause * 3 / 2).min(PAUSES.1);
+            self.delay = (self.delay * 3 / 2).min(DELAYS.1);
         };
-        self.pause = PAUSES.0;
+        self.delay = DELAYS.0;
         self.last_sent = Instant::now();
         Some(text)
     }
 
     fn next_poll(&self) -> Instant {
-        let poll = Instant::now() + self.pause;
+        let poll = Instant::now() + self.delay;
         self.until.map_or(poll, |until| until.min(poll))
     }
 
@@ -308,7 +308,7 @@ impl Stream {
             self.cursor.number = last.cursor;
             self.last = Some(last);
             // There may be more of what it does not want: the next look comes soon.
-            self.pause = PAUSES.0;
+            self.delay = DELAYS.0;
         }
         Ok(text)
     }

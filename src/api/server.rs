@@ -36,7 +36,7 @@ const LARGEST_HEAD: usize = 64 << 10;
 const BACKLOG: u32 = 4096;
 
 /// Between tries to accept a connection, when there are no more file descriptors, for instance.
-const PAUSE: Duration = Duration::from_millis(100);
+const DELAY: Duration = Duration::from_millis(100);
 
 /// A place where the API is reached.
 #[derive(Debug)]
@@ -96,7 +96,7 @@ impl Server {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     warn!("cannot accept a connection: {error}");
-                    tokio::time::sleep(PAUSE).await;
+                    tokio::time::sleep(DELAY).await;
                     continue;
                 }
             };

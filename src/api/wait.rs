@@ -14,7 +14,7 @@ use ferry_types::domain::submission::State;
 const LONGEST: Duration = Duration::from_mins(5);
 
 /// Between two looks, growing from the one to the other.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
+const DELAYS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
 
 /// The submission when it is settled, or as it is when `limit` is over, the server stops, or too
 /// many others wait already.
@@ -25,7 +25,7 @@ pub(super) async fn settled(
 ) -> Result<SubmissionDetail, ApiError> {
     let until = Instant::now() + limit.min(LONGEST);
     let waiter = shared.waiters.try_acquire();
-    let mut pause = PAUSES.0;
+    let mut delay = DELAYS.0;
     loop {
         let found = shared.parts.store.get(id).await?.ok_or(StoreError::NotFound(id))?;
         let state = found.submission.state;
@@ -35,9 +35,9 @@ pub(super) async fn settled(
             return Ok(found);
         }
         tokio::select! {
-            () = tokio::time::sleep_until(until.min(Instant::now() + pause)) => {}
+            () = tokio::time::sleep_until(until.min(Instant::now() + delay)) => {}
             () = shared.parts.shutdown.draining() => {}
         }
-        pause = (pause * 3 / 2).min(PAUSES.1);
+        delay = (delay * 3 / 2).min(DELAYS.1);
     }
 }

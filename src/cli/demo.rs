@@ -32,7 +32,7 @@ const REJECTED: &str = include_str!("../../examples/rejected.csv");
 const CORRECTED: &str = include_str!("../../examples/rejected.corrected.csv");
 
 /// From one made-up dataset to the next.
-const PAUSE: Duration = Duration::from_millis(700);
+const DELAY: Duration = Duration::from_millis(700);
 
 /// Run datasets against a simulated Platform; nothing else is needed.
 ///
@@ -149,7 +149,7 @@ impl DemoRun {
             }
             let name = format!("made-up-{number:04}");
             open.push(self.send(example(&name, &made_up(number), None)).await?);
-            let moment = tokio::time::sleep(PAUSE);
+            let moment = tokio::time::sleep(DELAY);
             let store = self.app.store.clone();
             let views = follow(store.as_ref(), &open, |view| progress.seen(view), moment).await?;
             open =
@@ -159,7 +159,7 @@ impl DemoRun {
                 open.push(self.correct(view, &dataset.unwrap_or_default()).await?);
             }
             if open.is_empty() {
-                tokio::time::sleep(PAUSE).await;
+                tokio::time::sleep(DELAY).await;
             }
         }
         Ok(())

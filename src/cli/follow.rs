@@ -10,7 +10,7 @@ use ferry_types::domain::account::BlockReason;
 use ferry_types::domain::submission::State;
 
 /// How often the store is asked.
-const PAUSE: Duration = Duration::from_millis(100);
+const DELAY: Duration = Duration::from_millis(100);
 
 /// How many submissions are asked for in one round.
 const ROUND: usize = 200;
@@ -80,7 +80,7 @@ pub(super) async fn follow(
         tokio::select! {
             biased;
             () = &mut stop => break,
-            () = tokio::time::sleep(PAUSE) => {}
+            () = tokio::time::sleep(DELAY) => {}
         }
     }
     for id in open {

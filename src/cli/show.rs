@@ -109,12 +109,12 @@ pub(super) fn waiting_for(waiting: &WaitingFor, view: &SubmissionView, now: Time
             )
         }
         WaitingFor::Account(BlockReason::LimitReached { until: at }) => {
-            let pause = duration(until(now, *at));
-            format!("account `{}` is at its limit for {pause}", view.account)
+            let delay = duration(until(now, *at));
+            format!("account `{}` is at its limit for {delay}", view.account)
         }
         WaitingFor::Account(BlockReason::BreakerOpen { until: at }) => {
-            let pause = duration(until(now, *at));
-            format!("circuit breaker of account `{}` is open, next probe in {pause}", view.account)
+            let delay = duration(until(now, *at));
+            format!("circuit breaker of account `{}` is open, next probe in {delay}", view.account)
         }
         WaitingFor::Predecessor { submission } => {
             format!("waits for {submission} of the same name; `ferry status {submission}`")

@@ -18,7 +18,7 @@ use ferry_types::domain::SubmissionId;
 use ferry_types::domain::account::BlockReason;
 
 /// How often it is looked whether everything waits for a person.
-const PAUSE: Duration = Duration::from_millis(300);
+const DELAY: Duration = Duration::from_millis(300);
 
 /// Whether to wait, and for how long.
 #[derive(Debug, Args)]
@@ -147,7 +147,7 @@ impl UnsettledSet {
     /// Ends when all of `ids` are settled or wait for a person.
     async fn needs_operator(&self, store: &dyn Store, ids: &HashSet<SubmissionId>) {
         loop {
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(DELAY).await;
             let views: Option<Vec<_>> = self.waiting.borrow().values().cloned().collect();
             let all_seen = self.seen.borrow().len() == ids.len();
             let Some(views) = views.filter(|_| all_seen) else { continue };

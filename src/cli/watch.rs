@@ -17,7 +17,7 @@ use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::State;
 
 /// How often the store is asked what is under way.
-const PAUSE: Duration = Duration::from_millis(500);
+const DELAY: Duration = Duration::from_millis(500);
 
 /// The most submissions that are watched when none is named.
 const WATCHED: usize = 500;
@@ -88,7 +88,7 @@ async fn watch_all(app: &App, ui: &Ui, stop: impl Future<Output = ()>) -> Result
         tokio::select! {
             biased;
             () = &mut stop => return Ok(()),
-            () = tokio::time::sleep(PAUSE) => {}
+            () = tokio::time::sleep(DELAY) => {}
         }
     }
 }

@@ -19,7 +19,7 @@ use ferry_store::{Filter, Stats, StepStats, StoreError};
 use ferry_types::domain::submission::State;
 
 /// How often an `--until-idle` worker looks whether it is done.
-const PAUSE: Duration = Duration::from_millis(200);
+const DELAY: Duration = Duration::from_millis(200);
 
 /// Submissions read from the store at once, to see whether any goes on.
 const PAGE: usize = 50;
@@ -91,7 +91,7 @@ impl Worker {
 async fn until_idle(app: &App) -> Result<(), StoreError> {
     while !app.shutdown.is_draining() && (is_pushed(app).await? || has_work(app).await?) {
         tokio::select! {
-            () = tokio::time::sleep(PAUSE) => {}
+            () = tokio::time::sleep(DELAY) => {}
             () = app.shutdown.draining() => {}
         }
     }

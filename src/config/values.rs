@@ -28,10 +28,10 @@ pub(super) fn duration(value: &str) -> Result<Duration, Expected> {
 }
 
 /// A pause or a limit that would not be one if it were nothing.
-pub(super) fn pause(value: &str) -> Result<Duration, Expected> {
+pub(super) fn delay(value: &str) -> Result<Duration, Expected> {
     duration(value)
         .ok()
-        .filter(|pause| *pause >= Duration::from_millis(1))
+        .filter(|delay| *delay >= Duration::from_millis(1))
         .ok_or_else(|| "expected a duration of at least 1ms, such as 50ms, 2s or 5m".to_owned())
 }
 

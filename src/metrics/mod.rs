@@ -136,8 +136,8 @@ impl Metrics {
     }
 
     /// Observes a pause that the Platform asked for.
-    pub fn retry_after(&self, pause: Duration) {
-        self.series.pauses.with_label_values(ALONE).observe(pause.as_secs_f64());
+    pub fn retry_after(&self, delay: Duration) {
+        self.series.delays.with_label_values(ALONE).observe(delay.as_secs_f64());
     }
 
     /// Counts an attempt to get an access token.

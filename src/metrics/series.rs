@@ -18,7 +18,7 @@ pub(super) const CALLS: &[f64] =
     &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0];
 const LAGS: &[f64] = &[0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 const POLLS: &[f64] = &[1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 32.0, 64.0, 128.0, 512.0];
-const PAUSES: &[f64] = &[0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0];
+const DELAYS: &[f64] = &[0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0];
 const SIZES: &[f64] = &[
     1024.0,
     4096.0,
@@ -68,7 +68,7 @@ declare! {
     calls: HistogramVec =
         "ferry_platform_request_duration_seconds" { endpoint: Endpoint::all() } in CALLS;
     /// How long the Platform throttles the account.
-    pauses: HistogramVec = "ferry_platform_retry_after_seconds" in PAUSES;
+    delays: HistogramVec = "ferry_platform_retry_after_seconds" in DELAYS;
     /// 1 while the account is throttled.
     throttled: GaugeVec = "ferry_account_throttled" { account: accounts.to_vec() };
     /// 0 while all is well or nothing is left to do, 1 while an outage keeps the account's breaker open,

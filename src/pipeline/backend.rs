@@ -197,8 +197,8 @@ impl Claimer {
                     }
                     failures = failures.saturating_add(1);
                     drop(slots);
-                    let pause = Duration::from_millis(50 << failures.min(5));
-                    self.unless_stopped(tokio::time::sleep(pause)).await;
+                    let delay = Duration::from_millis(50 << failures.min(5));
+                    self.unless_stopped(tokio::time::sleep(delay)).await;
                 }
             }
         }

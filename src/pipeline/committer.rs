@@ -64,7 +64,7 @@ async fn run(store: Arc<dyn Store>, mut incoming: mpsc::Receiver<Request>) {
 
 /// A store that is away for a while must not cost an outcome: it is asked until it answers.
 async fn record(store: &dyn Store, commits: Vec<Commit>) -> Result<Vec<Committed>, StoreError> {
-    let mut pause = Duration::from_millis(50);
+    let mut delay = Duration::from_millis(50);
     let mut failures = 0_u32;
     loop {
         match store.commit(commits.clone()).await {
@@ -82,8 +82,8 @@ async fn record(store: &dyn Store, commits: Vec<Commit>) -> Result<Vec<Committed
                     );
                 }
                 failures += 1;
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(Duration::from_secs(2));
+                tokio::time::sleep(delay).await;
+                delay = (delay * 2).min(Duration::from_secs(2));
             }
             Err(refused) => return Err(refused),
         }

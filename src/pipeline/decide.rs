@@ -118,10 +118,10 @@ pub(super) fn may_overwrite(submission: &Submission, policy: &Policy) -> bool {
 pub(super) fn while_throttled(
     context: &Context<'_>,
     kind: StepKind,
-    pause: Duration,
+    delay: Duration,
 ) -> Transition {
     let what = "the Platform throttles the account".to_owned();
-    let error = PlatformError::Throttled { retry_after: Some(pause), what };
+    let error = PlatformError::Throttled { retry_after: Some(delay), what };
     Transition { signal: Signal::None, ..after_error(context, kind, &error) }
 }
 
@@ -187,13 +187,13 @@ pub(super) fn after_error(
             fail_at_deadline(context, error, base)
         }
         PlatformError::Throttled { retry_after, .. } => {
-            let pause = retry_after.unwrap_or(context.policy.default_retry_after);
-            let pause = pause.min(context.policy.retry_after_max);
+            let delay = retry_after.unwrap_or(context.policy.default_retry_after);
+            let delay = delay.min(context.policy.retry_after_max);
             let after = throttled_delay(context.policy, context.jitter);
             Transition {
                 reason: because(ReasonCode::Throttled),
                 next: Next::step(kind, after),
-                signal: Signal::Throttled { pause },
+                signal: Signal::Throttled { delay },
                 ..base
             }
         }

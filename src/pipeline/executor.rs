@@ -158,11 +158,11 @@ impl Executor {
             let context = self.context(step);
             return Ok(StepOutcome::Decided(without_account(&context, claim.kind)));
         };
-        if let Some(pause) = account.throttled_for(step.claimed) {
+        if let Some(delay) = account.throttled_for(step.claimed) {
             return Ok(StepOutcome::Decided(while_throttled(
                 &self.context(step),
                 claim.kind,
-                pause,
+                delay,
             )));
         }
         let transition = match claim.kind {
@@ -192,8 +192,8 @@ impl Executor {
             }
             StepKind::Deliver => return Ok(self.deliver(step).await),
         };
-        if let Signal::Throttled { pause } = &transition.signal {
-            account.throttle(*pause);
+        if let Signal::Throttled { delay } = &transition.signal {
+            account.throttle(*delay);
         }
         Ok(StepOutcome::Decided(transition))
     }
@@ -383,9 +383,9 @@ impl AccountClient {
         (!left.is_zero()).then_some(left)
     }
 
-    fn throttle(&self, pause: Duration) {
+    fn throttle(&self, delay: Duration) {
         let mut throttled_until = self.throttled_until();
-        let until = Instant::now() + pause;
+        let until = Instant::now() + delay;
         let until = throttled_until.map_or(until, |old| old.until.max(until));
         *throttled_until = Some(Gate { until, recorded: None });
     }

@@ -14,7 +14,7 @@ use ferry_types::clock::Clock;
 use ferry_types::contract::SubmissionRequest;
 
 /// How long an empty queue is left alone: nothing tells of a push.
-const PAUSE: Duration = Duration::from_secs(1);
+const DELAY: Duration = Duration::from_secs(1);
 
 /// The most problems of a dataset that a refusal names.
 const NAMED: usize = 5;
@@ -49,7 +49,7 @@ impl PushedIntake {
                 Err(_) => {}
             }
             tokio::select! {
-                () = tokio::time::sleep(PAUSE) => {}
+                () = tokio::time::sleep(DELAY) => {}
                 () = shutdown.draining() => {}
             }
         }

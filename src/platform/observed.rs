@@ -37,8 +37,8 @@ impl Observer {
         let call = step.call(endpoint.as_str());
         let answer = asked.await;
         let wait = answer.as_ref().ok().and_then(|answer| answer.throttled(clock.now()));
-        if let Some(PlatformError::Throttled { retry_after: Some(pause), .. }) = wait {
-            self.metrics.retry_after(pause);
+        if let Some(PlatformError::Throttled { retry_after: Some(delay), .. }) = wait {
+            self.metrics.retry_after(delay);
         }
         let class = match &answer {
             Ok(_) if wait.is_some() => Class::Throttled,

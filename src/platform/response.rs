@@ -177,8 +177,8 @@ impl PlatformResponse {
             _ => return None,
         };
         // "At once", or a time that has passed, must not become a busy loop.
-        let retry_after = asked_for.filter(|pause| !pause.is_zero());
-        let how_long = retry_after.map_or(String::new(), |pause| format!(" for {pause:?}"));
+        let retry_after = asked_for.filter(|delay| !delay.is_zero());
+        let how_long = retry_after.map_or(String::new(), |delay| format!(" for {delay:?}"));
         let what = format!("{}: asked to wait{how_long} ({})", self.endpoint, self.status.as_u16());
         Some(PlatformError::Throttled { retry_after, what })
     }

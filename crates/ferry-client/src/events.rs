@@ -137,7 +137,7 @@ impl EventStream {
         self.messages = Messages::default();
         let (sender, query, silent) = (self.sender.clone(), self.query.clone(), self.silent);
         self.link = Link::Opening(Box::pin(async move {
-            sending::pause(silent).await;
+            sending::delay(silent).await;
             open(&sender, &query).await
         }));
     }

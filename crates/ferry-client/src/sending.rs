@@ -11,10 +11,10 @@ use super::ClientError;
 use ferry_types::contract::Problem;
 
 /// Before the first repetition; doubled with each.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const FIRST_DELAY: Duration = Duration::from_millis(200);
 
 /// The longest pause, whatever the server asks for.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+const LONGEST_DELAY: Duration = Duration::from_secs(30);
 
 /// For a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -64,7 +64,7 @@ enum AttemptError {
 /// How often it may be tried again, and after which pause.
 struct RetryState {
     left: u32,
-    pause: Duration,
+    delay: Duration,
 }
 
 impl ClientRequest {
@@ -91,12 +91,12 @@ impl RetryState {
             AttemptError::Failed(error) => return Err(error),
             AttemptError::Again(error, _) if self.left <= 1 => return Err(error),
             AttemptError::Again(_, asked) => {
-                let pause = jittered(self.pause).max(asked.unwrap_or_default());
-                tokio::time::sleep(pause.min(LONGEST_PAUSE)).await;
+                let delay = jittered(self.delay).max(asked.unwrap_or_default());
+                tokio::time::sleep(delay.min(LONGEST_DELAY)).await;
             }
         }
         self.left -= 1;
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        self.delay = (self.delay * 2).min(LONGEST_DELAY);
         Ok(())
     }
 }
@@ -160,7 +160,7 @@ impl RequestSender {
     }
 
     fn tries(&self) -> RetryState {
-        RetryState { left: self.tries, pause: FIRST_PAUSE }
+        RetryState { left: self.tries, delay: FIRST_DELAY }
     }
 
     async fn try_once(&self, call: &ClientRequest) -> Result<ClientResponse, AttemptError> {
@@ -249,14 +249,14 @@ pub(super) fn describe(error: reqwest::Error) -> String {
 }
 
 /// About so long, and not at the same moment as everybody else.
-fn jittered(pause: Duration) -> Duration {
-    pause.mul_f64(0.5 + random() as f64 / u64::MAX as f64)
+fn jittered(delay: Duration) -> Duration {
+    delay.mul_f64(0.5 + random() as f64 / u64::MAX as f64)
 }
 
 /// Waits before what broke so often in a row is begun anew.
-pub(super) async fn pause(broken: u32) {
-    let pause = FIRST_PAUSE.saturating_mul(1 << broken.min(16));
-    tokio::time::sleep(jittered(pause.min(LONGEST_PAUSE))).await;
+pub(super) async fn delay(broken: u32) {
+    let delay = FIRST_DELAY.saturating_mul(1 << broken.min(16));
+    tokio::time::sleep(jittered(delay.min(LONGEST_DELAY))).await;
 }
 
 /// A key against doubles for a submission that has none.

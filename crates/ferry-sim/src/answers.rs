@@ -34,7 +34,7 @@ pub(super) fn broken(breaker: &Breaker) -> Response<Body> {
 /// Byte by byte; `sent` learns when the last one has gone.
 pub(super) fn slow(
     reply: Reply,
-    pause: Duration,
+    delay: Duration,
     sent: impl Fn(&Reply) + Send + 'static,
 ) -> Response<Body> {
     let (status, content_type) = (reply.status, reply.content_type);
@@ -43,7 +43,7 @@ pub(super) fn slow(
             sent(&reply);
             return None;
         };
-        tokio::time::sleep(pause).await;
+        tokio::time::sleep(delay).await;
         Some((Ok::<_, std::io::Error>(Bytes::from(vec![byte])), (sent, reply, at + 1)))
     });
     build(status, content_type, None, Body::from_stream(bytes))

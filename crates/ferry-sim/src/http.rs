@@ -98,16 +98,16 @@ async fn respond_to(
             broken(breaker)
         }
         // The client may not wait so long: only then it has been told.
-        Some(Fault::Stall(pause)) => {
+        Some(Fault::Stall(delay)) => {
             let reply = service.reply(&question, true);
-            tokio::time::sleep(pause).await;
+            tokio::time::sleep(delay).await;
             service.sent(&reply);
             respond(reply)
         }
-        Some(Fault::SlowBody(pause)) => {
+        Some(Fault::SlowBody(delay)) => {
             let service = service.clone();
             let reply = service.reply(&question, true);
-            slow(reply, pause, move |reply| service.sent(reply))
+            slow(reply, delay, move |reply| service.sent(reply))
         }
         Some(Fault::CutBody) => cut(service.reply(&question, true)),
         Some(Fault::Enormous(bytes)) => {
@@ -195,12 +195,12 @@ impl Service {
         let mut response = respond(Reply::text(429, "too many requests"));
         let value = match retry_after {
             RetryAfter::Seconds(seconds) => {
-                let pause = Duration::try_from_secs_f64(seconds).unwrap_or_default();
-                self.world().ask_to_wait(question.about(), pause);
+                let delay = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+                self.world().ask_to_wait(question.about(), delay);
                 seconds.to_string()
             }
-            RetryAfter::Date(pause) => {
-                let at = self.now() + pause;
+            RetryAfter::Date(delay) => {
+                let at = self.now() + delay;
                 // An HTTP date has whole seconds: it asks for no more than is left until then.
                 let floor = at - TimeDelta::nanoseconds(i64::from(at.timestamp_subsec_nanos()));
                 let left = (floor - self.now()).to_std().unwrap_or_default();

@@ -118,13 +118,13 @@ impl World {
     }
 
     /// Remembers that the client of a dataset was asked to wait.
-    pub(super) fn ask_to_wait(&mut self, about: Option<&str>, pause: Duration) {
+    pub(super) fn ask_to_wait(&mut self, about: Option<&str>, delay: Duration) {
         // What has passed need not be remembered longer.
         if self.asked_to_wait.len() == self.asked_to_wait.capacity() {
             self.asked_to_wait.retain(|_, until| Instant::now() < *until);
         }
         if let Some(about) = about {
-            self.asked_to_wait.insert(about.to_owned(), Instant::now() + pause);
+            self.asked_to_wait.insert(about.to_owned(), Instant::now() + delay);
         }
     }
 

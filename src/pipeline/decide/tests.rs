@@ -107,13 +107,13 @@ fn an_ambiguous_upload_is_tried_again_in_doubt() {
 
 #[test]
 fn a_pause_that_is_asked_for_spends_no_attempt_and_closes_the_gate() {
-    let pause = Duration::from_secs(7);
-    let error = PlatformError::Throttled { retry_after: Some(pause), what: "asked to wait".into() };
+    let delay = Duration::from_secs(7);
+    let error = PlatformError::Throttled { retry_after: Some(delay), what: "asked to wait".into() };
     for kind in StepKind::PLATFORM_KINDS {
         let transition = decide(kind, error.clone(), 0);
         assert_eq!(transition.attempt_spent, kind != StepKind::Upload);
         assert_eq!(transition.failures, 0);
-        assert_eq!(transition.signal, Signal::Throttled { pause });
+        assert_eq!(transition.signal, Signal::Throttled { delay });
         // The store yields nothing before the end of the pause, or before somebody resumes.
         assert!(transition.delay().unwrap() <= Policy::default().retry_initial);
     }
@@ -126,7 +126,7 @@ fn a_pause_asked_for_in_doubt_does_not_end_the_doubt() {
     let error = PlatformError::Throttled { retry_after: None, what: "asked to wait".into() };
     let transition = after_upload(&context(&of(&submission), 0, &policy), Err(error));
     assert!(transition.upload_ambiguous);
-    assert_eq!(transition.signal, Signal::Throttled { pause: policy.default_retry_after });
+    assert_eq!(transition.signal, Signal::Throttled { delay: policy.default_retry_after });
 }
 
 #[test]
@@ -231,11 +231,11 @@ fn an_upload_with_an_unreadable_answer_is_tried_once_more_and_then_held() {
 
 #[test]
 fn a_retry_after_is_trusted_up_to_the_limit() {
-    let pause = Duration::from_hours(60);
-    let error = PlatformError::Throttled { retry_after: Some(pause), what: "asked to wait".into() };
+    let delay = Duration::from_hours(60);
+    let error = PlatformError::Throttled { retry_after: Some(delay), what: "asked to wait".into() };
     let transition = decide(StepKind::Poll, error, 0);
     let most = Policy::default().retry_after_max;
-    assert_eq!(transition.signal, Signal::Throttled { pause: most });
+    assert_eq!(transition.signal, Signal::Throttled { delay: most });
 }
 
 #[test]
@@ -356,11 +356,11 @@ fn a_result_that_is_too_large_would_be_so_again() {
 }
 
 fn error() -> impl Strategy<Value = PlatformError> {
-    let pause = option::of((0_u64..100_000_000).prop_map(Duration::from_millis));
+    let delay = option::of((0_u64..100_000_000).prop_map(Duration::from_millis));
     prop_oneof![
         Just(transient()),
         Just(PlatformError::Ambiguous("lost".into())),
-        pause.prop_map(|retry_after| PlatformError::Throttled { retry_after, what: "wait".into() }),
+        delay.prop_map(|retry_after| PlatformError::Throttled { retry_after, what: "wait".into() }),
         Just(PlatformError::Credentials("refused".into())),
         (400_u16..500).prop_map(|status| PlatformError::Refused { status, words: "no".into() }),
         Just(PlatformError::Unsent("no connection".into())),

@@ -193,8 +193,8 @@ fn a_key_is_made_shown_once_and_used() {
     let mut server = serve(&ferry, &["--set", "listen=0.0.0.0:0"]);
     let url = url(&server).replace("0.0.0.0", "127.0.0.1");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let pause = super::harness::client().post(format!("{url}/v1/accounts/default/pause"));
-    let answer = runtime.block_on(Answer::of(pause.bearer_auth(&key)));
+    let delay = super::harness::client().post(format!("{url}/v1/accounts/default/pause"));
+    let answer = runtime.block_on(Answer::of(delay.bearer_auth(&key)));
     assert_eq!(answer.status, 200);
     let paused = answer.json()["pause_reason"].to_string();
     assert!(paused.contains("(paused by `ops` over the API at 20"), "{paused}");

@@ -55,8 +55,8 @@ pub(super) fn containers() -> Vec<Container> {
                 secrets.push(format!("{}/{file}", mount["mountPath"].as_str().unwrap()));
             }
         }
-        let pause = container["lifecycle"]["preStop"]["sleep"]["seconds"].as_u64().unwrap_or(0);
-        let grace = pod["terminationGracePeriodSeconds"].as_u64().unwrap() - pause;
+        let delay = container["lifecycle"]["preStop"]["sleep"]["seconds"].as_u64().unwrap_or(0);
+        let grace = pod["terminationGracePeriodSeconds"].as_u64().unwrap() - delay;
         Container {
             name: deployment["metadata"]["name"].as_str().unwrap().to_owned(),
             args: texts(&container["args"]),

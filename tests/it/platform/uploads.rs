@@ -273,7 +273,7 @@ async fn an_upload_that_is_too_large_is_refused() {
 async fn the_platform_may_ask_to_wait_in_many_ways() {
     let (sim, platform) = start(quick()).await;
     let secs = Duration::from_secs;
-    for (status, value, pause) in [
+    for (status, value, delay) in [
         (429, "7", Some(secs(7))),
         (429, " 7 ", Some(secs(7))),
         (429, "0.25", Some(Duration::from_millis(250))),
@@ -297,7 +297,7 @@ async fn the_platform_may_ask_to_wait_in_many_ways() {
     ] {
         sim.script(Endpoint::Upload, says_with(status, ("retry-after", value), ""));
         let answer = platform.upload(upload("n")).await;
-        assert_eq!(super::pause(answer), pause, "{status} {value}");
+        assert_eq!(super::pause(answer), delay, "{status} {value}");
     }
     sim.script(Endpoint::Upload, Fault::SlowDown(RetryAfter::Missing));
     assert_eq!(super::pause(platform.upload(upload("n")).await), None);

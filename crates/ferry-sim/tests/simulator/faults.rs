@@ -114,12 +114,12 @@ async fn slow_cut_and_enormous_bodies_are_what_they_say() {
     let caller = start(quick()).await;
     let bearer = caller.token().await;
     let uploaded = caller.upload(&bearer, &upload_body("n", DATA)).await.body;
-    let pause = Duration::from_millis(5);
-    caller.sim.script(Endpoint::Status, Fault::SlowBody(pause));
+    let delay = Duration::from_millis(5);
+    caller.sim.script(Endpoint::Status, Fault::SlowBody(delay));
     let begun = Instant::now();
     let answer = caller.get(&bearer, &uploaded, "status").await;
     assert_eq!(answer.body, "CompletedSuccessfully");
-    assert!(begun.elapsed() >= pause * 21);
+    assert!(begun.elapsed() >= delay * 21);
 
     caller.sim.script(Endpoint::Results, Fault::CutBody);
     // An empty body is cut, too.

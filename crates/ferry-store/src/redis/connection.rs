@@ -20,8 +20,8 @@ use crate::continuity::{Asked, Continuity};
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long after a failure to connect the next try is made: at first, and at most.
-const PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+const DELAY: Duration = Duration::from_millis(50);
+const LONGEST_DELAY: Duration = Duration::from_secs(2);
 
 /// The largest call, a little below what Redis takes for one argument by default
 /// (`proto-max-bulk-len`, 512 MiB): beyond that it would end the connection, again and again.
@@ -50,7 +50,7 @@ struct Current {
 struct RetryLimit {
     /// Counts connections, so that only the one that failed is given up.
     number: u64,
-    pause: Duration,
+    delay: Duration,
     failed: Option<(Instant, redis::RedisError)>,
 }
 
@@ -162,19 +162,19 @@ impl RedisConnection {
                 // Somebody else has just tried.
                 return Err(error.clone().into());
             }
-            tokio::time::sleep((*at + tries.pause).saturating_duration_since(begun)).await;
+            tokio::time::sleep((*at + tries.delay).saturating_duration_since(begun)).await;
         }
         // Connecting is rare, and its future large.
         match Box::pin(self.connect()).await {
             Ok((connection, info)) => {
                 tries.number += 1;
-                (tries.failed, tries.pause) = (None, Duration::ZERO);
+                (tries.failed, tries.delay) = (None, Duration::ZERO);
                 let current = Current { number: tries.number, connection, info };
                 *self.lock() = Some(current.clone());
                 Ok(current)
             }
             Err(RedisError::Redis(error)) => {
-                tries.pause = (tries.pause * 2).clamp(PAUSE, LONGEST_PAUSE);
+                tries.delay = (tries.delay * 2).clamp(DELAY, LONGEST_DELAY);
                 tries.failed = Some((Instant::now(), error.clone()));
                 Err(error.into())
             }

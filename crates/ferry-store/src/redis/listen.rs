@@ -19,13 +19,13 @@ const QUIET: Duration = Duration::from_secs(20);
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long it is until the next try to connect: at first, and at most.
-const PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+const DELAY: Duration = Duration::from_millis(100);
+const LONGEST_DELAY: Duration = Duration::from_secs(2);
 
 /// Wakes workers for as long as the process lives.
 pub(super) async fn listen(link: Arc<RedisConnection>, wakeups: Arc<Wakeups>) {
     let channel = format!("{}wake", link.base());
-    let mut pause = PAUSE;
+    let mut delay = DELAY;
     let mut deaf = false;
     loop {
         match link.listen(&channel).await {
@@ -33,7 +33,7 @@ pub(super) async fn listen(link: Arc<RedisConnection>, wakeups: Arc<Wakeups>) {
                 if deaf {
                     info!("store notifications are available again");
                 }
-                (deaf, pause) = (false, PAUSE);
+                (deaf, delay) = (false, DELAY);
                 // What was said meanwhile was not heard.
                 wakeups.all();
                 hear(connection, &wakeups).await;
@@ -44,8 +44,8 @@ pub(super) async fn listen(link: Arc<RedisConnection>, wakeups: Arc<Wakeups>) {
                     warn!("cannot subscribe to store notifications, retrying: {error}");
                 }
                 deaf = true;
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
+                tokio::time::sleep(delay).await;
+                delay = (delay * 2).min(LONGEST_DELAY);
             }
         }
     }

@@ -222,7 +222,7 @@ fn describe_signal(signal: &Signal) -> (&'static str, String) {
         Signal::None => ("", String::new()),
         Signal::Healthy => ("healthy", String::new()),
         Signal::Unhealthy => ("unhealthy", String::new()),
-        Signal::Throttled { pause } => ("throttled", duration_millis(*pause).to_string()),
+        Signal::Throttled { delay } => ("throttled", duration_millis(*delay).to_string()),
         Signal::CredentialsDenied(reason) => ("credentials_denied", reason.clone()),
     }
 }

@@ -246,8 +246,8 @@ pub(super) async fn a_resumption_ends_a_gate_and_an_outage(subject: Subject) {
     subject.accept_all(many("a", 4)).await;
     let claims = subject.claim(StepKind::Upload, 4).await;
     subject.commit(&claims[0], t::slowed_down(StepKind::Upload, millis(0))).await;
-    let pause = Signal::Throttled { pause: millis(60_000) };
-    subject.commit(&claims[1], t::retried(StepKind::Upload, millis(0)).telling(pause)).await;
+    let delay = Signal::Throttled { delay: millis(60_000) };
+    subject.commit(&claims[1], t::retried(StepKind::Upload, millis(0)).telling(delay)).await;
     subject.assert_nothing_due(StepKind::Upload).await;
     assert!(subject.store.resume("a").await.unwrap());
     assert_eq!(subject.account("a").await.health, Health::default());

@@ -16,8 +16,8 @@ fn signal(rng: &mut fastrand::Rng) -> Signal {
         2..=6 => Signal::Healthy,
         7..=15 => Signal::Unhealthy,
         16..=18 => {
-            let pause = millis(*rng.choice(&[0, 1, 900, 3000, 70_000]).unwrap());
-            Signal::Throttled { pause }
+            let delay = millis(*rng.choice(&[0, 1, 900, 3000, 70_000]).unwrap());
+            Signal::Throttled { delay }
         }
         _ => Signal::CredentialsDenied(format!("\"refused\" {}", rng.u8(..))),
     }

@@ -74,10 +74,10 @@ pub(super) fn retried(step: StepKind, after: Duration) -> Transition {
 }
 
 /// The Platform asks to be left alone: no attempt is spent.
-pub(super) fn slowed_down(step: StepKind, pause: Duration) -> Transition {
+pub(super) fn slowed_down(step: StepKind, delay: Duration) -> Transition {
     Transition {
         attempt_spent: false,
-        ..because(go_on(step, pause), ReasonCode::Throttled).telling(Signal::Throttled { pause })
+        ..because(go_on(step, delay), ReasonCode::Throttled).telling(Signal::Throttled { delay })
     }
 }
 

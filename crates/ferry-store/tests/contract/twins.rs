@@ -35,7 +35,7 @@ fn signal(rng: &mut fastrand::Rng) -> Signal {
     match rng.u32(0..24) {
         0..=9 => Signal::Healthy,
         10..=18 => Signal::Unhealthy,
-        19..=21 => Signal::Throttled { pause: millis(rng.u64(0..3000)) },
+        19..=21 => Signal::Throttled { delay: millis(rng.u64(0..3000)) },
         22 => Signal::CredentialsDenied("denied".to_owned()),
         _ => Signal::None,
     }
@@ -173,11 +173,11 @@ impl Twins {
     }
 
     async fn health(&mut self) {
-        let (account, pauses) = (self.account(), self.rng.u32(0..4) == 0);
-        self.history.push(format!("pause {account}: {pauses}"));
+        let (account, delays) = (self.account(), self.rng.u32(0..4) == 0);
+        self.history.push(format!("pause {account}: {delays}"));
         let mut changed = Vec::new();
         for twin in &self.both {
-            if pauses {
+            if delays {
                 twin.store.pause(account, "by chance").await.unwrap();
             } else {
                 changed.push(twin.store.resume(account).await.map_err(|error| error.to_string()));

@@ -22,7 +22,7 @@ pub enum Signal {
     /// The Platform asks for a pause.
     Throttled {
         /// How long.
-        pause: Duration,
+        delay: Duration,
     },
     /// The credentials were refused; the text says how.
     CredentialsDenied(String),
@@ -161,20 +161,20 @@ impl Health {
             Signal::Unhealthy => {
                 self.failures = self.failures.saturating_add(1);
                 if let Some(excess) = self.failures.checked_sub(policy.breaker_failures) {
-                    let pause = policy
+                    let delay = policy
                         .breaker_initial
                         .saturating_mul(1 << excess.min(16))
                         .min(policy.breaker_open_max);
                     // Answers that were under way when it opened do not lengthen an outage.
                     if self.probe_at.is_none_or(|probe_at| probe_at <= now) {
-                        self.probe_at = Some(later(now, pause));
+                        self.probe_at = Some(later(now, delay));
                     } else {
                         self.failures -= 1;
                     }
                 }
             }
-            Signal::Throttled { pause } => {
-                let until = later(now, *pause);
+            Signal::Throttled { delay } => {
+                let until = later(now, *delay);
                 self.throttled_until =
                     Some(self.throttled_until.map_or(until, |old| old.max(until)));
             }
@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn a_gate_closes_for_the_time_asked_and_reopens_with_a_ramp() {
         let mut health = Health::default();
-        health.record(&Signal::Throttled { pause: Duration::from_secs(3) }, at(0), &policy());
+        health.record(&Signal::Throttled { delay: Duration::from_secs(3) }, at(0), &policy());
         let blocked = Admission::Blocked(BlockReason::Throttled { until: at(3000) });
         assert_eq!(health.admit(at(2999), &policy()), blocked);
         assert_eq!(health.admit(at(3000), &policy()), Admission::UpTo(1));
@@ -222,7 +222,7 @@ mod tests {
     #[test]
     fn a_good_answer_after_the_ramp_ends_the_memory_of_a_gate() {
         let mut health = Health::default();
-        health.record(&Signal::Throttled { pause: Duration::from_secs(3) }, at(0), &policy());
+        health.record(&Signal::Throttled { delay: Duration::from_secs(3) }, at(0), &policy());
         for early in [0, 3000, 5499] {
             health.record(&Signal::Healthy, at(early), &policy());
             assert_eq!(health.throttled_until, Some(at(3000)));
@@ -234,8 +234,8 @@ mod tests {
     #[test]
     fn a_shorter_pause_does_not_shorten_a_longer_one() {
         let mut health = Health::default();
-        health.record(&Signal::Throttled { pause: Duration::from_secs(3) }, at(0), &policy());
-        health.record(&Signal::Throttled { pause: Duration::from_secs(1) }, at(10), &policy());
+        health.record(&Signal::Throttled { delay: Duration::from_secs(3) }, at(0), &policy());
+        health.record(&Signal::Throttled { delay: Duration::from_secs(1) }, at(10), &policy());
         assert_eq!(health.throttled_until, Some(at(3000)));
     }
 

@@ -155,14 +155,14 @@ mod tests {
         #[test]
         fn no_second_sees_more_than_the_rate_and_a_tenth(
             rate in 1.0..5000.0_f64,
-            pauses in proptest::collection::vec(0_i64..300, 1..60),
+            delays in proptest::collection::vec(0_i64..300, 1..60),
             wanted in 1_usize..400,
         ) {
             let (mut usage, account_limits) = (LimitUsage::default(), uploads(rate));
             let mut begun: Vec<(i64, usize)> = Vec::new();
             let mut now = 0;
-            for pause in pauses {
-                now += pause;
+            for delay in delays {
+                now += delay;
                 let count = usage.available(StepKind::Upload, &account_limits, at(now)).0.min(wanted);
                 usage.record(StepKind::Upload, count, &account_limits, at(now));
                 begun.push((now, count));
