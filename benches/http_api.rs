@@ -316,8 +316,8 @@ async fn read_head(read: &mut tokio::io::BufReader<OwnedReadHalf>) -> (u16, usiz
 async fn ceiling() {
     let single = post(|body: String| async move {
         let request = SubmissionRequest::from_json(&body).expect("it is one");
-        let answer = answer(&request.name);
-        (StatusCode::CREATED, [("content-type", "application/json")], answer)
+        let response = response(&request.name);
+        (StatusCode::CREATED, [("content-type", "application/json")], response)
     });
     let app = Router::new().route("/v1/submissions", single);
     let app = app.route("/v1/submissions/bulk", post(answer_lines));
@@ -326,10 +326,10 @@ async fn ceiling() {
     axum::serve(listener, app).await.expect("it is killed");
 }
 
-fn answer(name: &str) -> String {
-    let mut answer: SubmissionResponse = serde_json::from_str(ANSWER).expect("it is one");
-    name.clone_into(&mut answer.submission.name);
-    serde_json::to_string(&answer).expect("it has a JSON form")
+fn response(name: &str) -> String {
+    let mut response: SubmissionResponse = serde_json::from_str(ANSWER).expect("it is one");
+    name.clone_into(&mut response.submission.name);
+    serde_json::to_string(&response).expect("it has a JSON form")
 }
 
 const ANSWER: &str = r#"{"id":"01KDXB8W4S9ZT2M3Q5R7V1C6HY","name":"","account":"default","state":"queued",
@@ -339,21 +339,21 @@ const ANSWER: &str = r#"{"id":"01KDXB8W4S9ZT2M3Q5R7V1C6HY","name":"","account":"
 
 async fn answer_lines(body: Body) -> ([(&'static str, &'static str); 1], Body) {
     let state = (body.into_data_stream(), Vec::new(), 0);
-    let answers = stream::unfold(state, |(mut body, mut rest, mut line)| async move {
+    let responses = stream::unfold(state, |(mut body, mut rest, mut line)| async move {
         let frame = body.next().await?.ok()?;
         rest.extend_from_slice(&frame);
-        let mut answers = Vec::new();
+        let mut responses = Vec::new();
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
             let text: Vec<u8> = rest.drain(..=end).collect();
             let text = String::from_utf8(text).expect("it is text");
             SubmissionRequest::from_json(&text).expect("it is one");
             line += 1;
             let id = Some(SubmissionId::new(timestamp(0), line));
-            let answer = BulkResponse { line: line as u64, id, duplicate: false, error: None };
-            serde_json::to_writer(&mut answers, &answer).expect("it has a JSON form");
-            answers.push(b'\n');
+            let response = BulkResponse { line: line as u64, id, duplicate: false, error: None };
+            serde_json::to_writer(&mut responses, &response).expect("it has a JSON form");
+            responses.push(b'\n');
         }
-        Some((Ok::<_, std::convert::Infallible>(answers), (body, rest, line)))
+        Some((Ok::<_, std::convert::Infallible>(responses), (body, rest, line)))
     });
-    ([("content-type", "application/x-ndjson")], Body::from_stream(answers))
+    ([("content-type", "application/x-ndjson")], Body::from_stream(responses))
 }

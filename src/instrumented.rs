@@ -34,12 +34,12 @@ impl InstrumentedStore {
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let begun = Instant::now();
-        let answer = call.await;
+        let response = call.await;
         self.metrics.store_operation(operation, begun.elapsed());
-        if let Err(error) = &answer {
+        if let Err(error) = &response {
             self.metrics.store_error(kind_of(error));
         }
-        answer
+        response
     }
 }
 

@@ -50,8 +50,8 @@ pub(super) async fn bulk(
         return Err(ApiError::new(ProblemKind::UnsupportedMediaType, what));
     }
     let body = Decoded::new(body, Encoding::of(&parts.headers)?, &shared)?;
-    let (answers, answered) = mpsc::channel::<Bytes>(ANSWERS);
-    let taking = Taking { shared: shared.clone(), caller, request: id, answers };
+    let (responses, answered) = mpsc::channel::<Bytes>(ANSWERS);
+    let taking = Taking { shared: shared.clone(), caller, request: id, responses };
     tokio::spawn(async move {
         taking.all(Lines::new(body, &shared)).await;
         drop(location);
@@ -69,7 +69,7 @@ struct Taking {
     shared: Arc<Shared>,
     caller: Caller,
     request: String,
-    answers: mpsc::Sender<Bytes>,
+    responses: mpsc::Sender<Bytes>,
 }
 
 /// A line that was checked, and the room for its submission.
@@ -83,8 +83,8 @@ impl Taking {
         loop {
             let batch = lines.batch(BATCH, BATCH_BYTES, &self.shared).await;
             let last = batch.last;
-            let answers = self.keep(batch.lines).await;
-            if !answers.is_empty() && self.send(&answers).await.is_err() {
+            let responses = self.keep(batch.lines).await;
+            if !responses.is_empty() && self.send(&responses).await.is_err() {
                 return;
             }
             if let Some(end) = batch.end {
@@ -120,7 +120,7 @@ impl Taking {
             self.shared.parts.intake.accept(batch).await.map_err(ApiError::from)
         };
         let mut accepted = accepted.map(Vec::into_iter);
-        let answer = |(checked, line): (Checked<'_>, u64)| {
+        let response = |(checked, line): (Checked<'_>, u64)| {
             let room = match checked {
                 Checked::Ready(_, room) => room,
                 Checked::Refused(error) => return self.refused(line, error),
@@ -138,7 +138,7 @@ impl Taking {
                 Err(error) => self.refused(line, error.clone()),
             }
         };
-        checked.into_iter().zip(numbers).map(answer).collect()
+        checked.into_iter().zip(numbers).map(response).collect()
     }
 
     /// Reads and checks lines, beside the threads that answer requests.
@@ -175,13 +175,13 @@ impl Taking {
         BulkResponse { line, id: None, duplicate: false, error: Some(*problem) }
     }
 
-    async fn send(&self, answers: &[BulkResponse]) -> Result<(), mpsc::error::SendError<Bytes>> {
+    async fn send(&self, responses: &[BulkResponse]) -> Result<(), mpsc::error::SendError<Bytes>> {
         let mut text = Vec::new();
-        for answer in answers {
+        for response in responses {
             // What serde makes of these types is always JSON.
-            let _ = serde_json::to_writer(&mut text, answer);
+            let _ = serde_json::to_writer(&mut text, response);
             text.push(b'\n');
         }
-        self.answers.send(text.into()).await
+        self.responses.send(text.into()).await
     }
 }

@@ -29,7 +29,7 @@ pub(super) struct Route {
     pub(super) path: &'static str,
     /// Who may; anybody if none.
     pub(super) role: Option<Role>,
-    answer: MethodRouter<Arc<Shared>>,
+    response: MethodRouter<Arc<Shared>>,
     /// What it does, for the document.
     pub(super) describe: Describe,
 }
@@ -41,7 +41,7 @@ where
     H: Handler<T, Arc<Shared>>,
     T: 'static,
 {
-    Route { method: Method::GET, path, role: Some(role), answer: routing::get(handler), describe }
+    Route { method: Method::GET, path, role: Some(role), response: routing::get(handler), describe }
 }
 
 fn post<H, T>(path: &'static str, role: Role, handler: H, describe: Describe) -> Route
@@ -49,7 +49,13 @@ where
     H: Handler<T, Arc<Shared>>,
     T: 'static,
 {
-    Route { method: Method::POST, path, role: Some(role), answer: routing::post(handler), describe }
+    Route {
+        method: Method::POST,
+        path,
+        role: Some(role),
+        response: routing::post(handler),
+        describe,
+    }
 }
 
 /// One that needs no key.
@@ -58,7 +64,7 @@ where
     H: Handler<T, Arc<Shared>>,
     T: 'static,
 {
-    Route { method: Method::GET, path, role: None, answer: routing::get(handler), describe }
+    Route { method: Method::GET, path, role: None, response: routing::get(handler), describe }
 }
 
 pub(super) fn table() -> Vec<Route> {
@@ -103,16 +109,16 @@ pub(super) fn open_paths() -> BTreeSet<&'static str> {
 /// The table as a router.
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     let routes = table().into_iter().fold(Router::new(), |router, route| {
-        let answer = match route.role {
-            Some(role) => route.answer.route_layer(from_fn_with_state(
+        let response = match route.role {
+            Some(role) => route.response.route_layer(from_fn_with_state(
                 shared.clone(),
                 move |shared, caller, id, request, next| {
                     allowed(role, shared, caller, id, request, next)
                 },
             )),
-            None => route.answer,
+            None => route.response,
         };
-        router.route(route.path, answer)
+        router.route(route.path, response)
     });
     routes
         .method_not_allowed_fallback(middleware::no_method)

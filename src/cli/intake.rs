@@ -59,7 +59,7 @@ impl Intake {
                 for id in ids {
                     let requeued = requests.requeue(&id).await;
                     let done = audited(&app.audit, &format!("intake requeue {id}"), requeued)?;
-                    answer(ui, &id, "requeued", done)?;
+                    response(ui, &id, "requeued", done)?;
                 }
                 Ok(Exit::Done)
             }
@@ -67,7 +67,7 @@ impl Intake {
                 for id in ids {
                     let dropped = requests.remove(std::slice::from_ref(&id)).await;
                     let done = audited(&app.audit, &format!("intake drop {id}"), dropped)? > 0;
-                    answer(ui, &id, "dropped", done)?;
+                    response(ui, &id, "dropped", done)?;
                 }
                 Ok(Exit::Done)
             }
@@ -102,7 +102,7 @@ async fn list(requests: &PushedRequests, ui: &Ui) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-fn answer(ui: &Ui, id: &str, what: &str, done: bool) -> Result<(), CliError> {
+fn response(ui: &Ui, id: &str, what: &str, done: bool) -> Result<(), CliError> {
     if !done {
         return Err(CliError::usage(format!("no such request: `{id}`"))
             .hint("`ferry intake list` shows the dead letters"));

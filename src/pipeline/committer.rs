@@ -18,7 +18,7 @@ pub(crate) struct CommitError;
 
 struct Request {
     commit: Commit,
-    answer: oneshot::Sender<Committed>,
+    response: oneshot::Sender<Committed>,
 }
 
 /// Hands commits to the task that batches them.
@@ -37,8 +37,8 @@ impl Committer {
 
     /// Records one commit, together with whatever else is waiting.
     pub(crate) async fn commit(&self, commit: Commit) -> Result<Committed, CommitError> {
-        let (answer, committed) = oneshot::channel();
-        self.requests.send(Request { commit, answer }).await.map_err(|_| CommitError)?;
+        let (response, committed) = oneshot::channel();
+        self.requests.send(Request { commit, response }).await.map_err(|_| CommitError)?;
         committed.await.map_err(|_| CommitError)
     }
 }
@@ -46,18 +46,18 @@ impl Committer {
 async fn run(store: Arc<dyn Store>, mut incoming: mpsc::Receiver<Request>) {
     let mut batch = Vec::with_capacity(BATCH);
     while incoming.recv_many(&mut batch, BATCH).await > 0 {
-        let (commits, answers): (Vec<_>, Vec<_>) =
-            batch.drain(..).map(|request| (request.commit, request.answer)).unzip();
+        let (commits, responses): (Vec<_>, Vec<_>) =
+            batch.drain(..).map(|request| (request.commit, request.response)).unzip();
         match record(store.as_ref(), commits).await {
             Ok(outcomes) => {
-                for (answer, committed) in answers.into_iter().zip(outcomes) {
+                for (response, committed) in responses.into_iter().zip(outcomes) {
                     // A step that was aborted no longer listens; its outcome is recorded all the same.
-                    let _ = answer.send(committed);
+                    let _ = response.send(committed);
                 }
             }
             // The answers are dropped: the steps learn that nothing was recorded, and their leases
             // run out.
-            Err(error) => error!("the store refused to record {} steps: {error}", answers.len()),
+            Err(error) => error!("the store refused to record {} steps: {error}", responses.len()),
         }
     }
 }

@@ -35,9 +35,9 @@ pub(super) struct Context<'a> {
 /// After `UploadData`.
 pub(super) fn after_upload(
     context: &Context<'_>,
-    answer: Result<String, PlatformError>,
+    response: Result<String, PlatformError>,
 ) -> Transition {
-    match answer {
+    match response {
         Ok(token) => Transition {
             processing_token: Some(token),
             upload_ambiguous: false,
@@ -57,10 +57,10 @@ pub(super) fn after_upload(
 /// After a status check.
 pub(super) fn after_poll(
     context: &Context<'_>,
-    answer: Result<Status, PlatformError>,
+    response: Result<Status, PlatformError>,
 ) -> Transition {
     let polls = context.submission.polls.saturating_add(1);
-    match answer {
+    match response {
         Ok(Status::Done) => {
             Transition { polled: true, ..succeeded(Next::step(StepKind::Collect, Duration::ZERO)) }
         }

@@ -173,15 +173,15 @@ impl Executor {
                 if !step.lease.is_owned() {
                     return Ok(StepOutcome::GivenBack);
                 }
-                let answer = self.upload(step, account, &payload).await;
-                self.note_error(&answer);
-                after_upload(&self.context(step), answer)
+                let response = self.upload(step, account, &payload).await;
+                self.note_error(&response);
+                after_upload(&self.context(step), response)
             }
             StepKind::Poll => {
-                let answer = account.platform.status(token(&claim.submission)).await;
-                self.note_unknown_status(&answer);
-                self.note_error(&answer);
-                after_poll(&self.context(step), answer)
+                let response = account.platform.status(token(&claim.submission)).await;
+                self.note_unknown_status(&response);
+                self.note_error(&response);
+                after_poll(&self.context(step), response)
             }
             StepKind::Collect => {
                 let collected = collect(&account.platform, &claim.submission).await;
@@ -345,8 +345,8 @@ impl Executor {
         self.upload_memory.acquire_many(wanted).await.expect("the semaphore is never closed")
     }
 
-    fn note_error<T>(&self, answer: &Result<T, PlatformError>) {
-        if let Err(error) = answer {
+    fn note_error<T>(&self, response: &Result<T, PlatformError>) {
+        if let Err(error) = response {
             self.note_unreadable(error);
         }
     }
@@ -361,8 +361,8 @@ impl Executor {
         }
     }
 
-    fn note_unknown_status(&self, answer: &Result<Status, PlatformError>) {
-        let Ok(Status::Pending { status, known: false }) = answer else { return };
+    fn note_unknown_status(&self, response: &Result<Status, PlatformError>) {
+        let Ok(Status::Pending { status, known: false }) = response else { return };
         self.metrics.unknown_status();
         if is_new(&self.unknown_statuses, status) {
             warn!(

@@ -205,12 +205,12 @@ impl Intake {
         let sizes: Vec<u64> = batch.iter().map(|new| new.payload.bytes()).collect();
         let traced = self.traced_of(&batch);
         let asked = self.clock.now();
-        let answer = self.store.accept(batch).await;
-        let Ok(accepted) = &answer else {
+        let response = self.store.accept(batch).await;
+        let Ok(accepted) = &response else {
             for _ in sizes {
                 self.metrics.intake(self.source, IntakeResult::Failed);
             }
-            return answer;
+            return response;
         };
         for (accepted, bytes) in accepted.iter().zip(sizes) {
             let result = match accepted {
@@ -229,7 +229,7 @@ impl Intake {
                 self.traces.accepted(parent, *id, account, asked);
             }
         }
-        answer
+        response
     }
 
     /// Which of a batch belong to a producer's trace, and to which account.

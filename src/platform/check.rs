@@ -29,23 +29,23 @@ pub enum ApiCheck {
 
 const NOT_THE_API: &str = "check api_url: what answers there is not the Upload API";
 
-/// What `answer` means; `other` is that to a path that the Upload API does not have.
+/// What `response` means; `other` is that to a path that the Upload API does not have.
 pub(super) fn judge(
-    answer: &PlatformResponse,
+    response: &PlatformResponse,
     other: Option<&PlatformResponse>,
     words: &StatusMap,
     scrubber: &Scrubber,
 ) -> ApiCheck {
     let failed = |what: String, hint| ApiCheck::Failed { what, hint };
-    let shown = answer.shown(scrubber, &[]);
-    let said = format!("it says ({}): {shown}", answer.status.as_u16());
-    let with_body = format!("{}: {shown}", answer.described("api_url"));
-    match answer.status.as_u16() {
-        300..400 => failed(answer.described("api_url"), NOT_THE_API),
-        _ if answer.is_web_page(Pages::Never) => failed(with_body, NOT_THE_API),
-        200..300 if status_word(&answer.text(), words).is_some() => ApiCheck::Answered(None),
-        429 => ApiCheck::Answered(Some(answer.described("api_url"))),
-        404 if answer.body.is_empty() || other.is_some_and(|other| is_alike(answer, other)) => {
+    let shown = response.shown(scrubber, &[]);
+    let said = format!("it says ({}): {shown}", response.status.as_u16());
+    let with_body = format!("{}: {shown}", response.described("api_url"));
+    match response.status.as_u16() {
+        300..400 => failed(response.described("api_url"), NOT_THE_API),
+        _ if response.is_web_page(Pages::Never) => failed(with_body, NOT_THE_API),
+        200..300 if status_word(&response.text(), words).is_some() => ApiCheck::Answered(None),
+        429 => ApiCheck::Answered(Some(response.described("api_url"))),
+        404 if response.body.is_empty() || other.is_some_and(|other| is_alike(response, other)) => {
             failed(with_body, NOT_THE_API)
         }
         404 => ApiCheck::Answered(None),
@@ -56,10 +56,11 @@ pub(super) fn judge(
 }
 
 /// True if both are answered alike: then what answers is a web server that knows neither path.
-fn is_alike(answer: &PlatformResponse, other: &PlatformResponse) -> bool {
-    let without_path =
-        |answer: &PlatformResponse| answer.text().replace(NO_SUCH, "").replace("GetResults", "");
-    other.status == StatusCode::NOT_FOUND && without_path(other) == without_path(answer)
+fn is_alike(response: &PlatformResponse, other: &PlatformResponse) -> bool {
+    let without_path = |response: &PlatformResponse| {
+        response.text().replace(NO_SUCH, "").replace("GetResults", "")
+    };
+    other.status == StatusCode::NOT_FOUND && without_path(other) == without_path(response)
 }
 
 pub(super) fn lost_answer(lost: TransportError) -> ApiCheck {

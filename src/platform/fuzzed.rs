@@ -40,37 +40,37 @@ pub async fn read_response(status: u16, headers: &[(&[u8], &[u8])], body: &[u8])
             map.append(name, value);
         }
     }
-    let answer = || PlatformResponse {
+    let response = || PlatformResponse {
         endpoint: "fuzzed",
         status,
         headers: map.clone(),
         body: body.to_vec(),
     };
-    let Ok(unpacked) = wire::unpacked(answer(), LIMIT).await else { return };
+    let Ok(unpacked) = wire::unpacked(response(), LIMIT).await else { return };
     assert!(unpacked.body.len() as u64 <= LIMIT.max(body.len() as u64));
     let body = unpacked.body;
-    let answer = || PlatformResponse {
+    let response = || PlatformResponse {
         endpoint: "fuzzed",
         status,
         headers: map.clone(),
         body: body.clone(),
     };
     let now = timestamp(1_700_000_000_000);
-    let mut told = vec![answer().described("api_url"), answer().shown(&SCRUBBER, &[])];
+    let mut told = vec![response().described("api_url"), response().shown(&SCRUBBER, &[])];
     let rows = ["SITE-001,03/03/2025,08:00,03/03/2025,16:30\n"];
     let troubles = [
-        answer().into_processing_token(&SCRUBBER, &rows, now).err(),
-        answer().into_found(Pages::Never, &SCRUBBER, now).err(),
-        answer().into_found(Pages::IfDeclaredOtherwise, &SCRUBBER, now).err(),
-        answer().throttled(now),
+        response().into_processing_token(&SCRUBBER, &rows, now).err(),
+        response().into_found(Pages::Never, &SCRUBBER, now).err(),
+        response().into_found(Pages::IfDeclaredOtherwise, &SCRUBBER, now).err(),
+        response().throttled(now),
     ];
     told.extend(troubles.into_iter().flatten().map(|error| error.to_string()));
     for text in told {
         assert!(!text.contains(SECRET) && text.chars().count() < 1000, "{text}");
         assert!(!text.chars().any(char::is_control), "{text:?}");
     }
-    let _ = answer().denies_credentials();
-    let text = text(answer().into_content().content_type.as_deref(), &body);
+    let _ = response().denies_credentials();
+    let text = text(response().into_content().content_type.as_deref(), &body);
     if let Some(word) = status_word(&text, &ACCOUNT.status_map) {
         let _ = ACCOUNT.status_map.classify(&word);
     }

@@ -204,8 +204,8 @@ impl Platform {
                 .body(self.upload_body(upload))
         };
         let rows = [upload.data, upload.event_data.unwrap_or_default()];
-        let answer = match self.ask(UPLOAD, SHORT, &rows, request).await? {
-            Ok(answer) => answer,
+        let response = match self.ask(UPLOAD, SHORT, &rows, request).await? {
+            Ok(response) => response,
             Err(TransportError::NotSent(why)) => return Err(PlatformError::Unsent(why)),
             Err(TransportError::Unanswered(why)) => return Err(PlatformError::Ambiguous(why)),
             Err(TransportError::Unreadable(why)) => return Err(PlatformError::Unreadable(why)),
@@ -214,17 +214,17 @@ impl Platform {
                 return Err(PlatformError::Unreadable(what));
             }
         };
-        if answer.status.is_success() {
+        if response.status.is_success() {
             let bytes = rows.iter().map(|rows| rows.len() as u64).sum();
             self.observer.payload(Direction::Uploaded, bytes);
         }
-        answer.into_processing_token(&self.scrubber, &rows, self.clock.now())
+        response.into_processing_token(&self.scrubber, &rows, self.clock.now())
     }
 
     /// Asks how far the Platform is.
     pub async fn status(&self, processing_token: &str) -> Result<Status, PlatformError> {
-        let answer = self.get(STATUS, processing_token, "status", SHORT, Pages::Never).await;
-        let answer = answer.map_err(|error| match error {
+        let response = self.get(STATUS, processing_token, "status", SHORT, Pages::Never).await;
+        let response = response.map_err(|error| match error {
             // Some page of a proxy: the next answer may be a word again.
             PlatformError::TooLarge { .. } => PlatformError::Transient(format!(
                 "{STATUS}: the answer is longer than {SHORT} bytes, and no status word"
@@ -232,8 +232,8 @@ impl Platform {
             error => error,
         })?;
         let words = &self.account.status_map;
-        let Some(value) = status_word(&answer.text(), words) else {
-            let shown = answer.shown(&self.scrubber, &[]);
+        let Some(value) = status_word(&response.text(), words) else {
+            let shown = response.shown(&self.scrubber, &[]);
             let what = format!("{STATUS}: the answer is not a status word: {shown}");
             return Err(PlatformError::Unreadable(what));
         };
@@ -268,18 +268,18 @@ impl Platform {
     /// Asks for the status of a dataset that does not exist, to see whether the Upload API answers.
     pub async fn check_api(&self) -> ApiCheck {
         let url = self.results_url(NO_SUCH, "status");
-        let answer = match self.ask(STATUS, SHORT, &[], |http| http.get(url())).await {
-            Ok(Ok(answer)) => answer,
+        let response = match self.ask(STATUS, SHORT, &[], |http| http.get(url())).await {
+            Ok(Ok(response)) => response,
             Ok(Err(lost)) => return lost_answer(lost),
             Err(error) => return no_access(&error),
         };
         let mut other = None;
-        if answer.status == StatusCode::NOT_FOUND {
+        if response.status == StatusCode::NOT_FOUND {
             let url = wire::below(&self.api_url, NO_SUCH);
             let asked = self.ask(STATUS, SHORT, &[], |http| http.get(url.clone())).await;
             other = asked.ok().and_then(Result::ok);
         }
-        judge(&answer, other.as_ref(), &self.account.status_map, &self.scrubber)
+        judge(&response, other.as_ref(), &self.account.status_map, &self.scrubber)
     }
 
     async fn content(
@@ -306,7 +306,7 @@ impl Platform {
         let url = self.results_url(processing_token, data_key);
         let request = |http: &Client| http.get(url());
         match self.ask(endpoint, limit, &[], request).await? {
-            Ok(answer) => answer.into_found(pages, &self.scrubber, self.clock.now()),
+            Ok(response) => response.into_found(pages, &self.scrubber, self.clock.now()),
             Err(TransportError::TooLarge) => Err(PlatformError::TooLarge { endpoint, limit }),
             Err(TransportError::NotSent(why)) => Err(PlatformError::Unsent(why)),
             Err(TransportError::Unanswered(why)) => Err(PlatformError::Transient(why)),
@@ -341,17 +341,17 @@ impl Platform {
         loop {
             let token = self.tokens.get(self.clock.as_ref()).await?;
             let request = request(&self.http).bearer_auth(token.secret.expose_secret());
-            let answer = wire::ask(request, endpoint, limit, &self.scrubber);
-            let answer = self.observer.observe(endpoint, answer, self.clock.as_ref()).await;
-            let status = answer.as_ref().map(|answer| answer.status).ok();
+            let response = wire::ask(request, endpoint, limit, &self.scrubber);
+            let response = self.observer.observe(endpoint, response, self.clock.as_ref()).await;
+            let status = response.as_ref().map(|response| response.status).ok();
             let is_denied =
                 matches!(status, Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN));
             if is_denied && self.secrets.refresh() {
                 self.tokens.forget(&token);
                 continue;
             }
-            match (answer, status) {
-                (Ok(answer), Some(StatusCode::UNAUTHORIZED)) => {
+            match (response, status) {
+                (Ok(response), Some(StatusCode::UNAUTHORIZED)) => {
                     if refused.is_none() && !self.is_young(&token) {
                         self.tokens.forget(&token);
                         refused = Some(token);
@@ -359,18 +359,18 @@ impl Platform {
                     }
                     // Some servers issue a token until it expires, whoever refuses it.
                     let same = refused.filter(|refused| refused.is_same(&token));
-                    return Err(self.denied(&answer, rows, same.map(|same| same.expires_at)));
+                    return Err(self.denied(&response, rows, same.map(|same| same.expires_at)));
                 }
-                (Ok(answer), Some(StatusCode::FORBIDDEN)) => {
-                    return Err(self.denied(&answer, rows, None));
+                (Ok(response), Some(StatusCode::FORBIDDEN)) => {
+                    return Err(self.denied(&response, rows, None));
                 }
-                (answer, status) => {
+                (response, status) => {
                     // A gateway may refuse for other reasons without a look at the token.
                     if status.is_some_and(|status| status.is_success()) {
                         token.has_worked();
                         self.denials.end();
                     }
-                    return Ok(answer);
+                    return Ok(response);
                 }
             }
         }
@@ -388,18 +388,18 @@ impl Platform {
     /// until it is `expected` to end.
     fn denied(
         &self,
-        answer: &PlatformResponse,
+        response: &PlatformResponse,
         rows: &[&str],
         expected: Option<Instant>,
     ) -> PlatformError {
-        let (endpoint, status) = (answer.endpoint, answer.status);
-        let words = match answer.shown(&self.scrubber, rows) {
-            _ if answer.body.is_empty() => String::new(),
+        let (endpoint, status) = (response.endpoint, response.status);
+        let words = match response.shown(&self.scrubber, rows) {
+            _ if response.body.is_empty() => String::new(),
             shown => format!(": {shown}"),
         };
         let what = format!("{endpoint}: access denied ({}){words}", status.as_u16());
         // That a token is refused may pass; a fresh one that may do too little stays so.
-        if status == StatusCode::FORBIDDEN && answer.denies_credentials() {
+        if status == StatusCode::FORBIDDEN && response.denies_credentials() {
             return PlatformError::Credentials(what);
         }
         denied(&self.denials, what, expected, PlatformError::Transient)

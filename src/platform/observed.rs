@@ -35,14 +35,14 @@ impl Observer {
     ) -> Result<PlatformResponse, TransportError> {
         let (begun, endpoint, step) = (Instant::now(), label(endpoint), StepTrace::current());
         let call = step.call(endpoint.as_str());
-        let answer = asked.await;
-        let wait = answer.as_ref().ok().and_then(|answer| answer.throttled(clock.now()));
+        let response = asked.await;
+        let wait = response.as_ref().ok().and_then(|response| response.throttled(clock.now()));
         if let Some(PlatformError::Throttled { retry_after: Some(delay), .. }) = wait {
             self.metrics.retry_after(delay);
         }
-        let class = match &answer {
+        let class = match &response {
             Ok(_) if wait.is_some() => Class::Throttled,
-            Ok(answer) => class(answer.status),
+            Ok(response) => class(response.status),
             Err(TransportError::NotSent(_)) => Class::NoConnection,
             Err(TransportError::Unanswered(_) | TransportError::Unreadable(_)) => Class::NoResponse,
             Err(TransportError::TooLarge) => Class::TooLarge,
@@ -50,7 +50,7 @@ impl Observer {
         let exemplar = step.exemplar(clock.now());
         self.metrics.request(&self.account, endpoint, class, begun.elapsed(), exemplar);
         call.ended(class.as_str(), class != Class::Ok);
-        answer
+        response
     }
 
     /// Counts a token that was asked for; `left` is how long it lasts.

@@ -198,9 +198,9 @@ impl Tokens {
             .header("content-type", "application/x-www-form-urlencoded")
             .header("accept", "application/json")
             .body(FORM);
-        let answer = wire::ask(request, ENDPOINT, SHORT, &self.scrubber);
-        let answer = match self.observer.observe(ENDPOINT, answer, clock).await {
-            Ok(answer) => answer,
+        let response = wire::ask(request, ENDPOINT, SHORT, &self.scrubber);
+        let response = match self.observer.observe(ENDPOINT, response, clock).await {
+            Ok(response) => response,
             Err(
                 TransportError::NotSent(why)
                 | TransportError::Unanswered(why)
@@ -213,9 +213,9 @@ impl Tokens {
                 return Err(PlatformError::Unsent(what));
             }
         };
-        let said = object(&answer.text()).unwrap_or_default();
+        let said = object(&response.text()).unwrap_or_default();
         let secret = said.get("access_token").and_then(Value::as_str).map(str::trim);
-        match secret.filter(|secret| answer.status.is_success() && is_sendable(secret)) {
+        match secret.filter(|secret| response.status.is_success() && is_sendable(secret)) {
             Some(secret) => {
                 self.denials.end();
                 let secret = SecretString::from(secret);
@@ -230,17 +230,17 @@ impl Tokens {
                 })
             }
             // Some servers say 200 to everything.
-            None => Err(self.refusal(&answer, &said, clock)),
+            None => Err(self.refusal(&response, &said, clock)),
         }
     }
 
     fn refusal(
         &self,
-        answer: &PlatformResponse,
+        response: &PlatformResponse,
         said: &Map<String, Value>,
         clock: &dyn Clock,
     ) -> PlatformError {
-        let status = answer.status.as_u16();
+        let status = response.status.as_u16();
         let text = |name: &str| said.get(name).and_then(Value::as_str);
         let words = match text("error") {
             Some(error) => {
@@ -248,12 +248,12 @@ impl Tokens {
                 self.scrubber.clean(&format!("{error} {more}"), &[], 200)
             }
             // It may hold a token, under a name that nobody knows.
-            None if answer.status.is_success() => self.names(answer, said),
-            None if answer.body.is_empty() => String::new(),
-            None => answer.shown(&self.scrubber, &[]),
+            None if response.status.is_success() => self.names(response, said),
+            None if response.body.is_empty() => String::new(),
+            None => response.shown(&self.scrubber, &[]),
         };
         let words = if words.is_empty() { words } else { format!(": {words}") };
-        if answer.denies_credentials() {
+        if response.denies_credentials() {
             let what = format!("{ENDPOINT}: no token for this account ({status}){words}");
             return PlatformError::Credentials(what);
         }
@@ -268,16 +268,16 @@ impl Tokens {
             404 | 405 => PlatformError::Unsent(format!(
                 "{ENDPOINT}: nothing answers there ({status}); check `token_url`"
             )),
-            _ => answer.throttled(clock.now()).unwrap_or_else(|| {
-                PlatformError::Unsent(format!("{}{words}", answer.described("token_url")))
+            _ => response.throttled(clock.now()).unwrap_or_else(|| {
+                PlatformError::Unsent(format!("{}{words}", response.described("token_url")))
             }),
         }
     }
 
     /// What a successful answer looks like, without any value of it.
-    fn names(&self, answer: &PlatformResponse, said: &Map<String, Value>) -> String {
+    fn names(&self, response: &PlatformResponse, said: &Map<String, Value>) -> String {
         if said.is_empty() {
-            return answer.shown(&self.scrubber, &[]);
+            return response.shown(&self.scrubber, &[]);
         }
         let names: Vec<&str> = said.keys().map(String::as_str).collect();
         self.scrubber.clean(&format!("JSON with {}", names.join(", ")), &[], 200)

@@ -183,10 +183,10 @@ pub(super) async fn ask(
 
 /// The same answer without content codings; of an error, as much of it as can be decoded.
 pub(super) async fn unpacked(
-    answer: PlatformResponse,
+    response: PlatformResponse,
     limit: u64,
 ) -> Result<PlatformResponse, TransportError> {
-    let PlatformResponse { endpoint, status, headers, body } = answer;
+    let PlatformResponse { endpoint, status, headers, body } = response;
     let Decoded { body, end } = decode(&headers, body, limit).await;
     match end {
         End::TooLarge if status.is_success() => Err(TransportError::TooLarge),

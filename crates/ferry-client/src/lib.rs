@@ -197,8 +197,8 @@ impl Client {
     pub async fn result(&self, id: SubmissionId, key: &str) -> Result<ResultBody, ClientError> {
         let id = id.to_string();
         let path = ["v1", "submissions", &id, "results", key];
-        let answer = self.sender.send(&ClientRequest::get(self.sender.url_of(&path))).await?;
-        Ok(ResultBody { content_type: answer.content_type, bytes: answer.body })
+        let response = self.sender.send(&ClientRequest::get(self.sender.url_of(&path))).await?;
+        Ok(ResultBody { content_type: response.content_type, bytes: response.body })
     }
 
     /// What the Platform found wrong, tied to the rows that it means; nothing if it was completed.

@@ -142,7 +142,7 @@ impl RequestSender {
         let mut tries = self.tries();
         loop {
             match self.try_once(call).await {
-                Ok(answer) => return Ok(answer),
+                Ok(response) => return Ok(response),
                 Err(miss) => tries.after(miss).await?,
             }
         }

@@ -44,13 +44,13 @@ struct ParsedRequest {
 }
 
 pub(super) async fn serve(listener: AbortableConnections, service: Arc<Service>) {
-    let app = Router::new().fallback(answer).with_state(service);
+    let app = Router::new().fallback(response).with_state(service);
     let app = app.into_make_service_with_connect_info::<Breaker>();
     // It ends with the task.
     let _ = axum::serve(listener, app).await;
 }
 
-async fn answer(
+async fn response(
     State(service): State<Arc<Service>>,
     ConnectInfo(breaker): ConnectInfo<Breaker>,
     request: Request,

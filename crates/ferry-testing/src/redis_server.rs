@@ -79,9 +79,9 @@ impl RedisServer {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
         let mut stream = TcpStream::connect(address).ok()?;
         stream.write_all(b"PING\r\n").ok()?;
-        let mut answer = [0; 5];
-        stream.read_exact(&mut answer).ok()?;
-        (answer == *b"+PONG").then_some(())
+        let mut response = [0; 5];
+        stream.read_exact(&mut response).ok()?;
+        (response == *b"+PONG").then_some(())
     }
 
     /// Where it is.

@@ -23,7 +23,7 @@ pub(in crate::api) struct Operation<'a> {
     parameters: Vec<Value>,
     bodies: Map<String, Value>,
     needs_body: bool,
-    answers: BTreeMap<u16, Value>,
+    responses: BTreeMap<u16, Value>,
     problems: BTreeMap<u16, Vec<ProblemKind>>,
 }
 
@@ -45,7 +45,7 @@ impl<'a> Operation<'a> {
             parameters: Vec::new(),
             bodies: Map::new(),
             needs_body: true,
-            answers: BTreeMap::new(),
+            responses: BTreeMap::new(),
             problems: BTreeMap::new(),
         }
     }
@@ -135,22 +135,22 @@ impl<'a> Operation<'a> {
         };
         let headers: Map<String, Value> =
             ["X-Request-Id"].iter().chain(headers).map(refer).collect();
-        let mut answer = json!({ "description": what, "headers": headers });
+        let mut response = json!({ "description": what, "headers": headers });
         if let Some(Media { kind, schema, example }) = media {
             let mut content = json!({ "schema": schema });
             if let Some(example) = example {
                 content["example"] = example;
             }
-            answer["content"] = json!({ kind: content });
+            response["content"] = json!({ kind: content });
         }
-        self.answers.insert(status, answer);
+        self.responses.insert(status, response);
         self
     }
 
     /// Another type that an answer may have.
     pub(super) fn alternative(mut self, status: u16, media: Media) -> Self {
-        if let Some(answer) = self.answers.get_mut(&status) {
-            answer["content"][media.kind]["schema"] = media.schema;
+        if let Some(response) = self.responses.get_mut(&status) {
+            response["content"][media.kind]["schema"] = media.schema;
         }
         self
     }
@@ -167,8 +167,8 @@ impl<'a> Operation<'a> {
             ((*id).to_owned(), json!({ "operationId": id, "parameters": parameters }))
         };
         let links: Map<String, Value> = operations.iter().map(link).collect();
-        if let Some(answer) = self.answers.get_mut(&status) {
-            answer["links"] = links.into();
+        if let Some(response) = self.responses.get_mut(&status) {
+            response["links"] = links.into();
         }
         self
     }
@@ -191,15 +191,17 @@ impl<'a> Operation<'a> {
             self = self.problems(&[Unauthenticated, Forbidden, NotLocal, Internal, Busy]);
         }
         let problem = self.schemas.given::<Problem>();
-        let (mut answers, problems) = (self.answers, self.problems);
+        let (mut responses, problems) = (self.responses, self.problems);
         for (status, kinds) in problems {
-            answers.insert(status, problems_of(&kinds, &problem));
+            responses.insert(status, problems_of(&kinds, &problem));
         }
-        let answers: Map<String, Value> =
-            answers.into_iter().map(|(status, answer)| (status.to_string(), answer)).collect();
+        let responses: Map<String, Value> = responses
+            .into_iter()
+            .map(|(status, response)| (status.to_string(), response))
+            .collect();
         let mut operation = json!({
             "operationId": self.id, "tags": [self.tag], "summary": self.summary,
-            "responses": answers,
+            "responses": responses,
         });
         if !self.description.is_empty() {
             operation["description"] = self.description.into();

@@ -105,19 +105,19 @@ fn write_operation(page: &mut String, method: &str, path: &str, operation: &Valu
         add(page, "pre", &pretty(&media["example"]));
     }
     *page += "<table><tr><th>answer<th>meaning<th>type";
-    for (status, answer) in entries(&operation["responses"]) {
-        let kinds: Vec<&str> = entries(&answer["content"]).map(|(kind, _)| kind).collect();
+    for (status, response) in entries(&operation["responses"]) {
+        let kinds: Vec<&str> = entries(&response["content"]).map(|(kind, _)| kind).collect();
         let _ = write!(
             page,
             "<tr><td>{status}<td>{}<td><code>{}</code>",
-            text(&answer["description"]),
+            text(&response["description"]),
             text_of(&kinds.join(", "))
         );
     }
     *page += "</table>";
-    for (status, answer) in entries(&operation["responses"]) {
+    for (status, response) in entries(&operation["responses"]) {
         for (_, media) in
-            entries(&answer["content"]).filter(|(_, media)| !media["example"].is_null())
+            entries(&response["content"]).filter(|(_, media)| !media["example"].is_null())
         {
             let _ = write!(page, "<h3>Answer {status}</h3>");
             add(page, "pre", &pretty(&media["example"]));

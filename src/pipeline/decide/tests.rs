@@ -56,18 +56,18 @@ fn running(kind: StepKind) -> State {
 fn after(
     context: &Context<'_>,
     kind: StepKind,
-    answer: Result<Status, PlatformError>,
+    response: Result<Status, PlatformError>,
 ) -> Transition {
     match kind {
-        StepKind::Upload => after_upload(context, answer.map(|_| "token".to_owned())),
-        StepKind::Poll => after_poll(context, answer),
-        StepKind::Collect => after_collect(context, collected(answer.map(drop))),
+        StepKind::Upload => after_upload(context, response.map(|_| "token".to_owned())),
+        StepKind::Poll => after_poll(context, response),
+        StepKind::Collect => after_collect(context, collected(response.map(drop))),
         StepKind::Deliver => after_delivery(context, DeliveryResult::Delivered, Some(204)),
     }
 }
 
-fn collected(answer: Result<(), PlatformError>) -> Collected {
-    match answer {
+fn collected(response: Result<(), PlatformError>) -> Collected {
+    match response {
         Ok(()) => Collected::default(),
         Err(error) => one_missing("tableofresultids", error),
     }
@@ -374,7 +374,7 @@ fn error() -> impl Strategy<Value = PlatformError> {
     ]
 }
 
-fn answer() -> impl Strategy<Value = Result<Status, PlatformError>> {
+fn response() -> impl Strategy<Value = Result<Status, PlatformError>> {
     prop_oneof![
         Just(Ok(Status::Done)),
         Just(Ok(Status::Failed { status: "failed".into() })),
@@ -418,11 +418,11 @@ proptest! {
     #[test]
     fn every_decision_can_be_applied(
         (kind, mut submission) in claimed(),
-        answer in answer(),
+        response in response(),
         policy in policies(),
         now in 0..2 * DEADLINE,
     ) {
-        let transition = after(&context(&submission, now, &policy), kind, answer);
+        let transition = after(&context(&submission, now, &policy), kind, response);
         prop_assert!(submission.apply(&transition, timestamp(now)).is_ok(), "{transition:?}");
         let settled = submission.state.is_final() || submission.state == State::Held;
         prop_assert_eq!(submission.due_at.is_none(), settled);
@@ -456,12 +456,12 @@ proptest! {
     #[test]
     fn no_step_is_put_off_beyond_the_deadline_but_by_the_platform(
         (kind, submission) in claimed(),
-        answer in answer(),
+        response in response(),
         policy in policies(),
         now in 0..DEADLINE,
     ) {
-        let asked = matches!(answer, Err(PlatformError::Throttled { .. }));
-        let transition = after(&context(&submission, now, &policy), kind, answer);
+        let asked = matches!(response, Err(PlatformError::Throttled { .. }));
+        let transition = after(&context(&submission, now, &policy), kind, response);
         if let Some(next) = transition.delay().filter(|_| !asked) {
             prop_assert!(later(timestamp(now), next) <= submission.deadline);
         }
@@ -470,13 +470,13 @@ proptest! {
     #[test]
     fn nothing_goes_on_for_ever_after_the_deadline(
         (kind, submission) in claimed(),
-        answer in answer(),
+        response in response(),
         policy in policies(),
         now in DEADLINE..2 * DEADLINE,
     ) {
         // A person has to see to the credentials, and an upload that was taken is worth a question.
-        let waits = matches!(answer, Err(PlatformError::Credentials(_)));
-        let transition = after(&context(&submission, now, &policy), kind, answer);
+        let waits = matches!(response, Err(PlatformError::Credentials(_)));
+        let transition = after(&context(&submission, now, &policy), kind, response);
         let progressed = transition.state() != kind.waiting_state();
         let overwrites = transition.reason.as_ref().is_some_and(|r| r.code == ReasonCode::AlreadyExists);
         prop_assert!(waits || progressed || overwrites, "{transition:?}");

@@ -73,8 +73,8 @@ impl Victim {
     async fn is_well(&self) {
         let begun = Instant::now();
         let post = self.client.post(format!("http://{}/v1/submissions?name=march", self.address));
-        let answer = Answer::of(post.header("content-type", "text/csv").body(GOOD)).await;
-        assert_eq!(answer.status, 201, "{}", answer.text());
+        let response = Answer::of(post.header("content-type", "text/csv").body(GOOD)).await;
+        assert_eq!(response.status, 201, "{}", response.text());
         assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     }
 
@@ -83,10 +83,10 @@ impl Victim {
         let mut stream = TcpStream::connect(&self.address).await.unwrap();
         // It may hang up before it has read all.
         let _ = stream.write_all(bytes).await;
-        let mut answer = Vec::new();
-        let ended = timeout(CLIENT_TIMEOUT * 15, stream.read_to_end(&mut answer)).await;
+        let mut response = Vec::new();
+        let ended = timeout(CLIENT_TIMEOUT * 15, stream.read_to_end(&mut response)).await;
         assert!(ended.is_ok(), "it was neither answered nor cut off");
-        String::from_utf8_lossy(&answer).into_owned()
+        String::from_utf8_lossy(&response).into_owned()
     }
 }
 
@@ -131,10 +131,10 @@ fn slow_clients_and_bombs(ferry: Ferry) {
             pause().await;
         }
         victim.is_well().await;
-        let answers = join_all(slow.into_iter().map(ended)).await;
+        let responses = join_all(slow.into_iter().map(ended)).await;
         let mut told: BTreeMap<String, usize> = BTreeMap::new();
-        for answer in &answers {
-            *told.entry(answer.chars().take(12).collect()).or_default() += 1;
+        for response in &responses {
+            *told.entry(response.chars().take(12).collect()).or_default() += 1;
         }
         // Each kind got what is meant for it: no place, too slow, an answer, or a plain end.
         assert!(told["HTTP/1.1 408"] >= 100, "{told:?}");
@@ -190,10 +190,10 @@ async fn slow_clients(victim: &Victim, count: usize) -> Vec<TcpStream> {
 
 /// What a slow client was told before it was cut off.
 async fn ended(mut stream: TcpStream) -> String {
-    let mut answer = Vec::new();
-    let ended = timeout(CLIENT_TIMEOUT * 15, stream.read_to_end(&mut answer)).await;
+    let mut response = Vec::new();
+    let ended = timeout(CLIENT_TIMEOUT * 15, stream.read_to_end(&mut response)).await;
     assert!(ended.is_ok(), "a slow client is not cut off");
-    String::from_utf8_lossy(&answer).into_owned()
+    String::from_utf8_lossy(&response).into_owned()
 }
 
 /// Bodies that are far too large, as they are or as soon as they are unpacked.
@@ -214,10 +214,10 @@ async fn bombs(victim: &Victim) {
         };
         Answer::of(post)
     };
-    for answer in join_all((0..48).map(one)).await {
+    for response in join_all((0..48).map(one)).await {
         // More than fit at once are sent away, and come again.
-        assert!(matches!(answer.status, 413 | 503), "{}", answer.text());
-        assert_eq!(answer.status == 503, !answer.header("retry-after").is_empty());
+        assert!(matches!(response.status, 413 | 503), "{}", response.text());
+        assert_eq!(response.status == 503, !response.header("retry-after").is_empty());
     }
     for n in 0..3 {
         let begun = Instant::now();
@@ -287,10 +287,10 @@ fn nonsense(ferry: Ferry) {
             ("CONNECT evil.example:443 HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".to_owned(), &["403", "404", "405"]),
             (format!("GET /v1/submissions?{} HTTP/1.0\r\n\r\n", "a=b&".repeat(10_000)), &["400"]),
         ] {
-            let answer = victim.raw(request.as_bytes()).await;
+            let response = victim.raw(request.as_bytes()).await;
             let shown: String = request.chars().take(200).collect();
-            let status = answer.strip_prefix("HTTP/1.").map_or("", |rest| &rest[2..5]);
-            assert!(expected.contains(&status), "{shown}: {answer}");
+            let status = response.strip_prefix("HTTP/1.").map_or("", |rest| &rest[2..5]);
+            assert!(expected.contains(&status), "{shown}: {response}");
         }
         victim.is_well().await;
     });
@@ -330,10 +330,10 @@ async fn a_bug(mut world: World) {
         Answer::of(served.request(Method::GET, path).header("x-request-id", "mine"))
     };
     for _ in 0..3 {
-        let answer = ask("/v1/stats").await;
-        let problem = answer.is(ProblemKind::Internal);
+        let response = ask("/v1/stats").await;
+        let problem = response.is(ProblemKind::Internal);
         assert_eq!(problem.instance.as_deref(), Some("mine"));
-        assert!(!answer.text().contains("broken"), "{}", answer.text());
+        assert!(!response.text().contains("broken"), "{}", response.text());
         assert_eq!(ask("/v1/submissions").await.status, 200);
     }
     let body = json!({ "name": "a", "data": GOOD });

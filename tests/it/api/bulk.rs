@@ -47,8 +47,8 @@ impl Answers {
 
     async fn all(mut self) -> Vec<BulkResponse> {
         let mut all = Vec::new();
-        while let Some(answer) = self.next().await {
-            all.push(answer);
+        while let Some(response) = self.next().await {
+            all.push(response);
         }
         assert!(self.rest.is_empty());
         all
@@ -77,13 +77,13 @@ async fn every_line_gets_its_own_answer() {
         last.trim_end(),
     ];
     let request = served.request(Method::POST, "/v1/submissions/bulk");
-    let answers = Answers::of(ndjson(request, lines.concat())).await.all().await;
-    let told: Vec<(u64, bool, Option<ProblemKind>)> = answers
+    let responses = Answers::of(ndjson(request, lines.concat())).await.all().await;
+    let told: Vec<(u64, bool, Option<ProblemKind>)> = responses
         .iter()
-        .map(|answer| {
-            let error = answer.error.as_ref().map(|error| error.kind().expect("it is known"));
-            assert_eq!(answer.id.is_some(), error.is_none(), "{answer:?}");
-            (answer.line, answer.duplicate, error)
+        .map(|response| {
+            let error = response.error.as_ref().map(|error| error.kind().expect("it is known"));
+            assert_eq!(response.id.is_some(), error.is_none(), "{response:?}");
+            (response.line, response.duplicate, error)
         })
         .collect();
     let expected = [
@@ -95,9 +95,9 @@ async fn every_line_gets_its_own_answer() {
         (7, false, Some(ProblemKind::TooLarge)),
         (8, false, None),
     ];
-    assert_eq!(told, expected, "{answers:?}");
-    assert_eq!(answers[0].id, answers[3].id);
-    assert!(!answers[2].error.as_ref().unwrap().problems.is_empty());
+    assert_eq!(told, expected, "{responses:?}");
+    assert_eq!(responses[0].id, responses[3].id);
+    assert!(!responses[2].error.as_ref().unwrap().problems.is_empty());
     assert_eq!(served.world.app.store.stats().await.unwrap().unfinished(), 2);
 }
 
@@ -109,15 +109,15 @@ async fn a_line_is_answered_before_the_next_one_is_sent() {
         lines.recv().await.map(|line| (Ok::<_, std::io::Error>(line), lines))
     });
     let request = served.request(Method::POST, "/v1/submissions/bulk");
-    let mut answers = Answers::of(ndjson(request, Body::wrap_stream(lines))).await;
+    let mut responses = Answers::of(ndjson(request, Body::wrap_stream(lines))).await;
     for n in 0..20 {
         send.send(line(n)).await.unwrap();
-        let answer = answers.next().await.expect("it is answered");
-        let id = answer.id.expect("it is kept");
+        let response = responses.next().await.expect("it is answered");
+        let id = response.id.expect("it is kept");
         assert!(served.world.app.store.get(id).await.unwrap().is_some());
     }
     drop(send);
-    assert!(answers.next().await.is_none());
+    assert!(responses.next().await.is_none());
 }
 
 #[tokio::test]
@@ -125,9 +125,9 @@ async fn a_full_account_refuses_the_lines_beyond_its_limit() {
     let served = Served::idle(&[("MAX_UNFINISHED", "700")]).await;
     let lines: String = (0..1000).map(line).collect();
     let request = served.request(Method::POST, "/v1/submissions/bulk");
-    let answers = Answers::of(ndjson(request, lines)).await.all().await;
-    assert_eq!(answers.iter().filter(|answer| answer.id.is_some()).count(), 700);
-    let error = answers[700].error.as_ref().unwrap();
+    let responses = Answers::of(ndjson(request, lines)).await.all().await;
+    assert_eq!(responses.iter().filter(|response| response.id.is_some()).count(), 700);
+    let error = responses[700].error.as_ref().unwrap();
     assert_eq!(error.kind(), Some(ProblemKind::TooManyUnfinished));
     assert_eq!(served.world.app.store.stats().await.unwrap().unfinished(), 700);
 }
@@ -145,7 +145,7 @@ async fn a_bulk_that_breaks_off_keeps_what_it_answered() {
     let request = served.request(Method::POST, "/v1/submissions/bulk");
     let all: String = (0..50).map(line).collect();
     let again = Answers::of(ndjson(request, all)).await.all().await;
-    assert_eq!(again.iter().filter(|answer| answer.id.is_some()).count(), 50);
+    assert_eq!(again.iter().filter(|response| response.id.is_some()).count(), 50);
     assert_eq!(served.world.app.store.stats().await.unwrap().unfinished(), 50);
 }
 
@@ -178,11 +178,11 @@ fn killed_in_a_bulk(ferry: &Ferry) {
     let target = format!("{}/v1/submissions/bulk", url(&server));
     let answered = runtime.block_on(async {
         let lines = stream::iter((0..LINES).map(|n| Ok::<_, std::io::Error>(line(n))));
-        let mut answers =
+        let mut responses =
             Answers::of(ndjson(client().post(&target), Body::wrap_stream(lines))).await;
         let mut answered = BTreeSet::new();
-        while let Some(answer) = answers.next().await {
-            answered.insert(answer.id.expect("every line is valid").to_string());
+        while let Some(response) = responses.next().await {
+            answered.insert(response.id.expect("every line is valid").to_string());
             if answered.len() == 3000 {
                 server.signal("KILL");
             }
@@ -206,8 +206,8 @@ fn killed_in_a_bulk(ferry: &Ferry) {
     let lines: String = (0..LINES).map(line).collect();
     let again = runtime
         .block_on(async { Answers::of(ndjson(client().post(&target), lines)).await.all().await });
-    assert_eq!(again.iter().filter(|answer| answer.id.is_some()).count(), LINES);
-    assert_eq!(again.iter().filter(|answer| answer.duplicate).count(), after_the_kill.len());
+    assert_eq!(again.iter().filter(|response| response.id.is_some()).count(), LINES);
+    assert_eq!(again.iter().filter(|response| response.duplicate).count(), after_the_kill.len());
     let all = kept(ferry);
     assert_eq!(all.len(), LINES);
     assert!(after_the_kill.iter().all(|(name, id)| all.get(name) == Some(id)));

@@ -26,8 +26,8 @@ async fn a_dataset_travels_from_submit_to_its_results() {
     let served = Served::start(&[]).await;
     let client = client(&served);
     let request = SubmissionRequest { name: "a/b".into(), data: GOOD.into(), ..dataset("x") };
-    let answer = client.submit(&request).await.unwrap();
-    let view = client.wait(answer.submission.id, Duration::from_mins(1)).await.unwrap();
+    let response = client.submit(&request).await.unwrap();
+    let view = client.wait(response.submission.id, Duration::from_mins(1)).await.unwrap();
     assert_eq!(view.state, State::Completed);
     let result = client.result(view.id, "tableofresultids").await.unwrap();
     assert!(result.bytes.starts_with(b"Reference,ResultId"), "{result:?}");
@@ -48,16 +48,16 @@ async fn a_rejected_dataset_has_findings_and_is_corrected() {
     let served = Served::with(SimConfig::default(), &[]).await;
     let client = client(&served);
     let data = include_str!("../../../examples/rejected.csv").to_owned();
-    let answer = client.submit(&SubmissionRequest { data, ..dataset("march") }).await.unwrap();
-    let view = client.wait(answer.submission.id, Duration::from_mins(1)).await.unwrap();
+    let response = client.submit(&SubmissionRequest { data, ..dataset("march") }).await.unwrap();
+    let view = client.wait(response.submission.id, Duration::from_mins(1)).await.unwrap();
     assert_eq!(view.state, State::Rejected);
     let findings = client.feedback(view.id).await.unwrap();
     assert_eq!(findings[0].locations[0].row, 2, "{findings:?}");
     let data = include_str!("../../../examples/rejected.corrected.csv").to_owned();
     let corrected = ResubmitRequest { data, ..ResubmitRequest::default() };
-    let answer = client.resubmit(view.id, &corrected).await.unwrap();
-    assert_eq!(answer.submission.revision_of, Some(view.id));
-    let view = client.wait(answer.submission.id, Duration::from_mins(1)).await.unwrap();
+    let response = client.resubmit(view.id, &corrected).await.unwrap();
+    assert_eq!(response.submission.revision_of, Some(view.id));
+    let view = client.wait(response.submission.id, Duration::from_mins(1)).await.unwrap();
     assert_eq!(view.state, State::Completed);
 }
 
@@ -103,10 +103,10 @@ async fn losing_the_first_answer(served: &Served) -> String {
 async fn a_lost_answer_doubles_nothing() {
     let served = Served::over(crate::support::World::idle(prompt(), &[]).await).await;
     let client = Client::new(&losing_the_first_answer(&served).await).unwrap();
-    let answer = client.submit(&dataset("march")).await.unwrap();
+    let response = client.submit(&dataset("march")).await.unwrap();
     let page = client.list(&ListQuery::default()).await.unwrap();
     let ids: Vec<_> = page.submissions.iter().map(|view| view.id).collect();
-    assert_eq!(ids, [answer.submission.id]);
+    assert_eq!(ids, [response.submission.id]);
 }
 
 #[tokio::test]
@@ -129,8 +129,8 @@ async fn a_certificate_of_ones_own_is_trusted_where_that_is_said() {
         assert!(matches!(error, ClientError::Invalid(_)), "{error:?}");
     }
     let client = client.with_authority(own.cert.pem().as_bytes()).unwrap();
-    let answer = client.submit(&dataset("march")).await.unwrap();
-    assert_eq!(client.get(answer.submission.id).await.unwrap().state, State::Queued);
+    let response = client.submit(&dataset("march")).await.unwrap();
+    assert_eq!(client.get(response.submission.id).await.unwrap().state, State::Queued);
 }
 
 #[tokio::test]
@@ -225,15 +225,15 @@ async fn a_listener_hears_what_it_asked_for_and_what_it_missed() {
 }
 
 /// Answers every connection with this, and hangs up.
-async fn always(answer: String) -> Client {
+async fn always(response: String) -> Client {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = Client::new(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            let answer = answer.clone();
+            let response = response.clone();
             tokio::spawn(async move {
                 let _ = stream.read(&mut [0; 4096]).await;
-                let _ = stream.write_all(answer.as_bytes()).await;
+                let _ = stream.write_all(response.as_bytes()).await;
             });
         }
     });
@@ -244,7 +244,7 @@ async fn always(answer: String) -> Client {
 async fn a_stream_that_is_none_of_ferrys_ends_in_an_error() {
     let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
     let ready = format!("{head}event: ready\nid: 00ff00ff00ff00ff-7\ndata: {{}}\n\n");
-    for (answer, expected) in [
+    for (response, expected) in [
         (
             "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\n\r\nhello".to_owned(),
             "no stream of events",
@@ -252,16 +252,16 @@ async fn a_stream_that_is_none_of_ferrys_ends_in_an_error() {
         (format!("{head}id: 7\ndata: {{}}\n\n"), "without a greeting"),
         (head.to_owned(), "not reached: the stream ended"),
     ] {
-        let error = always(answer).await.events(&EventQuery::default()).await.unwrap_err();
+        let error = always(response).await.events(&EventQuery::default()).await.unwrap_err();
         assert!(error.to_string().contains(expected), "{error}");
     }
     let long = "x".repeat(100_000);
-    for (answer, expected) in [
+    for (response, expected) in [
         (format!("{ready}data: {long}\n\n"), "longer than any event"),
         (format!("{ready}id: 00ff00ff00ff00ff-8\ndata: {{}}\n\n"), "an event: missing field"),
         (format!("{ready}event: gone\ndata: {{\"detail\": \"too late\"}}\n\n"), "(410): too late"),
     ] {
-        let client = always(answer).await;
+        let client = always(response).await;
         let mut stream = client.events(&EventQuery::default()).await.unwrap();
         let error = stream.next().await.unwrap_err();
         assert!(error.to_string().contains(expected), "{error}");

@@ -9,9 +9,9 @@ use super::harness::{GOOD, Served};
 async fn a_result_has_its_bytes_and_its_type() {
     let served = Served::start(&[]).await;
     let body = json!({ "name": "march", "data": GOOD });
-    let answer = served.post("/v1/submissions?wait=60s", &body).await;
-    assert_eq!(answer.json()["state"], "completed", "{}", answer.text());
-    let id = answer.id();
+    let response = served.post("/v1/submissions?wait=60s", &body).await;
+    assert_eq!(response.json()["state"], "completed", "{}", response.text());
+    let id = response.id();
     let result = served.get(&format!("/v1/submissions/{id}/results/tableofresultids")).await;
     let stored = served.world.app.store.content(id.parse().unwrap(), "tableofresultids").await;
     let stored = stored.unwrap().expect("it is stored");
@@ -48,8 +48,8 @@ async fn what_is_under_way_has_neither_results_nor_feedback() {
     let served = Served::idle(&[]).await;
     let id = served.submit(&json!({ "name": "march", "data": GOOD })).await;
     for path in ["results/tableofresultids", "feedback", "feedback?raw"] {
-        let answer = served.get(&format!("/v1/submissions/{id}/{path}")).await;
-        let detail = answer.is(ProblemKind::NotFound).detail;
+        let response = served.get(&format!("/v1/submissions/{id}/{path}")).await;
+        let detail = response.is(ProblemKind::NotFound).detail;
         assert!(detail.contains("is queued"), "{detail}");
     }
 }

@@ -41,9 +41,9 @@ async fn a_compressed_body_is_taken_in_every_form() {
         for (encoding, body) in both(body.as_bytes()).await {
             let path = if kind == csv { "/v1/submissions?name=c" } else { "/v1/submissions" };
             let request = encoded(served.request(Method::POST, path), kind, encoding, body);
-            let answer = Answer::of(request).await;
-            assert_eq!(answer.status, 201, "{kind} {encoding}: {}", answer.text());
-            let id = answer.id().parse().unwrap();
+            let response = Answer::of(request).await;
+            assert_eq!(response.status, 201, "{kind} {encoding}: {}", response.text());
+            let id = response.id().parse().unwrap();
             let payload = served.world.app.store.payload(id).await.unwrap();
             assert_eq!(payload.data, GOOD, "{kind} {encoding}");
         }
@@ -53,10 +53,14 @@ async fn a_compressed_body_is_taken_in_every_form() {
         .collect();
     for (encoding, body) in both(lines.as_bytes()).await {
         let request = served.request(Method::POST, "/v1/submissions/bulk");
-        let answer = Answer::of(encoded(request, "application/x-ndjson", encoding, body)).await;
-        let answers = answer.text().lines().map(|l| serde_json::from_str(l).unwrap()).collect();
-        let answers: Vec<BulkResponse> = answers;
-        assert_eq!(answers.iter().filter(|answer| answer.id.is_some()).count(), 50, "{encoding}");
+        let response = Answer::of(encoded(request, "application/x-ndjson", encoding, body)).await;
+        let responses = response.text().lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+        let responses: Vec<BulkResponse> = responses;
+        assert_eq!(
+            responses.iter().filter(|response| response.id.is_some()).count(),
+            50,
+            "{encoding}"
+        );
     }
 }
 
@@ -66,16 +70,16 @@ async fn a_body_that_grows_beyond_the_limit_is_refused_whatever_its_size_was() {
     for (encoding, body) in both(&vec![b'x'; 50_000_000]).await {
         assert!(body.len() < 60_000, "{encoding}: {}", body.len());
         let request = served.request(Method::POST, "/v1/submissions?name=a");
-        let answer = Answer::of(encoded(request, "text/csv", encoding, body.clone())).await;
-        assert!(answer.is(ProblemKind::TooLarge).detail.contains("max_dataset_bytes"));
+        let response = Answer::of(encoded(request, "text/csv", encoding, body.clone())).await;
+        assert!(response.is(ProblemKind::TooLarge).detail.contains("max_dataset_bytes"));
         // A line of a bulk is no larger either, and what follows it is taken.
         let good = json!({ "name": encoding, "data": GOOD }).to_string();
         let after = both(format!("\n{good}\n").as_bytes()).await;
         let after = &after.iter().find(|(other, _)| *other == encoding).unwrap().1;
         let bomb = [body.as_slice(), after].concat();
         let request = served.request(Method::POST, "/v1/submissions/bulk");
-        let answer = Answer::of(encoded(request, "application/x-ndjson", encoding, bomb)).await;
-        let text = answer.text();
+        let response = Answer::of(encoded(request, "application/x-ndjson", encoding, bomb)).await;
+        let text = response.text();
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines[0].contains("too-large") && lines[1].contains("\"id\""), "{text}");
     }
@@ -96,9 +100,9 @@ async fn a_body_that_is_not_what_it_says_is_refused() {
     }
     for unknown in ["br", "deflate", "gzip, zstd", "\u{1}"] {
         let Ok(unknown) = reqwest::header::HeaderValue::from_str(unknown) else { continue };
-        let answer = send(unknown.to_str().unwrap(), GOOD.as_bytes()).await;
-        answer.is(ProblemKind::UnsupportedMediaType);
-        assert_eq!(answer.header("accept-encoding"), "gzip, zstd");
+        let response = send(unknown.to_str().unwrap(), GOOD.as_bytes()).await;
+        response.is(ProblemKind::UnsupportedMediaType);
+        assert_eq!(response.header("accept-encoding"), "gzip, zstd");
     }
     // A window that is larger than what HTTP allows would cost memory that nobody counts.
     let mut encoder = zstd::Encoder::new(Vec::new(), 3).unwrap();

@@ -68,9 +68,9 @@ impl Served {
 
     /// Hands a dataset over, and gives its id.
     pub(crate) async fn submit(&self, body: &Value) -> String {
-        let answer = self.post("/v1/submissions", body).await;
-        assert_eq!(answer.status, 201, "{}", answer.text());
-        answer.id()
+        let response = self.post("/v1/submissions", body).await;
+        assert_eq!(response.status, 201, "{}", response.text());
+        response.id()
     }
 }
 
@@ -79,9 +79,9 @@ impl Answer {
         let response = request.send().await.expect("it is answered");
         let (status, headers) = (response.status(), response.headers().clone());
         let body = response.bytes().await.expect("the answer is whole").to_vec();
-        let answer = Self { status: status.as_u16(), headers, body };
-        answer.check(status);
-        answer
+        let response = Self { status: status.as_u16(), headers, body };
+        response.check(status);
+        response
     }
 
     /// What holds for every answer.

@@ -86,11 +86,11 @@ async fn each_role_may_do_what_it_says_and_no_more() {
     let roles = [("reader", Role::Read), ("producer", Role::Submit), ("operator", Role::Operate)];
     for (method, path, needed) in routes(&id) {
         for (name, role) in roles {
-            let answer = keyed.of(name, method.clone(), &path, &json!({})).await;
-            let what = format!("{name}: {method} {path}: {}", answer.text());
-            assert_eq!(answer.status == 403, role < needed, "{what}");
-            assert_ne!(answer.status, 401, "{what}");
-            assert!(answer.status < 500, "{what}");
+            let response = keyed.of(name, method.clone(), &path, &json!({})).await;
+            let what = format!("{name}: {method} {path}: {}", response.text());
+            assert_eq!(response.status == 403, role < needed, "{what}");
+            assert_ne!(response.status, 401, "{what}");
+            assert!(response.status < 500, "{what}");
         }
     }
 }
@@ -104,8 +104,8 @@ async fn without_a_key_that_is_known_there_is_nothing_but_probes_and_documents()
         none.is(ProblemKind::Unauthenticated);
         assert!(none.header("www-authenticate").starts_with("Bearer"), "{none:?}");
         for wrong in ["", "ferry_", &format!("ferry_{}", "A".repeat(43))] {
-            let answer = keyed.call(wrong, method.clone(), &path, &json!({})).await;
-            answer.is(ProblemKind::Unauthenticated);
+            let response = keyed.call(wrong, method.clone(), &path, &json!({})).await;
+            response.is(ProblemKind::Unauthenticated);
         }
     }
     let nowhere = Answer::of(keyed.served.request(Method::GET, "/nowhere")).await;
@@ -121,18 +121,18 @@ async fn a_bound_key_neither_sees_nor_touches_what_is_not_of_its_account() {
     let id = keyed.served.world.submit(dataset("march")).await.to_string();
     for (method, path, _) in routes(&id) {
         let body = json!({ "name": "n", "data": GOOD, "account": "default" });
-        let answer = keyed.of("bound", method.clone(), &path, &body).await;
-        let what = format!("{method} {path}: {}", answer.text());
+        let response = keyed.of("bound", method.clone(), &path, &body).await;
+        let what = format!("{method} {path}: {}", response.text());
         match path.as_str() {
             // Nothing of it is shown.
             "/v1/submissions" if method == Method::GET => {
-                assert_eq!(answer.json()["submissions"], json!([]), "{what}");
+                assert_eq!(response.json()["submissions"], json!([]), "{what}");
             }
-            "/v1/events?after=00ff00ff00ff00ff-1" => assert_eq!(answer.status, 410, "{what}"),
-            "/v1/stats" => assert_eq!(answer.json()["accounts"], json!([]), "{what}"),
-            "/metrics" | "/v1/submissions" => assert_eq!(answer.status, 403, "{what}"),
-            "/v1/submissions/bulk" => assert_eq!(answer.status, 415, "{what}"),
-            _ => assert_eq!(answer.status, 404, "{what}"),
+            "/v1/events?after=00ff00ff00ff00ff-1" => assert_eq!(response.status, 410, "{what}"),
+            "/v1/stats" => assert_eq!(response.json()["accounts"], json!([]), "{what}"),
+            "/metrics" | "/v1/submissions" => assert_eq!(response.status, 403, "{what}"),
+            "/v1/submissions/bulk" => assert_eq!(response.status, 415, "{what}"),
+            _ => assert_eq!(response.status, 404, "{what}"),
         }
     }
     let asked = keyed.of("bound", Method::GET, "/v1/submissions?account=default", &json!({})).await;
@@ -141,8 +141,8 @@ async fn a_bound_key_neither_sees_nor_touches_what_is_not_of_its_account() {
     let request = request.bearer_auth(&keyed.keys["bound"]);
     let line = json!({ "name": "n", "data": GOOD, "account": "default" });
     let request = request.header("content-type", "application/x-ndjson").body(line.to_string());
-    let answer = Answer::of(request).await.json();
-    assert_eq!(answer["error"]["status"], 403, "{answer}");
+    let response = Answer::of(request).await.json();
+    assert_eq!(response["error"]["status"], 403, "{response}");
     assert_eq!(keyed.served.world.app.store.stats().await.unwrap().unfinished(), 1);
 }
 
@@ -194,9 +194,9 @@ fn a_key_is_made_shown_once_and_used() {
     let url = url(&server).replace("0.0.0.0", "127.0.0.1");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let delay = super::harness::client().post(format!("{url}/v1/accounts/default/pause"));
-    let answer = runtime.block_on(Answer::of(delay.bearer_auth(&key)));
-    assert_eq!(answer.status, 200);
-    let paused = answer.json()["pause_reason"].to_string();
+    let response = runtime.block_on(Answer::of(delay.bearer_auth(&key)));
+    assert_eq!(response.status, 200);
+    let paused = response.json()["pause_reason"].to_string();
     assert!(paused.contains("(paused by `ops` over the API at 20"), "{paused}");
     server.signal("TERM");
     assert_eq!(server.end().code(), Some(0));

@@ -27,8 +27,8 @@ async fn a_body_that_is_too_large_is_refused() {
         (0..100).map(|_| Ok::<_, std::io::Error>("y".repeat(50_000))),
     ));
     let request = served.request(Method::POST, "/v1/submissions?name=march");
-    let answer = Answer::of(request.header("content-type", "text/csv").body(chunked)).await;
-    answer.is(ProblemKind::TooLarge);
+    let response = Answer::of(request.header("content-type", "text/csv").body(chunked)).await;
+    response.is(ProblemKind::TooLarge);
     served.submit(&json!({ "name": "march", "data": GOOD })).await;
 }
 
@@ -47,11 +47,11 @@ async fn bodies_take_no_more_memory_than_they_may() {
     };
     let begun = Instant::now();
     let refused = loop {
-        let answer = send().await;
-        if answer.status == 503 {
-            break answer;
+        let response = send().await;
+        if response.status == 503 {
+            break response;
         }
-        assert!(begun.elapsed() < Duration::from_secs(30), "{}", answer.text());
+        assert!(begun.elapsed() < Duration::from_secs(30), "{}", response.text());
     };
     assert!(refused.is(ProblemKind::Busy).detail.contains("body_memory_bytes"));
     assert!(!refused.header("retry-after").is_empty());
@@ -77,9 +77,9 @@ async fn more_requests_than_allowed_are_sent_away_and_probes_are_not() {
     let path = format!("/v1/submissions/{id}");
     let begun = Instant::now();
     let refused = loop {
-        let answer = served.get(&path).await;
-        if answer.status == 503 {
-            break answer;
+        let response = served.get(&path).await;
+        if response.status == 503 {
+            break response;
         }
         assert!(begun.elapsed() < Duration::from_secs(30));
     };
@@ -102,12 +102,12 @@ async fn a_full_account_takes_no_more_and_nothing_is_half_accepted() {
         let request = served.request(Method::POST, "/v1/submissions");
         Answer::of(request.header("content-type", "application/json").body(body.to_string()))
     };
-    let answers = join_all((0..40).map(send)).await;
-    let taken: Vec<&Answer> = answers.iter().filter(|answer| answer.status == 201).collect();
-    assert_eq!(taken.len(), 10, "{:?}", answers.iter().map(|a| a.status).collect::<Vec<_>>());
-    for answer in answers.iter().filter(|answer| answer.status != 201) {
-        answer.is(ProblemKind::TooManyUnfinished);
-        assert_eq!((answer.status, answer.header("retry-after")), (429, "5"));
+    let responses = join_all((0..40).map(send)).await;
+    let taken: Vec<&Answer> = responses.iter().filter(|response| response.status == 201).collect();
+    assert_eq!(taken.len(), 10, "{:?}", responses.iter().map(|a| a.status).collect::<Vec<_>>());
+    for response in responses.iter().filter(|response| response.status != 201) {
+        response.is(ProblemKind::TooManyUnfinished);
+        assert_eq!((response.status, response.header("retry-after")), (429, "5"));
     }
     assert_eq!(served.world.app.store.stats().await.unwrap().unfinished(), 10);
     // As soon as one is final there is room again.
@@ -147,14 +147,14 @@ async fn two_hundred_slow_clients_are_cut_off_and_keep_nobody_waiting() {
     }
     served.submit(&json!({ "name": "march", "data": GOOD })).await;
     let ends = slow.into_iter().map(|mut stream| async move {
-        let mut answer = Vec::new();
+        let mut response = Vec::new();
         // A reset is an end, too.
         let ended =
-            tokio::time::timeout(Duration::from_secs(30), stream.read_to_end(&mut answer)).await;
+            tokio::time::timeout(Duration::from_secs(30), stream.read_to_end(&mut response)).await;
         assert!(ended.is_ok(), "a slow client is not cut off");
-        String::from_utf8_lossy(&answer).into_owned()
+        String::from_utf8_lossy(&response).into_owned()
     });
-    let answers = join_all(ends).await;
-    let timeouts = answers.iter().filter(|answer| answer.starts_with("HTTP/1.1 408")).count();
+    let responses = join_all(ends).await;
+    let timeouts = responses.iter().filter(|response| response.starts_with("HTTP/1.1 408")).count();
     assert!(timeouts >= 40, "{timeouts}");
 }

@@ -67,8 +67,8 @@ async fn a_submission_that_did_not_change_is_not_sent_again() {
 async fn the_timeline_says_how_it_came_to_be() {
     let served = Served::start(&[]).await;
     let body = json!({ "name": "march", "data": GOOD });
-    let answer = served.post("/v1/submissions?wait=60s", &body).await;
-    let timeline = served.get(&format!("/v1/submissions/{}/timeline", answer.id())).await.json();
+    let response = served.post("/v1/submissions?wait=60s", &body).await;
+    let timeline = served.get(&format!("/v1/submissions/{}/timeline", response.id())).await.json();
     let states: Vec<&str> =
         timeline.as_array().unwrap().iter().map(|line| line["state"].as_str().unwrap()).collect();
     assert_eq!(states.first(), Some(&"queued"));

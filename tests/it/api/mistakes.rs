@@ -88,15 +88,15 @@ async fn parameters_that_are_wrong_are_named() {
         "foo=1",
         "name=a&name=b",
     ] {
-        let answer = served.get(&format!("/v1/submissions?{query}")).await;
-        told += &format!("{}\n", answer.is(ProblemKind::InvalidRequest).detail);
+        let response = served.get(&format!("/v1/submissions?{query}")).await;
+        told += &format!("{}\n", response.is(ProblemKind::InvalidRequest).detail);
     }
     let csv = served.request(Method::POST, "/v1/submissions?nme=a&wait=soon");
-    let answer = Answer::of(csv.header("content-type", "text/csv").body(GOOD)).await;
-    told += &format!("{}\n", answer.is(ProblemKind::InvalidRequest).detail);
+    let response = Answer::of(csv.header("content-type", "text/csv").body(GOOD)).await;
+    told += &format!("{}\n", response.is(ProblemKind::InvalidRequest).detail);
     let csv = served.request(Method::POST, "/v1/submissions?nme=a");
-    let answer = Answer::of(csv.header("content-type", "text/csv").body(GOOD)).await;
-    told += &format!("{}\n", answer.is(ProblemKind::InvalidRequest).detail);
+    let response = Answer::of(csv.header("content-type", "text/csv").body(GOOD)).await;
+    told += &format!("{}\n", response.is(ProblemKind::InvalidRequest).detail);
     assert_snapshot!(told, @r#"
     the parameter `limit`: expected a number from 1 to 500
     the parameter `limit`: expected a number from 1 to 500
@@ -122,8 +122,8 @@ async fn a_field_that_is_given_twice_is_refused() {
         ("name=a&label=team=north&label=team=south", "label"),
     ] {
         let csv = served.request(Method::POST, &format!("/v1/submissions?{query}"));
-        let answer = Answer::of(csv.header("content-type", "text/csv").body(GOOD)).await;
-        let problem = answer.is(ProblemKind::InvalidField);
+        let response = Answer::of(csv.header("content-type", "text/csv").body(GOOD)).await;
+        let problem = response.is(ProblemKind::InvalidField);
         assert_eq!(problem.field.as_deref(), Some(field));
         assert!(problem.detail.contains("twice"), "{problem:?}");
     }
@@ -135,8 +135,8 @@ async fn a_body_of_another_type_is_refused() {
     let served = Served::idle(&[]).await;
     for content_type in ["", "text/html", "application/xml"] {
         let request = served.request(Method::POST, "/v1/submissions");
-        let answer = Answer::of(request.header("content-type", content_type).body(GOOD)).await;
-        answer.is(ProblemKind::UnsupportedMediaType);
+        let response = Answer::of(request.header("content-type", content_type).body(GOOD)).await;
+        response.is(ProblemKind::UnsupportedMediaType);
     }
     let request = served.request(Method::POST, "/v1/submissions?name=a");
     let request = request.header("content-type", "text/csv").header("content-encoding", "br");
@@ -150,9 +150,9 @@ async fn a_body_of_another_type_is_refused() {
 async fn raw(served: &Served, head: &str) -> String {
     let mut stream = TcpStream::connect(served.address).await.unwrap();
     stream.write_all(format!("{head}\r\nconnection: close\r\n\r\n").as_bytes()).await.unwrap();
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer).await;
-    String::from_utf8_lossy(&answer).into_owned()
+    let mut response = Vec::new();
+    let _ = stream.read_to_end(&mut response).await;
+    String::from_utf8_lossy(&response).into_owned()
 }
 
 #[tokio::test]
@@ -171,28 +171,28 @@ async fn paths_lead_nowhere_else() {
         "/v1/submissions/%00",
         "/v1/submissions/%3Cscript%3E",
     ] {
-        let answer = raw(&served, &format!("GET {path} HTTP/1.1\r\nhost: localhost")).await;
-        assert!(answer.starts_with("HTTP/1.1 404"), "{path}: {answer}");
-        assert!(answer.contains("urn:ferry:problem:not-found"), "{path}: {answer}");
+        let response = raw(&served, &format!("GET {path} HTTP/1.1\r\nhost: localhost")).await;
+        assert!(response.starts_with("HTTP/1.1 404"), "{path}: {response}");
+        assert!(response.contains("urn:ferry:problem:not-found"), "{path}: {response}");
     }
 }
 
 #[tokio::test]
 async fn a_method_that_a_path_does_not_take_is_refused() {
     let served = Served::idle(&[]).await;
-    let answer = Answer::of(served.request(Method::DELETE, "/v1/submissions")).await;
-    answer.is(ProblemKind::MethodNotAllowed);
-    assert!(answer.header("allow").contains("POST"), "{answer:?}");
-    let answer = Answer::of(served.request(Method::GET, "/v1/accounts/default/pause")).await;
-    answer.is(ProblemKind::MethodNotAllowed);
+    let response = Answer::of(served.request(Method::DELETE, "/v1/submissions")).await;
+    response.is(ProblemKind::MethodNotAllowed);
+    assert!(response.header("allow").contains("POST"), "{response:?}");
+    let response = Answer::of(served.request(Method::GET, "/v1/accounts/default/pause")).await;
+    response.is(ProblemKind::MethodNotAllowed);
 }
 
 #[tokio::test]
 async fn a_head_that_is_a_flood_is_cut_off_and_the_server_is_well() {
     let served = Served::idle(&[]).await;
     let flood = "\r\nx-many: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy".repeat(20_000);
-    let answer = raw(&served, &format!("GET /v1/stats HTTP/1.1\r\nhost: localhost{flood}")).await;
-    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
+    let response = raw(&served, &format!("GET /v1/stats HTTP/1.1\r\nhost: localhost{flood}")).await;
+    assert!(response.is_empty() || response.starts_with("HTTP/1.1 431"), "{response}");
     let nonsense = raw(&served, "\u{1}\u{2}\u{3}").await;
     assert!(nonsense.is_empty() || nonsense.starts_with("HTTP/1.1 400"), "{nonsense}");
     assert_eq!(served.get("/v1/stats").await.status, 200);

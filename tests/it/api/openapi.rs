@@ -82,9 +82,9 @@ async fn each_operation_has_a_name_an_example_and_the_role_that_it_needs() {
                     assert!(!media["example"].is_null(), "{what}");
                 }
             }
-            for (status, answer) in entries(&operation["responses"]) {
-                assert!(!answer["description"].as_str().unwrap().is_empty(), "{what}");
-                let problem = &answer["content"]["application/problem+json"];
+            for (status, response) in entries(&operation["responses"]) {
+                assert!(!response["description"].as_str().unwrap().is_empty(), "{what}");
+                let problem = &response["content"]["application/problem+json"];
                 let is_problem = !matches!(status.as_str(), "200" | "201" | "304");
                 assert_eq!(
                     problem.is_object(),
@@ -115,8 +115,8 @@ async fn the_examples_of_datasets_are_taken() {
         let example = &media["example"];
         let body = example.as_str().map_or_else(|| example.to_string(), str::to_owned);
         let request = served.request(Method::POST, &format!("{path}{query}"));
-        let answer = Answer::of(request.header("content-type", kind).body(body)).await;
-        assert!((200..300).contains(&answer.status), "{kind}: {}", answer.text());
+        let response = Answer::of(request.header("content-type", kind).body(body)).await;
+        assert!((200..300).contains(&response.status), "{kind}: {}", response.text());
     }
     assert_eq!(served.world.app.store.stats().await.unwrap().unfinished(), 2);
 }

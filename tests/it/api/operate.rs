@@ -13,8 +13,8 @@ async fn a_cancelled_submission_is_final() {
     let id = served.submit(&json!({ "name": "march", "data": GOOD })).await;
     let path = format!("/v1/submissions/{id}/cancel");
     // Nobody needs a body for that.
-    let answer = Answer::of(served.request(Method::POST, &path)).await;
-    assert_eq!((answer.status, &answer.json()["state"]), (200, &"cancelled".into()));
+    let response = Answer::of(served.request(Method::POST, &path)).await;
+    assert_eq!((response.status, &response.json()["state"]), (200, &"cancelled".into()));
     for action in ["retry", "cancel"] {
         let again = served.post(&format!("/v1/submissions/{id}/{action}"), &json!({})).await;
         assert_eq!(again.status, 409, "{action}: {}", again.text());
@@ -67,10 +67,10 @@ async fn a_paused_account_says_why_and_is_resumed() {
 async fn an_account_that_nobody_knows_is_not_found() {
     let served = Served::idle(&[]).await;
     for action in ["pause", "resume"] {
-        let answer = served.post(&format!("/v1/accounts/nobody/{action}"), &json!({})).await;
-        answer.is(ProblemKind::NotFound);
+        let response = served.post(&format!("/v1/accounts/nobody/{action}"), &json!({})).await;
+        response.is(ProblemKind::NotFound);
     }
     let reason = "x".repeat(300);
-    let answer = served.post("/v1/accounts/default/pause", &json!({ "reason": reason })).await;
-    answer.is(ProblemKind::InvalidField);
+    let response = served.post("/v1/accounts/default/pause", &json!({ "reason": reason })).await;
+    response.is(ProblemKind::InvalidField);
 }

@@ -12,8 +12,8 @@ use crate::cli::harness::{Ferry, Platform};
 use crate::cli::secrets::{assert_tells_none, credentials, echo};
 
 /// All that an answer says.
-fn all_of(answer: &Answer) -> Vec<u8> {
-    [format!("{:?}\n", answer.headers).into_bytes(), answer.body.clone()].concat()
+fn all_of(response: &Answer) -> Vec<u8> {
+    [format!("{:?}\n", response.headers).into_bytes(), response.body.clone()].concat()
 }
 
 #[test]
@@ -47,10 +47,10 @@ fn no_answer_and_no_line_of_the_log_tells_a_secret() {
         let mut id = String::new();
         for name in ["refused", "carried"] {
             let body = json!({ "name": name, "data": GOOD, "idempotency_key": name });
-            let answer = send(Method::POST, "/v1/submissions?wait=60s", &body, key).await;
-            assert_eq!(answer.status, 201, "{}", answer.text());
-            id = answer.id();
-            told.push(all_of(&answer));
+            let response = send(Method::POST, "/v1/submissions?wait=60s", &body, key).await;
+            assert_eq!(response.status, 201, "{}", response.text());
+            id = response.id();
+            told.push(all_of(&response));
             // And what the Platform had to say about it.
             for part in ["", "/timeline", "/feedback?raw", "/results/tableofresultids"] {
                 let path = format!("/v1/submissions/{id}{part}");

@@ -45,8 +45,8 @@ fn a_server_with_a_certificate_speaks_tls_and_notices_a_new_one() {
     assert!(url.starts_with("https://127.0.0.1:"), "{url}");
     let runtime = Runtime::new().unwrap();
     let works = |client: &Client| {
-        let answer = runtime.block_on(client.get(format!("{url}/v1/stats")).send());
-        answer.is_ok_and(|answer| answer.status() == 200)
+        let response = runtime.block_on(client.get(format!("{url}/v1/stats")).send());
+        response.is_ok_and(|response| response.status() == 200)
     };
     assert!(works(&trusting(&old)));
     assert!(!works(&trusting(&new)));
@@ -64,12 +64,12 @@ fn a_server_with_a_certificate_speaks_tls_and_notices_a_new_one() {
         let address = url.trim_start_matches("https://");
         let mut plain = TcpStream::connect(address).await.unwrap();
         plain.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
-        let mut answer = Vec::new();
-        let _ = plain.read_to_end(&mut answer).await;
-        assert!(!answer.starts_with(b"HTTP"), "{}", String::from_utf8_lossy(&answer));
+        let mut response = Vec::new();
+        let _ = plain.read_to_end(&mut response).await;
+        assert!(!response.starts_with(b"HTTP"), "{}", String::from_utf8_lossy(&response));
         let mut silent = TcpStream::connect(address).await.unwrap();
         let begun = Instant::now();
-        let _ = silent.read_to_end(&mut answer).await;
+        let _ = silent.read_to_end(&mut response).await;
         assert!(begun.elapsed() < Duration::from_secs(20));
     });
     server.signal("TERM");

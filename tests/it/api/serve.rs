@@ -25,11 +25,11 @@ impl Http {
     }
 
     fn get(&self, url: &str) -> Value {
-        self.0.block_on(answer(client().get(url))).1
+        self.0.block_on(response(client().get(url))).1
     }
 
     fn post(&self, url: &str, body: &Value) -> (u16, Value) {
-        self.0.block_on(answer(post(url, body)))
+        self.0.block_on(response(post(url, body)))
     }
 }
 
@@ -37,7 +37,7 @@ fn post(url: &str, body: &Value) -> RequestBuilder {
     client().post(url).header("content-type", "application/json").body(body.to_string())
 }
 
-async fn answer(request: RequestBuilder) -> (u16, Value) {
+async fn response(request: RequestBuilder) -> (u16, Value) {
     let response = request.send().await.expect("it is answered");
     let status = response.status().as_u16();
     let body = response.bytes().await.expect("the answer is whole");
@@ -78,7 +78,7 @@ fn requests_under_way_finish_while_the_server_stops() {
     let mut server = serve(&ferry, &["--no-workers"]);
     let (url, http) = (url(&server), Http::new());
     let body = json!({ "name": "march", "data": GOOD });
-    let waiting = http.0.spawn(answer(post(&format!("{url}/v1/submissions?wait=5m"), &body)));
+    let waiting = http.0.spawn(response(post(&format!("{url}/v1/submissions?wait=5m"), &body)));
     let list = format!("{url}/v1/submissions");
     eventually("it is kept", || http.get(&list)["submissions"][0]["state"] == "queued");
     server.signal("TERM");

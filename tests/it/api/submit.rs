@@ -10,10 +10,10 @@ use super::harness::{Answer, GOOD, Served};
 async fn a_json_submission_is_kept_and_answered_with_its_place() {
     let served = Served::idle(&[]).await;
     let body = json!({ "name": "march", "data": GOOD, "labels": { "team": "north" } });
-    let answer = served.post("/v1/submissions", &body).await;
-    assert_eq!(answer.status, 201, "{}", answer.text());
-    assert_eq!(answer.header("location"), format!("/v1/submissions/{}", answer.id()));
-    let shown = served.get(answer.header("location")).await.json();
+    let response = served.post("/v1/submissions", &body).await;
+    assert_eq!(response.status, 201, "{}", response.text());
+    assert_eq!(response.header("location"), format!("/v1/submissions/{}", response.id()));
+    let shown = served.get(response.header("location")).await.json();
     assert_eq!(
         (&shown["name"], &shown["state"], &shown["labels"]["team"]),
         (&"march".into(), &"queued".into(), &"north".into())
@@ -26,9 +26,9 @@ async fn a_csv_body_takes_the_rest_from_the_url() {
     let query =
         "name=march&overwrite=true&priority=high&result_keys=a,b&label=team=north&label=x=y";
     let request = served.request(Method::POST, &format!("/v1/submissions?{query}"));
-    let answer = Answer::of(request.header("content-type", "text/csv").body(GOOD)).await;
-    assert_eq!(answer.status, 201, "{}", answer.text());
-    let shown = answer.json();
+    let response = Answer::of(request.header("content-type", "text/csv").body(GOOD)).await;
+    assert_eq!(response.status, 201, "{}", response.text());
+    let shown = response.json();
     assert_eq!(shown["overwrite"], true);
     assert_eq!(shown["priority"], "high");
     assert_eq!(shown["result_keys"], json!(["a", "b"]));
@@ -59,10 +59,10 @@ async fn a_form_takes_files_as_they_are_and_the_name_from_the_file() {
         ("label", None, b"team=north"),
     ]);
     let request = served.request(Method::POST, "/v1/submissions");
-    let answer = Answer::of(request.header("content-type", content_type).body(body)).await;
-    assert_eq!(answer.status, 201, "{}", answer.text());
-    assert_eq!(answer.json()["name"], "march");
-    let id = answer.id().parse().unwrap();
+    let response = Answer::of(request.header("content-type", content_type).body(body)).await;
+    assert_eq!(response.status, 201, "{}", response.text());
+    assert_eq!(response.json()["name"], "march");
+    let id = response.id().parse().unwrap();
     let payload = served.world.app.store.payload(id).await.unwrap();
     assert_eq!((payload.data.as_str(), payload.event_data.as_deref()), (GOOD, Some(events)));
 }
@@ -72,8 +72,8 @@ async fn a_file_that_is_no_utf_8_is_named_as_such() {
     let served = Served::idle(&[]).await;
     let (content_type, body) = form(&[("data", Some("march.csv"), b"S\xe9,1,2,3,4\n")]);
     let request = served.request(Method::POST, "/v1/submissions");
-    let answer = Answer::of(request.header("content-type", content_type).body(body)).await;
-    let problem = answer.is(ProblemKind::InvalidDataset);
+    let response = Answer::of(request.header("content-type", content_type).body(body)).await;
+    let problem = response.is(ProblemKind::InvalidDataset);
     assert_eq!(problem.problems[0].line, Some(1), "{problem:?}");
 }
 
@@ -157,9 +157,9 @@ async fn an_invalid_dataset_is_answered_with_every_problem_and_nothing_is_kept()
 async fn warnings_are_answered_beside_the_submission() {
     let served = Served::idle(&[]).await;
     let data = "SITE-001,03/03/2025,08:00,03/03/2025,16:30,extra\n";
-    let answer = served.post("/v1/submissions", &json!({ "name": "march", "data": data })).await;
-    assert_eq!(answer.status, 201);
-    assert_eq!(answer.json()["warnings"][0]["kind"], "extra_columns", "{}", answer.text());
+    let response = served.post("/v1/submissions", &json!({ "name": "march", "data": data })).await;
+    assert_eq!(response.status, 201);
+    assert_eq!(response.json()["warnings"][0]["kind"], "extra_columns", "{}", response.text());
 }
 
 #[tokio::test]
@@ -171,9 +171,9 @@ async fn a_corrected_dataset_goes_under_the_same_name_and_overwrites() {
     assert_eq!(id.json()["state"], "rejected", "{}", id.text());
     let corrected = json!({ "data": include_str!("../../../examples/rejected.corrected.csv") });
     let path = format!("/v1/submissions/{}/resubmit?wait=60s", id.id());
-    let answer = served.post(&path, &corrected).await;
-    assert_eq!(answer.status, 201, "{}", answer.text());
-    let shown = answer.json();
+    let response = served.post(&path, &corrected).await;
+    assert_eq!(response.status, 201, "{}", response.text());
+    let shown = response.json();
     assert_eq!((&shown["state"], &shown["name"]), (&"completed".into(), &"march".into()));
     assert_eq!((&shown["revision_of"], &shown["overwrite"]), (&id.id().into(), &true.into()));
     assert_eq!(shown["labels"]["a"], "b");

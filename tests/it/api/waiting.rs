@@ -11,8 +11,8 @@ use super::harness::{Answer, GOOD, Served};
 async fn a_wait_ends_with_the_final_state() {
     let served = Served::start(&[]).await;
     let id = served.submit(&json!({ "name": "march", "data": GOOD })).await;
-    let answer = served.get(&format!("/v1/submissions/{id}?wait=60s")).await;
-    assert_eq!(answer.json()["state"], "completed", "{}", answer.text());
+    let response = served.get(&format!("/v1/submissions/{id}?wait=60s")).await;
+    assert_eq!(response.json()["state"], "completed", "{}", response.text());
 }
 
 #[tokio::test]
@@ -20,8 +20,8 @@ async fn a_wait_ends_when_its_time_is_over() {
     let served = Served::idle(&[]).await;
     let id = served.submit(&json!({ "name": "march", "data": GOOD })).await;
     let begun = Instant::now();
-    let answer = served.get(&format!("/v1/submissions/{id}?wait=300ms")).await;
-    assert_eq!(answer.json()["state"], "queued");
+    let response = served.get(&format!("/v1/submissions/{id}?wait=300ms")).await;
+    assert_eq!(response.json()["state"], "queued");
     let took = begun.elapsed();
     assert!((Duration::from_millis(300)..Duration::from_secs(10)).contains(&took), "{took:?}");
 }
@@ -39,7 +39,7 @@ async fn a_wait_ends_when_the_server_stops() {
         }
         shutdown.drain();
     };
-    let (answer, ()) = tokio::join!(waiting, stopping);
-    assert_eq!(answer.json()["state"], "queued");
+    let (response, ()) = tokio::join!(waiting, stopping);
+    assert_eq!(response.json()["state"], "queued");
     served.serving.await.unwrap();
 }

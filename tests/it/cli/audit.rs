@@ -21,8 +21,8 @@ fn what_operators_do_is_kept_wherever_they_do_it() {
     let mut server = serve(&ferry, &["--no-workers"]);
     let resume = client().post(format!("{}/v1/accounts/north/resume", url(&server)));
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let answer = runtime.block_on(resume.bearer_auth(key.trim()).send()).unwrap();
-    assert_eq!(answer.status(), 200);
+    let response = runtime.block_on(resume.bearer_auth(key.trim()).send()).unwrap();
+    assert_eq!(response.status(), 200);
     server.signal("TERM");
     server.end();
     ferry.run(&["keys", "revoke", "ops"]).ok();

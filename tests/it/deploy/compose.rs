@@ -311,9 +311,9 @@ impl Machine {
 
     /// The alerts that the Alertmanager has, with their accounts, each with whether another one keeps it quiet.
     fn alerts(&self) -> BTreeMap<String, bool> {
-        let answer = self.get(self.ports["alertmanager"], "/api/v2/alerts");
+        let response = self.get(self.ports["alertmanager"], "/api/v2/alerts");
         let alerts: Vec<Value> =
-            serde_json::from_str(&answer.map(|(_, body)| body).unwrap_or_default())
+            serde_json::from_str(&response.map(|(_, body)| body).unwrap_or_default())
                 .unwrap_or_default();
         let alert = |alert: &Value| {
             let label = |name: &str| alert["labels"][name].as_str().unwrap().to_owned();
@@ -327,28 +327,29 @@ impl Machine {
     pub(super) fn get(&self, port: u16, path: &str) -> Option<(u16, String)> {
         let url = format!("http://127.0.0.1:{port}{path}");
         self.runtime.block_on(async {
-            let answer = client().get(url).send().await.ok()?;
-            Some((answer.status().as_u16(), answer.text().await.ok()?))
+            let response = client().get(url).send().await.ok()?;
+            Some((response.status().as_u16(), response.text().await.ok()?))
         })
     }
 
     fn query(&self, expression: &str) -> Vec<Value> {
-        let answer = self.ask("query?", expression);
-        answer["result"].as_array().cloned().unwrap_or_default()
+        let response = self.ask("query?", expression);
+        response["result"].as_array().cloned().unwrap_or_default()
     }
 
     /// The traces beside what an expression measures.
     fn exemplars(&self, expression: &str) -> usize {
-        let answer = self.ask("query_exemplars?start=0&end=9999999999&", expression);
-        answer.as_array().map_or(0, Vec::len)
+        let response = self.ask("query_exemplars?start=0&end=9999999999&", expression);
+        response.as_array().map_or(0, Vec::len)
     }
 
     fn ask(&self, call: &str, expression: &str) -> Value {
         let query: String = form_urlencoded::byte_serialize(expression.as_bytes()).collect();
         let path = format!("/api/v1/{call}query={query}");
-        let answer = self.get(self.ports["prometheus"], &path).map(|(_, body)| body);
-        let answer: Value = serde_json::from_str(&answer.unwrap_or_default()).unwrap_or_default();
-        answer["data"].clone()
+        let response = self.get(self.ports["prometheus"], &path).map(|(_, body)| body);
+        let response: Value =
+            serde_json::from_str(&response.unwrap_or_default()).unwrap_or_default();
+        response["data"].clone()
     }
 }
 
@@ -401,8 +402,8 @@ fn what_compose_starts_is_well_and_carries_a_dataset() {
             None => request,
         };
         machine.runtime.block_on(async {
-            let answer = request.send().await.unwrap();
-            (answer.status().as_u16(), answer.text().await.unwrap())
+            let response = request.send().await.unwrap();
+            (response.status().as_u16(), response.text().await.unwrap())
         })
     };
     assert_eq!(submit(None).0, 401);

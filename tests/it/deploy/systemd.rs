@@ -97,7 +97,7 @@ fn what_units_start_is_well_carries_a_dataset_and_stops_in_time() {
         eventually(&format!("{name} is ready"), || {
             assert!(running.is_alive(), "{name} ended: {}", running.stderr());
             runtime.block_on(async {
-                client().get(&url).send().await.is_ok_and(|answer| answer.status().is_success())
+                client().get(&url).send().await.is_ok_and(|response| response.status().is_success())
             })
         });
         let id = ferry.run_with(&["submit", "-", "--name", name], GOOD).ok().id();

@@ -82,8 +82,8 @@ impl Prometheus {
     /// The result of an expression now; what is wrong with it otherwise.
     pub(super) fn query(&self, expression: &str) -> Result<Vec<Value>, String> {
         let query: String = form_urlencoded::byte_serialize(expression.as_bytes()).collect();
-        let answer = self.api(&format!("query?query={query}"))?;
-        answer["result"].as_array().cloned().ok_or_else(|| format!("no result: {answer}"))
+        let response = self.api(&format!("query?query={query}"))?;
+        response["result"].as_array().cloned().ok_or_else(|| format!("no result: {response}"))
     }
 
     /// The values of a label of the series that a selector chooses.
@@ -105,8 +105,9 @@ impl Prometheus {
     pub(super) fn exemplars(&self, histogram: &str) -> BTreeSet<String> {
         let now = SystemClock.now().timestamp();
         let span = format!("start={}&end={}", now - 600, now + 600);
-        let answer = self.api(&format!("query_exemplars?query={histogram}_bucket&{span}")).unwrap();
-        let series = answer.as_array().into_iter().flatten();
+        let response =
+            self.api(&format!("query_exemplars?query={histogram}_bucket&{span}")).unwrap();
+        let series = response.as_array().into_iter().flatten();
         let exemplars = series.filter_map(|series| series["exemplars"].as_array()).flatten();
         let trace = |exemplar: &Value| exemplar["labels"]["trace_id"].as_str().map(str::to_owned);
         exemplars.filter_map(trace).collect()
@@ -114,15 +115,19 @@ impl Prometheus {
 
     /// All rules, as they were evaluated last.
     pub(super) fn rules(&self) -> Vec<Value> {
-        let answer = self.api("rules").unwrap();
-        answer["groups"][0]["rules"].as_array().cloned().unwrap_or_default()
+        let response = self.api("rules").unwrap();
+        response["groups"][0]["rules"].as_array().cloned().unwrap_or_default()
     }
 
     fn api(&self, call: &str) -> Result<Value, String> {
         let (status, body) =
             get(&self.address, &format!("/api/v1/{call}")).ok_or("Prometheus is gone")?;
-        let answer: Value = serde_json::from_str(&body).map_err(|error| error.to_string())?;
-        if status == 200 { Ok(answer["data"].clone()) } else { Err(answer["error"].to_string()) }
+        let response: Value = serde_json::from_str(&body).map_err(|error| error.to_string())?;
+        if status == 200 {
+            Ok(response["data"].clone())
+        } else {
+            Err(response["error"].to_string())
+        }
     }
 }
 
@@ -148,9 +153,9 @@ pub(super) fn post(address: &str, path: &str, csv: &str) -> Option<(u16, String)
 pub(super) fn ask(address: &str, request: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream.write_all(request.as_bytes()).ok()?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).ok()?;
-    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let mut response = String::new();
+    stream.read_to_string(&mut response).ok()?;
+    let (head, body) = response.split_once("\r\n\r\n")?;
     let status = head.split(' ').nth(1)?.parse().ok()?;
     Some((status, body.to_owned()))
 }

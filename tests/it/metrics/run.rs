@@ -188,7 +188,7 @@ async fn lose_a_worker(world: &World) -> Lease {
 }
 
 async fn go_wrong(world: &World) {
-    let answer = |status, body: &str| {
+    let response = |status, body: &str| {
         let body = body.to_owned();
         Fault::Respond { status, headers: Vec::new(), body }
     };
@@ -197,11 +197,11 @@ async fn go_wrong(world: &World) {
     let held = world.submit(dataset("doubtful")).await;
     world.until(held, |view| view.state == State::Held).await;
     // One that the Platform forgets has failed: the first 404 begins the time that it is waited for.
-    world.sim.script(Endpoint::Status, answer(404, ""));
-    world.sim.script(Endpoint::Status, answer(404, ""));
+    world.sim.script(Endpoint::Status, response(404, ""));
+    world.sim.script(Endpoint::Status, response(404, ""));
     let failed = world.submit(overwriting("forgotten")).await;
     world.until(failed, |view| view.state == State::Failed).await;
-    world.sim.script(Endpoint::Status, answer(200, "Contemplating"));
+    world.sim.script(Endpoint::Status, response(200, "Contemplating"));
     // It may meet any fault, and must not be held for that.
     let mut rejected = overwriting("rejected");
     rejected.data = rejected.data.replace("rejected-1", "UNKNOWN-1");

@@ -9,7 +9,7 @@ use ferry_types::domain::submission::{ReasonCode, State};
 
 use crate::support::{World, dataset, overwriting, prompt};
 
-fn answer(status: u16, body: &str) -> Fault {
+fn response(status: u16, body: &str) -> Fault {
     Fault::Respond { status, headers: Vec::new(), body: body.to_owned() }
 }
 
@@ -54,7 +54,7 @@ async fn refused_credentials_pause_the_account_and_fail_nothing() {
 #[tokio::test]
 async fn a_resumed_account_goes_on_where_it_was() {
     let world = World::start(prompt(), &[]).await;
-    world.sim.script(Endpoint::Token, answer(400, r#"{"error":"invalid_client"}"#));
+    world.sim.script(Endpoint::Token, response(400, r#"{"error":"invalid_client"}"#));
     let id = world.submit(dataset("patient")).await;
     world.until(id, |view| view.reason_code == Some(ReasonCode::Credentials)).await;
     assert!(world.app.store.resume("default").await.unwrap());
@@ -87,7 +87,7 @@ async fn retry_after_closes_the_gate_for_the_whole_account() {
 #[tokio::test]
 async fn a_refused_upload_is_rejected_in_the_platforms_words() {
     let world = World::start(prompt(), &[]).await;
-    world.sim.script(Endpoint::Upload, answer(422, "column 3 is odd"));
+    world.sim.script(Endpoint::Upload, response(422, "column 3 is odd"));
     let id = world.submit(dataset("odd")).await;
     let view = world.settled(id).await;
     assert_eq!((view.state, view.reason_code), (State::Rejected, Some(ReasonCode::UploadRejected)));
@@ -99,7 +99,7 @@ async fn a_refused_upload_is_rejected_in_the_platforms_words() {
 async fn a_processing_token_that_stays_unknown_fails_the_submission() {
     let world = World::start(prompt(), &[("UNKNOWN_TOKEN_TIMEOUT", "100ms")]).await;
     for _ in 0..100 {
-        world.sim.script(Endpoint::Status, answer(404, ""));
+        world.sim.script(Endpoint::Status, response(404, ""));
     }
     let id = world.submit(dataset("lost")).await;
     let view = world.settled(id).await;
@@ -110,7 +110,7 @@ async fn a_processing_token_that_stays_unknown_fails_the_submission() {
 async fn a_processing_token_that_was_unknown_for_a_moment_is_asked_for_again() {
     let world = World::start(prompt(), &[]).await;
     for _ in 0..12 {
-        world.sim.script(Endpoint::Status, answer(404, ""));
+        world.sim.script(Endpoint::Status, response(404, ""));
     }
     let id = world.submit(dataset("found")).await;
     assert_eq!(world.settled(id).await.state, State::Completed);
@@ -120,7 +120,7 @@ async fn a_processing_token_that_was_unknown_for_a_moment_is_asked_for_again() {
 #[tokio::test]
 async fn an_unknown_status_word_is_pending_and_counted() {
     let world = World::start(prompt(), &[]).await;
-    world.sim.script(Endpoint::Status, answer(200, "Contemplating"));
+    world.sim.script(Endpoint::Status, response(200, "Contemplating"));
     let id = world.submit(dataset("odd")).await;
     let view = world.settled(id).await;
     assert_eq!((view.state, view.polls), (State::Completed, 2));
@@ -142,7 +142,7 @@ async fn a_result_larger_than_the_limit_fails_the_submission() {
 async fn a_status_that_is_a_page_of_a_proxy_is_asked_for_again() {
     let world = World::start(prompt(), &[]).await;
     for _ in 0..3 {
-        world.sim.script(Endpoint::Status, answer(200, "<html>please log in</html>"));
+        world.sim.script(Endpoint::Status, response(200, "<html>please log in</html>"));
     }
     let id = world.submit(dataset("proxied")).await;
     let view = world.settled(id).await;
@@ -154,7 +154,7 @@ async fn a_status_that_is_a_page_of_a_proxy_is_asked_for_again() {
 async fn a_failed_submission_that_is_retried_goes_on_at_the_step_where_it_stopped() {
     let world = World::start(prompt(), &[]).await;
     for _ in 0..8 {
-        world.sim.script(Endpoint::Results, answer(404, ""));
+        world.sim.script(Endpoint::Results, response(404, ""));
     }
     let id = world.submit(dataset("again")).await;
     assert_eq!(world.settled(id).await.state, State::Failed);
@@ -187,11 +187,15 @@ async fn a_submission_of_an_account_that_is_not_configured_waits() {
 
 #[tokio::test]
 async fn a_verdict_is_not_lost_with_its_feedback() {
-    let lost =
-        [answer(404, "none"), answer(202, ""), answer(200, "<html>Sign in"), answer(500, "")];
+    let lost = [
+        response(404, "none"),
+        response(202, ""),
+        response(200, "<html>Sign in"),
+        response(500, ""),
+    ];
     for fault in lost.into_iter().chain([Fault::Enormous(1 << 20)]) {
         let world = World::start(prompt(), &[("MAX_RESPONSE_BYTES", "2048")]).await;
-        world.sim.script(Endpoint::Status, answer(200, "Completed with errors"));
+        world.sim.script(Endpoint::Status, response(200, "Completed with errors"));
         for _ in 0..20 {
             world.sim.script(Endpoint::Feedback, fault.clone());
         }
@@ -209,16 +213,16 @@ async fn feedback_and_results_that_come_late_are_fetched() {
     let world = World::start(prompt(), &[]).await;
     for endpoint in [Endpoint::Feedback, Endpoint::Results] {
         for fault in
-            [answer(202, "processing"), answer(204, ""), answer(404, ""), answer(206, "Id")]
+            [response(202, "processing"), response(204, ""), response(404, ""), response(206, "Id")]
         {
             world.sim.script(endpoint, fault);
         }
     }
-    world.sim.script(Endpoint::Feedback, answer(200, "1|x|odd"));
+    world.sim.script(Endpoint::Feedback, response(200, "1|x|odd"));
     let good = world.submit(dataset("good")).await;
     let view = world.settled(good).await;
     assert_eq!((view.state, view.results.len(), view.reason), (State::Completed, 1, None));
-    world.sim.script(Endpoint::Status, answer(200, "failed"));
+    world.sim.script(Endpoint::Status, response(200, "failed"));
     let bad = world.submit(dataset("bad")).await;
     let view = world.settled(bad).await;
     assert_eq!(view.state, State::Rejected);
@@ -232,9 +236,9 @@ async fn an_unknown_result_key_loses_no_other_result_and_is_named() {
     let mut request = dataset("keys");
     request.result_keys = vec!["tableofresultids".to_owned(), "summry".to_owned()];
     // The first key is fetched once, the second again and again.
-    world.sim.script(Endpoint::Results, answer(200, "Id\n1\n"));
+    world.sim.script(Endpoint::Results, response(200, "Id\n1\n"));
     for _ in 0..8 {
-        world.sim.script(Endpoint::Results, answer(404, ""));
+        world.sim.script(Endpoint::Results, response(404, ""));
     }
     let id = world.submit(request).await;
     let view = world.settled(id).await;
@@ -250,7 +254,7 @@ async fn an_upload_whose_answer_cannot_be_read_is_sent_twice_and_then_held_with_
     for overwrite in [false, true] {
         let world = World::start(prompt(), &[]).await;
         for _ in 0..2 {
-            world.sim.script(Endpoint::Upload, answer(200, r#"{"oddly":"shaped"}"#));
+            world.sim.script(Endpoint::Upload, response(200, r#"{"oddly":"shaped"}"#));
         }
         let mut request = dataset("odd");
         request.overwrite = overwrite;
@@ -267,7 +271,7 @@ async fn a_refusal_after_a_lost_answer_is_held_whatever_its_words() {
     for words in ["Name is already in use", "Duplikat", ""] {
         let world = World::start(prompt(), &[]).await;
         world.sim.script(Endpoint::Upload, Fault::ResetAfter);
-        world.sim.script(Endpoint::Upload, answer(400, words));
+        world.sim.script(Endpoint::Upload, response(400, words));
         let id = world.submit(dataset("lost")).await;
         let view = world.until(id, |view| view.state == State::Held).await;
         assert!(view.reason.unwrap().contains(words));
@@ -279,7 +283,7 @@ async fn a_refusal_after_a_lost_answer_is_held_whatever_its_words() {
 async fn uploads_that_were_not_sent_are_no_attempts() {
     let world = World::start(prompt(), &[]).await;
     for _ in 0..3 {
-        world.sim.script(Endpoint::Token, answer(503, ""));
+        world.sim.script(Endpoint::Token, response(503, ""));
     }
     let id = world.submit(dataset("tokenless")).await;
     let view = world.settled(id).await;
@@ -313,12 +317,12 @@ async fn an_absurd_retry_after_is_trusted_up_to_the_limit() {
 async fn a_denial_that_passes_pauses_nobody_and_one_that_lasts_says_when() {
     let world = World::start(prompt(), &[("DENIED_TIMEOUT", "300ms")]).await;
     for _ in 0..2 {
-        world.sim.script(Endpoint::Token, answer(403, "<html>blocked by policy</html>"));
+        world.sim.script(Endpoint::Token, response(403, "<html>blocked by policy</html>"));
     }
     let id = world.submit(dataset("filtered")).await;
     assert_eq!(world.settled(id).await.state, State::Completed);
     for _ in 0..1000 {
-        world.sim.script(Endpoint::Upload, answer(403, "not you"));
+        world.sim.script(Endpoint::Upload, response(403, "not you"));
     }
     let id = world.submit(dataset("denied")).await;
     let paused = |waiting: &Option<WaitingFor>| {

@@ -13,10 +13,10 @@ use super::*;
 const TOKEN: &str = "3f2504e0-4f89-41d3-9a0c-0305e82c3301";
 
 /// A Platform that answers tokens well and everything else with these bytes.
-fn raw(response: impl Into<Vec<u8>>) -> Platform {
+fn raw(encoded: impl Into<Vec<u8>>) -> Platform {
     let listener = TcpListener::bind(localhost()).expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
-    let response = response.into();
+    let encoded = encoded.into();
     std::thread::spawn(move || {
         for connection in listener.incoming() {
             let mut connection = connection.expect("a connection");
@@ -25,9 +25,9 @@ fn raw(response: impl Into<Vec<u8>>) -> Platform {
             let plain =
                 format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{token}", token.len());
             let is_token = head.starts_with("POST /connect/token");
-            let response = if is_token { plain.as_bytes() } else { response.as_slice() };
+            let encoded = if is_token { plain.as_bytes() } else { encoded.as_slice() };
             // A client that reads no further than it must may be gone.
-            let _ = connection.write_all(response);
+            let _ = connection.write_all(encoded);
             let _ = connection.shutdown(std::net::Shutdown::Write);
             let _ = connection.read(&mut [0; 1]);
         }
@@ -73,9 +73,9 @@ async fn header_lines_that_curl_takes_cost_no_upload() {
         many.as_str(),
         large.as_str(),
     ] {
-        let answer = raw(with_headers(headers, TOKEN.as_bytes())).upload(upload("n")).await;
+        let response = raw(with_headers(headers, TOKEN.as_bytes())).upload(upload("n")).await;
         let shown = headers.get(..20).unwrap_or(headers);
-        assert_eq!(answer.as_deref(), Ok(TOKEN), "{shown}");
+        assert_eq!(response.as_deref(), Ok(TOKEN), "{shown}");
     }
     let http_1_0 = format!("HTTP/1.0 200\r\nContent-Type: text/plain\r\n\r\n{TOKEN}");
     assert_eq!(raw(http_1_0).upload(upload("n")).await.as_deref(), Ok(TOKEN));
@@ -86,8 +86,8 @@ async fn headers_beyond_all_measure_are_ambiguous_and_end_nothing() {
     let lines: String = (0..60_000).fold(String::new(), |all, n| all + &format!("{n}:\r\n"));
     let endless = format!("X: {}\r\n", "x".repeat(8 << 20));
     for headers in [lines, endless] {
-        let answer = raw(with_headers(&headers, TOKEN.as_bytes())).upload(upload("n")).await;
-        assert!(is_ambiguous(&answer), "{answer:?}");
+        let response = raw(with_headers(&headers, TOKEN.as_bytes())).upload(upload("n")).await;
+        assert!(is_ambiguous(&response), "{response:?}");
     }
 }
 
@@ -126,19 +126,19 @@ async fn responses_in_any_content_coding_are_decoded() {
     let results = b"Id\r\n1\r\n2\r\n".repeat(500);
     for (coding, body) in in_every_coding(&results).await {
         let headers = format!("Content-Encoding: {coding}\r\nContent-Type: text/csv\r\n");
-        let answer = raw(with_headers(&headers, &body)).result("t", "k").await;
+        let response = raw(with_headers(&headers, &body)).result("t", "k").await;
         let expected = Content { content_type: Some("text/csv".into()), bytes: results.clone() };
-        assert_eq!(answer, Ok(expected), "{coding}");
+        assert_eq!(response, Ok(expected), "{coding}");
     }
     for (coding, body) in in_every_coding(b"\"CompletedSuccessfully\"").await {
         let headers = format!("Content-Encoding: {coding}\r\n");
-        let answer = raw(with_headers(&headers, &body)).status("t").await;
-        assert_eq!(answer, Ok(Status::Done), "{coding}");
+        let response = raw(with_headers(&headers, &body)).status("t").await;
+        assert_eq!(response, Ok(Status::Done), "{coding}");
     }
     for (coding, body) in in_every_coding(TOKEN.as_bytes()).await {
         let headers = format!("Content-Encoding: {coding}\r\n");
-        let answer = raw(with_headers(&headers, &body)).upload(upload("n")).await;
-        assert_eq!(answer.as_deref(), Ok(TOKEN), "{coding}");
+        let response = raw(with_headers(&headers, &body)).upload(upload("n")).await;
+        assert_eq!(response.as_deref(), Ok(TOKEN), "{coding}");
     }
 }
 
@@ -148,15 +148,15 @@ async fn a_decoded_body_is_as_limited_as_any_other() {
     let bytes = vec![b'x'; 1 + limit as usize];
     for (coding, body) in in_every_coding(&bytes).await {
         let headers = format!("Content-Encoding: {coding}\r\n");
-        let answer = raw(with_headers(&headers, &body)).feedback("t").await;
+        let response = raw(with_headers(&headers, &body)).feedback("t").await;
         let endpoint = "GetResults (feedback)";
-        assert_eq!(answer, Err(PlatformError::TooLarge { endpoint, limit }), "{coding}");
+        assert_eq!(response, Err(PlatformError::TooLarge { endpoint, limit }), "{coding}");
     }
     let bomb = packed!(GzipEncoder, &vec![0; 200 << 20]);
     assert!(bomb.len() > limit as usize);
     let bomb = packed!(GzipEncoder, &packed!(GzipEncoder, &vec![0; 200 << 20]));
-    let answer = raw(with_headers("Content-Encoding: gzip, gzip\r\n", &bomb)).feedback("t").await;
-    assert!(matches!(answer, Err(PlatformError::TooLarge { .. })), "{answer:?}");
+    let response = raw(with_headers("Content-Encoding: gzip, gzip\r\n", &bomb)).feedback("t").await;
+    assert!(matches!(response, Err(PlatformError::TooLarge { .. })), "{response:?}");
 }
 
 #[tokio::test]
@@ -166,11 +166,11 @@ async fn a_broken_coding_is_unreadable() {
     for coding in ["gzip", "br", "zstd", "deflate"] {
         let body =
             if coding == "zstd" { b"\x28\xb5\x2f\xfd\xff\xff".to_vec() } else { gzip.clone() };
-        let response = with_headers(&format!("Content-Encoding: {coding}\r\n"), &body);
-        let answer = raw(response.clone()).result("t", "k").await;
-        assert!(is_unreadable(&answer), "{coding}: {answer:?}");
-        let answer = raw(response).upload(upload("n")).await;
-        assert!(is_unreadable(&answer), "{coding}: {answer:?}");
+        let encoded = with_headers(&format!("Content-Encoding: {coding}\r\n"), &body);
+        let response = raw(encoded.clone()).result("t", "k").await;
+        assert!(is_unreadable(&response), "{coding}: {response:?}");
+        let response = raw(encoded).upload(upload("n")).await;
+        assert!(is_unreadable(&response), "{coding}: {response:?}");
     }
 }
 
@@ -185,12 +185,12 @@ async fn texts_are_read_in_their_charset() {
         ("text/plain; charset=ebcdic", b"CompletedSuccessfully".to_vec()),
     ] {
         let headers = format!("Content-Type: {content_type}\r\n");
-        let answer = raw(with_headers(&headers, &body)).status("t").await;
-        assert_eq!(answer, Ok(Status::Done), "{content_type}");
+        let response = raw(with_headers(&headers, &body)).status("t").await;
+        assert_eq!(response, Ok(Status::Done), "{content_type}");
     }
     let headers = "Content-Type: text/plain; charset=windows-1252\r\n";
-    let answer = raw(with_headers(headers, b"Gepr\xfcft")).status("t").await;
-    assert_eq!(answer, Ok(Status::Pending { status: "gepr\u{fc}ft".into(), known: false }));
+    let response = raw(with_headers(headers, b"Gepr\xfcft")).status("t").await;
+    assert_eq!(response, Ok(Status::Pending { status: "gepr\u{fc}ft".into(), known: false }));
     let feedback = raw(with_headers("", b"2|M\xfcller|unknown")).feedback("t").await;
     let Content { content_type, bytes } = feedback.expect("feedback");
     assert_eq!(bytes, b"2|M\xfcller|unknown", "the Platform's own bytes");

@@ -108,29 +108,29 @@ fn seconds(seconds: f64) -> RetryAfter {
     RetryAfter::Seconds(seconds)
 }
 
-fn is_transient<T>(answer: &Result<T, PlatformError>) -> bool {
-    matches!(answer, Err(PlatformError::Transient(_) | PlatformError::Unsent(_)))
+fn is_transient<T>(response: &Result<T, PlatformError>) -> bool {
+    matches!(response, Err(PlatformError::Transient(_) | PlatformError::Unsent(_)))
 }
 
-fn is_ambiguous<T>(answer: &Result<T, PlatformError>) -> bool {
-    matches!(answer, Err(PlatformError::Ambiguous(_) | PlatformError::Unreadable(_)))
+fn is_ambiguous<T>(response: &Result<T, PlatformError>) -> bool {
+    matches!(response, Err(PlatformError::Ambiguous(_) | PlatformError::Unreadable(_)))
 }
 
-fn is_not_yet<T>(answer: &Result<T, PlatformError>) -> bool {
-    matches!(answer, Err(PlatformError::NotYet { .. }))
+fn is_not_yet<T>(response: &Result<T, PlatformError>) -> bool {
+    matches!(response, Err(PlatformError::NotYet { .. }))
 }
 
-fn is_unreadable<T>(answer: &Result<T, PlatformError>) -> bool {
-    matches!(answer, Err(PlatformError::Unreadable(_)))
+fn is_unreadable<T>(response: &Result<T, PlatformError>) -> bool {
+    matches!(response, Err(PlatformError::Unreadable(_)))
 }
 
-fn is_of_credentials<T>(answer: &Result<T, PlatformError>) -> bool {
-    matches!(answer, Err(PlatformError::Credentials(_)))
+fn is_of_credentials<T>(response: &Result<T, PlatformError>) -> bool {
+    matches!(response, Err(PlatformError::Credentials(_)))
 }
 
 /// The pause that was asked for, if one was.
-fn pause<T: std::fmt::Debug>(answer: Result<T, PlatformError>) -> Option<Duration> {
-    match answer {
+fn pause<T: std::fmt::Debug>(response: Result<T, PlatformError>) -> Option<Duration> {
+    match response {
         Err(PlatformError::Throttled { retry_after, .. }) => retry_after,
         other => panic!("not asked to wait: {other:?}"),
     }

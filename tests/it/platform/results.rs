@@ -10,9 +10,9 @@ use super::*;
 async fn status_through(fault: Fault) -> Result<Status, PlatformError> {
     let (sim, platform) = start(quick()).await;
     sim.script(Endpoint::Status, fault);
-    let answer = platform.status("t").await;
+    let response = platform.status("t").await;
     assert!(sim.is_script_done());
-    answer
+    response
 }
 
 fn pending(word: &str, known: bool) -> Status {
@@ -65,8 +65,8 @@ async fn a_status_that_is_not_there_yet_is_asked_for_again() {
         (206, "completed"),
         (200, "<html><body>Down for maintenance</body></html>"),
     ] {
-        let answer = status_through(says(status, body)).await;
-        assert!(is_not_yet(&answer), "{status} {body}: {answer:?}");
+        let response = status_through(says(status, body)).await;
+        assert!(is_not_yet(&response), "{status} {body}: {response:?}");
     }
     let fault = says_with(202, ("retry-after", "7"), "");
     let Err(PlatformError::NotYet { retry_after, .. }) = status_through(fault).await else {
@@ -78,9 +78,9 @@ async fn a_status_that_is_not_there_yet_is_asked_for_again() {
 #[tokio::test]
 async fn a_status_that_cannot_be_read_is_shown() {
     for body in ["{\"oddly\":\"shaped\"}", "completed\nsuccessfully", &"x".repeat(201)] {
-        let answer = status_through(says(200, body)).await;
-        assert!(is_unreadable(&answer), "{body}: {answer:?}");
-        let shown = answer.expect_err("no status").to_string();
+        let response = status_through(says(200, body)).await;
+        assert!(is_unreadable(&response), "{body}: {response:?}");
+        let shown = response.expect_err("no status").to_string();
         assert!(shown.contains(&body.replace('\n', " ")[..10]), "{shown}");
     }
     let wrapped = status_through(says(200, r#"{"status":"completedsuccessfully"}"#)).await;
@@ -93,8 +93,8 @@ async fn an_answer_that_is_no_status_is_transient() {
     let token = platform.upload(upload("n")).await.expect("it is accepted");
     for fault in [Fault::CutBody, Fault::ResetBefore, Fault::ResetAfter] {
         sim.script(Endpoint::Status, fault.clone());
-        let answer = platform.status(&token).await;
-        assert!(is_transient(&answer), "{fault:?}: {answer:?}");
+        let response = platform.status(&token).await;
+        assert!(is_transient(&response), "{fault:?}: {response:?}");
     }
     for status in [302, 400, 405, 408, 409, 425, 500, 502, 503, 504] {
         let shown = if (400..500).contains(&status) { ": `x`" } else { "" };
@@ -105,9 +105,9 @@ async fn an_answer_that_is_no_status_is_transient() {
 
 #[tokio::test]
 async fn a_status_of_enormous_length_is_not_read() {
-    let answer = status_through(Fault::Enormous(1 << 30)).await;
+    let response = status_through(Fault::Enormous(1 << 30)).await;
     let expected = "GetResults (status): the answer is longer than 65536 bytes, and no status word";
-    assert_eq!(answer, Err(PlatformError::Transient(expected.into())));
+    assert_eq!(response, Err(PlatformError::Transient(expected.into())));
 }
 
 #[tokio::test]
@@ -121,8 +121,8 @@ async fn a_status_that_does_not_come_in_time_is_transient() {
     for fault in [Fault::SlowBody(Duration::from_millis(100)), Fault::Stall(Duration::from_mins(1))]
     {
         sim.script(Endpoint::Status, fault.clone());
-        let answer = platform.status(&token).await;
-        assert!(is_transient(&answer), "{fault:?}: {answer:?}");
+        let response = platform.status(&token).await;
+        assert!(is_transient(&response), "{fault:?}: {response:?}");
     }
     assert_eq!(platform.status(&token).await, Ok(Status::Done));
 }
@@ -137,12 +137,12 @@ async fn a_processing_token_that_the_platform_does_not_know_is_told_as_such() {
 
 #[tokio::test]
 async fn a_question_may_be_answered_with_a_pause() {
-    let answer = status_through(Fault::SlowDown(seconds(1.5))).await;
-    assert_eq!(pause(answer), Some(Duration::from_millis(1500)));
-    let answer = status_through(Fault::SlowDown(RetryAfter::Missing)).await;
-    assert_eq!(pause(answer), None);
-    let answer = status_through(says_with(503, ("retry-after", "4"), "")).await;
-    assert_eq!(pause(answer), Some(Duration::from_secs(4)));
+    let response = status_through(Fault::SlowDown(seconds(1.5))).await;
+    assert_eq!(pause(response), Some(Duration::from_millis(1500)));
+    let response = status_through(Fault::SlowDown(RetryAfter::Missing)).await;
+    assert_eq!(pause(response), None);
+    let response = status_through(says_with(503, ("retry-after", "4"), "")).await;
+    assert_eq!(pause(response), Some(Duration::from_secs(4)));
 }
 
 #[tokio::test]
@@ -175,11 +175,11 @@ async fn contents_that_are_not_there_yet_are_asked_for_again() {
     let faults = [says(202, "processing"), says(204, ""), says(206, "Id\n"), says(200, ""), page];
     for fault in faults {
         sim.script(Endpoint::Results, fault.clone());
-        let answer = platform.result("t", "k").await;
-        assert!(is_not_yet(&answer), "{fault:?}: {answer:?}");
+        let response = platform.result("t", "k").await;
+        assert!(is_not_yet(&response), "{fault:?}: {response:?}");
         sim.script(Endpoint::Feedback, fault.clone());
-        let answer = platform.feedback("t").await;
-        assert!(is_not_yet(&answer), "{fault:?}: {answer:?}");
+        let response = platform.feedback("t").await;
+        assert!(is_not_yet(&response), "{fault:?}: {response:?}");
     }
 }
 
@@ -199,12 +199,12 @@ async fn contents_are_read_up_to_the_limit_and_no_further() {
     assert_eq!(largest.bytes.len() as u64, limit);
     sim.script(Endpoint::Results, Fault::Enormous(limit + 1));
     let endpoint = "GetResults (results)";
-    let answer = platform.result("t", "k").await;
-    assert_eq!(answer, Err(PlatformError::TooLarge { endpoint, limit }));
+    let response = platform.result("t", "k").await;
+    assert_eq!(response, Err(PlatformError::TooLarge { endpoint, limit }));
     sim.script(Endpoint::Feedback, Fault::Enormous(1 << 40));
     let endpoint = "GetResults (feedback)";
-    let answer = platform.feedback("t").await;
-    assert_eq!(answer, Err(PlatformError::TooLarge { endpoint, limit }));
+    let response = platform.feedback("t").await;
+    assert_eq!(response, Err(PlatformError::TooLarge { endpoint, limit }));
 }
 
 #[tokio::test]
@@ -213,11 +213,11 @@ async fn contents_that_are_cut_short_are_transient() {
     let token = platform.upload(upload("n")).await.expect("it is accepted");
     for fault in [Fault::CutBody, Fault::ResetBefore, Fault::ResetAfter, says(500, "")] {
         sim.script(Endpoint::Results, fault.clone());
-        let answer = platform.result(&token, "tableofresultids").await;
-        assert!(is_transient(&answer), "{fault:?}: {answer:?}");
+        let response = platform.result(&token, "tableofresultids").await;
+        assert!(is_transient(&response), "{fault:?}: {response:?}");
         sim.script(Endpoint::Feedback, fault.clone());
-        let answer = platform.feedback(&token).await;
-        assert!(is_transient(&answer), "{fault:?}: {answer:?}");
+        let response = platform.feedback(&token).await;
+        assert!(is_transient(&response), "{fault:?}: {response:?}");
     }
     platform.result(&token, "tableofresultids").await.expect("a result");
 }

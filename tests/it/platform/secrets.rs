@@ -99,14 +99,14 @@ fn assert_nothing_is_told(text: &str) {
 }
 
 async fn ask_everything(platform: &Platform, told: &Told) {
-    let answers = [
+    let responses = [
         platform.upload(upload("n")).await.err(),
         platform.status("t").await.err(),
         platform.feedback("t").await.err(),
         platform.result("t", "k").await.err(),
         platform.check_credentials().await.err(),
     ];
-    for error in answers.into_iter().flatten() {
+    for error in responses.into_iter().flatten() {
         told.note(format!("{error} {error:#} {error:?} {error:#?}"));
     }
     told.note(format!("{platform:?} {platform:#?}"));
@@ -216,8 +216,8 @@ async fn the_access_token_that_is_looked_for_is_the_one_that_is_issued() {
     let http =
         reqwest::Client::builder().no_proxy().tls_certs_only([]).build().expect("a plain client");
     let url = format!("{}/GetResults?token={token}&dataKey=status&key=demo-key", sim.api_url());
-    let answer = http.get(url).bearer_auth(issued_first()).send().await.expect("an answer");
-    assert_eq!(answer.status().as_u16(), 200);
+    let response = http.get(url).bearer_auth(issued_first()).send().await.expect("an answer");
+    assert_eq!(response.status().as_u16(), 200);
 }
 
 #[tokio::test]

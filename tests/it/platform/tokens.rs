@@ -17,9 +17,9 @@ async fn stored(platform: &Platform) -> String {
 
 async fn asks_once(platform: &Platform, sim: &Sim) -> Result<(), PlatformError> {
     let before = sim.ledger().requests;
-    let answer = platform.check_credentials().await;
+    let response = platform.check_credentials().await;
     assert_eq!(sim.ledger().requests, before + 1);
-    answer
+    response
 }
 
 #[tokio::test]
@@ -70,8 +70,8 @@ async fn fifty_calls_at_once_fetch_one_token() {
         let platform = platform.clone();
         tokio::spawn(async move { platform.upload(upload(&format!("n{n}"))).await })
     });
-    for answer in join_all(calls).await {
-        answer.expect("no panic").expect("it is accepted");
+    for response in join_all(calls).await {
+        response.expect("no panic").expect("it is accepted");
     }
     assert_eq!(sim.ledger().tokens_issued, 1);
 }
@@ -86,8 +86,8 @@ async fn fifty_calls_at_once_replace_a_refused_token_once() {
         let (platform, token) = (platform.clone(), token.clone());
         tokio::spawn(async move { platform.status(&token).await })
     });
-    for answer in join_all(calls).await {
-        assert_eq!(answer.expect("no panic"), Ok(Status::Done));
+    for response in join_all(calls).await {
+        assert_eq!(response.expect("no panic"), Ok(Status::Done));
     }
     assert_eq!(sim.ledger().tokens_issued, 2);
 }
@@ -96,8 +96,8 @@ async fn fifty_calls_at_once_replace_a_refused_token_once() {
 async fn those_who_wait_for_a_token_learn_of_its_failure_together() {
     let (sim, platform) = start(quick()).await;
     sim.script(Endpoint::Token, says(500, ""));
-    let answers = join_all((0..50).map(|_| platform.check_credentials())).await;
-    assert!(answers.iter().all(is_transient), "{answers:?}");
+    let responses = join_all((0..50).map(|_| platform.check_credentials())).await;
+    assert!(responses.iter().all(is_transient), "{responses:?}");
     assert_eq!(sim.ledger().requests, 1);
     // Whoever comes later tries anew.
     assert_eq!(platform.check_credentials().await, Ok(()));
@@ -113,7 +113,7 @@ async fn a_call_that_is_given_up_does_not_hold_up_the_others() {
         }
     };
     tokio::select! {
-        answer = platform.check_credentials() => panic!("answered {answer:?}"),
+        response = platform.check_credentials() => panic!("answered {response:?}"),
         () = is_asked => {}
     }
     assert_eq!(platform.check_credentials().await, Ok(()));
@@ -193,10 +193,10 @@ async fn fresh_tokens_that_are_refused_for_a_while_mean_that_the_account_may_not
     let (sim, platform) = start(quick()).await;
     sim.script(Endpoint::Upload, says(401, ""));
     sim.script(Endpoint::Upload, says(401, "no"));
-    let answer = platform.upload(upload("n")).await;
+    let response = platform.upload(upload("n")).await;
     let expected = "UploadData: access denied (401): `no`; retried, and the account is paused if \
                     this goes on for 20s";
-    assert_eq!(answer, Err(PlatformError::Transient(expected.into())));
+    assert_eq!(response, Err(PlatformError::Transient(expected.into())));
     assert_eq!((sim.ledger().tokens_issued, sim.ledger().requests), (2, 4));
     let platform = strict(&sim);
     for _ in 0..4 {
@@ -204,8 +204,8 @@ async fn fresh_tokens_that_are_refused_for_a_while_mean_that_the_account_may_not
     }
     assert!(is_transient(&platform.upload(upload("n")).await));
     assert!(is_transient(&platform.upload(upload("n")).await));
-    let answer = platform.upload(upload("n")).await;
-    assert_eq!(answer, Err(PlatformError::Credentials("UploadData: access denied (401)".into())));
+    let response = platform.upload(upload("n")).await;
+    assert_eq!(response, Err(PlatformError::Credentials("UploadData: access denied (401)".into())));
     // An operator resumes the account, and it is tried again.
     assert!(platform.upload(upload("n")).await.is_ok());
 }
@@ -235,8 +235,8 @@ async fn a_refused_token_that_is_issued_again_pauses_nobody_until_it_expires() {
         sim.script(Endpoint::Status, says(401, ""));
         sim.script(Endpoint::Status, says(401, ""));
         sim.script(Endpoint::Token, same());
-        let answer = platform.status("t").await;
-        assert!(is_transient(&answer), "{answer:?}");
+        let response = platform.status("t").await;
+        assert!(is_transient(&response), "{response:?}");
         assert!(sim.is_script_done());
     }
 }
@@ -248,9 +248,9 @@ async fn a_filters_page_is_no_denial_of_credentials_until_it_lasts() {
     for endpoint in [Endpoint::Token, Endpoint::Status] {
         for count in 1..=3 {
             sim.script(endpoint, says(403, "<html>blocked by policy</html>"));
-            let answer = platform.status("t").await;
-            assert_eq!(is_of_credentials(&answer), count == 3, "{endpoint:?}: {answer:?}");
-            assert!(answer.expect_err("a denial").to_string().contains("blocked by policy"));
+            let response = platform.status("t").await;
+            assert_eq!(is_of_credentials(&response), count == 3, "{endpoint:?}: {response:?}");
+            assert!(response.expect_err("a denial").to_string().contains("blocked by policy"));
         }
     }
     let challenge = ("www-authenticate", "Bearer realm=\"x\", error=\"insufficient_scope\"");
@@ -283,9 +283,9 @@ async fn wrong_credentials_are_told_as_such() {
     let (sim, _) = start(quick()).await;
     let other = Credentials { client_secret: "wrong".into(), ..Credentials::default() };
     let platform = client_of(&sim, account_of(&other));
-    let answer = platform.upload(upload("n")).await;
+    let response = platform.upload(upload("n")).await;
     let expected = "token endpoint: no token for this account (401): invalid_client";
-    assert_eq!(answer, Err(PlatformError::Credentials(expected.into())));
+    assert_eq!(response, Err(PlatformError::Credentials(expected.into())));
     let other = Credentials { api_key: "wrong".into(), ..Credentials::default() };
     let platform = client_of(&sim, account_of(&other));
     let refused = |call: &str| {
@@ -327,9 +327,9 @@ async fn refusals_of_the_token_endpoint_are_told_apart() {
         (200, "null", false),
     ] {
         sim.script(Endpoint::Token, says(status, body));
-        let answer = asks_once(&platform, &sim).await;
-        assert_eq!(is_of_credentials(&answer), of_credentials, "{status} {body}: {answer:?}");
-        assert_eq!(is_transient(&answer), !of_credentials, "{status} {body}: {answer:?}");
+        let response = asks_once(&platform, &sim).await;
+        assert_eq!(is_of_credentials(&response), of_credentials, "{status} {body}: {response:?}");
+        assert_eq!(is_transient(&response), !of_credentials, "{status} {body}: {response:?}");
     }
     sim.script(Endpoint::Token, says_with(302, ("location", "/connect/token"), ""));
     assert!(is_transient(&asks_once(&platform, &sim).await));

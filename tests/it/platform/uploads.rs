@@ -11,11 +11,11 @@ use super::*;
 async fn upload_through(fault: Fault) -> (Sim, Result<String, PlatformError>) {
     let (sim, platform) = start(quick()).await;
     sim.script(Endpoint::Upload, fault);
-    let answer = platform.upload(upload("n")).await;
+    let response = platform.upload(upload("n")).await;
     assert!(sim.is_script_done());
     // Whatever it was, the client does not try again by itself.
     assert_eq!(sim.ledger().requests, 2);
-    (sim, answer)
+    (sim, response)
 }
 
 fn account_at(token_url: &str, api_url: &str) -> AccountConfig {
@@ -67,12 +67,12 @@ async fn a_refused_connection_is_transient() {
     let (other, _) = start(quick()).await;
     sim.stop().await;
     let platform = client(account_at(&token_url, &api_url), limits(), 0);
-    let answer = platform.upload(upload("n")).await;
-    assert!(is_transient(&answer), "{answer:?}");
+    let response = platform.upload(upload("n")).await;
+    assert!(is_transient(&response), "{response:?}");
     // With the token in hand, the upload itself is not sent either.
     let platform = client(account_at(&other.token_url(), &api_url), limits(), 0);
-    let answer = platform.upload(upload("n")).await;
-    assert!(is_transient(&answer), "{answer:?}");
+    let response = platform.upload(upload("n")).await;
+    assert!(is_transient(&response), "{response:?}");
     assert_eq!(other.ledger().tokens_issued, 1);
 }
 
@@ -80,11 +80,11 @@ async fn a_refused_connection_is_transient() {
 async fn a_host_that_does_not_exist_is_transient() {
     let (sim, _) = start(quick()).await;
     let account = account_at(&sim.token_url(), "http://nonexistent.invalid/upload");
-    let answer = client(account, limits(), 0).upload(upload("n")).await;
-    assert!(is_transient(&answer), "{answer:?}");
+    let response = client(account, limits(), 0).upload(upload("n")).await;
+    assert!(is_transient(&response), "{response:?}");
     let account = account_at("http://nonexistent.invalid/token", &sim.api_url());
-    let answer = client(account, limits(), 0).upload(upload("n")).await;
-    assert!(is_transient(&answer), "{answer:?}");
+    let response = client(account, limits(), 0).upload(upload("n")).await;
+    assert!(is_transient(&response), "{response:?}");
 }
 
 #[tokio::test]
@@ -92,8 +92,8 @@ async fn a_failed_handshake_is_transient() {
     let (sim, _) = start(quick()).await;
     let api_url = sim.api_url().replace("http:", "https:");
     let platform = client(account_at(&sim.token_url(), &api_url), limits(), 0);
-    let answer = platform.upload(upload("n")).await;
-    assert!(is_transient(&answer), "{answer:?}");
+    let response = platform.upload(upload("n")).await;
+    assert!(is_transient(&response), "{response:?}");
 }
 
 #[tokio::test]
@@ -114,8 +114,8 @@ async fn a_connection_that_takes_too_long_is_transient() {
     let api_url = format!("http://{address}/upload");
     // Even if the whole call may take no longer than the connection.
     let platform = client(account_at(&sim.token_url(), &api_url), impatient(), 0);
-    let answer = platform.upload(upload("n")).await;
-    assert!(is_transient(&answer), "{answer:?}");
+    let response = platform.upload(upload("n")).await;
+    assert!(is_transient(&response), "{response:?}");
 }
 
 #[tokio::test]
@@ -136,8 +136,8 @@ async fn an_answer_that_says_that_nothing_was_taken_is_transient() {
         (says_with(307, ("location", "/elsewhere"), ""), redirected[2].as_str()),
         (says_with(308, ("location", "/elsewhere"), ""), redirected[3].as_str()),
     ] {
-        let (sim, answer) = upload_through(fault).await;
-        assert_eq!(answer, Err(PlatformError::Transient(text.into())));
+        let (sim, response) = upload_through(fault).await;
+        assert_eq!(response, Err(PlatformError::Transient(text.into())));
         assert_eq!(sim.ledger().accepted(), 0);
     }
 }
@@ -145,9 +145,9 @@ async fn an_answer_that_says_that_nothing_was_taken_is_transient() {
 #[tokio::test]
 async fn an_answer_that_leaves_open_what_became_of_the_upload_is_ambiguous() {
     for status in [303, 408, 500, 501, 502, 503, 504, 507, 520, 599] {
-        let (_, answer) = upload_through(says(status, "<html>oops</html>")).await;
+        let (_, response) = upload_through(says(status, "<html>oops</html>")).await;
         let text = format!("UploadData: answered {status}");
-        assert_eq!(answer, Err(PlatformError::Ambiguous(text)));
+        assert_eq!(response, Err(PlatformError::Ambiguous(text)));
     }
 }
 
@@ -167,13 +167,13 @@ async fn a_success_without_a_processing_token_is_shown() {
         (200, "two words 1"),
         (202, "accepted"),
     ] {
-        let (_, answer) = upload_through(says(status, body)).await;
-        assert!(is_unreadable(&answer), "{status} {body}: {answer:?}");
-        let shown = answer.expect_err("no token").to_string();
+        let (_, response) = upload_through(says(status, body)).await;
+        assert!(is_unreadable(&response), "{status} {body}: {response:?}");
+        let shown = response.expect_err("no token").to_string();
         assert!(shown.contains(body.trim()), "{status} {body}: {shown}");
     }
-    let (_, answer) = upload_through(says(200, "1".repeat(1000))).await;
-    assert!(is_ambiguous(&answer), "{answer:?}");
+    let (_, response) = upload_through(says(200, "1".repeat(1000))).await;
+    assert!(is_ambiguous(&response), "{response:?}");
 }
 
 #[tokio::test]
@@ -187,8 +187,8 @@ async fn a_processing_token_may_be_bare_or_quoted() {
         format!("\u{feff}{token}"),
         format!("\u{feff}\"{token}\""),
     ] {
-        let (_, answer) = upload_through(says(201, body.clone())).await;
-        assert_eq!(answer.as_deref(), Ok(token), "{body}");
+        let (_, response) = upload_through(says(201, body.clone())).await;
+        assert_eq!(response.as_deref(), Ok(token), "{body}");
     }
 }
 
@@ -200,8 +200,8 @@ async fn a_lost_answer_is_ambiguous_whether_or_not_the_upload_was_stored() {
         (Fault::CutBody, 1),
         (Fault::Enormous(1 << 20), 1),
     ] {
-        let (sim, answer) = upload_through(fault.clone()).await;
-        assert!(is_ambiguous(&answer), "{fault:?}: {answer:?}");
+        let (sim, response) = upload_through(fault.clone()).await;
+        assert!(is_ambiguous(&response), "{fault:?}: {response:?}");
         assert_eq!(sim.ledger().accepted(), stored, "{fault:?}");
     }
 }
@@ -215,8 +215,8 @@ async fn an_answer_that_does_not_come_in_time_is_ambiguous() {
         platform.check_credentials().await.expect("a token");
         sim.script(Endpoint::Upload, fault.clone());
         let begun = Instant::now();
-        let answer = platform.upload(upload("n")).await;
-        assert!(is_ambiguous(&answer), "{fault:?}: {answer:?}");
+        let response = platform.upload(upload("n")).await;
+        assert!(is_ambiguous(&response), "{fault:?}: {response:?}");
         assert!(begun.elapsed() >= impatient().request_timeout);
         assert_eq!(sim.ledger().accepted(), 1);
         // Tried once more unchanged, it says that something is there.
@@ -236,27 +236,30 @@ async fn a_refusal_carries_the_words_of_the_platform() {
         (415, "{\"title\":\"no\"}", "{\"title\":\"no\"}"),
         (422, "Ung\u{fc}ltig\u{0}", "Ung\u{fc}ltig"),
     ] {
-        let (_, answer) = upload_through(says(status, body)).await;
+        let (_, response) = upload_through(says(status, body)).await;
         let words = if words.is_empty() { body } else { words }.to_owned();
-        assert_eq!(answer, Err(PlatformError::Refused { status, words }));
+        assert_eq!(response, Err(PlatformError::Refused { status, words }));
     }
-    let (_, answer) = upload_through(says(400, "\u{e4}".repeat(5000))).await;
-    let Err(PlatformError::Refused { words, .. }) = answer else { panic!("{answer:?}") };
+    let (_, response) = upload_through(says(400, "\u{e4}".repeat(5000))).await;
+    let Err(PlatformError::Refused { words, .. }) = response else { panic!("{response:?}") };
     assert_eq!(words, "\u{e4}".repeat(500) + "…");
 }
 
 #[tokio::test]
 async fn a_refusal_is_one_even_if_its_body_is_too_long_or_too_slow() {
-    let (sim, answer) = upload_through(says(413, "x".repeat(1 << 20))).await;
-    assert!(matches!(answer, Err(PlatformError::Refused { status: 413, .. })), "{answer:?}");
+    let (sim, response) = upload_through(says(413, "x".repeat(1 << 20))).await;
+    assert!(matches!(response, Err(PlatformError::Refused { status: 413, .. })), "{response:?}");
     drop(sim);
     let (sim, _) = start(quick()).await;
     let platform = client(account_at(&sim.token_url(), &sim.api_url()), impatient(), 0);
     platform.upload(upload("n")).await.expect("it is accepted");
     for fault in [Fault::CutBody, Fault::SlowBody(Duration::from_millis(100))] {
         sim.script(Endpoint::Upload, fault);
-        let answer = platform.upload(upload("n")).await;
-        assert!(matches!(answer, Err(PlatformError::Refused { status: 409, .. })), "{answer:?}");
+        let response = platform.upload(upload("n")).await;
+        assert!(
+            matches!(response, Err(PlatformError::Refused { status: 409, .. })),
+            "{response:?}"
+        );
     }
 }
 
@@ -264,8 +267,8 @@ async fn a_refusal_is_one_even_if_its_body_is_too_long_or_too_slow() {
 async fn an_upload_that_is_too_large_is_refused() {
     let (sim, platform) = start(SimConfig { max_upload_bytes: 1 << 16, ..quick() }).await;
     let data = format!("{DATA}{}", "x".repeat(8 << 20));
-    let answer = platform.upload(Upload { data: &data, ..upload("n") }).await;
-    assert!(matches!(answer, Err(PlatformError::Refused { status: 413, .. })), "{answer:?}");
+    let response = platform.upload(Upload { data: &data, ..upload("n") }).await;
+    assert!(matches!(response, Err(PlatformError::Refused { status: 413, .. })), "{response:?}");
     assert_eq!(sim.ledger().accepted(), 0);
 }
 
@@ -296,8 +299,8 @@ async fn the_platform_may_ask_to_wait_in_many_ways() {
         (429, "", None),
     ] {
         sim.script(Endpoint::Upload, says_with(status, ("retry-after", value), ""));
-        let answer = platform.upload(upload("n")).await;
-        assert_eq!(super::pause(answer), delay, "{status} {value}");
+        let response = platform.upload(upload("n")).await;
+        assert_eq!(super::pause(response), delay, "{status} {value}");
     }
     sim.script(Endpoint::Upload, Fault::SlowDown(RetryAfter::Missing));
     assert_eq!(super::pause(platform.upload(upload("n")).await), None);
@@ -311,14 +314,14 @@ async fn the_platform_may_ask_to_wait_in_many_ways() {
 async fn a_retry_after_that_is_no_delay_counts_as_absent_on_any_status() {
     for value in ["-nan", "NaN", "inf", "-1", "soon", "1e999", "99999999999999999999999", "\u{e9}"]
     {
-        let (_, answer) = upload_through(says_with(503, ("retry-after", value), "")).await;
+        let (_, response) = upload_through(says_with(503, ("retry-after", value), "")).await;
         let is_number = value.starts_with('9');
-        assert_eq!(is_ambiguous(&answer), !is_number, "{value}: {answer:?}");
+        assert_eq!(is_ambiguous(&response), !is_number, "{value}: {response:?}");
         let token = "0b1f3c1e-7a54-4c55-9d0c-2f4a8f1f0001";
-        let (_, answer) = upload_through(says_with(200, ("retry-after", value), token)).await;
-        assert_eq!(answer.as_deref(), Ok(token), "{value}");
-        let (_, answer) = upload_through(says_with(400, ("retry-after", value), "")).await;
-        assert!(matches!(answer, Err(PlatformError::Refused { .. })), "{value}: {answer:?}");
+        let (_, response) = upload_through(says_with(200, ("retry-after", value), token)).await;
+        assert_eq!(response.as_deref(), Ok(token), "{value}");
+        let (_, response) = upload_through(says_with(400, ("retry-after", value), "")).await;
+        assert!(matches!(response, Err(PlatformError::Refused { .. })), "{value}: {response:?}");
     }
 }
 
@@ -331,8 +334,8 @@ async fn a_redirect_is_told_with_its_host_and_nothing_else_of_it() {
         ("?key=secret", "another path of the same host"),
         ("http://", "nowhere"),
     ] {
-        let (_, answer) = upload_through(says_with(307, ("location", location), "")).await;
-        let text = answer.expect_err("a redirect").to_string();
+        let (_, response) = upload_through(says_with(307, ("location", location), "")).await;
+        let text = response.expect_err("a redirect").to_string();
         assert!(text.contains(&format!("a redirect to {told}; check `api_url`")), "{text}");
         assert!(!text.contains("secret"), "{text}");
     }
@@ -375,8 +378,8 @@ async fn a_redirect_is_not_followed_with_credentials() {
         }
         let fresh = client(account_at(&sim.token_url(), &sim.api_url()), limits(), 0);
         assert!(is_transient(&fresh.check_credentials().await));
-        let answer = platform.upload(upload("n")).await;
-        assert!(is_transient(&answer) || is_ambiguous(&answer), "{answer:?}");
+        let response = platform.upload(upload("n")).await;
+        assert!(is_transient(&response) || is_ambiguous(&response), "{response:?}");
         assert!(is_transient(&platform.status("t").await));
     }
     assert_eq!(elsewhere.ledger().requests, 0);
@@ -391,8 +394,8 @@ async fn a_pooled_connection_that_was_closed_meanwhile_makes_no_doubt() {
         platform.upload(upload(&format!("before {n}"))).await.expect("it is accepted");
         sim.stop().await;
         sim = Sim::start(quick(), address).await.expect("the port is free again");
-        let answer = platform.upload(upload(&format!("after {n}"))).await;
-        assert!(answer.is_ok(), "{n}: {answer:?}");
+        let response = platform.upload(upload(&format!("after {n}"))).await;
+        assert!(response.is_ok(), "{n}: {response:?}");
     }
 }
 

@@ -21,8 +21,8 @@ use ferry_testing::shared_server;
 type Outcomes = BTreeMap<String, String>;
 
 async fn asked(request: RequestBuilder) -> Value {
-    let answer = request.send().await.expect("it is answered").bytes().await.expect("all of it");
-    serde_json::from_slice(&answer).expect("JSON")
+    let response = request.send().await.expect("it is answered").bytes().await.expect("all of it");
+    serde_json::from_slice(&response).expect("JSON")
 }
 
 fn post(url: &str, body: &Value) -> RequestBuilder {

@@ -37,7 +37,7 @@ impl Received {
 struct Shared {
     received: Vec<Received>,
     /// 204 when they are used up.
-    answers: VecDeque<u16>,
+    responses: VecDeque<u16>,
 }
 
 /// Answers on a port of its own.
@@ -48,8 +48,8 @@ pub(crate) struct Receiver {
 
 impl Receiver {
     /// Answers with these statuses, one after the other, and then with 204.
-    pub(crate) async fn start(answers: &[u16]) -> Self {
-        let shared = Shared { answers: answers.iter().copied().collect(), ..Shared::default() };
+    pub(crate) async fn start(responses: &[u16]) -> Self {
+        let shared = Shared { responses: responses.iter().copied().collect(), ..Shared::default() };
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}/hook?token=in-the-query", listener.local_addr().unwrap());
         Self::on(listener, url, shared)
@@ -118,7 +118,7 @@ async fn receive(
     let mut shared = shared.lock().unwrap();
     let body = serde_json::from_slice(&body).unwrap_or_default();
     shared.received.push(Received { path: uri.to_string(), headers, body });
-    let status = shared.answers.pop_front().unwrap_or(204);
+    let status = shared.responses.pop_front().unwrap_or(204);
     let elsewhere = (HeaderName::from_static("location"), HeaderValue::from_static("/elsewhere"));
     // A receiver may say whatever it likes, at any length.
     let body = if status == 204 { String::new() } else { "x".repeat(10 << 20) };

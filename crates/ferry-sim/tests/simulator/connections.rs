@@ -14,8 +14,8 @@ async fn two_hundred_connections_at_once_are_served() {
         let request = http.post(url).header("authorization", bearer.as_str());
         request.header("content-type", "application/json").body(body.to_string()).send()
     });
-    for answer in join_all(callers).await {
-        assert_eq!(answer.expect("an answer").status().as_u16(), 200);
+    for response in join_all(callers).await {
+        assert_eq!(response.expect("an answer").status().as_u16(), 200);
     }
     assert_eq!(caller.sim.ledger().names.len(), 200);
 }

@@ -13,9 +13,9 @@ async fn a_scripted_fault_happens_once_and_in_order() {
     caller.sim.script(Endpoint::Upload, Fault::RefuseToken);
     assert!(!caller.sim.is_script_done());
     let body = upload_body("n", DATA);
-    let answer = caller.upload(&bearer, &body).await;
-    assert_eq!((answer.status, answer.body.as_str()), (418, "short and stout"));
-    assert_eq!(answer.headers["x-more"], "yes");
+    let response = caller.upload(&bearer, &body).await;
+    assert_eq!((response.status, response.body.as_str()), (418, "short and stout"));
+    assert_eq!(response.headers["x-more"], "yes");
     assert!(caller.try_upload(&bearer, &body).await.is_err());
     assert_eq!(caller.upload(&bearer, &body).await.status, 401);
     assert!(caller.sim.is_script_done());
@@ -38,8 +38,8 @@ async fn an_upload_whose_answer_is_lost_is_stored_and_marked() {
         ("enormous", Fault::Enormous(3 << 20)),
     ] {
         caller.sim.script(Endpoint::Upload, fault);
-        let answer = caller.try_upload(&bearer, &upload_body(name, DATA)).await;
-        assert!(answer.is_err() || answer.is_ok_and(|a| a.body.len() == 3 << 20), "{name}");
+        let response = caller.try_upload(&bearer, &upload_body(name, DATA)).await;
+        assert!(response.is_err() || response.is_ok_and(|a| a.body.len() == 3 << 20), "{name}");
         let mut again = upload_body(name, DATA);
         assert_eq!(caller.upload(&bearer, &again).await.status, 409);
         again["Overwrite"] = json!("true");
@@ -58,8 +58,8 @@ async fn a_late_answer_is_lost_only_if_nobody_waits_for_it() {
     let slow = Duration::from_millis(2);
     for (name, fault) in [("stall", Fault::Stall(slow)), ("slow", Fault::SlowBody(slow))] {
         caller.sim.script(Endpoint::Upload, fault);
-        let answer = caller.upload(&bearer, &upload_body(name, DATA)).await;
-        assert_eq!((answer.status, answer.body.len()), (200, 36));
+        let response = caller.upload(&bearer, &upload_body(name, DATA)).await;
+        assert_eq!((response.status, response.body.len()), (200, 36));
         // The last byte is on its way before the ledger knows.
         while caller.sim.ledger().names[name].accepted[0].answer_lost {
             tokio::task::yield_now().await;
@@ -89,8 +89,11 @@ async fn who_comes_back_too_soon_after_a_429_is_counted() {
     let body = upload_body("n", DATA);
     let long = RetryAfter::Seconds(60.0);
     caller.sim.script(Endpoint::Upload, Fault::SlowDown(long));
-    let answer = caller.upload(&bearer, &body).await;
-    assert_eq!((answer.status, &answer.headers["retry-after"]), (429, &"60".parse().expect("a")));
+    let response = caller.upload(&bearer, &body).await;
+    assert_eq!(
+        (response.status, &response.headers["retry-after"]),
+        (429, &"60".parse().expect("a"))
+    );
     // Another dataset was not asked to wait.
     caller.upload(&bearer, &upload_body("other", DATA)).await;
     assert_eq!(caller.sim.ledger().early_requests, 0);
@@ -101,8 +104,8 @@ async fn who_comes_back_too_soon_after_a_429_is_counted() {
     caller.sim.script(Endpoint::Status, Fault::SlowDown(RetryAfter::Missing));
     caller.sim.script(Endpoint::Status, Fault::SlowDown(RetryAfter::Date(Duration::from_mins(1))));
     for present in [true, false, true] {
-        let answer = caller.get(&bearer, &uploaded.body, "status").await;
-        assert_eq!((answer.status, answer.headers.contains_key("retry-after")), (429, present));
+        let response = caller.get(&bearer, &uploaded.body, "status").await;
+        assert_eq!((response.status, response.headers.contains_key("retry-after")), (429, present));
     }
     assert_eq!(caller.sim.ledger().early_requests, 1);
     assert_eq!(caller.get(&bearer, &uploaded.body, "status").await.status, 200);
@@ -117,8 +120,8 @@ async fn slow_cut_and_enormous_bodies_are_what_they_say() {
     let delay = Duration::from_millis(5);
     caller.sim.script(Endpoint::Status, Fault::SlowBody(delay));
     let begun = Instant::now();
-    let answer = caller.get(&bearer, &uploaded, "status").await;
-    assert_eq!(answer.body, "CompletedSuccessfully");
+    let response = caller.get(&bearer, &uploaded, "status").await;
+    assert_eq!(response.body, "CompletedSuccessfully");
     assert!(begun.elapsed() >= delay * 21);
 
     caller.sim.script(Endpoint::Results, Fault::CutBody);
@@ -129,8 +132,8 @@ async fn slow_cut_and_enormous_bodies_are_what_they_say() {
         assert!(caller.try_query(&bearer, &query).await.is_err(), "{key}");
     }
     caller.sim.script(Endpoint::Results, Fault::Enormous(1_000_000));
-    let answer = caller.get(&bearer, &uploaded, "tableofresultids").await;
-    assert_eq!((answer.status, answer.body.len()), (200, 1_000_000));
+    let response = caller.get(&bearer, &uploaded, "tableofresultids").await;
+    assert_eq!((response.status, response.body.len()), (200, 1_000_000));
     assert_eq!(caller.get(&bearer, &uploaded, "feedback").await.status, 200);
 }
 
@@ -140,8 +143,8 @@ async fn in_an_outage_every_request_fails_and_nothing_happens() {
     let bearer = caller.token().await;
     caller.sim.set_outage(true);
     for _ in 0..20 {
-        let answer = caller.try_upload(&bearer, &upload_body("n", DATA)).await;
-        assert!(answer.is_err() || answer.is_ok_and(|answer| answer.status == 503));
+        let response = caller.try_upload(&bearer, &upload_body("n", DATA)).await;
+        assert!(response.is_err() || response.is_ok_and(|response| response.status == 503));
     }
     caller.sim.set_outage(false);
     assert_eq!(caller.sim.ledger().accepted(), 0);
@@ -159,13 +162,13 @@ async fn seeded_faults_are_as_frequent_as_configured() {
     };
     let caller = start(SimConfig { faults, seed: 7, ..quick() }).await;
     let bearer = loop {
-        let answer = caller.ask_token("demo:demo-secret", FORM, GRANT);
-        let Ok(answer) = tokio::time::timeout(Duration::from_secs(10), answer).await else {
+        let response = caller.ask_token("demo:demo-secret", FORM, GRANT);
+        let Ok(response) = tokio::time::timeout(Duration::from_secs(10), response).await else {
             panic!("the token endpoint does not answer")
         };
-        if answer.status == 200 {
-            let answer: Value = serde_json::from_str(&answer.body).expect("a JSON answer");
-            break format!("Bearer {}", answer["access_token"].as_str().expect("a token"));
+        if response.status == 200 {
+            let response: Value = serde_json::from_str(&response.body).expect("a JSON answer");
+            break format!("Bearer {}", response["access_token"].as_str().expect("a token"));
         }
     };
     let before = caller.sim.ledger();

@@ -89,9 +89,9 @@ impl Caller {
     }
 
     async fn token(&self) -> String {
-        let answer = self.ask_token("demo:demo-secret", FORM, GRANT).await;
-        let answer: Value = serde_json::from_str(&answer.body).expect("a JSON answer");
-        format!("Bearer {}", answer["access_token"].as_str().expect("an access token"))
+        let response = self.ask_token("demo:demo-secret", FORM, GRANT).await;
+        let response: Value = serde_json::from_str(&response.body).expect("a JSON answer");
+        format!("Bearer {}", response["access_token"].as_str().expect("an access token"))
     }
 
     async fn try_upload(&self, bearer: &str, body: &Value) -> reqwest::Result<Answer> {

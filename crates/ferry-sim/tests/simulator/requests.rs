@@ -9,17 +9,21 @@ async fn only_the_right_client_gets_a_token() {
     let caller = start(SimConfig { credentials, ..quick() }).await;
     let right = "demo:a%2Bb+%2F%3D%25%3A%26%C3%BC";
     for basic in ["demo:a+b /=%:&ü", "other:a%2Bb+%2F%3D%25%3A%26%C3%BC", "demo", ""] {
-        let answer = caller.ask_token(basic, FORM, GRANT).await;
-        assert_eq!((answer.status, answer.body.contains("invalid_client")), (401, true), "{basic}");
+        let response = caller.ask_token(basic, FORM, GRANT).await;
+        assert_eq!(
+            (response.status, response.body.contains("invalid_client")),
+            (401, true),
+            "{basic}"
+        );
     }
     assert_eq!(caller.ask_token(right, "application/json", GRANT).await.status, 400);
     assert_eq!(caller.ask_token(right, FORM, "grant_type=password").await.status, 400);
     let without_scope = "grant_type=client_credentials";
     assert_eq!(caller.ask_token(right, FORM, without_scope).await.status, 400);
-    let answer = caller.ask_token(right, FORM, GRANT).await;
-    assert_eq!(answer.status, 200);
-    let answer: Value = serde_json::from_str(&answer.body).expect("a JSON answer");
-    assert_eq!((&answer["token_type"], &answer["expires_in"]), (&json!("Bearer"), &json!(600)));
+    let response = caller.ask_token(right, FORM, GRANT).await;
+    assert_eq!(response.status, 200);
+    let response: Value = serde_json::from_str(&response.body).expect("a JSON answer");
+    assert_eq!((&response["token_type"], &response["expires_in"]), (&json!("Bearer"), &json!(600)));
     let ledger = caller.sim.ledger();
     assert_eq!((ledger.tokens_issued, ledger.unauthorized), (1, 4));
 }
@@ -77,15 +81,16 @@ async fn an_upload_with_missing_unknown_or_wrong_fields_is_refused() {
     let headers = [("authorization", bearer.as_str()), ("content-type", "text/plain")];
     let url = format!("{}/UploadData", caller.sim.api_url());
     let body = upload_body("n", DATA).to_string();
-    let answer = caller.send(Method::POST, &url, &headers, body.clone()).await.expect("an answer");
-    assert_eq!(answer.status, 400);
+    let response =
+        caller.send(Method::POST, &url, &headers, body.clone()).await.expect("an answer");
+    assert_eq!(response.status, 400);
     assert_eq!(caller.sim.ledger().uploads_refused, refused + 1);
     assert_eq!(caller.sim.ledger().accepted(), 0);
 
     let json = "application/JSON; charset=utf-8";
     let headers = [("authorization", bearer.as_str()), ("content-type", json)];
-    let answer = caller.send(Method::POST, &url, &headers, body).await.expect("an answer");
-    assert_eq!(answer.status, 200);
+    let response = caller.send(Method::POST, &url, &headers, body).await.expect("an answer");
+    assert_eq!(response.status, 200);
 }
 
 #[tokio::test]
@@ -101,8 +106,8 @@ async fn a_question_with_missing_unknown_or_wrong_parameters_is_refused() {
         ("token=t&dataKey=status&key=other", 403),
         ("token=t&dataKey=status&key=demo-key", 404),
     ] {
-        let answer = caller.try_query(&bearer, query).await.expect("an answer");
-        assert_eq!(answer.status, status, "{query}");
+        let response = caller.try_query(&bearer, query).await.expect("an answer");
+        assert_eq!(response.status, status, "{query}");
     }
 }
 
@@ -118,9 +123,9 @@ async fn an_unknown_path_or_method_is_not_found_and_dated_by_the_same_clock() {
         (Method::POST, "/uploaddata"),
     ] {
         let url = format!("{base}{path}");
-        let answer = caller.send(method, &url, &[], "").await.expect("an answer");
-        assert_eq!(answer.status, 404, "{path}");
-        let date = answer.headers["date"].to_str().expect("a text");
+        let response = caller.send(method, &url, &[], "").await.expect("an answer");
+        assert_eq!(response.status, 404, "{path}");
+        let date = response.headers["date"].to_str().expect("a text");
         let date = DateTime::parse_from_rfc2822(date).expect("a date").with_timezone(&Utc);
         #[expect(clippy::disallowed_methods, reason = "it is compared with the machine's clock")]
         let ahead = date - DateTime::<Utc>::from(SystemTime::now());
@@ -132,7 +137,7 @@ async fn an_unknown_path_or_method_is_not_found_and_dated_by_the_same_clock() {
 async fn an_upload_that_is_too_large_is_told_so() {
     let caller = start(SimConfig { max_upload_bytes: 10_000, ..quick() }).await;
     let bearer = caller.token().await;
-    let answer = caller.upload(&bearer, &upload_body("n", &"x".repeat(20 << 20))).await;
-    assert_eq!((answer.status, caller.sim.ledger().uploads_refused), (413, 1));
+    let response = caller.upload(&bearer, &upload_body("n", &"x".repeat(20 << 20))).await;
+    assert_eq!((response.status, caller.sim.ledger().uploads_refused), (413, 1));
     assert_eq!(caller.upload(&bearer, &upload_body("n", DATA)).await.status, 200);
 }

@@ -42,8 +42,8 @@ fn describe_one(call: ScriptCall, new: &NewSubmission, packed: &CompressedPayloa
 }
 
 /// Reads the script's answer.
-pub(super) fn answers(answer: Value) -> Result<Vec<Accepted>, RedisError> {
-    let mut items = array(answer)?.into_iter();
+pub(super) fn responses(response: Value) -> Result<Vec<Accepted>, RedisError> {
+    let mut items = array(response)?.into_iter();
     let mut accepted = Vec::with_capacity(items.len() / 2);
     while let (Some(value), Some(id)) = (items.next(), items.next()) {
         let id: SubmissionId = text(id)?.parse().map_err(RedisError::corrupt)?;

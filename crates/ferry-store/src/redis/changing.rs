@@ -166,8 +166,8 @@ impl RedisStore {
     /// for the next call.
     pub(super) async fn rescue_some(&self) -> Result<Rescued, RedisError> {
         let script = &self.scripts.expired;
-        let answer = self.run(script, self.call(script).arg(BATCH)).await?;
-        let [now, expired] = tuple(answer)?;
+        let response = self.run(script, self.call(script).arg(BATCH)).await?;
+        let [now, expired] = tuple(response)?;
         let now = time(now)?;
         let (mut changes, mut damaged) = (Vec::new(), Vec::new());
         for one in array(expired)? {

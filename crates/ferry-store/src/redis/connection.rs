@@ -98,25 +98,26 @@ impl RedisConnection {
         let comparing = comparing.map(|(known, standing)| (known.ask(), known, standing));
         let look = comparing.as_ref().map(|(asked, _, look)| look.cmd(&self.base, asked));
         let pipeline = pipeline(calls.into_iter().map(ScriptCall::into_cmd).chain(look));
-        let mut answers = self.send(&pipeline).await?;
-        if answers.iter().any(is_unknown_script) {
+        let mut responses = self.send(&pipeline).await?;
+        if responses.iter().any(is_unknown_script) {
             // The server is new, or somebody flushed its scripts.
             let look = comparing.as_ref().map(|(_, _, look)| &look.0);
             let loads: Vec<Cmd> = [script].into_iter().chain(look).map(load).collect();
             let loaded = loads.len();
-            let calls = pipeline.cmd_iter().zip(&answers);
-            let again = calls.filter(|(_, answer)| is_unknown_script(answer)).map(|(cmd, _)| cmd);
+            let calls = pipeline.cmd_iter().zip(&responses);
+            let again =
+                calls.filter(|(_, response)| is_unknown_script(response)).map(|(cmd, _)| cmd);
             let again = self::pipeline(loads.into_iter().chain(again.cloned()));
             let repeated = self.send(&again).await?;
-            let unknown = answers.iter_mut().filter(|answer| is_unknown_script(answer));
-            for (answer, repeated) in unknown.zip(repeated.into_iter().skip(loaded)) {
-                *answer = repeated;
+            let unknown = responses.iter_mut().filter(|response| is_unknown_script(response));
+            for (response, repeated) in unknown.zip(repeated.into_iter().skip(loaded)) {
+                *response = repeated;
             }
         }
         if let Some((asked, known, _)) = &comparing {
-            compare(known, asked, answers.pop());
+            compare(known, asked, responses.pop());
         }
-        answers.into_iter().map(|answer| answer.map_err(RedisError::from)).collect()
+        responses.into_iter().map(|response| response.map_err(RedisError::from)).collect()
     }
 
     /// Runs one call.
@@ -130,22 +131,22 @@ impl RedisConnection {
 
     /// Runs a plain command.
     pub(super) async fn command(&self, cmd: Cmd) -> Result<Value, RedisError> {
-        let answer = self.send(&pipeline([cmd])).await?.pop();
-        Ok(answer.unwrap_or(Ok(Value::Nil))?)
+        let response = self.send(&pipeline([cmd])).await?.pop();
+        Ok(response.unwrap_or(Ok(Value::Nil))?)
     }
 
     async fn send(&self, pipeline: &Pipeline) -> Result<Vec<RedisResult<Value>>, RedisError> {
         let Current { number, mut connection, .. } = self.connection().await?;
-        let answers: RedisResult<Vec<RedisResult<Value>>> =
+        let responses: RedisResult<Vec<RedisResult<Value>>> =
             pipeline.query_async(&mut connection).await;
-        let failure = match &answers {
-            Ok(answers) => answers.iter().find_map(|answer| answer.as_ref().err()),
+        let failure = match &responses {
+            Ok(responses) => responses.iter().find_map(|response| response.as_ref().err()),
             Err(error) => Some(error),
         };
         if failure.is_some_and(ends_connection) {
             self.give_up(number);
         }
-        Ok(answers?)
+        Ok(responses?)
     }
 
     async fn connection(&self) -> Result<Current, RedisError> {
@@ -189,8 +190,8 @@ impl RedisConnection {
         let key = format!("{}layout", self.base);
         let mut pipeline = redis::pipe();
         pipeline.cmd("SET").arg(&key).arg(LAYOUT).arg("NX").ignore().cmd("GET").arg(&key);
-        let (connection, info, answer) = self.topology.connect(&config, &pipeline).await?;
-        let (layout,): (u32,) = redis::from_redis_value(answer).map_err(RedisError::corrupt)?;
+        let (connection, info, response) = self.topology.connect(&config, &pipeline).await?;
+        let (layout,): (u32,) = redis::from_redis_value(response).map_err(RedisError::corrupt)?;
         if layout > LAYOUT {
             return Err(RedisError::Refused(StoreError::Unusable(format!(
                 "the namespace has layout {layout}, and this version of Ferry knows up to {LAYOUT}: \
@@ -241,9 +242,9 @@ impl RedisConnection {
 }
 
 /// An answer that cannot be read proves nothing; the next one does.
-fn compare(known: &Continuity, asked: &Asked, answer: Option<RedisResult<Value>>) {
-    if let Some(Ok(answer)) = answer
-        && let Ok(standing) = standing::read(answer)
+fn compare(known: &Continuity, asked: &Asked, response: Option<RedisResult<Value>>) {
+    if let Some(Ok(response)) = response
+        && let Ok(standing) = standing::read(response)
     {
         known.saw(asked, &standing);
     }
@@ -265,7 +266,7 @@ fn pipeline(cmds: impl IntoIterator<Item = Cmd>) -> Pipeline {
     pipeline
 }
 
-fn is_unknown_script(answer: &RedisResult<Value>) -> bool {
+fn is_unknown_script(response: &RedisResult<Value>) -> bool {
     let unknown = ErrorKind::Server(ServerErrorKind::NoScript);
-    answer.as_ref().is_err_and(|error| error.kind() == unknown)
+    response.as_ref().is_err_and(|error| error.kind() == unknown)
 }

@@ -45,9 +45,9 @@ impl DurableWrites {
     pub(super) async fn run(&self, script: &Script, call: ScriptCall) -> Result<Value, RedisError> {
         let link = self.link().await?;
         let connection = link.number();
-        let answer = link.run_one(script, call).await?;
+        let response = link.run_one(script, call).await?;
         self.confirm(connection, TIMEOUT).await?;
-        Ok(answer)
+        Ok(response)
     }
 
     /// Waits until what was done over the connection of this number is safe.
@@ -86,7 +86,7 @@ impl DurableWrites {
             (Ack::Replica, Ok(0)) => Err(RedisError::Late(
                 "`durability = \"replicated\"` needs a replica, and the server has none",
             )),
-            (_, answer) => answer.map(drop),
+            (_, response) => response.map(drop),
         }
     }
 

@@ -65,7 +65,7 @@ impl RedisError {
     }
 
     /// A script answered something else than it promises.
-    pub(super) fn answer(what: &Value) -> Self {
+    pub(super) fn response(what: &Value) -> Self {
         Self::Corrupt(format!("unexpected answer {what:?}"))
     }
 

@@ -9,8 +9,8 @@ use crate::{Event, Events};
 use ferry_types::domain::timestamp;
 
 /// Reads the answer to a call of the script that asked for events after `after`.
-pub(super) fn read(after: u64, answer: Value) -> Result<Events, RedisError> {
-    let [forgotten, newest, events, epochs] = tuple(answer)?;
+pub(super) fn read(after: u64, response: Value) -> Result<Events, RedisError> {
+    let [forgotten, newest, events, epochs] = tuple(response)?;
     let epochs = text(epochs)?;
     let epoch = epochs.split(' ').next().unwrap_or_default().to_owned();
     let oldest = number(forgotten)?;

@@ -28,11 +28,11 @@ impl RedisStore {
         let (id, lost) = self.lost.begin(request.kind);
         let call = steps::describe_claim(self.call(script), &request, &self.health);
         let call = call.arg(id.to_string()).each(&lost, |call, lost| call.arg(lost.to_string()));
-        let answer = link.run_one(script, call).await;
-        if answer.as_ref().is_err_and(RedisError::is_open) {
+        let response = link.run_one(script, call).await;
+        if response.as_ref().is_err_and(RedisError::is_open) {
             self.lost.lose(request.kind, id);
         }
-        let (claims, records) = steps::claims(answer?, &request, id)?;
+        let (claims, records) = steps::claims(response?, &request, id)?;
         self.lost.heard(&lost, claims.claims.len() >= request.limit);
         // Not for so long that a lease runs out meanwhile; zero would be for ever.
         let timeout = TIMEOUT.min(request.lease / 4).max(Duration::from_millis(1));
@@ -89,12 +89,12 @@ impl RedisStore {
         loop {
             let open: Vec<_> = (0..prepared.len()).filter(|n| committed[*n].is_none()).collect();
             let asked: Vec<_> = open.iter().map(|n| &prepared[*n]).collect();
-            let answers = self.ask_to_record(&asked).await;
-            if answers.as_ref().is_err_and(RedisError::is_open) {
+            let responses = self.ask_to_record(&asked).await;
+            if responses.as_ref().is_err_and(RedisError::is_open) {
                 self.owned.tried(prepared.iter().map(|prepared| &prepared.commit));
             }
-            for (n, answer) in open.into_iter().zip(answers?) {
-                committed[n] = prepared[n].answered(answer)?;
+            for (n, response) in open.into_iter().zip(responses?) {
+                committed[n] = prepared[n].answered(response)?;
             }
             let open: Vec<_> = (0..prepared.len()).filter(|n| committed[*n].is_none()).collect();
             if open.is_empty() {
@@ -118,11 +118,11 @@ impl RedisStore {
             prepared.iter().try_fold(call, |call, one| Ok(call.packed(&one.describe()?)))
         });
         let calls = calls.collect::<Result<Vec<_>, RedisError>>()?;
-        let answers = self.link.run(script, calls).await?.into_iter().map(values::array);
-        let answers: Vec<_> =
-            answers.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
-        if answers.len() == prepared.len() {
-            Ok(answers)
+        let responses = self.link.run(script, calls).await?.into_iter().map(values::array);
+        let responses: Vec<_> =
+            responses.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+        if responses.len() == prepared.len() {
+            Ok(responses)
         } else {
             Err(RedisError::corrupt("some commits were not answered"))
         }

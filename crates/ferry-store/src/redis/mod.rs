@@ -215,11 +215,11 @@ impl Store for RedisStore {
         let call = self.call(&self.scripts.accept);
         let call = compute(bytes, move || accept::describe(call, &packed)).await;
         let script = &self.scripts.accept;
-        let answer = match &self.accepting {
+        let response = match &self.accepting {
             Some(confirmed) => confirmed.run(script, call).await,
             None => self.run(script, call).await,
         };
-        self.with_location(answer.and_then(accept::answers))
+        self.with_location(response.and_then(accept::responses))
     }
 
     async fn claim(&self, request: ClaimRequest) -> Result<Claims, StoreError> {
@@ -235,10 +235,10 @@ impl Store for RedisStore {
     async fn renew(&self, leases: Vec<Lease>, lease: Duration) -> Result<Vec<bool>, StoreError> {
         let script = &self.scripts.renew;
         let calls = self.renewals(&leases, lease);
-        let answers = self.with_location(self.link.run(script, calls).await)?;
+        let responses = self.with_location(self.link.run(script, calls).await)?;
         let mut renewed = Vec::with_capacity(leases.len());
-        for answer in answers {
-            let held = self.with_location(values::array(answer))?;
+        for response in responses {
+            let held = self.with_location(values::array(response))?;
             renewed.extend(held.into_iter().map(|held| held == Value::Int(1)));
         }
         self.owned.renewed(&leases, &renewed, lease);
@@ -298,9 +298,9 @@ impl Store for RedisStore {
     async fn get(&self, id: SubmissionId) -> Result<Option<SubmissionDetail>, StoreError> {
         let script = &self.scripts.read;
         let call = self.call(script).arg(1).arg(id.to_string());
-        let answer = self.run(script, call).await;
-        self.with_location(answer.and_then(|answer| {
-            let [now, shown] = values::tuple(answer)?;
+        let response = self.run(script, call).await;
+        self.with_location(response.and_then(|response| {
+            let [now, shown] = values::tuple(response)?;
             let [shown] = values::tuple(shown)?;
             read::found(now, shown, &self.health)
         }))
@@ -316,8 +316,8 @@ impl Store for RedisStore {
 
     async fn events(&self, after: u64, limit: usize) -> Result<Events, StoreError> {
         let script = &self.scripts.events;
-        let answer = self.run(script, self.call(script).arg(after).arg(limit.min(EVENTS))).await;
-        self.with_location(answer.and_then(|answer| events::read(after, answer)))
+        let response = self.run(script, self.call(script).arg(after).arg(limit.min(EVENTS))).await;
+        self.with_location(response.and_then(|response| events::read(after, response)))
     }
 
     async fn list(
@@ -333,9 +333,9 @@ impl Store for RedisStore {
         let mut below = after.map(|Cursor(seq)| seq);
         while found.len() < wanted {
             let call = read::describe_list(self.call(script), filter, below, wanted);
-            let answer = self.run(script, call).await;
+            let response = self.run(script, call).await;
             let (more, last) = self.with_location(
-                answer.and_then(|answer| read::part(answer, filter, &self.health)),
+                response.and_then(|response| read::part(response, filter, &self.health)),
             )?;
             found.extend(more);
             below = last;
@@ -355,8 +355,8 @@ impl Store for RedisStore {
         loop {
             let after = stats.accounts.last().map_or("", |account| &account.account);
             let call = read::describe_stats(self.call(script), after, ACCOUNTS);
-            let answer = self.run(script, call).await;
-            let page = self.with_location(answer.and_then(read::stats))?;
+            let response = self.run(script, call).await;
+            let page = self.with_location(response.and_then(read::stats))?;
             let is_last = page.accounts.len() < ACCOUNTS;
             stats.steps.extend(page.steps);
             stats.accounts.extend(page.accounts);
@@ -368,14 +368,14 @@ impl Store for RedisStore {
 
     async fn pause(&self, account: &str, reason: &str) -> Result<(), StoreError> {
         let script = &self.scripts.pause;
-        let answer = self.run(script, self.call(script).arg(account).arg(reason)).await;
-        self.with_location(answer.map(drop))
+        let response = self.run(script, self.call(script).arg(account).arg(reason)).await;
+        self.with_location(response.map(drop))
     }
 
     async fn resume(&self, account: &str) -> Result<bool, StoreError> {
         let script = &self.scripts.resume;
-        let answer = self.run(script, self.call(script).arg(account)).await;
-        match self.with_location(answer.and_then(values::text))?.as_str() {
+        let response = self.run(script, self.call(script).arg(account)).await;
+        match self.with_location(response.and_then(values::text))?.as_str() {
             "unknown" => Err(StoreError::UnknownAccount(account.to_owned())),
             ended => Ok(ended == "1"),
         }
@@ -409,8 +409,8 @@ impl Store for RedisStore {
 
     async fn sweep(&self, retention: Duration) -> Result<u64, StoreError> {
         let script = &self.scripts.sweep;
-        let answer = self.run(script, self.call(script).duration(retention).arg(BATCH)).await;
-        self.with_location(answer.and_then(values::number))
+        let response = self.run(script, self.call(script).duration(retention).arg(BATCH)).await;
+        self.with_location(response.and_then(values::number))
     }
 
     async fn check(&self) -> Result<Vec<CheckResult>, StoreError> {

@@ -91,11 +91,11 @@ impl PushedRequests {
             .arg(BYTES)
             .arg(&self.caller)
             .duration(TURN);
-        let answer = self.run(&self.peek, call).await?;
-        if !matches!(answer, Value::Array(_)) {
+        let response = self.run(&self.peek, call).await?;
+        if !matches!(response, Value::Array(_)) {
             return Ok(Vec::new());
         }
-        self.with_location(tasks(answer))
+        self.with_location(tasks(response))
     }
 
     /// How many tasks wait, those that are scheduled for later included.
@@ -118,8 +118,8 @@ impl PushedRequests {
         let meta = self.config.job_meta_hash();
         keys.extend(ids.iter().map(|id| format!("{meta}:{id}")));
         let call = ids.iter().fold(ScriptCall::on(&self.remove, &keys), ScriptCall::arg);
-        let answer = self.run(&self.remove, call).await?;
-        self.with_location(super::values::number(answer))
+        let response = self.run(&self.remove, call).await?;
+        self.with_location(super::values::number(response))
     }
 
     /// Puts tasks aside until a person decides.
@@ -145,16 +145,16 @@ impl PushedRequests {
     ) -> Result<(Vec<(String, DeadLetter)>, u64), StoreError> {
         let mut cmd = redis::cmd("HSCAN");
         cmd.arg(self.refusals()).arg(cursor).arg("COUNT").arg(TASKS);
-        let answer = self.with_location(self.link.command(cmd).await)?;
-        self.with_location(refusals(answer))
+        let response = self.with_location(self.link.command(cmd).await)?;
+        self.with_location(refusals(response))
     }
 
     /// Hands a refused task over again; answers whether there was one.
     pub async fn requeue(&self, id: &str) -> Result<bool, StoreError> {
         let keys = [self.config.scheduled_jobs_set(), self.refusals(), self.config.job_data_hash()];
         let call = ScriptCall::on(&self.requeue, &keys).arg(id);
-        let answer = self.run(&self.requeue, call).await?;
-        Ok(self.with_location(super::values::number(answer))? > 0)
+        let response = self.run(&self.requeue, call).await?;
+        Ok(self.with_location(super::values::number(response))? > 0)
     }
 
     fn refusals(&self) -> String {
@@ -168,8 +168,8 @@ impl PushedRequests {
     async fn count(&self, command: &str, key: String) -> Result<u64, StoreError> {
         let mut cmd = redis::cmd(command);
         cmd.arg(key);
-        let answer = self.with_location(self.link.command(cmd).await)?;
-        self.with_location(super::values::number(answer))
+        let response = self.with_location(self.link.command(cmd).await)?;
+        self.with_location(super::values::number(response))
     }
 
     async fn run(&self, script: &Script, call: ScriptCall) -> Result<Value, StoreError> {
@@ -181,8 +181,8 @@ impl PushedRequests {
     }
 }
 
-fn tasks(answer: Value) -> Result<Vec<Task>, RedisError> {
-    let mut items = array(answer)?.into_iter();
+fn tasks(response: Value) -> Result<Vec<Task>, RedisError> {
+    let mut items = array(response)?.into_iter();
     let mut tasks = Vec::with_capacity(items.len() / 2);
     while let (Some(id), Some(args)) = (items.next(), items.next()) {
         tasks.push(Task { id: text(id)?, args: bytes(args)? });
@@ -190,8 +190,8 @@ fn tasks(answer: Value) -> Result<Vec<Task>, RedisError> {
     Ok(tasks)
 }
 
-fn refusals(answer: Value) -> Result<(Vec<(String, DeadLetter)>, u64), RedisError> {
-    let [cursor, items] = super::values::tuple(answer)?;
+fn refusals(response: Value) -> Result<(Vec<(String, DeadLetter)>, u64), RedisError> {
+    let [cursor, items] = super::values::tuple(response)?;
     let mut items = array(items)?.into_iter();
     let mut refused = Vec::with_capacity(items.len() / 2);
     while let (Some(id), Some(json)) = (items.next(), items.next()) {

@@ -68,8 +68,8 @@ pub(super) fn found(
 }
 
 /// The records of a call of the script `read`.
-pub(super) fn records(answer: Value) -> Result<Vec<Option<RedisRecord>>, RedisError> {
-    let [_, shown] = tuple(answer)?;
+pub(super) fn records(response: Value) -> Result<Vec<Option<RedisRecord>>, RedisError> {
+    let [_, shown] = tuple(response)?;
     let record = |shown| Ok(RawDetail::read(shown)?.map(|shown| shown.record));
     array(shown)?.into_iter().map(record).collect()
 }
@@ -118,11 +118,11 @@ pub(super) type Part = (Vec<(Cursor, SubmissionDetail)>, Option<u64>);
 
 /// Reads the script's answer.
 pub(super) fn part(
-    answer: Value,
+    response: Value,
     filter: &Filter,
     policy: &HealthPolicy,
 ) -> Result<Part, RedisError> {
-    let [now, last, shown] = tuple(answer)?;
+    let [now, last, shown] = tuple(response)?;
     let now = time(now)?;
     let mut found = Vec::new();
     for shown in array(shown)? {
@@ -141,8 +141,8 @@ pub(super) fn describe_stats(call: ScriptCall, after: &str, most: usize) -> Scri
 }
 
 /// Reads the script's answer.
-pub(super) fn stats(answer: Value) -> Result<Stats, RedisError> {
-    let [now, accounts] = tuple(answer)?;
+pub(super) fn stats(response: Value) -> Result<Stats, RedisError> {
+    let [now, accounts] = tuple(response)?;
     let now = time(now)?;
     let mut stats = Stats::default();
     for one in array(accounts)? {

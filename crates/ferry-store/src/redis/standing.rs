@@ -27,8 +27,8 @@ impl StandingScript {
 }
 
 /// Reads the script's answer.
-pub(super) fn read(answer: Value) -> Result<Standing, RedisError> {
-    let [epochs, newest, event, asked, reported] = tuple(answer)?;
+pub(super) fn read(response: Value) -> Result<Standing, RedisError> {
+    let [epochs, newest, event, asked, reported] = tuple(response)?;
     let some = |value| text(value).map(|text| Some(text).filter(|text| !text.is_empty()));
     let standing = Standing {
         event: text(event)?,

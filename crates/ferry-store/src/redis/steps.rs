@@ -52,11 +52,11 @@ fn limited(request: &ClaimRequest) -> Vec<(&String, &AccountLimits)> {
 
 /// Reads the script's answer: the claims, and the record of each.
 pub(super) fn claims(
-    answer: Value,
+    response: Value,
     request: &ClaimRequest,
     id: ClaimId,
 ) -> Result<(Claims, Vec<Arc<RedisRecord>>), RedisError> {
-    let [now, next, fence, given] = tuple(answer)?;
+    let [now, next, fence, given] = tuple(response)?;
     let (now, fence) = (time(now)?, number(fence)?);
     let (mut claims, mut records) = (Vec::new(), Vec::new());
     for packed in array(given)? {
@@ -189,9 +189,9 @@ impl PreparedCommit {
 
     /// Reads the script's answer; none if a cancellation was asked for meanwhile, so that the step has to
     /// be decided again.
-    pub(super) fn answered(&mut self, answer: Value) -> Result<Option<Committed>, RedisError> {
-        let answer = text(answer)?;
-        let (value, rest) = answer.split_once(' ').unwrap_or((&answer, ""));
+    pub(super) fn answered(&mut self, response: Value) -> Result<Option<Committed>, RedisError> {
+        let response = text(response)?;
+        let (value, rest) = response.split_once(' ').unwrap_or((&response, ""));
         let committed = match (value, self.known.take()) {
             ("done", Some(PreparedRecord { before, after: Ok((after, _)) })) if rest.is_empty() => {
                 Committed::Done(before.submission.state, after.state)

@@ -69,13 +69,13 @@ impl Topology {
         };
         let mut connection = open(&info, config).await?;
         match probe.query_async(&mut connection).await {
-            Ok(answer) => Ok((connection, info, answer)),
+            Ok(response) => Ok((connection, info, response)),
             Err(error) => {
                 let Some((address, _)) = error.redirect_node() else { return Err(error) };
                 let info = at(&info, address)?;
                 let mut connection = open(&info, config).await?;
-                let answer = probe.query_async(&mut connection).await?;
-                Ok((connection, info, answer))
+                let response = probe.query_async(&mut connection).await?;
+                Ok((connection, info, response))
             }
         }
     }

@@ -10,20 +10,20 @@ use ferry_types::domain::{Timestamp, timestamp};
 pub(super) fn array(value: Value) -> Result<Vec<Value>, RedisError> {
     match value {
         Value::Array(items) => Ok(items),
-        other => Err(RedisError::answer(&other)),
+        other => Err(RedisError::response(&other)),
     }
 }
 
 /// An array of exactly so many.
 pub(super) fn tuple<const N: usize>(value: Value) -> Result<[Value; N], RedisError> {
-    array(value)?.try_into().map_err(|items| RedisError::answer(&Value::Array(items)))
+    array(value)?.try_into().map_err(|items| RedisError::response(&Value::Array(items)))
 }
 
 pub(super) fn bytes(value: Value) -> Result<Vec<u8>, RedisError> {
     match value {
         Value::BulkString(bytes) => Ok(bytes),
         Value::SimpleString(text) => Ok(text.into_bytes()),
-        other => Err(RedisError::answer(&other)),
+        other => Err(RedisError::response(&other)),
     }
 }
 

@@ -76,7 +76,7 @@ impl Writer {
         &self,
         op: impl FnOnce(&Connection, &mut Effects) -> Result<T, SqliteError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (sender, answer) = oneshot::channel();
+        let (sender, response) = oneshot::channel();
         let location = self.location.clone();
         let work: Work = Box::new(move |transaction| {
             let result = transaction.and_then(|(connection, effects)| {
@@ -88,14 +88,14 @@ impl Writer {
             })
         });
         self.jobs.send(WriteJob::Work(work)).map_err(|_| self.ended())?;
-        answer.await.map_err(|_| self.ended())?
+        response.await.map_err(|_| self.ended())?
     }
 
     /// Opens the file that is at the path now, instead of the one that was there.
     pub(super) async fn reopen(&self) -> Result<(), StoreError> {
-        let (sender, answer) = oneshot::channel();
+        let (sender, response) = oneshot::channel();
         self.jobs.send(WriteJob::Reopen(sender)).map_err(|_| self.ended())?;
-        answer.await.map_err(|_| self.ended())?
+        response.await.map_err(|_| self.ended())?
     }
 
     fn ended(&self) -> StoreError {
@@ -183,15 +183,15 @@ impl WriterThread {
                 WriteJob::Work(job) => work.push(job),
                 WriteJob::Look => {}
                 // A caller that was dropped no longer listens.
-                WriteJob::Reopen(answer) => drop(answer.send(self.reopen())),
+                WriteJob::Reopen(response) => drop(response.send(self.reopen())),
             }
         }
         // Also for a look alone: another process's writing is announced before it is committed, and
         // a transaction begins when that is done.
-        let (answers, outcome) = self.transact(work);
+        let (responses, outcome) = self.transact(work);
         self.notice_others();
-        for answer in answers {
-            answer(outcome.clone());
+        for response in responses {
+            response(outcome.clone());
         }
     }
 
@@ -202,9 +202,9 @@ impl WriterThread {
         let named = self.named.check();
         let begun = named.and_then(|()| Ok(self.connection.execute_batch("BEGIN IMMEDIATE")?));
         let mut begun = begun.map_err(|error| error.with_location(&self.location));
-        let mut answers = Vec::with_capacity(work.len());
+        let mut responses = Vec::with_capacity(work.len());
         for work in work {
-            answers.push(work(begun.clone().map(|()| (&self.connection, &mut effects))));
+            responses.push(work(begun.clone().map(|()| (&self.connection, &mut effects))));
             // A full disk, for one, ends the transaction of all: none may go on without one.
             if begun.is_ok() && self.connection.is_autocommit() {
                 let cause = "the transaction had to be rolled back".to_owned();
@@ -216,7 +216,7 @@ impl WriterThread {
             self.compare(&asked);
             effects.wake(&self.wakeups);
         }
-        (answers, outcome)
+        (responses, outcome)
     }
 
     fn commit(&self, effects: &Effects) -> Result<(), StoreError> {

@@ -111,9 +111,9 @@ fn again(first: &NewSubmission) -> NewSubmission {
 pub(super) async fn the_same_key_with_the_same_content_is_known(subject: Subject) {
     let first = keyed("a", "k");
     subject.accept(first.clone()).await;
-    let answers = subject.store.accept(vec![again(&first), keyed("b", "l")]).await.unwrap();
-    assert_eq!(answers[0], Accepted::Duplicate(first.id));
-    assert!(matches!(answers[1], Accepted::New(_)));
+    let responses = subject.store.accept(vec![again(&first), keyed("b", "l")]).await.unwrap();
+    assert_eq!(responses[0], Accepted::Duplicate(first.id));
+    assert!(matches!(responses[1], Accepted::New(_)));
     assert_eq!(subject.store.stats().await.unwrap().count(State::Queued), 2);
 }
 
@@ -134,8 +134,8 @@ pub(super) async fn the_same_key_with_other_content_is_a_conflict(subject: Subje
         NewSubmission { overwrite: true, ..again(&first) },
     ];
     for other in others {
-        let answers = subject.store.accept(vec![other.clone()]).await.unwrap();
-        assert_eq!(answers, [Accepted::Conflict(first.id)], "{other:?}");
+        let responses = subject.store.accept(vec![other.clone()]).await.unwrap();
+        assert_eq!(responses, [Accepted::Conflict(first.id)], "{other:?}");
         assert!(subject.store.get(other.id).await.unwrap().is_none());
     }
     assert_eq!(subject.store.stats().await.unwrap().count(State::Queued), 1);
@@ -146,11 +146,11 @@ pub(super) async fn equal_keys_in_one_batch_are_accepted_once(subject: Subject) 
     let first = keyed("a", "k");
     let other = NewSubmission { name: "b".to_owned(), ..again(&first) };
     let batch = vec![first.clone(), again(&first), other, keyed("c", "l")];
-    let answers = subject.store.accept(batch).await.unwrap();
-    assert_eq!(answers[0], Accepted::New(first.id));
-    assert_eq!(answers[1], Accepted::Duplicate(first.id));
-    assert_eq!(answers[2], Accepted::Conflict(first.id));
-    assert!(matches!(answers[3], Accepted::New(_)));
+    let responses = subject.store.accept(batch).await.unwrap();
+    assert_eq!(responses[0], Accepted::New(first.id));
+    assert_eq!(responses[1], Accepted::Duplicate(first.id));
+    assert_eq!(responses[2], Accepted::Conflict(first.id));
+    assert!(matches!(responses[3], Accepted::New(_)));
     assert_eq!(subject.store.stats().await.unwrap().count(State::Queued), 2);
 }
 
@@ -164,8 +164,8 @@ pub(super) async fn a_key_is_known_as_long_as_its_submission_is_kept(subject: Su
     let first = keyed("a", "k");
     subject.accept(first.clone()).await;
     subject.bring_to(State::Completed).await;
-    let answers = subject.store.accept(vec![again(&first)]).await.unwrap();
-    assert_eq!(answers, [Accepted::Duplicate(first.id)]);
+    let responses = subject.store.accept(vec![again(&first)]).await.unwrap();
+    assert_eq!(responses, [Accepted::Duplicate(first.id)]);
     subject.advance(DAY).await;
     assert_eq!(subject.store.sweep(millis(1000)).await.unwrap(), 1);
     let anew = subject.accept(again(&first)).await;
@@ -177,8 +177,8 @@ pub(super) async fn a_decision_to_overwrite_does_not_change_what_a_key_means(sub
     let id = subject.accept(first.clone()).await;
     subject.bring_to(State::Held).await;
     subject.store.resolve(id, Resolution::Overwrite, DAY).await.unwrap();
-    let answers = subject.store.accept(vec![again(&first)]).await.unwrap();
-    assert_eq!(answers, [Accepted::Duplicate(id)]);
+    let responses = subject.store.accept(vec![again(&first)]).await.unwrap();
+    assert_eq!(responses, [Accepted::Duplicate(id)]);
 }
 
 pub(super) async fn a_dataset_comes_back_as_it_was_handed_over(subject: Subject) {

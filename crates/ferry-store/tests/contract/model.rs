@@ -348,7 +348,7 @@ async fn operate(subject: &Subject, model: &mut Model, op: Op) {
     let passes = newer().any(|newer| newer.finished.is_none())
         || (overwrites && newer().any(|newer| newer.state == State::Completed));
     let store = &subject.store;
-    let (answer, allowed) = match &op {
+    let (response, allowed) = match &op {
         Op::Cancel { .. } => (store.cancel(this.id).await, !this.state.is_final()),
         Op::Retry { .. } => {
             (store.retry(this.id, DAY).await, this.state == State::Failed && !passes)
@@ -357,14 +357,14 @@ async fn operate(subject: &Subject, model: &mut Model, op: Op) {
             let how =
                 [Resolution::Retry, Resolution::Fail, Resolution::Overwrite][usize::from(*how)];
             let possible = how != Resolution::Overwrite || this.step == StepKind::Upload;
-            let answer = store.resolve(this.id, how, DAY).await;
-            (answer, this.state == State::Held && possible)
+            let response = store.resolve(this.id, how, DAY).await;
+            (response, this.state == State::Held && possible)
         }
         _ => return,
     };
-    assert_eq!(answer.is_ok(), allowed, "{op:?} of {this:?}: {answer:?}");
+    assert_eq!(response.is_ok(), allowed, "{op:?} of {this:?}: {response:?}");
     if !allowed {
-        assert!(matches!(answer, Err(StoreError::NotAllowed(_))));
+        assert!(matches!(response, Err(StoreError::NotAllowed(_))));
         return;
     }
     let one = &mut model.kept[position];

@@ -28,7 +28,7 @@ async fn patiently<T, F: Future<Output = Result<T, StoreError>>>(ask: impl Fn() 
     let begun = Instant::now();
     loop {
         match ask().await {
-            Ok(answer) => return answer,
+            Ok(response) => return response,
             Err(StoreError::Unavailable { .. }) => {}
             Err(other) => panic!("{other}"),
         }
@@ -48,8 +48,8 @@ fn uploaded(claim: &Claim) -> Commit {
     Commit { lease: claim.lease, transition: t::uploaded(millis(0)) }
 }
 
-fn is_away<T>(answer: &Result<T, StoreError>) -> bool {
-    matches!(answer, Err(StoreError::Unavailable { .. }))
+fn is_away<T>(response: &Result<T, StoreError>) -> bool {
+    matches!(response, Err(StoreError::Unavailable { .. }))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -188,10 +188,10 @@ async fn carry(client: TcpStream, port: u16, cut: Arc<AtomicBool>) {
         tokio::spawn(async move { tokio::io::copy(&mut from_client, &mut to_server).await });
     let mut buffer = vec![0; 64 << 10];
     while let Ok(count @ 1..) = from_server.read(&mut buffer).await {
-        let answer = &buffer[..count];
-        let is_message = answer.starts_with(b"*3\r\n$7\r\nmessage");
+        let response = &buffer[..count];
+        let is_message = response.starts_with(b"*3\r\n$7\r\nmessage");
         let cut = !is_message && cut.swap(false, Ordering::SeqCst);
-        if cut || to_client.write_all(answer).await.is_err() {
+        if cut || to_client.write_all(response).await.is_err() {
             break;
         }
     }

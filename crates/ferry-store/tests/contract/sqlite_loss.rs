@@ -48,10 +48,10 @@ async fn accept(store: &SqliteStore, names: &[&str]) {
 
 /// The store refuses whatever it is asked.
 #[track_caller]
-fn refuses<T: std::fmt::Debug>(answer: &Result<T, StoreError>, cause: &str) {
-    let text = format!("{answer:?}");
+fn refuses<T: std::fmt::Debug>(response: &Result<T, StoreError>, cause: &str) {
+    let text = format!("{response:?}");
     assert!(
-        matches!(answer, Err(StoreError::Unavailable { .. })) && text.contains(cause),
+        matches!(response, Err(StoreError::Unavailable { .. })) && text.contains(cause),
         "{text}"
     );
 }

@@ -93,8 +93,10 @@ impl Subject {
     }
 
     pub(super) async fn accept(&self, new: NewSubmission) -> SubmissionId {
-        let answers = self.store.accept(vec![new]).await.unwrap();
-        let [Accepted::New(id)] = answers[..] else { panic!("expected a new one: {answers:?}") };
+        let responses = self.store.accept(vec![new]).await.unwrap();
+        let [Accepted::New(id)] = responses[..] else {
+            panic!("expected a new one: {responses:?}")
+        };
         id
     }
 
@@ -102,12 +104,12 @@ impl Subject {
         &self,
         batch: impl IntoIterator<Item = NewSubmission>,
     ) -> Vec<SubmissionId> {
-        let answers = self.store.accept(batch.into_iter().collect()).await.unwrap();
-        let new = |answer| match answer {
+        let responses = self.store.accept(batch.into_iter().collect()).await.unwrap();
+        let new = |response| match response {
             Accepted::New(id) => id,
             known => panic!("expected a new one: {known:?}"),
         };
-        answers.into_iter().map(new).collect()
+        responses.into_iter().map(new).collect()
     }
 
     pub(super) async fn ask(&self, kind: StepKind, limit: usize) -> Claims {

@@ -191,7 +191,7 @@ impl Twins {
         let Some(id) = self.rng.choice(&known).copied() else { return };
         let what = self.rng.u32(0..8);
         self.history.push(format!("operate {what} {id}"));
-        let mut answers = Vec::new();
+        let mut responses = Vec::new();
         for Subject { store, .. } in &self.both {
             let found = match what {
                 0 => store.cancel(id).await,
@@ -201,9 +201,9 @@ impl Twins {
                 6 => store.resolve(id, Resolution::Retry, DAY).await,
                 _ => store.redeliver(id).await,
             };
-            answers.push(found.map(|found| found.submission).map_err(|error| error.to_string()));
+            responses.push(found.map(|found| found.submission).map_err(|error| error.to_string()));
         }
-        assert_eq!(answers[0], answers[1], "{:#?}", self.history);
+        assert_eq!(responses[0], responses[1], "{:#?}", self.history);
     }
 
     async fn compare(&self) {
