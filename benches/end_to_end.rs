@@ -202,7 +202,7 @@ async fn ceiling(address: &str, count: usize) -> InstrumentedStore {
     let platform = Arc::new(platform.expect("a valid account"));
     let requests: Arc<Vec<_>> = Arc::new((0..count).map(dataset).collect());
     let next = Arc::new(AtomicUsize::new(0));
-    let (begun, cpu) = (Instant::now(), cpu_seconds());
+    let (started, cpu) = (Instant::now(), cpu_seconds());
     let tasks: Vec<_> = (0..CONCURRENCY)
         .map(|_| {
             let (platform, requests, next) = (platform.clone(), requests.clone(), next.clone());
@@ -217,7 +217,7 @@ async fn ceiling(address: &str, count: usize) -> InstrumentedStore {
         task.await.expect("every call is answered");
     }
     InstrumentedStore {
-        per_second: count as f64 / begun.elapsed().as_secs_f64(),
+        per_second: count as f64 / started.elapsed().as_secs_f64(),
         cpu_seconds: cpu_seconds() - cpu,
         peak_mib: peak_mib(),
         polls: 1.0,
@@ -300,10 +300,10 @@ async fn carried(address: &str, location: &str, count: usize) -> InstrumentedSto
         app.store.accept(batch.to_vec()).await.expect("it is kept");
     }
     let (calls, redis_cpu) = redis_usage(location).await;
-    let (begun, cpu) = (Instant::now(), cpu_seconds());
+    let (started, cpu) = (Instant::now(), cpu_seconds());
     let workers = tokio::spawn(app.workers().expect("a valid account").run());
     completed(&app, count).await;
-    let per_second = count as f64 / begun.elapsed().as_secs_f64();
+    let per_second = count as f64 / started.elapsed().as_secs_f64();
     let (cpu_seconds, peak_mib) = (cpu_seconds() - cpu, peak_mib());
     let (calls_after, redis_cpu_after) = redis_usage(location).await;
     let lag_before = StepLag::of(&app);
@@ -333,11 +333,11 @@ fn prepare(app: &App, n: usize) -> NewSubmission {
 
 /// Hands over `count` submissions, evenly spread.
 async fn stream(app: &App, first: usize, count: usize, per_second: f64) {
-    let begun = Instant::now();
+    let started = Instant::now();
     let intake = app.intake();
     let mut sent = 0;
     while sent < count {
-        let due = ((begun.elapsed().as_secs_f64() * per_second) as usize).clamp(sent, count);
+        let due = ((started.elapsed().as_secs_f64() * per_second) as usize).clamp(sent, count);
         let batch = (sent..due).map(|n| prepare(app, first + n)).collect::<Vec<_>>();
         sent = due;
         if !batch.is_empty() {

@@ -177,7 +177,7 @@ fn submission(name: &str) -> String {
 /// So many requests, one after the other on each connection.
 async fn single(address: &str, name: &str, count: usize, connections: usize) -> InstrumentedStore {
     let next = Arc::new(AtomicUsize::new(0));
-    let begun = Instant::now();
+    let started = Instant::now();
     let tasks = (0..connections).map(|_| {
         let (address, name, next) = (address.to_owned(), name.to_owned(), next.clone());
         tokio::spawn(async move {
@@ -189,9 +189,9 @@ async fn single(address: &str, name: &str, count: usize, connections: usize) -> 
                     return took;
                 }
                 let body = submission(&format!("{name}-{at}"));
-                let begun = Instant::now();
+                let started = Instant::now();
                 let status = connection.post("/v1/submissions", "application/json", &body).await;
-                took.push(begun.elapsed());
+                took.push(started.elapsed());
                 assert_eq!(status, 201);
             }
         })
@@ -201,7 +201,7 @@ async fn single(address: &str, name: &str, count: usize, connections: usize) -> 
     for task in tasks {
         took.extend(task.await.expect("it does not panic"));
     }
-    measured(count, begun.elapsed(), took)
+    measured(count, started.elapsed(), took)
 }
 
 fn measured(count: usize, all: Duration, mut took: Vec<Duration>) -> InstrumentedStore {
@@ -228,7 +228,7 @@ async fn bulk(address: &str, name: &str, count: usize) -> InstrumentedStore {
         "POST /v1/submissions/bulk HTTP/1.1\r\nhost: {address}\r\ntransfer-encoding: chunked\r\n\
          content-type: application/x-ndjson\r\n\r\n"
     );
-    let begun = Instant::now();
+    let started = Instant::now();
     let name = name.to_owned();
     let sending = tokio::spawn(async move {
         write.write_all(head.as_bytes()).await.expect("it is taken");
@@ -237,7 +237,7 @@ async fn bulk(address: &str, name: &str, count: usize) -> InstrumentedStore {
             let lines: String = (first..(first + AT_ONCE).min(count))
                 .map(|at| submission(&format!("{name}-{at}")) + "\n")
                 .collect();
-            let now = begun.elapsed();
+            let now = started.elapsed();
             sent.extend(std::iter::repeat_n(now, (count - first).min(AT_ONCE)));
             let chunk = format!("{:x}\r\n{lines}\r\n", lines.len());
             write.write_all(chunk.as_bytes()).await.expect("it is taken");
@@ -255,10 +255,10 @@ async fn bulk(address: &str, name: &str, count: usize) -> InstrumentedStore {
         // Between the answers stand the sizes of chunks.
         if line.starts_with('{') {
             assert!(line.contains("\"id\""), "{line}");
-            answered.push(begun.elapsed());
+            answered.push(started.elapsed());
         }
     }
-    let all = begun.elapsed();
+    let all = started.elapsed();
     let (sent, _write) = sending.await.expect("it does not panic");
     let took = answered.iter().zip(sent).map(|(answered, sent)| answered.saturating_sub(sent));
     measured(count, all, took.collect())

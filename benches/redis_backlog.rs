@@ -36,9 +36,9 @@ impl Bench {
     async fn new(server: &Server) -> Result<Self> {
         let address = RedisAddress::new(&server.url()).map_err(anyhow::Error::msg)?;
         let store = RedisStore::new(&address, Durability::Server, HealthPolicy::default())?;
-        let begun = Instant::now();
+        let started = Instant::now();
         while store.stats().await.is_err() {
-            ensure!(begun.elapsed() < Duration::from_secs(30), "redis-server does not answer");
+            ensure!(started.elapsed() < Duration::from_secs(30), "redis-server does not answer");
         }
         let client = redis::Client::open(server.url())?;
         let connection = client.get_multiplexed_async_connection().await?;
@@ -118,9 +118,9 @@ impl Bench {
         }
         let cpu = self.cpu().await?;
         let calls = self.info("total_commands_processed").await?;
-        let begun = Instant::now();
+        let started = Instant::now();
         self.upload(DRAINED).await?;
-        let rate = DRAINED as f64 / begun.elapsed().as_secs_f64();
+        let rate = DRAINED as f64 / started.elapsed().as_secs_f64();
         let cpu = (self.cpu().await? - cpu) * 1e6 / DRAINED as f64;
         let calls = (self.info("total_commands_processed").await? - calls) / DRAINED as f64;
         println!(

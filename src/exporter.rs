@@ -40,7 +40,7 @@ pub async fn export(
     let mut throughput = Throughput::default();
     let mut failures = 0_u32;
     loop {
-        let begun = Instant::now();
+        let started = Instant::now();
         match look(store).await {
             Ok((stats, held)) => {
                 if failures > 0 {
@@ -49,7 +49,7 @@ pub async fn export(
                 failures = 0;
                 let now = clock.now();
                 let queue = Queue::of(&stats, &held, now, &policy);
-                metrics.drain_estimate(throughput.drain(queue.open, finals(&stats), begun));
+                metrics.drain_estimate(throughput.drain(queue.open, finals(&stats), started));
                 publish_gauges(&queue, metrics);
                 metrics.exported(now);
             }
@@ -60,7 +60,7 @@ pub async fn export(
                 failures = failures.saturating_add(1);
             }
         }
-        tokio::time::sleep(DELAY.max(begun.elapsed() * SHARE)).await;
+        tokio::time::sleep(DELAY.max(started.elapsed() * SHARE)).await;
     }
 }
 
@@ -69,7 +69,7 @@ pub async fn export(
 pub async fn watch_durability(store: Arc<dyn Store>, metrics: Arc<Metrics>) {
     let mut logged: Vec<CheckResult> = Vec::new();
     loop {
-        let begun = Instant::now();
+        let started = Instant::now();
         let findings = store.check().await;
         metrics.store_durable(findings.as_ref().is_ok_and(|all| all.iter().all(|found| found.ok)));
         let mut delay = CHECK_DELAY;
@@ -86,7 +86,7 @@ pub async fn watch_durability(store: Arc<dyn Store>, metrics: Arc<Metrics>) {
                 logged = findings;
             }
         }
-        tokio::time::sleep(delay.max(begun.elapsed() * SHARE)).await;
+        tokio::time::sleep(delay.max(started.elapsed() * SHARE)).await;
     }
 }
 
@@ -369,9 +369,9 @@ mod tests {
 
     #[test]
     fn the_pace_outlives_retention_and_there_is_none_when_nothing_moves() {
-        let (mut throughput, begun) = (Throughput::default(), Instant::now());
+        let (mut throughput, started) = (Throughput::default(), Instant::now());
         let mut drain = |open, finals, seconds| {
-            throughput.drain(open, finals, begun + Duration::from_secs(seconds))
+            throughput.drain(open, finals, started + Duration::from_secs(seconds))
         };
         assert_eq!(drain(100, 50, 0), None);
         assert_eq!(drain(90, 60, 10), Some(Duration::from_secs(90)));

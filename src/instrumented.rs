@@ -33,9 +33,9 @@ impl InstrumentedStore {
         operation: Operation,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let begun = Instant::now();
+        let started = Instant::now();
         let response = call.await;
-        self.metrics.store_operation(operation, begun.elapsed());
+        self.metrics.store_operation(operation, started.elapsed());
         if let Err(error) = &response {
             self.metrics.store_error(kind_of(error));
         }

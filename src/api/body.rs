@@ -76,13 +76,13 @@ pub(super) async fn receive(
     }
     let mut frames = Decoded::new(body, encoding, shared)?;
     let client_timeout = shared.parts.limits.client_timeout;
-    let begun = Instant::now();
+    let started = Instant::now();
     let mut bytes = Vec::with_capacity(announced as usize);
     let refused = loop {
         // A client that stalls is cut off, and so is one that only trickles.
         let earned = Duration::from_secs(bytes.len() as u64 / SLOWEST_BYTES_PER_SECOND);
         let stalled = Instant::now() + client_timeout;
-        let trickled = begun + client_timeout.saturating_mul(3) + earned;
+        let trickled = started + client_timeout.saturating_mul(3) + earned;
         match timeout_at(stalled.min(trickled), frames.next()).await {
             Ok(None) => return Ok(Received { bytes, memory }),
             Ok(Some(Ok(frame))) => {

@@ -34,9 +34,12 @@ impl Caller {
     }
 
     /// The account of a submission that asks for this one, or for none; none leaves it to the intake.
-    pub(super) fn account_for(&self, asked: Option<String>) -> Result<Option<String>, ApiError> {
-        match (asked, &self.accounts) {
-            (Some(asked), _) => self.may_use(&asked).map(|()| Some(asked)),
+    pub(super) fn account_for(
+        &self,
+        requested: Option<String>,
+    ) -> Result<Option<String>, ApiError> {
+        match (requested, &self.accounts) {
+            (Some(requested), _) => self.may_use(&requested).map(|()| Some(requested)),
             (None, Some(accounts)) if accounts.len() != 1 => {
                 let names: Vec<&str> = accounts.iter().map(String::as_str).collect();
                 let what = "it is needed, because this API key is for several";

@@ -105,12 +105,12 @@ pub(super) async fn events(
 ) -> Result<Response, ApiError> {
     let mut params = Params::of(&uri);
     let wait = params.duration("wait")?;
-    let asked = params.take("after")?;
-    let asked = asked.map(|text| event_id("the parameter `after`", &text)).transpose()?;
+    let requested = params.take("after")?;
+    let requested = requested.map(|text| event_id("the parameter `after`", &text)).transpose()?;
     let filter = EventFilter::read(&mut params)?;
     params.done()?;
     let seen = match headers.get(LAST_EVENT_ID) {
-        None => asked,
+        None => requested,
         Some(value) => {
             let text = value.to_str().unwrap_or_default();
             Some(event_id("the header `Last-Event-ID`", text)?)

@@ -44,15 +44,15 @@ pub(super) async fn middleware(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let begun = Instant::now();
+    let started = Instant::now();
     let id = client_request_id(request.headers()).unwrap_or_else(|| shared.request_id());
     // Not the path itself: it may hold what only the client should know.
     let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let path = path.unwrap_or_else(|| "unknown".to_owned());
     let method = request.method().clone();
     // The answer to `HEAD` is that of `GET`.
-    let asked = if method == Method::HEAD { Method::GET } else { method.clone() };
-    let route = format!("{asked} {path}");
+    let requested = if method == Method::HEAD { Method::GET } else { method.clone() };
+    let route = format!("{requested} {path}");
     request.extensions_mut().insert(RequestId(id.clone()));
     let peer = request.extensions().get().copied();
     let client_addr = peer
@@ -67,7 +67,7 @@ pub(super) async fn middleware(
     });
     let response = finished(response, &id);
     let status = response.status().as_u16();
-    let took = begun.elapsed();
+    let took = started.elapsed();
     shared.parts.metrics.http_answered(&route, status, took);
     if !probes::is_watched(&path) {
         let millis = took.as_millis() as u64;

@@ -54,8 +54,8 @@ pub(super) async fn resolve(
 ) -> Result<Response, ApiError> {
     let store = shared.parts.store.as_ref();
     let id = caller.find(store, &id).await?.submission.id;
-    let asked: Option<ResolveRequest> = small_json(&shared, request).await?;
-    let Some(ResolveRequest { resolution }) = asked else {
+    let requested: Option<ResolveRequest> = small_json(&shared, request).await?;
+    let Some(ResolveRequest { resolution }) = requested else {
         return Err(ApiError::field("resolution", "expected `overwrite`, `retry` or `fail`"));
     };
     Ok(shown(store.resolve(id, resolution, shared.parts.deadline).await?))
@@ -81,8 +81,8 @@ pub(super) async fn pause(
     request: Request,
 ) -> Result<Response, ApiError> {
     known(&shared, &caller, &account).await?;
-    let asked: Option<PauseRequest> = small_json(&shared, request).await?;
-    let reason = asked.and_then(|asked| asked.reason);
+    let requested: Option<PauseRequest> = small_json(&shared, request).await?;
+    let reason = requested.and_then(|requested| requested.reason);
     let reason = reason.unwrap_or_else(|| "paused by an operator".to_owned());
     if reason.chars().count() > LONGEST_REASON || reason.chars().any(char::is_control) {
         let what = format!("expected at most {LONGEST_REASON} characters of text");

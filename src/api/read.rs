@@ -106,15 +106,15 @@ pub(super) async fn list(
 }
 
 /// The account to list: a caller that is bound to several has to name one of them.
-fn account(caller: &Caller, asked: Option<String>) -> Result<Option<String>, ApiError> {
-    match (&caller.accounts, asked) {
+fn account(caller: &Caller, requested: Option<String>) -> Result<Option<String>, ApiError> {
+    match (&caller.accounts, requested) {
         (Some(accounts), None) if accounts.len() != 1 => {
             let names: Vec<&str> = accounts.iter().map(String::as_str).collect();
             let what = "the parameter `account` is needed, because this API key is for several";
             Err(ApiError::invalid(format!("{what}: {}", names.join(", "))))
         }
         (_, None) => Ok(caller.only_account()),
-        (_, asked) => Ok(asked),
+        (_, requested) => Ok(requested),
     }
 }
 

@@ -75,8 +75,8 @@ impl Resume {
 }
 
 /// One that only others know can be paused from here, too.
-fn account(asked: Option<String>, app: &App) -> Result<String, CliError> {
-    match asked {
+fn account(requested: Option<String>, app: &App) -> Result<String, CliError> {
+    match requested {
         Some(account) => Ok(account),
         None => app
             .intake()

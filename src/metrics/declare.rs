@@ -94,8 +94,11 @@ pub(super) fn register<F: Family>(
 }
 
 fn combinations<'a>(labels: &[(&str, Vec<&'a str>)]) -> Vec<Vec<&'a str>> {
-    labels.iter().fold(vec![Vec::new()], |begun, (_, values)| {
-        let with = |begun: &Vec<&'a str>, value| [begun.as_slice(), &[value]].concat();
-        begun.iter().flat_map(|begun| values.iter().map(move |value| with(begun, *value))).collect()
+    labels.iter().fold(vec![Vec::new()], |started, (_, values)| {
+        let with = |started: &Vec<&'a str>, value| [started.as_slice(), &[value]].concat();
+        started
+            .iter()
+            .flat_map(|started| values.iter().map(move |value| with(started, *value)))
+            .collect()
     })
 }

@@ -204,7 +204,7 @@ impl Intake {
     pub async fn accept(&self, batch: Vec<NewSubmission>) -> Result<Vec<Accepted>, StoreError> {
         let sizes: Vec<u64> = batch.iter().map(|new| new.payload.bytes()).collect();
         let traced = self.traced_of(&batch);
-        let asked = self.clock.now();
+        let requested_at = self.clock.now();
         let response = self.store.accept(batch).await;
         let Ok(accepted) = &response else {
             for _ in sizes {
@@ -226,7 +226,7 @@ impl Intake {
         for (accepted, account, parent) in traced.iter().map(|(n, a, p)| (accepted.get(*n), a, *p))
         {
             if let Some(Accepted::New(id)) = accepted {
-                self.traces.accepted(parent, *id, account, asked);
+                self.traces.accepted(parent, *id, account, requested_at);
             }
         }
         response
@@ -245,12 +245,12 @@ impl Intake {
     }
 
     /// The account that carries a submission which asks for this one, or for none.
-    pub fn account(&self, asked: Option<String>) -> Result<String, IntakeError> {
+    pub fn account(&self, requested: Option<String>) -> Result<String, IntakeError> {
         let known = || {
             let names: Vec<String> = self.accounts.iter().map(|name| format!("`{name}`")).collect();
             names.join(", ")
         };
-        match asked {
+        match requested {
             Some(account) if self.accounts.is_empty() => {
                 check_text("account", &account)?;
                 Ok(account)
@@ -267,9 +267,13 @@ impl Intake {
     }
 
     /// Where the outcome is to be told.
-    fn webhook(&self, asked: Option<String>, account: &str) -> Result<Option<String>, IntakeError> {
+    fn webhook(
+        &self,
+        requested: Option<String>,
+        account: &str,
+    ) -> Result<Option<String>, IntakeError> {
         let receiver = self.targets.get(account);
-        let Some(url) = asked else { return Ok(receiver.and_then(|known| known.url.clone())) };
+        let Some(url) = requested else { return Ok(receiver.and_then(|known| known.url.clone())) };
         self.rules.check(&url).map_err(|what| field("webhook_url", what))?;
         if self.accounts.contains(account) && receiver.is_none_or(|known| known.secrets.is_empty())
         {

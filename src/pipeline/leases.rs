@@ -43,11 +43,11 @@ impl Leases {
             if leases.is_empty() {
                 continue;
             }
-            let asked = Instant::now();
+            let requested_at = Instant::now();
             match store.renew(leases.clone(), self.duration).await {
                 Ok(renewed) => {
                     failing = false;
-                    self.extend(&leases, &renewed, asked);
+                    self.extend(&leases, &renewed, requested_at);
                 }
                 Err(error) if !failing => {
                     failing = true;
@@ -59,11 +59,11 @@ impl Leases {
     }
 
     /// A lease that was lost stays as it is and runs out: its holder finds out at the commit.
-    fn extend(&self, leases: &[Lease], renewed: &[bool], asked: Instant) {
+    fn extend(&self, leases: &[Lease], renewed: &[bool], requested_at: Instant) {
         let mut owned = self.lock();
         for (lease, _) in leases.iter().zip(renewed).filter(|(_, renewed)| **renewed) {
             if let Some(until) = owned.get_mut(lease) {
-                *until = asked + self.duration;
+                *until = requested_at + self.duration;
             }
         }
     }

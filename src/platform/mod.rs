@@ -276,8 +276,8 @@ impl Platform {
         let mut other = None;
         if response.status == StatusCode::NOT_FOUND {
             let url = wire::below(&self.api_url, NO_SUCH);
-            let asked = self.ask(STATUS, SHORT, &[], |http| http.get(url.clone())).await;
-            other = asked.ok().and_then(Result::ok);
+            let requested = self.ask(STATUS, SHORT, &[], |http| http.get(url.clone())).await;
+            other = requested.ok().and_then(Result::ok);
         }
         judge(&response, other.as_ref(), &self.account.status_map, &self.scrubber)
     }

@@ -30,12 +30,12 @@ impl Observer {
     pub(super) async fn observe(
         &self,
         endpoint: &str,
-        asked: impl Future<Output = Result<PlatformResponse, TransportError>>,
+        requested: impl Future<Output = Result<PlatformResponse, TransportError>>,
         clock: &dyn Clock,
     ) -> Result<PlatformResponse, TransportError> {
-        let (begun, endpoint, step) = (Instant::now(), label(endpoint), StepTrace::current());
+        let (started, endpoint, step) = (Instant::now(), label(endpoint), StepTrace::current());
         let call = step.call(endpoint.as_str());
-        let response = asked.await;
+        let response = requested.await;
         let wait = response.as_ref().ok().and_then(|response| response.throttled(clock.now()));
         if let Some(PlatformError::Throttled { retry_after: Some(delay), .. }) = wait {
             self.metrics.retry_after(delay);
@@ -48,7 +48,7 @@ impl Observer {
             Err(TransportError::TooLarge) => Class::TooLarge,
         };
         let exemplar = step.exemplar(clock.now());
-        self.metrics.request(&self.account, endpoint, class, begun.elapsed(), exemplar);
+        self.metrics.request(&self.account, endpoint, class, started.elapsed(), exemplar);
         call.ended(class.as_str(), class != Class::Ok);
         response
     }

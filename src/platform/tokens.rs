@@ -102,10 +102,10 @@ impl Tokens {
     }
 
     pub(super) async fn get(&self, clock: &dyn Clock) -> Result<Token, PlatformError> {
-        let asked = Instant::now();
-        let old = self.cached().token.clone().filter(|token| asked < token.expires_at);
+        let requested_at = Instant::now();
+        let old = self.cached().token.clone().filter(|token| requested_at < token.expires_at);
         let _fetching = match &old {
-            Some(token) if asked < token.renew_at => return Ok(token.clone()),
+            Some(token) if requested_at < token.renew_at => return Ok(token.clone()),
             // It still works: nobody else need wait for its successor.
             Some(token) => match self.fetching.try_lock() {
                 Ok(fetching) => fetching,
@@ -113,7 +113,7 @@ impl Tokens {
             },
             None => self.fetching.lock().await,
         };
-        if let Some(news) = self.news_since(asked) {
+        if let Some(news) = self.news_since(requested_at) {
             return news;
         }
         let fetched = self.fetch(clock).await;
@@ -123,10 +123,10 @@ impl Tokens {
     }
 
     /// What somebody else fetched while this call waited; a failure counts for all who waited.
-    fn news_since(&self, asked: Instant) -> Option<Result<Token, PlatformError>> {
+    fn news_since(&self, requested_at: Instant) -> Option<Result<Token, PlatformError>> {
         let cached = self.cached();
         let token = cached.token.as_ref().filter(|token| Instant::now() < token.renew_at);
-        let failed = cached.failed.as_ref().filter(|(at, _)| *at >= asked);
+        let failed = cached.failed.as_ref().filter(|(at, _)| *at >= requested_at);
         match (token, failed) {
             (Some(token), _) => Some(Ok(token.clone())),
             (None, Some((_, error))) => Some(Err(error.clone())),
@@ -188,7 +188,7 @@ impl Tokens {
     }
 
     async fn fetch_once(&self, clock: &dyn Clock) -> Result<Token, PlatformError> {
-        let asked = Instant::now();
+        let requested_at = Instant::now();
         let secret = self.secrets.client_secret();
         let basic = SecretString::from(basic(self.secrets.client_id(), secret.expose()));
         let request = self
@@ -223,9 +223,9 @@ impl Tokens {
                 let lifetime = said.get("expires_in").and_then(seconds).unwrap_or(LIFETIME);
                 Ok(Token {
                     secret,
-                    renew_at: asked + lifetime.saturating_sub(EARLY.min(lifetime / 10)),
-                    fetched_at: asked,
-                    expires_at: asked + lifetime,
+                    renew_at: requested_at + lifetime.saturating_sub(EARLY.min(lifetime / 10)),
+                    fetched_at: requested_at,
+                    expires_at: requested_at + lifetime,
                     worked: Arc::default(),
                 })
             }

@@ -73,13 +73,19 @@ impl Traces {
     }
 
     /// Tells in the producer's own trace, if it keeps it, that a submission was accepted.
-    pub fn accepted(&self, parent: TraceParent, id: SubmissionId, account: &str, asked: Timestamp) {
+    pub fn accepted(
+        &self,
+        parent: TraceParent,
+        id: SubmissionId,
+        account: &str,
+        requested_at: Timestamp,
+    ) {
         let Some(collector) = self.0.as_ref().filter(|_| parent.is_sampled) else { return };
         let builder = collector
             .tracer
             .span_builder("accept")
             .with_kind(SpanKind::Server)
-            .with_start_time(asked)
+            .with_start_time(requested_at)
             .with_attributes(about(id, account));
         let within = Context::new().with_remote_span_context(context(parent));
         collector.tracer.build_with_context(builder, &within).end();

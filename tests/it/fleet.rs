@@ -88,12 +88,12 @@ async fn a_retry_after_holds_for_all_workers() {
         pause().await;
     }
     // What was sent before the answer arrived is not held against anybody.
-    let begun = Instant::now();
+    let started = Instant::now();
     while world.stats().await.steps.iter().any(|steps| steps.running > 0) {
         pause().await;
     }
     let requests = world.sim.ledger().requests;
-    world.until(ids[0], |_| begun.elapsed() > Duration::from_millis(2900)).await;
+    world.until(ids[0], |_| started.elapsed() > Duration::from_millis(2900)).await;
     assert_eq!(world.sim.ledger().requests, requests, "somebody asked during the pause");
     let stats = world.all_settled().await;
     assert_eq!(stats.count(State::Completed), 31);

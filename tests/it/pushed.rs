@@ -44,9 +44,9 @@ async fn is_empty(world: &World) -> bool {
 
 /// Waits until everything that was pushed is taken in.
 async fn taken_in(world: &World) {
-    let begun = Instant::now();
+    let started = Instant::now();
     while !is_empty(world).await {
-        assert!(begun.elapsed() < Duration::from_mins(5), "{}", world.log());
+        assert!(started.elapsed() < Duration::from_mins(5), "{}", world.log());
         pause().await;
     }
 }
@@ -57,7 +57,7 @@ async fn requests_pushed_while_no_worker_ran_are_all_taken_in_once_whoever_is_ki
     let (_server, world) = world().await;
     let total = of_environment("PUSHED_REQUESTS", 2000);
     push(&world, total).await;
-    let begun = Instant::now();
+    let started = Instant::now();
     for part in 1..=3 {
         let worker = Worker::start(&world, &[]);
         while world.stats().await.accounts.iter().flat_map(|a| a.states.values()).sum::<u64>()
@@ -71,7 +71,7 @@ async fn requests_pushed_while_no_worker_ran_are_all_taken_in_once_whoever_is_ki
     taken_in(&world).await;
     println!(
         "{total} pushed requests taken in, by four workers of which three were killed, in {:?}",
-        begun.elapsed()
+        started.elapsed()
     );
     let stats = world.stats().await;
     let kept: u64 = stats.accounts.iter().flat_map(|account| account.states.values()).sum();

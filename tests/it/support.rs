@@ -133,14 +133,14 @@ impl World {
         id: SubmissionId,
         reached: impl Fn(&SubmissionView) -> bool,
     ) -> SubmissionView {
-        let begun = Instant::now();
+        let started = Instant::now();
         loop {
             let view = self.look(id).await;
             if reached(&view) {
                 return view;
             }
             let timeline = self.app.store.timeline(id).await;
-            assert!(begun.elapsed() < CLIENT_TIMEOUT, "still {view:#?}\n{timeline:#?}");
+            assert!(started.elapsed() < CLIENT_TIMEOUT, "still {view:#?}\n{timeline:#?}");
             pause().await;
         }
     }
@@ -152,11 +152,11 @@ impl World {
 
     /// How much there is to do; a store that is away for a moment is asked again.
     pub(crate) async fn stats(&self) -> Stats {
-        let begun = Instant::now();
+        let started = Instant::now();
         loop {
             match self.app.store.stats().await {
                 Ok(stats) => return stats,
-                Err(error) => assert!(begun.elapsed() < CLIENT_TIMEOUT, "{error}"),
+                Err(error) => assert!(started.elapsed() < CLIENT_TIMEOUT, "{error}"),
             }
             pause().await;
         }
@@ -164,13 +164,13 @@ impl World {
 
     /// Waits until nothing is left to do.
     pub(crate) async fn all_settled(&self) -> Stats {
-        let begun = Instant::now();
+        let started = Instant::now();
         loop {
             let stats = self.stats().await;
             if stats.unfinished() == 0 {
                 return stats;
             }
-            assert!(begun.elapsed() < CLIENT_TIMEOUT, "still {stats:#?}");
+            assert!(started.elapsed() < CLIENT_TIMEOUT, "still {stats:#?}");
             pause().await;
         }
     }

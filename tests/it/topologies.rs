@@ -12,9 +12,9 @@ use ferry_testing::{GUARD, RedisServer, free_port, program};
 
 /// Waits until `reached` answers yes.
 async fn until(what: &str, mut reached: impl AsyncFnMut() -> bool) {
-    let begun = Instant::now();
+    let started = Instant::now();
     while !reached().await {
-        assert!(begun.elapsed() < Duration::from_mins(1), "{what}");
+        assert!(started.elapsed() < Duration::from_mins(1), "{what}");
         pause().await;
     }
 }

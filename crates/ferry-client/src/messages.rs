@@ -25,7 +25,7 @@ pub(super) struct MessageTooLongError;
 #[derive(Debug, Default)]
 pub(super) struct Messages {
     line: Vec<u8>,
-    begun: Message,
+    started: Message,
     whole: VecDeque<Message>,
 }
 
@@ -38,7 +38,7 @@ impl Messages {
     /// More bytes, cut anywhere.
     pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), MessageTooLongError> {
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
-            if self.line.len() + part.len() + self.begun.data.len() > LONGEST {
+            if self.line.len() + part.len() + self.started.data.len() > LONGEST {
                 return Err(MessageTooLongError);
             }
             self.line.extend_from_slice(part);
@@ -52,7 +52,7 @@ impl Messages {
 
     fn read(&mut self, line: &str) {
         if line.is_empty() {
-            let message = std::mem::take(&mut self.begun);
+            let message = std::mem::take(&mut self.started);
             if message != Message::default() {
                 self.whole.push_back(message);
             }
@@ -61,13 +61,13 @@ impl Messages {
         let (field, value) = line.split_once(':').unwrap_or((line, ""));
         let value = value.strip_prefix(' ').unwrap_or(value);
         match field {
-            "event" => value.clone_into(&mut self.begun.event),
-            "id" => self.begun.id = value.parse().ok(),
+            "event" => value.clone_into(&mut self.started.event),
+            "id" => self.started.id = value.parse().ok(),
             "data" => {
-                if !self.begun.data.is_empty() {
-                    self.begun.data.push('\n');
+                if !self.started.data.is_empty() {
+                    self.started.data.push('\n');
                 }
-                self.begun.data.push_str(value);
+                self.started.data.push_str(value);
             }
             // Comments, and what a later version may say.
             _ => {}

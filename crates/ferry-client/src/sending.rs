@@ -90,8 +90,8 @@ impl RetryState {
         match miss {
             AttemptError::Failed(error) => return Err(error),
             AttemptError::Again(error, _) if self.left <= 1 => return Err(error),
-            AttemptError::Again(_, asked) => {
-                let delay = jittered(self.delay).max(asked.unwrap_or_default());
+            AttemptError::Again(_, requested) => {
+                let delay = jittered(self.delay).max(requested.unwrap_or_default());
                 tokio::time::sleep(delay.min(LONGEST_DELAY)).await;
             }
         }
@@ -138,10 +138,13 @@ impl RequestSender {
     }
 
     /// Sends a call; sent again, it does no more than once.
-    pub(super) async fn send(&self, call: &ClientRequest) -> Result<ClientResponse, ClientError> {
+    pub(super) async fn send(
+        &self,
+        request: &ClientRequest,
+    ) -> Result<ClientResponse, ClientError> {
         let mut tries = self.tries();
         loop {
-            match self.try_once(call).await {
+            match self.try_once(request).await {
                 Ok(response) => return Ok(response),
                 Err(miss) => tries.after(miss).await?,
             }
@@ -149,10 +152,10 @@ impl RequestSender {
     }
 
     /// Sends a call whose answer has no end, and gives it as soon as it begins.
-    pub(super) async fn open(&self, call: &ClientRequest) -> Result<Response, ClientError> {
+    pub(super) async fn open(&self, request: &ClientRequest) -> Result<Response, ClientError> {
         let mut tries = self.tries();
         loop {
-            match self.begin(call).await {
+            match self.begin(request).await {
                 Ok(response) => return Ok(response),
                 Err(miss) => tries.after(miss).await?,
             }
@@ -163,19 +166,19 @@ impl RequestSender {
         RetryState { left: self.tries, delay: FIRST_DELAY }
     }
 
-    async fn try_once(&self, call: &ClientRequest) -> Result<ClientResponse, AttemptError> {
-        let response = self.begin(call).await?;
+    async fn try_once(&self, request: &ClientRequest) -> Result<ClientResponse, AttemptError> {
+        let response = self.begin(request).await?;
         let (status, content_type) = (response.status().as_u16(), text(&response, CONTENT_TYPE));
         let body = response.bytes().await.map_err(unreachable)?.to_vec();
         Ok(ClientResponse { status, content_type, body })
     }
 
     /// An answer that is no problem, as far as its head.
-    async fn begin(&self, call: &ClientRequest) -> Result<Response, AttemptError> {
-        let mut request = match &call.body {
-            None => self.http.get(call.url.clone()),
+    async fn begin(&self, request: &ClientRequest) -> Result<Response, AttemptError> {
+        let mut request = match &request.body {
+            None => self.http.get(request.url.clone()),
             Some((body, key)) => {
-                let request = self.http.post(call.url.clone()).body(body.clone());
+                let request = self.http.post(request.url.clone()).body(body.clone());
                 request.header(CONTENT_TYPE, "application/json").header("idempotency-key", key)
             }
         };
@@ -196,7 +199,7 @@ impl RequestSender {
             }
             Err(error) => return Err(unreachable(error)),
         };
-        let (status, asked) = (response.status().as_u16(), text(&response, RETRY_AFTER));
+        let (status, requested) = (response.status().as_u16(), text(&response, RETRY_AFTER));
         let body = response.bytes().await.map_err(unreachable)?;
         let error = if let Ok(problem) = serde_json::from_slice::<Problem>(&body) {
             ClientError::Problem(Box::new(problem))
@@ -206,8 +209,8 @@ impl RequestSender {
         Err(match status {
             // A gateway, too, may have nobody behind it for a moment.
             408 | 429 | 502..=504 => {
-                let asked = asked.and_then(|seconds| seconds.parse().ok());
-                AttemptError::Again(error, asked.map(Duration::from_secs))
+                let requested = requested.and_then(|seconds| seconds.parse().ok());
+                AttemptError::Again(error, requested.map(Duration::from_secs))
             }
             _ => AttemptError::Failed(error),
         })

@@ -113,8 +113,9 @@ impl World {
     /// Notes a request about a dataset, which may come too early.
     pub(super) fn note_request(&mut self, about: Option<&str>) {
         self.ledger.requests += 1;
-        let asked = about.and_then(|about| self.asked_to_wait.remove(about));
-        self.ledger.early_requests += u64::from(asked.is_some_and(|until| Instant::now() < until));
+        let requested = about.and_then(|about| self.asked_to_wait.remove(about));
+        self.ledger.early_requests +=
+            u64::from(requested.is_some_and(|until| Instant::now() < until));
     }
 
     /// Remembers that the client of a dataset was asked to wait.

@@ -28,7 +28,7 @@ pub struct Standing {
     /// Content of the newest event; empty if there is none.
     pub(super) event: String,
     /// Content of the event at the number that was asked for; `None` if it is no longer retained.
-    pub(super) asked: Option<String>,
+    pub(super) requested: Option<String>,
     /// Loss that a process reported and no operator has acknowledged yet.
     pub reported: Option<String>,
 }
@@ -160,13 +160,13 @@ impl Continuity {
     }
 
     /// Compares the store's answer with what was known when it was asked.
-    pub(super) fn saw(&self, asked: &Asked, standing: &Standing) {
+    pub(super) fn saw(&self, requested: &Asked, standing: &Standing) {
         let mut state = self.lock();
-        if state.turn != asked.turn {
+        if state.turn != requested.turn {
             // Another answer has changed the history meanwhile.
             return;
         }
-        match judge(&asked.known, standing) {
+        match judge(&requested.known, standing) {
             Verdict::Same => {
                 let known = &state.known.id;
                 let is_first = known.epoch.is_empty();
@@ -180,22 +180,23 @@ impl Continuity {
     }
 
     /// Compares the store's answer with what was known before the loss.
-    pub(super) fn saw_lost(&self, asked: &Asked, standing: &Standing) {
+    pub(super) fn saw_lost(&self, requested: &Asked, standing: &Standing) {
         let mut state = self.lock();
-        let is_there = asked.known.id.number == 0 || standing.asked.is_some();
-        if state.turn == asked.turn
+        let is_there = requested.known.id.number == 0 || standing.requested.is_some();
+        if state.turn == requested.turn
             && state.loss.is_some()
             && is_there
-            && asked.known.id != EventId::START
-            && judge(&asked.known, standing) == Verdict::Same
+            && requested.known.id != EventId::START
+            && judge(&requested.known, standing) == Verdict::Same
         {
             self.settle(&mut state, standing);
         }
     }
 
     /// True if an operator acknowledged that the store is as this standing says.
-    pub(super) fn is_acknowledged(&self, asked: &Asked, standing: &Standing) -> bool {
-        self.lock().turn == asked.turn && judge(&asked.known, standing) == Verdict::Acknowledged
+    pub(super) fn is_acknowledged(&self, requested: &Asked, standing: &Standing) -> bool {
+        self.lock().turn == requested.turn
+            && judge(&requested.known, standing) == Verdict::Acknowledged
     }
 
     /// The store is not there any more. Further calls change nothing until that has ended.
@@ -248,7 +249,7 @@ fn judge(known: &Mark, standing: &Standing) -> Verdict {
             false => Verdict::Lost,
         };
     }
-    let is_other = standing.asked.as_ref().is_some_and(|event| *event != known.event);
+    let is_other = standing.requested.as_ref().is_some_and(|event| *event != known.event);
     if newest.number < id.number || (id.number > 0 && is_other) {
         return Verdict::Lost;
     }
@@ -260,22 +261,22 @@ mod tests {
     use super::*;
 
     /// A store with these epochs that holds an event of this content at each number, asked for one.
-    fn standing(epochs: &str, events: &[&str], asked: &Asked) -> Standing {
+    fn standing(epochs: &str, events: &[&str], requested: &Asked) -> Standing {
         let at = |number: usize| number.checked_sub(1).and_then(|n| events.get(n));
         let text = |event: Option<&&str>| event.map(|event| (*event).to_owned());
         Standing {
             event: text(at(events.len())).unwrap_or_default(),
-            asked: text(at(asked.number() as usize)),
+            requested: text(at(requested.number() as usize)),
             ..Standing::default()
         }
         .with_epochs(epochs, events.len() as u64)
     }
 
     fn see(continuity: &Continuity, epochs: &str, events: &[&str]) -> Option<(String, String)> {
-        let asked = continuity.ask();
-        continuity.saw(&asked, &standing(epochs, events, &asked));
-        if let Some(asked) = continuity.ask_for_lost() {
-            continuity.saw_lost(&asked, &standing(epochs, events, &asked));
+        let requested = continuity.ask();
+        continuity.saw(&requested, &standing(epochs, events, &requested));
+        if let Some(requested) = continuity.ask_for_lost() {
+            continuity.saw_lost(&requested, &standing(epochs, events, &requested));
         }
         continuity.loss().map(|loss| (loss.before.to_string(), loss.after.to_string()))
     }

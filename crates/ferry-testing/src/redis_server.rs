@@ -60,9 +60,9 @@ impl RedisServer {
         let guard =
             command.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().expect("there is a shell");
         *self.guard.lock().unwrap() = Some(guard);
-        let begun = Instant::now();
+        let started = Instant::now();
         while self.ping().is_none() {
-            assert!(begun.elapsed() < Duration::from_secs(30), "redis-server does not answer");
+            assert!(started.elapsed() < Duration::from_secs(30), "redis-server does not answer");
             pause().await;
         }
     }

@@ -460,9 +460,9 @@ proptest! {
         policy in policies(),
         now in 0..DEADLINE,
     ) {
-        let asked = matches!(response, Err(PlatformError::Throttled { .. }));
+        let requested = matches!(response, Err(PlatformError::Throttled { .. }));
         let transition = after(&context(&submission, now, &policy), kind, response);
-        if let Some(next) = transition.delay().filter(|_| !asked) {
+        if let Some(next) = transition.delay().filter(|_| !requested) {
             prop_assert!(later(timestamp(now), next) <= submission.deadline);
         }
     }

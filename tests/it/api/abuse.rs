@@ -71,11 +71,11 @@ impl Victim {
 
     /// It takes a submission in, at once.
     async fn is_well(&self) {
-        let begun = Instant::now();
+        let started = Instant::now();
         let post = self.client.post(format!("http://{}/v1/submissions?name=march", self.address));
         let response = Answer::of(post.header("content-type", "text/csv").body(GOOD)).await;
         assert_eq!(response.status, 201, "{}", response.text());
-        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     }
 
     /// Sends bytes as they are, and reads all that comes back.
@@ -116,18 +116,18 @@ fn slow_clients_and_bombs(ferry: Ferry) {
         let (memory, files) = (victim.status("VmRSS"), victim.open_files());
         // The first are cut off before the last have sent all that they send.
         let all_at_once = async {
-            let begun = Instant::now();
+            let started = Instant::now();
             while victim.open_files() < files + 500 {
-                assert!(begun.elapsed() < CLIENT_TIMEOUT * 10, "{}", victim.open_files());
+                assert!(started.elapsed() < CLIENT_TIMEOUT * 10, "{}", victim.open_files());
                 pause().await;
             }
         };
         let (slow, ()) = join(slow_clients(&victim, 1000), all_at_once).await;
         assert_eq!(victim.get("/healthz").await.status, 200);
         // Those that hold places with half a body hold them no longer than `client_timeout`.
-        let begun = Instant::now();
+        let started = Instant::now();
         while victim.get("/v1/stats").await.status != 200 {
-            assert!(begun.elapsed() < CLIENT_TIMEOUT * 10);
+            assert!(started.elapsed() < CLIENT_TIMEOUT * 10);
             pause().await;
         }
         victim.is_well().await;
@@ -142,10 +142,10 @@ fn slow_clients_and_bombs(ferry: Ferry) {
         let after_slow = victim.status("VmHWM");
         bombs(&victim).await;
         victim.is_well().await;
-        let begun = Instant::now();
+        let started = Instant::now();
         while victim.open_files() > files + 20 {
             assert!(
-                begun.elapsed() < CLIENT_TIMEOUT * 10,
+                started.elapsed() < CLIENT_TIMEOUT * 10,
                 "{} files are open",
                 victim.open_files()
             );
@@ -220,9 +220,9 @@ async fn bombs(victim: &Victim) {
         assert_eq!(response.status == 503, !response.header("retry-after").is_empty());
     }
     for n in 0..3 {
-        let begun = Instant::now();
+        let started = Instant::now();
         while one(n).await.status != 413 {
-            assert!(begun.elapsed() < CLIENT_TIMEOUT * 10);
+            assert!(started.elapsed() < CLIENT_TIMEOUT * 10);
         }
     }
 }

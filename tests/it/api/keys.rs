@@ -135,8 +135,9 @@ async fn a_bound_key_neither_sees_nor_touches_what_is_not_of_its_account() {
             _ => assert_eq!(response.status, 404, "{what}"),
         }
     }
-    let asked = keyed.of("bound", Method::GET, "/v1/submissions?account=default", &json!({})).await;
-    assert_eq!(asked.json()["submissions"], json!([]));
+    let requested =
+        keyed.of("bound", Method::GET, "/v1/submissions?account=default", &json!({})).await;
+    assert_eq!(requested.json()["submissions"], json!([]));
     let request = keyed.served.request(Method::POST, "/v1/submissions/bulk");
     let request = request.bearer_auth(&keyed.keys["bound"]);
     let line = json!({ "name": "n", "data": GOOD, "account": "default" });

@@ -45,20 +45,20 @@ async fn bodies_take_no_more_memory_than_they_may() {
         let request = served.request(Method::POST, "/v1/submissions?name=march");
         Answer::of(request.header("content-type", "text/csv").body("x".repeat(90_000)))
     };
-    let begun = Instant::now();
+    let started = Instant::now();
     let refused = loop {
         let response = send().await;
         if response.status == 503 {
             break response;
         }
-        assert!(begun.elapsed() < Duration::from_secs(30), "{}", response.text());
+        assert!(started.elapsed() < Duration::from_secs(30), "{}", response.text());
     };
     assert!(refused.is(ProblemKind::Busy).detail.contains("body_memory_bytes"));
     assert!(!refused.header("retry-after").is_empty());
     drop(slow);
-    let begun = Instant::now();
+    let started = Instant::now();
     while send().await.status == 503 {
-        assert!(begun.elapsed() < Duration::from_secs(30));
+        assert!(started.elapsed() < Duration::from_secs(30));
     }
 }
 
@@ -75,13 +75,13 @@ async fn more_requests_than_allowed_are_sent_away_and_probes_are_not() {
         slow.push(stream);
     }
     let path = format!("/v1/submissions/{id}");
-    let begun = Instant::now();
+    let started = Instant::now();
     let refused = loop {
         let response = served.get(&path).await;
         if response.status == 503 {
             break response;
         }
-        assert!(begun.elapsed() < Duration::from_secs(30));
+        assert!(started.elapsed() < Duration::from_secs(30));
     };
     refused.is(ProblemKind::Busy);
     assert_eq!(refused.header("retry-after"), "1");
@@ -90,7 +90,7 @@ async fn more_requests_than_allowed_are_sent_away_and_probes_are_not() {
     }
     drop(slow);
     while served.get(&path).await.status == 503 {
-        assert!(begun.elapsed() < Duration::from_secs(30));
+        assert!(started.elapsed() < Duration::from_secs(30));
     }
 }
 
@@ -113,9 +113,9 @@ async fn a_full_account_takes_no_more_and_nothing_is_half_accepted() {
     // As soon as one is final there is room again.
     let id = taken[0].id();
     served.post(&format!("/v1/submissions/{id}/cancel"), &json!({})).await;
-    let begun = Instant::now();
+    let started = Instant::now();
     while send(99).await.status == 429 {
-        assert!(begun.elapsed() < Duration::from_secs(30));
+        assert!(started.elapsed() < Duration::from_secs(30));
     }
 }
 
@@ -139,11 +139,11 @@ async fn two_hundred_slow_clients_are_cut_off_and_keep_nobody_waiting() {
         stream.write_all(head.as_bytes()).await.unwrap();
         slow.push(stream);
     }
-    let begun = Instant::now();
+    let started = Instant::now();
     assert_eq!(served.get("/healthz").await.status, 200);
     // Those with half a body hold their places for no longer than `client_timeout`.
     while served.get("/v1/stats").await.status != 200 {
-        assert!(begun.elapsed() < Duration::from_secs(20));
+        assert!(started.elapsed() < Duration::from_secs(20));
     }
     served.submit(&json!({ "name": "march", "data": GOOD })).await;
     let ends = slow.into_iter().map(|mut stream| async move {

@@ -68,9 +68,9 @@ fn a_server_with_a_certificate_speaks_tls_and_notices_a_new_one() {
         let _ = plain.read_to_end(&mut response).await;
         assert!(!response.starts_with(b"HTTP"), "{}", String::from_utf8_lossy(&response));
         let mut silent = TcpStream::connect(address).await.unwrap();
-        let begun = Instant::now();
+        let started = Instant::now();
         let _ = silent.read_to_end(&mut response).await;
-        assert!(begun.elapsed() < Duration::from_secs(20));
+        assert!(started.elapsed() < Duration::from_secs(20));
     });
     server.signal("TERM");
     assert_eq!(server.end().code(), Some(0), "{}", server.stderr());
@@ -105,15 +105,15 @@ fn certificates_that_cannot_be_used_are_named_before_anything_listens() {
 async fn a_name_that_was_made_to_lead_here_is_not_answered_where_there_are_no_keys() {
     let served = Served::idle(&[]).await;
     let port = served.address.port();
-    let asked =
+    let requested =
         |host: String| Answer::of(served.request(Method::GET, "/v1/stats").header("host", host));
     for own in ["localhost", "LOCALHOST", "127.0.0.1", "127.9.9.9", "[::1]", "[::ffff:127.0.0.1]"] {
-        assert_eq!(asked(format!("{own}:{port}")).await.status, 200, "{own}");
-        assert_eq!(asked(own.to_owned()).await.status, 200, "{own}");
+        assert_eq!(requested(format!("{own}:{port}")).await.status, 200, "{own}");
+        assert_eq!(requested(own.to_owned()).await.status, 200, "{own}");
     }
     for foreign in ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "10.0.0.1"]
     {
-        let problem = asked(format!("{foreign}:{port}")).await.is(ProblemKind::NotLocal);
+        let problem = requested(format!("{foreign}:{port}")).await.is(ProblemKind::NotLocal);
         assert_eq!(problem.title, "Remote access requires API keys");
         assert!(problem.detail.contains("`Host`"), "{}", problem.detail);
         assert!(problem.detail.contains("`ferry keys create`"), "{}", problem.detail);

@@ -19,10 +19,10 @@ async fn a_wait_ends_with_the_final_state() {
 async fn a_wait_ends_when_its_time_is_over() {
     let served = Served::idle(&[]).await;
     let id = served.submit(&json!({ "name": "march", "data": GOOD })).await;
-    let begun = Instant::now();
+    let started = Instant::now();
     let response = served.get(&format!("/v1/submissions/{id}?wait=300ms")).await;
     assert_eq!(response.json()["state"], "queued");
-    let took = begun.elapsed();
+    let took = started.elapsed();
     assert!((Duration::from_millis(300)..Duration::from_secs(10)).contains(&took), "{took:?}");
 }
 

@@ -269,9 +269,9 @@ impl fmt::Display for Ran {
 /// Waits for a condition.
 #[track_caller]
 pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    let begun = Instant::now();
+    let started = Instant::now();
     while !condition() {
-        assert!(begun.elapsed() < LONG, "in vain: {what}");
+        assert!(started.elapsed() < LONG, "in vain: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }

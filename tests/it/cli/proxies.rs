@@ -10,7 +10,7 @@ use super::harness::Ferry;
 fn proxy() -> (String, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
-    let (sender, asked) = channel();
+    let (sender, requested) = channel();
     std::thread::spawn(move || {
         for connection in listener.incoming() {
             let mut connection: TcpStream = connection.expect("a connection");
@@ -24,7 +24,7 @@ fn proxy() -> (String, Receiver<String>) {
             );
         }
     });
-    (url, asked)
+    (url, requested)
 }
 
 fn behind(proxy: &str) -> Ferry {
@@ -39,17 +39,17 @@ fn behind(proxy: &str) -> Ferry {
 
 #[test]
 fn the_platform_is_reached_through_the_proxy_of_the_environment() {
-    let (url, asked) = proxy();
+    let (url, requested) = proxy();
     let ran = behind(&url).run(&["doctor"]).exits(1);
     assert!(ran.stdout.contains("cannot get an access token"), "{}", ran.stdout);
-    let first = asked.try_recv().expect("the proxy was asked");
+    let first = requested.try_recv().expect("the proxy was asked");
     assert_eq!(first, "CONNECT identity.platform.invalid:443 HTTP/1.1");
 }
 
 #[test]
 fn hosts_that_need_no_proxy_are_reached_without() {
-    let (url, asked) = proxy();
+    let (url, requested) = proxy();
     let ran = behind(&url).set("NO_PROXY", ".platform.invalid").run(&["doctor"]).exits(1);
     assert!(ran.stdout.contains("cannot get an access token"), "{}", ran.stdout);
-    assert!(asked.try_recv().is_err(), "the proxy was asked");
+    assert!(requested.try_recv().is_err(), "the proxy was asked");
 }

@@ -36,12 +36,12 @@ fn a_running_step_may_finish_within_the_grace_time() {
 fn a_second_signal_leaves_the_running_step() {
     let platform = Platform::start();
     let (ferry, mut worker, id) = uploading(&platform, Duration::from_mins(1));
-    let begun = Instant::now();
+    let started = Instant::now();
     worker.signal("TERM");
     worker.await_told("stopping: ");
     worker.signal("TERM");
     assert_eq!(worker.end().code(), Some(0), "{}", worker.stderr());
-    assert!(begun.elapsed() < Duration::from_secs(10));
+    assert!(started.elapsed() < Duration::from_secs(10));
     assert!(worker.stderr().contains("stopping at once"));
     let object = ferry.object(&["status", "--json", &id]);
     assert_eq!(object["reason_code"], "ambiguous");

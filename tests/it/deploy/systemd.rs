@@ -103,9 +103,9 @@ fn what_units_start_is_well_carries_a_dataset_and_stops_in_time() {
         let id = ferry.run_with(&["submit", "-", "--name", name], GOOD).ok().id();
         ferry.await_state(&id, "completed");
         running.signal("TERM");
-        let asked = std::time::Instant::now();
+        let requested = std::time::Instant::now();
         let ended = running.end();
         assert!(ended.success(), "{name}: {}", running.stderr());
-        assert!(asked.elapsed() < seconds(values(&unit, "TimeoutStopSec")[0]), "{name}");
+        assert!(requested.elapsed() < seconds(values(&unit, "TimeoutStopSec")[0]), "{name}");
     }
 }

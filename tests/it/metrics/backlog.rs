@@ -39,14 +39,17 @@ async fn scrapes_are_fast(store: &[(&str, &str)]) {
     let ready = || server.sum("ferry_queue_steps", "state=\"ready\"");
     until(|| server.scrape(), || (ready() - total as f64).abs() < 0.5).await;
     let scrapes = (0..20).map(|_| {
-        let begun = Instant::now();
+        let started = Instant::now();
         server.scrape();
-        begun.elapsed()
+        started.elapsed()
     });
     let slowest = scrapes.max().unwrap();
-    let asked = Instant::now();
+    let requested = Instant::now();
     world.app.store.stats().await.unwrap();
-    println!("{total} queued: a scrape {slowest:?}, the question behind it {:?}", asked.elapsed());
+    println!(
+        "{total} queued: a scrape {slowest:?}, the question behind it {:?}",
+        requested.elapsed()
+    );
     assert!(slowest < Duration::from_millis(100), "{slowest:?}");
     assert!(server.terminate().success());
 }

@@ -28,10 +28,10 @@ async fn a_worker_stopped_under_load_drains_in_time_and_the_next_scrape_shows_no
     until(told, || server.sum("ferry_queue_submissions", "state=\"completed\"") >= 20.0).await;
     until(told, || server.sum(LEASED.0, LEASED.1) >= 20.0).await;
 
-    let asked = Instant::now();
+    let requested = Instant::now();
     assert!(worker.terminate().success());
-    println!("stopped {:?} after SIGTERM under load", asked.elapsed());
-    assert!(asked.elapsed() < Duration::from_secs(5), "its grace time");
+    println!("stopped {:?} after SIGTERM under load", requested.elapsed());
+    assert!(requested.elapsed() < Duration::from_secs(5), "its grace time");
     let last_look = || server.sum("ferry_queue_metrics_timestamp_seconds", "");
     // The first may have begun before the worker had ended.
     for _ in 0..2 {

@@ -74,8 +74,8 @@ pub(crate) fn with_exemplars() -> Vec<String> {
     let mut found = Vec::new();
     for (_, panel) in panels() {
         let targets = panel["targets"].as_array().into_iter().flatten();
-        let asked = targets.filter(|target| target["exemplar"] == true);
-        found.extend(asked.map(|target| filled_in(target["expr"].as_str().unwrap())));
+        let requested = targets.filter(|target| target["exemplar"] == true);
+        found.extend(requested.map(|target| filled_in(target["expr"].as_str().unwrap())));
     }
     found
 }

@@ -94,7 +94,7 @@ async fn a_real_prometheus_finds_data_for_every_panel_and_no_expression_fails() 
     until(|| "Prometheus is ready".into(), || prometheus.is_ready()).await;
     until(|| "all are up".into(), || prometheus.holds("sum(up) == 3")).await;
 
-    let begun = Instant::now();
+    let started = Instant::now();
     world.app.store.renew(vec![lost], Duration::ZERO).await.unwrap();
     // Its requests would take the faults that others are to get.
     world.settled(lost.id).await;
@@ -105,7 +105,7 @@ async fn a_real_prometheus_finds_data_for_every_panel_and_no_expression_fails() 
         until(|| format!("{shown}\n{:#?}", world.sim.ledger().faults), || prometheus.holds(shown))
             .await;
     }
-    println!("all was shown after {:?}", begun.elapsed());
+    println!("all was shown after {:?}", started.elapsed());
 
     let (panels, rules) = (ask_panels(&prometheus), ask_rules(&prometheus));
     println!("{panels} expressions of panels and {} alerts", rules.len());
@@ -126,7 +126,7 @@ async fn a_real_prometheus_finds_data_for_every_panel_and_no_expression_fails() 
 /// Asks what the dashboards ask; answers how many expressions that are.
 fn ask_panels(prometheus: &Prometheus) -> usize {
     let mut wrong = Vec::new();
-    let mut asked = 0;
+    let mut requested = 0;
     for (file, panel) in panels() {
         // An annotation is a query itself, and need not have happened just now, but in this run.
         let note = panel.get("iconColor").map(|_| &panel);
@@ -136,7 +136,7 @@ fn ask_panels(prometheus: &Prometheus) -> usize {
             if note.is_some() {
                 expression = format!("last_over_time(({expression})[10m:1s])");
             }
-            asked += 1;
+            requested += 1;
             match prometheus.query(&expression) {
                 Err(error) => wrong.push(format!("{file}: {expression}: {error}")),
                 Ok(found) if !found.iter().any(is_number) => {
@@ -148,7 +148,7 @@ fn ask_panels(prometheus: &Prometheus) -> usize {
         }
     }
     assert_eq!(wrong, Vec::<String>::new());
-    asked
+    requested
 }
 
 fn is_number(sample: &Value) -> bool {
@@ -214,9 +214,9 @@ async fn go_wrong(world: &World) {
 
     world.submit_all((0..80).map(|n| overwriting(&format!("a{n}")))).await;
     let some = |stats: &ferry_store::Stats| stats.count(State::Completed) > 30;
-    let begun = Instant::now();
+    let started = Instant::now();
     while !some(&world.app.store.stats().await.unwrap()) {
-        assert!(begun.elapsed() < CLIENT_TIMEOUT, "{:#?}", world.app.store.stats().await);
+        assert!(started.elapsed() < CLIENT_TIMEOUT, "{:#?}", world.app.store.stats().await);
         pause().await;
     }
     world.sim.set_outage(true);
@@ -272,10 +272,10 @@ async fn keep_for_a_look(world: &World, prometheus: &Prometheus) {
     if seconds > 0 {
         println!("Prometheus is at http://{} for {seconds} s", prometheus.address());
     }
-    let begun = Instant::now();
+    let started = Instant::now();
     for second in 0..seconds {
         world.submit_all((0..8).map(|n| overwriting(&format!("look{second}-{n}")))).await;
         world.sim.set_outage((seconds / 2..seconds / 2 + 10).contains(&second));
-        until(|| "the next second".into(), || begun.elapsed().as_secs() > second).await;
+        until(|| "the next second".into(), || started.elapsed().as_secs() > second).await;
     }
 }

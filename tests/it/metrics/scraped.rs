@@ -83,9 +83,9 @@ impl Drop for Scraped {
 
 /// Waits for a condition.
 pub(super) async fn until(what: impl Fn() -> String, mut condition: impl FnMut() -> bool) {
-    let begun = Instant::now();
+    let started = Instant::now();
     while !condition() {
-        assert!(begun.elapsed() < CLIENT_TIMEOUT, "in vain: {}", what());
+        assert!(started.elapsed() < CLIENT_TIMEOUT, "in vain: {}", what());
         pause().await;
     }
 }

@@ -10,10 +10,10 @@ use crate::support::{World, bad_days, overwriting, pause, prompt};
 use crate::worker::Worker;
 
 async fn wait_for(world: &World, state: State, count: u64) {
-    let begun = Instant::now();
+    let started = Instant::now();
     while world.app.store.stats().await.unwrap().count(state) < count {
         let log = || world.log();
-        assert!(begun.elapsed() < Duration::from_mins(2), "not {count} {state}:\n{}", log());
+        assert!(started.elapsed() < Duration::from_mins(2), "not {count} {state}:\n{}", log());
         pause().await;
     }
 }

@@ -40,10 +40,10 @@ async fn three_replicas_complete_a_thousand_submissions_and_double_none() {
     let changes = [("STORE", url.as_str()), ("NAMESPACE", &namespace)];
     let world = World::start(bad_days(7), &changes).await;
     let others = [Replica::start(&world, &changes), Replica::start(&world, &changes)];
-    let begun = Instant::now();
+    let started = Instant::now();
     world.submit_all((0..1000).map(|n| overwriting(&format!("d{n:04}")))).await;
     let stats = world.all_settled().await;
-    println!("1000 submissions with faults in {:?}", begun.elapsed());
+    println!("1000 submissions with faults in {:?}", started.elapsed());
     assert_eq!(stats.count(State::Completed), 1000, "{stats:#?}");
     let ledger = world.sim.ledger();
     assert_eq!(ledger.names.len(), 1000);
@@ -70,8 +70,8 @@ async fn an_idle_replica_hardly_asks_its_server() {
         calls.expect("scripts were run").parse::<u64>().unwrap()
     };
     let before = commands().await;
-    let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(5) {
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_secs(5) {
         pause().await;
     }
     let sent = commands().await - before;

@@ -23,8 +23,8 @@ async fn an_outage_costs_time_and_nothing_else() {
     };
     world.until(ids[0], |view| blocked_by(&view.waiting_for)).await;
     let before = world.sim.ledger().requests;
-    let begun = Instant::now();
-    world.until(ids[0], |_| begun.elapsed() > Duration::from_secs(1)).await;
+    let started = Instant::now();
+    world.until(ids[0], |_| started.elapsed() > Duration::from_secs(1)).await;
     let during = world.sim.ledger().requests - before;
     // One probe at a time, at most 200 ms apart: 5 a second, and what was under way.
     assert!((2..=15).contains(&during), "{during} requests in a second of outage");
@@ -68,7 +68,7 @@ async fn retry_after_closes_the_gate_for_the_whole_account() {
     world.sim.script(Endpoint::Status, Fault::SlowDown(RetryAfter::Seconds(1.0)));
     let first = world.submit(dataset("first")).await;
     world.until(first, |view| view.reason_code == Some(ReasonCode::Throttled)).await;
-    let asked = Instant::now();
+    let requested = Instant::now();
     let second = world.submit(dataset("second")).await;
     let view = world.look(second).await;
     let gated = Some(WaitingFor::Account(BlockReason::Throttled { until: view.updated_at }));
@@ -77,7 +77,7 @@ async fn retry_after_closes_the_gate_for_the_whole_account() {
         "{gated:?}"
     );
     assert_eq!(world.settled(second).await.state, State::Completed);
-    assert!(asked.elapsed() > Duration::from_millis(900), "{:?}", asked.elapsed());
+    assert!(requested.elapsed() > Duration::from_millis(900), "{:?}", requested.elapsed());
     let view = world.settled(first).await;
     assert_eq!((view.state, view.upload_attempts), (State::Completed, 1));
     assert_eq!(world.sim.ledger().early_requests, 0);
@@ -338,11 +338,11 @@ async fn a_denial_that_passes_pauses_nobody_and_one_that_lasts_says_when() {
 #[tokio::test]
 async fn uploads_are_no_faster_than_the_account_allows() {
     let world = World::start(prompt(), &[("UPLOADS_PER_SECOND", "40")]).await;
-    let begun = Instant::now();
+    let started = Instant::now();
     world.submit_all((0..40).map(|n| overwriting(&format!("l{n}")))).await;
     world.all_settled().await;
     // A tenth of a second's worth may go at once, and the last one need not wait.
     let least = Duration::from_millis((40 - 4 - 1) * 1000 / 40);
-    assert!(begun.elapsed() >= least, "{:?}", begun.elapsed());
+    assert!(started.elapsed() >= least, "{:?}", started.elapsed());
     world.finish().await;
 }

@@ -91,11 +91,11 @@ fn setting(name: &str, default: u64) -> u64 {
 #[tokio::test]
 async fn no_made_up_response_makes_the_client_panic_or_show_a_secret() {
     let (count, seed) = (setting("RESPONSES", 2_000), setting("RESPONSES_SEED", 1));
-    let (mut rng, begun) = (Rng::with_seed(seed), Instant::now());
+    let (mut rng, started) = (Rng::with_seed(seed), Instant::now());
     for _ in 0..count {
         taken_apart::read(&made(&mut rng)).await;
     }
-    let minutes = begun.elapsed().as_secs_f64() / 60.0;
+    let minutes = started.elapsed().as_secs_f64() / 60.0;
     println!("{count} responses in {minutes:.1} min, seed {seed}");
 }
 

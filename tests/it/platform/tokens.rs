@@ -385,8 +385,8 @@ async fn a_wrong_clock_on_either_side_does_not_matter() {
         let token = stored(&platform).await;
         assert_eq!(platform.status(&token).await, Ok(Status::Done));
         sim.script(Endpoint::Status, Fault::SlowDown(RetryAfter::Date(Duration::from_secs(90))));
-        let asked = pause(platform.status(&token).await).expect("a pause").as_secs();
-        assert!((89..=91).contains(&asked), "{ours} {theirs}: {asked}");
+        let requested = pause(platform.status(&token).await).expect("a pause").as_secs();
+        assert!((89..=91).contains(&requested), "{ours} {theirs}: {requested}");
         assert_eq!((sim.ledger().tokens_issued, sim.ledger().unauthorized), (1, 0));
     }
 }

@@ -214,10 +214,10 @@ async fn an_answer_that_does_not_come_in_time_is_ambiguous() {
         let platform = client(account_at(&sim.token_url(), &sim.api_url()), impatient(), 0);
         platform.check_credentials().await.expect("a token");
         sim.script(Endpoint::Upload, fault.clone());
-        let begun = Instant::now();
+        let started = Instant::now();
         let response = platform.upload(upload("n")).await;
         assert!(is_ambiguous(&response), "{fault:?}: {response:?}");
-        assert!(begun.elapsed() >= impatient().request_timeout);
+        assert!(started.elapsed() >= impatient().request_timeout);
         assert_eq!(sim.ledger().accepted(), 1);
         // Tried once more unchanged, it says that something is there.
         let again = platform.upload(upload("n")).await;
@@ -355,15 +355,15 @@ async fn a_date_to_wait_for_counts_from_the_date_of_the_answer() {
         ("Sun Nov  6 08:49:37 1994", "Sun Nov  6 08:50:07 1994"),
     ] {
         sim.script(Endpoint::Upload, headers(date, retry_after));
-        let asked = pause(platform.upload(upload("n")).await);
-        assert_eq!(asked, Some(Duration::from_secs(30)), "{date}");
+        let requested = pause(platform.upload(upload("n")).await);
+        assert_eq!(requested, Some(Duration::from_secs(30)), "{date}");
     }
     // An answer without a usable date leaves only the own clock.
     let at = SystemClock.now() + chrono::TimeDelta::seconds(100);
     let at = at.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
     sim.script(Endpoint::Upload, headers("today", &at));
-    let asked = pause(platform.upload(upload("n")).await).expect("a pause").as_secs_f64();
-    assert!((90.0..=100.0).contains(&asked), "{asked}");
+    let requested = pause(platform.upload(upload("n")).await).expect("a pause").as_secs_f64();
+    assert!((90.0..=100.0).contains(&requested), "{requested}");
 }
 
 #[tokio::test]

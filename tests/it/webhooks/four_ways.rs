@@ -20,7 +20,7 @@ use ferry_testing::shared_server;
 /// The final state of each submission, by its id.
 type Outcomes = BTreeMap<String, String>;
 
-async fn asked(request: RequestBuilder) -> Value {
+async fn requested(request: RequestBuilder) -> Value {
     let response = request.send().await.expect("it is answered").bytes().await.expect("all of it");
     serde_json::from_slice(&response).expect("JSON")
 }
@@ -46,7 +46,7 @@ async fn submit(url: &str, hook: &str, count: u64) -> (Vec<String>, Vec<String>)
             3 => body["not_before"] = json!("2999-01-01T00:00:00Z"),
             _ => {}
         }
-        let view = asked(post(&format!("{url}/v1/submissions"), &body)).await;
+        let view = requested(post(&format!("{url}/v1/submissions"), &body)).await;
         let id = view["id"].as_str().unwrap_or_else(|| panic!("{view}")).to_owned();
         if n % 4 == 3 {
             cancelled.push(id.clone());
@@ -113,15 +113,15 @@ fn the_four_ways_agree(ferry: Ferry) {
         let mut stream = Listening::to(request.header("last-event-id", last.to_string())).await;
         for id in &cancelled {
             let call = format!("{at}/v1/submissions/{id}/cancel");
-            assert_eq!(asked(post(&call, &Value::Null)).await["state"], "cancelled");
+            assert_eq!(requested(post(&call, &Value::Null)).await["state"], "cancelled");
         }
         let (mut waited, mut got) = (Outcomes::new(), Outcomes::new());
         for id in &ids {
-            let view = asked(client().get(format!("{at}/v1/submissions/{id}?wait=60s"))).await;
+            let view = requested(client().get(format!("{at}/v1/submissions/{id}?wait=60s"))).await;
             waited.insert(id.clone(), view["state"].as_str().unwrap().to_owned());
         }
         for id in &ids {
-            let view = asked(client().get(format!("{at}/v1/submissions/{id}"))).await;
+            let view = requested(client().get(format!("{at}/v1/submissions/{id}"))).await;
             got.insert(id.clone(), view["state"].as_str().unwrap().to_owned());
         }
         let listening = listen(&mut stream, &mut heard, ids.len());

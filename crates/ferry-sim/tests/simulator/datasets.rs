@@ -91,7 +91,7 @@ async fn a_dataset_is_ready_when_its_time_has_passed_and_not_before() {
     let processing = Processing::Fixed(time);
     let caller = start(SimConfig { processing, quoted: true, ..SimConfig::default() }).await;
     let bearer = caller.token().await;
-    let begun = Instant::now();
+    let started = Instant::now();
     let uploaded = caller.upload(&bearer, &upload_body("n", DATA)).await;
     let token: String = serde_json::from_str(&uploaded.body).expect("a JSON string");
     assert_eq!(caller.get(&bearer, &token, "tableofresultids").await.status, 409);
@@ -99,7 +99,7 @@ async fn a_dataset_is_ready_when_its_time_has_passed_and_not_before() {
     while words.last().is_none_or(|word| word != "\"CompletedSuccessfully\"") {
         words.push(caller.get(&bearer, &token, "status").await.body);
     }
-    assert!(begun.elapsed() >= time);
+    assert!(started.elapsed() >= time);
     let polls = words.len() as u64;
     words.dedup();
     assert_eq!(words, ["\"Submitted\"", "\"Processing\"", "\"CompletedSuccessfully\""]);

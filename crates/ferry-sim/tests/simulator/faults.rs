@@ -119,10 +119,10 @@ async fn slow_cut_and_enormous_bodies_are_what_they_say() {
     let uploaded = caller.upload(&bearer, &upload_body("n", DATA)).await.body;
     let delay = Duration::from_millis(5);
     caller.sim.script(Endpoint::Status, Fault::SlowBody(delay));
-    let begun = Instant::now();
+    let started = Instant::now();
     let response = caller.get(&bearer, &uploaded, "status").await;
     assert_eq!(response.body, "CompletedSuccessfully");
-    assert!(begun.elapsed() >= delay * 21);
+    assert!(started.elapsed() >= delay * 21);
 
     caller.sim.script(Endpoint::Results, Fault::CutBody);
     // An empty body is cut, too.

@@ -83,10 +83,10 @@ impl Data {
     /// Identifies the history, with the event at `number`.
     pub(super) fn standing(&self, number: u64) -> Standing {
         let content = |event: &Event| format!("{event:?}");
-        let asked = self.events.iter().find(|event| event.cursor == number);
+        let requested = self.events.iter().find(|event| event.cursor == number);
         let standing = Standing {
             event: self.events.back().map(content).unwrap_or_default(),
-            asked: asked.map(content),
+            requested: requested.map(content),
             reported: self.lost.clone(),
             ..Standing::default()
         };

@@ -76,9 +76,9 @@ impl MemoryStore {
 
     /// The same for what may make steps due.
     fn change<T>(&self, op: impl FnOnce(&mut Data) -> T) -> T {
-        let asked = self.continuity.ask();
-        let (changed, standing) = self.with(|data| (op(data), data.standing(asked.number())));
-        self.continuity.saw(&asked, &standing);
+        let requested = self.continuity.ask();
+        let (changed, standing) = self.with(|data| (op(data), data.standing(requested.number())));
+        self.continuity.saw(&requested, &standing);
         self.shared.wakeups.all();
         changed
     }
@@ -167,12 +167,12 @@ impl Store for MemoryStore {
     }
 
     async fn look(&self) -> Result<Standing, StoreError> {
-        let asked = self.continuity.ask();
-        let standing = self.with(|data| data.standing(asked.number()));
-        self.continuity.saw(&asked, &standing);
-        if let Some(asked) = self.continuity.ask_for_lost() {
-            let standing = self.with(|data| data.standing(asked.number()));
-            self.continuity.saw_lost(&asked, &standing);
+        let requested = self.continuity.ask();
+        let standing = self.with(|data| data.standing(requested.number()));
+        self.continuity.saw(&requested, &standing);
+        if let Some(requested) = self.continuity.ask_for_lost() {
+            let standing = self.with(|data| data.standing(requested.number()));
+            self.continuity.saw_lost(&requested, &standing);
         }
         Ok(standing)
     }

@@ -14,7 +14,7 @@ for n = 1, number() do
         rest = argument(),
         start = number(),
         deadline = number(),
-        span = number(),
+        duration = number(),
         keyed = flag(),
         idempotency = argument(),
         payload = argument(),
@@ -47,7 +47,7 @@ local function insert(new)
     local has_predecessor = first_of(account, name) ~= nil
     head[field.seq], head[field.due], head[field.has_predecessor] = last, due, has_predecessor
     head[field.created], head[field.updated] = now, now
-    head[field.deadline] = new.deadline or min(due + new.span, FOREVER)
+    head[field.deadline] = new.deadline or min(due + new.duration, FOREVER)
     written[key.submission(new.id)] = cmsgpack.pack(unpack(head)) .. new.rest
     written[key.payload(new.id)] = new.payload
     if new.keyed then written[key.idempotency(account, new.idempotency)] = new.id end
@@ -67,20 +67,20 @@ local function insert(new)
     })
 end
 
-local answers = {}
+local responses = {}
 for n, new in ipairs(batch) do
     local head = new.head
     local known = new.keyed and read(key.idempotency(head[field.account], new.idempotency))
-    local id, answer = new.id, 'new'
+    local id, response = new.id, 'new'
     if known and known ~= new.id then
         local same = digest_of(read(key.submission(known))) == head[field.digest]
-        id, answer = known, same and 'duplicate' or 'conflict'
+        id, response = known, same and 'duplicate' or 'conflict'
     elseif not here[n] and not written[names[n]] then
         insert(new)
     end
-    answers[#answers + 1] = answer
-    answers[#answers + 1] = id
+    responses[#responses + 1] = response
+    responses[#responses + 1] = id
 end
 if last > first_new then call('SET', key.seq, int(last)) end
 settle()
-return answers
+return responses

@@ -13,13 +13,17 @@ use ferry_types::domain::{SubmissionId, timestamp};
 
 /// Adds a batch to a call of the script.
 pub(super) fn describe(
-    call: ScriptCall,
+    script_call: ScriptCall,
     batch: &[(NewSubmission, CompressedPayload)],
 ) -> ScriptCall {
-    call.each(batch, |call, (new, packed)| describe_one(call, new, packed))
+    script_call.each(batch, |script_call, (new, packed)| describe_one(script_call, new, packed))
 }
 
-fn describe_one(call: ScriptCall, new: &NewSubmission, packed: &CompressedPayload) -> ScriptCall {
+fn describe_one(
+    script_call: ScriptCall,
+    new: &NewSubmission,
+    packed: &CompressedPayload,
+) -> ScriptCall {
     let (deadline, duration) = match new.deadline {
         Deadline::At(deadline) => (Some(deadline.timestamp_millis()), None),
         Deadline::After(duration) => (None, Some(duration_millis(duration))),
@@ -29,7 +33,8 @@ fn describe_one(call: ScriptCall, new: &NewSubmission, packed: &CompressedPayloa
     // The script puts in its own times.
     let submission = new.submission(timestamp(0), false);
     let key = new.idempotency_key.as_deref();
-    call.arg(&id)
+    script_call
+        .arg(&id)
         .packed(&head_of(&submission, &id, &new.digest(), key))
         .arg(cold_of(&submission))
         .maybe(new.not_before.map(|at| at.timestamp_millis()))
@@ -38,7 +43,7 @@ fn describe_one(call: ScriptCall, new: &NewSubmission, packed: &CompressedPayloa
         .flag(new.idempotency_key.is_some())
         .maybe(new.idempotency_key.as_ref())
         .arg(write_payload(packed))
-        .each(&labels, |call, (name, value)| call.arg(name).arg(value))
+        .each(&labels, |script_call, (name, value)| script_call.arg(name).arg(value))
 }
 
 /// Reads the script's answer.

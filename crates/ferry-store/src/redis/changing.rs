@@ -166,7 +166,7 @@ impl RedisStore {
     /// for the next call.
     pub(super) async fn rescue_some(&self) -> Result<Rescued, RedisError> {
         let script = &self.scripts.expired;
-        let response = self.run(script, self.call(script).arg(BATCH)).await?;
+        let response = self.run(script, self.script_call(script).arg(BATCH)).await?;
         let [now, expired] = tuple(response)?;
         let now = time(now)?;
         let (mut changes, mut damaged) = (Vec::new(), Vec::new());
@@ -188,9 +188,10 @@ impl RedisStore {
         }
         if !damaged.is_empty() {
             let script = &self.scripts.drop;
-            let call =
-                self.call(script).each(&damaged, |call, (id, claim)| call.arg(id).arg(claim));
-            self.run(script, call).await?;
+            let script_call = self
+                .script_call(script)
+                .each(&damaged, |script_call, (id, claim)| script_call.arg(id).arg(claim));
+            self.run(script, script_call).await?;
         }
         let saved = self.save(now, &changes).await?;
         let mut rescued = Rescued::default();
@@ -206,8 +207,9 @@ impl RedisStore {
         ids: &[SubmissionId],
     ) -> Result<(Timestamp, Vec<Option<Result<Inspected, RedisError>>>), RedisError> {
         let script = &self.scripts.inspect;
-        let call = self.call(script).each(ids, |call, id| call.arg(id.to_string()));
-        let [now, inspected] = tuple(self.run(script, call).await?)?;
+        let script_call =
+            self.script_call(script).each(ids, |script_call, id| script_call.arg(id.to_string()));
+        let [now, inspected] = tuple(self.run(script, script_call).await?)?;
         let now = time(now)?;
         let read = |value| Inspected::read(value, now).transpose();
         Ok((now, array(inspected)?.into_iter().map(read).collect()))
@@ -219,14 +221,15 @@ impl RedisStore {
             return Ok(Vec::new());
         }
         let script = &self.scripts.save;
-        let call = self.call_at(script, now).each(changes, |call, change| {
-            call.arg(change.id.to_string())
+        let script_call = self.call_at(script, now).each(changes, |script_call, change| {
+            script_call
+                .arg(change.id.to_string())
                 .arg(&change.digest)
                 .arg(&change.claim)
                 .arg(&change.record)
                 .arg(&change.next_claim)
         });
-        let saved = array(self.run(script, call).await?)?;
+        let saved = array(self.run(script, script_call).await?)?;
         Ok(saved.into_iter().map(|saved| saved == Value::Int(1)).collect())
     }
 }

@@ -8,12 +8,12 @@
 --   by the accounts that have steps of the kind: of more than a thousand,
 --   those that were served longest ago are looked at, and the caller is told to ask again soon.
 
-local kind, limit, span = argument(), number(), number()
+local kind, limit, duration = argument(), number(), number()
 local p = policy()
 local limits = read_limits()
 local this_call = argument()
 local LOOK, SOON, LEASES = 1000, 1000, 2000
-local leased_text = int(later(span))
+local leased_text = int(later(duration))
 local given = {}
 
 -- One number for all that is claimed now, which is higher than those before.
@@ -118,7 +118,7 @@ local function next_of(account)
     return soonest
 end
 
-local accounts, hungry = {}, {}
+local accounts, eligible = {}, {}
 for _, name in ipairs(names) do
     local account = { name = name }
     accounts[#accounts + 1] = account
@@ -127,7 +127,7 @@ for _, name in ipairs(names) do
         admission(account)
         local due = false
         for _, head in pairs(account.heads) do due = due or head <= now end
-        if due and account.admitted then hungry[#hungry + 1] = account end
+        if due and account.admitted then eligible[#eligible + 1] = account end
     end
 end
 
@@ -150,9 +150,9 @@ end
 -- caller has to tell.
 local function lease(account, id, record)
     if kind == 'upload' then
-        local sound, begun = pcall(begin, account, id, record)
+        local sound, started = pcall(begin, account, id, record)
         if sound then
-            record = begun
+            record = started
             written[key.submission(id)] = record
         end
     end
@@ -194,13 +194,13 @@ local function take(account, share)
 end
 
 -- Everybody gets an equal share, and what some do not use is shared by the others.
-while #hungry > 0 and #given < limit do
-    local share = max(1, floor((limit - #given) / #hungry))
+while #eligible > 0 and #given < limit do
+    local share = max(1, floor((limit - #given) / #eligible))
     local left = {}
-    for _, account in ipairs(hungry) do
+    for _, account in ipairs(eligible) do
         if take(account, share) then left[#left + 1] = account end
     end
-    hungry = left
+    eligible = left
 end
 settle()
 

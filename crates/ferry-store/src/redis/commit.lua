@@ -49,23 +49,23 @@ end
 
 -- What is damaged must not keep the others from being recorded. What the server itself refuses, as for
 -- want of memory, it refuses for all.
-local commits, names, answers = {}, {}, {}
+local commits, names, responses = {}, {}, {}
 for n = 1, number() do
     commits[n] = argument()
     names[n] = key.claim(commits[n][1])
 end
 local held = #names > 0 and call('MGET', unpack(names)) or {}
 for n, c in ipairs(commits) do
-    local ok, answer = pcall(commit, c, held[n])
+    local ok, response = pcall(commit, c, held[n])
     if not ok then
-        local why = type(answer) == 'table' and answer.err or answer
+        local why = type(response) == 'table' and response.err or response
         if not string.find(why, '^user_script') and not string.find(why, '^WRONGTYPE') then
             return { err = why }
         end
-        answer = 'damaged ' .. why
+        response = 'damaged ' .. why
     end
-    answers[n] = answer
+    responses[n] = response
 end
 save_signals()
 settle()
-return answers
+return responses

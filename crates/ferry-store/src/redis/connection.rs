@@ -86,17 +86,17 @@ impl RedisConnection {
         if calls.is_empty() {
             return Ok(Vec::new());
         }
-        if let Some(call) = calls.iter().find(|call| call.bytes() > LARGEST) {
+        if let Some(script_call) = calls.iter().find(|script_call| script_call.bytes() > LARGEST) {
             return Err(RedisError::Refused(StoreError::TooLarge(format!(
                 "{} MiB in one piece, compressed, are more than the {} MiB that Redis takes: hand \
                  over less at once",
-                call.bytes() >> 20,
+                script_call.bytes() >> 20,
                 LARGEST >> 20
             ))));
         }
         let comparing = self.continuity.as_ref().filter(|_| script.changes);
         let comparing = comparing.map(|(known, standing)| (known.ask(), known, standing));
-        let look = comparing.as_ref().map(|(asked, _, look)| look.cmd(&self.base, asked));
+        let look = comparing.as_ref().map(|(requested, _, look)| look.cmd(&self.base, requested));
         let pipeline = pipeline(calls.into_iter().map(ScriptCall::into_cmd).chain(look));
         let mut responses = self.send(&pipeline).await?;
         if responses.iter().any(is_unknown_script) {
@@ -114,8 +114,8 @@ impl RedisConnection {
                 *response = repeated;
             }
         }
-        if let Some((asked, known, _)) = &comparing {
-            compare(known, asked, responses.pop());
+        if let Some((requested, known, _)) = &comparing {
+            compare(known, requested, responses.pop());
         }
         responses.into_iter().map(|response| response.map_err(RedisError::from)).collect()
     }
@@ -124,9 +124,9 @@ impl RedisConnection {
     pub(super) async fn run_one(
         &self,
         script: &Script,
-        call: ScriptCall,
+        script_call: ScriptCall,
     ) -> Result<Value, RedisError> {
-        Ok(self.run(script, vec![call]).await?.pop().unwrap_or(Value::Nil))
+        Ok(self.run(script, vec![script_call]).await?.pop().unwrap_or(Value::Nil))
     }
 
     /// Runs a plain command.
@@ -150,7 +150,7 @@ impl RedisConnection {
     }
 
     async fn connection(&self) -> Result<Current, RedisError> {
-        let begun = Instant::now();
+        let started = Instant::now();
         if let Some(current) = self.current() {
             return Ok(current);
         }
@@ -159,11 +159,11 @@ impl RedisConnection {
             return Ok(current);
         }
         if let Some((at, error)) = &tries.failed {
-            if *at > begun {
+            if *at > started {
                 // Somebody else has just tried.
                 return Err(error.clone().into());
             }
-            tokio::time::sleep((*at + tries.delay).saturating_duration_since(begun)).await;
+            tokio::time::sleep((*at + tries.delay).saturating_duration_since(started)).await;
         }
         // Connecting is rare, and its future large.
         match Box::pin(self.connect()).await {
@@ -242,11 +242,11 @@ impl RedisConnection {
 }
 
 /// An answer that cannot be read proves nothing; the next one does.
-fn compare(known: &Continuity, asked: &Asked, response: Option<RedisResult<Value>>) {
+fn compare(known: &Continuity, requested: &Asked, response: Option<RedisResult<Value>>) {
     if let Some(Ok(response)) = response
         && let Ok(standing) = standing::read(response)
     {
-        known.saw(asked, &standing);
+        known.saw(requested, &standing);
     }
 }
 

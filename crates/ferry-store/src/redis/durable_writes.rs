@@ -42,10 +42,14 @@ impl DurableWrites {
     }
 
     /// Runs a call and waits until what it did is safe.
-    pub(super) async fn run(&self, script: &Script, call: ScriptCall) -> Result<Value, RedisError> {
+    pub(super) async fn run(
+        &self,
+        script: &Script,
+        script_call: ScriptCall,
+    ) -> Result<Value, RedisError> {
         let link = self.link().await?;
         let connection = link.number();
-        let response = link.run_one(script, call).await?;
+        let response = link.run_one(script, script_call).await?;
         self.confirm(connection, TIMEOUT).await?;
         Ok(response)
     }

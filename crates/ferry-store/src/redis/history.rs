@@ -11,20 +11,20 @@ use crate::{Loss, Standing};
 
 impl RedisStore {
     pub(super) async fn compare(&self, continuity: &Continuity) -> Result<Standing, RedisError> {
-        if let Some(asked) = continuity.ask_for_lost() {
-            continuity.saw_lost(&asked, &ask(&self.link, &asked).await?);
+        if let Some(requested) = continuity.ask_for_lost() {
+            continuity.saw_lost(&requested, &ask(&self.link, &requested).await?);
         }
-        let asked = continuity.ask();
-        let standing = ask(&self.link, &asked).await?;
-        continuity.saw(&asked, &standing);
+        let requested = continuity.ask();
+        let standing = ask(&self.link, &requested).await?;
+        continuity.saw(&requested, &standing);
         Ok(standing)
     }
 
     pub(super) async fn renew_epoch(&self) -> Result<(), RedisError> {
         let script = Script::alone(include_str!("acknowledge.lua"));
-        let call = ScriptCall::on(&script, &[self.link.base().to_owned()]);
+        let script_call = ScriptCall::on(&script, &[self.link.base().to_owned()]);
         self.link
-            .run_one(&script, call.arg(format!("{:016x}", random_number())).arg(EPOCHS))
+            .run_one(&script, script_call.arg(format!("{:016x}", random_number())).arg(EPOCHS))
             .await
             .map(drop)
     }
@@ -36,7 +36,7 @@ impl RedisStore {
     }
 }
 
-async fn ask(link: &RedisConnection, asked: &Asked) -> Result<Standing, RedisError> {
+async fn ask(link: &RedisConnection, requested: &Asked) -> Result<Standing, RedisError> {
     let script = StandingScript::new();
-    read(link.run_one(&script.0, script.call(link.base(), asked)).await?)
+    read(link.run_one(&script.0, script.script_call(link.base(), requested)).await?)
 }

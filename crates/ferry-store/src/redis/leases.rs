@@ -26,9 +26,11 @@ impl RedisStore {
         let connection = link.number();
         let script = &self.scripts.claim;
         let (id, lost) = self.lost.begin(request.kind);
-        let call = steps::describe_claim(self.call(script), &request, &self.health);
-        let call = call.arg(id.to_string()).each(&lost, |call, lost| call.arg(lost.to_string()));
-        let response = link.run_one(script, call).await;
+        let script_call = steps::describe_claim(self.script_call(script), &request, &self.health);
+        let script_call = script_call
+            .arg(id.to_string())
+            .each(&lost, |script_call, lost| script_call.arg(lost.to_string()));
+        let response = link.run_one(script, script_call).await;
         if response.as_ref().is_err_and(RedisError::is_open) {
             self.lost.lose(request.kind, id);
         }
@@ -69,8 +71,9 @@ impl RedisStore {
 
     async fn read(&self, ids: &[SubmissionId]) -> Result<Vec<Option<RedisRecord>>, RedisError> {
         let script = &self.scripts.read;
-        let call = self.call(script).each(ids, |call, id| call.arg(id.to_string()));
-        read::records(self.run(script, call).await?)
+        let script_call =
+            self.script_call(script).each(ids, |script_call, id| script_call.arg(id.to_string()));
+        read::records(self.run(script, script_call).await?)
     }
 
     /// Records what was decided about steps.
@@ -88,8 +91,8 @@ impl RedisStore {
         let mut committed = vec![None; prepared.len()];
         loop {
             let open: Vec<_> = (0..prepared.len()).filter(|n| committed[*n].is_none()).collect();
-            let asked: Vec<_> = open.iter().map(|n| &prepared[*n]).collect();
-            let responses = self.ask_to_record(&asked).await;
+            let requested: Vec<_> = open.iter().map(|n| &prepared[*n]).collect();
+            let responses = self.ask_to_record(&requested).await;
             if responses.as_ref().is_err_and(RedisError::is_open) {
                 self.owned.tried(prepared.iter().map(|prepared| &prepared.commit));
             }
@@ -114,8 +117,10 @@ impl RedisStore {
     async fn ask_to_record(&self, prepared: &[&PreparedCommit]) -> Result<Vec<Value>, RedisError> {
         let script = &self.scripts.commit;
         let calls = parts(prepared).into_iter().map(|prepared| {
-            let call = self.call(script).policy(&self.health).arg(prepared.len());
-            prepared.iter().try_fold(call, |call, one| Ok(call.packed(&one.describe()?)))
+            let script_call = self.script_call(script).policy(&self.health).arg(prepared.len());
+            prepared
+                .iter()
+                .try_fold(script_call, |script_call, one| Ok(script_call.packed(&one.describe()?)))
         });
         let calls = calls.collect::<Result<Vec<_>, RedisError>>()?;
         let responses = self.link.run(script, calls).await?.into_iter().map(values::array);

@@ -143,7 +143,7 @@ impl RedisStore {
         self
     }
 
-    fn call(&self, script: &Script) -> ScriptCall {
+    fn script_call(&self, script: &Script) -> ScriptCall {
         let now = self.clock.as_ref().map(|clock| clock.now().timestamp_millis());
         ScriptCall::new(script, self.link.base(), now)
     }
@@ -153,8 +153,8 @@ impl RedisStore {
         ScriptCall::new(script, self.link.base(), Some(now.timestamp_millis()))
     }
 
-    async fn run(&self, script: &Script, call: ScriptCall) -> Result<Value, RedisError> {
-        self.link.run_one(script, call).await
+    async fn run(&self, script: &Script, script_call: ScriptCall) -> Result<Value, RedisError> {
+        self.link.run_one(script, script_call).await
     }
 
     fn with_location<T>(&self, result: Result<T, RedisError>) -> Result<T, StoreError> {
@@ -182,13 +182,13 @@ impl RedisStore {
 
     /// Leases in calls that are each bounded, in one round trip.
     fn renewals(&self, leases: &[Lease], duration: Duration) -> Vec<ScriptCall> {
-        let call = |leases: &[Lease]| {
-            let call = self.call(&self.scripts.renew).duration(duration);
-            call.each(leases, |call, lease| {
-                call.arg(lease.id.to_string()).arg(steps::lease_text(lease))
+        let script_call = |leases: &[Lease]| {
+            let script_call = self.script_call(&self.scripts.renew).duration(duration);
+            script_call.each(leases, |script_call, lease| {
+                script_call.arg(lease.id.to_string()).arg(steps::lease_text(lease))
             })
         };
-        leases.chunks(LEASES).map(call).collect()
+        leases.chunks(LEASES).map(script_call).collect()
     }
 }
 
@@ -212,12 +212,12 @@ impl Store for RedisStore {
         }
         let bytes = batch.iter().map(|new| new.payload.bytes()).sum();
         let packed = compress_all(batch).await;
-        let call = self.call(&self.scripts.accept);
-        let call = compute(bytes, move || accept::describe(call, &packed)).await;
+        let script_call = self.script_call(&self.scripts.accept);
+        let script_call = compute(bytes, move || accept::describe(script_call, &packed)).await;
         let script = &self.scripts.accept;
         let response = match &self.accepting {
-            Some(confirmed) => confirmed.run(script, call).await,
-            None => self.run(script, call).await,
+            Some(confirmed) => confirmed.run(script, script_call).await,
+            None => self.run(script, script_call).await,
         };
         self.with_location(response.and_then(accept::responses))
     }
@@ -297,8 +297,8 @@ impl Store for RedisStore {
 
     async fn get(&self, id: SubmissionId) -> Result<Option<SubmissionDetail>, StoreError> {
         let script = &self.scripts.read;
-        let call = self.call(script).arg(1).arg(id.to_string());
-        let response = self.run(script, call).await;
+        let script_call = self.script_call(script).arg(1).arg(id.to_string());
+        let response = self.run(script, script_call).await;
         self.with_location(response.and_then(|response| {
             let [now, shown] = values::tuple(response)?;
             let [shown] = values::tuple(shown)?;
@@ -316,7 +316,8 @@ impl Store for RedisStore {
 
     async fn events(&self, after: u64, limit: usize) -> Result<Events, StoreError> {
         let script = &self.scripts.events;
-        let response = self.run(script, self.call(script).arg(after).arg(limit.min(EVENTS))).await;
+        let response =
+            self.run(script, self.script_call(script).arg(after).arg(limit.min(EVENTS))).await;
         self.with_location(response.and_then(|response| events::read(after, response)))
     }
 
@@ -332,8 +333,8 @@ impl Store for RedisStore {
         let mut found = Vec::new();
         let mut below = after.map(|Cursor(seq)| seq);
         while found.len() < wanted {
-            let call = read::describe_list(self.call(script), filter, below, wanted);
-            let response = self.run(script, call).await;
+            let script_call = read::describe_list(self.script_call(script), filter, below, wanted);
+            let response = self.run(script, script_call).await;
             let (more, last) = self.with_location(
                 response.and_then(|response| read::part(response, filter, &self.health)),
             )?;
@@ -354,8 +355,8 @@ impl Store for RedisStore {
         let mut stats = Stats::default();
         loop {
             let after = stats.accounts.last().map_or("", |account| &account.account);
-            let call = read::describe_stats(self.call(script), after, ACCOUNTS);
-            let response = self.run(script, call).await;
+            let script_call = read::describe_stats(self.script_call(script), after, ACCOUNTS);
+            let response = self.run(script, script_call).await;
             let page = self.with_location(response.and_then(read::stats))?;
             let is_last = page.accounts.len() < ACCOUNTS;
             stats.steps.extend(page.steps);
@@ -368,13 +369,13 @@ impl Store for RedisStore {
 
     async fn pause(&self, account: &str, reason: &str) -> Result<(), StoreError> {
         let script = &self.scripts.pause;
-        let response = self.run(script, self.call(script).arg(account).arg(reason)).await;
+        let response = self.run(script, self.script_call(script).arg(account).arg(reason)).await;
         self.with_location(response.map(drop))
     }
 
     async fn resume(&self, account: &str) -> Result<bool, StoreError> {
         let script = &self.scripts.resume;
-        let response = self.run(script, self.call(script).arg(account)).await;
+        let response = self.run(script, self.script_call(script).arg(account)).await;
         match self.with_location(response.and_then(values::text))?.as_str() {
             "unknown" => Err(StoreError::UnknownAccount(account.to_owned())),
             ended => Ok(ended == "1"),
@@ -409,7 +410,8 @@ impl Store for RedisStore {
 
     async fn sweep(&self, retention: Duration) -> Result<u64, StoreError> {
         let script = &self.scripts.sweep;
-        let response = self.run(script, self.call(script).duration(retention).arg(BATCH)).await;
+        let response =
+            self.run(script, self.script_call(script).duration(retention).arg(BATCH)).await;
         self.with_location(response.and_then(values::number))
     }
 

@@ -18,7 +18,7 @@ end
 
 local now_text = int(now)
 
-local function later(span) return min(now + span, FOREVER) end
+local function later(duration) return min(now + duration, FOREVER) end
 
 -- ARGV[2] holds all other arguments, an array in MessagePack: one is taken in much faster than many.
 -- They are read one after the other.

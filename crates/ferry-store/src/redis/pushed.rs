@@ -86,12 +86,12 @@ impl PushedRequests {
             self.config.job_data_hash(),
             self.lock(),
         ];
-        let call = ScriptCall::on(&self.peek, &keys)
+        let script_call = ScriptCall::on(&self.peek, &keys)
             .arg(TASKS)
             .arg(BYTES)
             .arg(&self.caller)
             .duration(TURN);
-        let response = self.run(&self.peek, call).await?;
+        let response = self.run(&self.peek, script_call).await?;
         if !matches!(response, Value::Array(_)) {
             return Ok(Vec::new());
         }
@@ -117,8 +117,8 @@ impl PushedRequests {
         ];
         let meta = self.config.job_meta_hash();
         keys.extend(ids.iter().map(|id| format!("{meta}:{id}")));
-        let call = ids.iter().fold(ScriptCall::on(&self.remove, &keys), ScriptCall::arg);
-        let response = self.run(&self.remove, call).await?;
+        let script_call = ids.iter().fold(ScriptCall::on(&self.remove, &keys), ScriptCall::arg);
+        let response = self.run(&self.remove, script_call).await?;
         self.with_location(super::values::number(response))
     }
 
@@ -129,12 +129,13 @@ impl PushedRequests {
         }
         let keys =
             [self.config.active_jobs_list(), self.config.scheduled_jobs_set(), self.refusals()];
-        let call = tasks.iter().fold(ScriptCall::on(&self.refuse, &keys), |call, (id, refused)| {
-            let refused =
-                serde_json::to_string(refused).expect("a time and a text have a JSON form");
-            call.arg(id).arg(refused)
-        });
-        self.run(&self.refuse, call).await.map(drop)
+        let script_call =
+            tasks.iter().fold(ScriptCall::on(&self.refuse, &keys), |script_call, (id, refused)| {
+                let refused =
+                    serde_json::to_string(refused).expect("a time and a text have a JSON form");
+                script_call.arg(id).arg(refused)
+            });
+        self.run(&self.refuse, script_call).await.map(drop)
     }
 
     /// Refused tasks in no particular order, some at a time: `cursor` is 0 at first, and so is the
@@ -152,8 +153,8 @@ impl PushedRequests {
     /// Hands a refused task over again; answers whether there was one.
     pub async fn requeue(&self, id: &str) -> Result<bool, StoreError> {
         let keys = [self.config.scheduled_jobs_set(), self.refusals(), self.config.job_data_hash()];
-        let call = ScriptCall::on(&self.requeue, &keys).arg(id);
-        let response = self.run(&self.requeue, call).await?;
+        let script_call = ScriptCall::on(&self.requeue, &keys).arg(id);
+        let response = self.run(&self.requeue, script_call).await?;
         Ok(self.with_location(super::values::number(response))? > 0)
     }
 
@@ -172,8 +173,8 @@ impl PushedRequests {
         self.with_location(super::values::number(response))
     }
 
-    async fn run(&self, script: &Script, call: ScriptCall) -> Result<Value, StoreError> {
-        self.with_location(self.link.run_one(script, call).await)
+    async fn run(&self, script: &Script, script_call: ScriptCall) -> Result<Value, StoreError> {
+        self.with_location(self.link.run_one(script, script_call).await)
     }
 
     fn with_location<T>(&self, result: Result<T, RedisError>) -> Result<T, StoreError> {

@@ -76,7 +76,7 @@ pub(super) fn records(response: Value) -> Result<Vec<Option<RedisRecord>>, Redis
 
 /// Which indexes lead to the submissions that match, without passing many others.
 pub(super) fn describe_list(
-    call: ScriptCall,
+    script_call: ScriptCall,
     filter: &Filter,
     below: Option<u64>,
     most: usize,
@@ -85,22 +85,23 @@ pub(super) fn describe_list(
     // Where much may have to be left out, more is looked at than is wanted.
     let is_exact = filter.labels.is_empty() && (filter.name.is_none() || filter.states.is_empty());
     let millis = |time: Option<Timestamp>| time.map(first_millisecond);
-    let call = call.maybe(below);
-    let call = call.maybe(millis(filter.created_after)).maybe(millis(filter.created_before));
-    let call = call.arg(if is_exact { most.min(LOOKED_AT) } else { LOOKED_AT });
+    let script_call = script_call.maybe(below);
+    let script_call =
+        script_call.maybe(millis(filter.created_after)).maybe(millis(filter.created_before));
+    let script_call = script_call.arg(if is_exact { most.min(LOOKED_AT) } else { LOOKED_AT });
     if let Some((name, value)) = filter.labels.iter().next() {
-        return call.arg(1).arg("label").arg(name).arg(value);
+        return script_call.arg(1).arg("label").arg(name).arg(value);
     }
     if let Some(name) = &filter.name {
-        return call.arg(1).arg("name").arg(account).arg(name);
+        return script_call.arg(1).arg("name").arg(account).arg(name);
     }
     if filter.account.is_none() && filter.states.is_empty() {
-        return call.arg(1).arg("all").arg("").arg("");
+        return script_call.arg(1).arg("all").arg("").arg("");
     }
     let any = filter.states.is_empty();
     let states = State::ALL.into_iter().filter(|state| any || filter.states.contains(state));
-    call.each(&states.collect::<Vec<_>>(), |call, state| {
-        call.arg("state").arg(account).arg(state.as_str())
+    script_call.each(&states.collect::<Vec<_>>(), |script_call, state| {
+        script_call.arg("state").arg(account).arg(state.as_str())
     })
 }
 
@@ -136,8 +137,11 @@ pub(super) fn part(
 }
 
 /// Adds a page of the accounts to a call of the script.
-pub(super) fn describe_stats(call: ScriptCall, after: &str, most: usize) -> ScriptCall {
-    call.arg(after).arg(most).each(&State::ALL, |call, state| call.arg(state.as_str()))
+pub(super) fn describe_stats(script_call: ScriptCall, after: &str, most: usize) -> ScriptCall {
+    script_call
+        .arg(after)
+        .arg(most)
+        .each(&State::ALL, |script_call, state| script_call.arg(state.as_str()))
 }
 
 /// Reads the script's answer.

@@ -17,22 +17,22 @@ impl StandingScript {
         Self(Script::alone(include_str!("standing.lua")))
     }
 
-    pub(super) fn call(&self, base: &str, asked: &Asked) -> ScriptCall {
-        ScriptCall::on(&self.0, &[base.to_owned()]).arg(asked.number())
+    pub(super) fn script_call(&self, base: &str, requested: &Asked) -> ScriptCall {
+        ScriptCall::on(&self.0, &[base.to_owned()]).arg(requested.number())
     }
 
-    pub(super) fn cmd(&self, base: &str, asked: &Asked) -> Cmd {
-        self.call(base, asked).into_cmd()
+    pub(super) fn cmd(&self, base: &str, requested: &Asked) -> Cmd {
+        self.script_call(base, requested).into_cmd()
     }
 }
 
 /// Reads the script's answer.
 pub(super) fn read(response: Value) -> Result<Standing, RedisError> {
-    let [epochs, newest, event, asked, reported] = tuple(response)?;
+    let [epochs, newest, event, requested, reported] = tuple(response)?;
     let some = |value| text(value).map(|text| Some(text).filter(|text| !text.is_empty()));
     let standing = Standing {
         event: text(event)?,
-        asked: some(asked)?,
+        requested: some(requested)?,
         reported: some(reported)?,
         ..Standing::default()
     };

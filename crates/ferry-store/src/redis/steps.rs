@@ -25,19 +25,20 @@ const CLAIMED: usize = 1000;
 
 /// Adds a request to a call of the script.
 pub(super) fn describe_claim(
-    call: ScriptCall,
+    script_call: ScriptCall,
     request: &ClaimRequest,
     policy: &HealthPolicy,
 ) -> ScriptCall {
-    call.arg(request.kind.as_str())
+    script_call
+        .arg(request.kind.as_str())
         .arg(request.limit.min(CLAIMED))
         .duration(request.lease)
         .policy(policy)
-        .each(&limited(request), |call, (account, account_limits)| {
+        .each(&limited(request), |script_call, (account, account_limits)| {
             let [uploads, requests] = account_limits.intervals(request.kind);
             let in_flight =
                 account_limits.max_concurrent_uploads.filter(|_| request.kind == StepKind::Upload);
-            call.arg(*account).maybe(uploads).maybe(requests).maybe(in_flight)
+            script_call.arg(*account).maybe(uploads).maybe(requests).maybe(in_flight)
         })
 }
 
@@ -143,22 +144,22 @@ impl PreparedCommit {
     /// The commit as the script reads it.
     pub(super) fn describe(&self) -> Result<Vec<u8>, RedisError> {
         let Commit { lease, transition } = &self.commit;
-        let call = PackedArgs::default()
+        let script_call = PackedArgs::default()
             .text(lease.id.to_string())
             .text(lease_text(lease))
             .flag(self.again)
             .flag(self.known.as_ref().is_some_and(|known| known.before.submission.is_cancelling()));
         let (signal, value) = describe_signal(&transition.signal);
         let account = self.known.as_ref().map(|known| &known.before.submission.account);
-        let call = call
+        let script_call = script_call
             .text(account.map_or("", String::as_str))
             .text(signal)
             .text(value)
             .flag(account.is_some() && transition.signal.outlives_its_step());
         let Some(PreparedRecord { before, after: Ok((after, entry)) }) = &self.known else {
             // Nothing is known, or allowed, of what follows.
-            let call = (0..13).fold(call, |call, _| call.text(""));
-            return Ok(call.array(PackedArgs::default()).into_array());
+            let script_call = (0..13).fold(script_call, |script_call, _| script_call.text(""));
+            return Ok(script_call.array(PackedArgs::default()).into_array());
         };
         let submission = &before.submission;
         // The time before was put in for the script's own.
@@ -169,7 +170,7 @@ impl PreparedCommit {
         let contents = contents.fold(PackedArgs::default(), |list, ((key, content), packed)| {
             list.text(key).text(write_content(content.content_type.as_deref(), packed))
         });
-        let call = call
+        let script_call = script_call
             .text(submission.state.as_str())
             .text(after.state.as_str())
             .text(submission.step.map_or("", StepKind::as_str))
@@ -178,13 +179,13 @@ impl PreparedCommit {
             .text(after.priority.as_str())
             .text(reason.map_or("", |reason| reason.code.as_str()))
             .text(after.step.map_or("", StepKind::as_str))
-            .maybe(duration, |call, duration| call.number(duration as i64))
+            .maybe(duration, |script_call, duration| script_call.number(duration as i64))
             .flag(after.state.is_final() && !submission.state.is_final())
             .number(after.finished_at.map_or(-1, |at| at.timestamp_millis()))
-            .maybe(entry.as_ref(), |call, entry| call.text(&entry.message))
+            .maybe(entry.as_ref(), |script_call, entry| script_call.text(&entry.message))
             .text(before.packed_from_state(after, &done)?)
             .array(contents);
-        Ok(call.into_array())
+        Ok(script_call.into_array())
     }
 
     /// Reads the script's answer; none if a cancellation was asked for meanwhile, so that the step has to

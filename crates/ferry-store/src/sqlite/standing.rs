@@ -9,8 +9,8 @@ use crate::continuity::{EPOCHS, NO_EPOCH};
 /// Content of an event: equal only for the same event.
 const EVENT: &str = "at || ' ' || submission || ' ' || state";
 
-/// Reads the standing; `asked` is the number of an event to read, or 0.
-pub(super) fn read(connection: &Connection, asked: u64) -> Result<Standing, SqliteError> {
+/// Reads the standing; `requested` is the number of an event to read, or 0.
+pub(super) fn read(connection: &Connection, requested: u64) -> Result<Standing, SqliteError> {
     let (epochs, reported): (String, Option<String>) = connection
         .prepare_cached("SELECT epochs, lost FROM store")?
         .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -21,11 +21,11 @@ pub(super) fn read(connection: &Connection, asked: u64) -> Result<Standing, Sqli
         .optional()?;
     let (number, event) = newest.unwrap_or_default();
     let at = ["SELECT ", EVENT, " FROM events WHERE cursor = ?1"].concat();
-    let asked = connection
+    let requested = connection
         .prepare_cached(&at)?
-        .query_row([i64::try_from(asked).unwrap_or(i64::MAX)], |row| row.get(0))
+        .query_row([i64::try_from(requested).unwrap_or(i64::MAX)], |row| row.get(0))
         .optional()?;
-    let standing = Standing { event, asked, reported, ..Standing::default() };
+    let standing = Standing { event, requested, reported, ..Standing::default() };
     Ok(standing.with_epochs(&epochs, number.unsigned_abs()))
 }
 

@@ -197,23 +197,24 @@ impl WriterThread {
 
     fn transact(&self, work: Vec<Work>) -> (Vec<WriteReply>, Result<(), StoreError>) {
         let mut effects = Effects::default();
-        let asked = self.named.continuity().ask();
+        let requested = self.named.continuity().ask();
         // Nothing is written to a file that has no name any more.
         let named = self.named.check();
-        let begun = named.and_then(|()| Ok(self.connection.execute_batch("BEGIN IMMEDIATE")?));
-        let mut begun = begun.map_err(|error| error.with_location(&self.location));
+        let started = named.and_then(|()| Ok(self.connection.execute_batch("BEGIN IMMEDIATE")?));
+        let mut started = started.map_err(|error| error.with_location(&self.location));
         let mut responses = Vec::with_capacity(work.len());
         for work in work {
-            responses.push(work(begun.clone().map(|()| (&self.connection, &mut effects))));
+            responses.push(work(started.clone().map(|()| (&self.connection, &mut effects))));
             // A full disk, for one, ends the transaction of all: none may go on without one.
-            if begun.is_ok() && self.connection.is_autocommit() {
+            if started.is_ok() && self.connection.is_autocommit() {
                 let cause = "the transaction had to be rolled back".to_owned();
-                begun = Err(StoreError::Unavailable { location: self.location.to_string(), cause });
+                started =
+                    Err(StoreError::Unavailable { location: self.location.to_string(), cause });
             }
         }
-        let outcome = begun.and_then(|()| self.commit(&effects));
+        let outcome = started.and_then(|()| self.commit(&effects));
         if outcome.is_ok() {
-            self.compare(&asked);
+            self.compare(&requested);
             effects.wake(&self.wakeups);
         }
         (responses, outcome)
@@ -234,10 +235,10 @@ impl WriterThread {
     }
 
     /// Compares the history of events with what this process has seen of it.
-    fn compare(&self, asked: &Asked) {
+    fn compare(&self, requested: &Asked) {
         // What cannot be read proves nothing; the next transaction does.
-        if let Ok(standing) = standing::read(&self.connection, asked.number()) {
-            self.named.continuity().saw(asked, &standing);
+        if let Ok(standing) = standing::read(&self.connection, requested.number()) {
+            self.named.continuity().saw(requested, &standing);
         }
     }
 

@@ -54,22 +54,22 @@ pub(super) async fn signals_do_to_an_account_what_its_health_says(subject: Subje
 
 /// Steps wait, and `leased` are held already.
 async fn assert_admitted(subject: &Subject, health: &Health, leased: u32) {
-    let asked = subject.ask(StepKind::Upload, 1).await;
-    let admission = health.admit(asked.now, &health_policy());
+    let requested = subject.ask(StepKind::Upload, 1).await;
+    let admission = health.admit(requested.now, &health_policy());
     let expected = match &admission {
         Admission::Open => 1,
         Admission::UpTo(most) => usize::from(*most > leased),
         Admission::Blocked(_) => 0,
     };
-    assert_eq!(asked.claims.len(), expected, "{admission:?} with {leased} leased: {health:?}");
+    assert_eq!(requested.claims.len(), expected, "{admission:?} with {leased} leased: {health:?}");
     let next = match &admission {
         _ if expected > 0 => Some(millis(0)),
         Admission::Blocked(BlockReason::Paused { .. }) => None,
         Admission::Blocked(
             BlockReason::Throttled { until: at } | BlockReason::BreakerOpen { until: at },
-        ) => Some(until(asked.now, *at)),
+        ) => Some(until(requested.now, *at)),
         _ => Some(health_policy().ramp_step),
     };
-    assert_eq!(asked.next, next, "{admission:?}");
-    subject.store.release(asked.claims).await.unwrap();
+    assert_eq!(requested.next, next, "{admission:?}");
+    subject.store.release(requested.claims).await.unwrap();
 }

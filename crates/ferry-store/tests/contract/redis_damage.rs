@@ -83,9 +83,9 @@ async fn a_record_that_is_removed_or_spoilt_keeps_no_other_from_its_step() {
     let committed = damaged.store.commit(vec![commit]).await.unwrap();
     assert_eq!(committed, [Committed::Done(State::Uploading, State::Processing)]);
     // Nobody counts them as leased for ever: that would take from the account's budget.
-    let begun = Instant::now();
+    let started = Instant::now();
     while damaged.uploads().await != (0, 0) {
-        assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", damaged.uploads().await);
+        assert!(started.elapsed() < Duration::from_secs(30), "{:?}", damaged.uploads().await);
         damaged.store.rescue().await.unwrap();
         pause().await;
     }
@@ -101,11 +101,11 @@ async fn a_record_that_is_spoilt_keeps_no_other_from_its_removal() {
         damaged.store.cancel(id).await.unwrap();
     }
     damaged.spoil(spoilt).await;
-    let begun = Instant::now();
+    let started = Instant::now();
     let mut removed = 0;
     // What ended in this very millisecond stays for another one.
     while removed < 2 {
-        assert!(begun.elapsed() < Duration::from_secs(30), "{removed} were removed");
+        assert!(started.elapsed() < Duration::from_secs(30), "{removed} were removed");
         removed += damaged.store.sweep(Duration::ZERO).await.unwrap();
     }
     assert!(damaged.store.get(sound).await.unwrap().is_none());

@@ -25,14 +25,14 @@ const CLIENT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Tries until the store can be reached, as workers do.
 async fn patiently<T, F: Future<Output = Result<T, StoreError>>>(ask: impl Fn() -> F) -> T {
-    let begun = Instant::now();
+    let started = Instant::now();
     loop {
         match ask().await {
             Ok(response) => return response,
             Err(StoreError::Unavailable { .. }) => {}
             Err(other) => panic!("{other}"),
         }
-        assert!(begun.elapsed() < CLIENT_TIMEOUT, "the store does not come back");
+        assert!(started.elapsed() < CLIENT_TIMEOUT, "the store does not come back");
         pause().await;
     }
 }
@@ -96,9 +96,9 @@ async fn a_short_stall_is_waited_out() {
     let store = store_on(&server, "ferry");
     store.accept(vec![new("a")]).await.unwrap();
     server.ask::<()>("CLIENT PAUSE 3000 ALL").await;
-    let begun = Instant::now();
+    let started = Instant::now();
     let claims = claim(&store, StepKind::Upload, 1).await.claims;
-    assert!(begun.elapsed() > millis(2000), "the server did not stall");
+    assert!(started.elapsed() > millis(2000), "the server did not stall");
     store.commit(claims.iter().map(uploaded).collect()).await.unwrap();
 }
 
@@ -109,10 +109,10 @@ async fn a_long_stall_is_trouble_and_passes() {
     store.accept(vec![new("a")]).await.unwrap();
     let claims = claim(&store, StepKind::Upload, 1).await.claims;
     server.ask::<()>("CLIENT PAUSE 7000 ALL").await;
-    let begun = Instant::now();
+    let started = Instant::now();
     let commits: Vec<_> = claims.iter().map(uploaded).collect();
     let away = store.commit(commits.clone()).await;
-    assert!(is_away(&away) && begun.elapsed() < millis(6500), "{away:?} {:?}", begun.elapsed());
+    assert!(is_away(&away) && started.elapsed() < millis(6500), "{away:?} {:?}", started.elapsed());
     let committed = patiently(|| store.commit(commits.clone())).await;
     assert_eq!(committed, [Committed::Done(State::Uploading, State::Processing)]);
 }
@@ -448,6 +448,6 @@ async fn without_its_replica_a_replicated_store_takes_nothing_in_and_begins_no_u
     replica.resume().await;
     // What was handed over and not confirmed may be there too.
     let claims = patiently(|| store.claim(request())).await.claims;
-    let begun = claims.iter().find(|claim| claim.lease.id == second.id).expect("it is due");
-    assert_eq!(begun.submission.upload_attempts, 1, "what was given back was no attempt");
+    let started = claims.iter().find(|claim| claim.lease.id == second.id).expect("it is due");
+    assert_eq!(started.submission.upload_attempts, 1, "what was given back was no attempt");
 }

@@ -66,16 +66,16 @@ pub(super) async fn subject() -> Subject {
 async fn what_was_accepted_and_begun_survives_the_end_of_the_process() {
     let file = SqliteFile::new();
     let subject = Subject::at(file.clone()).await;
-    let [queued, begun] = subject.accept_all([new("a"), new("b")]).await[..] else { panic!() };
+    let [queued, started] = subject.accept_all([new("a"), new("b")]).await[..] else { panic!() };
     subject.store.cancel(queued).await.unwrap();
     let claim = subject.claim_one(StepKind::Upload).await;
     drop(subject);
     let subject = Subject::at(file).await;
     assert_eq!(subject.state(queued).await, State::Cancelled);
-    let submission = subject.get(begun).await;
+    let submission = subject.get(started).await;
     assert_eq!((submission.state, submission.upload_attempts), (State::Uploading, 1));
     assert_eq!(submission.leased_until, claim.submission.leased_until);
-    subject.store.payload(begun).await.unwrap();
+    subject.store.payload(started).await.unwrap();
     subject.commit(&claim, t::uploaded(millis(0))).await;
 }
 

@@ -67,9 +67,9 @@ async fn refuses_everything(store: &SqliteStore, cause: &str) {
 
 /// Waits until the store noticed by itself.
 async fn until_noticed(store: &SqliteStore) {
-    let begun = Instant::now();
+    let started = Instant::now();
     while store.continuity().loss().is_none() {
-        assert!(begun.elapsed() < Duration::from_secs(10), "the loss is not noticed");
+        assert!(started.elapsed() < Duration::from_secs(10), "the loss is not noticed");
         pause().await;
     }
 }
@@ -122,10 +122,10 @@ async fn a_replaced_file_is_left_alone_until_an_operator_acknowledges_it() {
     assert_eq!((loss.before.number, file.count("ferry.db")), (3, 1));
     // The operator's own process.
     file.open("ferry.db").acknowledge_loss().await.unwrap();
-    let begun = Instant::now();
+    let started = Instant::now();
     while store.continuity().loss().is_some() {
         store.look().await.unwrap();
-        assert!(begun.elapsed() < Duration::from_secs(10), "it is not acknowledged");
+        assert!(started.elapsed() < Duration::from_secs(10), "it is not acknowledged");
     }
     accept(&store, &["d"]).await;
     assert_eq!((store.look().await.unwrap().newest.number, file.count("ferry.db")), (2, 2));

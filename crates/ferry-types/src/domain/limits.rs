@@ -159,16 +159,16 @@ mod tests {
             wanted in 1_usize..400,
         ) {
             let (mut usage, account_limits) = (LimitUsage::default(), uploads(rate));
-            let mut begun: Vec<(i64, usize)> = Vec::new();
+            let mut started: Vec<(i64, usize)> = Vec::new();
             let mut now = 0;
             for delay in delays {
                 now += delay;
                 let count = usage.available(StepKind::Upload, &account_limits, at(now)).0.min(wanted);
                 usage.record(StepKind::Upload, count, &account_limits, at(now));
-                begun.push((now, count));
+                started.push((now, count));
             }
-            for (from, _) in &begun {
-                let within = begun.iter().filter(|(at, _)| (*from..from + 1000).contains(at));
+            for (from, _) in &started {
+                let within = started.iter().filter(|(at, _)| (*from..from + 1000).contains(at));
                 let sum: usize = within.map(|(_, count)| count).sum();
                 prop_assert!(sum as f64 <= rate * 1.1 + 2.0, "{sum} in a second at {rate}");
             }
