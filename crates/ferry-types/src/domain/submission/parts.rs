@@ -74,7 +74,7 @@ pub struct SubmissionParts {
     /// The step that is due, or, of a held or failed submission, the one to go on with.
     pub step: Option<StepKind>,
     /// Of a failed submission whose outcome is being told, the step to go on with.
-    pub resume: Option<StepKind>,
+    pub resume_step: Option<StepKind>,
     /// When the step is due; none where nothing is.
     pub due_at: Option<Timestamp>,
     /// Until when a worker holds the step.
