@@ -151,7 +151,7 @@ fn a_process_whose_file_was_deleted_can_be_stopped() {
     eventually("all are uploaded", || platform.sim.ledger().names.len() == 10);
     std::fs::remove_file(ferry.path("ferry.db")).unwrap();
     watched.until_lost();
-    watched.server.await_told("does not record outcomes");
+    watched.server.await_told("cannot commit steps");
     watched.server.signal("TERM");
     watched.server.await_told("stopping");
     watched.server.signal("TERM");

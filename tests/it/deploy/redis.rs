@@ -123,9 +123,9 @@ fn a_worker_checks_durability_as_soon_as_redis_answers() {
     let worker = Running::start(machine.ferry("worker", "watch", None));
     let safe = |value: u8| {
         let page = machine.get(machine.ports["watch"], "/metrics").map(|(_, page)| page);
-        page.is_some_and(|page| page.contains(&format!("\nferry_store_safe {value}\n")))
+        page.is_some_and(|page| page.contains(&format!("\nferry_store_durable {value}\n")))
     };
-    worker.await_told("the store does not tell how much there is to do");
+    worker.await_told("cannot read queue statistics");
     eventually("durability is unknown", || safe(0));
     let _redis = machine.redis();
     eventually("durability was checked", || safe(1));
