@@ -1,6 +1,8 @@
 //! Holds the repository to its own rules: it reads the sources and the documents, and runs nothing.
 
 mod cycles;
+mod prose;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

@@ -1,0 +1,242 @@
+//! Holds documents, comments and the texts that users see to the words of Ferry: which ones are not
+//! used, how a doc comment begins, the spelling, and the width of Markdown.
+//!
+//! `words_allowed.txt` has how often each rule is still broken in each file. The numbers may only
+//! become smaller.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::prose::{Prose, Scope, prose_of};
+use super::{files, none, read, root, shown};
+
+/// What is counted: files by path, and in each the breaches of each rule.
+type Counts = BTreeMap<(String, &'static str), usize>;
+
+const LIST: &str = "tests/tidy/words_allowed.txt";
+
+/// The variable that has the list written anew.
+const UPDATE: &str = "UPDATE_WORDS";
+
+const EVERYWHERE: &[Scope] = &[Scope::Docs, Scope::Comments, Scope::Texts];
+const FOR_USERS: &[Scope] = &[Scope::Docs, Scope::Texts];
+
+/// Each rule with where it holds, and phrases: words, of which one may be several by `/`, and one may
+/// end in `*` for any ending. What begins with a capital is looked for with that capital alone.
+const RULES: &[(&str, &[Scope], &[&str])] = &[
+    ("tell", EVERYWHERE, &["tell/tells/told/telling"]),
+    ("hear", EVERYWHERE, &["hear/hears/heard"]),
+    ("whoever", EVERYWHERE, &["whoever/whom/somebody/nobody/everybody/anybody"]),
+    ("hand over", EVERYWHERE, &["hand/hands/handed/handing over"]),
+    ("go on", EVERYWHERE, &["goes/go on", "trying on"]),
+    ("mend", EVERYWHERE, &["mend/mends/mended"]),
+    ("vouch", EVERYWHERE, &["vouch/vouches/vouched"]),
+    ("the door", EVERYWHERE, &["the door"]),
+    ("anew", EVERYWHERE, &["anew"]),
+    ("in doubt", EVERYWHERE, &["in doubt"]),
+    ("deed", EVERYWHERE, &["deed/deeds"]),
+    ("culprit", EVERYWHERE, &["culprit/culprits"]),
+    ("there is no such", EVERYWHERE, &["there is no such"]),
+    ("under way", EVERYWHERE, &["under way"]),
+    ("gate", EVERYWHERE, &["gate/gates/gated"]),
+    ("stage", EVERYWHERE, &["stage/stages"]),
+    ("budget", EVERYWHERE, &["budget/budgets"]),
+    ("carry", FOR_USERS, &["carry/carries/carried/carrying"]),
+    ("kept", FOR_USERS, &["kept"]),
+    ("fault", FOR_USERS, &["fault/faults"]),
+    ("trouble", FOR_USERS, &["trouble/troubles"]),
+    ("mistake", FOR_USERS, &["mistake/mistakes"]),
+    ("tries", FOR_USERS, &["tries"]),
+    ("callback", FOR_USERS, &["callback/callbacks"]),
+    ("Name", FOR_USERS, &["a/the/its/same/this Name", "of one Name"]),
+    (
+        "spelling",
+        EVERYWHERE,
+        &["behaviour/colour*/licence/licences/practise/labelled/modelled/recognis*/travelling"],
+    ),
+];
+
+/// What a rule does not mean.
+const ALLOWED: &[&str] = &["error budget"];
+
+/// How a doc comment does not begin, and how only if it is a whole sentence.
+const NO_BEGINNING: &[&str] = &["What", "Whether", "Who", "Whose", "Whom", "How", "Where"];
+const OF_SENTENCES: &[&str] = &["When", "Which", "Why"];
+
+/// Prose in Markdown, in characters.
+const WIDTH: usize = 100;
+
+#[test]
+fn the_words_of_the_language_are_used() {
+    let found = count();
+    let mut allowed = allowed(&read(LIST));
+    if is_update() {
+        allowed = lowered(&found, allowed);
+        std::fs::write(root(LIST), list(&allowed)).expect("the list can be written");
+    }
+    let mut wrong = Vec::new();
+    for ((path, rule), count) in &found {
+        let allowed = allowed.get(&(path.clone(), *rule)).copied().unwrap_or_default();
+        if *count > allowed {
+            wrong.push(format!("{path}: `{rule}` {count} times, and {allowed} are allowed"));
+        }
+    }
+    for ((path, rule), allowed) in &allowed {
+        let count = found.get(&(path.clone(), *rule)).copied().unwrap_or_default();
+        if count < *allowed {
+            wrong
+                .push(format!("{path}: `{rule}` only {count} times: lower the number in the list"));
+        }
+    }
+    if !wrong.is_empty() {
+        wrong.push(format!(
+            "docs/developing/language.md has the words to use; after removing some of these, \
+             `{UPDATE}=1 cargo test --test tidy words` lowers the numbers in {LIST}"
+        ));
+    }
+    none(&wrong);
+}
+
+#[test]
+fn a_rule_finds_whole_words_and_endings_and_leaves_out_what_is_meant() {
+    let hits = |scope, text: &str| breaches(&Prose::new(scope, text));
+    assert_eq!(hits(Scope::Docs, "It tells whom it Told."), ["tell", "tell", "whoever"]);
+    assert_eq!(hits(Scope::Comments, "handing\nover, retold"), ["hand over"]);
+    assert_eq!(hits(Scope::Docs, "an error budget, and a budget"), ["budget"]);
+    assert_eq!(hits(Scope::Docs, "the Name of the name"), ["Name"]);
+    assert_eq!(hits(Scope::Comments, "colours were kept"), ["spelling"]);
+    assert_eq!(hits(Scope::Texts, "kept, `told`"), ["kept"]);
+}
+
+#[test]
+fn an_update_lowers_numbers_and_raises_none() {
+    let counts = |numbers: &[(&str, usize)]| -> Counts {
+        numbers.iter().map(|(path, count)| (((*path).to_owned(), "tell"), *count)).collect()
+    };
+    let found = counts(&[("more", 3), ("less", 1), ("new", 1)]);
+    let allowed = counts(&[("more", 2), ("less", 2), ("gone", 1)]);
+    assert_eq!(lowered(&found, allowed), counts(&[("more", 2), ("less", 1)]));
+    assert_eq!(lowered(&found, Counts::new()), found);
+}
+
+#[test]
+fn a_doc_comment_begins_with_no_question_word() {
+    let hit = |text: &str| begins_badly(text);
+    assert!(hit("Whether it is.") && hit("When it ends.") && hit("What\nit is"));
+    assert!(!hit("When it ends, it is gone.") && !hit("True if it is.") && !hit("Whatever."));
+}
+
+/// True if the list is to be lowered to what is left.
+fn is_update() -> bool {
+    #[expect(clippy::disallowed_methods, reason = "the one switch of this test")]
+    std::env::var_os(UPDATE).is_some()
+}
+
+/// The list without what is gone, and never with more than before; an empty list is begun.
+fn lowered(found: &Counts, allowed: Counts) -> Counts {
+    if allowed.is_empty() {
+        return found.clone();
+    }
+    let least = |(breach, allowed): (_, usize)| {
+        let count = found.get(&breach).copied().unwrap_or_default().min(allowed);
+        (count > 0).then_some((breach, count))
+    };
+    allowed.into_iter().filter_map(least).collect()
+}
+
+fn count() -> Counts {
+    let mut counts = Counts::new();
+    for path in files(&[root("")]) {
+        let name = shown(&path);
+        let Ok(text) = std::fs::read_to_string(&path) else { continue };
+        // These name the words, the list among them; build output is no prose.
+        let names_them = ["tests/tidy/words", "docs/developing/language.md"];
+        if names_them.iter().any(|path| name.starts_with(path)) || name.contains("/target/") {
+            continue;
+        }
+        let mut add = |rule| *counts.entry((name.clone(), rule)).or_default() += 1;
+        for prose in prose_of(Path::new(&name), &text) {
+            breaches(&prose).into_iter().for_each(&mut add);
+            if prose.is_doc && begins_badly(&prose.text) {
+                add("first word");
+            }
+            if prose.scope == Scope::Docs {
+                let wide = prose.text.lines().filter(|line| is_too_wide(line));
+                wide.for_each(|_| add("width"));
+            }
+        }
+    }
+    counts
+}
+
+/// The rules that a text breaks, once for each time.
+fn breaches(prose: &Prose) -> Vec<&'static str> {
+    let words = prose.words();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let mut found = Vec::new();
+    for (rule, scopes, phrases) in RULES {
+        if !scopes.contains(&prose.scope) || (*rule == "fault" && prose.is_of_simulator) {
+            continue;
+        }
+        let phrases: Vec<Vec<&str>> = phrases.iter().map(|p| p.split(' ').collect()).collect();
+        for at in 0..words.len() {
+            let hit = phrases.iter().any(|phrase| is_phrase(phrase, &words[at..]));
+            let is_meant = ALLOWED.iter().any(|allowed| {
+                let allowed: Vec<&str> = allowed.split(' ').collect();
+                at > 0 && is_phrase(&allowed, &words[at - 1..])
+            });
+            if hit && !is_meant {
+                found.push(*rule);
+            }
+        }
+    }
+    found
+}
+
+fn is_phrase(phrase: &[&str], words: &[&str]) -> bool {
+    let fits = |(pattern, word): (&&str, &&str)| {
+        pattern.split('/').any(|pattern| match pattern.strip_suffix('*') {
+            Some(beginning) => word.to_lowercase().starts_with(beginning),
+            None if pattern.starts_with(char::is_uppercase) => *word == pattern,
+            None => word.eq_ignore_ascii_case(pattern),
+        })
+    };
+    words.len() >= phrase.len() && phrase.iter().zip(words).all(fits)
+}
+
+fn begins_badly(text: &str) -> bool {
+    let paragraph = text.split("\n\n").next().unwrap_or_default();
+    let first = paragraph.split_whitespace().next().unwrap_or_default();
+    let is_fragment = !paragraph.contains(',') && paragraph.trim_end().ends_with('.');
+    NO_BEGINNING.contains(&first) || (OF_SENTENCES.contains(&first) && is_fragment)
+}
+
+/// Tables, headings and lines that are one link may be wider.
+fn is_too_wide(line: &str) -> bool {
+    let line = line.trim_end();
+    let is_free = line.starts_with(['|', '#']);
+    let is_link = !line.trim_start_matches(['-', ' ']).contains(' ');
+    !is_free && !is_link && line.chars().count() > WIDTH
+}
+
+/// A rule a line: its count, its name, the file.
+fn list(counts: &Counts) -> String {
+    counts.iter().fold(String::new(), |mut text, ((path, rule), count)| {
+        writeln!(text, "{path}: {rule}: {count}").expect("a string takes all");
+        text
+    })
+}
+
+fn allowed(list: &str) -> Counts {
+    let names = RULES.iter().map(|(rule, ..)| *rule).chain(["first word", "width"]);
+    let names: Vec<&'static str> = names.collect();
+    let line = |line: &str| {
+        let mut parts = line.split(": ");
+        let (path, rule) = (parts.next()?.to_owned(), parts.next()?);
+        let rule = names.iter().find(|name| **name == rule)?;
+        Some(((path, *rule), parts.next()?.parse().ok()?))
+    };
+    let read = |text: &str| line(text).unwrap_or_else(|| panic!("{LIST}: not a count: `{text}`"));
+    list.lines().map(read).collect()
+}
