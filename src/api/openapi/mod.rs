@@ -21,7 +21,7 @@ use super::routes;
 use schemas::Schemas;
 
 const ABOUT: &str = "Ferry uploads CSV datasets to the Platform's Upload API and fetches the results.\n\nA submission is durable when its answer comes. With an `Idempotency-Key` it can be \
-handed over again, as often as needed, and is accepted once. Errors are problem details (RFC 9457); \
+submitted again, as often as needed, and is accepted once. Errors are problem details (RFC 9457); \
 `type` is one of a closed set. 429 and 503 say in `Retry-After` when to come again, and nothing was \
 kept then.";
 

@@ -209,7 +209,7 @@ impl PreparedCommit {
             ("cancelling", _) => return Ok(None),
             ("damaged", _) => {
                 let id = self.commit.lease.id;
-                error!(submission = %id, "its record is damaged, nothing is recorded: {rest}");
+                error!(submission.id = %id, "its record is damaged, nothing is recorded: {rest}");
                 Committed::Stale
             }
             _ => Committed::Stale,
