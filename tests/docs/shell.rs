@@ -138,9 +138,10 @@ pub(crate) struct Process(Child);
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let group = format!("-{}", self.0.id());
-        // It may have ended.
-        let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
+        // The shell's own `kill`: a small system has no program of that name. The group may have ended.
+        let kill = format!("kill -KILL -- -{}", self.0.id());
+        let killed = Command::new("bash").args(["-c", &kill]).stderr(Stdio::null()).status();
+        killed.expect("bash runs");
         let _ = self.0.wait();
     }
 }
