@@ -46,7 +46,7 @@ if (!kept.ok) {
   process.exit(3);
 }
 const { id } = await kept.json();
-console.error(`handed over as ${id}`);
+console.error(`submitted as ${id}`);
 
 for (;;) {
   const { state } = await (await call(`/v1/submissions/${id}?wait=30s`)).json();

@@ -61,7 +61,7 @@ def main():
             where = f"{found['table']}, line {found['line']}, column {found['column']}"
             print(f"{where}: {found['message']}", file=sys.stderr)
         return 3
-    print("handed over as", submission, file=sys.stderr)
+    print("submitted as", submission, file=sys.stderr)
     while True:
         state = json.loads(call(f"/v1/submissions/{submission}?wait=30s"))["state"]
         if state == "completed":

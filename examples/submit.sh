@@ -26,7 +26,7 @@ field() {
 answer=$(call -H "Idempotency-Key: $key" -F "data=@$file" -F "name=$name" "$url/v1/submissions") ||
     { echo "$answer" >&2; exit 3; }
 id=$(printf '%s' "$answer" | sed -n 's/^{"id":"\([^"]*\)".*/\1/p')
-echo "handed over as $id" >&2
+echo "submitted as $id" >&2
 
 while :; do
     state=$(call "$url/v1/submissions/$id?wait=30s" | field state)
