@@ -50,8 +50,10 @@ fn kind_of(error: &StoreError) -> StoreErrorKind {
         StoreError::NotAllowed(_) | StoreError::Taken(_) | StoreError::TooLarge(_) => {
             StoreErrorKind::NotAllowed
         }
-        StoreError::Unusable(_) => StoreErrorKind::Unusable,
-        StoreError::Unavailable { .. } => StoreErrorKind::Unavailable,
+        StoreError::Damaged { .. } | StoreError::Unusable(_) => StoreErrorKind::Unusable,
+        StoreError::WriteRefused { .. } | StoreError::Unavailable { .. } => {
+            StoreErrorKind::Unavailable
+        }
     }
 }
 
@@ -173,6 +175,10 @@ impl Store for InstrumentedStore {
 
     async fn sweep(&self, retention: Duration) -> Result<u64, StoreError> {
         self.count(Operation::Sweep, self.store.sweep(retention)).await
+    }
+
+    async fn probe_write(&self) -> Result<(), StoreError> {
+        self.count(Operation::Check, self.store.probe_write()).await
     }
 
     async fn check(&self) -> Result<Vec<CheckResult>, StoreError> {

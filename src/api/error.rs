@@ -6,13 +6,16 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::pipeline::IntakeError;
-use ferry_store::StoreError;
+use ferry_store::{StoreError, WriteRefusal};
 use ferry_types::contract::{Problem, ProblemKind, RowProblem};
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::dataset::{Report, Table, grouped};
 
 /// A dataset's problems are listed up to this many.
 const MOST_PROBLEMS: usize = 1000;
+
+/// Delay after which a client may try a write again that the store refused: an operator must act.
+const REFUSAL_DELAY: Duration = Duration::from_secs(30);
 
 /// Why a request was not done.
 #[derive(Debug, Clone)]
@@ -113,9 +116,24 @@ impl From<StoreError> for ApiError {
             StoreError::NotAllowed(_) | StoreError::Taken(_) | StoreError::TooLarge(_) => {
                 Self::new(ProblemKind::StateConflict, error.to_string())
             }
+            StoreError::Damaged { id, .. } => {
+                tracing::error!("a request could not be answered: {error}");
+                let mut damaged = Self::new(ProblemKind::DamagedSubmission, error.to_string());
+                damaged.problem.submission = Some(*id);
+                damaged
+            }
             StoreError::Unusable(_) => {
                 tracing::error!("the store cannot be used: {error}");
                 Self::new(ProblemKind::Internal, "the store cannot be used; the log says why")
+            }
+            StoreError::WriteRefused { refusal, .. } => {
+                tracing::warn!("a request could not be answered: {error}");
+                let kind = match refusal {
+                    WriteRefusal::Full => ProblemKind::StoreFull,
+                    _ => ProblemKind::StoreReadOnly,
+                };
+                let detail = format!("the store {refusal}; nothing was stored, try again later");
+                Self::new(kind, detail).retry_after(REFUSAL_DELAY)
             }
             StoreError::Unavailable { .. } => {
                 tracing::warn!("a request could not be answered: {error}");

@@ -14,7 +14,7 @@ use super::middleware::json;
 use super::params::Params;
 use super::wait::settled;
 use ferry_store::{Cursor, Filter};
-use ferry_types::contract::{SubmissionPage, SubmissionView, WebhookView};
+use ferry_types::contract::{DamagedSubmission, SubmissionPage, SubmissionView, WebhookView};
 
 /// Submissions in a list, unless asked for otherwise.
 const PAGE: u64 = 50;
@@ -98,11 +98,16 @@ pub(super) async fn list(
             };
             SubmissionPage {
                 submissions: page.found.into_iter().map(view).collect(),
+                damaged: page.damaged.into_iter().map(damaged).collect(),
                 next_cursor: page.next.map(|Cursor(cursor)| cursor.to_string()),
             }
         }
     };
     Ok(json(StatusCode::OK, &submissions))
+}
+
+fn damaged(record: ferry_store::DamagedRecord) -> DamagedSubmission {
+    DamagedSubmission { id: record.id, cause: record.cause }
 }
 
 /// The account to list: a caller that is bound to several has to name one of them.

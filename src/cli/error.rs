@@ -149,6 +149,13 @@ impl From<StoreError> for CliError {
             StoreError::NotAllowed(_) | StoreError::Taken(_) | StoreError::TooLarge(_) => {
                 (Exit::Usage, None)
             }
+            StoreError::Damaged { .. } => (
+                Exit::Failed,
+                Some(
+                    "restore a backup, or submit the dataset again; all other submissions are unharmed",
+                ),
+            ),
+            StoreError::WriteRefused { refusal, .. } => (Exit::Failed, Some(refusal.hint())),
             StoreError::Unusable(_) => {
                 (Exit::Failed, Some("`ferry doctor` checks the store and what surrounds it"))
             }

@@ -82,8 +82,11 @@ impl List {
         let mut is_empty = true;
         while left > 0 {
             let page = app.store.list(&filter, cursor, left.min(PAGE)).await?;
-            left = left.saturating_sub(page.found.len());
-            is_empty &= page.found.is_empty();
+            left = left.saturating_sub(page.found.len() + page.damaged.len());
+            is_empty &= page.found.is_empty() && page.damaged.is_empty();
+            for damaged in &page.damaged {
+                ui.warning(&damaged.to_string());
+            }
             let mut rows = Vec::with_capacity(page.found.len());
             for found in page.found {
                 let view = view(found);

@@ -1,6 +1,6 @@
 //! `ferry watch`: follows submissions, whoever carries them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use clap::Args;
@@ -11,7 +11,7 @@ use super::progress::Progress;
 use super::ui::Ui;
 use super::{show, signals, values};
 use crate::app::App;
-use ferry_store::{Filter, Store, StoreError};
+use ferry_store::{DamagedRecord, Filter, Page, Store, StoreError};
 use ferry_types::contract::SubmissionView;
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::State;
@@ -71,9 +71,16 @@ impl Watch {
 async fn watch_all(app: &App, ui: &Ui, stop: impl Future<Output = ()>) -> Result<(), CliError> {
     let mut progress = Progress::new(ui, app.clock.clone(), None);
     let mut open: HashMap<SubmissionId, State> = HashMap::new();
+    let mut warned = HashSet::new();
     tokio::pin!(stop);
     loop {
-        let views = under_way(app.store.as_ref(), &open).await?;
+        let (views, damaged) = under_way(app.store.as_ref(), &open).await?;
+        for record in damaged {
+            if !warned.contains(&record.id) {
+                ui.warning(&record.to_string());
+                warned.insert(record.id);
+            }
+        }
         for view in views {
             let before = if is_settled(view.state) {
                 open.remove(&view.id)
@@ -93,24 +100,26 @@ async fn watch_all(app: &App, ui: &Ui, stop: impl Future<Output = ()>) -> Result
     }
 }
 
-/// What is under way now, and what was before and is not any more.
+/// Returns what is unfinished now, and what was before; and the records among it that are damaged.
 async fn under_way(
     store: &dyn Store,
     open: &HashMap<SubmissionId, State>,
-) -> Result<Vec<SubmissionView>, StoreError> {
+) -> Result<(Vec<SubmissionView>, Vec<DamagedRecord>), StoreError> {
     let states = State::ALL.into_iter().filter(|state| !is_settled(*state)).collect();
     let filter = Filter { states, ..Filter::default() };
-    let page = store.list(&filter, None, WATCHED).await?;
-    let mut views: Vec<SubmissionView> = page.found.into_iter().map(view).collect();
-    let listed: std::collections::HashSet<SubmissionId> =
-        views.iter().map(|view| view.id).collect();
+    let Page { found, mut damaged, .. } = store.list(&filter, None, WATCHED).await?;
+    let mut views: Vec<SubmissionView> = found.into_iter().map(view).collect();
+    let listed: HashSet<SubmissionId> = views.iter().map(|view| view.id).collect();
     for id in open.keys().filter(|id| !listed.contains(id)) {
         match fetch(store, *id).await {
             Ok(view) => views.push(view),
             // Removed by its retention meanwhile.
             Err(StoreError::NotFound(_)) => {}
+            Err(StoreError::Damaged { id, cause }) => {
+                damaged.push(DamagedRecord { id: id.to_string(), cause });
+            }
             Err(error) => return Err(error),
         }
     }
-    Ok(views)
+    Ok((views, damaged))
 }

@@ -74,12 +74,9 @@ async fn record(store: &dyn Store, commits: Vec<Commit>) -> Result<Vec<Committed
                 }
                 return Ok(outcomes);
             }
-            Err(StoreError::Unavailable { location, cause }) => {
+            Err(error) if error.is_temporary() => {
                 if failures == 0 {
-                    warn!(
-                        steps = commits.len(),
-                        "cannot commit steps to the store `{location}`, retrying: {cause}"
-                    );
+                    warn!(steps = commits.len(), "cannot commit steps, retrying: {error}");
                 }
                 failures += 1;
                 tokio::time::sleep(delay).await;

@@ -328,7 +328,7 @@ impl Executor {
         let read = || self.store.payload(submission.id);
         let payload = read
             .retry(ExponentialBuilder::default().with_max_times(5))
-            .when(|error| matches!(error, StoreError::Unavailable { .. }))
+            .when(StoreError::is_temporary)
             .sleep(tokio::time::sleep)
             .await?;
         if payload.bytes() < LARGE {

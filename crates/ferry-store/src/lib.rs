@@ -9,6 +9,7 @@ mod claim_id;
 mod cold;
 mod compression;
 mod continuity;
+mod error;
 mod events;
 mod fair;
 pub mod memory;
@@ -20,6 +21,7 @@ pub use accepting::{Deadline, NewSubmission, Payload};
 pub use claim_id::ClaimId;
 pub use compression::compute;
 pub use continuity::{Continuity, Loss, Standing};
+pub use error::{DamagedRecord, StoreError, WriteRefusal};
 pub use events::{Event, Events};
 pub use wakeups::Wakeups;
 
@@ -33,8 +35,8 @@ use ferry_types::domain::account::Health;
 use ferry_types::domain::limits::AccountLimits;
 use ferry_types::domain::outcome::Content;
 use ferry_types::domain::submission::{
-    IllegalTransitionError, LifecycleError, Resolution, State, StepKind, Submission, TimelineEntry,
-    Transition, WaitingFor,
+    IllegalTransitionError, Resolution, State, StepKind, Submission, TimelineEntry, Transition,
+    WaitingFor,
 };
 use ferry_types::domain::{SubmissionId, Timestamp};
 
@@ -189,6 +191,9 @@ fn first_millisecond(time: Timestamp) -> i64 {
 pub struct Page {
     /// The submissions.
     pub found: Vec<SubmissionDetail>,
+    /// Records that cannot be read. They are listed where an index has them, although nothing else
+    /// of a filter can be compared with them; they count for the limit.
+    pub damaged: Vec<DamagedRecord>,
     /// Hand it in again to get what follows; none at the end.
     pub next: Option<Cursor>,
 }
@@ -256,37 +261,6 @@ pub struct CheckResult {
     pub text: String,
     /// What to do about it. A note if `ok`: something could not be checked.
     pub hint: Option<String>,
-}
-
-/// Why the store did not do what it was asked.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum StoreError {
-    /// There is no such submission.
-    #[error("there is no submission {0}")]
-    NotFound(SubmissionId),
-    /// There is no such account.
-    #[error("the store knows no account `{0}`")]
-    UnknownAccount(String),
-    /// A rule of the submission's life does not allow it.
-    #[error(transparent)]
-    NotAllowed(#[from] LifecycleError),
-    /// The id of a new submission belongs to another one.
-    #[error("there is already a submission {0}")]
-    Taken(SubmissionId),
-    /// More was handed over at once than the store can take.
-    #[error("{0}")]
-    TooLarge(String),
-    /// The data cannot be used by this version of Ferry.
-    #[error("{0}")]
-    Unusable(String),
-    /// The store could not be reached or had a fault; a later try may succeed.
-    #[error("the store `{location}` failed: {cause}")]
-    Unavailable {
-        /// Which store; no password.
-        location: String,
-        /// What went wrong.
-        cause: String,
-    },
 }
 
 /// Keeps submissions and leases out their steps.
@@ -397,6 +371,9 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// `retention`, at most a few hundred a call; answers how many.
     async fn sweep(&self, retention: Duration) -> Result<u64, StoreError>;
 
-    /// Checks that what was kept will still be there tomorrow.
+    /// Writes something that no other operation reads, and removes it: fails as they would.
+    async fn probe_write(&self) -> Result<(), StoreError>;
+
+    /// Checks that what was kept will still be there tomorrow. Writes nothing.
     async fn check(&self) -> Result<Vec<CheckResult>, StoreError>;
 }

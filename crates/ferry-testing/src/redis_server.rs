@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
@@ -104,6 +105,11 @@ impl RedisServer {
         let cmd = &mut redis::cmd(words[0]);
         let cmd = words[1..].iter().fold(cmd, |cmd, word| cmd.arg(word));
         cmd.query_async(&mut connection).await.unwrap()
+    }
+
+    /// Directory of its data.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
     }
 
     /// Where it listens.

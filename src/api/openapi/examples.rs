@@ -129,7 +129,11 @@ pub(super) fn accepted() -> SubmissionResponse {
 }
 
 pub(super) fn page() -> SubmissionPage {
-    SubmissionPage { submissions: vec![completed()], next_cursor: Some("17".to_owned()) }
+    SubmissionPage {
+        submissions: vec![completed()],
+        damaged: Vec::new(),
+        next_cursor: Some("17".to_owned()),
+    }
 }
 
 pub(super) fn bulk() -> [SubmissionRequest; 2] {

@@ -272,6 +272,10 @@ impl Store for MemoryStore {
         Ok(self.with(|data| data.sweep(retention, now)))
     }
 
+    async fn probe_write(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     async fn check(&self) -> Result<Vec<CheckResult>, StoreError> {
         let text = "the store is in memory: all is lost when the process ends".to_owned();
         let hint = Some("use a file or a Redis server".to_owned());

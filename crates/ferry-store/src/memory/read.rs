@@ -44,7 +44,8 @@ impl Data {
         let found: Vec<_> = matching.by_ref().take(limit).collect();
         let last = found.last().map(|(seq, _)| Cursor(**seq));
         let next = last.filter(|_| matching.next().is_some());
-        Page { found: found.into_iter().map(|(_, r)| self.explain(r, policy, now)).collect(), next }
+        let found = found.into_iter().map(|(_, r)| self.explain(r, policy, now)).collect();
+        Page { found, damaged: Vec::new(), next }
     }
 
     pub(super) fn events(&self, after: u64, limit: usize) -> Events {

@@ -49,6 +49,18 @@ pub(super) async fn check(
     Ok(findings)
 }
 
+/// Writes a key that nothing reads, and removes it.
+pub(super) async fn write(link: &RedisConnection) -> Result<(), RedisError> {
+    let key = format!("{}check", link.base());
+    let mut set = redis::cmd("SET");
+    // It removes itself if this process ends in between.
+    set.arg(&key).arg("value").arg("EX").arg(60);
+    link.command(set).await?;
+    let mut del = redis::cmd("DEL");
+    del.arg(&key);
+    link.command(del).await.map(drop)
+}
+
 /// What `INFO` says, `name:value` by line.
 struct Info(String);
 

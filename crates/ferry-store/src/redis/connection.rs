@@ -1,6 +1,7 @@
 //! The connection to the server: one that all calls share, made when it is needed and made anew when
 //! it is lost, and never waited for without end.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use redis::{RedisResult, ServerErrorKind, Value};
 
 use super::LAYOUT;
 use super::error::{RedisError, ends_connection};
+use super::greeting;
 use super::scripts::{Script, ScriptCall};
 use super::standing::{self, StandingScript};
 use super::topology::Topology;
@@ -42,8 +44,10 @@ pub(super) struct RedisConnection {
 struct Current {
     number: u64,
     connection: MultiplexedConnection,
-    /// Where it leads.
+    /// Server that it leads to.
     info: ConnectionInfo,
+    /// True until the namespace has a layout: the first change writes it.
+    is_new: Arc<AtomicBool>,
 }
 
 #[derive(Default)]
@@ -93,6 +97,9 @@ impl RedisConnection {
                 script_call.bytes() >> 20,
                 LARGEST >> 20
             ))));
+        }
+        if script.changes {
+            self.begin().await?;
         }
         let comparing = self.continuity.as_ref().filter(|_| script.changes);
         let comparing = comparing.map(|(known, standing)| (known.ask(), known, standing));
@@ -167,10 +174,10 @@ impl RedisConnection {
         }
         // Connecting is rare, and its future large.
         match Box::pin(self.connect()).await {
-            Ok((connection, info)) => {
+            Ok(connected) => {
                 tries.number += 1;
                 (tries.failed, tries.delay) = (None, Duration::ZERO);
-                let current = Current { number: tries.number, connection, info };
+                let current = Current { number: tries.number, ..connected };
                 *self.lock() = Some(current.clone());
                 Ok(current)
             }
@@ -183,35 +190,50 @@ impl RedisConnection {
         }
     }
 
-    async fn connect(&self) -> Result<(MultiplexedConnection, ConnectionInfo), RedisError> {
+    /// Connects, and reads the layout of the namespace. Writes nothing.
+    async fn connect(&self) -> Result<Current, RedisError> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(TIMEOUT))
             .set_response_timeout(Some(TIMEOUT));
-        let key = format!("{}layout", self.base);
-        let mut pipeline = redis::pipe();
-        pipeline.cmd("SET").arg(&key).arg(LAYOUT).arg("NX").ignore().cmd("GET").arg(&key);
-        let (connection, info, response) = self.topology.connect(&config, &pipeline).await?;
-        let (layout,): (u32,) = redis::from_redis_value(response).map_err(RedisError::corrupt)?;
-        if layout > LAYOUT {
-            return Err(RedisError::Refused(StoreError::Unusable(format!(
-                "the namespace has layout {layout}, and this version of Ferry knows up to {LAYOUT}: \
-                 use the newer Ferry that wrote it"
-            ))));
+        let mut get = redis::cmd("GET");
+        get.arg(self.layout_key());
+        let (connection, info, response) = self.topology.connect(&config, &get).await?;
+        let layout: Option<u32> = redis::from_redis_value(response).map_err(RedisError::corrupt)?;
+        layout.map_or(Ok(()), check_layout)?;
+        let is_new = Arc::new(AtomicBool::new(layout.is_none()));
+        Ok(Current { number: 0, connection, info, is_new })
+    }
+
+    fn layout_key(&self) -> String {
+        format!("{}layout", self.base)
+    }
+
+    /// Writes the layout of a new namespace, before anything else is written.
+    async fn begin(&self) -> Result<(), RedisError> {
+        let Current { number, mut connection, is_new, .. } = self.connection().await?;
+        if !is_new.load(Ordering::Relaxed) {
+            return Ok(());
         }
-        if layout < LAYOUT {
-            return Err(RedisError::Refused(StoreError::Unusable(format!(
-                "the namespace has layout {layout}, which this version of Ferry knows no more: carry \
-                 what is in it with the older Ferry that wrote it, or set another `namespace`"
-            ))));
+        let mut set = redis::cmd("SET");
+        set.arg(self.layout_key()).arg(LAYOUT).arg("NX").arg("GET");
+        let before: redis::RedisResult<Option<u32>> = set.query_async(&mut connection).await;
+        if before.as_ref().is_err_and(ends_connection) {
+            self.give_up(number);
         }
-        Ok((connection, info))
+        before?.map_or(Ok(()), check_layout)?;
+        is_new.store(false, Ordering::Relaxed);
+        Ok(())
     }
 
     /// A connection that listens.
     pub(super) async fn listen(&self, channel: &str) -> Result<PubSub, RedisError> {
         let connect = async {
             let Current { info, .. } = self.connection().await?;
-            let mut connection = Client::open(info)?.get_async_pubsub().await?;
+            let connection = Client::open(info.clone())?.get_async_pubsub().await;
+            let mut connection = match connection {
+                Ok(connection) => connection,
+                Err(error) => return Err(greeting::or_greeting(error, &info).await.into()),
+            };
             connection.subscribe(channel).await?;
             Ok(connection)
         };
@@ -239,6 +261,22 @@ impl RedisConnection {
         // Every critical section is a single assignment: a poisoned lock guards a whole value.
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Refuses a namespace of another version of Ferry.
+fn check_layout(layout: u32) -> Result<(), RedisError> {
+    let way_out = match layout.cmp(&LAYOUT) {
+        std::cmp::Ordering::Equal => return Ok(()),
+        std::cmp::Ordering::Greater => {
+            format!("this version of Ferry knows up to {LAYOUT}: use the newer Ferry that wrote it")
+        }
+        std::cmp::Ordering::Less => "this version of Ferry no longer knows it: finish its \
+            submissions with the older Ferry that wrote it, or set another `namespace`"
+            .to_owned(),
+    };
+    Err(RedisError::Refused(StoreError::Unusable(format!(
+        "the namespace has layout {layout}, and {way_out}"
+    ))))
 }
 
 /// An answer that cannot be read proves nothing; the next one does.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use redis::{ErrorKind, ServerErrorKind, Value};
 
-use crate::StoreError;
+use crate::{StoreError, WriteRefusal};
 use ferry_types::domain::SubmissionId;
 
 /// Why an operation failed.
@@ -39,7 +39,11 @@ impl RedisError {
                 StoreError::Unusable(format!("the store `{location}` cannot be used: {error}"))
             }
             Self::Redis(error) => {
-                StoreError::Unavailable { location: location.to_owned(), cause: error.to_string() }
+                let (location, cause) = (location.to_owned(), error.to_string());
+                match refusal(&error) {
+                    Some(refusal) => StoreError::WriteRefused { location, refusal, cause },
+                    None => StoreError::Unavailable { location, cause },
+                }
             }
             Self::Late(cause) => {
                 StoreError::Unavailable { location: location.to_owned(), cause: cause.to_owned() }
@@ -69,8 +73,31 @@ impl RedisError {
         Self::Corrupt(format!("unexpected answer {what:?}"))
     }
 
+    /// The same where the damage is that of one submission.
+    pub(super) fn in_record_of(self, id: SubmissionId) -> Self {
+        match self {
+            Self::Corrupt(cause) => Self::Refused(StoreError::Damaged { id, cause }),
+            Self::Redis(error) if is_damage(&error) => {
+                Self::Refused(StoreError::Damaged { id, cause: error.to_string() })
+            }
+            other => other,
+        }
+    }
+
     pub(super) fn not_found(id: SubmissionId) -> Self {
         Self::Refused(StoreError::NotFound(id))
+    }
+}
+
+/// Kind of the refusal, if the server can be read and refuses to write.
+fn refusal(error: &redis::RedisError) -> Option<WriteRefusal> {
+    match error.code()? {
+        "OOM" => Some(WriteRefusal::Full),
+        "MISCONF" if error.to_string().contains("No space left") => Some(WriteRefusal::Full),
+        "MISCONF" => Some(WriteRefusal::DiskError),
+        "READONLY" => Some(WriteRefusal::ReadOnly),
+        "NOREPLICAS" => Some(WriteRefusal::TooFewReplicas),
+        _ => None,
     }
 }
 

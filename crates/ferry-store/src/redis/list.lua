@@ -4,22 +4,30 @@
 --   which they were accepted, in milliseconds, or empty; how many to look at; how many indexes, and of each its kind and two parts: `all`; `label` with name and value; `name` with
 --   account and Name; `state` with account and state. An empty account means all accounts.
 -- Returns: the time; the sequence number of the last one that was looked at, or empty if no more
---   follow; of each what `show` gives.
+--   follow; of each its id, its sequence number, and what `show` gives.
 -- Bounded by what is asked for: where that needs too many indexes, a wider one is read, and the
 --   caller has to leave out more.
 
 local before = argument()
 local accepted_since, accepted_before = number(), number()
 local most = number()
+-- Time of acceptance of the submission at a place of `all`, or, if its record is damaged, of one that
+-- follows within a few.
+local function created_at(place, last)
+    for n = place, min(place + 20, last) do
+        local id = call('ZRANGE', key.all, n, n)[1]
+        local record = id and read(key.submission(id))
+        local sound, created = pcall(value_of, record or '', 'created')
+        if sound and type(created) == 'number' then return created end
+    end
+    return 0
+end
 -- The sequence number from which on all were accepted at a time or later, found by halves.
 local function first_since(time)
     local from, to = 0, call('ZCARD', key.all)
     while from < to do
         local middle = floor((from + to) / 2)
-        local id = call('ZRANGE', key.all, middle, middle)[1]
-        local record = read(key.submission(id))
-        local created = record and value_of(record, 'created') or 0
-        if created >= time then to = middle else from = middle + 1 end
+        if created_at(middle, to - 1) >= time then to = middle else from = middle + 1 end
     end
     local first = call('ZRANGE', key.all, from, from, 'WITHSCORES')[2]
     return first and tonumber(first) or math.huge
@@ -70,7 +78,8 @@ end
 table.sort(found, function(a, b) return a[2] > b[2] end)
 local shown = {}
 for n = 1, min(#found, most) do
-    shown[n] = show(found[n][1])
+    local id, seq = found[n][1], found[n][2]
+    shown[n] = { id, int(seq), show(id) }
 end
 local last = #found >= most and most > 0 and int(found[most][2]) or ''
 return { int(now), last, shown }

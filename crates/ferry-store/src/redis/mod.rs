@@ -12,6 +12,7 @@ mod connection;
 mod durable_writes;
 mod error;
 mod events;
+mod greeting;
 mod history;
 mod leases;
 mod listen;
@@ -161,6 +162,15 @@ impl RedisStore {
         result.map_err(|error| error.with_location(&self.location))
     }
 
+    /// The same where the damage is that of one submission.
+    fn of_record<T>(
+        &self,
+        id: SubmissionId,
+        result: Result<T, RedisError>,
+    ) -> Result<T, StoreError> {
+        self.with_location(result.map_err(|error| error.in_record_of(id)))
+    }
+
     /// From the first claim on, this process is told what becomes due.
     fn listen(&self) {
         self.listener.get_or_init(|| {
@@ -278,40 +288,37 @@ impl Store for RedisStore {
         let mut get = redis::cmd("GET");
         get.arg(blob_format::payload_key(self.link.base(), id));
         let found = self.link.command(get).await.and_then(values::maybe_bytes);
-        let bytes = self.with_location(found)?.ok_or(StoreError::NotFound(id))?;
-        self.with_location(
-            compute(bytes.len() as u64, move || blob_format::read_payload(&bytes)).await,
-        )
+        let bytes = self.of_record(id, found)?.ok_or(StoreError::NotFound(id))?;
+        let read = compute(bytes.len() as u64, move || blob_format::read_payload(&bytes)).await;
+        self.of_record(id, read)
     }
 
     async fn content(&self, id: SubmissionId, key: &str) -> Result<Option<Content>, StoreError> {
         let mut get = redis::cmd("HGET");
         get.arg(blob_format::contents_key(self.link.base(), id)).arg(key);
         let found = self.link.command(get).await.and_then(values::maybe_bytes);
-        let Some(bytes) = self.with_location(found)? else { return Ok(None) };
-        self.with_location(
-            compute(bytes.len() as u64, move || blob_format::read_content(&bytes)).await,
-        )
-        .map(Some)
+        let Some(bytes) = self.of_record(id, found)? else { return Ok(None) };
+        let read = compute(bytes.len() as u64, move || blob_format::read_content(&bytes)).await;
+        self.of_record(id, read).map(Some)
     }
 
     async fn get(&self, id: SubmissionId) -> Result<Option<SubmissionDetail>, StoreError> {
         let script = &self.scripts.read;
         let script_call = self.script_call(script).arg(1).arg(id.to_string());
-        let response = self.run(script, script_call).await;
-        self.with_location(response.and_then(|response| {
-            let [now, shown] = values::tuple(response)?;
+        let response = self.with_location(self.run(script, script_call).await)?;
+        let found = values::tuple(response).and_then(|[now, shown]| {
             let [shown] = values::tuple(shown)?;
             read::found(now, shown, &self.health)
-        }))
+        });
+        self.of_record(id, found)
     }
 
     async fn timeline(&self, id: SubmissionId) -> Result<Vec<TimelineEntry>, StoreError> {
         let mut get = redis::cmd("GET");
         get.arg(record::key(self.link.base(), id));
         let found = self.link.command(get).await.and_then(values::maybe_bytes);
-        let packed = self.with_location(found)?.ok_or(StoreError::NotFound(id))?;
-        self.with_location(RedisRecord::read(&packed).and_then(|record| record.timeline()))
+        let packed = self.of_record(id, found)?.ok_or(StoreError::NotFound(id))?;
+        self.of_record(id, RedisRecord::read(&packed).and_then(|record| record.timeline()))
     }
 
     async fn events(&self, after: u64, limit: usize) -> Result<Events, StoreError> {
@@ -347,7 +354,14 @@ impl Store for RedisStore {
         let more = found.len() > limit;
         found.truncate(limit);
         let next = found.last().map(|(cursor, _)| *cursor).filter(|_| more);
-        Ok(Page { found: found.into_iter().map(|(_, found)| found).collect(), next })
+        let mut page = Page { next, ..Page::default() };
+        for (_, listed) in found {
+            match listed {
+                Ok(found) => page.found.push(found),
+                Err(damaged) => page.damaged.push(damaged),
+            }
+        }
+        Ok(page)
     }
 
     async fn stats(&self) -> Result<Stats, StoreError> {
@@ -413,6 +427,10 @@ impl Store for RedisStore {
         let response =
             self.run(script, self.script_call(script).duration(retention).arg(BATCH)).await;
         self.with_location(response.and_then(values::number))
+    }
+
+    async fn probe_write(&self) -> Result<(), StoreError> {
+        self.with_location(check::write(&self.link).await)
     }
 
     async fn check(&self) -> Result<Vec<CheckResult>, StoreError> {

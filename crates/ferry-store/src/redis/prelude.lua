@@ -1,7 +1,25 @@
 -- What every script begins with: the time, its arguments, and what it changes.
 
-local call = redis.call
 local floor, min, max = math.floor, math.min, math.max
+
+-- Result of a command on a key that holds what no script wrote: as if nothing were there.
+local NOTHING = {
+    GET = false, HGET = false, ZSCORE = false, ZCARD = 0, ZCOUNT = 0, LLEN = 0, RPUSH = 0, HSETNX = 0,
+}
+
+-- Calls a command. A damaged key costs itself alone: it reads as empty, and is not written. Any other
+-- error, such as no memory, ends the script.
+local function call(command, ...)
+    local result = redis.pcall(command, ...)
+    local why = type(result) == 'table' and result.err
+    if not why then return result end
+    if not string.find(why, 'WRONGTYPE', 1, true) and not string.find(why, 'not an integer', 1, true) then
+        error(result)
+    end
+    local nothing = NOTHING[command]
+    if nothing == nil then return {} end
+    return nothing
+end
 
 -- A whole number as text: Lua's own way loses digits.
 local function int(number) return string.format('%d', number) end

@@ -5,8 +5,11 @@ use redis::Value;
 use super::error::RedisError;
 use super::record::{RedisRecord, read_health};
 use super::scripts::ScriptCall;
-use super::values::{array, bytes, maybe, maybe_time, number, text, time, tuple};
-use crate::{AccountStats, Cursor, Filter, Stats, StepStats, SubmissionDetail, first_millisecond};
+use super::values::{array, bytes, lossy, maybe, maybe_time, number, text, time, tuple};
+use crate::{
+    AccountStats, Cursor, DamagedRecord, Filter, Stats, StepStats, SubmissionDetail,
+    first_millisecond,
+};
 use ferry_types::domain::account::{Health, HealthPolicy};
 use ferry_types::domain::limits::LimitUsage;
 use ferry_types::domain::submission::{State, StepKind, Submission, Surroundings, WaitingFor};
@@ -26,14 +29,19 @@ struct RawDetail {
 
 impl RawDetail {
     fn read(value: Value) -> Result<Option<Self>, RedisError> {
-        if array_is_empty(&value) {
-            return Ok(None);
+        let mut items = array(value)?;
+        match items.len() {
+            0 => return Ok(None),
+            1 => return Err(RedisError::Corrupt(lossy(items.remove(0))?)),
+            _ => {}
         }
-        let [record, leased, health, first, uploads, requests] = tuple(value)?;
+        let [record, leased, health, first, uploads, requests] = tuple(Value::Array(items))?;
         let record = RedisRecord::read(&bytes(record)?)?;
         let submission = record.leased_until(maybe_time(leased)?);
-        let health = read_health(&bytes(health)?)?;
-        let limit_usage = LimitUsage::new(number(uploads)? as i64, number(requests)? as i64);
+        let health = read_health(&bytes(health)?);
+        // Rates that cannot be read limit nothing.
+        let usage = |value| number(value).unwrap_or_default() as i64;
+        let limit_usage = LimitUsage::new(usage(uploads), usage(requests));
         Ok(Some(Self { record, submission, health, first: maybe(first)?, limit_usage }))
     }
 
@@ -51,10 +59,6 @@ impl RawDetail {
             now,
         })
     }
-}
-
-fn array_is_empty(value: &Value) -> bool {
-    matches!(value, Value::Array(items) if items.is_empty())
 }
 
 /// One submission, as `show` gives it.
@@ -114,8 +118,11 @@ fn matches(filter: &Filter, submission: &Submission) -> bool {
         && filter.created_before.is_none_or(|before| submission.created_at < before)
 }
 
+/// A submission of a list, or a record that is damaged.
+pub(super) type Listed = Result<SubmissionDetail, DamagedRecord>;
+
 /// A part of a list: what matches of what was looked at, each with its cursor; and where to look on.
-pub(super) type Part = (Vec<(Cursor, SubmissionDetail)>, Option<u64>);
+pub(super) type Part = (Vec<(Cursor, Listed)>, Option<u64>);
 
 /// Reads the script's answer.
 pub(super) fn part(
@@ -126,12 +133,18 @@ pub(super) fn part(
     let [now, last, shown] = tuple(response)?;
     let now = time(now)?;
     let mut found = Vec::new();
-    for shown in array(shown)? {
-        if let Some(shown) = RawDetail::read(shown)?
-            && matches(filter, &shown.submission)
-        {
-            found.push((Cursor(shown.record.seq), shown.explain(now, policy)));
-        }
+    // Along a label the account of a damaged record is unknown.
+    let is_private = filter.account.is_some() && !filter.labels.is_empty();
+    for one in array(shown)? {
+        let [id, seq, shown] = tuple(one)?;
+        let listed = match RawDetail::read(shown) {
+            Ok(Some(shown)) if matches(filter, &shown.submission) => Ok(shown.explain(now, policy)),
+            Ok(Some(_)) => continue,
+            Ok(None) | Err(_) if is_private => continue,
+            Ok(None) => Err(DamagedRecord { id: lossy(id)?, cause: "it is missing".to_owned() }),
+            Err(error) => Err(DamagedRecord { id: lossy(id)?, cause: error.to_string() }),
+        };
+        found.push((Cursor(number(seq)?), listed));
     }
     Ok((found, maybe(last)?))
 }
@@ -160,7 +173,7 @@ pub(super) fn stats(response: Value) -> Result<Stats, RedisError> {
             states.insert(state, number(count)?);
         }
         states.retain(|_, count| *count > 0);
-        let health = read_health(&bytes(health)?)?;
+        let health = read_health(&bytes(health)?);
         stats.accounts.push(AccountStats { account, health, states });
     }
     Ok(stats)

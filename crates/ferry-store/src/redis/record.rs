@@ -335,10 +335,16 @@ struct StoredHealth {
     probe: Option<String>,
 }
 
-pub(super) fn read_health(json: &[u8]) -> Result<Health, RedisError> {
+/// Reads an account's health. One that is damaged blocks the account, like a pause, until an operator
+/// resumes it: it may have been paused.
+pub(super) fn read_health(json: &[u8]) -> Health {
     if json.is_empty() {
-        return Ok(Health::default());
+        return Health::default();
     }
+    parse_health(json).unwrap_or_else(|_| Health::unreadable())
+}
+
+fn parse_health(json: &[u8]) -> Result<Health, RedisError> {
     let stored: StoredHealth = serde_json::from_slice(json).map_err(RedisError::corrupt)?;
     let time = |text: Option<String>| -> Result<_, RedisError> {
         text.map(|text| text.parse().map(timestamp).map_err(RedisError::corrupt)).transpose()

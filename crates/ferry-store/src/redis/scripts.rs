@@ -13,15 +13,19 @@ use ferry_types::domain::account::HealthPolicy;
 pub(super) struct Script {
     pub(super) code: String,
     pub(super) hash: String,
-    /// True if it may change something, which it ends with `settle`.
+    /// True if it may change something. The server lets no other one write.
     pub(super) changes: bool,
 }
 
+/// First line of a script that only reads. The server runs it although it refuses writes, and lets it
+/// write nothing.
+const READS: &str = "#!lua flags=no-writes\n";
+
 impl Script {
-    fn new(parts: &[&str], code: &str) -> Self {
-        let changes = code.contains("settle()");
-        let begin = [include_str!("keys.lua"), include_str!("prelude.lua")];
+    fn new(first_line: &str, parts: &[&str], code: &str) -> Self {
+        let begin = [first_line, include_str!("keys.lua"), include_str!("prelude.lua")];
         let code = begin.iter().chain(parts).chain([&code]).copied();
+        let changes = first_line != READS;
         Self { changes, ..Self::alone(&code.collect::<Vec<_>>().join("\n")) }
     }
 
@@ -31,7 +35,15 @@ impl Script {
         let hash = redis::Script::new(&code).get_hash().to_owned();
         Self { code, hash, changes: false }
     }
+
+    /// The same for a script that only reads.
+    pub(super) fn alone_reading(code: &str) -> Self {
+        Self::alone(&[READS, code].concat())
+    }
 }
+
+/// First line of a script that writes.
+const WRITES: &str = "";
 
 /// What scripts have in common, beside what all of them begin with. Each call of a script makes its
 /// functions anew, so that it has no more of them than it needs.
@@ -42,7 +54,7 @@ const HEALTH: &str = include_str!("health.lua");
 const LIMITS: &str = include_str!("limits.lua");
 
 macro_rules! scripts {
-    ($($name:ident $file:literal [$($part:ident)*])+) => {
+    ($($name:ident $first_line:ident $file:literal [$($part:ident)*])+) => {
         /// All scripts.
         #[derive(Debug)]
         pub(super) struct Scripts {
@@ -51,28 +63,28 @@ macro_rules! scripts {
 
         impl Scripts {
             pub(super) fn new() -> Self {
-                Self { $($name: Script::new(&[$($part),*], include_str!($file)),)+ }
+                Self { $($name: Script::new($first_line, &[$($part),*], include_str!($file)),)+ }
             }
         }
     };
 }
 
 scripts! {
-    accept "accept.lua" [RECORD SUBMISSION]
-    claim "claim.lua" [RECORD HEALTH LIMITS]
-    commit "commit.lua" [RECORD SUBMISSION HEALTH]
-    drop "drop.lua" [RECORD SUBMISSION]
-    events "events.lua" []
-    expired "expired.lua" [RECORD SUBMISSION]
-    inspect "inspect.lua" [RECORD]
-    list "list.lua" [RECORD SUBMISSION SHOW]
-    pause "pause.lua" [HEALTH]
-    read "read.lua" [RECORD SUBMISSION SHOW]
-    renew "renew.lua" [RECORD]
-    resume "resume.lua" []
-    save "save.lua" [RECORD SUBMISSION]
-    stats "stats.lua" []
-    sweep "sweep.lua" [RECORD SUBMISSION]
+    accept WRITES "accept.lua" [RECORD SUBMISSION]
+    claim WRITES "claim.lua" [RECORD HEALTH LIMITS]
+    commit WRITES "commit.lua" [RECORD SUBMISSION HEALTH]
+    drop WRITES "drop.lua" [RECORD SUBMISSION]
+    events READS "events.lua" []
+    expired WRITES "expired.lua" [RECORD SUBMISSION]
+    inspect READS "inspect.lua" [RECORD]
+    list READS "list.lua" [RECORD SUBMISSION SHOW]
+    pause WRITES "pause.lua" [HEALTH]
+    read READS "read.lua" [RECORD SUBMISSION SHOW]
+    renew WRITES "renew.lua" [RECORD]
+    resume WRITES "resume.lua" []
+    save WRITES "save.lua" [RECORD SUBMISSION]
+    stats READS "stats.lua" []
+    sweep WRITES "sweep.lua" [RECORD SUBMISSION]
 }
 
 /// A call of a script under construction: what the script reads as its arguments, in their order.

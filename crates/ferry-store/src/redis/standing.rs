@@ -14,7 +14,7 @@ pub(super) struct StandingScript(pub(super) Script);
 
 impl StandingScript {
     pub(super) fn new() -> Self {
-        Self(Script::alone(include_str!("standing.lua")))
+        Self(Script::alone_reading(include_str!("standing.lua")))
     }
 
     pub(super) fn script_call(&self, base: &str, requested: &Asked) -> ScriptCall {

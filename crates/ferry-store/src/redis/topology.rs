@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, Pipeline, RedisResult, Value,
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, RedisResult, Value,
 };
+
+use super::greeting;
 
 /// Reads the password, `None` where it cannot.
 pub(super) type ReadPassword = dyn Fn() -> Option<String> + Send + Sync;
@@ -40,7 +42,7 @@ impl Topology {
     pub(super) async fn connect(
         &self,
         config: &AsyncConnectionConfig,
-        probe: &Pipeline,
+        probe: &Cmd,
     ) -> RedisResult<(MultiplexedConnection, ConnectionInfo, Value)> {
         let mut failure = None;
         let password = self.password.as_ref().and_then(|read| read());
@@ -61,20 +63,20 @@ impl Topology {
         &self,
         node: &ConnectionInfo,
         config: &AsyncConnectionConfig,
-        probe: &Pipeline,
+        probe: &Cmd,
     ) -> RedisResult<(MultiplexedConnection, ConnectionInfo, Value)> {
         let info = match &self.master {
             Some((name, info)) => at(info, &ask_sentinel(node, name, config).await?)?,
             None => node.clone(),
         };
         let mut connection = open(&info, config).await?;
-        match probe.query_async(&mut connection).await {
+        match try_out(&mut connection, &info, probe).await {
             Ok(response) => Ok((connection, info, response)),
             Err(error) => {
                 let Some((address, _)) = error.redirect_node() else { return Err(error) };
                 let info = at(&info, address)?;
                 let mut connection = open(&info, config).await?;
-                let response = probe.query_async(&mut connection).await?;
+                let response = try_out(&mut connection, &info, probe).await?;
                 Ok((connection, info, response))
             }
         }
@@ -85,7 +87,23 @@ async fn open(
     info: &ConnectionInfo,
     config: &AsyncConnectionConfig,
 ) -> RedisResult<MultiplexedConnection> {
-    Client::open(info.clone())?.get_multiplexed_async_connection_with_config(config).await
+    let client = Client::open(info.clone())?;
+    match client.get_multiplexed_async_connection_with_config(config).await {
+        Ok(connection) => Ok(connection),
+        Err(error) => Err(greeting::or_greeting(error, info).await),
+    }
+}
+
+/// Sends the first command over a new connection.
+async fn try_out(
+    connection: &mut MultiplexedConnection,
+    info: &ConnectionInfo,
+    probe: &Cmd,
+) -> RedisResult<Value> {
+    match probe.query_async(connection).await {
+        Ok(response) => Ok(response),
+        Err(error) => Err(greeting::or_greeting(error, info).await),
+    }
 }
 
 /// Where the master is, as `host:port`.
@@ -97,7 +115,8 @@ async fn ask_sentinel(
     let mut connection = open(sentinel, config).await?;
     let mut cmd = redis::cmd("SENTINEL");
     cmd.arg("GET-MASTER-ADDR-BY-NAME").arg(master);
-    let known: Option<(String, u16)> = cmd.query_async(&mut connection).await?;
+    let known = try_out(&mut connection, sentinel, &cmd).await?;
+    let known: Option<(String, u16)> = redis::from_redis_value(known)?;
     let (host, port) = known.ok_or_else(|| {
         redis::RedisError::from((redis::ErrorKind::Client, "the Sentinel knows no such master"))
     })?;

@@ -38,6 +38,11 @@ pub(super) fn text(value: Value) -> Result<String, RedisError> {
     String::from_utf8(bytes(value)?).map_err(RedisError::corrupt)
 }
 
+/// A text that may come from elsewhere, for people.
+pub(super) fn lossy(value: Value) -> Result<String, RedisError> {
+    Ok(String::from_utf8_lossy(&bytes(value)?).into_owned())
+}
+
 /// A text that means something; none if it is empty.
 pub(super) fn maybe<T: FromStr<Err: std::fmt::Display>>(
     value: Value,

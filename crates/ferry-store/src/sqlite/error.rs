@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use crate::StoreError;
+use rusqlite::ErrorCode;
+
+use crate::{StoreError, WriteRefusal};
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::{IllegalTransitionError, LifecycleError};
 
@@ -25,7 +27,11 @@ impl SqliteError {
                 Self::corrupt(error).with_location(location)
             }
             Self::Sqlite(error) => {
-                StoreError::Unavailable { location: location.to_owned(), cause: error.to_string() }
+                let (location, cause) = (location.to_owned(), error.to_string());
+                match refusal(&error) {
+                    Some(refusal) => StoreError::WriteRefused { location, refusal, cause },
+                    None => StoreError::Unavailable { location, cause },
+                }
             }
             Self::Refused(error) => error,
             Self::Corrupt(what) => {
@@ -54,9 +60,18 @@ impl SqliteError {
     }
 }
 
+/// Kind of the refusal, if the file can be read and not be written.
+fn refusal(error: &rusqlite::Error) -> Option<WriteRefusal> {
+    match error.sqlite_error_code()? {
+        ErrorCode::DiskFull => Some(WriteRefusal::Full),
+        ErrorCode::ReadOnly => Some(WriteRefusal::ReadOnly),
+        _ => None,
+    }
+}
+
 /// Whether a later try would fail the same way, because the file holds what it should not.
 fn is_damage(error: &rusqlite::Error) -> bool {
-    use rusqlite::{Error, ErrorCode};
+    use rusqlite::Error;
     match error {
         Error::FromSqlConversionFailure(..)
         | Error::IntegralValueOutOfRange(..)

@@ -337,6 +337,10 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn probe_write(&self) -> Result<(), StoreError> {
+        self.writer.write(|connection, _| standing::touch(connection)).await
+    }
+
     async fn check(&self) -> Result<Vec<CheckResult>, StoreError> {
         self.read(|reader| {
             let text = |pragma: &str| {

@@ -119,7 +119,8 @@ impl RecordReader<'_> {
         found.truncate(limit);
         let last = found.last().map(|record| Cursor(record.seq.unsigned_abs()));
         let found = found.into_iter().map(|record| self.explain(record, &accounts));
-        Ok(Page { found: found.collect::<Result<_, _>>()?, next: last.filter(|_| more) })
+        let found = found.collect::<Result<_, _>>()?;
+        Ok(Page { found, damaged: Vec::new(), next: last.filter(|_| more) })
     }
 
     /// The submissions that match, newest first.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use ferry_store::redis::{Durability, RedisAddress, RedisStore};
 use ferry_store::{
     Accepted, Claim, ClaimRequest, Claims, Commit, Committed, Filter, NewSubmission, Store,
-    StoreError,
+    StoreError, WriteRefusal,
 };
 use ferry_testing::{RedisServer, own_namespace, pause, shared_server};
 use ferry_types::domain::submission::{State, StepKind};
@@ -29,7 +29,7 @@ async fn patiently<T, F: Future<Output = Result<T, StoreError>>>(ask: impl Fn() 
     loop {
         match ask().await {
             Ok(response) => return response,
-            Err(StoreError::Unavailable { .. }) => {}
+            Err(error) if error.is_temporary() => {}
             Err(other) => panic!("{other}"),
         }
         assert!(started.elapsed() < CLIENT_TIMEOUT, "the store does not come back");
@@ -50,6 +50,10 @@ fn uploaded(claim: &Claim) -> Commit {
 
 fn is_away<T>(response: &Result<T, StoreError>) -> bool {
     matches!(response, Err(StoreError::Unavailable { .. }))
+}
+
+fn is_refused<T>(response: &Result<T, StoreError>, expected: WriteRefusal) -> bool {
+    matches!(response, Err(StoreError::WriteRefused { refusal, .. }) if *refusal == expected)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -124,9 +128,9 @@ async fn a_master_that_became_a_replica_is_trouble_and_passes() {
     store.accept(vec![new("a")]).await.unwrap();
     server.ask::<()>("REPLICAOF 127.0.0.1 1").await;
     let refused = store.accept(vec![new("b")]).await;
-    assert!(is_away(&refused), "{refused:?}");
-    let findings = store.check().await;
-    assert!(is_away(&findings), "{findings:?}");
+    assert!(is_refused(&refused, WriteRefusal::ReadOnly), "{refused:?}");
+    let findings = store.check().await.unwrap();
+    assert!(findings.iter().any(|found| !found.ok && found.text.contains("slave")), "{findings:?}");
     server.ask::<()>("REPLICAOF NO ONE").await;
     patiently(|| store.accept(vec![new("b")])).await;
     assert_eq!(claim(&store, StepKind::Upload, 10).await.claims.len(), 2);
@@ -141,8 +145,9 @@ async fn a_full_memory_is_trouble_and_passes() {
     server.ask::<()>("CONFIG SET maxmemory 1").await;
     let good = new("b");
     let refused = store.accept(vec![good.clone()]).await;
-    assert!(is_away(&refused), "{refused:?}");
-    assert!(is_away(&store.commit(claims.iter().map(uploaded).collect()).await));
+    assert!(is_refused(&refused, WriteRefusal::Full), "{refused:?}");
+    let committed = store.commit(claims.iter().map(uploaded).collect()).await;
+    assert!(is_refused(&committed, WriteRefusal::Full), "{committed:?}");
     server.ask::<()>("CONFIG SET maxmemory 0").await;
     assert!(store.get(good.id).await.unwrap().is_none(), "nothing was stored by halves");
     store.accept(vec![good]).await.unwrap();

@@ -11,8 +11,8 @@ pub use event_id::{EventId, InvalidEventIdError};
 pub use events::{EventEnvelope, StateChange, StateEvent};
 pub use problem::{Problem, ProblemKind, RowProblem};
 pub use responses::{
-    AccountView, BulkResponse, PauseRequest, PauseView, ResolveRequest, ResubmitRequest, StatsView,
-    StepView, SubmissionPage, SubmissionResponse, WebhookView,
+    AccountView, BulkResponse, DamagedSubmission, PauseRequest, PauseView, ResolveRequest,
+    ResubmitRequest, StatsView, StepView, SubmissionPage, SubmissionResponse, WebhookView,
 };
 
 pub use crate::domain::submission::{Resolution, WaitingFor};

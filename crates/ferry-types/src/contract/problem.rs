@@ -68,17 +68,23 @@ pub enum ProblemKind {
     IdempotencyConflict,
     /// Too many submissions of the account wait.
     TooManyUnfinished,
-    /// A fault in Ferry.
+    /// An error inside Ferry.
     Internal,
+    /// The record of the submission cannot be read.
+    DamagedSubmission,
     /// Too many requests at once, or the server is stopping.
     Busy,
     /// The store cannot be reached.
     StoreUnavailable,
+    /// The store can be read, and refuses writes for now.
+    StoreReadOnly,
+    /// The store has no space left. What is stored can be read.
+    StoreFull,
 }
 
 impl ProblemKind {
     /// Every kind.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::InvalidRequest,
         Self::Unauthenticated,
         Self::Forbidden,
@@ -95,8 +101,11 @@ impl ProblemKind {
         Self::IdempotencyConflict,
         Self::TooManyUnfinished,
         Self::Internal,
+        Self::DamagedSubmission,
         Self::Busy,
         Self::StoreUnavailable,
+        Self::StoreReadOnly,
+        Self::StoreFull,
     ];
 
     /// The name, the HTTP status and the title.
@@ -134,10 +143,17 @@ impl ProblemKind {
                 ("urn:ferry:problem:too-many-unfinished", 429, "Too many unfinished submissions")
             }
             Self::Internal => ("urn:ferry:problem:internal", 500, "Internal error"),
+            Self::DamagedSubmission => {
+                ("urn:ferry:problem:damaged-submission", 500, "The submission's record is damaged")
+            }
             Self::Busy => ("urn:ferry:problem:busy", 503, "Server overloaded"),
             Self::StoreUnavailable => {
                 ("urn:ferry:problem:store-unavailable", 503, "The store cannot be reached")
             }
+            Self::StoreReadOnly => {
+                ("urn:ferry:problem:store-read-only", 503, "The store refuses writes")
+            }
+            Self::StoreFull => ("urn:ferry:problem:store-full", 507, "The store is full"),
         }
     }
 

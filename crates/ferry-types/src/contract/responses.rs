@@ -41,8 +41,21 @@ pub struct BulkResponse {
 pub struct SubmissionPage {
     /// The submissions.
     pub submissions: Vec<SubmissionView>,
+    /// Records that cannot be read. Only the account is compared with the filters, so that one may
+    /// stand in several lists.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub damaged: Vec<DamagedSubmission>,
     /// Hand it in as `cursor` to get what follows; null at the end.
     pub next_cursor: Option<String>,
+}
+
+/// A submission whose record cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct DamagedSubmission {
+    /// Its id as the store has it.
+    pub id: String,
+    /// Part that is damaged.
+    pub cause: String,
 }
 
 /// A corrected dataset; all else is as it was.

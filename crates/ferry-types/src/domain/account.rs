@@ -121,7 +121,16 @@ pub struct Health {
     pub probe_at: Option<Timestamp>,
 }
 
+/// Reason of a pause for want of knowledge.
+pub const UNREADABLE_HEALTH: &str =
+    "the record of the account's health is damaged; it may have been paused or throttled";
+
 impl Health {
+    /// Health of an account whose record is damaged: paused, until an operator resumes it.
+    pub fn unreadable() -> Self {
+        Self { pause_reason: Some(UNREADABLE_HEALTH.to_owned()), ..Self::default() }
+    }
+
     /// How many steps may be leased at `now`.
     pub fn admit(&self, now: Timestamp, policy: &HealthPolicy) -> Admission {
         if let Some(reason) = &self.pause_reason {

@@ -1,0 +1,119 @@
+//! Errors of a store, the same for all kinds of stores.
+
+use ferry_types::domain::SubmissionId;
+use ferry_types::domain::submission::LifecycleError;
+
+/// Reason why the store did not do what was requested.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// The store has no such submission.
+    #[error("there is no submission {0}")]
+    NotFound(SubmissionId),
+    /// The store has no such account.
+    #[error("the store knows no account `{0}`")]
+    UnknownAccount(String),
+    /// A rule of the submission's life does not allow it.
+    #[error(transparent)]
+    NotAllowed(#[from] LifecycleError),
+    /// The id of a new submission belongs to another one.
+    #[error("there is already a submission {0}")]
+    Taken(SubmissionId),
+    /// The request is larger than the store can take at once.
+    #[error("{0}")]
+    TooLarge(String),
+    /// The record of one submission cannot be read. All others can.
+    #[error("the record of submission {id} is damaged: {cause}")]
+    Damaged {
+        /// Submission whose record it is.
+        id: SubmissionId,
+        /// Part that is damaged.
+        cause: String,
+    },
+    /// The data cannot be used by this version of Ferry.
+    #[error("{0}")]
+    Unusable(String),
+    /// The store can be read, and refuses writes. A later attempt may succeed.
+    #[error("the store `{location}` {refusal}: {cause}")]
+    WriteRefused {
+        /// Location of the store; no password.
+        location: String,
+        /// Kind of the refusal.
+        refusal: WriteRefusal,
+        /// Reason as the server or the system gave it.
+        cause: String,
+    },
+    /// The store could not be reached or had an error; a later attempt may succeed.
+    #[error("the store `{location}` failed: {cause}")]
+    Unavailable {
+        /// Location of the store; no password.
+        location: String,
+        /// Reason as the server or the system gave it.
+        cause: String,
+    },
+}
+
+impl StoreError {
+    /// True if the same request may succeed later, without a change.
+    pub const fn is_temporary(&self) -> bool {
+        matches!(self, Self::WriteRefused { .. } | Self::Unavailable { .. })
+    }
+}
+
+/// Reason why a store that can be read refuses writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteRefusal {
+    /// No memory, or no disk space, is left.
+    Full,
+    /// The server cannot write to its disk for another reason.
+    DiskError,
+    /// The file, or the server, may only be read.
+    ReadOnly,
+    /// Fewer replicas are connected than the server requires.
+    TooFewReplicas,
+}
+
+impl WriteRefusal {
+    /// Way out, as an imperative.
+    pub const fn hint(self) -> &'static str {
+        match self {
+            Self::Full => {
+                "free disk space, or raise the `maxmemory` of Redis; a lower `retention` makes the \
+                 store smaller. Workers continue by themselves"
+            }
+            Self::DiskError => "look at the server's log, and at its disk",
+            Self::ReadOnly => {
+                "make the file writable, or let `store` name the Redis master and not a replica"
+            }
+            Self::TooFewReplicas => {
+                "start the Redis replicas, or lower `min-replicas-to-write` in the server's \
+                 configuration"
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for WriteRefusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Full => "is full",
+            Self::DiskError => "cannot write to its disk",
+            Self::ReadOnly => "is read-only",
+            Self::TooFewReplicas => "has too few replicas for writes",
+        })
+    }
+}
+
+/// A record that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DamagedRecord {
+    /// Id of the submission as the store has it; of a foreign record, its name.
+    pub id: String,
+    /// Part that is damaged.
+    pub cause: String,
+}
+
+impl std::fmt::Display for DamagedRecord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the record of submission {} is damaged: {}", self.id, self.cause)
+    }
+}
