@@ -160,6 +160,14 @@ impl Store for InstrumentedStore {
         self.count(Operation::Operate, self.store.retry(id, deadline)).await
     }
 
+    async fn refetch(
+        &self,
+        id: SubmissionId,
+        deadline: Duration,
+    ) -> Result<SubmissionDetail, StoreError> {
+        self.count(Operation::Operate, self.store.refetch(id, deadline)).await
+    }
+
     async fn resolve(
         &self,
         id: SubmissionId,

@@ -45,6 +45,17 @@ pub(super) async fn retry(
     Ok(shown(store.retry(id, shared.parts.deadline).await?))
 }
 
+/// Fetches results or feedback of a final submission again.
+pub(super) async fn refetch(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let store = shared.parts.store.as_ref();
+    let id = caller.find(store, &id).await?.submission.id;
+    Ok(shown(store.refetch(id, shared.parts.deadline).await?))
+}
+
 /// Decides about a held submission.
 pub(super) async fn resolve(
     State(shared): State<Arc<Shared>>,

@@ -82,6 +82,7 @@ pub(super) fn table() -> Vec<Route> {
         post("/v1/submissions/{id}/resubmit", Submit, submit::resubmit, describe::resubmit),
         post("/v1/submissions/{id}/cancel", Operate, operate::cancel, describe::cancel),
         post("/v1/submissions/{id}/retry", Operate, operate::retry, describe::retry),
+        post("/v1/submissions/{id}/refetch", Operate, operate::refetch, describe::refetch),
         post("/v1/submissions/{id}/resolve", Operate, operate::resolve, describe::resolve),
         post("/v1/submissions/{id}/redeliver", Operate, operate::redeliver, describe::redeliver),
         post("/v1/accounts/{account}/pause", Operate, operate::pause, describe::pause),

@@ -28,8 +28,9 @@ pub(super) async fn settled(
     let mut delay = DELAYS.0;
     loop {
         let found = shared.parts.store.get(id).await?.ok_or(StoreError::NotFound(id))?;
-        let state = found.submission.state;
-        let is_settled = state.is_final() || state == State::Held;
+        let submission = &found.submission;
+        let is_final = submission.state.is_final() && !submission.is_refetching();
+        let is_settled = is_final || submission.state == State::Held;
         let is_over = Instant::now() >= until || shared.parts.shutdown.is_draining();
         if is_settled || is_over || waiter.is_err() {
             return Ok(found);

@@ -50,6 +50,12 @@ async fn not_allowed(
         StoreError::NotAllowed(LifecycleError::NothingToOverwrite { .. }) => {
             format!("`ferry resolve {id} --retry` resumes it, `--fail` gives it up")
         }
+        StoreError::NotAllowed(LifecycleError::NoToken { .. }) => {
+            format!("submit it again: `ferry resubmit {id} FILE`")
+        }
+        StoreError::NotAllowed(
+            LifecycleError::Delivering { .. } | LifecycleError::Refetching { .. },
+        ) => format!("try again when `ferry status {id}` shows nothing to wait for"),
         StoreError::NotAllowed(LifecycleError::NoWebhook { .. }) => {
             "set the account's `webhook_url` for later submissions".to_owned()
         }

@@ -17,6 +17,7 @@ mod list;
 mod ndjson;
 mod pause;
 mod progress;
+mod refetch;
 mod resolve;
 mod resubmit;
 mod results;
@@ -103,6 +104,7 @@ enum Command {
     Feedback(feedback::Feedback),
     Resubmit(resubmit::Resubmit),
     Retry(retry::Retry),
+    Refetch(refetch::Refetch),
     Cancel(cancel::Cancel),
     Resolve(resolve::Resolve),
     Pause(pause::Pause),
@@ -154,6 +156,7 @@ async fn run(cli: Cli, ui: &Ui) -> Result<Exit, CliError> {
         Command::Results(command) => command.run(open_existing(&global, ui)?, ui).await,
         Command::Feedback(command) => command.run(open_existing(&global, ui)?, ui).await,
         Command::Retry(command) => command.run(open_existing(&global, ui)?, ui).await,
+        Command::Refetch(command) => command.run(open_existing(&global, ui)?, ui).await,
         Command::Cancel(command) => command.run(open_existing(&global, ui)?, ui).await,
         Command::Resolve(command) => command.run(open_existing(&global, ui)?, ui).await,
         Command::Webhooks(command) => command.run(open_existing(&global, ui)?, ui).await,

@@ -57,7 +57,7 @@ pub(super) fn line(view: &SubmissionView, now: Timestamp) -> String {
 
 /// Why it is where it is, or what comes next.
 pub(super) fn remark(view: &SubmissionView, now: Timestamp) -> String {
-    if view.state.is_final() {
+    if view.state.is_final() && !view.refetching {
         let took = view.finished_at.map_or(Duration::ZERO, |end| until(view.created_at, end));
         let took = format!("after {}, {}", duration(took), counted(view.polls, "status check"));
         return match &view.reason {

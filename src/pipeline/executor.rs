@@ -413,7 +413,8 @@ async fn collect(platform: &Platform, submission: &Submission) -> Collected {
         return collected;
     }
     let is_stored = |key: &String| submission.results.iter().any(|stored| stored.key == *key);
-    for key in submission.result_keys.iter().filter(|key| !is_stored(key)) {
+    let is_wanted = |key: &&String| submission.is_refetching() || !is_stored(key);
+    for key in submission.result_keys.iter().filter(is_wanted) {
         match platform.result(token, key).await {
             Ok(content) => collected.contents.push((key.clone(), content)),
             Err(error) => {

@@ -167,7 +167,8 @@ impl Client {
             let wait = format!("{}ms", left.min(ONE_WAIT).as_millis());
             let view: SubmissionView =
                 self.read(&format!("/v1/submissions/{id}"), &[("wait", &wait)]).await?;
-            let is_settled = view.state.is_final() || view.state == State::Held;
+            let is_final = view.state.is_final() && !view.refetching;
+            let is_settled = is_final || view.state == State::Held;
             if is_settled || left.is_zero() {
                 return Ok(view);
             }
@@ -204,6 +205,13 @@ impl Client {
     /// What the Platform found wrong, tied to the rows that it means; nothing if it was completed.
     pub async fn feedback(&self, id: SubmissionId) -> Result<Vec<FeedbackItem>, ClientError> {
         self.read(&format!("/v1/submissions/{id}/feedback"), &[]).await
+    }
+
+    /// Fetches results or feedback of a final submission again; [`Client::wait`] returns when that ended.
+    pub async fn refetch(&self, id: SubmissionId) -> Result<SubmissionView, ClientError> {
+        let url = self.sender.url(&format!("/v1/submissions/{id}/refetch"));
+        let request = ClientRequest::post(url, Vec::new(), sending::new_key());
+        self.sender.send(&request).await?.json()
     }
 
     async fn read<T: DeserializeOwned>(

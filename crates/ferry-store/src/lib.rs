@@ -355,7 +355,15 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
         deadline: Duration,
     ) -> Result<SubmissionDetail, StoreError>;
 
-    /// Decides about a held submission, for another `deadline` if it goes on.
+    /// Fetches results or feedback of a final submission again, within another `deadline`. The state stays
+    /// what it is, unless the Platform's verdict was not known before.
+    async fn refetch(
+        &self,
+        id: SubmissionId,
+        deadline: Duration,
+    ) -> Result<SubmissionDetail, StoreError>;
+
+    /// Decides about a held submission, for another `deadline` if it is resumed.
     async fn resolve(
         &self,
         id: SubmissionId,

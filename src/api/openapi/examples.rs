@@ -115,6 +115,7 @@ fn queued() -> SubmissionView {
         updated_at: at(0),
         finished_at: None,
         deadline: at(86_400),
+        refetching: false,
         waiting_for: Some(WaitingFor::Worker { step: StepKind::Upload }),
         revision_of: None,
         processing_token: None,

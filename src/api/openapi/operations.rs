@@ -216,6 +216,15 @@ pub(in crate::api) fn retry(operation: Operation<'_>) -> Operation<'_> {
     act(operation.summary(OPERATIONS, "retry_submission", "Retry a failed submission"))
 }
 
+pub(in crate::api) fn refetch(operation: Operation<'_>) -> Operation<'_> {
+    let operation = operation.description(
+        "Of a final submission with a processing token. What is stored is replaced only by what arrives; \
+         `refetching` is true until then, and the state stays final. Of a failed or cancelled one the \
+         Platform is polled first, and it becomes completed or rejected if the Platform has decided.",
+    );
+    act(operation.summary(OPERATIONS, "refetch_submission", "Fetch results or feedback again"))
+}
+
 pub(in crate::api) fn resolve(operation: Operation<'_>) -> Operation<'_> {
     act(operation.summary(OPERATIONS, "resolve_submission", "Decide about a held submission"))
         .body::<ResolveRequest>(&examples::resolution())

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ferry::api::{Server, Tls, TlsFiles};
 use ferry_client::{Client, ClientError, EventQuery, EventStream, ListQuery};
-use ferry_sim::SimConfig;
+use ferry_sim::{Endpoint, Fault, SimConfig};
 use ferry_types::contract::{EventId, ProblemKind, ResubmitRequest, StateEvent, SubmissionRequest};
 use ferry_types::domain::submission::State;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
@@ -73,6 +73,29 @@ async fn what_the_server_refuses_is_a_problem_with_its_kind() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+#[tokio::test]
+async fn a_result_with_a_wrong_body_is_fetched_again() {
+    let served = Served::start(&[]).await;
+    let client = client(&served);
+    let wrong = || Fault::Respond {
+        status: 200,
+        headers: vec![("content-type".into(), "text/csv".into())],
+        body: "wrong".into(),
+    };
+    served.world.sim.script(Endpoint::Results, wrong());
+    let id = client.submit(&dataset("march")).await.unwrap().submission.id;
+    client.wait(id, Duration::from_mins(1)).await.unwrap();
+    assert_eq!(client.result(id, "tableofresultids").await.unwrap().bytes, b"wrong");
+    let view = client.refetch(id).await.unwrap();
+    assert_eq!((view.state, view.refetching), (State::Completed, true));
+    let view = client.wait(id, Duration::from_mins(1)).await.unwrap();
+    assert_eq!((view.state, view.refetching, view.reason), (State::Completed, false, None));
+    let result = client.result(id, "tableofresultids").await.unwrap();
+    assert!(result.bytes.starts_with(b"Reference,ResultId"), "{result:?}");
+    let uploads = served.world.sim.ledger().names["march"].accepted.len();
+    assert_eq!(uploads, 1, "a refetch uploads nothing");
 }
 
 /// A way to the server on which the first answer is lost.

@@ -71,6 +71,7 @@ pub(super) fn routes(id: &str) -> Vec<(Method, String, Role)> {
         (Method::POST, "/v1/submissions/bulk".to_owned(), Role::Submit),
         (Method::POST, format!("{one}/resubmit"), Role::Submit),
         (Method::POST, format!("{one}/retry"), Role::Operate),
+        (Method::POST, format!("{one}/refetch"), Role::Operate),
         (Method::POST, format!("{one}/resolve"), Role::Operate),
         (Method::POST, format!("{one}/cancel"), Role::Operate),
         (Method::POST, format!("{one}/redeliver"), Role::Operate),

@@ -254,6 +254,14 @@ impl Store for MemoryStore {
         self.operate(id, |submission, same_name, now| submission.retry(same_name, deadline, now))
     }
 
+    async fn refetch(
+        &self,
+        id: SubmissionId,
+        deadline: Duration,
+    ) -> Result<SubmissionDetail, StoreError> {
+        self.operate(id, |submission, _, now| submission.refetch(deadline, now))
+    }
+
     async fn resolve(
         &self,
         id: SubmissionId,

@@ -409,6 +409,14 @@ impl Store for RedisStore {
             .await
     }
 
+    async fn refetch(
+        &self,
+        id: SubmissionId,
+        deadline: Duration,
+    ) -> Result<SubmissionDetail, StoreError> {
+        self.operate(id, |submission, _, now| submission.refetch(deadline, now)).await
+    }
+
     async fn resolve(
         &self,
         id: SubmissionId,

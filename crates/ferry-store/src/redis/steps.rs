@@ -180,7 +180,7 @@ impl PreparedCommit {
             .text(reason.map_or("", |reason| reason.code.as_str()))
             .text(after.step.map_or("", StepKind::as_str))
             .maybe(duration, |script_call, duration| script_call.number(duration as i64))
-            .flag(after.state.is_final() && !submission.state.is_final())
+            .flag(after.state.is_final() && after.state != submission.state)
             .number(after.finished_at.map_or(-1, |at| at.timestamp_millis()))
             .maybe(entry.as_ref(), |script_call, entry| script_call.text(&entry.message))
             .text(before.packed_from_state(after, &done)?)

@@ -103,8 +103,8 @@ local function move(old, new)
     place(key.state(old.state, old.account), old.id, false)
     place(key.state(new.state, new.account), new.id, new.seq)
     local was, is = FINAL[old.state], FINAL[new.state]
+    if is then place(key.finished, new.id, now_text) end
     if is and not was then
-        place(key.finished, new.id, now_text)
         -- At once: the earliest of the Name is looked for next.
         call('ZADD', key.name(new.account, new.name), '-' .. int(new.seq), new.id)
         free_name(new)

@@ -316,6 +316,14 @@ impl Store for SqliteStore {
         .await
     }
 
+    async fn refetch(
+        &self,
+        id: SubmissionId,
+        deadline: Duration,
+    ) -> Result<SubmissionDetail, StoreError> {
+        self.change(id, move |submission, _, now| submission.refetch(deadline, now)).await
+    }
+
     async fn resolve(
         &self,
         id: SubmissionId,

@@ -107,7 +107,8 @@ impl SqliteRecord {
         let s = &self.submission;
         // A column that is named is indexed anew, even if it stays the same.
         let state = if s.state == before { "" } else { "state = ?1, " };
-        let ended = if s.state.is_final() == before.is_final() {
+        let has_ended = s.state.is_final() && s.state != before;
+        let ended = if !has_ended && s.state.is_final() == before.is_final() {
             ""
         } else {
             "finished_at = ?2, has_predecessor = ?3, "

@@ -22,6 +22,7 @@ mod redis_greeting;
 mod redis_place;
 mod redis_refusal;
 mod redis_trouble;
+mod refetching;
 mod retention;
 mod sqlite_file;
 mod sqlite_loss;
@@ -155,6 +156,13 @@ macro_rules! fulfilled_by {
                     a_step_of_a_cancelled_submission_that_is_given_back_ends
                     many_lost_steps_are_all_rescued
                     a_lease_for_ever_is_one
+                }
+                refetching {
+                    results_are_replaced_only_by_the_ones_that_are_here
+                    feedback_is_fetched_again
+                    a_verdict_is_learned_although_ferry_gave_up
+                    a_refetch_takes_no_turn_among_the_submissions_of_its_name
+                    only_a_final_submission_with_a_processing_token_is_refetched
                 }
                 operating {
                     what_waits_is_cancelled_at_once

@@ -189,7 +189,7 @@ impl Twins {
     async fn operate(&mut self) {
         let known = self.both[1].listed(&Filter::default()).await;
         let Some(id) = self.rng.choice(&known).copied() else { return };
-        let what = self.rng.u32(0..8);
+        let what = self.rng.u32(0..10);
         self.history.push(format!("operate {what} {id}"));
         let mut responses = Vec::new();
         for Subject { store, .. } in &self.both {
@@ -199,6 +199,7 @@ impl Twins {
                 4 => store.resolve(id, Resolution::Overwrite, DAY).await,
                 5 => store.resolve(id, Resolution::Fail, DAY).await,
                 6 => store.resolve(id, Resolution::Retry, DAY).await,
+                7 | 8 => store.refetch(id, DAY).await,
                 _ => store.redeliver(id).await,
             };
             responses.push(found.map(|found| found.submission).map_err(|error| error.to_string()));

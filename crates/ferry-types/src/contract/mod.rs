@@ -104,6 +104,9 @@ pub struct SubmissionView {
     pub finished_at: Option<Timestamp>,
     /// When Ferry gives up.
     pub deadline: Timestamp,
+    /// True while results or feedback of a final submission are fetched again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refetching: bool,
     /// Why it does not move right now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_for: Option<WaitingFor>,
@@ -127,6 +130,7 @@ pub struct SubmissionView {
 impl SubmissionView {
     /// The view of `submission`, which waits for `waiting_for`.
     pub fn new(submission: Submission, waiting_for: Option<WaitingFor>) -> Self {
+        let refetching = submission.is_refetching();
         let submission = submission.into_parts();
         let (feedback, results): (Vec<_>, Vec<_>) =
             submission.results.into_iter().partition(|stored| stored.key == FEEDBACK_KEY);
@@ -146,6 +150,7 @@ impl SubmissionView {
             updated_at: submission.updated_at,
             finished_at: submission.finished_at,
             deadline: submission.deadline,
+            refetching,
             waiting_for,
             revision_of: submission.revision_of,
             processing_token: submission.processing_token,

@@ -7,6 +7,7 @@ mod lifecycle;
 mod operator;
 mod parts;
 mod reason;
+mod refetch;
 mod state;
 mod step;
 mod transition;

@@ -61,6 +61,9 @@ impl Submission {
         transition: &Transition,
         now: Timestamp,
     ) -> Ruled<IllegalTransitionError> {
+        if self.is_refetching() {
+            return self.apply_refetch(transition, now);
+        }
         let next = match &transition.next {
             Next::Delivery { delivery, again } => {
                 return self.apply_delivery(delivery, *again, transition.failures, now);
@@ -86,13 +89,13 @@ impl Submission {
                 self.0.step = Some(kind);
                 self.0.due_at = Some(later(now, after));
             }
-            _ if to.is_final() => self.finish(now),
+            _ if to.is_final() => self.finish(true, now),
             _ => {}
         }
         Ok(entry)
     }
 
-    fn count(&mut self, transition: &Transition) {
+    pub(super) fn count(&mut self, transition: &Transition) {
         let parts = &mut self.0;
         parts.upload_attempts -= u32::from(!transition.attempt_spent && parts.upload_attempts > 0);
         parts.polls += u32::from(transition.polled);
@@ -183,6 +186,8 @@ impl Submission {
         if self.step == Some(StepKind::Deliver) {
             // The outcome stays what it is.
             self.end_delivery();
+        } else if self.is_refetching() {
+            self.end_refetch(Some(Reason::new(ReasonCode::Poison, &*text)), false, now);
         } else {
             self.enter(State::Held, Some(Reason::new(ReasonCode::Poison, &*text)), now)?;
             self.0.due_at = None;
@@ -203,14 +208,14 @@ impl Submission {
         now: Timestamp,
     ) -> Ruled<IllegalTransitionError> {
         self.enter(state, Some(Reason::new(ReasonCode::Operator, message)), now)?;
-        self.finish(now);
+        self.finish(true, now);
         Ok(Some(self.entry(now, message)))
     }
 
     /// What every end has in common, once the final state is entered: nothing is due but the delivery of
-    /// the outcome. A failed submission keeps its step, to go on with. The next submission of the Name
-    /// has its turn: see [`Submission::follow`].
-    fn finish(&mut self, now: Timestamp) {
+    /// the outcome, if it `delivers`. A failed submission keeps its step, to resume at. The next submission
+    /// of the name has its turn: see [`Submission::follow`].
+    pub(super) fn finish(&mut self, delivers: bool, now: Timestamp) {
         let parts = &mut self.0;
         parts.due_at = None;
         parts.leased_until = None;
@@ -219,7 +224,7 @@ impl Submission {
         parts.uncommitted_claims = 0;
         parts.resume_step = None;
         let step = parts.step.take().filter(|_| parts.state == State::Failed);
-        if parts.webhook.as_ref().is_some_and(|webhook| !webhook.gone) {
+        if delivers && parts.webhook.as_ref().is_some_and(|webhook| !webhook.gone) {
             parts.resume_step = step;
             parts.step = Some(StepKind::Deliver);
             parts.due_at = Some(now);

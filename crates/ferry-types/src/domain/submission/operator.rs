@@ -93,6 +93,32 @@ pub enum LifecycleError {
         /// Its state.
         state: State,
     },
+    /// It is not final: its results are fetched, or its upload is resolved, in another way.
+    #[error("submission {id} is {state}: only a final one can be refetched")]
+    NotFinal {
+        /// The submission.
+        id: SubmissionId,
+        /// Its state.
+        state: State,
+    },
+    /// The Platform gave it no processing token, so that there is nothing to fetch.
+    #[error("submission {id} has no processing token: the Platform has nothing to fetch for it")]
+    NoToken {
+        /// The submission.
+        id: SubmissionId,
+    },
+    /// Its webhook is being delivered at this moment.
+    #[error("the webhook of submission {id} is being delivered")]
+    Delivering {
+        /// The submission.
+        id: SubmissionId,
+    },
+    /// Its results are being fetched again, and the outcome is delivered after that.
+    #[error("submission {id} is being refetched")]
+    Refetching {
+        /// The submission.
+        id: SubmissionId,
+    },
     /// It has no webhook to deliver the outcome to.
     #[error("submission {id} has no `webhook_url`")]
     NoWebhook {
@@ -177,6 +203,9 @@ impl Submission {
         }
         if self.webhook.is_none() {
             return Err(LifecycleError::NoWebhook { id });
+        }
+        if self.is_refetching() {
+            return Err(LifecycleError::Refetching { id });
         }
         if self.leased_until.is_some() {
             return Ok(None);

@@ -75,9 +75,10 @@ impl State {
                 matches!(next, Collecting | Completed | Rejected | Failed | Cancelled | Held)
             }
             Held => matches!(next, Held | Queued | Processing | Collecting | Failed | Cancelled),
-            // An operator's retry.
-            Failed => matches!(next, Queued | Processing | Collecting),
-            Completed | Rejected | Cancelled => false,
+            // An operator's retry, or the verdict that a refetch learned.
+            Failed => matches!(next, Queued | Processing | Collecting | Completed | Rejected),
+            Cancelled => matches!(next, Completed | Rejected),
+            Completed | Rejected => false,
         }
     }
 

@@ -28,6 +28,7 @@ enum Event {
     Retry(SameName),
     Resolve(Resolution),
     Redeliver,
+    Refetch,
     /// The one that it waited for has ended.
     Follow,
     /// A step decides, sensibly or not.
@@ -49,6 +50,7 @@ fn event() -> impl Strategy<Value = Event> {
         2 => same_name.prop_map(Event::Retry),
         2 => select(resolutions.to_vec()).prop_map(Event::Resolve),
         1 => Just(Event::Redeliver),
+        2 => Just(Event::Refetch),
         1 => Just(Event::Follow),
         8 => transition().prop_map(Event::Apply),
     ]
@@ -126,6 +128,8 @@ fn check_apply(submission: &mut Submission, transition: &Transition, now: Timest
             let is_final = transition.state().is_some_and(State::is_final);
             let is_cancelled = before.is_cancelling() && !is_final;
             let to = if is_cancelled { Some(State::Cancelled) } else { transition.state() };
+            let is_verdict = matches!(to, Some(State::Completed | State::Rejected));
+            let to = to.filter(|_| !before.is_refetching() || is_verdict);
             assert_eq!(submission.state, to.unwrap_or(before.state));
             assert!(submission.state == before.state || before.state.may_become(submission.state));
             let fetched = submission.results.iter().filter(|stored| stored.key == "key").count();
@@ -146,11 +150,12 @@ fn check_apply(submission: &mut Submission, transition: &Transition, now: Timest
 fn check_shape(submission: &Submission) {
     let rests = submission.state.is_final() || submission.state == State::Held;
     let delivers = submission.step == Some(StepKind::Deliver);
-    assert_eq!(submission.due_at.is_none(), rests && !delivers, "{submission:?}");
+    let works = delivers || submission.is_refetching();
+    assert_eq!(submission.due_at.is_none(), rests && !works, "{submission:?}");
     assert_eq!(submission.finished_at.is_some(), submission.state.is_final());
     assert!(!delivers || submission.state.is_final());
     let keeps_step = !submission.state.is_final() || submission.state == State::Failed;
-    assert!(submission.step.is_none() || keeps_step || delivers);
+    assert!(submission.step.is_none() || keeps_step || works);
     assert!(submission.step.is_some() || submission.state.is_final());
     assert!(submission.uncommitted_claims < MAX_UNCOMMITTED_CLAIMS);
     assert!(!(submission.has_predecessor && submission.state.is_final()));
@@ -178,6 +183,7 @@ fn happen(submission: &mut Submission, event: Event, now: Timestamp) {
         Event::Retry(same_name) => submission.retry(&same_name, DAY, now).is_err(),
         Event::Resolve(resolution) => submission.resolve(resolution, DAY, now).is_err(),
         Event::Redeliver => submission.redeliver(now).is_err(),
+        Event::Refetch => submission.refetch(DAY, now).is_err(),
         Event::Follow if submission.has_predecessor => {
             submission.follow(now);
             false
@@ -222,11 +228,65 @@ proptest! {
 }
 
 #[test]
-fn a_final_state_is_left_only_by_a_retry_of_a_failed_submission() {
+fn a_final_state_is_left_only_by_a_retry_of_a_failed_submission_or_for_a_verdict_learned_late() {
     for state in State::ALL.into_iter().filter(|state| state.is_final()) {
         let next: Vec<_> = State::ALL.into_iter().filter(|next| state.may_become(*next)).collect();
         let retries = [State::Queued, State::Processing, State::Collecting];
-        assert_eq!(next, if state == State::Failed { retries.to_vec() } else { Vec::new() });
+        let verdicts = [State::Completed, State::Rejected];
+        let expected = match state {
+            State::Failed => [&retries[..], &verdicts].concat(),
+            State::Cancelled => verdicts.to_vec(),
+            _ => Vec::new(),
+        };
+        assert_eq!(next, expected, "{state}");
+    }
+}
+
+/// A final submission that the Platform gave a processing token.
+fn uploaded(state: State, step: Option<StepKind>) -> Submission {
+    let processing_token = Some("token".to_owned());
+    Submission::from(SubmissionParts { processing_token, step, ..parts(state, true) })
+}
+
+#[test]
+fn a_refetch_polls_first_where_the_verdict_is_not_known() {
+    for (state, step, first) in [
+        (State::Completed, None, StepKind::Collect),
+        (State::Rejected, None, StepKind::Collect),
+        (State::Cancelled, None, StepKind::Poll),
+        (State::Failed, Some(StepKind::Poll), StepKind::Poll),
+        (State::Failed, Some(StepKind::Collect), StepKind::Collect),
+    ] {
+        let mut submission = uploaded(state, step);
+        submission.refetch(DAY, timestamp(5)).unwrap();
+        assert_eq!((submission.state, submission.step), (state, Some(first)));
+        assert_eq!((submission.due_at, submission.has_predecessor), (Some(timestamp(5)), false));
+        assert_eq!(submission.refetch(DAY, timestamp(6)), Ok(None), "it is due already");
+        let refused = submission.redeliver(timestamp(6));
+        assert_eq!(refused, Err(LifecycleError::Refetching { id: submission.id }));
+    }
+}
+
+#[test]
+fn no_end_of_a_refetch_loses_a_verdict() {
+    let give_up = || Transition {
+        reason: Some(Reason::new(ReasonCode::Deadline, "gave up")),
+        ..Transition::to(Next::End(Outcome::Failed))
+    };
+    for state in State::ALL.into_iter().filter(|state| state.is_final()) {
+        let mut submission = uploaded(state, None);
+        submission.refetch(DAY, timestamp(5)).unwrap();
+        submission.claim(LEASE, timestamp(6)).unwrap();
+        submission.apply(&give_up(), timestamp(7)).unwrap();
+        assert_eq!((submission.state, submission.finished_at), (state, Some(timestamp(0))));
+        assert_eq!(submission.step, Some(StepKind::Deliver), "its outcome was not delivered yet");
+        let mut submission = uploaded(state, None);
+        submission.refetch(DAY, timestamp(5)).unwrap();
+        for _ in 0..MAX_UNCOMMITTED_CLAIMS {
+            submission.claim(LEASE, timestamp(6)).unwrap();
+            submission.rescue(timestamp(7)).unwrap();
+        }
+        assert_eq!((submission.state, submission.is_refetching()), (state, false), "poison");
     }
 }
 
