@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use super::error::{CliError, Exit};
 use super::ui::Ui;
 use super::{Global, configure, signals, start_log, values};
 use crate::shutdown::Shutdown;
-use ferry_sim::{Credentials, FaultRates, Processing, Sim, SimConfig};
+use ferry_sim::{Credentials, Dialect, FaultRates, Processing, Sim, SimConfig};
 
 /// Run a simulated Platform, to rehearse with; it keeps nothing when it ends.
 ///
@@ -23,27 +24,31 @@ Example: in one terminal
 in another
   set -a; . ./simulated.env; set +a
   ferry submit march.csv --wait
-`GET /ledger` on the same address tells what the simulator saw.")]
+On the same address, `GET /ledger` counts what the simulator did, and
+`GET /ledger/requests` lists the newest requests.")]
 pub(super) struct Simulate {
-    /// Where to listen; port 0 takes a free one.
+    /// Address to listen on; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8700")]
     listen: SocketAddr,
     /// The same seed gives the same tokens, times and faults.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// How long a dataset takes: `2s`, or `500ms..3s`, or `lognormal:2s` (the median).
+    /// Processing time of a dataset: `2s`, or `500ms..3s`, or `lognormal:2s` (the median).
     #[arg(long, value_name = "TIME", default_value = "500ms..3s", value_parser = processing)]
     processing: Processing,
-    /// How long an access token lasts.
+    /// Lifetime of an access token.
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = values::duration)]
     token_lifetime: Duration,
-    /// How long every answer takes.
+    /// Delay of every response.
     #[arg(long, value_name = "DURATION", default_value = "0ms", value_parser = values::duration)]
     latency: Duration,
-    /// The share of requests, 0 to 1, that end in a fault: split among 5xx, 429, resets, lost answers
-    /// and refused tokens.
+    /// Share of requests, 0 to 1, that fail: split among 5xx, 429, resets, lost responses and denied
+    /// tokens.
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
     faults: f64,
+    /// Statuses, words and forms of the responses, such as other servers have.
+    #[arg(long, value_name = "NAME", default_value = "plain", value_parser = dialects())]
+    dialect: Dialect,
     #[command(flatten)]
     credentials: CredentialArgs,
 }
@@ -78,6 +83,7 @@ impl Simulate {
             processing: self.processing,
             latency: self.latency,
             faults: rates(self.faults),
+            dialect: Some(self.dialect),
             ..SimConfig::default()
         };
         let sim = Sim::start(config, self.listen).await.map_err(|error| {
@@ -105,6 +111,12 @@ impl Simulate {
     }
 }
 
+/// Accepts the name of a dialect; the help lists them all.
+fn dialects() -> impl TypedValueParser<Value = Dialect> {
+    let known = Dialect::ALL.map(|known| PossibleValue::new(known.name()).help(known.about()));
+    PossibleValuesParser::new(known).try_map(|name| Dialect::named(&name).ok_or("unknown dialect"))
+}
+
 /// Faults as a real Platform might have them, together as often as `share`.
 pub(super) fn rates(share: f64) -> FaultRates {
     FaultRates {
@@ -113,6 +125,7 @@ pub(super) fn rates(share: f64) -> FaultRates {
         reset: share * 0.2,
         lost_answer: share * 0.1,
         token_refusal: share * 0.1,
+        ..FaultRates::default()
     }
 }
 

@@ -40,6 +40,7 @@ pub(crate) fn bad_days(seed: u64) -> SimConfig {
             reset: 0.05,
             lost_answer: 0.03,
             token_refusal: 0.01,
+            ..FaultRates::default()
         },
         ..SimConfig::default()
     }

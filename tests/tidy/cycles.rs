@@ -11,8 +11,6 @@ use super::{Token, module_path, none, packages, rust_files, tokens};
 const ALLOWED: &[(&str, &str)] = &[
     ("crates/ferry-client/src/events.rs", "crates/ferry-client/src/lib.rs"),
     ("crates/ferry-client/src/sending.rs", "crates/ferry-client/src/lib.rs"),
-    ("crates/ferry-sim/src/http.rs", "crates/ferry-sim/src/lib.rs"),
-    ("crates/ferry-sim/src/world.rs", "crates/ferry-sim/src/lib.rs"),
     ("crates/ferry-store/src/compression.rs", "crates/ferry-store/src/lib.rs"),
     ("crates/ferry-store/src/redis/connection.rs", "crates/ferry-store/src/redis/mod.rs"),
     ("crates/ferry-store/src/sqlite/effects.rs", "crates/ferry-store/src/sqlite/events.rs"),

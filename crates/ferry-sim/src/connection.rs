@@ -1,10 +1,11 @@
 //! Connections that can be broken on purpose, in the middle of anything.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
@@ -12,18 +13,32 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+/// Name of a header that a connection replaces by the raw lines of the dialect.
+pub(super) const RAW_LINES: &str = "x-raw-lines";
+
+/// The line that hyper writes for it.
+const MARK: &[u8] = b"x-raw-lines: here\r\n";
+
 /// Breaks the connection that a request came by.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Breaker(Arc<AtomicBool>);
+pub(super) struct Breaker {
+    is_broken: Arc<AtomicBool>,
+    peer: Option<SocketAddr>,
+}
 
 impl Breaker {
     /// From now on nothing more is read or written.
     pub(super) fn break_off(&self) {
-        self.0.store(true, Ordering::SeqCst);
+        self.is_broken.store(true, Ordering::SeqCst);
+    }
+
+    /// Address of the client.
+    pub(super) fn peer(&self) -> String {
+        self.peer.map(|peer| peer.to_string()).unwrap_or_default()
     }
 
     fn check(&self) -> io::Result<()> {
-        if self.0.load(Ordering::SeqCst) {
+        if self.is_broken.load(Ordering::SeqCst) {
             return Err(io::ErrorKind::ConnectionReset.into());
         }
         Ok(())
@@ -40,6 +55,8 @@ impl Connected<IncomingStream<'_, AbortableConnections>> for Breaker {
 pub(super) struct AbortableConnections {
     pub(super) listener: TcpListener,
     pub(super) open: watch::Receiver<()>,
+    /// Header lines for each response, written as they are.
+    pub(super) raw_lines: Arc<str>,
 }
 
 impl Listener for AbortableConnections {
@@ -47,15 +64,18 @@ impl Listener for AbortableConnections {
     type Addr = Breaker;
 
     async fn accept(&mut self) -> (AbortableConnection, Breaker) {
-        let (stream, _) = Listener::accept(&mut self.listener).await;
+        let (stream, peer) = Listener::accept(&mut self.listener).await;
         // Answers are small and awaited: to gather them would only delay them.
         let _ = stream.set_nodelay(true);
-        let breaker = Breaker::default();
+        let breaker = Breaker { peer: Some(peer), ..Breaker::default() };
         let mut open = self.open.clone();
         let closed = Box::pin(async move {
             let _ = open.changed().await;
         });
-        (AbortableConnection { stream, breaker: breaker.clone(), closed }, breaker)
+        let (raw_lines, unsent) = (self.raw_lines.clone(), Vec::new());
+        let connection =
+            AbortableConnection { stream, breaker: breaker.clone(), closed, raw_lines, unsent };
+        (connection, breaker)
     }
 
     fn local_addr(&self) -> io::Result<Breaker> {
@@ -68,6 +88,9 @@ pub(super) struct AbortableConnection {
     stream: TcpStream,
     breaker: Breaker,
     closed: Pin<Box<dyn Future<Output = ()> + Send>>,
+    raw_lines: Arc<str>,
+    /// A response with its raw lines, not yet written to the stream.
+    unsent: Vec<u8>,
 }
 
 impl AbortableConnection {
@@ -79,8 +102,8 @@ impl AbortableConnection {
         })
     }
 
-    /// Does something with the stream, unless all is over. While it waits for the peer, it waits for
-    /// the end of the simulator, too.
+    /// Does something with the stream, unless it is broken. While it waits for the peer, it waits
+    /// for the end of the simulator, too.
     fn attempt<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -106,12 +129,42 @@ impl AsyncRead for AbortableConnection {
     }
 }
 
+impl AbortableConnection {
+    /// Writes what is unsent.
+    fn poll_unsent(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.unsent.is_empty() {
+            let unsent = std::mem::take(&mut self.unsent);
+            let written = self.attempt(cx, |stream, cx| stream.poll_write(cx, &unsent));
+            self.unsent = unsent;
+            let count = ready!(written)?;
+            self.unsent.drain(..count);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Puts the raw lines where the head of a response has the mark.
+    fn with_raw_lines(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+        if self.raw_lines.is_empty() {
+            return None;
+        }
+        let at = bytes.windows(MARK.len()).position(|window| window == MARK)?;
+        // Of bytes that are no ASCII these lines have the ones of Latin-1.
+        let lines = self.raw_lines.chars().map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?'));
+        Some([&bytes[..at], &lines.collect::<Vec<u8>>(), &bytes[at + MARK.len()..]].concat())
+    }
+}
+
 impl AsyncWrite for AbortableConnection {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_unsent(cx))?;
+        if let Some(with_lines) = self.with_raw_lines(bytes) {
+            self.unsent = with_lines;
+            return Poll::Ready(Ok(bytes.len()));
+        }
         self.attempt(cx, |stream, cx| stream.poll_write(cx, bytes))
     }
 
@@ -124,14 +177,16 @@ impl AsyncWrite for AbortableConnection {
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        self.raw_lines.is_empty() && self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_unsent(cx))?;
         self.attempt(cx, AsyncWrite::poll_flush)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_unsent(cx))?;
         self.attempt(cx, AsyncWrite::poll_shutdown)
     }
 }

@@ -1,40 +1,47 @@
-//! What the simulator makes of a dataset: its feedback, or its results.
+//! Verdicts on datasets: results, or feedback.
 
 use chrono::NaiveDate;
 use csv::StringRecord;
 
-/// What comes of a dataset.
+use super::reply::{Complaint, Defect};
+
+/// The verdict on a dataset.
 #[derive(Debug)]
-pub(super) enum ValidationResult {
+pub(super) enum Verdict {
     /// The body of `tableofresultids`.
     Results(String),
-    /// The lines of the feedback.
-    Feedback(String),
+    /// The complaints about an invalid one.
+    Feedback(Vec<Complaint>),
 }
 
-impl ValidationResult {
+impl Verdict {
+    /// Memory that it takes.
     pub(super) fn bytes(&self) -> usize {
         match self {
-            Self::Results(text) | Self::Feedback(text) => text.len(),
+            Self::Results(text) => text.len(),
+            Self::Feedback(complaints) => {
+                let values: usize = complaints.iter().map(|complaint| complaint.value.len()).sum();
+                values + size_of::<Complaint>() * complaints.len()
+            }
         }
     }
 }
 
 /// Validates a dataset that was uploaded as `name`.
-pub(super) fn judge(name: &str, data: &str, event_data: Option<&str>) -> ValidationResult {
-    let mut feedback = faults(data, 5, check_row);
+pub(super) fn judge(name: &str, data: &str, event_data: Option<&str>) -> Verdict {
+    let mut complaints = complaints(data, 5, check_row);
     if let Some(events) = event_data {
-        feedback += &faults(events, 7, check_event);
+        complaints.extend(self::complaints(events, 7, check_event));
     }
-    if feedback.is_empty() {
-        ValidationResult::Results(expected_results(name, data))
+    if complaints.is_empty() {
+        Verdict::Results(expected_results(name, data))
     } else {
-        ValidationResult::Feedback(feedback)
+        Verdict::Feedback(complaints)
     }
 }
 
-/// The body of `tableofresultids` for a dataset: derived from its rows, so that a test can tell
-/// whether the rows arrived as they were.
+/// The body of `tableofresultids` for a dataset: derived from its rows, so that a test notices
+/// rows that did not arrive as they were.
 pub fn expected_results(name: &str, data: &str) -> String {
     let mut table = "Reference,ResultId\n".to_owned();
     for (row, record) in rows(data) {
@@ -65,57 +72,60 @@ fn rows(text: &str) -> impl Iterator<Item = (u64, StringRecord)> {
         .into_iter()
 }
 
-type RowError = (String, &'static str);
+type RowError = (String, Defect);
 
-fn faults(text: &str, columns: usize, check: fn(&StringRecord) -> Vec<RowError>) -> String {
-    let mut feedback = String::new();
+fn complaints(
+    text: &str,
+    columns: usize,
+    check: fn(&StringRecord) -> Vec<RowError>,
+) -> Vec<Complaint> {
+    let mut complaints = Vec::new();
     for (row, record) in rows(text) {
-        let complaints = if record.len() < columns {
-            vec![(record.get(0).unwrap_or_default().to_owned(), "too few columns")]
+        let errors = if record.len() < columns {
+            vec![(record.get(0).unwrap_or_default().to_owned(), Defect::TooFewColumns)]
         } else {
             check(&record)
         };
-        for (value, message) in complaints {
-            feedback += &format!("{row}|{value}|{message}\n");
-        }
+        let errors = errors.into_iter();
+        complaints.extend(errors.map(|(value, about)| Complaint { row, value, about }));
     }
-    feedback
+    complaints
 }
 
 fn check_row(record: &StringRecord) -> Vec<RowError> {
-    let mut complaints = check_times(record);
+    let mut errors = check_times(record);
     if record[0].trim().is_empty() {
-        complaints.push((String::new(), "a reference is required"));
+        errors.push((String::new(), Defect::NoReference));
     }
     if record[0].starts_with("UNKNOWN") {
-        complaints.push((record[0].to_owned(), "unknown reference"));
+        errors.push((record[0].to_owned(), Defect::UnknownReference));
     }
-    complaints
+    errors
 }
 
 fn check_event(record: &StringRecord) -> Vec<RowError> {
-    let mut complaints = check_times(record);
+    let mut errors = check_times(record);
     if !matches!(record[6].trim(), "0" | "1" | "2") {
-        complaints.push((record[6].to_owned(), "time reference must be 0, 1 or 2"));
+        errors.push((record[6].to_owned(), Defect::TimeReference));
     }
-    complaints
+    errors
 }
 
 fn check_times(record: &StringRecord) -> Vec<RowError> {
-    let mut complaints = Vec::new();
+    let mut errors = Vec::new();
     for column in [1, 3] {
         let date = record[column].trim();
         if date.len() != 10 || NaiveDate::parse_from_str(date, "%d/%m/%Y").is_err() {
-            complaints.push((record[column].to_owned(), "not a date"));
+            errors.push((record[column].to_owned(), Defect::NotADate));
         }
     }
     for column in [2, 4] {
         let time = record[column].trim();
         if time.len() != 5 || chrono::NaiveTime::parse_from_str(time, "%H:%M").is_err() {
-            complaints.push((record[column].to_owned(), "not a time"));
+            errors.push((record[column].to_owned(), Defect::NotATime));
         }
     }
-    complaints
+    errors
 }
 
 pub(super) fn hash(text: &str) -> u64 {
@@ -145,12 +155,15 @@ mod tests {
 
     #[test]
     fn the_examples_are_judged_as_their_readme_says() {
-        let ValidationResult::Feedback(feedback) =
+        let Verdict::Feedback(complaints) =
             judge("trips", include_str!("../../../examples/rejected.csv"), None)
         else {
             panic!("`rejected.csv` was accepted");
         };
-        assert_eq!(feedback, "3|UNKNOWN-7|unknown reference\n5|UNKNOWN-9|unknown reference\n");
+        let found: Vec<(u64, &str)> =
+            complaints.iter().map(|complaint| (complaint.row, complaint.value.as_str())).collect();
+        assert_eq!(found, [(3, "UNKNOWN-7"), (5, "UNKNOWN-9")]);
+        assert!(complaints.iter().all(|complaint| complaint.about == Defect::UnknownReference));
         for (data, events) in [
             (include_str!("../../../examples/rejected.corrected.csv"), None),
             (include_str!("../../../examples/good.csv"), None),
@@ -159,7 +172,7 @@ mod tests {
                 Some(include_str!("../../../examples/with-events.events.csv")),
             ),
         ] {
-            assert!(matches!(judge("trips", data, events), ValidationResult::Results(_)));
+            assert!(matches!(judge("trips", data, events), Verdict::Results(_)));
         }
     }
 }

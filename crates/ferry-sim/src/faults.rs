@@ -1,12 +1,14 @@
-//! What goes wrong, when told to or by chance.
+//! Faults, scripted or by chance.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use fastrand::Rng;
+use serde::Serialize;
 
 /// A call of the Upload API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Endpoint {
     /// The token endpoint.
     Token,
@@ -20,7 +22,7 @@ pub enum Endpoint {
     Results,
 }
 
-/// How a 429 says how long to wait.
+/// `Retry-After` of a 429.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum RetryAfter {
     /// In seconds.
@@ -31,7 +33,7 @@ pub enum RetryAfter {
     Missing,
 }
 
-/// Something that goes wrong with one request.
+/// A fault of one request.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fault {
     /// This answer, and nothing else happens.
@@ -43,8 +45,19 @@ pub enum Fault {
         /// The body.
         body: String,
     },
+    /// All is done as asked, and this is the answer.
+    RespondAfter {
+        /// The HTTP status.
+        status: u16,
+        /// More headers.
+        headers: Vec<(String, String)>,
+        /// The body.
+        body: String,
+    },
     /// 429, and nothing else happens.
     SlowDown(RetryAfter),
+    /// 503 with `Retry-After`, and all is done as asked.
+    SlowDownAfter(RetryAfter),
     /// The connection breaks, and nothing else happens.
     ResetBefore,
     /// All is done as asked, and the connection breaks instead of an answer.
@@ -59,6 +72,12 @@ pub enum Fault {
     RefuseToken,
     /// The answer's body is that many bytes instead.
     Enormous(u64),
+    /// An upload is stored, and its processing token is unknown for so long.
+    UnknownFor(Duration),
+    /// An upload is refused as if its name existed, whatever its `Overwrite`.
+    RefuseName,
+    /// An answer to a status request has a word that no document names.
+    OddWord,
 }
 
 impl Fault {
@@ -74,6 +93,10 @@ impl Fault {
             Self::CutBody => "cut_body",
             Self::RefuseToken => "token_refusal",
             Self::Enormous(_) => "enormous",
+            Self::RespondAfter { .. } | Self::SlowDownAfter(_) => "done_otherwise",
+            Self::UnknownFor(_) => "unknown_token",
+            Self::RefuseName => "name_refusal",
+            Self::OddWord => "odd_word",
         }
     }
 
@@ -83,7 +106,7 @@ impl Fault {
     }
 }
 
-/// How likely each fault is for a request, from 0 to 1.
+/// Probability of each fault for a request, from 0 to 1.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct FaultRates {
     /// 500 or 503.
@@ -96,9 +119,23 @@ pub struct FaultRates {
     pub lost_answer: f64,
     /// An access token that has been in use is revoked.
     pub token_refusal: f64,
+    /// An upload is stored, and the answer is 500, 502, 504, a page, or 503 with `Retry-After`.
+    pub done_otherwise: f64,
+    /// An upload is stored, and its processing token is unknown for the time of `Retry-After`.
+    pub unknown_token: f64,
+    /// An upload is refused as if its name existed, whatever its `Overwrite`.
+    pub name_refusal: f64,
+    /// The answer to a status request has a word that no document names.
+    pub odd_word: f64,
+    /// The answer to `GetResults` is 202 or 204.
+    pub not_yet: f64,
 }
 
-/// Decides what goes wrong.
+fn happens(rng: &mut Rng, rate: f64) -> bool {
+    rate > 0.0 && rng.f64() < rate
+}
+
+/// Decides on the fault of each request.
 #[derive(Debug)]
 pub(super) struct Faults {
     rates: FaultRates,
@@ -120,8 +157,8 @@ impl Faults {
         self.scripts.values().all(VecDeque::is_empty)
     }
 
-    /// The fault of the next request to `endpoint`; `token_in_use` says whether its access token has
-    /// been accepted before.
+    /// The fault of the next request to `endpoint`; `token_in_use` is true if its access token
+    /// has been accepted before.
     pub(super) fn next(
         &mut self,
         endpoint: Endpoint,
@@ -135,19 +172,52 @@ impl Faults {
             return Some(if rng.bool() { Fault::error(503) } else { Fault::ResetBefore });
         }
         let rates = self.rates;
-        let mut happens = |rate: f64| rate > 0.0 && rng.f64() < rate;
-        if happens(rates.server_error) {
+        if happens(rng, rates.server_error) {
             return Some(Fault::error(if rng.bool() { 500 } else { 503 }));
         }
-        if happens(rates.slow_down) {
-            return Some(Fault::SlowDown(RetryAfter::Seconds(self.retry_after.as_secs_f64())));
+        if happens(rng, rates.slow_down) {
+            return Some(Fault::SlowDown(self.asked_for()));
         }
-        if happens(rates.reset) {
+        if happens(rng, rates.reset) {
             return Some(Fault::ResetBefore);
         }
-        if endpoint == Endpoint::Upload && happens(rates.lost_answer) {
-            return Some(Fault::ResetAfter);
+        if endpoint == Endpoint::Upload {
+            if happens(rng, rates.lost_answer) {
+                return Some(Fault::ResetAfter);
+            }
+            if happens(rng, rates.done_otherwise) {
+                return Some(self.done_otherwise(rng));
+            }
+            if happens(rng, rates.unknown_token) {
+                return Some(Fault::UnknownFor(self.retry_after));
+            }
+            if happens(rng, rates.name_refusal) {
+                return Some(Fault::RefuseName);
+            }
         }
-        (token_in_use && happens(rates.token_refusal)).then_some(Fault::RefuseToken)
+        if endpoint == Endpoint::Status && happens(rng, rates.odd_word) {
+            return Some(Fault::OddWord);
+        }
+        if !matches!(endpoint, Endpoint::Token | Endpoint::Upload) && happens(rng, rates.not_yet) {
+            let status = if rng.bool() { 202 } else { 204 };
+            return Some(Fault::Respond { status, headers: Vec::new(), body: String::new() });
+        }
+        (token_in_use && happens(rng, rates.token_refusal)).then_some(Fault::RefuseToken)
+    }
+
+    fn done_otherwise(&self, rng: &mut Rng) -> Fault {
+        let status = match rng.u8(..5) {
+            0 => return Fault::SlowDownAfter(self.asked_for()),
+            1 => 500,
+            2 => 502,
+            3 => 504,
+            _ => 200,
+        };
+        let body = "<html><body>upstream error</body></html>".to_owned();
+        Fault::RespondAfter { status, headers: Vec::new(), body }
+    }
+
+    fn asked_for(&self) -> RetryAfter {
+        RetryAfter::Seconds(self.retry_after.as_secs_f64())
     }
 }

@@ -1,20 +1,26 @@
-//! The datasets that the simulator has, in bounded memory, so that a demonstration can run for ever.
+//! The datasets that the simulator has, in bounded memory, so that a demonstration can run without end.
 
 use std::collections::{HashMap, VecDeque};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::dataset::ValidationResult;
+use chrono::{DateTime, Utc};
+
+use super::dataset::Verdict;
+use super::time::later;
 
 /// No more datasets are remembered, nor more bytes of their results and feedback.
 const MAX_JOBS: usize = 1_000_000;
 const MAX_BYTES: usize = 256 << 20;
 
-/// A dataset, and what comes of it.
+/// A dataset and its verdict.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) name: String,
-    pub(super) ready_at: Instant,
-    pub(super) verdict: ValidationResult,
+    /// From when its processing token is known.
+    pub(super) known_at: DateTime<Utc>,
+    /// From when its verdict is known.
+    pub(super) ready_at: DateTime<Utc>,
+    pub(super) verdict: Verdict,
 }
 
 /// The latest dataset of each Name.
@@ -50,13 +56,11 @@ impl Jobs {
 
     /// Forgets what has been ready for longer than `memory`, and the oldest if they are too many;
     /// answers the Names.
-    pub(super) fn forget(&mut self, memory: Duration) -> Vec<String> {
-        let now = Instant::now();
+    pub(super) fn forget(&mut self, now: DateTime<Utc>, memory: Duration) -> Vec<String> {
         let mut forgotten = Vec::new();
         while let Some(token) = self.oldest.front() {
             let is_full = self.by_token.len() >= MAX_JOBS || self.bytes > MAX_BYTES;
-            let is_recent =
-                |job: &Job| job.ready_at.checked_add(memory).is_none_or(|end| now < end);
+            let is_recent = |job: &Job| now < later(job.ready_at, memory);
             if !is_full && self.get(token).is_some_and(is_recent) {
                 break;
             }

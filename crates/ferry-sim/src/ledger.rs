@@ -1,51 +1,54 @@
-//! What the simulator saw, for tests and for people: counted here, judged elsewhere.
+//! Counts of what the simulator did, for tests and for people: counted here, judged elsewhere.
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-/// What the simulator saw.
+/// Counts of what the simulator did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Ledger {
     /// By `Name` of a dataset.
     pub names: BTreeMap<String, NameLedger>,
-    /// What was counted of Names that are no longer listed: they were too many, or too old.
+    /// Sums over the names that are no longer listed: they were too many, or too old.
     pub forgotten: UnlistedTotals,
     /// Requests of any kind.
     pub requests: u64,
-    /// Access tokens handed out.
+    /// Access tokens issued.
     pub tokens_issued: u64,
-    /// Requests answered 401.
+    /// Requests without a valid access token, or with wrong credentials.
     pub unauthorized: u64,
-    /// Uploads answered with a 4xx other than 401 and 429.
+    /// Uploads refused for their content.
     pub uploads_refused: u64,
-    /// Requests about a dataset that came sooner than the 429 before them allowed.
+    /// Requests that came sooner than a 429 to any request of the account allowed.
     pub early_requests: u64,
     /// Faults by kind.
     pub faults: BTreeMap<&'static str, u64>,
 }
 
-/// What is left of Names that are no longer listed.
+/// Sums over the names that are no longer listed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct UnlistedTotals {
-    /// How many there were.
+    /// Number of names.
     pub names: u64,
-    /// Their uploads that were stored.
+    /// Uploads that were stored.
     pub accepted: u64,
-    /// Their status checks that were answered.
+    /// Status requests that were answered.
     pub polls: u64,
 }
 
-/// What the simulator saw of one `Name`.
+/// Counts of one `Name`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct NameLedger {
     /// Uploads that were stored.
     pub accepted: Vec<AcceptedUpload>,
-    /// Uploads refused because the Name was there and `Overwrite` was not true.
+    /// Uploads refused because the name was there and `Overwrite` was not true.
     pub refused_exists: u64,
-    /// Status checks answered before the dataset was ready.
+    /// Uploads that replaced a dataset of others.
+    pub foreign_replaced: u64,
+    /// Status requests answered before the dataset was ready.
     pub polls_before_ready: u64,
-    /// Status checks answered when it was.
+    /// Status requests answered when it was.
     pub polls_after_ready: u64,
     /// Results and feedback fetched.
     pub results_fetched: u64,
@@ -54,13 +57,17 @@ pub struct NameLedger {
 /// An upload that was stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AcceptedUpload {
+    /// Time of the upload.
+    pub at: DateTime<Utc>,
     /// Its `Overwrite`.
     pub overwrite: bool,
-    /// What it is known by.
+    /// Its processing token.
     pub processing_token: String,
-    /// Whether the client was not told.
+    /// True if no response reported the token to the client.
     pub answer_lost: bool,
-    /// The size of `Data`.
+    /// True if the data is valid, so that the verdict is success.
+    pub valid: bool,
+    /// Size of `Data`.
     pub data_bytes: u64,
 }
 
@@ -69,32 +76,32 @@ impl NameLedger {
         self.polls_before_ready + self.polls_after_ready
     }
 
-    /// Whether it was stored again although the client had been told of the time before.
+    /// True if it was stored again although a response had reported the time before.
     fn is_doubled(&self) -> bool {
         self.accepted.iter().rev().skip(1).any(|upload| !upload.answer_lost)
     }
 }
 
 impl Ledger {
-    /// Uploads that were stored, of all Names.
+    /// Uploads that were stored, of all names.
     pub fn accepted(&self) -> u64 {
         let listed: u64 = self.names.values().map(|name| name.accepted.len() as u64).sum();
         self.forgotten.accepted + listed
     }
 
-    /// Status checks answered, of all Names.
+    /// Status requests answered, of all names.
     pub fn polls(&self) -> u64 {
         self.forgotten.polls + self.names.values().map(NameLedger::polls).sum::<u64>()
     }
 
-    /// Names that were stored more than once although the client had been told of the first time.
+    /// Names that were stored more than once although a response had reported the first time.
     pub fn doubled(&self) -> Vec<&str> {
         let doubled = self.names.iter().filter(|(_, name)| name.is_doubled());
         doubled.map(|(name, _)| name.as_str()).collect()
     }
 
-    /// The client has been told that `name` was stored as `processing_token`.
-    pub(super) fn sent(&mut self, name: &str, processing_token: &str) {
+    /// A response has reported that `name` was stored as `processing_token`.
+    pub(super) fn reported(&mut self, name: &str, processing_token: &str) {
         let uploads = self.names.get_mut(name).map(|name| name.accepted.iter_mut());
         for upload in uploads.into_iter().flatten() {
             upload.answer_lost &= upload.processing_token != processing_token;

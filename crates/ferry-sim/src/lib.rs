@@ -1,30 +1,47 @@
-//! The Platform itself, over HTTP: for demonstrations, rehearsals and tests.
+//! The Platform itself, for demonstrations, rehearsals and tests: over HTTP as [`Sim`], and without
+//! as [`World`], which is handed the time.
 //!
-//! It is strict about what it receives, keeps a ledger of what it saw, and fails as told. It shares
-//! no type with the client, so that one wrong belief cannot cancel itself out.
+//! It is strict about what it receives, counts and logs what it does, speaks several [`Dialect`]s,
+//! and fails by script or by chance. It shares no type with the client, so that one wrong belief
+//! cannot cancel itself out.
 
 mod connection;
-mod dataset;
+mod exchange;
 mod faults;
-mod jobs;
-mod ledger;
 mod processing;
-mod world;
+mod reply;
+mod time;
 
-mod answers;
+mod dataset;
+mod dialect;
+mod ledger;
+mod question;
+mod requests;
+mod throttles;
+
+mod config;
+mod jobs;
+
+mod platform;
+
+mod responses;
+mod world;
 
 mod http;
 
+pub use config::{Credentials, SimConfig};
 pub use dataset::expected_results;
+pub use dialect::Dialect;
+pub use exchange::{Delivery, Exchange, Request, Response};
 pub use faults::{Endpoint, Fault, FaultRates, RetryAfter};
 pub use ledger::{AcceptedUpload, Ledger, NameLedger, UnlistedTotals};
 pub use processing::Processing;
+pub use requests::{Effect, LoggedRequest};
+pub use world::World;
 
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -32,79 +49,6 @@ use tokio::task::JoinHandle;
 
 use connection::AbortableConnections;
 use http::Service;
-
-/// What a client has to know to be let in.
-#[derive(Clone)]
-pub struct Credentials {
-    /// The client id, which is also the `Username`.
-    pub client_id: String,
-    /// The client secret.
-    pub client_secret: String,
-    /// The API key.
-    pub api_key: String,
-}
-
-impl Default for Credentials {
-    fn default() -> Self {
-        Self {
-            client_id: "demo".to_owned(),
-            client_secret: "demo-secret".to_owned(),
-            api_key: "demo-key".to_owned(),
-        }
-    }
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").field("client_id", &self.client_id).finish_non_exhaustive()
-    }
-}
-
-/// A world to simulate.
-#[derive(Debug, Clone)]
-pub struct SimConfig {
-    /// The same seed gives the same tokens, times and faults for the same requests.
-    pub seed: u64,
-    /// Who is let in.
-    pub credentials: Credentials,
-    /// How long an access token lasts.
-    pub token_lifetime: Duration,
-    /// How long a dataset takes.
-    pub processing: Processing,
-    /// How often what goes wrong.
-    pub faults: FaultRates,
-    /// How long a seeded 429 asks to wait.
-    pub retry_after: Duration,
-    /// How long every answer takes, after all was done as asked.
-    pub latency: Duration,
-    /// How many seconds its clock is ahead.
-    pub clock_skew: i64,
-    /// Whether words and tokens are answered as JSON strings.
-    pub quoted: bool,
-    /// The largest upload that is taken.
-    pub max_upload_bytes: usize,
-    /// How long after it was ready a dataset is remembered. Of so many that they would fill the
-    /// memory the oldest are forgotten sooner.
-    pub memory: Duration,
-}
-
-impl Default for SimConfig {
-    fn default() -> Self {
-        Self {
-            seed: 0,
-            credentials: Credentials::default(),
-            token_lifetime: Duration::from_mins(10),
-            processing: Processing::Uniform(Duration::from_millis(500), Duration::from_secs(3)),
-            faults: FaultRates::default(),
-            retry_after: Duration::from_secs(2),
-            latency: Duration::ZERO,
-            clock_skew: 0,
-            quoted: false,
-            max_upload_bytes: 128 << 20,
-            memory: Duration::from_hours(1),
-        }
-    }
-}
 
 /// A running simulator; it ends, and its connections break, when this is dropped.
 #[derive(Debug)]
@@ -120,55 +64,66 @@ impl Sim {
     pub async fn start(config: SimConfig, listen: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(listen).await?;
         let address = listener.local_addr()?;
-        let service = Arc::new(Service::new(config));
+        let raw_lines: Arc<str> = config.dialect.unwrap_or(Dialect::PLAIN).raw_lines().into();
+        let service = Arc::new(Service::new(config, !raw_lines.is_empty()));
         let (open, is_open) = watch::channel(());
-        let listener = AbortableConnections { listener, open: is_open };
+        let listener = AbortableConnections { listener, open: is_open, raw_lines };
         let server = tokio::spawn(http::serve(listener, service.clone()));
         Ok(Self { address, service, server, open })
     }
 
-    /// Ends it; after that another one can listen at its address.
+    /// Ends the simulator; after that another one can listen at its address.
     pub async fn stop(mut self) {
         self.server.abort();
-        // It was just told to end early.
+        // It was just aborted.
         let _ = (&mut self.server).await;
         self.open.send_replace(());
         self.open.closed().await;
     }
 
-    /// Where it listens.
+    /// Address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where it hands out access tokens.
+    /// URL of its token endpoint.
     pub fn token_url(&self) -> String {
         format!("http://{}/connect/token", self.address)
     }
 
-    /// Its Upload API.
+    /// URL of its Upload API.
     pub fn api_url(&self) -> String {
         format!("http://{}/upload", self.address)
     }
 
-    /// What it has seen so far.
+    /// Counts of everything so far.
     pub fn ledger(&self) -> Ledger {
-        self.service.world().ledger.clone()
+        self.service.world().ledger().clone()
     }
 
-    /// The next request to `endpoint` that has no fault yet gets this one, before any seeded one.
+    /// The newest requests, in the order of their arrival.
+    pub fn requests(&self) -> Vec<LoggedRequest> {
+        self.service.world().requests().cloned().collect()
+    }
+
+    /// Gives `fault` to the next request to `endpoint` that has no scripted one yet.
     pub fn script(&self, endpoint: Endpoint, fault: Fault) {
-        self.service.world().faults.script(endpoint, fault);
+        self.service.world().script(endpoint, fault);
     }
 
-    /// Fails every request, until told otherwise.
+    /// Fails every request while `outage` is true.
     pub fn set_outage(&self, outage: bool) {
-        self.service.world().faults.outage = outage;
+        self.service.world().set_outage(outage);
     }
 
-    /// Whether all scripted faults have been used.
+    /// Others upload a dataset called `name`.
+    pub fn occupy(&self, name: &str) {
+        self.service.world().occupy(name);
+    }
+
+    /// True if all scripted faults have been used.
     pub fn is_script_done(&self) -> bool {
-        self.service.world().faults.is_script_done()
+        self.service.world().is_script_done()
     }
 }
 

@@ -1,10 +1,10 @@
-//! How long a dataset takes at the simulator.
+//! The time that the simulator takes for a dataset.
 
 use std::time::Duration;
 
 use fastrand::Rng;
 
-/// How long the Platform takes for a dataset.
+/// Time from the upload of a dataset to its verdict.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Processing {
     /// Always the same time.
@@ -15,7 +15,7 @@ pub enum Processing {
     LogNormal {
         /// Half of the datasets take less.
         median: Duration,
-        /// How much the logarithm of the time spreads.
+        /// Standard deviation of the logarithm of the time.
         sigma: f64,
     },
 }

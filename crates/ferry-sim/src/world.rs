@@ -1,298 +1,241 @@
-//! The Platform's own state: tokens, datasets, and when each is ready. It knows nothing of HTTP but
-//! the status that an answer has.
+//! A simulated Platform without HTTP, which is handed the time: faults, the ledger and the log of
+//! requests around the Platform's own state.
 
-use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use fastrand::Rng;
-use serde::Deserialize;
-use serde_json::json;
+use chrono::{DateTime, TimeDelta, Utc};
 
-use super::SimConfig;
-use super::dataset::{ValidationResult, hash, judge};
-use super::faults::Faults;
-use super::jobs::{Job, Jobs};
-use super::ledger::{AcceptedUpload, Ledger};
+use super::config::SimConfig;
+use super::dialect::Dialect;
+use super::exchange::{Delivery, Exchange, Request};
+use super::faults::{Endpoint, Fault, Faults, RetryAfter};
+use super::ledger::Ledger;
+use super::platform::{Oddities, Outcome, Platform};
+use super::question::Question;
+use super::reply::{Refusal, Reply};
+use super::requests::{LoggedRequest, RequestLog};
+use super::throttles::Throttles;
+use super::time::http_date;
 
-/// An answer before it travels.
+/// A simulated Platform. To carry a request out and to deliver its response are two acts, so that
+/// anything may happen between them.
 #[derive(Debug)]
-pub(super) struct Reply {
-    pub(super) status: u16,
-    pub(super) content_type: &'static str,
-    pub(super) body: String,
-    /// The Name and the processing token of the upload that it tells about, if it was stored.
-    pub(super) stored: Option<(String, String)>,
+pub struct World {
+    platform: Platform,
+    throttles: Throttles,
+    faults: Faults,
+    log: RequestLog,
+    dialect: Dialect,
 }
 
-impl Reply {
-    pub(super) fn of(status: u16, content_type: &'static str, body: impl Into<String>) -> Self {
-        Self { status, content_type, body: body.into(), stored: None }
-    }
-
-    pub(super) fn text(status: u16, body: impl Into<String>) -> Self {
-        Self::of(status, "text/plain; charset=utf-8", body)
-    }
-
-    fn json(status: u16, body: &serde_json::Value) -> Self {
-        Self::of(status, "application/json", body.to_string())
-    }
-}
-
-/// The body of `UploadData`.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-pub(super) struct UploadData {
-    pub(super) name: String,
-    data: String,
-    #[serde(default)]
-    event_data: Option<String>,
-    username: String,
-    key: String,
-    #[serde(default)]
-    overwrite: serde_json::Value,
-}
-
-/// The query of `GetResults`.
-#[derive(Debug, Default)]
-pub(super) struct ResultsQuery {
-    pub(super) token: String,
-    pub(super) data_key: String,
-    pub(super) key: String,
-    /// Whether a parameter is missing, doubled or unknown.
-    pub(super) is_strange: bool,
-}
-
-#[derive(Debug)]
-struct AccessToken {
-    expires: Instant,
-    used: bool,
-}
-
-/// The Platform's state.
-#[derive(Debug)]
-pub(super) struct World {
-    config: SimConfig,
-    rng: Rng,
-    access_tokens: HashMap<String, AccessToken>,
-    jobs: Jobs,
-    /// Until when a dataset's client was asked to wait, by Name or processing token.
-    asked_to_wait: HashMap<String, Instant>,
-    pub(super) faults: Faults,
-    pub(super) ledger: Ledger,
+/// A reply with its way to the client.
+struct Served {
+    outcome: Outcome,
+    delivery: Delivery,
+    headers: Vec<(String, String)>,
 }
 
 impl World {
-    pub(super) fn new(config: SimConfig) -> Self {
+    /// Creates a Platform that has seen nothing.
+    pub fn new(config: SimConfig) -> Self {
         Self {
-            rng: Rng::with_seed(config.seed),
-            access_tokens: HashMap::new(),
-            jobs: Jobs::default(),
-            asked_to_wait: HashMap::new(),
             faults: Faults::new(config.faults, config.retry_after),
-            ledger: Ledger::default(),
-            config,
+            throttles: Throttles::default(),
+            log: RequestLog::default(),
+            dialect: config.dialect.unwrap_or(Dialect::PLAIN),
+            platform: Platform::new(config),
         }
     }
 
-    /// The fault of a request that comes with `access_token`, if it has one.
-    pub(super) fn next_fault(
-        &mut self,
-        endpoint: super::Endpoint,
-        access_token: Option<&str>,
-    ) -> Option<super::Fault> {
-        let in_use = access_token
-            .and_then(|token| self.access_tokens.get(token))
-            .is_some_and(|token| token.used);
-        let fault = self.faults.next(endpoint, in_use, &mut self.rng)?;
-        *self.ledger.faults.entry(fault.name()).or_default() += 1;
+    /// Carries out a request that arrives at `now`.
+    pub fn carry_out(&mut self, now: DateTime<Utc>, request: &Request) -> Exchange {
+        let Some(question) = Question::of(request) else {
+            let refusal = Reply::refusal(Refusal::NoSuchPath);
+            return self.exchange(now, Served::whole(refusal.into()), 0, None);
+        };
+        let early = self.throttles.is_early(now, question.dataset());
+        let ledger = &mut self.platform.ledger;
+        ledger.requests += 1;
+        ledger.early_requests += u64::from(early);
+        let number = ledger.requests;
+        let fault = self.next_fault(&question);
+        let account = self.platform.account_of(&question);
+        let served = self.serve(now, &question, fault.as_ref());
+        let stored = served.outcome.stored.clone();
+        let query_token = Some(&question.query.token).filter(|token| !token.is_empty()).cloned();
+        let name = match &question.upload {
+            Some(upload) => Some(upload.name.clone()),
+            None => self.platform.name_of(&question.query.token).map(str::to_owned),
+        };
+        let is_reported = matches!(served.outcome.reply, Reply::Stored { .. });
+        let reports = name.clone().zip(stored.clone()).filter(|_| is_reported);
+        let effect = served.outcome.effect;
+        let exchange = self.exchange(now, served, number, reports);
+        self.log.push(LoggedRequest {
+            number,
+            at: now,
+            caller: request.caller.clone(),
+            account,
+            endpoint: question.endpoint,
+            name,
+            processing_token: stored.or(query_token),
+            effect,
+            fault: fault.as_ref().map(Fault::name),
+            status: (exchange.delivery != Delivery::Broken).then_some(exchange.response.status),
+            delivered: false,
+            early,
+        });
+        exchange
+    }
+
+    /// Notes that the client has the whole response.
+    pub fn delivered(&mut self, exchange: &Exchange) {
+        self.log.delivered(exchange.number);
+        if let Some((name, token)) = &exchange.reports {
+            self.platform.ledger.reported(name, token);
+        }
+    }
+
+    /// Counts of everything so far.
+    pub fn ledger(&self) -> &Ledger {
+        &self.platform.ledger
+    }
+
+    /// The newest requests, in the order of their arrival.
+    pub fn requests(&self) -> impl Iterator<Item = &LoggedRequest> {
+        self.log.iter()
+    }
+
+    /// Gives `fault` to the next request to `endpoint` that has no scripted one yet.
+    pub fn script(&mut self, endpoint: Endpoint, fault: Fault) {
+        self.faults.script(endpoint, fault);
+    }
+
+    /// True if all scripted faults have been used.
+    pub fn is_script_done(&self) -> bool {
+        self.faults.is_script_done()
+    }
+
+    /// Fails every request while `outage` is true.
+    pub fn set_outage(&mut self, outage: bool) {
+        self.faults.outage = outage;
+    }
+
+    /// Others upload a dataset called `name`.
+    pub fn occupy(&mut self, name: &str) {
+        self.platform.occupy(name);
+    }
+
+    fn next_fault(&mut self, question: &Question<'_>) -> Option<Fault> {
+        let in_use = self.platform.is_in_use(question.access_token());
+        let fault = self.faults.next(question.endpoint, in_use, &mut self.platform.rng)?;
+        *self.platform.ledger.faults.entry(fault.name()).or_default() += 1;
         Some(fault)
     }
 
-    /// Notes a request about a dataset, which may come too early.
-    pub(super) fn note_request(&mut self, about: Option<&str>) {
-        self.ledger.requests += 1;
-        let requested = about.and_then(|about| self.asked_to_wait.remove(about));
-        self.ledger.early_requests +=
-            u64::from(requested.is_some_and(|until| Instant::now() < until));
-    }
-
-    /// Remembers that the client of a dataset was asked to wait.
-    pub(super) fn ask_to_wait(&mut self, about: Option<&str>, delay: Duration) {
-        // What has passed need not be remembered longer.
-        if self.asked_to_wait.len() == self.asked_to_wait.capacity() {
-            self.asked_to_wait.retain(|_, until| Instant::now() < *until);
-        }
-        if let Some(about) = about {
-            self.asked_to_wait.insert(about.to_owned(), Instant::now() + delay);
-        }
-    }
-
-    pub(super) fn revoke(&mut self, access_token: &str) {
-        self.access_tokens.remove(access_token);
-    }
-
-    /// `POST /connect/token`.
-    pub(super) fn token(&mut self, authorization: &str, content_type: &str, body: &str) -> Reply {
-        let credentials = &self.config.credentials;
-        let secret: String =
-            form_urlencoded::byte_serialize(credentials.client_secret.as_bytes()).collect();
-        let expected = STANDARD.encode(format!("{}:{secret}", credentials.client_id));
-        if authorization.strip_prefix("Basic ") != Some(expected.as_str()) {
-            self.ledger.unauthorized += 1;
-            return Reply::json(401, &json!({ "error": "invalid_client" }));
-        }
-        if content_type != "application/x-www-form-urlencoded" {
-            return Reply::json(400, &json!({ "error": "invalid_request" }));
-        }
-        let form: Vec<_> = form_urlencoded::parse(body.as_bytes()).collect();
-        if form.iter().all(|(key, value)| key != "grant_type" || value != "client_credentials") {
-            return Reply::json(400, &json!({ "error": "unsupported_grant_type" }));
-        }
-        if form.iter().all(|(key, value)| key != "scope" || value != "platform_upload_api") {
-            return Reply::json(400, &json!({ "error": "invalid_scope" }));
-        }
-        let now = Instant::now();
-        self.access_tokens.retain(|_, token| now < token.expires);
-        let token = format!("{:032x}", self.rng.u128(..));
-        let lifetime = self.config.token_lifetime;
-        self.access_tokens
-            .insert(token.clone(), AccessToken { expires: now + lifetime, used: false });
-        self.ledger.tokens_issued += 1;
-        let expires_in = lifetime.as_secs();
-        Reply::json(
-            200,
-            &json!({ "access_token": token, "token_type": "Bearer", "expires_in": expires_in }),
-        )
-    }
-
-    /// Whether a request may pass; notes that the token is in use.
-    pub(super) fn authorize(&mut self, access_token: Option<&str>) -> Result<(), Reply> {
-        let known = access_token
-            .and_then(|token| self.access_tokens.get_mut(token))
-            .filter(|token| Instant::now() < token.expires);
-        let Some(token) = known else {
-            self.ledger.unauthorized += 1;
-            return Err(Reply::text(401, "unauthorized"));
-        };
-        token.used = true;
-        Ok(())
-    }
-
-    /// `POST /upload/UploadData`, with none if it is not an upload. The answer may get lost on the
-    /// way.
-    pub(super) fn upload(&mut self, upload: Option<&UploadData>, answer_lost: bool) -> Reply {
-        let strange = || Reply::text(400, "not an upload: check the fields and the content type");
-        let checked = upload.ok_or_else(strange).and_then(|upload| {
-            let overwrite = self.check_upload(upload)?;
-            Ok((upload, overwrite))
-        });
-        match checked {
-            Ok((upload, overwrite)) => self.store(upload, overwrite, answer_lost),
-            Err(reply) => {
-                self.ledger.uploads_refused += 1;
-                reply
+    /// Carries the request out as its fault has it.
+    fn serve(
+        &mut self,
+        now: DateTime<Utc>,
+        question: &Question<'_>,
+        fault: Option<&Fault>,
+    ) -> Served {
+        let oddities = match fault {
+            Some(Fault::UnknownFor(delay)) => {
+                Oddities { unknown_for: *delay, ..Oddities::default() }
             }
-        }
-    }
-
-    fn check_upload(&mut self, upload: &UploadData) -> Result<bool, Reply> {
-        let overwrite = match &upload.overwrite {
-            serde_json::Value::Null => false,
-            serde_json::Value::Bool(overwrite) => *overwrite,
-            serde_json::Value::String(text) if text == "true" => true,
-            serde_json::Value::String(text) if text == "false" => false,
-            _ => return Err(Reply::text(400, "Overwrite must be true or false")),
+            Some(Fault::RefuseName) => Oddities { refuse_name: true, ..Oddities::default() },
+            Some(Fault::OddWord) => Oddities { odd_word: true, ..Oddities::default() },
+            _ => Oddities::default(),
         };
-        if upload.key != self.config.credentials.api_key {
-            return Err(Reply::text(403, "unknown key"));
+        if matches!(fault, Some(Fault::RefuseToken)) {
+            self.platform.revoke(question.access_token());
         }
-        if upload.username != self.config.credentials.client_id {
-            return Err(Reply::text(400, "Username does not match the client"));
+        let is_done =
+            !matches!(fault, Some(Fault::Respond { .. } | Fault::SlowDown(_) | Fault::ResetBefore));
+        let done = is_done.then(|| self.platform.carry_out(now, question, oddities));
+        let outcome = done.unwrap_or_else(|| Reply::refusal(Refusal::Throttled).into());
+        let mut served = Served::whole(outcome);
+        match fault {
+            Some(
+                Fault::Respond { status, headers, body }
+                | Fault::RespondAfter { status, headers, body },
+            ) => {
+                let (status, headers, body) = (*status, headers.clone(), body.clone());
+                served.outcome.reply = Reply::Dictated { status, headers, body };
+            }
+            Some(Fault::SlowDown(retry_after)) => {
+                served.headers = self.throttle(now, question, *retry_after);
+            }
+            Some(Fault::SlowDownAfter(retry_after)) => {
+                served.headers = self.throttle(now, question, *retry_after);
+                let (status, headers, body) = (503, Vec::new(), String::new());
+                served.outcome.reply = Reply::Dictated { status, headers, body };
+            }
+            _ => served.delivery = delivery(fault),
         }
-        if upload.name.is_empty() || upload.data.trim().is_empty() {
-            return Err(Reply::text(422, "Name and Data are required"));
-        }
-        if self.jobs.has_name(&upload.name) && !overwrite {
-            self.ledger.names.entry(upload.name.clone()).or_default().refused_exists += 1;
-            let text = format!("a dataset named {} already exists", upload.name);
-            return Err(Reply::text(409, text));
-        }
-        Ok(overwrite)
+        served
     }
 
-    fn store(&mut self, upload: &UploadData, overwrite: bool, answer_lost: bool) -> Reply {
-        for name in self.jobs.forget(self.config.memory) {
-            self.ledger.forget(&name);
-        }
-        let token = self.uuid(&upload.name);
-        let verdict = judge(&upload.name, &upload.data, upload.event_data.as_deref());
-        let ready_at = Instant::now() + self.config.processing.time(&mut self.rng);
-        let job = Job { name: upload.name.clone(), ready_at, verdict };
-        self.jobs.insert(token.clone(), job);
-        let accepted = AcceptedUpload {
-            overwrite,
-            processing_token: token.clone(),
-            answer_lost,
-            data_bytes: upload.data.len() as u64,
+    /// Asks the client to wait.
+    fn throttle(
+        &mut self,
+        now: DateTime<Utc>,
+        question: &Question<'_>,
+        retry_after: RetryAfter,
+    ) -> Vec<(String, String)> {
+        let (value, delay) = match retry_after {
+            RetryAfter::Seconds(seconds) => {
+                let delay = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+                (seconds.to_string(), delay)
+            }
+            RetryAfter::Date(delay) => {
+                let (clock, at) = (self.clock(now), self.clock(now) + delay);
+                // An HTTP date has whole seconds: it asks for no more than is left until then.
+                let floor = at - TimeDelta::nanoseconds(i64::from(at.timestamp_subsec_nanos()));
+                let left = (floor - clock).to_std().unwrap_or_default();
+                (http_date(at), left.saturating_sub(Duration::from_secs(1)))
+            }
+            RetryAfter::Missing => return Vec::new(),
         };
-        self.ledger.names.entry(upload.name.clone()).or_default().accepted.push(accepted);
-        Reply { stored: Some((upload.name.clone(), token.clone())), ..self.status(&token) }
+        self.throttles.add(now, question.dataset(), delay, self.platform.config.notice);
+        vec![("retry-after".to_owned(), value)]
     }
 
-    /// `GET /upload/GetResults`.
-    pub(super) fn results(&mut self, query: &ResultsQuery) -> Reply {
-        if query.is_strange {
-            return Reply::text(400, "token, dataKey and key are required, once each");
+    fn exchange(
+        &self,
+        now: DateTime<Utc>,
+        served: Served,
+        number: u64,
+        reports: Option<(String, String)>,
+    ) -> Exchange {
+        let mut response = self.dialect.response(&served.outcome.reply);
+        response.headers.extend(served.headers);
+        if response.headers.iter().all(|(name, _)| !name.eq_ignore_ascii_case("date")) {
+            response.headers.push(("date".to_owned(), http_date(self.clock(now))));
         }
-        if query.key != self.config.credentials.api_key {
-            return Reply::text(403, "unknown key");
-        }
-        let Some(job) = self.jobs.get(&query.token) else {
-            return Reply::text(404, "unknown token");
-        };
-        let ready = job.ready_at <= Instant::now();
-        let entry = self.ledger.names.entry(job.name.clone()).or_default();
-        if query.data_key == "status" {
-            let status = match (ready, &job.verdict) {
-                (false, _) if entry.polls_before_ready == 0 => "Submitted",
-                (false, _) => "Processing",
-                (true, ValidationResult::Results(_)) => "CompletedSuccessfully",
-                (true, ValidationResult::Feedback(_)) => "CompletedWithErrors",
-            };
-            entry.polls_before_ready += u64::from(!ready);
-            entry.polls_after_ready += u64::from(ready);
-            return self.status(status);
-        }
-        if !ready {
-            return Reply::text(409, "not ready");
-        }
-        entry.results_fetched += 1;
-        match (&job.verdict, query.data_key.as_str()) {
-            (ValidationResult::Feedback(feedback), "feedback") => {
-                Reply::text(200, feedback.clone())
-            }
-            (ValidationResult::Results(_), "feedback") => Reply::text(200, ""),
-            (ValidationResult::Results(table), "tableofresultids") => {
-                Reply::of(200, "text/csv", table.clone())
-            }
-            (ValidationResult::Results(table), key) => {
-                Reply::json(200, &json!({ "key": key, "rows": table.lines().count() - 1 }))
-            }
-            (ValidationResult::Feedback(_), _) => Reply::text(409, "the dataset was rejected"),
-        }
+        Exchange { response, delivery: served.delivery, number, reports }
     }
 
-    fn status(&self, status: &str) -> Reply {
-        if self.config.quoted { Reply::json(200, &json!(status)) } else { Reply::text(200, status) }
+    /// The Platform's own clock, which may be wrong.
+    fn clock(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        now + TimeDelta::seconds(self.platform.config.clock_skew)
     }
+}
 
-    /// Depends on the Name, too: after a restart with the same seed no old token may stand for
-    /// another dataset.
-    fn uuid(&mut self, name: &str) -> String {
-        let hex = format!("{:016x}{:016x}", self.rng.u64(..), self.rng.u64(..) ^ hash(name));
-        let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
-        parts.join("-")
+impl Served {
+    fn whole(outcome: Outcome) -> Self {
+        Self { outcome, delivery: Delivery::Whole, headers: Vec::new() }
+    }
+}
+
+fn delivery(fault: Option<&Fault>) -> Delivery {
+    match fault {
+        Some(Fault::ResetBefore | Fault::ResetAfter) => Delivery::Broken,
+        Some(Fault::Stall(delay)) => Delivery::Late(*delay),
+        Some(Fault::SlowBody(delay)) => Delivery::Slow(*delay),
+        Some(Fault::CutBody) => Delivery::Cut,
+        Some(Fault::Enormous(bytes)) => Delivery::Enormous(*bytes),
+        _ => Delivery::Whole,
     }
 }

@@ -1,4 +1,4 @@
-//! What the tests of all crates share: servers of their own, and waiting for conditions.
+//! Parts that the tests of all crates share: servers of their own, and waiting for conditions.
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed, and says where")]
 

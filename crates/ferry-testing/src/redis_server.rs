@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use crate::pause;
 
-/// Runs the server for as long as somebody holds the other end of its standard input, so that it ends
-/// with the tests, however they end.
+/// Runs the server until the other end of its standard input is closed, so that it ends with the
+/// tests, however they end.
 pub const GUARD: &str = r#""$0" "$@" >/dev/null </dev/null & read -r _; kill -9 $!; wait $!"#;
 
 /// `REDIS_SERVER=valkey-server cargo test -p ferry-store redis` tests with another server.
@@ -20,7 +20,7 @@ pub fn program() -> String {
     std::env::var("REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned())
 }
 
-/// A port that nobody listens on; nobody else should take it before the server does.
+/// A free port, which another process may take before the server does.
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     listener.local_addr().unwrap().port()
@@ -85,7 +85,7 @@ impl RedisServer {
         (response == *b"+PONG").then_some(())
     }
 
-    /// Where it is.
+    /// Its URL.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/0", self.port)
     }
@@ -112,7 +112,7 @@ impl RedisServer {
         self.dir.path()
     }
 
-    /// Where it listens.
+    /// Its port.
     pub fn port(&self) -> u16 {
         self.port
     }

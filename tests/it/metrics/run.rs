@@ -37,6 +37,7 @@ fn bad_days() -> SimConfig {
             reset: 0.03,
             lost_answer: 0.03,
             token_refusal: 0.01,
+            ..FaultRates::default()
         },
         ..SimConfig::default()
     }

@@ -64,7 +64,8 @@ async fn a_resumed_account_goes_on_where_it_was() {
 
 #[tokio::test]
 async fn retry_after_closes_the_gate_for_the_whole_account() {
-    let world = World::start(prompt(), &[]).await;
+    // Nothing else is on its way, so that the next request of any dataset would be early.
+    let world = World::start(SimConfig { notice: Duration::ZERO, ..prompt() }, &[]).await;
     world.sim.script(Endpoint::Status, Fault::SlowDown(RetryAfter::Seconds(1.0)));
     let first = world.submit(dataset("first")).await;
     world.until(first, |view| view.reason_code == Some(ReasonCode::Throttled)).await;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ferry_sim::{Credentials, Endpoint, Fault, RetryAfter, Sim, expected_results};
+use ferry_sim::{Credentials, Dialect, Endpoint, Fault, RetryAfter, Sim, expected_results};
 use ferry_types::domain::outcome::PlatformError;
 
 use super::*;
@@ -25,13 +25,10 @@ fn account_at(token_url: &str, api_url: &str) -> AccountConfig {
 
 #[tokio::test]
 async fn a_dataset_arrives_as_it_is() {
-    for (overwrite_format, quoted) in [
-        (OverwriteFormat::Strings, false),
-        (OverwriteFormat::Booleans, false),
-        (OverwriteFormat::Strings, true),
-        (OverwriteFormat::Booleans, true),
-    ] {
-        let (sim, _) = start(SimConfig { quoted, ..quick() }).await;
+    let formats = [OverwriteFormat::Strings, OverwriteFormat::Booleans];
+    let of_format = |format| Dialect::ALL.map(|dialect| (format, dialect));
+    for (overwrite_format, dialect) in formats.into_iter().flat_map(of_format) {
+        let (sim, _) = start(SimConfig { dialect: Some(dialect), ..quick() }).await;
         let account = AccountConfig { overwrite_format, ..account_of(&Credentials::default()) };
         let platform = client_of(&sim, account);
         let name = "Näme / \"quoted\" & more";

@@ -1,4 +1,4 @@
-//! What the simulator makes of a dataset, and how long it remembers it.
+//! Datasets at the simulator: verdicts, results, feedback, and when they are forgotten.
 
 use super::*;
 
@@ -89,7 +89,8 @@ async fn a_dataset_with_faults_gets_feedback_with_row_numbers_that_count_the_hea
 async fn a_dataset_is_ready_when_its_time_has_passed_and_not_before() {
     let time = Duration::from_millis(200);
     let processing = Processing::Fixed(time);
-    let caller = start(SimConfig { processing, quoted: true, ..SimConfig::default() }).await;
+    let dialect = Dialect::named("quoted");
+    let caller = start(SimConfig { processing, dialect, ..SimConfig::default() }).await;
     let bearer = caller.token().await;
     let started = Instant::now();
     let uploaded = caller.upload(&bearer, &upload_body("n", DATA)).await;

@@ -1,4 +1,4 @@
-//! What the simulator breaks when told to, and by chance.
+//! Faults of the simulator, by script and by chance.
 
 use super::*;
 
@@ -83,8 +83,8 @@ async fn a_late_answer_is_lost_only_if_nobody_waits_for_it() {
 }
 
 #[tokio::test]
-async fn who_comes_back_too_soon_after_a_429_is_counted() {
-    let caller = start(quick()).await;
+async fn requests_that_come_too_soon_after_a_429_are_counted() {
+    let caller = start(SimConfig { notice: Duration::from_hours(1), ..quick() }).await;
     let bearer = caller.token().await;
     let body = upload_body("n", DATA);
     let long = RetryAfter::Seconds(60.0);
@@ -94,7 +94,7 @@ async fn who_comes_back_too_soon_after_a_429_is_counted() {
         (response.status, &response.headers["retry-after"]),
         (429, &"60".parse().expect("a"))
     );
-    // Another dataset was not asked to wait.
+    // Another dataset may have been on its way.
     caller.upload(&bearer, &upload_body("other", DATA)).await;
     assert_eq!(caller.sim.ledger().early_requests, 0);
     let uploaded = caller.upload(&bearer, &body).await;
@@ -159,6 +159,7 @@ async fn seeded_faults_are_as_frequent_as_configured() {
         reset: 0.1,
         lost_answer: 0.2,
         token_refusal: 0.05,
+        ..FaultRates::default()
     };
     let caller = start(SimConfig { faults, seed: 7, ..quick() }).await;
     let bearer = loop {

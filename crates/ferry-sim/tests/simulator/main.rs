@@ -3,8 +3,10 @@
 
 mod connections;
 mod datasets;
+mod dialects;
 mod faults;
 mod requests;
+mod world;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -14,7 +16,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use ferry_sim::{
-    Credentials, Endpoint, Fault, FaultRates, Processing, RetryAfter, Sim, SimConfig,
+    Credentials, Dialect, Endpoint, Fault, FaultRates, Processing, RetryAfter, Sim, SimConfig,
     expected_results,
 };
 use futures_util::future::join_all;

@@ -1,4 +1,4 @@
-//! What the simulator lets in, and what it refuses.
+//! Requests that the simulator accepts, and those that it refuses.
 
 use super::*;
 
