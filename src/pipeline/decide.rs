@@ -187,13 +187,13 @@ pub(super) fn after_error(
             fail_at_deadline(context, error, base)
         }
         PlatformError::Throttled { retry_after, .. } => {
-            let delay = retry_after.unwrap_or(context.policy.default_retry_after);
-            let delay = delay.min(context.policy.retry_after_max);
+            let asked = retry_after.unwrap_or(context.policy.default_retry_after);
+            let delay = asked.min(context.policy.retry_after_max);
             let after = throttled_delay(context.policy, context.jitter);
             Transition {
                 reason: because(ReasonCode::Throttled),
                 next: Next::step(kind, after),
-                signal: Signal::Throttled { delay },
+                signal: Signal::Throttled { delay, is_capped: delay < asked },
                 ..base
             }
         }

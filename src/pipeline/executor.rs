@@ -192,7 +192,7 @@ impl Executor {
             }
             StepKind::Deliver => return Ok(self.deliver(step).await),
         };
-        if let Signal::Throttled { delay } = &transition.signal {
+        if let Signal::Throttled { delay, .. } = &transition.signal {
             account.throttle(*delay);
         }
         Ok(StepOutcome::Decided(transition))

@@ -113,7 +113,7 @@ fn a_pause_that_is_asked_for_spends_no_attempt_and_closes_the_gate() {
         let transition = decide(kind, error.clone(), 0);
         assert_eq!(transition.attempt_spent, kind != StepKind::Upload);
         assert_eq!(transition.failures, 0);
-        assert_eq!(transition.signal, Signal::Throttled { delay });
+        assert_eq!(transition.signal, Signal::Throttled { delay, is_capped: false });
         // The store yields nothing before the end of the pause, or before somebody resumes.
         assert!(transition.delay().unwrap() <= Policy::default().retry_initial);
     }
@@ -126,7 +126,10 @@ fn a_pause_asked_for_in_doubt_does_not_end_the_doubt() {
     let error = PlatformError::Throttled { retry_after: None, what: "asked to wait".into() };
     let transition = after_upload(&context(&of(&submission), 0, &policy), Err(error));
     assert!(transition.upload_ambiguous);
-    assert_eq!(transition.signal, Signal::Throttled { delay: policy.default_retry_after });
+    assert_eq!(
+        transition.signal,
+        Signal::Throttled { delay: policy.default_retry_after, is_capped: false }
+    );
 }
 
 #[test]
@@ -235,7 +238,7 @@ fn a_retry_after_is_trusted_up_to_the_limit() {
     let error = PlatformError::Throttled { retry_after: Some(delay), what: "asked to wait".into() };
     let transition = decide(StepKind::Poll, error, 0);
     let most = Policy::default().retry_after_max;
-    assert_eq!(transition.signal, Signal::Throttled { delay: most });
+    assert_eq!(transition.signal, Signal::Throttled { delay: most, is_capped: true });
 }
 
 #[test]

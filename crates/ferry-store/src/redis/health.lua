@@ -17,6 +17,7 @@ local function load_health(account)
     return {
         pause_reason = stored.pause_reason,
         throttled_until = tonumber(stored.throttled_until),
+        capped = stored.capped,
         failures = stored.failures,
         probe = tonumber(stored.probe),
     }
@@ -28,6 +29,7 @@ local function save_health(account, h)
         text = cjson.encode({
             pause_reason = h.pause_reason,
             throttled_until = h.throttled_until and int(h.throttled_until),
+            capped = h.capped,
             failures = h.failures,
             probe = h.probe and int(h.probe),
         })
@@ -47,17 +49,23 @@ local function admit(h, p)
         if now < h.probe then return 'blocked', h.probe end
         return 'up_to', 1
     end
+    if h.capped then return 'up_to', 1 end
     if h.throttled_until and is_ramping(h.throttled_until, p) then return 'up_to', 2 ^ doublings(h.throttled_until, p) end
     return 'open'
 end
 
--- Takes in what a step told; answers whether anything changed.
+-- Records what a step reported; returns true if anything changed.
 local function record(h, signal, value, p)
     if signal == 'healthy' then
-        local throttled_until = h.throttled_until
-        if throttled_until and not is_ramping(throttled_until, p) then throttled_until = nil end
+        local throttled_until, capped = h.throttled_until, h.capped
+        if capped and throttled_until <= now then
+            -- The probe was answered: the ramp begins here.
+            throttled_until, capped = now, nil
+        end
+        if throttled_until and not capped and not is_ramping(throttled_until, p) then throttled_until = nil end
         local changed = h.failures > 0 or h.probe ~= nil or throttled_until ~= h.throttled_until
-        h.failures, h.probe, h.throttled_until = 0, nil, throttled_until
+            or capped ~= h.capped
+        h.failures, h.probe, h.throttled_until, h.capped = 0, nil, throttled_until, capped
         return changed
     elseif signal == 'unhealthy' then
         h.failures = h.failures + 1
@@ -70,8 +78,10 @@ local function record(h, signal, value, p)
             end
         end
         return true
-    elseif signal == 'throttled' then
-        h.throttled_until = max(h.throttled_until or 0, later(tonumber(value)))
+    elseif signal == 'throttled' or signal == 'capped' then
+        local until_then = later(tonumber(value))
+        if h.throttled_until and until_then <= h.throttled_until then return false end
+        h.throttled_until, h.capped = until_then, signal == 'capped' or nil
         return true
     elseif signal == 'credentials_denied' then
         if h.pause_reason then return false end
@@ -81,10 +91,10 @@ local function record(h, signal, value, p)
     return false
 end
 
--- What the steps of a batch tell about their accounts, which are read and kept once.
+-- The reports of a batch about their accounts, each of which is read and saved once.
 local new_events = {}
 
--- Takes in what a step told about its account. Where few are let through at a time, one that ends
+-- Records what a step reported about its account. Where few are let through at a time, one that ends
 -- makes room for another.
 local function take_signal(account, signal, value, p)
     local t = new_events[account]

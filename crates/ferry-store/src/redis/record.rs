@@ -331,6 +331,8 @@ fn newest(lines: &[u8], most: usize) -> Result<&[u8], RedisError> {
 struct StoredHealth {
     pause_reason: Option<String>,
     throttled_until: Option<String>,
+    #[serde(default)]
+    capped: bool,
     failures: u32,
     probe: Option<String>,
 }
@@ -352,6 +354,7 @@ fn parse_health(json: &[u8]) -> Result<Health, RedisError> {
     Ok(Health {
         pause_reason: stored.pause_reason,
         throttled_until: time(stored.throttled_until)?,
+        is_capped: stored.capped,
         failures: stored.failures,
         probe_at: time(stored.probe)?,
     })

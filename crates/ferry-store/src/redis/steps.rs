@@ -223,7 +223,10 @@ fn describe_signal(signal: &Signal) -> (&'static str, String) {
         Signal::None => ("", String::new()),
         Signal::Healthy => ("healthy", String::new()),
         Signal::Unhealthy => ("unhealthy", String::new()),
-        Signal::Throttled { delay } => ("throttled", duration_millis(*delay).to_string()),
+        Signal::Throttled { delay, is_capped } => {
+            let signal = if *is_capped { "capped" } else { "throttled" };
+            (signal, duration_millis(*delay).to_string())
+        }
         Signal::CredentialsDenied(reason) => ("credentials_denied", reason.clone()),
     }
 }

@@ -246,7 +246,7 @@ pub(super) async fn a_resumption_ends_a_gate_and_an_outage(subject: Subject) {
     subject.accept_all(many("a", 4)).await;
     let claims = subject.claim(StepKind::Upload, 4).await;
     subject.commit(&claims[0], t::slowed_down(StepKind::Upload, millis(0))).await;
-    let delay = Signal::Throttled { delay: millis(60_000) };
+    let delay = Signal::Throttled { delay: millis(60_000), is_capped: false };
     subject.commit(&claims[1], t::retried(StepKind::Upload, millis(0)).telling(delay)).await;
     subject.assert_nothing_due(StepKind::Upload).await;
     assert!(subject.store.resume("a").await.unwrap());

@@ -17,7 +17,7 @@ fn signal(rng: &mut fastrand::Rng) -> Signal {
         7..=15 => Signal::Unhealthy,
         16..=18 => {
             let delay = millis(*rng.choice(&[0, 1, 900, 3000, 70_000]).unwrap());
-            Signal::Throttled { delay }
+            Signal::Throttled { delay, is_capped: rng.bool() }
         }
         _ => Signal::CredentialsDenied(format!("\"refused\" {}", rng.u8(..))),
     }

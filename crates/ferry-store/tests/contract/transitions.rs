@@ -77,7 +77,8 @@ pub(super) fn retried(step: StepKind, after: Duration) -> Transition {
 pub(super) fn slowed_down(step: StepKind, delay: Duration) -> Transition {
     Transition {
         attempt_spent: false,
-        ..because(go_on(step, delay), ReasonCode::Throttled).telling(Signal::Throttled { delay })
+        ..because(go_on(step, delay), ReasonCode::Throttled)
+            .telling(Signal::Throttled { delay, is_capped: false })
     }
 }
 

@@ -35,7 +35,9 @@ fn signal(rng: &mut fastrand::Rng) -> Signal {
     match rng.u32(0..24) {
         0..=9 => Signal::Healthy,
         10..=18 => Signal::Unhealthy,
-        19..=21 => Signal::Throttled { delay: millis(rng.u64(0..3000)) },
+        19..=21 => {
+            Signal::Throttled { delay: millis(rng.u64(0..3000)), is_capped: rng.u32(0..3) == 0 }
+        }
         22 => Signal::CredentialsDenied("denied".to_owned()),
         _ => Signal::None,
     }

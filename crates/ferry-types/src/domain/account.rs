@@ -1,4 +1,4 @@
-//! The health of an account as all workers see it: paused, asked to wait, in an outage, recovering.
+//! The health of an account as all workers see it: paused, throttled, in an outage, recovering.
 //!
 //! A store keeps one [`Health`] per account, asks [`Health::admit`] before it yields steps of the
 //! account, and feeds every step's [`Signal`] to [`Health::record`].
@@ -9,28 +9,30 @@ use serde::{Deserialize, Serialize};
 
 use super::{Timestamp, later, until};
 
-/// What a step tells about its account.
+/// A step's report about its account.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub enum Signal {
     /// Nothing: the Platform was not asked.
     #[default]
     None,
-    /// The Platform answered like a Platform in good health.
+    /// The Platform answered as it should.
     Healthy,
-    /// The Platform could not be reached, or had a fault.
+    /// The Platform could not be reached, or failed.
     Unhealthy,
-    /// The Platform asks for a pause.
+    /// The Platform throttles the account.
     Throttled {
-        /// How long.
+        /// The trusted part of the delay that it asked for.
         delay: Duration,
+        /// True if it asked for more than is trusted: after the delay, one probe asks again.
+        is_capped: bool,
     },
-    /// The credentials were refused; the text says how.
+    /// The credentials were denied; the text has the details.
     CredentialsDenied(String),
 }
 
 impl Signal {
-    /// Whether it counts although the step that brings it has another holder by now: what the Platform
-    /// asks of the whole account is true whoever heard it, and harmless to record twice.
+    /// True if it counts although the step that brings it belongs to another worker by now: what the
+    /// Platform asks of the whole account stays true, and is harmless to record twice.
     pub const fn outlives_its_step(&self) -> bool {
         match self {
             Self::Throttled { .. } | Self::CredentialsDenied(_) => true,
@@ -39,28 +41,28 @@ impl Signal {
     }
 }
 
-/// Why nothing of an account is yielded.
+/// The reason that nothing of an account is yielded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum BlockReason {
-    /// A person, or refused credentials, paused the account: until somebody resumes it.
+    /// An operator, or denied credentials, paused the account, until an operator resumes it.
     Paused {
-        /// Why.
+        /// The reason that was given.
         reason: String,
     },
-    /// The Platform asked to wait.
+    /// The Platform throttles the account.
     Throttled {
-        /// Until when.
+        /// The end of it.
         until: Timestamp,
     },
     /// A rate of the account is used up.
     LimitReached {
-        /// Until when.
+        /// The end of it.
         until: Timestamp,
     },
     /// Failures in a row opened the breaker.
     BreakerOpen {
-        /// When it is probed next.
+        /// The time of the next probe.
         until: Timestamp,
     },
 }
@@ -70,7 +72,7 @@ pub fn pause_record(reason: &str, by: &str, at: Timestamp) -> String {
     format!("{reason} (paused by {by} at {})", at.format("%Y-%m-%d %H:%M:%S UTC"))
 }
 
-/// How many steps of an account may be leased at once.
+/// The number of steps of an account that may be leased at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Admission {
     /// None.
@@ -81,16 +83,16 @@ pub enum Admission {
     Open,
 }
 
-/// When the breaker opens and how an account recovers.
+/// The rules by which the breaker opens and an account recovers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HealthPolicy {
     /// Failures in a row that make an outage.
     pub breaker_failures: u32,
-    /// How long the breaker stays open at first; doubled with each probe that fails.
+    /// First delay before a probe; doubled with each probe that fails.
     pub breaker_initial: Duration,
-    /// The longest that it stays open.
+    /// Longest delay between probes.
     pub breaker_open_max: Duration,
-    /// The number of leased steps doubles every so often after a gate has reopened.
+    /// Time in which the number of leased steps doubles after throttling has ended.
     pub ramp_step: Duration,
 }
 
@@ -108,16 +110,19 @@ impl Default for HealthPolicy {
 /// After so many doublings a ramp is over.
 const RAMP_DOUBLINGS: u32 = 10;
 
-/// What is known of an account's health.
+/// The known health of an account.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
-    /// Why it is paused, if it is.
+    /// The reason for its pause, if it is paused.
     pub pause_reason: Option<String>,
-    /// Until when the Platform wants to be left alone; stays set through the ramp that follows.
+    /// The time at which the Platform is asked again; stays set through the ramp that follows.
     pub throttled_until: Option<Timestamp>,
+    /// True if that is earlier than the Platform asked for: one probe at a time until one is answered.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_capped: bool,
     /// Failures in a row.
     pub failures: u32,
-    /// When the open breaker lets the next probe through.
+    /// The time of the next probe, while the breaker is open.
     pub probe_at: Option<Timestamp>,
 }
 
@@ -131,7 +136,7 @@ impl Health {
         Self { pause_reason: Some(UNREADABLE_HEALTH.to_owned()), ..Self::default() }
     }
 
-    /// How many steps may be leased at `now`.
+    /// The number of steps that may be leased at `now`.
     pub fn admit(&self, now: Timestamp, policy: &HealthPolicy) -> Admission {
         if let Some(reason) = &self.pause_reason {
             return Admission::Blocked(BlockReason::Paused { reason: reason.clone() });
@@ -145,6 +150,7 @@ impl Health {
             }
             // Half open: one probe at a time.
             Some(_) => return Admission::UpTo(1),
+            None if self.is_capped => return Admission::UpTo(1),
             None => {}
         }
         match self
@@ -156,16 +162,21 @@ impl Health {
         }
     }
 
-    /// Takes in what a step told at `now`.
+    /// Records what a step reported at `now`.
     pub fn record(&mut self, signal: &Signal, now: Timestamp, policy: &HealthPolicy) {
         match signal {
             Signal::None => {}
             Signal::Healthy => {
                 self.failures = 0;
                 self.probe_at = None;
-                self.throttled_until = self
-                    .throttled_until
-                    .filter(|throttled_until| is_ramping(*throttled_until, now, policy));
+                if self.is_capped && self.throttled_until.is_some_and(|until| until <= now) {
+                    // The probe was answered: the ramp begins here.
+                    (self.throttled_until, self.is_capped) = (Some(now), false);
+                }
+                if !self.is_capped {
+                    self.throttled_until =
+                        self.throttled_until.filter(|until| is_ramping(*until, now, policy));
+                }
             }
             Signal::Unhealthy => {
                 self.failures = self.failures.saturating_add(1);
@@ -182,10 +193,11 @@ impl Health {
                     }
                 }
             }
-            Signal::Throttled { delay } => {
+            Signal::Throttled { delay, is_capped } => {
                 let until = later(now, *delay);
-                self.throttled_until =
-                    Some(self.throttled_until.map_or(until, |old| old.max(until)));
+                if self.throttled_until.is_none_or(|old| old < until) {
+                    (self.throttled_until, self.is_capped) = (Some(until), *is_capped);
+                }
             }
             Signal::CredentialsDenied(reason) => {
                 self.pause_reason.get_or_insert_with(|| reason.clone());
@@ -194,7 +206,7 @@ impl Health {
     }
 }
 
-/// Whether the gate is closed, or reopened only a while ago.
+/// True while the account is throttled, and for a while after.
 fn is_ramping(throttled_until: Timestamp, now: Timestamp, policy: &HealthPolicy) -> bool {
     doublings(throttled_until, now, policy) < RAMP_DOUBLINGS
 }
@@ -217,10 +229,43 @@ mod tests {
         HealthPolicy { breaker_failures: 3, ..HealthPolicy::default() }
     }
 
+    fn throttled(seconds: u64) -> Signal {
+        Signal::Throttled { delay: Duration::from_secs(seconds), is_capped: false }
+    }
+
+    fn capped(seconds: u64) -> Signal {
+        Signal::Throttled { delay: Duration::from_secs(seconds), is_capped: true }
+    }
+
+    #[test]
+    fn one_probe_asks_again_where_more_was_asked_for_than_is_trusted() {
+        let (mut health, policy) = (Health::default(), policy());
+        health.record(&capped(3), at(0), &policy);
+        // A straggler from before proves nothing, and a shorter request changes nothing.
+        health.record(&Signal::Healthy, at(1000), &policy);
+        health.record(&throttled(1), at(1000), &policy);
+        let blocked = Admission::Blocked(BlockReason::Throttled { until: at(3000) });
+        assert_eq!(health.admit(at(2999), &policy), blocked);
+        // However long the probe takes, and whether or not it fails.
+        assert_eq!(health.admit(at(3000), &policy), Admission::UpTo(1));
+        health.record(&Signal::Unhealthy, at(60_000), &policy);
+        assert_eq!(health.admit(at(90_000), &policy), Admission::UpTo(1));
+        let mut again = health.clone();
+        health.record(&Signal::Healthy, at(90_000), &policy);
+        assert_eq!(health.admit(at(90_000), &policy), Admission::UpTo(1), "the ramp");
+        assert_eq!(health.admit(at(90_250), &policy), Admission::UpTo(2));
+        assert_eq!(health.admit(at(92_500), &policy), Admission::Open);
+        // A probe that is throttled believes what it is told.
+        again.record(&throttled(3), at(90_000), &policy);
+        assert_eq!(again.admit(at(93_250), &policy), Admission::UpTo(2));
+        again.record(&capped(3), at(95_000), &policy);
+        assert_eq!(again.admit(at(200_000), &policy), Admission::UpTo(1));
+    }
+
     #[test]
     fn a_gate_closes_for_the_time_asked_and_reopens_with_a_ramp() {
         let mut health = Health::default();
-        health.record(&Signal::Throttled { delay: Duration::from_secs(3) }, at(0), &policy());
+        health.record(&throttled(3), at(0), &policy());
         let blocked = Admission::Blocked(BlockReason::Throttled { until: at(3000) });
         assert_eq!(health.admit(at(2999), &policy()), blocked);
         assert_eq!(health.admit(at(3000), &policy()), Admission::UpTo(1));
@@ -231,7 +276,7 @@ mod tests {
     #[test]
     fn a_good_answer_after_the_ramp_ends_the_memory_of_a_gate() {
         let mut health = Health::default();
-        health.record(&Signal::Throttled { delay: Duration::from_secs(3) }, at(0), &policy());
+        health.record(&throttled(3), at(0), &policy());
         for early in [0, 3000, 5499] {
             health.record(&Signal::Healthy, at(early), &policy());
             assert_eq!(health.throttled_until, Some(at(3000)));
@@ -243,8 +288,8 @@ mod tests {
     #[test]
     fn a_shorter_pause_does_not_shorten_a_longer_one() {
         let mut health = Health::default();
-        health.record(&Signal::Throttled { delay: Duration::from_secs(3) }, at(0), &policy());
-        health.record(&Signal::Throttled { delay: Duration::from_secs(1) }, at(10), &policy());
+        health.record(&throttled(3), at(0), &policy());
+        health.record(&throttled(1), at(10), &policy());
         assert_eq!(health.throttled_until, Some(at(3000)));
     }
 
