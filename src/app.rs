@@ -8,6 +8,7 @@ use fastrand::Rng;
 use crate::api::{Api, Keys, KeysError, Parts, Tls, TlsError};
 use crate::audit::Audit;
 use crate::config::{Config, StoreLocation};
+use crate::http_client::ClientError;
 use crate::metrics::{Metrics, Source};
 use crate::pipeline::{Intake, PushedIntake, Workers};
 use crate::platform::{InvalidAccountError, Platform};
@@ -21,6 +22,17 @@ use crate::instrumented::InstrumentedStore;
 use crate::traces::Traces;
 use crate::webhook::Webhooks;
 use crate::{data_loss, exporter};
+
+/// Workers that cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// An account that no client of the Platform can be made for.
+    #[error(transparent)]
+    Account(#[from] InvalidAccountError),
+    /// No client for webhooks, as on a machine without certificates of authorities.
+    #[error("cannot send webhooks")]
+    Webhooks(#[from] ClientError),
+}
 
 /// The parts of a process that everything else is made of.
 #[derive(Debug)]
@@ -141,7 +153,7 @@ impl App {
     }
 
     /// What carries the submissions of the store.
-    pub fn workers(&self) -> Result<Workers, InvalidAccountError> {
+    pub fn workers(&self) -> Result<Workers, SetupError> {
         let pushed = self.pushed.clone().map(|requests| PushedIntake {
             requests,
             intake: self.intake().with_source(Source::Apalis),
@@ -156,7 +168,7 @@ impl App {
                 self.config.targets.clone(),
                 &self.config.webhook_authorities,
                 self.config.webhook_timeout,
-            ),
+            )?,
             policy: self.config.policy.clone(),
             metrics: self.metrics.clone(),
             traces: self.traces.clone(),

@@ -132,7 +132,7 @@ mod tests {
             ("99999999999999999999", None, Some(365 * 24 * 3600)),
             (later, None, Some(30)),
             (later, Some("Sun, 06 Nov 1994 08:50:00 GMT"), Some(7)),
-            ("Sun, 06 Nov 2994 08:49:37 GMT", None, Some(365 * 24 * 3600)),
+            ("Thu, 06 Nov 2994 08:49:37 GMT", None, Some(365 * 24 * 3600)),
             (date, Some(later), Some(0)),
             ("soon", None, None),
             ("-3", None, None),

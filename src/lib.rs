@@ -4,6 +4,10 @@
 //! and `tests/tidy` proves it. What they stand on are the crates below `crates/`.
 
 // L1: foundations
+pub mod charset;
+pub mod http_client;
+pub mod secret;
+
 pub mod metrics;
 pub mod shutdown;
 pub mod telemetry;

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use encoding_rs::{UTF_8, UTF_16BE, UTF_16LE};
 use secrecy::{ExposeSecret, SecretString};
 use tracing::{info, warn};
+
+use crate::charset::text;
 
 /// Time after which a secret file is read again.
 const FRESH: Duration = Duration::from_secs(1);
@@ -114,5 +115,80 @@ impl<T> Clone for Secret<T> {
 impl<T> fmt::Debug for Secret<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Secret").field(&self.0.name).finish()
+    }
+}
+
+/// `text` without what is invisible around it. The error names what is invisible inside.
+pub fn visible(text: &str) -> Result<&str, String> {
+    let text = text.trim_matches(|c: char| c.is_whitespace() || is_invisible(c));
+    let strange = |c: &char| is_invisible(*c) || (c.is_whitespace() && *c != ' ');
+    match text.chars().find(strange) {
+        None => Ok(text),
+        Some(c) => Err(format!(
+            "it holds a line break or another invisible character (U+{:04X}): write it without",
+            u32::from(c)
+        )),
+    }
+}
+
+/// Controls, and marks that editors and web pages leave beside a text.
+fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// The secret in a file, in UTF-8, or in UTF-16 as some shells write it. The error does not name the
+/// file: where the secret itself stands in its place, it would be shown.
+pub fn read_secret(file: &Path) -> Result<String, String> {
+    let bytes = std::fs::read(file).map_err(|error| format!("cannot read the file: {error}"))?;
+    visible(&text(None, &bytes)).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_invisible_is_trimmed_around_and_named_inside() {
+        for text in ["acme", "acme\n", " acme\t", "\u{feff}acme\u{200b}", "\u{a0}acme\r\n"] {
+            assert_eq!(visible(text), Ok("acme"), "{text:?}");
+        }
+        assert_eq!(visible("pass phrase"), Ok("pass phrase"));
+        for (text, named) in [("a\nb", "U+000A"), ("a\u{200b}b", "U+200B"), ("a\u{a0}b", "U+00A0")]
+        {
+            assert!(visible(text).expect_err("inside").contains(named), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn secret_file_may_be_of_any_editor() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("secret");
+        let utf16: Vec<u8> =
+            "\u{feff}s3cret\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for bytes in [b"s3cret".to_vec(), b"\xef\xbb\xbfs3cret\r\n".to_vec(), utf16] {
+            std::fs::write(&file, &bytes).expect("a file");
+            assert_eq!(read_secret(&file).as_deref(), Ok("s3cret"), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_secret_follows_its_file_and_survives_what_is_unfit() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("number");
+        let parse: fn(&SecretString) -> Result<u32, String> =
+            |text| text.expose_secret().parse().map_err(|_| "expected a number".to_owned());
+        let secret = Secret::new("a number", "1".into(), Some(file.clone()), parse).expect("1");
+        for (written, changed, value) in
+            [("2\n", true, 2), ("2", false, 2), ("", false, 2), ("two", false, 2), ("3", true, 3)]
+        {
+            std::fs::write(&file, written).expect("a file");
+            assert_eq!((secret.refresh(), secret.clone().get()), (changed, value), "{written:?}");
+        }
+        assert!(!secret.refresh_if_old(), "it was read a moment ago");
+        std::fs::remove_file(&file).expect("it is there");
+        assert!(!secret.refresh() && secret.get() == 3);
+        assert_eq!(format!("{secret:?}"), "Secret(\"a number\")");
     }
 }

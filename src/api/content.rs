@@ -11,7 +11,7 @@ use super::caller::Caller;
 use super::error::ApiError;
 use super::middleware::json;
 use super::params::Params;
-use crate::platform::text;
+use crate::charset::text;
 use ferry_store::{Payload, StoreError};
 use ferry_types::domain::feedback::{FeedbackItem, locate, read};
 use ferry_types::domain::outcome::Content;

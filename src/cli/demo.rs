@@ -13,9 +13,9 @@ use super::simulate::rates;
 use super::ui::Ui;
 use super::{Global, show, signals, start_log};
 use crate::app::App;
+use crate::charset::text;
 use crate::config::{Config, Sources};
 use crate::pipeline::{DEFAULT_RESULT_KEY, Intake, SourceLabels};
-use crate::platform::text;
 use ferry_sim::{
     Credentials, Endpoint, Fault, Processing, RetryAfter, Sim, SimConfig, expected_results,
 };

@@ -4,6 +4,7 @@ use std::io;
 use std::process::ExitCode;
 
 use super::ui::Ui;
+use crate::app::SetupError;
 use crate::config::ConfigErrors;
 use crate::platform::InvalidAccountError;
 use ferry_store::StoreError;
@@ -133,6 +134,16 @@ impl From<ConfigErrors> for CliError {
 impl From<InvalidAccountError> for CliError {
     fn from(error: InvalidAccountError) -> Self {
         Self::new(Exit::Usage, error.into())
+    }
+}
+
+impl From<SetupError> for CliError {
+    fn from(error: SetupError) -> Self {
+        match error {
+            SetupError::Account(error) => error.into(),
+            SetupError::Webhooks(_) => Self::new(Exit::Failed, error.into())
+                .hint("install the CA certificates of the machine, or set `webhook_ca`"),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use super::error::{CliError, Exit};
 use super::follow::fetch;
 use super::ui::{Ui, write_bytes};
 use crate::app::App;
-use crate::platform::text;
+use crate::charset::text;
 use ferry_store::StoreError;
 use ferry_types::contract::SubmissionView;
 use ferry_types::domain::SubmissionId;

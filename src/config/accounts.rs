@@ -2,16 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use secrecy::SecretString;
-
 use super::reader::{
     FoundSecret, FoundValue, SettingsReader, find, is_account_setting, similar, text_of,
 };
 use super::settings::{ACCOUNT_SETTINGS, Setting, variable};
 use super::values::{self, Expected};
 use crate::pipeline::DEFAULT_ACCOUNT;
-use crate::platform::{AccountConfig, AccountSecret, StatusMap};
-use crate::webhook::{Receiver, Rules, Secret, WebhookTargets};
+use crate::platform::{AccountConfig, StatusMap};
+use crate::secret::Secret;
+use crate::webhook::{Receiver, Rules, SigningKey, WebhookTargets};
 use ferry_types::domain::limits::AccountLimits;
 
 impl SettingsReader<'_> {
@@ -56,15 +55,13 @@ impl SettingsReader<'_> {
         targets
     }
 
-    fn webhook_secret(&mut self, account: &str, name: &'static str) -> Option<Secret> {
+    fn webhook_secret(&mut self, account: &str, name: &'static str) -> Option<Secret<SigningKey>> {
         let given = self.account_setting(account, name);
         let in_file = self.account_setting(account, &format!("{name}_file"));
-        let secret: SecretString = self.secret_of(given, in_file).ok()??.text.into();
-        let read = Secret::read(&secret);
-        if let Err(expected) = read {
-            self.errors.push(format!("`{name}` of account `{account}`: {expected}"));
-        }
-        read.ok()
+        let FoundSecret { text, file } = self.secret_of(given, in_file).ok()??;
+        let name = format!("`{name}` of account `{account}`");
+        let read = Secret::new(name.clone(), text.into(), file, SigningKey::read);
+        read.map_err(|expected| self.errors.push(format!("{name}: {expected}"))).ok()
     }
 
     /// Of the environment, and of the file.
@@ -177,7 +174,7 @@ impl SettingsReader<'_> {
     }
 
     /// A secret, given as such or as the name of a file.
-    fn secret(&mut self, account: &str, name: &'static str) -> Option<AccountSecret> {
+    fn secret(&mut self, account: &str, name: &'static str) -> Option<Secret> {
         let in_file = format!("{name}_file");
         let given = self.account_setting(account, name);
         let in_file = self.account_setting(account, &in_file);
@@ -189,7 +186,7 @@ impl SettingsReader<'_> {
             self.errors.push(format!("`{name}` of account `{account}` is empty"));
             return None;
         }
-        Some(AccountSecret::from(text).in_file(file))
+        Some(Secret::text(format!("`{name}` of account `{account}`"), text.into(), file))
     }
 
     fn missing(&mut self, account: &str, name: &str) {

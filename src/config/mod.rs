@@ -18,12 +18,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use secrecy::ExposeSecret;
 
 use crate::api::{ApiLimits, TlsFiles};
+use crate::http_client::Authorities;
 use crate::pipeline::Policy;
-use crate::platform::{AccountConfig, Limits, read_secret};
+use crate::platform::{AccountConfig, Limits};
+use crate::secret::Secret;
 use crate::telemetry::LogFormat;
-use crate::webhook::{Authorities, Rules, WebhookTargets};
+use crate::webhook::{Rules, WebhookTargets};
 use ferry_store::redis::{Durability, RedisAddress};
 use ferry_types::domain::account::HealthPolicy;
 use reader::{FoundSecret, SettingsReader};
@@ -124,7 +127,7 @@ impl Config {
             limits: Limits {
                 connect_timeout: reader.read("connect_timeout", values::delay),
                 request_timeout: reader.read("request_timeout", values::delay),
-                authorities: reader.read("platform_ca", values::platform_authorities),
+                authorities: reader.read("platform_ca", values::authorities),
                 denied_timeout: reader.read("denied_timeout", values::delay),
                 max_response_bytes: reader.read("max_response_bytes", values::bytes),
             },
@@ -146,7 +149,11 @@ fn store(reader: &mut SettingsReader<'_>) -> StoreLocation {
     if let Some(FoundSecret { text, file }) = password {
         address = address.with_password(&text);
         if let Some(file) = file {
-            address = address.with_password_from(Arc::new(move || read_secret(&file).ok()));
+            let secret = Secret::text("`store_password`", text.into(), Some(file));
+            address = address.with_password_from(Arc::new(move || {
+                secret.refresh();
+                Some(secret.get().expose_secret().to_owned())
+            }));
         }
     }
     if let Some(pem) = authorities {

@@ -8,7 +8,7 @@ use super::settings::{ACCOUNT_SETTINGS, SETTINGS, Setting, variable};
 use super::sources::{ConfigErrors, FILE_VARIABLE, Sources};
 use super::values::Expected;
 use crate::pipeline::DEFAULT_ACCOUNT;
-use crate::platform::{read_secret, visible};
+use crate::secret::{read_secret, visible};
 
 /// A setting's text, and where it stands.
 #[derive(Debug, Clone)]

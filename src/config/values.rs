@@ -8,10 +8,11 @@ use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 
 use super::StoreLocation;
+use crate::http_client::Authorities;
 use crate::pipeline::AmbiguousUpload;
 use crate::platform::OverwriteFormat;
 use crate::telemetry::LogFormat;
-use crate::webhook::{Allowed, Authorities};
+use crate::webhook::Allowed;
 use ferry_store::redis::{Durability, RedisAddress};
 
 /// What was expected instead.
@@ -199,13 +200,6 @@ pub(super) fn authorities(path: &str) -> Result<Authorities, Expected> {
     pem.map_or_else(|| Ok(Authorities::default()), |pem| Authorities::read(&pem))
 }
 
-/// The certificates of authorities in a file, each of which can be read; none for an empty text.
-pub(super) fn platform_authorities(path: &str) -> Result<Option<Vec<u8>>, Expected> {
-    let pem = certificates(path)?;
-    pem.as_deref().map(crate::platform::check_authorities).transpose()?;
-    Ok(pem)
-}
-
 const PEM: &[u8] = b"-----BEGIN CERTIFICATE-----";
 
 pub(super) fn namespace(value: &str) -> Result<String, Expected> {
@@ -245,7 +239,7 @@ pub(super) fn token_url(value: &str) -> Result<String, Expected> {
 
 /// An id as others issue it, without what is invisible around it.
 pub(super) fn id(value: &str) -> Result<String, Expected> {
-    crate::platform::visible(value).map(str::to_owned)
+    crate::secret::visible(value).map(str::to_owned)
 }
 
 /// So many a second; none for an empty text.

@@ -11,6 +11,7 @@ use super::policy::{AmbiguousUpload, Policy};
 use super::schedule::{
     Jitter, poll_delay, retry_delay, steady_delay, steady_time, throttled_delay, webhook_delay,
 };
+use crate::webhook::Attempt;
 use ferry_types::domain::account::{Signal, pause_record};
 use ferry_types::domain::outcome::{PlatformError, Status};
 use ferry_types::domain::submission::{
@@ -86,18 +87,18 @@ pub(super) fn after_poll(
     }
 }
 
-/// After somebody was to be told of the outcome.
+/// After an attempt to deliver a webhook.
 pub(super) fn after_delivery(
     context: &Context<'_>,
-    result: DeliveryResult,
-    status: Option<u16>,
+    Attempt { result, status, retry_after }: Attempt,
 ) -> Transition {
     let submission = context.submission;
     let attempt = submission.failures.saturating_add(1);
     let is_acknowledged = matches!(result, DeliveryResult::Delivered | DeliveryResult::Gone);
     let goes_on = !is_acknowledged && attempt < context.policy.webhook_max_attempts;
     let delivery = Delivery { at: context.now, attempt, result, status };
-    let again = goes_on.then(|| webhook_delay(context.policy, attempt, context.jitter));
+    let least = retry_after.unwrap_or_default().min(context.policy.webhook_backoff_max);
+    let again = goes_on.then(|| webhook_delay(context.policy, attempt, context.jitter).max(least));
     Transition {
         failures: if goes_on { attempt } else { 0 },
         ..Transition::to(Next::Delivery { delivery, again })

@@ -212,9 +212,10 @@ impl Executor {
             now: self.context(step).now,
             body,
         };
-        let (result, status) = self.webhooks.send(message).await;
+        let attempt = self.webhooks.send(message).await;
+        let result = attempt.result;
         self.metrics.delivery(result);
-        let transition = after_delivery(&self.context(step), result, status);
+        let transition = after_delivery(&self.context(step), attempt);
         if transition.delay().is_none() && result != DeliveryResult::Delivered {
             warn!(
                 submission.id = %submission.id,

@@ -68,10 +68,13 @@ fn steady(policy: &Policy, failures: u32) -> Duration {
     exponential(policy.retry_initial, 2.0, policy.retry_max, failures.saturating_sub(1))
 }
 
+/// Longest delay of a step whose account is throttled.
+const SPREAD: Duration = Duration::from_secs(1);
+
 /// Delay of a step of an account that is throttled: the store yields it when that has ended, or when
 /// an operator resumes the account, and a little later, so that not all come back in one instant.
 pub(super) fn throttled_delay(policy: &Policy, jitter: Jitter) -> Duration {
-    jitter.of(policy.retry_initial)
+    jitter.of(policy.retry_initial.min(SPREAD))
 }
 
 fn exponential(first: Duration, factor: f32, max: Duration, earlier: u32) -> Duration {

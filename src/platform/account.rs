@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::secret::AccountSecret;
 use super::status_map::StatusMap;
+use crate::http_client::Authorities;
+use crate::secret::Secret;
 use ferry_types::domain::limits::AccountLimits;
 
 /// One set of Platform credentials. Its `Debug` shows no secret.
@@ -18,9 +19,9 @@ pub struct AccountConfig {
     /// The client id, which is also the `Username`.
     pub client_id: String,
     /// The client secret.
-    pub client_secret: AccountSecret,
+    pub client_secret: Secret,
     /// The API key.
-    pub api_key: AccountSecret,
+    pub api_key: Secret,
     /// How `Overwrite` is sent.
     pub overwrite_format: OverwriteFormat,
     /// What the status words mean.
@@ -48,8 +49,8 @@ pub struct Limits {
     pub request_timeout: Duration,
     /// How long 401 and 403 are retried that do not say that the credentials are at fault.
     pub denied_timeout: Duration,
-    /// Certificates (PEM) of authorities to trust beside those of the machine.
-    pub authorities: Option<Vec<u8>>,
+    /// Certificate authorities to trust beside those of the machine.
+    pub authorities: Authorities,
     /// The largest result or feedback that is read, in bytes.
     pub max_response_bytes: u64,
 }
@@ -60,7 +61,7 @@ impl Default for Limits {
             connect_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_mins(2),
             denied_timeout: Duration::from_mins(1),
-            authorities: None,
+            authorities: Authorities::default(),
             max_response_bytes: 64 << 20,
         }
     }

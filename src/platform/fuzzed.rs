@@ -9,7 +9,8 @@ use super::response::{Pages, PlatformResponse};
 use super::scrub::Scrubber;
 use super::shape::{object, status_word};
 use super::tokens::seconds;
-use super::{AccountConfig, OverwriteFormat, StatusMap, text, wire};
+use super::{AccountConfig, OverwriteFormat, StatusMap, wire};
+use crate::charset::text;
 use ferry_types::domain::limits::AccountLimits;
 use ferry_types::domain::{feedback, timestamp};
 

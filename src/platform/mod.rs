@@ -9,11 +9,9 @@ mod observed;
 mod patience;
 mod response;
 mod scrub;
-mod secret;
 mod secrets;
 mod shape;
 mod status_map;
-mod text;
 mod tokens;
 mod wire;
 
@@ -21,9 +19,7 @@ pub use account::{AccountConfig, Limits, OverwriteFormat};
 pub use check::ApiCheck;
 #[doc(hidden)]
 pub use fuzzed::read_response;
-pub use secret::{AccountSecret, read_secret, visible};
 pub use status_map::StatusMap;
-pub use text::text;
 
 use std::fmt;
 use std::sync::Arc;
@@ -34,6 +30,7 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 use tracing::warn;
 
+use crate::http_client::{ClientError, root_cause};
 use crate::metrics::{Direction, Metrics};
 use check::{NO_SUCH, judge, lost_answer, no_access};
 use ferry_types::clock::Clock;
@@ -133,11 +130,6 @@ pub fn check_token_url(text: &str) -> Result<(), String> {
     wire::base_url(text, Query::Allowed).map(drop)
 }
 
-/// Returns what is wrong with certificates of authorities, as PEM.
-pub fn check_authorities(pem: &[u8]) -> Result<(), String> {
-    wire::authorities(pem).map(drop)
-}
-
 impl Platform {
     /// A client for `account`, which counts in `metrics`. The clock serves only answers that name a
     /// date and do not say what time it is, and what is counted.
@@ -163,8 +155,12 @@ impl Platform {
                 );
             }
         }
-        let http = wire::client(&limits, &api_url).map_err(invalid)?;
-        let token_http = wire::client(&limits, &token_url).map_err(invalid)?;
+        let no_client = |error: ClientError| {
+            let cause = root_cause(&error);
+            invalid(format!("{error}: {cause} (`platform_ca` names certificates to trust)"))
+        };
+        let http = wire::client(&limits, &api_url).map_err(no_client)?;
+        let token_http = wire::client(&limits, &token_url).map_err(no_client)?;
         let scrubber = Scrubber::new(&account);
         let observer = Observer::new(metrics, &account.name);
         let denials = || Patience::new(limits.denied_timeout);
@@ -322,7 +318,7 @@ impl Platform {
             .append_pair("dataKey", data_key);
         move || {
             let mut url = url.clone();
-            url.query_pairs_mut().append_pair("key", self.secrets.api_key().expose());
+            url.query_pairs_mut().append_pair("key", self.secrets.api_key().expose_secret());
             url
         }
     }
@@ -417,7 +413,7 @@ impl Platform {
             data: upload.data,
             event_data: upload.event_data,
             username: &self.account.client_id,
-            key: key.expose(),
+            key: key.expose_secret(),
             overwrite,
         };
         serde_json::to_vec(&body).expect("texts and booleans have a JSON form")

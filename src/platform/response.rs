@@ -2,18 +2,15 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDateTime, Utc};
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION, WWW_AUTHENTICATE};
 use reqwest::{StatusCode, Url};
 
 use super::scrub::Scrubber;
 use super::shape::{is_web_page, object, processing_token};
-use super::text::text;
+use crate::charset::text;
+use crate::http_client::retry_after;
+use ferry_types::domain::Timestamp;
 use ferry_types::domain::outcome::{Content, PlatformError};
-use ferry_types::domain::{Timestamp, until};
-
-/// Longest delay that can be asked for; how much of it is trusted is configured.
-const LONGEST: Duration = Duration::from_hours(365 * 24);
 
 /// Maximum number of the Platform's words that a reason quotes, in characters.
 const WORDS: usize = 500;
@@ -183,18 +180,8 @@ impl PlatformResponse {
         Some(PlatformError::Throttled { retry_after, what })
     }
 
-    /// `Retry-After`, in seconds or as a date; anything else counts as absent. A date counts from the
-    /// answer's own, since the two clocks may differ.
     fn retry_after(&self, now: Timestamp) -> Option<Duration> {
-        let text = self.headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-        if text.starts_with(|c: char| c.is_ascii_digit()) {
-            let is_number = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-            let seconds = text.parse::<f64>().ok().filter(|_| is_number)?;
-            let seconds = seconds.min(LONGEST.as_secs_f64());
-            return Duration::try_from_secs_f64(seconds).ok();
-        }
-        let answered = self.headers.get(DATE).and_then(|date| http_date(date.to_str().ok()?));
-        Some(until(answered.unwrap_or(now), http_date(text)?).min(LONGEST))
+        retry_after(&self.headers, now)
     }
 
     pub(super) fn is_web_page(&self, pages: Pages) -> bool {
@@ -238,29 +225,4 @@ pub(super) enum Pages {
     Never,
     /// A result is opaque: what declares itself as something else is no page.
     IfDeclaredOtherwise,
-}
-
-/// A date in the form that is in use, or in one of the two that RFC 9110 §5.6.7 still wants read.
-fn http_date(text: &str) -> Option<Timestamp> {
-    let old = |form| NaiveDateTime::parse_from_str(text, form).ok().map(|date| date.and_utc());
-    DateTime::parse_from_rfc2822(text)
-        .ok()
-        .map(|date| date.with_timezone(&Utc))
-        .or_else(|| old("%A, %d-%b-%y %H:%M:%S GMT"))
-        .or_else(|| old("%a %b %e %H:%M:%S %Y"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use ferry_types::domain::timestamp;
-
-    #[test]
-    fn a_date_is_read_in_all_three_forms_of_http() {
-        let expected = Some(timestamp(784_111_777_000));
-        assert_eq!(http_date("Sun, 06 Nov 1994 08:49:37 GMT"), expected);
-        assert_eq!(http_date("Sunday, 06-Nov-94 08:49:37 GMT"), expected);
-        assert_eq!(http_date("Sun Nov  6 08:49:37 1994"), expected);
-        assert_eq!(http_date("soon"), None);
-    }
 }

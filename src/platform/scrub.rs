@@ -37,13 +37,13 @@ pub(super) struct Scrubber {
 impl Scrubber {
     pub(super) fn new(account: &AccountConfig) -> Self {
         let scrubber = Self { lasting: Arc::default(), bearers: Arc::default() };
-        let (secret, key) = (account.client_secret.expose(), account.api_key.expose());
-        scrubber.learn(&account.client_id, secret, key);
+        scrubber.learn(&account.client_id, &account.client_secret.get(), &account.api_key.get());
         scrubber
     }
 
     /// Adds secrets that replace others, which stay known: they may still be echoed.
-    pub(super) fn learn(&self, client_id: &str, secret: &str, key: &str) {
+    pub(super) fn learn(&self, client_id: &str, secret: &SecretString, key: &SecretString) {
+        let (secret, key) = (secret.expose_secret(), key.expose_secret());
         // Other spellings are found by decoding the text; that leaves the blank of a form alone.
         let mut needles = vec![basic(client_id, secret)];
         for secret in [secret, key] {

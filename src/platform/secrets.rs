@@ -1,50 +1,36 @@
-//! The secrets of an account, read again where they stand in files, so that they can be rotated.
+//! The secrets of an account as they are now.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
-
-use tracing::{info, warn};
+use secrecy::SecretString;
 
 use super::account::AccountConfig;
 use super::scrub::Scrubber;
-use super::secret::{AccountSecret, read_secret};
+use crate::secret::Secret;
 
-/// Secret files are read again so often at most, unless a secret was denied.
-const AGAIN: Duration = Duration::from_secs(1);
-
-/// The secrets of one account as they are now.
+/// The secrets of one account, and the scrubber that must know them.
 #[derive(Debug)]
 pub(super) struct Secrets {
     client_id: String,
+    client_secret: Secret,
+    api_key: Secret,
     scrubber: Scrubber,
-    current: Mutex<Current>,
-}
-
-#[derive(Debug)]
-struct Current {
-    client_secret: AccountSecret,
-    api_key: AccountSecret,
-    read_at: Instant,
-    failing: bool,
 }
 
 impl Secrets {
     pub(super) fn new(account: &AccountConfig, scrubber: Scrubber) -> Self {
-        let current = Current {
+        Self {
+            client_id: account.client_id.clone(),
             client_secret: account.client_secret.clone(),
             api_key: account.api_key.clone(),
-            read_at: Instant::now(),
-            failing: false,
-        };
-        Self { client_id: account.client_id.clone(), scrubber, current: Mutex::new(current) }
+            scrubber,
+        }
     }
 
-    pub(super) fn client_secret(&self) -> AccountSecret {
-        self.current().client_secret.clone()
+    pub(super) fn client_secret(&self) -> SecretString {
+        self.client_secret.get()
     }
 
-    pub(super) fn api_key(&self) -> AccountSecret {
-        self.current().api_key.clone()
+    pub(super) fn api_key(&self) -> SecretString {
+        self.api_key.get()
     }
 
     pub(super) fn client_id(&self) -> &str {
@@ -53,50 +39,18 @@ impl Secrets {
 
     /// Reads the files again, unless that was done a moment ago.
     pub(super) fn refresh_if_old(&self) {
-        if self.current().read_at.elapsed() >= AGAIN {
-            self.refresh();
-        }
+        self.learn(self.client_secret.refresh_if_old() | self.api_key.refresh_if_old());
     }
 
-    /// Reads the files again. Returns true if a secret is another one now.
+    /// Reads the files again. Returns true if a secret has changed.
     pub(super) fn refresh(&self) -> bool {
-        let mut current = self.current();
-        current.read_at = Instant::now();
-        let (client_secret, api_key) = (current.client_secret.clone(), current.api_key.clone());
-        let (mut changed, mut failed) = (false, false);
-        for (name, secret) in [("client_secret", client_secret), ("api_key", api_key)] {
-            let Some(file) = secret.file() else { continue };
-            match read_secret(file) {
-                Ok(text) if text.is_empty() || text == secret.expose() => {}
-                Ok(text) => {
-                    let new = AccountSecret::from(text).in_file(Some(file.to_owned()));
-                    match name {
-                        "api_key" => current.api_key = new,
-                        _ => current.client_secret = new,
-                    }
-                    info!("`{name}` was replaced in its file, and is used from now on");
-                    changed = true;
-                }
-                Err(error) => {
-                    if !current.failing {
-                        warn!("cannot read `{name}` again, and use it as it was: {error}");
-                    }
-                    failed = true;
-                }
-            }
-        }
-        current.failing = failed;
+        self.learn(self.client_secret.refresh() | self.api_key.refresh())
+    }
+
+    fn learn(&self, changed: bool) -> bool {
         if changed {
-            self.scrubber.learn(
-                &self.client_id,
-                current.client_secret.expose(),
-                current.api_key.expose(),
-            );
+            self.scrubber.learn(&self.client_id, &self.client_secret(), &self.api_key());
         }
         changed
-    }
-
-    fn current(&self) -> MutexGuard<'_, Current> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -190,7 +190,7 @@ impl Tokens {
     async fn fetch_once(&self, clock: &dyn Clock) -> Result<Token, PlatformError> {
         let requested_at = Instant::now();
         let secret = self.secrets.client_secret();
-        let basic = SecretString::from(basic(self.secrets.client_id(), secret.expose()));
+        let basic = SecretString::from(basic(self.secrets.client_id(), secret.expose_secret()));
         let request = self
             .http
             .post(self.url.clone())

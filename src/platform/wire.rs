@@ -1,16 +1,16 @@
 //! Sends one request and reads its answer, within limits. Whatever goes wrong is told without the
 //! URL, for it holds the API key.
 
-use std::error::Error;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use reqwest::{Certificate, Client, ClientBuilder, RequestBuilder, Url, redirect};
+use reqwest::{Client, ClientBuilder, RequestBuilder, Url};
 
 use super::coding::{Decoded, End, decode};
 use super::response::PlatformResponse;
 use super::scrub::Scrubber;
 use super::{Limits, SHORT};
+use crate::http_client::{self, ClientError, Tls, root_cause};
 
 /// Gateways keep an idle connection for a minute or more. One that is taken up again in the moment
 /// when it is closed there would look like an upload that may have arrived.
@@ -38,19 +38,6 @@ pub(super) enum TransportError {
 pub(super) enum Query {
     Allowed,
     Forbidden,
-}
-
-/// Certificates of authorities, as PEM.
-pub(super) fn authorities(pem: &[u8]) -> Result<Vec<Certificate>, String> {
-    let certificates = Certificate::from_pem_bundle(pem);
-    let certificates = certificates.map_err(|_| "it holds what is no certificate".to_owned())?;
-    if certificates.is_empty() {
-        return Err("it holds no certificate".to_owned());
-    }
-    // What is no certificate for all its PEM is found where one is used.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let used = Client::builder().tls_certs_only(certificates.clone()).build();
-    used.map(|_| certificates).map_err(|_| "it holds what is no certificate".to_owned())
 }
 
 /// An absolute URL of a service, without anything that must not be there.
@@ -89,38 +76,27 @@ pub(super) fn is_loopback(url: &Url) -> bool {
 /// the buffer of hyper.
 const MAX_HEADER_LINES: usize = 5000;
 
-/// A pool of connections to where `url` leads. Redirects are not followed: they would carry
-/// credentials elsewhere. Content codings are decoded in `coding`, within limits.
-pub(super) fn client(limits: &Limits, url: &Url) -> Result<Client, String> {
-    // Whoever comes second finds the same provider installed.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let authorities = match &limits.authorities {
-        Some(pem) => authorities(pem).map_err(|what| format!("`platform_ca`: {what}"))?,
-        None => Vec::new(),
+/// A pool of connections to where `url` leads. Content codings are decoded in `coding`, within limits.
+pub(super) fn client(limits: &Limits, url: &Url) -> Result<Client, ClientError> {
+    let tls = match (is_loopback(url), url.scheme()) {
+        (true, "http") => Tls::Unused,
+        (false, "http") => Tls::Optional(&limits.authorities),
+        _ => Tls::Required(&limits.authorities),
     };
-    // A machine without certificates can still speak plain HTTP, and trust those that it is given.
-    let alone = authorities.clone();
-    let built = builder(limits, url, authorities).build().or_else(|error| {
-        if url.scheme() == "http" || !alone.is_empty() {
-            builder(limits, url, Vec::new()).tls_certs_only(alone).build()
-        } else {
-            Err(error)
-        }
-    });
-    built.map_err(|error| format!("no HTTPS client: {}", cause(error)))
+    http_client::client(tls, |builder| {
+        let builder = if is_loopback(url) { builder.no_proxy() } else { builder };
+        configure(builder, limits)
+    })
 }
 
-fn builder(limits: &Limits, url: &Url, authorities: Vec<Certificate>) -> ClientBuilder {
-    let builder = Client::builder()
-        .user_agent(concat!("ferry/", env!("CARGO_PKG_VERSION")))
+fn configure(builder: ClientBuilder, limits: &Limits) -> ClientBuilder {
+    builder
         // A timeout while connecting must be known as one: then nothing was sent.
         .connect_timeout(limits.connect_timeout.min(limits.request_timeout / 2))
         .timeout(limits.request_timeout)
         .pool_idle_timeout(POOL_IDLE)
         .http2_keep_alive_interval(KEEP_ALIVE)
         .http2_keep_alive_timeout(KEEP_ALIVE)
-        .redirect(redirect::Policy::none())
-        .referer(false)
         .no_gzip()
         .no_brotli()
         .no_deflate()
@@ -130,13 +106,7 @@ fn builder(limits: &Limits, url: &Url, authorities: Vec<Certificate>) -> ClientB
         .http1_allow_obsolete_multiline_headers_in_responses(true)
         .http1_allow_spaces_after_header_name_in_responses(true)
         .http1_ignore_invalid_headers_in_responses(true)
-        .http1_max_headers(MAX_HEADER_LINES);
-    match (is_loopback(url), url.scheme()) {
-        // To read the certificates takes longer than all calls to a simulator.
-        (true, "http") => builder.no_proxy().tls_certs_only([]),
-        (true, _) => builder.no_proxy().tls_certs_merge(authorities),
-        (false, _) => builder.tls_certs_merge(authorities),
-    }
+        .http1_max_headers(MAX_HEADER_LINES)
 }
 
 /// Sends `request` and reads at most `limit` bytes of the answer.
@@ -198,12 +168,6 @@ pub(super) async fn unpacked(
     }
 }
 
-/// The innermost cause: the outer ones only repeat that a request failed.
 fn cause(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut cause: &dyn Error = &error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
+    root_cause(&error.without_url()).to_string()
 }

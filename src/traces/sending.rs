@@ -6,9 +6,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig, WithHttpConfig};
-use reqwest::redirect;
 use tokio::runtime::Handle;
 use tracing::{info, warn};
+
+use crate::http_client::{self, Authorities, Tls, root_cause};
 
 /// For a whole call of the collector.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -16,21 +17,11 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// What sends spans to the collector at this URL, below which they belong to `/v1/traces`.
 pub(super) fn exporter(collector: &str) -> Result<SpanExporter, String> {
     let runtime = Handle::try_current().map_err(|error| error.to_string())?;
-    // Whoever comes second finds the same provider installed.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let builder = || {
-        reqwest::Client::builder()
-            .user_agent(concat!("ferry/", env!("CARGO_PKG_VERSION")))
-            .timeout(TIMEOUT)
-            .redirect(redirect::Policy::none())
-    };
-    // A machine without certificates can still speak plain HTTP.
-    let client = if collector.starts_with("http://") {
-        builder().tls_certs_only([]).build()
-    } else {
-        builder().build()
-    };
-    let client = client.map_err(|error| error.without_url().to_string())?;
+    let authorities = Authorities::default();
+    let is_plain = collector.starts_with("http://");
+    let tls = if is_plain { Tls::Unused } else { Tls::Required(&authorities) };
+    let client = http_client::client(tls, |builder| builder.timeout(TIMEOUT));
+    let client = client.map_err(|error| format!("{error}: {}", root_cause(&error)))?;
     SpanExporter::builder()
         .with_http()
         .with_http_client(Exporter { client, runtime, is_failing: AtomicBool::new(false) })

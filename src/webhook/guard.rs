@@ -1,54 +1,55 @@
-//! Where messages may go: not to this machine nor into the network that it stands in, unless the
-//! configuration allows it. Names are looked at by what they resolve to, when a connection is made.
+//! The addresses that webhooks may go to: not this machine nor its network, unless the configuration
+//! allows it. A name is judged by the addresses that it resolves to when a connection is made.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 use std::sync::Arc;
 
+use ipnet::{IpNet, Ipv4Net};
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 /// The longest URL, in bytes.
 const LONGEST: usize = 2048;
 
-/// Where messages may go.
+/// The rules for the addresses of receivers.
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
     /// Hosts and networks beside those of the public internet.
     pub allowed: Vec<Allowed>,
-    /// Whether they may travel unencrypted.
+    /// True if messages may be sent unencrypted.
     pub plain_http: bool,
 }
 
 /// A host or a network that messages may go to although it is not public.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Allowed {
-    /// A host by its name, wherever that leads.
+    /// A host by its name, whatever its address.
     Host(String),
-    /// The addresses that have so many first bits in common with this one.
-    Net(IpAddr, u32),
+    /// A network, or a single address.
+    Net(IpNet),
 }
 
 impl FromStr for Allowed {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        let (address, bits) = text.split_once('/').map_or((text, None), |(a, b)| (a, Some(b)));
-        let Ok(address) = address.trim_matches(['[', ']']).parse::<IpAddr>() else {
-            let is_name = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
-            let is_host = bits.is_none() && !text.is_empty() && text.chars().all(is_name);
-            return if is_host { Ok(Self::Host(text.to_ascii_lowercase())) } else { Err(()) };
-        };
-        let most = if address.is_ipv4() { 32 } else { 128 };
-        let bits = bits.map_or(Ok(most), |bits| bits.parse().map_err(|_| ()))?;
-        if bits <= most { Ok(Self::Net(address, bits)) } else { Err(()) }
+        let bare = text.trim_matches(['[', ']']);
+        let network = bare
+            .parse()
+            .or_else(|_| bare.parse::<IpAddr>().map(|address| IpNet::from(address.to_canonical())));
+        if let Ok(network) = network {
+            return Ok(Self::Net(network));
+        }
+        let is_name = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+        let is_host = !text.is_empty() && text.chars().all(is_name);
+        if is_host { Ok(Self::Host(text.to_ascii_lowercase())) } else { Err(()) }
     }
 }
 
 impl Rules {
-    /// A URL that messages may go to, as far as it can be told without a look at what its name
-    /// resolves to.
+    /// Checks a URL, as far as that is possible before its name is resolved.
     pub fn check(&self, text: &str) -> Result<Url, String> {
         if text.len() > LONGEST {
             return Err(format!("it is longer than {LONGEST} bytes"));
@@ -89,25 +90,13 @@ impl Rules {
         let address = address.to_canonical();
         let within = |allowed: &Allowed| match allowed {
             Allowed::Host(_) => false,
-            Allowed::Net(net, bits) => shares(address, net.to_canonical(), *bits),
+            Allowed::Net(network) => network.contains(&address),
         };
         is_public(address) || self.allowed.iter().any(within)
     }
 }
 
-fn shares(one: IpAddr, other: IpAddr, bits: u32) -> bool {
-    match (one, other) {
-        (IpAddr::V4(one), IpAddr::V4(other)) => {
-            (one.to_bits() ^ other.to_bits()).leading_zeros() >= bits
-        }
-        (IpAddr::V6(one), IpAddr::V6(other)) => {
-            (one.to_bits() ^ other.to_bits()).leading_zeros() >= bits
-        }
-        _ => false,
-    }
-}
-
-/// Whether an address belongs to the public internet.
+/// True for an address of the public internet.
 fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
@@ -117,32 +106,36 @@ fn is_public(address: IpAddr) -> bool {
 
 /// The networks that are for special purposes (RFC 6890): this machine, private ones, shared ones of
 /// providers, link-local ones with the metadata of clouds, documentation, tests, multicast, the rest.
-const SPECIAL: &[(Ipv4Addr, u32)] = &[
-    (Ipv4Addr::UNSPECIFIED, 8),
-    (Ipv4Addr::new(10, 0, 0, 0), 8),
-    (Ipv4Addr::new(100, 64, 0, 0), 10),
-    (Ipv4Addr::new(127, 0, 0, 0), 8),
-    (Ipv4Addr::new(169, 254, 0, 0), 16),
-    (Ipv4Addr::new(172, 16, 0, 0), 12),
-    (Ipv4Addr::new(192, 0, 0, 0), 24),
-    (Ipv4Addr::new(192, 0, 2, 0), 24),
-    (Ipv4Addr::new(192, 88, 99, 0), 24),
-    (Ipv4Addr::new(192, 168, 0, 0), 16),
-    (Ipv4Addr::new(198, 18, 0, 0), 15),
-    (Ipv4Addr::new(198, 51, 100, 0), 24),
-    (Ipv4Addr::new(203, 0, 113, 0), 24),
-    (Ipv4Addr::new(224, 0, 0, 0), 3),
+const SPECIAL: &[Ipv4Net] = &[
+    special([0, 0, 0, 0], 8),
+    special([10, 0, 0, 0], 8),
+    special([100, 64, 0, 0], 10),
+    special([127, 0, 0, 0], 8),
+    special([169, 254, 0, 0], 16),
+    special([172, 16, 0, 0], 12),
+    special([192, 0, 0, 0], 24),
+    special([192, 0, 2, 0], 24),
+    special([192, 88, 99, 0], 24),
+    special([192, 168, 0, 0], 16),
+    special([198, 18, 0, 0], 15),
+    special([198, 51, 100, 0], 24),
+    special([203, 0, 113, 0], 24),
+    special([224, 0, 0, 0], 3),
 ];
 
+const fn special([a, b, c, d]: [u8; 4], bits: u8) -> Ipv4Net {
+    Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), bits)
+}
+
 fn is_public_v4(address: Ipv4Addr) -> bool {
-    !SPECIAL.iter().any(|(net, bits)| shares(address.into(), (*net).into(), *bits))
+    !SPECIAL.iter().any(|network| network.contains(&address))
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let parts = address.segments();
     let v4 = |high: u16, low: u16| Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
     match parts {
-        // What a translator makes of an IPv4 address, and what a tunnel carries to one.
+        // An IPv4 address behind a translator, or at the end of a tunnel.
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
             is_public_v4(v4(high, low))
         }
@@ -153,11 +146,11 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     }
 }
 
-/// Looks names up, and leaves out what must not be called.
+/// Resolves names, without the addresses that must not be called.
 #[derive(Debug)]
 pub(super) struct Guard(Arc<Rules>);
 
-/// A name leads nowhere but to where messages must not go.
+/// A name has only addresses that messages must not go to.
 #[derive(Debug)]
 pub(super) struct BlockedAddressError;
 

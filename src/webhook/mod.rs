@@ -1,67 +1,62 @@
-//! Tells receivers of outcomes, signed after Standard Webhooks. What a receiver answers means whether
-//! it has heard, and nothing else; no URL of one reaches a log or an error whole.
+//! Sends outcomes to receivers, signed after Standard Webhooks. A response means that the receiver has
+//! the message, or not, and nothing else; no URL of one reaches a log or an error whole.
 
 mod guard;
 mod sign;
 
 pub use guard::{Allowed, Rules};
-pub use sign::{Secret, UnusableSecretError};
+pub use sign::SigningKey;
 
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::{Certificate, Client, ClientBuilder, StatusCode, redirect};
+use reqwest::{Client, Response, StatusCode, Url};
 
+use crate::http_client::{self, Authorities, ClientError, Tls, retry_after};
+use crate::secret::Secret;
 use crate::traces::StepTrace;
 use ferry_types::domain::Timestamp;
 use ferry_types::domain::submission::DeliveryResult;
 use guard::{BlockedAddressError, Guard};
 
-/// What an account says about those who want to hear of its submissions.
+/// The webhook settings of an account.
 #[derive(Debug, Clone, Default)]
 pub struct Receiver {
-    /// Where outcomes are told, unless a submission says otherwise.
+    /// The webhook URL of submissions that name none.
     pub url: Option<String>,
-    /// What they are signed with: by each, so that one can replace another.
-    pub secrets: Vec<Secret>,
+    /// The secrets that sign: each of them, so that one can replace another.
+    pub secrets: Vec<Secret<SigningKey>>,
 }
 
 /// The receivers, by account.
 pub type WebhookTargets = BTreeMap<String, Receiver>;
 
-/// Those who vouch for receivers, beside those that the machine trusts.
-#[derive(Debug, Clone, Default)]
-pub struct Authorities(Vec<Certificate>);
-
-impl Authorities {
-    /// Reads their certificates from a text of PEM.
-    pub fn read(pem: &[u8]) -> Result<Self, String> {
-        install_provider();
-        let certificates = Certificate::from_pem_bundle(pem);
-        // What is no certificate for all its PEM is found where one is used.
-        let used = |certificates: Vec<Certificate>| {
-            let client = Client::builder().tls_certs_only(certificates.clone()).build();
-            client.map(|_| Self(certificates))
-        };
-        certificates.and_then(used).map_err(|_| "it holds what is no certificate".to_owned())
-    }
-}
-
-/// What is told, and where.
+/// A message to a receiver.
 #[derive(Debug)]
 pub struct Message<'a> {
     /// The account whose secrets sign it.
     pub account: &'a str,
-    /// Where it goes.
+    /// The URL of the receiver.
     pub url: &'a str,
-    /// The same for each try.
+    /// The same for each attempt.
     pub id: &'a str,
-    /// When this try begins.
+    /// The beginning of this attempt.
     pub now: Timestamp,
     /// JSON.
     pub body: String,
+}
+
+/// An attempt to deliver a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attempt {
+    /// The result.
+    pub result: DeliveryResult,
+    /// The status of the response, if there was one.
+    pub status: Option<u16>,
+    /// The waiting time that a 429 or 503 asked for.
+    pub retry_after: Option<Duration>,
 }
 
 /// Sends messages to receivers.
@@ -73,77 +68,96 @@ pub struct Webhooks {
 }
 
 impl Webhooks {
-    /// What sends to where `rules` allow it; a try takes `timeout` at most.
+    /// Sends to where `rules` allow it; an attempt takes `timeout` at most.
     pub fn new(
         rules: Rules,
         targets: WebhookTargets,
         authorities: &Authorities,
         timeout: Duration,
-    ) -> Self {
-        install_provider();
+    ) -> Result<Self, ClientError> {
         let rules = Arc::new(rules);
-        let builder = || builder(&rules, timeout);
-        // To read the certificates takes long, and nothing is sent without a secret. A machine without
-        // certificates can still speak plain HTTP.
+        // Nothing is sent without a secret.
         let is_used = targets.values().any(|receiver| !receiver.secrets.is_empty());
-        let trusting = || builder().tls_certs_merge(authorities.0.clone());
-        let with = is_used.then(|| trusting().build().ok()).flatten();
-        let http = with.unwrap_or_else(|| {
-            let without = builder().tls_certs_only([]).build();
-            without.expect("a client that trusts nobody needs nothing")
-        });
-        Self { http, rules, targets }
+        let tls = if is_used { Tls::Required(authorities) } else { Tls::Unused };
+        let http = http_client::client(tls, |builder| {
+            builder
+                .timeout(timeout)
+                .connect_timeout(timeout)
+                // A proxy would look names up by itself, past the guard.
+                .no_proxy()
+                .dns_resolver(Guard::new(rules.clone()))
+        })?;
+        Ok(Self { http, rules, targets })
     }
 
-    /// Sends a message once. The answer's body is nobody's business, and not read.
-    pub async fn send(&self, message: Message<'_>) -> (DeliveryResult, Option<u16>) {
-        let secrets = self.targets.get(message.account).map(|receiver| &receiver.secrets);
+    /// Sends a message, once more if the receiver denies it and a secret was replaced meanwhile. The
+    /// body of a response is not read.
+    pub async fn send(&self, message: Message<'_>) -> Attempt {
+        let secrets = self.targets.get(message.account).map(|receiver| receiver.secrets.as_slice());
         let Some(secrets) = secrets.filter(|secrets| !secrets.is_empty()) else {
-            return (DeliveryResult::NoSecret, None);
+            return Attempt::without_response(DeliveryResult::NoSecret);
         };
-        // What was accepted under other rules.
+        // It may have been accepted under other rules.
         let Ok(url) = self.rules.check(message.url) else {
-            return (DeliveryResult::NotAllowed, None);
+            return Attempt::without_response(DeliveryResult::NotAllowed);
         };
+        let read_again = |read: fn(&Secret<SigningKey>) -> bool| secrets.iter().map(read).max();
+        read_again(Secret::refresh_if_old);
+        let attempt = self.send_once(&url, &message, secrets).await;
+        let is_denied = matches!(attempt.status, Some(401 | 403));
+        if is_denied && read_again(Secret::refresh) == Some(true) {
+            return self.send_once(&url, &message, secrets).await;
+        }
+        attempt
+    }
+
+    async fn send_once(
+        &self,
+        url: &Url,
+        message: &Message<'_>,
+        secrets: &[Secret<SigningKey>],
+    ) -> Attempt {
         let seconds = message.now.timestamp();
-        let signed = |secret: &Secret| secret.sign(message.id, seconds, &message.body);
+        let signed =
+            |secret: &Secret<SigningKey>| secret.get().sign(message.id, seconds, &message.body);
         let signatures: Vec<String> = secrets.iter().map(signed).collect();
         let request = self
             .http
-            .post(url)
+            .post(url.clone())
             .header("content-type", "application/json")
             .header("webhook-id", message.id)
             .header("webhook-timestamp", seconds)
             .header("webhook-signature", signatures.join(" "))
-            .body(message.body);
+            .body(message.body.clone());
         let call = StepTrace::current().call("webhook");
-        let (result, status) = match request.send().await {
-            Ok(response) => (heard(response.status()), Some(response.status().as_u16())),
-            Err(error) => (lost(&error), None),
+        let attempt = match request.send().await {
+            Ok(response) => Attempt::of(&response, message.now),
+            Err(error) => Attempt::without_response(lost(&error)),
         };
-        call.ended(result.as_str(), result != DeliveryResult::Delivered);
-        (result, status)
+        call.ended(attempt.result.as_str(), attempt.result != DeliveryResult::Delivered);
+        attempt
     }
 }
 
-/// Whoever comes second finds the same one installed.
-fn install_provider() {
-    let _ = rustls::crypto::ring::default_provider().install_default();
+impl Attempt {
+    fn of(response: &Response, now: Timestamp) -> Self {
+        let status = response.status();
+        let asks =
+            matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+        Self {
+            result: meaning(status),
+            status: Some(status.as_u16()),
+            retry_after: retry_after(response.headers(), now).filter(|_| asks),
+        }
+    }
+
+    /// An attempt that nobody responded to.
+    pub(crate) const fn without_response(result: DeliveryResult) -> Self {
+        Self { result, status: None, retry_after: None }
+    }
 }
 
-fn builder(rules: &Arc<Rules>, timeout: Duration) -> ClientBuilder {
-    Client::builder()
-        .user_agent(concat!("ferry/", env!("CARGO_PKG_VERSION")))
-        .timeout(timeout)
-        .connect_timeout(timeout)
-        .redirect(redirect::Policy::none())
-        .referer(false)
-        // A proxy would look names up by itself, past the guard.
-        .no_proxy()
-        .dns_resolver(Guard::new(rules.clone()))
-}
-
-fn heard(status: StatusCode) -> DeliveryResult {
+fn meaning(status: StatusCode) -> DeliveryResult {
     match status.as_u16() {
         200..=299 => DeliveryResult::Delivered,
         410 => DeliveryResult::Gone,

@@ -1,38 +1,31 @@
 //! Signatures after Standard Webhooks: HMAC-SHA256 over the id, the time and the body.
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
+use data_encoding::BASE64;
 use ring::hmac;
 use secrecy::{ExposeSecret, SecretString};
 
 const PREFIX: &str = "whsec_";
 
-/// A secret that messages are signed with. Its `Debug` shows nothing of it.
+/// A key that messages are signed with. Its `Debug` shows nothing of it.
 #[derive(Debug, Clone)]
-pub struct Secret(hmac::Key);
+pub struct SigningKey(hmac::Key);
 
-/// The text is no secret of this kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "expected `whsec_` and 24 to 64 bytes in base64, as `echo whsec_$(openssl rand -base64 32)` makes"
-)]
-pub struct UnusableSecretError;
-
-impl Secret {
+impl SigningKey {
     /// Reads `whsec_` and base64.
-    pub fn read(text: &SecretString) -> Result<Self, UnusableSecretError> {
-        let encoded = text.expose_secret().strip_prefix(PREFIX).ok_or(UnusableSecretError)?;
-        let bytes = BASE64_STANDARD.decode(encoded).map_err(|_| UnusableSecretError)?;
-        if !(24..=64).contains(&bytes.len()) {
-            return Err(UnusableSecretError);
-        }
+    pub fn read(text: &SecretString) -> Result<Self, String> {
+        let encoded = text.expose_secret().strip_prefix(PREFIX);
+        let bytes = encoded.and_then(|encoded| BASE64.decode(encoded.as_bytes()).ok());
+        let bytes = bytes.filter(|bytes| (24..=64).contains(&bytes.len())).ok_or(
+            "expected `whsec_` and 24 to 64 bytes in base64, as \
+             `echo whsec_$(openssl rand -base64 32)` makes",
+        )?;
         Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, &bytes)))
     }
 
     /// The signature of a message, as a receiver compares it.
     pub(super) fn sign(&self, id: &str, seconds: i64, body: &str) -> String {
         let tag = hmac::sign(&self.0, format!("{id}.{seconds}.{body}").as_bytes());
-        format!("v1,{}", BASE64_STANDARD.encode(tag))
+        format!("v1,{}", BASE64.encode(tag.as_ref()))
     }
 }
 
@@ -49,7 +42,7 @@ mod tests {
             ("whsec_not base64 at all, not base64 at all", false),
             ("", false),
         ] {
-            let read = Secret::read(&text.into());
+            let read = SigningKey::read(&text.into());
             assert_eq!(read.is_ok(), is_one, "{text}");
             assert!(!format!("{read:?}").contains("MfKQ"));
         }
@@ -58,7 +51,7 @@ mod tests {
     /// The example of the standard's own description.
     #[test]
     fn a_signature_is_that_of_the_published_example() {
-        let secret = Secret::read(&"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into()).unwrap();
+        let secret = SigningKey::read(&"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into()).unwrap();
         let signature =
             secret.sign("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, r#"{"test": 2432232314}"#);
         assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");

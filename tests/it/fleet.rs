@@ -104,6 +104,49 @@ async fn a_retry_after_holds_for_all_workers() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_resumption_lifts_a_long_retry_after_in_all_workers_on_sqlite() {
+    a_resumption_lifts_a_long_retry_after_in_all_workers(&World::idle(prompt(), &[]).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_resumption_lifts_a_long_retry_after_in_all_workers_on_redis() {
+    let (_server, world) = world(prompt(), &[]).await;
+    a_resumption_lifts_a_long_retry_after_in_all_workers(&world).await;
+}
+
+async fn a_resumption_lifts_a_long_retry_after_in_all_workers(world: &World) {
+    let slots = 5;
+    let count = slots.to_string();
+    let changes = [("CONCURRENCY", count.as_str()), ("RETRY_INITIAL", "1h"), ("RETRY_MAX", "1h")];
+    let workers: Vec<Worker> = (0..2).map(|_| Worker::start(world, &changes)).collect();
+    let first = world.submit(overwriting("first")).await;
+    world.settled(first).await;
+    world.sim.script(Endpoint::Upload, Fault::SlowDown(RetryAfter::Seconds(3000.0)));
+    world.submit_all((0..30).map(|n| overwriting(&format!("r{n}")))).await;
+    while !world.sim.is_script_done() || world.running().await > 0 {
+        pause().await;
+    }
+    // No worker can run as many uploads at once as its slots and more.
+    let stall = Duration::from_secs(4);
+    for _ in 0..2 * slots {
+        world.sim.script(Endpoint::Upload, Fault::Stall(stall));
+    }
+    let resumed = Instant::now();
+    assert!(world.app.store.resume("default").await.unwrap());
+    while !world.sim.is_script_done() {
+        assert!(resumed.elapsed() < stall / 2, "a worker was not reached: {}", world.log());
+        pause().await;
+    }
+    println!("both workers ran all their slots {:?} after the resumption", resumed.elapsed());
+    // Those that were postponed, too.
+    let stats = world.all_settled().await;
+    assert_eq!(stats.count(State::Completed), 31, "{stats:#?}");
+    for worker in workers {
+        assert!(worker.terminate().success(), "{}", world.log());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_steps_of_a_killed_worker_run_elsewhere_when_their_lease_ends() {
     let (_server, world) = world(prompt(), &[]).await;
     let flight = of_environment("FLEET_IN_FLIGHT", 64);

@@ -163,6 +163,11 @@ impl World {
         }
     }
 
+    /// The number of steps that workers have.
+    pub(crate) async fn running(&self) -> u64 {
+        self.stats().await.steps.iter().map(|steps| steps.running).sum()
+    }
+
     /// Waits until nothing is left to do.
     pub(crate) async fn all_settled(&self) -> Stats {
         let started = Instant::now();

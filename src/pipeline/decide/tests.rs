@@ -1,5 +1,7 @@
 //! What follows from each answer, one row of the table after the other, and what holds for all.
 
+mod delivering;
+
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -62,7 +64,7 @@ fn after(
         StepKind::Upload => after_upload(context, response.map(|_| "token".to_owned())),
         StepKind::Poll => after_poll(context, response),
         StepKind::Collect => after_collect(context, collected(response.map(drop))),
-        StepKind::Deliver => after_delivery(context, DeliveryResult::Delivered, Some(204)),
+        StepKind::Deliver => after_delivery(context, delivering::attempt(204, None)),
     }
 }
 

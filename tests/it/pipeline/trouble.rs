@@ -7,7 +7,7 @@ use ferry_types::contract::WaitingFor;
 use ferry_types::domain::account::BlockReason;
 use ferry_types::domain::submission::{ReasonCode, State};
 
-use crate::support::{World, dataset, overwriting, prompt};
+use crate::support::{World, dataset, overwriting, pause, prompt};
 
 fn response(status: u16, body: &str) -> Fault {
     Fault::Respond { status, headers: Vec::new(), body: body.to_owned() }
@@ -82,6 +82,32 @@ async fn retry_after_closes_the_gate_for_the_whole_account() {
     let view = world.settled(first).await;
     assert_eq!((view.state, view.upload_attempts), (State::Completed, 1));
     assert_eq!(world.sim.ledger().early_requests, 0);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn one_probe_asks_again_after_a_retry_after_that_is_trusted_in_part() {
+    let world = World::start(prompt(), &[("RETRY_AFTER_MAX", "1s")]).await;
+    let first = world.submit(overwriting("first")).await;
+    world.settled(first).await;
+    world.sim.script(Endpoint::Upload, Fault::SlowDown(RetryAfter::Seconds(86_400.0)));
+    let ids = world.submit_all((0..30).map(|n| overwriting(&format!("p{n}")))).await;
+    while !world.sim.is_script_done() || world.running().await > 0 {
+        pause().await;
+    }
+    // Long enough for a ramp to let several in.
+    let probe = Duration::from_secs(2);
+    world.sim.script(Endpoint::Upload, Fault::Stall(probe));
+    let before = world.sim.ledger().requests;
+    while world.sim.ledger().requests == before {
+        pause().await;
+    }
+    let asked = Instant::now();
+    let almost = probe - Duration::from_millis(200);
+    world.until(ids[0], |_| asked.elapsed() > almost).await;
+    assert_eq!(world.sim.ledger().requests, before + 1, "more than one asked again");
+    let stats = world.all_settled().await;
+    assert_eq!(stats.count(State::Completed), 31, "{stats:?}");
     world.finish().await;
 }
 

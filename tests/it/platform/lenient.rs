@@ -194,6 +194,6 @@ async fn texts_are_read_in_their_charset() {
     let feedback = raw(with_headers("", b"2|M\xfcller|unknown")).feedback("t").await;
     let Content { content_type, bytes } = feedback.expect("feedback");
     assert_eq!(bytes, b"2|M\xfcller|unknown", "the Platform's own bytes");
-    let text = ferry::platform::text(content_type.as_deref(), &bytes);
+    let text = ferry::charset::text(content_type.as_deref(), &bytes);
     assert_eq!(text, "2|M\u{fc}ller|unknown");
 }

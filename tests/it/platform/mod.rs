@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ferry::http_client::Authorities;
 use ferry::platform::{AccountConfig, Limits, OverwriteFormat, Platform, StatusMap, Upload};
 use ferry_sim::{Credentials, Fault, Processing, RetryAfter, Sim, SimConfig};
 use ferry_types::clock::{Clock, SystemClock};
@@ -82,7 +83,7 @@ fn limits() -> Limits {
         request_timeout: Duration::from_secs(20),
         max_response_bytes: 100_000,
         denied_timeout: Duration::from_secs(20),
-        authorities: None,
+        authorities: Authorities::default(),
     }
 }
 

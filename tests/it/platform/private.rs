@@ -3,17 +3,18 @@
 use std::net::TcpListener;
 use std::path::Path;
 
-use ferry::platform::AccountSecret;
+use ferry::http_client::Authorities;
+use ferry::secret::Secret;
 use ferry_sim::Credentials;
 use ferry_types::domain::outcome::Status;
 use tempfile::TempDir;
 
 use super::*;
 
-fn in_file(folder: &TempDir, name: &str, text: &str) -> (AccountSecret, std::path::PathBuf) {
+fn in_file(folder: &TempDir, name: &str, text: &str) -> (Secret, std::path::PathBuf) {
     let file = folder.path().join(name);
     std::fs::write(&file, text).expect("a file");
-    (AccountSecret::from(text.trim()).in_file(Some(file.clone())), file)
+    (Secret::text(name, text.trim().into(), Some(file.clone())), file)
 }
 
 fn replace(file: &Path, text: &str) {
@@ -107,12 +108,10 @@ async fn a_private_authority_is_trusted_where_it_is_configured() {
     };
     let alone = client(account.clone(), limits(), 0).check_credentials().await;
     assert!(is_transient(&alone), "{alone:?}");
-    let authorities = Some(certificate.cert.pem().into_bytes());
-    let platform = client(account.clone(), Limits { authorities, ..limits() }, 0);
+    let authorities = Authorities::read(certificate.cert.pem().as_bytes()).expect("one");
+    let platform = client(account, Limits { authorities, ..limits() }, 0);
     assert_eq!(platform.check_credentials().await, Ok(()));
-    let authorities =
-        Some(b"-----BEGIN CERTIFICATE-----\nnone\n-----END CERTIFICATE-----".to_vec());
-    let limits = Limits { authorities, ..limits() };
-    let refused = Platform::new(account, limits, Arc::new(SystemClock), Arc::default());
-    assert!(refused.expect_err("no certificate").to_string().contains("`platform_ca`"));
+    let none = b"-----BEGIN CERTIFICATE-----\nnone\n-----END CERTIFICATE-----";
+    let refused = Authorities::read(none).expect_err("no certificate");
+    assert_eq!(refused, "it holds what is no certificate");
 }

@@ -1,13 +1,18 @@
 //! Trying until somebody has heard.
 
+use std::time::{Duration, Instant};
+
+use data_encoding::BASE64;
 use ferry_sim::Sim;
 use ferry_types::contract::SubmissionRequest;
 use ferry_types::domain::submission::State;
+use ring::hmac;
 use serde_json::json;
 
-use super::{Receiver, told, words, world};
+use super::receiver::Received;
+use super::{HERE, OLD_SECRET, Receiver, SECRET, told, words, world};
 use crate::api::harness::{Answer, Served};
-use crate::support::{dataset, pause};
+use crate::support::{World, dataset, pause, prompt};
 use reqwest::Method;
 
 fn telling(name: &str, url: &str) -> SubmissionRequest {
@@ -46,6 +51,58 @@ async fn what_was_not_heard_is_told_again_under_the_same_id() {
     );
     assert!(metrics.contains("ferry_submissions_finished_total{outcome=\"completed\"} 1"));
     world.finish().await;
+}
+
+#[tokio::test]
+async fn a_receiver_that_asks_for_time_is_left_alone_for_it() {
+    let receiver = Receiver::asking(&[
+        (429, Some("3")),
+        (503, Some("soon")),
+        (500, Some("3600")),
+        (503, Some("99999999999")),
+    ])
+    .await;
+    let world = world(&[("WEBHOOK_BACKOFF_MAX", "5s")]).await;
+    let id = world.submit(telling("march", &receiver.url)).await;
+    assert_eq!(told(&world, id).await.len(), 5);
+    let at: Vec<Instant> = receiver.received().iter().map(|received| received.at).collect();
+    let waited: Vec<Duration> = at.windows(2).map(|two| two[1] - two[0]).collect();
+    assert!(waited[0] >= Duration::from_secs(3), "{waited:?}");
+    assert!(waited[1] < Duration::from_secs(3), "neither a number nor a date: {waited:?}");
+    assert!(waited[2] < Duration::from_secs(3), "500 asks for nothing: {waited:?}");
+    assert!(waited[3] >= Duration::from_secs(5), "{waited:?}");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_webhook_secret_that_is_replaced_in_its_file_signs_without_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secret");
+    std::fs::write(&file, OLD_SECRET).unwrap();
+    let changes: Vec<(&str, &str)> =
+        HERE.into_iter().filter(|(name, _)| *name != "WEBHOOK_SECRET").collect();
+    let changes = [&changes[..], &[("WEBHOOK_SECRET_FILE", file.to_str().unwrap())]].concat();
+    let world = World::start(prompt(), &changes).await;
+    let receiver = Receiver::asking(&[(204, None), (401, None)]).await;
+    let first = world.submit(telling("march", &receiver.url)).await;
+    assert_eq!(words(&told(&world, first).await), ["delivered"]);
+    std::fs::write(&file, format!("{SECRET}\n")).unwrap();
+    // The receiver knows the new secret alone: its 401 is answered with that, in one attempt.
+    let second = world.submit(telling("april", &receiver.url)).await;
+    assert_eq!(words(&told(&world, second).await), ["delivered"]);
+    let received = receiver.received();
+    assert!(is_signed_by(OLD_SECRET, &received[0]));
+    assert!(is_signed_by(SECRET, received.last().unwrap()));
+    world.finish().await;
+}
+
+fn is_signed_by(secret: &str, received: &Received) -> bool {
+    let key = BASE64.decode(secret.trim_start_matches("whsec_").as_bytes()).unwrap();
+    let [id, at] = ["webhook-id", "webhook-timestamp"].map(|name| received.header(name));
+    let signed = [id.as_bytes(), b".", at.as_bytes(), b".", &received.bytes].concat();
+    let signature = BASE64.decode(received.header("webhook-signature")[3..].as_bytes()).unwrap();
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &key);
+    hmac::verify(&key, &signed, &signature).is_ok()
 }
 
 #[tokio::test]

@@ -4,11 +4,13 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
+use axum::http::header::{LOCATION, RETRY_AFTER};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::serve::Listener;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -25,6 +27,8 @@ pub(crate) struct Received {
     pub(crate) path: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Value,
+    pub(crate) bytes: Bytes,
+    pub(crate) at: Instant,
 }
 
 impl Received {
@@ -36,8 +40,8 @@ impl Received {
 #[derive(Default)]
 struct Shared {
     received: Vec<Received>,
-    /// 204 when they are used up.
-    responses: VecDeque<u16>,
+    /// Status and `Retry-After`; 204 when they are used up.
+    responses: VecDeque<(u16, Option<&'static str>)>,
 }
 
 /// Answers on a port of its own.
@@ -49,6 +53,12 @@ pub(crate) struct Receiver {
 impl Receiver {
     /// Answers with these statuses, one after the other, and then with 204.
     pub(crate) async fn start(responses: &[u16]) -> Self {
+        let responses: Vec<_> = responses.iter().map(|status| (*status, None)).collect();
+        Self::asking(&responses).await
+    }
+
+    /// Answers with these statuses and `Retry-After`, one after the other, and then with 204.
+    pub(crate) async fn asking(responses: &[(u16, Option<&'static str>)]) -> Self {
         let shared = Shared { responses: responses.iter().copied().collect(), ..Shared::default() };
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}/hook?token=in-the-query", listener.local_addr().unwrap());
@@ -114,13 +124,18 @@ async fn receive(
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
-) -> (StatusCode, [(HeaderName, HeaderValue); 1], String) {
+) -> (StatusCode, HeaderMap, String) {
     let mut shared = shared.lock().unwrap();
-    let body = serde_json::from_slice(&body).unwrap_or_default();
-    shared.received.push(Received { path: uri.to_string(), headers, body });
-    let status = shared.responses.pop_front().unwrap_or(204);
-    let elsewhere = (HeaderName::from_static("location"), HeaderValue::from_static("/elsewhere"));
+    let (bytes, body) = (body.clone(), serde_json::from_slice(&body).unwrap_or_default());
+    let at = Instant::now();
+    shared.received.push(Received { path: uri.to_string(), headers, body, bytes, at });
+    let (status, retry_after) = shared.responses.pop_front().unwrap_or((204, None));
+    let mut headers = HeaderMap::new();
+    headers.insert(LOCATION, HeaderValue::from_static("/elsewhere"));
+    if let Some(retry_after) = retry_after {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static(retry_after));
+    }
     // A receiver may say whatever it likes, at any length.
     let body = if status == 204 { String::new() } else { "x".repeat(10 << 20) };
-    (StatusCode::from_u16(status).unwrap(), [elsewhere], body)
+    (StatusCode::from_u16(status).unwrap(), headers, body)
 }
