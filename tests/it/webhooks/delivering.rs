@@ -100,7 +100,7 @@ fn is_signed_by(secret: &str, received: &Received) -> bool {
     let key = BASE64.decode(secret.trim_start_matches("whsec_").as_bytes()).unwrap();
     let [id, at] = ["webhook-id", "webhook-timestamp"].map(|name| received.header(name));
     let signed = [id.as_bytes(), b".", at.as_bytes(), b".", &received.bytes].concat();
-    let signature = BASE64.decode(received.header("webhook-signature")[3..].as_bytes()).unwrap();
+    let signature = BASE64.decode(&received.header("webhook-signature").as_bytes()[3..]).unwrap();
     let key = hmac::Key::new(hmac::HMAC_SHA256, &key);
     hmac::verify(&key, &signed, &signature).is_ok()
 }

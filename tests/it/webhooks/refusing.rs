@@ -79,6 +79,26 @@ fn an_authority_that_is_none_is_a_mistake() {
     }
 }
 
+#[test]
+fn without_authorities_no_worker_that_has_to_send_webhooks_starts() {
+    let platform = Platform::start();
+    let ferry = Ferry::of(&platform)
+        .file("none.pem", "")
+        .set("SSL_CERT_FILE", "none.pem")
+        .set("SSL_CERT_DIR", "no-such-folder");
+    ferry.run(&["worker", "--until-idle"]).ok();
+    let ferry = ferry.set("FERRY_WEBHOOK_SECRET", SECRET);
+    let refused = ferry.run(&["worker", "--until-idle"]).exits(1).stderr;
+    for part in [
+        "error: cannot send webhooks\n",
+        "caused by: cannot set up an HTTPS client\n",
+        "No CA certificates were loaded from the system\n",
+        "hint: install the CA certificates of the machine, or set `webhook_ca`\n",
+    ] {
+        assert!(refused.contains(part), "{part} is missing in {refused}");
+    }
+}
+
 #[tokio::test]
 async fn a_host_that_is_allowed_is_called_wherever_it_leads() {
     let receiver = Receiver::start(&[]).await;
