@@ -64,8 +64,15 @@ fn after(
         StepKind::Upload => after_upload(context, response.map(|_| "token".to_owned())),
         StepKind::Poll => after_poll(context, response),
         StepKind::Collect => after_collect(context, collected(response.map(drop))),
-        StepKind::Deliver => after_delivery(context, delivering::attempt(204, None)),
+        StepKind::Deliver => after_delivery(context, attempt(204, None)),
     }
+}
+
+fn attempt(status: u16, retry_after: Option<u64>) -> Attempt {
+    let result =
+        if status == 204 { DeliveryResult::Delivered } else { DeliveryResult::ServerError };
+    let retry_after = retry_after.map(Duration::from_secs);
+    Attempt { result, status: Some(status), retry_after }
 }
 
 fn collected(response: Result<(), PlatformError>) -> Collected {

@@ -1,13 +1,6 @@
-//! What follows from an attempt to deliver a webhook.
+//! The decision after an attempt to deliver a webhook.
 
 use super::*;
-
-pub(super) fn attempt(status: u16, retry_after: Option<u64>) -> Attempt {
-    let result =
-        if status == 204 { DeliveryResult::Delivered } else { DeliveryResult::ServerError };
-    let retry_after = retry_after.map(Duration::from_secs);
-    Attempt { result, status: Some(status), retry_after }
-}
 
 #[test]
 fn a_receiver_that_asks_for_time_gets_it_within_the_longest_delay() {
