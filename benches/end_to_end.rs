@@ -19,10 +19,9 @@ use std::time::{Duration, Instant};
 use ferry::app::App;
 use ferry::config::{Config, Sources};
 use ferry::pipeline::SourceLabels;
-use ferry::platform::{Platform, Upload};
+use ferry::platform::{Platform, Unguarded, Upload};
 use ferry_sim::{Processing, Sim, SimConfig};
 use ferry_store::{Filter, NewSubmission};
-use ferry_types::clock::SystemClock;
 use ferry_types::contract::SubmissionRequest;
 use ferry_types::domain::outcome::Status;
 use ferry_types::domain::submission::State;
@@ -198,7 +197,7 @@ fn dataset(n: usize) -> SubmissionRequest {
 async fn ceiling(address: &str, count: usize) -> InstrumentedStore {
     let config = config(address, "sqlite:unused.db");
     let account = config.accounts["default"].clone();
-    let platform = Platform::new(account, config.limits, Arc::new(SystemClock), Arc::default());
+    let platform = ferry::app::platform(&account, &config.limits, &Arc::default());
     let platform = Arc::new(platform.expect("a valid account"));
     let requests: Arc<Vec<_>> = Arc::new((0..count).map(dataset).collect());
     let next = Arc::new(AtomicUsize::new(0));
@@ -232,9 +231,9 @@ async fn ceiling(address: &str, count: usize) -> InstrumentedStore {
 async fn carry(platform: &Platform, request: &SubmissionRequest) {
     let upload =
         Upload { name: &request.name, data: &request.data, event_data: None, overwrite: false };
-    let token = platform.upload(upload).await.expect("it is taken");
-    assert_eq!(platform.status(&token).await.expect("it is known"), Status::Done);
-    platform.result(&token, "tableofresultids").await.expect("it is there");
+    let token = platform.upload(upload, &Unguarded).await.expect("it is taken");
+    assert_eq!(platform.status(&token, &Unguarded).await.expect("it is known"), Status::Done);
+    platform.result(&token, "tableofresultids", &Unguarded).await.expect("it is there");
 }
 
 /// Ferry on a file in the temporary folder.

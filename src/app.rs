@@ -7,16 +7,17 @@ use fastrand::Rng;
 
 use crate::api::{Api, Keys, KeysError, Parts, Tls, TlsError};
 use crate::audit::Audit;
+use crate::boot_clock::BootClock;
 use crate::config::{Config, StoreLocation};
 use crate::http_client::ClientError;
 use crate::metrics::{Metrics, Source};
 use crate::pipeline::{Intake, PushedIntake, Workers};
-use crate::platform::{InvalidAccountError, Platform};
+use crate::platform::{AccountConfig, InvalidAccountError, Limits, Platform, PlatformParts, Wires};
 use crate::shutdown::Shutdown;
 use ferry_store::redis::{PushedRequests, RedisStore};
 use ferry_store::sqlite::SqliteStore;
 use ferry_store::{Store, StoreError};
-use ferry_types::clock::{Clock, SystemClock};
+use ferry_types::clock::{Clock, MonotonicClock, SystemClock};
 
 use crate::instrumented::InstrumentedStore;
 use crate::traces::Traces;
@@ -43,8 +44,10 @@ pub struct App {
     pub store: Arc<dyn Store>,
     /// Where other Rust services push requests with apalis-redis, if the store is on Redis.
     pub pushed: Option<Arc<PushedRequests>>,
-    /// Tells the time.
+    /// The time of day.
     pub clock: Arc<dyn Clock>,
+    /// Measures durations.
+    pub monotonic: Arc<dyn MonotonicClock>,
     /// What the process counts.
     pub metrics: Arc<Metrics>,
     /// Where the traces of its steps go.
@@ -78,7 +81,19 @@ impl App {
         let traces = config.otlp_endpoint.as_deref().map(Traces::connect).unwrap_or_default();
         let audit = Audit::new(config.audit_log.clone());
         let shutdown = Shutdown::default();
-        Ok(Self { config, store, pushed, clock, metrics, traces, audit, shutdown, seeds })
+        let monotonic = Arc::new(BootClock);
+        Ok(Self {
+            config,
+            store,
+            pushed,
+            clock,
+            monotonic,
+            metrics,
+            traces,
+            audit,
+            shutdown,
+            seeds,
+        })
     }
 
     /// Another one each time: two parts with one seed would give out the same ids.
@@ -128,12 +143,7 @@ impl App {
     /// One client of the Platform for each account.
     pub fn platforms(&self) -> Result<Vec<Platform>, InvalidAccountError> {
         let accounts = self.config.accounts.values();
-        accounts
-            .map(|account| {
-                let (limits, clock) = (self.config.limits.clone(), self.clock.clone());
-                Platform::new(account.clone(), limits, clock, self.metrics.clone())
-            })
-            .collect()
+        accounts.map(|account| platform(account, &self.config.limits, &self.metrics)).collect()
     }
 
     /// What tells the metrics how much there is to do, for as long as it is polled.
@@ -172,10 +182,27 @@ impl App {
             policy: self.config.policy.clone(),
             metrics: self.metrics.clone(),
             traces: self.traces.clone(),
+            monotonic: self.monotonic.clone(),
             shutdown: self.shutdown.clone(),
             seed: self.seed(),
         })
     }
+}
+
+/// A client of the Platform for an account, over HTTP.
+pub fn platform(
+    account: &AccountConfig,
+    limits: &Limits,
+    metrics: &Arc<Metrics>,
+) -> Result<Platform, InvalidAccountError> {
+    Platform::new(PlatformParts {
+        wires: Wires::http(account, limits)?,
+        account: account.clone(),
+        limits: limits.clone(),
+        clock: Arc::new(SystemClock),
+        monotonic: Arc::new(BootClock),
+        metrics: metrics.clone(),
+    })
 }
 
 fn open_store(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, StoreError> {

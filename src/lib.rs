@@ -4,6 +4,7 @@
 //! and `tests/tidy` proves it. What they stand on are the crates below `crates/`.
 
 // L1: foundations
+pub mod boot_clock;
 pub mod charset;
 pub mod http_client;
 pub mod secret;

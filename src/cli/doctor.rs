@@ -9,12 +9,11 @@ use super::audit::audited as logged;
 use super::error::{CliError, Exit};
 use super::ui::Ui;
 use super::{Global, load, show, start_log};
-use crate::app::App;
+use crate::app::{App, platform};
 use crate::config::Config;
 use crate::config::settings::{ACCOUNT_SETTINGS, SETTINGS, Setting};
 use crate::platform::{ApiCheck, Platform};
 use ferry_store::{CheckResult, StoreError};
-use ferry_types::clock::SystemClock;
 use ferry_types::domain::account::{Admission, BlockReason};
 use ferry_types::domain::outcome::PlatformError;
 
@@ -85,8 +84,7 @@ impl Doctor {
 fn platforms(config: &Config) -> (Vec<Platform>, Vec<CheckResult>) {
     let (mut platforms, mut unusable) = (Vec::new(), Vec::new());
     for account in config.accounts.values() {
-        let limits = config.limits.clone();
-        match Platform::new(account.clone(), limits, Arc::new(SystemClock), Arc::default()) {
+        match platform(account, &config.limits, &Arc::default()) {
             Ok(platform) => platforms.push(platform),
             Err(error) => {
                 let hint = format!("correct the settings of account `{}`", account.name);

@@ -1,4 +1,4 @@
-//! Records what steps decided, many in one store call, and never gives up while the process lives.
+//! Commits what steps decided, many in one store call, and never gives up while the process lives.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,48 +7,56 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
 use ferry_store::{Commit, Committed, Store, StoreError};
+use ferry_types::clock::MonotonicClock;
 
 /// The most that one store call commits.
 const BATCH: usize = 256;
 
-/// The committer is gone, or the store refused the commit for good.
+/// The committer is gone, or the store rejected the commit for good.
 #[derive(Debug, thiserror::Error)]
-#[error("the outcome of a step could not be recorded")]
-pub(crate) struct CommitError;
+#[error("the outcome of a step could not be committed")]
+pub struct CommitError;
 
 struct Request {
     commit: Commit,
     response: oneshot::Sender<Committed>,
 }
 
-/// Hands commits to the task that batches them.
+/// Sends commits to the future that batches them.
 #[derive(Debug, Clone)]
-pub(crate) struct Committer {
+pub(super) struct Committer {
     requests: mpsc::Sender<Request>,
 }
 
 impl Committer {
-    /// Starts the task; it ends when every clone of the committer is gone and all is recorded.
-    pub(crate) fn start(store: Arc<dyn Store>) -> (Self, tokio::task::JoinHandle<()>) {
+    /// A committer, and the future that commits; it ends when every clone of the committer is gone and
+    /// all is committed.
+    pub(super) fn new(
+        store: Arc<dyn Store>,
+        monotonic: Arc<dyn MonotonicClock>,
+    ) -> (Self, impl Future<Output = ()> + Send + use<>) {
         let (requests, incoming) = mpsc::channel(BATCH);
-        let task = tokio::spawn(run(store, incoming));
-        (Self { requests }, task)
+        (Self { requests }, run(store, monotonic, incoming))
     }
 
-    /// Records one commit, together with whatever else is waiting.
-    pub(crate) async fn commit(&self, commit: Commit) -> Result<Committed, CommitError> {
+    /// Commits one transition, together with all others that wait.
+    pub(super) async fn commit(&self, commit: Commit) -> Result<Committed, CommitError> {
         let (response, committed) = oneshot::channel();
         self.requests.send(Request { commit, response }).await.map_err(|_| CommitError)?;
         committed.await.map_err(|_| CommitError)
     }
 }
 
-async fn run(store: Arc<dyn Store>, mut incoming: mpsc::Receiver<Request>) {
+async fn run(
+    store: Arc<dyn Store>,
+    monotonic: Arc<dyn MonotonicClock>,
+    mut incoming: mpsc::Receiver<Request>,
+) {
     let mut batch = Vec::with_capacity(BATCH);
     while incoming.recv_many(&mut batch, BATCH).await > 0 {
         let (commits, responses): (Vec<_>, Vec<_>) =
             batch.drain(..).map(|request| (request.commit, request.response)).unzip();
-        match record(store.as_ref(), commits).await {
+        match record(store.as_ref(), monotonic.as_ref(), commits).await {
             Ok(outcomes) => {
                 for (response, committed) in responses.into_iter().zip(outcomes) {
                     // A step that was aborted no longer listens; its outcome is recorded all the same.
@@ -63,7 +71,11 @@ async fn run(store: Arc<dyn Store>, mut incoming: mpsc::Receiver<Request>) {
 }
 
 /// A store that is away for a while must not cost an outcome: it is asked until it answers.
-async fn record(store: &dyn Store, commits: Vec<Commit>) -> Result<Vec<Committed>, StoreError> {
+async fn record(
+    store: &dyn Store,
+    monotonic: &dyn MonotonicClock,
+    commits: Vec<Commit>,
+) -> Result<Vec<Committed>, StoreError> {
     let mut delay = Duration::from_millis(50);
     let mut failures = 0_u32;
     loop {
@@ -79,7 +91,7 @@ async fn record(store: &dyn Store, commits: Vec<Commit>) -> Result<Vec<Committed
                     warn!(steps = commits.len(), "cannot commit steps, retrying: {error}");
                 }
                 failures += 1;
-                tokio::time::sleep(delay).await;
+                monotonic.sleep(delay).await;
                 delay = (delay * 2).min(Duration::from_secs(2));
             }
             Err(refused) => return Err(refused),

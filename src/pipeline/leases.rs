@@ -1,49 +1,61 @@
-//! Keeps the leases of the steps that this process holds alive: one call renews them all.
+//! The leases of the steps that this process runs: one call renews them all.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
 
+use tokio::sync::Notify;
 use tracing::warn;
 
 use ferry_store::{Lease, Store};
+use ferry_types::clock::{MonotonicClock, MonotonicTime};
 
-/// The leases that this process holds.
+/// Longest time until an expired lease is noticed where timers stand still while the machine is
+/// suspended.
+const NOTICED: Duration = Duration::from_secs(1);
+
+/// The leases that this process owns.
 #[derive(Debug, Clone)]
-pub(crate) struct Leases {
-    /// Until when each is ours, as far as this process can tell.
-    owned: Arc<Mutex<HashMap<Lease, Instant>>>,
+pub(super) struct Leases {
+    /// The end of each, as far as this process can know.
+    owned: Arc<Mutex<BTreeMap<Lease, MonotonicTime>>>,
+    /// A renewal has changed ends.
+    renewed: Arc<Notify>,
     duration: Duration,
+    monotonic: Arc<dyn MonotonicClock>,
 }
 
-/// A lease that is kept alive until this is dropped.
+/// A lease that is renewed until this is dropped.
 #[derive(Debug)]
-pub(crate) struct LeaseGuard {
+pub(super) struct LeaseGuard {
     lease: Lease,
     leases: Leases,
 }
 
 impl Leases {
-    pub(crate) fn new(duration: Duration) -> Self {
-        Self { owned: Arc::default(), duration }
+    pub(super) fn new(duration: Duration, monotonic: Arc<dyn MonotonicClock>) -> Self {
+        Self { owned: Arc::default(), renewed: Arc::default(), duration, monotonic }
     }
 
-    /// Keeps a lease that was claimed, or asked for, at `since`.
-    pub(crate) fn keep(&self, lease: Lease, since: Instant) -> LeaseGuard {
-        self.lock().insert(lease, since + self.duration);
+    /// Renews a lease that was claimed, or requested, at `since`.
+    pub(super) fn keep(&self, lease: Lease, since: MonotonicTime) -> LeaseGuard {
+        self.owned().insert(lease, since + self.duration);
         LeaseGuard { lease, leases: self.clone() }
     }
 
-    /// Renews all leases three times per span, until dropped.
-    pub(crate) async fn renew_forever(&self, store: &dyn Store) {
+    /// Renews all leases three times per lease, until dropped.
+    pub(super) async fn renew_forever(&self, store: &dyn Store) {
         let mut failing = false;
         loop {
-            tokio::time::sleep(self.duration / 3).await;
-            let leases: Vec<Lease> = self.lock().keys().copied().collect();
+            self.monotonic.sleep(self.duration / 3).await;
+            let leases: Vec<Lease> = self.owned().keys().copied().collect();
             if leases.is_empty() {
                 continue;
             }
-            let requested_at = Instant::now();
+            let requested_at = self.monotonic.now();
             match store.renew(leases.clone(), self.duration).await {
                 Ok(renewed) => {
                     failing = false;
@@ -58,32 +70,65 @@ impl Leases {
         }
     }
 
-    /// A lease that was lost stays as it is and runs out: its holder finds out at the commit.
-    fn extend(&self, leases: &[Lease], renewed: &[bool], requested_at: Instant) {
-        let mut owned = self.lock();
-        for (lease, _) in leases.iter().zip(renewed).filter(|(_, renewed)| **renewed) {
+    /// A lease that the store does not know any more ends at once.
+    fn extend(&self, leases: &[Lease], renewed: &[bool], requested_at: MonotonicTime) {
+        let mut owned = self.owned();
+        for (lease, renewed) in leases.iter().zip(renewed) {
             if let Some(until) = owned.get_mut(lease) {
-                *until = requested_at + self.duration;
+                *until = if *renewed { requested_at + self.duration } else { requested_at };
             }
         }
+        drop(owned);
+        self.renewed.notify_waiters();
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Lease, Instant>> {
+    fn owned(&self) -> MutexGuard<'_, BTreeMap<Lease, MonotonicTime>> {
         // Every critical section is a single map operation: a poisoned map is still whole.
         self.owned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl LeaseGuard {
-    /// Whether nobody else can have claimed the step yet. To be asked before anything is sent: a
-    /// process that was suspended must not act on a lease that ran out meanwhile.
-    pub(crate) fn is_owned(&self) -> bool {
-        self.leases.lock().get(&self.lease).is_some_and(|until| Instant::now() < *until)
+    /// True as long as no other worker can have claimed the step. Checked before anything is sent: a
+    /// process that was suspended must not act on a lease that expired meanwhile.
+    pub(super) fn is_owned(&self) -> bool {
+        self.left().is_some()
+    }
+
+    /// Runs `work` to its end, unless the lease expires or is lost before.
+    pub(super) async fn while_owned<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let (mut work, mut expired) = (pin!(work), pin!(self.expired()));
+        poll_fn(|cx| {
+            // First, so that what was suspended sends nothing more.
+            if !self.is_owned() || expired.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(None);
+            }
+            work.as_mut().poll(cx).map(Some)
+        })
+        .await
+    }
+
+    async fn expired(&self) {
+        loop {
+            let renewed = self.leases.renewed.notified();
+            let Some(left) = self.left() else { return };
+            tokio::select! {
+                biased;
+                () = renewed => {}
+                () = self.leases.monotonic.sleep(left.min(NOTICED)) => {}
+            }
+        }
+    }
+
+    fn left(&self) -> Option<Duration> {
+        let until = self.leases.owned().get(&self.lease).copied()?;
+        let left = until.since(self.leases.monotonic.now());
+        (!left.is_zero()).then_some(left)
     }
 }
 
 impl Drop for LeaseGuard {
     fn drop(&mut self) {
-        self.leases.lock().remove(&self.lease);
+        self.leases.owned().remove(&self.lease);
     }
 }

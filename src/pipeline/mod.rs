@@ -1,22 +1,36 @@
-//! Carries submissions: takes them in, and runs the steps that are due.
+//! Accepts submissions, and runs the steps that are due.
 
 mod backend;
+mod claimer;
 mod collect;
 mod committer;
 mod decide;
 mod decode;
+mod delivery;
 mod executor;
+mod fetch;
+mod guard;
+mod housekeeping;
 mod intake;
 mod leases;
+mod observer;
+mod parts;
+mod payload;
 mod policy;
 mod pushed;
 mod schedule;
+mod throttle;
+mod upload_memory;
 mod workers;
 
+pub use claimer::LeasedStep;
+pub use committer::CommitError;
 pub use decode::{decode, revision};
+pub use executor::Executor;
 pub use intake::{
     DEFAULT_ACCOUNT, DEFAULT_RESULT_KEY, Intake, IntakeError, Prepared, SourceLabels,
 };
+pub use parts::{StepQueue, WorkerParts, Workers};
 pub use policy::{AmbiguousUpload, Policy};
 pub use pushed::PushedIntake;
-pub use workers::{Workers, WorkersError};
+pub use workers::WorkersError;

@@ -10,7 +10,7 @@ use super::intake::{Intake, IntakeError, SourceLabels};
 use crate::shutdown::Shutdown;
 use ferry_store::redis::{DeadLetter, PushedRequests, Task};
 use ferry_store::{Accepted, NewSubmission, StoreError};
-use ferry_types::clock::Clock;
+use ferry_types::clock::{Clock, MonotonicClock};
 use ferry_types::contract::SubmissionRequest;
 
 /// How long an empty queue is left alone: nothing tells of a push.
@@ -31,8 +31,8 @@ pub struct PushedIntake {
 }
 
 impl PushedIntake {
-    /// Takes requests in until nothing new may begin.
-    pub(super) async fn run(&self, shutdown: &Shutdown) {
+    /// Accepts requests until nothing new may begin.
+    pub(super) async fn run(&self, shutdown: &Shutdown, monotonic: &dyn MonotonicClock) {
         let mut failing = false;
         while !shutdown.is_draining() {
             match self.take().await {
@@ -49,7 +49,8 @@ impl PushedIntake {
                 Err(_) => {}
             }
             tokio::select! {
-                () = tokio::time::sleep(DELAY) => {}
+                biased;
+                () = monotonic.sleep(DELAY) => {}
                 () = shutdown.draining() => {}
             }
         }

@@ -1,8 +1,11 @@
-//! One set of Platform credentials, and how that Platform likes to be spoken to.
+//! One set of Platform credentials, and the forms that this Platform expects.
 
 use std::time::Duration;
 
+use reqwest::Url;
+
 use super::status_map::StatusMap;
+use super::url::{Query, base_url};
 use crate::http_client::Authorities;
 use crate::secret::Secret;
 use ferry_types::domain::limits::AccountLimits;
@@ -10,9 +13,9 @@ use ferry_types::domain::limits::AccountLimits;
 /// One set of Platform credentials. Its `Debug` shows no secret.
 #[derive(Debug, Clone)]
 pub struct AccountConfig {
-    /// The short name that submissions carry.
+    /// The short name that submissions have.
     pub name: String,
-    /// Where tokens come from.
+    /// URL of the token endpoint.
     pub token_url: String,
     /// The Upload API; `UploadData` and `GetResults` follow it.
     pub api_url: String,
@@ -22,15 +25,15 @@ pub struct AccountConfig {
     pub client_secret: Secret,
     /// The API key.
     pub api_key: Secret,
-    /// How `Overwrite` is sent.
+    /// Form of `Overwrite`.
     pub overwrite_format: OverwriteFormat,
-    /// What the status words mean.
+    /// Meaning of the status words.
     pub status_map: StatusMap,
-    /// How much of the Platform it may use.
+    /// Limits of its use of the Platform.
     pub account_limits: AccountLimits,
 }
 
-/// How `Overwrite` is sent: the field is documented as a boolean, and every example sends a string.
+/// Form of `Overwrite`: the field is documented as a boolean, and every example sends a string.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum OverwriteFormat {
     /// `"true"` and `"false"`.
@@ -40,19 +43,43 @@ pub enum OverwriteFormat {
     Booleans,
 }
 
-/// What a call may take.
+/// Limits of a request.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// For a connection to be made.
     pub connect_timeout: Duration,
-    /// For a whole call, the answer's body included.
+    /// For a whole request, with the body of its response.
     pub request_timeout: Duration,
-    /// How long 401 and 403 are retried that do not say that the credentials are at fault.
+    /// For retries of 401 and 403 that do not say that the credentials are denied.
     pub denied_timeout: Duration,
     /// Certificate authorities to trust beside those of the machine.
     pub authorities: Authorities,
     /// The largest result or feedback that is read, in bytes.
     pub max_response_bytes: u64,
+}
+
+/// An account that no client can be made for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("account `{account}`: {what}")]
+pub struct InvalidAccountError {
+    account: String,
+    what: String,
+}
+
+impl InvalidAccountError {
+    pub(super) fn new(account: &AccountConfig, what: String) -> Self {
+        Self { account: account.name.clone(), what }
+    }
+}
+
+impl AccountConfig {
+    pub(super) fn token_url(&self) -> Result<Url, String> {
+        base_url(&self.token_url, Query::Allowed).map_err(|what| format!("`token_url`: {what}"))
+    }
+
+    pub(super) fn api_url(&self) -> Result<Url, String> {
+        base_url(&self.api_url, Query::Forbidden).map_err(|what| format!("`api_url`: {what}"))
+    }
 }
 
 impl Default for Limits {

@@ -5,11 +5,14 @@ use std::sync::{Arc, LazyLock};
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
+use super::account::{AccountConfig, OverwriteFormat};
+use super::http;
 use super::response::{Pages, PlatformResponse};
 use super::scrub::Scrubber;
 use super::shape::{object, status_word};
-use super::tokens::seconds;
-use super::{AccountConfig, OverwriteFormat, StatusMap, wire};
+use super::status_map::StatusMap;
+use super::token_endpoint::seconds;
+use super::wire::WireResponse;
 use crate::charset::text;
 use ferry_types::domain::limits::AccountLimits;
 use ferry_types::domain::{feedback, timestamp};
@@ -41,15 +44,10 @@ pub async fn read_response(status: u16, headers: &[(&[u8], &[u8])], body: &[u8])
             map.append(name, value);
         }
     }
-    let response = || PlatformResponse {
-        endpoint: "fuzzed",
-        status,
-        headers: map.clone(),
-        body: body.to_vec(),
-    };
-    let Ok(unpacked) = wire::unpacked(response(), LIMIT).await else { return };
-    assert!(unpacked.body.len() as u64 <= LIMIT.max(body.len() as u64));
-    let body = unpacked.body;
+    let response = WireResponse { status, headers: map.clone(), body: body.to_vec() };
+    let Ok(decoded) = http::decoded(response, LIMIT).await else { return };
+    assert!(decoded.body.len() as u64 <= LIMIT.max(body.len() as u64));
+    let body = decoded.body;
     let response = || PlatformResponse {
         endpoint: "fuzzed",
         status,

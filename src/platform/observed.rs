@@ -1,63 +1,62 @@
-//! Counts what the client does. What is counted says nothing of what was sent or answered.
+//! Counts and traces the requests of one account. Nothing here says what was sent or received.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use reqwest::StatusCode;
 
+use super::endpoint::{FEEDBACK, RESULTS, STATUS, UPLOAD};
 use super::response::PlatformResponse;
 use super::wire::TransportError;
-use super::{FEEDBACK, RESULTS, STATUS, UPLOAD};
 use crate::metrics::{Class, Direction, Endpoint, Metrics, TokenResult};
 use crate::traces::StepTrace;
-use ferry_types::clock::Clock;
+use ferry_types::clock::{Clock, MonotonicClock};
 use ferry_types::domain::later;
 use ferry_types::domain::outcome::PlatformError;
 
 /// Counts for one account.
 #[derive(Debug, Clone)]
 pub(super) struct Observer {
-    metrics: Arc<Metrics>,
-    account: Arc<str>,
+    pub(super) account: Arc<str>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) monotonic: Arc<dyn MonotonicClock>,
 }
 
 impl Observer {
-    pub(super) fn new(metrics: Arc<Metrics>, account: &str) -> Self {
-        Self { metrics, account: account.into() }
-    }
-
-    /// Waits for the answer to a request, and counts it.
+    /// Waits for the response to a request, and counts it.
     pub(super) async fn observe(
         &self,
         endpoint: &str,
         requested: impl Future<Output = Result<PlatformResponse, TransportError>>,
-        clock: &dyn Clock,
     ) -> Result<PlatformResponse, TransportError> {
-        let (started, endpoint, step) = (Instant::now(), label(endpoint), StepTrace::current());
+        let (started, endpoint) = (self.monotonic.now(), label(endpoint));
+        let step = StepTrace::current();
         let call = step.call(endpoint.as_str());
         let response = requested.await;
-        let wait = response.as_ref().ok().and_then(|response| response.throttled(clock.now()));
-        if let Some(PlatformError::Throttled { retry_after: Some(delay), .. }) = wait {
+        let now = self.clock.now();
+        let throttled = response.as_ref().ok().and_then(|response| response.throttled(now));
+        if let Some(PlatformError::Throttled { retry_after: Some(delay), .. }) = throttled {
             self.metrics.retry_after(delay);
         }
         let class = match &response {
-            Ok(_) if wait.is_some() => Class::Throttled,
+            Ok(_) if throttled.is_some() => Class::Throttled,
             Ok(response) => class(response.status),
             Err(TransportError::NotSent(_)) => Class::NoConnection,
             Err(TransportError::Unanswered(_) | TransportError::Unreadable(_)) => Class::NoResponse,
             Err(TransportError::TooLarge) => Class::TooLarge,
         };
-        let exemplar = step.exemplar(clock.now());
-        self.metrics.request(&self.account, endpoint, class, started.elapsed(), exemplar);
+        let duration = self.monotonic.elapsed(started);
+        self.metrics.request(&self.account, endpoint, class, duration, step.exemplar(now));
         call.ended(class.as_str(), class != Class::Ok);
         response
     }
 
-    /// Counts a token that was asked for; `left` is how long it lasts.
-    pub(super) fn token(&self, left: Result<Duration, &PlatformError>, clock: &dyn Clock) {
+    /// Counts a token that was requested; `left` is its lifetime.
+    pub(super) fn token(&self, left: Result<Duration, &PlatformError>) {
         let result = match left {
             Ok(left) => {
-                self.metrics.token_expires(&self.account, later(clock.now(), left));
+                self.metrics.token_expires(&self.account, later(self.clock.now(), left));
                 TokenResult::Ok
             }
             Err(PlatformError::Credentials(_)) => TokenResult::Denied,

@@ -1,9 +1,10 @@
-//! How long denials are retried before an account is paused for them: only a person ends a pause,
-//! and many denials end by themselves.
+//! Time limit for denials before an account is paused: only a person ends a pause, and many denials
+//! end by themselves.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use ferry_types::clock::MonotonicTime;
 use ferry_types::domain::outcome::PlatformError;
 
 /// Fewer denials in a row pause no account, however far apart they are.
@@ -24,9 +25,9 @@ pub(super) struct Patience {
 
 #[derive(Debug, Clone, Copy)]
 struct Streak {
-    first: Instant,
-    last: Instant,
-    until: Instant,
+    first: MonotonicTime,
+    last: MonotonicTime,
+    until: MonotonicTime,
     count: u32,
 }
 
@@ -37,10 +38,10 @@ impl Patience {
 
     /// Counts a denial at `now`. Returns true, once, if they have gone on for the limit, and until the
     /// end that was `expected` at the first of them.
-    pub(super) fn is_over(&self, now: Instant, expected: Option<Instant>) -> bool {
+    pub(super) fn is_over(&self, now: MonotonicTime, expected: Option<MonotonicTime>) -> bool {
         let mut streak = self.streak.lock().unwrap_or_else(PoisonError::into_inner);
         let apart = APART.max(self.limit.saturating_mul(10));
-        let earlier = streak.filter(|streak| now.duration_since(streak.last) < apart);
+        let earlier = streak.filter(|streak| now.since(streak.last) < apart);
         let expected = expected.map(|expected| expected.min(now + LONGEST));
         let ends = || (now + self.limit).max(expected.unwrap_or(now));
         let until = earlier.map_or_else(ends, |streak| streak.until);
@@ -56,10 +57,10 @@ impl Patience {
         *self.streak.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Duration for which denials have been retried, if they are.
-    pub(super) fn lasts_for(&self) -> Option<Duration> {
+    /// Duration for which denials have been retried until `now`, if they are.
+    pub(super) fn lasts_for(&self, now: MonotonicTime) -> Option<Duration> {
         let streak = self.streak.lock().unwrap_or_else(PoisonError::into_inner);
-        streak.map(|streak| streak.first.elapsed())
+        streak.map(|streak| now.since(streak.first))
     }
 
     pub(super) fn limit(&self) -> Duration {
@@ -67,14 +68,15 @@ impl Patience {
     }
 }
 
-/// What a denial means: `passing` while it is retried, and then that a person must look at it.
+/// The meaning of a denial at `now`: `passing` while it is retried, and then that a person must look at it.
 pub(super) fn denied(
     denials: &Patience,
+    now: MonotonicTime,
     what: String,
-    expected: Option<Instant>,
+    expected: Option<MonotonicTime>,
     passing: fn(String) -> PlatformError,
 ) -> PlatformError {
-    if denials.is_over(Instant::now(), expected) {
+    if denials.is_over(now, expected) {
         return PlatformError::Credentials(what);
     }
     let limit = humantime::format_duration(denials.limit());
@@ -90,29 +92,29 @@ mod tests {
 
     #[test]
     fn denials_are_over_after_the_limit_and_begin_anew() {
-        let (patience, start) = (Patience::new(LIMIT), Instant::now());
+        let (patience, start) = (Patience::new(LIMIT), MonotonicTime::default());
         for seconds in [0, 1, 30, 59] {
             assert!(!patience.is_over(start + SECOND * seconds, None), "{seconds}");
         }
         assert!(patience.is_over(start + LIMIT, None));
-        assert_eq!(patience.lasts_for(), None);
+        assert_eq!(patience.lasts_for(start + SECOND * 2000), None);
         assert!(!patience.is_over(start + LIMIT + SECOND, None));
     }
 
     #[test]
     fn success_and_a_long_time_end_the_row() {
-        let (patience, start) = (Patience::new(LIMIT), Instant::now());
+        let (patience, start) = (Patience::new(LIMIT), MonotonicTime::default());
         for seconds in [0, 1, 2] {
             patience.is_over(start + SECOND * seconds, None);
         }
         assert!(!patience.is_over(start + SECOND * 2000, None));
         patience.end();
-        assert_eq!(patience.lasts_for(), None);
+        assert_eq!(patience.lasts_for(start + SECOND * 2000), None);
     }
 
     #[test]
     fn an_expected_end_is_awaited_and_few_denials_pause_nothing() {
-        let (patience, start) = (Patience::new(LIMIT), Instant::now());
+        let (patience, start) = (Patience::new(LIMIT), MonotonicTime::default());
         assert!(!patience.is_over(start, Some(start + LIMIT * 3)));
         assert!(!patience.is_over(start + LIMIT * 2, None));
         assert!(patience.is_over(start + LIMIT * 3, None));

@@ -7,6 +7,7 @@ use reqwest::{StatusCode, Url};
 
 use super::scrub::Scrubber;
 use super::shape::{is_web_page, object, processing_token};
+use super::wire::WireResponse;
 use crate::charset::text;
 use crate::http_client::retry_after;
 use ferry_types::domain::Timestamp;
@@ -42,6 +43,11 @@ pub(super) struct PlatformResponse {
 }
 
 impl PlatformResponse {
+    pub(super) fn new(endpoint: &'static str, response: WireResponse) -> Self {
+        let WireResponse { status, headers, body } = response;
+        Self { endpoint, status, headers, body }
+    }
+
     /// The answer to `UploadData`; `rows` is what was sent, which the Platform may repeat.
     pub(super) fn into_processing_token(
         self,

@@ -149,6 +149,21 @@ fn no_test_sleeps() {
 }
 
 #[test]
+fn the_pipeline_measures_time_with_the_clock_that_it_is_given() {
+    let others = ["Instant", "tokio::time::", "std::thread::sleep"];
+    let files = rust_files(&["src/pipeline", "src/platform", "crates/ferry-store/src/wakeups.rs"]);
+    assert!(files.len() > 30);
+    let wrong: Vec<String> = files
+        .iter()
+        .flat_map(|(path, code)| {
+            let used = others.iter().filter(|name| code.contains(*name));
+            used.map(move |name| format!("{path}: `{name}`; take a `MonotonicClock`"))
+        })
+        .collect();
+    none(&wrong);
+}
+
+#[test]
 fn every_metric_that_is_named_exists() {
     let declared: BTreeSet<String> = texts(&tokens(&read("src/metrics/series.rs")))
         .iter()

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ring::rand::{SecureRandom, SystemRandom};
 
 /// Names one call that claimed steps.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClaimId {
     process: u64,
     call: u64,

@@ -69,7 +69,7 @@ pub struct ClaimRequest {
 pub type LimitsByAccount = Arc<BTreeMap<String, AccountLimits>>;
 
 /// Names a leased step: only the holder of the newest claim may commit, renew or release it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Lease {
     /// The submission.
     pub id: SubmissionId,

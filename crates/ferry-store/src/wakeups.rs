@@ -1,7 +1,9 @@
 //! Lets an idle worker sleep until a step is due, without asking in between.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::task::Poll;
 
 use tokio::sync::Notify;
 
@@ -48,13 +50,18 @@ impl Wakeups {
         self.kinds[kind as usize].until.store(i64::MAX, Ordering::SeqCst);
     }
 
-    /// Sleeps for `duration`, which ends at `until` by the store's clock, or until something becomes due
-    /// before. Nothing that was scheduled since [`Wakeups::watch`] is missed, if `until` is what a
+    /// Sleeps until `timer` ends, which is at `until` by the store's clock, or until something becomes
+    /// due before. Nothing that was scheduled since [`Wakeups::watch`] is missed, if `until` is what a
     /// claim since then answered.
-    pub async fn sleep(&self, kind: StepKind, duration: Duration, until: Timestamp) {
+    pub async fn sleep(&self, kind: StepKind, timer: impl Future<Output = ()>, until: Timestamp) {
         let sleeper = &self.kinds[kind as usize];
         sleeper.until.store(until.timestamp_millis(), Ordering::SeqCst);
+        let (mut notified, mut timer) = (pin!(sleeper.notify.notified()), pin!(timer));
         // An elapsed timer is as good a reason to look again as a notification.
-        let _ = tokio::time::timeout(duration, sleeper.notify.notified()).await;
+        poll_fn(|cx| match notified.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(()),
+            Poll::Pending => timer.as_mut().poll(cx),
+        })
+        .await;
     }
 }

@@ -1,11 +1,13 @@
-//! Where the time comes from, so that everything else can be told it.
+//! Sources of time, which everything else is given.
 
 use std::fmt::Debug;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::ops::Add;
+use std::pin::Pin;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::domain::{Timestamp, timestamp};
 
-/// Tells the time of day.
+/// The time of day.
 pub trait Clock: Debug + Send + Sync + 'static {
     /// The time, with a precision of milliseconds.
     fn now(&self) -> Timestamp;
@@ -23,5 +25,50 @@ impl Clock for SystemClock {
         )]
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         timestamp(since_epoch.as_millis() as i64)
+    }
+}
+
+/// A clock that is never set: durations are measured with it.
+///
+/// It counts the time for which the machine was suspended, where the system offers that. Otherwise a
+/// process that was suspended would take an expired lease for its own.
+pub trait MonotonicClock: Debug + Send + Sync + 'static {
+    /// The time since an origin that stays the same for as long as the process runs.
+    fn now(&self) -> MonotonicTime;
+
+    /// Ends after `duration`, or a little later: where the machine was suspended, by that time.
+    fn sleep(&self, duration: Duration) -> Sleep;
+
+    /// The duration from `earlier` to now.
+    fn elapsed(&self, earlier: MonotonicTime) -> Duration {
+        self.now().since(earlier)
+    }
+}
+
+/// Ends when a duration has passed.
+pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A time of a [`MonotonicClock`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MonotonicTime(Duration);
+
+impl MonotonicTime {
+    /// The time that lies `duration` after the clock's origin.
+    pub const fn after_origin(duration: Duration) -> Self {
+        Self(duration)
+    }
+
+    /// The duration from `earlier` to this time; zero if `earlier` is later.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl Add<Duration> for MonotonicTime {
+    type Output = Self;
+
+    fn add(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(duration))
     }
 }

@@ -13,7 +13,7 @@ use super::*;
 const TOKEN: &str = "3f2504e0-4f89-41d3-9a0c-0305e82c3301";
 
 /// A Platform that answers tokens well and everything else with these bytes.
-fn raw(encoded: impl Into<Vec<u8>>) -> Platform {
+fn raw(encoded: impl Into<Vec<u8>>) -> Client {
     let listener = TcpListener::bind(localhost()).expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let encoded = encoded.into();

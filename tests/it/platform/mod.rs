@@ -1,5 +1,6 @@
 //! The client of the Platform over real HTTP, against the simulator.
 
+mod client;
 mod lenient;
 mod made_up;
 mod private;
@@ -12,8 +13,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use client::Client;
 use ferry::http_client::Authorities;
-use ferry::platform::{AccountConfig, Limits, OverwriteFormat, Platform, StatusMap, Upload};
+use ferry::platform::{AccountConfig, Limits, OverwriteFormat, StatusMap, Upload};
 use ferry_sim::{Credentials, Fault, Processing, RetryAfter, Sim, SimConfig};
 use ferry_types::clock::{Clock, SystemClock};
 use ferry_types::domain::Timestamp;
@@ -42,7 +44,7 @@ fn localhost() -> SocketAddr {
     ([127, 0, 0, 1], 0).into()
 }
 
-async fn start(config: SimConfig) -> (Sim, Platform) {
+async fn start(config: SimConfig) -> (Sim, Client) {
     let account = account_of(&config.credentials);
     let sim = Sim::start(config, localhost()).await.expect("a port is free");
     let platform = client_of(&sim, account);
@@ -63,7 +65,7 @@ fn account_of(credentials: &Credentials) -> AccountConfig {
     }
 }
 
-fn client_of(sim: &Sim, account: AccountConfig) -> Platform {
+fn client_of(sim: &Sim, account: AccountConfig) -> Client {
     client(
         AccountConfig { token_url: sim.token_url(), api_url: sim.api_url(), ..account },
         limits(),
@@ -71,9 +73,8 @@ fn client_of(sim: &Sim, account: AccountConfig) -> Platform {
     )
 }
 
-fn client(account: AccountConfig, limits: Limits, wrong_by: i64) -> Platform {
-    Platform::new(account, limits, Arc::new(WrongBy(wrong_by)), Arc::default())
-        .expect("a valid account")
+fn client(account: AccountConfig, limits: Limits, wrong_by: i64) -> Client {
+    Client::new(account, limits, Arc::new(WrongBy(wrong_by))).expect("a valid account")
 }
 
 /// Longer than anything takes on a busy machine.

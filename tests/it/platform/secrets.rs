@@ -98,7 +98,7 @@ fn assert_nothing_is_told(text: &str) {
     }
 }
 
-async fn ask_everything(platform: &Platform, told: &Told) {
+async fn ask_everything(platform: &Client, told: &Told) {
     let responses = [
         platform.upload(upload("n")).await.err(),
         platform.status("t").await.err(),

@@ -3,7 +3,6 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use ferry::platform::Platform;
 use ferry_sim::{Credentials, Endpoint, Fault, RetryAfter, Sim, SimConfig};
 use ferry_types::domain::outcome::{PlatformError, Status};
 use futures_util::future::join_all;
@@ -11,11 +10,11 @@ use futures_util::future::join_all;
 use super::*;
 
 /// A dataset that is stored, for calls that need a token.
-async fn stored(platform: &Platform) -> String {
+async fn stored(platform: &Client) -> String {
     platform.upload(upload("stored")).await.expect("it is accepted")
 }
 
-async fn asks_once(platform: &Platform, sim: &Sim) -> Result<(), PlatformError> {
+async fn asks_once(platform: &Client, sim: &Sim) -> Result<(), PlatformError> {
     let before = sim.ledger().requests;
     let response = platform.check_credentials().await;
     assert_eq!(sim.ledger().requests, before + 1);
@@ -46,8 +45,7 @@ async fn a_client_id_with_a_colon_is_not_accepted() {
         api_url: "https://api.example.com/upload".into(),
         ..account_of(&Credentials::default())
     };
-    let refused = Platform::new(account, limits(), Arc::new(SystemClock), Arc::default())
-        .expect_err("a colon");
+    let refused = Client::new(account, limits(), Arc::new(SystemClock)).expect_err("a colon");
     assert_eq!(refused.to_string(), "account `main`: `client_id` must not hold a colon");
 }
 
@@ -182,7 +180,7 @@ async fn a_token_that_is_refused_early_is_replaced_at_once() {
 }
 
 /// One that does not retry denials for long.
-fn strict(sim: &Sim) -> Platform {
+fn strict(sim: &Sim) -> Client {
     let account = account_of(&Credentials::default());
     let account = AccountConfig { token_url: sim.token_url(), api_url: sim.api_url(), ..account };
     client(account, Limits { denied_timeout: Duration::from_nanos(1), ..limits() }, 0)

@@ -417,12 +417,7 @@ async fn addresses_are_checked_before_anything_is_sent() {
             "account `main`: `api_url`: the URL must not have a query or a fragment",
         ),
     ] {
-        let made = Platform::new(
-            account_at(token_url, api_url),
-            limits(),
-            Arc::new(SystemClock),
-            Arc::default(),
-        );
+        let made = Client::new(account_at(token_url, api_url), limits(), Arc::new(SystemClock));
         assert_eq!(made.expect_err("a bad address").to_string(), text);
     }
 }

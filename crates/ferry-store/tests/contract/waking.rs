@@ -16,6 +16,10 @@ const LONG: Duration = Duration::from_mins(10);
 /// How long a wake-up may take before it counts as missed.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(10);
 
+async fn timer(duration: Duration) {
+    let _ = tokio::time::timeout(duration, std::future::pending::<()>()).await;
+}
+
 /// A worker that finds nothing to do and goes to sleep, as the pipeline's claimers do.
 pub(super) async fn asleep(store: &Arc<dyn Store>, kind: StepKind) -> tokio::task::JoinHandle<()> {
     store.wakeups().watch(kind);
@@ -27,7 +31,7 @@ pub(super) async fn asleep(store: &Arc<dyn Store>, kind: StepKind) -> tokio::tas
     let duration = claims.next.unwrap_or(LONG).min(LONG);
     let until = later(claims.now, duration);
     let store = store.clone();
-    tokio::spawn(async move { store.wakeups().sleep(kind, duration, until).await })
+    tokio::spawn(async move { store.wakeups().sleep(kind, timer(duration), until).await })
 }
 
 pub(super) async fn wakes(sleeper: tokio::task::JoinHandle<()>) {
@@ -46,7 +50,7 @@ pub(super) async fn what_is_scheduled_between_a_look_and_a_sleep_is_not_missed(s
     let claims = subject.ask(StepKind::Upload, 1).await;
     assert_eq!(claims.next, None);
     subject.accept(new("a")).await;
-    let sleep = wakeups.sleep(StepKind::Upload, LONG, later(claims.now, LONG));
+    let sleep = wakeups.sleep(StepKind::Upload, timer(LONG), later(claims.now, LONG));
     tokio::time::timeout(CLIENT_TIMEOUT, sleep).await.expect("it does not sleep at all");
 }
 

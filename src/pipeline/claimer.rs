@@ -1,0 +1,146 @@
+//! Claims the due steps of one kind, as long as there are free slots.
+//!
+//! A slot is taken before a step is claimed and stays with it until its outcome is committed: nothing piles
+//! up in memory, and a claimed step starts at once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tracing::{info, warn};
+
+use super::leases::{LeaseGuard, Leases};
+use crate::metrics::{Busy, Metrics};
+use crate::shutdown::Shutdown;
+use ferry_store::{Claim, ClaimRequest, Claims, LimitsByAccount, Store};
+use ferry_types::clock::{MonotonicClock, MonotonicTime};
+use ferry_types::domain::later;
+use ferry_types::domain::submission::{State, StepKind};
+
+/// With nothing scheduled and without a wake-up, a claimer looks again after this duration.
+const IDLE: Duration = Duration::from_mins(1);
+
+/// A leased step with its slot.
+#[derive(Debug)]
+pub struct LeasedStep {
+    /// The step.
+    pub claim: Claim,
+    pub(super) lease: LeaseGuard,
+    /// Time of the claim: the store's clock was at `claim.now`.
+    pub(super) claimed: MonotonicTime,
+    _slot: OwnedSemaphorePermit,
+    _busy: Busy,
+}
+
+/// Gives steps back that were not begun. If that fails, their leases run out instead.
+pub(super) async fn release(store: Arc<dyn Store>, claims: Vec<Claim>) {
+    let count = claims.len();
+    if count == 0 {
+        return;
+    }
+    match store.release(claims).await {
+        Ok(()) => info!(steps = count, "gave {count} claimed steps back"),
+        Err(error) => warn!(steps = count, "could not give {count} claimed steps back: {error}"),
+    }
+}
+
+/// Claims steps of one kind.
+#[derive(Debug)]
+pub(super) struct Claimer {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) kind: StepKind,
+    pub(super) slots: Arc<Semaphore>,
+    pub(super) lease: Duration,
+    pub(super) leases: Leases,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) account_limits: LimitsByAccount,
+    pub(super) monotonic: Arc<dyn MonotonicClock>,
+    /// With room for as many steps as there are slots.
+    pub(super) sender: mpsc::Sender<LeasedStep>,
+    pub(super) stop: Shutdown,
+}
+
+impl Claimer {
+    /// Claims until it is stopped.
+    pub(super) async fn run(self) {
+        let mut failures = 0_u32;
+        while let Some(slots) = self.free_slots().await {
+            let full = slots.len();
+            self.store.wakeups().watch(self.kind);
+            let claimed = self.monotonic.now();
+            let request = ClaimRequest {
+                kind: self.kind,
+                limit: full,
+                lease: self.lease,
+                account_limits: self.account_limits.clone(),
+            };
+            match self.store.claim(request).await {
+                Ok(claims) => {
+                    if failures > 0 {
+                        info!(failures, "`{}` steps can be claimed again", self.kind);
+                    }
+                    failures = 0;
+                    let idle = claims.claims.len() < full;
+                    let (next, now) = (claims.next, claims.now);
+                    self.start(claims, slots, claimed).await;
+                    if idle {
+                        let duration = next.unwrap_or(IDLE).clamp(Duration::from_millis(1), IDLE);
+                        let (timer, until) = (self.monotonic.sleep(duration), later(now, duration));
+                        self.unless_stopped(self.store.wakeups().sleep(self.kind, timer, until))
+                            .await;
+                    }
+                }
+                Err(error) => {
+                    if failures == 0 {
+                        warn!("cannot claim `{}` steps, retrying: {error}", self.kind);
+                    }
+                    failures = failures.saturating_add(1);
+                    drop(slots);
+                    let delay = Duration::from_millis(50 << failures.min(5));
+                    self.unless_stopped(self.monotonic.sleep(delay)).await;
+                }
+            }
+        }
+    }
+
+    /// All slots that are free, at least one; none when it is time to stop.
+    async fn free_slots(&self) -> Option<Vec<OwnedSemaphorePermit>> {
+        let first = tokio::select! {
+            biased;
+            () = self.stop.draining() => return None,
+            slot = self.slots.clone().acquire_owned() => slot.ok()?,
+        };
+        let mut slots = vec![first];
+        while let Ok(slot) = self.slots.clone().try_acquire_owned() {
+            slots.push(slot);
+        }
+        Some(slots)
+    }
+
+    async fn start(
+        &self,
+        claims: Claims,
+        slots: Vec<OwnedSemaphorePermit>,
+        claimed: MonotonicTime,
+    ) {
+        for (claim, slot) in claims.claims.into_iter().zip(slots) {
+            let lease = self.leases.keep(claim.lease, claimed);
+            let busy = self.metrics.busy(self.kind);
+            if self.kind == StepKind::Upload {
+                self.metrics.transition(State::Queued, State::Uploading);
+            }
+            let step = LeasedStep { claim, lease, claimed, _slot: slot, _busy: busy };
+            // There is room: as many slots as places. A closed channel means that the worker is
+            // gone without a stop; the leases will run out.
+            let _ = self.sender.send(step).await;
+        }
+    }
+
+    async fn unless_stopped(&self, wait: impl Future<Output = ()>) {
+        tokio::select! {
+            biased;
+            () = self.stop.draining() => {}
+            () = wait => {}
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Rescues the steps of lost workers, and removes what is older than the retention.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::{debug, error, info, warn};
+
+use super::policy::Policy;
+use crate::metrics::Metrics;
+use ferry_store::{Rescued, Store, StoreError};
+use ferry_types::clock::MonotonicClock;
+
+/// Repeats that without end, three times per lease.
+pub(super) async fn keep_house(
+    store: Arc<dyn Store>,
+    policy: Policy,
+    metrics: Arc<Metrics>,
+    monotonic: Arc<dyn MonotonicClock>,
+) {
+    let delay = (policy.lease / 3).max(Duration::from_millis(10));
+    let mut failing = false;
+    loop {
+        match keep_house_once(store.as_ref(), policy.retention, &metrics).await {
+            Ok(()) => failing = false,
+            Err(error) if !failing => {
+                failing = true;
+                warn!("housekeeping failed, retrying: {error}");
+            }
+            Err(_) => {}
+        }
+        monotonic.sleep(delay).await;
+    }
+}
+
+async fn keep_house_once(
+    store: &dyn Store,
+    retention: Duration,
+    metrics: &Metrics,
+) -> Result<(), StoreError> {
+    let rescued = rescue_all(store).await?;
+    metrics.rescued(rescued.due);
+    if rescued.due > 0 {
+        info!(steps = rescued.due, "{} steps of a lost worker are due again", rescued.due);
+    }
+    if rescued.held > 0 {
+        error!(
+            submissions = rescued.held,
+            "held {} submissions whose step crashed its worker again and again", rescued.held
+        );
+    }
+    let mut removed = 0;
+    loop {
+        let swept = store.sweep(retention).await?;
+        removed += swept;
+        if swept == 0 {
+            break;
+        }
+    }
+    if removed > 0 {
+        debug!(submissions = removed, "removed {removed} submissions past their retention");
+    }
+    Ok(())
+}
+
+/// A call of the store rescues a few hundred at most; a lost worker may have had more.
+async fn rescue_all(store: &dyn Store) -> Result<Rescued, StoreError> {
+    let mut all = Rescued::default();
+    loop {
+        let rescued = store.rescue().await?;
+        all.due += rescued.due;
+        all.held += rescued.held;
+        all.cancelled += rescued.cancelled;
+        if rescued == Rescued::default() {
+            return Ok(all);
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Counts, traces and logs the steps of a process; nothing else of a step does.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tracing::{debug, error, info, warn};
+
+use crate::metrics::Metrics;
+use crate::traces::{StepTrace, Traces};
+use ferry_store::{Claim, Committed, StoreError};
+use ferry_types::domain::account::Signal;
+use ferry_types::domain::outcome::{PlatformError, Status};
+use ferry_types::domain::submission::{DeliveryResult, Reason, State, Submission, Transition};
+use ferry_types::domain::{Timestamp, until};
+
+/// Maximum number of different texts of the Platform that the log shows of each kind.
+const MAX_SHOWN: usize = 100;
+
+/// Observes the steps of a process.
+#[derive(Debug)]
+pub(super) struct StepObserver {
+    metrics: Arc<Metrics>,
+    traces: Traces,
+    /// Unknown statuses that were logged.
+    unknown_statuses: Mutex<HashSet<String>>,
+    /// Unreadable responses that were logged.
+    unreadable: Mutex<HashSet<String>>,
+}
+
+/// A step whose outcome the store has, or does not want.
+#[derive(Debug)]
+pub(super) struct Recorded {
+    pub(super) committed: Committed,
+    pub(super) reason: Option<Reason>,
+    pub(super) polled: bool,
+    /// The store's time.
+    pub(super) now: Timestamp,
+    /// From the claim until the commit.
+    pub(super) duration: Duration,
+}
+
+impl StepObserver {
+    pub(super) fn new(metrics: Arc<Metrics>, traces: Traces) -> Self {
+        let (unknown_statuses, unreadable) = (Mutex::default(), Mutex::default());
+        Self { metrics, traces, unknown_statuses, unreadable }
+    }
+
+    /// A step begins; returns its trace.
+    pub(super) fn begun(&self, claim: &Claim) -> StepTrace {
+        self.metrics.step_lag(claim.kind, claim.lag);
+        self.traces.step(&claim.submission, claim.kind)
+    }
+
+    /// A status was requested.
+    pub(super) fn status(&self, response: &Result<Status, PlatformError>) {
+        match response {
+            Ok(Status::Pending { status, known: false }) => {
+                self.metrics.unknown_status();
+                if is_new(&self.unknown_statuses, status) {
+                    warn!("the Platform's status `{status}` is not configured: taken as pending");
+                }
+            }
+            Ok(_) => {}
+            Err(error) => self.failed_request(error),
+        }
+    }
+
+    /// A request failed. A response that cannot be read is logged, each once.
+    pub(super) fn failed_request(&self, error: &PlatformError) {
+        let (PlatformError::Unreadable(what) | PlatformError::NotYet { what, .. }) = error else {
+            return;
+        };
+        if is_new(&self.unreadable, what) {
+            warn!("unexpected response of the Platform: {what}");
+        }
+    }
+
+    /// A webhook was sent.
+    pub(super) fn delivery(
+        &self,
+        submission: &Submission,
+        result: DeliveryResult,
+        transition: &Transition,
+    ) {
+        self.metrics.delivery(result);
+        if transition.delay().is_none() && result != DeliveryResult::Delivered {
+            warn!(
+                submission.id = %submission.id,
+                "webhook delivery of `{}` abandoned: {}", submission.name, result.as_str()
+            );
+        }
+    }
+
+    /// A step was decided.
+    pub(super) fn decided(&self, claim: &Claim, transition: &Transition) {
+        self.metrics.step(claim.kind, transition.reason.as_ref().map(|reason| reason.code));
+        if matches!(transition.signal, Signal::CredentialsDenied(_)) {
+            let why = transition.reason.as_ref().map_or("", |reason| &reason.text);
+            error!(
+                account = claim.submission.account,
+                "account `{}` paused, credentials denied: {why}", claim.submission.account
+            );
+        }
+    }
+
+    /// The store has the outcome of a step, or does not want it.
+    pub(super) fn recorded(&self, claim: &Claim, trace: &StepTrace, recorded: Recorded) {
+        let Recorded { committed, reason, polled, now, duration } = recorded;
+        match committed {
+            Committed::Done(from, to) => {
+                self.metrics.transition(from, to);
+                trace.set_state(to, reason.as_ref().map(|reason| reason.code));
+                self.metrics.step_duration(claim.kind, duration, trace.exemplar(now));
+                if to.is_final() && from != to {
+                    self.finished(&claim.submission, to, polled, now);
+                }
+                log_transition(claim, from, to, reason);
+            }
+            Committed::Stale => {
+                trace.set_outcome("stale");
+                self.metrics.commit_conflict();
+                warn!(
+                    submission.id = %claim.lease.id,
+                    "stale commit of `{}`, another worker owns the step, or it ended", claim.kind
+                );
+            }
+            Committed::Illegal(illegal) => {
+                trace.set_outcome("illegal");
+                self.metrics.commit_conflict();
+                error!(
+                    submission.id = %claim.lease.id,
+                    "refused to record `{}`: {illegal}", claim.kind
+                );
+            }
+        }
+    }
+
+    /// A step was not begun, or interrupted at no cost.
+    pub(super) fn given_back(trace: &StepTrace) {
+        trace.set_outcome("given_back");
+    }
+
+    /// The lease of an upload expired while its request was in flight.
+    pub(super) fn lost(claim: &Claim, trace: &StepTrace) {
+        trace.set_outcome("lost");
+        warn!(
+            submission.id = %claim.lease.id,
+            "lease of `{}` expired, its request was aborted and may have arrived", claim.kind
+        );
+    }
+
+    /// The store does not have what the step needs.
+    pub(super) fn not_begun(claim: &Claim, trace: &StepTrace, error: &StoreError) {
+        trace.set_outcome("not_begun");
+        warn!(submission.id = %claim.lease.id, "`{}` was not begun: {error}", claim.kind);
+    }
+
+    fn finished(&self, submission: &Submission, outcome: State, polled: bool, now: Timestamp) {
+        let life = until(submission.created_at, now);
+        let polls = submission.polls + u32::from(polled);
+        let polls = submission.processing_token.is_some().then_some(polls);
+        self.metrics.finished(outcome, life, polls);
+    }
+}
+
+/// True the first time for each text. The Platform may invent them without end, and the log is bounded.
+fn is_new(known: &Mutex<HashSet<String>>, text: &str) -> bool {
+    let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+    known.len() < MAX_SHOWN && known.insert(text.to_owned())
+}
+
+/// One line for each change of state.
+fn log_transition(claim: &Claim, from: State, to: State, reason: Option<Reason>) {
+    let (submission, kind) = (&claim.submission, claim.kind);
+    let why = reason.map(|reason| format!(": {}", reason.text)).unwrap_or_default();
+    if from == to {
+        debug!(submission.id = %submission.id, "`{}` stays {to} after {kind}{why}", submission.name);
+    } else {
+        info!(
+            submission.id = %submission.id,
+            account = submission.account,
+            "`{}` is {to}, was {from}{why}",
+            submission.name
+        );
+    }
+}

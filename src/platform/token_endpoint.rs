@@ -1,0 +1,175 @@
+//! The token endpoint: one request for a token, and the meaning of its response.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use reqwest::Url;
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Map, Value};
+
+use super::endpoint::{SHORT, TOKEN};
+use super::exchange::Exchange;
+use super::patience::{Patience, denied};
+use super::response::PlatformResponse;
+use super::scrub::basic;
+use super::secrets::Secrets;
+use super::shape::object;
+use super::wire::{TransportError, WireRequest};
+use ferry_types::clock::{Clock, MonotonicClock, MonotonicTime};
+use ferry_types::domain::outcome::PlatformError;
+
+/// For a token that does not say how long it lasts.
+const LIFETIME: Duration = Duration::from_mins(5);
+
+/// A token is renewed so long before it expires, or a tenth of its lifetime if that is less.
+const EARLY: Duration = Duration::from_secs(30);
+
+const FORM: &[u8] = b"grant_type=client_credentials&scope=platform_upload_api";
+
+/// Requests tokens of one account.
+#[derive(Debug)]
+pub(super) struct TokenEndpoint {
+    pub(super) url: Url,
+    pub(super) exchange: Exchange,
+    pub(super) secrets: Arc<Secrets>,
+    pub(super) denials: Patience,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) monotonic: Arc<dyn MonotonicClock>,
+}
+
+/// An access token. Clones speak of the same one.
+#[derive(Debug, Clone)]
+pub(super) struct Token {
+    pub(super) secret: SecretString,
+    pub(super) renew_at: MonotonicTime,
+    pub(super) fetched_at: MonotonicTime,
+    pub(super) expires_at: MonotonicTime,
+    pub(super) worked: Arc<AtomicBool>,
+}
+
+impl Token {
+    /// True if the Platform has ever accepted it.
+    pub(super) fn worked(&self) -> bool {
+        self.worked.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn has_worked(&self) {
+        self.worked.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.worked, &other.worked)
+    }
+
+    /// True if the server issued one token twice.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.secret.expose_secret() == other.secret.expose_secret()
+    }
+}
+
+impl TokenEndpoint {
+    pub(super) async fn fetch(&self) -> Result<Token, PlatformError> {
+        let requested_at = self.monotonic.now();
+        let secret = self.secrets.client_secret();
+        let basic = SecretString::from(basic(self.secrets.client_id(), secret.expose_secret()));
+        let url = self.url.clone();
+        let mut request =
+            WireRequest::post(url, "application/x-www-form-urlencoded", FORM.to_vec(), SHORT)
+                .with_secret(AUTHORIZATION, &format!("Basic {}", basic.expose_secret()));
+        request.headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        let response = match self.exchange.send(TOKEN, request).await {
+            Ok(response) => response,
+            Err(
+                TransportError::NotSent(why)
+                | TransportError::Unanswered(why)
+                | TransportError::Unreadable(why),
+            ) => {
+                return Err(PlatformError::Unsent(why));
+            }
+            Err(TransportError::TooLarge) => {
+                let what = format!("{TOKEN}: the answer is longer than {SHORT} bytes");
+                return Err(PlatformError::Unsent(what));
+            }
+        };
+        let said = object(&response.text()).unwrap_or_default();
+        let secret = said.get("access_token").and_then(Value::as_str).map(str::trim);
+        match secret.filter(|secret| response.status.is_success() && is_sendable(secret)) {
+            Some(secret) => {
+                self.denials.end();
+                let secret = SecretString::from(secret);
+                self.exchange.scrubber.add_bearer(&secret);
+                let lifetime = said.get("expires_in").and_then(seconds).unwrap_or(LIFETIME);
+                Ok(Token {
+                    secret,
+                    renew_at: requested_at + lifetime.saturating_sub(EARLY.min(lifetime / 10)),
+                    fetched_at: requested_at,
+                    expires_at: requested_at + lifetime,
+                    worked: Arc::default(),
+                })
+            }
+            // Some servers say 200 to everything.
+            None => Err(self.denial(&response, &said)),
+        }
+    }
+
+    fn denial(&self, response: &PlatformResponse, said: &Map<String, Value>) -> PlatformError {
+        let status = response.status.as_u16();
+        let text = |name: &str| said.get(name).and_then(Value::as_str);
+        let words = match text("error") {
+            Some(error) => {
+                let more = text("error_description").unwrap_or_default();
+                self.exchange.scrubber.clean(&format!("{error} {more}"), &[], 200)
+            }
+            // It may hold a token, under an unknown name.
+            None if response.status.is_success() => self.names(response, said),
+            None if response.body.is_empty() => String::new(),
+            None => response.shown(&self.exchange.scrubber, &[]),
+        };
+        let words = if words.is_empty() { words } else { format!(": {words}") };
+        if response.denies_credentials() {
+            let what = format!("{TOKEN}: no token for this account ({status}){words}");
+            return PlatformError::Credentials(what);
+        }
+        match status {
+            401 | 403 => {
+                let what = format!("{TOKEN}: access denied ({status}){words}");
+                denied(&self.denials, self.monotonic.now(), what, None, PlatformError::Unsent)
+            }
+            200..300 => PlatformError::Unsent(format!(
+                "{TOKEN}: the answer holds no token ({status}){words}"
+            )),
+            404 | 405 => PlatformError::Unsent(format!(
+                "{TOKEN}: nothing answers there ({status}); check `token_url`"
+            )),
+            _ => response.throttled(self.clock.now()).unwrap_or_else(|| {
+                PlatformError::Unsent(format!("{}{words}", response.described("token_url")))
+            }),
+        }
+    }
+
+    /// The names in a successful response, without any value of it.
+    fn names(&self, response: &PlatformResponse, said: &Map<String, Value>) -> String {
+        if said.is_empty() {
+            return response.shown(&self.exchange.scrubber, &[]);
+        }
+        let names: Vec<&str> = said.keys().map(String::as_str).collect();
+        self.exchange.scrubber.clean(&format!("JSON with {}", names.join(", ")), &[], 200)
+    }
+}
+
+/// True if it can be in a header.
+fn is_sendable(token: &str) -> bool {
+    !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// Some servers write the number as a string. A lifetime of a century is as good as any longer one.
+pub(super) fn seconds(value: &Value) -> Option<Duration> {
+    let seconds = match value {
+        Value::Number(number) => number.as_f64()?,
+        Value::String(text) => text.trim().parse().ok()?,
+        _ => return None,
+    };
+    (seconds > 0.0).then(|| Duration::from_secs_f64(seconds.min(3.2e9)))
+}
