@@ -18,6 +18,7 @@ mod operator;
 mod read;
 mod records;
 mod schema;
+mod space;
 mod standing;
 mod stats;
 mod watch;
@@ -82,6 +83,7 @@ impl SqliteStore {
         health: HealthPolicy,
     ) -> Result<Self, StoreError> {
         let wakeups = Arc::new(Wakeups::default());
+        space::convert(path);
         let connection = schema::open_writer(path)?;
         let continuity = Arc::<Continuity>::default();
         let named = Arc::new(Named::new(path, &location(path), continuity.clone()));
@@ -340,9 +342,17 @@ impl Store for SqliteStore {
 
     async fn sweep(&self, retention: Duration) -> Result<u64, StoreError> {
         let now = self.clock.now();
-        self.writer
+        let swept = self
+            .writer
             .write(move |connection, effects| operator::sweep(connection, effects, retention, now))
-            .await
+            .await?;
+        // One after the other, so that other jobs of the writer come between them.
+        for _ in 0..space::PIECES {
+            if !self.writer.write(|connection, _| space::return_pages(connection)).await? {
+                break;
+            }
+        }
+        Ok(swept)
     }
 
     async fn probe_write(&self) -> Result<(), StoreError> {

@@ -9,7 +9,10 @@ use rusqlite::{Connection, OpenFlags};
 use super::StoreError;
 
 /// Says that a file is Ferry's: `FRRY` in ASCII.
-const APPLICATION_ID: i32 = 0x4652_5259;
+pub(super) const APPLICATION_ID: i32 = 0x4652_5259;
+
+/// Value of `PRAGMA auto_vacuum` of a file that can return free pages.
+pub(super) const INCREMENTAL: i64 = 2;
 
 /// The schema version of an empty file, once the first of the migrations has made its tables. Those before
 /// it cannot be read any more.
@@ -29,9 +32,11 @@ const WRITER_CACHE: i32 = 32 << 10;
 /// A connection that writes; the file is created and migrated as needed.
 pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     create_private(path)?;
-    let mut connection = open(path)?;
-    let location = path.display();
     let broken = |error| unusable(path, &error);
+    let mut connection = open(path).map_err(broken)?;
+    let location = path.display();
+    // Of an empty file, and before anything is written to it.
+    connection.pragma_update(None, "auto_vacuum", INCREMENTAL).map_err(broken)?;
     // In this mode readers never wait for the writer, and a commit is one append and one sync.
     let mode: String =
         connection.query_row("PRAGMA journal_mode = wal", [], |row| row.get(0)).map_err(broken)?;
@@ -51,22 +56,22 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
 
 /// A connection that only reads, with a small cache: there are several.
 pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
-    let connection = open(path)?;
     let broken = |error| unusable(path, &error);
+    let connection = open(path).map_err(broken)?;
     connection.pragma_update(None, "query_only", true).map_err(broken)?;
     connection.pragma_update(None, "cache_size", -1024).map_err(broken)?;
     Ok(connection)
 }
 
-fn open(path: &Path) -> Result<Connection, StoreError> {
+/// A connection as all of them begin.
+pub(super) fn open(path: &Path) -> Result<Connection, rusqlite::Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let broken = |error| unusable(path, &error);
-    let mut connection = Connection::open_with_flags(path, flags).map_err(broken)?;
-    connection.busy_handler(Some(wait_for_others)).map_err(broken)?;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_handler(Some(wait_for_others))?;
     connection.set_prepared_statement_cache_capacity(64);
     // A prepared statement keeps its plan whatever is bound to it: otherwise SQLite parses many of
     // them anew for each row, which took a third of the writer's time.
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(broken)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(connection)
 }
 

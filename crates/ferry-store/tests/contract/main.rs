@@ -26,6 +26,7 @@ mod refetching;
 mod retention;
 mod sqlite_file;
 mod sqlite_loss;
+mod sqlite_space;
 mod subject;
 mod telling;
 mod transitions;

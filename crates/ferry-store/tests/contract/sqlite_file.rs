@@ -18,18 +18,18 @@ use super::waking::{asleep, wakes};
 
 /// A file in a directory of its own.
 #[derive(Clone)]
-struct SqliteFile {
+pub(super) struct SqliteFile {
     dir: Arc<tempfile::TempDir>,
     clock: Arc<ManualClock>,
 }
 
 impl SqliteFile {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let clock = ManualClock::new();
         Self { dir: Arc::new(tempfile::tempdir().unwrap()), clock }
     }
 
-    fn path(&self) -> PathBuf {
+    pub(super) fn path(&self) -> PathBuf {
         self.dir.path().join("ferry.db")
     }
 
@@ -38,8 +38,15 @@ impl SqliteFile {
     }
 
     /// A look past the store.
-    fn connection(&self) -> Connection {
+    pub(super) fn connection(&self) -> Connection {
         Connection::open(self.path()).unwrap()
+    }
+
+    /// Brings all that is in the log into the file.
+    pub(super) fn checkpoint(&self) {
+        let checkpoint = "PRAGMA wal_checkpoint(truncate)";
+        let busy: i64 = self.connection().query_row(checkpoint, [], |row| row.get(0)).unwrap();
+        assert_eq!(busy, 0);
     }
 }
 

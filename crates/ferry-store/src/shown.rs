@@ -1,0 +1,138 @@
+//! Moves times between the store's own time and the wall clock, which people and producers use.
+
+use crate::{
+    AccountStats, Claim, Deadline, Event, Filter, NewSubmission, Page, Stats, SubmissionDetail,
+};
+use ferry_types::domain::account::{BlockReason, Health};
+use ferry_types::domain::submission::{Submission, SubmissionParts, TimelineEntry, WaitingFor};
+use ferry_types::domain::{Timestamp, timestamp};
+
+/// Has times that can be moved together.
+pub(super) trait Shift {
+    /// Moves all times by so many milliseconds.
+    fn shift(&mut self, by: i64);
+
+    /// The same with its times by the wall clock, which is so far ahead of the store's time.
+    fn shown(mut self, offset: i64) -> Self
+    where
+        Self: Sized,
+    {
+        // Nearly always.
+        if offset != 0 {
+            self.shift(offset);
+        }
+        self
+    }
+}
+
+impl Shift for Timestamp {
+    fn shift(&mut self, by: i64) {
+        *self = timestamp(self.timestamp_millis().saturating_add(by));
+    }
+}
+
+impl<T: Shift> Shift for Option<T> {
+    fn shift(&mut self, by: i64) {
+        self.iter_mut().for_each(|item| item.shift(by));
+    }
+}
+
+impl<T: Shift> Shift for Vec<T> {
+    fn shift(&mut self, by: i64) {
+        self.iter_mut().for_each(|item| item.shift(by));
+    }
+}
+
+impl Shift for Submission {
+    fn shift(&mut self, by: i64) {
+        let mut parts: SubmissionParts = self.clone().into_parts();
+        parts.created_at.shift(by);
+        parts.updated_at.shift(by);
+        parts.finished_at.shift(by);
+        parts.deadline.shift(by);
+        parts.due_at.shift(by);
+        parts.leased_until.shift(by);
+        *self = parts.into();
+    }
+}
+
+impl Shift for Health {
+    fn shift(&mut self, by: i64) {
+        self.throttled_until.shift(by);
+        self.probe_at.shift(by);
+    }
+}
+
+impl Shift for WaitingFor {
+    fn shift(&mut self, by: i64) {
+        match self {
+            Self::DueTime { at, .. } => at.shift(by),
+            Self::Account(
+                BlockReason::Throttled { until }
+                | BlockReason::LimitReached { until }
+                | BlockReason::BreakerOpen { until },
+            ) => until.shift(by),
+            _ => {}
+        }
+    }
+}
+
+impl Shift for SubmissionDetail {
+    fn shift(&mut self, by: i64) {
+        self.submission.shift(by);
+        self.waiting_for.shift(by);
+    }
+}
+
+impl Shift for Page {
+    fn shift(&mut self, by: i64) {
+        self.found.shift(by);
+    }
+}
+
+impl Shift for Claim {
+    fn shift(&mut self, by: i64) {
+        self.submission.shift(by);
+        self.now.shift(by);
+    }
+}
+
+impl Shift for TimelineEntry {
+    fn shift(&mut self, by: i64) {
+        self.at.shift(by);
+    }
+}
+
+impl Shift for Event {
+    fn shift(&mut self, by: i64) {
+        self.at.shift(by);
+    }
+}
+
+impl Shift for AccountStats {
+    fn shift(&mut self, by: i64) {
+        self.health.shift(by);
+    }
+}
+
+impl Shift for Stats {
+    fn shift(&mut self, by: i64) {
+        self.accounts.shift(by);
+    }
+}
+
+impl Shift for Filter {
+    fn shift(&mut self, by: i64) {
+        self.created_after.shift(by);
+        self.created_before.shift(by);
+    }
+}
+
+impl Shift for NewSubmission {
+    fn shift(&mut self, by: i64) {
+        self.not_before.shift(by);
+        if let Deadline::At(deadline) = &mut self.deadline {
+            deadline.shift(by);
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! The store's own time, which runs evenly whatever becomes of the wall clock.
+//!
+//! A store writes its own time, and shows the wall clock's: it adds the offset between them. A step of
+//! the wall clock changes the offset, and no due time, lease, limit or deadline.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tracing::warn;
+
+use ferry_types::clock::Clock;
+use ferry_types::domain::{Timestamp, timestamp};
+
+/// Milliseconds that two readings may differ by without a step. An NTP client moves a clock by less.
+const TOLERANCE: i64 = 2000;
+
+/// A clock that is adjusted gains or loses at most one part of so many.
+const SLEW: i64 = 1000;
+
+/// Milliseconds after which the stored time is worth another write.
+const SEEN_EVERY: i64 = 1000;
+
+/// The time of a store, as it is stored.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct StoredTime {
+    /// Milliseconds by which the wall clock is ahead of the store's time.
+    pub(super) offset: i64,
+    /// The store's time at a recent change, in milliseconds.
+    pub(super) seen: i64,
+}
+
+/// A reading of the store's time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct StoreTime {
+    /// The store's time.
+    pub(super) now: Timestamp,
+    /// Milliseconds by which the wall clock is ahead of it.
+    pub(super) offset: i64,
+    stored: StoredTime,
+    anchor: Anchor,
+}
+
+/// A moment by both clocks, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Anchor {
+    wall: i64,
+    monotonic: i64,
+    offset: i64,
+}
+
+impl Anchor {
+    /// Milliseconds by which the wall clock stepped since; 0 if it did not.
+    fn step(self, now: Self) -> i64 {
+        let elapsed = now.monotonic - self.monotonic;
+        let step = now.wall - self.wall - elapsed;
+        if step.abs() > TOLERANCE + elapsed / SLEW { step } else { 0 }
+    }
+}
+
+impl StoreTime {
+    /// What is to be stored; `None` if what is stored is recent enough.
+    pub(super) fn to_store(self, is_changed: bool) -> Option<StoredTime> {
+        let seen = self.now.timestamp_millis().max(self.stored.seen);
+        let is_old = is_changed && seen - self.stored.seen >= SEEN_EVERY;
+        let is_due = is_old || self.offset != self.stored.offset;
+        is_due.then_some(StoredTime { offset: self.offset, seen })
+    }
+}
+
+/// Reads the store's time for one process.
+#[derive(Debug)]
+pub(super) struct StoreClock {
+    clock: Arc<dyn Clock>,
+    anchor: Mutex<Option<Anchor>>,
+}
+
+impl StoreClock {
+    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, anchor: Mutex::default() }
+    }
+
+    /// The time now, in a store with this stored time.
+    pub(super) fn read(&self, stored: StoredTime) -> StoreTime {
+        let (wall, monotonic) = self.both_clocks();
+        let mut anchor = Anchor { wall, monotonic, offset: stored.offset };
+        let known = *self.anchor.lock().unwrap_or_else(PoisonError::into_inner);
+        // Another offset is stored by a process that saw the same step before.
+        if let Some(known) = known.filter(|known| known.offset == stored.offset) {
+            anchor.offset += known.step(anchor);
+        }
+        // The wall clock was set back while no process looked.
+        if wall - anchor.offset < stored.seen - TOLERANCE {
+            anchor.offset = wall - stored.seen;
+        }
+        StoreTime { now: timestamp(wall - anchor.offset), offset: anchor.offset, stored, anchor }
+    }
+
+    /// Call when what [`StoreTime::to_store`] returned is stored: later steps are counted from here.
+    pub(super) fn passed(&self, time: &StoreTime, location: &str) {
+        *self.anchor.lock().unwrap_or_else(PoisonError::into_inner) = Some(time.anchor);
+        let step = time.offset - time.stored.offset;
+        if step != 0 {
+            let (size, direction) = (step.unsigned_abs(), if step > 0 { "forward" } else { "back" });
+            let size = std::time::Duration::from_millis(size);
+            warn!(
+                step_ms = step,
+                "the wall clock of the store `{location}` stepped {direction} by {size:?}: due \
+                 times, leases and deadlines moved with it"
+            );
+        }
+    }
+
+    /// The wall clock and the monotonic clock, read at nearly the same moment.
+    fn both_clocks(&self) -> (i64, i64) {
+        let monotonic = || i64::try_from(self.clock.monotonic().as_millis()).unwrap_or(i64::MAX);
+        let mut before = monotonic();
+        let mut wall = self.clock.now().timestamp_millis();
+        // On a busy machine the thread may wait between the two.
+        for _ in 0..10 {
+            let after = monotonic();
+            if after - before < TOLERANCE / 20 {
+                break;
+            }
+            before = after;
+            wall = self.clock.now().timestamp_millis();
+        }
+        (wall, before)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicI64, Ordering};
+    use std::time::Duration;
+
+    #[derive(Debug, Default)]
+    struct Clocks {
+        wall: AtomicI64,
+        monotonic: AtomicI64,
+    }
+
+    impl Clocks {
+        fn pass(&self, millis: i64) {
+            self.wall.fetch_add(millis, Ordering::SeqCst);
+            self.monotonic.fetch_add(millis, Ordering::SeqCst);
+        }
+
+        fn step(&self, millis: i64) {
+            self.wall.fetch_add(millis, Ordering::SeqCst);
+        }
+    }
+
+    impl Clock for Clocks {
+        fn now(&self) -> Timestamp {
+            timestamp(self.wall.load(Ordering::SeqCst))
+        }
+
+        fn monotonic(&self) -> Duration {
+            Duration::from_millis(self.monotonic.load(Ordering::SeqCst).unsigned_abs())
+        }
+    }
+
+    const HOUR: i64 = 3_600_000;
+
+    /// A process of a store: what it reads, it stores.
+    fn look(clock: &StoreClock, stored: &mut StoredTime) -> i64 {
+        let time = clock.read(*stored);
+        if let Some(new) = time.to_store(true) {
+            *stored = new;
+        }
+        clock.passed(&time, "test");
+        time.now.timestamp_millis()
+    }
+
+    fn clocks() -> (Arc<Clocks>, StoredTime) {
+        let clocks = Arc::<Clocks>::default();
+        clocks.step(1000 * HOUR);
+        clocks.pass(HOUR);
+        (clocks, StoredTime::default())
+    }
+
+    #[test]
+    fn the_time_runs_evenly_through_steps_in_both_directions() {
+        for step in [-24 * HOUR, -HOUR, -60_000, 60_000, HOUR, 24 * HOUR] {
+            let (clocks, mut stored) = clocks();
+            let clock = StoreClock::new(clocks.clone());
+            let before = look(&clock, &mut stored);
+            clocks.pass(10_000);
+            clocks.step(step);
+            assert_eq!(look(&clock, &mut stored), before + 10_000);
+            assert_eq!(stored.offset, step);
+            clocks.pass(5000);
+            assert_eq!(look(&clock, &mut stored), before + 15_000);
+            clocks.step(-step);
+            assert_eq!(look(&clock, &mut stored), before + 15_000);
+            assert_eq!(stored.offset, 0);
+        }
+    }
+
+    #[test]
+    fn processes_count_the_same_step_once() {
+        for step in [-HOUR, HOUR] {
+            let (clocks, mut stored) = clocks();
+            let [one, other] = [(); 2].map(|()| StoreClock::new(clocks.clone()));
+            let before = look(&one, &mut stored);
+            assert_eq!(look(&other, &mut stored), before);
+            clocks.step(step);
+            for clock in [&one, &other, &one, &other] {
+                assert_eq!(look(clock, &mut stored), before);
+            }
+            let new = StoreClock::new(clocks.clone());
+            assert_eq!(look(&new, &mut stored), before);
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_adjusted_slowly_is_followed() {
+        let (clocks, mut stored) = clocks();
+        let clock = StoreClock::new(clocks.clone());
+        let before = look(&clock, &mut stored);
+        for _ in 0..1000 {
+            clocks.pass(10_000);
+            clocks.step(5);
+            look(&clock, &mut stored);
+        }
+        assert_eq!(look(&clock, &mut stored), before + 1000 * 10_005);
+        assert_eq!(stored.offset, 0);
+    }
+
+    #[test]
+    fn the_time_does_not_go_back_although_no_process_saw_the_step() {
+        let (clocks, mut stored) = clocks();
+        let before = look(&StoreClock::new(clocks.clone()), &mut stored);
+        clocks.pass(5000);
+        clocks.step(-HOUR);
+        let clock = StoreClock::new(clocks.clone());
+        assert_eq!(look(&clock, &mut stored), before);
+        clocks.pass(7000);
+        assert_eq!(look(&clock, &mut stored), before + 7000);
+    }
+
+    #[test]
+    fn a_time_in_which_no_process_ran_has_passed() {
+        let (clocks, mut stored) = clocks();
+        let before = look(&StoreClock::new(clocks.clone()), &mut stored);
+        clocks.pass(HOUR);
+        assert_eq!(look(&StoreClock::new(clocks.clone()), &mut stored), before + HOUR);
+    }
+}
