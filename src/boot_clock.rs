@@ -2,15 +2,7 @@
 
 use std::time::Duration;
 
-use ferry_types::clock::{MonotonicClock, MonotonicTime, Sleep};
-use rustix::time::{ClockId, clock_gettime};
-
-/// On Linux and Android the one that counts suspended time; elsewhere the system's monotonic clock,
-/// which does so on macOS.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-const CLOCK: ClockId = ClockId::Boottime;
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-const CLOCK: ClockId = ClockId::Monotonic;
+use ferry_types::clock::{Clock, MonotonicClock, MonotonicTime, Sleep, SystemClock};
 
 /// Time since the machine was started.
 #[derive(Debug, Clone, Copy, Default)]
@@ -18,9 +10,7 @@ pub struct BootClock;
 
 impl MonotonicClock for BootClock {
     fn now(&self) -> MonotonicTime {
-        let time = clock_gettime(CLOCK);
-        let seconds = Duration::from_secs(time.tv_sec.unsigned_abs());
-        MonotonicTime::after_origin(seconds + Duration::from_nanos(time.tv_nsec.unsigned_abs()))
+        MonotonicTime::after_origin(SystemClock.monotonic())
     }
 
     fn sleep(&self, duration: Duration) -> Sleep {

@@ -14,7 +14,9 @@ mod events;
 mod fair;
 pub mod memory;
 pub mod redis;
+mod shown;
 pub mod sqlite;
+mod store_time;
 mod wakeups;
 
 pub use accepting::{Deadline, NewSubmission, Payload};
@@ -103,7 +105,7 @@ pub struct Claim {
 pub struct Claims {
     /// The leased steps.
     pub claims: Vec<Claim>,
-    /// The store's time.
+    /// The store's own time, for [`Wakeups::sleep`]; it differs from the wall clock after a step.
     pub now: Timestamp,
     /// After how long it is worth to ask again, if nothing wakes the caller before: the next due
     /// time or the next reopening of a gate; zero if the limit kept steps from being claimed. None

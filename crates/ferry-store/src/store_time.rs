@@ -99,12 +99,12 @@ impl StoreClock {
         *self.anchor.lock().unwrap_or_else(PoisonError::into_inner) = Some(time.anchor);
         let step = time.offset - time.stored.offset;
         if step != 0 {
-            let (size, direction) = (step.unsigned_abs(), if step > 0 { "forward" } else { "back" });
-            let size = std::time::Duration::from_millis(size);
+            let direction = if step > 0 { "forward" } else { "back" };
+            let seconds = (step.unsigned_abs() + 500) / 1000;
             warn!(
                 step_ms = step,
-                "the wall clock of the store `{location}` stepped {direction} by {size:?}: due \
-                 times, leases and deadlines moved with it"
+                "the wall clock stepped {direction} by {seconds} s: due times, leases and deadlines \
+                 of the store `{location}` moved with it"
             );
         }
     }

@@ -5,12 +5,21 @@ use std::ops::Add;
 use std::pin::Pin;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rustix::time::{ClockId, clock_gettime};
+
 use crate::domain::{Timestamp, timestamp};
 
 /// The time of day.
 pub trait Clock: Debug + Send + Sync + 'static {
     /// The time, with a precision of milliseconds.
     fn now(&self) -> Timestamp;
+
+    /// The time since an origin that stays the same for as long as the process runs: it cannot be set,
+    /// and counts the time for which the machine was suspended. Without such a clock, the wall clock
+    /// is taken for one that is never set.
+    fn monotonic(&self) -> Duration {
+        Duration::from_millis(self.now().timestamp_millis().unsigned_abs())
+    }
 }
 
 /// The machine's clock.
@@ -26,7 +35,20 @@ impl Clock for SystemClock {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         timestamp(since_epoch.as_millis() as i64)
     }
+
+    fn monotonic(&self) -> Duration {
+        let time = clock_gettime(MONOTONIC);
+        let seconds = Duration::from_secs(time.tv_sec.unsigned_abs());
+        seconds + Duration::from_nanos(time.tv_nsec.unsigned_abs())
+    }
 }
+
+/// On Linux and Android the clock that counts suspended time; elsewhere the system's monotonic clock,
+/// which does so on macOS.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const MONOTONIC: ClockId = ClockId::Boottime;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const MONOTONIC: ClockId = ClockId::Monotonic;
 
 /// A clock that is never set: durations are measured with it.
 ///

@@ -9,6 +9,7 @@ pub(crate) mod running;
 mod answers;
 mod audit;
 mod batches;
+mod clock;
 mod config;
 mod doctor;
 mod exits;

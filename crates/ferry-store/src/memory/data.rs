@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::events::KEPT;
 use crate::fair::RoundRobin;
+use crate::store_time::StoredTime;
 use crate::{
     Accepted, ClaimId, Commit, Committed, Event, Lease, NewSubmission, Payload, Rescued, Standing,
     StoreError,
@@ -39,6 +40,7 @@ pub(super) struct Data {
     past_epochs: Vec<String>,
     /// Loss that a process reported and no operator has acknowledged yet.
     pub(super) lost: Option<String>,
+    pub(super) time: StoredTime,
 }
 
 #[derive(Debug, Clone)]

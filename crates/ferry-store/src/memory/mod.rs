@@ -12,6 +12,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::claim_id::ClaimIds;
+use super::shown::Shift;
+use super::store_time::{StoreClock, StoreTime};
 use super::{
     Accepted, CheckResult, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor,
     Events, Filter, Lease, Loss, NewSubmission, Page, Payload, Rescued, Standing, Stats, Store,
@@ -31,7 +33,7 @@ use ferry_types::domain::{SubmissionId, Timestamp, later};
 #[derive(Debug, Clone)]
 pub struct MemoryStore {
     shared: Arc<Shared>,
-    clock: Arc<dyn Clock>,
+    clock: Arc<StoreClock>,
     health: HealthPolicy,
     continuity: Arc<Continuity>,
 }
@@ -55,6 +57,7 @@ impl MemoryStore {
             wakeups: Wakeups::default(),
             claim_ids: ClaimIds::numbered(0),
         };
+        let clock = Arc::new(StoreClock::new(clock));
         Self { shared: Arc::new(shared), clock, health, continuity: Arc::default() }
     }
 
@@ -70,14 +73,24 @@ impl MemoryStore {
     }
 
     fn with<T>(&self, op: impl FnOnce(&mut Data) -> T) -> T {
-        // A panic inside of it is a fault of a test.
-        op(&mut self.shared.data.lock().unwrap_or_else(PoisonError::into_inner))
+        self.at(|data, _| op(data))
+    }
+
+    /// The same with the store's time.
+    fn at<T>(&self, op: impl FnOnce(&mut Data, &StoreTime) -> T) -> T {
+        // A panic inside of it is a bug of a test.
+        let data = &mut self.shared.data.lock().unwrap_or_else(PoisonError::into_inner);
+        let time = self.clock.read(data.time);
+        data.time = time.to_store(true).unwrap_or(data.time);
+        self.clock.passed(&time, "memory");
+        op(data, &time)
     }
 
     /// The same for what may make steps due.
-    fn change<T>(&self, op: impl FnOnce(&mut Data) -> T) -> T {
+    fn change<T>(&self, op: impl FnOnce(&mut Data, &StoreTime) -> T) -> T {
         let requested = self.continuity.ask();
-        let (changed, standing) = self.with(|data| (op(data), data.standing(requested.number())));
+        let (changed, standing) =
+            self.at(|data, time| (op(data, time), data.standing(requested.number())));
         self.continuity.saw(&requested, &standing);
         self.shared.wakeups.all();
         changed
@@ -89,12 +102,12 @@ impl MemoryStore {
         id: SubmissionId,
         rule: impl FnOnce(&mut Submission, &SameName, Timestamp) -> Ruled<LifecycleError>,
     ) -> Result<SubmissionDetail, StoreError> {
-        let now = self.clock.now();
-        self.change(|data| {
+        self.change(|data, time| {
             let seq = data.seq_of(id).ok_or(StoreError::NotFound(id))?;
             let same_name = data.same_name(seq);
-            data.apply(seq, |submission| rule(submission, &same_name, now))?;
-            data.found(id, &self.health, now).ok_or(StoreError::NotFound(id))
+            data.apply(seq, |submission| rule(submission, &same_name, time.now))?;
+            let found = data.found(id, &self.health, time.now).ok_or(StoreError::NotFound(id))?;
+            Ok(found.shown(time.offset))
         })
     }
 }
@@ -106,10 +119,11 @@ impl Store for MemoryStore {
     }
 
     async fn accept(&self, batch: Vec<NewSubmission>) -> Result<Vec<Accepted>, StoreError> {
-        let now = self.clock.now();
-        self.change(|data| {
+        self.change(|data, time| {
             let before = data.seq;
-            let accepted: Result<_, _> = batch.iter().map(|new| data.accept(new, now)).collect();
+            let batch = batch.shown(-time.offset);
+            let accepted: Result<_, _> =
+                batch.iter().map(|new| data.accept(new, time.now)).collect();
             if accepted.is_err() {
                 data.forget_after(before);
             }
@@ -118,35 +132,36 @@ impl Store for MemoryStore {
     }
 
     async fn claim(&self, request: ClaimRequest) -> Result<Claims, StoreError> {
-        let (id, now) = (self.shared.claim_ids.next(), self.clock.now());
-        Ok(self.with(|data| data.claim(&request, &self.health, now, id)))
+        let id = self.shared.claim_ids.next();
+        Ok(self.at(|data, time| {
+            let claims = data.claim(&request, &self.health, time.now, id);
+            Claims { claims: claims.claims.shown(time.offset), ..claims }
+        }))
     }
 
     async fn commit(&self, batch: Vec<Commit>) -> Result<Vec<Committed>, StoreError> {
-        let now = self.clock.now();
-        let commit = |data: &mut Data| {
-            batch.iter().map(|commit| data.commit(commit, &self.health, now)).collect()
+        let commit = |data: &mut Data, time: &StoreTime| {
+            batch.iter().map(|commit| data.commit(commit, &self.health, time.now)).collect()
         };
         Ok(self.change(commit))
     }
 
     async fn renew(&self, leases: Vec<Lease>, lease: Duration) -> Result<Vec<bool>, StoreError> {
-        let until = later(self.clock.now(), lease);
-        let renew = |data: &mut Data| {
+        let renew = |data: &mut Data, time: &StoreTime| {
+            let until = later(time.now, lease);
             let renew = |lease: &Lease| data.held(lease).map(|row| row.leased_until = Some(until));
             leases.iter().map(renew).map(|renewed| renewed.is_some()).collect()
         };
-        Ok(self.with(renew))
+        Ok(self.at(renew))
     }
 
     async fn release(&self, claims: Vec<Claim>) -> Result<(), StoreError> {
-        let now = self.clock.now();
-        self.change(|data| {
+        self.change(|data, time| {
             for claim in claims {
                 if data.held(&claim.lease).is_some()
                     && let Some(seq) = data.seq_of(claim.lease.id)
                 {
-                    data.apply(seq, |submission| submission.release(now)).map_err(illegal)?;
+                    data.apply(seq, |submission| submission.release(time.now)).map_err(illegal)?;
                 }
             }
             Ok(())
@@ -154,8 +169,7 @@ impl Store for MemoryStore {
     }
 
     async fn rescue(&self) -> Result<Rescued, StoreError> {
-        let now = self.clock.now();
-        self.change(|data| data.rescue(now)).map_err(illegal)
+        self.change(|data, time| data.rescue(time.now)).map_err(illegal)
     }
 
     fn wakeups(&self) -> &Wakeups {
@@ -183,7 +197,7 @@ impl Store for MemoryStore {
     }
 
     async fn acknowledge_loss(&self) -> Result<(), StoreError> {
-        self.change(Data::renew_epoch);
+        self.change(|data, _| data.renew_epoch());
         Ok(())
     }
 
@@ -198,17 +212,21 @@ impl Store for MemoryStore {
     }
 
     async fn get(&self, id: SubmissionId) -> Result<Option<SubmissionDetail>, StoreError> {
-        let now = self.clock.now();
-        Ok(self.with(|data| data.found(id, &self.health, now)))
+        Ok(self.at(|data, time| data.found(id, &self.health, time.now).shown(time.offset)))
     }
 
     async fn timeline(&self, id: SubmissionId) -> Result<Vec<TimelineEntry>, StoreError> {
-        let timeline = |row: &Row| row.timeline.clone();
-        self.with(|data| data.row(id).map(timeline).ok_or(StoreError::NotFound(id)))
+        self.at(|data, time| {
+            let timeline = |row: &Row| row.timeline.clone().shown(time.offset);
+            data.row(id).map(timeline).ok_or(StoreError::NotFound(id))
+        })
     }
 
     async fn events(&self, after: u64, limit: usize) -> Result<Events, StoreError> {
-        Ok(self.with(|data| data.events(after, limit)))
+        Ok(self.at(|data, time| {
+            let page = data.events(after, limit);
+            Events { events: page.events.shown(time.offset), ..page }
+        }))
     }
 
     async fn list(
@@ -217,13 +235,14 @@ impl Store for MemoryStore {
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Page, StoreError> {
-        let now = self.clock.now();
-        Ok(self.with(|data| data.list(filter, after, limit, &self.health, now)))
+        Ok(self.at(|data, time| {
+            let filter = filter.clone().shown(-time.offset);
+            data.list(&filter, after, limit, &self.health, time.now).shown(time.offset)
+        }))
     }
 
     async fn stats(&self) -> Result<Stats, StoreError> {
-        let now = self.clock.now();
-        Ok(self.with(|data| data.stats(now)))
+        Ok(self.at(|data, time| data.stats(time.now).shown(time.offset)))
     }
 
     async fn pause(&self, account: &str, reason: &str) -> Result<(), StoreError> {
@@ -235,7 +254,7 @@ impl Store for MemoryStore {
     }
 
     async fn resume(&self, account: &str) -> Result<bool, StoreError> {
-        self.change(|data| {
+        self.change(|data, _| {
             let known = data.accounts.get_mut(account);
             let known = known.ok_or_else(|| StoreError::UnknownAccount(account.to_owned()))?;
             Ok(std::mem::take(&mut known.health) != Health::default())
@@ -276,8 +295,7 @@ impl Store for MemoryStore {
     }
 
     async fn sweep(&self, retention: Duration) -> Result<u64, StoreError> {
-        let now = self.clock.now();
-        Ok(self.with(|data| data.sweep(retention, now)))
+        Ok(self.at(|data, time| data.sweep(retention, time.now)))
     }
 
     async fn probe_write(&self) -> Result<(), StoreError> {

@@ -8,16 +8,15 @@ use super::error::SqliteError;
 use super::records::{append, cold, millis, rank};
 use crate::compression::CompressedPayload;
 use crate::{Accepted, NewSubmission, StoreError};
+use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::{State, StepKind, Submission, TimelineEntry};
-use ferry_types::domain::{SubmissionId, Timestamp};
 
 pub(super) fn accept(
     connection: &Connection,
     effects: &mut Effects,
     batch: &[(NewSubmission, CompressedPayload)],
-    now: Timestamp,
 ) -> Result<Vec<Accepted>, SqliteError> {
-    batch.iter().map(|(new, packed)| accept_one(connection, effects, new, packed, now)).collect()
+    batch.iter().map(|(new, packed)| accept_one(connection, effects, new, packed)).collect()
 }
 
 fn accept_one(
@@ -25,8 +24,8 @@ fn accept_one(
     effects: &mut Effects,
     new: &NewSubmission,
     packed: &CompressedPayload,
-    now: Timestamp,
 ) -> Result<Accepted, SqliteError> {
+    let now = effects.now();
     if let Some((id, digest)) = known(connection, new)? {
         let same = digest == new.digest();
         return Ok(if same { Accepted::Duplicate(id) } else { Accepted::Conflict(id) });

@@ -7,13 +7,15 @@ use rusqlite::{Connection, params};
 
 use super::error::SqliteError;
 use super::events;
+use crate::store_time::StoreTime;
 use crate::{Event, Wakeups};
 use ferry_types::domain::Timestamp;
 use ferry_types::domain::submission::{State, StepKind, Submission};
 
 /// Collected while a transaction runs.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Effects {
+    time: StoreTime,
     moves: Vec<(String, State, i64)>,
     events: Vec<Event>,
     due: Vec<(StepKind, Timestamp)>,
@@ -25,6 +27,21 @@ pub(super) struct Effects {
 pub(super) struct EffectsLen(usize, usize, usize);
 
 impl Effects {
+    /// Of a transaction that begins at this time.
+    pub(super) fn at(time: StoreTime) -> Self {
+        Self { time, moves: Vec::new(), events: Vec::new(), due: Vec::new(), anything: false }
+    }
+
+    /// The store's time at the beginning of the transaction.
+    pub(super) fn now(&self) -> Timestamp {
+        self.time.now
+    }
+
+    /// Milliseconds by which the wall clock is ahead of it.
+    pub(super) fn offset(&self) -> i64 {
+        self.time.offset
+    }
+
     /// A submission is in another state than before, perhaps.
     pub(super) fn moved(&mut self, submission: &Submission, before: State) {
         let s = submission;

@@ -123,8 +123,8 @@ pub(super) fn release(
     connection: &Connection,
     effects: &mut Effects,
     claim: &Claim,
-    now: Timestamp,
 ) -> Result<(), SqliteError> {
+    let now = effects.now();
     let record = match SqliteRecord::find(connection, claim.lease.id) {
         Err(error) if error.is_of_a_row() => None,
         found => found?.filter(|record| record.is_held_by(&claim.lease)),
@@ -140,8 +140,8 @@ pub(super) fn release(
 pub(super) fn rescue(
     connection: &Connection,
     effects: &mut Effects,
-    now: Timestamp,
 ) -> Result<Rescued, SqliteError> {
+    let now = effects.now();
     let sql = [
         "SELECT ",
         COLUMNS,

@@ -35,11 +35,14 @@ use tokio::sync::Semaphore;
 use super::claim_id::ClaimIds;
 use super::compression::{compress_all, compress_contents};
 use super::fair::RoundRobin;
+use super::shown::Shift;
+use super::store_time::StoreClock;
 use super::{
     Accepted, CheckResult, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor,
     Events, Filter, Lease, Loss, NewSubmission, Page, Payload, Rescued, Standing, Stats, Store,
     StoreError, SubmissionDetail, Wakeups,
 };
+use effects::Effects;
 use error::SqliteError;
 use ferry_types::clock::Clock;
 use ferry_types::domain::account::HealthPolicy;
@@ -67,7 +70,7 @@ pub struct SqliteStore {
     wakeups: Arc<Wakeups>,
     continuity: Arc<Continuity>,
     named: Arc<Named>,
-    clock: Arc<dyn Clock>,
+    clock: Arc<StoreClock>,
     health: HealthPolicy,
     turns: Arc<Mutex<RoundRobin>>,
     claim_ids: ClaimIds,
@@ -87,7 +90,14 @@ impl SqliteStore {
         let connection = schema::open_writer(path)?;
         let continuity = Arc::<Continuity>::default();
         let named = Arc::new(Named::new(path, &location(path), continuity.clone()));
-        let writer = Writer::start(connection, &location(path), wakeups.clone(), named.clone())?;
+        let clock = Arc::new(StoreClock::new(clock));
+        let writer = Writer::start(
+            connection,
+            &location(path),
+            wakeups.clone(),
+            named.clone(),
+            clock.clone(),
+        )?;
         let watcher = watch::watch(path, writer.clone());
         Ok(Self {
             path: path.to_owned(),
@@ -112,7 +122,7 @@ impl SqliteStore {
     ) -> Result<T, StoreError> {
         let _turn = self.reading.acquire().await.expect("the semaphore is never closed");
         let (named, readers) = (self.named.clone(), self.readers.clone());
-        let (policy, now) = (self.health, self.clock.now());
+        let (policy, clock) = (self.health, self.clock.clone());
         let location = self.location();
         let result = tokio::task::spawn_blocking(move || {
             let idle = || readers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -122,7 +132,13 @@ impl SqliteStore {
             let reader = idle().pop().map(|(_, connection)| connection);
             let connection = reader.map_or_else(|| schema::open_reader(named.path()), Ok)?;
             let result = within_snapshot(&connection, |connection| {
-                op(&RecordReader { connection, policy: &policy, now })
+                let time = clock.read(standing::stored_time(connection).unwrap_or_default());
+                op(&RecordReader {
+                    connection,
+                    policy: &policy,
+                    now: time.now,
+                    offset: time.offset,
+                })
             });
             // Otherwise the connection may be one to another file.
             named.check().map_err(|error| error.with_location(&location))?;
@@ -143,9 +159,9 @@ impl SqliteStore {
         + Send
         + 'static,
     ) -> Result<SubmissionDetail, StoreError> {
-        let now = self.clock.now();
         self.writer
             .write(move |connection, effects| {
+                let now = effects.now();
                 let record = SqliteRecord::load(connection, id)?;
                 let same_name = operator::same_name(connection, &record)?;
                 record.change(connection, effects, |submission| rule(submission, &same_name, now))
@@ -174,32 +190,34 @@ impl Store for SqliteStore {
     }
 
     async fn accept(&self, batch: Vec<NewSubmission>) -> Result<Vec<Accepted>, StoreError> {
-        let packed = compress_all(batch).await;
-        let clock = self.clock.clone();
+        let mut packed = compress_all(batch).await;
         self.writer
             .write(move |connection, effects| {
-                accept::accept(connection, effects, &packed, clock.now())
+                packed.iter_mut().for_each(|(new, _)| new.shift(-effects.offset()));
+                accept::accept(connection, effects, &packed)
             })
             .await
     }
 
     async fn claim(&self, request: ClaimRequest) -> Result<Claims, StoreError> {
-        let (policy, clock) = (self.health, self.clock.clone());
+        let policy = self.health;
         let (turns, id) = (self.turns.clone(), self.claim_ids.next());
         self.writer
             .write(move |connection, effects| {
                 let turns = &mut turns.lock().unwrap_or_else(PoisonError::into_inner);
-                claim::claim(connection, effects, &request, &policy, clock.now(), turns, id)
+                let now = effects.now();
+                let claims = claim::claim(connection, effects, &request, &policy, now, turns, id)?;
+                Ok(Claims { claims: claims.claims.shown(effects.offset()), ..claims })
             })
             .await
     }
 
     async fn commit(&self, batch: Vec<Commit>) -> Result<Vec<Committed>, StoreError> {
         let packed = compress_contents(batch).await;
-        let (policy, clock) = (self.health, self.clock.clone());
+        let policy = self.health;
         self.writer
             .write(move |connection, effects| {
-                let now = clock.now();
+                let now = effects.now();
                 let commits = packed.iter();
                 commits
                     .map(|(commit, packed)| {
@@ -211,24 +229,23 @@ impl Store for SqliteStore {
     }
 
     async fn renew(&self, leases: Vec<Lease>, lease: Duration) -> Result<Vec<bool>, StoreError> {
-        let clock = self.clock.clone();
         self.writer
-            .write(move |connection, _| leases::renew(connection, &leases, lease, clock.now()))
+            .write(move |connection, effects| {
+                leases::renew(connection, &leases, lease, effects.now())
+            })
             .await
     }
 
     async fn release(&self, claims: Vec<Claim>) -> Result<(), StoreError> {
-        let now = self.clock.now();
         self.writer
             .write(move |connection, effects| {
-                claims.iter().try_for_each(|claim| leases::release(connection, effects, claim, now))
+                claims.iter().try_for_each(|claim| leases::release(connection, effects, claim))
             })
             .await
     }
 
     async fn rescue(&self) -> Result<Rescued, StoreError> {
-        let now = self.clock.now();
-        self.writer.write(move |connection, effects| leases::rescue(connection, effects, now)).await
+        self.writer.write(leases::rescue).await
     }
 
     fn wakeups(&self) -> &Wakeups {
@@ -262,15 +279,19 @@ impl Store for SqliteStore {
     }
 
     async fn get(&self, id: SubmissionId) -> Result<Option<SubmissionDetail>, StoreError> {
-        self.read(move |reader| reader.get(id)).await
+        self.read(move |reader| Ok(reader.get(id)?.shown(reader.offset))).await
     }
 
     async fn timeline(&self, id: SubmissionId) -> Result<Vec<TimelineEntry>, StoreError> {
-        self.read(move |reader| reader.timeline(id)).await
+        self.read(move |reader| Ok(reader.timeline(id)?.shown(reader.offset))).await
     }
 
     async fn events(&self, after: u64, limit: usize) -> Result<Events, StoreError> {
-        self.read(move |reader| reader.events(after, limit)).await
+        self.read(move |reader| {
+            let page = reader.events(after, limit)?;
+            Ok(Events { events: page.events.shown(reader.offset), ..page })
+        })
+        .await
     }
 
     async fn list(
@@ -280,15 +301,15 @@ impl Store for SqliteStore {
         limit: usize,
     ) -> Result<Page, StoreError> {
         let filter = filter.clone();
-        self.read(move |reader| reader.list(&filter, after, limit)).await
+        self.read(move |reader| {
+            let filter = filter.shown(-reader.offset);
+            Ok(reader.list(&filter, after, limit)?.shown(reader.offset))
+        })
+        .await
     }
 
-    #[expect(
-        clippy::redundant_closure_for_method_calls,
-        reason = "the method itself would be bound to one lifetime"
-    )]
     async fn stats(&self) -> Result<Stats, StoreError> {
-        self.read(|reader| reader.stats()).await
+        self.read(|reader| Ok(reader.stats()?.shown(reader.offset))).await
     }
 
     async fn pause(&self, account: &str, reason: &str) -> Result<(), StoreError> {
@@ -341,11 +362,10 @@ impl Store for SqliteStore {
     }
 
     async fn sweep(&self, retention: Duration) -> Result<u64, StoreError> {
-        let now = self.clock.now();
-        let swept = self
-            .writer
-            .write(move |connection, effects| operator::sweep(connection, effects, retention, now))
-            .await?;
+        let sweep = move |connection: &Connection, effects: &mut Effects| {
+            operator::sweep(connection, effects, retention)
+        };
+        let swept = self.writer.write(sweep).await?;
         // One after the other, so that other jobs of the writer come between them.
         for _ in 0..space::PIECES {
             if !self.writer.write(|connection, _| space::return_pages(connection)).await? {

@@ -10,9 +10,9 @@ use super::health;
 use super::records::{SqliteRecord, duration_millis, millis};
 use crate::StoreError;
 use crate::cold::Cold;
+use ferry_types::domain::SubmissionId;
 use ferry_types::domain::account::Health;
 use ferry_types::domain::submission::{SameName, State};
-use ferry_types::domain::{SubmissionId, Timestamp};
 
 /// Removed in one call.
 const SWEPT: i64 = 200;
@@ -70,9 +70,8 @@ pub(super) fn sweep(
     connection: &Connection,
     effects: &mut Effects,
     retention: Duration,
-    now: Timestamp,
 ) -> Result<u64, SqliteError> {
-    let before = millis(now).saturating_sub(duration_millis(retention));
+    let before = millis(effects.now()).saturating_sub(duration_millis(retention));
     let mut statement = connection.prepare_cached(
         "SELECT seq, account, state, cold FROM submissions WHERE finished_at < ?1
          ORDER BY finished_at LIMIT ?2",

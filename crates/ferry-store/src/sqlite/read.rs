@@ -19,7 +19,10 @@ use ferry_types::domain::{SubmissionId, Timestamp, timestamp};
 pub(super) struct RecordReader<'a> {
     pub(super) connection: &'a Connection,
     pub(super) policy: &'a HealthPolicy,
+    /// The store's time.
     pub(super) now: Timestamp,
+    /// Milliseconds by which the wall clock is ahead of it.
+    pub(super) offset: i64,
 }
 
 /// Which index leads to the submissions that match, newest first, without passing many others.

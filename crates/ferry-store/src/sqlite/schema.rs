@@ -20,7 +20,7 @@ const OLDEST: usize = 5;
 
 /// The first makes version `OLDEST`, and each of the others the next one. Never change one that was
 /// released.
-const MIGRATIONS: &[&str] = &[include_str!("001.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("001.sql"), include_str!("002.sql")];
 
 /// How long a process waits while another one writes, and how often it looks.
 const BUSY: Duration = Duration::from_secs(10);

@@ -1,10 +1,11 @@
 //! Reads and changes what the file says of its history of events.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::error::SqliteError;
 use crate::Standing;
 use crate::continuity::{EPOCHS, NO_EPOCH};
+use crate::store_time::StoredTime;
 
 /// Content of an event: equal only for the same event.
 const EVENT: &str = "at || ' ' || submission || ' ' || state";
@@ -53,5 +54,20 @@ pub(super) fn save_loss(connection: &Connection, loss: &str) -> Result<(), Sqlit
 /// Writes a row as it is: the page goes through the log to the disk, and nothing changes.
 pub(super) fn touch(connection: &Connection) -> Result<(), SqliteError> {
     connection.execute("UPDATE store SET lost = lost", [])?;
+    Ok(())
+}
+
+/// The stored time; `None` if it cannot be read.
+pub(super) fn stored_time(connection: &Connection) -> Option<StoredTime> {
+    let time = |row: &Row<'_>| Ok(StoredTime { offset: row.get(0)?, seen: row.get(1)? });
+    let mut statement =
+        connection.prepare_cached("SELECT clock_offset, clock_seen FROM store").ok()?;
+    statement.query_row([], time).ok()
+}
+
+pub(super) fn save_time(connection: &Connection, time: StoredTime) -> Result<(), SqliteError> {
+    connection
+        .prepare_cached("UPDATE store SET clock_offset = ?1, clock_seen = ?2")?
+        .execute([time.offset, time.seen])?;
     Ok(())
 }

@@ -13,6 +13,7 @@ use super::error::SqliteError;
 use super::named::Named;
 use super::{schema, standing};
 use crate::continuity::Asked;
+use crate::store_time::{StoreClock, StoredTime};
 use crate::{StoreError, Wakeups};
 
 /// The most jobs that share a transaction.
@@ -48,6 +49,7 @@ impl Writer {
         location: &str,
         wakeups: Arc<Wakeups>,
         named: Arc<Named>,
+        clock: Arc<StoreClock>,
     ) -> Result<Self, StoreError> {
         let (jobs, incoming) = mpsc::unbounded_channel();
         let location: Arc<str> = location.into();
@@ -56,6 +58,7 @@ impl Writer {
             connection,
             wakeups,
             named,
+            clock,
             location: location.clone(),
             looking: looking.clone(),
             version: None,
@@ -159,6 +162,7 @@ struct WriterThread {
     connection: Connection,
     wakeups: Arc<Wakeups>,
     named: Arc<Named>,
+    clock: Arc<StoreClock>,
     location: Arc<str>,
     looking: Arc<AtomicBool>,
     /// Changes when another connection has written.
@@ -196,12 +200,15 @@ impl WriterThread {
     }
 
     fn transact(&self, work: Vec<Work>) -> (Vec<WriteReply>, Result<(), StoreError>) {
-        let mut effects = Effects::default();
         let requested = self.named.continuity().ask();
         // Nothing is written to a file that has no name any more.
         let named = self.named.check();
         let started = named.and_then(|()| Ok(self.connection.execute_batch("BEGIN IMMEDIATE")?));
         let mut started = started.map_err(|error| error.with_location(&self.location));
+        let stored = standing::stored_time(&self.connection);
+        let time = self.clock.read(stored.unwrap_or_default());
+        let mut effects = Effects::at(time);
+        let changes = self.connection.total_changes();
         let mut responses = Vec::with_capacity(work.len());
         for work in work {
             responses.push(work(started.clone().map(|()| (&self.connection, &mut effects))));
@@ -212,16 +219,22 @@ impl WriterThread {
                     Err(StoreError::Unavailable { location: self.location.to_string(), cause });
             }
         }
-        let outcome = started.and_then(|()| self.commit(&effects));
+        let is_changed = self.connection.total_changes() != changes;
+        let outcome = started.and_then(|()| {
+            self.commit(&effects, time.to_store(is_changed).filter(|_| stored.is_some()))
+        });
         if outcome.is_ok() {
+            self.clock.passed(&time, &self.location);
             self.compare(&requested);
             effects.wake(&self.wakeups);
         }
         (responses, outcome)
     }
 
-    fn commit(&self, effects: &Effects) -> Result<(), StoreError> {
-        let saved = effects.save(&self.connection);
+    fn commit(&self, effects: &Effects, time: Option<StoredTime>) -> Result<(), StoreError> {
+        let saved = effects
+            .save(&self.connection)
+            .and_then(|()| time.map_or(Ok(()), |time| standing::save_time(&self.connection, time)));
         let committed = saved.and_then(|()| Ok(self.connection.execute_batch("COMMIT")?));
         // Acknowledged is only what can be found again.
         let committed = committed.and_then(|()| self.named.check());
@@ -276,7 +289,9 @@ mod tests {
              CREATE TABLE kept (text); PRAGMA max_page_count = 40";
         connection.execute_batch(setup).unwrap();
         let named = Arc::new(Named::new(&path, "a small disk", Arc::default()));
-        (dir, Writer::start(connection, "a small disk", Arc::default(), named).unwrap())
+        let clock = Arc::new(StoreClock::new(Arc::new(ferry_types::clock::SystemClock)));
+        let writer = Writer::start(connection, "a small disk", Arc::default(), named, clock);
+        (dir, writer.unwrap())
     }
 
     fn keep(writer: &Writer, text: String) -> tokio::task::JoinHandle<Result<(), StoreError>> {

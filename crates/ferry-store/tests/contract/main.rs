@@ -6,6 +6,7 @@
 
 mod accepting;
 mod claiming;
+mod clock_steps;
 mod committing;
 mod data_loss;
 mod fairness;
@@ -242,6 +243,28 @@ macro_rules! fulfilled_by {
     };
 }
 
+macro_rules! clock_steps_pass {
+    ($store:ident, $subject:path) => {
+        mod $store {
+            tests! { $subject;
+                clock_steps {
+                    a_step_of_the_clock_moves_no_due_time
+                    a_step_of_the_clock_ends_no_living_lease_and_prolongs_no_dead_one
+                    a_step_of_the_clock_moves_neither_a_throttle_nor_a_breaker
+                    a_step_of_the_clock_uses_up_no_limit
+                    a_step_of_the_clock_moves_no_deadline_and_ends_no_retention
+                    a_step_of_the_clock_moves_no_webhook
+                    another_process_agrees_about_a_step_of_the_clock
+                    a_step_back_that_no_process_saw_delays_nothing
+                    times_are_shown_by_the_wall_clock
+                }
+            }
+        }
+    };
+}
+
+clock_steps_pass!(sqlite_clock, super::sqlite_file::subject);
+clock_steps_pass!(in_memory_clock, super::memory::subject);
 fulfilled_by!(sqlite, super::sqlite_file::subject);
 fulfilled_by!(redis, super::redis_place::subject);
 fulfilled_by!(in_memory, super::memory::subject);

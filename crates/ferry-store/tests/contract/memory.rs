@@ -1,7 +1,6 @@
 //! The store in memory as a subject of the contracts, and what only it can do.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use ferry_store::memory::MemoryStore;
@@ -33,8 +32,8 @@ impl Place for Memory {
         subject().await
     }
 
-    async fn advance(&self, duration: Duration) {
-        self.clock.move_by(duration.as_millis() as i64);
+    fn clock(&self) -> &ManualClock {
+        &self.clock
     }
 }
 

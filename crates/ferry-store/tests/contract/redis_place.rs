@@ -1,17 +1,13 @@
 //! Redis as a subject of the contracts, on a server of the tests' own.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use ferry_store::Store;
 use ferry_store::redis::{Durability, RedisAddress, RedisStore};
 use ferry_testing::{RedisServer, own_namespace, shared_server};
-use ferry_types::clock::Clock;
-use ferry_types::domain::{Timestamp, timestamp};
 
-use super::subject::{Place, Subject, health_policy};
+use super::subject::{ManualClock, Place, Subject, health_policy};
 
 /// A store in a namespace of the server, which keeps the server's time.
 pub(super) fn store_on(server: &RedisServer, namespace: &str) -> RedisStore {
@@ -23,16 +19,6 @@ pub(super) fn store_at(url: &str, namespace: &str) -> RedisStore {
     RedisStore::new(&address, Durability::Server, health_policy()).unwrap()
 }
 
-/// A clock that stands still until it is moved.
-#[derive(Debug)]
-struct ManualClock(AtomicI64);
-
-impl Clock for ManualClock {
-    fn now(&self) -> Timestamp {
-        timestamp(self.0.load(Ordering::SeqCst))
-    }
-}
-
 /// A namespace on the shared server, with a time of its own.
 pub(super) struct Namespace {
     server: Arc<RedisServer>,
@@ -42,8 +28,8 @@ pub(super) struct Namespace {
 
 impl Namespace {
     async fn new() -> Self {
-        let clock = Arc::new(ManualClock(AtomicI64::new(1_700_000_000_000)));
-        Self { server: shared_server().await, name: own_namespace(), clock }
+        let (server, name) = (shared_server().await, own_namespace());
+        Self { server, name, clock: ManualClock::new() }
     }
 }
 
@@ -57,8 +43,8 @@ impl Place for Namespace {
         subject().await
     }
 
-    async fn advance(&self, duration: Duration) {
-        self.clock.0.fetch_add(duration.as_millis() as i64, Ordering::SeqCst);
+    fn clock(&self) -> &ManualClock {
+        &self.clock
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use ferry_store::sqlite::SqliteStore;
@@ -60,8 +59,8 @@ impl Place for SqliteFile {
         subject().await
     }
 
-    async fn advance(&self, duration: Duration) {
-        self.clock.move_by(duration.as_millis() as i64);
+    fn clock(&self) -> &ManualClock {
+        &self.clock
     }
 }
 
@@ -284,26 +283,6 @@ async fn damaged_contents_are_reported_with_the_place() {
         assert!(matches!(error, StoreError::Unusable(_)), "{error:?}");
         assert!(error.to_string().contains(&location), "{error}");
     }
-}
-
-#[tokio::test]
-async fn nothing_is_lost_when_the_clock_steps() {
-    let file = SqliteFile::new();
-    let subject = Subject::at(file.clone()).await;
-    let hour = 3_600_000;
-    let waiting = subject.accept(new("waits")).await;
-    subject.claim_one(StepKind::Upload).await;
-    file.clock.move_by(-hour);
-    let newer = subject.accept(new("newer")).await;
-    let claim = subject.claim_one(StepKind::Upload).await;
-    assert_eq!(claim.lease.id, newer, "what comes in now is due now");
-    subject.commit(&claim, t::uploaded(millis(0))).await;
-    subject.claim_one(StepKind::Poll).await;
-    assert_eq!(subject.store.rescue().await.unwrap().due, 0);
-    assert_eq!(subject.store.sweep(DAY).await.unwrap(), 0);
-    file.clock.move_by(2 * hour);
-    assert_eq!(subject.store.rescue().await.unwrap().due, 2);
-    assert_eq!(subject.claim_one(StepKind::Upload).await.lease.id, waiting);
 }
 
 #[tokio::test]

@@ -30,7 +30,8 @@ async fn end_all(subject: &Subject) {
         if claims.is_empty() {
             return;
         }
-        let commit = |claim: &ferry_store::Claim| Commit { lease: claim.lease, transition: t::failed() };
+        let commit =
+            |claim: &ferry_store::Claim| Commit { lease: claim.lease, transition: t::failed() };
         subject.store.commit(claims.iter().map(commit).collect()).await.unwrap();
     }
 }

@@ -36,21 +36,37 @@ pub(super) fn health_policy() -> HealthPolicy {
 
 /// A clock that stands still until it is moved.
 #[derive(Debug)]
-pub(super) struct ManualClock(AtomicI64);
+pub(super) struct ManualClock {
+    wall: AtomicI64,
+    monotonic: AtomicU64,
+}
 
 impl ManualClock {
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self(AtomicI64::new(1_700_000_000_000)))
+        let wall = AtomicI64::new(1_700_000_000_000);
+        Arc::new(Self { wall, monotonic: AtomicU64::new(0) })
     }
 
-    pub(super) fn move_by(&self, millis: i64) {
-        self.0.fetch_add(millis, Ordering::SeqCst);
+    /// Lets time pass.
+    pub(super) fn advance(&self, duration: Duration) {
+        let millis = duration.as_millis() as u64;
+        self.monotonic.fetch_add(millis, Ordering::SeqCst);
+        self.step(millis as i64);
+    }
+
+    /// Sets the wall clock.
+    pub(super) fn step(&self, millis: i64) {
+        self.wall.fetch_add(millis, Ordering::SeqCst);
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        timestamp(self.0.load(Ordering::SeqCst))
+        timestamp(self.wall.load(Ordering::SeqCst))
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_millis(self.monotonic.load(Ordering::SeqCst))
     }
 }
 
@@ -63,8 +79,8 @@ pub(super) trait Place: Send + Sync {
     /// An empty store of the same kind.
     async fn fresh(&self) -> Subject;
 
-    /// Lets the store's time pass.
-    async fn advance(&self, duration: Duration);
+    /// The clock of the store.
+    fn clock(&self) -> &ManualClock;
 }
 
 /// A store under test.
@@ -89,7 +105,17 @@ impl Subject {
     }
 
     pub(super) async fn advance(&self, duration: Duration) {
-        self.location.advance(duration).await;
+        self.location.clock().advance(duration);
+    }
+
+    /// Lets the wall clock of the store step.
+    pub(super) async fn step_clock(&self, millis: i64) {
+        self.location.clock().step(millis);
+    }
+
+    /// The time that the wall clock of the store shows.
+    pub(super) fn wall_clock(&self) -> Timestamp {
+        self.location.clock().now()
     }
 
     pub(super) async fn accept(&self, new: NewSubmission) -> SubmissionId {

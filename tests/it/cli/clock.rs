@@ -1,0 +1,53 @@
+//! A step of the wall clock under a running process: a real one, as far as the process can tell.
+
+use std::path::PathBuf;
+
+use super::harness::{Ferry, GOOD, Platform, eventually};
+
+/// The library that changes what a process is told of the time.
+fn libfaketime() -> PathBuf {
+    let folders = std::fs::read_dir("/usr/lib").expect("there are libraries").flatten();
+    let libraries = folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"));
+    libraries.into_iter().find(|library| library.exists()).expect(
+        "libfaketime is needed: `scripts/test` installs it, or `apt-get install faketime` on Debian",
+    )
+}
+
+fn polls(ferry: &Ferry, id: &str) -> u64 {
+    ferry.object(&["status", "--json", id])["polls"].as_u64().expect("a number")
+}
+
+#[test]
+fn a_step_of_the_clock_delays_no_poll_and_is_logged_once() {
+    let platform = Platform::slow();
+    let ferry = Ferry::of(&platform)
+        .set("FERRY_POLL_INITIAL", "200ms")
+        .set("FERRY_POLL_MAX", "1s")
+        .set("FERRY_LEASE", "3s")
+        .set("FERRY_LISTEN", "127.0.0.1:0")
+        .file("good.csv", GOOD)
+        .file("clock", "+0");
+    let clock = ferry.path("clock").display().to_string();
+    let ferry = ferry
+        .set("LD_PRELOAD", libfaketime().display().to_string())
+        .set("FAKETIME_TIMESTAMP_FILE", clock)
+        .set("FAKETIME_NO_CACHE", "1")
+        .set("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    let mut serving = ferry.start(&["serve"]);
+    let id = ferry.run(&["submit", "good.csv"]).ok().id();
+    eventually("a first poll", || polls(&ferry, &id) > 0);
+    for (clock, direction) in [("-3600", "back by 3600"), ("+3600", "forward by 7200")] {
+        let before = polls(&ferry, &id);
+        ferry.write("clock", clock);
+        eventually("polls go on", || polls(&ferry, &id) > before + 5);
+        let status = ferry.object(&["status", "--json", &id]);
+        assert_eq!(status["upload_ambiguous"].as_bool().unwrap_or_default(), false, "{status}");
+        let log = serving.stderr();
+        let told: Vec<_> = log.lines().filter(|line| line.contains("stepped")).collect();
+        assert!(told.last().is_some_and(|line| line.contains(direction)), "{direction}: {log}");
+    }
+    serving.signal("TERM");
+    serving.end();
+    let steps = serving.stderr().lines().filter(|line| line.contains("stepped")).count();
+    assert_eq!(steps, 2, "{}", serving.stderr());
+}
