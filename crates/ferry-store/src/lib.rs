@@ -12,11 +12,12 @@ mod continuity;
 mod error;
 mod events;
 mod fair;
+mod shown;
+mod store_time;
+
 pub mod memory;
 pub mod redis;
-mod shown;
 pub mod sqlite;
-mod store_time;
 mod wakeups;
 
 pub use accepting::{Deadline, NewSubmission, Payload};

@@ -57,7 +57,7 @@ impl Anchor {
 }
 
 impl StoreTime {
-    /// What is to be stored; `None` if what is stored is recent enough.
+    /// The time to be stored; `None` if what is stored is recent enough.
     pub(super) fn to_store(self, is_changed: bool) -> Option<StoredTime> {
         let seen = self.now.timestamp_millis().max(self.stored.seen);
         let is_old = is_changed && seen - self.stored.seen >= SEEN_EVERY;

@@ -1,10 +1,10 @@
-//! A step of the wall clock under a running process: a real one, as far as the process can tell.
+//! A step of the wall clock under a running process: a real one, as far as the process can know.
 
 use std::path::PathBuf;
 
 use super::harness::{Ferry, GOOD, Platform, eventually};
 
-/// The library that changes what a process is told of the time.
+/// The library that changes the time that a process reads.
 fn libfaketime() -> PathBuf {
     let folders = std::fs::read_dir("/usr/lib").expect("there are libraries").flatten();
     let libraries = folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"));
@@ -43,8 +43,8 @@ fn a_step_of_the_clock_delays_no_poll_and_is_logged_once() {
         let status = ferry.object(&["status", "--json", &id]);
         assert_eq!(status["upload_ambiguous"].as_bool().unwrap_or_default(), false, "{status}");
         let log = serving.stderr();
-        let told: Vec<_> = log.lines().filter(|line| line.contains("stepped")).collect();
-        assert!(told.last().is_some_and(|line| line.contains(direction)), "{direction}: {log}");
+        let logged: Vec<_> = log.lines().filter(|line| line.contains("stepped")).collect();
+        assert!(logged.last().is_some_and(|line| line.contains(direction)), "{direction}: {log}");
     }
     serving.signal("TERM");
     serving.end();

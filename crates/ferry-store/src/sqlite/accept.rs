@@ -3,9 +3,10 @@
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use super::blobs::save_payload;
+use super::changes::{self, First};
 use super::effects::Effects;
 use super::error::SqliteError;
-use super::records::{append, cold, millis, rank};
+use super::records::{append, cold, millis, rank, value};
 use crate::compression::CompressedPayload;
 use crate::{Accepted, NewSubmission, StoreError};
 use ferry_types::domain::SubmissionId;
@@ -30,12 +31,8 @@ fn accept_one(
         let same = digest == new.digest();
         return Ok(if same { Accepted::Duplicate(id) } else { Accepted::Conflict(id) });
     }
-    let has_predecessor: bool = connection
-        .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM submissions
-                            WHERE account = ?1 AND name = ?2 AND finished_at IS NULL)",
-        )?
-        .query_row([&new.account, &new.name], |row| row.get(0))?;
+    let first = changes::first(connection, effects, &new.account, &new.name)?;
+    let has_predecessor = !matches!(first, First::Nothing);
     let submission = new.submission(now, has_predecessor);
     let seq = insert(connection, new, &submission)?;
     save_payload(connection, seq, packed)?;
@@ -93,12 +90,13 @@ fn known(
     new: &NewSubmission,
 ) -> Result<Option<(SubmissionId, String)>, SqliteError> {
     let Some(key) = &new.idempotency_key else { return Ok(None) };
-    let found: Option<(String, String)> = connection
+    let found = connection
         .prepare_cached(
             "SELECT id, digest FROM submissions WHERE account = ?1 AND idempotency_key = ?2",
         )?
-        .query_row([&new.account, key], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row([&new.account, key], |row| Ok((value::<SubmissionId>(row, 0), row.get(1))))
         .optional()?;
     let Some((id, digest)) = found else { return Ok(None) };
-    Ok(Some((id.parse().map_err(SqliteError::corrupt)?, digest)))
+    let id = id?;
+    Ok(Some((id, digest.map_err(|error| SqliteError::from(error).of_record(id))?)))
 }

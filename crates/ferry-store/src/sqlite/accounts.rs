@@ -4,44 +4,65 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::changes::set_aside;
+use super::effects::Effects;
 use super::error::SqliteError;
 use super::health;
 use super::records::{priority, rank};
 use crate::ClaimRequest;
 use crate::fair::{Availability, NextDue, Situation};
 use ferry_types::domain::account::HealthPolicy;
-use ferry_types::domain::submission::StepKind;
+use ferry_types::domain::submission::{Priority, StepKind};
 use ferry_types::domain::{Timestamp, timestamp};
 
 /// The heads of all accounts that have steps of `kind`, by account and priority.
-pub(super) fn heads(connection: &Connection, kind: StepKind) -> Result<Vec<NextDue>, SqliteError> {
+pub(super) fn heads(
+    connection: &Connection,
+    effects: &mut Effects,
+    kind: StepKind,
+) -> Result<Vec<NextDue>, SqliteError> {
     // Hops through the index: how much waits behind the heads does not matter. A comparison of
     // `(account, priority)` pairs would walk over all that waits there.
     let mut same_account = connection.prepare_cached(
-        "SELECT account, priority, due_at FROM submissions INDEXED BY ready
+        "SELECT seq, account, priority, due_at FROM submissions INDEXED BY ready
          WHERE step = ?1 AND account = ?2 AND priority > ?3
              AND due_at IS NOT NULL AND leased_until IS NULL AND has_predecessor = 0
          ORDER BY priority, due_at LIMIT 1",
     )?;
     let mut next_account = connection.prepare_cached(
-        "SELECT account, priority, due_at FROM submissions INDEXED BY ready
+        "SELECT seq, account, priority, due_at FROM submissions INDEXED BY ready
          WHERE step = ?1 AND account > ?2
              AND due_at IS NOT NULL AND leased_until IS NULL AND has_predecessor = 0
          ORDER BY account, priority, due_at LIMIT 1",
     )?;
-    let head = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
     let mut heads: Vec<NextDue> = Vec::new();
     loop {
         let (account, rank) =
             heads.last().map_or(("", -1), |head| (&head.account, rank(head.priority)));
-        let mut next: Option<(String, i64, i64)> =
+        let mut next =
             same_account.query_row(params![kind.as_str(), account, rank], head).optional()?;
         if next.is_none() {
             next = next_account.query_row(params![kind.as_str(), account], head).optional()?;
         }
-        let Some((account, rank, due)) = next else { return Ok(heads) };
-        heads.push(NextDue { account, priority: priority(rank)?, due: timestamp(due) });
+        match next {
+            None => return Ok(heads),
+            Some((_, Ok(head))) => heads.push(head),
+            Some((seq, Err(error))) if error.is_of_a_row() => {
+                set_aside(connection, effects, seq, &error)?;
+            }
+            Some((_, Err(error))) => return Err(error),
+        }
     }
+}
+
+type Head = (i64, Result<NextDue, SqliteError>);
+
+fn head(row: &Row<'_>) -> rusqlite::Result<Head> {
+    let read = || -> Result<NextDue, SqliteError> {
+        let priority: Priority = priority(row.get(2)?)?;
+        Ok(NextDue { account: row.get(1)?, priority, due: timestamp(row.get(3)?) })
+    };
+    Ok((row.get(0)?, read()))
 }
 
 pub(super) fn availability(

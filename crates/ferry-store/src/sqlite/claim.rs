@@ -3,10 +3,11 @@
 use rusqlite::{Connection, params};
 
 use super::accounts;
+use super::changes::{records, set_aside};
 use super::effects::Effects;
 use super::error::SqliteError;
 use super::health;
-use super::records::{COLUMNS, SqliteRecord, append, millis, rank, records, set_aside};
+use super::records::{COLUMNS, SqliteRecord, append, millis, rank};
 use crate::fair::{self, RoundRobin};
 use crate::{Claim, ClaimId, ClaimRequest, Claims, Lease};
 use ferry_types::domain::account::HealthPolicy;
@@ -23,7 +24,7 @@ pub(super) fn claim(
     turns: &mut RoundRobin,
     id: ClaimId,
 ) -> Result<Claims, SqliteError> {
-    let heads = accounts::heads(connection, request.kind)?;
+    let heads = accounts::heads(connection, effects, request.kind)?;
     let availability = accounts::availability(connection, &heads, request, policy, now)?;
     let mut picker = StepPicker { connection, effects, request, now, claims: Vec::new(), id };
     fair::share(
@@ -42,7 +43,7 @@ pub(super) fn claim(
     } else if claims.is_empty() {
         fair::next(&heads, &availability, policy, now)
     } else {
-        let heads = accounts::heads(connection, request.kind)?;
+        let heads = accounts::heads(connection, effects, request.kind)?;
         let availability = accounts::availability(connection, &heads, request, policy, now)?;
         fair::next(&heads, &availability, policy, now)
     };
@@ -98,6 +99,7 @@ impl StepPicker<'_> {
         .concat();
         let due = records(
             self.connection,
+            self.effects,
             &mut self.connection.prepare_cached(&sql)?,
             params![
                 self.request.kind.as_str(),
@@ -112,7 +114,9 @@ impl StepPicker<'_> {
             let seq = record.seq;
             match self.lease(record) {
                 Ok(claim) => self.claims.push(claim),
-                Err(error) if error.is_of_a_row() => set_aside(self.connection, seq, &error)?,
+                Err(error) if error.is_of_a_row() => {
+                    set_aside(self.connection, self.effects, seq, &error)?;
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -123,7 +127,7 @@ impl StepPicker<'_> {
         let (kind, now) = (self.request.kind, self.now);
         let before = record.submission.state;
         let entry = record.submission.claim(self.request.lease, now)?;
-        record.fence += 1;
+        record.fence = record.fence.saturating_add(1);
         let submission = &record.submission;
         self.effects.moved(submission, before);
         if let Some(entry) = entry {

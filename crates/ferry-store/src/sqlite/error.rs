@@ -50,8 +50,21 @@ impl SqliteError {
             Self::Sqlite(error) => error.sqlite_error_code().is_none() && is_damage(error),
             // Its state and its step may contradict each other, too.
             Self::Corrupt(_)
-            | Self::Refused(StoreError::NotAllowed(LifecycleError::Illegal(_))) => true,
+            | Self::Refused(
+                StoreError::Damaged { .. } | StoreError::NotAllowed(LifecycleError::Illegal(_)),
+            ) => true,
             Self::Refused(_) => false,
+        }
+    }
+
+    /// The same, if one row is damaged, with the submission that the row belongs to.
+    pub(super) fn of_record(self, id: SubmissionId) -> Self {
+        match self {
+            Self::Refused(_) => self,
+            error if error.is_of_a_row() => {
+                Self::Refused(StoreError::Damaged { id, cause: error.to_string() })
+            }
+            error => error,
         }
     }
 

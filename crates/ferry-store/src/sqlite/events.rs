@@ -58,13 +58,20 @@ impl RecordReader<'_> {
         let newest = bound("SELECT max(cursor) FROM events")?.unwrap_or_default().unsigned_abs();
         let mut statement = self.connection.prepare_cached(
             "SELECT cursor, submission, account, name, state, reason_code, at FROM events
-             WHERE cursor > ?1 ORDER BY cursor LIMIT ?2",
+             WHERE cursor > ?1 ORDER BY cursor",
         )?;
         let most = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        let mut rows = statement.query([most(after), most(limit as u64)])?;
+        let mut rows = statement.query([most(after)])?;
         let mut events = Vec::new();
-        while let Some(row) = rows.next()? {
-            events.push(event(row)?);
+        while events.len() < limit
+            && let Some(row) = rows.next()?
+        {
+            match event(row) {
+                Ok(event) => events.push(event),
+                // The others must be found.
+                Err(error) if error.is_of_a_row() => {}
+                Err(error) => return Err(error),
+            }
         }
         let epoch = super::standing::read(self.connection, 0)?.newest.epoch;
         Ok(Events {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::error::SqliteError;
 use super::records::to_json;
@@ -18,17 +18,20 @@ pub(super) fn all(connection: &Connection) -> Result<BTreeMap<String, Health>, S
     let mut rows = statement.query([])?;
     let mut accounts = BTreeMap::new();
     while let Some(row) = rows.next()? {
-        accounts.insert(row.get(0)?, parse(&row.get::<_, String>(1)?));
+        // One without a readable name is no account's.
+        if let Ok(name) = row.get_ref(0)?.as_str() {
+            accounts.insert(name.to_owned(), read(row, 1)?);
+        }
     }
     Ok(accounts)
 }
 
 pub(super) fn load(connection: &Connection, account: &str) -> Result<Option<Health>, SqliteError> {
-    let text: Option<String> = connection
+    let health = connection
         .prepare_cached("SELECT health FROM accounts WHERE name = ?1")?
-        .query_row([account], |row| row.get(0))
+        .query_row([account], |row| read(row, 0))
         .optional()?;
-    Ok(text.map(|text| parse(&text)))
+    Ok(health)
 }
 
 pub(super) fn save(
@@ -50,12 +53,16 @@ pub(super) fn limit_usage(
     connection: &Connection,
     account: &str,
 ) -> Result<LimitUsage, SqliteError> {
-    let text: Option<Option<String>> = connection
+    // What cannot be read is forgotten: a limit is used up for moments only.
+    let read = |row: &Row<'_>| {
+        let text = row.get_ref(0)?.as_str().ok();
+        Ok(text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default())
+    };
+    let usage = connection
         .prepare_cached("SELECT limit_usage FROM accounts WHERE name = ?1")?
-        .query_row([account], |row| row.get(0))
+        .query_row([account], read)
         .optional()?;
-    // What cannot be read is forgotten: a budget is used up for moments only.
-    Ok(text.flatten().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
+    Ok(usage.unwrap_or_default())
 }
 
 pub(super) fn save_limit_usage(
@@ -67,6 +74,10 @@ pub(super) fn save_limit_usage(
         .prepare_cached("UPDATE accounts SET limit_usage = ?2 WHERE name = ?1")?
         .execute(params![account, to_json(limit_usage)])?;
     Ok(())
+}
+
+fn read(row: &Row<'_>, column: usize) -> rusqlite::Result<Health> {
+    Ok(parse(row.get_ref(column)?.as_str().unwrap_or("")))
 }
 
 /// Nearly always nothing is known, and nothing needs parsing. An account whose health cannot be read is

@@ -6,10 +6,11 @@ use rusqlite::{Connection, params};
 use tracing::error;
 
 use super::blobs::save_content;
+use super::changes::{records, set_aside};
 use super::effects::Effects;
 use super::error::SqliteError;
 use super::health;
-use super::records::{COLUMNS, SqliteRecord, duration_millis, millis, records, set_aside};
+use super::records::{COLUMNS, SqliteRecord, duration_millis, millis};
 use crate::compression::Compressed;
 use crate::{Claim, Commit, Committed, Lease, Rescued, StoreError};
 use ferry_types::domain::Timestamp;
@@ -149,15 +150,22 @@ pub(super) fn rescue(
     ]
     .concat();
     let mut statement = connection.prepare_cached(&sql)?;
-    let lost = records(connection, &mut statement, params![millis(now), RESCUED])?;
+    let lost = records(connection, effects, &mut statement, params![millis(now), RESCUED])?;
     let mut rescued = Rescued::default();
     for record in lost {
         let (seq, before) = (record.seq, record.submission.state);
         match record.change(connection, effects, |s| s.rescue(now)) {
             Ok(after) => rescued.count(before, after),
-            Err(error) if error.is_of_a_row() => set_aside(connection, seq, &error)?,
+            Err(error) if error.is_of_a_row() => set_aside(connection, effects, seq, &error)?,
             Err(error) => return Err(error),
         }
+    }
+    // Text and bytes come after all numbers: a lease that ends then would never end.
+    let sql = "SELECT seq FROM submissions WHERE leased_until >= '' LIMIT ?1";
+    let mut endless = connection.prepare_cached(sql)?;
+    let endless = endless.query_map([RESCUED], |row| row.get(0))?.collect::<Result<Vec<_>, _>>()?;
+    for seq in endless {
+        set_aside(connection, effects, seq, &SqliteError::corrupt("no end of its lease"))?;
     }
     Ok(rescued)
 }

@@ -6,10 +6,13 @@
 mod accept;
 mod accounts;
 mod blobs;
+mod changes;
 mod claim;
 mod effects;
 mod error;
 mod events;
+#[cfg(test)]
+mod full_disk;
 mod health;
 mod history;
 mod leases;
@@ -270,12 +273,18 @@ impl Store for SqliteStore {
     }
 
     async fn payload(&self, id: SubmissionId) -> Result<Payload, StoreError> {
-        self.read(move |reader| blobs::read_payload(reader.connection, id)).await
+        self.read(move |reader| {
+            blobs::read_payload(reader.connection, id).map_err(|error| error.of_record(id))
+        })
+        .await
     }
 
     async fn content(&self, id: SubmissionId, key: &str) -> Result<Option<Content>, StoreError> {
         let key = key.to_owned();
-        self.read(move |reader| blobs::read_content(reader.connection, id, &key)).await
+        self.read(move |reader| {
+            blobs::read_content(reader.connection, id, &key).map_err(|error| error.of_record(id))
+        })
+        .await
     }
 
     async fn get(&self, id: SubmissionId) -> Result<Option<SubmissionDetail>, StoreError> {
@@ -283,7 +292,11 @@ impl Store for SqliteStore {
     }
 
     async fn timeline(&self, id: SubmissionId) -> Result<Vec<TimelineEntry>, StoreError> {
-        self.read(move |reader| Ok(reader.timeline(id)?.shown(reader.offset))).await
+        self.read(move |reader| {
+            let timeline = reader.timeline(id).map_err(|error| error.of_record(id))?;
+            Ok(timeline.shown(reader.offset))
+        })
+        .await
     }
 
     async fn events(&self, after: u64, limit: usize) -> Result<Events, StoreError> {

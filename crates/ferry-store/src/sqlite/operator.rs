@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, Row, params};
 
 use super::effects::Effects;
 use super::error::SqliteError;
 use super::health;
-use super::records::{SqliteRecord, duration_millis, millis};
+use super::records::{SqliteRecord, duration_millis, millis, value};
 use crate::StoreError;
 use crate::cold::Cold;
 use ferry_types::domain::SubmissionId;
@@ -50,20 +50,41 @@ pub(super) fn same_name(
     }
     let find = |condition: &str| -> Result<Option<SubmissionId>, SqliteError> {
         let sql = format!(
-            "SELECT id FROM submissions WHERE name = ?1 AND account = ?2 AND {condition} LIMIT 1"
+            "SELECT id FROM submissions WHERE name = ?1 AND account = ?2 AND {condition}
+                 AND has_predecessor >= 0"
         );
         let submission = &record.submission;
-        let id: Option<String> = connection
-            .prepare_cached(&sql)?
-            .query_row(params![submission.name, submission.account, record.seq], |row| row.get(0))
-            .optional()?;
-        id.map(|id| id.parse().map_err(SqliteError::corrupt)).transpose()
+        let mut statement = connection.prepare_cached(&sql)?;
+        let parameters = params![submission.name, submission.account, record.seq];
+        let mut rows = statement.query(parameters)?;
+        while let Some(row) = rows.next()? {
+            // One that cannot be read blocks no other.
+            if let Ok(id) = value(row, 0) {
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
     };
     Ok(SameName {
         predecessor: find("seq < ?3 AND finished_at IS NULL")?,
         newer_unfinished: find("seq > ?3 AND finished_at IS NULL")?,
         newer_completed: find("seq > ?3 AND state = 'completed'")?,
     })
+}
+
+/// A submission that is removed. What cannot be read of it does not keep it from its removal.
+struct Old {
+    seq: i64,
+    counted: Option<(String, State)>,
+    cold: Option<Cold>,
+}
+
+impl Old {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let counted = row.get(1).ok().zip(value(row, 2).ok());
+        let cold = row.get_ref(3)?.as_blob().ok().and_then(|mut cold| Cold::read(&mut cold).ok());
+        Ok(Self { seq: row.get(0)?, counted, cold })
+    }
 }
 
 pub(super) fn sweep(
@@ -76,15 +97,12 @@ pub(super) fn sweep(
         "SELECT seq, account, state, cold FROM submissions WHERE finished_at < ?1
          ORDER BY finished_at LIMIT ?2",
     )?;
-    let old: Vec<(i64, String, String, Vec<u8>)> = statement
-        .query_map(params![before, SWEPT], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-        })?
-        .collect::<Result<_, _>>()?;
+    let old: Vec<Old> =
+        statement.query_map(params![before, SWEPT], Old::read)?.collect::<Result<_, _>>()?;
     let mut label = connection
         .prepare_cached("DELETE FROM labels WHERE key = ?1 AND value = ?2 AND submission = ?3")?;
-    for (seq, account, state, cold) in &old {
-        if let Ok(cold) = Cold::read(&mut &cold[..]) {
+    for Old { seq, counted, cold } in &old {
+        if let Some(cold) = cold {
             for (key, value) in cold.labels() {
                 label.execute(params![key, value, seq])?;
             }
@@ -101,8 +119,8 @@ pub(super) fn sweep(
         ] {
             connection.prepare_cached(sql)?.execute([seq])?;
         }
-        if let Ok(state) = state.parse() {
-            effects.counted(account, state, -1);
+        if let Some((account, state)) = counted {
+            effects.counted(account, *state, -1);
         }
     }
     super::events::sweep(connection, before)?;

@@ -4,12 +4,13 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
+use super::changes::row_id;
 use super::error::SqliteError;
 use super::health;
-use super::records::{COLUMNS, SqliteRecord, all_records};
-use crate::{Cursor, Filter, Page, SubmissionDetail, first_millisecond};
+use super::records::{COLUMNS, SqliteRecord, value};
+use crate::{Cursor, DamagedRecord, Filter, Page, SubmissionDetail, first_millisecond};
 use ferry_types::domain::account::{Health, HealthPolicy};
 use ferry_types::domain::limits::LimitUsage;
 use ferry_types::domain::submission::{State, Submission, Surroundings, TimelineEntry};
@@ -95,9 +96,28 @@ impl Query {
     }
 }
 
+/// A row of a list, by the order of acceptance.
+type Listed = (i64, Result<SqliteRecord, DamagedRecord>);
+
+fn listed_row(row: &Row<'_>) -> Result<Listed, SqliteError> {
+    let seq = row.get(0)?;
+    match SqliteRecord::from_row(row) {
+        Ok(record) => Ok((seq, Ok(record))),
+        Err(error) if error.is_of_a_row() => {
+            let id = row_id(row, ID, seq)?;
+            Ok((seq, Err(DamagedRecord { id, cause: error.to_string() })))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Place of the id in `COLUMNS`.
+const ID: usize = 3;
+
 impl RecordReader<'_> {
     pub(super) fn get(&self, id: SubmissionId) -> Result<Option<SubmissionDetail>, SqliteError> {
-        let Some(record) = SqliteRecord::find(self.connection, id)? else { return Ok(None) };
+        let found = SqliteRecord::find(self.connection, id);
+        let Some(record) = found.map_err(|error| error.of_record(id))? else { return Ok(None) };
         let health = health::load(self.connection, &record.submission.account)?;
         let account = health.map(|health| (record.submission.account.clone(), health));
         self.explain(record, &account.into_iter().collect()).map(Some)
@@ -116,14 +136,19 @@ impl RecordReader<'_> {
         for along in ways(filter, &accounts) {
             found.extend(self.matching(filter, along, after, wanted)?);
         }
-        found.sort_unstable_by_key(|record| Reverse(record.seq));
-        found.dedup_by_key(|record| record.seq);
+        found.sort_unstable_by_key(|(seq, _)| Reverse(*seq));
+        found.dedup_by_key(|(seq, _)| *seq);
         let more = found.len() > limit;
         found.truncate(limit);
-        let last = found.last().map(|record| Cursor(record.seq.unsigned_abs()));
-        let found = found.into_iter().map(|record| self.explain(record, &accounts));
-        let found = found.collect::<Result<_, _>>()?;
-        Ok(Page { found, damaged: Vec::new(), next: last.filter(|_| more) })
+        let last = found.last().map(|(seq, _)| Cursor(seq.unsigned_abs()));
+        let mut page = Page { next: last.filter(|_| more), ..Page::default() };
+        for (_, record) in found {
+            match record {
+                Ok(record) => page.found.push(self.explain(record, &accounts)?),
+                Err(damaged) => page.damaged.push(damaged),
+            }
+        }
+        Ok(page)
     }
 
     /// The submissions that match, newest first.
@@ -133,7 +158,7 @@ impl RecordReader<'_> {
         along: ListOrder<'_>,
         after: Option<Cursor>,
         limit: usize,
-    ) -> Result<Vec<SqliteRecord>, SqliteError> {
+    ) -> Result<Vec<Listed>, SqliteError> {
         let mut query = Query::default();
         let seq = query.labels(filter);
         if let Some(Cursor(after)) = after {
@@ -161,7 +186,13 @@ impl RecordReader<'_> {
             "SELECT {COLUMNS} FROM {tables} submissions s WHERE 1{conditions}
              ORDER BY {seq} DESC LIMIT ?"
         );
-        all_records(&mut self.connection.prepare_cached(&sql)?, params_from_iter(values))
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let mut rows = statement.query(params_from_iter(values))?;
+        let mut listed = Vec::new();
+        while let Some(row) = rows.next()? {
+            listed.push(listed_row(row)?);
+        }
+        Ok(listed)
     }
 
     /// The number in the order of acceptance from which on all were accepted at `time` or later, found by
@@ -172,7 +203,8 @@ impl RecordReader<'_> {
             .prepare_cached("SELECT max(seq) FROM submissions")?
             .query_row([], |row| row.get(0))?;
         let mut at_or_after = connection.prepare_cached(
-            "SELECT created_at FROM submissions WHERE seq >= ? ORDER BY seq LIMIT 1",
+            "SELECT created_at FROM submissions WHERE seq >= ? AND typeof(created_at) = 'integer'
+             ORDER BY seq LIMIT 1",
         )?;
         let (mut from, mut to) = (0, last.unwrap_or_default() + 1);
         while from < to {
@@ -215,15 +247,16 @@ impl RecordReader<'_> {
         &self,
         submission: &Submission,
     ) -> Result<Option<SubmissionId>, SqliteError> {
-        let id: Option<String> = self
+        let id = self
             .connection
             .prepare_cached(
                 "SELECT id FROM submissions
-                 WHERE account = ?1 AND name = ?2 AND finished_at IS NULL ORDER BY seq LIMIT 1",
+                 WHERE account = ?1 AND name = ?2 AND finished_at IS NULL AND has_predecessor >= 0
+                 ORDER BY seq LIMIT 1",
             )?
-            .query_row([&submission.account, &submission.name], |row| row.get(0))
+            .query_row([&submission.account, &submission.name], |row| Ok(value(row, 0).ok()))
             .optional()?;
-        id.map(|id| id.parse().map_err(SqliteError::corrupt)).transpose()
+        Ok(id.flatten())
     }
 
     pub(super) fn timeline(&self, id: SubmissionId) -> Result<Vec<TimelineEntry>, SqliteError> {

@@ -8,24 +8,33 @@ use crate::continuity::{EPOCHS, NO_EPOCH};
 use crate::store_time::StoredTime;
 
 /// Content of an event: equal only for the same event.
-const EVENT: &str = "at || ' ' || submission || ' ' || state";
+const EVENT: &str = "quote(at) || ' ' || quote(submission) || ' ' || quote(state)";
 
 /// Reads the standing; `requested` is the number of an event to read, or 0.
 pub(super) fn read(connection: &Connection, requested: u64) -> Result<Standing, SqliteError> {
-    let (epochs, reported): (String, Option<String>) = connection
-        .prepare_cached("SELECT epochs, lost FROM store")?
-        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    // What is no text is shown as one: of a damaged epoch that it is another one can be said.
+    let lossy = |row: &Row<'_>, column| {
+        let text = row.get_ref(column)?.as_bytes_or_null().unwrap_or_default();
+        Ok::<_, rusqlite::Error>(text.map(|text| String::from_utf8_lossy(text).into_owned()))
+    };
+    let (epochs, reported) = connection
+        .prepare_cached(
+            "SELECT iif(typeof(epochs) = 'text', epochs, hex(epochs)),
+                    iif(typeof(lost) IN ('text', 'null'), lost, hex(lost)) FROM store",
+        )?
+        .query_row([], |row| Ok((lossy(row, 0)?.unwrap_or_default(), lossy(row, 1)?)))?;
     let newest = ["SELECT cursor, ", EVENT, " FROM events ORDER BY cursor DESC LIMIT 1"].concat();
-    let newest: Option<(i64, String)> = connection
+    let newest = connection
         .prepare_cached(&newest)?
-        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row([], |row| Ok((row.get::<_, i64>(0)?, lossy(row, 1)?.unwrap_or_default())))
         .optional()?;
     let (number, event) = newest.unwrap_or_default();
     let at = ["SELECT ", EVENT, " FROM events WHERE cursor = ?1"].concat();
     let requested = connection
         .prepare_cached(&at)?
-        .query_row([i64::try_from(requested).unwrap_or(i64::MAX)], |row| row.get(0))
-        .optional()?;
+        .query_row([i64::try_from(requested).unwrap_or(i64::MAX)], |row| lossy(row, 0))
+        .optional()?
+        .flatten();
     let standing = Standing { event, requested, reported, ..Standing::default() };
     Ok(standing.with_epochs(&epochs, number.unsigned_abs()))
 }

@@ -7,7 +7,7 @@ use rusqlite::params;
 use super::error::SqliteError;
 use super::health;
 use super::read::RecordReader;
-use super::records::millis;
+use super::records::{millis, value};
 use crate::{AccountStats, Stats, StepStats};
 use ferry_types::domain::submission::StepKind;
 use ferry_types::domain::{timestamp, until};
@@ -31,8 +31,10 @@ impl RecordReader<'_> {
             let mut states = BTreeMap::new();
             let mut rows = counts.query([&account])?;
             while let Some(row) = rows.next()? {
-                let state = row.get::<_, String>(0)?.parse().map_err(SqliteError::corrupt)?;
-                states.insert(state, row.get::<_, i64>(1)?.unsigned_abs());
+                // A count that cannot be read is left out.
+                if let (Ok(state), Ok(count)) = (value(row, 0), row.get::<_, i64>(1)) {
+                    states.insert(state, count.unsigned_abs());
+                }
             }
             stats.accounts.push(AccountStats { account, health, states });
         }
@@ -47,8 +49,9 @@ impl RecordReader<'_> {
         let mut rows = statement.query([])?;
         let mut leased = BTreeMap::new();
         while let Some(row) = rows.next()? {
-            let kind = row.get::<_, String>(1)?.parse().map_err(SqliteError::corrupt)?;
-            *leased.entry((row.get(0)?, kind)).or_default() += 1;
+            if let (Ok(account), Ok(kind)) = (row.get(0), value(row, 1)) {
+                *leased.entry((account, kind)).or_default() += 1;
+            }
         }
         Ok(leased)
     }

@@ -25,6 +25,7 @@ mod redis_refusal;
 mod redis_trouble;
 mod refetching;
 mod retention;
+mod sqlite_damage;
 mod sqlite_file;
 mod sqlite_loss;
 mod sqlite_space;

@@ -184,24 +184,26 @@ async fn a_read_only_directory_is_named() {
 }
 
 #[tokio::test]
-async fn a_damaged_row_is_reported_with_the_place() {
+async fn a_damaged_row_is_listed_by_its_id_beside_the_others() {
     for damage in [
         "state = 'lost'",
         "upload_attempts = 'many'",
         "upload_attempts = -1",
         "cold = x'00'",
         "cold = 'text'",
-        "id = 'x'",
         "priority = 7",
     ] {
         let file = SqliteFile::new();
         let subject = Subject::at(file.clone()).await;
-        subject.accept(new("a")).await;
+        let damaged = subject.accept(new("a")).await;
         file.connection().execute_batch(&format!("UPDATE submissions SET {damage}")).unwrap();
-        let error = subject.store.list(&Filter::default(), None, 10).await.unwrap_err();
-        assert!(matches!(error, StoreError::Unusable(_)), "{damage}: {error:?}");
-        let location = file.path().display().to_string();
-        assert!(error.to_string().contains(&location), "{damage}: {error}");
+        let sound = subject.accept(new("b")).await;
+        let page = subject.store.list(&Filter::default(), None, 10).await.unwrap();
+        assert_eq!(page.found[0].submission.id, sound, "{damage}");
+        assert_eq!(page.damaged.len(), 1, "{damage}");
+        assert_eq!(page.damaged[0].id, damaged.to_string(), "{damage}");
+        let error = subject.store.get(damaged).await.unwrap_err();
+        assert!(matches!(error, StoreError::Damaged { id, .. } if id == damaged), "{error:?}");
     }
 }
 
@@ -267,21 +269,19 @@ async fn an_account_whose_health_is_damaged_is_paused_and_costs_no_other_anythin
 }
 
 #[tokio::test]
-async fn damaged_contents_are_reported_with_the_place() {
+async fn damaged_contents_are_reported_with_their_submission() {
     let file = SqliteFile::new();
     let subject = Subject::at(file.clone()).await;
-    let id = subject.accept(new("a")).await;
+    let damaged = subject.accept(new("a")).await;
     subject.bring_to(State::Completed).await;
     let damage = "UPDATE payloads SET data = x'00'; UPDATE contents SET body = x'00'";
     file.connection().execute_batch(damage).unwrap();
-    let location = file.path().display().to_string();
     let errors = [
-        subject.store.payload(id).await.unwrap_err(),
-        subject.store.content(id, "tableofresultids").await.unwrap_err(),
+        subject.store.payload(damaged).await.unwrap_err(),
+        subject.store.content(damaged, "tableofresultids").await.unwrap_err(),
     ];
     for error in errors {
-        assert!(matches!(error, StoreError::Unusable(_)), "{error:?}");
-        assert!(error.to_string().contains(&location), "{error}");
+        assert!(matches!(error, StoreError::Damaged { id, .. } if id == damaged), "{error:?}");
     }
 }
 
