@@ -15,23 +15,6 @@ const ALLOWED: &[(&str, &str)] = &[
     ("crates/ferry-store/src/redis/connection.rs", "crates/ferry-store/src/redis/mod.rs"),
     ("crates/ferry-store/src/sqlite/effects.rs", "crates/ferry-store/src/sqlite/events.rs"),
     ("crates/ferry-types/src/contract/responses.rs", "crates/ferry-types/src/contract/mod.rs"),
-    (
-        "crates/ferry-types/src/domain/dataset/forms/date.rs",
-        "crates/ferry-types/src/domain/dataset/forms.rs",
-    ),
-    (
-        "crates/ferry-types/src/domain/dataset/forms/text.rs",
-        "crates/ferry-types/src/domain/dataset/forms.rs",
-    ),
-    (
-        "crates/ferry-types/src/domain/dataset/forms/time.rs",
-        "crates/ferry-types/src/domain/dataset/forms.rs",
-    ),
-    (
-        "crates/ferry-types/src/domain/dataset/records.rs",
-        "crates/ferry-types/src/domain/dataset/opening.rs",
-    ),
-    ("crates/ferry-types/src/domain/id.rs", "crates/ferry-types/src/domain/mod.rs"),
     ("src/api/body.rs", "src/api/encoding.rs"),
     ("src/api/body.rs", "src/api/mod.rs"),
     ("src/api/bulk.rs", "src/api/mod.rs"),

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use ulid::Ulid;
 
-use super::Timestamp;
+use super::time::Timestamp;
 
 /// Identifies a submission: 26 characters of Crockford base 32.
 #[derive(

@@ -2,9 +2,9 @@
 
 use super::report::{Kind, Location, Problem};
 
-/// What to do about text in another encoding.
+/// Hint for text in another encoding.
 const SAVE_AS: &str = "UTF-8; in a spreadsheet, save it as `CSV UTF-8 (comma delimited)`";
-/// What to do about a workbook.
+/// Hint for a workbook.
 const SAVE_AS_CSV: &str = "CSV text; in a spreadsheet, save it as `CSV UTF-8 (comma delimited)`";
 
 /// Looking for UTF-16 without a byte order mark needs no more.
@@ -82,11 +82,11 @@ fn is_utf16(bytes: &[u8]) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct BadByte {
     pub(super) kind: Kind,
-    /// Where the first one is.
+    /// Location of the first one.
     pub(super) offset: usize,
     /// The first one.
     byte: u8,
-    /// How many there are.
+    /// Their number.
     count: usize,
 }
 
@@ -115,7 +115,7 @@ fn not_utf8(text: &[u8]) -> Option<BadByte> {
 }
 
 impl BadByte {
-    /// Whether this cell has one like it.
+    /// True if this cell has one like it.
     pub(super) fn is_in(&self, cell: &[u8]) -> bool {
         match self.kind {
             Kind::NulByte => cell.contains(&0),

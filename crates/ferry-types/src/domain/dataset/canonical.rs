@@ -13,6 +13,7 @@ use super::opening::Opening;
 use super::records::{self, Records};
 use super::report::Report;
 use super::schema::{ColumnType, Table};
+use super::wrapped;
 
 /// A text that was brought into the canonical form.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,7 +93,7 @@ impl<'a> Writer<'a> {
                 continue;
             }
             let raw = &self.source[span.clone()];
-            let is_unwrapped = self.is_fixing && records::unwrap(&mut record, raw, delimiter);
+            let is_unwrapped = self.is_fixing && wrapped::unwrap(&mut record, raw, delimiter);
             if is_header && span.start >= self.opening.start {
                 is_header = false;
                 self.layout = header::read(self.table, &record).0;

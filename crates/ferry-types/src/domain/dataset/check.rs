@@ -16,6 +16,7 @@ use super::opening::Opening;
 use super::records::{self, Lines, Records};
 use super::report::{Kind, Location, Problem, Report, excerpt};
 use super::schema::Table;
+use super::wrapped;
 
 /// Checks the text of `file` against the schema of `table`.
 ///
@@ -91,7 +92,7 @@ impl<'a> Check<'a> {
                 self.blank_row(&span);
                 continue;
             }
-            if records::unwrap(&mut record, &self.text[span.clone()], self.opening.delimiter) {
+            if wrapped::unwrap(&mut record, &self.text[span.clone()], self.opening.delimiter) {
                 self.quoted_line(&span, &record);
             }
             if std::mem::take(&mut is_header) {
@@ -139,7 +140,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// What only the end of the text can tell.
+    /// Checks that need the end of the text.
     fn check_end(&mut self) {
         if self.listing.report.rows == 0 {
             let message = if self.opening.has_header {

@@ -6,14 +6,14 @@ use super::blank;
 use super::report::{Kind, excerpt};
 use super::schema::{Column, Table};
 
-/// Where the required columns stand.
+/// Positions of the required columns.
 #[derive(Debug, Clone)]
 pub(super) struct Layout {
     /// The required columns, of the table that the header speaks of.
     pub(super) columns: &'static [Column],
     /// The cell of each required column; none if the header lacks it.
     pub(super) cells: Vec<Option<usize>>,
-    /// How many cells a row needs.
+    /// Number of cells that a row needs.
     pub(super) width: usize,
 }
 
@@ -41,7 +41,7 @@ pub(super) struct HeaderError {
     pub(super) expected: String,
 }
 
-/// Whether the first record of a text is a header, right or wrong, and not a row.
+/// True if the first record of a text is a header, right or wrong, and not a row.
 ///
 /// A name of the schema makes a header, but a row may have such a word as its reference. So a cell
 /// behind the first one that begins with a digit, as dates and times do, outweighs a single name.

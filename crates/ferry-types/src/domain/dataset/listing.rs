@@ -23,7 +23,7 @@ impl Listing {
     }
 
     /// True if one more problem of this kind is listed. Otherwise it is counted here, so that the text of
-    /// a problem that nobody reads is never written.
+    /// a problem that is not listed is never written.
     pub(super) fn has_room(&mut self, kind: Kind) -> bool {
         let has_room = *self.listed(kind) < MAX_PROBLEMS;
         if !has_room {

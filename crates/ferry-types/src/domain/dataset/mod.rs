@@ -16,14 +16,16 @@ mod opening;
 mod quotes;
 mod records;
 mod report;
+mod rows;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod wrapped;
 
 pub(super) use blank::trim;
 pub use canonical::{Fixed, canonical, fix};
 pub use check::check;
 pub use cross_table::check_pair;
-pub(super) use records::{Row, each_row};
 pub use report::{Kind, MAX_PROBLEMS, Problem, Report, Severity, grouped};
+pub(super) use rows::{Row, each_row};
 pub use schema::{Column, ColumnType, Table};

@@ -10,6 +10,7 @@ use super::bytes::without_bom;
 use super::header;
 use super::records::{self, Records};
 use super::schema::Table;
+use super::wrapped::{self, is_moment};
 
 /// The number of records that decide about the separator and the place of the header.
 const SAMPLE_RECORDS: usize = 20;
@@ -18,7 +19,7 @@ const SAMPLE_BYTES: usize = 1 << 16;
 /// A `sep=` line is not longer, commas that a spreadsheet added included.
 const MAX_SEP_LINE: usize = 64;
 
-/// How a text begins.
+/// Beginning of a text.
 #[derive(Debug)]
 pub(super) struct Opening {
     /// Offset from which the header and the rows are read.
@@ -37,7 +38,7 @@ pub(super) struct Opening {
     pub(super) are_titles_short: bool,
 }
 
-/// What a record of the sample looks like.
+/// Look of a record of the sample.
 struct Look {
     span: Range<usize>,
     names: usize,
@@ -155,7 +156,7 @@ fn looks(sample: &[u8], from: usize, delimiter: u8) -> Vec<Look> {
         if records::is_blank(&record) {
             continue;
         }
-        records::unwrap(&mut record, &sample[span.clone()], delimiter);
+        wrapped::unwrap(&mut record, &sample[span.clone()], delimiter);
         looks.push(Look {
             span,
             names: record.iter().filter(|cell| header::is_known(cell)).count(),
@@ -166,19 +167,6 @@ fn looks(sample: &[u8], from: usize, delimiter: u8) -> Vec<Look> {
         });
     }
     looks
-}
-
-/// The number of cells that hold a name of the schema, or what could be a date or a time.
-pub(super) fn likely_cells(record: &ByteRecord) -> usize {
-    record.iter().filter(|cell| header::is_known(cell) || is_moment(cell)).count()
-}
-
-fn is_moment(cell: &[u8]) -> bool {
-    let cell = blank::trim(cell);
-    let is_mark = |byte: &u8| matches!(byte, b'/' | b':' | b'-' | b'.');
-    cell.first().is_some_and(u8::is_ascii_digit)
-        && cell.iter().all(|byte| byte.is_ascii_digit() || is_mark(byte))
-        && cell.iter().any(is_mark)
 }
 
 /// The first record of the table, and whether it is a header. What stands above it are titles, but only

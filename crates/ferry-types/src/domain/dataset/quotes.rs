@@ -2,7 +2,7 @@
 
 use super::report::{Kind, Location, Problem, excerpt};
 
-/// What is wrong with the quotes of a record.
+/// Error in the quotes of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum QuoteErrorKind {
     /// The text ends before the quote does.
@@ -14,11 +14,11 @@ pub(super) enum QuoteErrorKind {
 /// The first fault of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct QuoteError {
-    /// What is wrong.
+    /// The kind of error.
     pub(super) what: QuoteErrorKind,
-    /// Where in the record the quote opens.
+    /// Offset in the record at which the quote opens.
     pub(super) opens: usize,
-    /// Where in the record it ends: the offset behind its closing quote, or of the end.
+    /// Offset behind its closing quote, or of the end of the record.
     pub(super) closes: usize,
     /// The number of the cell that it opens, from 0.
     pub(super) cell: usize,

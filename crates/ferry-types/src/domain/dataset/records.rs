@@ -8,9 +8,7 @@ use std::ops::Range;
 use csv::ByteRecord;
 
 use super::blank;
-use super::opening::Opening;
 use super::quotes::{after_quote, ends_cell};
-use super::schema::Table;
 
 /// Records of a text without byte order mark. Blank lines are no records.
 #[derive(Debug)]
@@ -94,27 +92,6 @@ pub(super) fn value(raw: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(value)
 }
 
-/// Replaces a record that is one quoted cell by the record inside, if that looks like a row or a header.
-///
-/// A spreadsheet writes such lines for rows that it took for the text of one cell.
-pub(super) fn unwrap(record: &mut ByteRecord, raw: &[u8], delimiter: u8) -> bool {
-    if !raw.starts_with(b"\"") || record.iter().skip(1).any(|cell| !blank::is_empty(cell)) {
-        return false;
-    }
-    let line = record[0].to_owned();
-    let is_closed =
-        after_quote(raw, 0).is_some() && super::quotes::error(&line, delimiter).is_none();
-    let mut inner = ByteRecord::new();
-    let is_line = is_closed
-        && Records::new(&line, 0, delimiter).read(&mut inner).is_some()
-        && inner.len() >= Table::Data.columns().len()
-        && super::opening::likely_cells(&inner) > 1;
-    if is_line {
-        *record = inner;
-    }
-    is_line
-}
-
 /// True if no cell of the record holds anything.
 pub(super) fn is_blank(record: &ByteRecord) -> bool {
     record.iter().all(blank::is_empty)
@@ -157,39 +134,6 @@ impl<'a> Lines<'a> {
     fn ends_line(&self, at: usize) -> bool {
         self.bytes[at] == b'\n'
             || (self.bytes[at] == b'\r' && self.bytes.get(at + 1) != Some(&b'\n'))
-    }
-}
-
-/// A record of a valid text, as [`each_row`] shows it.
-#[derive(Debug)]
-pub(in crate::domain) struct Row<'a> {
-    /// The data row, from 1; 0 is the header.
-    pub(in crate::domain) number: u64,
-    /// The line of the text on which it starts.
-    pub(in crate::domain) line: u64,
-    /// The lines on which it stands in the canonical form, which the Platform got.
-    pub(in crate::domain) uploaded: Range<u64>,
-    /// Its cells.
-    pub(in crate::domain) record: &'a ByteRecord,
-}
-
-/// Shows every record of a text of `table`, the header first if there is one. Rows of empty cells are
-/// left out, as in the canonical form.
-pub(in crate::domain) fn each_row(table: Table, text: &str, mut visit: impl FnMut(&Row<'_>)) {
-    let bytes = super::bytes::without_bom(text.as_bytes());
-    let opening = Opening::of(table, bytes);
-    let (mut records, mut lines) = (Records::new(bytes, opening.start, b','), Lines::new(bytes));
-    let (mut record, mut number, mut uploaded) = (ByteRecord::new(), 0, 1);
-    let mut is_header = opening.has_header;
-    while let Some(span) = records.read(&mut record) {
-        if is_blank(&record) {
-            continue;
-        }
-        number += u64::from(!std::mem::take(&mut is_header));
-        let line = lines.at(span.start);
-        let end = uploaded + lines.at(span.end) - line + 1;
-        visit(&Row { number, line, uploaded: uploaded..end, record: &record });
-        uploaded = end;
     }
 }
 

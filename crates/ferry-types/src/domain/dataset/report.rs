@@ -1,4 +1,4 @@
-//! What is to be said about one CSV text, for programs and for people.
+//! Problems of one CSV text, for programs and for people.
 
 use std::fmt;
 
@@ -32,9 +32,9 @@ pub struct Report {
 /// One thing that is wrong, or looks so.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
-    /// Whether it makes the dataset invalid.
+    /// Severity.
     pub severity: Severity,
-    /// What it is, for programs.
+    /// Kind, for programs.
     pub kind: Kind,
     /// The physical line on which the record starts, from 1; none if the whole file is meant.
     pub line: Option<u64>,
@@ -44,9 +44,9 @@ pub struct Problem {
     pub column: Option<String>,
     /// The value at fault, shortened, control characters escaped.
     pub value: Option<String>,
-    /// What is wrong, for people, without the place.
+    /// Description for people, without the location.
     pub message: String,
-    /// What was expected instead, or what to do.
+    /// Expected form, or what to do.
     pub expected: String,
     /// Number of cells, rows or lines that have it; the place is that of the first.
     pub count: u64,
@@ -54,7 +54,7 @@ pub struct Problem {
     pub fixable: bool,
 }
 
-/// Whether a problem keeps a dataset from being sent.
+/// Severity of a problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
@@ -64,7 +64,7 @@ pub enum Severity {
     Warning,
 }
 
-/// What is wrong: the closed set for programs.
+/// Kind of a problem: the closed set for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -215,7 +215,7 @@ impl Kind {
         Self::UnknownReference,
     ];
 
-    /// How serious it is.
+    /// Its severity.
     pub const fn severity(self) -> Severity {
         match self {
             Self::SepLine
@@ -233,7 +233,7 @@ impl Kind {
     }
 }
 
-/// Where a problem is.
+/// Location of a problem.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Location {
     pub(super) line: Option<u64>,

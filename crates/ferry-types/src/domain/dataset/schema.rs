@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Which of the two schemas.
+/// One of the two schemas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Table {
@@ -19,11 +19,11 @@ pub enum Table {
 pub struct Column {
     /// Its name in the header.
     pub name: &'static str,
-    /// What its cells hold.
+    /// Type of its cells.
     pub holds: ColumnType,
 }
 
-/// What the cells of a column hold. None may be empty.
+/// Type of the cells of a column. None may be empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColumnType {
     /// Any text.

@@ -2,7 +2,8 @@
 
 use chrono::{Days, NaiveDate};
 
-use super::{AMBIGUOUS, Form, MONTH_FIRST, certain, time, uncertain};
+use super::form::{AMBIGUOUS, Form, MONTH_FIRST, certain, uncertain};
+use super::time;
 
 const MONTHS: [&str; 12] =
     ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];

@@ -1,5 +1,7 @@
 //! Recognizes texts that a spreadsheet or a word processor changed.
 
+use super::form::spreadsheet_error;
+
 /// Names what a program did to the text of a cell. The text is uploaded as it is.
 pub(in crate::domain::dataset) fn remark(cell: &[u8]) -> Option<&'static str> {
     match cell.first()? {
@@ -7,7 +9,7 @@ pub(in crate::domain::dataset) fn remark(cell: &[u8]) -> Option<&'static str> {
             is_shortened(cell).then_some("is a long number that a spreadsheet shortened")
         }
         b'=' => cell.starts_with(b"=\"").then_some("is a spreadsheet's formula"),
-        b'#' => super::spreadsheet_error(std::str::from_utf8(cell).ok()?).map(|form| form.name),
+        b'#' => spreadsheet_error(std::str::from_utf8(cell).ok()?).map(|form| form.name),
         128.. => {
             let text = std::str::from_utf8(cell).ok()?;
             let is_quoted = text.starts_with(['“', '„', '‘', '«', '”'])

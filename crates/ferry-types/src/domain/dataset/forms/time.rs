@@ -1,6 +1,6 @@
 //! Times in other forms than hh:mm.
 
-use super::{Form, certain, uncertain};
+use super::form::{Form, certain, uncertain};
 
 /// True if the text is a time of day in any form that is known.
 pub(super) fn is_time(text: &str) -> bool {

@@ -1,4 +1,4 @@
-//! What is fine, or only worth a warning.
+//! Datasets that are valid, some with a warning.
 
 use super::*;
 use crate::domain::dataset::{MAX_PROBLEMS, Severity, check_pair};

@@ -21,7 +21,7 @@ fn kinds(report: &Report) -> Vec<Kind> {
     report.problems.iter().map(|problem| problem.kind).collect()
 }
 
-/// What a person reads.
+/// Text for a person.
 fn shown(report: &Report) -> String {
     report.problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }

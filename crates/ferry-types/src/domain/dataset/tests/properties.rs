@@ -1,4 +1,4 @@
-//! What holds for every text: made of noise, made well, and made well with faults put in.
+//! Properties of every text: made of noise, made well, and made well with errors put in.
 
 use std::collections::BTreeMap;
 
@@ -55,7 +55,7 @@ pub(super) fn table() -> impl Strategy<Value = Table> {
     select(vec![Table::Data, Table::Events])
 }
 
-/// A table as somebody could have saved it.
+/// A table as a spreadsheet could have saved it.
 #[derive(Debug, Clone)]
 pub(super) struct Sheet {
     pub(super) table: Table,
@@ -64,7 +64,7 @@ pub(super) struct Sheet {
     has_bom: bool,
     pub(super) line_break: &'static str,
     pub(super) ends_with_break: bool,
-    /// Whether to quote a cell that needs no quotes; taken in turn.
+    /// True to quote a cell that needs no quotes; taken in turn.
     quoting: Vec<bool>,
 }
 

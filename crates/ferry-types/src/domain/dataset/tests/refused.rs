@@ -1,4 +1,4 @@
-//! Where an error is said to be, and that none hides another.
+//! Locations of errors, of which none hides another.
 
 use super::*;
 
