@@ -1,8 +1,8 @@
-//! What is asked for several submissions: one that cannot do it does not keep the others from it.
+//! Operations on several submissions: one that is refused does not keep the others from theirs.
 
 use super::audit::audited;
 use super::error::{CliError, Exit};
-use super::follow::{fetch, view};
+use super::follow::view;
 use super::show;
 use super::ui::Ui;
 use crate::app::App;
@@ -10,8 +10,8 @@ use ferry_store::{StoreError, SubmissionDetail};
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::{LifecycleError, State};
 
-/// Does `act`, which is called `verb`, to each of `ids`, and shows what they are then. What could not be done is said, and
-/// makes the exit code.
+/// Applies `act`, which is called `verb`, to each of `ids`, and shows them afterwards. What was refused is
+/// printed, and makes the exit code.
 pub(super) async fn for_each_id(
     verb: &str,
     ids: &[SubmissionId],
@@ -24,8 +24,9 @@ pub(super) async fn for_each_id(
     for id in ids {
         match audited(&app.audit, &format!("{verb} {id}"), act(*id).await) {
             Ok(found) => show::view(&view(found), app.clock.now(), ui)?,
-            Err(error @ StoreError::NotAllowed(_)) => {
-                exit = not_allowed(error, *id, app).await?.print_error(ui);
+            Err(StoreError::NotAllowed(refusal)) => {
+                let hint = alternative(&refusal);
+                exit = CliError::from(StoreError::from(refusal)).hint(hint).print_error(ui);
             }
             Err(error @ StoreError::NotFound(_)) => exit = CliError::from(error).print_error(ui),
             Err(error) => return Err(error.into()),
@@ -34,43 +35,118 @@ pub(super) async fn for_each_id(
     Ok(exit)
 }
 
-/// With what can be done instead: never what was just refused.
-async fn not_allowed(
-    error: StoreError,
-    id: SubmissionId,
-    app: &App,
-) -> Result<CliError, StoreError> {
-    let hint = match &error {
-        StoreError::NotAllowed(LifecycleError::NewerUnfinished { newer, .. }) => {
-            format!("wait until {newer} has ended, or cancel it: `ferry cancel {newer}`")
+/// What can be done instead of what a rule of the lifecycle refused: never the same again.
+fn alternative(refusal: &LifecycleError) -> String {
+    match refusal {
+        LifecycleError::NewerUnfinished { newer, .. } => {
+            format!("wait until {newer} is finished, or cancel it: `ferry cancel {newer}`")
         }
-        StoreError::NotAllowed(LifecycleError::NewerCompleted { .. }) => {
+        LifecycleError::NewerCompleted { id, .. } => {
             format!("if the older dataset is to replace it: `ferry resubmit {id} FILE`")
         }
-        StoreError::NotAllowed(LifecycleError::NothingToOverwrite { .. }) => {
+        LifecycleError::NothingToOverwrite { id } => {
             format!("`ferry resolve {id} --retry` resumes it, `--fail` gives it up")
         }
-        StoreError::NotAllowed(LifecycleError::NoToken { .. }) => {
+LifecycleError::NoToken { id } => {
             format!("submit it again: `ferry resubmit {id} FILE`")
         }
-        StoreError::NotAllowed(
-            LifecycleError::Delivering { .. } | LifecycleError::Refetching { .. },
-        ) => format!("try again when `ferry status {id}` shows nothing to wait for"),
-        StoreError::NotAllowed(LifecycleError::NoWebhook { .. }) => {
+        LifecycleError::Delivering { id } | LifecycleError::Refetching { id } => {
+            format!("try again when `ferry status {id}` shows nothing to wait for")
+        }
+        LifecycleError::NoWebhook { .. } => {
             "set the account's `webhook_url` for later submissions".to_owned()
         }
-        _ => match fetch(app.store.as_ref(), id).await?.state {
-            State::Held => format!("`ferry resolve {id}` decides about it"),
-            State::Rejected => {
-                format!("submit a corrected dataset: `ferry resubmit {id} FILE`")
-            }
-            State::Failed => format!("retry it: `ferry retry {id}`"),
-            State::Completed | State::Cancelled => {
-                "a new submission of its Name can overwrite it: `ferry submit --overwrite`"
-                    .to_owned()
-            }
-            _ => format!("it is unfinished; `ferry status {id}` says where"),
-        },
+        LifecycleError::AlreadyFinal { id, state }
+        | LifecycleError::NotFailed { id, state }
+        | LifecycleError::NotHeld { id, state }
+        | LifecycleError::NotFinal { id, state }
+        | LifecycleError::NoOutcome { id, state } => next_command(*id, *state),
+        LifecycleError::Illegal(illegal) => next_command(illegal.id, illegal.from),
+    }
+}
+
+/// The command that continues from a state.
+fn next_command(id: SubmissionId, state: State) -> String {
+    match state {
+        State::Held => format!("`ferry resolve {id}` decides about it"),
+        State::Rejected => format!("submit a corrected dataset: `ferry resubmit {id} FILE`"),
+        State::Failed => format!("retry it: `ferry retry {id}`"),
+        State::Completed | State::Cancelled => {
+            "a new submission of its name can overwrite it: `ferry submit --overwrite`".to_owned()
+        }
+        State::Queued | State::Uploading | State::Processing | State::Collecting => {
+            format!("it is unfinished; `ferry status {id}` says where")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use ferry_types::domain::submission::{
+        Resolution, Ruled, SameName, StepKind, Submission, SubmissionParts,
     };
-    Ok(CliError::from(error).hint(hint))
+    use ferry_types::domain::timestamp;
+
+    const DAY: Duration = Duration::from_hours(24);
+
+    type Operation = (&'static str, fn(&mut Submission, &SameName) -> Ruled<LifecycleError>);
+
+    /// Each command that a rule may refuse, with the rule.
+    const OPERATIONS: [Operation; 7] = [
+        ("ferry cancel", |submission, _| submission.cancel(timestamp(1))),
+        ("ferry retry", |submission, same_name| submission.retry(same_name, DAY, timestamp(1))),
+        ("--overwrite", |s, _| s.resolve(Resolution::Overwrite, DAY, timestamp(1))),
+        ("--retry", |s, _| s.resolve(Resolution::Retry, DAY, timestamp(1))),
+        ("--fail", |s, _| s.resolve(Resolution::Fail, DAY, timestamp(1))),
+        ("ferry refetch", |submission, _| submission.refetch(DAY, timestamp(1))),
+        ("ferry webhooks redeliver", |submission, _| submission.redeliver(timestamp(1))),
+    ];
+
+    fn submission(state: State, step: StepKind, overwrite: bool) -> Submission {
+        let id = SubmissionId::new(timestamp(0), 1);
+        let step = Some(step);
+        let parts = SubmissionParts::accepted(id, "default", "march", timestamp(0));
+        SubmissionParts { state, step, overwrite, ..parts }.into()
+    }
+
+    #[test]
+    fn no_hint_recommends_the_command_that_was_just_refused() {
+        let newer = Some(SubmissionId::new(timestamp(0), 2));
+        let same_names = [
+            SameName::default(),
+            SameName { newer_unfinished: newer, ..SameName::default() },
+            SameName { newer_completed: newer, ..SameName::default() },
+        ];
+        let mut refused = 0;
+        for (state, step) in
+            State::ALL.iter().flat_map(|state| StepKind::PLATFORM_KINDS.map(|step| (*state, step)))
+        {
+            for ((command, operation), same_name) in
+                OPERATIONS.iter().flat_map(|operation| same_names.map(|names| (operation, names)))
+            {
+                let mut submission = submission(state, step, true);
+                let Err(refusal) = operation(&mut submission, &same_name) else { continue };
+                refused += 1;
+                let hint = alternative(&refusal);
+                let again = if command.starts_with("--") {
+                    // Which of its flags is wrong is known; without one it decides nothing.
+                    hint.contains("ferry resolve") && hint.contains(command)
+                } else {
+                    hint.contains(&format!("{command} {}", submission.id))
+                };
+                assert!(!again, "{command} of {state} at {step}: {refusal}; hint: {hint}");
+                // And it does not recommend what would be refused too.
+                for (other, operation) in &OPERATIONS[..2] {
+                    if hint.contains(&format!("{other} {}", submission.id)) {
+                        let mut submission = submission.clone();
+                        assert!(operation(&mut submission, &SameName::default()).is_ok(), "{hint}");
+                    }
+                }
+            }
+        }
+        assert!(refused > 100, "only {refused} pairs of state and operation are refused");
+    }
 }

@@ -2,6 +2,8 @@
 
 use insta::assert_snapshot;
 
+use ferry_types::clock::{Clock, SystemClock};
+
 use super::harness::{Ferry, GOOD, Platform, assert_is_submission, eventually};
 
 #[test]
@@ -42,6 +44,36 @@ fn a_paused_account_waits_and_says_why_until_it_is_resumed() {
     ");
     ferry.run(&["worker", "--until-idle"]).ok();
     ferry.await_state(&ran.id(), "completed");
+}
+
+#[test]
+fn a_dataset_whose_deadline_passed_while_its_account_was_paused_is_never_uploaded() {
+    let platform = Platform::start();
+    let ferry = Ferry::of(&platform).file("march.csv", GOOD);
+    ferry.run(&["pause"]).ok();
+    let id = ferry.run(&["submit", "march.csv", "--deadline", "200ms"]).ok().id();
+    let behind = ferry.run(&["submit", "march.csv", "--deadline", "200ms"]).ok().id();
+    eventually("the deadline passes", || {
+        let object = ferry.object(&["status", "--json", &behind]);
+        let deadline: chrono::DateTime<chrono::Utc> =
+            object["deadline"].as_str().expect("a time").parse().expect("a time");
+        SystemClock.now() > deadline
+    });
+    ferry.run(&["resume"]).ok();
+    ferry.run(&["worker", "--until-idle"]).ok();
+    for id in [id, behind] {
+        let object = ferry.object(&["status", "--json", &id]);
+        assert_eq!(object["state"], "failed", "{object}");
+        assert_eq!(
+            (&object["reason_code"], &object["upload_attempts"]),
+            (&"deadline".into(), &0.into())
+        );
+        let reason = object["reason"].as_str().unwrap_or_default();
+        let deadline = object["deadline"].as_str().unwrap_or_default().replace('T', " ");
+        assert!(reason.contains("passed before the upload was sent"), "{reason}");
+        assert!(reason.contains(&deadline[..19]), "{reason} names {deadline}");
+    }
+    assert_eq!(platform.sim.ledger().accepted(), 0);
 }
 
 #[test]
@@ -96,7 +128,7 @@ fn what_is_cancelled_is_not_carried() {
     ---- stdout
     ---- stderr
     error: submission ID-1 is cancelled and cannot be cancelled
-    hint: a new submission of its Name can overwrite it: `ferry submit --overwrite`
+    hint: a new submission of its name can overwrite it: `ferry submit --overwrite`
     ");
     ferry.run(&["worker", "--until-idle"]).ok();
     assert_eq!(platform.sim.ledger().requests, 0);
@@ -133,7 +165,7 @@ fn a_failed_submission_goes_on_where_it_stopped() {
     ---- stdout
     ---- stderr
     error: submission ID-1 is completed: only a failed one can be retried
-    hint: a new submission of its Name can overwrite it: `ferry submit --overwrite`
+    hint: a new submission of its name can overwrite it: `ferry submit --overwrite`
     ");
 }
 
@@ -148,8 +180,8 @@ fn a_refused_retry_says_what_stands_in_its_way() {
     exit 2
     ---- stdout
     ---- stderr
-    error: submission ID-1 cannot be retried: the newer submission ID-2 with the same Name is unfinished
-    hint: wait until ID-2 has ended, or cancel it: `ferry cancel ID-2`
+    error: submission ID-1 cannot be retried: the newer submission ID-2 of its name is unfinished
+    hint: wait until ID-2 is finished, or cancel it: `ferry cancel ID-2`
     ");
     ferry.run(&["cancel", &newer]).ok();
     ferry.run(&["retry", &id]).ok();
