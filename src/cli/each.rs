@@ -47,7 +47,7 @@ fn alternative(refusal: &LifecycleError) -> String {
         LifecycleError::NothingToOverwrite { id } => {
             format!("`ferry resolve {id} --retry` resumes it, `--fail` gives it up")
         }
-LifecycleError::NoToken { id } => {
+        LifecycleError::NoToken { id } => {
             format!("submit it again: `ferry resubmit {id} FILE`")
         }
         LifecycleError::Delivering { id } | LifecycleError::Refetching { id } => {

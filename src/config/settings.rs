@@ -108,7 +108,11 @@ pub const SETTINGS: &[Setting] = &[
     setting("concurrency", "64", "steps of one kind that a process runs at once"),
     setting("lease", "15s", "time after which a silent worker's steps are rescued"),
     setting("shutdown_timeout", "10s", "how long a stopping worker lets running steps finish"),
-    setting("deadline", "24h", "from acceptance to giving up"),
+    setting(
+        "deadline",
+        "24h",
+        "from acceptance to giving up; a late upload is polled for a quarter of that",
+    ),
     setting("retention", "30d", "how long final submissions are kept"),
     setting("poll_initial", "2s", "from an accepted upload to the first status check"),
     setting("poll_factor", "2", "backoff multiplier between polls"),

@@ -1,6 +1,6 @@
-//! What follows from results and feedback: the verdict that was heard is never lost to them.
+//! Decides what follows from results and feedback: they never lose the verdict that arrived before.
 
-use super::decide::{Context, after_error, succeeded, unchanged};
+use super::decide::{Context, after_error, signal_of, succeeded, unchanged};
 use super::schedule::{poll_delay, steady_delay};
 use ferry_types::domain::account::Signal;
 use ferry_types::domain::outcome::{Content, PlatformError};
@@ -14,7 +14,7 @@ const TRIES: u32 = 8;
 /// So often in a row, at the slower pace of polls, what the Platform says is not there yet.
 const TRIES_NOT_YET: u32 = 20;
 
-/// What was fetched, and what was not.
+/// Contents that were fetched, and those that were not.
 #[derive(Debug, Default)]
 pub(super) struct Collected {
     /// By result key.
@@ -23,7 +23,7 @@ pub(super) struct Collected {
     pub(super) missing: Vec<(String, PlatformError)>,
 }
 
-/// After the results, or the feedback of a rejected dataset, were asked for.
+/// After a fetch of the results, or of the feedback of a rejected dataset.
 pub(super) fn after_collect(context: &Context<'_>, collected: Collected) -> Transition {
     let Collected { contents, missing } = collected;
     let is_wanted = |(_, error): &&(String, PlatformError)| !is_given_up(context, error);
@@ -33,7 +33,10 @@ pub(super) fn after_collect(context: &Context<'_>, collected: Collected) -> Tran
         (None, None) if missing.is_empty() => succeeded(Next::End(Outcome::Completed)),
         (None, None) => incomplete(context, !contents.is_empty(), &missing),
     };
-    Transition { contents, ..transition }
+    // Whatever follows for the submission, the account is throttled, or its credentials are denied.
+    let mut signals = missing.iter().map(|(_, error)| signal_of(context, error));
+    let signal = signals.find(Signal::outlives_its_step).unwrap_or(transition.signal);
+    Transition { contents, signal, ..transition }
 }
 
 /// True if the Platform is not asked again. Without a verdict against the dataset, its results are

@@ -1,9 +1,7 @@
-//! What follows from an answer of the Platform: the one place where that is decided.
+//! Decides what follows from a response of the Platform; `collect` does so for results and feedback.
 //!
-//! What follows from results and feedback is in `collect`.
-//!
-//! Pure: a decision depends on the submission, the answer, the time, the policy and a jitter, and
-//! on nothing else.
+//! Pure: a decision depends on the submission, the mark of its name, the response, the time, the policy
+//! and a jitter. It depends on status codes, never on the words of a message.
 
 use std::time::Duration;
 
@@ -18,18 +16,24 @@ use ferry_types::domain::submission::{
     Delivery, DeliveryResult, Next, NextStep, Outcome, Reason, ReasonCode, StepKind, Submission,
     Transition,
 };
-use ferry_types::domain::{Timestamp, until};
+use ferry_types::domain::{SubmissionId, Timestamp, later, until};
 
-/// What a decision is made in view of.
+/// A submission is polled for at least this part of the time between its acceptance and its deadline,
+/// counted from the accepted upload.
+const POLL_SHARE: u32 = 4;
+
+/// Facts that a decision depends on.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Context<'a> {
     /// The submission as it was claimed.
     pub(super) submission: &'a Submission,
-    /// When the answer arrived, by the store's clock.
+    /// Of an upload, an earlier submission of the name whose dataset may be at the Platform.
+    pub(super) name_mark: Option<SubmissionId>,
+    /// Time of the response, by the store's clock.
     pub(super) now: Timestamp,
-    /// How patient to be.
+    /// Limits and delays.
     pub(super) policy: &'a Policy,
-    /// Spreads delays out.
+    /// Spreads delays.
     pub(super) jitter: Jitter,
 }
 
@@ -39,28 +43,32 @@ pub(super) fn after_upload(
     response: Result<String, PlatformError>,
 ) -> Transition {
     match response {
-        Ok(token) => Transition {
-            processing_token: Some(token),
-            upload_ambiguous: false,
-            ..succeeded(Next::Step(context.next_poll(0)))
-        },
-        // It was taken once, and may have been taken twice: a third time would tell no more.
+        Ok(token) => {
+            let deadline = context.deadline_of_polls();
+            Transition {
+                processing_token: Some(token),
+                deadline: (deadline != context.submission.deadline).then_some(deadline),
+                ..succeeded(Next::Step(context.next_poll(0, deadline)))
+            }
+        }
+        // It was taken once, and may have been taken twice: a third time would show no more.
         Err(PlatformError::Unreadable(what)) if context.submission.upload_ambiguous => Transition {
             reason: Some(Reason::new(ReasonCode::Ambiguous, format!("{what}, again"))),
             upload_ambiguous: true,
             ..succeeded(Next::Held)
         },
-        Err(PlatformError::Refused { status, words }) => refused(context, status, &words),
+        Err(PlatformError::Refused { status, words }) => rejected(context, status, &words),
         Err(error) => after_error(context, StepKind::Upload, &error),
     }
 }
 
-/// After a status check.
+/// After a poll.
 pub(super) fn after_poll(
     context: &Context<'_>,
     response: Result<Status, PlatformError>,
 ) -> Transition {
     let polls = context.submission.polls.saturating_add(1);
+    let deadline = context.submission.deadline;
     match response {
         Ok(Status::Done) => {
             Transition { polled: true, ..succeeded(Next::step(StepKind::Collect, Duration::ZERO)) }
@@ -81,7 +89,7 @@ pub(super) fn after_poll(
             ..succeeded(Next::End(Outcome::Failed))
         },
         Ok(Status::Pending { .. }) => {
-            Transition { polled: true, ..succeeded(Next::Step(context.next_poll(polls))) }
+            Transition { polled: true, ..succeeded(Next::Step(context.next_poll(polls, deadline))) }
         }
         Err(error) => after_error(context, StepKind::Poll, &error),
     }
@@ -105,28 +113,45 @@ pub(super) fn after_delivery(
     }
 }
 
-/// Whether the upload that comes now may overwrite: if the submission may, or if a try without that
-/// has shown that a dataset is there, and the configuration takes it for ours.
-pub(super) fn may_overwrite(submission: &Submission, policy: &Policy) -> bool {
-    let found = submission.reason.as_ref().map(|reason| reason.code);
-    let settled = submission.upload_ambiguous
-        && found == Some(ReasonCode::AlreadyExists)
-        && policy.ambiguous_upload == AmbiguousUpload::Overwrite;
-    submission.overwrite || settled
+/// Fails an upload before it is sent if its deadline has passed. `None` if it may be sent.
+pub(super) fn before_upload(context: &Context<'_>) -> Option<Transition> {
+    if !context.is_past_deadline() {
+        return None;
+    }
+    let submission = context.submission;
+    // The claim counts as an attempt already.
+    let event = if submission.upload_attempts > 1 { "could be retried" } else { "was sent" };
+    let last = submission.reason.as_ref().map(|reason| format!(": {}", reason.text));
+    let ambiguous = if submission.upload_ambiguous { "; an upload may have arrived" } else { "" };
+    let (deadline, last) = (context.deadline(), last.unwrap_or_default());
+    let text =
+        format!("the deadline ({deadline}) passed before the upload {event}{last}{ambiguous}");
+    Some(Transition {
+        next: Next::End(Outcome::Failed),
+        reason: Some(Reason::new(ReasonCode::Deadline, text)),
+        ..unchanged(context, StepKind::Upload)
+    })
 }
 
-/// When the Platform was not asked, because it wants to be left alone for `pause` more.
-pub(super) fn while_throttled(
-    context: &Context<'_>,
-    kind: StepKind,
-    delay: Duration,
-) -> Transition {
-    let what = "the Platform throttles the account".to_owned();
-    let error = PlatformError::Throttled { retry_after: Some(delay), what };
-    Transition { signal: Signal::None, ..after_error(context, kind, &error) }
+/// True if the upload may overwrite: if the submission may, or if an attempt without that was rejected
+/// while an earlier one may have arrived, and the configuration permits one more that overwrites.
+pub(super) fn may_overwrite(context: &Context<'_>) -> bool {
+    let submission = context.submission;
+    let reason = submission.reason.as_ref().map(|reason| reason.code);
+    submission.overwrite || (reason == Some(ReasonCode::AlreadyExists) && context.may_permit())
 }
 
-/// When the worker knows no account of the submission's account name.
+/// Transition of a step that was claimed before the account was throttled: its request is sent later,
+/// and even after the deadline, so that the last poll takes place.
+pub(super) fn while_throttled(context: &Context<'_>, kind: StepKind) -> Transition {
+    Transition {
+        reason: Some(Reason::new(ReasonCode::Throttled, "the Platform throttles the account")),
+        next: Next::step(kind, throttled_delay(context.policy, context.jitter)),
+        ..unchanged(context, kind)
+    }
+}
+
+/// Transition of a step whose account is not configured in this worker.
 pub(super) fn without_account(context: &Context<'_>, kind: StepKind) -> Transition {
     let text = format!(
         "account `{}` is not configured where the step was taken",
@@ -139,7 +164,7 @@ pub(super) fn without_account(context: &Context<'_>, kind: StepKind) -> Transiti
     }
 }
 
-/// When the worker was stopped in the middle of an upload.
+/// Transition of an upload that was aborted after its request left.
 pub(super) fn interrupted_upload(context: &Context<'_>) -> Transition {
     let text = "the worker was stopped during the upload, which may have arrived";
     Transition {
@@ -151,28 +176,55 @@ pub(super) fn interrupted_upload(context: &Context<'_>) -> Transition {
     }
 }
 
-/// A refusal while in doubt may be about our own first upload: only a person can tell, unless the
-/// configuration says that whatever is there may be overwritten.
-fn refused(context: &Context<'_>, status: u16, words: &str) -> Transition {
-    if context.submission.upload_ambiguous && !context.submission.overwrite {
-        let text = format!(
-            "an earlier upload may have arrived, and now the Platform refuses it ({status}: {words}): \
-             it may have this dataset, or another one of its name"
-        );
-        let next = match context.policy.ambiguous_upload {
-            AmbiguousUpload::Hold => Next::Held,
-            AmbiguousUpload::Overwrite => Next::step(StepKind::Upload, Duration::ZERO),
-        };
-        return Transition {
-            reason: Some(Reason::new(ReasonCode::AlreadyExists, text)),
-            upload_ambiguous: true,
-            ..succeeded(next)
-        };
-    }
-    let text = format!("the Platform refused the upload ({status}): {words}");
+/// A rejection may be about an upload that arrived before: of this submission, or of an earlier one of
+/// its name. Then only a person can know, unless the configuration permits one attempt that overwrites.
+/// A rejection of that one, or of any that was permitted to overwrite, is for a person too.
+fn rejected(context: &Context<'_>, status: u16, words: &str) -> Transition {
+    let Some(what) = context.ambiguity() else {
+        let text = format!("the Platform refused the upload ({status}): {words}");
+        let reason = Some(Reason::new(ReasonCode::UploadRejected, text));
+        return Transition { reason, ..succeeded(Next::End(Outcome::Rejected)) };
+    };
+    let text = format!(
+        "{what}, and now the Platform refuses it ({status}: {words}): \
+         it may have this dataset, or another one of its name"
+    );
+    let failures = context.submission.failures.saturating_add(1);
+    let is_permitted =
+        context.may_permit() && !may_overwrite(context) && !context.is_past_deadline();
+    let next = if is_permitted {
+        let delay = retry_delay(context.policy, failures, context.jitter);
+        Next::step(StepKind::Upload, delay.min(context.time_left()))
+    } else {
+        Next::Held
+    };
     Transition {
-        reason: Some(Reason::new(ReasonCode::UploadRejected, text)),
-        ..succeeded(Next::End(Outcome::Rejected))
+        reason: Some(Reason::new(ReasonCode::AlreadyExists, text)),
+        upload_ambiguous: context.submission.upload_ambiguous,
+        failures,
+        ..succeeded(next)
+    }
+}
+
+/// Effect of an error on the health of the account.
+pub(super) fn signal_of(context: &Context<'_>, error: &PlatformError) -> Signal {
+    match error {
+        PlatformError::Throttled { retry_after, .. } => {
+            let asked = retry_after.unwrap_or(context.policy.default_retry_after);
+            let delay = asked.min(context.policy.retry_after_max);
+            Signal::Throttled { delay, is_capped: delay < asked }
+        }
+        PlatformError::Credentials(_) => {
+            Signal::CredentialsDenied(pause_record(&error.to_string(), "a worker", context.now))
+        }
+        PlatformError::NotYet { .. } => Signal::None,
+        PlatformError::UnknownToken => Signal::Healthy,
+        PlatformError::Transient(_)
+        | PlatformError::Unsent(_)
+        | PlatformError::Ambiguous(_)
+        | PlatformError::Unreadable(_)
+        | PlatformError::TooLarge { .. }
+        | PlatformError::Refused { .. } => Signal::Unhealthy,
     }
 }
 
@@ -181,32 +233,28 @@ pub(super) fn after_error(
     kind: StepKind,
     error: &PlatformError,
 ) -> Transition {
-    let base = unchanged(context, kind);
+    let base = Transition { signal: signal_of(context, error), ..unchanged(context, kind) };
     let because = |code| Some(Reason::new(code, error.to_string()));
     match error {
-        PlatformError::Throttled { .. } if context.is_past_deadline() => {
-            fail_at_deadline(context, error, base)
-        }
-        PlatformError::Throttled { retry_after, .. } => {
-            let asked = retry_after.unwrap_or(context.policy.default_retry_after);
-            let delay = asked.min(context.policy.retry_after_max);
-            let after = throttled_delay(context.policy, context.jitter);
+        PlatformError::Throttled { ambiguous, .. } => {
+            let base = Transition {
+                attempt_spent: base.attempt_spent || *ambiguous,
+                upload_ambiguous: base.upload_ambiguous || *ambiguous,
+                ..base
+            };
+            if context.is_past_deadline() {
+                return fail_at_deadline(context, error, base);
+            }
             Transition {
                 reason: because(ReasonCode::Throttled),
-                next: Next::step(kind, after),
-                signal: Signal::Throttled { delay, is_capped: delay < asked },
+                next: Next::step(kind, throttled_delay(context.policy, context.jitter)),
                 ..base
             }
         }
-        // Nothing fails for want of credentials: the step is due again when somebody resumes.
+        // Nothing fails for want of credentials: the step is due again after a resumption.
         PlatformError::Credentials(_) => Transition {
             reason: because(ReasonCode::Credentials),
             next: Next::step(kind, Duration::ZERO),
-            signal: Signal::CredentialsDenied(pause_record(
-                &error.to_string(),
-                "a worker",
-                context.now,
-            )),
             ..base
         },
         PlatformError::TooLarge { .. } if kind != StepKind::Upload => Transition {
@@ -231,7 +279,7 @@ pub(super) fn after_error(
                 Next::Step(next) => Next::step(next.kind, after.min(context.time_left())),
                 next => next,
             };
-            Transition { next, signal: Signal::None, ..retry_or_fail }
+            Transition { next, ..retry_or_fail }
         }
         PlatformError::Unsent(_) => {
             let attempt_spent = base.attempt_spent;
@@ -247,7 +295,7 @@ pub(super) fn after_error(
     }
 }
 
-/// Another try, or, after the deadline, the end.
+/// Another attempt, or, after the deadline, the end.
 fn retry_or_fail(
     context: &Context<'_>,
     kind: StepKind,
@@ -255,9 +303,9 @@ fn retry_or_fail(
     error: &PlatformError,
     base: Transition,
 ) -> Transition {
-    let unhealthy = Transition { attempt_spent: true, signal: Signal::Unhealthy, ..base };
+    let base = Transition { attempt_spent: true, ..base };
     if context.is_past_deadline() {
-        return fail_at_deadline(context, error, unhealthy);
+        return fail_at_deadline(context, error, base);
     }
     let failures = context.submission.failures.saturating_add(1);
     let after = retry_delay(context.policy, failures, context.jitter).min(context.time_left());
@@ -265,14 +313,13 @@ fn retry_or_fail(
         reason: Some(Reason::new(code, error.to_string())),
         next: Next::step(kind, after),
         failures,
-        ..unhealthy
+        ..base
     }
 }
 
 fn fail_at_deadline(context: &Context<'_>, error: &PlatformError, base: Transition) -> Transition {
-    let doubt = if base.upload_ambiguous { "; an upload may have arrived" } else { "" };
-    let deadline = context.submission.deadline.format("%Y-%m-%d %H:%M:%S UTC");
-    let text = format!("gave up at the deadline ({deadline}): {error}{doubt}");
+    let ambiguous = if base.upload_ambiguous { "; an upload may have arrived" } else { "" };
+    let text = format!("gave up at the deadline ({}): {error}{ambiguous}", context.deadline());
     Transition {
         next: Next::End(Outcome::Failed),
         reason: Some(Reason::new(ReasonCode::Deadline, text)),
@@ -290,19 +337,13 @@ fn unknown_token(context: &Context<'_>, kind: StepKind, base: Transition) -> Tra
         Some(Reason::new(ReasonCode::UnknownToken, PlatformError::UnknownToken.to_string()));
     let waited = steady_time(context.policy, streak - 1);
     if waited >= context.policy.unknown_token_timeout || context.is_past_deadline() {
-        return Transition { reason, ..succeeded(Next::End(Outcome::Failed)) };
+        return Transition { reason, next: Next::End(Outcome::Failed), ..base };
     }
     let after = steady_delay(context.policy, streak, context.jitter).min(context.time_left());
-    Transition {
-        reason,
-        next: Next::step(kind, after),
-        failures: streak,
-        signal: Signal::Healthy,
-        ..base
-    }
+    Transition { reason, next: Next::step(kind, after), failures: streak, ..base }
 }
 
-/// The Platform answered, and all troubles are over.
+/// The Platform responded as it should.
 pub(super) fn succeeded(next: Next) -> Transition {
     Transition { signal: Signal::Healthy, ..Transition::to(next) }
 }
@@ -318,7 +359,7 @@ pub(super) fn unchanged(context: &Context<'_>, kind: StepKind) -> Transition {
 }
 
 impl Context<'_> {
-    /// Whether this was the last try.
+    /// True if the deadline allows no further attempt.
     pub(super) fn is_past_deadline(&self) -> bool {
         self.now >= self.submission.deadline
     }
@@ -327,11 +368,47 @@ impl Context<'_> {
         until(self.now, self.submission.deadline)
     }
 
+    /// The deadline as it is shown.
+    fn deadline(&self) -> impl std::fmt::Display {
+        self.submission.deadline.format("%Y-%m-%d %H:%M:%S UTC")
+    }
+
+    /// The upload that may have arrived before, if there is one.
+    fn ambiguity(&self) -> Option<String> {
+        if self.submission.upload_ambiguous {
+            return Some("an earlier upload may have arrived".to_owned());
+        }
+        let by = self.name_mark?;
+        Some(if by == self.submission.id {
+            "an upload before the retry may have arrived".to_owned()
+        } else {
+            format!("an earlier submission of this name may have left its dataset there (`{by}`)")
+        })
+    }
+
+    /// True if the configuration permits to overwrite what may have arrived before. What a newer
+    /// submission has left is never overwritten with an older dataset.
+    fn may_permit(&self) -> bool {
+        let is_newer = self.name_mark.is_some_and(|by| by > self.submission.id);
+        self.policy.ambiguous_upload == AmbiguousUpload::Overwrite
+            && self.ambiguity().is_some()
+            && !is_newer
+    }
+
     /// The deadline gets one last poll, whatever the schedule says.
-    fn next_poll(&self, polls: u32) -> NextStep {
+    fn next_poll(&self, polls: u32, deadline: Timestamp) -> NextStep {
         let delay = poll_delay(self.policy, polls, self.jitter);
-        let after = if self.is_past_deadline() { delay } else { delay.min(self.time_left()) };
+        let left = until(self.now, deadline);
+        let after = if left.is_zero() { delay } else { delay.min(left) };
         NextStep { kind: StepKind::Poll, after }
+    }
+
+    /// Deadline of a submission whose upload was accepted now: late uploads are polled for their share
+    /// of the time that the submission was given.
+    fn deadline_of_polls(&self) -> Timestamp {
+        let given = until(self.submission.created_at, self.submission.deadline);
+        let least = given.min(self.policy.deadline) / POLL_SHARE;
+        self.submission.deadline.max(later(self.now, least))
     }
 }
 

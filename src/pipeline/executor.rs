@@ -7,8 +7,8 @@ use super::claimer::{LeasedStep, release};
 use super::collect::after_collect;
 use super::committer::{CommitError, Committer};
 use super::decide::{
-    Context, after_delivery, after_poll, after_upload, interrupted_upload, may_overwrite,
-    while_throttled, without_account,
+    Context, after_delivery, after_poll, after_upload, before_upload, interrupted_upload,
+    may_overwrite, while_throttled, without_account,
 };
 use super::delivery::{message, message_id};
 use super::fetch::{fetch, token};
@@ -117,7 +117,7 @@ impl Executor {
         let Some(account) = self.accounts.get(&claim.submission.account) else {
             return StepOutcome::Decided(without_account(&self.context(step), claim.kind));
         };
-        let guard = StepGuard::new(step, &account.throttle);
+        let guard = StepGuard::new(step, &account.throttle, self.parts.monotonic.as_ref());
         let request = Box::pin(self.request(step, account, &guard));
         let requested = step.lease.while_owned(request);
         let requested = self.unless_aborted(requested).await;
@@ -129,8 +129,12 @@ impl Executor {
                 }
                 StepOutcome::Decided(transition)
             }
-            Some(Some(Err(NoTransition::Withheld(Withheld::Throttled(delay))))) => {
-                StepOutcome::Decided(while_throttled(&self.context(step), claim.kind, delay))
+            Some(Some(Err(NoTransition::Withheld(Withheld::Throttled(_))))) => {
+                StepOutcome::Decided(while_throttled(&self.context(step), claim.kind))
+            }
+            Some(Some(Err(NoTransition::Withheld(Withheld::PastDeadline)))) => {
+                let too_late = before_upload(&self.context(step));
+                too_late.map_or(StepOutcome::GivenBack, StepOutcome::Decided)
             }
             Some(Some(Err(NoTransition::Store(error)))) => StepOutcome::NotBegun(error),
             Some(None) if may_have_arrived => StepOutcome::Lost,
@@ -153,6 +157,9 @@ impl Executor {
         let (submission, platform) = (&step.claim.submission, &account.platform);
         match step.claim.kind {
             StepKind::Upload => {
+                if let Some(too_late) = before_upload(&self.context(step)) {
+                    return Ok(too_late);
+                }
                 let _memory = self.upload_memory.acquire(submission.payload_bytes).await;
                 let (store, monotonic) = (self.parts.store.as_ref(), self.parts.monotonic.as_ref());
                 let payload = payload::read(store, submission.id, monotonic).await?;
@@ -160,7 +167,7 @@ impl Executor {
                     name: &submission.name,
                     data: &payload.data,
                     event_data: payload.event_data.as_deref(),
-                    overwrite: may_overwrite(submission, &self.parts.policy),
+                    overwrite: may_overwrite(&self.context(step)),
                 };
                 let response = unless_withheld(platform.upload(upload, guard).await)?;
                 if let Err(error) = &response {
@@ -179,10 +186,12 @@ impl Executor {
                 for (_, error) in &fetched.collected.missing {
                     self.parts.observer.failed_request(error);
                 }
-                let transition = after_collect(&self.context(step), fetched.collected);
-                // The Platform said nothing new of the account.
-                let signal = if fetched.is_cut_short { Signal::None } else { transition.signal };
-                Ok(Transition { signal, ..transition })
+                if fetched.is_cut_short {
+                    let contents = fetched.collected.contents;
+                    let waits = while_throttled(&self.context(step), StepKind::Collect);
+                    return Ok(Transition { contents, ..waits });
+                }
+                Ok(after_collect(&self.context(step), fetched.collected))
             }
             StepKind::Deliver => unreachable!("a delivery sends no request to the Platform"),
         }
@@ -240,6 +249,7 @@ impl Executor {
         let claim = &step.claim;
         Context {
             submission: &claim.submission,
+            name_mark: claim.name_mark,
             now: later(claim.now, self.parts.monotonic.elapsed(step.claimed)),
             policy: &self.parts.policy,
             jitter: Jitter::for_claim(self.parts.seed, claim.lease.id, claim.lease.fence),

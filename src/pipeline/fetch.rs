@@ -14,7 +14,7 @@ pub(super) fn token(submission: &Submission) -> &str {
 #[derive(Debug, Default)]
 pub(super) struct Fetched {
     pub(super) collected: Collected,
-    /// The last request was withheld.
+    /// The next request was withheld, because the account is throttled.
     pub(super) is_cut_short: bool,
 }
 
@@ -38,12 +38,11 @@ pub(super) async fn fetch(
                 continue;
             }
             Err(RequestError::Platform(error)) => error,
-            Err(RequestError::Withheld(Withheld::Throttled(delay)))
+            Err(RequestError::Withheld(Withheld::Throttled(_)))
                 if !collected.contents.is_empty() =>
             {
                 is_cut_short = true;
-                let what = "the Platform throttles the account".to_owned();
-                PlatformError::Throttled { retry_after: Some(delay), what }
+                break;
             }
             Err(RequestError::Withheld(withheld)) => return Err(withheld),
         };

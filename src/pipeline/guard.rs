@@ -1,23 +1,38 @@
 //! The guard of a step: its requests leave only while its lease is owned and its account is not
-//! throttled.
+//! throttled, and an upload only before its deadline.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::claimer::LeasedStep;
 use super::throttle::Throttle;
 use crate::platform::{RequestGuard, Withheld};
+use ferry_types::clock::MonotonicClock;
+use ferry_types::domain::later;
+use ferry_types::domain::submission::StepKind;
 
 /// Guards the requests of one step.
 #[derive(Debug)]
 pub(super) struct StepGuard<'a> {
     step: &'a LeasedStep,
     throttle: &'a Throttle,
+    monotonic: &'a dyn MonotonicClock,
     in_flight: AtomicBool,
 }
 
 impl<'a> StepGuard<'a> {
-    pub(super) fn new(step: &'a LeasedStep, throttle: &'a Throttle) -> Self {
-        Self { step, throttle, in_flight: AtomicBool::new(false) }
+    pub(super) fn new(
+        step: &'a LeasedStep,
+        throttle: &'a Throttle,
+        monotonic: &'a dyn MonotonicClock,
+    ) -> Self {
+        Self { step, throttle, monotonic, in_flight: AtomicBool::new(false) }
+    }
+
+    /// True for an upload that would begin after its deadline, by the clock of the store.
+    fn is_too_late(&self) -> bool {
+        let claim = &self.step.claim;
+        let now = later(claim.now, self.monotonic.elapsed(self.step.claimed));
+        claim.kind == StepKind::Upload && now >= claim.submission.deadline
     }
 
     /// True while a request has left and has no response: it may have arrived.
@@ -30,6 +45,9 @@ impl RequestGuard for StepGuard<'_> {
     fn permit(&self) -> Result<(), Withheld> {
         if !self.step.lease.is_owned() {
             return Err(Withheld::LeaseExpired);
+        }
+        if self.is_too_late() {
+            return Err(Withheld::PastDeadline);
         }
         self.throttle.left(self.step.claimed).map_or(Ok(()), |left| Err(Withheld::Throttled(left)))
     }

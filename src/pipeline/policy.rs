@@ -1,44 +1,43 @@
-//! How patient the pipeline is: every span and limit that decisions and schedules depend on.
+//! Settings of the pipeline: every duration and limit that decisions and schedules depend on.
 
 use std::time::Duration;
 
-/// What to do when an upload without overwrite may have arrived.
+/// Action after an upload without overwrite that may have arrived.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum AmbiguousUpload {
-    /// Try once more unchanged, and hold the submission if a dataset of its Name is there.
+    /// Upload once more unchanged, and hold the submission if the Platform refuses that.
     #[default]
     Hold,
-    /// Upload again and overwrite whatever is there.
+    /// The same, and after a refusal one more attempt that overwrites what is there.
     Overwrite,
 }
 
-/// How patient the pipeline is.
+/// Settings of the pipeline.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
-    /// From an accepted upload to the first status check.
+    /// Delay from an accepted upload to the first poll.
     pub poll_initial: Duration,
-    /// How much longer each pause between status checks is than the one before.
+    /// Backoff multiplier between polls.
     pub poll_factor: f32,
-    /// The longest pause between status checks.
+    /// Maximum delay between polls.
     pub poll_max: Duration,
-    /// The first pause after a trouble; it doubles with each trouble in a row.
+    /// First delay after a failure; it doubles with each failure in a row.
     pub retry_initial: Duration,
-    /// The longest pause after a trouble.
+    /// Maximum delay after a failure.
     pub retry_max: Duration,
-    /// How long the Platform is left alone if it asks for that without saying how long.
+    /// Duration of throttling without `Retry-After`.
     pub default_retry_after: Duration,
     /// Maximum `Retry-After` that is trusted; after it the Platform is asked again.
     pub retry_after_max: Duration,
     /// Duration for which the Platform may not know a processing token.
     pub unknown_token_timeout: Duration,
-    /// The first pause after a webhook that was not heard, and the longest: each is four times as long
-    /// as the last.
+    /// First delay after a failed delivery; each is four times as long as the last.
     pub webhook_backoff_initial: Duration,
-    /// See there.
+    /// Maximum delay after a failed delivery.
     pub webhook_backoff_max: Duration,
-    /// How often an outcome is told before that is given up.
+    /// Number of delivery attempts before giving up.
     pub webhook_max_attempts: u32,
-    /// From acceptance to giving up.
+    /// Time from acceptance to giving up.
     pub deadline: Duration,
     /// For ambiguous uploads without overwrite.
     pub ambiguous_upload: AmbiguousUpload,
@@ -46,11 +45,11 @@ pub struct Policy {
     pub concurrency: usize,
     /// Memory for datasets that are being uploaded at once, in bytes.
     pub upload_memory: u64,
-    /// How long a step stays with a worker that gives no sign of life.
+    /// Duration of a lease that is not renewed.
     pub lease: Duration,
-    /// How long a stopping worker lets running steps finish.
+    /// Time that running steps have to finish at a graceful shutdown.
     pub shutdown_timeout: Duration,
-    /// How long final submissions are kept.
+    /// Duration for which final submissions are stored.
     pub retention: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! When the next step is due: pure functions of the counts so far, the policy and a jitter.
+//! Delays before the next step: pure functions of the counts so far, the policy and a jitter.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
@@ -26,23 +26,22 @@ impl Jitter {
     }
 }
 
-/// The pause before the status check that follows `polls` answered ones: exponential, with equal
-/// jitter, between half and the whole of the nominal span.
+/// Delay before the poll that follows `polls` others: exponential, with equal jitter, between half and
+/// the whole of the nominal delay.
 pub(super) fn poll_delay(policy: &Policy, polls: u32, jitter: Jitter) -> Duration {
     let nominal = exponential(policy.poll_initial, policy.poll_factor, policy.poll_max, polls);
     nominal / 2 + jitter.of(nominal / 2)
 }
 
-/// The pause after `failures` troubles in a row, one at least: exponential, with full jitter, but
-/// never below a tenth of the nominal span, so that a fault is not answered by a burst.
+/// Delay after `failures` in a row, one at least: exponential, with full jitter, but never below a tenth
+/// of the nominal delay, so that an error is not followed by a burst.
 pub(super) fn retry_delay(policy: &Policy, failures: u32, jitter: Jitter) -> Duration {
     let earlier = failures.saturating_sub(1);
     let nominal = exponential(policy.retry_initial, 2.0, policy.retry_max, earlier);
     nominal / 10 + jitter.of(nominal.saturating_sub(nominal / 10))
 }
 
-/// The pause after `failures` webhooks in a row that were not heard, one at least: over days in all,
-/// with equal jitter.
+/// Delay after `failures` of deliveries in a row, one at least: over days in all, with equal jitter.
 pub(super) fn webhook_delay(policy: &Policy, failures: u32, jitter: Jitter) -> Duration {
     let earlier = failures.saturating_sub(1);
     let nominal =

@@ -21,6 +21,8 @@ pub enum Withheld {
     Throttled(Duration),
     /// The lease of the step is over, so that another worker may run it.
     LeaseExpired,
+    /// The deadline of an upload has passed.
+    PastDeadline,
 }
 
 /// Lets each request leave.

@@ -64,10 +64,13 @@ impl PlatformResponse {
                 ))
             });
         }
-        if let Some(error) = self.throttled(now) {
+        let status = self.status.as_u16();
+        if let Some(mut error) = self.throttled(now) {
+            if let PlatformError::Throttled { ambiguous, .. } = &mut error {
+                *ambiguous = status == 503;
+            }
             return Err(error);
         }
-        let status = self.status.as_u16();
         Err(match status {
             404 | 405 | 410 | 421 => PlatformError::Transient(format!(
                 "{}: nothing answers there ({status}); check `api_url`",
@@ -78,10 +81,10 @@ impl PlatformResponse {
                 self.endpoint
             )),
             // A gateway says so of an upload that it passed on and saw no end of (Envoy answers 503
-            // to that), a service of one that it stored before it failed; 303 means "done, look
-            // there". Retried like any transient trouble, but with the doubt on record, or a later
-            // "already exists" about our own upload would be taken for a refusal.
-            303 | 408 | 500.. => PlatformError::Ambiguous(self.described("api_url")),
+            // to that), a service of one that it stored before it failed; 302 and 303 may mean "done,
+            // look there". Retried like any transient error, but on record as ambiguous, or a later
+            // "already exists" about our own upload would be taken for a rejection.
+            302 | 303 | 408 | 500.. => PlatformError::Ambiguous(self.described("api_url")),
             425 => PlatformError::Transient(self.described("api_url")),
             400..500 => {
                 PlatformError::Refused { status, words: scrubber.clean(&self.text(), rows, WORDS) }
@@ -172,7 +175,7 @@ impl PlatformResponse {
             })
     }
 
-    /// Whether the Platform wants to be left alone: 429, or 503 that says how long.
+    /// Throttling: 429, or 503 with `Retry-After`.
     pub(super) fn throttled(&self, now: Timestamp) -> Option<PlatformError> {
         let asked_for = match self.status {
             StatusCode::TOO_MANY_REQUESTS => self.retry_after(now),
@@ -183,7 +186,7 @@ impl PlatformResponse {
         let retry_after = asked_for.filter(|delay| !delay.is_zero());
         let how_long = retry_after.map_or(String::new(), |delay| format!(" for {delay:?}"));
         let what = format!("{}: asked to wait{how_long} ({})", self.endpoint, self.status.as_u16());
-        Some(PlatformError::Throttled { retry_after, what })
+        Some(PlatformError::Throttled { retry_after, ambiguous: false, what })
     }
 
     fn retry_after(&self, now: Timestamp) -> Option<Duration> {

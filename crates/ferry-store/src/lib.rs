@@ -95,6 +95,10 @@ pub struct Claim {
     /// The submission, as it is after the claim: state `uploading` and the attempt counted if this
     /// is an upload.
     pub submission: Submission,
+    /// Of an upload, the submission of the same account and name that ended last without it being known
+    /// whether its dataset is at the Platform, if nothing has settled that since: a refusal may be about
+    /// that dataset.
+    pub name_mark: Option<SubmissionId>,
     /// The store's time at the claim.
     pub now: Timestamp,
     /// How long the step has been due.

@@ -1,4 +1,4 @@
-//! What Ferry is about, and the bodies of its own interfaces: all that a producer needs to know.
+//! The domain of Ferry, and the bodies of its own interfaces: all that a producer needs to know.
 //!
 //! The modules stand in layers, lowest first; a module imports only from layers above its own here,
 //! and `tests/tidy` proves it.

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use ferry_sim::{Endpoint, Fault};
-use ferry_types::domain::submission::Resolution;
-use ferry_types::domain::submission::{ReasonCode, State};
+use ferry_types::domain::submission::{ReasonCode, Resolution, State};
 
 use crate::support::{World, dataset, overwriting, prompt};
 
@@ -96,12 +95,69 @@ async fn by_configuration_a_lost_answer_is_overwritten() {
 }
 
 #[tokio::test]
-async fn an_upload_whose_answer_comes_too_late_is_in_doubt() {
+async fn an_upload_whose_response_comes_too_late_is_ambiguous() {
     let world = World::start(prompt(), &[("REQUEST_TIMEOUT", "300ms")]).await;
     world.sim.script(Endpoint::Upload, Fault::Stall(Duration::from_secs(5)));
     let id = world.submit(dataset("late")).await;
     let view = world.settled(id).await;
     assert_eq!((view.state, view.reason_code), (State::Held, Some(ReasonCode::AlreadyExists)));
     assert_eq!(world.sim.ledger().names["late"].accepted.len(), 1);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn later_submissions_of_an_ambiguous_name_are_held_until_one_is_accepted() {
+    let world = World::start(prompt(), &[]).await;
+    let deadline = Duration::from_mins(1);
+    world.sim.script(Endpoint::Upload, Fault::ResetAfter);
+    let first = world.submit(dataset("ours")).await;
+    let waiting = world.submit(dataset("ours")).await;
+    assert_eq!(world.settled(first).await.state, State::Held);
+    world.app.store.resolve(first, Resolution::Fail, deadline).await.unwrap();
+    let text =
+        format!("an earlier submission of this name may have left its dataset there (`{first}`)");
+    let view = world.settled(waiting).await;
+    assert_eq!((view.state, view.reason_code), (State::Held, Some(ReasonCode::AlreadyExists)));
+    assert!(view.reason.clone().unwrap().contains(&text), "{view:?}");
+    world.app.store.resolve(waiting, Resolution::Fail, deadline).await.unwrap();
+    let later = world.submit(dataset("ours")).await;
+    let view = world.settled(later).await;
+    assert_eq!(view.state, State::Held);
+    assert!(view.reason.clone().unwrap().contains(&text), "{view:?}");
+    world.app.store.resolve(later, Resolution::Overwrite, deadline).await.unwrap();
+    assert_eq!(world.settled(later).await.state, State::Completed);
+    let last = world.submit(dataset("ours")).await;
+    let view = world.settled(last).await;
+    assert_eq!(view.state, State::Rejected, "what is there is known: {view:?}");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_refusal_after_a_503_that_throttled_is_held() {
+    let world = World::start(prompt(), &[]).await;
+    let says = |status, headers, body: &str| Fault::Respond { status, headers, body: body.into() };
+    let retry_after = vec![("retry-after".to_owned(), "0.05".to_owned())];
+    world.sim.script(Endpoint::Upload, says(503, retry_after, ""));
+    world.sim.script(Endpoint::Upload, says(422, Vec::new(), "Der Name ist belegt"));
+    let id = world.submit(dataset("ours")).await;
+    let view = world.settled(id).await;
+    assert_eq!((view.state, view.upload_attempts), (State::Held, 2), "{view:?}");
+    assert!(view.reason.unwrap().contains("Der Name ist belegt"));
+    world.app.store.resolve(id, Resolution::Fail, Duration::from_mins(1)).await.unwrap();
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_refusal_of_an_attempt_that_could_overwrite_is_held_and_not_repeated() {
+    let world = World::start(prompt(), &[("AMBIGUOUS_UPLOAD", "overwrite")]).await;
+    world.sim.script(Endpoint::Upload, Fault::ResetAfter);
+    for _ in 0..2 {
+        let fault = Fault::Respond { status: 409, headers: Vec::new(), body: "taken".into() };
+        world.sim.script(Endpoint::Upload, fault);
+    }
+    let id = world.submit(dataset("ours")).await;
+    let view = world.settled(id).await;
+    assert_eq!((view.state, view.upload_attempts), (State::Held, 3), "{view:?}");
+    world.app.store.resolve(id, Resolution::Fail, Duration::from_mins(1)).await.unwrap();
     world.finish().await;
 }

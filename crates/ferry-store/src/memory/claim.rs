@@ -132,10 +132,12 @@ impl Data {
         let kind = request.kind;
         let lease = Lease { id: submission.id, kind, fence: row.fence, claimed_by };
         let lag = until(submission.due_at.unwrap_or(now), now);
-        Some(Claim { lease, kind, submission, now, lag })
+        let name = (submission.account.clone(), submission.name.clone());
+        let name_mark = self.marks.get(&name).copied().filter(|_| kind == StepKind::Upload);
+        Some(Claim { lease, kind, submission, name_mark, now, lag })
     }
 
-    /// Notes what the claims use of their accounts' budgets.
+    /// Records what the claims use of the limits of their accounts.
     fn spend(&mut self, request: &ClaimRequest, claims: &[Claim], now: Timestamp) {
         for (account, account_limits) in
             request.account_limits.iter().filter(|(_, b)| b.restricts(request.kind))

@@ -14,7 +14,8 @@ use ferry_types::domain::account::{Health, HealthPolicy};
 use ferry_types::domain::limits::LimitUsage;
 use ferry_types::domain::outcome::Content;
 use ferry_types::domain::submission::{
-    IllegalTransitionError, Ruled, SameName, State, Submission, SubmissionParts, TimelineEntry,
+    IllegalTransitionError, NameEffect, Ruled, SameName, State, Submission, SubmissionParts,
+    TimelineEntry,
 };
 use ferry_types::domain::{SubmissionId, Timestamp};
 
@@ -32,6 +33,8 @@ pub(super) struct Data {
     pub(super) seqs: BTreeMap<SubmissionId, u64>,
     /// Those of each account and Name.
     names: BTreeMap<(String, String), BTreeSet<u64>>,
+    /// By account and name, the submission whose dataset may be at the Platform unknown.
+    pub(super) marks: BTreeMap<(String, String), SubmissionId>,
     pub(super) accounts: BTreeMap<String, MemoryAccount>,
     pub(super) turns: RoundRobin,
     pub(super) events: VecDeque<Event>,
@@ -193,7 +196,9 @@ impl Data {
         let Some(row) = self.rows.get_mut(&seq) else { return Ok(None) };
         let mut after = row.submission.clone();
         let entry = rule(&mut after)?;
-        let before = std::mem::replace(&mut row.submission, after.clone()).state;
+        let before = std::mem::replace(&mut row.submission, after.clone());
+        let effect = after.effect_on_name(&before);
+        let before = before.state;
         row.timeline.extend(entry);
         if row.timeline.len() > TIMELINE {
             row.timeline.remove(1);
@@ -201,13 +206,24 @@ impl Data {
         if after.state != before {
             self.tell(&after);
         }
+        self.mark(&after, effect);
         if after.state.is_final() && !before.is_final() {
             self.hand_on(&after);
         }
         Ok(Some((before, after.state)))
     }
 
-    /// The next submission of the Name has its turn.
+    fn mark(&mut self, of: &Submission, effect: Option<NameEffect>) {
+        let name = (of.account.clone(), of.name.clone());
+        match effect {
+            None => {}
+            Some(NameEffect::Marks) => drop(self.marks.insert(name, of.id)),
+            Some(NameEffect::SettlesOwn) if self.marks.get(&name) != Some(&of.id) => {}
+            Some(NameEffect::Settles | NameEffect::SettlesOwn) => drop(self.marks.remove(&name)),
+        }
+    }
+
+    /// The next submission of the name has its turn.
     fn hand_on(&mut self, ended: &Submission) {
         let next = self.unfinished(ended).next();
         if let Some(row) = next.and_then(|(seq, _)| self.rows.get_mut(&seq))

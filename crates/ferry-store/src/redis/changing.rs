@@ -14,7 +14,7 @@ use super::values::{array, bytes, maybe, maybe_time, text, time, tuple};
 use super::{BATCH, LEASES, RedisStore};
 use crate::{Lease, Rescued, StoreError};
 use ferry_types::domain::submission::{
-    IllegalTransitionError, LifecycleError, Ruled, SameName, State, Submission,
+    IllegalTransitionError, LifecycleError, NameEffect, Ruled, SameName, State, Submission,
 };
 use ferry_types::domain::{SubmissionId, Timestamp};
 
@@ -86,6 +86,7 @@ impl Inspected {
             record: self.record.packed(&after, entry.as_ref())?,
             next_claim: claim,
             states: (self.submission.state, after.state),
+            effect: after.effect_on_name(&self.submission),
         }))
     }
 }
@@ -105,6 +106,7 @@ struct Change {
     record: Vec<u8>,
     next_claim: String,
     states: (State, State),
+    effect: Option<NameEffect>,
 }
 
 impl RedisStore {
@@ -228,6 +230,7 @@ impl RedisStore {
                 .arg(&change.claim)
                 .arg(&change.record)
                 .arg(&change.next_claim)
+                .maybe(change.effect.map(NameEffect::as_str))
         });
         let saved = array(self.run(script, script_call).await?)?;
         Ok(saved.into_iter().map(|saved| saved == Value::Int(1)).collect())

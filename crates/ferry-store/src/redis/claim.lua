@@ -3,7 +3,8 @@
 -- ARGV: the time; the kind; how many at most (1000 or less); the span of the lease; the policy; the
 --   budgets; a name of this call; how many, and the names of calls whose answers the caller did not
 --   hear.
--- Returns: the time; the time to ask again, or empty; the fence; for each step its submission's record.
+-- Returns: the time; the time to ask again, or empty; the fence; for each step its submission's record; for
+--   each upload the mark of its name, if there is one.
 -- Bounded by the limit, by the two thousand leases that end first, where an answer was not heard, and
 --   by the accounts that have steps of the kind: of more than a thousand,
 --   those that were served longest ago are looked at, and the caller is told to ask again soon.
@@ -14,7 +15,7 @@ local limits = read_limits()
 local this_call = argument()
 local LOOK, SOON, LEASES = 1000, 1000, 2000
 local leased_text = int(later(duration))
-local given = {}
+local given, marked = {}, {}
 
 -- One number for all that is claimed now, which is higher than those before.
 local fence
@@ -24,6 +25,10 @@ local function give(id, record, word, account)
     written[key.claim(id)] = claim_of(fence, kind, this_call, word, account)
     place(key.leases, id, leased_text)
     given[#given + 1] = record
+    if kind == 'upload' then
+        local sound, name = pcall(value_of, record, 'name')
+        marked[#given] = name_field(account, sound and name or '')
+    end
 end
 
 -- What the caller has leased before without hearing of it goes first.
@@ -243,4 +248,5 @@ if #names == LOOK then
     again = min(again or FOREVER, now + SOON)
 end
 
-return { int(now), again and int(again) or '', fence or '0', given }
+local marks = #marked > 0 and call('HMGET', key.name_marks, unpack(marked)) or {}
+return { int(now), again and int(again) or '', fence or '0', given, marks }

@@ -16,6 +16,8 @@ local base = KEYS[1]
 -- `limit_usage`: a hash; until when a rate of an account is used up, in microseconds, by `rate:account`.
 -- `health`, `leased`, `turns`: hashes; an account's health; how many steps are leased, by `kind:account`;
 --   when an account that has nothing to do was served last, by `kind:account`.
+-- `name_marks`: a hash; by `name_field` the submission that ended last without it being known whether its
+--   dataset is at the Platform.
 -- `wake`: the channel on which workers are told what will be due.
 local key = setmetatable({}, {
     __index = function(known, name)
@@ -53,6 +55,9 @@ function key.state(state, account) return base .. 'in:' .. state .. ':' .. accou
 -- A sorted set of the submissions of a Name: by the order of acceptance those that are not final, by
 -- its negative those that are.
 function key.name(account, name) return base .. 'n:' .. #account .. ':' .. account .. ':' .. name end
+
+-- The field of a name in a hash.
+local function name_field(account, name) return #account .. ':' .. account .. ':' .. name end
 
 -- A sorted set, by the order of acceptance, of the submissions with a label.
 function key.label(name, value) return base .. 'l:' .. #name .. ':' .. name .. ':' .. value end

@@ -1,7 +1,8 @@
 -- Writes submissions that were decided about elsewhere, each if nothing has changed it meanwhile.
 -- KEYS: the namespace.
 -- ARGV: the time of the decisions; how many; of each: the submission; the digest of its record and its
---   claim or empty, as they were read; the record and the claim, or empty, that follow.
+--   claim or empty, as they were read; the record and the claim, or empty, that follow; the effect on its
+--   name, or empty.
 -- Returns: for each 1; or 0 if it has changed, so that it has to be decided about again.
 -- Bounded by what is handed over.
 
@@ -12,7 +13,7 @@ local function fits_its_name(new)
     return #newer == 0 and (first_of(new.account, new.name) ~= nil) == new.has_predecessor
 end
 
-local function save(id, digest, claim, record, next_claim)
+local function save(id, digest, claim, record, next_claim, effect)
     local stored = read(key.submission(id))
     if not stored or redis.sha1hex(stored) ~= digest then return 0 end
     local old, new = parse(stored), parse(record)
@@ -20,6 +21,7 @@ local function save(id, digest, claim, record, next_claim)
     if (old.leased or '') ~= claim then return 0 end
     if FINAL[old.state] and not FINAL[new.state] and not fits_its_name(new) then return 0 end
     written[key.submission(id)] = record
+    mark_name(effect, id, new.account, new.name)
     if next_claim == '' then
         move(old, new)
     elseif next_claim ~= claim then
@@ -29,6 +31,8 @@ local function save(id, digest, claim, record, next_claim)
 end
 
 local saved = {}
-for n = 1, number() do saved[n] = save(argument(), argument(), argument(), argument(), argument()) end
+for n = 1, number() do
+    saved[n] = save(argument(), argument(), argument(), argument(), argument(), argument())
+end
 settle()
 return saved

@@ -10,13 +10,13 @@ use super::blob_format::write_content;
 use super::error::RedisError;
 use super::record::RedisRecord;
 use super::scripts::{PackedArgs, ScriptCall, duration_millis};
-use super::values::{array, bytes, maybe_time, number, text, time, tuple};
+use super::values::{array, bytes, maybe, maybe_time, number, text, time, tuple};
 use crate::compression::Compressed;
 use crate::{Claim, ClaimId, ClaimRequest, Claims, Commit, Committed, Lease};
 use ferry_types::domain::account::{HealthPolicy, Signal};
 use ferry_types::domain::limits::AccountLimits;
 use ferry_types::domain::submission::{
-    IllegalTransitionError, StepKind, Submission, TimelineEntry, Transition,
+    IllegalTransitionError, NameEffect, StepKind, Submission, TimelineEntry, Transition,
 };
 use ferry_types::domain::{Timestamp, later, until};
 
@@ -57,13 +57,15 @@ pub(super) fn claims(
     request: &ClaimRequest,
     id: ClaimId,
 ) -> Result<(Claims, Vec<Arc<RedisRecord>>), RedisError> {
-    let [now, next, fence, given] = tuple(response)?;
+    let [now, next, fence, given, marks] = tuple(response)?;
     let (now, fence) = (time(now)?, number(fence)?);
     let (mut claims, mut records) = (Vec::new(), Vec::new());
-    for packed in array(given)? {
+    let marks = array(marks)?.into_iter().chain(std::iter::repeat(Value::Nil));
+    for (packed, mark) in array(given)?.into_iter().zip(marks) {
         match RedisRecord::read(&bytes(packed)?) {
             Ok(record) => {
-                claims.push(claim(&record, fence, id, now, request));
+                let name_mark = maybe(mark)?;
+                claims.push(Claim { name_mark, ..claim(&record, fence, id, now, request) });
                 records.push(Arc::new(record));
             }
             // A damaged one must not keep the others from their workers.
@@ -86,7 +88,7 @@ fn claim(
     let submission = record.leased_until(Some(later(now, request.lease)));
     let lag = submission.due_at.map_or(Duration::ZERO, |due| until(due, now));
     let lease = Lease { id: submission.id, kind: request.kind, fence, claimed_by };
-    Claim { lease, kind: request.kind, submission, now, lag }
+    Claim { lease, kind: request.kind, submission, name_mark: None, now, lag }
 }
 
 /// A lease as scripts compare it.
@@ -158,7 +160,7 @@ impl PreparedCommit {
             .flag(account.is_some() && transition.signal.outlives_its_step());
         let Some(PreparedRecord { before, after: Ok((after, entry)) }) = &self.known else {
             // Nothing is known, or allowed, of what follows.
-            let script_call = (0..13).fold(script_call, |script_call, _| script_call.text(""));
+            let script_call = (0..14).fold(script_call, |script_call, _| script_call.text(""));
             return Ok(script_call.array(PackedArgs::default()).into_array());
         };
         let submission = &before.submission;
@@ -184,6 +186,7 @@ impl PreparedCommit {
             .number(after.finished_at.map_or(-1, |at| at.timestamp_millis()))
             .maybe(entry.as_ref(), |script_call, entry| script_call.text(&entry.message))
             .text(before.packed_from_state(after, &done)?)
+            .text(after.effect_on_name(submission).map_or("", NameEffect::as_str))
             .array(contents);
         Ok(script_call.into_array())
     }

@@ -94,6 +94,17 @@ local function free_name(r)
     end
 end
 
+-- Applies the effect of a change of a submission to the mark of its name, as `NameEffect` in Rust has it.
+local function mark_name(effect, id, account, name)
+    if effect == '' then return end
+    local marked = name_field(account, name)
+    if effect == 'marks' then
+        call('HSET', key.name_marks, marked, id)
+    elseif effect == 'settles' or call('HGET', key.name_marks, marked) == id then
+        call('HDEL', key.name_marks, marked)
+    end
+end
+
 -- Moves a submission from `old` to `new`, both as `load` gives them, in everything but its record.
 local function move(old, new)
     unschedule(old)

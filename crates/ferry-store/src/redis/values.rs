@@ -43,10 +43,13 @@ pub(super) fn lossy(value: Value) -> Result<String, RedisError> {
     Ok(String::from_utf8_lossy(&bytes(value)?).into_owned())
 }
 
-/// A text that means something; none if it is empty.
+/// A text that means something; none if it is empty or absent.
 pub(super) fn maybe<T: FromStr<Err: std::fmt::Display>>(
     value: Value,
 ) -> Result<Option<T>, RedisError> {
+    if value == Value::Nil {
+        return Ok(None);
+    }
     let text = text(value)?;
     if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(RedisError::corrupt) }
 }

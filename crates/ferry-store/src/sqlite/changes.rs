@@ -5,6 +5,7 @@ use tracing::error;
 
 use super::effects::Effects;
 use super::error::SqliteError;
+use super::name_marks;
 use super::records::{COLUMNS, SqliteRecord, append, cold, millis};
 use ferry_types::domain::Timestamp;
 use ferry_types::domain::submission::{Ruled, State, StepKind, Submission};
@@ -50,6 +51,9 @@ impl SqliteRecord {
         }
         if self.submission != before {
             self.save(before.state, connection, effects)?;
+            if let Some(effect) = self.submission.effect_on_name(&before) {
+                name_marks::apply(connection, &self.submission, effect)?;
+            }
         }
         Ok(self.submission.state)
     }

@@ -7,11 +7,12 @@ use super::changes::{records, set_aside};
 use super::effects::Effects;
 use super::error::SqliteError;
 use super::health;
+use super::name_marks;
 use super::records::{COLUMNS, SqliteRecord, append, millis, rank};
 use crate::fair::{self, RoundRobin};
 use crate::{Claim, ClaimId, ClaimRequest, Claims, Lease};
 use ferry_types::domain::account::HealthPolicy;
-use ferry_types::domain::submission::Priority;
+use ferry_types::domain::submission::{Priority, StepKind};
 use ferry_types::domain::{Timestamp, until};
 
 /// Leases what is due at `now`.
@@ -50,7 +51,7 @@ pub(super) fn claim(
     Ok(Claims { claims, now, next: next.map(|at| until(now, at)) })
 }
 
-/// Notes what the claims use of their accounts' budgets.
+/// Records what the claims use of the limits of their accounts.
 fn spend(
     connection: &Connection,
     request: &ClaimRequest,
@@ -133,7 +134,7 @@ impl StepPicker<'_> {
         if let Some(entry) = entry {
             append(self.connection, record.seq, &entry)?;
         }
-        // What is not indexed anew is not named: only an upload changes the state.
+        // A column that is named is indexed again: only an upload changes the state.
         let sql = if submission.state == before {
             "UPDATE submissions SET leased_until = ?2, fence = ?3, claimed_by = ?4, upload_attempts = ?5,
                  updated_at = ?6
@@ -159,6 +160,10 @@ impl StepPicker<'_> {
             fence: record.fence.unsigned_abs(),
             claimed_by: self.id,
         };
-        Ok(Claim { lease, kind, submission: record.submission, now, lag })
+        let name_mark = match kind {
+            StepKind::Upload => name_marks::find(self.connection, submission)?,
+            StepKind::Poll | StepKind::Collect | StepKind::Deliver => None,
+        };
+        Ok(Claim { lease, kind, submission: record.submission, name_mark, now, lag })
     }
 }

@@ -16,6 +16,7 @@ mod full_disk;
 mod health;
 mod history;
 mod leases;
+mod name_marks;
 mod named;
 mod operator;
 mod read;

@@ -20,7 +20,8 @@ const OLDEST: usize = 5;
 
 /// The first makes version `OLDEST`, and each of the others the next one. Never change one that was
 /// released.
-const MIGRATIONS: &[&str] = &[include_str!("001.sql"), include_str!("002.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("001.sql"), include_str!("002.sql"), include_str!("003.sql")];
 
 /// How long a process waits while another one writes, and how often it looks.
 const BUSY: Duration = Duration::from_secs(10);
@@ -184,6 +185,23 @@ mod tests {
         assert_eq!(version(&path), OLDEST as i32 + 1);
         let y: i64 = connection.query_row("SELECT y FROM a", [], |row| row.get(0)).unwrap();
         assert_eq!(y, 7);
+    }
+
+    #[test]
+    fn a_store_of_the_first_schema_is_migrated_to_the_newest() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ferry.db");
+        let mut connection = Connection::open(&path).unwrap();
+        migrate(&mut connection, &path, &MIGRATIONS[..1]).unwrap();
+        connection.execute("INSERT INTO accounts VALUES ('main', '{}', NULL)", []).unwrap();
+        drop(connection);
+        let connection = open_writer(&path).unwrap();
+        assert_eq!(version(&path), (OLDEST + MIGRATIONS.len() - 1) as i32);
+        let count = |table: &str| -> i64 {
+            let sql = format!("SELECT count(*) FROM {table}");
+            connection.query_row(&sql, [], |row| row.get(0)).unwrap()
+        };
+        assert_eq!((count("accounts"), count("name_marks")), (1, 0));
     }
 
     #[test]

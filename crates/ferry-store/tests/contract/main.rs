@@ -15,6 +15,7 @@ mod leases;
 mod limits;
 mod memory;
 mod model;
+mod name_marks;
 mod names;
 mod operating;
 mod reading;
@@ -125,6 +126,13 @@ macro_rules! fulfilled_by {
                     no_retry_overwrites_the_dataset_of_a_newer_one
                     a_retried_one_takes_the_name_again
                     a_name_with_many_waiting_is_served_one_by_one
+                }
+                name_marks {
+                    who_ends_without_a_verdict_marks_the_name_for_the_next
+                    an_end_with_nothing_sent_or_with_a_verdict_marks_nothing
+                    a_mark_stays_until_an_upload_is_accepted
+                    a_mark_outlives_its_submission_and_the_process
+                    a_verdict_removes_the_mark_of_its_own_submission_alone
                 }
                 committing {
                     a_commit_schedules_the_next_step

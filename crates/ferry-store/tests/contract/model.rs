@@ -101,6 +101,8 @@ struct Modelled {
     deliveries: u32,
     upload_attempts: u32,
     upload_ambiguous: bool,
+    /// The Platform accepted its upload.
+    accepted: bool,
     cancel_requested: bool,
     overwrite: bool,
     finished: Option<u64>,
@@ -120,6 +122,8 @@ struct Model {
     paused: BTreeMap<String, bool>,
     /// Everything that was ever claimed.
     claims: Vec<Claim>,
+    /// By account and name, the submission whose dataset may be at the Platform unknown.
+    marks: BTreeMap<(String, String), SubmissionId>,
 }
 
 impl Model {
@@ -140,6 +144,26 @@ impl Model {
                 && earlier.name == this.name
                 && earlier.finished.is_none()
         })
+    }
+
+    /// Marks the names of what changed.
+    fn mark(&mut self, before: &[Modelled]) {
+        for after in &self.kept {
+            let name = (after.account.clone(), after.name.clone());
+            let Some(before) = before.iter().find(|before| before.id == after.id) else { continue };
+            let has_ended = before.finished.is_none() && after.finished.is_some();
+            let gave_up = matches!(after.state, State::Failed | State::Cancelled);
+            let unknown = after.upload_ambiguous || after.accepted;
+            if has_ended && gave_up && unknown && before.step != StepKind::Collect {
+                self.marks.insert(name, after.id);
+            } else if after.accepted && !before.accepted {
+                self.marks.remove(&name);
+            } else if matches!(after.state, State::Collecting | State::Completed)
+                && self.marks.get(&name) == Some(&after.id)
+            {
+                self.marks.remove(&name);
+            }
+        }
     }
 
     fn claimable(&self, kind: StepKind) -> Vec<SubmissionId> {
@@ -188,6 +212,7 @@ async fn run(subject: &Subject, model: &mut Model, op: Op) {
                 deliveries: 0,
                 upload_attempts: 0,
                 upload_ambiguous: false,
+                accepted: false,
                 cancel_requested: false,
                 overwrite: false,
                 finished: None,
@@ -272,6 +297,9 @@ async fn claim(subject: &Subject, model: &mut Model, kind: StepKind, limit: usiz
     let until = model.now + LEASE.as_millis() as u64;
     for claim in claims {
         assert!(claimable.contains(&claim.lease.id), "{} is not due", claim.lease.id);
+        let name = (claim.submission.account.clone(), claim.submission.name.clone());
+        let mark = model.marks.get(&name).copied().filter(|_| kind == StepKind::Upload);
+        assert_eq!(claim.name_mark, mark);
         let one = model.one(claim.lease.id).expect("it is claimable");
         assert_eq!(claim.submission.upload_ambiguous, one.upload_ambiguous);
         one.leased = Some((claim.lease.fence, until));
@@ -294,6 +322,7 @@ async fn commit(subject: &Subject, model: &mut Model, claim: &Claim, transition:
     assert!(matches!(committed, Committed::Done(..)), "{committed:?}");
     one.deliveries = 0;
     one.upload_ambiguous = transition.upload_ambiguous;
+    one.accepted |= transition.processing_token.is_some();
     let to = transition.state().expect("the upload, the poll or the collection leads to a state");
     if to.is_final() {
         one.end(to, now);
@@ -449,7 +478,9 @@ pub(super) async fn random_operations_do_what_a_small_model_says(subject: Subjec
                 let subject = subject.fresh().await;
                 let mut model = Model::default();
                 for op in ops {
+                    let before = model.kept.clone();
                     run(&subject, &mut model, op).await;
+                    model.mark(&before);
                     compare(&subject, &model).await;
                 }
             });

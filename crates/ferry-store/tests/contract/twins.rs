@@ -1,4 +1,4 @@
-//! The same random claims, signals, budgets and operations do the same to each store as to the pure rules,
+//! The same random claims, signals, limits and operations do the same to each store as to the pure rules,
 //! which the store in memory is made of: health, limits, fair shares, and every part of a submission.
 
 use std::collections::BTreeMap;
@@ -20,6 +20,8 @@ use super::transitions::{self as t, Telling};
 const CASES: u64 = 12;
 const LENGTH: usize = 120;
 const ACCOUNTS: [&str; 4] = ["a", "b", "c", "d"];
+/// Names of each account: so few that marks of names come to the next submission.
+const NAMES: u32 = 12;
 
 /// A store, and the pure rules.
 struct Twins {
@@ -28,6 +30,8 @@ struct Twins {
     account_limits: Arc<BTreeMap<String, AccountLimits>>,
     /// The same claims of both.
     claims: Vec<[Claim; 2]>,
+    /// Claims of uploads whose name had a mark.
+    marked: usize,
     history: Vec<String>,
 }
 
@@ -60,6 +64,7 @@ impl Twins {
             account_limits: Arc::new(BTreeMap::from(account_limits)),
             rng,
             claims: Vec::new(),
+            marked: 0,
             history: vec![format!("seed {seed}")],
         }
     }
@@ -96,7 +101,7 @@ impl Twins {
         for _ in 0..self.rng.u32(1..6) {
             let start = millis(self.rng.u64(0..1500));
             let now = self.both[1].ask(StepKind::Upload, 0).await.now;
-            let name = format!("{}", self.rng.u32(0..60));
+            let name = format!("{}", self.rng.u32(0..NAMES));
             let new = NewSubmission {
                 priority: *self.rng.choice(&Priority::ALL).unwrap(),
                 not_before: self.rng.bool().then(|| later(now, start)),
@@ -126,11 +131,14 @@ impl Twins {
             claims.push(claimed);
         }
         let of = |claims: &[Claim]| {
-            let of = |claim: &Claim| (claim.lease.id, claim.submission.clone(), claim.lag);
+            let of = |claim: &Claim| {
+                (claim.lease.id, claim.submission.clone(), claim.name_mark, claim.lag)
+            };
             claims.iter().map(of).collect::<Vec<_>>()
         };
         self.history.push(format!("claim {limit} of {kind}: {}", claims[1].len()));
         assert_eq!(of(&claims[0]), of(&claims[1]), "{:#?}", self.history);
+        self.marked += claims[1].iter().filter(|claim| claim.name_mark.is_some()).count();
         let [one, other] = claims.try_into().unwrap();
         self.claims.extend(one.into_iter().zip(other).map(|(one, other)| [one, other]));
     }
@@ -149,6 +157,7 @@ impl Twins {
         let (kind, after) = (claims[1].kind, millis(self.rng.u64(0..2000)));
         let decided: Transition = match (self.rng.u32(0..6), kind) {
             (0, _) => t::retried(kind, after),
+            (1, StepKind::Upload) => Transition { upload_ambiguous: true, ..t::failed() },
             (1, _) => t::failed(),
             (2, _) => t::held(),
             (_, StepKind::Upload) => t::uploaded(after),
@@ -156,6 +165,8 @@ impl Twins {
             (_, StepKind::Poll) => t::decided(),
             (_, StepKind::Collect | StepKind::Deliver) => t::completed(),
         };
+        let deadline = self.rng.bool().then(|| later(claims[1].now, DAY * 2));
+        let decided = Transition { deadline, ..decided };
         let transition = decided.telling(signal(&mut self.rng));
         self.history.push(format!("commit {} {:?}", claims[1].lease.id, transition.signal));
         let mut committed = Vec::new();
@@ -232,11 +243,14 @@ async fn seen(subject: &Subject) -> (Vec<(Submission, Option<WaitingFor>)>, Stat
 }
 
 pub(super) async fn random_acts_do_to_a_store_what_the_pure_rules_say(subject: Subject) {
+    let mut marked = 0;
     for seed in 0..CASES {
         let mut twins = Twins::new(&subject, seed).await;
         for _ in 0..LENGTH {
             twins.act().await;
             twins.compare().await;
         }
+        marked += twins.marked;
     }
+    assert!(marked > 0, "no upload had a name with a mark: nothing of them was compared");
 }

@@ -1,4 +1,4 @@
-//! How much of the Platform an account may use, whatever the number of workers.
+//! Limits of an account at the Platform, which hold for all workers together.
 
 use std::time::Duration;
 
@@ -14,15 +14,15 @@ pub struct AccountLimits {
     pub uploads_per_second: Option<f64>,
     /// Requests of any kind in a second; those for tokens come on top.
     pub requests_per_second: Option<f64>,
-    /// Uploads under way.
+    /// Uploads in flight.
     pub max_concurrent_uploads: Option<u32>,
 }
 
 /// So much of a rate may be used at once: workers claim in batches.
 const BURST_MICROS: i64 = 100_000;
 
-/// What an account has used: until when each of its rates is used up, in microseconds since the Unix
-/// epoch.
+/// Usage of the limits of an account: for each rate the time at which it is available again, in
+/// microseconds since the Unix epoch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LimitUsage {
     uploads_until: i64,
@@ -30,7 +30,7 @@ pub struct LimitUsage {
 }
 
 impl AccountLimits {
-    /// Whether steps of this kind have a limit.
+    /// True if steps of this kind have a limit.
     pub fn restricts(&self, kind: StepKind) -> bool {
         (kind.calls_platform() && self.requests_per_second.is_some())
             || (kind == StepKind::Upload
@@ -50,7 +50,7 @@ impl LimitUsage {
         Self { uploads_until, requests_until }
     }
 
-    /// How many steps of `kind` may begin at `now`, and, if none may, when the next one may.
+    /// Number of steps of `kind` that may begin at `now`, and, if none may, the time of the next one.
     pub fn available(
         &self,
         kind: StepKind,

@@ -1,7 +1,7 @@
-//! What the Platform can answer, in the words that decisions are made in.
+//! Responses of the Platform, by what follows from them.
 //!
-//! "Not yet" and "no" are values. [`PlatformError`] means that the question was not answered; each of its
-//! variants says one thing to do about it.
+//! "Not yet" and "no" are values. [`PlatformError`] means that a request has no usable response; each of
+//! its variants says one thing to do about it.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use std::time::Duration;
 pub enum Status {
     /// `completedsuccessfully`: the results can be fetched.
     Done,
-    /// The Platform has not decided; `status` is what it said.
+    /// The Platform has not decided.
     Pending {
         /// The status word in lower case, at most 64 characters of it.
         status: String,
-        /// Whether the word is one that the configuration lists as pending.
+        /// True if the configuration lists it as pending.
         known: bool,
     },
     /// The Platform decided against the dataset: the feedback says why.
@@ -24,7 +24,7 @@ pub enum Status {
     },
 }
 
-/// Opaque bytes that the Platform answered, with their content type.
+/// Opaque bytes of the Platform, with their content type.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Content {
     /// The `Content-Type` header as it was sent, if it was.
@@ -50,7 +50,7 @@ pub enum PlatformError {
     NotYet {
         /// Minimum delay, if the Platform named one.
         retry_after: Option<Duration>,
-        /// What it answered.
+        /// The response, as text.
         what: String,
     },
     /// The Platform did what it was asked to, and its response cannot be read.
@@ -59,12 +59,15 @@ pub enum PlatformError {
     /// The upload may have arrived, or not. Only an upload is ever ambiguous.
     #[error("{0}")]
     Ambiguous(String),
-    /// The Platform asks for a pause of the whole account.
+    /// The Platform throttles the whole account.
     #[error("{what}")]
     Throttled {
-        /// How long the Platform wants to be left alone, if it said so.
+        /// Minimum delay, if the Platform named one.
         retry_after: Option<Duration>,
-        /// What it answered.
+        /// True if the upload may have arrived all the same: a gateway answers 503 to one that it
+        /// passed on. A 429 says that the request was not processed.
+        ambiguous: bool,
+        /// The response, as text.
         what: String,
     },
     /// The credentials do not work: a person has to look at the account.
@@ -84,7 +87,7 @@ pub enum PlatformError {
     /// The answer is larger than the configured limit, and would be so again.
     #[error("the answer to {endpoint} is larger than the limit of {limit} bytes")]
     TooLarge {
-        /// Which call.
+        /// The endpoint.
         endpoint: &'static str,
         /// The configured limit.
         limit: u64,

@@ -4,6 +4,7 @@
 mod closed_set;
 mod delivery;
 mod lifecycle;
+mod name;
 mod operator;
 mod parts;
 mod reason;
@@ -16,6 +17,7 @@ mod webhook;
 
 pub use closed_set::UnknownValueError;
 pub use lifecycle::MAX_UNCOMMITTED_CLAIMS;
+pub use name::NameEffect;
 pub use operator::{LifecycleError, Resolution, SameName};
 pub use parts::{FEEDBACK_KEY, StoredContent, Submission, SubmissionParts};
 pub use reason::{Reason, ReasonCode};

@@ -1,4 +1,4 @@
-//! Where a producer's own trace stands, in the words of the W3C's header `traceparent`.
+//! Span of a producer's own trace, in the form of the W3C header `traceparent`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,7 +14,7 @@ pub struct TraceParent {
     pub trace: u128,
     /// The span in it; never zero.
     pub span: u64,
-    /// Whether the producer keeps this trace.
+    /// True if the producer records this trace.
     pub is_sampled: bool,
 }
 

@@ -1,7 +1,7 @@
 //! Finds the row and the cell that a complaint means.
 //!
 //! A row is taken only if it holds the value. Where several do, the way of counting that explains
-//! every complaint may tell them apart; where it does not, the finding names them all.
+//! every complaint may distinguish them; where it does not, the item names them all.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
@@ -30,17 +30,16 @@ pub struct FeedbackItem {
     pub row: Option<u64>,
     /// The value at fault, shortened, control characters escaped; none if the Platform named none.
     pub value: Option<String>,
-    /// What the Platform says, shortened, control characters escaped.
+    /// Message of the Platform, shortened, control characters escaped.
     pub message: String,
-    /// The row that it means: none if no row there holds the value, several if it cannot be told
-    /// which of them is meant.
+    /// The row that it means: none if no row holds the value, several if any of them may be meant.
     pub locations: Vec<RowLocation>,
 }
 
 /// A row that holds the value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RowLocation {
-    /// Which of the dataset's texts.
+    /// The CSV text of the dataset.
     pub table: Table,
     /// The data row, from 1, the header not counted.
     pub row: u64,

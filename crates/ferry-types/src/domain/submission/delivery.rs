@@ -30,10 +30,10 @@ impl Submission {
         parts.failures = failures;
         parts.uncommitted_claims = 0;
         parts.leased_until = None;
-        let mut told = "somebody".to_owned();
+        let mut receiver = "nowhere".to_owned();
         if let Some(webhook) = &mut parts.webhook {
             webhook.remember(*delivery);
-            shown_url(&webhook.url).clone_into(&mut told);
+            shown_url(&webhook.url).clone_into(&mut receiver);
         }
         if let Some(after) = again {
             parts.due_at = Some(later(now, after));
@@ -41,11 +41,11 @@ impl Submission {
         }
         self.end_delivery();
         let message = match delivery.result {
-            DeliveryResult::Delivered => format!("webhook delivered to `{told}`"),
-            DeliveryResult::Gone => format!("receiver `{told}` answered 410"),
+            DeliveryResult::Delivered => format!("webhook delivered to `{receiver}`"),
+            DeliveryResult::Gone => format!("receiver `{receiver}` answered 410"),
             result => {
                 format!(
-                    "webhook to `{told}` abandoned after {} attempts: {}",
+                    "webhook to `{receiver}` abandoned after {} attempts: {}",
                     delivery.attempt,
                     result.as_str()
                 )

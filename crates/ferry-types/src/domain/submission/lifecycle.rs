@@ -1,4 +1,4 @@
-//! What happens to a submission on its way: it is claimed, decided about, given back, rescued, and ends.
+//! Rules of the steps of a submission: claim, apply, release, rescue, and its end.
 
 use std::time::Duration;
 
@@ -102,6 +102,7 @@ impl Submission {
         parts.failures = transition.failures;
         parts.upload_ambiguous = transition.upload_ambiguous;
         parts.uncommitted_claims = 0;
+        parts.deadline = transition.deadline.unwrap_or(parts.deadline);
         if transition.processing_token.is_some() {
             parts.processing_token.clone_from(&transition.processing_token);
         }
@@ -195,7 +196,7 @@ impl Submission {
         Ok(Some(self.entry(now, text)))
     }
 
-    /// Whether it ends as soon as its running step does; what has ended cannot be cancelled.
+    /// True if it is cancelled as soon as its running step ends; a final one cannot be cancelled.
     pub fn is_cancelling(&self) -> bool {
         self.cancel_requested && !self.state.is_final()
     }
@@ -212,9 +213,9 @@ impl Submission {
         Ok(Some(self.entry(now, message)))
     }
 
-    /// What every end has in common, once the final state is entered: nothing is due but the delivery of
-    /// the outcome, if it `delivers`. A failed submission keeps its step, to resume at. The next submission
-    /// of the name has its turn: see [`Submission::follow`].
+    /// Ends a submission that has entered a final state: nothing is due but the delivery of the outcome, if
+    /// it `delivers`. A failed one keeps its step, to resume with. The next submission of the name has its
+    /// turn: see [`Submission::follow`].
     pub(super) fn finish(&mut self, delivers: bool, now: Timestamp) {
         let parts = &mut self.0;
         parts.due_at = None;

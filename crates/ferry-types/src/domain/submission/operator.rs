@@ -1,4 +1,4 @@
-//! What operators ask for, and why a rule refuses it.
+//! Operations of operators, and the rules that refuse them.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ pub enum Resolution {
     Fail,
 }
 
-/// The other submissions of the same account and Name that a retry has to know of.
+/// Other submissions of the same account and name that a retry depends on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SameName {
     /// An earlier one that is not final.
@@ -32,7 +32,7 @@ pub struct SameName {
     pub newer_completed: Option<SubmissionId>,
 }
 
-/// Why a rule refuses what an operator asked for. Nothing has changed then.
+/// Refusal of an operation by a rule. Nothing has changed then.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LifecycleError {
     /// It is final, and cannot be cancelled.
@@ -51,9 +51,9 @@ pub enum LifecycleError {
         /// Its state.
         state: State,
     },
-    /// Submissions of one Name run in their order: it cannot be retried before the newer one has ended.
+    /// Submissions of one name run in their order: it cannot be retried before the newer one has ended.
     #[error(
-        "submission {id} cannot be retried: the newer submission {newer} with the same Name is unfinished"
+        "submission {id} cannot be retried: the newer submission {newer} of its name is unfinished"
     )]
     NewerUnfinished {
         /// The submission.
@@ -148,7 +148,7 @@ impl Submission {
     }
 
     /// Resumes a failed submission at the step that it stopped at, for another `deadline`. It queues
-    /// behind an earlier one of its Name, and never passes a newer one.
+    /// behind an earlier one of its name, and never passes a newer one.
     pub fn retry(
         &mut self,
         same_name: &SameName,
@@ -168,6 +168,8 @@ impl Submission {
         }
         let entry = self.resume("retried", deadline, now)?;
         self.0.has_predecessor = same_name.predecessor.is_some();
+        // Since then an upload of the name was accepted: what is there is not this dataset.
+        self.0.upload_ambiguous &= same_name.newer_completed.is_none();
         Ok(entry)
     }
 

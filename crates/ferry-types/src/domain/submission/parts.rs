@@ -1,4 +1,4 @@
-//! What a submission consists of.
+//! The parts of a submission.
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -11,7 +11,7 @@ use crate::domain::{SubmissionId, Timestamp, TraceParent};
 /// The key under which the feedback is stored among the results.
 pub const FEEDBACK_KEY: &str = "feedback";
 
-/// What is known of a stored result or feedback without reading it.
+/// Description of a stored result or feedback.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct StoredContent {
     /// The result key, or [`FEEDBACK_KEY`].
@@ -22,8 +22,8 @@ pub struct StoredContent {
     pub bytes: u64,
 }
 
-/// All that a submission consists of, but for the dataset itself: plain data, with which stores make a
-/// [`Submission`] and take one apart.
+/// The parts of a submission, without the dataset: plain data, with which stores make a [`Submission`]
+/// and take one apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct SubmissionParts {
@@ -31,63 +31,63 @@ pub struct SubmissionParts {
     pub id: SubmissionId,
     /// The Platform's `Name` of the dataset.
     pub name: String,
-    /// The short name of the account that carries it.
+    /// The short name of its account.
     pub account: String,
-    /// Where it is.
+    /// Its state.
     pub state: State,
-    /// Why it is there, where that needs saying.
+    /// Reason of the state, if it needs one.
     pub reason: Option<Reason>,
     /// Its place among the account's steps.
     pub priority: Priority,
-    /// Whether a dataset of the same Name may be overwritten.
+    /// True if a dataset of the same name may be overwritten.
     pub overwrite: bool,
-    /// What to fetch once it is completed.
+    /// Result keys to fetch once it is completed.
     pub result_keys: Vec<String>,
-    /// The producer's own marks.
+    /// Labels of the producer.
     pub labels: BTreeMap<String, String>,
     /// Size of the dataset's CSV texts together.
     pub payload_bytes: u64,
-    /// When it was accepted.
+    /// Time of acceptance.
     pub created_at: Timestamp,
-    /// When it last changed.
+    /// Time of the last change.
     pub updated_at: Timestamp,
-    /// When it became final.
+    /// Time at which it became final.
     pub finished_at: Option<Timestamp>,
-    /// When to give up.
+    /// Time to give up at.
     pub deadline: Timestamp,
     /// The submission that this one corrects.
     pub revision_of: Option<SubmissionId>,
     /// The producer's span that it belongs to.
     pub traceparent: Option<TraceParent>,
-    /// What the Platform answered to the upload.
+    /// The processing token of the accepted upload.
     pub processing_token: Option<String>,
     /// The word with which the Platform decided against the dataset, once it has.
     pub rejection: Option<String>,
-    /// Uploads begun, less those that did not count.
+    /// Uploads of which the request was sent, but for those that the Platform did not process.
     pub upload_attempts: u32,
-    /// Status checks answered.
+    /// Polls that got a response.
     pub polls: u32,
-    /// Troubles of the current step in a row.
+    /// Failures of the current step in a row.
     pub failures: u32,
-    /// Whether an upload was begun whose outcome is not known.
+    /// True if an upload of it may have arrived whose outcome is not known.
     pub upload_ambiguous: bool,
-    /// The step that is due, or, of a held or failed submission, the one to go on with.
+    /// The step that is due, or, of a held or failed submission, the one to resume with.
     pub step: Option<StepKind>,
-    /// Of a failed submission whose outcome is being told, the step to go on with.
+    /// Of a failed submission whose outcome is being delivered, the step to resume with.
     pub resume_step: Option<StepKind>,
-    /// When the step is due; none where nothing is.
+    /// Due time of the step; none if nothing is due.
     pub due_at: Option<Timestamp>,
-    /// Until when a worker holds the step.
+    /// End of the lease, if a worker owns the step.
     pub leased_until: Option<Timestamp>,
-    /// Whether it is to be cancelled as soon as its running step ends.
+    /// True if it is cancelled as soon as its running step ends.
     pub cancel_requested: bool,
-    /// What was fetched and can be read.
+    /// Stored results, or feedback.
     pub results: Vec<StoredContent>,
-    /// Who is to be told of the outcome.
+    /// Receiver of the outcome.
     pub webhook: Option<Webhook>,
     /// Claims in a row that ended without a commit, because their worker was lost.
     pub uncommitted_claims: u32,
-    /// Whether an earlier submission of the account and Name has to end first.
+    /// True if an earlier submission of the account and name has to end first.
     pub has_predecessor: bool,
 }
 
@@ -151,7 +151,7 @@ impl Deref for Submission {
 }
 
 impl Submission {
-    /// How often a step of this kind asks the Platform, if nothing goes wrong.
+    /// Number of requests of a step of this kind, if nothing goes wrong.
     pub fn requests(&self, kind: StepKind) -> usize {
         match kind {
             StepKind::Collect if self.rejection.is_none() => self.result_keys.len(),

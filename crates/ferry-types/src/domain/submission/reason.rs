@@ -1,22 +1,22 @@
-//! Why a submission is where it is.
+//! Reasons of states.
 
 use serde::{Deserialize, Serialize};
 
-/// Why a submission is where it is: the closed set that metrics and programs use.
+/// Cause of a state: the closed set that metrics and programs use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReasonCode {
-    /// The Platform or the way to it had a passing fault.
+    /// The Platform, or the network on the way, failed for a while.
     Transient,
     /// An upload may or may not have arrived.
     Ambiguous,
-    /// The Platform asked to be left alone for a while.
+    /// The Platform throttles the account.
     Throttled,
-    /// The account's credentials were refused.
+    /// The credentials of the account were denied.
     Credentials,
-    /// The Platform refused the upload itself.
+    /// The Platform rejected the upload itself.
     UploadRejected,
-    /// After an ambiguous upload, the Platform has a dataset of this Name, and overwriting is not allowed.
+    /// The Platform refuses an upload, and an earlier one of the dataset name may have arrived.
     AlreadyExists,
     /// The Platform processed the dataset and rejected it; see the feedback.
     DataRejected,
@@ -26,13 +26,13 @@ pub enum ReasonCode {
     ResultMissing,
     /// The deadline passed.
     Deadline,
-    /// An answer was larger than the configured limit.
+    /// A response was larger than the configured limit.
     ResponseTooLarge,
-    /// The step ended its worker too often.
+    /// The step crashed its worker too often.
     Poison,
-    /// A person acted: cancelled, retried or resolved.
+    /// An operator cancelled, retried or resolved it.
     Operator,
-    /// The account is not configured in the worker that took the step.
+    /// The account is not configured in the worker that claimed the step.
     UnknownAccount,
 }
 
@@ -76,7 +76,7 @@ impl ReasonCode {
     }
 }
 
-/// Why a submission is where it is, for programs and for people.
+/// Cause of a state, for programs and for people.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Reason {
     /// For programs.

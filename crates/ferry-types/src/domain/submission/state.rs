@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Where a submission is on its way.
+/// State of a submission.
 #[derive(
     Debug,
     Clone,
@@ -18,23 +18,23 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// Waits for its upload, or for the next try of it.
+    /// Waits for its upload, or for the next attempt.
     Queued,
     /// A worker uploads it.
     Uploading,
-    /// The Platform has it; its status is asked for from time to time.
+    /// The Platform has it, and Ferry polls.
     Processing,
-    /// The Platform has decided; results or feedback are being fetched.
+    /// The Platform has decided, and Ferry fetches the results or the feedback.
     Collecting,
     /// Results are stored. Final.
     Completed,
-    /// The Platform refused the data; its feedback is stored. Final.
+    /// The Platform rejected the upload or the data; the reason or the feedback is stored. Final.
     Rejected,
-    /// Ferry gave up; the reason is stored. Final, though an operator may retry.
+    /// Ferry gave up; the reason is stored. Final, but an operator may retry.
     Failed,
-    /// A person called it off. Final.
+    /// An operator cancelled it. Final.
     Cancelled,
-    /// A person must decide.
+    /// An operator must decide with `resolve`.
     Held,
 }
 
@@ -52,7 +52,7 @@ impl State {
         Self::Held,
     ];
 
-    /// Whether nothing more happens by itself and the Name is free again.
+    /// True if nothing more happens by itself and the name is free again.
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Completed | Self::Rejected | Self::Failed | Self::Cancelled)
     }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::State;
 
-/// What kind of work is due.
+/// Kind of a step.
 #[derive(
     Debug,
     Clone,
@@ -20,13 +20,13 @@ use super::State;
 )]
 #[serde(rename_all = "snake_case")]
 pub enum StepKind {
-    /// Hand the dataset to the Platform.
+    /// Uploads the dataset.
     Upload,
-    /// Ask for the status.
+    /// Reads the status.
     Poll,
-    /// Fetch the results or the feedback.
+    /// Fetches the results or the feedback.
     Collect,
-    /// Tell the outcome to whoever wants to hear it.
+    /// Delivers the outcome to the webhook.
     Deliver,
 }
 
@@ -34,7 +34,7 @@ impl StepKind {
     /// Every kind.
     pub const ALL: [Self; 4] = [Self::Upload, Self::Poll, Self::Collect, Self::Deliver];
 
-    /// Those that carry a submission, in their order.
+    /// Those that call the Platform, in their order.
     pub const PLATFORM_KINDS: [Self; 3] = [Self::Upload, Self::Poll, Self::Collect];
 
     /// The word for it, in every store, API and metric.
@@ -47,7 +47,7 @@ impl StepKind {
         }
     }
 
-    /// Whether such a step asks the Platform; whatever stops an account does not stop the others.
+    /// True if such a step sends requests to the Platform; a block of the account stops no other.
     pub fn calls_platform(self) -> bool {
         self != Self::Deliver
     }
@@ -63,7 +63,7 @@ impl StepKind {
     }
 }
 
-/// Which of the steps of one account go first.
+/// Order of the steps of one account.
 #[derive(
     Debug,
     Clone,
@@ -85,7 +85,7 @@ pub enum Priority {
     /// The default.
     #[default]
     Normal,
-    /// When nothing else of the account is due.
+    /// After all others.
     Low,
 }
 

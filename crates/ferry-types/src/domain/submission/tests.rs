@@ -1,4 +1,4 @@
-//! What holds for every submission, whatever happens to it.
+//! Rules that hold for every submission, whatever happens to it.
 
 use std::time::Duration;
 
@@ -75,12 +75,14 @@ fn transition() -> impl Strategy<Value = Transition> {
     let reason = option::of(select(&ReasonCode::ALL[..]).prop_map(|code| Reason::new(code, "why")));
     let facts = (any::<bool>(), any::<bool>(), any::<u32>(), any::<bool>());
     let words = (option::of("[a-z]{3}"), option::of("[a-z]{3}"));
-    (next(), reason, facts, words, any::<bool>()).prop_map(
+    let deadline = option::of((0..5000_i64).prop_map(timestamp));
+    (next(), reason, facts, words, deadline, any::<bool>()).prop_map(
         |(
             next,
             reason,
             (attempt_spent, polled, failures, upload_ambiguous),
             words,
+            deadline,
             has_content,
         )| {
             let content = Content { content_type: None, bytes: vec![1, 2, 3] };
@@ -93,6 +95,7 @@ fn transition() -> impl Strategy<Value = Transition> {
                 upload_ambiguous,
                 processing_token: words.0,
                 rejection: words.1,
+                deadline,
                 contents: has_content.then(|| ("key".to_owned(), content)).into_iter().collect(),
                 signal: Signal::None,
             }
@@ -336,6 +339,17 @@ fn a_retry_overwrites_no_newer_dataset_and_passes_no_newer_submission() {
 }
 
 #[test]
+fn a_newer_completed_submission_settles_the_upload_of_an_older_one() {
+    let newer = Some(SubmissionId::new(timestamp(0), 2));
+    for newer_completed in [None, newer] {
+        let mut submission = at(State::Failed, true, None);
+        let same_name = SameName { newer_completed, ..SameName::default() };
+        submission.retry(&same_name, DAY, timestamp(1)).unwrap();
+        assert_eq!(submission.upload_ambiguous, newer_completed.is_none());
+    }
+}
+
+#[test]
 fn workers_that_were_lost_before_the_end_do_not_count_after_it() {
     let mut submission = Submission::from(parts(State::Queued, true));
     for at in 0..4 {
@@ -349,4 +363,91 @@ fn workers_that_were_lost_before_the_end_do_not_count_after_it() {
     submission.rescue(timestamp(7)).unwrap();
     assert_eq!(submission.step, Some(StepKind::Deliver), "its outcome is still to be delivered");
     assert_eq!(submission.due_at, Some(later(timestamp(7), Duration::ZERO)));
+}
+
+/// A submission that has come so far, and an upload of it that may have arrived or not.
+fn at(state: State, upload_ambiguous: bool, processing_token: Option<&str>) -> Submission {
+    let step = match state {
+        State::Processing => StepKind::Poll,
+        State::Collecting => StepKind::Collect,
+        _ => StepKind::Upload,
+    };
+    let processing_token = processing_token.map(str::to_owned);
+    let parts = parts(state, false);
+    let parts = SubmissionParts { upload_ambiguous, processing_token, step: Some(step), ..parts };
+    Submission::from(parts)
+}
+
+#[test]
+fn an_end_without_a_verdict_marks_the_name_if_a_request_may_have_arrived() {
+    type End = fn(&mut Submission) -> bool;
+    let cancel: End = |s| s.cancel(timestamp(1)).is_ok();
+    let give_up: End =
+        |s| s.apply(&Transition::to(Next::End(Outcome::Failed)), timestamp(1)).is_ok();
+    let resolve: End = |s| s.resolve(Resolution::Fail, DAY, timestamp(1)).is_ok();
+    for (before, end, marks) in [
+        (at(State::Queued, true, None), cancel, true),
+        (at(State::Held, true, None), cancel, true),
+        (at(State::Held, true, None), resolve, true),
+        (at(State::Processing, false, Some("token")), cancel, true),
+        (at(State::Processing, false, Some("token")), give_up, true),
+        (at(State::Queued, false, None), cancel, false),
+        (at(State::Held, false, None), resolve, false),
+        // The Platform has decided.
+        (at(State::Collecting, false, Some("token")), give_up, false),
+        (at(State::Collecting, false, Some("token")), cancel, false),
+    ] {
+        let mut after = before.clone();
+        assert!(end(&mut after), "{before:?}");
+        let effect = after.effect_on_name(&before);
+        assert_eq!(effect == Some(NameEffect::Marks), marks, "{before:?}");
+    }
+}
+
+#[test]
+fn an_upload_that_may_have_arrived_marks_the_name_whatever_ends_the_submission() {
+    let mut before = Submission::from(parts(State::Queued, false));
+    before.claim(LEASE, timestamp(0)).unwrap();
+    before.cancel(timestamp(0)).unwrap();
+    let effect = |end: &dyn Fn(&mut Submission)| {
+        let mut after = before.clone();
+        end(&mut after);
+        assert_eq!(after.state, State::Cancelled);
+        after.effect_on_name(&before)
+    };
+    let accepted = Transition {
+        processing_token: Some("token".to_owned()),
+        ..Transition::to(Next::step(StepKind::Poll, DAY))
+    };
+    let marks = Some(NameEffect::Marks);
+    assert_eq!(effect(&|s| drop(s.apply(&accepted, timestamp(1)))), marks);
+    assert_eq!(effect(&|s| drop(s.rescue(timestamp(1)))), marks);
+    assert_eq!(effect(&|s| drop(s.release(timestamp(1)))), None, "nothing was sent");
+}
+
+#[test]
+fn an_accepted_upload_settles_the_name_and_a_verdict_its_own_mark() {
+    let mut uploading = Submission::from(parts(State::Queued, false));
+    uploading.claim(LEASE, timestamp(0)).unwrap();
+    let change = |before: &Submission, transition: Transition| {
+        let mut after = before.clone();
+        after.apply(&transition, timestamp(1)).unwrap();
+        let effect = after.effect_on_name(before);
+        (after, effect)
+    };
+    let accepted = Transition {
+        processing_token: Some("token".to_owned()),
+        ..Transition::to(Next::step(StepKind::Poll, DAY))
+    };
+    let (processing, effect) = change(&uploading, accepted);
+    assert_eq!(effect, Some(NameEffect::Settles));
+    let (processing, effect) = change(&processing, Transition::to(Next::step(StepKind::Poll, DAY)));
+    assert_eq!(effect, None);
+    let (collecting, effect) =
+        change(&processing, Transition::to(Next::step(StepKind::Collect, DAY)));
+    assert_eq!(effect, Some(NameEffect::SettlesOwn));
+    let (_, effect) = change(&collecting, Transition::to(Next::End(Outcome::Completed)));
+    assert_eq!(effect, Some(NameEffect::SettlesOwn));
+    let (_, effect) = change(&uploading, Transition::to(Next::End(Outcome::Rejected)));
+    assert_eq!(effect, None, "a refusal of the upload says nothing of an earlier one");
 }

@@ -9,7 +9,7 @@ use crate::domain::account::Signal;
 use crate::domain::outcome::Content;
 use crate::domain::{SubmissionId, Timestamp};
 
-/// A step that is to come, counted from the moment of the commit.
+/// A step that is to come, counted from the time of the commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NextStep {
     /// The kind of step.
@@ -89,20 +89,22 @@ impl Next {
 pub struct Transition {
     /// The state or step that follows.
     pub next: Next,
-    /// Why, where that needs saying; none clears an older reason.
+    /// Reason of the next state, if it needs one; none clears an older reason.
     pub reason: Option<Reason>,
-    /// Whether the upload that was begun counts as an attempt.
+    /// True if the upload that was claimed counts as an attempt: its request was sent.
     pub attempt_spent: bool,
-    /// Whether a status check was answered.
+    /// True if a poll got a response.
     pub polled: bool,
-    /// Troubles in a row, after this step.
+    /// Failures in a row, after this step.
     pub failures: u32,
-    /// Whether an upload is in doubt, after this step.
+    /// True if an upload may have arrived, after this step.
     pub upload_ambiguous: bool,
     /// The processing token, if the upload was accepted.
     pub processing_token: Option<String>,
     /// The word with which the Platform decided against the dataset, if it just did.
     pub rejection: Option<String>,
+    /// A later deadline, if the upload was accepted so late that too little time is left for polls.
+    pub deadline: Option<Timestamp>,
     /// Fetched contents, by key.
     pub contents: Vec<(String, Content)>,
     /// The effect of this step on the account's health.
@@ -121,6 +123,7 @@ impl Transition {
             upload_ambiguous: false,
             processing_token: None,
             rejection: None,
+            deadline: None,
             contents: Vec::new(),
             signal: Signal::None,
         }
@@ -140,11 +143,11 @@ impl Transition {
 /// A line of a submission's timeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct TimelineEntry {
-    /// When.
+    /// Time of the change.
     pub at: Timestamp,
     /// The state from then on.
     pub state: State,
-    /// Why, or what happened.
+    /// Description of what happened, and the reason.
     pub message: String,
 }
 

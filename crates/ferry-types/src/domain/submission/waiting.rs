@@ -1,4 +1,4 @@
-//! Why a submission does not move right now.
+//! Reasons why a submission does not progress.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,50 +7,50 @@ use crate::domain::account::{Admission, BlockReason, Health, HealthPolicy};
 use crate::domain::limits::LimitUsage;
 use crate::domain::{SubmissionId, Timestamp};
 
-/// Why a submission that is not final does not move right now.
+/// Reason why a submission that is not final does not progress.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "for", rename_all = "snake_case")]
 pub enum WaitingFor {
     /// Its step is due later.
     DueTime {
-        /// When.
+        /// The due time.
         at: Timestamp,
-        /// Which step.
+        /// The step.
         step: StepKind,
     },
     /// Its step is due and waits for a free worker.
     Worker {
-        /// Which step.
+        /// The step.
         step: StepKind,
     },
-    /// Its account yields nothing.
+    /// Its account runs nothing.
     Account(BlockReason),
-    /// An earlier submission of its Name has to end first.
+    /// An earlier submission of its name has to end first.
     Predecessor {
         /// That submission.
         submission: SubmissionId,
     },
-    /// A person must decide.
+    /// An operator must decide.
     Resolution,
 }
 
-/// All that may keep a submission from moving.
+/// Facts that may keep a submission from progressing.
 #[derive(Debug, Clone, Copy)]
 pub struct Surroundings<'a> {
     /// The earliest submission of its account and Name that is not final.
     pub first_of_name: Option<SubmissionId>,
     /// The health of its account.
     pub health: &'a Health,
-    /// How much of its limits the account has used.
+    /// Usage of the limits of the account.
     pub limit_usage: &'a LimitUsage,
-    /// When an account counts as in an outage.
+    /// Limits after which an account counts as in an outage.
     pub policy: &'a HealthPolicy,
     /// The store's time.
     pub now: Timestamp,
 }
 
 impl Submission {
-    /// Why it does not move; none if a worker has its step, or nothing is due.
+    /// Reason why it does not progress; none if a worker owns its step, or nothing is due.
     pub fn waiting_for(&self, around: &Surroundings<'_>) -> Option<WaitingFor> {
         if self.state == State::Held {
             return Some(WaitingFor::Resolution);

@@ -1,5 +1,5 @@
-//! Where the outcome of a submission is to be told, and how that went: the one step that comes after
-//! the end and changes nothing of it.
+//! The receiver of an outcome, and the deliveries to it: the one step that comes after the end and
+//! changes nothing of it.
 
 use std::fmt;
 
@@ -7,35 +7,35 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::Timestamp;
 
-/// The newest deliveries that are remembered.
+/// Number of deliveries that are stored.
 const REMEMBERED: usize = 20;
 
-/// Who is to be told of the outcome.
+/// Receiver of an outcome.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Webhook {
-    /// Where. Its query may be a secret: see [`shown_url`].
+    /// Its URL. The query may be a secret: see [`shown_url`].
     pub url: String,
-    /// Whether the receiver wants to hear no more.
+    /// True if the receiver answered 410.
     pub gone: bool,
-    /// The newest tries, oldest first.
+    /// The newest attempts, oldest first.
     pub deliveries: Vec<Delivery>,
 }
 
-/// A try to tell the outcome.
+/// One attempt to deliver an outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Delivery {
-    /// When it ended.
+    /// Time of its end.
     pub at: Timestamp,
-    /// Which of the tries in a row it was, from 1.
+    /// Number of the attempt in its row, from 1.
     pub attempt: u32,
-    /// What became of it.
+    /// Its result.
     pub result: DeliveryResult,
-    /// The receiver's answer, if there was one.
+    /// HTTP status of the response, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
 }
 
-/// What became of a try to tell an outcome: a closed set, for programs and metrics.
+/// Result of a delivery attempt: a closed set, for programs and metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryResult {
@@ -53,9 +53,9 @@ pub enum DeliveryResult {
     NoConnection,
     /// The address is one that must not be called, or nothing may be sent there.
     NotAllowed,
-    /// No answer in time, or the connection broke.
+    /// No response in time, or the connection broke.
     NoResponse,
-    /// The account has no secret to sign with, where the step was taken.
+    /// The account has no secret to sign with in the worker that claimed the step.
     NoSecret,
 }
 
@@ -90,7 +90,7 @@ impl DeliveryResult {
 }
 
 impl Webhook {
-    /// Nobody has been told yet.
+    /// A receiver without deliveries yet.
     pub fn new(url: impl Into<String>) -> Self {
         Self { url: url.into(), gone: false, deliveries: Vec::new() }
     }

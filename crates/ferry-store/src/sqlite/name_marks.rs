@@ -1,0 +1,45 @@
+//! Marks of names: the submission of a name whose dataset may be at the Platform unknown.
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::error::SqliteError;
+use ferry_types::domain::SubmissionId;
+use ferry_types::domain::submission::{NameEffect, Submission};
+
+/// Applies the effect of a change of a submission.
+pub(super) fn apply(
+    connection: &Connection,
+    of: &Submission,
+    effect: NameEffect,
+) -> Result<(), SqliteError> {
+    let (name, id) = ([&of.account, &of.name], &of.id.to_string());
+    let own = [name[0], name[1], id];
+    let execute = |sql, parameters: &[&String]| {
+        let parameters = rusqlite::params_from_iter(parameters);
+        connection.prepare_cached(sql)?.execute(parameters)
+    };
+    match effect {
+        NameEffect::Marks => execute("INSERT OR REPLACE INTO name_marks VALUES (?1, ?2, ?3)", &own),
+        NameEffect::Settles => {
+            execute("DELETE FROM name_marks WHERE account = ?1 AND name = ?2", &name)
+        }
+        NameEffect::SettlesOwn => execute(
+            "DELETE FROM name_marks WHERE account = ?1 AND name = ?2 AND submission = ?3",
+            &own,
+        ),
+    }?;
+    Ok(())
+}
+
+/// Mark of the name of a submission.
+pub(super) fn find(
+    connection: &Connection,
+    of: &Submission,
+) -> Result<Option<SubmissionId>, SqliteError> {
+    let sql = "SELECT submission FROM name_marks WHERE account = ?1 AND name = ?2";
+    let id: Option<String> = connection
+        .prepare_cached(sql)?
+        .query_row([&of.account, &of.name], |row| row.get(0))
+        .optional()?;
+    id.map(|id| id.parse().map_err(SqliteError::corrupt)).transpose()
+}

@@ -1,0 +1,51 @@
+//! The effect of a submission on the later ones of its account and name: an upload that may have arrived
+//! concerns them too, until the Platform settles it.
+
+use super::{State, StepKind, Submission};
+
+/// Effect of a change of a submission on the later ones of its account and name. Stores keep the mark
+/// of a name, which is the id of a submission, and return it with each claim of an upload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameEffect {
+    /// It ended without a verdict, and its dataset may be at the Platform: it marks the name.
+    Marks,
+    /// The Platform accepted an upload, so that nothing unknown has the name: there is no mark.
+    Settles,
+    /// The Platform decided about its dataset: its own mark is removed, if the name has it.
+    SettlesOwn,
+}
+
+impl NameEffect {
+    /// Stored and sent form.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Marks => "marks",
+            Self::Settles => "settles",
+            Self::SettlesOwn => "settles_own",
+        }
+    }
+}
+
+impl Submission {
+    /// Effect of the change from `before` to this.
+    pub fn effect_on_name(&self, before: &Self) -> Option<NameEffect> {
+        let has_ended = self.state.is_final() && !before.state.is_final();
+        if has_ended && self.may_have_left_a_dataset(before) {
+            return Some(NameEffect::Marks);
+        }
+        if self.processing_token != before.processing_token {
+            return Some(NameEffect::Settles);
+        }
+        let has_verdict = matches!(self.state, State::Collecting | State::Completed)
+            || (self.state == State::Rejected && self.processing_token.is_some());
+        (has_verdict && self.state != before.state).then_some(NameEffect::SettlesOwn)
+    }
+
+    /// True if a request with its dataset may have arrived, and the Platform has said nothing of what
+    /// became of it. An accepted upload that is abandoned counts: its outcome is unknown.
+    fn may_have_left_a_dataset(&self, before: &Self) -> bool {
+        let gave_up = matches!(self.state, State::Failed | State::Cancelled);
+        let has_verdict = before.step == Some(StepKind::Collect) || self.rejection.is_some();
+        gave_up && !has_verdict && (self.upload_ambiguous || self.processing_token.is_some())
+    }
+}

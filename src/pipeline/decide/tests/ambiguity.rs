@@ -1,0 +1,178 @@
+//! Uploads that may have arrived, and refusals after them.
+
+use super::*;
+
+/// Why a refusal may be about an upload that arrived before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Before {
+    /// An upload of the submission itself.
+    Own,
+    /// An upload of it, before an operator retried it.
+    OwnBeforeRetry,
+    /// One of an earlier submission of the name.
+    Earlier,
+    /// One of a later submission, if this one was retried after that.
+    Later,
+}
+
+const BEFORE: [Before; 4] = [Before::Own, Before::OwnBeforeRetry, Before::Earlier, Before::Later];
+
+/// The earlier submission of the name, of which [`submission`] is a later one.
+fn earlier() -> SubmissionId {
+    SubmissionId::new(timestamp(0), 0)
+}
+
+fn ambiguous(before: Before, parts: &SubmissionParts) -> (Submission, Option<SubmissionId>) {
+    let parts = SubmissionParts { upload_ambiguous: before == Before::Own, ..parts.clone() };
+    let mark = match before {
+        Before::Own => None,
+        Before::OwnBeforeRetry => Some(parts.id),
+        Before::Earlier => Some(earlier()),
+        Before::Later => Some(SubmissionId::new(timestamp(1), 0)),
+    };
+    (parts.into(), mark)
+}
+
+fn refusal(status: u16, words: &str) -> Result<String, PlatformError> {
+    Err(PlatformError::Refused { status, words: words.to_owned() })
+}
+
+#[test]
+fn every_refusal_after_an_upload_that_may_have_arrived_is_a_persons_decision() {
+    let policy = Policy::default();
+    for (before, overwrite, status) in BEFORE
+        .into_iter()
+        .flat_map(|before| [false, true].map(|overwrite| (before, overwrite)))
+        .flat_map(|(before, overwrite)| [400, 409, 413, 422].map(|s| (before, overwrite, s)))
+    {
+        let parts = SubmissionParts { overwrite, ..submission(State::Uploading) };
+        let (submission, name_mark) = ambiguous(before, &parts);
+        let context = Context { name_mark, ..context(&submission, 0, &policy) };
+        let transition = after_upload(&context, refusal(status, "belegt"));
+        assert_eq!(transition.next, Next::Held, "{before:?} {overwrite} {status}");
+        assert_eq!(transition.upload_ambiguous, before == Before::Own);
+        let reason = transition.reason.unwrap();
+        assert_eq!(reason.code, ReasonCode::AlreadyExists);
+        assert!(reason.text.contains(&format!("({status}: belegt)")), "{}", reason.text);
+        if before == Before::Earlier {
+            let text = format!(
+                "an earlier submission of this name may have left its dataset there (`{}`)",
+                earlier()
+            );
+            assert!(reason.text.contains(&text), "{}", reason.text);
+        }
+    }
+}
+
+#[test]
+fn no_decision_depends_on_the_words_of_a_refusal() {
+    let words = ["already exists", "existiert bereits", "déjà présent", "既に存在します", "", "ok"];
+    for policy in [AmbiguousUpload::Hold, AmbiguousUpload::Overwrite] {
+        let policy = Policy { ambiguous_upload: policy, ..Policy::default() };
+        for before in BEFORE.map(Some).into_iter().chain([None]) {
+            let parts = submission(State::Uploading);
+            let (submission, name_mark) = match before {
+                Some(before) => ambiguous(before, &parts),
+                None => (parts.into(), None),
+            };
+            let context = Context { name_mark, ..context(&submission, 0, &policy) };
+            let decided = words.map(|words| {
+                let transition = after_upload(&context, refusal(409, words));
+                let reason = transition.reason.map(|reason| reason.code);
+                Transition { reason: reason.map(|code| Reason::new(code, "")), ..transition }
+            });
+            assert!(decided.iter().all(|transition| *transition == decided[0]), "{decided:?}");
+        }
+    }
+}
+
+#[test]
+fn each_refusal_gets_one_attempt_that_overwrites_if_the_configuration_permits_it() {
+    let policy = Policy { ambiguous_upload: AmbiguousUpload::Overwrite, ..Policy::default() };
+    for before in BEFORE {
+        let mut parts = submission(State::Uploading);
+        parts.reason = Some(Reason::new(ReasonCode::Ambiguous, "lost"));
+        let (submission, name_mark) = ambiguous(before, &parts);
+        let first = Context { name_mark, ..context(&submission, 0, &policy) };
+        assert!(!may_overwrite(&first), "the first attempt is unchanged");
+        let transition = after_upload(&first, refusal(409, "exists"));
+        if before == Before::Later {
+            assert_eq!(transition.next, Next::Held, "never over a later dataset");
+            continue;
+        }
+        assert_eq!(transition.state(), Some(State::Queued), "{before:?}");
+        assert_eq!(transition.failures, 1, "it counts");
+        assert!(transition.delay().unwrap() >= policy.retry_initial / 10, "not at once");
+        let parts = SubmissionParts { reason: transition.reason, ..submission.into_parts() };
+        let submission = of(&parts);
+        let second = Context { name_mark, ..context(&submission, 0, &policy) };
+        assert!(may_overwrite(&second), "{before:?}");
+        let transition = after_upload(&second, refusal(409, "exists"));
+        assert_eq!(transition.next, Next::Held, "there is no third: {before:?}");
+        let hold = Policy::default();
+        assert!(!may_overwrite(&Context { policy: &hold, ..second }), "a person decides");
+        let settled = of(&SubmissionParts { upload_ambiguous: false, ..parts });
+        let settled = Context { submission: &settled, name_mark: None, ..second };
+        assert!(!may_overwrite(&settled), "nothing of ours may be there");
+    }
+}
+
+#[test]
+fn an_ambiguous_upload_is_retried_and_stays_ambiguous() {
+    let transition =
+        decide(StepKind::Upload, PlatformError::Ambiguous("no answer in time".into()), 0);
+    assert_eq!((transition.state(), transition.upload_ambiguous), (Some(State::Queued), true));
+    assert_eq!(code(&transition), Some(ReasonCode::Ambiguous));
+}
+
+#[test]
+fn throttling_does_not_settle_an_ambiguous_upload() {
+    let (mut submission, policy) = (submission(State::Uploading), Policy::default());
+    submission.upload_ambiguous = true;
+    let error = throttled(None);
+    let transition = after_upload(&context(&of(&submission), 0, &policy), Err(error));
+    assert!(transition.upload_ambiguous);
+    assert_eq!(
+        transition.signal,
+        Signal::Throttled { delay: policy.default_retry_after, is_capped: false }
+    );
+}
+
+#[test]
+fn a_refusal_is_the_platforms_decision() {
+    let error = PlatformError::Refused { status: 409, words: "exists".into() };
+    let transition = decide(StepKind::Upload, error, 0);
+    assert_eq!(transition.next, Next::End(Outcome::Rejected));
+    assert_eq!(code(&transition), Some(ReasonCode::UploadRejected));
+}
+
+#[test]
+fn a_503_with_retry_after_throttles_and_leaves_the_upload_ambiguous() {
+    let delay = Duration::from_secs(7);
+    for now in [0, DEADLINE] {
+        let error = PlatformError::Throttled {
+            retry_after: Some(delay),
+            ambiguous: true,
+            what: "asked to wait (503)".into(),
+        };
+        let transition = decide(StepKind::Upload, error, now);
+        assert!(transition.upload_ambiguous && transition.attempt_spent, "{now}");
+        assert_eq!(transition.signal, Signal::Throttled { delay, is_capped: false }, "{now}");
+    }
+}
+
+#[test]
+fn an_upload_with_an_unreadable_answer_is_tried_once_more_and_then_held() {
+    let (mut submission, policy) = (submission(State::Uploading), Policy::default());
+    let odd =
+        || Err(PlatformError::Unreadable("the answer holds no processing token: `odd`".into()));
+    for overwrite in [false, true] {
+        (submission.overwrite, submission.upload_ambiguous) = (overwrite, false);
+        let first = after_upload(&context(&of(&submission), 0, &policy), odd());
+        assert_eq!((first.state(), first.upload_ambiguous), (Some(State::Queued), true));
+        submission.upload_ambiguous = true;
+        let second = after_upload(&context(&of(&submission), 0, &policy), odd());
+        assert_eq!((second.state(), second.upload_ambiguous), (Some(State::Held), true));
+        assert!(second.reason.unwrap().text.contains("`odd`"));
+    }
+}

@@ -1,0 +1,120 @@
+//! Decisions about results and feedback.
+
+use super::*;
+
+/// What becomes of a submission whose results, or feedback, are answered so again and again, and after
+/// how many tries.
+fn settled(rejected: bool, error: &PlatformError) -> (Transition, u32) {
+    let (mut submission, policy) = (submission(State::Collecting), Policy::default());
+    submission.rejection = rejected.then(|| "completedwitherrors".to_owned());
+    let key = if rejected { FEEDBACK_KEY } else { "tableofresultids" };
+    for tries in 1..1000 {
+        let missing = one_missing(key, error.clone());
+        let transition = after_collect(&context(&of(&submission), 0, &policy), missing);
+        if transition.delay().is_none() {
+            return (transition, tries);
+        }
+        submission.failures = transition.failures;
+        submission.reason = transition.reason;
+    }
+    panic!("it never ends")
+}
+
+#[test]
+fn a_verdict_is_not_lost_with_its_feedback() {
+    let not_yet = PlatformError::NotYet { retry_after: None, what: "answered 202".into() };
+    for error in [
+        PlatformError::UnknownToken,
+        PlatformError::Unreadable("the body is broken".into()),
+        PlatformError::TooLarge { endpoint: "GetResults (feedback)", limit: 1024 },
+        not_yet,
+        transient(),
+    ] {
+        let (transition, tries) = settled(true, &error);
+        assert_eq!(transition.state(), Some(State::Rejected), "{error:?}");
+        let text = transition.reason.unwrap().text;
+        assert!(text.contains("completedwitherrors") && text.contains("feedback is"), "{text}");
+        assert!(tries > 1 || matches!(error, PlatformError::TooLarge { .. }), "{error:?}");
+    }
+    let (mut submission, policy) = (submission(State::Collecting), Policy::default());
+    submission.rejection = Some("failed".to_owned());
+    for error in [PlatformError::Unsent("no connection".into()), transient()] {
+        let missing = one_missing(FEEDBACK_KEY, error);
+        let transition = after_collect(&context(&of(&submission), DEADLINE, &policy), missing);
+        assert_eq!(transition.state(), Some(State::Rejected), "not even to the deadline");
+    }
+}
+
+#[test]
+fn an_unknown_result_key_loses_no_other_result_and_is_named() {
+    let (mut submission, policy) = (submission(State::Collecting), Policy::default());
+    submission.failures = 50;
+    submission.reason = Some(Reason::new(ReasonCode::ResultMissing, "before"));
+    let content = Content { content_type: None, bytes: b"Id".to_vec() };
+    let mut collected = one_missing("summry", PlatformError::UnknownToken);
+    collected.contents = vec![("tableofresultids".to_owned(), content)];
+    let transition = after_collect(&context(&of(&submission), 0, &policy), collected);
+    assert_eq!((transition.state(), transition.contents.len()), (Some(State::Completed), 1));
+    assert!(transition.reason.unwrap().text.contains("result `summry` is not there (404)"));
+    let (alone, _) = settled(false, &PlatformError::UnknownToken);
+    assert_eq!(alone.state(), Some(State::Failed), "completed only with the Platform's own bytes");
+}
+
+#[test]
+fn results_that_are_not_there_yet_are_asked_for_in_bounded_time() {
+    let not_yet = PlatformError::NotYet { retry_after: None, what: "answered 202".into() };
+    let (transition, tries) = settled(false, &not_yet);
+    assert_eq!(
+        (transition.state(), code(&transition)),
+        (Some(State::Failed), Some(ReasonCode::ResultMissing))
+    );
+    assert!((10..100).contains(&tries), "{tries}");
+}
+
+#[test]
+fn a_rejected_dataset_ends_with_its_feedback() {
+    let (mut submission, policy) = (submission(State::Processing), Policy::default());
+    let failed = Ok(Status::Failed { status: "completedwitherrors".into() });
+    let transition = after_poll(&context(&of(&submission), 0, &policy), failed);
+    assert_eq!(transition.state(), Some(State::Collecting));
+    submission.rejection = transition.rejection;
+    let content = Content { content_type: None, bytes: b"1|x|odd".to_vec() };
+    let contents = vec![(FEEDBACK_KEY.to_owned(), content)];
+    let collected = Collected { contents, missing: Vec::new() };
+    let transition = after_collect(&context(&of(&submission), 0, &policy), collected);
+    assert_eq!(
+        (transition.state(), code(&transition)),
+        (Some(State::Rejected), Some(ReasonCode::DataRejected))
+    );
+    assert_eq!(transition.contents.len(), 1);
+}
+
+#[test]
+fn a_result_that_is_too_large_would_be_so_again() {
+    let error = PlatformError::TooLarge { endpoint: "GetResults (results)", limit: 1024 };
+    let transition = decide(StepKind::Collect, error, 0);
+    assert_eq!(
+        (transition.state(), code(&transition)),
+        (Some(State::Failed), Some(ReasonCode::ResponseTooLarge))
+    );
+}
+
+#[test]
+fn a_missing_result_does_not_hide_what_the_next_one_says_of_the_account() {
+    let (submission, policy) = (of(&submission(State::Collecting)), Policy::default());
+    let delay = Duration::from_secs(7);
+    for (error, signal) in [
+        (throttled(Some(delay)), Signal::Throttled { delay, is_capped: false }),
+        (
+            PlatformError::Credentials("denied".into()),
+            Signal::CredentialsDenied(
+                "denied (paused by a worker at 1970-01-01 00:00:00 UTC)".to_owned(),
+            ),
+        ),
+    ] {
+        let mut collected = one_missing("first", PlatformError::UnknownToken);
+        collected.missing.push(("second".to_owned(), error));
+        let transition = after_collect(&context(&submission, 0, &policy), collected);
+        assert_eq!(transition.signal, signal);
+    }
+}
