@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Why a refusal may be about an upload that arrived before.
+/// Upload that may have arrived before a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Before {
     /// An upload of the submission itself.

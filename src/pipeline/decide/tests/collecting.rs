@@ -2,8 +2,8 @@
 
 use super::*;
 
-/// What becomes of a submission whose results, or feedback, are answered so again and again, and after
-/// how many tries.
+/// Final decision about a submission whose results, or feedback, have the same error again and again, and
+/// the number of attempts.
 fn settled(rejected: bool, error: &PlatformError) -> (Transition, u32) {
     let (mut submission, policy) = (submission(State::Collecting), Policy::default());
     submission.rejection = rejected.then(|| "completedwitherrors".to_owned());
