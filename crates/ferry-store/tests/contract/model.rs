@@ -88,6 +88,7 @@ fn op() -> impl Strategy<Value = Op> {
 const RETENTION: Duration = Duration::from_secs(40);
 
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct Modelled {
     id: SubmissionId,
     account: String,
@@ -156,11 +157,11 @@ impl Model {
             let unknown = after.upload_ambiguous || after.accepted;
             if has_ended && gave_up && unknown && before.step != StepKind::Collect {
                 self.marks.insert(name, after.id);
-            } else if after.accepted && !before.accepted {
-                self.marks.remove(&name);
-            } else if matches!(after.state, State::Collecting | State::Completed)
-                && self.marks.get(&name) == Some(&after.id)
-            {
+                continue;
+            }
+            let is_own = self.marks.get(&name) == Some(&after.id);
+            let has_verdict = matches!(after.state, State::Collecting | State::Completed);
+            if (after.accepted && !before.accepted) || (has_verdict && is_own) {
                 self.marks.remove(&name);
             }
         }
