@@ -1,13 +1,5 @@
-//! The whole path of a response: status, headers, content codings, charset, body, texts.
+//! Responses of the Platform: status, headers, content codings, charset, body, and texts about them.
 
 #![no_main]
 
-use std::sync::LazyLock;
-
-use libfuzzer_sys::fuzz_target;
-use tokio::runtime::{Builder, Runtime};
-
-static RUNTIME: LazyLock<Runtime> =
-    LazyLock::new(|| Builder::new_current_thread().build().expect("a runtime"));
-
-fuzz_target!(|data: &[u8]| RUNTIME.block_on(ferry_fuzz::read(data)));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| ferry_fuzz::block_on(ferry_fuzz::response::read(data)));

@@ -1,19 +1,20 @@
-//! Takes bytes apart into a response: two for the status, then headers up to an empty line, then the
-//! body.
+//! What the fuzz targets do with their bytes. Each function panics if a rule is broken.
 
-/// Reads `data` as a response, as the client of the Platform does.
-pub async fn read(data: &[u8]) {
-    let Some((status, rest)) = data.split_first_chunk::<2>() else { return };
-    let status = 100 + u16::from_le_bytes(*status) % 500;
-    let (head, body) = match rest.windows(2).position(|two| two == b"\n\n") {
-        Some(end) => (&rest[..end], &rest[end + 2..]),
-        None => (&rest[..0], rest),
-    };
-    let header =
-        |line: &[u8]| line.iter().position(|byte| *byte == b':').map(|at| (at, line.len()));
-    let headers: Vec<(&[u8], &[u8])> = head
-        .split(|byte| *byte == b'\n')
-        .filter_map(|line| header(line).map(|(at, _)| (&line[..at], &line[at + 1..])))
-        .collect();
-    ferry::platform::read_response(status, &headers, body).await;
+pub mod http;
+pub mod response;
+pub mod stored;
+pub mod texts;
+
+use std::sync::LazyLock;
+
+use tokio::runtime::{Builder, Runtime};
+
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    let mut builder = Builder::new_current_thread();
+    builder.enable_all().build().expect("there is memory for a runtime")
+});
+
+/// Runs to the end of `work`.
+pub fn block_on<T>(work: impl Future<Output = T>) -> T {
+    RUNTIME.block_on(work)
 }

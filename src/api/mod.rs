@@ -11,6 +11,7 @@ mod content;
 mod encoding;
 mod error;
 mod events;
+mod fuzzed;
 mod keys;
 mod middleware;
 mod openapi;
@@ -27,8 +28,11 @@ mod tls;
 mod wait;
 mod write_timeout;
 
+#[doc(hidden)]
+pub use fuzzed::respond;
 pub use keys::{
-    KeyRecord, Keys, KeysError, Role, create_key, read_keys, read_keys_if_any, revoke_key,
+    KeyRecord, Keys, KeysError, Role, create_key, parse_keys, read_keys, read_keys_if_any,
+    revoke_key,
 };
 pub use server::Server;
 pub use tls::{Tls, TlsError, TlsFiles};

@@ -117,7 +117,7 @@ impl Wire for HttpWire {
 }
 
 /// The same response without content codings; of an error, as much of it as can be decoded.
-pub(super) async fn decoded(
+pub async fn decoded(
     response: WireResponse,
     limit: u64,
 ) -> Result<WireResponse, TransportError> {

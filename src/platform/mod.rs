@@ -8,7 +8,6 @@ mod client;
 mod coding;
 mod endpoint;
 mod exchange;
-mod fuzzed;
 mod guard;
 mod http;
 mod observed;
@@ -27,10 +26,10 @@ mod wire;
 pub use account::{AccountConfig, InvalidAccountError, Limits, OverwriteFormat};
 pub use check::ApiCheck;
 pub use client::{Platform, PlatformParts};
-#[doc(hidden)]
-pub use fuzzed::read_response;
 pub use guard::{RequestError, RequestGuard, Unguarded, Withheld};
 pub use http::HttpWire;
+#[doc(hidden)]
+pub use http::decoded;
 pub use status_map::StatusMap;
 pub use upload::Upload;
 pub use wire::{TransportError, Wire, WireRequest, WireResponse, Wires};

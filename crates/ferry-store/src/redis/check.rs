@@ -34,15 +34,7 @@ pub(super) async fn check(
     info.arg("server").arg("replication").arg("persistence").arg("memory");
     let info = Info(text(link.command(info).await?)?);
     let fsync = setting(link, "appendfsync").await;
-    let mut findings = vec![
-        version(&info),
-        role(&info),
-        append_only(&info),
-        synced(&info, fsync.as_deref()),
-        eviction(&info),
-        replicas(&info, replicated),
-    ];
-    findings.extend(memory(&info));
+    let mut findings = findings(&info, fsync.as_deref(), replicated);
     if info.get("aof_enabled") == Some("1") {
         findings.push(replayed(&info, link).await);
     }
@@ -61,8 +53,22 @@ pub(super) async fn write(link: &RedisConnection) -> Result<(), RedisError> {
     link.command(del).await.map(drop)
 }
 
-/// What `INFO` says, `name:value` by line.
-struct Info(String);
+/// Results of the checks that need `INFO` alone, and the setting `appendfsync` where it is known.
+pub(super) fn findings(info: &Info, fsync: Option<&str>, replicated: bool) -> Vec<CheckResult> {
+    let mut findings = vec![
+        version(info),
+        role(info),
+        append_only(info),
+        synced(info, fsync),
+        eviction(info),
+        replicas(info, replicated),
+    ];
+    findings.extend(memory(info));
+    findings
+}
+
+/// Response to `INFO`, `name:value` by line.
+pub(super) struct Info(pub(super) String);
 
 impl Info {
     fn get(&self, name: &str) -> Option<&str> {

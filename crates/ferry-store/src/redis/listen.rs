@@ -69,7 +69,7 @@ async fn hear(connection: PubSub, wakeups: &Wakeups) {
 }
 
 /// A message is `all`, or pairs of a kind and its earliest due time.
-fn pass_on(message: &[u8], wakeups: &Wakeups) {
+pub(super) fn pass_on(message: &[u8], wakeups: &Wakeups) {
     let due = |pair: &str| {
         let (kind, due) = pair.split_once(':')?;
         Some((kind.parse::<StepKind>().ok()?, timestamp(due.parse().ok()?)))

@@ -12,6 +12,7 @@ mod connection;
 mod durable_writes;
 mod error;
 mod events;
+mod fuzzed;
 mod greeting;
 mod history;
 mod leases;
@@ -28,6 +29,8 @@ mod unacknowledged;
 mod values;
 
 pub use address::{Durability, RedisAddress};
+#[doc(hidden)]
+pub use fuzzed::read_stored;
 pub use pushed::{DeadLetter, PushedRequests, Task};
 
 use std::sync::{Arc, OnceLock};
