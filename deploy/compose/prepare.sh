@@ -11,8 +11,8 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 secrets=deploy/compose/secrets
 
-# Containers run as other users, so every file must be readable for all; the folder lets nobody else on
-# this machine in. A clone made with a strict umask has configuration files that Redis and Prometheus
+# Containers run as other users, so every file must be readable for all; the folder is closed to
+# the other users of this machine. A clone made with a strict umask has configuration files that Redis and Prometheus
 # cannot read.
 mkdir -p "$secrets"
 chmod 700 "$secrets"
@@ -49,8 +49,8 @@ printf 'demo-secret\n' | keep "$secrets/client-secret"
 printf 'demo-key\n' | keep "$secrets/api-key"
 
 # Redis replays its append-only file as `default`, and versions before 8.6 silently drop every
-# transaction that `default` may not run. So `default` may run everything, and has a password that
-# nobody knows: only this hash of it exists.
+# transaction that `default` may not run. So `default` may run everything, and has a random password,
+# of which only this hash is stored.
 users=$secrets/redis-users
 default=$(grep -xE 'user default on #[0-9a-f]{64} ~\* &\* \+@all' "$users" 2>/dev/null) ||
     default="user default on #$(random | hash) ~* &* +@all"

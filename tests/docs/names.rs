@@ -14,8 +14,17 @@ const OTHER_VARIABLES: &[&str] =
     &["FERRY_CONFIG", "FERRY_URL", "FERRY_KEY", "FERRY_NAME", "FERRY_NAME_FILE"];
 
 /// Folders whose words a page may name.
-const SOURCES: &[&str] =
-    &["src", "crates", "tests", "benches", "deploy", "dashboards", "examples", "scripts"];
+const SOURCES: &[&str] = &[
+    "src",
+    "crates",
+    "tests",
+    "benches",
+    "deploy",
+    "dashboards",
+    "examples",
+    "scripts",
+    "fuzz/fuzz_targets",
+];
 
 struct Known {
     alerts: String,

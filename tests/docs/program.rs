@@ -48,7 +48,7 @@ fn output(words: &[String]) -> String {
     String::from_utf8(output.stdout).expect("ferry writes UTF-8")
 }
 
-/// What a server with one account shows.
+/// Metrics of a server with one account.
 pub(crate) struct Shown {
     pub(crate) openapi: Value,
     pub(crate) metrics: String,

@@ -15,7 +15,7 @@ use super::program::FERRY;
 /// Ends the output of a command.
 const MARK: &str = "=end-of-command=";
 
-/// What each page expects to find: files of `examples/` under the names that the page uses.
+/// Files that a page needs: those of `examples/` under the names that the page uses.
 const FILES: &[(&str, &str)] = &[
     ("march.csv", "examples/good.csv"),
     ("faulty.csv", "examples/faulty.csv"),
@@ -59,7 +59,7 @@ impl World {
         command
     }
 
-    /// What a page calls `ferry`: a simulator has a port of its own, and is always equally quick.
+    /// The program that a page calls `ferry`: a simulator has a port of its own, and fixed processing times.
     fn function(&self) -> String {
         format!(
             "ferry() {{ if [ \"$1\" = simulate ]; then shift; \
@@ -68,7 +68,7 @@ impl World {
         )
     }
 
-    /// What commands write to stderr, for when one fails.
+    /// Errors of the commands, shown if one fails.
     fn log(&self) -> PathBuf {
         self.folder.path().join("stderr.log")
     }

@@ -1,4 +1,4 @@
-//! No cycle between the files of a package: whoever reads one need not have read those that use it.
+//! No cycle between the files of a package: a file can be read without those that use it.
 //!
 //! A file refers to another by a path that leads into it. What a module only takes over from another
 //! (`pub use`) is looked for where it is.
@@ -53,7 +53,7 @@ struct File {
     tokens: Vec<Token>,
     /// The modules that it declares.
     children: BTreeSet<String>,
-    /// What it knows under which name, and where that is.
+    /// Names that it can use, with the place of each.
     names: BTreeMap<String, Place>,
 }
 
@@ -127,7 +127,7 @@ fn files(texts: Vec<(String, String)>, sources: &str) -> BTreeMap<Place, File> {
     files
 }
 
-/// Which file refers to which others.
+/// References from each file to others.
 fn edges(files: &BTreeMap<Place, File>) -> BTreeMap<String, BTreeSet<String>> {
     let mut edges: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (place, file) in files {
@@ -138,7 +138,7 @@ fn edges(files: &BTreeMap<Place, File>) -> BTreeMap<String, BTreeSet<String>> {
     edges
 }
 
-/// Where what `path` names is, through the modules that only take it over.
+/// Place of what `path` names, through modules that only re-export it.
 fn file_of<'a>(files: &'a BTreeMap<Place, File>, path: &[String]) -> Option<&'a str> {
     let mut path = path.to_owned();
     loop {
@@ -202,7 +202,7 @@ fn paths(file: &File, place: &[String]) -> Vec<(Place, Option<String>)> {
     found
 }
 
-/// Whether a path into the own package begins here.
+/// True if a path into the own package begins here.
 fn begins(file: &File, at: usize) -> bool {
     let Some(Token::Word(word)) = file.tokens.get(at) else { return false };
     let own = matches!(&**word, "crate" | "super" | "self") || file.children.contains(word);

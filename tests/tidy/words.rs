@@ -11,12 +11,12 @@ use std::path::Path;
 use super::prose::{Prose, Scope, prose_of};
 use super::{files, none, read, root, shown};
 
-/// What is counted: files by path, and in each the breaches of each rule.
+/// Breaches of each rule, by file.
 type Counts = BTreeMap<(String, &'static str), usize>;
 
 const LIST: &str = "tests/tidy/words_allowed.txt";
 
-/// The variable that has the list written anew.
+/// Variable with which the list is written again.
 const UPDATE: &str = "UPDATE_WORDS";
 
 const EVERYWHERE: &[Scope] = &[Scope::Docs, Scope::Comments, Scope::Texts];
@@ -57,10 +57,10 @@ const RULES: &[(&str, &[Scope], &[&str])] = &[
     ),
 ];
 
-/// What a rule does not mean.
+/// Phrases that a rule does not mean.
 const ALLOWED: &[&str] = &["error budget"];
 
-/// How a doc comment does not begin, and how only if it is a whole sentence.
+/// First words that no doc comment has, and those that only a whole sentence has.
 const NO_BEGINNING: &[&str] = &["What", "Whether", "Who", "Whose", "Whom", "How", "Where"];
 const OF_SENTENCES: &[&str] = &["When", "Which", "Why"];
 
@@ -216,7 +216,9 @@ fn begins_badly(text: &str) -> bool {
 fn is_too_wide(line: &str) -> bool {
     let line = line.trim_end();
     let is_free = line.starts_with(['|', '#']);
-    let is_link = !line.trim_start_matches(['-', ' ']).contains(' ');
+    let item = line.trim_start_matches(['-', ' ']);
+    let is_one_link = item.starts_with('[') && item.ends_with(')') && !item.contains(") ");
+    let is_link = is_one_link || !item.contains(' ');
     !is_free && !is_link && line.chars().count() > WIDTH
 }
 

@@ -98,7 +98,7 @@ fn images_are_pinned_and_containers_may_do_little() {
         names.push(name);
     }
     assert_eq!(images, 7, "{names:?}");
-    // For the real Platform there is a profile without the simulated one, and nobody waits for that.
+    // With the real Platform there is no simulated one, and no service waits for it.
     let chosen = services().into_iter().filter(|(_, service)| !service["profiles"].is_null());
     let chosen: Vec<(String, Value)> =
         chosen.map(|(name, service)| (name, service["profiles"].clone())).collect();
@@ -180,7 +180,7 @@ impl Machine {
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
         assert_eq!(of_file["COMPOSE_PROFILES"], "simulated");
-        // Nobody listens there: what is told is lost, and no step minds.
+        // No collector listens there: traces are dropped, and no step is affected.
         let nowhere = format!("http://127.0.0.1:{}", free_port());
         of_file.insert("FERRY_OTLP_ENDPOINT".into(), nowhere);
         let ports = [
@@ -201,7 +201,7 @@ impl Machine {
         self.folder.path().join(name).display().to_string()
     }
 
-    /// What holds in the containers, as it holds here; `watch` is whose metrics they are.
+    /// Checks that hold in the containers as they hold here; `watch` is the process with the metrics.
     fn here(&self, text: &str, watch: &str) -> String {
         let at = |name: &str| format!("127.0.0.1:{}", self.ports[name]);
         let here = [
@@ -323,7 +323,7 @@ impl Machine {
         alerts.iter().map(alert).collect()
     }
 
-    /// What a port answers to a GET; nothing while nobody listens.
+    /// Response of a port to a GET; `None` while no process listens.
     pub(super) fn get(&self, port: u16, path: &str) -> Option<(u16, String)> {
         let url = format!("http://127.0.0.1:{port}{path}");
         self.runtime.block_on(async {

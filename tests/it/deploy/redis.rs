@@ -12,7 +12,7 @@ use crate::cli::running::Running;
 /// Users file of the script, relative to the machine.
 const USERS: &str = "deploy/compose/secrets/redis-users";
 
-/// What a user without a password may do in the users files of earlier versions.
+/// Permissions of a user without a password in the users files of earlier versions.
 const OLD_DEFAULT: &str = "user default on nopass -@all +ping";
 
 /// Ends the server as the container runtime does, and starts it again.

@@ -28,7 +28,7 @@ fn python() -> PathBuf {
     folder.join("bin/python")
 }
 
-/// What is wrong with files that are named `KIND=PATH`.
+/// Errors in files that are named `KIND=PATH`.
 fn faults(files: &[String]) -> String {
     let script = root("tests/it/deploy/schemas.py");
     let output = Command::new(python()).arg(script).args(files).output().unwrap();
@@ -38,7 +38,7 @@ fn faults(files: &[String]) -> String {
     told
 }
 
-/// What the command of the page about Kubernetes hands to `kubectl`.
+/// Input of `kubectl` in the command of the page about Kubernetes.
 fn alerts_as_a_resource() -> String {
     let line = line_of_page("PrometheusRule");
     let (command, _) = line.split_once("| kubectl ").expect("it is handed over");

@@ -11,7 +11,7 @@ use ferry_testing::free_port;
 
 const UNITS: [&str; 2] = ["ferry-server", "ferry-worker"];
 
-/// What lets the checks of systemd say "good" and no more: of ten, less is better.
+/// Exposure that systemd still rates as good: of ten, less is better.
 const EXPOSURE: &str = "--threshold=16";
 
 fn unit(name: &str) -> String {
