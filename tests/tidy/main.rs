@@ -1,6 +1,7 @@
 //! Holds the repository to its own rules: it reads the sources and the documents, and runs nothing.
 
 mod cycles;
+mod dependencies;
 mod prose;
 mod words;
 
