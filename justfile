@@ -4,16 +4,26 @@
 all:
     scripts/test
 
-# What is wrong with the form of the code.
+# Form and lints of the code.
 lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --locked -- -D warnings
 
-# Licenses, sources and advisories of the dependencies.
-deny:
-    cargo deny --locked check licenses bans sources
-    cargo deny fetch db
-    cargo deny --locked check advisories
+# Spelling; `scripts/test` installs typos below `target`.
+typos:
+    target/tools/typos/bin/typos
+
+# What maintainers check before a release: advisories, unused dependencies, mutants of the rules.
+audit:
+    scripts/audit
+
+# The fuzz targets, all or those named; needs a nightly toolchain.
+fuzz *TARGETS:
+    scripts/fuzz {{TARGETS}}
+
+# Measurements of the code.
+numbers:
+    scripts/numbers
 
 # The reference of the code, and its examples.
 doc:
@@ -23,6 +33,10 @@ doc:
 # All tests, or those whose name contains FILTER.
 test FILTER="":
     cargo test --workspace --locked --lib --tests -- {{FILTER}}
+
+# The same with nextest: each test has a time limit, and slow ones are listed.
+nextest *FILTER:
+    cargo nextest run --workspace --locked {{FILTER}}
 
 # The tests of the Redis store, on the Valkey that `REDIS_SERVER` names.
 valkey:

@@ -22,7 +22,7 @@ import matplotlib.pyplot as plt  # noqa: E402
 from PIL import Image  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
-COLOURS = {"green": "#56a64b", "red": "#e02f44", None: "#3f4a5a"}
+COLORS = {"green": "#56a64b", "red": "#e02f44", None: "#3f4a5a"}
 BACK, PAPER, INK, FAINT = "#f4f5f7", "#ffffff", "#24292e", "#8e96a3"
 
 
@@ -61,13 +61,13 @@ def shown(value, unit, mappings):
     return f"{value:.4g}"
 
 
-def colour(panel, value):
+def color_of(panel, value):
     found = None
     for step in panel["fieldConfig"]["defaults"]["thresholds"]["steps"]:
         if step["value"] is None or value >= step["value"]:
             found = step["color"]
     has_alert = len(panel["fieldConfig"]["defaults"]["thresholds"]["steps"]) > 1
-    return COLOURS[found if has_alert else None]
+    return COLORS[found if has_alert else None]
 
 
 def draw_stat(axes, panel, series):
@@ -77,7 +77,7 @@ def draw_stat(axes, panel, series):
     values = [float(one["values"][-1][1]) for one in series]
     value = values[0] if values else math.nan
     text = shown(value, defaults["unit"], defaults.get("mappings", []))
-    axes.text(0.5, 0.42, text, ha="center", va="center", fontsize=17, weight="bold", color=colour(panel, value))
+    axes.text(0.5, 0.42, text, ha="center", va="center", fontsize=17, weight="bold", color=color_of(panel, value))
 
 
 def draw_lines(axes, panel, series, start):
@@ -104,7 +104,7 @@ def draw_lines(axes, panel, series, start):
     if defaults["custom"].get("thresholdsStyle"):
         threshold = defaults["thresholds"]["steps"][-1]["value"]
         if threshold <= axes.get_ylim()[1] * 1.5:
-            axes.axhline(threshold, color=COLOURS["red"], linewidth=0.9, linestyle="--")
+            axes.axhline(threshold, color=COLORS["red"], linewidth=0.9, linestyle="--")
     axes.set_ylim(bottom=0)
     axes.grid(color="#e6e8eb", linewidth=0.6)
     axes.tick_params(labelsize=6.5, colors=FAINT, length=0)
@@ -146,7 +146,7 @@ def draw(server, dashboard, minutes, output):
         draw_lines(inner, panel, found, start)
         inner.set_xlim(0, end - start)
     figure.savefig(output, dpi=90)
-    # So few colours need no more; the file is kept with the sources.
+    # So few colors need no more; the file is kept with the sources.
     Image.open(output).convert("RGB").quantize(96, dither=Image.Dither.NONE).save(output, optimize=True)
     print(output)
 

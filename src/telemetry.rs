@@ -28,13 +28,13 @@ pub type Sink = Arc<dyn Fn(&[u8]) -> io::Result<()> + Send + Sync>;
 pub struct LogWriter {
     /// Takes them.
     pub sink: Sink,
-    /// Whether pretty lines may have colours.
-    pub colour: bool,
+    /// Whether pretty lines may have colors.
+    pub color: bool,
 }
 
 impl fmt::Debug for LogWriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LogWriter").field("colour", &self.colour).finish_non_exhaustive()
+        f.debug_struct("LogWriter").field("color", &self.color).finish_non_exhaustive()
     }
 }
 
@@ -80,11 +80,11 @@ pub fn start(
     let is_said = !audits || filter.contains(AUDIT);
     let audit = format!("{AUDIT}=info").parse().expect("a directive");
     let parsed = if is_said { parsed } else { parsed.add_directive(audit) };
-    let colour = writer.colour;
+    let color = writer.color;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(parsed)
         .with_target(false)
-        .with_ansi(colour)
+        .with_ansi(color)
         .with_writer(writer);
     // A second subscriber is refused; the first one goes on.
     let _ = match format {

@@ -1,4 +1,4 @@
-//! `ferry doctor`: looks at everything that could keep datasets from travelling.
+//! `ferry doctor`: looks at everything that could keep datasets from traveling.
 
 use std::sync::Arc;
 

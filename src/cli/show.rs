@@ -26,7 +26,7 @@ pub(super) fn view(view: &SubmissionView, now: Timestamp, ui: &Ui) -> std::io::R
     if ui.json { ui.object(view) } else { ui.out(line(view, now)) }
 }
 
-/// A state in its colour.
+/// A state in its color.
 pub(super) fn state(state: State) -> String {
     let style = match state {
         State::Completed => Style::new().green(),
@@ -41,7 +41,7 @@ pub(super) fn state(state: State) -> String {
     style.force_styling(true).apply_to(state.as_str()).to_string()
 }
 
-/// A state in its colour, as wide as any.
+/// A state in its color, as wide as any.
 pub(super) fn padded_state(state: State) -> String {
     pad_str(&self::state(state), 10, console::Alignment::Left, None).into_owned()
 }

@@ -1,4 +1,4 @@
-//! Where output goes: data to stdout, all else to stderr; colours and bars only on a terminal.
+//! Where output goes: data to stdout, all else to stderr; colors and bars only on a terminal.
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
@@ -27,7 +27,7 @@ impl Ui {
 
     /// A line of data.
     pub(super) fn out(&self, line: impl Display) -> io::Result<()> {
-        let line = coloured(&line.to_string(), colors_enabled());
+        let line = colored(&line.to_string(), colors_enabled());
         self.beside(|| writeln!(io::stdout().lock(), "{line}"))
     }
 
@@ -45,19 +45,19 @@ impl Ui {
     }
 
     pub(super) fn error(&self, what: &str) {
-        self.labelled("error", &Style::new().red().bold(), what);
+        self.labeled("error", &Style::new().red().bold(), what);
     }
 
     pub(super) fn cause(&self, what: &str) {
-        self.labelled("caused by", &Style::new().bold(), what);
+        self.labeled("caused by", &Style::new().bold(), what);
     }
 
     pub(super) fn hint(&self, what: &str) {
-        self.labelled("hint", &Style::new().cyan().bold(), what);
+        self.labeled("hint", &Style::new().cyan().bold(), what);
     }
 
     pub(super) fn warning(&self, what: &str) {
-        self.labelled("warning", &Style::new().yellow().bold(), what);
+        self.labeled("warning", &Style::new().yellow().bold(), what);
     }
 
     /// Log lines do not tear the bars.
@@ -66,10 +66,10 @@ impl Ui {
         let sink: Sink = std::sync::Arc::new(move |bytes: &[u8]| {
             bars.suspend(|| io::stderr().lock().write_all(bytes))
         });
-        LogWriter { sink, colour: colors_enabled_stderr() }
+        LogWriter { sink, color: colors_enabled_stderr() }
     }
 
-    fn labelled(&self, label: &str, style: &Style, what: &str) {
+    fn labeled(&self, label: &str, style: &Style, what: &str) {
         let label = style.clone().force_styling(true).apply_to(format!("{label}:"));
         self.print_note(format!("{label} {what}"));
     }
@@ -81,11 +81,11 @@ impl Ui {
 
 /// A line as stderr takes it.
 pub(super) fn for_stderr(line: &str) -> String {
-    coloured(line, colors_enabled_stderr())
+    colored(line, colors_enabled_stderr())
 }
 
-/// Texts have their colours whether or not anybody can see them: only here it is known who reads.
-fn coloured(line: &str, wanted: bool) -> String {
+/// Texts have their colors whether or not anybody can see them: only here it is known who reads.
+fn colored(line: &str, wanted: bool) -> String {
     if wanted { line.to_owned() } else { strip_ansi_codes(line).into_owned() }
 }
 

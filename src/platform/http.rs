@@ -117,10 +117,7 @@ impl Wire for HttpWire {
 }
 
 /// The same response without content codings; of an error, as much of it as can be decoded.
-pub async fn decoded(
-    response: WireResponse,
-    limit: u64,
-) -> Result<WireResponse, TransportError> {
+pub async fn decoded(response: WireResponse, limit: u64) -> Result<WireResponse, TransportError> {
     let WireResponse { status, headers, body } = response;
     let Decoded { body, end } = decode(&headers, body, limit).await;
     match end {

@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_allowed_is_called_and_its_neighbours_are_not() {
+    fn what_is_allowed_is_called_and_its_neighbors_are_not() {
         let rules = rules(&["10.1.0.0/16", "192.168.7.7", "fd00::/8", "Hooks.internal"]);
         for (address, permitted) in [
             ("10.1.255.1", true),

@@ -1,4 +1,4 @@
-//! On a terminal: bars and colours, and still nothing but data on stdout.
+//! On a terminal: bars and colors, and still nothing but data on stdout.
 
 use super::harness::{Ferry, GOOD, Platform, Ran};
 
@@ -24,19 +24,19 @@ fn a_bar_shows_the_state_and_stdout_stays_clean() {
 }
 
 #[test]
-fn no_color_removes_colours() {
+fn no_color_removes_colors() {
     let ferry = Ferry::new();
-    let coloured = |ferry: &Ferry| {
+    let colored = |ferry: &Ferry| {
         on_a_terminal(ferry, "ferry results 01KDXB8W4S9ZT2M3Q5R7V1C6HY")
             .stdout
             .contains("\u{1b}[31m")
     };
-    assert!(coloured(&ferry));
-    assert!(!coloured(&ferry.set("NO_COLOR", "1")));
+    assert!(colored(&ferry));
+    assert!(!colored(&ferry.set("NO_COLOR", "1")));
 }
 
 #[test]
-fn colours_follow_the_stream_that_they_are_written_to() {
+fn colors_follow_the_stream_that_they_are_written_to() {
     let platform = Platform::start();
     let ferry = Ferry::of(&platform).file("march.csv", GOOD);
     // Here stdout is the terminal, and stderr is not.

@@ -23,7 +23,7 @@ fn shares(claims: &[Claim]) -> BTreeMap<&str, usize> {
     shares
 }
 
-pub(super) async fn a_backlog_of_one_account_does_not_delay_anothers_step(subject: Subject) {
+pub(super) async fn a_backlog_of_one_account_does_not_delay_the_step_of_another(subject: Subject) {
     for _ in 0..20 {
         subject.accept_all(many("busy", 5000)).await;
     }

@@ -84,7 +84,7 @@ macro_rules! fulfilled_by {
                     concurrent_claims_never_yield_a_step_twice
                 }
                 fairness {
-                    a_backlog_of_one_account_does_not_delay_anothers_step
+                    a_backlog_of_one_account_does_not_delay_the_step_of_another
                     accounts_take_turns_whatever_else_is_claimed_between
                     accounts_get_equal_shares_whoever_else_is_idle
                     what_an_account_does_not_use_goes_to_the_others
@@ -104,7 +104,7 @@ macro_rules! fulfilled_by {
                 }
                 limits {
                     a_rate_of_uploads_holds_for_all_handles_together
-                    an_account_without_a_budget_is_not_held_by_anothers
+                    an_account_without_a_budget_is_not_held_by_that_of_another
                     a_rate_of_requests_counts_steps_of_every_kind
                     no_more_uploads_than_allowed_are_in_flight
                     a_submission_says_that_it_waits_for_the_limit

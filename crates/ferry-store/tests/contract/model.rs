@@ -89,7 +89,7 @@ const RETENTION: Duration = Duration::from_secs(40);
 
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
-struct Modelled {
+struct Modeled {
     id: SubmissionId,
     account: String,
     name: String,
@@ -109,7 +109,7 @@ struct Modelled {
     finished: Option<u64>,
 }
 
-impl Modelled {
+impl Modeled {
     fn end(&mut self, state: State, now: u64) {
         (self.state, self.due, self.leased) = (state, None, None);
         self.finished = state.is_final().then_some(now);
@@ -119,7 +119,7 @@ impl Modelled {
 #[derive(Debug, Default)]
 struct Model {
     now: u64,
-    kept: Vec<Modelled>,
+    kept: Vec<Modeled>,
     paused: BTreeMap<String, bool>,
     /// Everything that was ever claimed.
     claims: Vec<Claim>,
@@ -128,11 +128,11 @@ struct Model {
 }
 
 impl Model {
-    fn one(&mut self, id: SubmissionId) -> Option<&mut Modelled> {
+    fn one(&mut self, id: SubmissionId) -> Option<&mut Modeled> {
         self.kept.iter_mut().find(|kept| kept.id == id)
     }
 
-    fn holder(&mut self, claim: &Claim) -> Option<&mut Modelled> {
+    fn holder(&mut self, claim: &Claim) -> Option<&mut Modeled> {
         let fence = claim.lease.fence;
         self.one(claim.lease.id).filter(|one| one.leased.is_some_and(|lease| lease.0 == fence))
     }
@@ -148,7 +148,7 @@ impl Model {
     }
 
     /// Marks the names of what changed.
-    fn mark(&mut self, before: &[Modelled]) {
+    fn mark(&mut self, before: &[Modeled]) {
         for after in &self.kept {
             let name = (after.account.clone(), after.name.clone());
             let Some(before) = before.iter().find(|before| before.id == after.id) else { continue };
@@ -168,7 +168,7 @@ impl Model {
     }
 
     fn claimable(&self, kind: StepKind) -> Vec<SubmissionId> {
-        let may = |(position, one): &(usize, &Modelled)| {
+        let may = |(position, one): &(usize, &Modeled)| {
             one.step == kind
                 && one.due.is_some_and(|due| due <= self.now)
                 && one.leased.is_none()
@@ -202,7 +202,7 @@ async fn run(subject: &Subject, model: &mut Model, op: Op) {
         Op::Accept { account: n, name } => {
             let submission = on(&account(n), new(&format!("name {name}")));
             subject.accept(submission.clone()).await;
-            model.kept.push(Modelled {
+            model.kept.push(Modeled {
                 id: submission.id,
                 account: submission.account,
                 name: submission.name,
@@ -266,7 +266,7 @@ async fn run(subject: &Subject, model: &mut Model, op: Op) {
         Op::Sweep => {
             let before = model.kept.len();
             let now = model.now;
-            let old = |one: &Modelled| {
+            let old = |one: &Modeled| {
                 one.finished.is_some_and(|at| at + (RETENTION.as_millis() as u64) < now)
             };
             model.kept.retain(|one| !old(one));

@@ -66,14 +66,14 @@ impl Damaged {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_record_that_is_removed_or_spoilt_keeps_no_other_from_its_step() {
+async fn a_record_that_is_removed_or_spoiled_keeps_no_other_from_its_step() {
     let damaged = Damaged::new().await;
     let removed = damaged.accept("removed").await;
-    let spoilt = damaged.accept("spoilt").await;
+    let spoiled = damaged.accept("spoiled").await;
     let lost = damaged.accept("lost").await;
     let sound = damaged.accept("sound").await;
     damaged.remove(removed).await;
-    damaged.spoil(spoilt).await;
+    damaged.spoil(spoiled).await;
     let claims = damaged.claim().await;
     let ids: Vec<_> = claims.iter().map(|claim| claim.lease.id).collect();
     assert_eq!(ids, [lost, sound]);
@@ -93,14 +93,14 @@ async fn a_record_that_is_removed_or_spoilt_keeps_no_other_from_its_step() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_record_that_is_spoilt_keeps_no_other_from_its_removal() {
+async fn a_record_that_is_spoiled_keeps_no_other_from_its_removal() {
     let damaged = Damaged::new().await;
-    let spoilt = damaged.accept("spoilt").await;
+    let spoiled = damaged.accept("spoiled").await;
     let sound = damaged.accept("sound").await;
-    for id in [spoilt, sound] {
+    for id in [spoiled, sound] {
         damaged.store.cancel(id).await.unwrap();
     }
-    damaged.spoil(spoilt).await;
+    damaged.spoil(spoiled).await;
     let started = Instant::now();
     let mut removed = 0;
     // What ended in this very millisecond stays for another one.

@@ -10,8 +10,8 @@ use super::transitions as t;
 
 pub(super) async fn what_ended_long_ago_is_removed_with_all_it_had(subject: Subject) {
     let labels = [("ward".to_owned(), "süd".to_owned()), ("n\0".to_owned(), "\"7\"".to_owned())];
-    let labelled = NewSubmission { labels: labels.clone().into(), ..new("a") };
-    let id = subject.accept(labelled).await;
+    let labeled = NewSubmission { labels: labels.clone().into(), ..new("a") };
+    let id = subject.accept(labeled).await;
     subject.bring_to(State::Completed).await;
     subject.advance(DAY).await;
     assert_eq!(subject.store.sweep(DAY + millis(60_000)).await.unwrap(), 0, "not yet");

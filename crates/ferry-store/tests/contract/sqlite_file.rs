@@ -241,7 +241,7 @@ async fn a_damaged_row_keeps_no_other_from_its_removal() {
     let file = SqliteFile::new();
     let subject = Subject::at(file.clone()).await;
     let labels = [("k".to_owned(), "v".to_owned())].into();
-    subject.accept(NewSubmission { labels, ..new("spoilt") }).await;
+    subject.accept(NewSubmission { labels, ..new("spoiled") }).await;
     subject.bring_to(State::Failed).await;
     file.connection().execute_batch("UPDATE submissions SET cold = x'00'").unwrap();
     subject.accept(new("sound")).await;

@@ -9,6 +9,15 @@ const NUMBER: usize = 18;
 
 /// Position in the history of a store, written `EPOCH-N`. The epoch changes with the store, so that
 /// a reader never continues in the history of another one.
+///
+/// ```
+/// use ferry_types::contract::EventId;
+///
+/// let id: EventId = "5f0c3a9d1b7e2468-17".parse()?;
+/// assert_eq!((id.epoch.as_str(), id.number), ("5f0c3a9d1b7e2468", 17));
+/// assert_eq!("0".parse(), Ok(EventId::START));
+/// # Ok::<(), ferry_types::contract::InvalidEventIdError>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct EventId {
     /// 16 hexadecimal digits, drawn at random when the store is created; empty for [`EventId::START`].

@@ -219,6 +219,14 @@ impl Problem {
     }
 
     /// Its kind; none if this version does not know it.
+    ///
+    /// ```
+    /// use ferry_types::contract::{Problem, ProblemKind};
+    ///
+    /// let problem = Problem::new(ProblemKind::TooLarge, "the body is too large");
+    /// assert_eq!(problem.kind(), Some(ProblemKind::TooLarge));
+    /// assert_eq!(problem.status, 413);
+    /// ```
     pub fn kind(&self) -> Option<ProblemKind> {
         ProblemKind::ALL.into_iter().find(|kind| kind.urn() == self.urn)
     }

@@ -6,6 +6,18 @@ use super::SubmissionRequest;
 
 impl SubmissionRequest {
     /// Reads one JSON object; the error says where the JSON breaks, or which fields are wrong.
+    ///
+    /// ```
+    /// use ferry_types::contract::SubmissionRequest;
+    ///
+    /// let request = SubmissionRequest::from_json(r#"{"name": "march", "data": "…"}"#)?;
+    /// assert_eq!(request.name, "march");
+    ///
+    /// let wrong = r#"{"name": "march", "data": "…", "overwrite": "yes"}"#;
+    /// let error = SubmissionRequest::from_json(wrong).expect_err("`overwrite` is no boolean");
+    /// assert!(error.starts_with("`overwrite`: invalid type"), "{error}");
+    /// # Ok::<(), String>(())
+    /// ```
     pub fn from_json(text: &str) -> Result<Self, String> {
         // Programs that write files put a byte order mark first.
         let text = text.trim_start_matches('\u{feff}').trim();

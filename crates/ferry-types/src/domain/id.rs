@@ -17,7 +17,15 @@ use super::time::Timestamp;
 pub struct SubmissionId(Ulid);
 
 impl SubmissionId {
-    /// An id for a submission made at `at`; `random` keeps ids of one millisecond apart.
+    /// An id for a submission made at `at`; `random` distinguishes ids of one millisecond.
+    ///
+    /// ```
+    /// use ferry_types::domain::{SubmissionId, timestamp};
+    ///
+    /// let id = SubmissionId::new(timestamp(1_770_000_000_000), 7);
+    /// assert_eq!(id.to_string().parse(), Ok(id));
+    /// assert!(id < SubmissionId::new(timestamp(1_770_000_000_001), 0), "later ids are greater");
+    /// ```
     pub fn new(at: Timestamp, random: u128) -> Self {
         let millis = u64::try_from(at.timestamp_millis()).unwrap_or_default();
         Self(Ulid::from_parts(millis, random))

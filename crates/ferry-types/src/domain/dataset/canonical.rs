@@ -27,6 +27,14 @@ pub struct Fixed {
 }
 
 /// The canonical form of a text. A valid text stays valid, and an invalid one stays invalid.
+///
+/// ```
+/// use ferry_types::domain::dataset::{Table, canonical};
+///
+/// let submitted = "SITE-1, 03/03/2025 ,08:00,03/03/2025,16:30\n,,,,\n";
+/// let uploaded = "SITE-1,03/03/2025,08:00,03/03/2025,16:30\r\n";
+/// assert_eq!(canonical(Table::Data, submitted), uploaded);
+/// ```
 pub fn canonical(table: Table, text: &str) -> String {
     String::from_utf8(Writer::new(table, text.as_bytes(), false).run().text)
         .expect("whole records of a text, and dates and times in ASCII, are UTF-8")
@@ -34,6 +42,15 @@ pub fn canonical(table: Table, text: &str) -> String {
 
 /// The canonical form of a file with everything corrected that is wrong beyond doubt; `None` if an error
 /// remains. The report is that of the original.
+///
+/// ```
+/// use ferry_types::domain::dataset::{Table, fix};
+///
+/// let (report, fixed) = fix(Table::Data, "march.csv", b"SITE-1;03/03/2025;9:00;03/03/2025;16:30\n");
+/// assert!(!report.is_valid());
+/// let text = fixed.expect("all of it can be corrected").text;
+/// assert_eq!(text, "SITE-1,03/03/2025,09:00,03/03/2025,16:30\r\n");
+/// ```
 pub fn fix(table: Table, file: &str, bytes: &[u8]) -> (Report, Option<Fixed>) {
     let decoded = bytes::from_utf16(bytes);
     let text = decoded.as_deref().map_or(bytes, str::as_bytes);

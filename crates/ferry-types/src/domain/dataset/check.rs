@@ -21,7 +21,19 @@ use super::wrapped;
 /// Checks the text of `file` against the schema of `table`.
 ///
 /// The text, untouched, is there exactly if the bytes are valid UTF-8 and the report has no error. The
-/// Platform gets its [canonical form](super::canonical).
+/// Platform gets its [canonical form](super::canonical()).
+///
+/// ```
+/// use ferry_types::domain::dataset::{Kind, Table, check};
+///
+/// let (report, text) = check(Table::Data, "march.csv", b"SITE-1,03/03/2025,08:00,03/03/2025,16:30");
+/// assert!(report.is_valid() && text.is_some());
+///
+/// let (report, _) = check(Table::Data, "march.csv", b"SITE-1,31/02/2025,08:00,03/03/2025,16:30");
+/// let problem = &report.problems[0];
+/// assert_eq!((problem.kind, problem.line), (Kind::NotADate, Some(1)));
+/// assert_eq!(problem.column.as_deref(), Some("StartDate"));
+/// ```
 pub fn check(table: Table, file: &str, bytes: &[u8]) -> (Report, Option<String>) {
     let mut listing = Listing::new(file);
     if let Some(problem) = bytes::foreign(bytes) {

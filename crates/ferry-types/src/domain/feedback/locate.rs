@@ -64,6 +64,15 @@ pub struct CellRef {
 ///
 /// The Platform counts the rows of the canonical form, from which lines without data are missing. `line`
 /// of a place is the line in the submitted text.
+///
+/// ```
+/// use ferry_types::domain::feedback::{locate, read};
+///
+/// let data = "SITE-1,03/03/2025,08:00,03/03/2025,16:30\nSITE-2,03/03/2025,08:00,03/03/2025,16:30\n";
+/// let items = locate(&read("2|SITE-2|unknown reference"), Some(data), None);
+/// assert_eq!(items[0].message, "unknown reference");
+/// assert_eq!(items[0].locations[0].line, 2);
+/// ```
 pub fn locate(
     items: &[RawItem],
     data: Option<&str>,

@@ -52,7 +52,13 @@ impl State {
         Self::Held,
     ];
 
-    /// True if nothing more happens by itself and the name is free again.
+    /// True if nothing more happens by itself and the dataset name is free for the next submission.
+    ///
+    /// ```
+    /// use ferry_types::domain::submission::State;
+    ///
+    /// assert!(State::Completed.is_final() && !State::Held.is_final());
+    /// ```
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Completed | Self::Rejected | Self::Failed | Self::Cancelled)
     }

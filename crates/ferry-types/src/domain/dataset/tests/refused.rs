@@ -95,7 +95,7 @@ fn a_dataset_without_rows_is_empty() {
 }
 
 #[test]
-fn utf16_is_recognised_with_and_without_a_mark() {
+fn utf16_is_recognized_with_and_without_a_mark() {
     let text = [HEADER, ROW].concat();
     let units = || text.encode_utf16().chain("é".encode_utf16());
     let little: Vec<u8> = units().flat_map(u16::to_le_bytes).collect();
