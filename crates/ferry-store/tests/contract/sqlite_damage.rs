@@ -45,8 +45,8 @@ impl Template {
         Self { file, victim, claim }
     }
 
-    /// A copy in which the first row of `table` is spoilt, if it can be.
-    fn spoilt(&self, table: &str, column: &str, value: &str) -> Option<Spoilt> {
+    /// A copy in which the first row of `table` is spoiled, if it can be.
+    fn spoiled(&self, table: &str, column: &str, value: &str) -> Option<Spoiled> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ferry.db");
         std::fs::copy(self.file.path(), &path).unwrap();
@@ -58,18 +58,18 @@ impl Template {
         let clock = ManualClock::new();
         let store = SqliteStore::open(&path, clock.clone(), health_policy()).unwrap();
         let what = format!("{table}.{column} = {value}, {:?}", self.claim.is_some());
-        Some(Spoilt { store: Arc::new(store), clock, what, _dir: dir })
+        Some(Spoiled { store: Arc::new(store), clock, what, _dir: dir })
     }
 }
 
-struct Spoilt {
+struct Spoiled {
     store: Arc<dyn Store>,
     clock: Arc<ManualClock>,
     what: String,
     _dir: tempfile::TempDir,
 }
 
-impl Spoilt {
+impl Spoiled {
     #[track_caller]
     fn ok<T>(&self, result: Result<T, StoreError>) -> T {
         result.unwrap_or_else(|error| panic!("{}: {error}", self.what))
@@ -174,54 +174,54 @@ fn columns(file: &SqliteFile) -> Vec<(String, String)> {
 }
 
 /// Spoils each column in turn, and calls every operation.
-async fn every_column_may_be_spoilt(state: State, tables: impl Fn(&str) -> bool) {
+async fn every_column_may_be_spoiled(state: State, tables: impl Fn(&str) -> bool) {
     let template = Template::new(state).await;
     let columns = columns(&template.file);
     assert!(columns.len() > 40, "{columns:?}");
     for (table, column) in columns.iter().filter(|(table, _)| tables(table)) {
         for value in DAMAGE {
-            let Some(spoilt) = template.spoilt(table, column, value) else { continue };
+            let Some(spoiled) = template.spoiled(table, column, value) else { continue };
             // Beside it, of the same account and of another one.
-            let sound = spoilt.accept(new("sound")).await;
-            let other = spoilt.accept(on("other", new("sound"))).await;
-            let next = spoilt.accept(new("shared")).await;
+            let sound = spoiled.accept(new("sound")).await;
+            let other = spoiled.accept(on("other", new("sound"))).await;
+            let next = spoiled.accept(new("shared")).await;
             if let Some(claim) = &template.claim {
-                spoilt.commit(std::slice::from_ref(claim), &[sound]).await;
-                let renewed = spoilt.store.renew(vec![claim.lease], LEASE).await;
-                spoilt.ok(renewed);
-                spoilt.ok(spoilt.store.release(vec![claim.clone()]).await);
+                spoiled.commit(std::slice::from_ref(claim), &[sound]).await;
+                let renewed = spoiled.store.renew(vec![claim.lease], LEASE).await;
+                spoiled.ok(renewed);
+                spoiled.ok(spoiled.store.release(vec![claim.clone()]).await);
             }
             if table == "accounts" {
                 // One of which nothing is known any more is paused, and an operator resumes it.
-                spoilt.ok(spoilt.store.resume(ACCOUNT).await);
+                spoiled.ok(spoiled.store.resume(ACCOUNT).await);
             }
-            spoilt.run(&[sound, other]).await;
-            spoilt.reads(sound).await;
-            spoilt.clock.advance(LEASE + millis(1));
-            spoilt.ok(spoilt.store.rescue().await);
-            assert_not_blocked(&spoilt, next, template.victim).await;
-            spoilt.operates(template.victim).await;
-            spoilt.clock.advance(DAY);
-            while spoilt.ok(spoilt.store.sweep(millis(0)).await) > 0 {}
-            assert!(spoilt.ok(spoilt.store.get(sound).await).is_none(), "{}", spoilt.what);
+            spoiled.run(&[sound, other]).await;
+            spoiled.reads(sound).await;
+            spoiled.clock.advance(LEASE + millis(1));
+            spoiled.ok(spoiled.store.rescue().await);
+            assert_not_blocked(&spoiled, next, template.victim).await;
+            spoiled.operates(template.victim).await;
+            spoiled.clock.advance(DAY);
+            while spoiled.ok(spoiled.store.sweep(millis(0)).await) > 0 {}
+            assert!(spoiled.ok(spoiled.store.get(sound).await).is_none(), "{}", spoiled.what);
         }
     }
 }
 
 /// The next submission of the name runs, unless the one before it can be read and has not ended.
-async fn assert_not_blocked(spoilt: &Spoilt, next: SubmissionId, victim: SubmissionId) {
-    let first = spoilt.store.get(victim).await;
+async fn assert_not_blocked(spoiled: &Spoiled, next: SubmissionId, victim: SubmissionId) {
+    let first = spoiled.store.get(victim).await;
     let blocks = first.is_ok_and(|found| found.is_some_and(|f| !f.submission.state.is_final()));
-    let found = spoilt.ok(spoilt.store.get(next).await).unwrap();
+    let found = spoiled.ok(spoiled.store.get(next).await).unwrap();
     let has_run = found.submission.state != State::Queued;
-    let claims = spoilt.claim(StepKind::Upload).await;
+    let claims = spoiled.claim(StepKind::Upload).await;
     let runs = has_run || claims.iter().any(|claim| claim.lease.id == next);
-    assert!(blocks || runs, "{}: {found:?}", spoilt.what);
-    let page = spoilt.ok(spoilt.store.list(&Filter::default(), None, 100).await);
+    assert!(blocks || runs, "{}: {found:?}", spoiled.what);
+    let page = spoiled.ok(spoiled.store.list(&Filter::default(), None, 100).await);
     for damaged in &page.damaged {
-        // Of an id that is spoilt, what is there is shown.
-        let names_it = damaged.id == victim.to_string() || spoilt.what.contains("submissions.id");
-        assert!(names_it, "{}: {damaged}", spoilt.what);
+        // Of an id that is spoiled, what is there is shown.
+        let names_it = damaged.id == victim.to_string() || spoiled.what.contains("submissions.id");
+        assert!(names_it, "{}: {damaged}", spoiled.what);
     }
 }
 
@@ -230,26 +230,26 @@ fn is_submissions(table: &str) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_spoilt_column_of_a_queued_submission_affects_it_alone() {
-    every_column_may_be_spoilt(State::Queued, is_submissions).await;
+async fn a_spoiled_column_of_a_queued_submission_affects_it_alone() {
+    every_column_may_be_spoiled(State::Queued, is_submissions).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_spoilt_column_of_a_running_submission_affects_it_alone() {
-    every_column_may_be_spoilt(State::Uploading, is_submissions).await;
+async fn a_spoiled_column_of_a_running_submission_affects_it_alone() {
+    every_column_may_be_spoiled(State::Uploading, is_submissions).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_spoilt_column_of_a_submission_at_the_platform_affects_it_alone() {
-    every_column_may_be_spoilt(State::Processing, is_submissions).await;
+async fn a_spoiled_column_of_a_submission_at_the_platform_affects_it_alone() {
+    every_column_may_be_spoiled(State::Processing, is_submissions).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_spoilt_column_of_a_held_submission_affects_it_alone() {
-    every_column_may_be_spoilt(State::Held, is_submissions).await;
+async fn a_spoiled_column_of_a_held_submission_affects_it_alone() {
+    every_column_may_be_spoiled(State::Held, is_submissions).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_spoilt_column_of_any_table_affects_one_submission_alone() {
-    every_column_may_be_spoilt(State::Completed, |_| true).await;
+async fn a_spoiled_column_of_any_table_affects_one_submission_alone() {
+    every_column_may_be_spoiled(State::Completed, |_| true).await;
 }
