@@ -1,4 +1,4 @@
-//! What the fuzz targets do with their bytes. Each function panics if a rule is broken.
+//! Runs each fuzz target on its bytes. A function panics if a rule is broken.
 
 pub mod http;
 pub mod response;
