@@ -80,6 +80,10 @@ impl AuthorizedRequests {
                         token.has_worked();
                         self.denials.end();
                     }
+                    // Some servers redirect to a login page where others answer 401.
+                    if status.is_some_and(|status| status.is_redirection()) {
+                        self.tokens.forget(&token);
+                    }
                     return Ok(response);
                 }
             }

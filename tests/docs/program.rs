@@ -80,16 +80,19 @@ impl Server {
         ]);
         let mut child = command.stderr(Stdio::piped()).spawn().expect("ferry starts");
         let mut stderr = child.stderr.take().expect("it is piped");
-        let (mut log, mut buffer) = (String::new(), [0; 4096]);
-        let address = loop {
-            let count = stderr.read(&mut buffer).expect("the log can be read");
-            assert!(count > 0, "ferry ended: {log}");
-            log += &String::from_utf8_lossy(&buffer[..count]);
-            let after = log.split_once("http://").map(|(_, after)| after);
-            if let Some((address, _)) = after.and_then(|after| after.split_once(' ')) {
-                break address.to_owned();
-            }
-        };
+        let (mut stderr, address) =
+            ferry_testing::blocking_within("the address of ferry", move || {
+                let (mut log, mut buffer) = (String::new(), [0; 4096]);
+                loop {
+                    let count = stderr.read(&mut buffer).expect("the log can be read");
+                    assert!(count > 0, "ferry ended: {log}");
+                    log += &String::from_utf8_lossy(&buffer[..count]);
+                    let after = log.split_once("http://").map(|(_, after)| after);
+                    if let Some((address, _)) = after.and_then(|after| after.split_once(' ')) {
+                        break (stderr, address.to_owned());
+                    }
+                }
+            });
         // It logs more, and must not stop for want of a reader.
         std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
         Self { child, address, _folder: folder }

@@ -93,11 +93,15 @@ impl World {
         let mut child = command.spawn().expect("bash starts");
         let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
         let process = Process(child);
-        let mut said = String::new();
-        while !said.contains("http://") {
-            let count = stderr.read_line(&mut said).expect("it can be read");
-            assert!(count > 0, "{lines} ended: {said}");
-        }
+        let what = format!("an address of {lines}");
+        let mut stderr = ferry_testing::blocking_within(&what, move || {
+            let mut said = String::new();
+            while !said.contains("http://") {
+                let count = stderr.read_line(&mut said).expect("it can be read");
+                assert!(count > 0, "it ended: {said}");
+            }
+            stderr
+        });
         // It may say more, and must not stop for want of a reader.
         std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
         process

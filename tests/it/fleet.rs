@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use ferry_sim::{Endpoint, Fault, RetryAfter, SimConfig};
 use ferry_types::domain::submission::State;
 
-use crate::support::{World, bad_days, of_environment, overwriting, pause, prompt};
+use crate::support::{World, of_environment, overwriting, prompt};
 use crate::worker::Worker;
-use ferry_testing::RedisServer;
+use ferry_testing::{RedisServer, until};
 
 /// A server that syncs every change, and a world whose store it is.
 async fn world(sim: SimConfig, changes: &[(&str, &str)]) -> (RedisServer, World) {
@@ -19,63 +19,6 @@ async fn world(sim: SimConfig, changes: &[(&str, &str)]) -> (RedisServer, World)
     (server, world)
 }
 
-/// For longer runs by hand:
-/// `FLEET_SUBMISSIONS=5000 FLEET_KILL_EVERY_MS=1000 FLEET_STALL_MS=5000 cargo test --test it fleet_that`.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_fleet_that_is_killed_on_a_redis_that_restarts_and_stalls_loses_nothing() {
-    let total = of_environment("FLEET_SUBMISSIONS", 400);
-    let every = Duration::from_millis(of_environment("FLEET_KILL_EVERY_MS", 400));
-    let stall = of_environment("FLEET_STALL_MS", 1500);
-    let sim = SimConfig { latency: Duration::from_millis(10), ..bad_days(5) };
-    let (server, world) = world(sim, &[]).await;
-    for first in (0..total).step_by(500) {
-        let batch = first..total.min(first + 500);
-        world.submit_all(batch.map(|n| overwriting(&format!("f{n:05}")))).await;
-    }
-    let impatient = [("LEASE", "1s"), ("CONCURRENCY", "8")];
-    let mut workers: Vec<Worker> = (0..3).map(|_| Worker::start(&world, &impatient)).collect();
-    let mut rng = fastrand::Rng::with_seed(17);
-    let (mut kills, mut restarts, mut stalls, mut last) = (0, 0, 0, Instant::now());
-    loop {
-        let stats = world.stats().await;
-        let done = stats.count(State::Completed);
-        if stats.unfinished() == 0 {
-            break;
-        }
-        if last.elapsed() > every {
-            workers.swap_remove(rng.usize(..3)).kill();
-            workers.push(Worker::start(&world, &impatient));
-            (kills, last) = (kills + 1, Instant::now());
-        }
-        if restarts < 2 && done > total * (1 + 2 * restarts) / 5 {
-            restarts += 1;
-            server.kill();
-            server.resume().await;
-        }
-        if stalls < 1 && done > total * 2 / 5 {
-            stalls += 1;
-            server.ask::<()>("SCRIPT FLUSH").await;
-            server.ask::<()>(&format!("CLIENT PAUSE {stall} ALL")).await;
-        }
-        pause().await;
-    }
-    println!("{total} submissions, {kills} kills, {restarts} restarts, {stalls} stalls");
-    assert_eq!((restarts, stalls), (2, 1));
-    let stats = world.stats().await;
-    assert_eq!(stats.count(State::Completed), total, "{stats:#?}");
-    let ledger = world.sim.ledger();
-    assert_eq!(ledger.names.len() as u64, total);
-    let upload_ambiguous = world.names_in_doubt().await;
-    println!("{} uploads in doubt, {} doubled", upload_ambiguous.len(), ledger.doubled().len());
-    for name in ledger.doubled() {
-        assert!(upload_ambiguous.contains(name), "`{name}` was doubled without a doubt");
-    }
-    for worker in workers {
-        assert!(worker.terminate().success(), "{}", world.log());
-    }
-    world.finish().await;
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_retry_after_holds_for_all_workers() {
     let (_server, world) = world(prompt(), &[]).await;
@@ -84,19 +27,17 @@ async fn a_retry_after_holds_for_all_workers() {
     world.settled(first).await;
     world.sim.script(Endpoint::Upload, Fault::SlowDown(RetryAfter::Seconds(3.0)));
     let ids = world.submit_all((0..30).map(|n| overwriting(&format!("r{n}")))).await;
-    while !world.sim.is_script_done() {
-        pause().await;
-    }
-    // What was sent before the answer arrived is not held against anybody.
+    until("requests for all uploads", async || world.sim.is_script_done()).await;
+    // Requests that were sent before the answer arrived are not early.
     let started = Instant::now();
-    while world.stats().await.steps.iter().any(|steps| steps.running > 0) {
-        pause().await;
-    }
+    let is_running = async || world.stats().await.steps.iter().any(|steps| steps.running > 0);
+    until("the end of all running steps", async || !is_running().await).await;
     let requests = world.sim.ledger().requests;
     world.until(ids[0], |_| started.elapsed() > Duration::from_millis(2900)).await;
-    assert_eq!(world.sim.ledger().requests, requests, "somebody asked during the pause");
+    assert_eq!(world.sim.ledger().requests, requests, "a request was sent during the pause");
     let stats = world.all_settled().await;
     assert_eq!(stats.count(State::Completed), 31);
+    assert_eq!(world.sim.ledger().early_requests, 0);
     for worker in workers {
         assert!(worker.terminate().success(), "{}", world.log());
     }
@@ -157,9 +98,7 @@ async fn the_steps_of_a_killed_worker_run_elsewhere_when_their_lease_ends() {
     // `FLEET_LEASE_MS=15000` for the default.
     let lease = format!("{}ms", of_environment("FLEET_LEASE_MS", 2000));
     let worker = Worker::start(&world, &[("LEASE", &lease)]);
-    while !world.sim.is_script_done() {
-        pause().await;
-    }
+    until("requests for all uploads", async || world.sim.is_script_done()).await;
     let another = Worker::start(&world, &[("LEASE", &lease)]);
     worker.kill();
     let killed = Instant::now();

@@ -1,4 +1,4 @@
-//! What other Rust services push with plain apalis-redis is taken in, once each.
+//! Requests that other Rust services push with plain apalis-redis are accepted, once each.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,9 +9,9 @@ use ferry_store::Filter;
 use ferry_types::contract::SubmissionRequest;
 use ferry_types::domain::submission::State;
 
-use crate::support::{World, dataset, of_environment, pause, prompt};
+use crate::support::{World, dataset, of_environment, prompt};
 use crate::worker::Worker;
-use ferry_testing::{RedisServer, own_namespace, shared_server};
+use ferry_testing::{RedisServer, Wait, own_namespace, shared_server};
 
 async fn world() -> (Arc<RedisServer>, World) {
     let server = shared_server().await;
@@ -42,12 +42,17 @@ async fn is_empty(world: &World) -> bool {
     world.app.pushed.as_ref().unwrap().waiting().await.unwrap() == 0
 }
 
-/// Waits until everything that was pushed is taken in.
+/// Number of submissions in the store.
+async fn count(world: &World) -> u64 {
+    let accounts = world.stats().await.accounts;
+    accounts.iter().flat_map(|account| account.states.values()).sum()
+}
+
+/// Waits until everything that was pushed is accepted.
 async fn taken_in(world: &World) {
-    let started = Instant::now();
+    let wait = Wait::begin("an empty intake queue").at_most(Duration::from_mins(5));
     while !is_empty(world).await {
-        assert!(started.elapsed() < Duration::from_mins(5), "{}", world.log());
-        pause().await;
+        wait.pause_or(|| world.log()).await;
     }
 }
 
@@ -60,10 +65,9 @@ async fn requests_pushed_while_no_worker_ran_are_all_taken_in_once_whoever_is_ki
     let started = Instant::now();
     for part in 1..=3 {
         let worker = Worker::start(&world, &[]);
-        while world.stats().await.accounts.iter().flat_map(|a| a.states.values()).sum::<u64>()
-            < total * part / 4
-        {
-            pause().await;
+        let wait = Wait::begin("accepted requests").at_most(Duration::from_mins(5));
+        while count(&world).await < total * part / 4 {
+            wait.pause_or(|| world.log()).await;
         }
         worker.kill();
     }
@@ -73,9 +77,7 @@ async fn requests_pushed_while_no_worker_ran_are_all_taken_in_once_whoever_is_ki
         "{total} pushed requests taken in, by four workers of which three were killed, in {:?}",
         started.elapsed()
     );
-    let stats = world.stats().await;
-    let kept: u64 = stats.accounts.iter().flat_map(|account| account.states.values()).sum();
-    assert_eq!(kept, total, "{stats:#?}");
+    assert_eq!(count(&world).await, total, "{:#?}", world.stats().await);
     assert!(worker.terminate().success(), "{}", world.log());
 }
 
@@ -109,7 +111,7 @@ async fn a_pushed_dataset_travels_and_a_bad_one_is_put_aside_with_its_reason() {
         "{reasons:?}"
     );
 
-    // What is handed over again unchanged is refused again; what is dropped is gone.
+    // A request that is pushed again unchanged is invalid again; a removed one is gone.
     assert!(requests.requeue(&refused[0].0).await.unwrap());
     taken_in(&world).await;
     assert_eq!(requests.dead_letters(0).await.unwrap().0.len(), 2);

@@ -1,14 +1,14 @@
-//! What the tests share: a simulated Platform, an application on a fresh store, and waiting for
-//! conditions.
+//! Parts that the tests share: a simulated Platform, an application on a fresh store, and waiting
+//! for conditions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ferry::app::App;
 use ferry::config::{Config, Sources};
 use ferry::pipeline::{SourceLabels, WorkersError};
-use ferry_sim::{Credentials, FaultRates, Processing, Sim, SimConfig};
+use ferry_sim::{Credentials, Dialect, FaultRates, Processing, Sim, SimConfig};
 use ferry_store::{Accepted, Filter, Stats};
 use ferry_types::contract::{SubmissionRequest, SubmissionView};
 use ferry_types::domain::SubmissionId;
@@ -16,10 +16,9 @@ use ferry_types::domain::submission::State;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
+use crate::dialect::drawn;
+use ferry_testing::Wait;
 pub(crate) use ferry_testing::pause;
-
-/// Longer than anything takes on a busy machine; a test that needs it has failed.
-const CLIENT_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// A simulated Platform that decides at once.
 pub(crate) fn prompt() -> SimConfig {
@@ -46,7 +45,12 @@ pub(crate) fn bad_days(seed: u64) -> SimConfig {
     }
 }
 
-/// What a process has to be told to reach `sim`, and to be impatient.
+/// The same in the words and forms that the documentation shows.
+pub(crate) fn plain() -> SimConfig {
+    SimConfig { dialect: Some(Dialect::PLAIN), ..prompt() }
+}
+
+/// Settings with which a process reaches `sim`, and is impatient.
 pub(crate) fn settings(sim: &Sim) -> BTreeMap<String, String> {
     let credentials = Credentials::default();
     [
@@ -70,7 +74,7 @@ pub(crate) fn settings(sim: &Sim) -> BTreeMap<String, String> {
 pub(crate) struct World {
     pub(crate) sim: Sim,
     pub(crate) app: App,
-    /// What another process needs to know to join.
+    /// Settings of further processes.
     pub(crate) env: BTreeMap<String, String>,
     workers: Option<JoinHandle<Result<(), WorkersError>>>,
     pub(crate) folder: TempDir,
@@ -86,7 +90,7 @@ impl World {
 
     /// Nothing is carried yet.
     pub(crate) async fn idle(sim: SimConfig, changes: &[(&str, &str)]) -> Self {
-        let sim = Sim::start(sim, (Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
+        let sim = Sim::start(drawn(sim), (Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let mut env = settings(&sim);
         env.insert(
@@ -134,15 +138,14 @@ impl World {
         id: SubmissionId,
         reached: impl Fn(&SubmissionView) -> bool,
     ) -> SubmissionView {
-        let started = Instant::now();
+        let wait = Wait::begin("a state of a submission");
         loop {
             let view = self.look(id).await;
             if reached(&view) {
                 return view;
             }
             let timeline = self.app.store.timeline(id).await;
-            assert!(started.elapsed() < CLIENT_TIMEOUT, "still {view:#?}\n{timeline:#?}");
-            pause().await;
+            wait.pause_or(|| format!("{view:#?}\n{timeline:#?}")).await;
         }
     }
 
@@ -151,15 +154,14 @@ impl World {
         self.until(id, |view| view.state.is_final() || view.state == State::Held).await
     }
 
-    /// How much there is to do; a store that is away for a moment is asked again.
+    /// Statistics of the store; one that is away for a moment is asked again.
     pub(crate) async fn stats(&self) -> Stats {
-        let started = Instant::now();
+        let wait = Wait::begin("the statistics of the store");
         loop {
             match self.app.store.stats().await {
                 Ok(stats) => return stats,
-                Err(error) => assert!(started.elapsed() < CLIENT_TIMEOUT, "{error}"),
+                Err(error) => wait.pause_or(|| error.to_string()).await,
             }
-            pause().await;
         }
     }
 
@@ -170,24 +172,23 @@ impl World {
 
     /// Waits until nothing is left to do.
     pub(crate) async fn all_settled(&self) -> Stats {
-        let started = Instant::now();
+        let wait = Wait::begin("the end of all submissions");
         loop {
             let stats = self.stats().await;
             if stats.unfinished() == 0 {
                 return stats;
             }
-            assert!(started.elapsed() < CLIENT_TIMEOUT, "still {stats:#?}");
-            pause().await;
+            wait.pause_or(|| format!("{stats:#?}")).await;
         }
     }
 
-    /// What its worker processes have logged.
+    /// Log of its worker processes.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("workers.log")).unwrap_or_default()
     }
 
-    /// The Names with a submission that was in doubt at some time.
-    pub(crate) async fn names_in_doubt(&self) -> BTreeSet<String> {
+    /// Names with a submission whose upload was ambiguous at some time.
+    pub(crate) async fn ambiguous_names(&self) -> BTreeSet<String> {
         let page = self.app.store.list(&Filter::default(), None, 100_000).await.unwrap();
         let mut names = BTreeSet::new();
         for found in page.found {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use crate::support::World;
+use ferry_testing::end_of;
 
 /// A `ferry worker` process, killed when dropped.
 pub(crate) struct Worker(Child);
@@ -18,7 +19,7 @@ impl Worker {
         Self(command.stdin(Stdio::null()).stderr(log).spawn().expect("the binary was built"))
     }
 
-    /// The most memory that it held so far.
+    /// Peak of its memory so far, in KiB.
     #[cfg(target_os = "linux")]
     pub(crate) fn peak_kib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap();
@@ -28,16 +29,28 @@ impl Worker {
 
     pub(crate) fn kill(mut self) {
         self.0.kill().unwrap();
-        self.0.wait().unwrap();
+        end_of("the end of a killed worker", &mut self.0);
+    }
+
+    /// Stops it in the middle of anything, as a suspended machine does.
+    pub(crate) fn suspend(&self) {
+        self.signal("STOP");
+    }
+
+    pub(crate) fn resume(&self) {
+        self.signal("CONT");
     }
 
     /// Asks it to stop, and waits until it has.
     pub(crate) fn terminate(mut self) -> ExitStatus {
+        self.signal("TERM");
+        end_of("the end of a worker after SIGTERM", &mut self.0)
+    }
+
+    fn signal(&self, signal: &str) {
         // The shell's own `kill`: there is one wherever there is a shell.
-        let id = self.0.id();
-        let status = Command::new("sh").args(["-c", &format!("kill -TERM {id}")]).status().unwrap();
-        assert!(status.success());
-        self.0.wait().unwrap()
+        let kill = format!("kill -{signal} {}", self.0.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 }
 
@@ -49,7 +62,7 @@ impl Drop for Worker {
     }
 }
 
-/// Where the workers of a world write their log lines.
+/// Log file of the workers of a world.
 fn log(world: &World) -> PathBuf {
     world.folder.path().join("workers.log")
 }

@@ -17,7 +17,7 @@ const LONGEST: usize = 500;
 
 /// Files under `tests/` that may sleep, each with the reason.
 const SLEEPERS: &[(&str, &str)] = &[
-    ("crates/ferry-testing/src/waiting.rs", "`pause`, between two looks at a condition"),
+    ("crates/ferry-testing/src/waiting.rs", "between two looks at a condition"),
     ("tests/it/cli/harness.rs", "between two looks at another process"),
 ];
 

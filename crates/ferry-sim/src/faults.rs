@@ -93,7 +93,8 @@ impl Fault {
             Self::CutBody => "cut_body",
             Self::RefuseToken => "token_refusal",
             Self::Enormous(_) => "enormous",
-            Self::RespondAfter { .. } | Self::SlowDownAfter(_) => "done_otherwise",
+            Self::RespondAfter { .. } => "done_otherwise",
+            Self::SlowDownAfter(_) => "done_throttled",
             Self::UnknownFor(_) => "unknown_token",
             Self::RefuseName => "name_refusal",
             Self::OddWord => "odd_word",
@@ -119,8 +120,10 @@ pub struct FaultRates {
     pub lost_answer: f64,
     /// An access token that has been in use is revoked.
     pub token_refusal: f64,
-    /// An upload is stored, and the answer is 500, 502, 504, a page, or 503 with `Retry-After`.
+    /// An upload is stored, and the answer is 500, 502, 504, or a web page.
     pub done_otherwise: f64,
+    /// An upload is stored, and the answer is 503 with `Retry-After`.
+    pub done_throttled: f64,
     /// An upload is stored, and its processing token is unknown for the time of `Retry-After`.
     pub unknown_token: f64,
     /// An upload is refused as if its name existed, whatever its `Overwrite`.
@@ -129,6 +132,12 @@ pub struct FaultRates {
     pub odd_word: f64,
     /// The answer to `GetResults` is 202 or 204.
     pub not_yet: f64,
+}
+
+fn done_otherwise(rng: &mut Rng) -> Fault {
+    let status = [500, 502, 504, 200][rng.usize(..4)];
+    let body = "<html><body>upstream error</body></html>".to_owned();
+    Fault::RespondAfter { status, headers: Vec::new(), body }
 }
 
 fn happens(rng: &mut Rng, rate: f64) -> bool {
@@ -186,7 +195,10 @@ impl Faults {
                 return Some(Fault::ResetAfter);
             }
             if happens(rng, rates.done_otherwise) {
-                return Some(self.done_otherwise(rng));
+                return Some(done_otherwise(rng));
+            }
+            if happens(rng, rates.done_throttled) {
+                return Some(Fault::SlowDownAfter(self.asked_for()));
             }
             if happens(rng, rates.unknown_token) {
                 return Some(Fault::UnknownFor(self.retry_after));
@@ -203,18 +215,6 @@ impl Faults {
             return Some(Fault::Respond { status, headers: Vec::new(), body: String::new() });
         }
         (token_in_use && happens(rng, rates.token_refusal)).then_some(Fault::RefuseToken)
-    }
-
-    fn done_otherwise(&self, rng: &mut Rng) -> Fault {
-        let status = match rng.u8(..5) {
-            0 => return Fault::SlowDownAfter(self.asked_for()),
-            1 => 500,
-            2 => 502,
-            3 => 504,
-            _ => 200,
-        };
-        let body = "<html><body>upstream error</body></html>".to_owned();
-        Fault::RespondAfter { status, headers: Vec::new(), body }
     }
 
     fn asked_for(&self) -> RetryAfter {

@@ -7,4 +7,4 @@ mod waiting;
 mod redis_server;
 
 pub use redis_server::{GUARD, RedisServer, free_port, own_namespace, program, shared_server};
-pub use waiting::pause;
+pub use waiting::{Wait, blocking_within, end_of, pause, until, within};

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::harness::{Answer, GOOD, Served, client};
 use super::keys::Keyed;
-use crate::support::{World, dataset, pause, prompt};
+use crate::support::{World, dataset, prompt};
 
 /// Longer than a stream ever needs.
 const CLIENT_TIMEOUT: Duration = Duration::from_mins(1);
@@ -218,10 +218,11 @@ async fn a_reader_that_cannot_go_on_is_told_so() {
     let problem = last("7").await.is(ProblemKind::InvalidRequest);
     assert!(problem.detail.contains("expected the `id` of an event"), "{problem:?}");
     served.world.submit(dataset("b")).await;
-    while store.events(0, 1).await.unwrap().oldest == 0 {
+    ferry_testing::until("the removal of an event", async || {
         store.sweep(Duration::ZERO).await.unwrap();
-        pause().await;
-    }
+        store.events(0, 1).await.unwrap().oldest > 0
+    })
+    .await;
     let problem = last(&format!("{epoch}-0")).await.is(ProblemKind::Gone);
     assert!(problem.detail.contains("list the submissions"), "{problem:?}");
     // All that is retained is still there.
@@ -254,12 +255,13 @@ async fn streams_are_bounded_and_end_with_the_server() {
     busy.is(ProblemKind::Busy);
     assert_eq!(busy.header("retry-after"), "5");
     drop(first);
+    let wait = ferry_testing::Wait::begin("a free place for a stream");
     let mut stream = loop {
         let response = request().send().await.unwrap();
         if response.status() == 200 {
             break Listening { response, text: String::new(), last: EventId::START };
         }
-        pause().await;
+        wait.pause().await;
     };
     served.world.app.shutdown.drain();
     assert_eq!(stream.next().await, None);

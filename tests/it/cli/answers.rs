@@ -20,7 +20,7 @@ fn completed(platform: &Platform, args: &[&str]) -> (Ferry, String) {
 
 #[test]
 fn feedback_stands_beside_the_rows_that_it_means() {
-    let platform = Platform::start();
+    let platform = Platform::plain();
     let (ferry, id) = rejected(&platform);
     assert_snapshot!(ferry.run(&["feedback", &id]), @"
     exit 0
@@ -86,7 +86,7 @@ fn a_correction_is_validated_first() {
 
 #[test]
 fn a_rejected_submission_says_what_to_do_next() {
-    let platform = Platform::start();
+    let platform = Platform::plain();
     let (ferry, id) = rejected(&platform);
     assert_snapshot!(ferry.run(&["status", &id]), @"
     exit 0
@@ -121,7 +121,7 @@ fn a_rejected_submission_says_what_to_do_next() {
 
 #[test]
 fn a_refused_upload_has_no_feedback_and_says_why() {
-    let platform = Platform::start();
+    let platform = Platform::plain();
     let (ferry, _) = completed(&platform, &[]);
     let id = ferry.run(&["submit", "march.csv", "--wait"]).exits(4).id();
     assert_snapshot!(ferry.run(&["feedback", &id]), @"

@@ -7,7 +7,7 @@ use super::harness::{Ferry, GOOD, Platform};
 
 #[test]
 fn all_is_well() {
-    let platform = Platform::start();
+    let platform = Platform::plain();
     let ferry = Ferry::of(&platform);
     assert_snapshot!(ferry.run(&["doctor"]), @"
     exit 0
@@ -27,7 +27,7 @@ fn all_is_well() {
 
 #[test]
 fn a_wrong_secret_and_a_wrong_key_are_told_apart() {
-    let platform = Platform::start();
+    let platform = Platform::plain();
     let ferry = Ferry::of(&platform).set("FERRY_CLIENT_SECRET", "wrong");
     assert_snapshot!(ferry.run(&["doctor"]), @"
     exit 1

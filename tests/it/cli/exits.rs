@@ -119,7 +119,7 @@ fn an_invalid_dataset_exits_3_and_keeps_nothing() {
 
 #[test]
 fn rejected_exits_4() {
-    let platform = Platform::start();
+    let platform = Platform::plain();
     let ferry = Ferry::of(&platform).file("march.csv", REJECTED);
     assert_snapshot!(ferry.run(&["submit", "march.csv", "--wait"]).result(), @"
     exit 4
@@ -143,7 +143,7 @@ fn pending_at_the_limit_exits_5_and_says_who_goes_on() {
 
 #[test]
 fn held_exits_6_and_says_how_to_decide() {
-    let platform = Platform::start();
+    let platform = Platform::plain();
     let (ferry, id) = held(&platform);
     assert_snapshot!(ferry.run(&["list"]), @"
     exit 0

@@ -7,12 +7,13 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use ferry_sim::{Credentials, Processing, Sim, SimConfig};
+use ferry_sim::{Credentials, Dialect, Processing, Sim, SimConfig};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use super::redact::redact;
 use super::running::Running;
+use crate::dialect::drawn;
 use ferry_testing::{RedisServer, own_namespace};
 
 /// Ten valid rows.
@@ -38,6 +39,11 @@ impl Platform {
         Self::with(SimConfig::default())
     }
 
+    /// One with the words and forms that the documentation shows.
+    pub(crate) fn plain() -> Self {
+        Self::with(SimConfig { dialect: Some(Dialect::PLAIN), ..SimConfig::default() })
+    }
+
     /// One that never decides.
     pub(crate) fn slow() -> Self {
         let processing = Processing::Fixed(Duration::from_hours(1));
@@ -59,7 +65,7 @@ impl Platform {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         let runtime = builder.worker_threads(1).enable_all().build().expect("a runtime");
         let address = ([127, 0, 0, 1], 0).into();
-        let sim = runtime.block_on(Sim::start(config, address)).expect("a free port");
+        let sim = runtime.block_on(Sim::start(drawn(config), address)).expect("a free port");
         Self { sim, _runtime: runtime }
     }
 }
@@ -147,7 +153,9 @@ impl Ferry {
             // It need not be read to its end.
             let _ = pipe.write_all(&bytes);
         });
-        let output = child.wait_with_output().expect("ferry ends");
+        let output = ferry_testing::blocking_within(&format!("the end of ferry {args:?}"), || {
+            child.wait_with_output().expect("its output can be read")
+        });
         writer.join().expect("nothing panics here");
         Ran::new(output)
     }

@@ -69,7 +69,7 @@ impl Scraped {
         // The shell's own `kill`: there is one wherever there is a shell.
         let kill = format!("kill -TERM {}", self.process.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
-        self.process.wait().unwrap()
+        ferry_testing::end_of("the end of a worker after SIGTERM", &mut self.process)
     }
 }
 

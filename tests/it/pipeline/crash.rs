@@ -6,15 +6,14 @@ use ferry_sim::{Processing, SimConfig};
 use ferry_types::contract::SubmissionRequest;
 use ferry_types::domain::submission::{ReasonCode, State};
 
-use crate::support::{World, bad_days, overwriting, pause, prompt};
+use crate::support::{World, bad_days, overwriting, prompt};
 use crate::worker::Worker;
+use ferry_testing::{Wait, until};
 
 async fn wait_for(world: &World, state: State, count: u64) {
-    let started = Instant::now();
+    let wait = Wait::begin(format!("{count} submissions {state}"));
     while world.app.store.stats().await.unwrap().count(state) < count {
-        let log = || world.log();
-        assert!(started.elapsed() < Duration::from_mins(2), "not {count} {state}:\n{}", log());
-        pause().await;
+        wait.pause_or(|| world.log()).await;
     }
 }
 
@@ -33,9 +32,7 @@ async fn workers_that_are_killed_again_and_again_lose_nothing_and_double_nothing
         let worker = Worker::start(&world, &impatient);
         // A different moment each time, and always in the middle of the uploads.
         let threshold = (round * total + rng.u64(1..total)) / (kills + 1);
-        while world.sim.ledger().accepted() < threshold {
-            pause().await;
-        }
+        until("uploads", async || world.sim.ledger().accepted() >= threshold).await;
         worker.kill();
     }
     let worker = Worker::start(&world, &impatient);
@@ -46,7 +43,7 @@ async fn workers_that_are_killed_again_and_again_lose_nothing_and_double_nothing
     let ledger = world.sim.ledger();
     assert_eq!(ledger.names.len() as u64, total);
     assert_eq!(ledger.early_requests, 0);
-    let interrupted = world.names_in_doubt().await;
+    let interrupted = world.ambiguous_names().await;
     for name in ledger.doubled() {
         assert!(
             interrupted.contains(name),
@@ -115,9 +112,7 @@ async fn the_steps_of_a_killed_worker_are_taken_over_when_their_lease_ends() {
     let ids = world.submit_all((0..8).map(|n| overwriting(&format!("k{n}")))).await;
     let worker = Worker::start(&world, &[("LEASE", "1s")]);
     wait_for(&world, State::Uploading, 8).await;
-    while !world.sim.is_script_done() {
-        pause().await;
-    }
+    until("requests for all uploads", async || world.sim.is_script_done()).await;
     worker.kill();
     let killed = Instant::now();
     let worker = Worker::start(&world, &[("LEASE", "1s")]);
@@ -140,7 +135,7 @@ async fn a_step_that_kills_its_worker_five_times_is_held_as_poison() {
     }
     let ids = world.submit_all([overwriting("poison")]).await;
     for attempt in 1..=5 {
-        // Whoever starts rescues the step that the one before left.
+        // A worker rescues at its start the step that the one before left.
         let worker = Worker::start(&world, &[("LEASE", "200ms")]);
         world.until(ids[0], |view| view.upload_attempts == attempt).await;
         worker.kill();

@@ -9,7 +9,7 @@ use ferry_types::domain::feedback::{locate, read};
 use ferry_types::domain::later;
 use ferry_types::domain::submission::{FEEDBACK_KEY, ReasonCode, State};
 
-use crate::support::{World, dataset, overwriting, prompt};
+use crate::support::{World, dataset, overwriting, plain, prompt};
 
 #[tokio::test]
 async fn a_dataset_is_uploaded_polled_and_its_results_are_kept_as_they_came() {
@@ -75,7 +75,7 @@ async fn feedback_names_the_line_of_the_original() {
 
 #[tokio::test]
 async fn a_rejected_dataset_has_its_feedback_and_is_not_uploaded_again() {
-    let world = World::start(prompt(), &[]).await;
+    let world = World::start(plain(), &[]).await;
     let mut request = dataset("bad");
     request.data = request.data.replace("bad-1", "UNKNOWN-1");
     let id = world.submit(request).await;

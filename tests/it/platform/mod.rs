@@ -16,10 +16,12 @@ use std::time::Duration;
 use client::Client;
 use ferry::http_client::Authorities;
 use ferry::platform::{AccountConfig, Limits, OverwriteFormat, StatusMap, Upload};
-use ferry_sim::{Credentials, Fault, Processing, RetryAfter, Sim, SimConfig};
+use ferry_sim::{Credentials, Dialect, Fault, Processing, RetryAfter, Sim, SimConfig};
 use ferry_types::clock::{Clock, SystemClock};
 use ferry_types::domain::Timestamp;
 use ferry_types::domain::outcome::PlatformError;
+
+use crate::dialect::drawn;
 
 const DATA: &str = "Reference,StartDate,StartTime,EndDate,EndTime\n\
                     CONFIDENTIAL-1,01/02/2026,08:00,01/02/2026,09:30\n\
@@ -40,13 +42,18 @@ fn quick() -> SimConfig {
     SimConfig { processing: Processing::Fixed(Duration::ZERO), ..SimConfig::default() }
 }
 
+/// In the words and forms that the documentation shows.
+fn plain() -> SimConfig {
+    SimConfig { dialect: Some(Dialect::PLAIN), ..quick() }
+}
+
 fn localhost() -> SocketAddr {
     ([127, 0, 0, 1], 0).into()
 }
 
 async fn start(config: SimConfig) -> (Sim, Client) {
     let account = account_of(&config.credentials);
-    let sim = Sim::start(config, localhost()).await.expect("a port is free");
+    let sim = Sim::start(drawn(config), localhost()).await.expect("a port is free");
     let platform = client_of(&sim, account);
     (sim, platform)
 }
@@ -130,7 +137,7 @@ fn is_of_credentials<T>(response: &Result<T, PlatformError>) -> bool {
     matches!(response, Err(PlatformError::Credentials(_)))
 }
 
-/// The pause that was asked for, if one was.
+/// The requested delay, if there was one.
 fn pause<T: std::fmt::Debug>(response: Result<T, PlatformError>) -> Option<Duration> {
     match response {
         Err(PlatformError::Throttled { retry_after, .. }) => retry_after,

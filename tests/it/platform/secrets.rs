@@ -7,6 +7,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ferry_sim::{Credentials, Endpoint, Fault, RetryAfter};
+use ferry_testing::Wait;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::*;
@@ -125,7 +126,7 @@ fn listen() -> (Told, tracing::subscriber::DefaultGuard) {
 async fn no_failure_tells_a_secret() {
     let (told, _guard) = listen();
     let config = SimConfig { credentials: credentials(), ..quick() };
-    let sim = Sim::start(config, localhost()).await.expect("a port is free");
+    let sim = Sim::start(crate::dialect::drawn(config), localhost()).await.expect("a port is free");
     let account = account_of(&credentials());
     let at = |token_url: String, api_url: String| {
         let account = AccountConfig { token_url, api_url, ..account.clone() };
@@ -257,8 +258,10 @@ async fn no_echo_of_a_secret_is_told() {
                 told.note(format!("{:?}", platform.check_credentials().await));
             }
         }
+        let wait = Wait::begin("the end of the script");
         while !sim.is_script_done() {
             let _ = platform.check_credentials().await;
+            wait.check();
         }
     }
     assert_nothing_is_told(&told.text());
@@ -289,7 +292,9 @@ async fn no_echo_of_a_request_is_told() {
         let refused = platform.upload(upload("n")).await.expect_err("a refusal").to_string();
         assert!(refused.contains("[redacted]"), "{refused}");
         told.note(refused.replace("dataKey=", "").replace("?token=", "").replace("&key=", ""));
+        let wait = Wait::begin("the end of the script");
         while !sim.is_script_done() {
+            wait.check();
             let fresh = client_of(&sim, account_of(&credentials()));
             let _ = fresh.check_credentials().await;
         }

@@ -3,7 +3,8 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use ferry_sim::{Credentials, Endpoint, Fault, RetryAfter, Sim, SimConfig};
+use ferry_sim::{Credentials, Dialect, Endpoint, Fault, RetryAfter, Sim, SimConfig};
+use ferry_testing::Wait;
 use ferry_types::domain::outcome::{PlatformError, Status};
 use futures_util::future::join_all;
 
@@ -97,7 +98,7 @@ async fn those_who_wait_for_a_token_learn_of_its_failure_together() {
     let responses = join_all((0..50).map(|_| platform.check_credentials())).await;
     assert!(responses.iter().all(is_transient), "{responses:?}");
     assert_eq!(sim.ledger().requests, 1);
-    // Whoever comes later tries anew.
+    // A later call tries again.
     assert_eq!(platform.check_credentials().await, Ok(()));
 }
 
@@ -106,9 +107,7 @@ async fn a_call_that_is_given_up_does_not_hold_up_the_others() {
     let (sim, platform) = start(quick()).await;
     sim.script(Endpoint::Token, Fault::Stall(Duration::from_hours(1)));
     let is_asked = async {
-        while !sim.is_script_done() {
-            tokio::task::yield_now().await;
-        }
+        ferry_testing::until("a request for a token", async || sim.is_script_done()).await;
     };
     tokio::select! {
         response = platform.check_credentials() => panic!("answered {response:?}"),
@@ -122,9 +121,10 @@ async fn a_token_is_renewed_before_it_expires() {
     let token_lifetime = Duration::from_secs(2);
     let (sim, platform) = start(SimConfig { token_lifetime, ..quick() }).await;
     let token = stored(&platform).await;
+    let wait = Wait::begin("a second token");
     while sim.ledger().tokens_issued < 2 {
         assert_eq!(platform.status(&token).await, Ok(Status::Done));
-        crate::support::pause().await;
+        wait.pause().await;
     }
     assert_eq!(sim.ledger().unauthorized, 0);
 }
@@ -135,16 +135,17 @@ async fn while_the_old_token_lasts_a_failed_renewal_does_no_harm() {
     let (sim, platform) = start(SimConfig { token_lifetime, ..quick() }).await;
     let token = stored(&platform).await;
     sim.script(Endpoint::Token, says(500, ""));
+    let wait = Wait::begin("a failed and a second renewal");
     while !sim.is_script_done() {
         assert_eq!(platform.status(&token).await, Ok(Status::Done));
-        crate::support::pause().await;
+        wait.pause().await;
     }
     // Not every call tries again.
     assert_eq!(platform.status(&token).await, Ok(Status::Done));
     assert_eq!(sim.ledger().tokens_issued, 1);
     while sim.ledger().tokens_issued < 2 {
         assert_eq!(platform.status(&token).await, Ok(Status::Done));
-        crate::support::pause().await;
+        wait.pause().await;
     }
 }
 
@@ -154,7 +155,9 @@ async fn while_the_old_token_lasts_nobody_waits_for_its_renewal() {
     let (sim, platform) = start(SimConfig { token_lifetime, ..quick() }).await;
     platform.check_credentials().await.expect("a token");
     sim.script(Endpoint::Token, Fault::Stall(Duration::from_mins(1)));
+    let wait = Wait::begin("a renewal that takes long");
     loop {
+        wait.check();
         let mut renewal = pin!(platform.check_credentials());
         let short = Duration::from_millis(20);
         if tokio::time::timeout(short, renewal.as_mut()).await.is_err() {
@@ -165,7 +168,7 @@ async fn while_the_old_token_lasts_nobody_waits_for_its_renewal() {
 
 #[tokio::test]
 async fn a_token_that_is_refused_early_is_replaced_at_once() {
-    let (sim, platform) = start(quick()).await;
+    let (sim, platform) = start(plain()).await;
     let token = stored(&platform).await;
     for endpoint in [Endpoint::Upload, Endpoint::Status, Endpoint::Feedback, Endpoint::Results] {
         sim.script(endpoint, Fault::RefuseToken);
@@ -278,7 +281,7 @@ async fn a_token_answer_is_read_in_any_wrapping() {
 
 #[tokio::test]
 async fn wrong_credentials_are_told_as_such() {
-    let (sim, _) = start(quick()).await;
+    let (sim, _) = start(plain()).await;
     let other = Credentials { client_secret: "wrong".into(), ..Credentials::default() };
     let platform = client_of(&sim, account_of(&other));
     let response = platform.upload(upload("n")).await;
@@ -387,4 +390,16 @@ async fn a_wrong_clock_on_either_side_does_not_matter() {
         assert!((89..=91).contains(&requested), "{ours} {theirs}: {requested}");
         assert_eq!((sim.ledger().tokens_issued, sim.ledger().unauthorized), (1, 0));
     }
+}
+
+#[tokio::test]
+async fn a_login_page_instead_of_a_401_costs_one_request() {
+    let dialect = Dialect::named("portal");
+    let (sim, platform) = start(SimConfig { dialect, ..quick() }).await;
+    let token = stored(&platform).await;
+    sim.script(Endpoint::Status, Fault::RefuseToken);
+    let refused = platform.status(&token).await;
+    assert!(is_transient(&refused), "{refused:?}");
+    assert_eq!(platform.status(&token).await, Ok(Status::Done));
+    assert_eq!(sim.ledger().tokens_issued, 2);
 }

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::receiver::Received;
 use super::{HERE, OLD_SECRET, Receiver, SECRET, told, words, world};
 use crate::api::harness::{Answer, Served};
-use crate::support::{World, dataset, pause, prompt};
+use crate::support::{World, dataset, prompt};
 use reqwest::Method;
 
 fn telling(name: &str, url: &str) -> SubmissionRequest {
@@ -120,9 +120,10 @@ async fn a_receiver_that_is_gone_is_left_alone_until_somebody_says_otherwise() {
     let again =
         Answer::of(served.request(Method::POST, &format!("/v1/submissions/{id}/redeliver")));
     assert_eq!(again.await.status, 200);
-    while served.get(&path).await.json()["deliveries"].as_array().unwrap().len() < 2 {
-        pause().await;
-    }
+    ferry_testing::until("a second delivery", async || {
+        served.get(&path).await.json()["deliveries"].as_array().unwrap().len() == 2
+    })
+    .await;
     assert_eq!(words(&told(&served.world, id).await), ["gone", "delivered"]);
     assert_eq!(receiver.received().len(), 2);
 }

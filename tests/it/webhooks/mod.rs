@@ -10,7 +10,7 @@ use ferry_sim::SimConfig;
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::Delivery;
 
-use crate::support::{World, pause, prompt};
+use crate::support::{World, prompt};
 use receiver::Receiver;
 
 /// Of 32 bytes each.
@@ -39,12 +39,13 @@ async fn of(sim: SimConfig, changes: &[(&str, &str)]) -> World {
 /// The tries to tell the outcome of a submission, when nothing more is told.
 pub(crate) async fn told(world: &World, id: SubmissionId) -> Vec<Delivery> {
     world.settled(id).await;
+    let wait = ferry_testing::Wait::begin("the last delivery");
     loop {
         let submission = world.app.store.get(id).await.unwrap().unwrap().submission;
         if submission.due_at.is_none() {
             return submission.webhook.clone().expect("it has a webhook").deliveries;
         }
-        pause().await;
+        wait.pause().await;
     }
 }
 

@@ -54,12 +54,16 @@ impl Listener {
         command.env("FERRY_WEBHOOK_SECRET", secret).stdin(Stdio::null());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("python3 is needed");
-        let mut told = BufReader::new(child.stderr.take().unwrap());
-        let mut first = String::new();
-        told.read_line(&mut first).unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let (log, first) =
+            ferry_testing::blocking_within("the first line of receive.py", move || {
+                let mut first = String::new();
+                log.read_line(&mut first).unwrap();
+                (log, first)
+            });
         let url = first.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("{first}"));
-        // Nobody should be kept from complaining.
-        std::thread::spawn(move || told.lines().for_each(drop));
+        // It may write more, and must not stop for want of a reader.
+        std::thread::spawn(move || log.lines().for_each(drop));
         let lines = Arc::new(Mutex::new(Vec::new()));
         let (out, kept) = (BufReader::new(child.stdout.take().unwrap()), lines.clone());
         std::thread::spawn(move || {

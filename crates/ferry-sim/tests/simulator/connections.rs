@@ -34,9 +34,7 @@ async fn its_end_breaks_connections_in_use_and_idle() {
     let stalled = tokio::spawn(ask());
     let slowed = tokio::spawn(ask());
     let idle = tokio::net::TcpStream::connect(address).await.expect("a connection");
-    while !sim.is_script_done() {
-        tokio::task::yield_now().await;
-    }
+    until("both requests", async || sim.is_script_done()).await;
     let waits = Duration::from_secs(10);
     let slowed = tokio::time::timeout(waits, slowed).await.expect("in time").expect("no panic");
     drop(sim);

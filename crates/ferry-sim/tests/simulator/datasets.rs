@@ -97,7 +97,9 @@ async fn a_dataset_is_ready_when_its_time_has_passed_and_not_before() {
     let token: String = serde_json::from_str(&uploaded.body).expect("a JSON string");
     assert_eq!(caller.get(&bearer, &token, "tableofresultids").await.status, 409);
     let mut words = Vec::new();
+    let wait = Wait::begin("the verdict");
     while words.last().is_none_or(|word| word != "\"CompletedSuccessfully\"") {
+        wait.check();
         words.push(caller.get(&bearer, &token, "status").await.body);
     }
     assert!(started.elapsed() >= time);

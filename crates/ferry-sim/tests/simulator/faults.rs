@@ -61,19 +61,16 @@ async fn a_late_answer_is_lost_only_if_nobody_waits_for_it() {
         let response = caller.upload(&bearer, &upload_body(name, DATA)).await;
         assert_eq!((response.status, response.body.len()), (200, 36));
         // The last byte is on its way before the ledger knows.
-        while caller.sim.ledger().names[name].accepted[0].answer_lost {
-            tokio::task::yield_now().await;
-        }
+        until("the end of the answer", async || {
+            !caller.sim.ledger().names[name].accepted[0].answer_lost
+        })
+        .await;
     }
     let long = Duration::from_mins(1);
     for (name, fault) in [("stalled", Fault::Stall(long)), ("slowed", Fault::SlowBody(long))] {
         caller.sim.script(Endpoint::Upload, fault);
         let body = upload_body(name, DATA);
-        let is_stored = async {
-            while !caller.sim.ledger().names.contains_key(name) {
-                tokio::task::yield_now().await;
-            }
-        };
+        let is_stored = until("an upload", async || caller.sim.ledger().names.contains_key(name));
         tokio::select! {
             _ = caller.try_upload(&bearer, &body) => panic!("it was answered"),
             () = is_stored => {}
@@ -162,7 +159,9 @@ async fn seeded_faults_are_as_frequent_as_configured() {
         ..FaultRates::default()
     };
     let caller = start(SimConfig { faults, seed: 7, ..quick() }).await;
+    let wait = Wait::begin("an access token");
     let bearer = loop {
+        wait.check();
         let response = caller.ask_token("demo:demo-secret", FORM, GRANT);
         let Ok(response) = tokio::time::timeout(Duration::from_secs(10), response).await else {
             panic!("the token endpoint does not answer")

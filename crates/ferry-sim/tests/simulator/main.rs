@@ -19,6 +19,7 @@ use ferry_sim::{
     Credentials, Dialect, Endpoint, Fault, FaultRates, Processing, RetryAfter, Sim, SimConfig,
     expected_results,
 };
+use ferry_testing::{Wait, until};
 use futures_util::future::join_all;
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method};

@@ -38,7 +38,10 @@ async fn nothing_passes_without_an_access_token_that_lasts() {
     }
     let bearer = caller.token().await;
     let issued = Instant::now();
-    while caller.get(&bearer, "t", "status").await.status != 401 {}
+    until("the end of the access token", async || {
+        caller.get(&bearer, "t", "status").await.status == 401
+    })
+    .await;
     assert!(issued.elapsed() >= token_lifetime / 2, "it lasted {:?}", issued.elapsed());
     assert_eq!(caller.sim.ledger().unauthorized, 9);
     assert_eq!(caller.sim.ledger().accepted(), 0);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ferry_store::{ClaimRequest, Store};
-use ferry_testing::{RedisServer, own_namespace, pause, shared_server};
+use ferry_testing::{RedisServer, own_namespace, shared_server};
 use ferry_types::domain::submission::StepKind;
 
 use super::redis_place::{store_at, store_on};
@@ -112,9 +112,10 @@ async fn an_empty_store_is_acknowledged_as_it_is() {
 
 /// Puts a replica that follows `master` at its place, behind by what the master takes in meanwhile.
 async fn promote_late(master: &RedisServer, replica: &RedisServer, late: impl AsyncFnOnce()) {
-    while replica.ask::<u64>("LLEN {ferry}:events").await < 1 {
-        pause().await;
-    }
+    ferry_testing::until("an event on the replica", async || {
+        replica.ask::<u64>("LLEN {ferry}:events").await > 0
+    })
+    .await;
     replica.ask::<()>("REPLICAOF NO ONE").await;
     late().await;
     master.kill();
@@ -137,14 +138,13 @@ async fn a_failover_that_lost_events_is_noticed_although_others_wrote_first() {
     .await;
     // It goes on where it was, and beyond what was lost.
     for name in ["d", "e", "f"] {
-        while other.accept(vec![new(name)]).await.is_err() {
-            pause().await;
-        }
+        ferry_testing::until("the new master", async || {
+            other.accept(vec![new(name)]).await.is_ok()
+        })
+        .await;
     }
     assert_eq!(loss(&other), None, "it lost nothing that it knew of");
-    while knows.look().await.is_err() {
-        pause().await;
-    }
+    ferry_testing::until("the new master", async || knows.look().await.is_ok()).await;
     assert_eq!(loss(&knows), Some((3, 4)), "event 3 is another one");
 }
 

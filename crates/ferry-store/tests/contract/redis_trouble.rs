@@ -352,9 +352,7 @@ async fn a_password_that_is_rotated_is_read_again_for_the_next_connection() {
     server.ask::<()>("ACL SETUSER ferry resetpass >second").await;
     server.ask::<i64>("CLIENT KILL USER ferry").await;
     "second".clone_into(&mut password.lock().unwrap());
-    while store.stats().await.is_err() {
-        ferry_testing::pause().await;
-    }
+    ferry_testing::until("the new password", async || store.stats().await.is_ok()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -107,10 +107,8 @@ async fn a_reopened_file_is_watched_although_its_log_was_gone() {
     drop(Subject::at(file.clone()).await);
     let mut log = file.path().into_os_string();
     log.push("-wal");
-    while Path::new(&log).exists() {
-        // The thread that writes closes the file in its own time.
-        tokio::task::yield_now().await;
-    }
+    // The thread that writes closes the file in its own time.
+    ferry_testing::until("the end of the log", async || !Path::new(&log).exists()).await;
     let subject = Subject::at(file.clone()).await;
     let sleeper = asleep(&subject.store, StepKind::Upload).await;
     file.open_store().accept(vec![new("a")]).await.unwrap();
