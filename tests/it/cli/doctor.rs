@@ -109,7 +109,7 @@ fn a_platform_that_is_not_there() {
 /// The last two lines of a doctor whose Upload API answers so to everything.
 fn answered(status: u16, headers: &[(&str, &str)], body: &str) -> (i32, String) {
     use ferry_sim::{Endpoint, Fault};
-    let platform = Platform::start();
+    let platform = Platform::plain();
     let headers = headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
     let fault = Fault::Respond { status, headers, body: body.to_owned() };
     platform.sim.script(Endpoint::Status, fault);
