@@ -64,9 +64,8 @@ async fn a_resumption_lifts_a_long_retry_after_in_all_workers(world: &World) {
     world.settled(first).await;
     world.sim.script(Endpoint::Upload, Fault::SlowDown(RetryAfter::Seconds(3000.0)));
     world.submit_all((0..30).map(|n| overwriting(&format!("r{n}")))).await;
-    while !world.sim.is_script_done() || world.running().await > 0 {
-        pause().await;
-    }
+    let is_throttled = async || world.sim.is_script_done() && world.running().await == 0;
+    until("a throttled account", is_throttled).await;
     // No worker can run as many uploads at once as its slots and more.
     let stall = Duration::from_secs(4);
     for _ in 0..2 * slots {
@@ -76,7 +75,7 @@ async fn a_resumption_lifts_a_long_retry_after_in_all_workers(world: &World) {
     assert!(world.app.store.resume("default").await.unwrap());
     while !world.sim.is_script_done() {
         assert!(resumed.elapsed() < stall / 2, "a worker was not reached: {}", world.log());
-        pause().await;
+        ferry_testing::pause().await;
     }
     println!("both workers ran all their slots {:?} after the resumption", resumed.elapsed());
     // Those that were postponed, too.
