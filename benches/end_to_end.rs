@@ -1,4 +1,4 @@
-//! How fast submissions travel, as a ratio to the same HTTP calls made with no queue at all.
+//! Throughput of submissions, as a ratio to the same HTTP calls made with no queue at all.
 //!
 //! `cargo bench --bench end_to_end` runs the simulated Platform, the ceiling and Ferry as processes of
 //! their own, in turn, and prints the medians. `-- 2000 5` takes 2,000 submissions and 5 rounds.
@@ -30,10 +30,10 @@ use redis_server::Server;
 use serde::{Deserialize, Serialize};
 use step_lag::StepLag;
 
-/// Submissions under way at once, in both.
+/// Submissions in flight at once, in both.
 const CONCURRENCY: usize = 64;
 
-/// What a process of the measurement tells.
+/// The result of a process of the measurement.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct InstrumentedStore {
     per_second: f64,
@@ -249,9 +249,10 @@ async fn redis(address: &str, count: usize, others: usize) -> InstrumentedStore 
     let server = Server::start().expect("a server");
     let location = server.url();
     let client = redis::Client::open(location.as_str()).expect("a valid address");
-    while client.get_multiplexed_async_connection().await.is_err() {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    ferry_testing::until("the Redis server", async || {
+        client.get_multiplexed_async_connection().await.is_ok()
+    })
+    .await;
     let start = || command(&["worker", address, &location]).stdin(Stdio::piped()).spawn();
     let others: Vec<Child> = (0..others).map(|_| start().expect("it starts")).collect();
     let measured = carried(address, &location, count).await;
@@ -273,7 +274,7 @@ async fn work(address: &str, location: &str) {
     workers.await.expect("no panic").expect("an orderly end");
 }
 
-/// What a Redis server has done so far: scripts called, and seconds of processor.
+/// Scripts that a Redis server ran so far, and its seconds of processor.
 async fn redis_usage(location: &str) -> (f64, f64) {
     if !location.starts_with("redis:") {
         return (0.0, 0.0);
@@ -330,7 +331,7 @@ fn prepare(app: &App, n: usize) -> NewSubmission {
     app.intake().prepare(dataset(n), &SourceLabels::default()).expect("it is valid").new
 }
 
-/// Hands over `count` submissions, evenly spread.
+/// Submits `count` datasets, evenly spread.
 async fn stream(app: &App, first: usize, count: usize, per_second: f64) {
     let started = Instant::now();
     let intake = app.intake();

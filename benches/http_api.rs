@@ -1,4 +1,4 @@
-//! How fast the HTTP API takes submissions in, as a ratio to a server that only parses them and answers.
+//! Throughput of the HTTP API for submissions, as a ratio to a server that only parses them and answers.
 //!
 //! `cargo bench --bench http_api` runs the ceiling, and `ferry serve` on SQLite and on Redis, as processes of
 //! their own and in turn, and prints the medians. `-- 2000 5` takes 2,000 submissions and 5 rounds.
@@ -30,7 +30,7 @@ use tokio::net::tcp::OwnedReadHalf;
 
 const SERVERS: [&str; 3] = ["ceiling", "sqlite", "redis"];
 
-/// What is measured: a name, and connections; those of a bulk are one.
+/// A measurement: its name and connections, of a bulk one.
 const WAYS: [(&str, usize); 3] = [("1 connection", 1), ("16 connections", 16), ("bulk", 0)];
 
 #[derive(Debug, Clone, Copy)]

@@ -1,4 +1,4 @@
-//! How soon a fleet acts: from acceptance to the start of the upload where nothing else is to be done,
+//! Delays of several workers: from acceptance to the start of the upload where nothing else is to be done,
 //! and from a step's due time to its claim with a thousand due steps a second.
 //!
 //! `cargo bench --bench latency` measures one process on SQLite and three on Redis, with a simulated
@@ -24,10 +24,10 @@ use ferry_types::domain::{SubmissionId, until};
 use redis_server::Server;
 use step_lag::StepLag;
 
-/// Handed over one after the other.
+/// Submitted one after the other.
 const ALONE: usize = 300;
 
-/// Under way at once, each asked for every 3/4 of `BETWEEN` on average, which makes 1,000 a second.
+/// In flight at once, each asked for every 3/4 of `BETWEEN` on average, which makes 1,000 a second.
 const POLLED: usize = 3000;
 const BETWEEN: &str = "4s";
 const FOR: Duration = Duration::from_secs(20);

@@ -1,4 +1,4 @@
-//! What a backlog costs on Redis: memory for each waiting submission, and how much slower steps are
+//! Cost of a backlog on Redis: memory for each waiting submission, and how much slower steps are
 //! leased and committed with many more behind them. Starts a `redis-server` of its own.
 //!
 //! `cargo bench --bench redis_backlog -- 1000000` for a longer queue than 200,000.
@@ -112,7 +112,7 @@ impl Bench {
     async fn drain(&mut self, queued: usize) -> Result<()> {
         let there = self.store.stats().await?.count(State::Queued) as usize;
         self.accept((queued + DRAINED).saturating_sub(there)).await?;
-        // Writing its file anew slows the server down, whatever the backlog.
+        // Rewriting its file slows the server down, whatever the backlog.
         while self.info("aof_rewrite_in_progress").await? > 0.0 {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }

@@ -28,7 +28,7 @@ impl Server {
         Ok(Self { process, port, _dir: dir })
     }
 
-    /// Where it is.
+    /// Its URL.
     pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/0", self.port)
     }

@@ -1,4 +1,4 @@
-//! How late steps were claimed, as the metrics of a process have it.
+//! Lag of the claims of a process, from its metrics.
 
 use ferry::app::App;
 
@@ -29,7 +29,7 @@ impl StepLag {
         pairs.map(|((bound, after), (_, before))| (*bound, after - before)).collect()
     }
 
-    /// How many claims there were after `before`.
+    /// Number of claims after `before`.
     #[allow(dead_code, reason = "not every benchmark asks")]
     pub(crate) fn count(&self, before: &Self) -> f64 {
         self.since(before).last().map_or(0.0, |(_, count)| *count)

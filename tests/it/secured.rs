@@ -1,5 +1,4 @@
-//! A Redis server that lets in who has a password and few rights, over TLS that a private authority
-//! vouches for.
+//! A Redis server with users of few rights, over TLS with a certificate of a private authority.
 
 use std::path::{Path, PathBuf};
 
@@ -67,7 +66,7 @@ impl Secured {
     }
 }
 
-/// An authority, and a server that it vouches for.
+/// An authority, and a server with its certificate.
 pub(crate) fn certify(folder: &Path) {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

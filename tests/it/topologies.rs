@@ -42,7 +42,7 @@ impl Sentinel {
         Self { guard, port, _dir: dir }
     }
 
-    /// Where it says that the master is.
+    /// Port of the master that it names.
     async fn master(&self) -> Option<u16> {
         let client = redis::Client::open(format!("redis://127.0.0.1:{}", self.port)).ok()?;
         let mut connection = client.get_multiplexed_async_connection().await.ok()?;
@@ -52,7 +52,7 @@ impl Sentinel {
         Some(port)
     }
 
-    /// How many other Sentinels and replicas it has heard of.
+    /// Number of other Sentinels and of replicas that it knows.
     async fn knows(&self) -> Option<(u64, u64)> {
         let client = redis::Client::open(format!("redis://127.0.0.1:{}", self.port)).ok()?;
         let mut connection = client.get_multiplexed_async_connection().await.ok()?;

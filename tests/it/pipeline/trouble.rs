@@ -1,4 +1,4 @@
-//! What happens to submissions when the Platform, or the way to it, is in trouble.
+//! Submissions while the Platform, or the way to it, fails.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,8 @@ use ferry_types::contract::WaitingFor;
 use ferry_types::domain::account::BlockReason;
 use ferry_types::domain::submission::{ReasonCode, State};
 
-use crate::support::{World, dataset, overwriting, pause, prompt};
+use crate::support::{World, dataset, overwriting, prompt};
+use ferry_testing::until;
 
 fn response(status: u16, body: &str) -> Fault {
     Fault::Respond { status, headers: Vec::new(), body: body.to_owned() }
@@ -26,7 +27,7 @@ async fn an_outage_costs_time_and_nothing_else() {
     let started = Instant::now();
     world.until(ids[0], |_| started.elapsed() > Duration::from_secs(1)).await;
     let during = world.sim.ledger().requests - before;
-    // One probe at a time, at most 200 ms apart: 5 a second, and what was under way.
+    // One probe at a time, at most 200 ms apart: 5 a second, and those in flight.
     assert!((2..=15).contains(&during), "{during} requests in a second of outage");
     world.sim.set_outage(false);
     let stats = world.all_settled().await;
@@ -87,21 +88,19 @@ async fn retry_after_closes_the_gate_for_the_whole_account() {
 
 #[tokio::test]
 async fn one_probe_asks_again_after_a_retry_after_that_is_trusted_in_part() {
-    let world = World::start(prompt(), &[("RETRY_AFTER_MAX", "1s")]).await;
+    // Long enough for the script below to be ready before the probe.
+    let world = World::start(prompt(), &[("RETRY_AFTER_MAX", "5s")]).await;
     let first = world.submit(overwriting("first")).await;
     world.settled(first).await;
     world.sim.script(Endpoint::Upload, Fault::SlowDown(RetryAfter::Seconds(86_400.0)));
     let ids = world.submit_all((0..30).map(|n| overwriting(&format!("p{n}")))).await;
-    while !world.sim.is_script_done() || world.running().await > 0 {
-        pause().await;
-    }
+    let is_throttled = async || world.sim.is_script_done() && world.running().await == 0;
+    until("a throttled account", is_throttled).await;
     // Long enough for a ramp to let several in.
     let (almost, probe) = (Duration::from_millis(1800), Duration::from_secs(2));
     world.sim.script(Endpoint::Upload, Fault::Stall(probe));
     let before = world.sim.ledger().requests;
-    while world.sim.ledger().requests == before {
-        pause().await;
-    }
+    until("the probe", async || world.sim.ledger().requests > before).await;
     let asked = Instant::now();
     world.until(ids[0], |_| asked.elapsed() > almost).await;
     assert_eq!(world.sim.ledger().requests, before + 1, "more than one asked again");

@@ -82,7 +82,7 @@ fn over_tls(listener: TcpListener, certificate: &rcgen::CertifiedKey<rcgen::KeyP
             let mut tcp = connection.expect("a connection");
             let mut tls = rustls::ServerConnection::new(config.clone()).expect("a configuration");
             let mut stream = rustls::Stream::new(&mut tls, &mut tcp);
-            // A client that trusts nobody ends here.
+            // A client without trust ends here.
             if stream.read(&mut [0; 4096]).is_err() {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! What follows from the answers of `GetResults`: the status, the feedback and the results.
+//! Responses of `GetResults`: the status, the feedback and the results.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Whatever goes wrong, no secret, no token, no query and no row is told to anybody.
+//! Whatever goes wrong, no secret, no token, no query and no row is shown.
 
 use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
@@ -19,7 +19,7 @@ const BEARER: &str = "eyJhbGciOi.BEARER~token-_.c2ln";
 const ENDPOINTS: [Endpoint; 5] =
     [Endpoint::Token, Endpoint::Upload, Endpoint::Status, Endpoint::Feedback, Endpoint::Results];
 
-/// Everything that is told, be it in the log or in an error.
+/// Everything that is shown, be it in the log or in an error.
 #[derive(Debug, Clone, Default)]
 struct Told(Arc<Mutex<Vec<u8>>>);
 

@@ -1,4 +1,4 @@
-//! What an upload sends, and what follows from whatever the Platform does with it.
+//! Uploads: the request, and the meaning of every response.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use ferry_types::domain::outcome::PlatformError;
 
 use super::*;
 
-/// What one upload to a Platform with this fault comes to.
+/// Result of one upload to a Platform with this fault.
 async fn upload_through(fault: Fault) -> (Sim, Result<String, PlatformError>) {
     let (sim, platform) = start(quick()).await;
     sim.script(Endpoint::Upload, fault);
