@@ -12,6 +12,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::net::TcpListener;
 
+use crate::listener::PatientListener;
 use crate::metrics::Metrics;
 use crate::shutdown::Shutdown;
 use ferry_store::Store;
@@ -50,7 +51,7 @@ impl Admin {
             .route("/readyz", get(ready))
             .with_state(Shown { metrics, shutdown, store });
         // It ends with the process.
-        let _ = axum::serve(self.listener, app).await;
+        let _ = axum::serve(PatientListener::new(self.listener), app).await;
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fastrand::Rng;
+use tracing::warn;
 
 use crate::api::{Api, Keys, KeysError, Parts, Tls, TlsError};
 use crate::audit::Audit;
@@ -11,13 +12,15 @@ use crate::boot_clock::BootClock;
 use crate::config::{Config, StoreLocation};
 use crate::http_client::ClientError;
 use crate::metrics::{Metrics, Source};
-use crate::pipeline::{Intake, PushedIntake, Workers};
+use crate::open_files;
+use crate::pipeline::{Intake, Policy, PushedIntake, Workers};
 use crate::platform::{AccountConfig, InvalidAccountError, Limits, Platform, PlatformParts, Wires};
 use crate::shutdown::Shutdown;
 use ferry_store::redis::{PushedRequests, RedisStore};
 use ferry_store::sqlite::SqliteStore;
 use ferry_store::{Store, StoreError};
 use ferry_types::clock::{Clock, MonotonicClock, SystemClock};
+use ferry_types::domain::submission::StepKind;
 
 use crate::instrumented::InstrumentedStore;
 use crate::traces::Traces;
@@ -162,7 +165,22 @@ impl App {
         data_loss::watch(self.store.clone(), self.metrics.clone())
     }
 
-    /// What carries the submissions of the store.
+    /// The policy, with no more steps at once than the limit of open files allows.
+    fn policy(&self) -> Policy {
+        let (policy, limit) = (self.config.policy.clone(), open_files::raise_limit());
+        let concurrency = open_files::concurrency(policy.concurrency, StepKind::ALL.len(), limit);
+        if concurrency < policy.concurrency {
+            warn!(
+                concurrency,
+                "{concurrency} steps of each kind run at once, not {}: the process may open {limit} \
+                 files; raise the limit (`ulimit -n`)",
+                policy.concurrency
+            );
+        }
+        Policy { concurrency, ..policy }
+    }
+
+    /// The workers of the process.
     pub fn workers(&self) -> Result<Workers, SetupError> {
         let pushed = self.pushed.clone().map(|requests| PushedIntake {
             requests,
@@ -179,7 +197,7 @@ impl App {
                 &self.config.webhook_authorities,
                 self.config.webhook_timeout,
             )?,
-            policy: self.config.policy.clone(),
+            policy: self.policy(),
             metrics: self.metrics.clone(),
             traces: self.traces.clone(),
             monotonic: self.monotonic.clone(),

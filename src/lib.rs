@@ -10,6 +10,10 @@ pub mod http_client;
 pub mod secret;
 
 pub mod metrics;
+pub mod open_files;
+pub mod recurring;
+// logs once what keeps it from accepting
+pub mod listener;
 pub mod shutdown;
 pub mod telemetry;
 pub mod traces;

@@ -24,17 +24,17 @@ impl Default for Shutdown {
 }
 
 impl Shutdown {
-    /// Begin nothing new; finish what is under way.
+    /// Begin nothing new; finish what is running.
     pub fn drain(&self) {
         self.phase.send_if_modified(|phase| raise(phase, Phase::Draining));
     }
 
-    /// Leave what is under way.
+    /// Leave what is running.
     pub fn abort(&self) {
         self.phase.send_if_modified(|phase| raise(phase, Phase::Aborting));
     }
 
-    /// Whether nothing new may begin.
+    /// True if nothing new may begin.
     pub fn is_draining(&self) -> bool {
         *self.phase.borrow() >= Phase::Draining
     }
@@ -44,7 +44,7 @@ impl Shutdown {
         self.reached(Phase::Draining).await;
     }
 
-    /// Ends when what is under way is to be left.
+    /// Ends when what is running is to be left.
     pub async fn aborting(&self) {
         self.reached(Phase::Aborting).await;
     }

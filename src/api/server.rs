@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::serve::Listener;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -18,12 +19,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::Api;
 use super::client_addr::SocketPeer;
 use super::tls::Tls;
 use super::write_timeout::WriteTimeout;
+use crate::listener::PatientListener;
 
 /// Connections for each request at once: most of the time a connection rests.
 const CONNECTIONS_PER_REQUEST: usize = 4;
@@ -34,9 +36,6 @@ const LARGEST_HEAD: usize = 64 << 10;
 /// Connections that the operating system keeps until they are accepted. Its usual 128 are fewer than may
 /// come at once, and those beyond look connected to their clients and are not.
 const BACKLOG: u32 = 4096;
-
-/// Between tries to accept a connection, when there are no more file descriptors, for instance.
-const DELAY: Duration = Duration::from_millis(100);
 
 /// A place where the API is reached.
 #[derive(Debug)]
@@ -81,24 +80,17 @@ impl Server {
         let (router, limits) = (api.router(), &api.0.parts.limits);
         let connections =
             Arc::new(Semaphore::new(limits.max_concurrent_requests * CONNECTIONS_PER_REQUEST));
-        let graceful = GracefulShutdown::new();
+        let (mut listener, graceful) =
+            (PatientListener::new(self.listener), GracefulShutdown::new());
         loop {
             // Those beyond the limit wait with the operating system.
             let accepted = async {
                 let permit = connections.clone().acquire_owned().await;
-                (self.listener.accept().await, permit)
+                (listener.accept().await, permit)
             };
-            let (accepted, permit) = tokio::select! {
+            let ((stream, peer), permit) = tokio::select! {
                 accepted = accepted => accepted,
                 () = shutdown.draining() => break,
-            };
-            let (stream, peer) = match accepted {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    warn!("cannot accept a connection: {error}");
-                    tokio::time::sleep(DELAY).await;
-                    continue;
-                }
             };
             // Answers are whole: there is nothing to wait for.
             let _ = stream.set_nodelay(true);
@@ -129,7 +121,7 @@ impl Server {
                 drop(permit);
             });
         }
-        drop(self.listener);
+        drop(listener);
         tokio::select! {
             () = graceful.shutdown() => {}
             () = shutdown.aborting() => {}

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 
 use clap::Args;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tracing::{info, warn};
 
 use super::error::{CliError, Exit};
@@ -13,6 +12,7 @@ use super::wait::require_account;
 use crate::admin::Admin;
 use crate::api::{Server, TlsError};
 use crate::app::App;
+use crate::open_files;
 
 /// Serve the HTTP API and run steps until stopped.
 ///
@@ -37,7 +37,7 @@ impl Serve {
         }
         let workers = if self.no_workers { None } else { Some(app.workers()?) };
         signals::listen(app.shutdown.clone(), ui)?;
-        allow_many_files();
+        open_files::raise_limit();
         let listen = app.config.listen;
         let api = app.api()?;
         if app.config.api_keys.is_none() && !listen.ip().is_loopback() {
@@ -106,15 +106,6 @@ impl Serve {
 impl From<TlsError> for CliError {
     fn from(error: TlsError) -> Self {
         Self::new(Exit::Usage, error.into())
-    }
-}
-
-/// A connection is an open file, and often no more than 1,024 are allowed until a process asks for more.
-fn allow_many_files() {
-    let allowed = getrlimit(Resource::RLIMIT_NOFILE)
-        .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
-    if let Err(error) = allowed {
-        warn!("the limit of open files stays as it is: {error}");
     }
 }
 

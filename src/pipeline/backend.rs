@@ -15,10 +15,12 @@ use tokio::task::JoinHandle;
 use super::claimer::{LeasedStep, release};
 use super::parts::StepQueue;
 use ferry_store::Store;
+use ferry_types::clock::MonotonicClock;
 
 /// Yields the due steps of one kind.
 pub(super) struct StepBackend {
     store: Arc<dyn Store>,
+    monotonic: Arc<dyn MonotonicClock>,
     queue: StepQueue,
     claimer: JoinHandle<()>,
     releasing: Option<BoxFuture<'static, ()>>,
@@ -26,9 +28,13 @@ pub(super) struct StepBackend {
 
 impl StepBackend {
     /// Spawns the claimer of a queue.
-    pub(super) fn spawn(store: Arc<dyn Store>, mut queue: StepQueue) -> Self {
+    pub(super) fn spawn(
+        store: Arc<dyn Store>,
+        monotonic: Arc<dyn MonotonicClock>,
+        mut queue: StepQueue,
+    ) -> Self {
         let claimer = std::mem::replace(&mut queue.claimer, Box::pin(std::future::ready(())));
-        Self { store, queue, claimer: tokio::spawn(claimer), releasing: None }
+        Self { store, monotonic, queue, claimer: tokio::spawn(claimer), releasing: None }
     }
 }
 
@@ -67,7 +73,10 @@ impl Backend for StepBackend {
             while let Ok(step) = self.queue.steps.try_recv() {
                 claims.push(step.claim);
             }
-            self.releasing = Some(Box::pin(release(self.store.clone(), claims)));
+            let (store, monotonic) = (self.store.clone(), self.monotonic.clone());
+            self.releasing = Some(Box::pin(async move {
+                release(store.as_ref(), claims, monotonic.as_ref(), || false).await;
+            }));
         }
         if let Some(releasing) = &mut self.releasing {
             ready!(releasing.as_mut().poll(cx));

@@ -1,7 +1,7 @@
 //! Claims the due steps of one kind, as long as there are free slots.
 //!
-//! A slot is taken before a step is claimed and stays with it until its outcome is committed: nothing piles
-//! up in memory, and a claimed step starts at once.
+//! A slot is taken before a step is claimed and stays with it until its outcome is committed: nothing
+//! piles up in memory, and a claimed step starts at once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tracing::{info, warn};
 
 use super::leases::{LeaseGuard, Leases};
+use super::schedule::store_backoff;
 use crate::metrics::{Busy, Metrics};
+use crate::recurring::Recurring;
 use crate::shutdown::Shutdown;
 use ferry_store::{Claim, ClaimRequest, Claims, LimitsByAccount, Store};
 use ferry_types::clock::{MonotonicClock, MonotonicTime};
@@ -32,15 +34,29 @@ pub struct LeasedStep {
     _busy: Busy,
 }
 
-/// Gives steps back that were not begun. If that fails, their leases run out instead.
-pub(super) async fn release(store: Arc<dyn Store>, claims: Vec<Claim>) {
+/// Gives steps back that were not begun. While the store fails that is tried again as long as
+/// `is_patient`; then their leases expire instead.
+pub(super) async fn release(
+    store: &dyn Store,
+    claims: Vec<Claim>,
+    monotonic: &dyn MonotonicClock,
+    is_patient: impl Fn() -> bool,
+) {
     let count = claims.len();
     if count == 0 {
         return;
     }
-    match store.release(claims).await {
-        Ok(()) => info!(steps = count, "gave {count} claimed steps back"),
-        Err(error) => warn!(steps = count, "could not give {count} claimed steps back: {error}"),
+    let mut delays = store_backoff();
+    loop {
+        match store.release(claims.clone()).await {
+            Ok(()) => return info!(steps = count, "gave {count} claimed steps back"),
+            Err(error) if error.is_temporary() && is_patient() => {
+                monotonic.sleep(delays.next().unwrap_or_default()).await;
+            }
+            Err(error) => {
+                return warn!(steps = count, "could not give {count} claimed steps back: {error}");
+            }
+        }
     }
 }
 
@@ -63,7 +79,7 @@ pub(super) struct Claimer {
 impl Claimer {
     /// Claims until it is stopped.
     pub(super) async fn run(self) {
-        let mut failures = 0_u32;
+        let (failures, mut delays) = (Recurring::default(), store_backoff());
         while let Some(slots) = self.free_slots().await {
             let full = slots.len();
             self.store.wakeups().watch(self.kind);
@@ -76,10 +92,10 @@ impl Claimer {
             };
             match self.store.claim(request).await {
                 Ok(claims) => {
-                    if failures > 0 {
-                        info!(failures, "`{}` steps can be claimed again", self.kind);
-                    }
-                    failures = 0;
+                    failures.worked(|failures| {
+                        info!(failures, "`{}` steps can be claimed again", self.kind)
+                    });
+                    delays = store_backoff();
                     let idle = claims.claims.len() < full;
                     let (next, now) = (claims.next, claims.now);
                     self.start(claims, slots, claimed).await;
@@ -91,12 +107,10 @@ impl Claimer {
                     }
                 }
                 Err(error) => {
-                    if failures == 0 {
-                        warn!("cannot claim `{}` steps, retrying: {error}", self.kind);
-                    }
-                    failures = failures.saturating_add(1);
+                    failures
+                        .failed(|| warn!("cannot claim `{}` steps, retrying: {error}", self.kind));
                     drop(slots);
-                    let delay = Duration::from_millis(50 << failures.min(5));
+                    let delay = delays.next().unwrap_or_default();
                     self.unless_stopped(self.monotonic.sleep(delay)).await;
                 }
             }

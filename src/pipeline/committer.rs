@@ -1,11 +1,12 @@
 //! Commits what steps decided, many in one store call, and never gives up while the process lives.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
+use super::schedule::store_backoff;
+use crate::recurring::Recurring;
 use ferry_store::{Commit, Committed, Store, StoreError};
 use ferry_types::clock::MonotonicClock;
 
@@ -76,23 +77,19 @@ async fn record(
     monotonic: &dyn MonotonicClock,
     commits: Vec<Commit>,
 ) -> Result<Vec<Committed>, StoreError> {
-    let mut delay = Duration::from_millis(50);
-    let mut failures = 0_u32;
+    let mut delays = store_backoff();
+    let failures = Recurring::default();
     loop {
         match store.commit(commits.clone()).await {
             Ok(outcomes) => {
-                if failures > 0 {
-                    info!(failures, "steps can be committed again");
-                }
+                failures.worked(|failures| info!(failures, "steps can be committed again"));
                 return Ok(outcomes);
             }
             Err(error) if error.is_temporary() => {
-                if failures == 0 {
-                    warn!(steps = commits.len(), "cannot commit steps, retrying: {error}");
-                }
-                failures += 1;
-                monotonic.sleep(delay).await;
-                delay = (delay * 2).min(Duration::from_secs(2));
+                failures.failed(|| {
+                    warn!(steps = commits.len(), "cannot commit steps, retrying: {error}")
+                });
+                monotonic.sleep(delays.next().unwrap_or_default()).await;
             }
             Err(refused) => return Err(refused),
         }

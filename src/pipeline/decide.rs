@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::payload::MissingPayloadError;
 use super::policy::{AmbiguousUpload, Policy};
 use super::schedule::{
     Jitter, poll_delay, retry_delay, steady_delay, steady_time, throttled_delay, webhook_delay,
@@ -161,6 +162,16 @@ pub(super) fn without_account(context: &Context<'_>, kind: StepKind) -> Transiti
         reason: Some(Reason::new(ReasonCode::UnknownAccount, text)),
         next: Next::step(kind, context.policy.retry_max),
         ..unchanged(context, kind)
+    }
+}
+
+/// Transition of an upload whose dataset the store does not have: nothing was sent.
+pub(super) fn without_payload(context: &Context<'_>, error: &MissingPayloadError) -> Transition {
+    let text = format!("{error}; nothing was sent: submit the dataset again");
+    Transition {
+        reason: Some(Reason::new(ReasonCode::PayloadMissing, text)),
+        next: Next::Held,
+        ..unchanged(context, StepKind::Upload)
     }
 }
 

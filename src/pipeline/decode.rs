@@ -1,4 +1,4 @@
-//! What the intake makes of a dataset before it is a request: bytes that should be text, and the
+//! Makes a request of a dataset for the intake: bytes that should be text, and the
 //! correction of an earlier submission.
 
 use super::intake::SourceLabels;

@@ -8,7 +8,7 @@ use super::collect::after_collect;
 use super::committer::{CommitError, Committer};
 use super::decide::{
     Context, after_delivery, after_poll, after_upload, before_upload, interrupted_upload,
-    may_overwrite, while_throttled, without_account,
+    may_overwrite, while_throttled, without_account, without_payload,
 };
 use super::delivery::{message, message_id};
 use super::fetch::{fetch, token};
@@ -23,7 +23,7 @@ use crate::platform::{Platform, RequestError, Upload, Withheld};
 use crate::shutdown::Shutdown;
 use crate::traces::StepTrace;
 use crate::webhook::Webhooks;
-use ferry_store::{Commit, Store, StoreError};
+use ferry_store::{Commit, Store};
 use ferry_types::clock::MonotonicClock;
 use ferry_types::domain::account::Signal;
 use ferry_types::domain::later;
@@ -65,14 +65,6 @@ enum StepOutcome {
     GivenBack,
     /// The lease expired during an upload: the store rescues it.
     Lost,
-    /// The store does not have what it needs.
-    NotBegun(StoreError),
-}
-
-/// Why a step has no transition.
-enum NoTransition {
-    Withheld(Withheld),
-    Store(StoreError),
 }
 
 impl Executor {
@@ -95,16 +87,12 @@ impl Executor {
             StepOutcome::Decided(transition) => self.commit(&step, transition, &trace).await,
             StepOutcome::GivenBack => {
                 StepObserver::given_back(&trace);
-                release(self.parts.store.clone(), vec![step.claim.clone()]).await;
+                self.give_back(&step).await;
                 Ok(())
             }
             StepOutcome::Lost => {
                 StepObserver::lost(&step.claim, &trace);
                 Ok(())
-            }
-            StepOutcome::NotBegun(error) => {
-                StepObserver::not_begun(&step.claim, &trace, &error);
-                Err(CommitError)
             }
         }
     }
@@ -119,7 +107,13 @@ impl Executor {
         };
         let guard = StepGuard::new(step, &account.throttle, self.parts.monotonic.as_ref());
         let request = Box::pin(self.request(step, account, &guard));
-        let requested = step.lease.while_owned(request);
+        // Only an upload must not outlive its lease: nothing that is read can do harm.
+        let requested = async {
+            match claim.kind {
+                StepKind::Upload => step.lease.while_owned(request).await,
+                _ => Some(request.await),
+            }
+        };
         let requested = self.unless_aborted(requested).await;
         let may_have_arrived = claim.kind == StepKind::Upload && guard.is_in_flight();
         match requested {
@@ -129,21 +123,18 @@ impl Executor {
                 }
                 StepOutcome::Decided(transition)
             }
-            Some(Some(Err(NoTransition::Withheld(Withheld::Throttled(_))))) => {
+            Some(Some(Err(Withheld::Throttled(_)))) => {
                 StepOutcome::Decided(while_throttled(&self.context(step), claim.kind))
             }
-            Some(Some(Err(NoTransition::Withheld(Withheld::PastDeadline)))) => {
+            Some(Some(Err(Withheld::PastDeadline))) => {
                 let too_late = before_upload(&self.context(step));
                 too_late.map_or(StepOutcome::GivenBack, StepOutcome::Decided)
             }
-            Some(Some(Err(NoTransition::Store(error)))) => StepOutcome::NotBegun(error),
             Some(None) if may_have_arrived => StepOutcome::Lost,
             None if may_have_arrived => {
                 StepOutcome::Decided(interrupted_upload(&self.context(step)))
             }
-            Some(None | Some(Err(NoTransition::Withheld(Withheld::LeaseExpired)))) | None => {
-                StepOutcome::GivenBack
-            }
+            Some(None | Some(Err(Withheld::LeaseExpired))) | None => StepOutcome::GivenBack,
         }
     }
 
@@ -153,7 +144,7 @@ impl Executor {
         step: &LeasedStep,
         account: &Account,
         guard: &StepGuard<'_>,
-    ) -> Result<Transition, NoTransition> {
+    ) -> Result<Transition, Withheld> {
         let (submission, platform) = (&step.claim.submission, &account.platform);
         match step.claim.kind {
             StepKind::Upload => {
@@ -162,7 +153,10 @@ impl Executor {
                 }
                 let _memory = self.upload_memory.acquire(submission.payload_bytes).await;
                 let (store, monotonic) = (self.parts.store.as_ref(), self.parts.monotonic.as_ref());
-                let payload = payload::read(store, submission.id, monotonic).await?;
+                let payload = match payload::read(store, submission.id, monotonic).await {
+                    Ok(payload) => payload,
+                    Err(error) => return Ok(without_payload(&self.context(step), &error)),
+                };
                 let upload = Upload {
                     name: &submission.name,
                     data: &payload.data,
@@ -236,6 +230,13 @@ impl Executor {
         Ok(())
     }
 
+    /// A step that is given back spends no attempt, so that its worker does not count as lost.
+    async fn give_back(&self, step: &LeasedStep) {
+        let (store, monotonic) = (self.parts.store.as_ref(), self.parts.monotonic.as_ref());
+        let is_patient = || step.lease.is_owned() && !self.parts.shutdown.is_draining();
+        release(store, vec![step.claim.clone()], monotonic, is_patient).await;
+    }
+
     /// Runs `work` to its end, unless the process is aborted before.
     async fn unless_aborted<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
@@ -264,17 +265,5 @@ fn unless_withheld<T>(
         Ok(response) => Ok(Ok(response)),
         Err(RequestError::Platform(error)) => Ok(Err(error)),
         Err(RequestError::Withheld(withheld)) => Err(withheld),
-    }
-}
-
-impl From<Withheld> for NoTransition {
-    fn from(withheld: Withheld) -> Self {
-        Self::Withheld(withheld)
-    }
-}
-
-impl From<StoreError> for NoTransition {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
     }
 }

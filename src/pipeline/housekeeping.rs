@@ -7,6 +7,7 @@ use tracing::{debug, error, info, warn};
 
 use super::policy::Policy;
 use crate::metrics::Metrics;
+use crate::recurring::Recurring;
 use ferry_store::{Rescued, Store, StoreError};
 use ferry_types::clock::MonotonicClock;
 
@@ -18,15 +19,11 @@ pub(super) async fn keep_house(
     monotonic: Arc<dyn MonotonicClock>,
 ) {
     let delay = (policy.lease / 3).max(Duration::from_millis(10));
-    let mut failing = false;
+    let failures = Recurring::default();
     loop {
         match keep_house_once(store.as_ref(), policy.retention, &metrics).await {
-            Ok(()) => failing = false,
-            Err(error) if !failing => {
-                failing = true;
-                warn!("housekeeping failed, retrying: {error}");
-            }
-            Err(_) => {}
+            Ok(()) => failures.worked(|failures| info!(failures, "housekeeping works again")),
+            Err(error) => failures.failed(|| warn!("housekeeping failed, retrying: {error}")),
         }
         monotonic.sleep(delay).await;
     }

@@ -1,4 +1,4 @@
-//! The door: what a producer hands over is checked here, wherever it comes from, before the store
+//! The intake: every request of a producer is checked here, wherever it comes from, before the store
 //! keeps it. What is refused stores nothing.
 
 use std::collections::BTreeSet;
@@ -29,7 +29,7 @@ const MAX_CHARS: usize = 255;
 /// The most result keys, and the most labels, of one submission.
 const MAX_ITEMS: usize = 32;
 
-/// What the texts of a dataset are called in messages: files, or fields of a request.
+/// The names of the texts of a dataset in messages: files, or fields of a request.
 #[derive(Debug, Clone)]
 pub struct SourceLabels {
     /// The dataset.
@@ -44,7 +44,7 @@ impl Default for SourceLabels {
     }
 }
 
-/// Why a request is not accepted.
+/// Reason to accept no request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IntakeError {
     /// The CSV texts have errors.
@@ -61,9 +61,9 @@ pub enum IntakeError {
     /// A field does not hold what it must.
     #[error("`{field}`: {what}")]
     Field {
-        /// Which field of the request.
+        /// The field of the request.
         field: &'static str,
-        /// What is wrong with it.
+        /// The error.
         what: String,
     },
     /// The account is not among the configured ones.
@@ -82,9 +82,9 @@ pub enum IntakeError {
 /// A request that may be accepted.
 #[derive(Debug, Clone)]
 pub struct Prepared {
-    /// What is to be accepted.
+    /// The submission to accept.
     pub new: NewSubmission,
-    /// What was found in the texts: warnings at most.
+    /// The problems of the texts: warnings at most.
     pub reports: Vec<Report>,
 }
 
@@ -134,19 +134,19 @@ impl Intake {
         }
     }
 
-    /// The same door with these rules about who may be told of outcomes.
+    /// The same intake with these rules about webhooks.
     #[must_use]
     pub fn with_webhooks(self, rules: Rules, targets: WebhookTargets) -> Self {
         Self { rules, targets, ..self }
     }
 
-    /// The same door, which tells a collector what it accepts.
+    /// The same intake, with a trace of each acceptance.
     #[must_use]
     pub fn with_traces(self, traces: Traces) -> Self {
         Self { traces, ..self }
     }
 
-    /// The same door, for what comes from `source`; only the metrics tell the difference.
+    /// The same intake, for requests from `source`; only metrics differ by it.
     #[must_use]
     pub fn with_source(self, source: Source) -> Self {
         Self { source, ..self }
@@ -239,7 +239,7 @@ impl Intake {
         traced.collect()
     }
 
-    /// Whether this process knows the account.
+    /// True if this process knows the account.
     pub fn is_configured(&self, account: &str) -> bool {
         self.accounts.contains(account)
     }
@@ -266,7 +266,7 @@ impl Intake {
         }
     }
 
-    /// Where the outcome is to be told.
+    /// The URL of the webhook.
     fn webhook(
         &self,
         requested: Option<String>,

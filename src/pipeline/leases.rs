@@ -8,8 +8,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tracing::warn;
+use tracing::{info, warn};
 
+use crate::recurring::Recurring;
 use ferry_store::{Lease, Store};
 use ferry_types::clock::{MonotonicClock, MonotonicTime};
 
@@ -48,7 +49,7 @@ impl Leases {
 
     /// Renews all leases three times per lease, until dropped.
     pub(super) async fn renew_forever(&self, store: &dyn Store) {
-        let mut failing = false;
+        let failures = Recurring::default();
         loop {
             self.monotonic.sleep(self.duration / 3).await;
             let leases: Vec<Lease> = self.owned().keys().copied().collect();
@@ -58,14 +59,12 @@ impl Leases {
             let requested_at = self.monotonic.now();
             match store.renew(leases.clone(), self.duration).await {
                 Ok(renewed) => {
-                    failing = false;
+                    failures.worked(|failures| info!(failures, "leases are renewed again"));
                     self.extend(&leases, &renewed, requested_at);
                 }
-                Err(error) if !failing => {
-                    failing = true;
-                    warn!(owned = leases.len(), "cannot renew leases, retrying: {error}");
-                }
-                Err(_) => {}
+                Err(error) => failures.failed(|| {
+                    warn!(owned = leases.len(), "cannot renew leases, retrying: {error}")
+                }),
             }
         }
     }

@@ -8,7 +8,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::metrics::Metrics;
 use crate::traces::{StepTrace, Traces};
-use ferry_store::{Claim, Committed, StoreError};
+use ferry_store::{Claim, Committed};
 use ferry_types::domain::account::Signal;
 use ferry_types::domain::outcome::{PlatformError, Status};
 use ferry_types::domain::submission::{DeliveryResult, Reason, State, Submission, Transition};
@@ -148,12 +148,6 @@ impl StepObserver {
             submission.id = %claim.lease.id,
             "lease of `{}` expired, its request was aborted and may have arrived", claim.kind
         );
-    }
-
-    /// The store does not have what the step needs.
-    pub(super) fn not_begun(claim: &Claim, trace: &StepTrace, error: &StoreError) {
-        trace.set_outcome("not_begun");
-        warn!(submission.id = %claim.lease.id, "`{}` was not begun: {error}", claim.kind);
     }
 
     fn finished(&self, submission: &Submission, outcome: State, polled: bool, now: Timestamp) {

@@ -1,9 +1,6 @@
 //! Reads a dataset from the store, in the form in which it is uploaded.
 
-use std::time::Duration;
-
-use backon::{BackoffBuilder, ExponentialBuilder};
-
+use super::schedule::store_backoff;
 use ferry_store::{Payload, Store, StoreError};
 use ferry_types::clock::MonotonicClock;
 use ferry_types::domain::SubmissionId;
@@ -12,27 +9,33 @@ use ferry_types::domain::dataset::{Table, canonical};
 /// Datasets from this size on are brought into the canonical form beside the asynchronous threads.
 const LARGE: u64 = 256 << 10;
 
-/// Longest delay before a store that is unavailable is read again.
-const LONGEST: Duration = Duration::from_secs(2);
+/// The store does not have the dataset of a submission.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum MissingPayloadError {
+    /// It is gone.
+    #[error("the dataset is missing in the store")]
+    Missing,
+    /// It cannot be read.
+    #[error("the dataset in the store is damaged: {0}")]
+    Damaged(String),
+}
 
-/// Reads the dataset of a submission. A store that is unavailable is read again until it is not: nothing
-/// was sent, and the step keeps its lease.
+/// Reads the dataset of a submission. A store that fails is read again until it does not: nothing was
+/// sent, and the step keeps its lease.
 pub(super) async fn read(
     store: &dyn Store,
     id: SubmissionId,
     monotonic: &dyn MonotonicClock,
-) -> Result<Payload, StoreError> {
-    let mut delays = ExponentialBuilder::new()
-        .with_min_delay(Duration::from_millis(50))
-        .with_max_delay(LONGEST)
-        .without_max_times()
-        .build();
+) -> Result<Payload, MissingPayloadError> {
+    let mut delays = store_backoff();
     let payload = loop {
         match store.payload(id).await {
-            Err(error) if error.is_temporary() => {
-                monotonic.sleep(delays.next().unwrap_or(LONGEST)).await;
+            Ok(payload) => break payload,
+            Err(StoreError::NotFound(_)) => return Err(MissingPayloadError::Missing),
+            Err(StoreError::Damaged { cause, .. }) => {
+                return Err(MissingPayloadError::Damaged(cause));
             }
-            read => break read?,
+            Err(_) => monotonic.sleep(delays.next().unwrap_or_default()).await,
         }
     };
     if payload.bytes() < LARGE {

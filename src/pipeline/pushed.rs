@@ -1,5 +1,6 @@
-//! Takes in what other Rust services push with apalis-redis, each task once, whoever is killed in
-//! between: a task is removed only when the store keeps its submission, under the task's id.
+//! Accepts the requests that other Rust services push with apalis-redis, each task once, even if a
+//! process is killed in between: a task is removed only when the store has its submission, under the
+//! task's id.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,46 +8,46 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use super::intake::{Intake, IntakeError, SourceLabels};
+use crate::recurring::Recurring;
 use crate::shutdown::Shutdown;
 use ferry_store::redis::{DeadLetter, PushedRequests, Task};
 use ferry_store::{Accepted, NewSubmission, StoreError};
 use ferry_types::clock::{Clock, MonotonicClock};
 use ferry_types::contract::SubmissionRequest;
 
-/// How long an empty queue is left alone: nothing tells of a push.
+/// Delay between two looks at an empty queue: a push wakes no process.
 const DELAY: Duration = Duration::from_secs(1);
 
 /// The most problems of a dataset that a refusal names.
 const NAMED: usize = 5;
 
-/// The queue, and the door that its requests go through.
+/// The intake queue, and the intake that its requests go through.
 #[derive(Debug)]
 pub struct PushedIntake {
-    /// Where they come from.
+    /// The queue.
     pub requests: Arc<PushedRequests>,
-    /// What checks and keeps them.
+    /// Checks and accepts them.
     pub intake: Intake,
-    /// Tells when something was refused.
+    /// For the time of a dead letter.
     pub clock: Arc<dyn Clock>,
 }
 
 impl PushedIntake {
     /// Accepts requests until nothing new may begin.
     pub(super) async fn run(&self, shutdown: &Shutdown, monotonic: &dyn MonotonicClock) {
-        let mut failing = false;
+        let failures = Recurring::default();
         while !shutdown.is_draining() {
             match self.take().await {
                 Ok(taken) => {
-                    failing = false;
+                    failures
+                        .worked(|failures| info!(failures, "pushed requests are accepted again"));
                     if taken > 0 {
                         continue;
                     }
                 }
-                Err(error) if !failing => {
-                    failing = true;
-                    warn!("cannot accept pushed requests, retrying: {error}");
+                Err(error) => {
+                    failures.failed(|| warn!("cannot accept pushed requests, retrying: {error}"))
                 }
-                Err(_) => {}
             }
             tokio::select! {
                 biased;

@@ -34,7 +34,7 @@ impl Workers {
         let mut monitor = Monitor::new();
         for queue in queues {
             let kind = queue.kind;
-            let backend = StepBackend::spawn(store.clone(), queue);
+            let backend = StepBackend::spawn(store.clone(), monotonic.clone(), queue);
             monitor = register(monitor, kind, backend, executor.clone());
         }
         drop(executor);

@@ -1,5 +1,5 @@
-//! What the answer to an operator's check of the Upload API means: the status of a dataset that does
-//! not exist was asked for.
+//! The result of an operator's check of the Upload API: the status of a dataset is requested that does
+//! not exist.
 
 use reqwest::StatusCode;
 
@@ -13,7 +13,7 @@ use ferry_types::domain::outcome::PlatformError;
 /// A processing token that no Platform issues, and a path that no Upload API has.
 pub(super) const NO_SUCH: &str = "ferry-doctor";
 
-/// What the Upload API answers.
+/// The result of a check of the Upload API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ApiCheck {
     /// The Platform answered; also in words, where that needs showing.
@@ -29,7 +29,7 @@ pub enum ApiCheck {
 
 const NOT_THE_API: &str = "check api_url: what answers there is not the Upload API";
 
-/// What `response` means; `other` is that to a path that the Upload API does not have.
+/// The meaning of `response`; `other` is that to a path that the Upload API does not have.
 pub(super) fn judge(
     response: &PlatformResponse,
     other: Option<&PlatformResponse>,

@@ -25,7 +25,7 @@ pub(super) struct Decoded {
     pub(super) end: End,
 }
 
-/// How decoding ended.
+/// The end of decoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
     Complete,

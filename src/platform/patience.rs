@@ -80,7 +80,7 @@ pub(super) fn denied(
         return PlatformError::Credentials(what);
     }
     let limit = humantime::format_duration(denials.limit());
-    passing(format!("{what}; retried, and the account is paused if this goes on for {limit}"))
+    passing(format!("{what}; retried, and the account is paused if this lasts for {limit}"))
 }
 
 #[cfg(test)]

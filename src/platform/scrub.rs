@@ -19,7 +19,7 @@ const LASTING: usize = 70;
 /// Text is read as if it were encoded so many times over, such as JSON within JSON.
 const LAYERS: usize = 2;
 
-/// How much of a text is searched for rows, in characters; the rest is not shown.
+/// Length of a text that is searched for rows, in characters; the rest is not shown.
 const SEARCHED: usize = 4096;
 
 /// A row is recognized by so many bytes of its beginning. A valid one is longer.
@@ -131,7 +131,7 @@ fn without_needles(text: &str, needles: &[&str]) -> String {
     clean + &text[from..]
 }
 
-/// What follows `Basic ` when a token is asked for: only the secret is form-urlencoded.
+/// The text that follows `Basic ` when a token is asked for: only the secret is form-urlencoded.
 pub(super) fn basic(client_id: &str, secret: &str) -> String {
     STANDARD.encode(format!("{client_id}:{}", encoded(secret)))
 }

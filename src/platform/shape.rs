@@ -22,7 +22,7 @@ struct Member {
     value: String,
 }
 
-/// The status word; `None` if the text holds none, or cannot be told which.
+/// The status word; `None` if the text holds none, or several.
 pub(super) fn status_word(text: &str, words: &StatusMap) -> Option<String> {
     let members = match read(text) {
         Read::Word(word) => return Some(word),
@@ -44,7 +44,7 @@ pub(super) fn status_word(text: &str, words: &StatusMap) -> Option<String> {
     Some(found.value.clone())
 }
 
-/// The processing token; `None` if the text holds none, or cannot be told which.
+/// The processing token; `None` if the text holds none, or several.
 pub(super) fn processing_token(text: &str) -> Option<String> {
     let members = match read(text) {
         Read::Word(word) => return is_token(&word).then_some(word),

@@ -1,4 +1,4 @@
-//! What the Platform's status words mean: only success is documented, so the rest is configurable.
+//! The meaning of the Platform's status words: only success is documented, so the rest is configurable.
 
 use ferry_types::domain::outcome::Status;
 
@@ -28,7 +28,7 @@ impl Default for StatusMap {
 }
 
 impl StatusMap {
-    /// What `status` means, whatever its letter case, and with or without blanks and punctuation.
+    /// The meaning of `status`, whatever its letter case, and with or without blanks and punctuation.
     pub fn classify(&self, status: &str) -> Status {
         let (plain, shown) = (plain(status), status.to_lowercase().chars().take(KEPT).collect());
         if matches(&self.success, &plain) {

@@ -21,14 +21,14 @@ use crate::metrics::Exemplar;
 use ferry_types::domain::submission::{ReasonCode, State, StepKind, Submission};
 use ferry_types::domain::{SubmissionId, Timestamp, TraceParent};
 
-/// How long the last spans of a process may take to be told.
+/// Time limit for the last spans of a process to be sent.
 const LAST: Duration = Duration::from_secs(3);
 
 tokio::task_local! {
     static STEP: StepTrace;
 }
 
-/// Where traces go, if anywhere. Clones speak of the same place.
+/// The destination of traces, if there is one. Clones share it.
 #[derive(Clone, Default)]
 pub struct Traces(Option<Collector>);
 
@@ -45,7 +45,7 @@ impl fmt::Debug for Traces {
 }
 
 impl Traces {
-    /// Tells the collector at this URL, in the background of the runtime that this is called in; without
+    /// Sends to the collector at this URL, in the background of the runtime that this is called in; without
     /// one the traces stay off.
     pub fn connect(collector: &str) -> Self {
         let exporter = match sending::exporter(collector) {
@@ -67,12 +67,12 @@ impl Traces {
         Self(Some(Collector { provider, tracer }))
     }
 
-    /// Whether they go anywhere.
+    /// True if there is a collector.
     pub fn are_on(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Tells in the producer's own trace, if it keeps it, that a submission was accepted.
+    /// Adds to the producer's own trace, if it keeps it, that a submission was accepted.
     pub fn accepted(
         &self,
         parent: TraceParent,
@@ -110,7 +110,7 @@ impl Traces {
         StepTrace(Some(Arc::new(RunningStep { tracer, context: Context::new().with_span(span) })))
     }
 
-    /// Tells what is not told yet, within a few seconds; nothing is told from then on.
+    /// Sends what is not sent yet, within a few seconds; nothing is sent from then on.
     pub async fn finish(&self) {
         let Some(Collector { provider, .. }) = self.0.clone() else { return };
         let stopped =
@@ -121,7 +121,7 @@ impl Traces {
     }
 }
 
-/// What every span says that is not a call.
+/// The attributes of every span that is not a request.
 fn about(id: SubmissionId, account: &str) -> [KeyValue; 2] {
     [
         KeyValue::new("ferry.submission", id.to_string()),
@@ -175,7 +175,7 @@ impl StepTrace {
         }))
     }
 
-    /// What a measurement made now for this step is an example of.
+    /// The exemplar of a measurement that is made now for this step.
     pub fn exemplar(&self, now: Timestamp) -> Option<Exemplar> {
         self.0.as_ref().map(|step| Exemplar { trace: step.trace(), at: now })
     }

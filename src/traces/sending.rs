@@ -1,6 +1,5 @@
 //! Sends spans to the collector, over the HTTP client that is there anyway.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,12 +8,14 @@ use opentelemetry_otlp::{SpanExporter, WithExportConfig, WithHttpConfig};
 use tokio::runtime::Handle;
 use tracing::{info, warn};
 
+use crate::recurring::Recurring;
+
 use crate::http_client::{self, Authorities, Tls, root_cause};
 
 /// For a whole call of the collector.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What sends spans to the collector at this URL, below which they belong to `/v1/traces`.
+/// Sends spans to the collector at this URL, below which they belong to `/v1/traces`.
 pub(super) fn exporter(collector: &str) -> Result<SpanExporter, String> {
     let runtime = Handle::try_current().map_err(|error| error.to_string())?;
     let authorities = Authorities::default();
@@ -24,7 +25,7 @@ pub(super) fn exporter(collector: &str) -> Result<SpanExporter, String> {
     let client = client.map_err(|error| format!("{error}: {}", root_cause(&error)))?;
     SpanExporter::builder()
         .with_http()
-        .with_http_client(Exporter { client, runtime, is_failing: AtomicBool::new(false) })
+        .with_http_client(Exporter { client, runtime, failures: Recurring::default() })
         .with_endpoint(format!("{}/v1/traces", collector.trim_end_matches('/')))
         .with_timeout(TIMEOUT)
         .build()
@@ -36,7 +37,7 @@ pub(super) fn exporter(collector: &str) -> Result<SpanExporter, String> {
 struct Exporter {
     client: reqwest::Client,
     runtime: Handle,
-    is_failing: AtomicBool,
+    failures: Recurring,
 }
 
 #[async_trait]
@@ -44,16 +45,18 @@ impl HttpClient for Exporter {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let client = self.client.clone();
         let sent = self.runtime.spawn(async move { send(&client, request).await }).await?;
-        let trouble = match &sent {
+        let failure = match &sent {
             Ok(response) if response.status().is_success() => None,
             Ok(response) => Some(format!("it answered {}", response.status())),
             Err(error) => Some(error.to_string()),
         };
-        let was_failing = self.is_failing.swap(trouble.is_some(), Ordering::Relaxed);
-        match trouble {
-            Some(what) if !was_failing => warn!("traces do not reach the collector: {what}"),
-            None if was_failing => info!("traces reach the collector again"),
-            _ => {}
+        match failure {
+            Some(what) => {
+                self.failures.failed(|| warn!("traces do not reach the collector: {what}"));
+            }
+            None => {
+                self.failures.worked(|failures| info!(failures, "traces reach the collector again"))
+            }
         }
         Ok(sent?)
     }

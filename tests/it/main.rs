@@ -10,6 +10,7 @@ mod deploy;
 mod dialect;
 mod fleet;
 mod metrics;
+mod open_files;
 mod pipeline;
 mod platform;
 mod pushed;

@@ -14,6 +14,19 @@ impl Worker {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ferry"));
         command.arg("worker").env_clear().envs(&world.env);
         command.envs(changes.iter().map(|(name, value)| (format!("FERRY_{name}"), *value)));
+        Self::spawn(world, command)
+    }
+
+    /// A command that may open so many files.
+    pub(crate) fn limited(world: &World, files: u32, arguments: &[&str]) -> Self {
+        let mut command = Command::new("sh");
+        let limited = format!("ulimit -n {files} && exec \"$0\" \"$@\"");
+        command.args(["-c", &limited, env!("CARGO_BIN_EXE_ferry")]).args(arguments);
+        command.env_clear().envs(&world.env);
+        Self::spawn(world, command)
+    }
+
+    fn spawn(world: &World, mut command: Command) -> Self {
         let log = std::fs::File::options().create(true).append(true).open(log(world));
         let log = log.expect("the folder of the store can be written to");
         Self(command.stdin(Stdio::null()).stderr(log).spawn().expect("the binary was built"))
@@ -47,9 +60,9 @@ impl Worker {
         end_of("the end of a worker after SIGTERM", &mut self.0)
     }
 
-    fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         // The shell's own `kill`: there is one wherever there is a shell.
-        let kill = format!("kill -{signal} {}", self.0.id());
+        let kill = format!("kill -{name} {}", self.0.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 }

@@ -5,4 +5,6 @@ mod crash;
 mod faults;
 mod lifecycle;
 mod replicas;
+mod suspended;
 mod trouble;
+mod withheld;

@@ -34,11 +34,13 @@ pub enum ReasonCode {
     Operator,
     /// The account is not configured in the worker that claimed the step.
     UnknownAccount,
+    /// The store does not have the dataset, or it is damaged.
+    PayloadMissing,
 }
 
 impl ReasonCode {
     /// Every reason.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Transient,
         Self::Ambiguous,
         Self::Throttled,
@@ -53,6 +55,7 @@ impl ReasonCode {
         Self::Poison,
         Self::Operator,
         Self::UnknownAccount,
+        Self::PayloadMissing,
     ];
 
     /// The word for it.
@@ -72,6 +75,7 @@ impl ReasonCode {
             Self::Poison => "poison",
             Self::Operator => "operator",
             Self::UnknownAccount => "unknown_account",
+            Self::PayloadMissing => "payload_missing",
         }
     }
 }

@@ -1,0 +1,44 @@
+//! The limit of open files of the process: each connection is one.
+
+use std::sync::Once;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use tracing::warn;
+
+/// Files that a process needs beside the connections of its steps: the store, the log, its own runtime,
+/// probes, and name lookups.
+const OTHERS: u64 = 40;
+
+static LOGGED: Once = Once::new();
+
+/// Raises the limit of open files as far as the system allows it, and returns it. Often no more than 1,024
+/// are allowed until a process asks for more.
+pub fn raise_limit() -> u64 {
+    let limits = getrlimit(Resource::RLIMIT_NOFILE);
+    let raised = limits.and_then(|(soft, hard)| {
+        setrlimit(Resource::RLIMIT_NOFILE, hard, hard).map(|()| hard).or_else(|error| {
+            LOGGED.call_once(|| warn!("the limit of open files stays as it is: {error}"));
+            Ok(soft)
+        })
+    });
+    raised.unwrap_or(u64::MAX)
+}
+
+/// The number of steps of each of `kinds` that can run at once with a limit of open files, each with a
+/// connection: at most `wanted`, and at least one.
+pub fn concurrency(wanted: usize, kinds: usize, limit: u64) -> usize {
+    let connections = usize::try_from(limit.saturating_sub(OTHERS)).unwrap_or(usize::MAX);
+    wanted.min(connections / kinds).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_open_files_leave_fewer_steps_and_never_none() {
+        for (limit, expected) in [(0, 1), (41, 1), (64, 6), (296, 64), (1024, 64), (u64::MAX, 64)] {
+            assert_eq!(concurrency(64, 4, limit), expected, "{limit}");
+        }
+    }
+}
