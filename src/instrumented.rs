@@ -177,6 +177,10 @@ impl Store for InstrumentedStore {
         self.count(Operation::Operate, self.store.resolve(id, resolution, deadline)).await
     }
 
+    async fn declare_ambiguous(&self, id: SubmissionId) -> Result<SubmissionDetail, StoreError> {
+        self.count(Operation::Operate, self.store.declare_ambiguous(id)).await
+    }
+
     async fn redeliver(&self, id: SubmissionId) -> Result<SubmissionDetail, StoreError> {
         self.count(Operation::Operate, self.store.redeliver(id)).await
     }

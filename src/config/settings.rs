@@ -52,7 +52,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "durability",
         "server",
-        "on Redis: `server` as the server is configured, `fsynced` to accept only what is synced to its disk (WAITAOF), `replicated` to accept only what a replica has, and to begin uploads only when it knows of them (WAIT)",
+        "on Redis: `server` as the server is configured, `fsynced` to accept, and to begin uploads, only when that is synced to its disk (WAITAOF), `replicated` only when a replica has it (WAIT)",
     ),
     setting(
         "intake_queue",

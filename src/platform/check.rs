@@ -27,6 +27,9 @@ pub enum ApiCheck {
     },
 }
 
+const DENIED: &str = "check api_key; if that is about the processing token, which is not a real one, \
+                     all is well";
+
 const NOT_THE_API: &str = "check api_url: what answers there is not the Upload API";
 
 /// The meaning of `response`; `other` is that to a path that the Upload API does not have.
@@ -50,7 +53,8 @@ pub(super) fn judge(
         }
         404 => ApiCheck::Answered(None),
         405 | 407 | 410 | 421 => failed(with_body, NOT_THE_API),
-        200..300 | 400..500 => ApiCheck::Answered(Some(said)),
+        200..300 => ApiCheck::Answered(Some(said)),
+        400..500 => failed(said, DENIED),
         _ => failed(with_body, "the Platform, or a proxy before it, is in trouble: try later"),
     }
 }

@@ -9,6 +9,7 @@ mod data_loss;
 mod deploy;
 mod dialect;
 mod fleet;
+mod full_store;
 mod metrics;
 mod open_files;
 mod pipeline;

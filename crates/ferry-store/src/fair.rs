@@ -40,11 +40,11 @@ pub(super) struct NextDue {
 /// With as many uploads under way as allowed, the next look comes after this long.
 const IN_FLIGHT: Duration = Duration::from_millis(50);
 
-/// What an account yields now.
+/// Steps that an account yields now.
 #[derive(Debug)]
 pub(super) enum Availability {
-    /// So many more steps.
-    UpTo(usize),
+    /// So many more steps, which begin as long as any of these requests are left.
+    UpTo { steps: usize, requests: usize },
     /// Nothing before this time, or, without one, before somebody resumes it, which wakes everybody.
     Nothing(Option<Timestamp>),
 }
@@ -66,7 +66,7 @@ pub(super) struct Situation<'a, E> {
 impl<E> Situation<'_, E> {
     pub(super) fn availability(&self) -> Result<Availability, E> {
         if !self.kind.calls_platform() {
-            return Ok(Availability::UpTo(usize::MAX));
+            return Ok(unlimited(usize::MAX));
         }
         let healthy = match self.health.admit(self.now, self.policy) {
             Admission::Open => usize::MAX,
@@ -93,7 +93,7 @@ impl<E> Situation<'_, E> {
         let Some(account_limits) =
             self.account_limits.filter(|account_limits| account_limits.restricts(self.kind))
         else {
-            return Ok(Availability::UpTo(room));
+            return Ok(unlimited(room));
         };
         let (rated, next) = (self.limit_usage)()?.available(self.kind, account_limits, self.now);
         if rated == 0 {
@@ -107,8 +107,14 @@ impl<E> Situation<'_, E> {
         }
         // Nothing tells when an upload ends: it is looked at again.
         let again = Availability::Nothing(Some(later(self.now, IN_FLIGHT)));
-        Ok(if room > 0 { Availability::UpTo(room) } else { again })
+        let yielded = Availability::UpTo { steps: room, requests: rated };
+        Ok(if room > 0 { yielded } else { again })
     }
+}
+
+/// So many steps of an account without a rate limit.
+fn unlimited(steps: usize) -> Availability {
+    Availability::UpTo { steps, requests: usize::MAX }
 }
 
 fn left(limit: u32, used: u64) -> usize {
@@ -124,8 +130,8 @@ pub(super) fn next(
 ) -> Option<Timestamp> {
     let at = |head: &NextDue| match availability.get(&head.account)? {
         // What is due already waits for a ramp.
-        Availability::UpTo(_) if head.due <= now => Some(later(now, policy.ramp_step)),
-        Availability::UpTo(_) => Some(head.due),
+        Availability::UpTo { .. } if head.due <= now => Some(later(now, policy.ramp_step)),
+        Availability::UpTo { .. } => Some(head.due),
         Availability::Nothing(reopens) => reopens.map(|reopens| reopens.max(head.due)),
     };
     heads.iter().filter_map(at).min()
@@ -136,8 +142,17 @@ struct EligibleAccount {
     name: String,
     /// Of these priorities, the most urgent first.
     priorities: Vec<Priority>,
-    /// How many more may be leased.
+    /// Steps that may be leased.
     room: usize,
+    /// Requests left to them.
+    requests: usize,
+}
+
+/// Steps that were taken, and the requests that they make.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Taken {
+    pub(super) steps: usize,
+    pub(super) requests: usize,
 }
 
 fn eligible(
@@ -147,13 +162,16 @@ fn eligible(
 ) -> Vec<EligibleAccount> {
     let mut accounts: Vec<EligibleAccount> = Vec::new();
     for head in heads.iter().filter(|head| head.due <= now) {
-        let Some(Availability::UpTo(room)) = availability.get(&head.account) else { continue };
+        let Some(Availability::UpTo { steps, requests }) = availability.get(&head.account) else {
+            continue;
+        };
         match accounts.last_mut().filter(|account| account.name == head.account) {
             Some(account) => account.priorities.push(head.priority),
             None => accounts.push(EligibleAccount {
                 name: head.account.clone(),
                 priorities: vec![head.priority],
-                room: *room,
+                room: *steps,
+                requests: *requests,
             }),
         }
     }
@@ -162,7 +180,7 @@ fn eligible(
 
 /// Takes up to `limit` steps that are due: every account gets an equal share, the most urgent of its steps
 /// first, and what some do not use is shared by the others. `heads` are in the order of account and priority;
-/// `take` takes so many of one account and priority, and answers how many there were.
+/// `take` takes so many of one account and priority, as long as any of so many requests are left.
 pub(super) fn share<E>(
     kind: StepKind,
     limit: usize,
@@ -170,7 +188,7 @@ pub(super) fn share<E>(
     availability: &BTreeMap<String, Availability>,
     now: Timestamp,
     turns: &mut RoundRobin,
-    mut take: impl FnMut(&str, Priority, usize) -> Result<usize, E>,
+    mut take: impl FnMut(&str, Priority, Taken) -> Result<Taken, E>,
 ) -> Result<(), E> {
     let mut eligible = eligible(heads, availability, now);
     turns.sort(kind, &mut eligible);
@@ -182,8 +200,11 @@ pub(super) fn share<E>(
             let wanted = share.min(account.room).min(left);
             let mut taken = 0;
             for priority in &account.priorities {
-                if taken < wanted {
-                    taken += take(&account.name, *priority, wanted - taken)?;
+                if taken < wanted && account.requests > 0 {
+                    let limit = Taken { steps: wanted - taken, requests: account.requests };
+                    let more = take(&account.name, *priority, limit)?;
+                    taken += more.steps;
+                    account.requests = account.requests.saturating_sub(more.requests);
                 }
             }
             account.room -= taken;

@@ -378,6 +378,9 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
         deadline: Duration,
     ) -> Result<SubmissionDetail, StoreError>;
 
+    /// Declares an unfinished submission ambiguous, after the store went back in time.
+    async fn declare_ambiguous(&self, id: SubmissionId) -> Result<SubmissionDetail, StoreError>;
+
     /// Tells the outcome of a final submission, again if it was told; refused if nobody wants to hear
     /// it.
     async fn redeliver(&self, id: SubmissionId) -> Result<SubmissionDetail, StoreError>;

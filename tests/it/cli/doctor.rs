@@ -8,7 +8,8 @@ use super::harness::{Ferry, GOOD, Platform};
 #[test]
 fn all_is_well() {
     let platform = Platform::plain();
-    let ferry = Ferry::of(&platform);
+    let ferry = Ferry::of(&platform).file("march.csv", GOOD);
+    ferry.run(&["submit", "march.csv"]).ok();
     assert_snapshot!(ferry.run(&["doctor"]), @"
     exit 0
     ---- stdout
@@ -16,7 +17,10 @@ fn all_is_well() {
     ok    the store sqlite:ferry.db can be opened
     ok    the file is whole: ok
     ok    every accepted submission is synced to the disk (journal: wal)
-    ok    the newest event of the store is `EPOCH-0`
+    ok    the file system of `ferry.db` has free space
+    ok    the store takes writes
+    ok    the records of 1 submission can be read
+    ok    the newest event of the store is `EPOCH-1`
     ok    account `default` gets a token
     ok    account `default` is answered by the Upload API
     ---- stderr
@@ -33,10 +37,8 @@ fn a_wrong_secret_and_a_wrong_key_are_told_apart() {
     exit 1
     ---- stdout
     ok    the configuration can be read
-    ok    the store sqlite:ferry.db can be opened
-    ok    the file is whole: ok
-    ok    every accepted submission is synced to the disk (journal: wal)
-    ok    the newest event of the store is `EPOCH-0`
+    note  the store `ferry.db` does not exist yet
+          hint: `ferry serve`, `ferry worker` and `ferry submit` create it; otherwise correct `store`
     FAIL  account `default` cannot get an access token: token endpoint: no token for this account (401): invalid_client
           hint: check client_id and client_secret
     ---- stderr
@@ -46,10 +48,8 @@ fn a_wrong_secret_and_a_wrong_key_are_told_apart() {
     exit 1
     ---- stdout
     ok    the configuration can be read
-    ok    the store sqlite:ferry.db can be opened
-    ok    the file is whole: ok
-    ok    every accepted submission is synced to the disk (journal: wal)
-    ok    the newest event of the store is `EPOCH-0`
+    note  the store `ferry.db` does not exist yet
+          hint: `ferry serve`, `ferry worker` and `ferry submit` create it; otherwise correct `store`
     ok    account `default` gets a token
     FAIL  account `default` cannot use the Upload API: GetResults (status): access denied (403): `unknown key`; retried, and the account is paused if this goes on for 1m
           hint: check api_key, and what the account may do; a proxy or filter may also answer so
@@ -68,10 +68,8 @@ fn a_platform_that_is_not_there() {
     exit 1
     ---- stdout
     ok    the configuration can be read
-    ok    the store sqlite:ferry.db can be opened
-    ok    the file is whole: ok
-    ok    every accepted submission is synced to the disk (journal: wal)
-    ok    the newest event of the store is `EPOCH-0`
+    note  the store `ferry.db` does not exist yet
+          hint: `ferry serve`, `ferry worker` and `ferry submit` create it; otherwise correct `store`
     FAIL  account `default` cannot get an access token: token endpoint: no connection: Connection refused (os error 111)
           hint: check token_url, and the way to the Platform
     ---- stderr
@@ -81,10 +79,8 @@ fn a_platform_that_is_not_there() {
     exit 1
     ---- stdout
     ok    the configuration can be read
-    ok    the store sqlite:ferry.db can be opened
-    ok    the file is whole: ok
-    ok    every accepted submission is synced to the disk (journal: wal)
-    ok    the newest event of the store is `EPOCH-0`
+    note  the store `ferry.db` does not exist yet
+          hint: `ferry serve`, `ferry worker` and `ferry submit` create it; otherwise correct `store`
     ok    account `default` gets a token
     FAIL  account `default` cannot use the Upload API: GetResults (status): no connection: Connection refused (os error 111)
           hint: check api_url, and the way to the Platform
@@ -96,10 +92,8 @@ fn a_platform_that_is_not_there() {
     exit 1
     ---- stdout
     ok    the configuration can be read
-    ok    the store sqlite:ferry.db can be opened
-    ok    the file is whole: ok
-    ok    every accepted submission is synced to the disk (journal: wal)
-    ok    the newest event of the store is `EPOCH-0`
+    note  the store `ferry.db` does not exist yet
+          hint: `ferry serve`, `ferry worker` and `ferry submit` create it; otherwise correct `store`
     FAIL  account `default` cannot get an access token: token endpoint: nothing answers there (404); check `token_url`
           hint: check token_url, and the way to the Platform
     ---- stderr
@@ -148,7 +142,7 @@ fn what_is_not_the_upload_api_is_not_taken_for_it() {
 #[test]
 fn what_the_upload_api_says_to_an_unknown_token_is_shown() {
     let (code, said) = answered(400, &[], "Invalid API key");
-    assert_eq!(code, 0, "{said}");
+    assert_eq!(code, 1, "{said}");
     assert!(said.contains("it says (400): `Invalid API key`") && said.contains("hint:"), "{said}");
     let (code, said) = answered(200, &[], "\"Unknown\"");
     assert_eq!((code, said.as_str()), (0, "ok    account `default` is answered by the Upload API"));
@@ -174,8 +168,8 @@ fn a_store_that_cannot_be_used() {
     exit 1
     ---- stdout
     ok    the configuration can be read
-    FAIL  the store cannot be opened: cannot open the store `nowhere/ferry.db`: No such file or directory (os error 2)
-          hint: `store` must name a file that can be written, in a folder that is there
+    FAIL  the store `nowhere/ferry.db` has no folder `nowhere`
+          hint: create the folder, or correct `store`
     ok    account `default` gets a token
     ok    account `default` is answered by the Upload API
     ---- stderr
@@ -202,6 +196,9 @@ fn a_paused_account() {
     ok    the store sqlite:ferry.db can be opened
     ok    the file is whole: ok
     ok    every accepted submission is synced to the disk (journal: wal)
+    ok    the file system of `ferry.db` has free space
+    ok    the store takes writes
+    ok    the records of 0 submissions can be read
     ok    the newest event of the store is `EPOCH-0`
     FAIL  account `default` is paused: the Platform moves house (paused by user `USER` at TIME UTC)
           hint: fix the cause, then run `ferry resume default`
@@ -233,14 +230,65 @@ fn nothing_is_configured_yet() {
     exit 1
     ---- stdout
     ok    the configuration can be read
-    ok    the store sqlite:ferry.db can be opened
-    ok    the file is whole: ok
-    ok    every accepted submission is synced to the disk (journal: wal)
-    ok    the newest event of the store is `EPOCH-0`
+    note  the store `ferry.db` does not exist yet
+          hint: `ferry serve`, `ferry worker` and `ferry submit` create it; otherwise correct `store`
     FAIL  no account is configured: nothing can be uploaded from here
           hint: set FERRY_TOKEN_URL, FERRY_API_URL, FERRY_CLIENT_ID, FERRY_CLIENT_SECRET and FERRY_API_KEY
     ---- stderr
     ");
+}
+
+#[test]
+fn a_store_that_does_not_exist_is_not_created() {
+    let platform = Platform::start();
+    let ferry = Ferry::of(&platform);
+    ferry.run(&["doctor"]).ok();
+    assert!(!ferry.path("ferry.db").exists());
+}
+
+#[test]
+fn no_hint_recommends_doctor_itself() {
+    let sources = [
+        "src/cli/doctor/finding.rs",
+        "src/cli/doctor/platform.rs",
+        "src/cli/doctor/store.rs",
+        "src/platform/check.rs",
+        "crates/ferry-store/src/error.rs",
+        "crates/ferry-store/src/redis/check.rs",
+        "crates/ferry-store/src/sqlite/disk.rs",
+    ];
+    for source in sources {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(source);
+        let text = std::fs::read_to_string(path).unwrap();
+        assert!(text.contains("hint") || text.contains("Hint"), "{source} has hints");
+        assert!(!text.contains("ferry doctor"), "{source}");
+    }
+}
+
+#[test]
+fn a_restored_store_is_declared_ambiguous_and_a_409_ends_held() {
+    let platform = Platform::start();
+    let ferry = Ferry::of(&platform).file("march.csv", GOOD);
+    let submitted = ferry.object(&["submit", "march.csv", "--name", "march", "--json"]);
+    let id = submitted["id"].as_str().unwrap().to_owned();
+    let store = rusqlite::Connection::open(ferry.path("ferry.db")).unwrap();
+    let old = ferry.path("old.db");
+    store.execute("VACUUM INTO ?1", [old.to_str().unwrap()]).unwrap();
+    drop(store);
+    ferry.run(&["worker", "--until-idle"]).ok();
+    assert_eq!(ferry.object(&["status", "--json", &id])["state"], "completed");
+    // A backup from before the upload.
+    for file in ["ferry.db-wal", "ferry.db-shm"] {
+        let _ = std::fs::remove_file(ferry.path(file));
+    }
+    std::fs::rename(old, ferry.path("ferry.db")).unwrap();
+    let doctor = ferry.run(&["doctor", "--after-restore", "--acknowledge"]).ok();
+    assert!(doctor.stdout.contains("declared 1 unfinished submission ambiguous"), "{doctor}");
+    ferry.run(&["worker", "--until-idle"]);
+    let after = ferry.object(&["status", "--json", &id]);
+    assert_eq!(after["state"], "held", "{after}");
+    let again = ferry.run(&["doctor", "--after-restore", "--offline"]);
+    assert!(again.stdout.contains("declared 0 unfinished submissions ambiguous"), "{again}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use super::data::{Data, MemoryAccount, Row};
-use crate::fair::{self, Availability, NextDue, Situation};
+use crate::fair::{self, Availability, NextDue, Situation, Taken};
 use crate::{Claim, ClaimId, ClaimRequest, Claims, Lease};
 use ferry_types::domain::account::HealthPolicy;
 use ferry_types::domain::submission::{Priority, StepKind, Submission};
@@ -31,9 +31,18 @@ impl Data {
             &mut turns,
             |account, priority, limit| {
                 let due = self.due(request.kind, account, priority, now);
-                let due: Vec<u64> = due.into_iter().take(limit).collect();
-                claims.extend(due.iter().filter_map(|seq| self.lease(*seq, request, now, id)));
-                Ok(due.len())
+                let mut taken = Taken::default();
+                for seq in due.into_iter().take(limit.steps) {
+                    if taken.requests >= limit.requests {
+                        break;
+                    }
+                    taken.steps += 1;
+                    if let Some(claim) = self.lease(seq, request, now, id) {
+                        taken.requests += claim.submission.requests(request.kind);
+                        claims.push(claim);
+                    }
+                }
+                Ok(taken)
             },
         );
         self.turns = turns;

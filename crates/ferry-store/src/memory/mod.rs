@@ -290,6 +290,10 @@ impl Store for MemoryStore {
         self.operate(id, |submission, _, now| submission.resolve(resolution, deadline, now))
     }
 
+    async fn declare_ambiguous(&self, id: SubmissionId) -> Result<SubmissionDetail, StoreError> {
+        self.operate(id, |submission, _, now| submission.declare_ambiguous(now))
+    }
+
     async fn redeliver(&self, id: SubmissionId) -> Result<SubmissionDetail, StoreError> {
         self.operate(id, |submission, _, now| submission.redeliver(now))
     }

@@ -24,7 +24,12 @@ for n = 1, number() do
     batch[n], names[n] = new, key.submission(new.id)
 end
 
-local function digest_of(record) return record and value_of(record, 'digest') end
+-- Empty if the record is damaged: it has other content than any submission.
+local function digest_of(record)
+    if not record then return nil end
+    local sound, digest = pcall(value_of, record, 'digest')
+    return sound and digest or ''
+end
 
 -- Whoever did not hear the answer to a batch may hand it over again.
 local here = call('MGET', unpack(names))
@@ -35,7 +40,9 @@ for n, new in ipairs(batch) do
     digests[new.id] = new.head[field.digest]
 end
 
+-- A count that is damaged goes on after the newest submission.
 local last = tonumber(call('GET', key.seq) or 0)
+    or tonumber(call('ZRANGE', key.all, -1, -1, 'WITHSCORES')[2] or 0)
 local first_new = last
 local known_accounts = {}
 
@@ -71,6 +78,10 @@ local responses = {}
 for n, new in ipairs(batch) do
     local head = new.head
     local known = new.keyed and read(key.idempotency(head[field.account], new.idempotency))
+    -- A key of a submission that is not there any more protects nothing.
+    if known and not written[key.submission(known)] and call('EXISTS', key.submission(known)) == 0 then
+        known = nil
+    end
     local id, response = new.id, 'new'
     if known and known ~= new.id then
         local same = digest_of(read(key.submission(known))) == head[field.digest]

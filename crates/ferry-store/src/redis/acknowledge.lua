@@ -4,7 +4,8 @@
 -- Returns: nothing.
 
 local base = KEYS[1]
-local before = redis.call('GET', base .. 'epochs') or '-'
+local before = redis.pcall('GET', base .. 'epochs')
+if type(before) ~= 'string' then before = '-' end
 -- Of an empty store no process may have seen the epoch.
 if redis.call('EXISTS', base .. 'events') == 0 then before = before .. ' -' end
 local epochs = { ARGV[1] }

@@ -9,8 +9,9 @@ use tracing::error;
 
 use super::error::RedisError;
 use super::record::RedisRecord;
+use super::scripts::ScriptCall;
 use super::steps::lease_text;
-use super::values::{array, bytes, maybe, maybe_time, text, time, tuple};
+use super::values::{array, bytes, lossy, maybe, maybe_time, time, tuple};
 use super::{BATCH, LEASES, RedisStore};
 use crate::{Lease, Rescued, StoreError};
 use ferry_types::domain::submission::{
@@ -27,12 +28,13 @@ struct Inspected {
     submission: Submission,
     /// Tells whether the record has changed.
     digest: String,
-    claim: String,
+    /// Text of the claim; of a damaged one, bytes of any kind.
+    claim: Vec<u8>,
     same_name: SameName,
 }
 
 impl Inspected {
-    fn new(packed: &[u8], claim: String, leased: Option<Timestamp>) -> Result<Self, RedisError> {
+    fn new(packed: &[u8], claim: Vec<u8>, leased: Option<Timestamp>) -> Result<Self, RedisError> {
         let record = RedisRecord::read(packed)?;
         let digest = digest(&SHA1_FOR_LEGACY_USE_ONLY, packed);
         Ok(Self {
@@ -42,6 +44,12 @@ impl Inspected {
             claim,
             same_name: SameName::default(),
         })
+    }
+
+    /// A submission whose lease has ended, even if the claim is damaged.
+    fn leased(packed: &[u8], claim: Vec<u8>, now: Timestamp) -> Result<Self, RedisError> {
+        let inspected = Self::new(packed, claim, None)?;
+        Ok(Self { submission: inspected.record.leased_until(Some(now)), ..inspected })
     }
 
     fn read(value: Value, now: Timestamp) -> Result<Option<Self>, RedisError> {
@@ -57,7 +65,7 @@ impl Inspected {
             newer_unfinished: maybe(unfinished)?,
             newer_completed: maybe(completed)?,
         };
-        let inspected = Self::new(&bytes(packed)?, text(claim)?, leased)?;
+        let inspected = Self::new(&bytes(packed)?, bytes(claim)?, leased)?;
         Ok(Some(Self { same_name, ..inspected }))
     }
 
@@ -75,8 +83,10 @@ impl Inspected {
             return Ok(None);
         }
         let claim = match after.leased_until {
-            None => String::new(),
-            Some(_) if after.is_cancelling() => self.claim.replacen(" run ", " stop ", 1),
+            None => Vec::new(),
+            Some(_) if after.is_cancelling() => {
+                String::from_utf8_lossy(&self.claim).replacen(" run ", " stop ", 1).into_bytes()
+            }
             Some(_) => self.claim.clone(),
         };
         Ok(Some(Change {
@@ -102,9 +112,9 @@ fn hex(bytes: &[u8]) -> String {
 struct Change {
     id: SubmissionId,
     digest: String,
-    claim: String,
+    claim: Vec<u8>,
     record: Vec<u8>,
-    next_claim: String,
+    next_claim: Vec<u8>,
     states: (State, State),
     effect: Option<NameEffect>,
 }
@@ -118,11 +128,17 @@ impl RedisStore {
     ) -> Result<(), RedisError> {
         for _ in 0..DECISIONS {
             let (now, mut inspected) = self.inspect(&[id]).await?;
-            let inspected =
-                inspected.pop().flatten().ok_or_else(|| RedisError::not_found(id))??;
+            let inspected = inspected.pop().flatten().ok_or_else(|| RedisError::not_found(id))?;
+            let inspected = inspected.map_err(|error| error.in_record_of(id))?;
             let change = inspected.decide(|submission, same_name| rule(submission, same_name, now));
-            let Some(change) = change? else { return Ok(()) };
-            if self.save(now, &[change]).await? == [true] {
+            let Some(change) = change? else {
+                // An earlier attempt may have changed it, and not been confirmed.
+                return match &self.accepting {
+                    Some(confirmed) => confirmed.confirm_earlier().await,
+                    None => Ok(()),
+                };
+            };
+            if self.save_durably(now, &[change]).await? == [true] {
                 return Ok(());
             }
         }
@@ -152,7 +168,7 @@ impl RedisStore {
         for (lease, inspected) in leases.iter().zip(inspected) {
             // Of a record that cannot be understood the lease runs out.
             let Some(Ok(inspected)) = inspected else { continue };
-            if !inspected.claim.starts_with(&(lease_text(lease) + " ")) {
+            if !inspected.claim.starts_with((lease_text(lease) + " ").as_bytes()) {
                 continue;
             }
             if let Ok(Some(change)) = inspected.decide(|submission, _| submission.release(now)) {
@@ -174,8 +190,8 @@ impl RedisStore {
         let (mut changes, mut damaged) = (Vec::new(), Vec::new());
         for one in array(expired)? {
             let [id, packed, claim] = tuple(one)?;
-            let (id, claim) = (text(id)?, text(claim)?);
-            let inspected = Inspected::new(&bytes(packed)?, claim.clone(), Some(now));
+            let (id, claim) = (lossy(id)?, bytes(claim)?);
+            let inspected = Inspected::leased(&bytes(packed)?, claim.clone(), now);
             let decided = inspected.and_then(|one| one.decide(|s, _| s.rescue(now)));
             match decided {
                 Ok(change) => changes.extend(change),
@@ -217,13 +233,25 @@ impl RedisStore {
         Ok((now, array(inspected)?.into_iter().map(read).collect()))
     }
 
-    /// Writes what was decided at `now`; answers of each whether nothing else came first.
+    /// Writes what was decided at `now`; returns of each whether nothing else came first.
     async fn save(&self, now: Timestamp, changes: &[Change]) -> Result<Vec<bool>, RedisError> {
         if changes.is_empty() {
             return Ok(Vec::new());
         }
-        let script = &self.scripts.save;
-        let script_call = self.call_at(script, now).each(changes, |script_call, change| {
+        saved(self.run(&self.scripts.save, self.saving(now, changes)).await?)
+    }
+
+    /// The same for what an operator was promised.
+    async fn save_durably(
+        &self,
+        now: Timestamp,
+        changes: &[Change],
+    ) -> Result<Vec<bool>, RedisError> {
+        saved(self.run_durably(&self.scripts.save, self.saving(now, changes)).await?)
+    }
+
+    fn saving(&self, now: Timestamp, changes: &[Change]) -> ScriptCall {
+        self.call_at(&self.scripts.save, now).each(changes, |script_call, change| {
             script_call
                 .arg(change.id.to_string())
                 .arg(&change.digest)
@@ -231,10 +259,12 @@ impl RedisStore {
                 .arg(&change.record)
                 .arg(&change.next_claim)
                 .maybe(change.effect.map(NameEffect::as_str))
-        });
-        let saved = array(self.run(script, script_call).await?)?;
-        Ok(saved.into_iter().map(|saved| saved == Value::Int(1)).collect())
+        })
     }
+}
+
+fn saved(response: Value) -> Result<Vec<bool>, RedisError> {
+    Ok(array(response)?.into_iter().map(|saved| saved == Value::Int(1)).collect())
 }
 
 impl From<LifecycleError> for RedisError {

@@ -35,6 +35,7 @@ pub(super) async fn check(
     let info = Info(text(link.command(info).await?)?);
     let fsync = setting(link, "appendfsync").await;
     let mut findings = findings(&info, fsync.as_deref(), replicated);
+    findings.extend(types(link).await?);
     if info.get("aof_enabled") == Some("1") {
         findings.push(replayed(&info, link).await);
     }
@@ -209,6 +210,38 @@ fn memory(info: &Info) -> Option<CheckResult> {
     let is_full = bytes("used_memory")?.saturating_mul(100) / limit >= ALMOST_FULL;
     let text = format!("the server's memory is more than {ALMOST_FULL} % full");
     is_full.then(|| finding(false, text, "raise `maxmemory`, or lower Ferry's `retention`"))
+}
+
+/// Types of the keys that all submissions share, as the server calls them.
+const TYPES: [(&str, &str); 10] = [
+    ("all", "zset"),
+    ("finished", "zset"),
+    ("leases", "zset"),
+    ("accounts", "zset"),
+    ("events", "list"),
+    ("health", "hash"),
+    ("leased", "hash"),
+    ("turns", "hash"),
+    ("limit_usage", "hash"),
+    ("waiting:upload", "zset"),
+];
+
+/// Reports keys that hold another type of value: every script reads them as empty.
+async fn types(link: &RedisConnection) -> Result<Vec<CheckResult>, RedisError> {
+    let mut findings = Vec::new();
+    for (name, expected) in TYPES {
+        let key = format!("{}{name}", link.base());
+        let mut cmd = redis::cmd("TYPE");
+        cmd.arg(&key);
+        let found = text(link.command(cmd).await?)?;
+        if found != expected && found != "none" {
+            let text =
+                format!("the key `{key}` is damaged: it is a {found} instead of a {expected}");
+            let hint = "restore a backup; without one, remove the key with `redis-cli DEL`";
+            findings.push(finding(false, text, hint));
+        }
+    }
+    Ok(findings)
 }
 
 /// Checks that the server replays its append-only file completely when it starts.

@@ -3,49 +3,44 @@
 -- ARGV: the time; the kind; how many at most (1000 or less); the span of the lease; the policy; the
 --   budgets; a name of this call; how many, and the names of calls whose answers the caller did not
 --   hear.
--- Returns: the time; the time to ask again, or empty; the fence; for each step its submission's record; for
---   each upload the mark of its name, if there is one.
--- Bounded by the limit, by the two thousand leases that end first, where an answer was not heard, and
---   by the accounts that have steps of the kind: of more than a thousand,
---   those that were served longest ago are looked at, and the caller is told to ask again soon.
+-- Returns: the time; the time to ask again, or empty; the fence; for each step its submission's record; the
+--   ids of these; for each upload the mark of its name, if there is one; the ids of records that are damaged,
+--   and lose their step; of steps that the caller did not learn of, and whose account is blocked by now: the
+--   id, the fence, and the call that claimed them.
+-- Bounded by the limit, by what an unacknowledged call claimed, and by the accounts that have steps of the
+--   kind: of more than a thousand, those that were served longest ago are read, and the caller claims again
+--   soon.
 
 local kind, limit, duration = argument(), number(), number()
 local p = policy()
 local limits = read_limits()
 local this_call = argument()
-local LOOK, SOON, LEASES = 1000, 1000, 2000
+local LOOK, SOON = 1000, 1000
 local leased_text = int(later(duration))
-local given, marked = {}, {}
+local given, given_ids, marked, damaged = {}, {}, {}, {}
 
 -- One number for all that is claimed now, which is higher than those before.
 local fence
 
+local function next_fence()
+    local number = call('INCR', key.fence)
+    if type(number) == 'number' then return int(number) end
+    -- The counter is damaged: the time is higher than what it was.
+    call('SET', key.fence, now_text)
+    return now_text
+end
+
 local function give(id, record, word, account)
-    fence = fence or int(call('INCR', key.fence))
+    fence = fence or next_fence()
     written[key.claim(id)] = claim_of(fence, kind, this_call, word, account)
     place(key.leases, id, leased_text)
     given[#given + 1] = record
+    given_ids[#given_ids + 1] = id
     if kind == 'upload' then
         local sound, name = pcall(value_of, record, 'name')
         marked[#given] = name_field(account, sound and name or '')
     end
 end
-
--- What the caller has leased before without hearing of it goes first.
-local lost = {}
-for _ = 1, number() do lost[argument()] = true end
-if next(lost) then
-    local ids = call('ZRANGE', key.leases, 0, LEASES - 1)
-    local held = {}
-    for n, id in ipairs(ids) do held[n] = key.claim(id) end
-    if #ids > 0 then held = call('MGET', unpack(held)) end
-    for n, id in ipairs(ids) do
-        local of, caller, word, account = parts_of(held[n] or '')
-        local record = of == kind and lost[caller] and read(key.submission(id))
-        if record and #given < limit then give(id, record, word, account) end
-    end
-end
-local adopted = #given
 
 -- The accounts with steps, those that were served longest ago first.
 local names = call('ZRANGE', key.waiting(kind), 0, LOOK - 1)
@@ -67,9 +62,41 @@ local function leased_of(name)
     local fields = {}
     for k, of in ipairs(ASKING) do fields[k] = of .. ':' .. name end
     local counts, sum = call('HMGET', key.leased, unpack(fields)), 0
-    for k = 1, #ASKING do sum = sum + tonumber(counts[k] or 0) end
+    for k = 1, #ASKING do sum = sum + (tonumber(counts[k] or 0) or 0) end
     return sum
 end
+
+-- Steps that this process claimed without learning of it go first. A blocked account may have become so since:
+-- these steps are given back.
+local lost, blocked, left_over = {}, {}, {}
+for _ = 1, number() do lost[argument()] = true end
+local own_claims = key.unacknowledged(kind, string.match(this_call, '^%w+'))
+
+local function is_blocked(account)
+    if kind == 'deliver' then return false end
+    local verdict, value = admit(load_health(account), p)
+    return verdict == 'blocked' or verdict == 'up_to' and leased_of(account) > value
+end
+
+local function adopt(id)
+    local claim = call('GET', key.claim(id)) or ''
+    local of, caller, word, account = parts_of(claim)
+    if of ~= kind or not lost[caller] then return end
+    local record = read(key.submission(id))
+    if is_blocked(account) then
+        left_over[#left_over + 1] = id
+        blocked[#blocked + 1] = { id, string.match(claim, '^%d+'), caller }
+    elseif #given >= limit then
+        left_over[#left_over + 1] = id
+    elseif record then
+        give(id, record, word, account)
+    end
+end
+
+if next(lost) then
+    for id in string.gmatch(call('GET', own_claims) or '', '%S+') do adopt(id) end
+end
+local adopted = #given
 
 -- Nothing tells when an upload ends: with as many in flight as allowed, the next look comes soon.
 local IN_FLIGHT = 50
@@ -77,9 +104,9 @@ local IN_FLIGHT = 50
 -- Lowers what an account yields to what its budget leaves.
 local function within(account, limits)
     local left, at = limits_available(account.name, limits)
-    account.room = min(account.room, left)
+    account.room, account.requests_left = min(account.room, left), left
     if limits.in_flight and left > 0 then
-        local uploading = tonumber(call('HGET', key.leased, 'upload:' .. account.name) or 0)
+        local uploading = tonumber(call('HGET', key.leased, 'upload:' .. account.name) or 0) or 0
         account.room, at = min(account.room, limits.in_flight - uploading), now + IN_FLIGHT
     end
     if account.room <= 0 then
@@ -142,6 +169,8 @@ local serving = 0
 local function begin(account, id, record)
     local from, due, _, finished, state, upload_attempts = cmsgpack.unpack_limit(record, field.upload_attempts)
     local _, reason, seq, name = cmsgpack.unpack_limit(record, field.name - field.upload_attempts, from)
+    -- Bytes of any kind are numbers to the decoder.
+    if type(state) ~= 'string' or type(name) ~= 'string' then error('no record') end
     local started = cmsgpack.pack(due, now, finished, 'uploading', upload_attempts + 1)
     place(key.state(state, account.name), id, false)
     place(key.state('uploading', account.name), id, int(seq))
@@ -151,41 +180,52 @@ local function begin(account, id, record)
     return started .. string.sub(record, from + 1) .. add_entry
 end
 
--- Leases a step; answers how many requests it will make. Of a record that cannot be understood the
--- caller has to tell.
+-- Leases a step; returns how many requests it makes, or nothing if its record is damaged.
 local function lease(account, id, record)
     if kind == 'upload' then
         local sound, started = pcall(begin, account, id, record)
-        if sound then
-            record = started
-            written[key.submission(id)] = record
-        end
+        if not sound then return nil end
+        record = started
+        written[key.submission(id)] = record
     end
     give(id, record, 'run', account.name)
+    count_leased(kind, account.name, 1)
     if kind ~= 'collect' or not limits[account.name] then return 1 end
     local sound, requests = pcall(value_of, record, 'requests')
-    return sound and requests or 1
+    return sound and tonumber(requests) or 1
+end
+
+-- Leases those steps of a list that the requests left to the account suffice for; returns which they were.
+local function take_from(account, ids)
+    local names, taken = {}, {}
+    for n, id in ipairs(ids) do names[n] = key.submission(id) end
+    local records = #ids > 0 and call('MGET', unpack(names)) or {}
+    for n, id in ipairs(ids) do
+        -- A step may make more requests than are left, but none begins without any.
+        if account.requests >= account.requests_left then break end
+        taken[n] = id
+        local requests = records[n] and lease(account, id, records[n])
+        if requests then
+            account.requests = account.requests + requests
+        elseif call('EXISTS', names[n]) == 1 then
+            damaged[#damaged + 1] = id
+        end
+    end
+    return taken
 end
 
 -- Leases up to `share` steps of an account, the most urgent first.
 local function take(account, share)
     local wanted = min(share, account.room, limit - #given)
+    account.requests = account.requests or 0
+    account.requests_left = account.requests_left or math.huge
     local taken = 0
     for _, priority in ipairs(PRIORITIES) do
         local head = account.heads[priority]
         if taken < wanted and head and head <= now then
             local due = key.due(kind, priority, account.name)
             local ids = call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, wanted - taken)
-            local records = {}
-            for n, id in ipairs(ids) do records[n] = key.submission(id) end
-            if #ids > 0 then records = call('MGET', unpack(records)) end
-            for n, id in ipairs(ids) do
-                -- An index may name a submission that somebody has removed by hand.
-                if records[n] then
-                    account.requests = (account.requests or 0) + lease(account, id, records[n])
-                    count_leased(kind, account.name, 1)
-                end
-            end
+            ids = take_from(account, ids)
             if #ids > 0 then call('ZREM', due, unpack(ids)) end
             taken = taken + #ids
         end
@@ -208,9 +248,20 @@ while #eligible > 0 and #given < limit do
     eligible = left
 end
 settle()
+if #given > 0 or next(lost) then
+    -- Until these leases have ended, in case that the response is lost.
+    local ids = table.concat(given_ids, ' ') .. ' ' .. table.concat(left_over, ' ')
+    call('SET', own_claims, ids, 'PX', int(max(1, min(duration, FOREVER - now))))
+end
 
 if #given > adopted then
-    local turn = call('INCRBY', key.turn, serving) - serving
+    local turn = call('INCRBY', key.turn, serving)
+    if type(turn) ~= 'number' then
+        -- The counter is damaged: the time is higher than what it was.
+        turn = now + serving
+        call('SET', key.turn, int(turn))
+    end
+    turn = turn - serving
     for _, account in ipairs(accounts) do
         if account.served then
             call('ZADD', key.waiting(kind), turn + account.served, account.name)
@@ -230,7 +281,7 @@ for _, account in ipairs(accounts) do
     if not account.some then
         -- It comes back with its next step, and has its turn then as if it had stayed.
         local turn = call('ZSCORE', key.waiting(kind), account.name)
-        call('HSET', key.turns, kind .. ':' .. account.name, turn)
+        call('HSET', key.turns, kind .. ':' .. account.name, turn or 0)
         call('ZREM', key.waiting(kind), account.name)
     elseif #given < limit then
         local at = next_of(account)
@@ -249,4 +300,4 @@ if #names == LOOK then
 end
 
 local marks = #marked > 0 and call('HMGET', key.name_marks, unpack(marked)) or {}
-return { int(now), again and int(again) or '', fence or '0', given, marks }
+return { int(now), again and int(again) or '', fence or '0', given, given_ids, marks, damaged, blocked }

@@ -32,7 +32,11 @@ local function commit(c, claim)
     if is_to_stop(claim) ~= cancelled then return 'cancelling' end
     if to == '' then return 'illegal' end
 
-    if #contents > 0 then call('HSET', key.contents(id), unpack(contents)) end
+    if #contents > 0 and type(call('HSET', key.contents(id), unpack(contents))) ~= 'number' then
+        -- Another type of value is there, which nothing can read.
+        call('DEL', key.contents(id))
+        call('HSET', key.contents(id), unpack(contents))
+    end
     if not in_any_case then take_signal(account, signal, value, p) end
     local due = after and later(after)
     local record = cmsgpack.pack(due or -1, now, ends and now or finished) .. tail

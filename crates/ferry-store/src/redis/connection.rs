@@ -27,7 +27,7 @@ const LONGEST_DELAY: Duration = Duration::from_secs(2);
 
 /// The largest call, a little below what Redis takes for one argument by default
 /// (`proto-max-bulk-len`, 512 MiB): beyond that it would end the connection, again and again.
-const LARGEST: usize = 500 << 20;
+pub(super) const LARGEST: usize = 500 << 20;
 
 /// A server, and the connection to it.
 pub(super) struct RedisConnection {
@@ -168,7 +168,7 @@ impl RedisConnection {
         if let Some((at, error)) = &tries.failed {
             if *at > started {
                 // Somebody else has just tried.
-                return Err(error.clone().into());
+                return Err(RedisError::Unreachable(error.clone()));
             }
             tokio::time::sleep((*at + tries.delay).saturating_duration_since(started)).await;
         }
@@ -184,7 +184,7 @@ impl RedisConnection {
             Err(RedisError::Redis(error)) => {
                 tries.delay = (tries.delay * 2).clamp(DELAY, LONGEST_DELAY);
                 tries.failed = Some((Instant::now(), error.clone()));
-                Err(error.into())
+                Err(RedisError::Unreachable(error))
             }
             Err(error) => Err(error),
         }

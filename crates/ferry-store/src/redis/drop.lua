@@ -6,6 +6,6 @@
 
 for _ = 1, number() do
     local id, claim = argument(), argument()
-    if claim_on(id) == claim then drop_claim(id, claim) end
+    if (claim_on(id) or '') == claim then drop_claim(id, claim) end
 end
 settle()

@@ -6,6 +6,7 @@ use std::time::Duration;
 use redis::Value;
 use tokio::sync::OnceCell;
 
+use super::check;
 use super::connection::RedisConnection;
 use super::error::RedisError;
 use super::scripts::{Script, ScriptCall, duration_millis};
@@ -52,6 +53,15 @@ impl DurableWrites {
         let response = link.run_one(script, script_call).await?;
         self.confirm(connection, TIMEOUT).await?;
         Ok(response)
+    }
+
+    /// Waits until all that was written before, over any connection, is safe: what follows a write in the
+    /// log, or in the replication, confirms it.
+    pub(super) async fn confirm_earlier(&self) -> Result<(), RedisError> {
+        let link = self.link().await?;
+        let connection = link.number();
+        check::write(link).await?;
+        self.confirm(connection, TIMEOUT).await
     }
 
     /// Waits until what was done over the connection of this number is safe.

@@ -12,6 +12,8 @@ use ferry_types::domain::SubmissionId;
 pub(super) enum RedisError {
     /// Redis could not be asked, or could not do it.
     Redis(redis::RedisError),
+    /// No connection could be made: nothing was sent.
+    Unreachable(redis::RedisError),
     /// It took too long.
     Late(&'static str),
     /// It must not be done.
@@ -23,7 +25,7 @@ pub(super) enum RedisError {
 impl fmt::Display for RedisError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Redis(error) => error.fmt(f),
+            Self::Redis(error) | Self::Unreachable(error) => f.write_str(&words(error)),
             Self::Late(cause) => f.write_str(cause),
             Self::Refused(error) => error.fmt(f),
             Self::Corrupt(what) => f.write_str(what),
@@ -38,8 +40,8 @@ impl RedisError {
             Self::Redis(error) if is_damage(&error) => {
                 StoreError::Unusable(format!("the store `{location}` cannot be used: {error}"))
             }
-            Self::Redis(error) => {
-                let (location, cause) = (location.to_owned(), error.to_string());
+            Self::Redis(error) | Self::Unreachable(error) => {
+                let (location, cause) = (location.to_owned(), words(&error));
                 match refusal(&error) {
                     Some(refusal) => StoreError::WriteRefused { location, refusal, cause },
                     None => StoreError::Unavailable { location, cause },
@@ -60,7 +62,19 @@ impl RedisError {
         match self {
             Self::Redis(error) => !is_damage(error),
             Self::Late(_) => true,
-            Self::Refused(_) | Self::Corrupt(_) => false,
+            Self::Unreachable(_) | Self::Refused(_) | Self::Corrupt(_) => false,
+        }
+    }
+
+    /// True if the request may have left, and no response came. One script that the server answers with
+    /// an error has changed nothing.
+    pub(super) fn is_unanswered(&self) -> bool {
+        match self {
+            Self::Redis(error) => {
+                !matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension)
+            }
+            Self::Late(_) => true,
+            Self::Unreachable(_) | Self::Refused(_) | Self::Corrupt(_) => false,
         }
     }
 
@@ -86,6 +100,14 @@ impl RedisError {
 
     pub(super) fn not_found(id: SubmissionId) -> Self {
         Self::Refused(StoreError::NotFound(id))
+    }
+}
+
+/// Returns an error of the server in its own words, as `redis-cli` shows it.
+fn words(error: &redis::RedisError) -> String {
+    match (error.code(), error.detail()) {
+        (Some(code), Some(detail)) => format!("{code} {detail}"),
+        _ => error.to_string(),
     }
 }
 

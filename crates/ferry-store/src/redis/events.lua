@@ -5,7 +5,7 @@
 -- Bounded by what is asked for; the list is walked from its nearer end.
 
 local after, most = number(), number()
-local forgotten = tonumber(call('GET', key.forgotten) or 0)
+local forgotten = tonumber(call('GET', key.forgotten) or 0) or 0
 local length = call('LLEN', key.events)
 local first = max(after - forgotten, 0)
 local events = {}

@@ -4,19 +4,21 @@
 use redis::Value;
 
 use super::error::RedisError;
-use super::values::{array, number, text, tuple};
+use super::values::{array, lossy, number, text, tuple};
 use crate::{Event, Events};
 use ferry_types::domain::timestamp;
 
 /// Reads the answer to a call of the script that asked for events after `after`.
 pub(super) fn read(after: u64, response: Value) -> Result<Events, RedisError> {
     let [forgotten, newest, events, epochs] = tuple(response)?;
-    let epochs = text(epochs)?;
+    let epochs = lossy(epochs)?;
     let epoch = epochs.split(' ').next().unwrap_or_default().to_owned();
     let oldest = number(forgotten)?;
     let before = after.max(oldest);
-    let events = (1..).zip(array(events)?).map(|(n, line)| event(before + n, &text(line)?));
-    let events = events.collect::<Result<_, _>>()?;
+    // A damaged event costs itself alone.
+    let events = (1..).zip(array(events)?);
+    let events = events.filter_map(|(n, line)| event(before + n, &text(line).ok()?).ok());
+    let events = events.collect();
     Ok(Events { epoch, events, oldest, newest: number(newest)? })
 }
 

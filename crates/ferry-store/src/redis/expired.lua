@@ -15,10 +15,13 @@ local function look(id)
     if record then
         -- The server ended a script between a record and its indexes.
         local sound, r = pcall(parse, record)
-        if sound then
-            place(key.state(r.state, r.account), id, r.seq)
-            schedule(r)
+        if not sound or r.state == 'uploading' then
+            -- The claim is damaged or gone: an upload may have begun.
+            found[#found + 1] = { id, record, '' }
+            return
         end
+        place(key.state(r.state, r.account), id, r.seq)
+        schedule(r)
     end
     drop_claim(id, claim)
 end

@@ -9,18 +9,30 @@ local function policy()
     return { failures = number(), initial = number(), most = number(), ramp = number() }
 end
 
--- Stored as JSON, with times as texts, which keep all digits; empty if nothing is known.
+local UNREADABLE = "the record of the account's health is damaged; it may have been paused or throttled"
+
+local function decode_health(text)
+    local stored = cjson.decode(text)
+    local reason, failures = stored.pause_reason, stored.failures
+    if type(failures) ~= 'number' then error('no failures') end
+    if reason ~= nil and type(reason) ~= 'string' then error('no reason') end
+    return {
+        pause_reason = reason,
+        throttled_until = tonumber(stored.throttled_until),
+        capped = stored.capped,
+        failures = failures,
+        probe = tonumber(stored.probe),
+    }
+end
+
+-- Stored as JSON, with times as texts, which keep all digits; empty if nothing is known. One that is damaged
+-- pauses its account: it may have been paused.
 local function load_health(account)
     local text = call('HGET', key.health, account)
     if not text or text == '' then return { failures = 0 } end
-    local stored = cjson.decode(text)
-    return {
-        pause_reason = stored.pause_reason,
-        throttled_until = tonumber(stored.throttled_until),
-        capped = stored.capped,
-        failures = stored.failures,
-        probe = tonumber(stored.probe),
-    }
+    local sound, health = pcall(decode_health, text)
+    if sound then return health end
+    return { failures = 0, pause_reason = UNREADABLE }
 end
 
 local function save_health(account, h)
@@ -34,7 +46,11 @@ local function save_health(account, h)
             probe = h.probe and int(h.probe),
         })
     end
-    call('HSET', key.health, account, text)
+    if type(call('HSET', key.health, account, text)) ~= 'number' then
+        -- Another type of value is there, which nothing can read.
+        call('DEL', key.health)
+        call('HSET', key.health, account, text)
+    end
 end
 
 local function doublings(throttled_until, p) return floor(max(0, now - throttled_until) / max(1, p.ramp)) end

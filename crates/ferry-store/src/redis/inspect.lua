@@ -30,10 +30,15 @@ for n = 1, number() do
     local id = argument()
     local record = read(key.submission(id))
     inspected[n] = {}
+    -- A damaged one is returned as it is.
+    if not record and call('EXISTS', key.submission(id)) == 1 then record = '' end
     if record then
         local predecessor, unfinished, done = '', '', ''
         local sound, state = pcall(value_of, record, 'state')
-        if sound and state == 'failed' then predecessor, unfinished, done = same_name(record) end
+        if sound and state == 'failed' then
+            local sound, first, second, third = pcall(same_name, record)
+            if sound then predecessor, unfinished, done = first, second, third end
+        end
         local leased = call('ZSCORE', key.leases, id) or ''
         inspected[n] = { record, call('GET', key.claim(id)) or '', leased, predecessor, unfinished, done }
     end

@@ -32,6 +32,9 @@ function key.submission(id) return base .. 's:' .. id end
 -- A string: who holds a submission's step, as `claim_of` writes it.
 function key.claim(id) return base .. 'c:' .. id end
 
+-- A string: the ids of what a process claimed last of a kind of steps, in case that the response was lost.
+function key.unacknowledged(kind, process) return base .. 'u:' .. kind .. ':' .. process end
+
 -- A string: the dataset, compressed, as `blob_format.rs` reads it.
 function key.payload(id) return base .. 'p:' .. id end
 

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::Value;
+use tracing::error;
 
 use super::durable_writes::TIMEOUT;
 use super::error::RedisError;
 use super::record::RedisRecord;
-use super::steps::{self, PreparedCommit};
+use super::steps::{self, Leased, PreparedCommit};
 use super::{COMMITS, COMMITTED_BYTES, RedisStore, read, values};
 use crate::compression::Compressed;
 use crate::{ClaimRequest, Claims, Commit, Committed, Lease};
@@ -31,13 +32,17 @@ impl RedisStore {
             .arg(id.to_string())
             .each(&lost, |script_call, lost| script_call.arg(lost.to_string()));
         let response = link.run_one(script, script_call).await;
-        if response.as_ref().is_err_and(RedisError::is_open) {
-            self.lost.lose(request.kind, id);
+        if response.as_ref().is_err_and(RedisError::is_unanswered) {
+            self.lost.lose(request.kind, id, request.lease);
         }
-        let (claims, records) = steps::claims(response?, &request, id)?;
-        self.lost.heard(&lost, claims.claims.len() >= request.limit);
+        let Leased { claims, records, blocked } = steps::claims(response?, &request, id, &lost)?;
+        self.lost.acknowledged(&lost, claims.claims.len() >= request.limit);
+        if !blocked.is_empty() {
+            // Their account was paused, throttled or failed since: they have not begun.
+            self.give_back(&blocked).await?;
+        }
         // Not for so long that a lease runs out meanwhile; zero would be for ever.
-        let timeout = TIMEOUT.min(request.lease / 4).max(Duration::from_millis(1));
+        let timeout = TIMEOUT.min(request.lease / 2).max(Duration::from_millis(1));
         let leases = || claims.claims.iter().map(|claim| claim.lease);
         if let Some(confirmed) = confirmed.filter(|_| !claims.claims.is_empty())
             && let Err(error) = confirmed.confirm(connection, timeout).await
@@ -73,7 +78,14 @@ impl RedisStore {
         let script = &self.scripts.read;
         let script_call =
             self.script_call(script).each(ids, |script_call, id| script_call.arg(id.to_string()));
-        read::records(self.run(script, script_call).await?)
+        let records = read::records(self.run(script, script_call).await?)?;
+        let sound = |(id, record): (&SubmissionId, Result<_, RedisError>)| {
+            record.unwrap_or_else(|error| {
+                error!(submission.id = %id, "corrupt record, no step of it is recorded ({error})");
+                None
+            })
+        };
+        Ok(ids.iter().zip(records).map(sound).collect())
     }
 
     /// Records what was decided about steps.
@@ -88,7 +100,7 @@ impl RedisStore {
             PreparedCommit::new(commit, packed, record, again)
         };
         let mut prepared: Vec<_> = packed.into_iter().zip(records).map(decide).collect();
-        let mut committed = vec![None; prepared.len()];
+        let mut committed: Vec<_> = prepared.iter().map(PreparedCommit::too_large).collect();
         loop {
             let open: Vec<_> = (0..prepared.len()).filter(|n| committed[*n].is_none()).collect();
             let requested: Vec<_> = open.iter().map(|n| &prepared[*n]).collect();

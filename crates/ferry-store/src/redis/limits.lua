@@ -16,7 +16,8 @@ local function read_limits()
 end
 
 local function used_until(rate, account)
-    return tonumber(call('HGET', key.limit_usage, rate .. ':' .. account) or 0)
+    -- A usage that is damaged limits nothing.
+    return tonumber(call('HGET', key.limit_usage, rate .. ':' .. account) or 0) or 0
 end
 
 -- How many steps may begin now, and, if none may, when the next one may.

@@ -88,10 +88,12 @@ const ACCOUNTS: usize = 100;
 pub struct RedisStore {
     location: String,
     link: Arc<RedisConnection>,
-    /// Instead of `link`, where what must not be lost waits for the server's disk, or a replica.
+    /// Instead of `link`, where submissions and commands of operators wait for the server's disk, or a
+    /// replica.
     accepting: Option<DurableWrites>,
     /// The same for claims of uploads: the attempt is to be known before the request leaves.
     beginning: Option<DurableWrites>,
+    replicated: bool,
     scripts: Scripts,
     wakeups: Arc<Wakeups>,
     continuity: Arc<Continuity>,
@@ -117,16 +119,16 @@ impl RedisStore {
         let continuity = Arc::<Continuity>::default();
         let link =
             || RedisConnection::new(topology.clone(), base.clone()).comparing(continuity.clone());
-        let confirmed = |by| DurableWrites::new(by, link());
-        let replicated = durability == Durability::Replicated;
+        let confirmed = || match durability {
+            Durability::Server => None,
+            Durability::Fsynced => Some(DurableWrites::new(Ack::Disk, link())),
+            Durability::Replicated => Some(DurableWrites::new(Ack::Replica, link())),
+        };
         Ok(Self {
             location: address.location().to_owned(),
-            accepting: match durability {
-                Durability::Server => None,
-                Durability::Fsynced => Some(confirmed(Ack::Disk)),
-                Durability::Replicated => Some(confirmed(Ack::Replica)),
-            },
-            beginning: replicated.then(|| confirmed(Ack::Replica)),
+            accepting: confirmed(),
+            beginning: confirmed(),
+            replicated: durability == Durability::Replicated,
             link: Arc::new(link()),
             scripts: Scripts::new(),
             wakeups: Arc::default(),
@@ -159,6 +161,18 @@ impl RedisStore {
 
     async fn run(&self, script: &Script, script_call: ScriptCall) -> Result<Value, RedisError> {
         self.link.run_one(script, script_call).await
+    }
+
+    /// Runs a call whose effect must not be lost once it is reported.
+    async fn run_durably(
+        &self,
+        script: &Script,
+        script_call: ScriptCall,
+    ) -> Result<Value, RedisError> {
+        match &self.accepting {
+            Some(confirmed) => confirmed.run(script, script_call).await,
+            None => self.run(script, script_call).await,
+        }
     }
 
     fn with_location<T>(&self, result: Result<T, RedisError>) -> Result<T, StoreError> {
@@ -227,11 +241,7 @@ impl Store for RedisStore {
         let packed = compress_all(batch).await;
         let script_call = self.script_call(&self.scripts.accept);
         let script_call = compute(bytes, move || accept::describe(script_call, &packed)).await;
-        let script = &self.scripts.accept;
-        let response = match &self.accepting {
-            Some(confirmed) => confirmed.run(script, script_call).await,
-            None => self.run(script, script_call).await,
-        };
+        let response = self.run_durably(&self.scripts.accept, script_call).await;
         self.with_location(response.and_then(accept::responses))
     }
 
@@ -369,30 +379,29 @@ impl Store for RedisStore {
 
     async fn stats(&self) -> Result<Stats, StoreError> {
         let script = &self.scripts.stats;
-        let mut stats = Stats::default();
+        let (mut stats, mut after) = (Stats::default(), Vec::new());
         loop {
-            let after = stats.accounts.last().map_or("", |account| &account.account);
-            let script_call = read::describe_stats(self.script_call(script), after, ACCOUNTS);
+            let script_call = read::describe_stats(self.script_call(script), &after, ACCOUNTS);
             let response = self.run(script, script_call).await;
-            let page = self.with_location(response.and_then(read::stats))?;
-            let is_last = page.accounts.len() < ACCOUNTS;
-            stats.steps.extend(page.steps);
-            stats.accounts.extend(page.accounts);
-            if is_last {
-                return Ok(stats);
-            }
+            let page = response.and_then(|response| read::stats(response, ACCOUNTS));
+            let page = self.with_location(page)?;
+            stats.steps.extend(page.stats.steps);
+            stats.accounts.extend(page.stats.accounts);
+            let Some(next) = page.next else { return Ok(stats) };
+            after = next;
         }
     }
 
     async fn pause(&self, account: &str, reason: &str) -> Result<(), StoreError> {
         let script = &self.scripts.pause;
-        let response = self.run(script, self.script_call(script).arg(account).arg(reason)).await;
+        let script_call = self.script_call(script).arg(account).arg(reason);
+        let response = self.run_durably(script, script_call).await;
         self.with_location(response.map(drop))
     }
 
     async fn resume(&self, account: &str) -> Result<bool, StoreError> {
         let script = &self.scripts.resume;
-        let response = self.run(script, self.script_call(script).arg(account)).await;
+        let response = self.run_durably(script, self.script_call(script).arg(account)).await;
         match self.with_location(response.and_then(values::text))?.as_str() {
             "unknown" => Err(StoreError::UnknownAccount(account.to_owned())),
             ended => Ok(ended == "1"),
@@ -429,6 +438,10 @@ impl Store for RedisStore {
         self.operate(id, |submission, _, now| submission.resolve(resolution, deadline, now)).await
     }
 
+    async fn declare_ambiguous(&self, id: SubmissionId) -> Result<SubmissionDetail, StoreError> {
+        self.operate(id, |submission, _, now| submission.declare_ambiguous(now)).await
+    }
+
     async fn redeliver(&self, id: SubmissionId) -> Result<SubmissionDetail, StoreError> {
         self.operate(id, |submission, _, now| submission.redeliver(now)).await
     }
@@ -445,6 +458,6 @@ impl Store for RedisStore {
     }
 
     async fn check(&self) -> Result<Vec<CheckResult>, StoreError> {
-        self.with_location(check::check(&self.link, self.beginning.is_some()).await)
+        self.with_location(check::check(&self.link, self.replicated).await)
     }
 }

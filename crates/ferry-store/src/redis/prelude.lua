@@ -89,7 +89,7 @@ local woken, anything = {}, false
 local function wake_workers(index, kind, account, soonest)
     local head = tonumber(call('ZRANGE', index, 0, 0, 'WITHSCORES')[2])
     if not head then
-        local turn = call('HGET', key.turns, kind .. ':' .. account) or 0
+        local turn = tonumber(call('HGET', key.turns, kind .. ':' .. account) or 0) or 0
         call('ZADD', key.waiting(kind), 'NX', turn, account)
     end
     if not head or soonest < head then woken[kind] = min(woken[kind] or soonest, soonest) end
@@ -128,7 +128,8 @@ local EVENTS, FORGOTTEN = 100000, 1000
 
 local function forget_events(count)
     call('LTRIM', key.events, count, -1)
-    call('INCRBY', key.forgotten, count)
+    local forgotten = call('INCRBY', key.forgotten, count)
+    if type(forgotten) ~= 'number' then call('SET', key.forgotten, count) end
 end
 
 -- A list that was empty belongs to a new store: what readers know of another one means nothing here.
@@ -168,7 +169,9 @@ local function settle()
     for n = 1, #ended_keys, MOST do call('DEL', unpack(ended_keys, n, min(n + MOST - 1, #ended_keys))) end
     for index, changes in pairs(placed) do write_index(index, changes) end
     for name, more in pairs(leased_more) do
-        if more ~= 0 then call('HINCRBY', key.leased, name, more) end
+        local sum = more == 0 or call('HINCRBY', key.leased, name, more)
+        -- A count that is damaged begins again.
+        if type(sum) == 'table' then call('HSET', key.leased, name, max(0, more)) end
     end
     write_events()
     local message = {}

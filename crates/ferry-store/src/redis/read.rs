@@ -72,10 +72,12 @@ pub(super) fn found(
 }
 
 /// The records of a call of the script `read`.
-pub(super) fn records(response: Value) -> Result<Vec<Option<RedisRecord>>, RedisError> {
+pub(super) fn records(
+    response: Value,
+) -> Result<Vec<Result<Option<RedisRecord>, RedisError>>, RedisError> {
     let [_, shown] = tuple(response)?;
     let record = |shown| Ok(RawDetail::read(shown)?.map(|shown| shown.record));
-    array(shown)?.into_iter().map(record).collect()
+    Ok(array(shown)?.into_iter().map(record).collect())
 }
 
 /// Which indexes lead to the submissions that match, without passing many others.
@@ -150,21 +152,31 @@ pub(super) fn part(
 }
 
 /// Adds a page of the accounts to a call of the script.
-pub(super) fn describe_stats(script_call: ScriptCall, after: &str, most: usize) -> ScriptCall {
+pub(super) fn describe_stats(script_call: ScriptCall, after: &[u8], most: usize) -> ScriptCall {
     script_call
         .arg(after)
         .arg(most)
         .each(&State::ALL, |script_call, state| script_call.arg(state.as_str()))
 }
 
+/// A page of the accounts, and the name after which the next one begins.
+pub(super) struct StatsPage {
+    pub(super) stats: Stats,
+    pub(super) next: Option<Vec<u8>>,
+}
+
 /// Reads the script's answer.
-pub(super) fn stats(response: Value) -> Result<Stats, RedisError> {
+pub(super) fn stats(response: Value, most: usize) -> Result<StatsPage, RedisError> {
     let [now, accounts] = tuple(response)?;
     let now = time(now)?;
     let mut stats = Stats::default();
-    for one in array(accounts)? {
+    let accounts = array(accounts)?;
+    let last = accounts.last().cloned();
+    let read = accounts.len();
+    for one in accounts {
         let [account, health, counts, steps] = tuple(one)?;
-        let account = text(account)?;
+        // A name that is no text is none of ours.
+        let Ok(account) = text(account) else { continue };
         for (kind, counts) in StepKind::ALL.into_iter().zip(array(steps)?) {
             stats.steps.push(step_stats(&account, kind, counts, now)?);
         }
@@ -176,7 +188,9 @@ pub(super) fn stats(response: Value) -> Result<Stats, RedisError> {
         let health = read_health(&bytes(health)?);
         stats.accounts.push(AccountStats { account, health, states });
     }
-    Ok(stats)
+    let name = |account: Value| array(account)?.into_iter().next().map(bytes).transpose();
+    let next = last.filter(|_| read == most).map(name).transpose()?.flatten();
+    Ok(StatsPage { stats, next })
 }
 
 fn step_stats(

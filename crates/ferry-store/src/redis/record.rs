@@ -365,6 +365,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn scripts_know_the_reason_of_an_account_whose_health_is_damaged() {
+        let reason = ferry_types::domain::account::UNREADABLE_HEALTH;
+        assert!(include_str!("health.lua").contains(&format!("UNREADABLE = \"{reason}\"\n")));
+        assert_eq!(read_health(b"{}"), Health::unreadable());
+        assert_eq!(read_health(b""), Health::default());
+    }
+
+    #[test]
     fn scripts_know_the_order_of_a_head() {
         let record = include_str!("record.lua");
         let list = record.split_once("HEAD = {").unwrap().1.split_once('}').unwrap().0;

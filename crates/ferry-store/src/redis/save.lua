@@ -23,6 +23,8 @@ local function save(id, digest, claim, record, next_claim, effect)
     written[key.submission(id)] = record
     mark_name(effect, id, new.account, new.name)
     if next_claim == '' then
+        -- Of a damaged claim the lease is left.
+        if not old.leased then place(key.leases, id, false) end
         move(old, new)
     elseif next_claim ~= claim then
         written[key.claim(id)] = next_claim

@@ -4,7 +4,7 @@ use redis::{Cmd, Value};
 
 use super::error::RedisError;
 use super::scripts::{Script, ScriptCall};
-use super::values::{number, text, tuple};
+use super::values::{lossy, number, tuple};
 use crate::Standing;
 use crate::continuity::Asked;
 
@@ -29,12 +29,12 @@ impl StandingScript {
 /// Reads the script's answer.
 pub(super) fn read(response: Value) -> Result<Standing, RedisError> {
     let [epochs, newest, event, requested, reported] = tuple(response)?;
-    let some = |value| text(value).map(|text| Some(text).filter(|text| !text.is_empty()));
+    let some = |value| lossy(value).map(|text| Some(text).filter(|text| !text.is_empty()));
     let standing = Standing {
-        event: text(event)?,
+        event: lossy(event)?,
         requested: some(requested)?,
         reported: some(reported)?,
         ..Standing::default()
     };
-    Ok(standing.with_epochs(&text(epochs)?, number(newest)?))
+    Ok(standing.with_epochs(&lossy(epochs)?, number(newest)?))
 }

@@ -27,7 +27,7 @@ for n, name in ipairs(names) do
         local counts = { ready = 0, scheduled = 0 }
         for _, priority in ipairs(PRIORITIES) do count(key.due(kind, priority, name), counts) end
         count(key.has_predecessor(kind, name), counts)
-        local leased = tonumber(call('HGET', key.leased, kind .. ':' .. name) or 0)
+        local leased = max(0, tonumber(call('HGET', key.leased, kind .. ':' .. name) or 0) or 0)
         local oldest = counts.oldest and int(counts.oldest) or ''
         steps[k] = { counts.ready, counts.scheduled, leased, oldest }
     end

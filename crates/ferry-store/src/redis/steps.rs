@@ -7,10 +7,11 @@ use redis::Value;
 use tracing::error;
 
 use super::blob_format::write_content;
+use super::connection::LARGEST;
 use super::error::RedisError;
 use super::record::RedisRecord;
 use super::scripts::{PackedArgs, ScriptCall, duration_millis};
-use super::values::{array, bytes, maybe, maybe_time, number, text, time, tuple};
+use super::values::{array, bytes, lossy, maybe, maybe_time, number, text, time, tuple};
 use crate::compression::Compressed;
 use crate::{Claim, ClaimId, ClaimRequest, Claims, Commit, Committed, Lease};
 use ferry_types::domain::account::{HealthPolicy, Signal};
@@ -22,6 +23,9 @@ use ferry_types::domain::{Timestamp, later, until};
 
 /// The most steps that one claim leases: a script must end soon.
 const CLAIMED: usize = 1000;
+
+/// The most results, compressed, that one commit brings: the largest call without what else it has.
+const LARGEST_COMMIT: usize = LARGEST - (1 << 20);
 
 /// Adds a request to a call of the script.
 pub(super) fn describe_claim(
@@ -51,31 +55,59 @@ fn limited(request: &ClaimRequest) -> Vec<(&String, &AccountLimits)> {
         .collect()
 }
 
-/// Reads the script's answer: the claims, and the record of each.
+/// What a claim leased.
+pub(super) struct Leased {
+    pub(super) claims: Claims,
+    /// The record of each claim.
+    pub(super) records: Vec<Arc<RedisRecord>>,
+    /// Steps of lost claims whose account is blocked by now.
+    pub(super) blocked: Vec<Lease>,
+}
+
+/// Reads the response of the script to the claim `id`, which named the claims `lost`.
 pub(super) fn claims(
     response: Value,
     request: &ClaimRequest,
     id: ClaimId,
-) -> Result<(Claims, Vec<Arc<RedisRecord>>), RedisError> {
-    let [now, next, fence, given, marks] = tuple(response)?;
+    lost: &[ClaimId],
+) -> Result<Leased, RedisError> {
+    let [now, next, fence, given, ids, marks, damaged, blocked] = tuple(response)?;
     let (now, fence) = (time(now)?, number(fence)?);
     let (mut claims, mut records) = (Vec::new(), Vec::new());
+    // A damaged record must not keep the others from their workers.
+    let report = |id: Value, cause: &str| -> Result<(), RedisError> {
+        error!(submission.id = lossy(id)?, "corrupt record, its step will not run ({cause})");
+        Ok(())
+    };
     let marks = array(marks)?.into_iter().chain(std::iter::repeat(Value::Nil));
-    for (packed, mark) in array(given)?.into_iter().zip(marks) {
+    for ((packed, of), mark) in array(given)?.into_iter().zip(array(ids)?).zip(marks) {
         match RedisRecord::read(&bytes(packed)?) {
             Ok(record) => {
-                let name_mark = maybe(mark)?;
+                // A mark that is damaged is one all the same.
+                let name_mark = maybe(mark).unwrap_or(Some(record.submission.id));
                 claims.push(Claim { name_mark, ..claim(&record, fence, id, now, request) });
                 records.push(Arc::new(record));
             }
-            // A damaged one must not keep the others from their workers.
-            Err(error) => {
-                error!("a submission's record is damaged, its step cannot be run: {error}");
-            }
+            Err(error) => report(of, &error.to_string())?,
         }
     }
+    for id in array(damaged)? {
+        report(id, "it cannot be read")?;
+    }
     let next = maybe_time(next)?.map(|at| until(now, at));
-    Ok((Claims { claims, now, next }, records))
+    let blocked = array(blocked)?.into_iter();
+    let blocked = blocked.map(|lease| lost_lease(lease, request.kind, lost));
+    let blocked = blocked.filter_map(Result::transpose).collect::<Result<_, _>>()?;
+    Ok(Leased { claims: Claims { claims, now, next }, records, blocked })
+}
+
+/// Reads the lease of a lost claim; none of an id that is none of ours.
+fn lost_lease(value: Value, kind: StepKind, lost: &[ClaimId]) -> Result<Option<Lease>, RedisError> {
+    let [id, fence, call] = tuple(value)?;
+    let (fence, call) = (number(fence)?, text(call)?);
+    let claimed_by = lost.iter().find(|lost| lost.to_string() == call).copied();
+    let id = text(id)?.parse().ok();
+    Ok(id.zip(claimed_by).map(|(id, claimed_by)| Lease { id, kind, fence, claimed_by }))
 }
 
 fn claim(
@@ -136,6 +168,18 @@ impl PreparedCommit {
     /// The same step of a record that has changed.
     pub(super) fn decide_again(&mut self, before: Option<Arc<RedisRecord>>) {
         self.known = before.map(|before| PreparedRecord::new(before, &self.commit.transition));
+    }
+
+    /// A commit that no call can take refuses itself alone: its step ends with its lease.
+    pub(super) fn too_large(&self) -> Option<Committed> {
+        let (id, mib) = (self.commit.lease.id, self.bytes() >> 20);
+        (self.bytes() > LARGEST_COMMIT).then(|| {
+            error!(
+                submission.id = %id,
+                "results of {mib} MiB, compressed, are more than Redis takes: lower `max_response_bytes`"
+            );
+            Committed::Stale
+        })
     }
 
     /// How large what it brings is.
@@ -208,6 +252,8 @@ impl PreparedCommit {
             ("illegal", Some(PreparedRecord { after: Err(illegal), .. })) => {
                 Committed::Illegal(illegal)
             }
+            // Its record is damaged, as was logged when it was read.
+            ("illegal", None) => Committed::Stale,
             ("illegal", _) => return Err(RedisError::corrupt("a legal transition was refused")),
             ("cancelling", _) => return Ok(None),
             ("damaged", _) => {

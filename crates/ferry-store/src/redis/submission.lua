@@ -63,7 +63,7 @@ end
 local function drop_claim(id, claim)
     if claim then
         local kind, _, _, account = parts_of(claim)
-        count_leased(kind, account, -1)
+        if kind then count_leased(kind, account, -1) end
         end_claim(id)
     end
     place(key.leases, id, false)

@@ -16,9 +16,17 @@ local function forget(id)
     call('ZREM', key.name(r.account, r.name), id)
 end
 
+-- Of a damaged record nobody knows the state and the account: all of them are looked through.
+local ACCOUNTS = 200
+local function forget_damaged(id)
+    for _, account in ipairs(call('ZRANGE', key.accounts, 0, ACCOUNTS - 1)) do
+        for state in pairs(FINAL) do place(key.state(state, account), id, false) end
+    end
+end
+
 for _, id in ipairs(old) do
-    -- One that cannot be understood, or that somebody has removed by hand, must not keep the others.
-    pcall(forget, id)
+    -- A damaged record, or one that was removed by hand, must not keep the others.
+    if not pcall(forget, id) then forget_damaged(id) end
     place(key.all, id, false)
     place(key.finished, id, false)
     call('UNLINK', key.submission(id), key.payload(id), key.contents(id))
@@ -27,7 +35,7 @@ end
 -- Of the events that are as old, the last one stays: after it the next is found.
 local events = call('LRANGE', key.events, 0, FORGOTTEN)
 local aged = 0
-while aged < #events - 1 and tonumber(string.match(events[aged + 1], '^%d+')) < before do
+while aged < #events - 1 and tonumber(string.match(events[aged + 1], '^%d+') or 0) < before do
     aged = aged + 1
 end
 if aged > 0 then forget_events(aged) end

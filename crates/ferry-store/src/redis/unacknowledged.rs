@@ -1,14 +1,19 @@
-//! Claims whose answers got lost: the steps that they leased are asked for with the next claim, so
-//! that no step waits for the end of a lease, and no upload is in doubt that was not begun.
+//! Claims whose responses were lost: the next claim names them, so that the steps that they leased do
+//! not wait for the end of a lease, and no upload counts as ambiguous that did not begin.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::claim_id::{ClaimId, ClaimIds};
 use ferry_types::domain::submission::StepKind;
 
-/// So many claims ask for what an earlier one leased: the server may still have been to carry that
-/// out when the first of them came.
+/// Claims that name a lost one: the server may still have been about to run it when the first of
+/// them came.
 const TRIES: u32 = 3;
+
+/// Lost claims of one kind that are remembered. One claimer makes one claim at a time, so that more of
+/// them are of an outage, in which few were run.
+const MOST: usize = 16;
 
 /// The claims of one process.
 #[derive(Debug)]
@@ -22,6 +27,8 @@ struct UnacknowledgedClaim {
     kind: StepKind,
     id: ClaimId,
     tries: u32,
+    /// End of the leases that it may have made: from then on they are rescued.
+    until: Option<Instant>,
 }
 
 impl UnacknowledgedClaims {
@@ -29,25 +36,36 @@ impl UnacknowledgedClaims {
         Self { ids: ClaimIds::random(), lost: Mutex::default() }
     }
 
-    /// A new claim, and those whose answers got lost.
+    /// Returns the id of a new claim, and the lost claims that it is to name.
     pub(super) fn begin(&self, kind: StepKind) -> (ClaimId, Vec<ClaimId>) {
-        let lost = self.lock();
+        let mut lost = self.lock();
+        let now = Instant::now();
+        lost.retain(|claim| claim.until.is_none_or(|until| until > now));
         let lost = lost.iter().filter(|claim| claim.kind == kind).map(|claim| claim.id);
         (self.ids.next(), lost.collect())
     }
 
-    /// The answer to a claim got lost.
-    pub(super) fn lose(&self, kind: StepKind, id: ClaimId) {
-        self.lock().push(UnacknowledgedClaim { kind, id, tries: 0 });
+    /// Remembers a claim whose response was lost, for as long as its leases can last.
+    pub(super) fn lose(&self, kind: StepKind, id: ClaimId, lease: Duration) {
+        let mut lost = self.lock();
+        let of_kind = lost.iter().filter(|claim| claim.kind == kind).count();
+        if of_kind >= MOST
+            && let Some(oldest) = lost.iter().position(|claim| claim.kind == kind)
+        {
+            lost.remove(oldest);
+        }
+        let until = Instant::now().checked_add(lease);
+        lost.push(UnacknowledgedClaim { kind, id, tries: 0, until });
     }
 
-    /// A claim that asked for lost ones was answered, with as many steps as it wanted or not.
-    pub(super) fn heard(&self, asked_for: &[ClaimId], full: bool) {
-        if asked_for.is_empty() {
+    /// Notes the response to a claim that named lost ones; `is_full` if it has as many steps as it
+    /// wanted, so that more may be left.
+    pub(super) fn acknowledged(&self, named: &[ClaimId], is_full: bool) {
+        if named.is_empty() {
             return;
         }
         let mut lost = self.lock();
-        for claim in lost.iter_mut().filter(|claim| !full && asked_for.contains(&claim.id)) {
+        for claim in lost.iter_mut().filter(|claim| !is_full && named.contains(&claim.id)) {
             claim.tries += 1;
         }
         lost.retain(|claim| claim.tries < TRIES);
@@ -56,5 +74,25 @@ impl UnacknowledgedClaims {
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<UnacknowledgedClaim>> {
         // Every critical section leaves a whole list.
         self.lost.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outage_makes_no_long_list_and_leases_that_ended_leave_it() {
+        let claims = UnacknowledgedClaims::new();
+        for _ in 0..1000 {
+            let (id, _) = claims.begin(StepKind::Upload);
+            claims.lose(StepKind::Upload, id, Duration::from_hours(1));
+            let (id, _) = claims.begin(StepKind::Poll);
+            claims.lose(StepKind::Poll, id, Duration::ZERO);
+        }
+        let (newest, lost) = claims.begin(StepKind::Upload);
+        assert_eq!(lost.len(), MOST);
+        assert!(!lost.contains(&newest));
+        assert_eq!(claims.begin(StepKind::Poll).1, []);
     }
 }

@@ -9,7 +9,7 @@ use super::error::SqliteError;
 use super::health;
 use super::name_marks;
 use super::records::{COLUMNS, SqliteRecord, append, millis, rank};
-use crate::fair::{self, RoundRobin};
+use crate::fair::{self, RoundRobin, Taken};
 use crate::{Claim, ClaimId, ClaimRequest, Claims, Lease};
 use ferry_types::domain::account::HealthPolicy;
 use ferry_types::domain::submission::{Priority, StepKind};
@@ -82,13 +82,13 @@ struct StepPicker<'a> {
 }
 
 impl StepPicker<'_> {
-    /// Leases up to `limit` steps; answers how many it has looked at.
+    /// Leases steps up to `limit`; returns those that it has looked at.
     fn take(
         &mut self,
         account: &str,
         priority: Priority,
-        limit: usize,
-    ) -> Result<usize, SqliteError> {
+        limit: Taken,
+    ) -> Result<Taken, SqliteError> {
         let sql = [
             "SELECT ",
             COLUMNS,
@@ -107,14 +107,21 @@ impl StepPicker<'_> {
                 account,
                 rank(priority),
                 millis(self.now),
-                i64::try_from(limit).unwrap_or(i64::MAX)
+                i64::try_from(limit.steps).unwrap_or(i64::MAX)
             ],
         )?;
-        let taken = due.len();
+        let mut taken = Taken::default();
         for record in due {
+            if taken.requests >= limit.requests {
+                break;
+            }
+            taken.steps += 1;
             let seq = record.seq;
             match self.lease(record) {
-                Ok(claim) => self.claims.push(claim),
+                Ok(claim) => {
+                    taken.requests += claim.submission.requests(claim.kind);
+                    self.claims.push(claim);
+                }
                 Err(error) if error.is_of_a_row() => {
                     set_aside(self.connection, self.effects, seq, &error)?;
                 }

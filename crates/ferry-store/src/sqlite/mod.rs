@@ -8,6 +8,7 @@ mod accounts;
 mod blobs;
 mod changes;
 mod claim;
+mod disk;
 mod effects;
 mod error;
 mod events;
@@ -27,6 +28,8 @@ mod standing;
 mod stats;
 mod watch;
 mod writer;
+
+pub use disk::free_space;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -371,6 +374,10 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn declare_ambiguous(&self, id: SubmissionId) -> Result<SubmissionDetail, StoreError> {
+        self.change(id, |submission, _, now| submission.declare_ambiguous(now)).await
+    }
+
     async fn redeliver(&self, id: SubmissionId) -> Result<SubmissionDetail, StoreError> {
         self.change(id, |submission, _, now| submission.redeliver(now)).await
     }
@@ -394,7 +401,7 @@ impl Store for SqliteStore {
     }
 
     async fn check(&self) -> Result<Vec<CheckResult>, StoreError> {
-        self.read(|reader| {
+        let findings = self.read(|reader| {
             let text = |pragma: &str| {
                 reader.connection.query_row(pragma, [], |row| row.get::<_, String>(0))
             };
@@ -419,7 +426,9 @@ impl Store for SqliteStore {
                         .then(|| "another program changed the file's journal mode".to_owned()),
                 },
             ])
-        })
-        .await
+        });
+        let mut findings = findings.await?;
+        findings.extend(free_space(&self.path));
+        Ok(findings)
     }
 }

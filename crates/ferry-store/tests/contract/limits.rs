@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ferry_store::{Claim, ClaimRequest, Claims, Store};
+use ferry_store::{Claim, ClaimRequest, Claims, NewSubmission, Store};
 use ferry_types::contract::WaitingFor;
 use ferry_types::domain::account::BlockReason;
 use ferry_types::domain::limits::AccountLimits;
 use ferry_types::domain::submission::StepKind;
 
 use super::subject::{ACCOUNT, LEASE, Subject, millis, new, on};
-use super::transitions::uploaded;
+use super::transitions::{decided, uploaded};
 
 async fn ask(store: &Arc<dyn Store>, kind: StepKind, account_limits: AccountLimits) -> Claims {
     let account_limits = Arc::new([(ACCOUNT.to_owned(), account_limits)].into());
@@ -62,6 +62,26 @@ pub(super) async fn a_rate_of_requests_counts_steps_of_every_kind(subject: Subje
     subject.advance(millis(410)).await;
     assert_eq!(claim(&subject.store, StepKind::Poll, account_limits).await.len(), 1);
     assert!(claim(&subject.store, StepKind::Upload, account_limits).await.is_empty());
+}
+
+pub(super) async fn a_rate_of_requests_counts_the_requests_of_a_step(subject: Subject) {
+    // A burst of ten requests, and 20 of each step.
+    let account_limits =
+        AccountLimits { requests_per_second: Some(100.0), ..AccountLimits::default() };
+    let keys: Vec<String> = (0..20).map(|n| format!("key{n}")).collect();
+    let wide = |n| NewSubmission { result_keys: keys.clone(), ..new(&format!("n{n}")) };
+    subject.accept_all((0..10).map(wide)).await;
+    for claimed in subject.claim(StepKind::Upload, 10).await {
+        subject.commit(&claimed, uploaded(Duration::ZERO)).await;
+    }
+    for claimed in subject.claim(StepKind::Poll, 10).await {
+        subject.commit(&claimed, decided()).await;
+    }
+    assert_eq!(claim(&subject.store, StepKind::Collect, account_limits).await.len(), 1);
+    let empty = ask(&subject.store, StepKind::Collect, account_limits).await;
+    assert!(empty.claims.is_empty() && empty.next.is_some_and(|next| next <= millis(201)));
+    subject.advance(millis(210)).await;
+    assert_eq!(claim(&subject.store, StepKind::Collect, account_limits).await.len(), 1);
 }
 
 pub(super) async fn no_more_uploads_than_allowed_are_in_flight(subject: Subject) {

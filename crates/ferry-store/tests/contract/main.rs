@@ -23,6 +23,7 @@ mod redis_damage;
 mod redis_greeting;
 mod redis_place;
 mod redis_refusal;
+mod redis_spoiled;
 mod redis_trouble;
 mod refetching;
 mod retention;
@@ -106,6 +107,7 @@ macro_rules! fulfilled_by {
                     a_rate_of_uploads_holds_for_all_handles_together
                     an_account_without_a_budget_is_not_held_by_that_of_another
                     a_rate_of_requests_counts_steps_of_every_kind
+                    a_rate_of_requests_counts_the_requests_of_a_step
                     no_more_uploads_than_allowed_are_in_flight
                     a_submission_says_that_it_waits_for_the_limit
                 }

@@ -79,7 +79,8 @@ async fn a_server_that_has_too_many_clients_is_reported_in_its_own_words() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_question_without_the_password_hides_no_other_error() {
-    let server = RedisServer::start(&["--requirepass", "secret"]).await;
+    let server = RedisServer::start(&[]).await;
+    server.ask::<()>("CONFIG SET requirepass secret").await;
     let wrong = store_at(&format!("redis://:wrong@127.0.0.1:{}", server.port()), "ferry");
     let cause = cause(wrong.stats().await);
     assert!(!cause.contains("NOAUTH"), "{cause}");

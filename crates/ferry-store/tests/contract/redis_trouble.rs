@@ -281,6 +281,72 @@ async fn what_was_leased_although_the_answer_got_lost_is_handed_out_again() {
     assert!(claim(&store, StepKind::Upload, 10).await.claims.is_empty());
 }
 
+/// Waits until so many processes listen: their subscription is no response that is lost.
+async fn subscribed(server: &RedisServer, namespace: &str, count: u64) {
+    let (channel, started) = (format!("{{{namespace}}}:wake"), Instant::now());
+    loop {
+        let (_, listening): (String, u64) = server.ask_with(&["PUBSUB", "NUMSUB", &channel]).await;
+        if listening == count {
+            return;
+        }
+        assert!(started.elapsed() < CLIENT_TIMEOUT, "{listening} listen");
+        pause().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_leased_without_an_answer_is_given_back_if_its_account_was_blocked_since() {
+    let server = shared_server().await;
+    let wire = Wire::to(&server).await;
+    let namespace = own_namespace();
+    let (store, other) = (wire.store(&namespace), store_on(&server, &namespace));
+    store.accept((0..4).map(|n| new(&format!("{n}"))).collect()).await.unwrap();
+    // From the first one on, the server knows the script.
+    claim(&store, StepKind::Upload, 1).await;
+    subscribed(&server, &namespace, 1).await;
+    let request = || ClaimRequest {
+        kind: StepKind::Upload,
+        limit: 3,
+        lease: LEASE,
+        account_limits: Arc::default(),
+    };
+    wire.lose_an_answer();
+    assert!(is_away(&store.claim(request()).await));
+    other.pause("main", "a test").await.unwrap();
+    assert!(store.claim(request()).await.unwrap().claims.is_empty());
+    let uploads = other.stats().await.unwrap().steps;
+    let uploads = uploads.iter().find(|steps| steps.kind == StepKind::Upload).unwrap();
+    assert_eq!((uploads.ready, uploads.running), (3, 1), "they were given back");
+    other.resume("main").await.unwrap();
+    let claims = store.claim(request()).await.unwrap().claims;
+    assert_eq!(claims.len(), 3);
+    assert!(
+        claims.iter().all(
+            |claim| !claim.submission.upload_ambiguous && claim.submission.upload_attempts == 1
+        )
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_leased_without_an_answer_is_found_among_any_number_of_leases() {
+    let server = shared_server().await;
+    let wire = Wire::to(&server).await;
+    let namespace = own_namespace();
+    let (store, other) = (wire.store(&namespace), store_on(&server, &namespace));
+    store.accept((0..2203).map(|n| new(&format!("{n}"))).collect()).await.unwrap();
+    claim(&store, StepKind::Upload, 1).await;
+    let mut leased = 1;
+    while leased < 2200 {
+        leased += claim(&other, StepKind::Upload, (2200 - leased).min(1000)).await.claims.len();
+    }
+    subscribed(&server, &namespace, 2).await;
+    wire.lose_an_answer();
+    let account_limits = Arc::default();
+    let request = ClaimRequest { kind: StepKind::Upload, limit: 3, lease: LEASE, account_limits };
+    assert!(is_away(&store.claim(request.clone()).await));
+    assert_eq!(store.claim(request).await.unwrap().claims.len(), 3);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_may_commit_what_another_one_claimed() {
     let server = shared_server().await;
@@ -448,7 +514,15 @@ async fn without_its_replica_a_replicated_store_takes_nothing_in_and_begins_no_u
     assert!(is_away(&refused), "{refused:?}");
     let waiting = store.get(second.id).await.unwrap().unwrap().submission;
     assert_eq!((waiting.state, waiting.upload_attempts), (State::Queued, 0), "it was given back");
+    let third = first.id;
+    for _ in 0..2 {
+        let cancelled = store.cancel(third).await;
+        assert!(is_away(&cancelled), "not confirmed: {cancelled:?}");
+    }
+    let paused = store.pause("other", "no").await;
+    assert!(is_away(&paused), "not confirmed: {paused:?}");
     replica.resume().await;
+    assert!(patiently(|| store.cancel(third)).await.submission.cancel_requested);
     // What was handed over and not confirmed may be there too.
     let claims = patiently(|| store.claim(request())).await.claims;
     let started = claims.iter().find(|claim| claim.lease.id == second.id).expect("it is due");

@@ -9,6 +9,7 @@ mod operator;
 mod parts;
 mod reason;
 mod refetch;
+mod restored;
 mod state;
 mod step;
 mod transition;

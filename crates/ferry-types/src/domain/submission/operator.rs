@@ -223,7 +223,7 @@ impl Submission {
     }
 
     /// The step to resume at.
-    fn resume_step(&self) -> StepKind {
+    pub(super) fn resume_step(&self) -> StepKind {
         let step = if self.step == Some(StepKind::Deliver) { self.resume_step } else { self.step };
         step.unwrap_or(StepKind::Upload)
     }

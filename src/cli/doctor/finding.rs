@@ -1,0 +1,51 @@
+//! Results of checks, as they are printed.
+
+use serde_json::json;
+
+use crate::cli::ui::Ui;
+use ferry_store::{CheckResult, StoreError};
+
+/// A check that found nothing wrong.
+pub(super) fn good(text: String) -> CheckResult {
+    CheckResult { ok: true, text, hint: None }
+}
+
+/// A check that found a problem, and the way out.
+pub(super) fn bad(text: &str, hint: &str) -> CheckResult {
+    CheckResult { ok: false, text: text.to_owned(), hint: Some(hint.to_owned()) }
+}
+
+/// Prints it; returns true if it is good.
+pub(super) fn print_and_judge(finding: &CheckResult, ui: &Ui) -> std::io::Result<bool> {
+    print_finding(finding, ui).map(|()| finding.ok)
+}
+
+/// Prints it as a line, and its hint as another.
+pub(super) fn print_finding(finding: &CheckResult, ui: &Ui) -> std::io::Result<()> {
+    if ui.json {
+        return ui.object(&json!({ "ok": finding.ok, "text": finding.text, "hint": finding.hint }));
+    }
+    let mark = match (finding.ok, &finding.hint) {
+        (true, None) => "ok  ",
+        (true, Some(_)) => "note",
+        (false, _) => "FAIL",
+    };
+    ui.out(format!("{mark}  {}", finding.text))?;
+    match &finding.hint {
+        Some(hint) => ui.out(format!("      hint: {hint}")),
+        None => Ok(()),
+    }
+}
+
+/// A check that the store answered with an error.
+pub(super) fn store_failed(error: &StoreError) -> CheckResult {
+    let hint = match error {
+        StoreError::WriteRefused { refusal, .. } => refusal.hint(),
+        StoreError::Unavailable { .. } => {
+            "check `store`, and that its file or server can be reached from here"
+        }
+        StoreError::Damaged { .. } => "restore a backup, or submit the dataset again",
+        _ => "use the version of Ferry that wrote the store, or restore a backup",
+    };
+    bad(&error.to_string(), hint)
+}

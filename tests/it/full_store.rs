@@ -1,0 +1,98 @@
+//! A store that refuses writes: everything that reads works, what writes says why, and work continues
+//! when there is space again.
+
+use ferry_testing::RedisServer;
+use reqwest::Method;
+use tokio::runtime::Runtime;
+
+use crate::api::harness::client;
+use crate::api::serve::{serve, url};
+use crate::cli::harness::{Ferry, GOOD, Platform, eventually};
+
+/// Commands that only read.
+fn read_everything(ferry: &Ferry, id: &str) {
+    assert!(ferry.run(&["stats"]).ok().stdout.contains("default"));
+    assert!(ferry.run(&["list"]).ok().stdout.contains(id));
+    assert!(ferry.run(&["status", id]).ok().stdout.contains(id));
+    assert!(!ferry.run(&["results", id]).ok().stdout.is_empty());
+}
+
+#[test]
+fn a_redis_that_refuses_writes_can_be_read_and_doctor_reports_it_once() {
+    for (refuse, allow, reason, way_out) in [
+        ("CONFIG SET maxmemory 1mb", "CONFIG SET maxmemory 0", "is full", "maxmemory"),
+        (
+            "CONFIG SET min-replicas-to-write 1",
+            "CONFIG SET min-replicas-to-write 0",
+            "too few replicas",
+            "min-replicas-to-write",
+        ),
+        ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE", "is read-only", "master"),
+    ] {
+        let (platform, runtime) = (Platform::start(), Runtime::new().unwrap());
+        let server = runtime.block_on(RedisServer::start(&[]));
+        let ferry = Ferry::of(&platform).stored_on(&server).file("march.csv", GOOD);
+        let id = ferry.run(&["submit", "march.csv", "--wait", "--json"]).ok().objects()[0]["id"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        runtime.block_on(server.ask::<()>(refuse));
+        read_everything(&ferry, &id);
+        let refused = ferry.run(&["submit", "march.csv", "--name", "april"]).exits(1);
+        assert!(refused.stderr.contains(reason), "{refused}");
+        assert!(refused.stderr.contains("hint:") && refused.stderr.contains(way_out), "{refused}");
+        let doctor = ferry.run(&["doctor", "--offline"]).exits(1);
+        let about: Vec<_> = doctor.stdout.lines().filter(|line| line.contains(reason)).collect();
+        assert_eq!(about.len(), 1, "{doctor}");
+        assert!(about[0].starts_with("FAIL"), "{doctor}");
+        assert!(doctor.stdout.contains("the records of 1 submission can be read"), "{doctor}");
+        assert!(!doctor.stdout.contains("ferry doctor"), "{doctor}");
+        runtime.block_on(server.ask::<()>(allow));
+        ferry.run(&["submit", "march.csv", "--name", "april", "--wait"]).ok();
+    }
+}
+
+#[test]
+fn a_server_on_a_full_store_responds_507_logs_once_and_continues() {
+    let (platform, runtime) = (Platform::start(), Runtime::new().unwrap());
+    let redis = runtime.block_on(RedisServer::start(&[]));
+    let ferry = Ferry::of(&platform).stored_on(&redis);
+    ferry.write("march.csv", GOOD);
+    let first = ferry.run(&["submit", "march.csv", "--wait", "--json"]).ok().objects()[0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let waiting = ferry.run(&["submit", "march.csv", "--name", "april", "--json"]).ok().objects()
+        [0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    runtime.block_on(redis.ask::<()>("CONFIG SET maxmemory 1mb"));
+    let server = serve(&ferry, &[]);
+    let base = url(&server);
+    let ask = |method: Method, path: &str, body: &'static str| {
+        let request = client().request(method, format!("{base}{path}"));
+        let request = request.header("content-type", "application/json").body(body);
+        runtime.block_on(async {
+            let response = request.send().await.unwrap();
+            (response.status().as_u16(), response.text().await.unwrap())
+        })
+    };
+    for path in ["/v1/stats", "/v1/submissions", &format!("/v1/submissions/{first}")] {
+        let (status, body) = ask(Method::GET, path, "");
+        assert_eq!(status, 200, "{path}: {body}");
+    }
+    let body = r#"{"name": "may", "data": "SITE-001,03/03/2025,08:00,03/03/2025,16:30\n"}"#;
+    let (status, problem) = ask(Method::POST, "/v1/submissions", body);
+    assert_eq!(status, 507, "{problem}");
+    assert!(problem.contains("urn:ferry:problem:store-full"), "{problem}");
+    server.await_told("cannot claim `upload` steps, retrying");
+    runtime.block_on(redis.ask::<()>("CONFIG SET maxmemory 0"));
+    ferry.await_state(&waiting, "completed");
+    let log = server.stderr();
+    let logged = log.matches("cannot claim `upload` steps, retrying").count();
+    assert_eq!(logged, 1, "{log}");
+    eventually("it says that it continues", || {
+        server.stderr().contains("`upload` steps can be claimed again")
+    });
+}
