@@ -12,7 +12,6 @@ const ALLOWED: &[(&str, &str)] = &[
     ("crates/ferry-client/src/events.rs", "crates/ferry-client/src/lib.rs"),
     ("crates/ferry-client/src/sending.rs", "crates/ferry-client/src/lib.rs"),
     ("crates/ferry-store/src/compression.rs", "crates/ferry-store/src/lib.rs"),
-    ("crates/ferry-store/src/redis/connection.rs", "crates/ferry-store/src/redis/mod.rs"),
     ("crates/ferry-store/src/sqlite/effects.rs", "crates/ferry-store/src/sqlite/events.rs"),
     ("crates/ferry-types/src/contract/responses.rs", "crates/ferry-types/src/contract/mod.rs"),
     ("src/api/body.rs", "src/api/encoding.rs"),

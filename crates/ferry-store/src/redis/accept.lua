@@ -4,7 +4,7 @@
 --   what follows the head; start or empty, deadline or empty, span of a deadline or empty; whether there
 --   is an idempotency key, the key; the dataset; how many labels, their names and values.
 -- Returns: for each `new`, `duplicate` or `conflict`, and an id; or `taken` and the id that was there.
--- Bounded by what is handed over.
+-- Bounded by the size of the batch.
 
 local batch, names = {}, {}
 for n = 1, number() do
@@ -31,7 +31,7 @@ local function digest_of(record)
     return sound and digest or ''
 end
 
--- Whoever did not hear the answer to a batch may hand it over again.
+-- A caller whose response was lost may submit the batch again.
 local here = call('MGET', unpack(names))
 local digests = {}
 for n, new in ipairs(batch) do
@@ -40,7 +40,7 @@ for n, new in ipairs(batch) do
     digests[new.id] = new.head[field.digest]
 end
 
--- A count that is damaged goes on after the newest submission.
+-- A count that is damaged continues after the newest submission.
 local last = tonumber(call('GET', key.seq) or 0)
     or tonumber(call('ZRANGE', key.all, -1, -1, 'WITHSCORES')[2] or 0)
 local first_new = last

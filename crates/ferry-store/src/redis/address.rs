@@ -1,4 +1,4 @@
-//! Where a server is, and how to get in; the password is never shown.
+//! Address of a server with the credentials; the password is never shown.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,20 +7,20 @@ use redis::{Client, ConnectionInfo, IntoConnectionInfo, TlsCertificates};
 
 use super::topology::{ReadPassword, Topology};
 
-/// What is waited for before something counts that must not be lost.
+/// Guarantee that a change waits for before it counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Durability {
     /// For nothing but the server's answer: its configuration says when changes are on the disk.
     #[default]
     Server,
-    /// Accepted is what the server has synced to its file. Redis 7.2 and Valkey can tell.
+    /// Accepted is what the server has synced to its file. Redis 7.2 and Valkey report that.
     Fsynced,
     /// Accepted is what a replica has, and an upload begins when a replica knows of it: a failover
     /// loses neither.
     Replicated,
 }
 
-/// Where a store's server is.
+/// Address of a store's server.
 #[derive(Clone)]
 pub struct RedisAddress {
     topology: Topology,
@@ -49,7 +49,7 @@ impl RedisAddress {
         Self { namespace: namespace.to_owned(), ..self }
     }
 
-    /// The same for servers with TLS that the authorities in `pem` vouch for, and no others. The error
+    /// The same for servers with TLS with certificates of the authorities in `pem`, and no others. The error
     /// says what is wrong with them.
     pub fn with_authorities(self, pem: Vec<u8>) -> Result<Self, String> {
         let certificates = TlsCertificates { client_tls: None, root_cert: Some(pem) };
@@ -85,7 +85,7 @@ impl RedisAddress {
         &self.location
     }
 
-    /// What all keys begin with: the hash tag keeps them together on a Cluster.
+    /// Prefix of all keys: the hash tag keeps them together on a Cluster.
     pub(super) fn base(&self) -> String {
         format!("{{{}}}:", self.namespace)
     }

@@ -19,14 +19,14 @@ use ferry_types::domain::submission::{
 };
 use ferry_types::domain::{SubmissionId, Timestamp};
 
-/// So often a decision is made again, since another one came first.
+/// So often a decision is made again, because another change came first.
 const DECISIONS: usize = 100;
 
 /// A submission as it was read.
 struct Inspected {
     record: RedisRecord,
     submission: Submission,
-    /// Tells whether the record has changed.
+    /// Digest of the record, to notice a change.
     digest: String,
     /// Text of the claim; of a damaged one, bytes of any kind.
     claim: Vec<u8>,
@@ -69,7 +69,7 @@ impl Inspected {
         Ok(Some(Self { same_name, ..inspected }))
     }
 
-    /// What is to be saved by a rule; none if it changes nothing.
+    /// Returns what a rule changes; none if it changes nothing.
     fn decide<E>(
         &self,
         rule: impl FnOnce(&mut Submission, &SameName) -> Ruled<E>,

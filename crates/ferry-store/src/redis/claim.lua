@@ -1,8 +1,7 @@
 -- Leases due steps of one kind: fairly between accounts, within one by priority and due time.
 -- KEYS: the namespace.
 -- ARGV: the time; the kind; how many at most (1000 or less); the span of the lease; the policy; the
---   budgets; a name of this call; how many, and the names of calls whose answers the caller did not
---   hear.
+--   limits; a name of this call; how many, and the names of calls whose responses the caller lost.
 -- Returns: the time; the time to ask again, or empty; the fence; for each step its submission's record; the
 --   ids of these; for each upload the mark of its name, if there is one; the ids of records that are damaged,
 --   and lose their step; of steps that the caller did not learn of, and whose account is blocked by now: the
@@ -98,10 +97,10 @@ if next(lost) then
 end
 local adopted = #given
 
--- Nothing tells when an upload ends: with as many in flight as allowed, the next look comes soon.
+-- No message says when an upload ends: with as many in flight as allowed, the next look comes soon.
 local IN_FLIGHT = 50
 
--- Lowers what an account yields to what its budget leaves.
+-- Lowers what an account yields to what its limits leave.
 local function within(account, limits)
     local left, at = limits_available(account.name, limits)
     account.room, account.requests_left = min(account.room, left), left
@@ -238,7 +237,7 @@ local function take(account, share)
     return taken == wanted and account.room > 0
 end
 
--- Everybody gets an equal share, and what some do not use is shared by the others.
+-- Every account gets an equal share, and what some do not use is shared by the others.
 while #eligible > 0 and #given < limit do
     local share = max(1, floor((limit - #given) / #eligible))
     local left = {}

@@ -1,7 +1,7 @@
 -- Records what was decided about some steps, each on its own.
 -- KEYS: the namespace.
 -- ARGV: the time; the policy; how many; of each an array: the submission; the lease; whether the caller
---   has tried before and heard no answer; whether a cancellation was asked for; the account, the signal about
+--   has tried before and lost the response; whether a cancellation was asked for; the account, the signal about
 --   it and its value, and whether that counts in any case; the states before and after, or empty if that is
 --   illegal; the kind of the step; Name, place, priority and reason; the step that follows, and the span
 --   until it is due or false; whether it ends now, and when it did; a line for the timeline, or false; the
@@ -9,7 +9,7 @@
 -- Returns: for each: `done`; or `done` and the states before and after, if an earlier try succeeded;
 --   or `stale`; or `illegal`; or `cancelling`, if other than the caller thought a cancellation was
 --   asked for; or `damaged` and why, if what is stored cannot be understood.
--- Bounded by what is handed over.
+-- Bounded by the size of the batch.
 
 local p = policy()
 

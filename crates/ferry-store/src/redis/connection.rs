@@ -1,4 +1,4 @@
-//! The connection to the server: one that all calls share, made when it is needed and made anew when
+//! The connection to the server: one that all calls share, made when it is needed and made again when
 //! it is lost, and never waited for without end.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,6 @@ use redis::aio::{MultiplexedConnection, PubSub};
 use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, Pipeline};
 use redis::{RedisResult, ServerErrorKind, Value};
 
-use super::LAYOUT;
 use super::error::{RedisError, ends_connection};
 use super::greeting;
 use super::scripts::{Script, ScriptCall};
@@ -21,9 +20,12 @@ use crate::continuity::{Asked, Continuity};
 /// For how long an answer, or a connection, is waited for.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long after a failure to connect the next try is made: at first, and at most.
+/// Delay after a failure to connect until the next attempt: at first, and at most.
 const DELAY: Duration = Duration::from_millis(50);
 const LONGEST_DELAY: Duration = Duration::from_secs(2);
+
+/// The layout of the keys and of what they hold. A change that an older Ferry cannot read raises it.
+const LAYOUT: u32 = 3;
 
 /// The largest call, a little below what Redis takes for one argument by default
 /// (`proto-max-bulk-len`, 512 MiB): beyond that it would end the connection, again and again.
@@ -32,11 +34,11 @@ pub(super) const LARGEST: usize = 500 << 20;
 /// A server, and the connection to it.
 pub(super) struct RedisConnection {
     topology: Topology,
-    /// What the keys of the namespace begin with.
+    /// Prefix of the keys of the namespace.
     base: String,
     current: Mutex<Option<Current>>,
     connecting: tokio::sync::Mutex<RetryLimit>,
-    /// What the answers to changes are compared with.
+    /// History that the responses to changes are compared with.
     continuity: Option<(Arc<Continuity>, StandingScript)>,
 }
 
@@ -92,8 +94,8 @@ impl RedisConnection {
         }
         if let Some(script_call) = calls.iter().find(|script_call| script_call.bytes() > LARGEST) {
             return Err(RedisError::Refused(StoreError::TooLarge(format!(
-                "{} MiB in one piece, compressed, are more than the {} MiB that Redis takes: hand \
-                 over less at once",
+                "{} MiB in one piece, compressed, are more than the {} MiB that Redis takes: submit \
+                 less at once",
                 script_call.bytes() >> 20,
                 LARGEST >> 20
             ))));
@@ -107,7 +109,7 @@ impl RedisConnection {
         let pipeline = pipeline(calls.into_iter().map(ScriptCall::into_cmd).chain(look));
         let mut responses = self.send(&pipeline).await?;
         if responses.iter().any(is_unknown_script) {
-            // The server is new, or somebody flushed its scripts.
+            // The server is new, or its scripts were flushed.
             let look = comparing.as_ref().map(|(_, _, look)| &look.0);
             let loads: Vec<Cmd> = [script].into_iter().chain(look).map(load).collect();
             let loaded = loads.len();
@@ -167,7 +169,7 @@ impl RedisConnection {
         }
         if let Some((at, error)) = &tries.failed {
             if *at > started {
-                // Somebody else has just tried.
+                // Another task has just tried.
                 return Err(RedisError::Unreachable(error.clone()));
             }
             tokio::time::sleep((*at + tries.delay).saturating_duration_since(started)).await;
@@ -241,7 +243,7 @@ impl RedisConnection {
         tokio::time::timeout(TIMEOUT, connect).await.map_err(late)?
     }
 
-    /// Which connection there is; another number is another one.
+    /// Number of the connection; another number is another one.
     pub(super) fn number(&self) -> Option<u64> {
         self.current().map(|current| current.number)
     }

@@ -2,7 +2,7 @@
 -- KEYS: the namespace.
 -- ARGV: the time; how many; of each: the submission; its claim, as it was read.
 -- Returns: nothing.
--- Bounded by what is handed over.
+-- Bounded by the size of the batch.
 
 for _ = 1, number() do
     local id, claim = argument(), argument()

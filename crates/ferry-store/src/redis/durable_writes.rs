@@ -13,10 +13,10 @@ use super::scripts::{Script, ScriptCall, duration_millis};
 use super::values::{array, number};
 use crate::StoreError;
 
-/// How long is waited; less than for an answer.
+/// Time limit of a confirmation; less than that of a response.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(4);
 
-/// Who has to have what was done.
+/// Party that has to confirm a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ack {
     Disk,

@@ -1,4 +1,4 @@
-//! What can go wrong inside the store's own functions, before it is known where.
+//! Errors of the store's own functions, before the location is added.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use redis::{ErrorKind, ServerErrorKind, Value};
 use crate::{StoreError, WriteRefusal};
 use ferry_types::domain::SubmissionId;
 
-/// Why an operation failed.
+/// Reason why an operation failed.
 #[derive(Debug)]
 pub(super) enum RedisError {
     /// Redis could not be asked, or could not do it.
@@ -57,7 +57,7 @@ impl RedisError {
         }
     }
 
-    /// Whether what was asked for may have been done all the same.
+    /// True if the request may have taken effect despite the error.
     pub(super) fn is_open(&self) -> bool {
         match self {
             Self::Redis(error) => !is_damage(error),
@@ -123,7 +123,7 @@ fn refusal(error: &redis::RedisError) -> Option<WriteRefusal> {
     }
 }
 
-/// Whether a later try would fail the same way: a script stumbled over what it found.
+/// True if a later attempt would fail the same way: a script failed on the data.
 fn is_damage(error: &redis::RedisError) -> bool {
     let stumbled = |detail: &str| detail.contains("user_script") || detail.contains("f_");
     match error.code() {
@@ -136,7 +136,7 @@ fn is_damage(error: &redis::RedisError) -> bool {
     }
 }
 
-/// Whether the connection that brought this error is of no more use: it is gone, or leads to a
+/// True if the connection that brought this error is useless: it is gone, or leads to a
 /// server that is not the master any more.
 pub(super) fn ends_connection(error: &redis::RedisError) -> bool {
     let demoted = matches!(

@@ -18,7 +18,7 @@ local base = KEYS[1]
 --   when an account that has nothing to do was served last, by `kind:account`.
 -- `name_marks`: a hash; by `name_field` the submission that ended last without it being known whether its
 --   dataset is at the Platform.
--- `wake`: the channel on which workers are told what will be due.
+-- `wake`: the channel that announces the next due times to workers.
 local key = setmetatable({}, {
     __index = function(known, name)
         known[name] = base .. name

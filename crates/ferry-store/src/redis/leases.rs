@@ -115,7 +115,7 @@ impl RedisStore {
             if open.is_empty() {
                 break;
             }
-            // Somebody asked for a cancellation meanwhile, which one does once.
+            // A cancellation was requested meanwhile, which happens once.
             let ids: Vec<_> = open.iter().map(|n| leases[*n].id).collect();
             for (n, record) in open.into_iter().zip(self.read(&ids).await?) {
                 prepared[n].decide_again(record.map(Arc::new));

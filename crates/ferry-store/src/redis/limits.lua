@@ -1,4 +1,4 @@
--- What an account has used of its budget, as `domain::limits` has it. The contract tests hold both.
+-- Usage of the limits of an account, as `domain::limits` has it. The contract tests hold both.
 
 local BURST = 100000
 local now_micros = now * 1000

@@ -1,4 +1,4 @@
-//! Hears from other processes, and from this one, which steps will be due.
+//! Receives from other processes, and from this one, which steps will be due.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +15,10 @@ use ferry_types::domain::timestamp;
 /// After so long without a message, whether the server is still there is asked.
 const QUIET: Duration = Duration::from_secs(20);
 
-/// How long an answer to that is waited for.
+/// Time limit of the response to that.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long it is until the next try to connect: at first, and at most.
+/// Delay until the next attempt to connect: at first, and at most.
 const DELAY: Duration = Duration::from_millis(100);
 const LONGEST_DELAY: Duration = Duration::from_secs(2);
 
@@ -34,9 +34,9 @@ pub(super) async fn listen(link: Arc<RedisConnection>, wakeups: Arc<Wakeups>) {
                     info!("store notifications are available again");
                 }
                 (deaf, delay) = (false, DELAY);
-                // What was said meanwhile was not heard.
+                // Messages of the meantime were lost.
                 wakeups.all();
-                hear(connection, &wakeups).await;
+                receive(connection, &wakeups).await;
                 debug!("the subscription to store notifications ended, subscribing again");
             }
             Err(error) => {
@@ -52,7 +52,7 @@ pub(super) async fn listen(link: Arc<RedisConnection>, wakeups: Arc<Wakeups>) {
 }
 
 /// Passes messages on until the connection is lost.
-async fn hear(connection: PubSub, wakeups: &Wakeups) {
+async fn receive(connection: PubSub, wakeups: &Wakeups) {
     let (mut sink, mut messages) = connection.split();
     loop {
         match tokio::time::timeout(QUIET, messages.next()).await {

@@ -61,9 +61,6 @@ use record::RedisRecord;
 use scripts::{Script, ScriptCall, Scripts};
 use unacknowledged::UnacknowledgedClaims;
 
-/// The layout of the keys and of what they hold. A change that an older Ferry cannot read raises it.
-const LAYOUT: u32 = 3;
-
 /// Rescued, or removed, in one call.
 const BATCH: u32 = 200;
 
@@ -97,7 +94,7 @@ pub struct RedisStore {
     scripts: Scripts,
     wakeups: Arc<Wakeups>,
     continuity: Arc<Continuity>,
-    /// Listens once somebody claims.
+    /// Listens from the first claim on.
     listener: OnceLock<AbortHandle>,
     owned: OwnedSteps,
     lost: UnacknowledgedClaims,
@@ -188,7 +185,7 @@ impl RedisStore {
         self.with_location(result.map_err(|error| error.in_record_of(id)))
     }
 
-    /// From the first claim on, this process is told what becomes due.
+    /// Subscribes this process to due times, from the first claim on.
     fn listen(&self) {
         self.listener.get_or_init(|| {
             let listening = listen::listen(self.link.clone(), self.wakeups.clone());
@@ -347,7 +344,7 @@ impl Store for RedisStore {
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Page, StoreError> {
-        // One more than asked for tells whether more follow.
+        // One more than requested shows whether more follow.
         let wanted = limit.saturating_add(1);
         let script = &self.scripts.list;
         let mut found = Vec::new();

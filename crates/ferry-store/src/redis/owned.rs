@@ -1,4 +1,4 @@
-//! What this process knows of the steps that it holds, so that a commit needs no look before it. What
+//! Knowledge of this process about the steps that it owns, so that a commit reads nothing before it. What
 //! it has forgotten is read again.
 
 use std::collections::HashMap;
@@ -23,7 +23,7 @@ pub(super) struct OwnedSteps(Mutex<HashMap<Lease, Step>>);
 struct Step {
     record: Arc<RedisRecord>,
     until: Option<Instant>,
-    /// What was to be committed when the answer got lost.
+    /// Mark of the commit whose response was lost.
     tried: Option<u64>,
 }
 
@@ -81,7 +81,7 @@ impl OwnedSteps {
         }
     }
 
-    /// Whether the answer to this very commit got lost before.
+    /// True if the response to this very commit was lost before.
     pub(super) fn has_tried(&self, commit: &Commit) -> bool {
         let tried = self.lock().get(&commit.lease).and_then(|step| step.tried);
         tried.is_some_and(|tried| tried == mark(commit))
@@ -93,7 +93,7 @@ impl OwnedSteps {
     }
 }
 
-/// Tells the commits of one lease apart.
+/// Distinguishes the commits of one lease.
 fn mark(commit: &Commit) -> u64 {
     let mut hasher = DefaultHasher::new();
     commit.transition.hash(&mut hasher);

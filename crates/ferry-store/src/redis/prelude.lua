@@ -79,7 +79,7 @@ local function count_leased(kind, account, more)
     leased_more[name] = (leased_more[name] or 0) + more
 end
 
--- The indexes of due steps among them, of which somebody may have to hear.
+-- The indexes of due steps among them: a new head may wake workers.
 local due_indexes = {}
 
 -- Workers to wake when the script has ended: the earliest new due time of each kind, or anything.
@@ -116,7 +116,7 @@ local function write_index(index, changes)
     call_with('ZADD', index, into)
 end
 
--- What changed, in its order: told at once, so that a batch makes one call.
+-- Events in their order: appended together, so that a batch makes one call.
 local new_events = {}
 
 local function append_event(id, account, name, state, why)

@@ -1,4 +1,4 @@
-//! What other Rust services push with plain apalis-redis: read in its own layout of keys, which
+//! Requests that other Rust services push with plain apalis-redis: read in its own layout of keys, which
 //! `apalis_redis::Config` names, and removed once it is kept.
 //!
 //! apalis-redis's own workers promote all that is due in one script, which fails for good from some
@@ -34,12 +34,12 @@ pub struct Task {
     pub args: Vec<u8>,
 }
 
-/// Why a task was not accepted.
+/// Reason why a task was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetter {
-    /// When.
+    /// Time of the decision.
     pub at: Timestamp,
-    /// Why, for people.
+    /// Reason for people.
     pub reason: String,
 }
 
@@ -49,7 +49,7 @@ pub struct PushedRequests {
     link: RedisConnection,
     location: String,
     config: Config,
-    /// Tells this process from the others.
+    /// Distinguishes this process from the others.
     caller: String,
     peek: Script,
     remove: Script,
@@ -98,7 +98,7 @@ impl PushedRequests {
         self.with_location(tasks(response))
     }
 
-    /// How many tasks wait, those that are scheduled for later included.
+    /// Number of tasks that wait, those that are scheduled for later included.
     pub async fn waiting(&self) -> Result<u64, StoreError> {
         let active = self.count("LLEN", self.config.active_jobs_list()).await?;
         Ok(active + self.count("ZCARD", self.config.scheduled_jobs_set()).await?)

@@ -1,4 +1,4 @@
-//! What can be read without changing anything.
+//! Reads submissions and statistics, and changes nothing.
 
 use redis::Value;
 
@@ -18,7 +18,7 @@ use ferry_types::domain::{SubmissionId, Timestamp, until};
 /// The most submissions that a script looks at for a list.
 const LOOKED_AT: usize = 200;
 
-/// What the script `show` tells of a submission.
+/// A submission as the script `show` returns it.
 struct RawDetail {
     record: RedisRecord,
     submission: Submission,
@@ -80,7 +80,7 @@ pub(super) fn records(
     Ok(array(shown)?.into_iter().map(record).collect())
 }
 
-/// Which indexes lead to the submissions that match, without passing many others.
+/// Adds the indexes that lead to the submissions that match, without passing many others.
 pub(super) fn describe_list(
     script_call: ScriptCall,
     filter: &Filter,

@@ -78,7 +78,7 @@ const MEMORY: &str = "memory takes anything";
 
 macro_rules! head {
     ($($field:ident: $kind:ty,)+) => {
-        /// What the scripts act on, in the order of `HEAD` in the scripts. Where there is nothing, a time
+        /// The part that the scripts act on, in the order of `HEAD` in the scripts. Where there is nothing, a time
         /// is -1, and a text empty.
         #[derive(Debug)]
         struct Head<'a> {
@@ -155,7 +155,7 @@ fn maybe_millis(time: Option<Timestamp>) -> i64 {
     time.map_or(-1, |time| time.timestamp_millis())
 }
 
-/// What stands beside a submission in its head.
+/// Values beside a submission in its head.
 struct Beside<'a> {
     seq: u64,
     id: &'a str,
@@ -209,7 +209,7 @@ fn count(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
 
-/// What follows the head of a new submission.
+/// Returns the part that follows the head of a new submission.
 pub(super) fn cold_of(new: &Submission) -> Vec<u8> {
     let mut packed = Vec::with_capacity(256);
     ColdRef::from(&**new).write(&mut packed);
@@ -253,8 +253,8 @@ impl RedisRecord {
         parts.into()
     }
 
-    /// What becomes of it by a commit, from the state on: the script puts the times before it, and a new
-    /// line of the timeline behind it. `done` tells of the commit.
+    /// Returns the record after a commit, from the state on: the script puts the times before it, and a new
+    /// line of the timeline behind it. `done` names the commit.
     pub(super) fn packed_from_state(
         &self,
         after: &Submission,
@@ -270,7 +270,7 @@ impl RedisRecord {
         Ok(packed.split_off(3))
     }
 
-    /// What becomes of it, with a new line of the timeline.
+    /// Returns the record after a change, with a new line of the timeline.
     pub(super) fn packed(
         &self,
         after: &Submission,
@@ -294,7 +294,7 @@ impl RedisRecord {
         Beside { seq: self.seq, id, done: &self.done, digest: &self.digest, key: &self.key }
     }
 
-    /// What happened to it.
+    /// Returns the timeline.
     pub(super) fn timeline(&self) -> Result<Vec<TimelineEntry>, RedisError> {
         let at = self.submission.created_at;
         let mut entries =

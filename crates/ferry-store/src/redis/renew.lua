@@ -2,7 +2,7 @@
 -- KEYS: the namespace.
 -- ARGV: the time; the span; how many; of each: the submission, its lease.
 -- Returns: for each 1 if it is still held, or 0.
--- Bounded by what is handed over.
+-- Bounded by the size of the batch.
 
 local leased_until = int(later(number()))
 local ids, leases, names, held = {}, {}, {}, {}

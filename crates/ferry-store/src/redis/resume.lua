@@ -1,4 +1,4 @@
--- Ends a pause, a closed gate and an outage.
+-- Ends a pause, a throttling and an open breaker.
 -- KEYS: the namespace.
 -- ARGV: the time; the account.
 -- Returns: `unknown`, or whether there was anything to end.

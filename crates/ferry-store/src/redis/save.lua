@@ -4,7 +4,7 @@
 --   claim or empty, as they were read; the record and the claim, or empty, that follow; the effect on its
 --   name, or empty.
 -- Returns: for each 1; or 0 if it has changed, so that it has to be decided about again.
--- Bounded by what is handed over.
+-- Bounded by the size of the batch.
 
 -- Whether one that ended may stand among those of its Name again, as the decision took them to be.
 local function fits_its_name(new)

@@ -45,8 +45,8 @@ impl Script {
 /// First line of a script that writes.
 const WRITES: &str = "";
 
-/// What scripts have in common, beside what all of them begin with. Each call of a script makes its
-/// functions anew, so that it has no more of them than it needs.
+/// Common parts of scripts, beside the beginning of all. Each call of a script creates its functions
+/// again, so that it has no more of them than it needs.
 const RECORD: &str = include_str!("record.lua");
 const SUBMISSION: &str = include_str!("submission.lua");
 const SHOW: &str = include_str!("show.lua");
@@ -156,12 +156,12 @@ impl ScriptCall {
         self
     }
 
-    /// How many there are, and each.
+    /// Adds the number of items, and each.
     pub(super) fn each<T>(self, items: &[T], add: impl Fn(Self, &T) -> Self) -> Self {
         items.iter().fold(self.arg(items.len()), add)
     }
 
-    /// How large its arguments are.
+    /// Size of its arguments.
     pub(super) fn bytes(&self) -> usize {
         self.packed.as_ref().map_or(0, |packed| packed.values.len())
     }

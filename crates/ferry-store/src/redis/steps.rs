@@ -55,7 +55,7 @@ fn limited(request: &ClaimRequest) -> Vec<(&String, &AccountLimits)> {
         .collect()
 }
 
-/// What a claim leased.
+/// Result of a claim.
 pub(super) struct Leased {
     pub(super) claims: Claims,
     /// The record of each claim.
@@ -132,9 +132,9 @@ pub(super) fn lease_text(lease: &Lease) -> String {
 pub(super) struct PreparedCommit {
     pub(super) commit: Commit,
     packed: Vec<Compressed>,
-    /// Whether the answer to an earlier try got lost.
+    /// True if the response to an earlier attempt was lost.
     again: bool,
-    /// None of a submission that nobody knows.
+    /// None of a submission that does not exist.
     known: Option<PreparedRecord>,
 }
 
@@ -182,7 +182,7 @@ impl PreparedCommit {
         })
     }
 
-    /// How large what it brings is.
+    /// Size of the contents that it brings.
     pub(super) fn bytes(&self) -> usize {
         self.packed.iter().map(|packed| packed.bytes.len()).sum()
     }

@@ -74,9 +74,17 @@ local function schedule(r)
     if r.due then place(index_of(r), r.id, r.due) end
 end
 
--- The earliest submission of a Name that is not final.
+-- So many records that were removed by hand are passed over.
+local REMOVED = 20
+
+-- The earliest submission of a Name that is not final. A damaged one blocks the Name, because it may have been
+-- uploaded; one without a record does not.
 local function first_of(account, name)
-    return call('ZRANGEBYSCORE', key.name(account, name), 1, '+inf', 'LIMIT', 0, 1)[1]
+    for _, id in ipairs(call('ZRANGEBYSCORE', key.name(account, name), 1, '+inf', 'LIMIT', 0, REMOVED)) do
+        local record = key.submission(id)
+        if written[record] or call('EXISTS', record) == 1 then return id end
+    end
+    return nil
 end
 
 -- The earliest submission that waited for this one waits no more; one that cannot be understood must not

@@ -16,7 +16,7 @@ local function forget(id)
     call('ZREM', key.name(r.account, r.name), id)
 end
 
--- Of a damaged record nobody knows the state and the account: all of them are looked through.
+-- State and account of a damaged record are unknown: all of them are searched.
 local ACCOUNTS = 200
 local function forget_damaged(id)
     for _, account in ipairs(call('ZRANGE', key.accounts, 0, ACCOUNTS - 1)) do

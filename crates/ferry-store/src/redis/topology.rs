@@ -18,9 +18,9 @@ pub(super) type ReadPassword = dyn Fn() -> Option<String> + Send + Sync;
 pub(super) struct Topology {
     /// Any of them will do to begin with.
     pub(super) nodes: Vec<ConnectionInfo>,
-    /// Where `nodes` are Sentinels: the name of the master, and how to speak to it but for its address.
+    /// Name of the master if `nodes` are Sentinels, and the settings of its connection but for the address.
     pub(super) master: Option<(String, ConnectionInfo)>,
-    /// Where the password is read for each connection, if it may change.
+    /// Source of the password, which is read for each connection if it may change.
     pub(super) password: Option<Arc<ReadPassword>>,
 }
 
@@ -106,7 +106,7 @@ async fn try_out(
     }
 }
 
-/// Where the master is, as `host:port`.
+/// Asks for the address of the master, `host:port`.
 async fn ask_sentinel(
     sentinel: &ConnectionInfo,
     master: &str,

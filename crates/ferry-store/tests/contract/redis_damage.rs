@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use ferry_store::redis::RedisStore;
 use ferry_store::{ClaimRequest, Commit, Committed, Filter, Store};
 use ferry_testing::{RedisServer, own_namespace, pause, shared_server};
+use ferry_types::contract::WaitingFor;
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::{State, StepKind};
 
@@ -110,4 +111,22 @@ async fn a_record_that_is_spoiled_keeps_no_other_from_its_removal() {
     }
     assert!(damaged.store.get(sound).await.unwrap().is_none());
     assert!(damaged.store.list(&Filter::default(), None, 10).await.unwrap().found.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_record_blocks_its_name_and_is_named_until_it_is_removed() {
+    let damaged = Damaged::new().await;
+    let first = damaged.accept("march").await;
+    damaged.spoil(first).await;
+    let second = damaged.accept("march").await;
+    let waiting = damaged.store.get(second).await.unwrap().unwrap().waiting_for;
+    assert_eq!(waiting, Some(WaitingFor::Predecessor { submission: first }));
+    let listed = damaged.store.list(&Filter::default(), None, 10).await.unwrap().damaged;
+    assert_eq!(listed.len(), 1);
+    assert_eq!(listed[0].id, first.to_string());
+    damaged.remove(first).await;
+    damaged.store.cancel(second).await.unwrap();
+    let third = damaged.accept("march").await;
+    let claims = damaged.claim().await;
+    assert_eq!(claims.iter().map(|claim| claim.lease.id).collect::<Vec<_>>(), [third]);
 }

@@ -446,12 +446,23 @@ async fn what_must_be_synced_is_refused_where_the_server_cannot_tell() {
     let server = RedisServer::start(&["--appendfsync", "always"]).await;
     let address = RedisAddress::new(&server.url()).unwrap();
     let store = RedisStore::new(&address, Durability::Fsynced, health_policy()).unwrap();
-    let accepted = store.accept(vec![new("a")]).await;
+    let submission = new("a");
+    let id = submission.id;
+    let accepted = store.accept(vec![submission]).await;
     if server.ask::<Vec<redis::Value>>("COMMAND INFO WAITAOF").await == [redis::Value::Nil] {
         assert!(matches!(&accepted, Err(StoreError::Unusable(why)) if why.contains("7.2")));
         assert_eq!(store.stats().await.unwrap().count(State::Queued), 0, "nothing was stored");
     } else {
         assert!(accepted.is_ok(), "{accepted:?}");
+        // From here on the attempt of an upload cannot be confirmed.
+        server.ask::<()>("CONFIG SET appendfsync no").await;
+        let account_limits = Arc::default();
+        let request =
+            ClaimRequest { kind: StepKind::Upload, limit: 1, lease: LEASE, account_limits };
+        let refused = store.claim(request).await;
+        assert!(is_away(&refused), "{refused:?}");
+        let waiting = store.get(id).await.unwrap().unwrap().submission;
+        assert_eq!((waiting.state, waiting.upload_attempts), (State::Queued, 0));
     }
 }
 

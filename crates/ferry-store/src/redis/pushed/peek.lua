@@ -1,8 +1,8 @@
 -- Reads the tasks that are due, and leaves them where they are.
 -- KEYS: the list of active tasks; the set of scheduled ones; the hash of their data; a lock.
 -- ARGV: how many at most (1000 or less); how many bytes of data about; the name of the caller; for how
---   many milliseconds nobody else may read.
--- Returns: `busy` if somebody else reads; else of each its id and its data, empty if there is none.
+--   many milliseconds no other process may read.
+-- Returns: `busy` if another process reads; else of each its id and its data, empty if there is none.
 -- Bounded by what is asked for, and one task.
 
 -- An idle queue costs one command.

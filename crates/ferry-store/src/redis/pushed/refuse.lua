@@ -1,8 +1,8 @@
--- Puts tasks aside, each with a reason; their data stays, so that they can be handed over again.
+-- Puts tasks aside, each with a reason; their data stays, so that they can be pushed again.
 -- KEYS: the list of active tasks; the set of scheduled ones; the hash of refusals.
 -- ARGV: of each task its id and the reason, as JSON.
 -- Returns: nothing.
--- Bounded by what is handed over.
+-- Bounded by the size of the batch.
 
 for n = 1, #ARGV, 2 do
     redis.call('LREM', KEYS[1], 1, ARGV[n])

@@ -3,7 +3,7 @@
 --   refusals; of each task its metadata.
 -- ARGV: the ids of the tasks, in the order of their keys.
 -- Returns: how many there were.
--- Bounded by what is handed over: a task that waits stands near the beginning of its list.
+-- Bounded by the size of the batch: a task that waits stands near the beginning of its list.
 
 local removed = 0
 for n, id in ipairs(ARGV) do
