@@ -21,6 +21,7 @@ mod operating;
 mod reading;
 mod redis_damage;
 mod redis_greeting;
+mod redis_lost;
 mod redis_place;
 mod redis_refusal;
 mod redis_spoiled;
