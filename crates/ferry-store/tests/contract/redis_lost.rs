@@ -99,7 +99,7 @@ async fn what_was_committed_although_the_answer_got_lost_is_committed_once() {
     let commits: Vec<_> = claims.iter().map(uploaded).collect();
     wire.lose_an_answer();
     assert!(is_away(&store.commit(commits.clone()).await));
-    // Another process goes on meanwhile.
+    // Another process continues meanwhile.
     let other = store_on(&server, &namespace);
     assert_eq!(claim(&other, StepKind::Poll, 10).await.claims.len(), 5);
     let committed = store.commit(commits.clone()).await.unwrap();
