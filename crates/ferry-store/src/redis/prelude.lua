@@ -153,6 +153,10 @@ local function end_claim(id)
     ended_keys[#ended_keys + 1] = claim
 end
 
+-- Further changes, made in their order when the strings are written: one that frees memory would let the
+-- server accept the rest of a script although it has no memory left.
+local put_off = {}
+
 local function write_strings()
     local changed = {}
     for name, value in pairs(written) do
@@ -166,6 +170,7 @@ end
 -- has none left refuses it only as long as a script has not written.
 local function settle()
     write_strings()
+    for _, change in ipairs(put_off) do change() end
     for n = 1, #ended_keys, MOST do call('DEL', unpack(ended_keys, n, min(n + MOST - 1, #ended_keys))) end
     for index, changes in pairs(placed) do write_index(index, changes) end
     for name, more in pairs(leased_more) do

@@ -105,11 +105,13 @@ end
 -- Applies the effect of a change of a submission to the mark of its name, as `NameEffect` in Rust has it.
 local function mark_name(effect, id, account, name)
     if effect == '' then return end
-    local marked = name_field(account, name)
-    if effect == 'marks' then
-        call('HSET', key.name_marks, marked, id)
-    elseif effect == 'settles' or call('HGET', key.name_marks, marked) == id then
-        call('HDEL', key.name_marks, marked)
+    put_off[#put_off + 1] = function()
+        local marked = name_field(account, name)
+        if effect == 'marks' then
+            call('HSET', key.name_marks, marked, id)
+        elseif effect == 'settles' or call('HGET', key.name_marks, marked) == id then
+            call('HDEL', key.name_marks, marked)
+        end
     end
 end
 
