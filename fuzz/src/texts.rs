@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use ferry::api::parse_keys;
 use ferry::config::{Config, Sources};
-use ferry::webhook::{Allowed, Rules, Secret};
+use ferry::webhook::{Allowed, Rules, SigningKey};
 use ferry_types::contract::{EventId, SubmissionRequest};
 use ferry_types::domain::dataset::{Table, canonical, check, check_pair, fix};
 use ferry_types::domain::feedback;
@@ -107,7 +107,7 @@ pub fn keys(data: &[u8]) {
 /// Addresses and secrets of webhooks: what may be called has a public address, or was allowed.
 pub fn webhook(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    let _ = Secret::read(&text.as_ref().into());
+    let _ = SigningKey::read(&text.as_ref().into());
     let (allowed, url) = text.split_once('\n').unwrap_or(("", &text));
     let allowed: Vec<Allowed> = allowed.split(',').filter_map(|one| one.parse().ok()).collect();
     let is_open = !allowed.is_empty();
