@@ -57,6 +57,11 @@ impl Anchor {
 }
 
 impl StoreTime {
+    /// Milliseconds by which the wall clock stepped since the time was stored; 0 if it did not.
+    pub(super) fn step(self) -> i64 {
+        self.offset - self.stored.offset
+    }
+
     /// The time to be stored; `None` if what is stored is recent enough.
     pub(super) fn to_store(self, is_changed: bool) -> Option<StoredTime> {
         let seen = self.now.timestamp_millis().max(self.stored.seen);
@@ -97,16 +102,7 @@ impl StoreClock {
     /// Call when what [`StoreTime::to_store`] returned is stored: later steps are counted from here.
     pub(super) fn passed(&self, time: &StoreTime, location: &str) {
         *self.anchor.lock().unwrap_or_else(PoisonError::into_inner) = Some(time.anchor);
-        let step = time.offset - time.stored.offset;
-        if step != 0 {
-            let direction = if step > 0 { "forward" } else { "back" };
-            let seconds = (step.unsigned_abs() + 500) / 1000;
-            warn!(
-                step_ms = step,
-                "the wall clock stepped {direction} by {seconds} s: due times, leases and deadlines \
-                 of the store `{location}` moved with it"
-            );
-        }
+        warn_of_step(time.step(), location);
     }
 
     /// The wall clock and the monotonic clock, read at nearly the same moment.
@@ -125,6 +121,20 @@ impl StoreClock {
         }
         (wall, before)
     }
+}
+
+/// Logs that the wall clock of a store stepped by so many milliseconds, if it did.
+fn warn_of_step(step: i64, location: &str) {
+    if step == 0 {
+        return;
+    }
+    let direction = if step > 0 { "forward" } else { "back" };
+    let seconds = (step.unsigned_abs() + 500) / 1000;
+    warn!(
+        step_ms = step,
+        "the wall clock stepped {direction} by {seconds} s: due times, leases and deadlines of the \
+         store `{location}` moved with it"
+    );
 }
 
 #[cfg(test)]

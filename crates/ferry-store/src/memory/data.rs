@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::events::KEPT;
 use crate::fair::RoundRobin;
+use crate::shown::Shift;
 use crate::store_time::StoredTime;
 use crate::{
     Accepted, ClaimId, Commit, Committed, Event, Lease, NewSubmission, Payload, Rescued, Standing,
@@ -275,6 +276,17 @@ impl Data {
             }
         }
         Ok(rescued)
+    }
+
+    /// Starts that producers named are by the wall clock, which just stepped.
+    pub(super) fn move_starts(&mut self, step: i64, now: Timestamp) {
+        for row in self.rows.values_mut().filter(|row| row.fence == 0) {
+            if let Some(due) = row.submission.due_at.filter(|due| *due > now) {
+                let due_at = Some(due.shown(-step).max(now));
+                let parts = SubmissionParts { due_at, ..row.submission.clone().into_parts() };
+                row.submission = parts.into();
+            }
+        }
     }
 
     pub(super) fn sweep(&mut self, retention: Duration, now: Timestamp) -> u64 {

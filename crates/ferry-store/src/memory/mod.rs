@@ -82,6 +82,9 @@ impl MemoryStore {
         let data = &mut self.shared.data.lock().unwrap_or_else(PoisonError::into_inner);
         let time = self.clock.read(data.time);
         data.time = time.to_store(true).unwrap_or(data.time);
+        if time.step() != 0 {
+            data.move_starts(time.step(), time.now);
+        }
         self.clock.passed(&time, "memory");
         op(data, &time)
     }

@@ -9,8 +9,8 @@ use super::error::SqliteError;
 use super::records::{append, cold, millis, rank, value};
 use crate::compression::CompressedPayload;
 use crate::{Accepted, NewSubmission, StoreError};
-use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::{State, StepKind, Submission, TimelineEntry};
+use ferry_types::domain::{SubmissionId, Timestamp};
 
 pub(super) fn accept(
     connection: &Connection,
@@ -47,6 +47,21 @@ fn accept_one(
     append(connection, seq, &entry)?;
     effects.accepted(&submission);
     Ok(Accepted::New(new.id))
+}
+
+/// Starts that producers named are by the wall clock, which just stepped by so many milliseconds.
+/// Submissions that were claimed once wait for a delay, which is by the store's time.
+pub(super) fn move_starts(
+    connection: &Connection,
+    step: i64,
+    now: Timestamp,
+) -> Result<(), SqliteError> {
+    connection.execute(
+        "UPDATE submissions SET due_at = max(due_at - ?1, ?2)
+         WHERE step = 'upload' AND leased_until IS NULL AND fence = 0 AND due_at > ?2",
+        [step, millis(now)],
+    )?;
+    Ok(())
 }
 
 fn insert(

@@ -11,9 +11,9 @@ use tokio::sync::{mpsc, oneshot};
 use super::effects::Effects;
 use super::error::SqliteError;
 use super::named::Named;
-use super::{schema, standing};
+use super::{accept, schema, standing};
 use crate::continuity::Asked;
-use crate::store_time::{StoreClock, StoredTime};
+use crate::store_time::{StoreClock, StoreTime, StoredTime};
 use crate::{StoreError, Wakeups};
 
 /// The most jobs that share a transaction.
@@ -207,6 +207,7 @@ impl WriterThread {
         let mut started = started.map_err(|error| error.with_location(&self.location));
         let stored = standing::stored_time(&self.connection);
         let time = self.clock.read(stored.unwrap_or_default());
+        started = started.and_then(|()| self.move_starts(&time));
         let mut effects = Effects::at(time);
         let changes = self.connection.total_changes();
         let mut responses = Vec::with_capacity(work.len());
@@ -229,6 +230,18 @@ impl WriterThread {
             effects.wake(&self.wakeups);
         }
         (responses, outcome)
+    }
+
+    /// Before the jobs of the transaction, which may bring further starts.
+    fn move_starts(&self, time: &StoreTime) -> Result<(), StoreError> {
+        if time.step() == 0 {
+            return Ok(());
+        }
+        accept::move_starts(&self.connection, time.step(), time.now).map_err(|error| {
+            // Where this fails too, the next BEGIN does, and says why.
+            let _ = self.connection.execute_batch("ROLLBACK");
+            error.with_location(&self.location)
+        })
     }
 
     fn commit(&self, effects: &Effects, time: Option<StoredTime>) -> Result<(), StoreError> {

@@ -198,6 +198,21 @@ pub(super) async fn a_step_back_that_no_process_saw_delays_nothing(subject: Subj
     }
 }
 
+pub(super) async fn a_start_that_a_producer_named_is_by_the_wall_clock(subject: Subject) {
+    for size in STEPS {
+        let subject = subject.fresh().await;
+        let not_before = Some(later(subject.wall_clock(), Duration::from_hours(48)));
+        let id = subject.accept(NewSubmission { not_before, ..new("a") }).await;
+        step(&subject, size).await;
+        assert_eq!(subject.get(id).await.due_at, not_before, "of {size}");
+        let left = not_before.unwrap() - subject.wall_clock();
+        subject.advance(left.to_std().unwrap() - millis(1)).await;
+        subject.assert_nothing_due(StepKind::Upload).await;
+        subject.advance(millis(1)).await;
+        assert_eq!(subject.claim_one(StepKind::Upload).await.lease.id, id);
+    }
+}
+
 pub(super) async fn times_are_shown_by_the_wall_clock(subject: Subject) {
     subject.accept(new("before")).await;
     step(&subject, 60 * MINUTE).await;

@@ -268,6 +268,7 @@ macro_rules! clock_steps_pass {
                     a_step_of_the_clock_moves_no_webhook
                     another_process_agrees_about_a_step_of_the_clock
                     a_step_back_that_no_process_saw_delays_nothing
+                    a_start_that_a_producer_named_is_by_the_wall_clock
                     times_are_shown_by_the_wall_clock
                 }
             }
