@@ -11,10 +11,10 @@ use ferry_types::clock::Clock;
 use ferry_types::domain::{Timestamp, timestamp};
 
 /// Milliseconds that two readings may differ by without a step. An NTP client moves a clock by less.
-const TOLERANCE: i64 = 2000;
+pub(super) const TOLERANCE: i64 = 2000;
 
 /// A clock that is adjusted gains or loses at most one part of so many.
-const SLEW: i64 = 1000;
+pub(super) const SLEW: i64 = 1000;
 
 /// Milliseconds after which the stored time is worth another write.
 const SEEN_EVERY: i64 = 1000;
@@ -124,7 +124,7 @@ impl StoreClock {
 }
 
 /// Logs that the wall clock of a store stepped by so many milliseconds, if it did.
-fn warn_of_step(step: i64, location: &str) {
+pub(super) fn warn_of_step(step: i64, location: &str) {
     if step == 0 {
         return;
     }

@@ -6,14 +6,17 @@
 -- Returns: for each `new`, `duplicate` or `conflict`, and an id; or `taken` and the id that was there.
 -- Bounded by the size of the batch.
 
+-- A time that the producer names is by the clock.
+local function by_clock(time) return time and time - offset end
+
 local batch, names = {}, {}
 for n = 1, number() do
     local new = {
         id = argument(),
         head = argument(),
         rest = argument(),
-        start = number(),
-        deadline = number(),
+        start = by_clock(number()),
+        deadline = by_clock(number()),
         duration = number(),
         keyed = flag(),
         idempotency = argument(),

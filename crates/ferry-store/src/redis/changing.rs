@@ -183,6 +183,7 @@ impl RedisStore {
     /// Makes the steps due again whose lease has run out. One that something else changes meanwhile is left
     /// for the next call.
     pub(super) async fn rescue_some(&self) -> Result<Rescued, RedisError> {
+        self.compare_clocks().await?;
         let script = &self.scripts.expired;
         let response = self.run(script, self.script_call(script).arg(BATCH)).await?;
         let [now, expired] = tuple(response)?;

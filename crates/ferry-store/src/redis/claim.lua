@@ -2,7 +2,7 @@
 -- KEYS: the namespace.
 -- ARGV: the time; the kind; how many at most (1000 or less); the span of the lease; the policy; the
 --   limits; a name of this call; how many, and the names of calls whose responses the caller lost.
--- Returns: the time; the time to ask again, or empty; the fence; for each step its submission's record; the
+-- Returns: the time with its offset; the time to ask again, or empty; the fence; for each step its submission's record; the
 --   ids of these; for each upload the mark of its name, if there is one; the ids of records that are damaged,
 --   and lose their step; of steps that the caller did not learn of, and whose account is blocked by now: the
 --   id, the fence, and the call that claimed them.
@@ -299,4 +299,4 @@ if #names == LOOK then
 end
 
 local marks = #marked > 0 and call('HMGET', key.name_marks, unpack(marked)) or {}
-return { int(now), again and int(again) or '', fence or '0', given, given_ids, marks, damaged, blocked }
+return { stamp, again and int(again) or '', fence or '0', given, given_ids, marks, damaged, blocked }

@@ -1,7 +1,8 @@
 -- Reads what changed.
 -- KEYS: the namespace.
 -- ARGV: the time; the event after which to begin; how many at most.
--- Returns: how many events were forgotten; how many there were in all; the events; the epochs.
+-- Returns: how many events were forgotten; how many there were in all; the events; the epochs; the offset of
+--   the clock.
 -- Bounded by what is asked for; the list is walked from its nearer end.
 
 local after, most = number(), number()
@@ -12,4 +13,4 @@ local events = {}
 if most > 0 and first < length then
     events = call('LRANGE', key.events, int(first), int(first + most - 1))
 end
-return { forgotten, forgotten + length, events, call('GET', key.epochs) or '' }
+return { forgotten, forgotten + length, events, call('GET', key.epochs) or '', int(offset) }

@@ -5,12 +5,14 @@ use redis::Value;
 
 use super::error::RedisError;
 use super::values::{array, lossy, number, text, tuple};
+use crate::shown::Shift;
 use crate::{Event, Events};
 use ferry_types::domain::timestamp;
 
 /// Reads the answer to a call of the script that asked for events after `after`.
 pub(super) fn read(after: u64, response: Value) -> Result<Events, RedisError> {
-    let [forgotten, newest, events, epochs] = tuple(response)?;
+    let [forgotten, newest, events, epochs, offset] = tuple(response)?;
+    let offset = text(offset)?.parse().map_err(RedisError::corrupt)?;
     let epochs = lossy(epochs)?;
     let epoch = epochs.split(' ').next().unwrap_or_default().to_owned();
     let oldest = number(forgotten)?;
@@ -19,6 +21,7 @@ pub(super) fn read(after: u64, response: Value) -> Result<Events, RedisError> {
     let events = (1..).zip(array(events)?);
     let events = events.filter_map(|(n, line)| event(before + n, &text(line).ok()?).ok());
     let events = events.collect();
+    let events = Vec::<Event>::shown(events, offset);
     Ok(Events { epoch, events, oldest, newest: number(newest)? })
 }
 

@@ -29,4 +29,4 @@ end
 local lost = call('ZRANGEBYSCORE', key.leases, '-inf', '(' .. int(now), 'LIMIT', 0, number())
 for _, id in ipairs(lost) do look(id) end
 settle()
-return { int(now), found }
+return { stamp, found }

@@ -43,4 +43,4 @@ for n = 1, number() do
         inspected[n] = { record, call('GET', key.claim(id)) or '', leased, predecessor, unfinished, done }
     end
 end
-return { int(now), inspected }
+return { stamp, inspected }

@@ -18,6 +18,8 @@ local base = KEYS[1]
 --   when an account that has nothing to do was served last, by `kind:account`.
 -- `name_marks`: a hash; by `name_field` the submission that ended last without it being known whether its
 --   dataset is at the Platform.
+-- `clock`, `clock_seen`: strings; milliseconds by which the server's clock is ahead of the store's time;
+--   that time, when a process last compared the two.
 -- `wake`: the channel that announces the next due times to workers.
 local key = setmetatable({}, {
     __index = function(known, name)

@@ -10,6 +10,8 @@
 
 local before = argument()
 local accepted_since, accepted_before = number(), number()
+if accepted_since then accepted_since = accepted_since - offset end
+if accepted_before then accepted_before = accepted_before - offset end
 local most = number()
 -- Time of acceptance of the submission at a place of `all`, or, if its record is damaged, of one that
 -- follows within a few.
@@ -37,7 +39,7 @@ if accepted_before then
     local first = first_since(accepted_before)
     if before == '' or first < tonumber(before) then before = first < math.huge and int(first) or '' end
 end
-if above == math.huge then return { int(now), '', {} } end
+if above == math.huge then return { stamp, '', {} } end
 above = int(above)
 local below = before == '' and '+inf' or '(' .. before
 local found = {}
@@ -82,4 +84,4 @@ for n = 1, min(#found, most) do
     shown[n] = { id, int(seq), show(id) }
 end
 local last = #found >= most and most > 0 and int(found[most][2]) or ''
-return { int(now), last, shown }
+return { stamp, last, shown }

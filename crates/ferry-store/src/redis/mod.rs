@@ -8,6 +8,7 @@ mod address;
 mod blob_format;
 mod changing;
 mod check;
+mod clock;
 mod connection;
 mod durable_writes;
 mod error;
@@ -22,6 +23,7 @@ mod pushed;
 mod read;
 mod record;
 mod scripts;
+mod server_time;
 mod standing;
 mod steps;
 mod topology;
@@ -33,7 +35,7 @@ pub use address::{Durability, RedisAddress};
 pub use fuzzed::read_stored;
 pub use pushed::{DeadLetter, PushedRequests, Task};
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -57,8 +59,8 @@ use ferry_types::domain::submission::{
 };
 use ferry_types::domain::{SubmissionId, Timestamp};
 use owned::OwnedSteps;
-use record::RedisRecord;
 use scripts::{Script, ScriptCall, Scripts};
+use server_time::ServerTime;
 use unacknowledged::UnacknowledgedClaims;
 
 /// Rescued, or removed, in one call.
@@ -101,6 +103,8 @@ pub struct RedisStore {
     health: HealthPolicy,
     /// Instead of the server's time.
     clock: Option<Arc<dyn Clock>>,
+    /// The last reading of the server's clock.
+    server_time: Mutex<Option<ServerTime>>,
 }
 
 impl RedisStore {
@@ -135,6 +139,7 @@ impl RedisStore {
             lost: UnacknowledgedClaims::new(),
             health,
             clock: None,
+            server_time: Mutex::default(),
         })
     }
 
@@ -147,13 +152,13 @@ impl RedisStore {
     }
 
     fn script_call(&self, script: &Script) -> ScriptCall {
-        let now = self.clock.as_ref().map(|clock| clock.now().timestamp_millis());
-        ScriptCall::new(script, self.link.base(), now)
+        let now = self.clock.as_ref().map(|clock| clock.now().timestamp_millis().to_string());
+        ScriptCall::new(script, self.link.base(), &now.unwrap_or_default())
     }
 
-    /// A call that writes what was decided at `now`, by the server's time.
+    /// A call that writes what was decided at `now`, by the store's time.
     fn call_at(&self, script: &Script, now: Timestamp) -> ScriptCall {
-        ScriptCall::new(script, self.link.base(), Some(now.timestamp_millis()))
+        ScriptCall::new(script, self.link.base(), &format!("={}", now.timestamp_millis()))
     }
 
     async fn run(&self, script: &Script, script_call: ScriptCall) -> Result<Value, RedisError> {
@@ -324,11 +329,14 @@ impl Store for RedisStore {
     }
 
     async fn timeline(&self, id: SubmissionId) -> Result<Vec<TimelineEntry>, StoreError> {
-        let mut get = redis::cmd("GET");
-        get.arg(record::key(self.link.base(), id));
-        let found = self.link.command(get).await.and_then(values::maybe_bytes);
-        let packed = self.of_record(id, found)?.ok_or(StoreError::NotFound(id))?;
-        self.of_record(id, RedisRecord::read(&packed).and_then(|record| record.timeline()))
+        let script = &self.scripts.read;
+        let script_call = self.script_call(script).arg(1).arg(id.to_string());
+        let response = self.with_location(self.run(script, script_call).await)?;
+        let timeline = values::tuple(response).and_then(|[now, shown]| {
+            let [shown] = values::tuple(shown)?;
+            read::timeline(now, shown)
+        });
+        self.of_record(id, timeline)?.ok_or(StoreError::NotFound(id))
     }
 
     async fn events(&self, after: u64, limit: usize) -> Result<Events, StoreError> {

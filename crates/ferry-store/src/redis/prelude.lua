@@ -27,14 +27,23 @@ local function int(number) return string.format('%d', number) end
 -- The last millisecond that Ferry can express.
 local FOREVER = 8210266876799999
 
--- ARGV[1] is the time in milliseconds, or empty for the server's own.
-local now = tonumber(ARGV[1])
+-- The store's time runs evenly; `offset` is by how much the server's clock is ahead of it. ARGV[1] is empty
+-- for the server's clock, or milliseconds of a clock instead, or, after `=`, of the store's time.
+local offset = tonumber(call('GET', key.clock)) or 0
+local now = tonumber(string.match(ARGV[1], '^=(%d+)$'))
 if not now then
-    local time = call('TIME')
-    now = tonumber(time[1]) * 1000 + floor(tonumber(time[2]) / 1000)
+    local wall = tonumber(ARGV[1])
+    if not wall then
+        local time = call('TIME')
+        wall = tonumber(time[1]) * 1000 + floor(tonumber(time[2]) / 1000)
+    end
+    now = wall - offset
 end
 
 local now_text = int(now)
+
+-- The time for callers that show it.
+local stamp = now_text .. ' ' .. int(offset)
 
 local function later(duration) return min(now + duration, FOREVER) end
 

@@ -6,4 +6,4 @@
 
 local shown = {}
 for n = 1, number() do shown[n] = show(argument()) end
-return { int(now), shown }
+return { stamp, shown }

@@ -5,14 +5,17 @@ use redis::Value;
 use super::error::RedisError;
 use super::record::{RedisRecord, read_health};
 use super::scripts::ScriptCall;
-use super::values::{array, bytes, lossy, maybe, maybe_time, number, text, time, tuple};
+use super::values::{array, bytes, lossy, maybe, maybe_time, number, stamp, text, tuple};
+use crate::shown::Shift;
 use crate::{
     AccountStats, Cursor, DamagedRecord, Filter, Stats, StepStats, SubmissionDetail,
     first_millisecond,
 };
 use ferry_types::domain::account::{Health, HealthPolicy};
 use ferry_types::domain::limits::LimitUsage;
-use ferry_types::domain::submission::{State, StepKind, Submission, Surroundings, WaitingFor};
+use ferry_types::domain::submission::{
+    State, StepKind, Submission, Surroundings, TimelineEntry, WaitingFor,
+};
 use ferry_types::domain::{SubmissionId, Timestamp, until};
 
 /// The most submissions that a script looks at for a list.
@@ -67,8 +70,15 @@ pub(super) fn found(
     shown: Value,
     policy: &HealthPolicy,
 ) -> Result<Option<SubmissionDetail>, RedisError> {
-    let now = time(now)?;
-    Ok(RawDetail::read(shown)?.map(|shown| shown.explain(now, policy)))
+    let (now, offset) = stamp(now)?;
+    Ok(RawDetail::read(shown)?.map(|shown| shown.explain(now, policy).shown(offset)))
+}
+
+/// The timeline of a submission, as the script `read` gives it.
+pub(super) fn timeline(now: Value, shown: Value) -> Result<Option<Vec<TimelineEntry>>, RedisError> {
+    let (_, offset) = stamp(now)?;
+    let shown = RawDetail::read(shown)?;
+    shown.map(|shown| Ok(shown.record.timeline()?.shown(offset))).transpose()
 }
 
 /// The records of a call of the script `read`.
@@ -133,14 +143,17 @@ pub(super) fn part(
     policy: &HealthPolicy,
 ) -> Result<Part, RedisError> {
     let [now, last, shown] = tuple(response)?;
-    let now = time(now)?;
+    let (now, offset) = stamp(now)?;
+    let filter = &filter.clone().shown(-offset);
     let mut found = Vec::new();
     // Along a label the account of a damaged record is unknown.
     let is_private = filter.account.is_some() && !filter.labels.is_empty();
     for one in array(shown)? {
         let [id, seq, shown] = tuple(one)?;
         let listed = match RawDetail::read(shown) {
-            Ok(Some(shown)) if matches(filter, &shown.submission) => Ok(shown.explain(now, policy)),
+            Ok(Some(shown)) if matches(filter, &shown.submission) => {
+                Ok(shown.explain(now, policy).shown(offset))
+            }
             Ok(Some(_)) => continue,
             Ok(None) | Err(_) if is_private => continue,
             Ok(None) => Err(DamagedRecord { id: lossy(id)?, cause: "it is missing".to_owned() }),
@@ -168,7 +181,7 @@ pub(super) struct StatsPage {
 /// Reads the script's answer.
 pub(super) fn stats(response: Value, most: usize) -> Result<StatsPage, RedisError> {
     let [now, accounts] = tuple(response)?;
-    let now = time(now)?;
+    let (now, offset) = stamp(now)?;
     let mut stats = Stats::default();
     let accounts = array(accounts)?;
     let last = accounts.last().cloned();
@@ -190,7 +203,7 @@ pub(super) fn stats(response: Value, most: usize) -> Result<StatsPage, RedisErro
     }
     let name = |account: Value| array(account)?.into_iter().next().map(bytes).transpose();
     let next = last.filter(|_| read == most).map(name).transpose()?.flatten();
-    Ok(StatsPage { stats, next })
+    Ok(StatsPage { stats: stats.shown(offset), next })
 }
 
 fn step_stats(

@@ -12,7 +12,7 @@ use ferry_types::domain::account::Health;
 use ferry_types::domain::submission::{
     State, StepKind, Submission, SubmissionParts, TimelineEntry,
 };
-use ferry_types::domain::{SubmissionId, Timestamp, timestamp};
+use ferry_types::domain::{Timestamp, timestamp};
 
 /// A submission, and what only the store knows of it.
 #[derive(Debug, Clone)]
@@ -119,11 +119,6 @@ head! {
     digest: &'a str,
     id: &'a str,
     key: &'a str,
-}
-
-/// The key of a submission, as `keys.lua` has it.
-pub(super) fn key(base: &str, id: SubmissionId) -> String {
-    format!("{base}s:{id}")
 }
 
 /// The most lines of a timeline, beside its first, which says when the submission was accepted; and

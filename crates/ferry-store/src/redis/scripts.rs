@@ -71,6 +71,7 @@ macro_rules! scripts {
 
 scripts! {
     accept WRITES "accept.lua" [RECORD SUBMISSION]
+    clock WRITES "clock.lua" [RECORD SUBMISSION]
     claim WRITES "claim.lua" [RECORD HEALTH LIMITS]
     commit WRITES "commit.lua" [RECORD SUBMISSION HEALTH]
     drop WRITES "drop.lua" [RECORD SUBMISSION]
@@ -85,6 +86,7 @@ scripts! {
     save WRITES "save.lua" [RECORD SUBMISSION]
     stats READS "stats.lua" []
     sweep WRITES "sweep.lua" [RECORD SUBMISSION]
+    time READS "time.lua" []
 }
 
 /// A call of a script under construction: what the script reads as its arguments, in their order.
@@ -96,14 +98,11 @@ pub(super) struct ScriptCall {
 }
 
 impl ScriptCall {
-    /// A call within a namespace; without `now`, the server's own time counts.
-    pub(super) fn new(script: &Script, base: &str, now: Option<i64>) -> Self {
+    /// A call within a namespace; `now` is what `prelude.lua` takes for the time.
+    pub(super) fn new(script: &Script, base: &str, now: &str) -> Self {
         let mut cmd = redis::cmd("EVALSHA");
         cmd.arg(&script.hash).arg(1).arg(base);
-        match now {
-            Some(now) => cmd.arg(now),
-            None => cmd.arg(""),
-        };
+        cmd.arg(now);
         Self { cmd, packed: Some(PackedArgs::default()) }
     }
 

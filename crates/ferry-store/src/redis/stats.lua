@@ -33,4 +33,4 @@ for n, name in ipairs(names) do
     end
     accounts[n] = { name, call('HGET', key.health, name) or '', in_state, steps }
 end
-return { at, accounts }
+return { stamp, accounts }

@@ -11,8 +11,9 @@ use super::connection::LARGEST;
 use super::error::RedisError;
 use super::record::RedisRecord;
 use super::scripts::{PackedArgs, ScriptCall, duration_millis};
-use super::values::{array, bytes, lossy, maybe, maybe_time, number, text, time, tuple};
+use super::values::{array, bytes, lossy, maybe, maybe_time, number, stamp, text, tuple};
 use crate::compression::Compressed;
+use crate::shown::Shift;
 use crate::{Claim, ClaimId, ClaimRequest, Claims, Commit, Committed, Lease};
 use ferry_types::domain::account::{HealthPolicy, Signal};
 use ferry_types::domain::limits::AccountLimits;
@@ -72,7 +73,7 @@ pub(super) fn claims(
     lost: &[ClaimId],
 ) -> Result<Leased, RedisError> {
     let [now, next, fence, given, ids, marks, damaged, blocked] = tuple(response)?;
-    let (now, fence) = (time(now)?, number(fence)?);
+    let ((now, offset), fence) = (stamp(now)?, number(fence)?);
     let (mut claims, mut records) = (Vec::new(), Vec::new());
     // A damaged record must not keep the others from their workers.
     let report = |id: Value, cause: &str| -> Result<(), RedisError> {
@@ -98,7 +99,7 @@ pub(super) fn claims(
     let blocked = array(blocked)?.into_iter();
     let blocked = blocked.map(|lease| lost_lease(lease, request.kind, lost));
     let blocked = blocked.filter_map(Result::transpose).collect::<Result<_, _>>()?;
-    Ok(Leased { claims: Claims { claims, now, next }, records, blocked })
+    Ok(Leased { claims: Claims { claims: claims.shown(offset), now, next }, records, blocked })
 }
 
 /// Reads the lease of a lost claim; none of an id that is none of ours.

@@ -62,9 +62,17 @@ pub(super) fn number(value: Value) -> Result<u64, RedisError> {
     }
 }
 
+/// The store's time, and the milliseconds by which the clock is ahead of it.
+pub(super) fn stamp(value: Value) -> Result<(Timestamp, i64), RedisError> {
+    let text = text(value)?;
+    let millis = |text: &str| text.parse::<i64>().map_err(RedisError::corrupt);
+    let (now, offset) = text.split_once(' ').unwrap_or((&text, "0"));
+    Ok((timestamp(millis(now)?), millis(offset)?))
+}
+
+/// The store's time alone.
 pub(super) fn time(value: Value) -> Result<Timestamp, RedisError> {
-    let millis: i64 = text(value)?.parse().map_err(RedisError::corrupt)?;
-    Ok(timestamp(millis))
+    Ok(stamp(value)?.0)
 }
 
 pub(super) fn maybe_time(value: Value) -> Result<Option<Timestamp>, RedisError> {

@@ -206,6 +206,7 @@ fn put_aside(
         "the record of submission {id} is damaged, its step will not run, and the next submission of \
          its name has its turn: restore a backup or resubmit ({error})"
     );
+    name_marks::mark_damaged(connection, seq)?;
     let sql = "UPDATE submissions SET due_at = NULL, leased_until = NULL, has_predecessor = ?2
          WHERE seq = ?1";
     connection.prepare_cached(sql)?.execute([seq, SET_ASIDE])?;

@@ -1,8 +1,9 @@
 //! Marks of names: the submission of a name whose dataset may be at the Platform unknown.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::error::SqliteError;
+use super::records::value;
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::{NameEffect, Submission};
 
@@ -37,9 +38,20 @@ pub(super) fn find(
     of: &Submission,
 ) -> Result<Option<SubmissionId>, SqliteError> {
     let sql = "SELECT submission FROM name_marks WHERE account = ?1 AND name = ?2";
-    let id: Option<String> = connection
-        .prepare_cached(sql)?
-        .query_row([&of.account, &of.name], |row| row.get(0))
-        .optional()?;
-    id.map(|id| id.parse().map_err(SqliteError::corrupt)).transpose()
+    // A mark that cannot be read is one all the same.
+    let mark = |row: &Row<'_>| Ok(value(row, 0).unwrap_or(of.id));
+    let mark =
+        connection.prepare_cached(sql)?.query_row([&of.account, &of.name], mark).optional()?;
+    Ok(mark)
+}
+
+/// Marks the name of a row that cannot be read, unless its upload never began.
+pub(super) fn mark_damaged(connection: &Connection, seq: i64) -> Result<(), SqliteError> {
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO name_marks SELECT account, name, id FROM submissions
+             WHERE seq = ?1 AND upload_attempts IS NOT 0",
+        )?
+        .execute([seq])?;
+    Ok(())
 }

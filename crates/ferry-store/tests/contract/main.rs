@@ -277,6 +277,7 @@ macro_rules! clock_steps_pass {
 }
 
 clock_steps_pass!(sqlite_clock, super::sqlite_file::subject);
+clock_steps_pass!(redis_clock, super::redis_place::subject);
 clock_steps_pass!(in_memory_clock, super::memory::subject);
 fulfilled_by!(sqlite, super::sqlite_file::subject);
 fulfilled_by!(redis, super::redis_place::subject);

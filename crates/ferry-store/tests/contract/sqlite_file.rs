@@ -235,6 +235,32 @@ async fn a_damaged_row_keeps_no_other_from_its_step() {
 }
 
 #[tokio::test]
+async fn a_damaged_row_that_may_have_been_uploaded_marks_its_name() {
+    for began in [true, false] {
+        let file = SqliteFile::new();
+        let subject = Subject::at(file.clone()).await;
+        let first = subject.accept(new("a")).await;
+        let next = subject.accept(new("a")).await;
+        if began {
+            subject.claim_one(StepKind::Upload).await;
+        }
+        let spoil = "UPDATE submissions SET cold = x'00' WHERE id = ?1";
+        file.connection().execute(spoil, [format!("{first}")]).unwrap();
+        subject.lose_workers().await;
+        // Without a lease, the claim finds the damage.
+        let mut claims = subject.claim(StepKind::Upload, 10).await;
+        claims.extend(subject.claim(StepKind::Upload, 10).await);
+        assert_eq!(ids(&claims), [next], "{began}");
+        assert_eq!(claims[0].name_mark, began.then_some(first), "{began}");
+        let spoil = "UPDATE name_marks SET submission = x'00'";
+        assert_eq!(file.connection().execute(spoil, []).unwrap(), usize::from(began));
+        subject.store.release(claims).await.unwrap();
+        let claim = subject.claim_one(StepKind::Upload).await;
+        assert_eq!(claim.name_mark.is_some(), began, "{began}");
+    }
+}
+
+#[tokio::test]
 async fn a_damaged_row_keeps_no_other_from_its_removal() {
     let file = SqliteFile::new();
     let subject = Subject::at(file.clone()).await;

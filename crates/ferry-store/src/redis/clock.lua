@@ -1,0 +1,53 @@
+-- Compares the server's clock with the store's time, which runs evenly.
+-- KEYS: the namespace.
+-- ARGV: the time; by how much the server's clock stepped, as the caller saw it, or 0; the offset that the
+--   caller knows; the milliseconds in which it saw the step.
+-- Returns: by how much the clock stepped; the time with its offset.
+-- Bounded by the accounts, and by the starts that are looked at of each.
+
+local TOLERANCE, ACCOUNTS, STARTS = 2000, 1000, 1000
+local step, known, elapsed = number(), number(), number()
+local seen = tonumber(call('GET', key.clock_seen))
+local gap = seen and now - seen or 0
+
+-- By how much the clock stepped. Another process may have counted that already; and if one compared the
+-- clocks meanwhile and saw nothing, the caller's machine stood still.
+local function stepped()
+    local is_new = known == offset
+        and (step > 0 and gap >= step - TOLERANCE or step < 0 and gap <= step + elapsed + TOLERANCE)
+    if is_new then return step end
+    -- No process saw how it went back.
+    return gap < -TOLERANCE and gap or 0
+end
+
+local by = seen and stepped() or 0
+offset, now = offset + by, now - by
+if by ~= 0 then
+    call('SET', key.clock, int(offset))
+    anything = true
+end
+call('SET', key.clock_seen, int(max(seen or 0, now)))
+
+-- Starts that producers named are by the server's clock. A submission that changed once waits for a delay.
+local function move_start(id)
+    local sound, r = pcall(load, id)
+    if not sound or not r or not r.due or r.leased or r.updated ~= r.created then return end
+    unschedule(r)
+    r.due = max(r.due - by, now)
+    write(r)
+    schedule(r)
+end
+
+local function move_starts(index)
+    local later = call('ZRANGEBYSCORE', index, '(' .. int(now), '+inf', 'LIMIT', 0, STARTS)
+    for _, id in ipairs(later) do move_start(id) end
+end
+
+if by ~= 0 then
+    for _, account in ipairs(call('ZRANGE', key.accounts, 0, ACCOUNTS - 1)) do
+        for _, priority in ipairs(PRIORITIES) do move_starts(key.due('upload', priority, account)) end
+        move_starts(key.has_predecessor('upload', account))
+    end
+end
+settle()
+return { int(by), int(now) .. ' ' .. int(offset) }

@@ -1,0 +1,41 @@
+//! Compares the server's clock with the monotonic clock of this process: a server may be set, or
+//! another one may take its place after a failover.
+
+use std::sync::PoisonError;
+
+use super::RedisStore;
+use super::error::RedisError;
+use super::server_time::ServerTime;
+use super::values::{stamp, text, tuple};
+use crate::store_time::warn_of_step;
+use ferry_types::clock::{Clock, SystemClock};
+
+impl RedisStore {
+    /// Keeps the store's time even: a step of the server's clock changes the offset between them.
+    pub(super) async fn compare_clocks(&self) -> Result<(), RedisError> {
+        let script = &self.scripts.time;
+        let sent = self.monotonic();
+        let (now, offset) = stamp(self.run(script, self.script_call(script)).await?)?;
+        let received = self.monotonic();
+        let wall = now.timestamp_millis().saturating_add(offset);
+        let read = ServerTime { wall, sent, received, offset };
+        let known = *self.server_time.lock().unwrap_or_else(PoisonError::into_inner);
+        let step = known.filter(|known| known.offset == offset).map_or(0, |known| known.step(read));
+        let elapsed = known.map_or(0, |known| received - known.sent);
+        let script = &self.scripts.clock;
+        let script_call = self.script_call(script).arg(step).arg(offset).arg(elapsed);
+        let [step, time] = tuple(self.run(script, script_call).await?)?;
+        let step: i64 = text(step)?.parse().map_err(RedisError::corrupt)?;
+        let (_, offset) = stamp(time)?;
+        let read = ServerTime { offset, ..read };
+        *self.server_time.lock().unwrap_or_else(PoisonError::into_inner) = Some(read);
+        warn_of_step(step, &self.location);
+        Ok(())
+    }
+
+    fn monotonic(&self) -> i64 {
+        let clock = self.clock.as_ref();
+        let time = clock.map_or_else(|| SystemClock.monotonic(), |clock| clock.monotonic());
+        i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+    }
+}
