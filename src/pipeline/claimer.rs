@@ -93,7 +93,7 @@ impl Claimer {
             match self.store.claim(request).await {
                 Ok(claims) => {
                     failures.worked(|failures| {
-                        info!(failures, "`{}` steps can be claimed again", self.kind)
+                        info!(failures, "`{}` steps can be claimed again", self.kind);
                     });
                     delays = store_backoff();
                     let idle = claims.claims.len() < full;

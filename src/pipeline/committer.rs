@@ -87,7 +87,7 @@ async fn record(
             }
             Err(error) if error.is_temporary() => {
                 failures.failed(|| {
-                    warn!(steps = commits.len(), "cannot commit steps, retrying: {error}")
+                    warn!(steps = commits.len(), "cannot commit steps, retrying: {error}");
                 });
                 monotonic.sleep(delays.next().unwrap_or_default()).await;
             }

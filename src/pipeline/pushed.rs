@@ -46,7 +46,7 @@ impl PushedIntake {
                     }
                 }
                 Err(error) => {
-                    failures.failed(|| warn!("cannot accept pushed requests, retrying: {error}"))
+                    failures.failed(|| warn!("cannot accept pushed requests, retrying: {error}"));
                 }
             }
             tokio::select! {

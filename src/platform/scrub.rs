@@ -108,7 +108,9 @@ impl Scrubber {
 /// is part of that, and the text would grow tenfold with each pass.
 fn without_needles(text: &str, needles: &[&str]) -> String {
     let mut begins = [false; 256];
-    needles.iter().for_each(|needle| begins[usize::from(needle.as_bytes()[0])] = true);
+    for needle in needles {
+        begins[usize::from(needle.as_bytes()[0])] = true;
+    }
     let (mut clean, mut from, mut at) = (String::with_capacity(text.len()), 0, 0);
     while at < text.len() {
         if text.as_bytes()[at..].starts_with(REDACTED.as_bytes()) {

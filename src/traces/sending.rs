@@ -55,7 +55,8 @@ impl HttpClient for Exporter {
                 self.failures.failed(|| warn!("traces do not reach the collector: {what}"));
             }
             None => {
-                self.failures.worked(|failures| info!(failures, "traces reach the collector again"))
+                self.failures
+                    .worked(|failures| info!(failures, "traces reach the collector again"));
             }
         }
         Ok(sent?)

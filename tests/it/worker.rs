@@ -60,7 +60,7 @@ impl Worker {
         end_of("the end of a worker after SIGTERM", &mut self.0)
     }
 
-    pub(crate) fn signal(&self, name: &str) {
+    fn signal(&self, name: &str) {
         // The shell's own `kill`: there is one wherever there is a shell.
         let kill = format!("kill -{name} {}", self.0.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());

@@ -37,11 +37,11 @@ async fn a_suspended_worker_sends_nothing_once_its_leases_are_over_and_nothing_i
         assert!(started.elapsed() < Duration::from_mins(1), "{}", world.log());
         pause().await;
     }
-    suspended.signal("STOP");
+    suspended.suspend();
     let other = Worker::start(&world, &[]);
     let stats = world.all_settled().await;
     let before = uploads(&world);
-    suspended.signal("CONT");
+    suspended.resume();
     while !world.log().contains("gave 1 claimed steps back") {
         assert!(started.elapsed() < Duration::from_mins(2), "{}", world.log());
         pause().await;
