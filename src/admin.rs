@@ -1,5 +1,4 @@
-//! What a worker shows to those who watch over it: `/metrics`, `/healthz` and `/readyz`. It knows
-//! nothing of submissions.
+//! Monitoring of a worker: `/metrics`, `/healthz` and `/readyz`. It knows nothing of submissions.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,14 +13,12 @@ use tokio::net::TcpListener;
 
 use crate::listener::PatientListener;
 use crate::metrics::Metrics;
-use crate::shutdown::Shutdown;
-use ferry_store::Store;
+use crate::readiness::{self, Readiness};
 
 #[derive(Debug, Clone)]
 struct Shown {
     metrics: Arc<Metrics>,
-    shutdown: Shutdown,
-    store: Arc<dyn Store>,
+    readiness: Readiness,
 }
 
 /// A server for probes and scrapes.
@@ -32,24 +29,24 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// Takes the address; nothing is answered yet.
+    /// Binds the address; no connection is accepted yet.
     pub async fn bind(address: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         Ok(Self { address: listener.local_addr()?, listener })
     }
 
-    /// Where it listens.
+    /// The address at which it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Answers for as long as it is polled: a worker that drains is still watched.
-    pub async fn serve(self, metrics: Arc<Metrics>, shutdown: Shutdown, store: Arc<dyn Store>) {
+    /// Serves for as long as it is polled: a worker that drains is still monitored.
+    pub async fn serve(self, metrics: Arc<Metrics>, readiness: Readiness) {
         let app = Router::new()
             .route("/metrics", get(scrape))
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(ready))
-            .with_state(Shown { metrics, shutdown, store });
+            .with_state(Shown { metrics, readiness });
         // It ends with the process.
         let _ = axum::serve(PatientListener::new(self.listener), app).await;
     }
@@ -62,17 +59,5 @@ async fn scrape(State(shown): State<Shown>, headers: HeaderMap) -> impl IntoResp
 }
 
 async fn ready(State(shown): State<Shown>) -> (StatusCode, String) {
-    readiness(&shown.shutdown, shown.store.as_ref())
-}
-
-/// Answers a readiness probe: 503 with the reason while the process stops, or while data that its store lost is
-/// neither acknowledged nor back.
-pub(crate) fn readiness(shutdown: &Shutdown, store: &dyn Store) -> (StatusCode, String) {
-    if shutdown.is_draining() {
-        return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned());
-    }
-    match store.continuity().loss() {
-        Some(loss) => (StatusCode::SERVICE_UNAVAILABLE, format!("{loss}\n")),
-        None => (StatusCode::OK, "ready\n".to_owned()),
-    }
+    readiness::response(shown.readiness.check().await)
 }

@@ -23,6 +23,8 @@ use ferry_types::clock::{Clock, MonotonicClock, SystemClock};
 use ferry_types::domain::submission::StepKind;
 
 use crate::instrumented::InstrumentedStore;
+use crate::readiness::Readiness;
+use crate::throughput::Throughput;
 use crate::traces::Traces;
 use crate::webhook::Webhooks;
 use crate::{data_loss, exporter};
@@ -57,6 +59,10 @@ pub struct App {
     pub traces: Traces,
     /// Hears who did what.
     pub audit: Audit,
+    /// The pace of the queue.
+    pub throughput: Arc<Throughput>,
+    /// Answers readiness probes.
+    pub readiness: Readiness,
     /// Stops the process.
     pub shutdown: Shutdown,
     /// Where randomness comes from.
@@ -85,6 +91,8 @@ impl App {
         let audit = Audit::new(config.audit_log.clone());
         let shutdown = Shutdown::default();
         let monotonic = Arc::new(BootClock);
+        let readiness = Readiness::new(store.clone(), shutdown.clone());
+        let throughput = Arc::default();
         Ok(Self {
             config,
             store,
@@ -94,6 +102,8 @@ impl App {
             metrics,
             traces,
             audit,
+            throughput,
+            readiness,
             shutdown,
             seeds,
         })
@@ -128,6 +138,8 @@ impl App {
             intake: self.intake().with_source(Source::Api),
             clock: self.clock.clone(),
             metrics: self.metrics.clone(),
+            throughput: self.throughput.clone(),
+            readiness: self.readiness.clone(),
             shutdown: self.shutdown.clone(),
             deadline: self.config.policy.deadline,
             health: self.config.health,
@@ -152,7 +164,8 @@ impl App {
     /// What tells the metrics how much there is to do, for as long as it is polled.
     pub fn exporting(&self) -> impl Future<Output = ()> + Send + use<> {
         let (store, clock) = (self.store.clone(), self.clock.clone());
-        exporter::export(store, clock, self.config.health, self.metrics.clone())
+        let (metrics, throughput) = (self.metrics.clone(), self.throughput.clone());
+        exporter::export(store, clock, self.config.health, metrics, throughput)
     }
 
     /// Checks the durability of the store and logs problems, for as long as it is polled.

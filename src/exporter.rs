@@ -1,13 +1,14 @@
 //! Tells the metrics how much there is to do in the whole store. It asks in the background: a scrape
 //! reads what is known and waits for nothing, however long the backlog.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tracing::{error, info, warn};
 
 use crate::metrics::{Metrics, OTHER_ACCOUNTS, QueueState};
+use crate::throughput::Throughput;
 use ferry_store::{CheckResult, Filter, Stats, Store, StoreError};
 use ferry_types::clock::Clock;
 use ferry_types::domain::Timestamp;
@@ -23,9 +24,6 @@ const CHECK_DELAY: Duration = Duration::from_mins(5);
 /// Asking takes at most one part in so many of the time, however long an answer takes.
 const SHARE: u32 = 20;
 
-/// The pace is that of so much time.
-const WINDOW: Duration = Duration::from_mins(5);
-
 /// Of more held submissions the rest counts for the upload, where nearly all are held.
 const HELD: usize = 200;
 
@@ -35,9 +33,9 @@ pub async fn export(
     clock: Arc<dyn Clock>,
     policy: HealthPolicy,
     metrics: Arc<Metrics>,
+    throughput: Arc<Throughput>,
 ) {
     let (store, clock, metrics) = (store.as_ref(), clock.as_ref(), metrics.as_ref());
-    let mut throughput = Throughput::default();
     let mut failures = 0_u32;
     loop {
         let started = Instant::now();
@@ -49,7 +47,8 @@ pub async fn export(
                 failures = 0;
                 let now = clock.now();
                 let queue = Queue::of(&stats, &held, now, &policy);
-                metrics.drain_estimate(throughput.drain(queue.open, finals(&stats), started));
+                throughput.observe(&stats, started);
+                metrics.drain_estimate(throughput.drain(&stats, started));
                 publish_gauges(&queue, metrics);
                 metrics.exported(now);
             }
@@ -251,41 +250,6 @@ fn breaker(health: &Health, open: u64, now: Timestamp) -> f64 {
     }
 }
 
-fn finals(stats: &Stats) -> u64 {
-    State::ALL.into_iter().filter(|state| state.is_final()).map(|state| stats.count(state)).sum()
-}
-
-/// How fast submissions become final.
-#[derive(Debug, Default)]
-struct Throughput {
-    /// When how many had become final, since the first look.
-    looks: VecDeque<(Instant, u64)>,
-    last: Option<u64>,
-}
-
-impl Throughput {
-    /// How long `open` submissions take, if anything moves; `finals` are in the store at `now`.
-    fn drain(&mut self, open: u64, finals: u64, now: Instant) -> Option<Duration> {
-        // Fewer than before: retention has removed some.
-        let more = finals.saturating_sub(self.last.replace(finals).unwrap_or(finals));
-        let before = self.looks.back().map_or(0, |(_, total)| *total);
-        self.looks.push_back((now, before + more));
-        while self.looks.len() > 2 && now - self.looks[0].0 > WINDOW {
-            self.looks.pop_front();
-        }
-        let (since, first) = self.looks[0];
-        let finished = before + more - first;
-        match (open, finished) {
-            (0, _) => Some(Duration::ZERO),
-            (_, 0) => None,
-            _ => {
-                let seconds = open as f64 * (now - since).as_secs_f64() / finished as f64;
-                Duration::try_from_secs_f64(seconds).ok()
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -365,18 +329,5 @@ mod tests {
         assert_eq!((told(0, 0), told(0, 3600)), (0.0, 0.0));
         let open = Health { probe_at: Some(later(now, Duration::from_secs(9))), ..health };
         assert_eq!((breaker(&open, 0, now), breaker(&open, 1, now)), (1.0, 1.0));
-    }
-
-    #[test]
-    fn the_pace_outlives_retention_and_there_is_none_when_nothing_moves() {
-        let (mut throughput, started) = (Throughput::default(), Instant::now());
-        let mut drain = |open, finals, seconds| {
-            throughput.drain(open, finals, started + Duration::from_secs(seconds))
-        };
-        assert_eq!(drain(100, 50, 0), None);
-        assert_eq!(drain(90, 60, 10), Some(Duration::from_secs(90)));
-        assert_eq!(drain(90, 5, 20), Some(Duration::from_mins(3)), "most were removed");
-        assert_eq!(drain(0, 5, 30), Some(Duration::ZERO));
-        assert_eq!(drain(9, 5, 1000), None);
     }
 }

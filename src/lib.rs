@@ -24,6 +24,8 @@ pub mod audit;
 pub mod platform;
 // counts for the metrics what a store does
 pub mod instrumented;
+pub mod readiness;
+pub mod throughput;
 pub mod webhook;
 
 // L3: what carries submissions

@@ -8,31 +8,18 @@ use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout_at};
 
-use super::body_memory::MemoryPermit;
+use super::body_memory::{MemoryPermit, out_of_memory};
 use super::encoding::{Decoded, Encoding};
 use super::error::ApiError;
-use super::{ApiLimits, Shared};
+use super::shared::Shared;
 use ferry_types::contract::ProblemKind;
 
-/// For all of a request but its dataset.
-const OVERHEAD: u64 = 64 << 10;
-
-/// What a body may trickle in at, beyond `client_timeout`.
+/// Least pace of a body, beyond `client_timeout`.
 const SLOWEST_BYTES_PER_SECOND: u64 = 16 << 10;
 
-/// How long the rest of a body that is too large is read and thrown away, so that the client gets
-/// to see the answer.
+/// Time for which the rest of a body that is too large is read and thrown away, so that the client
+/// sees the response.
 const LEFTOVERS: Duration = Duration::from_secs(5);
-
-/// The largest body that is a dataset as it is.
-pub(super) fn raw_limit(limits: &ApiLimits) -> u64 {
-    limits.max_dataset_bytes.saturating_add(OVERHEAD)
-}
-
-/// The largest body that is JSON: line breaks and quotes take twice their space there.
-pub(super) fn json_limit(limits: &ApiLimits) -> u64 {
-    limits.max_dataset_bytes.saturating_mul(2).saturating_add(OVERHEAD)
-}
 
 /// Reads a body that is one JSON object: serde would take a list of its values, too.
 pub(super) fn json_object<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
@@ -74,7 +61,7 @@ pub(super) async fn receive(
         discard(body.into_data_stream());
         return Err(out_of_memory());
     }
-    let mut frames = Decoded::new(body, encoding, shared)?;
+    let mut frames = Decoded::new(body, encoding, &shared.body_memory)?;
     let client_timeout = shared.parts.limits.client_timeout;
     let started = Instant::now();
     let mut bytes = Vec::with_capacity(announced as usize);
@@ -117,9 +104,4 @@ fn discard(mut frames: BodyDataStream) {
 fn too_large(limit: u64) -> ApiError {
     let what = format!("the body holds more than {limit} bytes, which follows `max_dataset_bytes`");
     ApiError::new(ProblemKind::TooLarge, what)
-}
-
-pub(super) fn out_of_memory() -> ApiError {
-    let what = "bodies that arrive now take all of `body_memory_bytes`; try again";
-    ApiError::new(ProblemKind::Busy, what).retry_after(Duration::from_secs(2))
 }

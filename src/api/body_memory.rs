@@ -1,8 +1,12 @@
 //! The memory for the bodies of all requests together.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::error::ApiError;
+use ferry_types::contract::ProblemKind;
 
 /// The memory for all bodies together, counted in KiB.
 #[derive(Debug)]
@@ -17,13 +21,13 @@ impl BodyMemory {
         Self { left, bytes }
     }
 
-    /// `bytes`, or what one request can have of a small budget, and leave as much for its body.
+    /// `bytes`, or what one request can have of a small memory, and leave as much for its body.
     pub(super) fn most_for_one(&self, bytes: u64) -> u64 {
         bytes.min(self.bytes / 8)
     }
 }
 
-/// A part of the budget, given back when it is dropped.
+/// A part of the memory, given back when it is dropped.
 #[derive(Debug, Default)]
 pub(super) struct MemoryPermit {
     permit: Option<OwnedSemaphorePermit>,
@@ -47,4 +51,10 @@ impl MemoryPermit {
         }
         true
     }
+}
+
+/// The memory for all bodies is in use.
+pub(super) fn out_of_memory() -> ApiError {
+    let what = "bodies that arrive now take all of `body_memory_bytes`; try again";
+    ApiError::new(ProblemKind::Busy, what).retry_after(Duration::from_secs(2))
 }

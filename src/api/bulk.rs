@@ -6,66 +6,111 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Extension, Request, State};
+use axum::extract::{Extension, FromRequest, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
+use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::Shared;
 use super::caller::Caller;
 use super::capacity::Reservation;
 use super::encoding::{Decoded, Encoding};
 use super::error::ApiError;
-use super::middleware::{ConcurrencySlot, RequestId};
-use super::params::Params;
+use super::middleware::Running;
+use super::openapi::{self, BYTES, Input, Operation};
+use super::query::Query;
+use super::shared::Shared;
 use crate::pipeline::{Prepared, SourceLabels};
 use ferry_store::{Accepted, NewSubmission};
 use ferry_types::contract::{BulkResponse, ProblemKind, SubmissionRequest};
 use lines::{BulkLine, End, Lines};
 
-/// Lines that are kept together.
+const NDJSON: &str = "application/x-ndjson";
+
+/// Lines that are stored together.
 const BATCH: usize = 500;
 
-/// Bytes of lines that are kept together; a longer line is kept alone.
+/// Bytes of lines that are stored together; a longer line is stored alone.
 const BATCH_BYTES: usize = 4 << 20;
 
-/// Batches of answers that wait for their client.
+/// Batches of responses that wait for their client.
 const ANSWERS: usize = 64;
 
-/// Takes lines in and answers each, until the client has no more or hears no more.
+/// The lines of a request, and the type of the response.
+pub(super) struct BulkBody {
+    lines: Decoded,
+    content_type: &'static str,
+}
+
+impl FromRequest<Arc<Shared>> for BulkBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, shared: &Arc<Shared>) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
+        let media_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default();
+        let content_type = match media_type.trim() {
+            "application/x-ndjson" | "application/jsonl" | "application/ndjson" => NDJSON,
+            // A generated client that does not know NDJSON gets bytes back.
+            BYTES => BYTES,
+            _ => {
+                let what = "the `Content-Type` must be application/x-ndjson, or \
+                            application/octet-stream";
+                return Err(ApiError::new(ProblemKind::UnsupportedMediaType, what));
+            }
+        };
+        let encoding = Encoding::of(&parts.headers)?;
+        Ok(Self { lines: Decoded::new(body, encoding, &shared.body_memory)?, content_type })
+    }
+}
+
+impl Input for BulkBody {
+    fn describe(operation: Operation<'_>) -> Operation<'_> {
+        let lines = |of: Vec<String>| json!(of.join("\n") + "\n");
+        let sent = lines(openapi::bulk().iter().map(|one| json!(one).to_string()).collect());
+        let answered = openapi::bulk_responses();
+        let answered = lines(answered.iter().map(|one| json!(one).to_string()).collect());
+        let bytes = json!({ "type": "string", "format": "binary" });
+        let operation = Encoding::describe(operation)
+            .lines_body::<SubmissionRequest>(NDJSON, sent.clone())
+            .body(BYTES, bytes.clone(), sent);
+        operation
+            .empty(200, "A line for each line", &[])
+            .lines::<BulkResponse>(200, NDJSON, answered.clone())
+            .media(200, BYTES, bytes, Some(answered))
+            .problems(&[ProblemKind::InvalidRequest, ProblemKind::UnsupportedMediaType])
+    }
+}
+
+/// No parameter is known here.
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NoQuery {}
+
+/// Accepts lines and answers each, until there are no more or the client leaves.
 pub(super) async fn bulk(
     State(shared): State<Arc<Shared>>,
-    Extension(caller): Extension<Caller>,
-    Extension(RequestId(id)): Extension<RequestId>,
-    Extension(location): Extension<ConcurrencySlot>,
-    request: Request,
+    caller: Caller,
+    Query(NoQuery {}): Query<NoQuery>,
+    Extension(Running { id, slot }): Extension<Running>,
+    BulkBody { lines, content_type }: BulkBody,
 ) -> Result<Response, ApiError> {
-    let (parts, body) = request.into_parts();
-    Params::of(&parts.uri).done()?;
-    let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
-    let media_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    if !matches!(media_type, "application/x-ndjson" | "application/jsonl" | "application/ndjson") {
-        let what = "the `Content-Type` must be application/x-ndjson";
-        return Err(ApiError::new(ProblemKind::UnsupportedMediaType, what));
-    }
-    let body = Decoded::new(body, Encoding::of(&parts.headers)?, &shared)?;
     let (responses, answered) = mpsc::channel::<Bytes>(ANSWERS);
-    let taking = Taking { shared: shared.clone(), caller, request: id, responses };
+    let receiver = Receiver { shared: shared.clone(), caller, request: id, responses };
     tokio::spawn(async move {
-        taking.all(Lines::new(body, &shared)).await;
-        drop(location);
+        receiver.all(Lines::new(lines, &shared)).await;
+        drop(slot);
     });
     let answered = stream::unfold(answered, |mut answered| async move {
         answered.recv().await.map(|bytes| (Ok::<_, Infallible>(bytes), answered))
     });
-    let ndjson = HeaderValue::from_static("application/x-ndjson");
-    let headers = [(header::CONTENT_TYPE, ndjson)];
+    let headers = [(header::CONTENT_TYPE, HeaderValue::from_static(content_type))];
     Ok((StatusCode::OK, headers, Body::from_stream(answered)).into_response())
 }
 
-/// One bulk under way.
-struct Taking {
+/// A bulk that is being received.
+struct Receiver {
     shared: Arc<Shared>,
     caller: Caller,
     request: String,
@@ -78,12 +123,12 @@ enum Checked<'a> {
     Refused(ApiError),
 }
 
-impl Taking {
+impl Receiver {
     async fn all(self, mut lines: Lines) {
         loop {
             let batch = lines.batch(BATCH, BATCH_BYTES, &self.shared).await;
             let last = batch.last;
-            let responses = self.keep(batch.lines).await;
+            let responses = self.store(batch.lines).await;
             if !responses.is_empty() && self.send(&responses).await.is_err() {
                 return;
             }
@@ -94,7 +139,7 @@ impl Taking {
                 return;
             }
             if self.shared.parts.shutdown.is_draining() {
-                let what = "the server stops; lines from this one on were not taken";
+                let what = "the server stops; lines from this one on were not stored";
                 let error = ApiError::new(ProblemKind::Busy, what);
                 let _ = self.send(&[self.refused(last + 1, error)]).await;
                 return;
@@ -102,8 +147,8 @@ impl Taking {
         }
     }
 
-    /// Keeps what is valid of these lines, and answers all of them, in their order.
-    async fn keep(&self, lines: Vec<(u64, BulkLine)>) -> Vec<BulkResponse> {
+    /// Stores the valid ones of these lines, and answers all of them, in their order.
+    async fn store(&self, lines: Vec<(u64, BulkLine)>) -> Vec<BulkResponse> {
         let numbers: Vec<u64> = lines.iter().map(|(number, _)| *number).collect();
         let mut checked = Vec::with_capacity(lines.len());
         for prepared in self.prepare(lines).await {
@@ -134,7 +179,7 @@ impl Taking {
                     BulkResponse { line, id: Some(id), duplicate: true, error: None }
                 }
                 Ok(Some(Accepted::Conflict(id))) => self.refused(line, ApiError::conflict(id)),
-                Ok(None) => self.refused(line, ApiError::internal("the store gave no answer")),
+                Ok(None) => self.refused(line, ApiError::internal("the store gave no response")),
                 Err(error) => self.refused(line, error.clone()),
             }
         };
@@ -162,8 +207,7 @@ impl Taking {
         let admitted = async {
             let new = prepared?.new;
             self.caller.may_use(&new.account)?;
-            let store = self.shared.parts.store.as_ref();
-            let room = self.shared.capacity.room(store, &new.account).await?;
+            let room = self.shared.capacity.room(self.shared.store(), &new.account).await?;
             Ok(Checked::Ready(Box::new(new), room))
         };
         admitted.await.unwrap_or_else(Checked::Refused)

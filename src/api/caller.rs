@@ -1,25 +1,28 @@
-//! Who calls, and what that one may do and see.
+//! The caller of a request: its role, and the accounts that it sees.
 
 use std::collections::BTreeSet;
 
-use super::error::ApiError;
-use super::keys::Role;
-use ferry_store::{Store, SubmissionDetail};
-use ferry_types::contract::ProblemKind;
-use ferry_types::domain::SubmissionId;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 
-/// Who calls.
+use super::error::ApiError;
+use super::openapi::{Input, Operation};
+use super::role::Role;
+use ferry_types::contract::ProblemKind;
+
+/// The caller of a request, whom the middleware has authenticated.
 #[derive(Debug, Clone)]
 pub(super) struct Caller {
+    /// Name of its key.
     pub(super) name: String,
     pub(super) role: Role,
-    /// The only accounts that it knows of; all if none.
+    /// The only accounts that it sees; all if none.
     pub(super) accounts: Option<BTreeSet<String>>,
 }
 
 impl Caller {
-    /// Without keys, everybody who can reach the server may do everything.
-    pub(super) fn anybody() -> Self {
+    /// Without keys, every local process has full access.
+    pub(super) fn local() -> Self {
         Self { name: "anybody".to_owned(), role: Role::Operate, accounts: None }
     }
 
@@ -27,7 +30,7 @@ impl Caller {
         self.accounts.as_ref().is_none_or(|accounts| accounts.contains(account))
     }
 
-    /// The account of what this caller asks for without naming one, if there is but one.
+    /// The account that it sees, if there is but one.
     pub(super) fn only_account(&self) -> Option<String> {
         let accounts = self.accounts.as_ref()?;
         accounts.iter().next().filter(|_| accounts.len() == 1).cloned()
@@ -49,7 +52,7 @@ impl Caller {
         }
     }
 
-    /// A caller may only write to its own accounts.
+    /// Returns an error unless the account is one of its own.
     pub(super) fn may_use(&self, account: &str) -> Result<(), ApiError> {
         if self.sees(account) {
             return Ok(());
@@ -57,21 +60,19 @@ impl Caller {
         let what = format!("this API key is not for account `{account}`");
         Err(ApiError::new(ProblemKind::Forbidden, what))
     }
+}
 
-    /// A submission; one of a foreign account is as good as none.
-    pub(super) async fn find(
-        &self,
-        store: &dyn Store,
-        id: &str,
-    ) -> Result<SubmissionDetail, ApiError> {
-        let none = || ApiError::not_found(format!("there is no submission `{}`", excerpt(id)));
-        let id: SubmissionId = id.parse().map_err(|_| none())?;
-        let found = store.get(id).await?.ok_or_else(none)?;
-        if self.sees(&found.submission.account) { Ok(found) } else { Err(none()) }
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let unknown = || ApiError::internal("the route has no caller");
+        parts.extensions.get().cloned().ok_or_else(unknown)
     }
 }
 
-/// What a client sent, fit for being repeated.
-fn excerpt(text: &str) -> String {
-    text.chars().take(40).flat_map(char::escape_debug).collect()
+impl Input for Caller {
+    fn describe(operation: Operation<'_>) -> Operation<'_> {
+        operation
+    }
 }

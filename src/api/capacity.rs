@@ -16,7 +16,7 @@ const FRESH: Duration = Duration::from_secs(1);
 /// When the account is full, the count is looked up again after so long.
 const FRESH_WHEN_FULL: Duration = Duration::from_millis(100);
 
-/// When to try again.
+/// Delay before another attempt.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]

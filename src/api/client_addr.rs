@@ -1,5 +1,5 @@
-//! Where a request comes from: the other end of the connection, or, where that is a proxy that is
-//! trusted, whom the proxy names.
+//! The address that a request comes from: the other end of the connection, or, if that is a trusted
+//! proxy, the address that the proxy names.
 
 use std::net::IpAddr;
 
@@ -10,7 +10,7 @@ use ipnet::IpNet;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SocketPeer(pub(super) IpAddr);
 
-/// Where a request comes from, as far as that can be believed.
+/// The address that a request comes from, as far as it can be trusted.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ClientAddr(pub(super) IpAddr);
 
@@ -41,7 +41,7 @@ fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|network| network.contains(&address))
 }
 
-/// The last address that no trusted proxy has; what stands before it, anybody may have written.
+/// The last address that no trusted proxy has; what stands before it may be made up.
 fn first(named: &[Option<IpAddr>], trusted: &[IpNet]) -> Option<IpAddr> {
     let mut last = None;
     for address in named.iter().rev() {

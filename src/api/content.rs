@@ -1,81 +1,85 @@
-//! Shows what the Platform answered: results as they are, and feedback beside the rows it means.
+//! Shows what the Platform decided: results as they are, and feedback beside the rows that it means.
 
 use std::sync::Arc;
 
-use axum::extract::{self, Extension, Path};
-use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 
-use super::Shared;
-use super::caller::Caller;
 use super::error::ApiError;
-use super::middleware::json;
-use super::params::Params;
+use super::found::{Found, ResultKey};
+use super::json::Json;
+use super::openapi::BYTES;
+use super::params::Flag;
+use super::query::Query;
+use super::shared::Shared;
 use crate::charset::text;
 use ferry_store::{Payload, StoreError};
 use ferry_types::domain::feedback::{FeedbackItem, locate, read};
 use ferry_types::domain::outcome::Content;
-use ferry_types::domain::submission::{FEEDBACK_KEY, State, Submission};
+use ferry_types::domain::submission::{FEEDBACK_KEY, State as SubmissionState, Submission};
 
-/// A result, byte for byte.
-pub(super) async fn result(
-    extract::State(shared): extract::State<Arc<Shared>>,
-    Extension(caller): Extension<Caller>,
-    Path((id, key)): Path<(String, String)>,
-) -> Result<Response, ApiError> {
-    let store = shared.parts.store.as_ref();
-    let submission = caller.find(store, &id).await?.submission;
-    let stored =
-        if key == FEEDBACK_KEY { None } else { store.content(submission.id, &key).await? };
-    match stored {
-        Some(content) => Ok(as_it_is(content)),
-        None => Err(nothing(&submission, "this result")),
-    }
+/// The form of the feedback.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FeedbackQuery {
+    /// As the Platform sent it, with its own type.
+    #[serde(default)]
+    raw: Flag,
 }
 
-/// What the Platform found wrong, tied to the rows that it means.
-pub(super) async fn feedback(
-    extract::State(shared): extract::State<Arc<Shared>>,
-    Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
-    uri: Uri,
+/// Shows a result, byte for byte.
+pub(super) async fn result(
+    State(shared): State<Arc<Shared>>,
+    Found(found): Found,
+    ResultKey(key): ResultKey,
 ) -> Result<Response, ApiError> {
-    let mut params = Params::of(&uri);
-    let raw = params.flag("raw")?;
-    params.done()?;
-    let store = shared.parts.store.as_ref();
-    let submission = caller.find(store, &id).await?.submission;
-    match store.content(submission.id, FEEDBACK_KEY).await? {
+    let submission = found.submission;
+    let is_feedback = key == FEEDBACK_KEY;
+    let stored =
+        if is_feedback { None } else { shared.store().content(submission.id, &key).await? };
+    stored.map(as_it_is).ok_or_else(|| missing(&submission, "this result"))
+}
+
+/// Shows the feedback, with the rows that it means.
+pub(super) async fn feedback(
+    State(shared): State<Arc<Shared>>,
+    Found(found): Found,
+    Query(FeedbackQuery { raw: Flag(raw) }): Query<FeedbackQuery>,
+) -> Result<Response, ApiError> {
+    let submission = found.submission;
+    match shared.store().content(submission.id, FEEDBACK_KEY).await? {
         Some(content) if raw => Ok(as_it_is(content)),
         Some(content) => {
-            let payload = match store.payload(submission.id).await {
+            let payload = match shared.store().payload(submission.id).await {
                 Ok(payload) => Some(payload),
                 Err(StoreError::NotFound(_)) => None,
                 Err(error) => return Err(error.into()),
             };
-            Ok(json(StatusCode::OK, &items(content, payload).await))
+            Ok(Json(items(content, payload).await).into_response())
         }
-        None if submission.state == State::Completed && !raw => {
-            Ok(json(StatusCode::OK, &Vec::<FeedbackItem>::new()))
+        None if submission.state == SubmissionState::Completed && !raw => {
+            Ok(Json(Vec::<FeedbackItem>::new()).into_response())
         }
-        None => Err(nothing(&submission, "feedback")),
+        None => Err(missing(&submission, "feedback")),
     }
 }
 
-/// Beside the threads that answer requests: a dataset may be large.
+/// Runs beside the threads that answer requests: a dataset may be large.
 async fn items(content: Content, payload: Option<Payload>) -> Vec<FeedbackItem> {
-    let tied = tokio::task::spawn_blocking(move || {
+    let located = tokio::task::spawn_blocking(move || {
         let data = payload.as_ref().map(|payload| payload.data.as_str());
         let events = payload.as_ref().and_then(|payload| payload.event_data.as_deref());
         locate(&read(&text(content.content_type.as_deref(), &content.bytes)), data, events)
     });
-    tied.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+    located.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }
 
-/// The bytes as they were stored, which no browser shall run.
+/// The bytes as they were stored, which no browser runs.
 fn as_it_is(content: Content) -> Response {
     let stored = content.content_type.as_deref().and_then(|t| HeaderValue::from_str(t).ok());
-    let fallback = HeaderValue::from_static("application/octet-stream");
+    let fallback = HeaderValue::from_static(BYTES);
     let headers = [
         (header::CONTENT_TYPE, stored.unwrap_or(fallback)),
         (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox")),
@@ -83,7 +87,7 @@ fn as_it_is(content: Content) -> Response {
     (StatusCode::OK, headers, content.bytes).into_response()
 }
 
-fn nothing(submission: &Submission, what: &str) -> ApiError {
+fn missing(submission: &Submission, what: &str) -> ApiError {
     let (id, state) = (submission.id, submission.state);
     let reason = submission.reason.as_ref().map(|reason| format!(": {}", reason.text));
     let reason = reason.unwrap_or_default();

@@ -11,13 +11,13 @@ use futures_util::{StreamExt, TryStreamExt};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio_util::io::StreamReader;
 
-use super::Shared;
-use super::body::out_of_memory;
-use super::body_memory::MemoryPermit;
+use super::body_memory::{BodyMemory, MemoryPermit, out_of_memory};
 use super::error::ApiError;
+use super::openapi::{Input, Operation};
+use crate::telemetry::chain;
 use ferry_types::contract::ProblemKind;
 
-/// What is taken, in the words of `Accept-Encoding`.
+/// The encodings that are accepted, as `Accept-Encoding` has them.
 const TAKEN: HeaderValue = HeaderValue::from_static("gzip, zstd");
 
 /// The largest window of zstd, as a power of two: what RFC 9659 allows in HTTP.
@@ -26,7 +26,7 @@ const LARGEST_WINDOW: u32 = 23;
 /// A body is taken apart in pieces of this size.
 const PIECE: usize = 64 << 10;
 
-/// How a body is encoded.
+/// The encoding of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Encoding {
     Identity,
@@ -35,7 +35,7 @@ pub(super) enum Encoding {
 }
 
 impl Encoding {
-    /// What the headers say.
+    /// Reads the headers.
     pub(super) fn of(headers: &HeaderMap) -> Result<Self, ApiError> {
         let mut said = headers.get_all(header::CONTENT_ENCODING).iter();
         let encoding = match (said.next(), said.next()) {
@@ -65,7 +65,16 @@ impl Encoding {
     }
 }
 
-/// What a body holds, as it arrives.
+impl Input for Encoding {
+    fn describe(operation: Operation<'_>) -> Operation<'_> {
+        let encoding =
+            serde_json::json!({ "type": "string", "enum": ["gzip", "zstd", "identity"] });
+        let meaning = "Compression of the body; the limits are for its content";
+        operation.parameter("header", "Content-Encoding", &encoding, meaning)
+    }
+}
+
+/// The content of a body, as it arrives.
 pub(super) struct Decoded {
     chunks: DecodedChunks,
     /// The memory that taking it apart needs.
@@ -88,10 +97,9 @@ impl std::fmt::Debug for Decoded {
 }
 
 impl Decoded {
-    pub(super) fn new(body: Body, encoding: Encoding, shared: &Shared) -> Result<Self, ApiError> {
+    pub(super) fn new(body: Body, encoding: Encoding, all: &BodyMemory) -> Result<Self, ApiError> {
         let mut memory = MemoryPermit::default();
-        if !memory.grow_to(shared.body_memory.most_for_one(encoding.window()), &shared.body_memory)
-        {
+        if !memory.grow_to(all.most_for_one(encoding.window()), all) {
             return Err(out_of_memory());
         }
         let bytes = body.into_data_stream();
@@ -119,13 +127,15 @@ impl Decoded {
     /// for.
     pub(super) async fn next(&mut self) -> Option<Result<Bytes, ()>> {
         match &mut self.chunks {
-            DecodedChunks::Plain(bytes) => bytes.next().await.map(|read| read.map_err(drop)),
+            DecodedChunks::Plain(bytes) => {
+                bytes.next().await.map(|read| read.map_err(|error| broke(&error)))
+            }
             DecodedChunks::Gzip(decoder) => piece(decoder).await,
             DecodedChunks::Zstd(decoder) => piece(decoder).await,
         }
     }
 
-    /// What has not arrived yet, as it is.
+    /// The rest that has not arrived yet, as it is.
     pub(super) fn into_rest(self) -> BodyDataStream {
         match self.chunks {
             DecodedChunks::Plain(bytes) => bytes,
@@ -134,7 +144,7 @@ impl Decoded {
         }
     }
 
-    /// What to say when it breaks off.
+    /// The error of a body that breaks off.
     pub(super) fn broken(&self) -> ApiError {
         ApiError::invalid(match self.chunks {
             DecodedChunks::Plain(_) => "the body ended too early",
@@ -151,6 +161,14 @@ async fn piece(decoder: &mut (impl AsyncRead + Unpin)) -> Option<Result<Bytes, (
     match decoder.read_buf(&mut piece).await {
         Ok(0) => None,
         Ok(_) => Some(Ok(piece.into())),
-        Err(_) => Some(Err(())),
+        Err(error) => {
+            broke(&error);
+            Some(Err(()))
+        }
     }
+}
+
+/// Logs why a body broke off; its client only learns that it did.
+fn broke(error: &dyn std::error::Error) {
+    tracing::debug!("a body broke off: {}", chain(error));
 }

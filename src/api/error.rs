@@ -1,4 +1,4 @@
-//! An answer that is an error: a problem, and a header that says what to do about it.
+//! Responses that are errors: a problem, and a header that says what to do about it.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ const MOST_PROBLEMS: usize = 1000;
 /// Delay after which a client may try a write again that the store refused: an operator must act.
 const REFUSAL_DELAY: Duration = Duration::from_secs(30);
 
-/// Why a request was not done.
+/// A request that was not done.
 #[derive(Debug, Clone)]
 pub(super) struct ApiError {
     pub(super) problem: Box<Problem>,
@@ -78,7 +78,7 @@ impl ApiError {
     }
 }
 
-/// What was found in the texts, which stand in the order of the tables, and how much is not listed.
+/// The problems of the texts, which stand in the order of the tables, and how many are not listed.
 pub(super) fn problems(reports: Vec<Report>) -> (Vec<RowProblem>, u64) {
     let tables = [Table::Data, Table::Events];
     let mut omitted = reports.iter().map(|report| report.omitted).sum();
@@ -145,7 +145,7 @@ impl From<StoreError> for ApiError {
 }
 
 impl IntoResponse for ApiError {
-    /// The body is written at the front, where the id of the request is known.
+    /// The middleware writes the body, because there the id of the request is known.
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.problem.status);
         let mut response = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR).into_response();

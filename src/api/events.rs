@@ -1,5 +1,5 @@
-//! The stream of what changes (server-sent events). Each stream reads from the store at the pace of
-//! its client: what a slow one has not read yet lies there, and not in this process.
+//! The stream of state changes (server-sent events). Each stream reads from the store at the pace of
+//! its client: what a slow one has not read yet is there, and not in this process.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
@@ -7,25 +7,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Extension, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use tokio::sync::{Mutex, OwnedSemaphorePermit};
+use schemars::{JsonSchema, SchemaGenerator};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tracing::debug;
 
-use super::Shared;
 use super::caller::Caller;
 use super::error::ApiError;
+use super::event_poller::{self, newest_of};
 use super::middleware;
-use super::params::Params;
-use ferry_store::{Event, Events, Store, StoreError, SubmissionDetail};
+use super::openapi::{Input, Operation};
+use super::params::{EventCursor, Labels, States, Wait};
+use super::query::Query;
+use super::shared::Shared;
+use ferry_store::{Event, Events, StoreError, SubmissionDetail};
 use ferry_types::contract::{EventEnvelope, EventId, ProblemKind, StateChange, StateEvent};
 use ferry_types::domain::SubmissionId;
-use ferry_types::domain::submission::State as SubmissionState;
 
-/// The header in which a client says what it has seen.
+/// The header with the last event that a client has seen.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// Events read at once.
@@ -36,93 +40,85 @@ const PAGE: usize = 200;
 const LOOKUPS: usize = 16;
 const REMEMBERED: usize = 1000;
 
-/// Between two looks for news, growing from the one to the other while there are none.
-const DELAYS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(500));
+/// Delay between two polls, growing from the one to the other while there is nothing new.
+const DELAYS: (Duration, Duration) = (event_poller::FRESH, Duration::from_millis(500));
 
-/// A stream that has nothing to say says so, and looks whether its key still holds.
+/// A stream without events sends a sign of life, and checks its key.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 const CHECK: Duration = Duration::from_secs(1);
 
-/// Where the history ends: all streams of a process look together.
-#[derive(Debug, Default)]
-pub(super) struct EventPoller(Mutex<Option<(Instant, EventId)>>);
-
-impl EventPoller {
-    /// The newest event, as it was a moment ago at most.
-    async fn newest(&self, store: &dyn Store) -> Result<EventId, StoreError> {
-        let mut polled = self.0.lock().await;
-        if let Some((at, newest)) = polled.as_ref()
-            && at.elapsed() < DELAYS.0
-        {
-            return Ok(newest.clone());
-        }
-        let newest = newest_of(&store.events(u64::MAX, 0).await?);
-        *polled = Some((Instant::now(), newest.clone()));
-        Ok(newest)
-    }
-}
-
-/// Which events a client wants; all of those that it may see if nothing is said.
-#[derive(Debug, Default)]
-struct EventFilter {
-    account: Option<String>,
+/// The events that a client wants; all of those that it may see if empty.
+#[derive(Debug, Default, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EventQuery {
+    /// Into one of these states.
+    #[serde(default)]
+    state: States,
+    /// Of this name.
     name: Option<String>,
-    submission: Option<SubmissionId>,
-    states: BTreeSet<SubmissionState>,
-    labels: BTreeMap<String, String>,
+    /// Of this account.
+    account: Option<String>,
+    /// Of this submission.
+    id: Option<SubmissionId>,
+    /// Of submissions with all of these labels, as KEY=VALUE.
+    #[serde(default)]
+    label: Labels,
+    /// As `Last-Event-ID`; 0 for all retained events.
+    after: Option<EventCursor>,
+    /// End the stream after so long; else it has no end.
+    wait: Option<Wait>,
 }
 
-impl EventFilter {
-    fn read(params: &mut Params) -> Result<Self, ApiError> {
-        let wrong = |name, error| ApiError::invalid(format!("the parameter `{name}`: {error}"));
-        let mut states = BTreeSet::new();
-        for value in params.take_all("state").iter().flat_map(|words| words.split(',')) {
-            states.insert(value.parse().map_err(|error| wrong("state", format!("{error}")))?);
-        }
-        let submission = params.take("id")?.map(|id| {
-            id.parse().map_err(|_| wrong("id", "expected the id of a submission".to_owned()))
-        });
-        let (account, name) = (params.take("account")?, params.take("name")?);
-        let labels = params.labels()?;
-        Ok(Self { account, name, submission: submission.transpose()?, states, labels })
-    }
+/// The last `id` that a client has seen.
+#[derive(Debug)]
+pub(super) struct LastEventId(Option<EventId>);
 
-    /// As far as the event itself tells.
+impl<S: Sync> FromRequestParts<S> for LastEventId {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let Some(value) = parts.headers.get(LAST_EVENT_ID) else { return Ok(Self(None)) };
+        let cursor = EventCursor::parse(value.to_str().unwrap_or_default());
+        let invalid = |error| ApiError::invalid(format!("the header `Last-Event-ID`: {error}"));
+        cursor.map(|cursor| Self(Some(cursor.0))).map_err(invalid)
+    }
+}
+
+impl Input for LastEventId {
+    fn describe(operation: Operation<'_>) -> Operation<'_> {
+        let cursor = EventCursor::json_schema(&mut SchemaGenerator::default()).to_value();
+        let meaning = "The last `id` that you have seen";
+        operation.parameter("header", "Last-Event-ID", &cursor, meaning)
+    }
+}
+
+impl EventQuery {
+    /// Compares what the event itself has.
     fn holds(&self, event: &Event) -> bool {
         self.account.as_ref().is_none_or(|account| *account == event.account)
             && self.name.as_ref().is_none_or(|name| *name == event.name)
-            && self.submission.is_none_or(|submission| submission == event.submission)
-            && (self.states.is_empty() || self.states.contains(&event.state))
+            && self.id.is_none_or(|id| id == event.submission)
+            && (self.state.0.is_empty() || self.state.0.contains(&event.state))
     }
 }
 
-/// Tells what changes, from now on or from where the client stopped, for as long as it listens.
+/// Streams state changes, from now on or from a cursor, until the client leaves.
 pub(super) async fn events(
     State(shared): State<Arc<Shared>>,
-    Extension(caller): Extension<Caller>,
-    uri: Uri,
+    caller: Caller,
+    Query(filter): Query<EventQuery>,
+    LastEventId(seen): LastEventId,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let mut params = Params::of(&uri);
-    let wait = params.duration("wait")?;
-    let requested = params.take("after")?;
-    let requested = requested.map(|text| event_id("the parameter `after`", &text)).transpose()?;
-    let filter = EventFilter::read(&mut params)?;
-    params.done()?;
-    let seen = match headers.get(LAST_EVENT_ID) {
-        None => requested,
-        Some(value) => {
-            let text = value.to_str().unwrap_or_default();
-            Some(event_id("the header `Last-Event-ID`", text)?)
-        }
-    };
+    let seen = seen.or_else(|| filter.after.as_ref().map(|after| after.0.clone()));
+    let wait = filter.wait.map(|wait| wait.0);
     let Ok(location) = shared.streams.clone().try_acquire_owned() else {
         let what =
             "more event streams than a quarter of `max_concurrent_requests` are open; try again";
         let busy = ApiError::new(ProblemKind::Busy, what);
         return Err(busy.retry_after(Duration::from_secs(5)));
     };
-    let store = shared.parts.store.as_ref();
+    let store = shared.store();
     let history = store.events(u64::MAX, 0).await?;
     let cursor = match seen {
         None => newest_of(&history),
@@ -142,7 +138,7 @@ pub(super) async fn events(
         filter,
         cursor,
         last: None,
-        labeled: BTreeMap::new(),
+        labelled: BTreeMap::new(),
         delay: DELAYS.0,
         last_sent: Instant::now(),
         checked: Instant::now(),
@@ -161,15 +157,6 @@ pub(super) async fn events(
         (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
     ];
     Ok((StatusCode::OK, headers, Body::from_stream(body)).into_response())
-}
-
-fn event_id(location: &str, text: &str) -> Result<EventId, ApiError> {
-    text.parse().map_err(|expected| ApiError::invalid(format!("{location}: {expected}")))
-}
-
-/// Id of the newest event; the start if there never was one.
-fn newest_of(history: &Events) -> EventId {
-    EventId { epoch: history.epoch.clone(), number: history.newest }
 }
 
 /// Position before the first event that is retained.
@@ -204,12 +191,12 @@ struct Stream {
     shared: Arc<Shared>,
     caller: Caller,
     headers: HeaderMap,
-    filter: EventFilter,
+    filter: EventQuery,
     cursor: EventId,
     /// The event at `cursor`, once it was read: it must stay the same.
     last: Option<Event>,
-    /// Whether submissions have the labels that are wanted, which never change.
-    labeled: BTreeMap<SubmissionId, bool>,
+    /// True of submissions that have the wanted labels, which never change.
+    labelled: BTreeMap<SubmissionId, bool>,
     delay: Duration,
     last_sent: Instant,
     checked: Instant,
@@ -223,7 +210,7 @@ impl Stream {
     /// What to send next; none when the stream is over.
     async fn next(&mut self) -> Option<String> {
         if std::mem::take(&mut self.greeting) {
-            // Whoever is cut off before the first event knows where to go on.
+            // A client that is cut off before the first event knows its position.
             return Some(format!("retry: 2000\nevent: ready\nid: {}\ndata: {{}}\n\n", self.cursor));
         }
         let shutdown = self.shared.parts.shutdown.clone();
@@ -257,7 +244,7 @@ impl Stream {
         self.until.map_or(poll, |until| until.min(poll))
     }
 
-    /// A key that was revoked hears no more.
+    /// Returns `false` after the key was revoked.
     fn may_listen(&mut self) -> bool {
         if self.checked.elapsed() < CHECK {
             return true;
@@ -299,7 +286,7 @@ impl Stream {
         let last = visible.last().cloned();
         visible.retain(|event| self.filter.holds(event) && self.caller.sees(&event.account));
         self.look_labels_up(&visible).await?;
-        let has_labels = |event: &Event| self.labeled.get(&event.submission) != Some(&false);
+        let has_labels = |event: &Event| self.labelled.get(&event.submission) != Some(&false);
         let epoch = self.cursor.epoch.as_str();
         let text =
             visible.into_iter().filter(has_labels).map(|event| written(epoch, event)).collect();
@@ -323,18 +310,18 @@ impl Stream {
     /// Finds out which of these events are of submissions with the labels that are wanted. One that is
     /// not kept any more has none.
     async fn look_labels_up(&mut self, events: &[Event]) -> Result<(), StoreError> {
-        if self.filter.labels.is_empty() {
+        if self.filter.label.0.is_empty() {
             return Ok(());
         }
-        while self.labeled.len() > REMEMBERED {
-            self.labeled.pop_first();
+        while self.labelled.len() > REMEMBERED {
+            self.labelled.pop_first();
         }
         let unknown: BTreeSet<SubmissionId> = events
             .iter()
             .map(|event| event.submission)
-            .filter(|id| !self.labeled.contains_key(id))
+            .filter(|id| !self.labelled.contains_key(id))
             .collect();
-        let (store, filter) = (&self.shared.parts.store, &self.filter.labels);
+        let (store, filter) = (&self.shared.parts.store, &self.filter.label.0);
         let looked_up: Vec<(SubmissionId, bool)> = stream::iter(unknown)
             .map(async |id| {
                 let found = store.get(id).await?;
@@ -348,7 +335,7 @@ impl Stream {
             .buffer_unordered(LOOKUPS)
             .try_collect()
             .await?;
-        self.labeled.extend(looked_up);
+        self.labelled.extend(looked_up);
         Ok(())
     }
 }

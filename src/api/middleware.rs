@@ -1,7 +1,6 @@
-//! What surrounds every request: its id, its place among those at once, and the form of its errors.
+//! The layer around every request: its id, its slot among those at once, and the form of its errors.
 
 use std::net::IpAddr;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,15 +10,13 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use futures_util::FutureExt;
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::{Instrument, error, info, info_span};
 
-use super::Shared;
 use super::caller::Caller;
 use super::client_addr::ClientAddr;
 use super::error::ApiError;
-use super::probes;
+use super::shared::Shared;
 use crate::metrics::Busy;
 use ferry_types::contract::{Problem, ProblemKind};
 
@@ -28,15 +25,22 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The longest id of a request that is taken over from its client.
 const LONGEST_ID: usize = 128;
 
-/// Names a request in answers and logs.
+/// Names a request in responses and logs.
 #[derive(Debug, Clone)]
 pub(super) struct RequestId(pub(super) String);
 
-/// A request's place among those at once: given back when the last clone is gone.
+/// A request's slot among those at once: free when the last clone is gone.
 #[derive(Debug, Clone)]
 pub(super) struct ConcurrencySlot(
-    #[expect(dead_code, reason = "held")] Arc<(OwnedSemaphorePermit, Option<Busy>)>,
+    #[expect(dead_code, reason = "it is only dropped")] Arc<(OwnedSemaphorePermit, Option<Busy>)>,
 );
+
+/// A request that runs, for a handler whose work outlives its response.
+#[derive(Debug, Clone)]
+pub(super) struct Running {
+    pub(super) id: String,
+    pub(super) slot: ConcurrencySlot,
+}
 
 /// Answers a request, whatever happens.
 pub(super) async fn middleware(
@@ -58,18 +62,13 @@ pub(super) async fn middleware(
     let client_addr = peer
         .map(|peer| ClientAddr::of(peer, request.headers(), &shared.parts.trusted_proxies))
         .inspect(|client_addr| _ = request.extensions_mut().insert(*client_addr));
-    let span = info_span!("request", request.id = %id);
-    let admitted = AssertUnwindSafe(admitted(&shared, request, next).instrument(span));
-    let response = admitted.catch_unwind().await.unwrap_or_else(|_| {
-        error!(request.id = %id, "a request to `{method} {path}` ran into a bug in Ferry");
-        let what = "the request ran into a bug in Ferry; the log says more under this id";
-        ApiError::new(ProblemKind::Internal, what).into_response()
-    });
+    let span = info_span!("request", request.id = %id, http.route = %route);
+    let response = admitted(&shared, request, next, &id).instrument(span).await;
     let response = finished(response, &id);
     let status = response.status().as_u16();
     let took = started.elapsed();
     shared.parts.metrics.http_answered(&route, status, took);
-    if !probes::is_watched(&path) {
+    if !is_watched(&path) {
         let millis = took.as_millis() as u64;
         let _entered = info_span!("request", request.id = %id).entered();
         let from = client_addr.map(tracing::field::display);
@@ -83,33 +82,38 @@ pub(super) async fn middleware(
     response
 }
 
+/// True for paths that are answered however many requests run.
+fn is_watched(route: &str) -> bool {
+    matches!(route, "/healthz" | "/readyz" | "/metrics")
+}
+
 /// Lets a request in, if its client may come in and there is room for it.
-async fn admitted(shared: &Shared, mut request: Request, next: Next) -> Response {
+async fn admitted(shared: &Shared, mut request: Request, next: Next, id: &str) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let is_open = route.is_some_and(|route| shared.open_paths.contains(route));
-    let is_watched = route.is_some_and(probes::is_watched);
+    let is_watched = route.is_some_and(is_watched);
     if !is_open {
         match caller(shared, &request) {
             Ok(caller) => request.extensions_mut().insert(caller),
             Err(error) => return error.into_response(),
         };
     }
-    // Those who watch over the server see it when it is full, too.
+    // Monitoring sees a server that is full, too.
     if is_watched {
         return next.run(request).await;
     }
     let Ok(permit) = shared.requests.clone().try_acquire_owned() else {
-        let what = "more requests than `max_concurrent_requests` are under way; try again";
+        let what = "more requests than `max_concurrent_requests` are running; try again";
         let busy = ApiError::new(ProblemKind::Busy, what).retry_after(Duration::from_secs(1));
         return busy.into_response();
     };
-    let location = (permit, shared.parts.metrics.http_request());
-    request.extensions_mut().insert(ConcurrencySlot(Arc::new(location)));
+    let slot = ConcurrencySlot(Arc::new((permit, shared.parts.metrics.http_request())));
+    request.extensions_mut().insert(Running { id: id.to_owned(), slot });
     next.run(request).await
 }
 
-/// Who calls: the owner of a key, or, without keys, anybody on this machine but a web page of another
-/// site.
+/// Authenticates a request: by its key, or, without keys, if it comes from this machine and from no web
+/// page of another site.
 fn caller(shared: &Shared, request: &Request) -> Result<Caller, ApiError> {
     let headers = request.headers();
     let Some(keys) = &shared.parts.keys else {
@@ -118,7 +122,7 @@ fn caller(shared: &Shared, request: &Request) -> Result<Caller, ApiError> {
             Err(ApiError::new(ProblemKind::NotLocal, format!("{what}; {way_out}")))
         };
         if !names_this_machine(request) {
-            // A page whose name was made to lead here, or a proxy that lets everybody in.
+            // A page whose name was made to lead here, or an open proxy.
             return foreign(
                 "this server has no keys, and so answers only what is asked of `localhost` or a loopback \
                  address, as the header `Host` names it",
@@ -127,7 +131,7 @@ fn caller(shared: &Shared, request: &Request) -> Result<Caller, ApiError> {
         if is_foreign_page(headers) {
             return foreign("this server has no keys, and so answers no web page of another site");
         }
-        return Ok(Caller::anybody());
+        return Ok(Caller::local());
     };
     let unauthenticated = |what: &str| ApiError::new(ProblemKind::Unauthenticated, what);
     let key = key(headers).ok_or_else(|| {
@@ -143,7 +147,7 @@ pub(super) fn key(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
 }
 
-/// Whether the request is for a name that no other machine has. Where none is said, no browser asks.
+/// True if the request is for a name that no other machine has. Without a name, it is of no browser.
 fn names_this_machine(request: &Request) -> bool {
     let headers = request.headers().get_all(header::HOST).iter();
     let named = headers.map(|host| host.to_str().unwrap_or("?").to_owned());
@@ -197,6 +201,13 @@ fn finished(mut response: Response, id: &str) -> Response {
     response
 }
 
+/// The response of a handler that panicked; the panic itself is in the log.
+pub(super) fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    error!("the request ran into a bug in Ferry");
+    let what = "the request ran into a bug in Ferry; the log says more under this id";
+    ApiError::new(ProblemKind::Internal, what).into_response()
+}
+
 /// A path that is none.
 pub(super) async fn no_route() -> ApiError {
     ApiError::not_found("there is nothing at this path; `/docs` shows what there is")
@@ -205,18 +216,4 @@ pub(super) async fn no_route() -> ApiError {
 /// A method that a path does not take.
 pub(super) async fn no_method(method: Method) -> ApiError {
     ApiError::new(ProblemKind::MethodNotAllowed, format!("this path does not take {method}"))
-}
-
-/// A JSON answer.
-pub(super) fn json(status: StatusCode, value: &impl serde::Serialize) -> Response {
-    match serde_json::to_vec(value) {
-        Ok(body) => {
-            let json = HeaderValue::from_static("application/json");
-            (status, [(header::CONTENT_TYPE, json)], body).into_response()
-        }
-        Err(error) => {
-            error!("an answer cannot be written as JSON: {error}");
-            ApiError::new(ProblemKind::Internal, "the answer cannot be written").into_response()
-        }
-    }
 }

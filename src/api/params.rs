@@ -1,109 +1,204 @@
-//! The parameters of a URL: what is not understood is an error, never ignored.
+//! Values of parameters and fields: each type bounds its text while it is parsed, and says in the
+//! document how.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use axum::http::Uri;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{Deserialize, Deserializer, Error};
 
-use super::error::ApiError;
-use ferry_types::contract::ProblemKind;
+use ferry_types::contract::EventId;
 use ferry_types::domain::Timestamp;
+use ferry_types::domain::submission::State;
 
-/// A time in the words of RFC 3339, or what was expected.
-pub(super) fn time(text: &str) -> Result<Timestamp, &'static str> {
-    chrono::DateTime::parse_from_rfc3339(text)
-        .map(|time| time.to_utc())
-        .map_err(|_| "expected a time such as 2026-01-31T18:00:00Z")
+/// The most submissions of a page, and how many there are unless asked for otherwise.
+const LARGEST_PAGE: usize = 500;
+const PAGE: usize = 50;
+
+/// Duration of a wait, such as `30s`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wait(pub(super) Duration);
+
+/// The parameter of requests whose response may wait.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WaitQuery {
+    /// Hold the response back until the submission is final or held, for at most so long; never more
+    /// than 5m.
+    pub(super) wait: Option<Wait>,
 }
 
-/// Parameters that were not asked for yet.
-#[derive(Debug)]
-pub(super) struct Params(Vec<(String, String)>);
+/// Time in the format of RFC 3339.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment(pub(super) Timestamp);
 
-impl Params {
-    pub(super) fn of(uri: &Uri) -> Self {
-        let query = uri.query().unwrap_or_default();
-        Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
-    }
+/// Submissions of a page.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PageSize(pub(super) usize);
 
-    /// The value of a parameter that stands there once at most.
-    pub(super) fn take(&mut self, name: &str) -> Result<Option<String>, ApiError> {
-        let mut values = self.take_all(name);
-        match values.len() {
-            0 | 1 => Ok(values.pop()),
-            _ => Err(ApiError::invalid(format!("the parameter `{name}` stands there twice"))),
+/// The `next_cursor` of a page.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PageCursor(pub(super) u64);
+
+/// Position in the stream of events.
+#[derive(Debug, Clone)]
+pub(super) struct EventCursor(pub(super) EventId);
+
+/// Labels, each as `KEY=VALUE`.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Labels(pub(super) BTreeMap<String, String>);
+
+/// States, repeated or separated by commas.
+#[derive(Debug, Clone, Default)]
+pub(super) struct States(pub(super) Vec<State>);
+
+/// Words, repeated or separated by commas.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Words(pub(super) Vec<String>);
+
+/// True if the parameter is there, unless it is `false`.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Flag(pub(super) bool);
+
+/// `T` as it is read from one text, and its schema.
+macro_rules! from_text {
+    ($type:ident, $parse:expr, $schema:expr) => {
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                let parse: fn(&str) -> Result<Self, String> = $parse;
+                parse(&text).map_err(D::Error::custom)
+            }
         }
-    }
 
-    /// All values of a parameter.
-    pub(super) fn take_all(&mut self, name: &str) -> Vec<String> {
-        let (taken, left) =
-            std::mem::take(&mut self.0).into_iter().partition(|(other, _)| other == name);
-        self.0 = left;
-        let taken: Vec<(String, String)> = taken;
-        taken.into_iter().map(|(_, value)| value).collect()
-    }
+        schema!($type, |_| $schema);
+    };
+}
 
-    pub(super) fn number(&mut self, name: &str, expected: &str) -> Result<Option<u64>, ApiError> {
-        let Some(value) = self.take(name)? else { return Ok(None) };
-        let wrong = |_| ApiError::invalid(format!("the parameter `{name}`: expected {expected}"));
-        value.parse().map(Some).map_err(wrong)
-    }
+macro_rules! schema {
+    ($type:ident, $schema:expr) => {
+        impl JsonSchema for $type {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($type).into()
+            }
 
-    /// A parameter that stands there without a value, or with `true` or `false`.
-    pub(super) fn flag(&mut self, name: &str) -> Result<bool, ApiError> {
-        match self.take(name)?.as_deref() {
-            None | Some("false") => Ok(false),
-            Some("" | "true") => Ok(true),
-            Some(_) => Err(ApiError::invalid(format!(
-                "the parameter `{name}`: expected `true` or `false`"
-            ))),
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+                let schema: fn(&mut SchemaGenerator) -> Schema = $schema;
+                schema(generator)
+            }
         }
-    }
+    };
+}
 
-    pub(super) fn duration(&mut self, name: &str) -> Result<Option<Duration>, ApiError> {
-        let Some(value) = self.take(name)? else { return Ok(None) };
-        humantime::parse_duration(&value).map(Some).map_err(|_| {
-            let what = format!("the parameter `{name}`: expected a duration such as 500ms or 30s");
-            ApiError::invalid(what)
-        })
-    }
+from_text!(
+    Wait,
+    |text| {
+        let parsed = humantime::parse_duration(text).map(Self);
+        parsed.map_err(|_| "expected a duration such as 500ms or 30s".to_owned())
+    },
+    json_schema!({
+        "type": "string", "pattern": "^(0|[0-9]{1,5}ms|[0-9]{1,3}s|[0-5]m)$", "examples": ["30s"],
+    })
+);
 
-    pub(super) fn time(&mut self, name: &str) -> Result<Option<Timestamp>, ApiError> {
-        let Some(value) = self.take(name)? else { return Ok(None) };
-        let wrong = |what| ApiError::invalid(format!("the parameter `{name}`: {what}"));
-        time(&value).map(Some).map_err(wrong)
-    }
+from_text!(
+    Moment,
+    |text| {
+        let parsed = chrono::DateTime::parse_from_rfc3339(text);
+        let expected = "expected a time such as 2026-01-31T18:00:00Z";
+        parsed.map(|time| Self(time.to_utc())).map_err(|_| expected.to_owned())
+    },
+    json_schema!({ "type": "string", "format": "date-time" })
+);
 
-    /// The labels that something must have, each as `label=KEY=VALUE`.
-    pub(super) fn labels(&mut self) -> Result<BTreeMap<String, String>, ApiError> {
+from_text!(
+    PageSize,
+    |text| {
+        let size = text.parse().ok().filter(|size| (1..=LARGEST_PAGE).contains(size));
+        size.map(Self).ok_or_else(|| format!("expected a number from 1 to {LARGEST_PAGE}"))
+    },
+    json_schema!({ "type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": PAGE })
+);
+
+from_text!(
+    PageCursor,
+    |text| {
+        let expected = |_| "expected the `next_cursor` of an earlier response".to_owned();
+        text.parse().map(Self).map_err(expected)
+    },
+    json_schema!({ "type": "string", "pattern": "^[0-9]{1,18}$" })
+);
+
+from_text!(
+    EventCursor,
+    |text| text.parse().map(Self).map_err(|error| format!("{error}")),
+    json_schema!({ "type": "string", "pattern": "^(0|[0-9a-f]{16}-[0-9]{1,18})$" })
+);
+
+from_text!(
+    Flag,
+    |text| match text {
+        "" | "true" => Ok(Self(true)),
+        "false" => Ok(Self(false)),
+        _ => Err("expected `true` or `false`".to_owned()),
+    },
+    json_schema!({ "type": "boolean", "default": false })
+);
+
+schema!(Labels, |_| json_schema!({
+    "type": "array", "items": { "type": "string", "pattern": "^[^=]+=" },
+}));
+
+schema!(States, |generator| json_schema!({
+    "type": "array", "items": generator.subschema_for::<State>(),
+}));
+
+schema!(Words, |_| json_schema!({ "type": "array", "items": { "type": "string" } }));
+
+impl Default for PageSize {
+    fn default() -> Self {
+        Self(PAGE)
+    }
+}
+
+impl EventCursor {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        text.parse().map(Self).map_err(|error| format!("{error}"))
+    }
+}
+
+impl<'de> Deserialize<'de> for Labels {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut labels = BTreeMap::new();
-        for label in self.take_all("label") {
-            let (key, value) = label
-                .split_once('=')
-                .ok_or_else(|| ApiError::invalid("the parameter `label`: expected KEY=VALUE"))?;
-            if labels.insert(key.to_owned(), value.to_owned()).is_some_and(|other| other != value) {
-                let what = "the parameter `label`: nothing has two values of one label";
-                return Err(ApiError::invalid(what));
+        for label in Vec::<String>::deserialize(deserializer)? {
+            let pair = label.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned()));
+            let (key, value) = pair.ok_or_else(|| D::Error::custom("expected KEY=VALUE"))?;
+            let before = labels.insert(key, value.clone());
+            if before.is_some_and(|before| before != value) {
+                return Err(D::Error::custom("a key is given twice, with two values"));
             }
         }
-        Ok(labels)
+        Ok(Self(labels))
     }
+}
 
-    /// What is left, in its order.
-    pub(super) fn rest(&mut self) -> Vec<(String, String)> {
-        std::mem::take(&mut self.0)
+impl<'de> Deserialize<'de> for Words {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let values = Vec::<String>::deserialize(deserializer)?;
+        let words = values.iter().flat_map(|value| value.split(',')).map(str::trim);
+        Ok(Self(words.filter(|word| !word.is_empty()).map(str::to_owned).collect()))
     }
+}
 
-    /// Nothing may be left.
-    pub(super) fn done(self) -> Result<(), ApiError> {
-        match self.0.first() {
-            None => Ok(()),
-            Some((name, _)) => {
-                let name: String = name.chars().take(40).flat_map(char::escape_debug).collect();
-                let what = format!("there is no parameter `{name}` here");
-                Err(ApiError::new(ProblemKind::InvalidRequest, what))
-            }
-        }
+impl<'de> Deserialize<'de> for States {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let values = Vec::<String>::deserialize(deserializer)?;
+        let states = values.iter().flat_map(|value| value.split(',')).map(str::parse);
+        states.collect::<Result<_, _>>().map(Self).map_err(D::Error::custom)
     }
 }

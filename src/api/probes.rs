@@ -1,40 +1,43 @@
-//! What those see who watch over the server.
+//! Health and metrics of the server.
 
 use std::sync::Arc;
 
-use axum::extract::{Extension, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::IntoResponse;
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
 
-use super::Shared;
 use super::caller::Caller;
 use super::error::ApiError;
-use crate::admin::readiness;
+use super::shared::Shared;
+use crate::readiness;
 use ferry_types::contract::ProblemKind;
 
-/// Whether a path is one of those that are answered however many requests are under way.
-pub(super) fn is_watched(route: &str) -> bool {
-    matches!(route, "/healthz" | "/readyz" | "/metrics")
+/// Responds while the process is alive.
+pub(super) async fn health() -> Response {
+    "ok\n".into_response()
 }
 
-pub(super) async fn health() -> &'static str {
-    "ok\n"
+/// Responds that the process can do its work, or why it cannot.
+pub(super) async fn ready(State(shared): State<Arc<Shared>>) -> Response {
+    let keys = shared.parts.keys.as_ref().and_then(super::keys::Keys::error);
+    let checked = match shared.parts.readiness.check().await {
+        Ok(()) => keys.map_or(Ok(()), Err),
+        reason => reason,
+    };
+    readiness::response(checked).into_response()
 }
 
-pub(super) async fn ready(State(shared): State<Arc<Shared>>) -> (StatusCode, String) {
-    readiness(&shared.parts.shutdown, shared.parts.store.as_ref())
-}
-
+/// Shows the metrics of the process.
 pub(super) async fn metrics(
     State(shared): State<Arc<Shared>>,
-    Extension(caller): Extension<Caller>,
+    caller: Caller,
     headers: HeaderMap,
-) -> Result<impl IntoResponse, ApiError> {
+) -> Result<Response, ApiError> {
     if caller.accounts.is_some() {
         let what = "the metrics are of all accounts, and this API key is not";
         return Err(ApiError::new(ProblemKind::Forbidden, what));
     }
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     let (content_type, text) = shared.parts.metrics.scrape(accept);
-    Ok(([(header::CONTENT_TYPE, content_type)], text))
+    Ok(([(header::CONTENT_TYPE, content_type)], text).into_response())
 }

@@ -1,113 +1,147 @@
-//! Shows submissions: one, many, and how one came to be as it is.
+//! Shows submissions: one, many, and the history of one.
 
 use std::sync::Arc;
 
-use axum::extract::{Extension, Path, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use ring::digest::{SHA256, digest};
+use schemars::JsonSchema;
+use serde_json::json;
 
-use super::Shared;
 use super::caller::Caller;
 use super::error::ApiError;
-use super::middleware::json;
-use super::params::Params;
+use super::found::Found;
+use super::json::Json;
+use super::openapi::{Input, Operation, Output};
+use super::params::{Labels, Moment, PageCursor, PageSize, States, WaitQuery};
+use super::query::Query;
+use super::shared::Shared;
 use super::wait::settled;
-use ferry_store::{Cursor, Filter};
+use ferry_store::{Cursor, DamagedRecord, Filter, SubmissionDetail};
 use ferry_types::contract::{DamagedSubmission, SubmissionPage, SubmissionView, WebhookView};
+use ferry_types::domain::submission::TimelineEntry;
 
-/// Submissions in a list, unless asked for otherwise.
-const PAGE: u64 = 50;
+/// The tags of states that a client knows already.
+#[derive(Debug)]
+pub(super) struct IfNoneMatch(Vec<String>);
 
-/// The most submissions in a list.
-const LARGEST_PAGE: u64 = 500;
+/// A submission with the tag of its state; without a body for a client that knows it already.
+#[derive(Debug)]
+pub(super) struct Tagged {
+    view: SubmissionView,
+    known: IfNoneMatch,
+}
 
-/// One submission, as it is or when it is settled.
+/// The submissions to list.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListQuery {
+    /// In one of these states.
+    #[serde(default)]
+    state: States,
+    /// With exactly this name.
+    name: Option<String>,
+    /// Of this account.
+    account: Option<String>,
+    /// With all of these labels, as KEY=VALUE.
+    #[serde(default)]
+    label: Labels,
+    /// Accepted at this time or later.
+    created_after: Option<Moment>,
+    /// Accepted before this time.
+    created_before: Option<Moment>,
+    /// The most submissions of the page.
+    limit: Option<PageSize>,
+    /// The `next_cursor` of an earlier page, to continue there.
+    cursor: Option<PageCursor>,
+}
+
+/// Shows a submission, as it is or when it is settled.
 pub(super) async fn get(
     State(shared): State<Arc<Shared>>,
-    Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    let mut params = Params::of(&uri);
-    let wait = params.duration("wait")?;
-    params.done()?;
-    let mut found = caller.find(shared.parts.store.as_ref(), &id).await?;
+    Found(mut found): Found,
+    Query(WaitQuery { wait }): Query<WaitQuery>,
+    known: IfNoneMatch,
+) -> Result<Tagged, ApiError> {
     if let Some(limit) = wait {
-        found = settled(&shared, found.submission.id, limit).await?;
+        found = settled(&shared, found.submission.id, limit.0).await?;
     }
-    let view = SubmissionView::new(found.submission, found.waiting_for);
-    Ok(tagged(json(StatusCode::OK, &view), &view, &headers))
+    Ok(Tagged { view: view(found), known })
 }
 
-/// With a tag of what it says; without a body for whoever knows that already.
-fn tagged(mut response: Response, view: &SubmissionView, headers: &HeaderMap) -> Response {
-    let digest = digest(&SHA256, &serde_json::to_vec(view).unwrap_or_default());
-    // Half of it tells any two states of a submission apart.
-    let half: [u8; 16] = std::array::from_fn(|at| digest.as_ref()[at]);
-    let tag = format!("\"{:032x}\"", u128::from_be_bytes(half));
-    let known = headers.get_all(header::IF_NONE_MATCH).iter().any(|value| {
-        let value = value.to_str().unwrap_or_default();
-        value
-            .split(',')
-            .map(|tag| tag.trim().trim_start_matches("W/"))
-            .any(|t| t == tag || t == "*")
-    });
-    if known {
-        response = StatusCode::NOT_MODIFIED.into_response();
+impl<S: Sync> FromRequestParts<S> for IfNoneMatch {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let values = parts.headers.get_all(header::IF_NONE_MATCH).iter();
+        let tags = values.flat_map(|value| value.to_str().unwrap_or_default().split(','));
+        Ok(Self(tags.map(|tag| tag.trim().trim_start_matches("W/").to_owned()).collect()))
     }
-    if let Ok(tag) = HeaderValue::from_str(&tag) {
-        response.headers_mut().insert(header::ETAG, tag);
-    }
-    response
 }
 
-/// Submissions that match, newest first.
+impl Input for IfNoneMatch {
+    fn describe(operation: Operation<'_>) -> Operation<'_> {
+        let text = json!({ "type": "string" });
+        operation.parameter("header", "If-None-Match", &text, "The `ETag` of a known state")
+    }
+}
+
+impl IntoResponse for Tagged {
+    fn into_response(self) -> Response {
+        let digest = digest(&SHA256, &serde_json::to_vec(&self.view).unwrap_or_default());
+        // Half of it distinguishes any two states of a submission.
+        let half: [u8; 16] = std::array::from_fn(|at| digest.as_ref()[at]);
+        let tag = format!("\"{:032x}\"", u128::from_be_bytes(half));
+        let mut response = if self.known.0.iter().any(|known| *known == tag || known == "*") {
+            StatusCode::NOT_MODIFIED.into_response()
+        } else {
+            Json(self.view).into_response()
+        };
+        if let Ok(tag) = HeaderValue::from_str(&tag) {
+            response.headers_mut().insert(header::ETAG, tag);
+        }
+        response
+    }
+}
+
+impl Output for Tagged {
+    fn describe(operation: Operation<'_>) -> Operation<'_> {
+        operation.json::<SubmissionView>(200, "The submission", &["ETag"]).empty(
+            304,
+            "It is as the `ETag` says",
+            &["ETag"],
+        )
+    }
+}
+
+/// Lists submissions that match, newest first.
 pub(super) async fn list(
     State(shared): State<Arc<Shared>>,
-    Extension(caller): Extension<Caller>,
-    uri: Uri,
-) -> Result<Response, ApiError> {
-    let mut params = Params::of(&uri);
-    let mut filter = Filter { name: params.take("name")?, ..Filter::default() };
-    for value in params.take_all("state").iter().flat_map(|words| words.split(',')) {
-        let state = value.parse();
-        filter.states.push(
-            state.map_err(|error| ApiError::invalid(format!("the parameter `state`: {error}")))?,
-        );
-    }
-    filter.labels = params.labels()?;
-    filter.account = account(&caller, params.take("account")?)?;
-    filter.created_after = params.time("created_after")?;
-    filter.created_before = params.time("created_before")?;
-    let expected = format!("a number from 1 to {LARGEST_PAGE}");
-    let limit = params.number("limit", &expected)?.unwrap_or(PAGE);
-    if !(1..=LARGEST_PAGE).contains(&limit) {
-        return Err(ApiError::invalid(format!("the parameter `limit`: expected {expected}")));
-    }
-    let cursor = params.number("cursor", "the `next_cursor` of an earlier answer")?.map(Cursor);
-    params.done()?;
-    let submissions = match &filter.account {
-        // Nothing of a foreign account, not even that there is one.
-        Some(account) if !caller.sees(account) => SubmissionPage::default(),
-        _ => {
-            let page = shared.parts.store.list(&filter, cursor, limit as usize).await?;
-            let view = |found: ferry_store::SubmissionDetail| {
-                SubmissionView::new(found.submission, found.waiting_for)
-            };
-            SubmissionPage {
-                submissions: page.found.into_iter().map(view).collect(),
-                damaged: page.damaged.into_iter().map(damaged).collect(),
-                next_cursor: page.next.map(|Cursor(cursor)| cursor.to_string()),
-            }
-        }
+    caller: Caller,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<SubmissionPage>, ApiError> {
+    let filter = Filter {
+        name: query.name,
+        states: query.state.0,
+        labels: query.label.0,
+        account: account(&caller, query.account)?,
+        created_after: query.created_after.map(|at| at.0),
+        created_before: query.created_before.map(|at| at.0),
     };
-    Ok(json(StatusCode::OK, &submissions))
-}
-
-fn damaged(record: ferry_store::DamagedRecord) -> DamagedSubmission {
-    DamagedSubmission { id: record.id, cause: record.cause }
+    // Nothing of a foreign account, not even that there is one.
+    if filter.account.as_ref().is_some_and(|account| !caller.sees(account)) {
+        return Ok(Json(SubmissionPage::default()));
+    }
+    let limit = query.limit.unwrap_or_default().0;
+    let cursor = query.cursor.map(|cursor| Cursor(cursor.0));
+    let page = shared.store().list(&filter, cursor, limit).await?;
+    Ok(Json(SubmissionPage {
+        submissions: page.found.into_iter().map(view).collect(),
+        damaged: page.damaged.into_iter().map(damaged).collect(),
+        next_cursor: page.next.map(|Cursor(cursor)| cursor.to_string()),
+    }))
 }
 
 /// The account to list: a caller that is bound to several has to name one of them.
@@ -123,23 +157,23 @@ fn account(caller: &Caller, requested: Option<String>) -> Result<Option<String>,
     }
 }
 
-/// What happened to a submission, oldest first.
+/// Shows the timeline of a submission, oldest first.
 pub(super) async fn timeline(
     State(shared): State<Arc<Shared>>,
-    Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
-) -> Result<Response, ApiError> {
-    let store = shared.parts.store.as_ref();
-    let found = caller.find(store, &id).await?;
-    Ok(json(StatusCode::OK, &store.timeline(found.submission.id).await?))
+    Found(found): Found,
+) -> Result<Json<Vec<TimelineEntry>>, ApiError> {
+    Ok(Json(shared.store().timeline(found.submission.id).await?))
 }
 
-/// Who is told of a submission's outcome, and how that went.
-pub(super) async fn deliveries(
-    State(shared): State<Arc<Shared>>,
-    Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
-) -> Result<Response, ApiError> {
-    let found = caller.find(shared.parts.store.as_ref(), &id).await?;
-    Ok(json(StatusCode::OK, &WebhookView::new(&found.submission)))
+/// Shows the webhook of a submission and its deliveries.
+pub(super) async fn deliveries(Found(found): Found) -> Result<Json<WebhookView>, ApiError> {
+    Ok(Json(WebhookView::new(&found.submission)))
+}
+
+fn damaged(record: DamagedRecord) -> DamagedSubmission {
+    DamagedSubmission { id: record.id, cause: record.cause }
+}
+
+fn view(found: SubmissionDetail) -> SubmissionView {
+    SubmissionView::new(found.submission, found.waiting_for)
 }

@@ -1,4 +1,4 @@
-//! The one table of routes: method, path, who may, what answers, and what that does.
+//! The one table of routes: method, path, role, handler, and the purpose of each.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,91 +10,125 @@ use axum::http::Method;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{self, MethodRouter};
+use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
 use super::caller::Caller;
 use super::client_addr::ClientAddr;
 use super::error::ApiError;
-use super::keys::Role;
-use super::middleware::RequestId;
-use super::openapi::{self, Operation};
-use super::{Shared, bulk, content, events, middleware, operate, probes, read, stats, submit};
+use super::middleware::{self, RequestId};
+use super::openapi::{Describe, Described, Documents, Operation, operations};
+use super::role::Role;
+use super::shared::Shared;
+use super::{bulk, content, documents as pages, events, operate, probes, read, stats, submit};
 use crate::audit::AuditRecord;
 use ferry_types::contract::ProblemKind;
 
 /// A method of a path.
-pub(super) struct Route {
-    pub(super) method: Method,
-    pub(super) path: &'static str,
-    /// Who may; anybody if none.
-    pub(super) role: Option<Role>,
+struct Route {
+    method: Method,
+    path: &'static str,
+    /// The weakest role that is allowed; without one no key is needed.
+    role: Option<Role>,
     response: MethodRouter<Arc<Shared>>,
-    /// What it does, for the document.
-    pub(super) describe: Describe,
+    describe: Box<Describe>,
 }
 
-type Describe = for<'a> fn(Operation<'a>) -> Operation<'a>;
+type Purpose = for<'a> fn(Operation<'a>) -> Operation<'a>;
 
-fn get<H, T>(path: &'static str, role: Role, handler: H, describe: Describe) -> Route
+/// A route that is described by the types of its handler and then by its purpose.
+fn route<H, T, D>(
+    method: Method,
+    path: &'static str,
+    role: Option<Role>,
+    handler: H,
+    purpose: Purpose,
+) -> Route
 where
-    H: Handler<T, Arc<Shared>>,
+    H: Handler<T, Arc<Shared>> + Described<D>,
     T: 'static,
 {
-    Route { method: Method::GET, path, role: Some(role), response: routing::get(handler), describe }
+    let response = match method {
+        Method::POST => routing::post(handler),
+        _ => routing::get(handler),
+    };
+    let writes = method == Method::POST;
+    let refusals: &'static [ProblemKind] =
+        if writes { &[ProblemKind::StoreReadOnly, ProblemKind::StoreFull] } else { &[] };
+    let describe = describes(move |operation| purpose(H::describe(operation)).problems(refusals));
+    Route { method, path, role, response, describe }
 }
 
-fn post<H, T>(path: &'static str, role: Role, handler: H, describe: Describe) -> Route
+/// Boxes a closure as one that serves every operation.
+fn describes<F>(describe: F) -> Box<Describe>
 where
-    H: Handler<T, Arc<Shared>>,
+    F: for<'a> Fn(Operation<'a>) -> Operation<'a> + Send + Sync + 'static,
+{
+    Box::new(describe)
+}
+
+fn get<H, T, D>(path: &'static str, role: Role, handler: H, purpose: Purpose) -> Route
+where
+    H: Handler<T, Arc<Shared>> + Described<D>,
     T: 'static,
 {
-    Route {
-        method: Method::POST,
-        path,
-        role: Some(role),
-        response: routing::post(handler),
-        describe,
-    }
+    route(Method::GET, path, Some(role), handler, purpose)
 }
 
-/// One that needs no key.
-fn open<H, T>(path: &'static str, handler: H, describe: Describe) -> Route
+fn post<H, T, D>(path: &'static str, role: Role, handler: H, purpose: Purpose) -> Route
 where
-    H: Handler<T, Arc<Shared>>,
+    H: Handler<T, Arc<Shared>> + Described<D>,
     T: 'static,
 {
-    Route { method: Method::GET, path, role: None, response: routing::get(handler), describe }
+    route(Method::POST, path, Some(role), handler, purpose)
 }
 
-pub(super) fn table() -> Vec<Route> {
+/// A route that needs no key.
+fn open<H, T, D>(path: &'static str, handler: H, purpose: Purpose) -> Route
+where
+    H: Handler<T, Arc<Shared>> + Described<D>,
+    T: 'static,
+{
+    route(Method::GET, path, None, handler, purpose)
+}
+
+fn table() -> Vec<Route> {
     use Role::{Operate, Read, Submit};
-    use openapi::operations as describe;
+    use operations as to;
     vec![
-        post("/v1/submissions", Submit, submit::create, describe::create),
-        get("/v1/submissions", Read, read::list, describe::list),
-        post("/v1/submissions/bulk", Submit, bulk::bulk, describe::bulk),
-        get("/v1/submissions/{id}", Read, read::get, describe::get),
-        get("/v1/submissions/{id}/timeline", Read, read::timeline, describe::timeline),
-        get("/v1/submissions/{id}/deliveries", Read, read::deliveries, describe::deliveries),
-        get("/v1/submissions/{id}/results/{key}", Read, content::result, describe::result),
-        get("/v1/submissions/{id}/feedback", Read, content::feedback, describe::feedback),
-        post("/v1/submissions/{id}/resubmit", Submit, submit::resubmit, describe::resubmit),
-        post("/v1/submissions/{id}/cancel", Operate, operate::cancel, describe::cancel),
-        post("/v1/submissions/{id}/retry", Operate, operate::retry, describe::retry),
-        post("/v1/submissions/{id}/refetch", Operate, operate::refetch, describe::refetch),
-        post("/v1/submissions/{id}/resolve", Operate, operate::resolve, describe::resolve),
-        post("/v1/submissions/{id}/redeliver", Operate, operate::redeliver, describe::redeliver),
-        post("/v1/accounts/{account}/pause", Operate, operate::pause, describe::pause),
-        post("/v1/accounts/{account}/resume", Operate, operate::resume, describe::resume),
-        get("/v1/events", Read, events::events, describe::events),
-        get("/v1/stats", Read, stats::stats, describe::stats),
-        open("/healthz", probes::health, describe::health),
-        open("/readyz", probes::ready, describe::ready),
-        get("/metrics", Read, probes::metrics, describe::metrics),
-        open("/openapi.json", openapi::document, describe::openapi),
-        open("/docs", openapi::page, describe::docs),
+        post("/v1/submissions", Submit, submit::create, to::create),
+        get("/v1/submissions", Read, read::list, to::list),
+        post("/v1/submissions/bulk", Submit, bulk::bulk, to::bulk),
+        get("/v1/submissions/{id}", Read, read::get, to::get),
+        get("/v1/submissions/{id}/timeline", Read, read::timeline, to::timeline),
+        get("/v1/submissions/{id}/deliveries", Read, read::deliveries, to::deliveries),
+        get("/v1/submissions/{id}/results/{key}", Read, content::result, to::result),
+        get("/v1/submissions/{id}/feedback", Read, content::feedback, to::feedback),
+        post("/v1/submissions/{id}/resubmit", Submit, submit::resubmit, to::resubmit),
+        post("/v1/submissions/{id}/cancel", Operate, operate::cancel, to::cancel),
+        post("/v1/submissions/{id}/retry", Operate, operate::retry, to::retry),
+        post("/v1/submissions/{id}/refetch", Operate, operate::refetch, to::refetch),
+        post("/v1/submissions/{id}/resolve", Operate, operate::resolve, to::resolve),
+        post("/v1/submissions/{id}/redeliver", Operate, operate::redeliver, to::redeliver),
+        post("/v1/accounts/{account}/pause", Operate, operate::pause, to::pause),
+        post("/v1/accounts/{account}/resume", Operate, operate::resume, to::resume),
+        get("/v1/events", Read, events::events, to::events),
+        get("/v1/stats", Read, stats::stats, to::stats),
+        open("/healthz", probes::health, to::health),
+        open("/readyz", probes::ready, to::ready),
+        get("/metrics", Read, probes::metrics, to::metrics),
+        open("/openapi.json", pages::document, to::openapi),
+        open("/docs", pages::page, to::docs),
     ]
+}
+
+/// The description of all routes.
+pub(super) fn documents() -> Documents {
+    let table = table();
+    let described =
+        table.iter().map(|route| (&route.method, route.path, route.role, &*route.describe));
+    Documents::of(described)
 }
 
 /// Every route as metrics and logs name it.
@@ -124,29 +158,31 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
     routes
         .method_not_allowed_fallback(middleware::no_method)
         .fallback(middleware::no_route)
+        .layer(CatchPanicLayer::custom(middleware::panicked))
         .layer(from_fn_with_state(shared.clone(), middleware::middleware))
         .layer(CompressionLayer::new().compress_when(is_worth_it()))
         .with_state(shared)
 }
 
-/// What is large and whole is compressed for those who ask for that: lines and events are to arrive
-/// one by one.
+/// A response that is large and whole is compressed for clients that accept that: lines and events
+/// arrive one by one.
 fn is_worth_it() -> impl Predicate {
     let lines = NotForContentType::const_new("application/x-ndjson");
-    SizeAbove::new(1024).and(lines).and(NotForContentType::SSE)
+    let bytes = NotForContentType::const_new("application/octet-stream");
+    SizeAbove::new(1024).and(lines).and(bytes).and(NotForContentType::SSE)
 }
 
 async fn allowed(
     role: Role,
     State(shared): State<Arc<Shared>>,
-    Extension(caller): Extension<Caller>,
+    caller: Caller,
     Extension(RequestId(id)): Extension<RequestId>,
     request: Request,
     next: Next,
 ) -> Response {
     let client_addr = request.extensions().get::<ClientAddr>().copied();
     if caller.role >= role {
-        let what = format!("{} {}", request.method(), request.uri().path());
+        let action = format!("{} {}", request.method(), request.uri().path());
         let response = next.run(request).await;
         if role == Role::Operate {
             let client = client_addr.map(|client_addr| client_addr.to_string());
@@ -154,7 +190,7 @@ async fn allowed(
                 at: shared.parts.clock.now(),
                 actor: &caller.name,
                 via: "api",
-                action: &what,
+                action: &action,
                 client,
                 outcome: response.status().as_str(),
                 request: Some(&id),

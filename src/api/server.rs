@@ -19,15 +19,16 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
+use tokio_io_timeout::TimeoutStream;
 use tracing::debug;
 
-use super::Api;
 use super::client_addr::SocketPeer;
+use super::service::Api;
 use super::tls::Tls;
-use super::write_timeout::WriteTimeout;
 use crate::listener::PatientListener;
+use crate::telemetry::chain;
 
-/// Connections for each request at once: most of the time a connection rests.
+/// Connections for each request at once: most of the time a connection is idle.
 const CONNECTIONS_PER_REQUEST: usize = 4;
 
 /// The largest head of a request, in bytes.
@@ -37,7 +38,7 @@ const LARGEST_HEAD: usize = 64 << 10;
 /// come at once, and those beyond look connected to their clients and are not.
 const BACKLOG: u32 = 4096;
 
-/// A place where the API is reached.
+/// An address at which the API is reached.
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
@@ -46,7 +47,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Takes the address; nothing is answered yet.
+    /// Binds the address; no connection is accepted yet.
     #[expect(clippy::unused_async, reason = "a socket can only be made where a runtime is")]
     pub async fn bind(address: SocketAddr) -> io::Result<Self> {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
@@ -63,23 +64,23 @@ impl Server {
         Self { tls: tls.map(Arc::new), ..self }
     }
 
-    /// Where it is reached.
+    /// The URL at which it is reached.
     pub fn url(&self) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         format!("{scheme}://{}", self.address)
     }
 
-    /// Where it listens.
+    /// The address at which it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Answers until the process drains; then what is under way finishes, unless it is aborted.
+    /// Serves until the process drains; then running requests finish, unless it is aborted.
     pub async fn serve(self, api: Api) {
-        let shutdown = api.0.parts.shutdown.clone();
-        let (router, limits) = (api.router(), &api.0.parts.limits);
+        let (shutdown, router) = (api.shutdown(), api.router());
+        let client_timeout = api.client_timeout();
         let connections =
-            Arc::new(Semaphore::new(limits.max_concurrent_requests * CONNECTIONS_PER_REQUEST));
+            Arc::new(Semaphore::new(api.max_concurrent_requests() * CONNECTIONS_PER_REQUEST));
         let (mut listener, graceful) =
             (PatientListener::new(self.listener), GracefulShutdown::new());
         loop {
@@ -92,10 +93,13 @@ impl Server {
                 accepted = accepted => accepted,
                 () = shutdown.draining() => break,
             };
-            // Answers are whole: there is nothing to wait for.
+            // Responses are whole: there is nothing to wait for.
             let _ = stream.set_nodelay(true);
-            let (client_timeout, shutdown) = (limits.client_timeout, shutdown.clone());
-            let stream = WriteTimeout::new(stream, client_timeout);
+            let shutdown = shutdown.clone();
+            // A client that does not read must not occupy a connection for ever.
+            let mut stream = TimeoutStream::new(stream);
+            stream.set_write_timeout(Some(client_timeout));
+            let stream = Box::pin(stream);
             let (service, watcher) = (service(router.clone(), peer), graceful.watcher());
             let tls = self.tls.as_ref().map(|tls| tls.acceptor());
             tokio::spawn(async move {
@@ -110,13 +114,15 @@ impl Server {
                             Ok(Ok(stream)) => {
                                 watcher.watch(connection(stream, service, client_timeout)).await
                             }
-                            Ok(Err(error)) => return debug!("a connection is not TLS: {error}"),
+                            Ok(Err(error)) => {
+                                return debug!("a connection is not TLS: {}", chain(&error));
+                            }
                             Err(_) => return debug!("a connection took too long to become TLS"),
                         }
                     }
                 };
                 if let Err(error) = ended {
-                    debug!("a connection ended: {error}");
+                    debug!("a connection ended: {}", chain(&error));
                 }
                 drop(permit);
             });

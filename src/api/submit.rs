@@ -1,65 +1,87 @@
-//! Takes submissions in: checked whole, kept durably, and only then answered.
+//! Accepts submissions: each is validated whole and durable before the response.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{self, Extension, Path, Request};
+use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 
-use super::Shared;
 use super::caller::Caller;
+use super::dataset::{Dataset, DatasetRequest};
 use super::error::{ApiError, problems};
-use super::middleware::json;
-use super::params::Params;
-use super::request_body::{Given, receive_given};
+use super::found::Found;
+use super::json::Json;
+use super::openapi::{Operation, Output};
+use super::shared::Shared;
 use super::wait::settled;
 use crate::pipeline::{Prepared, SourceLabels, revision};
 use ferry_store::{Accepted, StoreError, compute};
-use ferry_types::contract::{ProblemKind, SubmissionRequest, SubmissionResponse, SubmissionView};
-use ferry_types::domain::submission::State;
+use ferry_types::contract::{
+    ProblemKind, ResubmitRequest, SubmissionRequest, SubmissionResponse, SubmissionView,
+};
+use ferry_types::domain::TraceParent;
+use ferry_types::domain::submission::State as SubmissionState;
 
-/// A new submission.
+/// The response to a dataset.
+#[derive(Debug)]
+pub(super) struct Submitted {
+    status: StatusCode,
+    response: SubmissionResponse,
+}
+
+impl IntoResponse for Submitted {
+    fn into_response(self) -> Response {
+        let location = format!("/v1/submissions/{}", self.response.submission.id);
+        let mut response = Json(self.response).into_response();
+        *response.status_mut() = self.status;
+        if let Ok(location) = HeaderValue::from_str(&location) {
+            response.headers_mut().insert(header::LOCATION, location);
+        }
+        response
+    }
+}
+
+impl Output for Submitted {
+    fn describe(operation: Operation<'_>) -> Operation<'_> {
+        let duplicate = "Submission already exists for this key";
+        operation
+            .json::<SubmissionResponse>(201, "Submission created", &["Location"])
+            .json::<SubmissionResponse>(200, duplicate, &["Location"])
+    }
+}
+
+/// Accepts a new submission.
 pub(super) async fn create(
-    extract::State(shared): extract::State<Arc<Shared>>,
-    Extension(caller): Extension<Caller>,
-    request: Request,
-) -> Result<Response, ApiError> {
-    let (parts, body) = request.into_parts();
-    let mut params = Params::of(&parts.uri);
-    let wait = params.duration("wait")?;
-    let given = receive_given(&shared, &parts.headers, params, body).await?;
-    let of = caller.clone();
-    let prepared = prepare(&shared, given, move |given| {
-        let mut request = given.into_request()?;
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    dataset: Dataset<SubmissionRequest>,
+) -> Result<Submitted, ApiError> {
+    let (wait, of) = (dataset.wait, caller.clone());
+    let prepared = prepare(&shared, dataset, move |mut request, traceparent| {
         request.account = of.account_for(request.account)?;
+        request.traceparent = request.traceparent.or(traceparent);
         Ok(request)
     })
     .await?;
-    keep(&shared, &caller, prepared, wait).await
+    accept(&shared, &caller, prepared, wait).await
 }
 
-/// A corrected dataset under the Name of an earlier submission, which it overwrites.
+/// Accepts a corrected dataset under the name of an earlier submission, which it overwrites.
 pub(super) async fn resubmit(
-    extract::State(shared): extract::State<Arc<Shared>>,
-    Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
-    request: Request,
-) -> Result<Response, ApiError> {
-    let found = caller.find(shared.parts.store.as_ref(), &id).await?;
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    Found(found): Found,
+    dataset: Dataset<ResubmitRequest>,
+) -> Result<Submitted, ApiError> {
     let earlier = found.submission;
     let id = earlier.id;
-    if earlier.state == State::Held {
-        let what = format!("submission {id} is held, and keeps its Name: resolve it first");
+    if earlier.state == SubmissionState::Held {
+        let what = format!("submission {id} is held, and occupies its name: resolve it first");
         return Err(ApiError::new(ProblemKind::StateConflict, what));
     }
-    let (parts, body) = request.into_parts();
-    let mut params = Params::of(&parts.uri);
-    let wait = params.duration("wait")?;
-    let given = receive_given(&shared, &parts.headers, params, body).await?;
-    let mut prepared = prepare(&shared, given, move |given| {
-        let traceparent = given.traceparent();
-        let corrected = given.into_resubmission()?;
+    let wait = dataset.wait;
+    let mut prepared = prepare(&shared, dataset, move |corrected, traceparent| {
         let mut request = revision(earlier, corrected.data, corrected.event_data);
         request.idempotency_key = corrected.idempotency_key;
         request.traceparent = traceparent;
@@ -67,33 +89,35 @@ pub(super) async fn resubmit(
     })
     .await?;
     prepared.new.revision_of = Some(id);
-    keep(&shared, &caller, prepared, wait).await
+    accept(&shared, &caller, prepared, wait).await
 }
 
-/// Reads and checks what was given; what is large, beside the threads that answer requests.
-async fn prepare(
+/// Reads and validates a dataset; a large one beside the threads that answer requests.
+async fn prepare<T: DatasetRequest + 'static>(
     shared: &Arc<Shared>,
-    given: Given,
-    read: impl FnOnce(Given) -> Result<SubmissionRequest, ApiError> + Send + 'static,
+    dataset: Dataset<T>,
+    complete: impl FnOnce(T, Option<TraceParent>) -> Result<SubmissionRequest, ApiError>
+    + Send
+    + 'static,
 ) -> Result<Prepared, ApiError> {
     let shared = shared.clone();
-    compute(given.bytes(), move || {
-        let request = read(given)?;
+    compute(dataset.bytes, move || {
+        let (request, traceparent) = dataset.read()?;
+        let request = complete(request, traceparent)?;
         Ok(shared.parts.intake.prepare(request, &SourceLabels::default())?)
     })
     .await
 }
 
-async fn keep(
-    shared: &Arc<Shared>,
+async fn accept(
+    shared: &Shared,
     caller: &Caller,
     prepared: Prepared,
     wait: Option<Duration>,
-) -> Result<Response, ApiError> {
-    let store = shared.parts.store.as_ref();
+) -> Result<Submitted, ApiError> {
     let new = prepared.new;
     caller.may_use(&new.account)?;
-    let room = shared.capacity.room(store, &new.account).await?;
+    let room = shared.capacity.room(shared.store(), &new.account).await?;
     let accepted = shared.parts.intake.accept(vec![new]).await?;
     let (status, id) = match accepted.first() {
         Some(Accepted::New(id)) => {
@@ -102,17 +126,13 @@ async fn keep(
         }
         Some(Accepted::Duplicate(id)) => (StatusCode::OK, *id),
         Some(Accepted::Conflict(id)) => return Err(ApiError::conflict(*id)),
-        None => return Err(ApiError::internal("the store gave no answer")),
+        None => return Err(ApiError::internal("the store gave no response")),
     };
     let found = match wait {
         Some(limit) => settled(shared, id, limit).await?,
-        None => store.get(id).await?.ok_or(StoreError::NotFound(id))?,
+        None => shared.store().get(id).await?.ok_or(StoreError::NotFound(id))?,
     };
     let (warnings, _) = problems(prepared.reports);
     let submission = SubmissionView::new(found.submission, found.waiting_for);
-    let mut response = json(status, &SubmissionResponse { submission, warnings });
-    if let Ok(location) = HeaderValue::from_str(&format!("/v1/submissions/{id}")) {
-        response.headers_mut().insert(header::LOCATION, location);
-    }
-    Ok(response)
+    Ok(Submitted { status, response: SubmissionResponse { submission, warnings } })
 }

@@ -13,7 +13,7 @@ use tokio_rustls::TlsAcceptor;
 /// A change of the files is noticed after so long.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// Where certificate and key are, both as PEM.
+/// The files of a certificate and its key, both as PEM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
     /// The certificate, and those that it was signed with after it.
@@ -22,7 +22,7 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
-/// Why there is no TLS.
+/// TLS cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file cannot be read, or holds something else.
@@ -30,22 +30,22 @@ pub enum TlsError {
     File {
         /// `certificate` or `private key`.
         what: &'static str,
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         cause: String,
     },
     /// They cannot be used, or not together.
     #[error("certificate `{}` and key `{}` cannot be used: {cause}", files.certificate.display(), files.key.display())]
     Unfit {
-        /// Which.
+        /// The two files.
         files: TlsFiles,
-        /// Why.
+        /// The cause.
         cause: rustls::Error,
     },
 }
 
-/// What connections are secured with.
+/// The certificate that connections are secured with.
 #[derive(Debug)]
 pub struct Tls {
     files: TlsFiles,
@@ -69,7 +69,7 @@ impl Tls {
         })
     }
 
-    /// What the next connection is secured with. Files that cannot be used leave what was.
+    /// Secures the next connection. Files that cannot be used leave the certificate as it was.
     pub(super) fn acceptor(&self) -> TlsAcceptor {
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         if loaded.looked.elapsed() >= FRESH {
@@ -113,7 +113,7 @@ fn read(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
     Ok(Arc::new(config))
 }
 
-/// Why, without what stands in the file.
+/// The cause, without the content of the file.
 fn describe(error: pem::Error) -> String {
     match error {
         pem::Error::Io(error) => error.to_string(),

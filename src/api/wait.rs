@@ -1,19 +1,19 @@
-//! Holds an answer back until a submission is final or held, or the time is over.
+//! Holds a response back until a submission is final or held, or the time is over.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Shared;
 use super::error::ApiError;
+use super::shared::Shared;
 use ferry_store::{StoreError, SubmissionDetail};
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::State;
 
-/// No answer is held back for longer.
+/// Longest time for which a response is held back.
 const LONGEST: Duration = Duration::from_mins(5);
 
-/// Between two looks, growing from the one to the other.
+/// Delay between two reads, growing from the one to the other.
 const DELAYS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
 
 /// The submission when it is settled, or as it is when `limit` is over, the server stops, or too

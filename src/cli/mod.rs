@@ -147,7 +147,7 @@ async fn run(cli: Cli, ui: &Ui) -> Result<Exit, CliError> {
         Command::Keys(command) => command.run(&configure(&global)?, ui),
         Command::Serve(command) => command.run(open(&global, ui, "info")?, ui).await,
         Command::Worker(command) => command.run(open(&global, ui, "info")?, ui).await,
-        Command::Submit(command) => command.run(open(&global, ui, "warn")?, ui).await,
+        Command::Submit(command) => Box::pin(command.run(open(&global, ui, "warn")?, ui)).await,
         Command::Resubmit(command) => Box::pin(command.run(open_existing(&global, ui)?, ui)).await,
         Command::Pause(command) => command.run(open(&global, ui, "warn")?, ui).await,
         Command::Status(command) => command.run(open_existing(&global, ui)?, ui).await,

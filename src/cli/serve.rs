@@ -53,7 +53,7 @@ impl Serve {
         if let Some(address) = app.config.metrics_listen {
             let admin = Admin::bind(address).await;
             let admin = admin.map_err(|error| taken(address, "metrics_listen", error))?;
-            tokio::spawn(admin.serve(app.metrics.clone(), app.shutdown.clone(), app.store.clone()));
+            tokio::spawn(admin.serve(app.metrics.clone(), app.readiness.clone()));
         }
         for variable in &app.config.ignored {
             warn!("{variable} is not a setting, and is ignored");

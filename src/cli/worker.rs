@@ -50,8 +50,8 @@ impl Worker {
                 CliError::new(Exit::Failed, anyhow::Error::new(error).context(what))
             })?;
             info!("metrics are at http://{}/metrics", admin.address());
-            let (metrics, shutdown) = (app.metrics.clone(), app.shutdown.clone());
-            tokio::spawn(admin.serve(metrics, shutdown, app.store.clone()));
+            let metrics = app.metrics.clone();
+            tokio::spawn(admin.serve(metrics, app.readiness.clone()));
             tokio::spawn(app.exporting());
         }
         tokio::spawn(app.watching_durability());

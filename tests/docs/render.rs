@@ -71,10 +71,12 @@ fn schema(name: &str) -> &'static Value {
 
 /// The values of an enumeration with their doc comments.
 pub(crate) fn closed_set(name: &str, head: &str) -> String {
-    let values = schema(name)["oneOf"].as_array().expect("a closed set");
+    let schema = schema(name);
+    let values = schema["enum"].as_array().expect("a closed set");
     let row = |value: &Value| {
-        let text = value["description"].as_str().unwrap_or_default();
-        vec![code(value["const"].as_str().unwrap_or_default()), sentence(text)]
+        let value = value.as_str().unwrap_or_default();
+        let text = schema["x-enumDescriptions"][value].as_str().unwrap_or_default();
+        vec![code(value), sentence(text)]
     };
     table(&[head, "meaning"], values.iter().map(row))
 }

@@ -11,6 +11,7 @@ mod dialect;
 mod fleet;
 mod full_store;
 mod metrics;
+mod node;
 mod open_files;
 mod pipeline;
 mod platform;

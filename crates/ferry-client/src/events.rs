@@ -1,4 +1,4 @@
-//! Listens to what changes, and goes on where it was when the connection breaks.
+//! Follows state changes, and continues at its position when a connection breaks.
 
 use std::fmt;
 use std::pin::Pin;
@@ -6,19 +6,20 @@ use std::pin::Pin;
 use reqwest::Response;
 use reqwest::header::CONTENT_TYPE;
 
+use super::client::Client;
+use super::error::ClientError;
 use super::messages::{Message, Messages};
 use super::sending::{self, ClientRequest, RequestSender};
-use super::{Client, ClientError};
 use ferry_types::contract::{EventId, Problem, ProblemKind, StateEvent};
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::State;
 
-/// Which events to hear.
+/// The events to stream.
 #[derive(Debug, Clone, Default)]
 pub struct EventQuery {
     /// Of submissions that come into one of these states; any if empty.
     pub states: Vec<State>,
-    /// Of submissions with exactly this Name.
+    /// Of submissions with exactly this name.
     pub name: Option<String>,
     /// Of submissions of this account.
     pub account: Option<String>,
@@ -26,7 +27,7 @@ pub struct EventQuery {
     pub submission: Option<SubmissionId>,
     /// Of submissions with all of these labels.
     pub labels: Vec<(String, String)>,
-    /// Those after this one, as [`EventStream::last`] said, or all that are retained after
+    /// Those after this one, from [`EventStream::last`], or all that are retained after
     /// [`EventId::START`]; those from now on if none.
     pub after: Option<EventId>,
 }
@@ -39,14 +40,14 @@ enum Link {
     Opening(Opening),
 }
 
-/// What changes, event by event, in their order: none is left out or comes twice, whatever becomes of
-/// connections and servers meanwhile.
+/// State changes in their order: none is left out or comes twice, whatever happens to connections and
+/// servers meanwhile.
 pub struct EventStream {
     sender: RequestSender,
     query: EventQuery,
     link: Link,
     messages: Messages,
-    /// Connections in a row that broke without a word.
+    /// Connections in a row that broke without a message.
     silent: u32,
 }
 
@@ -57,8 +58,8 @@ impl fmt::Debug for EventStream {
 }
 
 impl Client {
-    /// Listens to what changes from now on, or from after an earlier event. What happens once this has
-    /// returned is told.
+    /// Streams state changes from now on, or after an earlier event. Every change after this has returned
+    /// is in the stream.
     pub async fn events(&self, query: &EventQuery) -> Result<EventStream, ClientError> {
         let (sender, query) = (self.sender.clone(), query.clone());
         let link = Link::Open(open(&sender, &query).await?);
@@ -73,10 +74,11 @@ impl Client {
 }
 
 impl EventStream {
-    /// The next event, however long that takes. A connection that is lost is made anew, tried as often as
-    /// any call. An error ends nothing: whoever asks again goes on after the last event that was told.
-    /// Only a [`ProblemKind::Gone`] stays one: what came next is not kept any more, or the store lost
-    /// data or is another one. List the submissions, and listen anew. Dropped before it is ready, it takes nothing out of the stream.
+    /// Returns the next event, however long that takes. A lost connection is opened again, with as many
+    /// attempts as any request. An error ends nothing: the next call continues after the last event. Only
+    /// a [`ProblemKind::Gone`] is returned again: the next events are not retained, or the store lost data
+    /// or is another one. List the submissions then, and open another stream. Dropped before it is ready,
+    /// this takes nothing out of the stream.
     pub async fn next(&mut self) -> Result<StateEvent, ClientError> {
         loop {
             let message = self.message().await?;
@@ -86,14 +88,13 @@ impl EventStream {
                     return event.map_err(|error| foreign(&format!("an event: {error}")));
                 }
                 "gone" => return Err(gone(&message.data)),
-                // It only says where the stream is.
+                // It only has the position of the stream.
                 _ => {}
             }
         }
     }
 
-    /// The id of the last event that was told, or passed over as not asked for: kept, it is where another
-    /// stream goes on (`after`).
+    /// The id of the last event, or of one that the filter left out: another stream continues `after` it.
     pub fn last(&self) -> EventId {
         self.query.after.clone().unwrap_or_default()
     }
@@ -122,8 +123,8 @@ impl EventStream {
                     Err(error) => Ok(sending::describe(error)),
                 },
             };
-            self.open_anew();
-            // A server that stops ends its streams; another one, or the next, goes on.
+            self.reopen();
+            // A server that stops ends its streams; another one continues them.
             let broken = ended?;
             self.silent += 1;
             if self.silent > self.sender.tries {
@@ -133,7 +134,7 @@ impl EventStream {
     }
 
     /// Begins to connect again, from after the last message on.
-    fn open_anew(&mut self) {
+    fn reopen(&mut self) {
         self.messages = Messages::default();
         let (sender, query, silent) = (self.sender.clone(), self.query.clone(), self.silent);
         self.link = Link::Opening(Box::pin(async move {
@@ -166,7 +167,7 @@ async fn open(sender: &RequestSender, query: &EventQuery) -> Result<Response, Cl
     }
 }
 
-/// What came after the last event is not kept any more.
+/// The events after the last one are not retained.
 fn gone(data: &str) -> ClientError {
     let describe: serde_json::Value = serde_json::from_str(data).unwrap_or_default();
     let detail = describe["detail"].as_str().unwrap_or_default();

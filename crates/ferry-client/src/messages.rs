@@ -10,9 +10,9 @@ const LONGEST: usize = 64 << 10;
 /// A message, whole.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Message {
-    /// What kind it is; empty if it does not say.
+    /// Its kind; empty if it has none.
     pub(super) event: String,
-    /// Where the stream goes on after it.
+    /// The position of the stream after it.
     pub(super) id: Option<EventId>,
     pub(super) data: String,
 }
@@ -21,7 +21,7 @@ pub(super) struct Message {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct MessageTooLongError;
 
-/// What has come in of a stream so far.
+/// The part of a stream that has arrived.
 #[derive(Debug, Default)]
 pub(super) struct Messages {
     line: Vec<u8>,

@@ -1,4 +1,4 @@
-//! Sends a call until it is answered, or was tried often enough.
+//! Sends a request until there is a response, or no attempt is left.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, RETR
 use reqwest::{Certificate, Response, Url};
 use serde::de::DeserializeOwned;
 
-use super::ClientError;
+use super::error::ClientError;
 use ferry_types::contract::Problem;
 
 /// Before the first repetition; doubled with each.
@@ -26,11 +26,11 @@ const READ_TIMEOUT: Duration = Duration::from_secs(90);
 #[derive(Debug)]
 pub(super) struct ClientRequest {
     url: Url,
-    /// A body and its idempotency key, if it hands something over.
+    /// A body and its idempotency key, if it has one.
     body: Option<(Vec<u8>, String)>,
 }
 
-/// An answer that is no problem.
+/// A response that is no problem.
 #[derive(Debug)]
 pub(super) struct ClientResponse {
     status: u16,
@@ -38,7 +38,7 @@ pub(super) struct ClientResponse {
     pub(super) body: Vec<u8>,
 }
 
-/// Where calls go, and as whom.
+/// The server, and the key to send.
 #[derive(Clone)]
 pub(super) struct RequestSender {
     http: reqwest::Client,
@@ -53,15 +53,15 @@ impl fmt::Debug for RequestSender {
     }
 }
 
-/// Why a try has no answer.
+/// An attempt without a response.
 enum AttemptError {
-    /// Not worth to be tried again.
+    /// Another attempt would fail, too.
     Failed(ClientError),
-    /// Later it may go better; the server may have said when.
+    /// A later attempt may succeed; the server may have said when.
     Again(ClientError, Option<Duration>),
 }
 
-/// How often it may be tried again, and after which pause.
+/// The attempts that are left, and the delay before the next.
 struct RetryState {
     left: u32,
     delay: Duration,
@@ -207,7 +207,7 @@ impl RequestSender {
             ClientError::Foreign { status, what: "neither an answer nor a problem".to_owned() }
         };
         Err(match status {
-            // A gateway, too, may have nobody behind it for a moment.
+            // A gateway, too, may have no server behind it for a moment.
             408 | 429 | 502..=504 => {
                 let requested = requested.and_then(|seconds| seconds.parse().ok());
                 AttemptError::Again(error, requested.map(Duration::from_secs))
@@ -217,7 +217,7 @@ impl RequestSender {
     }
 }
 
-/// What sends, and trusts these certificates too.
+/// An HTTP client that trusts these certificates, too.
 fn http(certificates: Vec<Certificate>) -> Result<reqwest::Client, ClientError> {
     // Another part of the process may have chosen one.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -239,7 +239,7 @@ fn unreachable(error: reqwest::Error) -> AttemptError {
     AttemptError::Again(ClientError::Unreachable(describe(error)), None)
 }
 
-/// The whole chain, without the URL: a query may hold what is nobody's business.
+/// The whole chain, without the URL: a query may hold a secret.
 pub(super) fn describe(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = error.to_string();
@@ -251,23 +251,23 @@ pub(super) fn describe(error: reqwest::Error) -> String {
     text
 }
 
-/// About so long, and not at the same moment as everybody else.
+/// About so long, and not at the same moment as other clients.
 fn jittered(delay: Duration) -> Duration {
     delay.mul_f64(0.5 + random() as f64 / u64::MAX as f64)
 }
 
-/// Waits before what broke so often in a row is begun anew.
+/// Waits before a connection that broke so often in a row is opened again.
 pub(super) async fn delay(broken: u32) {
     let delay = FIRST_DELAY.saturating_mul(1 << broken.min(16));
     tokio::time::sleep(jittered(delay.min(LONGEST_DELAY))).await;
 }
 
-/// A key against doubles for a submission that has none.
+/// An idempotency key for a submission that has none.
 pub(super) fn new_key() -> String {
     format!("{:016x}{:016x}", random(), random())
 }
 
 fn random() -> u64 {
-    #[expect(clippy::disallowed_methods, reason = "a client has nobody to get randomness from")]
+    #[expect(clippy::disallowed_methods, reason = "a client has no other source of randomness")]
     fastrand::u64(..)
 }

@@ -6,21 +6,21 @@ use std::time::Duration;
 use axum::body::Bytes;
 use tokio::time::{Instant, timeout_at};
 
-use crate::api::Shared;
-use crate::api::body::{json_limit, without_bom};
+use crate::api::body::without_bom;
 use crate::api::body_memory::MemoryPermit;
 use crate::api::encoding::Decoded;
 use crate::api::error::ApiError;
+use crate::api::shared::Shared;
 use ferry_types::contract::ProblemKind;
 
-/// When no more arrives for so long, what is there is kept: a client may wait for its answer.
+/// If no more arrives for so long, the lines so far are stored: a client may wait for its response.
 const LULL: Duration = Duration::from_millis(5);
 
-/// A line without its end, or why there is none.
+/// A line without its end, or the error of one that cannot be taken.
 #[derive(Debug)]
 pub(super) struct BulkLine(pub(super) Result<Vec<u8>, ApiError>);
 
-/// Why there are no more lines.
+/// The end of a body.
 #[derive(Debug)]
 pub(super) enum End {
     /// The client has no more.
@@ -29,13 +29,13 @@ pub(super) enum End {
     Broken(ApiError),
 }
 
-/// Lines that are kept together.
+/// Lines that are stored together.
 #[derive(Debug)]
 pub(super) struct Batch {
     pub(super) lines: Vec<(u64, BulkLine)>,
     /// The number of the last line that was read.
     pub(super) last: u64,
-    /// Why there are no more lines, if there are none.
+    /// The end, if there are no more lines.
     pub(super) end: Option<End>,
     /// Its share of the memory.
     _share: MemoryPermit,
@@ -71,7 +71,7 @@ impl Lines {
             ready: VecDeque::new(),
             number: 0,
             client_timeout: limits.client_timeout,
-            longest: json_limit(limits) as usize,
+            longest: limits.json_body() as usize,
             end: None,
         }
     }

@@ -1,4 +1,4 @@
-//! What examples of the document are made of: values of the types themselves, so that none is wrong.
+//! An example of each body: values of the types themselves, so that none is wrong.
 
 use std::collections::BTreeMap;
 
@@ -14,10 +14,48 @@ use ferry_types::domain::submission::{
 };
 use ferry_types::domain::{SubmissionId, Timestamp, timestamp};
 
-pub(super) const DATA: &str = "Reference,StartDate,StartTime,EndDate,EndTime\n\
+pub(in crate::api) const DATA: &str = "Reference,StartDate,StartTime,EndDate,EndTime\n\
                                SITE-001,03/03/2025,08:00,03/03/2025,16:30\n";
 
-/// So many seconds after the example began.
+/// A type of bodies.
+pub(in crate::api) trait Example {
+    fn example() -> Self;
+}
+
+macro_rules! examples {
+    ($($type:ty: $value:expr;)+) => {
+        $(impl Example for $type {
+            fn example() -> Self {
+                $value
+            }
+        })+
+    };
+}
+
+examples! {
+    SubmissionRequest: request();
+    ResubmitRequest: ResubmitRequest { data: DATA.to_owned(), ..ResubmitRequest::default() };
+    ResolveRequest: ResolveRequest { resolution: Resolution::Overwrite };
+    PauseRequest: PauseRequest { reason: Some("maintenance".to_owned()) };
+    PauseView: PauseView {
+        account: "default".to_owned(),
+        pause_reason: Some("maintenance".to_owned()),
+        changed: true,
+    };
+    SubmissionView: completed();
+    SubmissionResponse: SubmissionResponse { submission: queued(), warnings: Vec::new() };
+    SubmissionPage: SubmissionPage {
+        submissions: vec![completed()],
+        damaged: Vec::new(),
+        next_cursor: Some("17".to_owned()),
+    };
+    WebhookView: deliveries();
+    Vec<TimelineEntry>: timeline();
+    Vec<FeedbackItem>: findings();
+    StatsView: stats();
+}
+
+/// Time of the example, and so many seconds.
 fn at(seconds: i64) -> Timestamp {
     timestamp((1_772_524_800 + seconds) * 1000)
 }
@@ -26,7 +64,7 @@ fn labels() -> BTreeMap<String, String> {
     BTreeMap::from([("team".to_owned(), "north".to_owned())])
 }
 
-pub(super) fn request() -> SubmissionRequest {
+fn request() -> SubmissionRequest {
     SubmissionRequest {
         name: "march".to_owned(),
         data: DATA.to_owned(),
@@ -36,32 +74,8 @@ pub(super) fn request() -> SubmissionRequest {
     }
 }
 
-pub(super) fn form() -> serde_json::Value {
-    serde_json::json!({ "data": DATA, "name": "march", "label": ["team=north"] })
-}
-
-pub(super) fn revision() -> ResubmitRequest {
-    ResubmitRequest { data: DATA.to_owned(), ..ResubmitRequest::default() }
-}
-
-pub(super) fn resolution() -> ResolveRequest {
-    ResolveRequest { resolution: Resolution::Overwrite }
-}
-
-pub(super) fn pause() -> PauseRequest {
-    PauseRequest { reason: Some("maintenance".to_owned()) }
-}
-
-pub(super) fn paused(reason: Option<&str>) -> PauseView {
-    PauseView {
-        account: "default".to_owned(),
-        pause_reason: reason.map(str::to_owned),
-        changed: true,
-    }
-}
-
 /// A submission that was completed.
-pub(super) fn completed() -> SubmissionView {
+fn completed() -> SubmissionView {
     let result = StoredContent {
         key: "tableofresultids".to_owned(),
         content_type: Some("text/csv".to_owned()),
@@ -80,7 +94,7 @@ pub(super) fn completed() -> SubmissionView {
     }
 }
 
-pub(super) fn deliveries() -> WebhookView {
+fn deliveries() -> WebhookView {
     let tried = |seconds, attempt, result, status| Delivery {
         at: at(seconds),
         attempt,
@@ -125,23 +139,11 @@ fn queued() -> SubmissionView {
     }
 }
 
-pub(super) fn accepted() -> SubmissionResponse {
-    SubmissionResponse { submission: queued(), warnings: Vec::new() }
-}
-
-pub(super) fn page() -> SubmissionPage {
-    SubmissionPage {
-        submissions: vec![completed()],
-        damaged: Vec::new(),
-        next_cursor: Some("17".to_owned()),
-    }
-}
-
-pub(super) fn bulk() -> [SubmissionRequest; 2] {
+pub(in crate::api) fn bulk() -> [SubmissionRequest; 2] {
     [request(), SubmissionRequest { name: String::new(), ..request() }]
 }
 
-pub(super) fn bulk_answers() -> [BulkResponse; 2] {
+pub(in crate::api) fn bulk_responses() -> [BulkResponse; 2] {
     let kept = BulkResponse {
         line: 1,
         id: Some(SubmissionId::new(at(0), 7)),
@@ -153,7 +155,7 @@ pub(super) fn bulk_answers() -> [BulkResponse; 2] {
     [kept, BulkResponse { line: 2, id: None, duplicate: false, error: Some(problem) }]
 }
 
-pub(super) fn timeline() -> Vec<TimelineEntry> {
+fn timeline() -> Vec<TimelineEntry> {
     let line = |seconds, state, message: &str| TimelineEntry {
         at: at(seconds),
         state,
@@ -167,7 +169,7 @@ pub(super) fn timeline() -> Vec<TimelineEntry> {
     ]
 }
 
-pub(super) fn findings() -> Vec<FeedbackItem> {
+fn findings() -> Vec<FeedbackItem> {
     let cells = ["UNKNOWN-7", "03/03/2025", "08:00", "03/03/2025", "17:00"];
     let place = RowLocation {
         table: Table::Data,
@@ -184,7 +186,7 @@ pub(super) fn findings() -> Vec<FeedbackItem> {
     }]
 }
 
-pub(super) fn stats() -> StatsView {
+fn stats() -> StatsView {
     let steps = StepView { ready: 12, scheduled: 40, running: 3, oldest_ready_seconds: Some(0.4) };
     let account = AccountView {
         account: "default".to_owned(),
@@ -193,4 +195,13 @@ pub(super) fn stats() -> StatsView {
         blocked_by: None,
     };
     StatsView { unfinished: 55, total: steps, drain_seconds: Some(21.5), accounts: vec![account] }
+}
+
+/// The parts of a form.
+pub(in crate::api) fn form(is_new: bool) -> serde_json::Value {
+    if is_new {
+        serde_json::json!({ "data": DATA, "name": "march", "label": ["team=north"] })
+    } else {
+        serde_json::json!({ "data": DATA })
+    }
 }

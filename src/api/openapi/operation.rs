@@ -1,16 +1,21 @@
-//! One operation of the document: what a method of a path takes, and every answer that it may give.
+//! One operation of the document: what a method of a path takes, and every response that it may give.
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::examples::Example;
 use super::schemas::Schemas;
-use crate::api::keys::Role;
+use crate::api::role::Role;
 use ferry_types::contract::{Problem, ProblemKind};
 
-pub(super) const JSON: &str = "application/json";
+pub(in crate::api) const JSON: &str = "application/json";
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";
+
+/// The type of bytes that may be anything. Generators of clients know it, and few others.
+pub(in crate::api) const BYTES: &str = "application/octet-stream";
 
 /// An operation that is being described.
 #[derive(Debug)]
@@ -19,19 +24,12 @@ pub(in crate::api) struct Operation<'a> {
     id: &'static str,
     tag: &'static str,
     summary: &'static str,
-    description: String,
+    description: &'static str,
     parameters: Vec<Value>,
     bodies: Map<String, Value>,
     needs_body: bool,
     responses: BTreeMap<u16, Value>,
     problems: BTreeMap<u16, Vec<ProblemKind>>,
-}
-
-/// A body of a request or an answer.
-pub(super) struct Media {
-    kind: &'static str,
-    schema: Value,
-    example: Option<Value>,
 }
 
 impl<'a> Operation<'a> {
@@ -41,7 +39,7 @@ impl<'a> Operation<'a> {
             id: "",
             tag: "",
             summary: "",
-            description: String::new(),
+            description: "",
             parameters: Vec::new(),
             bodies: Map::new(),
             needs_body: true,
@@ -50,84 +48,106 @@ impl<'a> Operation<'a> {
         }
     }
 
-    pub(super) fn summary(
+    /// With its group, its id, which names it in generated clients, and its purpose.
+    pub(super) fn named(self, tag: &'static str, id: &'static str, summary: &'static str) -> Self {
+        Self { id, tag, summary, ..self }
+    }
+
+    pub(super) fn description(self, description: &'static str) -> Self {
+        Self { description, ..self }
+    }
+
+    /// The properties of a type, each as a parameter; `context` stands before the meaning of each.
+    pub(in crate::api) fn parameters<T: JsonSchema>(mut self, place: &str, context: &str) -> Self {
+        let schema = self.schemas.inline::<T>();
+        let required = schema["required"].as_array().cloned().unwrap_or_default();
+        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+            let mut property = optional(property.clone());
+            let meaning = property.as_object_mut().and_then(|one| one.remove("description"));
+            let meaning = meaning.as_ref().and_then(Value::as_str).unwrap_or_default();
+            let is_required = place == "path" || required.contains(&name.as_str().into());
+            self.parameters.push(json!({
+                "name": name, "in": place, "required": is_required,
+                "description": format!("{context}{}", meaning.replace('\n', " ")), "schema": property,
+            }));
+        }
+        self
+    }
+
+    /// A header or a part of the path.
+    pub(in crate::api) fn parameter(
         mut self,
-        tag: &'static str,
-        id: &'static str,
-        summary: &'static str,
+        place: &str,
+        name: &str,
+        schema: &Value,
+        meaning: &str,
     ) -> Self {
-        (self.tag, self.id, self.summary) = (tag, id, summary);
+        self.parameters.push(json!({
+            "name": name, "in": place, "required": place == "path", "description": meaning,
+            "schema": schema,
+        }));
         self
     }
 
-    pub(super) fn description(mut self, description: &str) -> Self {
-        description.clone_into(&mut self.description);
-        self
+    /// A part of the path with the schema of a type.
+    pub(in crate::api) fn path<T: JsonSchema>(self, name: &str, meaning: &str) -> Self {
+        let schema = self.schemas.request::<T>();
+        self.parameter("path", name, &schema, meaning)
     }
 
-    /// A part of the path.
-    pub(super) fn path(self, name: &str, schema: Value, what: &str) -> Self {
-        self.parameter("path", name, schema, what)
+    /// A JSON body.
+    pub(in crate::api) fn json_body<T: JsonSchema + Example + Serialize>(self) -> Self {
+        let schema = self.schemas.request::<T>();
+        self.body(JSON, schema, json!(T::example()))
     }
 
-    /// A parameter that may be left out.
-    pub(super) fn query(self, name: &str, schema: Value, what: &str) -> Self {
-        self.parameter("query", name, schema, what)
+    /// A form: the properties of `T` and some of files.
+    pub(in crate::api) fn form_body<T: JsonSchema>(self, files: &[&str], example: Value) -> Self {
+        let mut schema = self.schemas.inline::<T>();
+        for property in schema["properties"].as_object_mut().into_iter().flatten() {
+            *property.1 = optional(property.1.take());
+        }
+        for name in files {
+            schema["properties"][name] =
+                json!({ "type": "string", "format": "binary", "contentMediaType": "text/csv" });
+        }
+        schema["required"] = json!(files.first());
+        schema["required"] = json!([schema["required"].take()]);
+        if let Some(members) = schema.as_object_mut() {
+            members.remove("description");
+            members.remove("title");
+        }
+        self.body("multipart/form-data", schema, example)
     }
 
-    /// A header that may be left out.
-    pub(super) fn header(self, name: &str, schema: Value, what: &str) -> Self {
-        self.parameter("header", name, schema, what)
-    }
-
-    fn parameter(mut self, place: &str, name: &str, schema: Value, what: &str) -> Self {
-        let mut parameter = json!({
-            "name": name, "in": place, "required": place == "path", "description": what,
-        });
-        parameter["schema"] = schema;
-        self.parameters.push(parameter);
-        self
-    }
-
-    /// One of the bodies that it takes.
-    pub(super) fn body<T: schemars::JsonSchema>(self, example: &impl Serialize) -> Self {
-        let schema = self.schemas.taken::<T>();
-        self.body_as(JSON, schema, json!(example))
-    }
-
-    pub(super) fn body_as(mut self, kind: &str, schema: Value, example: Value) -> Self {
+    pub(in crate::api) fn body(mut self, kind: &str, schema: Value, example: Value) -> Self {
         let media = Map::from_iter([("schema".into(), schema), ("example".into(), example)]);
         self.bodies.insert(kind.to_owned(), media.into());
         self
     }
 
-    /// It can be called without a body, too.
-    pub(super) fn or_nothing(mut self) -> Self {
-        self.needs_body = false;
-        self
+    /// Its body may be left out.
+    pub(in crate::api) fn optional_body(self) -> Self {
+        Self { needs_body: false, ..self }
     }
 
-    /// JSON that it answers.
-    pub(super) fn json<T: schemars::JsonSchema>(&mut self, example: &impl Serialize) -> Media {
-        let schema = self.schemas.given::<T>();
-        Media { kind: JSON, schema, example: Some(json!(example)) }
-    }
-
-    pub(super) fn response<T: schemars::JsonSchema>(
-        mut self,
+    /// A JSON response.
+    pub(in crate::api) fn json<T: JsonSchema + Example + Serialize>(
+        self,
         status: u16,
-        what: &str,
-        example: &impl Serialize,
+        description: &str,
+        headers: &[&str],
     ) -> Self {
-        let media = self.json::<T>(example);
-        self.response_with(status, what, Some(media), &[])
+        let schema = self.schemas.response::<T>();
+        let example = Some(json!(T::example()));
+        self.empty(status, description, headers).media(status, JSON, schema, example)
     }
 
-    pub(super) fn response_with(
+    /// A response without a body, unless [`Operation::media`] adds one.
+    pub(in crate::api) fn empty(
         mut self,
         status: u16,
-        what: &str,
-        media: Option<Media>,
+        description: &str,
         headers: &[&str],
     ) -> Self {
         let refer = |name: &&str| {
@@ -135,33 +155,59 @@ impl<'a> Operation<'a> {
         };
         let headers: Map<String, Value> =
             ["X-Request-Id"].iter().chain(headers).map(refer).collect();
-        let mut response = json!({ "description": what, "headers": headers });
-        if let Some(Media { kind, schema, example }) = media {
-            let mut content = json!({ "schema": schema });
-            if let Some(example) = example {
-                content["example"] = example;
-            }
-            response["content"] = json!({ kind: content });
-        }
-        self.responses.insert(status, response);
+        self.responses.insert(status, json!({ "description": description, "headers": headers }));
         self
     }
 
-    /// Another type that an answer may have.
-    pub(super) fn alternative(mut self, status: u16, media: Media) -> Self {
+    /// One of the types that a response may have.
+    pub(in crate::api) fn media(
+        mut self,
+        status: u16,
+        kind: &str,
+        schema: Value,
+        example: Option<Value>,
+    ) -> Self {
         if let Some(response) = self.responses.get_mut(&status) {
-            response["content"][media.kind]["schema"] = media.schema;
+            response["content"][kind]["schema"] = schema;
+            if let Some(example) = example {
+                response["content"][kind]["example"] = example;
+            }
         }
         self
     }
 
-    /// The schema of a type, for a parameter.
-    pub(super) fn schema<T: schemars::JsonSchema>(&mut self) -> Value {
-        self.schemas.taken::<T>()
+    /// A body of lines, each of them JSON.
+    pub(in crate::api) fn lines_body<T: JsonSchema>(self, kind: &str, example: Value) -> Self {
+        let line = self.schemas.request::<T>();
+        let schema = json!({ "type": "string", "contentMediaType": kind, "contentSchema": line });
+        self.body(kind, schema, example)
     }
 
-    /// What the id in an answer is good for.
-    pub(super) fn links(mut self, status: u16, operations: &[&str]) -> Self {
+    /// A response of lines, each of them JSON.
+    pub(in crate::api) fn lines<T: JsonSchema>(
+        self,
+        status: u16,
+        kind: &str,
+        example: Value,
+    ) -> Self {
+        let line = self.schemas.response::<T>();
+        let schema = json!({ "type": "string", "contentMediaType": kind, "contentSchema": line });
+        self.media(status, kind, schema, Some(example))
+    }
+
+    /// A response of text.
+    pub(super) fn text(self, status: u16, description: &str, kind: &str, example: &str) -> Self {
+        let example = Some(example.into());
+        self.empty(status, description, &[]).media(
+            status,
+            kind,
+            json!({ "type": "string" }),
+            example,
+        )
+    }
+
+    /// Operations that take the id in a response.
+    pub(in crate::api) fn links(mut self, status: u16, operations: &[&str]) -> Self {
         let link = |id: &&str| {
             let parameters = json!({ "id": "$response.body#/id" });
             ((*id).to_owned(), json!({ "operationId": id, "parameters": parameters }))
@@ -174,7 +220,7 @@ impl<'a> Operation<'a> {
     }
 
     /// The problems that it may answer, beside those that all may.
-    pub(super) fn problems(mut self, kinds: &[ProblemKind]) -> Self {
+    pub(in crate::api) fn problems(mut self, kinds: &[ProblemKind]) -> Self {
         for kind in kinds {
             let of_status = self.problems.entry(kind.status()).or_default();
             if !of_status.contains(kind) {
@@ -184,18 +230,18 @@ impl<'a> Operation<'a> {
         self
     }
 
-    /// It, as it stands in the document.
+    /// The operation, as it stands in the document.
     pub(super) fn finish(mut self, role: Option<Role>) -> Value {
+        use ProblemKind::{Busy, Forbidden, Internal, NotLocal, Unauthenticated};
         if role.is_some() {
-            use ProblemKind::{Busy, Forbidden, Internal, NotLocal, Unauthenticated};
             self = self.problems(&[Unauthenticated, Forbidden, NotLocal, Internal, Busy]);
         }
-        let problem = self.schemas.given::<Problem>();
-        let (mut responses, problems) = (self.responses, self.problems);
-        for (status, kinds) in problems {
-            responses.insert(status, problems_of(&kinds, &problem));
+        let problem = self.schemas.response::<Problem>();
+        for (status, kinds) in self.problems {
+            self.responses.insert(status, problems_of(&kinds, &problem));
         }
-        let responses: Map<String, Value> = responses
+        let responses: Map<String, Value> = self
+            .responses
             .into_iter()
             .map(|(status, response)| (status.to_string(), response))
             .collect();
@@ -221,24 +267,30 @@ impl<'a> Operation<'a> {
     }
 }
 
-impl Media {
-    /// A body that is no JSON.
-    pub(super) fn of(kind: &'static str, example: Option<&str>) -> Self {
-        let schema = json!({ "type": "string" });
-        Self { kind, schema, example: example.map(Into::into) }
+/// The schema of a property that may be left out: there is no null in a URL or a form.
+fn optional(mut schema: Value) -> Value {
+    if let Some(kinds) = schema["type"].as_array() {
+        let kind = kinds.iter().find(|kind| *kind != "null").cloned().unwrap_or_default();
+        schema["type"] = kind;
     }
-
-    pub(super) fn with_schema(self, schema: Value) -> Self {
-        Self { schema, ..self }
+    if let Some(of) = schema["anyOf"].as_array() {
+        let of = of.iter().find(|one| one["type"] != "null").cloned().unwrap_or_default();
+        let description = schema["description"].take();
+        schema = of;
+        if description.is_string() {
+            schema["description"] = description;
+        }
     }
-
-    /// A body of any type.
-    pub(super) fn any() -> Self {
-        Self { kind: "*/*", schema: json!({}), example: None }
+    if let Some(members) = schema.as_object_mut() {
+        members.retain(|name, value| {
+            (name != "default" && name != "description" && name != "type" && name != "anyOf")
+                || !value.is_null()
+        });
     }
+    schema
 }
 
-/// The answer with a status that is of these kinds.
+/// The response with a status that has these kinds of problems.
 fn problems_of(kinds: &[ProblemKind], schema: &Value) -> Value {
     let titles: Vec<&str> = kinds.iter().map(|kind| kind.title()).collect();
     let examples = kinds.iter().map(|kind| {
@@ -253,6 +305,7 @@ fn problems_of(kinds: &[ProblemKind], schema: &Value) -> Value {
     for (of, name) in [
         (429, "Retry-After"),
         (503, "Retry-After"),
+        (507, "Retry-After"),
         (401, "WWW-Authenticate"),
         (415, "Accept-Encoding"),
     ] {

@@ -1,47 +1,28 @@
 //! The document as a page for people, written here and whole: no script, and nothing from elsewhere.
 
 use std::fmt::Write as _;
-use std::sync::LazyLock;
 
-use axum::http::{HeaderName, HeaderValue, header};
-use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ring::digest::{SHA256, digest};
 use serde_json::Value;
-
-use super::DOCUMENT;
 
 const STYLE: &str = include_str!("page.css");
 
 /// The methods of a path, in the order in which they are shown.
 const METHODS: [&str; 2] = ["get", "post"];
 
-static PAGE: LazyLock<String> = LazyLock::new(|| written(&DOCUMENT));
-
-/// Nothing but the page's own style.
-static POLICY: LazyLock<String> = LazyLock::new(|| {
+/// The content security policy of the page: nothing but its own style.
+pub(super) fn policy() -> String {
     let style = STANDARD.encode(digest(&SHA256, STYLE.as_bytes()));
     format!(
         "default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; \
          frame-ancestors 'none'"
     )
-});
-
-/// The page.
-pub(in crate::api) async fn page() -> Response {
-    let html = HeaderValue::from_static("text/html; charset=utf-8");
-    let mut response = ([(header::CONTENT_TYPE, html)], PAGE.as_str()).into_response();
-    let no_referrer = HeaderValue::from_static("no-referrer");
-    let headers = response.headers_mut();
-    headers.insert(HeaderName::from_static("referrer-policy"), no_referrer);
-    if let Ok(policy) = HeaderValue::from_str(&POLICY) {
-        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-    }
-    response
 }
 
-fn written(document: &Value) -> String {
+/// The page.
+pub(super) fn written(document: &Value) -> String {
     let info = &document["info"];
     let mut page = format!(
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport \
@@ -104,7 +85,7 @@ fn write_operation(page: &mut String, method: &str, path: &str, operation: &Valu
         let _ = write!(page, "<h3>Body: <code>{}</code></h3>", text_of(kind));
         add(page, "pre", &pretty(&media["example"]));
     }
-    *page += "<table><tr><th>answer<th>meaning<th>type";
+    *page += "<table><tr><th>response<th>meaning<th>type";
     for (status, response) in entries(&operation["responses"]) {
         let kinds: Vec<&str> = entries(&response["content"]).map(|(kind, _)| kind).collect();
         let _ = write!(
@@ -119,7 +100,7 @@ fn write_operation(page: &mut String, method: &str, path: &str, operation: &Valu
         for (_, media) in
             entries(&response["content"]).filter(|(_, media)| !media["example"].is_null())
         {
-            let _ = write!(page, "<h3>Answer {status}</h3>");
+            let _ = write!(page, "<h3>Response {status}</h3>");
             add(page, "pre", &pretty(&media["example"]));
         }
     }

@@ -2,16 +2,22 @@
 
 use serde_json::{Value, json};
 
-use super::examples;
+use super::examples::Example;
 use super::operation::JSON;
 use super::schemas::Schemas;
 use ferry_types::contract::{EventEnvelope, SubmissionView};
+use ferry_types::domain::submission::State;
 
 pub(super) fn describe(schemas: &mut Schemas) -> Value {
-    let schema = schemas.given::<EventEnvelope<SubmissionView>>();
-    let submission = examples::completed();
+    let envelope = schemas.response::<EventEnvelope<SubmissionView>>();
+    let submission = SubmissionView::example();
     let ended = submission.finished_at.unwrap_or(submission.updated_at);
     let example = EventEnvelope::of(submission.state, ended, submission);
+    let finals = State::ALL.into_iter().filter(|state| state.is_final());
+    let types: Vec<String> = finals.map(|state| format!("submission.{state}")).collect();
+    let schema = json!({ "allOf": [envelope, {
+        "type": "object", "properties": { "type": { "type": "string", "enum": types } },
+    }] });
     let header = |name: &str, text: &str| {
         let schema = json!({ "type": "string" });
         json!({
@@ -21,6 +27,8 @@ pub(super) fn describe(schemas: &mut Schemas) -> Value {
     let response = |text: &str| json!({ "description": text });
     json!({ "outcome": { "post": {
         "operationId": "receive_outcome",
+        "tags": ["webhooks"],
+        "security": [],
         "summary": "Outcome of a submission",
         "description": "Sent to the URL of the submission, or of its account, when the submission \
             reaches a final state, and again until it is acknowledged. Signed as Standard Webhooks \

@@ -101,15 +101,15 @@ async fn parameters_that_are_wrong_are_named() {
     the parameter `limit`: expected a number from 1 to 500
     the parameter `limit`: expected a number from 1 to 500
     the parameter `limit`: expected a number from 1 to 500
-    the parameter `cursor`: expected the `next_cursor` of an earlier answer
+    the parameter `cursor`: expected the `next_cursor` of an earlier response
     the parameter `state`: `done` is not a state: expected queued, uploading, processing, collecting, completed, rejected, failed, cancelled, held
     the parameter `label`: expected KEY=VALUE
-    the parameter `label`: nothing has two values of one label
+    the parameter `label`: a key is given twice, with two values
     the parameter `created_after`: expected a time such as 2026-01-31T18:00:00Z
     there is no parameter `foo` here
-    the parameter `name` stands there twice
+    the parameter `name`: it is given twice
     the parameter `wait`: expected a duration such as 500ms or 30s
-    there is no field `nme`: expected `name`, `account`, `overwrite`, `result_keys`, `priority`, `not_before`, `deadline`, `idempotency_key`, `webhook_url`, `label`
+    there is no field `nme`: expected `name`, `account`, `overwrite`, `result_keys`, `priority`, `not_before`, `deadline`, `webhook_url`, `label`
     "#);
 }
 

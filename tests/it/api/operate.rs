@@ -34,7 +34,7 @@ async fn a_held_submission_is_resolved_and_only_so() {
     resubmitted.is(ProblemKind::StateConflict);
     let path = format!("/v1/submissions/{id}/resolve");
     served.post(&path, &json!({ "resolution": "perhaps" })).await.is(ProblemKind::InvalidRequest);
-    Answer::of(served.request(Method::POST, &path)).await.is(ProblemKind::InvalidField);
+    Answer::of(served.request(Method::POST, &path)).await.is(ProblemKind::InvalidRequest);
     let resolved = served.post(&path, &json!({ "resolution": "overwrite" })).await;
     assert_eq!(resolved.status, 200, "{}", resolved.text());
     let done = served.get(&format!("/v1/submissions/{id}?wait=60s")).await;

@@ -1,0 +1,190 @@
+//! The requests of the client.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::error::ClientError;
+use super::sending::{self, ClientRequest, RequestSender};
+use ferry_types::contract::{
+    ResubmitRequest, SubmissionPage, SubmissionRequest, SubmissionResponse, SubmissionView,
+};
+use ferry_types::domain::feedback::FeedbackItem;
+use ferry_types::domain::submission::State;
+use ferry_types::domain::{SubmissionId, Timestamp};
+
+/// Longest wait of one request.
+const ONE_WAIT: Duration = Duration::from_secs(30);
+
+/// The submissions to list.
+#[derive(Debug, Clone, Default)]
+pub struct ListQuery {
+    /// In one of these states; any if empty.
+    pub states: Vec<State>,
+    /// With exactly this name.
+    pub name: Option<String>,
+    /// Of this account.
+    pub account: Option<String>,
+    /// With all of these labels.
+    pub labels: Vec<(String, String)>,
+    /// Accepted at this time or later.
+    pub created_after: Option<Timestamp>,
+    /// Accepted before this time.
+    pub created_before: Option<Timestamp>,
+    /// The most submissions of the page.
+    pub limit: Option<usize>,
+    /// The `next_cursor` of an earlier page.
+    pub cursor: Option<String>,
+}
+
+/// A result, byte for byte.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResultBody {
+    /// Its `Content-Type`.
+    pub content_type: Option<String>,
+    /// The body.
+    pub bytes: Vec<u8>,
+}
+
+/// A client of a server. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Client {
+    pub(super) sender: RequestSender,
+}
+
+impl Client {
+    /// A client of the server at `url`, such as `http://127.0.0.1:8600`.
+    pub fn new(url: &str) -> Result<Self, ClientError> {
+        Ok(Self { sender: RequestSender::new(url)? })
+    }
+
+    /// With an API key.
+    #[must_use]
+    pub fn with_key(mut self, key: &str) -> Self {
+        self.sender.key = Some(key.to_owned());
+        self
+    }
+
+    /// Trusts the certificates in this text of PEM as well as those that the machine trusts: for a server
+    /// with a certificate of one's own.
+    pub fn with_authority(mut self, pem: &[u8]) -> Result<Self, ClientError> {
+        self.sender.trust(pem)?;
+        Ok(self)
+    }
+
+    /// Makes so many attempts at a request before it gives up; 5 unless said otherwise.
+    #[must_use]
+    pub fn with_tries(mut self, tries: u32) -> Self {
+        self.sender.tries = tries.max(1);
+        self
+    }
+
+    /// Submits a dataset; the submission is durable when this returns. A request without an idempotency
+    /// key gets one.
+    pub async fn submit(
+        &self,
+        request: &SubmissionRequest,
+    ) -> Result<SubmissionResponse, ClientError> {
+        let key = request.idempotency_key.clone();
+        self.send_submission("/v1/submissions", request, key).await
+    }
+
+    /// Submits a corrected dataset under the name of an earlier submission, which it overwrites.
+    pub async fn resubmit(
+        &self,
+        id: SubmissionId,
+        request: &ResubmitRequest,
+    ) -> Result<SubmissionResponse, ClientError> {
+        let path = format!("/v1/submissions/{id}/resubmit");
+        self.send_submission(&path, request, request.idempotency_key.clone()).await
+    }
+
+    /// A submission as it is.
+    pub async fn get(&self, id: SubmissionId) -> Result<SubmissionView, ClientError> {
+        self.read(&format!("/v1/submissions/{id}"), &[]).await
+    }
+
+    /// A submission when it is final or held, or as it is after `limit`.
+    pub async fn wait(
+        &self,
+        id: SubmissionId,
+        limit: Duration,
+    ) -> Result<SubmissionView, ClientError> {
+        let until = tokio::time::Instant::now() + limit;
+        loop {
+            let left = until.saturating_duration_since(tokio::time::Instant::now());
+            let wait = format!("{}ms", left.min(ONE_WAIT).as_millis());
+            let view: SubmissionView =
+                self.read(&format!("/v1/submissions/{id}"), &[("wait", &wait)]).await?;
+            let is_final = view.state.is_final() && !view.refetching;
+            let is_settled = is_final || view.state == State::Held;
+            if is_settled || left.is_zero() {
+                return Ok(view);
+            }
+            // A server that is busy or stops responds before the time is over.
+            tokio::time::sleep(Duration::from_millis(50).min(left)).await;
+        }
+    }
+
+    /// Submissions, newest first.
+    pub async fn list(&self, query: &ListQuery) -> Result<SubmissionPage, ClientError> {
+        let mut pairs: Vec<(&str, String)> = Vec::new();
+        pairs.extend(query.states.iter().map(|state| ("state", state.to_string())));
+        pairs.extend(query.name.iter().map(|name| ("name", name.clone())));
+        pairs.extend(query.account.iter().map(|account| ("account", account.clone())));
+        pairs.extend(query.labels.iter().map(|(key, value)| ("label", format!("{key}={value}"))));
+        let text = |time: &Timestamp| time.to_rfc3339();
+        pairs.extend(query.created_after.iter().map(|time| ("created_after", text(time))));
+        pairs.extend(query.created_before.iter().map(|time| ("created_before", text(time))));
+        pairs.extend(query.limit.iter().map(|limit| ("limit", limit.to_string())));
+        pairs.extend(query.cursor.iter().map(|cursor| ("cursor", cursor.clone())));
+        let pairs: Vec<(&str, &str)> =
+            pairs.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        self.read("/v1/submissions", &pairs).await
+    }
+
+    /// A stored result.
+    pub async fn result(&self, id: SubmissionId, key: &str) -> Result<ResultBody, ClientError> {
+        let id = id.to_string();
+        let path = ["v1", "submissions", &id, "results", key];
+        let response = self.sender.send(&ClientRequest::get(self.sender.url_of(&path))).await?;
+        Ok(ResultBody { content_type: response.content_type, bytes: response.body })
+    }
+
+    /// The feedback with the rows that it means; empty if the submission is completed.
+    pub async fn feedback(&self, id: SubmissionId) -> Result<Vec<FeedbackItem>, ClientError> {
+        self.read(&format!("/v1/submissions/{id}/feedback"), &[]).await
+    }
+
+    /// Fetches results or feedback of a final submission again; [`Client::wait`] returns when that ended.
+    pub async fn refetch(&self, id: SubmissionId) -> Result<SubmissionView, ClientError> {
+        let url = self.sender.url(&format!("/v1/submissions/{id}/refetch"));
+        let request = ClientRequest::post(url, Vec::new(), sending::new_key());
+        self.sender.send(&request).await?.json()
+    }
+
+    async fn read<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<T, ClientError> {
+        let mut url = self.sender.url(path);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        self.sender.send(&ClientRequest::get(url)).await?.json()
+    }
+
+    async fn send_submission(
+        &self,
+        path: &str,
+        request: &(impl Serialize + Sync),
+        key: Option<String>,
+    ) -> Result<SubmissionResponse, ClientError> {
+        let body = serde_json::to_vec(request)
+            .map_err(|error| ClientError::Invalid(format!("the request: {error}")))?;
+        let key = key.unwrap_or_else(sending::new_key);
+        self.sender.send(&ClientRequest::post(self.sender.url(path), body, key)).await?.json()
+    }
+}

@@ -1,0 +1,112 @@
+//! The submission or the account that a path names: what the caller does not see is not there.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, Path};
+use axum::http::request::Parts;
+
+use super::caller::Caller;
+use super::error::ApiError;
+use super::openapi::{Input, Operation};
+use super::query::excerpt;
+use super::shared::Shared;
+use ferry_store::SubmissionDetail;
+use ferry_types::contract::ProblemKind::{DamagedSubmission, NotFound, StoreUnavailable};
+use ferry_types::domain::SubmissionId;
+
+/// The submission of `{id}`, as the store has it.
+#[derive(Debug)]
+pub(super) struct Found(pub(super) SubmissionDetail);
+
+/// The `{key}` of a result.
+#[derive(Debug)]
+pub(super) struct ResultKey(pub(super) String);
+
+/// The name of `{account}`, which the caller sees.
+#[derive(Debug)]
+pub(super) struct AccountPath(pub(super) String);
+
+#[derive(Debug, serde::Deserialize)]
+struct IdOnly {
+    id: String,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct KeyOnly {
+    key: String,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct AccountOnly {
+    account: String,
+}
+
+async fn part<T: serde::de::DeserializeOwned + Send>(parts: &mut Parts) -> Result<T, ApiError> {
+    let Path(path) = Path::<T>::from_request_parts(parts, &())
+        .await
+        .map_err(|error| ApiError::not_found(error.body_text()))?;
+    Ok(path)
+}
+
+impl FromRequestParts<Arc<Shared>> for Found {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, ApiError> {
+        let caller = Caller::from_request_parts(parts, shared).await?;
+        let IdOnly { id } = part(parts).await?;
+        let none = || ApiError::not_found(format!("there is no submission `{}`", excerpt(&id)));
+        let parsed: SubmissionId = id.parse().map_err(|_| none())?;
+        let found = shared.store().get(parsed).await?.ok_or_else(none)?;
+        if caller.sees(&found.submission.account) { Ok(Self(found)) } else { Err(none()) }
+    }
+}
+
+impl Input for Found {
+    fn describe(operation: Operation<'_>) -> Operation<'_> {
+        operation.path::<SubmissionId>("id", "Id of the submission").problems(&[
+            NotFound,
+            DamagedSubmission,
+            StoreUnavailable,
+        ])
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for ResultKey {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let KeyOnly { key } = part(parts).await?;
+        Ok(Self(key))
+    }
+}
+
+impl Input for ResultKey {
+    fn describe(operation: Operation<'_>) -> Operation<'_> {
+        let key = serde_json::json!({ "type": "string", "examples": ["tableofresultids"] });
+        operation.parameter("path", "key", &key, "Result key")
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for AccountPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        let AccountOnly { account } = part(parts).await?;
+        if caller.sees(&account) { Ok(Self(account)) } else { Err(unknown_account()) }
+    }
+}
+
+impl Input for AccountPath {
+    fn describe(operation: Operation<'_>) -> Operation<'_> {
+        let account = serde_json::json!({ "type": "string", "examples": ["default"] });
+        operation
+            .parameter("path", "account", &account, "Name of the account")
+            .problems(&[NotFound, StoreUnavailable])
+    }
+}
+
+/// The account is neither configured nor in the store, or the caller does not see it.
+pub(super) fn unknown_account() -> ApiError {
+    ApiError::not_found("the account is unknown")
+}

@@ -1,0 +1,207 @@
+//! The file of the API keys: the hash of each, its role and its accounts. A key itself is nowhere.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::HEXLOWER;
+use ring::digest::{SHA256, digest};
+use ring::rand::{SecureRandom, SystemRandom};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+use super::role::Role;
+use ferry_types::domain::Timestamp;
+
+/// The beginning of every key, by which one is recognized where it leaked.
+const PREFIX: &str = "ferry_";
+
+/// The record of a key, without the key itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyRecord {
+    /// Its unique name, for people.
+    pub name: String,
+    /// Its role.
+    pub role: Role,
+    /// The only accounts that it sees; all if none is named.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub accounts: BTreeSet<String>,
+    /// Time of its creation.
+    pub created_at: Timestamp,
+    /// Its SHA-256, in hexadecimal digits.
+    pub(super) hash: String,
+}
+
+/// The keys cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KeysError {
+    /// The file cannot be read or written.
+    #[error("cannot {doing} the keys in `{}`", path.display())]
+    File {
+        /// `lock`, `read` or `write`.
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// Others could read the file.
+    #[error("`{}` can be read by others (mode {mode:o})", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
+    /// A line is not a key.
+    #[error("`{}`, line {line}: not a key: {cause}", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// Number of the line, from 1.
+        line: usize,
+        /// The error.
+        cause: String,
+    },
+    /// A key has this name already.
+    #[error("there is a key `{0}` already")]
+    Taken(String),
+    /// The operating system has no randomness.
+    #[error("the operating system gave no random bytes")]
+    NoRandomness,
+}
+
+/// The keys in a file, in its order.
+pub fn read_keys(path: &Path) -> Result<Vec<KeyRecord>, KeysError> {
+    let failed = |source| KeysError::File { doing: "read", path: path.to_owned(), source };
+    let text = std::fs::read_to_string(path).map_err(failed)?;
+    check_mode(path).map_err(failed)??;
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let key = |(at, line): (usize, &str)| {
+        serde_json::from_str(line).map_err(|error| KeysError::Line {
+            path: path.to_owned(),
+            line: at + 1,
+            cause: error.to_string(),
+        })
+    };
+    lines.map(key).collect()
+}
+
+/// The keys in a file, which may be missing.
+pub fn read_keys_if_any(path: &Path) -> Result<Vec<KeyRecord>, KeysError> {
+    match read_keys(path) {
+        Err(KeysError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            Ok(Vec::new())
+        }
+        read => read,
+    }
+}
+
+/// Creates a key and stores its hash; the key is not shown again.
+pub fn create_key(
+    path: &Path,
+    name: String,
+    role: Role,
+    accounts: BTreeSet<String>,
+    now: Timestamp,
+) -> Result<SecretString, KeysError> {
+    let _alone = alone(path)?;
+    let mut keys = read_keys_if_any(path)?;
+    if keys.iter().any(|key| key.name == name) {
+        return Err(KeysError::Taken(name));
+    }
+    let mut random = [0_u8; 32];
+    SystemRandom::new().fill(&mut random).map_err(|_| KeysError::NoRandomness)?;
+    let key = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random));
+    keys.push(KeyRecord { name, role, accounts, created_at: now, hash: hash(&key) });
+    write(path, &keys)?;
+    Ok(key.into())
+}
+
+/// Revokes a key; returns `false` if none has this name.
+pub fn revoke_key(path: &Path, name: &str) -> Result<bool, KeysError> {
+    let _alone = alone(path)?;
+    let mut keys = read_keys_if_any(path)?;
+    let before = keys.len();
+    keys.retain(|key| key.name != name);
+    let found = keys.len() < before;
+    if found {
+        write(path, &keys)?;
+    }
+    Ok(found)
+}
+
+/// Until this is dropped, no other process changes the keys. A file of its own is locked, because that of
+/// the keys is replaced.
+fn alone(path: &Path) -> Result<File, KeysError> {
+    let mut lock = path.as_os_str().to_owned();
+    lock.push(".lock");
+    let file = File::options().create(true).append(true).open(lock);
+    let locked = file.and_then(|file| file.lock().map(|()| file));
+    locked.map_err(|source| KeysError::File { doing: "lock", path: path.to_owned(), source })
+}
+
+/// The file is replaced as a whole, and is its owner's alone.
+fn write(path: &Path, keys: &[KeyRecord]) -> Result<(), KeysError> {
+    let write = || {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        // Its mode is 0600 from the beginning.
+        let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
+        for key in keys {
+            writeln!(file, "{}", serde_json::to_string(key)?)?;
+        }
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        Ok(())
+    };
+    write().map_err(|source| KeysError::File { doing: "write", path: path.to_owned(), source })
+}
+
+#[cfg(unix)]
+fn check_mode(path: &Path) -> io::Result<Result<(), KeysError>> {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = std::fs::metadata(path)?;
+    let mode = metadata.mode() & 0o777;
+    let is_open = is_open(mode, metadata.uid());
+    Ok(if is_open { Err(KeysError::Open { path: path.to_owned(), mode }) } else { Ok(()) })
+}
+
+/// True if other users can read a file. One of root may be read by a group, as Kubernetes and systemd
+/// mount secrets.
+#[cfg(unix)]
+const fn is_open(mode: u32, owner: u32) -> bool {
+    mode & if owner == 0 { 0o037 } else { 0o077 } != 0
+}
+
+#[cfg(not(unix))]
+fn check_mode(_path: &Path) -> io::Result<Result<(), KeysError>> {
+    Ok(Ok(()))
+}
+
+/// The form in which a key is stored.
+pub(super) fn hash(key: &str) -> String {
+    HEXLOWER.encode(digest(&SHA256, key.as_bytes()).as_ref())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::is_open;
+
+    #[test]
+    fn only_the_owner_or_a_group_that_root_lets_in_may_read_the_keys() {
+        let (root, other) = (0, 1000);
+        for mode in [0o400, 0o600] {
+            assert!(!is_open(mode, root) && !is_open(mode, other), "{mode:o}");
+        }
+        for mode in [0o440, 0o640] {
+            assert!(!is_open(mode, root) && is_open(mode, other), "{mode:o}");
+        }
+        for mode in [0o444, 0o604, 0o620, 0o660] {
+            assert!(is_open(mode, root) && is_open(mode, other), "{mode:o}");
+        }
+    }
+}

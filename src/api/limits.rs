@@ -1,0 +1,33 @@
+//! Bounds of requests.
+
+use std::time::Duration;
+
+/// Bytes for all of a request but its dataset.
+const OVERHEAD: u64 = 64 << 10;
+
+/// Bounds of requests.
+#[derive(Debug, Clone)]
+pub struct ApiLimits {
+    /// The largest dataset.
+    pub max_dataset_bytes: u64,
+    /// The most unfinished submissions of an account; 0 for no limit.
+    pub max_unfinished: u64,
+    /// Requests at once.
+    pub max_concurrent_requests: usize,
+    /// Memory for bodies that arrive at once, in bytes.
+    pub request_memory: u64,
+    /// Time limit for a client to send or read.
+    pub client_timeout: Duration,
+}
+
+impl ApiLimits {
+    /// The largest body that is a dataset as it is.
+    pub(super) fn raw_body(&self) -> u64 {
+        self.max_dataset_bytes.saturating_add(OVERHEAD)
+    }
+
+    /// The largest body that is JSON: line breaks and quotes take twice their space there.
+    pub(super) fn json_body(&self) -> u64 {
+        self.max_dataset_bytes.saturating_mul(2).saturating_add(OVERHEAD)
+    }
+}

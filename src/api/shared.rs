@@ -1,0 +1,113 @@
+//! The parts of the API that all requests share.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::Duration;
+
+use fastrand::Rng;
+use ipnet::IpNet;
+use tokio::sync::Semaphore;
+
+use super::body_memory::BodyMemory;
+use super::capacity::Capacity;
+use super::event_poller::EventPoller;
+use super::keys::Keys;
+use super::limits::ApiLimits;
+use super::openapi::Documents;
+use crate::audit::Audit;
+use crate::metrics::Metrics;
+use crate::pipeline::Intake;
+use crate::readiness::Readiness;
+use crate::shutdown::Shutdown;
+use crate::throughput::Throughput;
+use ferry_store::Store;
+use ferry_types::clock::Clock;
+use ferry_types::domain::SubmissionId;
+use ferry_types::domain::account::HealthPolicy;
+
+/// The parts of the API.
+#[derive(Debug)]
+pub struct Parts {
+    /// The store of the submissions.
+    pub store: Arc<dyn Store>,
+    /// Validates new submissions.
+    pub intake: Intake,
+    /// The source of time.
+    pub clock: Arc<dyn Clock>,
+    /// The metrics that `/metrics` shows.
+    pub metrics: Arc<Metrics>,
+    /// The pace of the queue.
+    pub throughput: Arc<Throughput>,
+    /// Answers readiness probes.
+    pub readiness: Readiness,
+    /// Graceful shutdown.
+    pub shutdown: Shutdown,
+    /// Time limit of a submission after a retry.
+    pub deadline: Duration,
+    /// Policy of the circuit breaker.
+    pub health: HealthPolicy,
+    /// Bounds of requests.
+    pub limits: ApiLimits,
+    /// The API keys; without any, every local process has full access.
+    pub keys: Option<Keys>,
+    /// The log of what operators did.
+    pub audit: Audit,
+    /// The networks of trusted proxies.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Seed for the ids of requests.
+    pub seed: u64,
+}
+
+/// The parts that all requests share, and the bounds of their work together.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) parts: Parts,
+    /// The paths that need no key.
+    pub(super) open_paths: BTreeSet<&'static str>,
+    /// One permit for each request at once.
+    pub(super) requests: Arc<Semaphore>,
+    /// One permit for each request that holds its response back.
+    pub(super) waiters: Semaphore,
+    /// One permit for each open stream of events.
+    pub(super) streams: Arc<Semaphore>,
+    pub(super) event_poller: EventPoller,
+    pub(super) body_memory: BodyMemory,
+    pub(super) capacity: Capacity,
+    pub(super) documents: &'static LazyLock<Documents>,
+    rng: Mutex<Rng>,
+}
+
+impl Shared {
+    pub(super) fn new(
+        parts: Parts,
+        open_paths: BTreeSet<&'static str>,
+        documents: &'static LazyLock<Documents>,
+    ) -> Self {
+        let limits = &parts.limits;
+        let requests = limits.max_concurrent_requests;
+        Self {
+            open_paths,
+            requests: Arc::new(Semaphore::new(requests)),
+            // A waiting request keeps its slot: some are left for those that only read.
+            waiters: Semaphore::new((requests / 2).max(1)),
+            streams: Arc::new(Semaphore::new((requests / 4).max(1))),
+            event_poller: EventPoller::default(),
+            body_memory: BodyMemory::new(limits.request_memory.max(limits.json_body())),
+            capacity: Capacity::new(limits.max_unfinished),
+            documents,
+            rng: Mutex::new(Rng::with_seed(parts.seed)),
+            parts,
+        }
+    }
+
+    pub(super) fn store(&self) -> &dyn Store {
+        self.parts.store.as_ref()
+    }
+
+    /// A new id for a request.
+    pub(super) fn request_id(&self) -> String {
+        let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
+        // Like the ids of submissions: sorted by time, and unlike any other.
+        SubmissionId::new(self.parts.clock.now(), rng.u128(..)).to_string()
+    }
+}

@@ -1,0 +1,125 @@
+//! The pace of the queue: how many submissions became final lately, by account. The exporter and the
+//! HTTP API observe it together, and estimate from it how long the rest takes.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use ferry_store::{AccountStats, Stats};
+use ferry_types::domain::submission::State;
+
+/// The pace is that of at most so long a time.
+const WINDOW: Duration = Duration::from_mins(5);
+
+/// Least time between two observations that are remembered.
+const STEP: Duration = Duration::from_secs(2);
+
+/// Submissions that became final, as observed lately.
+#[derive(Debug, Default)]
+pub struct Throughput(Mutex<Observed>);
+
+#[derive(Debug, Default)]
+struct Observed {
+    /// Submissions by account that are final in the store.
+    stored: BTreeMap<String, u64>,
+    /// Submissions by account that became final since the first observation.
+    finished: BTreeMap<String, u64>,
+    /// `finished` as it was, oldest first.
+    before: VecDeque<(Instant, BTreeMap<String, u64>)>,
+}
+
+impl Throughput {
+    /// Observes what the store says `now`.
+    pub fn observe(&self, stats: &Stats, now: Instant) {
+        let mut observed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Observed { stored, finished, before } = &mut *observed;
+        for account in &stats.accounts {
+            let finals = finals(account);
+            let last = stored.insert(account.account.clone(), finals);
+            // Fewer than before: retention has removed some.
+            let more = last.map_or(0, |last| finals.saturating_sub(last));
+            *finished.entry(account.account.clone()).or_default() += more;
+        }
+        if before.back().is_none_or(|(at, _)| now.duration_since(*at) >= STEP) {
+            before.push_back((now, finished.clone()));
+        }
+        while before.len() > 2 && now.duration_since(before[0].0) > WINDOW {
+            before.pop_front();
+        }
+    }
+
+    /// Estimates how long the unfinished submissions of the accounts in `stats` take at their pace; none
+    /// if nothing moves, or too little was observed.
+    pub fn drain(&self, stats: &Stats, now: Instant) -> Option<Duration> {
+        if stats.unfinished() == 0 {
+            return Some(Duration::ZERO);
+        }
+        // What is paused waits for an operator, at no pace.
+        let moves = |account: &&AccountStats| account.health.pause_reason.is_none();
+        let unfinished: u64 = stats.accounts.iter().filter(moves).map(unfinished).sum();
+        let observed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (since, then) = observed.before.front()?;
+        let count = |all: &BTreeMap<String, u64>| -> u64 {
+            stats.accounts.iter().filter_map(|account| all.get(&account.account)).sum()
+        };
+        let finished = count(&observed.finished).saturating_sub(count(then));
+        let elapsed = now.duration_since(*since).as_secs_f64();
+        if finished == 0 || elapsed < STEP.as_secs_f64() {
+            return None;
+        }
+        Duration::try_from_secs_f64(unfinished as f64 * elapsed / finished as f64).ok()
+    }
+}
+
+fn unfinished(account: &AccountStats) -> u64 {
+    let waits = |state: &State| !state.is_final() && *state != State::Held;
+    account.states.iter().filter(|(state, _)| waits(state)).map(|(_, count)| count).sum()
+}
+
+fn finals(account: &AccountStats) -> u64 {
+    account.states.iter().filter(|(state, _)| state.is_final()).map(|(_, count)| count).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ferry_types::domain::account::Health;
+
+    fn stats(accounts: &[(&str, u64, u64)]) -> Stats {
+        let account = |&(name, open, done): &(&str, u64, u64)| AccountStats {
+            account: name.to_owned(),
+            health: Health::default(),
+            states: [(State::Queued, open), (State::Completed, done)].into(),
+        };
+        Stats { accounts: accounts.iter().map(account).collect(), steps: Vec::new() }
+    }
+
+    #[test]
+    fn the_pace_outlives_retention_and_there_is_none_when_nothing_moves() {
+        let (throughput, started) = (Throughput::default(), Instant::now());
+        let drain = |open, done, seconds| {
+            let (stats, now) =
+                (stats(&[("a", open, done)]), started + Duration::from_secs(seconds));
+            throughput.observe(&stats, now);
+            throughput.drain(&stats, now)
+        };
+        assert_eq!(drain(100, 50, 0), None);
+        assert_eq!(drain(90, 60, 10), Some(Duration::from_secs(90)));
+        assert_eq!(drain(90, 5, 20), Some(Duration::from_mins(3)), "most were removed");
+        assert_eq!(drain(0, 5, 30), Some(Duration::ZERO));
+        assert_eq!(drain(9, 5, 1000), None);
+    }
+
+    #[test]
+    fn the_pace_of_one_account_says_nothing_of_another() {
+        let (throughput, started) = (Throughput::default(), Instant::now());
+        let now = started + Duration::from_secs(10);
+        throughput.observe(&stats(&[("fast", 100, 0), ("slow", 100, 0)]), started);
+        throughput.observe(&stats(&[("fast", 0, 100), ("slow", 90, 10)]), now);
+        let of = |accounts: &[(&str, u64, u64)]| throughput.drain(&stats(accounts), now);
+        assert_eq!(of(&[("slow", 90, 10)]), Some(Duration::from_secs(90)));
+        assert_eq!(of(&[("fast", 10, 100)]), Some(Duration::from_secs(1)));
+        let both = of(&[("fast", 20, 100), ("slow", 90, 10)]);
+        assert_eq!(both, Some(Duration::from_secs(10)), "110 a second and a tenth");
+    }
+}
