@@ -19,7 +19,7 @@ const FRESH: Duration = Duration::from_secs(2);
 /// Time for which a write that succeeded counts.
 const WRITE_FRESH: Duration = Duration::from_secs(10);
 
-/// What the store did last.
+/// The last responses of the store.
 #[derive(Debug, Default)]
 struct Probed {
     read: Option<(Instant, Result<(), String>)>,
@@ -60,7 +60,7 @@ impl Readiness {
     }
 }
 
-/// What was probed less than `fresh` ago, or is probed now; an error is probed again sooner.
+/// Returns what was probed less than `fresh` ago, or probes now; after an error sooner.
 async fn refreshed(
     last: &mut Option<(Instant, Result<(), String>)>,
     fresh: Duration,

@@ -11,7 +11,6 @@ use super::{Token, module_path, none, packages, rust_files, tokens};
 const ALLOWED: &[(&str, &str)] = &[
     ("crates/ferry-store/src/compression.rs", "crates/ferry-store/src/lib.rs"),
     ("crates/ferry-store/src/sqlite/effects.rs", "crates/ferry-store/src/sqlite/events.rs"),
-    ("crates/ferry-types/src/contract/responses.rs", "crates/ferry-types/src/contract/mod.rs"),
     ("src/cli/completions.rs", "src/cli/mod.rs"),
     ("src/cli/demo.rs", "src/cli/mod.rs"),
     ("src/cli/doctor.rs", "src/cli/mod.rs"),

@@ -21,11 +21,13 @@
 //! # }
 //! ```
 
-mod client;
 mod error;
-mod events;
 mod messages;
 mod sending;
+
+mod client;
+
+mod events;
 
 pub use client::{Client, ListQuery, ResultBody};
 pub use error::ClientError;

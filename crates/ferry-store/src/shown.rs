@@ -33,13 +33,17 @@ impl Shift for Timestamp {
 
 impl<T: Shift> Shift for Option<T> {
     fn shift(&mut self, by: i64) {
-        self.iter_mut().for_each(|item| item.shift(by));
+        if let Some(item) = self {
+            item.shift(by);
+        }
     }
 }
 
 impl<T: Shift> Shift for Vec<T> {
     fn shift(&mut self, by: i64) {
-        self.iter_mut().for_each(|item| item.shift(by));
+        for item in self {
+            item.shift(by);
+        }
     }
 }
 

@@ -200,7 +200,9 @@ impl Store for SqliteStore {
         let mut packed = compress_all(batch).await;
         self.writer
             .write(move |connection, effects| {
-                packed.iter_mut().for_each(|(new, _)| new.shift(-effects.offset()));
+                for (new, _) in &mut packed {
+                    new.shift(-effects.offset());
+                }
                 accept::accept(connection, effects, &packed)
             })
             .await

@@ -1,42 +1,42 @@
-//! What others are told of: by the stream of events, and by webhooks.
+//! Events: of the stream, and of webhooks.
 
 use serde::{Deserialize, Serialize};
 
 use crate::domain::submission::{ReasonCode, State};
 use crate::domain::{SubmissionId, Timestamp};
 
-/// Something that happened: `type` says what, and `data` to what.
+/// Something that happened to a submission.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct EventEnvelope<T> {
-    /// `submission.` and the state that it is in from then on.
+    /// `submission.` and its new state.
     #[serde(rename = "type")]
     pub kind: String,
-    /// When.
+    /// Time of the event.
     pub timestamp: Timestamp,
     /// The submission.
     pub data: T,
 }
 
-/// A change of a submission's state, as the stream of events tells it.
+/// A change of a submission's state, as the stream of events has it.
 pub type StateEvent = EventEnvelope<StateChange>;
 
-/// What changed.
+/// The submission that changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct StateChange {
     /// The submission's id.
     pub id: SubmissionId,
-    /// Its Name.
+    /// Its dataset name.
     pub name: String,
     /// Its account.
     pub account: String,
-    /// Its state from then on.
+    /// Its new state.
     pub state: State,
-    /// Why, where that needs saying.
+    /// Reason for the state, if it needs one.
     pub reason_code: Option<ReasonCode>,
 }
 
 impl<T> EventEnvelope<T> {
-    /// That a submission came into `state`.
+    /// The event of a submission that came into `state`.
     pub fn of(state: State, timestamp: Timestamp, data: T) -> Self {
         Self { kind: format!("submission.{state}"), timestamp, data }
     }

@@ -1,4 +1,4 @@
-//! What an error of the HTTP API says: problem details after RFC 9457.
+//! Errors of the HTTP API: problem details after RFC 9457.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,14 +8,14 @@ use crate::domain::dataset::{Kind, Problem as Found, Severity, Table};
 /// An error, for programs and for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Problem {
-    /// Which kind of error: [`ProblemKind::urn`].
+    /// Kind of the error, as a stable name.
     #[serde(rename = "type")]
     pub urn: String,
     /// The kind, in words.
     pub title: String,
     /// The HTTP status.
     pub status: u16,
-    /// What is wrong this time.
+    /// Description of this error.
     #[serde(default)]
     pub detail: String,
     /// The id of the request that it happened to.
@@ -27,10 +27,10 @@ pub struct Problem {
     /// The submission that stands in the way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub submission: Option<SubmissionId>,
-    /// What is wrong with the dataset, in the order of the lines.
+    /// Problems of the dataset, in the order of the lines.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<RowProblem>,
-    /// How many more there are than are listed.
+    /// Count of problems that are not listed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub omitted: u64,
 }
@@ -44,9 +44,9 @@ pub enum ProblemKind {
     Unauthenticated,
     /// The key may not do this.
     Forbidden,
-    /// The server has no keys, and answers nobody but this machine.
+    /// The server has no keys, and answers only this machine.
     NotLocal,
-    /// There is no such thing, or not for this key.
+    /// It does not exist, or not for this key.
     NotFound,
     /// The path does not take this method.
     MethodNotAllowed,
@@ -178,9 +178,9 @@ impl ProblemKind {
 pub struct RowProblem {
     /// In which of the texts.
     pub table: Table,
-    /// Whether it makes the dataset invalid.
+    /// Severity: an error makes the dataset invalid.
     pub severity: Severity,
-    /// What it is, for programs.
+    /// Kind of the problem, for programs.
     pub kind: Kind,
     /// The physical line, from 1; null if the whole text is meant.
     pub line: Option<u64>,
@@ -190,9 +190,9 @@ pub struct RowProblem {
     pub column: Option<String>,
     /// The value at fault, shortened.
     pub value: Option<String>,
-    /// What is wrong.
+    /// Description of the problem.
     pub message: String,
-    /// What was expected instead.
+    /// Expected form.
     pub expected: String,
     /// Number of cells, rows or lines that have it; the place is that of the first.
     #[serde(default = "one")]
@@ -233,7 +233,7 @@ impl Problem {
 }
 
 impl RowProblem {
-    /// What was found in `table`.
+    /// A problem in `table`.
     pub fn new(table: Table, found: Found) -> Self {
         Self {
             table,

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::SubmissionRequest;
+use super::submission::SubmissionRequest;
 
 impl SubmissionRequest {
     /// Reads one JSON object; the error says where the JSON breaks, or which fields are wrong.
@@ -21,7 +21,7 @@ impl SubmissionRequest {
     pub fn from_json(text: &str) -> Result<Self, String> {
         // Programs that write files put a byte order mark first.
         let text = text.trim_start_matches('\u{feff}').trim();
-        // A list of values in the right order would do for serde, and for nobody else.
+        // A list of values in the right order would do for serde alone.
         if !text.starts_with('{') {
             return Err("expected a JSON object".to_owned());
         }
@@ -33,7 +33,7 @@ impl SubmissionRequest {
     }
 }
 
-/// Which fields are wrong, each tried on its own; none if one is missing.
+/// The fields that are wrong, each read on its own; none if one is missing.
 fn wrong_fields(fields: Map<String, Value>) -> Option<String> {
     let wrong = |(name, value): (String, Value)| {
         let mut alone =

@@ -4,34 +4,35 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Problem, RowProblem, SubmissionView};
+use super::problem::{Problem, RowProblem};
+use super::submission::SubmissionView;
 use crate::domain::account::BlockReason;
 use crate::domain::submission::{Delivery, Resolution, State, StepKind, Submission, shown_url};
 use crate::domain::{SubmissionId, Timestamp};
 
-/// The answer to a submission that was handed over.
+/// The response to a submitted dataset.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct SubmissionResponse {
     /// The submission, as it is now.
     #[serde(flatten)]
     pub submission: SubmissionView,
-    /// What looks wrong in the dataset, and does not keep it from being sent.
+    /// Warnings about the dataset, with which it is uploaded all the same.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<RowProblem>,
 }
 
-/// The answer to one line of a bulk.
+/// The response to one line of a bulk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct BulkResponse {
-    /// Which line, from 1.
+    /// Number of the line, from 1.
     pub line: u64,
     /// The submission, which is durable now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<SubmissionId>,
-    /// Whether it was accepted before, with the same idempotency key.
+    /// True if it was accepted before, with the same idempotency key.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub duplicate: bool,
-    /// Why there is none.
+    /// The problem for which there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Problem>,
 }
@@ -45,7 +46,7 @@ pub struct SubmissionPage {
     /// stand in several lists.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub damaged: Vec<DamagedSubmission>,
-    /// Hand it in as `cursor` to get what follows; null at the end.
+    /// The `cursor` of the next page; null at the end.
     pub next_cursor: Option<String>,
 }
 
@@ -76,7 +77,7 @@ pub struct ResubmitRequest {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResolveRequest {
-    /// How.
+    /// The decision.
     pub resolution: Resolution,
 }
 
@@ -90,16 +91,16 @@ pub struct PauseRequest {
     pub reason: Option<String>,
 }
 
-/// Who is told of an outcome, and how that went.
+/// The webhook of a submission and its deliveries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct WebhookView {
     /// The submission.
     pub id: SubmissionId,
-    /// Where it is told, without the query; null if nobody wants to hear it.
+    /// URL that receives the outcome, without its query; null if there is none.
     pub webhook_url: Option<String>,
-    /// When it is told next; null if it is not.
+    /// Due time of the next delivery; null if there is none.
     pub next_at: Option<Timestamp>,
-    /// The newest tries, oldest first.
+    /// The newest deliveries, oldest first.
     pub deliveries: Vec<Delivery>,
 }
 
@@ -117,31 +118,31 @@ impl WebhookView {
     }
 }
 
-/// Whether an account is paused now.
+/// The pause of an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PauseView {
     /// The account.
     pub account: String,
-    /// Why it is paused; null if it is not.
+    /// Reason of the pause; null if it is not paused.
     pub pause_reason: Option<String>,
-    /// Whether the call changed anything.
+    /// True if the request changed anything.
     pub changed: bool,
 }
 
-/// How much there is to do.
+/// The size of the queue.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct StatsView {
     /// Submissions that are neither final nor held.
     pub unfinished: u64,
     /// Of all accounts and steps together.
     pub total: StepView,
-    /// How long it takes to finish them at the pace of the last minutes; null if that is not known.
+    /// Estimated drain time at the pace of the last minutes; null if that is not known.
     pub drain_seconds: Option<f64>,
     /// By account.
     pub accounts: Vec<AccountView>,
 }
 
-/// What there is to do for an account.
+/// The queue of an account.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct AccountView {
     /// Its name.
@@ -150,11 +151,11 @@ pub struct AccountView {
     pub states: BTreeMap<State, u64>,
     /// By step.
     pub steps: BTreeMap<StepKind, StepView>,
-    /// Why nothing of it is sent; null if it is.
+    /// Reason for which it runs nothing; null if it runs.
     pub blocked_by: Option<BlockReason>,
 }
 
-/// How many steps there are.
+/// Counts of steps.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct StepView {
     /// Due.
@@ -163,6 +164,6 @@ pub struct StepView {
     pub scheduled: u64,
     /// With a worker.
     pub running: u64,
-    /// How long the oldest of the ready ones has been due; null if none is.
+    /// Age of the oldest ready one; null if none is.
     pub oldest_ready_seconds: Option<f64>,
 }
