@@ -41,7 +41,7 @@ fn a_step_of_the_clock_delays_no_poll_and_is_logged_once() {
         ferry.write("clock", clock);
         eventually("polls go on", || polls(&ferry, &id) > before + 5);
         let status = ferry.object(&["status", "--json", &id]);
-        assert_eq!(status["upload_ambiguous"].as_bool().unwrap_or_default(), false, "{status}");
+        assert!(!status["upload_ambiguous"].as_bool().unwrap_or_default(), "{status}");
         let log = serving.stderr();
         let logged: Vec<_> = log.lines().filter(|line| line.contains("stepped")).collect();
         assert!(logged.last().is_some_and(|line| line.contains(direction)), "{direction}: {log}");

@@ -59,7 +59,7 @@ pub(super) async fn a_step_of_the_clock_ends_no_living_lease_and_prolongs_no_dea
         step(&subject, size).await;
         let living = claims.iter().find(|claim| claim.lease.id == lives).unwrap();
         assert_eq!(subject.store.renew(vec![living.lease], LEASE).await.unwrap(), [true]);
-        subject.advance(LEASE - millis(5000) + millis(1)).await;
+        subject.advance(LEASE.saturating_sub(millis(5000)) + millis(1)).await;
         let rescued = subject.store.rescue().await.unwrap();
         assert_eq!(rescued, Rescued { due: 1, ..Rescued::default() }, "of {size}");
         assert_eq!(subject.state(dies).await, State::Queued);
@@ -79,7 +79,7 @@ pub(super) async fn a_step_of_the_clock_moves_neither_a_throttle_nor_a_breaker(s
         step(&subject, size).await;
         let until = subject.account(ACCOUNT).await.health.throttled_until;
         assert_eq!(until, Some(later(subject.wall_clock(), minute)), "of {size}");
-        subject.advance(minute - millis(1)).await;
+        subject.advance(minute.saturating_sub(millis(1))).await;
         subject.assert_nothing_due(StepKind::Upload).await;
         subject.advance(millis(1)).await;
         let probe = subject.claim_one(StepKind::Upload).await;

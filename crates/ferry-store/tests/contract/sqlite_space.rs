@@ -74,8 +74,7 @@ async fn the_file_shrinks_after_a_sweep_and_nobody_waits_long() {
     let (longest, took) = tokio::join!(writing, sweeping);
     file.checkpoint();
     let after = size();
-    println!("{before} bytes before, {after} after {took:?}; the longest write took {longest:?}");
-    assert!(after < before / 2, "{after} of {before} bytes are left");
+    assert!(after < before / 2, "{after} of {before} bytes are left after {took:?}");
     assert!(longest < Duration::from_secs(5), "a write took {longest:?}");
     let stats = subject.store.stats().await.unwrap();
     assert_eq!(stats.count(State::Failed), 0);

@@ -104,11 +104,13 @@ impl Subject {
         self.location.fresh().await
     }
 
+    #[expect(clippy::unused_async, reason = "contracts await all that a store does")]
     pub(super) async fn advance(&self, duration: Duration) {
         self.location.clock().advance(duration);
     }
 
     /// Lets the wall clock of the store step.
+    #[expect(clippy::unused_async, reason = "contracts await all that a store does")]
     pub(super) async fn step_clock(&self, millis: i64) {
         self.location.clock().step(millis);
     }
