@@ -138,7 +138,7 @@ pub(super) async fn events(
         filter,
         cursor,
         last: None,
-        labelled: BTreeMap::new(),
+        labeled: BTreeMap::new(),
         delay: DELAYS.0,
         last_sent: Instant::now(),
         checked: Instant::now(),
@@ -196,7 +196,7 @@ struct Stream {
     /// The event at `cursor`, once it was read: it must stay the same.
     last: Option<Event>,
     /// True of submissions that have the wanted labels, which never change.
-    labelled: BTreeMap<SubmissionId, bool>,
+    labeled: BTreeMap<SubmissionId, bool>,
     delay: Duration,
     last_sent: Instant,
     checked: Instant,
@@ -286,7 +286,7 @@ impl Stream {
         let last = visible.last().cloned();
         visible.retain(|event| self.filter.holds(event) && self.caller.sees(&event.account));
         self.look_labels_up(&visible).await?;
-        let has_labels = |event: &Event| self.labelled.get(&event.submission) != Some(&false);
+        let has_labels = |event: &Event| self.labeled.get(&event.submission) != Some(&false);
         let epoch = self.cursor.epoch.as_str();
         let text =
             visible.into_iter().filter(has_labels).map(|event| written(epoch, event)).collect();
@@ -313,13 +313,13 @@ impl Stream {
         if self.filter.label.0.is_empty() {
             return Ok(());
         }
-        while self.labelled.len() > REMEMBERED {
-            self.labelled.pop_first();
+        while self.labeled.len() > REMEMBERED {
+            self.labeled.pop_first();
         }
         let unknown: BTreeSet<SubmissionId> = events
             .iter()
             .map(|event| event.submission)
-            .filter(|id| !self.labelled.contains_key(id))
+            .filter(|id| !self.labeled.contains_key(id))
             .collect();
         let (store, filter) = (&self.shared.parts.store, &self.filter.label.0);
         let looked_up: Vec<(SubmissionId, bool)> = stream::iter(unknown)
@@ -335,7 +335,7 @@ impl Stream {
             .buffer_unordered(LOOKUPS)
             .try_collect()
             .await?;
-        self.labelled.extend(looked_up);
+        self.labeled.extend(looked_up);
         Ok(())
     }
 }

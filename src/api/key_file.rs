@@ -80,6 +80,11 @@ pub fn read_keys(path: &Path) -> Result<Vec<KeyRecord>, KeysError> {
     let failed = |source| KeysError::File { doing: "read", path: path.to_owned(), source };
     let text = std::fs::read_to_string(path).map_err(failed)?;
     check_mode(path).map_err(failed)??;
+    parse_keys(path, &text)
+}
+
+/// The keys in the text of the file `path`, in its order.
+pub fn parse_keys(path: &Path, text: &str) -> Result<Vec<KeyRecord>, KeysError> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let key = |(at, line): (usize, &str)| {
         serde_json::from_str(line).map_err(|error| KeysError::Line {

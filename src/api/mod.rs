@@ -15,6 +15,7 @@ mod error;
 mod event_poller;
 mod events;
 mod found;
+mod fuzzed;
 mod json;
 mod key_file;
 mod keys;
@@ -36,7 +37,11 @@ mod submit;
 mod tls;
 mod wait;
 
-pub use key_file::{KeyRecord, KeysError, create_key, read_keys, read_keys_if_any, revoke_key};
+#[doc(hidden)]
+pub use fuzzed::respond;
+pub use key_file::{
+    KeyRecord, KeysError, create_key, parse_keys, read_keys, read_keys_if_any, revoke_key,
+};
 pub use keys::Keys;
 pub use limits::ApiLimits;
 pub use role::Role;

@@ -55,6 +55,14 @@ pub struct Client {
 
 impl Client {
     /// A client of the server at `url`, such as `http://127.0.0.1:8600`.
+    ///
+    /// ```
+    /// use ferry_client::Client;
+    ///
+    /// let client = Client::new("https://ferry.example.com")?.with_key("ferry_…").with_tries(3);
+    /// assert!(Client::new("ferry.example.com").is_err(), "the URL has no scheme");
+    /// # Ok::<(), ferry_client::ClientError>(())
+    /// ```
     pub fn new(url: &str) -> Result<Self, ClientError> {
         Ok(Self { sender: RequestSender::new(url)? })
     }
@@ -106,6 +114,21 @@ impl Client {
     }
 
     /// A submission when it is final or held, or as it is after `limit`.
+    ///
+    /// ```no_run
+    /// # async fn example(client: ferry_client::Client) -> Result<(), ferry_client::ClientError> {
+    /// # let request = ferry_types::contract::SubmissionRequest::default();
+    /// let id = client.submit(&request).await?.submission.id;
+    /// let submission = client.wait(id, std::time::Duration::from_secs(600)).await?;
+    /// if !submission.state.is_final() {
+    ///     println!("`{}` is still {}", submission.name, submission.state);
+    /// }
+    /// for item in client.feedback(id).await? {
+    ///     println!("{item}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn wait(
         &self,
         id: SubmissionId,
@@ -128,6 +151,23 @@ impl Client {
     }
 
     /// Submissions, newest first.
+    ///
+    /// ```no_run
+    /// use ferry_client::ListQuery;
+    /// use ferry_types::domain::submission::State;
+    ///
+    /// # async fn example(client: ferry_client::Client) -> Result<(), ferry_client::ClientError> {
+    /// let mut query = ListQuery { states: vec![State::Held], ..ListQuery::default() };
+    /// loop {
+    ///     let page = client.list(&query).await?;
+    ///     page.submissions.iter().for_each(|held| println!("{} {}", held.id, held.name));
+    ///     query.cursor = page.next_cursor;
+    ///     if query.cursor.is_none() {
+    ///         return Ok(());
+    ///     }
+    /// }
+    /// # }
+    /// ```
     pub async fn list(&self, query: &ListQuery) -> Result<SubmissionPage, ClientError> {
         let mut pairs: Vec<(&str, String)> = Vec::new();
         pairs.extend(query.states.iter().map(|state| ("state", state.to_string())));
@@ -145,6 +185,15 @@ impl Client {
     }
 
     /// A stored result.
+    ///
+    /// ```no_run
+    /// # async fn example(client: ferry_client::Client) -> Result<(), ferry_client::ClientError> {
+    /// # let id = ferry_types::domain::SubmissionId::new(ferry_types::domain::timestamp(0), 0);
+    /// let result = client.result(id, "tableofresultids").await?;
+    /// println!("{}", String::from_utf8_lossy(&result.bytes));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn result(&self, id: SubmissionId, key: &str) -> Result<ResultBody, ClientError> {
         let id = id.to_string();
         let path = ["v1", "submissions", &id, "results", key];

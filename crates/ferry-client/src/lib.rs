@@ -28,7 +28,10 @@ mod sending;
 mod client;
 
 mod events;
+mod fuzzed;
 
 pub use client::{Client, ListQuery, ResultBody};
 pub use error::ClientError;
 pub use events::{EventQuery, EventStream};
+#[doc(hidden)]
+pub use fuzzed::read_stream;
