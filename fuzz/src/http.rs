@@ -14,6 +14,7 @@ use ferry::config::{Config, Sources};
 use ferry::metrics::Metrics;
 use ferry::pipeline::Intake;
 use ferry::platform::{Platform, Unguarded};
+use ferry::readiness::Readiness;
 use ferry::shutdown::Shutdown;
 use ferry_store::memory::{MemoryStore, Snapshot};
 use ferry_types::clock::SystemClock;
@@ -53,6 +54,8 @@ impl Server {
             metrics.clone(),
         );
         let api = Api::new(Parts {
+            throughput: Arc::default(),
+            readiness: Readiness::new(shared.clone(), Shutdown::default()),
             store: shared,
             intake,
             clock,

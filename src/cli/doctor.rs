@@ -30,6 +30,7 @@ Examples:
   ferry doctor --acknowledge                  after the store lost data
   ferry doctor --after-restore --acknowledge  after a backup was restored
   ferry doctor --settings")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(super) struct Doctor {
     /// List all settings with their defaults, and check nothing.
     #[arg(long)]
