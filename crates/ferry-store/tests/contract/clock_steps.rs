@@ -201,12 +201,13 @@ pub(super) async fn a_step_back_that_no_process_saw_delays_nothing(subject: Subj
 pub(super) async fn a_start_that_a_producer_named_is_by_the_wall_clock(subject: Subject) {
     for size in STEPS {
         let subject = subject.fresh().await;
-        let not_before = Some(later(subject.wall_clock(), Duration::from_hours(48)));
+        let start = later(subject.wall_clock(), Duration::from_hours(48));
+        let not_before = Some(start);
         let id = subject.accept(NewSubmission { not_before, ..new("a") }).await;
         step(&subject, size).await;
         assert_eq!(subject.get(id).await.due_at, not_before, "of {size}");
-        let left = not_before.unwrap() - subject.wall_clock();
-        subject.advance(left.to_std().unwrap() - millis(1)).await;
+        let left = (start - subject.wall_clock()).to_std().unwrap();
+        subject.advance(left.saturating_sub(millis(1))).await;
         subject.assert_nothing_due(StepKind::Upload).await;
         subject.advance(millis(1)).await;
         assert_eq!(subject.claim_one(StepKind::Upload).await.lease.id, id);

@@ -161,10 +161,7 @@ impl Spoiled {
                 server.ask_with::<()>(&["DEL", key]).await;
                 server.ask_with::<()>(&["HSET", key, "none", "of ours"]).await;
             }
-            (_, Damage::OtherType) => {
-                server.ask_with::<()>(&["SET", key, "none of ours"]).await;
-            }
-            ("string", Damage::Garbage) => {
+            (_, Damage::OtherType) | ("string", Damage::Garbage) => {
                 server.ask_with::<()>(&["SET", key, "none of ours"]).await;
             }
             ("string", Damage::Truncated) => {
@@ -226,7 +223,6 @@ async fn whatever_is_spoiled_all_else_goes_all_the_way() {
             if of_sound || key.ends_with(":sound") || stops_all(key) {
                 continue;
             }
-            println!("{damage:?} of `{key}`");
             spoiled.spoil(key, damage).await;
             spoiled.run_everything().await;
         }
