@@ -5,7 +5,7 @@ use serde_json::json;
 use super::operation::{BYTES, JSON, Operation, TEXT};
 use crate::metrics::OPENMETRICS;
 use ferry_types::contract::ProblemKind::{
-    Busy, DamagedSubmission, Gone, NotFound, StateConflict, StoreUnavailable,
+    Busy, DamagedSubmission, Gone, InvalidField, NotFound, StateConflict, StoreUnavailable,
 };
 
 const SUBMISSIONS: &str = "submissions";
@@ -153,7 +153,7 @@ fn act(operation: Operation<'_>) -> Operation<'_> {
 }
 
 pub(in crate::api) fn pause(operation: Operation<'_>) -> Operation<'_> {
-    operation.named(OPERATIONS, "pause_account", "Pause an account")
+    operation.named(OPERATIONS, "pause_account", "Pause an account").problems(&[InvalidField])
 }
 
 pub(in crate::api) fn resume(operation: Operation<'_>) -> Operation<'_> {
