@@ -11,10 +11,15 @@ use crate::audit::Audit;
 use crate::boot_clock::BootClock;
 use crate::config::{Config, StoreLocation};
 use crate::http_client::ClientError;
-use crate::metrics::{Metrics, Source};
+use crate::metrics::Metrics;
 use crate::open_files;
-use crate::pipeline::{Intake, Policy, PushedIntake, Workers};
-use crate::platform::{AccountConfig, InvalidAccountError, Limits, Platform, PlatformParts, Wires};
+use crate::pipeline::{
+    Intake, IntakeMetrics, Policy, PushedIntake, Source, WorkerMetrics, Workers,
+};
+use crate::platform::{
+    AccountConfig, InvalidAccountError, Limits, PayloadMetrics, Platform, PlatformMetrics,
+    PlatformParts, Wires,
+};
 use crate::shutdown::Shutdown;
 use ferry_store::redis::{PushedRequests, RedisStore};
 use ferry_store::sqlite::SqliteStore;
@@ -22,12 +27,14 @@ use ferry_store::{Store, StoreError};
 use ferry_types::clock::{Clock, MonotonicClock, SystemClock};
 use ferry_types::domain::submission::StepKind;
 
+use crate::data_loss::DataLossMetrics;
+use crate::exporter::{DurabilityMetrics, QueueMetrics};
 use crate::instrumented::InstrumentedStore;
 use crate::readiness::Readiness;
 use crate::throughput::Throughput;
 use crate::traces::Traces;
-use crate::webhook::Webhooks;
-use crate::{data_loss, exporter};
+use crate::webhook::{WebhookMetrics, Webhooks};
+use crate::{account_watch, data_loss, exporter};
 
 /// Workers that cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -43,21 +50,21 @@ pub enum SetupError {
 /// The parts of a process that everything else is made of.
 #[derive(Debug)]
 pub struct App {
-    /// What it was made from.
+    /// The configuration that it was made from.
     pub config: Config,
-    /// Where submissions are kept.
+    /// The store of the submissions.
     pub store: Arc<dyn Store>,
-    /// Where other Rust services push requests with apalis-redis, if the store is on Redis.
+    /// The queue that other Rust services push to with apalis-redis, if the store is on Redis.
     pub pushed: Option<Arc<PushedRequests>>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
     /// Measures durations.
     pub monotonic: Arc<dyn MonotonicClock>,
-    /// What the process counts.
+    /// The metrics of the process.
     pub metrics: Arc<Metrics>,
-    /// Where the traces of its steps go.
+    /// The traces of its steps.
     pub traces: Traces,
-    /// Hears who did what.
+    /// The audit log.
     pub audit: Audit,
     /// The pace of the queue.
     pub throughput: Arc<Throughput>,
@@ -65,7 +72,7 @@ pub struct App {
     pub readiness: Readiness,
     /// Stops the process.
     pub shutdown: Shutdown,
-    /// Where randomness comes from.
+    /// The source of randomness.
     seeds: Mutex<Rng>,
 }
 
@@ -74,8 +81,9 @@ impl App {
     pub fn open(config: Config) -> Result<Self, StoreError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let metrics = Arc::new(Metrics::of_accounts(config.accounts.keys().cloned()));
+        declare(&metrics);
         let store = open_store(&config, clock.clone())?;
-        let store: Arc<dyn Store> = Arc::new(InstrumentedStore::new(store, metrics.clone()));
+        let store: Arc<dyn Store> = Arc::new(InstrumentedStore::new(store, &metrics));
         #[expect(clippy::disallowed_methods, reason = "the one place that asks for a random seed")]
         let mut seeds = Rng::with_seed(fastrand::u64(..));
         let pushed = match &config.store {
@@ -114,7 +122,7 @@ impl App {
         self.seeds.lock().unwrap_or_else(PoisonError::into_inner).u64(..)
     }
 
-    /// The door for submissions.
+    /// The intake of submissions.
     pub fn intake(&self) -> Intake {
         Intake::new(
             self.store.clone(),
@@ -123,7 +131,7 @@ impl App {
             self.config.policy.deadline,
             self.config.api.max_dataset_bytes,
             self.seed(),
-            self.metrics.clone(),
+            &self.metrics,
         )
         .with_traces(self.traces.clone())
         .with_webhooks(self.config.webhook_rules.clone(), self.config.targets.clone())
@@ -150,7 +158,7 @@ impl App {
         }))
     }
 
-    /// What connections to the HTTP API are secured with, if anything.
+    /// The certificate of the HTTP API, if it has one.
     pub fn tls(&self) -> Result<Option<Tls>, TlsError> {
         self.config.tls.clone().map(Tls::open).transpose()
     }
@@ -161,7 +169,7 @@ impl App {
         accounts.map(|account| platform(account, &self.config.limits, &self.metrics)).collect()
     }
 
-    /// What tells the metrics how much there is to do, for as long as it is polled.
+    /// Keeps the metrics of the queue up to date, for as long as it is polled.
     pub fn exporting(&self) -> impl Future<Output = ()> + Send + use<> {
         let (store, clock) = (self.store.clone(), self.clock.clone());
         let (metrics, throughput) = (self.metrics.clone(), self.throughput.clone());
@@ -173,9 +181,15 @@ impl App {
         exporter::watch_durability(self.store.clone(), self.metrics.clone())
     }
 
+    /// Logs what blocks the accounts of the store, for as long as it is polled.
+    pub fn watching_accounts(&self) -> impl Future<Output = ()> + Send + use<> {
+        account_watch::watch(self.store.clone(), self.clock.clone())
+    }
+
     /// Watches the store for lost data, for as long as it is polled.
     pub fn watching_data_loss(&self) -> impl Future<Output = ()> + Send + use<> {
-        data_loss::watch(self.store.clone(), self.metrics.clone())
+        let (store, metrics) = (self.store.clone(), self.metrics.clone());
+        async move { data_loss::watch(store, &metrics).await }
     }
 
     /// The policy, with no more steps at once than the limit of open files allows.
@@ -209,6 +223,7 @@ impl App {
                 self.config.targets.clone(),
                 &self.config.webhook_authorities,
                 self.config.webhook_timeout,
+                &self.metrics,
             )?,
             policy: self.policy(),
             metrics: self.metrics.clone(),
@@ -234,6 +249,18 @@ pub fn platform(
         monotonic: Arc::new(BootClock),
         metrics: metrics.clone(),
     })
+}
+
+/// Makes every series exist from the start, so that a missing one means that the process is down.
+fn declare(metrics: &Metrics) {
+    metrics.of::<WorkerMetrics>();
+    metrics.of::<IntakeMetrics>();
+    metrics.of::<PlatformMetrics>();
+    metrics.of::<PayloadMetrics>();
+    metrics.of::<WebhookMetrics>();
+    metrics.of::<QueueMetrics>();
+    metrics.of::<DurabilityMetrics>();
+    metrics.of::<DataLossMetrics>();
 }
 
 fn open_store(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, StoreError> {

@@ -1,4 +1,5 @@
-//! Who did what to submissions, accounts and keys: in the log, and in a file of its own if there is one.
+//! The audit log: which operator did what to submissions, accounts and keys, in the log and, if
+//! configured, in a file of its own.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -10,16 +11,16 @@ use tracing::{error, info};
 use crate::telemetry::AUDIT;
 use ferry_types::domain::Timestamp;
 
-/// Where it is kept.
+/// The audit log.
 #[derive(Debug, Clone, Default)]
 pub struct Audit {
     file: Option<PathBuf>,
 }
 
-/// What somebody did.
+/// An action of an operator.
 #[derive(Debug, Clone, Serialize)]
 pub struct AuditRecord<'a> {
-    /// When.
+    /// The time.
     pub at: Timestamp,
     /// The name of an API key, or the user of the operating system.
     pub actor: &'a str,
@@ -30,7 +31,7 @@ pub struct AuditRecord<'a> {
     /// The address that it came from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
-    /// What became of it.
+    /// The result.
     pub outcome: &'a str,
     /// The id of the request.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,13 +52,13 @@ impl Audit {
         Self { file }
     }
 
-    /// Whether it can be told: to be asked before anything is done.
+    /// Checks that the file can be written to; to be called before an action.
     pub fn check(&self) -> Result<(), AuditError> {
         let Some(path) = &self.file else { return Ok(()) };
         appending(path).map(drop).map_err(|source| AuditError { path: path.clone(), source })
     }
 
-    /// Tells of a deed that was done.
+    /// Records an action that was done.
     pub fn record(&self, record: &AuditRecord<'_>) {
         let AuditRecord { actor, action, client, outcome, request, .. } = record;
         info!(

@@ -6,39 +6,57 @@ use std::time::Duration;
 
 use tracing::{debug, error, info};
 
-use crate::metrics::Metrics;
+use crate::metrics::{Counter, Gauge, Metrics, metrics};
 use ferry_store::Store;
 
 /// Time between two comparisons: half of the second within which a loss must be noticed.
 const DELAY: Duration = Duration::from_millis(500);
 
+metrics! {
+    /// The metrics of the watch.
+    pub struct DataLossMetrics {
+        /// Losses of data that this process detected in its store.
+        losses: Counter = "ferry_store_data_loss_total";
+        /// 1 from the detection of a loss until an operator acknowledges it or the data is back.
+        unacknowledged: Gauge = "ferry_store_data_loss_unacknowledged";
+    }
+}
+
 /// Watches the store for as long as it is polled.
-pub async fn watch(store: Arc<dyn Store>, metrics: Arc<Metrics>) {
-    let continuity = store.continuity();
-    let mut logged = 0;
+pub async fn watch(store: Arc<dyn Store>, metrics: &Metrics) {
+    let (continuity, metrics) = (store.continuity(), metrics.of::<DataLossMetrics>());
+    let (mut logged, mut reported, mut is_open) = (0, 0, false);
     loop {
         if let Err(error) = store.look().await {
             // Claims, commits and requests log it.
             debug!("the store could not be compared: {error}");
         }
         match continuity.loss() {
-            Some(loss) if loss.ordinal > logged => {
-                error!(
-                    store.before = %loss.before,
-                    store.after = %loss.after,
-                    "{loss}; compare it with a backup, then run `ferry doctor --acknowledge`"
-                );
-                metrics.store_lost_data(loss.ordinal - logged);
-                logged = loss.ordinal;
-                if let Err(error) = store.report_loss(&loss).await {
-                    debug!("the loss could not be reported in the store: {error}");
+            Some(loss) => {
+                if loss.ordinal > logged {
+                    error!(
+                        store.before = %loss.before,
+                        store.after = %loss.after,
+                        "{loss}; compare it with a backup, then run `ferry doctor --acknowledge`"
+                    );
+                    metrics.losses.add((), loss.ordinal - logged);
+                    metrics.unacknowledged.set((), 1.0);
+                    (logged, is_open) = (loss.ordinal, true);
+                }
+                // Until it is there: `ferry doctor` reads it there.
+                if loss.ordinal > reported {
+                    match store.report_loss(&loss).await {
+                        Ok(()) => reported = loss.ordinal,
+                        Err(error) => debug!("cannot report the loss in the store: {error}"),
+                    }
                 }
             }
-            None if metrics.has_unacknowledged_loss() => {
+            None if is_open => {
                 info!("the store is ready again: the loss was acknowledged, or the data is back");
-                metrics.loss_settled();
+                metrics.unacknowledged.set((), 0.0);
+                is_open = false;
             }
-            _ => {}
+            None => {}
         }
         tokio::select! {
             () = tokio::time::sleep(DELAY) => {}

@@ -1,5 +1,5 @@
-//! Tells the metrics how much there is to do in the whole store. It asks in the background: a scrape
-//! reads what is known and waits for nothing, however long the backlog.
+//! Keeps the metrics of the whole store up to date. It reads the store in the background: a scrape
+//! waits for nothing, however long the backlog.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use tracing::{error, info, warn};
 
-use crate::metrics::{Metrics, OTHER_ACCOUNTS, QueueState};
+use crate::metrics::{
+    Account, AnyAccount, Gauge, Metrics, OTHER_ACCOUNTS, label, metrics, seconds,
+};
 use crate::throughput::Throughput;
 use ferry_store::{CheckResult, Filter, Stats, Store, StoreError};
 use ferry_types::clock::Clock;
@@ -27,6 +29,56 @@ const SHARE: u32 = 20;
 /// Of more held submissions the rest counts for the upload, where nearly all are held.
 const HELD: usize = 200;
 
+metrics! {
+    /// The metrics of the queue of the whole store, and of the blocks of its accounts.
+    pub struct QueueMetrics {
+        /// Steps in the store; `other` are all accounts that are not configured.
+        steps: Gauge<(AnyAccount, StepKind, QueueState)> = "ferry_queue_steps";
+        /// Submissions in the store; `other` are all accounts that are not configured.
+        submissions: Gauge<(AnyAccount, State)> = "ferry_queue_submissions";
+        /// Time since which the oldest due step has been due, in seconds; 0 for paused accounts.
+        oldest: Gauge<(AnyAccount, StepKind)> = "ferry_queue_oldest_ready_seconds";
+        /// Ready steps of accounts that are not blocked.
+        runnable: Gauge = "ferry_queue_runnable_steps";
+        /// Time that the open submissions of accounts that are not paused would take at the pace of the
+        /// last minutes.
+        drain: Gauge = "ferry_queue_drain_estimate_seconds";
+        /// 1 while the account is paused.
+        paused: Gauge<Account> = "ferry_account_paused";
+        /// 1 while the account is throttled.
+        throttled: Gauge<Account> = "ferry_account_throttled";
+        /// 0 while all is well or nothing is left to do, 1 while an outage keeps the account's breaker open,
+        /// 0.5 while one probe at a time may close it.
+        breaker: Gauge<Account> = "ferry_account_breaker_state";
+        /// Time of the last successful read of the queue; 0 if none.
+        updated: Gauge = "ferry_queue_metrics_timestamp_seconds";
+    }
+}
+
+metrics! {
+    /// The metric of the durability check.
+    pub struct DurabilityMetrics {
+        /// 1 if the durability check passed; 0 also before the first check.
+        durable: Gauge = "ferry_store_durable";
+    }
+}
+
+label! {
+    /// The state of a step in the queue.
+    pub enum QueueState: "state" {
+        /// It is due.
+        Ready = "ready",
+        /// It is due later.
+        Scheduled = "scheduled",
+        /// A worker has it.
+        Running = "running",
+        /// An operator must decide about its submission.
+        Held = "held",
+        /// It is due, and its account is paused.
+        Paused = "paused",
+    }
+}
+
 /// Keeps the metrics of the whole store up to date, for as long as it is polled.
 pub async fn export(
     store: Arc<dyn Store>,
@@ -35,7 +87,7 @@ pub async fn export(
     metrics: Arc<Metrics>,
     throughput: Arc<Throughput>,
 ) {
-    let (store, clock, metrics) = (store.as_ref(), clock.as_ref(), metrics.as_ref());
+    let (store, clock, gauges) = (store.as_ref(), clock.as_ref(), metrics.of::<QueueMetrics>());
     let mut failures = 0_u32;
     loop {
         let started = Instant::now();
@@ -48,9 +100,10 @@ pub async fn export(
                 let now = clock.now();
                 let queue = Queue::of(&stats, &held, now, &policy);
                 throughput.observe(&stats, started);
-                metrics.drain_estimate(throughput.drain(&stats, started));
-                publish_gauges(&queue, metrics);
-                metrics.exported(now);
+                let drain = throughput.drain(&stats, started);
+                gauges.drain.set((), drain.map_or(f64::INFINITY, |drain| drain.as_secs_f64()));
+                publish_gauges(&queue, &metrics, &gauges);
+                gauges.updated.set((), seconds(now));
             }
             Err(error) => {
                 if failures == 0 {
@@ -66,11 +119,13 @@ pub async fn export(
 /// Checks the durability of the store at start and every few minutes, for as long as it is polled.
 /// Logs each problem once, and once more if it comes back.
 pub async fn watch_durability(store: Arc<dyn Store>, metrics: Arc<Metrics>) {
+    let metrics = metrics.of::<DurabilityMetrics>();
     let mut logged: Vec<CheckResult> = Vec::new();
     loop {
         let started = Instant::now();
         let findings = store.check().await;
-        metrics.store_durable(findings.as_ref().is_ok_and(|all| all.iter().all(|found| found.ok)));
+        let is_durable = findings.as_ref().is_ok_and(|all| all.iter().all(|found| found.ok));
+        metrics.durable.set_if((), is_durable);
         let mut delay = CHECK_DELAY;
         // An error says nothing about durability: the store may be starting, so ask again soon.
         match findings {
@@ -98,7 +153,7 @@ fn log(finding: &CheckResult) {
     }
 }
 
-/// What there is to do, and the accounts and steps of which submissions are held.
+/// The statistics of the store, and the accounts and steps of held submissions.
 async fn look(store: &dyn Store) -> Result<(Stats, Vec<HeldByStep>), StoreError> {
     let stats = store.stats().await?;
     if stats.count(State::Held) == 0 {
@@ -114,25 +169,25 @@ async fn look(store: &dyn Store) -> Result<(Stats, Vec<HeldByStep>), StoreError>
 /// The account of a held submission, and the step that a person must decide about.
 type HeldByStep = (String, StepKind);
 
-/// What the metrics say of the whole store.
+/// The gauges of the whole store.
 #[derive(Debug, Default, PartialEq)]
 struct Queue {
     accounts: BTreeMap<String, AccountGauges>,
     /// Due steps that nothing stops.
     runnable: u64,
-    /// Submissions that go on by themselves.
+    /// Submissions that continue by themselves.
     open: u64,
 }
 
-/// What they say of an account.
+/// The gauges of an account.
 #[derive(Debug, Default, PartialEq)]
 struct AccountGauges {
-    steps: BTreeMap<(StepKind, &'static str), u64>,
+    steps: BTreeMap<(StepKind, QueueState), u64>,
     oldest: BTreeMap<StepKind, Duration>,
     states: BTreeMap<State, u64>,
     paused: bool,
     throttled: bool,
-    /// How far the breaker is open.
+    /// The state of the breaker, from 0 (closed) to 1 (open).
     breaker: f64,
 }
 
@@ -179,7 +234,7 @@ impl Queue {
         queue
     }
 
-    /// What they say of these accounts together.
+    /// The sums over these accounts.
     fn together(&self, is_meant: impl Fn(&str) -> bool) -> AccountGauges {
         let mut all = AccountGauges::default();
         for (_, account) in self.accounts.iter().filter(|(name, _)| is_meant(name)) {
@@ -200,35 +255,39 @@ impl Queue {
 
 impl AccountGauges {
     fn add(&mut self, kind: StepKind, state: QueueState, steps: u64) {
-        *self.steps.entry((kind, state.as_str())).or_default() += steps;
+        *self.steps.entry((kind, state)).or_default() += steps;
     }
 }
 
 /// Everything is set at each look: what is not there any more is zero.
-fn publish_gauges(queue: &Queue, metrics: &Metrics) {
+fn publish_gauges(queue: &Queue, metrics: &Metrics, gauges: &QueueMetrics) {
     let known: Vec<&str> = metrics.accounts().collect();
     for label in known.iter().copied() {
-        publish_account(label, &queue.together(|name| name == label), metrics);
+        publish_account(label, &queue.together(|name| name == label), gauges);
     }
-    publish_account(OTHER_ACCOUNTS, &queue.together(|name| !known.contains(&name)), metrics);
+    publish_account(OTHER_ACCOUNTS, &queue.together(|name| !known.contains(&name)), gauges);
     for (name, account) in &queue.accounts {
-        metrics.account(name, account.paused, account.throttled, account.breaker);
+        let name = Account::from(name.as_str());
+        gauges.paused.set_if(name.clone(), account.paused);
+        gauges.throttled.set_if(name.clone(), account.throttled);
+        gauges.breaker.set(name, account.breaker);
     }
-    metrics.runnable(queue.runnable);
+    gauges.runnable.set((), queue.runnable as f64);
 }
 
-fn publish_account(label: &str, account: &AccountGauges, metrics: &Metrics) {
+fn publish_account(label: &str, account: &AccountGauges, gauges: &QueueMetrics) {
+    let label = AnyAccount::from(label);
     for kind in StepKind::ALL {
         for state in QueueState::ALL {
-            let steps = account.steps.get(&(kind, state.as_str())).copied().unwrap_or_default();
-            metrics.queue_steps(label, kind, state, steps);
+            let steps = account.steps.get(&(kind, state)).copied().unwrap_or_default();
+            gauges.steps.set((label.clone(), kind, state), steps as f64);
         }
         let oldest = account.oldest.get(&kind).copied().unwrap_or_default();
-        metrics.oldest_ready(label, kind, oldest);
+        gauges.oldest.set((label.clone(), kind), oldest.as_secs_f64());
     }
     for state in State::ALL {
         let submissions = account.states.get(&state).copied().unwrap_or_default();
-        metrics.submissions(label, state, submissions);
+        gauges.submissions.set((label.clone(), state), submissions as f64);
     }
 }
 
@@ -240,7 +299,7 @@ fn is_throttled(health: &Health, now: Timestamp) -> bool {
     health.throttled_until.is_some_and(|until| now < until)
 }
 
-/// Where nothing is `open`, nothing will probe: that is no outage which anybody could wait to end.
+/// The state of the breaker. Without `open` submissions nothing will probe, so no outage is awaited.
 fn breaker(health: &Health, open: u64, now: Timestamp) -> f64 {
     match health.probe_at {
         Some(until) if now < until => 1.0,
@@ -288,7 +347,7 @@ mod tests {
         let held = [("b".to_owned(), StepKind::Poll)];
         let queue = Queue::of(&stats, &held, now, &HealthPolicy::default());
         let all = queue.together(|_| true);
-        let steps = |state: QueueState| all.steps[&(StepKind::Upload, state.as_str())];
+        let steps = |state: QueueState| all.steps[&(StepKind::Upload, state)];
         let states = [QueueState::Ready, QueueState::Scheduled, QueueState::Running];
         assert_eq!(states.map(steps), [15, 8, 4]);
         assert_eq!((steps(QueueState::Paused), steps(QueueState::Held)), (5, 11));
@@ -296,7 +355,7 @@ mod tests {
         assert_eq!((queue.runnable, queue.open), (5, 21));
         let broken = &queue.accounts["c"];
         assert_eq!((broken.paused, broken.throttled, broken.breaker), (false, false, 1.0));
-        assert_eq!(queue.accounts["b"].steps[&(StepKind::Poll, "held")], 1);
+        assert_eq!(queue.accounts["b"].steps[&(StepKind::Poll, QueueState::Held)], 1);
     }
 
     #[test]
@@ -308,7 +367,8 @@ mod tests {
             steps: names.map(|name| uploads(name, 9)).into(),
         };
         let metrics = Metrics::of_accounts(["north".to_owned()]);
-        publish_gauges(&Queue::of(&stats, &[], now, &HealthPolicy::default()), &metrics);
+        let queue = Queue::of(&stats, &[], now, &HealthPolicy::default());
+        publish_gauges(&queue, &metrics, &metrics.of());
         let text = metrics.render();
         for series in [
             "ferry_queue_steps{account=\"north\",state=\"ready\",step=\"upload\"} 5",
@@ -324,9 +384,9 @@ mod tests {
     fn an_outage_of_which_nothing_is_left_to_learn_is_over() {
         let now = timestamp(1_700_000_000_000);
         let health = Health { probe_at: Some(now), ..Health::default() };
-        let told = |open, after| breaker(&health, open, later(now, Duration::from_secs(after)));
-        assert_eq!((told(1, 0), told(1, 3600)), (0.5, 0.5), "the next step probes");
-        assert_eq!((told(0, 0), told(0, 3600)), (0.0, 0.0));
+        let state = |open, after| breaker(&health, open, later(now, Duration::from_secs(after)));
+        assert_eq!((state(1, 0), state(1, 3600)), (0.5, 0.5), "the next step probes");
+        assert_eq!((state(0, 0), state(0, 3600)), (0.0, 0.0));
         let open = Health { probe_at: Some(later(now, Duration::from_secs(9))), ..health };
         assert_eq!((breaker(&open, 0, now), breaker(&open, 1, now)), (1.0, 1.0));
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
-use crate::metrics::{Metrics, Operation, StoreErrorKind};
+use crate::metrics::{Counter, Histogram, Metrics, label, metrics};
 use ferry_store::{
     Accepted, CheckResult, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor,
     Events, Filter, Lease, Loss, NewSubmission, Page, Payload, Rescued, Standing, Stats, Store,
@@ -15,17 +15,78 @@ use ferry_types::domain::SubmissionId;
 use ferry_types::domain::outcome::Content;
 use ferry_types::domain::submission::{Resolution, TimelineEntry};
 
+const SECONDS: &[f64] =
+    &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+metrics! {
+    /// The metrics of the calls of a store.
+    pub struct StoreMetrics {
+        /// Durations of the calls of the store.
+        durations: Histogram<Operation> = "ferry_store_operation_duration_seconds" in SECONDS;
+        /// Calls that the store refused or failed.
+        errors: Counter<StoreErrorKind> = "ferry_store_errors_total";
+    }
+}
+
+label! {
+    /// A call of the store.
+    pub enum Operation: "operation" {
+        /// `Store::accept`.
+        Accept = "accept",
+        /// `Store::claim`.
+        Claim = "claim",
+        /// `Store::commit`.
+        Commit = "commit",
+        /// `Store::renew`.
+        Renew = "renew",
+        /// `Store::release`.
+        Release = "release",
+        /// `Store::rescue`.
+        Rescue = "rescue",
+        /// `Store::payload`.
+        Payload = "payload",
+        /// `Store::content`.
+        Content = "content",
+        /// `Store::get`, `Store::timeline`, `Store::list` and `Store::events`.
+        Read = "read",
+        /// `Store::stats`.
+        Stats = "stats",
+        /// An operator's request: pause, resume, cancel, retry, resolve, redeliver.
+        Operate = "operate",
+        /// `Store::sweep`.
+        Sweep = "sweep",
+        /// `Store::check`.
+        Check = "check",
+    }
+}
+
+label! {
+    /// The kind of error of a call of the store.
+    pub enum StoreErrorKind: "kind" {
+        /// The submission does not exist.
+        NotFound = "not_found",
+        /// The account does not exist.
+        UnknownAccount = "unknown_account",
+        /// The submission's state does not allow it.
+        NotAllowed = "not_allowed",
+        /// The data cannot be used.
+        Unusable = "unusable",
+        /// The store could not be reached, or failed.
+        Unavailable = "unavailable",
+    }
+}
+
 /// Counts the calls of a store and passes them on.
 #[derive(Debug)]
 pub struct InstrumentedStore {
     store: Arc<dyn Store>,
-    metrics: Arc<Metrics>,
+    metrics: Arc<StoreMetrics>,
 }
 
 impl InstrumentedStore {
     /// Counts the calls of `store`.
-    pub fn new(store: Arc<dyn Store>, metrics: Arc<Metrics>) -> Self {
-        Self { store, metrics }
+    pub fn new(store: Arc<dyn Store>, metrics: &Metrics) -> Self {
+        Self { store, metrics: metrics.of() }
     }
 
     async fn count<T>(
@@ -35,9 +96,9 @@ impl InstrumentedStore {
     ) -> Result<T, StoreError> {
         let started = Instant::now();
         let response = call.await;
-        self.metrics.store_operation(operation, started.elapsed());
+        self.metrics.durations.observe(operation, started.elapsed().as_secs_f64());
         if let Err(error) = &response {
-            self.metrics.store_error(kind_of(error));
+            self.metrics.errors.inc(kind_of(error));
         }
         response
     }

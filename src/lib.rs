@@ -17,7 +17,7 @@ pub mod listener;
 pub mod shutdown;
 pub mod telemetry;
 pub mod traces;
-// tells the log, too
+// logs, too
 pub mod audit;
 
 // L2: the outside world
@@ -32,6 +32,7 @@ pub mod webhook;
 pub mod pipeline;
 
 // L4: what stands around it
+pub mod account_watch;
 pub mod admin;
 pub mod api;
 pub mod data_loss;

@@ -51,7 +51,7 @@ impl Server {
             deadline,
             largest,
             1,
-            metrics.clone(),
+            &metrics,
         );
         let api = Api::new(Parts {
             throughput: Arc::default(),

@@ -17,7 +17,7 @@ use super::caller::Caller;
 use super::client_addr::ClientAddr;
 use super::error::ApiError;
 use super::shared::Shared;
-use crate::metrics::Busy;
+use crate::metrics::Held;
 use ferry_types::contract::{Problem, ProblemKind};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -32,7 +32,7 @@ pub(super) struct RequestId(pub(super) String);
 /// A request's slot among those at once: free when the last clone is gone.
 #[derive(Debug, Clone)]
 pub(super) struct ConcurrencySlot(
-    #[expect(dead_code, reason = "it is only dropped")] Arc<(OwnedSemaphorePermit, Option<Busy>)>,
+    #[expect(dead_code, reason = "it is only dropped")] Arc<(OwnedSemaphorePermit, Option<Held>)>,
 );
 
 /// A request that runs, for a handler whose work outlives its response.
@@ -67,7 +67,7 @@ pub(super) async fn middleware(
     let response = finished(response, &id);
     let status = response.status().as_u16();
     let took = started.elapsed();
-    shared.parts.metrics.http_answered(&route, status, took);
+    shared.http.answered(&route, status, took);
     if !is_watched(&path) {
         let millis = took.as_millis() as u64;
         let _entered = info_span!("request", request.id = %id).entered();
@@ -107,7 +107,7 @@ async fn admitted(shared: &Shared, mut request: Request, next: Next, id: &str) -
         let busy = ApiError::new(ProblemKind::Busy, what).retry_after(Duration::from_secs(1));
         return busy.into_response();
     };
-    let slot = ConcurrencySlot(Arc::new((permit, shared.parts.metrics.http_request())));
+    let slot = ConcurrencySlot(Arc::new((permit, shared.http.in_flight.hold(()))));
     request.extensions_mut().insert(Running { id: id.to_owned(), slot });
     next.run(request).await
 }

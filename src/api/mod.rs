@@ -20,6 +20,7 @@ mod json;
 mod key_file;
 mod keys;
 mod limits;
+mod metrics;
 mod middleware;
 mod openapi;
 mod operate;

@@ -13,6 +13,7 @@ use super::capacity::Capacity;
 use super::event_poller::EventPoller;
 use super::keys::Keys;
 use super::limits::ApiLimits;
+use super::metrics::HttpMetrics;
 use super::openapi::Documents;
 use crate::audit::Audit;
 use crate::metrics::Metrics;
@@ -62,6 +63,7 @@ pub struct Parts {
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) parts: Parts,
+    pub(super) http: Arc<HttpMetrics>,
     /// The paths that need no key.
     pub(super) open_paths: BTreeSet<&'static str>,
     /// One permit for each request at once.
@@ -86,6 +88,7 @@ impl Shared {
         let limits = &parts.limits;
         let requests = limits.max_concurrent_requests;
         Self {
+            http: parts.metrics.of(),
             open_paths,
             requests: Arc::new(Semaphore::new(requests)),
             // A waiting request keeps its slot: some are left for those that only read.

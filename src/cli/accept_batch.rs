@@ -1,4 +1,4 @@
-//! What `ferry submit` and `ferry resubmit` do with a dataset once it is read.
+//! The part that `ferry submit` and `ferry resubmit` share: from a dataset that was read to its outcome.
 
 use std::path::Path;
 
@@ -12,12 +12,12 @@ use crate::pipeline::{Intake, IntakeError};
 use ferry_store::{Accepted, NewSubmission};
 use ferry_types::domain::SubmissionId;
 
-/// What became of a batch.
+/// The result of a batch.
 #[derive(Debug, Default)]
 pub(super) struct AcceptedBatch {
-    /// What the store has now, or had before.
+    /// The submissions that the store has now, or had before.
     pub(super) ids: Vec<SubmissionId>,
-    /// How many it did not take, which has been said then.
+    /// The number that it did not accept, which was reported then.
     pub(super) conflicts: u64,
 }
 
@@ -62,7 +62,7 @@ pub(super) async fn wait_or_show(
     ui: &Ui,
 ) -> Result<Exit, CliError> {
     if app.config.accounts.is_empty() && !stored.ids.is_empty() {
-        // A worker that knows the account may run elsewhere; a newcomer should hear that one is
+        // A worker that knows the account may run elsewhere; a newcomer should learn that one is
         // needed.
         ui.warning(
             "no account is configured here: stored until a worker with credentials uploads it",

@@ -1,4 +1,4 @@
-//! Tells the audit log what an operator did on this machine.
+//! Records in the audit log what an operator did on this machine.
 
 use nix::unistd::{Uid, User};
 
@@ -7,7 +7,7 @@ use ferry_types::clock::{Clock, SystemClock};
 
 use super::error::{CliError, Exit};
 
-/// Tells of a call such as `cancel ID`, and gives its outcome back.
+/// Records a call such as `cancel ID`, and returns its outcome.
 pub(super) fn audited<T, E: std::fmt::Display>(
     audit: &Audit,
     action: &str,

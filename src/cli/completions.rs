@@ -1,9 +1,8 @@
 //! `ferry completions`: for the shell.
 
-use clap::{Args, CommandFactory};
+use clap::Args;
 use clap_complete::Shell;
 
-use super::Cli;
 use super::error::{CliError, Exit};
 use super::ui::write_bytes;
 
@@ -15,15 +14,16 @@ Examples:
   ferry completions zsh > ~/.zfunc/_ferry
   ferry completions fish > ~/.config/fish/completions/ferry.fish")]
 pub(super) struct Completions {
-    /// Which shell.
+    /// The shell.
     shell: Shell,
 }
 
 impl Completions {
-    pub(super) fn run(&self) -> Result<Exit, CliError> {
+    /// Prints the completions of `command`.
+    pub(super) fn run(&self, command: &mut clap::Command) -> Result<Exit, CliError> {
         // Into memory first: the generator would panic where a pipe breaks.
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut Cli::command(), "ferry", &mut script);
+        clap_complete::generate(self.shell, command, "ferry", &mut script);
         write_bytes(&script)?;
         Ok(Exit::Done)
     }

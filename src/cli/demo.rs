@@ -8,10 +8,11 @@ use clap::Args;
 
 use super::error::{CliError, Exit};
 use super::follow::{follow, is_settled};
+use super::global::{Global, start_log};
 use super::progress::Progress;
 use super::simulate::rates;
 use super::ui::Ui;
-use super::{Global, show, signals, start_log};
+use super::{show, signals};
 use crate::app::App;
 use crate::charset::text;
 use crate::config::{Config, Sources};
@@ -45,12 +46,12 @@ pub(super) struct Demo {
     once: bool,
 }
 
-/// What the demonstration is played with.
+/// The parts of the demonstration.
 struct DemoRun {
     app: App,
     intake: Intake,
     sim: Sim,
-    /// Everything handed over, with the dataset, to check the results against.
+    /// Everything submitted, with the dataset, to check the results against.
     sent: BTreeMap<SubmissionId, (String, String)>,
 }
 
@@ -140,7 +141,7 @@ impl DemoRun {
 
     /// Made-up datasets, until interrupted.
     async fn play_on(&mut self, ui: &Ui) -> Result<(), CliError> {
-        ui.print_note("made-up datasets follow, and faults of the Platform; Ctrl-C ends");
+        ui.print_note("made-up datasets follow, and errors of the Platform; Ctrl-C ends");
         let mut progress = Progress::new(ui, self.app.clock.clone(), None);
         let mut open: Vec<SubmissionId> = Vec::new();
         for number in 1_u64.. {

@@ -9,8 +9,9 @@ use serde_json::json;
 
 use super::audit::audited as logged;
 use super::error::{CliError, Exit};
+use super::global::{Global, load, start_log};
+use super::show;
 use super::ui::Ui;
-use super::{Global, load, show, start_log};
 use crate::app::App;
 use crate::config::Config;
 use crate::config::settings::{ACCOUNT_SETTINGS, SETTINGS, Setting};

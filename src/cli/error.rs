@@ -1,4 +1,4 @@
-//! How a command ends: its exit code, and what is said when it could not do what it was asked.
+//! The end of a command: its exit code, and its error with causes and a hint.
 
 use std::io;
 use std::process::ExitCode;
@@ -37,7 +37,7 @@ impl From<Exit> for ExitCode {
 }
 
 impl Exit {
-    /// What the submissions that were waited for amount to: the worst of them.
+    /// The exit code for submissions that were waited for: that of the worst of them.
     pub(super) fn of(views: &[SubmissionView]) -> Self {
         let of_one = |state: State| match state {
             State::Completed => Self::Done,
@@ -56,7 +56,7 @@ impl Exit {
     }
 }
 
-/// Why a command did not do what it was asked.
+/// The reason that a command failed.
 #[derive(Debug)]
 pub(super) struct CliError {
     exit: Exit,
@@ -80,7 +80,7 @@ impl CliError {
         Self::new(Exit::Usage, anyhow::Error::msg(message))
     }
 
-    /// What to do about it.
+    /// Adds the way out.
     pub(super) fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }
@@ -88,7 +88,7 @@ impl CliError {
     /// Says it on stderr; the end of the process.
     pub(super) fn report(&self, ui: &Ui) -> ExitCode {
         if self.is_broken_pipe() {
-            // Whoever read our output has seen enough.
+            // The reader of the output has seen enough.
             return ExitCode::SUCCESS;
         }
         self.print_error(ui).into()

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::error::{CliError, Exit};
 use super::values;
 
-/// What a file is called in messages.
+/// The name of a file in messages.
 pub(super) fn title(file: &Path) -> String {
     if file == Path::new("-") { "stdin".to_owned() } else { file.display().to_string() }
 }

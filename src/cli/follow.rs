@@ -1,4 +1,4 @@
-//! Follows submissions until they are final or held, whoever carries them.
+//! Follows submissions until they are final or held, whichever process runs them.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -9,13 +9,13 @@ use ferry_types::domain::SubmissionId;
 use ferry_types::domain::account::BlockReason;
 use ferry_types::domain::submission::State;
 
-/// How often the store is asked.
+/// Time between two looks at the store.
 const DELAY: Duration = Duration::from_millis(100);
 
-/// How many submissions are asked for in one round.
+/// Submissions that are read in one round.
 const ROUND: usize = 200;
 
-/// Whether there is nothing to wait for.
+/// True if there is nothing to wait for.
 pub(super) fn is_settled(state: State) -> bool {
     state.is_final() || state == State::Held
 }
@@ -33,7 +33,7 @@ pub(super) async fn fetch(
     store.get(id).await?.map(view).ok_or(StoreError::NotFound(id))
 }
 
-/// Whether none of these goes on before a person has acted.
+/// True if none of these continues before an operator has acted.
 pub(super) async fn all_need_operator(
     store: &dyn Store,
     views: Vec<SubmissionView>,

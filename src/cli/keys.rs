@@ -46,7 +46,7 @@ struct Create {
     /// Name of the key: 1 to 64 of a-z, 0-9, - and _.
     #[arg(long, value_parser = name)]
     name: String,
-    /// What it may do.
+    /// The role: `read`, `submit` or `operate`.
     #[arg(long)]
     role: RoleName,
     /// Only for this account; may be repeated.
@@ -139,7 +139,7 @@ impl Keys {
     }
 }
 
-/// Where the keys are.
+/// The file of the keys.
 fn file(config: &Config) -> Result<PathBuf, CliError> {
     config.api_keys.clone().ok_or_else(|| {
         CliError::usage("no file for the keys is configured".to_owned())

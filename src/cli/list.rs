@@ -25,7 +25,7 @@ Examples:
 pub(super) struct List {
     #[command(flatten)]
     filter: FilterArgs,
-    /// How many at most.
+    /// The most that are listed.
     #[arg(long, value_name = "COUNT", default_value_t = 20)]
     limit: usize,
     /// Continue after this cursor, which an earlier list printed.
@@ -36,13 +36,13 @@ pub(super) struct List {
     all: bool,
 }
 
-/// Which submissions.
+/// The filters.
 #[derive(Debug, Args)]
 pub(super) struct FilterArgs {
     /// In this state; may be repeated.
     #[arg(long = "state", value_name = "STATE")]
     states: Vec<State>,
-    /// With exactly this Name.
+    /// With exactly this name.
     #[arg(long)]
     name: Option<String>,
     /// Of this account.

@@ -11,6 +11,7 @@ mod error;
 mod feedback;
 mod files;
 mod follow;
+mod global;
 mod intake;
 mod keys;
 mod list;
@@ -37,15 +38,12 @@ mod watch;
 mod webhooks;
 mod worker;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::app::App;
-use crate::config::{Config, ConfigErrors, Sources, StoreLocation};
-use crate::telemetry;
 use error::{CliError, Exit};
+use global::{Global, configure, open, open_existing};
 use ui::Ui;
 
 /// Uploads CSV datasets to the Platform's Upload API and fetches the results.
@@ -71,23 +69,6 @@ FERRY_CLIENT_SECRET and FERRY_API_KEY; the last two also as ..._FILE. `ferry doc
 Exit codes: 0 done (with --wait: completed); 1 unexpected failure, or failed; 2 usage or
 configuration; 3 the dataset is invalid, nothing was sent; 4 the Platform rejected it; 5 still
 pending at the --wait limit; 6 held, a person must decide.";
-
-/// What every command takes.
-#[derive(Debug, Args)]
-struct Global {
-    /// Read this file instead of `ferry.toml`.
-    #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
-    config: Option<PathBuf>,
-    /// Where submissions are kept: `sqlite:PATH` or `redis://HOST:PORT/DATABASE` [default: sqlite:ferry.db].
-    #[arg(long, global = true, value_name = "LOCATION", help_heading = "Global options")]
-    store: Option<String>,
-    /// Change a setting, such as `poll_max=30s`; `ferry doctor --settings` lists them.
-    #[arg(long, global = true, value_name = "NAME=VALUE", help_heading = "Global options")]
-    set: Vec<String>,
-    /// Write JSON to stdout, one object a line.
-    #[arg(long, global = true, help_heading = "Global options")]
-    json: bool,
-}
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -139,7 +120,7 @@ pub fn main() -> ExitCode {
 async fn run(cli: Cli, ui: &Ui) -> Result<Exit, CliError> {
     let global = cli.global;
     match cli.command {
-        Command::Completions(command) => command.run(),
+        Command::Completions(command) => command.run(&mut Cli::command()),
         Command::Demo(command) => command.run(&global, ui).await,
         Command::Doctor(command) => command.run(&global, ui).await,
         Command::Simulate(command) => command.run(&global, ui).await,
@@ -166,54 +147,8 @@ async fn run(cli: Cli, ui: &Ui) -> Result<Exit, CliError> {
     }
 }
 
-/// Reads the configuration.
-fn configure(global: &Global) -> Result<Config, CliError> {
-    Ok(load(global)?)
-}
-
-fn load(global: &Global) -> Result<Config, ConfigErrors> {
-    let store = global.store.iter().map(|location| format!("store={location}"));
-    let flags = store.chain(global.set.iter().cloned()).collect();
-    let sources = Sources::of_process(global.config.as_deref(), flags)?;
-    Config::load(&sources)
-}
-
-/// Starts the log at `level`, unless the configuration wants another.
-fn start_log(config: &Config, ui: &Ui, level: &str) -> Result<(), CliError> {
-    let filter = if config.log.is_empty() { level } else { &config.log };
-    // Commands tell the audit log's file, if there is one; a server tells its own log whatever it says.
-    let audits = level == "info";
-    telemetry::start(filter, config.log_format, audits, ui.log_writer())
-        .map_err(|error| CliError::usage(error.to_string()))
-}
-
-fn open(global: &Global, ui: &Ui, level: &str) -> Result<App, CliError> {
-    let config = configure(global)?;
-    start_log(&config, ui, level)?;
-    Ok(App::open(config)?)
-}
-
-/// For commands about what a store holds: to make an empty one in the wrong folder would only
-/// confuse.
-fn open_existing(global: &Global, ui: &Ui) -> Result<App, CliError> {
-    let config = configure(global)?;
-    match &config.store {
-        StoreLocation::Sqlite(path) if !path.exists() => {
-            let what = format!("there is no store at `{}`", path.display());
-            return Err(CliError::usage(what).hint(
-                "`--store` or FERRY_STORE says where it is; `ferry submit` makes a new one",
-            ));
-        }
-        StoreLocation::Sqlite(_) | StoreLocation::Redis(..) => {}
-    }
-    start_log(&config, ui, "warn")?;
-    Ok(App::open(config)?)
-}
-
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     /// Every line of a help text that begins with `ferry` as a shell would take it apart, without

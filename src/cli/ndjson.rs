@@ -95,7 +95,7 @@ struct NdjsonLine {
     text: String,
 }
 
-/// What is wrong with a line.
+/// The error in a line.
 enum LineError {
     Json(String),
     Refused(String, IntakeError),
@@ -181,7 +181,7 @@ impl Source {
     }
 }
 
-/// A file that nobody else can see, and that is gone with the process.
+/// A file that no other process can see, and that is gone with this one.
 fn spool(source: &mut impl Read) -> std::io::Result<File> {
     let mut spool = tempfile::tempfile()?;
     std::io::copy(source, &mut spool)?;

@@ -1,4 +1,4 @@
-//! How far submissions are: one bar a submission on a terminal, a line for each change elsewhere.
+//! The progress of submissions: one bar a submission on a terminal, a line for each change elsewhere.
 
 use std::collections::HashMap;
 use std::io::IsTerminal;
@@ -20,7 +20,7 @@ use ferry_types::domain::until;
 /// Submissions with a bar of their own; further ones only count.
 const BARS: usize = 15;
 
-/// What makes a new line: a step that is due later or waits for a worker does not.
+/// The parts whose change makes a new line: a step that is due later or waits for a worker does not.
 type ProgressLines = (State, Option<ReasonCode>, Option<Discriminant<WaitingFor>>);
 
 /// Shows how far submissions are.
@@ -30,10 +30,10 @@ pub(super) struct Progress {
     clock: Arc<dyn Clock>,
     bars: HashMap<SubmissionId, ProgressBar>,
     states: HashMap<SubmissionId, State>,
-    /// What was said last of each, where every change is a line.
+    /// The last line of each, where every change is a line.
     lines: HashMap<SubmissionId, ProgressLines>,
     settled: u64,
-    /// Whether the last state of each will be on the terminal anyway.
+    /// True if the last state of each will be on the terminal anyway.
     outcome_follows: bool,
     total: Option<ProgressBar>,
 }
@@ -142,7 +142,7 @@ impl Drop for Progress {
     }
 }
 
-/// A bar for work on `total` of something; hidden where nobody watches.
+/// A bar for work on `total` of something; hidden where stderr is no terminal.
 pub(super) fn bar(ui: &Ui, total: u64, template: &str) -> ProgressBar {
     if !ui.terminal {
         return ProgressBar::hidden();

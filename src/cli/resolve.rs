@@ -17,7 +17,7 @@ may be this one or another. Look at the Platform, then:
   ferry resolve ID --overwrite    the dataset there is ours, or may be replaced
   ferry resolve ID --fail         it is somebody else's: give up
   ferry resolve ID --retry        it is gone: try again, without overwriting
-A submission is also held if a step of it crashed its worker five times: --retry tries again.")]
+A submission is also held if a step of it crashed its worker five times: --retry runs it again.")]
 pub(super) struct Resolve {
     /// The submissions.
     #[arg(required = true, value_name = "ID")]

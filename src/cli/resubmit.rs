@@ -42,7 +42,7 @@ impl Resubmit {
         let earlier = found.submission;
         if earlier.state == State::Held {
             return Err(CliError::usage(format!(
-                "submission {} is held, and keeps its Name",
+                "submission {} is held, and keeps its name",
                 self.id
             ))
             .hint(format!("end it first: `ferry resolve {} --fail`", self.id)));

@@ -30,7 +30,7 @@ pub(super) struct Results {
     /// The submission.
     #[arg(value_name = "ID")]
     id: SubmissionId,
-    /// Which result; needed if there are several and no -o.
+    /// The result; needed if there are several and no -o.
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
     /// Write to this file, or, for several results, into this folder.

@@ -1,4 +1,4 @@
-//! `ferry retry`: goes on with a failed submission where it stopped.
+//! `ferry retry`: continues a failed submission where it stopped.
 
 use clap::Args;
 

@@ -23,7 +23,7 @@ use crate::open_files;
 Examples:
   ferry serve                                            on 127.0.0.1:8600
   ferry serve --set listen=127.0.0.1:9000
-  ferry serve --no-workers                               `ferry worker` carries, elsewhere")]
+  ferry serve --no-workers                               `ferry worker` runs the steps, elsewhere")]
 pub(super) struct Serve {
     /// Run no steps: accept submissions and show them.
     #[arg(long)]
@@ -69,6 +69,7 @@ impl Serve {
         tokio::spawn(app.exporting());
         tokio::spawn(app.watching_durability());
         tokio::spawn(app.watching_data_loss());
+        tokio::spawn(app.watching_accounts());
         let (shutdown, shutdown_timeout) =
             (app.shutdown.clone(), app.config.policy.shutdown_timeout);
         tokio::spawn(async move {
@@ -84,7 +85,7 @@ impl Serve {
                 Ok(())
             };
             let is_expected = app.shutdown.is_draining();
-            // Without workers the server would take in what nobody carries.
+            // Without workers the server would accept submissions whose steps never run.
             app.shutdown.drain();
             ended.map(|()| is_expected)
         };

@@ -13,7 +13,7 @@ use ferry_types::domain::account::BlockReason;
 use ferry_types::domain::submission::{State, StepKind};
 use ferry_types::domain::{SubmissionId, Timestamp, until};
 
-/// What is said of submissions that a command has changed.
+/// Shows submissions that a command has changed.
 pub(super) async fn all(ids: &[SubmissionId], app: &App, ui: &Ui) -> Result<Exit, CliError> {
     for id in ids {
         view(&fetch(app.store.as_ref(), *id).await?, app.clock.now(), ui)?;
@@ -76,7 +76,7 @@ pub(super) fn remark(view: &SubmissionView, now: Timestamp) -> String {
     }
 }
 
-/// What a submission waits for, in words.
+/// The reason that a submission waits, in words.
 pub(super) fn waiting_for(waiting: &WaitingFor, view: &SubmissionView, now: Timestamp) -> String {
     match waiting {
         WaitingFor::DueTime { at, step } => {
@@ -125,7 +125,7 @@ pub(super) fn waiting_for(waiting: &WaitingFor, view: &SubmissionView, now: Time
     }
 }
 
-/// What a person can do about one that ended badly, or that nobody carries; while one waits for
+/// The next action of an operator for one that ended badly, or whose account is not configured; while one waits for
 /// something else, its remark says so.
 pub(super) fn next(view: &SubmissionView) -> Option<String> {
     let id = view.id;
@@ -144,7 +144,7 @@ pub(super) fn next(view: &SubmissionView) -> Option<String> {
     }
 }
 
-/// What became of submissions that were waited for; the first ones that ended badly with a hint.
+/// Shows the outcomes of submissions that were waited for; the first ones that ended badly with a hint.
 pub(super) fn outcome(views: &[SubmissionView], now: Timestamp, ui: &Ui) -> std::io::Result<()> {
     const HINTS: usize = 3;
     for view in views {

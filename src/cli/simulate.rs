@@ -8,8 +8,9 @@ use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use super::error::{CliError, Exit};
+use super::global::{Global, configure, start_log};
 use super::ui::Ui;
-use super::{Global, configure, signals, start_log, values};
+use super::{signals, values};
 use crate::shutdown::Shutdown;
 use ferry_sim::{Credentials, Dialect, FaultRates, Processing, Sim, SimConfig};
 

@@ -13,8 +13,7 @@ use super::validate::{hint_fix, print_reports, print_warnings};
 use super::wait::WaitArgs;
 use super::{ndjson, values};
 use crate::app::App;
-use crate::metrics::Source;
-use crate::pipeline::{Intake, IntakeError, Prepared, SourceLabels, decode};
+use crate::pipeline::{Intake, IntakeError, Prepared, Source, SourceLabels, decode};
 use ferry_types::contract::SubmissionRequest;
 use ferry_types::domain::dataset::Report;
 use ferry_types::domain::submission::Priority;
@@ -45,10 +44,10 @@ pub(super) struct Submit {
     /// The Platform's Name of the dataset [default: the file's name without its ending].
     #[arg(long)]
     name: Option<String>,
-    /// Overwrite a dataset of the same Name.
+    /// Overwrite a dataset of the same name.
     #[arg(long)]
     overwrite: bool,
-    /// The account that carries it [default: the only one].
+    /// The account that uploads it [default: the only one].
     #[arg(long)]
     account: Option<String>,
     /// A result to fetch; may be repeated [default: tableofresultids].
@@ -120,7 +119,7 @@ impl Submit {
         accept(intake, batch, ui).await.map(Some)
     }
 
-    /// What no file alone can tell.
+    /// Checks the options that depend on each other.
     fn check_files(&self) -> Result<(), CliError> {
         let is_stdin = |file: &&PathBuf| file.as_path() == Path::new("-");
         if self.files.iter().chain(&self.events).filter(is_stdin).count() > 1 {
@@ -143,7 +142,7 @@ impl Submit {
         for file in self.files.iter().filter(|_| !self.overwrite && self.name.is_none()) {
             if let Some(other) = names.insert(self.name(file)?, file) {
                 return Err(CliError::usage(format!(
-                    "`{}` and `{}` would be datasets of the same Name",
+                    "`{}` and `{}` would be datasets of the same name",
                     other.display(),
                     file.display()
                 ))

@@ -13,9 +13,6 @@ use super::ui::Ui;
 use ferry_types::domain::dataset::{Report, Table, check, check_pair};
 pub(super) use report::{hint_fix, print_reports, print_warnings};
 
-/// The largest file that is read.
-const LIMIT: u64 = 1 << 30;
-
 /// Validate datasets; nothing is submitted.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -50,7 +47,7 @@ impl Validate {
         let mut reports = Vec::new();
         let mut texts = Vec::new();
         for (table, file) in self.tables() {
-            let (report, text) = check(table, &title(file), &read(file, LIMIT)?);
+            let (report, text) = check(table, &title(file), &read(file, fixing::LARGEST)?);
             reports.push(report);
             texts.extend(text);
         }

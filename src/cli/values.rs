@@ -1,4 +1,4 @@
-//! What arguments can mean.
+//! The values that arguments can have.
 
 use std::time::Duration;
 

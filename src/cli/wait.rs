@@ -17,10 +17,10 @@ use ferry_types::contract::{SubmissionView, WaitingFor};
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::account::BlockReason;
 
-/// How often it is looked whether everything waits for a person.
+/// Time between two looks for submissions that need an operator.
 const DELAY: Duration = Duration::from_millis(300);
 
-/// Whether to wait, and for how long.
+/// The options of waiting.
 #[derive(Debug, Args)]
 pub(super) struct WaitArgs {
     /// Carry it in this process and wait for the answer, for at most DURATION if one is given;
@@ -46,7 +46,7 @@ impl WaitArgs {
         self.wait.is_some()
     }
 
-    /// Said before anything is accepted: to wait, there must be somebody to carry.
+    /// To be called before anything is accepted: to wait, an account must be configured.
     pub(super) fn check(&self, app: &App) -> Result<(), CliError> {
         if self.is_wanted() { require_account(app) } else { Ok(()) }
     }
@@ -125,7 +125,7 @@ pub(super) async fn run_until_settled(
     Ok(Exit::of(&views))
 }
 
-/// What is not settled, to notice when nothing more happens by itself.
+/// The unsettled submissions, to notice when nothing more happens by itself.
 #[derive(Default)]
 struct UnsettledSet {
     /// With its view, if it waits for what only a person may change.

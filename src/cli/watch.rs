@@ -1,4 +1,4 @@
-//! `ferry watch`: follows submissions, whoever carries them.
+//! `ferry watch`: follows submissions, whichever process runs them.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use ferry_types::contract::SubmissionView;
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::State;
 
-/// How often the store is asked what is under way.
+/// Time between two looks for unfinished submissions.
 const DELAY: Duration = Duration::from_millis(500);
 
 /// The most submissions that are watched when none is named.
@@ -24,7 +24,7 @@ const WATCHED: usize = 500;
 
 /// Follow submissions until finished or held; without IDs, all unfinished ones.
 ///
-/// The exit code tells what became of them, as with `submit --wait`. Nothing is carried by this
+/// The exit code is that of their outcomes, as with `submit --wait`. No step runs in this
 /// command: `ferry worker` does that.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -32,7 +32,7 @@ Examples:
   ferry watch
   ferry watch 01KDXB8W4S9ZT2M3Q5R7V1C6HY --timeout 30m")]
 pub(super) struct Watch {
-    /// The submissions; if none is named, all that are under way, until interrupted.
+    /// The submissions; if none is named, all unfinished ones, until interrupted.
     #[arg(value_name = "ID")]
     ids: Vec<SubmissionId>,
     /// Stop after so long.
@@ -67,7 +67,7 @@ impl Watch {
     }
 }
 
-/// Shows whatever is under way, until `stop` ends.
+/// Shows all unfinished submissions, until `stop` ends.
 async fn watch_all(app: &App, ui: &Ui, stop: impl Future<Output = ()>) -> Result<(), CliError> {
     let mut progress = Progress::new(ui, app.clock.clone(), None);
     let mut open: HashMap<SubmissionId, State> = HashMap::new();

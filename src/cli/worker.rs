@@ -1,4 +1,4 @@
-//! `ferry worker`: carries the submissions of the store.
+//! `ferry worker`: runs the steps of the store.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,10 +18,10 @@ use crate::app::App;
 use ferry_store::{Filter, Stats, StepStats, StoreError};
 use ferry_types::domain::submission::State;
 
-/// How often an `--until-idle` worker looks whether it is done.
+/// Time between two looks of an `--until-idle` worker for something to do.
 const DELAY: Duration = Duration::from_millis(200);
 
-/// Submissions read from the store at once, to see whether any goes on.
+/// Submissions read from the store at once, to find one that continues.
 const PAGE: usize = 50;
 
 /// Run steps until stopped.
@@ -56,6 +56,7 @@ impl Worker {
         }
         tokio::spawn(app.watching_durability());
         tokio::spawn(app.watching_data_loss());
+        tokio::spawn(app.watching_accounts());
         for variable in &app.config.ignored {
             warn!("{variable} is not a setting, and is ignored");
         }
@@ -98,7 +99,7 @@ async fn until_idle(app: &App) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Whether a request of another service waits to be taken in.
+/// True if a request of another service waits to be accepted.
 async fn is_pushed(app: &App) -> Result<bool, StoreError> {
     match &app.pushed {
         Some(requests) => Ok(requests.waiting().await? > 0),
@@ -109,7 +110,7 @@ async fn is_pushed(app: &App) -> Result<bool, StoreError> {
 /// A step that runs, or one that is or will be due and waits for no person.
 async fn has_work(app: &App) -> Result<bool, StoreError> {
     let stats = app.store.stats().await?;
-    // Whoever has not heard of an outcome yet is told once; what was not heard comes again for days.
+    // Each webhook is attempted once; one that failed is attempted again for days.
     let runs =
         |steps: &StepStats| steps.running > 0 || (!steps.kind.calls_platform() && steps.ready > 0);
     if stats.steps.iter().any(runs) {
@@ -128,7 +129,7 @@ async fn has_work(app: &App) -> Result<bool, StoreError> {
     Ok(false)
 }
 
-/// Whether any submission of an account goes on by itself.
+/// True if any submission of an account continues by itself.
 async fn goes_on(app: &App, account: &str) -> Result<bool, StoreError> {
     let states = State::ALL.into_iter().filter(|state| !is_settled(*state)).collect();
     let filter = Filter { states, account: Some(account.to_owned()), ..Filter::default() };
@@ -146,7 +147,7 @@ async fn goes_on(app: &App, account: &str) -> Result<bool, StoreError> {
     }
 }
 
-/// How many submissions are in each state that any is in.
+/// The number of submissions in each state that any is in.
 fn states(stats: &Stats) -> BTreeMap<State, u64> {
     let counted = State::ALL.into_iter().map(|state| (state, stats.count(state)));
     counted.filter(|(_, count)| *count > 0).collect()

@@ -30,7 +30,7 @@ impl SettingsReader<'_> {
         accounts
     }
 
-    /// Who is told of the outcomes of each account.
+    /// The webhook settings of each account.
     pub(super) fn targets(&mut self, rules: &Rules) -> WebhookTargets {
         let mut targets = WebhookTargets::new();
         for name in self.account_names() {

@@ -10,6 +10,7 @@ mod values;
 pub mod settings;
 
 pub use sources::{ConfigErrors, Sources};
+pub use values::StoreLocation;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -27,59 +28,49 @@ use crate::platform::{AccountConfig, Limits};
 use crate::secret::Secret;
 use crate::telemetry::LogFormat;
 use crate::webhook::{Rules, WebhookTargets};
-use ferry_store::redis::{Durability, RedisAddress};
 use ferry_types::domain::account::HealthPolicy;
 use reader::{FoundSecret, SettingsReader};
-
-/// Where submissions are kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StoreLocation {
-    /// An SQLite file.
-    Sqlite(PathBuf),
-    /// A Redis or Valkey server.
-    Redis(Box<RedisAddress>, Durability),
-}
 
 /// Everything that can be configured.
 #[derive(Debug)]
 pub struct Config {
-    /// Where submissions are kept.
+    /// The location of the store.
     pub store: StoreLocation,
-    /// Where other services push requests with apalis-redis, if not where the namespace says.
+    /// The queue that other services push to with apalis-redis, if not that of the namespace.
     pub intake_queue: Option<String>,
-    /// Which log lines are shown.
+    /// The filter of log lines.
     pub log: String,
-    /// How they look.
+    /// The form of log lines.
     pub log_format: LogFormat,
-    /// Where a worker shows its metrics, if anywhere.
+    /// The address of a worker's metrics, if any.
     pub metrics_listen: Option<SocketAddr>,
     /// The collector that traces go to, if any.
     pub otlp_endpoint: Option<String>,
-    /// Where the HTTP API is reached.
+    /// The address of the HTTP API.
     pub listen: SocketAddr,
     /// The file with its keys, if it has any.
     pub api_keys: Option<PathBuf>,
-    /// The file that is told who did what, if any.
+    /// The file of the audit log, if any.
     pub audit_log: Option<PathBuf>,
-    /// What its connections are secured with, if anything.
+    /// The certificate of the HTTP API, if any.
     pub tls: Option<TlsFiles>,
     /// The networks of proxies that are believed when they say who called.
     pub trusted_proxies: Vec<IpNet>,
-    /// What its requests may take.
+    /// The limits of its requests.
     pub api: ApiLimits,
-    /// Where webhooks may go.
+    /// The addresses that webhooks may go to.
     pub webhook_rules: Rules,
-    /// Who vouches for their receivers, beside whom the machine trusts.
+    /// Certificate authorities to trust for receivers, beside those of the machine.
     pub webhook_authorities: Authorities,
-    /// How long one may take.
+    /// Time limit of a delivery attempt.
     pub webhook_timeout: Duration,
-    /// Who is told of the outcomes of each account.
+    /// The webhook settings of each account.
     pub targets: WebhookTargets,
-    /// How patient the pipeline is.
+    /// Delays and limits of the pipeline.
     pub policy: Policy,
-    /// When an account counts as in an outage.
+    /// The rules of the circuit breaker.
     pub health: HealthPolicy,
-    /// What the Platform's answers may take.
+    /// The limits of requests to the Platform.
     pub limits: Limits,
     /// The accounts, by name.
     pub accounts: BTreeMap<String, AccountConfig>,

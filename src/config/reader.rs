@@ -1,5 +1,5 @@
 //! Looks settings up, the command line before the environment before `ferry.toml` before the default.
-//! What cannot be understood is noted, and reading goes on.
+//! Errors are recorded, and reading continues.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -94,7 +94,7 @@ impl<'a> SettingsReader<'a> {
             },
             (None, Some(found)) => match read_secret(Path::new(&found.text)) {
                 Ok(text) => return Ok(Some(FoundSecret { text, file: Some(found.text.into()) })),
-                // Not which file: where the secret itself was put here, it would be told.
+                // Not which file: where the secret itself was put here, it would be shown.
                 Err(error) => format!("{}, which names a file: {error}", found.location),
             },
             (Some(one), Some(other)) => {
@@ -143,7 +143,7 @@ impl<'a> SettingsReader<'a> {
         }
     }
 
-    /// A variable that is nearly a setting is a mistake; others may be somebody else's.
+    /// A variable that is nearly a setting is an error; others may belong to other programs.
     fn check_variables(&mut self) {
         let settings = || SETTINGS.iter().chain(ACCOUNT_SETTINGS);
         for variable in self.sources.env.keys() {
@@ -169,7 +169,7 @@ impl<'a> SettingsReader<'a> {
         for flag in &self.sources.flags {
             match flag.split_once('=') {
                 Some((name, _)) if is_secret(name) => {
-                    // Everybody on the machine can read the command line.
+                    // Every process of the machine can read the command line.
                     self.errors.push(format!(
                         "`{name}` must not stand on the command line: use {} or {}_FILE",
                         variable(name),
@@ -242,7 +242,7 @@ pub(super) fn is_account_setting(name: &str) -> bool {
     is_one_of(ACCOUNT_SETTINGS, name)
 }
 
-/// Whether it is one of these, or the file of a secret one.
+/// True if it is one of these, or the file of a secret one.
 fn is_one_of(settings: &[Setting], name: &str) -> bool {
     let in_file = name.strip_suffix("_file").and_then(|name| find(settings, name));
     find(settings, name).is_some() || in_file.is_some_and(|setting| setting.secret)
@@ -253,7 +253,7 @@ fn is_secret(name: &str) -> bool {
     setting.is_some_and(|setting| setting.secret)
 }
 
-/// What a value of the file would be in the environment.
+/// A value of the file as it would be in the environment.
 pub(super) fn text_of(value: &toml::Value) -> Option<String> {
     match value {
         toml::Value::String(text) => Some(text.clone()),
@@ -277,12 +277,12 @@ fn excerpt(text: &str) -> String {
     format!("`{}`", text.escape_debug())
 }
 
-/// Where a setting of the command line stands; the store has a flag of its own.
+/// The place of a setting of the command line; the store has a flag of its own.
 fn flag(name: &str) -> String {
     if name == "store" { "`--store`".to_owned() } else { format!("`--set {name}`") }
 }
 
-/// Whether a variable is one of those that Kubernetes makes up for a service named `ferry…`.
+/// True for a variable that Kubernetes makes up for a service named `ferry…`.
 fn is_service_link(variable: &str) -> bool {
     variable.ends_with("_SERVICE_HOST")
         || variable.contains("_SERVICE_PORT")

@@ -1,5 +1,4 @@
-//! Where settings come from, and how everything that is wrong with them is told. Nothing is
-//! understood here.
+//! The sources of settings, and the report of all their errors. Nothing is interpreted here.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,7 +10,7 @@ const DEFAULT_FILE: &str = "ferry.toml";
 /// Names another file.
 pub(super) const FILE_VARIABLE: &str = "FERRY_CONFIG";
 
-/// What the outside says: nothing of it is understood yet.
+/// The settings as they are given, before they are interpreted.
 #[derive(Default)]
 pub struct Sources {
     /// The text of a configuration file, with its path for messages.

@@ -1,4 +1,4 @@
-//! What a setting's text can mean. An error says what was expected; the caller says which setting.
+//! The values of settings. An error has what was expected; the caller adds the setting.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -7,7 +7,6 @@ use std::time::Duration;
 use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 
-use super::StoreLocation;
 use crate::http_client::Authorities;
 use crate::pipeline::AmbiguousUpload;
 use crate::platform::OverwriteFormat;
@@ -15,7 +14,16 @@ use crate::telemetry::LogFormat;
 use crate::webhook::Allowed;
 use ferry_store::redis::{Durability, RedisAddress};
 
-/// What was expected instead.
+/// The location of the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreLocation {
+    /// An SQLite file.
+    Sqlite(PathBuf),
+    /// A Redis or Valkey server.
+    Redis(Box<RedisAddress>, Durability),
+}
+
+/// The expected form.
 pub(super) type Expected = String;
 
 #[expect(clippy::unnecessary_wraps, reason = "one of many that have this signature")]

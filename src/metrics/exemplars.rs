@@ -1,4 +1,4 @@
-//! Examples of what a histogram counted: of each bucket the trace of the newest that had one.
+//! Exemplars of histograms: of each bucket, the trace of the newest measurement that has one.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,28 +10,28 @@ use ferry_types::domain::Timestamp;
 pub struct Exemplar {
     /// Its id, in hexadecimal digits.
     pub trace: String,
-    /// When that was.
+    /// The time of the measurement.
     pub at: Timestamp,
 }
 
-/// A bucket: the metric, the value of its one label, and the upper bound as bits.
-type Bucket = (&'static str, &'static str, u64);
+/// A bucket: the metric, the value of its first label, and the upper bound as bits.
+type Bucket = (&'static str, String, u64);
 
-/// As many as there are buckets at most.
+/// At most one for each bucket.
 #[derive(Debug, Default)]
 pub(super) struct Exemplars(Mutex<BTreeMap<Bucket, (f64, Exemplar)>>);
 
 impl Exemplars {
     pub(super) fn keep(
         &self,
-        (metric, label): (&'static str, &'static str),
+        (metric, label): (&'static str, &str),
         buckets: &[f64],
         value: f64,
         exemplar: Exemplar,
     ) {
         let bound = buckets.iter().copied().find(|bound| value <= *bound);
-        let bucket = (metric, label, bound.unwrap_or(f64::INFINITY).to_bits());
-        self.all().insert(bucket, (value, exemplar));
+        let bound = bound.unwrap_or(f64::INFINITY).to_bits();
+        self.all().insert((metric, label.to_owned(), bound), (value, exemplar));
     }
 
     pub(super) fn of(&self, metric: &str, label: &str, bound: f64) -> Option<(f64, Exemplar)> {

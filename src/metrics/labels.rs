@@ -1,226 +1,178 @@
-//! The closed sets that labels come from.
+//! Labels, which are closed sets: of each, every series exists from the start.
 
-use ferry_types::domain::submission::{DeliveryResult, ReasonCode, State, StepKind};
+use std::sync::{Arc, OnceLock};
 
+use ferry_types::domain::submission::{DeliveryResult, State, StepKind};
+
+/// The labels that only a process knows: its accounts and, if it serves HTTP, its routes.
+#[derive(Debug, Default)]
+pub struct Sets {
+    pub(super) accounts: Vec<String>,
+    pub(super) routes: OnceLock<Vec<String>>,
+}
+
+/// One label of a family.
+pub trait Label {
+    /// The name of the label.
+    const NAME: &'static str;
+
+    /// Every value that it may have.
+    fn all(sets: &Sets) -> Vec<&str>;
+
+    /// The value; `None` if series with it are not counted.
+    fn value<'a>(&self, sets: &'a Sets) -> Option<&'a str>;
+}
+
+/// All labels of a family: none, one, or a tuple of them.
+pub trait Labels {
+    /// Their names.
+    const NAMES: &'static [&'static str];
+
+    /// Every combination that a series has from the start.
+    fn combinations(sets: &Sets) -> Vec<Vec<&str>>;
+
+    /// The values; `None` if series with them are not counted.
+    fn values<'a>(&self, sets: &'a Sets) -> Option<Vec<&'a str>>;
+}
+
+impl Labels for () {
+    const NAMES: &'static [&'static str] = &[];
+
+    fn combinations(_: &Sets) -> Vec<Vec<&str>> {
+        vec![Vec::new()]
+    }
+
+    fn values<'a>(&self, _: &'a Sets) -> Option<Vec<&'a str>> {
+        Some(Vec::new())
+    }
+}
+
+impl<A: Label> Labels for A {
+    const NAMES: &'static [&'static str] = &[A::NAME];
+
+    fn combinations(sets: &Sets) -> Vec<Vec<&str>> {
+        A::all(sets).into_iter().map(|value| vec![value]).collect()
+    }
+
+    fn values<'a>(&self, sets: &'a Sets) -> Option<Vec<&'a str>> {
+        Some(vec![self.value(sets)?])
+    }
+}
+
+impl<A: Label, B: Label> Labels for (A, B) {
+    const NAMES: &'static [&'static str] = &[A::NAME, B::NAME];
+
+    fn combinations(sets: &Sets) -> Vec<Vec<&str>> {
+        let with = |first| B::all(sets).into_iter().map(move |second| vec![first, second]);
+        A::all(sets).into_iter().flat_map(with).collect()
+    }
+
+    fn values<'a>(&self, sets: &'a Sets) -> Option<Vec<&'a str>> {
+        Some(vec![self.0.value(sets)?, self.1.value(sets)?])
+    }
+}
+
+impl<A: Label, B: Label, C: Label> Labels for (A, B, C) {
+    const NAMES: &'static [&'static str] = &[A::NAME, B::NAME, C::NAME];
+
+    fn combinations(sets: &Sets) -> Vec<Vec<&str>> {
+        let with = |first| {
+            <(B, C)>::combinations(sets).into_iter().map(move |rest| vec![first, rest[0], rest[1]])
+        };
+        A::all(sets).into_iter().flat_map(with).collect()
+    }
+
+    fn values<'a>(&self, sets: &'a Sets) -> Option<Vec<&'a str>> {
+        Some(vec![self.0.value(sets)?, self.1.value(sets)?, self.2.value(sets)?])
+    }
+}
+
+/// A label with a closed set of words: an enum of the domain, or one that is declared here.
 macro_rules! label {
-    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $value:ident = $text:literal,)+ }) => {
+    ($type:ty: $name:literal) => {
+        impl $crate::metrics::Label for $type {
+            const NAME: &'static str = $name;
+
+            fn all(_: &$crate::metrics::Sets) -> Vec<&str> {
+                Self::ALL.map(Self::as_str).into()
+            }
+
+            fn value<'a>(&self, _: &'a $crate::metrics::Sets) -> Option<&'a str> {
+                Some(self.as_str())
+            }
+        }
+    };
+    (
+        $(#[$meta:meta])* $vis:vis enum $type:ident: $name:literal {
+            $($(#[$doc:meta])* $value:ident = $text:literal,)+
+        }
+    ) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum $name {
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        $vis enum $type {
             $($(#[$doc])* $value,)+
         }
 
-        impl $name {
+        impl $type {
             /// Every one.
-            pub const ALL: [Self; [$($text),+].len()] = [$(Self::$value),+];
+            $vis const ALL: [Self; [$($text),+].len()] = [$(Self::$value),+];
 
             /// The word for it.
-            pub const fn as_str(self) -> &'static str {
+            $vis const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$value => $text,)+
                 }
             }
+        }
 
-            pub(super) fn all() -> Vec<&'static str> {
-                Self::ALL.map(Self::as_str).into()
+        $crate::metrics::label!($type: $name);
+    };
+}
+pub(crate) use label;
+
+label!(StepKind: "step");
+label!(State: "state");
+label!(DeliveryResult: "result");
+
+/// An account of the configuration. Others are not counted: the store may know any number of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account(Arc<str>);
+
+/// An account of the configuration, or the label `other` for all those that only the store knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnyAccount(Arc<str>);
+
+/// A route of the HTTP API, or the label `unknown` for what no route takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route(Arc<str>);
+
+macro_rules! name_label {
+    ($type:ident: $name:literal in $set:expr, $other:expr) => {
+        impl From<&str> for $type {
+            fn from(text: &str) -> Self {
+                Self(text.into())
+            }
+        }
+
+        impl Label for $type {
+            const NAME: &'static str = $name;
+
+            fn all(sets: &Sets) -> Vec<&str> {
+                let known: fn(&Sets) -> &[String] = $set;
+                known(sets).iter().map(String::as_str).chain($other).collect()
+            }
+
+            fn value<'a>(&self, sets: &'a Sets) -> Option<&'a str> {
+                let all = Self::all(sets);
+                all.into_iter().find(|known| **known == *self.0).or($other)
             }
         }
     };
 }
 
-label! {
-    /// A call of the Upload API.
-    Endpoint {
-        /// The token endpoint.
-        Token = "token",
-        /// `UploadData`.
-        Upload = "upload",
-        /// `GetResults` with `dataKey=status`.
-        Status = "status",
-        /// `GetResults` with `dataKey=feedback`.
-        Feedback = "feedback",
-        /// `GetResults` with any other key.
-        Results = "results",
-    }
-}
+name_label!(Account: "account" in |sets| &sets.accounts, None);
+name_label!(AnyAccount: "account" in |sets| &sets.accounts, Some(OTHER_ACCOUNTS));
+name_label!(Route: "route" in |sets| sets.routes.get().map_or(&[], Vec::as_slice), Some("unknown"));
 
-label! {
-    /// What became of a request to the Platform.
-    Class {
-        /// 2xx.
-        Ok = "ok",
-        /// 401: the access token, or at the token endpoint the client, was refused.
-        Unauthorized = "unauthorized",
-        /// 403.
-        Forbidden = "forbidden",
-        /// 404.
-        NotFound = "not_found",
-        /// Any other 4xx that is about the request.
-        ClientError = "client_error",
-        /// 429, or 503 with `Retry-After`.
-        Throttled = "throttled",
-        /// 5xx, 408, 425, and what belongs nowhere.
-        ServerError = "server_error",
-        /// No connection: refused, DNS, TLS.
-        NoConnection = "no_connection",
-        /// The request was sent, and no whole answer came: timeouts and resets.
-        NoResponse = "no_response",
-        /// The answer was larger than allowed.
-        TooLarge = "too_large",
-    }
-}
-
-label! {
-    /// How an attempt to get an access token ended.
-    TokenResult {
-        /// There is one.
-        Ok = "ok",
-        /// The credentials were refused.
-        Denied = "denied",
-        /// The token endpoint had a fault, could not be reached, or asked to wait.
-        Failed = "failed",
-    }
-}
-
-label! {
-    /// Which way a dataset, results or feedback went.
-    Direction {
-        /// From a producer into the store.
-        Accepted = "accepted",
-        /// From the store to the Platform.
-        Uploaded = "uploaded",
-        /// From the Platform into the store.
-        Fetched = "fetched",
-    }
-}
-
-label! {
-    /// Where submissions come from.
-    Source {
-        /// The command line, from CSV files.
-        Cli = "cli",
-        /// The command line, from NDJSON.
-        Ndjson = "ndjson",
-        /// The HTTP API.
-        Api = "api",
-        /// Other Rust services, with apalis-redis.
-        Apalis = "apalis",
-    }
-}
-
-label! {
-    /// What became of a request at the door.
-    IntakeResult {
-        /// It is kept.
-        Accepted = "accepted",
-        /// It was accepted before, under its idempotency key.
-        Duplicate = "duplicate",
-        /// Its idempotency key belongs to other content.
-        Conflict = "conflict",
-        /// It is invalid.
-        Invalid = "invalid",
-        /// The store did not take it.
-        Failed = "failed",
-    }
-}
-
-label! {
-    /// What a step of the queue is doing.
-    QueueState {
-        /// It is due.
-        Ready = "ready",
-        /// It is due later.
-        Scheduled = "scheduled",
-        /// A worker has it.
-        Running = "running",
-        /// A person must decide about its submission.
-        Held = "held",
-        /// It is due, and its account is paused.
-        Paused = "paused",
-    }
-}
-
-label! {
-    /// A call of the store.
-    Operation {
-        /// `Store::accept`.
-        Accept = "accept",
-        /// `Store::claim`.
-        Claim = "claim",
-        /// `Store::commit`.
-        Commit = "commit",
-        /// `Store::renew`.
-        Renew = "renew",
-        /// `Store::release`.
-        Release = "release",
-        /// `Store::rescue`.
-        Rescue = "rescue",
-        /// `Store::payload`.
-        Payload = "payload",
-        /// `Store::content`.
-        Content = "content",
-        /// `Store::get`, `Store::timeline`, `Store::list` and `Store::events`.
-        Read = "read",
-        /// `Store::stats`.
-        Stats = "stats",
-        /// What an operator asks for: pause, resume, cancel, retry, resolve, redeliver.
-        Operate = "operate",
-        /// `Store::sweep`.
-        Sweep = "sweep",
-        /// `Store::check`.
-        Check = "check",
-    }
-}
-
-label! {
-    /// How a call of the store failed.
-    StoreErrorKind {
-        /// There is no such submission.
-        NotFound = "not_found",
-        /// There is no such account.
-        UnknownAccount = "unknown_account",
-        /// The submission's state does not allow it.
-        NotAllowed = "not_allowed",
-        /// The data cannot be used.
-        Unusable = "unusable",
-        /// The store could not be reached or had a fault.
-        Unavailable = "unavailable",
-    }
-}
-
-label! {
-    /// What became of an HTTP request.
-    HttpClass {
-        /// It was done.
-        Success = "2xx",
-        /// There is nothing new.
-        Redirection = "3xx",
-        /// The client has to change something, or to wait.
-        ClientError = "4xx",
-        /// Ferry could not do it.
-        ServerError = "5xx",
-    }
-}
-
-pub(super) fn step_kinds() -> Vec<&'static str> {
-    StepKind::ALL.map(StepKind::as_str).into()
-}
-
-pub(super) fn states() -> Vec<&'static str> {
-    State::ALL.map(State::as_str).into()
-}
-
-pub(super) fn outcomes() -> Vec<&'static str> {
-    State::ALL.into_iter().filter(|state| state.is_final()).map(State::as_str).collect()
-}
-
-/// What a step left: a reason, or none.
-pub(super) const NO_REASON: &str = "ok";
-
-pub(super) fn step_results() -> Vec<&'static str> {
-    [NO_REASON].into_iter().chain(ReasonCode::ALL.map(ReasonCode::as_str)).collect()
-}
-
-pub(super) fn deliveries() -> Vec<&'static str> {
-    DeliveryResult::ALL.map(DeliveryResult::as_str).into()
-}
+/// The label of all accounts that are in the store and not in the configuration.
+pub const OTHER_ACCOUNTS: &str = "other";

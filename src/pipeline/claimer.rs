@@ -10,8 +10,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tracing::{info, warn};
 
 use super::leases::{LeaseGuard, Leases};
+use super::metrics::WorkerMetrics;
 use super::schedule::store_backoff;
-use crate::metrics::{Busy, Metrics};
+use crate::metrics::Busy;
 use crate::recurring::Recurring;
 use crate::shutdown::Shutdown;
 use ferry_store::{Claim, ClaimRequest, Claims, LimitsByAccount, Store};
@@ -68,7 +69,7 @@ pub(super) struct Claimer {
     pub(super) slots: Arc<Semaphore>,
     pub(super) lease: Duration,
     pub(super) leases: Leases,
-    pub(super) metrics: Arc<Metrics>,
+    pub(super) metrics: Arc<WorkerMetrics>,
     pub(super) account_limits: LimitsByAccount,
     pub(super) monotonic: Arc<dyn MonotonicClock>,
     /// With room for as many steps as there are slots.
@@ -139,7 +140,7 @@ impl Claimer {
     ) {
         for (claim, slot) in claims.claims.into_iter().zip(slots) {
             let lease = self.leases.keep(claim.lease, claimed);
-            let busy = self.metrics.busy(self.kind);
+            let busy = self.metrics.busy.hold(self.kind);
             if self.kind == StepKind::Upload {
                 self.metrics.transition(State::Queued, State::Uploading);
             }

@@ -28,7 +28,7 @@ use ferry_types::clock::MonotonicClock;
 use ferry_types::domain::account::Signal;
 use ferry_types::domain::later;
 use ferry_types::domain::outcome::PlatformError;
-use ferry_types::domain::submission::{StepKind, Transition};
+use ferry_types::domain::submission::{DeliveryResult, StepKind, Transition};
 
 /// The parts of an executor.
 #[derive(Debug)]
@@ -203,7 +203,10 @@ impl Executor {
         let Some(attempt) = sent else { return StepOutcome::GivenBack };
         let result = attempt.result;
         let transition = after_delivery(&self.context(step), attempt);
-        self.parts.observer.delivery(submission, result, &transition);
+        if transition.delay().is_none() && result != DeliveryResult::Delivered {
+            self.parts.webhooks.count_abandoned();
+            StepObserver::abandoned(submission, result);
+        }
         StepOutcome::Decided(transition)
     }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tracing::{debug, error, info, warn};
 
+use super::metrics::WorkerMetrics;
 use super::policy::Policy;
-use crate::metrics::Metrics;
 use crate::recurring::Recurring;
 use ferry_store::{Rescued, Store, StoreError};
 use ferry_types::clock::MonotonicClock;
@@ -15,7 +15,7 @@ use ferry_types::clock::MonotonicClock;
 pub(super) async fn keep_house(
     store: Arc<dyn Store>,
     policy: Policy,
-    metrics: Arc<Metrics>,
+    metrics: Arc<WorkerMetrics>,
     monotonic: Arc<dyn MonotonicClock>,
 ) {
     let delay = (policy.lease / 3).max(Duration::from_millis(10));
@@ -32,10 +32,10 @@ pub(super) async fn keep_house(
 async fn keep_house_once(
     store: &dyn Store,
     retention: Duration,
-    metrics: &Metrics,
+    metrics: &WorkerMetrics,
 ) -> Result<(), StoreError> {
     let rescued = rescue_all(store).await?;
-    metrics.rescued(rescued.due);
+    metrics.rescued.add((), rescued.due);
     if rescued.due > 0 {
         info!(steps = rescued.due, "{} steps of a lost worker are due again", rescued.due);
     }

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use crate::metrics::{Direction, IntakeResult, Metrics, Source};
+use super::metrics::{IntakeMetrics, IntakeResult, Source};
+use crate::metrics::Metrics;
+use crate::platform::{Direction, PayloadMetrics};
 use crate::traces::Traces;
 use crate::webhook::{Rules, WebhookTargets};
 use ferry_store::{Accepted, Deadline, NewSubmission, Payload, Store, StoreError};
@@ -98,7 +100,8 @@ pub struct Intake {
     deadline: Duration,
     max_dataset_bytes: u64,
     rng: Mutex<Rng>,
-    metrics: Arc<Metrics>,
+    metrics: Arc<IntakeMetrics>,
+    payloads: Arc<PayloadMetrics>,
     traces: Traces,
     source: Source,
     rules: Rules,
@@ -114,7 +117,7 @@ impl Intake {
         deadline: Duration,
         max_dataset_bytes: u64,
         seed: u64,
-        metrics: Arc<Metrics>,
+        metrics: &Metrics,
     ) -> Self {
         let rng = Mutex::new(Rng::with_seed(seed));
         let (traces, source) = (Traces::default(), Source::Cli);
@@ -126,7 +129,8 @@ impl Intake {
             deadline,
             max_dataset_bytes,
             rng,
-            metrics,
+            metrics: metrics.of(),
+            payloads: metrics.of(),
             traces,
             source,
             rules,
@@ -160,7 +164,7 @@ impl Intake {
     ) -> Result<Prepared, IntakeError> {
         let prepared = self.check(request, names);
         if prepared.is_err() {
-            self.metrics.intake(self.source, IntakeResult::Invalid);
+            self.metrics.received.inc((self.source, IntakeResult::Invalid));
         }
         prepared
     }
@@ -208,20 +212,20 @@ impl Intake {
         let response = self.store.accept(batch).await;
         let Ok(accepted) = &response else {
             for _ in sizes {
-                self.metrics.intake(self.source, IntakeResult::Failed);
+                self.metrics.received.inc((self.source, IntakeResult::Failed));
             }
             return response;
         };
         for (accepted, bytes) in accepted.iter().zip(sizes) {
             let result = match accepted {
                 Accepted::New(_) => {
-                    self.metrics.payload(Direction::Accepted, bytes);
+                    self.payloads.bytes.observe(Direction::Accepted, bytes as f64);
                     IntakeResult::Accepted
                 }
                 Accepted::Duplicate(_) => IntakeResult::Duplicate,
                 Accepted::Conflict(_) => IntakeResult::Conflict,
             };
-            self.metrics.intake(self.source, result);
+            self.metrics.received.inc((self.source, result));
         }
         for (accepted, account, parent) in traced.iter().map(|(n, a, p)| (accepted.get(*n), a, *p))
         {

@@ -13,6 +13,7 @@ mod guard;
 mod housekeeping;
 mod intake;
 mod leases;
+mod metrics;
 mod observer;
 mod parts;
 mod payload;
@@ -30,6 +31,7 @@ pub use executor::Executor;
 pub use intake::{
     DEFAULT_ACCOUNT, DEFAULT_RESULT_KEY, Intake, IntakeError, Prepared, SourceLabels,
 };
+pub use metrics::{IntakeMetrics, Source, WorkerMetrics};
 pub use parts::{StepQueue, WorkerParts, Workers};
 pub use policy::{AmbiguousUpload, Policy};
 pub use pushed::PushedIntake;

@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use tracing::{debug, error, info, warn};
 
-use crate::metrics::Metrics;
+use super::metrics::{Outcome, StepResult, WorkerMetrics};
 use crate::traces::{StepTrace, Traces};
 use ferry_store::{Claim, Committed};
-use ferry_types::domain::account::Signal;
 use ferry_types::domain::outcome::{PlatformError, Status};
 use ferry_types::domain::submission::{DeliveryResult, Reason, State, Submission, Transition};
 use ferry_types::domain::{Timestamp, until};
@@ -20,7 +19,7 @@ const MAX_SHOWN: usize = 100;
 /// Observes the steps of a process.
 #[derive(Debug)]
 pub(super) struct StepObserver {
-    metrics: Arc<Metrics>,
+    metrics: Arc<WorkerMetrics>,
     traces: Traces,
     /// Unknown statuses that were logged.
     unknown_statuses: Mutex<HashSet<String>>,
@@ -41,14 +40,14 @@ pub(super) struct Recorded {
 }
 
 impl StepObserver {
-    pub(super) fn new(metrics: Arc<Metrics>, traces: Traces) -> Self {
+    pub(super) fn new(metrics: Arc<WorkerMetrics>, traces: Traces) -> Self {
         let (unknown_statuses, unreadable) = (Mutex::default(), Mutex::default());
         Self { metrics, traces, unknown_statuses, unreadable }
     }
 
     /// A step begins; returns its trace.
     pub(super) fn begun(&self, claim: &Claim) -> StepTrace {
-        self.metrics.step_lag(claim.kind, claim.lag);
+        self.metrics.lag.observe(claim.kind, claim.lag.as_secs_f64());
         self.traces.step(&claim.submission, claim.kind)
     }
 
@@ -56,7 +55,7 @@ impl StepObserver {
     pub(super) fn status(&self, response: &Result<Status, PlatformError>) {
         match response {
             Ok(Status::Pending { status, known: false }) => {
-                self.metrics.unknown_status();
+                self.metrics.unknown_status.inc(());
                 if is_new(&self.unknown_statuses, status) {
                     warn!("the Platform's status `{status}` is not configured: taken as pending");
                 }
@@ -76,32 +75,18 @@ impl StepObserver {
         }
     }
 
-    /// A webhook was sent.
-    pub(super) fn delivery(
-        &self,
-        submission: &Submission,
-        result: DeliveryResult,
-        transition: &Transition,
-    ) {
-        self.metrics.delivery(result);
-        if transition.delay().is_none() && result != DeliveryResult::Delivered {
-            warn!(
-                submission.id = %submission.id,
-                "webhook delivery of `{}` abandoned: {}", submission.name, result.as_str()
-            );
-        }
+    /// A webhook is not attempted again.
+    pub(super) fn abandoned(submission: &Submission, result: DeliveryResult) {
+        warn!(
+            submission.id = %submission.id,
+            "webhook delivery of `{}` abandoned: {}", submission.name, result.as_str()
+        );
     }
 
     /// A step was decided.
     pub(super) fn decided(&self, claim: &Claim, transition: &Transition) {
-        self.metrics.step(claim.kind, transition.reason.as_ref().map(|reason| reason.code));
-        if matches!(transition.signal, Signal::CredentialsDenied(_)) {
-            let why = transition.reason.as_ref().map_or("", |reason| &reason.text);
-            error!(
-                account = claim.submission.account,
-                "account `{}` paused, credentials denied: {why}", claim.submission.account
-            );
-        }
+        let result = StepResult(transition.reason.as_ref().map(|reason| reason.code));
+        self.metrics.runs.inc((claim.kind, result));
     }
 
     /// The store has the outcome of a step, or does not want it.
@@ -111,7 +96,8 @@ impl StepObserver {
             Committed::Done(from, to) => {
                 self.metrics.transition(from, to);
                 trace.set_state(to, reason.as_ref().map(|reason| reason.code));
-                self.metrics.step_duration(claim.kind, duration, trace.exemplar(now));
+                let seconds = duration.as_secs_f64();
+                self.metrics.durations.observe_with(claim.kind, seconds, trace.exemplar(now));
                 if to.is_final() && from != to {
                     self.finished(&claim.submission, to, polled, now);
                 }
@@ -119,7 +105,7 @@ impl StepObserver {
             }
             Committed::Stale => {
                 trace.set_outcome("stale");
-                self.metrics.commit_conflict();
+                self.metrics.commit_conflicts.inc(());
                 warn!(
                     submission.id = %claim.lease.id,
                     "stale commit of `{}`, another worker owns the step, or it ended", claim.kind
@@ -127,7 +113,7 @@ impl StepObserver {
             }
             Committed::Illegal(illegal) => {
                 trace.set_outcome("illegal");
-                self.metrics.commit_conflict();
+                self.metrics.commit_conflicts.inc(());
                 error!(
                     submission.id = %claim.lease.id,
                     "refused to record `{}`: {illegal}", claim.kind
@@ -153,8 +139,10 @@ impl StepObserver {
     fn finished(&self, submission: &Submission, outcome: State, polled: bool, now: Timestamp) {
         let life = until(submission.created_at, now);
         let polls = submission.polls + u32::from(polled);
-        let polls = submission.processing_token.is_some().then_some(polls);
-        self.metrics.finished(outcome, life, polls);
+        self.metrics.lives.observe(Outcome(outcome), life.as_secs_f64());
+        if submission.processing_token.is_some() {
+            self.metrics.polls.observe((), f64::from(polls));
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use super::committer::Committer;
 use super::executor::{Executor, ExecutorParts};
 use super::housekeeping::keep_house;
 use super::leases::Leases;
+use super::metrics::WorkerMetrics;
 use super::observer::StepObserver;
 use super::policy::Policy;
 use super::pushed::PushedIntake;
@@ -95,7 +96,7 @@ impl Workers {
         let (store, monotonic) = (self.store.clone(), self.monotonic.clone());
         let renewing = store.clone();
         let housekeeping =
-            keep_house(store, self.policy.clone(), self.metrics.clone(), monotonic.clone());
+            keep_house(store, self.policy.clone(), self.metrics.of(), monotonic.clone());
         let shutdown = self.shutdown.clone();
         let intake = self.pushed.map(|pushed| {
             let accept = async move { pushed.run(&shutdown, monotonic.as_ref()).await };
@@ -107,7 +108,7 @@ impl Workers {
             webhooks: self.webhooks,
             policy: self.policy,
             committer,
-            observer: StepObserver::new(self.metrics, self.traces),
+            observer: StepObserver::new(self.metrics.of(), self.traces),
             monotonic: self.monotonic,
             shutdown: self.shutdown,
             seed: self.seed,
@@ -124,7 +125,8 @@ impl Workers {
 
     fn queue(&self, kind: StepKind, leases: &Leases, limits: &LimitsByAccount) -> StepQueue {
         let slots = self.policy.concurrency;
-        self.metrics.slots(kind, slots);
+        let metrics = self.metrics.of::<WorkerMetrics>();
+        metrics.slots.set(kind, slots as f64);
         let (sender, steps) = mpsc::channel(slots);
         let stop = Shutdown::default();
         let claimer = Claimer {
@@ -133,7 +135,7 @@ impl Workers {
             slots: Arc::new(Semaphore::new(slots)),
             lease: self.policy.lease,
             leases: leases.clone(),
-            metrics: self.metrics.clone(),
+            metrics,
             account_limits: limits.clone(),
             monotonic: self.monotonic.clone(),
             sender,

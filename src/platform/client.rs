@@ -13,6 +13,7 @@ use super::check::{ApiCheck, NO_SUCH, judge, lost_answer, no_access};
 use super::endpoint::{FEEDBACK, RESULTS, SHORT, STATUS, UPLOAD};
 use super::exchange::Exchange;
 use super::guard::{RequestError, RequestGuard, Unguarded};
+use super::metrics::Direction;
 use super::observed::Observer;
 use super::patience::Patience;
 use super::response::{Pages, PlatformResponse};
@@ -24,7 +25,7 @@ use super::tokens::Tokens;
 use super::upload::Upload;
 use super::url::{below, is_loopback};
 use super::wire::{TransportError, WireRequest, Wires};
-use crate::metrics::{Direction, Metrics};
+use crate::metrics::Metrics;
 use ferry_types::clock::{Clock, MonotonicClock};
 use ferry_types::domain::limits::AccountLimits;
 use ferry_types::domain::outcome::{Content, PlatformError, Status};
@@ -72,7 +73,8 @@ impl Platform {
         let scrubber = Scrubber::new(&account);
         let observer = Observer {
             account: account.name.as_str().into(),
-            metrics,
+            metrics: metrics.of(),
+            payloads: metrics.of(),
             clock: clock.clone(),
             monotonic: monotonic.clone(),
         };

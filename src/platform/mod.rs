@@ -10,6 +10,7 @@ mod endpoint;
 mod exchange;
 mod guard;
 mod http;
+mod metrics;
 mod observed;
 mod patience;
 mod response;
@@ -30,6 +31,7 @@ pub use guard::{RequestError, RequestGuard, Unguarded, Withheld};
 pub use http::HttpWire;
 #[doc(hidden)]
 pub use http::decoded;
+pub use metrics::{Direction, PayloadMetrics, PlatformMetrics};
 pub use status_map::StatusMap;
 pub use upload::Upload;
 pub use wire::{TransportError, Wire, WireRequest, WireResponse, Wires};

@@ -6,9 +6,10 @@ use std::time::Duration;
 use reqwest::StatusCode;
 
 use super::endpoint::{FEEDBACK, RESULTS, STATUS, UPLOAD};
+use super::metrics::{Class, Direction, Endpoint, PayloadMetrics, PlatformMetrics, TokenResult};
 use super::response::PlatformResponse;
 use super::wire::TransportError;
-use crate::metrics::{Class, Direction, Endpoint, Metrics, TokenResult};
+use crate::metrics::{Account, seconds};
 use crate::traces::StepTrace;
 use ferry_types::clock::{Clock, MonotonicClock};
 use ferry_types::domain::later;
@@ -17,8 +18,9 @@ use ferry_types::domain::outcome::PlatformError;
 /// Counts for one account.
 #[derive(Debug, Clone)]
 pub(super) struct Observer {
-    pub(super) account: Arc<str>,
-    pub(super) metrics: Arc<Metrics>,
+    pub(super) account: Account,
+    pub(super) metrics: Arc<PlatformMetrics>,
+    pub(super) payloads: Arc<PayloadMetrics>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) monotonic: Arc<dyn MonotonicClock>,
 }
@@ -37,7 +39,7 @@ impl Observer {
         let now = self.clock.now();
         let throttled = response.as_ref().ok().and_then(|response| response.throttled(now));
         if let Some(PlatformError::Throttled { retry_after: Some(delay), .. }) = throttled {
-            self.metrics.retry_after(delay);
+            self.metrics.delays.observe((), delay.as_secs_f64());
         }
         let class = match &response {
             Ok(_) if throttled.is_some() => Class::Throttled,
@@ -46,8 +48,9 @@ impl Observer {
             Err(TransportError::Unanswered(_) | TransportError::Unreadable(_)) => Class::NoResponse,
             Err(TransportError::TooLarge) => Class::TooLarge,
         };
-        let duration = self.monotonic.elapsed(started);
-        self.metrics.request(&self.account, endpoint, class, duration, step.exemplar(now));
+        let seconds = self.monotonic.elapsed(started).as_secs_f64();
+        self.metrics.requests.inc((self.account.clone(), endpoint, class));
+        self.metrics.durations.observe_with(endpoint, seconds, step.exemplar(now));
         call.ended(class.as_str(), class != Class::Ok);
         response
     }
@@ -56,17 +59,18 @@ impl Observer {
     pub(super) fn token(&self, left: Result<Duration, &PlatformError>) {
         let result = match left {
             Ok(left) => {
-                self.metrics.token_expires(&self.account, later(self.clock.now(), left));
+                let expiry = seconds(later(self.clock.now(), left));
+                self.metrics.token_expiry.set(self.account.clone(), expiry);
                 TokenResult::Ok
             }
             Err(PlatformError::Credentials(_)) => TokenResult::Denied,
             Err(_) => TokenResult::Failed,
         };
-        self.metrics.token(&self.account, result);
+        self.metrics.tokens.inc((self.account.clone(), result));
     }
 
     pub(super) fn payload(&self, direction: Direction, bytes: u64) {
-        self.metrics.payload(direction, bytes);
+        self.payloads.bytes.observe(direction, bytes as f64);
     }
 }
 

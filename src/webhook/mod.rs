@@ -15,6 +15,7 @@ use std::time::Duration;
 use reqwest::{Client, Response, StatusCode, Url};
 
 use crate::http_client::{self, Authorities, ClientError, Tls, retry_after};
+use crate::metrics::{Counter, Metrics, metrics};
 use crate::secret::Secret;
 use crate::traces::StepTrace;
 use ferry_types::domain::Timestamp;
@@ -59,12 +60,23 @@ pub struct Attempt {
     pub retry_after: Option<Duration>,
 }
 
+metrics! {
+    /// The metrics of deliveries.
+    pub struct WebhookMetrics {
+        /// Webhook delivery attempts, by result.
+        deliveries: Counter<DeliveryResult> = "ferry_webhook_deliveries_total";
+        /// Webhooks that were abandoned after their last attempt.
+        abandoned: Counter = "ferry_webhooks_abandoned_total";
+    }
+}
+
 /// Sends messages to receivers.
 #[derive(Debug)]
 pub struct Webhooks {
     http: Client,
     rules: Arc<Rules>,
     targets: WebhookTargets,
+    metrics: Arc<WebhookMetrics>,
 }
 
 impl Webhooks {
@@ -74,6 +86,7 @@ impl Webhooks {
         targets: WebhookTargets,
         authorities: &Authorities,
         timeout: Duration,
+        metrics: &Metrics,
     ) -> Result<Self, ClientError> {
         let rules = Arc::new(rules);
         // Nothing is sent without a secret.
@@ -87,12 +100,23 @@ impl Webhooks {
                 .no_proxy()
                 .dns_resolver(Guard::new(rules.clone()))
         })?;
-        Ok(Self { http, rules, targets })
+        Ok(Self { http, rules, targets, metrics: metrics.of() })
+    }
+
+    /// Counts a webhook that is not attempted again.
+    pub fn count_abandoned(&self) {
+        self.metrics.abandoned.inc(());
     }
 
     /// Sends a message, once more if the receiver denies it and a secret was replaced meanwhile. The
     /// body of a response is not read.
     pub async fn send(&self, message: Message<'_>) -> Attempt {
+        let attempt = self.attempt(&message).await;
+        self.metrics.deliveries.inc(attempt.result);
+        attempt
+    }
+
+    async fn attempt(&self, message: &Message<'_>) -> Attempt {
         let secrets = self.targets.get(message.account).map(|receiver| receiver.secrets.as_slice());
         let Some(secrets) = secrets.filter(|secrets| !secrets.is_empty()) else {
             return Attempt::without_response(DeliveryResult::NoSecret);
@@ -103,10 +127,10 @@ impl Webhooks {
         };
         let read_again = |read: fn(&Secret<SigningKey>) -> bool| secrets.iter().map(read).max();
         read_again(Secret::refresh_if_old);
-        let attempt = self.send_once(&url, &message, secrets).await;
+        let attempt = self.send_once(&url, message, secrets).await;
         let is_denied = matches!(attempt.status, Some(401 | 403));
         if is_denied && read_again(Secret::refresh) == Some(true) {
-            return self.send_once(&url, &message, secrets).await;
+            return self.send_once(&url, message, secrets).await;
         }
         attempt
     }
@@ -151,7 +175,7 @@ impl Attempt {
         }
     }
 
-    /// An attempt that nobody responded to.
+    /// An attempt without a response.
     pub(crate) const fn without_response(result: DeliveryResult) -> Self {
         Self { result, status: None, retry_after: None }
     }

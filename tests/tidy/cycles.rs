@@ -11,14 +11,6 @@ use super::{Token, module_path, none, packages, rust_files, tokens};
 const ALLOWED: &[(&str, &str)] = &[
     ("crates/ferry-store/src/compression.rs", "crates/ferry-store/src/lib.rs"),
     ("crates/ferry-store/src/sqlite/effects.rs", "crates/ferry-store/src/sqlite/events.rs"),
-    ("src/cli/completions.rs", "src/cli/mod.rs"),
-    ("src/cli/demo.rs", "src/cli/mod.rs"),
-    ("src/cli/doctor.rs", "src/cli/mod.rs"),
-    ("src/cli/simulate.rs", "src/cli/mod.rs"),
-    ("src/cli/validate/fixing.rs", "src/cli/validate.rs"),
-    ("src/config/values.rs", "src/config/mod.rs"),
-    ("src/metrics/openmetrics.rs", "src/metrics/mod.rs"),
-    ("src/metrics/series.rs", "src/metrics/mod.rs"),
 ];
 
 type Place = Vec<String>;

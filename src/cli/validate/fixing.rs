@@ -7,14 +7,16 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::LIMIT;
 use super::report::{counted, print_reports};
 use crate::cli::error::CliError;
 use crate::cli::files::{read, title};
 use crate::cli::ui::{Ui, write_bytes};
 use ferry_types::domain::dataset::{Fixed, Report, Severity, Table, fix};
 
-/// What `--fix --json` says of a file.
+/// The largest file that is read.
+pub(super) const LARGEST: u64 = 1 << 30;
+
+/// The object that `--fix --json` prints for a file.
 #[derive(Debug, Serialize)]
 struct Outcome<'a> {
     #[serde(flatten)]
@@ -35,7 +37,7 @@ pub(super) fn fix_file(
     ui: &Ui,
 ) -> Result<bool, CliError> {
     let output = output.map_or_else(|| default_output(file), |path| Ok(path.to_owned()))?;
-    let (report, fixed) = fix(table, &title(file), &read(file, LIMIT)?);
+    let (report, fixed) = fix(table, &title(file), &read(file, LARGEST)?);
     let Some(fixed) = fixed else {
         return remaining(report, ui);
     };

@@ -15,6 +15,7 @@ mod doctor;
 mod exits;
 mod list;
 mod log;
+mod night;
 mod operate;
 mod others;
 pub(crate) mod secrets;

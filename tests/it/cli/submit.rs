@@ -218,7 +218,7 @@ fn two_files_of_one_name_are_refused() {
     exit 2
     ---- stdout
     ---- stderr
-    error: `north/march.csv` and `south/march.csv` would be datasets of the same Name
+    error: `north/march.csv` and `south/march.csv` would be datasets of the same name
     hint: submit them one by one, each with its own --name; or --overwrite
     ");
     let both = ["submit", "north/march.csv", "south/march.csv", "--overwrite"];

@@ -96,7 +96,7 @@ fn behind_a_held_one_of_its_name() {
     exit 2
     ---- stdout
     ---- stderr
-    error: submission ID-1 is held, and keeps its Name
+    error: submission ID-1 is held, and keeps its name
     hint: end it first: `ferry resolve ID-1 --fail`
     ");
 }

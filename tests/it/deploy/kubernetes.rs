@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use ferry::metrics::QueueState;
+use ferry::exporter::QueueState;
 use serde_json::{Value, json};
 
 use super::files::{Container, documents, root, texts};

@@ -199,7 +199,7 @@ async fn a_submission_of_an_account_that_is_not_configured_waits() {
         Duration::from_mins(1),
         1 << 20,
         1,
-        world.app.metrics.clone(),
+        &world.app.metrics,
     );
     let prepared =
         intake.prepare(dataset("foreign"), &ferry::pipeline::SourceLabels::default()).unwrap();

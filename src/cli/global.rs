@@ -1,0 +1,72 @@
+//! The options of every command, and the configuration, log and store that they lead to.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::error::CliError;
+use super::ui::Ui;
+use crate::app::App;
+use crate::config::{Config, ConfigErrors, Sources, StoreLocation};
+use crate::telemetry;
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub(super) struct Global {
+    /// Read this file instead of `ferry.toml`.
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
+    pub(super) config: Option<PathBuf>,
+    /// Store of the submissions: `sqlite:PATH` or `redis://HOST:PORT/DATABASE` [default: sqlite:ferry.db].
+    #[arg(long, global = true, value_name = "LOCATION", help_heading = "Global options")]
+    pub(super) store: Option<String>,
+    /// Change a setting, such as `poll_max=30s`; `ferry doctor --settings` lists them.
+    #[arg(long, global = true, value_name = "NAME=VALUE", help_heading = "Global options")]
+    pub(super) set: Vec<String>,
+    /// Write JSON to stdout, one object a line.
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub(super) json: bool,
+}
+
+/// Reads the configuration.
+pub(super) fn configure(global: &Global) -> Result<Config, CliError> {
+    Ok(load(global)?)
+}
+
+pub(super) fn load(global: &Global) -> Result<Config, ConfigErrors> {
+    let store = global.store.iter().map(|location| format!("store={location}"));
+    let flags = store.chain(global.set.iter().cloned()).collect();
+    let sources = Sources::of_process(global.config.as_deref(), flags)?;
+    Config::load(&sources)
+}
+
+/// Starts the log at `level`, unless the configuration wants another.
+pub(super) fn start_log(config: &Config, ui: &Ui, level: &str) -> Result<(), CliError> {
+    let filter = if config.log.is_empty() { level } else { &config.log };
+    // Commands record in the file of the audit log, if there is one; a server always logs its own.
+    let audits = level == "info";
+    telemetry::start(filter, config.log_format, audits, ui.log_writer())
+        .map_err(|error| CliError::usage(error.to_string()))
+}
+
+pub(super) fn open(global: &Global, ui: &Ui, level: &str) -> Result<App, CliError> {
+    let config = configure(global)?;
+    start_log(&config, ui, level)?;
+    Ok(App::open(config)?)
+}
+
+/// For commands about what a store holds: to make an empty one in the wrong folder would only
+/// confuse.
+pub(super) fn open_existing(global: &Global, ui: &Ui) -> Result<App, CliError> {
+    let config = configure(global)?;
+    match &config.store {
+        StoreLocation::Sqlite(path) if !path.exists() => {
+            let what = format!("there is no store at `{}`", path.display());
+            return Err(CliError::usage(what).hint(
+                "`--store` or FERRY_STORE says where it is; `ferry submit` makes a new one",
+            ));
+        }
+        StoreLocation::Sqlite(_) | StoreLocation::Redis(..) => {}
+    }
+    start_log(&config, ui, "warn")?;
+    Ok(App::open(config)?)
+}

@@ -1,0 +1,73 @@
+//! The log of a night: what happened to the Platform and to accounts, from its warnings alone.
+
+use ferry_sim::{Endpoint, Fault, RetryAfter};
+use serde_json::Value;
+
+use super::harness::{Ferry, GOOD, Platform, eventually};
+use super::running::Running;
+
+/// The messages of these levels, so far.
+fn messages(worker: &Running, levels: &[&str]) -> Vec<String> {
+    let log = worker.stderr();
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let lines = lines.filter(|line| levels.iter().any(|level| line["level"] == *level));
+    lines.map(|line| line["message"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+fn await_message(worker: &Running, part: &str) {
+    eventually(part, || messages(worker, &["INFO", "WARN"]).iter().any(|m| m.contains(part)));
+}
+
+#[test]
+fn the_warnings_of_a_worker_tell_what_happened_in_a_night() {
+    let platform = Platform::start();
+    let ferry = Ferry::of(&platform)
+        .file("good.csv", GOOD)
+        .set("FERRY_BREAKER_FAILURES", "3")
+        .set("FERRY_BREAKER_OPEN_MAX", "1s")
+        .set("FERRY_LOG_FORMAT", "json");
+    let submit = |name: &str| ferry.run(&["submit", "good.csv", "--name", name]).ok().id();
+    let mut worker = ferry.start(&["worker"]);
+    // The Platform is out, for several probes.
+    platform.sim.set_outage(true);
+    let ids: Vec<String> = (0..5).map(|n| submit(&format!("out {n}"))).collect();
+    await_message(&worker, "opened");
+    let before = platform.sim.ledger().requests;
+    eventually("several probes", || platform.sim.ledger().requests > before + 3);
+    platform.sim.set_outage(false);
+    await_message(&worker, "closed");
+    ids.iter().for_each(|id| ferry.await_state(id, "completed"));
+    // An operator pauses the account, and the Platform throttles it for long.
+    ferry.run(&["pause", "default", "--reason", "the auditors are here"]).ok();
+    await_message(&worker, "is paused");
+    ferry.run(&["resume", "default"]).ok();
+    await_message(&worker, "was resumed");
+    platform.sim.script(Endpoint::Upload, Fault::SlowDown(RetryAfter::Seconds(600.0)));
+    let throttled = submit("throttled");
+    await_message(&worker, "throttles account `default` for");
+    ferry.run(&["resume", "default"]).ok();
+    await_message(&worker, "is not throttled any more");
+    ferry.await_state(&throttled, "completed");
+    worker.signal("TERM");
+    worker.end();
+    let warnings = messages(&worker, &["WARN", "ERROR"]);
+    let [outage, paused, held] = warnings.as_slice() else {
+        panic!("each is one warning: {warnings:#?}");
+    };
+    for part in [
+        "circuit breaker of account `default` opened after 3 failures",
+        "next probe in 1s",
+        "; last error: ",
+    ] {
+        assert!(outage.contains(part), "{part} is missing in {outage}");
+    }
+    assert!(paused.starts_with("account `default` is paused: the auditors are here"), "{paused}");
+    assert!(
+        held.starts_with("the Platform throttles account `default` for 10m")
+            || held.starts_with("the Platform throttles account `default` for 9m"),
+        "{held}"
+    );
+    let ends = messages(&worker, &["INFO"]);
+    let ends = ends.iter().filter(|message| message.contains(" after ")).count();
+    assert_eq!(ends, 3, "each end is one line: {}", worker.stderr());
+}
