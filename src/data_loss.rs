@@ -25,30 +25,25 @@ metrics! {
 /// Watches the store for as long as it is polled.
 pub async fn watch(store: Arc<dyn Store>, metrics: &Metrics) {
     let (continuity, metrics) = (store.continuity(), metrics.of::<DataLossMetrics>());
-    let (mut logged, mut reported, mut is_open) = (0, 0, false);
+    let (mut logged, mut is_open) = (0, false);
     loop {
         if let Err(error) = store.look().await {
             // Claims, commits and requests log it.
             debug!("the store could not be compared: {error}");
         }
         match continuity.loss() {
-            Some(loss) => {
-                if loss.ordinal > logged {
-                    error!(
-                        store.before = %loss.before,
-                        store.after = %loss.after,
-                        "{loss}; compare it with a backup, then run `ferry doctor --acknowledge`"
-                    );
-                    metrics.losses.add((), loss.ordinal - logged);
-                    metrics.unacknowledged.set((), 1.0);
-                    (logged, is_open) = (loss.ordinal, true);
-                }
-                // Until it is there: `ferry doctor` reads it there.
-                if loss.ordinal > reported {
-                    match store.report_loss(&loss).await {
-                        Ok(()) => reported = loss.ordinal,
-                        Err(error) => debug!("cannot report the loss in the store: {error}"),
-                    }
+            Some(loss) if loss.ordinal > logged => {
+                error!(
+                    store.before = %loss.before,
+                    store.after = %loss.after,
+                    "{loss}; compare it with a backup, then run `ferry doctor --acknowledge`"
+                );
+                metrics.losses.add((), loss.ordinal - logged);
+                metrics.unacknowledged.set((), 1.0);
+                (logged, is_open) = (loss.ordinal, true);
+                // Not again later: it may have been acknowledged meanwhile.
+                if let Err(error) = store.report_loss(&loss).await {
+                    debug!("the loss could not be reported in the store: {error}");
                 }
             }
             None if is_open => {
@@ -56,7 +51,7 @@ pub async fn watch(store: Arc<dyn Store>, metrics: &Metrics) {
                 metrics.unacknowledged.set((), 0.0);
                 is_open = false;
             }
-            None => {}
+            _ => {}
         }
         tokio::select! {
             () = tokio::time::sleep(DELAY) => {}

@@ -157,7 +157,7 @@ fn a_process_whose_file_was_deleted_can_be_stopped() {
     watched.server.signal("TERM");
     watched.server.end();
     let log = watched.server.stderr();
-    assert!(log.contains("ended with outcomes that the store did not record"), "{log}");
+    assert!(log.contains("ended with outcomes that the store did not commit"), "{log}");
 }
 
 #[test]

@@ -196,7 +196,7 @@ async fn fresh_tokens_that_are_refused_for_a_while_mean_that_the_account_may_not
     sim.script(Endpoint::Upload, says(401, "no"));
     let response = platform.upload(upload("n")).await;
     let expected = "UploadData: access denied (401): `no`; retried, and the account is paused if \
-                    this goes on for 20s";
+                    this lasts for 20s";
     assert_eq!(response, Err(PlatformError::Transient(expected.into())));
     assert_eq!((sim.ledger().tokens_issued, sim.ledger().requests), (2, 4));
     let platform = strict(&sim);
@@ -292,7 +292,7 @@ async fn wrong_credentials_are_told_as_such() {
     let refused = |call: &str| {
         PlatformError::Transient(format!(
             "{call}: access denied (403): `unknown key`; retried, and the account is paused if this \
-             goes on for 20s"
+             lasts for 20s"
         ))
     };
     assert_eq!(platform.upload(upload("n")).await, Err(refused("UploadData")));
