@@ -129,7 +129,9 @@ impl Act {
 
 /// Checks the store; returns true if all is well with it.
 async fn check_store(config: Config, act: Act, ui: &Ui) -> Result<bool, CliError> {
-    if let Some(finding) = store::missing(&config) {
+    // Who acknowledges that the file is gone wants a new one.
+    let missing = store::missing(&config).filter(|finding| !(act.acknowledge && finding.ok));
+    if let Some(finding) = missing {
         return Ok(print_and_judge(&finding, ui)?);
     }
     let space = store::space(&config).filter(|finding| !finding.ok);

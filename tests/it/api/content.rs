@@ -4,6 +4,7 @@ use ferry_types::contract::ProblemKind;
 use serde_json::json;
 
 use super::harness::{GOOD, Served};
+use crate::support::plain;
 
 #[tokio::test]
 async fn a_result_has_its_bytes_and_its_type() {
@@ -26,7 +27,7 @@ async fn a_result_has_its_bytes_and_its_type() {
 
 #[tokio::test]
 async fn feedback_stands_beside_the_rows_that_it_means() {
-    let served = Served::start(&[]).await;
+    let served = Served::with(plain(), &[]).await;
     let rejected = include_str!("../../../examples/rejected.csv");
     let body = json!({ "name": "march", "data": rejected });
     let id = served.post("/v1/submissions?wait=60s", &body).await.id();

@@ -51,7 +51,7 @@ fn a_wrong_secret_and_a_wrong_key_are_told_apart() {
     note  the store `ferry.db` does not exist yet
           hint: `ferry serve`, `ferry worker` and `ferry submit` create it; otherwise correct `store`
     ok    account `default` gets a token
-    FAIL  account `default` cannot use the Upload API: GetResults (status): access denied (403): `unknown key`; retried, and the account is paused if this goes on for 1m
+    FAIL  account `default` cannot use the Upload API: GetResults (status): access denied (403): `unknown key`; retried, and the account is paused if this lasts for 1m
           hint: check api_key, and what the account may do; a proxy or filter may also answer so
     ---- stderr
     ");
@@ -267,7 +267,8 @@ fn no_hint_recommends_doctor_itself() {
 
 #[test]
 fn a_restored_store_is_declared_ambiguous_and_a_409_ends_held() {
-    let platform = Platform::start();
+    // In a plain dialect: elsewhere the check of the Platform may fail, and here it is not meant.
+    let platform = Platform::plain();
     let ferry = Ferry::of(&platform).file("march.csv", GOOD);
     let submitted = ferry.object(&["submit", "march.csv", "--name", "march", "--json"]);
     let id = submitted["id"].as_str().unwrap().to_owned();
