@@ -31,7 +31,7 @@ impl Throttle {
     /// The remaining delay for a step that was claimed at `claimed`, if there is any.
     pub(super) fn left(&self, claimed: MonotonicTime) -> Option<Duration> {
         let period = *self.period();
-        let applies = |period: &Period| period.recorded.is_none_or(|recorded| claimed < recorded);
+        let applies = |period: &Period| period.recorded.is_none_or(|recorded| claimed <= recorded);
         let left = period.filter(applies)?.until.since(self.monotonic.now());
         (!left.is_zero()).then_some(left)
     }

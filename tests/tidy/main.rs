@@ -18,6 +18,7 @@ const LONGEST: usize = 500;
 /// Files under `tests/` that may sleep, each with the reason.
 const SLEEPERS: &[(&str, &str)] = &[
     ("crates/ferry-testing/src/waiting.rs", "between two looks at a condition"),
+    ("tests/histories/time.rs", "in virtual time, which passes at once"),
     ("tests/it/cli/harness.rs", "between two looks at another process"),
 ];
 

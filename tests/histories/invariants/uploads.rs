@@ -1,0 +1,59 @@
+//! The uploads of a trace, and what the Platform has under each name, for invariants about them.
+
+use std::collections::BTreeMap;
+
+use ferry_sim::{Effect, Endpoint};
+
+use crate::trace::{Event, SubmissionNumber, Trace};
+
+/// An upload that left a worker.
+#[derive(Debug, Clone)]
+pub(super) struct Upload {
+    pub(super) of: SubmissionNumber,
+    /// Number of its claim, counted over the whole trace.
+    pub(super) claim: usize,
+    /// True if the claim said that an earlier upload may have arrived.
+    pub(super) ambiguous: bool,
+    /// Submission whose dataset the Platform had under the name when it arrived.
+    pub(super) found: Option<SubmissionNumber>,
+}
+
+/// The uploads by their request, while a trace is read.
+#[derive(Debug, Default)]
+pub(super) struct Uploads {
+    by_request: BTreeMap<u64, Upload>,
+    claims: BTreeMap<(usize, SubmissionNumber), (usize, bool)>,
+    claimed: usize,
+    /// By name, the submission whose dataset the Platform has.
+    present: BTreeMap<String, SubmissionNumber>,
+}
+
+impl Uploads {
+    /// Reads the next event; returns the upload that it is about.
+    pub(super) fn read(&mut self, trace: &Trace, event: &Event) -> Option<Upload> {
+        match event {
+            Event::Claimed { worker, of, ambiguous, .. } => {
+                self.claimed += 1;
+                self.claims.insert((*worker, *of), (self.claimed, *ambiguous));
+                None
+            }
+            Event::Sent { request, worker, endpoint: Endpoint::Upload, of: Some(of) } => {
+                let (claim, ambiguous) = *self.claims.get(&(*worker, *of))?;
+                let upload = Upload { of: *of, claim, ambiguous, found: None };
+                self.by_request.insert(*request, upload.clone());
+                Some(upload)
+            }
+            Event::Arrived { request, effect, .. } => {
+                let upload = self.by_request.get_mut(request)?;
+                let name = &trace.names[upload.of];
+                upload.found = self.present.get(name).copied();
+                if matches!(effect, Effect::Stored | Effect::Replaced | Effect::ReplacedForeign) {
+                    self.present.insert(name.clone(), upload.of);
+                }
+                Some(upload.clone())
+            }
+            Event::Read { request, .. } => self.by_request.get(request).cloned(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! A worker process of a history: the real workers, polled here, in one thread and in a fixed order.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Wake, Waker};
+use std::time::Duration;
+
+use ferry::http_client::Authorities;
+use ferry::metrics::Metrics;
+use ferry::pipeline::{Executor, LeasedStep, Policy, StepQueue, WorkerParts, Workers};
+use ferry::platform::{
+    AccountConfig, Limits, OverwriteFormat, Platform, PlatformParts, StatusMap, Wires,
+};
+use ferry::shutdown::Shutdown;
+use ferry::traces::Traces;
+use ferry::webhook::{Rules, WebhookTargets, Webhooks};
+use ferry_sim::Credentials;
+use ferry_types::domain::submission::StepKind;
+use futures_util::future::BoxFuture;
+
+use crate::store::WorkerStore;
+use crate::time::Time;
+use crate::trace::WorkerNumber;
+use crate::wire::WorkerWire;
+
+/// The account of all submissions.
+pub(crate) const ACCOUNT: &str = "main";
+
+/// A running worker process. Dropped, it has crashed.
+pub(crate) struct Worker {
+    pub(crate) number: WorkerNumber,
+    pub(crate) store: Arc<WorkerStore>,
+    pub(crate) is_suspended: bool,
+    pub(crate) is_cut_off: bool,
+    executor: Arc<Executor>,
+    queues: Vec<StepQueue>,
+    tasks: Vec<Task>,
+}
+
+struct Task {
+    future: BoxFuture<'static, ()>,
+    woken: Arc<Woken>,
+}
+
+/// True if a task is to be polled.
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Task {
+    fn new(future: BoxFuture<'static, ()>) -> Self {
+        Self { future, woken: Arc::new(Woken(AtomicBool::new(true))) }
+    }
+}
+
+impl Worker {
+    /// Starts a worker.
+    pub(crate) fn start(store: WorkerStore, wire: WorkerWire, time: &Time, policy: Policy) -> Self {
+        let (number, store) = (store.worker, Arc::new(store));
+        let monotonic = Arc::new(time.clone());
+        let workers = Workers {
+            store: store.clone(),
+            platforms: vec![platform(wire, time)],
+            webhooks: webhooks(),
+            policy,
+            pushed: None,
+            metrics: metrics(),
+            traces: Traces::default(),
+            monotonic,
+            shutdown: Shutdown::default(),
+            seed: number as u64,
+        };
+        let WorkerParts { executor, queues, committer, renewal, housekeeping, .. } =
+            workers.parts();
+        let mut tasks = vec![Task::new(committer), Task::new(renewal), Task::new(housekeeping)];
+        // No submission of a history has a webhook.
+        let with_work = |queue: &StepQueue| queue.kind != StepKind::Deliver;
+        let mut queues: Vec<StepQueue> = queues.into_iter().filter(with_work).collect();
+        for queue in &mut queues {
+            let claimer = std::mem::replace(&mut queue.claimer, Box::pin(std::future::ready(())));
+            tasks.push(Task::new(claimer));
+        }
+        let (is_suspended, is_cut_off) = (false, false);
+        Self { number, store, is_suspended, is_cut_off, executor, queues, tasks }
+    }
+
+    /// Polls what can make progress until nothing can; returns true if anything could.
+    pub(crate) fn run(&mut self) -> bool {
+        if self.is_suspended {
+            return false;
+        }
+        let mut progressed = false;
+        loop {
+            let woken = self.poll_tasks();
+            let started = self.start_steps();
+            if !woken && !started {
+                return progressed;
+            }
+            progressed = true;
+        }
+    }
+
+    fn poll_tasks(&mut self) -> bool {
+        let mut any = false;
+        self.tasks.retain_mut(|task| {
+            if !task.woken.0.swap(false, Ordering::Relaxed) {
+                return true;
+            }
+            any = true;
+            let waker = Waker::from(task.woken.clone());
+            task.future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending()
+        });
+        any
+    }
+
+    fn start_steps(&mut self) -> bool {
+        let mut steps: Vec<LeasedStep> = Vec::new();
+        for queue in &mut self.queues {
+            while let Ok(step) = queue.steps.try_recv() {
+                steps.push(step);
+            }
+        }
+        let any = !steps.is_empty();
+        for step in steps {
+            let executor = self.executor.clone();
+            // A step whose outcome was not committed is rescued.
+            self.tasks.push(Task::new(Box::pin(async move {
+                let _ = executor.run(step).await;
+            })));
+        }
+        any
+    }
+}
+
+fn platform(wire: WorkerWire, time: &Time) -> Platform {
+    let credentials = Credentials::default();
+    let account = AccountConfig {
+        name: ACCOUNT.to_owned(),
+        token_url: "http://127.0.0.1:1/connect/token".to_owned(),
+        api_url: "http://127.0.0.1:1/upload".to_owned(),
+        client_id: credentials.client_id,
+        client_secret: credentials.client_secret.into(),
+        api_key: credentials.api_key.into(),
+        overwrite_format: OverwriteFormat::Strings,
+        status_map: StatusMap::default(),
+        account_limits: ferry_types::domain::limits::AccountLimits::default(),
+    };
+    let wire = Arc::new(wire);
+    Platform::new(PlatformParts {
+        account,
+        limits: Limits::default(),
+        wires: Wires { tokens: wire.clone(), api: wire },
+        clock: Arc::new(time.clone()),
+        monotonic: Arc::new(time.clone()),
+        metrics: metrics(),
+    })
+    .expect("a valid account")
+}
+
+fn webhooks() -> Webhooks {
+    let (rules, targets) = (Rules::default(), WebhookTargets::default());
+    Webhooks::new(rules, targets, &Authorities::default(), Duration::from_secs(1), &metrics())
+        .expect("no secret signs, so that no certificates are needed")
+}
+
+/// All histories count in the same metrics, which no history reads.
+fn metrics() -> Arc<Metrics> {
+    static METRICS: OnceLock<Arc<Metrics>> = OnceLock::new();
+    METRICS.get_or_init(Arc::default).clone()
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker").field("number", &self.number).finish_non_exhaustive()
+    }
+}
