@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // Hands a dataset to `ferry serve`, waits for the outcome, and prints the results or the feedback:
 // submit.mjs FILE [NAME]. FERRY_URL says where the server is, FERRY_KEY is an API key, if one is
-// needed. Ends with 0 if it was completed. Needs nothing but Node 18.
+// needed. Ends with 0 if it was completed, and with 4 if the Platform rejected it. Needs nothing but
+// Node 18.
 
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -49,11 +50,17 @@ const { id } = await kept.json();
 console.error(`submitted as ${id}`);
 
 for (;;) {
-  const { state } = await (await call(`/v1/submissions/${id}?wait=30s`)).json();
+  const { state, reason, feedback } = await (await call(`/v1/submissions/${id}?wait=30s`)).json();
   if (state === "completed") {
     process.stdout.write(
       await (await call(`/v1/submissions/${id}/results/tableofresultids`)).text(),
     );
+    break;
+  }
+  if (state === "rejected" && !feedback) {
+    // The Platform refused the upload itself, such as a name that exists.
+    console.error(reason);
+    process.exitCode = 4;
     break;
   }
   if (state === "rejected") {

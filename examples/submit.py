@@ -2,7 +2,7 @@
 """Hands a dataset to `ferry serve`, waits for the outcome, and prints the results or the feedback.
 
 submit.py FILE [NAME]. FERRY_URL says where the server is, FERRY_KEY is an API key, if one is needed.
-Ends with 0 if it was completed. Needs nothing but Python.
+Ends with 0 if it was completed, and with 4 if the Platform rejected it. Needs nothing but Python.
 """
 
 import hashlib
@@ -63,10 +63,15 @@ def main():
         return 3
     print("submitted as", submission, file=sys.stderr)
     while True:
-        state = json.loads(call(f"/v1/submissions/{submission}?wait=30s"))["state"]
+        view = json.loads(call(f"/v1/submissions/{submission}?wait=30s"))
+        state = view["state"]
         if state == "completed":
             sys.stdout.buffer.write(call(f"/v1/submissions/{submission}/results/tableofresultids"))
             return 0
+        if state == "rejected" and "feedback" not in view:
+            # The Platform refused the upload itself, such as a name that exists.
+            print(view["reason"], file=sys.stderr)
+            return 4
         if state == "rejected":
             for finding in json.loads(call(f"/v1/submissions/{submission}/feedback")):
                 lines = [place["line"] for place in finding["locations"]]

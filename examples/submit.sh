@@ -1,7 +1,7 @@
 #!/bin/sh
 # Hands a dataset to `ferry serve` with curl, waits for the outcome, and prints the results or the
 # feedback: submit.sh FILE [NAME]. FERRY_URL says where the server is, FERRY_KEY is an API key, if one
-# is needed. Ends with 0 if it was completed.
+# is needed. Ends with 0 if it was completed, and with 4 if the Platform rejected it.
 set -eu
 
 file=$1
@@ -29,10 +29,17 @@ id=$(printf '%s' "$answer" | sed -n 's/^{"id":"\([^"]*\)".*/\1/p')
 echo "submitted as $id" >&2
 
 while :; do
-    state=$(call "$url/v1/submissions/$id?wait=30s" | field state)
+    view=$(call "$url/v1/submissions/$id?wait=30s")
+    state=$(printf '%s' "$view" | field state)
     case $state in
         completed) call "$url/v1/submissions/$id/results/tableofresultids"; exit 0 ;;
-        rejected) call "$url/v1/submissions/$id/feedback"; exit 4 ;;
+        rejected)
+            case $view in
+                *'"feedback":{'*) call "$url/v1/submissions/$id/feedback" ;;
+                # The Platform refused the upload itself, such as a name that exists.
+                *) printf '%s' "$view" | sed -En 's/.*"reason":"(([^"\\]|\\.)*)".*/\1/p' >&2 ;;
+            esac
+            exit 4 ;;
         failed | cancelled | held) echo "$id is $state" >&2; exit 1 ;;
     esac
 done

@@ -44,6 +44,7 @@ hash() {
 
 random | keep "$secrets/store-password"
 random | keep "$secrets/backup-password"
+random | keep "$secrets/admin-password"
 random | keep "$secrets/grafana-password"
 printf 'demo-secret\n' | keep "$secrets/client-secret"
 printf 'demo-key\n' | keep "$secrets/api-key"
@@ -54,11 +55,13 @@ printf 'demo-key\n' | keep "$secrets/api-key"
 users=$secrets/redis-users
 default=$(grep -xE 'user default on #[0-9a-f]{64} ~\* &\* \+@all' "$users" 2>/dev/null) ||
     default="user default on #$(random | hash) ~* &* +@all"
+# `admin` is for operators: no process has its password.
 # `acl|dryrun` lets Ferry check the above. It reveals no password, and `acl|getuser` would.
 rights='+@read +@write +@connection +eval +evalsha +script|load +publish +subscribe +unsubscribe +time -@dangerous +info +acl|dryrun'
 wanted=$(printf '%s\n' "$default" \
     "user ferry on #$(hash <"$secrets/store-password") ~{ferry}:* &{ferry}:* -@all $rights" \
-    "user backup on #$(hash <"$secrets/backup-password") -@all +ping +replconf +sync +psync")
+    "user backup on #$(hash <"$secrets/backup-password") -@all +ping +replconf +sync +psync" \
+    "user admin on #$(hash <"$secrets/admin-password") ~* &* +@all")
 if [ "$wanted" != "$(cat "$users" 2>/dev/null)" ]; then
     printf '%s\n' "$wanted" | write "$secrets/redis-users"
 fi

@@ -5,21 +5,22 @@ use std::process::{Command, Output};
 use super::serve::{serve, url};
 use crate::cli::harness::{Ferry, GOOD, Platform, REJECTED};
 
-/// Runs a producer on good, rejected and invalid data.
+/// Runs a producer on good, rejected, refused and invalid data.
 fn produces(interpreter: &str, script: &str) {
     let platform = Platform::start();
     let ferry = Ferry::of(&platform)
         .set("FERRY_API_KEYS", "keys.jsonl")
         .file("march data.csv", GOOD)
         .file("rejected.csv", REJECTED)
+        .file("other.csv", GOOD.replace("SITE-001", "SITE-999"))
         .file("invalid.csv", "a,b\n");
     let key = ferry.run(&["keys", "create", "--name", "example", "--role", "submit"]).ok().stdout;
     let server = serve(&ferry, &[]);
     let url = url(&server);
-    let run = |file: &str| -> Output {
+    let run_as = |file: &str, name: Option<&str>| -> Output {
         let script = format!("{}/examples/{script}", env!("CARGO_MANIFEST_DIR"));
         let mut command = Command::new(interpreter);
-        command.arg(script).arg(ferry.path(file)).current_dir(ferry.path("."));
+        command.arg(script).arg(ferry.path(file)).args(name).current_dir(ferry.path("."));
         command.env("FERRY_URL", &url).env("FERRY_KEY", key.trim());
         command.output().unwrap_or_else(|error| {
             panic!(
@@ -27,6 +28,7 @@ fn produces(interpreter: &str, script: &str) {
             )
         })
     };
+    let run = |file: &str| run_as(file, None);
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     for _ in 0..2 {
         // The second time it is the same submission.
@@ -38,6 +40,18 @@ fn produces(interpreter: &str, script: &str) {
     let rejected = run("rejected.csv");
     assert_eq!(rejected.status.code(), Some(4), "{}", text(&rejected.stderr));
     assert!(text(&rejected.stdout).contains("UNKNOWN-7"), "{}", text(&rejected.stdout));
+    // The Platform refuses the upload, because it has other data under this name.
+    let refused = run_as("other.csv", Some("march data"));
+    let told = text(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(4), "{told}");
+    let listed = ferry.run(&["list", "--name", "march data", "--state", "rejected", "--json"]).ok();
+    let reason = listed.objects()[0]["reason"].to_string();
+    let reason = reason.trim_matches('"');
+    assert!(
+        told.contains(reason) || told.contains(&reason.replace("\\\"", "\"")),
+        "{reason}: {told}"
+    );
+    assert!(!told.contains("Traceback"), "{told}");
     let invalid = run("invalid.csv");
     assert_eq!(invalid.status.code(), Some(3), "{}", text(&invalid.stderr));
     assert!(text(&invalid.stderr).contains("error"), "{}", text(&invalid.stderr));

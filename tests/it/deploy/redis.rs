@@ -161,17 +161,35 @@ fn a_deleted_password_is_replaced_everywhere() {
     assert_eq!(stored(&machine), accepted);
 }
 
-/// Shell commands of the backup page for the container of Redis.
-fn commands_of_page() -> Vec<String> {
-    let page = fs::read_to_string(root("docs/operations/backup.md")).unwrap();
-    let (_, page) = page.split_once("### With docker-compose.yml").unwrap();
+/// Shell commands of a page for the container of Redis, from a mark on.
+fn commands_of_page(page: &str, mark: &str) -> Vec<String> {
+    let page = fs::read_to_string(root(page)).unwrap();
+    let (_, page) = page.split_once(mark).unwrap();
     let commands = page.split("redis sh -c '").skip(1);
     commands.map(|rest| rest.split_once('\'').unwrap().0.to_owned()).collect()
 }
 
 #[test]
+fn admin_may_raise_the_memory_of_a_full_store_and_ferry_may_not() {
+    let commands = commands_of_page("docs/operations/runbook.md", "**A full store.**");
+    let [raise] = &commands[..] else { panic!("{commands:#?}") };
+    let machine = Machine::prepare();
+    let _redis = machine.redis();
+    let ask = |line: &str| String::from_utf8(machine.shell(line).stdout).unwrap();
+    for (user, secret) in [("ferry", "store"), ("backup", "backup")] {
+        let line = raise.replace("user admin", &format!("user {user}"));
+        let answer = ask(&line.replace("admin-password", &format!("{secret}-password")));
+        assert!(answer.starts_with("NOPERM"), "{user}: {answer}");
+    }
+    let read = raise.replace("config set maxmemory 2gb", "config get maxmemory");
+    assert_eq!(ask(&read), "maxmemory\n1073741824\n");
+    assert_eq!(ask(raise), "OK\n");
+    assert_eq!(ask(&read), "maxmemory\n2147483648\n");
+}
+
+#[test]
 fn the_backup_page_backs_up_and_restores() {
-    let commands = commands_of_page();
+    let commands = commands_of_page("docs/operations/backup.md", "### With docker-compose.yml");
     let [backup, replace, load] = &commands[..] else { panic!("{commands:#?}") };
     let machine = Machine::prepare();
     let redis = machine.redis();
