@@ -61,7 +61,7 @@ impl Doctor {
                     print_finding(
                         &bad(
                             mistake,
-                            "correct it where it stands; README.md explains all settings",
+                            "correct it where it stands; docs/reference/settings.md explains all settings",
                         ),
                         ui,
                     )?;
@@ -130,8 +130,7 @@ impl Act {
 /// Checks the store; returns true if all is well with it.
 async fn check_store(config: Config, act: Act, ui: &Ui) -> Result<bool, CliError> {
     // Who acknowledges that the file is gone wants a new one.
-    let missing = store::missing(&config).filter(|finding| !(act.acknowledge && finding.ok));
-    if let Some(finding) = missing {
+    if let Some(finding) = store::missing(&config).filter(|_| !act.acknowledge) {
         return Ok(print_and_judge(&finding, ui)?);
     }
     let space = store::space(&config).filter(|finding| !finding.ok);

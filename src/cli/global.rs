@@ -9,6 +9,7 @@ use super::ui::Ui;
 use crate::app::App;
 use crate::config::{Config, ConfigErrors, Sources, StoreLocation};
 use crate::telemetry;
+use ferry_store::sqlite::log_without_file;
 
 /// Options of every command.
 #[derive(Debug, Args)]
@@ -61,9 +62,14 @@ pub(super) fn open_existing(global: &Global, ui: &Ui) -> Result<App, CliError> {
     match &config.store {
         StoreLocation::Sqlite(path) if !path.exists() => {
             let what = format!("there is no store at `{}`", path.display());
-            return Err(CliError::usage(what).hint(
-                "`--store` or FERRY_STORE says where it is; `ferry submit` makes a new one",
-            ));
+            let hint = match log_without_file(path) {
+                Some(_) => {
+                    "its log is still there, so it was deleted: docs/operations/backup.md says how to \
+                     get it back; create no new one"
+                }
+                None => "`--store` or FERRY_STORE says where it is; `ferry submit` makes a new one",
+            };
+            return Err(CliError::usage(what).hint(hint));
         }
         StoreLocation::Sqlite(_) | StoreLocation::Redis(..) => {}
     }

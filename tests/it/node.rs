@@ -1,10 +1,12 @@
 //! Packages for Node that tests ask about what they see.
 
+use std::ffi::OsString;
+use std::path::Path;
 use std::process::Command;
 
 use crate::python::programs;
 
-/// Node itself comes from PyPI: distributions have versions that new packages no longer support.
+/// Node itself comes from `PyPI`: distributions have versions that new packages no longer support.
 const NODE: &str = "22.20.0";
 
 /// A program of these packages, which are installed once, in these versions, beside a Node of their
@@ -26,8 +28,6 @@ pub(crate) fn program(program: &str, packages: &[&str]) -> Command {
 }
 
 /// The search path on which `first` comes first.
-fn path(first: &std::path::Path) -> std::ffi::OsString {
-    let rest = std::env::var_os("PATH").unwrap_or_default();
-    let all = std::iter::once(first.to_owned()).chain(std::env::split_paths(&rest));
-    std::env::join_paths(all).expect("a search path")
+fn path(first: &Path) -> OsString {
+    std::env::join_paths([first, "/usr/bin".as_ref(), "/bin".as_ref()]).expect("a search path")
 }

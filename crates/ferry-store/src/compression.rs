@@ -5,7 +5,7 @@ use std::cell::RefCell;
 
 use zstd::bulk::{Compressor, Decompressor};
 
-use super::{Commit, NewSubmission, Payload};
+use super::accepting::Payload;
 
 /// The zstd level: beyond it, time grows faster than CSV shrinks.
 const LEVEL: i32 = 3;
@@ -54,9 +54,13 @@ impl Compressed {
         if size == self.bytes.len() {
             return Ok(self.bytes.clone());
         }
+        // The size is as the store has it: a damaged one may be larger than the memory.
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(size).map_err(DecompressError::new)?;
         DECOMPRESSOR
-            .with_borrow_mut(|zstd| zstd.decompress(&self.bytes, size))
-            .map_err(DecompressError::new)
+            .with_borrow_mut(|zstd| zstd.decompress_to_buffer(&self.bytes, &mut bytes))
+            .map_err(DecompressError::new)?;
+        Ok(bytes)
     }
 
     fn decompress_text(&self) -> Result<String, DecompressError> {
@@ -87,36 +91,10 @@ impl CompressedPayload {
     }
 }
 
-/// Packs the datasets of a batch where that delays nobody.
-pub(super) async fn compress_all(
-    batch: Vec<NewSubmission>,
-) -> Vec<(NewSubmission, CompressedPayload)> {
-    let pack = |new: NewSubmission| {
-        let packed = CompressedPayload::new(&new.payload);
-        (new, packed)
-    };
-    let bytes = batch.iter().map(|new| new.payload.bytes()).sum();
-    compute(bytes, move || batch.into_iter().map(pack).collect()).await
-}
-
-/// Packs what the steps of a batch fetched, where that delays nobody.
-pub(super) async fn compress_contents(batch: Vec<Commit>) -> Vec<(Commit, Vec<Compressed>)> {
-    let pack = |commit: Commit| {
-        let contents = &commit.transition.contents;
-        let packed = contents.iter().map(|(_, content)| Compressed::new(&content.bytes)).collect();
-        (commit, packed)
-    };
-    let contents = batch.iter().flat_map(|commit| &commit.transition.contents);
-    let bytes = contents.map(|(_, content)| content.bytes.len() as u64).sum();
-    compute(bytes, move || batch.into_iter().map(pack).collect()).await
-}
-
-/// So much is packed or unpacked in less time than it takes to hand it to another thread and back a
-/// few times.
+/// Bytes that are compressed in less time than it takes to use another thread.
 const AT_ONCE: u64 = 32 * 1024;
 
-/// Runs work on so many bytes, which takes the processor for a while if they are many, where it delays
-/// nobody.
+/// Runs work on so many bytes: on a thread for long work if they are many.
 pub async fn compute<T: Send + 'static>(
     bytes: u64,
     work: impl FnOnce() -> T + Send + 'static,

@@ -5,6 +5,7 @@
 //! wrong clock does no harm.
 
 mod accepting;
+mod batch_compression;
 mod claim_id;
 mod cold;
 mod compression;

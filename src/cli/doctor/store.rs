@@ -7,7 +7,7 @@ use super::finding::{bad, good, store_failed};
 use crate::app::App;
 use crate::cli::show::counted;
 use crate::config::{Config, StoreLocation};
-use ferry_store::sqlite::free_space;
+use ferry_store::sqlite::{free_space, log_without_file};
 use ferry_store::{CheckResult, Cursor, Filter, Store, StoreError};
 use ferry_types::domain::account::{Admission, BlockReason};
 use ferry_types::domain::submission::State;
@@ -33,6 +33,16 @@ pub(super) fn missing(config: &Config) -> Option<CheckResult> {
     if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
         let text = format!("the store `{shown}` has no folder `{}`", folder.display());
         return Some(bad(&text, "create the folder, or correct `store`"));
+    }
+    if let Some(log) = log_without_file(path) {
+        let text =
+            format!("the store `{shown}` was deleted: its log `{}` is still there", log.display());
+        return Some(bad(
+            &text,
+            "create no new store: a process may have the old file open, and docs/operations/backup.md \
+             says how to get it back; \
+             or take the loss with `--acknowledge`",
+        ));
     }
     Some(CheckResult {
         hint: Some(

@@ -215,9 +215,9 @@ fn a_configuration_that_cannot_be_read() {
     exit 2
     ---- stdout
     FAIL  FERRY_POLL_MAX: expected a duration of at least 1ms, such as 50ms, 2s or 5m, found `soon`
-          hint: correct it where it stands; README.md explains all settings
+          hint: correct it where it stands; docs/reference/settings.md explains all settings
     FAIL  FERRY_DEADLINE: expected a duration of at least 1ms, such as 50ms, 2s or 5m, found `never`
-          hint: correct it where it stands; README.md explains all settings
+          hint: correct it where it stands; docs/reference/settings.md explains all settings
     ---- stderr
     ");
     let objects = ferry.run(&["doctor", "--json"]).exits(2).objects();
@@ -244,6 +244,23 @@ fn a_store_that_does_not_exist_is_not_created() {
     let ferry = Ferry::of(&platform);
     ferry.run(&["doctor"]).ok();
     assert!(!ferry.path("ferry.db").exists());
+}
+
+#[test]
+fn a_log_without_its_store_is_a_deleted_store() {
+    let platform = Platform::start();
+    let ferry = Ferry::of(&platform).file("ferry.db-wal", "what was not yet in the file");
+    let doctor = ferry.run(&["doctor"]).exits(1);
+    assert!(
+        doctor.stdout.contains("was deleted: its log `ferry.db-wal` is still there"),
+        "{doctor}"
+    );
+    let stats = ferry.run(&["stats"]).exits(2);
+    assert!(stats.stderr.contains("docs/operations/backup.md"), "{stats}");
+    assert!(!stats.stderr.contains("ferry submit"), "{stats}");
+    assert!(!ferry.path("ferry.db").exists());
+    ferry.run(&["doctor", "--offline", "--acknowledge"]).ok();
+    assert!(ferry.path("ferry.db").exists());
 }
 
 #[test]

@@ -11,10 +11,13 @@ use super::connection::RedisConnection;
 use super::error::RedisError;
 use super::scripts::{Script, ScriptCall, duration_millis};
 use super::values::{array, number};
-use crate::StoreError;
+use crate::{CheckResult, StoreError};
 
 /// Time limit of a confirmation; less than that of a response.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(4);
+
+/// Way out where the server is too old.
+const NEWER: &str = "use a newer server, or `durability = \"server\"`";
 
 /// Party that has to confirm a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +86,18 @@ impl DurableWrites {
         Ok(())
     }
 
+    /// Reports a server that cannot confirm what this waits for. That it has no replica is another check.
+    pub(super) async fn unable(&self) -> Option<CheckResult> {
+        match self.check().await {
+            Err(RedisError::Refused(error)) => Some(CheckResult {
+                ok: false,
+                text: error.to_string(),
+                hint: Some(NEWER.to_owned()),
+            }),
+            _ => None,
+        }
+    }
+
     /// Asks first, so that nothing is stored that is then refused.
     async fn check(&self) -> Result<(), RedisError> {
         let (wanted, timeout) = match self.by {
@@ -91,11 +106,10 @@ impl DurableWrites {
         };
         match (self.by, self.wait(wanted, timeout).await) {
             (Ack::Disk, Err(RedisError::Redis(error))) if error.code() == Some("ERR") => {
-                Err(RedisError::Refused(StoreError::Unusable(
+                Err(RedisError::Refused(StoreError::Unusable(format!(
                     "`durability = \"fsynced\"` needs WAITAOF, which Redis has from 7.2 on, and \
-                     Valkey: use a newer server, or `durability = \"server\"`"
-                        .to_owned(),
-                )))
+                     Valkey: {NEWER}"
+                ))))
             }
             (Ack::Replica, Ok(0)) => Err(RedisError::Late(
                 "`durability = \"replicated\"` needs a replica, and the server has none",

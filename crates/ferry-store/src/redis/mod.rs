@@ -42,7 +42,8 @@ use async_trait::async_trait;
 use redis::Value;
 use tokio::task::AbortHandle;
 
-use super::compression::{compress_all, compress_contents, compute};
+use super::batch_compression::{compress_all, compress_contents};
+use super::compression::compute;
 use super::{
     Accepted, CheckResult, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor,
     Events, Filter, Lease, Loss, NewSubmission, Page, Payload, Rescued, Standing, Stats, Store,
@@ -463,6 +464,10 @@ impl Store for RedisStore {
     }
 
     async fn check(&self) -> Result<Vec<CheckResult>, StoreError> {
-        self.with_location(check::check(&self.link, self.replicated).await)
+        let mut findings = self.with_location(check::check(&self.link, self.replicated).await)?;
+        if let Some(durable) = &self.accepting {
+            findings.extend(durable.unable().await);
+        }
+        Ok(findings)
     }
 }

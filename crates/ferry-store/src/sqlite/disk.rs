@@ -1,8 +1,15 @@
 //! Checks the free space of the file system that has the store.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::CheckResult;
+
+/// Log of an SQLite file that is not there itself. A new file beside it would hide the loss.
+pub fn log_without_file(path: &Path) -> Option<PathBuf> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    Some(PathBuf::from(log)).filter(|log| !path.exists() && log.exists())
+}
 
 /// Free space below which the check fails: a large bulk, its log and a checkpoint need as much.
 const LEAST: u64 = 256 << 20;

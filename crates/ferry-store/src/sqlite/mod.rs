@@ -11,6 +11,7 @@ mod claim;
 mod disk;
 mod effects;
 mod error;
+mod event_pages;
 mod events;
 #[cfg(test)]
 mod full_disk;
@@ -29,7 +30,7 @@ mod stats;
 mod watch;
 mod writer;
 
-pub use disk::free_space;
+pub use disk::{free_space, log_without_file};
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -39,8 +40,8 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
+use super::batch_compression::{compress_all, compress_contents};
 use super::claim_id::ClaimIds;
-use super::compression::{compress_all, compress_contents};
 use super::fair::RoundRobin;
 use super::shown::Shift;
 use super::store_time::StoreClock;

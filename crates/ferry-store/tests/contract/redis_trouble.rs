@@ -257,6 +257,9 @@ async fn what_must_be_synced_is_refused_where_the_server_cannot_tell() {
     if server.ask::<Vec<redis::Value>>("COMMAND INFO WAITAOF").await == [redis::Value::Nil] {
         assert!(matches!(&accepted, Err(StoreError::Unusable(why)) if why.contains("7.2")));
         assert_eq!(store.stats().await.unwrap().count(State::Queued), 0, "nothing was stored");
+        let findings = store.check().await.unwrap();
+        let unable = findings.iter().filter(|finding| !finding.ok && finding.text.contains("7.2"));
+        assert_eq!(unable.count(), 1, "{findings:#?}");
     } else {
         assert!(accepted.is_ok(), "{accepted:?}");
         // From here on the attempt of an upload cannot be confirmed.
