@@ -19,6 +19,8 @@ pub struct Authorities(Vec<Certificate>);
 impl Authorities {
     /// Reads their certificates, of which there must be one, from a text of PEM.
     pub fn read(pem: &[u8]) -> Result<Self, String> {
+        // Editors of Windows write one.
+        let pem = pem.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(pem);
         let unfit = |_| "it holds what is no certificate".to_owned();
         let certificates = Certificate::from_pem_bundle(pem).map_err(unfit)?;
         if certificates.is_empty() {

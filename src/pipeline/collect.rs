@@ -49,12 +49,12 @@ fn is_given_up(context: &Context<'_>, error: &PlatformError) -> bool {
         PlatformError::TooLarge { .. } => true,
         PlatformError::UnknownToken | PlatformError::Unreadable(_) => is_last(TRIES),
         PlatformError::NotYet { .. } => is_last(TRIES_NOT_YET),
-        PlatformError::Throttled { .. } | PlatformError::Unsent(_) => {
-            is_rejected && context.is_past_deadline()
-        }
+        PlatformError::Throttled { .. } | PlatformError::Unsent(_) => context.is_past_deadline(),
         PlatformError::Transient(_)
         | PlatformError::Ambiguous(_)
-        | PlatformError::Refused { .. } => is_rejected && is_last(TRIES_NOT_YET),
+        | PlatformError::Refused { .. } => {
+            context.is_past_deadline() || (is_rejected && is_last(TRIES_NOT_YET))
+        }
     }
 }
 
@@ -112,7 +112,8 @@ fn incomplete(
 ) -> Transition {
     let has_any = has_new || !context.submission.results.is_empty();
     let told: Vec<String> = missing.iter().map(|(key, error)| told(key, error)).collect();
-    let text = format!("the Platform completed the dataset, and {}", told.join("; "));
+    let end = if context.is_past_deadline() { "; gave up at the deadline" } else { "" };
+    let text = format!("the Platform completed the dataset, and {}{end}", told.join("; "));
     let code = match missing.first() {
         _ if has_any => ReasonCode::ResultMissing,
         Some((_, PlatformError::TooLarge { .. })) => ReasonCode::ResponseTooLarge,

@@ -229,11 +229,11 @@ pub(super) fn signal_of(context: &Context<'_>, error: &PlatformError) -> Signal 
             Signal::CredentialsDenied(pause_record(&error.to_string(), "a worker", context.now))
         }
         PlatformError::NotYet { .. } => Signal::None,
-        PlatformError::UnknownToken => Signal::Healthy,
+        // The Platform answers, whatever it says.
+        PlatformError::UnknownToken | PlatformError::Unreadable(_) => Signal::Healthy,
         PlatformError::Transient(_)
         | PlatformError::Unsent(_)
         | PlatformError::Ambiguous(_)
-        | PlatformError::Unreadable(_)
         | PlatformError::TooLarge { .. }
         | PlatformError::Refused { .. } => Signal::Unhealthy,
     }

@@ -125,7 +125,10 @@ impl Platform {
             |error| match error {
                 TransportError::NotSent(why) => PlatformError::Unsent(why),
                 TransportError::Unanswered(why) => PlatformError::Ambiguous(why),
-                TransportError::Unreadable(why) => PlatformError::Unreadable(why),
+                // It was accepted, and the processing token is lost: another upload would not show it.
+                TransportError::CutShort(why) | TransportError::Unreadable(why) => {
+                    PlatformError::Unreadable(why)
+                }
                 TransportError::TooLarge => PlatformError::Unreadable(format!(
                     "{UPLOAD}: the answer is longer than {SHORT} bytes"
                 )),
@@ -242,7 +245,9 @@ impl Platform {
             |error| match error {
                 TransportError::TooLarge => PlatformError::TooLarge { endpoint, limit },
                 TransportError::NotSent(why) => PlatformError::Unsent(why),
-                TransportError::Unanswered(why) => PlatformError::Transient(why),
+                TransportError::Unanswered(why) | TransportError::CutShort(why) => {
+                    PlatformError::Transient(why)
+                }
                 TransportError::Unreadable(why) => PlatformError::Unreadable(why),
             },
         )?;

@@ -107,7 +107,7 @@ impl Wire for HttpWire {
                 Ok(Some(_)) if needed => return Err(TransportError::TooLarge),
                 Err(error) if needed => {
                     let what = format!("the answer was cut short: {}", cause(error));
-                    return Err(TransportError::Unanswered(what));
+                    return Err(TransportError::CutShort(what));
                 }
                 Ok(_) | Err(_) => break,
             }

@@ -45,7 +45,11 @@ impl Observer {
             Ok(_) if throttled.is_some() => Class::Throttled,
             Ok(response) => class(response.status),
             Err(TransportError::NotSent(_)) => Class::NoConnection,
-            Err(TransportError::Unanswered(_) | TransportError::Unreadable(_)) => Class::NoResponse,
+            Err(
+                TransportError::Unanswered(_)
+                | TransportError::CutShort(_)
+                | TransportError::Unreadable(_),
+            ) => Class::NoResponse,
             Err(TransportError::TooLarge) => Class::TooLarge,
         };
         let seconds = self.monotonic.elapsed(started).as_secs_f64();

@@ -14,6 +14,9 @@ const MAX_DEPTH: usize = 4;
 /// A word is not longer, in characters.
 const MAX_WORD: usize = 200;
 
+/// Names of members that identify a request, a session or an error, and no dataset.
+const NOT_OF_DATASETS: &[&str] = &["trace", "correlation", "request", "csrf", "error"];
+
 /// A named value within an object.
 #[derive(Debug)]
 struct Member {
@@ -52,11 +55,14 @@ pub(super) fn processing_token(text: &str) -> Option<String> {
         Read::Other => return None,
     };
     let one = |fits: &dyn Fn(&Member) -> bool| {
-        let mut fitting = members.iter().filter(|m| fits(m)).map(|m| &m.value);
+        let about_dataset = |m: &&Member| !NOT_OF_DATASETS.iter().any(|word| m.name.contains(word));
+        let fitting = members.iter().filter(about_dataset);
+        let mut fitting = fitting.filter(|m| fits(m)).map(|m| &m.value);
         let first = fitting.next()?;
         fitting.all(|other| other == first).then(|| first.clone())
     };
-    one(&|m| m.name.ends_with("token") && is_token(&m.value))
+    one(&|m| m.name.ends_with("token") && is_uuid(&m.value))
+        .or_else(|| one(&|m| m.name.ends_with("token") && is_token(&m.value)))
         .or_else(|| one(&|m| is_uuid(&m.value)))
 }
 
@@ -199,6 +205,7 @@ mod tests {
             format!("\"{UUID}\""),
             format!(r#"{{"anything":"{UUID}"}}"#),
             format!(r#"{{"name":"march 1","id":7,"token":"{UUID}"}}"#),
+            format!(r#"{{"csrf_token":"abc123","id":"{UUID}"}}"#),
             format!(r#"[{{"processingToken":"{UUID}","requestId":"{}"}}]"#, UUID.replace('3', "4")),
             serde_json::to_string(&format!("\"{UUID}\"")).expect("a text has a JSON form"),
         ] {
@@ -208,6 +215,8 @@ mod tests {
             r#"{"oddly":"shaped"}"#,
             r#"{"error":"E1234"}"#,
             r#"{"token":"none"}"#,
+            &format!(r#"{{"success":false,"traceId":"{UUID}"}}"#),
+            &format!(r#"{{"error":{{"code":"E1","correlationId":"{UUID}"}}}}"#),
             &format!(r#"{{"a":"{UUID}","b":"{}"}}"#, UUID.replace('3', "4")),
             "OK",
             "null",

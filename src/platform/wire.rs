@@ -59,6 +59,9 @@ pub enum TransportError {
     /// The request may have arrived.
     #[error("{0}")]
     Unanswered(String),
+    /// The request was answered with success, and the response broke off.
+    #[error("{0}")]
+    CutShort(String),
     /// The response is larger than allowed; the rest was not read.
     #[error("the response is too large")]
     TooLarge,

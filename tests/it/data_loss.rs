@@ -141,6 +141,18 @@ fn a_deleted_file_makes_a_server_refuse_everything_until_it_is_acknowledged() {
 }
 
 #[test]
+fn an_emptied_file_gets_no_write_that_would_be_lost() {
+    let platform = Platform::slow();
+    let ferry = Ferry::of(&platform);
+    let watched = Watched::start(&ferry, &[]);
+    assert_eq!(watched.submit("a"), 201);
+    let file = std::fs::File::options().write(true).open(ferry.path("ferry.db")).unwrap();
+    file.set_len(0).unwrap();
+    watched.until_lost();
+    assert_eq!(watched.submit("b"), 503);
+}
+
+#[test]
 fn a_process_whose_file_was_deleted_can_be_stopped() {
     let platform = Platform::busy();
     let ferry = Ferry::of(&platform);

@@ -5,7 +5,6 @@
 //! wrong clock does no harm.
 
 mod accepting;
-mod batch_compression;
 mod claim_id;
 mod cold;
 mod compression;
@@ -13,6 +12,7 @@ mod continuity;
 mod error;
 mod events;
 mod fair;
+mod packing;
 mod shown;
 mod store_time;
 

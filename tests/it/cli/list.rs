@@ -137,3 +137,17 @@ fn where_there_is_no_store_none_is_made() {
     the store sqlite:ferry.db is empty
     ");
 }
+
+#[test]
+fn looking_writes_nothing_to_the_file() {
+    let platform = Platform::start();
+    let ferry = Ferry::of(&platform).file("march.csv", GOOD);
+    ferry.run(&["submit", "march.csv"]).ok();
+    // The last process that closes the file copies its log into it.
+    ferry.run(&["list"]).ok();
+    let before = std::fs::read(ferry.path("ferry.db")).unwrap();
+    for command in ["list", "stats"] {
+        ferry.run(&[command]).ok();
+    }
+    assert!(before == std::fs::read(ferry.path("ferry.db")).unwrap());
+}

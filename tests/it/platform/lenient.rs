@@ -197,3 +197,20 @@ async fn texts_are_read_in_their_charset() {
     let text = ferry::charset::text(content_type.as_deref(), &bytes);
     assert_eq!(text, "2|M\u{fc}ller|unknown");
 }
+
+#[tokio::test]
+async fn an_upload_whose_answer_breaks_off_was_accepted_with_an_unreadable_token() {
+    for answer in [
+        "HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n\"3f25",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n3f250",
+    ] {
+        let response = raw(answer).upload(upload("n")).await;
+        let is_unreadable = matches!(
+            &response,
+            Err(PlatformError::Unreadable(what)) if what.contains("cut short")
+        );
+        assert!(is_unreadable, "{response:?}");
+        let polled = raw(answer).status(TOKEN).await;
+        assert!(matches!(polled, Err(PlatformError::Transient(_))), "{polled:?}");
+    }
+}

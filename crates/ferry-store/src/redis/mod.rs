@@ -42,8 +42,8 @@ use async_trait::async_trait;
 use redis::Value;
 use tokio::task::AbortHandle;
 
-use super::batch_compression::{compress_all, compress_contents};
 use super::compression::compute;
+use super::packing::{compress_all, compress_contents};
 use super::{
     Accepted, CheckResult, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor,
     Events, Filter, Lease, Loss, NewSubmission, Page, Payload, Rescued, Standing, Stats, Store,

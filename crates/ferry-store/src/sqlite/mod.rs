@@ -40,9 +40,9 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
-use super::batch_compression::{compress_all, compress_contents};
 use super::claim_id::ClaimIds;
 use super::fair::RoundRobin;
+use super::packing::{compress_all, compress_contents};
 use super::shown::Shift;
 use super::store_time::StoreClock;
 use super::{

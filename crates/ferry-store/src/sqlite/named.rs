@@ -66,6 +66,8 @@ impl Named {
         let cause = match inode(&self.path) {
             None => "its file was deleted",
             now if now != open.file => "its file was replaced by another one",
+            // `SQLite` takes an empty file for a new store, whatever the log has.
+            _ if is_empty(&self.path) => "its file was emptied",
             _ if open.log.is_some() && inode(&self.log) != open.log => {
                 "its write-ahead log was deleted or replaced: restart the process, which saves it"
             }
@@ -114,6 +116,11 @@ pub(super) fn beside(path: &Path, more: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(more);
     name.into()
+}
+
+/// True if the file has no content; an open store has at least one page.
+pub(super) fn is_empty(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.len() == 0)
 }
 
 fn inode(path: &Path) -> Option<Inode> {

@@ -7,6 +7,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::StoreError;
+use super::named::is_empty;
 
 /// Says that a file is Ferry's: `FRRY` in ASCII.
 pub(super) const APPLICATION_ID: i32 = 0x4652_5259;
@@ -36,8 +37,10 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     let broken = |error| unusable(path, &error);
     let mut connection = open(path).map_err(broken)?;
     let location = path.display();
-    // Of an empty file, and before anything is written to it.
-    connection.pragma_update(None, "auto_vacuum", INCREMENTAL).map_err(broken)?;
+    // Before anything is written to a new file. Later it would be a write by those who only look.
+    if is_empty(path) {
+        connection.pragma_update(None, "auto_vacuum", INCREMENTAL).map_err(broken)?;
+    }
     // In this mode readers never wait for the writer, and a commit is one append and one sync.
     let mode: String =
         connection.query_row("PRAGMA journal_mode = wal", [], |row| row.get(0)).map_err(broken)?;

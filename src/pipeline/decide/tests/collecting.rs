@@ -118,3 +118,26 @@ fn a_missing_result_does_not_hide_what_the_next_one_says_of_the_account() {
         assert_eq!(transition.signal, signal);
     }
 }
+
+#[test]
+fn at_the_deadline_the_verdict_is_said_and_the_results_that_arrived_stay() {
+    let (submission, policy) = (of(&submission(State::Collecting)), Policy::default());
+    let context = context(&submission, DEADLINE, &policy);
+    let transition = after_collect(&context, one_missing("second", transient()));
+    let text = transition.reason.unwrap().text;
+    assert_eq!(transition.next, Next::End(Outcome::Failed));
+    assert!(text.contains("completed the dataset") && text.contains("deadline"), "{text}");
+    let mut collected = one_missing("second", transient());
+    let content = Content { content_type: None, bytes: b"Id".to_vec() };
+    collected.contents = vec![("first".to_owned(), content)];
+    let transition = after_collect(&context, collected);
+    assert_eq!(transition.next, Next::End(Outcome::Completed));
+}
+
+#[test]
+fn an_unreadable_status_is_no_outage() {
+    let (submission, policy) = (of(&submission(State::Processing)), Policy::default());
+    let error = PlatformError::Unreadable("odd".into());
+    let transition = after_poll(&context(&submission, 0, &policy), Err(error));
+    assert_eq!(transition.signal, Signal::Healthy);
+}
