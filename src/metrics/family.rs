@@ -108,6 +108,7 @@ impl Drop for Held {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "labels are small, and made for one call")]
 impl<L: Labels> Counter<L> {
     /// Counts one.
     pub fn inc(&self, labels: L) {
@@ -120,6 +121,7 @@ impl<L: Labels> Counter<L> {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "labels are small, and made for one call")]
 impl<L: Labels> Gauge<L> {
     /// Sets the value.
     pub fn set(&self, labels: L, value: f64) {
@@ -141,6 +143,7 @@ impl<L: Labels> Gauge<L> {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "labels are small, and made for one call")]
 impl<L: Labels> Histogram<L> {
     /// Observes a value.
     pub fn observe(&self, labels: L, value: f64) {

@@ -36,7 +36,9 @@ fn the_warnings_of_a_worker_tell_what_happened_in_a_night() {
     eventually("several probes", || platform.sim.ledger().requests > before + 3);
     platform.sim.set_outage(false);
     await_message(&worker, "closed");
-    ids.iter().for_each(|id| ferry.await_state(id, "completed"));
+    for id in &ids {
+        ferry.await_state(id, "completed");
+    }
     // An operator pauses the account, and the Platform throttles it for long.
     ferry.run(&["pause", "default", "--reason", "the auditors are here"]).ok();
     await_message(&worker, "is paused");
