@@ -35,11 +35,14 @@ pub(super) fn status_word(text: &str, words: &StatusMap) -> Option<String> {
     let known: Vec<&Member> = members.iter().filter(|m| words.knows(&m.value)).collect();
     let named: Vec<&Member> = members.iter().filter(|m| m.name == "status").collect();
     let is_failure = |m: &Member| matches!(words.classify(&m.value), Status::Failed { .. });
+    // Such words are verdicts wherever they stand; `failed` may be said of the request.
+    let is_verdict = |m: &Member| m.value.to_ascii_lowercase().starts_with("completed");
     // What a member named like an error says is said of the request and not of the dataset.
     let speaks_of_error = |m: &Member| m.name.contains("err") || m.name.contains("message");
     let found = match (named.as_slice(), known.as_slice()) {
         ([named], _) if words.knows(&named.value) => named,
         (_, [known]) if !is_failure(known) => known,
+        (_, [known]) if is_verdict(known) && !speaks_of_error(known) => known,
         (_, [known]) if members.len() == 1 && !speaks_of_error(known) => known,
         ([named], []) => named,
         _ => return None,
@@ -178,6 +181,8 @@ mod tests {
             assert_eq!(word(text).as_deref(), Some("Processing"), "{text}");
         }
         assert_eq!(word(r#"{"status":"warming up"}"#).as_deref(), Some("warming up"));
+        let odd = r#"{"state":"CompletedWithErrors","message":"3 rows"}"#;
+        assert_eq!(word(odd).as_deref(), Some("CompletedWithErrors"));
         assert_eq!(word(r#"{"d":"completedwitherrors"}"#).as_deref(), Some("completedwitherrors"));
     }
 

@@ -1,5 +1,6 @@
-//! The canonical form of a dataset, which is what the Platform gets: records end in CRLF, dates and times
-//! have no blanks around them, and lines without data are left out. All other cells keep their bytes.
+//! The canonical form of a dataset, which is what the Platform gets: records end in CRLF, dates, times
+//! and names of columns have no blanks around them, and lines without data are left out. All other
+//! cells keep their bytes.
 
 use csv::ByteRecord;
 
@@ -74,6 +75,14 @@ pub fn fix(table: Table, file: &str, bytes: &[u8]) -> (Report, Option<Fixed>) {
     (report, fixed)
 }
 
+/// Names of columns without the blanks around them, visible or not.
+fn changed_names(record: &ByteRecord) -> Vec<(usize, String)> {
+    let names = record.iter().enumerate().filter(|(_, cell)| header::is_known(cell));
+    let with_blanks = names.filter(|(_, cell)| blank::trim(cell).len() < cell.len());
+    let text = |cell| String::from_utf8_lossy(blank::trim(cell)).into_owned();
+    with_blanks.map(|(at, cell)| (at, text(cell))).collect()
+}
+
 struct Writer<'a> {
     table: Table,
     source: &'a [u8],
@@ -111,11 +120,16 @@ impl<'a> Writer<'a> {
             }
             let raw = &self.source[span.clone()];
             let is_unwrapped = self.is_fixing && wrapped::unwrap(&mut record, raw, delimiter);
-            if is_header && span.start >= self.opening.start {
+            let has_names = is_header && span.start >= self.opening.start;
+            if has_names {
                 is_header = false;
                 self.layout = header::read(self.table, &record).0;
             }
-            let changed = if self.is_foreign() { Vec::new() } else { self.changed(&record) };
+            let changed = match has_names {
+                _ if self.is_foreign() => Vec::new(),
+                true => changed_names(&record),
+                false => self.changed(&record),
+            };
             let is_foreign = self.is_fixing && delimiter != b',';
             if changed.is_empty() && !is_unwrapped && !is_foreign {
                 // A quote that is never closed takes the last line break into its cell.

