@@ -1,12 +1,13 @@
 //! A Redis server of the tests' own.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
+use crate::ports::free_port;
 use crate::waiting::{Wait, end_of};
 
 /// Runs the server until the other end of its standard input is closed, so that it ends with the
@@ -17,12 +18,6 @@ pub const GUARD: &str = r#""$0" "$@" >/dev/null </dev/null & read -r _; kill -9 
 pub fn program() -> String {
     #[expect(clippy::disallowed_methods, reason = "a test is not configured by `config`")]
     std::env::var("REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned())
-}
-
-/// A free port, which another process may take before the server does.
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 /// A `redis-server` on a free port, with its data in a directory of its own.

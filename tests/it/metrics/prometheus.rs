@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use ferry_testing::free_port;
 use ferry_types::clock::{Clock, SystemClock};
 use serde_json::Value;
 
@@ -54,8 +55,7 @@ impl Prometheus {
         assert!(config.contains("500ms") && !config.contains("9464"), "{config}");
         std::fs::write(folder.join("prometheus.yml"), config).unwrap();
         std::fs::write(folder.join("alerts.yml"), read("deploy/prometheus/alerts.yml")).unwrap();
-        // Whoever takes the port in between makes the start fail, and nothing else.
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+        let free = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         let log = std::fs::File::create(folder.join("prometheus.log")).unwrap();
         let process = Command::new(tool("prometheus"))
             .arg(format!("--config.file={}", folder.join("prometheus.yml").display()))

@@ -23,7 +23,7 @@ use crate::python::{installed, told};
 use crate::support::{World, dataset, prompt};
 use crate::webhooks::receiver::Receiver;
 use crate::webhooks::{HERE, SECRET};
-use ferry_testing::{own_namespace, shared_server};
+use ferry_testing::{free_port, own_namespace, shared_server};
 
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 const NOT_KEPT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
@@ -198,9 +198,8 @@ fn no_secret_is_told(collector: &Collector) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_collector_that_is_not_there_disturbs_nothing() {
-    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap();
     let world = World::idle(prompt(), &[]).await;
-    let url = format!("http://{free}");
+    let url = format!("http://127.0.0.1:{}", free_port());
     let worker =
         Scraped::start(&world, "worker", &["worker"], &[("OTLP_ENDPOINT", url.as_str())]).await;
     let id = world.submit(dataset("alone")).await;
