@@ -19,7 +19,6 @@ const LONGEST: usize = 500;
 const SLEEPERS: &[(&str, &str)] = &[
     ("crates/ferry-testing/src/waiting.rs", "between two looks at a condition"),
     ("tests/histories/time.rs", "in virtual time, which passes at once"),
-    ("tests/it/cli/harness.rs", "between two looks at another process"),
 ];
 
 #[test]

@@ -10,7 +10,7 @@ const LIMIT: Duration = Duration::from_mins(2);
 /// Time between two looks at a condition.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// The one place where a test waits for time to pass: between two looks at a condition.
+/// Waits between two looks at a condition.
 pub async fn pause() {
     tokio::time::sleep(PAUSE).await;
 }
@@ -55,6 +55,12 @@ impl Wait {
         pause().await;
     }
 
+    /// The same, without a runtime.
+    pub fn pause_blocking(&self) {
+        self.check();
+        std::thread::sleep(PAUSE);
+    }
+
     /// The same, and the panic says what `state` returns.
     pub async fn pause_or(&self, state: impl FnOnce() -> String) {
         let Self { what, started, limit } = self;
@@ -76,8 +82,7 @@ pub fn end_of(what: &str, child: &mut Child) -> ExitStatus {
         if let Some(status) = child.try_wait().expect("it is a process of this one") {
             return status;
         }
-        wait.check();
-        std::thread::sleep(PAUSE);
+        wait.pause_blocking();
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ferry_sim::{Credentials, Dialect, Processing, Sim, SimConfig};
 use tempfile::TempDir;
@@ -14,7 +14,7 @@ use tokio::runtime::Runtime;
 use super::redact::redact;
 use super::running::Running;
 use crate::dialect::drawn;
-use ferry_testing::{RedisServer, own_namespace};
+use ferry_testing::{RedisServer, Wait, own_namespace};
 
 /// Ten valid rows.
 pub(crate) const GOOD: &str = include_str!("../../../examples/good.csv");
@@ -22,9 +22,6 @@ pub(crate) const GOOD: &str = include_str!("../../../examples/good.csv");
 pub(crate) const REJECTED: &str = include_str!("../../../examples/rejected.csv");
 /// The same, corrected.
 pub(crate) const CORRECTED: &str = include_str!("../../../examples/rejected.corrected.csv");
-
-/// Longer than anything takes on a busy machine.
-const LONG: Duration = Duration::from_secs(30);
 
 /// A simulated Platform for one test.
 pub(crate) struct Platform {
@@ -277,10 +274,9 @@ impl fmt::Display for Ran {
 /// Waits for a condition.
 #[track_caller]
 pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    let started = Instant::now();
+    let wait = Wait::begin(what);
     while !condition() {
-        assert!(started.elapsed() < LONG, "in vain: {what}");
-        std::thread::sleep(Duration::from_millis(10));
+        wait.pause_blocking();
     }
 }
 
