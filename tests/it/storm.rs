@@ -209,13 +209,15 @@ async fn judge(world: &World, sent: &[Sent]) {
             State::Rejected if view.reason_code == Some(ReasonCode::DataRejected) => {
                 !one.valid && entry.accepted.iter().any(|upload| !upload.valid)
             }
-            // The Platform refused, and nothing lies there that no submission knows of.
+            // The Platform refused, and nothing lay there that no submission knows of.
             State::Rejected => {
                 let is_refusal = |request: &&LoggedRequest| {
                     request.endpoint == Endpoint::Upload
                         && request.status.is_some_and(|status| (400..500).contains(&status))
                 };
-                requests.iter().any(is_refusal) && (entry.accepted.is_empty() || seen(name))
+                let mut before =
+                    entry.accepted.iter().filter(|upload| Some(upload.at) < view.finished_at);
+                requests.iter().any(is_refusal) && (before.next().is_none() || seen(name))
             }
             // A held one of the same name comes first.
             State::Queued => matches!(view.waiting_for, Some(WaitingFor::Predecessor { .. })),
