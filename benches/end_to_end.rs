@@ -54,10 +54,10 @@ fn main() {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["sim"] => run(simulate()),
-        ["ceiling", api, count] => tell(&run(ceiling(api, number(count)))),
-        ["sqlite", api, count] => tell(&run(sqlite(api, number(count)))),
-        ["redis", api, count] => tell(&run(redis(api, number(count), 0))),
-        ["redis-3", api, count] => tell(&run(redis(api, number(count), 2))),
+        ["ceiling", api, count] => print_json(&run(ceiling(api, number(count)))),
+        ["sqlite", api, count] => print_json(&run(sqlite(api, number(count)))),
+        ["redis", api, count] => print_json(&run(redis(api, number(count), 0))),
+        ["redis-3", api, count] => print_json(&run(redis(api, number(count), 2))),
         ["worker", api, location] => run(work(api, location)),
         [] => compare(3000, 3),
         [count, rounds] => compare(number(count), number(rounds)),
@@ -74,7 +74,7 @@ fn run<T>(future: impl Future<Output = T>) -> T {
     runtime.expect("threads can be started").block_on(future)
 }
 
-fn tell(measured: &InstrumentedStore) {
+fn print_json(measured: &InstrumentedStore) {
     println!("{}", serde_json::to_string(measured).expect("numbers have a JSON form"));
 }
 
@@ -156,7 +156,7 @@ fn start_simulator() -> (Child, String) {
         .expect("the simulator starts");
     let mut line = String::new();
     let stdout = sim.stdout.take().expect("it was asked for");
-    BufReader::new(stdout).read_line(&mut line).expect("it tells its address");
+    BufReader::new(stdout).read_line(&mut line).expect("it prints its address");
     (sim, line.trim().to_owned())
 }
 
@@ -282,7 +282,7 @@ async fn redis_usage(location: &str) -> (f64, f64) {
     let client = redis::Client::open(location).expect("a valid address");
     let mut connection = client.get_multiplexed_async_connection().await.expect("it answers");
     let info: String =
-        redis::cmd("INFO").arg("all").query_async(&mut connection).await.expect("it tells");
+        redis::cmd("INFO").arg("all").query_async(&mut connection).await.expect("Redis answers");
     let value = |name: &str| -> f64 {
         let line = info.lines().find_map(|line| line.strip_prefix(name));
         let number = line.and_then(|line| line.split([',', '\r']).next()?.trim().parse().ok());
@@ -369,7 +369,7 @@ async fn latencies(app: &App, count: usize) -> (Vec<f64>, f64) {
 
 /// User and system time of this process so far.
 fn cpu_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux tells");
+    let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux has it");
     let after_name = stat.rsplit(')').next().unwrap_or_default();
     let field = |n: usize| after_name.split_whitespace().nth(n).and_then(|f| f.parse::<f64>().ok());
     // Clock ticks have been hundredths of a second on every Linux for decades.
@@ -378,7 +378,7 @@ fn cpu_seconds() -> f64 {
 
 /// The most memory that this process ever held.
 fn peak_mib() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").expect("Linux tells");
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux has it");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kib: Option<f64> = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
     kib.unwrap_or(0.0) / 1024.0

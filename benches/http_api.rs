@@ -139,7 +139,7 @@ impl Running {
         let mut process = command.spawn().expect("it starts");
         let mut line = String::new();
         let out = process.stdout.as_mut().expect("it is piped");
-        BufReader::new(out).read_line(&mut line).expect("it tells its address");
+        BufReader::new(out).read_line(&mut line).expect("it prints its address");
         let address = line.split("://").nth(1).and_then(|rest| rest.split('"').next());
         let address = address.unwrap_or_else(|| panic!("{server}: {line}")).to_owned();
         Self { process, address, _folder: folder, _redis: redis }

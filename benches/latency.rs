@@ -4,7 +4,7 @@
 //! `cargo bench --bench latency` measures one process on SQLite and three on Redis, with a simulated
 //! Platform beside them.
 
-#![expect(clippy::print_stdout, reason = "a benchmark tells what it measured")]
+#![expect(clippy::print_stdout, reason = "a benchmark prints its measurements")]
 
 mod redis_server;
 mod step_lag;

@@ -3,7 +3,7 @@
 //!
 //! `cargo bench --bench redis_backlog -- 1000000` for a longer queue than 200,000.
 
-#![expect(clippy::print_stdout, reason = "a benchmark tells what it measured")]
+#![expect(clippy::print_stdout, reason = "a benchmark prints its measurements")]
 
 mod redis_server;
 
@@ -165,8 +165,8 @@ async fn main() -> Result<()> {
     println!("waiting for its upload: {:.0} bytes", bench.memory(before, count).await?);
     bench.upload(count).await?;
     let events: f64 = bench.ask(&["MEMORY", "USAGE", "{ferry}:events", "SAMPLES", "0"]).await?;
-    let told: f64 = bench.ask(&["LLEN", "{ferry}:events"]).await?;
-    println!("an event: {:.0} bytes", events / told);
+    let length: f64 = bench.ask(&["LLEN", "{ferry}:events"]).await?;
+    println!("an event: {:.0} bytes", events / length);
     println!("waiting for its poll: {:.0} bytes", bench.memory(before, count).await?);
     for queued in [1000, queue] {
         for _ in 0..3 {

@@ -5,7 +5,7 @@
     dashboards/generate.py --check    fails if they are not what it would write
 
 It needs nothing but Python 3. `rate` stands for Grafana's own interval, SCRAPED for the processes that were
-chosen, STORE for the numbers about the whole store, which each process tells alike.
+chosen, STORE for the numbers about the whole store, which each process reports alike.
 """
 
 import json
@@ -53,9 +53,9 @@ def of_store(metric, by="", labels=""):
 
 
 def summed(metric, by="", labels=""):
-    """Of all chosen accounts together: each process tells of each account, so once from one of them."""
-    told = of_store(metric, f"namespace, account, {by}" if by else "namespace, account", ",".join(filter(None, [ACCOUNT, labels])))
-    return f"sum by ({by}) ({told})" if by else f"sum({told})"
+    """Of all chosen accounts together: each process reports each account, so once from one of them."""
+    one = of_store(metric, f"namespace, account, {by}" if by else "namespace, account", ",".join(filter(None, [ACCOUNT, labels])))
+    return f"sum by ({by}) ({one})" if by else f"sum({one})"
 
 
 def panel(title, text, unit, queries, alert=None, low=False, kind="timeseries", width=8, height=8, stack=False, related=(), **more):
@@ -235,9 +235,9 @@ OVERVIEW = [
     stat("Oldest due step", "How long the step that waits longest has been due. Paused accounts are left out.", "s", of_store("ferry_queue_oldest_ready_seconds", labels=ACCOUNT), "FerryQueueLatency"),
     stat("Held", "Submissions that wait for a person's decision.", "none", summed("ferry_queue_submissions", labels='state="held"'), "FerryHeldSubmissions"),
     stat("Estimated drain time", "How long the open submissions take at the pace of the last minutes; infinite if nothing moves.", "s", of_store("ferry_queue_drain_estimate_seconds")),
-    stat("Paused accounts", "Accounts that nothing is carried for, until somebody resumes them.", "none", f"sum({of_store('ferry_account_paused', 'account', ACCOUNT)})", "FerryAccountPaused"),
+    stat("Paused accounts", "Accounts that run no step until an operator resumes them.", "none", f"sum({of_store('ferry_account_paused', 'account', ACCOUNT)})", "FerryAccountPaused"),
     stat("Platform", "The account that is worst off: whether the Platform answers, is being probed, or is down.", "none", of_store("ferry_account_breaker_state", labels=ACCOUNT), "FerryPlatformDown", mappings=BREAKER),
-    stat("Store", "Whether what is kept will still be there tomorrow, as the store's own check says.", "none", f"min(ferry_store_durable{{{STORE}}})", "FerryStoreNotDurable", low=True, mappings=words((0, "unsafe"), (1, "safe"))),
+    stat("Store", "Durability of the store, by its own check.", "none", f"min(ferry_store_durable{{{STORE}}})", "FerryStoreNotDurable", low=True, mappings=words((0, "unsafe"), (1, "safe"))),
     stat("Age of queue metrics", "Time since the queue was last read.", "s", f"time() - {of_store('ferry_queue_metrics_timestamp_seconds')}", "FerryQueueMetricsStale"),
     stat("Worker slots", "Steps that may run at once, of all workers.", "none", f"sum(ferry_worker_slots{{{SCRAPED}}})", "FerryNoWorker", low=True),
     stat("Runnable now", "Ready steps of accounts that are not blocked: more workers would help.", "none", of_store("ferry_queue_runnable_steps")),
@@ -258,7 +258,7 @@ OVERVIEW = [
     panel("Time of a step (p95)", "From the claim of a step to its recorded outcome: mostly the Platform's own time.", "s", [(quantile(0.95, "ferry_step_duration_seconds", SCRAPED, "step"), "{{step}}")], width=12),
     panel("Changes of state", "How submissions move, by the state that they reach.", "ops", [(rate("ferry_transitions_total", SCRAPED, "to"), "{{to}}")], related=["FerryNoProgress"], width=12),
     row("Why?"),
-    panel("Steps by what went wrong", "Steps that left a reason. A step that has to come again because the Platform asked to wait is no fault.", "ops", [(rate("ferry_step_runs_total", f'{SCRAPED},result!="ok"', "result"), "{{result}}")], related=["FerryFailuresFast", "FerryFailuresSlow"]),
+    panel("Steps by what went wrong", "Steps that left a reason. A step that the Platform throttled runs again and is no error.", "ops", [(rate("ferry_step_runs_total", f'{SCRAPED},result!="ok"', "result"), "{{result}}")], related=["FerryFailuresFast", "FerryFailuresSlow"]),
     panel("The Platform's answers", "Requests by what became of them; all but ok.", "ops", [(rate("ferry_platform_requests_total", f'{SCRAPED},{ACCOUNT},class!="ok"', "class"), "{{class}}")]),
     panel("What stops accounts", "1 while an account is paused, asked to wait, or down; 0.5 while one probe at a time goes out.", "none", STOPPED, "FerryPlatformDown"),
 ]
@@ -269,7 +269,7 @@ PLATFORM = [
     panel("Duration of all calls", "From a request to the end of its answer, of all endpoints.", "s", [(quantile(share, "ferry_platform_request_duration_seconds", SCRAPED), f"p{share * 100:g}") for share in (0.5, 0.95, 0.99)]),
     panel("Requests by endpoint", "All requests, by the call that they made.", "reqps", [(rate("ferry_platform_requests_total", f"{SCRAPED},{ACCOUNT}", "endpoint"), "{{endpoint}}")], stack=True),
     panel("Requests by result", "no_connection: network, DNS, TLS. no_response: timeouts and resets. server_error: 5xx, 408, 425. throttled: 429, and 503 with Retry-After.", "reqps", [(rate("ferry_platform_requests_total", f"{SCRAPED},{ACCOUNT}", "class"), "{{class}}")], stack=True, width=12),
-    panel("Share of requests without a good answer", "By account. What the Platform refuses, such as a Name that it has, counts as well.", "percentunit", [(f'{rate("ferry_platform_requests_total", f"{SCRAPED},{ACCOUNT},class!=" + chr(34) + "ok" + chr(34), "account")} / {rate("ferry_platform_requests_total", f"{SCRAPED},{ACCOUNT}", "account")}', "{{account}}")], width=12),
+    panel("Share of requests without a good answer", "By account. Requests that the Platform rejects count too, such as an upload with a dataset name that it has.", "percentunit", [(f'{rate("ferry_platform_requests_total", f"{SCRAPED},{ACCOUNT},class!=" + chr(34) + "ok" + chr(34), "account")} / {rate("ferry_platform_requests_total", f"{SCRAPED},{ACCOUNT}", "account")}', "{{account}}")], width=12),
     row("What it asks for, and what stops accounts"),
     panel("Requests to wait", "429, and 503 with Retry-After.", "reqps", [(rate("ferry_platform_requests_total", f'{SCRAPED},{ACCOUNT},class="throttled"', "account"), "{{account}}")]),
     panel("Retry-After", "Delays that the Platform requested.", "s", [(quantile(share, "ferry_platform_retry_after_seconds", SCRAPED), f"p{share * 100:g}") for share in (0.5, 0.95)]),
@@ -296,15 +296,15 @@ WORKERS = [
     row("Store"),
     panel("Duration by operation (p99)", "How long calls of the store took.", "s", [(quantile(0.99, "ferry_store_operation_duration_seconds", SCRAPED, "operation"), "{{operation}}")]),
     panel("Calls by operation", "Calls of the store; claims and commits take many steps at once.", "ops", [(rate("ferry_store_operation_duration_seconds_count", SCRAPED, "operation"), "{{operation}}")]),
-    panel("Errors by kind", "`unavailable` is a fault of the store; the others answer what somebody asked for.", "ops", [(rate("ferry_store_errors_total", SCRAPED, "kind"), "{{kind}}")]),
+    panel("Errors by kind", "`unavailable` is an outage of the store; the others come from the request.", "ops", [(rate("ferry_store_errors_total", SCRAPED, "kind"), "{{kind}}")]),
     panel("Steps by kind and state", "All steps of the store.", "none", [(summed("ferry_queue_steps", "step, state"), "{{step}} {{state}}")], stack=True),
-    panel("Submissions received", "Requests of producers to these processes, by source and what became of them. What `ferry submit` hands over in a process of its own is not scraped.", "ops", [(rate("ferry_submissions_received_total", SCRAPED, "source, result"), "{{source}} {{result}}")]),
+    panel("Submissions received", "Submission requests that these processes received, by source and result. `ferry submit` runs in a process that is not scraped.", "ops", [(rate("ferry_submissions_received_total", SCRAPED, "source, result"), "{{source}} {{result}}")]),
     panel("Safe, and seen lately", "Whether the store's own check is content; and how old the numbers about the whole store are, in minutes.", "none", [(f"min(ferry_store_durable{{{STORE}}})", "safe"), (f"(time() - {of_store('ferry_queue_metrics_timestamp_seconds')}) / 60", "minutes old")], "FerryStoreNotDurable", low=True),
     panel("Data lost", "Losses of data that processes detected in their store, and whether an operator has still to acknowledge one.", "none", [(f"sum by (instance) (ferry_store_data_loss_total{{{SCRAPED}}})", "{{instance}} losses"), (f"max(ferry_store_data_loss_unacknowledged{{{SCRAPED}}})", "not acknowledged")], "FerryStoreLostData"),
     row("HTTP API and webhooks"),
     panel("Answers", "Answered requests of the HTTP API, by the first digit of their status; scrapes and probes are among them.", "reqps", [(rate("ferry_http_requests_total", SCRAPED, "class"), "{{class}}")], stack=True, width=6),
     panel("Duration by route (p95)", "From a request to the head of its answer. A `wait` holds it back on purpose.", "s", [(quantile(0.95, "ferry_http_request_duration_seconds", SCRAPED, "route"), "{{route}}")], width=6),
-    panel("Under way", "Requests that hold one of the places that `max_concurrent_requests` allows.", "none", [(f"sum by (instance) (ferry_http_requests_in_flight{{{SCRAPED}}})", "{{instance}}")], width=6),
+    panel("Requests in flight", "Requests that hold one of the places that `max_concurrent_requests` allows.", "none", [(f"sum by (instance) (ferry_http_requests_in_flight{{{SCRAPED}}})", "{{instance}}")], width=6),
     panel("Webhooks", "Delivery attempts, by result. A failed delivery is retried and does not change the submission.", "ops", [(rate("ferry_webhook_deliveries_total", SCRAPED, "result"), "{{result}}")], related=["FerryWebhooksFailing"], width=6),
     panel("Webhooks abandoned", "Webhooks that failed at their last attempt, in an hour.", "none", [(f"sum(increase(ferry_webhooks_abandoned_total{{{SCRAPED}}}[1h]))", "abandoned")], "FerryWebhooksAbandoned", width=6),
     row("Processes"),

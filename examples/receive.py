@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Hears outcomes from Ferry: checks the signature of each webhook, and prints what it says, one JSON
-object a line.
+"""Receives webhooks from Ferry: checks the signature of each, and prints its body, one JSON object a
+line.
 
 receive.py [PORT], by default 8710. FERRY_WEBHOOK_SECRET is the account's `webhook_secret`. Needs the package
 `standardwebhooks`.
@@ -16,8 +16,8 @@ from standardwebhooks import Webhook, WebhookVerificationError
 WEBHOOK = Webhook(os.environ["FERRY_WEBHOOK_SECRET"])
 LARGEST = 1 << 20
 
-# What was heard before. A real receiver keeps the ids beside what it does with them.
-heard = set()
+# Ids of earlier webhooks. A real receiver stores each id together with its effect.
+received = set()
 
 
 class Receiver(BaseHTTPRequestHandler):
@@ -34,9 +34,9 @@ class Receiver(BaseHTTPRequestHandler):
         except WebhookVerificationError as error:
             print(f"refused: {error}", file=sys.stderr)
             return self.answer(400)
-        # Whatever was not answered in time comes again, under the same id.
-        if self.headers["webhook-id"] not in heard:
-            heard.add(self.headers["webhook-id"])
+        # A webhook that was not answered in time is delivered again, with the same id.
+        if self.headers["webhook-id"] not in received:
+            received.add(self.headers["webhook-id"])
             # In one piece: others may be printing.
             sys.stdout.write(json.dumps(notice) + "\n")
             sys.stdout.flush()

@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn accounts_that_are_not_configured_are_told_of_together() {
+    fn accounts_that_are_not_configured_are_reported_together() {
         let now = timestamp(1_700_000_000_000);
         let names = ["north", "gone", "lost"];
         let stats = Stats {

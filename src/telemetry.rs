@@ -1,4 +1,4 @@
-//! Logs: pretty for people, JSON for machines; where they go is handed in.
+//! Logs, pretty for people or JSON for machines, to a writer of the caller.
 
 use std::fmt;
 use std::io;
@@ -10,7 +10,7 @@ use tracing_subscriber::fmt::MakeWriter;
 /// The target of the lines that say what operators did.
 pub const AUDIT: &str = "ferry::audit";
 
-/// How log lines look.
+/// Format of log lines.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum LogFormat {
     /// For people.
@@ -23,12 +23,12 @@ pub enum LogFormat {
 /// Takes whole log lines.
 pub type Sink = Arc<dyn Fn(&[u8]) -> io::Result<()> + Send + Sync>;
 
-/// Where log lines go.
+/// Destination of log lines.
 #[derive(Clone)]
 pub struct LogWriter {
     /// Takes them.
     pub sink: Sink,
-    /// Whether pretty lines may have colors.
+    /// True if pretty lines may have colors.
     pub color: bool,
 }
 
@@ -64,8 +64,8 @@ pub struct InvalidFilterError {
     cause: String,
 }
 
-/// Sends log lines that pass `filter`, such as `info` or `ferry=debug,warn`, to `writer`; if
-/// it `audits`, who did what is told whatever else is. Only the first call in a process has an effect.
+/// Sends log lines that pass `filter`, such as `info` or `ferry=debug,warn`, to `writer`. If it
+/// `audits`, audit lines pass too. Only the first call in a process has an effect.
 pub fn start(
     filter: &str,
     format: LogFormat,
@@ -76,7 +76,7 @@ pub fn start(
         filter: filter.to_owned(),
         cause: cause.to_string(),
     })?;
-    // Unless somebody says otherwise.
+    // A filter that names the audit lines decides about them.
     let is_said = !audits || filter.contains(AUDIT);
     let audit = format!("{AUDIT}=info").parse().expect("a directive");
     let parsed = if is_said { parsed } else { parsed.add_directive(audit) };
@@ -86,7 +86,7 @@ pub fn start(
         .with_target(false)
         .with_ansi(color)
         .with_writer(writer);
-    // A second subscriber is refused; the first one goes on.
+    // A second subscriber is refused; the first one stays.
     let _ = match format {
         LogFormat::Pretty => builder.try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),

@@ -10,7 +10,7 @@ use super::openapi::{Input, Operation};
 use super::role::Role;
 use ferry_types::contract::ProblemKind;
 
-/// The caller of a request, whom the middleware has authenticated.
+/// The authenticated caller of a request.
 #[derive(Debug, Clone)]
 pub(super) struct Caller {
     /// Name of its key.
@@ -23,7 +23,7 @@ pub(super) struct Caller {
 impl Caller {
     /// Without keys, every local process has full access.
     pub(super) fn local() -> Self {
-        Self { name: "anybody".to_owned(), role: Role::Operate, accounts: None }
+        Self { name: "local".to_owned(), role: Role::Operate, accounts: None }
     }
 
     pub(super) fn sees(&self, account: &str) -> bool {

@@ -1,5 +1,5 @@
-//! How many unfinished submissions an account may have: the count of the store, looked up about once
-//! a second, and what this process accepted since then.
+//! Limit for the unfinished submissions of an account: the store's count, read about once a second,
+//! and the submissions that this process accepted since then.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

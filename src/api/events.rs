@@ -207,7 +207,7 @@ struct Stream {
 }
 
 impl Stream {
-    /// What to send next; none when the stream is over.
+    /// Returns the next text to send; `None` when the stream is over.
     async fn next(&mut self) -> Option<String> {
         if std::mem::take(&mut self.greeting) {
             // A client that is cut off before the first event knows its position.

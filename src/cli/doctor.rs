@@ -100,7 +100,7 @@ fn no_account() -> CheckResult {
     )
 }
 
-/// What the operator decided about a store that lost data.
+/// The operator's decision about a store that lost data.
 #[derive(Debug, Clone, Copy)]
 struct Act {
     acknowledge: bool,

@@ -35,7 +35,7 @@ pub(super) async fn for_each_id(
     Ok(exit)
 }
 
-/// What can be done instead of what a rule of the lifecycle refused: never the same again.
+/// Returns the command that helps after a lifecycle error: never the one that failed.
 fn alternative(refusal: &LifecycleError) -> String {
     match refusal {
         LifecycleError::NewerUnfinished { newer, .. } => {

@@ -12,10 +12,10 @@ use ferry_types::domain::submission::Resolution;
 /// Decide about held submissions; `ferry status ID` says why they are held.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A submission is held if its upload may have arrived, and the Platform has a dataset of its Name that
+A submission is held if its upload may have arrived, and the Platform has a dataset of this name that
 may be this one or another. Look at the Platform, then:
   ferry resolve ID --overwrite    the dataset there is ours, or may be replaced
-  ferry resolve ID --fail         it is somebody else's: give up
+  ferry resolve ID --fail         it belongs to someone else: give up
   ferry resolve ID --retry        it is gone: try again, without overwriting
 A submission is also held if a step of it crashed its worker five times: --retry runs it again.")]
 pub(super) struct Resolve {

@@ -1,4 +1,4 @@
-//! Where output goes: data to stdout, all else to stderr; colors and bars only on a terminal.
+//! Output of commands: data to stdout, all else to stderr; colors and bars only on a terminal.
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
@@ -12,9 +12,9 @@ use crate::telemetry::{LogWriter, Sink};
 /// Writes for people, or for programs.
 #[derive(Debug, Clone)]
 pub(super) struct Ui {
-    /// Whether stdout carries JSON.
+    /// True if stdout gets JSON.
     pub(super) json: bool,
-    /// Whether somebody watches stderr.
+    /// True if stderr is a terminal.
     pub(super) terminal: bool,
     /// The bars on the terminal: what is written beside them goes through here.
     pub(super) bars: MultiProgress,
@@ -37,10 +37,10 @@ impl Ui {
         self.out(line)
     }
 
-    /// A line for whoever runs the command.
+    /// Writes a line for the operator to stderr.
     pub(super) fn print_note(&self, line: impl Display) {
         let line = for_stderr(&line.to_string());
-        // Where stderr is closed, nobody listens.
+        // With a closed stderr there is no reader, and no error.
         let _ = self.beside(|| writeln!(io::stderr().lock(), "{line}"));
     }
 
@@ -84,7 +84,7 @@ pub(super) fn for_stderr(line: &str) -> String {
     colored(line, colors_enabled_stderr())
 }
 
-/// Texts have their colors whether or not anybody can see them: only here it is known who reads.
+/// Removes the colors of a line unless `wanted`. Texts always have them, for only the output knows its reader.
 fn colored(line: &str, wanted: bool) -> String {
     if wanted { line.to_owned() } else { strip_ansi_codes(line).into_owned() }
 }

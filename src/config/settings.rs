@@ -9,9 +9,9 @@ pub struct Setting {
     pub name: &'static str,
     /// The default as one would write it; empty for none.
     pub default: &'static str,
-    /// What it means.
+    /// Meaning and allowed values.
     pub description: &'static str,
-    /// Whether it may also be given as a file, by `name_file`.
+    /// True if it may also be given as a file, by `name_file`.
     pub secret: bool,
 }
 
@@ -40,7 +40,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "store",
         "sqlite:ferry.db",
-        "where submissions are kept: `sqlite:PATH`, `redis://HOST:PORT/DATABASE`, or `redis+sentinel://HOST:PORT,…/MASTER/DATABASE`; with TLS `rediss`",
+        "location of the store: `sqlite:PATH`, `redis://HOST:PORT/DATABASE`, or `redis+sentinel://HOST:PORT,…/MASTER/DATABASE`; with TLS `rediss`",
     ),
     secret("store_password", "the password for a Redis server, where it does not stand in the URL"),
     setting(
@@ -62,7 +62,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "log",
         "",
-        "which log lines are shown, such as `warn` or `ferry=debug,info`; if empty, `info` for `serve`, `worker` and `simulate`, `warn` for the rest",
+        "filter for log lines, such as `warn` or `ferry=debug,info`; if empty, `info` for `serve`, `worker` and `simulate`, `warn` for the rest",
     ),
     setting("log_format", "pretty", "`pretty` for people or `json` for machines"),
     setting(
@@ -84,7 +84,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "audit_log",
         "",
-        "file to which is appended who did what to submissions, accounts and keys, over HTTP or on the command line, as JSON lines",
+        "file for audit records of changes to submissions, accounts and keys, over HTTP or on the command line, as JSON lines",
     ),
     setting(
         "tls_certificate",
@@ -107,13 +107,13 @@ pub const SETTINGS: &[Setting] = &[
     setting("client_timeout", "30s", "time limit for a client of the HTTP API to send or read"),
     setting("concurrency", "64", "steps of one kind that a process runs at once"),
     setting("lease", "15s", "time after which a silent worker's steps are rescued"),
-    setting("shutdown_timeout", "10s", "how long a stopping worker lets running steps finish"),
+    setting("shutdown_timeout", "10s", "time for running steps to finish when a worker stops"),
     setting(
         "deadline",
         "24h",
         "from acceptance to giving up; a late upload is polled for a quarter of that",
     ),
-    setting("retention", "30d", "how long final submissions are kept"),
+    setting("retention", "30d", "time after which final submissions are removed"),
     setting("poll_initial", "2s", "from an accepted upload to the first status check"),
     setting("poll_factor", "2", "backoff multiplier between polls"),
     setting("poll_max", "60s", "longest delay between polls"),
@@ -140,7 +140,7 @@ pub const SETTINGS: &[Setting] = &[
         "",
         "hosts, addresses and networks beside public ones that webhooks may go to, such as `hooks.internal, 10.0.0.0/8`",
     ),
-    setting("webhook_allow_http", "no", "whether webhooks may go unencrypted: `yes` or `no`"),
+    setting("webhook_allow_http", "no", "unencrypted webhooks: `yes` or `no`"),
     setting(
         "webhook_ca",
         "",
@@ -174,7 +174,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "denied_timeout",
         "1m",
-        "duration for which 401 and 403 are retried that do not say that the credentials are at fault; then the account is paused",
+        "duration for which 401 and 403 are retried that do not blame the credentials; then the account is paused",
     ),
     setting(
         "max_dataset_bytes",
@@ -210,16 +210,20 @@ pub const ACCOUNT_SETTINGS: &[Setting] = &[
     setting(
         "token_url",
         "",
-        "where tokens come from, such as `https://identity.example.com/connect/token`",
+        "URL that issues access tokens, such as `https://identity.example.com/connect/token`",
     ),
     setting("api_url", "", "the Upload API, such as `https://api.example.com/upload`"),
     setting("client_id", "", "the client id, which is also the `Username`"),
     secret("client_secret", "the client secret"),
     secret("api_key", "the API key"),
     setting("webhook_url", "", "default webhook URL of submissions that name none"),
-    secret("webhook_secret", "what webhooks are signed with, `whsec_…`"),
+    secret("webhook_secret", "secret that signs webhooks, `whsec_…`"),
     secret("webhook_secret_old", "a second secret that signs too, while one replaces the other"),
-    setting("overwrite_format", "strings", "how `Overwrite` is sent: `strings` or `booleans`"),
+    setting(
+        "overwrite_format",
+        "strings",
+        "form of `Overwrite` in requests: `strings` or `booleans`",
+    ),
     setting(
         "uploads_per_second",
         "",
@@ -230,5 +234,9 @@ pub const ACCOUNT_SETTINGS: &[Setting] = &[
         "",
         "requests in a second by all workers together, but those for tokens",
     ),
-    setting("max_concurrent_uploads", "", "uploads under way at once by all workers together"),
+    setting(
+        "max_concurrent_uploads",
+        "",
+        "concurrent uploads of all workers together; empty for no limit",
+    ),
 ];

@@ -30,7 +30,7 @@ pub struct Metrics {
 metrics! {
     /// The metrics of the process itself.
     pub struct ProcessMetrics {
-        /// Which Ferry this is.
+        /// Version of this Ferry.
         build: Gauge<Version> = "ferry_build_info";
     }
 }
@@ -116,7 +116,7 @@ fn watch_process(families: &Families) {
     families.registry.register(Box::new(process)).expect("it is registered once");
 }
 
-/// Only Linux tells.
+/// Does nothing: only Linux has these metrics.
 #[cfg(not(target_os = "linux"))]
 fn watch_process(_: &Families) {}
 
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_that_nobody_knows_are_not_counted_or_counted_together() {
+    fn unknown_labels_are_not_counted_or_counted_together() {
         let (metrics, examples) = examples();
         examples.requests.add(("south".into(), StepKind::Poll), 7);
         examples.requests.add(("north".into(), StepKind::Poll), 5);

@@ -86,7 +86,7 @@ fn again(context: &Context<'_>, key: &str, error: &PlatformError) -> Transition 
     };
     let after = delay.min(context.time_left());
     Transition {
-        reason: Some(Reason::new(ReasonCode::ResultMissing, told(key, error))),
+        reason: Some(Reason::new(ReasonCode::ResultMissing, missing_text(key, error))),
         next: Next::step(StepKind::Collect, after),
         failures: streak,
         signal,
@@ -98,7 +98,7 @@ fn rejected(word: &str, missing: Option<&PlatformError>) -> Transition {
     let verdict = format!("the Platform rejected the dataset with `{word}`");
     let text = match missing {
         None => format!("{verdict}; see its {FEEDBACK_KEY}"),
-        Some(error) => format!("{verdict}, and {}", told(FEEDBACK_KEY, error)),
+        Some(error) => format!("{verdict}, and {}", missing_text(FEEDBACK_KEY, error)),
     };
     let reason = Some(Reason::new(ReasonCode::DataRejected, text));
     Transition { reason, ..succeeded(Next::End(Outcome::Rejected)) }
@@ -111,9 +111,9 @@ fn incomplete(
     missing: &[(String, PlatformError)],
 ) -> Transition {
     let has_any = has_new || !context.submission.results.is_empty();
-    let told: Vec<String> = missing.iter().map(|(key, error)| told(key, error)).collect();
+    let texts: Vec<String> = missing.iter().map(|(key, error)| missing_text(key, error)).collect();
     let end = if context.is_past_deadline() { "; gave up at the deadline" } else { "" };
-    let text = format!("the Platform completed the dataset, and {}{end}", told.join("; "));
+    let text = format!("the Platform completed the dataset, and {}{end}", texts.join("; "));
     let code = match missing.first() {
         _ if has_any => ReasonCode::ResultMissing,
         Some((_, PlatformError::TooLarge { .. })) => ReasonCode::ResponseTooLarge,
@@ -124,7 +124,7 @@ fn incomplete(
     Transition { reason: Some(Reason::new(code, text)), ..succeeded(Next::End(outcome)) }
 }
 
-fn told(key: &str, error: &PlatformError) -> String {
+fn missing_text(key: &str, error: &PlatformError) -> String {
     let what = if key == FEEDBACK_KEY { "feedback".to_owned() } else { format!("result `{key}`") };
     match error {
         PlatformError::UnknownToken => format!("{what} is not there (404)"),

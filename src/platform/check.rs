@@ -55,7 +55,7 @@ pub(super) fn judge(
         405 | 407 | 410 | 421 => failed(with_body, NOT_THE_API),
         200..300 => ApiCheck::Answered(Some(said)),
         400..500 => failed(said, DENIED),
-        _ => failed(with_body, "the Platform, or a proxy before it, is in trouble: try later"),
+        _ => failed(with_body, "the Platform, or a proxy before it, has an outage: try later"),
     }
 }
 

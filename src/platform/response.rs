@@ -1,4 +1,4 @@
-//! What an answer means: one row after the other of the table of what the Platform may say.
+//! Meaning of each response of the Platform: one row after the other of the table of responses.
 
 use std::time::Duration;
 
@@ -140,7 +140,7 @@ impl PlatformResponse {
         }
     }
 
-    /// Where a redirect leads: the host alone, for a path or a query may hold secrets.
+    /// Returns the host of a redirect alone, because a path or a query may hold secrets.
     fn redirect_target(&self) -> Option<String> {
         const HERE: &str = "https://same.invalid/";
         let location = self.headers.get(LOCATION).filter(|_| self.status.is_redirection())?;
@@ -205,7 +205,7 @@ impl PlatformResponse {
         may_be && is_web_page(&text(content_type, beginning))
     }
 
-    /// What the Platform said, fit to be shown; `rows` is what was sent.
+    /// Returns the text of the response, fit to be shown; `rows` are those that were sent.
     pub(super) fn shown(&self, scrubber: &Scrubber, rows: &[&str]) -> String {
         match scrubber.clean(&self.text(), rows, SHOWN) {
             shown if shown.is_empty() => "nothing".to_owned(),
@@ -227,7 +227,7 @@ impl PlatformResponse {
     }
 }
 
-/// When a body may be a web page.
+/// Condition on which a body may be a web page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pages {
     /// A status and feedback never are.

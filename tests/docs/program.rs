@@ -1,4 +1,4 @@
-//! What the program says about itself: help texts, settings, metrics, and the `OpenAPI` document.
+//! The program's own descriptions: help texts, settings, metrics, and the `OpenAPI` document.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -104,9 +104,9 @@ fn a_store_that_is_flushed_with_200_in_flight_is_noticed_and_every_stream_is_gon
     let query = EventQuery { after: Some(stream.last()), ..EventQuery::default() };
     runtime.block_on(redis.ask::<()>("FLUSHALL"));
     watched.is_gone(&mut stream);
-    // Two, then four: none of the new store is told as if it came after the old ones.
+    // Two, then four: no event of the new store appears to come after the old ones.
     for name in ["a", "b", "c", "d", "e", "f"] {
-        assert_eq!(watched.submit(name), 201, "what is there is carried on");
+        assert_eq!(watched.submit(name), 201, "the new store accepts");
     }
     watched.until_lost();
     let reopened = runtime.block_on(Client::new(&watched.url).unwrap().events(&query));
@@ -163,9 +163,9 @@ fn a_process_whose_file_was_deleted_can_be_stopped() {
     eventually("all are uploaded", || platform.sim.ledger().names.len() == 10);
     std::fs::remove_file(ferry.path("ferry.db")).unwrap();
     watched.until_lost();
-    watched.server.await_told("cannot commit steps");
+    watched.server.await_stderr("cannot commit steps");
     watched.server.signal("TERM");
-    watched.server.await_told("stopping");
+    watched.server.await_stderr("stopping");
     watched.server.signal("TERM");
     watched.server.end();
     let log = watched.server.stderr();

@@ -86,7 +86,7 @@ fn a_server_on_a_full_store_responds_507_logs_once_and_continues() {
     let (status, problem) = ask(Method::POST, "/v1/submissions", body);
     assert_eq!(status, 507, "{problem}");
     assert!(problem.contains("urn:ferry:problem:store-full"), "{problem}");
-    server.await_told("cannot claim `upload` steps, retrying");
+    server.await_stderr("cannot claim `upload` steps, retrying");
     runtime.block_on(redis.ask::<()>("CONFIG SET maxmemory 0"));
     ferry.await_state(&waiting, "completed");
     let log = server.stderr();

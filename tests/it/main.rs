@@ -1,7 +1,7 @@
 //! The integration tests: one binary, so that it links once.
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed, and says where")]
-#![expect(clippy::print_stdout, reason = "some tests tell what they measured")]
+#![expect(clippy::print_stdout, reason = "some tests print their measurements")]
 
 mod api;
 mod cli;

@@ -58,7 +58,7 @@ async fn taken_in(world: &World) {
 
 /// For a longer run by hand: `PUSHED_REQUESTS=100000 cargo test --release --test it pushed_while`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn requests_pushed_while_no_worker_ran_are_all_taken_in_once_whoever_is_killed() {
+async fn requests_pushed_while_no_worker_ran_are_all_accepted_once_despite_kills() {
     let (_server, world) = world().await;
     let total = of_environment("PUSHED_REQUESTS", 2000);
     push(&world, total).await;

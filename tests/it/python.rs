@@ -27,7 +27,7 @@ pub(crate) fn programs(name: &str, commands: impl Fn(&Path) -> Vec<Command>) -> 
                     python3 python3-venv";
         let run = |command: &mut Command| {
             let output = command.output().unwrap_or_else(|error| panic!("{hint}: {error}"));
-            assert!(output.status.success(), "{hint}: {}", told(&output));
+            assert!(output.status.success(), "{hint}: {}", all_output(&output));
         };
         run(Command::new("python3").args(["-m", "venv"]).arg(&folder));
         for mut command in commands(&folder) {
@@ -39,7 +39,7 @@ pub(crate) fn programs(name: &str, commands: impl Fn(&Path) -> Vec<Command>) -> 
 }
 
 /// All that a program wrote.
-pub(crate) fn told(output: &Output) -> String {
+pub(crate) fn all_output(output: &Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     text(&output.stdout) + &text(&output.stderr)
 }

@@ -106,7 +106,7 @@ async fn a_user_with_few_rights_is_enough_over_tls_of_a_private_authority() {
 }
 
 #[tokio::test]
-async fn a_server_that_nobody_vouches_for_is_not_spoken_to() {
+async fn a_server_with_an_untrusted_certificate_gets_no_command() {
     let secured = Secured::start().await;
     let password = secured.file("password");
     let world = secured.world(&[("STORE_PASSWORD_FILE", password.to_str().unwrap())]).await;
@@ -117,13 +117,13 @@ async fn a_server_that_nobody_vouches_for_is_not_spoken_to() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_told_without_it() {
+async fn a_wrong_password_is_reported_without_it() {
     let secured = Secured::start().await;
     let authority = secured.file("authority.pem");
     let wrong =
         [("STORE_PASSWORD", "s3cret-that-is-wrong"), ("STORE_CA", authority.to_str().unwrap())];
     let refused = secured.world(&wrong).await.app.store.stats().await.unwrap_err();
-    let told = format!("{refused} {refused:?}");
-    assert!(told.to_lowercase().contains("password"), "{told}");
-    assert!(!told.contains("s3cret"), "{told}");
+    let text = format!("{refused} {refused:?}");
+    assert!(text.to_lowercase().contains("password"), "{text}");
+    assert!(!text.contains("s3cret"), "{text}");
 }

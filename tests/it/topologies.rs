@@ -96,7 +96,8 @@ async fn a_failover_to_the_master_that_the_sentinels_name_loses_nothing() {
     world.submit_all((0..200).map(|n| overwriting(&format!("s{n:03}")))).await;
     until("nothing is completed", async || world.stats().await.count(State::Completed) > 20).await;
     master.kill();
-    until("nobody takes over", async || sentinels[0].master().await == Some(replica.port())).await;
+    until("no replica takes over", async || sentinels[0].master().await == Some(replica.port()))
+        .await;
     // It comes back as the replica of the other.
     master.resume().await;
     let stats = world.all_settled().await;

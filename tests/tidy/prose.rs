@@ -205,7 +205,7 @@ impl Comment {
 }
 
 #[test]
-fn comments_and_texts_are_told_from_code() {
+fn comments_and_texts_are_distinguished_from_code() {
     let code =
         "//! One\n//! two.\nfn tell() { let c = '\"'; warn!(\"no {tell}, \\\n    no\"); } // so\n";
     let found = of_rust(code, true);

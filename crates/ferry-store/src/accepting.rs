@@ -35,17 +35,17 @@ pub struct NewSubmission {
     pub name: String,
     /// The account's short name.
     pub account: String,
-    /// What to upload.
+    /// Texts to upload.
     pub payload: Payload,
-    /// Whether a dataset of the same Name may be overwritten.
+    /// True if a dataset of the same name may be overwritten.
     pub overwrite: bool,
-    /// What to fetch; at least one key.
+    /// Result keys to fetch; at least one.
     pub result_keys: Vec<String>,
     /// Its place among the account's steps.
     pub priority: Priority,
     /// Not to be uploaded before this time.
     pub not_before: Option<Timestamp>,
-    /// When to give up.
+    /// Time after which the submission fails.
     pub deadline: Deadline,
     /// The producer's key against doubles, unique per account.
     pub idempotency_key: Option<String>,
@@ -55,11 +55,11 @@ pub struct NewSubmission {
     pub revision_of: Option<SubmissionId>,
     /// The producer's span that it belongs to.
     pub traceparent: Option<TraceParent>,
-    /// Where its outcome is to be told.
+    /// URL that receives the outcome as a webhook.
     pub webhook_url: Option<String>,
 }
 
-/// When to give up a submission.
+/// Time after which a submission fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deadline {
     /// At a time that the producer named.
@@ -118,7 +118,7 @@ impl NewSubmission {
         .into()
     }
 
-    /// Tells contents apart: a repeated idempotency key, or a repeated id, must have the same.
+    /// Returns a hash of the content, which must be the same for a repeated idempotency key or id.
     pub(super) fn digest(&self) -> String {
         let mut context = Context::new(&SHA256);
         let mut add = |bytes: &[u8]| {

@@ -40,10 +40,10 @@ impl ClaimIds {
     }
 }
 
-/// A number that tells processes, or stores, apart.
+/// Returns a random number that identifies a process or a store.
 pub(super) fn random_number() -> u64 {
     let mut random = [0; 8];
-    // Without randomness there is no way to tell processes apart, and TLS would not work either.
+    // Without randomness two processes may get the same number, and TLS would not work either.
     SystemRandom::new().fill(&mut random).expect("the system gives random bytes");
     u64::from_le_bytes(random)
 }

@@ -1,5 +1,5 @@
-//! How stores keep a submission: a hot part, of which queries, indexes and scripts know each field, and a
-//! cold part, which they keep as one value. A new field belongs into the list below, unless something looks
+//! The stored form of a submission: a hot part, of which queries, indexes and scripts know each field, and a
+//! cold part, which they store as one value. A new field belongs into the list below, unless something looks
 //! for it.
 
 use std::collections::BTreeMap;

@@ -1,5 +1,5 @@
-//! What changed, in the order in which it did: a bounded history that any number of readers follow,
-//! each with a cursor of its own.
+//! Events in the order of the changes: a bounded history that any number of readers follow, each
+//! with its own cursor.
 
 use ferry_types::domain::submission::{ReasonCode, State};
 use ferry_types::domain::{SubmissionId, Timestamp};
@@ -14,20 +14,20 @@ pub(super) const FORGOTTEN: u64 = 1000;
 /// A submission was accepted, or went into another state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// Grows from event to event; a reader that goes on after it misses nothing and sees nothing
-    /// twice.
+    /// Position of the event, growing. A reader that continues after it misses no event and reads
+    /// none twice.
     pub cursor: u64,
-    /// Which submission.
+    /// The submission.
     pub submission: SubmissionId,
     /// Its account.
     pub account: String,
-    /// Its Name.
+    /// Its dataset name.
     pub name: String,
     /// The state from then on.
     pub state: State,
     /// Why, where that needs saying.
     pub reason: Option<ReasonCode>,
-    /// When.
+    /// Time of the change.
     pub at: Timestamp,
 }
 

@@ -9,7 +9,7 @@ use ferry_types::domain::limits::{AccountLimits, LimitUsage};
 use ferry_types::domain::submission::{Priority, StepKind};
 use ferry_types::domain::{Timestamp, later};
 
-/// Which accounts were served when: those that were served longest ago go first.
+/// The order in which accounts were served. Those served longest ago go first.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RoundRobin {
     count: u64,
@@ -37,7 +37,7 @@ pub(super) struct NextDue {
     pub(super) due: Timestamp,
 }
 
-/// With as many uploads under way as allowed, the next look comes after this long.
+/// Delay before the next claim while an account runs as many uploads as it may.
 const IN_FLIGHT: Duration = Duration::from_millis(50);
 
 /// Steps that an account yields now.
@@ -45,7 +45,7 @@ const IN_FLIGHT: Duration = Duration::from_millis(50);
 pub(super) enum Availability {
     /// So many more steps, which begin as long as any of these requests are left.
     UpTo { steps: usize, requests: usize },
-    /// Nothing before this time, or, without one, before somebody resumes it, which wakes everybody.
+    /// Nothing before this time or, without one, before `resume`, which wakes all workers.
     Nothing(Option<Timestamp>),
 }
 
@@ -57,9 +57,9 @@ pub(super) struct Situation<'a, E> {
     pub(super) policy: &'a HealthPolicy,
     pub(super) now: Timestamp,
     pub(super) limit_usage: &'a dyn Fn() -> Result<LimitUsage, E>,
-    /// How many steps are leased that ask the Platform.
+    /// Number of leased steps that call the Platform.
     pub(super) leased: &'a dyn Fn() -> Result<u64, E>,
-    /// How many uploads are leased.
+    /// Number of leased uploads.
     pub(super) uploading: &'a dyn Fn() -> Result<u64, E>,
 }
 
@@ -88,7 +88,7 @@ impl<E> Situation<'_, E> {
         self.within_limits(healthy)
     }
 
-    /// What is left of so many by the account's budget.
+    /// Cuts `room` to the account's limits.
     fn within_limits(&self, room: usize) -> Result<Availability, E> {
         let Some(account_limits) =
             self.account_limits.filter(|account_limits| account_limits.restricts(self.kind))
@@ -105,7 +105,7 @@ impl<E> Situation<'_, E> {
         {
             room = room.min(left(limit, (self.uploading)()?));
         }
-        // Nothing tells when an upload ends: it is looked at again.
+        // The end of an upload wakes no other claim, so the caller has to look again.
         let again = Availability::Nothing(Some(later(self.now, IN_FLIGHT)));
         let yielded = Availability::UpTo { steps: room, requests: rated };
         Ok(if room > 0 { yielded } else { again })
@@ -121,7 +121,7 @@ fn left(limit: u32, used: u64) -> usize {
     usize::try_from(u64::from(limit).saturating_sub(used)).unwrap_or(usize::MAX)
 }
 
-/// When the next of these steps may be leased.
+/// Time at which the next of these steps may be leased.
 pub(super) fn next(
     heads: &[NextDue],
     availability: &BTreeMap<String, Availability>,

@@ -61,9 +61,9 @@ pub enum Accepted {
 pub struct ClaimRequest {
     /// Of which kind.
     pub kind: StepKind,
-    /// How many at most.
+    /// Maximum number of steps.
     pub limit: usize,
-    /// For how long the steps are leased.
+    /// Duration of their leases.
     pub lease: Duration,
     /// The limits of accounts, by name; the others have none.
     pub account_limits: LimitsByAccount,
@@ -91,7 +91,7 @@ pub struct Lease {
 pub struct Claim {
     /// Names it.
     pub lease: Lease,
-    /// What to do.
+    /// Kind of the step.
     pub kind: StepKind,
     /// The submission, as it is after the claim: state `uploading` and the attempt counted if this
     /// is an upload.
@@ -102,7 +102,7 @@ pub struct Claim {
     pub name_mark: Option<SubmissionId>,
     /// The store's time at the claim.
     pub now: Timestamp,
-    /// How long the step has been due.
+    /// Time from due to claimed.
     pub lag: Duration,
 }
 
@@ -113,22 +113,22 @@ pub struct Claims {
     pub claims: Vec<Claim>,
     /// The store's own time, for [`Wakeups::sleep`]; it differs from the wall clock after a step.
     pub now: Timestamp,
-    /// After how long it is worth to ask again, if nothing wakes the caller before: the next due
-    /// time or the next reopening of a gate; zero if the limit kept steps from being claimed. None
-    /// if nothing is scheduled. What a resumption or a rescue sets free wakes the caller.
+    /// Delay before the next claim, if nothing wakes the caller earlier: until the next due time, or
+    /// until an account is no longer blocked. Zero if `limit` left steps unclaimed, `None` if nothing
+    /// is scheduled. Steps that `resume` or `rescue` makes runnable wake the caller.
     pub next: Option<Duration>,
 }
 
-/// What a worker decided about a step that it holds.
+/// A worker's decision about a step that it owns.
 #[derive(Debug, Clone)]
 pub struct Commit {
     /// The step.
     pub lease: Lease,
-    /// What was decided.
+    /// The decision.
     pub transition: Transition,
 }
 
-/// What became of a [`Commit`].
+/// Outcome of a [`Commit`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Committed {
     /// It is durable; the submission went from the first state to the second.
@@ -140,7 +140,7 @@ pub enum Committed {
     Illegal(IllegalTransitionError),
 }
 
-/// What [`Store::rescue`] did.
+/// Counts of the steps that [`Store::rescue`] took.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rescued {
     /// Steps that are due again.
@@ -162,21 +162,21 @@ impl Rescued {
     }
 }
 
-/// A submission together with why it does not move.
+/// A submission with the reason why it makes no progress.
 #[derive(Debug, Clone)]
 pub struct SubmissionDetail {
     /// The submission.
     pub submission: Submission,
-    /// Why it does not move right now.
+    /// Reason why it makes no progress now.
     pub waiting_for: Option<WaitingFor>,
 }
 
-/// Which submissions to list.
+/// Selection of submissions for a list.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     /// In one of these states; any if empty.
     pub states: Vec<State>,
-    /// With exactly this Name.
+    /// With exactly this dataset name.
     pub name: Option<String>,
     /// Of this account.
     pub account: Option<String>,
@@ -206,24 +206,24 @@ pub struct Page {
     pub next: Option<Cursor>,
 }
 
-/// Where a list goes on. Opaque outside the store that made it.
+/// Position in a list. Opaque outside the store that made it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor(pub u64);
 
-/// How much there is to do of one step kind of one account.
+/// Number of steps of one kind and one account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepStats {
     /// The account.
     pub account: String,
     /// The kind of step.
     pub kind: StepKind,
-    /// Due, and waiting for a worker, a gate, a resumption, or an earlier submission of the Name.
+    /// Due; they wait for a worker, a blocked account, or a predecessor.
     pub ready: u64,
     /// Due later.
     pub scheduled: u64,
     /// With a worker.
     pub running: u64,
-    /// How long the oldest of the ready ones has been due.
+    /// Duration for which the oldest of the ready steps has been due.
     pub oldest_ready: Option<Duration>,
 }
 
@@ -238,7 +238,7 @@ pub struct AccountStats {
     pub states: BTreeMap<State, u64>,
 }
 
-/// What is in the store.
+/// Contents of the store in numbers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stats {
     /// By account and step.
@@ -263,11 +263,11 @@ impl Stats {
 /// Something that `ferry doctor` has to say about a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckResult {
-    /// Whether it is as it should be.
+    /// True if the check passed.
     pub ok: bool,
-    /// What was looked at and found.
+    /// Subject of the check and the finding.
     pub text: String,
-    /// What to do about it. A note if `ok`: something could not be checked.
+    /// Way out. A note if `ok`: something could not be checked.
     pub hint: Option<String>,
 }
 
@@ -277,7 +277,7 @@ pub struct CheckResult {
 /// what it answers asks for.
 #[async_trait]
 pub trait Store: std::fmt::Debug + Send + Sync + 'static {
-    /// Where the data lies, for people; no password.
+    /// Returns the location of the data for people, without a password.
     fn location(&self) -> String;
 
     /// Keeps new submissions, all or none; the answers are in the order of `batch`. An id that is
@@ -292,8 +292,8 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// Records what was decided about steps that are held, in the order of `batch`, each on its own.
     async fn commit(&self, batch: Vec<Commit>) -> Result<Vec<Committed>, StoreError>;
 
-    /// Prolongs leases to `lease` from now; answers whether each is still held. One that ran out is,
-    /// as long as nobody rescued it.
+    /// Extends leases by `lease` from now. Returns `true` for each that is still owned; an expired
+    /// lease is, until `rescue` takes it.
     async fn renew(&self, leases: Vec<Lease>, lease: Duration) -> Result<Vec<bool>, StoreError>;
 
     /// Gives steps back that were not begun: due at once, and as if they had not been claimed.
@@ -327,12 +327,12 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// A submission.
     async fn get(&self, id: SubmissionId) -> Result<Option<SubmissionDetail>, StoreError>;
 
-    /// What happened to a submission, oldest first; of a long story, the beginning and the newest
-    /// lines.
+    /// Returns the timeline of a submission, oldest first; of a long one, the first and the newest
+    /// entries.
     async fn timeline(&self, id: SubmissionId) -> Result<Vec<TimelineEntry>, StoreError>;
 
-    /// What changed after the event `after`, oldest first, at most so many events. Each change of a
-    /// state is told with it, atomically.
+    /// Returns the events after the cursor `after`, oldest first, at most `limit`. The store writes
+    /// each event together with its change, atomically.
     async fn events(&self, after: u64, limit: usize) -> Result<Events, StoreError>;
 
     /// Submissions, newest first.
@@ -343,16 +343,16 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
         limit: usize,
     ) -> Result<Page, StoreError>;
 
-    /// How much there is to do.
+    /// Returns the numbers of steps and submissions.
     async fn stats(&self) -> Result<Stats, StoreError>;
 
     /// Yields no more steps of the account, known or not yet known.
     async fn pause(&self, account: &str, reason: &str) -> Result<(), StoreError>;
 
-    /// Ends a pause, a closed gate and an outage; answers whether there was any.
+    /// Ends a pause, a throttling and an open circuit breaker. Returns `true` if there was any.
     async fn resume(&self, account: &str) -> Result<bool, StoreError>;
 
-    /// Calls a submission off: at once, or, if a step of it is running, as soon as that ends.
+    /// Cancels a submission: at once or, if a step of it is running, as soon as that ends.
     async fn cancel(&self, id: SubmissionId) -> Result<SubmissionDetail, StoreError>;
 
     /// Resumes a failed submission where it stopped, for another `deadline`. It queues behind an earlier
@@ -382,8 +382,8 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// Declares an unfinished submission ambiguous, after the store went back in time.
     async fn declare_ambiguous(&self, id: SubmissionId) -> Result<SubmissionDetail, StoreError>;
 
-    /// Tells the outcome of a final submission, again if it was told; refused if nobody wants to hear
-    /// it.
+    /// Schedules the webhook of a final submission, even if it was delivered before. Fails if the
+    /// submission has no webhook.
     async fn redeliver(&self, id: SubmissionId) -> Result<SubmissionDetail, StoreError>;
 
     /// Removes final submissions, with payloads, results and timelines, that ended longer ago than
@@ -393,6 +393,6 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// Writes something that no other operation reads, and removes it: fails as they would.
     async fn probe_write(&self) -> Result<(), StoreError>;
 
-    /// Checks that what was kept will still be there tomorrow. Writes nothing.
+    /// Checks that stored submissions are durable. Writes nothing.
     async fn check(&self) -> Result<Vec<CheckResult>, StoreError>;
 }

@@ -45,7 +45,7 @@ pub(super) struct Batch {
 #[derive(Debug)]
 pub(super) struct Lines {
     frames: Decoded,
-    /// What arrived and is no whole line yet.
+    /// Bytes of a line that has not arrived whole.
     rest: Vec<u8>,
     /// The rest belongs to a line that is too long, and is thrown away.
     skipping: bool,

@@ -120,7 +120,7 @@ fn a_pause_that_is_asked_for_spends_no_attempt_and_closes_the_gate() {
         assert_eq!(transition.attempt_spent, kind != StepKind::Upload);
         assert_eq!(transition.failures, 0);
         assert_eq!(transition.signal, Signal::Throttled { delay, is_capped: false });
-        // The store yields nothing before the end of the pause, or before somebody resumes.
+        // The store yields nothing before the end of the delay, or before `resume`.
         assert!(transition.delay().unwrap() <= Policy::default().retry_initial);
     }
 }

@@ -27,7 +27,7 @@ use ferry_testing::{RedisServer, own_namespace, shared_server};
 
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// What all bodies together may take, in bytes.
+/// Memory for all bodies together, in bytes.
 const BODIES: u64 = 32 << 20;
 
 /// A server in a process of its own, and the way to it.
@@ -132,13 +132,13 @@ fn slow_clients_and_bombs(ferry: Ferry) {
         }
         victim.is_well().await;
         let responses = join_all(slow.into_iter().map(ended)).await;
-        let mut told: BTreeMap<String, usize> = BTreeMap::new();
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         for response in &responses {
-            *told.entry(response.chars().take(12).collect()).or_default() += 1;
+            *counts.entry(response.chars().take(12).collect()).or_default() += 1;
         }
         // Each kind got what is meant for it: no place, too slow, an answer, or a plain end.
-        assert!(told["HTTP/1.1 408"] >= 100, "{told:?}");
-        assert!(told["HTTP/1.1 200"] >= 40, "{told:?}");
+        assert!(counts["HTTP/1.1 408"] >= 100, "{counts:?}");
+        assert!(counts["HTTP/1.1 200"] >= 40, "{counts:?}");
         let after_slow = victim.status("VmHWM");
         bombs(&victim).await;
         victim.is_well().await;
@@ -153,7 +153,7 @@ fn slow_clients_and_bombs(ferry: Ferry) {
         }
         let peak = victim.status("VmHWM");
         println!(
-            "{told:?}; {memory} KiB before, {after_slow} KiB with slow clients, {peak} KiB at most"
+            "{counts:?}; {memory} KiB before, {after_slow} KiB with slow clients, {peak} KiB at most"
         );
         // The bodies, as much again on the way through the program, and 64 KiB a connection.
         assert!(peak < memory + 2 * (BODIES >> 10) + 64 * 1000, "{memory} KiB, then {peak} KiB");
@@ -163,8 +163,8 @@ fn slow_clients_and_bombs(ferry: Ferry) {
     assert!(!victim.server.stderr().contains("panicked"), "{}", victim.server.stderr());
 }
 
-/// Half a head, a body that never comes, nothing at all, a body in drops, and many questions whose answers
-/// nobody reads.
+/// Sends half a head, a body that never comes, nothing at all, a body in drops, and many requests
+/// whose responses stay unread.
 async fn slow_clients(victim: &Victim, count: usize) -> Vec<TcpStream> {
     let post =
         "POST /v1/submissions?name=a HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/csv\r\n";
@@ -188,7 +188,7 @@ async fn slow_clients(victim: &Victim, count: usize) -> Vec<TcpStream> {
     join_all((0..count).map(one)).await
 }
 
-/// What a slow client was told before it was cut off.
+/// Returns the response that a slow client got before it was cut off.
 async fn ended(mut stream: TcpStream) -> String {
     let mut response = Vec::new();
     let ended = timeout(CLIENT_TIMEOUT * 15, stream.read_to_end(&mut response)).await;

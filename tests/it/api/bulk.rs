@@ -78,7 +78,7 @@ async fn every_line_gets_its_own_answer() {
     ];
     let request = served.request(Method::POST, "/v1/submissions/bulk");
     let responses = Answers::of(ndjson(request, lines.concat())).await.all().await;
-    let told: Vec<(u64, bool, Option<ProblemKind>)> = responses
+    let results: Vec<(u64, bool, Option<ProblemKind>)> = responses
         .iter()
         .map(|response| {
             let error = response.error.as_ref().map(|error| error.kind().expect("it is known"));
@@ -95,7 +95,7 @@ async fn every_line_gets_its_own_answer() {
         (7, false, Some(ProblemKind::TooLarge)),
         (8, false, None),
     ];
-    assert_eq!(told, expected, "{responses:?}");
+    assert_eq!(results, expected, "{responses:?}");
     assert_eq!(responses[0].id, responses[3].id);
     assert!(!responses[2].error.as_ref().unwrap().problems.is_empty());
     assert_eq!(served.world.app.store.stats().await.unwrap().unfinished(), 2);
@@ -149,7 +149,7 @@ async fn a_bulk_that_breaks_off_keeps_what_it_answered() {
     assert_eq!(served.world.app.store.stats().await.unwrap().unfinished(), 50);
 }
 
-/// What `ferry list` shows: ids by name.
+/// Returns the submissions of `ferry list`: ids by name.
 fn kept(ferry: &Ferry) -> BTreeMap<String, String> {
     let objects = ferry.run(&["list", "--all", "--json"]).ok().objects();
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
@@ -194,7 +194,7 @@ fn killed_in_a_bulk(ferry: &Ferry) {
     let after_the_kill = kept(ferry);
     let ids: BTreeSet<&String> = after_the_kill.values().collect();
     assert!(answered.iter().all(|id| ids.contains(id)), "an answered line is not in the store");
-    // Of the batch that was under way nobody has heard, nor of answers that were.
+    // The client got no response for the batch in flight, and lost the responses in flight.
     assert!(
         ids.len() - answered.len() <= 1000,
         "{} are kept, {} answered",

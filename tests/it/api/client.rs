@@ -165,28 +165,28 @@ async fn a_server_that_is_not_there_is_said_without_its_url() {
 }
 
 /// Listens until so many are completed.
-async fn until_completed(stream: &mut EventStream, count: usize, heard: &mut Vec<StateEvent>) {
+async fn until_completed(stream: &mut EventStream, count: usize, events: &mut Vec<StateEvent>) {
     let completed = |event: &&StateEvent| event.data.state == State::Completed;
-    while heard.iter().filter(completed).count() < count {
-        let event = timeout(Duration::from_mins(1), stream.next()).await.expect("it goes on");
-        heard.push(event.expect("the server comes back"));
+    while events.iter().filter(completed).count() < count {
+        let event = timeout(Duration::from_mins(1), stream.next()).await.expect("an event in time");
+        events.push(event.expect("the server comes back"));
     }
 }
 
 #[test]
-fn a_killed_server_costs_a_listener_no_event_and_tells_none_twice() {
+fn a_killed_server_costs_a_listener_no_event_and_sends_none_twice() {
     let platform = Platform::start();
     let ferry = Ferry::of(&platform).set("FERRY_LEASE", "1s");
     let mut server = serve(&ferry, &[]);
     let (at, runtime) = (url(&server), Runtime::new().unwrap());
     let client = Client::new(&at).unwrap().with_tries(20);
-    let mut heard = Vec::new();
+    let mut events = Vec::new();
     let mut stream = runtime.block_on(async {
         let mut stream = client.events(&EventQuery::default()).await.unwrap();
         for n in 0..40 {
             client.submit(&overwriting(&format!("d{n}"))).await.unwrap();
         }
-        until_completed(&mut stream, 5, &mut heard).await;
+        until_completed(&mut stream, 5, &mut events).await;
         stream
     });
     server.signal("KILL");
@@ -194,18 +194,18 @@ fn a_killed_server_costs_a_listener_no_event_and_tells_none_twice() {
     let listen = format!("listen={}", at.trim_start_matches("http://"));
     let _second = ferry.start(&["serve", "--set", &listen]);
     runtime.block_on(async {
-        until_completed(&mut stream, 40, &mut heard).await;
+        until_completed(&mut stream, 40, &mut events).await;
         let query = EventQuery { after: Some(EventId::START), ..EventQuery::default() };
         let mut all = client.events(&query).await.unwrap();
-        for (n, heard) in heard.iter().enumerate() {
-            assert_eq!(all.next().await.unwrap(), *heard, "event {n}");
+        for (n, event) in events.iter().enumerate() {
+            assert_eq!(all.next().await.unwrap(), *event, "event {n}");
         }
         assert_eq!(all.last(), stream.last());
     });
 }
 
 #[tokio::test]
-async fn a_listener_hears_what_it_asked_for_and_what_it_missed() {
+async fn a_listener_gets_the_events_of_its_filter_and_those_it_missed() {
     let served = Served::idle(&[]).await;
     let client = client(&served);
     let mut ids = Vec::new();

@@ -1,4 +1,4 @@
-//! What the Platform answered, as clients get to see it.
+//! Results and feedback of the Platform, as clients get them.
 
 use ferry_types::contract::ProblemKind;
 use serde_json::json;

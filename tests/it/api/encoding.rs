@@ -104,7 +104,7 @@ async fn a_body_that_is_not_what_it_says_is_refused() {
         response.is(ProblemKind::UnsupportedMediaType);
         assert_eq!(response.header("accept-encoding"), "gzip, zstd");
     }
-    // A window that is larger than what HTTP allows would cost memory that nobody counts.
+    // A window that is larger than what HTTP allows would cost memory that no limit counts.
     let mut encoder = zstd::Encoder::new(Vec::new(), 3).unwrap();
     encoder.set_parameter(zstd::zstd_safe::CParameter::WindowLog(27)).unwrap();
     std::io::copy(&mut GOOD.as_bytes(), &mut encoder).unwrap();

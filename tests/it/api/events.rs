@@ -20,7 +20,7 @@ const CLIENT_TIMEOUT: Duration = Duration::from_mins(1);
 pub(crate) struct Listening {
     response: Response,
     text: String,
-    /// The last id that was told.
+    /// The last event id that arrived.
     pub(crate) last: EventId,
 }
 
@@ -54,7 +54,7 @@ impl Listening {
                 return Some((kind, data));
             }
             let chunk = tokio::time::timeout(CLIENT_TIMEOUT, self.response.chunk()).await;
-            let chunk = chunk.expect("something is told").unwrap_or_default()?;
+            let chunk = chunk.expect("the stream sends something").unwrap_or_default()?;
             self.text += std::str::from_utf8(&chunk).unwrap();
         }
     }
@@ -83,12 +83,12 @@ impl Listening {
     }
 }
 
-fn states(told: &[(String, State)]) -> Vec<State> {
-    told.iter().map(|(_, state)| *state).collect()
+fn states(events: &[(String, State)]) -> Vec<State> {
+    events.iter().map(|(_, state)| *state).collect()
 }
 
 #[tokio::test]
-async fn each_change_is_told_and_a_reader_goes_on_where_it_stopped() {
+async fn each_change_is_an_event_and_a_reader_continues_where_it_stopped() {
     let served = Served::start(&[]).await;
     let listen = |after: Option<EventId>| {
         let request = served.request(Method::GET, "/v1/events");
@@ -98,19 +98,19 @@ async fn each_change_is_told_and_a_reader_goes_on_where_it_stopped() {
     served.submit(&json!({ "name": "march", "data": GOOD })).await;
     assert_eq!(first.next().await.unwrap().data.state, State::Queued);
     let stopped_at = first.last.clone();
-    let told = first.until(State::Completed).await;
+    let events = first.until(State::Completed).await;
     let way = [State::Uploading, State::Processing, State::Collecting, State::Completed];
-    assert_eq!(states(&told), way);
+    assert_eq!(states(&events), way);
     let mut second = listen(Some(stopped_at)).await;
-    assert_eq!(second.until(State::Completed).await, told);
+    assert_eq!(second.until(State::Completed).await, events);
     assert_eq!(second.last, first.last);
-    // Whoever has heard nothing yet knows where to go on, too.
+    // A client without any event knows its position, too.
     let third = listen(None).await;
     assert_eq!(third.last, first.last);
 }
 
 #[tokio::test]
-async fn every_server_of_a_store_tells_everything() {
+async fn every_server_of_a_store_sends_all_events() {
     let served = Served::idle(&[]).await;
     let sources = Sources { file: None, env: served.world.env.clone(), flags: Vec::new() };
     let other = App::open(Config::load(&sources).unwrap()).unwrap();
@@ -125,7 +125,7 @@ async fn every_server_of_a_store_tells_everything() {
 }
 
 #[tokio::test]
-async fn a_client_hears_what_it_asked_for() {
+async fn a_client_gets_the_events_that_its_filter_selects() {
     let served = Served::idle(&[]).await;
     let [one, two] = ["one", "two"].map(dataset);
     let [one, two] = [served.world.submit(one).await, served.world.submit(two).await];
@@ -160,7 +160,7 @@ async fn a_client_hears_what_it_asked_for() {
 }
 
 #[tokio::test]
-async fn a_client_hears_of_submissions_with_its_labels() {
+async fn a_client_gets_events_of_submissions_with_its_labels() {
     let served = Served::idle(&[]).await;
     let store = &served.world.app.store;
     for (name, labels) in [
@@ -202,7 +202,7 @@ async fn a_client_hears_of_submissions_with_its_labels() {
 }
 
 #[tokio::test]
-async fn a_reader_that_cannot_go_on_is_told_so() {
+async fn a_reader_that_cannot_continue_gets_a_problem() {
     let served = Served::idle(&[]).await;
     served.world.submit(dataset("a")).await;
     let last = |id: &str| {
@@ -231,7 +231,7 @@ async fn a_reader_that_cannot_go_on_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_key_hears_of_its_accounts_and_only_while_it_holds() {
+async fn a_key_gets_events_of_its_accounts_and_only_while_it_is_valid() {
     let keyed = Keyed::start().await;
     let listen = |name: &str| {
         let request = keyed.served.request(Method::GET, "/v1/events?after=0");
@@ -242,7 +242,7 @@ async fn a_key_hears_of_its_accounts_and_only_while_it_holds() {
     let mut reader = listen("reader").await;
     assert_eq!(reader.next().await.unwrap().data.name, "march");
     assert!(ferry::api::revoke_key(&keyed.file, "bound").unwrap());
-    assert_eq!(bound.next().await, None, "it heard of a foreign account");
+    assert_eq!(bound.next().await, None, "an event of a foreign account");
 }
 
 #[tokio::test]

@@ -42,16 +42,16 @@ fn produces(interpreter: &str, script: &str) {
     assert!(text(&rejected.stdout).contains("UNKNOWN-7"), "{}", text(&rejected.stdout));
     // The Platform refuses the upload, because it has other data under this name.
     let refused = run_as("other.csv", Some("march data"));
-    let told = text(&refused.stderr);
-    assert_eq!(refused.status.code(), Some(4), "{told}");
+    let stderr = text(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(4), "{stderr}");
     let listed = ferry.run(&["list", "--name", "march data", "--state", "rejected", "--json"]).ok();
     let reason = listed.objects()[0]["reason"].to_string();
     let reason = reason.trim_matches('"');
     assert!(
-        told.contains(reason) || told.contains(&reason.replace("\\\"", "\"")),
-        "{reason}: {told}"
+        stderr.contains(reason) || stderr.contains(&reason.replace("\\\"", "\"")),
+        "{reason}: {stderr}"
     );
-    assert!(!told.contains("Traceback"), "{told}");
+    assert!(!stderr.contains("Traceback"), "{stderr}");
     let invalid = run("invalid.csv");
     assert_eq!(invalid.status.code(), Some(3), "{}", text(&invalid.stderr));
     assert!(text(&invalid.stderr).contains("error"), "{}", text(&invalid.stderr));

@@ -84,7 +84,7 @@ impl Answer {
         response
     }
 
-    /// What holds for every answer.
+    /// Asserts what holds for every response.
     fn check(&self, status: StatusCode) {
         assert!(self.headers.contains_key("x-request-id"), "{self:?}");
         assert_eq!(self.header("x-content-type-options"), "nosniff");

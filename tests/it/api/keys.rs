@@ -1,4 +1,4 @@
-//! Who may do what, and who sees what.
+//! Roles and accounts of API keys: which calls each key may make, and which submissions it sees.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -150,7 +150,7 @@ async fn a_bound_key_neither_sees_nor_touches_what_is_not_of_its_account() {
 }
 
 #[tokio::test]
-async fn a_revoked_key_and_a_broken_file_let_nobody_in() {
+async fn a_revoked_key_and_a_broken_file_admit_no_client() {
     let keyed = Keyed::start().await;
     let status = async |name| keyed.of(name, Method::GET, "/v1/stats", &json!({})).await.status;
     assert_eq!(status("reader").await, 200);
@@ -199,11 +199,11 @@ fn a_key_is_made_shown_once_and_used() {
     assert!(paused.contains("(paused by `ops` over the API at 20"), "{paused}");
     server.signal("TERM");
     assert_eq!(server.end().code(), Some(0));
-    let told = server.stderr();
+    let log = server.stderr();
     // Whatever is logged, the audit is.
-    assert!(told.contains("`ops` called `POST /v1/accounts/default/pause`: 200"), "{told}");
-    assert!(!told.contains("answered"), "{told}");
-    assert!(!told.contains(&key), "{told}");
+    assert!(log.contains("`ops` called `POST /v1/accounts/default/pause`: 200"), "{log}");
+    assert!(!log.contains("answered"), "{log}");
+    assert!(!log.contains(&key), "{log}");
     ferry.run(&["keys", "revoke", "ops"]).ok();
     assert_eq!(ferry.run(&["keys", "list"]).ok().stdout, "");
     ferry.run(&["keys", "revoke", "ops"]).exits(2);

@@ -1,4 +1,4 @@
-//! What requests may take: of time, of memory, and of the store.
+//! Limits of requests: of time, of memory, and of the store.
 
 use std::time::{Duration, Instant};
 
@@ -120,7 +120,7 @@ async fn a_full_account_takes_no_more_and_nothing_is_half_accepted() {
 }
 
 #[tokio::test]
-async fn two_hundred_slow_clients_are_cut_off_and_keep_nobody_waiting() {
+async fn two_hundred_slow_clients_are_cut_off_and_delay_no_other() {
     let served =
         Served::idle(&[("CLIENT_TIMEOUT", "700ms"), ("MAX_CONCURRENT_REQUESTS", "64")]).await;
     let mut slow = Vec::new();

@@ -17,7 +17,7 @@ async fn json_body(served: &Served, body: &str) -> Answer {
 #[tokio::test]
 async fn json_that_is_wrong_is_answered_with_where_and_what() {
     let served = Served::idle(&[]).await;
-    let mut told = String::new();
+    let mut details = String::new();
     for body in [
         "",
         "{",
@@ -31,9 +31,9 @@ async fn json_that_is_wrong_is_answered_with_where_and_what() {
         "{\"name\": \"a\nb\", \"data\": \"x\"}",
     ] {
         let problem = json_body(&served, body).await.is(ProblemKind::InvalidRequest);
-        told += &format!("{}\n", problem.detail);
+        details += &format!("{}\n", problem.detail);
     }
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(details, @r#"
     expected a JSON object
     EOF while parsing an object at column 1
     expected a JSON object
@@ -50,22 +50,22 @@ async fn json_that_is_wrong_is_answered_with_where_and_what() {
 #[tokio::test]
 async fn fields_that_are_wrong_are_named() {
     let served = Served::idle(&[]).await;
-    let mut told = String::new();
+    let mut details = String::new();
     for body in [
         json!({ "name": "", "data": GOOD }),
         json!({ "name": "x".repeat(300), "data": GOOD }),
-        json!({ "name": "a", "data": GOOD, "account": "nobody" }),
+        json!({ "name": "a", "data": GOOD, "account": "unknown" }),
         json!({ "name": "a", "data": GOOD, "deadline": "2020-01-01T00:00:00Z" }),
         json!({ "name": "a", "data": GOOD, "result_keys": ["feedback"] }),
         json!({ "name": "a", "data": GOOD, "labels": { "": "x" } }),
     ] {
         let problem = served.post("/v1/submissions", &body).await.is(ProblemKind::InvalidField);
-        told += &format!("{}: {}\n", problem.field.unwrap_or_default(), problem.detail);
+        details += &format!("{}: {}\n", problem.field.unwrap_or_default(), problem.detail);
     }
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(details, @r#"
     name: `name`: it must not be empty
     name: `name`: it is longer than 255 characters
-    account: account `nobody` is not configured: there is `default`
+    account: account `unknown` is not configured: there is `default`
     deadline: `deadline`: `2020-01-01 00:00:00 UTC` is in the past
     result_keys: `result_keys`: `feedback` is not a result
     labels: `labels`: it must not be empty
@@ -75,7 +75,7 @@ async fn fields_that_are_wrong_are_named() {
 #[tokio::test]
 async fn parameters_that_are_wrong_are_named() {
     let served = Served::idle(&[]).await;
-    let mut told = String::new();
+    let mut details = String::new();
     for query in [
         "limit=0",
         "limit=501",
@@ -89,15 +89,15 @@ async fn parameters_that_are_wrong_are_named() {
         "name=a&name=b",
     ] {
         let response = served.get(&format!("/v1/submissions?{query}")).await;
-        told += &format!("{}\n", response.is(ProblemKind::InvalidRequest).detail);
+        details += &format!("{}\n", response.is(ProblemKind::InvalidRequest).detail);
     }
     let csv = served.request(Method::POST, "/v1/submissions?nme=a&wait=soon");
     let response = Answer::of(csv.header("content-type", "text/csv").body(GOOD)).await;
-    told += &format!("{}\n", response.is(ProblemKind::InvalidRequest).detail);
+    details += &format!("{}\n", response.is(ProblemKind::InvalidRequest).detail);
     let csv = served.request(Method::POST, "/v1/submissions?nme=a");
     let response = Answer::of(csv.header("content-type", "text/csv").body(GOOD)).await;
-    told += &format!("{}\n", response.is(ProblemKind::InvalidRequest).detail);
-    assert_snapshot!(told, @r#"
+    details += &format!("{}\n", response.is(ProblemKind::InvalidRequest).detail);
+    assert_snapshot!(details, @r#"
     the parameter `limit`: expected a number from 1 to 500
     the parameter `limit`: expected a number from 1 to 500
     the parameter `limit`: expected a number from 1 to 500

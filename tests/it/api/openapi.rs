@@ -11,7 +11,7 @@ use super::harness::{Answer, Served};
 use super::keys::routes;
 use super::serve::{serve, url};
 use crate::cli::harness::{Ferry, Platform};
-use crate::python::{installed, told};
+use crate::python::{all_output, installed};
 use crate::support::of_environment;
 use ferry_testing::shared_server;
 
@@ -43,7 +43,7 @@ async fn the_document_has_every_route_and_no_other() {
     let mut documented = BTreeSet::new();
     for (path, methods) in entries(&document["paths"]) {
         let filled = filled(path);
-        assert!(!filled.contains('{'), "{path}: tell this test what to fill in");
+        assert!(!filled.contains('{'), "{path}: add its value to this test");
         let methods: BTreeSet<String> =
             entries(methods).keys().map(|method| method.to_uppercase()).collect();
         // The router names the methods that a path takes.
@@ -177,7 +177,7 @@ fn every_operation_keeps_to_the_document(ferry: Ferry, examples: u64) {
     command.args(["--max-examples", &of_environment("CONTRACT_EXAMPLES", examples).to_string()]);
     command.current_dir(ferry.path(".")).env("SCHEMATHESIS_HOOKS", "hooks");
     let output = command.output().expect("schemathesis runs");
-    let report = told(&output);
+    let report = all_output(&output);
     println!("{report}");
     assert!(output.status.success(), "{report}");
     assert!(!report.contains(key.trim()), "the report shows the key");

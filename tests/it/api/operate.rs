@@ -1,4 +1,4 @@
-//! What operators do.
+//! Operations on submissions and accounts.
 
 use ferry_sim::{Endpoint, Fault};
 use ferry_types::contract::ProblemKind;
@@ -12,7 +12,7 @@ async fn a_cancelled_submission_is_final() {
     let served = Served::idle(&[]).await;
     let id = served.submit(&json!({ "name": "march", "data": GOOD })).await;
     let path = format!("/v1/submissions/{id}/cancel");
-    // Nobody needs a body for that.
+    // This call needs no body.
     let response = Answer::of(served.request(Method::POST, &path)).await;
     assert_eq!((response.status, &response.json()["state"]), (200, &"cancelled".into()));
     for action in ["retry", "cancel"] {
@@ -64,10 +64,10 @@ async fn a_paused_account_says_why_and_is_resumed() {
 }
 
 #[tokio::test]
-async fn an_account_that_nobody_knows_is_not_found() {
+async fn an_unknown_account_is_not_found() {
     let served = Served::idle(&[]).await;
     for action in ["pause", "resume"] {
-        let response = served.post(&format!("/v1/accounts/nobody/{action}"), &json!({})).await;
+        let response = served.post(&format!("/v1/accounts/unknown/{action}"), &json!({})).await;
         response.is(ProblemKind::NotFound);
     }
     let reason = "x".repeat(300);

@@ -9,7 +9,7 @@ use super::harness::{Answer, GOOD, client};
 use super::keys::routes;
 use super::serve::{serve, url};
 use crate::cli::harness::{Ferry, Platform};
-use crate::cli::secrets::{assert_tells_none, credentials, echo};
+use crate::cli::secrets::{assert_no_secret, credentials, echo};
 
 /// All that an answer says.
 fn all_of(response: &Answer) -> Vec<u8> {
@@ -17,7 +17,7 @@ fn all_of(response: &Answer) -> Vec<u8> {
 }
 
 #[test]
-fn no_answer_and_no_line_of_the_log_tells_a_secret() {
+fn no_response_and_no_line_of_the_log_holds_a_secret() {
     let platform = Platform::with(ferry_sim::SimConfig {
         credentials: credentials(),
         ..ferry_sim::SimConfig::default()
@@ -42,7 +42,7 @@ fn no_answer_and_no_line_of_the_log_tells_a_secret() {
         let request = request.header("content-type", "application/json");
         Answer::of(request.body(body.to_string()))
     };
-    let mut told = Vec::new();
+    let mut outputs = Vec::new();
     Runtime::new().unwrap().block_on(async {
         let mut id = String::new();
         for name in ["refused", "carried"] {
@@ -50,38 +50,38 @@ fn no_answer_and_no_line_of_the_log_tells_a_secret() {
             let response = send(Method::POST, "/v1/submissions?wait=60s", &body, key).await;
             assert_eq!(response.status, 201, "{}", response.text());
             id = response.id();
-            told.push(all_of(&response));
+            outputs.push(all_of(&response));
             // And what the Platform had to say about it.
             for part in ["", "/timeline", "/feedback?raw", "/results/tableofresultids"] {
                 let path = format!("/v1/submissions/{id}{part}");
-                told.push(all_of(&send(Method::GET, &path, &json!({}), key).await));
+                outputs.push(all_of(&send(Method::GET, &path, &json!({}), key).await));
             }
         }
         for (method, path, _) in routes(&id) {
             for body in [json!({}), json!({ "resolution": "fail" }), json!(["no object"])] {
                 for key in [key, "wrong"] {
-                    told.push(all_of(&send(method.clone(), &path, &body, key).await));
+                    outputs.push(all_of(&send(method.clone(), &path, &body, key).await));
                 }
             }
         }
         for path in ["/openapi.json", "/docs", "/healthz", "/nowhere", &format!("/{key}")] {
-            told.push(all_of(&send(Method::GET, path, &json!({}), key).await));
+            outputs.push(all_of(&send(Method::GET, path, &json!({}), key).await));
         }
     });
     server.signal("TERM");
     server.end();
-    told.push(server.stdout().into_bytes());
+    outputs.push(server.stdout().into_bytes());
     let log = server.stderr();
     assert!(log.contains("answered `POST /v1/submissions`"), "the log is empty");
     assert!(!log.contains("SITE-001"), "a row is in the log");
-    told.push(log.into_bytes());
-    told.push(ferry.read("audit.jsonl").into_bytes());
-    assert!(told.len() > 100, "{}", told.len());
-    for one in &told {
-        assert_tells_none("the API", one);
+    outputs.push(log.into_bytes());
+    outputs.push(ferry.read("audit.jsonl").into_bytes());
+    assert!(outputs.len() > 100, "{}", outputs.len());
+    for one in &outputs {
+        assert_no_secret("the API", one);
         for secret in [key, &hash] {
             let found = one.windows(secret.len()).any(|window| window == secret.as_bytes());
-            assert!(!found, "a key is told: {}", String::from_utf8_lossy(one));
+            assert!(!found, "a key is shown: {}", String::from_utf8_lossy(one));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Who can reach the server, and over what: TLS, proxies, and names that lead to it.
+//! Access to the server: TLS, proxies, and names that lead to it.
 
 use std::time::{Duration, Instant};
 
@@ -59,7 +59,7 @@ fn a_server_with_a_certificate_speaks_tls_and_notices_a_new_one() {
     write(&ferry, &new);
     eventually("the new certificate", || works(&trusting(&new)));
     assert!(!works(&trusting(&old)));
-    // Whoever does not speak TLS is not answered, and whoever says nothing is cut off.
+    // A client that does not speak TLS gets no response, and a silent client is cut off.
     runtime.block_on(async {
         let address = url.trim_start_matches("https://");
         let mut plain = TcpStream::connect(address).await.unwrap();
@@ -80,17 +80,17 @@ fn a_server_with_a_certificate_speaks_tls_and_notices_a_new_one() {
 #[test]
 fn certificates_that_cannot_be_used_are_named_before_anything_listens() {
     let ferry = with_tls();
-    let told = |ferry: &Ferry| ferry.run(&["serve", "--no-workers"]).exits(2).stderr;
-    let mut all = told(&ferry);
+    let errors = |ferry: &Ferry| ferry.run(&["serve", "--no-workers"]).exits(2).stderr;
+    let mut all = errors(&ferry);
     let (one, other) = (certificate(), certificate());
     ferry.write("server.pem", "nonsense");
-    all += &told(&ferry);
+    all += &errors(&ferry);
     ferry.write("server.pem", one.cert.pem());
     ferry.write("server.key", one.cert.pem());
-    all += &told(&ferry);
+    all += &errors(&ferry);
     ferry.write("server.key", other.signing_key.serialize_pem());
-    all += &told(&ferry);
-    all += &told(&ferry.unset("FERRY_TLS_KEY"));
+    all += &errors(&ferry);
+    all += &errors(&ferry.unset("FERRY_TLS_KEY"));
     assert_snapshot!(all, @"
     error: cannot read the certificate in `server.pem`: No such file or directory (os error 2)
     error: cannot read the certificate in `server.pem`: there is none
@@ -118,14 +118,14 @@ async fn a_name_that_was_made_to_lead_here_is_not_answered_where_there_are_no_ke
         assert!(problem.detail.contains("`Host`"), "{}", problem.detail);
         assert!(problem.detail.contains("`ferry keys create`"), "{}", problem.detail);
     }
-    // Probes and documents are nobody's secret.
+    // Probes and documents hold no secret.
     let probe = served.request(Method::GET, "/healthz").header("host", "evil.example");
     assert_eq!(Answer::of(probe).await.status, 200);
 }
 
 #[test]
 fn the_audit_names_where_a_call_came_from() {
-    let told = |proxies: &str, forwarded: &str| {
+    let audit_line = |proxies: &str, forwarded: &str| {
         let ferry = Ferry::new().set("FERRY_TRUSTED_PROXIES", proxies);
         let mut server = serve(&ferry, &["--no-workers"]);
         let resume = format!("{}/v1/accounts/none/resume", url(&server));
@@ -136,8 +136,8 @@ fn the_audit_names_where_a_call_came_from() {
         let log = server.stderr();
         log.lines().find(|line| line.contains("audit.action")).unwrap().to_owned()
     };
-    assert!(told("127.0.0.0/8", "1.1.1.1, 192.0.2.7").contains("audit.client=\"192.0.2.7\""));
-    assert!(told("10.0.0.0/8", "1.1.1.1").contains("audit.client=\"127.0.0.1\""));
+    assert!(audit_line("127.0.0.0/8", "1.1.1.1, 192.0.2.7").contains("audit.client=\"192.0.2.7\""));
+    assert!(audit_line("10.0.0.0/8", "1.1.1.1").contains("audit.client=\"127.0.0.1\""));
     let wrong = Ferry::new().set("FERRY_TRUSTED_PROXIES", "nginx").run(&["serve"]).exits(2);
     assert!(wrong.stderr.contains("FERRY_TRUSTED_PROXIES"), "{}", wrong.stderr);
 }

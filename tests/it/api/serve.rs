@@ -8,11 +8,11 @@ use super::harness::client;
 use crate::cli::harness::{Ferry, GOOD, Platform, eventually};
 use crate::cli::running::Running;
 
-/// Where a server says that it is.
+/// Returns the URL that a server printed.
 pub(crate) fn url(server: &Running) -> String {
     eventually("the URL", || server.stdout().contains('\n'));
-    let told = server.stdout();
-    let said: Value = serde_json::from_str(told.trim()).expect("it says its URL");
+    let stdout = server.stdout();
+    let said: Value = serde_json::from_str(stdout.trim()).expect("it prints its URL");
     said["url"].as_str().expect("a text").to_owned()
 }
 
@@ -65,10 +65,10 @@ fn serve_takes_in_carries_and_stops_politely() {
     assert_eq!(status, 409);
     server.signal("TERM");
     assert_eq!(server.end().code(), Some(0), "{}", server.stderr());
-    let told = server.stderr();
-    assert!(told.contains(&format!("`anybody` called `POST /v1/submissions/{id}/cancel`: 409")));
-    assert!(told.contains("stopped"), "{told}");
-    assert!(!told.contains("SITE-001"), "a row is in the log: {told}");
+    let log = server.stderr();
+    assert!(log.contains(&format!("`local` called `POST /v1/submissions/{id}/cancel`: 409")));
+    assert!(log.contains("stopped"), "{log}");
+    assert!(!log.contains("SITE-001"), "a row is in the log: {log}");
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn workers_without_an_account_are_refused_before_anything_listens() {
     assert!(ran.stderr.contains("no account is configured"), "{}", ran.stderr);
     let ferry = Ferry::new();
     let mut server = serve(&ferry, &["--no-workers"]);
-    server.await_told("the HTTP API is at ");
+    server.await_stderr("the HTTP API is at ");
     server.signal("TERM");
     assert_eq!(server.end().code(), Some(0));
 }

@@ -1,5 +1,5 @@
-//! What came back: feedback beside the rows, the correction, results to wherever they are wanted,
-//! and the story of a submission.
+//! Commands on outcomes: feedback beside the rows, the revision, results in files and on stdout, and
+//! the timeline of a submission.
 
 use ferry_sim::expected_results;
 use insta::assert_snapshot;
@@ -265,11 +265,11 @@ fn a_result_cannot_be_written_where_a_file_is_in_the_way() {
 }
 
 #[test]
-fn what_is_not_there_is_told_with_a_way_to_find_it() {
+fn a_missing_submission_is_reported_with_a_way_to_find_it() {
     let platform = Platform::start();
     let (ferry, _) = completed(&platform, &[]);
-    let nobody = "01KDXB8W4S9ZT2M3Q5R7V1C6HY";
-    assert_snapshot!(ferry.run(&["status", nobody]), @"
+    let unknown = "01KDXB8W4S9ZT2M3Q5R7V1C6HY";
+    assert_snapshot!(ferry.run(&["status", unknown]), @"
     exit 2
     ---- stdout
     ---- stderr
@@ -277,10 +277,10 @@ fn what_is_not_there_is_told_with_a_way_to_find_it() {
     hint: `ferry list` shows what the store holds; is `--store` the right one?
     ");
     for command in ["results", "feedback", "cancel", "retry", "watch"] {
-        let ran = ferry.run(&[command, nobody]).exits(2);
-        assert_eq!(ran.told(), ferry.run(&["status", nobody]).told(), "{command}");
+        let ran = ferry.run(&[command, unknown]).exits(2);
+        assert_eq!(ran.notes(), ferry.run(&["status", unknown]).notes(), "{command}");
     }
-    assert_snapshot!(Ferry::new().run(&["status", nobody]), @"
+    assert_snapshot!(Ferry::new().run(&["status", unknown]), @"
     exit 2
     ---- stdout
     ---- stderr

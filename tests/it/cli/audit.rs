@@ -29,15 +29,15 @@ fn what_operators_do_is_kept_wherever_they_do_it() {
     ferry.run(&["keys", "revoke", "ops"]).exits(2);
 
     let log = ferry.read("audit.jsonl");
-    let deeds: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let told: Vec<String> = deeds
+    let records: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<String> = records
         .iter()
-        .map(|deed| {
-            let text = |name: &str| deed[name].as_str().unwrap().to_owned();
+        .map(|record| {
+            let text = |name: &str| record[name].as_str().unwrap().to_owned();
             format!("{} {}: {}", text("via"), text("action"), text("outcome")).replace(&id, "ID")
         })
         .collect();
-    insta::assert_snapshot!(told.join("\n"), @"
+    insta::assert_snapshot!(lines.join("\n"), @"
     cli ferry keys create ops (operate): done
     cli ferry pause north: done
     cli ferry cancel ID: done
@@ -48,18 +48,18 @@ fn what_operators_do_is_kept_wherever_they_do_it() {
     ");
     let user = std::process::Command::new("id").arg("-un").output().unwrap().stdout;
     let user = String::from_utf8(user).unwrap();
-    for deed in &deeds {
-        let is_ours = deed["via"] == "cli";
-        assert_eq!(deed["actor"].as_str(), Some(if is_ours { user.trim() } else { "ops" }));
-        assert_eq!(deed["client"].as_str(), (!is_ours).then_some("127.0.0.1"), "{deed}");
-        let at = deed["at"].as_str().unwrap();
+    for record in &records {
+        let is_ours = record["via"] == "cli";
+        assert_eq!(record["actor"].as_str(), Some(if is_ours { user.trim() } else { "ops" }));
+        assert_eq!(record["client"].as_str(), (!is_ours).then_some("127.0.0.1"), "{record}");
+        let at = record["at"].as_str().unwrap();
         assert!(at.starts_with("20") && at.ends_with('Z'), "{at}");
     }
-    assert!(!log.contains(key.trim()), "the key is told");
+    assert!(!log.contains(key.trim()), "the key is shown");
 }
 
 #[test]
-fn nothing_is_done_where_it_could_not_be_told() {
+fn nothing_is_done_that_could_not_be_recorded() {
     let ferry = Ferry::new().file("march.csv", GOOD).set("FERRY_AUDIT_LOG", "nowhere/audit.jsonl");
     let id = ferry.run(&["submit", "march.csv"]).ok().id();
     for args in [&["cancel", &id][..], &["pause", "north"], &["serve", "--no-workers"]] {

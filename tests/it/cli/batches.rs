@@ -34,7 +34,7 @@ fn a_byte_order_mark_before_a_line_is_accepted() {
 }
 
 #[test]
-fn every_bad_line_is_told_and_nothing_is_kept() {
+fn every_invalid_line_is_reported_and_nothing_is_stored() {
     let ferry = Ferry::new().file("many.ndjson", faulty());
     assert_snapshot!(ferry.run(&["submit", "--ndjson", "many.ndjson"]), @"
     exit 3
@@ -63,7 +63,7 @@ fn every_bad_line_is_told_and_nothing_is_kept() {
 }
 
 #[test]
-fn json_tells_invalid_datasets_on_stdout() {
+fn json_lists_invalid_datasets_on_stdout() {
     let ferry = Ferry::new().file("many.ndjson", faulty());
     let reports = ferry.run(&["submit", "--ndjson", "many.ndjson", "--json"]).exits(3).objects();
     let files: Vec<&str> = reports.iter().filter_map(|report| report["file"].as_str()).collect();
@@ -90,7 +90,7 @@ fn lines_come_from_stdin_and_from_a_pipe() {
 }
 
 #[test]
-fn no_line_at_all_is_told() {
+fn a_file_without_any_line_is_reported() {
     let ferry = Ferry::new().file("none.ndjson", "\n\n");
     assert_snapshot!(ferry.run(&["submit", "--ndjson", "none.ndjson"]), @"
     exit 3
@@ -142,7 +142,7 @@ fn two_thousand_lines_are_kept_in_their_order() {
 }
 
 #[test]
-fn a_conflict_is_told_beside_what_was_kept() {
+fn a_conflict_is_reported_beside_what_was_accepted() {
     let keyed = |name: &str, key: &str| {
         format!("{}\n", json!({ "name": name, "data": GOOD, "idempotency_key": key }))
     };

@@ -1,13 +1,13 @@
-//! The configuration: where it comes from, and how its mistakes are told.
+//! The configuration: its sources, and its error messages.
 
 use insta::assert_snapshot;
 
 use super::harness::{Ferry, GOOD, Platform};
 
-const SECRET: &str = "s3cr3t-that-nobody-may-see";
+const SECRET: &str = "s3cr3t-that-must-stay-hidden";
 
 #[test]
-fn all_mistakes_are_told_at_once() {
+fn all_errors_are_reported_at_once() {
     let file = format!(
         "poll_initial = \"soon\"\n\
          pol_max = \"60s\"\n\
@@ -157,7 +157,7 @@ fn secrets_are_read_from_files() {
 }
 
 #[test]
-fn what_is_wrong_with_a_secret_is_told_without_it() {
+fn an_invalid_secret_is_reported_without_it() {
     let platform = Platform::start();
     let ferry = Ferry::of(&platform)
         .file("empty", "\n")
@@ -277,7 +277,7 @@ fn the_environment_completes_the_table_of_the_default_account() {
 }
 
 #[test]
-fn variables_of_others_are_ignored_and_told_by_the_doctor() {
+fn variables_of_others_are_ignored_and_reported_by_the_doctor() {
     let ferry = Ferry::new()
         .set("FERRY_SERVICE_PORT_HTTP", "80")
         .set("FERRY_PORT_80_TCP", "tcp://10.0.0.1:80")

@@ -30,7 +30,7 @@ fn all_is_well() {
 }
 
 #[test]
-fn a_wrong_secret_and_a_wrong_key_are_told_apart() {
+fn a_wrong_secret_and_a_wrong_key_are_distinguished() {
     let platform = Platform::plain();
     let ferry = Ferry::of(&platform).set("FERRY_CLIENT_SECRET", "wrong");
     assert_snapshot!(ferry.run(&["doctor"]), @"
@@ -115,7 +115,7 @@ fn answered(status: u16, headers: &[(&str, &str)], body: &str) -> (i32, String) 
 
 #[test]
 fn what_is_not_the_upload_api_is_not_taken_for_it() {
-    for (status, headers, body, told) in [
+    for (status, headers, body, message) in [
         (
             301,
             &[("location", "https://sso.example.com/login?x")][..],
@@ -133,7 +133,7 @@ fn what_is_not_the_upload_api_is_not_taken_for_it() {
     ] {
         let (code, said) = answered(status, headers, body);
         assert_eq!(code, 1, "{status} {body}: {said}");
-        assert!(said.starts_with("FAIL") && said.contains(told), "{status} {body}: {said}");
+        assert!(said.starts_with("FAIL") && said.contains(message), "{status} {body}: {said}");
         assert_eq!(said.matches("hint:").count(), 1, "{said}");
         assert!(!said.contains("ferry doctor") && !said.contains("?x"), "{said}");
     }
@@ -313,7 +313,7 @@ fn a_restored_store_is_declared_ambiguous_and_a_409_ends_held() {
 fn all_settings_are_listed() {
     let ran = Ferry::new().run(&["doctor", "--settings"]).ok();
     let first = ran.stdout.lines().next().unwrap_or_default();
-    assert_snapshot!(first, @"FERRY_STORE                    sqlite:ferry.db                                              where submissions are kept: `sqlite:PATH`, `redis://HOST:PORT/DATABASE`, or `redis+sentinel://HOST:PORT,…/MASTER/DATABASE`; with TLS `rediss`");
+    assert_snapshot!(first, @"FERRY_STORE                    sqlite:ferry.db                                              location of the store: `sqlite:PATH`, `redis://HOST:PORT/DATABASE`, or `redis+sentinel://HOST:PORT,…/MASTER/DATABASE`; with TLS `rediss`");
     let objects = Ferry::new().run(&["doctor", "--settings", "--json"]).ok().objects();
     assert_eq!(objects.len(), ran.stdout.lines().count());
     assert!(objects.iter().all(|setting| setting["description"] != ""));

@@ -170,7 +170,7 @@ impl Ferry {
         Running::start(self.command(args))
     }
 
-    /// What the only line of a successful `--json` command says.
+    /// Returns the object of a successful `--json` command that prints one line.
     pub(crate) fn object(&self, args: &[&str]) -> serde_json::Value {
         let objects = self.run(args).ok().objects();
         assert_eq!(objects.len(), 1, "{objects:?}");
@@ -197,8 +197,7 @@ impl Ferry {
     }
 }
 
-/// What a run left behind. Displayed, it is fit for a snapshot: what differs from run to run is
-/// redacted.
+/// Output of a run. Displayed, it is fit for a snapshot: what differs from run to run is redacted.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) code: i32,
@@ -252,13 +251,13 @@ impl Ran {
         self.stdout.lines().map(parse).collect()
     }
 
-    /// Only what is data, and the exit code: what is told meanwhile depends on the machine.
+    /// Returns only the data and the exit code, for the notes on stderr depend on the machine.
     pub(crate) fn result(&self) -> String {
         redact(&format!("exit {}\n{}", self.code, self.stdout))
     }
 
-    /// Only what was told.
-    pub(crate) fn told(&self) -> String {
+    /// Returns only stderr, redacted.
+    pub(crate) fn notes(&self) -> String {
         redact(&self.stderr)
     }
 }
@@ -280,7 +279,7 @@ pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// Whether `object` is a submission as programs expect it.
+/// Asserts that `object` is a submission as programs expect it.
 #[track_caller]
 pub(crate) fn assert_is_submission(object: &serde_json::Value) {
     let keys = [

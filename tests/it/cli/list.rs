@@ -125,7 +125,7 @@ fn where_there_is_no_store_none_is_made() {
     hint: `--store` or FERRY_STORE says where it is; `ferry submit` makes a new one
     ");
     for command in ["stats", "watch"] {
-        assert_eq!(ferry.run(&[command]).exits(2).told(), ferry.run(&["list"]).told());
+        assert_eq!(ferry.run(&[command]).exits(2).notes(), ferry.run(&["list"]).notes());
     }
     assert!(!ferry.path("ferry.db").exists());
     ferry.run(&["pause", "default"]).ok();

@@ -19,7 +19,7 @@ fn await_message(worker: &Running, part: &str) {
 }
 
 #[test]
-fn the_warnings_of_a_worker_tell_what_happened_in_a_night() {
+fn the_warnings_of_a_worker_sum_up_a_night() {
     let platform = Platform::start();
     let ferry = Ferry::of(&platform)
         .file("good.csv", GOOD)

@@ -1,4 +1,4 @@
-//! Pause, resume, cancel, retry: what an operator does, and is told.
+//! Pause, resume, cancel, retry: an operator's commands and their output.
 
 use insta::assert_snapshot;
 
@@ -89,7 +89,7 @@ fn pause_and_resume_speak_json() {
 }
 
 #[test]
-fn an_account_that_nobody_knows_is_paused_with_a_warning_and_not_resumed() {
+fn an_unknown_account_is_paused_with_a_warning_and_not_resumed() {
     let platform = Platform::start();
     let ferry = Ferry::of(&platform).file("march.csv", GOOD);
     assert_snapshot!(ferry.run(&["pause", "defualt"]), @"
@@ -113,8 +113,8 @@ fn what_is_cancelled_is_not_carried() {
     let platform = Platform::start();
     let ferry = Ferry::of(&platform).file("march.csv", GOOD).file("april.csv", GOOD);
     let ids = ferry.run(&["submit", "march.csv", "april.csv"]).ok().ids();
-    let nobody = "01KDXB8W4S9ZT2M3Q5R7V1C6HY";
-    assert_snapshot!(ferry.run(&["cancel", &ids[0], nobody, &ids[1]]), @"
+    let unknown = "01KDXB8W4S9ZT2M3Q5R7V1C6HY";
+    assert_snapshot!(ferry.run(&["cancel", &ids[0], unknown, &ids[1]]), @"
     exit 2
     ---- stdout
     ID-1  cancelled   march                 cancelled (after SPAN, 0 status checks)

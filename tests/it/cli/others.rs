@@ -1,4 +1,4 @@
-//! What surrounds the work: demo, simulator, completions, help, and the word of every command.
+//! Commands beside the work: demo, simulator, completions, help, and the name of every command.
 
 use insta::assert_snapshot;
 
@@ -26,7 +26,7 @@ fn the_demo_speaks_json_and_minds_no_environment() {
 fn the_demo_goes_on_until_it_is_interrupted() {
     let ferry = Ferry::new();
     let mut demo = ferry.start(&["demo"]);
-    demo.await_told("made-up-0001");
+    demo.await_stderr("made-up-0001");
     demo.signal("INT");
     assert!(demo.end().success());
     assert!(demo.stdout().contains("results match"), "{}", demo.stdout());
@@ -41,7 +41,7 @@ fn a_shell_can_source_what_the_simulator_prints() {
         "--processing=1ms",
         "--client-secret=it's $HOME",
     ]);
-    simulator.await_told("listens on http://127.0.0.1:");
+    simulator.await_stderr("listens on http://127.0.0.1:");
     eventually("five settings", || simulator.stdout().lines().count() == 5);
     ferry.write("simulated.env", simulator.stdout());
     let ran = ferry
@@ -66,7 +66,7 @@ fn a_shell_can_source_what_the_simulator_prints() {
 #[test]
 fn the_simulator_speaks_json() {
     let mut simulator = Ferry::new().start(&["simulate", "--listen=127.0.0.1:0", "--json"]);
-    simulator.await_told("listens on http://127.0.0.1:");
+    simulator.await_stderr("listens on http://127.0.0.1:");
     eventually("the settings", || simulator.stdout().ends_with('\n'));
     let object: serde_json::Value = serde_json::from_str(&simulator.stdout()).expect("JSON");
     assert_eq!(object["FERRY_API_KEY"], "demo-key");
@@ -77,14 +77,14 @@ fn the_simulator_speaks_json() {
 #[test]
 fn the_simulators_arguments_are_checked() {
     let ferry = Ferry::new();
-    for (arg, told) in [
+    for (arg, message) in [
         ("--processing=soon", "expected a duration"),
         ("--processing=2s..soon", "expected a duration"),
         ("--faults=2", "expected a number from 0 to 1"),
         ("--listen=8700", "invalid socket address"),
     ] {
         let ran = ferry.run(&["simulate", arg]).exits(2);
-        assert!(ran.stderr.contains(told), "{arg}: {}", ran.stderr);
+        assert!(ran.stderr.contains(message), "{arg}: {}", ran.stderr);
     }
 }
 

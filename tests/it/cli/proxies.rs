@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, channel};
 
 use super::harness::Ferry;
 
-/// A proxy that lets nobody through, and tells what it was asked for.
+/// Starts a proxy that denies every request, and sends the first line of each to the test.
 fn proxy() -> (String, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));

@@ -89,8 +89,9 @@ fn after_span<'a>(before: &str, word: &str, rest: &'a str) -> Option<&'a str> {
         }
         behind = &next[end..];
     }
-    let tells = [" after ", "(after ", " in ", " wait "].iter().any(|word| before.ends_with(word));
-    (tells || behind.starts_with(" ago")).then_some(behind)
+    let is_behind =
+        [" after ", "(after ", " in ", " wait "].iter().any(|word| before.ends_with(word));
+    (is_behind || behind.starts_with(" ago")).then_some(behind)
 }
 
 fn is_span(word: &str) -> bool {

@@ -1,4 +1,4 @@
-//! A `ferry` that goes on while a test does something else.
+//! A `ferry` that runs while a test does something else.
 
 use std::io::Read;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -14,7 +14,7 @@ pub(crate) struct Running {
     stderr: Collected,
 }
 
-/// What a pipe has said so far.
+/// Output of a pipe so far.
 struct Collected {
     text: Arc<Mutex<Vec<u8>>>,
     reader: Option<JoinHandle<()>>,
@@ -39,7 +39,7 @@ impl Running {
 
     /// Waits until stderr holds `text`.
     #[track_caller]
-    pub(crate) fn await_told(&self, text: &str) {
+    pub(crate) fn await_stderr(&self, text: &str) {
         eventually(&format!("`{text}` on stderr"), || self.stderr().contains(text));
     }
 
@@ -67,7 +67,7 @@ impl Running {
         ended.expect("it ended")
     }
 
-    /// Whether it has not ended.
+    /// True while it runs.
     pub(crate) fn is_alive(&mut self) -> bool {
         self.child.try_wait().expect("it can be waited for").is_none()
     }

@@ -24,7 +24,7 @@ fn encoded(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
-/// How a secret may look: plain, as in a form or a query, in Basic authorization, in base64.
+/// Returns the forms of a secret: plain, as in a form or a query, in Basic authorization, in base64.
 fn spellings() -> Vec<String> {
     let percent = |text: &str| {
         text.replace('/', "%2f").replace('+', "%2b").replace('=', "%3d").replace('&', "%26")
@@ -46,25 +46,22 @@ fn spellings() -> Vec<String> {
 }
 
 #[track_caller]
-pub(crate) fn assert_tells_none(what: &str, bytes: &[u8]) {
+pub(crate) fn assert_no_secret(what: &str, bytes: &[u8]) {
     for spelling in spellings() {
         let found = bytes.windows(spelling.len()).any(|window| window == spelling.as_bytes());
-        assert!(!found, "{what} tells `{spelling}`: {}", String::from_utf8_lossy(bytes));
+        assert!(!found, "{what} holds `{spelling}`: {}", String::from_utf8_lossy(bytes));
     }
 }
 
 #[track_caller]
 fn assert_clean(ferry: &Ferry, ran: &Ran) {
-    assert_tells_none("stdout", ran.stdout.as_bytes());
-    assert_tells_none("stderr", ran.stderr.as_bytes());
+    assert_no_secret("stdout", ran.stdout.as_bytes());
+    assert_no_secret("stderr", ran.stderr.as_bytes());
     for entry in std::fs::read_dir(ferry.path("")).expect("the folder is there") {
         let path = entry.expect("it can be listed").path();
         if path.is_file() {
             let name = path.file_name().map_or(Path::new("?"), Path::new);
-            assert_tells_none(
-                &name.display().to_string(),
-                &std::fs::read(&path).expect("readable"),
-            );
+            assert_no_secret(&name.display().to_string(), &std::fs::read(&path).expect("readable"));
         }
     }
 }
@@ -126,7 +123,7 @@ fn a_platform_that_echoes_is_not_repeated() {
 }
 
 #[test]
-fn a_platform_that_is_not_there_does_not_make_ferry_tell() {
+fn an_unreachable_platform_makes_ferry_print_no_secret() {
     let platform = Platform::start();
     let ferry = loud(&platform).set("FERRY_API_URL", "http://127.0.0.1:9/upload");
     assert_clean(&ferry, &ferry.run(&["submit", "march.csv", "--wait=300ms"]));

@@ -21,7 +21,7 @@ fn a_running_step_may_finish_within_the_grace_time() {
     let platform = Platform::start();
     let (ferry, mut worker, id) = uploading(&platform, Duration::from_millis(700));
     worker.signal("TERM");
-    worker.await_told("stopping: running steps may finish; once more to leave them");
+    worker.await_stderr("stopping: running steps may finish; once more to leave them");
     assert_eq!(worker.end().code(), Some(0), "{}", worker.stderr());
     // Its outcome was recorded, and the next step is free for others at once.
     let object = ferry.object(&["status", "--json", &id]);
@@ -38,7 +38,7 @@ fn a_second_signal_leaves_the_running_step() {
     let (ferry, mut worker, id) = uploading(&platform, Duration::from_mins(1));
     let started = Instant::now();
     worker.signal("TERM");
-    worker.await_told("stopping: ");
+    worker.await_stderr("stopping: ");
     worker.signal("TERM");
     assert_eq!(worker.end().code(), Some(0), "{}", worker.stderr());
     assert!(started.elapsed() < Duration::from_secs(10));
@@ -66,7 +66,7 @@ fn an_interrupted_wait_keeps_the_submission_and_exits_5() {
     let platform = Platform::slow();
     let ferry = Ferry::of(&platform).file("march.csv", GOOD);
     let mut waiting = ferry.start(&["submit", "march.csv", "--wait"]);
-    waiting.await_told("processing");
+    waiting.await_stderr("processing");
     waiting.signal("INT");
     assert_eq!(waiting.end().code(), Some(5));
     assert!(waiting.stderr().contains("interrupted: the submission is stored"));

@@ -228,7 +228,7 @@ fn two_files_of_one_name_are_refused() {
 #[test]
 fn fields_that_cannot_be_are_named() {
     let ferry = Ferry::new().file("march.csv", GOOD);
-    for (args, told) in [
+    for (args, message) in [
         (["--name", " march"], "`name`: it must not begin or end with a blank"),
         (["--name", ""], "`name`: it must not be empty"),
         (["--name", "a\u{7}b"], "`name`: it holds a control character"),
@@ -240,7 +240,7 @@ fn fields_that_cannot_be_are_named() {
         (["--priority", "urgent"], "`urgent` is not a priority: expected high, normal, low"),
     ] {
         let ran = ferry.run(&[&["submit", "march.csv"], &args[..]].concat()).exits(2);
-        assert!(ran.stderr.contains(told), "{args:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(message), "{args:?}: {}", ran.stderr);
         assert_eq!(ran.stdout, "", "{args:?}");
     }
 }

@@ -40,10 +40,10 @@ fn colors_follow_the_stream_that_they_are_written_to() {
     let platform = Platform::start();
     let ferry = Ferry::of(&platform).file("march.csv", GOOD);
     // Here stdout is the terminal, and stderr is not.
-    let line = "'bash -c \"$FERRY submit march.csv --wait 2> told\"'"
+    let line = "'bash -c \"$FERRY submit march.csv --wait 2> notes\"'"
         .replace("$FERRY", env!("CARGO_BIN_EXE_ferry"));
     let ran = ferry.shell(&format!("TERM=xterm script -qec {line} /dev/null < /dev/null")).ok();
     assert!(ran.stdout.contains("\u{1b}[32mcompleted"), "{:?}", ran.stdout);
-    let told = ferry.read("told");
-    assert!(told.contains("march") && !told.contains('\u{1b}'), "{told:?}");
+    let notes = ferry.read("notes");
+    assert!(notes.contains("march") && !notes.contains('\u{1b}'), "{notes:?}");
 }

@@ -286,7 +286,7 @@ fn what_is_allowed_is_valid() {
 }
 
 #[test]
-fn every_fault_of_every_file_is_told_at_once() {
+fn every_error_of_every_file_is_reported_at_once() {
     let ferry = Ferry::new()
         .file("faulty.csv", include_str!("../../../examples/faulty.csv"))
         .file("good.csv", GOOD);

@@ -40,7 +40,7 @@ fn for_better_credentials() {
     ID-1  queued      march                 account `default` is paused: token endpoint: no token for this account (401): invalid_client (paused by a worker at TIME UTC); `ferry resume default` resumes it
     ");
     assert_snapshot!(ran.stderr.lines().last().unwrap_or_default(), @"warning: no submission can progress without an operator: the submission is stored; `ferry worker` continues, `ferry watch ID` follows it");
-    // A limit is waited for: somebody may act until then.
+    // The command waits until its time limit, because an operator may act until then.
     let ran = ferry.run(&["submit", "march.csv", "--name", "april", "--wait=100ms"]).exits(5);
     assert_snapshot!(ran.result(), @"
     exit 5
@@ -58,7 +58,7 @@ fn for_the_gate_that_the_platform_closed() {
     platform.sim.script(Endpoint::Upload, Fault::SlowDown(RetryAfter::Seconds(600.0)));
     let ferry = Ferry::of(&platform).file("march.csv", GOOD);
     let mut waiting = ferry.start(&["submit", "march.csv", "--wait"]);
-    waiting.await_told("the Platform throttles account `default`");
+    waiting.await_stderr("the Platform throttles account `default`");
     waiting.signal("INT");
     assert_eq!(waiting.end().code(), Some(5));
     let remark = remark(&ferry, waiting.stdout().split(' ').next().unwrap_or_default());

@@ -10,7 +10,7 @@ fn ids_are_followed_to_their_end_which_makes_the_exit_code() {
     let ferry = Ferry::of(&platform).file("good.csv", GOOD).file("bad.csv", REJECTED);
     let ids = ferry.run(&["submit", "good.csv", "bad.csv"]).ok().ids();
     let mut watch = ferry.start(&["watch", "--json", &ids[0], &ids[1]]);
-    watch.await_told("queued");
+    watch.await_stderr("queued");
     assert!(watch.is_alive());
     ferry.run(&["worker", "--until-idle"]).ok();
     assert_eq!(watch.end().code(), Some(4));
@@ -64,9 +64,9 @@ fn without_ids_all_that_is_under_way_is_shown_until_a_signal() {
     let ferry = Ferry::of(&platform).file("march.csv", GOOD);
     let id = ferry.run(&["submit", "march.csv"]).ok().id();
     let mut watch = ferry.start(&["watch", "--json"]);
-    watch.await_told("queued");
+    watch.await_stderr("queued");
     ferry.run(&["worker", "--until-idle"]).ok();
-    watch.await_told("completed");
+    watch.await_stderr("completed");
     watch.signal("INT");
     assert_eq!(watch.end().code(), Some(0));
     let last: serde_json::Value =

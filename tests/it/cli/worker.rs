@@ -1,4 +1,4 @@
-//! `ferry worker`: carries what others handed over.
+//! `ferry worker`: runs the steps of submissions from other processes.
 
 use insta::assert_snapshot;
 
@@ -38,7 +38,7 @@ fn until_idle_says_when_it_was_stopped_before() {
     ferry.await_state(&id, "processing");
     worker.signal("TERM");
     assert_eq!(worker.end().code(), Some(0));
-    worker.await_told("stopped before all was done: 1 processing");
+    worker.await_stderr("stopped before all was done: 1 processing");
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn a_worker_notices_what_another_process_hands_over() {
     let platform = Platform::start();
     let ferry = Ferry::of(&platform).file("march.csv", GOOD);
     let mut worker = ferry.start(&["worker"]);
-    worker.await_told("worker started");
+    worker.await_stderr("worker started");
     let id = ferry.run(&["submit", "march.csv"]).ok().id();
     ferry.await_state(&id, "completed");
     worker.signal("TERM");
@@ -85,10 +85,10 @@ fn probes_and_metrics_are_served() {
     let platform = Platform::start();
     let ferry = Ferry::of(&platform).file("march.csv", GOOD);
     let mut worker = ferry.start(&["worker", "--set", "metrics_listen=127.0.0.1:0"]);
-    worker.await_told("/metrics");
-    let told = worker.stderr();
-    let address = told.split("http://").nth(1).and_then(|rest| rest.split('/').next());
-    let address = address.expect("the address is told");
+    worker.await_stderr("/metrics");
+    let log = worker.stderr();
+    let address = log.split("http://").nth(1).and_then(|rest| rest.split('/').next());
+    let address = address.expect("it logs the address");
     let get = |path: &str| get(address, path);
     assert_eq!(get("/healthz"), (200, "ok\n".to_owned()));
     assert_eq!(get("/readyz"), (200, "ready\n".to_owned()));

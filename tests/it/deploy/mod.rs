@@ -1,5 +1,5 @@
-//! What is deployed: the image, the compose file, the manifests for Kubernetes, the units of systemd and the pages beside them, held
-//! against what `ferry` is.
+//! Files for a deployment, checked against `ferry` itself: the image, the compose file, the manifests
+//! for Kubernetes, the units of systemd and the pages beside them.
 
 mod compose;
 mod files;

@@ -94,7 +94,7 @@ fn doctor_says_whether_a_restart_loses_submissions_with_a_users_file() {
         assert_eq!(findings.contains("user `default` may not run"), !is_durable, "{findings}");
         if !is_durable {
             let worker = Running::start(machine.ferry("worker", "watch", None));
-            worker.await_told("the store is not durable: user `default` may not run");
+            worker.await_stderr("the store is not durable: user `default` may not run");
         }
         let _redis = restart(&machine, redis);
         assert_eq!(stored(&machine).len() == accepted.len(), is_durable, "`{default}`: {findings}");
@@ -113,7 +113,7 @@ fn doctor_notes_what_it_may_not_check() {
     assert!(note || findings.contains("without checking permissions"), "{findings}");
     let worker = Running::start(machine.ferry("worker", "watch", None));
     if note {
-        worker.await_told("could not check that user `default`");
+        worker.await_stderr("could not check that user `default`");
     }
 }
 
@@ -125,7 +125,7 @@ fn a_worker_checks_durability_as_soon_as_redis_answers() {
         let page = machine.get(machine.ports["watch"], "/metrics").map(|(_, page)| page);
         page.is_some_and(|page| page.contains(&format!("\nferry_store_durable {value}\n")))
     };
-    worker.await_told("cannot read queue statistics");
+    worker.await_stderr("cannot read queue statistics");
     eventually("durability is unknown", || safe(0));
     let _redis = machine.redis();
     eventually("durability was checked", || safe(1));

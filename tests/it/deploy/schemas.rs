@@ -32,16 +32,16 @@ fn python() -> PathBuf {
 fn faults(files: &[String]) -> String {
     let script = root("tests/it/deploy/schemas.py");
     let output = Command::new(python()).arg(script).args(files).output().unwrap();
-    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    let found = String::from_utf8_lossy(&output.stdout).into_owned();
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.success(), told.is_empty(), "{told}{error}");
-    told
+    assert_eq!(output.status.success(), found.is_empty(), "{found}{error}");
+    found
 }
 
 /// Input of `kubectl` in the command of the page about Kubernetes.
 fn alerts_as_a_resource() -> String {
     let line = line_of_page("PrometheusRule");
-    let (command, _) = line.split_once("| kubectl ").expect("it is handed over");
+    let (command, _) = line.split_once("| kubectl ").expect("a pipe to kubectl");
     let output =
         Command::new("sh").args(["-c", command]).current_dir(root("")).output().expect("a shell");
     let resource = String::from_utf8(output.stdout).unwrap();
@@ -83,9 +83,9 @@ fn compose_file_and_manifests_fit_the_schemas() {
     }
     fs::write(&alerts, alerts_as_a_resource().replace("expr:", "expression:")).unwrap();
     spoiled.push(format!("kubernetes={}", alerts.display()));
-    let told = faults(&spoiled);
-    assert!(told.contains("/alerts.yaml: "), "{told}");
+    let found = faults(&spoiled);
+    assert!(found.contains("/alerts.yaml: "), "{found}");
     for (index, (_, _, right, _)) in spoil.iter().enumerate() {
-        assert!(told.contains(&format!("/{index}.yaml: ")), "{right}\n{told}");
+        assert!(found.contains(&format!("/{index}.yaml: ")), "{right}\n{found}");
     }
 }

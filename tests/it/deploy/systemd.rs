@@ -39,12 +39,12 @@ fn systemd_understands_every_unit_and_finds_it_hardened() {
         for args in [&["verify", "--man=no"][..], &["security", "--offline=true", EXPOSURE]] {
             let output =
                 Command::new("systemd-analyze").args(args).arg(&path).output().expect(hint);
-            let told = String::from_utf8_lossy(&output.stderr).into_owned();
+            let errors = String::from_utf8_lossy(&output.stderr).into_owned();
             let said = String::from_utf8_lossy(&output.stdout);
             let weak: Vec<&str> = said.lines().filter(|line| !line.starts_with('✓')).collect();
-            assert!(output.status.success(), "{name}: {told}\n{}", weak.join("\n"));
+            assert!(output.status.success(), "{name}: {errors}\n{}", weak.join("\n"));
             // What it does not know it only warns of.
-            assert!(!told.contains(name), "{told}");
+            assert!(!errors.contains(name), "{errors}");
         }
     }
 }

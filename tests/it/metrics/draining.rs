@@ -24,9 +24,9 @@ async fn a_worker_stopped_under_load_drains_in_time_and_the_next_scrape_shows_no
     // Nothing is due to others before the leases of a worker end that gives nothing back.
     let worker = Scraped::start(&world, "worker", &["worker"], &[("LEASE", "10m")]).await;
     let server = Scraped::start(&world, "server", &["serve", "--no-workers"], &[]).await;
-    let told = || server.scrape();
-    until(told, || server.sum("ferry_queue_submissions", "state=\"completed\"") >= 20.0).await;
-    until(told, || server.sum(LEASED.0, LEASED.1) >= 20.0).await;
+    let scrape = || server.scrape();
+    until(scrape, || server.sum("ferry_queue_submissions", "state=\"completed\"") >= 20.0).await;
+    until(scrape, || server.sum(LEASED.0, LEASED.1) >= 20.0).await;
 
     let requested = Instant::now();
     assert!(worker.terminate().success());
@@ -36,7 +36,7 @@ async fn a_worker_stopped_under_load_drains_in_time_and_the_next_scrape_shows_no
     // The first may have begun before the worker had ended.
     for _ in 0..2 {
         let before = last_look();
-        until(told, || last_look() > before).await;
+        until(scrape, || last_look() > before).await;
     }
     assert!(server.sum(LEASED.0, LEASED.1) < 1.0, "{}", server.scrape());
     assert!(server.sum("ferry_queue_steps", "state=\"ready\"") > 100.0, "it was under load");

@@ -31,7 +31,7 @@ fn dashboards() -> impl Iterator<Item = (&'static str, Value)> {
         .map(|file| (file, serde_json::from_str(&read(&format!("dashboards/{file}"))).unwrap()))
 }
 
-/// What the template variables ask Prometheus, each with the dashboard's file and its own name.
+/// Returns the queries of the template variables, each with the dashboard's file and its own name.
 pub(super) fn variables() -> Vec<(String, String, String)> {
     let mut variables = Vec::new();
     for (file, dashboard) in dashboards() {
@@ -69,7 +69,7 @@ pub(super) fn filled_in(expression: &str) -> String {
     expression
 }
 
-/// What panels ask Prometheus for together with example traces, all chosen.
+/// Returns the queries of panels that show example traces, with all variables chosen.
 pub(crate) fn with_exemplars() -> Vec<String> {
     let mut found = Vec::new();
     for (_, panel) in panels() {
@@ -144,7 +144,7 @@ fn every_alert_leads_to_its_section_of_the_runbook_and_so_does_a_panel() {
 }
 
 #[test]
-fn what_the_runbook_tells_to_look_at_is_there() {
+fn panels_that_the_runbook_names_exist() {
     let (mut links, mut looked_at) = (0, 0);
     for (_, section, text) in sections() {
         for rest in text.split("](").skip(1) {

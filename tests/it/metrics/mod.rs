@@ -1,5 +1,4 @@
-//! What is shown to those who watch over Ferry: metrics, alerts and dashboards, held against a real
-//! Prometheus.
+//! Metrics, alerts and dashboards, checked with a real Prometheus.
 
 mod backlog;
 mod draining;

@@ -74,7 +74,7 @@ impl Prometheus {
         &self.address
     }
 
-    /// Whether it answers yet.
+    /// True once it answers.
     pub(super) fn is_ready(&self) -> bool {
         get(&self.address, "/-/ready").is_some_and(|(status, _)| status == 200)
     }
@@ -94,7 +94,7 @@ impl Prometheus {
         values.filter_map(|value| value.as_str().map(str::to_owned)).collect()
     }
 
-    /// Whether an expression has a result that is neither zero nor NaN.
+    /// True if an expression has a result that is neither zero nor NaN.
     pub(super) fn holds(&self, expression: &str) -> bool {
         let values = self.query(expression).unwrap();
         let value = |sample: &Value| sample["value"][1].as_str()?.parse::<f64>().ok();
@@ -139,12 +139,12 @@ impl Drop for Prometheus {
     }
 }
 
-/// Status and body, if anybody listens.
+/// Returns status and body; `None` if nothing listens.
 pub(super) fn get(address: &str, path: &str) -> Option<(u16, String)> {
     ask(address, &format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n"))
 }
 
-/// The same, for CSV that is handed over.
+/// Posts CSV, and returns the same.
 pub(super) fn post(address: &str, path: &str, csv: &str) -> Option<(u16, String)> {
     let head = format!("POST {path} HTTP/1.0\r\nHost: localhost\r\nContent-Type: text/csv\r\n");
     ask(address, &format!("{head}Content-Length: {}\r\n\r\n{csv}", csv.len()))

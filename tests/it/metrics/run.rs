@@ -16,7 +16,7 @@ use super::prometheus::{Prometheus, get, post, tool};
 use super::scraped::{CLIENT_TIMEOUT, Scraped, until};
 use crate::support::{World, dataset, of_environment, overwriting, pause};
 
-/// What lets things go wrong within seconds.
+/// Settings with which failures show within seconds.
 const UNLUCKY: [(&str, &str); 4] = [
     ("BREAKER_FAILURES", "6"),
     ("BREAKER_OPEN_MAX", "700ms"),
@@ -53,7 +53,7 @@ fn second_account(world: &World) -> String {
     )
 }
 
-/// What the run must have shown, each in the words of Prometheus.
+/// Series that the run must have shown, as selectors of Prometheus.
 const SHOWN: [&str; 24] = [
     "ferry_submissions_finished_total{outcome=\"completed\"}",
     "ferry_submissions_finished_total{outcome=\"rejected\"}",
@@ -173,13 +173,13 @@ fn ask_rules(prometheus: &Prometheus) -> Vec<Value> {
     rules
 }
 
-/// Hands a dataset over by HTTP, and is answered with one of these statuses.
+/// Submits a dataset over HTTP, and asserts that the response has one of these statuses.
 fn submit(server: &Scraped, csv: &str, expected: std::ops::RangeInclusive<u16>) {
     let (status, body) = post(&server.address, "/v1/submissions?name=by-http", csv).unwrap();
     assert!(expected.contains(&status), "{status}: {body}");
 }
 
-/// A worker that claims a step and is never seen again; nobody knows that as long as its lease lasts.
+/// Claims a step as a worker that then disappears, which shows only when its lease expires.
 async fn lose_a_worker(world: &World) -> Lease {
     world.submit(overwriting("lost")).await;
     let lease = Duration::from_hours(1);
@@ -266,8 +266,8 @@ fn no_secret_is_shown(worker: &Scraped) {
     }
 }
 
-/// `LOOK_SECONDS=120 cargo test --test it real_prometheus -- --nocapture` goes on for so long, with an
-/// outage in the middle, for `dashboards/render.py` or a Grafana.
+/// Continues for `LOOK_SECONDS`, with an outage in the middle, for `dashboards/render.py` or a Grafana:
+/// `LOOK_SECONDS=120 cargo test --test it real_prometheus -- --nocapture`.
 async fn keep_for_a_look(world: &World, prometheus: &Prometheus) {
     let seconds = of_environment("LOOK_SECONDS", 0);
     if seconds > 0 {

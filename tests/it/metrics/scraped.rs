@@ -38,10 +38,10 @@ impl Scraped {
         command.stdin(Stdio::null()).stderr(std::fs::File::create(&log).unwrap());
         let process = command.spawn().unwrap();
         let mut scraped = Self { process, address: String::new() };
-        let told = || std::fs::read_to_string(&log).unwrap_or_default();
-        until(told, || {
-            let told = told();
-            let line = told.split_once("http://").and_then(|(_, rest)| rest.split_once('\n'));
+        let log_text = || std::fs::read_to_string(&log).unwrap_or_default();
+        until(log_text, || {
+            let text = log_text();
+            let line = text.split_once("http://").and_then(|(_, rest)| rest.split_once('\n'));
             let is_part = |c: &char| c.is_ascii_digit() || ".:".contains(*c);
             let address = line.map(|(line, _)| line.chars().take_while(is_part).collect());
             scraped.address = address.unwrap_or_default();
@@ -51,7 +51,7 @@ impl Scraped {
         scraped
     }
 
-    /// What it shows now.
+    /// Returns its metrics as they are now.
     pub(super) fn scrape(&self) -> String {
         get(&self.address, "/metrics").expect("it is up").1
     }

@@ -1,4 +1,4 @@
-//! Traces, told to a collector of the test's own that reads what the protocol's own types say.
+//! Traces, exported to the test's own collector, which decodes them with the protocol's own types.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 
 use super::prometheus::{Prometheus, ask};
 use super::scraped::{Scraped, until};
-use crate::python::{installed, told};
+use crate::python::{all_output, installed};
 use crate::support::{World, dataset, prompt};
 use crate::webhooks::receiver::Receiver;
 use crate::webhooks::{HERE, SECRET};
@@ -105,14 +105,14 @@ async fn every_step_is_a_trace_that_is_linked_to_its_producer_on_redis() {
 async fn steps_are_linked(store: &[(&str, &str)]) {
     let collector = Collector::start().await;
     let world = World::idle(prompt(), store).await;
-    let told = [("OTLP_ENDPOINT", collector.url.as_str())];
-    let server = Scraped::start(&world, "server", &["serve"], &told).await;
+    let settings = [("OTLP_ENDPOINT", collector.url.as_str())];
+    let server = Scraped::start(&world, "server", &["serve"], &settings).await;
     let known = submit(&server, "known", PARENT);
     let unknown = submit(&server, "unknown", "nonsense");
     let unkept = SubmissionRequest { traceparent: NOT_KEPT.parse().ok(), ..dataset("unkept") };
     let unkept = world.submit(unkept).await.to_string();
     world.all_settled().await;
-    assert!(server.terminate().success(), "and what is left was told before it ended");
+    assert!(server.terminate().success(), "it exports the last traces before it ends");
 
     let steps = collector.steps(&known);
     let of_kind = |kind: &str| steps.values().filter(|span| span.name == kind).count();
@@ -142,23 +142,23 @@ async fn steps_are_linked(store: &[(&str, &str)]) {
     assert_eq!(others.len(), 3);
     assert!(others.values().all(|step| step.links.is_empty()), "{others:#?}");
     assert_eq!(collector.steps(&unkept).len(), 0, "its producer does not keep the trace");
-    no_secret_is_told(&collector);
+    assert_no_secret_is_exported(&collector);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_try_to_tell_an_outcome_is_a_trace_with_the_call_of_the_receiver() {
+async fn each_delivery_attempt_is_a_trace_with_the_request_to_the_receiver() {
     let (collector, receiver) = (Collector::start().await, Receiver::start(&[503]).await);
     let world = World::idle(prompt(), &HERE).await;
-    let told = [("OTLP_ENDPOINT", collector.url.as_str())];
-    let worker = Scraped::start(&world, "worker", &["worker"], &told).await;
+    let settings = [("OTLP_ENDPOINT", collector.url.as_str())];
+    let worker = Scraped::start(&world, "worker", &["worker"], &settings).await;
     let id = world
         .submit(SubmissionRequest {
             webhook_url: Some(receiver.url.clone()),
             traceparent: PARENT.parse().ok(),
-            ..dataset("told")
+            ..dataset("delivered")
         })
         .await;
-    assert_eq!(crate::webhooks::told(&world, id).await.len(), 2);
+    assert_eq!(crate::webhooks::deliveries(&world, id).await.len(), 2);
     assert!(worker.terminate().success());
 
     let spans = collector.spans();
@@ -177,11 +177,11 @@ async fn each_try_to_tell_an_outcome_is_a_trace_with_the_call_of_the_receiver() 
         traces.insert(hex(&step.trace_id));
     }
     assert_eq!(traces.len(), 2, "each is a trace of its own");
-    no_secret_is_told(&collector);
+    assert_no_secret_is_exported(&collector);
 }
 
-fn no_secret_is_told(collector: &Collector) {
-    let told = format!("{:?}", collector.spans());
+fn assert_no_secret_is_exported(collector: &Collector) {
+    let spans = format!("{:?}", collector.spans());
     for secret in [
         "demo-secret",
         "demo-key",
@@ -192,7 +192,7 @@ fn no_secret_is_told(collector: &Collector) {
         "in-the-query",
         SECRET,
     ] {
-        assert!(!told.contains(secret), "`{secret}` was told");
+        assert!(!spans.contains(secret), "`{secret}` was exported");
     }
 }
 
@@ -213,8 +213,8 @@ async fn a_collector_that_is_not_there_disturbs_nothing() {
 async fn a_real_prometheus_leads_from_a_measurement_to_its_trace() {
     let collector = Collector::start().await;
     let world = World::idle(prompt(), &[]).await;
-    let told = [("OTLP_ENDPOINT", collector.url.as_str())];
-    let worker = Scraped::start(&world, "worker", &["worker"], &told).await;
+    let settings = [("OTLP_ENDPOINT", collector.url.as_str())];
+    let worker = Scraped::start(&world, "worker", &["worker"], &settings).await;
     let id = world.submit(dataset("measured")).await;
     world.settled(id).await;
     let prometheus = Prometheus::start(world.folder.path(), std::slice::from_ref(&worker.address));
@@ -262,6 +262,6 @@ fn is_open_metrics(worker: &Scraped) {
     parser.args(["-c", PARSE]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut parser = parser.spawn().unwrap();
     parser.stdin.take().unwrap().write_all(scrape.as_bytes()).unwrap();
-    let read = told(&parser.wait_with_output().unwrap());
+    let read = all_output(&parser.wait_with_output().unwrap());
     assert_eq!(read.trim(), "counter gauge histogram", "{scrape}");
 }

@@ -229,7 +229,7 @@ async fn a_verdict_is_not_lost_with_its_feedback() {
         for _ in 0..20 {
             world.sim.script(Endpoint::Feedback, fault.clone());
         }
-        let id = world.submit(dataset("heard")).await;
+        let id = world.submit(dataset("march")).await;
         let view = world.settled(id).await;
         let what = (view.state, view.reason_code);
         assert_eq!(what, (State::Rejected, Some(ReasonCode::DataRejected)), "{fault:?}");
@@ -344,7 +344,7 @@ async fn an_absurd_retry_after_is_trusted_up_to_the_limit() {
 }
 
 #[tokio::test]
-async fn a_denial_that_passes_pauses_nobody_and_one_that_lasts_says_when() {
+async fn a_denial_that_passes_pauses_no_account_and_one_that_lasts_says_when() {
     let world = World::start(prompt(), &[("DENIED_TIMEOUT", "300ms")]).await;
     for _ in 0..2 {
         world.sim.script(Endpoint::Token, response(403, "<html>blocked by policy</html>"));

@@ -53,7 +53,7 @@ async fn an_api_key_is_read_again_when_it_is_denied() {
 }
 
 #[tokio::test]
-async fn a_replaced_secret_is_not_told_either() {
+async fn a_replaced_secret_is_not_shown_either() {
     let folder = tempfile::tempdir().expect("a folder");
     let (api_key, file) = in_file(&folder, "key", "first-key");
     let (sim, _) = start(quick()).await;
@@ -63,8 +63,8 @@ async fn a_replaced_secret_is_not_told_either() {
     assert!(is_transient(&platform.status("t").await));
     let echo = says(400, "not first-key nor second-key");
     sim.script(ferry_sim::Endpoint::Status, echo);
-    let told = platform.status("t").await.expect_err("a refusal").to_string();
-    assert!(told.contains("not [redacted] nor [redacted]"), "{told}");
+    let error = platform.status("t").await.expect_err("a refusal").to_string();
+    assert!(error.contains("not [redacted] nor [redacted]"), "{error}");
 }
 
 /// Answers one request over TLS with a token.

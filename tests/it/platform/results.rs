@@ -128,7 +128,7 @@ async fn a_status_that_does_not_come_in_time_is_transient() {
 }
 
 #[tokio::test]
-async fn a_processing_token_that_the_platform_does_not_know_is_told_as_such() {
+async fn a_processing_token_that_the_platform_does_not_know_is_reported_as_such() {
     let (_sim, platform) = start(quick()).await;
     assert_eq!(platform.status("t").await, Err(PlatformError::UnknownToken));
     assert_eq!(platform.feedback("").await, Err(PlatformError::UnknownToken));

@@ -21,22 +21,22 @@ const ENDPOINTS: [Endpoint; 5] =
 
 /// Everything that is shown, be it in the log or in an error.
 #[derive(Debug, Clone, Default)]
-struct Told(Arc<Mutex<Vec<u8>>>);
+struct Captured(Arc<Mutex<Vec<u8>>>);
 
-impl Told {
+impl Captured {
     fn note(&self, what: impl AsRef<[u8]>) {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        told.extend_from_slice(what.as_ref());
-        told.push(b'\n');
+        let mut bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        bytes.extend_from_slice(what.as_ref());
+        bytes.push(b'\n');
     }
 
     fn text(&self) -> String {
-        let told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        String::from_utf8(told.clone()).expect("texts")
+        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8(bytes.clone()).expect("texts")
     }
 }
 
-impl Write for Told {
+impl Write for Captured {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
         Ok(bytes.len())
@@ -47,7 +47,7 @@ impl Write for Told {
     }
 }
 
-impl MakeWriter<'_> for Told {
+impl MakeWriter<'_> for Captured {
     type Writer = Self;
 
     fn make_writer(&self) -> Self {
@@ -91,15 +91,15 @@ fn spellings() -> Vec<String> {
     spellings
 }
 
-fn assert_nothing_is_told(text: &str) {
+fn assert_nothing_leaks(text: &str) {
     let parts = ["SeCr3t", "secr3t", "kEy+", "kEy%", "key+", "?token=", "dataKey=", "&key="];
     for part in parts.into_iter().map(str::to_owned).chain(spellings()) {
-        let told = text.find(&part).map(|at| text[at..].chars().take(200).collect::<String>());
-        assert_eq!(told, None, "`{part}` is told");
+        let found = text.find(&part).map(|at| text[at..].chars().take(200).collect::<String>());
+        assert_eq!(found, None, "`{part}` is shown");
     }
 }
 
-async fn ask_everything(platform: &Client, told: &Told) {
+async fn ask_everything(platform: &Client, captured: &Captured) {
     let responses = [
         platform.upload(upload("n")).await.err(),
         platform.status("t").await.err(),
@@ -108,23 +108,23 @@ async fn ask_everything(platform: &Client, told: &Told) {
         platform.check_credentials().await.err(),
     ];
     for error in responses.into_iter().flatten() {
-        told.note(format!("{error} {error:#} {error:?} {error:#?}"));
+        captured.note(format!("{error} {error:#} {error:?} {error:#?}"));
     }
-    told.note(format!("{platform:?} {platform:#?}"));
+    captured.note(format!("{platform:?} {platform:#?}"));
 }
 
-fn listen() -> (Told, tracing::subscriber::DefaultGuard) {
-    let told = Told::default();
+fn listen() -> (Captured, tracing::subscriber::DefaultGuard) {
+    let captured = Captured::default();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)
-        .with_writer(told.clone())
+        .with_writer(captured.clone())
         .finish();
-    (told, tracing::subscriber::set_default(subscriber))
+    (captured, tracing::subscriber::set_default(subscriber))
 }
 
 #[tokio::test]
-async fn no_failure_tells_a_secret() {
-    let (told, _guard) = listen();
+async fn no_failure_shows_a_secret() {
+    let (captured, _guard) = listen();
     let config = SimConfig { credentials: credentials(), ..quick() };
     let sim = Sim::start(crate::dialect::drawn(config), localhost()).await.expect("a port is free");
     let account = account_of(&credentials());
@@ -151,39 +151,39 @@ async fn no_failure_tells_a_secret() {
         for endpoint in ENDPOINTS {
             let platform = client_of(&sim, account.clone());
             sim.script(endpoint, fault.clone());
-            ask_everything(&platform, &told).await;
+            ask_everything(&platform, &captured).await;
             assert!(sim.is_script_done());
         }
     }
     for endpoint in ENDPOINTS {
         let impatient = at(sim.token_url(), sim.api_url());
         sim.script(endpoint, Fault::Stall(Duration::from_secs(2)));
-        ask_everything(&impatient, &told).await;
+        ask_everything(&impatient, &captured).await;
         assert!(sim.is_script_done());
     }
     let https = |url: String| url.replace("http:", "https:");
-    ask_everything(&at(sim.token_url(), https(sim.api_url())), &told).await;
-    ask_everything(&at(https(sim.token_url()), sim.api_url()), &told).await;
+    ask_everything(&at(sim.token_url(), https(sim.api_url())), &captured).await;
+    ask_everything(&at(https(sim.token_url()), sim.api_url()), &captured).await;
     let nowhere = "http://nonexistent.invalid/upload";
-    ask_everything(&at(sim.token_url(), nowhere.into()), &told).await;
+    ask_everything(&at(sim.token_url(), nowhere.into()), &captured).await;
     let (token_url, api_url) = (sim.token_url(), sim.api_url());
     sim.stop().await;
-    ask_everything(&at(token_url, api_url), &told).await;
-    told.note(format!("{account:?} {account:#?} {:?}", limits()));
+    ask_everything(&at(token_url, api_url), &captured).await;
+    captured.note(format!("{account:?} {account:#?} {:?}", limits()));
 
-    let text = told.text();
-    assert_nothing_is_told(&text);
-    assert!(!text.contains(&issued_first()), "an access token is told");
+    let text = captured.text();
+    assert_nothing_leaks(&text);
+    assert!(!text.contains(&issued_first()), "an access token is shown");
     // It is not for want of words.
     for words in ["asked to wait", "connection broke", "no answer in time", "TRACE", "denied (401)"]
     {
-        assert!(text.contains(words), "`{words}` is not told");
+        assert!(text.contains(words), "`{words}` is not shown");
     }
 }
 
 #[tokio::test]
 async fn secrets_that_would_travel_unencrypted_are_warned_of() {
-    let (told, _guard) = listen();
+    let (captured, _guard) = listen();
     for (url, warned) in [
         ("https://example.com/x", false),
         ("http://127.0.0.1:1/x", false),
@@ -198,7 +198,7 @@ async fn secrets_that_would_travel_unencrypted_are_warned_of() {
             0,
         );
         assert_eq!(
-            told.text().matches("secrets travel unencrypted").count(),
+            captured.text().matches("secrets travel unencrypted").count(),
             2 * usize::from(warned)
         );
     }
@@ -222,8 +222,8 @@ async fn the_access_token_that_is_looked_for_is_the_one_that_is_issued() {
 }
 
 #[tokio::test]
-async fn no_echo_of_a_secret_is_told() {
-    let (told, _guard) = listen();
+async fn no_echo_of_a_secret_is_shown() {
+    let (captured, _guard) = listen();
     let (sim, _) = start(quick()).await;
     for spelling in spellings() {
         let account = account_of(&credentials());
@@ -241,12 +241,12 @@ async fn no_echo_of_a_secret_is_told() {
                 let words = refused.clone().expect_err("a refusal").to_string();
                 assert!(words.contains("[redacted]` and that is wrong"), "{spelling}: {words}");
             }
-            told.note(format!("{refused:?}"));
-            told.note(format!("{:?}", platform.status("t").await));
+            captured.note(format!("{refused:?}"));
+            captured.note(format!("{:?}", platform.status("t").await));
         }
         // A word that holds no blank is shorter, and may pass for a status or a token.
         sim.script(Endpoint::Status, says(200, spelling.clone()));
-        told.note(format!("{:?}", platform.status("t").await));
+        captured.note(format!("{:?}", platform.status("t").await));
 
         let platform = client_of(&sim, account_of(&credentials()));
         for status in [200, 400, 401, 500] {
@@ -255,7 +255,7 @@ async fn no_echo_of_a_secret_is_told() {
             sim.script(Endpoint::Token, says(status, error));
             // Of a bearer token the token endpoint knows nothing, nor of rows.
             if spelling != BEARER && !spelling.contains("/02/2026") {
-                told.note(format!("{:?}", platform.check_credentials().await));
+                captured.note(format!("{:?}", platform.check_credentials().await));
             }
         }
         let wait = Wait::begin("the end of the script");
@@ -264,12 +264,12 @@ async fn no_echo_of_a_secret_is_told() {
             wait.check();
         }
     }
-    assert_nothing_is_told(&told.text());
+    assert_nothing_leaks(&captured.text());
 }
 
 #[tokio::test]
-async fn no_echo_of_a_request_is_told() {
-    let (told, _guard) = listen();
+async fn no_echo_of_a_request_is_shown() {
+    let (captured, _guard) = listen();
     let (sim, _) = start(quick()).await;
     let platform = client_of(&sim, account_of(&credentials()));
     let body = serde_json::json!({
@@ -291,7 +291,7 @@ async fn no_echo_of_a_request_is_told() {
         sim.script(Endpoint::Upload, says(400, echo.clone()));
         let refused = platform.upload(upload("n")).await.expect_err("a refusal").to_string();
         assert!(refused.contains("[redacted]"), "{refused}");
-        told.note(refused.replace("dataKey=", "").replace("?token=", "").replace("&key=", ""));
+        captured.note(refused.replace("dataKey=", "").replace("?token=", "").replace("&key=", ""));
         let wait = Wait::begin("the end of the script");
         while !sim.is_script_done() {
             wait.check();
@@ -299,5 +299,5 @@ async fn no_echo_of_a_request_is_told() {
             let _ = fresh.check_credentials().await;
         }
     }
-    assert_nothing_is_told(&told.text());
+    assert_nothing_leaks(&captured.text());
 }

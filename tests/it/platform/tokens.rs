@@ -150,7 +150,7 @@ async fn while_the_old_token_lasts_a_failed_renewal_does_no_harm() {
 }
 
 #[tokio::test]
-async fn while_the_old_token_lasts_nobody_waits_for_its_renewal() {
+async fn while_the_old_token_lasts_no_request_waits_for_its_renewal() {
     let token_lifetime = Duration::from_secs(4);
     let (sim, platform) = start(SimConfig { token_lifetime, ..quick() }).await;
     platform.check_credentials().await.expect("a token");
@@ -225,7 +225,7 @@ async fn a_fresh_token_is_used_again_before_it_is_replaced() {
 }
 
 #[tokio::test]
-async fn a_refused_token_that_is_issued_again_pauses_nobody_until_it_expires() {
+async fn a_refused_token_that_is_issued_again_pauses_no_account_until_it_expires() {
     let (sim, _) = start(quick()).await;
     let platform = strict(&sim);
     let same = || says(200, r#"{"access_token":"same","expires_in":600}"#);
@@ -280,7 +280,7 @@ async fn a_token_answer_is_read_in_any_wrapping() {
 }
 
 #[tokio::test]
-async fn wrong_credentials_are_told_as_such() {
+async fn wrong_credentials_are_reported_as_such() {
     let (sim, _) = start(plain()).await;
     let other = Credentials { client_secret: "wrong".into(), ..Credentials::default() };
     let platform = client_of(&sim, account_of(&other));
@@ -300,7 +300,7 @@ async fn wrong_credentials_are_told_as_such() {
 }
 
 #[tokio::test]
-async fn refusals_of_the_token_endpoint_are_told_apart() {
+async fn refusals_of_the_token_endpoint_are_distinguished() {
     let (sim, platform) = start(quick()).await;
     for (status, body, of_credentials) in [
         (401, "", false),

@@ -330,8 +330,8 @@ async fn a_retry_after_that_is_no_delay_counts_as_absent_on_any_status() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_told_with_its_host_and_nothing_else_of_it() {
-    for (location, told) in [
+async fn a_redirect_is_reported_with_its_host_alone() {
+    for (location, target) in [
         ("https://api.example.com/UploadData?key=secret", "`https://api.example.com`"),
         ("//other.example.com:8443/x", "`https://other.example.com:8443`"),
         ("http://[::1]:80\t/", "`http://[::1]`"),
@@ -340,7 +340,7 @@ async fn a_redirect_is_told_with_its_host_and_nothing_else_of_it() {
     ] {
         let (_, response) = upload_through(says_with(307, ("location", location), "")).await;
         let text = response.expect_err("a redirect").to_string();
-        assert!(text.contains(&format!("a redirect to {told}; check `api_url`")), "{text}");
+        assert!(text.contains(&format!("a redirect to {target}; check `api_url`")), "{text}");
         assert!(!text.contains("secret"), "{text}");
     }
 }

@@ -1,4 +1,4 @@
-//! Trying until somebody has heard.
+//! Delivery attempts until one is acknowledged.
 
 use std::time::{Duration, Instant};
 
@@ -10,21 +10,21 @@ use ring::hmac;
 use serde_json::json;
 
 use super::receiver::Received;
-use super::{HERE, OLD_SECRET, Receiver, SECRET, told, words, world};
+use super::{HERE, OLD_SECRET, Receiver, SECRET, deliveries, words, world};
 use crate::api::harness::{Answer, Served};
 use crate::support::{World, dataset, prompt};
 use reqwest::Method;
 
-fn telling(name: &str, url: &str) -> SubmissionRequest {
+fn with_webhook(name: &str, url: &str) -> SubmissionRequest {
     SubmissionRequest { webhook_url: Some(url.to_owned()), ..dataset(name) }
 }
 
 #[tokio::test]
-async fn what_was_not_heard_is_told_again_under_the_same_id() {
+async fn a_failed_delivery_is_retried_with_the_same_webhook_id() {
     let receiver = Receiver::start(&[500, 429, 302]).await;
     let world = world(&[]).await;
-    let id = world.submit(telling("march", &receiver.url)).await;
-    let deliveries = told(&world, id).await;
+    let id = world.submit(with_webhook("march", &receiver.url)).await;
+    let deliveries = deliveries(&world, id).await;
     assert_eq!(words(&deliveries), ["server_error", "client_error", "redirected", "delivered"]);
     assert_eq!(deliveries.iter().map(|d| d.attempt).collect::<Vec<_>>(), [1, 2, 3, 4]);
     assert_eq!(deliveries[0].status, Some(500));
@@ -63,8 +63,8 @@ async fn a_receiver_that_asks_for_time_is_left_alone_for_it() {
     ])
     .await;
     let world = world(&[("WEBHOOK_BACKOFF_MAX", "5s")]).await;
-    let id = world.submit(telling("march", &receiver.url)).await;
-    assert_eq!(told(&world, id).await.len(), 5);
+    let id = world.submit(with_webhook("march", &receiver.url)).await;
+    assert_eq!(deliveries(&world, id).await.len(), 5);
     let at: Vec<Instant> = receiver.received().iter().map(|received| received.at).collect();
     let waited: Vec<Duration> = at.windows(2).map(|two| two[1] - two[0]).collect();
     assert!(waited[0] >= Duration::from_secs(3), "{waited:?}");
@@ -84,12 +84,12 @@ async fn a_webhook_secret_that_is_replaced_in_its_file_signs_without_a_restart()
     let changes = [&changes[..], &[("WEBHOOK_SECRET_FILE", file.to_str().unwrap())]].concat();
     let world = World::start(prompt(), &changes).await;
     let receiver = Receiver::asking(&[(204, None), (401, None)]).await;
-    let first = world.submit(telling("march", &receiver.url)).await;
-    assert_eq!(words(&told(&world, first).await), ["delivered"]);
+    let first = world.submit(with_webhook("march", &receiver.url)).await;
+    assert_eq!(words(&deliveries(&world, first).await), ["delivered"]);
     std::fs::write(&file, format!("{SECRET}\n")).unwrap();
     // A 401 has the file read at once; without one it is read a second later.
-    let second = world.submit(telling("april", &receiver.url)).await;
-    assert_eq!(words(&told(&world, second).await).last(), Some(&"delivered"));
+    let second = world.submit(with_webhook("april", &receiver.url)).await;
+    assert_eq!(words(&deliveries(&world, second).await).last(), Some(&"delivered"));
     let received = receiver.received();
     assert!(is_signed_by(OLD_SECRET, &received[0]));
     assert!(is_signed_by(SECRET, received.last().unwrap()));
@@ -106,11 +106,11 @@ fn is_signed_by(secret: &str, received: &Received) -> bool {
 }
 
 #[tokio::test]
-async fn a_receiver_that_is_gone_is_left_alone_until_somebody_says_otherwise() {
+async fn a_receiver_that_is_gone_gets_no_webhook_until_an_operator_redelivers() {
     let receiver = Receiver::start(&[410]).await;
     let served = Served::over(world(&[]).await).await;
-    let id = served.world.submit(telling("march", &receiver.url)).await;
-    assert_eq!(words(&told(&served.world, id).await), ["gone"]);
+    let id = served.world.submit(with_webhook("march", &receiver.url)).await;
+    assert_eq!(words(&deliveries(&served.world, id).await), ["gone"]);
     let path = format!("/v1/submissions/{id}/deliveries");
     let shown = served.get(&path).await.json();
     let url = receiver.url.split('?').next().unwrap();
@@ -124,16 +124,16 @@ async fn a_receiver_that_is_gone_is_left_alone_until_somebody_says_otherwise() {
         served.get(&path).await.json()["deliveries"].as_array().unwrap().len() == 2
     })
     .await;
-    assert_eq!(words(&told(&served.world, id).await), ["gone", "delivered"]);
+    assert_eq!(words(&deliveries(&served.world, id).await), ["gone", "delivered"]);
     assert_eq!(receiver.received().len(), 2);
 }
 
 #[tokio::test]
-async fn a_receiver_that_never_hears_is_given_up_and_changes_nothing() {
+async fn a_receiver_that_never_acknowledges_is_given_up_and_changes_nothing() {
     let receiver = Receiver::start(&[503; 9]).await;
     let world = world(&[("WEBHOOK_MAX_ATTEMPTS", "3")]).await;
-    let id = world.submit(telling("march", &receiver.url)).await;
-    assert_eq!(words(&told(&world, id).await), ["server_error"; 3]);
+    let id = world.submit(with_webhook("march", &receiver.url)).await;
+    assert_eq!(words(&deliveries(&world, id).await), ["server_error"; 3]);
     assert_eq!(receiver.received().len(), 3);
     assert_eq!(world.look(id).await.state, State::Completed);
     let line = world.app.store.timeline(id).await.unwrap().pop().unwrap();
@@ -142,17 +142,17 @@ async fn a_receiver_that_never_hears_is_given_up_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn an_account_says_where_its_outcomes_are_told() {
+async fn an_account_has_a_default_webhook_url() {
     let receiver = Receiver::start(&[]).await;
     let other = Receiver::start(&[]).await;
     let world = world(&[("WEBHOOK_URL", &receiver.url)]).await;
     let id = world.submit(dataset("march")).await;
-    assert_eq!(words(&told(&world, id).await), ["delivered"]);
+    assert_eq!(words(&deliveries(&world, id).await), ["delivered"]);
     assert_eq!(receiver.received()[0].body["data"]["id"], json!(id));
-    let id = world.submit(telling("april", &other.url)).await;
-    assert_eq!(words(&told(&world, id).await), ["delivered"]);
+    let id = world.submit(with_webhook("april", &other.url)).await;
+    assert_eq!(words(&deliveries(&world, id).await), ["delivered"]);
     assert_eq!((receiver.received().len(), other.received().len()), (1, 1));
-    // A correction is told to the same.
+    // A revision has the same webhook URL.
     let earlier = world.app.store.get(id).await.unwrap().unwrap().submission;
     let corrected = ferry::pipeline::revision(earlier, dataset("april").data, None);
     assert_eq!(corrected.webhook_url, Some(other.url));

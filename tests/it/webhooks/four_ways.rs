@@ -1,4 +1,4 @@
-//! The four ways to hear what became of a submission say the same, whatever happens to the server.
+//! The four ways to get an outcome agree, whatever happens to the server.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -29,8 +29,8 @@ fn post(url: &str, body: &Value) -> RequestBuilder {
     client().post(url).header("content-type", "application/json").body(body.to_string())
 }
 
-/// Hands submissions over that end in every way, each told to `hook`; gives their ids, and those that
-/// are to be cancelled.
+/// Submits datasets that reach every final state, each with the webhook URL `hook`. Returns their ids,
+/// and the ids of those that are to be cancelled.
 async fn submit(url: &str, hook: &str, count: u64) -> (Vec<String>, Vec<String>) {
     let row = |n| format!("SITE-{n},03/03/2025,08:00,03/03/2025,16:30\n");
     let large: String = (0..200).map(row).collect();
@@ -56,26 +56,26 @@ async fn submit(url: &str, hook: &str, count: u64) -> (Vec<String>, Vec<String>)
     (ids, cancelled)
 }
 
-/// Listens until so many outcomes were told, or so many more events; each outcome comes once.
+/// Reads events until `outcomes` has `until` final states, each once.
 async fn listen(stream: &mut Listening, outcomes: &mut Outcomes, until: usize) {
     while outcomes.len() < until {
-        let event: StateEvent = stream.next().await.expect("the stream goes on");
+        let event: StateEvent = stream.next().await.expect("the stream has not ended");
         if event.data.state.is_final() {
             let before = outcomes.insert(event.data.id.to_string(), event.data.state.to_string());
-            assert_eq!(before, None, "told twice: {event:?}");
+            assert_eq!(before, None, "a second outcome: {event:?}");
         }
     }
 }
 
 /// `FOUR_WAYS=2000 cargo test --test it four_ways` takes more of them.
 #[test]
-fn the_four_ways_to_hear_say_the_same_across_a_killed_server() {
+fn the_four_ways_to_get_an_outcome_agree_across_a_killed_server() {
     let platform = Platform::start();
     the_four_ways_agree(Ferry::of(&platform));
 }
 
 #[test]
-fn the_four_ways_to_hear_say_the_same_on_redis_across_a_killed_server() {
+fn the_four_ways_to_get_an_outcome_agree_on_redis_across_a_killed_server() {
     let (platform, runtime) = (Platform::start(), Runtime::new().expect("a runtime"));
     let redis = runtime.block_on(shared_server());
     the_four_ways_agree(Ferry::of(&platform).stored_on(&redis));
@@ -97,11 +97,11 @@ fn the_four_ways_agree(ferry: Ferry) {
     let runtime = Runtime::new().expect("a runtime");
     let mut first = serve(&ferry, &[]);
     let at = url(&first);
-    let mut heard = Outcomes::new();
+    let mut streamed = Outcomes::new();
     let (ids, cancelled, last) = runtime.block_on(async {
         let mut stream = Listening::to(client().get(format!("{at}/v1/events"))).await;
         let (ids, cancelled) = submit(&at, &to, count).await;
-        listen(&mut stream, &mut heard, ids.len() / 10).await;
+        listen(&mut stream, &mut streamed, ids.len() / 10).await;
         (ids, cancelled, stream.last)
     });
     first.signal("KILL");
@@ -124,13 +124,15 @@ fn the_four_ways_agree(ferry: Ferry) {
             let view = requested(client().get(format!("{at}/v1/submissions/{id}"))).await;
             got.insert(id.clone(), view["state"].as_str().unwrap().to_owned());
         }
-        let listening = listen(&mut stream, &mut heard, ids.len());
-        tokio::time::timeout(Duration::from_mins(1), listening).await.expect("all are told");
+        let listening = listen(&mut stream, &mut streamed, ids.len());
+        tokio::time::timeout(Duration::from_mins(1), listening)
+            .await
+            .expect("an event for each outcome");
         (waited, got)
     });
-    eventually("all webhooks are heard", || hook.heard().len() >= ids.len());
-    let told: Outcomes = hook
-        .heard()
+    eventually("all webhooks", || hook.received().len() >= ids.len());
+    let delivered: Outcomes = hook
+        .received()
         .iter()
         .map(|notice| {
             let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -140,8 +142,8 @@ fn the_four_ways_agree(ferry: Ferry) {
         .collect();
     assert_eq!(waited.len(), ids.len());
     assert_eq!(got, waited, "get, and wait");
-    assert_eq!(heard, waited, "events, and wait");
-    assert_eq!(told, waited, "webhooks, and wait");
+    assert_eq!(streamed, waited, "events, and wait");
+    assert_eq!(delivered, waited, "webhooks, and wait");
     let outcomes: std::collections::BTreeSet<&str> = waited.values().map(String::as_str).collect();
     assert_eq!(
         outcomes.into_iter().collect::<Vec<_>>(),

@@ -1,4 +1,4 @@
-//! Outcomes told to receivers over HTTP.
+//! Webhooks to receivers over HTTP.
 
 mod delivering;
 mod four_ways;
@@ -17,7 +17,7 @@ use receiver::Receiver;
 pub(crate) const SECRET: &str = "whsec_bmV3ZXN0bmV3ZXN0bmV3ZXN0bmV3ZXN0bmV3ZXN0bmU=";
 const OLD_SECRET: &str = "whsec_b2xkZXN0b2xkZXN0b2xkZXN0b2xkZXN0b2xkZXN0b2w=";
 
-/// What lets webhooks go to receivers on this machine, without delay.
+/// Settings that allow webhooks to receivers on this machine, without delay.
 pub(crate) const HERE: [(&str, &str); 6] = [
     ("WEBHOOK_SECRET", SECRET),
     ("WEBHOOK_ALLOW", "127.0.0.1"),
@@ -36,8 +36,8 @@ async fn of(sim: SimConfig, changes: &[(&str, &str)]) -> World {
     World::start(sim, &[&HERE, changes].concat()).await
 }
 
-/// The tries to tell the outcome of a submission, when nothing more is told.
-pub(crate) async fn told(world: &World, id: SubmissionId) -> Vec<Delivery> {
+/// Returns the delivery attempts of a submission once none is due.
+pub(crate) async fn deliveries(world: &World, id: SubmissionId) -> Vec<Delivery> {
     world.settled(id).await;
     let wait = ferry_testing::Wait::begin("the last delivery");
     loop {

@@ -1,5 +1,5 @@
 //! The receiver of the examples, which checks signatures with the published library of Standard
-//! Webhooks for Python; and the four ways to hear, side by side.
+//! Webhooks for Python.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -74,8 +74,8 @@ impl Listener {
         Self { url: format!("{url}/hook"), child, lines }
     }
 
-    /// What it has heard, with signatures that hold.
-    pub(crate) fn heard(&self) -> Vec<Value> {
+    /// Returns the webhooks that it received with valid signatures.
+    pub(crate) fn received(&self) -> Vec<Value> {
         self.lines.lock().unwrap().clone()
     }
 }
@@ -108,11 +108,11 @@ fn the_published_library_takes_our_signatures_by_either_secret() {
     };
     let completed = submit("good.csv", "march", &new);
     let rejected = submit("rejected.csv", "april", &old);
-    let unheard = submit("good.csv", "may", &foreign);
+    let undelivered = submit("good.csv", "may", &foreign);
     let ran = ferry.run(&["worker", "--until-idle"]).ok();
     assert!(!ran.stderr.contains("hush"), "{}", ran.stderr);
-    eventually("both are heard", || !new.heard().is_empty() && !old.heard().is_empty());
-    let (one, other) = (new.heard().remove(0), old.heard().remove(0));
+    eventually("both webhooks", || !new.received().is_empty() && !old.received().is_empty());
+    let (one, other) = (new.received().remove(0), old.received().remove(0));
     assert_eq!(
         (&one["type"], &one["data"]["id"]),
         (&"submission.completed".into(), &completed.as_str().into())
@@ -121,14 +121,14 @@ fn the_published_library_takes_our_signatures_by_either_secret() {
         (&other["type"], &other["data"]["id"]),
         (&"submission.rejected".into(), &rejected.as_str().into())
     );
-    assert!(foreign.heard().is_empty());
-    let shown = ferry.object(&["webhooks", "list", "--json", &unheard]);
+    assert!(foreign.received().is_empty());
+    let shown = ferry.object(&["webhooks", "list", "--json", &undelivered]);
     assert_eq!(shown["deliveries"][0]["result"], "client_error", "{shown}");
     let lines = ferry.run(&["webhooks", "list", &completed]).ok().stdout;
     assert!(lines.contains("attempt 1  delivered (204)"), "{lines}");
     assert!(!lines.contains("hush"), "{lines}");
-    ferry.run(&["webhooks", "redeliver", &unheard]).ok();
+    ferry.run(&["webhooks", "redeliver", &undelivered]).ok();
     ferry.run(&["worker", "--until-idle"]).ok();
-    let shown = ferry.object(&["webhooks", "list", "--json", &unheard]);
+    let shown = ferry.object(&["webhooks", "list", "--json", &undelivered]);
     assert_eq!(shown["deliveries"].as_array().unwrap().len(), 2, "{shown}");
 }

@@ -21,7 +21,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::secured::certify;
 
-/// What was received.
+/// A request that arrived.
 #[derive(Debug, Clone)]
 pub(crate) struct Received {
     pub(crate) path: String,
@@ -65,7 +65,7 @@ impl Receiver {
         Self::on(listener, url, shared)
     }
 
-    /// Speaks TLS, and is vouched for by `authority.pem` in this folder alone.
+    /// Speaks TLS with a certificate that only `authority.pem` in this folder has signed.
     pub(super) async fn secured(folder: &Path) -> Self {
         certify(folder);
         let certificate = CertificateDer::from_pem_file(folder.join("server.pem")).unwrap();
@@ -95,7 +95,7 @@ impl Receiver {
     }
 }
 
-/// Accepts those who find that it is vouched for.
+/// Accepts clients that trust its certificate.
 struct Secured {
     listener: TcpListener,
     tls: TlsAcceptor,

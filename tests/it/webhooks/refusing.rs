@@ -1,10 +1,10 @@
-//! Where nothing is sent.
+//! URLs and settings with which no webhook is sent.
 
 use ferry_types::contract::{ProblemKind, SubmissionRequest};
 use ferry_types::domain::submission::State;
 use serde_json::json;
 
-use super::{Receiver, SECRET, told, words, world};
+use super::{Receiver, SECRET, deliveries, words, world};
 use crate::api::harness::{GOOD, Served};
 use crate::cli::harness::{Ferry, Platform};
 use crate::support::{World, dataset, prompt};
@@ -41,7 +41,7 @@ async fn a_name_that_leads_into_the_own_network_is_not_called() {
     let url = receiver.url.replace("127.0.0.1", "localhost");
     let request = SubmissionRequest { webhook_url: Some(url), ..dataset("march") };
     let id = world.submit(request).await;
-    assert_eq!(words(&told(&world, id).await), ["not_allowed", "not_allowed"]);
+    assert_eq!(words(&deliveries(&world, id).await), ["not_allowed", "not_allowed"]);
     assert!(receiver.received().is_empty());
     assert_eq!(world.look(id).await.state, State::Completed);
     world.finish().await;
@@ -59,7 +59,7 @@ async fn a_receiver_is_vouched_for_by_an_authority_of_ones_own_where_that_is_sai
         let request =
             SubmissionRequest { webhook_url: Some(receiver.url.clone()), ..dataset("march") };
         let id = world.submit(request).await;
-        assert_eq!(words(&told(&world, id).await), [expected]);
+        assert_eq!(words(&deliveries(&world, id).await), [expected]);
         world.finish().await;
     }
     assert_eq!(receiver.received().len(), 1);
@@ -106,7 +106,7 @@ async fn a_host_that_is_allowed_is_called_wherever_it_leads() {
     let url = receiver.url.replace("127.0.0.1", "localhost");
     let request = SubmissionRequest { webhook_url: Some(url), ..dataset("march") };
     let id = world.submit(request).await;
-    assert_eq!(words(&told(&world, id).await), ["delivered"]);
+    assert_eq!(words(&deliveries(&world, id).await), ["delivered"]);
     world.finish().await;
 }
 
@@ -123,21 +123,21 @@ async fn what_was_accepted_under_other_rules_is_not_sent() {
     let config = ferry::config::Config::load(&sources).unwrap();
     let strict = ferry::app::App::open(config).unwrap();
     let workers = tokio::spawn(strict.workers().unwrap().run());
-    assert_eq!(words(&told(&accepting, id).await), ["not_allowed"]);
+    assert_eq!(words(&deliveries(&accepting, id).await), ["not_allowed"]);
     strict.shutdown.drain();
     workers.await.unwrap().unwrap();
     assert!(receiver.received().is_empty());
 }
 
 #[test]
-fn a_configuration_that_cannot_tell_is_refused_whole() {
+fn wrong_webhook_settings_are_reported_together() {
     let platform = Platform::start();
     let ferry = Ferry::of(&platform)
         .set("FERRY_WEBHOOK_URL", "http://10.0.0.1/hook")
         .set("FERRY_WEBHOOK_SECRET", "whsec_very-secret")
         .set("FERRY_WEBHOOK_ALLOW", "10.0.0.0/99")
         .set("FERRY_WEBHOOK_ALLOW_HTTP", "perhaps");
-    let told = ferry.run(&["submit", "good.csv"]).exits(2).stderr;
+    let stderr = ferry.run(&["submit", "good.csv"]).exits(2).stderr;
     for part in [
         "FERRY_WEBHOOK_URL: it must begin with https://",
         "`webhook_secret` of account `default`: expected `whsec_`",
@@ -145,7 +145,7 @@ fn a_configuration_that_cannot_tell_is_refused_whole() {
         "FERRY_WEBHOOK_ALLOW: expected hosts, addresses and networks",
         "FERRY_WEBHOOK_ALLOW_HTTP: expected `yes` or `no`",
     ] {
-        assert!(told.contains(part), "{part} is missing in: {told}");
+        assert!(stderr.contains(part), "{part} is missing in: {stderr}");
     }
-    assert!(!told.contains("very-secret"), "{told}");
+    assert!(!stderr.contains("very-secret"), "{stderr}");
 }

@@ -52,7 +52,7 @@ async fn an_upload_whose_answer_is_lost_is_stored_and_marked() {
 }
 
 #[tokio::test]
-async fn a_late_answer_is_lost_only_if_nobody_waits_for_it() {
+async fn a_late_response_is_lost_only_if_no_client_waits_for_it() {
     let caller = start(quick()).await;
     let bearer = caller.token().await;
     let slow = Duration::from_millis(2);

@@ -137,7 +137,7 @@ async fn an_unknown_path_or_method_is_not_found_and_dated_by_the_same_clock() {
 }
 
 #[tokio::test]
-async fn an_upload_that_is_too_large_is_told_so() {
+async fn an_upload_that_is_too_large_is_answered_as_such() {
     let caller = start(SimConfig { max_upload_bytes: 10_000, ..quick() }).await;
     let bearer = caller.token().await;
     let response = caller.upload(&bearer, &upload_body("n", &"x".repeat(20 << 20))).await;

@@ -171,7 +171,7 @@ impl Data {
         let name = (new.account.clone(), new.name.clone());
         self.names.entry(name).or_default().insert(self.seq);
         self.accounts.entry(new.account.clone()).or_default();
-        self.tell(&submission);
+        self.append_event(&submission);
         let message = "accepted".to_owned();
         let row = Row {
             submission,
@@ -205,7 +205,7 @@ impl Data {
             row.timeline.remove(1);
         }
         if after.state != before {
-            self.tell(&after);
+            self.append_event(&after);
         }
         self.mark(&after, effect);
         if after.state.is_final() && !before.is_final() {
@@ -315,7 +315,7 @@ impl Data {
         }
     }
 
-    /// Forgets a batch that was not accepted as a whole: those after `seq`, and what was told of them.
+    /// Removes a batch that was not accepted as a whole: submissions after `seq`, and their events.
     pub(super) fn forget_after(&mut self, seq: u64) {
         let new: Vec<u64> = self.rows.range(seq + 1..).map(|(seq, _)| *seq).collect();
         for seq in &new {
@@ -326,7 +326,7 @@ impl Data {
     }
 
     /// Appends an event.
-    pub(super) fn tell(&mut self, submission: &Submission) {
+    pub(super) fn append_event(&mut self, submission: &Submission) {
         self.newest += 1;
         self.events.push_back(Event {
             cursor: self.newest,

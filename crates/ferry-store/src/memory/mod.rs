@@ -321,7 +321,7 @@ fn illegal(illegal: IllegalTransitionError) -> StoreError {
     LifecycleError::from(illegal).into()
 }
 
-/// What a submission may be in for its step to be counted.
+/// True if a submission in this state waits for no step of its own.
 fn is_at_rest(state: State) -> bool {
     state.is_final() || state == State::Held
 }

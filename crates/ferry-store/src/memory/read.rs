@@ -1,4 +1,4 @@
-//! What can be read without changing anything.
+//! Reads that change nothing.
 
 use super::data::{Data, MemoryAccount, Row};
 use super::is_at_rest;

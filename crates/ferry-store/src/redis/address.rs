@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_tells_neither_user_nor_password() {
+    fn a_location_holds_neither_user_nor_password() {
         for url in [
             "redis://ferry:s3cret@example.com:6380/2",
             "rediss://:s3cret@example.com/0?protocol=resp3",

@@ -89,7 +89,7 @@ CREATE TABLE accounts (
     limit_usage TEXT
 ) WITHOUT ROWID;
 
--- How many submissions there are, so that nobody has to count them.
+-- Numbers of submissions, so that a read does not have to count them.
 CREATE TABLE counts (
     account TEXT NOT NULL,
     state TEXT NOT NULL,

@@ -1,5 +1,4 @@
-//! What a transaction brings about beside its rows: counts that change, what is told of it, and workers to wake once it
-//! is on the disk.
+//! Effects of a transaction beside its rows: counts that change, events, and workers to wake once it is on the disk.
 
 use std::collections::HashMap;
 
@@ -48,11 +47,11 @@ impl Effects {
         if s.state != before {
             self.counted(&s.account, before, -1);
             self.counted(&s.account, s.state, 1);
-            self.told(s);
+            self.append_event(s);
         }
     }
 
-    fn told(&mut self, s: &Submission) {
+    fn append_event(&mut self, s: &Submission) {
         self.events.push(Event {
             cursor: 0,
             submission: s.id,
@@ -67,7 +66,7 @@ impl Effects {
     /// A submission was accepted.
     pub(super) fn accepted(&mut self, submission: &Submission) {
         self.counted(&submission.account, submission.state, 1);
-        self.told(submission);
+        self.append_event(submission);
         self.waits(submission);
     }
 
@@ -107,7 +106,7 @@ impl Effects {
         self.events.truncate(mark.2);
     }
 
-    /// Writes the counts that changed, and what is told of it.
+    /// Writes the events, and the counts that changed.
     pub(super) fn save(&self, connection: &Connection) -> Result<(), SqliteError> {
         for event in &self.events {
             events::append(connection, event)?;

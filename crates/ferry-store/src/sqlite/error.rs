@@ -1,4 +1,4 @@
-//! What can go wrong inside the store's own functions, before it is known where.
+//! Errors of the store's own functions, which do not know its location.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use crate::{StoreError, WriteRefusal};
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::{IllegalTransitionError, LifecycleError};
 
-/// Why an operation failed.
+/// Cause of a failed operation.
 #[derive(Debug)]
 pub(super) enum SqliteError {
     /// SQLite could not do it.
@@ -20,7 +20,7 @@ pub(super) enum SqliteError {
 }
 
 impl SqliteError {
-    /// The same for callers, who want to know which store it was.
+    /// Returns the error with the location of the store, for callers.
     pub(super) fn with_location(self, location: &str) -> StoreError {
         match self {
             Self::Sqlite(error) if is_damage(&error) => {
@@ -44,7 +44,7 @@ impl SqliteError {
         Self::Corrupt(what.to_string())
     }
 
-    /// Whether one row holds what it should not, and nothing else is wrong.
+    /// True if one row is corrupt and nothing else is wrong.
     pub(super) fn is_of_a_row(&self) -> bool {
         match self {
             Self::Sqlite(error) => error.sqlite_error_code().is_none() && is_damage(error),
@@ -82,7 +82,7 @@ fn refusal(error: &rusqlite::Error) -> Option<WriteRefusal> {
     }
 }
 
-/// Whether a later try would fail the same way, because the file holds what it should not.
+/// True if a later attempt would fail the same way, because the file is corrupt.
 fn is_damage(error: &rusqlite::Error) -> bool {
     use rusqlite::Error;
     match error {

@@ -48,7 +48,7 @@ pub(super) fn save(
     Ok(())
 }
 
-/// What the account has used of its budget.
+/// Returns the account's usage of its limits.
 pub(super) fn limit_usage(
     connection: &Connection,
     account: &str,

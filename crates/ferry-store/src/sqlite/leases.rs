@@ -1,4 +1,4 @@
-//! How a lease ends: committed, renewed for a while, given back, or rescued when nobody renewed it.
+//! Ends of a lease: it is committed, released, or rescued once it expired unrenewed.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use ferry_types::domain::submission::LifecycleError;
 /// Rescued in one call.
 const RESCUED: i64 = 200;
 
-/// Records one decision. A record that cannot be read costs itself alone: nobody holds it any more.
+/// Records one decision. A corrupt record fails alone, as a step that no worker owns.
 pub(super) fn commit(
     connection: &Connection,
     effects: &mut Effects,
@@ -73,8 +73,8 @@ fn apply(
     Ok(Committed::Done(before, after))
 }
 
-/// What the step told about its account. Where few are let through at a time, one that ends makes
-/// room for another.
+/// Records the step's signal about its account. While the account admits few steps at a time, one
+/// that ends makes room for another, so workers wake.
 fn record_signal(
     connection: &Connection,
     effects: &mut Effects,

@@ -1,7 +1,7 @@
 //! The store in one SQLite file: for one machine, any number of processes, and nothing to install.
 //!
 //! One thread writes and groups commits, a few connections read; the write-ahead log keeps them out
-//! of each other's way. Every commit is synced to the disk before its caller goes on.
+//! of each other's way. Every commit is synced to the disk before its caller continues.
 
 mod accept;
 mod accounts;

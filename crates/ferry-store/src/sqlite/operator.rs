@@ -1,4 +1,4 @@
-//! What people ask for of accounts, what a retry has to know, and what age asks for: removal.
+//! Operations on accounts, the reads that a retry needs, and the removal of old submissions.
 
 use std::time::Duration;
 

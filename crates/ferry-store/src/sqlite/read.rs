@@ -1,4 +1,4 @@
-//! What can be read without changing anything.
+//! Reads that change nothing.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -129,7 +129,7 @@ impl RecordReader<'_> {
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Page, SqliteError> {
-        // One more than asked for tells whether more follow.
+        // One more than requested shows that more follow.
         let wanted = limit.saturating_add(1);
         let accounts = health::all(self.connection)?;
         let mut found = Vec::new();

@@ -9,7 +9,7 @@ use crate::cold::{Cold, ColdRef, Hot};
 use ferry_types::domain::submission::{Priority, State, StepKind, Submission, TimelineEntry};
 use ferry_types::domain::{SubmissionId, Timestamp, timestamp};
 
-/// What [`SqliteRecord::from_row`] reads, in its order.
+/// Columns that [`SqliteRecord::from_row`] reads, in its order.
 pub(super) const COLUMNS: &str = "s.seq, s.fence, s.claimed_by, s.id, s.account, s.name, s.state, s.priority, \
      s.upload_attempts, s.created_at, s.updated_at, s.finished_at, s.deadline, s.step, s.due_at, \
      s.leased_until, s.has_predecessor, s.cold";
@@ -64,7 +64,7 @@ impl SqliteRecord {
         statement.query_row([id.to_string()], |row| Ok(Self::from_row(row))).optional()?.transpose()
     }
 
-    /// Whether `lease` still holds its step.
+    /// True if `lease` still owns its step.
     pub(super) fn is_held_by(&self, lease: &Lease) -> bool {
         self.fence.unsigned_abs() == lease.fence
             && self.claimed_by == lease.claimed_by.to_string()

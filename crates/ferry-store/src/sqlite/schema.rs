@@ -24,7 +24,7 @@ const OLDEST: usize = 5;
 const MIGRATIONS: &[&str] =
     &[include_str!("001.sql"), include_str!("002.sql"), include_str!("003.sql")];
 
-/// How long a process waits while another one writes, and how often it looks.
+/// Duration for which a process waits while another one writes, and the delay between its looks.
 const BUSY: Duration = Duration::from_secs(10);
 const BUSY_LOOK: Duration = Duration::from_millis(1);
 
@@ -74,7 +74,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, rusqlite::Error> {
     connection.busy_handler(Some(wait_for_others))?;
     connection.set_prepared_statement_cache_capacity(64);
     // A prepared statement keeps its plan whatever is bound to it: otherwise SQLite parses many of
-    // them anew for each row, which took a third of the writer's time.
+    // them again for each row, which took a third of the writer's time.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(connection)
 }
@@ -86,7 +86,7 @@ fn wait_for_others(looks: i32) -> bool {
     looks.unsigned_abs() < (BUSY.as_millis() / BUSY_LOOK.as_millis()) as u32
 }
 
-/// Datasets are nobody else's business: the file is made readable for its owner alone.
+/// Creates the file readable for its owner alone, because datasets are private.
 fn create_private(path: &Path) -> Result<(), StoreError> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(false);

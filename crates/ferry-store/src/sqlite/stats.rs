@@ -1,4 +1,4 @@
-//! How much there is to do, counted along indexes alone.
+//! Numbers of steps and submissions, counted along indexes alone.
 
 use std::collections::BTreeMap;
 
@@ -41,7 +41,7 @@ impl RecordReader<'_> {
         Ok(stats)
     }
 
-    /// How many steps are leased, by account and kind: never more than there are workers for.
+    /// Counts leased steps by account and kind: never more than there are worker slots.
     fn leased(&self) -> Result<BTreeMap<(String, StepKind), u64>, SqliteError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT account, step FROM submissions WHERE leased_until IS NOT NULL",

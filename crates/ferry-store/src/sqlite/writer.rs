@@ -19,7 +19,7 @@ use crate::{StoreError, Wakeups};
 /// The most jobs that share a transaction.
 const GROUP: usize = 128;
 
-/// Tells a job's caller what became of it, once the transaction is committed or not.
+/// Reports the outcome to a job's caller, once the transaction is committed or has failed.
 type WriteReply = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
 /// Runs inside the transaction, or learns that there is none.
@@ -37,7 +37,7 @@ enum WriteJob {
 #[derive(Debug, Clone)]
 pub(super) struct Writer {
     jobs: mpsc::UnboundedSender<WriteJob>,
-    /// Whether a look is already asked for.
+    /// True while a look is already requested.
     looking: Arc<AtomicBool>,
     location: Arc<str>,
 }
@@ -110,7 +110,7 @@ impl Writer {
     pub(super) fn look(&self) {
         // This process's own commits cause many looks: one at a time is enough.
         if !self.looking.swap(true, Ordering::SeqCst) {
-            // A writer that has ended has nobody to wake.
+            // A writer that has ended wakes no worker.
             let _ = self.jobs.send(WriteJob::Look);
         }
     }
@@ -213,7 +213,7 @@ impl WriterThread {
         let mut responses = Vec::with_capacity(work.len());
         for work in work {
             responses.push(work(started.clone().map(|()| (&self.connection, &mut effects))));
-            // A full disk, for one, ends the transaction of all: none may go on without one.
+            // A full disk, for one, ends the transaction of all: no job may continue without one.
             if started.is_ok() && self.connection.is_autocommit() {
                 let cause = "the transaction had to be rolled back".to_owned();
                 started =

@@ -181,7 +181,7 @@ pub(super) async fn a_decision_to_overwrite_does_not_change_what_a_key_means(sub
     assert_eq!(responses, [Accepted::Duplicate(id)]);
 }
 
-pub(super) async fn a_dataset_comes_back_as_it_was_handed_over(subject: Subject) {
+pub(super) async fn a_dataset_comes_back_as_it_was_submitted(subject: Subject) {
     let long = "REF-17,01/02/2024,🩺\r\n".repeat(200_000);
     for (data, events) in [
         ("", None),

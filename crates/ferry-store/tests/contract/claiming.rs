@@ -19,7 +19,7 @@ pub(super) async fn an_accepted_submission_is_claimed_once(subject: Subject) {
     subject.assert_nothing_due(StepKind::Upload).await;
 }
 
-pub(super) async fn a_claimed_upload_is_an_attempt_that_everybody_sees(subject: Subject) {
+pub(super) async fn a_claimed_upload_is_an_attempt_for_every_reader(subject: Subject) {
     let id = subject.accept(new("a")).await;
     let claim = subject.claim_one(StepKind::Upload).await;
     assert_eq!((claim.submission.state, claim.submission.upload_attempts), (State::Uploading, 1));
@@ -147,7 +147,7 @@ pub(super) async fn the_urgent_go_first_and_then_those_due_longest(subject: Subj
     assert_eq!(claimed, expected);
 }
 
-pub(super) async fn a_step_that_is_urgent_but_not_due_holds_nobody_up(subject: Subject) {
+pub(super) async fn an_urgent_step_that_is_not_due_delays_no_other(subject: Subject) {
     let first = subject.accept(new("now")).await;
     let start = later(subject.get(first).await.created_at, millis(60_000));
     let not_before = Some(start);

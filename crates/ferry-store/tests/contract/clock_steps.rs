@@ -11,7 +11,7 @@ use ferry_types::domain::limits::AccountLimits;
 use ferry_types::domain::submission::{State, StepKind};
 
 use super::subject::{ACCOUNT, DAY, LEASE, Subject, health_policy, millis, new};
-use super::transitions::{self as t, Telling};
+use super::transitions::{self as t, WithSignal};
 
 const MINUTE: i64 = 60_000;
 
@@ -90,7 +90,7 @@ pub(super) async fn a_step_of_the_clock_moves_neither_a_throttle_nor_a_breaker(s
                 Some(claim) => claim,
                 None => next(&subject).await,
             };
-            let failed = t::retried(StepKind::Upload, millis(0)).telling(Signal::Unhealthy);
+            let failed = t::retried(StepKind::Upload, millis(0)).with_signal(Signal::Unhealthy);
             subject.commit(&claim, failed).await;
         }
         step(&subject, -size).await;

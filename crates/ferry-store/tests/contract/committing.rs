@@ -9,7 +9,7 @@ use ferry_types::domain::submission::{
 };
 
 use super::subject::{LEASE, Subject, millis, new};
-use super::transitions::{self as t, Telling};
+use super::transitions::{self as t, WithSignal};
 
 pub(super) async fn a_commit_schedules_the_next_step(subject: Subject) {
     let id = subject.accept(new("a")).await;
@@ -113,25 +113,25 @@ pub(super) async fn a_stale_commit_still_says_what_the_platform_asks_of_the_acco
     subject.accept(new("a")).await;
     let lost = subject.claim_one(StepKind::Upload).await;
     subject.lose_workers().await;
-    let told = async |signal: Signal| {
-        let stale = subject.try_commit(&lost, t::failed().telling(signal)).await;
+    let health_after = async |signal: Signal| {
+        let stale = subject.try_commit(&lost, t::failed().with_signal(signal)).await;
         assert_eq!(stale, Committed::Stale);
         subject.account("main").await.health
     };
     // What is true of the step alone is not.
     for signal in [Signal::None, Signal::Unhealthy, Signal::Healthy] {
-        assert_eq!(told(signal).await, Health::default());
+        assert_eq!(health_after(signal).await, Health::default());
     }
     let delay = millis(60_000);
-    let health = told(Signal::Throttled { delay, is_capped: false }).await;
+    let health = health_after(Signal::Throttled { delay, is_capped: false }).await;
     assert!(health.throttled_until.is_some() && health.pause_reason.is_none());
     subject.assert_nothing_due(StepKind::Upload).await;
-    assert_eq!(told(Signal::Healthy).await, health);
-    let health = told(Signal::CredentialsDenied("denied".to_owned())).await;
+    assert_eq!(health_after(Signal::Healthy).await, health);
+    let health = health_after(Signal::CredentialsDenied("denied".to_owned())).await;
     assert_eq!(health.pause_reason.as_deref(), Some("denied"));
 }
 
-pub(super) async fn a_late_commit_counts_if_nobody_else_has_the_step(subject: Subject) {
+pub(super) async fn a_late_commit_counts_if_no_other_worker_owns_the_step(subject: Subject) {
     let id = subject.accept(new("a")).await;
     let claim = subject.claim_one(StepKind::Upload).await;
     subject.advance(LEASE * 2).await;

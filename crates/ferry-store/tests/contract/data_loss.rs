@@ -136,7 +136,7 @@ async fn a_failover_that_lost_events_is_noticed_although_others_wrote_first() {
         accept(&knows, "c").await;
     })
     .await;
-    // It goes on where it was, and beyond what was lost.
+    // It continues after its last event, and beyond what was lost.
     for name in ["d", "e", "f"] {
         ferry_testing::until("the new master", async || {
             other.accept(vec![new(name)]).await.is_ok()

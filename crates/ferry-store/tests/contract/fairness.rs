@@ -1,4 +1,4 @@
-//! Nobody waits for another account's backlog, and accounts in trouble yield nothing.
+//! No account waits for another one's backlog, and blocked accounts yield nothing.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use ferry_types::domain::later;
 use ferry_types::domain::submission::{Priority, State, StepKind};
 
 use super::subject::{Subject, accounts, ids, millis, new, on};
-use super::transitions::{self as t, Telling};
+use super::transitions::{self as t, WithSignal};
 
 fn many(account: &str, count: usize) -> impl Iterator<Item = NewSubmission> {
     (0..count).map(move |n| on(account, new(&format!("{account} {n}"))))
@@ -28,7 +28,7 @@ pub(super) async fn a_backlog_of_one_account_does_not_delay_the_step_of_another(
         subject.accept_all(many("busy", 5000)).await;
     }
     assert_eq!(subject.claim(StepKind::Upload, 64).await.len(), 64);
-    let id = subject.accept(on("calm", new("urgent to somebody"))).await;
+    let id = subject.accept(on("calm", new("urgent elsewhere"))).await;
     let claims = subject.claim(StepKind::Upload, 64).await;
     assert_eq!(claims.len(), 64);
     assert!(ids(&claims).contains(&id));
@@ -54,7 +54,7 @@ pub(super) async fn accounts_take_turns_whatever_else_is_claimed_between(subject
     assert_eq!(all, ["a", "b", "c"]);
 }
 
-pub(super) async fn accounts_get_equal_shares_whoever_else_is_idle(subject: Subject) {
+pub(super) async fn accounts_get_equal_shares_while_others_are_idle(subject: Subject) {
     subject.accept_all(["idle 1", "idle 2", "idle 3"].map(|account| on(account, new("x")))).await;
     assert_eq!(subject.claim(StepKind::Upload, 3).await.len(), 3);
     for account in ["a", "b"] {
@@ -106,8 +106,8 @@ pub(super) async fn an_account_can_be_paused_before_its_first_submission(subject
     assert_eq!(paused.as_deref(), Some("still not"), "what was said last");
     assert!(subject.store.resume("new").await.unwrap());
     assert!(!subject.store.resume("new").await.unwrap(), "there was nothing to end");
-    let unknown = subject.store.resume("nobody").await;
-    assert!(matches!(unknown, Err(StoreError::UnknownAccount(name)) if name == "nobody"));
+    let unknown = subject.store.resume("unknown").await;
+    assert!(matches!(unknown, Err(StoreError::UnknownAccount(name)) if name == "unknown"));
 }
 
 pub(super) async fn a_step_that_runs_when_its_account_is_paused_still_counts(subject: Subject) {
@@ -155,7 +155,7 @@ pub(super) async fn a_gate_reopens_with_a_ramp(subject: Subject) {
     let more = subject.claim(StepKind::Upload, 10).await;
     assert_eq!(more.len(), 2, "four, with the first two");
     // What ends makes room.
-    subject.commit(&more[0], t::uploaded(millis(60_000)).telling(Signal::Healthy)).await;
+    subject.commit(&more[0], t::uploaded(millis(60_000)).with_signal(Signal::Healthy)).await;
     assert_eq!(subject.claim(StepKind::Upload, 10).await.len(), 1);
     subject.advance(millis(2500)).await;
     assert_eq!(subject.claim(StepKind::Upload, 10).await.len(), 10, "as many as wanted");
@@ -176,7 +176,7 @@ pub(super) async fn a_recovered_account_is_as_good_as_new(subject: Subject) {
     let claims = subject.claim(StepKind::Upload, 2).await;
     subject.commit(&claims[0], t::slowed_down(StepKind::Upload, millis(1000))).await;
     subject.advance(millis(10_000)).await;
-    subject.commit(&claims[1], t::uploaded(millis(0)).telling(Signal::Healthy)).await;
+    subject.commit(&claims[1], t::uploaded(millis(0)).with_signal(Signal::Healthy)).await;
     assert_eq!(subject.account("a").await.health, Health::default());
 }
 
@@ -184,7 +184,7 @@ pub(super) async fn failures_in_a_row_open_the_breaker_for_all(subject: Subject)
     subject.accept_all(many("a", 10)).await;
     let faulty = |claim| async {
         let claim: Claim = claim;
-        let later = t::retried(StepKind::Upload, millis(0)).telling(Signal::Unhealthy);
+        let later = t::retried(StepKind::Upload, millis(0)).with_signal(Signal::Unhealthy);
         subject.commit(&claim, later).await;
     };
     for claim in subject.claim(StepKind::Upload, 3).await {
@@ -210,14 +210,14 @@ pub(super) async fn failures_in_a_row_open_the_breaker_for_all(subject: Subject)
 
     subject.advance(millis(2000)).await;
     let probe = subject.claim_one(StepKind::Upload).await;
-    subject.commit(&probe, t::uploaded(millis(60_000)).telling(Signal::Healthy)).await;
+    subject.commit(&probe, t::uploaded(millis(60_000)).with_signal(Signal::Healthy)).await;
     assert_eq!(subject.claim(StepKind::Upload, 100).await.len(), 9, "all is well");
 }
 
 pub(super) async fn a_probe_that_is_given_back_or_lost_makes_room_for_another(subject: Subject) {
     subject.accept_all(many("a", 3)).await;
     for claim in subject.claim(StepKind::Upload, 3).await {
-        let later = t::retried(StepKind::Upload, millis(0)).telling(Signal::Unhealthy);
+        let later = t::retried(StepKind::Upload, millis(0)).with_signal(Signal::Unhealthy);
         subject.commit(&claim, later).await;
     }
     subject.advance(millis(1000)).await;
@@ -233,7 +233,7 @@ pub(super) async fn refused_credentials_pause_the_account(subject: Subject) {
     let id = subject.accept(new("x")).await;
     let claim = subject.claim_one(StepKind::Upload).await;
     let signal = Signal::CredentialsDenied("401 twice".to_owned());
-    subject.commit(&claim, t::go_on(StepKind::Upload, millis(0)).telling(signal)).await;
+    subject.commit(&claim, t::go_on(StepKind::Upload, millis(0)).with_signal(signal)).await;
     subject.assert_nothing_due(StepKind::Upload).await;
     let reason = "401 twice".to_owned();
     let found = subject.store.get(id).await.unwrap().unwrap();
@@ -247,7 +247,7 @@ pub(super) async fn a_resumption_ends_a_gate_and_an_outage(subject: Subject) {
     let claims = subject.claim(StepKind::Upload, 4).await;
     subject.commit(&claims[0], t::slowed_down(StepKind::Upload, millis(0))).await;
     let delay = Signal::Throttled { delay: millis(60_000), is_capped: false };
-    subject.commit(&claims[1], t::retried(StepKind::Upload, millis(0)).telling(delay)).await;
+    subject.commit(&claims[1], t::retried(StepKind::Upload, millis(0)).with_signal(delay)).await;
     subject.assert_nothing_due(StepKind::Upload).await;
     assert!(subject.store.resume("a").await.unwrap());
     assert_eq!(subject.account("a").await.health, Health::default());

@@ -5,7 +5,7 @@ use ferry_types::domain::submission::{StepKind, Transition};
 use ferry_types::domain::until;
 
 use super::subject::{Subject, health_policy, millis, new};
-use super::transitions::{self as t, Telling};
+use super::transitions::{self as t, WithSignal};
 
 const CASES: u64 = 12;
 const SIGNALS: usize = 40;
@@ -30,14 +30,14 @@ pub(super) async fn signals_do_to_an_account_what_its_health_says(subject: Subje
         subject.accept_all((0..SIGNALS + 5).map(|n| new(&format!("{n}")))).await;
         let claims = subject.claim(StepKind::Upload, SIGNALS).await;
         let mut health = Health::default();
-        for (told, claim) in claims.iter().enumerate() {
+        for (recorded, claim) in claims.iter().enumerate() {
             let signal = signal(&mut rng);
-            let transition: Transition = t::failed().telling(signal.clone());
+            let transition: Transition = t::failed().with_signal(signal.clone());
             subject.commit(claim, transition).await;
             let now = subject.get(claim.lease.id).await.updated_at;
             health.record(&signal, now, &health_policy());
             assert_eq!(subject.account("main").await.health, health, "seed {seed}: {signal:?}");
-            assert_admitted(&subject, &health, (SIGNALS - told - 1) as u32).await;
+            assert_admitted(&subject, &health, (SIGNALS - recorded - 1) as u32).await;
             if rng.u32(0..12) == 0 {
                 assert_eq!(
                     subject.store.resume("main").await.unwrap(),
@@ -47,7 +47,7 @@ pub(super) async fn signals_do_to_an_account_what_its_health_says(subject: Subje
             }
             let spans = [0, 0, 1, 100, 250, 999, 1000, 2500, 3000, 16_000, 61_000];
             subject.advance(millis(*rng.choice(&spans).unwrap())).await;
-            assert_admitted(&subject, &health, (SIGNALS - told - 1) as u32).await;
+            assert_admitted(&subject, &health, (SIGNALS - recorded - 1) as u32).await;
         }
     }
 }

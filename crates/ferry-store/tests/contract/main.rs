@@ -1,4 +1,4 @@
-//! What every store must do: contracts, each a function over a [`Subject`], held against each store.
+//! The contracts that every store fulfils, each a function over a [`Subject`].
 //!
 //! A store joins by a way to open it and one line, `fulfilled_by!`, at the end.
 
@@ -9,6 +9,7 @@ mod claiming;
 mod clock_steps;
 mod committing;
 mod data_loss;
+mod events;
 mod fairness;
 mod health;
 mod leases;
@@ -33,7 +34,6 @@ mod sqlite_file;
 mod sqlite_loss;
 mod sqlite_space;
 mod subject;
-mod telling;
 mod transitions;
 mod twins;
 mod waking;
@@ -68,12 +68,12 @@ macro_rules! fulfilled_by {
                     the_same_key_on_another_account_is_another_submission
                     a_key_is_known_as_long_as_its_submission_is_kept
                     a_decision_to_overwrite_does_not_change_what_a_key_means
-                    a_dataset_comes_back_as_it_was_handed_over
+                    a_dataset_comes_back_as_it_was_submitted
                     a_submission_that_is_not_there_is_not_found
                 }
                 claiming {
                     an_accepted_submission_is_claimed_once
-                    a_claimed_upload_is_an_attempt_that_everybody_sees
+                    a_claimed_upload_is_an_attempt_for_every_reader
                     a_claimed_poll_changes_nothing_but_the_lease
                     a_step_is_not_due_a_millisecond_early
                     a_claim_says_how_long_the_step_was_due
@@ -82,13 +82,13 @@ macro_rules! fulfilled_by {
                     fences_grow_with_every_claim
                     an_upload_after_a_lost_one_is_in_doubt
                     the_urgent_go_first_and_then_those_due_longest
-                    a_step_that_is_urgent_but_not_due_holds_nobody_up
+                    an_urgent_step_that_is_not_due_delays_no_other
                     concurrent_claims_never_yield_a_step_twice
                 }
                 fairness {
                     a_backlog_of_one_account_does_not_delay_the_step_of_another
                     accounts_take_turns_whatever_else_is_claimed_between
-                    accounts_get_equal_shares_whoever_else_is_idle
+                    accounts_get_equal_shares_while_others_are_idle
                     what_an_account_does_not_use_goes_to_the_others
                     urgency_counts_within_an_account_only
                     a_paused_account_yields_nothing
@@ -145,7 +145,7 @@ macro_rules! fulfilled_by {
                     a_claim_that_was_given_back_cannot_commit
                     a_repeated_fence_is_not_taken_for_another_claim
                     a_stale_commit_still_says_what_the_platform_asks_of_the_account
-                    a_late_commit_counts_if_nobody_else_has_the_step
+                    a_late_commit_counts_if_no_other_worker_owns_the_step
                     an_illegal_transition_changes_nothing
                     each_commit_of_a_batch_stands_on_its_own
                     contents_come_back_as_they_were_fetched
@@ -183,7 +183,7 @@ macro_rules! fulfilled_by {
                     what_has_ended_cannot_be_cancelled
                     a_running_step_is_cancelled_when_it_ends
                     a_final_outcome_wins_over_a_cancellation
-                    a_request_to_cancel_is_told_in_the_timeline_once
+                    a_request_to_cancel_is_recorded_in_the_timeline_once
                     a_failed_submission_goes_on_where_it_stopped
                     only_a_failed_submission_can_be_retried
                     a_retry_forgets_an_older_wish_to_cancel
@@ -203,7 +203,7 @@ macro_rules! fulfilled_by {
                     a_list_is_filtered_by_state
                     filters_are_all_met
                     a_list_is_of_the_time_that_is_asked_for
-                    stats_tell_ready_scheduled_and_leased
+                    stats_count_ready_scheduled_and_leased_steps
                     what_waits_for_its_name_is_ready
                     stats_count_the_submissions_by_state
                 }
@@ -214,32 +214,32 @@ macro_rules! fulfilled_by {
                     a_retention_for_ever_removes_nothing
                     a_cursor_outlives_the_removal_of_what_it_points_at
                 }
-                telling {
-                    every_change_of_a_state_is_told_in_its_order
-                    what_people_and_lost_workers_change_is_told
-                    a_reader_that_goes_on_misses_nothing_and_sees_nothing_twice
-                    old_events_are_forgotten_and_a_reader_can_tell
+                events {
+                    every_change_of_a_state_is_an_event_in_its_order
+                    changes_by_operators_and_lost_workers_are_events
+                    a_reader_that_continues_misses_no_event_and_reads_none_twice
+                    old_events_are_removed_and_a_reader_can_detect_it
                 }
                 data_loss {
                     a_store_names_its_epoch_and_counts_its_events
                     an_acknowledgement_gives_a_new_epoch_and_is_no_loss
                 }
                 webhooks {
-                    every_end_is_told_whoever_brought_it_about
-                    what_was_not_heard_is_told_again_when_it_is_due
-                    only_an_end_that_somebody_wants_to_hear_is_told
-                    what_is_to_be_told_holds_up_nobody
-                    a_retry_goes_on_although_the_failure_is_being_told
+                    every_final_state_is_delivered_whatever_caused_it
+                    a_failed_delivery_is_retried_when_it_is_due
+                    only_a_final_state_with_a_webhook_is_delivered
+                    a_due_delivery_delays_no_other_step
+                    a_retry_continues_while_the_failure_is_being_delivered
                     a_lost_worker_costs_a_try_and_no_outcome
                     lost_uploads_do_not_count_against_the_delivery
-                    retention_does_not_wait_for_what_is_to_be_told
+                    retention_does_not_wait_for_deliveries
                 }
                 waking {
                     an_accepted_submission_wakes_an_uploader
                     what_is_scheduled_between_a_look_and_a_sleep_is_not_missed
                     an_earlier_step_wakes_a_worker_that_waits_for_a_later_one
-                    a_commit_wakes_whoever_does_the_next_step
-                    the_end_of_one_wakes_whoever_takes_the_next_of_its_name
+                    a_commit_wakes_the_worker_of_the_next_step
+                    a_final_state_wakes_the_worker_of_the_next_of_its_name
                     what_people_set_going_wakes_workers
                     what_comes_back_from_a_worker_wakes_another
                     another_process_wakes_workers_too

@@ -27,7 +27,7 @@ enum Op {
         kind: StepKind,
         limit: usize,
     },
-    /// Somebody who claimed once, perhaps long ago, decides.
+    /// A worker commits a claim, perhaps an old one.
     Commit {
         claim: prop::sample::Index,
         outcome: u8,

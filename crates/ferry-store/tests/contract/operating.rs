@@ -1,4 +1,4 @@
-//! What people ask for: cancel, retry, resolve.
+//! Operations on submissions: cancel, retry, resolve.
 
 use ferry_store::StoreError;
 use ferry_types::domain::later;
@@ -81,7 +81,7 @@ pub(super) async fn a_final_outcome_wins_over_a_cancellation(subject: Subject) {
     }
 }
 
-pub(super) async fn a_request_to_cancel_is_told_in_the_timeline_once(subject: Subject) {
+pub(super) async fn a_request_to_cancel_is_recorded_in_the_timeline_once(subject: Subject) {
     let id = subject.accept(new("a")).await;
     subject.claim_one(StepKind::Upload).await;
     let before = subject.timeline(id).await.len();

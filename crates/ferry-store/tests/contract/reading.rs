@@ -106,7 +106,7 @@ pub(super) async fn filters_are_all_met(subject: Subject) {
         Filter { labels: south.clone(), states: queued.clone(), ..Filter::default() },
         Filter { account: account.clone(), labels: south.clone(), ..Filter::default() },
         Filter { states: queued, name, account, labels: south, ..Filter::default() },
-        Filter { account: Some("nobody".to_owned()), ..Filter::default() },
+        Filter { account: Some("unknown".to_owned()), ..Filter::default() },
         Filter { name: Some("X".to_owned()), ..Filter::default() },
         Filter { labels: labels(&[("ward", "north"), ("n", "2")]), ..Filter::default() },
         Filter { states: vec![State::Held], ..Filter::default() },
@@ -186,7 +186,7 @@ pub(super) async fn a_list_is_of_the_time_that_is_asked_for(subject: Subject) {
     }
 }
 
-pub(super) async fn stats_tell_ready_scheduled_and_leased(subject: Subject) {
+pub(super) async fn stats_count_ready_scheduled_and_leased_steps(subject: Subject) {
     subject.accept_all([on("a", new("1")), on("a", new("2")), on("a", new("3"))]).await;
     subject.accept(on("b", new("1"))).await;
     subject.advance(millis(5000)).await;

@@ -1,4 +1,4 @@
-//! What somebody removes, or spoils, by hand costs what it belonged to, and nothing else.
+//! A record that was removed or corrupted by hand costs its own submission alone.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -83,7 +83,7 @@ async fn a_record_that_is_removed_or_spoiled_keeps_no_other_from_its_step() {
     let commit = Commit { lease: claims[1].lease, transition: t::uploaded(millis(0)) };
     let committed = damaged.store.commit(vec![commit]).await.unwrap();
     assert_eq!(committed, [Committed::Done(State::Uploading, State::Processing)]);
-    // Nobody counts them as leased for ever: that would take from the account's budget.
+    // The store must not count them as leased for ever, or the account's limit would shrink.
     let started = Instant::now();
     while damaged.uploads().await != (0, 0) {
         assert!(started.elapsed() < Duration::from_secs(30), "{:?}", damaged.uploads().await);

@@ -132,10 +132,7 @@ async fn what_was_leased_although_the_answer_got_lost_is_handed_out_again() {
     let held = mine.iter().chain(&others);
     assert!(held.clone().all(|held| claims.iter().all(|claim| claim.lease != held.lease)));
     for claim in &claims {
-        assert_eq!(
-            claim.submission.upload_attempts, 1,
-            "a claim that nobody heard of is no attempt"
-        );
+        assert_eq!(claim.submission.upload_attempts, 1, "a claim without a response is no attempt");
         assert!(!claim.submission.upload_ambiguous);
     }
     let committed = store.commit(claims.iter().map(uploaded).collect()).await.unwrap();

@@ -1,4 +1,4 @@
-//! What a server, or the way to it, can do to a store: nothing is lost, and it goes on.
+//! Failures of a Redis server and of the network: nothing is lost, and the store recovers.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -168,7 +168,7 @@ async fn a_process_may_commit_what_another_one_claimed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_worker_that_was_cut_off_hears_again_what_is_due() {
+async fn a_worker_that_was_cut_off_is_woken_again_by_due_steps() {
     let server = RedisServer::start(&[]).await;
     let store: Arc<dyn Store> = Arc::new(store_on(&server, "ferry"));
     let other = store_on(&server, "ferry");
@@ -190,7 +190,7 @@ async fn a_worker_that_was_cut_off_hears_again_what_is_due() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_password_opens_the_store_and_is_never_told() {
+async fn a_password_opens_the_store_and_is_never_shown() {
     let server = RedisServer::start(&[]).await;
     server.ask::<()>("ACL SETUSER ferry on >s3cret ~* &* +@all").await;
     server.ask::<()>("ACL SETUSER default resetpass").await;
@@ -198,9 +198,9 @@ async fn a_password_opens_the_store_and_is_never_told() {
     for user in ["ferry:wr0ng", "ferry", ""] {
         let store = store_at(&url(user), "ferry");
         let refused = store.stats().await.unwrap_err();
-        let told = format!("{refused} {refused:?} {store:?} {}", store.location());
-        assert!(told.contains("NOAUTH") || told.contains("uthentication"), "{told}");
-        assert!(!told.contains("wr0ng") && !told.contains("ferry:"), "{told}");
+        let text = format!("{refused} {refused:?} {store:?} {}", store.location());
+        assert!(text.contains("NOAUTH") || text.contains("uthentication"), "{text}");
+        assert!(!text.contains("wr0ng") && !text.contains("ferry:"), "{text}");
     }
     store_at(&url("ferry:s3cret"), "ferry").stats().await.unwrap();
     let address = RedisAddress::new(&url("ferry")).unwrap().with_password("s3cret");
@@ -247,7 +247,7 @@ async fn a_server_that_may_lose_data_is_found_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_must_be_synced_is_refused_where_the_server_cannot_tell() {
+async fn fsynced_writes_are_refused_if_the_server_cannot_confirm_them() {
     let server = RedisServer::start(&["--appendfsync", "always"]).await;
     let address = RedisAddress::new(&server.url()).unwrap();
     let store = RedisStore::new(&address, Durability::Fsynced, health_policy()).unwrap();
@@ -283,8 +283,9 @@ async fn a_namespace_of_another_layout_is_left_alone() {
         let namespace = own_namespace();
         server.ask_with::<()>(&["SET", &format!("{{{namespace}}}:layout"), layout]).await;
         let refused = store_on(&server, &namespace).accept(vec![new("a")]).await;
-        let told = matches!(&refused, Err(StoreError::Unusable(why)) if why.contains(way_out));
-        assert!(told, "{refused:?}");
+        let is_reported =
+            matches!(&refused, Err(StoreError::Unusable(why)) if why.contains(way_out));
+        assert!(is_reported, "{refused:?}");
     }
 }
 
@@ -302,7 +303,7 @@ async fn the_history_of_events_is_bounded() {
 }
 
 #[tokio::test]
-async fn a_server_that_does_not_speak_tls_is_told_as_unavailable() {
+async fn a_server_that_does_not_speak_tls_is_reported_as_unavailable() {
     let server = RedisServer::start(&[]).await;
     let store = store_at(&server.url().replace("redis:", "rediss:"), "ferry");
     let refused = store.stats().await.unwrap_err();
@@ -342,7 +343,7 @@ async fn without_its_replica_a_replicated_store_takes_nothing_in_and_begins_no_u
     assert!(is_away(&paused), "not confirmed: {paused:?}");
     replica.resume().await;
     assert!(patiently(|| store.cancel(third)).await.submission.cancel_requested);
-    // What was handed over and not confirmed may be there too.
+    // Submissions that were sent and not confirmed may be there too.
     let claims = patiently(|| store.claim(request())).await.claims;
     let started = claims.iter().find(|claim| claim.lease.id == second.id).expect("it is due");
     assert_eq!(started.submission.upload_attempts, 1, "what was given back was no attempt");

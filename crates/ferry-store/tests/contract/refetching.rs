@@ -1,4 +1,4 @@
-//! A refetch fetches results or feedback of a final submission again, and is in nobody's way.
+//! A refetch fetches results or feedback of a final submission again, and delays no other step.
 
 use ferry_store::StoreError;
 use ferry_types::domain::later;

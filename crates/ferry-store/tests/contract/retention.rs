@@ -1,4 +1,4 @@
-//! What has ended is removed in time, and nothing else.
+//! Final submissions are removed in time, and nothing else.
 
 use std::time::Duration;
 

@@ -117,7 +117,7 @@ async fn a_reopened_file_is_watched_although_its_log_was_gone() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn nobody_else_may_read_the_file_or_its_log() {
+async fn only_the_owner_may_read_the_file_and_its_log() {
     use std::os::unix::fs::PermissionsExt;
     let file = SqliteFile::new();
     let subject = Subject::at(file.clone()).await;
@@ -168,7 +168,7 @@ async fn a_read_only_directory_is_named() {
     use std::os::unix::fs::PermissionsExt;
     let dir = tempfile::tempdir().unwrap();
     std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o500)).unwrap();
-    // Whoever may write everywhere is shown a directory that refuses even that.
+    // Root may write everywhere, so it gets a directory that refuses even root.
     let refusing = match std::fs::write(dir.path().join("probe"), "") {
         Ok(()) => Path::new("/proc/self/fdinfo"),
         Err(_) => dir.path(),

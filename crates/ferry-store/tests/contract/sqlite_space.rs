@@ -52,7 +52,7 @@ async fn longest_write(subject: &Subject, stopped: Arc<AtomicBool>) -> Duration 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_file_shrinks_after_a_sweep_and_nobody_waits_long() {
+async fn the_file_shrinks_after_a_sweep_and_no_write_waits_long() {
     let file = SqliteFile::new();
     let subject = Subject::at(file.clone()).await;
     for first in (0..count()).step_by(500) {

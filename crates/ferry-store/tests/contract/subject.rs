@@ -1,5 +1,4 @@
-//! What a contract is held against: a store, a way to let its time pass, and short words for what
-//! contracts do all the time.
+//! The subject of a contract: a store, a way to let its time pass, and short names for common calls.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -24,7 +23,7 @@ pub(super) const DAY: Duration = Duration::from_hours(24);
 /// The account of submissions that name no other.
 pub(super) const ACCOUNT: &str = "main";
 
-/// When the stores under test take an account for broken.
+/// Policy by which the stores under test block an account.
 pub(super) fn health_policy() -> HealthPolicy {
     HealthPolicy {
         breaker_failures: 3,
@@ -70,7 +69,7 @@ impl Clock for ManualClock {
     }
 }
 
-/// Where the data of one contract lies.
+/// Location of the data of one contract.
 #[async_trait]
 pub(super) trait Place: Send + Sync {
     /// Another handle on the same data, as another process would have it.
@@ -163,7 +162,7 @@ impl Subject {
         assert!(claims.is_empty(), "expected no due `{kind}`: {claims:?}");
     }
 
-    /// The outcomes of these are to be told.
+    /// Asserts that the webhooks of exactly these are due.
     pub(super) async fn assert_due(&self, expected: &[SubmissionId]) {
         let claims = self.claim(StepKind::Deliver, 10).await;
         let mut due = ids(&claims);

@@ -1,4 +1,4 @@
-//! What workers may decide, as contracts need it.
+//! Decisions of workers, as contracts need them.
 
 use std::time::Duration;
 
@@ -78,7 +78,7 @@ pub(super) fn slowed_down(step: StepKind, delay: Duration) -> Transition {
     Transition {
         attempt_spent: false,
         ..because(go_on(step, delay), ReasonCode::Throttled)
-            .telling(Signal::Throttled { delay, is_capped: false })
+            .with_signal(Signal::Throttled { delay, is_capped: false })
     }
 }
 
@@ -91,13 +91,13 @@ pub(super) fn content(key: &str, bytes: &[u8]) -> (String, Content) {
     (key.to_owned(), Content { content_type, bytes: bytes.to_vec() })
 }
 
-pub(super) trait Telling {
+pub(super) trait WithSignal {
     /// The same transition with a signal about the account.
-    fn telling(self, signal: Signal) -> Self;
+    fn with_signal(self, signal: Signal) -> Self;
 }
 
-impl Telling for Transition {
-    fn telling(self, signal: Signal) -> Self {
+impl WithSignal for Transition {
+    fn with_signal(self, signal: Signal) -> Self {
         Self { signal, ..self }
     }
 }

@@ -15,7 +15,7 @@ use ferry_types::domain::submission::{
 
 use super::memory;
 use super::subject::{DAY, LEASE, Subject, millis, new, on};
-use super::transitions::{self as t, Telling};
+use super::transitions::{self as t, WithSignal};
 
 const CASES: u64 = 12;
 const LENGTH: usize = 120;
@@ -167,7 +167,7 @@ impl Twins {
         };
         let deadline = self.rng.bool().then(|| later(claims[1].now, DAY * 2));
         let decided = Transition { deadline, ..decided };
-        let transition = decided.telling(signal(&mut self.rng));
+        let transition = decided.with_signal(signal(&mut self.rng));
         self.history.push(format!("commit {} {:?}", claims[1].lease.id, transition.signal));
         let mut committed = Vec::new();
         for (twin, claim) in self.both.iter().zip(&claims) {

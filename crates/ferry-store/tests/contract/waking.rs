@@ -13,7 +13,7 @@ use super::transitions as t;
 /// Longer than any test takes: who is not woken does not wake up in time.
 const LONG: Duration = Duration::from_mins(10);
 
-/// How long a wake-up may take before it counts as missed.
+/// Time after which a wake-up counts as missed.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(10);
 
 async fn timer(duration: Duration) {
@@ -66,7 +66,7 @@ pub(super) async fn an_earlier_step_wakes_a_worker_that_waits_for_a_later_one(su
     wakes(sleeper).await;
 }
 
-pub(super) async fn a_commit_wakes_whoever_does_the_next_step(subject: Subject) {
+pub(super) async fn a_commit_wakes_the_worker_of_the_next_step(subject: Subject) {
     subject.accept(new("a")).await;
     for (kind, outcome, next) in [
         (StepKind::Upload, t::uploaded(millis(0)), StepKind::Poll),
@@ -78,7 +78,7 @@ pub(super) async fn a_commit_wakes_whoever_does_the_next_step(subject: Subject) 
     }
 }
 
-pub(super) async fn the_end_of_one_wakes_whoever_takes_the_next_of_its_name(subject: Subject) {
+pub(super) async fn a_final_state_wakes_the_worker_of_the_next_of_its_name(subject: Subject) {
     let first = subject.accept(new("n")).await;
     subject.accept(new("n")).await;
     subject.bring_to(State::Held).await;

@@ -1,4 +1,4 @@
-//! Telling an outcome is a step after the end, and changes nothing of it.
+//! Delivery of an outcome is a step after the final state, and does not change it.
 
 use ferry_store::{NewSubmission, StoreError};
 use ferry_types::domain::SubmissionId;
@@ -13,11 +13,11 @@ use super::transitions as t;
 
 const URL: &str = "https://example.com/hook?token=secret";
 
-fn told(name: &str) -> NewSubmission {
+fn with_webhook(name: &str) -> NewSubmission {
     NewSubmission { webhook_url: Some(URL.to_owned()), ..new(name) }
 }
 
-/// What a worker decides after a try.
+/// Returns a worker's decision after a delivery attempt.
 fn tried(result: DeliveryResult, again: Option<u64>) -> Transition {
     let delivery = Delivery { at: timestamp(0), attempt: 1, result, status: Some(200) };
     let next = Next::Delivery { delivery, again: again.map(millis) };
@@ -30,9 +30,9 @@ async fn results(subject: &Subject, id: SubmissionId) -> Vec<DeliveryResult> {
     webhook.deliveries.into_iter().map(|delivery| delivery.result).collect()
 }
 
-pub(super) async fn every_end_is_told_whoever_brought_it_about(subject: Subject) {
+pub(super) async fn every_final_state_is_delivered_whatever_caused_it(subject: Subject) {
     for state in State::ALL.into_iter().filter(|state| state.is_final()) {
-        let id = subject.accept(told(&format!("{state}"))).await;
+        let id = subject.accept(with_webhook(&format!("{state}"))).await;
         subject.bring_to(state).await;
         let before = subject.get(id).await;
         assert_eq!((before.state, before.step), (state, Some(StepKind::Deliver)), "{state}");
@@ -55,25 +55,25 @@ pub(super) async fn every_end_is_told_whoever_brought_it_about(subject: Subject)
         assert_eq!(line, (state, "webhook delivered to `https://example.com/hook`".to_owned()));
     }
     // Those that end without a worker.
-    let waiting = subject.accept(told("waiting")).await;
+    let waiting = subject.accept(with_webhook("waiting")).await;
     subject.store.cancel(waiting).await.unwrap();
-    let held = subject.accept(told("held")).await;
+    let held = subject.accept(with_webhook("held")).await;
     subject.bring_to(State::Held).await;
     subject.assert_due(&[waiting]).await;
     subject.store.resolve(held, Resolution::Fail, DAY).await.unwrap();
-    let lost = subject.accept(told("lost")).await;
+    let lost = subject.accept(with_webhook("lost")).await;
     subject.bring_to(State::Uploading).await;
     subject.store.cancel(lost).await.unwrap();
     subject.lose_workers().await;
     subject.assert_due(&[waiting, held, lost]).await;
-    // Without a webhook nothing is told.
+    // Without a webhook there is no delivery.
     subject.accept(new("silent")).await;
     subject.bring_to(State::Failed).await;
     assert_eq!(subject.step_stats(ACCOUNT, StepKind::Deliver).await.ready, 3);
 }
 
-pub(super) async fn what_was_not_heard_is_told_again_when_it_is_due(subject: Subject) {
-    let id = subject.accept(told("a")).await;
+pub(super) async fn a_failed_delivery_is_retried_when_it_is_due(subject: Subject) {
+    let id = subject.accept(with_webhook("a")).await;
     subject.bring_to(State::Completed).await;
     let again = tried(DeliveryResult::ServerError, Some(5000));
     subject.step(StepKind::Deliver, again).await;
@@ -86,7 +86,7 @@ pub(super) async fn what_was_not_heard_is_told_again_when_it_is_due(subject: Sub
     assert_eq!(claim.submission.failures, 1);
     assert_eq!(results(&subject, id).await, [DeliveryResult::ServerError, DeliveryResult::Gone]);
     assert!(subject.get(id).await.webhook.clone().unwrap().gone);
-    // Somebody wants it to be told all the same.
+    // An operator redelivers it all the same.
     subject.store.redeliver(id).await.unwrap();
     subject.store.redeliver(id).await.unwrap();
     let claim = subject.claim_one(StepKind::Deliver).await;
@@ -103,8 +103,8 @@ pub(super) async fn what_was_not_heard_is_told_again_when_it_is_due(subject: Sub
     assert_eq!(results(&subject, id).await, [DeliveryResult::ClientError; 20], "the newest");
 }
 
-pub(super) async fn only_an_end_that_somebody_wants_to_hear_is_told(subject: Subject) {
-    let open = subject.accept(told("open")).await;
+pub(super) async fn only_a_final_state_with_a_webhook_is_delivered(subject: Subject) {
+    let open = subject.accept(with_webhook("open")).await;
     let refused = subject.store.redeliver(open).await.unwrap_err();
     assert_eq!(refused.to_string(), format!("submission {open} is queued: it has no outcome yet"));
     let silent = subject.accept(new("silent")).await;
@@ -123,12 +123,12 @@ pub(super) async fn only_an_end_that_somebody_wants_to_hear_is_told(subject: Sub
     assert_eq!(subject.state(open).await, State::Cancelled);
 }
 
-pub(super) async fn what_is_to_be_told_holds_up_nobody(subject: Subject) {
-    let first = subject.accept(told("a")).await;
-    let second = subject.accept(told("a")).await;
+pub(super) async fn a_due_delivery_delays_no_other_step(subject: Subject) {
+    let first = subject.accept(with_webhook("a")).await;
+    let second = subject.accept(with_webhook("a")).await;
     subject.bring_to(State::Cancelled).await;
     assert_eq!(subject.state(first).await, State::Cancelled);
-    // The second of the Name goes on, and a paused account keeps nobody from hearing.
+    // The second of the name is uploaded, and a paused account still delivers its webhooks.
     subject.store.pause(ACCOUNT, "maintenance").await.unwrap();
     subject.assert_nothing_due(StepKind::Upload).await;
     let claim = subject.claim_one(StepKind::Deliver).await;
@@ -140,14 +140,14 @@ pub(super) async fn what_is_to_be_told_holds_up_nobody(subject: Subject) {
     assert_eq!(subject.state(first).await, State::Cancelled);
 }
 
-pub(super) async fn a_retry_goes_on_although_the_failure_is_being_told(subject: Subject) {
-    let id = subject.accept(told("a")).await;
+pub(super) async fn a_retry_continues_while_the_failure_is_being_delivered(subject: Subject) {
+    let id = subject.accept(with_webhook("a")).await;
     subject.bring_to(State::Processing).await;
     subject.step(StepKind::Poll, t::failed()).await;
-    let telling = subject.claim_one(StepKind::Deliver).await;
+    let delivery = subject.claim_one(StepKind::Deliver).await;
     let found = subject.store.retry(id, DAY).await.unwrap().submission;
     assert_eq!((found.state, found.step), (State::Processing, Some(StepKind::Poll)));
-    let late = subject.try_commit(&telling, tried(DeliveryResult::Delivered, None));
+    let late = subject.try_commit(&delivery, tried(DeliveryResult::Delivered, None));
     assert_eq!(late.await, ferry_store::Committed::Stale);
     subject.assert_nothing_due(StepKind::Deliver).await;
     subject.step(StepKind::Poll, t::failed()).await;
@@ -161,7 +161,7 @@ pub(super) async fn a_retry_goes_on_although_the_failure_is_being_told(subject: 
 }
 
 pub(super) async fn a_lost_worker_costs_a_try_and_no_outcome(subject: Subject) {
-    let id = subject.accept(told("a")).await;
+    let id = subject.accept(with_webhook("a")).await;
     // The outcome came before the wish to cancel could be met.
     subject.step(StepKind::Upload, t::uploaded(millis(0))).await;
     subject.step(StepKind::Poll, t::decided()).await;
@@ -188,7 +188,7 @@ pub(super) async fn a_lost_worker_costs_a_try_and_no_outcome(subject: Subject) {
 }
 
 pub(super) async fn lost_uploads_do_not_count_against_the_delivery(subject: Subject) {
-    let id = subject.accept(told("a")).await;
+    let id = subject.accept(with_webhook("a")).await;
     for _ in 0..4 {
         subject.claim_one(StepKind::Upload).await;
         subject.lose_workers().await;
@@ -204,10 +204,10 @@ pub(super) async fn lost_uploads_do_not_count_against_the_delivery(subject: Subj
     subject.assert_nothing_due(StepKind::Deliver).await;
 }
 
-pub(super) async fn retention_does_not_wait_for_what_is_to_be_told(subject: Subject) {
-    let waiting = subject.accept(told("a")).await;
+pub(super) async fn retention_does_not_wait_for_deliveries(subject: Subject) {
+    let waiting = subject.accept(with_webhook("a")).await;
     subject.bring_to(State::Failed).await;
-    let leased = subject.accept(told("b")).await;
+    let leased = subject.accept(with_webhook("b")).await;
     subject.bring_to(State::Failed).await;
     let again = tried(DeliveryResult::NoResponse, Some(1000));
     let claims = subject.claim(StepKind::Deliver, 2).await;

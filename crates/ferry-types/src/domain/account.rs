@@ -185,7 +185,7 @@ impl Health {
                         .breaker_initial
                         .saturating_mul(1 << excess.min(16))
                         .min(policy.breaker_open_max);
-                    // Answers that were under way when it opened do not lengthen an outage.
+                    // Responses to requests from before it opened do not lengthen the outage.
                     if self.probe_at.is_none_or(|probe_at| probe_at <= now) {
                         self.probe_at = Some(later(now, delay));
                     } else {
@@ -255,7 +255,7 @@ mod tests {
         assert_eq!(health.admit(at(90_000), &policy), Admission::UpTo(1), "the ramp");
         assert_eq!(health.admit(at(90_250), &policy), Admission::UpTo(2));
         assert_eq!(health.admit(at(92_500), &policy), Admission::Open);
-        // A probe that is throttled believes what it is told.
+        // A throttled probe follows the `Retry-After` of its response.
         again.record(&throttled(3), at(90_000), &policy);
         assert_eq!(again.admit(at(93_250), &policy), Admission::UpTo(2));
         again.record(&capped(3), at(95_000), &policy);
@@ -303,7 +303,7 @@ mod tests {
         health.record(&Signal::Unhealthy, at(0), &policy());
         let open = Admission::Blocked(BlockReason::BreakerOpen { until: at(1000) });
         assert_eq!(health.admit(at(999), &policy()), open);
-        // An answer that was under way does not count against it.
+        // A response to a request from before it opened does not count.
         health.record(&Signal::Unhealthy, at(500), &policy());
         assert_eq!(health.admit(at(1000), &policy()), Admission::UpTo(1));
         health.record(&Signal::Unhealthy, at(1000), &policy());

@@ -19,7 +19,7 @@ def map_query(context, query):
 
 @schemathesis.hook
 def before_call(context, case, **_):
-    """A stream of events ends only if it is told to."""
+    """Sets a time limit: a stream of events has no end of its own."""
     if case.operation.path == "/v1/events":
         query = case.query or {}
         if re.fullmatch("[0-9]+(ms|s|m)?", str(query.get("wait", "0"))):

@@ -17,7 +17,7 @@ export function finals(page: Page): View[] {
     return page.submissions.filter((view) => view.state === "completed" && !view.refetching);
 }
 
-export function told(answer: Created | Problem): string {
+export function summary(answer: Created | Problem): string {
     return "id" in answer ? answer.id : answer.type + (answer.problems ?? []).length;
 }
 

@@ -72,7 +72,7 @@ fn what_cannot_be_read_is_one_short_message() {
 }
 
 #[test]
-fn more_complaints_than_anybody_reads_are_counted() {
+fn feedback_items_beyond_the_limit_are_counted() {
     for body in
         ["2|x|y\n".repeat(MAX_ITEMS + 7), format!("[{}]", vec!["\"a\""; MAX_ITEMS + 7].join(","))]
     {
@@ -135,7 +135,7 @@ fn a_value_that_two_rows_hold_is_not_guessed() {
 }
 
 #[test]
-fn the_way_of_counting_that_explains_all_tells_rows_apart() {
+fn the_row_numbering_that_explains_all_items_locates_rows() {
     // The reference is only in row 3, so that the header counts; what is found nowhere says nothing.
     let findings =
         findings("4|R3|unknown\n9|R9|unknown\n3|31/02/2025|not a date\n4|31/02/2025|not a date\n");
@@ -163,7 +163,7 @@ fn two_cells_of_one_row_may_hold_the_value() {
 }
 
 #[test]
-fn bars_in_values_and_messages_are_told_apart_by_the_row() {
+fn bars_in_values_and_messages_are_distinguished_by_the_row() {
     let finding = &findings("2|a|b|too | short")[0];
     assert_eq!((finding.value.as_deref(), finding.message.as_str()), (Some("a|b"), "too | short"));
     assert_eq!(

@@ -59,7 +59,7 @@ fn warnings_leave_a_dataset_valid() {
 }
 
 #[test]
-fn extra_columns_are_told_once() {
+fn extra_columns_are_reported_once() {
     let rows =
         ["R2,31/12/2025,08:00,31/12/2025,09:00,x\n", "R3,31/12/2025,08:00,31/12/2025,09:00,x\n"];
     assert_eq!(kinds(&report([ROW, rows[0], rows[1]].concat())), [Kind::ExtraColumns]);

@@ -61,12 +61,12 @@ fn find(kind: Kind, problems: Vec<Problem>) -> Problem {
 }
 
 #[test]
-fn every_kind_of_problem_is_told_to_people() {
-    let told = Kind::ALL.map(|kind| {
+fn every_kind_of_problem_has_a_message() {
+    let messages = Kind::ALL.map(|kind| {
         let code = serde_json::to_value(kind).unwrap();
         format!("{}: {}\n", code.as_str().unwrap(), example(kind))
     });
-    insta::assert_snapshot!(told.concat(), @r"
+    insta::assert_snapshot!(messages.concat(), @r"
     empty_dataset: there is only a header: expected at least one row
     not_csv: the file is a workbook or a zip archive: expected CSV text; in a spreadsheet, save it as `CSV UTF-8 (comma delimited)`
     utf16: the text is UTF-16, as a spreadsheet saves `Unicode Text`: expected UTF-8; in a spreadsheet, save it as `CSV UTF-8 (comma delimited)`

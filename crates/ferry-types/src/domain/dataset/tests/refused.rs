@@ -37,7 +37,7 @@ fn a_file_with_semicolons_is_read_on() {
 }
 
 #[test]
-fn the_separator_is_told_by_names_dates_and_times() {
+fn the_separator_is_found_by_names_dates_and_times() {
     let misspelled = "Ref;Start;From;End;Until\nR1;31/12/2025;8:00;31/12/2025;09:00\n";
     assert_eq!(kinds(&report(misspelled))[0], Kind::WrongDelimiter);
     let tabs = ROW.replace(',', "\t");

@@ -1,4 +1,4 @@
-//! What changed is told in its order, once, and for a while.
+//! Each change of a state is one event, in its order, until retention removes it.
 
 use ferry_store::Event;
 use ferry_types::domain::SubmissionId;
@@ -8,55 +8,55 @@ use ferry_types::domain::submission::{ReasonCode, State, StepKind};
 use super::subject::{DAY, Subject, millis, new, on};
 use super::transitions as t;
 
-async fn told(subject: &Subject) -> Vec<Event> {
+async fn events(subject: &Subject) -> Vec<Event> {
     subject.store.events(0, 1000).await.unwrap().events
 }
 
-/// The states of one submission, in the order in which they were told, with their reasons.
-async fn story(subject: &Subject, id: SubmissionId) -> Vec<(State, Option<ReasonCode>)> {
+/// Returns the states of one submission in the order of its events, with their reasons.
+async fn states_of(subject: &Subject, id: SubmissionId) -> Vec<(State, Option<ReasonCode>)> {
     let of_this = |event: &Event| event.submission == id;
-    let told = told(subject).await.into_iter().filter(of_this);
-    told.map(|event| (event.state, event.reason)).collect()
+    let events = events(subject).await.into_iter().filter(of_this);
+    events.map(|event| (event.state, event.reason)).collect()
 }
 
-pub(super) async fn every_change_of_a_state_is_told_in_its_order(subject: Subject) {
+pub(super) async fn every_change_of_a_state_is_an_event_in_its_order(subject: Subject) {
     let name = "März 2026, 1st\0";
     let id = subject.accept(on("an account", new(name))).await;
     subject.advance(millis(5)).await;
     subject.step(StepKind::Upload, t::uploaded(millis(0))).await;
-    // What changes no state is not told.
+    // A step that changes no state appends no event.
     subject.step(StepKind::Poll, t::pending(millis(0))).await;
     let claim = subject.claim_one(StepKind::Poll).await;
     subject.store.release(vec![claim]).await.unwrap();
     subject.step(StepKind::Poll, t::decided()).await;
     subject.step(StepKind::Collect, t::rejected()).await;
-    let told = told(&subject).await;
-    let states: Vec<_> = told.iter().map(|event| (event.state, event.reason)).collect();
+    let events = events(&subject).await;
+    let states: Vec<_> = events.iter().map(|event| (event.state, event.reason)).collect();
     let feedback = (State::Rejected, Some(ReasonCode::DataRejected));
     let silent = [State::Queued, State::Uploading, State::Processing, State::Collecting];
     assert_eq!(states[..4], silent.map(|state| (state, None)));
     assert_eq!(states[4..], [feedback]);
-    for (event, before) in told.iter().skip(1).zip(&told) {
+    for (event, before) in events.iter().skip(1).zip(&events) {
         assert!(event.cursor > before.cursor, "{event:?}");
     }
-    let last = told.last().unwrap();
+    let last = events.last().unwrap();
     assert_eq!((last.submission, &*last.account, &*last.name), (id, "an account", name));
     assert_eq!(last.at, subject.get(id).await.updated_at);
-    assert_eq!(told[0].at, subject.get(id).await.created_at);
+    assert_eq!(events[0].at, subject.get(id).await.created_at);
 }
 
-pub(super) async fn what_people_and_lost_workers_change_is_told(subject: Subject) {
+pub(super) async fn changes_by_operators_and_lost_workers_are_events(subject: Subject) {
     let operator = Some(ReasonCode::Operator);
     let cancelled = subject.accept(new("cancelled")).await;
     subject.store.cancel(cancelled).await.unwrap();
-    assert_eq!(story(&subject, cancelled).await[1..], [(State::Cancelled, operator)]);
+    assert_eq!(states_of(&subject, cancelled).await[1..], [(State::Cancelled, operator)]);
     let failed = subject.accept(new("failed")).await;
     subject.bring_to(State::Failed).await;
     subject.store.retry(failed, DAY).await.unwrap();
     subject.step(StepKind::Upload, t::held()).await;
     subject.store.resolve(failed, Resolution::Fail, DAY).await.unwrap();
     assert_eq!(
-        story(&subject, failed).await[2..],
+        states_of(&subject, failed).await[2..],
         [
             (State::Failed, Some(ReasonCode::Deadline)),
             (State::Queued, operator),
@@ -73,7 +73,7 @@ pub(super) async fn what_people_and_lost_workers_change_is_told(subject: Subject
     subject.store.release(vec![claim]).await.unwrap();
     let ambiguous = Some(ReasonCode::Ambiguous);
     assert_eq!(
-        story(&subject, lost).await[1..],
+        states_of(&subject, lost).await[1..],
         [
             (State::Uploading, None),
             (State::Queued, ambiguous),
@@ -83,7 +83,7 @@ pub(super) async fn what_people_and_lost_workers_change_is_told(subject: Subject
     );
 }
 
-pub(super) async fn a_reader_that_goes_on_misses_nothing_and_sees_nothing_twice(subject: Subject) {
+pub(super) async fn a_reader_that_continues_misses_no_event_and_reads_none_twice(subject: Subject) {
     let ids = subject.accept_all((0..25).map(|n| new(&format!("{n}")))).await;
     let another = subject.another().await;
     let (mut after, mut seen) = (0, Vec::new());
@@ -96,12 +96,12 @@ pub(super) async fn a_reader_that_goes_on_misses_nothing_and_sees_nothing_twice(
         seen.extend(page.events.iter().map(|event| event.submission));
     }
     assert_eq!(seen, ids);
-    // Nobody has read so far yet, and yet it may be asked where the end is.
+    // A reader may ask for the end with a cursor that no event has yet.
     for (after, limit) in [(after, 0), (after + 1, 10), (u64::MAX, 0), (u64::MAX, 10)] {
         let page = another.events(after, limit).await.unwrap();
         assert_eq!((page.events.len(), page.newest), (0, 25), "after {after}");
     }
-    // A batch that is refused tells nothing.
+    // A batch that is refused appends no event.
     let again = subject.store.accept(vec![new("more"), taken(ids[0])]).await;
     assert!(again.is_err());
     assert_eq!(another.events(after, 10).await.unwrap().events, []);
@@ -115,13 +115,13 @@ fn taken(id: SubmissionId) -> ferry_store::NewSubmission {
     ferry_store::NewSubmission { id, ..new("other content") }
 }
 
-pub(super) async fn old_events_are_forgotten_and_a_reader_can_tell(subject: Subject) {
+pub(super) async fn old_events_are_removed_and_a_reader_can_detect_it(subject: Subject) {
     let empty = subject.store.events(0, 10).await.unwrap();
     assert_eq!((empty.events.len(), empty.oldest, empty.newest), (0, 0, 0));
     subject.accept_all([new("a"), new("b"), new("c")]).await;
     subject.advance(DAY).await;
     subject.store.sweep(DAY).await.unwrap();
-    assert_eq!(told(&subject).await.len(), 3, "not yet");
+    assert_eq!(events(&subject).await.len(), 3, "not yet");
     subject.accept(new("d")).await;
     subject.advance(millis(1)).await;
     subject.store.sweep(DAY).await.unwrap();
