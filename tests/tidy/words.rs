@@ -1,23 +1,10 @@
 //! Holds documents, comments and the texts that users see to the words of Ferry: which ones are not
 //! used, how a doc comment begins, the spelling, and the width of Markdown.
-//!
-//! `words_allowed.txt` has how often each rule is still broken in each file. The numbers may only
-//! become smaller.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::Path;
 
 use super::prose::{Prose, Scope, prose_of};
-use super::{files, none, read, root, shown};
-
-/// Breaches of each rule, by file.
-type Counts = BTreeMap<(String, &'static str), usize>;
-
-const LIST: &str = "tests/tidy/words_allowed.txt";
-
-/// Variable with which the list is written again.
-const UPDATE: &str = "UPDATE_WORDS";
+use super::{Token, files, none, root, rust_files, shown, tokens};
 
 const EVERYWHERE: &[Scope] = &[Scope::Docs, Scope::Comments, Scope::Texts];
 const FOR_USERS: &[Scope] = &[Scope::Docs, Scope::Texts];
@@ -60,6 +47,22 @@ const RULES: &[(&str, &[Scope], &[&str])] = &[
 /// Phrases that a rule does not mean.
 const ALLOWED: &[&str] = &["error budget"];
 
+/// Parts that no name in code has.
+const NOT_IN_NAMES: &[&str] = &[
+    "tell",
+    "tells",
+    "told",
+    "telling",
+    "hear",
+    "hears",
+    "heard",
+    "whoever",
+    "somebody",
+    "nobody",
+    "everybody",
+    "anybody",
+];
+
 /// First words that no doc comment has, and those that only a whole sentence has.
 const NO_BEGINNING: &[&str] = &["What", "Whether", "Who", "Whose", "Whom", "How", "Where"];
 const OF_SENTENCES: &[&str] = &["When", "Which", "Why"];
@@ -69,33 +72,42 @@ const WIDTH: usize = 100;
 
 #[test]
 fn the_words_of_the_language_are_used() {
-    let found = count();
-    let mut allowed = allowed(&read(LIST));
-    if is_update() {
-        allowed = lowered(&found, allowed);
-        std::fs::write(root(LIST), list(&allowed)).expect("the list can be written");
-    }
     let mut wrong = Vec::new();
-    for ((path, rule), count) in &found {
-        let allowed = allowed.get(&(path.clone(), *rule)).copied().unwrap_or_default();
-        if *count > allowed {
-            wrong.push(format!("{path}: `{rule}` {count} times, and {allowed} are allowed"));
+    for path in files(&[root("")]) {
+        let name = shown(&path);
+        let Ok(text) = std::fs::read_to_string(&path) else { continue };
+        // These name the words; build output is no prose.
+        let names_them = ["tests/tidy/words.rs", "docs/developing/language.md"];
+        if names_them.contains(&name.as_str()) || name.contains("/target/") {
+            continue;
         }
-    }
-    for ((path, rule), allowed) in &allowed {
-        let count = found.get(&(path.clone(), *rule)).copied().unwrap_or_default();
-        if count < *allowed {
-            wrong
-                .push(format!("{path}: `{rule}` only {count} times: lower the number in the list"));
+        for prose in prose_of(Path::new(&name), &text) {
+            let text = &prose.text;
+            wrong.extend(breaches(&prose).iter().map(|rule| format!("{name}: `{rule}`: {text}")));
         }
     }
     if !wrong.is_empty() {
-        wrong.push(format!(
-            "docs/developing/language.md has the words to use; after removing some of these, \
-             `{UPDATE}=1 cargo test --test tidy words` lowers the numbers in {LIST}"
-        ));
+        wrong.push("docs/developing/language.md has the words to use".to_owned());
     }
     none(&wrong);
+}
+
+#[test]
+fn names_in_code_have_the_words_too() {
+    assert!(is_wrong_name("is_told_so") && is_wrong_name("Telling") && !is_wrong_name("retold"));
+    let mut wrong = Vec::new();
+    for (path, code) in rust_files(&["src", "crates", "tests", "benches", "fuzz"]) {
+        let names = tokens(&code).into_iter().filter_map(|token| match token {
+            Token::Word(name) if is_wrong_name(&name) => Some(format!("{path}: `{name}`")),
+            _ => None,
+        });
+        wrong.extend(names);
+    }
+    none(&wrong);
+}
+
+fn is_wrong_name(name: &str) -> bool {
+    name.split('_').any(|part| NOT_IN_NAMES.iter().any(|word| part.eq_ignore_ascii_case(word)))
 }
 
 #[test]
@@ -107,17 +119,7 @@ fn a_rule_finds_whole_words_and_endings_and_leaves_out_what_is_meant() {
     assert_eq!(hits(Scope::Docs, "the Name of the name"), ["Name"]);
     assert_eq!(hits(Scope::Comments, "colours were kept"), ["spelling"]);
     assert_eq!(hits(Scope::Texts, "kept, `told`"), ["kept"]);
-}
-
-#[test]
-fn an_update_lowers_numbers_and_raises_none() {
-    let counts = |numbers: &[(&str, usize)]| -> Counts {
-        numbers.iter().map(|(path, count)| (((*path).to_owned(), "tell"), *count)).collect()
-    };
-    let found = counts(&[("more", 3), ("less", 1), ("new", 1)]);
-    let allowed = counts(&[("more", 2), ("less", 2), ("gone", 1)]);
-    assert_eq!(lowered(&found, allowed), counts(&[("more", 2), ("less", 1)]));
-    assert_eq!(lowered(&found, Counts::new()), found);
+    assert_eq!(hits(Scope::Docs, &"wide ".repeat(30)), ["width"]);
 }
 
 #[test]
@@ -125,49 +127,6 @@ fn a_doc_comment_begins_with_no_question_word() {
     let hit = |text: &str| begins_badly(text);
     assert!(hit("Whether it is.") && hit("When it ends.") && hit("What\nit is"));
     assert!(!hit("When it ends, it is gone.") && !hit("True if it is.") && !hit("Whatever."));
-}
-
-/// True if the list is to be lowered to what is left.
-fn is_update() -> bool {
-    #[expect(clippy::disallowed_methods, reason = "the one switch of this test")]
-    std::env::var_os(UPDATE).is_some()
-}
-
-/// The list without what is gone, and never with more than before; an empty list is begun.
-fn lowered(found: &Counts, allowed: Counts) -> Counts {
-    if allowed.is_empty() {
-        return found.clone();
-    }
-    let least = |(breach, allowed): (_, usize)| {
-        let count = found.get(&breach).copied().unwrap_or_default().min(allowed);
-        (count > 0).then_some((breach, count))
-    };
-    allowed.into_iter().filter_map(least).collect()
-}
-
-fn count() -> Counts {
-    let mut counts = Counts::new();
-    for path in files(&[root("")]) {
-        let name = shown(&path);
-        let Ok(text) = std::fs::read_to_string(&path) else { continue };
-        // These name the words, the list among them; build output is no prose.
-        let names_them = ["tests/tidy/words", "docs/developing/language.md"];
-        if names_them.iter().any(|path| name.starts_with(path)) || name.contains("/target/") {
-            continue;
-        }
-        let mut add = |rule| *counts.entry((name.clone(), rule)).or_default() += 1;
-        for prose in prose_of(Path::new(&name), &text) {
-            breaches(&prose).into_iter().for_each(&mut add);
-            if prose.is_doc && begins_badly(&prose.text) {
-                add("first word");
-            }
-            if prose.scope == Scope::Docs {
-                let wide = prose.text.lines().filter(|line| is_too_wide(line));
-                wide.for_each(|_| add("width"));
-            }
-        }
-    }
-    counts
 }
 
 /// The rules that a text breaks, once for each time.
@@ -190,6 +149,12 @@ fn breaches(prose: &Prose) -> Vec<&'static str> {
                 found.push(*rule);
             }
         }
+    }
+    if prose.is_doc && begins_badly(&prose.text) {
+        found.push("first word");
+    }
+    if prose.scope == Scope::Docs && prose.text.lines().any(is_too_wide) {
+        found.push("width");
     }
     found
 }
@@ -220,25 +185,4 @@ fn is_too_wide(line: &str) -> bool {
     let is_one_link = item.starts_with('[') && item.ends_with(')') && !item.contains(") ");
     let is_link = is_one_link || !item.contains(' ');
     !is_free && !is_link && line.chars().count() > WIDTH
-}
-
-/// A rule a line: its count, its name, the file.
-fn list(counts: &Counts) -> String {
-    counts.iter().fold(String::new(), |mut text, ((path, rule), count)| {
-        writeln!(text, "{path}: {rule}: {count}").expect("a string takes all");
-        text
-    })
-}
-
-fn allowed(list: &str) -> Counts {
-    let names = RULES.iter().map(|(rule, ..)| *rule).chain(["first word", "width"]);
-    let names: Vec<&'static str> = names.collect();
-    let line = |line: &str| {
-        let mut parts = line.split(": ");
-        let (path, rule) = (parts.next()?.to_owned(), parts.next()?);
-        let rule = names.iter().find(|name| **name == rule)?;
-        Some(((path, *rule), parts.next()?.parse().ok()?))
-    };
-    let read = |text: &str| line(text).unwrap_or_else(|| panic!("{LIST}: not a count: `{text}`"));
-    list.lines().map(read).collect()
 }
