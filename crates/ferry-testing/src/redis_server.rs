@@ -26,6 +26,7 @@ pub struct RedisServer {
     dir: tempfile::TempDir,
     port: u16,
     settings: Vec<String>,
+    env: Vec<(String, String)>,
     guard: Mutex<Option<Child>>,
 }
 
@@ -35,6 +36,11 @@ impl RedisServer {
 
     /// Starts a server with further settings, such as `--appendfsync always`.
     pub async fn start(settings: &[&str]) -> Self {
+        Self::start_with(settings, &[]).await
+    }
+
+    /// The same with environment variables.
+    pub async fn start_with(settings: &[&str], env: &[(&str, String)]) -> Self {
         let found = Command::new(program()).arg("--version").stdout(Stdio::null()).status();
         assert!(
             found.is_ok_and(|status| status.success()),
@@ -44,7 +50,8 @@ impl RedisServer {
         let port = free_port();
         let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
         let dir = tempfile::tempdir().unwrap();
-        let server = Self { dir, port, settings, guard: Mutex::default() };
+        let env = env.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        let server = Self { dir, port, settings, env, guard: Mutex::default() };
         server.resume().await;
         server
     }
@@ -54,7 +61,7 @@ impl RedisServer {
         let mut command = Command::new("sh");
         command.args(["-c", GUARD, &program(), "--bind", "127.0.0.1", "--save", ""]);
         command.args(["--appendonly", "yes", "--port", &self.port.to_string()]);
-        command.arg("--dir").arg(self.dir.path()).args(&self.settings);
+        command.arg("--dir").arg(self.dir.path()).args(&self.settings).envs(self.env.clone());
         let guard =
             command.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().expect("there is a shell");
         *self.guard.lock().unwrap() = Some(guard);

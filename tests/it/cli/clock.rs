@@ -1,6 +1,8 @@
 //! A step of the wall clock under a running process: a real one, as far as the process can know.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use ferry_testing::RedisServer;
 
 use super::harness::{Ferry, GOOD, Platform, eventually};
 
@@ -17,29 +19,36 @@ fn polls(ferry: &Ferry, id: &str) -> u64 {
     ferry.object(&["status", "--json", id])["polls"].as_u64().expect("a number")
 }
 
-#[test]
-fn a_step_of_the_clock_delays_no_poll_and_is_logged_once() {
-    let platform = Platform::slow();
-    let ferry = Ferry::of(&platform)
+/// Environment of a process whose clock is moved by what the file `clock` says.
+fn moved_by(clock: &Path) -> [(&'static str, String); 4] {
+    [
+        ("LD_PRELOAD", libfaketime().display().to_string()),
+        ("FAKETIME_TIMESTAMP_FILE", clock.display().to_string()),
+        ("FAKETIME_NO_CACHE", "1".to_owned()),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
+    ]
+}
+
+/// A server that polls often.
+fn polling(platform: &Platform) -> Ferry {
+    Ferry::of(platform)
         .set("FERRY_POLL_INITIAL", "200ms")
         .set("FERRY_POLL_MAX", "1s")
         .set("FERRY_LEASE", "3s")
         .set("FERRY_LISTEN", "127.0.0.1:0")
         .file("good.csv", GOOD)
-        .file("clock", "+0");
-    let clock = ferry.path("clock").display().to_string();
-    let ferry = ferry
-        .set("LD_PRELOAD", libfaketime().display().to_string())
-        .set("FAKETIME_TIMESTAMP_FILE", clock)
-        .set("FAKETIME_NO_CACHE", "1")
-        .set("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+}
+
+/// Steps the clock back and forward under `ferry serve`, whose polls go on, and which logs each step
+/// once.
+fn is_told_and_delays_nothing(ferry: &Ferry, clock: &Path) {
     let mut serving = ferry.start(&["serve"]);
     let id = ferry.run(&["submit", "good.csv"]).ok().id();
-    eventually("a first poll", || polls(&ferry, &id) > 0);
-    for (clock, direction) in [("-3600", "back by 3600"), ("+3600", "forward by 7200")] {
-        let before = polls(&ferry, &id);
-        ferry.write("clock", clock);
-        eventually("polls go on", || polls(&ferry, &id) > before + 5);
+    eventually("a first poll", || polls(ferry, &id) > 0);
+    for (step, direction) in [("-3600", "back by 3600"), ("+3600", "forward by 7200")] {
+        let before = polls(ferry, &id);
+        std::fs::write(clock, step).unwrap();
+        eventually("polls go on", || polls(ferry, &id) > before + 5);
         let status = ferry.object(&["status", "--json", &id]);
         assert!(!status["upload_ambiguous"].as_bool().unwrap_or_default(), "{status}");
         let log = serving.stderr();
@@ -50,4 +59,28 @@ fn a_step_of_the_clock_delays_no_poll_and_is_logged_once() {
     serving.end();
     let steps = serving.stderr().lines().filter(|line| line.contains("stepped")).count();
     assert_eq!(steps, 2, "{}", serving.stderr());
+}
+
+#[test]
+fn a_step_of_the_clock_delays_no_poll_and_is_logged_once() {
+    let platform = Platform::slow();
+    let ferry = polling(&platform).file("clock", "+0");
+    let clock = ferry.path("clock");
+    let ferry =
+        moved_by(&clock).into_iter().fold(ferry, |ferry, (name, value)| ferry.set(name, value));
+    is_told_and_delays_nothing(&ferry, &clock);
+}
+
+#[test]
+fn a_step_of_the_clock_of_redis_delays_no_poll_and_is_logged_once() {
+    let platform = Platform::slow();
+    let ferry = polling(&platform).file("clock", "+0");
+    let clock = ferry.path("clock");
+    let mut env = moved_by(&clock);
+    // The allocator of Redis reads the clock before the library is ready: that of C, which does not, comes
+    // first.
+    env[0].1 += " libc.so.6";
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let server = runtime.block_on(RedisServer::start_with(&[], &env));
+    is_told_and_delays_nothing(&ferry.stored_on(&server), &clock);
 }
