@@ -13,6 +13,7 @@ use super::encoding::{Decoded, Encoding};
 use super::error::ApiError;
 use super::shared::Shared;
 use ferry_types::contract::ProblemKind;
+use ferry_types::domain::bounded_json::{MAX_REQUEST_VALUES, from_json_within};
 
 /// Least pace of a body, beyond `client_timeout`.
 const SLOWEST_BYTES_PER_SECOND: u64 = 16 << 10;
@@ -27,7 +28,8 @@ pub(super) fn json_object<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiErro
     if !body.trim_ascii_start().starts_with(b"{") {
         return Err(ApiError::invalid("the body: expected a JSON object"));
     }
-    serde_json::from_slice(body).map_err(|error| ApiError::invalid(format!("the body: {error}")))
+    from_json_within(body, MAX_REQUEST_VALUES)
+        .map_err(|error| ApiError::invalid(format!("the body: {error}")))
 }
 
 /// `text` without the byte order mark that some programs put before JSON.

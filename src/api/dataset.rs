@@ -18,7 +18,7 @@ use super::encoding::Encoding;
 use super::error::ApiError;
 use super::openapi::{BYTES, DATA, Example, Input, Operation, form};
 use super::params::{Labels, Moment, WaitQuery, Words};
-use super::query::{PairError, Pairs, pairs, read};
+use super::query::{PairError, Pairs, add, pairs, read};
 use super::shared::Shared;
 use crate::pipeline::{SourceLabels, decode};
 use crate::telemetry::chain;
@@ -184,7 +184,7 @@ impl<T: DatasetRequest> FromRequest<Arc<Shared>> for Dataset<T> {
         let idempotency_key = idempotency_key(headers)?;
         let form = form_of(headers)?;
         let (waits, others): (Pairs, Pairs) =
-            pairs(&head.uri).into_iter().partition(|(name, _)| name == "wait");
+            pairs(&head.uri)?.into_iter().partition(|(name, _)| name == "wait");
         let WaitQuery { wait } = read(waits).map_err(PairError::of_query)?;
         if let (false, Some((name, _))) = (matches!(form, Form::Csv), others.first()) {
             return Err(PairError::Unknown { name: name.clone(), known: &[] }.of_query());
@@ -294,7 +294,7 @@ async fn multipart(body: Vec<u8>, boundary: String) -> Result<Parts, ApiError> {
             _ => {
                 let text = std::str::from_utf8(&bytes)
                     .map_err(|_| ApiError::field(&name, "it is not UTF-8"))?;
-                parts.others.push((name, text.to_owned()));
+                add(&mut parts.others, name, text.to_owned())?;
                 continue;
             }
         };

@@ -2,12 +2,13 @@
 //! document how.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error};
 
+use crate::pipeline::MAX_ITEMS;
 use ferry_types::contract::EventId;
 use ferry_types::domain::Timestamp;
 use ferry_types::domain::submission::State;
@@ -179,6 +180,9 @@ impl<'de> Deserialize<'de> for Labels {
             let pair = label.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned()));
             let (key, value) = pair.ok_or_else(|| D::Error::custom("expected KEY=VALUE"))?;
             let before = labels.insert(key, value.clone());
+            if labels.len() > MAX_ITEMS {
+                return Err(D::Error::custom(format!("at most {MAX_ITEMS} are allowed")));
+            }
             if before.is_some_and(|before| before != value) {
                 return Err(D::Error::custom("a key is given twice, with two values"));
             }
@@ -191,7 +195,12 @@ impl<'de> Deserialize<'de> for Words {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let values = Vec::<String>::deserialize(deserializer)?;
         let words = values.iter().flat_map(|value| value.split(',')).map(str::trim);
-        Ok(Self(words.filter(|word| !word.is_empty()).map(str::to_owned).collect()))
+        let words = words.filter(|word| !word.is_empty()).map(str::to_owned);
+        let words: Vec<String> = words.take(MAX_ITEMS + 1).collect();
+        if words.len() > MAX_ITEMS {
+            return Err(D::Error::custom(format!("at most {MAX_ITEMS} are allowed")));
+        }
+        Ok(Self(words))
     }
 }
 
@@ -199,6 +208,8 @@ impl<'de> Deserialize<'de> for States {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let values = Vec::<String>::deserialize(deserializer)?;
         let states = values.iter().flat_map(|value| value.split(',')).map(str::parse);
-        states.collect::<Result<_, _>>().map(Self).map_err(D::Error::custom)
+        // Each once: a store asks for the submissions of each.
+        let states: Result<BTreeSet<State>, _> = states.collect();
+        states.map(|states| Self(states.into_iter().collect())).map_err(D::Error::custom)
     }
 }

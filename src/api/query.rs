@@ -21,9 +21,26 @@ pub(super) struct Query<T>(pub(super) T);
 /// Names and values in their order.
 pub(super) type Pairs = Vec<(String, String)>;
 
+/// The most parameters of a URL, and the most fields of a form: several times what a type has room for.
+const MAX_PAIRS: usize = 200;
+
 /// The parameters of a URL.
-pub(super) fn pairs(uri: &Uri) -> Pairs {
-    form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect()
+pub(super) fn pairs(uri: &Uri) -> Result<Pairs, ApiError> {
+    let mut pairs = Pairs::new();
+    let query = uri.query().unwrap_or_default();
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        add(&mut pairs, name.into_owned(), value.into_owned())?;
+    }
+    Ok(pairs)
+}
+
+/// Adds a pair while there is room for one.
+pub(super) fn add(pairs: &mut Pairs, name: String, value: String) -> Result<(), ApiError> {
+    if pairs.len() == MAX_PAIRS {
+        return Err(ApiError::invalid(format!("more than {MAX_PAIRS} parameters or fields")));
+    }
+    pairs.push((name, value));
+    Ok(())
 }
 
 /// Reads pairs as `T`.
@@ -42,7 +59,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        read(pairs(&parts.uri)).map(Self).map_err(PairError::of_query)
+        read(pairs(&parts.uri)?).map(Self).map_err(PairError::of_query)
     }
 }
 
@@ -272,7 +289,8 @@ mod tests {
     fn pairs_are_read_as_their_type_and_nothing_else_is() {
         let read = |query: &str| -> Result<Sample, String> {
             let uri = format!("/x?{query}").parse().expect("a URI");
-            super::read(pairs(&uri)).map_err(|error: PairError| error.of_query().problem.detail)
+            let pairs = pairs(&uri).map_err(|error| error.problem.detail)?;
+            super::read(pairs).map_err(|error: PairError| error.of_query().problem.detail)
         };
         let several = vec!["a".to_owned(), "b c".to_owned()];
         let sample = Sample { one: Some(String::new()), several, flag: true };
@@ -285,5 +303,7 @@ mod tests {
         ] {
             assert_eq!(read(query), Err(expected.to_owned()), "{query}");
         }
+        let many = ["several=a"; MAX_PAIRS + 1].join("&");
+        assert_eq!(read(&many), Err("more than 200 parameters or fields".to_owned()));
     }
 }

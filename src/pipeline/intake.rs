@@ -29,7 +29,7 @@ pub const DEFAULT_RESULT_KEY: &str = "tableofresultids";
 const MAX_CHARS: usize = 255;
 
 /// The most result keys, and the most labels, of one submission.
-const MAX_ITEMS: usize = 32;
+pub const MAX_ITEMS: usize = 32;
 
 /// The names of the texts of a dataset in messages: files, or fields of a request.
 #[derive(Debug, Clone)]

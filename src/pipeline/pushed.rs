@@ -14,6 +14,7 @@ use ferry_store::redis::{DeadLetter, PushedRequests, Task};
 use ferry_store::{Accepted, NewSubmission, StoreError};
 use ferry_types::clock::{Clock, MonotonicClock};
 use ferry_types::contract::SubmissionRequest;
+use ferry_types::domain::bounded_json::{MAX_REQUEST_VALUES, from_json_within};
 
 /// Delay between two looks at an empty queue: a push wakes no process.
 const DELAY: Duration = Duration::from_secs(1);
@@ -100,7 +101,7 @@ impl PushedIntake {
     }
 
     fn prepare(&self, task: &Task) -> Result<NewSubmission, String> {
-        let mut request: SubmissionRequest = serde_json::from_slice(&task.args)
+        let mut request: SubmissionRequest = from_json_within(&task.args, MAX_REQUEST_VALUES)
             // The parser's own words may quote a row.
             .map_err(|error| {
                 format!(

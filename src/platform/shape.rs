@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::StatusMap;
+use ferry_types::domain::bounded_json::from_json_within;
 use ferry_types::domain::outcome::Status;
 
 /// Quoted so many times over, a string is still read.
@@ -10,6 +11,9 @@ const MAX_QUOTES: usize = 4;
 
 /// Objects are searched so deep.
 const MAX_DEPTH: usize = 4;
+
+/// The most values of JSON that is searched.
+const MAX_VALUES: usize = 10_000;
 
 /// A word is not longer, in characters.
 const MAX_WORD: usize = 200;
@@ -80,10 +84,10 @@ pub(super) fn is_web_page(text: &str) -> bool {
 
 /// The JSON object in `text`, also one in a string or as the only member of another.
 pub(super) fn object(text: &str) -> Option<Map<String, Value>> {
-    let mut value: Value = serde_json::from_str(text.trim()).ok()?;
+    let mut value: Value = json(text)?;
     for _ in 0..MAX_DEPTH {
         value = match value {
-            Value::String(inner) => serde_json::from_str(inner.trim()).ok()?,
+            Value::String(inner) => json(&inner)?,
             Value::Array(items) if items.len() == 1 => items.into_iter().next()?,
             Value::Object(object) if object.len() == 1 && object.values().all(Value::is_object) => {
                 object.into_iter().next()?.1
@@ -95,6 +99,10 @@ pub(super) fn object(text: &str) -> Option<Map<String, Value>> {
     None
 }
 
+fn json(text: &str) -> Option<Value> {
+    from_json_within(text.trim().as_bytes(), MAX_VALUES).ok()
+}
+
 enum Read {
     Word(String),
     Members(Vec<Member>),
@@ -104,9 +112,9 @@ enum Read {
 fn read(text: &str) -> Read {
     let mut text = text.trim().to_owned();
     for _ in 0..MAX_QUOTES {
-        match serde_json::from_str::<Value>(&text) {
-            Ok(Value::String(inner)) => inner.trim().clone_into(&mut text),
-            Ok(value @ (Value::Object(_) | Value::Array(_))) => {
+        match json(&text) {
+            Some(Value::String(inner)) => inner.trim().clone_into(&mut text),
+            Some(value @ (Value::Object(_) | Value::Array(_))) => {
                 let mut members = Vec::new();
                 collect(&value, "", MAX_DEPTH, &mut members);
                 return Read::Members(members);

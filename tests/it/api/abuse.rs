@@ -31,15 +31,15 @@ const CLIENT_TIMEOUT: Duration = Duration::from_secs(4);
 const BODIES: u64 = 32 << 20;
 
 /// A server in a process of its own, and the way to it.
-struct Victim {
-    server: Running,
-    address: String,
-    client: Client,
+pub(super) struct Victim {
+    pub(super) server: Running,
+    pub(super) address: String,
+    pub(super) client: Client,
     _ferry: Ferry,
 }
 
 impl Victim {
-    fn start(ferry: Ferry) -> Self {
+    pub(super) fn start(ferry: Ferry) -> Self {
         let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
         setrlimit(Resource::RLIMIT_NOFILE, most, most).unwrap();
         let ferry = ferry
@@ -54,7 +54,7 @@ impl Victim {
 
     /// A line of `/proc/PID/status` that is a number.
     #[cfg(target_os = "linux")]
-    fn status(&self, name: &str) -> u64 {
+    pub(super) fn status(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.server.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
         line.trim_start_matches(':').split_whitespace().next().unwrap().parse().unwrap()
@@ -65,12 +65,12 @@ impl Victim {
         std::fs::read_dir(format!("/proc/{}/fd", self.server.id())).unwrap().count()
     }
 
-    async fn get(&self, path: &str) -> Answer {
+    pub(super) async fn get(&self, path: &str) -> Answer {
         Answer::of(self.client.get(format!("http://{}{path}", self.address))).await
     }
 
     /// It takes a submission in, at once.
-    async fn is_well(&self) {
+    pub(super) async fn is_well(&self) {
         let started = Instant::now();
         let post = self.client.post(format!("http://{}/v1/submissions?name=march", self.address));
         let response = Answer::of(post.header("content-type", "text/csv").body(GOOD)).await;

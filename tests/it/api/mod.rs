@@ -14,6 +14,7 @@ mod generated;
 mod keys;
 mod limits;
 mod listing;
+mod many_values;
 mod mistakes;
 mod openapi;
 mod operate;

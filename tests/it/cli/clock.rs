@@ -39,16 +39,16 @@ fn polling(platform: &Platform) -> Ferry {
         .file("good.csv", GOOD)
 }
 
-/// Steps the clock back and forward under `ferry serve`, whose polls go on, and which logs each step
-/// once.
-fn is_told_and_delays_nothing(ferry: &Ferry, clock: &Path) {
+/// Steps the clock back and forward under `ferry serve`, whose polls continue, and which logs each
+/// step once.
+fn logs_each_step_and_delays_nothing(ferry: &Ferry, clock: &Path) {
     let mut serving = ferry.start(&["serve"]);
     let id = ferry.run(&["submit", "good.csv"]).ok().id();
     eventually("a first poll", || polls(ferry, &id) > 0);
     for (step, direction) in [("-3600", "back by 3600"), ("+3600", "forward by 7200")] {
         let before = polls(ferry, &id);
         std::fs::write(clock, step).unwrap();
-        eventually("polls go on", || polls(ferry, &id) > before + 5);
+        eventually("further polls", || polls(ferry, &id) > before + 5);
         let status = ferry.object(&["status", "--json", &id]);
         assert!(!status["upload_ambiguous"].as_bool().unwrap_or_default(), "{status}");
         let log = serving.stderr();
@@ -68,7 +68,7 @@ fn a_step_of_the_clock_delays_no_poll_and_is_logged_once() {
     let clock = ferry.path("clock");
     let ferry =
         moved_by(&clock).into_iter().fold(ferry, |ferry, (name, value)| ferry.set(name, value));
-    is_told_and_delays_nothing(&ferry, &clock);
+    logs_each_step_and_delays_nothing(&ferry, &clock);
 }
 
 #[test]
@@ -82,5 +82,5 @@ fn a_step_of_the_clock_of_redis_delays_no_poll_and_is_logged_once() {
     env[0].1 += " libc.so.6";
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let server = runtime.block_on(RedisServer::start_with(&[], &env));
-    is_told_and_delays_nothing(&ferry.stored_on(&server), &clock);
+    logs_each_step_and_delays_nothing(&ferry.stored_on(&server), &clock);
 }

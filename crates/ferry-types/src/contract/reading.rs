@@ -1,8 +1,10 @@
 //! Reads a request from JSON, so that every field that is wrong is named.
 
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::submission::SubmissionRequest;
+use crate::domain::bounded_json::{MAX_REQUEST_VALUES, from_json_within};
 
 impl SubmissionRequest {
     /// Reads one JSON object; the error says where the JSON breaks, or which fields are wrong.
@@ -25,12 +27,16 @@ impl SubmissionRequest {
         if !text.starts_with('{') {
             return Err("expected a JSON object".to_owned());
         }
-        serde_json::from_str(text).map_err(|error| match serde_json::from_str(text) {
+        read(text).map_err(|error| match read(text) {
             Ok(fields) => wrong_fields(fields).unwrap_or_else(|| without_location(&error)),
             // In NDJSON each text is a line of its own, and serde's line number says nothing.
             Err(_) => error.to_string().replace(" at line 1 column ", " at column "),
         })
     }
+}
+
+fn read<T: DeserializeOwned>(text: &str) -> Result<T, serde_json::Error> {
+    from_json_within(text.as_bytes(), MAX_REQUEST_VALUES)
 }
 
 /// The fields that are wrong, each read on its own; none if one is missing.

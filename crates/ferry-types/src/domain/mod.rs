@@ -2,6 +2,7 @@
 //! Platform, and the health of an account. Every other module builds on this one.
 
 pub mod account;
+pub mod bounded_json;
 pub mod dataset;
 pub mod feedback;
 mod id;

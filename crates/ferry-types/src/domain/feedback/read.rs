@@ -2,10 +2,14 @@
 
 use serde_json::Value;
 
+use crate::domain::bounded_json::from_json_within;
 use crate::domain::sanitize::sanitize;
 
 /// So many complaints are read; one more says how many there are besides.
 pub const MAX_ITEMS: usize = 10_000;
+
+/// The most values of JSON that are looked at; text with more is one message.
+const MAX_VALUES: usize = 1_000_000;
 
 /// Messages are kept up to this length.
 const MAX_MESSAGE_CHARS: usize = 1000;
@@ -36,7 +40,7 @@ pub fn read(text: &str) -> Vec<RawItem> {
 
 fn unwrapped(text: &str, depth: usize) -> Vec<RawItem> {
     let text = text.trim_start_matches('\u{feff}').trim();
-    let mut value = serde_json::from_str(text);
+    let mut value = from_json_within(text.as_bytes(), MAX_VALUES);
     if let Ok(Value::Object(object)) = &mut value
         && object.len() == 1
         && let Some(only) = object.values().next().filter(|v| v.is_array() || v.is_string())
