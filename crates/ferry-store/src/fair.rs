@@ -43,8 +43,9 @@ const IN_FLIGHT: Duration = Duration::from_millis(50);
 /// Steps that an account yields now.
 #[derive(Debug)]
 pub(super) enum Availability {
-    /// So many more steps, which begin as long as any of these requests are left.
-    UpTo { steps: usize, requests: usize },
+    /// So many more steps, which begin as long as any of these requests are left. A probe is the step due
+    /// longest: one of a higher priority that always fails must not be every probe.
+    UpTo { steps: usize, requests: usize, is_probe: bool },
     /// Nothing before this time or, without one, before `resume`, which wakes all workers.
     Nothing(Option<Timestamp>),
 }
@@ -61,20 +62,22 @@ pub(super) struct Situation<'a, E> {
     pub(super) leased: &'a dyn Fn() -> Result<u64, E>,
     /// Number of leased uploads.
     pub(super) uploading: &'a dyn Fn() -> Result<u64, E>,
+    /// True if a step of the kind is due and not leased.
+    pub(super) is_due: &'a dyn Fn(StepKind) -> Result<bool, E>,
 }
 
 impl<E> Situation<'_, E> {
     pub(super) fn availability(&self) -> Result<Availability, E> {
         if !self.kind.calls_platform() {
-            return Ok(unlimited(usize::MAX));
+            return Ok(unlimited(usize::MAX, false));
         }
-        let healthy = match self.health.admit(self.now, self.policy) {
-            Admission::Open => usize::MAX,
+        let soon = Availability::Nothing(Some(later(self.now, self.policy.ramp_step)));
+        let (healthy, is_probe) = match self.health.admit(self.now, self.policy) {
+            Admission::Open => (usize::MAX, false),
             Admission::UpTo(limit) => match left(limit, (self.leased)()?) {
-                0 => {
-                    return Ok(Availability::Nothing(Some(later(self.now, self.policy.ramp_step))));
-                }
-                room => room,
+                0 => return Ok(soon),
+                _ if limit == 1 && !self.is_turn()? => return Ok(soon),
+                room => (room, limit == 1),
             },
             Admission::Blocked(BlockReason::Paused { .. }) => {
                 return Ok(Availability::Nothing(None));
@@ -85,15 +88,19 @@ impl<E> Situation<'_, E> {
                 | BlockReason::LimitReached { until },
             ) => return Ok(Availability::Nothing(Some(until))),
         };
-        self.within_limits(healthy)
+        self.within_limits(healthy, is_probe)
     }
 
-    /// Cuts `room` to the account's limits.
-    fn within_limits(&self, room: usize) -> Result<Availability, E> {
+    fn is_turn(&self) -> Result<bool, E> {
+        self.health.is_turn(self.kind, self.now, self.policy, self.is_due)
+    }
+
+    /// Steps that the account limits leave of so many.
+    fn within_limits(&self, room: usize, is_probe: bool) -> Result<Availability, E> {
         let Some(account_limits) =
             self.account_limits.filter(|account_limits| account_limits.restricts(self.kind))
         else {
-            return Ok(unlimited(room));
+            return Ok(unlimited(room, is_probe));
         };
         let (rated, next) = (self.limit_usage)()?.available(self.kind, account_limits, self.now);
         if rated == 0 {
@@ -107,14 +114,14 @@ impl<E> Situation<'_, E> {
         }
         // The end of an upload wakes no other claim, so the caller has to look again.
         let again = Availability::Nothing(Some(later(self.now, IN_FLIGHT)));
-        let yielded = Availability::UpTo { steps: room, requests: rated };
+        let yielded = Availability::UpTo { steps: room, requests: rated, is_probe };
         Ok(if room > 0 { yielded } else { again })
     }
 }
 
 /// So many steps of an account without a rate limit.
-fn unlimited(steps: usize) -> Availability {
-    Availability::UpTo { steps, requests: usize::MAX }
+fn unlimited(steps: usize, is_probe: bool) -> Availability {
+    Availability::UpTo { steps, requests: usize::MAX, is_probe }
 }
 
 fn left(limit: u32, used: u64) -> usize {
@@ -161,18 +168,28 @@ fn eligible(
     now: Timestamp,
 ) -> Vec<EligibleAccount> {
     let mut accounts: Vec<EligibleAccount> = Vec::new();
+    let mut earliest = now;
     for head in heads.iter().filter(|head| head.due <= now) {
-        let Some(Availability::UpTo { steps, requests }) = availability.get(&head.account) else {
+        let Some(Availability::UpTo { steps, requests, is_probe }) =
+            availability.get(&head.account)
+        else {
             continue;
         };
         match accounts.last_mut().filter(|account| account.name == head.account) {
+            Some(account) if *is_probe && head.due < earliest => {
+                (account.priorities, earliest) = (vec![head.priority], head.due);
+            }
+            Some(_) if *is_probe => {}
             Some(account) => account.priorities.push(head.priority),
-            None => accounts.push(EligibleAccount {
-                name: head.account.clone(),
-                priorities: vec![head.priority],
-                room: *steps,
-                requests: *requests,
-            }),
+            None => {
+                earliest = head.due;
+                accounts.push(EligibleAccount {
+                    name: head.account.clone(),
+                    priorities: vec![head.priority],
+                    room: *steps,
+                    requests: *requests,
+                });
+            }
         }
     }
     accounts

@@ -118,6 +118,10 @@ impl Data {
                 limit_usage: &|| Ok(limit_usage),
                 leased: &|| leased(&StepKind::calls_platform),
                 uploading: &|| leased(&|kind| kind == StepKind::Upload),
+                is_due: &|kind| {
+                    let mut waiting = self.waiting(kind);
+                    Ok(waiting.any(|(_, due, s)| s.account == *account && due <= now))
+                },
             }
             .availability();
             availability.insert(account.clone(), yielded);

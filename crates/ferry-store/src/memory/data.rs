@@ -258,7 +258,7 @@ impl Data {
             }
             if is_done || transition.signal.outlives_its_step() {
                 let account = self.accounts.entry(row.submission.account.clone()).or_default();
-                account.health.record(&transition.signal, now, policy);
+                account.health.record(&transition.signal, commit.lease.kind, now, policy);
             }
         }
         committed

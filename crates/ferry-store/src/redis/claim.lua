@@ -54,6 +54,14 @@ local function look(account)
     end
 end
 
+local function has_due(other, name)
+    for _, priority in ipairs(PRIORITIES) do
+        local head = call('ZRANGE', key.due(other, priority, name), 0, 0, 'WITHSCORES')
+        if head[2] and tonumber(head[2]) <= now then return true end
+    end
+    return false
+end
+
 -- The steps that ask the Platform.
 local ASKING = { 'upload', 'poll', 'collect' }
 
@@ -119,11 +127,15 @@ local function admission(account)
         account.room, account.admitted = limit, true
         return
     end
-    local verdict, value = admit(load_health(account.name), p)
+    local health = load_health(account.name)
+    local verdict, value = admit(health, p)
+    account.is_probe = verdict == 'up_to' and value == 1
     if verdict == 'open' then
         account.room, account.admitted = limit, true
     elseif verdict == 'up_to' then
         account.room = max(0, value - leased_of(account.name))
+        local function is_due(other) return has_due(other, account.name) end
+        if account.is_probe and not is_turn(health, kind, p, is_due) then account.room = 0 end
         account.admitted = account.room > 0
         account.reopens = later(p.ramp)
     else
@@ -213,13 +225,24 @@ local function take_from(account, ids)
     return taken
 end
 
+-- The priorities of an account in the order of its steps. A probe is the step due longest: one of a higher
+-- priority that always fails must not be every probe.
+local function order(account)
+    if not account.is_probe then return PRIORITIES end
+    local first = 'high'
+    for _, priority in ipairs(PRIORITIES) do
+        if (account.heads[priority] or FOREVER) < (account.heads[first] or FOREVER) then first = priority end
+    end
+    return { first }
+end
+
 -- Leases up to `share` steps of an account, the most urgent first.
 local function take(account, share)
     local wanted = min(share, account.room, limit - #given)
     account.requests = account.requests or 0
     account.requests_left = account.requests_left or math.huge
     local taken = 0
-    for _, priority in ipairs(PRIORITIES) do
+    for _, priority in ipairs(order(account)) do
         local head = account.heads[priority]
         if taken < wanted and head and head <= now then
             local due = key.due(kind, priority, account.name)

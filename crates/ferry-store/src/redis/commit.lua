@@ -24,7 +24,9 @@ end
 local function commit(c, claim)
     local id, lease, again, cancelled, account, signal, value, in_any_case, from, to, kind, name, seq,
         priority, reason, step, after, ends, finished, why, tail, effect, contents = unpack(c)
-    if in_any_case then take_signal(account, signal, value, p) end
+    -- A stale commit does not come with the step of its submission.
+    local leased_kind = string.match(lease, '^%d+ (%l+)')
+    if in_any_case then take_signal(account, signal, leased_kind, value, p) end
     -- Of two commits of one claim the first counts.
     if not has_lease(not ended[key.claim(id)] and claim, lease) then
         return again and repeated(id, string.match(lease, '^%d+')) or 'stale'
@@ -37,7 +39,7 @@ local function commit(c, claim)
         call('DEL', key.contents(id))
         call('HSET', key.contents(id), unpack(contents))
     end
-    if not in_any_case then take_signal(account, signal, value, p) end
+    if not in_any_case then take_signal(account, signal, leased_kind, value, p) end
     local due = after and later(after)
     local record = cmsgpack.pack(due or -1, now, ends and now or finished) .. tail
     if why then record = record .. line(to, why) end

@@ -22,6 +22,7 @@ local function decode_health(text)
         capped = stored.capped,
         failures = failures,
         probe = tonumber(stored.probe),
+        stopped_by = stored.stopped_by,
     }
 end
 
@@ -44,6 +45,7 @@ local function save_health(account, h)
             capped = h.capped,
             failures = h.failures,
             probe = h.probe and int(h.probe),
+            stopped_by = h.stopped_by,
         })
     end
     if type(call('HSET', key.health, account, text)) ~= 'number' then
@@ -70,8 +72,27 @@ local function admit(h, p)
     return 'open'
 end
 
+-- Ramp steps after a reopening for which the kind of step that stopped the account lets others go first.
+local TURN_RAMP_STEPS = 4
+
+-- The kinds that call the Platform, twice in their order.
+local TURNS = { 'upload', 'poll', 'collect', 'upload', 'poll', 'collect' }
+
+-- Whether the one step that may be leased is of this kind.
+local function is_turn(h, kind, p, is_due)
+    local reopened = max(h.probe or 0, h.throttled_until or 0)
+    if not h.stopped_by or now - reopened >= p.ramp * TURN_RAMP_STEPS then return true end
+    local after = false
+    for _, next_kind in ipairs(TURNS) do
+        if after and next_kind == kind then return true end
+        if after and is_due(next_kind) then return false end
+        after = after or next_kind == h.stopped_by
+    end
+    return true
+end
+
 -- Records what a step reported; returns true if anything changed.
-local function record(h, signal, value, p)
+local function record(h, signal, kind, value, p)
     if signal == 'healthy' then
         local throttled_until, capped = h.throttled_until, h.capped
         if capped and throttled_until <= now then
@@ -79,6 +100,7 @@ local function record(h, signal, value, p)
             throttled_until, capped = now, nil
         end
         if throttled_until and not capped and not is_ramping(throttled_until, p) then throttled_until = nil end
+        if not throttled_until then h.stopped_by = nil end
         local changed = h.failures > 0 or h.probe ~= nil or throttled_until ~= h.throttled_until
             or capped ~= h.capped
         h.failures, h.probe, h.throttled_until, h.capped = 0, nil, throttled_until, capped
@@ -89,6 +111,7 @@ local function record(h, signal, value, p)
         if excess >= 0 then
             if not h.probe or h.probe <= now then
                 h.probe = later(min(p.initial * 2 ^ min(excess, 16), p.most))
+                h.stopped_by = kind
             else
                 h.failures = h.failures - 1
             end
@@ -98,6 +121,7 @@ local function record(h, signal, value, p)
         local until_then = later(tonumber(value))
         if h.throttled_until and until_then <= h.throttled_until then return false end
         h.throttled_until, h.capped = until_then, signal == 'capped' or nil
+        h.stopped_by = kind
         return true
     elseif signal == 'credentials_denied' then
         if h.pause_reason then return false end
@@ -112,14 +136,14 @@ local new_events = {}
 
 -- Records what a step reported about its account. Where few are let through at a time, one that ends
 -- makes room for another.
-local function take_signal(account, signal, value, p)
+local function take_signal(account, signal, kind, value, p)
     local t = new_events[account]
     if not t then
         t = { health = load_health(account) }
         new_events[account] = t
     end
     if admit(t.health, p) ~= 'open' then anything = true end
-    if record(t.health, signal, value, p) then t.changed = true end
+    if record(t.health, signal, kind, value, p) then t.changed = true end
 end
 
 local function save_signals()

@@ -330,6 +330,7 @@ struct StoredHealth {
     capped: bool,
     failures: u32,
     probe: Option<String>,
+    stopped_by: Option<StepKind>,
 }
 
 /// Reads an account's health. One that is damaged blocks the account, like a pause, until an operator
@@ -352,6 +353,7 @@ fn parse_health(json: &[u8]) -> Result<Health, RedisError> {
         is_capped: stored.capped,
         failures: stored.failures,
         probe_at: time(stored.probe)?,
+        stopped_by: stored.stopped_by,
     })
 }
 

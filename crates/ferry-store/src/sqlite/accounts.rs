@@ -8,7 +8,7 @@ use super::changes::set_aside;
 use super::effects::Effects;
 use super::error::SqliteError;
 use super::health;
-use super::records::{priority, rank};
+use super::records::{millis, priority, rank};
 use crate::ClaimRequest;
 use crate::fair::{Availability, NextDue, Situation};
 use ferry_types::domain::account::HealthPolicy;
@@ -86,10 +86,27 @@ pub(super) fn availability(
             limit_usage: &|| health::limit_usage(connection, account),
             leased: &|| leased(connection, account, "step != 'deliver'"),
             uploading: &|| leased(connection, account, "step = 'upload'"),
+            is_due: &|kind| is_due(connection, account, kind, now),
         };
         availability.insert(account.clone(), situation.availability()?);
     }
     Ok(availability)
+}
+
+/// True if a step of the kind can be leased now but for the health of its account.
+fn is_due(
+    connection: &Connection,
+    account: &str,
+    kind: StepKind,
+    now: Timestamp,
+) -> Result<bool, SqliteError> {
+    let mut due = connection.prepare_cached(
+        "SELECT 1 FROM submissions INDEXED BY ready
+         WHERE step = ?1 AND account = ?2 AND priority IN (0, 1, 2) AND due_at <= ?3
+             AND due_at IS NOT NULL AND leased_until IS NULL AND has_predecessor = 0
+         LIMIT 1",
+    )?;
+    Ok(due.exists(params![kind.as_str(), account, millis(now)])?)
 }
 
 /// The account stands aside in the condition so that only what is leased is looked at.

@@ -15,7 +15,7 @@ use crate::compression::Compressed;
 use crate::{Claim, Commit, Committed, Lease, Rescued, StoreError};
 use ferry_types::domain::Timestamp;
 use ferry_types::domain::account::{Admission, HealthPolicy, Signal};
-use ferry_types::domain::submission::LifecycleError;
+use ferry_types::domain::submission::{LifecycleError, StepKind};
 
 /// Rescued in one call.
 const RESCUED: i64 = 200;
@@ -46,7 +46,7 @@ pub(super) fn commit(
         Committed::Stale
     };
     if matches!(committed, Committed::Done(..)) || signal.outlives_its_step() {
-        record_signal(connection, effects, &account, signal, policy, now)?;
+        record_signal(connection, effects, &account, (signal, commit.lease.kind), policy, now)?;
     }
     Ok(committed)
 }
@@ -79,13 +79,13 @@ fn record_signal(
     connection: &Connection,
     effects: &mut Effects,
     account: &str,
-    signal: &Signal,
+    (signal, kind): (&Signal, StepKind),
     policy: &HealthPolicy,
     now: Timestamp,
 ) -> Result<(), SqliteError> {
     let before = health::load(connection, account)?.unwrap_or_default();
     let mut after = before.clone();
-    after.record(signal, now, policy);
+    after.record(signal, kind, now, policy);
     if after != before {
         health::save(connection, account, &after)?;
     }

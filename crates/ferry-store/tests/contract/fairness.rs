@@ -167,8 +167,9 @@ pub(super) async fn a_ramp_counts_the_steps_of_all_kinds(subject: Subject) {
     subject.commit(&claims[0], t::uploaded(millis(0))).await;
     subject.commit(&claims[1], t::slowed_down(StepKind::Upload, millis(1000))).await;
     subject.advance(millis(1100)).await;
-    assert_eq!(subject.claim(StepKind::Upload, 10).await.len(), 1);
-    subject.assert_nothing_due(StepKind::Poll).await;
+    subject.assert_nothing_due(StepKind::Upload).await;
+    assert_eq!(subject.claim(StepKind::Poll, 10).await.len(), 1, "uploads were throttled");
+    subject.assert_nothing_due(StepKind::Upload).await;
 }
 
 pub(super) async fn a_recovered_account_is_as_good_as_new(subject: Subject) {
@@ -275,4 +276,67 @@ pub(super) async fn the_next_step_is_the_earliest_of_all_accounts(subject: Subje
         claims.next,
         Some(ferry_types::domain::until(claims.now, later(now, millis(40_000))))
     );
+}
+
+/// Polls that fail first thing whenever their account reopens; returns the next reopening.
+async fn poll_first(subject: &Subject, signal: &Signal) -> usize {
+    let polls = subject.claim(StepKind::Poll, 1).await;
+    for poll in &polls {
+        let later = t::retried(StepKind::Poll, millis(1)).telling(signal.clone());
+        subject.commit(poll, later).await;
+    }
+    polls.len()
+}
+
+/// One submission is polled in vain, and others wait for their upload.
+async fn a_failing_poll_among_uploads(subject: &Subject) {
+    subject.accept(on("a", new("fails"))).await;
+    let claim = subject.claim_one(StepKind::Upload).await;
+    subject.commit(&claim, t::uploaded(millis(0))).await;
+    subject.accept_all(many("a", 2)).await;
+}
+
+pub(super) async fn a_step_that_always_fails_is_not_every_probe(subject: Subject) {
+    a_failing_poll_among_uploads(&subject).await;
+    for _ in 0..3 {
+        subject.advance(millis(1)).await;
+        assert_eq!(poll_first(&subject, &Signal::Unhealthy).await, 1);
+    }
+    subject.assert_nothing_due(StepKind::Upload).await;
+    subject.advance(millis(1000)).await;
+    assert_eq!(poll_first(&subject, &Signal::Unhealthy).await, 0, "it is not its turn");
+    let upload = subject.claim_one(StepKind::Upload).await;
+    let later = t::retried(StepKind::Upload, millis(1)).telling(Signal::Unhealthy);
+    subject.commit(&upload, later).await;
+    subject.advance(millis(2000)).await;
+    subject.assert_nothing_due(StepKind::Upload).await;
+    assert_eq!(poll_first(&subject, &Signal::Unhealthy).await, 1, "all have their turn");
+    subject.advance(millis(4000 + 1000)).await;
+    assert_eq!(poll_first(&subject, &Signal::None).await, 1, "no worker has room for uploads");
+}
+
+pub(super) async fn an_urgent_step_that_always_fails_is_not_every_probe(subject: Subject) {
+    let urgent = NewSubmission { priority: Priority::High, ..on("a", new("fails")) };
+    let failing = subject.accept(urgent).await;
+    let healthy = subject.accept(on("a", new("healthy"))).await;
+    for _ in 0..3 {
+        let claims = subject.claim(StepKind::Upload, 1).await;
+        assert_eq!(ids(&claims), [failing]);
+        let later = t::retried(StepKind::Upload, millis(1)).telling(Signal::Unhealthy);
+        subject.commit(&claims[0], later).await;
+        subject.advance(millis(1)).await;
+    }
+    subject.advance(millis(1000)).await;
+    assert_eq!(ids(&subject.claim(StepKind::Upload, 10).await), [healthy]);
+}
+
+pub(super) async fn an_endpoint_that_always_throttles_does_not_starve_another(subject: Subject) {
+    a_failing_poll_among_uploads(&subject).await;
+    let throttled = Signal::Throttled { delay: millis(1000), is_capped: false };
+    assert_eq!(poll_first(&subject, &throttled).await, 1);
+    subject.advance(millis(1000)).await;
+    assert_eq!(poll_first(&subject, &throttled).await, 0, "it is not its turn");
+    subject.claim_one(StepKind::Upload).await;
+    subject.advance(millis(250)).await;
+    assert_eq!(poll_first(&subject, &throttled).await, 1, "the ramp goes on");
 }

@@ -35,7 +35,7 @@ pub(super) async fn signals_do_to_an_account_what_its_health_says(subject: Subje
             let transition: Transition = t::failed().with_signal(signal.clone());
             subject.commit(claim, transition).await;
             let now = subject.get(claim.lease.id).await.updated_at;
-            health.record(&signal, now, &health_policy());
+            health.record(&signal, StepKind::Upload, now, &health_policy());
             assert_eq!(subject.account("main").await.health, health, "seed {seed}: {signal:?}");
             assert_admitted(&subject, &health, (SIGNALS - recorded - 1) as u32).await;
             if rng.u32(0..12) == 0 {

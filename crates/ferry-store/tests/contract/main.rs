@@ -100,6 +100,9 @@ macro_rules! fulfilled_by {
                     a_recovered_account_is_as_good_as_new
                     failures_in_a_row_open_the_breaker_for_all
                     a_probe_that_is_given_back_or_lost_makes_room_for_another
+                    a_step_that_always_fails_is_not_every_probe
+                    an_urgent_step_that_always_fails_is_not_every_probe
+                    an_endpoint_that_always_throttles_does_not_starve_another
                     refused_credentials_pause_the_account
                     a_resumption_ends_a_gate_and_an_outage
                     the_next_step_is_the_earliest_of_all_accounts

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::submission::StepKind;
 use super::{Timestamp, later, until};
 
 /// A step's report about its account.
@@ -107,6 +108,9 @@ impl Default for HealthPolicy {
     }
 }
 
+/// Ramp steps after a reopening for which the kind of step that stopped the account lets others go first.
+const TURN_RAMP_STEPS: u32 = 4;
+
 /// After so many doublings a ramp is over.
 const RAMP_DOUBLINGS: u32 = 10;
 
@@ -124,6 +128,9 @@ pub struct Health {
     pub failures: u32,
     /// The time of the next probe, while the breaker is open.
     pub probe_at: Option<Timestamp>,
+    /// Kind of the step that opened the breaker, failed as its probe, or was throttled, last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped_by: Option<StepKind>,
 }
 
 /// Reason of a pause for want of knowledge.
@@ -162,8 +169,43 @@ impl Health {
         }
     }
 
-    /// Records what a step reported at `now`.
-    pub fn record(&mut self, signal: &Signal, now: Timestamp, policy: &HealthPolicy) {
+    /// True if the one step that may be leased at `now` is of `kind`, where `is_due` returns true for each
+    /// kind that has a step to lease. After the kind that stopped the account, the others have their turn: a
+    /// request that always fails must not be every probe while healthy steps wait. A kind whose turn is
+    /// missed, as by a worker without a free slot, holds up the others for moments only.
+    pub fn is_turn<E>(
+        &self,
+        kind: StepKind,
+        now: Timestamp,
+        policy: &HealthPolicy,
+        is_due: impl Fn(StepKind) -> Result<bool, E>,
+    ) -> Result<bool, E> {
+        let reopened = self.probe_at.max(self.throttled_until);
+        let (Some(reopened), Some(last)) = (reopened, self.stopped_by) else { return Ok(true) };
+        if until(reopened, now) >= policy.ramp_step * TURN_RAMP_STEPS {
+            return Ok(true);
+        }
+        let kinds = StepKind::PLATFORM_KINDS;
+        let after_last = kinds.iter().skip_while(|kind| **kind != last).skip(1).chain(&kinds);
+        for next in after_last {
+            if *next == kind {
+                return Ok(true);
+            }
+            if is_due(*next)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Records what a step of `kind` reported at `now`.
+    pub fn record(
+        &mut self,
+        signal: &Signal,
+        kind: StepKind,
+        now: Timestamp,
+        policy: &HealthPolicy,
+    ) {
         match signal {
             Signal::None => {}
             Signal::Healthy => {
@@ -177,6 +219,7 @@ impl Health {
                     self.throttled_until =
                         self.throttled_until.filter(|until| is_ramping(*until, now, policy));
                 }
+                self.stopped_by = self.stopped_by.filter(|_| self.throttled_until.is_some());
             }
             Signal::Unhealthy => {
                 self.failures = self.failures.saturating_add(1);
@@ -187,7 +230,7 @@ impl Health {
                         .min(policy.breaker_open_max);
                     // Responses to requests from before it opened do not lengthen the outage.
                     if self.probe_at.is_none_or(|probe_at| probe_at <= now) {
-                        self.probe_at = Some(later(now, delay));
+                        (self.probe_at, self.stopped_by) = (Some(later(now, delay)), Some(kind));
                     } else {
                         self.failures -= 1;
                     }
@@ -197,6 +240,7 @@ impl Health {
                 let until = later(now, *delay);
                 if self.throttled_until.is_none_or(|old| old < until) {
                     (self.throttled_until, self.is_capped) = (Some(until), *is_capped);
+                    self.stopped_by = Some(kind);
                 }
             }
             Signal::CredentialsDenied(reason) => {
@@ -240,32 +284,32 @@ mod tests {
     #[test]
     fn one_probe_asks_again_where_more_was_asked_for_than_is_trusted() {
         let (mut health, policy) = (Health::default(), policy());
-        health.record(&capped(3), at(0), &policy);
+        health.record(&capped(3), StepKind::Upload, at(0), &policy);
         // A straggler from before proves nothing, and a shorter request changes nothing.
-        health.record(&Signal::Healthy, at(1000), &policy);
-        health.record(&throttled(1), at(1000), &policy);
+        health.record(&Signal::Healthy, StepKind::Upload, at(1000), &policy);
+        health.record(&throttled(1), StepKind::Upload, at(1000), &policy);
         let blocked = Admission::Blocked(BlockReason::Throttled { until: at(3000) });
         assert_eq!(health.admit(at(2999), &policy), blocked);
         // However long the probe takes, and whether or not it fails.
         assert_eq!(health.admit(at(3000), &policy), Admission::UpTo(1));
-        health.record(&Signal::Unhealthy, at(60_000), &policy);
+        health.record(&Signal::Unhealthy, StepKind::Upload, at(60_000), &policy);
         assert_eq!(health.admit(at(90_000), &policy), Admission::UpTo(1));
         let mut again = health.clone();
-        health.record(&Signal::Healthy, at(90_000), &policy);
+        health.record(&Signal::Healthy, StepKind::Upload, at(90_000), &policy);
         assert_eq!(health.admit(at(90_000), &policy), Admission::UpTo(1), "the ramp");
         assert_eq!(health.admit(at(90_250), &policy), Admission::UpTo(2));
         assert_eq!(health.admit(at(92_500), &policy), Admission::Open);
         // A throttled probe follows the `Retry-After` of its response.
-        again.record(&throttled(3), at(90_000), &policy);
+        again.record(&throttled(3), StepKind::Upload, at(90_000), &policy);
         assert_eq!(again.admit(at(93_250), &policy), Admission::UpTo(2));
-        again.record(&capped(3), at(95_000), &policy);
+        again.record(&capped(3), StepKind::Upload, at(95_000), &policy);
         assert_eq!(again.admit(at(200_000), &policy), Admission::UpTo(1));
     }
 
     #[test]
     fn a_gate_closes_for_the_time_asked_and_reopens_with_a_ramp() {
         let mut health = Health::default();
-        health.record(&throttled(3), at(0), &policy());
+        health.record(&throttled(3), StepKind::Upload, at(0), &policy());
         let blocked = Admission::Blocked(BlockReason::Throttled { until: at(3000) });
         assert_eq!(health.admit(at(2999), &policy()), blocked);
         assert_eq!(health.admit(at(3000), &policy()), Admission::UpTo(1));
@@ -276,20 +320,20 @@ mod tests {
     #[test]
     fn a_good_answer_after_the_ramp_ends_the_memory_of_a_gate() {
         let mut health = Health::default();
-        health.record(&throttled(3), at(0), &policy());
+        health.record(&throttled(3), StepKind::Upload, at(0), &policy());
         for early in [0, 3000, 5499] {
-            health.record(&Signal::Healthy, at(early), &policy());
+            health.record(&Signal::Healthy, StepKind::Upload, at(early), &policy());
             assert_eq!(health.throttled_until, Some(at(3000)));
         }
-        health.record(&Signal::Healthy, at(5500), &policy());
+        health.record(&Signal::Healthy, StepKind::Upload, at(5500), &policy());
         assert_eq!(health, Health::default());
     }
 
     #[test]
     fn a_shorter_pause_does_not_shorten_a_longer_one() {
         let mut health = Health::default();
-        health.record(&throttled(3), at(0), &policy());
-        health.record(&throttled(1), at(10), &policy());
+        health.record(&throttled(3), StepKind::Upload, at(0), &policy());
+        health.record(&throttled(1), StepKind::Upload, at(10), &policy());
         assert_eq!(health.throttled_until, Some(at(3000)));
     }
 
@@ -297,27 +341,64 @@ mod tests {
     fn failures_in_a_row_open_the_breaker_and_one_probe_at_a_time_closes_it() {
         let mut health = Health::default();
         for _ in 0..2 {
-            health.record(&Signal::Unhealthy, at(0), &policy());
+            health.record(&Signal::Unhealthy, StepKind::Upload, at(0), &policy());
         }
         assert_eq!(health.admit(at(0), &policy()), Admission::Open);
-        health.record(&Signal::Unhealthy, at(0), &policy());
+        health.record(&Signal::Unhealthy, StepKind::Upload, at(0), &policy());
         let open = Admission::Blocked(BlockReason::BreakerOpen { until: at(1000) });
         assert_eq!(health.admit(at(999), &policy()), open);
         // A response to a request from before it opened does not count.
-        health.record(&Signal::Unhealthy, at(500), &policy());
+        health.record(&Signal::Unhealthy, StepKind::Upload, at(500), &policy());
         assert_eq!(health.admit(at(1000), &policy()), Admission::UpTo(1));
-        health.record(&Signal::Unhealthy, at(1000), &policy());
+        health.record(&Signal::Unhealthy, StepKind::Upload, at(1000), &policy());
         let longer = Admission::Blocked(BlockReason::BreakerOpen { until: at(3000) });
         assert_eq!(health.admit(at(2999), &policy()), longer);
-        health.record(&Signal::Healthy, at(3000), &policy());
+        health.record(&Signal::Healthy, StepKind::Upload, at(3000), &policy());
         assert_eq!(health.admit(at(3000), &policy()), Admission::Open);
+    }
+
+    #[test]
+    fn every_kind_with_due_steps_has_a_turn_after_the_one_that_stopped_the_account() {
+        use StepKind::{Collect, Poll, Upload};
+        let stopped = |stopped_by| Health {
+            probe_at: Some(at(0)),
+            stopped_by: Some(stopped_by),
+            ..Health::default()
+        };
+        for (last, due, expected) in [
+            (Poll, &[Upload, Poll, Collect][..], Collect),
+            (Collect, &[Upload, Poll, Collect], Upload),
+            (Upload, &[Upload, Poll, Collect], Poll),
+            (Poll, &[Upload, Poll], Upload),
+            (Upload, &[Upload, Collect], Collect),
+            (Poll, &[Poll], Poll),
+        ] {
+            for kind in due {
+                let turn = |millis| {
+                    let is_due = |kind| Ok::<_, ()>(due.contains(&kind));
+                    stopped(last).is_turn(*kind, at(millis), &policy(), is_due).unwrap()
+                };
+                assert_eq!(turn(999), *kind == expected, "{last} {kind} {due:?}");
+                assert!(turn(1000), "none is held up for long: {last} {kind}");
+            }
+        }
     }
 
     #[test]
     fn the_first_reason_of_a_pause_stays() {
         let mut health = Health::default();
-        health.record(&Signal::CredentialsDenied("first".into()), at(0), &policy());
-        health.record(&Signal::CredentialsDenied("second".into()), at(0), &policy());
+        health.record(
+            &Signal::CredentialsDenied("first".into()),
+            StepKind::Upload,
+            at(0),
+            &policy(),
+        );
+        health.record(
+            &Signal::CredentialsDenied("second".into()),
+            StepKind::Upload,
+            at(0),
+            &policy(),
+        );
         assert_eq!(health.pause_reason.as_deref(), Some("first"));
     }
 }
