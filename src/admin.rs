@@ -3,17 +3,28 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tracing::debug;
 
-use crate::listener::PatientListener;
+use crate::listener::{PatientListener, connection, with_timeout};
 use crate::metrics::Metrics;
 use crate::readiness::{self, Readiness};
+use crate::telemetry::chain;
+
+/// The most connections at once. Each is an open file: monitoring must not leave none for the work.
+const CONNECTIONS: usize = 8;
+
+/// Time for a client to send or read, and to be idle.
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone)]
 struct Shown {
@@ -47,8 +58,20 @@ impl Admin {
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(ready))
             .with_state(Shown { metrics, readiness });
-        // It ends with the process.
-        let _ = axum::serve(PatientListener::new(self.listener), app).await;
+        let listener = PatientListener::new(self.listener);
+        let connections = Arc::new(Semaphore::new(CONNECTIONS));
+        // Those beyond the limit wait with the operating system. It ends with the process.
+        while let Ok(permit) = connections.clone().acquire_owned().await {
+            let (stream, _) = listener.accept().await;
+            let service = TowerToHyperService::new(app.clone());
+            tokio::spawn(async move {
+                let stream = with_timeout(stream, CLIENT_TIMEOUT);
+                if let Err(error) = connection(stream, service, CLIENT_TIMEOUT).await {
+                    debug!("a connection for monitoring ended: {}", chain(&error));
+                }
+                drop(permit);
+            });
+        }
     }
 }
 

@@ -30,7 +30,7 @@ use ferry_types::domain::submission::StepKind;
 use crate::data_loss::DataLossMetrics;
 use crate::exporter::{DurabilityMetrics, QueueMetrics};
 use crate::instrumented::InstrumentedStore;
-use crate::readiness::Readiness;
+use crate::readiness::{Readiness, StoreFailures};
 use crate::throughput::Throughput;
 use crate::traces::Traces;
 use crate::webhook::{WebhookMetrics, Webhooks};
@@ -83,7 +83,9 @@ impl App {
         let metrics = Arc::new(Metrics::of_accounts(config.accounts.keys().cloned()));
         declare(&metrics);
         let store = open_store(&config, clock.clone())?;
-        let store: Arc<dyn Store> = Arc::new(InstrumentedStore::new(store, &metrics));
+        let failures = StoreFailures::default();
+        let store: Arc<dyn Store> =
+            Arc::new(InstrumentedStore::new(store, &metrics, failures.clone()));
         #[expect(clippy::disallowed_methods, reason = "the one place that asks for a random seed")]
         let mut seeds = Rng::with_seed(fastrand::u64(..));
         let pushed = match &config.store {
@@ -99,7 +101,7 @@ impl App {
         let audit = Audit::new(config.audit_log.clone());
         let shutdown = Shutdown::default();
         let monotonic = Arc::new(BootClock);
-        let readiness = Readiness::new(store.clone(), shutdown.clone());
+        let readiness = Readiness::new(store.clone(), shutdown.clone(), failures);
         let throughput = Arc::default();
         Ok(Self {
             config,
@@ -193,9 +195,10 @@ impl App {
     }
 
     /// The policy, with no more steps at once than the limit of open files allows.
-    fn policy(&self) -> Policy {
+    fn policy(&self, serves: bool) -> Policy {
         let (policy, limit) = (self.config.policy.clone(), open_files::raise_limit());
-        let concurrency = open_files::concurrency(policy.concurrency, StepKind::ALL.len(), limit);
+        let (wanted, kinds) = (policy.concurrency, StepKind::ALL.len());
+        let concurrency = open_files::concurrency(wanted, kinds, limit, serves);
         if concurrency < policy.concurrency {
             warn!(
                 concurrency,
@@ -209,6 +212,32 @@ impl App {
 
     /// The workers of the process.
     pub fn workers(&self) -> Result<Workers, SetupError> {
+        self.workers_with(self.policy(false))
+    }
+
+    /// The workers of a process that also serves clients, for whom part of its open files stays free.
+    pub fn workers_of_server(&self) -> Result<Workers, SetupError> {
+        self.workers_with(self.policy(true))
+    }
+
+    /// Number of client connections that leave enough open files for everything else.
+    pub fn client_connections(&self, has_workers: bool) -> usize {
+        let kinds = if has_workers { StepKind::ALL.len() } else { 0 };
+        let steps = self.config.policy.concurrency.saturating_mul(kinds);
+        let (limit, wanted) = (open_files::raise_limit(), self.config.api.max_concurrent_requests);
+        let connections = open_files::client_connections(steps, limit);
+        if connections < wanted {
+            warn!(
+                connections,
+                "{connections} connections of clients at once, not {wanted} \
+                 (`max_concurrent_requests`): the process may open {limit} files; raise the limit \
+                 (`ulimit -n`)"
+            );
+        }
+        connections
+    }
+
+    fn workers_with(&self, policy: Policy) -> Result<Workers, SetupError> {
         let pushed = self.pushed.clone().map(|requests| PushedIntake {
             requests,
             intake: self.intake().with_source(Source::Apalis),
@@ -225,7 +254,7 @@ impl App {
                 self.config.webhook_timeout,
                 &self.metrics,
             )?,
-            policy: self.policy(),
+            policy,
             metrics: self.metrics.clone(),
             traces: self.traces.clone(),
             monotonic: self.monotonic.clone(),

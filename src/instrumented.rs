@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 
 use crate::metrics::{Counter, Histogram, Metrics, label, metrics};
+use crate::readiness::StoreFailures;
 use ferry_store::{
     Accepted, CheckResult, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor,
     Events, Filter, Lease, Loss, NewSubmission, Page, Payload, Rescued, Standing, Stats, Store,
@@ -81,12 +82,13 @@ label! {
 pub struct InstrumentedStore {
     store: Arc<dyn Store>,
     metrics: Arc<StoreMetrics>,
+    failures: StoreFailures,
 }
 
 impl InstrumentedStore {
-    /// Counts the calls of `store`.
-    pub fn new(store: Arc<dyn Store>, metrics: &Metrics) -> Self {
-        Self { store, metrics: metrics.of() }
+    /// Counts the calls of `store`, those that it could not serve in `failures` as well.
+    pub fn new(store: Arc<dyn Store>, metrics: &Metrics, failures: StoreFailures) -> Self {
+        Self { store, metrics: metrics.of(), failures }
     }
 
     async fn count<T>(
@@ -98,7 +100,11 @@ impl InstrumentedStore {
         let response = call.await;
         self.metrics.durations.observe(operation, started.elapsed().as_secs_f64());
         if let Err(error) = &response {
-            self.metrics.errors.inc(kind_of(error));
+            let kind = kind_of(error);
+            if kind == StoreErrorKind::Unavailable {
+                self.failures.count();
+            }
+            self.metrics.errors.inc(kind);
         }
         response
     }

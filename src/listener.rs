@@ -1,17 +1,29 @@
-//! Accepts connections. What keeps it from that, such as too many open files, is logged when it begins
-//! and when it is over.
+//! Accepts connections, and serves each within time limits. What prevents that, such as too many open
+//! files, is logged when it begins and when it is over.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::time::Duration;
 
-use axum::serve::Listener;
+use axum::response::Response;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::Service;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_io_timeout::TimeoutStream;
 use tracing::{info, warn};
 
 use crate::recurring::Recurring;
 
 /// Delay after a connection that could not be accepted.
 const DELAY: Duration = Duration::from_millis(100);
+
+/// The largest head of a request, in bytes.
+const LARGEST_HEAD: usize = 64 << 10;
 
 /// A listener that retries.
 #[derive(Debug)]
@@ -25,13 +37,9 @@ impl PatientListener {
     pub fn new(listener: TcpListener) -> Self {
         Self { listener, failures: Recurring::default() }
     }
-}
 
-impl Listener for PatientListener {
-    type Io = TcpStream;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
+    /// Accepts the next connection, whatever it takes.
+    pub async fn accept(&self) -> (TcpStream, SocketAddr) {
         loop {
             match self.listener.accept().await {
                 Ok(accepted) => {
@@ -46,8 +54,34 @@ impl Listener for PatientListener {
             }
         }
     }
+}
 
-    fn local_addr(&self) -> std::io::Result<SocketAddr> {
-        self.listener.local_addr()
-    }
+/// A connection of a client that must read what is sent to it within a time.
+pub type ClientStream = Pin<Box<TimeoutStream<TcpStream>>>;
+
+/// Limits the time that a client may take to read: one that does not must not occupy a connection for ever.
+pub fn with_timeout(stream: TcpStream, client_timeout: Duration) -> ClientStream {
+    // Responses are whole: there is nothing to wait for.
+    let _ = stream.set_nodelay(true);
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(client_timeout));
+    Box::pin(stream)
+}
+
+/// Serves a connection to its end. A client has `client_timeout` to send the head of each request, and may
+/// be idle for no longer.
+pub fn connection<S, T>(
+    stream: S,
+    service: T,
+    client_timeout: Duration,
+) -> http1::Connection<TokioIo<S>, T>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    T: Service<Request<Incoming>, Response = Response, Error = Infallible>,
+{
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(client_timeout)
+        .max_buf_size(LARGEST_HEAD)
+        .serve_connection(TokioIo::new(stream), service)
 }

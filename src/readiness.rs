@@ -1,6 +1,7 @@
 //! Readiness of a process: it can do its work.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::http::StatusCode;
@@ -19,11 +20,30 @@ const FRESH: Duration = Duration::from_secs(2);
 /// Time for which a write that succeeded counts.
 const WRITE_FRESH: Duration = Duration::from_secs(10);
 
+/// Number of store calls of the process that met a store which was gone or refused to write. Clones count
+/// together.
+#[derive(Debug, Clone, Default)]
+pub struct StoreFailures(Arc<AtomicU64>);
+
+impl StoreFailures {
+    /// Counts one more.
+    pub fn count(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn number(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Result of a probe, with its time and the number of failures before it.
+type Probe = Option<(Instant, u64, Result<(), String>)>;
+
 /// The last responses of the store.
 #[derive(Debug, Default)]
 struct Probed {
-    read: Option<(Instant, Result<(), String>)>,
-    write: Option<(Instant, Result<(), String>)>,
+    read: Probe,
+    write: Probe,
 }
 
 /// Answers readiness probes.
@@ -31,13 +51,14 @@ struct Probed {
 pub struct Readiness {
     store: Arc<dyn Store>,
     shutdown: Shutdown,
+    failures: StoreFailures,
     probed: Arc<Mutex<Probed>>,
 }
 
 impl Readiness {
-    /// Readiness of a process that uses `store` until `shutdown`.
-    pub fn new(store: Arc<dyn Store>, shutdown: Shutdown) -> Self {
-        Self { store, shutdown, probed: Arc::default() }
+    /// Readiness of a process that uses `store` until `shutdown`, and counts what fails there.
+    pub fn new(store: Arc<dyn Store>, shutdown: Shutdown, failures: StoreFailures) -> Self {
+        Self { store, shutdown, failures, probed: Arc::default() }
     }
 
     /// Returns the reason for which the process cannot do its work, if there is one.
@@ -49,32 +70,39 @@ impl Readiness {
         self.loss()?;
         let mut probed = self.probed.lock().await;
         let read = async { self.store.look().await.map(drop).map_err(|error| error.to_string()) };
-        refreshed(&mut probed.read, FRESH, read).await?;
+        self.refreshed(&mut probed.read, FRESH, read).await?;
         self.loss()?;
         let write = async { self.store.probe_write().await.map_err(|error| error.to_string()) };
-        refreshed(&mut probed.write, WRITE_FRESH, write).await
+        self.refreshed(&mut probed.write, WRITE_FRESH, write).await
+    }
+
+    /// Returns what was probed less than `fresh` ago, or probes now; after an error sooner. A success does not
+    /// outlast what a request or a worker met since then.
+    async fn refreshed(
+        &self,
+        last: &mut Probe,
+        fresh: Duration,
+        probe: impl Future<Output = Result<(), String>>,
+    ) -> Result<(), String> {
+        let failures = self.failures.number();
+        if let Some((at, before, result)) = last {
+            let is_fresh = match result {
+                Ok(()) => at.elapsed() < fresh && *before == failures,
+                Err(_) => at.elapsed() < FRESH.min(fresh) / 2,
+            };
+            if is_fresh {
+                return result.clone();
+            }
+        }
+        let late = || Err(format!("the store did not respond within {} s", LIMIT.as_secs()));
+        let result = timeout(LIMIT, probe).await.unwrap_or_else(|_| late());
+        *last = Some((Instant::now(), failures, result.clone()));
+        result
     }
 
     fn loss(&self) -> Result<(), String> {
         self.store.continuity().loss().map_or(Ok(()), |loss| Err(loss.to_string()))
     }
-}
-
-/// Returns what was probed less than `fresh` ago, or probes now; after an error sooner.
-async fn refreshed(
-    last: &mut Option<(Instant, Result<(), String>)>,
-    fresh: Duration,
-    probe: impl Future<Output = Result<(), String>>,
-) -> Result<(), String> {
-    if let Some((at, result)) = last
-        && at.elapsed() < if result.is_ok() { fresh } else { FRESH.min(fresh) / 2 }
-    {
-        return result.clone();
-    }
-    let late = || Err(format!("the store did not respond within {} s", LIMIT.as_secs()));
-    let result = timeout(LIMIT, probe).await.unwrap_or_else(|_| late());
-    *last = Some((Instant::now(), result.clone()));
-    result
 }
 
 /// The response to a probe.

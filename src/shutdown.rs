@@ -1,6 +1,7 @@
 //! The two requests to stop that everything in a process listens to: first gently, then at once.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -32,6 +33,13 @@ impl Shutdown {
     /// Leave what is running.
     pub fn abort(&self) {
         self.phase.send_if_modified(|phase| raise(phase, Phase::Aborting));
+    }
+
+    /// Aborts after `timeout` of draining: what is left then would not end.
+    pub async fn abort_late(self, timeout: Duration) {
+        self.draining().await;
+        tokio::time::sleep(timeout).await;
+        self.abort();
     }
 
     /// True if nothing new may begin.

@@ -4,35 +4,29 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
-use axum::serve::Listener;
 use hyper::Request;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
-use tokio_io_timeout::TimeoutStream;
 use tracing::debug;
 
 use super::client_addr::SocketPeer;
 use super::service::Api;
 use super::tls::Tls;
-use crate::listener::PatientListener;
+use crate::listener::{PatientListener, connection, with_timeout};
 use crate::telemetry::chain;
 
 /// Connections for each request at once: most of the time a connection is idle.
 const CONNECTIONS_PER_REQUEST: usize = 4;
 
-/// The largest head of a request, in bytes.
-const LARGEST_HEAD: usize = 64 << 10;
+/// The most connections that can be counted.
+const MOST: usize = Semaphore::MAX_PERMITS;
 
 /// Connections that the operating system keeps until they are accepted. Its usual 128 are fewer than may
 /// come at once, and those beyond look connected to their clients and are not.
@@ -44,6 +38,8 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     tls: Option<Arc<Tls>>,
+    /// The most connections at once.
+    connections: usize,
 }
 
 impl Server {
@@ -55,13 +51,19 @@ impl Server {
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
         let listener = socket.listen(BACKLOG)?;
-        Ok(Self { address: listener.local_addr()?, listener, tls: None })
+        Ok(Self { address: listener.local_addr()?, listener, tls: None, connections: MOST })
     }
 
     /// Secures connections, if there is something to do so with.
     #[must_use]
     pub fn with_tls(self, tls: Option<Tls>) -> Self {
         Self { tls: tls.map(Arc::new), ..self }
+    }
+
+    /// Accepts at most so many connections at once, if the API does not allow fewer.
+    #[must_use]
+    pub fn with_connections(self, connections: usize) -> Self {
+        Self { connections: connections.clamp(1, MOST), ..self }
     }
 
     /// The URL at which it is reached.
@@ -79,10 +81,9 @@ impl Server {
     pub async fn serve(self, api: Api) {
         let (shutdown, router) = (api.shutdown(), api.router());
         let client_timeout = api.client_timeout();
-        let connections =
-            Arc::new(Semaphore::new(api.max_concurrent_requests() * CONNECTIONS_PER_REQUEST));
-        let (mut listener, graceful) =
-            (PatientListener::new(self.listener), GracefulShutdown::new());
+        let allowed = api.max_concurrent_requests().saturating_mul(CONNECTIONS_PER_REQUEST);
+        let connections = Arc::new(Semaphore::new(allowed.min(self.connections)));
+        let (listener, graceful) = (PatientListener::new(self.listener), GracefulShutdown::new());
         loop {
             // Those beyond the limit wait with the operating system.
             let accepted = async {
@@ -93,13 +94,8 @@ impl Server {
                 accepted = accepted => accepted,
                 () = shutdown.draining() => break,
             };
-            // Responses are whole: there is nothing to wait for.
-            let _ = stream.set_nodelay(true);
             let shutdown = shutdown.clone();
-            // A client that does not read must not occupy a connection for ever.
-            let mut stream = TimeoutStream::new(stream);
-            stream.set_write_timeout(Some(client_timeout));
-            let stream = Box::pin(stream);
+            let stream = with_timeout(stream, client_timeout);
             let (service, watcher) = (service(router.clone(), peer), graceful.watcher());
             let tls = self.tls.as_ref().map(|tls| tls.acceptor());
             tokio::spawn(async move {
@@ -133,20 +129,6 @@ impl Server {
             () = shutdown.aborting() => {}
         }
     }
-}
-
-type Connection<S, T> = http1::Connection<TokioIo<S>, T>;
-
-fn connection<S, T>(stream: S, service: T, client_timeout: Duration) -> Connection<S, T>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-    T: Service<Request<Incoming>, Response = axum::response::Response, Error = Infallible>,
-{
-    http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(client_timeout)
-        .max_buf_size(LARGEST_HEAD)
-        .serve_connection(TokioIo::new(stream), service)
 }
 
 /// The router, for a connection whose other end is known.

@@ -12,7 +12,6 @@ use super::wait::require_account;
 use crate::admin::Admin;
 use crate::api::{Server, TlsError};
 use crate::app::App;
-use crate::open_files;
 
 /// Serve the HTTP API and run steps until stopped.
 ///
@@ -35,9 +34,9 @@ impl Serve {
         if !self.no_workers {
             require_account(&app)?;
         }
-        let workers = if self.no_workers { None } else { Some(app.workers()?) };
+        let workers = if self.no_workers { None } else { Some(app.workers_of_server()?) };
         signals::listen(app.shutdown.clone(), ui)?;
-        open_files::raise_limit();
+        let connections = app.client_connections(workers.is_some());
         let listen = app.config.listen;
         let api = app.api()?;
         if app.config.api_keys.is_none() && !listen.ip().is_loopback() {
@@ -49,7 +48,7 @@ impl Serve {
         let tls = app.tls()?;
         app.audit.check()?;
         let server = Server::bind(listen).await.map_err(|error| taken(listen, "listen", error))?;
-        let server = server.with_tls(tls);
+        let server = server.with_tls(tls).with_connections(connections);
         if let Some(address) = app.config.metrics_listen {
             let admin = Admin::bind(address).await;
             let admin = admin.map_err(|error| taken(address, "metrics_listen", error))?;
@@ -70,13 +69,7 @@ impl Serve {
         tokio::spawn(app.watching_durability());
         tokio::spawn(app.watching_data_loss());
         tokio::spawn(app.watching_accounts());
-        let (shutdown, shutdown_timeout) =
-            (app.shutdown.clone(), app.config.policy.shutdown_timeout);
-        tokio::spawn(async move {
-            shutdown.draining().await;
-            tokio::time::sleep(shutdown_timeout).await;
-            shutdown.abort();
-        });
+        tokio::spawn(app.shutdown.clone().abort_late(app.config.policy.shutdown_timeout));
         let carried = async {
             let ended = if let Some(workers) = workers {
                 workers.run().await

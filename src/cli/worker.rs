@@ -57,6 +57,7 @@ impl Worker {
         tokio::spawn(app.watching_durability());
         tokio::spawn(app.watching_data_loss());
         tokio::spawn(app.watching_accounts());
+        tokio::spawn(app.shutdown.clone().abort_late(app.config.policy.shutdown_timeout));
         for variable in &app.config.ignored {
             warn!("{variable} is not a setting, and is ignored");
         }
@@ -64,7 +65,11 @@ impl Worker {
         info!(store = app.store.location(), accounts = accounts.join(", "), "worker started");
         let idle = async {
             if self.until_idle {
-                let watched = until_idle(&app).await;
+                // A store that is gone must not delay the end of a process that was stopped.
+                let watched = tokio::select! {
+                    watched = until_idle(&app) => watched,
+                    () = app.shutdown.aborting() => Ok(()),
+                };
                 let interrupted = app.shutdown.is_draining();
                 app.shutdown.drain();
                 watched.map(|()| interrupted)
@@ -78,7 +83,11 @@ impl Worker {
         let interrupted = watched?;
         info!("stopped");
         if self.until_idle {
-            let stats = app.store.stats().await?;
+            let stats = tokio::select! {
+                biased;
+                stats = app.store.stats() => stats?,
+                () = app.shutdown.aborting() => return Ok(Exit::Done),
+            };
             summarize(&stats, interrupted, ui);
             if ui.json {
                 ui.object(&json!({ "idle": !interrupted, "states": states(&stats) }))?;

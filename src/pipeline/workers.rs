@@ -14,8 +14,11 @@ use crate::shutdown::Shutdown;
 use ferry_types::clock::MonotonicClock;
 use ferry_types::domain::submission::StepKind;
 
-/// Time for the last outcomes of a process that was asked to end at once.
-const LAST_OUTCOMES: Duration = Duration::from_secs(5);
+/// Shortest time for the last outcomes of a process that was asked to end at once.
+const LAST_OUTCOMES: Duration = Duration::from_millis(500);
+
+/// Part of the shutdown timeout that is left for the last outcomes: one in so many.
+const LAST_PART: u32 = 10;
 
 /// The workers ended in a way that was not asked for.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +31,8 @@ impl Workers {
     pub async fn run(self) -> Result<(), WorkersError> {
         let (shutdown, timeout) = (self.shutdown.clone(), self.policy.shutdown_timeout);
         let (store, monotonic) = (self.store.clone(), self.monotonic.clone());
+        // Both together take no longer than the timeout, after which a supervisor may kill the process.
+        let last = LAST_OUTCOMES.max(timeout / LAST_PART);
         let WorkerParts { executor, queues, committer, renewal, housekeeping, intake } =
             self.parts();
         let committer = tokio::spawn(committer);
@@ -52,19 +57,22 @@ impl Workers {
                     None => std::future::pending().await,
                 }
             };
-            let abort = abort_late(&shutdown, monotonic.as_ref(), timeout);
+            let abort = abort_late(&shutdown, monotonic.as_ref(), timeout.saturating_sub(last));
             tokio::join!(renewal, housekeeping, intake, abort)
         };
-        let ended = tokio::select! {
-            ended = monitor.run_with_signal(signal) => ended,
+        let run = async {
+            let ended = monitor.run_with_signal(signal).await;
+            // Every step has its outcome with the committer; the last of them are committed too.
+            (ended, committer.await)
+        };
+        let (ended, committed) = tokio::select! {
+            ended = run => ended,
             _ = background => unreachable!("the renewal of leases never ends"),
-            () = too_late(&shutdown, monotonic.as_ref()) => {
+            () = too_late(&shutdown, monotonic.as_ref(), last) => {
                 error!("ended with outcomes that the store did not commit: their leases expire");
                 return Ok(());
             }
         };
-        // Every step has its outcome with the committer; the last of them are committed too.
-        let committed = committer.await;
         ended.map_err(|error| WorkersError(error.to_string()))?;
         committed.map_err(|error| WorkersError(error.to_string()))
     }
@@ -92,9 +100,9 @@ fn register(
 }
 
 /// A store that does not come back must not keep a stopped process from ending.
-async fn too_late(shutdown: &Shutdown, monotonic: &dyn MonotonicClock) {
+async fn too_late(shutdown: &Shutdown, monotonic: &dyn MonotonicClock, last: Duration) {
     shutdown.aborting().await;
-    monotonic.sleep(LAST_OUTCOMES).await;
+    monotonic.sleep(last).await;
 }
 
 async fn abort_late(shutdown: &Shutdown, monotonic: &dyn MonotonicClock, timeout: Duration) {

@@ -32,6 +32,14 @@ impl Worker {
         Self(command.stdin(Stdio::null()).stderr(log).spawn().expect("the binary was built"))
     }
 
+    /// Allows it so many open files from now on; what it has open stays open.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn allow_files(&self, files: u32) {
+        let limit = format!("--nofile={files}:");
+        let pid = self.0.id().to_string();
+        assert!(Command::new("prlimit").args(["--pid", &pid, &limit]).status().unwrap().success());
+    }
+
     /// Peak of its memory so far, in KiB.
     #[cfg(target_os = "linux")]
     pub(crate) fn peak_kib(&self) -> u64 {

@@ -7,7 +7,7 @@ use ferry_testing::{RedisServer, pause};
 use ferry_types::domain::timestamp;
 use reqwest::Method;
 
-use super::harness::Served;
+use super::harness::{GOOD, Served};
 use crate::support::{World, prompt};
 
 /// Longer than anything takes on a busy machine.
@@ -56,6 +56,24 @@ async fn a_server_is_not_ready_while_its_store_refuses_writes() {
     let _: String = redis.ask_with(&["CONFIG", "SET", "maxmemory", "1"]).await;
     served.until_ready(503, "maxmemory").await;
     let _: String = redis.ask_with(&["CONFIG", "SET", "maxmemory", "0"]).await;
+    served.until_ready(200, "ready").await;
+}
+
+#[tokio::test]
+async fn a_write_that_the_store_refused_ends_readiness_at_once() {
+    let (redis, master) = (RedisServer::start(&[]).await, RedisServer::start(&[]).await);
+    let served = served_on(&redis).await;
+    served.until_ready(200, "ready").await;
+    let port = master.port().to_string();
+    let _: String = redis.ask_with(&["REPLICAOF", "127.0.0.1", &port]).await;
+    let body = serde_json::json!({ "name": "march", "data": GOOD });
+    let started = Instant::now();
+    while served.post("/v1/submissions", &body).await.status == 201 {
+        assert!(started.elapsed() < LONG, "a replica takes writes");
+    }
+    let response = served.request(Method::GET, "/readyz").send().await.expect("a response");
+    assert_eq!(response.status(), 503, "{}", response.text().await.expect("a text"));
+    let _: String = redis.ask_with(&["REPLICAOF", "NO", "ONE"]).await;
     served.until_ready(200, "ready").await;
 }
 

@@ -8,7 +8,7 @@ use ferry_types::domain::submission::{ReasonCode, State};
 
 use crate::support::{World, bad_days, overwriting, prompt};
 use crate::worker::Worker;
-use ferry_testing::{Wait, until};
+use ferry_testing::{RedisServer, Wait, until};
 
 async fn wait_for(world: &World, state: State, count: u64) {
     let wait = Wait::begin(format!("{count} submissions {state}"));
@@ -144,4 +144,28 @@ async fn a_step_that_kills_its_worker_five_times_is_held_as_poison() {
     let view = world.settled(ids[0]).await;
     assert_eq!((view.state, view.reason_code), (State::Held, Some(ReasonCode::Poison)));
     assert!(worker.terminate().success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_whose_store_is_gone_stops_within_its_shutdown_timeout() {
+    for command in
+        [&["worker"][..], &["worker", "--until-idle"], &["serve", "--set", "listen=127.0.0.1:0"]]
+    {
+        let redis = RedisServer::start(&[]).await;
+        let settings = [("STORE", redis.url()), ("SHUTDOWN_TIMEOUT", "500ms".to_owned())];
+        let settings = settings.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let world = World::idle(prompt(), &settings).await;
+        world.sim.script(
+            ferry_sim::Endpoint::Upload,
+            ferry_sim::Fault::Stall(Duration::from_millis(300)),
+        );
+        world.submit(overwriting("lost")).await;
+        let process = Worker::limited(&world, 1024, command);
+        until("the upload", async || world.sim.ledger().accepted() == 1).await;
+        redis.kill();
+        let stopped = Instant::now();
+        process.terminate();
+        let elapsed = stopped.elapsed();
+        assert!(elapsed < Duration::from_secs(4), "{command:?}: {elapsed:?}\n{}", world.log());
+    }
 }
