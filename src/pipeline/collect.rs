@@ -52,6 +52,7 @@ fn is_given_up(context: &Context<'_>, error: &PlatformError) -> bool {
         PlatformError::Throttled { .. } | PlatformError::Unsent(_) => context.is_past_deadline(),
         PlatformError::Transient(_)
         | PlatformError::Ambiguous(_)
+        | PlatformError::TimedOut(_)
         | PlatformError::Refused { .. } => {
             context.is_past_deadline() || (is_rejected && is_last(TRIES_NOT_YET))
         }

@@ -52,11 +52,11 @@ pub(super) fn after_upload(
                 ..succeeded(Next::Step(context.next_poll(0, deadline)))
             }
         }
-        // It was taken once, and may have been taken twice: a third time would show no more.
-        Err(PlatformError::Unreadable(what)) if context.submission.upload_ambiguous => Transition {
-            reason: Some(Reason::new(ReasonCode::Ambiguous, format!("{what}, again"))),
+        Err(error) if context.is_in_vain(&error) => Transition {
+            reason: Some(Reason::new(ReasonCode::Ambiguous, format!("{error}, again"))),
             upload_ambiguous: true,
-            ..succeeded(Next::Held)
+            signal: signal_of(context, &error),
+            ..Transition::to(Next::Held)
         },
         Err(PlatformError::Refused { status, words }) => rejected(context, status, &words),
         Err(error) => after_error(context, StepKind::Upload, &error),
@@ -234,6 +234,7 @@ pub(super) fn signal_of(context: &Context<'_>, error: &PlatformError) -> Signal 
         PlatformError::Transient(_)
         | PlatformError::Unsent(_)
         | PlatformError::Ambiguous(_)
+        | PlatformError::TimedOut(_)
         | PlatformError::TooLarge { .. }
         | PlatformError::Refused { .. } => Signal::Unhealthy,
     }
@@ -273,7 +274,7 @@ pub(super) fn after_error(
             ..succeeded(Next::End(Outcome::Failed))
         },
         PlatformError::UnknownToken => unknown_token(context, kind, base),
-        PlatformError::Ambiguous(_) => {
+        PlatformError::Ambiguous(_) | PlatformError::TimedOut(_) => {
             let base = Transition { upload_ambiguous: true, ..base };
             retry_or_fail(context, kind, ReasonCode::Ambiguous, error, base)
         }
@@ -395,6 +396,18 @@ impl Context<'_> {
         } else {
             format!("an earlier submission of this name may have left its dataset there (`{by}`)")
         })
+    }
+
+    /// True if an upload may have arrived before this one, and a further one would show no more: it could
+    /// not be read if it arrived, either, or takes longer than is waited for. Where it may overwrite, one
+    /// without a response is sent again all the same, which harms nothing.
+    fn is_in_vain(&self, error: &PlatformError) -> bool {
+        self.submission.upload_ambiguous
+            && match error {
+                PlatformError::Unreadable(_) => true,
+                PlatformError::TimedOut(_) => !self.submission.overwrite && !self.may_permit(),
+                _ => false,
+            }
     }
 
     /// True if the configuration permits to overwrite what may have arrived before. What a newer

@@ -70,9 +70,9 @@ fn is_alike(response: &PlatformResponse, other: &PlatformResponse) -> bool {
 pub(super) fn lost_answer(lost: TransportError) -> ApiCheck {
     let (what, hint) = match lost {
         TransportError::NotSent(what) => (what, "check api_url, and the way to the Platform"),
-        TransportError::Unanswered(what) | TransportError::CutShort(what) => {
-            (what, "check the way to the Platform")
-        }
+        TransportError::Unanswered(what)
+        | TransportError::TimedOut(what)
+        | TransportError::CutShort(what) => (what, "check the way to the Platform"),
         TransportError::Unreadable(what) => (what, NOT_THE_API),
         TransportError::TooLarge => ("the answer is too long for a status".to_owned(), NOT_THE_API),
     };

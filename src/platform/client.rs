@@ -125,6 +125,7 @@ impl Platform {
             |error| match error {
                 TransportError::NotSent(why) => PlatformError::Unsent(why),
                 TransportError::Unanswered(why) => PlatformError::Ambiguous(why),
+                TransportError::TimedOut(why) => PlatformError::TimedOut(why),
                 // It was accepted, and the processing token is lost: another upload would not show it.
                 TransportError::CutShort(why) | TransportError::Unreadable(why) => {
                     PlatformError::Unreadable(why)
@@ -245,9 +246,9 @@ impl Platform {
             |error| match error {
                 TransportError::TooLarge => PlatformError::TooLarge { endpoint, limit },
                 TransportError::NotSent(why) => PlatformError::Unsent(why),
-                TransportError::Unanswered(why) | TransportError::CutShort(why) => {
-                    PlatformError::Transient(why)
-                }
+                TransportError::Unanswered(why)
+                | TransportError::TimedOut(why)
+                | TransportError::CutShort(why) => PlatformError::Transient(why),
                 TransportError::Unreadable(why) => PlatformError::Unreadable(why),
             },
         )?;

@@ -39,6 +39,7 @@ impl Exchange {
         match error {
             TransportError::NotSent(what) => TransportError::NotSent(clean(what)),
             TransportError::Unanswered(what) => TransportError::Unanswered(clean(what)),
+            TransportError::TimedOut(what) => TransportError::TimedOut(clean(what)),
             TransportError::CutShort(what) => TransportError::CutShort(clean(what)),
             TransportError::Unreadable(what) => TransportError::Unreadable(clean(what)),
             TransportError::TooLarge => TransportError::TooLarge,

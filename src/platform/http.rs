@@ -1,15 +1,17 @@
 //! Sends a request over HTTP and reads its response, within limits. No error names the URL, since it
 //! holds the API key.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::{Client, ClientBuilder, Url};
+use reqwest::{Client, ClientBuilder, StatusCode, Url};
 
 use super::account::{AccountConfig, InvalidAccountError, Limits};
 use super::coding::{Decoded, End, decode};
 use super::endpoint::SHORT;
+use super::proxy::Proxy;
 use super::url::is_loopback;
 use super::wire::{TransportError, Wire, WireRequest, WireResponse, Wires};
 use crate::http_client::{self, ClientError, Tls, root_cause};
@@ -24,7 +26,11 @@ const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
 /// A pool of connections to one server.
 #[derive(Debug)]
-pub struct HttpWire(Client);
+pub struct HttpWire {
+    client: Client,
+    /// The proxy on the way, if there is one.
+    proxy: Option<Proxy>,
+}
 
 impl Wires {
     /// Over HTTP, to the servers that the account names.
@@ -37,7 +43,8 @@ impl Wires {
                 let cause = root_cause(&error);
                 invalid(format!("{error}: {cause} (`platform_ca` names certificates to trust)"))
             });
-            client.map(|client| Arc::new(HttpWire(client)))
+            let proxy = if is_loopback(url) { None } else { Proxy::of(url) };
+            client.map(|client| Arc::new(HttpWire { client, proxy }))
         };
         Ok(Self { tokens: wire(&token_url)?, api: wire(&api_url)? })
     }
@@ -84,17 +91,27 @@ fn configure(builder: ClientBuilder, limits: &Limits) -> ClientBuilder {
 impl Wire for HttpWire {
     async fn send(&self, request: WireRequest) -> Result<WireResponse, TransportError> {
         let WireRequest { method, url, headers, body, max_response_bytes } = request;
-        let request = self.0.request(method, url).headers(headers).body(body);
+        let request = self.client.request(method, url).headers(headers).body(body);
         let mut response = request.send().await.map_err(|error| {
             if error.is_connect() || error.is_builder() {
-                TransportError::NotSent(format!("no connection: {}", cause(error)))
+                let through = self.proxy.as_ref().map(|proxy| format!(" through {proxy}"));
+                let (through, cause) = (through.unwrap_or_default(), cause(error));
+                TransportError::NotSent(format!("no connection{through}: {cause}"))
             } else if error.is_timeout() {
-                TransportError::Unanswered("no answer in time".to_owned())
+                TransportError::TimedOut("no answer in time".to_owned())
+            } else if is_no_http(&error) {
+                TransportError::Unreadable(format!("the answer is not HTTP: {}", cause(error)))
             } else {
                 TransportError::Unanswered(format!("the connection broke: {}", cause(error)))
             }
         })?;
         let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+        // A server behind it is never asked without credentials for the proxy itself.
+        if let Some(proxy) = &self.proxy
+            && status == StatusCode::PROXY_AUTHENTICATION_REQUIRED
+        {
+            return Err(TransportError::NotSent(format!("{proxy} wants credentials (407)")));
+        }
         // Of an error the status says what to do: of its body so much is read as there is.
         let needed = status.is_success();
         let limit = if needed { max_response_bytes } else { max_response_bytes.min(SHORT) };
@@ -128,6 +145,18 @@ pub async fn decoded(response: WireResponse, limit: u64) -> Result<WireResponse,
         }
         _ => Ok(WireResponse { status, headers, body }),
     }
+}
+
+/// True if bytes came back that are no response.
+fn is_no_http(error: &reqwest::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 fn cause(error: reqwest::Error) -> String {

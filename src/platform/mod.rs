@@ -13,6 +13,7 @@ mod http;
 mod metrics;
 mod observed;
 mod patience;
+mod proxy;
 mod response;
 mod scrub;
 mod secrets;

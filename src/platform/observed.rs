@@ -47,6 +47,7 @@ impl Observer {
             Err(TransportError::NotSent(_)) => Class::NoConnection,
             Err(
                 TransportError::Unanswered(_)
+                | TransportError::TimedOut(_)
                 | TransportError::CutShort(_)
                 | TransportError::Unreadable(_),
             ) => Class::NoResponse,

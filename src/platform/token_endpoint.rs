@@ -84,6 +84,7 @@ impl TokenEndpoint {
             Err(
                 TransportError::NotSent(why)
                 | TransportError::Unanswered(why)
+                | TransportError::TimedOut(why)
                 | TransportError::CutShort(why)
                 | TransportError::Unreadable(why),
             ) => {

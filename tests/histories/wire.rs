@@ -34,7 +34,7 @@ impl Wire for WorkerWire {
         self.recorder.record(Event::Sent { request: number, worker, endpoint, of });
         let (wire, request) = (self.clone(), plain(&request, worker));
         let work = move |fault| (wire.carry_out(number, endpoint, &request, fault), Vec::new());
-        let lost = |_| Err(TransportError::Unanswered("no response in time".to_owned()));
+        let lost = |_| Err(TransportError::TimedOut("no response in time".to_owned()));
         let answer = self.calls.call(worker, Destination::Platform(endpoint), work, lost).await;
         let response = answer.as_ref().ok();
         self.recorder.record(Event::Read {

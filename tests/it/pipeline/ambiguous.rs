@@ -106,6 +106,26 @@ async fn an_upload_whose_response_comes_too_late_is_ambiguous() {
 }
 
 #[tokio::test]
+async fn a_second_upload_without_a_response_in_time_is_held_unless_it_may_overwrite() {
+    let world = World::start(prompt(), &[("REQUEST_TIMEOUT", "300ms")]).await;
+    for _ in 0..2 {
+        world.sim.script(Endpoint::Upload, Fault::Stall(Duration::from_secs(5)));
+    }
+    let id = world.submit(dataset("late")).await;
+    let view = world.settled(id).await;
+    assert_eq!((view.state, view.upload_attempts), (State::Held, 2), "{view:?}");
+    assert_eq!(view.reason_code, Some(ReasonCode::Ambiguous));
+    assert!(view.reason.unwrap().ends_with("no answer in time, again"));
+    for _ in 0..2 {
+        world.sim.script(Endpoint::Upload, Fault::Stall(Duration::from_secs(5)));
+    }
+    let id = world.submit(overwriting("later")).await;
+    let view = world.settled(id).await;
+    assert_eq!((view.state, view.upload_attempts), (State::Completed, 3), "{view:?}");
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn later_submissions_of_an_ambiguous_name_are_held_until_one_is_accepted() {
     let world = World::start(prompt(), &[]).await;
     let deadline = Duration::from_mins(1);

@@ -91,6 +91,23 @@ async fn headers_beyond_all_measure_are_ambiguous_and_end_nothing() {
     }
 }
 
+#[tokio::test]
+async fn an_answer_that_is_not_http_cannot_be_read() {
+    let chunks = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n24\n";
+    for answer in [
+        format!("{chunks}{TOKEN}\n0\n\n"),
+        "SSH-2.0-OpenSSH_9.2\r\n".to_owned(),
+        "\0\u{1}\u{2}garbage\r\n\r\n".to_owned(),
+        "HTTP/9.9 OK\r\n\r\n".to_owned(),
+        TOKEN.to_owned() + "\r\n\r\n",
+    ] {
+        let response = raw(answer.clone()).upload(upload("n")).await;
+        assert!(matches!(response, Err(PlatformError::Unreadable(_))), "{answer:?}: {response:?}");
+        let response = raw(answer.clone()).status(TOKEN).await;
+        assert!(is_transient(&response) || matches!(response, Err(PlatformError::Unreadable(_))));
+    }
+}
+
 macro_rules! packed {
     ($encoder:ident, $bytes:expr) => {{
         let mut encoder = pack::$encoder::new(Vec::new());

@@ -122,7 +122,12 @@ fn is_transient<T>(response: &Result<T, PlatformError>) -> bool {
 }
 
 fn is_ambiguous<T>(response: &Result<T, PlatformError>) -> bool {
-    matches!(response, Err(PlatformError::Ambiguous(_) | PlatformError::Unreadable(_)))
+    matches!(
+        response,
+        Err(PlatformError::Ambiguous(_)
+            | PlatformError::TimedOut(_)
+            | PlatformError::Unreadable(_))
+    )
 }
 
 fn is_not_yet<T>(response: &Result<T, PlatformError>) -> bool {

@@ -59,6 +59,10 @@ pub enum PlatformError {
     /// The upload may have arrived, or not. Only an upload is ever ambiguous.
     #[error("{0}")]
     Ambiguous(String),
+    /// The upload was sent, and no response came in time: it may have arrived, and another one may take as
+    /// long.
+    #[error("{0}")]
+    TimedOut(String),
     /// The Platform throttles the whole account.
     #[error("{what}")]
     Throttled {

@@ -126,6 +126,27 @@ fn an_ambiguous_upload_is_retried_and_stays_ambiguous() {
 }
 
 #[test]
+fn an_upload_without_a_response_in_time_is_tried_once_more_and_then_held() {
+    let late = || Err(PlatformError::TimedOut("no answer in time".into()));
+    for (overwrite, ambiguous_upload, is_held) in [
+        (false, AmbiguousUpload::Hold, true),
+        (true, AmbiguousUpload::Hold, false),
+        (false, AmbiguousUpload::Overwrite, false),
+    ] {
+        let policy = Policy { ambiguous_upload, ..Policy::default() };
+        let mut parts = SubmissionParts { overwrite, ..submission(State::Uploading) };
+        let first = after_upload(&context(&of(&parts), 0, &policy), late());
+        assert_eq!((first.state(), first.upload_ambiguous), (Some(State::Queued), true));
+        parts.upload_ambiguous = true;
+        let second = after_upload(&context(&of(&parts), 0, &policy), late());
+        let state = if is_held { State::Held } else { State::Queued };
+        assert_eq!((second.state(), second.upload_ambiguous), (Some(state), true));
+        assert_eq!(second.signal, Signal::Unhealthy, "the breaker knows");
+        assert_eq!(code(&second), Some(ReasonCode::Ambiguous));
+    }
+}
+
+#[test]
 fn throttling_does_not_settle_an_ambiguous_upload() {
     let (mut submission, policy) = (submission(State::Uploading), Policy::default());
     submission.upload_ambiguous = true;

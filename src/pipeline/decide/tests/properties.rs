@@ -11,6 +11,7 @@ fn error() -> impl Strategy<Value = PlatformError> {
     prop_oneof![
         Just(transient()),
         Just(PlatformError::Ambiguous("lost".into())),
+        Just(PlatformError::TimedOut("late".into())),
         (delay, any::<bool>()).prop_map(|(retry_after, ambiguous)| {
             PlatformError::Throttled { retry_after, ambiguous, what: "wait".into() }
         }),
