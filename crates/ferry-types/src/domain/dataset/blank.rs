@@ -5,11 +5,24 @@ use crate::domain::sanitize::is_invisible;
 /// `cell` without the blanks around it.
 pub(in crate::domain) fn trim(cell: &[u8]) -> &[u8] {
     let cell = cell.trim_ascii();
-    let is_plain = |byte: Option<&u8>| byte.is_none_or(u8::is_ascii);
+    // `trim_ascii` leaves vertical tabs.
+    let is_plain = |byte: Option<&u8>| byte.is_none_or(|byte| byte.is_ascii() && *byte != 0x0b);
     if is_plain(cell.first()) && is_plain(cell.last()) {
         return cell;
     }
     std::str::from_utf8(cell).map_or(cell, |text| text.trim_matches(is_blank).as_bytes())
+}
+
+/// The first blank around the cell that is no plain space, tab or line break.
+pub(super) fn around(cell: &[u8]) -> Option<char> {
+    let text = std::str::from_utf8(cell).ok()?;
+    let inner = text.trim_matches(is_blank);
+    if inner.is_empty() {
+        return None;
+    }
+    let (before, behind) = text.split_once(inner)?;
+    let is_plain = |char: &char| matches!(char, ' ' | '\t' | '\r' | '\n');
+    before.chars().chain(behind.chars()).find(|char| !is_plain(char))
 }
 
 /// True if the cell holds nothing that a person could see.
@@ -35,6 +48,8 @@ pub(super) fn plain(text: &str) -> String {
 /// The name of an invisible character, with its code point.
 pub(super) fn name(char: char) -> String {
     let name = match char {
+        '\u{b}' => "a vertical tab",
+        '\u{c}' => "a form feed",
         '\u{a0}' => "a no-break space",
         '\u{202f}' => "a narrow no-break space",
         '\u{200b}' => "a zero-width space",
@@ -59,6 +74,12 @@ mod tests {
     fn no_break_and_zero_width_characters_are_blanks() {
         assert_eq!(trim("\u{a0} \u{feff}a\u{a0}b\u{200b} ".as_bytes()), "a\u{a0}b".as_bytes());
         assert!(is_empty("\u{2060}\u{3000} \u{ad}".as_bytes()) && !is_empty(b"\xff"));
+        assert_eq!((trim(b"\x0ba\x0c"), trim(b" \x0b ")), (&b"a"[..], &b""[..]));
+        assert_eq!([around(b"a"), around(b" a\t"), around(b"")], [None, None, None]);
+        assert_eq!(
+            [around(b" a\x0b"), around("\u{feff} a".as_bytes())],
+            [Some('\u{b}'), Some('\u{feff}')]
+        );
         assert_eq!(plain("9:00\u{202f}AM\u{200b}"), "9:00 AM");
     }
 }

@@ -118,7 +118,7 @@ pub enum Kind {
     NotATimeReference,
     /// Blanks around a date or a time, which are left out of the upload.
     BlanksAround,
-    /// A no-break, zero-width or other invisible character in a cell.
+    /// A no-break, zero-width or other invisible character in a cell, or around the name of a column.
     InvisibleCharacter,
     /// A text that a spreadsheet or a word processor changed.
     ChangedText,

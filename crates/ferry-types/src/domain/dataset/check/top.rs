@@ -5,6 +5,7 @@ use std::ops::Range;
 use csv::ByteRecord;
 
 use super::{Check, DatasetLine};
+use crate::domain::dataset::blank;
 use crate::domain::dataset::header;
 use crate::domain::dataset::records::{Records, is_blank};
 use crate::domain::dataset::report::{Kind, Location, Problem, excerpt};
@@ -81,7 +82,36 @@ impl Check<'_> {
             self.listing.add(Problem::new(error.kind, location, error.message, error.expected));
         }
         self.layout = layout;
+        self.check_blanks_around_names(line);
         self.check_width(line);
+    }
+
+    /// Warns of blanks around names of columns that are no plain ones, once for each character.
+    fn check_blanks_around_names(&mut self, line: &DatasetLine<'_>) {
+        let known = line.record.iter().filter(|cell| header::is_known(cell));
+        let mut blanks: Vec<(char, Vec<&[u8]>)> = Vec::new();
+        for (char, cell) in known.filter_map(|cell| Some((blank::around(cell)?, cell))) {
+            match blanks.iter_mut().find(|(other, _)| *other == char) {
+                Some((_, cells)) => cells.push(cell),
+                None => blanks.push((char, vec![cell])),
+            }
+        }
+        for (char, cells) in blanks {
+            let names: Vec<_> = cells.iter().map(|cell| excerpt(blank::trim(cell))).collect();
+            let location = Location {
+                column: names.first().cloned(),
+                value: cells.first().map(|cell| excerpt(cell)),
+                ..self.location(line)
+            };
+            let (names, char) = (names.join("`, `"), blank::name(char));
+            let message = match cells.len() {
+                1 => format!("the name of the column has {char} around it"),
+                _ => format!("the names `{names}` have {char} around them"),
+            };
+            let expected = format!("`{names}`, which is uploaded");
+            let problem = Problem::new(Kind::InvisibleCharacter, location, message, expected);
+            self.listing.add(problem.fixable(true));
+        }
     }
 
     pub(super) fn repeated_header(&mut self, span: &Range<usize>) {

@@ -95,6 +95,38 @@ fn times_in_other_forms_are_named_once() {
 }
 
 #[test]
+fn blanks_around_names_of_columns_are_named_with_the_column_and_the_character() {
+    for (blank, name) in [
+        ("\u{b}", "a vertical tab (U+000B)"),
+        ("\u{c}", "a form feed (U+000C)"),
+        ("\u{a0}", "a no-break space (U+00A0)"),
+        ("\u{200b}", "a zero-width space (U+200B)"),
+        (" \u{200b} ", "a zero-width space (U+200B)"),
+        ("\u{feff}", "a byte order mark (U+FEFF)"),
+    ] {
+        let wrongs = ["StartTime", "EndTime"].map(|name| [blank, name, blank].concat());
+        for wrong in [&wrongs[0], &wrongs[0].trim_end().to_owned()] {
+            let text = [&HEADER.replace("StartTime", wrong), ROW].concat();
+            let words = ["line 1, column `StartTime`", name, "`StartTime`, which is uploaded"];
+            let report = one_line(text, &words);
+            assert_eq!(
+                (kinds(&report), report.is_valid()),
+                (vec![Kind::InvisibleCharacter], true),
+                "{blank:?}"
+            );
+            assert!(report.problems[0].fixable);
+        }
+        let text = HEADER.replace("StartTime", &wrongs[0]).replace("EndTime", &wrongs[1]);
+        one_line([&text, ROW].concat(), &["names `StartTime`, `EndTime` have", name]);
+    }
+    let both = HEADER.replace("StartTime", "\u{b}StartTime").replace("EndTime", "\u{a0}EndTime");
+    assert_eq!(kinds(&report([&both, ROW].concat())), [Kind::InvisibleCharacter; 2]);
+    assert!(
+        report([&HEADER.replace("StartTime", " StartTime\t"), ROW].concat()).problems.is_empty()
+    );
+}
+
+#[test]
 fn separators_are_named_once() {
     let text = [HEADER, ROW, ROW.replace("R1", "R2").as_str()].concat();
     for (delimiter, words) in [
