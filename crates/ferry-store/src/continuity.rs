@@ -29,6 +29,9 @@ pub struct Standing {
     pub(super) event: String,
     /// Content of the event at the number that was asked for; `None` if it is no longer retained.
     pub(super) requested: Option<String>,
+    /// Number of the newest event that was ever written, where the store knows it: if that is more than the
+    /// newest has, events were removed in another way than by retention, which leaves the newest.
+    pub(super) written: u64,
     /// Loss that a process reported and no operator has acknowledged yet.
     pub reported: Option<String>,
 }
@@ -39,6 +42,12 @@ impl Standing {
         let mut epochs = epochs.split(' ').filter(|epoch| !epoch.is_empty()).map(str::to_owned);
         let newest = EventId { epoch: epochs.next().unwrap_or_default(), number };
         Self { newest, acknowledged: epochs.collect(), ..self }
+    }
+
+    /// The newest event that was ever written, if it is gone.
+    fn removed(&self) -> Option<Mark> {
+        let id = EventId { epoch: self.newest.epoch.clone(), number: self.written };
+        (self.written > self.newest.number).then(|| Mark { id, event: String::new() })
     }
 
     fn mark(&self) -> Mark {
@@ -166,10 +175,15 @@ impl Continuity {
             // Another answer has changed the history meanwhile.
             return;
         }
+        let is_first = state.known.id.epoch.is_empty();
         match judge(&requested.known, standing) {
+            // What this process never saw may be lost, too.
+            Verdict::Same if is_first && let Some(removed) = standing.removed() => {
+                state.known = removed;
+                self.lose(&mut state, standing.mark(), None);
+            }
             Verdict::Same => {
                 let known = &state.known.id;
-                let is_first = known.epoch.is_empty();
                 if is_first || standing.newest.number > known.number {
                     state.known = standing.mark();
                 }
@@ -323,6 +337,17 @@ mod tests {
         see(&other, "e", &["a", "b"]);
         assert_eq!(see(&other, "e", &["a", "b", "x", "y", "z"]), None, "it lost nothing it knew");
         assert!(!other.has_lost(&EventId { epoch: "e".to_owned(), number: 9 }));
+    }
+
+    #[test]
+    fn events_that_were_removed_are_a_loss_for_a_process_that_never_saw_them() {
+        let continuity = Continuity::default();
+        let requested = continuity.ask();
+        let emptied = Standing { written: 3, ..standing("e", &[], &requested) };
+        continuity.saw(&requested, &emptied);
+        let loss = continuity.loss().unwrap();
+        assert_eq!((loss.before.to_string(), loss.after.to_string()), lost("e-3", "e-0"));
+        assert_eq!(see(&continuity, "f e", &[]), None, "an operator acknowledged it");
     }
 
     #[test]

@@ -37,9 +37,10 @@ impl RedisError {
     /// The same for callers, who want to know which store it was.
     pub(super) fn with_location(self, location: &str) -> StoreError {
         match self {
-            Self::Redis(error) if is_damage(&error) => {
-                StoreError::Unusable(format!("the store `{location}` cannot be used: {error}"))
-            }
+            Self::Redis(error) if is_damage(&error) => StoreError::Unusable(format!(
+                "the store `{location}` cannot be used: {}",
+                words(&error)
+            )),
             Self::Redis(error) | Self::Unreachable(error) => {
                 let (location, cause) = (location.to_owned(), words(&error));
                 match refusal(&error) {

@@ -8,6 +8,13 @@
 -- Bounded by what is asked for: where that needs too many indexes, a wider one is read, and the
 --   caller has to leave out more.
 
+-- Without the index of all, a list would look empty that is not.
+local function require_all()
+    local kind = call('TYPE', key.all).ok
+    if kind ~= 'zset' and kind ~= 'none' then
+        error({ err = 'WRONGTYPE the key `' .. key.all .. '` is a ' .. kind .. ' instead of a zset' })
+    end
+end
 local before = argument()
 local accepted_since, accepted_before = number(), number()
 if accepted_since then accepted_since = accepted_since - offset end
@@ -26,6 +33,7 @@ local function created_at(place, last)
 end
 -- The sequence number from which on all were accepted at a time or later, found by halves.
 local function first_since(time)
+    require_all()
     local from, to = 0, call('ZCARD', key.all)
     while from < to do
         local middle = floor((from + to) / 2)
@@ -71,6 +79,7 @@ for _ = 1, indexes do
     else
         local accounts = kind == 'state' and accounts_of(one) or {}
         if kind == 'all' or #accounts * indexes > INDEXES then
+            require_all()
             newest(key.all)
             break
         end

@@ -35,7 +35,13 @@ pub(super) fn read(connection: &Connection, requested: u64) -> Result<Standing, 
         .query_row([i64::try_from(requested).unwrap_or(i64::MAX)], |row| lossy(row, 0))
         .optional()?
         .flatten();
-    let standing = Standing { event, requested, reported, ..Standing::default() };
+    let written = connection
+        .prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'events'")?
+        .query_row([], |row| row.get::<_, i64>(0))
+        .optional()?
+        .unwrap_or_default()
+        .unsigned_abs();
+    let standing = Standing { event, requested, reported, written, ..Standing::default() };
     Ok(standing.with_epochs(&epochs, number.unsigned_abs()))
 }
 
@@ -52,6 +58,11 @@ pub(super) fn renew_epoch(connection: &Connection) -> Result<(), SqliteError> {
     epochs.extend(standing.acknowledged);
     epochs.truncate(EPOCHS);
     connection.execute("UPDATE store SET epochs = ?1, lost = NULL", [epochs.join(" ")])?;
+    // Where events were removed, the numbers of the new epoch continue after what is there.
+    connection.execute(
+        "UPDATE sqlite_sequence SET seq = ?1 WHERE name = 'events'",
+        [standing.newest.number as i64],
+    )?;
     Ok(())
 }
 

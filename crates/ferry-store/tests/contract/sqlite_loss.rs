@@ -163,3 +163,27 @@ async fn a_backup_that_is_restored_into_the_file_is_noticed_by_the_next_transact
     assert_eq!(store.look().await.unwrap().reported, None);
     assert_eq!(store.continuity().loss(), None);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_that_were_removed_are_a_loss_for_old_and_new_processes() {
+    for (removed, left) in [("DELETE FROM events", 0), ("DELETE FROM events WHERE cursor > 1", 1)] {
+        let file = File::new();
+        let store = file.open("ferry.db");
+        accept(&store, &["a", "b", "c"]).await;
+        Connection::open(file.at("ferry.db")).unwrap().execute_batch(removed).unwrap();
+        until_noticed(&store).await;
+        let fresh = file.open("ferry.db");
+        fresh.look().await.unwrap();
+        for store in [&store, &fresh] {
+            let loss = store.continuity().loss().expect(removed);
+            assert_eq!((loss.before.number, loss.after.number), (3, left), "{loss}");
+        }
+        fresh.acknowledge_loss().await.unwrap();
+        for store in [&store, &fresh, &file.open("ferry.db")] {
+            store.look().await.unwrap();
+            assert_eq!(store.continuity().loss(), None);
+        }
+        accept(&fresh, &["d"]).await;
+        assert_eq!(file.open("ferry.db").look().await.unwrap().newest.number, left + 1);
+    }
+}
