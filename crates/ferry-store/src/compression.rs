@@ -13,9 +13,16 @@ const LEVEL: i32 = 3;
 thread_local! {
     // A context is dear to make: for small datasets, more than its use.
     static COMPRESSOR: RefCell<Compressor<'static>> =
-        RefCell::new(Compressor::new(LEVEL).expect("there is memory for a context"));
+        RefCell::new(compressor().expect("there is memory for a context"));
     static DECOMPRESSOR: RefCell<Decompressor<'static>> =
         RefCell::new(Decompressor::new().expect("there is memory for a context"));
+}
+
+/// With a checksum in each frame: a changed byte is an error when it is read, and not another dataset.
+fn compressor() -> std::io::Result<Compressor<'static>> {
+    let mut compressor = Compressor::new(LEVEL)?;
+    compressor.include_checksum(true)?;
+    Ok(compressor)
 }
 
 /// Less is not worth the time: a frame has a head of its own.
@@ -60,6 +67,10 @@ impl Compressed {
         DECOMPRESSOR
             .with_borrow_mut(|zstd| zstd.decompress_to_buffer(&self.bytes, &mut bytes))
             .map_err(DecompressError::new)?;
+        if bytes.len() != size {
+            let found = bytes.len();
+            return Err(DecompressError(format!("it has {found} bytes instead of {size}")));
+        }
         Ok(bytes)
     }
 
@@ -125,6 +136,20 @@ mod tests {
             let packed = Compressed::new(&bytes);
             prop_assert!(packed.bytes.len() <= bytes.len());
             prop_assert_eq!(packed.decompress().unwrap(), bytes);
+        }
+
+        #[test]
+        fn a_changed_byte_is_never_other_data(
+            bytes in prop::collection::vec(b'a'..b'c', 200..1000),
+            at in any::<prop::sample::Index>(),
+            flip in 1_u8..,
+        ) {
+            let mut packed = Compressed::new(&bytes);
+            let at = at.index(packed.bytes.len());
+            packed.bytes[at] ^= flip;
+            if let Ok(unpacked) = packed.decompress() {
+                prop_assert_eq!(unpacked, bytes);
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::cli::show::counted;
 use crate::config::{Config, StoreLocation};
 use ferry_store::sqlite::{free_space, log_without_file};
-use ferry_store::{CheckResult, Cursor, Filter, Store, StoreError};
+use ferry_store::{CheckResult, Cursor, Filter, Store, StoreError, SubmissionDetail};
 use ferry_types::domain::account::{Admission, BlockReason};
 use ferry_types::domain::submission::State;
 
@@ -17,6 +17,10 @@ const PAGE: usize = 200;
 
 /// Submissions whose records are read, the newest.
 const READ: usize = 20_000;
+
+/// Submissions whose datasets are read, the newest, and the bytes of CSV after which no further page is.
+const DATASETS: usize = 2000;
+const DATASET_BYTES: u64 = 256 << 20;
 
 /// Damaged records that are reported one by one.
 const REPORTED: usize = 20;
@@ -95,6 +99,7 @@ pub(super) async fn check(app: &App) -> Vec<CheckResult> {
         store.check().await,
         store.probe_write().await.map(|()| vec![good("the store takes writes".to_owned())]),
         damaged(store).await,
+        datasets(store).await,
         history(store).await,
         accounts(app).await,
     ];
@@ -124,6 +129,44 @@ async fn damaged(store: &dyn Store) -> Result<Vec<CheckResult>, StoreError> {
     if let Some(more) = found.len().checked_sub(REPORTED).filter(|more| *more > 0) {
         let text = format!("{more} more records of {scope} are damaged");
         findings.push(bad(&text, "`ferry list --all` names them"));
+    }
+    Ok(findings)
+}
+
+/// Reads the datasets of the newest submissions, and reports those that are damaged.
+async fn datasets(store: &dyn Store) -> Result<Vec<CheckResult>, StoreError> {
+    let (mut read, mut bytes, mut found, mut cursor) = (0, 0, Vec::new(), None);
+    let cursor = loop {
+        let page = store.list(&Filter::default(), cursor, PAGE).await?;
+        for SubmissionDetail { submission, .. } in page.found {
+            read += 1;
+            bytes += submission.payload_bytes;
+            match store.payload(submission.id).await {
+                Ok(_) => {}
+                Err(StoreError::Damaged { id, cause }) => {
+                    found.push(format!("the dataset of submission {id} is damaged: {cause}"));
+                }
+                // Retention may have removed what was finished since the list was read.
+                Err(StoreError::NotFound(_)) if submission.state.is_final() => {}
+                Err(StoreError::NotFound(id)) => {
+                    found.push(format!("the dataset of submission {id} is missing"));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if page.next.is_none() || read >= DATASETS || bytes >= DATASET_BYTES {
+            break page.next;
+        }
+        cursor = page.next;
+    };
+    let scope = scope(read, cursor);
+    if found.is_empty() {
+        return Ok(vec![good(format!("the datasets of {scope} can be read"))]);
+    }
+    let hint = "restore a backup, or submit the dataset again: `ferry resubmit ID FILE`";
+    let mut findings: Vec<_> = found.iter().take(REPORTED).map(|text| bad(text, hint)).collect();
+    if let Some(more) = found.len().checked_sub(REPORTED).filter(|more| *more > 0) {
+        findings.push(bad(&format!("{more} more datasets of {scope} are damaged"), hint));
     }
     Ok(findings)
 }

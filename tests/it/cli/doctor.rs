@@ -20,6 +20,7 @@ fn all_is_well() {
     ok    the file system of `ferry.db` has free space
     ok    the store takes writes
     ok    the records of 1 submission can be read
+    ok    the datasets of 1 submission can be read
     ok    the newest event of the store is `EPOCH-1`
     ok    account `default` gets a token
     ok    account `default` is answered by the Upload API
@@ -199,6 +200,7 @@ fn a_paused_account() {
     ok    the file system of `ferry.db` has free space
     ok    the store takes writes
     ok    the records of 0 submissions can be read
+    ok    the datasets of 0 submissions can be read
     ok    the newest event of the store is `EPOCH-0`
     FAIL  account `default` is paused: the Platform moves house (paused by user `USER` at TIME UTC)
           hint: fix the cause, then run `ferry resume default`
@@ -280,6 +282,30 @@ fn no_hint_recommends_doctor_itself() {
         assert!(text.contains("hint") || text.contains("Hint"), "{source} has hints");
         assert!(!text.contains("ferry doctor"), "{source}");
     }
+}
+
+#[test]
+fn damaged_datasets_are_named_by_their_submission() {
+    let platform = Platform::plain();
+    let ferry = Ferry::of(&platform).file("march.csv", GOOD);
+    let submit = |name| ferry.run(&["submit", "march.csv", "--name", name]).ok().id();
+    let [_, changed, missing] = ["sound", "changed", "missing"].map(submit);
+    let store = rusqlite::Connection::open(ferry.path("ferry.db")).unwrap();
+    let of = "WHERE submission = (SELECT seq FROM submissions WHERE id = ?1)";
+    // A byte in the middle of what is compressed.
+    let change = "UPDATE payloads SET data = substr(data, 1, length(data) - 9) || x'00'
+                  || substr(data, length(data) - 7)";
+    store.execute(&format!("{change} {of}"), [&changed]).unwrap();
+    store.execute(&format!("DELETE FROM payloads {of}"), [&missing]).unwrap();
+    let ran = ferry.run(&["doctor", "--offline"]).exits(1);
+    for line in [
+        format!("FAIL  the dataset of submission {changed} is damaged: "),
+        format!("FAIL  the dataset of submission {missing} is missing"),
+        "ok    the records of 3 submissions can be read".to_owned(),
+    ] {
+        assert!(ran.stdout.contains(&line), "{line}: {ran}");
+    }
+    assert_eq!(ran.stdout.matches("FAIL").count(), 2, "{ran}");
 }
 
 #[test]
