@@ -215,7 +215,7 @@ impl App {
         self.workers_with(self.policy(false))
     }
 
-    /// The workers of a process that also serves clients, for whom part of its open files stays free.
+    /// The workers of a process that also serves clients: part of its open files stays free for them.
     pub fn workers_of_server(&self) -> Result<Workers, SetupError> {
         self.workers_with(self.policy(true))
     }

@@ -22,9 +22,9 @@ pub mod audit;
 
 // L2: the outside world
 pub mod platform;
+pub mod readiness;
 // counts for the metrics what a store does
 pub mod instrumented;
-pub mod readiness;
 pub mod throughput;
 pub mod webhook;
 

@@ -47,9 +47,6 @@ fn alternative(refusal: &LifecycleError) -> String {
         LifecycleError::NothingToOverwrite { id } => {
             format!("`ferry resolve {id} --retry` resumes it, `--fail` gives it up")
         }
-        LifecycleError::NoToken { id } => {
-            format!("submit it again: `ferry resubmit {id} FILE`")
-        }
         LifecycleError::Delivering { id } | LifecycleError::Refetching { id } => {
             format!("try again when `ferry status {id}` shows nothing to wait for")
         }
@@ -60,6 +57,7 @@ fn alternative(refusal: &LifecycleError) -> String {
         | LifecycleError::NotFailed { id, state }
         | LifecycleError::NotHeld { id, state }
         | LifecycleError::NotFinal { id, state }
+        | LifecycleError::NoToken { id, state }
         | LifecycleError::NoOutcome { id, state } => next_command(*id, *state),
         LifecycleError::Illegal(illegal) => next_command(illegal.id, illegal.from),
     }
@@ -71,8 +69,13 @@ fn next_command(id: SubmissionId, state: State) -> String {
         State::Held => format!("`ferry resolve {id}` decides about it"),
         State::Rejected => format!("submit a corrected dataset: `ferry resubmit {id} FILE`"),
         State::Failed => format!("retry it: `ferry retry {id}`"),
-        State::Completed | State::Cancelled => {
+        State::Completed => {
             "a new submission of its name can overwrite it: `ferry submit --overwrite`".to_owned()
+        }
+        State::Cancelled => {
+            "submit its dataset again: `ferry submit FILE`, with `--overwrite` if an \
+                             upload of it may have arrived"
+                .to_owned()
         }
         State::Queued | State::Uploading | State::Processing | State::Collecting => {
             format!("it is unfinished; `ferry status {id}` says where")
@@ -110,6 +113,19 @@ mod tests {
         let step = Some(step);
         let parts = SubmissionParts::accepted(id, "default", "march", timestamp(0));
         SubmissionParts { state, step, overwrite, ..parts }.into()
+    }
+
+    #[test]
+    fn what_was_never_uploaded_is_uploaded_by_the_command_of_the_hint() {
+        for (state, command) in [
+            (State::Failed, "ferry retry"),
+            (State::Rejected, "ferry resubmit"),
+            (State::Cancelled, "ferry submit FILE"),
+        ] {
+            let mut submission = submission(state, StepKind::Upload, false);
+            let refusal = submission.refetch(DAY, timestamp(1)).unwrap_err();
+            assert!(alternative(&refusal).contains(command), "{state}: {}", alternative(&refusal));
+        }
     }
 
     #[test]

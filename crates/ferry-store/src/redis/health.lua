@@ -78,7 +78,7 @@ local TURN_RAMP_STEPS = 4
 -- The kinds that call the Platform, twice in their order.
 local TURNS = { 'upload', 'poll', 'collect', 'upload', 'poll', 'collect' }
 
--- Whether the one step that may be leased is of this kind.
+-- Returns true if the one step that may be leased is of this kind.
 local function is_turn(h, kind, p, is_due)
     local reopened = max(h.probe or 0, h.throttled_until or 0)
     if not h.stopped_by or now - reopened >= p.ramp * TURN_RAMP_STEPS then return true end

@@ -282,7 +282,7 @@ pub(super) async fn the_next_step_is_the_earliest_of_all_accounts(subject: Subje
 async fn poll_first(subject: &Subject, signal: &Signal) -> usize {
     let polls = subject.claim(StepKind::Poll, 1).await;
     for poll in &polls {
-        let later = t::retried(StepKind::Poll, millis(1)).telling(signal.clone());
+        let later = t::retried(StepKind::Poll, millis(1)).with_signal(signal.clone());
         subject.commit(poll, later).await;
     }
     polls.len()
@@ -306,7 +306,7 @@ pub(super) async fn a_step_that_always_fails_is_not_every_probe(subject: Subject
     subject.advance(millis(1000)).await;
     assert_eq!(poll_first(&subject, &Signal::Unhealthy).await, 0, "it is not its turn");
     let upload = subject.claim_one(StepKind::Upload).await;
-    let later = t::retried(StepKind::Upload, millis(1)).telling(Signal::Unhealthy);
+    let later = t::retried(StepKind::Upload, millis(1)).with_signal(Signal::Unhealthy);
     subject.commit(&upload, later).await;
     subject.advance(millis(2000)).await;
     subject.assert_nothing_due(StepKind::Upload).await;
@@ -322,7 +322,7 @@ pub(super) async fn an_urgent_step_that_always_fails_is_not_every_probe(subject:
     for _ in 0..3 {
         let claims = subject.claim(StepKind::Upload, 1).await;
         assert_eq!(ids(&claims), [failing]);
-        let later = t::retried(StepKind::Upload, millis(1)).telling(Signal::Unhealthy);
+        let later = t::retried(StepKind::Upload, millis(1)).with_signal(Signal::Unhealthy);
         subject.commit(&claims[0], later).await;
         subject.advance(millis(1)).await;
     }

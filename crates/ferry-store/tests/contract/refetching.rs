@@ -107,7 +107,7 @@ pub(super) async fn only_a_final_submission_with_a_processing_token_is_refetched
         let before = subject.get(id).await;
         let expected = match (state.is_final(), before.processing_token.is_some()) {
             (true, true) => continue,
-            (true, false) => LifecycleError::NoToken { id },
+            (true, false) => LifecycleError::NoToken { id, state },
             (false, _) => LifecycleError::NotFinal { id, state },
         };
         let refused = subject.store.refetch(id, DAY).await.unwrap_err();

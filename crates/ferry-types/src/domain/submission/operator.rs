@@ -106,6 +106,8 @@ pub enum LifecycleError {
     NoToken {
         /// The submission.
         id: SubmissionId,
+        /// Its state.
+        state: State,
     },
     /// Its webhook is being delivered at this moment.
     #[error("the webhook of submission {id} is being delivered")]

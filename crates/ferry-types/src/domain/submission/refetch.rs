@@ -29,7 +29,7 @@ impl Submission {
             return Err(LifecycleError::NotFinal { id, state });
         }
         if self.processing_token.is_none() {
-            return Err(LifecycleError::NoToken { id });
+            return Err(LifecycleError::NoToken { id, state });
         }
         if self.leased_until.is_some() {
             return Err(LifecycleError::Delivering { id });
