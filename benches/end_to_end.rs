@@ -207,7 +207,7 @@ async fn ceiling(address: &str, count: usize) -> InstrumentedStore {
             let (platform, requests, next) = (platform.clone(), requests.clone(), next.clone());
             tokio::spawn(async move {
                 while let Some(request) = requests.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    carry(&platform, request).await;
+                    upload_and_fetch(&platform, request).await;
                 }
             })
         })
@@ -228,7 +228,7 @@ async fn ceiling(address: &str, count: usize) -> InstrumentedStore {
     }
 }
 
-async fn carry(platform: &Platform, request: &SubmissionRequest) {
+async fn upload_and_fetch(platform: &Platform, request: &SubmissionRequest) {
     let upload =
         Upload { name: &request.name, data: &request.data, event_data: None, overwrite: false };
     let token = platform.upload(upload, &Unguarded).await.expect("it is taken");

@@ -58,7 +58,7 @@ for (;;) {
     break;
   }
   if (state === "rejected" && !feedback) {
-    // The Platform refused the upload itself, such as a name that exists.
+    // The Platform rejected the upload itself, such as a name that exists.
     console.error(reason);
     process.exitCode = 4;
     break;

@@ -69,7 +69,7 @@ def main():
             sys.stdout.buffer.write(call(f"/v1/submissions/{submission}/results/tableofresultids"))
             return 0
         if state == "rejected" and "feedback" not in view:
-            # The Platform refused the upload itself, such as a name that exists.
+            # The Platform rejected the upload itself, such as a name that exists.
             print(view["reason"], file=sys.stderr)
             return 4
         if state == "rejected":

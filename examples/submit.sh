@@ -36,7 +36,7 @@ while :; do
         rejected)
             case $view in
                 *'"feedback":{'*) call "$url/v1/submissions/$id/feedback" ;;
-                # The Platform refused the upload itself, such as a name that exists.
+                # The Platform rejected the upload itself, such as a name that exists.
                 *) printf '%s' "$view" | sed -En 's/.*"reason":"(([^"\\]|\\.)*)".*/\1/p' >&2 ;;
             esac
             exit 4 ;;

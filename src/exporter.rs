@@ -36,19 +36,19 @@ metrics! {
         steps: Gauge<(AnyAccount, StepKind, QueueState)> = "ferry_queue_steps";
         /// Submissions in the store; `other` are all accounts that are not configured.
         submissions: Gauge<(AnyAccount, State)> = "ferry_queue_submissions";
-        /// Time since which the oldest due step has been due, in seconds; 0 for paused accounts.
+        /// Age of the oldest ready step, in seconds; 0 for paused accounts.
         oldest: Gauge<(AnyAccount, StepKind)> = "ferry_queue_oldest_ready_seconds";
         /// Ready steps of accounts that are not blocked.
         runnable: Gauge = "ferry_queue_runnable_steps";
-        /// Time that the open submissions of accounts that are not paused would take at the pace of the
-        /// last minutes.
+        /// Estimated drain time, in seconds, of the unfinished submissions of accounts that are not paused,
+        /// at the pace of the last minutes.
         drain: Gauge = "ferry_queue_drain_estimate_seconds";
         /// 1 while the account is paused.
         paused: Gauge<Account> = "ferry_account_paused";
         /// 1 while the account is throttled.
         throttled: Gauge<Account> = "ferry_account_throttled";
-        /// 0 while all is well or nothing is left to do, 1 while an outage keeps the account's breaker open,
-        /// 0.5 while one probe at a time may close it.
+        /// Circuit breaker of the account: 0 if it is closed, or no step is left; 1 if it is open; 0.5 if it is
+        /// half-open, for one probe at a time.
         breaker: Gauge<Account> = "ferry_account_breaker_state";
         /// Time of the last successful read of the queue; 0 if none.
         updated: Gauge = "ferry_queue_metrics_timestamp_seconds";
@@ -197,7 +197,7 @@ impl Queue {
         let mut admissions = BTreeMap::new();
         for stats in &stats.accounts {
             let health = &stats.health;
-            let open = stats.states.iter().filter(|(state, _)| goes_on(**state));
+            let open = stats.states.iter().filter(|(state, _)| is_unsettled(**state));
             let open = open.map(|(_, submissions)| submissions).sum::<u64>();
             if health.pause_reason.is_none() {
                 queue.open += open;
@@ -291,7 +291,7 @@ fn publish_account(label: &str, account: &AccountGauges, gauges: &QueueMetrics) 
     }
 }
 
-fn goes_on(state: State) -> bool {
+fn is_unsettled(state: State) -> bool {
     !state.is_final() && state != State::Held
 }
 

@@ -20,11 +20,11 @@ const SECONDS: &[f64] =
     &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
 metrics! {
-    /// The metrics of the calls of a store.
+    /// The metrics of the operations of a store.
     pub struct StoreMetrics {
-        /// Durations of the calls of the store.
+        /// Durations of store operations, in seconds.
         durations: Histogram<Operation> = "ferry_store_operation_duration_seconds" in SECONDS;
-        /// Calls that the store refused or failed.
+        /// Failed store operations, by kind of error.
         errors: Counter<StoreErrorKind> = "ferry_store_errors_total";
     }
 }

@@ -1,4 +1,4 @@
-//! Ferry carries CSV datasets to the Platform's Upload API, durably, and brings the answer back.
+//! Ferry uploads CSV datasets to the Platform's Upload API, durably, and fetches the results.
 //!
 //! The modules stand in layers, lowest first; a module imports only from layers above its own here,
 //! and `tests/tidy` proves it. What they stand on are the crates below `crates/`.

@@ -117,7 +117,7 @@ impl Capacity {
 }
 
 impl Reservation<'_> {
-    /// The submission is kept.
+    /// The submission is stored.
     pub(super) fn used(mut self) {
         if let Some(account) = self.give_back() {
             *self.capacity.counted().stored.entry(account).or_default() += 1;

@@ -117,7 +117,7 @@ impl From<StoreError> for ApiError {
                 Self::new(ProblemKind::StateConflict, error.to_string())
             }
             StoreError::Damaged { id, .. } => {
-                tracing::error!("a request could not be answered: {error}");
+                tracing::error!("a request failed: {error}");
                 let mut damaged = Self::new(ProblemKind::DamagedSubmission, error.to_string());
                 damaged.problem.submission = Some(*id);
                 damaged
@@ -127,7 +127,7 @@ impl From<StoreError> for ApiError {
                 Self::new(ProblemKind::Internal, "the store cannot be used; the log says why")
             }
             StoreError::WriteRefused { refusal, .. } => {
-                tracing::warn!("a request could not be answered: {error}");
+                tracing::warn!("a request failed: {error}");
                 let kind = match refusal {
                     WriteRefusal::Full => ProblemKind::StoreFull,
                     _ => ProblemKind::StoreReadOnly,
@@ -136,7 +136,7 @@ impl From<StoreError> for ApiError {
                 Self::new(kind, detail).retry_after(REFUSAL_DELAY)
             }
             StoreError::Unavailable { .. } => {
-                tracing::warn!("a request could not be answered: {error}");
+                tracing::warn!("a request failed: {error}");
                 Self::new(ProblemKind::StoreUnavailable, "the store cannot be reached; try again")
                     .retry_after(Duration::from_secs(1))
             }

@@ -65,7 +65,7 @@ pub(super) struct EventQuery {
     label: Labels,
     /// As `Last-Event-ID`; 0 for all retained events.
     after: Option<EventCursor>,
-    /// End the stream after so long; else it has no end.
+    /// Duration after which the stream ends; it has no end if left out.
     wait: Option<Wait>,
 }
 
@@ -308,7 +308,7 @@ impl Stream {
     }
 
     /// Finds out which of these events are of submissions with the labels that are wanted. One that is
-    /// not kept any more has none.
+    /// no longer retained has none.
     async fn look_labels_up(&mut self, events: &[Event]) -> Result<(), StoreError> {
         if self.filter.label.0.is_empty() {
             return Ok(());

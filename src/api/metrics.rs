@@ -10,10 +10,9 @@ const SECONDS: &[f64] =
 metrics! {
     /// The metrics of the HTTP API.
     pub(super) struct HttpMetrics {
-        /// Answered HTTP requests by route, `unknown` for what no route takes, and by the first digit of
-        /// the status.
+        /// HTTP responses by route, `unknown` for paths without one, and by the first digit of the status.
         requests: Counter<(Route, HttpClass)> = "ferry_http_requests_total";
-        /// From an HTTP request to the head of its answer, the time included for which `wait` held it back.
+        /// Time from an HTTP request to the head of its response, in seconds, with the delay of `wait`.
         durations: Histogram<Route> = "ferry_http_request_duration_seconds" in SECONDS;
         /// HTTP requests in flight, probes and scrapes left out: of `max_concurrent_requests` at once.
         in_flight: Gauge = "ferry_http_requests_in_flight";

@@ -124,12 +124,14 @@ fn caller(shared: &Shared, request: &Request) -> Result<Caller, ApiError> {
         if !names_this_machine(request) {
             // A page whose name was made to lead here, or an open proxy.
             return foreign(
-                "this server has no keys, and so answers only what is asked of `localhost` or a loopback \
+                "this server has no keys and accepts only requests to `localhost` or a loopback \
                  address, as the header `Host` names it",
             );
         }
         if is_foreign_page(headers) {
-            return foreign("this server has no keys, and so answers no web page of another site");
+            return foreign(
+                "this server has no keys and accepts no requests from pages of other sites",
+            );
         }
         return Ok(Caller::local());
     };

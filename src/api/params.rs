@@ -25,7 +25,7 @@ pub(super) struct Wait(pub(super) Duration);
 #[derive(Debug, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WaitQuery {
-    /// Hold the response back until the submission is final or held, for at most so long; never more
+    /// Delay of the response until the submission is final or held, for at most this duration; never more
     /// than 5m.
     pub(super) wait: Option<Wait>,
 }

@@ -52,7 +52,7 @@ pub(super) struct ListQuery {
     created_after: Option<Moment>,
     /// Accepted before this time.
     created_before: Option<Moment>,
-    /// The most submissions of the page.
+    /// Maximum number of submissions in the page.
     limit: Option<PageSize>,
     /// The `next_cursor` of an earlier page, to continue there.
     cursor: Option<PageCursor>,

@@ -21,7 +21,7 @@ pub(super) struct AcceptedBatch {
     pub(super) conflicts: u64,
 }
 
-/// Keeps what was prepared, and says where something was kept before.
+/// Stores what was prepared, and reports duplicates.
 pub(super) async fn accept(
     intake: &Intake,
     batch: Vec<NewSubmission>,
@@ -54,7 +54,7 @@ pub(super) async fn accept(
     Ok(stored)
 }
 
-/// Carries what was kept, if that is wanted, or shows it.
+/// Runs the steps of what was stored, if that is wanted, or shows it.
 pub(super) async fn wait_or_show(
     app: App,
     stored: AcceptedBatch,

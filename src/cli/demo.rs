@@ -264,7 +264,7 @@ impl DemoRun {
             format!(
                 "the Platform saw {}, {}, {}; {results} what was sent",
                 show::counted(ledger.accepted(), "upload"),
-                show::counted(ledger.polls(), "status check"),
+                show::counted(ledger.polls(), "poll"),
                 show::counted(ledger.tokens_issued, "token"),
             ),
             "next: `ferry validate FILE`, `ferry submit FILE --wait` (see the README for the credentials)".to_owned(),

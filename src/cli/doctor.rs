@@ -22,7 +22,8 @@ use platform::{credentials, platforms, upload_api};
 /// Check the configuration, the store and the credentials.
 ///
 /// Exit code 0 means that all is well, 1 that something is not, 2 that the configuration cannot be
-/// read. Each account asks for a token, and for the status of a dataset that does not exist.
+/// read. For each account it requests an access token, and the status of a dataset that does
+/// not exist.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -36,10 +37,10 @@ pub(super) struct Doctor {
     /// List all settings with their defaults, and check nothing.
     #[arg(long)]
     settings: bool,
-    /// Ask no Platform for a token.
+    /// Send no request to the Platform.
     #[arg(long)]
     offline: bool,
-    /// Take the store as it is, after it lost data: servers and workers become ready again.
+    /// Acknowledge a loss of data: the store is used as it is, and servers and workers become ready again.
     #[arg(long, conflicts_with = "settings")]
     acknowledge: bool,
     /// Declare every unfinished upload ambiguous, after a backup was restored or a failover went back:

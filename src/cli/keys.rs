@@ -56,9 +56,9 @@ struct Create {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum RoleName {
-    /// Look at submissions, results and feedback.
+    /// Read submissions, results and feedback.
     Read,
-    /// Hand submissions over, and look.
+    /// Submit, too.
     Submit,
     /// Cancel, retry, resolve, pause and resume, too.
     Operate,

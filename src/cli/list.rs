@@ -25,7 +25,7 @@ Examples:
 pub(super) struct List {
     #[command(flatten)]
     filter: FilterArgs,
-    /// The most that are listed.
+    /// Maximum number of submissions.
     #[arg(long, value_name = "COUNT", default_value_t = 20)]
     limit: usize,
     /// Continue after this cursor, which an earlier list printed.

@@ -1,4 +1,4 @@
-//! `ferry submit --ndjson`: many submissions from one file, checked whole before any is kept.
+//! `ferry submit --ndjson`: many submissions from one file, checked whole before any is stored.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, Write};
@@ -13,16 +13,16 @@ use super::validate::print_reports;
 use crate::pipeline::{Intake, IntakeError, Prepared, SourceLabels};
 use ferry_types::contract::SubmissionRequest;
 
-/// Submissions kept in one transaction.
+/// Submissions stored in one transaction.
 const BATCH: usize = 500;
 
 /// A longer line cannot be a submission: JSON escapes make a text at most six times longer.
 const LONGEST_LINE: u64 = 512 << 20;
 
-/// The most mistakes that are shown one by one.
+/// Maximum number of errors that are shown one by one.
 const SHOWN: usize = 10;
 
-/// Keeps every line of a file; none if a line is not a valid submission, which has been said then.
+/// Stores every line of a file; none if a line is not a valid submission, which was reported then.
 pub(super) async fn submit(
     intake: &Intake,
     path: &Path,

@@ -1,4 +1,4 @@
-//! `ferry resubmit`: the corrected dataset under the same Name, which it overwrites.
+//! `ferry resubmit`: the corrected dataset under the same name, which it overwrites.
 
 use std::path::PathBuf;
 

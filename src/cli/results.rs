@@ -131,7 +131,7 @@ fn cannot(path: &Path, error: std::io::Error) -> CliError {
     anyhow::Error::new(error).context(format!("cannot write `{}`", path.display())).into()
 }
 
-/// A key may be any text: only what is harmless in a file name is kept of it.
+/// A key may be any text: only what is harmless in a file name is used.
 fn file_name(key: &str, content: &Content) -> String {
     let harmless =
         |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '_' };

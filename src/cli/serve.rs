@@ -15,8 +15,8 @@ use crate::app::App;
 
 /// Serve the HTTP API and run steps until stopped.
 ///
-/// SIGTERM or Ctrl-C lets running requests and steps finish; a second one leaves them, and another
-/// process takes the steps over. Any number of servers and workers may share a store.
+/// SIGTERM or Ctrl-C lets running requests and steps finish; a second one aborts them, and
+/// another process rescues the steps. Any number of servers and workers may share a store.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -59,7 +59,7 @@ pub(super) fn line(view: &SubmissionView, now: Timestamp) -> String {
 pub(super) fn remark(view: &SubmissionView, now: Timestamp) -> String {
     if view.state.is_final() && !view.refetching {
         let took = view.finished_at.map_or(Duration::ZERO, |end| until(view.created_at, end));
-        let took = format!("after {}, {}", duration(took), counted(view.polls, "status check"));
+        let took = format!("after {}, {}", duration(took), counted(view.polls, "poll"));
         return match &view.reason {
             Some(reason) => format!("{reason} ({took})"),
             None => took,
@@ -82,7 +82,7 @@ pub(super) fn waiting_for(waiting: &WaitingFor, view: &SubmissionView, now: Time
         WaitingFor::DueTime { at, step } => {
             let next = match step {
                 StepKind::Upload => "upload",
-                StepKind::Poll => "status check",
+                StepKind::Poll => "poll",
                 StepKind::Collect => "fetch",
                 StepKind::Deliver => "webhook",
             };
@@ -174,7 +174,7 @@ pub(super) fn duration(duration: Duration) -> String {
     humantime::format_duration(rounded).to_string()
 }
 
-/// `1 status check`, `2 status checks`.
+/// `1 poll`, `2 polls`.
 pub(super) fn counted(count: impl Into<u64>, what: &str) -> String {
     match count.into() {
         1 => format!("1 {what}"),

@@ -5,11 +5,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::ui::Ui;
 use crate::shutdown::Shutdown;
 
-/// Listens until the process ends, for a process that carries submissions.
+/// Listens until the process ends, for a process that runs steps.
 pub(super) fn listen(shutdown: Shutdown, ui: &Ui) -> std::io::Result<()> {
     listen_and_say(
         shutdown,
-        Some("stopping: running steps may finish; once more to leave them"),
+        Some("stopping: running steps may finish; once more to abort them"),
         ui,
     )
 }

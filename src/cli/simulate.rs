@@ -14,10 +14,10 @@ use super::{signals, values};
 use crate::shutdown::Shutdown;
 use ferry_sim::{Credentials, Dialect, FaultRates, Processing, Sim, SimConfig};
 
-/// Run a simulated Platform, to rehearse with; it keeps nothing when it ends.
+/// Run a simulated Platform, to rehearse with; it stores nothing.
 ///
-/// Datasets whose references begin with UNKNOWN are rejected, and so is what the validation of
-/// `ferry validate` would refuse.
+/// Datasets whose references begin with UNKNOWN are rejected, and so are those in which
+/// `ferry validate` finds an error.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example: in one terminal
@@ -28,10 +28,10 @@ in another
 On the same address, `GET /ledger` counts what the simulator did, and
 `GET /ledger/requests` lists the newest requests.")]
 pub(super) struct Simulate {
-    /// Address to listen on; port 0 takes a free one.
+    /// Address to listen on; with port 0 on a free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8700")]
     listen: SocketAddr,
-    /// The same seed gives the same tokens, times and faults.
+    /// The same seed gives the same tokens, times and failures.
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// Processing time of a dataset: `2s`, or `500ms..3s`, or `lognormal:2s` (the median).
@@ -56,13 +56,13 @@ pub(super) struct Simulate {
 
 #[derive(Debug, Args)]
 struct CredentialArgs {
-    /// The client id that is let in.
+    /// Client id that is accepted.
     #[arg(long, default_value = "demo")]
     client_id: String,
-    /// Its secret.
+    /// Client secret that is accepted.
     #[arg(long, default_value = "demo-secret")]
     client_secret: String,
-    /// Its API key.
+    /// API key that is accepted.
     #[arg(long, default_value = "demo-key")]
     api_key: String,
 }
@@ -118,7 +118,7 @@ fn dialects() -> impl TypedValueParser<Value = Dialect> {
     PossibleValuesParser::new(known).try_map(|name| Dialect::named(&name).ok_or("unknown dialect"))
 }
 
-/// Faults as a real Platform might have them, together as often as `share`.
+/// Failures as a real Platform might have them, together as often as `share`.
 pub(super) fn rates(share: f64) -> FaultRates {
     FaultRates {
         server_error: share * 0.4,

@@ -60,7 +60,7 @@ fn describe(view: &SubmissionView, timeline: &[TimelineEntry], app: &App) -> Vec
             format!(
                 "{}, {}",
                 show::counted(view.upload_attempts, "upload"),
-                show::counted(view.polls, "status check")
+                show::counted(view.polls, "poll")
             ),
         ),
         ("deadline", show::time(view.deadline)),

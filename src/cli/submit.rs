@@ -1,4 +1,4 @@
-//! `ferry submit`: checks datasets, keeps them, and on request carries them here and now.
+//! `ferry submit`: validates and stores datasets, and on request runs their steps at once.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -41,7 +41,7 @@ pub(super) struct Submit {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "name", "overwrite", "account",
         "result_keys", "priority", "not_before", "deadline", "idempotency_key", "labels", "webhook_url"])]
     ndjson: Option<PathBuf>,
-    /// The Platform's Name of the dataset [default: the file's name without its ending].
+    /// Dataset name [default: the file's name without its extension].
     #[arg(long)]
     name: Option<String>,
     /// Overwrite a dataset of the same name.
@@ -53,19 +53,19 @@ pub(super) struct Submit {
     /// A result to fetch; may be repeated [default: tableofresultids].
     #[arg(long = "result-key", value_name = "KEY")]
     result_keys: Vec<String>,
-    /// Its place among the account's submissions: high, normal or low.
+    /// Priority among the account's submissions: high, normal or low.
     #[arg(long, default_value = "normal")]
     priority: Priority,
     /// Do not upload before this time, such as 2026-01-31T18:00:00Z.
     #[arg(long, value_name = "TIME", value_parser = values::time)]
     not_before: Option<Timestamp>,
-    /// Give up so long after the start, such as 2h [default: the setting `deadline`].
+    /// Time after which Ferry gives up, such as 2h [default: the setting `deadline`].
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     deadline: Option<std::time::Duration>,
     /// The same key with the same content is accepted once, however often it is submitted.
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
-    /// A mark to find it by; may be repeated.
+    /// Label to filter by; may be repeated.
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = values::label)]
     labels: Vec<(String, String)>,
     /// URL that receives the outcome as a signed webhook [default: the account's `webhook_url`].
@@ -89,7 +89,7 @@ impl Submit {
         }
     }
 
-    /// None if a dataset is invalid, which has been said then.
+    /// None if a dataset is invalid, which was reported then.
     async fn submit_files(
         &self,
         app: &App,

@@ -23,8 +23,8 @@ const DELAY: Duration = Duration::from_millis(300);
 /// The options of waiting.
 #[derive(Debug, Args)]
 pub(super) struct WaitArgs {
-    /// Carry it in this process and wait for the answer, for at most DURATION if one is given;
-    /// without one, waiting also ends when nothing more happens before a person acts.
+    /// Run its steps in this process and wait for the outcome, for at most DURATION if one is given;
+    /// without one, waiting also ends when no submission can progress without an operator.
     #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true,
         default_missing_value = "max", value_parser = limit)]
     wait: Option<Limit>,
@@ -52,7 +52,7 @@ impl WaitArgs {
     }
 }
 
-/// Without an account nothing can be carried.
+/// Fails without an account, because nothing can be uploaded.
 pub(super) fn require_account(app: &App) -> Result<(), CliError> {
     if app.config.accounts.is_empty() {
         return Err(CliError::usage(
@@ -66,7 +66,7 @@ pub(super) fn require_account(app: &App) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Carries `ids`, and whatever else is due in the store meanwhile; prints what became of them.
+/// Runs steps of the store until `ids` are settled, and prints their outcomes.
 pub(super) async fn run_until_settled(
     app: App,
     ids: &[SubmissionId],

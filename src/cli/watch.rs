@@ -35,7 +35,7 @@ pub(super) struct Watch {
     /// The submissions; if none is named, all unfinished ones, until interrupted.
     #[arg(value_name = "ID")]
     ids: Vec<SubmissionId>,
-    /// Stop after so long.
+    /// Stop after this duration.
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     timeout: Option<Duration>,
 }
@@ -74,7 +74,7 @@ async fn watch_all(app: &App, ui: &Ui, stop: impl Future<Output = ()>) -> Result
     let mut warned = HashSet::new();
     tokio::pin!(stop);
     loop {
-        let (views, damaged) = under_way(app.store.as_ref(), &open).await?;
+        let (views, damaged) = unsettled(app.store.as_ref(), &open).await?;
         for record in damaged {
             if !warned.contains(&record.id) {
                 ui.warning(&record.to_string());
@@ -101,7 +101,7 @@ async fn watch_all(app: &App, ui: &Ui, stop: impl Future<Output = ()>) -> Result
 }
 
 /// Returns what is unfinished now, and what was before; and the records among it that are damaged.
-async fn under_way(
+async fn unsettled(
     store: &dyn Store,
     open: &HashMap<SubmissionId, State>,
 ) -> Result<(Vec<SubmissionView>, Vec<DamagedRecord>), StoreError> {

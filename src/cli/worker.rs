@@ -26,8 +26,8 @@ const PAGE: usize = 50;
 
 /// Run steps until stopped.
 ///
-/// SIGTERM or Ctrl-C lets running steps finish and gives back what was not begun; a second one
-/// leaves them, and another worker takes them over. Any number of workers may share a store.
+/// SIGTERM or Ctrl-C lets running steps finish and releases claimed ones; a second one aborts them,
+/// and another worker rescues them. Any number of workers may share a store.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -131,7 +131,7 @@ async fn has_work(app: &App) -> Result<bool, StoreError> {
                 && steps.account == *account
                 && steps.ready + steps.scheduled > 0
         };
-        if stats.steps.iter().any(|steps| is_open(&steps)) && goes_on(app, account).await? {
+        if stats.steps.iter().any(|steps| is_open(&steps)) && can_progress(app, account).await? {
             return Ok(true);
         }
     }
@@ -139,7 +139,7 @@ async fn has_work(app: &App) -> Result<bool, StoreError> {
 }
 
 /// True if any submission of an account continues by itself.
-async fn goes_on(app: &App, account: &str) -> Result<bool, StoreError> {
+async fn can_progress(app: &App, account: &str) -> Result<bool, StoreError> {
     let states = State::ALL.into_iter().filter(|state| !is_settled(*state)).collect();
     let filter = Filter { states, account: Some(account.to_owned()), ..Filter::default() };
     let mut cursor = None;

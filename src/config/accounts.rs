@@ -1,4 +1,4 @@
-//! Reads the accounts, and their secrets, which no mistake repeats.
+//! Reads the accounts, and their secrets, which no error message repeats.
 
 use std::collections::{BTreeMap, BTreeSet};
 

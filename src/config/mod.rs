@@ -1,5 +1,5 @@
 //! Reads the configuration once, from `ferry.toml`, the environment and the command line, and
-//! reports every mistake in it at once.
+//! reports every error in it at once.
 
 mod accounts;
 mod reader;
@@ -79,7 +79,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads and checks everything; the error lists all mistakes.
+    /// Reads and checks everything; the error lists all of them.
     pub fn load(sources: &Sources) -> Result<Self, ConfigErrors> {
         let mut reader = SettingsReader::new(sources);
         let webhook_rules = Rules {
@@ -149,7 +149,7 @@ fn store(reader: &mut SettingsReader<'_>) -> StoreLocation {
     }
     if let Some(pem) = authorities {
         match address.clone().with_authorities(pem) {
-            Ok(vouched) => address = vouched,
+            Ok(trusting) => address = trusting,
             Err(record) => reader.record("store_ca", &record),
         }
     }

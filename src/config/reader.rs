@@ -27,7 +27,7 @@ pub(super) struct FoundSecret {
 #[derive(Debug)]
 pub(super) struct ErrorRecorded;
 
-/// Looks settings up, and notes every mistake.
+/// Looks settings up, and records every error.
 pub(super) struct SettingsReader<'a> {
     sources: &'a Sources,
     pub(super) path: String,
@@ -55,7 +55,7 @@ impl<'a> SettingsReader<'a> {
         reader
     }
 
-    /// The value of a setting, or, after a mistake, of its default.
+    /// The value of a setting, or, after an error, of its default.
     pub(super) fn read<T>(
         &mut self,
         name: &'static str,
@@ -79,8 +79,7 @@ impl<'a> SettingsReader<'a> {
         self.secret_of(given, in_file).ok().flatten()
     }
 
-    /// A secret that was found in one of two places; the error says that there is a mistake, which
-    /// was noted.
+    /// A secret that was found in one of two locations. The error was recorded.
     pub(super) fn secret_of(
         &mut self,
         given: Option<FoundValue>,

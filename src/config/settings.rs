@@ -42,13 +42,17 @@ pub const SETTINGS: &[Setting] = &[
         "sqlite:ferry.db",
         "location of the store: `sqlite:PATH`, `redis://HOST:PORT/DATABASE`, or `redis+sentinel://HOST:PORT,…/MASTER/DATABASE`; with TLS `rediss`",
     ),
-    secret("store_password", "the password for a Redis server, where it does not stand in the URL"),
+    secret("store_password", "password for a Redis server, unless it is in the URL"),
     setting(
         "store_ca",
         "",
         "file with the CA certificates (PEM) to trust for a `rediss://` server, instead of those of the machine",
     ),
-    setting("namespace", "ferry", "keeps the stores on one Redis server apart"),
+    setting(
+        "namespace",
+        "ferry",
+        "prefix of the store's keys, by which several stores share a Redis server",
+    ),
     setting(
         "durability",
         "server",
@@ -79,7 +83,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "api_keys",
         "",
-        "file with the keys of the HTTP API, which `ferry keys` keeps; without one it listens on loopback addresses only",
+        "file with the keys of the HTTP API, which `ferry keys` writes; without one it listens on loopback addresses only",
     ),
     setting(
         "audit_log",
@@ -97,11 +101,11 @@ pub const SETTINGS: &[Setting] = &[
         "",
         "trusted proxy networks, whose forwarded client addresses are used, such as `10.0.0.0/8, ::1`",
     ),
-    setting("max_concurrent_requests", "512", "requests that the HTTP API answers at once"),
+    setting("max_concurrent_requests", "512", "concurrent requests of the HTTP API"),
     setting(
         "max_unfinished",
         "0",
-        "unfinished submissions of an account beyond which the HTTP API takes no more; 0 for no limit",
+        "unfinished submissions of an account beyond which the HTTP API accepts no more; 0 for no limit",
     ),
     setting("body_memory_bytes", "268435456", "memory for request bodies that arrive at once"),
     setting("client_timeout", "30s", "time limit for a client of the HTTP API to send or read"),
@@ -111,10 +115,10 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "deadline",
         "24h",
-        "from acceptance to giving up; a late upload is polled for a quarter of that",
+        "time from acceptance to giving up; a late upload is polled for a quarter of that",
     ),
     setting("retention", "30d", "time after which final submissions are removed"),
-    setting("poll_initial", "2s", "from an accepted upload to the first status check"),
+    setting("poll_initial", "2s", "time from an accepted upload to the first poll"),
     setting("poll_factor", "2", "backoff multiplier between polls"),
     setting("poll_max", "60s", "longest delay between polls"),
     setting("retry_initial", "1s", "first delay after an error; doubled with each error in a row"),
@@ -123,7 +127,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "retry_after_max",
         "1h",
-        "longest `Retry-After` that is trusted; after it the Platform is asked again",
+        "longest `Retry-After` that is trusted; Ferry sends requests again after it",
     ),
     setting(
         "unknown_token_timeout",
@@ -133,7 +137,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "ambiguous_upload",
         "hold",
-        "an upload without overwrite that may have arrived: `hold` or `overwrite`",
+        "treatment of an upload without overwrite that may have arrived: `hold` or `overwrite`",
     ),
     setting(
         "webhook_allow",
@@ -169,8 +173,8 @@ pub const SETTINGS: &[Setting] = &[
         "",
         "file with the certificates (PEM) of authorities to trust for the Platform, beside those that the machine trusts",
     ),
-    setting("connect_timeout", "10s", "for a connection to the Platform"),
-    setting("request_timeout", "2m", "for a whole call to the Platform"),
+    setting("connect_timeout", "10s", "time limit for a connection to the Platform"),
+    setting("request_timeout", "2m", "time limit for a whole request to the Platform"),
     setting(
         "denied_timeout",
         "1m",
@@ -212,7 +216,7 @@ pub const ACCOUNT_SETTINGS: &[Setting] = &[
         "",
         "URL that issues access tokens, such as `https://identity.example.com/connect/token`",
     ),
-    setting("api_url", "", "the Upload API, such as `https://api.example.com/upload`"),
+    setting("api_url", "", "URL of the Upload API, such as `https://api.example.com/upload`"),
     setting("client_id", "", "the client id, which is also the `Username`"),
     secret("client_secret", "the client secret"),
     secret("api_key", "the API key"),

@@ -50,12 +50,12 @@ pub(super) async fn release(
     let mut delays = store_backoff();
     loop {
         match store.release(claims.clone()).await {
-            Ok(()) => return info!(steps = count, "gave {count} claimed steps back"),
+            Ok(()) => return info!(steps = count, "released {count} claimed steps"),
             Err(error) if error.is_temporary() && is_patient() => {
                 monotonic.sleep(delays.next().unwrap_or_default()).await;
             }
             Err(error) => {
-                return warn!(steps = count, "could not give {count} claimed steps back: {error}");
+                return warn!(steps = count, "cannot release {count} claimed steps: {error}");
             }
         }
     }

@@ -59,7 +59,7 @@ fn is_given_up(context: &Context<'_>, error: &PlatformError) -> bool {
     }
 }
 
-/// Tries in a row that got no result from a Platform that was reached, this one included.
+/// Attempts in a row that got no result from a Platform that was reached, this one included.
 fn streak(context: &Context<'_>) -> u32 {
     match &context.submission.reason {
         Some(reason) if reason.code == ReasonCode::ResultMissing => {
@@ -105,7 +105,7 @@ fn rejected(word: &str, missing: Option<&PlatformError>) -> Transition {
     Transition { reason, ..succeeded(Next::End(Outcome::Rejected)) }
 }
 
-/// The other results are kept; without any, nothing of the Platform's is there to complete with.
+/// The other results are stored; without any, nothing of the Platform's is there to complete with.
 fn incomplete(
     context: &Context<'_>,
     has_new: bool,

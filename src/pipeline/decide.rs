@@ -84,7 +84,7 @@ pub(super) fn after_poll(
             reason: Some(Reason::new(
                 ReasonCode::Deadline,
                 format!(
-                    "the Platform had not decided by the deadline; its last of {polls} answers was `{status}`"
+                    "the Platform had not decided by the deadline; the last of {polls} polls returned `{status}`"
                 ),
             )),
             ..succeeded(Next::End(Outcome::Failed))
@@ -104,12 +104,13 @@ pub(super) fn after_delivery(
     let submission = context.submission;
     let attempt = submission.failures.saturating_add(1);
     let is_acknowledged = matches!(result, DeliveryResult::Delivered | DeliveryResult::Gone);
-    let goes_on = !is_acknowledged && attempt < context.policy.webhook_max_attempts;
+    let is_retried = !is_acknowledged && attempt < context.policy.webhook_max_attempts;
     let delivery = Delivery { at: context.now, attempt, result, status };
     let least = retry_after.unwrap_or_default().min(context.policy.webhook_backoff_max);
-    let again = goes_on.then(|| webhook_delay(context.policy, attempt, context.jitter).max(least));
+    let again =
+        is_retried.then(|| webhook_delay(context.policy, attempt, context.jitter).max(least));
     Transition {
-        failures: if goes_on { attempt } else { 0 },
+        failures: if is_retried { attempt } else { 0 },
         ..Transition::to(Next::Delivery { delivery, again })
     }
 }
@@ -155,7 +156,7 @@ pub(super) fn while_throttled(context: &Context<'_>, kind: StepKind) -> Transiti
 /// Transition of a step whose account is not configured in this worker.
 pub(super) fn without_account(context: &Context<'_>, kind: StepKind) -> Transition {
     let text = format!(
-        "account `{}` is not configured where the step was taken",
+        "account `{}` is not configured in the worker that claimed the step",
         context.submission.account
     );
     Transition {
@@ -192,12 +193,12 @@ pub(super) fn interrupted_upload(context: &Context<'_>) -> Transition {
 /// A rejection of that one, or of any that was permitted to overwrite, is for a person too.
 fn rejected(context: &Context<'_>, status: u16, words: &str) -> Transition {
     let Some(what) = context.ambiguity() else {
-        let text = format!("the Platform refused the upload ({status}): {words}");
+        let text = format!("the Platform rejected the upload ({status}): {words}");
         let reason = Some(Reason::new(ReasonCode::UploadRejected, text));
         return Transition { reason, ..succeeded(Next::End(Outcome::Rejected)) };
     };
     let text = format!(
-        "{what}, and now the Platform refuses it ({status}: {words}): \
+        "{what}, and now the Platform rejects it ({status}: {words}): \
          it may have this dataset, or another one of its name"
     );
     let failures = context.submission.failures.saturating_add(1);

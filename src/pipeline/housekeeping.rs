@@ -37,7 +37,7 @@ async fn keep_house_once(
     let rescued = rescue_all(store).await?;
     metrics.rescued.add((), rescued.due);
     if rescued.due > 0 {
-        info!(steps = rescued.due, "{} steps of a lost worker are due again", rescued.due);
+        info!(steps = rescued.due, "rescued {} steps of a lost worker", rescued.due);
     }
     if rescued.held > 0 {
         error!(

@@ -248,7 +248,7 @@ impl Intake {
         self.accounts.contains(account)
     }
 
-    /// The account that carries a submission which asks for this one, or for none.
+    /// The account that uploads a submission which names this one, or none.
     pub fn account(&self, requested: Option<String>) -> Result<String, IntakeError> {
         let known = || {
             let names: Vec<String> = self.accounts.iter().map(|name| format!("`{name}`")).collect();

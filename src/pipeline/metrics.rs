@@ -21,25 +21,25 @@ metrics! {
         transitions: Counter<Change> = "ferry_transitions_total";
         /// Submissions that this process brought to a final state.
         finished: Counter<Outcome> = "ferry_submissions_finished_total";
-        /// From the acceptance of a submission to its final state.
+        /// Time from the acceptance of a submission to its final state, in seconds.
         lives: Histogram<Outcome> = "ferry_submission_duration_seconds" in LIFE_SECONDS;
-        /// From the claim of a step to its recorded outcome.
+        /// Time from the claim of a step to its commit, in seconds.
         durations: Histogram<StepKind> = "ferry_step_duration_seconds" in REQUEST_SECONDS;
-        /// Steps that this process ran, by the reason that they left, `ok` if none.
+        /// Runs of steps in this process, by reason code, `ok` if there is none.
         runs: Counter<(StepKind, StepResult)> = "ferry_step_runs_total";
-        /// Time from due to claimed, by kind of step.
+        /// Time from due to claimed, in seconds, by kind of step.
         lag: Histogram<StepKind> = "ferry_step_lag_seconds" in LAG_SECONDS;
-        /// Answered status checks of a submission, counted when it is final.
+        /// Polls of a submission that got a response, counted when it is final.
         polls: Histogram = "ferry_polls_per_submission" in POLLS;
-        /// Status checks answered with a word that is not configured.
+        /// Polls that returned a status word that is not configured.
         unknown_status: Counter = "ferry_unknown_status_total";
         /// Steps that this process may run at once.
         slots: Gauge<StepKind> = "ferry_worker_slots";
-        /// Steps that this process holds.
+        /// Steps that this process runs now.
         busy: Gauge<StepKind> = "ferry_worker_busy_slots";
-        /// Steps that this process made due again because their worker was gone.
+        /// Steps that this process rescued because their lease expired.
         rescued: Counter = "ferry_leases_rescued_total";
-        /// Outcomes that came too late, because another worker had the step by then.
+        /// Stale commits: another worker owned the step by then.
         commit_conflicts: Counter = "ferry_commit_conflicts_total";
     }
 }

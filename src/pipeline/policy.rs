@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Action after an upload without overwrite that may have arrived.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum AmbiguousUpload {
-    /// Upload once more unchanged, and hold the submission if the Platform refuses that.
+    /// Upload once more unchanged, and hold the submission if the Platform rejects that.
     #[default]
     Hold,
     /// The same, and after a refusal one more attempt that overwrites what is there.

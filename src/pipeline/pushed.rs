@@ -88,14 +88,14 @@ impl PushedIntake {
         if !refused.is_empty() {
             warn!(
                 requests = refused.len(),
-                "refused {} pushed requests; `ferry intake list` shows them",
+                "{} pushed requests are invalid; `ferry intake list` shows them",
                 refused.len()
             );
         }
         self.requests.refuse(&refused).await?;
         self.requests.remove(&kept).await?;
         if !kept.is_empty() {
-            info!(requests = kept.len(), "took {} pushed requests in", kept.len());
+            info!(requests = kept.len(), "accepted {} pushed requests", kept.len());
         }
         Ok(count)
     }

@@ -30,7 +30,7 @@ pub enum ApiCheck {
 const DENIED: &str = "check api_key; if that is about the processing token, which is not a real one, \
                      all is well";
 
-const NOT_THE_API: &str = "check api_url: what answers there is not the Upload API";
+const NOT_THE_API: &str = "check api_url: it is not the URL of the Upload API";
 
 /// The meaning of `response`; `other` is that to a path that the Upload API does not have.
 pub(super) fn judge(
@@ -74,12 +74,14 @@ pub(super) fn lost_answer(lost: TransportError) -> ApiCheck {
         | TransportError::TimedOut(what)
         | TransportError::CutShort(what) => (what, "check the way to the Platform"),
         TransportError::Unreadable(what) => (what, NOT_THE_API),
-        TransportError::TooLarge => ("the answer is too long for a status".to_owned(), NOT_THE_API),
+        TransportError::TooLarge => {
+            ("the response is too long for a status".to_owned(), NOT_THE_API)
+        }
     };
     ApiCheck::Failed { what, hint }
 }
 
 pub(super) fn no_access(error: &PlatformError) -> ApiCheck {
-    let hint = "check api_key, and what the account may do; a proxy or filter may also answer so";
+    let hint = "check api_key, and what the account may do; a proxy or filter may also respond so";
     ApiCheck::Failed { what: error.to_string(), hint }
 }

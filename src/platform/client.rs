@@ -131,7 +131,7 @@ impl Platform {
                     PlatformError::Unreadable(why)
                 }
                 TransportError::TooLarge => PlatformError::Unreadable(format!(
-                    "{UPLOAD}: the answer is longer than {SHORT} bytes"
+                    "{UPLOAD}: the response is longer than {SHORT} bytes"
                 )),
             },
         )?;
@@ -152,7 +152,7 @@ impl Platform {
         let response = response.map_err(|error| match error {
             // Some page of a proxy: the next response may be a status again.
             RequestError::Platform(PlatformError::TooLarge { .. }) => PlatformError::Transient(
-                format!("{STATUS}: the answer is longer than {SHORT} bytes, and no status word"),
+                format!("{STATUS}: the response is longer than {SHORT} bytes, and no status word"),
             )
             .into(),
             error => error,
@@ -160,7 +160,7 @@ impl Platform {
         let words = &self.account.status_map;
         let Some(value) = status_word(&response.text(), words) else {
             let shown = response.shown(self.scrubber(), &[]);
-            let what = format!("{STATUS}: the answer is not a status word: {shown}");
+            let what = format!("{STATUS}: the response is not a status word: {shown}");
             return Err(PlatformError::Unreadable(what).into());
         };
         let mut status = words.classify(&value);

@@ -98,9 +98,9 @@ impl Wire for HttpWire {
                 let (through, cause) = (through.unwrap_or_default(), cause(error));
                 TransportError::NotSent(format!("no connection{through}: {cause}"))
             } else if error.is_timeout() {
-                TransportError::TimedOut("no answer in time".to_owned())
+                TransportError::TimedOut("no response in time".to_owned())
             } else if is_no_http(&error) {
-                TransportError::Unreadable(format!("the answer is not HTTP: {}", cause(error)))
+                TransportError::Unreadable(format!("the response is not HTTP: {}", cause(error)))
             } else {
                 TransportError::Unanswered(format!("the connection broke: {}", cause(error)))
             }
@@ -123,7 +123,7 @@ impl Wire for HttpWire {
                 }
                 Ok(Some(_)) if needed => return Err(TransportError::TooLarge),
                 Err(error) if needed => {
-                    let what = format!("the answer was cut short: {}", cause(error));
+                    let what = format!("the response was cut short: {}", cause(error));
                     return Err(TransportError::CutShort(what));
                 }
                 Ok(_) | Err(_) => break,

@@ -18,14 +18,14 @@ const BYTES: &[f64] = &[
 metrics! {
     /// The metrics of the clients of the Platform.
     pub struct PlatformMetrics {
-        /// Requests to the Platform, by what became of them.
+        /// Requests to the Platform, by account, endpoint and class of the result.
         requests: Counter<(Account, Endpoint, Class)> = "ferry_platform_requests_total";
-        /// From a request to the Platform to the end of its answer.
+        /// Time from a request to the Platform to the end of its response, in seconds.
         durations: Histogram<Endpoint> =
             "ferry_platform_request_duration_seconds" in REQUEST_SECONDS;
-        /// Delays that the Platform requested.
+        /// Delays that the Platform requested, in seconds.
         delays: Histogram = "ferry_platform_retry_after_seconds" in DELAY_SECONDS;
-        /// Access tokens that were asked for.
+        /// Access token requests, by result.
         tokens: Counter<(Account, TokenResult)> = "ferry_token_refreshes_total";
         /// Expiry time of the account's access token; 0 if there was none yet.
         token_expiry: Gauge<Account> = "ferry_token_expiry_timestamp_seconds";
@@ -33,9 +33,9 @@ metrics! {
 }
 
 metrics! {
-    /// The sizes of what travels.
+    /// The sizes of transferred contents.
     pub struct PayloadMetrics {
-        /// Sizes of datasets, results and feedback.
+        /// Sizes of datasets, results and feedback, in bytes.
         bytes: Histogram<Direction> = "ferry_payload_bytes" in BYTES;
     }
 }
@@ -53,7 +53,7 @@ label! {
 }
 
 label! {
-    /// A call of the Upload API.
+    /// An endpoint of the Upload API.
     pub enum Endpoint: "endpoint" {
         /// The token endpoint.
         Token = "token",
@@ -87,9 +87,9 @@ label! {
         ServerError = "server_error",
         /// No connection: refused, DNS, TLS.
         NoConnection = "no_connection",
-        /// The request was sent, and no whole answer came: timeouts and resets.
+        /// The request was sent, and no whole response came: timeouts and resets.
         NoResponse = "no_response",
-        /// The answer was larger than allowed.
+        /// The response was larger than allowed.
         TooLarge = "too_large",
     }
 }

@@ -91,7 +91,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn denials_are_over_after_the_limit_and_begin_anew() {
+    fn denials_are_over_after_the_limit_and_begin_again() {
         let (patience, start) = (Patience::new(LIMIT), MonotonicTime::default());
         for seconds in [0, 1, 30, 59] {
             assert!(!patience.is_over(start + SECOND * seconds, None), "{seconds}");

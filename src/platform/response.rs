@@ -60,7 +60,7 @@ impl PlatformResponse {
                 let shown = self.shown(scrubber, rows);
                 let (endpoint, status) = (self.endpoint, self.status.as_u16());
                 PlatformError::Unreadable(format!(
-                    "{endpoint}: the answer ({status}) holds no processing token: {shown}"
+                    "{endpoint}: the response ({status}) holds no processing token: {shown}"
                 ))
             });
         }
@@ -73,7 +73,7 @@ impl PlatformResponse {
         }
         Err(match status {
             404 | 405 | 410 | 421 => PlatformError::Transient(format!(
-                "{}: nothing answers there ({status}); check `api_url`",
+                "{}: nothing is there ({status}); check `api_url`",
                 self.endpoint
             )),
             407 => PlatformError::Transient(format!(
@@ -158,7 +158,7 @@ impl PlatformResponse {
         })
     }
 
-    /// True if the answer says that the credentials are at fault: by an error of OAuth in JSON, or
+    /// True if the response blames the credentials: by an error of OAuth in JSON, or
     /// by a bearer challenge that names one. Proxies and filters answer 401 and 403 without.
     pub(super) fn denies_credentials(&self) -> bool {
         let said = object(&self.text());
@@ -185,7 +185,7 @@ impl PlatformResponse {
         // "At once", or a time that has passed, must not become a busy loop.
         let retry_after = asked_for.filter(|delay| !delay.is_zero());
         let how_long = retry_after.map_or(String::new(), |delay| format!(" for {delay:?}"));
-        let what = format!("{}: asked to wait{how_long} ({})", self.endpoint, self.status.as_u16());
+        let what = format!("{}: throttled{how_long} ({})", self.endpoint, self.status.as_u16());
         Some(PlatformError::Throttled { retry_after, ambiguous: false, what })
     }
 

@@ -2,7 +2,7 @@
 
 use ferry_types::domain::outcome::Status;
 
-/// The longest part of a status word that is kept.
+/// The longest part of a status word that is stored.
 const KEPT: usize = 64;
 
 /// Status words in lower case; one that ends in `*` stands for all that begin so.

@@ -91,7 +91,7 @@ impl TokenEndpoint {
                 return Err(PlatformError::Unsent(why));
             }
             Err(TransportError::TooLarge) => {
-                let what = format!("{TOKEN}: the answer is longer than {SHORT} bytes");
+                let what = format!("{TOKEN}: the response is longer than {SHORT} bytes");
                 return Err(PlatformError::Unsent(what));
             }
         };
@@ -140,10 +140,10 @@ impl TokenEndpoint {
                 denied(&self.denials, self.monotonic.now(), what, None, PlatformError::Unsent)
             }
             200..300 => PlatformError::Unsent(format!(
-                "{TOKEN}: the answer holds no token ({status}){words}"
+                "{TOKEN}: the response holds no token ({status}){words}"
             )),
             404 | 405 => PlatformError::Unsent(format!(
-                "{TOKEN}: nothing answers there ({status}); check `token_url`"
+                "{TOKEN}: nothing is there ({status}); check `token_url`"
             )),
             _ => response.throttled(self.clock.now()).unwrap_or_else(|| {
                 PlatformError::Unsent(format!("{}{words}", response.described("token_url")))

@@ -1,6 +1,6 @@
 //! Traces, for a collector that speaks OTLP over HTTP. Each step is a trace of its own, for the steps of
-//! a submission lie hours apart; a link leads to the producer's span. Neither a Name nor a secret nor a
-//! URL is in them. Trouble with the collector is logged, and disturbs nothing else.
+//! a submission lie hours apart; a link leads to the producer's span. Neither a dataset name nor a secret nor a
+//! URL is in them. An outage of the collector is logged, and disturbs nothing else.
 
 mod sending;
 

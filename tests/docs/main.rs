@@ -1,4 +1,4 @@
-//! Holds the documents to the program: generated parts, names, links, words, and what tutorials run.
+//! Holds the documents to the program: generated parts, names, links, and what tutorials run.
 //!
 //! `UPDATE_DOCS=1 cargo test --test docs` writes what is generated; without it, a difference fails.
 
@@ -16,7 +16,6 @@ mod render;
 mod schedule;
 mod shell;
 mod states;
-mod words;
 
 /// Fails with one line for each problem.
 #[track_caller]

@@ -14,8 +14,6 @@ pub(crate) struct Line<'a> {
     pub(crate) number: usize,
     pub(crate) text: &'a str,
     pub(crate) is_code: bool,
-    /// True in the parts that the program writes.
-    pub(crate) is_generated: bool,
 }
 
 impl Page {
@@ -26,7 +24,7 @@ impl Page {
 
     /// All lines. Fences with their two ends are code, and so are indented blocks.
     pub(crate) fn lines(&self) -> Vec<Line<'_>> {
-        let (mut in_fence, mut may_indent, mut is_generated) = (false, true, false);
+        let (mut in_fence, mut may_indent) = (false, true);
         let mut lines = Vec::new();
         for (at, text) in self.text.lines().enumerate() {
             let is_fence = text.trim_start().starts_with("```");
@@ -35,11 +33,7 @@ impl Page {
             // An indented line belongs to a paragraph, unless an empty line is before it.
             may_indent = text.is_empty() || is_indented;
             in_fence ^= is_fence;
-            is_generated = match text {
-                "<!-- end -->" => false,
-                text => is_generated || text.starts_with("<!-- generated: "),
-            };
-            lines.push(Line { number: at + 1, text, is_code, is_generated });
+            lines.push(Line { number: at + 1, text, is_code });
         }
         lines
     }

@@ -209,7 +209,7 @@ async fn judge(world: &World, sent: &[Sent]) {
             State::Rejected if view.reason_code == Some(ReasonCode::DataRejected) => {
                 !one.valid && entry.accepted.iter().any(|upload| !upload.valid)
             }
-            // The Platform refused, and nothing lay there that no submission knows of.
+            // The Platform rejected, and nothing lay there that no submission knows of.
             State::Rejected => {
                 let is_refusal = |request: &&LoggedRequest| {
                     request.endpoint == Endpoint::Upload

@@ -183,7 +183,7 @@ fn follow(
     found: &mut Vec<(Place, Option<String>)>,
 ) -> usize {
     loop {
-        let goes_on = super::is_path(tokens, at);
+        let continues = super::is_path(tokens, at);
         match tokens.get(at) {
             Some(Token::Sign('{')) if is_use => {
                 at += 1;
@@ -205,7 +205,7 @@ fn follow(
                 return at;
             }
         }
-        if !goes_on {
+        if !continues {
             let name = match (tokens.get(at + 1), tokens.get(at + 2)) {
                 (Some(renamed), Some(Token::Word(name))) if renamed.is_word("as") => Some(name),
                 _ => path.last(),

@@ -11,7 +11,7 @@ pub(super) enum Scope {
     Docs,
     /// Comments in code and in configuration.
     Comments,
-    /// Help, messages, alerts and dashboards.
+    /// Help, messages, alerts and dashboards; documentation of the program, much of which is help.
     Texts,
 }
 
@@ -128,7 +128,7 @@ fn of_rust(code: &str, is_shipped: bool) -> Vec<Prose> {
         let is_text = is_shipped && code.len() - rest.len() < shipped && is_for_people(text);
         is_text.then(|| Prose::new(Scope::Texts, &text.replace("\\n", "\n")))
     };
-    let (mut rest, mut comment) = (code, Comment::default());
+    let (mut rest, mut comment) = (code, Comment { is_shipped, ..Comment::default() });
     while let Some(first) = rest.chars().next() {
         let length = if rest.starts_with("//") {
             let length = rest.find('\n').unwrap_or(rest.len());
@@ -179,6 +179,7 @@ fn is_for_people(text: &str) -> bool {
 /// Lines of one kind that follow one another.
 #[derive(Default)]
 struct Comment {
+    is_shipped: bool,
     mark: &'static str,
     lines: Vec<String>,
 }
@@ -196,8 +197,9 @@ impl Comment {
 
     fn end(&mut self, found: &mut Vec<Prose>) {
         if !self.lines.is_empty() {
-            let mut prose = Prose::new(Scope::Comments, &self.lines.join("\n"));
-            prose.is_doc = self.mark != "//";
+            let is_doc = self.mark != "//";
+            let scope = if is_doc && self.is_shipped { Scope::Texts } else { Scope::Comments };
+            let prose = Prose { is_doc, ..Prose::new(scope, &self.lines.join("\n")) };
             found.push(prose);
             self.lines.clear();
         }
@@ -213,7 +215,7 @@ fn comments_and_texts_are_distinguished_from_code() {
     assert_eq!(
         texts,
         [
-            (Scope::Comments, "One\ntwo."),
+            (Scope::Texts, "One\ntwo."),
             (Scope::Texts, "no {tell}, \\\n    no"),
             (Scope::Comments, "so")
         ]

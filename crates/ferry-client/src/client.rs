@@ -32,7 +32,7 @@ pub struct ListQuery {
     pub created_after: Option<Timestamp>,
     /// Accepted before this time.
     pub created_before: Option<Timestamp>,
-    /// The most submissions of the page.
+    /// Maximum number of submissions in the page.
     pub limit: Option<usize>,
     /// The `next_cursor` of an earlier page.
     pub cursor: Option<String>,

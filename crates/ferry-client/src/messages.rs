@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_never_ends_is_not_kept() {
+    fn what_never_ends_is_not_stored() {
         let mut messages = Messages::default();
         let endless = [b'x'; 1000];
         let taken = (0..1000).take_while(|_| messages.push(&endless).is_ok()).count();

@@ -185,7 +185,7 @@ impl RequestSender {
         if let Some(key) = &self.key {
             let Ok(mut bearer) = HeaderValue::from_str(&format!("Bearer {key}")) else {
                 return Err(AttemptError::Failed(ClientError::Invalid(
-                    "the API key is none".to_owned(),
+                    "the API key holds characters that no header may have".to_owned(),
                 )));
             };
             bearer.set_sensitive(true);
@@ -204,7 +204,10 @@ impl RequestSender {
         let error = if let Ok(problem) = serde_json::from_slice::<Problem>(&body) {
             ClientError::Problem(Box::new(problem))
         } else {
-            ClientError::Foreign { status, what: "neither an answer nor a problem".to_owned() }
+            ClientError::Foreign {
+                status,
+                what: "neither a response of Ferry nor a problem".to_owned(),
+            }
         };
         Err(match status {
             // A gateway, too, may have no server behind it for a moment.

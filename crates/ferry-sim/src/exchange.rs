@@ -58,7 +58,7 @@ pub enum Delivery {
     Enormous(u64),
 }
 
-/// A request that the Platform carried out, and the response to deliver.
+/// A request that the Platform executed, and the response to deliver.
 #[derive(Debug, Clone)]
 pub struct Exchange {
     /// The response.

@@ -44,7 +44,7 @@ impl Jobs {
         self.tokens.contains_key(name)
     }
 
-    /// Takes the place of the Name's job before, whose processing token is unknown from then on.
+    /// Replaces the dataset name's job before, whose processing token is unknown from then on.
     pub(super) fn insert(&mut self, token: String, job: Job) {
         if let Some(replaced) = self.tokens.insert(job.name.clone(), token.clone()) {
             self.remove(&replaced);

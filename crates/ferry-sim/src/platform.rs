@@ -107,7 +107,7 @@ impl Platform {
         self.access_tokens.remove(access_token.unwrap_or_default());
     }
 
-    /// Carries out a request.
+    /// Executes a request.
     pub(super) fn carry_out(
         &mut self,
         now: DateTime<Utc>,

@@ -17,7 +17,7 @@ use super::requests::{LoggedRequest, RequestLog};
 use super::throttles::Throttles;
 use super::time::http_date;
 
-/// A simulated Platform. To carry a request out and to deliver its response are two acts, so that
+/// A simulated Platform. To execute a request and to deliver its response are two acts, so that
 /// anything may happen between them.
 #[derive(Debug)]
 pub struct World {
@@ -47,7 +47,7 @@ impl World {
         }
     }
 
-    /// Carries out a request that arrives at `now`.
+    /// Executes a request that arrives at `now`.
     pub fn carry_out(&mut self, now: DateTime<Utc>, request: &Request) -> Exchange {
         let Some(question) = Question::of(request) else {
             let refusal = Reply::refusal(Refusal::NoSuchPath);
@@ -133,7 +133,7 @@ impl World {
         Some(fault)
     }
 
-    /// Carries the request out as its fault has it.
+    /// Executes the request as its fault demands.
     fn serve(
         &mut self,
         now: DateTime<Utc>,

@@ -49,7 +49,7 @@ pub struct NewSubmission {
     pub deadline: Deadline,
     /// The producer's key against doubles, unique per account.
     pub idempotency_key: Option<String>,
-    /// The producer's own marks.
+    /// The producer's labels.
     pub labels: BTreeMap<String, String>,
     /// The submission that it corrects.
     pub revision_of: Option<SubmissionId>,

@@ -4,7 +4,7 @@
 use ferry_types::domain::submission::{ReasonCode, State};
 use ferry_types::domain::{SubmissionId, Timestamp};
 
-/// The newest events that are kept; a few more may be. Older ones are forgotten, and so are those
+/// The newest events that are retained; a few more may be. Older ones are forgotten, and so are those
 /// that are older than the retention, but for the last.
 pub(super) const KEPT: u64 = 100_000;
 

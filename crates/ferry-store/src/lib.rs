@@ -47,9 +47,9 @@ use ferry_types::domain::{SubmissionId, Timestamp};
 /// The answer to one accepted submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Accepted {
-    /// It is kept.
+    /// It is stored.
     New(SubmissionId),
-    /// The same Name, dataset, permission to overwrite and result keys were accepted before with
+    /// The same dataset name, dataset, permission to overwrite and result keys were accepted before with
     /// this idempotency key, under this id; nothing was stored.
     Duplicate(SubmissionId),
     /// The idempotency key belongs to this submission, which has other content; nothing was stored.
@@ -356,7 +356,7 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     async fn cancel(&self, id: SubmissionId) -> Result<SubmissionDetail, StoreError>;
 
     /// Resumes a failed submission where it stopped, for another `deadline`. It queues behind an earlier
-    /// one of its Name; refused while a newer one is unfinished, or if it would overwrite a newer one.
+    /// one of its name; refused while a newer one is unfinished, or if it would overwrite a newer one.
     async fn retry(
         &self,
         id: SubmissionId,

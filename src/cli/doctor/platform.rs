@@ -43,7 +43,7 @@ pub(super) async fn credentials(platform: &Platform) -> CheckResult {
 /// Asks for the status of a dataset that does not exist.
 pub(super) async fn upload_api(platform: &Platform) -> CheckResult {
     let account = platform.account();
-    let answered = format!("account `{account}` is answered by the Upload API");
+    let answered = format!("account `{account}` can use the Upload API");
     match platform.check_api().await {
         ApiCheck::Answered(None) => good(answered),
         ApiCheck::Answered(Some(said)) => {

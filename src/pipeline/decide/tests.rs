@@ -92,7 +92,7 @@ fn code(transition: &Transition) -> Option<ReasonCode> {
 }
 
 fn throttled(retry_after: Option<Duration>) -> PlatformError {
-    PlatformError::Throttled { retry_after, ambiguous: false, what: "asked to wait (429)".into() }
+    PlatformError::Throttled { retry_after, ambiguous: false, what: "throttled (429)".into() }
 }
 
 fn transient() -> PlatformError {
@@ -100,7 +100,7 @@ fn transient() -> PlatformError {
 }
 
 #[test]
-fn a_transient_trouble_is_tried_again_later_and_counts_against_the_platform() {
+fn a_transient_error_is_retried_later_and_counts_against_the_platform() {
     for kind in StepKind::PLATFORM_KINDS {
         let transition = decide(kind, transient(), 0);
         assert_eq!(transition.state(), kind.waiting_state());
@@ -112,7 +112,7 @@ fn a_transient_trouble_is_tried_again_later_and_counts_against_the_platform() {
 }
 
 #[test]
-fn a_pause_that_is_asked_for_spends_no_attempt_and_closes_the_gate() {
+fn a_requested_delay_spends_no_attempt_and_throttles_the_account() {
     let delay = Duration::from_secs(7);
     let error = throttled(Some(delay));
     for kind in StepKind::PLATFORM_KINDS {

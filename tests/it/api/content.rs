@@ -45,7 +45,7 @@ async fn feedback_stands_beside_the_rows_that_it_means() {
 }
 
 #[tokio::test]
-async fn what_is_under_way_has_neither_results_nor_feedback() {
+async fn what_is_unfinished_has_neither_results_nor_feedback() {
     let served = Served::idle(&[]).await;
     let id = served.submit(&json!({ "name": "march", "data": GOOD })).await;
     for path in ["results/tableofresultids", "feedback", "feedback?raw"] {

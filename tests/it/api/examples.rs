@@ -40,7 +40,7 @@ fn produces(interpreter: &str, script: &str) {
     let rejected = run("rejected.csv");
     assert_eq!(rejected.status.code(), Some(4), "{}", text(&rejected.stderr));
     assert!(text(&rejected.stdout).contains("UNKNOWN-7"), "{}", text(&rejected.stdout));
-    // The Platform refuses the upload, because it has other data under this name.
+    // The Platform rejects the upload, because it has other data under this name.
     let refused = run_as("other.csv", Some("march data"));
     let stderr = text(&refused.stderr);
     assert_eq!(refused.status.code(), Some(4), "{stderr}");

@@ -210,7 +210,7 @@ fn a_key_is_made_shown_once_and_used() {
 }
 
 #[test]
-fn keys_that_are_made_at_once_are_all_kept() {
+fn keys_that_are_created_at_once_are_all_stored() {
     let ferry = Ferry::new().set("FERRY_API_KEYS", "keys.jsonl");
     std::thread::scope(|scope| {
         for n in 0..12 {

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::harness::{Answer, GOOD, Served};
 
 #[tokio::test]
-async fn lists_are_filtered_and_go_on_at_a_cursor() {
+async fn lists_are_filtered_and_continue_at_a_cursor() {
     let served = Served::idle(&[]).await;
     for n in 0..5 {
         let labels = json!({ "half": if n < 3 { "first" } else { "second" } });

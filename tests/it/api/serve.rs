@@ -51,7 +51,7 @@ pub(crate) fn serve(ferry: &Ferry, more: &[&str]) -> Running {
 }
 
 #[test]
-fn serve_takes_in_carries_and_stops_politely() {
+fn serve_accepts_uploads_and_stops_gracefully() {
     let platform = Platform::start();
     let ferry = Ferry::of(&platform);
     let mut server = serve(&ferry, &[]);
@@ -72,7 +72,7 @@ fn serve_takes_in_carries_and_stops_politely() {
 }
 
 #[test]
-fn requests_under_way_finish_while_the_server_stops() {
+fn running_requests_finish_while_the_server_stops() {
     let platform = Platform::start();
     let ferry = Ferry::of(&platform);
     let mut server = serve(&ferry, &["--no-workers"]);

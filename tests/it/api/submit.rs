@@ -7,7 +7,7 @@ use serde_json::json;
 use super::harness::{Answer, GOOD, Served};
 
 #[tokio::test]
-async fn a_json_submission_is_kept_and_answered_with_its_place() {
+async fn a_json_submission_is_stored_and_answered_with_its_location() {
     let served = Served::idle(&[]).await;
     let body = json!({ "name": "march", "data": GOOD, "labels": { "team": "north" } });
     let response = served.post("/v1/submissions", &body).await;
@@ -126,7 +126,7 @@ async fn the_same_key_with_the_same_content_is_one_submission() {
 }
 
 #[tokio::test]
-async fn a_key_in_the_header_and_another_in_the_body_are_a_mistake() {
+async fn a_key_in_the_header_and_another_in_the_body_are_an_error() {
     let served = Served::idle(&[]).await;
     let request = served.request(Method::POST, "/v1/submissions").header("idempotency-key", "a");
     let body = json!({ "name": "march", "data": GOOD, "idempotency_key": "b" });
@@ -136,7 +136,7 @@ async fn a_key_in_the_header_and_another_in_the_body_are_a_mistake() {
 }
 
 #[tokio::test]
-async fn an_invalid_dataset_is_answered_with_every_problem_and_nothing_is_kept() {
+async fn an_invalid_dataset_is_answered_with_every_problem_and_nothing_is_stored() {
     let served = Served::idle(&[]).await;
     let data =
         "SITE-001,03/03/2025,08:00,03/03/2025,16:30\nSITE-002,3 March,25:00,03/03/2025,16:30\n";

@@ -51,7 +51,7 @@ fn a_correction_overwrites_and_names_what_it_corrects() {
     let ran = ferry.run(&["resubmit", &id, "corrected.csv", "--wait"]);
     assert_snapshot!(ran.result(), @"
     exit 0
-    ID-1  completed   march                 after SPAN, 1 status check
+    ID-1  completed   march                 after SPAN, 1 poll
     ");
     let status = ferry.run(&["status", &ran.id()]);
     assert!(status.stdout.contains(&format!("revision of {id}")), "{}", status.stdout);
@@ -95,8 +95,8 @@ fn a_rejected_submission_says_what_to_do_next() {
       name        march
       account     default
       state       rejected
-                  the Platform rejected the dataset with `completedwitherrors`; see its feedback (after SPAN, 1 status check)
-      progress    1 upload, 1 status check
+                  the Platform rejected the dataset with `completedwitherrors`; see its feedback (after SPAN, 1 poll)
+      progress    1 upload, 1 poll
       deadline    TIME UTC
       token       TOKEN
       label       team=north
@@ -114,7 +114,7 @@ fn a_rejected_submission_says_what_to_do_next() {
     exit 4
     ---- stdout
     ---- stderr
-    error: submission ID-1 is rejected and has no results: the Platform rejected the dataset with `completedwitherrors`; see its feedback (after SPAN, 1 status check)
+    error: submission ID-1 is rejected and has no results: the Platform rejected the dataset with `completedwitherrors`; see its feedback (after SPAN, 1 poll)
     hint: `ferry feedback ID-1` says why
     ");
 }
@@ -128,7 +128,7 @@ fn a_refused_upload_has_no_feedback_and_says_why() {
     exit 4
     ---- stdout
     ---- stderr
-    error: submission ID-1 is rejected and has no feedback: the Platform refused the upload (409): a dataset named march already exists
+    error: submission ID-1 is rejected and has no feedback: the Platform rejected the upload (409): a dataset named march already exists
     hint: `ferry resubmit ID-1 FILE` submits it again, overwriting the dataset
     ");
     assert_snapshot!(ferry.run(&["status", &id]), @"
@@ -138,14 +138,14 @@ fn a_refused_upload_has_no_feedback_and_says_why() {
       name        march
       account     default
       state       rejected
-                  the Platform refused the upload (409): a dataset named march already exists (after SPAN, 0 status checks)
-      progress    1 upload, 0 status checks
+                  the Platform rejected the upload (409): a dataset named march already exists (after SPAN, 0 polls)
+      progress    1 upload, 0 polls
       deadline    TIME UTC
       next        `ferry resubmit ID-1 FILE` submits it again, overwriting the dataset
       timeline
         TIME UTC  queued      accepted
         TIME UTC  uploading
-        TIME UTC  rejected    the Platform refused the upload (409): a dataset named march already exists
+        TIME UTC  rejected    the Platform rejected the upload (409): a dataset named march already exists
     ---- stderr
     ");
 }
@@ -167,8 +167,8 @@ fn a_completed_submission_has_no_feedback_and_that_is_good() {
       name        march
       account     default
       state       completed
-                  after SPAN, 1 status check
-      progress    1 upload, 1 status check
+                  after SPAN, 1 poll
+      progress    1 upload, 1 poll
       deadline    TIME UTC
       token       TOKEN
       result      tableofresultids (298 B): `ferry results ID-1`

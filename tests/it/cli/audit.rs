@@ -7,7 +7,7 @@ use crate::api::harness::client;
 use crate::api::serve::{serve, url};
 
 #[test]
-fn what_operators_do_is_kept_wherever_they_do_it() {
+fn what_operators_do_is_recorded_wherever_they_do_it() {
     let ferry = Ferry::new()
         .file("march.csv", GOOD)
         .set("FERRY_AUDIT_LOG", "audit.jsonl")

@@ -131,7 +131,7 @@ fn bytes_that_are_not_utf_8_are_placed() {
 }
 
 #[test]
-fn two_thousand_lines_are_kept_in_their_order() {
+fn two_thousand_lines_are_stored_in_their_order() {
     let names: Vec<String> = (0..2000).map(|number| format!("n{number:04}")).collect();
     let ferry = Ferry::new().file("many.ndjson", names.iter().map(|n| line(n)).collect::<String>());
     let objects = ferry.run(&["submit", "--ndjson", "many.ndjson", "--json"]).ok().objects();

@@ -23,7 +23,7 @@ fn all_is_well() {
     ok    the datasets of 1 submission can be read
     ok    the newest event of the store is `EPOCH-1`
     ok    account `default` gets a token
-    ok    account `default` is answered by the Upload API
+    ok    account `default` can use the Upload API
     ---- stderr
     ");
     let objects = ferry.run(&["doctor", "--json"]).ok().objects();
@@ -53,7 +53,7 @@ fn a_wrong_secret_and_a_wrong_key_are_distinguished() {
           hint: `ferry serve`, `ferry worker` and `ferry submit` create it; otherwise correct `store`
     ok    account `default` gets a token
     FAIL  account `default` cannot use the Upload API: GetResults (status): access denied (403): `unknown key`; retried, and the account is paused if this lasts for 1m
-          hint: check api_key, and what the account may do; a proxy or filter may also answer so
+          hint: check api_key, and what the account may do; a proxy or filter may also respond so
     ---- stderr
     ");
     let objects = ferry.run(&["doctor", "--json"]).exits(1).objects();
@@ -95,7 +95,7 @@ fn a_platform_that_is_not_there() {
     ok    the configuration can be read
     note  the store `ferry.db` does not exist yet
           hint: `ferry serve`, `ferry worker` and `ferry submit` create it; otherwise correct `store`
-    FAIL  account `default` cannot get an access token: token endpoint: nothing answers there (404); check `token_url`
+    FAIL  account `default` cannot get an access token: token endpoint: nothing is there (404); check `token_url`
           hint: check token_url, and the way to the Platform
     ---- stderr
     ");
@@ -146,7 +146,7 @@ fn what_the_upload_api_says_to_an_unknown_token_is_shown() {
     assert_eq!(code, 1, "{said}");
     assert!(said.contains("it says (400): `Invalid API key`") && said.contains("hint:"), "{said}");
     let (code, said) = answered(200, &[], "\"Unknown\"");
-    assert_eq!((code, said.as_str()), (0, "ok    account `default` is answered by the Upload API"));
+    assert_eq!((code, said.as_str()), (0, "ok    account `default` can use the Upload API"));
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn a_store_that_cannot_be_used() {
     FAIL  the store cannot be opened: `march.csv` is not an SQLite file
           hint: `store` must name a file that can be written, in a folder that is there
     ok    account `default` gets a token
-    ok    account `default` is answered by the Upload API
+    ok    account `default` can use the Upload API
     ---- stderr
     ");
     let ran = ferry.run(&["doctor", "--store", "sqlite:nowhere/ferry.db"]);
@@ -172,7 +172,7 @@ fn a_store_that_cannot_be_used() {
     FAIL  the store `nowhere/ferry.db` has no folder `nowhere`
           hint: create the folder, or correct `store`
     ok    account `default` gets a token
-    ok    account `default` is answered by the Upload API
+    ok    account `default` can use the Upload API
     ---- stderr
     ");
     assert_snapshot!(ferry.run(&["submit", "march.csv", "--store", "sqlite:march.csv"]), @"
@@ -205,7 +205,7 @@ fn a_paused_account() {
     FAIL  account `default` is paused: the Platform moves house (paused by user `USER` at TIME UTC)
           hint: fix the cause, then run `ferry resume default`
     ok    account `default` gets a token
-    ok    account `default` is answered by the Upload API
+    ok    account `default` can use the Upload API
     ---- stderr
     ");
 }

@@ -20,7 +20,7 @@ fn completed_exits_0() {
     let ran = ferry.run(&["submit", "march.csv", "--wait"]);
     assert_snapshot!(ran.result(), @"
     exit 0
-    ID-1  completed   march                 after SPAN, 1 status check
+    ID-1  completed   march                 after SPAN, 1 poll
     ");
     assert!(ran.stderr.contains("completed   march"), "{}", ran.stderr);
 }
@@ -123,17 +123,17 @@ fn rejected_exits_4() {
     let ferry = Ferry::of(&platform).file("march.csv", REJECTED);
     assert_snapshot!(ferry.run(&["submit", "march.csv", "--wait"]).result(), @"
     exit 4
-    ID-1  rejected    march                 the Platform rejected the dataset with `completedwitherrors`; see its feedback (after SPAN, 1 status check)
+    ID-1  rejected    march                 the Platform rejected the dataset with `completedwitherrors`; see its feedback (after SPAN, 1 poll)
     ");
     ferry.write("march.csv", CORRECTED);
     assert_snapshot!(ferry.run(&["submit", "march.csv", "--wait"]).result(), @"
     exit 4
-    ID-1  rejected    march                 the Platform refused the upload (409): a dataset named march already exists (after SPAN, 0 status checks)
+    ID-1  rejected    march                 the Platform rejected the upload (409): a dataset named march already exists (after SPAN, 0 polls)
     ");
 }
 
 #[test]
-fn pending_at_the_limit_exits_5_and_says_who_goes_on() {
+fn pending_at_the_limit_exits_5_and_says_who_continues() {
     let platform = Platform::slow();
     let ferry = Ferry::of(&platform).file("march.csv", GOOD);
     let ran = ferry.run(&["submit", "march.csv", "--wait=1s"]).exits(5);
@@ -148,21 +148,21 @@ fn held_exits_6_and_says_how_to_decide() {
     assert_snapshot!(ferry.run(&["list"]), @"
     exit 0
     ---- stdout
-    ID-1  held  march  default  SPAN ago  an earlier upload may have arrived, and now the Platform refuses it (409: a dataset named march already exists): it may have this dataset, or another one of its name; decide with `ferry resolve ID-1 --overwrite`, `--retry` or `--fail`
+    ID-1  held  march  default  SPAN ago  an earlier upload may have arrived, and now the Platform rejects it (409: a dataset named march already exists): it may have this dataset, or another one of its name; decide with `ferry resolve ID-1 --overwrite`, `--retry` or `--fail`
     ---- stderr
     ");
     assert_snapshot!(ferry.run(&["results", &id]), @"
     exit 6
     ---- stdout
     ---- stderr
-    error: submission ID-1 is held and has no results: an earlier upload may have arrived, and now the Platform refuses it (409: a dataset named march already exists): it may have this dataset, or another one of its name; decide with `ferry resolve ID-1 --overwrite`, `--retry` or `--fail`
+    error: submission ID-1 is held and has no results: an earlier upload may have arrived, and now the Platform rejects it (409: a dataset named march already exists): it may have this dataset, or another one of its name; decide with `ferry resolve ID-1 --overwrite`, `--retry` or `--fail`
     hint: `ferry resolve ID-1` decides
     ");
     assert_snapshot!(ferry.run(&["feedback", &id]), @"
     exit 6
     ---- stdout
     ---- stderr
-    error: submission ID-1 is held and has no feedback: an earlier upload may have arrived, and now the Platform refuses it (409: a dataset named march already exists): it may have this dataset, or another one of its name
+    error: submission ID-1 is held and has no feedback: an earlier upload may have arrived, and now the Platform rejects it (409: a dataset named march already exists): it may have this dataset, or another one of its name
     hint: `ferry resolve ID-1` decides
     ");
 }
@@ -191,7 +191,7 @@ fn a_held_submission_may_be_given_up() {
     assert_snapshot!(ferry.run(&["resolve", &id, "--fail"]), @"
     exit 0
     ---- stdout
-    ID-1  failed      march                 resolved: given up (after SPAN, 0 status checks)
+    ID-1  failed      march                 resolved: given up (after SPAN, 0 polls)
     ---- stderr
     ");
     let again = ferry.object(&["status", "--json", &id]);

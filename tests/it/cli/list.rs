@@ -72,7 +72,7 @@ fn filters_narrow_it_down() {
 }
 
 #[test]
-fn a_cursor_goes_on_where_a_list_ended() {
+fn a_cursor_continues_where_a_list_ended() {
     let platform = Platform::start();
     let ferry = five(&platform);
     let all = ferry.run(&["list", "--all"]).ok();

@@ -109,7 +109,7 @@ fn an_unknown_account_is_paused_with_a_warning_and_not_resumed() {
 }
 
 #[test]
-fn what_is_cancelled_is_not_carried() {
+fn what_is_cancelled_is_not_uploaded() {
     let platform = Platform::start();
     let ferry = Ferry::of(&platform).file("march.csv", GOOD).file("april.csv", GOOD);
     let ids = ferry.run(&["submit", "march.csv", "april.csv"]).ok().ids();
@@ -117,8 +117,8 @@ fn what_is_cancelled_is_not_carried() {
     assert_snapshot!(ferry.run(&["cancel", &ids[0], unknown, &ids[1]]), @"
     exit 2
     ---- stdout
-    ID-1  cancelled   march                 cancelled (after SPAN, 0 status checks)
-    ID-2  cancelled   april                 cancelled (after SPAN, 0 status checks)
+    ID-1  cancelled   march                 cancelled (after SPAN, 0 polls)
+    ID-2  cancelled   april                 cancelled (after SPAN, 0 polls)
     ---- stderr
     error: there is no submission ID-3
     hint: `ferry list` shows what the store holds; is `--store` the right one?
@@ -142,7 +142,7 @@ fn what_is_cancelled_is_not_carried() {
 }
 
 #[test]
-fn a_failed_submission_goes_on_where_it_stopped() {
+fn a_failed_submission_resumes_where_it_stopped() {
     let platform = Platform::start();
     platform.sim.set_outage(true);
     let ferry = Ferry::of(&platform).file("march.csv", GOOD);

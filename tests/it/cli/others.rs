@@ -5,7 +5,7 @@ use insta::assert_snapshot;
 use super::harness::{Ferry, GOOD, assert_is_submission, eventually};
 
 #[test]
-fn the_demo_carries_its_examples_and_ends() {
+fn the_demo_uploads_its_examples_and_ends() {
     let ferry = Ferry::new();
     let ran = ferry.run(&["demo", "--once"]).ok();
     assert!(ran.stdout.starts_with("4 submissions: 3 completed, 1 rejected\n"), "{}", ran.stdout);
@@ -23,7 +23,7 @@ fn the_demo_speaks_json_and_minds_no_environment() {
 }
 
 #[test]
-fn the_demo_goes_on_until_it_is_interrupted() {
+fn the_demo_continues_until_it_is_interrupted() {
     let ferry = Ferry::new();
     let mut demo = ferry.start(&["demo"]);
     demo.await_stderr("made-up-0001");

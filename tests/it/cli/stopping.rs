@@ -21,7 +21,7 @@ fn a_running_step_may_finish_within_the_grace_time() {
     let platform = Platform::start();
     let (ferry, mut worker, id) = uploading(&platform, Duration::from_millis(700));
     worker.signal("TERM");
-    worker.await_stderr("stopping: running steps may finish; once more to leave them");
+    worker.await_stderr("stopping: running steps may finish; once more to abort them");
     assert_eq!(worker.end().code(), Some(0), "{}", worker.stderr());
     // Its outcome was recorded, and the next step is free for others at once.
     let object = ferry.object(&["status", "--json", &id]);

@@ -9,7 +9,7 @@ const WITH_EVENTS: &str = include_str!("../../../examples/with-events.csv");
 const ODD: &str = "A1,04/03/2026,08:00,03/03/2026,16:30\n";
 
 #[test]
-fn without_an_account_a_dataset_is_kept_with_a_warning() {
+fn without_an_account_a_dataset_is_stored_with_a_warning() {
     let ferry = Ferry::new().file("march.csv", GOOD);
     assert_snapshot!(ferry.run(&["submit", "march.csv"]), @"
     exit 0
@@ -147,7 +147,7 @@ fn the_same_idempotency_key_with_the_same_content_is_the_same_submission() {
 }
 
 #[test]
-fn what_cannot_be_read_is_a_mistake_of_the_call_and_keeps_nothing() {
+fn what_cannot_be_read_is_a_usage_error_and_stores_nothing() {
     let ferry = Ferry::new().file("march.csv", GOOD).file("folder/march.csv", GOOD);
     assert_snapshot!(ferry.run(&["submit", "march.csv", "april.csv"]), @"
     exit 2

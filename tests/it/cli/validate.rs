@@ -449,7 +449,7 @@ fn stdin_is_validated_too() {
 }
 
 #[test]
-fn what_cannot_be_read_is_a_mistake_of_the_call() {
+fn what_cannot_be_read_is_a_usage_error() {
     let ferry = Ferry::new().file("folder/march.csv", GOOD);
     assert_snapshot!(ferry.run(&["validate", "april.csv"]), @"
     exit 2

@@ -53,7 +53,7 @@ fn for_better_credentials() {
 }
 
 #[test]
-fn for_the_gate_that_the_platform_closed() {
+fn for_the_end_of_a_throttling() {
     let platform = Platform::start();
     platform.sim.script(Endpoint::Upload, Fault::SlowDown(RetryAfter::Seconds(600.0)));
     let ferry = Ferry::of(&platform).file("march.csv", GOOD);

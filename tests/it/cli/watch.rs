@@ -25,9 +25,9 @@ fn ids_are_followed_to_their_end_which_makes_the_exit_code() {
     assert_snapshot!(ferry.run(&["watch", &ids[0]]), @"
     exit 0
     ---- stdout
-    ID-1  completed   good                  after SPAN, 1 status check
+    ID-1  completed   good                  after SPAN, 1 poll
     ---- stderr
-    ID-1  completed   good                  after SPAN, 1 status check
+    ID-1  completed   good                  after SPAN, 1 poll
     ");
 }
 
@@ -59,7 +59,7 @@ fn a_limit_ends_it() {
 }
 
 #[test]
-fn without_ids_all_that_is_under_way_is_shown_until_a_signal() {
+fn without_ids_all_that_is_unfinished_is_shown_until_a_signal() {
     let platform = Platform::start();
     let ferry = Ferry::of(&platform).file("march.csv", GOOD);
     let id = ferry.run(&["submit", "march.csv"]).ok().id();

@@ -10,7 +10,7 @@ fn many(count: usize) -> String {
 }
 
 #[test]
-fn until_idle_carries_everything_and_ends() {
+fn until_idle_uploads_everything_and_ends() {
     let platform = Platform::start();
     let ferry = Ferry::of(&platform).file("many.ndjson", many(50));
     ferry.run(&["submit", "--ndjson", "many.ndjson"]).ok();
@@ -42,7 +42,7 @@ fn until_idle_says_when_it_was_stopped_before() {
 }
 
 #[test]
-fn without_an_account_there_is_nothing_to_carry() {
+fn without_an_account_nothing_can_be_uploaded() {
     assert_snapshot!(Ferry::new().run(&["worker"]), @"
     exit 2
     ---- stdout
@@ -68,7 +68,7 @@ fn two_workers_share_a_store() {
 }
 
 #[test]
-fn a_worker_notices_what_another_process_hands_over() {
+fn a_worker_notices_what_another_process_submits() {
     let platform = Platform::start();
     let ferry = Ferry::of(&platform).file("march.csv", GOOD);
     let mut worker = ferry.start(&["worker"]);

@@ -354,7 +354,7 @@ impl Machine {
 }
 
 #[test]
-fn what_compose_starts_is_well_and_carries_a_dataset() {
+fn what_compose_starts_is_well_and_uploads_a_dataset() {
     let machine = Machine::prepare();
     let _redis = machine.redis();
     let create = ["keys", "create", "--name", "me", "--role", "operate"];

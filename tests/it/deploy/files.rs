@@ -63,7 +63,7 @@ fn load(container: &Container) -> Config {
 }
 
 #[test]
-fn every_container_is_configured_without_a_mistake_and_has_time_to_stop() {
+fn every_container_is_configured_without_an_error_and_has_time_to_stop() {
     for container in containers() {
         let config = load(&container);
         assert!(config.ignored.is_empty(), "{}: {:?}", container.name, config.ignored);

@@ -255,7 +255,7 @@ fn workers_are_scaled_by_one_at_a_time_and_from_nothing_with_keda() {
     let spec = &one(&keda, "ScaledObject", "ferry-worker")["spec"];
     assert_eq!(spec["minReplicaCount"], 0, "from nothing");
     assert!(spec["fallback"]["replicas"].as_u64() > Some(0), "blind, it lets nothing run");
-    // Between two status checks workers stay.
+    // Between two polls workers stay.
     let poll_max = ferry::config::settings::SETTINGS
         .iter()
         .find(|setting| setting.name == "poll_max")

@@ -50,7 +50,7 @@ fn systemd_understands_every_unit_and_finds_it_hardened() {
 }
 
 #[test]
-fn what_units_start_is_well_carries_a_dataset_and_stops_in_time() {
+fn what_units_start_is_well_uploads_a_dataset_and_stops_in_time() {
     let platform = Platform::start();
     for name in UNITS {
         let unit = unit(name);

@@ -115,7 +115,7 @@ async fn a_second_upload_without_a_response_in_time_is_held_unless_it_may_overwr
     let view = world.settled(id).await;
     assert_eq!((view.state, view.upload_attempts), (State::Held, 2), "{view:?}");
     assert_eq!(view.reason_code, Some(ReasonCode::Ambiguous));
-    assert!(view.reason.unwrap().ends_with("no answer in time, again"));
+    assert!(view.reason.unwrap().ends_with("no response in time, again"));
     for _ in 0..2 {
         world.sim.script(Endpoint::Upload, Fault::Stall(Duration::from_secs(5)));
     }

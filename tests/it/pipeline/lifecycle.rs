@@ -12,7 +12,7 @@ use ferry_types::domain::submission::{FEEDBACK_KEY, ReasonCode, State};
 use crate::support::{World, dataset, overwriting, plain, prompt};
 
 #[tokio::test]
-async fn a_dataset_is_uploaded_polled_and_its_results_are_kept_as_they_came() {
+async fn a_dataset_is_uploaded_polled_and_its_results_are_stored_as_they_came() {
     let world = World::start(prompt(), &[]).await;
     let request = dataset("march");
     let id = world.submit(request.clone()).await;

@@ -4,7 +4,7 @@ mod ambiguous;
 mod crash;
 mod faults;
 mod lifecycle;
+mod outage;
 mod replicas;
 mod suspended;
-mod trouble;
 mod withheld;

@@ -48,7 +48,7 @@ async fn a_suspended_worker_sends_nothing_once_its_leases_are_over_and_nothing_i
     let before = uploads(&world);
     suspended.resume();
     let wait = Wait::begin("the steps that were claimed before");
-    while !world.log().contains("gave 1 claimed steps back") {
+    while !world.log().contains("released 1 claimed steps") {
         wait.pause_or(|| world.log()).await;
     }
     assert!(suspended.terminate().success(), "{}", world.log());

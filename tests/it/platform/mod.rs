@@ -146,6 +146,6 @@ fn is_of_credentials<T>(response: &Result<T, PlatformError>) -> bool {
 fn pause<T: std::fmt::Debug>(response: Result<T, PlatformError>) -> Option<Duration> {
     match response {
         Err(PlatformError::Throttled { retry_after, .. }) => retry_after,
-        other => panic!("not asked to wait: {other:?}"),
+        other => panic!("not throttled: {other:?}"),
     }
 }

@@ -106,7 +106,8 @@ async fn an_answer_that_is_no_status_is_transient() {
 #[tokio::test]
 async fn a_status_of_enormous_length_is_not_read() {
     let response = status_through(Fault::Enormous(1 << 30)).await;
-    let expected = "GetResults (status): the answer is longer than 65536 bytes, and no status word";
+    let expected =
+        "GetResults (status): the response is longer than 65536 bytes, and no status word";
     assert_eq!(response, Err(PlatformError::Transient(expected.into())));
 }
 

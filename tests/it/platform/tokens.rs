@@ -339,7 +339,7 @@ async fn refusals_of_the_token_endpoint_are_distinguished() {
         assert!(is_transient(&asks_once(&platform, &sim).await));
     }
     sim.script(Endpoint::Token, says(404, ""));
-    let expected = "token endpoint: nothing answers there (404); check `token_url`";
+    let expected = "token endpoint: nothing is there (404); check `token_url`";
     assert_eq!(asks_once(&platform, &sim).await, Err(PlatformError::Unsent(expected.into())));
     assert_eq!(asks_once(&platform, &sim).await, Ok(()));
 }

@@ -125,8 +125,8 @@ async fn an_answer_that_says_that_nothing_was_taken_is_transient() {
     });
     for (fault, text) in [
         (says(425, ""), "UploadData: answered 425"),
-        (says(404, ""), "UploadData: nothing answers there (404); check `api_url`"),
-        (says(405, ""), "UploadData: nothing answers there (405); check `api_url`"),
+        (says(404, ""), "UploadData: nothing is there (404); check `api_url`"),
+        (says(405, ""), "UploadData: nothing is there (405); check `api_url`"),
         (says(407, ""), "UploadData: the proxy on the way wants credentials (407)"),
         (says_with(301, ("location", "/elsewhere"), ""), redirected[0].as_str()),
         (says_with(307, ("location", "/elsewhere"), ""), redirected[1].as_str()),
@@ -234,7 +234,7 @@ async fn an_answer_that_does_not_come_in_time_is_ambiguous() {
 }
 
 #[tokio::test]
-async fn a_refusal_carries_the_words_of_the_platform() {
+async fn a_rejection_has_the_words_of_the_platform() {
     for (status, body, words) in [
         (400, "Data: missing\r\n\tcolumn `EndTime`", "Data: missing column `EndTime`"),
         (400, "A dataset with this Name Already Exists.", ""),
@@ -311,7 +311,7 @@ async fn the_platform_may_ask_to_wait_in_many_ways() {
     assert_eq!(sim.ledger().accepted(), 0);
     sim.script(Endpoint::Upload, Fault::SlowDown(seconds(2.0)));
     let text = platform.upload(upload("n")).await.expect_err("a pause").to_string();
-    assert_eq!(text, "UploadData: asked to wait for 2s (429)");
+    assert_eq!(text, "UploadData: throttled for 2s (429)");
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use crate::cli::harness::{Ferry, Platform};
 use crate::support::{World, dataset, prompt};
 
 #[tokio::test]
-async fn a_url_that_cannot_be_used_is_refused_at_the_door() {
+async fn a_url_that_cannot_be_used_is_refused_at_submission() {
     let served = Served::idle(&[("WEBHOOK_SECRET", SECRET)]).await;
     for (url, why) in [
         ("http://example.com/", "must begin with https://"),
@@ -48,7 +48,7 @@ async fn a_name_that_leads_into_the_own_network_is_not_called() {
 }
 
 #[tokio::test]
-async fn a_receiver_is_vouched_for_by_an_authority_of_ones_own_where_that_is_said() {
+async fn a_receiver_is_trusted_by_a_configured_authority() {
     let folder = tempfile::tempdir().unwrap();
     let receiver = Receiver::secured(folder.path()).await;
     let authority = folder.path().join("authority.pem");
@@ -66,7 +66,7 @@ async fn a_receiver_is_vouched_for_by_an_authority_of_ones_own_where_that_is_sai
 }
 
 #[test]
-fn an_authority_that_is_none_is_a_mistake() {
+fn an_invalid_authority_is_an_error() {
     let broken = "-----BEGIN CERTIFICATE-----\nbm9uc2Vuc2U=\n-----END CERTIFICATE-----\n";
     let ferry = Ferry::new().file("broken.pem", broken).file("other.txt", "nonsense");
     for (file, why) in [

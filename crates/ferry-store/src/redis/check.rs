@@ -128,7 +128,7 @@ fn role(info: &Info) -> CheckResult {
     finding(
         role == "master",
         format!("the server's role is {role}"),
-        "point `store` at the master: a replica takes nothing in",
+        "point `store` at the master: a replica accepts no writes",
     )
 }
 
@@ -149,9 +149,11 @@ fn synced(info: &Info, fsync: Option<&str>) -> CheckResult {
         return finding(false, text, "look at the server's log and its disk");
     }
     match fsync {
-        Some("always") => {
-            finding(true, "every change is synced to the disk before it is answered".to_owned(), "")
-        }
+        Some("always") => finding(
+            true,
+            "every change is synced to the disk before the server responds".to_owned(),
+            "",
+        ),
         Some("everysec") => finding(
             true,
             "changes are synced to the disk every second: a power cut may lose the last one"
@@ -165,7 +167,7 @@ fn synced(info: &Info, fsync: Option<&str>) -> CheckResult {
         ),
         None => finding(
             true,
-            "whether changes are synced to the disk is not ours to ask".to_owned(),
+            "the server does not reveal when changes are synced to the disk".to_owned(),
             "",
         ),
     }
@@ -174,7 +176,7 @@ fn synced(info: &Info, fsync: Option<&str>) -> CheckResult {
 fn replicas(info: &Info, replicated: bool) -> CheckResult {
     let count: u64 = info.get("connected_slaves").and_then(|n| n.parse().ok()).unwrap_or(0);
     let text = match (count, replicated) {
-        (0, true) => "the server has no replica, and takes nothing in without one",
+        (0, true) => "the server has no replica, and accepts no writes without one",
         (0, false) => "the server has no replica",
         (_, true) => "what is accepted, and uploads that begin, wait for a replica",
         (_, false) => {

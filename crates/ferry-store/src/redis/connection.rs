@@ -239,7 +239,7 @@ impl RedisConnection {
             connection.subscribe(channel).await?;
             Ok(connection)
         };
-        let late = |_| RedisError::Late("the server does not answer");
+        let late = |_| RedisError::Late("the server does not respond");
         tokio::time::timeout(TIMEOUT, connect).await.map_err(late)?
     }
 

@@ -85,7 +85,7 @@ impl RedisError {
 
     /// A script answered something else than it promises.
     pub(super) fn response(what: &Value) -> Self {
-        Self::Corrupt(format!("unexpected answer {what:?}"))
+        Self::Corrupt(format!("unexpected response {what:?}"))
     }
 
     /// The same where the damage is that of one submission.

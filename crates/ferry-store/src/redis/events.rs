@@ -1,4 +1,4 @@
-//! Reads events, as the scripts append them: `time id state why length account` and the Name, where
+//! Reads events, as the scripts append them: `time id state why length account` and the dataset name, where
 //! the length is that of the account.
 
 use redis::Value;

@@ -141,7 +141,7 @@ impl RedisStore {
         if responses.len() == prepared.len() {
             Ok(responses)
         } else {
-            Err(RedisError::corrupt("some commits were not answered"))
+            Err(RedisError::corrupt("some commits got no response"))
         }
     }
 }

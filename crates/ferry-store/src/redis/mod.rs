@@ -68,7 +68,7 @@ use unacknowledged::UnacknowledgedClaims;
 const BATCH: u32 = 200;
 
 /// Commits that one script records: what comes with every script is shared by them, and others are
-/// not kept waiting for long.
+/// not delayed for long.
 const COMMITS: usize = 64;
 
 /// More of results is recorded by more scripts.

@@ -1,5 +1,5 @@
 //! Requests that other Rust services push with plain apalis-redis: read in its own layout of keys, which
-//! `apalis_redis::Config` names, and removed once it is kept.
+//! `apalis_redis::Config` names, and removed once it is stored.
 //!
 //! apalis-redis's own workers promote all that is due in one script, which fails for good from some
 //! thousands of tasks on, and never forget a task; so the layout is read by bounded scripts instead.

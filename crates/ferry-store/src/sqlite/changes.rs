@@ -58,7 +58,7 @@ impl SqliteRecord {
         Ok(self.submission.state)
     }
 
-    /// Writes what may have changed since it was loaded in state `before`, and gives the Name to the next
+    /// Writes what may have changed since it was loaded in state `before`, and gives the name to the next
     /// submission if this one has ended.
     fn save(
         &self,

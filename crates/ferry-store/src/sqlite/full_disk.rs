@@ -33,7 +33,7 @@ fn large(number: u128) -> NewSubmission {
 }
 
 #[tokio::test]
-async fn a_full_store_can_be_read_says_that_it_is_full_and_goes_on_when_there_is_space() {
+async fn a_full_store_can_be_read_says_that_it_is_full_and_continues_when_there_is_space() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("ferry.db");
     let clock = Arc::new(SystemClock);

@@ -34,7 +34,7 @@ pub(super) fn return_pages(connection: &Connection) -> Result<bool, SqliteError>
 }
 
 /// Rewrites a file of an earlier Ferry once, so that it can return pages. That takes the file for
-/// itself: while another process has it open, nothing happens, and a later start tries again. A file
+/// itself: while another process has it open, nothing happens, and a later start makes another attempt. A file
 /// that could not be rewritten is as good as before.
 pub(super) fn convert(path: &Path) {
     // What keeps a file from being read is reported where it is opened.

@@ -74,7 +74,7 @@ impl Writer {
     }
 
     /// Runs `op` inside a transaction, shared with whatever else is waiting; if `op` fails, nothing
-    /// of it is kept. Returns when the transaction is on the disk.
+    /// of it is stored. Returns when the transaction is on the disk.
     pub(super) async fn write<T: Send + 'static>(
         &self,
         op: impl FnOnce(&Connection, &mut Effects) -> Result<T, SqliteError> + Send + 'static,
@@ -326,15 +326,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_answered_as_kept_is_kept_although_the_disk_is_full() {
+    async fn what_is_accepted_is_stored_although_the_disk_is_full() {
         let (_dir, writer) = small();
         let (started, mut starts) = mpsc::unbounded_channel();
-        let (open, gate) = std::sync::mpsc::channel::<()>();
+        let (open, opened) = std::sync::mpsc::channel::<()>();
         let blocker = writer.clone();
         let blocker = tokio::spawn(async move {
             let wait = move |_: &Connection, _: &mut Effects| {
                 started.send(()).map_err(SqliteError::corrupt)?;
-                gate.recv().map_err(SqliteError::corrupt)
+                opened.recv().map_err(SqliteError::corrupt)
             };
             blocker.write(wait).await
         });

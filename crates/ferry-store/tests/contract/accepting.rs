@@ -24,7 +24,7 @@ pub(super) async fn an_accepted_submission_waits_for_a_worker(subject: Subject) 
     assert_eq!(subject.timeline(id).await, [(State::Queued, "accepted".to_owned())]);
 }
 
-pub(super) async fn all_that_a_producer_says_is_kept(subject: Subject) {
+pub(super) async fn all_that_a_producer_sends_is_stored(subject: Subject) {
     let first = subject.accept(new("first")).await;
     let now = subject.get(first).await.created_at;
     let said = NewSubmission {
@@ -86,7 +86,7 @@ pub(super) async fn answers_are_in_the_order_of_the_batch(subject: Subject) {
     assert_eq!(subject.store.accept(Vec::new()).await.unwrap(), []);
 }
 
-pub(super) async fn a_batch_is_kept_whole_or_not_at_all(subject: Subject) {
+pub(super) async fn a_batch_is_stored_whole_or_not_at_all(subject: Subject) {
     let taken = new("taken");
     subject.accept(taken.clone()).await;
     let good = new("good");
@@ -160,7 +160,7 @@ pub(super) async fn the_same_key_on_another_account_is_another_submission(subjec
     assert_eq!(subject.claim(StepKind::Upload, 10).await.len(), 2);
 }
 
-pub(super) async fn a_key_is_known_as_long_as_its_submission_is_kept(subject: Subject) {
+pub(super) async fn a_key_is_known_as_long_as_its_submission_is_stored(subject: Subject) {
     let first = keyed("a", "k");
     subject.accept(first.clone()).await;
     subject.bring_to(State::Completed).await;
@@ -168,8 +168,8 @@ pub(super) async fn a_key_is_known_as_long_as_its_submission_is_kept(subject: Su
     assert_eq!(responses, [Accepted::Duplicate(first.id)]);
     subject.advance(DAY).await;
     assert_eq!(subject.store.sweep(millis(1000)).await.unwrap(), 1);
-    let anew = subject.accept(again(&first)).await;
-    assert_ne!(anew, first.id);
+    let second = subject.accept(again(&first)).await;
+    assert_ne!(second, first.id);
 }
 
 pub(super) async fn a_decision_to_overwrite_does_not_change_what_a_key_means(subject: Subject) {

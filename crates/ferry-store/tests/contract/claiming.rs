@@ -116,7 +116,7 @@ pub(super) async fn fences_grow_with_every_claim(subject: Subject) {
     assert!(subject.claim_one(StepKind::Poll).await.lease.fence > claim.lease.fence);
 }
 
-pub(super) async fn an_upload_after_a_lost_one_is_in_doubt(subject: Subject) {
+pub(super) async fn an_upload_after_a_lost_one_is_ambiguous(subject: Subject) {
     subject.accept(new("a")).await;
     subject.claim_one(StepKind::Upload).await;
     assert_eq!(subject.lose_workers().await.due, 1);

@@ -209,7 +209,9 @@ pub(super) async fn contents_under_one_key_replace_each_other(subject: Subject) 
         contents: vec![t::content("k", bytes)],
         ..then
     };
-    subject.step(StepKind::Collect, with(b"old", t::go_on(StepKind::Collect, millis(0)))).await;
+    subject
+        .step(StepKind::Collect, with(b"old", t::continues_with(StepKind::Collect, millis(0))))
+        .await;
     subject.step(StepKind::Collect, with(b"newer", t::completed())).await;
     let results = subject.get(id).await.results.clone();
     assert_eq!(results.len(), 1);

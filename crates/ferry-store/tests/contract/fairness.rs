@@ -119,7 +119,7 @@ pub(super) async fn a_step_that_runs_when_its_account_is_paused_still_counts(sub
     subject.assert_nothing_due(StepKind::Poll).await;
 }
 
-pub(super) async fn a_gate_closes_all_steps_of_an_account_for_the_time_asked(subject: Subject) {
+pub(super) async fn a_throttled_account_runs_no_step_for_the_time_asked(subject: Subject) {
     subject.accept_all(many("a", 20)).await;
     let claims = subject.claim(StepKind::Upload, 2).await;
     subject.commit(&claims[0], t::uploaded(millis(0))).await;
@@ -129,7 +129,7 @@ pub(super) async fn a_gate_closes_all_steps_of_an_account_for_the_time_asked(sub
     for kind in [StepKind::Upload, StepKind::Poll] {
         let claims = subject.ask(kind, 10).await;
         assert!(claims.claims.is_empty());
-        let next = claims.next.expect("the gate reopens");
+        let next = claims.next.expect("the throttling ends");
         assert!(next > millis(2000) && next <= millis(3000), "{next:?}");
     }
     let waiting = subject.store.get(claims[1].lease.id).await.unwrap().unwrap();
@@ -137,10 +137,10 @@ pub(super) async fn a_gate_closes_all_steps_of_an_account_for_the_time_asked(sub
         waiting.waiting_for,
         Some(WaitingFor::Account(BlockReason::Throttled { .. }))
     ));
-    assert_eq!(waiting.submission.upload_attempts, 0, "being asked to wait is no attempt");
+    assert_eq!(waiting.submission.upload_attempts, 0, "a throttled upload is no attempt");
 }
 
-pub(super) async fn a_gate_reopens_with_a_ramp(subject: Subject) {
+pub(super) async fn a_throttled_account_reopens_with_a_ramp(subject: Subject) {
     subject.accept_all(many("a", 40)).await;
     let claim = &subject.claim(StepKind::Upload, 1).await[0];
     subject.commit(claim, t::slowed_down(StepKind::Upload, millis(3000))).await;
@@ -234,7 +234,9 @@ pub(super) async fn refused_credentials_pause_the_account(subject: Subject) {
     let id = subject.accept(new("x")).await;
     let claim = subject.claim_one(StepKind::Upload).await;
     let signal = Signal::CredentialsDenied("401 twice".to_owned());
-    subject.commit(&claim, t::go_on(StepKind::Upload, millis(0)).with_signal(signal)).await;
+    subject
+        .commit(&claim, t::continues_with(StepKind::Upload, millis(0)).with_signal(signal))
+        .await;
     subject.assert_nothing_due(StepKind::Upload).await;
     let reason = "401 twice".to_owned();
     let found = subject.store.get(id).await.unwrap().unwrap();
@@ -243,7 +245,7 @@ pub(super) async fn refused_credentials_pause_the_account(subject: Subject) {
     subject.claim_one(StepKind::Upload).await;
 }
 
-pub(super) async fn a_resumption_ends_a_gate_and_an_outage(subject: Subject) {
+pub(super) async fn a_resumption_ends_a_throttling_and_an_open_breaker(subject: Subject) {
     subject.accept_all(many("a", 4)).await;
     let claims = subject.claim(StepKind::Upload, 4).await;
     subject.commit(&claims[0], t::slowed_down(StepKind::Upload, millis(0))).await;

@@ -133,7 +133,7 @@ pub(super) async fn a_step_that_ended_its_worker_five_times_is_held(subject: Sub
     }
 }
 
-pub(super) async fn an_outcome_begins_the_count_of_lost_workers_anew(subject: Subject) {
+pub(super) async fn an_outcome_resets_the_count_of_lost_workers(subject: Subject) {
     let id = subject.accept(new("a")).await;
     for _ in 0..2 {
         for _ in 0..4 {

@@ -42,7 +42,7 @@ pub(super) async fn a_rate_of_uploads_holds_for_all_handles_together(subject: Su
     assert!(claim(&subject.store, StepKind::Upload, two_a_second()).await.is_empty());
 }
 
-pub(super) async fn an_account_without_a_budget_is_not_held_by_that_of_another(subject: Subject) {
+pub(super) async fn an_account_without_limits_is_not_blocked_by_those_of_another(subject: Subject) {
     subject.accept_all((0..3).map(|n| new(&format!("n{n}")))).await;
     subject.accept_all((0..3).map(|n| on("free", new(&format!("n{n}"))))).await;
     let claims = claim(&subject.store, StepKind::Upload, two_a_second()).await;

@@ -23,10 +23,10 @@ mod reading;
 mod redis_damage;
 mod redis_greeting;
 mod redis_lost;
+mod redis_outage;
 mod redis_place;
 mod redis_refusal;
 mod redis_spoiled;
-mod redis_trouble;
 mod refetching;
 mod retention;
 mod sqlite_damage;
@@ -57,16 +57,16 @@ macro_rules! fulfilled_by {
             tests! { $subject;
                 accepting {
                     an_accepted_submission_waits_for_a_worker
-                    all_that_a_producer_says_is_kept
+                    all_that_a_producer_sends_is_stored
                     a_deadline_counts_from_acceptance_or_from_a_later_start
                     a_start_in_the_past_is_now
                     answers_are_in_the_order_of_the_batch
-                    a_batch_is_kept_whole_or_not_at_all
+                    a_batch_is_stored_whole_or_not_at_all
                     the_same_key_with_the_same_content_is_known
                     the_same_key_with_other_content_is_a_conflict
                     equal_keys_in_one_batch_are_accepted_once
                     the_same_key_on_another_account_is_another_submission
-                    a_key_is_known_as_long_as_its_submission_is_kept
+                    a_key_is_known_as_long_as_its_submission_is_stored
                     a_decision_to_overwrite_does_not_change_what_a_key_means
                     a_dataset_comes_back_as_it_was_submitted
                     a_submission_that_is_not_there_is_not_found
@@ -80,7 +80,7 @@ macro_rules! fulfilled_by {
                     a_claim_takes_no_more_than_its_limit
                     a_claim_takes_only_its_kind_of_step
                     fences_grow_with_every_claim
-                    an_upload_after_a_lost_one_is_in_doubt
+                    an_upload_after_a_lost_one_is_ambiguous
                     the_urgent_go_first_and_then_those_due_longest
                     an_urgent_step_that_is_not_due_delays_no_other
                     concurrent_claims_never_yield_a_step_twice
@@ -94,8 +94,8 @@ macro_rules! fulfilled_by {
                     a_paused_account_yields_nothing
                     an_account_can_be_paused_before_its_first_submission
                     a_step_that_runs_when_its_account_is_paused_still_counts
-                    a_gate_closes_all_steps_of_an_account_for_the_time_asked
-                    a_gate_reopens_with_a_ramp
+                    a_throttled_account_runs_no_step_for_the_time_asked
+                    a_throttled_account_reopens_with_a_ramp
                     a_ramp_counts_the_steps_of_all_kinds
                     a_recovered_account_is_as_good_as_new
                     failures_in_a_row_open_the_breaker_for_all
@@ -104,12 +104,12 @@ macro_rules! fulfilled_by {
                     an_urgent_step_that_always_fails_is_not_every_probe
                     an_endpoint_that_always_throttles_does_not_starve_another
                     refused_credentials_pause_the_account
-                    a_resumption_ends_a_gate_and_an_outage
+                    a_resumption_ends_a_throttling_and_an_open_breaker
                     the_next_step_is_the_earliest_of_all_accounts
                 }
                 limits {
                     a_rate_of_uploads_holds_for_all_handles_together
-                    an_account_without_a_budget_is_not_held_by_that_of_another
+                    an_account_without_limits_is_not_blocked_by_those_of_another
                     a_rate_of_requests_counts_steps_of_every_kind
                     a_rate_of_requests_counts_the_requests_of_a_step
                     no_more_uploads_than_allowed_are_in_flight
@@ -168,7 +168,7 @@ macro_rules! fulfilled_by {
                     claiming_and_giving_back_is_not_poison
                     a_lost_step_is_due_again
                     a_step_that_ended_its_worker_five_times_is_held
-                    an_outcome_begins_the_count_of_lost_workers_anew
+                    an_outcome_resets_the_count_of_lost_workers
                     a_lost_step_of_a_cancelled_submission_is_not_due_again
                     a_step_of_a_cancelled_submission_that_is_given_back_ends
                     many_lost_steps_are_all_rescued
@@ -187,7 +187,7 @@ macro_rules! fulfilled_by {
                     a_running_step_is_cancelled_when_it_ends
                     a_final_outcome_wins_over_a_cancellation
                     a_request_to_cancel_is_recorded_in_the_timeline_once
-                    a_failed_submission_goes_on_where_it_stopped
+                    a_failed_submission_resumes_where_it_stopped
                     only_a_failed_submission_can_be_retried
                     a_retry_forgets_an_older_wish_to_cancel
                     a_retry_keeps_the_doubt_about_an_upload
@@ -213,7 +213,7 @@ macro_rules! fulfilled_by {
                 retention {
                     what_ended_long_ago_is_removed_with_all_it_had
                     every_final_state_ages_and_no_other
-                    a_sweep_is_bounded_and_goes_on
+                    a_sweep_is_bounded_and_continues
                     a_retention_for_ever_removes_nothing
                     a_cursor_outlives_the_removal_of_what_it_points_at
                 }

@@ -93,7 +93,7 @@ pub(super) async fn a_request_to_cancel_is_recorded_in_the_timeline_once(subject
     assert!(timeline.last().unwrap().1.contains("cancel"), "{timeline:?}");
 }
 
-pub(super) async fn a_failed_submission_goes_on_where_it_stopped(subject: Subject) {
+pub(super) async fn a_failed_submission_resumes_where_it_stopped(subject: Subject) {
     for kind in StepKind::PLATFORM_KINDS {
         let id = subject.accept(new(&format!("fails at {kind}"))).await;
         subject.bring_to(kind.waiting_state().unwrap()).await;

@@ -12,8 +12,8 @@ use ferry_types::domain::submission::{State, StepKind};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::redis_outage::{CLIENT_TIMEOUT, claim, is_away, uploaded};
 use super::redis_place::{store_at, store_on};
-use super::redis_trouble::{CLIENT_TIMEOUT, claim, is_away, uploaded};
 use super::subject::{LEASE, new};
 use super::transitions as t;
 
@@ -31,7 +31,7 @@ impl Wire {
         let (target, cutting) = (server.port(), cut.clone());
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(carry(client, target, cutting.clone()));
+                tokio::spawn(forward(client, target, cutting.clone()));
             }
         });
         Self { port, cut }
@@ -47,7 +47,7 @@ impl Wire {
     }
 }
 
-async fn carry(client: TcpStream, port: u16, cut: Arc<AtomicBool>) {
+async fn forward(client: TcpStream, port: u16, cut: Arc<AtomicBool>) {
     let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await else { return };
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();

@@ -52,7 +52,7 @@ pub(super) async fn every_final_state_ages_and_no_other(subject: Subject) {
     }
 }
 
-pub(super) async fn a_sweep_is_bounded_and_goes_on(subject: Subject) {
+pub(super) async fn a_sweep_is_bounded_and_continues(subject: Subject) {
     subject.accept_all((0..700).map(|n| new(&format!("{n}")))).await;
     for claim in subject.claim(StepKind::Upload, 700).await.chunks(100) {
         let failed = |claim: &ferry_store::Claim| ferry_store::Commit {

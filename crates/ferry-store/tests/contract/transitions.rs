@@ -13,24 +13,24 @@ fn ended(outcome: Outcome) -> Transition {
 }
 
 /// `step` is due again, or next, after `after`.
-pub(super) fn go_on(step: StepKind, after: Duration) -> Transition {
+pub(super) fn continues_with(step: StepKind, after: Duration) -> Transition {
     Transition::to(Next::step(step, after))
 }
 
 /// The upload was taken.
 pub(super) fn uploaded(after: Duration) -> Transition {
     let processing_token = Some("0b7c4b1e-6ad5-4a2b-9f0e-1d1b7a5b1c11".to_owned());
-    Transition { processing_token, ..go_on(StepKind::Poll, after) }
+    Transition { processing_token, ..continues_with(StepKind::Poll, after) }
 }
 
 /// The Platform has not decided.
 pub(super) fn pending(after: Duration) -> Transition {
-    Transition { polled: true, ..go_on(StepKind::Poll, after) }
+    Transition { polled: true, ..continues_with(StepKind::Poll, after) }
 }
 
 /// The Platform has decided for the dataset.
 pub(super) fn decided() -> Transition {
-    Transition { polled: true, ..go_on(StepKind::Collect, Duration::ZERO) }
+    Transition { polled: true, ..continues_with(StepKind::Collect, Duration::ZERO) }
 }
 
 /// The results are here.
@@ -50,7 +50,7 @@ pub(super) fn rejected() -> Transition {
     }
 }
 
-/// The Platform refused the upload itself.
+/// The Platform rejected the upload itself.
 pub(super) fn refused() -> Transition {
     because(ended(Outcome::Rejected), ReasonCode::UploadRejected)
 }
@@ -70,14 +70,14 @@ pub(super) fn held() -> Transition {
 
 /// A passing fault.
 pub(super) fn retried(step: StepKind, after: Duration) -> Transition {
-    Transition { failures: 1, ..because(go_on(step, after), ReasonCode::Transient) }
+    Transition { failures: 1, ..because(continues_with(step, after), ReasonCode::Transient) }
 }
 
 /// The Platform asks to be left alone: no attempt is spent.
 pub(super) fn slowed_down(step: StepKind, delay: Duration) -> Transition {
     Transition {
         attempt_spent: false,
-        ..because(go_on(step, delay), ReasonCode::Throttled)
+        ..because(continues_with(step, delay), ReasonCode::Throttled)
             .with_signal(Signal::Throttled { delay, is_capped: false })
     }
 }

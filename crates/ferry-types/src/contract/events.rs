@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::submission::{ReasonCode, State};
 use crate::domain::{SubmissionId, Timestamp};
 
-/// Something that happened to a submission.
+/// A state change of a submission.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct EventEnvelope<T> {
     /// `submission.` and its new state.

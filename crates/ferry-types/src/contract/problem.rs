@@ -24,7 +24,7 @@ pub struct Problem {
     /// The field of the request that is wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
-    /// The submission that stands in the way.
+    /// The submission that causes the conflict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub submission: Option<SubmissionId>,
     /// Problems of the dataset, in the order of the lines.
@@ -54,7 +54,7 @@ pub enum ProblemKind {
     Timeout,
     /// The state of the submission does not allow it.
     StateConflict,
-    /// The events that were asked for are not kept any more.
+    /// The requested events are no longer retained.
     Gone,
     /// The body or the dataset is too large.
     TooLarge,
@@ -173,10 +173,10 @@ impl ProblemKind {
     }
 }
 
-/// A problem of the dataset, and where it is.
+/// A problem of the dataset, with its location.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RowProblem {
-    /// In which of the texts.
+    /// CSV text that has it.
     pub table: Table,
     /// Severity: an error makes the dataset invalid.
     pub severity: Severity,
@@ -188,13 +188,13 @@ pub struct RowProblem {
     pub row: Option<u64>,
     /// The column, where one is meant.
     pub column: Option<String>,
-    /// The value at fault, shortened.
+    /// The invalid value, shortened.
     pub value: Option<String>,
     /// Description of the problem.
     pub message: String,
     /// Expected form.
     pub expected: String,
-    /// Number of cells, rows or lines that have it; the place is that of the first.
+    /// Number of cells, rows or lines that have it; the location is that of the first.
     #[serde(default = "one")]
     pub count: u64,
     /// True if `ferry validate --fix` removes it, beyond doubt and without loss.

@@ -32,7 +32,7 @@ pub struct BulkResponse {
     /// True if it was accepted before, with the same idempotency key.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub duplicate: bool,
-    /// The problem for which there is none.
+    /// Error for which the line was not accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Problem>,
 }
@@ -151,7 +151,7 @@ pub struct AccountView {
     pub states: BTreeMap<State, u64>,
     /// By step.
     pub steps: BTreeMap<StepKind, StepView>,
-    /// Reason for which it runs nothing; null if it runs.
+    /// Reason why it runs no steps; null if it runs them.
     pub blocked_by: Option<BlockReason>,
 }
 
@@ -162,7 +162,7 @@ pub struct StepView {
     pub ready: u64,
     /// Due later.
     pub scheduled: u64,
-    /// With a worker.
+    /// Owned by a worker.
     pub running: u64,
     /// Age of the oldest ready one; null if none is.
     pub oldest_ready_seconds: Option<f64>,

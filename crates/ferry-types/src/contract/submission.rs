@@ -13,7 +13,7 @@ use crate::domain::{SubmissionId, Timestamp, TraceParent};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SubmissionRequest {
-    /// The Platform's `Name` of the dataset.
+    /// Dataset name.
     pub name: String,
     /// The dataset, as CSV text.
     pub data: String,
@@ -41,7 +41,7 @@ pub struct SubmissionRequest {
     /// The same key with the same content is accepted once, however often it is sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
-    /// The producer's own marks, to filter by.
+    /// The producer's labels, to filter by.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
     /// The producer's own span, to which the traces of its steps are linked; as the header of this name
@@ -58,7 +58,7 @@ pub struct SubmissionRequest {
 pub struct SubmissionView {
     /// Its id.
     pub id: SubmissionId,
-    /// The Platform's `Name` of the dataset.
+    /// Dataset name.
     pub name: String,
     /// Account that uploads it.
     pub account: String,
@@ -68,9 +68,9 @@ pub struct SubmissionView {
     pub reason: Option<String>,
     /// Reason for the state, for programs.
     pub reason_code: Option<ReasonCode>,
-    /// Uploads begun.
+    /// Upload attempts.
     pub upload_attempts: u32,
-    /// Status requests that were answered.
+    /// Polls that got a response.
     pub polls: u32,
     /// Priority among the account's steps.
     pub priority: Priority,
@@ -90,7 +90,7 @@ pub struct SubmissionView {
     /// True while results or feedback of a final submission are fetched again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub refetching: bool,
-    /// Reason for which no step of it runs right now.
+    /// Reason why no step of it runs now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_for: Option<WaitingFor>,
     /// Submission that it corrects.
@@ -99,7 +99,7 @@ pub struct SubmissionView {
     /// Processing token of the Platform for the upload.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub processing_token: Option<String>,
-    /// The producer's own marks.
+    /// The producer's labels.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
     /// The stored feedback, if there is any.

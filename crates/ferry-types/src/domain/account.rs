@@ -42,7 +42,7 @@ impl Signal {
     }
 }
 
-/// The reason that nothing of an account is yielded.
+/// Reason why an account runs no steps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum BlockReason {
@@ -53,12 +53,12 @@ pub enum BlockReason {
     },
     /// The Platform throttles the account.
     Throttled {
-        /// The end of it.
+        /// Time at which it ends.
         until: Timestamp,
     },
-    /// A rate of the account is used up.
+    /// A limit of the account is reached.
     LimitReached {
-        /// The end of it.
+        /// Time at which it ends.
         until: Timestamp,
     },
     /// Failures in a row opened the breaker.
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gate_closes_for_the_time_asked_and_reopens_with_a_ramp() {
+    fn a_throttling_lasts_for_the_time_asked_and_reopens_with_a_ramp() {
         let mut health = Health::default();
         health.record(&throttled(3), StepKind::Upload, at(0), &policy());
         let blocked = Admission::Blocked(BlockReason::Throttled { until: at(3000) });
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_good_answer_after_the_ramp_ends_the_memory_of_a_gate() {
+    fn a_good_response_after_the_ramp_ends_the_memory_of_a_throttling() {
         let mut health = Health::default();
         health.record(&throttled(3), StepKind::Upload, at(0), &policy());
         for early in [0, 3000, 5499] {

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-/// The answer to a status check.
+/// The answer to a poll.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Status {
     /// `completedsuccessfully`: the results can be fetched.
@@ -78,7 +78,7 @@ pub enum PlatformError {
     #[error("{0}")]
     Credentials(String),
     /// The Platform understood the upload and does not take it.
-    #[error("the Platform refused the upload ({status}): {words}")]
+    #[error("the Platform rejected the upload ({status}): {words}")]
     Refused {
         /// The HTTP status.
         status: u16,
@@ -89,7 +89,7 @@ pub enum PlatformError {
     #[error("the Platform does not know the processing token (404)")]
     UnknownToken,
     /// The answer is larger than the configured limit, and would be so again.
-    #[error("the answer to {endpoint} is larger than the limit of {limit} bytes")]
+    #[error("the response to {endpoint} is larger than the limit of {limit} bytes")]
     TooLarge {
         /// The endpoint.
         endpoint: &'static str,

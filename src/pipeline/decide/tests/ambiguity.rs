@@ -120,14 +120,14 @@ fn each_refusal_gets_one_attempt_that_overwrites_if_the_configuration_permits_it
 #[test]
 fn an_ambiguous_upload_is_retried_and_stays_ambiguous() {
     let transition =
-        decide(StepKind::Upload, PlatformError::Ambiguous("no answer in time".into()), 0);
+        decide(StepKind::Upload, PlatformError::Ambiguous("no response in time".into()), 0);
     assert_eq!((transition.state(), transition.upload_ambiguous), (Some(State::Queued), true));
     assert_eq!(code(&transition), Some(ReasonCode::Ambiguous));
 }
 
 #[test]
 fn an_upload_without_a_response_in_time_is_tried_once_more_and_then_held() {
-    let late = || Err(PlatformError::TimedOut("no answer in time".into()));
+    let late = || Err(PlatformError::TimedOut("no response in time".into()));
     for (overwrite, ambiguous_upload, is_held) in [
         (false, AmbiguousUpload::Hold, true),
         (true, AmbiguousUpload::Hold, false),
@@ -174,7 +174,7 @@ fn a_503_with_retry_after_throttles_and_leaves_the_upload_ambiguous() {
         let error = PlatformError::Throttled {
             retry_after: Some(delay),
             ambiguous: true,
-            what: "asked to wait (503)".into(),
+            what: "throttled (503)".into(),
         };
         let transition = decide(StepKind::Upload, error, now);
         assert!(transition.upload_ambiguous && transition.attempt_spent, "{now}");

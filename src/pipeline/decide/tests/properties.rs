@@ -146,7 +146,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_goes_on_for_ever_after_the_deadline(
+    fn nothing_runs_for_ever_after_the_deadline(
         (kind, submission) in claimed(),
         response in response(),
         policy in policies(),

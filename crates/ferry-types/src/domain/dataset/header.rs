@@ -137,7 +137,7 @@ fn unknown_column(column: &Column, cell: &[u8], position: usize) -> HeaderError 
     }
 }
 
-/// A header in another language, or in names of its own, is one mistake and not five.
+/// A header in another language, or in names of its own, is one error and not five.
 fn unknown_columns(first: &Column, table: Table, record: &ByteRecord) -> HeaderError {
     let header = header_text(record);
     HeaderError {

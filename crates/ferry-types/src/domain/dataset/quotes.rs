@@ -11,7 +11,7 @@ pub(super) enum QuoteErrorKind {
     TextAfter,
 }
 
-/// The first fault of a record.
+/// The first error of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct QuoteError {
     /// The kind of error.

@@ -42,13 +42,13 @@ pub struct Problem {
     pub row: Option<u64>,
     /// The name of the column, where one is meant.
     pub column: Option<String>,
-    /// The value at fault, shortened, control characters escaped.
+    /// The invalid value, shortened, control characters escaped.
     pub value: Option<String>,
     /// Description for people, without the location.
     pub message: String,
     /// Expected form, or what to do.
     pub expected: String,
-    /// Number of cells, rows or lines that have it; the place is that of the first.
+    /// Number of cells, rows or lines that have it; the location is that of the first.
     pub count: u64,
     /// True if `ferry validate --fix` removes it, beyond doubt and without loss.
     pub fixable: bool,

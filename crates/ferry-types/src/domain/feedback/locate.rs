@@ -18,21 +18,21 @@ use crate::domain::sanitize::sanitize;
 const MAX_BARS: usize = 16;
 /// Cells behind these are not compared.
 const MAX_COMPARED_CELLS: usize = 1024;
-/// Cells behind these are not kept.
+/// Maximum number of cells of a row.
 const MAX_KEPT_CELLS: usize = 64;
-/// Cells and values are kept up to this length.
+/// Maximum length of a cell or a value.
 const MAX_CELL_CHARS: usize = 100;
 
-/// A complaint of the Platform, and where in the dataset it belongs.
+/// A feedback item, with its locations in the dataset.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct FeedbackItem {
     /// The row as the Platform counts; none if it named none.
     pub row: Option<u64>,
-    /// The value at fault, shortened, control characters escaped; none if the Platform named none.
+    /// The value that it names, shortened, control characters escaped; none if the Platform named none.
     pub value: Option<String>,
     /// Message of the Platform, shortened, control characters escaped.
     pub message: String,
-    /// The row that it means: none if no row holds the value, several if any of them may be meant.
+    /// Rows that it may mean: none if no row holds the value.
     pub locations: Vec<RowLocation>,
 }
 
@@ -54,7 +54,7 @@ pub struct RowLocation {
 /// A cell that holds the value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct CellRef {
-    /// Its place in the row, from 0.
+    /// Index in the row, from 0.
     pub cell: usize,
     /// The name of its column; none for an extra one that the header does not name.
     pub column: Option<String>,

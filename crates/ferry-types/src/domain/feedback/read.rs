@@ -11,7 +11,7 @@ pub const MAX_ITEMS: usize = 10_000;
 /// The most values of JSON that are looked at; text with more is one message.
 const MAX_VALUES: usize = 1_000_000;
 
-/// Messages are kept up to this length.
+/// Maximum length of a message.
 const MAX_MESSAGE_CHARS: usize = 1000;
 
 /// One line of feedback, as the Platform said it.

@@ -29,7 +29,7 @@ pub struct StoredContent {
 pub struct SubmissionParts {
     /// Its id.
     pub id: SubmissionId,
-    /// The Platform's `Name` of the dataset.
+    /// Dataset name.
     pub name: String,
     /// The short name of its account.
     pub account: String,
@@ -87,7 +87,7 @@ pub struct SubmissionParts {
     pub webhook: Option<Webhook>,
     /// Claims in a row that ended without a commit, because their worker was lost.
     pub uncommitted_claims: u32,
-    /// True if an earlier submission of the account and name has to end first.
+    /// True if it has a predecessor: an earlier unfinished submission of the account and name.
     pub has_predecessor: bool,
 }
 

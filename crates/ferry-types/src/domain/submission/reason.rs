@@ -16,7 +16,7 @@ pub enum ReasonCode {
     Credentials,
     /// The Platform rejected the upload itself.
     UploadRejected,
-    /// The Platform refuses an upload, and an earlier one of the dataset name may have arrived.
+    /// The Platform rejects an upload, and an earlier one of the dataset name may have arrived.
     AlreadyExists,
     /// The Platform processed the dataset and rejected it; see the feedback.
     DataRejected,

@@ -23,7 +23,7 @@ pub struct NextStep {
 pub enum Outcome {
     /// The results are stored.
     Completed,
-    /// The Platform refused the data.
+    /// The Platform rejected the data.
     Rejected,
     /// Ferry gave up.
     Failed,

@@ -25,7 +25,7 @@ pub enum WaitingFor {
     },
     /// Its account runs nothing.
     Account(BlockReason),
-    /// An earlier submission of its name has to end first.
+    /// Its predecessor, an earlier submission of its name, must finish first.
     Predecessor {
         /// That submission.
         submission: SubmissionId,

@@ -26,7 +26,7 @@ pub struct Webhook {
 pub struct Delivery {
     /// Time of its end.
     pub at: Timestamp,
-    /// Number of the attempt in its row, from 1.
+    /// Number of the attempt, from 1.
     pub attempt: u32,
     /// Its result.
     pub result: DeliveryResult,

@@ -53,7 +53,7 @@ async fn refused_credentials_pause_the_account_and_fail_nothing() {
 }
 
 #[tokio::test]
-async fn a_resumed_account_goes_on_where_it_was() {
+async fn a_resumed_account_continues_where_it_was() {
     let world = World::start(prompt(), &[]).await;
     world.sim.script(Endpoint::Token, response(400, r#"{"error":"invalid_client"}"#));
     let id = world.submit(dataset("patient")).await;
@@ -64,7 +64,7 @@ async fn a_resumed_account_goes_on_where_it_was() {
 }
 
 #[tokio::test]
-async fn retry_after_closes_the_gate_for_the_whole_account() {
+async fn retry_after_throttles_the_whole_account() {
     // Nothing else is on its way, so that the next request of any dataset would be early.
     let world = World::start(SimConfig { notice: Duration::ZERO, ..prompt() }, &[]).await;
     world.sim.script(Endpoint::Status, Fault::SlowDown(RetryAfter::Seconds(1.0)));
@@ -73,10 +73,10 @@ async fn retry_after_closes_the_gate_for_the_whole_account() {
     let requested = Instant::now();
     let second = world.submit(dataset("second")).await;
     let view = world.look(second).await;
-    let gated = Some(WaitingFor::Account(BlockReason::Throttled { until: view.updated_at }));
+    let throttled = Some(WaitingFor::Account(BlockReason::Throttled { until: view.updated_at }));
     assert!(
         matches!(view.waiting_for, Some(WaitingFor::Account(BlockReason::Throttled { .. }))),
-        "{gated:?}"
+        "{throttled:?}"
     );
     assert_eq!(world.settled(second).await.state, State::Completed);
     assert!(requested.elapsed() > Duration::from_millis(900), "{:?}", requested.elapsed());
@@ -181,7 +181,7 @@ async fn a_status_that_is_a_page_of_a_proxy_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_failed_submission_that_is_retried_goes_on_at_the_step_where_it_stopped() {
+async fn a_failed_submission_that_is_retried_resumes_at_the_step_where_it_stopped() {
     let world = World::start(prompt(), &[]).await;
     for _ in 0..8 {
         world.sim.script(Endpoint::Results, response(404, ""));

@@ -104,7 +104,7 @@ async fn a_short_stall_is_waited_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_long_stall_is_trouble_and_passes() {
+async fn a_long_stall_is_an_outage_that_passes() {
     let server = RedisServer::start(&[]).await;
     let store = store_on(&server, "ferry");
     store.accept(vec![new("a")]).await.unwrap();
@@ -119,7 +119,7 @@ async fn a_long_stall_is_trouble_and_passes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_master_that_became_a_replica_is_trouble_and_passes() {
+async fn a_master_that_became_a_replica_is_an_outage_that_passes() {
     let server = RedisServer::start(&[]).await;
     let store = store_on(&server, "ferry");
     store.accept(vec![new("a")]).await.unwrap();
@@ -134,7 +134,7 @@ async fn a_master_that_became_a_replica_is_trouble_and_passes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_memory_is_trouble_and_passes() {
+async fn a_full_memory_is_an_outage_that_passes() {
     let server = RedisServer::start(&[]).await;
     let store = store_on(&server, "ferry");
     store.accept(vec![new("a")]).await.unwrap();
