@@ -37,7 +37,7 @@ pub async fn watch(store: Arc<dyn Store>, clock: Arc<dyn Clock>) {
                 }
             }
             // Claims, commits and the queue statistics log it.
-            Err(error) => debug!("the health of the accounts could not be read: {error}"),
+            Err(error) => debug!(%error, "the health of the accounts could not be read"),
         }
         tokio::time::sleep(DELAY).await;
     }

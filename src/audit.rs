@@ -74,7 +74,7 @@ impl Audit {
         // It is opened each time, so that it can be moved away; a line is written at once.
         let written = line.and_then(|line| appending(path)?.write_all((line + "\n").as_bytes()));
         if let Err(error) = written {
-            error!("cannot append to the audit log `{}`: {error}", path.display());
+            error!(%error, "cannot append to the audit log `{}`", path.display());
         }
     }
 }

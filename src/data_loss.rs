@@ -29,7 +29,7 @@ pub async fn watch(store: Arc<dyn Store>, metrics: &Metrics) {
     loop {
         if let Err(error) = store.look().await {
             // Claims, commits and requests log it.
-            debug!("the store could not be compared: {error}");
+            debug!(%error, "the store could not be compared");
         }
         match continuity.loss() {
             Some(loss) if loss.ordinal > logged => {
@@ -43,7 +43,7 @@ pub async fn watch(store: Arc<dyn Store>, metrics: &Metrics) {
                 (logged, is_open) = (loss.ordinal, true);
                 // Not again later: it may have been acknowledged meanwhile.
                 if let Err(error) = store.report_loss(&loss).await {
-                    debug!("the loss could not be reported in the store: {error}");
+                    debug!(%error, "the loss could not be reported in the store");
                 }
             }
             None if is_open => {

@@ -107,7 +107,7 @@ pub async fn export(
             }
             Err(error) => {
                 if failures == 0 {
-                    warn!("cannot read queue statistics, retrying: {error}");
+                    warn!(%error, "cannot read queue statistics, retrying");
                 }
                 failures = failures.saturating_add(1);
             }

@@ -48,7 +48,7 @@ impl PatientListener {
                     return accepted;
                 }
                 Err(error) => {
-                    self.failures.failed(|| warn!("cannot accept connections, retrying: {error}"));
+                    self.failures.failed(|| warn!(%error, "cannot accept connections, retrying"));
                     tokio::time::sleep(DELAY).await;
                 }
             }

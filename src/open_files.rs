@@ -17,7 +17,7 @@ pub fn raise_limit() -> u64 {
     let limits = getrlimit(Resource::RLIMIT_NOFILE);
     let raised = limits.and_then(|(soft, hard)| {
         setrlimit(Resource::RLIMIT_NOFILE, hard, hard).map(|()| hard).or_else(|error| {
-            LOGGED.call_once(|| warn!("the limit of open files stays as it is: {error}"));
+            LOGGED.call_once(|| warn!(%error, "the limit of open files stays as it is"));
             Ok(soft)
         })
     });

@@ -81,7 +81,7 @@ impl<T: Clone> Secret<T> {
             }
             Err(error) => {
                 if !std::mem::replace(&mut current.is_failing, true) {
-                    warn!("cannot read {name} again, the old one stays in use: {error}");
+                    warn!(%error, "cannot read {name} again, the old one stays in use");
                 }
                 false
             }

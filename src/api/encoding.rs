@@ -170,5 +170,5 @@ async fn piece(decoder: &mut (impl AsyncRead + Unpin)) -> Option<Result<Bytes, (
 
 /// Logs why a body broke off; its client only learns that it did.
 fn broke(error: &dyn std::error::Error) {
-    tracing::debug!("a body broke off: {}", chain(error));
+    tracing::debug!(error = chain(error), "a body broke off");
 }

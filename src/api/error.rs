@@ -117,17 +117,17 @@ impl From<StoreError> for ApiError {
                 Self::new(ProblemKind::StateConflict, error.to_string())
             }
             StoreError::Damaged { id, .. } => {
-                tracing::error!("a request failed: {error}");
+                tracing::error!(%error, "a request failed");
                 let mut damaged = Self::new(ProblemKind::DamagedSubmission, error.to_string());
                 damaged.problem.submission = Some(*id);
                 damaged
             }
             StoreError::Unusable(_) => {
-                tracing::error!("the store cannot be used: {error}");
+                tracing::error!(%error, "the store cannot be used");
                 Self::new(ProblemKind::Internal, "the store cannot be used; the log says why")
             }
             StoreError::WriteRefused { refusal, .. } => {
-                tracing::warn!("a request failed: {error}");
+                tracing::warn!(%error, "a request failed");
                 let kind = match refusal {
                     WriteRefusal::Full => ProblemKind::StoreFull,
                     _ => ProblemKind::StoreReadOnly,
@@ -136,7 +136,7 @@ impl From<StoreError> for ApiError {
                 Self::new(kind, detail).retry_after(REFUSAL_DELAY)
             }
             StoreError::Unavailable { .. } => {
-                tracing::warn!("a request failed: {error}");
+                tracing::warn!(%error, "a request failed");
                 Self::new(ProblemKind::StoreUnavailable, "the store cannot be reached; try again")
                     .retry_after(Duration::from_secs(1))
             }

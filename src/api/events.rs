@@ -223,7 +223,7 @@ impl Stream {
                 Ok(text) if !text.is_empty() => break text,
                 Ok(_) => {}
                 // The store comes back, or the client gives up.
-                Err(error) => debug!("an event stream waits for the store: {error}"),
+                Err(error) => debug!(%error, "an event stream waits for the store"),
             }
             if self.last_sent.elapsed() >= HEARTBEAT {
                 break format!("event: heartbeat\nid: {}\ndata: {{}}\n\n", self.cursor);

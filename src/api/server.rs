@@ -111,14 +111,14 @@ impl Server {
                                 watcher.watch(connection(stream, service, client_timeout)).await
                             }
                             Ok(Err(error)) => {
-                                return debug!("a connection is not TLS: {}", chain(&error));
+                                return debug!(error = chain(&error), "a connection is not TLS");
                             }
                             Err(_) => return debug!("a connection took too long to become TLS"),
                         }
                     }
                 };
                 if let Err(error) = ended {
-                    debug!("a connection ended: {}", chain(&error));
+                    debug!(error = chain(&error), "a connection ended");
                 }
                 drop(permit);
             });

@@ -83,7 +83,7 @@ impl Tls {
                         loaded.config = config;
                     }
                     // While one file is new and the other is not yet, too: it is read again then.
-                    Err(error) => tracing::warn!("the old certificate stays in use: {error}"),
+                    Err(error) => tracing::warn!(%error, "the old certificate stays in use"),
                 }
             }
         }

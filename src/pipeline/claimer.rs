@@ -55,7 +55,7 @@ pub(super) async fn release(
                 monotonic.sleep(delays.next().unwrap_or_default()).await;
             }
             Err(error) => {
-                return warn!(steps = count, "cannot release {count} claimed steps: {error}");
+                return warn!(steps = count, %error, "cannot release {count} claimed steps");
             }
         }
     }
@@ -109,7 +109,7 @@ impl Claimer {
                 }
                 Err(error) => {
                     failures
-                        .failed(|| warn!("cannot claim `{}` steps, retrying: {error}", self.kind));
+                        .failed(|| warn!(%error, "cannot claim `{}` steps, retrying", self.kind));
                     drop(slots);
                     let delay = delays.next().unwrap_or_default();
                     self.unless_stopped(self.monotonic.sleep(delay)).await;

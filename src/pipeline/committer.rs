@@ -66,7 +66,7 @@ async fn run(
             }
             // The answers are dropped: the steps learn that nothing was recorded, and their leases
             // run out.
-            Err(error) => error!("the store refused to record {} steps: {error}", responses.len()),
+            Err(error) => error!(%error, "the store refused to record {} steps", responses.len()),
         }
     }
 }
@@ -87,7 +87,7 @@ async fn record(
             }
             Err(error) if error.is_temporary() => {
                 failures.failed(|| {
-                    warn!(steps = commits.len(), "cannot commit steps, retrying: {error}");
+                    warn!(steps = commits.len(), %error, "cannot commit steps, retrying");
                 });
                 monotonic.sleep(delays.next().unwrap_or_default()).await;
             }

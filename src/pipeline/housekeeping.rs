@@ -23,7 +23,7 @@ pub(super) async fn keep_house(
     loop {
         match keep_house_once(store.as_ref(), policy.retention, &metrics).await {
             Ok(()) => failures.worked(|failures| info!(failures, "housekeeping works again")),
-            Err(error) => failures.failed(|| warn!("housekeeping failed, retrying: {error}")),
+            Err(error) => failures.failed(|| warn!(%error, "housekeeping failed, retrying")),
         }
         monotonic.sleep(delay).await;
     }

@@ -63,7 +63,7 @@ impl Leases {
                     self.extend(&leases, &renewed, requested_at);
                 }
                 Err(error) => failures.failed(|| {
-                    warn!(owned = leases.len(), "cannot renew leases, retrying: {error}");
+                    warn!(owned = leases.len(), %error, "cannot renew leases, retrying");
                 }),
             }
         }

@@ -71,7 +71,7 @@ impl StepObserver {
             return;
         };
         if is_new(&self.unreadable, what) {
-            warn!("unexpected response of the Platform: {what}");
+            warn!(error = %what, "unexpected response of the Platform");
         }
     }
 

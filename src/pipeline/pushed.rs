@@ -47,7 +47,7 @@ impl PushedIntake {
                     }
                 }
                 Err(error) => {
-                    failures.failed(|| warn!("cannot accept pushed requests, retrying: {error}"));
+                    failures.failed(|| warn!(%error, "cannot accept pushed requests, retrying"));
                 }
             }
             tokio::select! {

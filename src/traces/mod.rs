@@ -51,7 +51,7 @@ impl Traces {
         let exporter = match sending::exporter(collector) {
             Ok(exporter) => exporter,
             Err(cause) => {
-                warn!("there are no traces (`otlp_endpoint`): {cause}");
+                warn!(error = %cause, "there are no traces (`otlp_endpoint`)");
                 return Self::default();
             }
         };

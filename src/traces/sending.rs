@@ -52,7 +52,7 @@ impl HttpClient for Exporter {
         };
         match failure {
             Some(what) => {
-                self.failures.failed(|| warn!("traces do not reach the collector: {what}"));
+                self.failures.failed(|| warn!(error = %what, "traces do not reach the collector"));
             }
             None => {
                 self.failures

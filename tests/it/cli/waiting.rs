@@ -117,7 +117,7 @@ fn for_a_worker_that_knows_its_account() {
     assert!(running.end().success());
     worker.run(&["worker", "--until-idle"]).ok();
     let remark = remark(&worker, &id);
-    assert!(remark.starts_with("account `north` is not configured where"), "{remark}");
+    assert!(remark.starts_with("account `north` is not configured in the worker"), "{remark}");
     assert_eq!(platform.sim.ledger().requests, 0);
     let doctor = worker.run(&["doctor"]).exits(1);
     assert!(doctor.stdout.contains("unfinished submissions of account `north`"));

@@ -199,7 +199,8 @@ impl RedisStore {
                 Err(error) => {
                     error!(
                         submission.id = id,
-                        "corrupt record, its step will not run: restore a backup or resubmit ({error})"
+                        %error,
+                        "corrupt record, its step will not run: restore a backup or resubmit"
                     );
                     damaged.push((id, claim));
                 }

@@ -81,7 +81,7 @@ impl RedisStore {
         let records = read::records(self.run(script, script_call).await?)?;
         let sound = |(id, record): (&SubmissionId, Result<_, RedisError>)| {
             record.unwrap_or_else(|error| {
-                error!(submission.id = %id, "corrupt record, no step of it is recorded ({error})");
+                error!(submission.id = %id, %error, "corrupt record, no step of it is recorded");
                 None
             })
         };

@@ -41,7 +41,7 @@ pub(super) async fn listen(link: Arc<RedisConnection>, wakeups: Arc<Wakeups>) {
             }
             Err(error) => {
                 if !deaf {
-                    warn!("cannot subscribe to store notifications, retrying: {error}");
+                    warn!(%error, "cannot subscribe to store notifications, retrying");
                 }
                 deaf = true;
                 tokio::time::sleep(delay).await;

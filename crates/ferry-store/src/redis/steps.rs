@@ -77,7 +77,7 @@ pub(super) fn claims(
     let (mut claims, mut records) = (Vec::new(), Vec::new());
     // A damaged record must not keep the others from their workers.
     let report = |id: Value, cause: &str| -> Result<(), RedisError> {
-        error!(submission.id = lossy(id)?, "corrupt record, its step will not run ({cause})");
+        error!(submission.id = lossy(id)?, error = %cause, "corrupt record, its step will not run");
         Ok(())
     };
     let marks = array(marks)?.into_iter().chain(std::iter::repeat(Value::Nil));

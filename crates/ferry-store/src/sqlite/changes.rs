@@ -203,8 +203,9 @@ fn put_aside(
     let id = connection.prepare_cached(sql)?.query_row([seq], |row| row_id(row, 0, seq))?;
     error!(
         submission.id = id,
-        "the record of submission {id} is damaged, its step will not run, and the next submission of \
-         its name has its turn: restore a backup or resubmit ({error})"
+        %error,
+        "corrupt record, its step will not run, and the next submission of its name has its turn: \
+         restore a backup or resubmit"
     );
     name_marks::mark_damaged(connection, seq)?;
     let sql = "UPDATE submissions SET due_at = NULL, leased_until = NULL, has_predecessor = ?2

@@ -100,7 +100,8 @@ impl Named {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return,
             Err(error) => {
                 error!(
-                    "cannot move `{}` away, which belongs to a replaced file: {error}",
+                    %error,
+                    "cannot move `{}` away, which belongs to a replaced file",
                     self.log.display()
                 );
                 return;

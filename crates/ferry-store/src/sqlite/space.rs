@@ -47,7 +47,7 @@ pub(super) fn convert(path: &Path) {
              rewrites it once"
         ),
         Err(error) => {
-            warn!("cannot rewrite the store `{file}`, so that it keeps its free space: {error}");
+            warn!(%error, "cannot rewrite the store `{file}`, so that it keeps its free space");
         }
     }
 }

@@ -32,7 +32,7 @@ pub(super) fn watch(path: &Path, writer: Writer) -> Option<RecommendedWatcher> {
     });
     watching
         .inspect_err(|error| {
-            warn!("cannot watch the store for what other processes submit: {error}");
+            warn!(%error, "cannot watch the store for what other processes submit");
         })
         .ok()
 }
