@@ -14,6 +14,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use super::role::Role;
+use crate::file_access::open_mode;
 use ferry_types::domain::Timestamp;
 
 /// The beginning of every key, by which one is recognized where it leaked.
@@ -79,7 +80,9 @@ pub enum KeysError {
 pub fn read_keys(path: &Path) -> Result<Vec<KeyRecord>, KeysError> {
     let failed = |source| KeysError::File { doing: "read", path: path.to_owned(), source };
     let text = std::fs::read_to_string(path).map_err(failed)?;
-    check_mode(path).map_err(failed)??;
+    if let Some(mode) = open_mode(path) {
+        return Err(KeysError::Open { path: path.to_owned(), mode });
+    }
     parse_keys(path, &text)
 }
 
@@ -166,47 +169,7 @@ fn write(path: &Path, keys: &[KeyRecord]) -> Result<(), KeysError> {
     write().map_err(|source| KeysError::File { doing: "write", path: path.to_owned(), source })
 }
 
-#[cfg(unix)]
-fn check_mode(path: &Path) -> io::Result<Result<(), KeysError>> {
-    use std::os::unix::fs::MetadataExt;
-    let metadata = std::fs::metadata(path)?;
-    let mode = metadata.mode() & 0o777;
-    let is_open = is_open(mode, metadata.uid());
-    Ok(if is_open { Err(KeysError::Open { path: path.to_owned(), mode }) } else { Ok(()) })
-}
-
-/// True if other users can read a file. One of root may be read by a group, as Kubernetes and systemd
-/// mount secrets.
-#[cfg(unix)]
-const fn is_open(mode: u32, owner: u32) -> bool {
-    mode & if owner == 0 { 0o037 } else { 0o077 } != 0
-}
-
-#[cfg(not(unix))]
-fn check_mode(_path: &Path) -> io::Result<Result<(), KeysError>> {
-    Ok(Ok(()))
-}
-
 /// The form in which a key is stored.
 pub(super) fn hash(key: &str) -> String {
     HEXLOWER.encode(digest(&SHA256, key.as_bytes()).as_ref())
-}
-
-#[cfg(all(test, unix))]
-mod tests {
-    use super::is_open;
-
-    #[test]
-    fn only_the_owner_or_a_group_that_root_lets_in_may_read_the_keys() {
-        let (root, other) = (0, 1000);
-        for mode in [0o400, 0o600] {
-            assert!(!is_open(mode, root) && !is_open(mode, other), "{mode:o}");
-        }
-        for mode in [0o440, 0o640] {
-            assert!(!is_open(mode, root) && is_open(mode, other), "{mode:o}");
-        }
-        for mode in [0o444, 0o604, 0o620, 0o660] {
-            assert!(is_open(mode, root) && is_open(mode, other), "{mode:o}");
-        }
-    }
 }

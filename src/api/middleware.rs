@@ -128,6 +128,12 @@ fn caller(shared: &Shared, request: &Request) -> Result<Caller, ApiError> {
                  address, as the header `Host` names it",
             );
         }
+        if let Some(name) = proxy_header(headers) {
+            return foreign(&format!(
+                "this server has no keys, and so answers nothing that came through a proxy, as the header \
+                 `{name}` shows"
+            ));
+        }
         if is_foreign_page(headers) {
             return foreign(
                 "this server has no keys and accepts no requests from pages of other sites",
@@ -149,27 +155,37 @@ pub(super) fn key(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
 }
 
-/// True if the request is for a name that no other machine has. Without a name, it is of no browser.
+/// A header that a proxy adds, whose client may be on any machine.
+fn proxy_header(headers: &HeaderMap) -> Option<&str> {
+    let is_of_proxy = |name: &&str| {
+        name.starts_with("x-forwarded-") || matches!(*name, "forwarded" | "via" | "x-real-ip")
+    };
+    headers.keys().map(HeaderName::as_str).find(is_of_proxy)
+}
+
+/// True if the request is for a name that no other machine has, and for no other.
 fn names_this_machine(request: &Request) -> bool {
     let headers = request.headers().get_all(header::HOST).iter();
     let named = headers.map(|host| host.to_str().unwrap_or("?").to_owned());
-    let mut named = named.chain(request.uri().authority().map(ToString::to_string));
-    named.all(|host| {
-        let Ok(host) = host.parse::<Authority>() else { return false };
-        let name = host.host().trim_start_matches('[').trim_end_matches(']');
-        let is_loopback = |address: IpAddr| address.to_canonical().is_loopback();
-        name.eq_ignore_ascii_case("localhost") || name.parse().is_ok_and(is_loopback)
-    })
+    let mut named = named.chain(request.uri().authority().map(ToString::to_string)).peekable();
+    named.peek().is_some()
+        && named.all(|host| {
+            let Ok(host) = host.parse::<Authority>() else { return false };
+            let name = host.host().trim_start_matches('[').trim_end_matches(']');
+            let is_loopback = |address: IpAddr| address.to_canonical().is_loopback();
+            name.eq_ignore_ascii_case("localhost") || name.parse().is_ok_and(is_loopback)
+        })
 }
 
 /// A browser lets any page send requests to this machine, and says whose page it was.
 fn is_foreign_page(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let host = text(header::HOST).unwrap_or_default();
-    let is_own =
-        |client_addr: &str| client_addr.split_once("://").is_some_and(|(_, own)| own == host);
-    text(header::ORIGIN).is_some_and(|client_addr| !is_own(client_addr))
-        || text(HeaderName::from_static("sec-fetch-site")) == Some("cross-site")
+    let is_own = |origin: &str| origin.split_once("://").is_some_and(|(_, own)| own == host);
+    match (text(header::ORIGIN), text(HeaderName::from_static("sec-fetch-site"))) {
+        (_, Some("cross-site")) | (None, Some("same-site")) => true,
+        (origin, _) => origin.is_some_and(|origin| !is_own(origin)),
+    }
 }
 
 /// An id that the client gave the request, if it is fit for logs.

@@ -72,8 +72,8 @@ impl Doctor {
         };
         start_log(&config, ui, "error")?;
         print_finding(&good("the configuration can be read".to_owned()), ui)?;
-        for variable in &config.ignored {
-            print_finding(&good(format!("{variable} is not a setting, and is ignored")), ui)?;
+        for warning in &config.warnings {
+            print_finding(&good(warning.clone()), ui)?;
         }
         let (platforms, unusable) = platforms(&config);
         let is_unconfigured = config.accounts.is_empty();

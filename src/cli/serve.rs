@@ -54,8 +54,8 @@ impl Serve {
             let admin = admin.map_err(|error| taken(address, "metrics_listen", error))?;
             tokio::spawn(admin.serve(app.metrics.clone(), app.readiness.clone()));
         }
-        for variable in &app.config.ignored {
-            warn!("{variable} is not a setting, and is ignored");
+        for warning in &app.config.warnings {
+            warn!("{warning}");
         }
         let url = server.url();
         info!(store = app.store.location(), "the HTTP API is at {url}");

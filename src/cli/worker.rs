@@ -58,8 +58,8 @@ impl Worker {
         tokio::spawn(app.watching_data_loss());
         tokio::spawn(app.watching_accounts());
         tokio::spawn(app.shutdown.clone().abort_late(app.config.policy.shutdown_timeout));
-        for variable in &app.config.ignored {
-            warn!("{variable} is not a setting, and is ignored");
+        for warning in &app.config.warnings {
+            warn!("{warning}");
         }
         let accounts: Vec<&str> = app.config.accounts.keys().map(String::as_str).collect();
         info!(store = app.store.location(), accounts = accounts.join(", "), "worker started");

@@ -29,7 +29,7 @@ use crate::secret::Secret;
 use crate::telemetry::LogFormat;
 use crate::webhook::{Rules, WebhookTargets};
 use ferry_types::domain::account::HealthPolicy;
-use reader::{FoundSecret, SettingsReader};
+use reader::{FoundSecret, SettingsReader, readable};
 
 /// Everything that can be configured.
 #[derive(Debug)]
@@ -74,8 +74,8 @@ pub struct Config {
     pub limits: Limits,
     /// The accounts, by name.
     pub accounts: BTreeMap<String, AccountConfig>,
-    /// Variables that begin with `FERRY_` and mean nothing.
-    pub ignored: Vec<String>,
+    /// Settings that work but deserve a look, each a sentence.
+    pub warnings: Vec<String>,
 }
 
 impl Config {
@@ -123,9 +123,11 @@ impl Config {
                 max_response_bytes: reader.read("max_response_bytes", values::bytes),
             },
             accounts: reader.accounts(),
-            ignored: reader.ignored(),
+            warnings: Vec::new(),
         };
-        reader.finish(config)
+        let warnings = std::mem::take(&mut reader.warnings);
+        let config = reader.finish(config)?;
+        Ok(Self { warnings, ..config })
     }
 }
 
@@ -160,7 +162,11 @@ fn tls(reader: &mut SettingsReader<'_>) -> Option<TlsFiles> {
     let certificate = reader.read("tls_certificate", values::file);
     let key = reader.read("tls_key", values::file);
     match (certificate, key) {
-        (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
+        (Some(certificate), Some(key)) => {
+            let what = format!("the private key `{}`", key.display());
+            reader.warnings.extend(readable(&key, &what));
+            Some(TlsFiles { certificate, key })
+        }
         (None, None) => None,
         _ => {
             let record = "`tls_certificate` and `tls_key`: give both of them, or none";

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::settings::{ACCOUNT_SETTINGS, SETTINGS, Setting, variable};
 use super::sources::{ConfigErrors, FILE_VARIABLE, Sources};
 use super::values::Expected;
+use crate::file_access::open_mode;
 use crate::pipeline::DEFAULT_ACCOUNT;
 use crate::secret::{read_secret, visible};
 
@@ -34,8 +35,8 @@ pub(super) struct SettingsReader<'a> {
     pub(super) file: toml::Table,
     flags: BTreeMap<String, String>,
     pub(super) errors: Vec<String>,
-    /// Variables that are no settings.
-    ignored: Vec<String>,
+    /// Settings that work but deserve a look.
+    pub(super) warnings: Vec<String>,
 }
 
 impl<'a> SettingsReader<'a> {
@@ -47,7 +48,7 @@ impl<'a> SettingsReader<'a> {
             file: toml::Table::new(),
             flags: BTreeMap::new(),
             errors: Vec::new(),
-            ignored: Vec::new(),
+            warnings: Vec::new(),
         };
         reader.read_file();
         reader.check_variables();
@@ -104,11 +105,6 @@ impl<'a> SettingsReader<'a> {
         Err(ErrorRecorded)
     }
 
-    /// Variables that look like settings and are none.
-    pub(super) fn ignored(&self) -> Vec<String> {
-        self.ignored.clone()
-    }
-
     pub(super) fn finish<T>(self, config: T) -> Result<T, ConfigErrors> {
         if self.errors.is_empty() { Ok(config) } else { Err(ConfigErrors(self.errors)) }
     }
@@ -137,6 +133,18 @@ impl<'a> SettingsReader<'a> {
             };
             self.errors.push(format!("`{name}` in `{}` is not a setting{hint}", self.path));
         }
+        let mut secrets = self.file.iter().filter_map(|(name, value)| match value {
+            toml::Value::Table(accounts) if name == "accounts" => accounts
+                .values()
+                .filter_map(toml::Value::as_table)
+                .flat_map(toml::Table::keys)
+                .find(|name| is_secret(name)),
+            _ => Some(name).filter(|name| is_secret(name)),
+        });
+        if let Some(secret) = secrets.next() {
+            let what = format!("`{}`, which holds `{secret}`", path.display());
+            self.warnings.extend(readable(path, &what));
+        }
         if self.file.get("accounts").is_some_and(|accounts| !accounts.is_table()) {
             self.errors.push(format!("`accounts` in `{}` is not a table", self.path));
         }
@@ -159,7 +167,7 @@ impl<'a> SettingsReader<'a> {
                     "{variable} is not a setting; did you mean {}?",
                     setting.variable()
                 )),
-                None => self.ignored.push(variable.clone()),
+                None => self.warnings.push(format!("{variable} is not a setting, and is ignored")),
             }
         }
     }
@@ -245,6 +253,13 @@ pub(super) fn is_account_setting(name: &str) -> bool {
 fn is_one_of(settings: &[Setting], name: &str) -> bool {
     let in_file = name.strip_suffix("_file").and_then(|name| find(settings, name));
     find(settings, name).is_some() || in_file.is_some_and(|setting| setting.secret)
+}
+
+/// A warning if other users can read a file with a secret.
+pub(super) fn readable(path: &Path, what: &str) -> Option<String> {
+    let mode = open_mode(path)?;
+    let path = path.display();
+    Some(format!("other users can read {what} (mode {mode:03o}): `chmod 600 '{path}'` ends that"))
 }
 
 fn is_secret(name: &str) -> bool {

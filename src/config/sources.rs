@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
+
+use crate::file_access::distrust;
 
 /// Read if it is there and no other file is named.
 const DEFAULT_FILE: &str = "ferry.toml";
@@ -59,7 +63,7 @@ impl Sources {
             .collect();
         let named = file.map(Path::to_owned).or_else(|| env.get(FILE_VARIABLE).map(PathBuf::from));
         let path = named.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_FILE));
-        let file = match std::fs::read_to_string(&path) {
+        let file = match read(&path, named.is_none()) {
             Ok(text) => Some((path, text)),
             Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => None,
             Err(error) => {
@@ -71,4 +75,17 @@ impl Sources {
         };
         Ok(Self { file, env, flags })
     }
+}
+
+/// Reads a file. One of the current folder that was not named must not be another user's: its
+/// `token_url` would get the secrets of the environment.
+fn read(path: &Path, is_found: bool) -> std::io::Result<String> {
+    let mut file = File::open(path)?;
+    if let Some(reason) = distrust(&file.metadata()?).filter(|_| is_found) {
+        let what = format!("it {reason}; if that is meant, name it with `--config`");
+        return Err(std::io::Error::other(what));
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    Ok(text)
 }

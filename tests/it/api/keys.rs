@@ -11,6 +11,8 @@ use reqwest::Method;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use super::harness::{Answer, GOOD, Served};
 use super::serve::{serve, url};
@@ -170,7 +172,39 @@ async fn pages_of_other_sites_get_no_answer_where_there_are_no_keys() {
     from("origin", "https://example.com").await.is(ProblemKind::NotLocal);
     from("origin", "null").await.is(ProblemKind::NotLocal);
     from("sec-fetch-site", "cross-site").await.is(ProblemKind::NotLocal);
-    assert_eq!(from("origin", &format!("http://{}", served.address)).await.status, 200);
+    from("sec-fetch-site", "same-site").await.is(ProblemKind::NotLocal);
+    let own = format!("http://{}", served.address);
+    assert_eq!(from("origin", &own).await.status, 200);
+    let request = served.request(Method::GET, "/v1/stats").header("origin", own);
+    assert_eq!(Answer::of(request.header("sec-fetch-site", "same-site")).await.status, 200);
+    assert_eq!(from("sec-fetch-site", "same-origin").await.status, 200);
+    assert_eq!(from("sec-fetch-site", "none").await.status, 200);
+}
+
+#[tokio::test]
+async fn what_came_through_a_proxy_gets_no_answer_where_there_are_no_keys() {
+    let served = Served::idle(&[]).await;
+    for (name, value) in [
+        ("X-Forwarded-For", "127.0.0.1"),
+        ("X-Forwarded-Host", "localhost"),
+        ("X-Forwarded-Anything", ""),
+        ("Forwarded", "for=127.0.0.1"),
+        ("Via", "1.1 proxy"),
+        ("X-Real-IP", "127.0.0.1"),
+    ] {
+        let request = served.request(Method::GET, "/v1/stats").header(name, value);
+        let problem = Answer::of(request).await.is(ProblemKind::NotLocal);
+        let header = format!("`{}`", name.to_lowercase());
+        assert!(problem.detail.contains(&header), "{}", problem.detail);
+        let probe = served.request(Method::GET, "/healthz").header(name, value);
+        assert_eq!(Answer::of(probe).await.status, 200);
+    }
+    // Old clients name no host.
+    let mut stream = TcpStream::connect(served.address).await.unwrap();
+    stream.write_all(b"GET /v1/stats HTTP/1.0\r\n\r\n").await.unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).await.unwrap();
+    assert!(response.contains(" 403 "), "{response}");
 }
 
 #[test]

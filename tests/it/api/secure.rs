@@ -127,9 +127,13 @@ async fn a_name_that_was_made_to_lead_here_is_not_answered_where_there_are_no_ke
 fn the_audit_names_where_a_call_came_from() {
     let audit_line = |proxies: &str, forwarded: &str| {
         let ferry = Ferry::new().set("FERRY_TRUSTED_PROXIES", proxies);
+        let ferry = ferry.set("FERRY_API_KEYS", "keys.jsonl");
+        let create = ["keys", "create", "--name", "ops", "--role", "operate"];
+        let key = ferry.run(&create).ok().stdout;
         let mut server = serve(&ferry, &["--no-workers"]);
         let resume = format!("{}/v1/accounts/none/resume", url(&server));
         let request = super::harness::client().post(resume).header("x-forwarded-for", forwarded);
+        let request = request.bearer_auth(key.trim());
         Runtime::new().unwrap().block_on(Answer::of(request)).is(ProblemKind::NotFound);
         server.signal("TERM");
         server.end();

@@ -286,3 +286,51 @@ fn variables_of_others_are_ignored_and_reported_by_the_doctor() {
     assert!(ran.stdout.contains("FERRY_GREETING is not a setting, and is ignored"));
     assert!(!ran.stdout.contains("FERRY_PORT"), "{}", ran.stdout);
 }
+
+#[cfg(unix)]
+fn set_mode(ferry: &Ferry, name: &str, mode: u32) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(ferry.path(name), std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_in_the_current_folder_that_others_can_write_is_refused_unless_it_is_named() {
+    let evil = "[accounts.default]\ntoken_url = \"https://evil.example/token\"\n";
+    let ferry = Ferry::new().file("ferry.toml", evil).set("FERRY_CLIENT_SECRET", SECRET);
+    set_mode(&ferry, "ferry.toml", 0o666);
+    assert_snapshot!(ferry.run(&["list"]), @"
+    exit 2
+    ---- stdout
+    ---- stderr
+    error: 1 configuration error: cannot read `ferry.toml`: it can be written by other users (mode 666); if that is meant, name it with `--config`
+    hint: `ferry doctor --settings` lists all settings with their defaults
+    ");
+    set_mode(&ferry, "ferry.toml", 0o644);
+    assert!(!ferry.run(&["list"]).stderr.contains("other users"));
+    set_mode(&ferry, "ferry.toml", 0o666);
+    let named = ferry.run(&["list", "--config", "ferry.toml"]);
+    assert!(!named.stderr.contains("cannot read"), "{}", named.stderr);
+}
+
+#[cfg(unix)]
+#[test]
+fn files_with_secrets_that_others_can_read_are_named_at_the_start() {
+    let secret = format!("store_password = \"{SECRET}\"\n");
+    let ferry = Ferry::new().file("ferry.toml", secret).file("server.key", "none");
+    let ferry = ferry.set("FERRY_TLS_KEY", "server.key").set("FERRY_TLS_CERTIFICATE", "server.pem");
+    set_mode(&ferry, "ferry.toml", 0o644);
+    set_mode(&ferry, "server.key", 0o644);
+    let warned = |ferry: &Ferry| {
+        let findings = ferry.run(&["doctor"]).stdout;
+        let warned = findings.lines().filter(|line| line.contains("other users"));
+        warned.collect::<Vec<_>>().join("\n")
+    };
+    assert_snapshot!(warned(&ferry), @"
+    ok    other users can read `ferry.toml`, which holds `store_password` (mode 644): `chmod 600 'ferry.toml'` ends that
+    ok    other users can read the private key `server.key` (mode 644): `chmod 600 'server.key'` ends that
+    ");
+    set_mode(&ferry, "ferry.toml", 0o600);
+    set_mode(&ferry, "server.key", 0o600);
+    assert_eq!(warned(&ferry), "");
+}

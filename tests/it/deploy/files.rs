@@ -66,7 +66,7 @@ fn load(container: &Container) -> Config {
 fn every_container_is_configured_without_an_error_and_has_time_to_stop() {
     for container in containers() {
         let config = load(&container);
-        assert!(config.ignored.is_empty(), "{}: {:?}", container.name, config.ignored);
+        assert!(config.warnings.is_empty(), "{}: {:?}", container.name, config.warnings);
         let drain = config.policy.shutdown_timeout;
         let (name, grace) = (&container.name, container.grace);
         assert!(grace > drain + Duration::from_secs(5), "{name} has {grace:?} to stop");
