@@ -41,7 +41,7 @@ pub(super) fn read(connection: &Connection, requested: u64) -> Result<Standing, 
         .optional()?
         .unwrap_or_default()
         .unsigned_abs();
-    let standing = Standing { event, requested, reported, written, ..Standing::default() };
+    let standing = Standing { event, requested, written, reported, ..Standing::default() };
     Ok(standing.with_epochs(&epochs, number.unsigned_abs()))
 }
 
