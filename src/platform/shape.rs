@@ -38,6 +38,8 @@ pub(super) fn status_word(text: &str, words: &StatusMap) -> Option<String> {
     };
     let known: Vec<&Member> = members.iter().filter(|m| words.knows(&m.value)).collect();
     let named: Vec<&Member> = members.iter().filter(|m| m.name == "status").collect();
+    let is_state = |m: &&Member| m.name == "state" && words.knows(&m.value);
+    let state: Vec<&Member> = members.iter().filter(is_state).collect();
     let is_failure = |m: &Member| matches!(words.classify(&m.value), Status::Failed { .. });
     // Such words are verdicts wherever they stand; `failed` may be said of the request.
     let is_verdict = |m: &Member| m.value.to_ascii_lowercase().starts_with("completed");
@@ -45,6 +47,7 @@ pub(super) fn status_word(text: &str, words: &StatusMap) -> Option<String> {
     let speaks_of_error = |m: &Member| m.name.contains("err") || m.name.contains("message");
     let found = match (named.as_slice(), known.as_slice()) {
         ([named], _) if words.knows(&named.value) => named,
+        ([], _) if let [state] = state.as_slice() => state,
         (_, [known]) if !is_failure(known) => known,
         (_, [known]) if is_verdict(known) && !speaks_of_error(known) => known,
         (_, [known]) if members.len() == 1 && !speaks_of_error(known) => known,
@@ -191,6 +194,8 @@ mod tests {
         assert_eq!(word(r#"{"status":"warming up"}"#).as_deref(), Some("warming up"));
         let odd = r#"{"state":"CompletedWithErrors","message":"3 rows"}"#;
         assert_eq!(word(odd).as_deref(), Some("CompletedWithErrors"));
+        let state = r#"{"state":"failed","message":"3 rows","id":7,"step":"running"}"#;
+        assert_eq!(word(state).as_deref(), Some("failed"));
         assert_eq!(word(r#"{"d":"completedwitherrors"}"#).as_deref(), Some("completedwitherrors"));
     }
 
@@ -200,6 +205,8 @@ mod tests {
             r#"{"oddly":"shaped"}"#,
             r#"{"error":"failed"}"#,
             r#"{"message":"error","code":5}"#,
+            r#"{"state":"failed","status":"running","status_of":"x","Status ":"error"}"#,
+            r#"{"state":"NY","code":5}"#,
             r#"{"a":"processing","b":"completedsuccessfully"}"#,
             "{}",
             "[]",

@@ -23,6 +23,10 @@ impl SubmissionRequest {
     pub fn from_json(text: &str) -> Result<Self, String> {
         // Programs that write files put a byte order mark first.
         let text = text.trim_start_matches('\u{feff}').trim();
+        // UTF-16 without such a mark passes for UTF-8 as long as it is English.
+        if text.contains('\0') {
+            return Err("it has NUL characters, as UTF-16 has: expected UTF-8".to_owned());
+        }
         // A list of values in the right order would do for serde alone.
         if !text.starts_with('{') {
             return Err("expected a JSON object".to_owned());
@@ -56,4 +60,20 @@ fn wrong_fields(fields: Map<String, Value>) -> Option<String> {
 fn without_location(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.split(" at line ").next().unwrap_or(&text).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn utf_16_without_a_mark_is_named() {
+        let line = r#"{"name":"march","data":"R1"}"#;
+        for to_bytes in [u16::to_le_bytes, u16::to_be_bytes] {
+            let bytes: Vec<u8> = line.encode_utf16().flat_map(to_bytes).collect();
+            let text = String::from_utf8(bytes).unwrap();
+            let error = SubmissionRequest::from_json(&text).unwrap_err();
+            assert!(error.contains("UTF-16"), "{error}");
+        }
+    }
 }
