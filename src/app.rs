@@ -1,9 +1,10 @@
 //! The composition root: makes the parts of a process from its configuration, each in one place.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use fastrand::Rng;
+use parking_lot::Mutex;
 use tracing::warn;
 
 use crate::api::{Api, Keys, KeysError, Parts, Tls, TlsError};
@@ -121,7 +122,7 @@ impl App {
 
     /// Another one each time: two parts with one seed would give out the same ids.
     fn seed(&self) -> u64 {
-        self.seeds.lock().unwrap_or_else(PoisonError::into_inner).u64(..)
+        self.seeds.lock().u64(..)
     }
 
     /// The intake of submissions.

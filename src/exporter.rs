@@ -16,6 +16,7 @@ use ferry_types::clock::Clock;
 use ferry_types::domain::Timestamp;
 use ferry_types::domain::account::{Admission, BlockReason, Health, HealthPolicy};
 use ferry_types::domain::submission::{State, StepKind};
+use ferry_types::recurring::Recurring;
 
 /// The store is asked no more often.
 const DELAY: Duration = Duration::from_secs(2);
@@ -88,15 +89,14 @@ pub async fn export(
     throughput: Arc<Throughput>,
 ) {
     let (store, clock, gauges) = (store.as_ref(), clock.as_ref(), metrics.of::<QueueMetrics>());
-    let mut failures = 0_u32;
+    let failures = Recurring::default();
     loop {
         let started = Instant::now();
         match look(store).await {
             Ok((stats, held)) => {
-                if failures > 0 {
+                failures.worked(|failures| {
                     info!(failures, "queue statistics are available again");
-                }
-                failures = 0;
+                });
                 let now = clock.now();
                 let queue = Queue::of(&stats, &held, now, &policy);
                 throughput.observe(&stats, started);
@@ -106,10 +106,7 @@ pub async fn export(
                 gauges.updated.set((), seconds(now));
             }
             Err(error) => {
-                if failures == 0 {
-                    warn!(%error, "cannot read queue statistics, retrying");
-                }
-                failures = failures.saturating_add(1);
+                failures.failed(|| warn!(%error, "cannot read queue statistics, retrying"));
             }
         }
         tokio::time::sleep(DELAY.max(started.elapsed() * SHARE)).await;

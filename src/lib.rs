@@ -12,7 +12,6 @@ pub mod secret;
 
 pub mod metrics;
 pub mod open_files;
-pub mod recurring;
 // logs once what keeps it from accepting
 pub mod listener;
 pub mod shutdown;

@@ -17,7 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_io_timeout::TimeoutStream;
 use tracing::{info, warn};
 
-use crate::recurring::Recurring;
+use ferry_types::recurring::Recurring;
 
 /// Delay after a connection that could not be accepted.
 const DELAY: Duration = Duration::from_millis(100);

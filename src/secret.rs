@@ -3,13 +3,15 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::{Mutex, MutexGuard};
 use secrecy::{ExposeSecret, SecretString};
 use tracing::{info, warn};
 
 use crate::charset::text;
+use ferry_types::recurring::Recurring;
 
 /// Time after which a secret file is read again.
 const FRESH: Duration = Duration::from_secs(1);
@@ -29,7 +31,7 @@ struct Current<T> {
     text: SecretString,
     value: T,
     read_at: Instant,
-    is_failing: bool,
+    failures: Recurring,
 }
 
 impl<T: Clone> Secret<T> {
@@ -41,7 +43,7 @@ impl<T: Clone> Secret<T> {
         parse: fn(&SecretString) -> Result<T, String>,
     ) -> Result<Self, String> {
         let (value, read_at) = (parse(&text)?, Instant::now());
-        let current = Mutex::new(Current { text, value, read_at, is_failing: false });
+        let current = Mutex::new(Current { text, value, read_at, failures: Recurring::default() });
         Ok(Self(Arc::new(Source { name: name.into(), file, parse, current })))
     }
 
@@ -71,25 +73,26 @@ impl<T: Clone> Secret<T> {
         });
         match read {
             Ok(None) => {
-                current.is_failing = false;
+                current.failures.worked(|_| info!("{name} can be read again"));
                 false
             }
             Ok(Some((text, value))) => {
                 info!("{name} was replaced in its file, and is used from now on");
-                (current.text, current.value, current.is_failing) = (text, value, false);
+                (current.text, current.value, current.failures) =
+                    (text, value, Recurring::default());
                 true
             }
             Err(error) => {
-                if !std::mem::replace(&mut current.is_failing, true) {
+                current.failures.failed(|| {
                     warn!(%error, "cannot read {name} again, the old one stays in use");
-                }
+                });
                 false
             }
         }
     }
 
     fn current(&self) -> MutexGuard<'_, Current<T>> {
-        self.0.current.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.current.lock()
     }
 }
 

@@ -4,20 +4,23 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
+use ferry_types::closed_set;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// The target of the lines that say what operators did.
 pub const AUDIT: &str = "ferry::audit";
 
-/// Format of log lines.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    #[default]
-    Pretty,
-    /// One JSON object a line.
-    Json,
+closed_set! {
+    /// Format of log lines.
+    #[derive(Default)]
+    pub enum LogFormat: "format" {
+        /// For people.
+        #[default]
+        Pretty = "pretty",
+        /// One JSON object a line.
+        Json = "json",
+    }
 }
 
 /// Takes whole log lines.

@@ -2,11 +2,11 @@
 //! HTTP API observe it together, and estimate from it how long the rest takes.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ferry_store::{AccountStats, Stats};
 use ferry_types::domain::submission::State;
+use parking_lot::Mutex;
 
 /// The pace is that of at most so long a time.
 const WINDOW: Duration = Duration::from_mins(5);
@@ -31,7 +31,7 @@ struct Observed {
 impl Throughput {
     /// Observes what the store says `now`.
     pub fn observe(&self, stats: &Stats, now: Instant) {
-        let mut observed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut observed = self.0.lock();
         let Observed { stored, finished, before } = &mut *observed;
         for account in &stats.accounts {
             let finals = finals(account);
@@ -57,7 +57,7 @@ impl Throughput {
         // What is paused waits for an operator, at no pace.
         let moves = |account: &&AccountStats| account.health.pause_reason.is_none();
         let unfinished: u64 = stats.accounts.iter().filter(moves).map(unfinished).sum();
-        let observed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let observed = self.0.lock();
         let (since, then) = observed.before.front()?;
         let count = |all: &BTreeMap<String, u64>| -> u64 {
             stats.accounts.iter().filter_map(|account| all.get(&account.account)).sum()

@@ -2,8 +2,9 @@
 //! and the submissions that this process accepted since then.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::error::ApiError;
 use ferry_store::{Store, StoreError};
@@ -112,7 +113,7 @@ impl Capacity {
     }
 
     fn counted(&self) -> MutexGuard<'_, Counts> {
-        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
+        self.counted.lock()
     }
 }
 

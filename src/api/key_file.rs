@@ -5,9 +5,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use data_encoding::HEXLOWER;
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
 use secrecy::SecretString;
@@ -124,7 +122,7 @@ pub fn create_key(
     }
     let mut random = [0_u8; 32];
     SystemRandom::new().fill(&mut random).map_err(|_| KeysError::NoRandomness)?;
-    let key = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random));
+    let key = format!("{PREFIX}{}", BASE64URL_NOPAD.encode(&random));
     keys.push(KeyRecord { name, role, accounts, created_at: now, hash: hash(&key) });
     write(path, &keys)?;
     Ok(key.into())

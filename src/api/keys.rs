@@ -1,14 +1,17 @@
 //! The API keys of a server, which follow their file.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use parking_lot::{Mutex, MutexGuard};
 use subtle::ConstantTimeEq;
+use tracing::{error, info};
 
 use super::caller::Caller;
 use super::key_file::{KeyRecord, KeysError, hash, read_keys};
 use crate::telemetry::chain;
+use ferry_types::recurring::Recurring;
 
 /// Time after which a change of the file is noticed.
 const FRESH: Duration = Duration::from_secs(1);
@@ -27,13 +30,20 @@ struct LoadedKeys {
     keys: Arc<Vec<KeyRecord>>,
     /// The error for which all keys are denied.
     error: Option<String>,
+    failures: Recurring,
 }
 
 impl Keys {
     /// Reads the file, which must exist.
     pub fn open(path: &Path) -> Result<Self, KeysError> {
         let (changed, keys) = (changed(path), Arc::new(read_keys(path)?));
-        let loaded = LoadedKeys { read_at: Instant::now(), changed, keys, error: None };
+        let loaded = LoadedKeys {
+            read_at: Instant::now(),
+            changed,
+            keys,
+            error: None,
+            failures: Recurring::default(),
+        };
         Ok(Self { path: path.to_owned(), loaded: Mutex::new(loaded) })
     }
 
@@ -60,7 +70,7 @@ impl Keys {
     }
 
     fn current(&self) -> MutexGuard<'_, LoadedKeys> {
-        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut loaded = self.loaded.lock();
         if loaded.read_at.elapsed() < FRESH {
             return loaded;
         }
@@ -72,19 +82,16 @@ impl Keys {
         loaded.changed = changed;
         match read_keys(&self.path) {
             Ok(keys) => {
-                loaded.keys = Arc::new(keys);
-                if loaded.error.take().is_some() {
-                    tracing::info!("the key file can be read again");
-                }
+                (loaded.keys, loaded.error) = (Arc::new(keys), None);
+                loaded.failures.worked(|_| info!("the key file can be read again"));
             }
             // Revoked ones may be among the old keys.
             Err(error) => {
                 let error = chain(&error);
-                if loaded.error.as_ref() != Some(&error) {
-                    tracing::error!(error, "cannot read the key file, denying all API keys");
-                }
-                loaded.keys = Arc::default();
-                loaded.error = Some(error);
+                loaded.failures.failed(|| {
+                    error!(error, "cannot read the key file, denying all API keys");
+                });
+                (loaded.keys, loaded.error) = (Arc::default(), Some(error));
             }
         }
         loaded

@@ -1,11 +1,12 @@
 //! The parts of the API that all requests share.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use fastrand::Rng;
 use ipnet::IpNet;
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use super::body_memory::BodyMemory;
@@ -109,7 +110,7 @@ impl Shared {
 
     /// A new id for a request.
     pub(super) fn request_id(&self) -> String {
-        let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rng = self.rng.lock();
         // Like the ids of submissions: sorted by time, and unlike any other.
         SubmissionId::new(self.parts.clock.now(), rng.u128(..)).to_string()
     }

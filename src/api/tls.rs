@@ -2,13 +2,17 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use parking_lot::Mutex;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, crypto};
 use tokio_rustls::TlsAcceptor;
+use tracing::{info, warn};
+
+use ferry_types::recurring::Recurring;
 
 /// A change of the files is noticed after so long.
 const FRESH: Duration = Duration::from_secs(1);
@@ -57,6 +61,7 @@ struct LoadedCertificate {
     looked: Instant,
     changed: [Option<SystemTime>; 2],
     config: Arc<ServerConfig>,
+    failures: Recurring,
 }
 
 impl Tls {
@@ -65,25 +70,33 @@ impl Tls {
         let (changed, config) = (changed(&files), read(&files)?);
         Ok(Self {
             files,
-            loaded: Mutex::new(LoadedCertificate { looked: Instant::now(), changed, config }),
+            loaded: Mutex::new(LoadedCertificate {
+                looked: Instant::now(),
+                changed,
+                config,
+                failures: Recurring::default(),
+            }),
         })
     }
 
     /// Secures the next connection. Files that cannot be used leave the certificate as it was.
     pub(super) fn acceptor(&self) -> TlsAcceptor {
-        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut loaded = self.loaded.lock();
         if loaded.looked.elapsed() >= FRESH {
             loaded.looked = Instant::now();
             let changed = changed(&self.files);
-            if changed != loaded.changed {
+            // A file can become readable without a change of its time.
+            if changed != loaded.changed || loaded.failures.is_failing() {
                 loaded.changed = changed;
                 match read(&self.files) {
                     Ok(config) => {
-                        tracing::info!("read the certificate again, which has changed");
-                        loaded.config = config;
+                        info!("read the certificate again, which has changed");
+                        (loaded.config, loaded.failures) = (config, Recurring::default());
                     }
-                    // While one file is new and the other is not yet, too: it is read again then.
-                    Err(error) => tracing::warn!(%error, "the old certificate stays in use"),
+                    // While one file is new and the other is not yet, too.
+                    Err(error) => loaded.failures.failed(|| {
+                        warn!(%error, "the old certificate stays in use");
+                    }),
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use secrecy::ExposeSecret;
 use serde_json::json;
 
@@ -48,30 +48,10 @@ struct Create {
     name: String,
     /// The role: `read`, `submit` or `operate`.
     #[arg(long)]
-    role: RoleName,
+    role: Role,
     /// Only for this account; may be repeated.
     #[arg(long = "account", value_name = "ACCOUNT")]
     accounts: Vec<String>,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum RoleName {
-    /// Read submissions, results and feedback.
-    Read,
-    /// Submit, too.
-    Submit,
-    /// Cancel, retry, resolve, pause and resume, too.
-    Operate,
-}
-
-impl From<RoleName> for Role {
-    fn from(name: RoleName) -> Self {
-        match name {
-            RoleName::Read => Self::Read,
-            RoleName::Submit => Self::Submit,
-            RoleName::Operate => Self::Operate,
-        }
-    }
 }
 
 fn name(text: &str) -> Result<String, String> {
@@ -93,7 +73,7 @@ impl Keys {
                 if let Some(account) = create.accounts.iter().find(unknown) {
                     ui.warning(&format!("account `{account}` is not configured here"));
                 }
-                let (name, role) = (create.name, Role::from(create.role));
+                let (name, role) = (create.name, create.role);
                 let accounts = create.accounts.into_iter().collect();
                 let key = create_key(&path, name.clone(), role, accounts, SystemClock.now());
                 let role_name = role.as_str();

@@ -2,9 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use clap::Args;
+use data_encoding::BASE64;
 use serde_json::{Value, json};
 
 use super::error::{CliError, Exit};
@@ -89,7 +88,7 @@ fn object(key: &str, content: &Content, path: Option<&Path>) -> Value {
     let (name, value) = match (path, std::str::from_utf8(&content.bytes)) {
         (Some(path), _) => ("path", path.display().to_string()),
         (None, Ok(text)) => ("body", text.to_owned()),
-        (None, Err(_)) => ("body_base64", STANDARD.encode(&content.bytes)),
+        (None, Err(_)) => ("body_base64", BASE64.encode(&content.bytes)),
     };
     object[name] = value.into();
     object

@@ -96,7 +96,7 @@ impl SettingsReader<'_> {
         let api_key = self.secret(name, "api_key");
         let setting = find(ACCOUNT_SETTINGS, "overwrite_format").expect("it is in the table");
         let found = self.account_setting(name, setting.name);
-        let overwrite_format = self.parsed(setting, found, values::overwrite_format);
+        let overwrite_format = self.parsed(setting, found, values::word);
         let account_limits = AccountLimits {
             uploads_per_second: self.optional(name, "uploads_per_second", values::rate),
             requests_per_second: self.optional(name, "requests_per_second", values::rate),

@@ -90,7 +90,7 @@ impl Config {
             store: store(&mut reader),
             intake_queue: Some(reader.read("intake_queue", values::text)).filter(|q| !q.is_empty()),
             log: reader.read("log", values::log_filter),
-            log_format: reader.read("log_format", values::log_format),
+            log_format: reader.read("log_format", values::word),
             metrics_listen: reader.read("metrics_listen", values::address),
             otlp_endpoint: reader.read("otlp_endpoint", values::collector),
             listen: reader.read("listen", values::socket),
@@ -134,7 +134,7 @@ impl Config {
 fn store(reader: &mut SettingsReader<'_>) -> StoreLocation {
     let location = reader.read("store", values::store);
     let namespace = reader.read("namespace", values::namespace);
-    let durability = reader.read("durability", values::durability);
+    let durability = reader.read("durability", values::word);
     let password = reader.global_secret("store_password");
     let authorities = reader.read("store_ca", values::certificates);
     let StoreLocation::Redis(address, _) = location else { return location };
@@ -190,7 +190,7 @@ fn policy(reader: &mut SettingsReader<'_>) -> Policy {
         webhook_backoff_max: reader.read("webhook_backoff_max", values::delay),
         webhook_max_attempts: reader.read("webhook_max_attempts", values::count),
         deadline: reader.read("deadline", values::delay),
-        ambiguous_upload: reader.read("ambiguous_upload", values::ambiguous_upload),
+        ambiguous_upload: reader.read("ambiguous_upload", values::word),
         concurrency: reader.read("concurrency", values::slots),
         upload_memory: reader.read("upload_memory_bytes", values::bytes),
         lease: reader.read("lease", values::lease),

@@ -2,17 +2,16 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 
 use crate::http_client::Authorities;
-use crate::pipeline::AmbiguousUpload;
-use crate::platform::OverwriteFormat;
-use crate::telemetry::LogFormat;
 use crate::webhook::Allowed;
 use ferry_store::redis::{Durability, RedisAddress};
+use ferry_types::domain::UnknownValueError;
 
 /// The location of the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,28 +140,13 @@ pub(super) fn allowed(value: &str) -> Result<Vec<Allowed>, Expected> {
     value.split(',').map(str::trim).filter(|text| !text.is_empty()).map(one).collect()
 }
 
-pub(super) fn log_format(value: &str) -> Result<LogFormat, Expected> {
-    match value {
-        "pretty" => Ok(LogFormat::Pretty),
-        "json" => Ok(LogFormat::Json),
-        _ => Err("expected `pretty` or `json`".to_owned()),
-    }
-}
-
-pub(super) fn ambiguous_upload(value: &str) -> Result<AmbiguousUpload, Expected> {
-    match value {
-        "hold" => Ok(AmbiguousUpload::Hold),
-        "overwrite" => Ok(AmbiguousUpload::Overwrite),
-        _ => Err("expected `hold` or `overwrite`".to_owned()),
-    }
-}
-
-pub(super) fn overwrite_format(value: &str) -> Result<OverwriteFormat, Expected> {
-    match value {
-        "strings" => Ok(OverwriteFormat::Strings),
-        "booleans" => Ok(OverwriteFormat::Booleans),
-        _ => Err("expected `strings` or `booleans`".to_owned()),
-    }
+/// A word of a closed set.
+pub(super) fn word<T: FromStr<Err = UnknownValueError>>(value: &str) -> Result<T, Expected> {
+    value.parse().map_err(|error: UnknownValueError| {
+        let words: Vec<_> = error.expected.iter().map(|word| format!("`{word}`")).collect();
+        let (last, others) = words.split_last().expect("a set has words");
+        format!("expected {} or {last}", others.join(", "))
+    })
 }
 
 pub(super) fn words(value: &str) -> Result<Vec<String>, Expected> {
@@ -215,15 +199,6 @@ pub(super) fn namespace(value: &str) -> Result<String, Expected> {
         return Err("expected a name without braces, such as ferry".to_owned());
     }
     Ok(value.to_owned())
-}
-
-pub(super) fn durability(value: &str) -> Result<Durability, Expected> {
-    match value {
-        "server" => Ok(Durability::Server),
-        "fsynced" => Ok(Durability::Fsynced),
-        "replicated" => Ok(Durability::Replicated),
-        _ => Err("expected `server`, `fsynced` or `replicated`".to_owned()),
-    }
 }
 
 /// The URL of a service, if there is one.

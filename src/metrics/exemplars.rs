@@ -1,9 +1,9 @@
 //! Exemplars of histograms: of each bucket, the trace of the newest measurement that has one.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ferry_types::domain::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
 
 /// The trace that a measurement belongs to.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +43,6 @@ impl Exemplars {
     }
 
     fn all(&self) -> MutexGuard<'_, BTreeMap<Bucket, (f64, Exemplar)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }

@@ -107,21 +107,10 @@ macro_rules! label {
             $($(#[$doc:meta])* $value:ident = $text:literal,)+
         }
     ) => {
-        $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        $vis enum $type {
-            $($(#[$doc])* $value,)+
-        }
-
-        impl $type {
-            /// Every one.
-            $vis const ALL: [Self; [$($text),+].len()] = [$(Self::$value),+];
-
-            /// The word for it.
-            $vis const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$value => $text,)+
-                }
+        ferry_types::closed_set! {
+            $(#[$meta])*
+            $vis enum $type: $name {
+                $($(#[$doc])* $value = $text,)+
             }
         }
 

@@ -17,8 +17,9 @@ pub use openmetrics::OPENMETRICS;
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use prometheus::TextEncoder;
 
 /// The metrics of a process.
@@ -75,7 +76,7 @@ impl Metrics {
 
     /// The metrics of a module: the same for all of its instances, and in every scrape from now on.
     pub fn of<M: Declared>(&self) -> Arc<M> {
-        let mut declared = self.declared.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut declared = self.declared.lock();
         let module = declared
             .entry(TypeId::of::<M>())
             .or_insert_with(|| Arc::new(M::declare(&self.families)))

@@ -11,14 +11,14 @@ use tracing::{info, warn};
 
 use super::leases::{LeaseGuard, Leases};
 use super::metrics::WorkerMetrics;
-use super::schedule::store_backoff;
 use crate::metrics::Busy;
-use crate::recurring::Recurring;
 use crate::shutdown::Shutdown;
+use ferry_store::store_backoff;
 use ferry_store::{Claim, ClaimRequest, Claims, LimitsByAccount, Store};
 use ferry_types::clock::{MonotonicClock, MonotonicTime};
 use ferry_types::domain::later;
 use ferry_types::domain::submission::{State, StepKind};
+use ferry_types::recurring::Recurring;
 
 /// With nothing scheduled and without a wake-up, a claimer looks again after this duration.
 const IDLE: Duration = Duration::from_mins(1);

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
-use super::schedule::store_backoff;
-use crate::recurring::Recurring;
+use ferry_store::store_backoff;
 use ferry_store::{Commit, Committed, Store, StoreError};
 use ferry_types::clock::MonotonicClock;
+use ferry_types::recurring::Recurring;
 
 /// The most that one store call commits.
 const BATCH: usize = 256;

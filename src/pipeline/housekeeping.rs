@@ -7,9 +7,9 @@ use tracing::{debug, error, info, warn};
 
 use super::metrics::WorkerMetrics;
 use super::policy::Policy;
-use crate::recurring::Recurring;
 use ferry_store::{Rescued, Store, StoreError};
 use ferry_types::clock::MonotonicClock;
+use ferry_types::recurring::Recurring;
 
 /// Repeats that without end, three times per lease.
 pub(super) async fn keep_house(

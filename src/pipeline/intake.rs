@@ -2,10 +2,11 @@
 //! keeps it. What is refused stores nothing.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
+use parking_lot::Mutex;
 
 use super::metrics::{IntakeMetrics, IntakeResult, Source};
 use crate::metrics::Metrics;
@@ -318,7 +319,7 @@ impl Intake {
     }
 
     fn id(&self, now: Timestamp) -> SubmissionId {
-        let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rng = self.rng.lock();
         SubmissionId::new(now, rng.u128(..))
     }
 }

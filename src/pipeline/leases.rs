@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tracing::{info, warn};
 
-use crate::recurring::Recurring;
 use ferry_store::{Lease, Store};
 use ferry_types::clock::{MonotonicClock, MonotonicTime};
+use ferry_types::recurring::Recurring;
 
 /// Longest time until an expired lease is noticed where timers stand still while the machine is
 /// suspended.
@@ -83,7 +84,7 @@ impl Leases {
 
     fn owned(&self) -> MutexGuard<'_, BTreeMap<Lease, MonotonicTime>> {
         // Every critical section is a single map operation: a poisoned map is still whole.
-        self.owned.lock().unwrap_or_else(PoisonError::into_inner)
+        self.owned.lock()
     }
 }
 

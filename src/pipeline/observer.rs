@@ -1,9 +1,10 @@
 //! Counts, traces and logs the steps of a process; nothing else of a step does.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tracing::{debug, error, info, warn};
 
 use super::metrics::{Outcome, StepResult, WorkerMetrics};
@@ -148,7 +149,7 @@ impl StepObserver {
 
 /// True the first time for each text. The Platform may invent them without end, and the log is bounded.
 fn is_new(known: &Mutex<HashSet<String>>, text: &str) -> bool {
-    let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut known = known.lock();
     known.len() < MAX_SHOWN && known.insert(text.to_owned())
 }
 

@@ -1,6 +1,6 @@
 //! Reads a dataset from the store, in the form in which it is uploaded.
 
-use super::schedule::store_backoff;
+use ferry_store::store_backoff;
 use ferry_store::{Payload, Store, StoreError};
 use ferry_types::clock::MonotonicClock;
 use ferry_types::domain::SubmissionId;

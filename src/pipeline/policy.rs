@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
-/// Action after an upload without overwrite that may have arrived.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum AmbiguousUpload {
-    /// Upload once more unchanged, and hold the submission if the Platform rejects that.
-    #[default]
-    Hold,
-    /// The same, and after a refusal one more attempt that overwrites what is there.
-    Overwrite,
+use ferry_types::closed_set;
+
+closed_set! {
+    /// Action after an upload without overwrite that may have arrived.
+    #[derive(Default)]
+    pub enum AmbiguousUpload: "word" {
+        /// Upload once more unchanged, and hold the submission if the Platform rejects that.
+        #[default]
+        Hold = "hold",
+        /// The same, and after a refusal one more attempt that overwrites what is there.
+        Overwrite = "overwrite",
+    }
 }
 
 /// Settings of the pipeline.

@@ -8,13 +8,13 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use super::intake::{Intake, IntakeError, SourceLabels};
-use crate::recurring::Recurring;
 use crate::shutdown::Shutdown;
 use ferry_store::redis::{DeadLetter, PushedRequests, Task};
 use ferry_store::{Accepted, NewSubmission, StoreError};
 use ferry_types::clock::{Clock, MonotonicClock};
 use ferry_types::contract::SubmissionRequest;
 use ferry_types::domain::bounded_json::{MAX_REQUEST_VALUES, from_json_within};
+use ferry_types::recurring::Recurring;
 
 /// Delay between two looks at an empty queue: a push wakes no process.
 const DELAY: Duration = Duration::from_secs(1);

@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use backon::{BackoffBuilder, ExponentialBuilder};
 
 use super::policy::Policy;
 use ferry_types::domain::SubmissionId;
@@ -74,16 +74,6 @@ const SPREAD: Duration = Duration::from_secs(1);
 /// an operator resumes the account, and a little later, so that not all come back in one instant.
 pub(super) fn throttled_delay(policy: &Policy, jitter: Jitter) -> Duration {
     jitter.of(policy.retry_initial.min(SPREAD))
-}
-
-/// Delays before a store that fails is called again: exponential, without end.
-pub(super) fn store_backoff() -> ExponentialBackoff {
-    ExponentialBuilder::new()
-        .with_min_delay(Duration::from_millis(50))
-        .with_factor(2.0)
-        .with_max_delay(Duration::from_secs(2))
-        .without_max_times()
-        .build()
 }
 
 fn exponential(first: Duration, factor: f32, max: Duration, earlier: u32) -> Duration {

@@ -3,10 +3,11 @@
 //! The store keeps steps of a throttled account from being claimed; this stops those that were claimed
 //! before the store knew.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ferry_types::clock::{MonotonicClock, MonotonicTime};
+use parking_lot::{Mutex, MutexGuard};
 
 /// The throttling of one account.
 #[derive(Debug)]
@@ -53,6 +54,6 @@ impl Throttle {
     }
 
     fn period(&self) -> MutexGuard<'_, Option<Period>> {
-        self.period.lock().unwrap_or_else(PoisonError::into_inner)
+        self.period.lock()
     }
 }

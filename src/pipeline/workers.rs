@@ -1,9 +1,10 @@
 //! Polls the workers of a process: one apalis worker for each kind of step, and the tasks beside them.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use apalis::prelude::{Monitor, ParallelizeExt, WorkerBuilder};
+use parking_lot::Mutex;
 use tracing::error;
 
 use super::backend::StepBackend;
@@ -87,7 +88,7 @@ fn register(
     // apalis asks a factory for a worker, once: its backend never fails, so it is never restarted.
     let parts = Mutex::new(Some((backend, executor)));
     monitor.register(move |_| {
-        let mut parts = parts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut parts = parts.lock();
         let (backend, executor) =
             parts.take().expect("a worker whose backend never fails runs once");
         WorkerBuilder::new(kind.as_str()).backend(backend).parallelize(tokio::spawn).build(

@@ -8,6 +8,7 @@ use super::status_map::StatusMap;
 use super::url::{Query, base_url};
 use crate::http_client::Authorities;
 use crate::secret::Secret;
+use ferry_types::closed_set;
 use ferry_types::domain::limits::AccountLimits;
 
 /// One set of Platform credentials. Its `Debug` shows no secret.
@@ -33,14 +34,16 @@ pub struct AccountConfig {
     pub account_limits: AccountLimits,
 }
 
-/// Form of `Overwrite`: the field is documented as a boolean, and every example sends a string.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum OverwriteFormat {
-    /// `"true"` and `"false"`.
-    #[default]
-    Strings,
-    /// `true` and `false`.
-    Booleans,
+closed_set! {
+    /// Form of `Overwrite`: the field is documented as a boolean, and every example sends a string.
+    #[derive(Default)]
+    pub enum OverwriteFormat: "format" {
+        /// `"true"` and `"false"`.
+        #[default]
+        Strings = "strings",
+        /// `true` and `false`.
+        Booleans = "booleans",
+    }
 }
 
 /// Limits of a request.

@@ -1,11 +1,11 @@
 //! Time limit for denials before an account is paused: only a person ends a pause, and many denials
 //! end by themselves.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use ferry_types::clock::MonotonicTime;
 use ferry_types::domain::outcome::PlatformError;
+use parking_lot::Mutex;
 
 /// Fewer denials in a row pause no account, however far apart they are.
 const AT_LEAST: u32 = 3;
@@ -39,7 +39,7 @@ impl Patience {
     /// Counts a denial at `now`. Returns true, once, if they have gone on for the limit, and until the
     /// end that was `expected` at the first of them.
     pub(super) fn is_over(&self, now: MonotonicTime, expected: Option<MonotonicTime>) -> bool {
-        let mut streak = self.streak.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut streak = self.streak.lock();
         let apart = APART.max(self.limit.saturating_mul(10));
         let earlier = streak.filter(|streak| now.since(streak.last) < apart);
         let expected = expected.map(|expected| expected.min(now + LONGEST));
@@ -54,12 +54,12 @@ impl Patience {
 
     /// Ends the row: the endpoint did what it was asked.
     pub(super) fn end(&self) {
-        *self.streak.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.streak.lock() = None;
     }
 
     /// Duration for which denials have been retried until `now`, if they are.
     pub(super) fn lasts_for(&self, now: MonotonicTime) -> Option<Duration> {
-        let streak = self.streak.lock().unwrap_or_else(PoisonError::into_inner);
+        let streak = self.streak.lock();
         streak.map(|streak| now.since(streak.first))
     }
 

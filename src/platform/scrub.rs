@@ -2,10 +2,10 @@
 //! Platform may echo anything.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use data_encoding::BASE64;
+use parking_lot::Mutex;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::account::AccountConfig;
@@ -50,7 +50,7 @@ impl Scrubber {
             needles.extend([encoded(secret), secret.replace(' ', "+"), secret.to_owned()]);
         }
         needles.retain(|needle| !needle.is_empty());
-        let mut lasting = self.lasting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lasting = self.lasting.lock();
         lasting.truncate(LASTING);
         lasting.extend(needles.into_iter().map(SecretString::from));
         // A secret may be a part of another: the longest goes first.
@@ -59,7 +59,7 @@ impl Scrubber {
 
     /// An access token is a secret, too.
     pub(super) fn add_bearer(&self, token: &SecretString) {
-        let mut bearers = self.bearers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bearers = self.bearers.lock();
         bearers.insert(0, token.clone());
         bearers.truncate(BEARERS);
     }
@@ -95,8 +95,8 @@ impl Scrubber {
     }
 
     fn redacted(&self, text: &str, rows: &[&str]) -> String {
-        let bearers = self.bearers.lock().unwrap_or_else(PoisonError::into_inner);
-        let lasting = self.lasting.lock().unwrap_or_else(PoisonError::into_inner);
+        let bearers = self.bearers.lock();
+        let lasting = self.lasting.lock();
         let needles = bearers.iter().chain(lasting.iter()).map(ExposeSecret::expose_secret);
         let text = without_needles(text, &needles.collect::<Vec<_>>());
         drop((bearers, lasting));
@@ -135,7 +135,7 @@ fn without_needles(text: &str, needles: &[&str]) -> String {
 
 /// The text that follows `Basic ` when a token is asked for: only the secret is form-urlencoded.
 pub(super) fn basic(client_id: &str, secret: &str) -> String {
-    STANDARD.encode(format!("{client_id}:{}", encoded(secret)))
+    BASE64.encode(format!("{client_id}:{}", encoded(secret)).as_bytes())
 }
 
 fn encoded(text: &str) -> String {

@@ -1,8 +1,10 @@
 //! The account's access token: one for all requests, fetched once however many wait for it, renewed
 //! before it expires, dropped when it is denied.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::guard::{RequestError, RequestGuard};
 use super::observed::Observer;
@@ -129,7 +131,7 @@ impl Tokens {
     }
 
     fn cached(&self) -> MutexGuard<'_, CachedToken> {
-        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
+        self.cached.lock()
     }
 
     /// Fetches a token, once more if the secret was replaced meanwhile.

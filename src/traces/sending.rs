@@ -8,7 +8,7 @@ use opentelemetry_otlp::{SpanExporter, WithExportConfig, WithHttpConfig};
 use tokio::runtime::Handle;
 use tracing::{info, warn};
 
-use crate::recurring::Recurring;
+use ferry_types::recurring::Recurring;
 
 use crate::http_client::{self, Authorities, Tls, root_cause};
 

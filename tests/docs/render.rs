@@ -109,7 +109,7 @@ pub(crate) fn routes() -> String {
 
 pub(crate) fn problems() -> String {
     let row = |kind: ProblemKind| {
-        vec![code(kind.urn()), kind.status().to_string(), sentence(kind.title())]
+        vec![code(kind.as_str()), kind.status().to_string(), sentence(kind.title())]
     };
     table(&["`type`", "status", "title"], ProblemKind::ALL.map(row))
 }

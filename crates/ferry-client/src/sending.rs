@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Certificate, Response, Url};
 use serde::de::DeserializeOwned;
@@ -54,17 +55,10 @@ impl fmt::Debug for RequestSender {
 }
 
 /// An attempt without a response.
-enum AttemptError {
-    /// Another attempt would fail, too.
-    Failed(ClientError),
-    /// A later attempt may succeed; the server may have said when.
-    Again(ClientError, Option<Duration>),
-}
-
-/// The attempts that are left, and the delay before the next.
-struct RetryState {
-    left: u32,
-    delay: Duration,
+struct AttemptError {
+    error: ClientError,
+    /// The least delay before another attempt; none if that would fail, too.
+    again: Option<Duration>,
 }
 
 impl ClientRequest {
@@ -81,23 +75,6 @@ impl ClientResponse {
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
         serde_json::from_slice(&self.body)
             .map_err(|error| ClientError::Foreign { status: self.status, what: error.to_string() })
-    }
-}
-
-impl RetryState {
-    /// Waits for the next one, unless there is none.
-    async fn after(&mut self, miss: AttemptError) -> Result<(), ClientError> {
-        match miss {
-            AttemptError::Failed(error) => return Err(error),
-            AttemptError::Again(error, _) if self.left <= 1 => return Err(error),
-            AttemptError::Again(_, requested) => {
-                let delay = jittered(self.delay).max(requested.unwrap_or_default());
-                tokio::time::sleep(delay.min(LONGEST_DELAY)).await;
-            }
-        }
-        self.left -= 1;
-        self.delay = (self.delay * 2).min(LONGEST_DELAY);
-        Ok(())
     }
 }
 
@@ -142,28 +119,25 @@ impl RequestSender {
         &self,
         request: &ClientRequest,
     ) -> Result<ClientResponse, ClientError> {
-        let mut tries = self.tries();
-        loop {
-            match self.try_once(request).await {
-                Ok(response) => return Ok(response),
-                Err(miss) => tries.after(miss).await?,
-            }
-        }
+        self.retried(|| self.try_once(request)).await
     }
 
     /// Sends a call whose answer has no end, and gives it as soon as it begins.
     pub(super) async fn open(&self, request: &ClientRequest) -> Result<Response, ClientError> {
-        let mut tries = self.tries();
-        loop {
-            match self.begin(request).await {
-                Ok(response) => return Ok(response),
-                Err(miss) => tries.after(miss).await?,
-            }
-        }
+        self.retried(|| self.begin(request)).await
     }
 
-    fn tries(&self) -> RetryState {
-        RetryState { left: self.tries, delay: FIRST_DELAY }
+    async fn retried<T, F>(&self, attempt: impl FnMut() -> F) -> Result<T, ClientError>
+    where
+        F: Future<Output = Result<T, AttemptError>>,
+    {
+        let repetitions = self.tries.saturating_sub(1) as usize;
+        let longer = |miss: &AttemptError, delay: Option<Duration>| {
+            Some(delay?.max(miss.again?).min(LONGEST_DELAY))
+        };
+        let retried = attempt.retry(delays().with_max_times(repetitions));
+        let result = retried.when(|miss| miss.again.is_some()).adjust(longer).await;
+        result.map_err(|miss| miss.error)
     }
 
     async fn try_once(&self, request: &ClientRequest) -> Result<ClientResponse, AttemptError> {
@@ -184,7 +158,7 @@ impl RequestSender {
         };
         if let Some(key) = &self.key {
             let Ok(mut bearer) = HeaderValue::from_str(&format!("Bearer {key}")) else {
-                return Err(AttemptError::Failed(ClientError::Invalid(
+                return Err(final_error(ClientError::Invalid(
                     "the API key holds characters that no header may have".to_owned(),
                 )));
             };
@@ -195,7 +169,7 @@ impl RequestSender {
             Ok(response) if response.status().is_success() => return Ok(response),
             Ok(response) => response,
             Err(error) if error.is_builder() => {
-                return Err(AttemptError::Failed(ClientError::Invalid(describe(error))));
+                return Err(final_error(ClientError::Invalid(describe(error))));
             }
             Err(error) => return Err(unreachable(error)),
         };
@@ -209,14 +183,10 @@ impl RequestSender {
                 what: "neither a response of Ferry nor a problem".to_owned(),
             }
         };
-        Err(match status {
-            // A gateway, too, may have no server behind it for a moment.
-            408 | 429 | 502..=504 => {
-                let requested = requested.and_then(|seconds| seconds.parse().ok());
-                AttemptError::Again(error, requested.map(Duration::from_secs))
-            }
-            _ => AttemptError::Failed(error),
-        })
+        // A gateway, too, may have no server behind it for a moment.
+        let is_temporary = matches!(status, 408 | 429 | 502..=504);
+        let seconds = requested.and_then(|seconds| seconds.parse().ok()).unwrap_or_default();
+        Err(AttemptError { error, again: is_temporary.then(|| Duration::from_secs(seconds)) })
     }
 }
 
@@ -238,8 +208,12 @@ pub(super) fn text(response: &Response, name: HeaderName) -> Option<String> {
     response.headers().get(name)?.to_str().ok().map(str::to_owned)
 }
 
+fn final_error(error: ClientError) -> AttemptError {
+    AttemptError { error, again: None }
+}
+
 fn unreachable(error: reqwest::Error) -> AttemptError {
-    AttemptError::Again(ClientError::Unreachable(describe(error)), None)
+    AttemptError { error: ClientError::Unreachable(describe(error)), again: Some(Duration::ZERO) }
 }
 
 /// The whole chain, without the URL: a query may hold a secret.
@@ -254,15 +228,20 @@ pub(super) fn describe(error: reqwest::Error) -> String {
     text
 }
 
-/// About so long, and not at the same moment as other clients.
-fn jittered(delay: Duration) -> Duration {
-    delay.mul_f64(0.5 + random() as f64 / u64::MAX as f64)
+/// Delays between attempts: exponential, and not at the same moment as other clients.
+fn delays() -> ExponentialBuilder {
+    ExponentialBuilder::new()
+        .with_min_delay(FIRST_DELAY)
+        .with_factor(2.0)
+        .with_max_delay(LONGEST_DELAY)
+        .with_jitter()
+        .without_max_times()
 }
 
 /// Waits before a connection that broke so often in a row is opened again.
 pub(super) async fn delay(broken: u32) {
-    let delay = FIRST_DELAY.saturating_mul(1 << broken.min(16));
-    tokio::time::sleep(jittered(delay.min(LONGEST_DELAY))).await;
+    let delay = delays().build().nth(broken.min(16) as usize);
+    tokio::time::sleep(delay.unwrap_or(LONGEST_DELAY)).await;
 }
 
 /// An idempotency key for a submission that has none.

@@ -2,7 +2,7 @@
 //! the responses on their way.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use axum::Router;
@@ -11,6 +11,7 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
 use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
+use parking_lot::{Mutex, MutexGuard};
 use serde::Serialize;
 
 use super::config::SimConfig;
@@ -106,7 +107,7 @@ impl Service {
     }
 
     pub(super) fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+        self.world.lock()
     }
 
     /// The time, which never goes back.

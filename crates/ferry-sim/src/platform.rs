@@ -4,9 +4,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
+use data_encoding::BASE64;
 use fastrand::Rng;
 
 use super::config::{Credentials, SimConfig};
@@ -85,7 +84,7 @@ impl Platform {
     pub(super) fn account_of(&self, question: &Question<'_>) -> Option<String> {
         if question.endpoint == Endpoint::Token {
             let basic = question.request.header("authorization").strip_prefix("Basic ")?;
-            let pair = String::from_utf8(STANDARD.decode(basic).ok()?).ok()?;
+            let pair = String::from_utf8(BASE64.decode(basic.as_bytes()).ok()?).ok()?;
             return Some(pair.split_once(':')?.0.to_owned());
         }
         let known = self.access_tokens.contains_key(question.access_token()?);
@@ -142,7 +141,7 @@ impl Platform {
     fn token(&mut self, now: DateTime<Utc>, question: &Question<'_>) -> Outcome {
         let secret: String =
             form_urlencoded::byte_serialize(self.credentials.client_secret.as_bytes()).collect();
-        let expected = STANDARD.encode(format!("{}:{secret}", self.credentials.client_id));
+        let expected = BASE64.encode(format!("{}:{secret}", self.credentials.client_id).as_bytes());
         let authorization = question.request.header("authorization");
         let denied = |status, error| Reply::TokenError { status, error }.into();
         if authorization.strip_prefix("Basic ") != Some(expected.as_str()) {

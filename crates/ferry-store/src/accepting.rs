@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
+use data_encoding::BASE64_NOPAD;
 use ring::digest::{Context, SHA256};
 
 use ferry_types::domain::submission::{Priority, Submission, SubmissionParts, Webhook};
@@ -132,6 +131,6 @@ impl NewSubmission {
         self.result_keys.iter().for_each(|key| add(key.as_bytes()));
         add(self.payload.data.as_bytes());
         add(self.payload.event_data.as_deref().unwrap_or_default().as_bytes());
-        STANDARD_NO_PAD.encode(&context.finish().as_ref()[..16])
+        BASE64_NOPAD.encode(&context.finish().as_ref()[..16])
     }
 }

@@ -6,8 +6,7 @@
 //! process knew of, no matter what other processes wrote since. One that does not was emptied,
 //! restored, or failed over to a lagging replica.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use ferry_types::contract::EventId;
@@ -248,7 +247,7 @@ impl Continuity {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // Every critical section leaves a whole state.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

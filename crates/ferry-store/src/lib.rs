@@ -5,6 +5,7 @@
 //! wrong clock does no harm.
 
 mod accepting;
+mod backoff;
 mod claim_id;
 mod cold;
 mod compression;
@@ -22,6 +23,7 @@ pub mod sqlite;
 mod wakeups;
 
 pub use accepting::{Deadline, NewSubmission, Payload};
+pub use backoff::store_backoff;
 pub use claim_id::ClaimId;
 pub use compression::compute;
 pub use continuity::{Continuity, Loss, Standing};

@@ -3,8 +3,9 @@
 //! A store writes its own time, and shows the wall clock's: it adds the offset between them. A step of
 //! the wall clock changes the offset, and no due time, lease, limit or deadline.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tracing::warn;
 
 use ferry_types::clock::Clock;
@@ -87,7 +88,7 @@ impl StoreClock {
     pub(super) fn read(&self, stored: StoredTime) -> StoreTime {
         let (wall, monotonic) = self.both_clocks();
         let mut anchor = Anchor { wall, monotonic, offset: stored.offset };
-        let known = *self.anchor.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = *self.anchor.lock();
         // Another offset is stored by a process that saw the same step before.
         if let Some(known) = known.filter(|known| known.offset == stored.offset) {
             anchor.offset += known.step(anchor);
@@ -101,7 +102,7 @@ impl StoreClock {
 
     /// Call when what [`StoreTime::to_store`] returned is stored: later steps are counted from here.
     pub(super) fn passed(&self, time: &StoreTime, location: &str) {
-        *self.anchor.lock().unwrap_or_else(PoisonError::into_inner) = Some(time.anchor);
+        *self.anchor.lock() = Some(time.anchor);
         warn_of_step(time.step(), location);
     }
 

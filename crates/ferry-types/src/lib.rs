@@ -25,3 +25,4 @@ pub mod domain;
 // L1: foundations
 pub mod clock;
 pub mod contract;
+pub mod recurring;

@@ -2,8 +2,7 @@
 
 use std::fmt::Write as _;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use data_encoding::BASE64;
 use ring::digest::{SHA256, digest};
 use serde_json::Value;
 
@@ -14,7 +13,7 @@ const METHODS: [&str; 2] = ["get", "post"];
 
 /// The content security policy of the page: nothing but its own style.
 pub(super) fn policy() -> String {
-    let style = STANDARD.encode(digest(&SHA256, STYLE.as_bytes()));
+    let style = BASE64.encode(digest(&SHA256, STYLE.as_bytes()).as_ref());
     format!(
         "default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; \
          frame-ancestors 'none'"

@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use data_encoding::BASE64;
 use ferry_sim::{Credentials, Endpoint, Fault};
 
 use super::harness::{Ferry, GOOD, Platform, Ran};
@@ -29,14 +28,14 @@ fn spellings() -> Vec<String> {
     let percent = |text: &str| {
         text.replace('/', "%2f").replace('+', "%2b").replace('=', "%3d").replace('&', "%26")
     };
-    let basic = |secret: &str| STANDARD.encode(format!("client:{secret}"));
+    let basic = |secret: &str| BASE64.encode(format!("client:{secret}").as_bytes());
     let mut spellings = Vec::new();
     for secret in [CLIENT_SECRET, API_KEY] {
         spellings.extend([
             secret.to_owned(),
             encoded(secret),
             percent(secret),
-            STANDARD.encode(secret).trim_end_matches('=').to_owned(),
+            BASE64.encode(secret.as_bytes()).trim_end_matches('=').to_owned(),
             basic(secret).trim_end_matches('=').to_owned(),
             basic(&encoded(secret)).trim_end_matches('=').to_owned(),
             secret.replace('/', "\\/"),
@@ -71,7 +70,7 @@ pub(crate) fn echo(status: u16) -> Fault {
     let body = format!(
         "you sent {} with key={API_KEY} and secret {CLIENT_SECRET}; {}",
         encoded(API_KEY),
-        STANDARD.encode(format!("client:{}", encoded(CLIENT_SECRET)))
+        BASE64.encode(format!("client:{}", encoded(CLIENT_SECRET)).as_bytes())
     );
     let headers = vec![("x-echo".to_owned(), API_KEY.to_owned())];
     Fault::Respond { status, headers, body }

@@ -4,8 +4,7 @@ use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use data_encoding::BASE64;
 use ferry_sim::{Credentials, Endpoint, Fault, RetryAfter};
 use ferry_testing::Wait;
 use tracing_subscriber::fmt::MakeWriter;
@@ -70,7 +69,7 @@ fn json(text: &str) -> String {
 
 /// Every spelling in which something confidential travels, or might be echoed.
 fn spellings() -> Vec<String> {
-    let basic = STANDARD.encode(format!("id:{}", form(SECRET)));
+    let basic = BASE64.encode(format!("id:{}", form(SECRET)).as_bytes());
     let mut spellings = vec![basic, BEARER.to_owned()];
     for secret in [SECRET, KEY] {
         let units = secret.encode_utf16();
@@ -274,7 +273,7 @@ async fn no_echo_of_a_request_is_shown() {
     let body = serde_json::json!({
         "Name": "n", "Data": DATA, "Username": "id", "Key": KEY, "Overwrite": "false",
     });
-    let basic = STANDARD.encode(format!("id:{}", form(SECRET)));
+    let basic = BASE64.encode(format!("id:{}", form(SECRET)).as_bytes());
     let url = format!("/upload/GetResults?token=t&dataKey=status&key={}", form(KEY));
     for echo in [
         body.to_string(),

@@ -12,9 +12,8 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
+use data_encoding::BASE64;
 use ferry_sim::{
     Credentials, Dialect, Endpoint, Fault, FaultRates, Processing, RetryAfter, Sim, SimConfig,
     expected_results,
@@ -84,7 +83,7 @@ impl Caller {
     }
 
     async fn ask_token(&self, basic: &str, content_type: &str, form: &str) -> Answer {
-        let basic = format!("Basic {}", STANDARD.encode(basic));
+        let basic = format!("Basic {}", BASE64.encode(basic.as_bytes()));
         let headers = [("authorization", basic.as_str()), ("content-type", content_type)];
         self.send(Method::POST, &self.sim.token_url(), &headers, form.to_owned())
             .await

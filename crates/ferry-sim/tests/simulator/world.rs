@@ -20,7 +20,7 @@ impl Virtual {
             now: DateTime::<Utc>::UNIX_EPOCH,
             bearer: String::new(),
         };
-        let basic = format!("Basic {}", STANDARD.encode("demo:demo-secret"));
+        let basic = format!("Basic {}", BASE64.encode(b"demo:demo-secret"));
         let headers = [("authorization", basic.as_str()), ("content-type", FORM)];
         let issued = client.ask("POST", "/connect/token", &headers, GRANT.as_bytes());
         client.world.delivered(&issued);

@@ -6,10 +6,11 @@ mod claim;
 mod data;
 mod read;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 
 use super::claim_id::ClaimIds;
 use super::shown::Shift;
@@ -79,7 +80,7 @@ impl MemoryStore {
     /// The same with the store's time.
     fn at<T>(&self, op: impl FnOnce(&mut Data, &StoreTime) -> T) -> T {
         // A panic inside of it is a bug of a test.
-        let data = &mut self.shared.data.lock().unwrap_or_else(PoisonError::into_inner);
+        let data = &mut self.shared.data.lock();
         let time = self.clock.read(data.time);
         data.time = time.to_store(true).unwrap_or(data.time);
         if time.step() != 0 {

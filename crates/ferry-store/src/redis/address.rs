@@ -6,18 +6,21 @@ use std::sync::Arc;
 use redis::{Client, ConnectionInfo, IntoConnectionInfo, TlsCertificates};
 
 use super::topology::{ReadPassword, Topology};
+use ferry_types::closed_set;
 
-/// Guarantee that a change waits for before it counts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Durability {
-    /// For nothing but the server's answer: its configuration says when changes are on the disk.
-    #[default]
-    Server,
-    /// Accepted is what the server has synced to its file. Redis 7.2 and Valkey report that.
-    Fsynced,
-    /// Accepted is what a replica has, and an upload begins when a replica knows of it: a failover
-    /// loses neither.
-    Replicated,
+closed_set! {
+    /// Guarantee that a change waits for before it counts.
+    #[derive(Default)]
+    pub enum Durability: "durability" {
+        /// For nothing but the server's answer: its configuration says when changes are on the disk.
+        #[default]
+        Server = "server",
+        /// Accepted is what the server has synced to its file. Redis 7.2 and Valkey report that.
+        Fsynced = "fsynced",
+        /// Accepted is what a replica has, and an upload begins when a replica knows of it: a failover
+        /// loses neither.
+        Replicated = "replicated",
+    }
 }
 
 /// Address of a store's server.

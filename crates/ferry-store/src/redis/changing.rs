@@ -1,8 +1,7 @@
 //! Changes submissions by the rules of their life: reads them, decides, and writes them back if nothing
 //! has changed them meanwhile. What has changed is decided about again.
 
-use std::fmt::Write as _;
-
+use data_encoding::HEXLOWER;
 use redis::Value;
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use tracing::error;
@@ -40,7 +39,7 @@ impl Inspected {
         Ok(Self {
             submission: record.leased_until(leased.filter(|_| !claim.is_empty())),
             record,
-            digest: hex(digest.as_ref()),
+            digest: HEXLOWER.encode(digest.as_ref()),
             claim,
             same_name: SameName::default(),
         })
@@ -99,13 +98,6 @@ impl Inspected {
             effect: after.effect_on_name(&self.submission),
         }))
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// A decision that is to be saved.

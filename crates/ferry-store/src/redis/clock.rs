@@ -1,8 +1,6 @@
 //! Compares the server's clock with the monotonic clock of this process: a server may be set, or
 //! another one may take its place after a failover.
 
-use std::sync::PoisonError;
-
 use super::RedisStore;
 use super::error::RedisError;
 use super::server_time::ServerTime;
@@ -19,7 +17,7 @@ impl RedisStore {
         let received = self.monotonic();
         let wall = now.timestamp_millis().saturating_add(offset);
         let read = ServerTime { wall, sent, received, offset };
-        let known = *self.server_time.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = *self.server_time.lock();
         let step = known.filter(|known| known.offset == offset).map_or(0, |known| known.step(read));
         let elapsed = known.map_or(0, |known| received - known.sent);
         let script = &self.scripts.clock;
@@ -28,7 +26,7 @@ impl RedisStore {
         let step: i64 = text(step)?.parse().map_err(RedisError::corrupt)?;
         let (_, offset) = stamp(time)?;
         let read = ServerTime { offset, ..read };
-        *self.server_time.lock().unwrap_or_else(PoisonError::into_inner) = Some(read);
+        *self.server_time.lock() = Some(read);
         warn_of_step(step, &self.location);
         Ok(())
     }

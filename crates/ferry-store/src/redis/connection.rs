@@ -1,10 +1,12 @@
 //! The connection to the server: one that all calls share, made when it is needed and made again when
 //! it is lost, and never waited for without end.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use backon::ExponentialBackoff;
+use parking_lot::{Mutex, MutexGuard};
 use redis::aio::{MultiplexedConnection, PubSub};
 use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, Pipeline};
 use redis::{RedisResult, ServerErrorKind, Value};
@@ -15,14 +17,11 @@ use super::scripts::{Script, ScriptCall};
 use super::standing::{self, StandingScript};
 use super::topology::Topology;
 use crate::StoreError;
+use crate::backoff::store_backoff;
 use crate::continuity::{Asked, Continuity};
 
 /// For how long an answer, or a connection, is waited for.
 const TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Delay after a failure to connect until the next attempt: at first, and at most.
-const DELAY: Duration = Duration::from_millis(50);
-const LONGEST_DELAY: Duration = Duration::from_secs(2);
 
 /// The layout of the keys and of what they hold. A change that an older Ferry cannot read raises it.
 const LAYOUT: u32 = 3;
@@ -52,12 +51,12 @@ struct Current {
     is_new: Arc<AtomicBool>,
 }
 
-#[derive(Default)]
 struct RetryLimit {
     /// Counts connections, so that only the one that failed is given up.
     number: u64,
-    delay: Duration,
-    failed: Option<(Instant, redis::RedisError)>,
+    delays: ExponentialBackoff,
+    /// The last failure to connect, and the delay until the next attempt.
+    failed: Option<(Instant, Duration, redis::RedisError)>,
 }
 
 impl std::fmt::Debug for RedisConnection {
@@ -69,7 +68,8 @@ impl std::fmt::Debug for RedisConnection {
 
 impl RedisConnection {
     pub(super) fn new(topology: Topology, base: String) -> Self {
-        let (current, connecting) = (Mutex::default(), tokio::sync::Mutex::default());
+        let retries = RetryLimit { number: 0, delays: store_backoff(), failed: None };
+        let (current, connecting) = (Mutex::default(), tokio::sync::Mutex::new(retries));
         Self { topology, base, current, connecting, continuity: None }
     }
 
@@ -167,25 +167,25 @@ impl RedisConnection {
         if let Some(current) = self.current() {
             return Ok(current);
         }
-        if let Some((at, error)) = &tries.failed {
+        if let Some((at, delay, error)) = &tries.failed {
             if *at > started {
                 // Another task has just tried.
                 return Err(RedisError::Unreachable(error.clone()));
             }
-            tokio::time::sleep((*at + tries.delay).saturating_duration_since(started)).await;
+            tokio::time::sleep((*at + *delay).saturating_duration_since(started)).await;
         }
         // Connecting is rare, and its future large.
         match Box::pin(self.connect()).await {
             Ok(connected) => {
                 tries.number += 1;
-                (tries.failed, tries.delay) = (None, Duration::ZERO);
+                (tries.failed, tries.delays) = (None, store_backoff());
                 let current = Current { number: tries.number, ..connected };
                 *self.lock() = Some(current.clone());
                 Ok(current)
             }
             Err(RedisError::Redis(error)) => {
-                tries.delay = (tries.delay * 2).clamp(DELAY, LONGEST_DELAY);
-                tries.failed = Some((Instant::now(), error.clone()));
+                let delay = tries.delays.next().unwrap_or_default();
+                tries.failed = Some((Instant::now(), delay, error.clone()));
                 Err(RedisError::Unreachable(error))
             }
             Err(error) => Err(error),
@@ -259,9 +259,9 @@ impl RedisConnection {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Current>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Current>> {
         // Every critical section is a single assignment: a poisoned lock guards a whole value.
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+        self.current.lock()
     }
 }
 

@@ -9,8 +9,10 @@ use tracing::{debug, info, warn};
 
 use super::connection::RedisConnection;
 use crate::Wakeups;
+use crate::backoff::store_backoff;
 use ferry_types::domain::submission::StepKind;
 use ferry_types::domain::timestamp;
+use ferry_types::recurring::Recurring;
 
 /// After so long without a message, whether the server is still there is asked.
 const QUIET: Duration = Duration::from_secs(20);
@@ -18,34 +20,27 @@ const QUIET: Duration = Duration::from_secs(20);
 /// Time limit of the response to that.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Delay until the next attempt to connect: at first, and at most.
-const DELAY: Duration = Duration::from_millis(100);
-const LONGEST_DELAY: Duration = Duration::from_secs(2);
-
 /// Wakes workers for as long as the process lives.
 pub(super) async fn listen(link: Arc<RedisConnection>, wakeups: Arc<Wakeups>) {
     let channel = format!("{}wake", link.base());
-    let mut delay = DELAY;
-    let mut deaf = false;
+    let (failures, mut delays) = (Recurring::default(), store_backoff());
     loop {
         match link.listen(&channel).await {
             Ok(connection) => {
-                if deaf {
-                    info!("store notifications are available again");
-                }
-                (deaf, delay) = (false, DELAY);
+                failures.worked(|failures| {
+                    info!(failures, "store notifications are available again");
+                });
+                delays = store_backoff();
                 // Messages of the meantime were lost.
                 wakeups.all();
                 receive(connection, &wakeups).await;
                 debug!("the subscription to store notifications ended, subscribing again");
             }
             Err(error) => {
-                if !deaf {
+                failures.failed(|| {
                     warn!(%error, "cannot subscribe to store notifications, retrying");
-                }
-                deaf = true;
-                tokio::time::sleep(delay).await;
-                delay = (delay * 2).min(LONGEST_DELAY);
+                });
+                tokio::time::sleep(delays.next().unwrap_or_default()).await;
             }
         }
     }

@@ -35,10 +35,11 @@ pub use address::{Durability, RedisAddress};
 pub use fuzzed::read_stored;
 pub use pushed::{DeadLetter, PushedRequests, Task};
 
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use redis::Value;
 use tokio::task::AbortHandle;
 

@@ -3,8 +3,10 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::record::RedisRecord;
 use crate::{Commit, Lease};
@@ -89,7 +91,7 @@ impl OwnedSteps {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Lease, Step>> {
         // Every critical section leaves a whole map.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -1,8 +1,9 @@
 //! Claims whose responses were lost: the next claim names them, so that the steps that they leased do
 //! not wait for the end of a lease, and no upload counts as ambiguous that did not begin.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::claim_id::{ClaimId, ClaimIds};
 use ferry_types::domain::submission::StepKind;
@@ -71,9 +72,9 @@ impl UnacknowledgedClaims {
         lost.retain(|claim| claim.tries < TRIES);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<UnacknowledgedClaim>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<UnacknowledgedClaim>> {
         // Every critical section leaves a whole list.
-        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lost.lock()
     }
 }
 

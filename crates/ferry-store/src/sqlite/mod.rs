@@ -33,10 +33,11 @@ mod writer;
 pub use disk::{free_space, log_without_file};
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
@@ -133,7 +134,7 @@ impl SqliteStore {
         let (policy, clock) = (self.health, self.clock.clone());
         let location = self.location();
         let result = tokio::task::spawn_blocking(move || {
-            let idle = || readers.lock().unwrap_or_else(PoisonError::into_inner);
+            let idle = || readers.lock();
             named.check().map_err(|error| error.with_location(&location))?;
             let open = named.identity();
             idle().retain(|(file, _)| *file == open);
@@ -214,7 +215,7 @@ impl Store for SqliteStore {
         let (turns, id) = (self.turns.clone(), self.claim_ids.next());
         self.writer
             .write(move |connection, effects| {
-                let turns = &mut turns.lock().unwrap_or_else(PoisonError::into_inner);
+                let turns = &mut turns.lock();
                 let now = effects.now();
                 let claims = claim::claim(connection, effects, &request, &policy, now, turns, id)?;
                 Ok(Claims { claims: claims.claims.shown(effects.offset()), ..claims })

@@ -5,8 +5,9 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tracing::{error, info};
 
 use super::error::SqliteError;
@@ -51,13 +52,13 @@ impl Named {
 
     /// Identity of the open file.
     pub(super) fn identity(&self) -> Identity {
-        *self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.open.lock()
     }
 
     /// The file at the path is the open one from now on.
     pub(super) fn reopened(&self) {
         let now = Identity { file: inode(&self.path), log: inode(&self.log) };
-        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        *self.open.lock() = now;
     }
 
     /// Fails if the path leads to no file, or to another one.

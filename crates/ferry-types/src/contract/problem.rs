@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::closed_set;
 use crate::domain::SubmissionId;
 use crate::domain::dataset::{Kind, Problem as Found, Severity, Table};
 
@@ -35,141 +36,90 @@ pub struct Problem {
     pub omitted: u64,
 }
 
-/// The kinds of errors: a closed set for programs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ProblemKind {
-    /// The request cannot be read.
-    InvalidRequest,
-    /// There is no key, or none that is known.
-    Unauthenticated,
-    /// The key may not do this.
-    Forbidden,
-    /// The server has no keys, and answers only this machine.
-    NotLocal,
-    /// It does not exist, or not for this key.
-    NotFound,
-    /// The path does not take this method.
-    MethodNotAllowed,
-    /// The body took too long to arrive.
-    Timeout,
-    /// The state of the submission does not allow it.
-    StateConflict,
-    /// The requested events are no longer retained.
-    Gone,
-    /// The body or the dataset is too large.
-    TooLarge,
-    /// The body has a type or an encoding that is not taken.
-    UnsupportedMediaType,
-    /// The dataset has errors, which are listed.
-    InvalidDataset,
-    /// A field holds what it must not.
-    InvalidField,
-    /// The idempotency key belongs to other content.
-    IdempotencyConflict,
-    /// Too many submissions of the account wait.
-    TooManyUnfinished,
-    /// An error inside Ferry.
-    Internal,
-    /// The record of the submission cannot be read.
-    DamagedSubmission,
-    /// Too many requests at once, or the server is stopping.
-    Busy,
-    /// The store cannot be reached.
-    StoreUnavailable,
-    /// The store can be read, and refuses writes for now.
-    StoreReadOnly,
-    /// The store has no space left. What is stored can be read.
-    StoreFull,
+closed_set! {
+    /// The kinds of errors: a closed set for programs.
+    pub enum ProblemKind: "problem" {
+        /// The request cannot be read.
+        InvalidRequest = "urn:ferry:problem:invalid-request",
+        /// There is no key, or none that is known.
+        Unauthenticated = "urn:ferry:problem:unauthenticated",
+        /// The key may not do this.
+        Forbidden = "urn:ferry:problem:forbidden",
+        /// The server has no keys, and answers only this machine.
+        NotLocal = "urn:ferry:problem:not-local",
+        /// It does not exist, or not for this key.
+        NotFound = "urn:ferry:problem:not-found",
+        /// The path does not take this method.
+        MethodNotAllowed = "urn:ferry:problem:method-not-allowed",
+        /// The body took too long to arrive.
+        Timeout = "urn:ferry:problem:timeout",
+        /// The state of the submission does not allow it.
+        StateConflict = "urn:ferry:problem:state-conflict",
+        /// The requested events are no longer retained.
+        Gone = "urn:ferry:problem:gone",
+        /// The body or the dataset is too large.
+        TooLarge = "urn:ferry:problem:too-large",
+        /// The body has a type or an encoding that is not taken.
+        UnsupportedMediaType = "urn:ferry:problem:unsupported-media-type",
+        /// The dataset has errors, which are listed.
+        InvalidDataset = "urn:ferry:problem:invalid-dataset",
+        /// A field holds what it must not.
+        InvalidField = "urn:ferry:problem:invalid-field",
+        /// The idempotency key belongs to other content.
+        IdempotencyConflict = "urn:ferry:problem:idempotency-conflict",
+        /// Too many submissions of the account wait.
+        TooManyUnfinished = "urn:ferry:problem:too-many-unfinished",
+        /// An error inside Ferry.
+        Internal = "urn:ferry:problem:internal",
+        /// The record of the submission cannot be read.
+        DamagedSubmission = "urn:ferry:problem:damaged-submission",
+        /// Too many requests at once, or the server is stopping.
+        Busy = "urn:ferry:problem:busy",
+        /// The store cannot be reached.
+        StoreUnavailable = "urn:ferry:problem:store-unavailable",
+        /// The store can be read, and refuses writes for now.
+        StoreReadOnly = "urn:ferry:problem:store-read-only",
+        /// The store has no space left. What is stored can be read.
+        StoreFull = "urn:ferry:problem:store-full",
+    }
 }
 
 impl ProblemKind {
-    /// Every kind.
-    pub const ALL: [Self; 21] = [
-        Self::InvalidRequest,
-        Self::Unauthenticated,
-        Self::Forbidden,
-        Self::NotLocal,
-        Self::NotFound,
-        Self::MethodNotAllowed,
-        Self::Timeout,
-        Self::StateConflict,
-        Self::Gone,
-        Self::TooLarge,
-        Self::UnsupportedMediaType,
-        Self::InvalidDataset,
-        Self::InvalidField,
-        Self::IdempotencyConflict,
-        Self::TooManyUnfinished,
-        Self::Internal,
-        Self::DamagedSubmission,
-        Self::Busy,
-        Self::StoreUnavailable,
-        Self::StoreReadOnly,
-        Self::StoreFull,
-    ];
-
-    /// The name, the HTTP status and the title.
-    const fn row(self) -> (&'static str, u16, &'static str) {
+    /// The HTTP status and the title.
+    const fn row(self) -> (u16, &'static str) {
         match self {
-            Self::InvalidRequest => ("urn:ferry:problem:invalid-request", 400, "Malformed request"),
-            Self::Unauthenticated => {
-                ("urn:ferry:problem:unauthenticated", 401, "An API key is needed")
-            }
-            Self::Forbidden => ("urn:ferry:problem:forbidden", 403, "The API key may not do this"),
-            Self::NotLocal => {
-                ("urn:ferry:problem:not-local", 403, "Remote access requires API keys")
-            }
-            Self::NotFound => ("urn:ferry:problem:not-found", 404, "Not found"),
-            Self::MethodNotAllowed => {
-                ("urn:ferry:problem:method-not-allowed", 405, "Method not allowed")
-            }
-            Self::Timeout => ("urn:ferry:problem:timeout", 408, "The body took too long to arrive"),
-            Self::StateConflict => ("urn:ferry:problem:state-conflict", 409, "State conflict"),
-            Self::Gone => ("urn:ferry:problem:gone", 410, "Events no longer retained"),
-            Self::TooLarge => ("urn:ferry:problem:too-large", 413, "The body is too large"),
-            Self::UnsupportedMediaType => {
-                ("urn:ferry:problem:unsupported-media-type", 415, "The body has the wrong type")
-            }
-            Self::InvalidDataset => {
-                ("urn:ferry:problem:invalid-dataset", 422, "The dataset is invalid")
-            }
-            Self::InvalidField => ("urn:ferry:problem:invalid-field", 422, "A field is invalid"),
-            Self::IdempotencyConflict => (
-                "urn:ferry:problem:idempotency-conflict",
-                422,
-                "The idempotency key belongs to other content",
-            ),
-            Self::TooManyUnfinished => {
-                ("urn:ferry:problem:too-many-unfinished", 429, "Too many unfinished submissions")
-            }
-            Self::Internal => ("urn:ferry:problem:internal", 500, "Internal error"),
-            Self::DamagedSubmission => {
-                ("urn:ferry:problem:damaged-submission", 500, "The submission's record is damaged")
-            }
-            Self::Busy => ("urn:ferry:problem:busy", 503, "Server overloaded"),
-            Self::StoreUnavailable => {
-                ("urn:ferry:problem:store-unavailable", 503, "The store cannot be reached")
-            }
-            Self::StoreReadOnly => {
-                ("urn:ferry:problem:store-read-only", 503, "The store refuses writes")
-            }
-            Self::StoreFull => ("urn:ferry:problem:store-full", 507, "The store is full"),
+            Self::InvalidRequest => (400, "Malformed request"),
+            Self::Unauthenticated => (401, "An API key is needed"),
+            Self::Forbidden => (403, "The API key may not do this"),
+            Self::NotLocal => (403, "Remote access requires API keys"),
+            Self::NotFound => (404, "Not found"),
+            Self::MethodNotAllowed => (405, "Method not allowed"),
+            Self::Timeout => (408, "The body took too long to arrive"),
+            Self::StateConflict => (409, "State conflict"),
+            Self::Gone => (410, "Events no longer retained"),
+            Self::TooLarge => (413, "The body is too large"),
+            Self::UnsupportedMediaType => (415, "The body has the wrong type"),
+            Self::InvalidDataset => (422, "The dataset is invalid"),
+            Self::InvalidField => (422, "A field is invalid"),
+            Self::IdempotencyConflict => (422, "The idempotency key belongs to other content"),
+            Self::TooManyUnfinished => (429, "Too many unfinished submissions"),
+            Self::Internal => (500, "Internal error"),
+            Self::DamagedSubmission => (500, "The submission's record is damaged"),
+            Self::Busy => (503, "Server overloaded"),
+            Self::StoreUnavailable => (503, "The store cannot be reached"),
+            Self::StoreReadOnly => (503, "The store refuses writes"),
+            Self::StoreFull => (507, "The store is full"),
         }
-    }
-
-    /// The stable name for it.
-    pub const fn urn(self) -> &'static str {
-        self.row().0
     }
 
     /// The HTTP status.
     pub const fn status(self) -> u16 {
-        self.row().1
+        self.row().0
     }
 
     /// It in words.
     pub const fn title(self) -> &'static str {
-        self.row().2
+        self.row().1
     }
 }
 
@@ -206,7 +156,7 @@ impl Problem {
     /// Something of this kind.
     pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
         Self {
-            urn: kind.urn().to_owned(),
+            urn: kind.as_str().to_owned(),
             title: kind.title().to_owned(),
             status: kind.status(),
             detail: detail.into(),
@@ -228,7 +178,7 @@ impl Problem {
     /// assert_eq!(problem.status, 413);
     /// ```
     pub fn kind(&self) -> Option<ProblemKind> {
-        ProblemKind::ALL.into_iter().find(|kind| kind.urn() == self.urn)
+        self.urn.parse().ok()
     }
 }
 

@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod bounded_json;
+mod closed_set;
 pub mod dataset;
 pub mod feedback;
 mod id;
@@ -13,6 +14,7 @@ pub mod submission;
 mod time;
 mod trace;
 
+pub use closed_set::UnknownValueError;
 pub use id::{InvalidIdError, SubmissionId};
 pub use time::{Timestamp, later, timestamp, until};
 pub use trace::{InvalidTraceParentError, TraceParent};

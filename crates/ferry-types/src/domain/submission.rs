@@ -1,7 +1,6 @@
 //! A submission, and the rules of its life: each is one method, and all of them consult the one table of
 //! legal transitions. Stores persist what the rules decide.
 
-mod closed_set;
 mod delivery;
 mod lifecycle;
 mod name;
@@ -16,7 +15,6 @@ mod transition;
 mod waiting;
 mod webhook;
 
-pub use closed_set::UnknownValueError;
 pub use lifecycle::MAX_UNCOMMITTED_CLAIMS;
 pub use name::NameEffect;
 pub use operator::{LifecycleError, Resolution, SameName};
@@ -29,13 +27,6 @@ pub use transition::{
 };
 pub use waiting::{Surroundings, WaitingFor};
 pub use webhook::{Delivery, DeliveryResult, Webhook, shown_url};
-
-use closed_set::closed_set;
-
-closed_set!(State, "state");
-closed_set!(StepKind, "step");
-closed_set!(Priority, "priority");
-closed_set!(ReasonCode, "reason");
 
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::closed_set;
 use crate::domain::sanitize::sanitize;
 
 /// A report lists at most this many errors, and as many warnings; the rest is only counted.
@@ -54,82 +55,82 @@ pub struct Problem {
     pub fixable: bool,
 }
 
-/// Severity of a problem.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// The Platform would refuse it.
-    Error,
-    /// It may be meant so.
-    Warning,
+closed_set! {
+    /// Severity of a problem.
+    pub enum Severity: "severity" in json {
+        /// The Platform would refuse it.
+        Error = "error",
+        /// It may be meant so.
+        Warning = "warning",
+    }
 }
 
-/// Kind of a problem: the closed set for programs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// There is no data row.
-    EmptyDataset,
-    /// A workbook or an archive, not CSV.
-    NotCsv,
-    /// UTF-16 text.
-    Utf16,
-    /// Text in the Windows-1252 encoding.
-    Windows1252,
-    /// Bytes that are not UTF-8.
-    NotUtf8,
-    /// A NUL byte.
-    NulByte,
-    /// Semicolons, tabs, pipes or other characters instead of commas.
-    WrongDelimiter,
-    /// A `sep=` line, which is left out of the upload.
-    SepLine,
-    /// Lines above the header.
-    LinesAboveHeader,
-    /// A line that is quoted as a whole.
-    QuotedLine,
-    /// Lines that end in a carriage return alone.
-    CarriageReturn,
-    /// A quote that is never closed.
-    UnclosedQuote,
-    /// Text between a closing quote and the next comma.
-    TextAfterQuote,
-    /// The header is that of the other table.
-    OtherTable,
-    /// A required column is not in the header.
-    MissingColumn,
-    /// The header has another name where a required column belongs.
-    UnknownColumn,
-    /// The required columns are not the first ones, or not in their order.
-    ColumnOrder,
-    /// The header stands among the rows once more.
-    RepeatedHeader,
-    /// A row ends before the last required column.
-    TooFewColumns,
-    /// A row of empty cells, which is left out of the upload.
-    BlankRow,
-    /// A required cell is empty.
-    EmptyCell,
-    /// Not a date, DD/MM/YYYY.
-    NotADate,
-    /// Not a time, hh:mm.
-    NotATime,
-    /// Not 0, 1 or 2.
-    NotATimeReference,
-    /// Blanks around a date or a time, which are left out of the upload.
-    BlanksAround,
-    /// A no-break, zero-width or other invisible character in a cell, or around the name of a column.
-    InvisibleCharacter,
-    /// A text that a spreadsheet or a word processor changed.
-    ChangedText,
-    /// The end is before the start.
-    EndBeforeStart,
-    /// The same as an earlier row.
-    DoubledRow,
-    /// More columns than the required ones.
-    ExtraColumns,
-    /// An event of a reference that no data row has.
-    UnknownReference,
+closed_set! {
+    /// Kind of a problem: the closed set for programs.
+    pub enum Kind: "kind" in json {
+        /// There is no data row.
+        EmptyDataset = "empty_dataset",
+        /// A workbook or an archive, not CSV.
+        NotCsv = "not_csv",
+        /// UTF-16 text.
+        Utf16 = "utf16",
+        /// Text in the Windows-1252 encoding.
+        Windows1252 = "windows1252",
+        /// Bytes that are not UTF-8.
+        NotUtf8 = "not_utf8",
+        /// A NUL byte.
+        NulByte = "nul_byte",
+        /// Semicolons, tabs, pipes or other characters instead of commas.
+        WrongDelimiter = "wrong_delimiter",
+        /// A `sep=` line, which is left out of the upload.
+        SepLine = "sep_line",
+        /// Lines above the header.
+        LinesAboveHeader = "lines_above_header",
+        /// A line that is quoted as a whole.
+        QuotedLine = "quoted_line",
+        /// Lines that end in a carriage return alone.
+        CarriageReturn = "carriage_return",
+        /// A quote that is never closed.
+        UnclosedQuote = "unclosed_quote",
+        /// Text between a closing quote and the next comma.
+        TextAfterQuote = "text_after_quote",
+        /// The header is that of the other table.
+        OtherTable = "other_table",
+        /// A required column is not in the header.
+        MissingColumn = "missing_column",
+        /// The header has another name where a required column belongs.
+        UnknownColumn = "unknown_column",
+        /// The required columns are not the first ones, or not in their order.
+        ColumnOrder = "column_order",
+        /// The header stands among the rows once more.
+        RepeatedHeader = "repeated_header",
+        /// A row ends before the last required column.
+        TooFewColumns = "too_few_columns",
+        /// A row of empty cells, which is left out of the upload.
+        BlankRow = "blank_row",
+        /// A required cell is empty.
+        EmptyCell = "empty_cell",
+        /// Not a date, DD/MM/YYYY.
+        NotADate = "not_a_date",
+        /// Not a time, hh:mm.
+        NotATime = "not_a_time",
+        /// Not 0, 1 or 2.
+        NotATimeReference = "not_a_time_reference",
+        /// Blanks around a date or a time, which are left out of the upload.
+        BlanksAround = "blanks_around",
+        /// A no-break, zero-width or other invisible character in a cell, or around the name of a column.
+        InvisibleCharacter = "invisible_character",
+        /// A text that a spreadsheet or a word processor changed.
+        ChangedText = "changed_text",
+        /// The end is before the start.
+        EndBeforeStart = "end_before_start",
+        /// The same as an earlier row.
+        DoubledRow = "doubled_row",
+        /// More columns than the required ones.
+        ExtraColumns = "extra_columns",
+        /// An event of a reference that no data row has.
+        UnknownReference = "unknown_reference",
+    }
 }
 
 impl Report {
@@ -180,41 +181,6 @@ impl Report {
 }
 
 impl Kind {
-    /// Every kind.
-    pub const ALL: [Self; 31] = [
-        Self::EmptyDataset,
-        Self::NotCsv,
-        Self::Utf16,
-        Self::Windows1252,
-        Self::NotUtf8,
-        Self::NulByte,
-        Self::WrongDelimiter,
-        Self::SepLine,
-        Self::LinesAboveHeader,
-        Self::QuotedLine,
-        Self::CarriageReturn,
-        Self::UnclosedQuote,
-        Self::TextAfterQuote,
-        Self::OtherTable,
-        Self::MissingColumn,
-        Self::UnknownColumn,
-        Self::ColumnOrder,
-        Self::RepeatedHeader,
-        Self::TooFewColumns,
-        Self::BlankRow,
-        Self::EmptyCell,
-        Self::NotADate,
-        Self::NotATime,
-        Self::NotATimeReference,
-        Self::BlanksAround,
-        Self::InvisibleCharacter,
-        Self::ChangedText,
-        Self::EndBeforeStart,
-        Self::DoubledRow,
-        Self::ExtraColumns,
-        Self::UnknownReference,
-    ];
-
     /// Its severity.
     pub const fn severity(self) -> Severity {
         match self {

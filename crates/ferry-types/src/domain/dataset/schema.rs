@@ -1,17 +1,15 @@
 //! The columns of the two tables, in the order in which the Platform wants them.
 
-use std::fmt;
+use crate::closed_set;
 
-use serde::{Deserialize, Serialize};
-
-/// One of the two schemas.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Table {
-    /// The dataset itself.
-    Data,
-    /// The events that belong to it.
-    Events,
+closed_set! {
+    /// One of the two schemas.
+    pub enum Table: "table" in json {
+        /// The dataset itself.
+        Data = "data",
+        /// The events that belong to it.
+        Events = "events",
+    }
 }
 
 /// One required column.
@@ -68,14 +66,6 @@ impl Table {
         }
     }
 
-    /// The word for it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Data => "data",
-            Self::Events => "events",
-        }
-    }
-
     pub(super) const fn other(self) -> Self {
         match self {
             Self::Data => Self::Events,
@@ -87,11 +77,5 @@ impl Table {
     pub fn header(self) -> String {
         let names: Vec<_> = self.columns().iter().map(|column| column.name).collect();
         names.join(",")
-    }
-}
-
-impl fmt::Display for Table {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
     }
 }

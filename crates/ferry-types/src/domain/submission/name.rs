@@ -2,27 +2,18 @@
 //! concerns them too, until the Platform settles it.
 
 use super::{State, StepKind, Submission};
+use crate::closed_set;
 
-/// Effect of a change of a submission on the later ones of its account and name. Stores keep the mark
-/// of a name, which is the id of a submission, and return it with each claim of an upload.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NameEffect {
-    /// It ended without a verdict, and its dataset may be at the Platform: it marks the name.
-    Marks,
-    /// The Platform accepted an upload, so that nothing unknown has the name: there is no mark.
-    Settles,
-    /// The Platform decided about its dataset: its own mark is removed, if the name has it.
-    SettlesOwn,
-}
-
-impl NameEffect {
-    /// Stored and sent form.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Marks => "marks",
-            Self::Settles => "settles",
-            Self::SettlesOwn => "settles_own",
-        }
+closed_set! {
+    /// Effect of a change of a submission on the later ones of its account and name. Stores keep the mark
+    /// of a name, which is the id of a submission, and return it with each claim of an upload.
+    pub enum NameEffect: "effect" {
+        /// It ended without a verdict, and its dataset may be at the Platform: it marks the name.
+        Marks = "marks",
+        /// The Platform accepted an upload, so that nothing unknown has the name: there is no mark.
+        Settles = "settles",
+        /// The Platform decided about its dataset: its own mark is removed, if the name has it.
+        SettlesOwn = "settles_own",
     }
 }
 

@@ -2,23 +2,22 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::{
     IllegalTransitionError, Reason, ReasonCode, Ruled, State, StepKind, Submission, TimelineEntry,
 };
+use crate::closed_set;
 use crate::domain::{SubmissionId, Timestamp, later};
 
-/// An operator's decision about a held submission.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Resolution {
-    /// Upload again and overwrite what is there.
-    Overwrite,
-    /// Try the same step again, unchanged.
-    Retry,
-    /// Give up: the submission is failed.
-    Fail,
+closed_set! {
+    /// An operator's decision about a held submission.
+    pub enum Resolution: "resolution" in json {
+        /// Upload again and overwrite what is there.
+        Overwrite = "overwrite",
+        /// Try the same step again, unchanged.
+        Retry = "retry",
+        /// Give up: the submission is failed.
+        Fail = "fail",
+    }
 }
 
 /// Other submissions of the same account and name that a retry depends on.

@@ -2,81 +2,41 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Cause of a state: the closed set that metrics and programs use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ReasonCode {
-    /// The Platform, or the network on the way, failed for a while.
-    Transient,
-    /// An upload may or may not have arrived.
-    Ambiguous,
-    /// The Platform throttles the account.
-    Throttled,
-    /// The credentials of the account were denied.
-    Credentials,
-    /// The Platform rejected the upload itself.
-    UploadRejected,
-    /// The Platform rejects an upload, and an earlier one of the dataset name may have arrived.
-    AlreadyExists,
-    /// The Platform processed the dataset and rejected it; see the feedback.
-    DataRejected,
-    /// The Platform does not know the processing token.
-    UnknownToken,
-    /// The Platform has decided, and results or feedback are not there or cannot be read.
-    ResultMissing,
-    /// The deadline passed.
-    Deadline,
-    /// A response was larger than the configured limit.
-    ResponseTooLarge,
-    /// The step crashed its worker too often.
-    Poison,
-    /// An operator cancelled, retried or resolved it.
-    Operator,
-    /// The account is not configured in the worker that claimed the step.
-    UnknownAccount,
-    /// The store does not have the dataset, or it is damaged.
-    PayloadMissing,
-}
+use crate::closed_set;
 
-impl ReasonCode {
-    /// Every reason.
-    pub const ALL: [Self; 15] = [
-        Self::Transient,
-        Self::Ambiguous,
-        Self::Throttled,
-        Self::Credentials,
-        Self::UploadRejected,
-        Self::AlreadyExists,
-        Self::DataRejected,
-        Self::UnknownToken,
-        Self::ResultMissing,
-        Self::Deadline,
-        Self::ResponseTooLarge,
-        Self::Poison,
-        Self::Operator,
-        Self::UnknownAccount,
-        Self::PayloadMissing,
-    ];
-
-    /// The word for it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Transient => "transient",
-            Self::Ambiguous => "ambiguous",
-            Self::Throttled => "throttled",
-            Self::Credentials => "credentials",
-            Self::UploadRejected => "upload_rejected",
-            Self::AlreadyExists => "already_exists",
-            Self::DataRejected => "data_rejected",
-            Self::UnknownToken => "unknown_token",
-            Self::ResultMissing => "result_missing",
-            Self::Deadline => "deadline",
-            Self::ResponseTooLarge => "response_too_large",
-            Self::Poison => "poison",
-            Self::Operator => "operator",
-            Self::UnknownAccount => "unknown_account",
-            Self::PayloadMissing => "payload_missing",
-        }
+closed_set! {
+    /// Cause of a state: the closed set that metrics and programs use.
+    pub enum ReasonCode: "reason" in json {
+        /// The Platform, or the network on the way, failed for a while.
+        Transient = "transient",
+        /// An upload may or may not have arrived.
+        Ambiguous = "ambiguous",
+        /// The Platform throttles the account.
+        Throttled = "throttled",
+        /// The credentials of the account were denied.
+        Credentials = "credentials",
+        /// The Platform rejected the upload itself.
+        UploadRejected = "upload_rejected",
+        /// The Platform rejects an upload, and an earlier one of the dataset name may have arrived.
+        AlreadyExists = "already_exists",
+        /// The Platform processed the dataset and rejected it; see the feedback.
+        DataRejected = "data_rejected",
+        /// The Platform does not know the processing token.
+        UnknownToken = "unknown_token",
+        /// The Platform has decided, and results or feedback are not there or cannot be read.
+        ResultMissing = "result_missing",
+        /// The deadline passed.
+        Deadline = "deadline",
+        /// A response was larger than the configured limit.
+        ResponseTooLarge = "response_too_large",
+        /// The step crashed its worker too often.
+        Poison = "poison",
+        /// An operator cancelled, retried or resolved it.
+        Operator = "operator",
+        /// The account is not configured in the worker that claimed the step.
+        UnknownAccount = "unknown_account",
+        /// The store does not have the dataset, or it is damaged.
+        PayloadMissing = "payload_missing",
     }
 }
 

@@ -1,57 +1,32 @@
 //! The states of a submission, and the one table of legal transitions.
 
-use serde::{Deserialize, Serialize};
+use crate::closed_set;
 
-/// State of a submission.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    schemars::JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    /// Waits for its upload, or for the next attempt.
-    Queued,
-    /// A worker uploads it.
-    Uploading,
-    /// The Platform has it, and Ferry polls.
-    Processing,
-    /// The Platform has decided, and Ferry fetches the results or the feedback.
-    Collecting,
-    /// Results are stored. Final.
-    Completed,
-    /// The Platform rejected the upload or the data; the reason or the feedback is stored. Final.
-    Rejected,
-    /// Ferry gave up; the reason is stored. Final, but an operator may retry.
-    Failed,
-    /// An operator cancelled it. Final.
-    Cancelled,
-    /// An operator must decide with `resolve`.
-    Held,
+closed_set! {
+    /// State of a submission.
+    pub enum State: "state" in json {
+        /// Waits for its upload, or for the next attempt.
+        Queued = "queued",
+        /// A worker uploads it.
+        Uploading = "uploading",
+        /// The Platform has it, and Ferry polls.
+        Processing = "processing",
+        /// The Platform has decided, and Ferry fetches the results or the feedback.
+        Collecting = "collecting",
+        /// Results are stored. Final.
+        Completed = "completed",
+        /// The Platform rejected the upload or the data; the reason or the feedback is stored. Final.
+        Rejected = "rejected",
+        /// Ferry gave up; the reason is stored. Final, but an operator may retry.
+        Failed = "failed",
+        /// An operator cancelled it. Final.
+        Cancelled = "cancelled",
+        /// An operator must decide with `resolve`.
+        Held = "held",
+    }
 }
 
 impl State {
-    /// Every state, in the order of a submission's life.
-    pub const ALL: [Self; 9] = [
-        Self::Queued,
-        Self::Uploading,
-        Self::Processing,
-        Self::Collecting,
-        Self::Completed,
-        Self::Rejected,
-        Self::Failed,
-        Self::Cancelled,
-        Self::Held,
-    ];
-
     /// True if nothing more happens by itself and the dataset name is free for the next submission.
     ///
     /// ```
@@ -85,21 +60,6 @@ impl State {
             Failed => matches!(next, Queued | Processing | Collecting | Completed | Rejected),
             Cancelled => matches!(next, Completed | Rejected),
             Completed | Rejected => false,
-        }
-    }
-
-    /// The word for it, in every store, API and metric.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Uploading => "uploading",
-            Self::Processing => "processing",
-            Self::Collecting => "collecting",
-            Self::Completed => "completed",
-            Self::Rejected => "rejected",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-            Self::Held => "held",
         }
     }
 }

@@ -1,51 +1,25 @@
 //! The kinds of work on a submission, and which of it goes first.
 
-use serde::{Deserialize, Serialize};
-
 use super::State;
+use crate::closed_set;
 
-/// Kind of a step.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    schemars::JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum StepKind {
-    /// Uploads the dataset.
-    Upload,
-    /// Reads the status.
-    Poll,
-    /// Fetches the results or the feedback.
-    Collect,
-    /// Delivers the outcome to the webhook.
-    Deliver,
+closed_set! {
+    /// Kind of a step.
+    pub enum StepKind: "step" in json {
+        /// Uploads the dataset.
+        Upload = "upload",
+        /// Reads the status.
+        Poll = "poll",
+        /// Fetches the results or the feedback.
+        Collect = "collect",
+        /// Delivers the outcome to the webhook.
+        Deliver = "deliver",
+    }
 }
 
 impl StepKind {
-    /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Upload, Self::Poll, Self::Collect, Self::Deliver];
-
     /// Those that call the Platform, in their order.
     pub const PLATFORM_KINDS: [Self; 3] = [Self::Upload, Self::Poll, Self::Collect];
-
-    /// The word for it, in every store, API and metric.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Upload => "upload",
-            Self::Poll => "poll",
-            Self::Collect => "collect",
-            Self::Deliver => "deliver",
-        }
-    }
 
     /// True if such a step sends requests to the Platform; a block of the account stops no other.
     pub fn calls_platform(self) -> bool {
@@ -63,42 +37,16 @@ impl StepKind {
     }
 }
 
-/// Order of the steps of one account.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    Default,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    schemars::JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Priority {
-    /// Before all others.
-    High,
-    /// The default.
-    #[default]
-    Normal,
-    /// After all others.
-    Low,
-}
-
-impl Priority {
-    /// Every priority, the most urgent first.
-    pub const ALL: [Self; 3] = [Self::High, Self::Normal, Self::Low];
-
-    /// The word for it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::High => "high",
-            Self::Normal => "normal",
-            Self::Low => "low",
-        }
+closed_set! {
+    /// Order of the steps of one account.
+    #[derive(Default)]
+    pub enum Priority: "priority" in json {
+        /// Before all others.
+        High = "high",
+        /// The default.
+        #[default]
+        Normal = "normal",
+        /// After all others.
+        Low = "low",
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::closed_set;
 use crate::domain::Timestamp;
 
 /// Number of deliveries that are stored.
@@ -35,57 +36,27 @@ pub struct Delivery {
     pub status: Option<u16>,
 }
 
-/// Result of a delivery attempt: a closed set, for programs and metrics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum DeliveryResult {
-    /// 2xx.
-    Delivered,
-    /// 410: nothing more is sent.
-    Gone,
-    /// Any other 4xx.
-    ClientError,
-    /// 3xx: redirects are not followed.
-    Redirected,
-    /// 5xx, and what belongs nowhere.
-    ServerError,
-    /// No connection: refused, DNS, TLS.
-    NoConnection,
-    /// The address is one that must not be called, or nothing may be sent there.
-    NotAllowed,
-    /// No response in time, or the connection broke.
-    NoResponse,
-    /// The account has no secret to sign with in the worker that claimed the step.
-    NoSecret,
-}
-
-impl DeliveryResult {
-    /// Every one.
-    pub const ALL: [Self; 9] = [
-        Self::Delivered,
-        Self::Gone,
-        Self::ClientError,
-        Self::Redirected,
-        Self::ServerError,
-        Self::NoConnection,
-        Self::NotAllowed,
-        Self::NoResponse,
-        Self::NoSecret,
-    ];
-
-    /// The word for it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Delivered => "delivered",
-            Self::Gone => "gone",
-            Self::ClientError => "client_error",
-            Self::Redirected => "redirected",
-            Self::ServerError => "server_error",
-            Self::NoConnection => "no_connection",
-            Self::NotAllowed => "not_allowed",
-            Self::NoResponse => "no_response",
-            Self::NoSecret => "no_secret",
-        }
+closed_set! {
+    /// Result of a delivery attempt: a closed set, for programs and metrics.
+    pub enum DeliveryResult: "result" in json {
+        /// 2xx.
+        Delivered = "delivered",
+        /// 410: nothing more is sent.
+        Gone = "gone",
+        /// Any other 4xx.
+        ClientError = "client_error",
+        /// 3xx: redirects are not followed.
+        Redirected = "redirected",
+        /// 5xx, and what belongs nowhere.
+        ServerError = "server_error",
+        /// No connection: refused, DNS, TLS.
+        NoConnection = "no_connection",
+        /// The address is one that must not be called, or nothing may be sent there.
+        NotAllowed = "not_allowed",
+        /// No response in time, or the connection broke.
+        NoResponse = "no_response",
+        /// The account has no secret to sign with in the worker that claimed the step.
+        NoSecret = "no_secret",
     }
 }
 

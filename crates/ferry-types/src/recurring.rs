@@ -14,6 +14,11 @@ impl Recurring {
         }
     }
 
+    /// True between a failure and the next success.
+    pub fn is_failing(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
+    }
+
     /// Ends a row, if there is one, and calls `log` with its length.
     pub fn worked(&self, log: impl FnOnce(u64)) {
         let failures = self.0.swap(0, Ordering::Relaxed);
