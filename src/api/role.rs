@@ -6,11 +6,11 @@ closed_set! {
     /// Permissions of a caller; each role may do what those before it may.
     #[derive(clap::ValueEnum)]
     pub enum Role: "role" in json {
-        /// Read.
+        /// Read submissions, results and feedback.
         Read = "read",
-        /// Submit datasets, too.
+        /// Submit, too.
         Submit = "submit",
-        /// Act on submissions and accounts, too.
+        /// Cancel, retry, resolve, pause and resume, too.
         Operate = "operate",
     }
 }
