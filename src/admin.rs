@@ -10,11 +10,14 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::service::{Service, service_fn};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tracing::debug;
 
+use crate::connections::Connections;
 use crate::listener::{PatientListener, connection, with_timeout};
 use crate::metrics::Metrics;
 use crate::readiness::{self, Readiness};
@@ -59,17 +62,24 @@ impl Admin {
             .route("/readyz", get(ready))
             .with_state(Shown { metrics, readiness });
         let listener = PatientListener::new(self.listener);
-        let connections = Arc::new(Semaphore::new(CONNECTIONS));
-        // Those beyond the limit wait with the operating system. It ends with the process.
-        while let Ok(permit) = connections.clone().acquire_owned().await {
-            let (stream, _) = listener.accept().await;
-            let service = TowerToHyperService::new(app.clone());
+        let connections = Connections::new(CONNECTIONS);
+        loop {
+            let (stream, peer) = listener.accept().await;
+            let place = connections.place(peer.ip()).await;
+            let router = TowerToHyperService::new(app.clone());
+            let of = place.clone();
+            let service = service_fn(move |request: Request<Incoming>| {
+                let (busy, response) = (of.busy(), router.call(request));
+                async move { response.await.map(|response| busy.until_sent(response)) }
+            });
             tokio::spawn(async move {
                 let stream = with_timeout(stream, CLIENT_TIMEOUT);
-                if let Err(error) = connection(stream, service, CLIENT_TIMEOUT).await {
-                    debug!("a connection for monitoring ended: {}", chain(&error));
+                tokio::select! {
+                    ended = connection(stream, service, CLIENT_TIMEOUT) => if let Err(error) = ended {
+                        debug!(error = chain(&error), "a connection for monitoring ended");
+                    },
+                    () = place.closed() => debug!("an idle connection made room for another"),
                 }
-                drop(permit);
             });
         }
     }

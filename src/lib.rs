@@ -6,6 +6,7 @@
 // L1: foundations
 pub mod boot_clock;
 pub mod charset;
+pub mod connections;
 pub mod file_access;
 pub mod http_client;
 pub mod secret;

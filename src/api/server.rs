@@ -12,21 +12,18 @@ use hyper::service::{Service, service_fn};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::debug;
 
 use super::client_addr::SocketPeer;
 use super::service::Api;
 use super::tls::Tls;
+use crate::connections::{Connections, Place};
 use crate::listener::{PatientListener, connection, with_timeout};
 use crate::telemetry::chain;
 
 /// Connections for each request at once: most of the time a connection is idle.
 const CONNECTIONS_PER_REQUEST: usize = 4;
-
-/// The most connections that can be counted.
-const MOST: usize = Semaphore::MAX_PERMITS;
 
 /// Connections that the operating system keeps until they are accepted. Its usual 128 are fewer than may
 /// come at once, and those beyond look connected to their clients and are not.
@@ -51,7 +48,7 @@ impl Server {
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
         let listener = socket.listen(BACKLOG)?;
-        Ok(Self { address: listener.local_addr()?, listener, tls: None, connections: MOST })
+        Ok(Self { address: listener.local_addr()?, listener, tls: None, connections: usize::MAX })
     }
 
     /// Secures connections, if there is something to do so with.
@@ -63,7 +60,7 @@ impl Server {
     /// Accepts at most so many connections at once, if the API does not allow fewer.
     #[must_use]
     pub fn with_connections(self, connections: usize) -> Self {
-        Self { connections: connections.clamp(1, MOST), ..self }
+        Self { connections, ..self }
     }
 
     /// The URL at which it is reached.
@@ -82,23 +79,24 @@ impl Server {
         let (shutdown, router) = (api.shutdown(), api.router());
         let client_timeout = api.client_timeout();
         let allowed = api.max_concurrent_requests().saturating_mul(CONNECTIONS_PER_REQUEST);
-        let connections = Arc::new(Semaphore::new(allowed.min(self.connections)));
+        let connections = Connections::new(allowed.min(self.connections));
         let (listener, graceful) = (PatientListener::new(self.listener), GracefulShutdown::new());
         loop {
-            // Those beyond the limit wait with the operating system.
+            // One waits here until there is a place for it, and those after it with the operating system.
             let accepted = async {
-                let permit = connections.clone().acquire_owned().await;
-                (listener.accept().await, permit)
+                let (stream, peer) = listener.accept().await;
+                (stream, peer, connections.place(peer.ip()).await)
             };
-            let ((stream, peer), permit) = tokio::select! {
+            let (stream, peer, place) = tokio::select! {
                 accepted = accepted => accepted,
                 () = shutdown.draining() => break,
             };
             let shutdown = shutdown.clone();
             let stream = with_timeout(stream, client_timeout);
-            let (service, watcher) = (service(router.clone(), peer), graceful.watcher());
+            let service = service(router.clone(), peer, place.clone());
+            let watcher = graceful.watcher();
             let tls = self.tls.as_ref().map(|tls| tls.acceptor());
-            tokio::spawn(async move {
+            let served = async move {
                 let ended = match tls {
                     None => watcher.watch(connection(stream, service, client_timeout)).await,
                     Some(tls) => {
@@ -120,7 +118,12 @@ impl Server {
                 if let Err(error) = ended {
                     debug!(error = chain(&error), "a connection ended");
                 }
-                drop(permit);
+            };
+            tokio::spawn(async move {
+                tokio::select! {
+                    () = served => {}
+                    () = place.closed() => debug!("an idle connection made room for another"),
+                }
             });
         }
         drop(listener);
@@ -135,6 +138,7 @@ impl Server {
 fn service(
     router: Router,
     peer: SocketAddr,
+    place: Arc<Place>,
 ) -> impl Service<
     Request<Incoming>,
     Response = axum::response::Response,
@@ -144,6 +148,7 @@ fn service(
     let router = TowerToHyperService::new(router);
     service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(SocketPeer(peer.ip()));
-        router.call(request)
+        let (busy, response) = (place.busy(), router.call(request));
+        async move { response.await.map(|response| busy.until_sent(response)) }
     })
 }

@@ -279,13 +279,13 @@ fn nonsense(ferry: Ferry) {
             ("GET / HTTP/9.9\r\n\r\n".to_owned(), &["400", "505", ""]),
             ("GET\r\n\r\n".to_owned(), &["400"]),
             // Paths that lead out, or elsewhere.
-            ("GET /../../etc/passwd HTTP/1.0\r\n\r\n".to_owned(), &["404"]),
-            ("GET //v1//stats HTTP/1.0\r\n\r\n".to_owned(), &["404"]),
-            ("GET /v1/stats%00 HTTP/1.0\r\n\r\n".to_owned(), &["404"]),
-            ("GET /v1/stats;x=y HTTP/1.0\r\n\r\n".to_owned(), &["404"]),
+            ("GET /../../etc/passwd HTTP/1.0\r\nhost: localhost\r\n\r\n".to_owned(), &["404"]),
+            ("GET //v1//stats HTTP/1.0\r\nhost: localhost\r\n\r\n".to_owned(), &["404"]),
+            ("GET /v1/stats%00 HTTP/1.0\r\nhost: localhost\r\n\r\n".to_owned(), &["404"]),
+            ("GET /v1/stats;x=y HTTP/1.0\r\nhost: localhost\r\n\r\n".to_owned(), &["404"]),
             ("GET http://evil.example/v1/stats HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".to_owned(), &["403"]),
             ("CONNECT evil.example:443 HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".to_owned(), &["403", "404", "405"]),
-            (format!("GET /v1/submissions?{} HTTP/1.0\r\n\r\n", "a=b&".repeat(10_000)), &["400"]),
+            (format!("GET /v1/submissions?{} HTTP/1.0\r\nhost: localhost\r\n\r\n", "a=b&".repeat(10_000)), &["400"]),
         ] {
             let response = victim.raw(request.as_bytes()).await;
             let shown: String = request.chars().take(200).collect();

@@ -22,5 +22,6 @@ mod ready;
 mod secrets;
 mod secure;
 pub(crate) mod serve;
+mod silent;
 mod submit;
 mod waiting;
