@@ -128,7 +128,7 @@ fn what_is_cancelled_is_not_uploaded() {
     ---- stdout
     ---- stderr
     error: submission ID-1 is cancelled and cannot be cancelled
-    hint: a new submission of its name can overwrite it: `ferry submit --overwrite`
+    hint: submit its dataset again: `ferry submit FILE`, with `--overwrite` if an upload of it may have arrived
     ");
     ferry.run(&["worker", "--until-idle"]).ok();
     assert_eq!(platform.sim.ledger().requests, 0);
