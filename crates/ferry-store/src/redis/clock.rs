@@ -3,6 +3,7 @@
 
 use super::RedisStore;
 use super::error::RedisError;
+use super::scripts::{Script, ScriptCall};
 use super::server_time::ServerTime;
 use super::values::{stamp, text, tuple};
 use crate::store_time::warn_of_step;
@@ -13,7 +14,7 @@ impl RedisStore {
     pub(super) async fn compare_clocks(&self) -> Result<(), RedisError> {
         let script = &self.scripts.time;
         let sent = self.monotonic();
-        let (now, offset) = stamp(self.run(script, self.script_call(script)).await?)?;
+        let (now, offset) = stamp(self.run(script, self.unchecked_call(script)).await?)?;
         let received = self.monotonic();
         let wall = now.timestamp_millis().saturating_add(offset);
         let read = ServerTime { wall, sent, received, offset };
@@ -21,7 +22,7 @@ impl RedisStore {
         let step = known.filter(|known| known.offset == offset).map_or(0, |known| known.step(read));
         let elapsed = known.map_or(0, |known| received - known.sent);
         let script = &self.scripts.clock;
-        let script_call = self.script_call(script).arg(step).arg(offset).arg(elapsed);
+        let script_call = self.unchecked_call(script).arg(step).arg(offset).arg(elapsed);
         let [step, time] = tuple(self.run(script, script_call).await?)?;
         let step: i64 = text(step)?.parse().map_err(RedisError::corrupt)?;
         let (_, offset) = stamp(time)?;
@@ -29,6 +30,18 @@ impl RedisStore {
         *self.server_time.lock() = Some(read);
         warn_of_step(step, &self.location);
         Ok(())
+    }
+
+    /// A call that takes the clock of the server as it is.
+    fn unchecked_call(&self, script: &Script) -> ScriptCall {
+        let clock = self.clock.as_ref().map(|clock| clock.now().timestamp_millis().to_string());
+        ScriptCall::new(script, self.link.base(), &clock.unwrap_or_default())
+    }
+
+    /// The time that scripts should find, if the clocks were compared already.
+    pub(super) fn expected_time(&self) -> String {
+        let read = *self.server_time.lock();
+        read.map_or_else(String::new, |read| read.expected(self.monotonic()))
     }
 
     fn monotonic(&self) -> i64 {

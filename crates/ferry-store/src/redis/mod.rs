@@ -154,8 +154,11 @@ impl RedisStore {
     }
 
     fn script_call(&self, script: &Script) -> ScriptCall {
-        let now = self.clock.as_ref().map(|clock| clock.now().timestamp_millis().to_string());
-        ScriptCall::new(script, self.link.base(), &now.unwrap_or_default())
+        let time = match &self.clock {
+            Some(clock) => clock.now().timestamp_millis().to_string(),
+            None => self.expected_time(),
+        };
+        ScriptCall::new(script, self.link.base(), &time)
     }
 
     /// A call that writes what was decided at `now`, by the store's time.

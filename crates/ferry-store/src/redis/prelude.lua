@@ -28,7 +28,9 @@ local function int(number) return string.format('%d', number) end
 local FOREVER = 8210266876799999
 
 -- The store's time runs evenly; `offset` is by how much the server's clock is ahead of it. ARGV[1] is empty
--- for the server's clock, or milliseconds of a clock instead, or, after `=`, of the store's time.
+-- for the server's clock, or milliseconds of a clock instead, or, after `=`, of the store's time. After `~`
+-- stand what the caller expects of the server's clock, by how much that may be wrong, and its offset: a clock
+-- that stepped since is not used before the step is counted.
 local offset = tonumber(call('GET', key.clock)) or 0
 local now = tonumber(string.match(ARGV[1], '^=(%d+)$'))
 if not now then
@@ -36,6 +38,10 @@ if not now then
     if not wall then
         local time = call('TIME')
         wall = tonumber(time[1]) * 1000 + floor(tonumber(time[2]) / 1000)
+        local expected, slack, known = string.match(ARGV[1], '^~(%-?%d+) (%d+) (%-?%d+)$')
+        if tonumber(known) == offset and math.abs(wall - tonumber(expected)) > tonumber(slack) then
+            wall = tonumber(expected)
+        end
     end
     now = wall - offset
 end

@@ -27,4 +27,13 @@ impl ServerTime {
             0
         }
     }
+
+    /// The server's clock as it should be at the monotonic time `now`, the possible error, and the offset
+    /// that belongs to it, in the form that scripts take. No script uses a time beyond that before the
+    /// step is counted.
+    pub(super) fn expected(self, now: i64) -> String {
+        let wall = self.wall + (now - self.received);
+        let slack = TOLERANCE + (now - self.sent) / SLEW + (self.received - self.sent);
+        format!("~{wall} {slack} {}", self.offset)
+    }
 }
