@@ -47,6 +47,6 @@ valkey:
 docs:
     UPDATE_DOCS=1 cargo test --test docs
 
-# Read the pages as a book; needs mdbook.
+# The pages as a book, below `target`, with its links checked; needs mdbook.
 book:
-    mdbook serve --open
+    scripts/book
