@@ -1,10 +1,12 @@
 //! Reads a dataset from the store, in the form in which it is uploaded.
 
-use ferry_store::store_backoff;
-use ferry_store::{Payload, Store, StoreError};
+use tracing::{info, warn};
+
+use ferry_store::{Payload, Store, StoreError, store_backoff};
 use ferry_types::clock::MonotonicClock;
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::dataset::{Table, canonical};
+use ferry_types::recurring::Recurring;
 
 /// Datasets from this size on are brought into the canonical form beside the asynchronous threads.
 const LARGE: u64 = 256 << 10;
@@ -27,15 +29,23 @@ pub(super) async fn read(
     id: SubmissionId,
     monotonic: &dyn MonotonicClock,
 ) -> Result<Payload, MissingPayloadError> {
-    let mut delays = store_backoff();
+    let (failures, mut delays) = (Recurring::default(), store_backoff());
     let payload = loop {
         match store.payload(id).await {
-            Ok(payload) => break payload,
+            Ok(payload) => {
+                failures.worked(|failures| info!(failures, "datasets can be read again"));
+                break payload;
+            }
             Err(StoreError::NotFound(_)) => return Err(MissingPayloadError::Missing),
             Err(StoreError::Damaged { cause, .. }) => {
                 return Err(MissingPayloadError::Damaged(cause));
             }
-            Err(_) => monotonic.sleep(delays.next().unwrap_or_default()).await,
+            Err(error) => {
+                failures.failed(|| {
+                    warn!(submission.id = %id, "cannot read a dataset, retrying: {error}");
+                });
+                monotonic.sleep(delays.next().unwrap_or_default()).await;
+            }
         }
     };
     if payload.bytes() < LARGE {

@@ -79,7 +79,7 @@ impl World {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
         let mut child = command.spawn().expect("bash starts");
         let stdin = child.stdin.take().expect("it is piped");
-        let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
+        let stdout = Some(BufReader::new(child.stdout.take().expect("it is piped")));
         let mut shell = Shell { stdin, stdout, log: self.log(), _process: Process(child) };
         shell.run(&self.function());
         shell
@@ -111,7 +111,8 @@ impl World {
 /// A shell that takes one command after the other.
 pub(crate) struct Shell {
     stdin: ChildStdin,
-    stdout: BufReader<ChildStdout>,
+    /// None while a command runs.
+    stdout: Option<BufReader<ChildStdout>>,
     log: PathBuf,
     _process: Process,
 }
@@ -121,19 +122,24 @@ impl Shell {
     pub(crate) fn run(&mut self, command: &str) -> String {
         let line = format!("{command}\nprintf '\\n%s %s\\n' \"$?\" {MARK}\n");
         self.stdin.write_all(line.as_bytes()).expect("the shell reads");
-        let mut wrote = String::new();
-        loop {
-            let count = self.stdout.read_line(&mut wrote).expect("it is UTF-8");
-            assert!(count > 0, "the shell ended: {command}\n{wrote}");
-            let Some(before) = wrote.strip_suffix(&format!(" {MARK}\n")) else { continue };
-            let (text, code) = before.rsplit_once('\n').expect("a line of its own");
-            // A rejection and an invalid dataset are what some pages show.
-            if !["0", "3", "4"].contains(&code) {
-                let log = std::fs::read_to_string(&self.log).unwrap_or_default();
-                panic!("{command}\nended with {code}:\n{text}\n{log}");
+        let mut stdout = self.stdout.take().expect("the last command ended");
+        let (wrote, stdout) = ferry_testing::blocking_within(command, move || {
+            let mut wrote = String::new();
+            while !wrote.ends_with(&format!(" {MARK}\n")) {
+                let count = stdout.read_line(&mut wrote).expect("it is UTF-8");
+                assert!(count > 0, "the shell ended: {wrote}");
             }
-            return text.to_owned();
+            (wrote, stdout)
+        });
+        self.stdout = Some(stdout);
+        let before = wrote.strip_suffix(&format!(" {MARK}\n")).expect("it ends so");
+        let (text, code) = before.rsplit_once('\n').expect("a line of its own");
+        // A rejection and an invalid dataset are what some pages show.
+        if !["0", "3", "4"].contains(&code) {
+            let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+            panic!("{command}\nended with {code}:\n{text}\n{log}");
         }
+        text.to_owned()
     }
 }
 

@@ -163,9 +163,15 @@ impl RedisStore {
             if !inspected.claim.starts_with((lease_text(lease) + " ").as_bytes()) {
                 continue;
             }
-            if let Ok(Some(change)) = inspected.decide(|submission, _| submission.release(now)) {
-                changes.push(change);
-                changed.push(*lease);
+            match inspected.decide(|submission, _| submission.release(now)) {
+                Ok(Some(change)) => {
+                    changes.push(change);
+                    changed.push(*lease);
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    error!(submission.id = %lease.id, "its step cannot be given back: {error}");
+                }
             }
         }
         let saved = self.save(now, &changes).await?;

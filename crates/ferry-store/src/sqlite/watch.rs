@@ -17,7 +17,10 @@ pub(super) fn watch(path: &Path, writer: Writer) -> Option<RecommendedWatcher> {
     let name = |path: &Path| path.file_name().map(OsString::from);
     let (file, log) = (name(path), name(&beside(path, "-wal")));
     let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        let Ok(event) = event else { return };
+        // What was missed is looked for.
+        let Some(event) = event.ok().filter(|event| !event.need_rescan()) else {
+            return writer.look();
+        };
         let is_of =
             |wanted: &Option<OsString>| event.paths.iter().any(|path| name(path) == *wanted);
         let is_change = event.kind.is_modify() || event.kind.is_create();

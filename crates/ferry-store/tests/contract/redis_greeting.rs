@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use ferry_store::{Store, StoreError};
-use ferry_testing::{RedisServer, pause};
+use ferry_testing::{RedisServer, Wait};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -63,6 +63,7 @@ async fn a_server_that_has_too_many_clients_is_reported_in_its_own_words() {
     server.ask::<()>("CONFIG SET maxclients 1").await;
     let address = (Ipv4Addr::LOCALHOST, server.port());
     // The connection that set it may take a while to be gone.
+    let wait = Wait::begin("the only connection");
     let _client = loop {
         let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
         client.write_all(b"PING\r\n").await.unwrap();
@@ -71,7 +72,7 @@ async fn a_server_that_has_too_many_clients_is_reported_in_its_own_words() {
         if &response == b"+PONG" {
             break client;
         }
-        pause().await;
+        wait.pause().await;
     };
     let cause = cause(store_on(&server, "ferry").stats().await);
     assert!(cause.contains("max number of clients reached"), "{cause}");
