@@ -104,10 +104,9 @@ impl DatasetRequest for SubmissionRequest {
             priority: fields.priority,
             not_before: fields.not_before.map(|at| at.0),
             deadline: fields.deadline.map(|at| at.0),
-            idempotency_key: None,
             labels: fields.label.0,
             webhook_url: fields.webhook_url,
-            traceparent: None,
+            ..Self::default()
         })
     }
 

@@ -84,7 +84,7 @@ pub(super) fn problems(reports: Vec<Report>) -> (Vec<RowProblem>, u64) {
     let mut omitted = reports.iter().map(|report| report.omitted).sum();
     let mut all: Vec<RowProblem> = Vec::new();
     for (report, table) in reports.into_iter().zip(tables) {
-        all.extend(report.problems.into_iter().map(|found| RowProblem::new(table, found)));
+        all.extend(report.problems.into_iter().map(|found| RowProblem { table, found }));
     }
     let unlisted = all.split_off(all.len().min(MOST_PROBLEMS));
     omitted += unlisted.iter().map(|problem| problem.count).sum::<u64>();

@@ -182,8 +182,8 @@ impl Submit {
             deadline: self.deadline.map(|duration| later(start, duration)),
             idempotency_key: self.idempotency_key.clone(),
             labels: self.labels.iter().cloned().collect(),
-            traceparent: None,
             webhook_url: self.webhook_url.clone(),
+            ..SubmissionRequest::default()
         };
         match intake.prepare(request, &names) {
             Ok(prepared) => Ok(Ok(prepared)),

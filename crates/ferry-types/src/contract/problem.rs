@@ -1,10 +1,12 @@
 //! Errors of the HTTP API: problem details after RFC 9457.
 
+use std::ops::Deref;
+
 use serde::{Deserialize, Serialize};
 
 use crate::closed_set;
 use crate::domain::SubmissionId;
-use crate::domain::dataset::{Kind, Problem as Found, Severity, Table};
+use crate::domain::dataset::{Problem as Found, Table};
 
 /// An error, for programs and for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -128,28 +130,17 @@ impl ProblemKind {
 pub struct RowProblem {
     /// CSV text that has it.
     pub table: Table,
-    /// Severity: an error makes the dataset invalid.
-    pub severity: Severity,
-    /// Kind of the problem, for programs.
-    pub kind: Kind,
-    /// The physical line, from 1; null if the whole text is meant.
-    pub line: Option<u64>,
-    /// The data row, from 1; null for the header or the whole text.
-    pub row: Option<u64>,
-    /// The column, where one is meant.
-    pub column: Option<String>,
-    /// The invalid value, shortened.
-    pub value: Option<String>,
-    /// Description of the problem.
-    pub message: String,
-    /// Expected form.
-    pub expected: String,
-    /// Number of cells, rows or lines that have it; the location is that of the first.
-    #[serde(default = "one")]
-    pub count: u64,
-    /// True if `ferry validate --fix` removes it, beyond doubt and without loss.
-    #[serde(default)]
-    pub fixable: bool,
+    /// The problem in that text.
+    #[serde(flatten)]
+    pub found: Found,
+}
+
+impl Deref for RowProblem {
+    type Target = Found;
+
+    fn deref(&self) -> &Found {
+        &self.found
+    }
 }
 
 impl Problem {
@@ -180,29 +171,6 @@ impl Problem {
     pub fn kind(&self) -> Option<ProblemKind> {
         self.urn.parse().ok()
     }
-}
-
-impl RowProblem {
-    /// A problem in `table`.
-    pub fn new(table: Table, found: Found) -> Self {
-        Self {
-            table,
-            severity: found.severity,
-            kind: found.kind,
-            line: found.line,
-            row: found.row,
-            column: found.column,
-            value: found.value,
-            message: found.message,
-            expected: found.expected,
-            count: found.count,
-            fixable: found.fixable,
-        }
-    }
-}
-
-fn one() -> u64 {
-    1
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]

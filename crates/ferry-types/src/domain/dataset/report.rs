@@ -31,15 +31,15 @@ pub struct Report {
 }
 
 /// One thing that is wrong, or looks so.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Problem {
     /// Severity.
     pub severity: Severity,
     /// Kind, for programs.
     pub kind: Kind,
-    /// The physical line on which the record starts, from 1; none if the whole file is meant.
+    /// The physical line on which the record starts, from 1; null if the whole text is meant.
     pub line: Option<u64>,
-    /// The data row, from 1; none for the header or the whole file.
+    /// The data row, from 1; null for the header or the whole text.
     pub row: Option<u64>,
     /// The name of the column, where one is meant.
     pub column: Option<String>,
@@ -50,8 +50,10 @@ pub struct Problem {
     /// Expected form, or what to do.
     pub expected: String,
     /// Number of cells, rows or lines that have it; the location is that of the first.
+    #[serde(default = "one")]
     pub count: u64,
     /// True if `ferry validate --fix` removes it, beyond doubt and without loss.
+    #[serde(default)]
     pub fixable: bool,
 }
 
@@ -131,6 +133,10 @@ closed_set! {
         /// An event of a reference that no data row has.
         UnknownReference = "unknown_reference",
     }
+}
+
+fn one() -> u64 {
+    1
 }
 
 impl Report {
