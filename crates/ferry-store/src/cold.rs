@@ -31,11 +31,11 @@ pub(super) struct Hot {
 }
 
 macro_rules! cold {
-    ($($field:ident: $kind:ty,)+) => {
+    ($($(#[$meta:meta])* $field:ident: $kind:ty,)+) => {
         /// The cold part, as it is read.
         #[derive(Debug, Clone, Deserialize)]
         pub(super) struct Cold {
-            $($field: $kind,)+
+            $($(#[$meta])* $field: $kind,)+
         }
 
         /// The cold part, as it is written.

@@ -10,7 +10,7 @@ use ferry_types::contract::{
 use ferry_types::domain::dataset::Table;
 use ferry_types::domain::feedback::{CellRef, FeedbackItem, RowLocation};
 use ferry_types::domain::submission::{
-    Delivery, DeliveryResult, Priority, State, StepKind, StoredContent, TimelineEntry,
+    Delivery, DeliveryResult, State, StepKind, StoredContent, SubmissionParts, TimelineEntry,
 };
 use ferry_types::domain::{SubmissionId, Timestamp, timestamp};
 
@@ -113,30 +113,13 @@ fn deliveries() -> WebhookView {
 }
 
 fn queued() -> SubmissionView {
-    SubmissionView {
-        id: SubmissionId::new(at(0), 7),
-        name: "march".to_owned(),
-        account: "default".to_owned(),
-        state: State::Queued,
-        reason: None,
-        reason_code: None,
-        upload_attempts: 0,
-        polls: 0,
-        priority: Priority::Normal,
-        overwrite: false,
+    let parts = SubmissionParts {
         result_keys: vec!["tableofresultids".to_owned()],
-        created_at: at(0),
-        updated_at: at(0),
-        finished_at: None,
         deadline: at(86_400),
-        refetching: false,
-        waiting_for: Some(WaitingFor::Worker { step: StepKind::Upload }),
-        revision_of: None,
-        processing_token: None,
         labels: labels(),
-        feedback: None,
-        results: Vec::new(),
-    }
+        ..SubmissionParts::accepted(SubmissionId::new(at(0), 7), "default", "march", at(0))
+    };
+    SubmissionView::new(parts.into(), Some(WaitingFor::Worker { step: StepKind::Upload }))
 }
 
 pub(in crate::api) fn bulk() -> [SubmissionRequest; 2] {
