@@ -1,5 +1,7 @@
 //! Rules that hold for every submission, whatever happens to it.
 
+mod counts;
+
 use std::time::Duration;
 
 use proptest::collection::vec;
