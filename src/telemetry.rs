@@ -5,8 +5,11 @@ use std::io;
 use std::sync::Arc;
 
 use ferry_types::closed_set;
+use ferry_types::domain::{escape, escape_json};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::{DefaultFields, FormatFields, Writer};
 
 /// The target of the lines that say what operators did.
 pub const AUDIT: &str = "ferry::audit";
@@ -38,6 +41,31 @@ pub struct LogWriter {
 impl fmt::Debug for LogWriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LogWriter").field("color", &self.color).finish_non_exhaustive()
+    }
+}
+
+impl LogWriter {
+    /// For lines that are JSON.
+    fn escaping_json(self) -> Self {
+        let sink = self.sink;
+        let escaping =
+            move |line: &[u8]| sink(escape_json(&String::from_utf8_lossy(line)).as_bytes());
+        Self { sink: Arc::new(escaping), ..self }
+    }
+}
+
+/// Formats messages and fields as text without styles, and escapes what could control a terminal.
+struct EscapedFields;
+
+impl<'writer> FormatFields<'writer> for EscapedFields {
+    fn format_fields<R: RecordFields>(
+        &self,
+        mut writer: Writer<'writer>,
+        fields: R,
+    ) -> fmt::Result {
+        let mut text = String::new();
+        DefaultFields::new().format_fields(Writer::new(&mut text), fields)?;
+        writer.write_str(&escape(&text))
     }
 }
 
@@ -88,10 +116,13 @@ pub fn start(
         .with_env_filter(parsed)
         .with_target(false)
         .with_ansi(color)
-        .with_writer(writer);
+        .with_writer(match format {
+            LogFormat::Pretty => writer,
+            LogFormat::Json => writer.escaping_json(),
+        });
     // A second subscriber is refused; the first one stays.
     let _ = match format {
-        LogFormat::Pretty => builder.try_init(),
+        LogFormat::Pretty => builder.fmt_fields(EscapedFields).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
     Ok(())

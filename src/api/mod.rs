@@ -1,6 +1,7 @@
 //! The HTTP API: accepts submissions, shows their state, and acts on them. Workers, in this process or
 //! in others, run their steps.
 
+mod audited;
 mod body;
 mod body_memory;
 mod bulk;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 
+use super::audited::Audited;
 use super::caller::Caller;
 use super::error::ApiError;
 use super::found::{AccountPath, Found, unknown_account};
@@ -19,17 +20,32 @@ const LONGEST_REASON: usize = 255;
 type Changed = Result<Json<SubmissionView>, ApiError>;
 
 /// Cancels a submission.
-pub(super) async fn cancel(State(shared): State<Arc<Shared>>, Found(found): Found) -> Changed {
+pub(super) async fn cancel(
+    State(shared): State<Arc<Shared>>,
+    Found(found): Found,
+    action: Audited,
+) -> Changed {
+    action.intend(None).await?;
     Ok(view(shared.store().cancel(found.submission.id).await?))
 }
 
 /// Resumes a failed submission where it stopped.
-pub(super) async fn retry(State(shared): State<Arc<Shared>>, Found(found): Found) -> Changed {
+pub(super) async fn retry(
+    State(shared): State<Arc<Shared>>,
+    Found(found): Found,
+    action: Audited,
+) -> Changed {
+    action.intend(None).await?;
     Ok(view(shared.store().retry(found.submission.id, shared.parts.deadline).await?))
 }
 
 /// Fetches results or feedback of a final submission again.
-pub(super) async fn refetch(State(shared): State<Arc<Shared>>, Found(found): Found) -> Changed {
+pub(super) async fn refetch(
+    State(shared): State<Arc<Shared>>,
+    Found(found): Found,
+    action: Audited,
+) -> Changed {
+    action.intend(None).await?;
     Ok(view(shared.store().refetch(found.submission.id, shared.parts.deadline).await?))
 }
 
@@ -37,9 +53,11 @@ pub(super) async fn refetch(State(shared): State<Arc<Shared>>, Found(found): Fou
 pub(super) async fn resolve(
     State(shared): State<Arc<Shared>>,
     Found(found): Found,
+    action: Audited,
     JsonBody(ResolveRequest { resolution }): JsonBody<ResolveRequest>,
 ) -> Changed {
     let (id, deadline) = (found.submission.id, shared.parts.deadline);
+    action.intend(Some(resolution.as_str().to_owned())).await?;
     Ok(view(shared.store().resolve(id, resolution, deadline).await?))
 }
 
@@ -47,7 +65,9 @@ pub(super) async fn resolve(
 pub(super) async fn redeliver(
     State(shared): State<Arc<Shared>>,
     Found(found): Found,
+    action: Audited,
 ) -> Result<Json<WebhookView>, ApiError> {
+    action.intend(None).await?;
     let found = shared.store().redeliver(found.submission.id).await?;
     Ok(Json(WebhookView::new(&found.submission)))
 }
@@ -57,6 +77,7 @@ pub(super) async fn pause(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
     AccountPath(account): AccountPath,
+    action: Audited,
     OptionalJsonBody(body): OptionalJsonBody<PauseRequest>,
 ) -> Result<Json<PauseView>, ApiError> {
     if !shared.parts.intake.is_configured(&account) {
@@ -71,6 +92,7 @@ pub(super) async fn pause(
         let what = format!("expected at most {LONGEST_REASON} characters of text");
         return Err(ApiError::field("reason", what));
     }
+    action.intend(Some(reason.clone())).await?;
     let by = format!("`{}` over the API", caller.name);
     let recorded = pause_record(&reason, &by, shared.parts.clock.now());
     shared.store().pause(&account, &recorded).await?;
@@ -81,7 +103,9 @@ pub(super) async fn pause(
 pub(super) async fn resume(
     State(shared): State<Arc<Shared>>,
     AccountPath(account): AccountPath,
+    action: Audited,
 ) -> Result<Json<PauseView>, ApiError> {
+    action.intend(None).await?;
     let changed = shared.store().resume(&account).await?;
     Ok(Json(PauseView { account, pause_reason: None, changed }))
 }

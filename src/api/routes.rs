@@ -14,15 +14,14 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
+use super::audited::Audited;
 use super::caller::Caller;
-use super::client_addr::ClientAddr;
 use super::error::ApiError;
-use super::middleware::{self, RequestId};
+use super::middleware::{self, RequestId, Running};
 use super::openapi::{Describe, Described, Documents, Operation, operations};
 use super::role::Role;
 use super::shared::Shared;
 use super::{bulk, content, documents as pages, events, operate, probes, read, stats, submit};
-use crate::audit::AuditRecord;
 use ferry_types::contract::ProblemKind;
 
 /// A method of a path.
@@ -172,33 +171,30 @@ fn is_worth_it() -> impl Predicate {
     SizeAbove::new(1024).and(lines).and(bytes).and(NotForContentType::SSE)
 }
 
+/// Lets a request to its handler if the caller has the role, and records it if it is one of an operator, or
+/// of a caller without the role.
 async fn allowed(
     role: Role,
     State(shared): State<Arc<Shared>>,
     caller: Caller,
     Extension(RequestId(id)): Extension<RequestId>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
-    let client_addr = request.extensions().get::<ClientAddr>().copied();
-    if caller.role >= role {
-        let action = format!("{} {}", request.method(), request.uri().path());
-        let response = next.run(request).await;
-        if role == Role::Operate {
-            let client = client_addr.map(|client_addr| client_addr.to_string());
-            shared.parts.audit.record(&AuditRecord {
-                at: shared.parts.clock.now(),
-                actor: &caller.name,
-                via: "api",
-                action: &action,
-                client,
-                outcome: response.status().as_str(),
-                request: Some(&id),
-            });
-        }
-        return response;
+    let is_allowed = caller.role >= role;
+    if is_allowed && role != Role::Operate {
+        return next.run(request).await;
     }
-    let (has, needs) = (caller.role.as_str(), role.as_str());
+    let action = Audited::of(&shared, &caller, id, &mut request).await;
+    let running = request.extensions().get::<Running>().cloned();
+    request.extensions_mut().insert(action.clone());
+    let handler =
+        async move { if is_allowed { next.run(request).await } else { denied(caller.role, role) } };
+    action.run(&shared, running, handler).await
+}
+
+fn denied(has: Role, needs: Role) -> Response {
+    let (has, needs) = (has.as_str(), needs.as_str());
     let what = format!("this API key has the role `{has}`, and this needs `{needs}`");
     ApiError::new(ProblemKind::Forbidden, what).into_response()
 }

@@ -131,6 +131,7 @@ impl Server {
             () = graceful.shutdown() => {}
             () = shutdown.aborting() => {}
         }
+        api.actions_ended().await;
     }
 }
 

@@ -33,6 +33,13 @@ impl Api {
         self.0.parts.shutdown.clone()
     }
 
+    /// Ends when the actions of operators have ended and are recorded.
+    pub(super) fn actions_ended(&self) -> impl Future<Output = ()> + use<> {
+        let actions = self.0.actions.clone();
+        actions.close();
+        async move { actions.wait().await }
+    }
+
     pub(super) fn max_concurrent_requests(&self) -> usize {
         self.0.parts.limits.max_concurrent_requests
     }

@@ -8,6 +8,7 @@ use fastrand::Rng;
 use ipnet::IpNet;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
 
 use super::body_memory::BodyMemory;
 use super::capacity::Capacity;
@@ -76,6 +77,8 @@ pub(super) struct Shared {
     pub(super) event_poller: EventPoller,
     pub(super) body_memory: BodyMemory,
     pub(super) capacity: Capacity,
+    /// Actions of operators, which outlive their connections.
+    pub(super) actions: TaskTracker,
     pub(super) documents: &'static LazyLock<Documents>,
     rng: Mutex<Rng>,
 }
@@ -98,6 +101,7 @@ impl Shared {
             event_poller: EventPoller::default(),
             body_memory: BodyMemory::new(limits.request_memory.max(limits.json_body())),
             capacity: Capacity::new(limits.max_unfinished),
+            actions: TaskTracker::new(),
             documents,
             rng: Mutex::new(Rng::with_seed(parts.seed)),
             parts,

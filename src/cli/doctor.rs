@@ -7,9 +7,10 @@ mod store;
 use clap::Args;
 use serde_json::json;
 
-use super::audit::audited as logged;
+use super::audited::audited as logged;
 use super::error::{CliError, Exit};
 use super::global::{Global, load, start_log};
+use super::line::Line;
 use super::show;
 use super::ui::Ui;
 use crate::app::App;
@@ -110,19 +111,16 @@ struct Act {
 
 impl Act {
     async fn run(self, app: &App, ui: &Ui) -> Result<(), CliError> {
-        if self.after_restore || self.acknowledge {
-            app.audit.check()?;
-        }
         if self.after_restore {
-            let declared = store::declare_ambiguous(app.store.as_ref()).await;
-            let declared = logged(&app.audit, "doctor --after-restore", declared)?;
+            let declare = store::declare_ambiguous(app.store.as_ref());
+            let declared = logged(&app.audit, "doctor --after-restore", None, declare).await??;
             let declared = show::counted(declared, "unfinished submission");
             let text = format!("declared {declared} ambiguous");
             print_finding(&good(text), ui)?;
         }
         if self.acknowledge {
-            let acknowledged = app.store.acknowledge_loss().await;
-            logged(&app.audit, "doctor --acknowledge", acknowledged)?;
+            let acknowledge = app.store.acknowledge_loss();
+            logged(&app.audit, "doctor --acknowledge", None, acknowledge).await??;
         }
         Ok(())
     }
@@ -172,8 +170,8 @@ fn list_settings(ui: &Ui) -> std::io::Result<()> {
         });
     }
     let row = |setting: &Setting| {
-        vec![setting.variable(), setting.default.to_owned(), setting.description.to_owned()]
+        vec![setting.variable().into(), setting.default.into(), setting.description.into()]
     };
-    let rows: Vec<Vec<String>> = all().map(row).collect();
-    show::table(&rows).iter().try_for_each(|line| ui.out(line))
+    let rows: Vec<Vec<Line>> = all().map(row).collect();
+    show::table(&rows).into_iter().try_for_each(|line| ui.out(line))
 }

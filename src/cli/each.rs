@@ -1,6 +1,6 @@
 //! Operations on several submissions: one that is refused does not keep the others from theirs.
 
-use super::audit::audited;
+use super::audited::audited;
 use super::error::{CliError, Exit};
 use super::follow::view;
 use super::show;
@@ -19,10 +19,9 @@ pub(super) async fn for_each_id(
     ui: &Ui,
     act: impl AsyncFn(SubmissionId) -> Result<SubmissionDetail, StoreError>,
 ) -> Result<Exit, CliError> {
-    app.audit.check()?;
     let mut exit = Exit::Done;
     for id in ids {
-        match audited(&app.audit, &format!("{verb} {id}"), act(*id).await) {
+        match audited(&app.audit, &format!("{verb} {id}"), None, act(*id)).await? {
             Ok(found) => show::view(&view(found), app.clock.now(), ui)?,
             Err(StoreError::NotAllowed(refusal)) => {
                 let hint = alternative(&refusal);

@@ -96,7 +96,10 @@ impl CliError {
 
     /// Says it on stderr.
     pub(super) fn print_error(&self, ui: &Ui) -> Exit {
-        ui.error(&self.error.to_string());
+        match self.error.downcast_ref::<ConfigErrors>() {
+            Some(errors) => ui.errors(errors),
+            None => ui.error(&self.error),
+        }
         for cause in self.error.chain().skip(1) {
             ui.cause(&cause.to_string());
         }

@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::error::{CliError, Exit};
 use super::follow::fetch;
+use super::line::Line;
 use super::ui::{Ui, write_bytes};
 use crate::app::App;
 use crate::charset::text;
@@ -59,7 +60,7 @@ impl Feedback {
             if ui.json {
                 ui.object(&item)?;
             } else {
-                ui.out(item)?;
+                Line::several(&item).into_iter().try_for_each(|line| ui.out(line))?;
             }
         }
         Ok(Exit::Done)

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::audit::audited;
+use super::audited::audited;
 use super::error::{CliError, Exit};
 use super::show;
 use super::ui::Ui;
@@ -52,21 +52,22 @@ impl Intake {
             ))
             .hint("apalis-redis needs a Redis server: set `store` to redis://…"));
         };
-        app.audit.check()?;
         match self.action {
             Action::List => list(requests, ui).await,
             Action::Requeue { ids } => {
                 for id in ids {
-                    let requeued = requests.requeue(&id).await;
-                    let done = audited(&app.audit, &format!("intake requeue {id}"), requeued)?;
+                    let (command, requeue) =
+                        (format!("intake requeue {id}"), requests.requeue(&id));
+                    let done = audited(&app.audit, &command, None, requeue).await??;
                     response(ui, &id, "requeued", done)?;
                 }
                 Ok(Exit::Done)
             }
             Action::Drop { ids } => {
                 for id in ids {
-                    let dropped = requests.remove(std::slice::from_ref(&id)).await;
-                    let done = audited(&app.audit, &format!("intake drop {id}"), dropped)? > 0;
+                    let command = format!("intake drop {id}");
+                    let remove = requests.remove(std::slice::from_ref(&id));
+                    let done = audited(&app.audit, &command, None, remove).await?? > 0;
                     response(ui, &id, "dropped", done)?;
                 }
                 Ok(Exit::Done)

@@ -1,12 +1,13 @@
 //! `ferry keys`: who may use the HTTP API.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use secrecy::ExposeSecret;
 use serde_json::json;
 
-use super::audit::audited;
+use super::audited::audited;
 use super::error::{CliError, Exit};
 use super::show;
 use super::ui::Ui;
@@ -61,10 +62,9 @@ fn name(text: &str) -> Result<String, String> {
 }
 
 impl Keys {
-    pub(super) fn run(self, config: &Config, ui: &Ui) -> Result<Exit, CliError> {
+    pub(super) async fn run(self, config: &Config, ui: &Ui) -> Result<Exit, CliError> {
         let path = file(config)?;
         let audit = Audit::new(config.audit_log.clone());
-        audit.check()?;
         match self.action {
             Action::Create(create) => {
                 let unknown = |account: &&String| {
@@ -74,10 +74,12 @@ impl Keys {
                     ui.warning(&format!("account `{account}` is not configured here"));
                 }
                 let (name, role) = (create.name, create.role);
-                let accounts = create.accounts.into_iter().collect();
-                let key = create_key(&path, name.clone(), role, accounts, SystemClock.now());
-                let role_name = role.as_str();
-                let key = audited(&audit, &format!("keys create {name} ({role_name})"), key)?;
+                let accounts: BTreeSet<String> = create.accounts.into_iter().collect();
+                let details = granted(role, &accounts);
+                let create =
+                    async { create_key(&path, name.clone(), role, accounts, SystemClock.now()) };
+                let command = format!("keys create {name}");
+                let key = audited(&audit, &command, Some(&details), create).await??;
                 if ui.json {
                     let key = key.expose_secret();
                     ui.object(&json!({ "name": name, "role": role, "key": key }))?;
@@ -100,23 +102,34 @@ impl Keys {
                     let accounts =
                         if accounts.is_empty() { "all".to_owned() } else { accounts.join(", ") };
                     let made = key.created_at.format("%Y-%m-%d").to_string();
-                    rows.push(vec![key.name.clone(), key.role.as_str().into(), accounts, made]);
+                    rows.push(vec![
+                        key.name.into(),
+                        key.role.as_str().into(),
+                        accounts.into(),
+                        made.into(),
+                    ]);
                 }
                 show::table(&rows).into_iter().try_for_each(|line| ui.out(line))?;
             }
             Action::Revoke { name } => {
-                let revoked = revoke_key(&path, &name).map_err(CliError::from);
-                let revoked = revoked.and_then(|found| {
+                let revoke = async {
                     let none = || CliError::usage(format!("there is no key `{name}`"));
                     let hint = "`ferry keys list` shows those that there are";
-                    if found { Ok(()) } else { Err(none().hint(hint)) }
-                });
-                audited(&audit, &format!("keys revoke {name}"), revoked)?;
+                    if revoke_key(&path, &name)? { Ok(()) } else { Err(none().hint(hint)) }
+                };
+                audited(&audit, &format!("keys revoke {name}"), None, revoke).await??;
                 ui.print_note(format!("key `{name}` is revoked"));
             }
         }
         Ok(Exit::Done)
     }
+}
+
+/// The role of a key and its accounts, for the audit log.
+fn granted(role: Role, accounts: &BTreeSet<String>) -> String {
+    let accounts: Vec<&str> = accounts.iter().map(String::as_str).collect();
+    let of = if accounts.is_empty() { "all accounts".to_owned() } else { accounts.join(", ") };
+    format!("{}: {of}", role.as_str())
 }
 
 /// The file of the keys.

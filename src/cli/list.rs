@@ -95,12 +95,12 @@ impl List {
                     continue;
                 }
                 rows.push(vec![
-                    view.id.to_string(),
+                    view.id.into(),
                     show::state(view.state),
-                    view.name.clone(),
-                    view.account.clone(),
-                    format!("{} ago", show::duration(until(view.created_at, now))),
-                    show::remark(&view, now),
+                    (&view.name).into(),
+                    (&view.account).into(),
+                    format!("{} ago", show::duration(until(view.created_at, now))).into(),
+                    show::remark(&view, now).into(),
                 ]);
             }
             for line in show::table(&rows) {

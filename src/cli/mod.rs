@@ -2,6 +2,7 @@
 
 mod accept_batch;
 mod audit;
+mod audited;
 mod cancel;
 mod completions;
 mod demo;
@@ -14,6 +15,7 @@ mod follow;
 mod global;
 mod intake;
 mod keys;
+mod line;
 mod list;
 mod ndjson;
 mod pause;
@@ -44,7 +46,10 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use error::{CliError, Exit};
 use global::{Global, configure, open, open_existing};
+use line::Line;
 use ui::Ui;
+
+use ferry_types::domain::escape;
 
 /// Uploads CSV datasets to the Platform's Upload API and fetches the results.
 #[derive(Debug, Parser)]
@@ -75,6 +80,7 @@ enum Command {
     Demo(demo::Demo),
     Serve(serve::Serve),
     Keys(keys::Keys),
+    Audit(audit::AuditCommand),
     Worker(worker::Worker),
     Submit(submit::Submit),
     Validate(validate::Validate),
@@ -100,7 +106,8 @@ enum Command {
 
 /// Runs the command that the process was called with.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    report_panics();
+    let cli = parse().unwrap_or_else(|error| error.exit());
     let ui = Ui::of_process(cli.global.json);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let ran = runtime
@@ -117,6 +124,29 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Parses the command line. An error quotes it, and so is that of the escaped one.
+fn parse() -> Result<Cli, clap::Error> {
+    let quoted = || std::env::args_os().map(|argument| escape(&argument.to_string_lossy()));
+    Cli::try_parse().map_err(|error| {
+        let escaped = Cli::try_parse_from(quoted()).err();
+        escaped.unwrap_or_else(|| Cli::command().error(error.kind(), "unreadable arguments"))
+    })
+}
+
+/// Prints panics as every error is printed: they may quote foreign text.
+fn report_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let ui = Ui::of_process(false);
+        let thread = std::thread::current();
+        let name = thread.name().unwrap_or("unnamed").to_owned();
+        ui.error(format!("a bug in Ferry, in the thread `{name}`: {panic}"));
+        let backtrace = std::backtrace::Backtrace::capture();
+        if backtrace.status() == std::backtrace::BacktraceStatus::Captured {
+            Line::several(&backtrace).into_iter().for_each(|line| ui.print_note(line));
+        }
+    }));
+}
+
 async fn run(cli: Cli, ui: &Ui) -> Result<Exit, CliError> {
     let global = cli.global;
     match cli.command {
@@ -125,7 +155,8 @@ async fn run(cli: Cli, ui: &Ui) -> Result<Exit, CliError> {
         Command::Doctor(command) => command.run(&global, ui).await,
         Command::Simulate(command) => command.run(&global, ui).await,
         Command::Validate(command) => command.run(ui),
-        Command::Keys(command) => command.run(&configure(&global)?, ui),
+        Command::Keys(command) => command.run(&configure(&global)?, ui).await,
+        Command::Audit(command) => command.run(&configure(&global)?, ui),
         Command::Serve(command) => command.run(open(&global, ui, "info")?, ui).await,
         Command::Worker(command) => command.run(open(&global, ui, "info")?, ui).await,
         Command::Submit(command) => Box::pin(command.run(open(&global, ui, "warn")?, ui)).await,

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use super::audit::{audited, user};
+use super::audited::{audited, user};
 use super::error::{CliError, Exit};
 use super::ui::Ui;
 use crate::app::App;
@@ -35,7 +35,6 @@ pub(super) struct Resume {
 
 impl Pause {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
-        app.audit.check()?;
         let account = account(self.account, &app)?;
         let stats = app.store.stats().await?;
         let is_known = app.config.accounts.contains_key(&account)
@@ -44,8 +43,8 @@ impl Pause {
             ui.warning(&format!("account `{account}` is neither configured here nor in the store"));
         }
         let reason = pause_record(&self.reason, &format!("user `{}`", user()), app.clock.now());
-        let paused = app.store.pause(&account, &reason).await;
-        audited(&app.audit, &format!("pause {account}"), paused)?;
+        let (command, pause) = (format!("pause {account}"), app.store.pause(&account, &reason));
+        audited(&app.audit, &command, Some(&self.reason), pause).await??;
         if ui.json {
             ui.object(&json!({ "account": account, "pause_reason": reason }))?;
         } else {
@@ -59,10 +58,9 @@ impl Pause {
 
 impl Resume {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
-        app.audit.check()?;
         let account = account(self.account, &app)?;
-        let resumed = app.store.resume(&account).await;
-        let changed = audited(&app.audit, &format!("resume {account}"), resumed)?;
+        let (command, resume) = (format!("resume {account}"), app.store.resume(&account));
+        let changed = audited(&app.audit, &command, None, resume).await??;
         if ui.json {
             ui.object(&json!({ "account": account, "pause_reason": null, "changed": changed }))?;
         } else if changed {

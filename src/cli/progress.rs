@@ -110,7 +110,8 @@ impl Progress {
             let age = show::duration(until(view.created_at, now));
             let remark = show::remark(view, now);
             let state = show::padded_state(view.state);
-            bar.set_message(for_stderr(&format!("{state} {} {age}: {remark}", view.name)));
+            let line = state.and(format!(" {} {age}: {remark}", view.name));
+            bar.set_message(for_stderr(&line));
         }
     }
 

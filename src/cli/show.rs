@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use console::{Style, measure_text_width, pad_str, truncate_str};
+use console::Style;
 
 use super::error::{CliError, Exit};
 use super::follow::fetch;
+use super::line::Line;
 use super::ui::Ui;
 use crate::app::App;
 use ferry_types::contract::{SubmissionView, WaitingFor};
@@ -27,7 +28,7 @@ pub(super) fn view(view: &SubmissionView, now: Timestamp, ui: &Ui) -> std::io::R
 }
 
 /// A state in its color.
-pub(super) fn state(state: State) -> String {
+pub(super) fn state(state: State) -> Line {
     let style = match state {
         State::Completed => Style::new().green(),
         State::Rejected => Style::new().yellow(),
@@ -38,21 +39,19 @@ pub(super) fn state(state: State) -> String {
             Style::new().cyan()
         }
     };
-    style.force_styling(true).apply_to(state.as_str()).to_string()
+    Line::styled(style, state.as_str())
 }
 
 /// A state in its color, as wide as any.
-pub(super) fn padded_state(state: State) -> String {
-    pad_str(&self::state(state), 10, console::Alignment::Left, None).into_owned()
+pub(super) fn padded_state(state: State) -> Line {
+    self::state(state).padded(10)
 }
 
 /// One line: id, state, Name, and what there is to say.
-pub(super) fn line(view: &SubmissionView, now: Timestamp) -> String {
-    let name = pad_str(&truncate_str(&view.name, 32, "…"), 20, console::Alignment::Left, None)
-        .into_owned();
-    let state = padded_state(view.state);
-    let line = format!("{}  {state}  {name}  {}", view.id, remark(view, now));
-    line.trim_end().to_owned()
+pub(super) fn line(view: &SubmissionView, now: Timestamp) -> Line {
+    let name = Line::from(&view.name).truncated(32).padded(20);
+    let line = Line::from(view.id).and("  ").and(padded_state(view.state)).and("  ").and(name);
+    line.and("  ").and(remark(view, now)).trimmed()
 }
 
 /// Why it is where it is, or what comes next.
@@ -188,19 +187,17 @@ pub(super) fn size(bytes: u64) -> String {
 }
 
 /// Rows in columns as wide as their widest cell; the last one is left as it is.
-pub(super) fn table(rows: &[Vec<String>]) -> Vec<String> {
+pub(super) fn table(rows: &[Vec<Line>]) -> Vec<Line> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
-        cells.map(|cell| measure_text_width(cell)).max().unwrap_or_default()
+        cells.map(Line::width).max().unwrap_or_default()
     };
     let widths: Vec<usize> = (0..columns).map(width).collect();
-    let pad = |(cell, width): (&String, &usize)| {
-        pad_str(cell, *width, console::Alignment::Left, None).into_owned()
-    };
-    let line = |row: &Vec<String>| {
-        let cells: Vec<String> = row.iter().zip(&widths).map(pad).collect();
-        cells.join("  ").trim_end().to_owned()
+    let line = |row: &Vec<Line>| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| cell.padded(*width));
+        let joined = cells.reduce(|line, cell| line.and("  ").and(cell));
+        joined.unwrap_or_default().trimmed()
     };
     rows.iter().map(line).collect()
 }

@@ -9,7 +9,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use super::error::{CliError, Exit};
 use super::global::{Global, configure, start_log};
-use super::ui::Ui;
+use super::ui::{Ui, write_bytes};
 use super::{signals, values};
 use crate::shutdown::Shutdown;
 use ferry_sim::{Credentials, Dialect, FaultRates, Processing, Sim, SimConfig};
@@ -102,9 +102,9 @@ impl Simulate {
         if ui.json {
             ui.object(&settings)?;
         } else {
-            for (name, value) in &settings {
-                ui.out(format!("{name}={}", quoted(value)))?;
-            }
+            let line = |(name, value): (_, &String)| format!("{name}={}\n", quoted(value));
+            let lines: String = settings.iter().map(line).collect();
+            write_bytes(lines.as_bytes())?;
         }
         ui.print_note(format!("a simulated Platform listens on http://{}", sim.address()));
         shutdown.draining().await;

@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::error::{CliError, Exit};
+use super::line::Line;
 use super::show;
 use super::ui::Ui;
 use crate::app::App;
@@ -66,47 +67,42 @@ fn describe(
     steps: &[&StepStats],
     now: Timestamp,
     policy: &HealthPolicy,
-) -> Vec<String> {
+) -> Vec<Line> {
     let states: Vec<String> = State::ALL
         .into_iter()
         .filter_map(|state| Some(format!("{} {state}", account.states.get(&state)?)))
         .collect();
     let states = if states.is_empty() { "no submissions".to_owned() } else { states.join(", ") };
-    let mut lines = vec![format!("account `{}`: {states}", account.account)];
+    let mut lines = vec![Line::from(format!("account `{}`: {states}", account.account))];
     let mut rows =
-        vec![["step", "ready", "scheduled", "running", "oldest"].map(String::from).to_vec()];
+        vec![["step", "ready", "scheduled", "running", "oldest"].map(Line::from).to_vec()];
     for steps in steps {
         rows.push(vec![
-            steps.kind.to_string(),
-            steps.ready.to_string(),
-            steps.scheduled.to_string(),
-            steps.running.to_string(),
-            steps.oldest_ready.map_or("-".to_owned(), show::duration),
+            steps.kind.into(),
+            steps.ready.into(),
+            steps.scheduled.into(),
+            steps.running.into(),
+            steps.oldest_ready.map_or("-".to_owned(), show::duration).into(),
         ]);
     }
-    lines.extend(show::table(&rows).into_iter().map(|row| format!("  {row}")));
-    match blocked_by(&account.health, now, policy) {
-        None => {}
+    lines.extend(show::table(&rows).into_iter().map(|row| Line::from("  ").and(row)));
+    let blocked = match blocked_by(&account.health, now, policy) {
+        None => None,
         Some(BlockReason::Paused { reason }) => {
-            lines
-                .push(format!("  paused: {reason}; `ferry resume {}` resumes it", account.account));
+            Some(format!("  paused: {reason}; `ferry resume {}` resumes it", account.account))
         }
         Some(BlockReason::LimitReached { until: at }) => {
-            lines.push(format!("  at its limit for {}", show::duration(until(now, at))));
+            Some(format!("  at its limit for {}", show::duration(until(now, at))))
         }
         Some(BlockReason::Throttled { until: at }) => {
-            lines.push(format!(
-                "  throttled by the Platform for {}",
-                show::duration(until(now, at))
-            ));
+            Some(format!("  throttled by the Platform for {}", show::duration(until(now, at))))
         }
         Some(BlockReason::BreakerOpen { until: at }) => {
-            lines.push(format!(
-                "  circuit breaker open, next probe in {}",
-                show::duration(until(now, at))
-            ));
+            let delay = show::duration(until(now, at));
+            Some(format!("  circuit breaker open, next probe in {delay}"))
         }
-    }
+    };
+    lines.extend(blocked.map(Line::from));
     lines
 }
 

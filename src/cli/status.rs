@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::error::{CliError, Exit};
 use super::follow::fetch;
+use super::line::Line;
 use super::show;
 use super::ui::Ui;
 use crate::app::App;
@@ -48,55 +49,57 @@ impl Status {
     }
 }
 
-fn describe(view: &SubmissionView, timeline: &[TimelineEntry], app: &App) -> Vec<String> {
+fn describe(view: &SubmissionView, timeline: &[TimelineEntry], app: &App) -> Vec<Line> {
     let now = app.clock.now();
     let mut rows = vec![
-        ("name", view.name.clone()),
-        ("account", view.account.clone()),
+        ("name", Line::from(&view.name)),
+        ("account", Line::from(&view.account)),
         ("state", show::state(view.state)),
-        ("", show::remark(view, now)),
+        ("", show::remark(view, now).into()),
         (
             "progress",
             format!(
                 "{}, {}",
                 show::counted(view.upload_attempts, "upload"),
                 show::counted(view.polls, "poll")
-            ),
+            )
+            .into(),
         ),
-        ("deadline", show::time(view.deadline)),
+        ("deadline", show::time(view.deadline).into()),
     ];
     if let Some(id) = view.revision_of {
-        rows.push(("revision of", id.to_string()));
+        rows.push(("revision of", id.into()));
     }
     if let Some(token) = &view.processing_token {
-        rows.push(("token", token.clone()));
+        rows.push(("token", token.into()));
     }
     for (key, value) in &view.labels {
-        rows.push(("label", format!("{key}={value}")));
+        rows.push(("label", format!("{key}={value}").into()));
     }
     for stored in &view.results {
         let size = show::size(stored.bytes);
-        rows.push(("result", format!("{} ({size}): `ferry results {}`", stored.key, view.id)));
+        let result = format!("{} ({size}): `ferry results {}`", stored.key, view.id);
+        rows.push(("result", result.into()));
     }
     if let Some(stored) = &view.feedback {
         let size = show::size(stored.bytes);
-        rows.push(("feedback", format!("{size}: `ferry feedback {}`", view.id)));
+        rows.push(("feedback", format!("{size}: `ferry feedback {}`", view.id).into()));
     }
     if let Some(next) = show::next(view) {
-        rows.push(("next", next));
+        rows.push(("next", next.into()));
     }
-    let mut lines = vec![view.id.to_string()];
-    lines.extend(rows.iter().map(|(label, text)| format!("  {label:<11} {text}")));
-    lines.push("  timeline".to_owned());
+    let mut lines = vec![Line::from(view.id)];
+    lines.extend(
+        rows.into_iter().map(|(label, text)| Line::from(format!("  {label:<11} ")).and(text)),
+    );
+    lines.push("  timeline".into());
     lines.extend(timeline.iter().map(|entry| {
-        let message =
-            if entry.message.is_empty() { String::new() } else { format!("  {}", entry.message) };
-        let state = if message.is_empty() {
-            show::state(entry.state)
+        let line = Line::from(format!("    {}  ", show::time(entry.at)));
+        if entry.message.is_empty() {
+            line.and(show::state(entry.state))
         } else {
-            show::padded_state(entry.state)
-        };
-        format!("    {}  {state}{message}", show::time(entry.at))
+            line.and(show::padded_state(entry.state)).and("  ").and(&entry.message)
+        }
     }));
     lines
 }

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::audit::audited;
+use super::audited::audited;
 use super::error::{CliError, Exit};
 use super::show;
 use super::ui::Ui;
@@ -43,13 +43,10 @@ impl Webhooks {
             Action::List(Ids { ids }) => (ids, false),
             Action::Redeliver(Ids { ids }) => (ids, true),
         };
-        if again {
-            app.audit.check()?;
-        }
         for id in ids {
             let found = if again {
-                let done = app.store.redeliver(id).await;
-                audited(&app.audit, &format!("webhooks redeliver {id}"), done)?
+                let command = format!("webhooks redeliver {id}");
+                audited(&app.audit, &command, None, app.store.redeliver(id)).await??
             } else {
                 app.store.get(id).await?.ok_or(StoreError::NotFound(id))?
             };

@@ -7,6 +7,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::file_access::distrust;
+use ferry_types::domain::escape;
 
 /// Read if it is there and no other file is named.
 const DEFAULT_FILE: &str = "ferry.toml";
@@ -39,10 +40,10 @@ pub struct ConfigErrors(pub Vec<String>);
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.as_slice() {
-            [only] => write!(f, "1 configuration error: {only}"),
+            [only] => write!(f, "1 configuration error: {}", escape(only)),
             all => {
                 write!(f, "{} configuration errors:", all.len())?;
-                all.iter().try_for_each(|record| write!(f, "\n  {record}"))
+                all.iter().try_for_each(|record| write!(f, "\n  {}", escape(record)))
             }
         }
     }

@@ -29,6 +29,10 @@ pub(super) struct Keyed {
 
 impl Keyed {
     pub(super) async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    pub(super) async fn start_with(changes: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("keys.jsonl");
         let mut keys = BTreeMap::new();
@@ -42,7 +46,9 @@ impl Keyed {
             let key = create_key(&file, name.into(), role, accounts, timestamp(0)).unwrap();
             keys.insert(name, key.expose_secret().to_owned());
         }
-        let world = World::idle(prompt(), &[("API_KEYS", &file.display().to_string())]).await;
+        let keys_file = file.display().to_string();
+        let changes = [&[("API_KEYS", &*keys_file)], changes].concat();
+        let world = World::idle(prompt(), &changes).await;
         Self { served: Served::over(world).await, keys, file, _folder: folder }
     }
 
@@ -52,7 +58,7 @@ impl Keyed {
         Answer::of(request.body(body.to_string())).await
     }
 
-    async fn of(&self, name: &str, method: Method, path: &str, body: &Value) -> Answer {
+    pub(super) async fn of(&self, name: &str, method: Method, path: &str, body: &Value) -> Answer {
         self.call(&self.keys[name], method, path, body).await
     }
 }

@@ -4,6 +4,7 @@
 pub(crate) mod harness;
 
 mod abuse;
+mod audited;
 mod bulk;
 mod client;
 mod content;

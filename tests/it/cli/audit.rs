@@ -33,17 +33,28 @@ fn what_operators_do_is_recorded_wherever_they_do_it() {
     let lines: Vec<String> = records
         .iter()
         .map(|record| {
-            let text = |name: &str| record[name].as_str().unwrap().to_owned();
-            format!("{} {}: {}", text("via"), text("action"), text("outcome")).replace(&id, "ID")
+            let text = |name: &str| record[name].as_str().unwrap_or_default().to_owned();
+            let details = record["details"].as_str().map(|details| format!(" ({details})"));
+            let (action, details) = (text("action"), details.unwrap_or_default());
+            let phase =
+                if record["phase"] == "intent" { "…".to_owned() } else { text("outcome") };
+            format!("{} {action}{details}: {phase}", text("via")).replace(&id, "ID")
         })
         .collect();
     insta::assert_snapshot!(lines.join("\n"), @"
-    cli ferry keys create ops (operate): done
-    cli ferry pause north: done
+    cli ferry keys create ops (operate: all accounts): …
+    cli ferry keys create ops (operate: all accounts): done
+    cli ferry pause north (maintenance): …
+    cli ferry pause north (maintenance): done
+    cli ferry cancel ID: …
     cli ferry cancel ID: done
+    cli ferry resolve --fail ID: …
     cli ferry resolve --fail ID: submission ID is cancelled: only a held one can be resolved
+    api POST /v1/accounts/north/resume: …
     api POST /v1/accounts/north/resume: 200
+    cli ferry keys revoke ops: …
     cli ferry keys revoke ops: done
+    cli ferry keys revoke ops: …
     cli ferry keys revoke ops: there is no key `ops`
     ");
     let user = std::process::Command::new("id").arg("-un").output().unwrap().stdout;

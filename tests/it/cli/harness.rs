@@ -208,10 +208,12 @@ pub(crate) struct Ran {
 impl Ran {
     fn new(output: Output) -> Self {
         let text = |bytes| String::from_utf8(bytes).expect("ferry writes UTF-8");
+        let stderr = text(output.stderr);
+        assert_eq!(hidden_in(&stderr), None, "{stderr:?}");
         Self {
             code: output.status.code().expect("it was not killed"),
             stdout: text(output.stdout),
-            stderr: text(output.stderr),
+            stderr,
         }
     }
 
@@ -268,6 +270,16 @@ impl fmt::Display for Ran {
         let text = format!("exit {code}\n---- stdout\n{stdout}---- stderr\n{stderr}");
         f.write_str(redact(&text).trim_end())
     }
+}
+
+/// A character of `text` that controls a terminal, turns the direction of text, or is not seen.
+pub(crate) fn hidden_in(text: &str) -> Option<char> {
+    text.chars().find(|char| {
+        let is_control = char.is_control() && *char != '\n';
+        is_control
+            || matches!(*char, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}')
+            || matches!(*char, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e0fff}')
+    })
 }
 
 /// Waits for a condition.

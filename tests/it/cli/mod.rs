@@ -8,11 +8,13 @@ pub(crate) mod running;
 
 mod answers;
 mod audit;
+mod audit_verify;
 mod batches;
 mod clock;
 mod config;
 mod doctor;
 mod exits;
+mod hostile;
 mod list;
 mod log;
 mod night;

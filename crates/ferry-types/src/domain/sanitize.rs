@@ -1,24 +1,48 @@
-//! Foreign text made fit for a message: short, on one line, with nothing invisible in it.
+//! Foreign text made fit for people: with nothing in it that is invisible or controls a terminal.
 
 use std::fmt::Write as _;
 
-/// At most `max_chars` characters of `text`, with `…` for the rest, control characters escaped.
-pub(crate) fn sanitize(text: &str, max_chars: usize) -> String {
-    let mut sanitize = String::new();
-    for (count, char) in text.chars().enumerate() {
-        if count == max_chars {
-            sanitize.push('…');
-            break;
-        }
+/// `text` with an escape for each character that controls a terminal, or leaves no trace of its own.
+pub fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for char in text.chars() {
         match char {
-            '\n' | '\r' | '\t' => sanitize.extend(char.escape_default()),
-            char if char.is_control() || is_invisible(char) => {
-                write!(sanitize, "\\u{{{:x}}}", u32::from(char)).expect("a string takes all text");
+            '\n' | '\r' | '\t' => escaped.extend(char.escape_default()),
+            char if is_hidden(char) => {
+                write!(escaped, "\\u{{{:x}}}", u32::from(char)).expect("a string takes all text");
             }
-            char => sanitize.push(char),
+            char => escaped.push(char),
         }
     }
-    sanitize
+    escaped
+}
+
+/// The same for a JSON text, which has the same value then.
+pub fn escape_json(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for char in text.chars() {
+        // Beside these blanks JSON has no control characters.
+        if is_hidden(char) && !matches!(char, '\n' | '\r' | '\t') {
+            for unit in char.encode_utf16(&mut [0; 2]) {
+                write!(escaped, "\\u{unit:04x}").expect("a string takes all text");
+            }
+        } else {
+            escaped.push(char);
+        }
+    }
+    escaped
+}
+
+/// At most `max_chars` characters of `text`, with `…` for the rest, escaped.
+pub(crate) fn sanitize(text: &str, max_chars: usize) -> String {
+    match text.char_indices().nth(max_chars) {
+        Some((end, _)) => escape(&text[..end]) + "…",
+        None => escape(text),
+    }
+}
+
+fn is_hidden(char: char) -> bool {
+    char.is_control() || is_invisible(char)
 }
 
 /// True for characters that leave no trace of their own: blanks other than those of ASCII, and zero-width
@@ -54,5 +78,21 @@ mod tests {
     fn blanks_that_look_like_nothing_are_made_visible() {
         let text = "a b\u{a0}c\u{200b}\u{3000}\u{2800}";
         assert_eq!(sanitize(text, 99), r"a b\u{a0}c\u{200b}\u{3000}\u{2800}");
+    }
+
+    #[test]
+    fn escaped_json_has_the_same_value_and_nothing_hidden() {
+        let text = "a\n\u{1b}[31m\u{7f}\u{9b}\u{202e}\u{200b}\u{e0041}\u{a0}ü";
+        let json = serde_json::to_string(&[text]).unwrap();
+        let escaped = escape_json(&json);
+        assert!(escaped.contains(r"\u202e\u200b\udb40\udc41"), "{escaped}");
+        assert!(!escaped.chars().any(|char| is_hidden(char)), "{escaped}");
+        assert_eq!(serde_json::from_str::<Vec<String>>(&escaped).unwrap(), [text]);
+    }
+
+    #[test]
+    fn what_is_escaped_stays_as_it_is() {
+        let once = escape("a\u{1b}\n\u{202e}b");
+        assert_eq!(escape(&once), once);
     }
 }

@@ -1,0 +1,168 @@
+//! Records what operators do, whatever becomes of the connection that a request came on.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::RequestExt;
+use axum::extract::{FromRequestParts, MatchedPath, RawPathParams, Request};
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+use tracing::{Instrument, Span, error};
+
+use super::caller::Caller;
+use super::client_addr::ClientAddr;
+use super::error::ApiError;
+use super::middleware::{Running, panicked};
+use super::openapi::{Input, Operation};
+use super::shared::Shared;
+use crate::audit::{Audit, AuditAction};
+use crate::shutdown::Shutdown;
+use crate::telemetry::chain;
+use ferry_types::clock::Clock;
+use ferry_types::domain::SubmissionId;
+
+/// The outcome of an action that was left when the server was aborted.
+const ABORTED: &str = "unknown: the server was aborted meanwhile";
+
+/// The action of a request. Its handler records the intent before it changes anything.
+#[derive(Debug, Clone)]
+pub(super) struct Audited(Arc<Trail>);
+
+#[derive(Debug)]
+struct Trail {
+    audit: Audit,
+    clock: Arc<dyn Clock>,
+    recorded: Mutex<Recorded>,
+}
+
+#[derive(Debug)]
+struct Recorded {
+    action: AuditAction,
+    /// The number of the intent's record.
+    intent: Option<u64>,
+}
+
+impl Audited {
+    /// The action that a request asks for.
+    pub(super) async fn of(
+        shared: &Shared,
+        caller: &Caller,
+        id: String,
+        request: &mut Request,
+    ) -> Self {
+        let client = request.extensions().get::<ClientAddr>().map(ToString::to_string);
+        let action = AuditAction {
+            actor: caller.name.clone(),
+            via: "api",
+            action: canonical(request).await,
+            details: None,
+            client,
+            request: Some(id),
+        };
+        Self(Arc::new(Trail {
+            audit: shared.parts.audit.clone(),
+            clock: shared.parts.clock.clone(),
+            recorded: Mutex::new(Recorded { action, intent: None }),
+        }))
+    }
+
+    /// Records what is about to be done; an error if that is not possible, and then nothing may be done.
+    pub(super) async fn intend(&self, details: Option<String>) -> Result<(), ApiError> {
+        let recorded = self.blocking(|trail| {
+            let mut recorded = trail.recorded.lock().unwrap_or_else(PoisonError::into_inner);
+            recorded.action.details = details;
+            recorded.intent = trail.audit.intend(&recorded.action, trail.clock.now())?;
+            Ok::<_, crate::audit::AuditError>(())
+        });
+        recorded.await.unwrap_or(Ok(())).map_err(|failure| {
+            error!("an action was not done: {}", chain(&failure));
+            ApiError::internal(
+                "the audit log cannot be written, so nothing was done; the log says why",
+            )
+        })
+    }
+
+    async fn conclude(&self, outcome: String) {
+        let concluded = self.blocking(move |trail| {
+            let recorded = trail.recorded.lock().unwrap_or_else(PoisonError::into_inner);
+            let Recorded { action, intent } = &*recorded;
+            trail.audit.conclude(action, *intent, &outcome, trail.clock.now());
+        });
+        concluded.await;
+    }
+
+    /// Runs beside the runtime's threads what waits for a disk. `None` if the runtime ends.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        run: impl FnOnce(&Trail) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (trail, span) = (self.0.clone(), Span::current());
+        tokio::task::spawn_blocking(move || span.in_scope(|| run(&trail))).await.ok()
+    }
+
+    /// Awaits the handler of the action, and records its outcome.
+    async fn follow(self, handler: impl Future<Output = Response>, shutdown: Shutdown) -> Response {
+        let handled = AssertUnwindSafe(handler).catch_unwind();
+        let (outcome, response) = tokio::select! {
+            biased;
+            handled = handled => match handled {
+                Ok(response) => (response.status().as_str().to_owned(), response),
+                Err(panic) => ("unknown: a bug in Ferry, see the log".to_owned(), panicked(panic)),
+            },
+            () = shutdown.aborting() => (ABORTED.to_owned(), ApiError::internal(ABORTED).into_response()),
+        };
+        self.conclude(outcome).await;
+        response
+    }
+
+    /// The response of `handler`, which runs to its end although the client may be gone. The server awaits
+    /// it before it ends.
+    pub(super) async fn run(
+        self,
+        shared: &Shared,
+        running: Option<Running>,
+        handler: impl Future<Output = Response> + Send + 'static,
+    ) -> Response {
+        let shutdown = shared.parts.shutdown.clone();
+        let followed = async move {
+            let response = self.follow(handler, shutdown).await;
+            // Those that run without a client take a slot, too.
+            drop(running);
+            response
+        };
+        let followed = shared.actions.spawn(followed.instrument(Span::current()));
+        followed.await.unwrap_or_else(|_| ApiError::internal(ABORTED).into_response())
+    }
+}
+
+/// Method and path of a request, with the id of its submission as Ferry writes it.
+async fn canonical(request: &mut Request) -> String {
+    let method = request.method().clone();
+    let Some(route) = request.extensions().get::<MatchedPath>().cloned() else {
+        return format!("{method} {}", request.uri().path());
+    };
+    let mut path = route.as_str().to_owned();
+    if let Ok(params) = request.extract_parts::<RawPathParams>().await {
+        for (name, value) in &params {
+            let id = value.parse().map(|id: SubmissionId| id.to_string());
+            path = path.replace(&format!("{{{name}}}"), id.as_deref().unwrap_or(value));
+        }
+    }
+    format!("{method} {path}")
+}
+
+impl<S: Sync> FromRequestParts<S> for Audited {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let missing = || ApiError::internal("the route is not audited");
+        parts.extensions.get().cloned().ok_or_else(missing)
+    }
+}
+
+impl Input for Audited {
+    fn describe(operation: Operation<'_>) -> Operation<'_> {
+        operation
+    }
+}
