@@ -166,3 +166,66 @@ impl Input for Audited {
         operation
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use ferry_types::clock::SystemClock;
+    use serde_json::Value;
+
+    fn audited(file: &Path) -> Audited {
+        let action = AuditAction {
+            actor: "ops".to_owned(),
+            via: "api",
+            action: "POST /".to_owned(),
+            details: None,
+            client: None,
+            request: None,
+        };
+        Audited(Arc::new(Trail {
+            audit: Audit::new(Some(file.to_owned())),
+            clock: Arc::new(SystemClock),
+            recorded: Mutex::new(Recorded { action, intent: None }),
+        }))
+    }
+
+    /// Runs a handler after its intent, and returns the status of the response and the recorded outcome.
+    async fn outcome(
+        shutdown: Shutdown,
+        handler: impl Future<Output = Response>,
+    ) -> (u16, Option<u64>, String) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("audit.jsonl");
+        let audited = audited(&file);
+        let intended = audited.clone();
+        let handler = async move {
+            intended.intend(None).await.expect("it can be recorded");
+            handler.await
+        };
+        let response = audited.follow(handler, shutdown).await;
+        let log = std::fs::read_to_string(&file).expect("a log");
+        let last: Value = serde_json::from_str(log.lines().last().expect("a line")).expect("JSON");
+        let outcome = last["outcome"].as_str().unwrap_or_default().to_owned();
+        (response.status().as_u16(), last["intent"].as_u64(), outcome)
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_outcome() {
+        let panics = async { panic!("a bug") };
+        let found = outcome(Shutdown::default(), panics).await;
+        assert_eq!(found, (500, Some(1), "unknown: a bug in Ferry, see the log".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn an_aborted_server_records_what_it_left() {
+        let shutdown = Shutdown::default();
+        let aborting = shutdown.clone();
+        let left = async move {
+            aborting.abort();
+            std::future::pending().await
+        };
+        assert_eq!(outcome(shutdown, left).await, (500, Some(1), ABORTED.to_owned()));
+    }
+}

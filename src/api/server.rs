@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use futures_util::FutureExt;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::{Service, service_fn};
@@ -149,7 +150,15 @@ fn service(
     let router = TowerToHyperService::new(router);
     service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(SocketPeer(peer.ip()));
-        let (busy, response) = (place.busy(), router.call(request));
-        async move { response.await.map(|response| busy.until_sent(response)) }
+        let (busy, mut response) = (place.busy(), Box::pin(router.call(request)));
+        // The request begins now: a client that resets its connection at once is served all the same.
+        let first = (&mut response).now_or_never();
+        async move {
+            let response = match first {
+                Some(response) => response,
+                None => response.await,
+            };
+            response.map(|response| busy.until_sent(response))
+        }
     })
 }

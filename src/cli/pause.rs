@@ -35,6 +35,7 @@ pub(super) struct Resume {
 
 impl Pause {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
+        app.audit.check()?;
         let account = account(self.account, &app)?;
         let stats = app.store.stats().await?;
         let is_known = app.config.accounts.contains_key(&account)

@@ -155,7 +155,8 @@ fn no_log_holds_foreign_text_raw() {
             .file("good.csv", GOOD)
             .set("FERRY_LOG", "debug")
             .set("FERRY_LOG_FORMAT", format);
-        let ran = ferry.run(&["submit", "good.csv", "--name", ACCEPTED, "--wait"]).ok();
+        let ran =
+            ferry.run(&["submit", "good.csv", "--name", ACCEPTED, "--overwrite", "--wait"]).ok();
         assert_eq!(hidden_in(&ran.stderr), None, "{}", ran.stderr);
         let escaped = if format == "json" { r"n\u202eo\u200bp" } else { r"n\u{202e}o\u{200b}p" };
         assert!(ran.stderr.contains(escaped), "{}", ran.stderr);

@@ -20,17 +20,6 @@ closed_set! {
     }
 }
 
-impl Resolution {
-    /// Its word in requests and records.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Overwrite => "overwrite",
-            Self::Retry => "retry",
-            Self::Fail => "fail",
-        }
-    }
-}
-
 /// Other submissions of the same account and name that a retry depends on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SameName {
