@@ -4,7 +4,7 @@ use data_encoding::HEXLOWER;
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
-use super::AuditAction;
+use super::action::AuditAction;
 use ferry_types::domain::{Timestamp, escape_json};
 
 /// Stands before the hash of a record, which is the end of its line.

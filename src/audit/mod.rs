@@ -1,6 +1,7 @@
 //! The audit log: which operator did what to submissions, accounts and keys, in the log and, if
 //! configured, in a file of its own.
 
+mod action;
 mod chain;
 mod file;
 mod verify;
@@ -9,44 +10,21 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::Serialize;
-use tracing::{error, info};
+use tracing::error;
 
-use crate::telemetry::AUDIT;
+use action::cut;
 use chain::{Phase, Record};
 use ferry_types::domain::Timestamp;
 use file::AuditFile;
 
+pub use action::AuditAction;
 pub use chain::Head;
 pub use verify::{Finding, Verification, verify};
-
-/// The most characters of a text in a record: it has to stay a line.
-const LONGEST_TEXT: usize = 500;
 
 /// The audit log.
 #[derive(Debug, Clone, Default)]
 pub struct Audit {
     file: Option<Arc<AuditFile>>,
-}
-
-/// An action of an operator.
-#[derive(Debug, Clone, Serialize)]
-pub struct AuditAction {
-    /// The name of an API key, or the user of the operating system.
-    pub actor: String,
-    /// `api` or `cli`.
-    pub via: &'static str,
-    /// The request or the command, with the canonical id of its submission; no secret.
-    pub action: String,
-    /// The decision, the reason or the role that came with it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub details: Option<String>,
-    /// The address that it came from.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub client: Option<String>,
-    /// The id of the request.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub request: Option<String>,
 }
 
 /// The file cannot be appended to.
@@ -79,7 +57,7 @@ impl Audit {
     pub fn intend(&self, action: &AuditAction, at: Timestamp) -> Result<Option<u64>, AuditError> {
         let action = action.bounded();
         let head = self.append(&Record::new(Phase::Intent, &action, at))?;
-        action.log("intent", head.as_ref());
+        action.log("intent", head.as_ref().map(|head| &*head.hash));
         Ok(head.map(|head| head.n))
     }
 
@@ -97,38 +75,13 @@ impl Audit {
             error!(error = %error.source, "{error}");
             None
         });
-        action.log(&outcome, head.as_ref());
+        action.log(&outcome, head.as_ref().map(|head| &*head.hash));
     }
 
     fn append(&self, record: &Record<'_>) -> Result<Option<Head>, AuditError> {
         let Some(file) = &self.file else { return Ok(None) };
         file.append(record).map(Some).map_err(|source| failed(file, source))
     }
-}
-
-impl AuditAction {
-    fn bounded(&self) -> Self {
-        let details = self.details.as_deref().map(cut);
-        Self { action: cut(&self.action), details, ..self.clone() }
-    }
-
-    fn log(&self, outcome: &str, head: Option<&Head>) {
-        let Self { actor, action, details, client, request, .. } = self;
-        let hash = head.map(|head| head.hash.as_str());
-        info!(
-            target: AUDIT,
-            {
-                audit.actor = actor, audit.action = action, audit.details = details,
-                audit.client = client, audit.outcome = outcome, audit.hash = hash,
-                request.id = request
-            },
-            "`{actor}` called `{action}`: {outcome}"
-        );
-    }
-}
-
-fn cut(text: &str) -> String {
-    text.chars().take(LONGEST_TEXT).collect()
 }
 
 fn failed(file: &AuditFile, source: io::Error) -> AuditError {

@@ -65,7 +65,7 @@ fn a_wrong_call_exits_2() {
     ---- stderr
     error: unrecognized subcommand 'sumbit'
 
-      tip: some similar subcommands exist: 'simulate', 'resubmit', 'submit'
+      tip: some similar subcommands exist: 'audit', 'simulate', 'resubmit', 'submit'
 
     Usage: ferry [OPTIONS] <COMMAND>
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::harness::{Ferry, GOOD, Platform, REJECTED, Ran, hidden_in};
 
-/// Text that the intake accepts: it turns the direction, and holds a blank and a letter that nobody sees.
+/// Text that the intake accepts: it turns the direction, and holds a blank and a letter that are invisible.
 const ACCEPTED: &str = "n\u{202e}o\u{200b}p\u{e0041}q";
 /// Text of an argument or a file name: it clears the screen, begins a line, and sets a color that Ferry uses.
 const RAW: &str = "x\u{1b}[2J\r\n\u{9b}31m\u{1b}[32mcompleted\u{1b}[0m\u{2066}y";
