@@ -68,8 +68,16 @@ impl AuditFile {
 /// between writing the two. A file that has less than was noted continues behind what was noted, so that
 /// the gap shows.
 fn newest(noted: Option<Head>, last: Option<Head>) -> Head {
-    let later = |head: &Head| noted.as_ref().is_none_or(|noted| head.n > noted.n);
-    last.filter(later).or(noted.clone()).unwrap_or_else(Head::genesis)
+    match (noted, last) {
+        (Some(noted), Some(last)) => {
+            if last.n > noted.n {
+                last
+            } else {
+                noted
+            }
+        }
+        (noted, last) => noted.or(last).unwrap_or_else(Head::genesis),
+    }
 }
 
 /// The end of a log.

@@ -142,7 +142,9 @@ fn report_panics() {
         ui.error(format!("a bug in Ferry, in the thread `{name}`: {panic}"));
         let backtrace = std::backtrace::Backtrace::capture();
         if backtrace.status() == std::backtrace::BacktraceStatus::Captured {
-            Line::several(&backtrace).into_iter().for_each(|line| ui.print_note(line));
+            for line in Line::several(&backtrace) {
+                ui.print_note(line);
+            }
         }
     }));
 }

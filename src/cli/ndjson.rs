@@ -49,7 +49,7 @@ pub(super) async fn submit(
         return Ok(None);
     }
     if lines == 0 {
-        ui.error(&format!("`{}` holds no submission", title(path)));
+        ui.error(format!("`{}` holds no submission", title(path)));
         return Ok(None);
     }
     accept_all(intake, &mut source, ui).await.map(Some)
@@ -127,7 +127,7 @@ fn report(error: LineError, ui: &Ui) -> Result<(), CliError> {
     match error {
         LineError::Json(what) => ui.error(&what),
         LineError::Refused(_, IntakeError::Dataset(reports)) => print_reports(&reports, ui)?,
-        LineError::Refused(location, error) => ui.error(&format!("{location}: {error}")),
+        LineError::Refused(location, error) => ui.error(format!("{location}: {error}")),
     }
     Ok(())
 }

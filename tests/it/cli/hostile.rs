@@ -40,7 +40,7 @@ impl Hostile {
         let rejected = submit("rejected.csv", &["--wait"], 4);
         ferry.run(&["pause", "default", "--reason", RAW]).ok();
         let queued = submit("good.csv", &[], 0);
-        Self { completed, rejected, queued, file, ferry }
+        Self { ferry, completed, rejected, queued, file }
     }
 
     /// Calls of every command, with foreign text as far as it has a place for it.

@@ -86,7 +86,7 @@ mod tests {
         let json = serde_json::to_string(&[text]).unwrap();
         let escaped = escape_json(&json);
         assert!(escaped.contains(r"\u202e\u200b\udb40\udc41"), "{escaped}");
-        assert!(!escaped.chars().any(|char| is_hidden(char)), "{escaped}");
+        assert!(!escaped.chars().any(is_hidden), "{escaped}");
         assert_eq!(serde_json::from_str::<Vec<String>>(&escaped).unwrap(), [text]);
     }
 
