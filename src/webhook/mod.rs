@@ -2,25 +2,27 @@
 //! the message, or not, and nothing else; no URL of one reaches a log or an error whole.
 
 mod guard;
+mod http;
 mod sign;
+mod wire;
 
 pub use guard::{Allowed, Rules};
 pub use sign::SigningKey;
+pub use wire::{Attempt, SignedMessage, WebhookWire};
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::{Client, Response, StatusCode, Url};
+use reqwest::Url;
 
-use crate::http_client::{self, Authorities, ClientError, Tls, retry_after};
+use crate::http_client::{Authorities, ClientError, Tls};
 use crate::metrics::{Counter, Metrics, metrics};
 use crate::secret::Secret;
 use crate::traces::StepTrace;
 use ferry_types::domain::Timestamp;
 use ferry_types::domain::submission::DeliveryResult;
-use guard::{BlockedAddressError, Guard};
+use http::HttpWebhookWire;
 
 /// The webhook settings of an account.
 #[derive(Debug, Clone, Default)]
@@ -49,17 +51,6 @@ pub struct Message<'a> {
     pub body: String,
 }
 
-/// An attempt to deliver a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Attempt {
-    /// The result.
-    pub result: DeliveryResult,
-    /// The status of the response, if there was one.
-    pub status: Option<u16>,
-    /// The waiting time that a 429 or 503 asked for.
-    pub retry_after: Option<Duration>,
-}
-
 metrics! {
     /// The metrics of deliveries.
     pub struct WebhookMetrics {
@@ -73,14 +64,14 @@ metrics! {
 /// Sends messages to receivers.
 #[derive(Debug)]
 pub struct Webhooks {
-    http: Client,
-    rules: Arc<Rules>,
+    wire: Arc<dyn WebhookWire>,
+    rules: Rules,
     targets: WebhookTargets,
     metrics: Arc<WebhookMetrics>,
 }
 
 impl Webhooks {
-    /// Sends to where `rules` allow it; an attempt takes `timeout` at most.
+    /// Sends over HTTP to where `rules` allow it; an attempt takes `timeout` at most.
     pub fn new(
         rules: Rules,
         targets: WebhookTargets,
@@ -88,19 +79,21 @@ impl Webhooks {
         timeout: Duration,
         metrics: &Metrics,
     ) -> Result<Self, ClientError> {
-        let rules = Arc::new(rules);
         // Nothing is sent without a secret.
         let is_used = targets.values().any(|receiver| !receiver.secrets.is_empty());
         let tls = if is_used { Tls::Required(authorities) } else { Tls::Unused };
-        let http = http_client::client(tls, |builder| {
-            builder
-                .timeout(timeout)
-                .connect_timeout(timeout)
-                // A proxy would look names up by itself, past the guard.
-                .no_proxy()
-                .dns_resolver(Guard::new(rules.clone()))
-        })?;
-        Ok(Self { http, rules, targets, metrics: metrics.of() })
+        let wire = HttpWebhookWire::new(tls, rules.clone(), timeout)?;
+        Ok(Self::over(Arc::new(wire), rules, targets, metrics))
+    }
+
+    /// Sends over `wire` to where `rules` allow it.
+    pub fn over(
+        wire: Arc<dyn WebhookWire>,
+        rules: Rules,
+        targets: WebhookTargets,
+        metrics: &Metrics,
+    ) -> Self {
+        Self { wire, rules, targets, metrics: metrics.of() }
     }
 
     /// Counts a webhook that is not attempted again.
@@ -145,63 +138,16 @@ impl Webhooks {
         let signed =
             |secret: &Secret<SigningKey>| secret.get().sign(message.id, seconds, &message.body);
         let signatures: Vec<String> = secrets.iter().map(signed).collect();
-        let request = self
-            .http
-            .post(url.clone())
-            .header("content-type", "application/json")
-            .header("webhook-id", message.id)
-            .header("webhook-timestamp", seconds)
-            .header("webhook-signature", signatures.join(" "))
-            .body(message.body.clone());
-        let call = StepTrace::current().call("webhook");
-        let attempt = match request.send().await {
-            Ok(response) => Attempt::of(&response, message.now),
-            Err(error) => Attempt::without_response(lost(&error)),
+        let request = SignedMessage {
+            url: url.clone(),
+            id: message.id.to_owned(),
+            signatures: signatures.join(" "),
+            now: message.now,
+            body: message.body.clone(),
         };
+        let call = StepTrace::current().call("webhook");
+        let attempt = self.wire.post(request).await;
         call.ended(attempt.result.as_str(), attempt.result != DeliveryResult::Delivered);
         attempt
-    }
-}
-
-impl Attempt {
-    fn of(response: &Response, now: Timestamp) -> Self {
-        let status = response.status();
-        let asks =
-            matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
-        Self {
-            result: meaning(status),
-            status: Some(status.as_u16()),
-            retry_after: retry_after(response.headers(), now).filter(|_| asks),
-        }
-    }
-
-    /// An attempt without a response.
-    pub(crate) const fn without_response(result: DeliveryResult) -> Self {
-        Self { result, status: None, retry_after: None }
-    }
-}
-
-fn meaning(status: StatusCode) -> DeliveryResult {
-    match status.as_u16() {
-        200..=299 => DeliveryResult::Delivered,
-        410 => DeliveryResult::Gone,
-        300..=399 => DeliveryResult::Redirected,
-        400..=499 => DeliveryResult::ClientError,
-        _ => DeliveryResult::ServerError,
-    }
-}
-
-fn lost(error: &reqwest::Error) -> DeliveryResult {
-    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
-    while let Some(inner) = cause {
-        if inner.is::<BlockedAddressError>() {
-            return DeliveryResult::NotAllowed;
-        }
-        cause = inner.source();
-    }
-    if error.is_connect() || error.is_builder() {
-        DeliveryResult::NoConnection
-    } else {
-        DeliveryResult::NoResponse
     }
 }

@@ -1,0 +1,59 @@
+//! The way to a receiver: a signed message leaves as plain data, and the result of the attempt comes back.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use reqwest::Url;
+
+use ferry_types::domain::Timestamp;
+use ferry_types::domain::submission::{DeliveryResult, shown_url};
+
+/// Sends messages to receivers.
+#[async_trait]
+pub trait WebhookWire: fmt::Debug + Send + Sync + 'static {
+    /// Makes one attempt.
+    async fn post(&self, message: SignedMessage) -> Attempt;
+}
+
+/// A message with its signatures. Its `Debug` shows neither the query nor the body.
+#[derive(Clone)]
+pub struct SignedMessage {
+    /// The URL of the receiver.
+    pub url: Url,
+    /// The same for each attempt.
+    pub id: String,
+    /// One for each secret, separated by spaces.
+    pub signatures: String,
+    /// The beginning of this attempt.
+    pub now: Timestamp,
+    /// JSON.
+    pub body: String,
+}
+
+impl fmt::Debug for SignedMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignedMessage")
+            .field("url", &shown_url(self.url.as_str()))
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An attempt to deliver a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attempt {
+    /// The result.
+    pub result: DeliveryResult,
+    /// The status of the response, if there was one.
+    pub status: Option<u16>,
+    /// The waiting time that a 429 or 503 asked for.
+    pub retry_after: Option<Duration>,
+}
+
+impl Attempt {
+    /// An attempt without a response.
+    pub(crate) const fn without_response(result: DeliveryResult) -> Self {
+        Self { result, status: None, retry_after: None }
+    }
+}
