@@ -21,6 +21,7 @@ mod ndjson;
 mod pause;
 mod progress;
 mod refetch;
+mod rehearse;
 mod resolve;
 mod resubmit;
 mod results;
@@ -101,6 +102,7 @@ enum Command {
     Intake(intake::Intake),
     Doctor(doctor::Doctor),
     Simulate(simulate::Simulate),
+    Rehearse(rehearse::Rehearse),
     Completions(completions::Completions),
 }
 
@@ -156,6 +158,7 @@ async fn run(cli: Cli, ui: &Ui) -> Result<Exit, CliError> {
         Command::Demo(command) => command.run(&global, ui).await,
         Command::Doctor(command) => command.run(&global, ui).await,
         Command::Simulate(command) => command.run(&global, ui).await,
+        Command::Rehearse(command) => command.run(&global, ui).await,
         Command::Validate(command) => command.run(ui),
         Command::Keys(command) => command.run(&configure(&global)?, ui).await,
         Command::Audit(command) => command.run(&configure(&global)?, ui),

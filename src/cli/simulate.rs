@@ -55,7 +55,7 @@ pub(super) struct Simulate {
 }
 
 #[derive(Debug, Args)]
-struct CredentialArgs {
+pub(super) struct CredentialArgs {
     /// Client id that is accepted.
     #[arg(long, default_value = "demo")]
     client_id: String,
@@ -67,19 +67,20 @@ struct CredentialArgs {
     api_key: String,
 }
 
+impl From<CredentialArgs> for Credentials {
+    fn from(CredentialArgs { client_id, client_secret, api_key }: CredentialArgs) -> Self {
+        Self { client_id, client_secret, api_key }
+    }
+}
+
 impl Simulate {
     pub(super) async fn run(self, global: &Global, ui: &Ui) -> Result<Exit, CliError> {
         start_log(&configure(global)?, ui, "info")?;
         let shutdown = Shutdown::default();
         signals::listen_idle(shutdown.clone(), ui)?;
-        let credentials = Credentials {
-            client_id: self.credentials.client_id,
-            client_secret: self.credentials.client_secret,
-            api_key: self.credentials.api_key,
-        };
         let config = SimConfig {
             seed: self.seed,
-            credentials: credentials.clone(),
+            credentials: self.credentials.into(),
             token_lifetime: self.token_lifetime,
             processing: self.processing,
             latency: self.latency,
@@ -87,29 +88,36 @@ impl Simulate {
             dialect: Some(self.dialect),
             ..SimConfig::default()
         };
-        let sim = Sim::start(config, self.listen).await.map_err(|error| {
-            let what = format!("cannot listen on {}", self.listen);
-            CliError::new(Exit::Failed, anyhow::Error::new(error).context(what))
-                .hint("`--listen 127.0.0.1:0` takes a port that is free")
-        })?;
-        let settings = BTreeMap::from([
-            ("FERRY_TOKEN_URL", sim.token_url()),
-            ("FERRY_API_URL", sim.api_url()),
-            ("FERRY_CLIENT_ID", credentials.client_id),
-            ("FERRY_CLIENT_SECRET", credentials.client_secret),
-            ("FERRY_API_KEY", credentials.api_key),
-        ]);
-        if ui.json {
-            ui.object(&settings)?;
-        } else {
-            let line = |(name, value): (_, &String)| format!("{name}={}\n", quoted(value));
-            let lines: String = settings.iter().map(line).collect();
-            write_bytes(lines.as_bytes())?;
-        }
-        ui.print_note(format!("a simulated Platform listens on http://{}", sim.address()));
+        let _sim = serve(config, self.listen, ui).await?;
         shutdown.draining().await;
         Ok(Exit::Done)
     }
+}
+
+/// Starts a simulated Platform, and prints the settings that lead to it.
+pub(super) async fn serve(config: SimConfig, listen: SocketAddr, ui: &Ui) -> Result<Sim, CliError> {
+    let credentials = config.credentials.clone();
+    let sim = Sim::start(config, listen).await.map_err(|error| {
+        let what = format!("cannot listen on {listen}");
+        CliError::new(Exit::Failed, anyhow::Error::new(error).context(what))
+            .hint("`--listen 127.0.0.1:0` takes a port that is free")
+    })?;
+    let settings = BTreeMap::from([
+        ("FERRY_TOKEN_URL", sim.token_url()),
+        ("FERRY_API_URL", sim.api_url()),
+        ("FERRY_CLIENT_ID", credentials.client_id),
+        ("FERRY_CLIENT_SECRET", credentials.client_secret),
+        ("FERRY_API_KEY", credentials.api_key),
+    ]);
+    if ui.json {
+        ui.object(&settings)?;
+    } else {
+        let line = |(name, value): (_, &String)| format!("{name}={}\n", quoted(value));
+        let lines: String = settings.iter().map(line).collect();
+        write_bytes(lines.as_bytes())?;
+    }
+    ui.print_note(format!("a simulated Platform listens on http://{}", sim.address()));
+    Ok(sim)
 }
 
 /// Accepts the name of a dialect; the help lists them all.

@@ -18,6 +18,8 @@ use crate::trace::WorkerNumber;
 pub(crate) enum Destination {
     Store(&'static str),
     Platform(Endpoint),
+    /// The receiver of a webhook.
+    Receiver,
 }
 
 /// The calls of all workers; clones are the same calls.

@@ -32,8 +32,8 @@ impl Choices {
     }
 
     /// One of `items`; the first is as intended.
-    pub(crate) fn one<T: Copy>(&mut self, items: &[T]) -> T {
-        items[self.pick(items.len() as u32) as usize]
+    pub(crate) fn one<T: Clone>(&mut self, items: &[T]) -> T {
+        items[self.pick(items.len() as u32) as usize].clone()
     }
 
     /// True in `per_mille` of 1000 cases.
@@ -45,4 +45,16 @@ impl Choices {
     pub(crate) fn tape(&self) -> &[u32] {
         &self.tape
     }
+}
+
+/// A tape as text: choices with commas between.
+pub(crate) fn written(tape: &[u32]) -> String {
+    let choices: Vec<String> = tape.iter().map(u32::to_string).collect();
+    choices.join(",")
+}
+
+/// Reads what [`written`] wrote.
+pub(crate) fn read(text: &str) -> Vec<u32> {
+    let number = |choice: &str| choice.parse().expect("a tape has numbers with commas between");
+    text.split(',').filter(|choice| !choice.is_empty()).map(number).collect()
 }

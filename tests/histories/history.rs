@@ -4,118 +4,122 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ferry_sim::{Processing, SimConfig, World, expected_results};
-use ferry_store::memory::MemoryStore;
-use ferry_store::{Accepted, Deadline, NewSubmission, Payload, Store, Wakeups};
+use ferry_sim::{FaultRates, SimConfig, World};
+use ferry_store::Wakeups;
+use ferry_store::memory::Snapshot;
 use ferry_types::clock::Clock;
-use ferry_types::domain::account::HealthPolicy;
-use ferry_types::domain::submission::{Resolution, State, Submission};
+use ferry_types::domain::submission::Submission;
 use ferry_types::domain::{SubmissionId, timestamp};
 
+use crate::backing::{Backing, StoreKind};
 use crate::calls::{Calls, Destination};
 use crate::choices::Choices;
 use crate::planted::{Planted, Saboteur};
+use crate::receiver::ReceiverWire;
+use crate::recorder::Recorder;
 use crate::scenario::Scenario;
-use crate::store::{Numbers, WorkerStore, at_once};
+use crate::small::{CallFault, CallFaults};
+use crate::store::{Numbers, Opened, WorkerStore};
 use crate::time::Time;
-use crate::trace::{Event, Last, Recorder, SubmissionNumber, Trace};
+use crate::trace::{Event, SubmissionNumber, Trace, WorkerNumber};
 use crate::wire::WorkerWire;
-use crate::worker::{ACCOUNT, Worker};
+use crate::worker::{Ways, Worker};
 
 /// A call that was not carried out after this time is lost; one that was is answered after the other.
 const TRAVEL: Duration = Duration::from_secs(5);
 const ANSWER: Duration = Duration::from_secs(20);
 
-/// Result key that all submissions ask for.
-const RESULT_KEY: &str = "tableofresultids";
+/// Attempts of a producer to submit one dataset, each with an id of its own.
+pub(crate) const ATTEMPTS: usize = 4;
+
+/// Bits of an id that number the attempt.
+const ATTEMPT_BITS: u32 = 8;
 
 /// A running history.
 #[derive(Debug)]
 pub(crate) struct History<'a> {
-    choices: &'a mut Choices,
-    scenario: Scenario,
-    time: Time,
-    calls: Calls,
-    recorder: Recorder,
-    world: Arc<Mutex<World>>,
-    store: MemoryStore,
-    saboteur: Arc<Saboteur>,
-    numbers: Numbers,
-    ids: Vec<SubmissionId>,
-    accepted: usize,
-    known: BTreeMap<SubmissionId, Submission>,
-    workers: Vec<Option<Worker>>,
+    pub(crate) choices: &'a mut Choices,
+    pub(crate) scenario: Scenario,
+    pub(crate) time: Time,
+    pub(crate) calls: Calls,
+    pub(crate) recorder: Recorder,
+    pub(crate) worlds: Vec<Arc<Mutex<World>>>,
+    pub(crate) backing: Arc<Backing>,
+    /// The store as operators and producers have opened it.
+    pub(crate) office: Opened,
+    pub(crate) saboteur: Arc<Saboteur>,
+    pub(crate) numbers: Numbers,
+    /// By submission, the ids of its attempts.
+    pub(crate) ids: Vec<Vec<SubmissionId>>,
+    /// By submission, how often a producer has submitted it, and the id that the store has.
+    pub(crate) attempts: Vec<usize>,
+    pub(crate) accepted: BTreeMap<SubmissionNumber, SubmissionId>,
+    pub(crate) known: BTreeMap<SubmissionId, Submission>,
+    pub(crate) saved: Option<(Snapshot, BTreeMap<SubmissionId, Submission>)>,
+    pub(crate) workers: Vec<Option<Worker>>,
+    pub(crate) is_away: bool,
+    pub(crate) call_faults: CallFaults,
     started: usize,
 }
 
-/// An act of a history.
+/// Setup of a history, beside its choices.
 #[derive(Debug, Clone, Copy)]
-enum Act {
-    Pass,
-    Submit,
-    Cancel,
-    CarryOut(u64),
-    Answer(u64),
-    Lose(u64),
-    Crash(usize),
-    Start(usize),
-    Suspend(usize),
-    Wake(usize),
-    CutOff(usize),
-    Connect(usize),
+pub(crate) struct Setting {
+    pub(crate) store: StoreKind,
+    pub(crate) planted: Option<Planted>,
 }
 
 impl<'a> History<'a> {
     /// Runs a history to its end.
-    pub(crate) fn run(choices: &'a mut Choices, planted: Option<Planted>) -> (Scenario, Trace) {
+    pub(crate) fn run(choices: &'a mut Choices, setting: Setting) -> (Scenario, Trace) {
         let scenario = Scenario::draw(choices);
-        let mut history = Self::new(choices, scenario.clone(), planted);
-        history.accept_next();
+        let mut history = Self::new(choices, scenario.clone(), setting);
+        history.submit(0);
         for slot in 0..scenario.workers {
             history.start(slot);
         }
         history.settle_calls();
         for _ in 0..scenario.acts {
-            let acts = history.possible();
-            let sum = acts.iter().map(|(weight, _)| weight).sum();
-            let mut drawn = history.choices.pick(sum);
-            let act = acts.iter().find(|(weight, _)| {
-                let is_it = drawn < *weight;
-                drawn = drawn.saturating_sub(*weight);
-                is_it
-            });
-            history.perform(act.map_or(Act::Pass, |(_, act)| *act));
+            let act = history.draw();
+            history.perform(act);
             history.settle_calls();
         }
         history.calm();
         (scenario, history.trace())
     }
 
-    fn new(choices: &'a mut Choices, scenario: Scenario, planted: Option<Planted>) -> Self {
+    /// Prepares a history in which nothing has happened yet.
+    pub(crate) fn new(choices: &'a mut Choices, scenario: Scenario, setting: Setting) -> Self {
         let time = Time::default();
         let seed = u64::from(choices.pick(1 << 30));
-        let mut world = World::new(SimConfig {
-            seed,
-            processing: Processing::Uniform(Duration::ZERO, Duration::from_secs(8)),
-            ..SimConfig::default()
-        });
-        if scenario.is_name_foreign {
-            world.occupy("N0");
-        }
-        let began = Clock::now(&time);
-        let ids: Vec<_> = (0..scenario.submissions.len() as u128)
-            .map(|number| SubmissionId::new(timestamp(began.timestamp_millis()), number))
+        let worlds = (0..scenario.accounts).map(|account| world(seed + account as u64, &scenario));
+        let began = timestamp(Clock::now(&time).timestamp_millis());
+        let id = |number: usize, attempt: usize| {
+            SubmissionId::new(began, ((number as u128) << ATTEMPT_BITS) | attempt as u128)
+        };
+        let planned = scenario.submissions.len();
+        let ids: Vec<Vec<_>> = (0..planned)
+            .map(|number| (0..ATTEMPTS).map(|attempt| id(number, attempt)).collect())
             .collect();
+        let numbered = ids.iter().enumerate();
+        let numbers = numbered.flat_map(|(number, ids)| ids.iter().map(move |id| (*id, number)));
+        let backing = Arc::new(Backing::new(setting.store, &time));
+        let same_name = same_name(&scenario, &ids);
         Self {
-            store: MemoryStore::new(Arc::new(time.clone()), HealthPolicy::default()),
             calls: Calls::new(time.clone()),
             recorder: Recorder::new(time.clone()),
-            world: Arc::new(Mutex::new(world)),
-            saboteur: Arc::new(Saboteur::new(planted)),
-            numbers: Arc::new(ids.iter().enumerate().map(|(number, id)| (*id, number)).collect()),
+            worlds: worlds.collect(),
+            saboteur: Arc::new(Saboteur::new(setting.planted, backing.clone(), same_name)),
+            office: Opened::new(&backing),
+            backing,
+            numbers: Arc::new(numbers.collect()),
             workers: (0..scenario.workers).map(|_| None).collect(),
+            attempts: vec![0; planned],
+            accepted: BTreeMap::new(),
             known: BTreeMap::new(),
-            accepted: 0,
+            saved: None,
+            is_away: false,
+            call_faults: CallFaults::default(),
             started: 0,
             choices,
             scenario,
@@ -124,108 +128,41 @@ impl<'a> History<'a> {
         }
     }
 
-    /// The acts that are possible, with their weights, in a fixed order; the first is as intended.
-    fn possible(&self) -> Vec<(u32, Act)> {
-        let mut acts = vec![(60, Act::Pass)];
-        if self.accepted < self.ids.len() {
-            acts.push((8, Act::Submit));
-        }
-        if self.scenario.cancellations {
-            acts.push((2, Act::Cancel));
-        }
-        for (number, is_carried_out) in self.calls.each(|call| call.carried_out.is_some()) {
-            acts.push((
-                20,
-                if is_carried_out { Act::Answer(number) } else { Act::CarryOut(number) },
-            ));
-            if self.scenario.lost > 0 {
-                acts.push((4, Act::Lose(number)));
-            }
-        }
-        for (slot, worker) in self.workers.iter().enumerate() {
-            let Some(worker) = worker else {
-                acts.push((10, Act::Start(slot)));
-                continue;
-            };
-            if self.scenario.crashes {
-                acts.push((2, Act::Crash(slot)));
-            }
-            if worker.is_suspended {
-                acts.push((8, Act::Wake(slot)));
-            } else if self.scenario.suspensions {
-                acts.push((2, Act::Suspend(slot)));
-            }
-            if worker.is_cut_off {
-                acts.push((6, Act::Connect(slot)));
-            } else if self.scenario.partitions {
-                acts.push((2, Act::CutOff(slot)));
-            }
-        }
-        acts
-    }
-
-    fn perform(&mut self, act: Act) {
-        match act {
-            Act::Pass => {
-                let step = self.choices.one(&[None, None, Some(100), Some(1000), Some(6000)]);
-                let to = step.map(|step| self.time.elapsed() + Duration::from_millis(step));
-                self.pass(to);
-            }
-            Act::Submit => self.accept_next(),
-            Act::Cancel => {
-                let number = self.choices.pick(self.accepted as u32) as usize;
-                if at_once(self.store.cancel(self.ids[number])).is_ok() {
-                    self.recorder.record(Event::Cancelled(number));
-                    self.observe(&[self.ids[number]]);
-                }
-            }
-            Act::CarryOut(number) => self.carry_out(number),
-            Act::Answer(number) => self.calls.answer(number),
-            Act::Lose(number) => self.calls.lose(number),
-            Act::Crash(slot) => {
-                self.note(slot, "crashed");
-                self.workers[slot] = None;
-            }
-            Act::Start(slot) => self.start(slot),
-            Act::Suspend(slot) => self.set(slot, "suspended", |worker| worker.is_suspended = true),
-            Act::Wake(slot) => self.set(slot, "woken", |worker| worker.is_suspended = false),
-            Act::CutOff(slot) => self.set(slot, "cut off", |worker| worker.is_cut_off = true),
-            Act::Connect(slot) => self.set(slot, "connected", |worker| worker.is_cut_off = false),
-        }
-    }
-
-    fn note(&self, slot: usize, what: &'static str) {
-        if let Some(worker) = &self.workers[slot] {
-            self.recorder.record(Event::Worker(worker.number, what));
-        }
-    }
-
-    fn set(&mut self, slot: usize, what: &'static str, change: impl FnOnce(&mut Worker)) {
-        self.note(slot, what);
-        self.workers[slot].as_mut().map(change);
-    }
-
-    fn start(&mut self, slot: usize) {
+    pub(crate) fn start(&mut self, slot: usize) {
         self.started += 1;
         let worker = self.started;
         let (calls, recorder) = (self.calls.clone(), self.recorder.clone());
         let store = WorkerStore {
             worker,
-            inner: self.store.clone(),
+            inner: Opened::new(&self.backing),
             calls: calls.clone(),
             recorder: recorder.clone(),
             numbers: self.numbers.clone(),
             saboteur: self.saboteur.clone(),
             wakeups: Wakeups::default(),
         };
-        let (world, time) = (self.world.clone(), self.time.clone());
-        let wire = WorkerWire { worker, world, calls, recorder, time };
-        self.workers[slot] = Some(Worker::start(store, wire, &self.time, self.scenario.policy()));
+        let wire = |(account, world): (usize, &Arc<Mutex<World>>)| {
+            let (calls, recorder) = (calls.clone(), recorder.clone());
+            let (world, time) = (world.clone(), self.time.clone());
+            WorkerWire { worker, account, world, calls, recorder, time }
+        };
+        let platforms = self.worlds.iter().enumerate().map(wire).collect();
+        let numbers = self.numbers.clone();
+        let receivers = ReceiverWire { worker, calls: calls.clone(), recorder, numbers };
+        let ways = Ways { platforms, receivers };
+        let (policy, limits) = (self.scenario.policy(), self.scenario.limits);
+        self.workers[slot] = Some(Worker::start(store, ways, &self.time, policy, limits));
         self.note(slot, "started");
     }
 
+    pub(crate) fn note(&self, slot: usize, what: &'static str) {
+        if let Some(worker) = &self.workers[slot] {
+            self.recorder.record(Event::Worker(worker.number, what));
+        }
+    }
+
     /// Lets time pass to the next timer, or until `to`.
-    fn pass(&mut self, to: Option<Duration>) {
+    pub(crate) fn pass(&mut self, to: Option<Duration>) {
         let ends = self.calls.each(|call| match call.carried_out {
             None => call.sent + TRAVEL,
             Some(at) => at + ANSWER,
@@ -243,24 +180,9 @@ impl<'a> History<'a> {
         }
     }
 
-    fn accept_next(&mut self) {
-        let number = self.accepted;
-        let planned = &self.scenario.submissions[number];
-        let payload = Payload { data: planned.data.clone(), event_data: None };
-        let (id, deadline) = (self.ids[number], Deadline::After(self.scenario.deadline));
-        let mut new = NewSubmission::new(id, ACCOUNT, &planned.name, payload, deadline);
-        new.overwrite = planned.overwrite;
-        new.result_keys = vec![RESULT_KEY.to_owned()];
-        let accepted = at_once(self.store.accept(vec![new])).expect("a valid submission");
-        assert_eq!(accepted, [Accepted::New(id)]);
-        self.accepted += 1;
-        self.recorder.record(Event::Accepted(number));
-        self.observe(&[id]);
-    }
-
     /// Polls the workers until nothing can make progress. Each new call is carried out and answered at
     /// once, unless it is drawn to be slow or lost.
-    fn settle_calls(&mut self) {
+    pub(crate) fn settle_calls(&mut self) {
         loop {
             let mut progressed = false;
             for worker in self.workers.iter_mut().flatten() {
@@ -280,8 +202,11 @@ impl<'a> History<'a> {
         let is_to_store = matches!(to, Destination::Store(_));
         let mut running = self.workers.iter().flatten();
         let is_cut_off = running.any(|running| running.number == worker && running.is_cut_off);
-        if is_to_store && is_cut_off {
+        if is_to_store && (is_cut_off || self.is_away) {
             return self.calls.lose(number);
+        }
+        if let Some(fault) = self.call_faults.of(number) {
+            return self.meet(number, worker, fault);
         }
         if self.choices.happens(self.scenario.slow) {
             return;
@@ -294,132 +219,59 @@ impl<'a> History<'a> {
         if is_lost { self.calls.lose(number) } else { self.calls.answer(number) }
     }
 
-    fn carry_out(&mut self, number: u64) {
-        let fault = match self.calls.of(number, |call| call.to) {
-            Destination::Platform(endpoint)
-                if !self.scenario.faults.is_empty()
-                    && self.choices.happens(self.scenario.faulty) =>
-            {
-                let fault = self.choices.one(&self.scenario.faults);
-                fault.of(endpoint, self.choices)
-            }
-            _ => None,
-        };
-        let touched = self.calls.carry_out(number, fault);
-        self.observe(&touched);
-    }
-
-    /// Records the changes of submissions and of those of the same names, and wakes the workers.
-    fn observe(&mut self, touched: &[SubmissionId]) {
-        if touched.is_empty() {
-            return;
+    /// A call meets its fault.
+    fn meet(&mut self, number: u64, worker: WorkerNumber, fault: CallFault) {
+        let slot = self
+            .workers
+            .iter()
+            .position(|running| running.as_ref().is_some_and(|running| running.number == worker));
+        if fault != CallFault::LoseCall && fault != CallFault::CrashBefore {
+            self.carry_out(number);
         }
-        let name = |id: &SubmissionId| &self.scenario.submissions[self.numbers[id]].name;
-        let same_name = |id: &&SubmissionId| touched.iter().any(|other| name(other) == name(id));
-        for id in self.ids[..self.accepted].iter().filter(same_name) {
-            let Ok(Some(detail)) = at_once(self.store.get(*id)) else { continue };
-            let now = detail.submission;
-            if self.known.get(id) == Some(&now) {
-                continue;
-            }
-            if let (Some(kind), Some(due), None) = (now.step, now.due_at, now.leased_until) {
-                for worker in self.workers.iter().flatten() {
-                    worker.store.wakeups().scheduled(kind, due);
+        match fault {
+            CallFault::LoseCall | CallFault::LoseResponse => self.calls.lose(number),
+            CallFault::Platform(_) => self.calls.answer(number),
+            CallFault::Late => {}
+            CallFault::CrashBefore | CallFault::CrashAfter => {
+                self.calls.lose(number);
+                if let Some(slot) = slot {
+                    self.note(slot, "crashed");
+                    self.workers[slot] = None;
+                    self.start(slot);
                 }
             }
-            let before = self.known.get(id).map(|before| (before.state, before.upload_ambiguous));
-            if before != Some((now.state, now.upload_ambiguous)) {
-                self.recorder.record(changed(self.numbers[id], &now));
-            }
-            self.known.insert(*id, now);
-        }
-    }
-
-    /// Ends all faults, and runs until everything has settled.
-    fn calm(&mut self) {
-        self.recorder.record(Event::Calm);
-        self.scenario = self.scenario.calm();
-        for slot in 0..self.workers.len() {
-            self.set(slot, "woken and connected", |worker| {
-                (worker.is_suspended, worker.is_cut_off) = (false, false);
-            });
-            if self.workers[slot].is_none() {
-                self.start(slot);
-            }
-        }
-        for (number, is_carried_out) in self.calls.each(|call| call.carried_out.is_some()) {
-            if !is_carried_out {
-                self.carry_out(number);
-            }
-            self.calls.answer(number);
-        }
-        self.settle_calls();
-        let (until, mut resolved) = (self.time.elapsed() + Duration::from_hours(4), 0);
-        while self.time.elapsed() < until {
-            self.operate(&mut resolved);
-            if self.known.values().all(|submission| submission.state.is_final()) {
-                return;
-            }
-            self.settle_calls();
-            self.pass(None);
-            self.settle_calls();
-        }
-    }
-
-    /// Resumes the account if it is paused, and resolves what is held.
-    fn operate(&mut self, resolved: &mut u32) {
-        let stats = at_once(self.store.stats()).expect("it never fails");
-        if stats.accounts.iter().any(|account| account.health.pause_reason.is_some()) {
-            at_once(self.store.resume(ACCOUNT)).expect("the account is known");
-            self.recorder.record(Event::Resumed);
-            self.workers.iter().flatten().for_each(|worker| worker.store.wakeups().all());
-        }
-        let is_held = |(_, submission): &(_, &Submission)| submission.state == State::Held;
-        let held: Vec<_> = self.known.iter().filter(is_held).map(|(id, _)| *id).collect();
-        for id in held {
-            *resolved += 1;
-            let resolutions = [Resolution::Fail, Resolution::Retry, Resolution::Overwrite];
-            let drawn = self.choices.one(&resolutions);
-            let resolution = if *resolved > 20 { Resolution::Fail } else { drawn };
-            let resolve = |resolution| {
-                at_once(self.store.resolve(id, resolution, self.scenario.deadline))
-                    .is_ok()
-                    .then_some(resolution)
-            };
-            // What is held after its upload has nothing to overwrite.
-            let done = resolve(resolution).or_else(|| resolve(Resolution::Fail));
-            let resolution = done.expect("what is held can be resolved");
-            self.recorder.record(Event::Resolved(self.numbers[&id], resolution));
-            self.observe(&[id]);
-        }
-    }
-
-    fn trace(&self) -> Trace {
-        let last = |number: SubmissionNumber| {
-            let submission = at_once(self.store.get(self.ids[number])).ok()??.submission;
-            let content = at_once(self.store.content(self.ids[number], RESULT_KEY)).ok()?;
-            let planned = &self.scenario.submissions[number];
-            Some(Last {
-                state: submission.state,
-                is_cancelling: submission.is_cancelling(),
-                result: content.map(|content| content.bytes),
-                expected_result: expected_results(&planned.name, &planned.data).into_bytes(),
-            })
-        };
-        Trace {
-            entries: self.recorder.entries(),
-            names: self.scenario.submissions.iter().map(|planned| planned.name.clone()).collect(),
-            last: (0..self.accepted).map(last).collect(),
         }
     }
 }
 
-fn changed(of: SubmissionNumber, now: &Submission) -> Event {
-    Event::Changed {
-        of,
-        state: now.state,
-        ambiguous: now.upload_ambiguous,
-        token: now.processing_token.clone(),
-        why: now.reason.as_ref().map(|reason| reason.text.clone()).unwrap_or_default(),
+fn world(seed: u64, scenario: &Scenario) -> Arc<Mutex<World>> {
+    let mut world = World::new(SimConfig {
+        seed,
+        // A history chooses itself which requests have faults.
+        faults: FaultRates::default(),
+        token_lifetime: Duration::from_secs(90),
+        ..scenario.platform.config()
+    });
+    if scenario.is_name_foreign {
+        world.occupy("N0");
     }
+    Arc::new(Mutex::new(world))
+}
+
+/// By id, all ids of other submissions of the same account and name.
+fn same_name(
+    scenario: &Scenario,
+    ids: &[Vec<SubmissionId>],
+) -> BTreeMap<SubmissionId, Vec<SubmissionId>> {
+    let name = |number: usize| {
+        let fact = &scenario.submissions[number].fact;
+        (fact.account, &fact.name)
+    };
+    let others = |number: usize| {
+        let others =
+            (0..ids.len()).filter(|other| *other != number && name(*other) == name(number));
+        others.flat_map(|other| ids[other].iter().copied()).collect::<Vec<_>>()
+    };
+    let numbered = ids.iter().enumerate();
+    numbered.flat_map(|(number, ids)| ids.iter().map(move |id| (*id, others(number)))).collect()
 }

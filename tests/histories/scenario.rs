@@ -3,25 +3,35 @@
 use std::time::Duration;
 
 use ferry::pipeline::{AmbiguousUpload, Policy};
-use ferry_sim::{Endpoint, Fault, RetryAfter};
+use ferry_sim::Behavior;
+use ferry_types::domain::limits::AccountLimits;
 
 use crate::choices::Choices;
+use crate::faults::PlatformFault;
+use crate::trace::{AccountNumber, Fact};
 
 /// Number of acts before the calm.
 const ACTS: u32 = 120;
+
+/// Behaviors of the Platform that are drawn from.
+const BEHAVIORS: u32 = 1 << 16;
 
 /// Facts of a history, and the faults that it may have.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fault of its own")]
 pub(crate) struct Scenario {
     pub(crate) workers: usize,
+    pub(crate) accounts: usize,
     pub(crate) submissions: Vec<Planned>,
     pub(crate) acts: u32,
     pub(crate) ambiguous_upload: AmbiguousUpload,
     pub(crate) deadline: Duration,
     pub(crate) is_name_foreign: bool,
+    pub(crate) limits: AccountLimits,
     /// Calls of 1000 that do not end at once.
     pub(crate) slow: u32,
+    /// The Platform, as `ferry rehearse` has it for the same seed.
+    pub(crate) platform: Behavior,
     /// Requests of 1000 that a fault happens to.
     pub(crate) faulty: u32,
     pub(crate) faults: Vec<PlatformFault>,
@@ -31,105 +41,67 @@ pub(crate) struct Scenario {
     pub(crate) suspensions: bool,
     pub(crate) partitions: bool,
     pub(crate) cancellations: bool,
+    /// Operators pause, resume, retry, resolve, redeliver and refetch during the storm, too.
+    pub(crate) operators: bool,
+    /// The store is away at times.
+    pub(crate) outages: bool,
+    /// The store goes back to what was durable, as Redis does with `durability = "fsynced"`.
+    pub(crate) goes_back: bool,
+    pub(crate) clock_steps: bool,
+    /// Each worker that claims a step of this submission crashes.
+    pub(crate) poison: Option<usize>,
 }
 
 /// A submission that a producer makes.
 #[derive(Debug, Clone)]
 pub(crate) struct Planned {
-    pub(crate) name: String,
-    pub(crate) overwrite: bool,
+    pub(crate) fact: Fact,
     pub(crate) data: String,
-}
-
-/// A fault of a request to the Platform.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PlatformFault {
-    Error,
-    StoredAndError,
-    Throttled,
-    StoredAndThrottled,
-    Reset,
-    StoredAndReset,
-    TokenDenied,
-    NameRefused,
-    UnknownToken,
-}
-
-impl PlatformFault {
-    const ALL: [Self; 9] = [
-        Self::Error,
-        Self::StoredAndError,
-        Self::Throttled,
-        Self::StoredAndThrottled,
-        Self::Reset,
-        Self::StoredAndReset,
-        Self::TokenDenied,
-        Self::NameRefused,
-        Self::UnknownToken,
-    ];
-
-    /// The fault for a request to `endpoint`, if it concerns such requests.
-    pub(crate) fn of(self, endpoint: Endpoint, choices: &mut Choices) -> Option<Fault> {
-        let is_upload = endpoint == Endpoint::Upload;
-        let (headers, body) = (Vec::new(), String::new());
-        let fault = match self {
-            Self::Error => Fault::Respond { status: 500, headers, body },
-            Self::StoredAndError => Fault::RespondAfter { status: 502, headers, body },
-            Self::Throttled => Fault::SlowDown(retry_after(choices)),
-            Self::StoredAndThrottled => Fault::SlowDownAfter(retry_after(choices)),
-            Self::Reset => Fault::ResetBefore,
-            Self::StoredAndReset => Fault::ResetAfter,
-            Self::TokenDenied => Fault::RefuseToken,
-            Self::NameRefused if is_upload => Fault::RefuseName,
-            Self::UnknownToken if is_upload => Fault::UnknownFor(Duration::from_secs(4)),
-            Self::NameRefused | Self::UnknownToken => return None,
-        };
-        let is_denied_login = self == Self::TokenDenied && endpoint == Endpoint::Token;
-        (!is_denied_login).then_some(fault)
-    }
-}
-
-fn retry_after(choices: &mut Choices) -> RetryAfter {
-    RetryAfter::Seconds(choices.one(&[2.0, 20.0, 60.0]))
+    pub(crate) has_key: bool,
+    pub(crate) result_keys: Vec<String>,
 }
 
 impl Scenario {
     /// Draws a scenario.
     pub(crate) fn draw(choices: &mut Choices) -> Self {
-        let names = 1 + choices.pick(2);
-        let overwriting = choices.one(&[0, 0, 500, 1000]);
-        let invalid = choices.one(&[0, 200]);
+        let accounts = choices.one(&[1, 1, 2]);
+        let (names, overwriting) = (1 + choices.pick(2), choices.one(&[0, 0, 500, 1000]));
+        let kind = Kind { accounts, names, overwriting, invalid: choices.one(&[0, 200]) };
         let count = 2 + choices.pick(4) as usize;
-        let submissions = (0..count)
-            .map(|number| planned(number, names, overwriting, invalid, choices))
-            .collect();
-        let faults = PlatformFault::ALL.into_iter().filter(|_| choices.pick(2) == 1).collect();
+        let submissions = (0..count).map(|number| kind.planned(number, choices)).collect();
+        let platform = Behavior::of_seed(choices.pick(BEHAVIORS).into());
+        let mut faults: Vec<_> = platform.kinds.iter().copied().map(PlatformFault::Of).collect();
+        faults.extend((choices.pick(2) == 1).then_some(PlatformFault::CredentialsDenied));
+        let policies = [AmbiguousUpload::Hold, AmbiguousUpload::Hold, AmbiguousUpload::Overwrite];
         Self {
             workers: 1 + choices.pick(3) as usize,
+            accounts,
             submissions,
             acts: ACTS,
-            ambiguous_upload: choices.one(&[
-                AmbiguousUpload::Hold,
-                AmbiguousUpload::Hold,
-                AmbiguousUpload::Overwrite,
-            ]),
+            ambiguous_upload: choices.one(&policies),
             deadline: Duration::from_secs(choices.one(&[600, 60, 150])),
             is_name_foreign: choices.happens(100),
+            limits: limits(choices),
             slow: choices.one(&[0, 50, 300]),
-            faulty: choices.one(&[0, 100, 300]),
+            faulty: platform.faulty,
             faults,
+            platform,
             lost: choices.one(&[0, 0, 40, 150]),
             crashes: choices.pick(2) == 1,
             suspensions: choices.pick(2) == 1,
             partitions: choices.pick(2) == 1,
             cancellations: choices.pick(2) == 1,
+            operators: choices.pick(2) == 1,
+            outages: choices.pick(4) == 3,
+            goes_back: choices.pick(4) == 3,
+            clock_steps: choices.pick(4) == 3,
+            poison: choices.happens(60).then(|| choices.pick(count as u32) as usize),
         }
     }
 
     /// The same without faults.
     pub(crate) fn calm(&self) -> Self {
-        let (slow, faulty, lost) = (0, 0, 0);
-        Self { slow, faulty, lost, ..self.clone() }
+        Self { slow: 0, faulty: 0, lost: 0, poison: None, ..self.clone() }
     }
 
     /// The policy of its workers.
@@ -141,24 +113,61 @@ impl Scenario {
             unknown_token_timeout: Duration::from_secs(20),
             poll_max: Duration::from_secs(20),
             retry_max: Duration::from_secs(20),
+            webhook_backoff_max: Duration::from_secs(20),
+            webhook_max_attempts: 3,
             ..Policy::default()
         }
     }
 }
 
-fn planned(
-    number: usize,
+fn limits(choices: &mut Choices) -> AccountLimits {
+    let is_limited = choices.happens(250);
+    AccountLimits {
+        uploads_per_second: (is_limited && choices.pick(2) == 1).then_some(0.5),
+        requests_per_second: (is_limited && choices.pick(2) == 1).then_some(1.0),
+        max_concurrent_uploads: (is_limited && choices.pick(2) == 1).then_some(1),
+    }
+}
+
+impl Planned {
+    /// The same with the data of another submission.
+    pub(crate) fn numbered(&self, number: usize) -> Self {
+        Self { data: data(number, DATE), ..self.clone() }
+    }
+}
+
+/// A date that the Platform accepts.
+const DATE: &str = "01/02/2026";
+
+fn data(number: usize, date: &str) -> String {
+    format!(
+        "Reference,StartDate,StartTime,EndDate,EndTime\nS{number},{date},08:00,01/02/2026,09:30\n"
+    )
+}
+
+/// Traits that the submissions of a history have in common.
+struct Kind {
+    accounts: usize,
     names: u32,
     overwriting: u32,
     invalid: u32,
-    choices: &mut Choices,
-) -> Planned {
-    let date = if choices.happens(invalid) { "no date" } else { "01/02/2026" };
-    Planned {
-        name: format!("N{}", choices.pick(names)),
-        overwrite: choices.happens(overwriting),
-        data: format!(
-            "Reference,StartDate,StartTime,EndDate,EndTime\nS{number},{date},08:00,01/02/2026,09:30\n"
-        ),
+}
+
+impl Kind {
+    fn planned(&self, number: usize, choices: &mut Choices) -> Planned {
+        let date = if choices.happens(self.invalid) { "no date" } else { DATE };
+        let fact = Fact {
+            account: choices.pick(self.accounts as u32) as AccountNumber,
+            name: format!("N{}", choices.pick(self.names)),
+            overwrite: choices.happens(self.overwriting),
+            has_webhook: choices.pick(3) == 2,
+        };
+        let keys = ["tableofresultids".to_owned(), "summary".to_owned()];
+        Planned {
+            fact,
+            data: data(number, date),
+            has_key: choices.pick(2) == 0,
+            result_keys: keys[..=choices.pick(2) as usize].to_vec(),
+        }
     }
 }

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use ferry_sim::Endpoint;
 use ferry_store::Committed;
-use ferry_types::domain::submission::{State, StepKind};
+use ferry_types::domain::account::Signal;
+use ferry_types::domain::submission::{Resolution, State, StepKind};
 
-use crate::trace::{Event, Trace};
+use crate::trace::{Answer, Event, Operation, Trace};
 
 /// Names of the situations that a run must reach.
-pub(crate) const ALL: [&str; 16] = [
+const ALL: [&str; 31] = [
     "a stale commit",
     "a refusal of an ambiguous upload",
     "a request that arrived after its lease",
@@ -27,7 +28,27 @@ pub(crate) const ALL: [&str; 16] = [
     "a rejected submission",
     "a failed submission",
     "an upload that replaced another one",
+    "a duplicate of a submission",
+    "a conflict of an idempotency key",
+    "a retry of an operator",
+    "a refetch of an operator",
+    "a redelivery of an operator",
+    "a resolution that overwrites",
+    "a paused account",
+    "denied credentials",
+    "a throttled account",
+    "a poisonous step",
+    "a webhook that is delivered",
+    "a store that is away",
+    "a store that went back",
+    "a step of the clock",
+    "a submission that waits for an earlier one",
 ];
+
+/// Situations that no history reached.
+pub(crate) fn missing(reached: &BTreeMap<&'static str, u64>) -> Vec<&'static str> {
+    ALL.into_iter().filter(|situation| !reached.contains_key(situation)).collect()
+}
 
 /// The duration of a lease.
 const LEASE: Duration = Duration::from_secs(15);
@@ -40,10 +61,12 @@ pub(crate) fn reached(trace: &Trace, reached: &mut BTreeMap<&'static str, u64>) 
     let mut unread = BTreeMap::new();
     for entry in &trace.entries {
         match &entry.event {
-            Event::Claimed { worker, of, lease, ambiguous } if lease.kind == StepKind::Upload => {
+            Event::Claimed { worker, of, lease, ambiguous, .. }
+                if lease.kind == StepKind::Upload =>
+            {
                 claims.insert((*worker, *of), (entry.at, *ambiguous));
             }
-            Event::Sent { request, worker, endpoint, of } => {
+            Event::Sent { request, worker, endpoint, of, .. } => {
                 let claim = of.and_then(|of| claims.get(&(*worker, of))).copied();
                 sent.insert(*request, (*endpoint, claim));
                 unread.insert(*request, *worker);
@@ -82,6 +105,29 @@ pub(crate) fn reached(trace: &Trace, reached: &mut BTreeMap<&'static str, u64>) 
 /// A situation that one event shows.
 fn plain(event: &Event) -> Option<&'static str> {
     Some(match event {
+        Event::Submitted { answer: Some(Answer::Duplicate(_)), .. } => {
+            "a duplicate of a submission"
+        }
+        Event::Submitted { answer: Some(Answer::Conflict(_)), .. } => {
+            "a conflict of an idempotency key"
+        }
+        Event::Operated(_, Operation::Retry) => "a retry of an operator",
+        Event::Operated(_, Operation::Refetch) => "a refetch of an operator",
+        Event::Operated(_, Operation::Redeliver) => "a redelivery of an operator",
+        Event::Operated(_, Operation::Resolve(Resolution::Overwrite)) => {
+            "a resolution that overwrites"
+        }
+        Event::Paused(_) => "a paused account",
+        Event::Committed { signal: Signal::CredentialsDenied(_), .. } => "denied credentials",
+        Event::Committed { signal: Signal::Throttled { .. }, .. } => "a throttled account",
+        Event::Delivered { .. } => "a webhook that is delivered",
+        Event::Store("away") => "a store that is away",
+        Event::WentBack => "a store that went back",
+        Event::ClockStepped(_) => "a step of the clock",
+        Event::Explained(explained) if explained.predecessor.is_some() => {
+            "a submission that waits for an earlier one"
+        }
+        Event::Changed { why, .. } if why.contains("crashed its worker") => "a poisonous step",
         Event::Committed { outcome: Committed::Stale, .. } => "a stale commit",
         Event::StoreCallLost { call: "commit", carried_out: true, .. } => {
             "a commit whose response was lost"

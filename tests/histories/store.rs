@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ferry_store::memory::MemoryStore;
 use ferry_store::{
     Accepted, CheckResult, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor,
     Events, Filter, Lease, Loss, NewSubmission, Page, Payload, Rescued, Standing, Stats, Store,
@@ -14,20 +13,39 @@ use ferry_store::{
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::outcome::Content;
 use ferry_types::domain::submission::{Resolution, TimelineEntry};
-use futures_util::FutureExt;
 
+use crate::backing::Backing;
 use crate::calls::{Calls, Destination};
 use crate::planted::Saboteur;
-use crate::trace::{Event, Recorder, SubmissionNumber, WorkerNumber};
+use crate::recorder::Recorder;
+use crate::trace::{Event, SubmissionNumber, WorkerNumber};
 
 /// Numbers of the submissions by id.
 pub(crate) type Numbers = Arc<BTreeMap<SubmissionId, SubmissionNumber>>;
+
+/// A store that a process has opened.
+#[derive(Debug, Clone)]
+pub(crate) struct Opened {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) backing: Arc<Backing>,
+}
+
+impl Opened {
+    pub(crate) fn new(backing: &Arc<Backing>) -> Self {
+        Self { store: backing.open(), backing: backing.clone() }
+    }
+
+    /// Waits for a call.
+    pub(crate) fn run<T>(&self, call: impl Future<Output = T>) -> T {
+        self.backing.run(call)
+    }
+}
 
 /// The store of one worker.
 #[derive(Debug)]
 pub(crate) struct WorkerStore {
     pub(crate) worker: WorkerNumber,
-    pub(crate) inner: MemoryStore,
+    pub(crate) inner: Opened,
     pub(crate) calls: Calls,
     pub(crate) recorder: Recorder,
     pub(crate) numbers: Numbers,
@@ -36,11 +54,6 @@ pub(crate) struct WorkerStore {
 }
 
 type Answer<T> = Result<T, StoreError>;
-
-/// The result of a call of the store in memory, which never waits.
-pub(crate) fn at_once<T>(call: impl Future<Output = T>) -> T {
-    call.now_or_never().expect("the store in memory answers at once")
-}
 
 impl WorkerStore {
     async fn call<T: Send + 'static>(
@@ -55,24 +68,32 @@ impl WorkerStore {
         };
         self.calls.call(worker, Destination::Store(what), |_| work(), lost).await
     }
+
+    fn claimed(&self) -> impl FnMut(&mut Claim) + use<> {
+        let (worker, recorder) = (self.worker, self.recorder.clone());
+        let (numbers, saboteur) = (self.numbers.clone(), self.saboteur.clone());
+        move |claim| {
+            saboteur.claimed(claim);
+            recorder.record(Event::Claimed {
+                worker,
+                of: numbers[&claim.lease.id],
+                lease: recorder.lease(&claim.lease),
+                ambiguous: claim.submission.upload_ambiguous,
+                requests: claim.submission.requests(claim.kind),
+            });
+        }
+    }
 }
 
 #[async_trait]
 impl Store for WorkerStore {
-    async fn claim(&self, request: ClaimRequest) -> Answer<Claims> {
-        let (inner, worker, recorder) = (self.inner.clone(), self.worker, self.recorder.clone());
-        let (numbers, saboteur) = (self.numbers.clone(), self.saboteur.clone());
+    async fn claim(&self, mut request: ClaimRequest) -> Answer<Claims> {
+        let (inner, mut claimed) = (self.inner.clone(), self.claimed());
+        self.saboteur.claiming(&mut request);
         let claim = move || {
-            let mut claims = at_once(inner.claim(request)).expect("it never fails");
-            for claim in &mut claims.claims {
-                saboteur.claimed(claim);
-                recorder.record(Event::Claimed {
-                    worker,
-                    of: numbers[&claim.lease.id],
-                    lease: (&claim.lease).into(),
-                    ambiguous: claim.submission.upload_ambiguous,
-                });
-            }
+            let claims = inner.run(inner.store.claim(request));
+            let Ok(mut claims) = claims else { return (claims, Vec::new()) };
+            claims.claims.iter_mut().for_each(&mut claimed);
             let touched = claims.claims.iter().map(|claim| claim.lease.id).collect();
             (Ok(claims), touched)
         };
@@ -83,54 +104,69 @@ impl Store for WorkerStore {
         let (inner, worker, recorder) = (self.inner.clone(), self.worker, self.recorder.clone());
         let (numbers, saboteur) = (self.numbers.clone(), self.saboteur.clone());
         let commit = move || {
-            let touched = batch.iter().map(|commit| commit.lease.id).collect();
-            let mut given = batch.clone();
-            for commit in &mut given {
-                saboteur.committing(commit);
+            let touched: Vec<_> = batch.iter().map(|commit| commit.lease.id).collect();
+            let given = saboteur.committing(&batch);
+            let outcomes = inner.run(inner.store.commit(given));
+            for (commit, outcome) in batch.iter().zip(outcomes.iter().flatten()) {
+                recorder.record(Event::Committed {
+                    worker,
+                    of: numbers[&commit.lease.id],
+                    lease: recorder.lease(&commit.lease),
+                    outcome: outcome.clone(),
+                    signal: commit.transition.signal.clone(),
+                });
             }
-            let outcomes = at_once(inner.commit(given)).expect("it never fails");
-            for (commit, outcome) in batch.iter().zip(&outcomes) {
-                let (of, lease) = (numbers[&commit.lease.id], (&commit.lease).into());
-                let outcome = outcome.clone();
-                recorder.record(Event::Committed { worker, of, lease, outcome });
-            }
-            (Ok(outcomes), touched)
+            saboteur.committed(&batch);
+            (outcomes, touched)
         };
         self.call("commit", commit).await
     }
 
     async fn renew(&self, leases: Vec<Lease>, lease: Duration) -> Answer<Vec<bool>> {
         let inner = self.inner.clone();
-        self.call("renew", move || (at_once(inner.renew(leases, lease)), Vec::new())).await
+        self.call("renew", move || (inner.run(inner.store.renew(leases, lease)), Vec::new())).await
     }
 
     async fn release(&self, claims: Vec<Claim>) -> Answer<()> {
-        let inner = self.inner.clone();
-        let touched = claims.iter().map(|claim| claim.lease.id).collect();
-        self.call("release", move || (at_once(inner.release(claims)), touched)).await
+        let (inner, recorder) = (self.inner.clone(), self.recorder.clone());
+        let numbers = self.numbers.clone();
+        let release = move || {
+            let touched: Vec<_> = claims.iter().map(|claim| claim.lease.id).collect();
+            for claim in &claims {
+                let (of, lease) = (numbers[&claim.lease.id], recorder.lease(&claim.lease));
+                recorder.record(Event::Released { of, lease });
+            }
+            (inner.run(inner.store.release(claims)), touched)
+        };
+        self.call("release", release).await
     }
 
     async fn rescue(&self) -> Answer<Rescued> {
         let (inner, recorder) = (self.inner.clone(), self.recorder.clone());
-        let numbers = self.numbers.clone();
+        let (numbers, saboteur) = (self.numbers.clone(), self.saboteur.clone());
         let rescue = move || {
-            let rescued = at_once(inner.rescue()).expect("it never fails");
-            if rescued == Rescued::default() {
-                return (Ok(rescued), Vec::new());
+            if !saboteur.rescues() {
+                return (Ok(Rescued::default()), Vec::new());
             }
-            recorder.record(Event::Rescued(rescued.due + rescued.held + rescued.cancelled));
-            (Ok(rescued), numbers.keys().copied().collect())
+            let rescued = inner.run(inner.store.rescue());
+            let Some(found) = rescued.clone().ok().filter(|found| *found != Rescued::default())
+            else {
+                return (rescued, Vec::new());
+            };
+            recorder.record(Event::Rescued(found.due + found.held + found.cancelled));
+            (rescued, numbers.keys().copied().collect())
         };
         self.call("rescue", rescue).await
     }
 
     async fn payload(&self, id: SubmissionId) -> Answer<Payload> {
         let inner = self.inner.clone();
-        self.call("payload", move || (at_once(inner.payload(id)), Vec::new())).await
+        self.call("payload", move || (inner.run(inner.store.payload(id)), Vec::new())).await
     }
 
-    async fn sweep(&self, retention: Duration) -> Answer<u64> {
-        self.inner.sweep(retention).await
+    async fn sweep(&self, _: Duration) -> Answer<u64> {
+        // Nothing in a history is as old as that.
+        Ok(0)
     }
 
     fn wakeups(&self) -> &Wakeups {
@@ -140,71 +176,71 @@ impl Store for WorkerStore {
     // No step calls what follows.
 
     fn location(&self) -> String {
-        self.inner.location()
+        self.inner.store.location()
     }
 
     async fn accept(&self, batch: Vec<NewSubmission>) -> Answer<Vec<Accepted>> {
-        self.inner.accept(batch).await
+        self.inner.store.accept(batch).await
     }
 
     fn continuity(&self) -> &Continuity {
-        self.inner.continuity()
+        self.inner.store.continuity()
     }
 
     async fn look(&self) -> Answer<Standing> {
-        self.inner.look().await
+        self.inner.store.look().await
     }
 
     async fn report_loss(&self, loss: &Loss) -> Answer<()> {
-        self.inner.report_loss(loss).await
+        self.inner.store.report_loss(loss).await
     }
 
     async fn acknowledge_loss(&self) -> Answer<()> {
-        self.inner.acknowledge_loss().await
+        self.inner.store.acknowledge_loss().await
     }
 
     async fn content(&self, id: SubmissionId, key: &str) -> Answer<Option<Content>> {
-        self.inner.content(id, key).await
+        self.inner.store.content(id, key).await
     }
 
     async fn get(&self, id: SubmissionId) -> Answer<Option<SubmissionDetail>> {
-        self.inner.get(id).await
+        self.inner.store.get(id).await
     }
 
     async fn timeline(&self, id: SubmissionId) -> Answer<Vec<TimelineEntry>> {
-        self.inner.timeline(id).await
+        self.inner.store.timeline(id).await
     }
 
     async fn events(&self, after: u64, limit: usize) -> Answer<Events> {
-        self.inner.events(after, limit).await
+        self.inner.store.events(after, limit).await
     }
 
     async fn list(&self, filter: &Filter, after: Option<Cursor>, limit: usize) -> Answer<Page> {
-        self.inner.list(filter, after, limit).await
+        self.inner.store.list(filter, after, limit).await
     }
 
     async fn stats(&self) -> Answer<Stats> {
-        self.inner.stats().await
+        self.inner.store.stats().await
     }
 
     async fn pause(&self, account: &str, reason: &str) -> Answer<()> {
-        self.inner.pause(account, reason).await
+        self.inner.store.pause(account, reason).await
     }
 
     async fn resume(&self, account: &str) -> Answer<bool> {
-        self.inner.resume(account).await
+        self.inner.store.resume(account).await
     }
 
     async fn cancel(&self, id: SubmissionId) -> Answer<SubmissionDetail> {
-        self.inner.cancel(id).await
+        self.inner.store.cancel(id).await
     }
 
     async fn retry(&self, id: SubmissionId, deadline: Duration) -> Answer<SubmissionDetail> {
-        self.inner.retry(id, deadline).await
+        self.inner.store.retry(id, deadline).await
     }
 
     async fn refetch(&self, id: SubmissionId, deadline: Duration) -> Answer<SubmissionDetail> {
-        self.inner.refetch(id, deadline).await
+        self.inner.store.refetch(id, deadline).await
     }
 
     async fn resolve(
@@ -213,22 +249,22 @@ impl Store for WorkerStore {
         resolution: Resolution,
         deadline: Duration,
     ) -> Answer<SubmissionDetail> {
-        self.inner.resolve(id, resolution, deadline).await
+        self.inner.store.resolve(id, resolution, deadline).await
     }
 
     async fn declare_ambiguous(&self, id: SubmissionId) -> Answer<SubmissionDetail> {
-        self.inner.declare_ambiguous(id).await
+        self.inner.store.declare_ambiguous(id).await
     }
 
     async fn redeliver(&self, id: SubmissionId) -> Answer<SubmissionDetail> {
-        self.inner.redeliver(id).await
+        self.inner.store.redeliver(id).await
     }
 
     async fn probe_write(&self) -> Answer<()> {
-        self.inner.probe_write().await
+        self.inner.store.probe_write().await
     }
 
     async fn check(&self) -> Answer<Vec<CheckResult>> {
-        self.inner.check().await
+        self.inner.store.check().await
     }
 }

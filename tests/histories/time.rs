@@ -19,6 +19,8 @@ pub(crate) struct Time(Arc<Mutex<Timers>>);
 #[derive(Debug, Default)]
 struct Timers {
     elapsed: Duration,
+    /// Milliseconds that the wall clock of the store is ahead.
+    offset: i64,
     /// By their end, in the order in which they began.
     waiting: BTreeMap<(Duration, u64), Waker>,
     next: u64,
@@ -42,6 +44,21 @@ impl Time {
         self.timers().waiting.keys().next().map(|(until, _)| *until)
     }
 
+    /// Steps the wall clock of the store.
+    pub(crate) fn step(&self, seconds: i64) {
+        self.timers().offset += seconds * 1000;
+    }
+
+    /// True if the wall clock of the store is not at the time of the Platform's clock.
+    pub(crate) fn is_stepped(&self) -> bool {
+        self.timers().offset != 0
+    }
+
+    /// Time of the Platform's clock, which does not step.
+    pub(crate) fn platform_now(&self) -> Timestamp {
+        timestamp(BEGINNING + self.elapsed().as_millis() as i64)
+    }
+
     /// Lets time pass until `to`.
     pub(crate) fn advance(&self, to: Duration) {
         let mut timers = self.timers();
@@ -60,7 +77,8 @@ impl Time {
 
 impl Clock for Time {
     fn now(&self) -> Timestamp {
-        timestamp(BEGINNING + self.elapsed().as_millis() as i64)
+        let offset = self.timers().offset;
+        timestamp(BEGINNING + self.elapsed().as_millis() as i64 + offset)
     }
 
     fn monotonic(&self) -> Duration {

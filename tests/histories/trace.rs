@@ -1,34 +1,53 @@
 //! The trace of a history: all that happened, in order. Invariants read nothing else.
 
-use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ferry_sim::{Effect, Endpoint};
-use ferry_store::{ClaimId, Committed, Lease};
-use ferry_types::domain::submission::{Resolution, State, StepKind};
-
-use crate::time::Time;
+use ferry_store::{Accepted, Committed};
+use ferry_types::domain::Timestamp;
+use ferry_types::domain::account::Signal;
+use ferry_types::domain::limits::AccountLimits;
+use ferry_types::domain::submission::{Resolution, State, StepKind, WaitingFor};
 
 /// Number of a worker process; each start has a new one.
 pub(crate) type WorkerNumber = usize;
 
-/// Number of a submission, in the order of acceptance.
+/// Number of a submission, as the scenario plans them.
 pub(crate) type SubmissionNumber = usize;
+
+/// Number of an account.
+pub(crate) type AccountNumber = usize;
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Event {
     /// A worker was started, crashed, suspended, woken, cut off from the store, or connected again.
     Worker(WorkerNumber, &'static str),
-    /// The store accepted a submission, and the producer has the response.
+    /// The store was unreachable, or reachable again.
+    Store(&'static str),
+    /// All that the store has done so far is durable.
+    Saved,
+    /// The store went back to what was durable.
+    WentBack,
+    /// The wall clock stepped by so many seconds.
+    ClockStepped(i64),
+    /// The store accepted a submission.
     Accepted(SubmissionNumber),
+    /// A producer submitted a dataset, with its own content or with another one, and knows the answer,
+    /// unless that was lost.
+    Submitted {
+        of: SubmissionNumber,
+        is_own: bool,
+        answer: Option<Answer>,
+    },
     /// The store leased a step.
     Claimed {
         worker: WorkerNumber,
         of: SubmissionNumber,
         lease: LeaseFacts,
         ambiguous: bool,
+        requests: usize,
     },
     /// The store answered a commit.
     Committed {
@@ -36,6 +55,12 @@ pub(crate) enum Event {
         of: SubmissionNumber,
         lease: LeaseFacts,
         outcome: Committed,
+        signal: Signal,
+    },
+    /// The store was given a step back.
+    Released {
+        of: SubmissionNumber,
+        lease: LeaseFacts,
     },
     /// A worker got no response from the store.
     StoreCallLost {
@@ -53,15 +78,18 @@ pub(crate) enum Event {
         token: Option<String>,
         why: String,
     },
-    /// An operator cancelled or resolved a submission.
-    Cancelled(SubmissionNumber),
-    Resolved(SubmissionNumber, Resolution),
-    /// An operator resumed the account.
-    Resumed,
+    /// An operator did something to a submission.
+    Operated(SubmissionNumber, Operation),
+    /// An operator paused, or resumed, an account.
+    Paused(AccountNumber),
+    Resumed(AccountNumber),
+    /// A submission as the store explains it.
+    Explained(Explained),
     /// A request left a worker.
     Sent {
         request: u64,
         worker: WorkerNumber,
+        account: AccountNumber,
         endpoint: Endpoint,
         of: Option<SubmissionNumber>,
     },
@@ -78,22 +106,63 @@ pub(crate) enum Event {
         status: Option<u16>,
         retry_after: Option<Duration>,
     },
+    /// A receiver got a webhook about an outcome.
+    Delivered {
+        of: SubmissionNumber,
+        state: State,
+    },
     /// Faults end, all workers run, and operators resolve what is held.
     Calm,
 }
 
-/// Identity of a lease.
+/// The answer of a store to a producer, with the number of the attempt whose id it names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    New(usize),
+    Duplicate(usize),
+    Conflict(usize),
+}
+
+impl Answer {
+    pub(crate) fn of(accepted: Accepted, attempt: impl Fn(Accepted) -> usize) -> Self {
+        let number = attempt(accepted);
+        match accepted {
+            Accepted::New(_) => Self::New(number),
+            Accepted::Duplicate(_) => Self::Duplicate(number),
+            Accepted::Conflict(_) => Self::Conflict(number),
+        }
+    }
+}
+
+/// An operation of an operator on one submission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Cancel,
+    Retry,
+    Resolve(Resolution),
+    Redeliver,
+    Refetch,
+}
+
+/// A submission as the store explains it, by the wall clock.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Explained {
+    pub(crate) of: SubmissionNumber,
+    pub(crate) state: State,
+    pub(crate) step: Option<StepKind>,
+    pub(crate) due_at: Option<Timestamp>,
+    pub(crate) leased_until: Option<Timestamp>,
+    pub(crate) waiting_for: Option<WaitingFor>,
+    /// The submission that it waits for.
+    pub(crate) predecessor: Option<SubmissionNumber>,
+    pub(crate) now: Timestamp,
+}
+
+/// Identity of a lease: the call that claimed it, by its number in the history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LeaseFacts {
     pub(crate) kind: StepKind,
-    pub(crate) fence: u64,
-    pub(crate) claimed_by: ClaimId,
-}
-
-impl From<&Lease> for LeaseFacts {
-    fn from(lease: &Lease) -> Self {
-        Self { kind: lease.kind, fence: lease.fence, claimed_by: lease.claimed_by }
-    }
+    pub(crate) claim: usize,
 }
 
 /// An event with its time.
@@ -101,51 +170,59 @@ impl From<&Lease> for LeaseFacts {
 pub(crate) struct Entry {
     pub(crate) at: Duration,
     pub(crate) event: Event,
+    /// True if the store forgot it, because it went back.
+    pub(crate) is_undone: bool,
 }
 
-impl fmt::Display for Entry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:>9.3} s  {:?}", self.at.as_secs_f64(), self.event)
-    }
+/// Wishes of a producer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fact {
+    pub(crate) account: AccountNumber,
+    pub(crate) name: String,
+    pub(crate) overwrite: bool,
+    pub(crate) has_webhook: bool,
 }
 
 /// A submission as the store had it at the end.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Last {
     pub(crate) state: State,
-    pub(crate) is_cancelling: bool,
-    pub(crate) result: Option<Vec<u8>>,
-    pub(crate) expected_result: Vec<u8>,
+    /// True if a step of it is due, now or later.
+    pub(crate) is_due: bool,
+    /// By result key, the stored bytes and those that the Platform computes.
+    pub(crate) results: BTreeMap<String, (Option<Vec<u8>>, Vec<u8>)>,
+    /// Its states, as the stream of events has them.
+    pub(crate) events: Vec<State>,
+    /// Its states, as its timeline has them.
+    pub(crate) timeline: Vec<State>,
+    /// True if its log has an attempt to deliver the outcome, or a reason why there is none.
+    pub(crate) has_delivery: bool,
 }
 
 /// All that invariants know of a history.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Trace {
     pub(crate) entries: Vec<Entry>,
-    /// Names of the submissions, by number.
-    pub(crate) names: Vec<String>,
+    /// By number of the submission.
+    pub(crate) facts: Vec<Fact>,
+    /// Limits of each account.
+    pub(crate) limits: AccountLimits,
+    /// True if an ambiguous upload may be repeated with permission to overwrite.
+    pub(crate) policy_overwrites: bool,
     /// The submissions at the end, by number; `None` for one that the store does not have.
     pub(crate) last: Vec<Option<Last>>,
+    /// Submissions by account and state, as the store counts them at the end.
+    pub(crate) counts: BTreeMap<(AccountNumber, State), u64>,
 }
 
-/// Records a trace; clones record the same one.
-#[derive(Debug, Clone)]
-pub(crate) struct Recorder {
-    time: Time,
-    entries: Arc<Mutex<Vec<Entry>>>,
-}
-
-impl Recorder {
-    pub(crate) fn new(time: Time) -> Self {
-        Self { time, entries: Arc::default() }
+impl Trace {
+    /// The entries that the store has not forgotten.
+    pub(crate) fn lasting(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| !entry.is_undone)
     }
 
-    pub(crate) fn record(&self, event: Event) {
-        let entry = Entry { at: self.time.elapsed(), event };
-        self.entries.lock().expect("no test has panicked").push(entry);
-    }
-
-    pub(crate) fn entries(&self) -> Vec<Entry> {
-        self.entries.lock().expect("no test has panicked").clone()
+    /// Account and name of a submission.
+    pub(crate) fn name(&self, of: SubmissionNumber) -> (AccountNumber, &str) {
+        (self.facts[of].account, &self.facts[of].name)
     }
 }

@@ -6,18 +6,19 @@ use std::time::Duration;
 use async_trait::async_trait;
 use ferry::platform::{TransportError, Wire, WireRequest, WireResponse};
 use ferry_sim::{Delivery, Effect, Endpoint, Fault, Request, Response, World};
-use ferry_types::clock::Clock;
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 
 use crate::calls::{Calls, Destination};
+use crate::recorder::Recorder;
 use crate::time::Time;
-use crate::trace::{Event, Recorder, SubmissionNumber, WorkerNumber};
+use crate::trace::{AccountNumber, Event, SubmissionNumber, WorkerNumber};
 
-/// The way of one worker to the Platform.
+/// The way of one worker to the Platform, as one of its accounts.
 #[derive(Debug, Clone)]
 pub(crate) struct WorkerWire {
     pub(crate) worker: WorkerNumber,
+    pub(crate) account: AccountNumber,
     pub(crate) world: Arc<Mutex<World>>,
     pub(crate) calls: Calls,
     pub(crate) recorder: Recorder,
@@ -30,10 +31,11 @@ type Answer = Result<WireResponse, TransportError>;
 impl Wire for WorkerWire {
     async fn send(&self, request: WireRequest) -> Answer {
         let number = self.calls.next_number();
-        let (worker, endpoint, of) = (self.worker, endpoint(&request), submission(&request));
-        self.recorder.record(Event::Sent { request: number, worker, endpoint, of });
+        let (worker, account, endpoint) = (self.worker, self.account, endpoint(&request));
+        let of = uploaded(&request).or_else(|| self.recorder.of_token(&token(&request)?));
+        self.recorder.record(Event::Sent { request: number, worker, account, endpoint, of });
         let (wire, request) = (self.clone(), plain(&request, worker));
-        let work = move |fault| (wire.carry_out(number, endpoint, &request, fault), Vec::new());
+        let work = move |fault| (wire.carry_out(number, endpoint, of, &request, fault), Vec::new());
         let lost = |_| Err(TransportError::TimedOut("no response in time".to_owned()));
         let answer = self.calls.call(worker, Destination::Platform(endpoint), work, lost).await;
         let response = answer.as_ref().ok();
@@ -51,6 +53,7 @@ impl WorkerWire {
         &self,
         number: u64,
         endpoint: Endpoint,
+        of: Option<SubmissionNumber>,
         request: &Request,
         fault: Option<Fault>,
     ) -> Answer {
@@ -58,16 +61,16 @@ impl WorkerWire {
         if let Some(fault) = fault {
             world.script(endpoint, fault);
         }
-        let exchange = world.carry_out(Clock::now(&self.time), request);
+        let exchange = world.carry_out(self.time.platform_now(), request);
         let logged = world.requests().last().expect("it was just logged");
         let is_stored =
             matches!(logged.effect, Effect::Stored | Effect::Replaced | Effect::ReplacedForeign);
-        self.recorder.record(Event::Arrived {
-            request: number,
-            status: logged.status,
-            effect: logged.effect,
-            token: logged.processing_token.clone().filter(|_| is_stored),
-        });
+        let token = logged.processing_token.clone().filter(|_| is_stored);
+        if let Some((token, of)) = token.as_ref().zip(of) {
+            self.recorder.stored(token, of);
+        }
+        let (status, effect) = (logged.status, logged.effect);
+        self.recorder.record(Event::Arrived { request: number, status, effect, token });
         match exchange.delivery {
             Delivery::Broken => Err(TransportError::Unanswered("the connection broke".to_owned())),
             _ => Ok(response(exchange.response)),
@@ -87,10 +90,16 @@ fn endpoint(request: &WireRequest) -> Endpoint {
 }
 
 /// The submission of an upload, by the reference in its first row.
-fn submission(request: &WireRequest) -> Option<SubmissionNumber> {
+fn uploaded(request: &WireRequest) -> Option<SubmissionNumber> {
     let body: serde_json::Value = serde_json::from_slice(&request.body).ok()?;
     let row = body.get("Data")?.as_str()?.lines().nth(1)?;
     row.strip_prefix('S')?.split(',').next()?.parse().ok()
+}
+
+/// The processing token that a request is about.
+fn token(request: &WireRequest) -> Option<String> {
+    let mut pairs = request.url.query_pairs();
+    pairs.find(|(key, _)| key == "token").map(|(_, token)| token.into_owned())
 }
 
 fn plain(request: &WireRequest, worker: WorkerNumber) -> Request {

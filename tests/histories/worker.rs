@@ -4,28 +4,39 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Wake, Waker};
-use std::time::Duration;
 
-use ferry::http_client::Authorities;
 use ferry::metrics::Metrics;
 use ferry::pipeline::{Executor, LeasedStep, Policy, StepQueue, WorkerParts, Workers};
 use ferry::platform::{
     AccountConfig, Limits, OverwriteFormat, Platform, PlatformParts, StatusMap, Wires,
 };
+use ferry::secret::Secret;
 use ferry::shutdown::Shutdown;
 use ferry::traces::Traces;
-use ferry::webhook::{Rules, WebhookTargets, Webhooks};
+use ferry::webhook::{Receiver, Rules, SigningKey, Webhooks};
 use ferry_sim::Credentials;
-use ferry_types::domain::submission::StepKind;
+use ferry_types::domain::limits::AccountLimits;
 use futures_util::future::BoxFuture;
 
+use crate::receiver::ReceiverWire;
 use crate::store::WorkerStore;
 use crate::time::Time;
-use crate::trace::WorkerNumber;
+use crate::trace::{AccountNumber, WorkerNumber};
 use crate::wire::WorkerWire;
 
-/// The account of all submissions.
-pub(crate) const ACCOUNT: &str = "main";
+/// Secret that signs webhooks.
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+/// The name of an account.
+pub(crate) fn account_name(account: AccountNumber) -> String {
+    format!("account{account}")
+}
+
+/// The ways of a worker to others.
+pub(crate) struct Ways {
+    pub(crate) platforms: Vec<WorkerWire>,
+    pub(crate) receivers: ReceiverWire,
+}
 
 /// A running worker process. Dropped, it has crashed.
 pub(crate) struct Worker {
@@ -60,13 +71,19 @@ impl Task {
 
 impl Worker {
     /// Starts a worker.
-    pub(crate) fn start(store: WorkerStore, wire: WorkerWire, time: &Time, policy: Policy) -> Self {
+    pub(crate) fn start(
+        store: WorkerStore,
+        ways: Ways,
+        time: &Time,
+        policy: Policy,
+        limits: AccountLimits,
+    ) -> Self {
         let (number, store) = (store.worker, Arc::new(store));
         let monotonic = Arc::new(time.clone());
         let workers = Workers {
             store: store.clone(),
-            platforms: vec![platform(wire, time)],
-            webhooks: webhooks(),
+            webhooks: webhooks(ways.receivers, ways.platforms.len()),
+            platforms: ways.platforms.into_iter().map(|w| platform(w, time, limits)).collect(),
             policy,
             pushed: None,
             metrics: metrics(),
@@ -75,12 +92,9 @@ impl Worker {
             shutdown: Shutdown::default(),
             seed: number as u64,
         };
-        let WorkerParts { executor, queues, committer, renewal, housekeeping, .. } =
+        let WorkerParts { executor, mut queues, committer, renewal, housekeeping, .. } =
             workers.parts();
         let mut tasks = vec![Task::new(committer), Task::new(renewal), Task::new(housekeeping)];
-        // No submission of a history has a webhook.
-        let with_work = |queue: &StepQueue| queue.kind != StepKind::Deliver;
-        let mut queues: Vec<StepQueue> = queues.into_iter().filter(with_work).collect();
         for queue in &mut queues {
             let claimer = std::mem::replace(&mut queue.claimer, Box::pin(std::future::ready(())));
             tasks.push(Task::new(claimer));
@@ -137,10 +151,10 @@ impl Worker {
     }
 }
 
-fn platform(wire: WorkerWire, time: &Time) -> Platform {
+fn platform(wire: WorkerWire, time: &Time, account_limits: AccountLimits) -> Platform {
     let credentials = Credentials::default();
     let account = AccountConfig {
-        name: ACCOUNT.to_owned(),
+        name: account_name(wire.account),
         token_url: "http://127.0.0.1:1/connect/token".to_owned(),
         api_url: "http://127.0.0.1:1/upload".to_owned(),
         client_id: credentials.client_id,
@@ -148,7 +162,7 @@ fn platform(wire: WorkerWire, time: &Time) -> Platform {
         api_key: credentials.api_key.into(),
         overwrite_format: OverwriteFormat::Strings,
         status_map: StatusMap::default(),
-        account_limits: ferry_types::domain::limits::AccountLimits::default(),
+        account_limits,
     };
     let wire = Arc::new(wire);
     Platform::new(PlatformParts {
@@ -162,10 +176,14 @@ fn platform(wire: WorkerWire, time: &Time) -> Platform {
     .expect("a valid account")
 }
 
-fn webhooks() -> Webhooks {
-    let (rules, targets) = (Rules::default(), WebhookTargets::default());
-    Webhooks::new(rules, targets, &Authorities::default(), Duration::from_secs(1), &metrics())
-        .expect("no secret signs, so that no certificates are needed")
+fn webhooks(wire: ReceiverWire, accounts: usize) -> Webhooks {
+    let secret = || {
+        let secret = Secret::new("the secret", SECRET.into(), None, SigningKey::read);
+        vec![secret.expect("a valid secret")]
+    };
+    let target = |number| (account_name(number), Receiver { url: None, secrets: secret() });
+    let targets = (0..accounts).map(target).collect();
+    Webhooks::over(Arc::new(wire), Rules::default(), targets, &metrics())
 }
 
 /// All histories count in the same metrics, which no history reads.

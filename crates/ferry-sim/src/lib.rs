@@ -22,6 +22,8 @@ mod throttles;
 mod config;
 mod jobs;
 
+mod behavior;
+
 mod platform;
 
 mod responses;
@@ -29,6 +31,7 @@ mod world;
 
 mod http;
 
+pub use behavior::{Behavior, FaultKind};
 pub use config::{Credentials, SimConfig};
 pub use dataset::expected_results;
 pub use dialect::Dialect;

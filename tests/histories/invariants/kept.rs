@@ -1,10 +1,14 @@
 //! `Kept`: what was accepted is there at the end.
 
-use crate::trace::Trace;
+use crate::trace::{Event, Trace};
 
 pub(super) fn check(trace: &Trace) -> Result<(), String> {
-    match trace.last.iter().position(Option::is_none) {
-        Some(number) => Err(format!("submission {number} was accepted and is gone")),
-        None => Ok(()),
+    for entry in &trace.entries {
+        if let Event::Accepted(of) = &entry.event
+            && trace.last[*of].is_none()
+        {
+            return Err(format!("{entry}: it is gone at the end"));
+        }
     }
+    Ok(())
 }

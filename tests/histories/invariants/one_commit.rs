@@ -10,12 +10,12 @@ use crate::trace::{Event, Trace};
 pub(super) fn check(trace: &Trace) -> Result<(), String> {
     // By submission, its newest claim, and if that has been committed.
     let mut newest = BTreeMap::new();
-    for entry in &trace.entries {
+    for entry in trace.lasting() {
         match &entry.event {
             Event::Claimed { worker, of, lease, .. } => {
                 newest.insert(*of, (*worker, *lease, false));
             }
-            Event::Committed { worker, of, lease, outcome: Committed::Done(..) } => {
+            Event::Committed { worker, of, lease, outcome: Committed::Done(..), .. } => {
                 let Some((owner, owned, is_committed)) = newest.get_mut(of) else {
                     return Err(format!("{entry}: the step was never claimed"));
                 };

@@ -3,9 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use ferry_sim::Effect;
-
-use super::uploads::Uploads;
+use super::uploads::{Uploads, is_stored};
 use crate::trace::{Event, Trace};
 
 pub(super) fn check(trace: &Trace) -> Result<(), String> {
@@ -25,7 +23,7 @@ pub(super) fn check(trace: &Trace) -> Result<(), String> {
                 upload.of
             ));
         }
-        if matches!(effect, Effect::Stored | Effect::Replaced | Effect::ReplacedForeign) {
+        if is_stored(*effect) {
             let claim = stored.entry(upload.of).or_insert(upload.claim);
             *claim = upload.claim.min(*claim);
         }

@@ -17,6 +17,7 @@ pub(super) fn check(trace: &Trace) -> Result<(), String> {
     for entry in &trace.entries {
         let upload = uploads.read(trace, &entry.event);
         match &entry.event {
+            _ if entry.is_undone => {}
             Event::Changed { of, token: Some(_), .. } => {
                 accepted.insert(*of);
             }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use ferry_sim::{Effect, Endpoint};
+use ferry_types::domain::submission::StepKind;
 
-use crate::trace::{Event, SubmissionNumber, Trace};
+use crate::trace::{AccountNumber, Event, SubmissionNumber, Trace};
 
 /// An upload that left a worker.
 #[derive(Debug, Clone)]
@@ -18,26 +19,34 @@ pub(super) struct Upload {
     pub(super) found: Option<SubmissionNumber>,
 }
 
+/// True if an upload with this effect is at the Platform.
+pub(super) fn is_stored(effect: Effect) -> bool {
+    matches!(effect, Effect::Stored | Effect::Replaced | Effect::ReplacedForeign)
+}
+
 /// The uploads by their request, while a trace is read.
 #[derive(Debug, Default)]
 pub(super) struct Uploads {
     by_request: BTreeMap<u64, Upload>,
     claims: BTreeMap<(usize, SubmissionNumber), (usize, bool)>,
     claimed: usize,
-    /// By name, the submission whose dataset the Platform has.
-    present: BTreeMap<String, SubmissionNumber>,
+    /// By account and name, the submission whose dataset the Platform has.
+    present: BTreeMap<(AccountNumber, String), SubmissionNumber>,
 }
 
 impl Uploads {
     /// Reads the next event; returns the upload that it is about.
     pub(super) fn read(&mut self, trace: &Trace, event: &Event) -> Option<Upload> {
         match event {
-            Event::Claimed { worker, of, ambiguous, .. } => {
+            Event::Claimed { worker, of, lease, ambiguous, .. } => {
+                if lease.kind != StepKind::Upload {
+                    return None;
+                }
                 self.claimed += 1;
                 self.claims.insert((*worker, *of), (self.claimed, *ambiguous));
                 None
             }
-            Event::Sent { request, worker, endpoint: Endpoint::Upload, of: Some(of) } => {
+            Event::Sent { request, worker, endpoint: Endpoint::Upload, of: Some(of), .. } => {
                 let (claim, ambiguous) = *self.claims.get(&(*worker, *of))?;
                 let upload = Upload { of: *of, claim, ambiguous, found: None };
                 self.by_request.insert(*request, upload.clone());
@@ -45,10 +54,11 @@ impl Uploads {
             }
             Event::Arrived { request, effect, .. } => {
                 let upload = self.by_request.get_mut(request)?;
-                let name = &trace.names[upload.of];
-                upload.found = self.present.get(name).copied();
-                if matches!(effect, Effect::Stored | Effect::Replaced | Effect::ReplacedForeign) {
-                    self.present.insert(name.clone(), upload.of);
+                let (account, name) = trace.name(upload.of);
+                let name = (account, name.to_owned());
+                upload.found = self.present.get(&name).copied();
+                if is_stored(*effect) {
+                    self.present.insert(name, upload.of);
                 }
                 Some(upload.clone())
             }

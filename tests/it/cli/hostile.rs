@@ -88,6 +88,7 @@ impl Hostile {
             vec!["doctor", "--offline"],
             [&["doctor", "--offline", "--set"], &store[..]].concat(),
             vec!["simulate", "--listen", RAW],
+            vec!["rehearse", "--seed", RAW],
             vec!["completions", RAW],
             vec![RAW],
         ]

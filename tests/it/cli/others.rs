@@ -75,6 +75,26 @@ fn the_simulator_speaks_json() {
 }
 
 #[test]
+fn a_rehearsal_has_the_errors_of_its_seed_and_reports_what_happened() {
+    let ferry = Ferry::new().file("march.csv", GOOD);
+    let listen = "--listen=127.0.0.1:0";
+    // A third of all seeds have no errors.
+    let mut rehearsal = ferry.start(&["rehearse", "--seed=1", listen]);
+    rehearsal.await_stderr("seed 1: verdicts within 1s; nothing fails");
+    eventually("five settings", || rehearsal.stdout().lines().count() == 5);
+    ferry.write("rehearsed.env", rehearsal.stdout());
+    ferry.shell("set -a; . ./rehearsed.env; set +a; ferry submit march.csv --wait").ok();
+    rehearsal.signal("INT");
+    assert!(rehearsal.end().success());
+    let report = rehearsal.stderr();
+    assert!(report.contains("0 of them failed; 1 uploads stored"), "{report}");
+    let mut failing = ferry.start(&["rehearse", "--seed=3", listen]);
+    failing.await_stderr("% of the requests fail");
+    failing.signal("INT");
+    assert!(failing.end().success());
+}
+
+#[test]
 fn the_simulators_arguments_are_checked() {
     let ferry = Ferry::new();
     for (arg, message) in [

@@ -118,6 +118,15 @@ impl Data {
         is_held.then_some(row)
     }
 
+    pub(super) fn spoil(&mut self, id: SubmissionId, change: impl FnOnce(&mut SubmissionParts)) {
+        let seq = self.seq_of(id);
+        if let Some(row) = seq.and_then(|seq| self.rows.get_mut(&seq)) {
+            let mut parts = row.submission.clone().into_parts();
+            change(&mut parts);
+            row.submission = parts.into();
+        }
+    }
+
     /// Those of the same account and Name that are not final.
     pub(super) fn unfinished(&self, of: &Submission) -> impl Iterator<Item = (u64, SubmissionId)> {
         let same = self.of_name(of).filter(|(_, s)| !s.state.is_final());

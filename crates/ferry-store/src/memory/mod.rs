@@ -26,7 +26,7 @@ use ferry_types::domain::account::{Health, HealthPolicy};
 use ferry_types::domain::outcome::Content;
 use ferry_types::domain::submission::{
     IllegalTransitionError, LifecycleError, Resolution, Ruled, SameName, State, Submission,
-    TimelineEntry,
+    SubmissionParts, TimelineEntry,
 };
 use ferry_types::domain::{SubmissionId, Timestamp, later};
 
@@ -70,6 +70,13 @@ impl MemoryStore {
     /// Goes back to what it held then, as a store does that was restored from a backup.
     pub fn restore(&self, snapshot: Snapshot) {
         self.with(|data| *data = snapshot.0);
+        self.shared.wakeups.all();
+    }
+
+    /// Changes a submission past every rule, as a store with a bug would: tests prove with it that they
+    /// notice.
+    pub fn spoil(&self, id: SubmissionId, change: impl FnOnce(&mut SubmissionParts)) {
+        self.with(|data| data.spoil(id, change));
         self.shared.wakeups.all();
     }
 

@@ -1,0 +1,78 @@
+//! Records the trace of a history.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use ferry_store::{ClaimId, Lease};
+
+use crate::time::Time;
+use crate::trace::{Entry, Event, LeaseFacts, SubmissionNumber};
+
+/// Records a trace; clones record the same one.
+#[derive(Debug, Clone)]
+pub(crate) struct Recorder {
+    time: Time,
+    records: Arc<Mutex<Records>>,
+}
+
+#[derive(Debug, Default)]
+struct Records {
+    entries: Vec<Entry>,
+    /// Numbers of claims, in the order in which they were seen: stores draw their names at random.
+    claims: BTreeMap<ClaimId, usize>,
+    /// Submissions by the processing token of an upload.
+    tokens: BTreeMap<String, SubmissionNumber>,
+}
+
+impl Recorder {
+    pub(crate) fn new(time: Time) -> Self {
+        Self { time, records: Arc::default() }
+    }
+
+    pub(crate) fn record(&self, event: Event) {
+        let entry = Entry { at: self.time.elapsed(), event, is_undone: false };
+        self.records().entries.push(entry);
+    }
+
+    /// The store went back: what it did since it was saved counts as undone.
+    pub(crate) fn undo(&self) {
+        let mut records = self.records();
+        for entry in records.entries.iter_mut().rev() {
+            if matches!(entry.event, Event::Saved) {
+                break;
+            }
+            entry.is_undone |= matches!(
+                entry.event,
+                Event::Claimed { .. }
+                    | Event::Committed { .. }
+                    | Event::Released { .. }
+                    | Event::Rescued(_)
+                    | Event::Changed { .. }
+                    | Event::Explained(_)
+            );
+        }
+    }
+
+    pub(crate) fn lease(&self, lease: &Lease) -> LeaseFacts {
+        let mut records = self.records();
+        let next = records.claims.len();
+        let claim = *records.claims.entry(lease.claimed_by).or_insert(next);
+        LeaseFacts { kind: lease.kind, claim }
+    }
+
+    pub(crate) fn stored(&self, token: &str, of: SubmissionNumber) {
+        self.records().tokens.insert(token.to_owned(), of);
+    }
+
+    pub(crate) fn of_token(&self, token: &str) -> Option<SubmissionNumber> {
+        self.records().tokens.get(token).copied()
+    }
+
+    pub(crate) fn entries(&self) -> Vec<Entry> {
+        self.records().entries.clone()
+    }
+
+    fn records(&self) -> MutexGuard<'_, Records> {
+        self.records.lock().expect("no test has panicked")
+    }
+}
