@@ -358,7 +358,8 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     async fn cancel(&self, id: SubmissionId) -> Result<SubmissionDetail, StoreError>;
 
     /// Resumes a failed submission where it stopped, for another `deadline`. It queues behind an earlier
-    /// one of its name; refused while a newer one is unfinished, or if it would overwrite a newer one.
+    /// one of its name; refused while a newer one is unfinished, or if its upload could overwrite that of
+    /// a newer one.
     async fn retry(
         &self,
         id: SubmissionId,

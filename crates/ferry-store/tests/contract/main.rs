@@ -1,4 +1,4 @@
-//! The contracts that every store fulfils, each a function over a [`Subject`].
+//! The contracts that every store fulfills, each a function over a [`Subject`].
 //!
 //! A store joins by a way to open it and one line, `fulfilled_by!`, at the end.
 

@@ -60,9 +60,9 @@ pub enum LifecycleError {
         /// The newer one.
         newer: SubmissionId,
     },
-    /// Its upload would overwrite a newer dataset with an older one.
+    /// A further upload of it could overwrite a newer dataset with an older one.
     #[error(
-        "submission {id} cannot be retried: it would overwrite the dataset of the newer submission {newer}"
+        "submission {id} cannot be retried: the newer submission {newer} of its name is completed"
     )]
     NewerCompleted {
         /// The submission.
@@ -163,14 +163,14 @@ impl Submission {
         if let Some(newer) = same_name.newer_unfinished {
             return Err(LifecycleError::NewerUnfinished { id, newer });
         }
-        let overwrites = self.overwrite && self.resume_step() == StepKind::Upload;
-        if let Some(newer) = same_name.newer_completed.filter(|_| overwrites) {
+        // Also without its own permission: once it is ambiguous, it may get that from an operator or from
+        // the policy.
+        let uploads = self.resume_step() == StepKind::Upload;
+        if let Some(newer) = same_name.newer_completed.filter(|_| uploads) {
             return Err(LifecycleError::NewerCompleted { id, newer });
         }
         let entry = self.resume("retried", deadline, now)?;
         self.0.has_predecessor = same_name.predecessor.is_some();
-        // Since then an upload of the name was accepted: what is there is not this dataset.
-        self.0.upload_ambiguous &= same_name.newer_completed.is_none();
         Ok(entry)
     }
 

@@ -329,26 +329,16 @@ fn a_retry_overwrites_no_newer_dataset_and_passes_no_newer_submission() {
         submission.retry(same_name, DAY, timestamp(1)).map(|_| submission)
     };
     let id = failed(false, StepKind::Upload).id;
-    let refused = retry(failed(true, StepKind::Upload), &completed);
-    assert_eq!(refused, Err(LifecycleError::NewerCompleted { id, newer }));
-    // Without permission nothing is overwritten, and after the upload nothing is uploaded.
-    assert!(retry(failed(false, StepKind::Upload), &completed).is_ok());
+    for overwrite in [false, true] {
+        let refused = retry(failed(overwrite, StepKind::Upload), &completed);
+        assert_eq!(refused, Err(LifecycleError::NewerCompleted { id, newer }));
+    }
+    // After its upload nothing is uploaded.
     assert!(retry(failed(true, StepKind::Poll), &completed).is_ok());
     let refused = retry(failed(false, StepKind::Poll), &unfinished);
     assert_eq!(refused, Err(LifecycleError::NewerUnfinished { id, newer }));
     let earlier = SameName { predecessor: Some(newer), ..SameName::default() };
     assert!(retry(failed(false, StepKind::Upload), &earlier).unwrap().has_predecessor);
-}
-
-#[test]
-fn a_newer_completed_submission_settles_the_upload_of_an_older_one() {
-    let newer = Some(SubmissionId::new(timestamp(0), 2));
-    for newer_completed in [None, newer] {
-        let mut submission = at(State::Failed, true, None);
-        let same_name = SameName { newer_completed, ..SameName::default() };
-        submission.retry(&same_name, DAY, timestamp(1)).unwrap();
-        assert_eq!(submission.upload_ambiguous, newer_completed.is_none());
-    }
 }
 
 #[test]
