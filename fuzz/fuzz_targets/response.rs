@@ -2,4 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| ferry_fuzz::block_on(ferry_fuzz::response::read(data)));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| ferry_fuzz::response::read(data));

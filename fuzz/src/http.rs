@@ -14,7 +14,7 @@ use ferry::config::{Config, Sources};
 use ferry::metrics::Metrics;
 use ferry::pipeline::Intake;
 use ferry::platform::{Platform, Unguarded};
-use ferry::readiness::Readiness;
+use ferry::readiness::{Readiness, StoreFailures};
 use ferry::shutdown::Shutdown;
 use ferry_store::memory::{MemoryStore, Snapshot};
 use ferry_types::clock::SystemClock;
@@ -44,18 +44,15 @@ impl Server {
         let (empty, shared) = (store.snapshot(), Arc::new(store.clone()));
         let accounts = config.accounts.keys().cloned().collect();
         let (deadline, largest) = (config.policy.deadline, config.api.max_dataset_bytes);
-        let intake = Intake::new(
-            shared.clone(),
-            clock.clone(),
-            accounts,
-            deadline,
-            largest,
-            1,
-            &metrics,
-        );
+        let intake =
+            Intake::new(shared.clone(), clock.clone(), accounts, deadline, largest, 1, &metrics);
         let api = Api::new(Parts {
             throughput: Arc::default(),
-            readiness: Readiness::new(shared.clone(), Shutdown::default()),
+            readiness: Readiness::new(
+                shared.clone(),
+                Shutdown::default(),
+                StoreFailures::default(),
+            ),
             store: shared,
             intake,
             clock,
@@ -103,7 +100,7 @@ pub fn request(data: &[u8]) {
     let Some(request) = parse(data) else { return };
     let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let router = SERVER.with_borrow_mut(Server::router);
-    crate::block_on(async {
+    super::block_on(async {
         let response = respond(router, peer, request).await;
         let status = response.status();
         assert_ne!(status.as_u16(), 500, "{response:?}");
@@ -147,7 +144,7 @@ struct Wire {
 }
 
 static WIRE: LazyLock<Wire> = LazyLock::new(|| {
-    crate::block_on(async {
+    super::block_on(async {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let address = listener.local_addr().expect("it listens");
         let config = config(&format!("http://{address}"));
@@ -161,7 +158,7 @@ static WIRE: LazyLock<Wire> = LazyLock::new(|| {
 /// All bytes of a response, the status line included, from a socket that is closed after them.
 pub fn http1(data: &[u8]) {
     let Wire { listener, platform } = &*WIRE;
-    crate::block_on(async {
+    super::block_on(async {
         let served = async {
             loop {
                 let Ok((mut stream, _)) = listener.accept().await else { continue };

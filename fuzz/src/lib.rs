@@ -9,6 +9,23 @@ use std::sync::LazyLock;
 
 use tokio::runtime::{Builder, Runtime};
 
+/// The targets of `fuzz_targets/`, by name.
+pub const TARGETS: [(&str, fn(&[u8])); 13] = [
+    ("dataset", texts::dataset),
+    ("feedback", texts::feedback),
+    ("http1", http::http1),
+    ("identifiers", texts::identifiers),
+    ("keys", texts::keys),
+    ("location", stored::location),
+    ("request", http::request),
+    ("response", response::read),
+    ("settings", texts::settings),
+    ("stored", stored::stored),
+    ("stream", stored::stream),
+    ("submission", texts::submission),
+    ("webhook", texts::webhook),
+];
+
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     let mut builder = Builder::new_current_thread();
     builder.enable_all().build().expect("there is memory for a runtime")

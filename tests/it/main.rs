@@ -10,6 +10,7 @@ mod deploy;
 mod dialect;
 mod fleet;
 mod full_store;
+mod fuzz;
 mod metrics;
 mod node;
 mod open_files;

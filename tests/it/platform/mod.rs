@@ -2,7 +2,6 @@
 
 mod client;
 mod lenient;
-mod made_up;
 mod private;
 mod results;
 mod secrets;
