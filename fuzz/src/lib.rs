@@ -9,8 +9,11 @@ use std::sync::LazyLock;
 
 use tokio::runtime::{Builder, Runtime};
 
+/// Reads bytes, and panics if a rule is broken.
+pub type Target = fn(&[u8]);
+
 /// The targets of `fuzz_targets/`, by name.
-pub const TARGETS: [(&str, fn(&[u8])); 13] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("dataset", texts::dataset),
     ("feedback", texts::feedback),
     ("http1", http::http1),
