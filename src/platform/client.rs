@@ -167,7 +167,7 @@ impl Platform {
         if let Status::Pending { status: shown, .. } | Status::Failed { status: shown } =
             &mut status
         {
-            *shown = self.scrubber().clean(&value, &[], SHOWN).to_lowercase();
+            *shown = self.scrubber().clean(&value.to_lowercase(), &[], SHOWN);
         }
         Ok(status)
     }

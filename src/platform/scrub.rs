@@ -104,12 +104,14 @@ impl Scrubber {
     }
 }
 
-/// Replaces the longest of the needles wherever one is, but for within `REDACTED`: a token of one letter
+/// Replaces the longest of the needles wherever one is, in any letter case, but for within `REDACTED`: a token of one letter
 /// is part of that, and the text would grow tenfold with each pass.
 fn without_needles(text: &str, needles: &[&str]) -> String {
     let mut begins = [false; 256];
     for needle in needles {
-        begins[usize::from(needle.as_bytes()[0])] = true;
+        let first = needle.as_bytes()[0];
+        begins[usize::from(first.to_ascii_lowercase())] = true;
+        begins[usize::from(first.to_ascii_uppercase())] = true;
     }
     let (mut clean, mut from, mut at) = (String::with_capacity(text.len()), 0, 0);
     while at < text.len() {
@@ -118,8 +120,10 @@ fn without_needles(text: &str, needles: &[&str]) -> String {
             continue;
         }
         let is_candidate = begins[usize::from(text.as_bytes()[at])] && text.is_char_boundary(at);
-        let fitting =
-            needles.iter().filter(|needle| is_candidate && text[at..].starts_with(**needle));
+        let fitting = needles.iter().filter(|needle| {
+            let found = text.as_bytes()[at..].get(..needle.len()).filter(|_| is_candidate);
+            found.is_some_and(|found| found.eq_ignore_ascii_case(needle.as_bytes()))
+        });
         match fitting.map(|needle| needle.len()).max() {
             Some(length) => {
                 clean += &text[from..at];
@@ -328,6 +332,8 @@ mod tests {
             SECRET.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&#60;"),
             basic("id", SECRET),
             encoded("the key"),
+            "THE KEY".to_owned(),
+            "The Key".to_owned(),
         ];
         for (number, spelling) in spellings.into_iter().enumerate() {
             let cleaned = scrubber.clean(&format!("no: {spelling} (sic)"), &[], 200);
