@@ -19,7 +19,12 @@ pub(super) struct AcceptedBatch {
     pub(super) ids: Vec<SubmissionId>,
     /// The number that it did not accept, which was reported then.
     pub(super) conflicts: u64,
+    /// True if each was printed already.
+    pub(super) is_printed: bool,
 }
+
+/// A submission that the store has now: its name, unless it was accepted before.
+pub(super) type Stored = (SubmissionId, Option<String>);
 
 /// Stores what was prepared, and reports duplicates.
 pub(super) async fn accept(
@@ -27,21 +32,32 @@ pub(super) async fn accept(
     batch: Vec<NewSubmission>,
     ui: &Ui,
 ) -> Result<AcceptedBatch, CliError> {
+    let (stored, conflicts) = accept_each(intake, batch, ui).await?;
+    let ids = stored.into_iter().map(|(id, _)| id).collect();
+    Ok(AcceptedBatch { ids, conflicts, is_printed: false })
+}
+
+/// Stores what was prepared, reports duplicates, and returns what is stored and the number of conflicts.
+pub(super) async fn accept_each(
+    intake: &Intake,
+    batch: Vec<NewSubmission>,
+    ui: &Ui,
+) -> Result<(Vec<Stored>, u64), CliError> {
     let of_new = |new: &NewSubmission| (new.name.clone(), new.idempotency_key.clone());
     let batch_names: Vec<(String, Option<String>)> = batch.iter().map(of_new).collect();
-    let mut stored = AcceptedBatch::default();
+    let (mut stored, mut conflicts) = (Vec::with_capacity(batch.len()), 0);
     for (accepted, (name, key)) in intake.accept(batch).await?.into_iter().zip(batch_names) {
         let key = key.unwrap_or_default();
         match accepted {
-            Accepted::New(id) => stored.ids.push(id),
+            Accepted::New(id) => stored.push((id, Some(name))),
             Accepted::Duplicate(id) => {
                 ui.print_note(format!(
                     "idempotency key `{key}`: the same was accepted before, as {id}"
                 ));
-                stored.ids.push(id);
+                stored.push((id, None));
             }
             Accepted::Conflict(id) => {
-                stored.conflicts += 1;
+                conflicts += 1;
                 CliError::usage(format!(
                     "`{name}` was not submitted: its idempotency key `{key}` belongs to {id}, \
                      which has other content"
@@ -51,7 +67,7 @@ pub(super) async fn accept(
             }
         }
     }
-    Ok(stored)
+    Ok((stored, conflicts))
 }
 
 /// Runs the steps of what was stored, if that is wanted, or shows it.
@@ -73,7 +89,8 @@ pub(super) async fn wait_or_show(
     } else if wait.is_wanted() {
         run_until_settled(app, &stored.ids, wait, ui).await?
     } else {
-        let exit = show::all(&stored.ids, &app, ui).await?;
+        let exit =
+            if stored.is_printed { Exit::Done } else { show::all(&stored.ids, &app, ui).await? };
         if ui.terminal {
             ui.print_note("next: `ferry worker` runs the steps, `ferry watch` follows them");
         }

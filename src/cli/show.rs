@@ -22,6 +22,12 @@ pub(super) async fn all(ids: &[SubmissionId], app: &App, ui: &Ui) -> Result<Exit
     Ok(Exit::Done)
 }
 
+/// A submission that was accepted just now, as a line for people.
+pub(super) fn accepted(id: SubmissionId, name: &str) -> Line {
+    let line = Line::from(id).and("  ").and(padded_state(State::Queued));
+    line.and("  ").and(Line::from(name).truncated(32))
+}
+
 /// A submission, as a line for people or an object for programs.
 pub(super) fn view(view: &SubmissionView, now: Timestamp, ui: &Ui) -> std::io::Result<()> {
     if ui.json { ui.object(view) } else { ui.out(line(view, now)) }

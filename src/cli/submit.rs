@@ -13,7 +13,7 @@ use super::validate::{hint_fix, print_reports, print_warnings};
 use super::wait::WaitArgs;
 use super::{ndjson, values};
 use crate::app::App;
-use crate::pipeline::{Intake, IntakeError, Prepared, Source, SourceLabels, decode};
+use crate::pipeline::{Intake, IntakeError, Prepared, SourceLabels, decode};
 use ferry_types::contract::SubmissionRequest;
 use ferry_types::domain::dataset::Report;
 use ferry_types::domain::submission::Priority;
@@ -78,10 +78,9 @@ pub(super) struct Submit {
 impl Submit {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
         self.wait.check(&app)?;
-        let intake = app.intake();
         let stored = match &self.ndjson {
-            Some(path) => ndjson::submit(&intake.with_source(Source::Ndjson), path, ui).await,
-            None => self.submit_files(&app, &intake, ui).await,
+            Some(path) => ndjson::submit(&app, path, !self.wait.is_wanted(), ui).await,
+            None => self.submit_files(&app, &app.intake(), ui).await,
         }?;
         match stored {
             Some(stored) => wait_or_show(app, stored, &self.wait, ui).await,

@@ -78,8 +78,8 @@ fn lines_come_from_stdin_and_from_a_pipe() {
     assert_snapshot!(ran, @"
     exit 0
     ---- stdout
-    ID-1  queued      three                 waits for a worker
-    ID-2  queued      four                  waits for a worker
+    ID-1  queued      three
+    ID-2  queued      four
     ---- stderr
     warning: no account is configured here: stored until a worker with credentials uploads it
     ");
@@ -152,7 +152,7 @@ fn a_conflict_is_reported_beside_what_was_accepted() {
     assert_snapshot!(ferry.run(&["submit", "--ndjson", "two.ndjson"]), @"
     exit 2
     ---- stdout
-    ID-1  queued      two                   waits for a worker
+    ID-1  queued      two
     ID-2  queued      one                   waits for a worker
     ---- stderr
     error: `other` was not submitted: its idempotency key `k1` belongs to ID-2, which has other content
