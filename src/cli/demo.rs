@@ -60,7 +60,7 @@ impl Demo {
         let folder = tempfile::tempdir()?;
         let sim = Sim::start(world(self.once), (Ipv4Addr::LOCALHOST, 0).into()).await?;
         let config = configuration(&sim, global, &folder.path().join("ferry.db"))?;
-        start_log(&config, ui, "error")?;
+        start_log(global, &config, ui, "error")?;
         let app = App::open(config)?;
         ui.print_note(format!(
             "store {}, simulated Platform http://{}, workers in this process",

@@ -71,7 +71,7 @@ impl Doctor {
                 return Ok(Exit::Usage);
             }
         };
-        start_log(&config, ui, "error")?;
+        start_log(global, &config, ui, "error")?;
         print_finding(&good("the configuration can be read".to_owned()), ui)?;
         for warning in &config.warnings {
             print_finding(&good(warning.clone()), ui)?;

@@ -3,7 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
-use super::ui::Ui;
+use super::ui::{ErrorObject, Ui};
 use crate::app::SetupError;
 use crate::config::ConfigErrors;
 use crate::platform::InvalidAccountError;
@@ -96,16 +96,12 @@ impl CliError {
 
     /// Says it on stderr.
     pub(super) fn print_error(&self, ui: &Ui) -> Exit {
-        match self.error.downcast_ref::<ConfigErrors>() {
-            Some(errors) => ui.errors(errors),
-            None => ui.error(&self.error),
-        }
-        for cause in self.error.chain().skip(1) {
-            ui.cause(&cause.to_string());
-        }
-        if let Some(hint) = &self.hint {
-            ui.hint(hint);
-        }
+        ui.failure(&ErrorObject {
+            error: self.error.to_string(),
+            is_several: self.error.is::<ConfigErrors>(),
+            causes: self.error.chain().skip(1).map(ToString::to_string).collect(),
+            hint: self.hint.clone(),
+        });
         self.exit
     }
 

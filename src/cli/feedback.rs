@@ -5,12 +5,12 @@ use clap::Args;
 use super::error::{CliError, Exit};
 use super::follow::fetch;
 use super::line::Line;
+use super::target::Target;
 use super::ui::{Ui, write_bytes};
 use crate::app::App;
 use crate::charset::text;
 use ferry_store::StoreError;
 use ferry_types::contract::SubmissionView;
-use ferry_types::domain::SubmissionId;
 use ferry_types::domain::feedback::{locate, read};
 use ferry_types::domain::submission::{FEEDBACK_KEY, State};
 
@@ -23,9 +23,8 @@ Examples:
 Then correct the file and resubmit it:
   ferry resubmit 01KDXB8W4S9ZT2M3Q5R7V1C6HY march.csv --wait")]
 pub(super) struct Feedback {
-    /// The submission.
-    #[arg(value_name = "ID")]
-    id: SubmissionId,
+    #[command(flatten)]
+    target: Target,
     /// The bytes that the Platform sent.
     #[arg(long)]
     raw: bool,
@@ -33,15 +32,16 @@ pub(super) struct Feedback {
 
 impl Feedback {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
-        let view = fetch(app.store.as_ref(), self.id).await?;
-        let Some(content) = app.store.content(self.id, FEEDBACK_KEY).await? else {
+        let id = self.target.find(app.store.as_ref()).await?;
+        let view = fetch(app.store.as_ref(), id).await?;
+        let Some(content) = app.store.content(id, FEEDBACK_KEY).await? else {
             return none(&view, ui);
         };
         if self.raw {
             write_bytes(&content.bytes)?;
             return Ok(Exit::Done);
         }
-        let payload = match app.store.payload(self.id).await {
+        let payload = match app.store.payload(id).await {
             Ok(payload) => Some(payload),
             Err(StoreError::NotFound(_)) => None,
             Err(error) => return Err(error.into()),
@@ -52,8 +52,7 @@ impl Feedback {
         if complaints.is_empty() {
             ui.print_note(format!(
                 "the Platform rejected the dataset and sent empty feedback: it names no error; \
-                 `ferry status {}` shows its status word",
-                self.id
+                 `ferry status {id}` shows its status word"
             ));
         }
         for item in locate(&complaints, data, events) {

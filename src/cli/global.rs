@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{ArgAction, Args};
 
 use super::error::CliError;
 use super::ui::Ui;
@@ -23,9 +23,27 @@ pub(super) struct Global {
     /// Change a setting, such as `poll_max=30s`; `ferry doctor --settings` lists them.
     #[arg(long, global = true, value_name = "NAME=VALUE", help_heading = "Global options")]
     pub(super) set: Vec<String>,
-    /// Write JSON to stdout, one object a line.
+    /// Write JSON, one object a line: data to stdout, errors and notes to stderr.
     #[arg(long, global = true, help_heading = "Global options")]
     pub(super) json: bool,
+    /// Write errors alone to stderr.
+    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Global options")]
+    pub(super) quiet: bool,
+    /// Log more, as with the setting `log`: `info`, and with -vv `debug`.
+    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Global options")]
+    pub(super) verbose: u8,
+}
+
+impl Global {
+    /// The filter of log lines that the flags want.
+    fn log_filter(&self) -> Option<&'static str> {
+        match (self.quiet, self.verbose) {
+            (true, _) => Some("error"),
+            (false, 0) => None,
+            (false, 1) => Some("info"),
+            (false, _) => Some("ferry=debug,info"),
+        }
+    }
 }
 
 /// Reads the configuration.
@@ -40,9 +58,15 @@ pub(super) fn load(global: &Global) -> Result<Config, ConfigErrors> {
     Config::load(&sources)
 }
 
-/// Starts the log at `level`, unless the configuration wants another.
-pub(super) fn start_log(config: &Config, ui: &Ui, level: &str) -> Result<(), CliError> {
-    let filter = if config.log.is_empty() { level } else { &config.log };
+/// Starts the log at `level`, unless the flags or the configuration want another.
+pub(super) fn start_log(
+    global: &Global,
+    config: &Config,
+    ui: &Ui,
+    level: &str,
+) -> Result<(), CliError> {
+    let configured = if config.log.is_empty() { level } else { &config.log };
+    let filter = global.log_filter().unwrap_or(configured);
     // Commands record in the file of the audit log, if there is one; a server always logs its own.
     let audits = level == "info";
     telemetry::start(filter, config.log_format, audits, ui.log_writer())
@@ -51,7 +75,7 @@ pub(super) fn start_log(config: &Config, ui: &Ui, level: &str) -> Result<(), Cli
 
 pub(super) fn open(global: &Global, ui: &Ui, level: &str) -> Result<App, CliError> {
     let config = configure(global)?;
-    start_log(&config, ui, level)?;
+    start_log(global, &config, ui, level)?;
     Ok(App::open(config)?)
 }
 
@@ -73,6 +97,6 @@ pub(super) fn open_existing(global: &Global, ui: &Ui) -> Result<App, CliError> {
         }
         StoreLocation::Sqlite(_) | StoreLocation::Redis(..) => {}
     }
-    start_log(&config, ui, "warn")?;
+    start_log(global, &config, ui, "warn")?;
     Ok(App::open(config)?)
 }

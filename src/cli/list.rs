@@ -1,20 +1,26 @@
 //! `ferry list`: the submissions of the store, newest first.
 
+mod columns;
+
 use clap::Args;
 
 use super::error::{CliError, Exit};
 use super::follow::view;
 use super::ui::Ui;
-use super::{show, values};
+use super::values;
 use crate::app::App;
-use ferry_store::{Cursor, Filter};
+use columns::Columns;
+use ferry_store::{Cursor, Filter, Store, StoreError};
+use ferry_types::contract::SubmissionView;
+use ferry_types::domain::Timestamp;
 use ferry_types::domain::submission::State;
-use ferry_types::domain::{Timestamp, until};
 
 /// Submissions read from the store at once.
 const PAGE: usize = 200;
 
 /// List submissions, newest first.
+///
+/// On a terminal the columns have a header and fit its width; elsewhere nothing is left out.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -32,7 +38,7 @@ pub(super) struct List {
     #[arg(long)]
     cursor: Option<u64>,
     /// All of them.
-    #[arg(long, conflicts_with_all = ["limit", "cursor"])]
+    #[arg(short, long, conflicts_with_all = ["limit", "cursor"])]
     all: bool,
 }
 
@@ -43,7 +49,7 @@ pub(super) struct FilterArgs {
     #[arg(long = "state", value_name = "STATE")]
     states: Vec<State>,
     /// With exactly this name.
-    #[arg(long)]
+    #[arg(short, long)]
     name: Option<String>,
     /// Of this account.
     #[arg(long)]
@@ -78,40 +84,30 @@ impl List {
         let filter = self.filter.into_filter();
         let mut left = if self.all { usize::MAX } else { self.limit };
         let mut cursor = self.cursor.map(Cursor);
-        let now = app.clock.now();
-        let mut is_empty = true;
+        let mut columns = Columns::of_terminal();
+        let mut count = 0;
         while left > 0 {
             let page = app.store.list(&filter, cursor, left.min(PAGE)).await?;
-            left = left.saturating_sub(page.found.len() + page.damaged.len());
-            is_empty &= page.found.is_empty() && page.damaged.is_empty();
+            let listed = page.found.len() + page.damaged.len();
+            (left, count) = (left.saturating_sub(listed), count + listed);
             for damaged in &page.damaged {
                 ui.warning(&damaged.to_string());
             }
-            let mut rows = Vec::with_capacity(page.found.len());
-            for found in page.found {
-                let view = view(found);
-                if ui.json {
-                    ui.object(&view)?;
-                    continue;
-                }
-                rows.push(vec![
-                    view.id.into(),
-                    show::state(view.state),
-                    (&view.name).into(),
-                    (&view.account).into(),
-                    format!("{} ago", show::duration(until(view.created_at, now))).into(),
-                    show::remark(&view, now).into(),
-                ]);
-            }
-            for line in show::table(&rows) {
-                ui.out(line)?;
+            let views: Vec<SubmissionView> = page.found.into_iter().map(view).collect();
+            if ui.json {
+                views.iter().try_for_each(|view| ui.object(view))?;
+            } else {
+                columns
+                    .lines(&views, app.clock.now())
+                    .into_iter()
+                    .try_for_each(|line| ui.out(line))?;
             }
             cursor = page.next;
             if cursor.is_none() {
                 break;
             }
         }
-        if is_empty {
+        if count == 0 {
             let location = app.store.location();
             ui.print_note(if is_everything(&filter) {
                 format!("the store {location} is empty")
@@ -119,11 +115,57 @@ impl List {
                 format!("nothing in the store {location} matches")
             });
         }
-        if let Some(Cursor(cursor)) = cursor.filter(|_| !self.all) {
-            ui.print_note(format!("more submissions match: add --cursor {cursor} or --all"));
+        if let Some(next) = cursor.filter(|_| !self.all) {
+            let listed = self.cursor.is_none().then_some(count as u64);
+            let more = more(app.store.as_ref(), &filter, next, listed).await?;
+            let Cursor(cursor) = next;
+            ui.print_note(format!("{more}: add --cursor {cursor} or --all"));
         }
         Ok(Exit::Done)
     }
+}
+
+/// The number of submissions that match after `cursor`, in words. Where `listed` is the number of all before it,
+/// the counts of the store may answer; else up to a thousand are read.
+async fn more(
+    store: &dyn Store,
+    filter: &Filter,
+    cursor: Cursor,
+    listed: Option<u64>,
+) -> Result<String, StoreError> {
+    const MOST: u64 = 1000;
+    if let (Some(listed), Some(all)) = (listed, counted(store, filter).await?) {
+        return Ok(words(all.saturating_sub(listed).max(1)));
+    }
+    let (mut count, mut next) = (0, Some(cursor));
+    while let (Some(_), true) = (next, count < MOST) {
+        let page = store.list(filter, next, PAGE).await?;
+        count += (page.found.len() + page.damaged.len()) as u64;
+        next = page.next;
+    }
+    let more = if next.is_some() { "more than " } else { "" };
+    Ok(format!("{more}{}", words(count)))
+}
+
+fn words(count: u64) -> String {
+    match count {
+        1 => "1 more submission matches".to_owned(),
+        count => format!("{count} more submissions match"),
+    }
+}
+
+/// The number of submissions that match, if the store counts such: by account and state.
+async fn counted(store: &dyn Store, filter: &Filter) -> Result<Option<u64>, StoreError> {
+    let Filter { states, name, account, labels, created_after, created_before } = filter;
+    if name.is_some() || !labels.is_empty() || created_after.is_some() || created_before.is_some() {
+        return Ok(None);
+    }
+    let stats = store.stats().await?;
+    let accounts = stats.accounts.iter();
+    let accounts = accounts.filter(|known| account.as_ref().is_none_or(|a| *a == known.account));
+    let counts = accounts.flat_map(|known| &known.states);
+    let counts = counts.filter(|(state, _)| states.is_empty() || states.contains(state));
+    Ok(Some(counts.map(|(_, count)| count).sum()))
 }
 
 fn is_everything(filter: &Filter) -> bool {

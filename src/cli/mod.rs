@@ -33,9 +33,11 @@ mod simulate;
 mod stats;
 mod status;
 mod submit;
+mod target;
 mod ui;
 mod validate;
 mod values;
+mod version;
 mod wait;
 mod watch;
 mod webhooks;
@@ -104,13 +106,17 @@ enum Command {
     Simulate(simulate::Simulate),
     Rehearse(rehearse::Rehearse),
     Completions(completions::Completions),
+    Version(version::Version),
 }
 
 /// Runs the command that the process was called with.
 pub fn main() -> ExitCode {
     report_panics();
-    let cli = parse().unwrap_or_else(|error| error.exit());
-    let ui = Ui::of_process(cli.global.json);
+    let cli = match parse() {
+        Ok(cli) => cli,
+        Err(error) => return misused(&error),
+    };
+    let ui = Ui::of_process(cli.global.json, cli.global.quiet);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let ran = runtime
         .map_err(|error| CliError::from(anyhow::Error::new(error).context("cannot start")))
@@ -135,10 +141,30 @@ fn parse() -> Result<Cli, clap::Error> {
     })
 }
 
+/// True if the arguments want JSON, also where they cannot be parsed.
+fn wants_json() -> bool {
+    let arguments = std::env::args_os().skip(1).take_while(|argument| argument != "--");
+    arguments.into_iter().any(|argument| argument == "--json")
+}
+
+/// Prints what is wrong with the arguments, or the help that they want.
+fn misused(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() || !wants_json() {
+        error.exit();
+    }
+    let text = error.render().to_string();
+    let what = text.split("\n\n").next().unwrap_or_default();
+    let what = what.strip_prefix("error: ").unwrap_or(what).trim();
+    let failure = CliError::usage(what.to_owned());
+    failure
+        .hint("`ferry help` and `--help` explain the arguments")
+        .report(&Ui::of_process(true, false))
+}
+
 /// Prints panics as every error is printed: they may quote foreign text.
 fn report_panics() {
     std::panic::set_hook(Box::new(|panic| {
-        let ui = Ui::of_process(false);
+        let ui = Ui::of_process(wants_json(), false);
         let thread = std::thread::current();
         let name = thread.name().unwrap_or("unnamed").to_owned();
         ui.error(format!("a bug in Ferry, in the thread `{name}`: {panic}"));
@@ -155,6 +181,7 @@ async fn run(cli: Cli, ui: &Ui) -> Result<Exit, CliError> {
     let global = cli.global;
     match cli.command {
         Command::Completions(command) => command.run(&mut Cli::command()),
+        Command::Version(_) => version::Version::run(ui),
         Command::Demo(command) => command.run(&global, ui).await,
         Command::Doctor(command) => command.run(&global, ui).await,
         Command::Simulate(command) => command.run(&global, ui).await,

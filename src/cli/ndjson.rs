@@ -175,7 +175,7 @@ fn prepare(intake: &Intake, line: &NdjsonLine) -> Result<NewSubmission, LineErro
 
 fn report(error: LineError, ui: &Ui) -> Result<(), CliError> {
     match error {
-        LineError::Json(what) => ui.error(&what),
+        LineError::Json(what) => ui.error(what),
         LineError::Refused(_, IntakeError::Dataset(reports)) => print_reports(&reports, ui)?,
         LineError::Refused(location, error) => ui.error(format!("{location}: {error}")),
     }

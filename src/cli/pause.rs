@@ -24,6 +24,9 @@ pub(super) struct Pause {
     /// Reason, shown by `ferry stats`.
     #[arg(long, default_value = "paused by an operator")]
     reason: String,
+    /// Pause an account that is neither configured here nor in the store.
+    #[arg(long)]
+    create: bool,
 }
 
 /// Resume an account that is paused, throttled or behind an open circuit breaker.
@@ -40,8 +43,11 @@ impl Pause {
         let stats = app.store.stats().await?;
         let is_known = app.config.accounts.contains_key(&account)
             || stats.accounts.iter().any(|known| known.account == account);
-        if !is_known {
-            ui.warning(&format!("account `{account}` is neither configured here nor in the store"));
+        if !is_known && !self.create {
+            let what = format!("account `{account}` is neither configured here nor in the store");
+            return Err(CliError::usage(what).hint(
+                "`ferry stats` shows the accounts of the store; --create pauses one before its first submission",
+            ));
         }
         let reason = pause_record(&self.reason, &format!("user `{}`", user()), app.clock.now());
         let (command, pause) = (format!("pause {account}"), app.store.pause(&account, &reason));

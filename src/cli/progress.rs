@@ -15,7 +15,6 @@ use ferry_types::clock::Clock;
 use ferry_types::contract::{SubmissionView, WaitingFor};
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::{ReasonCode, State};
-use ferry_types::domain::until;
 
 /// Submissions with a bar of their own; further ones only count.
 const BARS: usize = 15;
@@ -73,7 +72,7 @@ impl Progress {
         } else if self.lines.insert(view.id, progress_line(view)).as_ref()
             != Some(&progress_line(view))
         {
-            self.ui.print_note(show::line(view, self.clock.now()));
+            self.ui.print_note(show::progress(view, self.clock.now()));
         }
         if is_settled(view.state) && before.is_none_or(|before| !is_settled(before)) {
             self.settled += 1;
@@ -92,7 +91,7 @@ impl Progress {
             if let Some(bar) = self.bars.remove(&view.id) {
                 bar.finish_and_clear();
                 if !self.outcome_follows {
-                    self.ui.print_note(show::line(view, now));
+                    self.ui.print_note(show::progress(view, now));
                 }
             }
             return;
@@ -102,16 +101,12 @@ impl Progress {
                 return;
             }
             let bar = self.ui.bars.insert(self.bars.len(), ProgressBar::new_spinner());
-            bar.set_style(style("{spinner} {msg}"));
+            bar.set_style(style("{spinner} {wide_msg}"));
             bar.enable_steady_tick(Duration::from_millis(120));
             self.bars.insert(view.id, bar);
         }
         if let Some(bar) = self.bars.get(&view.id) {
-            let age = show::duration(until(view.created_at, now));
-            let remark = show::remark(view, now);
-            let state = show::padded_state(view.state);
-            let line = state.and(format!(" {} {age}: {remark}", view.name));
-            bar.set_message(for_stderr(&line));
+            bar.set_message(for_stderr(&show::progress(view, now)));
         }
     }
 
@@ -164,6 +159,6 @@ mod tests {
     #[test]
     fn templates_are_understood() {
         style("{bar:30} {pos} of {len} settled, {elapsed}, {msg}");
-        style("{spinner} {msg}");
+        style("{spinner} {wide_msg}");
     }
 }

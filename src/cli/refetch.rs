@@ -4,9 +4,9 @@ use clap::Args;
 
 use super::each::for_each_id;
 use super::error::{CliError, Exit};
+use super::target::Targets;
 use super::ui::Ui;
 use crate::app::App;
-use ferry_types::domain::SubmissionId;
 
 /// Fetch the results or the feedback of final submissions again.
 #[derive(Debug, Args)]
@@ -18,17 +18,15 @@ Examples:
 What is stored is replaced only by what arrives, and nothing is uploaded. Of a failed or cancelled
 submission the Platform is polled first: it becomes completed or rejected if the Platform has decided.")]
 pub(super) struct Refetch {
-    /// The submissions: final, and with a processing token.
-    #[arg(required = true, value_name = "ID")]
-    ids: Vec<SubmissionId>,
+    #[command(flatten)]
+    targets: Targets,
 }
 
 impl Refetch {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
+        let ids = self.targets.find(app.store.as_ref()).await?;
         let deadline = app.config.policy.deadline;
-        for_each_id("refetch", &self.ids, &app, ui, async |id| {
-            app.store.refetch(id, deadline).await
-        })
-        .await
+        for_each_id("refetch", &ids, &app, ui, async |id| app.store.refetch(id, deadline).await)
+            .await
     }
 }

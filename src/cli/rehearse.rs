@@ -36,7 +36,7 @@ pub(super) struct Rehearse {
 
 impl Rehearse {
     pub(super) async fn run(self, global: &Global, ui: &Ui) -> Result<Exit, CliError> {
-        start_log(&configure(global)?, ui, "info")?;
+        start_log(global, &configure(global)?, ui, "info")?;
         let shutdown = Shutdown::default();
         signals::listen_idle(shutdown.clone(), ui)?;
         let behavior = Behavior::of_seed(self.seed);

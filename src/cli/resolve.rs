@@ -4,9 +4,9 @@ use clap::Args;
 
 use super::each::for_each_id;
 use super::error::{CliError, Exit};
+use super::target::Targets;
 use super::ui::Ui;
 use crate::app::App;
-use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::Resolution;
 
 /// Decide about held submissions; `ferry status ID` says why they are held.
@@ -19,9 +19,8 @@ may be this one or another. Look at the Platform, then:
   ferry resolve ID --retry        it is gone: try again, without overwriting
 A submission is also held if a step of it crashed its worker five times: --retry runs it again.")]
 pub(super) struct Resolve {
-    /// The submissions.
-    #[arg(required = true, value_name = "ID")]
-    ids: Vec<SubmissionId>,
+    #[command(flatten)]
+    targets: Targets,
     #[command(flatten)]
     resolution: Flags,
 }
@@ -42,13 +41,14 @@ struct Flags {
 
 impl Resolve {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
+        let ids = self.targets.find(app.store.as_ref()).await?;
         let (resolution, verb) = match &self.resolution {
             Flags { overwrite: true, .. } => (Resolution::Overwrite, "resolve --overwrite"),
             Flags { retry: true, .. } => (Resolution::Retry, "resolve --retry"),
             _ => (Resolution::Fail, "resolve --fail"),
         };
         let deadline = app.config.policy.deadline;
-        for_each_id(verb, &self.ids, &app, ui, async |id| {
+        for_each_id(verb, &ids, &app, ui, async |id| {
             app.store.resolve(id, resolution, deadline).await
         })
         .await

@@ -7,24 +7,25 @@ use clap::Args;
 use super::accept_batch::{accept, refused, wait_or_show};
 use super::error::{CliError, Exit};
 use super::files::{read, title};
+use super::target::Target;
 use super::ui::Ui;
 use super::validate::{hint_fix, print_reports, print_warnings};
 use super::wait::WaitArgs;
 use crate::app::App;
 use crate::pipeline::{IntakeError, SourceLabels, decode, revision};
 use ferry_store::StoreError;
-use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::State;
 
 /// Submit a corrected dataset as a revision, overwriting the dataset of the same name.
 #[derive(Debug, Args)]
+#[command(allow_missing_positional = true)]
 #[command(after_help = "\
-Example:
-  ferry resubmit 01KDXB8W4S9ZT2M3Q5R7V1C6HY march.csv --wait")]
+Examples:
+  ferry resubmit 01KDXB8W4S9ZT2M3Q5R7V1C6HY march.csv --wait
+  ferry resubmit --name march march.csv --wait                 the newest of this name")]
 pub(super) struct Resubmit {
-    /// The submission that is corrected.
-    #[arg(value_name = "ID")]
-    id: SubmissionId,
+    #[command(flatten)]
+    target: Target,
     /// The corrected dataset, as CSV; `-` reads stdin.
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -38,14 +39,12 @@ pub(super) struct Resubmit {
 impl Resubmit {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
         self.wait.check(&app)?;
-        let found = app.store.get(self.id).await?.ok_or(StoreError::NotFound(self.id))?;
+        let id = self.target.find(app.store.as_ref()).await?;
+        let found = app.store.get(id).await?.ok_or(StoreError::NotFound(id))?;
         let earlier = found.submission;
         if earlier.state == State::Held {
-            return Err(CliError::usage(format!(
-                "submission {} is held, and keeps its name",
-                self.id
-            ))
-            .hint(format!("end it first: `ferry resolve {} --fail`", self.id)));
+            return Err(CliError::usage(format!("submission {id} is held, and keeps its name"))
+                .hint(format!("end it first: `ferry resolve {id} --fail`")));
         }
         let names = SourceLabels {
             data: title(&self.file),
@@ -69,7 +68,7 @@ impl Resubmit {
             Err(error) => return Err(refused(error, &self.file)),
         };
         print_warnings(&prepared.reports, ui);
-        prepared.new.revision_of = Some(self.id);
+        prepared.new.revision_of = Some(id);
         let stored = accept(&intake, vec![prepared.new], ui).await?;
         wait_or_show(app, stored, &self.wait, ui).await
     }

@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use super::error::{CliError, Exit};
 use super::follow::fetch;
 use super::show;
+use super::target::Target;
 use super::ui::{Ui, write_bytes};
 use crate::app::App;
 use ferry_types::contract::SubmissionView;
-use ferry_types::domain::SubmissionId;
 use ferry_types::domain::outcome::Content;
 use ferry_types::domain::submission::State;
 
@@ -26,9 +26,8 @@ Examples:
   ferry results 01KDXB8W4S9ZT2M3Q5R7V1C6HY > table.csv
   ferry results 01KDXB8W4S9ZT2M3Q5R7V1C6HY -o march/     one file for each result key")]
 pub(super) struct Results {
-    /// The submission.
-    #[arg(value_name = "ID")]
-    id: SubmissionId,
+    #[command(flatten)]
+    target: Target,
     /// The result; needed if there are several and no -o.
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
@@ -39,7 +38,8 @@ pub(super) struct Results {
 
 impl Results {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
-        let view = fetch(app.store.as_ref(), self.id).await?;
+        let id = self.target.find(app.store.as_ref()).await?;
+        let view = fetch(app.store.as_ref(), id).await?;
         let keys: Vec<String> = match &self.key {
             Some(key) => vec![key.clone()],
             None => view.results.iter().map(|stored| stored.key.clone()).collect(),
@@ -49,16 +49,12 @@ impl Results {
         }
         let folder = self.output.as_deref().filter(|path| keys.len() > 1 || is_folder(path));
         if keys.len() > 1 && folder.is_none() && !(ui.json && self.output.is_none()) {
-            return Err(CliError::usage(format!(
-                "submission {} has {} results",
-                self.id,
-                keys.len()
-            ))
-            .hint(format!("name one with --key ({}), or a folder with -o", keys.join(", "))));
+            return Err(CliError::usage(format!("submission {} has {} results", id, keys.len()))
+                .hint(format!("name one with --key ({}), or a folder with -o", keys.join(", "))));
         }
         for key in &keys {
-            let content = app.store.content(self.id, key).await?.ok_or_else(|| {
-                CliError::usage(format!("submission {} has no result `{key}`", self.id))
+            let content = app.store.content(id, key).await?.ok_or_else(|| {
+                CliError::usage(format!("submission {id} has no result `{key}`"))
                     .hint("`ferry status` shows its results")
             })?;
             let path = match (folder, &self.output) {

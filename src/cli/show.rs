@@ -53,9 +53,21 @@ pub(super) fn padded_state(state: State) -> Line {
     self::state(state).padded(10)
 }
 
-/// One line: id, state, Name, and what there is to say.
+/// Narrowest column of names.
+const NAME: usize = 20;
+
+/// One line: id, state, name, and what there is to say.
 pub(super) fn line(view: &SubmissionView, now: Timestamp) -> Line {
-    let name = Line::from(&view.name).truncated(32).padded(20);
+    line_with(&Line::from(&view.name).truncated(32), view, now)
+}
+
+/// The same among lines that come one by one: each has the columns of the others.
+pub(super) fn progress(view: &SubmissionView, now: Timestamp) -> Line {
+    line_with(&Line::from(&view.name).truncated(NAME), view, now)
+}
+
+fn line_with(name: &Line, view: &SubmissionView, now: Timestamp) -> Line {
+    let name = name.padded(NAME);
     let line = Line::from(view.id).and("  ").and(padded_state(view.state)).and("  ").and(name);
     line.and("  ").and(remark(view, now)).trimmed()
 }

@@ -75,7 +75,7 @@ impl From<CredentialArgs> for Credentials {
 
 impl Simulate {
     pub(super) async fn run(self, global: &Global, ui: &Ui) -> Result<Exit, CliError> {
-        start_log(&configure(global)?, ui, "info")?;
+        start_log(global, &configure(global)?, ui, "info")?;
         let shutdown = Shutdown::default();
         signals::listen_idle(shutdown.clone(), ui)?;
         let config = SimConfig {

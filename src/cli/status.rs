@@ -7,10 +7,11 @@ use super::error::{CliError, Exit};
 use super::follow::fetch;
 use super::line::Line;
 use super::show;
+use super::target::Targets;
 use super::ui::Ui;
+use super::watch::until_settled;
 use crate::app::App;
 use ferry_types::contract::SubmissionView;
-use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::TimelineEntry;
 
 /// Show state, reason and timeline of submissions.
@@ -20,9 +21,11 @@ Examples:
   ferry status 01KDXB8W4S9ZT2M3Q5R7V1C6HY
   ferry status --json 01KDXB8W4S9ZT2M3Q5R7V1C6HY | jq .timeline")]
 pub(super) struct Status {
-    /// The submissions.
-    #[arg(required = true, value_name = "ID")]
-    ids: Vec<SubmissionId>,
+    #[command(flatten)]
+    targets: Targets,
+    /// Follow them until finished or held, as `ferry watch` does.
+    #[arg(short, long)]
+    follow: bool,
 }
 
 #[derive(Serialize)]
@@ -34,7 +37,12 @@ struct WithTimeline {
 
 impl Status {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
-        for id in self.ids {
+        let ids = self.targets.find(app.store.as_ref()).await?;
+        let mut exit = Exit::Done;
+        if self.follow {
+            exit = Exit::of(&until_settled(&ids, None, &app, ui).await?);
+        }
+        for id in ids {
             let view = fetch(app.store.as_ref(), id).await?;
             let timeline = app.store.timeline(id).await?;
             if ui.json {
@@ -45,7 +53,7 @@ impl Status {
                 ui.out(line)?;
             }
         }
-        Ok(Exit::Done)
+        Ok(exit)
     }
 }
 

@@ -42,7 +42,7 @@ pub(super) struct Submit {
         "result_keys", "priority", "not_before", "deadline", "idempotency_key", "labels", "webhook_url"])]
     ndjson: Option<PathBuf>,
     /// Dataset name [default: the file's name without its extension].
-    #[arg(long)]
+    #[arg(short, long)]
     name: Option<String>,
     /// Overwrite a dataset of the same name.
     #[arg(long)]

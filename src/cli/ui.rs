@@ -14,17 +14,33 @@ use ferry_types::domain::{escape, escape_json};
 /// Writes for people, or for programs.
 #[derive(Debug, Clone)]
 pub(super) struct Ui {
-    /// True if stdout gets JSON.
+    /// True if stdout and stderr get JSON.
     pub(super) json: bool,
-    /// True if stderr is a terminal.
+    /// True if stderr is a terminal that gets progress.
     pub(super) terminal: bool,
+    /// True if stderr gets errors alone.
+    quiet: bool,
     /// The bars on the terminal: what is written beside them goes through here.
     pub(super) bars: MultiProgress,
 }
 
+/// An error as a program reads it.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct ErrorObject {
+    pub(super) error: String,
+    /// True if it is composed of several lines.
+    #[serde(skip)]
+    pub(super) is_several: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) causes: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) hint: Option<String>,
+}
+
 impl Ui {
-    pub(super) fn of_process(json: bool) -> Self {
-        Self { json, terminal: io::stderr().is_terminal(), bars: MultiProgress::new() }
+    pub(super) fn of_process(json: bool, quiet: bool) -> Self {
+        let terminal = io::stderr().is_terminal() && !quiet && !json;
+        Self { json, terminal, quiet, bars: MultiProgress::new() }
     }
 
     /// A line of data.
@@ -39,32 +55,71 @@ impl Ui {
 
     /// Writes a line for the operator to stderr.
     pub(super) fn print_note(&self, line: impl Into<Line>) {
-        let line = for_stderr(&line.into());
-        // With a closed stderr there is no reader, and no error.
-        let _ = self.beside(|| writeln!(io::stderr().lock(), "{line}"));
+        self.remark("note", None, line.into());
     }
 
-    pub(super) fn error(&self, what: impl Into<Line>) {
-        self.labeled("error", Style::new().red().bold(), what);
+    pub(super) fn error(&self, what: impl Display) {
+        self.failure(&ErrorObject { error: what.to_string(), ..ErrorObject::default() });
     }
 
-    /// An error of several lines.
-    pub(super) fn errors(&self, what: &impl Display) {
-        let mut lines = Line::several(what).into_iter();
-        self.error(lines.next().unwrap_or_default());
-        lines.for_each(|line| self.print_note(line));
-    }
-
-    pub(super) fn cause(&self, what: &str) {
-        self.labeled("caused by", Style::new().bold(), what);
+    /// An error with its causes and the way out.
+    pub(super) fn failure(&self, object: &ErrorObject) {
+        if self.json {
+            return self.stderr_object(object);
+        }
+        let ErrorObject { error, is_several, causes, hint } = object;
+        let lines = if *is_several { Line::several(error) } else { vec![error.into()] };
+        let mut lines = lines.into_iter();
+        let red = Style::new().red().bold();
+        self.to_stderr(&labeled("error", red, lines.next().unwrap_or_default()));
+        lines.for_each(|line| self.to_stderr(&line));
+        for cause in causes {
+            self.to_stderr(&labeled("caused by", Style::new().bold(), cause.into()));
+        }
+        if let Some(hint) = hint {
+            self.to_stderr(&hint_line(hint));
+        }
     }
 
     pub(super) fn hint(&self, what: &str) {
-        self.labeled("hint", Style::new().cyan().bold(), what);
+        if self.json {
+            self.remark("hint", None, what.into());
+        } else if !self.quiet {
+            self.to_stderr(&hint_line(what));
+        }
     }
 
     pub(super) fn warning(&self, what: &str) {
-        self.labeled("warning", Style::new().yellow().bold(), what);
+        self.remark("warning", Some(Style::new().yellow().bold()), what.into());
+    }
+
+    /// Anything but an error; with `style`, behind its label.
+    fn remark(&self, label: &str, style: Option<Style>, what: Line) {
+        if self.quiet {
+            return;
+        }
+        if self.json {
+            let mut object = serde_json::Map::new();
+            object.insert(label.to_owned(), what.written(false).into());
+            return self.stderr_object(&object);
+        }
+        match style {
+            Some(style) => self.to_stderr(&labeled(label, style, what)),
+            None => self.to_stderr(&what),
+        }
+    }
+
+    fn stderr_object(&self, value: &impl Serialize) {
+        if let Ok(text) = serde_json::to_string(value) {
+            let line = escape_json(&text);
+            let _ = self.beside(|| writeln!(io::stderr().lock(), "{line}"));
+        }
+    }
+
+    fn to_stderr(&self, line: &Line) {
+        let line = for_stderr(line);
+        // With a closed stderr there is no reader, and no error.
+        let _ = self.beside(|| writeln!(io::stderr().lock(), "{line}"));
     }
 
     /// Log lines do not tear the bars.
@@ -76,10 +131,6 @@ impl Ui {
         LogWriter { sink, color: colors_enabled_stderr() }
     }
 
-    fn labeled(&self, label: &str, style: Style, what: impl Into<Line>) {
-        self.print_note(Line::styled(style, &format!("{label}:")).and(" ").and(what));
-    }
-
     fn write(&self, line: &str) -> io::Result<()> {
         self.beside(|| writeln!(io::stdout().lock(), "{line}"))
     }
@@ -87,6 +138,14 @@ impl Ui {
     fn beside<T>(&self, write: impl FnOnce() -> T) -> T {
         self.bars.suspend(write)
     }
+}
+
+fn hint_line(hint: &str) -> Line {
+    labeled("hint", Style::new().cyan().bold(), hint.into())
+}
+
+fn labeled(label: &str, style: Style, what: Line) -> Line {
+    Line::styled(style, &format!("{label}:")).and(" ").and(what)
 }
 
 /// A line as stderr takes it.

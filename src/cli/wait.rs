@@ -25,7 +25,7 @@ const DELAY: Duration = Duration::from_millis(300);
 pub(super) struct WaitArgs {
     /// Run its steps in this process and wait for the outcome, for at most DURATION if one is given;
     /// without one, waiting also ends when no submission can progress without an operator.
-    #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true,
+    #[arg(short, long, value_name = "DURATION", num_args = 0..=1, require_equals = true,
         default_missing_value = "max", value_parser = limit)]
     wait: Option<Limit>,
 }

@@ -8,6 +8,7 @@ use clap::Args;
 use super::error::{CliError, Exit};
 use super::follow::{fetch, follow, is_settled, view};
 use super::progress::Progress;
+use super::target::{IdArg, NameArgs, find_all};
 use super::ui::Ui;
 use super::{show, signals, values};
 use crate::app::App;
@@ -30,41 +31,61 @@ const WATCHED: usize = 500;
 #[command(after_help = "\
 Examples:
   ferry watch
-  ferry watch 01KDXB8W4S9ZT2M3Q5R7V1C6HY --timeout 30m")]
+  ferry watch 01KDXB8W4S9ZT2M3Q5R7V1C6HY --timeout 30m
+  ferry watch --name march                  the newest of this name")]
 pub(super) struct Watch {
     /// The submissions; if none is named, all unfinished ones, until interrupted.
-    #[arg(value_name = "ID")]
-    ids: Vec<SubmissionId>,
+    #[arg(value_name = "ID", conflicts_with = "name")]
+    ids: Vec<IdArg>,
+    #[command(flatten)]
+    named: NameArgs,
     /// Stop after this duration.
-    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    #[arg(short, long, value_name = "DURATION", value_parser = values::duration)]
     timeout: Option<Duration>,
 }
 
 impl Watch {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
-        signals::listen_idle(app.shutdown.clone(), ui)?;
-        let shutdown = app.shutdown.clone();
-        let timeout = self.timeout;
-        let stop = async move {
-            match timeout {
-                Some(timeout) => tokio::select! {
-                    () = tokio::time::sleep(timeout) => {}
-                    () = shutdown.draining() => {}
-                },
-                None => shutdown.draining().await,
-            }
-        };
-        if self.ids.is_empty() {
-            watch_all(&app, ui, stop).await?;
+        let ids = find_all(&self.ids, &self.named, app.store.as_ref()).await?;
+        if ids.is_empty() {
+            watch_all(&app, ui, stopping(self.timeout, &app, ui)?).await?;
             return Ok(Exit::Done);
         }
-        let mut progress = Progress::until_outcome(ui, app.clock.clone(), self.ids.len());
-        let seen = |view: &SubmissionView| progress.seen(view);
-        let views = follow(app.store.as_ref(), &self.ids, seen, stop).await?;
-        drop(progress);
+        let views = until_settled(&ids, self.timeout, &app, ui).await?;
         show::outcome(&views, app.clock.now(), ui)?;
         Ok(Exit::of(&views))
     }
+}
+
+/// Shows the progress of `ids` until all are settled, a signal arrives, or `timeout` has passed.
+pub(super) async fn until_settled(
+    ids: &[SubmissionId],
+    timeout: Option<Duration>,
+    app: &App,
+    ui: &Ui,
+) -> Result<Vec<SubmissionView>, CliError> {
+    let stop = stopping(timeout, app, ui)?;
+    let mut progress = Progress::until_outcome(ui, app.clock.clone(), ids.len());
+    Ok(follow(app.store.as_ref(), ids, |view| progress.seen(view), stop).await?)
+}
+
+/// Ends with a signal, or after `timeout`.
+fn stopping(
+    timeout: Option<Duration>,
+    app: &App,
+    ui: &Ui,
+) -> Result<impl Future<Output = ()> + use<>, CliError> {
+    signals::listen_idle(app.shutdown.clone(), ui)?;
+    let shutdown = app.shutdown.clone();
+    Ok(async move {
+        match timeout {
+            Some(timeout) => tokio::select! {
+                () = tokio::time::sleep(timeout) => {}
+                () = shutdown.draining() => {}
+            },
+            None => shutdown.draining().await,
+        }
+    })
 }
 
 /// Shows all unfinished submissions, until `stop` ends.
@@ -72,6 +93,7 @@ async fn watch_all(app: &App, ui: &Ui, stop: impl Future<Output = ()>) -> Result
     let mut progress = Progress::new(ui, app.clock.clone(), None);
     let mut open: HashMap<SubmissionId, State> = HashMap::new();
     let mut warned = HashSet::new();
+    let mut is_waiting = false;
     tokio::pin!(stop);
     loop {
         let (views, damaged) = unsettled(app.store.as_ref(), &open).await?;
@@ -81,6 +103,10 @@ async fn watch_all(app: &App, ui: &Ui, stop: impl Future<Output = ()>) -> Result
                 warned.insert(record.id);
             }
         }
+        if views.is_empty() && !std::mem::replace(&mut is_waiting, true) {
+            ui.print_note("nothing is unfinished: waiting for submissions; Ctrl-C ends it");
+        }
+        is_waiting &= views.is_empty();
         for view in views {
             let before = if is_settled(view.state) {
                 open.remove(&view.id)

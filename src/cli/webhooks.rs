@@ -5,11 +5,11 @@ use clap::{Args, Subcommand};
 use super::audited::audited;
 use super::error::{CliError, Exit};
 use super::show;
+use super::target::Targets;
 use super::ui::Ui;
 use crate::app::App;
 use ferry_store::StoreError;
 use ferry_types::contract::WebhookView;
-use ferry_types::domain::SubmissionId;
 
 /// List webhook deliveries, or deliver a webhook again.
 #[derive(Debug, Args)]
@@ -25,25 +25,18 @@ pub(super) struct Webhooks {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// List webhook deliveries.
-    List(Ids),
+    List(Targets),
     /// Redeliver the webhook, also to a receiver that answered 410.
-    Redeliver(Ids),
-}
-
-#[derive(Debug, Args)]
-struct Ids {
-    /// The submissions.
-    #[arg(required = true, value_name = "ID")]
-    ids: Vec<SubmissionId>,
+    Redeliver(Targets),
 }
 
 impl Webhooks {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
-        let (ids, again) = match self.action {
-            Action::List(Ids { ids }) => (ids, false),
-            Action::Redeliver(Ids { ids }) => (ids, true),
+        let (targets, again) = match self.action {
+            Action::List(targets) => (targets, false),
+            Action::Redeliver(targets) => (targets, true),
         };
-        for id in ids {
+        for id in targets.find(app.store.as_ref()).await? {
             let found = if again {
                 let command = format!("webhooks redeliver {id}");
                 audited(&app.audit, &command, None, app.store.redeliver(id)).await??

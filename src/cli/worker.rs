@@ -90,7 +90,13 @@ impl Worker {
             };
             summarize(&stats, interrupted, ui);
             if ui.json {
-                ui.object(&json!({ "idle": !interrupted, "states": states(&stats) }))?;
+                let undelivered = undelivered(&stats);
+                let states = states(&stats);
+                ui.object(&json!({
+                    "idle": !interrupted,
+                    "states": states,
+                    "undelivered_webhooks": undelivered,
+                }))?;
             }
         }
         Ok(Exit::Done)
@@ -168,4 +174,18 @@ fn summarize(stats: &Stats, interrupted: bool, ui: &Ui) {
     let counts = if counts.is_empty() { counted(0_u64, "submission") } else { counts.join(", ") };
     let what = if interrupted { "stopped before all was done" } else { "idle" };
     ui.print_note(format!("{what}: {counts}"));
+    let left = undelivered(stats);
+    if left > 0 {
+        let is = if left == 1 { "is" } else { "are" };
+        let webhooks = counted(left, "webhook");
+        ui.print_note(format!(
+            "{webhooks} {is} not delivered yet: `ferry worker` delivers them later"
+        ));
+    }
+}
+
+/// The number of webhooks that wait for an attempt or are in one.
+fn undelivered(stats: &Stats) -> u64 {
+    let deliveries = stats.steps.iter().filter(|steps| !steps.kind.calls_platform());
+    deliveries.map(|steps| steps.ready + steps.scheduled + steps.running).sum()
 }

@@ -14,7 +14,7 @@ fn what_operators_do_is_recorded_wherever_they_do_it() {
         .set("FERRY_API_KEYS", "keys.jsonl");
     let id = ferry.run(&["submit", "march.csv"]).ok().id();
     let key = ferry.run(&["keys", "create", "--name", "ops", "--role", "operate"]).ok().stdout;
-    ferry.run(&["pause", "north", "--reason", "maintenance"]).ok();
+    ferry.run(&["pause", "--create", "north", "--reason", "maintenance"]).ok();
     ferry.run(&["cancel", &id]).ok();
     ferry.run(&["resolve", "--fail", &id]).exits(2);
     ferry.run(&["list"]).ok();
@@ -73,7 +73,8 @@ fn what_operators_do_is_recorded_wherever_they_do_it() {
 fn nothing_is_done_that_could_not_be_recorded() {
     let ferry = Ferry::new().file("march.csv", GOOD).set("FERRY_AUDIT_LOG", "nowhere/audit.jsonl");
     let id = ferry.run(&["submit", "march.csv"]).ok().id();
-    for args in [&["cancel", &id][..], &["pause", "north"], &["serve", "--no-workers"]] {
+    for args in [&["cancel", &id][..], &["pause", "--create", "north"], &["serve", "--no-workers"]]
+    {
         insta::allow_duplicates! {
             insta::assert_snapshot!(ferry.run(args), @"
             exit 2

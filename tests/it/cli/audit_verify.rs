@@ -8,7 +8,7 @@ use super::harness::{Ferry, Ran};
 fn logged() -> Ferry {
     let ferry = Ferry::new().set("FERRY_AUDIT_LOG", "audit.jsonl");
     for n in 0..10 {
-        ferry.run(&["pause", &format!("account-{n}")]).ok();
+        ferry.run(&["pause", "--create", &format!("account-{n}")]).ok();
     }
     ferry
 }
@@ -96,7 +96,7 @@ fn a_record_that_was_forged_with_its_hash_does_not_fit_the_next_one() {
 fn a_log_that_was_moved_away_is_continued_in_the_next_file() {
     let ferry = logged();
     std::fs::rename(ferry.path("audit.jsonl"), ferry.path("old.jsonl")).unwrap();
-    ferry.run(&["pause", "north"]).ok();
+    ferry.run(&["pause", "--create", "north"]).ok();
     let both = ferry.run(&["audit", "verify", "old.jsonl", "audit.jsonl"]).ok();
     assert!(both.stdout.starts_with("22 records, numbers 1 to 22: the chain"), "{}", both.stdout);
     let new = ferry.run(&["audit", "verify"]).ok();
@@ -115,7 +115,7 @@ fn processes_that_append_at_once_make_one_chain() {
     std::thread::scope(|scope| {
         for n in 0..12 {
             let ferry = &ferry;
-            scope.spawn(move || ferry.run(&["pause", &format!("account-{n}")]).ok());
+            scope.spawn(move || ferry.run(&["pause", "--create", &format!("account-{n}")]).ok());
         }
     });
     let ran = ferry.run(&["audit", "verify"]).ok();
@@ -128,13 +128,13 @@ fn an_interrupted_write_hides_no_record_and_is_no_violation() {
     let mut all = lines(&ferry);
     all.push(all[19][..30].to_owned());
     ferry.write("audit.jsonl", all.concat());
-    ferry.run(&["pause", "north"]).ok();
+    ferry.run(&["pause", "--create", "north"]).ok();
     let ran = ferry.run(&["audit", "verify"]).ok();
     assert!(ran.stdout.starts_with("note: audit.jsonl, line 21: an interrupted"), "{}", ran.stdout);
     assert!(ran.stdout.contains("22 records, numbers 1 to 22: the chain"), "{}", ran.stdout);
     // The process ended between the two files: the log knows more.
     ferry.write("audit.jsonl.chain", "");
-    ferry.run(&["pause", "north"]).ok();
+    ferry.run(&["pause", "--create", "north"]).ok();
     assert!(ferry.run(&["audit", "verify"]).ok().stdout.contains("numbers 1 to 24"));
 }
 

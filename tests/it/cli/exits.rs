@@ -75,7 +75,7 @@ fn a_wrong_call_exits_2() {
     exit 2
     ---- stdout
     ---- stderr
-    error: invalid value 'march' for '<ID>...': `march` is not a submission id: expected 26 letters and digits like ID-1
+    error: invalid value 'march' for '[ID]...': `march` is not a submission id: expected 26 letters and digits like ID-1, or its beginning, at least 4 of them
 
     For more information, try '--help'.
     ");

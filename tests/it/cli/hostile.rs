@@ -81,6 +81,7 @@ impl Hostile {
             vec!["cancel", completed, queued],
             vec!["resolve", queued, "--fail"],
             vec!["pause", RAW, "--reason", RAW],
+            vec!["pause", RAW, "--create", "--reason", RAW],
             vec!["resume", RAW],
             vec!["webhooks", "list", completed],
             vec!["stats"],
@@ -90,6 +91,7 @@ impl Hostile {
             vec!["simulate", "--listen", RAW],
             vec!["rehearse", "--seed", RAW],
             vec!["completions", RAW],
+            vec!["version", RAW],
             vec![RAW],
         ]
     }

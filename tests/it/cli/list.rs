@@ -102,6 +102,53 @@ fn a_cursor_continues_where_a_list_ended() {
 }
 
 #[test]
+fn a_list_says_how_many_more_there_are() {
+    let platform = Platform::start();
+    let ferry = five(&platform);
+    let more = |args: &[&str]| ferry.run(&[&["list", "--limit", "1"], args].concat()).ok().stderr;
+    assert!(more(&[]).starts_with("4 more submissions match: add --cursor "), "{}", more(&[]));
+    assert!(more(&["--state", "completed"]).starts_with("1 more submission matches: "));
+    assert!(more(&["--name", "four"]).starts_with("1 more submission matches: "));
+    assert_eq!(more(&["--name", "three"]), "");
+    let after = more(&[]);
+    let cursor = after.split("--cursor ").nth(1).unwrap().split(' ').next().unwrap();
+    assert!(more(&["--cursor", cursor]).starts_with("3 more submissions match: "));
+}
+
+#[test]
+fn a_list_on_a_terminal_has_a_header_and_fits_its_width() {
+    let ferry = Ferry::new().file("good.csv", GOOD);
+    let long = "n".repeat(200);
+    ferry.run(&["submit", "good.csv", "--name", &long, "--account", "default"]).ok();
+    ferry.run(&["submit", "good.csv", "--name", "short"]).ok();
+    let listed = |columns: usize| -> Vec<String> {
+        let binary = env!("CARGO_BIN_EXE_ferry");
+        ferry.write("line.sh", format!("stty rows 24 cols {columns}\n'{binary}' list\n"));
+        let ran =
+            ferry.shell("NO_COLOR=1 TERM=xterm script -qec 'bash line.sh' /dev/null < /dev/null");
+        ran.stdout.lines().map(|line| line.trim_end().to_owned()).collect()
+    };
+    for columns in [60, 80, 120, 200] {
+        let lines = listed(columns);
+        let [header, short, long] = &lines[..] else { panic!("{lines:?}") };
+        let titles: Vec<&str> = header.split_whitespace().collect();
+        assert!(titles.starts_with(&["ID", "STATE", "NAME"]), "{header}");
+        let widest = lines.iter().map(|line| line.chars().count()).max();
+        assert!(widest <= Some(columns), "{columns}: {lines:#?}");
+        // The columns stand below each other.
+        let name = header.find("NAME").unwrap();
+        assert!(
+            short[name..].starts_with("short") && long[name..].starts_with("nnn"),
+            "{lines:#?}"
+        );
+        assert!(long.contains('…'), "{long}");
+    }
+    // Elsewhere nothing is left out, and the first line is a submission.
+    let piped = ferry.run(&["list"]).ok().stdout;
+    assert!(piped.contains(&long) && !piped.contains("NAME"), "{piped}");
+}
+
+#[test]
 fn stats_count_submissions_and_steps() {
     let platform = Platform::start();
     let ferry = five(&platform);
@@ -128,7 +175,7 @@ fn where_there_is_no_store_none_is_made() {
         assert_eq!(ferry.run(&[command]).exits(2).notes(), ferry.run(&["list"]).notes());
     }
     assert!(!ferry.path("ferry.db").exists());
-    ferry.run(&["pause", "default"]).ok();
+    ferry.run(&["pause", "default", "--create"]).ok();
     ferry.run(&["resume", "default"]).ok();
     assert_snapshot!(ferry.run(&["list"]), @"
     exit 0

@@ -79,7 +79,7 @@ fn a_dataset_whose_deadline_passed_while_its_account_was_paused_is_never_uploade
 #[test]
 fn pause_and_resume_speak_json() {
     let ferry = Ferry::new();
-    let object = ferry.object(&["pause", "north", "--reason", "r", "--json"]);
+    let object = ferry.object(&["pause", "north", "--create", "--reason", "r", "--json"]);
     let paused = object["pause_reason"].as_str().expect("a reason");
     assert_eq!(object["account"], "north");
     assert!(paused.starts_with("r (paused by user `") && paused.ends_with(" UTC)"), "{paused}");
@@ -89,15 +89,22 @@ fn pause_and_resume_speak_json() {
 }
 
 #[test]
-fn an_unknown_account_is_paused_with_a_warning_and_not_resumed() {
+fn an_unknown_account_is_paused_on_request_alone_and_not_resumed() {
     let platform = Platform::start();
     let ferry = Ferry::of(&platform).file("march.csv", GOOD);
     assert_snapshot!(ferry.run(&["pause", "defualt"]), @"
+    exit 2
+    ---- stdout
+    ---- stderr
+    error: account `defualt` is neither configured here nor in the store
+    hint: `ferry stats` shows the accounts of the store; --create pauses one before its first submission
+    ");
+    assert_eq!(ferry.run(&["stats"]).ok().stdout, "");
+    assert_snapshot!(ferry.run(&["pause", "defualt", "--create"]), @"
     exit 0
     ---- stdout
     account `defualt` is paused: paused by an operator (paused by user `USER` at TIME UTC); `ferry resume defualt` resumes it
     ---- stderr
-    warning: account `defualt` is neither configured here nor in the store
     ");
     assert_snapshot!(ferry.run(&["resume", "north"]), @"
     exit 2

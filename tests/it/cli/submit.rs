@@ -265,7 +265,7 @@ fn a_json_call_with_an_invalid_dataset_prints_reports() {
     let reports = ran.objects();
     assert_eq!(reports[0]["file"], "march.csv");
     assert_eq!(reports[0]["problems"][0]["value"], "31/02/2026");
-    assert!(ran.stderr.ends_with("nothing was submitted\n"), "{}", ran.stderr);
+    assert!(ran.stderr.ends_with("{\"note\":\"nothing was submitted\"}\n"), "{}", ran.stderr);
 }
 
 #[test]

@@ -73,3 +73,30 @@ fn without_ids_all_that_is_unfinished_is_shown_until_a_signal() {
         serde_json::from_str(watch.stdout().lines().last().unwrap_or_default()).expect("JSON");
     assert_eq!((&last["id"], &last["state"]), (&id.as_str().into(), &"completed".into()));
 }
+
+#[test]
+fn it_says_that_it_waits_and_keeps_its_columns() {
+    let ferry = Ferry::new().file("march.csv", GOOD);
+    ferry.run(&["pause", "default", "--create"]).ok();
+    let mut watch = ferry.start(&["watch"]);
+    watch.await_stderr("nothing is unfinished: waiting for submissions");
+    let long = "a-name-of-more-characters-than-its-column";
+    let ids = [long, "short"].map(|name| {
+        let id = ferry.run(&["submit", "march.csv", "--name", name]).ok().id();
+        watch.await_stderr(&id);
+        id
+    });
+    watch.signal("INT");
+    assert_eq!(watch.end().code(), Some(0));
+    let text = watch.stderr();
+    let remarks: Vec<Option<usize>> = ids
+        .iter()
+        .map(|id| {
+            let line = text.lines().find(|line| line.starts_with(id.as_str())).expect("its line");
+            let at = line.find("account `default` is paused")?;
+            Some(line[..at].chars().count())
+        })
+        .collect();
+    assert_eq!(remarks[0], remarks[1], "{text}");
+    assert!(remarks[0].is_some(), "{text}");
+}

@@ -19,7 +19,10 @@ fn until_idle_uploads_everything_and_ends() {
     assert_snapshot!(ran.stderr.lines().last().unwrap_or_default(), @"idle: 50 completed");
     assert_eq!(platform.sim.ledger().accepted(), 50);
     let object = ferry.object(&["worker", "--until-idle", "--json"]);
-    assert_eq!(object, serde_json::json!({ "idle": true, "states": { "completed": 50 } }));
+    assert_eq!(
+        object,
+        serde_json::json!({ "idle": true, "states": { "completed": 50 }, "undelivered_webhooks": 0 })
+    );
     let again = ferry.run(&["worker", "--until-idle", "--set", "log=error"]).ok();
     assert_snapshot!(again, @"
     exit 0
@@ -39,6 +42,23 @@ fn until_idle_says_when_it_was_stopped_before() {
     worker.signal("TERM");
     assert_eq!(worker.end().code(), Some(0));
     worker.await_stderr("stopped before all was done: 1 processing");
+}
+
+#[test]
+fn until_idle_says_which_webhooks_are_left() {
+    let platform = Platform::start();
+    let ferry = Ferry::of(&platform)
+        .file("march.csv", GOOD)
+        .set("FERRY_WEBHOOK_ALLOW", "127.0.0.1")
+        .set("FERRY_WEBHOOK_ALLOW_HTTP", "yes")
+        .set("FERRY_WEBHOOK_BACKOFF_INITIAL", "1h")
+        .set("FERRY_WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+    // Nothing listens on that port.
+    ferry.run(&["submit", "march.csv", "--webhook-url", "http://127.0.0.1:9/hook"]).ok();
+    let ran = ferry.run(&["worker", "--until-idle"]).ok();
+    assert!(ran.stderr.contains("\nidle: 1 completed\n1 webhook is not delivered yet: "), "{ran}");
+    let object = ferry.object(&["worker", "--until-idle", "--json"]);
+    assert_eq!(object["undelivered_webhooks"], 1);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use ulid::Ulid;
 
-use super::time::Timestamp;
+use super::time::{Timestamp, timestamp};
 
 /// Identifies a submission: 26 characters of Crockford base 32.
 #[derive(
@@ -24,11 +24,17 @@ impl SubmissionId {
     ///
     /// let id = SubmissionId::new(timestamp(1_770_000_000_000), 7);
     /// assert_eq!(id.to_string().parse(), Ok(id));
+    /// assert_eq!(id.made_at(), timestamp(1_770_000_000_000));
     /// assert!(id < SubmissionId::new(timestamp(1_770_000_000_001), 0), "later ids are greater");
     /// ```
     pub fn new(at: Timestamp, random: u128) -> Self {
         let millis = u64::try_from(at.timestamp_millis()).unwrap_or_default();
         Self(Ulid::from_parts(millis, random))
+    }
+
+    /// Time at which the id was made, by the clock of the process that made it.
+    pub fn made_at(self) -> Timestamp {
+        timestamp(i64::try_from(self.0.timestamp_ms()).unwrap_or(i64::MAX))
     }
 }
 

@@ -17,5 +17,5 @@ mod trace;
 pub use closed_set::UnknownValueError;
 pub use id::{InvalidIdError, SubmissionId};
 pub use sanitize::{escape, escape_json};
-pub use time::{Timestamp, later, timestamp, until};
+pub use time::{Timestamp, earlier, later, timestamp, until};
 pub use trace::{InvalidTraceParentError, TraceParent};

@@ -18,6 +18,12 @@ pub fn later(at: Timestamp, by: std::time::Duration) -> Timestamp {
     timestamp(at.timestamp_millis().saturating_add(millis))
 }
 
+/// `at` moved `by` into the past, stopping at the beginning of time instead of overflowing.
+pub fn earlier(at: Timestamp, by: std::time::Duration) -> Timestamp {
+    let millis = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+    timestamp(at.timestamp_millis().saturating_sub(millis))
+}
+
 /// Duration from `from` until `to`; zero if that is in the past.
 pub fn until(from: Timestamp, to: Timestamp) -> std::time::Duration {
     (to - from).to_std().unwrap_or_default()
