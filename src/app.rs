@@ -11,7 +11,6 @@ use crate::api::{Api, Keys, KeysError, Parts, Tls, TlsError};
 use crate::audit::Audit;
 use crate::boot_clock::BootClock;
 use crate::config::{Config, StoreLocation};
-use crate::http_client::ClientError;
 use crate::metrics::Metrics;
 use crate::open_files;
 use crate::pipeline::{
@@ -22,6 +21,7 @@ use crate::platform::{
     PlatformParts, Wires,
 };
 use crate::shutdown::Shutdown;
+use ferry_client::http::ClientError;
 use ferry_store::redis::{PushedRequests, RedisStore};
 use ferry_store::sqlite::SqliteStore;
 use ferry_store::{Store, StoreError};

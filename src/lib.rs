@@ -8,7 +8,7 @@ pub mod boot_clock;
 pub mod charset;
 pub mod connections;
 pub mod file_access;
-pub mod http_client;
+mod followed_files;
 pub mod secret;
 
 pub mod metrics;

@@ -4,17 +4,14 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
 use secrecy::{ExposeSecret, SecretString};
 use tracing::{info, warn};
 
 use crate::charset::text;
+use crate::followed_files::FollowedFiles;
 use ferry_types::recurring::Recurring;
-
-/// Time after which a secret file is read again.
-const FRESH: Duration = Duration::from_secs(1);
 
 /// A secret, or what is made of one, which follows its file if it has one. Clones share it, and
 /// `Debug` shows only its name.
@@ -30,7 +27,7 @@ struct Source<T> {
 struct Current<T> {
     text: SecretString,
     value: T,
-    read_at: Instant,
+    files: FollowedFiles,
     failures: Recurring,
 }
 
@@ -42,8 +39,8 @@ impl<T: Clone> Secret<T> {
         file: Option<PathBuf>,
         parse: fn(&SecretString) -> Result<T, String>,
     ) -> Result<Self, String> {
-        let (value, read_at) = (parse(&text)?, Instant::now());
-        let current = Mutex::new(Current { text, value, read_at, failures: Recurring::default() });
+        let (value, files) = (parse(&text)?, FollowedFiles::new(file.clone()));
+        let current = Mutex::new(Current { text, value, files, failures: Recurring::default() });
         Ok(Self(Arc::new(Source { name: name.into(), file, parse, current })))
     }
 
@@ -55,16 +52,16 @@ impl<T: Clone> Secret<T> {
     /// Reads the file again, unless that was done a moment ago. Returns true if the secret has
     /// changed.
     pub fn refresh_if_old(&self) -> bool {
-        self.current().read_at.elapsed() >= FRESH && self.refresh()
+        self.current().files.is_due() && self.refresh()
     }
 
     /// Reads the file again. Returns true if the secret has changed. A file that is empty, or that
     /// cannot be used, changes nothing.
     pub fn refresh(&self) -> bool {
         let Source { name, file: Some(file), parse, .. } = self.0.as_ref() else { return false };
-        let mut current = self.current();
-        current.read_at = Instant::now();
-        let read = read_secret(file).and_then(|text| {
+        let current = &mut *self.current();
+        let read = current.files.read(|| {
+            let text = read_secret(file)?;
             if text.is_empty() || text == current.text.expose_secret() {
                 return Ok(None);
             }
@@ -72,23 +69,19 @@ impl<T: Clone> Secret<T> {
             parse(&text).map(|value| Some((text, value)))
         });
         match read {
-            Ok(None) => {
-                current.failures.worked(|_| info!("{name} can be read again"));
-                false
-            }
-            Ok(Some((text, value))) => {
+            None => {}
+            Some(Ok(None)) => current.failures.worked(|_| info!("{name} can be read again")),
+            Some(Ok(Some((text, value)))) => {
                 info!("{name} was replaced in its file, and is used from now on");
                 (current.text, current.value, current.failures) =
                     (text, value, Recurring::default());
-                true
+                return true;
             }
-            Err(error) => {
-                current.failures.failed(|| {
-                    warn!(%error, "cannot read {name} again, the old one stays in use");
-                });
-                false
-            }
+            Some(Err(error)) => current.failures.failed(|| {
+                warn!(%error, "cannot read {name} again, the old one stays in use");
+            }),
         }
+        false
     }
 
     fn current(&self) -> MutexGuard<'_, Current<T>> {

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::{Mutex, MutexGuard};
 use subtle::ConstantTimeEq;
@@ -10,11 +9,9 @@ use tracing::{error, info};
 
 use super::caller::Caller;
 use super::key_file::{KeyRecord, KeysError, hash, read_keys};
+use crate::followed_files::FollowedFiles;
 use crate::telemetry::chain;
 use ferry_types::recurring::Recurring;
-
-/// Time after which a change of the file is noticed.
-const FRESH: Duration = Duration::from_secs(1);
 
 /// The keys of a server.
 #[derive(Debug)]
@@ -25,8 +22,7 @@ pub struct Keys {
 
 #[derive(Debug)]
 struct LoadedKeys {
-    read_at: Instant,
-    changed: Option<SystemTime>,
+    file: FollowedFiles,
     keys: Arc<Vec<KeyRecord>>,
     /// The error for which all keys are denied.
     error: Option<String>,
@@ -36,14 +32,9 @@ struct LoadedKeys {
 impl Keys {
     /// Reads the file, which must exist.
     pub fn open(path: &Path) -> Result<Self, KeysError> {
-        let (changed, keys) = (changed(path), Arc::new(read_keys(path)?));
-        let loaded = LoadedKeys {
-            read_at: Instant::now(),
-            changed,
-            keys,
-            error: None,
-            failures: Recurring::default(),
-        };
+        let (file, keys) = FollowedFiles::open([path.to_owned()], || read_keys(path))?;
+        let failures = Recurring::default();
+        let loaded = LoadedKeys { file, keys: Arc::new(keys), error: None, failures };
         Ok(Self { path: path.to_owned(), loaded: Mutex::new(loaded) })
     }
 
@@ -71,22 +62,17 @@ impl Keys {
 
     fn current(&self) -> MutexGuard<'_, LoadedKeys> {
         let mut loaded = self.loaded.lock();
-        if loaded.read_at.elapsed() < FRESH {
+        if !loaded.file.is_due() {
             return loaded;
         }
-        loaded.read_at = Instant::now();
-        let changed = changed(&self.path);
-        if changed == loaded.changed && loaded.error.is_none() {
-            return loaded;
-        }
-        loaded.changed = changed;
-        match read_keys(&self.path) {
-            Ok(keys) => {
+        match loaded.file.read(|| read_keys(&self.path)) {
+            None => {}
+            Some(Ok(keys)) => {
                 (loaded.keys, loaded.error) = (Arc::new(keys), None);
                 loaded.failures.worked(|_| info!("the key file can be read again"));
             }
             // Revoked ones may be among the old keys.
-            Err(error) => {
+            Some(Err(error)) => {
                 let error = chain(&error);
                 loaded.failures.failed(|| {
                     error!(error, "cannot read the key file, denying all API keys");
@@ -96,8 +82,4 @@ impl Keys {
         }
         loaded
     }
-}
-
-fn changed(path: &Path) -> Option<SystemTime> {
-    std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
 }

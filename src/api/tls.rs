@@ -1,9 +1,7 @@
 //! TLS by a certificate and a key in files, which are read again when they change.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
 use rustls::pki_types::pem::{self, PemObject};
@@ -12,10 +10,8 @@ use rustls::{ServerConfig, crypto};
 use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
 
+use crate::followed_files::FollowedFiles;
 use ferry_types::recurring::Recurring;
-
-/// A change of the files is noticed after so long.
-const FRESH: Duration = Duration::from_secs(1);
 
 /// The files of a certificate and its key, both as PEM.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,8 +54,7 @@ pub struct Tls {
 
 #[derive(Debug)]
 struct LoadedCertificate {
-    looked: Instant,
-    changed: [Option<SystemTime>; 2],
+    followed: FollowedFiles,
     config: Arc<ServerConfig>,
     failures: Recurring,
 }
@@ -67,37 +62,27 @@ struct LoadedCertificate {
 impl Tls {
     /// Reads the files.
     pub fn open(files: TlsFiles) -> Result<Self, TlsError> {
-        let (changed, config) = (changed(&files), read(&files)?);
-        Ok(Self {
-            files,
-            loaded: Mutex::new(LoadedCertificate {
-                looked: Instant::now(),
-                changed,
-                config,
-                failures: Recurring::default(),
-            }),
-        })
+        let paths = [files.certificate.clone(), files.key.clone()];
+        let (followed, config) = FollowedFiles::open(paths, || read(&files))?;
+        let failures = Recurring::default();
+        let loaded = Mutex::new(LoadedCertificate { followed, config, failures });
+        Ok(Self { files, loaded })
     }
 
     /// Secures the next connection. Files that cannot be used leave the certificate as it was.
     pub(super) fn acceptor(&self) -> TlsAcceptor {
         let mut loaded = self.loaded.lock();
-        if loaded.looked.elapsed() >= FRESH {
-            loaded.looked = Instant::now();
-            let changed = changed(&self.files);
-            // A file can become readable without a change of its time.
-            if changed != loaded.changed || loaded.failures.is_failing() {
-                loaded.changed = changed;
-                match read(&self.files) {
-                    Ok(config) => {
-                        info!("read the certificate again, which has changed");
-                        (loaded.config, loaded.failures) = (config, Recurring::default());
-                    }
-                    // While one file is new and the other is not yet, too.
-                    Err(error) => loaded.failures.failed(|| {
-                        warn!(%error, "the old certificate stays in use");
-                    }),
+        if loaded.followed.is_due() {
+            match loaded.followed.read(|| read(&self.files)) {
+                None => {}
+                Some(Ok(config)) => {
+                    info!("read the certificate again, which has changed");
+                    (loaded.config, loaded.failures) = (config, Recurring::default());
                 }
+                // While one file is new and the other is not yet, too.
+                Some(Err(error)) => loaded.failures.failed(|| {
+                    warn!(%error, "the old certificate stays in use");
+                }),
             }
         }
         TlsAcceptor::from(loaded.config.clone())
@@ -133,9 +118,4 @@ fn describe(error: pem::Error) -> String {
         pem::Error::NoItemsFound => "there is none".to_owned(),
         _ => "it is not PEM".to_owned(),
     }
-}
-
-fn changed(files: &TlsFiles) -> [Option<SystemTime>; 2] {
-    let modified = |path: &Path| -> io::Result<SystemTime> { std::fs::metadata(path)?.modified() };
-    [modified(&files.certificate).ok(), modified(&files.key).ok()]
 }

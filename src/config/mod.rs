@@ -22,12 +22,12 @@ use ipnet::IpNet;
 use secrecy::ExposeSecret;
 
 use crate::api::{ApiLimits, TlsFiles};
-use crate::http_client::Authorities;
 use crate::pipeline::Policy;
 use crate::platform::{AccountConfig, Limits};
 use crate::secret::Secret;
 use crate::telemetry::LogFormat;
 use crate::webhook::{Rules, WebhookTargets};
+use ferry_client::http::Authorities;
 use ferry_types::domain::account::HealthPolicy;
 use reader::{FoundSecret, SettingsReader, readable};
 

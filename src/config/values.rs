@@ -8,8 +8,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 
-use crate::http_client::Authorities;
 use crate::webhook::Allowed;
+use ferry_client::http::Authorities;
 use ferry_store::redis::{Durability, RedisAddress};
 use ferry_types::domain::UnknownValueError;
 

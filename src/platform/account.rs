@@ -6,8 +6,8 @@ use reqwest::Url;
 
 use super::status_map::StatusMap;
 use super::url::{Query, base_url};
-use crate::http_client::Authorities;
 use crate::secret::Secret;
+use ferry_client::http::Authorities;
 use ferry_types::closed_set;
 use ferry_types::domain::limits::AccountLimits;
 

@@ -14,7 +14,7 @@ use super::endpoint::SHORT;
 use super::proxy::Proxy;
 use super::url::is_loopback;
 use super::wire::{TransportError, Wire, WireRequest, WireResponse, Wires};
-use crate::http_client::{self, ClientError, Tls, root_cause};
+use ferry_client::http::{self, ClientError, Tls, root_cause};
 
 /// Gateways keep an idle connection for a minute or more. One that is taken up again in the moment
 /// when it is closed there would look like an upload that may have arrived.
@@ -61,7 +61,7 @@ fn client(limits: &Limits, url: &Url) -> Result<Client, ClientError> {
         (false, "http") => Tls::Optional(&limits.authorities),
         _ => Tls::Required(&limits.authorities),
     };
-    http_client::client(tls, |builder| {
+    http::client(tls, |builder| {
         let builder = if is_loopback(url) { builder.no_proxy() } else { builder };
         configure(builder, limits)
     })

@@ -9,7 +9,7 @@ use super::scrub::Scrubber;
 use super::shape::{is_web_page, object, processing_token};
 use super::wire::WireResponse;
 use crate::charset::text;
-use crate::http_client::retry_after;
+use ferry_client::http::retry_after;
 use ferry_types::domain::Timestamp;
 use ferry_types::domain::outcome::{Content, PlatformError};
 

@@ -10,7 +10,7 @@ use tracing::{info, warn};
 
 use ferry_types::recurring::Recurring;
 
-use crate::http_client::{self, Authorities, Tls, root_cause};
+use ferry_client::http::{self, Authorities, Tls, root_cause};
 
 /// For a whole call of the collector.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -21,7 +21,7 @@ pub(super) fn exporter(collector: &str) -> Result<SpanExporter, String> {
     let authorities = Authorities::default();
     let is_plain = collector.starts_with("http://");
     let tls = if is_plain { Tls::Unused } else { Tls::Required(&authorities) };
-    let client = http_client::client(tls, |builder| builder.timeout(TIMEOUT));
+    let client = http::client(tls, |builder| builder.timeout(TIMEOUT));
     let client = client.map_err(|error| format!("{error}: {}", root_cause(&error)))?;
     SpanExporter::builder()
         .with_http()

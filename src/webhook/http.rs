@@ -9,7 +9,7 @@ use reqwest::{Client, Response, StatusCode};
 
 use super::guard::{BlockedAddressError, Guard, Rules};
 use super::wire::{Attempt, SignedMessage, WebhookWire};
-use crate::http_client::{self, ClientError, Tls, retry_after};
+use ferry_client::http::{self, ClientError, Tls, retry_after};
 use ferry_types::domain::Timestamp;
 use ferry_types::domain::submission::DeliveryResult;
 
@@ -21,7 +21,7 @@ impl HttpWebhookWire {
     /// An attempt takes `timeout` at most.
     pub(super) fn new(tls: Tls<'_>, rules: Rules, timeout: Duration) -> Result<Self, ClientError> {
         let rules = Arc::new(rules);
-        let http = http_client::client(tls, |builder| {
+        let http = http::client(tls, |builder| {
             builder
                 .timeout(timeout)
                 .connect_timeout(timeout)

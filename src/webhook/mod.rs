@@ -16,10 +16,10 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-use crate::http_client::{Authorities, ClientError, Tls};
 use crate::metrics::{Counter, Metrics, metrics};
 use crate::secret::Secret;
 use crate::traces::StepTrace;
+use ferry_client::http::{Authorities, ClientError, Tls};
 use ferry_types::domain::Timestamp;
 use ferry_types::domain::submission::DeliveryResult;
 use http::HttpWebhookWire;

@@ -22,6 +22,7 @@
 //! ```
 
 mod error;
+pub mod http;
 mod messages;
 mod sending;
 

@@ -4,11 +4,13 @@ use std::fmt;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
-use reqwest::{Certificate, Response, Url};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
+use reqwest::{Response, Url};
 use serde::de::DeserializeOwned;
 
 use super::error::ClientError;
+use super::http::{self, Authorities, Tls, retry_after};
+use ferry_types::clock::{Clock as _, SystemClock};
 use ferry_types::contract::Problem;
 
 /// Before the first repetition; doubled with each.
@@ -85,17 +87,13 @@ impl RequestSender {
         if !matches!(base.scheme(), "http" | "https") || base.cannot_be_a_base() {
             return Err(ClientError::Invalid("the URL must begin with http or https".to_owned()));
         }
-        Ok(Self { http: http(Vec::new())?, base, key: None, tries: 5 })
+        Ok(Self { http: client(&base, &Authorities::default())?, base, key: None, tries: 5 })
     }
 
     pub(super) fn trust(&mut self, pem: &[u8]) -> Result<(), ClientError> {
-        let certificates = Certificate::from_pem_bundle(pem);
-        let invalid = |what| ClientError::Invalid(format!("the certificates: {what}"));
-        let certificates = certificates.map_err(|error| invalid(describe(error)))?;
-        if certificates.is_empty() {
-            return Err(invalid("there are none".to_owned()));
-        }
-        self.http = http(certificates)?;
+        let authorities = Authorities::read(pem)
+            .map_err(|error| ClientError::Invalid(format!("the certificates: {error}")))?;
+        self.http = client(&self.base, &authorities)?;
         Ok(())
     }
 
@@ -173,7 +171,8 @@ impl RequestSender {
             }
             Err(error) => return Err(unreachable(error)),
         };
-        let (status, requested) = (response.status().as_u16(), text(&response, RETRY_AFTER));
+        let status = response.status().as_u16();
+        let delay = retry_after(response.headers(), SystemClock.now()).unwrap_or_default();
         let body = response.bytes().await.map_err(unreachable)?;
         let error = if let Ok(problem) = serde_json::from_slice::<Problem>(&body) {
             ClientError::Problem(Box::new(problem))
@@ -185,22 +184,16 @@ impl RequestSender {
         };
         // A gateway, too, may have no server behind it for a moment.
         let is_temporary = matches!(status, 408 | 429 | 502..=504);
-        let seconds = requested.and_then(|seconds| seconds.parse().ok()).unwrap_or_default();
-        Err(AttemptError { error, again: is_temporary.then(|| Duration::from_secs(seconds)) })
+        Err(AttemptError { error, again: is_temporary.then_some(delay) })
     }
 }
 
-/// An HTTP client that trusts these certificates, too.
-fn http(certificates: Vec<Certificate>) -> Result<reqwest::Client, ClientError> {
-    // Another part of the process may have chosen one.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(READ_TIMEOUT)
-        .redirect(reqwest::redirect::Policy::none())
-        .tls_certs_merge(certificates)
-        .build()
-        .map_err(|error| ClientError::Invalid(describe(error)))
+/// An HTTP client of this server, which trusts these authorities, too.
+fn client(base: &Url, authorities: &Authorities) -> Result<reqwest::Client, ClientError> {
+    let is_plain = base.scheme() == "http";
+    let tls = if is_plain { Tls::Optional(authorities) } else { Tls::Required(authorities) };
+    http::client(tls, |builder| builder.connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT))
+        .map_err(|error| ClientError::Invalid(format!("{error}: {}", http::root_cause(&error))))
 }
 
 /// A header of an answer.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use ferry::api::{Role, create_key, revoke_key};
-use ferry_testing::until;
+use ferry_testing::{make_old, until};
 use ferry_types::contract::ProblemKind;
 use ferry_types::domain::timestamp;
 use reqwest::Method;
@@ -163,9 +163,11 @@ async fn a_revoked_key_and_a_broken_file_admit_no_client() {
     let status = async |name| keyed.of(name, Method::GET, "/v1/stats", &json!({})).await.status;
     assert_eq!(status("reader").await, 200);
     assert!(revoke_key(&keyed.file, "reader").unwrap());
+    make_old(&keyed.file);
     until("the end of a revoked key", async || status("reader").await == 401).await;
     assert_eq!(status("operator").await, 200);
     std::fs::write(&keyed.file, "nonsense\n").unwrap();
+    make_old(&keyed.file);
     until("a look at the broken file", async || status("operator").await == 401).await;
 }
 

@@ -25,9 +25,13 @@ fn trusting(certificate: &CertifiedKey<KeyPair>) -> Client {
     Client::builder().no_proxy().tls_certs_only([root]).build().unwrap()
 }
 
+/// Writes files that are as old as those before them.
 fn write(ferry: &Ferry, certificate: &CertifiedKey<KeyPair>) {
     ferry.write("server.pem", certificate.cert.pem());
     ferry.write("server.key", certificate.signing_key.serialize_pem());
+    for name in ["server.pem", "server.key"] {
+        ferry_testing::make_old(&ferry.path(name));
+    }
 }
 
 fn with_tls() -> Ferry {

@@ -208,34 +208,8 @@ impl Health {
     ) {
         match signal {
             Signal::None => {}
-            Signal::Healthy => {
-                self.failures = 0;
-                self.probe_at = None;
-                if self.is_capped && self.throttled_until.is_some_and(|until| until <= now) {
-                    // The probe was answered: the ramp begins here.
-                    (self.throttled_until, self.is_capped) = (Some(now), false);
-                }
-                if !self.is_capped {
-                    self.throttled_until =
-                        self.throttled_until.filter(|until| is_ramping(*until, now, policy));
-                }
-                self.stopped_by = self.stopped_by.filter(|_| self.throttled_until.is_some());
-            }
-            Signal::Unhealthy => {
-                self.failures = self.failures.saturating_add(1);
-                if let Some(excess) = self.failures.checked_sub(policy.breaker_failures) {
-                    let delay = policy
-                        .breaker_initial
-                        .saturating_mul(1 << excess.min(16))
-                        .min(policy.breaker_open_max);
-                    // Responses to requests from before it opened do not lengthen the outage.
-                    if self.probe_at.is_none_or(|probe_at| probe_at <= now) {
-                        (self.probe_at, self.stopped_by) = (Some(later(now, delay)), Some(kind));
-                    } else {
-                        self.failures -= 1;
-                    }
-                }
-            }
+            Signal::Healthy => self.succeed(now, policy),
+            Signal::Unhealthy => self.fail(kind, now, policy),
             Signal::Throttled { delay, is_capped } => {
                 let until = later(now, *delay);
                 if self.throttled_until.is_none_or(|old| old < until) {
@@ -246,6 +220,35 @@ impl Health {
             Signal::CredentialsDenied(reason) => {
                 self.pause_reason.get_or_insert_with(|| reason.clone());
             }
+        }
+    }
+
+    /// Closes the breaker, and begins the ramp behind a throttling that is over.
+    fn succeed(&mut self, now: Timestamp, policy: &HealthPolicy) {
+        self.failures = 0;
+        self.probe_at = None;
+        if self.is_capped && self.throttled_until.is_some_and(|until| until <= now) {
+            // The probe was answered: the ramp begins here.
+            (self.throttled_until, self.is_capped) = (Some(now), false);
+        }
+        if !self.is_capped {
+            self.throttled_until =
+                self.throttled_until.filter(|until| is_ramping(*until, now, policy));
+        }
+        self.stopped_by = self.stopped_by.filter(|_| self.throttled_until.is_some());
+    }
+
+    /// Counts a failure, and opens the breaker after so many in a row.
+    fn fail(&mut self, kind: StepKind, now: Timestamp, policy: &HealthPolicy) {
+        self.failures = self.failures.saturating_add(1);
+        let Some(excess) = self.failures.checked_sub(policy.breaker_failures) else { return };
+        let delay = policy.breaker_initial.saturating_mul(1 << excess.min(16));
+        // Responses to requests from before it opened do not lengthen the outage.
+        if self.probe_at.is_none_or(|probe_at| probe_at <= now) {
+            let probe_at = later(now, delay.min(policy.breaker_open_max));
+            (self.probe_at, self.stopped_by) = (Some(probe_at), Some(kind));
+        } else {
+            self.failures -= 1;
         }
     }
 }

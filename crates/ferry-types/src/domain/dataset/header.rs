@@ -61,6 +61,18 @@ pub(super) fn read(table: Table, record: &ByteRecord) -> (Layout, Vec<HeaderErro
     if begins_with(table.other(), record) {
         return (Layout::of(table.other()), vec![other_table(table)]);
     }
+    let (cells, mut faults) = locate(table, record);
+    let found: Vec<_> = cells.iter().flatten().collect();
+    let is_shifted = faults.is_empty() && found.iter().enumerate().any(|(at, cell)| at != **cell);
+    if is_shifted || !found.is_sorted() {
+        faults.push(column_order(table, record));
+    }
+    let width = found.into_iter().max().map_or(0, |last| last + 1);
+    (Layout { columns: table.columns(), cells, width }, faults)
+}
+
+/// The cell of each column, and the columns whose names are unknown or missing.
+fn locate(table: Table, record: &ByteRecord) -> (Vec<Option<usize>>, Vec<HeaderError>) {
     let columns = table.columns();
     let find = |column: &Column| record.iter().position(|cell| is_name(column.name, cell));
     let mut cells: Vec<_> = columns.iter().map(find).collect();
@@ -87,13 +99,7 @@ pub(super) fn read(table: Table, record: &ByteRecord) -> (Layout, Vec<HeaderErro
     if !missing.is_empty() {
         faults.push(missing_columns(&missing, table));
     }
-    let found: Vec<_> = cells.iter().flatten().collect();
-    let is_shifted = faults.is_empty() && found.iter().enumerate().any(|(at, cell)| at != **cell);
-    if is_shifted || !found.is_sorted() {
-        faults.push(column_order(table, record));
-    }
-    let width = found.into_iter().max().map_or(0, |last| last + 1);
-    (Layout { columns, cells, width }, faults)
+    (cells, faults)
 }
 
 /// True if the cell is a name of either schema.

@@ -40,6 +40,38 @@ fn a_reason_lengthens_the_timeline_when_it_is_new() {
 }
 
 #[test]
+fn a_poll_is_counted_and_only_a_new_state_or_reason_is_in_the_timeline() {
+    let step = Some(StepKind::Poll);
+    let mut submission =
+        Submission::from(SubmissionParts { step, ..parts(State::Processing, false) });
+    for (next, polls, is_new) in
+        [(StepKind::Poll, 1, false), (StepKind::Poll, 2, false), (StepKind::Collect, 3, true)]
+    {
+        submission.claim(LEASE, timestamp(1)).unwrap();
+        let transition = Transition { polled: true, ..again(next, None) };
+        let entry = submission.apply(&transition, timestamp(2)).unwrap();
+        assert_eq!((submission.polls, entry.is_some()), (polls, is_new));
+    }
+}
+
+#[test]
+fn only_a_verdict_settles_the_mark_of_a_submission() {
+    let token = Some("token");
+    let own = Some(NameEffect::SettlesOwn);
+    for (before, after, token, effect) in [
+        (State::Processing, State::Collecting, token, own),
+        (State::Collecting, State::Completed, token, own),
+        (State::Collecting, State::Rejected, token, own),
+        (State::Uploading, State::Rejected, None, None),
+        (State::Processing, State::Held, token, None),
+        (State::Rejected, State::Rejected, token, None),
+    ] {
+        let found = at(after, false, token).effect_on_name(&at(before, false, token));
+        assert_eq!(found, effect, "{before} {after}");
+    }
+}
+
+#[test]
 fn the_next_of_a_name_has_its_turn_at_its_own_time() {
     for (due, turn) in [(0, 5), (9, 9)] {
         let parts = parts(State::Queued, false);

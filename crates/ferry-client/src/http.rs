@@ -1,4 +1,4 @@
-//! HTTP clients as all parts of Ferry build them, and the waiting time that a response asks for.
+//! HTTP clients as all parts of Ferry build them, and the delay that a response asks for.
 
 use std::error::Error;
 use std::time::Duration;
@@ -34,7 +34,7 @@ impl Authorities {
 
 /// The servers that a client may have to verify.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Tls<'a> {
+pub enum Tls<'a> {
     /// None: it speaks plain HTTP only, and reading the certificates of the machine takes long.
     Unused,
     /// Perhaps a proxy, and no server without it.
@@ -50,7 +50,7 @@ pub struct ClientError(#[source] reqwest::Error);
 
 /// Builds a client. It follows no redirect, which would take secrets elsewhere. Where the machine
 /// has no certificates, as in a bare container, it trusts the given authorities alone.
-pub(crate) fn client(
+pub fn client(
     tls: Tls<'_>,
     configure: impl Fn(ClientBuilder) -> ClientBuilder,
 ) -> Result<Client, ClientError> {
@@ -78,7 +78,7 @@ fn base() -> ClientBuilder {
 }
 
 /// The innermost cause of an error: with `reqwest`, the outer ones only repeat that a request failed.
-pub(crate) fn root_cause<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+pub fn root_cause<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
     let mut cause = error;
     while let Some(source) = cause.source() {
         cause = source;
@@ -88,7 +88,7 @@ pub(crate) fn root_cause<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error
 
 /// `Retry-After`, in seconds or as a date; anything else counts as absent. A date counts from that
 /// of the response itself, since the two clocks may differ, and from `now` if there is none.
-pub(crate) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if text.starts_with(|c: char| c.is_ascii_digit()) {
         let is_number = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
