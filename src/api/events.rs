@@ -25,7 +25,7 @@ use super::openapi::{Input, Operation};
 use super::params::{EventCursor, Labels, States, Wait};
 use super::query::Query;
 use super::shared::Shared;
-use ferry_store::{Event, Events, StoreError, SubmissionDetail};
+use ferry_store::{Event, Events, Store, StoreError, SubmissionDetail};
 use ferry_types::contract::{EventEnvelope, EventId, ProblemKind, StateChange, StateEvent};
 use ferry_types::domain::SubmissionId;
 
@@ -112,25 +112,8 @@ pub(super) async fn events(
 ) -> Result<Response, ApiError> {
     let seen = seen.or_else(|| filter.after.as_ref().map(|after| after.0.clone()));
     let wait = filter.wait.map(|wait| wait.0);
-    let Ok(location) = shared.streams.clone().try_acquire_owned() else {
-        let what =
-            "more event streams than a quarter of `max_concurrent_requests` are open; try again";
-        let busy = ApiError::new(ProblemKind::Busy, what);
-        return Err(busy.retry_after(Duration::from_secs(5)));
-    };
-    let store = shared.store();
-    let history = store.events(u64::MAX, 0).await?;
-    let cursor = match seen {
-        None => newest_of(&history),
-        Some(seen) if seen == EventId::START => first_of(&history),
-        Some(seen) => seen,
-    };
-    if let Some(what) = missed(&cursor, &history) {
-        return Err(ApiError::new(ProblemKind::Gone, what));
-    }
-    if store.continuity().has_lost(&cursor) {
-        return Err(ApiError::new(ProblemKind::Gone, replaced(&cursor)));
-    }
+    let location = stream_place(&shared)?;
+    let cursor = start_of(shared.store(), seen).await?;
     let stream = Stream {
         shared,
         caller,
@@ -157,6 +140,31 @@ pub(super) async fn events(
         (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
     ];
     Ok((StatusCode::OK, headers, Body::from_stream(body)).into_response())
+}
+
+fn stream_place(shared: &Shared) -> Result<OwnedSemaphorePermit, ApiError> {
+    shared.streams.clone().try_acquire_owned().map_err(|_| {
+        let what =
+            "more event streams than a quarter of `max_concurrent_requests` are open; try again";
+        ApiError::new(ProblemKind::Busy, what).retry_after(Duration::from_secs(5))
+    })
+}
+
+/// The position after which a stream begins, if the store still has what follows.
+async fn start_of(store: &dyn Store, seen: Option<EventId>) -> Result<EventId, ApiError> {
+    let history = store.events(u64::MAX, 0).await?;
+    let cursor = match seen {
+        None => newest_of(&history),
+        Some(seen) if seen == EventId::START => first_of(&history),
+        Some(seen) => seen,
+    };
+    if let Some(what) = missed(&cursor, &history) {
+        return Err(ApiError::new(ProblemKind::Gone, what));
+    }
+    if store.continuity().has_lost(&cursor) {
+        return Err(ApiError::new(ProblemKind::Gone, replaced(&cursor)));
+    }
+    Ok(cursor)
 }
 
 /// Position before the first event that is retained.

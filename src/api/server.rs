@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use futures_util::FutureExt;
@@ -12,8 +13,11 @@ use hyper::body::Incoming;
 use hyper::service::{Service, service_fn};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tracing::debug;
 
 use super::client_addr::SocketPeer;
@@ -102,18 +106,11 @@ impl Server {
                     None => watcher.watch(connection(stream, service, client_timeout)).await,
                     Some(tls) => {
                         let secured = tokio::select! {
-                            secured = timeout(client_timeout, tls.accept(stream)) => secured,
+                            secured = secure(tls, stream, client_timeout) => secured,
                             () = shutdown.draining() => return,
                         };
-                        match secured {
-                            Ok(Ok(stream)) => {
-                                watcher.watch(connection(stream, service, client_timeout)).await
-                            }
-                            Ok(Err(error)) => {
-                                return debug!(error = chain(&error), "a connection is not TLS");
-                            }
-                            Err(_) => return debug!("a connection took too long to become TLS"),
-                        }
+                        let Some(stream) = secured else { return };
+                        watcher.watch(connection(stream, service, client_timeout)).await
                     }
                 };
                 if let Err(error) = ended {
@@ -134,6 +131,20 @@ impl Server {
         }
         api.actions_ended().await;
     }
+}
+
+/// The connection with TLS; none if the client speaks it badly or too slowly.
+async fn secure<S: AsyncRead + AsyncWrite + Unpin>(
+    tls: TlsAcceptor,
+    stream: S,
+    limit: Duration,
+) -> Option<TlsStream<S>> {
+    match timeout(limit, tls.accept(stream)).await {
+        Ok(Ok(stream)) => return Some(stream),
+        Ok(Err(error)) => debug!(error = chain(&error), "a connection is not TLS"),
+        Err(_) => debug!("a connection took too long to become TLS"),
+    }
+    None
 }
 
 /// The router, for a connection whose other end is known.

@@ -1,7 +1,7 @@
 //! `ferry keys`: who may use the HTTP API.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use secrecy::ExposeSecret;
@@ -66,51 +66,8 @@ impl Keys {
         let path = file(config)?;
         let audit = Audit::new(config.audit_log.clone());
         match self.action {
-            Action::Create(create) => {
-                let unknown = |account: &&String| {
-                    !config.accounts.is_empty() && !config.accounts.contains_key(*account)
-                };
-                if let Some(account) = create.accounts.iter().find(unknown) {
-                    ui.warning(&format!("account `{account}` is not configured here"));
-                }
-                let (name, role) = (create.name, create.role);
-                let accounts: BTreeSet<String> = create.accounts.into_iter().collect();
-                let details = granted(role, &accounts);
-                let create =
-                    async { create_key(&path, name.clone(), role, accounts, SystemClock.now()) };
-                let command = format!("keys create {name}");
-                let key = audited(&audit, &command, Some(&details), create).await??;
-                if ui.json {
-                    let key = key.expose_secret();
-                    ui.object(&json!({ "name": name, "role": role, "key": key }))?;
-                } else {
-                    ui.out(key.expose_secret())?;
-                }
-                ui.print_note("save this key now: it is not shown again");
-            }
-            Action::List => {
-                let mut rows = Vec::new();
-                for key in read_keys_if_any(&path)? {
-                    let accounts: Vec<&str> = key.accounts.iter().map(String::as_str).collect();
-                    if ui.json {
-                        ui.object(&json!({
-                            "name": key.name, "role": key.role, "accounts": accounts,
-                            "created_at": key.created_at,
-                        }))?;
-                        continue;
-                    }
-                    let accounts =
-                        if accounts.is_empty() { "all".to_owned() } else { accounts.join(", ") };
-                    let made = key.created_at.format("%Y-%m-%d").to_string();
-                    rows.push(vec![
-                        key.name.into(),
-                        key.role.as_str().into(),
-                        accounts.into(),
-                        made.into(),
-                    ]);
-                }
-                show::table(&rows).into_iter().try_for_each(|line| ui.out(line))?;
-            }
+            Action::Create(create) => create.run(config, &path, &audit, ui).await?,
+            Action::List => list(&path, ui)?,
             Action::Revoke { name } => {
                 let revoke = async {
                     let none = || CliError::usage(format!("there is no key `{name}`"));
@@ -123,6 +80,55 @@ impl Keys {
         }
         Ok(Exit::Done)
     }
+}
+
+impl Create {
+    async fn run(
+        self,
+        config: &Config,
+        path: &Path,
+        audit: &Audit,
+        ui: &Ui,
+    ) -> Result<(), CliError> {
+        let unknown = |account: &&String| {
+            !config.accounts.is_empty() && !config.accounts.contains_key(*account)
+        };
+        if let Some(account) = self.accounts.iter().find(unknown) {
+            ui.warning(&format!("account `{account}` is not configured here"));
+        }
+        let (name, role) = (self.name, self.role);
+        let accounts: BTreeSet<String> = self.accounts.into_iter().collect();
+        let details = granted(role, &accounts);
+        let create = async { create_key(path, name.clone(), role, accounts, SystemClock.now()) };
+        let command = format!("keys create {name}");
+        let key = audited(audit, &command, Some(&details), create).await??;
+        if ui.json {
+            let key = key.expose_secret();
+            ui.object(&json!({ "name": name, "role": role, "key": key }))?;
+        } else {
+            ui.out(key.expose_secret())?;
+        }
+        ui.print_note("save this key now: it is not shown again");
+        Ok(())
+    }
+}
+
+fn list(path: &Path, ui: &Ui) -> Result<(), CliError> {
+    let mut rows = Vec::new();
+    for key in read_keys_if_any(path)? {
+        let accounts: Vec<&str> = key.accounts.iter().map(String::as_str).collect();
+        if ui.json {
+            ui.object(&json!({
+                "name": key.name, "role": key.role, "accounts": accounts,
+                "created_at": key.created_at,
+            }))?;
+            continue;
+        }
+        let accounts = if accounts.is_empty() { "all".to_owned() } else { accounts.join(", ") };
+        let made = key.created_at.format("%Y-%m-%d").to_string();
+        rows.push(vec![key.name.into(), key.role.as_str().into(), accounts.into(), made.into()]);
+    }
+    Ok(show::table(&rows).into_iter().try_for_each(|line| ui.out(line))?)
 }
 
 /// The role of a key and its accounts, for the audit log.

@@ -12,6 +12,7 @@ use super::wait::require_account;
 use crate::admin::Admin;
 use crate::api::{Server, TlsError};
 use crate::app::App;
+use crate::pipeline::{Workers, WorkersError};
 
 /// Serve the HTTP API and run steps until stopped.
 ///
@@ -39,21 +40,12 @@ impl Serve {
         let connections = app.client_connections(workers.is_some());
         let listen = app.config.listen;
         let api = app.api()?;
-        if app.config.api_keys.is_none() && !listen.ip().is_loopback() {
-            let what =
-                format!("{listen} (`listen`) is not a loopback address, and there are no keys");
-            return Err(CliError::usage(what)
-                .hint("`ferry keys create --set api_keys=FILE` makes the first key"));
-        }
+        require_keys(&app)?;
         let tls = app.tls()?;
         app.audit.check()?;
         let server = Server::bind(listen).await.map_err(|error| taken(listen, "listen", error))?;
         let server = server.with_tls(tls).with_connections(connections);
-        if let Some(address) = app.config.metrics_listen {
-            let admin = Admin::bind(address).await;
-            let admin = admin.map_err(|error| taken(address, "metrics_listen", error))?;
-            tokio::spawn(admin.serve(app.metrics.clone(), app.readiness.clone()));
-        }
+        serve_metrics(&app).await?;
         for warning in &app.config.warnings {
             warn!("{warning}");
         }
@@ -65,24 +57,8 @@ impl Serve {
         if ui.json {
             ui.object(&serde_json::json!({ "url": url }))?;
         }
-        tokio::spawn(app.exporting());
-        tokio::spawn(app.watching_durability());
-        tokio::spawn(app.watching_data_loss());
-        tokio::spawn(app.watching_accounts());
-        tokio::spawn(app.shutdown.clone().abort_late(app.config.policy.shutdown_timeout));
-        let carried = async {
-            let ended = if let Some(workers) = workers {
-                workers.run().await
-            } else {
-                app.shutdown.draining().await;
-                Ok(())
-            };
-            let is_expected = app.shutdown.is_draining();
-            // Without workers the server would accept submissions whose steps never run.
-            app.shutdown.drain();
-            ended.map(|()| is_expected)
-        };
-        let ((), ended) = tokio::join!(server.serve(api), carried);
+        watch(&app);
+        let ((), ended) = tokio::join!(server.serve(api), run_steps(&app, workers));
         app.traces.finish().await;
         match ended {
             Ok(true) => {
@@ -95,6 +71,47 @@ impl Serve {
             Err(error) => Err(CliError::new(Exit::Failed, error.into())),
         }
     }
+}
+
+/// Without keys, only this machine has access.
+fn require_keys(app: &App) -> Result<(), CliError> {
+    let listen = app.config.listen;
+    if app.config.api_keys.is_some() || listen.ip().is_loopback() {
+        return Ok(());
+    }
+    let what = format!("{listen} (`listen`) is not a loopback address, and there are no keys");
+    Err(CliError::usage(what).hint("`ferry keys create --set api_keys=FILE` makes the first key"))
+}
+
+async fn serve_metrics(app: &App) -> Result<(), CliError> {
+    let Some(address) = app.config.metrics_listen else { return Ok(()) };
+    let admin = Admin::bind(address).await;
+    let admin = admin.map_err(|error| taken(address, "metrics_listen", error))?;
+    tokio::spawn(admin.serve(app.metrics.clone(), app.readiness.clone()));
+    Ok(())
+}
+
+/// Starts what a server does beside requests and steps.
+fn watch(app: &App) {
+    tokio::spawn(app.exporting());
+    tokio::spawn(app.watching_durability());
+    tokio::spawn(app.watching_data_loss());
+    tokio::spawn(app.watching_accounts());
+    tokio::spawn(app.shutdown.clone().abort_late(app.config.policy.shutdown_timeout));
+}
+
+/// Runs steps, if the server does, until it stops. Returns true if that was expected.
+async fn run_steps(app: &App, workers: Option<Workers>) -> Result<bool, WorkersError> {
+    let ended = if let Some(workers) = workers {
+        workers.run().await
+    } else {
+        app.shutdown.draining().await;
+        Ok(())
+    };
+    let is_expected = app.shutdown.is_draining();
+    // Without workers the server would accept submissions whose steps never run.
+    app.shutdown.drain();
+    ended.map(|()| is_expected)
 }
 
 impl From<TlsError> for CliError {

@@ -101,13 +101,15 @@ fn describe(view: &SubmissionView, timeline: &[TimelineEntry], app: &App) -> Vec
         rows.into_iter().map(|(label, text)| Line::from(format!("  {label:<11} ")).and(text)),
     );
     lines.push("  timeline".into());
-    lines.extend(timeline.iter().map(|entry| {
-        let line = Line::from(format!("    {}  ", show::time(entry.at)));
-        if entry.message.is_empty() {
-            line.and(show::state(entry.state))
-        } else {
-            line.and(show::padded_state(entry.state)).and("  ").and(&entry.message)
-        }
-    }));
+    lines.extend(timeline.iter().map(timeline_line));
     lines
+}
+
+fn timeline_line(entry: &TimelineEntry) -> Line {
+    let line = Line::from(format!("    {}  ", show::time(entry.at)));
+    if entry.message.is_empty() {
+        line.and(show::state(entry.state))
+    } else {
+        line.and(show::padded_state(entry.state)).and("  ").and(&entry.message)
+    }
 }

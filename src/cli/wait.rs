@@ -106,23 +106,24 @@ pub(super) async fn run_until_settled(
     ended.map_err(|error| CliError::new(Exit::Failed, error.into()))?;
     let (views, interrupted) = views?;
     show::outcome(&views, app.clock.now(), ui)?;
-    let left = views.iter().filter(|view| !is_settled(view.state)).count();
-    if left > 0 {
-        let why = match (interrupted, limit) {
-            (true, _) => "interrupted",
-            (false, Some(_)) => "the limit of --wait is reached",
-            (false, None) => "no submission can progress without an operator",
-        };
-        ui.warning(&format!(
-            "{why}: {} stored; `ferry worker` continues, `ferry watch ID` follows it",
-            if left == 1 {
-                "the submission is".to_owned()
-            } else {
-                format!("{left} submissions are")
-            }
-        ));
-    }
+    let why = match (interrupted, limit) {
+        (true, _) => "interrupted",
+        (false, Some(_)) => "the limit of --wait is reached",
+        (false, None) => "no submission can progress without an operator",
+    };
+    warn_of_unsettled(&views, why, ui);
     Ok(Exit::of(&views))
+}
+
+fn warn_of_unsettled(views: &[SubmissionView], why: &str, ui: &Ui) {
+    let stored = match views.iter().filter(|view| !is_settled(view.state)).count() {
+        0 => return,
+        1 => "the submission is".to_owned(),
+        count => format!("{count} submissions are"),
+    };
+    ui.warning(&format!(
+        "{why}: {stored} stored; `ferry worker` continues, `ferry watch ID` follows it"
+    ));
 }
 
 /// The unsettled submissions, to notice when nothing more happens by itself.

@@ -44,16 +44,7 @@ impl Worker {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
         require_account(&app)?;
         signals::listen(app.shutdown.clone(), ui)?;
-        if let Some(address) = app.config.metrics_listen {
-            let admin = Admin::bind(address).await.map_err(|error| {
-                let what = format!("cannot listen on {address} (`metrics_listen`)");
-                CliError::new(Exit::Failed, anyhow::Error::new(error).context(what))
-            })?;
-            info!("metrics are at http://{}/metrics", admin.address());
-            let metrics = app.metrics.clone();
-            tokio::spawn(admin.serve(metrics, app.readiness.clone()));
-            tokio::spawn(app.exporting());
-        }
+        serve_metrics(&app).await?;
         tokio::spawn(app.watching_durability());
         tokio::spawn(app.watching_data_loss());
         tokio::spawn(app.watching_accounts());
@@ -101,6 +92,18 @@ impl Worker {
         }
         Ok(Exit::Done)
     }
+}
+
+async fn serve_metrics(app: &App) -> Result<(), CliError> {
+    let Some(address) = app.config.metrics_listen else { return Ok(()) };
+    let admin = Admin::bind(address).await.map_err(|error| {
+        let what = format!("cannot listen on {address} (`metrics_listen`)");
+        CliError::new(Exit::Failed, anyhow::Error::new(error).context(what))
+    })?;
+    info!("metrics are at http://{}/metrics", admin.address());
+    tokio::spawn(admin.serve(app.metrics.clone(), app.readiness.clone()));
+    tokio::spawn(app.exporting());
+    Ok(())
 }
 
 /// Ends when a worker of these accounts has nothing more to do, or is to stop.

@@ -250,19 +250,7 @@ pub(super) fn after_error(
     let because = |code| Some(Reason::new(code, error.to_string()));
     match error {
         PlatformError::Throttled { ambiguous, .. } => {
-            let base = Transition {
-                attempt_spent: base.attempt_spent || *ambiguous,
-                upload_ambiguous: base.upload_ambiguous || *ambiguous,
-                ..base
-            };
-            if context.is_past_deadline() {
-                return fail_at_deadline(context, error, base);
-            }
-            Transition {
-                reason: because(ReasonCode::Throttled),
-                next: Next::step(kind, throttled_delay(context.policy, context.jitter)),
-                ..base
-            }
+            throttled(context, kind, *ambiguous, error, base)
         }
         // Nothing fails for want of credentials: the step is due again after a resumption.
         PlatformError::Credentials(_) => Transition {
@@ -284,15 +272,12 @@ pub(super) fn after_error(
             retry_or_fail(context, kind, ReasonCode::Ambiguous, error, base)
         }
         PlatformError::NotYet { retry_after, .. } => {
-            let failures = context.submission.failures.saturating_add(1);
-            let least = retry_after.unwrap_or_default().min(context.policy.retry_after_max);
-            let after = poll_delay(context.policy, failures, context.jitter).max(least);
-            let retry_or_fail = retry_or_fail(context, kind, ReasonCode::Transient, error, base);
-            let next = match retry_or_fail.next {
-                Next::Step(next) => Next::step(next.kind, after.min(context.time_left())),
-                next => next,
-            };
-            Transition { next, ..retry_or_fail }
+            let least = retry_after.unwrap_or_default();
+            poll_later(
+                context,
+                least,
+                retry_or_fail(context, kind, ReasonCode::Transient, error, base),
+            )
         }
         PlatformError::Unsent(_) => {
             let attempt_spent = base.attempt_spent;
@@ -306,6 +291,41 @@ pub(super) fn after_error(
             retry_or_fail(context, kind, ReasonCode::Transient, error, base)
         }
     }
+}
+
+/// The step behind the throttling, or, after the deadline, the end.
+fn throttled(
+    context: &Context<'_>,
+    kind: StepKind,
+    ambiguous: bool,
+    error: &PlatformError,
+    base: Transition,
+) -> Transition {
+    let base = Transition {
+        attempt_spent: base.attempt_spent || ambiguous,
+        upload_ambiguous: base.upload_ambiguous || ambiguous,
+        ..base
+    };
+    if context.is_past_deadline() {
+        return fail_at_deadline(context, error, base);
+    }
+    Transition {
+        reason: Some(Reason::new(ReasonCode::Throttled, error.to_string())),
+        next: Next::step(kind, throttled_delay(context.policy, context.jitter)),
+        ..base
+    }
+}
+
+/// Another attempt at the pace of polls, after what the Platform asked for.
+fn poll_later(context: &Context<'_>, least: Duration, retry: Transition) -> Transition {
+    let failures = context.submission.failures.saturating_add(1);
+    let least = least.min(context.policy.retry_after_max);
+    let after = poll_delay(context.policy, failures, context.jitter).max(least);
+    let next = match retry.next {
+        Next::Step(next) => Next::step(next.kind, after.min(context.time_left())),
+        next => next,
+    };
+    Transition { next, ..retry }
 }
 
 /// Another attempt, or, after the deadline, the end.

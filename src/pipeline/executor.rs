@@ -147,28 +147,7 @@ impl Executor {
     ) -> Result<Transition, Withheld> {
         let (submission, platform) = (&step.claim.submission, &account.platform);
         match step.claim.kind {
-            StepKind::Upload => {
-                if let Some(too_late) = before_upload(&self.context(step)) {
-                    return Ok(too_late);
-                }
-                let _memory = self.upload_memory.acquire(submission.payload_bytes).await;
-                let (store, monotonic) = (self.parts.store.as_ref(), self.parts.monotonic.as_ref());
-                let payload = match payload::read(store, submission.id, monotonic).await {
-                    Ok(payload) => payload,
-                    Err(error) => return Ok(without_payload(&self.context(step), &error)),
-                };
-                let upload = Upload {
-                    name: &submission.name,
-                    data: &payload.data,
-                    event_data: payload.event_data.as_deref(),
-                    overwrite: may_overwrite(&self.context(step)),
-                };
-                let response = unless_withheld(platform.upload(upload, guard).await)?;
-                if let Err(error) = &response {
-                    self.parts.observer.failed_request(error);
-                }
-                Ok(after_upload(&self.context(step), response))
-            }
+            StepKind::Upload => self.upload(step, platform, guard).await,
             StepKind::Poll => {
                 let response = platform.status(token(submission), guard).await;
                 let response = unless_withheld(response)?;
@@ -189,6 +168,35 @@ impl Executor {
             }
             StepKind::Deliver => unreachable!("a delivery sends no request to the Platform"),
         }
+    }
+
+    async fn upload(
+        &self,
+        step: &LeasedStep,
+        platform: &Platform,
+        guard: &StepGuard<'_>,
+    ) -> Result<Transition, Withheld> {
+        if let Some(too_late) = before_upload(&self.context(step)) {
+            return Ok(too_late);
+        }
+        let submission = &step.claim.submission;
+        let _memory = self.upload_memory.acquire(submission.payload_bytes).await;
+        let (store, monotonic) = (self.parts.store.as_ref(), self.parts.monotonic.as_ref());
+        let payload = match payload::read(store, submission.id, monotonic).await {
+            Ok(payload) => payload,
+            Err(error) => return Ok(without_payload(&self.context(step), &error)),
+        };
+        let upload = Upload {
+            name: &submission.name,
+            data: &payload.data,
+            event_data: payload.event_data.as_deref(),
+            overwrite: may_overwrite(&self.context(step)),
+        };
+        let response = unless_withheld(platform.upload(upload, guard).await)?;
+        if let Err(error) = &response {
+            self.parts.observer.failed_request(error);
+        }
+        Ok(after_upload(&self.context(step), response))
     }
 
     /// Sends the outcome of a submission to its webhook.

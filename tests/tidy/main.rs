@@ -15,6 +15,9 @@ use ferry::config::{Config, Sources};
 /// The longest source file, in lines. Above 300 there should be a reason to be that long.
 const LONGEST: usize = 500;
 
+/// The longest function outside tests, in lines with its signature. Above 40 it should be a flat list.
+const LONGEST_FUNCTION: usize = 54;
+
 /// Files under `tests/` that may sleep, each with the reason.
 const SLEEPERS: &[(&str, &str)] = &[
     ("crates/ferry-testing/src/waiting.rs", "between two looks at a condition"),
@@ -110,6 +113,38 @@ fn no_source_file_is_too_long_to_read() {
     };
     let wrong: Vec<String> = rust_files(&["src", "crates"]).into_iter().filter_map(long).collect();
     none(&wrong);
+}
+
+#[test]
+fn no_function_is_too_long_to_read() {
+    let is_test = |path: &str| path.contains("/tests") || path.starts_with("crates/ferry-testing/");
+    let mut wrong = Vec::new();
+    for (path, text) in rust_files(&["src", "crates"]) {
+        let code = text.split("\n#[cfg(test)]\nmod ").next().unwrap_or_default();
+        let long = functions(code).into_iter().filter(|(_, lines)| *lines > LONGEST_FUNCTION);
+        let long = long.filter(|_| !is_test(&path));
+        wrong.extend(long.map(|(name, lines)| format!("{path}: `{name}` has {lines} lines")));
+    }
+    none(&wrong);
+}
+
+#[test]
+fn the_length_of_a_function_counts_from_its_signature_to_its_end() {
+    let code = "\
+pub(crate) fn one(
+    a: u8,
+) -> u8 {
+    a
+}
+impl T for U {
+    fn two(&self);
+    async fn three(&self) {
+        {
+        }
+    }
+    fn four() {}
+}";
+    assert_eq!(functions(code), [("one", 5), ("two", 1), ("three", 4), ("four", 1)]);
 }
 
 #[test]
@@ -223,6 +258,34 @@ fn packages() -> Vec<String> {
     let crates = crates.map(|entry| entry.expect("it can be read").path());
     let mut found: Vec<String> = crates.map(|path| format!("{}/", shown(&path))).collect();
     found.push(String::new());
+    found
+}
+
+/// Names and lengths of the functions in code as rustfmt leaves it: each ends where its first line begins.
+fn functions(code: &str) -> Vec<(&str, usize)> {
+    let lines: Vec<&str> = code.lines().collect();
+    let mut found = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        let start = line.trim_start();
+        let (before, after) = match start.split_once("fn ") {
+            Some(parts) if !start.starts_with("//") => parts,
+            _ => continue,
+        };
+        let is_item = before.split_whitespace().all(|word| {
+            matches!(word, "async" | "const") || word.starts_with("pub") || word.ends_with(')')
+        });
+        let name = after.split(['(', '<']).next().unwrap_or_default();
+        if !is_item || name.is_empty() {
+            continue;
+        }
+        let indent = &line[..line.len() - start.len()];
+        let is_end = |line: &&str| {
+            let inner = line.strip_prefix(indent).unwrap_or_default();
+            !inner.starts_with(' ') && inner.ends_with(['}', ';'])
+        };
+        let length = lines[at..].iter().position(|line| is_end(&line)).unwrap_or(lines.len() - at);
+        found.push((name, length + 1));
+    }
     found
 }
 

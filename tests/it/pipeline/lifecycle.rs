@@ -159,7 +159,8 @@ async fn at_the_deadline_the_platform_is_asked_once_more_and_then_given_up() {
         if uploaded.is_some_and(|entry| Some(entry.at) < deadline) {
             break id;
         }
-        world.app.store.cancel(id).await.unwrap();
+        // Meanwhile it may have failed at its deadline.
+        let _ = world.app.store.cancel(id).await;
         growing *= 2;
         assert!(growing < Duration::from_mins(1), "{timeline:?}");
     };

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use client::Client;
-use ferry::http_client::Authorities;
 use ferry::platform::{AccountConfig, Limits, OverwriteFormat, StatusMap, Upload};
+use ferry_client::http::Authorities;
 use ferry_sim::{Credentials, Dialect, Fault, Processing, RetryAfter, Sim, SimConfig};
 use ferry_types::clock::{Clock, SystemClock};
 use ferry_types::domain::Timestamp;

@@ -3,8 +3,8 @@
 use std::net::TcpListener;
 use std::path::Path;
 
-use ferry::http_client::Authorities;
 use ferry::secret::Secret;
+use ferry_client::http::Authorities;
 use ferry_sim::Credentials;
 use ferry_types::domain::outcome::Status;
 use tempfile::TempDir;
