@@ -283,7 +283,7 @@ fn functions(code: &str) -> Vec<(&str, usize)> {
             let inner = line.strip_prefix(indent).unwrap_or_default();
             !inner.starts_with(' ') && inner.ends_with(['}', ';'])
         };
-        let length = lines[at..].iter().position(|line| is_end(&line)).unwrap_or(lines.len() - at);
+        let length = lines[at..].iter().position(is_end).unwrap_or(lines.len() - at);
         found.push((name, length + 1));
     }
     found
