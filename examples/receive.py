@@ -13,6 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
+if not os.environ.get("FERRY_WEBHOOK_SECRET"):
+    sys.exit("set FERRY_WEBHOOK_SECRET to the secret that Ferry signs with")
 WEBHOOK = Webhook(os.environ["FERRY_WEBHOOK_SECRET"])
 LARGEST = 1 << 20
 
@@ -52,10 +54,18 @@ class Receiver(BaseHTTPRequestHandler):
 
 
 def main():
-    port = int(sys.argv[1]) if len(sys.argv) > 1 else 8710
-    server = ThreadingHTTPServer(("127.0.0.1", port), Receiver)
+    port = sys.argv[1] if len(sys.argv) > 1 else "8710"
+    if len(sys.argv) > 2 or not port.isdecimal():
+        sys.exit("usage: receive.py [PORT]")
+    try:
+        server = ThreadingHTTPServer(("127.0.0.1", int(port)), Receiver)
+    except (OSError, OverflowError) as error:
+        sys.exit(f"cannot listen on port {port}: {error}")
     print(f"listening on http://127.0.0.1:{server.server_port}", file=sys.stderr, flush=True)
-    server.serve_forever()
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        pass
 
 
 main()

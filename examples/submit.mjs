@@ -1,8 +1,8 @@
 #!/usr/bin/env node
-// Hands a dataset to `ferry serve`, waits for the outcome, and prints the results or the feedback:
+// Submits a dataset to `ferry serve`, waits for the outcome, and prints the results or the feedback:
 // submit.mjs FILE [NAME]. FERRY_URL says where the server is, FERRY_KEY is an API key, if one is
-// needed. Ends with 0 if it was completed, and with 4 if the Platform rejected it. Needs nothing but
-// Node 18.
+// needed. Ends with 0 if it was completed, 2 without FILE, 3 if the dataset is invalid, and 4 if the
+// Platform rejected it. Needs nothing but Node 18.
 
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -10,8 +10,15 @@ import { basename } from "node:path";
 
 const url = process.env.FERRY_URL ?? "http://127.0.0.1:8600";
 const tries = 5;
+const shown = 10; // The most problems that are printed.
 
-// What may pass is tried again, which doubles nothing.
+// Prints why it cannot continue, and ends.
+function stop(code, message) {
+  console.error(message);
+  process.exit(code);
+}
+
+// What may pass is sent again, which creates nothing twice.
 async function call(path, options = {}) {
   const headers = { ...options.headers };
   if (process.env.FERRY_KEY) headers.authorization = `Bearer ${process.env.FERRY_KEY}`;
@@ -22,14 +29,23 @@ async function call(path, options = {}) {
       if (![408, 429, 502, 503, 504].includes(answer.status) || attempt === tries) return answer;
       pause = Math.max(pause, 1000 * Number(answer.headers.get("retry-after") ?? 0));
     } catch (error) {
-      if (attempt === tries) throw error;
+      if (attempt === tries) {
+        const reason = error.cause?.message || error.cause?.code || error.message;
+        stop(1, `cannot reach ${url}: ${reason}; does \`ferry serve\` run there?`);
+      }
     }
     await new Promise((resume) => setTimeout(resume, pause));
   }
 }
 
+if (process.argv.length < 3 || process.argv.length > 4) stop(2, "usage: submit.mjs FILE [NAME]");
 const [file, name = basename(file, ".csv")] = process.argv.slice(2);
-const data = readFileSync(file);
+let data;
+try {
+  data = readFileSync(file);
+} catch (error) {
+  stop(1, error.message);
+}
 // The same content under the same name is the same submission here; a producer with an id of its own
 // takes that.
 const key = `${name}-${createHash("sha256").update(data).digest("hex").slice(0, 16)}`;
@@ -39,12 +55,14 @@ const kept = await call(`/v1/submissions?name=${encodeURIComponent(name)}`, {
   headers: { "content-type": "text/csv", "idempotency-key": key },
 });
 if (!kept.ok) {
-  const problem = await kept.json();
-  console.error(problem.detail);
-  for (const { table, line, column, message } of problem.problems ?? []) {
+  const problem = await kept.json().catch(() => ({}));
+  console.error(problem.detail ?? `${url} responded ${kept.status}`);
+  const problems = problem.problems ?? [];
+  for (const { table, line, column, message } of problems.slice(0, shown)) {
     console.error(`${table}, line ${line}, column ${column}: ${message}`);
   }
-  process.exit(3);
+  if (problems.length > shown) console.error(`… and ${problems.length - shown} more errors`);
+  process.exit(kept.status === 422 ? 3 : 1);
 }
 const { id } = await kept.json();
 console.error(`submitted as ${id}`);

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Hands a dataset to `ferry serve`, waits for the outcome, and prints the results or the feedback.
+"""Submits a dataset to `ferry serve`, waits for the outcome, and prints the results or the feedback.
 
 submit.py FILE [NAME]. FERRY_URL says where the server is, FERRY_KEY is an API key, if one is needed.
-Ends with 0 if it was completed, and with 4 if the Platform rejected it. Needs nothing but Python.
+Ends with 0 if it was completed, 2 without FILE, 3 if the dataset is invalid, and 4 if the Platform
+rejected it. Needs nothing but Python.
 """
 
 import hashlib
@@ -16,10 +17,11 @@ import urllib.request
 
 URL = os.environ.get("FERRY_URL", "http://127.0.0.1:8600")
 TRIES = 5
+SHOWN = 10  # The most problems that are printed.
 
 
 def call(path, body=None, headers=None):
-    """The body of an answer; what may pass is tried again, which doubles nothing."""
+    """The body of a response. What may pass is sent again, which creates nothing twice."""
     headers = dict(headers or {})
     if os.environ.get("FERRY_KEY"):
         headers["Authorization"] = "Bearer " + os.environ["FERRY_KEY"]
@@ -50,17 +52,12 @@ def submit(file, name):
 
 
 def main():
+    if len(sys.argv) not in (2, 3):
+        print("usage: submit.py FILE [NAME]", file=sys.stderr)
+        return 2
     file = pathlib.Path(sys.argv[1])
     name = sys.argv[2] if len(sys.argv) > 2 else file.stem
-    try:
-        submission = submit(file, name)
-    except urllib.error.HTTPError as error:
-        problem = json.load(error)
-        print(problem["detail"], file=sys.stderr)
-        for found in problem.get("problems", []):
-            where = f"{found['table']}, line {found['line']}, column {found['column']}"
-            print(f"{where}: {found['message']}", file=sys.stderr)
-        return 3
+    submission = submit(file, name)
     print("submitted as", submission, file=sys.stderr)
     while True:
         view = json.loads(call(f"/v1/submissions/{submission}?wait=30s"))
@@ -82,5 +79,30 @@ def main():
             return 1
 
 
+def explain(error):
+    """Prints the problem of a response, and returns the exit code for it."""
+    try:
+        problem = json.load(error)
+    except ValueError:
+        problem = {}
+    print(problem.get("detail") or error, file=sys.stderr)
+    problems = problem.get("problems", [])
+    for found in problems[:SHOWN]:
+        where = f"{found['table']}, line {found['line']}, column {found['column']}"
+        print(f"{where}: {found['message']}", file=sys.stderr)
+    if len(problems) > SHOWN:
+        print(f"… and {len(problems) - SHOWN} more errors", file=sys.stderr)
+    return 3 if error.code == 422 else 1
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except urllib.error.HTTPError as error:
+        sys.exit(explain(error))
+    except urllib.error.URLError as error:
+        sys.exit(f"cannot reach {URL}: {error.reason}; does `ferry serve` run there?")
+    except (OSError, UnicodeDecodeError) as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)

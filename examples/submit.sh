@@ -1,9 +1,12 @@
 #!/bin/sh
-# Hands a dataset to `ferry serve` with curl, waits for the outcome, and prints the results or the
+# Submits a dataset to `ferry serve` with curl, waits for the outcome, and prints the results or the
 # feedback: submit.sh FILE [NAME]. FERRY_URL says where the server is, FERRY_KEY is an API key, if one
-# is needed. Ends with 0 if it was completed, and with 4 if the Platform rejected it.
+# is needed. Ends with 0 if it was completed, 2 without FILE, 3 if the server refused it, and 4 if the
+# Platform rejected it.
 set -eu
 
+case $# in 1 | 2) ;; *) echo "usage: submit.sh FILE [NAME]" >&2; exit 2 ;; esac
+[ -r "$1" ] || { echo "cannot read $1" >&2; exit 1; }
 file=$1
 name=${2:-$(basename "$file" .csv)}
 url=${FERRY_URL:-http://127.0.0.1:8600}
@@ -24,7 +27,7 @@ field() {
 }
 
 answer=$(call -H "Idempotency-Key: $key" -F "data=@$file" -F "name=$name" "$url/v1/submissions") ||
-    { echo "$answer" >&2; exit 3; }
+    { [ -n "$answer" ] || { echo "does \`ferry serve\` run at $url?" >&2; exit 1; }; echo "$answer" >&2; exit 3; }
 id=$(printf '%s' "$answer" | sed -n 's/^{"id":"\([^"]*\)".*/\1/p')
 echo "submitted as $id" >&2
 

@@ -71,3 +71,42 @@ fn the_producer_in_python_works() {
 fn the_producer_in_node_works() {
     produces("node", "submit.mjs");
 }
+
+/// Runs a producer as people call it wrongly; returns the exit codes and what it says.
+fn is_misused(interpreter: &str, script: &str) {
+    let folder = Ferry::new().file("march.csv", GOOD);
+    let run = |arguments: &[&str]| {
+        let script = format!("{}/examples/{script}", env!("CARGO_MANIFEST_DIR"));
+        let mut command = Command::new(interpreter);
+        command.arg(script).args(arguments).current_dir(folder.path("."));
+        // No server listens on the port for nothing.
+        command.env("FERRY_URL", "http://127.0.0.1:1");
+        let output = command.output().expect("the interpreter is installed");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!stderr.contains("Traceback") && !stderr.contains("    at "), "{stderr}");
+        (output.status.code(), stderr)
+    };
+    for arguments in [&[][..], &["a", "b", "c"]] {
+        let (code, said) = run(arguments);
+        assert_eq!((code, said.trim()), (Some(2), &*format!("usage: {script} FILE [NAME]")));
+    }
+    let (code, said) = run(&["absent.csv"]);
+    assert!(code == Some(1) && said.contains("absent.csv"), "{code:?}: {said}");
+    let (code, said) = run(&["march.csv"]);
+    assert!(code == Some(1) && said.contains("ferry serve"), "{code:?}: {said}");
+}
+
+#[test]
+fn a_misused_producer_in_shell_says_what_it_needs() {
+    is_misused("sh", "submit.sh");
+}
+
+#[test]
+fn a_misused_producer_in_python_says_what_it_needs() {
+    is_misused("python3", "submit.py");
+}
+
+#[test]
+fn a_misused_producer_in_node_says_what_it_needs() {
+    is_misused("node", "submit.mjs");
+}
