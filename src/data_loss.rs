@@ -36,7 +36,7 @@ pub async fn watch(store: Arc<dyn Store>, metrics: &Metrics) {
                 error!(
                     store.before = %loss.before,
                     store.after = %loss.after,
-                    "{loss}; compare it with a backup, then run `ferry doctor --acknowledge`"
+                    "{loss}; compare it with a backup; after a restore run `ferry doctor --after-restore --acknowledge`, otherwise `ferry doctor --acknowledge`"
                 );
                 metrics.losses.add((), loss.ordinal - logged);
                 metrics.unacknowledged.set((), 1.0);

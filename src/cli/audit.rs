@@ -18,10 +18,11 @@ Examples:
   ferry audit verify
   ferry audit verify audit-2026-10.jsonl audit-2026-11.jsonl audit.jsonl
 Each record has the hash of the one before it. A log that was moved away is continued in a new file:
-name both, the older one first. Note the last hash elsewhere, and give it with --known next time: who
-may write the file could replace all of it.
+name both, the older one first. Note the last hash elsewhere, and give it with --known next time:
+who may write the file could replace all of it.
 
-Exit codes: 0 the chain is whole; 1 records were changed, removed or put in; 2 a file cannot be read.")]
+Exit codes: 0 the chain is whole; 1 records were changed, removed or put in; 2 a file cannot be
+read.")]
 pub(super) struct AuditCommand {
     #[command(subcommand)]
     action: Action,

@@ -2,6 +2,8 @@
 
 mod columns;
 
+use std::num::NonZeroUsize;
+
 use clap::Args;
 
 use super::error::{CliError, Exit};
@@ -32,8 +34,8 @@ pub(super) struct List {
     #[command(flatten)]
     filter: FilterArgs,
     /// Maximum number of submissions.
-    #[arg(long, value_name = "COUNT", default_value_t = 20)]
-    limit: usize,
+    #[arg(long, value_name = "COUNT", default_value = "20")]
+    limit: NonZeroUsize,
     /// Continue after this cursor, which an earlier list printed.
     #[arg(long)]
     cursor: Option<u64>,
@@ -82,7 +84,7 @@ impl FilterArgs {
 impl List {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
         let filter = self.filter.into_filter();
-        let mut left = if self.all { usize::MAX } else { self.limit };
+        let mut left = if self.all { usize::MAX } else { self.limit.get() };
         let mut cursor = self.cursor.map(Cursor);
         let mut columns = Columns::of_terminal();
         let mut count = 0;

@@ -248,6 +248,20 @@ mod tests {
         }
     }
 
+    /// Longer lines are broken within a sentence, or within a command that people paste.
+    #[test]
+    fn the_remarks_in_the_help_fit_its_width() {
+        fn check(command: &clap::Command) {
+            for help in [command.get_after_help(), command.get_after_long_help()] {
+                for line in help.map(ToString::to_string).unwrap_or_default().lines() {
+                    assert!(line.chars().count() <= 100, "{}: {line}", command.get_name());
+                }
+            }
+            command.get_subcommands().for_each(check);
+        }
+        check(&Cli::command());
+    }
+
     #[test]
     fn the_examples_in_the_help_can_be_called() {
         let cli = Cli::command();

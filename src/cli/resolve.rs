@@ -12,8 +12,8 @@ use ferry_types::domain::submission::Resolution;
 /// Decide about held submissions; `ferry status ID` says why they are held.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A submission is held if its upload may have arrived, and the Platform has a dataset of this name that
-may be this one or another. Look at the Platform, then:
+A submission is held if its upload may have arrived, and the Platform has a dataset of this name
+that may be this one or another. Look at the Platform, then:
   ferry resolve ID --overwrite    the dataset there is ours, or may be replaced
   ferry resolve ID --fail         it belongs to someone else: give up
   ferry resolve ID --retry        it is gone: try again, without overwriting

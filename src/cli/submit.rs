@@ -198,7 +198,7 @@ impl Submit {
         let stem =
             file.file_stem().filter(|_| file != Path::new("-")).and_then(|stem| stem.to_str());
         stem.map(str::to_owned).ok_or_else(|| {
-            CliError::usage(format!("{} has no name for the dataset: give --name", title(file)))
+            CliError::usage(format!("`{}` has no name for the dataset: give --name", title(file)))
         })
     }
 }

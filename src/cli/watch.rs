@@ -25,8 +25,8 @@ const WATCHED: usize = 500;
 
 /// Follow submissions until finished or held; without IDs, all unfinished ones.
 ///
-/// The exit code is that of their outcomes, as with `submit --wait`. No step runs in this
-/// command: `ferry worker` does that.
+/// With IDs, the exit code is that of their outcomes, as with `submit --wait`. No step runs in
+/// this command: `ferry worker` does that.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -39,7 +39,7 @@ pub(super) struct Watch {
     ids: Vec<IdArg>,
     #[command(flatten)]
     named: NameArgs,
-    /// Stop after this duration.
+    /// Stop after this duration; with IDs, the exit code is then 5 if one is pending.
     #[arg(short, long, value_name = "DURATION", value_parser = values::duration)]
     timeout: Option<Duration>,
 }

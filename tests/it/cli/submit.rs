@@ -47,7 +47,7 @@ fn stdin_needs_a_name() {
     exit 2
     ---- stdout
     ---- stderr
-    error: stdin has no name for the dataset: give --name
+    error: `stdin` has no name for the dataset: give --name
     ");
     let ran = ferry.run_with(&["submit", "-", "--name", "march"], GOOD).ok();
     assert!(ran.stdout.contains("queued      march"), "{}", ran.stdout);
