@@ -81,7 +81,7 @@ impl App {
     /// Opens the store; one that is not there is made.
     pub fn open(config: Config) -> Result<Self, StoreError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let metrics = Arc::new(Metrics::of_accounts(config.accounts.keys().cloned()));
+        let metrics = Arc::new(Metrics::of_accounts(config.account_names()));
         declare(&metrics);
         let store = open_store(&config, clock.clone())?;
         let failures = StoreFailures::default();
@@ -130,7 +130,7 @@ impl App {
         Intake::new(
             self.store.clone(),
             self.clock.clone(),
-            self.config.accounts.keys().cloned().collect(),
+            self.config.account_names(),
             self.config.policy.deadline,
             self.config.api.max_dataset_bytes,
             self.seed(),

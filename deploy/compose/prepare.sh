@@ -5,7 +5,7 @@
 # For the real Platform, edit `.env` (no profile, its addresses, the client id), and write its secrets
 # into deploy/compose/secrets/client-secret and api-key.
 #
-# To replace a password, delete its file and run this again. Containers see a new secret only when they
+# To replace a password, or the certificate of Redis, delete its file and run this again. Containers see a new secret only when they
 # are created again: `docker compose up -d --force-recreate`.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -64,6 +64,31 @@ wanted=$(printf '%s\n' "$default" \
     "user admin on #$(hash <"$secrets/admin-password") ~* &* +@all")
 if [ "$wanted" != "$(cat "$users" 2>/dev/null)" ]; then
     printf '%s\n' "$wanted" | write "$secrets/redis-users"
+fi
+
+# An authority for one certificate: its key is deleted, so that there is never another one. The name is that of
+# the service; the address is for commands in the container.
+certify() {
+    local new_key=(-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes)
+    openssl req -x509 "${new_key[@]}" -keyout "$1/authority.key" -out "$1/authority" -days 3650 \
+        -subj "/CN=Authority of one certificate" -addext "keyUsage=critical,keyCertSign" &&
+        openssl req "${new_key[@]}" -keyout "$1/key" -out "$1/request" -subj "/CN=redis" &&
+        printf 'subjectAltName=DNS:redis,IP:127.0.0.1\nextendedKeyUsage=serverAuth\n' >"$1/extensions" &&
+        openssl x509 -req -in "$1/request" -CA "$1/authority" -CAkey "$1/authority.key" -set_serial 1 \
+            -days 3650 -extfile "$1/extensions" -out "$1/certificate"
+}
+
+if [ ! -e "$secrets/redis-authority" ] || [ ! -e "$secrets/redis-certificate" ] || [ ! -e "$secrets/redis-key" ]; then
+    made=$(mktemp -d)
+    trap 'rm -rf "$made"' EXIT
+    if ! certify "$made" >"$made/log" 2>&1; then
+        cat "$made/log" >&2
+        echo "error: \`openssl\` cannot make the certificate of Redis; install OpenSSL 1.1.1 or newer" >&2
+        exit 1
+    fi
+    write "$secrets/redis-authority" <"$made/authority"
+    write "$secrets/redis-certificate" <"$made/certificate"
+    write "$secrets/redis-key" <"$made/key"
 fi
 
 if [ ! -e .env ]; then

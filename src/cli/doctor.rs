@@ -77,7 +77,7 @@ impl Doctor {
             print_finding(&good(warning.clone()), ui)?;
         }
         let (platforms, unusable) = platforms(&config);
-        let is_unconfigured = config.accounts.is_empty();
+        let is_unconfigured = config.account_names().is_empty();
         let act = Act { acknowledge: self.acknowledge, after_restore: self.after_restore };
         let mut healthy = check_store(config, act, ui).await?;
         if is_unconfigured {

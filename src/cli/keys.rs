@@ -90,9 +90,8 @@ impl Create {
         audit: &Audit,
         ui: &Ui,
     ) -> Result<(), CliError> {
-        let unknown = |account: &&String| {
-            !config.accounts.is_empty() && !config.accounts.contains_key(*account)
-        };
+        let known = config.account_names();
+        let unknown = |account: &&String| !known.is_empty() && !known.contains(account.as_str());
         if let Some(account) = self.accounts.iter().find(unknown) {
             ui.warning(&format!("account `{account}` is not configured here"));
         }

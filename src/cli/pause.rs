@@ -41,7 +41,7 @@ impl Pause {
         app.audit.check()?;
         let account = account(self.account, &app)?;
         let stats = app.store.stats().await?;
-        let is_known = app.config.accounts.contains_key(&account)
+        let is_known = app.config.account_names().contains(&account)
             || stats.accounts.iter().any(|known| known.account == account);
         if !is_known && !self.create {
             let what = format!("account `{account}` is neither configured here nor in the store");

@@ -12,6 +12,7 @@ use super::progress::Progress;
 use super::ui::Ui;
 use super::{show, signals, values};
 use crate::app::App;
+use crate::config::ConfigErrors;
 use ferry_store::Store;
 use ferry_types::contract::{SubmissionView, WaitingFor};
 use ferry_types::domain::SubmissionId;
@@ -52,8 +53,12 @@ impl WaitArgs {
     }
 }
 
-/// Fails without an account, because nothing can be uploaded.
+/// Fails without an account, or without the secrets of one, because nothing can be uploaded.
 pub(super) fn require_account(app: &App) -> Result<(), CliError> {
+    let missing: Vec<String> = app.config.without_secrets.values().flatten().cloned().collect();
+    if !missing.is_empty() {
+        return Err(ConfigErrors(missing).into());
+    }
     if app.config.accounts.is_empty() {
         return Err(CliError::usage(
             "no account is configured: nothing can be uploaded".to_owned(),

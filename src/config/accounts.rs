@@ -92,6 +92,7 @@ impl SettingsReader<'_> {
         let token_url = self.required(name, "token_url", values::token_url);
         let api_url = self.required(name, "api_url", values::url);
         let client_id = self.required(name, "client_id", values::id);
+        let has_secrets = ["client_secret", "api_key"].map(|secret| self.is_given(name, secret));
         let client_secret = self.secret(name, "client_secret");
         let api_key = self.secret(name, "api_key");
         let setting = find(ACCOUNT_SETTINGS, "overwrite_format").expect("it is in the table");
@@ -102,6 +103,11 @@ impl SettingsReader<'_> {
             requests_per_second: self.optional(name, "requests_per_second", values::rate),
             max_concurrent_uploads: self.optional(name, "max_concurrent_uploads", values::limit),
         };
+        // Two errors: that there is neither secret. Who runs no steps needs none.
+        if has_secrets == [false, false] && self.errors.len() == before + 2 {
+            let missing = self.errors.split_off(before);
+            self.without_secrets.insert(name.to_owned(), missing);
+        }
         let account = AccountConfig {
             name: name.to_owned(),
             token_url: token_url?,
@@ -114,6 +120,11 @@ impl SettingsReader<'_> {
             account_limits,
         };
         (self.errors.len() == before).then_some(account)
+    }
+
+    fn is_given(&self, account: &str, secret: &str) -> bool {
+        self.account_setting(account, secret).is_some()
+            || self.account_setting(account, &format!("{secret}_file")).is_some()
     }
 
     fn optional<T>(

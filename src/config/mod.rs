@@ -12,7 +12,7 @@ pub mod settings;
 pub use sources::{ConfigErrors, Sources};
 pub use values::StoreLocation;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -74,6 +74,8 @@ pub struct Config {
     pub limits: Limits,
     /// The accounts, by name.
     pub accounts: BTreeMap<String, AccountConfig>,
+    /// The accounts without their secrets, each with the errors of a process that would run their steps.
+    pub without_secrets: BTreeMap<String, Vec<String>>,
     /// Settings that work but deserve a look, each a sentence.
     pub warnings: Vec<String>,
 }
@@ -123,11 +125,17 @@ impl Config {
                 max_response_bytes: reader.read("max_response_bytes", values::bytes),
             },
             accounts: reader.accounts(),
+            without_secrets: std::mem::take(&mut reader.without_secrets),
             warnings: Vec::new(),
         };
         let warnings = std::mem::take(&mut reader.warnings);
         let config = reader.finish(config)?;
         Ok(Self { warnings, ..config })
+    }
+
+    /// The names of all accounts, with and without secrets.
+    pub fn account_names(&self) -> BTreeSet<String> {
+        self.accounts.keys().chain(self.without_secrets.keys()).cloned().collect()
     }
 }
 

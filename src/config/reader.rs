@@ -37,6 +37,8 @@ pub(super) struct SettingsReader<'a> {
     pub(super) errors: Vec<String>,
     /// Settings that work but deserve a look.
     pub(super) warnings: Vec<String>,
+    /// The accounts without their secrets, each with the errors about that.
+    pub(super) without_secrets: BTreeMap<String, Vec<String>>,
 }
 
 impl<'a> SettingsReader<'a> {
@@ -49,6 +51,7 @@ impl<'a> SettingsReader<'a> {
             flags: BTreeMap::new(),
             errors: Vec::new(),
             warnings: Vec::new(),
+            without_secrets: BTreeMap::new(),
         };
         reader.read_file();
         reader.check_variables();

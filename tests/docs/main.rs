@@ -16,6 +16,7 @@ mod render;
 mod schedule;
 mod shell;
 mod states;
+mod threats;
 
 /// Fails with one line for each problem.
 #[track_caller]

@@ -11,7 +11,9 @@ use ferry_types::domain::outcome::PlatformError;
 
 /// Returns a client of each account, and the accounts that none can be made for.
 pub(super) fn platforms(config: &Config) -> (Vec<Platform>, Vec<CheckResult>) {
-    let (mut platforms, mut unusable) = (Vec::new(), Vec::new());
+    let mut platforms = Vec::new();
+    let without_secrets = config.without_secrets.keys();
+    let mut unusable: Vec<CheckResult> = without_secrets.map(|name| no_secrets(name)).collect();
     for account in config.accounts.values() {
         match platform(account, &config.limits, &Arc::default()) {
             Ok(platform) => platforms.push(platform),
@@ -22,6 +24,13 @@ pub(super) fn platforms(config: &Config) -> (Vec<Platform>, Vec<CheckResult>) {
         }
     }
     (platforms, unusable)
+}
+
+fn no_secrets(account: &str) -> CheckResult {
+    bad(
+        &format!("account `{account}` has no secrets here: nothing can be uploaded from here"),
+        "`ferry serve --no-workers` needs none; elsewhere set its `client_secret` and `api_key`",
+    )
 }
 
 /// Gets an access token.

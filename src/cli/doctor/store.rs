@@ -196,11 +196,11 @@ async fn history(store: &dyn Store) -> Result<Vec<CheckResult>, StoreError> {
 async fn accounts(app: &App) -> Result<Vec<CheckResult>, StoreError> {
     let mut findings = Vec::new();
     let now = app.clock.now();
+    let configured = app.config.account_names();
     for stats in app.store.stats().await?.accounts {
         let name = &stats.account;
         let unfinished = stats.states.iter().any(|(state, _)| !state.is_final());
-        if unfinished && !app.config.accounts.is_empty() && !app.config.accounts.contains_key(name)
-        {
+        if unfinished && !configured.is_empty() && !configured.contains(name) {
             findings.push(bad(
                 &format!("the store has unfinished submissions of account `{name}`, which is not configured here"),
                 "run a worker that has this account configured",

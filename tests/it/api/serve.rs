@@ -115,6 +115,33 @@ fn an_address_that_others_reach_is_refused_without_keys() {
 }
 
 #[test]
+fn secrets_of_an_account_are_needed_only_where_its_steps_run() {
+    let ferry = || Ferry::new().set("FERRY_TOKEN_URL", "https://identity.example.com/token");
+    let ferry = || ferry().set("FERRY_API_URL", "https://api.example.com/upload");
+    let ferry = || ferry().set("FERRY_CLIENT_ID", "acme");
+    for args in [&["serve"][..], &["worker"], &["submit", "-", "--name", "march", "--wait"]] {
+        let ran = ferry().run_with(args, GOOD).exits(2);
+        for missing in ["account `default` has no `client_secret`", "has no `api_key`"] {
+            assert!(ran.stderr.contains(missing), "{args:?}: {}", ran.stderr);
+        }
+    }
+    // One of the two is a mistake everywhere.
+    let ran = ferry().set("FERRY_API_KEY", "demo-key").run(&["list"]).exits(2);
+    assert!(ran.stderr.contains("has no `client_secret`"), "{}", ran.stderr);
+    let ferry = ferry();
+    ferry.run_with(&["submit", "-", "--name", "march"], GOOD).ok();
+    let ran = ferry.run(&["doctor", "--offline"]).exits(1);
+    assert!(ran.stdout.contains("account `default` has no secrets here"), "{}", ran.stdout);
+    let mut server = serve(&ferry, &["--no-workers"]);
+    server.await_stderr("the HTTP API is at ");
+    // The server knows its accounts nevertheless.
+    let ran = ferry.run_with(&["submit", "-", "--name", "march", "--account", "south"], GOOD);
+    assert!(ran.exits(2).stderr.contains("`south`"));
+    server.signal("TERM");
+    assert_eq!(server.end().code(), Some(0));
+}
+
+#[test]
 fn workers_without_an_account_are_refused_before_anything_listens() {
     let ran = Ferry::new().run(&["serve"]).exits(2);
     assert!(ran.stderr.contains("no account is configured"), "{}", ran.stderr);

@@ -17,13 +17,13 @@ use crate::cli::running::Running;
 use crate::metrics::files::with_exemplars;
 use ferry_testing::{free_port, program};
 
-fn services() -> Vec<(String, Value)> {
+pub(super) fn services() -> Vec<(String, Value)> {
     let compose = &documents("docker-compose.yml")[0];
     let services = compose["services"].as_object().expect("a map");
     services.iter().map(|(name, service)| (name.clone(), service.clone())).collect()
 }
 
-fn is_ferry(service: &Value) -> bool {
+pub(super) fn is_ferry(service: &Value) -> bool {
     service["build"].is_string()
 }
 
@@ -39,17 +39,10 @@ pub(super) fn containers() -> Vec<Container> {
     ours.map(|(name, service)| container(name, &service, &of_file)).collect()
 }
 
-/// A value as compose hands it over: `${NAME:?hint}` must be in `.env`, `${NAME:-}` may be.
+/// A value as compose hands it over: nothing must be in `.env`, or `ps` and `down` would need it too.
 fn substituted<'a>(value: &'a str, of_file: &'a BTreeMap<String, String>) -> &'a str {
-    let Some(inner) = value.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) else {
-        return value;
-    };
-    match inner.split_once(":?") {
-        Some((name, _)) => &of_file[name],
-        None => {
-            of_file.get(inner.strip_suffix(":-").expect("a default")).map_or("", String::as_str)
-        }
-    }
+    let name = value.strip_prefix("${").map(|rest| rest.strip_suffix(":-}").expect("a default"));
+    name.map_or(value, |name| of_file.get(name).map_or("", String::as_str))
 }
 
 /// `of_file` is what `.env` says.
@@ -243,7 +236,7 @@ impl Machine {
         let config = fs::read_to_string(root("deploy/redis/redis.conf")).unwrap();
         fs::write(self.path("redis/redis.conf"), self.here(&config, "watch")).unwrap();
         let mut command = Command::new(program());
-        command.arg(self.path("redis/redis.conf")).args(["--bind", "127.0.0.1", "--port"]);
+        command.arg(self.path("redis/redis.conf")).args(["--bind", "127.0.0.1", "--tls-port"]);
         command.arg(self.ports["redis"].to_string());
         let redis = Running::start(command);
         eventually("the health command of Redis succeeds", || self.redis_is_healthy());

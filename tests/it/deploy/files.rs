@@ -10,6 +10,7 @@ use ferry::config::{Config, Sources};
 use serde_json::Value;
 
 use super::{compose, kubernetes};
+use crate::secured::certify;
 
 pub(super) fn root(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -23,6 +24,7 @@ pub(super) fn documents(path: &str) -> Vec<Value> {
 }
 
 /// A container that runs `ferry`.
+#[derive(Clone)]
 pub(super) struct Container {
     pub(super) name: String,
     pub(super) args: Vec<String>,
@@ -50,7 +52,11 @@ pub(super) fn seconds(text: &str) -> Duration {
 /// Configuration that `ferry` reads from an environment; files of secrets need not exist.
 fn load(container: &Container) -> Config {
     let folder = tempfile::tempdir().unwrap();
+    certify(folder.path());
     let env = container.env.iter().map(|(name, value)| {
+        if name == "FERRY_STORE_CA" {
+            return (name.clone(), folder.path().join("authority.pem").display().to_string());
+        }
         let is_secret = name.ends_with("_FILE");
         let path = folder.path().join(name);
         if is_secret {

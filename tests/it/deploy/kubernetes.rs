@@ -21,9 +21,24 @@ fn one<'a>(documents: &'a [Value], kind: &str, name: &str) -> &'a Value {
     document
 }
 
-fn deployments() -> Vec<Value> {
-    let is_deployment = |document: &Value| document["kind"] == "Deployment";
-    let found: Vec<Value> = rendered("base").into_iter().filter(is_deployment).collect();
+/// The kind of what runs a role's pods: servers have an audit log each.
+fn kind_of(role: &str) -> &str {
+    if role == "server" { "StatefulSet" } else { "Deployment" }
+}
+
+/// The one config map; its name has a hash.
+fn config(documents: &[Value]) -> &Value {
+    let mut found = documents.iter().filter(|document| document["kind"] == "ConfigMap");
+    let config = found.next().expect("a config map");
+    assert!(found.next().is_none(), "one config map");
+    let name = config["metadata"]["name"].as_str().unwrap();
+    assert!(name.starts_with("ferry-") && name.len() > 10, "{name} has no hash");
+    config
+}
+
+pub(super) fn deployments() -> Vec<Value> {
+    let runs_pods = |document: &Value| document["spec"]["template"]["spec"].is_object();
+    let found: Vec<Value> = rendered("base").into_iter().filter(runs_pods).collect();
     assert_eq!(found.len(), 2);
     found
 }
@@ -34,11 +49,14 @@ fn pairs(map: &Value) -> BTreeMap<String, String> {
 }
 
 pub(super) fn containers() -> Vec<Container> {
-    let config = one(&rendered("base"), "ConfigMap", "ferry").clone();
+    let config = config(&rendered("base")).clone();
     let container = |deployment: &Value| {
         let pod = &deployment["spec"]["template"]["spec"];
         let container = &pod["containers"][0];
-        assert_eq!(container["envFrom"][0]["configMapRef"]["name"], "ferry");
+        assert_eq!(
+            container["envFrom"][0]["configMapRef"],
+            json!({ "name": config["metadata"]["name"] })
+        );
         let mut env = pairs(&config["data"]);
         for variable in container["env"].as_array().into_iter().flatten() {
             let text = |key: &str| variable[key].as_str().expect("a text").to_owned();
@@ -48,7 +66,9 @@ pub(super) fn containers() -> Vec<Container> {
         let mut secrets = Vec::new();
         for mount in container["volumeMounts"].as_array().unwrap() {
             let volumes = pod["volumes"].as_array().unwrap();
-            let volume = volumes.iter().find(|volume| volume["name"] == mount["name"]).unwrap();
+            let volume = volumes.iter().find(|volume| volume["name"] == mount["name"]);
+            // Not what the set claims for each pod.
+            let Some(volume) = volume else { continue };
             let name = volume["secret"]["secretName"].as_str().unwrap();
             let line = line_of_page(&format!("create secret generic {name} "));
             for file in line.split("--from-file=").skip(1) {
@@ -71,7 +91,7 @@ pub(super) fn containers() -> Vec<Container> {
 
 /// The probes of each role, as port and path.
 pub(super) fn probes(role: &str) -> BTreeSet<(u64, String)> {
-    let deployment = one(&deployments(), "Deployment", &format!("ferry-{role}")).clone();
+    let deployment = one(&deployments(), kind_of(role), &format!("ferry-{role}")).clone();
     let container = &deployment["spec"]["template"]["spec"]["containers"][0];
     let probes = ["livenessProbe", "readinessProbe"].map(|probe| &container[probe]["httpGet"]);
     let probe = |get: &Value| {
@@ -110,6 +130,7 @@ fn every_manifest_is_part_of_what_is_applied() {
             .into_iter()
             .filter(|resource| !resource.starts_with("../"))
             .chain(["kustomization.yaml".to_owned()])
+            .chain(texts(&kustomization["configMapGenerator"][0]["envs"]))
             .collect();
         let inside = fs::read_dir(root(&path)).unwrap();
         let inside = inside.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -170,7 +191,7 @@ fn what_selects_pods_selects_those_of_a_deployment_and_names_their_ports() {
         let all = rendered(overlay);
         for role in ["worker", "server"] {
             let name = format!("ferry-{role}");
-            let deployment = one(&all, "Deployment", &name);
+            let deployment = one(&all, kind_of(role), &name);
             let pod = &deployment["spec"]["template"];
             let labels = &pod["metadata"]["labels"];
             let ports = pod["spec"]["containers"][0]["ports"].as_array().unwrap();
@@ -189,18 +210,20 @@ fn what_selects_pods_selects_those_of_a_deployment_and_names_their_ports() {
                 .collect();
             assert_eq!(allowed, numbers, "the ports that {name} may be called at");
             // DNS, the store and a collector; for workers the Platform and receivers too.
-            let config = &one(&all, "ConfigMap", "ferry")["data"];
+            let config = &config(&all)["data"];
             let store =
                 config["FERRY_STORE"].as_str().and_then(|url| url.rsplit(&[':', '/']).nth(1));
             let mut needed = vec![53, store.expect("a port").parse().unwrap(), 4318];
             needed.extend((role == "worker").then_some(443));
-            let callable = policy["egress"][0]["ports"].as_array().unwrap().iter();
-            let callable: BTreeSet<u64> =
-                callable.map(|port| port["port"].as_u64().unwrap()).collect();
+            let rules = policy["egress"].as_array().unwrap().iter();
+            let callable: BTreeSet<u64> = rules
+                .flat_map(|rule| rule["ports"].as_array().unwrap())
+                .map(|port| port["port"].as_u64().unwrap())
+                .collect();
             assert_eq!(callable, needed.into_iter().collect(), "the ports that {name} may call");
         }
         let service = &one(&all, "Service", "ferry");
-        let server = one(&all, "Deployment", "ferry-server");
+        let server = one(&all, "StatefulSet", "ferry-server");
         let labels = &server["spec"]["template"]["metadata"]["labels"];
         assert_eq!(&service["spec"]["selector"], labels, "the Service");
         let monitor = &one(&all, "ServiceMonitor", "ferry-server")["spec"];

@@ -2,10 +2,13 @@
 //! for Kubernetes, the units of systemd and the pages beside them.
 
 mod compose;
+mod containers;
 mod files;
+mod hardened;
 mod image;
 mod kubectl;
 mod kubernetes;
 mod redis;
 mod schemas;
 mod systemd;
+mod transport;
