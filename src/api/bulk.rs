@@ -196,7 +196,8 @@ impl Receiver {
                     .map_err(|_| ApiError::invalid("the line is not UTF-8"))?;
                 let mut request = SubmissionRequest::from_json(text).map_err(ApiError::invalid)?;
                 request.account = caller.account_for(request.account)?;
-                Ok(shared.parts.intake.prepare(request, &SourceLabels::default())?)
+                let prepared = shared.parts.intake.prepare(request, &SourceLabels::default());
+                prepared.map_err(|error| caller.refusal(error))
             };
             lines.into_iter().map(one).collect()
         });

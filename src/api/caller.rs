@@ -7,7 +7,9 @@ use axum::http::request::Parts;
 
 use super::error::ApiError;
 use super::openapi::{Input, Operation};
+use super::positions::Positions;
 use super::role::Role;
+use crate::pipeline::IntakeError;
 use ferry_types::contract::ProblemKind;
 
 /// The authenticated caller of a request.
@@ -18,12 +20,19 @@ pub(super) struct Caller {
     pub(super) role: Role,
     /// The only accounts that it sees; all if none.
     pub(super) accounts: Option<BTreeSet<String>>,
+    /// The form in which it sees positions: sealed if it is bound to accounts.
+    pub(super) positions: Positions,
 }
 
 impl Caller {
     /// Without keys, every local process has full access.
     pub(super) fn local() -> Self {
-        Self { name: "local".to_owned(), role: Role::Operate, accounts: None }
+        Self {
+            name: "local".to_owned(),
+            role: Role::Operate,
+            accounts: None,
+            positions: Positions::Plain,
+        }
     }
 
     pub(super) fn sees(&self, account: &str) -> bool {
@@ -49,6 +58,16 @@ impl Caller {
                 Err(ApiError::field("account", format!("{what}: {}", names.join(", "))))
             }
             (None, _) => Ok(self.only_account()),
+        }
+    }
+
+    /// The error for which a request was not accepted, without the names of accounts that it does not see.
+    pub(super) fn refusal(&self, error: IntakeError) -> ApiError {
+        match error {
+            IntakeError::UnknownAccount { account, .. } if self.accounts.is_some() => {
+                ApiError::field("account", format!("`{account}` is not configured on this server"))
+            }
+            error => error.into(),
         }
     }
 

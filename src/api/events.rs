@@ -23,6 +23,7 @@ use super::event_poller::{self, newest_of};
 use super::middleware;
 use super::openapi::{Input, Operation};
 use super::params::{EventCursor, Labels, States, Wait};
+use super::positions::{Positions, WAY_OUT};
 use super::query::Query;
 use super::shared::Shared;
 use ferry_store::{Event, Events, Store, StoreError, SubmissionDetail};
@@ -71,7 +72,7 @@ pub(super) struct EventQuery {
 
 /// The last `id` that a client has seen.
 #[derive(Debug)]
-pub(super) struct LastEventId(Option<EventId>);
+pub(super) struct LastEventId(Option<EventCursor>);
 
 impl<S: Sync> FromRequestParts<S> for LastEventId {
     type Rejection = ApiError;
@@ -80,7 +81,7 @@ impl<S: Sync> FromRequestParts<S> for LastEventId {
         let Some(value) = parts.headers.get(LAST_EVENT_ID) else { return Ok(Self(None)) };
         let cursor = EventCursor::parse(value.to_str().unwrap_or_default());
         let invalid = |error| ApiError::invalid(format!("the header `Last-Event-ID`: {error}"));
-        cursor.map(|cursor| Self(Some(cursor.0))).map_err(invalid)
+        cursor.map(|cursor| Self(Some(cursor))).map_err(invalid)
     }
 }
 
@@ -110,10 +111,12 @@ pub(super) async fn events(
     LastEventId(seen): LastEventId,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let seen = seen.or_else(|| filter.after.as_ref().map(|after| after.0.clone()));
+    let positions = &caller.positions;
+    let seen = seen.or_else(|| filter.after.clone());
+    let seen = seen.map(|seen| positions.event(&seen.0)).transpose()?;
     let wait = filter.wait.map(|wait| wait.0);
     let location = stream_place(&shared)?;
-    let cursor = start_of(shared.store(), seen).await?;
+    let cursor = start_of(shared.store(), positions, seen).await?;
     let stream = Stream {
         shared,
         caller,
@@ -151,7 +154,11 @@ fn stream_place(shared: &Shared) -> Result<OwnedSemaphorePermit, ApiError> {
 }
 
 /// The position after which a stream begins, if the store still has what follows.
-async fn start_of(store: &dyn Store, seen: Option<EventId>) -> Result<EventId, ApiError> {
+async fn start_of(
+    store: &dyn Store,
+    positions: &Positions,
+    seen: Option<EventId>,
+) -> Result<EventId, ApiError> {
     let history = store.events(u64::MAX, 0).await?;
     let cursor = match seen {
         None => newest_of(&history),
@@ -159,10 +166,11 @@ async fn start_of(store: &dyn Store, seen: Option<EventId>) -> Result<EventId, A
         Some(seen) => seen,
     };
     if let Some(what) = missed(&cursor, &history) {
-        return Err(ApiError::new(ProblemKind::Gone, what));
+        return Err(ApiError::new(ProblemKind::Gone, positions.shown_loss(what)));
     }
     if store.continuity().has_lost(&cursor) {
-        return Err(ApiError::new(ProblemKind::Gone, replaced(&cursor)));
+        let what = positions.shown_loss(replaced(&cursor));
+        return Err(ApiError::new(ProblemKind::Gone, what));
     }
     Ok(cursor)
 }
@@ -171,9 +179,6 @@ async fn start_of(store: &dyn Store, seen: Option<EventId>) -> Result<EventId, A
 fn first_of(history: &Events) -> EventId {
     EventId { number: history.oldest, ..newest_of(history) }
 }
-
-/// Advice to a client whose events are lost.
-const WAY_OUT: &str = "list the submissions, then open the stream without `Last-Event-ID`";
 
 /// The reason for which a reader at `cursor` cannot continue, if there is one.
 fn missed(cursor: &EventId, history: &Events) -> Option<String> {
@@ -219,7 +224,7 @@ impl Stream {
     async fn next(&mut self) -> Option<String> {
         if std::mem::take(&mut self.greeting) {
             // A client that is cut off before the first event knows its position.
-            return Some(format!("retry: 2000\nevent: ready\nid: {}\ndata: {{}}\n\n", self.cursor));
+            return self.written("retry: 2000\nevent: ready\n", self.cursor.number, "{}");
         }
         let shutdown = self.shared.parts.shutdown.clone();
         let text = loop {
@@ -234,7 +239,7 @@ impl Stream {
                 Err(error) => debug!(%error, "an event stream waits for the store"),
             }
             if self.last_sent.elapsed() >= HEARTBEAT {
-                break format!("event: heartbeat\nid: {}\ndata: {{}}\n\n", self.cursor);
+                break self.written("event: heartbeat\n", self.cursor.number, "{}")?;
             }
             tokio::select! {
                 () = tokio::time::sleep_until(self.next_poll()) => {}
@@ -248,7 +253,8 @@ impl Stream {
     }
 
     fn next_poll(&self) -> Instant {
-        let poll = Instant::now() + self.delay;
+        // A heartbeat is in time, whatever happens to others: its delay must not show that.
+        let poll = (Instant::now() + self.delay).min(self.last_sent + HEARTBEAT);
         self.until.map_or(poll, |until| until.min(poll))
     }
 
@@ -295,9 +301,11 @@ impl Stream {
         visible.retain(|event| self.filter.holds(event) && self.caller.sees(&event.account));
         self.look_labels_up(&visible).await?;
         let has_labels = |event: &Event| self.labeled.get(&event.submission) != Some(&false);
-        let epoch = self.cursor.epoch.as_str();
-        let text =
-            visible.into_iter().filter(has_labels).map(|event| written(epoch, event)).collect();
+        let visible = visible.into_iter().filter(has_labels);
+        let Some(text) = visible.map(|event| self.change(event)).collect() else {
+            self.over = true;
+            return Ok(String::new());
+        };
         // Not before: what could not be looked up is read again.
         if let Some(last) = last {
             self.cursor.number = last.cursor;
@@ -311,8 +319,30 @@ impl Stream {
     /// The last message of a stream that cannot continue.
     fn end(&mut self, what: &str) -> String {
         self.over = true;
+        let what = self.caller.positions.shown_loss(what.to_owned());
         let visible = serde_json::json!({ "detail": what });
         format!("event: gone\ndata: {visible}\n\n")
+    }
+
+    /// The message about a change.
+    fn change(&self, event: Event) -> Option<String> {
+        let data = StateChange {
+            id: event.submission,
+            name: event.name,
+            account: event.account,
+            state: event.state,
+            reason_code: event.reason,
+        };
+        let view: StateEvent = EventEnvelope::of(event.state, event.at, data);
+        let json = serde_json::to_string(&view).unwrap_or_default();
+        self.written("", event.cursor, &json)
+    }
+
+    /// A message with its position; none if that cannot be sealed.
+    fn written(&self, fields: &str, number: u64, data: &str) -> Option<String> {
+        let id = EventId { number, ..self.cursor.clone() };
+        let id = self.caller.positions.of_event(&id).ok()?;
+        Some(format!("{fields}id: {id}\ndata: {data}\n\n"))
     }
 
     /// Finds out which of these events are of submissions with the labels that are wanted. One that is
@@ -332,7 +362,11 @@ impl Stream {
         let (store, filter) = (&self.shared.parts.store, &self.filter.label.0);
         let looked_up: Vec<(SubmissionId, bool)> = stream::iter(unknown)
             .map(async |id| {
-                let found = store.get(id).await?;
+                let found = match store.get(id).await {
+                    // A record that cannot be read has no labels, and stops no stream.
+                    Err(StoreError::Damaged { .. }) => None,
+                    found => found?,
+                };
                 let has = |found: SubmissionDetail| {
                     filter
                         .iter()
@@ -348,16 +382,3 @@ impl Stream {
     }
 }
 
-fn written(epoch: &str, event: Event) -> String {
-    let id = EventId { epoch: epoch.to_owned(), number: event.cursor };
-    let data = StateChange {
-        id: event.submission,
-        name: event.name,
-        account: event.account,
-        state: event.state,
-        reason_code: event.reason,
-    };
-    let view: StateEvent = EventEnvelope::of(event.state, event.at, data);
-    let json = serde_json::to_string(&view).unwrap_or_default();
-    format!("id: {id}\ndata: {json}\n\n")
-}

@@ -10,7 +10,7 @@ use super::error::ApiError;
 use super::openapi::{Input, Operation};
 use super::query::excerpt;
 use super::shared::Shared;
-use ferry_store::SubmissionDetail;
+use ferry_store::{StoreError, SubmissionDetail};
 use ferry_types::contract::ProblemKind::{DamagedSubmission, NotFound, StoreUnavailable};
 use ferry_types::domain::SubmissionId;
 
@@ -54,10 +54,18 @@ impl FromRequestParts<Arc<Shared>> for Found {
     async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, ApiError> {
         let caller = Caller::from_request_parts(parts, shared).await?;
         let IdOnly { id } = part(parts).await?;
-        let none = || ApiError::not_found(format!("there is no submission `{}`", excerpt(&id)));
+        let is_bound = caller.accounts.is_some();
+        let of_key = if is_bound { " of this API key's accounts that can be read" } else { "" };
+        let none =
+            || ApiError::not_found(format!("there is no submission `{}`{of_key}", excerpt(&id)));
         let parsed: SubmissionId = id.parse().map_err(|_| none())?;
-        let found = shared.store().get(parsed).await?.ok_or_else(none)?;
-        if caller.sees(&found.submission.account) { Ok(Self(found)) } else { Err(none()) }
+        let found = match shared.store().get(parsed).await {
+            // The account of a damaged record is unknown.
+            Err(StoreError::Damaged { .. }) if is_bound => None,
+            found => found?,
+        };
+        let found = found.filter(|found| caller.sees(&found.submission.account));
+        found.map(Self).ok_or_else(none)
     }
 }
 

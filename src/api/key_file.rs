@@ -12,6 +12,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use super::role::Role;
+use super::seal::CursorSecret;
 use crate::file_access::open_mode;
 use ferry_types::domain::Timestamp;
 
@@ -31,6 +32,10 @@ pub struct KeyRecord {
     pub accounts: BTreeSet<String>,
     /// Time of its creation.
     pub created_at: Timestamp,
+    /// Seals the positions that a key which is bound to accounts is given. A file of an earlier version has
+    /// none: it is drawn when the file is read, and stored with the next change.
+    #[serde(default)]
+    pub(super) cursor_secret: Option<CursorSecret>,
     /// Its SHA-256, in hexadecimal digits.
     pub(super) hash: String,
 }
@@ -88,10 +93,14 @@ pub fn read_keys(path: &Path) -> Result<Vec<KeyRecord>, KeysError> {
 pub fn parse_keys(path: &Path, text: &str) -> Result<Vec<KeyRecord>, KeysError> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let key = |(at, line): (usize, &str)| {
-        serde_json::from_str(line).map_err(|error| KeysError::Line {
+        let parsed = serde_json::from_str(line).map_err(|error| KeysError::Line {
             path: path.to_owned(),
             line: at + 1,
             cause: error.to_string(),
+        });
+        parsed.and_then(|key: KeyRecord| {
+            let cursor_secret = Some(key.cursor_secret.map_or_else(cursor_secret, Ok)?);
+            Ok(KeyRecord { cursor_secret, ..key })
         })
     };
     lines.map(key).collect()
@@ -123,9 +132,21 @@ pub fn create_key(
     let mut random = [0_u8; 32];
     SystemRandom::new().fill(&mut random).map_err(|_| KeysError::NoRandomness)?;
     let key = format!("{PREFIX}{}", BASE64URL_NOPAD.encode(&random));
-    keys.push(KeyRecord { name, role, accounts, created_at: now, hash: hash(&key) });
+    let cursor_secret = Some(cursor_secret()?);
+    keys.push(KeyRecord {
+        name,
+        role,
+        accounts,
+        created_at: now,
+        cursor_secret,
+        hash: hash(&key),
+    });
     write(path, &keys)?;
     Ok(key.into())
+}
+
+fn cursor_secret() -> Result<CursorSecret, KeysError> {
+    CursorSecret::random().map_err(|_| KeysError::NoRandomness)
 }
 
 /// Revokes a key; returns `false` if none has this name.

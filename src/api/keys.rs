@@ -9,6 +9,8 @@ use tracing::{error, info};
 
 use super::caller::Caller;
 use super::key_file::{KeyRecord, KeysError, hash, read_keys};
+use super::positions::Positions;
+use super::seal::Seal;
 use crate::followed_files::FollowedFiles;
 use crate::telemetry::chain;
 use ferry_types::recurring::Recurring;
@@ -48,10 +50,14 @@ impl Keys {
                 found = Some(record.clone());
             }
         }
-        found.map(|KeyRecord { name, role, accounts, .. }| Caller {
-            name,
-            role,
-            accounts: (!accounts.is_empty()).then_some(accounts),
+        found.map(|KeyRecord { name, role, accounts, cursor_secret, .. }| {
+            let secret = cursor_secret.filter(|_| !accounts.is_empty());
+            Caller {
+                name,
+                role,
+                accounts: (!accounts.is_empty()).then_some(accounts),
+                positions: secret.map_or(Positions::Plain, |secret| Positions::Sealed(Seal::new(&secret))),
+            }
         })
     }
 

@@ -17,6 +17,15 @@ use ferry_types::domain::submission::State;
 const LARGEST_PAGE: usize = 500;
 const PAGE: usize = 50;
 
+/// Length of the longest position in a list, and of a sealed position in the stream.
+const MAX_PAGE_CURSOR: usize = 48;
+const SEALED_EVENT: usize = 70;
+
+/// True if the text has no other characters than a sealed position.
+fn is_opaque(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
 /// Duration of a wait, such as `30s`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wait(pub(super) Duration);
@@ -38,13 +47,13 @@ pub(super) struct Moment(pub(super) Timestamp);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PageSize(pub(super) usize);
 
-/// The `next_cursor` of a page.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct PageCursor(pub(super) u64);
-
-/// Position in the stream of events.
+/// The `next_cursor` of a page, as the caller sees it.
 #[derive(Debug, Clone)]
-pub(super) struct EventCursor(pub(super) EventId);
+pub(super) struct PageCursor(pub(super) String);
+
+/// Position in the stream of events, as the caller sees it.
+#[derive(Debug, Clone)]
+pub(super) struct EventCursor(pub(super) String);
 
 /// Labels, each as `KEY=VALUE`.
 #[derive(Debug, Clone, Default)]
@@ -129,16 +138,19 @@ from_text!(
 from_text!(
     PageCursor,
     |text| {
-        let expected = |_| "expected the `next_cursor` of an earlier response".to_owned();
-        text.parse().map(Self).map_err(expected)
+        let is_one = (1..=MAX_PAGE_CURSOR).contains(&text.len()) && is_opaque(text);
+        let expected = || "expected the `next_cursor` of an earlier response".to_owned();
+        is_one.then(|| Self(text.to_owned())).ok_or_else(expected)
     },
-    json_schema!({ "type": "string", "pattern": "^[0-9]{1,18}$" })
+    json_schema!({ "type": "string", "pattern": "^[0-9A-Za-z_-]{1,48}$" })
 );
 
 from_text!(
     EventCursor,
-    |text| text.parse().map(Self).map_err(|error| format!("{error}")),
-    json_schema!({ "type": "string", "pattern": "^(0|[0-9a-f]{16}-[0-9]{1,18})$" })
+    Self::parse,
+    json_schema!({
+        "type": "string", "pattern": "^(0|[0-9a-f]{16}-[0-9]{1,18}|[0-9A-Za-z_-]{70})$",
+    })
 );
 
 from_text!(
@@ -169,7 +181,11 @@ impl Default for PageSize {
 
 impl EventCursor {
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        text.parse().map(Self).map_err(|error| format!("{error}"))
+        let is_sealed = text.len() == SEALED_EVENT && is_opaque(text);
+        match text.parse::<EventId>() {
+            Err(error) if !is_sealed => Err(error.to_string()),
+            _ => Ok(Self(text.to_owned())),
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use super::params::{Labels, Moment, PageCursor, PageSize, States, WaitQuery};
 use super::query::Query;
 use super::shared::Shared;
 use super::wait::settled;
-use ferry_store::{Cursor, DamagedRecord, Filter, SubmissionDetail};
+use ferry_store::{DamagedRecord, Filter, SubmissionDetail};
 use ferry_types::contract::{DamagedSubmission, SubmissionPage, SubmissionView, WebhookView};
 use ferry_types::domain::submission::TimelineEntry;
 
@@ -130,17 +130,18 @@ pub(super) async fn list(
         created_after: query.created_after.map(|at| at.0),
         created_before: query.created_before.map(|at| at.0),
     };
+    let cursor = query.cursor.map(|cursor| caller.positions.page(&cursor.0)).transpose()?;
     // Nothing of a foreign account, not even that there is one.
     if filter.account.as_ref().is_some_and(|account| !caller.sees(account)) {
         return Ok(Json(SubmissionPage::default()));
     }
     let limit = query.limit.unwrap_or_default().0;
-    let cursor = query.cursor.map(|cursor| Cursor(cursor.0));
     let page = shared.store().list(&filter, cursor, limit).await?;
+    let next_cursor = page.next.map(|next| caller.positions.of_page(next)).transpose()?;
     Ok(Json(SubmissionPage {
         submissions: page.found.into_iter().map(view).collect(),
         damaged: page.damaged.into_iter().map(damaged).collect(),
-        next_cursor: page.next.map(|Cursor(cursor)| cursor.to_string()),
+        next_cursor,
     }))
 }
 

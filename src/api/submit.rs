@@ -58,7 +58,7 @@ pub(super) async fn create(
     dataset: Dataset<SubmissionRequest>,
 ) -> Result<Submitted, ApiError> {
     let (wait, of) = (dataset.wait, caller.clone());
-    let prepared = prepare(&shared, dataset, move |mut request, traceparent| {
+    let prepared = prepare(&shared, &caller, dataset, move |mut request, traceparent| {
         request.account = of.account_for(request.account)?;
         request.traceparent = request.traceparent.or(traceparent);
         Ok(request)
@@ -81,7 +81,7 @@ pub(super) async fn resubmit(
         return Err(ApiError::new(ProblemKind::StateConflict, what));
     }
     let wait = dataset.wait;
-    let mut prepared = prepare(&shared, dataset, move |corrected, traceparent| {
+    let mut prepared = prepare(&shared, &caller, dataset, move |corrected, traceparent| {
         let mut request = revision(earlier, corrected.data, corrected.event_data);
         request.idempotency_key = corrected.idempotency_key;
         request.traceparent = traceparent;
@@ -95,16 +95,18 @@ pub(super) async fn resubmit(
 /// Reads and validates a dataset; a large one beside the threads that answer requests.
 async fn prepare<T: DatasetRequest + 'static>(
     shared: &Arc<Shared>,
+    caller: &Caller,
     dataset: Dataset<T>,
     complete: impl FnOnce(T, Option<TraceParent>) -> Result<SubmissionRequest, ApiError>
     + Send
     + 'static,
 ) -> Result<Prepared, ApiError> {
-    let shared = shared.clone();
+    let (shared, caller) = (shared.clone(), caller.clone());
     compute(dataset.bytes, move || {
         let (request, traceparent) = dataset.read()?;
         let request = complete(request, traceparent)?;
-        Ok(shared.parts.intake.prepare(request, &SourceLabels::default())?)
+        let prepared = shared.parts.intake.prepare(request, &SourceLabels::default());
+        prepared.map_err(|error| caller.refusal(error))
     })
     .await
 }
