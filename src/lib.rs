@@ -9,6 +9,7 @@ pub mod charset;
 pub mod connections;
 pub mod file_access;
 mod followed_files;
+pub mod private_files;
 pub mod secret;
 
 pub mod metrics;

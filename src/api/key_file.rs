@@ -2,18 +2,21 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+use serde_json::error::Category;
 
 use super::role::Role;
 use super::seal::CursorSecret;
 use crate::file_access::open_mode;
+use crate::private_files::{self, Mode};
 use ferry_types::domain::Timestamp;
 
 /// The beginning of every key, by which one is recognized where it leaked.
@@ -96,7 +99,13 @@ pub fn parse_keys(path: &Path, text: &str) -> Result<Vec<KeyRecord>, KeysError> 
         let parsed = serde_json::from_str(line).map_err(|error| KeysError::Line {
             path: path.to_owned(),
             line: at + 1,
-            cause: error.to_string(),
+            // A field's value may be the name of an account, and probes show the error without a key.
+            cause: match error.classify() {
+                Category::Data => {
+                    format!("a field is missing, unknown or invalid, at column {}", error.column())
+                }
+                _ => error.to_string(),
+            },
         });
         parsed.and_then(|key: KeyRecord| {
             let cursor_secret = Some(key.cursor_secret.map_or_else(cursor_secret, Ok)?);
@@ -133,14 +142,7 @@ pub fn create_key(
     SystemRandom::new().fill(&mut random).map_err(|_| KeysError::NoRandomness)?;
     let key = format!("{PREFIX}{}", BASE64URL_NOPAD.encode(&random));
     let cursor_secret = Some(cursor_secret()?);
-    keys.push(KeyRecord {
-        name,
-        role,
-        accounts,
-        created_at: now,
-        cursor_secret,
-        hash: hash(&key),
-    });
+    keys.push(KeyRecord { name, role, accounts, created_at: now, cursor_secret, hash: hash(&key) });
     write(path, &keys)?;
     Ok(key.into())
 }
@@ -162,28 +164,28 @@ pub fn revoke_key(path: &Path, name: &str) -> Result<bool, KeysError> {
     Ok(found)
 }
 
+/// The longest wait for another process that changes the keys.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// Until this is dropped, no other process changes the keys. A file of its own is locked, because that of
 /// the keys is replaced.
 fn alone(path: &Path) -> Result<File, KeysError> {
     let mut lock = path.as_os_str().to_owned();
     lock.push(".lock");
-    let file = File::options().create(true).append(true).open(lock);
-    let locked = file.and_then(|file| file.lock().map(|()| file));
+    let lock = PathBuf::from(lock);
+    let file = private_files::open_lock(&lock);
+    let locked = file.and_then(|file| private_files::lock(&file, &lock, PATIENCE).map(|()| file));
     locked.map_err(|source| KeysError::File { doing: "lock", path: path.to_owned(), source })
 }
 
 /// The file is replaced as a whole, and is its owner's alone.
 fn write(path: &Path, keys: &[KeyRecord]) -> Result<(), KeysError> {
     let write = || {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        // Its mode is 0600 from the beginning.
-        let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
+        let mut text = String::new();
         for key in keys {
-            writeln!(file, "{}", serde_json::to_string(key)?)?;
+            text += &(serde_json::to_string(key)? + "\n");
         }
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok(())
+        private_files::replace(path, text.as_bytes(), Mode::Private)
     };
     write().map_err(|source| KeysError::File { doing: "write", path: path.to_owned(), source })
 }

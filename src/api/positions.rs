@@ -32,9 +32,7 @@ impl Positions {
     pub(super) fn of_page(&self, cursor: Cursor) -> Result<String, ApiError> {
         match self {
             Self::Plain => Ok(cursor.0.to_string()),
-            Self::Sealed(seal) => {
-                seal.seal("page", &cursor.0.to_be_bytes()).map_err(no_randomness)
-            }
+            Self::Sealed(seal) => seal.seal("page", &cursor.0.to_be_bytes()).map_err(no_randomness),
         }
     }
 

@@ -17,6 +17,7 @@ use super::json::Json;
 use super::openapi::{Input, Operation, Output};
 use super::params::{Labels, Moment, PageCursor, PageSize, States, WaitQuery};
 use super::query::Query;
+use super::role::Role;
 use super::shared::Shared;
 use super::wait::settled;
 use ferry_store::{DamagedRecord, Filter, SubmissionDetail};
@@ -167,8 +168,12 @@ pub(super) async fn timeline(
 }
 
 /// Shows the webhook of a submission and its deliveries.
-pub(super) async fn deliveries(Found(found): Found) -> Result<Json<WebhookView>, ApiError> {
-    Ok(Json(WebhookView::new(&found.submission)))
+pub(super) async fn deliveries(
+    caller: Caller,
+    Found(found): Found,
+) -> Result<Json<WebhookView>, ApiError> {
+    let view = WebhookView::new(&found.submission);
+    Ok(Json(if caller.role == Role::Read { view.without_path() } else { view }))
 }
 
 fn damaged(record: DamagedRecord) -> DamagedSubmission {

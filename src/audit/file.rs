@@ -3,19 +3,17 @@
 //! Beside it, the file `….chain` has the newest record of the chain. It outlives a log that was moved
 //! away, and it is what the processes lock.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::chain::{Head, Link, Record};
+use crate::private_files;
 
 /// The longest wait for another process.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// Time between two looks for the lock.
-const DELAY: Duration = Duration::from_millis(5);
 
 /// The end of the file that is searched for its last record; no record is longer.
 const TAIL: u64 = 64 << 10;
@@ -125,31 +123,14 @@ fn note(chain: &mut File, head: &Head) -> io::Result<()> {
 
 /// The chain's file, which no other process has until this one is dropped.
 fn locked(path: &Path) -> io::Result<File> {
-    let chain = private().read(true).write(true).open(beside(path))?;
-    let since = Instant::now();
-    loop {
-        match chain.try_lock() {
-            Ok(()) => return Ok(chain),
-            Err(TryLockError::Error(error)) => return Err(error),
-            Err(TryLockError::WouldBlock) if since.elapsed() > PATIENCE => {
-                let what = format!("another process has locked `{}`", beside(path).display());
-                return Err(io::Error::new(io::ErrorKind::TimedOut, what));
-            }
-            Err(TryLockError::WouldBlock) => std::thread::sleep(DELAY),
-        }
-    }
+    let beside = beside(path);
+    let chain = private_files::options().read(true).write(true).open(&beside)?;
+    private_files::lock(&chain, &beside, PATIENCE)?;
+    Ok(chain)
 }
 
 fn appending(path: &Path) -> io::Result<File> {
-    private().read(true).append(true).open(path)
-}
-
-fn private() -> OpenOptions {
-    let mut options = File::options();
-    options.create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
+    private_files::options().read(true).append(true).open(path)
 }
 
 fn beside(path: &Path) -> PathBuf {

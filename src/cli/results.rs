@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use data_encoding::BASE64;
+use data_encoding::{BASE64, HEXLOWER};
+use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
 use super::error::{CliError, Exit};
@@ -12,6 +13,7 @@ use super::show;
 use super::target::Target;
 use super::ui::{Ui, write_bytes};
 use crate::app::App;
+use crate::private_files::{Mode, create_folder, replace};
 use ferry_types::contract::SubmissionView;
 use ferry_types::domain::outcome::Content;
 use ferry_types::domain::submission::State;
@@ -52,13 +54,14 @@ impl Results {
             return Err(CliError::usage(format!("submission {} has {} results", id, keys.len()))
                 .hint(format!("name one with --key ({}), or a folder with -o", keys.join(", "))));
         }
+        let all: Vec<&str> = view.results.iter().map(|stored| stored.key.as_str()).collect();
         for key in &keys {
             let content = app.store.content(id, key).await?.ok_or_else(|| {
                 CliError::usage(format!("submission {id} has no result `{key}`"))
                     .hint("`ferry status` shows its results")
             })?;
             let path = match (folder, &self.output) {
-                (Some(folder), _) => Some(folder.join(file_name(key, &content))),
+                (Some(folder), _) => Some(folder.join(file_name(key, &all, &content))),
                 (None, path) => path.clone(),
             };
             match &path {
@@ -115,9 +118,9 @@ fn is_folder(path: &Path) -> bool {
 
 fn write(path: &Path, content: &Content, ui: &Ui) -> Result<(), CliError> {
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(|error| cannot(folder, error))?;
+        create_folder(folder).map_err(|error| cannot(folder, error))?;
     }
-    std::fs::write(path, &content.bytes).map_err(|error| cannot(path, error))?;
+    replace(path, &content.bytes, Mode::Private).map_err(|error| cannot(path, error))?;
     ui.print_note(format!("wrote {} ({})", path.display(), show::size(content.bytes.len() as u64)));
     Ok(())
 }
@@ -126,11 +129,19 @@ fn cannot(path: &Path, error: std::io::Error) -> CliError {
     anyhow::Error::new(error).context(format!("cannot write `{}`", path.display())).into()
 }
 
-/// A key may be any text: only what is harmless in a file name is used.
-fn file_name(key: &str, content: &Content) -> String {
-    let harmless =
-        |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '_' };
-    let stem: String = key.chars().map(harmless).collect();
+/// Length of the longest key whose file has no other name, in bytes.
+const LONGEST_STEM: usize = 100;
+
+/// The name of a result's file. A key may be any text: only what is harmless in a file name is used. Where
+/// that is the same for two of `keys`, letter case aside, a hash of the key keeps them apart.
+fn file_name(key: &str, keys: &[&str], content: &Content) -> String {
+    let mut stem = harmless(key);
+    let is_alike = |other: &&&str| harmless(other).eq_ignore_ascii_case(&stem);
+    if key.len() > LONGEST_STEM || keys.iter().filter(is_alike).count() > 1 {
+        let hash = HEXLOWER.encode(digest(&SHA256, key.as_bytes()).as_ref());
+        // No other name has a dot here.
+        stem = format!("{stem}.{}", &hash[..32]);
+    }
     let ending =
         match content.content_type.as_deref().map(|t| t.split(';').next().unwrap_or(t).trim()) {
             Some("text/csv") => ".csv",
@@ -139,4 +150,48 @@ fn file_name(key: &str, content: &Content) -> String {
             _ => "",
         };
     format!("{stem}{ending}")
+}
+
+fn harmless(key: &str) -> String {
+    let harmless =
+        |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '_' };
+    key.chars().take(LONGEST_STEM).map(harmless).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use proptest::prelude::*;
+
+    fn names(keys: &BTreeSet<String>) -> Vec<String> {
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let content_type = Some("text/csv; charset=utf-8".to_owned());
+        let content = Content { content_type, bytes: Vec::new() };
+        keys.iter().map(|key| file_name(key, &keys, &content)).collect()
+    }
+
+    #[test]
+    fn a_key_is_the_name_of_its_file_where_no_other_is_like_it() {
+        let keys = ["tableofresultids", "../x", "a/b", "A:b"].map(str::to_owned);
+        let names = names(&keys.into());
+        assert_eq!(names[0], "___x.csv");
+        assert_eq!(names[3], "tableofresultids.csv");
+        assert!(names[1].starts_with("A_b.") && names[2].starts_with("a_b."), "{names:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_two_results_have_the_same_file(
+            keys in prop::collection::btree_set("[aAbB./_:-]{1,3}|\\PC{1,255}", 1..32),
+        ) {
+            let names = names(&keys);
+            let files: BTreeSet<String> = names.iter().map(|name| name.to_lowercase()).collect();
+            prop_assert_eq!(files.len(), keys.len());
+            for name in names {
+                prop_assert!(name.len() < 200 && !name.contains('/'), "{}", name);
+            }
+        }
+    }
 }

@@ -222,7 +222,13 @@ impl Platform {
         key: &str,
         guard: &dyn RequestGuard,
     ) -> Result<Content, RequestError> {
-        let content = self.get(endpoint, token, key, guard).await?.into_content();
+        let Content { content_type, bytes } =
+            self.get(endpoint, token, key, guard).await?.into_content();
+        let content_type = content_type.map(|text| self.scrubber().without_secrets(text.into()));
+        let content = Content {
+            content_type: content_type.map(|text| String::from_utf8_lossy(&text).into_owned()),
+            bytes: self.scrubber().without_secrets(bytes),
+        };
         let bytes = content.bytes.len() as u64;
         self.requests.exchange.observer.payload(Direction::Fetched, bytes);
         Ok(content)

@@ -25,6 +25,9 @@ const SEARCHED: usize = 4096;
 /// A row is recognized by so many bytes of its beginning. A valid one is longer.
 const BEGINNING: usize = 16;
 
+/// Length of a secret that is looked for in bytes of a result, which a shorter one would damage.
+const LEAST: usize = 4;
+
 const REDACTED: &str = "[redacted]";
 
 /// Knows the secrets. Clones know the same ones.
@@ -47,7 +50,9 @@ impl Scrubber {
         // Other spellings are found by decoding the text; that leaves the blank of a form alone.
         let mut needles = vec![basic(client_id, secret)];
         for secret in [secret, key] {
-            needles.extend([encoded(secret), secret.replace(' ', "+"), secret.to_owned()]);
+            let json = serde_json::to_string(secret).unwrap_or_default();
+            let json = json.trim_matches('"').to_owned();
+            needles.extend([encoded(secret), secret.replace(' ', "+"), json, secret.to_owned()]);
         }
         needles.retain(|needle| !needle.is_empty());
         let mut lasting = self.lasting.lock();
@@ -62,6 +67,25 @@ impl Scrubber {
         let mut bearers = self.bearers.lock();
         bearers.insert(0, token.clone());
         bearers.truncate(BEARERS);
+    }
+
+    /// `bytes` without exact occurrences of secrets, and otherwise as they are: they belong to a result.
+    pub(super) fn without_secrets(&self, mut bytes: Vec<u8>) -> Vec<u8> {
+        let (bearers, lasting) = (self.bearers.lock().clone(), self.lasting.lock().clone());
+        let mut needles: Vec<SecretString> = bearers.into_iter().chain(lasting).collect();
+        needles.retain(|needle| needle.expose_secret().len() >= LEAST);
+        needles.sort_by_key(|needle| std::cmp::Reverse(needle.expose_secret().len()));
+        let has_wide = memchr::memchr(0, &bytes).is_some();
+        for needle in needles.iter().map(ExposeSecret::expose_secret) {
+            bytes = replaced(bytes, needle.as_bytes(), REDACTED.as_bytes());
+            if has_wide {
+                for wide in [u16::to_le_bytes, u16::to_be_bytes] {
+                    let of = |text: &str| text.encode_utf16().flat_map(wide).collect::<Vec<u8>>();
+                    bytes = replaced(bytes, &of(needle), &of(REDACTED));
+                }
+            }
+        }
+        bytes
     }
 
     /// `text` without secrets in any spelling, without rows of the CSV texts `rows`, without control
@@ -205,6 +229,21 @@ fn without_dated_lines(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+fn replaced(bytes: Vec<u8>, needle: &[u8], replacement: &[u8]) -> Vec<u8> {
+    let found: Vec<usize> = memchr::memmem::find_iter(&bytes, needle).collect();
+    if found.is_empty() {
+        return bytes;
+    }
+    let (mut clean, mut from) = (Vec::with_capacity(bytes.len()), 0);
+    for at in found {
+        clean.extend_from_slice(&bytes[from..at]);
+        clean.extend_from_slice(replacement);
+        from = at + needle.len();
+    }
+    clean.extend_from_slice(&bytes[from..]);
+    clean
+}
+
 fn is_header(row: &str) -> bool {
     let first = row.split(',').next().unwrap_or_default();
     first.trim_matches(['\u{feff}', '"', ' ']).eq_ignore_ascii_case("reference")
@@ -340,6 +379,27 @@ mod tests {
             assert!(cleaned.starts_with("no: "), "{cleaned}");
             assert!(cleaned.contains(REDACTED), "spelling {number}: {cleaned}");
             assert!(cleaned.ends_with(" (sic)"), "{cleaned}");
+        }
+    }
+
+    #[test]
+    fn bytes_of_a_result_are_stored_as_they_are_but_for_secrets() {
+        let scrubber = scrubber();
+        scrubber.add_bearer(&"a bearer".into());
+        let clean = |bytes: &[u8]| scrubber.without_secrets(bytes.to_vec());
+        let opaque: Vec<u8> = (0..=255).cycle().take(5000).collect();
+        assert_eq!(clean(&opaque), opaque);
+        let json = serde_json::to_string(SECRET).expect("a text has a JSON form");
+        let json = json.trim_matches('"').to_owned();
+        let basic = basic("id", SECRET);
+        for secret in [SECRET, &encoded(SECRET), &json, &basic, "the key", "a bearer"] {
+            let wrapped = |text: &str| [b"\xff\xfe1|", text.as_bytes(), b"|\r\n"].concat();
+            assert_eq!(clean(&wrapped(secret)), wrapped(REDACTED), "{secret}");
+            for wide in [u16::to_le_bytes, u16::to_be_bytes] {
+                let of = |text: &str| text.encode_utf16().flat_map(wide).collect::<Vec<u8>>();
+                let wrapped = |text: &str| of(&format!("1|{text}|\r\n"));
+                assert_eq!(clean(&wrapped(secret)), wrapped(REDACTED), "{secret}");
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use reqwest::Url;
 
 use ferry_types::domain::Timestamp;
-use ferry_types::domain::submission::{DeliveryResult, shown_url};
+use ferry_types::domain::submission::{DeliveryResult, shown_origin};
 
 /// Sends messages to receivers.
 #[async_trait]
@@ -34,7 +34,7 @@ pub struct SignedMessage {
 impl fmt::Debug for SignedMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SignedMessage")
-            .field("url", &shown_url(self.url.as_str()))
+            .field("url", &shown_origin(self.url.as_str()))
             .field("id", &self.id)
             .finish_non_exhaustive()
     }

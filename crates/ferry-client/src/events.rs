@@ -10,7 +10,7 @@ use super::client::Client;
 use super::error::ClientError;
 use super::messages::{Message, Messages};
 use super::sending::{self, ClientRequest, RequestSender};
-use ferry_types::contract::{EventId, Problem, ProblemKind, StateEvent};
+use ferry_types::contract::{Problem, ProblemKind, StateEvent};
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::State;
 
@@ -27,9 +27,14 @@ pub struct EventQuery {
     pub submission: Option<SubmissionId>,
     /// Of submissions with all of these labels.
     pub labels: Vec<(String, String)>,
-    /// Those after this one, from [`EventStream::last`], or all that are retained after
-    /// [`EventId::START`]; those from now on if none.
-    pub after: Option<EventId>,
+    /// Those after this position, from [`EventStream::last`], or all that are retained after
+    /// [`EventQuery::START`]; those from now on if none.
+    pub after: Option<String>,
+}
+
+impl EventQuery {
+    /// Position before the first event.
+    pub const START: &str = "0";
 }
 
 type Opening = Pin<Box<dyn Future<Output = Result<Response, ClientError>> + Send>>;
@@ -94,9 +99,10 @@ impl EventStream {
         }
     }
 
-    /// The id of the last event, or of one that the filter left out: another stream continues `after` it.
-    pub fn last(&self) -> EventId {
-        self.query.after.clone().unwrap_or_default()
+    /// Position after the last event, or after one that the filter left out: another stream of the same
+    /// API key continues `after` it. It is opaque, and one position may be written in several ways.
+    pub fn last(&self) -> String {
+        self.query.after.clone().unwrap_or_else(|| EventQuery::START.to_owned())
     }
 
     async fn message(&mut self) -> Result<Message, ClientError> {

@@ -2,8 +2,6 @@
 
 use std::collections::VecDeque;
 
-use ferry_types::contract::EventId;
-
 /// The longest line, and the longest message, in bytes: what the server sends is far shorter.
 const LONGEST: usize = 64 << 10;
 
@@ -13,7 +11,7 @@ pub(super) struct Message {
     /// Its kind; empty if it has none.
     pub(super) event: String,
     /// The position of the stream after it.
-    pub(super) id: Option<EventId>,
+    pub(super) id: Option<String>,
     pub(super) data: String,
 }
 
@@ -62,7 +60,7 @@ impl Messages {
         let value = value.strip_prefix(' ').unwrap_or(value);
         match field {
             "event" => value.clone_into(&mut self.started.event),
-            "id" => self.started.id = value.parse().ok(),
+            "id" => self.started.id = Some(value.to_owned()),
             "data" => {
                 if !self.started.data.is_empty() {
                     self.started.data.push('\n');
@@ -92,7 +90,7 @@ mod tests {
         let text = b": hello\nretry: 1\nevent: ready\nid: 00ff00ff00ff00ff-7\ndata: {}\n\n\nid:00ff00ff00ff00ff-8\r\ndata:a\r\ndata: b\r\n\r\ndata: cut";
         let expected = [("ready", 7, "{}"), ("", 8, "a\nb")].map(|(event, id, data)| Message {
             event: event.to_owned(),
-            id: Some(EventId { epoch: "00ff00ff00ff00ff".to_owned(), number: id }),
+            id: Some(format!("00ff00ff00ff00ff-{id}")),
             data: data.to_owned(),
         });
         for cut in 0..text.len() {

@@ -1,8 +1,5 @@
 //! `ferry validate --fix`: writes a dataset in its canonical form, or says which errors need a person.
 
-use std::fs::Permissions;
-use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -11,6 +8,7 @@ use super::report::{counted, print_reports};
 use crate::cli::error::CliError;
 use crate::cli::files::{read, title};
 use crate::cli::ui::{Ui, write_bytes};
+use crate::private_files::{Mode, replace};
 use ferry_types::domain::dataset::{Fixed, Report, Severity, Table, fix};
 
 /// The largest file that is read.
@@ -59,7 +57,7 @@ fn default_output(file: &Path) -> Result<PathBuf, CliError> {
     let ending = file.extension().map_or_else(String::new, |e| format!(".{}", e.to_string_lossy()));
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
     let output = file.with_file_name(format!("{stem}.fixed{ending}"));
-    if output.exists() {
+    if output.symlink_metadata().is_ok() {
         return Err(CliError::usage(format!("`{}` already exists", output.display()))
             .hint(format!("overwrite it with `-o {}`", output.display())));
     }
@@ -86,29 +84,10 @@ fn remaining(mut report: Report, ui: &Ui) -> Result<bool, CliError> {
     Ok(false)
 }
 
-/// Replaces a file as a whole, so that a full disk costs no original. What is no regular file, such as a
-/// pipe, is written as it is.
 fn write(output: &Path, text: &[u8]) -> Result<(), CliError> {
-    let written = match std::fs::metadata(output) {
-        Ok(old) if old.is_file() => replace(output, text, old.permissions()),
-        Ok(_) => std::fs::write(output, text),
-        // The umask of the process takes away the rights of others.
-        Err(_) => replace(output, text, Permissions::from_mode(0o666)),
-    };
-    written.map_err(|error| {
+    replace(output, text, Mode::Kept).map_err(|error| {
         anyhow::Error::new(error).context(format!("cannot write `{}`", output.display())).into()
     })
-}
-
-fn replace(output: &Path, text: &[u8], permissions: Permissions) -> std::io::Result<()> {
-    let output = output.canonicalize().unwrap_or_else(|_| output.to_owned());
-    let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut builder = tempfile::Builder::new();
-    let mut file =
-        builder.permissions(permissions).tempfile_in(folder.unwrap_or(Path::new(".")))?;
-    file.write_all(text)?;
-    file.as_file().sync_all()?;
-    file.persist(&output).map(drop).map_err(|error| error.error)
 }
 
 fn print_changes(report: &Report, fixed: &Fixed, output: &Path, ui: &Ui) -> Result<(), CliError> {

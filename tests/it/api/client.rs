@@ -5,7 +5,7 @@ use std::time::Duration;
 use ferry::api::{Server, Tls, TlsFiles};
 use ferry_client::{Client, ClientError, EventQuery, EventStream, ListQuery};
 use ferry_sim::{Endpoint, Fault, SimConfig};
-use ferry_types::contract::{EventId, ProblemKind, ResubmitRequest, StateEvent, SubmissionRequest};
+use ferry_types::contract::{ProblemKind, ResubmitRequest, StateEvent, SubmissionRequest};
 use ferry_types::domain::submission::State;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
@@ -195,7 +195,8 @@ fn a_killed_server_costs_a_listener_no_event_and_sends_none_twice() {
     let _second = ferry.start(&["serve", "--set", &listen]);
     runtime.block_on(async {
         until_completed(&mut stream, 40, &mut events).await;
-        let query = EventQuery { after: Some(EventId::START), ..EventQuery::default() };
+        let query =
+            EventQuery { after: Some(EventQuery::START.to_owned()), ..EventQuery::default() };
         let mut all = client.events(&query).await.unwrap();
         for (n, event) in events.iter().enumerate() {
             assert_eq!(all.next().await.unwrap(), *event, "event {n}");
@@ -215,7 +216,7 @@ async fn a_listener_gets_the_events_of_its_filter_and_those_it_missed() {
         served.world.app.store.cancel(ids[ids.len() - 1]).await.unwrap();
     }
     let epoch = served.world.app.store.look().await.unwrap().newest.epoch;
-    let all = || EventQuery { after: Some(EventId::START), ..EventQuery::default() };
+    let all = || EventQuery { after: Some(EventQuery::START.to_owned()), ..EventQuery::default() };
     for query in [
         EventQuery {
             states: vec![State::Held, State::Cancelled],
@@ -227,21 +228,13 @@ async fn a_listener_gets_the_events_of_its_filter_and_those_it_missed() {
             labels: vec![("is".into(), "two".into())],
             ..all()
         },
-        EventQuery {
-            submission: Some(ids[1]),
-            after: Some(EventId { epoch: epoch.clone(), number: 3 }),
-            ..all()
-        },
-        EventQuery {
-            account: Some("default".into()),
-            after: Some(EventId { epoch: epoch.clone(), number: 3 }),
-            ..all()
-        },
+        EventQuery { submission: Some(ids[1]), after: Some(format!("{epoch}-3")), ..all() },
+        EventQuery { account: Some("default".into()), after: Some(format!("{epoch}-3")), ..all() },
     ] {
         let event = client.events(&query).await.unwrap().next().await.unwrap();
         assert_eq!((event.data.id, event.data.state), (ids[1], State::Cancelled), "{query:?}");
     }
-    match client.events(&EventQuery { after: Some(EventId { epoch, number: 99 }), ..all() }).await {
+    match client.events(&EventQuery { after: Some(format!("{epoch}-99")), ..all() }).await {
         Err(ClientError::Problem(problem)) => assert_eq!(problem.kind(), Some(ProblemKind::Gone)),
         other => panic!("{other:?}"),
     }

@@ -5,6 +5,7 @@ pub(crate) mod harness;
 
 mod abuse;
 mod audited;
+mod bound;
 mod bulk;
 mod client;
 mod content;

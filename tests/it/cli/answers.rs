@@ -251,6 +251,41 @@ fn several_results_go_to_a_folder_or_one_by_one() {
     assert_eq!(objects[1]["path"], "march/sum_mary.json");
 }
 
+#[cfg(unix)]
+#[test]
+fn results_are_private_one_file_each_and_follow_no_link() {
+    use std::os::unix::fs::PermissionsExt;
+    let platform = Platform::start();
+    let keys = ["a/b", "A:b", "a_b"].map(|key| ["--result-key", key]).concat();
+    let (ferry, id) = completed(&platform, &keys);
+    let written = ferry.run(&["results", &id, "--json", "-o", "new/folder"]).ok().objects();
+    let paths: Vec<&str> = written.iter().map(|one| one["path"].as_str().unwrap()).collect();
+    let alike: std::collections::BTreeSet<_> = paths.iter().map(|p| p.to_lowercase()).collect();
+    assert_eq!(alike.len(), 3, "{paths:?}");
+    let mode = |path: &str| ferry.path(path).metadata().unwrap().permissions().mode() & 0o777;
+    for (path, key) in paths.iter().zip(["a/b", "A:b", "a_b"]) {
+        assert!(ferry.read(path).contains(&format!("\"{key}\"")), "{path}");
+        assert_eq!(mode(path), 0o600);
+    }
+    assert_eq!((mode("new"), mode("new/folder")), (0o700, 0o700));
+    ferry.write("original", "mine");
+    std::fs::remove_file(ferry.path(paths[0])).unwrap();
+    std::os::unix::fs::symlink(ferry.path("original"), ferry.path(paths[0])).unwrap();
+    let refused = ferry.run(&["results", &id, "-o", "new/folder"]).exits(1);
+    assert!(refused.stderr.contains("it is a symbolic link"), "{}", refused.stderr);
+    assert_eq!(ferry.read("original"), "mine");
+    // So do datasets that were corrected.
+    ferry.write("march.csv", GOOD);
+    std::os::unix::fs::symlink(ferry.path("original"), ferry.path("march.fixed.csv")).unwrap();
+    for output in [&[][..], &["-o", "march.fixed.csv"]] {
+        ferry.run(&[&["validate", "--fix", "march.csv"], output].concat());
+        assert_eq!(ferry.read("original"), "mine");
+    }
+    std::fs::remove_file(ferry.path("march.fixed.csv")).unwrap();
+    ferry.run(&["validate", "--fix", "march.csv"]).ok();
+    assert_eq!(mode("march.fixed.csv"), 0o600);
+}
+
 #[test]
 fn a_result_cannot_be_written_where_a_file_is_in_the_way() {
     let platform = Platform::start();

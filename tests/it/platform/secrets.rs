@@ -266,6 +266,26 @@ async fn no_echo_of_a_secret_is_shown() {
 }
 
 #[tokio::test]
+async fn secrets_in_results_and_feedback_are_redacted_and_nothing_else_is() {
+    let (sim, _) = start(quick()).await;
+    let platform = client_of(&sim, account_of(&credentials()));
+    let basic = BASE64.encode(format!("id:{}", form(SECRET)).as_bytes());
+    let token = format!(r#"{{"access_token":"{BEARER}","expires_in":3600}}"#);
+    sim.script(Endpoint::Token, says(200, token));
+    for secret in [SECRET, KEY, BEARER, &form(SECRET), &form(KEY), &json(SECRET), &basic] {
+        let with =
+            |secret: &str| format!("\u{feff}2|{secret}|wrong\r\n 3|x|{secret}{secret} \u{202e}");
+        let expected = with("[redacted]");
+        sim.script(Endpoint::Feedback, says(200, with(secret)));
+        let feedback = platform.feedback("t").await.expect("feedback");
+        assert_eq!(String::from_utf8_lossy(&feedback.bytes), expected);
+        sim.script(Endpoint::Results, says(200, with(secret)));
+        let result = platform.result("t", "k").await.expect("a result");
+        assert_eq!(String::from_utf8_lossy(&result.bytes), expected);
+    }
+}
+
+#[tokio::test]
 async fn no_echo_of_a_request_is_shown() {
     let (captured, _guard) = listen();
     let (sim, _) = start(quick()).await;

@@ -115,6 +115,8 @@ async fn a_receiver_that_is_gone_gets_no_webhook_until_an_operator_redelivers() 
     let shown = served.get(&path).await.json();
     let url = receiver.url.split('?').next().unwrap();
     assert_eq!(shown["webhook_url"], url, "without the query: {shown}");
+    let timeline = served.get(&format!("/v1/submissions/{id}/timeline")).await.text();
+    assert!(timeline.contains("answered 410") && !timeline.contains("/hook"), "{timeline}");
     assert_eq!(shown["deliveries"][0]["status"], 410);
     assert_eq!(shown["next_at"], json!(null));
     let again =
@@ -137,7 +139,7 @@ async fn a_receiver_that_never_acknowledges_is_given_up_and_changes_nothing() {
     assert_eq!(receiver.received().len(), 3);
     assert_eq!(world.look(id).await.state, State::Completed);
     let line = world.app.store.timeline(id).await.unwrap().pop().unwrap();
-    assert!(line.message.ends_with("/hook` abandoned after 3 attempts: server_error"), "{line:?}");
+    assert!(line.message.ends_with("` abandoned after 3 attempts: server_error"), "{line:?}");
     world.finish().await;
 }
 

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::problem::{Problem, RowProblem};
 use super::submission::SubmissionView;
 use crate::domain::account::BlockReason;
-use crate::domain::submission::{Delivery, Resolution, State, StepKind, Submission, shown_url};
+use crate::domain::submission::{
+    Delivery, Resolution, State, StepKind, Submission, shown_origin, shown_url,
+};
 use crate::domain::{SubmissionId, Timestamp};
 
 /// The response to a submitted dataset.
@@ -96,7 +98,8 @@ pub struct PauseRequest {
 pub struct WebhookView {
     /// The submission.
     pub id: SubmissionId,
-    /// URL that receives the outcome, without its query; null if there is none.
+    /// URL that receives the outcome, without its query, and for a key with the role `read` without its
+    /// path; null if there is none.
     pub webhook_url: Option<String>,
     /// Due time of the next delivery; null if there is none.
     pub next_at: Option<Timestamp>,
@@ -105,6 +108,12 @@ pub struct WebhookView {
 }
 
 impl WebhookView {
+    /// The same without the path of the URL, which may be a secret.
+    #[must_use]
+    pub fn without_path(self) -> Self {
+        Self { webhook_url: self.webhook_url.map(|url| shown_origin(&url)), ..self }
+    }
+
     /// Of this submission.
     pub fn new(submission: &Submission) -> Self {
         let webhook = submission.webhook.as_ref();

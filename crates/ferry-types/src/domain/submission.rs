@@ -26,7 +26,7 @@ pub use transition::{
     IllegalTransitionError, Next, NextStep, Outcome, Ruled, TimelineEntry, Transition,
 };
 pub use waiting::{Surroundings, WaitingFor};
-pub use webhook::{Delivery, DeliveryResult, Webhook, shown_url};
+pub use webhook::{Delivery, DeliveryResult, Webhook, shown_origin, shown_url};
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Delivery, DeliveryResult, IllegalTransitionError, Ruled, StepKind, Submission, shown_url,
+    Delivery, DeliveryResult, IllegalTransitionError, Ruled, StepKind, Submission, shown_origin,
 };
 use crate::domain::{Timestamp, later};
 
@@ -33,7 +33,7 @@ impl Submission {
         let mut receiver = "nowhere".to_owned();
         if let Some(webhook) = &mut parts.webhook {
             webhook.remember(*delivery);
-            shown_url(&webhook.url).clone_into(&mut receiver);
+            receiver = shown_origin(&webhook.url);
         }
         if let Some(after) = again {
             parts.due_at = Some(later(now, after));

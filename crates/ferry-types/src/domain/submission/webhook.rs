@@ -14,7 +14,7 @@ const REMEMBERED: usize = 20;
 /// Receiver of an outcome.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Webhook {
-    /// Its URL. The query may be a secret: see [`shown_url`].
+    /// Its URL. Path and query may be secrets: see [`shown_url`] and [`shown_origin`].
     pub url: String,
     /// True if the receiver answered 410.
     pub gone: bool,
@@ -77,7 +77,7 @@ impl Webhook {
 impl fmt::Debug for Webhook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Webhook")
-            .field("url", &shown_url(&self.url))
+            .field("url", &shown_origin(&self.url))
             .field("gone", &self.gone)
             .field("deliveries", &self.deliveries)
             .finish()
@@ -87,4 +87,19 @@ impl fmt::Debug for Webhook {
 /// A URL as it may be shown: without its query, which may be a secret.
 pub fn shown_url(url: &str) -> &str {
     url.split(['?', '#']).next().unwrap_or_default()
+}
+
+/// A URL as every reader may see it: its scheme and host, because the path may be a secret, too.
+///
+/// ```
+/// use ferry_types::domain::submission::shown_origin;
+///
+/// assert_eq!(shown_origin("https://me:pw@hooks.example.com:8443/T0/SECRET"), "https://hooks.example.com:8443");
+/// assert_eq!(shown_origin("https://hooks.example.com?token=SECRET"), "https://hooks.example.com");
+/// ```
+pub fn shown_origin(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or_default();
+    let authority = rest.split(['/', '\\', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{host}")
 }
