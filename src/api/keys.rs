@@ -56,8 +56,9 @@ impl Keys {
                 name,
                 role,
                 accounts: (!accounts.is_empty()).then_some(accounts),
-                positions: secret
-                    .map_or(Positions::Plain, |secret| Positions::Sealed(Seal::new(&secret))),
+                positions: secret.map_or(Positions::Plain, |secret| {
+                    Positions::Sealed(Arc::new(Seal::new(&secret)))
+                }),
             }
         })
     }

@@ -1,6 +1,8 @@
 //! Positions in lists and in the stream of events, in the form that a caller sees: a plain one is a number
 //! of the whole store, which shows a caller that is bound to accounts how much the others do.
 
+use std::sync::Arc;
+
 use ring::error::Unspecified;
 
 use super::error::ApiError;
@@ -24,7 +26,7 @@ pub(super) enum Positions {
     /// As the store counts.
     Plain,
     /// Sealed with the secret of the caller's key.
-    Sealed(Seal),
+    Sealed(Arc<Seal>),
 }
 
 impl Positions {
@@ -100,7 +102,7 @@ mod tests {
     use crate::api::seal::CursorSecret;
 
     fn sealed() -> Positions {
-        Positions::Sealed(Seal::new(&CursorSecret::random().unwrap()))
+        Positions::Sealed(Arc::new(Seal::new(&CursorSecret::random().unwrap())))
     }
 
     #[test]

@@ -18,7 +18,6 @@ const LENGTH: usize = 32;
 pub(super) struct CursorSecret([u8; LENGTH]);
 
 /// Seals and opens with the secret of one key record.
-#[derive(Clone)]
 pub(super) struct Seal(LessSafeKey);
 
 impl CursorSecret {

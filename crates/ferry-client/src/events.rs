@@ -162,7 +162,7 @@ async fn open(sender: &RequestSender, query: &EventQuery) -> Result<Response, Cl
     pairs.extend(query.account.iter().map(|account| ("account", account.clone())));
     pairs.extend(query.labels.iter().map(|(key, value)| ("label", format!("{key}={value}"))));
     pairs.extend(query.submission.iter().map(|id| ("id", id.to_string())));
-    pairs.extend(query.after.iter().map(|after| ("after", after.to_string())));
+    pairs.extend(query.after.iter().map(|after| ("after", after.clone())));
     if !pairs.is_empty() {
         url.query_pairs_mut().extend_pairs(pairs);
     }

@@ -110,7 +110,7 @@ fn the_four_ways_agree(ferry: Ferry) {
     let at = url(&second);
     let (waited, got) = runtime.block_on(async {
         let request = client().get(format!("{at}/v1/events"));
-        let mut stream = Listening::to(request.header("last-event-id", last.to_string())).await;
+        let mut stream = Listening::to(request.header("last-event-id", last.clone())).await;
         for id in &cancelled {
             let call = format!("{at}/v1/submissions/{id}/cancel");
             assert_eq!(requested(post(&call, &Value::Null)).await["state"], "cancelled");
