@@ -35,7 +35,7 @@ async fn accept(keyed: &Keyed, account: &str, n: u128, times: u32) -> Submission
     id
 }
 
-/// What the key `bound` reads, on every route: the request, and the response without what no two responses
+/// Everything that the key `bound` reads, by route: the request, and the response without what no two responses
 /// share.
 async fn observed(store: &[(&str, &str)], has_others: bool) -> Vec<(String, String)> {
     let keyed = Keyed::start_with(store).await;
