@@ -280,7 +280,8 @@ fn no_hint_recommends_doctor_itself() {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(source);
         let text = std::fs::read_to_string(path).unwrap();
         assert!(text.contains("hint") || text.contains("Hint"), "{source} has hints");
-        assert!(!text.contains("ferry doctor"), "{source}");
+        // An act of an operator is another matter.
+        assert!(!text.replace("ferry doctor --", "").contains("ferry doctor"), "{source}");
     }
 }
 

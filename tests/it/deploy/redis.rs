@@ -49,8 +49,9 @@ fn stored(machine: &Machine) -> Vec<String> {
     assert!(listed, "{text}");
     let objects = text.lines().filter(|line| line.starts_with('{'));
     let objects = objects.map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    // Notes are objects too, without an id.
     let mut ids: Vec<String> =
-        objects.map(|object| object["id"].as_str().unwrap().to_owned()).collect();
+        objects.filter_map(|object| Some(object["id"].as_str()?.to_owned())).collect();
     ids.sort();
     ids
 }
