@@ -16,7 +16,8 @@ Examples:
   ferry list --state completed --all --json | jq -r .id | xargs ferry refetch      all results
 
 What is stored is replaced only by what arrives, and nothing is uploaded. Of a failed or cancelled
-submission the Platform is polled first: it becomes completed or rejected if the Platform has decided.")]
+submission the Platform is polled first: it becomes completed or rejected if the Platform has
+decided.")]
 pub(super) struct Refetch {
     #[command(flatten)]
     targets: Targets,

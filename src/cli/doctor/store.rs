@@ -186,7 +186,7 @@ async fn history(store: &dyn Store) -> Result<Vec<CheckResult>, StoreError> {
         newest => format!("the newest event of the store is `{newest}`"),
     };
     let loss = standing.reported.map(|loss| {
-        let hint = "decide which data counts, as docs/operations/backup.md says under `After a loss`; after a restore `ferry doctor --after-restore --acknowledge`, otherwise `ferry doctor --acknowledge`";
+        let hint = "decide which data counts, as docs/operations/backup.md says under `After a loss`; after a restore add `--after-restore --acknowledge`, otherwise `--acknowledge`";
         bad(&format!("a process reported: {loss}"), hint)
     });
     Ok([good(newest)].into_iter().chain(loss).collect())
