@@ -22,6 +22,10 @@ fn redis_speaks_tls_alone_and_a_server_trusts_its_authority_alone() {
     let plain = machine.shell(ping);
     let said = String::from_utf8_lossy(&plain.stdout);
     assert!(!said.contains("PONG"), "Redis answers in clear text: {said}");
+    let port = "REDISCLI_AUTH=$(cat /run/secrets/admin-password) redis-cli --tls \
+                --cacert /run/secrets/redis-authority --user admin config get port";
+    let port = machine.shell(port);
+    assert_eq!(String::from_utf8_lossy(&port.stdout), "port\n0\n", "no port without TLS");
     // Another Redis, with the users and passwords of this one, and another authority.
     drop(redis);
     let authority = machine.path(&format!("{SECRETS}/redis-authority"));
