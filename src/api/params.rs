@@ -17,8 +17,8 @@ use ferry_types::domain::submission::State;
 const LARGEST_PAGE: usize = 500;
 const PAGE: usize = 50;
 
-/// Length of the longest position in a list, and of a sealed position in the stream.
-const MAX_PAGE_CURSOR: usize = 48;
+/// Lengths of sealed positions, in a list and in the stream.
+const SEALED_PAGE: usize = 48;
 const SEALED_EVENT: usize = 70;
 
 /// True if the text has no other characters than a sealed position.
@@ -138,11 +138,13 @@ from_text!(
 from_text!(
     PageCursor,
     |text| {
-        let is_one = (1..=MAX_PAGE_CURSOR).contains(&text.len()) && is_opaque(text);
+        let is_plain =
+            (1..=18).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+        let is_one = is_plain || (text.len() == SEALED_PAGE && is_opaque(text));
         let expected = || "expected the `next_cursor` of an earlier response".to_owned();
         is_one.then(|| Self(text.to_owned())).ok_or_else(expected)
     },
-    json_schema!({ "type": "string", "pattern": "^[0-9A-Za-z_-]{1,48}$" })
+    json_schema!({ "type": "string", "pattern": "^([0-9]{1,18}|[0-9A-Za-z_-]{48})$" })
 );
 
 from_text!(
