@@ -89,12 +89,12 @@ fn every_server_records_what_operators_do() {
 #[test]
 fn redis_of_the_compose_file_reaches_nothing() {
     let compose = &documents("docker-compose.yml")[0];
-    assert_eq!(compose["networks"]["store"], json!({ "internal": true }));
+    assert_eq!(compose["networks"]["data"], json!({ "internal": true }));
     for (name, service) in services() {
         let networks = texts(&service["networks"]);
         let expected: &[&str] = match name.as_str() {
-            "redis" => &["store"],
-            "server" | "worker" => &["store", "default"],
+            "redis" => &["data"],
+            "server" | "worker" => &["data", "default"],
             _ => &[],
         };
         assert_eq!(networks, expected, "{name}");
