@@ -67,10 +67,16 @@ impl ApiError {
     pub(super) fn dataset(reports: Vec<Report>) -> Self {
         let mut error = Self::new(ProblemKind::InvalidDataset, String::new());
         let count: u64 = reports.iter().map(|report| report.error_count).sum();
+        let unchecked = |report: &&Report| report.unchecked_rows > 0;
+        let within = reports.iter().find(unchecked).map(|report| {
+            let checked = grouped(report.rows - report.unchecked_rows);
+            format!(" in the first {checked} of {} rows", grouped(report.rows))
+        });
+        let within = within.unwrap_or_default();
         let (errors, omitted) = problems(reports);
         error.problem.detail = match errors.as_slice() {
             [only] if count == 1 => format!("the dataset has an error: {}", only.message),
-            _ => format!("the dataset has {} errors; nothing was stored", grouped(count)),
+            _ => format!("the dataset has {} errors{within}; nothing was stored", grouped(count)),
         };
         error.problem.problems = errors;
         error.problem.omitted = omitted;

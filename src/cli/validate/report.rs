@@ -102,7 +102,11 @@ pub(super) fn word(severity: Severity) -> &'static str {
 fn summary(report: &Report) -> String {
     let rows = counted(report.rows, "row");
     // What could not be read as CSV has none.
-    let within = if report.rows == 0 { String::new() } else { format!(" in {rows}") };
+    let within = match (report.rows, report.unchecked_rows) {
+        (0, _) => String::new(),
+        (_, 0) => format!(" in {rows}"),
+        (all, rest) => format!(" in the first {} of {rows}", grouped(all - rest)),
+    };
     let (errors, warnings) =
         (counted(report.error_count, "error"), counted(report.warning_count, "warning"));
     match (report.is_valid(), report.warning_count) {

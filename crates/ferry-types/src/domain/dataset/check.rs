@@ -11,12 +11,17 @@ use super::bytes::{self, BadByte};
 use super::duplicate_rows::SeenRows;
 use super::forms::{AMBIGUOUS, MONTH_FIRST};
 use super::header::{self, Layout};
+use super::known_forms::KnownForms;
 use super::listing::{FormKey, Listing};
 use super::opening::Opening;
 use super::records::{self, Lines, Records};
 use super::report::{Kind, Location, Problem, Report, excerpt};
 use super::schema::Table;
 use super::wrapped;
+
+/// Cells in no known form, after which the rows that follow are only counted: such a text is no dataset,
+/// and the check of a huge one stays cheap.
+const MAX_UNKNOWN: u64 = 1_000_000;
 
 /// Checks the text of `file` against the schema of `table`.
 ///
@@ -61,7 +66,8 @@ struct Check<'a> {
     has_extra: bool,
     /// True if a date could be read with the month first, too.
     is_ambiguous: bool,
-    /// Cells in no known form, after [`MAX_UNKNOWN`] of which no form is looked for.
+    known_forms: KnownForms,
+    /// Cells in no known form: [`MAX_UNKNOWN`] at most, and those of one row.
     unknown: u64,
     seen: SeenRows,
     listing: Listing,
@@ -88,6 +94,7 @@ impl<'a> Check<'a> {
             has_quotes: text.contains(&b'"'),
             has_extra: false,
             is_ambiguous: false,
+            known_forms: KnownForms::default(),
             unknown: 0,
             seen: SeenRows::default(),
             listing,
@@ -98,7 +105,17 @@ impl<'a> Check<'a> {
         self.check_top();
         let (mut record, mut is_header) = (ByteRecord::new(), self.opening.has_header);
         let mut records = Records::new(self.text, self.opening.start, self.opening.delimiter);
-        while let Some(span) = records.read(&mut record) {
+        loop {
+            if let Some(span) = records.pass_blank() {
+                self.check_line_end(&span);
+                self.blank_row(&span);
+                continue;
+            }
+            if self.unknown >= MAX_UNKNOWN {
+                self.count_rest(&mut records);
+                break;
+            }
+            let Some(span) = records.read(&mut record) else { break };
             self.check_line_end(&span);
             if records::is_blank(&record) {
                 self.blank_row(&span);
@@ -118,6 +135,14 @@ impl<'a> Check<'a> {
             }
         }
         self.check_end();
+    }
+
+    /// Counts the rows that are not checked.
+    fn count_rest(&mut self, records: &mut Records<'_>) {
+        while let Some(has_values) = records.pass() {
+            self.listing.report.rows += u64::from(has_values);
+            self.listing.report.unchecked_rows += u64::from(has_values);
+        }
     }
 
     fn location(&mut self, line: &DatasetLine<'_>) -> Location {

@@ -15,11 +15,11 @@ use crate::domain::dataset::blank;
 use form::{certain, spreadsheet_error};
 
 /// Longer cells are no dates or times.
-const MAX_CHARS: usize = 40;
+pub(super) const MAX_BYTES: usize = 160;
 
 /// Recognizes a cell that is not what its column holds; `None` if it has no form that is known.
 pub(super) fn recognize(holds: ColumnType, cell: &[u8]) -> Option<Form> {
-    if cell.len() > MAX_CHARS * 4 {
+    if cell.len() > MAX_BYTES {
         return None;
     }
     let text = std::str::from_utf8(cell).ok()?;

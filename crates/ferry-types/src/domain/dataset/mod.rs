@@ -11,6 +11,7 @@ mod datetime;
 mod duplicate_rows;
 mod forms;
 mod header;
+mod known_forms;
 mod listing;
 mod opening;
 mod quotes;

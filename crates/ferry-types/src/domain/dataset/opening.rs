@@ -82,7 +82,12 @@ fn above_table(text: &[u8]) -> (usize, Option<Range<usize>>) {
             sep.get_or_insert(line);
             continue;
         }
-        let Some(span) = Records::new(text, at, b',').read(&mut record) else { return (at, sep) };
+        let mut records = Records::new(text, at, b',');
+        if let Some(last) = std::iter::from_fn(|| records.pass_blank()).last() {
+            at = last.end;
+            continue;
+        }
+        let Some(span) = records.read(&mut record) else { return (at, sep) };
         let is_marked = without_bom(&text[span.start..]).len() < text.len() - span.start;
         match (records::is_blank(&record), is_marked) {
             (true, _) => at = span.end,

@@ -10,6 +10,10 @@ use csv::ByteRecord;
 use super::blank;
 use super::quotes::{after_quote, ends_cell};
 
+/// Cells of a record that are told apart. The last one has what follows, delimiters included: a row of
+/// commas alone would take many times the memory of its text.
+const MAX_CELLS: usize = 50_000;
+
 /// Records of a text without byte order mark. Blank lines are no records.
 #[derive(Debug)]
 pub(super) struct Records<'a> {
@@ -28,9 +32,8 @@ impl<'a> Records<'a> {
     /// Reads the values of the next record, and returns its place without the line break.
     pub(super) fn read(&mut self, record: &mut ByteRecord) -> Option<Range<usize>> {
         loop {
-            let rest = &self.text[self.at.min(self.text.len())..];
-            self.at += rest.iter().position(|byte| !is_break(*byte))?;
-            let span = self.at..split(self.text, self.at, self.delimiter, &mut self.cells);
+            let start = self.start()?;
+            let span = start..split(self.text, start, self.delimiter, &mut self.cells);
             self.at = span.end;
             record.clear();
             for cell in &self.cells {
@@ -40,6 +43,34 @@ impl<'a> Records<'a> {
                 return Some(span);
             }
         }
+    }
+
+    /// Passes over the next record without its values, and returns whether it has one.
+    pub(super) fn pass(&mut self) -> Option<bool> {
+        let start = self.start()?;
+        self.at = split(self.text, start, self.delimiter, &mut self.cells);
+        let has_value = |cell: &Range<usize>| !blank::is_empty(&value(&self.text[cell.clone()]));
+        Some(self.cells.iter().any(has_value))
+    }
+
+    /// Passes over the next record, and returns its place, if it is delimiters and spaces alone.
+    pub(super) fn pass_blank(&mut self) -> Option<Range<usize>> {
+        let start = self.start()?;
+        let line = &self.text[start..];
+        let is_empty = |byte: &u8| *byte == self.delimiter || *byte == b' ';
+        let length = line.iter().position(|byte| !is_empty(byte)).unwrap_or(line.len());
+        let (before, rest) = line.split_at(length);
+        if !before.contains(&self.delimiter) || !rest.first().is_none_or(|byte| is_break(*byte)) {
+            return None;
+        }
+        self.at = start + length;
+        Some(start..self.at)
+    }
+
+    /// Offset of the next record.
+    fn start(&self) -> Option<usize> {
+        let at = self.at.min(self.text.len());
+        Some(at + self.text[at..].iter().position(|byte| !is_break(*byte))?)
     }
 
     /// The raw cells of the record that was read last, quotes included.
@@ -59,7 +90,11 @@ fn split(text: &[u8], from: usize, delimiter: u8, cells: &mut Vec<Range<usize>>)
         }
         let left = text[at..].iter().position(|byte| ends_cell(*byte, delimiter));
         let end = left.map_or(text.len(), |left| at + left);
-        cells.push(start..end);
+        if cells.len() < MAX_CELLS {
+            cells.push(start..end);
+        } else if let Some(last) = cells.last_mut() {
+            last.end = end;
+        }
         if text.get(end) != Some(&delimiter) {
             return end;
         }

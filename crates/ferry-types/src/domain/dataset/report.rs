@@ -28,6 +28,9 @@ pub struct Report {
     pub problems: Vec<Problem>,
     /// Number of errors and warnings that no listed problem counts.
     pub omitted: u64,
+    /// Number of the last rows that were only counted, because there are too many errors before them.
+    #[serde(default)]
+    pub unchecked_rows: u64,
 }
 
 /// One thing that is wrong, or looks so.
@@ -148,6 +151,7 @@ impl Report {
             warning_count: 0,
             problems: Vec::new(),
             omitted: 0,
+            unchecked_rows: 0,
         }
     }
 
@@ -160,7 +164,7 @@ impl Report {
     pub fn is_fixable(&self) -> bool {
         let listed: u64 =
             self.errors().filter(|error| error.fixable).map(|error| error.count).sum();
-        listed == self.error_count
+        listed == self.error_count && self.unchecked_rows == 0
     }
 
     /// Counts `count` cells, rows or lines.

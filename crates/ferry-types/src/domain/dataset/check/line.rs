@@ -4,10 +4,6 @@ use super::{Check, DatasetLine};
 use crate::domain::dataset::report::{Kind, Location, Problem, excerpt};
 use crate::domain::dataset::{cells, forms, quotes};
 
-/// Cells whose form is unknown make a dataset invalid; after this many of them no form is looked for, so
-/// that the check of a huge file stays cheap. Totals stay true, those of single forms are then too low.
-const MAX_UNKNOWN: u64 = 1_000_000;
-
 impl Check<'_> {
     pub(super) fn check_row(&mut self, line: &DatasetLine<'_>) {
         let blamed = self.check_bytes(line);
@@ -121,14 +117,14 @@ impl Check<'_> {
     }
 
     fn cell_fault(&mut self, line: &DatasetLine<'_>, error: &cells::CellError) {
-        let form = if self.unknown < MAX_UNKNOWN {
-            forms::recognize(error.column.holds, &line.record[error.cell])
-        } else {
-            None
-        };
-        if let Some(form) = form {
-            self.add_form(error.kind, (form.name, form.is_certain), |check| {
-                error.in_form(&form, check.cell_spot(line, error.cell))
+        let (holds, cell) = (error.column.holds, &line.record[error.cell]);
+        if let Some(form) = self.known_forms.of(holds, cell) {
+            self.add_form(error.kind, form, |check| {
+                let location = check.cell_spot(line, error.cell);
+                match forms::recognize(holds, cell) {
+                    Some(form) => error.in_form(&form, location),
+                    None => error.problem(location),
+                }
             });
         } else {
             self.unknown += 1;

@@ -17,7 +17,13 @@ impl Check<'_> {
     pub(super) fn check_top(&mut self) {
         let above = &self.text[..self.opening.start];
         let (mut records, mut record) = (Records::new(above, 0, b','), ByteRecord::new());
-        while let Some(span) = records.read(&mut record) {
+        loop {
+            if let Some(span) = records.pass_blank() {
+                self.check_line_end(&span);
+                self.blank_row(&span);
+                continue;
+            }
+            let Some(span) = records.read(&mut record) else { break };
             self.check_line_end(&span);
             if record.len() > 1 && is_blank(&record) {
                 self.blank_row(&span);

@@ -1,7 +1,7 @@
 //! The habits of spreadsheets: each is one line that names it, and says what to write instead.
 
 use super::*;
-use crate::domain::dataset::MAX_PROBLEMS;
+use crate::domain::dataset::{MAX_PROBLEMS, canonical};
 
 /// Rows of which every cell has the habit, with the one line that is expected.
 #[track_caller]
@@ -299,4 +299,42 @@ fn counts_are_true_whatever_is_listed() {
     assert_eq!((found.error_count, found.warning_count, found.rows), (30_000, 14_999, 15_000));
     let counted: u64 = found.problems.iter().map(|problem| problem.count).sum();
     assert_eq!(counted + found.omitted, 44_999);
+}
+
+#[test]
+fn rows_after_a_million_cells_in_no_known_form_are_only_counted() {
+    let found = report([HEADER, &"R1,x,y,z,w\n".repeat(300_000)].concat());
+    assert_eq!((found.rows, found.unchecked_rows), (300_000, 50_000));
+    assert_eq!((found.error_count, found.warning_count), (1_000_000, 249_999));
+    // Forms that are known never end a check, however many cells have them.
+    let dates = "R1,3/3/2025,9:00,3/3/2025,9:30\n".repeat(260_000);
+    let found = report([HEADER, &dates].concat());
+    assert_eq!((found.error_count, found.unchecked_rows), (1_040_000, 0));
+    assert!(found.is_fixable());
+}
+
+#[test]
+fn a_report_with_rows_that_were_not_checked_is_not_fixable() {
+    let mut found = report([HEADER, "R1,3/3/2025,09:00,03/03/2025,09:30\n"].concat());
+    assert!(found.is_fixable());
+    found.unchecked_rows = 1;
+    assert!(!found.is_fixable());
+}
+
+#[test]
+fn blank_rows_are_found_whatever_they_are_made_of() {
+    let blank = [",,,,\n", " , ,\r\n", "\"\",,\u{a0},,\n", ",,,,\r", "\t,\n"];
+    for rows in [blank.concat(), blank.concat() + ROW, [HEADER, ROW, &blank.concat()].concat()] {
+        let found = report(&rows);
+        let problem = found.problems.iter().find(|problem| problem.kind == Kind::BlankRow);
+        assert_eq!(problem.map(|problem| problem.count), Some(5), "{rows:?}: {found:?}");
+        assert_eq!(found.rows, u64::from(rows.contains("R1")), "{rows:?}");
+    }
+}
+
+#[test]
+fn a_row_of_very_many_cells_keeps_its_bytes() {
+    let row = [ROW.trim_end(), &",x".repeat(60_000)].concat();
+    assert_eq!(kinds(&report(&row)), [Kind::ExtraColumns]);
+    assert_eq!(canonical(Table::Data, &row).trim_end(), row);
 }
