@@ -3,14 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 
-use axum::body::{Body, Bytes};
 use axum::response::Response;
-use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::sync::Notify;
+
+use crate::sent::until_sent;
 
 /// The connections of a server.
 #[derive(Debug)]
@@ -164,33 +162,7 @@ impl Drop for Busy {
 impl Busy {
     /// `response`, whose connection is busy until all of it was sent.
     pub fn until_sent(self, response: Response) -> Response {
-        response.map(|body| Body::new(Sent { body, _busy: self }))
-    }
-}
-
-/// The body of a response.
-struct Sent {
-    body: Body,
-    _busy: Busy,
-}
-
-impl HttpBody for Sent {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        until_sent(response, self)
     }
 }
 
@@ -199,6 +171,7 @@ mod tests {
     use std::net::Ipv4Addr;
     use std::pin::pin;
 
+    use axum::body::Body;
     use futures_util::FutureExt;
 
     use super::*;

@@ -6,11 +6,16 @@
 // L1: foundations
 pub mod boot_clock;
 pub mod charset;
-pub mod connections;
 pub mod file_access;
 mod followed_files;
+pub mod pace;
 pub mod private_files;
 pub mod secret;
+pub mod sent;
+// keeps places until responses are sent
+pub mod connections;
+// at a pace
+pub mod paced_stream;
 
 pub mod metrics;
 pub mod open_files;

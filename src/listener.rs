@@ -3,7 +3,6 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::time::Duration;
 
 use axum::response::Response;
@@ -14,9 +13,9 @@ use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_io_timeout::TimeoutStream;
 use tracing::{info, warn};
 
+use crate::paced_stream::PacedStream;
 use ferry_types::recurring::Recurring;
 
 /// Delay after a connection that could not be accepted.
@@ -56,16 +55,11 @@ impl PatientListener {
     }
 }
 
-/// A connection of a client that must read what is sent to it within a time.
-pub type ClientStream = Pin<Box<TimeoutStream<TcpStream>>>;
-
-/// Limits the time that a client may take to read: one that does not must not occupy a connection for ever.
-pub fn with_timeout(stream: TcpStream, client_timeout: Duration) -> ClientStream {
+/// Limits the time that a client may take to read.
+pub fn with_timeout(stream: TcpStream, client_timeout: Duration) -> PacedStream {
     // Responses are whole: there is nothing to wait for.
     let _ = stream.set_nodelay(true);
-    let mut stream = TimeoutStream::new(stream);
-    stream.set_write_timeout(Some(client_timeout));
-    Box::pin(stream)
+    PacedStream::new(stream, client_timeout)
 }
 
 /// Serves a connection to its end. A client has `client_timeout` to send the head of each request, and may

@@ -3,20 +3,20 @@
 use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream};
-use axum::http::{HeaderMap, header};
+use axum::http::header;
+use axum::http::request::Parts;
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout_at};
 
-use super::body_memory::{MemoryPermit, out_of_memory};
+use super::arrival::Arrival;
+use super::body_memory::MemoryPermit;
+use super::caller::Caller;
 use super::encoding::{Decoded, Encoding};
 use super::error::ApiError;
 use super::shared::Shared;
 use ferry_types::contract::ProblemKind;
 use ferry_types::domain::bounded_json::{MAX_REQUEST_VALUES, from_json_within};
-
-/// Least pace of a body, beyond `client_timeout`.
-const SLOWEST_BYTES_PER_SECOND: u64 = 16 << 10;
 
 /// Time for which the rest of a body that is too large is read and thrown away, so that the client
 /// sees the response.
@@ -47,52 +47,59 @@ pub(super) struct Received {
 /// Receives a body of at most `limit` bytes.
 pub(super) async fn receive(
     shared: &Shared,
-    headers: &HeaderMap,
+    head: &Parts,
     body: Body,
     limit: u64,
 ) -> Result<Received, ApiError> {
-    let encoding = Encoding::of(headers)?;
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    let encoding = Encoding::of(&head.headers)?;
+    let announced =
+        head.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
     let announced: u64 = announced.and_then(|length| length.parse().ok()).unwrap_or_default();
-    let mut memory = MemoryPermit::default();
     if announced > limit {
         discard(body.into_data_stream());
         return Err(too_large(limit));
     }
-    if !memory.grow_to(announced, &shared.body_memory) {
-        discard(body.into_data_stream());
-        return Err(out_of_memory());
-    }
-    let mut frames = Decoded::new(body, encoding, &shared.body_memory)?;
-    let client_timeout = shared.parts.limits.client_timeout;
-    let started = Instant::now();
-    let mut bytes = Vec::with_capacity(announced as usize);
+    let owner = head.extensions.get::<Caller>().and_then(|caller| caller.owner.clone());
+    let memory = shared.body_memory.permit(&owner);
+    let mut frames = Decoded::new(body, encoding, &shared.body_memory, &owner)?;
+    let mut arrival = Arrival::new(&shared.slots, owner, shared.parts.limits.client_timeout);
+    let mut bytes = Vec::new();
     let refused = loop {
-        // A client that stalls is cut off, and so is one that only trickles.
-        let earned = Duration::from_secs(bytes.len() as u64 / SLOWEST_BYTES_PER_SECOND);
-        let stalled = Instant::now() + client_timeout;
-        let trickled = started + client_timeout.saturating_mul(3) + earned;
-        match timeout_at(stalled.min(trickled), frames.next()).await {
-            Ok(None) => return Ok(Received { bytes, memory }),
-            Ok(Some(Ok(frame))) => {
-                let size = (bytes.len() + frame.len()) as u64;
-                if size > limit {
+        match arrival.next(&mut frames).await? {
+            None => return Ok(Received { bytes, memory }),
+            Some(Ok(frame)) => {
+                let size = bytes.len() + frame.len();
+                if size as u64 > limit {
                     break too_large(limit);
                 }
-                if !memory.grow_to(size, &shared.body_memory) {
-                    break out_of_memory();
+                if let Err(error) = make_room(&mut bytes, size, announced, limit, &memory) {
+                    break error;
                 }
                 bytes.extend_from_slice(&frame);
             }
-            Ok(Some(Err(()))) => break frames.broken(),
-            Err(_) => {
-                let what = "the body took too long to arrive (`client_timeout`)";
-                return Err(ApiError::new(ProblemKind::Timeout, what));
-            }
+            Some(Err(())) => break frames.broken(),
         }
     };
     discard(frames.into_rest());
     Err(refused)
+}
+
+/// Makes room for `size` bytes, which have arrived, and half as many that may follow; never for what was
+/// only announced.
+fn make_room(
+    bytes: &mut Vec<u8>,
+    size: usize,
+    announced: u64,
+    limit: u64,
+    memory: &MemoryPermit,
+) -> Result<(), ApiError> {
+    if size > bytes.capacity() {
+        let most = if size as u64 <= announced { announced } else { limit };
+        let capacity = (size + size / 2).min(most as usize);
+        memory.resize(capacity as u64)?;
+        bytes.reserve_exact(capacity - bytes.len());
+    }
+    Ok(())
 }
 
 /// Reads on for a while, for clients that look for an answer only after they have sent all.

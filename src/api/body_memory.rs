@@ -1,60 +1,70 @@
-//! The memory for the bodies of all requests together.
+//! The memory for the bodies of all requests, and for the responses to them: each has a little of its
+//! own, and the rest counts, so that small ones have room however many large ones there are.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
 use super::error::ApiError;
+use super::shares::{Exhausted, Owner, Share, Shares};
 use ferry_types::contract::ProblemKind;
 
-/// The memory for all bodies together, counted in KiB.
+/// Bytes that each body has for itself: enough for the requests of operators, and most datasets.
+const OWN: u64 = 64 << 10;
+
+/// Delay after which there may be memory again.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// The memory for many bodies together, in bytes.
 #[derive(Debug)]
 pub(super) struct BodyMemory {
-    left: Arc<Semaphore>,
-    bytes: u64,
+    shares: Arc<Shares>,
+    /// The setting that has its size.
+    setting: &'static str,
+}
+
+/// The memory of one body, given back when it is dropped.
+#[derive(Debug)]
+pub(super) struct MemoryPermit {
+    share: Share,
+    setting: &'static str,
 }
 
 impl BodyMemory {
-    pub(super) fn new(bytes: u64) -> Self {
-        let left = Arc::new(Semaphore::new((bytes >> 10).min(1 << 40) as usize));
-        Self { left, bytes }
+    /// So many bytes, of which a key has half, and enough for a body of `largest` in any case.
+    pub(super) fn new(bytes: u64, largest: u64, setting: &'static str) -> Self {
+        let largest = largest.saturating_sub(OWN);
+        Self { shares: Shares::new(bytes.max(largest), largest), setting }
     }
 
-    /// `bytes`, or what one request can have of a small memory, and leave as much for its body.
-    pub(super) fn most_for_one(&self, bytes: u64) -> u64 {
-        bytes.min(self.bytes / 8)
+    /// The memory of a body, which grows with it.
+    pub(super) fn permit(&self, owner: &Owner) -> MemoryPermit {
+        MemoryPermit { share: self.shares.share(owner), setting: self.setting }
     }
-}
 
-/// A part of the memory, given back when it is dropped.
-#[derive(Debug, Default)]
-pub(super) struct MemoryPermit {
-    permit: Option<OwnedSemaphorePermit>,
-    bytes: u64,
+    /// `bytes`, or a part of a small memory that leaves enough for the body itself.
+    pub(super) fn part(&self, bytes: u64, owner: &Owner) -> u64 {
+        bytes.min(self.shares.most_for(owner) / 8)
+    }
+
+    /// `bytes`, or as many as an owner can have at all.
+    pub(super) fn most(&self, bytes: u64, owner: &Owner) -> u64 {
+        bytes.min(self.shares.most_for(owner).saturating_add(OWN))
+    }
 }
 
 impl MemoryPermit {
-    /// Makes it `bytes` large, if so much is left.
-    pub(super) fn grow_to(&mut self, bytes: u64, body_memory: &BodyMemory) -> bool {
-        let kib = |bytes: u64| u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
-        let more = kib(bytes).saturating_sub(kib(self.bytes));
-        if more > 0 {
-            let Ok(permit) = body_memory.left.clone().try_acquire_many_owned(more) else {
-                return false;
+    /// Makes it large enough for `bytes`, if there is so much.
+    pub(super) fn resize(&self, bytes: u64) -> Result<(), ApiError> {
+        self.share.resize(bytes.saturating_sub(OWN)).map_err(|exhausted| {
+            let by = match exhausted {
+                Exhausted::All => "others take all",
+                Exhausted::Key => "others of this API key take half",
             };
-            match &mut self.permit {
-                Some(held) => held.merge(permit),
-                None => self.permit = Some(permit),
-            }
-            self.bytes = bytes;
-        }
-        true
+            let what = format!(
+                "there is no memory for this request: {by} of `{}`; try again",
+                self.setting
+            );
+            ApiError::new(ProblemKind::Busy, what).retry_after(RETRY_AFTER)
+        })
     }
-}
-
-/// The memory for all bodies is in use.
-pub(super) fn out_of_memory() -> ApiError {
-    let what = "bodies that arrive now take all of `body_memory_bytes`; try again";
-    ApiError::new(ProblemKind::Busy, what).retry_after(Duration::from_secs(2))
 }

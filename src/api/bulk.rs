@@ -61,7 +61,9 @@ impl FromRequest<Arc<Shared>> for BulkBody {
             }
         };
         let encoding = Encoding::of(&parts.headers)?;
-        Ok(Self { lines: Decoded::new(body, encoding, &shared.body_memory)?, content_type })
+        let owner = parts.extensions.get::<Caller>().and_then(|caller| caller.owner.clone());
+        let lines = Decoded::new(body, encoding, &shared.body_memory, &owner)?;
+        Ok(Self { lines, content_type })
     }
 }
 
@@ -96,11 +98,13 @@ pub(super) async fn bulk(
     Extension(Running { id, slot }): Extension<Running>,
     BulkBody { lines, content_type }: BulkBody,
 ) -> Result<Response, ApiError> {
+    let slow = shared.slots.slow(&caller.owner)?;
     let (responses, answered) = mpsc::channel::<Bytes>(ANSWERS);
     let receiver = Receiver { shared: shared.clone(), caller, request: id, responses };
     tokio::spawn(async move {
-        receiver.all(Lines::new(lines, &shared)).await;
-        drop(slot);
+        let lines = Lines::new(lines, &shared, receiver.caller.owner.clone());
+        receiver.all(lines).await;
+        drop((slot, slow));
     });
     let answered = stream::unfold(answered, |mut answered| async move {
         answered.recv().await.map(|bytes| (Ok::<_, Infallible>(bytes), answered))

@@ -9,6 +9,7 @@ use super::error::ApiError;
 use super::openapi::{Input, Operation};
 use super::positions::Positions;
 use super::role::Role;
+use super::shares::Owner;
 use crate::pipeline::IntakeError;
 use ferry_types::contract::ProblemKind;
 
@@ -17,6 +18,8 @@ use ferry_types::contract::ProblemKind;
 pub(super) struct Caller {
     /// Name of its key.
     pub(super) name: String,
+    /// Owner of what it takes of the resources of the server.
+    pub(super) owner: Owner,
     pub(super) role: Role,
     /// The only accounts that it sees; all if none.
     pub(super) accounts: Option<BTreeSet<String>>,
@@ -29,6 +32,7 @@ impl Caller {
     pub(super) fn local() -> Self {
         Self {
             name: "local".to_owned(),
+            owner: None,
             role: Role::Operate,
             accounts: None,
             positions: Positions::Plain,

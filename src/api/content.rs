@@ -7,6 +7,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 
+use super::body_memory::MemoryPermit;
+use super::caller::Caller;
 use super::error::ApiError;
 use super::found::{Found, ResultKey};
 use super::json::Json;
@@ -32,32 +34,60 @@ pub(super) struct FeedbackQuery {
 /// Shows a result, byte for byte.
 pub(super) async fn result(
     State(shared): State<Arc<Shared>>,
+    caller: Caller,
     Found(found): Found,
     ResultKey(key): ResultKey,
 ) -> Result<Response, ApiError> {
     let submission = found.submission;
-    let is_feedback = key == FEEDBACK_KEY;
-    let stored =
-        if is_feedback { None } else { shared.store().content(submission.id, &key).await? };
-    stored.map(as_it_is).ok_or_else(|| missing(&submission, "this result"))
+    let missing = || missing(&submission, "this result");
+    if key == FEEDBACK_KEY {
+        return Err(missing());
+    }
+    let memory = reserve(&shared, &caller, &submission, &key, 0).await?;
+    let stored = shared.store().content(submission.id, &key).await?;
+    Ok(with(memory, as_it_is(stored.ok_or_else(missing)?)))
+}
+
+/// Memory for reading something from the store, and as much again for unpacking it, before it is read; with
+/// `beside`, of which the same is true.
+async fn reserve(
+    shared: &Shared,
+    caller: &Caller,
+    submission: &Submission,
+    key: &str,
+    beside: u64,
+) -> Result<Arc<MemoryPermit>, ApiError> {
+    let bytes = shared.store().content_bytes(submission.id, key).await?.unwrap_or_default();
+    let memory = shared.response_memory.permit(&caller.owner);
+    let bytes = bytes.saturating_add(beside).saturating_mul(2);
+    memory.resize(shared.response_memory.most(bytes, &caller.owner))?;
+    Ok(Arc::new(memory))
+}
+
+fn with(memory: Arc<MemoryPermit>, mut response: Response) -> Response {
+    response.extensions_mut().insert(memory);
+    response
 }
 
 /// Shows the feedback, with the rows that it means.
 pub(super) async fn feedback(
     State(shared): State<Arc<Shared>>,
+    caller: Caller,
     Found(found): Found,
     Query(FeedbackQuery { raw: Flag(raw) }): Query<FeedbackQuery>,
 ) -> Result<Response, ApiError> {
     let submission = found.submission;
+    let dataset = if raw { 0 } else { submission.payload_bytes };
+    let memory = reserve(&shared, &caller, &submission, FEEDBACK_KEY, dataset).await?;
     match shared.store().content(submission.id, FEEDBACK_KEY).await? {
-        Some(content) if raw => Ok(as_it_is(content)),
+        Some(content) if raw => Ok(with(memory, as_it_is(content))),
         Some(content) => {
             let payload = match shared.store().payload(submission.id).await {
                 Ok(payload) => Some(payload),
                 Err(StoreError::NotFound(_)) => None,
                 Err(error) => return Err(error.into()),
             };
-            Ok(Json(items(content, payload).await).into_response())
+            Ok(with(memory, Json(items(content, payload).await).into_response()))
         }
         None if submission.state == SubmissionState::Completed && !raw => {
             Ok(Json(Vec::<FeedbackItem>::new()).into_response())

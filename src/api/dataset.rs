@@ -147,7 +147,7 @@ pub(super) struct Dataset<T> {
     /// Size of the body.
     pub(super) bytes: u64,
     /// Its share of the memory.
-    _memory: MemoryPermit,
+    pub(super) memory: Option<MemoryPermit>,
     request: PhantomData<fn() -> T>,
 }
 
@@ -191,7 +191,7 @@ impl<T: DatasetRequest> FromRequest<Arc<Shared>> for Dataset<T> {
         let limits = &shared.parts.limits;
         let is_json = matches!(form, Form::Json);
         let limit = if is_json { limits.json_body() } else { limits.raw_body() };
-        let received = receive(shared, headers, body, limit).await?;
+        let received = receive(shared, &head, body, limit).await?;
         let bytes = received.bytes.len() as u64;
         let content = match form {
             Form::Json => Content::Json(received.bytes),
@@ -212,7 +212,7 @@ impl<T: DatasetRequest> FromRequest<Arc<Shared>> for Dataset<T> {
                 .and_then(|value| value.to_str().ok()?.parse().ok()),
             wait: wait.map(|wait| wait.0),
             bytes,
-            _memory: received.memory,
+            memory: Some(received.memory),
             request: PhantomData,
         })
     }

@@ -11,9 +11,10 @@ use futures_util::{StreamExt, TryStreamExt};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio_util::io::StreamReader;
 
-use super::body_memory::{BodyMemory, MemoryPermit, out_of_memory};
+use super::body_memory::{BodyMemory, MemoryPermit};
 use super::error::ApiError;
 use super::openapi::{Input, Operation};
+use super::shares::Owner;
 use crate::telemetry::chain;
 use ferry_types::contract::ProblemKind;
 
@@ -97,11 +98,14 @@ impl std::fmt::Debug for Decoded {
 }
 
 impl Decoded {
-    pub(super) fn new(body: Body, encoding: Encoding, all: &BodyMemory) -> Result<Self, ApiError> {
-        let mut memory = MemoryPermit::default();
-        if !memory.grow_to(all.most_for_one(encoding.window()), all) {
-            return Err(out_of_memory());
-        }
+    pub(super) fn new(
+        body: Body,
+        encoding: Encoding,
+        all: &BodyMemory,
+        owner: &Owner,
+    ) -> Result<Self, ApiError> {
+        let memory = all.permit(owner);
+        memory.resize(all.part(encoding.window(), owner))?;
         let bytes = body.into_data_stream();
         let raw = |bytes: BodyDataStream| -> CompressedBody {
             StreamReader::new(bytes.map_err(io::Error::other as fn(_) -> _))

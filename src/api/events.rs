@@ -13,7 +13,6 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use schemars::{JsonSchema, SchemaGenerator};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tracing::debug;
 
@@ -26,6 +25,7 @@ use super::params::{EventCursor, Labels, States, Wait};
 use super::positions::{Positions, WAY_OUT};
 use super::query::Query;
 use super::shared::Shared;
+use super::shares::Share;
 use ferry_store::{Event, Events, Store, StoreError, SubmissionDetail};
 use ferry_types::contract::{EventEnvelope, EventId, ProblemKind, StateChange, StateEvent};
 use ferry_types::domain::SubmissionId;
@@ -115,7 +115,7 @@ pub(super) async fn events(
     let seen = seen.or_else(|| filter.after.clone());
     let seen = seen.map(|seen| positions.event(&seen.0)).transpose()?;
     let wait = filter.wait.map(|wait| wait.0);
-    let location = stream_place(&shared)?;
+    let slot = shared.slots.stream(&caller.owner)?;
     let cursor = start_of(shared.store(), positions, seen).await?;
     let stream = Stream {
         shared,
@@ -131,7 +131,7 @@ pub(super) async fn events(
         until: wait.and_then(|wait| Instant::now().checked_add(wait)),
         greeting: true,
         over: false,
-        _place: location,
+        _slot: slot,
     };
     let body = stream::unfold(stream, |mut stream| async move {
         let text = stream.next().await?;
@@ -143,14 +143,6 @@ pub(super) async fn events(
         (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
     ];
     Ok((StatusCode::OK, headers, Body::from_stream(body)).into_response())
-}
-
-fn stream_place(shared: &Shared) -> Result<OwnedSemaphorePermit, ApiError> {
-    shared.streams.clone().try_acquire_owned().map_err(|_| {
-        let what =
-            "more event streams than a quarter of `max_concurrent_requests` are open; try again";
-        ApiError::new(ProblemKind::Busy, what).retry_after(Duration::from_secs(5))
-    })
 }
 
 /// The position after which a stream begins, if the store still has what follows.
@@ -216,7 +208,7 @@ struct Stream {
     until: Option<Instant>,
     greeting: bool,
     over: bool,
-    _place: OwnedSemaphorePermit,
+    _slot: Share,
 }
 
 impl Stream {

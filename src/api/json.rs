@@ -59,7 +59,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<Shared>> for OptionalJsonBody<T> {
 
     async fn from_request(request: Request, shared: &Arc<Shared>) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
-        let received = receive(shared, &parts.headers, body, LARGEST_BODY).await?;
+        let received = receive(shared, &parts, body, LARGEST_BODY).await?;
         let is_empty = received.bytes.is_empty();
         Ok(Self(if is_empty { None } else { Some(json_object(&received.bytes)?) }))
     }

@@ -53,6 +53,7 @@ impl Keys {
         found.map(|KeyRecord { name, role, accounts, cursor_secret, .. }| {
             let secret = cursor_secret.filter(|_| !accounts.is_empty());
             Caller {
+                owner: Some(name.as_str().into()),
                 name,
                 role,
                 accounts: (!accounts.is_empty()).then_some(accounts),

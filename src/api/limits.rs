@@ -16,6 +16,8 @@ pub struct ApiLimits {
     pub max_concurrent_requests: usize,
     /// Memory for bodies that arrive at once, in bytes.
     pub request_memory: u64,
+    /// Memory for responses that are sent at once, in bytes.
+    pub response_memory: u64,
     /// Time limit for a client to send or read.
     pub client_timeout: Duration,
 }

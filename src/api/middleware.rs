@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
@@ -10,14 +10,17 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use tokio::sync::OwnedSemaphorePermit;
 use tracing::{Instrument, error, info, info_span};
 
 use super::caller::Caller;
 use super::client_addr::ClientAddr;
 use super::error::ApiError;
+use super::response_memory::with_memory;
 use super::shared::Shared;
+use super::shares::{Owner, Share};
+use super::slots::SlotKind;
 use crate::metrics::Held;
+use crate::sent::until_sent;
 use ferry_types::contract::{Problem, ProblemKind};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -32,7 +35,7 @@ pub(super) struct RequestId(pub(super) String);
 /// A request's slot among those at once: free when the last clone is gone.
 #[derive(Debug, Clone)]
 pub(super) struct ConcurrencySlot(
-    #[expect(dead_code, reason = "it is only dropped")] Arc<(OwnedSemaphorePermit, Option<Held>)>,
+    #[expect(dead_code, reason = "it is only dropped")] Arc<(Share, Option<Held>)>,
 );
 
 /// A request that runs, for a handler whose work outlives its response.
@@ -92,24 +95,36 @@ async fn admitted(shared: &Shared, mut request: Request, next: Next, id: &str) -
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let is_open = route.is_some_and(|route| shared.open_paths.contains(route));
     let is_watched = route.is_some_and(is_watched);
+    let kind = match route {
+        Some(_) if is_open => SlotKind::Open,
+        Some(route) if shared.operate_paths.contains(route) => SlotKind::Operate,
+        _ => SlotKind::Other,
+    };
+    let mut owner: Owner = None;
     if !is_open {
         match caller(shared, &request) {
-            Ok(caller) => request.extensions_mut().insert(caller),
+            Ok(caller) => {
+                owner.clone_from(&caller.owner);
+                request.extensions_mut().insert(caller);
+            }
             Err(error) => return error.into_response(),
-        };
+        }
     }
     // Monitoring sees a server that is full, too.
     if is_watched {
         return next.run(request).await;
     }
-    let Ok(permit) = shared.requests.clone().try_acquire_owned() else {
-        let what = "more requests than `max_concurrent_requests` are running; try again";
-        let busy = ApiError::new(ProblemKind::Busy, what).retry_after(Duration::from_secs(1));
-        return busy.into_response();
+    let permit = match shared.slots.take(kind, &owner) {
+        Ok(permit) => permit,
+        Err(error) => return error.into_response(),
     };
     let slot = ConcurrencySlot(Arc::new((permit, shared.http.in_flight.hold(()))));
-    request.extensions_mut().insert(Running { id: id.to_owned(), slot });
-    next.run(request).await
+    request.extensions_mut().insert(Running { id: id.to_owned(), slot: slot.clone() });
+    let (is_get, is_encoded) =
+        (request.method() == Method::GET, request.headers().contains_key(header::ACCEPT_ENCODING));
+    let response = next.run(request).await;
+    let response = with_memory(&shared.response_memory, &owner, response, is_get, is_encoded);
+    until_sent(response, slot)
 }
 
 /// Authenticates a request: by its key, or, without keys, if it comes from this machine and from no web

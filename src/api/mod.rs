@@ -1,6 +1,7 @@
 //! The HTTP API: accepts submissions, shows their state, and acts on them. Workers, in this process or
 //! in others, run their steps.
 
+mod arrival;
 mod audited;
 mod body;
 mod body_memory;
@@ -30,12 +31,15 @@ mod positions;
 mod probes;
 mod query;
 mod read;
+mod response_memory;
 mod role;
 mod routes;
 mod seal;
 mod server;
 mod service;
 mod shared;
+mod shares;
+mod slots;
 mod stats;
 mod submit;
 mod tls;

@@ -62,12 +62,13 @@ pub(super) struct ListQuery {
 /// Shows a submission, as it is or when it is settled.
 pub(super) async fn get(
     State(shared): State<Arc<Shared>>,
+    caller: Caller,
     Found(mut found): Found,
     Query(WaitQuery { wait }): Query<WaitQuery>,
     known: IfNoneMatch,
 ) -> Result<Tagged, ApiError> {
     if let Some(limit) = wait {
-        found = settled(&shared, found.submission.id, limit.0).await?;
+        found = settled(&shared, &caller.owner, found.submission.id, limit.0).await?;
     }
     Ok(Tagged { view: view(found), known })
 }

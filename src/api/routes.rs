@@ -135,9 +135,9 @@ pub(super) fn names() -> Vec<String> {
     table().iter().map(|route| format!("{} {}", route.method, route.path)).collect()
 }
 
-/// The paths that need no key.
-pub(super) fn open_paths() -> BTreeSet<&'static str> {
-    table().iter().filter(|route| route.role.is_none()).map(|route| route.path).collect()
+/// The paths that need this role, or no key.
+pub(super) fn paths_for(role: Option<Role>) -> BTreeSet<&'static str> {
+    table().iter().filter(|route| route.role == role).map(|route| route.path).collect()
 }
 
 /// The table as a router.

@@ -34,6 +34,10 @@ const CONNECTIONS_PER_REQUEST: usize = 4;
 /// come at once, and those beyond look connected to their clients and are not.
 const BACKLOG: u32 = 4096;
 
+/// Bytes of a response that the operating system takes before its client has them. It would take several
+/// MiB, which a slow client would need longer for than it may wait.
+const SEND_BUFFER: u32 = 256 << 10;
+
 /// An address at which the API is reached.
 #[derive(Debug)]
 pub struct Server {
@@ -51,6 +55,8 @@ impl Server {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         // A server that was restarted need not wait for connections of the old one.
         socket.set_reuseaddr(true)?;
+        // Connections have the size of the listener.
+        socket.set_send_buffer_size(SEND_BUFFER)?;
         socket.bind(address)?;
         let listener = socket.listen(BACKLOG)?;
         Ok(Self { address: listener.local_addr()?, listener, tls: None, connections: usize::MAX })

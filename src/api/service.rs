@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::Router;
 
 use super::openapi::Documents;
+use super::role::Role;
 use super::routes;
 use super::shared::{Parts, Shared};
 use crate::shutdown::Shutdown;
@@ -21,7 +22,11 @@ impl Api {
     /// An API of these parts, which does not listen yet.
     pub fn new(parts: Parts) -> Self {
         parts.metrics.serves(routes::names());
-        Self(Arc::new(Shared::new(parts, routes::open_paths(), &DOCUMENTS)))
+        Self(Arc::new(Shared::new(
+            parts,
+            [None, Some(Role::Operate)].map(routes::paths_for),
+            &DOCUMENTS,
+        )))
     }
 
     /// All routes.

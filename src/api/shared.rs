@@ -7,7 +7,6 @@ use std::time::Duration;
 use fastrand::Rng;
 use ipnet::IpNet;
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use super::body_memory::BodyMemory;
@@ -17,6 +16,7 @@ use super::keys::Keys;
 use super::limits::ApiLimits;
 use super::metrics::HttpMetrics;
 use super::openapi::Documents;
+use super::slots::Slots;
 use crate::audit::Audit;
 use crate::metrics::Metrics;
 use crate::pipeline::Intake;
@@ -68,14 +68,12 @@ pub(super) struct Shared {
     pub(super) http: Arc<HttpMetrics>,
     /// The paths that need no key.
     pub(super) open_paths: BTreeSet<&'static str>,
-    /// One permit for each request at once.
-    pub(super) requests: Arc<Semaphore>,
-    /// One permit for each request that holds its response back.
-    pub(super) waiters: Semaphore,
-    /// One permit for each open stream of events.
-    pub(super) streams: Arc<Semaphore>,
+    /// The paths of operators.
+    pub(super) operate_paths: BTreeSet<&'static str>,
+    pub(super) slots: Slots,
     pub(super) event_poller: EventPoller,
     pub(super) body_memory: BodyMemory,
+    pub(super) response_memory: BodyMemory,
     pub(super) capacity: Capacity,
     /// Actions of operators, which outlive their connections.
     pub(super) actions: TaskTracker,
@@ -86,20 +84,22 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(
         parts: Parts,
-        open_paths: BTreeSet<&'static str>,
+        [open_paths, operate_paths]: [BTreeSet<&'static str>; 2],
         documents: &'static LazyLock<Documents>,
     ) -> Self {
         let limits = &parts.limits;
-        let requests = limits.max_concurrent_requests;
         Self {
             http: parts.metrics.of(),
             open_paths,
-            requests: Arc::new(Semaphore::new(requests)),
-            // A waiting request keeps its slot: some are left for those that only read.
-            waiters: Semaphore::new((requests / 2).max(1)),
-            streams: Arc::new(Semaphore::new((requests / 4).max(1))),
+            operate_paths,
+            slots: Slots::new(limits.max_concurrent_requests),
             event_poller: EventPoller::default(),
-            body_memory: BodyMemory::new(limits.request_memory.max(limits.json_body())),
+            body_memory: BodyMemory::new(
+                limits.request_memory,
+                limits.json_body(),
+                "body_memory_bytes",
+            ),
+            response_memory: BodyMemory::new(limits.response_memory, 0, "response_memory_bytes"),
             capacity: Capacity::new(limits.max_unfinished),
             actions: TaskTracker::new(),
             documents,

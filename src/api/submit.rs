@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use super::body_memory::MemoryPermit;
 use super::caller::Caller;
 use super::dataset::{Dataset, DatasetRequest};
 use super::error::{ApiError, problems};
@@ -58,13 +59,13 @@ pub(super) async fn create(
     dataset: Dataset<SubmissionRequest>,
 ) -> Result<Submitted, ApiError> {
     let (wait, of) = (dataset.wait, caller.clone());
-    let prepared = prepare(&shared, &caller, dataset, move |mut request, traceparent| {
+    let (prepared, memory) = prepare(&shared, &caller, dataset, move |mut request, traceparent| {
         request.account = of.account_for(request.account)?;
         request.traceparent = request.traceparent.or(traceparent);
         Ok(request)
     })
     .await?;
-    accept(&shared, &caller, prepared, wait).await
+    accept(&shared, &caller, (prepared, memory), wait).await
 }
 
 /// Accepts a corrected dataset under the name of an earlier submission, which it overwrites.
@@ -81,7 +82,7 @@ pub(super) async fn resubmit(
         return Err(ApiError::new(ProblemKind::StateConflict, what));
     }
     let wait = dataset.wait;
-    let mut prepared = prepare(&shared, &caller, dataset, move |corrected, traceparent| {
+    let (mut prepared, memory) = prepare(&shared, &caller, dataset, move |corrected, traceparent| {
         let mut request = revision(earlier, corrected.data, corrected.event_data);
         request.idempotency_key = corrected.idempotency_key;
         request.traceparent = traceparent;
@@ -89,24 +90,25 @@ pub(super) async fn resubmit(
     })
     .await?;
     prepared.new.revision_of = Some(id);
-    accept(&shared, &caller, prepared, wait).await
+    accept(&shared, &caller, (prepared, memory), wait).await
 }
 
-/// Reads and validates a dataset; a large one beside the threads that answer requests.
+/// Reads and validates a dataset; a large one beside the threads that answer requests. Its memory counts
+/// until it is stored.
 async fn prepare<T: DatasetRequest + 'static>(
     shared: &Arc<Shared>,
     caller: &Caller,
-    dataset: Dataset<T>,
+    mut dataset: Dataset<T>,
     complete: impl FnOnce(T, Option<TraceParent>) -> Result<SubmissionRequest, ApiError>
     + Send
     + 'static,
-) -> Result<Prepared, ApiError> {
-    let (shared, caller) = (shared.clone(), caller.clone());
+) -> Result<(Prepared, Option<MemoryPermit>), ApiError> {
+    let (shared, caller, memory) = (shared.clone(), caller.clone(), dataset.memory.take());
     compute(dataset.bytes, move || {
         let (request, traceparent) = dataset.read()?;
         let request = complete(request, traceparent)?;
         let prepared = shared.parts.intake.prepare(request, &SourceLabels::default());
-        prepared.map_err(|error| caller.refusal(error))
+        Ok((prepared.map_err(|error| caller.refusal(error))?, memory))
     })
     .await
 }
@@ -114,13 +116,14 @@ async fn prepare<T: DatasetRequest + 'static>(
 async fn accept(
     shared: &Shared,
     caller: &Caller,
-    prepared: Prepared,
+    (prepared, memory): (Prepared, Option<MemoryPermit>),
     wait: Option<Duration>,
 ) -> Result<Submitted, ApiError> {
     let new = prepared.new;
     caller.may_use(&new.account)?;
     let room = shared.capacity.room(shared.store(), &new.account).await?;
     let accepted = shared.parts.intake.accept(vec![new]).await?;
+    drop(memory);
     let (status, id) = match accepted.first() {
         Some(Accepted::New(id)) => {
             room.used();
@@ -131,7 +134,7 @@ async fn accept(
         None => return Err(ApiError::internal("the store gave no response")),
     };
     let found = match wait {
-        Some(limit) => settled(shared, id, limit).await?,
+        Some(limit) => settled(shared, &caller.owner, id, limit).await?,
         None => shared.store().get(id).await?.ok_or(StoreError::NotFound(id))?,
     };
     let (warnings, _) = problems(prepared.reports);

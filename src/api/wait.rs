@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::error::ApiError;
 use super::shared::Shared;
+use super::shares::Owner;
 use ferry_store::{StoreError, SubmissionDetail};
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::State;
@@ -20,11 +21,12 @@ const DELAYS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_
 /// many others wait already.
 pub(super) async fn settled(
     shared: &Shared,
+    owner: &Owner,
     id: SubmissionId,
     limit: Duration,
 ) -> Result<SubmissionDetail, ApiError> {
     let until = Instant::now() + limit.min(LONGEST);
-    let waiter = shared.waiters.try_acquire();
+    let waiter = shared.slots.waiting(owner);
     let mut delay = DELAYS.0;
     loop {
         let found = shared.parts.store.get(id).await?.ok_or(StoreError::NotFound(id))?;
@@ -32,7 +34,7 @@ pub(super) async fn settled(
         let is_final = submission.state.is_final() && !submission.is_refetching();
         let is_settled = is_final || submission.state == State::Held;
         let is_over = Instant::now() >= until || shared.parts.shutdown.is_draining();
-        if is_settled || is_over || waiter.is_err() {
+        if is_settled || is_over || waiter.is_none() {
             return Ok(found);
         }
         tokio::select! {

@@ -105,6 +105,7 @@ impl Config {
                 max_unfinished: reader.read("max_unfinished", values::most),
                 max_concurrent_requests: reader.read("max_concurrent_requests", values::slots),
                 request_memory: reader.read("body_memory_bytes", values::bytes),
+                response_memory: reader.read("response_memory_bytes", values::bytes),
                 client_timeout: reader.read("client_timeout", values::delay),
             },
             targets: reader.targets(&webhook_rules),

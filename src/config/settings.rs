@@ -107,7 +107,16 @@ pub const SETTINGS: &[Setting] = &[
         "0",
         "unfinished submissions of an account beyond which the HTTP API accepts no more; 0 for no limit",
     ),
-    setting("body_memory_bytes", "268435456", "memory for request bodies that arrive at once"),
+    setting(
+        "body_memory_bytes",
+        "268435456",
+        "memory for request bodies that arrive at once, beside 64 KiB of each; half of it for one API key",
+    ),
+    setting(
+        "response_memory_bytes",
+        "268435456",
+        "memory for responses that are sent at once, beside 64 KiB of each; half of it for one API key",
+    ),
     setting("client_timeout", "30s", "time limit for a client of the HTTP API to send or read"),
     setting("concurrency", "64", "steps of one kind that a process runs at once"),
     setting("lease", "15s", "time after which a silent worker's steps are rescued"),

@@ -6,11 +6,13 @@ use std::time::Duration;
 use axum::body::Bytes;
 use tokio::time::{Instant, timeout_at};
 
+use crate::api::arrival::Patience;
 use crate::api::body::without_bom;
 use crate::api::body_memory::MemoryPermit;
 use crate::api::encoding::Decoded;
 use crate::api::error::ApiError;
 use crate::api::shared::Shared;
+use crate::api::shares::Owner;
 use ferry_types::contract::ProblemKind;
 
 /// If no more arrives for so long, the lines so far are stored: a client may wait for its response.
@@ -55,22 +57,27 @@ pub(super) struct Lines {
     ready: VecDeque<(u64, BulkLine)>,
     number: u64,
     client_timeout: Duration,
+    /// The time limits of the line that arrives.
+    patience: Patience,
+    owner: Owner,
     longest: usize,
     end: Option<End>,
 }
 
 impl Lines {
-    pub(super) fn new(frames: Decoded, shared: &Shared) -> Self {
+    pub(super) fn new(frames: Decoded, shared: &Shared, owner: Owner) -> Self {
         let limits = &shared.parts.limits;
         Self {
             frames,
             rest: Vec::new(),
             skipping: false,
-            memory: MemoryPermit::default(),
+            memory: shared.body_memory.permit(&owner),
             held: 0,
             ready: VecDeque::new(),
             number: 0,
             client_timeout: limits.client_timeout,
+            patience: Patience::new(limits.client_timeout),
+            owner,
             longest: limits.json_body() as usize,
             end: None,
         }
@@ -80,7 +87,7 @@ impl Lines {
     pub(super) async fn batch(&mut self, most: usize, bytes: usize, shared: &Shared) -> Batch {
         let mut batch = Vec::new();
         let mut size = 0;
-        let mut until = Instant::now() + self.client_timeout;
+        let mut until = self.until();
         while batch.len() < most && size < bytes {
             if let Some((number, line)) = self.ready.pop_front() {
                 size += line.0.as_ref().map_or(0, Vec::len);
@@ -91,11 +98,13 @@ impl Lines {
             if self.end.is_some() {
                 break;
             }
+            let begin = Instant::now();
             match timeout_at(until, self.frames.next()).await {
                 Ok(Some(Ok(frame))) => {
-                    self.take(&frame, shared);
+                    self.patience.arrived(frame.len(), begin.elapsed());
+                    self.take(&frame);
                     if batch.is_empty() {
-                        until = Instant::now() + self.client_timeout;
+                        until = self.until();
                     }
                 }
                 Ok(Some(Err(()))) => self.end = Some(End::Broken(self.frames.broken())),
@@ -116,17 +125,27 @@ impl Lines {
         let last = batch.last().map_or(self.number, |(number, _)| *number);
         // What is left of a frame, less than a batch, does not count.
         self.held = 0;
-        Batch { lines: batch, last, end, _share: std::mem::take(&mut self.memory) }
+        let next = shared.body_memory.permit(&self.owner);
+        let memory = std::mem::replace(&mut self.memory, next);
+        Batch { lines: batch, last, end, _share: memory }
     }
 
-    fn take(&mut self, frame: &Bytes, shared: &Shared) {
+    /// The end of a wait for more: a client may think before a line, and not within one.
+    fn until(&self) -> Instant {
+        if self.rest.is_empty() && !self.skipping {
+            return Instant::now() + self.client_timeout;
+        }
+        self.patience.until()
+    }
+
+    fn take(&mut self, frame: &Bytes) {
         for piece in frame.split_inclusive(|byte| *byte == b'\n') {
             let (text, ends) = match piece.strip_suffix(b"\n") {
                 Some(text) => (text, true),
                 None => (piece, false),
             };
             if !self.skipping {
-                self.extend(text, shared);
+                self.extend(text);
             }
             if ends {
                 self.line_ends();
@@ -134,16 +153,13 @@ impl Lines {
         }
     }
 
-    fn extend(&mut self, text: &[u8], shared: &Shared) {
+    fn extend(&mut self, text: &[u8]) {
         let size = self.rest.len() + text.len();
         let refused = if size > self.longest {
             let what = format!("the line is longer than {} bytes", self.longest);
             Some(ApiError::new(ProblemKind::TooLarge, what))
-        } else if !self.memory.grow_to((self.held + size) as u64, &shared.body_memory) {
-            let what = "bodies that arrive now take all of `body_memory_bytes`; try again";
-            Some(ApiError::new(ProblemKind::Busy, what))
         } else {
-            None
+            self.memory.resize((self.held + size) as u64).err()
         };
         match refused {
             None => self.rest.extend_from_slice(text),
@@ -157,6 +173,7 @@ impl Lines {
     }
 
     fn line_ends(&mut self) {
+        self.patience = Patience::new(self.client_timeout);
         if std::mem::take(&mut self.skipping) {
             return;
         }

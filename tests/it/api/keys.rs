@@ -33,6 +33,15 @@ impl Keyed {
     }
 
     pub(super) async fn start_with(changes: &[(&str, &str)]) -> Self {
+        Self::over(changes, false).await
+    }
+
+    /// Submissions are carried.
+    pub(super) async fn start_running(changes: &[(&str, &str)]) -> Self {
+        Self::over(changes, true).await
+    }
+
+    async fn over(changes: &[(&str, &str)], is_running: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("keys.jsonl");
         let mut keys = BTreeMap::new();
@@ -48,11 +57,14 @@ impl Keyed {
         }
         let keys_file = file.display().to_string();
         let changes = [&[("API_KEYS", &*keys_file)], changes].concat();
-        let world = World::idle(prompt(), &changes).await;
+        let mut world = World::idle(prompt(), &changes).await;
+        if is_running {
+            world.start_workers();
+        }
         Self { served: Served::over(world).await, keys, file, _folder: folder }
     }
 
-    async fn call(&self, key: &str, method: Method, path: &str, body: &Value) -> Answer {
+    pub(super) async fn call(&self, key: &str, method: Method, path: &str, body: &Value) -> Answer {
         let request = self.served.request(method, path).bearer_auth(key);
         let request = request.header("content-type", "application/json");
         Answer::of(request.body(body.to_string())).await

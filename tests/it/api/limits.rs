@@ -35,15 +35,20 @@ async fn a_body_that_is_too_large_is_refused() {
 #[tokio::test]
 async fn bodies_take_no_more_memory_than_they_may() {
     let served =
-        Served::idle(&[("BODY_MEMORY_BYTES", "150000"), ("MAX_DATASET_BYTES", "40000")]).await;
-    // A body of 100,000 bytes that never ends takes most of it.
-    let mut slow = TcpStream::connect(served.address).await.unwrap();
+        Served::idle(&[("BODY_MEMORY_BYTES", "150000"), ("MAX_DATASET_BYTES", "100000")]).await;
+    // Two bodies that never end take most of it.
     let head = "POST /v1/submissions?name=a HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/csv\r\n\
-                content-length: 100000\r\n\r\n";
-    slow.write_all(head.as_bytes()).await.unwrap();
+                content-length: 160000\r\n\r\n";
+    let begun = format!("{head}{}", "x".repeat(150_000));
+    let mut slow = Vec::new();
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        stream.write_all(begun.as_bytes()).await.unwrap();
+        slow.push(stream);
+    }
     let send = || {
         let request = served.request(Method::POST, "/v1/submissions?name=march");
-        Answer::of(request.header("content-type", "text/csv").body("x".repeat(90_000)))
+        Answer::of(request.header("content-type", "text/csv").body("x".repeat(150_000)))
     };
     let started = Instant::now();
     let refused = loop {
@@ -64,17 +69,20 @@ async fn bodies_take_no_more_memory_than_they_may() {
 
 #[tokio::test]
 async fn more_requests_than_allowed_are_sent_away_and_probes_are_not() {
-    let served = Served::idle(&[("MAX_CONCURRENT_REQUESTS", "2")]).await;
+    let served = Served::idle(&[("MAX_CONCURRENT_REQUESTS", "4")]).await;
     let id = served.submit(&json!({ "name": "march", "data": GOOD })).await;
+    let path = format!("/v1/submissions/{id}");
     let mut slow = Vec::new();
-    for _ in 0..2 {
+    for n in 0..4 {
         let mut stream = TcpStream::connect(served.address).await.unwrap();
-        let head = "POST /v1/submissions?name=a HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/csv\r\n\
-                    content-length: 10\r\n\r\n";
+        let head = match n % 2 {
+            0 => "POST /v1/submissions?name=a HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/csv\r\n\
+                  content-length: 10\r\n\r\n".to_owned(),
+            _ => format!("GET {path}?wait=5m HTTP/1.1\r\nhost: localhost\r\n\r\n"),
+        };
         stream.write_all(head.as_bytes()).await.unwrap();
         slow.push(stream);
     }
-    let path = format!("/v1/submissions/{id}");
     let started = Instant::now();
     let refused = loop {
         let response = served.get(&path).await;

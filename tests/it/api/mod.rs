@@ -24,6 +24,7 @@ mod ready;
 mod secrets;
 mod secure;
 pub(crate) mod serve;
+mod shares;
 mod silent;
 mod submit;
 mod waiting;
