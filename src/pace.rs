@@ -8,7 +8,7 @@ use tokio::time::Instant;
 /// Bytes that are worth a second.
 const BYTES_PER_SECOND: u64 = 16 << 10;
 
-/// A budget of time: waiting takes from it, and bytes add to it, never beyond what there was at first.
+/// An allowance of time: waiting takes from it, and bytes add to it, never beyond what there was at first.
 #[derive(Debug)]
 pub struct Pace {
     most: Duration,

@@ -18,7 +18,7 @@ pub fn until_sent<T: Send + Unpin + 'static>(response: Response, held: T) -> Res
 
 struct Held<T> {
     body: Body,
-    /// What the body gave and the connection does not have yet.
+    /// Bytes that the body gave and the connection does not have yet.
     rest: Bytes,
     _kept: T,
 }

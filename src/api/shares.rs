@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-/// The owner of a share: the name of an API key. Without keys there is one owner, to whom all belongs.
+/// The owner of a share: the name of an API key. Without keys there is one owner, which may have all.
 pub(super) type Owner = Option<Arc<str>>;
 
 /// A resource, in units of any kind.

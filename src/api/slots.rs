@@ -1,4 +1,4 @@
-//! The slots for requests at once. Some are kept for operators, and of each kind one key has half.
+//! The slots for requests at once. Some are for operators only, and of each kind one key has half.
 
 use std::sync::Arc;
 use std::time::Duration;

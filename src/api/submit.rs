@@ -82,13 +82,14 @@ pub(super) async fn resubmit(
         return Err(ApiError::new(ProblemKind::StateConflict, what));
     }
     let wait = dataset.wait;
-    let (mut prepared, memory) = prepare(&shared, &caller, dataset, move |corrected, traceparent| {
-        let mut request = revision(earlier, corrected.data, corrected.event_data);
-        request.idempotency_key = corrected.idempotency_key;
-        request.traceparent = traceparent;
-        Ok(request)
-    })
-    .await?;
+    let (mut prepared, memory) =
+        prepare(&shared, &caller, dataset, move |corrected, traceparent| {
+            let mut request = revision(earlier, corrected.data, corrected.event_data);
+            request.idempotency_key = corrected.idempotency_key;
+            request.traceparent = traceparent;
+            Ok(request)
+        })
+        .await?;
     prepared.new.revision_of = Some(id);
     accept(&shared, &caller, (prepared, memory), wait).await
 }

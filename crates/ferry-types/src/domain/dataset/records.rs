@@ -10,7 +10,7 @@ use csv::ByteRecord;
 use super::blank;
 use super::quotes::{after_quote, ends_cell};
 
-/// Cells of a record that are told apart. The last one has what follows, delimiters included: a row of
+/// The most cells that a record is split into. The last one has what follows, delimiters included: a row of
 /// commas alone would take many times the memory of its text.
 const MAX_CELLS: usize = 50_000;
 
