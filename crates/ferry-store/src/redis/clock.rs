@@ -34,14 +34,20 @@ impl RedisStore {
 
     /// A call that takes the clock of the server as it is.
     fn unchecked_call(&self, script: &Script) -> ScriptCall {
-        let clock = self.clock.as_ref().map(|clock| clock.now().timestamp_millis().to_string());
-        ScriptCall::new(script, self.link.base(), &clock.unwrap_or_default())
+        ScriptCall::new(script, self.link.base(), &self.wall_clock())
     }
 
-    /// The time that scripts should find, if the clocks were compared already.
-    pub(super) fn expected_time(&self) -> String {
+    /// A call that uses no clock that stepped since the clocks were compared.
+    pub(super) fn script_call(&self, script: &Script) -> ScriptCall {
         let read = *self.server_time.lock();
-        read.map_or_else(String::new, |read| read.expected(self.monotonic()))
+        let expected = read.map_or_else(|| "?".to_owned(), |read| read.expected(self.monotonic()));
+        ScriptCall::new(script, self.link.base(), &(self.wall_clock() + &expected))
+    }
+
+    /// The clock that is used instead of the server's; empty for that.
+    fn wall_clock(&self) -> String {
+        let clock = self.clock.as_ref();
+        clock.map_or_else(String::new, |clock| clock.now().timestamp_millis().to_string())
     }
 
     fn monotonic(&self) -> i64 {

@@ -1,8 +1,8 @@
 //! The connection to the server: one that all calls share, made when it is needed and made again when
 //! it is lost, and never waited for without end.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use backon::ExponentialBackoff;
@@ -39,6 +39,8 @@ pub(super) struct RedisConnection {
     connecting: tokio::sync::Mutex<RetryLimit>,
     /// History that the responses to changes are compared with.
     continuity: Option<(Arc<Continuity>, StandingScript)>,
+    /// True for a response to a change that does not arrive.
+    loses: OnceLock<Arc<dyn Fn() -> bool + Send + Sync>>,
 }
 
 #[derive(Clone)]
@@ -70,12 +72,18 @@ impl RedisConnection {
     pub(super) fn new(topology: Topology, base: String) -> Self {
         let retries = RetryLimit { number: 0, delays: store_backoff(), failed: None };
         let (current, connecting) = (Mutex::default(), tokio::sync::Mutex::new(retries));
-        Self { topology, base, current, connecting, continuity: None }
+        Self { topology, base, current, connecting, continuity: None, loses: OnceLock::new() }
     }
 
     /// Compares the history of events after each change with what this process has seen.
     pub(super) fn comparing(self, continuity: Arc<Continuity>) -> Self {
         Self { continuity: Some((continuity, StandingScript::new())), ..self }
+    }
+
+    /// Loses the responses for which `is_lost` is true.
+    pub(super) fn lose_responses(&self, is_lost: Arc<dyn Fn() -> bool + Send + Sync>) {
+        // The first one stays.
+        let _ = self.loses.set(is_lost);
     }
 
     pub(super) fn base(&self) -> &str {
@@ -122,6 +130,10 @@ impl RedisConnection {
             for (response, repeated) in unknown.zip(repeated.into_iter().skip(loaded)) {
                 *response = repeated;
             }
+        }
+        if script.changes && self.loses.get().is_some_and(|is_lost| is_lost()) {
+            self.number().into_iter().for_each(|number| self.give_up(number));
+            return Err(RedisError::Late("the response was lost"));
         }
         if let Some((requested, known, _)) = &comparing {
             compare(known, requested, responses.pop());

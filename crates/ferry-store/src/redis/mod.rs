@@ -95,7 +95,7 @@ pub struct RedisStore {
     /// The same for claims of uploads: the attempt is to be known before the request leaves.
     beginning: Option<DurableWrites>,
     replicated: bool,
-    scripts: Scripts,
+    scripts: &'static Scripts,
     wakeups: Arc<Wakeups>,
     continuity: Arc<Continuity>,
     /// Listens from the first claim on.
@@ -133,7 +133,7 @@ impl RedisStore {
             beginning: confirmed(),
             replicated: durability == Durability::Replicated,
             link: Arc::new(link()),
-            scripts: Scripts::new(),
+            scripts: Scripts::all(),
             wakeups: Arc::default(),
             continuity: continuity.clone(),
             listener: OnceLock::new(),
@@ -153,12 +153,12 @@ impl RedisStore {
         self
     }
 
-    fn script_call(&self, script: &Script) -> ScriptCall {
-        let time = match &self.clock {
-            Some(clock) => clock.now().timestamp_millis().to_string(),
-            None => self.expected_time(),
-        };
-        ScriptCall::new(script, self.link.base(), &time)
+    /// The same with a client that loses responses, for rehearsals and tests: after each change that the
+    /// server has made, `is_lost` is true if its response does not arrive.
+    #[must_use]
+    pub fn losing_responses(self, is_lost: Arc<dyn Fn() -> bool + Send + Sync>) -> Self {
+        self.link.lose_responses(is_lost);
+        self
     }
 
     /// A call that writes what was decided at `now`, by the store's time.

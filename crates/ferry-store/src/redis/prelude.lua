@@ -27,21 +27,30 @@ local function int(number) return string.format('%d', number) end
 -- The last millisecond that Ferry can express.
 local FOREVER = 8210266876799999
 
--- The store's time runs evenly; `offset` is by how much the server's clock is ahead of it. ARGV[1] is empty
--- for the server's clock, or milliseconds of a clock instead, or, after `=`, of the store's time. After `~`
--- stand what the caller expects of the server's clock, by how much that may be wrong, and its offset: a clock
--- that stepped since is not used before the step is counted.
+-- The store's time runs evenly; `offset` is by how much the server's clock is ahead of it. ARGV[1] is, after
+-- `=`, milliseconds of the store's time. Otherwise it begins with those of a clock that is used instead of the
+-- server's, or with nothing. After `~` stand what the caller expects of that clock, by how much that may be
+-- wrong, and its offset: a clock that stepped since is not used before the step is counted. After `?` the caller
+-- expects nothing: a clock behind the last comparison went back since.
 local offset = tonumber(call('GET', key.clock)) or 0
 local now = tonumber(string.match(ARGV[1], '^=(%d+)$'))
 if not now then
-    local wall = tonumber(ARGV[1])
+    local given, mark, expectation = string.match(ARGV[1], '^(%d*)([~?]?)(.*)$')
+    local wall = tonumber(given)
     if not wall then
         local time = call('TIME')
         wall = tonumber(time[1]) * 1000 + floor(tonumber(time[2]) / 1000)
-        local expected, slack, known = string.match(ARGV[1], '^~(%-?%d+) (%d+) (%-?%d+)$')
+    end
+    if mark == '~' then
+        local expected, slack, known = string.match(expectation, '^(%-?%d+) (%d+) (%-?%d+)$')
         if tonumber(known) == offset and math.abs(wall - tonumber(expected)) > tonumber(slack) then
             wall = tonumber(expected)
         end
+    elseif mark == '?' then
+        local seen = tonumber(call('GET', key.clock_seen))
+        local gap = seen and wall - offset - seen or 0
+        -- The tolerance of comparisons, in milliseconds.
+        if gap < -2000 then offset = offset + gap end
     end
     now = wall - offset
 end

@@ -2,6 +2,7 @@
 //! call of one is put together.
 
 use std::io;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use redis::{Cmd, RedisWrite, ToRedisArgs};
@@ -62,8 +63,12 @@ macro_rules! scripts {
         }
 
         impl Scripts {
-            pub(super) fn new() -> Self {
-                Self { $($name: Script::new($first_line, &[$($part),*], include_str!($file)),)+ }
+            /// The scripts. Their digests are computed once in a process.
+            pub(super) fn all() -> &'static Self {
+                static ALL: LazyLock<Scripts> = LazyLock::new(|| Scripts {
+                    $($name: Script::new($first_line, &[$($part),*], include_str!($file)),)+
+                });
+                &ALL
             }
         }
     };

@@ -157,6 +157,22 @@ pub(super) async fn a_step_of_the_clock_moves_no_webhook(subject: Subject) {
     }
 }
 
+pub(super) async fn a_process_that_only_looks_shows_a_lease_by_a_clock_that_went_back(
+    subject: Subject,
+) {
+    for size in STEPS.into_iter().filter(|size| *size < 0) {
+        let subject = subject.fresh().await;
+        let id = subject.accept(new("a")).await;
+        assert_eq!(subject.store.rescue().await.unwrap(), Rescued::default());
+        subject.claim_one(StepKind::Upload).await;
+        subject.step_clock(size).await;
+        let other = subject.another().await;
+        let shown = other.get(id).await.unwrap().unwrap().submission;
+        let most = later(subject.wall_clock(), LEASE);
+        assert!(shown.leased_until.is_some_and(|until| until <= most), "{shown:?} of {size}");
+    }
+}
+
 pub(super) async fn another_process_agrees_about_a_step_of_the_clock(subject: Subject) {
     for size in STEPS {
         let subject = subject.fresh().await;
