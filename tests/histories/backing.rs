@@ -1,10 +1,11 @@
 //! The store behind a history: in memory, an SQLite file in memory, or a namespace of a Redis server.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use ferry_store::Store;
-use ferry_store::memory::{MemoryStore, Snapshot};
+use ferry_store::memory::MemoryStore;
 use ferry_store::redis::{Durability, RedisAddress, RedisStore};
 use ferry_store::sqlite::SqliteStore;
 use ferry_testing::{RedisServer, own_namespace};
@@ -15,6 +16,7 @@ use futures_util::FutureExt;
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
+use crate::earlier::{Earlier, read_file, read_keys, replace_file, replace_keys};
 use crate::time::Time;
 
 /// The kind of store.
@@ -37,7 +39,31 @@ pub(crate) struct Backing {
 enum Place {
     Memory(MemoryStore),
     Sqlite(TempDir),
-    Redis(Box<RedisAddress>),
+    Redis(Box<RedisPlace>),
+}
+
+/// A namespace of a Redis server.
+#[derive(Debug)]
+struct RedisPlace {
+    address: RedisAddress,
+    namespace: String,
+    responses: Arc<Responses>,
+}
+
+/// Responses of the Redis server that do not arrive.
+#[derive(Debug, Default)]
+struct Responses {
+    loses_next: AtomicBool,
+    has_lost: AtomicBool,
+}
+
+impl Responses {
+    /// True if the response that just came is lost.
+    fn is_lost(&self) -> bool {
+        let is_lost = self.loses_next.swap(false, Ordering::Relaxed);
+        self.has_lost.fetch_or(is_lost, Ordering::Relaxed);
+        is_lost
+    }
 }
 
 impl Backing {
@@ -48,8 +74,10 @@ impl Backing {
             }
             StoreKind::Sqlite => Place::Sqlite(migrated_copy()),
             StoreKind::Redis => {
+                let (namespace, responses) = (own_namespace(), Arc::default());
                 let address = RedisAddress::new(&server().url()).expect("a URL");
-                Place::Redis(Box::new(address.with_namespace(&own_namespace())))
+                let address = address.with_namespace(&namespace);
+                Place::Redis(Box::new(RedisPlace { address, namespace, responses }))
             }
         };
         let runtime = (kind != StoreKind::Memory)
@@ -66,9 +94,11 @@ impl Backing {
                 let store = self.run(async { SqliteStore::open(&file(dir.path()), clock, health) });
                 Arc::new(store.expect("the file can be opened"))
             }
-            Place::Redis(address) => {
-                let store = RedisStore::new(address, Durability::Server, health);
-                Arc::new(store.expect("the address is valid").with_clock(clock))
+            Place::Redis(place) => {
+                let store = RedisStore::new(&place.address, Durability::Server, health);
+                let store = store.expect("the address is valid").with_clock(clock);
+                let responses = place.responses.clone();
+                Arc::new(store.losing_responses(Arc::new(move || responses.is_lost())))
             }
         }
     }
@@ -81,15 +111,53 @@ impl Backing {
         }
     }
 
-    /// Snapshot of the store, if it can go back.
-    pub(crate) fn snapshot(&self) -> Option<Snapshot> {
-        self.memory().map(MemoryStore::snapshot)
+    /// All that the store has now.
+    pub(crate) fn save(&self) -> Earlier {
+        match &self.place {
+            Place::Memory(store) => Earlier::Memory(Box::new(store.snapshot())),
+            Place::Sqlite(dir) => Earlier::Sqlite(read_file(&file(dir.path()))),
+            Place::Redis(place) => Earlier::Redis(read_keys(&mut connection(), &place.namespace)),
+        }
     }
 
-    pub(crate) fn restore(&self, snapshot: Snapshot) {
-        if let Some(store) = self.memory() {
-            store.restore(snapshot);
+    /// Goes back to what the store had then.
+    pub(crate) fn go_back(&self, earlier: Earlier) {
+        match (&self.place, earlier) {
+            (Place::Memory(store), Earlier::Memory(snapshot)) => store.restore(*snapshot),
+            (Place::Sqlite(dir), Earlier::Sqlite(content)) => {
+                replace_file(&file(dir.path()), &content);
+            }
+            (Place::Redis(place), Earlier::Redis(keys)) => {
+                replace_keys(&mut connection(), &place.namespace, &keys);
+            }
+            _ => unreachable!("it was saved by the same store"),
         }
+    }
+
+    /// True if no process outlives a going back: that of SQLite is a restored file.
+    pub(crate) fn is_file(&self) -> bool {
+        matches!(self.place, Place::Sqlite(_))
+    }
+
+    /// Has the next response to a change get lost on its way, if the store has a server.
+    pub(crate) fn lose_next_response(&self) {
+        if let Place::Redis(place) = &self.place {
+            place.responses.loses_next.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// True from then on, until [`Backing::has_lost_response`] is called.
+    pub(crate) fn is_losing(&self) -> bool {
+        let Place::Redis(place) = &self.place else { return false };
+        place.responses.loses_next.load(Ordering::Relaxed)
+            || place.responses.has_lost.load(Ordering::Relaxed)
+    }
+
+    /// True if a response got lost. The next one arrives.
+    pub(crate) fn has_lost_response(&self) -> bool {
+        let Place::Redis(place) = &self.place else { return false };
+        place.responses.loses_next.store(false, Ordering::Relaxed);
+        place.responses.has_lost.swap(false, Ordering::Relaxed)
     }
 
     /// Plants an error.
@@ -105,6 +173,20 @@ impl Backing {
             Place::Sqlite(_) | Place::Redis(_) => None,
         }
     }
+}
+
+impl Drop for Backing {
+    /// Other histories use the server, too.
+    fn drop(&mut self) {
+        if let Place::Redis(place) = &self.place {
+            replace_keys(&mut connection(), &place.namespace, &[]);
+        }
+    }
+}
+
+fn connection() -> redis::Connection {
+    let client = redis::Client::open(server().url()).expect("a URL");
+    client.get_connection().expect("the server is there")
 }
 
 fn file(dir: &Path) -> PathBuf {

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use ferry_sim::{FaultRates, SimConfig, World};
 use ferry_store::Wakeups;
-use ferry_store::memory::Snapshot;
 use ferry_types::clock::Clock;
 use ferry_types::domain::submission::Submission;
 use ferry_types::domain::{SubmissionId, timestamp};
@@ -14,6 +13,7 @@ use ferry_types::domain::{SubmissionId, timestamp};
 use crate::backing::{Backing, StoreKind};
 use crate::calls::{Calls, Destination};
 use crate::choices::Choices;
+use crate::earlier::Earlier;
 use crate::planted::{Planted, Saboteur};
 use crate::receiver::ReceiverWire;
 use crate::recorder::Recorder;
@@ -55,7 +55,7 @@ pub(crate) struct History<'a> {
     pub(crate) attempts: Vec<usize>,
     pub(crate) accepted: BTreeMap<SubmissionNumber, SubmissionId>,
     pub(crate) known: BTreeMap<SubmissionId, Submission>,
-    pub(crate) saved: Option<(Snapshot, BTreeMap<SubmissionId, Submission>)>,
+    pub(crate) saved: Option<(Earlier, BTreeMap<SubmissionId, Submission>)>,
     pub(crate) workers: Vec<Option<Worker>>,
     pub(crate) is_away: bool,
     pub(crate) call_faults: CallFaults,
@@ -215,8 +215,27 @@ impl<'a> History<'a> {
         if is_lost && self.choices.pick(2) == 0 {
             return self.calls.lose(number);
         }
+        if !is_lost {
+            self.carry_out(number);
+            return self.calls.answer(number);
+        }
+        self.backing.lose_next_response();
         self.carry_out(number);
-        if is_lost { self.calls.lose(number) } else { self.calls.answer(number) }
+        if self.backing.has_lost_response() {
+            self.response_lost(worker, to);
+            self.calls.answer(number);
+        } else {
+            self.calls.lose(number);
+        }
+    }
+
+    /// The client of the server lost a response: nothing says what the call has changed.
+    fn response_lost(&mut self, worker: WorkerNumber, to: Destination) {
+        if let Destination::Store(call) = to {
+            self.recorder.record(Event::StoreCallLost { worker, call, carried_out: true });
+        }
+        let all: Vec<_> = self.accepted.values().copied().collect();
+        self.observe(&all);
     }
 
     /// A call meets its fault.

@@ -7,6 +7,7 @@ mod acts;
 mod backing;
 mod calls;
 mod choices;
+mod earlier;
 mod faults;
 mod history;
 mod invariants;
@@ -34,9 +35,9 @@ use history::{History, Setting};
 use runs::{run, text, variable};
 
 /// Histories of a run on each store, unless `HISTORIES` says otherwise.
-const IN_MEMORY: u64 = 1000;
-const ON_SQLITE: u64 = 40;
-const ON_REDIS: u64 = 20;
+const IN_MEMORY: u64 = 10_000;
+const ON_SQLITE: u64 = 200;
+const ON_REDIS: u64 = 60;
 
 /// The store of a run by hand.
 fn chosen_store() -> StoreKind {
@@ -54,7 +55,7 @@ fn every_history_fulfills_the_invariants_and_all_situations_are_reached() {
     let (first, setting) = (variable("SEED").unwrap_or(0), Setting { store, planted: None });
     let reached = run(first, count, setting).unwrap_or_else(|broken| panic!("{broken}"));
     // Only the store in memory goes back.
-    if count >= IN_MEMORY && store == StoreKind::Memory {
+    if count >= 1000 && store == StoreKind::Memory {
         let missing = situations::missing(&reached);
         assert!(missing.is_empty(), "no history reached {missing:?}, only {reached:?}");
     }

@@ -8,7 +8,9 @@ use ferry_types::clock::Clock;
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::{State, Submission, WaitingFor};
 
+use crate::acts::Act;
 use crate::history::History;
+use crate::store::Opened;
 use crate::trace::{Event, Explained, Last, SubmissionNumber, Trace};
 use crate::worker::account_name;
 
@@ -89,11 +91,9 @@ impl History<'_> {
 
     /// Makes durable all that the store has.
     pub(crate) fn save(&mut self) {
-        if self.scenario.goes_back
-            && let Some(snapshot) = self.backing.snapshot()
-        {
+        if self.scenario.goes_back {
             self.recorder.record(Event::Saved);
-            self.saved = Some((snapshot, self.known.clone()));
+            self.saved = Some((self.backing.save(), self.known.clone()));
         }
     }
 
@@ -105,13 +105,21 @@ impl History<'_> {
     }
 
     pub(crate) fn go_back(&mut self) {
-        if let Some((snapshot, known)) = self.saved.clone() {
-            self.recorder.undo();
-            self.recorder.record(Event::WentBack);
-            self.backing.restore(snapshot);
-            self.known = known;
-            self.wake_all();
+        let Some((earlier, known)) = self.saved.clone() else { return };
+        // A file is restored only after all processes have ended.
+        for slot in 0..self.workers.len() {
+            if self.backing.is_file() && self.workers[slot].is_some() {
+                self.perform(Act::Crash(slot));
+            }
         }
+        self.recorder.undo();
+        self.recorder.record(Event::WentBack);
+        self.backing.go_back(earlier);
+        if self.backing.is_file() {
+            self.office = Opened::new(&self.backing);
+        }
+        self.known = known;
+        self.wake_all();
     }
 
     /// Ends all faults, and runs until everything has settled.

@@ -1,9 +1,10 @@
 //! Records the trace of a history.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use ferry_store::{ClaimId, Lease};
+use ferry_store::{ClaimId, Committed, Lease};
+use ferry_types::domain::SubmissionId;
 
 use crate::time::Time;
 use crate::trace::{Entry, Event, LeaseFacts, SubmissionNumber};
@@ -20,6 +21,8 @@ struct Records {
     entries: Vec<Entry>,
     /// Numbers of claims, in the order in which they were seen: stores draw their names at random.
     claims: BTreeMap<ClaimId, usize>,
+    /// Leases of commits of which the response was lost: they are known to be done.
+    repeated: BTreeSet<(SubmissionId, ClaimId)>,
     /// Submissions by the processing token of an upload.
     tokens: BTreeMap<String, SubmissionNumber>,
 }
@@ -58,6 +61,17 @@ impl Recorder {
         let next = records.claims.len();
         let claim = *records.claims.entry(lease.claimed_by).or_insert(next);
         LeaseFacts { kind: lease.kind, claim }
+    }
+
+    /// The response to a commit was lost: the worker repeats it.
+    pub(crate) fn repeats(&self, lease: &Lease) {
+        self.records().repeated.insert((lease.id, lease.claimed_by));
+    }
+
+    /// True for the response to a commit that was done, and recorded, before.
+    pub(crate) fn is_repeated(&self, lease: &Lease, outcome: &Committed) -> bool {
+        let is_repeated = self.records().repeated.remove(&(lease.id, lease.claimed_by));
+        is_repeated && matches!(outcome, Committed::Done(..))
     }
 
     pub(crate) fn stored(&self, token: &str, of: SubmissionNumber) {

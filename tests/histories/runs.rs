@@ -69,8 +69,10 @@ pub(crate) fn run(
         }
     };
     let cores = thread::available_parallelism().map_or(1, usize::from);
+    // A real store has threads, or a server, that a history waits for.
+    let threads = if setting.store == StoreKind::Memory { cores } else { 2 * cores };
     thread::scope(|scope| {
-        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
         let mut ends = threads.into_iter().map(thread::ScopedJoinHandle::join);
         ends.try_for_each(|end| end.unwrap_or_else(|cause| panic::resume_unwind(cause)))
     })

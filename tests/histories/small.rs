@@ -123,7 +123,7 @@ fn search(scope: Scope, planned: &mut Vec<(u64, CallFault)>) -> u64 {
     count
 }
 
-/// `FAULTS=2` searches pairs of faults with two submissions, too.
+/// `FAULTS=2` searches pairs of faults, also of two workers at once.
 #[test]
 fn no_fault_of_any_call_breaks_an_invariant() {
     let most = variable("FAULTS").unwrap_or(1) as usize;

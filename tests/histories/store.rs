@@ -12,7 +12,7 @@ use ferry_store::{
 };
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::outcome::Content;
-use ferry_types::domain::submission::{Resolution, TimelineEntry};
+use ferry_types::domain::submission::{Resolution, Submission, TimelineEntry};
 
 use crate::backing::Backing;
 use crate::calls::{Calls, Destination};
@@ -33,6 +33,31 @@ pub(crate) struct Opened {
 impl Opened {
     pub(crate) fn new(backing: &Arc<Backing>) -> Self {
         Self { store: backing.open(), backing: backing.clone() }
+    }
+
+    /// The submissions before a commit of which the response will be lost.
+    fn states_if_losing(&self, ids: &[SubmissionId]) -> Vec<Option<Submission>> {
+        if !self.backing.is_losing() {
+            return Vec::new();
+        }
+        let get = |id: &SubmissionId| self.run(self.store.get(*id)).ok().flatten();
+        ids.iter().map(|id| get(id).map(|detail| detail.submission)).collect()
+    }
+
+    /// Outcomes of the commits. Nothing else changes the submissions meanwhile.
+    fn outcomes_of_lost(
+        &self,
+        ids: &[SubmissionId],
+        before: Vec<Option<Submission>>,
+    ) -> Vec<Committed> {
+        let after = self.states_if_losing(ids);
+        let outcome = |pair: (Option<Submission>, Option<Submission>)| match pair {
+            (Some(before), Some(after)) if before != after => {
+                Committed::Done(before.state, after.state)
+            }
+            _ => Committed::Stale,
+        };
+        before.into_iter().zip(after).map(outcome).collect()
     }
 
     /// Waits for a call.
@@ -106,8 +131,17 @@ impl Store for WorkerStore {
         let commit = move || {
             let touched: Vec<_> = batch.iter().map(|commit| commit.lease.id).collect();
             let given = saboteur.committing(&batch);
+            let before = inner.states_if_losing(&touched);
             let outcomes = inner.run(inner.store.commit(given));
-            for (commit, outcome) in batch.iter().zip(outcomes.iter().flatten()) {
+            let lost = inner.outcomes_of_lost(&touched, before);
+            for lease in batch.iter().zip(&lost).map(|(commit, _)| &commit.lease) {
+                recorder.repeats(lease);
+            }
+            let known = outcomes.as_deref().unwrap_or(&lost);
+            for (commit, outcome) in batch.iter().zip(known) {
+                if outcomes.is_ok() && recorder.is_repeated(&commit.lease, outcome) {
+                    continue;
+                }
                 recorder.record(Event::Committed {
                     worker,
                     of: numbers[&commit.lease.id],
@@ -132,11 +166,13 @@ impl Store for WorkerStore {
         let numbers = self.numbers.clone();
         let release = move || {
             let touched: Vec<_> = claims.iter().map(|claim| claim.lease.id).collect();
-            for claim in &claims {
-                let (of, lease) = (numbers[&claim.lease.id], recorder.lease(&claim.lease));
+            let leases: Vec<_> = claims.iter().map(|claim| claim.lease).collect();
+            let released = inner.run(inner.store.release(claims));
+            for lease in leases.iter().filter(|_| released.is_ok() || inner.backing.is_losing()) {
+                let (of, lease) = (numbers[&lease.id], recorder.lease(lease));
                 recorder.record(Event::Released { of, lease });
             }
-            (inner.run(inner.store.release(claims)), touched)
+            (released, touched)
         };
         self.call("release", release).await
     }

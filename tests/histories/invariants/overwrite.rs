@@ -1,10 +1,11 @@
 //! `Overwrite`: a dataset is replaced only if that was asked for, or resolved so, or by policy after an
-//! upload that was really sent; and never that of a later submission of the name.
+//! upload that was really sent; and never that of a later submission of the name, unless that had failed or was
+//! cancelled when an operator retried the earlier one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ferry_sim::Effect;
-use ferry_types::domain::submission::Resolution;
+use ferry_types::domain::submission::{Resolution, State};
 
 use super::acceptance::Acceptance;
 use super::uploads::Uploads;
@@ -15,10 +16,23 @@ pub(super) fn check(trace: &Trace) -> Result<(), String> {
     let mut permitted: BTreeSet<SubmissionNumber> = BTreeSet::new();
     // Uploads that left, with the numbers of their claims.
     let mut sent: Vec<(SubmissionNumber, usize)> = Vec::new();
+    let mut states: BTreeMap<SubmissionNumber, State> = BTreeMap::new();
+    // Retried submissions, and those that were given up at that time.
+    let mut given_up: BTreeSet<(SubmissionNumber, SubmissionNumber)> = BTreeSet::new();
     for entry in &trace.entries {
         let Some(upload) = uploads.read(trace, &entry.event) else {
-            if let Event::Operated(of, Operation::Resolve(Resolution::Overwrite)) = &entry.event {
-                permitted.insert(*of);
+            match &entry.event {
+                Event::Operated(of, Operation::Resolve(Resolution::Overwrite)) => {
+                    permitted.insert(*of);
+                }
+                Event::Operated(of, Operation::Retry) => {
+                    let ended = states.iter().filter(|(_, state)| is_given_up(**state));
+                    given_up.extend(ended.map(|(other, _)| (*of, *other)));
+                }
+                Event::Changed { of, state, .. } if !entry.is_undone => {
+                    states.insert(*of, *state);
+                }
+                _ => {}
             }
             continue;
         };
@@ -33,8 +47,10 @@ pub(super) fn check(trace: &Trace) -> Result<(), String> {
                 if !(trace.facts[of].overwrite || permitted.contains(&of) || by_policy) {
                     return Err(format!("{entry}: {of} may not overwrite"));
                 }
-                if let Some(later) = upload.found.filter(|found| acceptance.is_earlier(of, *found))
-                {
+                let is_later = |found: &usize| {
+                    acceptance.is_earlier(of, *found) && !given_up.contains(&(of, *found))
+                };
+                if let Some(later) = upload.found.filter(is_later) {
                     return Err(format!("{entry}: {of} replaced the later submission {later}"));
                 }
             }
@@ -42,4 +58,8 @@ pub(super) fn check(trace: &Trace) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+fn is_given_up(state: State) -> bool {
+    matches!(state, State::Failed | State::Cancelled)
 }

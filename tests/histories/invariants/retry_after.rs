@@ -1,57 +1,92 @@
 //! `RetryAfter`: a worker that read a `Retry-After` sends nothing for the account before it has passed;
 //! and once its step is committed, even if another worker owns the step by then, no worker claims a step of the account
-//! before.
+//! before. A store that went back has forgotten what was committed since, and nothing else.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ferry_types::domain::account::Signal;
 
-use crate::trace::{AccountNumber, Event, Trace, WorkerNumber};
+use crate::trace::{AccountNumber, Entry, Event, Trace, WorkerNumber};
+
+/// A throttling of an account.
+#[derive(Debug)]
+struct Throttled {
+    account: AccountNumber,
+    until: Duration,
+    /// True if the store went back to a time before it was committed.
+    is_undone: bool,
+}
+
+/// The throttling of all accounts, while a trace is read.
+#[derive(Debug, Default)]
+struct Throttles {
+    senders: BTreeMap<u64, (WorkerNumber, AccountNumber)>,
+    /// Throttling that a worker knows.
+    known: BTreeMap<(WorkerNumber, AccountNumber), Throttled>,
+    /// Throttling that the store knows.
+    committed: Vec<Throttled>,
+    /// True if the wall clock stepped after the store was saved: with the step, it forgets its own time.
+    has_stepped: bool,
+}
 
 pub(super) fn check(trace: &Trace) -> Result<(), String> {
-    let mut senders: BTreeMap<u64, (WorkerNumber, AccountNumber)> = BTreeMap::new();
-    let mut until: BTreeMap<(WorkerNumber, AccountNumber), Duration> = BTreeMap::new();
-    let mut committed: BTreeMap<AccountNumber, Duration> = BTreeMap::new();
+    let mut throttles = Throttles::default();
     for entry in &trace.entries {
-        match &entry.event {
-            Event::Sent { request, worker, account, .. } => {
-                let sender = (*worker, *account);
-                senders.insert(*request, sender);
-                if let Some(until) = until.get(&sender).filter(|until| entry.at < **until) {
-                    let until = until.as_secs_f64();
-                    return Err(format!("{entry}: the worker was to wait until {until:.3} s"));
-                }
-            }
-            Event::Read { request, retry_after: Some(delay), status: Some(429 | 503) } => {
-                let end = until.entry(senders[request]).or_default();
-                *end = (entry.at + *delay).max(*end);
-            }
-            Event::Committed { of, signal: Signal::Throttled { delay, .. }, .. }
-                if !entry.is_undone =>
-            {
-                let end = committed.entry(trace.facts[*of].account).or_default();
-                *end = (entry.at + *delay).max(*end);
-            }
-            Event::Claimed { of, lease, .. } if lease.kind.calls_platform() => {
-                let end = committed.get(&trace.facts[*of].account);
-                if let Some(until) = end.filter(|until| entry.at < **until) {
-                    let until = until.as_secs_f64();
-                    return Err(format!("{entry}: the account is throttled until {until:.3} s"));
-                }
-            }
-            // The store has forgotten it, and looks as if an operator had lifted it.
-            Event::WentBack => {
-                committed.clear();
-                until.clear();
-            }
-            // An operator lifts it.
-            Event::Resumed(account) => {
-                committed.remove(account);
-                until.retain(|(_, of), _| of != account);
-            }
-            _ => {}
+        if let Some(until) = throttles.read(trace, entry) {
+            let until = until.as_secs_f64();
+            return Err(format!("{entry}: the account is throttled until {until:.3} s"));
         }
     }
     Ok(())
+}
+
+impl Throttles {
+    /// Reads the next entry; returns until when it should have waited, if it did not.
+    fn read(&mut self, trace: &Trace, entry: &Entry) -> Option<Duration> {
+        let is_early = |throttled: &&Throttled| entry.at < throttled.until;
+        match &entry.event {
+            Event::Sent { request, worker, account, .. } => {
+                self.senders.insert(*request, (*worker, *account));
+                let known = self.known.get(&(*worker, *account));
+                return known.filter(is_early).map(|known| known.until);
+            }
+            Event::Claimed { of, lease, .. } if lease.kind.calls_platform() => {
+                let account = trace.facts[*of].account;
+                let mut committed = self.committed.iter();
+                let early = committed.find(|other| other.account == account && is_early(other));
+                return early.map(|throttled| throttled.until);
+            }
+            Event::Read { request, retry_after: Some(delay), status: Some(429 | 503) } => {
+                let sender = self.senders[request];
+                let earlier = self.known.get(&sender).map_or(Duration::ZERO, |known| known.until);
+                let until = earlier.max(entry.at + *delay);
+                let throttled = Throttled { account: sender.1, until, is_undone: false };
+                self.known.insert(sender, throttled);
+            }
+            Event::Committed { worker, of, signal: Signal::Throttled { delay, .. }, .. } => {
+                let (account, is_undone) = (trace.facts[*of].account, entry.is_undone);
+                let until = entry.at + *delay;
+                self.committed.push(Throttled { account, until, is_undone });
+                // From then on, the worker follows what the store yields.
+                if let Some(known) = self.known.get_mut(&(*worker, account)) {
+                    known.is_undone |= is_undone;
+                }
+            }
+            Event::Saved => self.has_stepped = false,
+            Event::ClockStepped(_) => self.has_stepped = true,
+            Event::WentBack => {
+                let is_left = |throttled: &Throttled| !throttled.is_undone && !self.has_stepped;
+                self.committed.retain(is_left);
+                self.known.retain(|_, known| is_left(known));
+            }
+            // An operator lifts it.
+            Event::Resumed(account) => {
+                self.committed.retain(|throttled| throttled.account != *account);
+                self.known.retain(|(_, of), _| of != account);
+            }
+            _ => {}
+        }
+        None
+    }
 }

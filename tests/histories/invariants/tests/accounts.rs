@@ -32,6 +32,36 @@ fn a_claim_before_a_committed_throttling_ends_is_found() {
 }
 
 #[test]
+fn a_store_that_went_back_forgets_only_what_was_committed_since() {
+    let went_back = |is_undone, between: Event| {
+        let signal = Signal::Throttled { delay: Duration::from_secs(9), is_capped: false };
+        let events = vec![
+            claimed(1, 1, true),
+            signaled(1, 1, signal),
+            between,
+            Event::WentBack,
+            claimed_of(1, 2, 2, true),
+        ];
+        let mut trace = trace(events);
+        trace.entries[1].is_undone = is_undone;
+        broken(&trace)
+    };
+    assert_eq!(went_back(true, Event::Calm), [""; 0]);
+    assert_eq!(went_back(false, Event::Calm), ["RetryAfter"]);
+    assert_eq!(went_back(false, Event::Saved), ["RetryAfter"]);
+    assert_eq!(went_back(false, Event::ClockStepped(60)), [""; 0]);
+    assert_eq!(went_back(true, claimed_of(1, 2, 2, true)), ["RetryAfter"], "before it went back");
+}
+
+#[test]
+fn a_worker_that_has_not_committed_a_retry_after_knows_it_although_the_store_went_back() {
+    let throttled =
+        Event::Read { request: 1, status: Some(429), retry_after: Some(Duration::from_secs(9)) };
+    let events = vec![claimed(1, 1, true), sent(1, 1), throttled, Event::WentBack, sent(2, 1)];
+    assert_eq!(broken(&trace(events)), ["RetryAfter"]);
+}
+
+#[test]
 fn a_claim_of_a_paused_account_is_found() {
     let events = |pause, end| vec![pause, end, claimed_of(1, 2, 2, true)];
     assert_eq!(broken(&trace(events(Event::Paused(0), Event::Calm))), ["Signals"]);
