@@ -182,10 +182,6 @@ impl Store for InstrumentedStore {
         self.count(Operation::Content, self.store.content(id, key)).await
     }
 
-    async fn content_bytes(&self, id: SubmissionId, key: &str) -> Result<Option<u64>, StoreError> {
-        self.count(Operation::Content, self.store.content_bytes(id, key)).await
-    }
-
     async fn get(&self, id: SubmissionId) -> Result<Option<SubmissionDetail>, StoreError> {
         self.count(Operation::Read, self.store.get(id)).await
     }

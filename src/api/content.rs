@@ -43,21 +43,21 @@ pub(super) async fn result(
     if key == FEEDBACK_KEY {
         return Err(missing());
     }
-    let memory = reserve(&shared, &caller, &submission, &key, 0).await?;
+    let memory = reserve(&shared, &caller, &submission, &key, 0)?;
     let stored = shared.store().content(submission.id, &key).await?;
     Ok(with(memory, as_it_is(stored.ok_or_else(missing)?)))
 }
 
 /// Memory for reading something from the store, and as much again for unpacking it, before it is read; with
 /// `beside`, of which the same is true.
-async fn reserve(
+fn reserve(
     shared: &Shared,
     caller: &Caller,
     submission: &Submission,
     key: &str,
     beside: u64,
 ) -> Result<Arc<MemoryPermit>, ApiError> {
-    let bytes = shared.store().content_bytes(submission.id, key).await?.unwrap_or_default();
+    let bytes = submission.results.iter().find(|stored| stored.key == key).map_or(0, |s| s.bytes);
     let memory = shared.response_memory.permit(&caller.owner);
     let bytes = bytes.saturating_add(beside).saturating_mul(2);
     memory.resize(shared.response_memory.most(bytes, &caller.owner))?;
@@ -78,7 +78,7 @@ pub(super) async fn feedback(
 ) -> Result<Response, ApiError> {
     let submission = found.submission;
     let dataset = if raw { 0 } else { submission.payload_bytes };
-    let memory = reserve(&shared, &caller, &submission, FEEDBACK_KEY, dataset).await?;
+    let memory = reserve(&shared, &caller, &submission, FEEDBACK_KEY, dataset)?;
     match shared.store().content(submission.id, FEEDBACK_KEY).await? {
         Some(content) if raw => Ok(with(memory, as_it_is(content))),
         Some(content) => {

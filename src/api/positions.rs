@@ -56,8 +56,10 @@ impl Positions {
     pub(super) fn of_event(&self, id: &EventId) -> Result<String, ApiError> {
         let Self::Sealed(seal) = self else { return Ok(id.to_string()) };
         let mut bytes = [0; EPOCH + NUMBER];
-        // Before the first event of a store there is no epoch.
-        bytes[..id.epoch.len().min(EPOCH)].copy_from_slice(id.epoch.as_bytes());
+        // Before the first event of a store there is no epoch, and a damaged store may have any.
+        for (place, byte) in bytes[..EPOCH].iter_mut().zip(id.epoch.bytes()) {
+            *place = byte;
+        }
         bytes[EPOCH..].copy_from_slice(&id.number.to_be_bytes());
         seal.seal("event", &bytes).map_err(no_randomness)
     }
@@ -122,6 +124,13 @@ mod tests {
         assert!(own.page(&event).is_err() && own.event(&page).is_err());
         assert!(own.page("7").is_err() && own.event(&id.to_string()).is_err());
         assert!(own.page("").is_err() && own.event("").is_err());
+    }
+
+    #[test]
+    fn a_position_of_a_damaged_store_is_sealed_and_leads_nowhere() {
+        let (own, epoch) = (sealed(), "ä".repeat(40));
+        let event = own.of_event(&EventId { epoch: epoch.clone(), number: 17 }).unwrap();
+        assert!(own.event(&event).is_ok_and(|id| id.epoch != epoch));
     }
 
     #[test]

@@ -66,6 +66,7 @@ impl fmt::Debug for Seal {
 
 impl Seal {
     pub(super) fn new(secret: &CursorSecret) -> Self {
+        // Only another length than that of `LENGTH` is an error.
         let key = UnboundKey::new(&CHACHA20_POLY1305, &secret.0);
         Self(LessSafeKey::new(key.expect("the secret has the length of a key")))
     }

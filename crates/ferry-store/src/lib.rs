@@ -326,11 +326,6 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// A result, or the feedback; none if there is none under `key`.
     async fn content(&self, id: SubmissionId, key: &str) -> Result<Option<Content>, StoreError>;
 
-    /// The size of [`Store::content`], without reading it.
-    async fn content_bytes(&self, id: SubmissionId, key: &str) -> Result<Option<u64>, StoreError> {
-        Ok(self.content(id, key).await?.map(|content| content.bytes.len() as u64))
-    }
-
     /// A submission.
     async fn get(&self, id: SubmissionId) -> Result<Option<SubmissionDetail>, StoreError>;
 

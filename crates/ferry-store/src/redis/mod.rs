@@ -322,13 +322,6 @@ impl Store for RedisStore {
         self.of_record(id, read).map(Some)
     }
 
-    async fn content_bytes(&self, id: SubmissionId, key: &str) -> Result<Option<u64>, StoreError> {
-        let script = &self.scripts.content_bytes;
-        let script_call = self.script_call(script).arg(id.to_string()).arg(key);
-        let size = self.run(script, script_call).await.and_then(values::maybe::<u64>);
-        self.of_record(id, size)
-    }
-
     async fn get(&self, id: SubmissionId) -> Result<Option<SubmissionDetail>, StoreError> {
         let script = &self.scripts.read;
         let script_call = self.script_call(script).arg(1).arg(id.to_string());

@@ -79,7 +79,6 @@ scripts! {
     clock WRITES "clock.lua" [RECORD SUBMISSION]
     claim WRITES "claim.lua" [RECORD HEALTH LIMITS]
     commit WRITES "commit.lua" [RECORD SUBMISSION HEALTH]
-    content_bytes READS "content_bytes.lua" []
     drop WRITES "drop.lua" [RECORD SUBMISSION]
     events READS "events.lua" []
     expired WRITES "expired.lua" [RECORD SUBMISSION]

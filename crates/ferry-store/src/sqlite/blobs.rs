@@ -84,18 +84,3 @@ pub(super) fn read_content(
     let Some((content_type, packed)) = found else { return Ok(None) };
     Ok(Some(Content { content_type, bytes: packed.decompress().map_err(SqliteError::corrupt)? }))
 }
-
-pub(super) fn content_bytes(
-    connection: &Connection,
-    id: SubmissionId,
-    key: &str,
-) -> Result<Option<u64>, SqliteError> {
-    let found = connection
-        .prepare_cached(
-            "SELECT body_bytes FROM contents
-             WHERE submission = (SELECT seq FROM submissions WHERE id = ?1) AND key = ?2",
-        )?
-        .query_row(params![id.to_string(), key], |row| row.get::<_, i64>(0))
-        .optional()?;
-    Ok(found.map(i64::unsigned_abs))
-}

@@ -287,14 +287,6 @@ impl Store for SqliteStore {
         .await
     }
 
-    async fn content_bytes(&self, id: SubmissionId, key: &str) -> Result<Option<u64>, StoreError> {
-        let key = key.to_owned();
-        self.read(move |reader| {
-            blobs::content_bytes(reader.connection, id, &key).map_err(|error| error.of_record(id))
-        })
-        .await
-    }
-
     async fn content(&self, id: SubmissionId, key: &str) -> Result<Option<Content>, StoreError> {
         let key = key.to_owned();
         self.read(move |reader| {
