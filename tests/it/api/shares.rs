@@ -39,6 +39,14 @@ impl Keyed {
         Answer::of(request.header("content-type", "application/json").body(body)).await
     }
 
+    /// Number of results and feedback that were read from the store.
+    async fn reads(&self) -> u64 {
+        let scrape = self.get("reader", "/metrics").await.text();
+        let name = "ferry_store_operation_duration_seconds_count{operation=\"content\"} ";
+        let line = scrape.lines().find_map(|line| line.strip_prefix(name));
+        line.expect("it is counted").parse().unwrap()
+    }
+
     /// Others are served although the producer does what it does.
     async fn others_are_well(&self) {
         let small = json!({ "name": "small", "data": GOOD }).to_string();
@@ -174,7 +182,9 @@ async fn slow_readers_of_large_results_have_a_share_of_memory_and_a_least_pace()
     let mut begin = [0; 12];
     slow.read_exact(&mut begin).await.unwrap();
     assert_eq!(&begin, b"HTTP/1.1 200");
+    let reads = keyed.reads().await;
     let refused = keyed.get("reader", &path).await;
+    assert_eq!(keyed.reads().await, reads, "what there is no memory for is not read");
     let problem = refused.is(ProblemKind::Busy);
     assert!(problem.detail.contains("half of `response_memory_bytes`"), "{}", problem.detail);
     assert_eq!((refused.status, refused.header("retry-after")), (503, "2"));
