@@ -11,6 +11,7 @@ use super::datetime;
 use super::forms;
 use super::header::{self, Layout};
 use super::opening::Opening;
+use super::quotes;
 use super::records::{self, Records};
 use super::report::Report;
 use super::schema::{ColumnType, Table};
@@ -131,7 +132,12 @@ impl<'a> Writer<'a> {
                 false => self.changed(&record),
             };
             let is_foreign = self.is_fixing && delimiter != b',';
-            if changed.is_empty() && !is_unwrapped && !is_foreign {
+            // A record with an error in its quotes keeps its bytes, and with them its error.
+            let has_quote_error = || quotes::error(raw, delimiter).is_some();
+            let changed =
+                if changed.is_empty() || has_quote_error() { Vec::new() } else { changed };
+            let is_bare = !self.has_mark_before_quote(raw);
+            if changed.is_empty() && !is_unwrapped && !is_foreign && is_bare {
                 // A quote that is never closed takes the last line break into its cell.
                 let is_break = |byte: &u8| matches!(byte, b'\r' | b'\n');
                 let breaks = raw.iter().rev().take_while(|byte| is_break(byte)).count();
@@ -204,14 +210,23 @@ impl<'a> Writer<'a> {
             let raw = raw.and_then(|raw| Some(&self.source[raw.get(at)?.clone()]));
             if let Some((_, text)) = changed.iter().find(|(cell, _)| *cell == at) {
                 self.put(text.as_bytes());
-            } else if let Some(raw) =
-                raw.filter(|raw| raw.starts_with(b"\"") || !raw.contains(&b','))
-            {
+            } else if let Some(raw) = raw.filter(|raw| self.is_whole(raw)) {
                 self.put(raw);
             } else {
                 self.put_quoted(value);
             }
         }
+    }
+
+    /// True for a raw cell that says the same between commas.
+    fn is_whole(&self, raw: &[u8]) -> bool {
+        raw.starts_with(b"\"") || (!raw.contains(&b',') && !self.has_mark_before_quote(raw))
+    }
+
+    /// True for the first cell of all if its byte order mark keeps it from beginning with a quote.
+    fn has_mark_before_quote(&self, raw: &[u8]) -> bool {
+        let rest = without_bom(raw);
+        self.written.text.is_empty() && rest.len() < raw.len() && rest.starts_with(b"\"")
     }
 
     fn put(&mut self, bytes: &[u8]) {
