@@ -40,7 +40,7 @@ nextest *FILTER:
 
 # The tests of the Redis store, on the Valkey that `REDIS_SERVER` names.
 valkey:
-    REDIS_SERVER=${REDIS_SERVER:-valkey-server} cargo test --locked -p ferry-store --test contract redis
+    REDIS_SERVER=${REDIS_SERVER:-valkey-server} cargo test --workspace --locked --test contract redis
     REDIS_SERVER=${REDIS_SERVER:-valkey-server} cargo test --locked --test it -- topologies
 
 # Write the generated parts of the pages.
