@@ -1,10 +1,12 @@
 //! Files that only the user of this process can read, written without following symbolic links.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
+
+use tempfile::NamedTempFile;
 
 /// Mode of a file for its owner alone.
 const PRIVATE: u32 = 0o600;
@@ -27,10 +29,7 @@ pub fn replace(path: &Path, bytes: &[u8], mode: Mode) -> io::Result<()> {
     // Links of the system, such as `/dev/stdout`, lead to open files of this process.
     let found = if path.starts_with("/dev") { path.metadata() } else { path.symlink_metadata() };
     let permissions = match found {
-        Ok(old) if old.is_symlink() => {
-            let what = "it is a symbolic link: name the file that it leads to, or remove it";
-            return Err(io::Error::new(io::ErrorKind::AlreadyExists, what));
-        }
+        Ok(old) if old.is_symlink() => return Err(taken(LINK)),
         Ok(old) if old.file_type().is_fifo() || old.file_type().is_char_device() => {
             return std::fs::write(path, bytes);
         }
@@ -39,14 +38,46 @@ pub fn replace(path: &Path, bytes: &[u8], mode: Mode) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => PermissionsExt::from_mode(PRIVATE),
         Err(error) => return Err(error),
     };
+    // A link that appears meanwhile is replaced, and not followed.
+    written(path, bytes, permissions)?.persist(path).map(drop).map_err(|error| error.error)
+}
+
+/// Writes a file whole, for its owner alone, where none is. A file with the same content is left as it is, and
+/// anything else an error.
+pub fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let file = written(path, bytes, PermissionsExt::from_mode(PRIVATE))?;
+    // No process can put one there between a look and the write.
+    match file.persist_noclobber(path).map_err(|error| error.error) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let found = path.symlink_metadata()?;
+            if found.is_symlink() {
+                return Err(taken(LINK));
+            }
+            let is_same = found.is_file() && found.len() == bytes.len() as u64;
+            if is_same && std::fs::read(path)? == bytes {
+                return Ok(());
+            }
+            Err(taken("it exists, with other content"))
+        }
+        persisted => persisted.map(drop),
+    }
+}
+
+const LINK: &str = "it is a symbolic link: name the file that it leads to, or remove it";
+
+fn taken(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::AlreadyExists, what)
+}
+
+/// A new file beside `path`, which is gone unless it is made permanent.
+fn written(path: &Path, bytes: &[u8], permissions: Permissions) -> io::Result<NamedTempFile> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     // Its mode is 0600 from the beginning.
-    let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
+    let mut file = NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
     file.write_all(bytes)?;
     file.as_file().set_permissions(permissions)?;
     file.as_file().sync_all()?;
-    // A link that appears meanwhile is replaced, and not followed.
-    file.persist(path).map(drop).map_err(|error| error.error)
+    Ok(file)
 }
 
 /// Creates a folder and those above it, for their owner alone.
@@ -117,6 +148,24 @@ mod tests {
         replace(Path::new("/dev/null"), b"five", Mode::Private).unwrap();
         create_folder(&folders).unwrap();
         assert_eq!((mode(&folders), mode(folders.parent().unwrap())), (0o700, 0o700));
+    }
+
+    #[test]
+    fn a_file_is_created_where_there_is_none_and_never_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let [file, link, nowhere] =
+            ["file", "link", "nowhere"].map(|name| folder.path().join(name));
+        create(&file, b"one").unwrap();
+        assert_eq!(mode(&file), 0o600);
+        create(&file, b"one").unwrap();
+        std::os::unix::fs::symlink(&nowhere, &link).unwrap();
+        for (path, other) in [(&file, "two"), (&file, "longer"), (&link, "one")] {
+            let error = create(path, other.as_bytes()).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::AlreadyExists, "{error}");
+        }
+        assert_eq!(std::fs::read(&file).unwrap(), b"one");
+        assert!(!nowhere.exists());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left behind");
     }
 
     #[test]

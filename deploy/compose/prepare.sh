@@ -5,8 +5,8 @@
 # For the real Platform, edit `.env` (no profile, its addresses, the client id), and write its secrets
 # into deploy/compose/secrets/client-secret and api-key.
 #
-# To replace a password, or the certificate of Redis, delete its file and run this again. Containers see a new secret only when they
-# are created again: `docker compose up -d --force-recreate`.
+# To replace a password, or the certificate of Redis, delete its file and run this again. Containers see a new
+# secret only when they are created again: `docker compose up -d --force-recreate`.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 secrets=deploy/compose/secrets
@@ -106,4 +106,9 @@ FERRY_CLIENT_ID=demo
 #ALERTMANAGER_PORT=9094
 ENV
     echo "made .env"
+fi
+
+# Where SELinux is enforced, containers read only what has this label.
+if command -v selinuxenabled >/dev/null && selinuxenabled; then
+    chcon -R -t container_file_t dashboards deploy
 fi

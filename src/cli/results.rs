@@ -1,5 +1,6 @@
 //! `ferry results`: what the Platform made of a dataset.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -13,7 +14,7 @@ use super::show;
 use super::target::Target;
 use super::ui::{Ui, write_bytes};
 use crate::app::App;
-use crate::private_files::{Mode, create_folder, replace};
+use crate::private_files::{Mode, create, create_folder, replace};
 use ferry_types::contract::SubmissionView;
 use ferry_types::domain::outcome::Content;
 use ferry_types::domain::submission::State;
@@ -33,7 +34,7 @@ pub(super) struct Results {
     /// The result; needed if there are several and no -o.
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
-    /// Write to this file, or, for several results, into this folder.
+    /// Write to this file, which is replaced, or, for several results, into this folder, where no file is.
     #[arg(short, long, value_name = "PATH")]
     output: Option<PathBuf>,
 }
@@ -65,7 +66,7 @@ impl Results {
                 (None, path) => path.clone(),
             };
             match &path {
-                Some(path) => write(path, &content, ui)?,
+                Some(path) => write(path, folder.is_some(), &content, ui)?,
                 None if ui.json => {}
                 None => write_bytes(&content.bytes)?,
             }
@@ -116,11 +117,20 @@ fn is_folder(path: &Path) -> bool {
     path.is_dir() || path.as_os_str().to_string_lossy().ends_with(std::path::MAIN_SEPARATOR)
 }
 
-fn write(path: &Path, content: &Content, ui: &Ui) -> Result<(), CliError> {
+/// Writes a result. A file that is named by its key may be that of another submission: it is not replaced.
+fn write(path: &Path, is_in_folder: bool, content: &Content, ui: &Ui) -> Result<(), CliError> {
     if let Some(folder) = path.parent() {
         create_folder(folder).map_err(|error| cannot(folder, error))?;
     }
-    replace(path, &content.bytes, Mode::Private).map_err(|error| cannot(path, error))?;
+    if is_in_folder {
+        create(path, &content.bytes).map_err(|error| {
+            let is_taken = error.kind() == ErrorKind::AlreadyExists;
+            let error = cannot(path, error);
+            if is_taken { error.hint("give each submission a folder of its own") } else { error }
+        })?;
+    } else {
+        replace(path, &content.bytes, Mode::Private).map_err(|error| cannot(path, error))?;
+    }
     ui.print_note(format!("wrote {} ({})", path.display(), show::size(content.bytes.len() as u64)));
     Ok(())
 }

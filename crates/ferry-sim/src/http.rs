@@ -50,6 +50,7 @@ async fn respond(
 ) -> Response<Body> {
     if request.method() == Method::GET {
         match request.uri().path() {
+            "/healthz" => return Response::new(Body::from("ok\n")),
             "/ledger" => return json(service.world().ledger()),
             "/ledger/requests" => {
                 return json(&service.world().requests().collect::<Vec<_>>());

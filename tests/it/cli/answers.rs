@@ -251,6 +251,33 @@ fn several_results_go_to_a_folder_or_one_by_one() {
     assert_eq!(objects[1]["path"], "march/sum_mary.json");
 }
 
+#[test]
+fn a_result_never_replaces_that_of_another_submission_in_a_folder() {
+    let platform = Platform::start();
+    let (ferry, first) = completed(&platform, &[]);
+    ferry.write("april.csv", &GOOD.replace("/03/", "/04/"));
+    ferry.run(&["submit", "april.csv", "--wait"]).ok();
+    let second = ferry.run(&["list", "--name", "april", "--json"]).ok().objects();
+    let second = second[0]["id"].as_str().unwrap();
+    for _ in 0..2 {
+        ferry.run(&["results", &first, "-o", "all/"]).ok();
+    }
+    let of_first = ferry.read("all/tableofresultids.csv");
+    assert_snapshot!(ferry.run(&["results", second, "-o", "all/"]), @"
+    exit 1
+    ---- stdout
+    ---- stderr
+    error: cannot write `all/tableofresultids.csv`
+    caused by: it exists, with other content
+    hint: give each submission a folder of its own
+    ");
+    assert_eq!(ferry.read("all/tableofresultids.csv"), of_first);
+    ferry.run(&["results", second, "-o", "april"]).ok();
+    assert_ne!(ferry.read("april"), of_first);
+    ferry.run(&["results", second, "-o", "all/tableofresultids.csv"]).ok();
+    assert_ne!(ferry.read("all/tableofresultids.csv"), of_first, "named as a file, it is replaced");
+}
+
 #[cfg(unix)]
 #[test]
 fn results_are_private_one_file_each_and_follow_no_link() {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -24,7 +25,7 @@ pub(super) fn services() -> Vec<(String, Value)> {
 }
 
 pub(super) fn is_ferry(service: &Value) -> bool {
-    service["build"].is_string()
+    service["build"].is_object()
 }
 
 pub(super) fn containers() -> Vec<Container> {
@@ -103,6 +104,56 @@ fn images_are_pinned_and_containers_may_do_little() {
             assert_eq!(how["condition"], "service_healthy", "{name} waits for {other}");
             let must_be = how["required"] != false;
             assert_eq!(must_be, other != "platform", "whether {name} cannot do without {other}");
+        }
+    }
+}
+
+#[test]
+fn the_base_of_the_image_is_pinned_by_its_digest() {
+    let dockerfile = fs::read_to_string(root("Dockerfile")).unwrap();
+    let from = dockerfile.lines().filter_map(|line| line.strip_prefix("FROM "));
+    let base = from.last().expect("it has a base");
+    for (name, service) in services().into_iter().filter(|(_, service)| is_ferry(service)) {
+        let image = service["build"]["additional_contexts"][base].as_str().unwrap_or_default();
+        let digest = image.strip_prefix(&format!("docker-image://{base}@sha256:"));
+        let digits = digest.unwrap_or_default().bytes().filter(u8::is_ascii_hexdigit).count();
+        assert!(digits == 64, "{name}: `{base}` may be any image: `{image}`");
+    }
+}
+
+#[test]
+fn configuration_is_mounted_as_folders_which_follow_edits() {
+    for (name, service) in services() {
+        for volume in texts(&service["volumes"]) {
+            let from = volume.split(':').next().unwrap();
+            let is_folder = from.strip_prefix("./").is_none_or(|path| root(path).is_dir());
+            assert!(is_folder, "{name}: {volume} stays as it was when an editor replaces the file");
+        }
+    }
+}
+
+#[test]
+fn where_selinux_is_enforced_containers_may_read_what_they_are_given() {
+    let machine = Machine::prepare();
+    let tools = machine.path("tools");
+    fs::create_dir(&tools).unwrap();
+    let called = machine.path("labelled");
+    for (tool, script) in [("selinuxenabled", "exit 0"), ("chcon", "echo \"$@\" >\"$CALLED\"")] {
+        let file = format!("{tools}/{tool}");
+        fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let script = machine.path("deploy/compose/prepare.sh");
+    let line = format!("PATH={tools}:$PATH CALLED={called} {script}");
+    let again = Command::new("sh").args(["-c", &line]).output().unwrap();
+    assert!(again.status.success(), "{again:?}");
+    let called = fs::read_to_string(called).unwrap();
+    let (options, folders) = called.trim().split_once(" dashboards ").expect("folders");
+    assert_eq!((options, folders), ("-R -t container_file_t", "deploy"));
+    for (name, service) in services() {
+        for volume in texts(&service["volumes"]) {
+            let is_labelled = ["./dashboards", "./deploy/"].iter().any(|at| volume.starts_with(at));
+            assert!(is_labelled || !volume.starts_with('.'), "{name}: {volume} has no label");
         }
     }
 }
@@ -269,7 +320,7 @@ impl Machine {
     }
 
     fn prometheus(&self) -> Running {
-        let config = fs::read_to_string(root("deploy/compose/prometheus.yml")).unwrap();
+        let config = fs::read_to_string(root("deploy/prometheus/compose.yml")).unwrap();
         let (before, after) = config.split_once("    dns_sd_configs:").expect("names of services");
         let (names, after) = after.split_once("\nalerting:").expect("an alertmanager");
         assert!(names.contains("[worker, server]") && names.contains("port: 9464"), "{names}");
@@ -280,7 +331,7 @@ impl Machine {
             before.replace("15s", "500ms"),
             self.here(after, "watch")
         );
-        fs::write(self.path("prometheus/prometheus.yml"), config).unwrap();
+        fs::write(self.path("prometheus/compose.yml"), config).unwrap();
         fs::copy(root("deploy/prometheus/alerts.yml"), self.path("prometheus/alerts.yml")).unwrap();
         let (_, service) = services().into_iter().find(|(name, _)| name == "prometheus").unwrap();
         let mut command = Command::new("prometheus");

@@ -16,12 +16,15 @@ use crate::domain::sanitize::sanitize;
 
 /// A value may have so many bars.
 const MAX_BARS: usize = 16;
-/// Cells behind these are not compared.
-const MAX_COMPARED_CELLS: usize = 1024;
+/// Cells behind these are not compared: datasets have seven columns, and perhaps a few more.
+const MAX_COMPARED_CELLS: usize = 128;
 /// Maximum number of cells of a row.
 const MAX_KEPT_CELLS: usize = 64;
 /// Maximum length of a cell or a value.
 const MAX_CELL_CHARS: usize = 100;
+/// Bytes of cells and names of columns that the locations of a feedback show together. One row may be meant by
+/// thousands of complaints, each of a few bytes.
+const MAX_SHOWN_BYTES: usize = 4 << 20;
 
 /// A feedback item, with its locations in the dataset.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -47,7 +50,8 @@ pub struct RowLocation {
     pub line: u64,
     /// The cells that hold the value: nearly always one.
     pub matching_cells: Vec<CellRef>,
-    /// The first cells of the row, shortened, control characters escaped.
+    /// The first cells of the row, shortened, control characters escaped; none where the locations before
+    /// this one show several megabytes.
     pub cells: Vec<String>,
 }
 
@@ -56,7 +60,8 @@ pub struct RowLocation {
 pub struct CellRef {
     /// Index in the row, from 0.
     pub cell: usize,
-    /// The name of its column; none for an extra one that the header does not name.
+    /// The name of its column; none for an extra one that the header does not name, and where no cells are
+    /// shown.
     pub column: Option<String>,
 }
 
@@ -89,7 +94,8 @@ pub fn locate(
         .iter()
         .filter(|candidate| !candidate.matches.is_empty())
         .fold(RowNumbering::ALL, |common, candidate| common.and(candidate.numbering()));
-    candidates.into_iter().map(|candidate| candidate.settle(common)).collect()
+    let mut room = MAX_SHOWN_BYTES;
+    candidates.into_iter().map(|candidate| candidate.settle(common, &mut room)).collect()
 }
 
 fn said(item: &RawItem) -> Option<u64> {
@@ -154,29 +160,34 @@ impl Candidate<'_> {
             .fold(RowNumbering::NONE, |numbering, found| numbering.or(found.numbering))
     }
 
-    fn settle(self, common: RowNumbering) -> FeedbackItem {
+    fn settle(self, common: RowNumbering, room: &mut usize) -> FeedbackItem {
         let is_meant =
             |found: &&Match<'_>| common.is_empty() || !found.numbering.and(common).is_empty();
+        let meant = self.matches.iter().filter(is_meant);
         FeedbackItem {
             row: self.row,
             value: self.value.map(|value| sanitize(value, MAX_CELL_CHARS)),
             message: self.message,
-            locations: self.matches.iter().filter(is_meant).map(Match::location).collect(),
+            locations: meant.map(|found| found.location(room)).collect(),
         }
     }
 }
 
 impl Match<'_> {
-    fn location(&self) -> RowLocation {
+    /// Takes what it shows from `room`.
+    fn location(&self, room: &mut usize) -> RowLocation {
         let (line, _, record) = &self.rows.by_number[&self.row];
-        let matching_cell = |cell: &usize| CellRef { cell: *cell, column: self.rows.column(*cell) };
-        RowLocation {
-            table: self.rows.table,
-            row: self.row,
-            line: *line,
-            matching_cells: self.cells.iter().map(matching_cell).collect(),
-            cells: record.iter().take(MAX_KEPT_CELLS).map(kept).collect(),
-        }
+        let has_room = *room > 0;
+        let mut shown = |text: String| {
+            *room = room.saturating_sub(text.len());
+            text
+        };
+        let mut column = |cell| self.rows.column(cell).filter(|_| has_room).map(&mut shown);
+        let matching_cells =
+            self.cells.iter().map(|cell| CellRef { cell: *cell, column: column(*cell) }).collect();
+        let cells = record.iter().take(if has_room { MAX_KEPT_CELLS } else { 0 });
+        let cells = cells.map(|cell| shown(kept(cell))).collect();
+        RowLocation { table: self.rows.table, row: self.row, line: *line, matching_cells, cells }
     }
 }
 

@@ -7,6 +7,9 @@ use super::locate::{FeedbackItem, RowLocation};
 impl fmt::Display for FeedbackItem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.locations.as_slice(), self.row) {
+            ([location], _) if location.cells.is_empty() => {
+                write!(f, "{location}: {}", self.message)
+            }
             ([location], _) => write!(f, "{location}: {}\n    {}", self.message, location.marked()),
             ([], Some(0)) => {
                 write!(f, "the dataset as a whole: {}", self.message)?;
@@ -23,9 +26,14 @@ impl fmt::Display for FeedbackItem {
             (locations, row) => {
                 let row = row.unwrap_or_default();
                 write!(f, "row {row}, which may be any of these: {}", self.message)?;
-                locations
-                    .iter()
-                    .try_for_each(|location| write!(f, "\n    {location}: {}", location.marked()))
+                locations.iter().try_for_each(|location| {
+                    write!(f, "\n    {location}")?;
+                    if location.cells.is_empty() {
+                        Ok(())
+                    } else {
+                        write!(f, ": {}", location.marked())
+                    }
+                })
             }
         }
     }

@@ -83,6 +83,20 @@ fn feedback_items_beyond_the_limit_are_counted() {
 }
 
 #[test]
+fn thousands_of_complaints_about_one_large_row_show_some_megabytes_of_it() {
+    let wide = format!(",{}", "\u{200b}".repeat(100)).repeat(60);
+    let data = format!("Reference,StartDate,StartTime,EndDate,EndTime{wide}\nv,,,,{wide}\n");
+    let items = locate(&read(&"1|v|x\n".repeat(MAX_ITEMS)), Some(&data), None);
+    assert!(items.iter().all(|item| item.locations[0].row == 1), "each is located all the same");
+    assert!(!items[0].locations[0].cells.is_empty() && items[0].to_string().contains('>'));
+    let last = items.last().unwrap();
+    assert_eq!(last.locations[0].matching_cells, [CellRef { cell: 0, column: None }]);
+    assert_eq!(last.to_string(), "data row 1 (line 2), column 1: x");
+    let shown = serde_json::to_string(&items).unwrap().len();
+    assert!(shown < 8 << 20, "{shown} bytes");
+}
+
+#[test]
 fn a_row_is_found_however_the_platform_counts() {
     // The second data row, on lines 3 and 4.
     for row in [1, 2, 3, 4] {
