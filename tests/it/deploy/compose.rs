@@ -137,7 +137,7 @@ fn where_selinux_is_enforced_containers_may_read_what_they_are_given() {
     let machine = Machine::prepare();
     let tools = machine.path("tools");
     fs::create_dir(&tools).unwrap();
-    let called = machine.path("labelled");
+    let called = machine.path("labeled");
     for (tool, script) in [("selinuxenabled", "exit 0"), ("chcon", "echo \"$@\" >\"$CALLED\"")] {
         let file = format!("{tools}/{tool}");
         fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
@@ -152,8 +152,8 @@ fn where_selinux_is_enforced_containers_may_read_what_they_are_given() {
     assert_eq!((options, folders), ("-R -t container_file_t", "deploy"));
     for (name, service) in services() {
         for volume in texts(&service["volumes"]) {
-            let is_labelled = ["./dashboards", "./deploy/"].iter().any(|at| volume.starts_with(at));
-            assert!(is_labelled || !volume.starts_with('.'), "{name}: {volume} has no label");
+            let is_labeled = ["./dashboards", "./deploy/"].iter().any(|at| volume.starts_with(at));
+            assert!(is_labeled || !volume.starts_with('.'), "{name}: {volume} has no label");
         }
     }
 }
