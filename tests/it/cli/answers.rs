@@ -255,7 +255,7 @@ fn several_results_go_to_a_folder_or_one_by_one() {
 fn a_result_never_replaces_that_of_another_submission_in_a_folder() {
     let platform = Platform::start();
     let (ferry, first) = completed(&platform, &[]);
-    ferry.write("april.csv", &GOOD.replace("/03/", "/04/"));
+    ferry.write("april.csv", GOOD.replace("/03/", "/04/"));
     ferry.run(&["submit", "april.csv", "--wait"]).ok();
     let second = ferry.run(&["list", "--name", "april", "--json"]).ok().objects();
     let second = second[0]["id"].as_str().unwrap();

@@ -111,8 +111,8 @@ fn images_are_pinned_and_containers_may_do_little() {
 #[test]
 fn the_base_of_the_image_is_pinned_by_its_digest() {
     let dockerfile = fs::read_to_string(root("Dockerfile")).unwrap();
-    let from = dockerfile.lines().filter_map(|line| line.strip_prefix("FROM "));
-    let base = from.last().expect("it has a base");
+    let mut from = dockerfile.lines().rev().filter_map(|line| line.strip_prefix("FROM "));
+    let base = from.next().expect("it has a base");
     for (name, service) in services().into_iter().filter(|(_, service)| is_ferry(service)) {
         let image = service["build"]["additional_contexts"][base].as_str().unwrap_or_default();
         let digest = image.strip_prefix(&format!("docker-image://{base}@sha256:"));
