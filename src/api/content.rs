@@ -15,6 +15,7 @@ use super::json::Json;
 use super::openapi::BYTES;
 use super::params::Flag;
 use super::query::Query;
+use super::response_memory::Reserved;
 use super::shared::Shared;
 use crate::charset::text;
 use ferry_store::{Payload, StoreError};
@@ -45,7 +46,7 @@ pub(super) async fn result(
     }
     let memory = reserve(&shared, &caller, &submission, &key, 0)?;
     let stored = shared.store().content(submission.id, &key).await?;
-    Ok(with(memory, as_it_is(stored.ok_or_else(missing)?)))
+    Ok(Reserved(Some(memory), as_it_is(stored.ok_or_else(missing)?)).into_response())
 }
 
 /// Memory for reading something from the store, and as much again for unpacking it, before it is read; with
@@ -64,11 +65,6 @@ fn reserve(
     Ok(Arc::new(memory))
 }
 
-fn with(memory: Arc<MemoryPermit>, mut response: Response) -> Response {
-    response.extensions_mut().insert(memory);
-    response
-}
-
 /// Shows the feedback, with the rows that it means.
 pub(super) async fn feedback(
     State(shared): State<Arc<Shared>>,
@@ -80,14 +76,14 @@ pub(super) async fn feedback(
     let dataset = if raw { 0 } else { submission.payload_bytes };
     let memory = reserve(&shared, &caller, &submission, FEEDBACK_KEY, dataset)?;
     match shared.store().content(submission.id, FEEDBACK_KEY).await? {
-        Some(content) if raw => Ok(with(memory, as_it_is(content))),
+        Some(content) if raw => Ok(Reserved(Some(memory), as_it_is(content)).into_response()),
         Some(content) => {
             let payload = match shared.store().payload(submission.id).await {
                 Ok(payload) => Some(payload),
                 Err(StoreError::NotFound(_)) => None,
                 Err(error) => return Err(error.into()),
             };
-            Ok(with(memory, Json(items(content, payload).await).into_response()))
+            Ok(Reserved(Some(memory), Json(items(content, payload).await)).into_response())
         }
         None if submission.state == SubmissionState::Completed && !raw => {
             Ok(Json(Vec::<FeedbackItem>::new()).into_response())

@@ -26,6 +26,7 @@ mod metrics;
 mod middleware;
 mod openapi;
 mod operate;
+mod page;
 mod params;
 mod positions;
 mod probes;

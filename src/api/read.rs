@@ -15,13 +15,15 @@ use super::error::ApiError;
 use super::found::Found;
 use super::json::Json;
 use super::openapi::{Input, Operation, Output};
+use super::page::{self, view};
 use super::params::{Labels, Moment, PageCursor, PageSize, States, WaitQuery};
 use super::query::Query;
+use super::response_memory::Reserved;
 use super::role::Role;
 use super::shared::Shared;
 use super::wait::settled;
-use ferry_store::{DamagedRecord, Filter, SubmissionDetail};
-use ferry_types::contract::{DamagedSubmission, SubmissionPage, SubmissionView, WebhookView};
+use ferry_store::Filter;
+use ferry_types::contract::{SubmissionPage, SubmissionView, WebhookView};
 use ferry_types::domain::submission::TimelineEntry;
 
 /// The tags of states that a client knows already.
@@ -53,7 +55,7 @@ pub(super) struct ListQuery {
     created_after: Option<Moment>,
     /// Accepted before this time.
     created_before: Option<Moment>,
-    /// Maximum number of submissions in the page.
+    /// Maximum number of submissions in the page, which has fewer where they are large.
     limit: Option<PageSize>,
     /// The `next_cursor` of an earlier page, to continue there.
     cursor: Option<PageCursor>,
@@ -123,7 +125,7 @@ pub(super) async fn list(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
     Query(query): Query<ListQuery>,
-) -> Result<Json<SubmissionPage>, ApiError> {
+) -> Result<Reserved<Json<SubmissionPage>>, ApiError> {
     let filter = Filter {
         name: query.name,
         states: query.state.0,
@@ -135,16 +137,11 @@ pub(super) async fn list(
     let cursor = query.cursor.map(|cursor| caller.positions.page(&cursor.0)).transpose()?;
     // Nothing of a foreign account, not even that there is one.
     if filter.account.as_ref().is_some_and(|account| !caller.sees(account)) {
-        return Ok(Json(SubmissionPage::default()));
+        return Ok(Reserved(None, Json(SubmissionPage::default())));
     }
     let limit = query.limit.unwrap_or_default().0;
-    let page = shared.store().list(&filter, cursor, limit).await?;
-    let next_cursor = page.next.map(|next| caller.positions.of_page(next)).transpose()?;
-    Ok(Json(SubmissionPage {
-        submissions: page.found.into_iter().map(view).collect(),
-        damaged: page.damaged.into_iter().map(damaged).collect(),
-        next_cursor,
-    }))
+    let (page, memory) = page::read(&shared, &caller, &filter, cursor, limit).await?;
+    Ok(Reserved(Some(memory), Json(page)))
 }
 
 /// The account to list: a caller that is bound to several has to name one of them.
@@ -175,12 +172,4 @@ pub(super) async fn deliveries(
 ) -> Result<Json<WebhookView>, ApiError> {
     let view = WebhookView::new(&found.submission);
     Ok(Json(if caller.role == Role::Read { view.without_path() } else { view }))
-}
-
-fn damaged(record: DamagedRecord) -> DamagedSubmission {
-    DamagedSubmission { id: record.id, cause: record.cause }
-}
-
-fn view(found: SubmissionDetail) -> SubmissionView {
-    SubmissionView::new(found.submission, found.waiting_for)
 }

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use hyper::body::Body as _;
 
 use super::body_memory::{BodyMemory, MemoryPermit};
+use super::openapi::{Operation, Output};
 use super::shares::Owner;
 use crate::sent::until_sent;
 
@@ -14,6 +15,26 @@ const ENCODER: u64 = 1 << 20;
 
 /// Responses beyond this size count.
 const SMALL: u64 = 64 << 10;
+
+/// A response with the memory that was reserved before it was read.
+#[derive(Debug)]
+pub(super) struct Reserved<T>(pub(super) Option<Arc<MemoryPermit>>, pub(super) T);
+
+impl<T: IntoResponse> IntoResponse for Reserved<T> {
+    fn into_response(self) -> Response {
+        let mut response = self.1.into_response();
+        if let Some(memory) = self.0 {
+            response.extensions_mut().insert(memory);
+        }
+        response
+    }
+}
+
+impl<T: Output> Output for Reserved<T> {
+    fn describe(operation: Operation<'_>) -> Operation<'_> {
+        T::describe(operation)
+    }
+}
 
 /// `response` as it is, or an error if there is no memory for it. One that reports what was done already is
 /// never replaced by an error.

@@ -15,6 +15,7 @@ pub(crate) mod events;
 mod examples;
 mod generated;
 mod keys;
+mod large_records;
 mod limits;
 mod listing;
 mod many_values;
