@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-/// Bytes for all of a request but its dataset.
-const OVERHEAD: u64 = 64 << 10;
+use crate::pipeline::{REQUEST_OVERHEAD, largest_json};
 
 /// Bounds of requests.
 #[derive(Debug, Clone)]
@@ -25,11 +24,11 @@ pub struct ApiLimits {
 impl ApiLimits {
     /// The largest body that is a dataset as it is.
     pub(super) fn raw_body(&self) -> u64 {
-        self.max_dataset_bytes.saturating_add(OVERHEAD)
+        self.max_dataset_bytes.saturating_add(REQUEST_OVERHEAD)
     }
 
-    /// The largest body that is JSON: line breaks and quotes take twice their space there.
+    /// The largest body that is JSON.
     pub(super) fn json_body(&self) -> u64 {
-        self.max_dataset_bytes.saturating_mul(2).saturating_add(OVERHEAD)
+        largest_json(self.max_dataset_bytes)
     }
 }

@@ -109,7 +109,20 @@ pub struct Intake {
     targets: WebhookTargets,
 }
 
+/// Bytes for all of a request but its dataset.
+pub const REQUEST_OVERHEAD: u64 = 64 << 10;
+
+/// The largest request that is JSON: line breaks and quotes of the dataset take twice their space there.
+pub fn largest_json(max_dataset_bytes: u64) -> u64 {
+    max_dataset_bytes.saturating_mul(2).saturating_add(REQUEST_OVERHEAD)
+}
+
 impl Intake {
+    /// The largest request that is JSON.
+    pub(super) fn largest_json(&self) -> u64 {
+        largest_json(self.max_dataset_bytes)
+    }
+
     /// An intake into `store`; `seed` keeps the ids of several processes apart.
     pub fn new(
         store: Arc<dyn Store>,

@@ -29,7 +29,8 @@ pub use committer::CommitError;
 pub use decode::{decode, revision};
 pub use executor::Executor;
 pub use intake::{
-    DEFAULT_ACCOUNT, DEFAULT_RESULT_KEY, Intake, IntakeError, MAX_ITEMS, Prepared, SourceLabels,
+    DEFAULT_ACCOUNT, DEFAULT_RESULT_KEY, Intake, IntakeError, MAX_ITEMS, Prepared,
+    REQUEST_OVERHEAD, SourceLabels, largest_json,
 };
 pub use metrics::{IntakeMetrics, Source, WorkerMetrics};
 pub use parts::{StepQueue, WorkerParts, Workers};

@@ -62,7 +62,7 @@ impl PushedIntake {
 
     /// Takes in what is due, at most a few hundred; answers how many tasks there were.
     async fn take(&self) -> Result<usize, StoreError> {
-        let tasks = self.requests.peek().await?;
+        let tasks = self.requests.peek(self.intake.largest_json()).await?;
         let count = tasks.len();
         let (mut ids, mut batch, mut refused) = (Vec::new(), Vec::new(), Vec::new());
         for task in tasks {
@@ -101,7 +101,11 @@ impl PushedIntake {
     }
 
     fn prepare(&self, task: &Task) -> Result<NewSubmission, String> {
-        let mut request: SubmissionRequest = from_json_within(&task.args, MAX_REQUEST_VALUES)
+        let largest = self.intake.largest_json();
+        let args = task.args.as_ref().map_err(|bytes| {
+            format!("the request has {bytes} bytes, more than {largest} (`max_dataset_bytes`)")
+        })?;
+        let mut request: SubmissionRequest = from_json_within(args, MAX_REQUEST_VALUES)
             // The parser's own words may quote a row.
             .map_err(|error| {
                 format!(

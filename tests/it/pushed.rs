@@ -82,6 +82,30 @@ async fn requests_pushed_while_no_worker_ran_are_all_accepted_once_despite_kills
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pushed_request_that_is_too_large_is_put_aside_and_not_read() {
+    let server = shared_server().await;
+    let (url, namespace) = (server.url(), own_namespace());
+    let settings = [("STORE", &*url), ("NAMESPACE", &namespace), ("MAX_DATASET_BYTES", "4096")];
+    let world = World::idle(prompt(), &settings).await;
+    let mut large = dataset("large");
+    large.data = large.data.repeat(1000);
+    storage::<SubmissionRequest>(&world).await.push(large).await.unwrap();
+    push(&world, 1).await;
+    let requests = world.app.pushed.clone().unwrap();
+    let tasks = requests.peek(1 << 16).await.unwrap();
+    let unread: Vec<u64> = tasks.iter().filter_map(|task| task.args.clone().err()).collect();
+    assert!(tasks.len() == 2 && unread.len() == 1 && unread[0] > 73_728, "{unread:?}");
+    let mut world = world;
+    world.start_workers();
+    taken_in(&world).await;
+    let (refused, _) = requests.dead_letters(0).await.unwrap();
+    let reason = &refused[0].1.reason;
+    assert!(reason.ends_with("bytes, more than 73728 (`max_dataset_bytes`)"), "{reason}");
+    assert_eq!((refused.len(), count(&world).await), (1, 1));
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pushed_dataset_travels_and_a_bad_one_is_put_aside_with_its_reason() {
     let (_server, mut world) = world().await;
     push(&world, 1).await;

@@ -30,8 +30,8 @@ const TURN: Duration = Duration::from_secs(2);
 pub struct Task {
     /// The id that apalis gave it.
     pub id: String,
-    /// Its arguments, as JSON.
-    pub args: Vec<u8>,
+    /// Its arguments, as JSON; their length if they are too long to be read.
+    pub args: Result<Vec<u8>, u64>,
 }
 
 /// Reason why a task was not accepted.
@@ -78,8 +78,8 @@ impl PushedRequests {
     }
 
     /// Tasks that are due; none if there are none, or if another process is at it. They stay until
-    /// they are removed or refused.
-    pub async fn peek(&self) -> Result<Vec<Task>, StoreError> {
+    /// they are removed or refused. Arguments of more than `largest` bytes are not read.
+    pub async fn peek(&self, largest: u64) -> Result<Vec<Task>, StoreError> {
         let keys = [
             self.config.active_jobs_list(),
             self.config.scheduled_jobs_set(),
@@ -90,7 +90,8 @@ impl PushedRequests {
             .arg(TASKS)
             .arg(BYTES)
             .arg(&self.caller)
-            .duration(TURN);
+            .duration(TURN)
+            .arg(largest);
         let response = self.run(&self.peek, script_call).await?;
         if !matches!(response, Value::Array(_)) {
             return Ok(Vec::new());
@@ -186,7 +187,11 @@ fn tasks(response: Value) -> Result<Vec<Task>, RedisError> {
     let mut items = array(response)?.into_iter();
     let mut tasks = Vec::with_capacity(items.len() / 2);
     while let (Some(id), Some(args)) = (items.next(), items.next()) {
-        tasks.push(Task { id: text(id)?, args: bytes(args)? });
+        let args = match args {
+            Value::Int(length) => Err(length.cast_unsigned()),
+            args => Ok(bytes(args)?),
+        };
+        tasks.push(Task { id: text(id)?, args });
     }
     Ok(tasks)
 }
