@@ -40,7 +40,7 @@ fn alternative(refusal: &LifecycleError) -> String {
         LifecycleError::NewerUnfinished { newer, .. } => {
             format!("wait until {newer} is finished, or cancel it: `ferry cancel {newer}`")
         }
-        LifecycleError::NewerCompleted { id, .. } => {
+        LifecycleError::NewerUploaded { id, .. } => {
             format!("if the older dataset is to replace it: `ferry resubmit {id} FILE`")
         }
         LifecycleError::NothingToOverwrite { id } => {
@@ -133,7 +133,7 @@ mod tests {
         let same_names = [
             SameName::default(),
             SameName { newer_unfinished: newer, ..SameName::default() },
-            SameName { newer_completed: newer, ..SameName::default() },
+            SameName { newer_uploaded: newer, ..SameName::default() },
         ];
         let mut refused = 0;
         for (state, step) in

@@ -101,6 +101,9 @@ impl History<'_> {
     }
 
     fn acts_of_workers(&self, acts: &mut Vec<(u32, Act)>) {
+        let requests = self.calls.each(|call| (call.to, call.worker)).into_iter();
+        let requests = requests.filter(|(_, (to, _))| matches!(to, Destination::Platform(_)));
+        let requesting: Vec<_> = requests.map(|(_, (_, worker))| worker).collect();
         for (slot, worker) in self.workers.iter().enumerate() {
             let Some(worker) = worker else {
                 acts.push((10, Act::Start(slot)));
@@ -109,15 +112,17 @@ impl History<'_> {
             if self.scenario.crashes {
                 acts.push((2, Act::Crash(slot)));
             }
+            // What its requests do meanwhile is the question.
+            let weight = if requesting.contains(&worker.number) { 8 } else { 2 };
             if worker.is_suspended {
                 acts.push((8, Act::Wake(slot)));
             } else if self.scenario.suspensions {
-                acts.push((2, Act::Suspend(slot)));
+                acts.push((weight, Act::Suspend(slot)));
             }
             if worker.is_cut_off {
                 acts.push((6, Act::Connect(slot)));
             } else if self.scenario.partitions {
-                acts.push((2, Act::CutOff(slot)));
+                acts.push((weight, Act::CutOff(slot)));
             }
         }
     }

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::earlier::{Earlier, read_file, read_keys, replace_file, replace_keys};
-use crate::time::Time;
+use crate::time::{Machine, Time};
 
 /// The kind of store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,8 +85,8 @@ impl Backing {
         Self { time: time.clone(), place, runtime }
     }
 
-    /// Opens the store, as a process does.
-    pub(crate) fn open(&self) -> Arc<dyn Store> {
+    /// Opens the store, as a process on a machine does. A file is on one machine.
+    pub(crate) fn open(&self, machine: usize) -> Arc<dyn Store> {
         let (clock, health) = (Arc::new(self.time.clone()), HealthPolicy::default());
         match &self.place {
             Place::Memory(store) => Arc::new(store.clone()),
@@ -96,7 +96,8 @@ impl Backing {
             }
             Place::Redis(place) => {
                 let store = RedisStore::new(&place.address, Durability::Server, health);
-                let store = store.expect("the address is valid").with_clock(clock);
+                let clock = Machine(self.time.clone(), machine as u64);
+                let store = store.expect("the address is valid").with_clock(Arc::new(clock));
                 let responses = place.responses.clone();
                 Arc::new(store.losing_responses(Arc::new(move || responses.is_lost())))
             }

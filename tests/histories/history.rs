@@ -32,6 +32,9 @@ const ANSWER: Duration = Duration::from_secs(20);
 /// Attempts of a producer to submit one dataset, each with an id of its own.
 pub(crate) const ATTEMPTS: usize = 4;
 
+/// Machine of operators and producers; the others have the number of their worker.
+pub(crate) const OFFICE: usize = 100;
+
 /// Bits of an id that number the attempt.
 const ATTEMPT_BITS: u32 = 8;
 
@@ -110,7 +113,7 @@ impl<'a> History<'a> {
             recorder: Recorder::new(time.clone()),
             worlds: worlds.collect(),
             saboteur: Arc::new(Saboteur::new(setting.planted, backing.clone(), same_name)),
-            office: Opened::new(&backing),
+            office: Opened::new(&backing, OFFICE),
             backing,
             numbers: Arc::new(numbers.collect()),
             workers: (0..scenario.workers).map(|_| None).collect(),
@@ -134,7 +137,7 @@ impl<'a> History<'a> {
         let (calls, recorder) = (self.calls.clone(), self.recorder.clone());
         let store = WorkerStore {
             worker,
-            inner: Opened::new(&self.backing),
+            inner: Opened::new(&self.backing, slot),
             calls: calls.clone(),
             recorder: recorder.clone(),
             numbers: self.numbers.clone(),
@@ -205,8 +208,10 @@ impl<'a> History<'a> {
         if is_to_store && (is_cut_off || self.is_away) {
             return self.calls.lose(number);
         }
-        if let Some(fault) = self.call_faults.of(number) {
-            return self.meet(number, worker, fault);
+        match self.call_faults.of_new(number, to) {
+            Some(CallFault::Wait) => return,
+            Some(fault) => return self.meet(number, worker, fault),
+            None => {}
         }
         if self.choices.happens(self.scenario.slow) {
             return;
@@ -250,7 +255,7 @@ impl<'a> History<'a> {
         match fault {
             CallFault::LoseCall | CallFault::LoseResponse => self.calls.lose(number),
             CallFault::Platform(_) => self.calls.answer(number),
-            CallFault::Late => {}
+            CallFault::Late | CallFault::Wait => {}
             CallFault::CrashBefore | CallFault::CrashAfter => {
                 self.calls.lose(number);
                 if let Some(slot) = slot {

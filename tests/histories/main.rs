@@ -11,6 +11,7 @@ mod earlier;
 mod faults;
 mod history;
 mod invariants;
+mod known;
 mod observing;
 mod people;
 mod planted;

@@ -9,7 +9,7 @@ use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::{State, Submission, WaitingFor};
 
 use crate::acts::Act;
-use crate::history::History;
+use crate::history::{History, OFFICE};
 use crate::store::Opened;
 use crate::trace::{Event, Explained, Last, SubmissionNumber, Trace};
 use crate::worker::account_name;
@@ -116,7 +116,7 @@ impl History<'_> {
         self.recorder.record(Event::WentBack);
         self.backing.go_back(earlier);
         if self.backing.is_file() {
-            self.office = Opened::new(&self.backing);
+            self.office = Opened::new(&self.backing, OFFICE);
         }
         self.known = known;
         self.wake_all();

@@ -83,7 +83,7 @@ impl History<'_> {
     }
 
     /// An operation, of which the store may say that a rule forbids it.
-    fn operate(&mut self, id: SubmissionId, operation: Operation) -> bool {
+    pub(crate) fn operate(&mut self, id: SubmissionId, operation: Operation) -> bool {
         let (store, deadline) = (self.office.store.clone(), self.scenario.deadline);
         if operation == Operation::Retry {
             self.saboteur.retrying(id);
@@ -122,14 +122,20 @@ impl History<'_> {
         self.operate(id, Operation::Cancel);
     }
 
-    /// An operator does what the state of a submission permits.
+    /// An operator does what the state of a submission permits, most often to one that needs it.
     pub(crate) fn operate_on_one(&mut self) {
-        let submission = self.one_accepted();
+        let needs_it = |known: &&Submission| matches!(known.state, State::Held | State::Failed);
+        let needing: Vec<_> = self.known.values().filter(needs_it).cloned().collect();
+        let submission = if needing.is_empty() || self.choices.pick(4) == 3 {
+            self.one_accepted()
+        } else {
+            self.choices.one(&needing)
+        };
         let resolution = Operation::Resolve(self.choices.one(&RESOLUTIONS));
         let other = self.choices.one(&[Operation::Redeliver, Operation::Refetch]);
         let operation = match submission.state {
             State::Held => resolution,
-            State::Failed if self.choices.pick(2) == 0 => Operation::Retry,
+            State::Failed if self.choices.pick(4) < 3 => Operation::Retry,
             state if state.is_final() => other,
             _ => Operation::Cancel,
         };

@@ -32,27 +32,27 @@ planted! {
     a_lease_that_is_not_compared_is_found:
         LeaseNotCompared within 100 breaks "OneCommit";
     a_commit_that_is_applied_twice_is_found:
-        CommittedTwice within 500 breaks "OneCommit";
+        CommittedTwice within 200 breaks "OneCommit";
     a_rescue_that_forgets_ambiguity_is_found:
         AmbiguityForgotten within 100 breaks "OneUpload" "Rejected";
     a_mark_of_a_name_that_is_forgotten_is_found:
-        MarkForgotten within 2000 breaks "Rejected";
+        MarkForgotten within 100 breaks "Rejected";
     a_rejection_after_an_ambiguous_refusal_is_found:
-        RefusalRejects within 2000 breaks "Rejected";
+        RefusalRejects within 100 breaks "Rejected";
     a_retry_that_skips_the_order_of_its_name_is_found:
-        RetrySkipsOrder within 2000 breaks "NameOrder";
+        RetrySkipsOrder within 500 breaks "NameOrder";
     a_name_that_is_freed_too_soon_is_found:
-        NameFreedTooSoon within 500 breaks "NameOrder";
+        NameFreedTooSoon within 100 breaks "NameOrder";
     permission_to_overwrite_that_was_not_given_is_found:
-        OverwriteUnasked within 500 breaks "Overwrite";
+        OverwriteUnasked within 100 breaks "Overwrite";
     throttling_for_half_the_time_is_found:
-        HalfThrottled within 5000 breaks "RetryAfter";
+        HalfThrottled within 100 breaks "RetryAfter";
     a_stale_signal_that_is_dropped_is_found:
-        StaleSignalDropped within 5000 breaks "RetryAfter" "Signals";
+        StaleSignalDropped within 2000 breaks "RetryAfter" "Signals";
     denied_credentials_that_pause_nothing_are_found:
         DenialDropped within 500 breaks "Signals";
     limits_that_are_ignored_are_found:
-        LimitsIgnored within 500 breaks "Limits";
+        LimitsIgnored within 200 breaks "Limits";
     results_under_the_wrong_keys_are_found:
         ResultsSwapped within 100 breaks "Completed";
     lost_workers_that_are_not_counted_are_found:

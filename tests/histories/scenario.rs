@@ -3,15 +3,18 @@
 use std::time::Duration;
 
 use ferry::pipeline::{AmbiguousUpload, Policy};
-use ferry_sim::Behavior;
+use ferry_sim::{Behavior, FaultKind};
 use ferry_types::domain::limits::AccountLimits;
 
 use crate::choices::Choices;
 use crate::faults::PlatformFault;
 use crate::trace::{AccountNumber, Fact};
 
-/// Number of acts before the calm.
-const ACTS: u32 = 120;
+/// Numbers of acts before the calm.
+const ACTS: [u32; 4] = [120, 120, 120, 250];
+
+/// Numbers of submissions: few that meet often, rarely more.
+const SUBMISSIONS: [usize; 6] = [2, 3, 4, 5, 5, 10];
 
 /// Behaviors of the Platform that are drawn from.
 const BEHAVIORS: u32 = 1 << 16;
@@ -65,21 +68,25 @@ impl Scenario {
     /// Draws a scenario.
     pub(crate) fn draw(choices: &mut Choices) -> Self {
         let accounts = choices.one(&[1, 1, 2]);
-        let (names, overwriting) = (1 + choices.pick(2), choices.one(&[0, 0, 500, 1000]));
+        let (names, overwriting) = (choices.one(&[1, 1, 2, 3]), choices.one(&[0, 0, 500, 1000]));
         let kind = Kind { accounts, names, overwriting, invalid: choices.one(&[0, 200]) };
-        let count = 2 + choices.pick(4) as usize;
+        let count = choices.one(&SUBMISSIONS);
         let submissions = (0..count).map(|number| kind.planned(number, choices)).collect();
         let platform = Behavior::of_seed(choices.pick(BEHAVIORS).into());
         let mut faults: Vec<_> = platform.kinds.iter().copied().map(PlatformFault::Of).collect();
         faults.extend((choices.pick(2) == 1).then_some(PlatformFault::CredentialsDenied));
+        let throttled = PlatformFault::Of(FaultKind::Throttled);
+        faults.extend(
+            [throttled; 2].into_iter().filter(|_| platform.kinds.contains(&FaultKind::Throttled)),
+        );
         let policies = [AmbiguousUpload::Hold, AmbiguousUpload::Hold, AmbiguousUpload::Overwrite];
         Self {
-            workers: 1 + choices.pick(3) as usize,
+            workers: choices.one(&[2, 1, 3, 2, 4]),
             accounts,
             submissions,
-            acts: ACTS,
+            acts: choices.one(&ACTS),
             ambiguous_upload: choices.one(&policies),
-            deadline: Duration::from_secs(choices.one(&[600, 60, 150])),
+            deadline: Duration::from_secs(choices.one(&[600, 60, 30, 150])),
             is_name_foreign: choices.happens(100),
             limits: limits(choices),
             slow: choices.one(&[0, 50, 300]),

@@ -25,6 +25,8 @@ pub(crate) enum CallFault {
     CrashBefore,
     CrashAfter,
     Platform(FaultKind),
+    /// It is not carried out before a script does so.
+    Wait,
 }
 
 const OF_ANY_CALL: [CallFault; 5] = [
@@ -47,6 +49,8 @@ const OF_THE_PLATFORM: [FaultKind; 5] = [
 #[derive(Debug, Default)]
 pub(crate) struct CallFaults {
     planned: Vec<(u64, CallFault)>,
+    /// Faults of the next calls to a destination.
+    pub(crate) next: Vec<(Destination, CallFault)>,
     pub(crate) possible: Vec<(u64, Destination)>,
 }
 
@@ -54,6 +58,21 @@ impl CallFaults {
     /// The fault of a call.
     pub(crate) fn of(&self, number: u64) -> Option<CallFault> {
         self.planned.iter().find(|(planned, _)| *planned == number).map(|(_, fault)| *fault)
+    }
+
+    /// Gives a call a fault, instead of what it had.
+    pub(crate) fn plan(&mut self, number: u64, fault: CallFault) {
+        self.planned.retain(|(planned, _)| *planned != number);
+        self.planned.push((number, fault));
+    }
+
+    /// The fault of a new call.
+    pub(crate) fn of_new(&mut self, number: u64, to: Destination) -> Option<CallFault> {
+        if let Some(at) = self.next.iter().position(|(next, _)| *next == to) {
+            let (_, fault) = self.next.remove(at);
+            self.plan(number, fault);
+        }
+        self.of(number)
     }
 }
 

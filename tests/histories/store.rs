@@ -31,8 +31,8 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
-    pub(crate) fn new(backing: &Arc<Backing>) -> Self {
-        Self { store: backing.open(), backing: backing.clone() }
+    pub(crate) fn new(backing: &Arc<Backing>, machine: usize) -> Self {
+        Self { store: backing.open(machine), backing: backing.clone() }
     }
 
     /// The submissions before a commit of which the response will be lost.

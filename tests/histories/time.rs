@@ -84,6 +84,28 @@ impl Clock for Time {
     fn monotonic(&self) -> Duration {
         self.elapsed()
     }
+
+    fn boot(&self) -> Option<u64> {
+        Some(1)
+    }
+}
+
+/// The clock of a process on a machine of its own, which has a number.
+#[derive(Debug)]
+pub(crate) struct Machine(pub(crate) Time, pub(crate) u64);
+
+impl Clock for Machine {
+    fn now(&self) -> Timestamp {
+        Clock::now(&self.0)
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    fn boot(&self) -> Option<u64> {
+        Some(self.1)
+    }
 }
 
 impl MonotonicClock for Time {

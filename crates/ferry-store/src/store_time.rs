@@ -1,7 +1,8 @@
 //! The store's own time, which runs evenly whatever becomes of the wall clock.
 //!
 //! A store writes its own time, and shows the wall clock's: it adds the offset between them. A step of
-//! the wall clock changes the offset, and no due time, lease, limit or deadline.
+//! the wall clock changes the offset, and no due time, lease, limit or deadline. A process that starts
+//! knows the monotonic time at which the store's time was stored, if that was since the machine's start.
 
 use std::sync::Arc;
 
@@ -27,6 +28,9 @@ pub(super) struct StoredTime {
     pub(super) offset: i64,
     /// The store's time at a recent change, in milliseconds.
     pub(super) seen: i64,
+    /// The monotonic time at that change, in milliseconds; by `boot`, the number of the machine's start.
+    pub(super) monotonic: i64,
+    pub(super) boot: Option<u64>,
 }
 
 /// A reading of the store's time.
@@ -37,23 +41,32 @@ pub(super) struct StoreTime {
     /// Milliseconds by which the wall clock is ahead of it.
     pub(super) offset: i64,
     stored: StoredTime,
-    anchor: Anchor,
+    monotonic: i64,
+    boot: Option<u64>,
 }
 
-/// A moment by both clocks, in milliseconds.
+/// The store's time and the monotonic time of one moment, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Anchor {
-    wall: i64,
+    store: i64,
     monotonic: i64,
-    offset: i64,
 }
 
 impl Anchor {
-    /// Milliseconds by which the wall clock stepped since; 0 if it did not.
+    /// Milliseconds by which the wall clock stepped until `now` and no process has counted; 0 if it did
+    /// not.
     fn step(self, now: Self) -> i64 {
         let elapsed = now.monotonic - self.monotonic;
-        let step = now.wall - self.wall - elapsed;
+        let step = now.store - self.store - elapsed;
         if step.abs() > TOLERANCE + elapsed / SLEW { step } else { 0 }
+    }
+}
+
+impl StoredTime {
+    /// The moment at which it was stored, if the monotonic clock is still the same.
+    fn anchor(self, boot: Option<u64>, monotonic: i64) -> Option<Anchor> {
+        let is_known = boot.is_some() && self.boot == boot && self.monotonic <= monotonic;
+        is_known.then_some(Anchor { store: self.seen, monotonic: self.monotonic })
     }
 }
 
@@ -65,10 +78,12 @@ impl StoreTime {
 
     /// The time to be stored; `None` if what is stored is recent enough.
     pub(super) fn to_store(self, is_changed: bool) -> Option<StoredTime> {
-        let seen = self.now.timestamp_millis().max(self.stored.seen);
+        let now = self.now.timestamp_millis();
+        let seen = now.max(self.stored.seen);
         let is_old = is_changed && seen - self.stored.seen >= SEEN_EVERY;
         let is_due = is_old || self.offset != self.stored.offset;
-        is_due.then_some(StoredTime { offset: self.offset, seen })
+        let monotonic = self.monotonic + (seen - now);
+        is_due.then_some(StoredTime { offset: self.offset, seen, monotonic, boot: self.boot })
     }
 }
 
@@ -87,22 +102,23 @@ impl StoreClock {
     /// The time now, in a store with this stored time.
     pub(super) fn read(&self, stored: StoredTime) -> StoreTime {
         let (wall, monotonic) = self.both_clocks();
-        let mut anchor = Anchor { wall, monotonic, offset: stored.offset };
-        let known = *self.anchor.lock();
-        // Another offset is stored by a process that saw the same step before.
-        if let Some(known) = known.filter(|known| known.offset == stored.offset) {
-            anchor.offset += known.step(anchor);
+        let boot = self.clock.boot();
+        let mut offset = stored.offset;
+        let known = self.anchor.lock().or_else(|| stored.anchor(boot, monotonic));
+        if let Some(known) = known {
+            offset += known.step(Anchor { store: wall - offset, monotonic });
         }
         // The wall clock was set back while no process looked.
-        if wall - anchor.offset < stored.seen - TOLERANCE {
-            anchor.offset = wall - stored.seen;
+        if wall - offset < stored.seen - TOLERANCE {
+            offset = wall - stored.seen;
         }
-        StoreTime { now: timestamp(wall - anchor.offset), offset: anchor.offset, stored, anchor }
+        StoreTime { now: timestamp(wall - offset), offset, stored, monotonic, boot }
     }
 
     /// Call when what [`StoreTime::to_store`] returned is stored: later steps are counted from here.
     pub(super) fn passed(&self, time: &StoreTime, location: &str) {
-        *self.anchor.lock() = Some(time.anchor);
+        let (store, monotonic) = (time.now.timestamp_millis(), time.monotonic);
+        *self.anchor.lock() = Some(Anchor { store, monotonic });
         warn_of_step(time.step(), location);
     }
 
@@ -148,6 +164,8 @@ mod tests {
     struct Clocks {
         wall: AtomicI64,
         monotonic: AtomicI64,
+        /// Number of the machine's start; 0 if it is not known.
+        boot: AtomicI64,
     }
 
     impl Clocks {
@@ -168,6 +186,10 @@ mod tests {
 
         fn monotonic(&self) -> Duration {
             Duration::from_millis(self.monotonic.load(Ordering::SeqCst).unsigned_abs())
+        }
+
+        fn boot(&self) -> Option<u64> {
+            Some(self.boot.load(Ordering::SeqCst).unsigned_abs()).filter(|boot| *boot > 0)
         }
     }
 
@@ -252,9 +274,47 @@ mod tests {
 
     #[test]
     fn a_time_in_which_no_process_ran_has_passed() {
-        let (clocks, mut stored) = clocks();
-        let before = look(&StoreClock::new(clocks.clone()), &mut stored);
-        clocks.pass(HOUR);
-        assert_eq!(look(&StoreClock::new(clocks.clone()), &mut stored), before + HOUR);
+        for boot in [0, 1] {
+            let (clocks, mut stored) = clocks();
+            clocks.boot.store(boot, Ordering::SeqCst);
+            let before = look(&StoreClock::new(clocks.clone()), &mut stored);
+            clocks.pass(HOUR);
+            assert_eq!(look(&StoreClock::new(clocks.clone()), &mut stored), before + HOUR);
+        }
+    }
+
+    #[test]
+    fn a_step_that_no_process_saw_moves_nothing_as_long_as_the_machine_runs() {
+        for step in [-HOUR, HOUR] {
+            let (clocks, mut stored) = clocks();
+            clocks.boot.store(1, Ordering::SeqCst);
+            let before = look(&StoreClock::new(clocks.clone()), &mut stored);
+            clocks.pass(5000);
+            clocks.step(step);
+            assert_eq!(look(&StoreClock::new(clocks.clone()), &mut stored), before + 5000);
+            assert_eq!(stored.offset, step);
+            // After another start of the machine, only the wall clock is left.
+            clocks.boot.store(2, Ordering::SeqCst);
+            clocks.monotonic.store(0, Ordering::SeqCst);
+            clocks.step(HOUR);
+            assert_eq!(look(&StoreClock::new(clocks.clone()), &mut stored), before + 5000 + HOUR);
+        }
+    }
+
+    #[test]
+    fn a_store_that_goes_back_behind_a_step_keeps_the_time() {
+        for step in [-HOUR, HOUR] {
+            let (clocks, mut stored) = clocks();
+            clocks.boot.store(1, Ordering::SeqCst);
+            let clock = StoreClock::new(clocks.clone());
+            let before = look(&clock, &mut stored);
+            let mut earlier = stored;
+            clocks.step(step);
+            assert_eq!(look(&clock, &mut stored), before);
+            clocks.pass(5000);
+            for clock in [StoreClock::new(clocks.clone()), clock] {
+                assert_eq!(look(&clock, &mut earlier), before + 5000);
+            }
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::ops::Add;
 use std::pin::Pin;
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::time::{ClockId, clock_gettime};
@@ -19,6 +20,12 @@ pub trait Clock: Debug + Send + Sync + 'static {
     /// is taken for one that is never set.
     fn monotonic(&self) -> Duration {
         Duration::from_millis(self.now().timestamp_millis().unsigned_abs())
+    }
+
+    /// A number of the machine's start. Processes with the same one have the same monotonic time. `None`
+    /// if only this process has it.
+    fn boot(&self) -> Option<u64> {
+        None
     }
 }
 
@@ -41,6 +48,22 @@ impl Clock for SystemClock {
         let seconds = Duration::from_secs(time.tv_sec.unsigned_abs());
         seconds + Duration::from_nanos(time.tv_nsec.unsigned_abs())
     }
+
+    fn boot(&self) -> Option<u64> {
+        static BOOT: OnceLock<Option<u64>> = OnceLock::new();
+        *BOOT.get_or_init(boot_of_linux)
+    }
+}
+
+/// The first half of the random id that Linux draws at each start. In a namespace of time, the monotonic
+/// clock has another origin.
+fn boot_of_linux() -> Option<u64> {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let digits: String = id.chars().filter(char::is_ascii_hexdigit).take(16).collect();
+    let namespace = std::fs::read_link("/proc/self/ns/time").unwrap_or_default();
+    let namespace: String =
+        namespace.to_string_lossy().chars().filter(char::is_ascii_digit).collect();
+    Some(u64::from_str_radix(&digits, 16).ok()? ^ namespace.parse().unwrap_or(0))
 }
 
 /// On Linux and Android the clock that counts suspended time; elsewhere the system's monotonic clock,
@@ -92,5 +115,18 @@ impl Add<Duration> for MonotonicTime {
 
     fn add(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(duration))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_of_a_linux_machine_know_that_they_have_the_same_monotonic_time() {
+        if cfg!(target_os = "linux") {
+            assert!(boot_of_linux().is_some());
+        }
+        assert_eq!(SystemClock.boot(), boot_of_linux());
     }
 }

@@ -1,6 +1,6 @@
 //! `Overwrite`: a dataset is replaced only if that was asked for, or resolved so, or by policy after an
-//! upload that was really sent; and never that of a later submission of the name, unless that had failed or was
-//! cancelled when an operator retried the earlier one.
+//! upload that was really sent; and never that of a later submission of the name, unless the Platform rejected
+//! that.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,20 +14,14 @@ use crate::trace::{Event, Operation, SubmissionNumber, Trace};
 pub(super) fn check(trace: &Trace) -> Result<(), String> {
     let (acceptance, mut uploads) = (Acceptance::of(trace), Uploads::default());
     let mut permitted: BTreeSet<SubmissionNumber> = BTreeSet::new();
+    let mut states: BTreeMap<SubmissionNumber, State> = BTreeMap::new();
     // Uploads that left, with the numbers of their claims.
     let mut sent: Vec<(SubmissionNumber, usize)> = Vec::new();
-    let mut states: BTreeMap<SubmissionNumber, State> = BTreeMap::new();
-    // Retried submissions, and those that were given up at that time.
-    let mut given_up: BTreeSet<(SubmissionNumber, SubmissionNumber)> = BTreeSet::new();
     for entry in &trace.entries {
         let Some(upload) = uploads.read(trace, &entry.event) else {
             match &entry.event {
                 Event::Operated(of, Operation::Resolve(Resolution::Overwrite)) => {
                     permitted.insert(*of);
-                }
-                Event::Operated(of, Operation::Retry) => {
-                    let ended = states.iter().filter(|(_, state)| is_given_up(**state));
-                    given_up.extend(ended.map(|(other, _)| (*of, *other)));
                 }
                 Event::Changed { of, state, .. } if !entry.is_undone => {
                     states.insert(*of, *state);
@@ -48,7 +42,7 @@ pub(super) fn check(trace: &Trace) -> Result<(), String> {
                     return Err(format!("{entry}: {of} may not overwrite"));
                 }
                 let is_later = |found: &usize| {
-                    acceptance.is_earlier(of, *found) && !given_up.contains(&(of, *found))
+                    acceptance.is_earlier(of, *found) && states.get(found) != Some(&State::Rejected)
                 };
                 if let Some(later) = upload.found.filter(is_later) {
                     return Err(format!("{entry}: {of} replaced the later submission {later}"));
@@ -58,8 +52,4 @@ pub(super) fn check(trace: &Trace) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-fn is_given_up(state: State) -> bool {
-    matches!(state, State::Failed | State::Cancelled)
 }

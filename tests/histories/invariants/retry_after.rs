@@ -26,8 +26,6 @@ struct Throttles {
     known: BTreeMap<(WorkerNumber, AccountNumber), Throttled>,
     /// Throttling that the store knows.
     committed: Vec<Throttled>,
-    /// True if the wall clock stepped after the store was saved: with the step, it forgets its own time.
-    has_stepped: bool,
 }
 
 pub(super) fn check(trace: &Trace) -> Result<(), String> {
@@ -73,12 +71,9 @@ impl Throttles {
                     known.is_undone |= is_undone;
                 }
             }
-            Event::Saved => self.has_stepped = false,
-            Event::ClockStepped(_) => self.has_stepped = true,
             Event::WentBack => {
-                let is_left = |throttled: &Throttled| !throttled.is_undone && !self.has_stepped;
-                self.committed.retain(is_left);
-                self.known.retain(|_, known| is_left(known));
+                self.committed.retain(|throttled| !throttled.is_undone);
+                self.known.retain(|_, known| !known.is_undone);
             }
             // An operator lifts it.
             Event::Resumed(account) => {

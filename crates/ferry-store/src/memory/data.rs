@@ -150,7 +150,7 @@ impl Data {
         SameName {
             predecessor: find(&|other| other < seq),
             newer_unfinished: find(&|other| other > seq),
-            newer_completed: newer.find(|s| s.state == State::Completed).map(|s| s.id),
+            newer_uploaded: newer.find(|s| s.is_maybe_at_platform()).map(|s| s.id),
         }
     }
 

@@ -56,13 +56,12 @@ impl Inspected {
         if items.is_empty() {
             return Ok(None);
         }
-        let [packed, claim, leased, predecessor, unfinished, completed] =
-            tuple(Value::Array(items))?;
+        let [packed, claim, leased, predecessor, unfinished, newer] = tuple(Value::Array(items))?;
         let leased = Some(maybe_time(leased)?.unwrap_or(now));
         let same_name = SameName {
             predecessor: maybe(predecessor)?,
             newer_unfinished: maybe(unfinished)?,
-            newer_completed: maybe(completed)?,
+            newer_uploaded: array(newer)?.into_iter().find_map(uploaded),
         };
         let inspected = Self::new(&bytes(packed)?, bytes(claim)?, leased)?;
         Ok(Some(Self { same_name, ..inspected }))
@@ -100,6 +99,12 @@ impl Inspected {
     }
 }
 
+/// The id of a submission whose dataset may be at the Platform. One that cannot be read blocks no other.
+fn uploaded(record: Value) -> Option<SubmissionId> {
+    let submission = RedisRecord::read(&bytes(record).ok()?).ok()?.submission;
+    submission.is_maybe_at_platform().then_some(submission.id)
+}
+
 /// A decision that is to be saved.
 struct Change {
     id: SubmissionId,
@@ -118,6 +123,7 @@ impl RedisStore {
         id: SubmissionId,
         rule: impl Fn(&mut Submission, &SameName, Timestamp) -> Ruled<LifecycleError>,
     ) -> Result<(), RedisError> {
+        self.know_clock().await?;
         for _ in 0..DECISIONS {
             let (now, mut inspected) = self.inspect(&[id]).await?;
             let inspected = inspected.pop().flatten().ok_or_else(|| RedisError::not_found(id))?;
@@ -181,7 +187,9 @@ impl RedisStore {
     /// Makes the steps due again whose lease has run out. One that something else changes meanwhile is left
     /// for the next call.
     pub(super) async fn rescue_some(&self) -> Result<Rescued, RedisError> {
-        self.compare_clocks().await?;
+        if self.compare_clocks().await?.is_some() {
+            return Ok(Rescued::default());
+        }
         let script = &self.scripts.expired;
         let response = self.run(script, self.script_call(script).arg(BATCH)).await?;
         let [now, expired] = tuple(response)?;

@@ -1,14 +1,21 @@
 -- Compares the server's clock with the store's time, which runs evenly.
 -- KEYS: the namespace.
 -- ARGV: the time; by how much the server's clock stepped, as the caller saw it, or 0; the offset that the
---   caller knows; the milliseconds in which it saw the step.
--- Returns: by how much the clock stepped; the time with its offset.
+--   caller knows; the milliseconds in which it saw the step; the start of its machine, or nothing; its
+--   monotonic time before and after it read the server's clock; whether it can know if that stepped.
+-- Returns: by how much the clock stepped; the time with its offset; 0 if the caller is to wait for others,
+--   and nothing was changed.
 -- Bounded by the accounts, and by the starts that are looked at of each.
 
 local TOLERANCE, ACCOUNTS, STARTS = 2000, 1000, 1000
+-- Milliseconds after which no worker runs, or the clock stepped; and how long a machine is remembered.
+local ALONE, MACHINE = 10000, 7 * 24 * 3600 * 1000
 local step, known, elapsed = number(), number(), number()
+local boot, sent, received, is_sure = argument(), argument(), argument(), flag()
 local seen = tonumber(call('GET', key.clock_seen))
 local gap = seen and now - seen or 0
+
+if not is_sure and gap > ALONE then return { '0', stamp, 0 } end
 
 -- By how much the clock stepped. Another process may have counted that already; and if one compared the
 -- clocks meanwhile and saw nothing, the caller's machine stood still.
@@ -27,6 +34,9 @@ if by ~= 0 then
     anything = true
 end
 call('SET', key.clock_seen, int(max(seen or 0, now)))
+if boot ~= '' then
+    call('SET', key.machine(boot), int(now) .. ' ' .. sent .. ' ' .. received, 'PX', MACHINE)
+end
 
 -- Starts that producers named are by the server's clock. A submission that changed once waits for a delay.
 local function move_start(id)
@@ -50,4 +60,4 @@ if by ~= 0 then
     end
 end
 settle()
-return { int(by), int(now) .. ' ' .. int(offset) }
+return { int(by), int(now) .. ' ' .. int(offset), 1 }

@@ -117,19 +117,8 @@ impl RedisConnection {
         let pipeline = pipeline(calls.into_iter().map(ScriptCall::into_cmd).chain(look));
         let mut responses = self.send(&pipeline).await?;
         if responses.iter().any(is_unknown_script) {
-            // The server is new, or its scripts were flushed.
             let look = comparing.as_ref().map(|(_, _, look)| &look.0);
-            let loads: Vec<Cmd> = [script].into_iter().chain(look).map(load).collect();
-            let loaded = loads.len();
-            let calls = pipeline.cmd_iter().zip(&responses);
-            let again =
-                calls.filter(|(_, response)| is_unknown_script(response)).map(|(cmd, _)| cmd);
-            let again = self::pipeline(loads.into_iter().chain(again.cloned()));
-            let repeated = self.send(&again).await?;
-            let unknown = responses.iter_mut().filter(|response| is_unknown_script(response));
-            for (response, repeated) in unknown.zip(repeated.into_iter().skip(loaded)) {
-                *response = repeated;
-            }
+            responses = self.repeat(script, look, &pipeline, responses).await?;
         }
         if script.changes && self.loses.get().is_some_and(|is_lost| is_lost()) {
             self.number().into_iter().for_each(|number| self.give_up(number));
@@ -139,6 +128,35 @@ impl RedisConnection {
             compare(known, requested, responses.pop());
         }
         responses.into_iter().map(|response| response.map_err(RedisError::from)).collect()
+    }
+
+    /// Repeats the calls whose script was unknown, and the look that came last: the server is new, or its
+    /// scripts were flushed.
+    async fn repeat(
+        &self,
+        script: &Script,
+        look: Option<&Script>,
+        pipeline: &Pipeline,
+        mut responses: Vec<RedisResult<Value>>,
+    ) -> Result<Vec<RedisResult<Value>>, RedisError> {
+        let loads: Vec<Cmd> = [script].into_iter().chain(look).map(load).collect();
+        let loaded = loads.len();
+        if look.is_some() {
+            // It came before what is repeated.
+            responses.pop();
+        }
+        let looks = pipeline.cmd_iter().skip(responses.len());
+        let calls = pipeline.cmd_iter().zip(&responses);
+        let again = calls.filter(|(_, response)| is_unknown_script(response)).map(|(cmd, _)| cmd);
+        let again = self::pipeline(loads.into_iter().chain(again.chain(looks).cloned()));
+        let mut repeated = self.send(&again).await?;
+        let look = look.and_then(|_| repeated.pop());
+        let unknown = responses.iter_mut().filter(|response| is_unknown_script(response));
+        for (response, repeated) in unknown.zip(repeated.into_iter().skip(loaded)) {
+            *response = repeated;
+        }
+        responses.extend(look);
+        Ok(responses)
     }
 
     /// Runs one call.

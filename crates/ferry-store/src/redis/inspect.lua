@@ -3,26 +3,27 @@
 -- ARGV: the time; how many; their ids.
 -- Returns: the time; of each nothing, or its record, its claim or empty, the end of its lease or empty,
 --   and, if it has failed, of the same account and Name an earlier submission that is not final, a newer
---   one that is not, and a newer one that is completed, each of them or empty.
+--   one that is not, each of them or empty, and the records of newer ones that ended otherwise than rejected.
 -- Bounded by what is asked for, and by the newest submissions of a Name of which the state is looked at.
 
 local MOST_NEWER = 200
 
-local function completed(index, seq)
+local function ended(index, seq)
+    local records = {}
     local newer = call('ZRANGEBYSCORE', index, '-inf', '(-' .. seq, 'LIMIT', 0, MOST_NEWER)
     for _, id in ipairs(newer) do
         local record = read(key.submission(id))
         local sound, state = pcall(value_of, record or '', 'state')
-        if sound and state == 'completed' then return id end
+        if sound and state ~= 'rejected' then records[#records + 1] = record end
     end
-    return ''
+    return records
 end
 
 local function same_name(record)
     local account, name = value_of(record, 'account'), value_of(record, 'name')
     local seq, index = int(value_of(record, 'seq')), key.name(account, name)
     local function first(from, to) return call('ZRANGEBYSCORE', index, from, to, 'LIMIT', 0, 1)[1] or '' end
-    return first('1', '(' .. seq), first('(' .. seq, '+inf'), completed(index, seq)
+    return first('1', '(' .. seq), first('(' .. seq, '+inf'), ended(index, seq)
 end
 
 local inspected = {}
@@ -33,14 +34,14 @@ for n = 1, number() do
     -- A damaged one is returned as it is.
     if not record and call('EXISTS', key.submission(id)) == 1 then record = '' end
     if record then
-        local predecessor, unfinished, done = '', '', ''
+        local predecessor, unfinished, newer = '', '', {}
         local sound, state = pcall(value_of, record, 'state')
         if sound and state == 'failed' then
             local sound, first, second, third = pcall(same_name, record)
-            if sound then predecessor, unfinished, done = first, second, third end
+            if sound then predecessor, unfinished, newer = first, second, third end
         end
         local leased = call('ZSCORE', key.leases, id) or ''
-        inspected[n] = { record, call('GET', key.claim(id)) or '', leased, predecessor, unfinished, done }
+        inspected[n] = { record, call('GET', key.claim(id)) or '', leased, predecessor, unfinished, newer }
     end
 end
 return { stamp, inspected }

@@ -28,6 +28,10 @@ local key = setmetatable({}, {
     end,
 })
 
+-- A string: the store's time when a process of a machine last compared the clocks, and the monotonic times
+-- around that. Its name is a number of the machine's start.
+function key.machine(boot) return base .. 'clock:' .. boot end
+
 -- A string: a submission, as `record.rs` reads it.
 function key.submission(id) return base .. 's:' .. id end
 

@@ -19,6 +19,9 @@ use ferry_types::domain::submission::StepKind;
 impl RedisStore {
     /// Leases due steps.
     pub(super) async fn lease(&self, request: ClaimRequest) -> Result<Claims, RedisError> {
+        if let Some(wait) = self.know_clock().await? {
+            return Ok(Claims { next: Some(wait), ..Claims::default() });
+        }
         let confirmed = self.beginning.as_ref().filter(|_| request.kind == StepKind::Upload);
         let link = match confirmed {
             Some(confirmed) => confirmed.link().await?,

@@ -105,8 +105,10 @@ pub struct RedisStore {
     health: HealthPolicy,
     /// Instead of the server's time.
     clock: Option<Arc<dyn Clock>>,
-    /// The last reading of the server's clock.
+    /// The last reading of the store's time.
     server_time: Mutex<Option<ServerTime>>,
+    /// Monotonic time, in milliseconds, at which this process first compared the clocks.
+    unsure_since: Mutex<Option<i64>>,
 }
 
 impl RedisStore {
@@ -142,6 +144,7 @@ impl RedisStore {
             health,
             clock: None,
             server_time: Mutex::default(),
+            unsure_since: Mutex::default(),
         })
     }
 
@@ -246,6 +249,7 @@ impl Store for RedisStore {
         }
         let bytes = batch.iter().map(|new| new.payload.bytes()).sum();
         let packed = compress_all(batch).await;
+        self.with_location(self.know_clock().await)?;
         let script_call = self.script_call(&self.scripts.accept);
         let script_call = compute(bytes, move || accept::describe(script_call, &packed)).await;
         let response = self.run_durably(&self.scripts.accept, script_call).await;

@@ -29,9 +29,9 @@ local FOREVER = 8210266876799999
 
 -- The store's time runs evenly; `offset` is by how much the server's clock is ahead of it. ARGV[1] is, after
 -- `=`, milliseconds of the store's time. Otherwise it begins with those of a clock that is used instead of the
--- server's, or with nothing. After `~` stand what the caller expects of that clock, by how much that may be
--- wrong, and its offset: a clock that stepped since is not used before the step is counted. After `?` the caller
--- expects nothing: a clock behind the last comparison went back since.
+-- server's, or with nothing. After `~` stand what the caller expects the store's time to be, and by how much that
+-- may be wrong: a clock that stepped since is not used before the step is counted. After `?` the caller expects
+-- nothing: a clock behind the last comparison went back since.
 local offset = tonumber(call('GET', key.clock)) or 0
 local now = tonumber(string.match(ARGV[1], '^=(%d+)$'))
 if not now then
@@ -42,9 +42,9 @@ if not now then
         wall = tonumber(time[1]) * 1000 + floor(tonumber(time[2]) / 1000)
     end
     if mark == '~' then
-        local expected, slack, known = string.match(expectation, '^(%-?%d+) (%d+) (%-?%d+)$')
-        if tonumber(known) == offset and math.abs(wall - tonumber(expected)) > tonumber(slack) then
-            wall = tonumber(expected)
+        local expected, slack = string.match(expectation, '^(%-?%d+) (%d+)$')
+        if math.abs(wall - offset - tonumber(expected)) > tonumber(slack) then
+            offset = wall - tonumber(expected)
         end
     elseif mark == '?' then
         local seen = tonumber(call('GET', key.clock_seen))

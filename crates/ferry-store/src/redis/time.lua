@@ -1,7 +1,8 @@
 -- Reads the time.
 -- KEYS: the namespace.
--- ARGV: the time.
--- Returns: the time with its offset.
+-- ARGV: the time; the start of the caller's machine, or nothing.
+-- Returns: the time with its offset; what `clock.lua` stored for that machine.
 -- Bounded.
 
-return stamp
+local boot = argument()
+return { stamp, boot ~= '' and call('GET', key.machine(boot)) or false }

@@ -7,12 +7,12 @@ use rusqlite::{Connection, Row, params};
 use super::effects::Effects;
 use super::error::SqliteError;
 use super::health;
-use super::records::{SqliteRecord, duration_millis, millis, value};
+use super::records::{COLUMNS, SqliteRecord, duration_millis, millis, value};
 use crate::StoreError;
 use crate::cold::Cold;
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::account::Health;
-use ferry_types::domain::submission::{SameName, State};
+use ferry_types::domain::submission::{SameName, State, Submission};
 
 /// Removed in one call.
 const SWEPT: i64 = 200;
@@ -68,8 +68,30 @@ pub(super) fn same_name(
     Ok(SameName {
         predecessor: find("seq < ?3 AND finished_at IS NULL")?,
         newer_unfinished: find("seq > ?3 AND finished_at IS NULL")?,
-        newer_completed: find("seq > ?3 AND state = 'completed'")?,
+        newer_uploaded: newer_uploaded(connection, record)?,
     })
+}
+
+/// A newer submission of the same account and name whose dataset may be at the Platform.
+fn newer_uploaded(
+    connection: &Connection,
+    record: &SqliteRecord,
+) -> Result<Option<SubmissionId>, SqliteError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM submissions s WHERE name = ?1 AND account = ?2 AND seq > ?3
+             AND finished_at IS NOT NULL AND has_predecessor >= 0"
+    );
+    let submission = &record.submission;
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(params![submission.name, submission.account, record.seq])?;
+    while let Some(row) = rows.next()? {
+        // One that cannot be read blocks no other.
+        let newer = SqliteRecord::from_row(row).ok().map(|newer| newer.submission);
+        if let Some(newer) = newer.filter(Submission::is_maybe_at_platform) {
+            return Ok(Some(newer.id));
+        }
+    }
+    Ok(None)
 }
 
 /// A submission that is removed. What cannot be read of it does not keep it from its removal.

@@ -21,8 +21,12 @@ const OLDEST: usize = 5;
 
 /// The first makes version `OLDEST`, and each of the others the next one. Never change one that was
 /// released.
-const MIGRATIONS: &[&str] =
-    &[include_str!("001.sql"), include_str!("002.sql"), include_str!("003.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("001.sql"),
+    include_str!("002.sql"),
+    include_str!("003.sql"),
+    include_str!("004.sql"),
+];
 
 /// Duration for which a process waits while another one writes, and the delay between its looks.
 const BUSY: Duration = Duration::from_secs(10);

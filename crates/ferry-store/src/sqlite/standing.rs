@@ -79,15 +79,24 @@ pub(super) fn touch(connection: &Connection) -> Result<(), SqliteError> {
 
 /// The stored time; `None` if it cannot be read.
 pub(super) fn stored_time(connection: &Connection) -> Option<StoredTime> {
-    let time = |row: &Row<'_>| Ok(StoredTime { offset: row.get(0)?, seen: row.get(1)? });
-    let mut statement =
-        connection.prepare_cached("SELECT clock_offset, clock_seen FROM store").ok()?;
-    statement.query_row([], time).ok()
+    let time = |row: &Row<'_>| {
+        let boot: Option<i64> = row.get(3)?;
+        let (offset, seen, monotonic) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok(StoredTime { offset, seen, monotonic, boot: boot.map(i64::cast_unsigned) })
+    };
+    let text = "SELECT clock_offset, clock_seen, clock_monotonic, clock_boot FROM store";
+    connection.prepare_cached(text).ok()?.query_row([], time).ok()
 }
 
 pub(super) fn save_time(connection: &Connection, time: StoredTime) -> Result<(), SqliteError> {
-    connection
-        .prepare_cached("UPDATE store SET clock_offset = ?1, clock_seen = ?2")?
-        .execute([time.offset, time.seen])?;
+    let StoredTime { offset, seen, monotonic, boot } = time;
+    let text = "UPDATE store SET clock_offset = ?1, clock_seen = ?2, clock_monotonic = ?3, \
+                clock_boot = ?4";
+    connection.prepare_cached(text)?.execute(params![
+        offset,
+        seen,
+        monotonic,
+        boot.map(u64::cast_signed)
+    ])?;
     Ok(())
 }

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ferry_store::{Claim, ClaimRequest, Deadline, NewSubmission, Rescued};
+use ferry_store::{Claim, ClaimRequest, Claims, Deadline, NewSubmission, Rescued, Store};
 use ferry_types::contract::WaitingFor;
 use ferry_types::domain::account::Signal;
 use ferry_types::domain::later;
 use ferry_types::domain::limits::AccountLimits;
 use ferry_types::domain::submission::{State, StepKind};
 
+use super::redis_place;
 use super::subject::{ACCOUNT, DAY, LEASE, Subject, health_policy, millis, new};
 use super::transitions::{self as t, WithSignal};
 
@@ -211,6 +212,55 @@ pub(super) async fn a_step_back_that_no_process_saw_delays_nothing(subject: Subj
         let account_limits = Arc::default();
         let request = ClaimRequest { kind: StepKind::Poll, limit: 1, lease: LEASE, account_limits };
         assert_eq!(new.claim(request).await.unwrap().claims.len(), 1, "of {size}");
+    }
+}
+
+pub(super) async fn a_step_that_no_process_saw_moves_nothing_while_the_machine_runs(
+    subject: Subject,
+) {
+    for size in STEPS {
+        let subject = subject.fresh().await;
+        subject.accept(new("a")).await;
+        subject.step(StepKind::Upload, t::uploaded(millis(10_000))).await;
+        assert_eq!(subject.store.rescue().await.unwrap(), Rescued::default());
+        subject.advance(millis(4000)).await;
+        subject.step_clock(size).await;
+        let new = subject.another().await;
+        let claims = claim_poll(new.as_ref()).await;
+        assert_eq!((claims.claims.len(), claims.next), (0, Some(millis(6000))), "of {size}");
+        subject.advance(millis(6000)).await;
+        assert_eq!(claim_poll(new.as_ref()).await.claims.len(), 1, "of {size}");
+    }
+}
+
+async fn claim_poll(store: &dyn Store) -> Claims {
+    let account_limits = Arc::default();
+    let request = ClaimRequest { kind: StepKind::Poll, limit: 1, lease: LEASE, account_limits };
+    store.claim(request).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_worker_on_a_new_machine_leaves_it_to_others_to_see_a_step_of_the_server() {
+    for (others, later) in [(true, millis(4000)), (false, millis(0))] {
+        let subject = redis_place::subject().await;
+        subject.accept(new("a")).await;
+        subject.step(StepKind::Upload, t::uploaded(millis(10_000))).await;
+        assert_eq!(subject.store.rescue().await.unwrap(), Rescued::default());
+        subject.change_machine();
+        subject.step_clock(60 * MINUTE).await;
+        let new = subject.another().await;
+        assert_eq!(new.rescue().await.unwrap(), Rescued::default());
+        let claims = claim_poll(new.as_ref()).await;
+        assert_eq!((claims.claims.len(), claims.next), (0, Some(millis(6000))));
+        subject.advance(millis(6000)).await;
+        if others {
+            assert_eq!(subject.store.rescue().await.unwrap(), Rescued::default());
+            let claims = claim_poll(new.as_ref()).await;
+            assert_eq!((claims.claims.len(), claims.next), (0, Some(later)));
+            subject.advance(later).await;
+        }
+        // Without others, the time has passed.
+        assert_eq!(claim_poll(new.as_ref()).await.claims.len(), 1, "others {others}");
     }
 }
 

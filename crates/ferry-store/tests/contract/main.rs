@@ -129,7 +129,7 @@ macro_rules! fulfilled_by {
                     a_failed_one_is_not_retried_past_a_newer_unfinished_one
                     a_failed_one_is_retried_although_a_newer_one_has_ended
                     a_retried_one_queues_behind_an_earlier_one
-                    no_retry_overwrites_the_dataset_of_a_newer_one
+                    no_retry_overwrites_what_a_newer_one_may_have_left
                     a_retried_one_takes_the_name_again
                     a_name_with_many_waiting_is_served_one_by_one
                 }
@@ -272,6 +272,7 @@ macro_rules! clock_steps_pass {
                     a_step_of_the_clock_moves_no_webhook
                     another_process_agrees_about_a_step_of_the_clock
                     a_step_back_that_no_process_saw_delays_nothing
+                    a_step_that_no_process_saw_moves_nothing_while_the_machine_runs
                     a_start_that_a_producer_named_is_by_the_wall_clock
                     times_are_shown_by_the_wall_clock
                 }

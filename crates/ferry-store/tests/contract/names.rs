@@ -134,14 +134,17 @@ pub(super) async fn a_failed_one_is_not_retried_past_a_newer_unfinished_one(subj
 }
 
 pub(super) async fn a_failed_one_is_retried_although_a_newer_one_has_ended(subject: Subject) {
-    // A completed one is a case of its own.
+    // One that was uploaded is a case of its own.
     let ended = |state: &State| state.is_final() && *state != State::Completed;
     for newer in State::ALL.into_iter().filter(ended) {
         let name = format!("newer is {newer}");
         let first = subject.accept(new(&name)).await;
         subject.bring_to(State::Failed).await;
         let second = subject.accept(new(&name)).await;
-        subject.bring_to(newer).await;
+        match newer {
+            State::Cancelled => drop(subject.store.cancel(second).await.unwrap()),
+            _ => subject.bring_to(newer).await,
+        }
         subject.store.retry(first, DAY).await.unwrap();
         // The Name is taken again, and what comes later waits.
         let third = subject.accept(new(&name)).await;
@@ -159,29 +162,45 @@ pub(super) async fn a_retried_one_queues_behind_an_earlier_one(subject: Subject)
     let first = subject.accept(new("n")).await;
     subject.bring_to(State::Failed).await;
     let second = subject.accept(new("n")).await;
-    subject.step(StepKind::Upload, t::uploaded(millis(0))).await;
-    subject.step(StepKind::Poll, t::failed()).await;
+    subject.bring_to(State::Failed).await;
     subject.store.retry(first, DAY).await.unwrap();
     let retried = subject.store.retry(second, DAY).await.unwrap();
     assert_eq!(retried.waiting_for, Some(WaitingFor::Predecessor { submission: first }));
-    assert_eq!(retried.submission.state, State::Processing);
-    subject.assert_nothing_due(StepKind::Poll).await;
-    let stats = subject.step_stats("main", StepKind::Poll).await;
-    assert_eq!((stats.ready, stats.running), (1, 0));
-    subject.step(StepKind::Upload, t::refused()).await;
-    assert_eq!(subject.claim_one(StepKind::Poll).await.lease.id, second);
+    assert_eq!(retried.submission.state, State::Queued);
+    let claim = subject.claim_one(StepKind::Upload).await;
+    assert_eq!(claim.lease.id, first);
+    subject.assert_nothing_due(StepKind::Upload).await;
+    let stats = subject.step_stats("main", StepKind::Upload).await;
+    assert_eq!((stats.ready, stats.running), (1, 1));
+    subject.commit(&claim, t::refused()).await;
+    assert_eq!(subject.claim_one(StepKind::Upload).await.lease.id, second);
 }
 
-pub(super) async fn no_retry_overwrites_the_dataset_of_a_newer_one(subject: Subject) {
-    for overwrite in [false, true] {
-        let first = subject.accept(NewSubmission { overwrite, ..new("n") }).await;
+pub(super) async fn no_retry_overwrites_what_a_newer_one_may_have_left(subject: Subject) {
+    for (overwrite, newer) in [
+        (false, State::Completed),
+        (true, State::Completed),
+        (true, State::Failed),
+        (true, State::Cancelled),
+    ] {
+        let name = format!("newer is {newer}, overwrite {overwrite}");
+        let first = subject.accept(NewSubmission { overwrite, ..new(&name) }).await;
         subject.bring_to(State::Failed).await;
-        let second = subject.accept(new("n")).await;
-        subject.bring_to(State::Completed).await;
-        subject.accept(new("n")).await;
+        let second = subject.accept(new(&name)).await;
+        match newer {
+            State::Completed => subject.bring_to(newer).await,
+            _ => drop(subject.step(StepKind::Upload, t::uploaded(millis(0))).await),
+        }
+        match newer {
+            State::Failed => drop(subject.step(StepKind::Poll, t::failed()).await),
+            State::Cancelled => drop(subject.store.cancel(second).await.unwrap()),
+            _ => {}
+        }
+        assert_eq!(subject.state(second).await, newer);
+        subject.accept(new(&name)).await;
         subject.bring_to(State::Failed).await;
         let refused = subject.store.retry(first, DAY).await.unwrap_err();
-        let expected = LifecycleError::NewerCompleted { id: first, newer: second };
+        let expected = LifecycleError::NewerUploaded { id: first, newer: second };
         let is_expected = matches!(refused, StoreError::NotAllowed(ref why) if *why == expected);
         assert!(is_expected, "{refused:?}");
         assert_eq!(subject.state(first).await, State::Failed);

@@ -38,12 +38,13 @@ pub(super) fn health_policy() -> HealthPolicy {
 pub(super) struct ManualClock {
     wall: AtomicI64,
     monotonic: AtomicU64,
+    boot: AtomicU64,
 }
 
 impl ManualClock {
     pub(super) fn new() -> Arc<Self> {
         let wall = AtomicI64::new(1_700_000_000_000);
-        Arc::new(Self { wall, monotonic: AtomicU64::new(0) })
+        Arc::new(Self { wall, monotonic: AtomicU64::new(0), boot: AtomicU64::new(1) })
     }
 
     /// Lets time pass.
@@ -51,6 +52,11 @@ impl ManualClock {
         let millis = duration.as_millis() as u64;
         self.monotonic.fetch_add(millis, Ordering::SeqCst);
         self.step(millis as i64);
+    }
+
+    /// From now on, processes start on another machine.
+    pub(super) fn change_machine(&self) {
+        self.boot.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Sets the wall clock.
@@ -66,6 +72,10 @@ impl Clock for ManualClock {
 
     fn monotonic(&self) -> Duration {
         Duration::from_millis(self.monotonic.load(Ordering::SeqCst))
+    }
+
+    fn boot(&self) -> Option<u64> {
+        Some(self.boot.load(Ordering::SeqCst))
     }
 }
 
@@ -112,6 +122,11 @@ impl Subject {
     #[expect(clippy::unused_async, reason = "contracts await all that a store does")]
     pub(super) async fn step_clock(&self, millis: i64) {
         self.location.clock().step(millis);
+    }
+
+    /// From now on, processes of the store start on another machine.
+    pub(super) fn change_machine(&self) {
+        self.location.clock().change_machine();
     }
 
     /// The time that the wall clock of the store shows.

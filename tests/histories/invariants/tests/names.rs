@@ -83,15 +83,18 @@ fn a_dataset_that_replaces_a_later_one_is_found() {
         let arrived = arrived(request, effect, 200);
         vec![claimed_of(of, 1, claim, true), sent_of(of, request, 1), arrived]
     };
-    let of_both = |first, second| {
+    let of_both = |first, second, later| {
         let uploads = [upload(first, 1, Effect::Stored), upload(second, 2, Effect::Replaced)];
-        let over = [changed(0, State::Failed), changed(1, State::Failed)];
+        let over = [changed(0, State::Failed), changed(1, later)];
         let mut trace = trace([accepted(), over.to_vec(), uploads.concat()].concat());
         trace.facts.iter_mut().for_each(|fact| fact.overwrite = true);
         broken(&trace).contains(&"Overwrite")
     };
-    assert!(!of_both(0, 1));
-    assert!(of_both(1, 0));
+    for later in [State::Completed, State::Failed, State::Cancelled] {
+        assert!(!of_both(0, 1, later));
+        assert!(of_both(1, 0, later));
+    }
+    assert!(!of_both(1, 0, State::Rejected));
 }
 
 #[test]

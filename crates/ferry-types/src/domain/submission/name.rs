@@ -32,6 +32,16 @@ impl Submission {
         (has_verdict && self.state != before.state).then_some(NameEffect::SettlesOwn)
     }
 
+    /// True if it is final, and the Platform may have its dataset.
+    pub fn is_maybe_at_platform(&self) -> bool {
+        let may_have_arrived = self.upload_ambiguous || self.processing_token.is_some();
+        match self.state {
+            State::Completed => true,
+            State::Failed | State::Cancelled => self.rejection.is_none() && may_have_arrived,
+            _ => false,
+        }
+    }
+
     /// True if a request with its dataset may have arrived, and the Platform has said nothing of what
     /// became of it. An accepted upload that is abandoned counts: its outcome is unknown.
     fn may_have_left_a_dataset(&self, before: &Self) -> bool {

@@ -27,8 +27,8 @@ pub struct SameName {
     pub predecessor: Option<SubmissionId>,
     /// A newer one that is not final.
     pub newer_unfinished: Option<SubmissionId>,
-    /// A newer one that is completed.
-    pub newer_completed: Option<SubmissionId>,
+    /// A newer one that is final, and whose dataset may be at the Platform.
+    pub newer_uploaded: Option<SubmissionId>,
 }
 
 /// Refusal of an operation by a rule. Nothing has changed then.
@@ -62,9 +62,9 @@ pub enum LifecycleError {
     },
     /// A further upload of it could overwrite a newer dataset with an older one.
     #[error(
-        "submission {id} cannot be retried: the newer submission {newer} of its name is completed"
+        "submission {id} cannot be retried: the newer submission {newer} of its name may be at the Platform"
     )]
-    NewerCompleted {
+    NewerUploaded {
         /// The submission.
         id: SubmissionId,
         /// The newer one.
@@ -164,10 +164,10 @@ impl Submission {
             return Err(LifecycleError::NewerUnfinished { id, newer });
         }
         // Also without its own permission: once it is ambiguous, it may get that from an operator or from
-        // the policy.
+        // the policy. Who retries all that has failed does not look at each name.
         let uploads = self.resume_step() == StepKind::Upload;
-        if let Some(newer) = same_name.newer_completed.filter(|_| uploads) {
-            return Err(LifecycleError::NewerCompleted { id, newer });
+        if let Some(newer) = same_name.newer_uploaded.filter(|_| uploads) {
+            return Err(LifecycleError::NewerUploaded { id, newer });
         }
         let entry = self.resume("retried", deadline, now)?;
         self.0.has_predecessor = same_name.predecessor.is_some();

@@ -41,8 +41,8 @@ fn event() -> impl Strategy<Value = Event> {
     let resolutions = [Resolution::Overwrite, Resolution::Retry, Resolution::Fail];
     let other = || option::of(Just(SubmissionId::new(timestamp(0), 2)));
     let same_name =
-        (other(), other(), other()).prop_map(|(predecessor, newer_unfinished, newer_completed)| {
-            SameName { predecessor, newer_unfinished, newer_completed }
+        (other(), other(), other()).prop_map(|(predecessor, newer_unfinished, newer_uploaded)| {
+            SameName { predecessor, newer_unfinished, newer_uploaded }
         });
     prop_oneof![
         6 => Just(Event::Claim),
@@ -323,7 +323,7 @@ fn a_retry_overwrites_no_newer_dataset_and_passes_no_newer_submission() {
         })
     };
     let newer = SubmissionId::new(timestamp(0), 2);
-    let completed = SameName { newer_completed: Some(newer), ..SameName::default() };
+    let completed = SameName { newer_uploaded: Some(newer), ..SameName::default() };
     let unfinished = SameName { newer_unfinished: Some(newer), ..SameName::default() };
     let retry = |mut submission: Submission, same_name: &SameName| {
         submission.retry(same_name, DAY, timestamp(1)).map(|_| submission)
@@ -331,7 +331,7 @@ fn a_retry_overwrites_no_newer_dataset_and_passes_no_newer_submission() {
     let id = failed(false, StepKind::Upload).id;
     for overwrite in [false, true] {
         let refused = retry(failed(overwrite, StepKind::Upload), &completed);
-        assert_eq!(refused, Err(LifecycleError::NewerCompleted { id, newer }));
+        assert_eq!(refused, Err(LifecycleError::NewerUploaded { id, newer }));
     }
     // After its upload nothing is uploaded.
     assert!(retry(failed(true, StepKind::Poll), &completed).is_ok());

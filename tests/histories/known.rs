@@ -1,0 +1,218 @@
+//! Stories that histories or readers found, as scripts of acts. Each holds on every store, and breaks an
+//! invariant where the error that it is about is planted again.
+
+use std::time::Duration;
+
+use ferry_sim::{Endpoint, FaultKind};
+use ferry_types::domain::submission::State;
+
+use crate::acts::Act;
+use crate::backing::StoreKind;
+use crate::calls::Destination;
+use crate::choices::Choices;
+use crate::history::{History, Setting};
+use crate::planted::Planted;
+use crate::runs;
+use crate::scenario::Scenario;
+use crate::small::CallFault;
+use crate::trace::{Operation, Trace};
+
+const UPLOAD: Destination = Destination::Platform(Endpoint::Upload);
+const POLL: Destination = Destination::Platform(Endpoint::Status);
+const COMMIT: Destination = Destination::Store("commit");
+
+const STORES: [StoreKind; 3] = [StoreKind::Memory, StoreKind::Sqlite, StoreKind::Redis];
+
+/// Runs a script of a history with two submissions of one name, then the calm.
+fn played(
+    setting: Setting,
+    change: impl Fn(&mut Scenario),
+    script: impl Fn(&mut History<'_>),
+) -> Trace {
+    // After the end of the tape all is as intended.
+    let mut choices = Choices::replayed(Vec::new());
+    let mut scenario = Scenario { workers: 2, ..Scenario::draw(&mut choices) };
+    let first = scenario.submissions[0].clone();
+    scenario.submissions = (0..2).map(|number| first.numbered(number)).collect();
+    change(&mut scenario);
+    let mut history = History::new(&mut choices, scenario, setting);
+    script(&mut history);
+    history.calm();
+    history.trace()
+}
+
+/// The story holds on every store, and breaks `invariant` in memory with `planted`.
+fn holds(
+    planted: Option<(Planted, &str)>,
+    change: impl Fn(&mut Scenario),
+    script: impl Fn(&mut History<'_>),
+) {
+    for store in STORES {
+        let trace = played(Setting { store, planted: None }, &change, &script);
+        if let Err((name, what)) = runs::check(&trace) {
+            let entries: Vec<_> = trace.entries.iter().map(ToString::to_string).collect();
+            panic!("{}\n\non {store:?} it breaks {name}: {what}", entries.join("\n"));
+        }
+    }
+    let Some((planted, invariant)) = planted else { return };
+    let setting = Setting { store: StoreKind::Memory, planted: Some(planted) };
+    let broken = runs::check(&played(setting, change, script)).map_err(|(name, _)| name);
+    assert_eq!(broken, Err(invariant), "with {planted:?}");
+}
+
+impl History<'_> {
+    fn does(&mut self, act: Act) {
+        self.perform(act);
+        self.settle_calls();
+    }
+
+    /// The next call to a destination has a fault.
+    fn next_has(&mut self, to: Destination, fault: CallFault) {
+        self.call_faults.next.push((to, fault));
+    }
+
+    /// Lets time pass, from one timer to the next.
+    fn passes(&mut self, seconds: u64) {
+        let end = self.time.elapsed() + Duration::from_secs(seconds);
+        while self.time.elapsed() < end {
+            let next = self.time.next_timer().map_or(end, |next| next.min(end));
+            self.pass(Some(next.max(self.time.elapsed() + Duration::from_millis(1))));
+            self.settle_calls();
+        }
+    }
+
+    /// The call to a destination that has no response yet.
+    fn pending(&self, to: Destination) -> u64 {
+        let calls = self.calls.each(|call| call.to);
+        calls.iter().find(|(_, of)| *of == to).expect("a call is pending").0
+    }
+
+    fn arrives(&mut self, number: u64, fault: FaultKind) {
+        self.call_faults.plan(number, CallFault::Platform(fault));
+        self.carry_out(number);
+    }
+
+    fn answers(&mut self, number: u64) {
+        self.does(Act::Answer(number));
+    }
+
+    fn operates(&mut self, number: usize, operation: Operation) -> bool {
+        let done = self.operate(self.accepted[&number], operation);
+        self.settle_calls();
+        done
+    }
+
+    fn state(&self, number: usize) -> State {
+        self.known[&self.accepted[&number]].state
+    }
+}
+
+#[test]
+fn an_upload_that_was_stored_unseen_is_known_to_the_next_of_its_name() {
+    let script = |history: &mut History<'_>| {
+        history.submit(0);
+        history.submit(1);
+        history.next_has(UPLOAD, CallFault::Platform(FaultKind::StoredAndReset));
+        history.does(Act::Start(0));
+        history.operates(0, Operation::Cancel);
+        history.passes(5);
+        let is_planted = history.saboteur.is(Planted::MarkForgotten);
+        assert_eq!(history.state(1), if is_planted { State::Rejected } else { State::Held });
+    };
+    holds(Some((Planted::MarkForgotten, "Rejected")), |_| {}, script);
+}
+
+#[test]
+fn a_retry_after_that_arrives_with_a_stale_commit_throttles() {
+    let script = |history: &mut History<'_>| {
+        history.submit(0);
+        history.next_has(POLL, CallFault::Wait);
+        history.does(Act::Start(0));
+        history.passes(3);
+        let poll = history.pending(POLL);
+        history.arrives(poll, FaultKind::Throttled);
+        history.does(Act::Suspend(0));
+        history.next_has(POLL, CallFault::Late);
+        history.does(Act::Start(1));
+        history.passes(26);
+        history.does(Act::Wake(0));
+        history.passes(30);
+    };
+    let change = |scenario: &mut Scenario| {
+        scenario.platform.retry_after = Duration::from_mins(1);
+    };
+    holds(Some((Planted::StaleSignalDropped, "RetryAfter")), change, script);
+}
+
+#[test]
+fn a_claim_from_before_the_store_went_back_commits_nothing() {
+    let script = |history: &mut History<'_>| {
+        history.submit(0);
+        history.does(Act::Start(0));
+        history.save();
+        history.next_has(COMMIT, CallFault::Wait);
+        history.passes(3);
+        history.does(Act::GoBack);
+        // A file is restored after all processes have ended.
+        if history.workers[0].is_none() {
+            return;
+        }
+        history.does(Act::Suspend(0));
+        history.next_has(POLL, CallFault::Wait);
+        history.does(Act::Start(1));
+        history.does(Act::Wake(0));
+        let commit = history.pending(COMMIT);
+        history.carry_out(commit);
+        history.answers(commit);
+    };
+    let change = |scenario: &mut Scenario| {
+        scenario.goes_back = true;
+        scenario.submissions.truncate(1);
+    };
+    holds(Some((Planted::LeaseNotCompared, "OneCommit")), change, script);
+}
+
+#[test]
+fn a_worker_that_starts_after_a_step_of_the_clock_is_throttled_for_as_long_as_before() {
+    for step in [3600, -3600] {
+        let script = |history: &mut History<'_>| {
+            history.submit(0);
+            history.next_has(POLL, CallFault::Platform(FaultKind::Throttled));
+            history.does(Act::Start(0));
+            history.passes(8);
+            history.does(Act::Crash(0));
+            history.passes(6);
+            history.time.step(step);
+            history.does(Act::Start(0));
+            history.passes(60);
+        };
+        let change = |scenario: &mut Scenario| {
+            scenario.platform.retry_after = Duration::from_mins(1);
+        };
+        holds(None, change, script);
+    }
+}
+
+#[test]
+fn a_retry_overwrites_nothing_that_a_newer_submission_may_have_left() {
+    let script = |history: &mut History<'_>| {
+        history.submit(0);
+        history.pause();
+        history.does(Act::Start(0));
+        history.passes(40);
+        history.resume_one();
+        history.passes(2);
+        assert_eq!(history.state(0), State::Failed);
+        history.submit(1);
+        history.passes(1);
+        assert_eq!(history.state(1), State::Processing);
+        history.operates(1, Operation::Cancel);
+        assert_eq!(history.state(1), State::Cancelled);
+        assert!(!history.operates(0, Operation::Retry));
+    };
+    let change = |scenario: &mut Scenario| {
+        scenario.deadline = Duration::from_secs(30);
+        scenario.submissions[0].fact.overwrite = true;
+    };
+    holds(None, change, script);
+}
