@@ -129,9 +129,21 @@ fn every_alert_leads_to_its_section_of_the_runbook_and_so_does_a_panel() {
     let mut named = BTreeSet::new();
     for (alert, rule) in alerts() {
         let section = sections.iter().find(|(_, title, _)| title.split(' ').any(|w| w == alert));
-        let (url, _, text) = section.unwrap_or_else(|| panic!("the runbook has no {alert}"));
-        let line = format!("runbook_url: \"{{{{ $externalLabels.grafana }}}}{url}\"\n");
+        let (url, title, text) = section.unwrap_or_else(|| panic!("the runbook has no {alert}"));
+        let line = format!("dashboard_url: \"{{{{ $externalLabels.grafana }}}}{url}\"\n");
         assert!(rule.contains(&line), "{alert} needs\n{line}");
+        let stable = format!("{{{{ end }}}}#{}\"\n", title.to_lowercase().replace(' ', "-"));
+        let address = rule.lines().find(|line| line.trim().starts_with("runbook_url: "));
+        let address = format!("{}\n", address.unwrap_or_default());
+        assert!(
+            address.contains("$externalLabels.runbook") && address.ends_with(&stable),
+            "{address}"
+        );
+        let command = rule.lines().find_map(|line| line.trim().strip_prefix("command: \"ferry "));
+        let command = command.unwrap_or_else(|| panic!("{alert} has no command"));
+        let known = read("docs/reference/cli.md");
+        let word = command.split([' ', '"']).next().unwrap_or_default();
+        assert!(known.contains(&format!("## ferry {word}\n")), "{alert}: `ferry {word}`");
         for part in ["**Meaning.**", "**Check.**", "**Act.**"] {
             assert!(text.contains(part), "{alert}: its section has no {part}");
         }

@@ -165,7 +165,7 @@ fn ask_rules(prometheus: &Prometheus) -> Vec<Value> {
     for rule in &rules {
         assert_eq!(rule["health"], "ok", "{rule:#}");
         for alert in rule["alerts"].as_array().unwrap() {
-            let url = alert["annotations"]["runbook_url"].as_str().unwrap();
+            let url = alert["annotations"]["dashboard_url"].as_str().unwrap();
             assert!(sections.iter().any(|section| section == url), "{url}");
         }
         prometheus.query(rule["query"].as_str().unwrap()).unwrap();
