@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use tracing::{debug, info, warn};
 
-use ferry_store::{Filter, Store};
+use ferry_store::Store;
 use ferry_types::clock::Clock;
 use ferry_types::domain::account::Health;
-use ferry_types::domain::submission::{Reason, ReasonCode, State};
 use ferry_types::domain::{Timestamp, until};
 
 /// Time between two looks: no longer than a breaker stays open at least.
@@ -18,9 +17,6 @@ const DELAY: Duration = Duration::from_millis(500);
 
 /// Throttling is logged if it lasts at least this long.
 const LONG: Duration = Duration::from_mins(1);
-
-/// Submissions that are searched for the last error.
-const PAGE: usize = 50;
 
 /// Logs what blocks the accounts of the store, for as long as it is polled.
 pub async fn watch(store: Arc<dyn Store>, clock: Arc<dyn Clock>) {
@@ -32,7 +28,7 @@ pub async fn watch(store: Arc<dyn Store>, clock: Arc<dyn Clock>) {
                 for account in stats.accounts {
                     let before = blocks.entry(account.account.clone()).or_default();
                     let after = before.next(&account.health, now);
-                    log(&account.account, *before, after, &account.health, now, &*store).await;
+                    log(&account.account, *before, after, &account.health, now);
                     *before = after;
                 }
             }
@@ -65,14 +61,7 @@ impl Blocks {
     }
 }
 
-async fn log(
-    account: &str,
-    before: Blocks,
-    after: Blocks,
-    health: &Health,
-    now: Timestamp,
-    store: &dyn Store,
-) {
+fn log(account: &str, before: Blocks, after: Blocks, health: &Health, now: Timestamp) {
     match (before.paused, after.paused) {
         (None, Some(_)) => {
             let reason = health.pause_reason.as_deref().unwrap_or_default();
@@ -87,8 +76,8 @@ async fn log(
         (None, Some(_)) => {
             let failures = health.failures;
             let probe = span(now, health.probe_at.unwrap_or(now));
-            let error = last_error(account, store).await;
-            let error = error.map(|error| format!("; last error: {error}")).unwrap_or_default();
+            let error = health.last_error.as_ref().map(|error| format!("; last error: {error}"));
+            let error = error.unwrap_or_default();
             warn!(
                 account,
                 failures,
@@ -113,19 +102,6 @@ async fn log(
         }
         _ => {}
     }
-}
-
-/// The error of the submission that failed last.
-async fn last_error(account: &str, store: &dyn Store) -> Option<String> {
-    let states = State::ALL.into_iter().filter(|state| !state.is_final()).collect();
-    let filter = Filter { states, account: Some(account.to_owned()), ..Filter::default() };
-    let page = store.list(&filter, None, PAGE).await.ok()?;
-    let is_error =
-        |reason: &Reason| matches!(reason.code, ReasonCode::Transient | ReasonCode::Ambiguous);
-    let failed = page.found.into_iter().map(|found| found.submission);
-    let failed = failed.filter(|submission| submission.reason.as_ref().is_some_and(is_error));
-    let last = failed.max_by_key(|submission| submission.updated_at)?;
-    last.reason.as_ref().map(|reason| reason.text.clone())
 }
 
 fn span(from: Timestamp, to: Timestamp) -> String {

@@ -255,6 +255,7 @@ impl App {
                 self.config.webhook_timeout,
                 &self.metrics,
             )?,
+            kinds: StepKind::ALL.into(),
             policy,
             metrics: self.metrics.clone(),
             traces: self.traces.clone(),

@@ -38,6 +38,9 @@ pub mod webhook;
 // L3: what carries submissions
 pub mod pipeline;
 
+// acts on many of them, for the API and the command line
+pub mod bulk_actions;
+
 // L4: what stands around it
 pub mod account_watch;
 pub mod admin;

@@ -19,6 +19,7 @@ use super::shared::Shared;
 use crate::audit::{Audit, AuditAction};
 use crate::shutdown::Shutdown;
 use crate::telemetry::chain;
+use ferry_store::StoreError;
 use ferry_types::clock::Clock;
 use ferry_types::domain::SubmissionId;
 
@@ -81,6 +82,25 @@ impl Audited {
                 "the audit log cannot be written, so nothing was done; the log says why",
             )
         })
+    }
+
+    /// Records intent and outcome of a part of this action, as if `part` had been asked for alone, and does
+    /// it.
+    pub(super) async fn part<T>(
+        &self,
+        part: String,
+        details: Option<String>,
+        act: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<Result<T, StoreError>, ApiError> {
+        let Trail { audit, clock, recorded } = &*self.0;
+        let whole = recorded.lock().unwrap_or_else(PoisonError::into_inner).action.clone();
+        let recorded = Recorded { action: AuditAction { action: part, ..whole }, intent: None };
+        let recorded = Mutex::new(recorded);
+        let part = Self(Arc::new(Trail { audit: audit.clone(), clock: clock.clone(), recorded }));
+        part.intend(details).await?;
+        let done = act.await;
+        part.conclude(done.as_ref().map_or_else(ToString::to_string, |_| "200".to_owned())).await;
+        Ok(done)
     }
 
     async fn conclude(&self, outcome: String) {

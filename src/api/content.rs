@@ -1,4 +1,4 @@
-//! Shows what the Platform decided: results as they are, and feedback beside the rows that it means.
+//! Shows what was submitted, and what the Platform decided: results as they are, and feedback beside the rows that it means.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::caller::Caller;
 use super::error::ApiError;
 use super::found::{Found, ResultKey};
 use super::json::Json;
-use super::openapi::BYTES;
+use super::openapi::{BYTES, CSV};
 use super::params::Flag;
 use super::query::Query;
 use super::response_memory::Reserved;
@@ -44,23 +44,59 @@ pub(super) async fn result(
     if key == FEEDBACK_KEY {
         return Err(missing());
     }
-    let memory = reserve(&shared, &caller, &submission, &key, 0)?;
+    let memory = reserve(&shared, &caller, bytes_of(&submission, &key))?;
     let stored = shared.store().content(submission.id, &key).await?;
     Ok(Reserved(Some(memory), as_it_is(stored.ok_or_else(missing)?)).into_response())
 }
 
-/// Memory for reading something from the store, and as much again for unpacking it, before it is read; with
-/// `beside`, of which the same is true.
-fn reserve(
+/// Shows the dataset as it was submitted, byte for byte.
+pub(super) async fn data(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    Found(found): Found,
+) -> Result<Response, ApiError> {
+    let (memory, payload) = submitted(&shared, &caller, &found.submission).await?;
+    Ok(Reserved(Some(memory), as_it_is(csv(payload.data))).into_response())
+}
+
+/// Shows the events of a dataset as they were submitted, byte for byte.
+pub(super) async fn event_data(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    Found(found): Found,
+) -> Result<Response, ApiError> {
+    let (memory, payload) = submitted(&shared, &caller, &found.submission).await?;
+    let id = found.submission.id;
+    let none = || ApiError::not_found(format!("submission {id} has no event data"));
+    let csv = csv(payload.event_data.ok_or_else(none)?);
+    Ok(Reserved(Some(memory), as_it_is(csv)).into_response())
+}
+
+async fn submitted(
     shared: &Shared,
     caller: &Caller,
     submission: &Submission,
-    key: &str,
-    beside: u64,
-) -> Result<Arc<MemoryPermit>, ApiError> {
-    let bytes = submission.results.iter().find(|stored| stored.key == key).map_or(0, |s| s.bytes);
+) -> Result<(Arc<MemoryPermit>, Payload), ApiError> {
+    let memory = reserve(shared, caller, submission.payload_bytes)?;
+    match shared.store().payload(submission.id).await {
+        Ok(payload) => Ok((memory, payload)),
+        Err(StoreError::NotFound(_)) => Err(missing(submission, "its dataset")),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn csv(text: String) -> Content {
+    Content { content_type: Some(CSV.to_owned()), bytes: text.into_bytes() }
+}
+
+fn bytes_of(submission: &Submission, key: &str) -> u64 {
+    submission.results.iter().find(|stored| stored.key == key).map_or(0, |stored| stored.bytes)
+}
+
+/// Memory for reading something from the store, and as much again for unpacking it, before it is read.
+fn reserve(shared: &Shared, caller: &Caller, bytes: u64) -> Result<Arc<MemoryPermit>, ApiError> {
     let memory = shared.response_memory.permit(&caller.owner);
-    let bytes = bytes.saturating_add(beside).saturating_mul(2);
+    let bytes = bytes.saturating_mul(2);
     memory.resize(shared.response_memory.most(bytes, &caller.owner))?;
     Ok(Arc::new(memory))
 }
@@ -74,7 +110,8 @@ pub(super) async fn feedback(
 ) -> Result<Response, ApiError> {
     let submission = found.submission;
     let dataset = if raw { 0 } else { submission.payload_bytes };
-    let memory = reserve(&shared, &caller, &submission, FEEDBACK_KEY, dataset)?;
+    let bytes = bytes_of(&submission, FEEDBACK_KEY).saturating_add(dataset);
+    let memory = reserve(&shared, &caller, bytes)?;
     match shared.store().content(submission.id, FEEDBACK_KEY).await? {
         Some(content) if raw => Ok(Reserved(Some(memory), as_it_is(content)).into_response()),
         Some(content) => {

@@ -1,11 +1,13 @@
 //! The HTTP API: accepts submissions, shows their state, and acts on them. Workers, in this process or
 //! in others, run their steps.
 
+mod accounts;
 mod arrival;
 mod audited;
 mod body;
 mod body_memory;
 mod bulk;
+mod bulk_actions;
 mod caller;
 mod capacity;
 mod client_addr;

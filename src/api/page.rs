@@ -7,7 +7,8 @@ use super::body_memory::MemoryPermit;
 use super::caller::Caller;
 use super::error::ApiError;
 use super::shared::Shared;
-use ferry_store::{Cursor, Filter, SubmissionDetail};
+use ferry_store::selection::Selection;
+use ferry_store::{Cursor, SubmissionDetail};
 use ferry_types::contract::{DamagedSubmission, SubmissionPage, SubmissionView};
 
 /// Submissions that are read at once.
@@ -24,17 +25,15 @@ const SUBMISSION_BYTES: u64 = 256 << 10;
 pub(super) async fn read(
     shared: &Shared,
     caller: &Caller,
-    filter: &Filter,
+    selection: &Selection,
     mut after: Option<Cursor>,
     limit: usize,
 ) -> Result<(SubmissionPage, Arc<MemoryPermit>), ApiError> {
-    let memory = shared.response_memory.permit(&caller.owner);
-    let bytes = SUBMISSION_BYTES * limit.min(PART) as u64;
-    memory.resize(shared.response_memory.most(bytes, &caller.owner))?;
+    let memory = reserve(shared, caller, limit.min(PART))?;
     let (mut page, mut left, mut bytes) = (SubmissionPage::default(), limit, 0);
     loop {
         let wanted = left.min(PART);
-        let part = shared.store().list(filter, after, wanted).await?;
+        let part = selection.page(shared.store(), after, wanted).await?;
         let count = part.found.len() + part.damaged.len();
         (after, left) = (part.next, left.saturating_sub(count));
         let views: Vec<SubmissionView> = part.found.into_iter().map(view).collect();
@@ -49,6 +48,18 @@ pub(super) async fn read(
             return Ok((page, Arc::new(memory)));
         }
     }
+}
+
+/// Memory for reading so many submissions at once.
+pub(super) fn reserve(
+    shared: &Shared,
+    caller: &Caller,
+    submissions: usize,
+) -> Result<MemoryPermit, ApiError> {
+    let memory = shared.response_memory.permit(&caller.owner);
+    let bytes = SUBMISSION_BYTES * submissions as u64;
+    memory.resize(shared.response_memory.most(bytes, &caller.owner))?;
+    Ok(memory)
 }
 
 pub(super) fn view(found: SubmissionDetail) -> SubmissionView {

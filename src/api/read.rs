@@ -23,8 +23,12 @@ use super::role::Role;
 use super::shared::Shared;
 use super::wait::settled;
 use ferry_store::Filter;
-use ferry_types::contract::{SubmissionPage, SubmissionView, WebhookView};
-use ferry_types::domain::submission::TimelineEntry;
+use ferry_store::selection::{self, Count, Selection};
+use ferry_types::contract::{CountView, SubmissionPage, SubmissionView, WebhookView};
+use ferry_types::domain::submission::{TimelineEntry, WebhookState};
+
+/// The most submissions that are read to count them.
+const MOST: u64 = 1000;
 
 /// The tags of states that a client knows already.
 #[derive(Debug)]
@@ -55,10 +59,34 @@ pub(super) struct ListQuery {
     created_after: Option<Moment>,
     /// Accepted before this time.
     created_before: Option<Moment>,
+    /// With a webhook in this state. Where few are, a page may be short, or empty, although more follow.
+    webhook: Option<WebhookState>,
     /// Maximum number of submissions in the page, which has fewer where they are large.
     limit: Option<PageSize>,
     /// The `next_cursor` of an earlier page, to continue there.
     cursor: Option<PageCursor>,
+}
+
+/// The submissions to count.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CountQuery {
+    /// In one of these states.
+    #[serde(default)]
+    state: States,
+    /// With exactly this name.
+    name: Option<String>,
+    /// Of this account.
+    account: Option<String>,
+    /// With all of these labels, as KEY=VALUE.
+    #[serde(default)]
+    label: Labels,
+    /// Accepted at this time or later.
+    created_after: Option<Moment>,
+    /// Accepted before this time.
+    created_before: Option<Moment>,
+    /// With a webhook in this state.
+    webhook: Option<WebhookState>,
 }
 
 /// Shows a submission, as it is or when it is settled.
@@ -135,17 +163,49 @@ pub(super) async fn list(
         created_before: query.created_before.map(|at| at.0),
     };
     let cursor = query.cursor.map(|cursor| caller.positions.page(&cursor.0)).transpose()?;
-    // Nothing of a foreign account, not even that there is one.
-    if filter.account.as_ref().is_some_and(|account| !caller.sees(account)) {
+    if is_foreign(&caller, &filter) {
         return Ok(Reserved(None, Json(SubmissionPage::default())));
     }
     let limit = query.limit.unwrap_or_default().0;
-    let (page, memory) = page::read(&shared, &caller, &filter, cursor, limit).await?;
+    let selection = Selection { filter, webhook: query.webhook };
+    let (page, memory) = page::read(&shared, &caller, &selection, cursor, limit).await?;
     Ok(Reserved(Some(memory), Json(page)))
 }
 
+/// Counts submissions that match.
+pub(super) async fn count(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    Query(query): Query<CountQuery>,
+) -> Result<Json<CountView>, ApiError> {
+    let filter = Filter {
+        name: query.name,
+        states: query.state.0,
+        labels: query.label.0,
+        account: account(&caller, query.account)?,
+        created_after: query.created_after.map(|at| at.0),
+        created_before: query.created_before.map(|at| at.0),
+    };
+    if is_foreign(&caller, &filter) {
+        return Ok(Json(CountView::default()));
+    }
+    let selection = Selection { filter, webhook: query.webhook };
+    let _memory = page::reserve(&shared, &caller, selection::PAGE)?;
+    let Count { count, has_more } = selection::count(shared.store(), &selection, MOST).await?;
+    Ok(Json(CountView { count, has_more }))
+}
+
+/// True if the filter asks for an account that the caller does not see: nothing of it is shown, not even
+/// that there is one.
+fn is_foreign(caller: &Caller, filter: &Filter) -> bool {
+    filter.account.as_ref().is_some_and(|account| !caller.sees(account))
+}
+
 /// The account to list: a caller that is bound to several has to name one of them.
-fn account(caller: &Caller, requested: Option<String>) -> Result<Option<String>, ApiError> {
+pub(super) fn account(
+    caller: &Caller,
+    requested: Option<String>,
+) -> Result<Option<String>, ApiError> {
     match (&caller.accounts, requested) {
         (Some(accounts), None) if accounts.len() != 1 => {
             let names: Vec<&str> = accounts.iter().map(String::as_str).collect();

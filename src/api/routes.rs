@@ -21,7 +21,10 @@ use super::middleware::{self, RequestId, Running};
 use super::openapi::{Describe, Described, Documents, Operation, operations};
 use super::role::Role;
 use super::shared::Shared;
-use super::{bulk, content, documents as pages, events, operate, probes, read, stats, submit};
+use super::{
+    accounts, bulk, bulk_actions, content, documents as pages, events, operate, probes, read,
+    stats, submit,
+};
 use ferry_types::contract::ProblemKind;
 
 /// A method of a path.
@@ -98,18 +101,24 @@ fn table() -> Vec<Route> {
     vec![
         post("/v1/submissions", Submit, submit::create, to::create),
         get("/v1/submissions", Read, read::list, to::list),
+        get("/v1/submissions/count", Read, read::count, to::count),
         post("/v1/submissions/bulk", Submit, bulk::bulk, to::bulk),
         get("/v1/submissions/{id}", Read, read::get, to::get),
         get("/v1/submissions/{id}/timeline", Read, read::timeline, to::timeline),
         get("/v1/submissions/{id}/deliveries", Read, read::deliveries, to::deliveries),
         get("/v1/submissions/{id}/results/{key}", Read, content::result, to::result),
         get("/v1/submissions/{id}/feedback", Read, content::feedback, to::feedback),
+        get("/v1/submissions/{id}/data", Read, content::data, to::data),
+        get("/v1/submissions/{id}/event-data", Read, content::event_data, to::event_data),
         post("/v1/submissions/{id}/resubmit", Submit, submit::resubmit, to::resubmit),
         post("/v1/submissions/{id}/cancel", Operate, operate::cancel, to::cancel),
         post("/v1/submissions/{id}/retry", Operate, operate::retry, to::retry),
         post("/v1/submissions/{id}/refetch", Operate, operate::refetch, to::refetch),
         post("/v1/submissions/{id}/resolve", Operate, operate::resolve, to::resolve),
         post("/v1/submissions/{id}/redeliver", Operate, operate::redeliver, to::redeliver),
+        post("/v1/bulk-actions", Operate, bulk_actions::run, to::bulk_action),
+        get("/v1/accounts", Read, accounts::accounts, to::accounts),
+        get("/v1/accounts/{account}", Read, accounts::one, to::account),
         post("/v1/accounts/{account}/pause", Operate, operate::pause, to::pause),
         post("/v1/accounts/{account}/resume", Operate, operate::resume, to::resume),
         get("/v1/events", Read, events::events, to::events),

@@ -1,19 +1,19 @@
 //! The size of the queue, for status pages and autoscalers.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::State;
 
+use super::accounts::{account, step};
 use super::caller::Caller;
 use super::error::ApiError;
 use super::json::Json;
 use super::shared::Shared;
-use ferry_store::{AccountStats, Stats, StepStats};
-use ferry_types::contract::{AccountView, StatsView, StepView};
+use ferry_store::Stats;
+use ferry_types::contract::{StatsView, StepView};
 use ferry_types::domain::Timestamp;
-use ferry_types::domain::account::{Admission, BlockReason, Health, HealthPolicy};
+use ferry_types::domain::account::HealthPolicy;
 
 /// Shows the size of the queue of the caller's accounts, and its estimated drain time.
 pub(super) async fn stats(
@@ -47,36 +47,4 @@ fn view(
     let accounts = stats.accounts.iter().map(|one| account(one, stats, now, policy)).collect();
     let drain_seconds = drain.map(|drain| drain.as_secs_f64());
     StatsView { unfinished: stats.unfinished(), total, drain_seconds, accounts }
-}
-
-fn account(
-    account: &AccountStats,
-    stats: &Stats,
-    now: Timestamp,
-    policy: &HealthPolicy,
-) -> AccountView {
-    let own = stats.steps.iter().filter(|steps| steps.account == account.account);
-    let steps: BTreeMap<_, _> = own.map(|steps| (steps.kind, step(steps))).collect();
-    AccountView {
-        account: account.account.clone(),
-        states: account.states.clone(),
-        steps,
-        blocked_by: blocked_by(&account.health, now, policy),
-    }
-}
-
-fn step(steps: &StepStats) -> StepView {
-    StepView {
-        ready: steps.ready,
-        scheduled: steps.scheduled,
-        running: steps.running,
-        oldest_ready_seconds: steps.oldest_ready.map(|duration| duration.as_secs_f64()),
-    }
-}
-
-fn blocked_by(health: &Health, now: Timestamp, policy: &HealthPolicy) -> Option<BlockReason> {
-    match health.admit(now, policy) {
-        Admission::Blocked(blocked_by) => Some(blocked_by),
-        Admission::UpTo(_) | Admission::Open => None,
-    }
 }

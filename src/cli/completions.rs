@@ -2,11 +2,17 @@
 
 use clap::Args;
 use clap_complete::Shell;
+use clap_complete::env::Shells;
 
 use super::error::{CliError, Exit};
 use super::ui::write_bytes;
 
-/// Print completions for a shell.
+/// The variable by which a shell asks for completions.
+pub(super) const VARIABLE: &str = "_FERRY_COMPLETE";
+
+/// Print the completions of a shell, which complete states, accounts, ids and names of keys too.
+///
+/// The shell asks `ferry` itself, with the configuration of the folder that it is in.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -19,11 +25,15 @@ pub(super) struct Completions {
 }
 
 impl Completions {
-    /// Prints the completions of `command`.
-    pub(super) fn run(&self, command: &mut clap::Command) -> Result<Exit, CliError> {
-        // Into memory first: the generator would panic where a pipe breaks.
+    /// Prints the script that connects the shell with this program.
+    pub(super) fn run(&self) -> Result<Exit, CliError> {
+        let shell = self.shell.to_string();
+        let unknown = || CliError::usage(format!("`{shell}` cannot be completed"));
+        let shells = Shells::builtins();
+        let completer = shells.completer(&shell).ok_or_else(unknown)?;
+        // Into memory first: the generator would fail where a pipe breaks.
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, command, "ferry", &mut script);
+        completer.write_registration(VARIABLE, "ferry", "ferry", "ferry", &mut script)?;
         write_bytes(&script)?;
         Ok(Exit::Done)
     }

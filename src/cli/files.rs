@@ -1,9 +1,36 @@
-//! The files of datasets: read whole, within a limit.
+//! The files of datasets and results: read whole within a limit, written for their owner alone.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use super::error::{CliError, Exit};
+use super::show;
+use super::ui::Ui;
 use super::values;
+use crate::private_files::{Mode, create, create_folder, replace};
+
+/// Writes a file that its owner alone can read, in a folder that is made if it is missing. A file in a folder
+/// of results is named by its key, and may be that of another submission: it is not replaced.
+pub(super) fn save(path: &Path, is_in_folder: bool, bytes: &[u8], ui: &Ui) -> Result<(), CliError> {
+    if let Some(folder) = path.parent() {
+        create_folder(folder).map_err(|error| cannot(folder, error))?;
+    }
+    if is_in_folder {
+        create(path, bytes).map_err(|error| {
+            let is_taken = error.kind() == ErrorKind::AlreadyExists;
+            let error = cannot(path, error);
+            if is_taken { error.hint("give each submission a folder of its own") } else { error }
+        })?;
+    } else {
+        replace(path, bytes, Mode::Private).map_err(|error| cannot(path, error))?;
+    }
+    ui.print_note(format!("wrote {} ({})", path.display(), show::size(bytes.len() as u64)));
+    Ok(())
+}
+
+fn cannot(path: &Path, error: std::io::Error) -> CliError {
+    anyhow::Error::new(error).context(format!("cannot write `{}`", path.display())).into()
+}
 
 /// The name of a file in messages.
 pub(super) fn title(file: &Path) -> String {

@@ -52,10 +52,14 @@ pub(super) fn configure(global: &Global) -> Result<Config, CliError> {
 }
 
 pub(super) fn load(global: &Global) -> Result<Config, ConfigErrors> {
+    Config::load(&sources(global)?)
+}
+
+/// The sources of the settings.
+pub(super) fn sources(global: &Global) -> Result<Sources, ConfigErrors> {
     let store = global.store.iter().map(|location| format!("store={location}"));
     let flags = store.chain(global.set.iter().cloned()).collect();
-    let sources = Sources::of_process(global.config.as_deref(), flags)?;
-    Config::load(&sources)
+    Sources::of_process(global.config.as_deref(), flags)
 }
 
 /// Starts the log at `level`, unless the flags or the configuration want another.

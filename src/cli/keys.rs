@@ -8,6 +8,7 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 
 use super::audited::audited;
+use super::complete;
 use super::error::{CliError, Exit};
 use super::show;
 use super::ui::Ui;
@@ -38,6 +39,7 @@ enum Action {
     /// Revoke a key.
     Revoke {
         /// Name of the key.
+        #[arg(add = complete::keys())]
         name: String,
     },
 }

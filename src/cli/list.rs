@@ -6,16 +6,18 @@ use std::num::NonZeroUsize;
 
 use clap::Args;
 
+use super::complete;
 use super::error::{CliError, Exit};
 use super::follow::view;
 use super::ui::Ui;
 use super::values;
 use crate::app::App;
 use columns::Columns;
+use ferry_store::selection::{Count, Selection, count};
 use ferry_store::{Cursor, Filter, Store, StoreError};
 use ferry_types::contract::SubmissionView;
 use ferry_types::domain::Timestamp;
-use ferry_types::domain::submission::State;
+use ferry_types::domain::submission::{State, WebhookState};
 
 /// Submissions read from the store at once.
 const PAGE: usize = 200;
@@ -29,6 +31,7 @@ Examples:
   ferry list --state held --state failed
   ferry list --name march --all --json
   ferry list --label team=north --limit 100
+  ferry list --webhook failed                 whose outcome was not delivered
   ferry list --created-after 2026-03-01T00:00:00Z --created-before 2026-04-01T00:00:00Z")]
 pub(super) struct List {
     #[command(flatten)]
@@ -48,13 +51,13 @@ pub(super) struct List {
 #[derive(Debug, Args)]
 pub(super) struct FilterArgs {
     /// In this state; may be repeated.
-    #[arg(long = "state", value_name = "STATE")]
+    #[arg(long = "state", value_name = "STATE", add = complete::states())]
     states: Vec<State>,
     /// With exactly this name.
     #[arg(short, long)]
     name: Option<String>,
     /// Of this account.
-    #[arg(long)]
+    #[arg(long, add = complete::accounts())]
     account: Option<String>,
     /// With this label; may be repeated.
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = values::label)]
@@ -65,31 +68,35 @@ pub(super) struct FilterArgs {
     /// Accepted before this time.
     #[arg(long, value_name = "TIME", value_parser = values::time)]
     created_before: Option<Timestamp>,
+    /// With a webhook in this state: `failed`, `pending`, `delivered` or `gone`.
+    #[arg(long, value_name = "STATE")]
+    webhook: Option<WebhookState>,
 }
 
 impl FilterArgs {
-    pub(super) fn into_filter(self) -> Filter {
+    pub(super) fn into_selection(self) -> Selection {
         let labels = self.labels.into_iter().collect();
-        Filter {
+        let filter = Filter {
             states: self.states,
             name: self.name,
             account: self.account,
             labels,
             created_after: self.created_after,
             created_before: self.created_before,
-        }
+        };
+        Selection { filter, webhook: self.webhook }
     }
 }
 
 impl List {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
-        let filter = self.filter.into_filter();
+        let selection = self.filter.into_selection();
         let mut left = if self.all { usize::MAX } else { self.limit.get() };
         let mut cursor = self.cursor.map(Cursor);
         let mut columns = Columns::of_terminal();
         let mut count = 0;
         while left > 0 {
-            let page = app.store.list(&filter, cursor, left.min(PAGE)).await?;
+            let page = selection.page(app.store.as_ref(), cursor, left.min(PAGE)).await?;
             let listed = page.found.len() + page.damaged.len();
             (left, count) = (left.saturating_sub(listed), count + listed);
             for damaged in &page.damaged {
@@ -111,7 +118,7 @@ impl List {
         }
         if count == 0 {
             let location = app.store.location();
-            ui.print_note(if is_everything(&filter) {
+            ui.print_note(if is_everything(&selection) {
                 format!("the store {location} is empty")
             } else {
                 format!("nothing in the store {location} matches")
@@ -119,7 +126,7 @@ impl List {
         }
         if let Some(next) = cursor.filter(|_| !self.all) {
             let listed = self.cursor.is_none().then_some(count as u64);
-            let more = more(app.store.as_ref(), &filter, next, listed).await?;
+            let more = more(app.store.as_ref(), &selection, next, listed).await?;
             let Cursor(cursor) = next;
             ui.print_note(format!("{more}: add --cursor {cursor} or --all"));
         }
@@ -131,17 +138,19 @@ impl List {
 /// the counts of the store may answer; else up to a thousand are read.
 async fn more(
     store: &dyn Store,
-    filter: &Filter,
+    selection: &Selection,
     cursor: Cursor,
     listed: Option<u64>,
 ) -> Result<String, StoreError> {
     const MOST: u64 = 1000;
-    if let (Some(listed), Some(all)) = (listed, counted(store, filter).await?) {
-        return Ok(words(all.saturating_sub(listed).max(1)));
+    if let Some(listed) = listed {
+        let Count { count, has_more } = count(store, selection, listed + MOST).await?;
+        let more = if has_more { "more than " } else { "" };
+        return Ok(format!("{more}{}", words(count.saturating_sub(listed).max(1))));
     }
     let (mut count, mut next) = (0, Some(cursor));
     while let (Some(_), true) = (next, count < MOST) {
-        let page = store.list(filter, next, PAGE).await?;
+        let page = selection.page(store, next, PAGE).await?;
         count += (page.found.len() + page.damaged.len()) as u64;
         next = page.next;
     }
@@ -156,22 +165,10 @@ fn words(count: u64) -> String {
     }
 }
 
-/// The number of submissions that match, if the store counts such: by account and state.
-async fn counted(store: &dyn Store, filter: &Filter) -> Result<Option<u64>, StoreError> {
-    let Filter { states, name, account, labels, created_after, created_before } = filter;
-    if name.is_some() || !labels.is_empty() || created_after.is_some() || created_before.is_some() {
-        return Ok(None);
-    }
-    let stats = store.stats().await?;
-    let accounts = stats.accounts.iter();
-    let accounts = accounts.filter(|known| account.as_ref().is_none_or(|a| *a == known.account));
-    let counts = accounts.flat_map(|known| &known.states);
-    let counts = counts.filter(|(state, _)| states.is_empty() || states.contains(state));
-    Ok(Some(counts.map(|(_, count)| count).sum()))
-}
-
-fn is_everything(filter: &Filter) -> bool {
+fn is_everything(selection: &Selection) -> bool {
+    let Selection { filter, webhook } = selection;
     let Filter { states, name, account, labels, created_after, created_before } = filter;
     let whenever = created_after.is_none() && created_before.is_none();
-    states.is_empty() && name.is_none() && account.is_none() && labels.is_empty() && whenever
+    let is_any = name.is_none() && account.is_none();
+    states.is_empty() && is_any && labels.is_empty() && whenever && webhook.is_none()
 }

@@ -3,8 +3,12 @@
 mod accept_batch;
 mod audit;
 mod audited;
+mod bulk;
 mod cancel;
+mod complete;
 mod completions;
+mod config;
+mod data;
 mod demo;
 mod doctor;
 mod each;
@@ -17,6 +21,7 @@ mod intake;
 mod keys;
 mod line;
 mod list;
+mod man;
 mod ndjson;
 mod pause;
 mod progress;
@@ -26,6 +31,7 @@ mod resolve;
 mod resubmit;
 mod results;
 mod retry;
+mod selected;
 mod serve;
 mod show;
 mod signals;
@@ -46,6 +52,7 @@ mod worker;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::env::CompleteEnv;
 
 use error::{CliError, Exit};
 use global::{Global, configure, open, open_existing};
@@ -90,6 +97,7 @@ enum Command {
     Status(status::Status),
     List(list::List),
     Watch(watch::Watch),
+    Data(data::Data),
     Results(results::Results),
     Feedback(feedback::Feedback),
     Resubmit(resubmit::Resubmit),
@@ -103,15 +111,23 @@ enum Command {
     Stats(stats::Stats),
     Intake(intake::Intake),
     Doctor(doctor::Doctor),
+    Config(config::ConfigCommand),
     Simulate(simulate::Simulate),
     Rehearse(rehearse::Rehearse),
     Completions(completions::Completions),
+    Man(man::Man),
     Version(version::Version),
 }
 
 /// Runs the command that the process was called with.
 pub fn main() -> ExitCode {
     report_panics();
+    let completing = CompleteEnv::with_factory(Cli::command).var(completions::VARIABLE);
+    match completing.try_complete(std::env::args_os(), None) {
+        Ok(false) => {}
+        Ok(true) => return ExitCode::SUCCESS,
+        Err(error) => return misused(&error),
+    }
     let cli = match parse() {
         Ok(cli) => cli,
         Err(error) => return misused(&error),
@@ -180,8 +196,10 @@ fn report_panics() {
 async fn run(cli: Cli, ui: &Ui) -> Result<Exit, CliError> {
     let global = cli.global;
     match cli.command {
-        Command::Completions(command) => command.run(&mut Cli::command()),
+        Command::Completions(command) => command.run(),
+        Command::Man(command) => command.run(Cli::command()),
         Command::Version(_) => version::Version::run(ui),
+        Command::Config(command) => command.run(&global, ui),
         Command::Demo(command) => command.run(&global, ui).await,
         Command::Doctor(command) => command.run(&global, ui).await,
         Command::Simulate(command) => command.run(&global, ui).await,
@@ -197,6 +215,7 @@ async fn run(cli: Cli, ui: &Ui) -> Result<Exit, CliError> {
         Command::Status(command) => command.run(open_existing(&global, ui)?, ui).await,
         Command::List(command) => command.run(open_existing(&global, ui)?, ui).await,
         Command::Watch(command) => command.run(open_existing(&global, ui)?, ui).await,
+        Command::Data(command) => command.run(open_existing(&global, ui)?, ui).await,
         Command::Results(command) => command.run(open_existing(&global, ui)?, ui).await,
         Command::Feedback(command) => command.run(open_existing(&global, ui)?, ui).await,
         Command::Retry(command) => command.run(open_existing(&global, ui)?, ui).await,

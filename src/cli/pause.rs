@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::audited::{audited, user};
+use super::complete;
 use super::error::{CliError, Exit};
 use super::ui::Ui;
 use crate::app::App;
@@ -20,6 +21,7 @@ Examples:
   ferry resume north")]
 pub(super) struct Pause {
     /// The account [default: the only one].
+    #[arg(add = complete::accounts())]
     account: Option<String>,
     /// Reason, shown by `ferry stats`.
     #[arg(long, default_value = "paused by an operator")]
@@ -33,6 +35,7 @@ pub(super) struct Pause {
 #[derive(Debug, Args)]
 pub(super) struct Resume {
     /// The account [default: the only one].
+    #[arg(add = complete::accounts())]
     account: Option<String>,
 }
 

@@ -2,12 +2,11 @@
 
 use clap::Args;
 
-use super::each::for_each_id;
 use super::error::{CliError, Exit};
-use super::target::Targets;
+use super::selected::Selected;
 use super::ui::Ui;
 use crate::app::App;
-use ferry_types::domain::submission::Resolution;
+use ferry_types::domain::submission::{OperatorAction, Resolution};
 
 /// Decide about held submissions; `ferry status ID` says why they are held.
 #[derive(Debug, Args)]
@@ -17,10 +16,11 @@ that may be this one or another. Look at the Platform, then:
   ferry resolve ID --overwrite    the dataset there is ours, or may be replaced
   ferry resolve ID --fail         it belongs to someone else: give up
   ferry resolve ID --retry        it is gone: try again, without overwriting
+With filters it decides about all that match: `ferry resolve --state held --retry --dry-run`.
 A submission is also held if a step of it crashed its worker five times: --retry runs it again.")]
 pub(super) struct Resolve {
     #[command(flatten)]
-    targets: Targets,
+    selected: Selected,
     #[command(flatten)]
     resolution: Flags,
 }
@@ -41,16 +41,11 @@ struct Flags {
 
 impl Resolve {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
-        let ids = self.targets.find(app.store.as_ref()).await?;
         let (resolution, verb) = match &self.resolution {
             Flags { overwrite: true, .. } => (Resolution::Overwrite, "resolve --overwrite"),
             Flags { retry: true, .. } => (Resolution::Retry, "resolve --retry"),
             _ => (Resolution::Fail, "resolve --fail"),
         };
-        let deadline = app.config.policy.deadline;
-        for_each_id(verb, &ids, &app, ui, async |id| {
-            app.store.resolve(id, resolution, deadline).await
-        })
-        .await
+        self.selected.act(OperatorAction::Resolve(resolution), verb, &app, ui).await
     }
 }

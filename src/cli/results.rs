@@ -1,6 +1,5 @@
 //! `ferry results`: what the Platform made of a dataset.
 
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -9,12 +8,12 @@ use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
 use super::error::{CliError, Exit};
+use super::files::save;
 use super::follow::fetch;
 use super::show;
 use super::target::Target;
 use super::ui::{Ui, write_bytes};
 use crate::app::App;
-use crate::private_files::{Mode, create, create_folder, replace};
 use ferry_types::contract::SubmissionView;
 use ferry_types::domain::outcome::Content;
 use ferry_types::domain::submission::State;
@@ -66,7 +65,7 @@ impl Results {
                 (None, path) => path.clone(),
             };
             match &path {
-                Some(path) => write(path, folder.is_some(), &content, ui)?,
+                Some(path) => save(path, folder.is_some(), &content.bytes, ui)?,
                 None if ui.json => {}
                 None => write_bytes(&content.bytes)?,
             }
@@ -115,28 +114,6 @@ fn none(view: &SubmissionView, now: ferry_types::domain::Timestamp) -> Result<Ex
 /// A folder that is there, or that is written like one.
 fn is_folder(path: &Path) -> bool {
     path.is_dir() || path.as_os_str().to_string_lossy().ends_with(std::path::MAIN_SEPARATOR)
-}
-
-/// Writes a result. A file that is named by its key may be that of another submission: it is not replaced.
-fn write(path: &Path, is_in_folder: bool, content: &Content, ui: &Ui) -> Result<(), CliError> {
-    if let Some(folder) = path.parent() {
-        create_folder(folder).map_err(|error| cannot(folder, error))?;
-    }
-    if is_in_folder {
-        create(path, &content.bytes).map_err(|error| {
-            let is_taken = error.kind() == ErrorKind::AlreadyExists;
-            let error = cannot(path, error);
-            if is_taken { error.hint("give each submission a folder of its own") } else { error }
-        })?;
-    } else {
-        replace(path, &content.bytes, Mode::Private).map_err(|error| cannot(path, error))?;
-    }
-    ui.print_note(format!("wrote {} ({})", path.display(), show::size(content.bytes.len() as u64)));
-    Ok(())
-}
-
-fn cannot(path: &Path, error: std::io::Error) -> CliError {
-    anyhow::Error::new(error).context(format!("cannot write `{}`", path.display())).into()
 }
 
 /// Length of the longest key whose file has no other name, in bytes.

@@ -1,5 +1,7 @@
 //! `ferry stats`: how much there is to do, and what stops it.
 
+use std::time::Duration;
+
 use clap::Args;
 use serde_json::json;
 
@@ -9,6 +11,7 @@ use super::show;
 use super::ui::Ui;
 use crate::app::App;
 use ferry_store::{AccountStats, Stats as Counted, StepStats};
+use ferry_types::contract::OutageView;
 use ferry_types::domain::account::{Admission, BlockReason, Health, HealthPolicy};
 use ferry_types::domain::submission::State;
 use ferry_types::domain::{Timestamp, until};
@@ -59,7 +62,14 @@ fn object(
         })
         .collect();
     let blocked_by = blocked_by(&account.health, now, policy);
-    json!({ "account": account.account, "states": account.states, "steps": steps, "blocked_by": blocked_by })
+    json!({
+        "account": account.account,
+        "states": account.states,
+        "steps": steps,
+        "blocked_by": blocked_by,
+        "condition": account.health.condition(now, policy),
+        "outage": account.health.outage().map(OutageView::from),
+    })
 }
 
 fn describe(
@@ -86,8 +96,15 @@ fn describe(
         ]);
     }
     lines.extend(show::table(&rows).into_iter().map(|row| Line::from("  ").and(row)));
+    let outage = account.health.outage().map(|outage| {
+        let probe = match until(now, outage.next_probe_at) {
+            Duration::ZERO => "a probe is due".to_owned(),
+            delay => format!("next probe in {}", show::duration(delay)),
+        };
+        format!("  {}", outage.words(&probe))
+    });
     let blocked = match blocked_by(&account.health, now, policy) {
-        None => None,
+        None | Some(BlockReason::BreakerOpen { .. }) => outage,
         Some(BlockReason::Paused { reason }) => {
             Some(format!("  paused: {reason}; `ferry resume {}` resumes it", account.account))
         }
@@ -96,10 +113,6 @@ fn describe(
         }
         Some(BlockReason::Throttled { until: at }) => {
             Some(format!("  throttled by the Platform for {}", show::duration(until(now, at))))
-        }
-        Some(BlockReason::BreakerOpen { until: at }) => {
-            let delay = show::duration(until(now, at));
-            Some(format!("  circuit breaker open, next probe in {delay}"))
         }
     };
     lines.extend(blocked.map(Line::from));

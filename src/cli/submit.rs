@@ -48,7 +48,7 @@ pub(super) struct Submit {
     #[arg(long)]
     overwrite: bool,
     /// The account that uploads it [default: the only one].
-    #[arg(long)]
+    #[arg(long, add = super::complete::accounts())]
     account: Option<String>,
     /// A result to fetch; may be repeated [default: tableofresultids].
     #[arg(long = "result-key", value_name = "KEY")]

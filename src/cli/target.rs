@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::complete;
 use super::error::{CliError, Exit};
 use ferry_store::{Filter, Store, StoreError};
 use ferry_types::domain::{InvalidIdError, SubmissionId, earlier, later};
@@ -116,7 +117,7 @@ pub(super) struct NameArgs {
     #[arg(short, long, value_name = "NAME")]
     pub(super) name: Option<String>,
     /// Of this account, where several have the name.
-    #[arg(long, requires = "name")]
+    #[arg(long, requires = "name", add = complete::accounts())]
     pub(super) account: Option<String>,
 }
 
@@ -142,7 +143,8 @@ impl NameArgs {
 #[derive(Debug, Args)]
 pub(super) struct Targets {
     /// The submissions: their ids, or beginnings of these that only one has.
-    #[arg(value_name = "ID", required_unless_present = "name", conflicts_with = "name")]
+    #[arg(value_name = "ID", required_unless_present = "name", conflicts_with = "name",
+        add = complete::ids())]
     ids: Vec<IdArg>,
     #[command(flatten)]
     named: NameArgs,
@@ -171,7 +173,8 @@ pub(super) async fn find_all(
 #[derive(Debug, Args)]
 pub(super) struct Target {
     /// The submission: its id, or a beginning of it that only one has.
-    #[arg(value_name = "ID", required_unless_present = "name", conflicts_with = "name")]
+    #[arg(value_name = "ID", required_unless_present = "name", conflicts_with = "name",
+        add = complete::ids())]
     id: Option<IdArg>,
     #[command(flatten)]
     named: NameArgs,

@@ -25,7 +25,8 @@ const DELAY: Duration = Duration::from_millis(300);
 #[derive(Debug, Args)]
 pub(super) struct WaitArgs {
     /// Run its steps in this process and wait for the outcome, for at most DURATION if one is given;
-    /// without one, waiting also ends when no submission can progress without an operator.
+    /// without one, waiting also ends when no submission can progress without an operator. Webhooks are
+    /// left to `ferry worker` and `ferry serve`.
     #[arg(short, long, value_name = "DURATION", num_args = 0..=1, require_equals = true,
         default_missing_value = "max", value_parser = limit)]
     wait: Option<Limit>,
@@ -79,7 +80,8 @@ pub(super) async fn run_until_settled(
     ui: &Ui,
 ) -> Result<Exit, CliError> {
     signals::listen(app.shutdown.clone(), ui)?;
-    let workers = app.workers()?;
+    // A webhook that this process cannot sign would lose an attempt.
+    let workers = app.workers()?.without_deliveries();
     let shutdown = app.shutdown.clone();
     let limit = waiting.wait.and_then(|limit| limit.0);
     let (unsettled, distinct) = (UnsettledSet::default(), ids.iter().copied().collect());

@@ -35,7 +35,7 @@ Examples:
   ferry watch --name march                  the newest of this name")]
 pub(super) struct Watch {
     /// The submissions; if none is named, all unfinished ones, until interrupted.
-    #[arg(value_name = "ID", conflicts_with = "name")]
+    #[arg(value_name = "ID", conflicts_with = "name", add = super::complete::ids())]
     ids: Vec<IdArg>,
     #[command(flatten)]
     named: NameArgs,

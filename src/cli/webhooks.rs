@@ -4,19 +4,22 @@ use clap::{Args, Subcommand};
 
 use super::audited::audited;
 use super::error::{CliError, Exit};
+use super::selected::{Found, Selected};
 use super::show;
 use super::target::Targets;
 use super::ui::Ui;
 use crate::app::App;
 use ferry_store::StoreError;
 use ferry_types::contract::WebhookView;
+use ferry_types::domain::submission::OperatorAction;
 
 /// List webhook deliveries, or deliver a webhook again.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   ferry webhooks list 01KDXB8W4S9ZT2M3Q5R7V1C6HY
-  ferry webhooks redeliver 01KDXB8W4S9ZT2M3Q5R7V1C6HY        a worker sends it, now")]
+  ferry webhooks redeliver 01KDXB8W4S9ZT2M3Q5R7V1C6HY        a worker sends it, now
+  ferry webhooks redeliver --webhook failed --dry-run          how many were not delivered")]
 pub(super) struct Webhooks {
     #[command(subcommand)]
     action: Action,
@@ -27,16 +30,23 @@ enum Action {
     /// List webhook deliveries.
     List(Targets),
     /// Redeliver the webhook, also to a receiver that answered 410.
-    Redeliver(Targets),
+    Redeliver(Selected),
 }
 
 impl Webhooks {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
-        let (targets, again) = match self.action {
-            Action::List(targets) => (targets, false),
-            Action::Redeliver(targets) => (targets, true),
+        let store = app.store.as_ref();
+        let (ids, again) = match self.action {
+            Action::List(targets) => (targets.find(store).await?, false),
+            Action::Redeliver(selected) => match selected.find(store).await? {
+                Found::Some(ids) => (ids, true),
+                Found::Matching(matching) => {
+                    let (action, verb) = (OperatorAction::Redeliver, "webhooks redeliver");
+                    return matching.act(action, verb, &app, ui).await;
+                }
+            },
         };
-        for id in targets.find(app.store.as_ref()).await? {
+        for id in ids {
             let found = if again {
                 let command = format!("webhooks redeliver {id}");
                 audited(&app.audit, &command, None, app.store.redeliver(id)).await??

@@ -65,7 +65,7 @@ impl SettingsReader<'_> {
     }
 
     /// Of the environment, and of the file.
-    fn account_names(&self) -> BTreeSet<String> {
+    pub(super) fn account_names(&self) -> BTreeSet<String> {
         let mut names: BTreeSet<String> = self.tables().keys().cloned().collect();
         let mentioned = |setting: &Setting| {
             self.outside(setting.name).is_some()
@@ -155,7 +155,7 @@ impl SettingsReader<'_> {
     }
 
     /// The environment speaks of the account `default` only.
-    fn account_setting(&self, account: &str, name: &str) -> Option<FoundValue> {
+    pub(super) fn account_setting(&self, account: &str, name: &str) -> Option<FoundValue> {
         let outside = (account == DEFAULT_ACCOUNT).then(|| self.outside(name)).flatten();
         outside.or_else(|| {
             let tables = self.tables();

@@ -6,6 +6,8 @@ mod reader;
 mod sources;
 mod values;
 
+/// The settings in effect.
+pub mod effective;
 /// The table of all settings.
 pub mod settings;
 

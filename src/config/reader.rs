@@ -200,7 +200,7 @@ impl<'a> SettingsReader<'a> {
     }
 
     /// From the command line, the environment, or the top of the file.
-    fn global(&self, name: &str) -> Option<FoundValue> {
+    pub(super) fn global(&self, name: &str) -> Option<FoundValue> {
         self.outside(name).or_else(|| {
             let text = text_of(self.file.get(name)?)?;
             Some(FoundValue { text, location: format!("`{name}` in `{}`", self.path) })

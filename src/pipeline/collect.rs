@@ -81,7 +81,7 @@ fn again(context: &Context<'_>, key: &str, error: &PlatformError) -> Transition 
             (steady_delay(policy, streak, context.jitter), Signal::Healthy)
         }
         PlatformError::Transient(_) if is_rejected => {
-            (steady_delay(policy, streak, context.jitter), Signal::Unhealthy)
+            (steady_delay(policy, streak, context.jitter), Signal::Unhealthy(error.to_string()))
         }
         _ => return after_error(context, StepKind::Collect, error),
     };

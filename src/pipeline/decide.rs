@@ -237,7 +237,7 @@ pub(super) fn signal_of(context: &Context<'_>, error: &PlatformError) -> Signal 
         | PlatformError::Ambiguous(_)
         | PlatformError::TimedOut(_)
         | PlatformError::TooLarge { .. }
-        | PlatformError::Refused { .. } => Signal::Unhealthy,
+        | PlatformError::Refused { .. } => Signal::Unhealthy(error.to_string()),
     }
 }
 

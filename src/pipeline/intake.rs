@@ -262,6 +262,11 @@ impl Intake {
         self.accounts.contains(account)
     }
 
+    /// The configured accounts.
+    pub fn accounts(&self) -> &BTreeSet<String> {
+        &self.accounts
+    }
+
     /// The account that uploads a submission which names this one, or none.
     pub fn account(&self, requested: Option<String>) -> Result<String, IntakeError> {
         let known = || {

@@ -34,6 +34,8 @@ pub struct Workers {
     pub platforms: Vec<Platform>,
     /// Delivers outcomes.
     pub webhooks: Webhooks,
+    /// The kinds of steps to run.
+    pub kinds: Vec<StepKind>,
     /// Durations and limits.
     pub policy: Policy,
     /// The intake queue, if there is one.
@@ -85,13 +87,20 @@ impl StepQueue {
 }
 
 impl Workers {
+    /// The same without webhooks, which wait for another process: this one may not have their secret.
+    #[must_use]
+    pub fn without_deliveries(self) -> Self {
+        Self { kinds: StepKind::PLATFORM_KINDS.into(), ..self }
+    }
+
     /// Makes the workers.
     pub fn parts(self) -> WorkerParts {
         let leases = Leases::new(self.policy.lease, self.monotonic.clone());
         let account_limits: LimitsByAccount = Arc::new(
             self.platforms.iter().map(|p| (p.account().to_owned(), p.account_limits())).collect(),
         );
-        let queues = StepKind::ALL.map(|kind| self.queue(kind, &leases, &account_limits));
+        let queues = self.kinds.iter().map(|kind| self.queue(*kind, &leases, &account_limits));
+        let queues: Vec<StepQueue> = queues.collect();
         let (committer, committing) = Committer::new(self.store.clone(), self.monotonic.clone());
         let (store, monotonic) = (self.store.clone(), self.monotonic.clone());
         let renewing = store.clone();
@@ -115,7 +124,7 @@ impl Workers {
         });
         WorkerParts {
             executor: Arc::new(executor),
-            queues: queues.into(),
+            queues,
             committer: Box::pin(committing),
             renewal: Box::pin(async move { leases.renew_forever(renewing.as_ref()).await }),
             housekeeping: Box::pin(housekeeping),

@@ -16,6 +16,7 @@ use ferry::traces::Traces;
 use ferry::webhook::{Receiver, Rules, SigningKey, Webhooks};
 use ferry_sim::Credentials;
 use ferry_types::domain::limits::AccountLimits;
+use ferry_types::domain::submission::StepKind;
 use futures_util::future::BoxFuture;
 
 use crate::receiver::ReceiverWire;
@@ -84,6 +85,7 @@ impl Worker {
             store: store.clone(),
             webhooks: webhooks(ways.receivers, ways.platforms.len()),
             platforms: ways.platforms.into_iter().map(|w| platform(w, time, limits)).collect(),
+            kinds: StepKind::ALL.into(),
             policy,
             pushed: None,
             metrics: metrics(),

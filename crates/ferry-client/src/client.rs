@@ -8,10 +8,11 @@ use serde::de::DeserializeOwned;
 use super::error::ClientError;
 use super::sending::{self, ClientRequest, RequestSender};
 use ferry_types::contract::{
-    ResubmitRequest, SubmissionPage, SubmissionRequest, SubmissionResponse, SubmissionView,
+    AccountView, AccountsView, BulkActionRequest, BulkActionView, CountView, ResubmitRequest,
+    SubmissionPage, SubmissionRequest, SubmissionResponse, SubmissionView,
 };
 use ferry_types::domain::feedback::FeedbackItem;
-use ferry_types::domain::submission::State;
+use ferry_types::domain::submission::{State, WebhookState};
 use ferry_types::domain::{SubmissionId, Timestamp};
 
 /// Longest wait of one request.
@@ -32,13 +33,30 @@ pub struct ListQuery {
     pub created_after: Option<Timestamp>,
     /// Accepted before this time.
     pub created_before: Option<Timestamp>,
+    /// With a webhook in this state. Where few are, a page may be short, or empty, although more follow.
+    pub webhook: Option<WebhookState>,
     /// Maximum number of submissions in the page.
     pub limit: Option<usize>,
     /// The `next_cursor` of an earlier page.
     pub cursor: Option<String>,
 }
 
-/// A result, byte for byte.
+impl ListQuery {
+    fn filters(&self) -> Vec<(&'static str, String)> {
+        let mut pairs = Vec::new();
+        pairs.extend(self.states.iter().map(|state| ("state", state.to_string())));
+        pairs.extend(self.name.iter().map(|name| ("name", name.clone())));
+        pairs.extend(self.account.iter().map(|account| ("account", account.clone())));
+        pairs.extend(self.labels.iter().map(|(key, value)| ("label", format!("{key}={value}"))));
+        let text = |time: &Timestamp| time.to_rfc3339();
+        pairs.extend(self.created_after.iter().map(|time| ("created_after", text(time))));
+        pairs.extend(self.created_before.iter().map(|time| ("created_before", text(time))));
+        pairs.extend(self.webhook.iter().map(|state| ("webhook", state.to_string())));
+        pairs
+    }
+}
+
+/// A result or a dataset, byte for byte.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResultBody {
     /// Its `Content-Type`.
@@ -169,19 +187,39 @@ impl Client {
     /// # }
     /// ```
     pub async fn list(&self, query: &ListQuery) -> Result<SubmissionPage, ClientError> {
-        let mut pairs: Vec<(&str, String)> = Vec::new();
-        pairs.extend(query.states.iter().map(|state| ("state", state.to_string())));
-        pairs.extend(query.name.iter().map(|name| ("name", name.clone())));
-        pairs.extend(query.account.iter().map(|account| ("account", account.clone())));
-        pairs.extend(query.labels.iter().map(|(key, value)| ("label", format!("{key}={value}"))));
-        let text = |time: &Timestamp| time.to_rfc3339();
-        pairs.extend(query.created_after.iter().map(|time| ("created_after", text(time))));
-        pairs.extend(query.created_before.iter().map(|time| ("created_before", text(time))));
+        let mut pairs = query.filters();
         pairs.extend(query.limit.iter().map(|limit| ("limit", limit.to_string())));
         pairs.extend(query.cursor.iter().map(|cursor| ("cursor", cursor.clone())));
-        let pairs: Vec<(&str, &str)> =
-            pairs.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        self.read("/v1/submissions", &pairs).await
+        self.query("/v1/submissions", &pairs).await
+    }
+
+    /// The number of submissions that match; limit and cursor do not matter.
+    pub async fn count(&self, query: &ListQuery) -> Result<CountView, ClientError> {
+        self.query("/v1/submissions/count", &query.filters()).await
+    }
+
+    /// Plans an action on all submissions that match; with `pinned`, does its next batch. A batch whose
+    /// response was lost may have been done.
+    ///
+    /// ```no_run
+    /// use ferry_types::contract::{BulkAction, BulkActionRequest};
+    ///
+    /// # async fn example(client: ferry_client::Client) -> Result<(), ferry_client::ClientError> {
+    /// let mut request = BulkActionRequest::new(BulkAction::Retry);
+    /// let plan = client.bulk_action(&request).await?;
+    /// println!("{} failed submissions are retried", plan.changed);
+    /// request.pinned = plan.pinned;
+    /// while request.pinned.is_some() {
+    ///     request.pinned = client.bulk_action(&request).await?.pinned;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn bulk_action(
+        &self,
+        request: &BulkActionRequest,
+    ) -> Result<BulkActionView, ClientError> {
+        self.post("/v1/bulk-actions", request, sending::new_key()).await
     }
 
     /// A stored result.
@@ -195,10 +233,28 @@ impl Client {
     /// # }
     /// ```
     pub async fn result(&self, id: SubmissionId, key: &str) -> Result<ResultBody, ClientError> {
-        let id = id.to_string();
-        let path = ["v1", "submissions", &id, "results", key];
-        let response = self.sender.send(&ClientRequest::get(self.sender.url_of(&path))).await?;
-        Ok(ResultBody { content_type: response.content_type, bytes: response.body })
+        self.bytes(&["v1", "submissions", &id.to_string(), "results", key]).await
+    }
+
+    /// The dataset as it was submitted.
+    pub async fn data(&self, id: SubmissionId) -> Result<ResultBody, ClientError> {
+        self.bytes(&["v1", "submissions", &id.to_string(), "data"]).await
+    }
+
+    /// The events of the dataset as they were submitted; an error if there are none.
+    pub async fn event_data(&self, id: SubmissionId) -> Result<ResultBody, ClientError> {
+        self.bytes(&["v1", "submissions", &id.to_string(), "event-data"]).await
+    }
+
+    /// The accounts that the key sees, and what stops them.
+    pub async fn accounts(&self) -> Result<AccountsView, ClientError> {
+        self.read("/v1/accounts", &[]).await
+    }
+
+    /// An account, and what stops it.
+    pub async fn account(&self, name: &str) -> Result<AccountView, ClientError> {
+        let url = self.sender.url_of(&["v1", "accounts", name]);
+        self.sender.send(&ClientRequest::get(url)).await?.json()
     }
 
     /// The feedback with the rows that it means; empty if the submission is completed.
@@ -211,6 +267,21 @@ impl Client {
         let url = self.sender.url(&format!("/v1/submissions/{id}/refetch"));
         let request = ClientRequest::post(url, Vec::new(), sending::new_key());
         self.sender.send(&request).await?.json()
+    }
+
+    async fn query<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        pairs: &[(&str, String)],
+    ) -> Result<T, ClientError> {
+        let pairs: Vec<(&str, &str)> =
+            pairs.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        self.read(path, &pairs).await
+    }
+
+    async fn bytes(&self, path: &[&str]) -> Result<ResultBody, ClientError> {
+        let response = self.sender.send(&ClientRequest::get(self.sender.url_of(path))).await?;
+        Ok(ResultBody { content_type: response.content_type, bytes: response.body })
     }
 
     async fn read<T: DeserializeOwned>(
@@ -231,9 +302,17 @@ impl Client {
         request: &(impl Serialize + Sync),
         key: Option<String>,
     ) -> Result<SubmissionResponse, ClientError> {
+        self.post(path, request, key.unwrap_or_else(sending::new_key)).await
+    }
+
+    async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        request: &(impl Serialize + Sync),
+        key: String,
+    ) -> Result<T, ClientError> {
         let body = serde_json::to_vec(request)
             .map_err(|error| ClientError::Invalid(format!("the request: {error}")))?;
-        let key = key.unwrap_or_else(sending::new_key);
         self.sender.send(&ClientRequest::post(self.sender.url(path), body, key)).await?.json()
     }
 }

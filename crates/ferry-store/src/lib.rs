@@ -19,6 +19,7 @@ mod store_time;
 
 pub mod memory;
 pub mod redis;
+pub mod selection;
 pub mod sqlite;
 mod wakeups;
 
@@ -206,6 +207,8 @@ pub struct Page {
     pub damaged: Vec<DamagedRecord>,
     /// Hand it in again to get what follows; none at the end.
     pub next: Option<Cursor>,
+    /// Hand it in to get this page again, without what was accepted since; none if it is empty.
+    pub start: Option<Cursor>,
 }
 
 /// Position in a list. Opaque outside the store that made it.

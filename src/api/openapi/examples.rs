@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 
 use ferry_types::contract::{
-    AccountView, BulkResponse, PauseRequest, PauseView, Problem, ProblemKind, Resolution,
+    AccountView, AccountsView, BulkAction, BulkActionRequest, BulkActionView, BulkRefusal,
+    BulkResponse, CountView, OutageView, PauseRequest, PauseView, Problem, ProblemKind, Resolution,
     ResolveRequest, ResubmitRequest, StatsView, StepView, SubmissionPage, SubmissionRequest,
     SubmissionResponse, SubmissionView, WaitingFor, WebhookView,
 };
+use ferry_types::domain::account::{BlockReason, Health, HealthPolicy, Signal};
 use ferry_types::domain::dataset::Table;
 use ferry_types::domain::feedback::{CellRef, FeedbackItem, RowLocation};
 use ferry_types::domain::submission::{
-    Delivery, DeliveryResult, State, StepKind, StoredContent, SubmissionParts, TimelineEntry,
+    Delivery, DeliveryResult, LifecycleError, State, StepKind, StoredContent, SubmissionParts,
+    TimelineEntry,
 };
 use ferry_types::domain::{SubmissionId, Timestamp, timestamp};
 
@@ -53,6 +56,15 @@ examples! {
     Vec<TimelineEntry>: timeline();
     Vec<FeedbackItem>: findings();
     StatsView: stats();
+    AccountView: account();
+    AccountsView: AccountsView { accounts: vec![account()] };
+    BulkActionRequest: BulkActionRequest {
+        states: vec![State::Failed],
+        account: Some("default".to_owned()),
+        ..BulkActionRequest::new(BulkAction::Retry)
+    };
+    BulkActionView: bulk_action();
+    CountView: CountView { count: 12, has_more: false };
 }
 
 /// Time of the example, and so many seconds.
@@ -169,15 +181,48 @@ fn findings() -> Vec<FeedbackItem> {
     }]
 }
 
-fn stats() -> StatsView {
-    let steps = StepView { ready: 12, scheduled: 40, running: 3, oldest_ready_seconds: Some(0.4) };
-    let account = AccountView {
+fn bulk_action() -> BulkActionView {
+    let id = |n| SubmissionId::new(at(0), n);
+    let newer = LifecycleError::NewerUploaded { id: id(3), newer: id(9) };
+    let refusal = BulkRefusal {
+        code: newer.code().to_owned(),
+        message: newer.to_string(),
+        count: 1,
+        examples: vec![id(3)],
+    };
+    BulkActionView {
+        dry_run: true,
+        changed: 2,
+        examples: vec![id(7), id(5)],
+        refused: vec![refusal],
+        has_more: false,
+        pinned: Some("18".to_owned()),
+    }
+}
+
+fn steps() -> StepView {
+    StepView { ready: 12, scheduled: 40, running: 3, oldest_ready_seconds: Some(0.4) }
+}
+
+fn account() -> AccountView {
+    let error = || Signal::Unhealthy("connection refused".to_owned());
+    let (mut health, policy) = (Health::default(), HealthPolicy::default());
+    for second in 0..i64::from(policy.breaker_failures) {
+        health.record(&error(), StepKind::Poll, at(second), &policy);
+    }
+    AccountView {
         account: "default".to_owned(),
         states: BTreeMap::from([(State::Processing, 55), (State::Completed, 1200)]),
-        steps: BTreeMap::from([(StepKind::Poll, steps)]),
-        blocked_by: None,
-    };
-    StatsView { unfinished: 55, total: steps, drain_seconds: Some(21.5), accounts: vec![account] }
+        steps: BTreeMap::from([(StepKind::Poll, steps())]),
+        blocked_by: health.outage().map(|o| BlockReason::BreakerOpen { until: o.next_probe_at }),
+        condition: health.condition(at(9), &policy),
+        outage: health.outage().map(OutageView::from),
+    }
+}
+
+fn stats() -> StatsView {
+    let accounts = vec![account()];
+    StatsView { unfinished: 55, total: steps(), drain_seconds: Some(21.5), accounts }
 }
 
 /// The parts of a form.

@@ -11,7 +11,7 @@ mod webhooks;
 
 pub(super) use examples::{DATA, Example, bulk, bulk_responses, form};
 pub(super) use input::{Described, Input, Output};
-pub(super) use operation::{BYTES, JSON, Operation};
+pub(super) use operation::{BYTES, CSV, JSON, Operation};
 
 use std::collections::BTreeMap;
 

@@ -14,6 +14,9 @@ use ferry_types::contract::{Problem, ProblemKind};
 pub(in crate::api) const JSON: &str = "application/json";
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 
+/// The type of a dataset.
+pub(in crate::api) const CSV: &str = "text/csv; charset=utf-8";
+
 /// The type of bytes that may be anything. Generators of clients know it, and few others.
 pub(in crate::api) const BYTES: &str = "application/octet-stream";
 

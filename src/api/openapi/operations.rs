@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::operation::{BYTES, JSON, Operation, TEXT};
+use super::operation::{BYTES, CSV, JSON, Operation, TEXT};
 use crate::metrics::OPENMETRICS;
 use ferry_types::contract::ProblemKind::{
     Busy, DamagedSubmission, Gone, InvalidField, NotFound, StateConflict, StoreUnavailable,
@@ -39,6 +39,16 @@ pub(in crate::api) fn create(operation: Operation<'_>) -> Operation<'_> {
 pub(in crate::api) fn list(operation: Operation<'_>) -> Operation<'_> {
     operation
         .named(SUBMISSIONS, "list_submissions", "List submissions, the newest first")
+        .problems(&[StoreUnavailable])
+}
+
+pub(in crate::api) fn count(operation: Operation<'_>) -> Operation<'_> {
+    operation
+        .named(SUBMISSIONS, "count_submissions", "Count submissions")
+        .description(
+            "Exactly where the store counts, by account and state; with other filters up to 1,000, and \
+             `has_more` is true if there may be more.",
+        )
         .problems(&[StoreUnavailable])
 }
 
@@ -118,6 +128,24 @@ pub(in crate::api) fn feedback(operation: Operation<'_>) -> Operation<'_> {
     )
 }
 
+pub(in crate::api) fn data(operation: Operation<'_>) -> Operation<'_> {
+    submitted(operation).named(SUBMISSIONS, "get_data", "Get the dataset, byte for byte")
+}
+
+pub(in crate::api) fn event_data(operation: Operation<'_>) -> Operation<'_> {
+    submitted(operation).named(
+        SUBMISSIONS,
+        "get_event_data",
+        "Get the events of the dataset, byte for byte",
+    )
+}
+
+fn submitted(operation: Operation<'_>) -> Operation<'_> {
+    operation
+        .text(200, "The CSV text, as it was submitted", CSV, super::examples::DATA)
+        .problems(&[NotFound, StoreUnavailable])
+}
+
 pub(in crate::api) fn resubmit(operation: Operation<'_>) -> Operation<'_> {
     operation
         .named(SUBMISSIONS, "resubmit_dataset", "Submit a corrected dataset of the same name")
@@ -152,12 +180,36 @@ fn act(operation: Operation<'_>) -> Operation<'_> {
     operation.problems(&[StateConflict])
 }
 
+pub(in crate::api) fn bulk_action(operation: Operation<'_>) -> Operation<'_> {
+    operation
+        .named(OPERATIONS, "run_bulk_action", "Act on all submissions that match")
+        .description(
+            "Without `pinned` it is a dry run, which says how many would be changed and refused, and \
+             changes nothing. Send the same request with the `pinned` of the response to change the \
+             next 100, and again with each response's `pinned` until it is null; send no more to stop. \
+             Submissions accepted after the dry run are left alone. Each change is in the timeline and \
+             in the audit log, as if it had been requested alone.",
+        )
+        .problems(&[NotFound, StateConflict, DamagedSubmission, StoreUnavailable])
+}
+
 pub(in crate::api) fn pause(operation: Operation<'_>) -> Operation<'_> {
     operation.named(OPERATIONS, "pause_account", "Pause an account").problems(&[InvalidField])
 }
 
 pub(in crate::api) fn resume(operation: Operation<'_>) -> Operation<'_> {
     operation.named(OPERATIONS, "resume_account", "Resume an account")
+}
+
+pub(in crate::api) fn accounts(operation: Operation<'_>) -> Operation<'_> {
+    operation
+        .named(MONITORING, "list_accounts", "List the accounts, and what stops them")
+        .description("Those that are configured on the server, and those that have submissions.")
+        .problems(&[StoreUnavailable])
+}
+
+pub(in crate::api) fn account(operation: Operation<'_>) -> Operation<'_> {
+    operation.named(MONITORING, "get_account", "Get an account, and what stops it")
 }
 
 pub(in crate::api) fn stats(operation: Operation<'_>) -> Operation<'_> {

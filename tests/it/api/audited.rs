@@ -99,13 +99,16 @@ async fn each_route_of_operators_records_intent_outcome_and_canonical_id() {
     let operate = routes(&id).into_iter().filter(|(_, _, role)| *role == Role::Operate);
     let mut expected = BTreeMap::new();
     for (method, path, _) in operate {
-        let body =
-            if path.ends_with("resolve") { json!({ "resolution": "retry" }) } else { json!({}) };
+        let body = match path.rsplit('/').next() {
+            Some("resolve") => json!({ "resolution": "retry" }),
+            Some("bulk-actions") => json!({ "action": "cancel" }),
+            _ => json!({}),
+        };
         // Ids are read in any case.
         let response = served.post(&path.replace(&id, &id.to_lowercase()), &body).await;
         expected.insert(format!("{method} {path}"), response.status.to_string());
     }
-    assert_eq!(expected.len(), 7);
+    assert_eq!(expected.len(), 8);
     assert_eq!(outcomes(&log), expected);
     let resolved = records(&log).into_iter().filter(|record| record["details"] == "retry");
     assert_eq!(resolved.count(), 2, "the decision is in intent and outcome");
@@ -153,7 +156,7 @@ async fn a_key_without_the_role_is_recorded_on_every_route() {
         }
     }
     let found = verify(&[log], None).unwrap();
-    assert_eq!((found.records, found.violations), (17, 0), "{found:?}");
+    assert_eq!((found.records, found.violations), (19, 0), "{found:?}");
 }
 
 #[tokio::test]

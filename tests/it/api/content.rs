@@ -45,6 +45,21 @@ async fn feedback_stands_beside_the_rows_that_it_means() {
 }
 
 #[tokio::test]
+async fn a_dataset_is_returned_byte_for_byte_as_it_was_submitted() {
+    let served = Served::idle(&[]).await;
+    let crlf = format!("\u{feff}{}\r\n\r\n", GOOD.trim_end().replace('\n', "\r\n"));
+    for (name, data) in [("plain", GOOD), ("habits", &crlf)] {
+        let id = served.submit(&json!({ "name": name, "data": data })).await;
+        let stored = served.get(&format!("/v1/submissions/{id}/data")).await;
+        assert_eq!((stored.status, stored.text().as_str()), (200, data));
+        assert_eq!(stored.header("content-type"), "text/csv; charset=utf-8");
+        assert!(stored.header("content-security-policy").contains("sandbox"));
+        let none = served.get(&format!("/v1/submissions/{id}/event-data")).await;
+        assert!(none.is(ProblemKind::NotFound).detail.contains("has no event data"));
+    }
+}
+
+#[tokio::test]
 async fn what_is_unfinished_has_neither_results_nor_feedback() {
     let served = Served::idle(&[]).await;
     let id = served.submit(&json!({ "name": "march", "data": GOOD })).await;

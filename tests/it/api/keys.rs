@@ -85,6 +85,11 @@ pub(super) fn routes(id: &str) -> Vec<(Method, String, Role)> {
         (Method::GET, format!("{one}/deliveries"), Role::Read),
         (Method::GET, format!("{one}/results/x"), Role::Read),
         (Method::GET, format!("{one}/feedback"), Role::Read),
+        (Method::GET, format!("{one}/data"), Role::Read),
+        (Method::GET, format!("{one}/event-data"), Role::Read),
+        (Method::GET, "/v1/submissions/count".to_owned(), Role::Read),
+        (Method::GET, "/v1/accounts".to_owned(), Role::Read),
+        (Method::GET, "/v1/accounts/default".to_owned(), Role::Read),
         (Method::GET, "/v1/stats".to_owned(), Role::Read),
         (Method::GET, "/v1/events?after=00ff00ff00ff00ff-1".to_owned(), Role::Read),
         (Method::GET, "/metrics".to_owned(), Role::Read),
@@ -96,6 +101,7 @@ pub(super) fn routes(id: &str) -> Vec<(Method, String, Role)> {
         (Method::POST, format!("{one}/resolve"), Role::Operate),
         (Method::POST, format!("{one}/cancel"), Role::Operate),
         (Method::POST, format!("{one}/redeliver"), Role::Operate),
+        (Method::POST, "/v1/bulk-actions".to_owned(), Role::Operate),
         (Method::POST, "/v1/accounts/default/pause".to_owned(), Role::Operate),
         (Method::POST, "/v1/accounts/default/resume".to_owned(), Role::Operate),
     ]
@@ -151,8 +157,12 @@ async fn a_bound_key_neither_sees_nor_touches_what_is_not_of_its_account() {
                 assert_eq!(response.json()["submissions"], json!([]), "{what}");
             }
             "/v1/events?after=00ff00ff00ff00ff-1" => assert_eq!(response.status, 410, "{what}"),
-            "/v1/stats" => assert_eq!(response.json()["accounts"], json!([]), "{what}"),
+            "/v1/submissions/count" => assert_eq!(response.json()["count"], 0, "{what}"),
+            "/v1/stats" | "/v1/accounts" => {
+                assert_eq!(response.json()["accounts"], json!([]), "{what}");
+            }
             "/metrics" | "/v1/submissions" => assert_eq!(response.status, 403, "{what}"),
+            "/v1/bulk-actions" => assert_eq!(response.status, 400, "{what}"),
             "/v1/submissions/bulk" => assert_eq!(response.status, 415, "{what}"),
             _ => assert_eq!(response.status, 404, "{what}"),
         }

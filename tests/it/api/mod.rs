@@ -4,9 +4,11 @@
 pub(crate) mod harness;
 
 mod abuse;
+mod accounts;
 mod audited;
 mod bound;
 mod bulk;
+mod bulk_actions;
 mod client;
 mod content;
 mod encoding;

@@ -169,6 +169,7 @@ async fn slow_readers_of_large_results_have_a_share_of_memory_and_a_least_pace()
     for n in 0..4000 {
         data += &format!("{reference}{n},01/01/2025,08:00,01/01/2025,09:00\n");
     }
+    let data_bytes = data.len();
     let body = json!({ "name": "large", "data": data });
     let path = "/v1/submissions?wait=120s";
     let done = keyed.of("producer", Method::POST, path, &body).await;
@@ -188,6 +189,10 @@ async fn slow_readers_of_large_results_have_a_share_of_memory_and_a_least_pace()
     let problem = refused.is(ProblemKind::Busy);
     assert!(problem.detail.contains("half of `response_memory_bytes`"), "{}", problem.detail);
     assert_eq!((refused.status, refused.header("retry-after")), (503, "2"));
+    let data = format!("/v1/submissions/{}/data", done.id());
+    keyed.get("reader", &data).await.is(ProblemKind::Busy);
+    let other = keyed.get("operator", &data).await;
+    assert!(other.status == 200 && other.body.len() == data_bytes, "{}", other.body.len());
     let other = keyed.get("operator", &path).await;
     assert_eq!((other.status, other.body.len()), (200, whole.body.len()));
     until("the end of a slow reader", async || keyed.get("reader", &path).await.status == 200)

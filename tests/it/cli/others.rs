@@ -118,6 +118,49 @@ fn completions_are_understood_by_bash() {
     ferry.run(&["completions", "tcsh"]).exits(2);
 }
 
+/// Values that a shell offers behind these words.
+fn completed(ferry: &Ferry, words: &str) -> Vec<String> {
+    let index = words.split(' ').count();
+    let line = format!(
+        "export _FERRY_COMPLETE=bash _CLAP_IFS=' ' _CLAP_COMPLETE_INDEX={index} \
+         _CLAP_COMPLETE_COMP_TYPE=9 _CLAP_COMPLETE_SPACE=true; ferry -- ferry {words}"
+    );
+    let offered = ferry.shell(&line).ok().stdout;
+    let values = offered.split_whitespace().filter(|offered| !offered.starts_with('-'));
+    values.map(str::to_owned).collect()
+}
+
+#[test]
+fn states_accounts_ids_and_names_of_keys_are_completed() {
+    let ferry = Ferry::new().file("march.csv", GOOD).set("FERRY_API_KEYS", "keys.jsonl");
+    assert_eq!(completed(&ferry, "status ''"), Vec::<String>::new(), "there is no store");
+    assert!(!ferry.path("ferry.db").exists(), "a completion makes no store");
+    let id = ferry.run(&["submit", "march.csv", "--account", "north"]).ok().id();
+    ferry.run(&["keys", "create", "--name", "billing", "--role", "read"]).ok();
+    assert_eq!(completed(&ferry, "list --state c"), ["collecting", "completed", "cancelled"]);
+    assert_eq!(completed(&ferry, "pause ''"), ["north"]);
+    assert_eq!(completed(&ferry, "list --account n"), ["north"]);
+    assert_eq!(completed(&ferry, &format!("status {}", &id[..6].to_lowercase())), [id.as_str()]);
+    assert_eq!(completed(&ferry, &format!("retry {}", &id[..6])), [id.as_str()]);
+    assert_eq!(completed(&ferry, "keys revoke ''"), ["billing"]);
+}
+
+#[test]
+fn each_command_has_a_manual_page() {
+    let ferry = Ferry::new();
+    ferry.run(&["man", "pages"]).ok();
+    for (page, part) in [
+        ("ferry.1", "datasets"),
+        ("ferry-submit.1", "idempotency"),
+        ("ferry-webhooks-list.1", "webhook"),
+    ] {
+        let text = ferry.read(&format!("pages/{page}"));
+        assert!(text.contains(".TH") && text.contains(part), "{page}: {text}");
+    }
+    let file = ferry.file("taken", "").run(&["man", "taken/below"]).exits(1);
+    assert!(file.stderr.contains("cannot write to `taken/below`"), "{file}");
+}
+
 #[test]
 fn help_says_what_each_command_is_for_and_where_to_begin() {
     let ferry = Ferry::new();

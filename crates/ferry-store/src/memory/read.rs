@@ -44,8 +44,9 @@ impl Data {
         let found: Vec<_> = matching.by_ref().take(limit).collect();
         let last = found.last().map(|(seq, _)| Cursor(**seq));
         let next = last.filter(|_| matching.next().is_some());
+        let start = found.first().map(|(seq, _)| Cursor(**seq + 1));
         let found = found.into_iter().map(|(_, r)| self.explain(r, policy, now)).collect();
-        Page { found, damaged: Vec::new(), next }
+        Page { found, damaged: Vec::new(), next, start }
     }
 
     pub(super) fn events(&self, after: u64, limit: usize) -> Events {

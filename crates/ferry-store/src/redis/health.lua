@@ -21,6 +21,8 @@ local function decode_health(text)
         throttled_until = tonumber(stored.throttled_until),
         capped = stored.capped,
         failures = failures,
+        failing_since = tonumber(stored.failing_since),
+        last_error = stored.last_error,
         probe = tonumber(stored.probe),
         stopped_by = stored.stopped_by,
     }
@@ -44,6 +46,8 @@ local function save_health(account, h)
             throttled_until = h.throttled_until and int(h.throttled_until),
             capped = h.capped,
             failures = h.failures,
+            failing_since = h.failing_since and int(h.failing_since),
+            last_error = h.last_error,
             probe = h.probe and int(h.probe),
             stopped_by = h.stopped_by,
         })
@@ -104,9 +108,11 @@ local function record(h, signal, kind, value, p)
         local changed = h.failures > 0 or h.probe ~= nil or throttled_until ~= h.throttled_until
             or capped ~= h.capped
         h.failures, h.probe, h.throttled_until, h.capped = 0, nil, throttled_until, capped
+        h.failing_since, h.last_error = nil, nil
         return changed
     elseif signal == 'unhealthy' then
         h.failures = h.failures + 1
+        h.failing_since, h.last_error = h.failing_since or now, value
         local excess = h.failures - p.failures
         if excess >= 0 then
             if not h.probe or h.probe <= now then

@@ -381,7 +381,8 @@ impl Store for RedisStore {
         let more = found.len() > limit;
         found.truncate(limit);
         let next = found.last().map(|(cursor, _)| *cursor).filter(|_| more);
-        let mut page = Page { next, ..Page::default() };
+        let start = found.first().map(|(Cursor(seq), _)| Cursor(seq + 1));
+        let mut page = Page { next, start, ..Page::default() };
         for (_, listed) in found {
             match listed {
                 Ok(found) => page.found.push(found),

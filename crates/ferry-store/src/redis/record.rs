@@ -329,6 +329,8 @@ struct StoredHealth {
     #[serde(default)]
     capped: bool,
     failures: u32,
+    failing_since: Option<String>,
+    last_error: Option<String>,
     probe: Option<String>,
     stopped_by: Option<StepKind>,
 }
@@ -352,6 +354,8 @@ fn parse_health(json: &[u8]) -> Result<Health, RedisError> {
         throttled_until: time(stored.throttled_until)?,
         is_capped: stored.capped,
         failures: stored.failures,
+        failing_since: time(stored.failing_since)?,
+        last_error: stored.last_error,
         probe_at: time(stored.probe)?,
         stopped_by: stored.stopped_by,
     })

@@ -272,7 +272,7 @@ fn describe_signal(signal: &Signal) -> (&'static str, String) {
     match signal {
         Signal::None => ("", String::new()),
         Signal::Healthy => ("healthy", String::new()),
-        Signal::Unhealthy => ("unhealthy", String::new()),
+        Signal::Unhealthy(error) => ("unhealthy", error.clone()),
         Signal::Throttled { delay, is_capped } => {
             let signal = if *is_capped { "capped" } else { "throttled" };
             (signal, duration_millis(*delay).to_string())

@@ -141,7 +141,8 @@ impl RecordReader<'_> {
         let more = found.len() > limit;
         found.truncate(limit);
         let last = found.last().map(|(seq, _)| Cursor(seq.unsigned_abs()));
-        let mut page = Page { next: last.filter(|_| more), ..Page::default() };
+        let start = found.first().map(|(seq, _)| Cursor(seq.unsigned_abs() + 1));
+        let mut page = Page { next: last.filter(|_| more), start, ..Page::default() };
         for (_, record) in found {
             match record {
                 Ok(record) => page.found.push(self.explain(record, &accounts)?),

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use ferry_store::{Claim, ClaimRequest, Claims, Deadline, NewSubmission, Rescued, Store};
 use ferry_types::contract::WaitingFor;
-use ferry_types::domain::account::Signal;
 use ferry_types::domain::later;
 use ferry_types::domain::limits::AccountLimits;
 use ferry_types::domain::submission::{State, StepKind};
@@ -91,7 +90,7 @@ pub(super) async fn a_step_of_the_clock_moves_neither_a_throttle_nor_a_breaker(s
                 Some(claim) => claim,
                 None => next(&subject).await,
             };
-            let failed = t::retried(StepKind::Upload, millis(0)).with_signal(Signal::Unhealthy);
+            let failed = t::retried(StepKind::Upload, millis(0)).with_signal(t::unhealthy());
             subject.commit(&claim, failed).await;
         }
         step(&subject, -size).await;

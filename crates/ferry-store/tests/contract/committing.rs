@@ -119,7 +119,7 @@ pub(super) async fn a_stale_commit_still_says_what_the_platform_asks_of_the_acco
         subject.account("main").await.health
     };
     // What is true of the step alone is not.
-    for signal in [Signal::None, Signal::Unhealthy, Signal::Healthy] {
+    for signal in [Signal::None, t::unhealthy(), Signal::Healthy] {
         assert_eq!(health_after(signal).await, Health::default());
     }
     let delay = millis(60_000);

@@ -185,7 +185,7 @@ pub(super) async fn failures_in_a_row_open_the_breaker_for_all(subject: Subject)
     subject.accept_all(many("a", 10)).await;
     let faulty = |claim| async {
         let claim: Claim = claim;
-        let later = t::retried(StepKind::Upload, millis(0)).with_signal(Signal::Unhealthy);
+        let later = t::retried(StepKind::Upload, millis(0)).with_signal(t::unhealthy());
         subject.commit(&claim, later).await;
     };
     for claim in subject.claim(StepKind::Upload, 3).await {
@@ -218,7 +218,7 @@ pub(super) async fn failures_in_a_row_open_the_breaker_for_all(subject: Subject)
 pub(super) async fn a_probe_that_is_given_back_or_lost_makes_room_for_another(subject: Subject) {
     subject.accept_all(many("a", 3)).await;
     for claim in subject.claim(StepKind::Upload, 3).await {
-        let later = t::retried(StepKind::Upload, millis(0)).with_signal(Signal::Unhealthy);
+        let later = t::retried(StepKind::Upload, millis(0)).with_signal(t::unhealthy());
         subject.commit(&claim, later).await;
     }
     subject.advance(millis(1000)).await;
@@ -302,17 +302,17 @@ pub(super) async fn a_step_that_always_fails_is_not_every_probe(subject: Subject
     a_failing_poll_among_uploads(&subject).await;
     for _ in 0..3 {
         subject.advance(millis(1)).await;
-        assert_eq!(poll_first(&subject, &Signal::Unhealthy).await, 1);
+        assert_eq!(poll_first(&subject, &t::unhealthy()).await, 1);
     }
     subject.assert_nothing_due(StepKind::Upload).await;
     subject.advance(millis(1000)).await;
-    assert_eq!(poll_first(&subject, &Signal::Unhealthy).await, 0, "it is not its turn");
+    assert_eq!(poll_first(&subject, &t::unhealthy()).await, 0, "it is not its turn");
     let upload = subject.claim_one(StepKind::Upload).await;
-    let later = t::retried(StepKind::Upload, millis(1)).with_signal(Signal::Unhealthy);
+    let later = t::retried(StepKind::Upload, millis(1)).with_signal(t::unhealthy());
     subject.commit(&upload, later).await;
     subject.advance(millis(2000)).await;
     subject.assert_nothing_due(StepKind::Upload).await;
-    assert_eq!(poll_first(&subject, &Signal::Unhealthy).await, 1, "all have their turn");
+    assert_eq!(poll_first(&subject, &t::unhealthy()).await, 1, "all have their turn");
     subject.advance(millis(4000 + 1000)).await;
     assert_eq!(poll_first(&subject, &Signal::None).await, 1, "no worker has room for uploads");
 }
@@ -324,7 +324,7 @@ pub(super) async fn an_urgent_step_that_always_fails_is_not_every_probe(subject:
     for _ in 0..3 {
         let claims = subject.claim(StepKind::Upload, 1).await;
         assert_eq!(ids(&claims), [failing]);
-        let later = t::retried(StepKind::Upload, millis(1)).with_signal(Signal::Unhealthy);
+        let later = t::retried(StepKind::Upload, millis(1)).with_signal(t::unhealthy());
         subject.commit(&claims[0], later).await;
         subject.advance(millis(1)).await;
     }

@@ -14,7 +14,7 @@ fn signal(rng: &mut fastrand::Rng) -> Signal {
     match rng.u32(0..20) {
         0..=1 => Signal::None,
         2..=6 => Signal::Healthy,
-        7..=15 => Signal::Unhealthy,
+        7..=15 => Signal::Unhealthy(format!("\"error\" {}", rng.u8(..))),
         16..=18 => {
             let delay = millis(*rng.choice(&[0, 1, 900, 3000, 70_000]).unwrap());
             Signal::Throttled { delay, is_capped: rng.bool() }

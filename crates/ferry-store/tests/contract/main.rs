@@ -203,6 +203,8 @@ macro_rules! fulfilled_by {
                     an_empty_store_has_nothing_to_show
                     a_list_is_read_page_by_page
                     a_full_last_page_is_the_last
+                    a_page_is_found_again_without_what_came_later
+                    a_count_is_that_of_the_list_as_far_as_it_reads
                     a_list_is_filtered_by_state
                     filters_are_all_met
                     a_list_is_of_the_time_that_is_asked_for

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ferry_store::selection::{Count, count};
 use ferry_store::{Filter, NewSubmission};
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::later;
@@ -55,6 +56,43 @@ pub(super) async fn a_full_last_page_is_the_last(subject: Subject) {
         let page = subject.store.list(&Filter::default(), None, limit).await.unwrap();
         assert_eq!((page.found.len(), page.next), (10, None), "{limit}");
     }
+}
+
+pub(super) async fn a_page_is_found_again_without_what_came_later(subject: Subject) {
+    let filter = Filter { account: Some("main".to_owned()), ..Filter::default() };
+    assert_eq!(subject.store.list(&filter, None, 10).await.unwrap().start, None);
+    let accepted = newest_first(subject.accept_all((0..5).map(|n| new(&format!("{n}")))).await);
+    let first = subject.store.list(&filter, None, 3).await.unwrap();
+    subject.accept(new("later")).await;
+    for _ in 0..2 {
+        let again = subject.store.list(&filter, first.start, 3).await.unwrap();
+        assert_eq!((again.start, again.next), (first.start, first.next));
+        let ids: Vec<_> = again.found.iter().map(|found| found.submission.id).collect();
+        assert_eq!(ids, accepted[..3]);
+    }
+    let rest = subject.store.list(&filter, first.next, 3).await.unwrap();
+    assert_eq!(rest.start, first.next, "pages follow each other without a gap");
+}
+
+pub(super) async fn a_count_is_that_of_the_list_as_far_as_it_reads(subject: Subject) {
+    let label = |n| NewSubmission {
+        labels: labels(if n % 2 == 0 { &[("team", "north")] } else { &[] }),
+        ..new(&format!("{n}"))
+    };
+    subject.accept_all((0..25).map(label)).await;
+    let of = async |filter: &Filter, most| {
+        let Count { count, has_more } =
+            count(&*subject.store, &filter.clone().into(), most).await.unwrap();
+        (count, has_more)
+    };
+    let north = Filter { labels: labels(&[("team", "north")]), ..Filter::default() };
+    assert_eq!(of(&north, 100).await, (13, false));
+    assert_eq!(of(&north, 13).await, (13, false));
+    assert_eq!(of(&north, 12).await, (12, true));
+    let queued = Filter { states: vec![State::Queued], ..Filter::default() };
+    assert_eq!(of(&queued, 3).await, (25, false), "the store counts it");
+    let other = Filter { account: Some("other".to_owned()), ..Filter::default() };
+    assert_eq!(of(&other, 3).await, (0, false));
 }
 
 pub(super) async fn a_list_is_filtered_by_state(subject: Subject) {

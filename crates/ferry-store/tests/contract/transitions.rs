@@ -91,6 +91,11 @@ pub(super) fn content(key: &str, bytes: &[u8]) -> (String, Content) {
     (key.to_owned(), Content { content_type, bytes: bytes.to_vec() })
 }
 
+/// A step could not reach the Platform.
+pub(super) fn unhealthy() -> Signal {
+    Signal::Unhealthy("connection refused".to_owned())
+}
+
 pub(super) trait WithSignal {
     /// The same transition with a signal about the account.
     fn with_signal(self, signal: Signal) -> Self;

@@ -38,7 +38,7 @@ struct Twins {
 fn signal(rng: &mut fastrand::Rng) -> Signal {
     match rng.u32(0..24) {
         0..=9 => Signal::Healthy,
-        10..=18 => Signal::Unhealthy,
+        10..=18 => Signal::Unhealthy(format!("\"error\" {}", rng.u8(..))),
         19..=21 => {
             Signal::Throttled { delay: millis(rng.u64(0..3000)), is_capped: rng.u32(0..3) == 0 }
         }

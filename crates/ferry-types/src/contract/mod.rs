@@ -1,6 +1,7 @@
 //! The bodies of Ferry's own interfaces: NDJSON, the `--json` of the command line, the HTTP API, and
 //! every other source of submissions have the same.
 
+mod bulk_action;
 mod event_id;
 mod events;
 mod problem;
@@ -8,12 +9,14 @@ mod reading;
 mod responses;
 mod submission;
 
+pub use bulk_action::{BulkAction, BulkActionRequest, BulkActionView, BulkRefusal};
 pub use event_id::{EventId, InvalidEventIdError};
 pub use events::{EventEnvelope, StateChange, StateEvent};
 pub use problem::{Problem, ProblemKind, RowProblem};
 pub use responses::{
-    AccountView, BulkResponse, DamagedSubmission, PauseRequest, PauseView, ResolveRequest,
-    ResubmitRequest, StatsView, StepView, SubmissionPage, SubmissionResponse, WebhookView,
+    AccountView, AccountsView, BulkResponse, CountView, DamagedSubmission, OutageView,
+    PauseRequest, PauseView, ResolveRequest, ResubmitRequest, StatsView, StepView, SubmissionPage,
+    SubmissionResponse, WebhookView,
 };
 pub use submission::{SubmissionRequest, SubmissionView};
 

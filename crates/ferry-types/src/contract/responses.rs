@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::problem::{Problem, RowProblem};
 use super::submission::SubmissionView;
 use crate::domain::account::BlockReason;
+use crate::domain::account::condition::Outage;
 use crate::domain::submission::{
     Delivery, Resolution, State, StepKind, Submission, shown_origin, shown_url,
 };
@@ -162,6 +163,49 @@ pub struct AccountView {
     pub steps: BTreeMap<StepKind, StepView>,
     /// Reason why it runs no steps; null if it runs them.
     pub blocked_by: Option<BlockReason>,
+    /// Condition in words: `runs`, or what stops it, with times and, of a pause, the operator.
+    pub condition: String,
+    /// Outage that opened its circuit breaker; null if the breaker is closed.
+    pub outage: Option<OutageView>,
+}
+
+/// Failures in a row that opened the circuit breaker of an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct OutageView {
+    /// Time of the first failure; null if it is not known.
+    pub since: Option<Timestamp>,
+    /// Number of failures.
+    pub failures: u32,
+    /// Error of the last failure; null if it is not known.
+    pub last_error: Option<String>,
+    /// Time of the next probe.
+    pub next_probe_at: Timestamp,
+}
+
+impl From<Outage> for OutageView {
+    fn from(outage: Outage) -> Self {
+        let Outage { since, failures, last_error, next_probe_at } = outage;
+        Self { since, failures, last_error, next_probe_at }
+    }
+}
+
+/// The accounts that are configured on the server or have submissions.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct AccountsView {
+    /// The accounts, by name.
+    pub accounts: Vec<AccountView>,
+}
+
+/// The number of submissions that match.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+pub struct CountView {
+    /// So many match.
+    pub count: u64,
+    /// True if there may be more: the store counts by account and state alone, and the others were
+    /// looked for in the newest submissions only.
+    pub has_more: bool,
 }
 
 /// Counts of steps.

@@ -3,6 +3,8 @@
 //! A store keeps one [`Health`] per account, asks [`Health::admit`] before it yields steps of the
 //! account, and feeds every step's [`Signal`] to [`Health::record`].
 
+pub mod condition;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -18,8 +20,8 @@ pub enum Signal {
     None,
     /// The Platform answered as it should.
     Healthy,
-    /// The Platform could not be reached, or failed.
-    Unhealthy,
+    /// The Platform could not be reached, or failed; the text has the error.
+    Unhealthy(String),
     /// The Platform throttles the account.
     Throttled {
         /// The trusted part of the delay that it asked for.
@@ -37,7 +39,7 @@ impl Signal {
     pub const fn outlives_its_step(&self) -> bool {
         match self {
             Self::Throttled { .. } | Self::CredentialsDenied(_) => true,
-            Self::None | Self::Healthy | Self::Unhealthy => false,
+            Self::None | Self::Healthy | Self::Unhealthy(_) => false,
         }
     }
 }
@@ -126,6 +128,12 @@ pub struct Health {
     pub is_capped: bool,
     /// Failures in a row.
     pub failures: u32,
+    /// Time of the first of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing_since: Option<Timestamp>,
+    /// Error of the last of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
     /// The time of the next probe, while the breaker is open.
     pub probe_at: Option<Timestamp>,
     /// Kind of the step that opened the breaker, failed as its probe, or was throttled, last.
@@ -209,7 +217,7 @@ impl Health {
         match signal {
             Signal::None => {}
             Signal::Healthy => self.succeed(now, policy),
-            Signal::Unhealthy => self.fail(kind, now, policy),
+            Signal::Unhealthy(error) => self.fail(error, kind, now, policy),
             Signal::Throttled { delay, is_capped } => {
                 let until = later(now, *delay);
                 if self.throttled_until.is_none_or(|old| old < until) {
@@ -226,6 +234,7 @@ impl Health {
     /// Closes the breaker, and begins the ramp behind a throttling that is over.
     fn succeed(&mut self, now: Timestamp, policy: &HealthPolicy) {
         self.failures = 0;
+        (self.failing_since, self.last_error) = (None, None);
         self.probe_at = None;
         if self.is_capped && self.throttled_until.is_some_and(|until| until <= now) {
             // The probe was answered: the ramp begins here.
@@ -239,7 +248,9 @@ impl Health {
     }
 
     /// Counts a failure, and opens the breaker after so many in a row.
-    fn fail(&mut self, kind: StepKind, now: Timestamp, policy: &HealthPolicy) {
+    fn fail(&mut self, error: &str, kind: StepKind, now: Timestamp, policy: &HealthPolicy) {
+        self.failing_since.get_or_insert(now);
+        self.last_error = Some(error.to_owned());
         self.failures = self.failures.saturating_add(1);
         let Some(excess) = self.failures.checked_sub(policy.breaker_failures) else { return };
         let delay = policy.breaker_initial.saturating_mul(1 << excess.min(16));
@@ -264,144 +275,4 @@ fn doublings(throttled_until: Timestamp, now: Timestamp, policy: &HealthPolicy) 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::timestamp;
-
-    fn at(millis: i64) -> Timestamp {
-        timestamp(1_700_000_000_000 + millis)
-    }
-
-    fn policy() -> HealthPolicy {
-        HealthPolicy { breaker_failures: 3, ..HealthPolicy::default() }
-    }
-
-    fn throttled(seconds: u64) -> Signal {
-        Signal::Throttled { delay: Duration::from_secs(seconds), is_capped: false }
-    }
-
-    fn capped(seconds: u64) -> Signal {
-        Signal::Throttled { delay: Duration::from_secs(seconds), is_capped: true }
-    }
-
-    #[test]
-    fn one_probe_asks_again_where_more_was_asked_for_than_is_trusted() {
-        let (mut health, policy) = (Health::default(), policy());
-        health.record(&capped(3), StepKind::Upload, at(0), &policy);
-        // A straggler from before proves nothing, and a shorter request changes nothing.
-        health.record(&Signal::Healthy, StepKind::Upload, at(1000), &policy);
-        health.record(&throttled(1), StepKind::Upload, at(1000), &policy);
-        let blocked = Admission::Blocked(BlockReason::Throttled { until: at(3000) });
-        assert_eq!(health.admit(at(2999), &policy), blocked);
-        // However long the probe takes, and whether or not it fails.
-        assert_eq!(health.admit(at(3000), &policy), Admission::UpTo(1));
-        health.record(&Signal::Unhealthy, StepKind::Upload, at(60_000), &policy);
-        assert_eq!(health.admit(at(90_000), &policy), Admission::UpTo(1));
-        let mut again = health.clone();
-        health.record(&Signal::Healthy, StepKind::Upload, at(90_000), &policy);
-        assert_eq!(health.admit(at(90_000), &policy), Admission::UpTo(1), "the ramp");
-        assert_eq!(health.admit(at(90_250), &policy), Admission::UpTo(2));
-        assert_eq!(health.admit(at(92_500), &policy), Admission::Open);
-        // A throttled probe follows the `Retry-After` of its response.
-        again.record(&throttled(3), StepKind::Upload, at(90_000), &policy);
-        assert_eq!(again.admit(at(93_250), &policy), Admission::UpTo(2));
-        again.record(&capped(3), StepKind::Upload, at(95_000), &policy);
-        assert_eq!(again.admit(at(200_000), &policy), Admission::UpTo(1));
-    }
-
-    #[test]
-    fn a_throttling_lasts_for_the_time_asked_and_reopens_with_a_ramp() {
-        let mut health = Health::default();
-        health.record(&throttled(3), StepKind::Upload, at(0), &policy());
-        let blocked = Admission::Blocked(BlockReason::Throttled { until: at(3000) });
-        assert_eq!(health.admit(at(2999), &policy()), blocked);
-        assert_eq!(health.admit(at(3000), &policy()), Admission::UpTo(1));
-        assert_eq!(health.admit(at(3600), &policy()), Admission::UpTo(4));
-        assert_eq!(health.admit(at(5500), &policy()), Admission::Open);
-    }
-
-    #[test]
-    fn a_good_response_after_the_ramp_ends_the_memory_of_a_throttling() {
-        let mut health = Health::default();
-        health.record(&throttled(3), StepKind::Upload, at(0), &policy());
-        for early in [0, 3000, 5499] {
-            health.record(&Signal::Healthy, StepKind::Upload, at(early), &policy());
-            assert_eq!(health.throttled_until, Some(at(3000)));
-        }
-        health.record(&Signal::Healthy, StepKind::Upload, at(5500), &policy());
-        assert_eq!(health, Health::default());
-    }
-
-    #[test]
-    fn a_shorter_pause_does_not_shorten_a_longer_one() {
-        let mut health = Health::default();
-        health.record(&throttled(3), StepKind::Upload, at(0), &policy());
-        health.record(&throttled(1), StepKind::Upload, at(10), &policy());
-        assert_eq!(health.throttled_until, Some(at(3000)));
-    }
-
-    #[test]
-    fn failures_in_a_row_open_the_breaker_and_one_probe_at_a_time_closes_it() {
-        let mut health = Health::default();
-        for _ in 0..2 {
-            health.record(&Signal::Unhealthy, StepKind::Upload, at(0), &policy());
-        }
-        assert_eq!(health.admit(at(0), &policy()), Admission::Open);
-        health.record(&Signal::Unhealthy, StepKind::Upload, at(0), &policy());
-        let open = Admission::Blocked(BlockReason::BreakerOpen { until: at(1000) });
-        assert_eq!(health.admit(at(999), &policy()), open);
-        // A response to a request from before it opened does not count.
-        health.record(&Signal::Unhealthy, StepKind::Upload, at(500), &policy());
-        assert_eq!(health.admit(at(1000), &policy()), Admission::UpTo(1));
-        health.record(&Signal::Unhealthy, StepKind::Upload, at(1000), &policy());
-        let longer = Admission::Blocked(BlockReason::BreakerOpen { until: at(3000) });
-        assert_eq!(health.admit(at(2999), &policy()), longer);
-        health.record(&Signal::Healthy, StepKind::Upload, at(3000), &policy());
-        assert_eq!(health.admit(at(3000), &policy()), Admission::Open);
-    }
-
-    #[test]
-    fn every_kind_with_due_steps_has_a_turn_after_the_one_that_stopped_the_account() {
-        use StepKind::{Collect, Poll, Upload};
-        let stopped = |stopped_by| Health {
-            probe_at: Some(at(0)),
-            stopped_by: Some(stopped_by),
-            ..Health::default()
-        };
-        for (last, due, expected) in [
-            (Poll, &[Upload, Poll, Collect][..], Collect),
-            (Collect, &[Upload, Poll, Collect], Upload),
-            (Upload, &[Upload, Poll, Collect], Poll),
-            (Poll, &[Upload, Poll], Upload),
-            (Upload, &[Upload, Collect], Collect),
-            (Poll, &[Poll], Poll),
-        ] {
-            for kind in due {
-                let turn = |millis| {
-                    let is_due = |kind| Ok::<_, ()>(due.contains(&kind));
-                    stopped(last).is_turn(*kind, at(millis), &policy(), is_due).unwrap()
-                };
-                assert_eq!(turn(999), *kind == expected, "{last} {kind} {due:?}");
-                assert!(turn(1000), "none is held up for long: {last} {kind}");
-            }
-        }
-    }
-
-    #[test]
-    fn the_first_reason_of_a_pause_stays() {
-        let mut health = Health::default();
-        health.record(
-            &Signal::CredentialsDenied("first".into()),
-            StepKind::Upload,
-            at(0),
-            &policy(),
-        );
-        health.record(
-            &Signal::CredentialsDenied("second".into()),
-            StepKind::Upload,
-            at(0),
-            &policy(),
-        );
-        assert_eq!(health.pause_reason.as_deref(), Some("first"));
-    }
-}
+mod tests;

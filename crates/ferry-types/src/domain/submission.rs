@@ -1,6 +1,7 @@
 //! A submission, and the rules of its life: each is one method, and all of them consult the one table of
 //! legal transitions. Stores persist what the rules decide.
 
+mod action;
 mod delivery;
 mod lifecycle;
 mod name;
@@ -15,6 +16,7 @@ mod transition;
 mod waiting;
 mod webhook;
 
+pub use action::OperatorAction;
 pub use lifecycle::MAX_UNCOMMITTED_CLAIMS;
 pub use name::NameEffect;
 pub use operator::{LifecycleError, Resolution, SameName};
@@ -26,7 +28,7 @@ pub use transition::{
     IllegalTransitionError, Next, NextStep, Outcome, Ruled, TimelineEntry, Transition,
 };
 pub use waiting::{Surroundings, WaitingFor};
-pub use webhook::{Delivery, DeliveryResult, Webhook, shown_origin, shown_url};
+pub use webhook::{Delivery, DeliveryResult, Webhook, WebhookState, shown_origin, shown_url};
 
 #[cfg(test)]
 mod tests;

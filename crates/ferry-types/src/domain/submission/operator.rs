@@ -131,6 +131,27 @@ pub enum LifecycleError {
     Illegal(#[from] IllegalTransitionError),
 }
 
+impl LifecycleError {
+    /// Returns the word for its kind.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::AlreadyFinal { .. } => "already_final",
+            Self::NotFailed { .. } => "not_failed",
+            Self::NewerUnfinished { .. } => "newer_unfinished",
+            Self::NewerUploaded { .. } => "newer_uploaded",
+            Self::NotHeld { .. } => "not_held",
+            Self::NothingToOverwrite { .. } => "nothing_to_overwrite",
+            Self::NoOutcome { .. } => "no_outcome",
+            Self::NotFinal { .. } => "not_final",
+            Self::NoToken { .. } => "no_token",
+            Self::Delivering { .. } => "delivering",
+            Self::Refetching { .. } => "refetching",
+            Self::NoWebhook { .. } => "no_webhook",
+            Self::Illegal(_) => "illegal",
+        }
+    }
+}
+
 impl Submission {
     /// Cancels it: at once, or, if a step of it is running, as soon as that ends.
     pub fn cancel(&mut self, now: Timestamp) -> Ruled<LifecycleError> {

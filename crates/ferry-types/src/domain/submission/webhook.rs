@@ -60,7 +60,31 @@ closed_set! {
     }
 }
 
+closed_set! {
+    /// State of a webhook.
+    pub enum WebhookState: "state of a webhook" in json {
+        /// Nothing was delivered yet.
+        Pending = "pending",
+        /// The receiver acknowledged the outcome.
+        Delivered = "delivered",
+        /// The last attempt failed; it is retried, or was abandoned.
+        Failed = "failed",
+        /// The receiver answered 410.
+        Gone = "gone",
+    }
+}
+
 impl Webhook {
+    /// Its state, as the last delivery left it.
+    pub fn state(&self) -> WebhookState {
+        match self.deliveries.last().map(|delivery| delivery.result) {
+            None => WebhookState::Pending,
+            Some(DeliveryResult::Delivered) => WebhookState::Delivered,
+            Some(DeliveryResult::Gone) => WebhookState::Gone,
+            Some(_) => WebhookState::Failed,
+        }
+    }
+
     /// A receiver without deliveries yet.
     pub fn new(url: impl Into<String>) -> Self {
         Self { url: url.into(), gone: false, deliveries: Vec::new() }

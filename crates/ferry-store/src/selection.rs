@@ -1,0 +1,121 @@
+//! Selects submissions by what stores filter by, and by what is read from the submissions themselves; counts
+//! them in bounded time.
+
+use crate::{Cursor, Filter, Page, Store, StoreError};
+use ferry_types::domain::submission::{State, Submission, Webhook, WebhookState};
+
+/// The most submissions that are looked at for one page.
+const LOOKED_AT: usize = 5000;
+
+/// A selection of submissions.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// The filter of the store.
+    pub filter: Filter,
+    /// With a webhook in this state.
+    pub webhook: Option<WebhookState>,
+}
+
+impl From<Filter> for Selection {
+    fn from(filter: Filter) -> Self {
+        Self { filter, webhook: None }
+    }
+}
+
+impl Selection {
+    /// Returns the submissions that match, newest first. Where many have to be left out, the page may be
+    /// short, or empty, although more follow.
+    pub async fn page(
+        &self,
+        store: &dyn Store,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        if self.webhook.is_none() {
+            return store.list(&self.filter, after, limit).await;
+        }
+        let filter = self.narrowed();
+        let (mut whole, mut looked_at) = (Page { next: after, ..Page::default() }, 0);
+        while whole.found.len() < limit && looked_at < LOOKED_AT {
+            let wanted = (limit - whole.found.len()).min(LOOKED_AT - looked_at);
+            let page = store.list(&filter, whole.next, wanted).await?;
+            looked_at += page.found.len() + page.damaged.len();
+            whole.start = whole.start.or(page.start);
+            whole.next = page.next;
+            let picked = page.found.into_iter().filter(|found| self.picks(&found.submission));
+            whole.found.extend(picked);
+            if whole.next.is_none() {
+                break;
+            }
+        }
+        Ok(whole)
+    }
+
+    fn picks(&self, submission: &Submission) -> bool {
+        let state = submission.webhook.as_ref().map(Webhook::state);
+        self.webhook.is_none_or(|wanted| state == Some(wanted))
+    }
+
+    /// Only final submissions have deliveries, but those that were retried since.
+    fn narrowed(&self) -> Filter {
+        let mut filter = self.filter.clone();
+        if filter.states.is_empty() && self.webhook != Some(WebhookState::Pending) {
+            filter.states = State::ALL.into_iter().filter(|state| state.is_final()).collect();
+        }
+        filter
+    }
+}
+
+/// Submissions read from the store at once, to count them.
+pub const PAGE: usize = 100;
+
+/// The most pages of a selection that leaves out most of what it reads.
+const SPARSE_PAGES: usize = 20;
+
+/// The number of submissions that match.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Count {
+    /// So many match.
+    pub count: u64,
+    /// True if more may match.
+    pub has_more: bool,
+}
+
+/// Counts the submissions that match. Those of states and an account the store has counted already; of
+/// others it reads until `most` match, and no more than some pages.
+pub async fn count(
+    store: &dyn Store,
+    selection: &Selection,
+    most: u64,
+) -> Result<Count, StoreError> {
+    if let Some(count) = counted(store, selection).await? {
+        return Ok(Count { count, has_more: false });
+    }
+    let (mut count, mut cursor, mut pages) = (0, None, 0);
+    loop {
+        let limit = usize::try_from(most - count).unwrap_or(PAGE).min(PAGE);
+        let page = selection.page(store, cursor, limit).await?;
+        count += (page.found.len() + page.damaged.len()) as u64;
+        (cursor, pages) = (page.next, pages + 1);
+        let is_sparse = selection.webhook.is_some() && pages == SPARSE_PAGES;
+        if cursor.is_none() || count >= most || is_sparse {
+            return Ok(Count { count, has_more: cursor.is_some() });
+        }
+    }
+}
+
+/// The number that match, if the store counts such: by account and state.
+async fn counted(store: &dyn Store, selection: &Selection) -> Result<Option<u64>, StoreError> {
+    let Selection { filter, webhook } = selection;
+    let Filter { states, name, account, labels, created_after, created_before } = filter;
+    let is_timed = created_after.is_some() || created_before.is_some();
+    if name.is_some() || !labels.is_empty() || is_timed || webhook.is_some() {
+        return Ok(None);
+    }
+    let stats = store.stats().await?;
+    let accounts = stats.accounts.iter();
+    let accounts = accounts.filter(|known| account.as_ref().is_none_or(|a| *a == known.account));
+    let counts = accounts.flat_map(|known| &known.states);
+    let counts = counts.filter(|(state, _)| states.is_empty() || states.contains(state));
+    Ok(Some(counts.map(|(_, count)| count).sum()))
+}

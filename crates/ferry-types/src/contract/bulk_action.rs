@@ -1,0 +1,124 @@
+//! The bodies of bulk actions.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::closed_set;
+use crate::domain::submission::{OperatorAction, Resolution, State, WebhookState};
+use crate::domain::{SubmissionId, Timestamp};
+
+closed_set! {
+    /// An action on many submissions.
+    pub enum BulkAction: "action" in json {
+        /// Cancels them.
+        Cancel = "cancel",
+        /// Resumes failed ones.
+        Retry = "retry",
+        /// Fetches results or feedback of final ones again.
+        Refetch = "refetch",
+        /// Uploads held ones again, and overwrites what is there.
+        ResolveOverwrite = "resolve_overwrite",
+        /// Runs the step of held ones again, unchanged.
+        ResolveRetry = "resolve_retry",
+        /// Gives held ones up.
+        ResolveFail = "resolve_fail",
+        /// Delivers the webhooks of final ones, again if they were delivered.
+        Redeliver = "redeliver",
+    }
+}
+
+/// An action on the submissions that match: a dry run, or with `pinned` a batch of at most 100.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BulkActionRequest {
+    /// The action.
+    pub action: BulkAction,
+    /// In one of these states; in any that the action concerns if empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub states: Vec<State>,
+    /// With exactly this name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Of this account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// With all of these labels.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Accepted at this time or later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_after: Option<Timestamp>,
+    /// Accepted before this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_before: Option<Timestamp>,
+    /// With a webhook in this state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<WebhookState>,
+    /// The `pinned` of an earlier response to the same request: submissions accepted since its dry run
+    /// are left alone. Without it, nothing is changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^([0-9]{1,18}|[0-9A-Za-z_-]{48})$"))]
+    pub pinned: Option<String>,
+}
+
+/// Plan of a bulk action, or report of a batch of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct BulkActionView {
+    /// True if nothing was changed.
+    pub dry_run: bool,
+    /// Number of submissions that were changed, or would be.
+    pub changed: u64,
+    /// Some of them.
+    pub examples: Vec<SubmissionId>,
+    /// Those that were refused, or would be, by reason.
+    pub refused: Vec<BulkRefusal>,
+    /// True if a dry run stopped counting: more may match.
+    pub has_more: bool,
+    /// Send it with the same request to change the next batch; null if nothing is left.
+    pub pinned: Option<String>,
+}
+
+/// Submissions that an action refused for one reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct BulkRefusal {
+    /// The reason, as a word.
+    pub code: String,
+    /// The message about the first of them.
+    pub message: String,
+    /// Number of submissions.
+    pub count: u64,
+    /// Some of them.
+    pub examples: Vec<SubmissionId>,
+}
+
+impl BulkActionRequest {
+    /// Of all submissions that the action concerns.
+    pub fn new(action: BulkAction) -> Self {
+        Self {
+            action,
+            states: Vec::new(),
+            name: None,
+            account: None,
+            labels: BTreeMap::new(),
+            created_after: None,
+            created_before: None,
+            webhook: None,
+            pinned: None,
+        }
+    }
+}
+
+impl From<BulkAction> for OperatorAction {
+    fn from(action: BulkAction) -> Self {
+        match action {
+            BulkAction::Cancel => Self::Cancel,
+            BulkAction::Retry => Self::Retry,
+            BulkAction::Refetch => Self::Refetch,
+            BulkAction::ResolveOverwrite => Self::Resolve(Resolution::Overwrite),
+            BulkAction::ResolveRetry => Self::Resolve(Resolution::Retry),
+            BulkAction::ResolveFail => Self::Resolve(Resolution::Fail),
+            BulkAction::Redeliver => Self::Redeliver,
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Tests of the health of an account.
+
+use super::*;
+use crate::domain::timestamp;
+
+fn at(millis: i64) -> Timestamp {
+    timestamp(1_700_000_000_000 + millis)
+}
+
+fn policy() -> HealthPolicy {
+    HealthPolicy { breaker_failures: 3, ..HealthPolicy::default() }
+}
+
+fn throttled(seconds: u64) -> Signal {
+    Signal::Throttled { delay: Duration::from_secs(seconds), is_capped: false }
+}
+
+fn unhealthy() -> Signal {
+    Signal::Unhealthy("connection refused".to_owned())
+}
+
+fn capped(seconds: u64) -> Signal {
+    Signal::Throttled { delay: Duration::from_secs(seconds), is_capped: true }
+}
+
+#[test]
+fn one_probe_asks_again_where_more_was_asked_for_than_is_trusted() {
+    let (mut health, policy) = (Health::default(), policy());
+    health.record(&capped(3), StepKind::Upload, at(0), &policy);
+    // A straggler from before proves nothing, and a shorter request changes nothing.
+    health.record(&Signal::Healthy, StepKind::Upload, at(1000), &policy);
+    health.record(&throttled(1), StepKind::Upload, at(1000), &policy);
+    let blocked = Admission::Blocked(BlockReason::Throttled { until: at(3000) });
+    assert_eq!(health.admit(at(2999), &policy), blocked);
+    // However long the probe takes, and whether or not it fails.
+    assert_eq!(health.admit(at(3000), &policy), Admission::UpTo(1));
+    health.record(&unhealthy(), StepKind::Upload, at(60_000), &policy);
+    assert_eq!(health.admit(at(90_000), &policy), Admission::UpTo(1));
+    let mut again = health.clone();
+    health.record(&Signal::Healthy, StepKind::Upload, at(90_000), &policy);
+    assert_eq!(health.admit(at(90_000), &policy), Admission::UpTo(1), "the ramp");
+    assert_eq!(health.admit(at(90_250), &policy), Admission::UpTo(2));
+    assert_eq!(health.admit(at(92_500), &policy), Admission::Open);
+    // A throttled probe follows the `Retry-After` of its response.
+    again.record(&throttled(3), StepKind::Upload, at(90_000), &policy);
+    assert_eq!(again.admit(at(93_250), &policy), Admission::UpTo(2));
+    again.record(&capped(3), StepKind::Upload, at(95_000), &policy);
+    assert_eq!(again.admit(at(200_000), &policy), Admission::UpTo(1));
+}
+
+#[test]
+fn a_throttling_lasts_for_the_time_asked_and_reopens_with_a_ramp() {
+    let mut health = Health::default();
+    health.record(&throttled(3), StepKind::Upload, at(0), &policy());
+    let blocked = Admission::Blocked(BlockReason::Throttled { until: at(3000) });
+    assert_eq!(health.admit(at(2999), &policy()), blocked);
+    assert_eq!(health.admit(at(3000), &policy()), Admission::UpTo(1));
+    assert_eq!(health.admit(at(3600), &policy()), Admission::UpTo(4));
+    assert_eq!(health.admit(at(5500), &policy()), Admission::Open);
+}
+
+#[test]
+fn a_good_response_after_the_ramp_ends_the_memory_of_a_throttling() {
+    let mut health = Health::default();
+    health.record(&throttled(3), StepKind::Upload, at(0), &policy());
+    for early in [0, 3000, 5499] {
+        health.record(&Signal::Healthy, StepKind::Upload, at(early), &policy());
+        assert_eq!(health.throttled_until, Some(at(3000)));
+    }
+    health.record(&Signal::Healthy, StepKind::Upload, at(5500), &policy());
+    assert_eq!(health, Health::default());
+}
+
+#[test]
+fn a_shorter_pause_does_not_shorten_a_longer_one() {
+    let mut health = Health::default();
+    health.record(&throttled(3), StepKind::Upload, at(0), &policy());
+    health.record(&throttled(1), StepKind::Upload, at(10), &policy());
+    assert_eq!(health.throttled_until, Some(at(3000)));
+}
+
+#[test]
+fn failures_in_a_row_open_the_breaker_and_one_probe_at_a_time_closes_it() {
+    let mut health = Health::default();
+    for _ in 0..2 {
+        health.record(&unhealthy(), StepKind::Upload, at(0), &policy());
+    }
+    assert_eq!(health.admit(at(0), &policy()), Admission::Open);
+    health.record(&unhealthy(), StepKind::Upload, at(0), &policy());
+    let open = Admission::Blocked(BlockReason::BreakerOpen { until: at(1000) });
+    assert_eq!(health.admit(at(999), &policy()), open);
+    // A response to a request from before it opened does not count.
+    health.record(&unhealthy(), StepKind::Upload, at(500), &policy());
+    assert_eq!(health.admit(at(1000), &policy()), Admission::UpTo(1));
+    health.record(&unhealthy(), StepKind::Upload, at(1000), &policy());
+    let longer = Admission::Blocked(BlockReason::BreakerOpen { until: at(3000) });
+    assert_eq!(health.admit(at(2999), &policy()), longer);
+    health.record(&Signal::Healthy, StepKind::Upload, at(3000), &policy());
+    assert_eq!(health.admit(at(3000), &policy()), Admission::Open);
+}
+
+#[test]
+fn every_kind_with_due_steps_has_a_turn_after_the_one_that_stopped_the_account() {
+    use StepKind::{Collect, Poll, Upload};
+    let stopped = |stopped_by| Health {
+        probe_at: Some(at(0)),
+        stopped_by: Some(stopped_by),
+        ..Health::default()
+    };
+    for (last, due, expected) in [
+        (Poll, &[Upload, Poll, Collect][..], Collect),
+        (Collect, &[Upload, Poll, Collect], Upload),
+        (Upload, &[Upload, Poll, Collect], Poll),
+        (Poll, &[Upload, Poll], Upload),
+        (Upload, &[Upload, Collect], Collect),
+        (Poll, &[Poll], Poll),
+    ] {
+        for kind in due {
+            let turn = |millis| {
+                let is_due = |kind| Ok::<_, ()>(due.contains(&kind));
+                stopped(last).is_turn(*kind, at(millis), &policy(), is_due).unwrap()
+            };
+            assert_eq!(turn(999), *kind == expected, "{last} {kind} {due:?}");
+            assert!(turn(1000), "none is held up for long: {last} {kind}");
+        }
+    }
+}
+
+#[test]
+fn the_first_reason_of_a_pause_stays() {
+    let mut health = Health::default();
+    health.record(&Signal::CredentialsDenied("first".into()), StepKind::Upload, at(0), &policy());
+    health.record(&Signal::CredentialsDenied("second".into()), StepKind::Upload, at(0), &policy());
+    assert_eq!(health.pause_reason.as_deref(), Some("first"));
+}
+
+#[test]
+fn an_outage_has_its_begin_its_failures_and_its_last_error() {
+    let (mut health, policy) = (Health::default(), policy());
+    assert_eq!(health.condition(at(0), &policy), "runs");
+    for failure in 0..3 {
+        assert_eq!(health.outage(), None);
+        let error = Signal::Unhealthy(format!("error {failure}"));
+        health.record(&error, StepKind::Poll, at(failure * 10), &policy);
+    }
+    let outage = health.outage().expect("its breaker is open");
+    assert_eq!((outage.since, outage.failures, outage.next_probe_at), (Some(at(0)), 3, at(1020)));
+    assert_eq!(outage.last_error.as_deref(), Some("error 2"));
+    let words = "circuit breaker open since 2023-11-14 22:13:20 UTC, 3 failures in a row, next probe \
+                 at 2023-11-14 22:13:21 UTC; last error: error 2";
+    assert_eq!(health.condition(at(30), &policy), words);
+    assert!(health.condition(at(1020), &policy).contains("a row, probing; last error"));
+    health.record(&Signal::Healthy, StepKind::Poll, at(2000), &policy);
+    assert_eq!((health.outage(), &health), (None, &Health::default()));
+}
+
+#[test]
+fn the_condition_of_an_account_names_what_stops_it() {
+    let policy = policy();
+    let paused = pause_record("maintenance", "user `me`", at(0));
+    let health = Health { pause_reason: Some(paused), ..Health::default() };
+    let words = "paused: maintenance (paused by user `me` at 2023-11-14 22:13:20 UTC)";
+    assert_eq!(health.condition(at(0), &policy), words);
+    let mut health = Health::default();
+    health.record(&capped(3), StepKind::Upload, at(0), &policy);
+    let words = "throttled by the Platform until 2023-11-14 22:13:23 UTC";
+    assert_eq!(health.condition(at(0), &policy), words);
+    assert_eq!(health.condition(at(3000), &policy), "throttled by the Platform, probing");
+    health.record(&Signal::Healthy, StepKind::Upload, at(3000), &policy);
+    assert_eq!(health.condition(at(3250), &policy), "recovering: at most 2 steps at once");
+    assert_eq!(health.condition(at(9000), &policy), "runs");
+}

@@ -1,0 +1,102 @@
+//! The actions of operators on submissions, by name: what each would do is worked out by the rule that
+//! does it.
+
+use std::time::Duration;
+
+use super::{LifecycleError, Resolution, SameName, State, Submission};
+use crate::domain::Timestamp;
+
+/// An action of an operator on a submission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OperatorAction {
+    /// Cancels it.
+    Cancel,
+    /// Resumes a failed one.
+    Retry,
+    /// Fetches results or feedback of a final one again.
+    Refetch,
+    /// Decides about a held one.
+    Resolve(Resolution),
+    /// Delivers the webhook of a final one.
+    Redeliver,
+}
+
+impl OperatorAction {
+    /// Every one.
+    pub const ALL: [Self; 7] = [
+        Self::Cancel,
+        Self::Retry,
+        Self::Refetch,
+        Self::Resolve(Resolution::Overwrite),
+        Self::Resolve(Resolution::Retry),
+        Self::Resolve(Resolution::Fail),
+        Self::Redeliver,
+    ];
+
+    /// Returns the name of the route and of the command.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cancel => "cancel",
+            Self::Retry => "retry",
+            Self::Refetch => "refetch",
+            Self::Resolve(_) => "resolve",
+            Self::Redeliver => "redeliver",
+        }
+    }
+
+    /// Returns true if submissions in this state may be changed: of others all are refused.
+    pub const fn concerns(self, state: State) -> bool {
+        match self {
+            Self::Cancel => !state.is_final(),
+            Self::Retry => matches!(state, State::Failed),
+            Self::Resolve(_) => matches!(state, State::Held),
+            Self::Refetch | Self::Redeliver => state.is_final(),
+        }
+    }
+
+    /// Returns the refusal that the action would get at `now`. The submission stays as it is.
+    pub fn plan(
+        self,
+        submission: &Submission,
+        same_name: &SameName,
+        deadline: Duration,
+        now: Timestamp,
+    ) -> Result<(), LifecycleError> {
+        let mut submission = submission.clone();
+        let done = match self {
+            Self::Cancel => submission.cancel(now),
+            Self::Retry => submission.retry(same_name, deadline, now),
+            Self::Refetch => submission.refetch(deadline, now),
+            Self::Resolve(resolution) => submission.resolve(resolution, deadline, now),
+            Self::Redeliver => submission.redeliver(now),
+        };
+        done.map(|_| ())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::submission::{StepKind, SubmissionParts, Webhook};
+    use crate::domain::{SubmissionId, timestamp};
+
+    #[test]
+    fn an_action_refuses_all_submissions_of_states_that_it_does_not_concern() {
+        let parts = |state, step| SubmissionParts {
+            state,
+            step: Some(step),
+            processing_token: Some("token".to_owned()),
+            webhook: Some(Webhook::new("https://example.com")),
+            ..SubmissionParts::accepted(SubmissionId::new(timestamp(0), 1), "a", "n", timestamp(0))
+        };
+        for action in OperatorAction::ALL {
+            for state in State::ALL {
+                let may = StepKind::PLATFORM_KINDS.map(|step| {
+                    let (submission, day) = (parts(state, step).into(), Duration::from_hours(24));
+                    action.plan(&submission, &SameName::default(), day, timestamp(1)).is_ok()
+                });
+                assert_eq!(may.contains(&true), action.concerns(state), "{action:?} {state}");
+            }
+        }
+    }
+}

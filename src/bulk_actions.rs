@@ -1,0 +1,241 @@
+//! Acts on many submissions: one planner says what would be done and does it, and what is accepted after
+//! the plan is left alone. It reads pages of the store, and knows nothing of who asks.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ferry_store::selection::Selection;
+use ferry_store::{Cursor, Filter, Store, StoreError, SubmissionDetail};
+use ferry_types::contract::BulkRefusal;
+use ferry_types::domain::submission::{OperatorAction, SameName, State, Submission};
+use ferry_types::domain::{SubmissionId, Timestamp};
+
+/// Submissions of a batch, which is the most that is done before anyone can stop it.
+pub const BATCH: usize = 100;
+
+/// The most pages that are read for a plan.
+const MOST_PAGES: usize = 200;
+
+/// Submissions named as examples.
+const EXAMPLES: usize = 3;
+
+/// Submissions of a name that are looked at before a retry, newest first.
+const OF_A_NAME: usize = 100;
+
+/// An action on all submissions of a selection.
+#[derive(Debug, Clone)]
+pub struct Bulk {
+    action: OperatorAction,
+    selection: Selection,
+    deadline: Duration,
+}
+
+/// The plan of a bulk action, or what a batch did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BulkReport {
+    /// Number of submissions that were changed, or would be.
+    pub changed: u64,
+    /// Some of them.
+    pub examples: Vec<SubmissionId>,
+    /// True if the plan does not count all that match.
+    pub has_more: bool,
+    /// Position of the next batch; none if nothing is left.
+    pub next: Option<Cursor>,
+    refused: BTreeMap<&'static str, BulkRefusal>,
+}
+
+impl Bulk {
+    /// An action; one that resumes submissions gives them another `deadline`. Without states, the
+    /// selection is of those that the action concerns.
+    pub fn new(action: OperatorAction, mut selection: Selection, deadline: Duration) -> Self {
+        if selection.filter.states.is_empty() {
+            let concerned = State::ALL.into_iter().filter(|state| action.concerns(*state));
+            selection.filter.states = concerned.collect();
+        }
+        Self { action, selection, deadline }
+    }
+
+    /// Plans the action for at most `most` submissions, and changes nothing. The position in the plan pins
+    /// it to what is stored at this moment.
+    pub async fn plan(
+        &self,
+        store: &dyn Store,
+        most: u64,
+        now: Timestamp,
+    ) -> Result<BulkReport, StoreError> {
+        let (mut plan, mut pinned, mut cursor, mut seen) = (BulkReport::default(), None, None, 0);
+        for pages in 1.. {
+            let page = self.selection.page(store, cursor, BATCH).await?;
+            pinned = pinned.or(page.start);
+            seen += (page.found.len() + page.damaged.len()) as u64;
+            plan.damaged(&page.damaged);
+            for found in page.found {
+                let id = found.submission.id;
+                match self.refusal(store, &found.submission, now).await? {
+                    None => plan.change(id),
+                    Some((code, message)) => plan.refuse(Some(id), code, message),
+                }
+            }
+            cursor = page.next;
+            if cursor.is_none() || seen >= most || pages == MOST_PAGES {
+                break;
+            }
+        }
+        (plan.has_more, plan.next) = (cursor.is_some(), pinned);
+        Ok(plan)
+    }
+
+    /// Returns the next batch: the submissions that the planner allows, each of which is to be performed
+    /// and recorded, and a report with those that it refuses.
+    pub async fn batch(
+        &self,
+        store: &dyn Store,
+        pinned: Cursor,
+        now: Timestamp,
+    ) -> Result<(Vec<SubmissionId>, BulkReport), StoreError> {
+        let page = self.selection.page(store, Some(pinned), BATCH).await?;
+        let mut report = BulkReport { next: page.next, ..BulkReport::default() };
+        report.damaged(&page.damaged);
+        let mut allowed = Vec::new();
+        for found in page.found {
+            let id = found.submission.id;
+            match self.refusal(store, &found.submission, now).await? {
+                None => allowed.push(id),
+                Some((code, message)) => report.refuse(Some(id), code, message),
+            }
+        }
+        Ok((allowed, report))
+    }
+
+    /// Does the action to one submission.
+    pub async fn perform(
+        &self,
+        store: &dyn Store,
+        id: SubmissionId,
+    ) -> Result<SubmissionDetail, StoreError> {
+        perform(self.action, store, id, self.deadline).await
+    }
+
+    /// The refusal that the action would get, as a word and a message.
+    async fn refusal(
+        &self,
+        store: &dyn Store,
+        submission: &Submission,
+        now: Timestamp,
+    ) -> Result<Option<(&'static str, String)>, StoreError> {
+        let same_name = if self.action == OperatorAction::Retry && submission.state == State::Failed
+        {
+            newer_of_name(store, submission).await?
+        } else {
+            SameName::default()
+        };
+        let planned = self.action.plan(submission, &same_name, self.deadline, now);
+        Ok(planned.err().map(|refusal| (refusal.code(), refusal.to_string())))
+    }
+}
+
+/// Does an action to one submission, as the store does it.
+pub async fn perform(
+    action: OperatorAction,
+    store: &dyn Store,
+    id: SubmissionId,
+    deadline: Duration,
+) -> Result<SubmissionDetail, StoreError> {
+    match action {
+        OperatorAction::Cancel => store.cancel(id).await,
+        OperatorAction::Retry => store.retry(id, deadline).await,
+        OperatorAction::Refetch => store.refetch(id, deadline).await,
+        OperatorAction::Resolve(resolution) => store.resolve(id, resolution, deadline).await,
+        OperatorAction::Redeliver => store.redeliver(id).await,
+    }
+}
+
+/// The newer submissions of the account and name, as far as a retry depends on them.
+async fn newer_of_name(store: &dyn Store, submission: &Submission) -> Result<SameName, StoreError> {
+    let (account, name) = (Some(submission.account.clone()), Some(submission.name.clone()));
+    let filter = Filter { account, name, ..Filter::default() };
+    let page = store.list(&filter, None, OF_A_NAME).await?;
+    let newer = page.found.iter().map(|found| &found.submission);
+    let newer: Vec<&Submission> = newer.take_while(|other| other.id != submission.id).collect();
+    let first = |picks: fn(&Submission) -> bool| {
+        newer.iter().find(|other| picks(other)).map(|other| other.id)
+    };
+    Ok(SameName {
+        predecessor: None,
+        newer_unfinished: first(|other| !other.state.is_final()),
+        newer_uploaded: first(Submission::is_maybe_at_platform),
+    })
+}
+
+const DAMAGED: &str = "damaged";
+
+impl BulkReport {
+    /// Those that were refused, or would be, by reason.
+    pub fn refused(&self) -> Vec<BulkRefusal> {
+        self.refused.values().cloned().collect()
+    }
+
+    /// Records the end of the action on one submission; an error if the store failed.
+    pub fn record(
+        &mut self,
+        id: SubmissionId,
+        performed: Result<SubmissionDetail, StoreError>,
+    ) -> Result<(), StoreError> {
+        match performed {
+            Ok(_) => self.change(id),
+            // It changed since the page was read.
+            Err(StoreError::NotAllowed(refusal)) => {
+                self.refuse(Some(id), refusal.code(), refusal.to_string());
+            }
+            Err(error @ StoreError::NotFound(_)) => {
+                self.refuse(Some(id), "not_found", error.to_string());
+            }
+            Err(error @ StoreError::Damaged { .. }) => {
+                self.refuse(Some(id), DAMAGED, error.to_string());
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Adds what the next batch did.
+    pub fn add(&mut self, batch: Self) {
+        self.changed += batch.changed;
+        self.examples.extend(batch.examples);
+        self.examples.truncate(EXAMPLES);
+        self.next = batch.next;
+        for (code, more) in batch.refused {
+            match self.refused.get_mut(code) {
+                Some(known) => {
+                    known.count += more.count;
+                    known.examples.extend(more.examples);
+                    known.examples.truncate(EXAMPLES);
+                }
+                None => _ = self.refused.insert(code, more),
+            }
+        }
+    }
+
+    fn change(&mut self, id: SubmissionId) {
+        self.changed += 1;
+        if self.examples.len() < EXAMPLES {
+            self.examples.push(id);
+        }
+    }
+
+    fn refuse(&mut self, id: Option<SubmissionId>, code: &'static str, message: String) {
+        let none =
+            || BulkRefusal { code: code.to_owned(), message, count: 0, examples: Vec::new() };
+        let refusal = self.refused.entry(code).or_insert_with(none);
+        refusal.count += 1;
+        if refusal.examples.len() < EXAMPLES {
+            refusal.examples.extend(id);
+        }
+    }
+
+    fn damaged(&mut self, records: &[ferry_store::DamagedRecord]) {
+        for record in records {
+            self.refuse(record.id.parse().ok(), DAMAGED, record.to_string());
+        }
+    }
+}

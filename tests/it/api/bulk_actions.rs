@@ -1,0 +1,129 @@
+//! Actions on all submissions that match: planned, pinned, batch after batch, each recorded on its own.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use ferry_client::Client;
+use ferry_types::clock::{Clock, SystemClock};
+use ferry_types::contract::{
+    BulkAction, BulkActionRequest, BulkActionView, ProblemKind, SubmissionRequest,
+};
+use ferry_types::domain::later;
+use ferry_types::domain::submission::State;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::harness::Served;
+use super::keys::Keyed;
+use crate::support::dataset;
+
+const PATH: &str = "/v1/bulk-actions";
+
+fn labeled(name: usize) -> SubmissionRequest {
+    let labels = [("batch".to_owned(), "7".to_owned())].into();
+    SubmissionRequest { labels, ..dataset(&format!("dataset-{name}")) }
+}
+
+fn cancel() -> BulkActionRequest {
+    let labels = [("batch".to_owned(), "7".to_owned())].into();
+    BulkActionRequest { labels, ..BulkActionRequest::new(BulkAction::Cancel) }
+}
+
+/// Sends batches until nothing is left.
+async fn all_batches(
+    client: &Client,
+    request: BulkActionRequest,
+    plan: BulkActionView,
+) -> Vec<BulkActionView> {
+    let (mut batches, mut request) = (Vec::new(), request);
+    request.pinned = plan.pinned;
+    while request.pinned.is_some() {
+        let batch = client.bulk_action(&request).await.unwrap();
+        assert!(!batch.dry_run && batch.changed <= 100, "{batch:?}");
+        request.pinned.clone_from(&batch.pinned);
+        batches.push(batch);
+    }
+    batches
+}
+
+#[tokio::test]
+async fn a_bulk_action_changes_what_was_there_in_batches_and_nothing_that_came_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("audit.jsonl");
+    let served = Served::idle(&[("AUDIT_LOG", &log.display().to_string())]).await;
+    let client = Client::new(&format!("http://{}", served.address)).unwrap();
+    let other = served.world.submit(dataset("other")).await;
+    let ids = served.world.submit_all((0..120).map(labeled)).await;
+    let plan = client.bulk_action(&cancel()).await.unwrap();
+    assert!(plan.dry_run && !plan.has_more && plan.refused.is_empty(), "{plan:?}");
+    assert_eq!((plan.changed, plan.examples.len()), (120, 3));
+    assert_eq!(served.world.stats().await.count(State::Queued), 121, "a dry run changes nothing");
+    let newer = served.world.submit(labeled(1000)).await;
+    let batches = all_batches(&client, cancel(), plan).await;
+    let changed: Vec<u64> = batches.iter().map(|batch| batch.changed).collect();
+    assert_eq!(changed, [100, 20]);
+    for id in &ids {
+        assert_eq!(served.world.look(*id).await.state, State::Cancelled);
+    }
+    for id in [other, newer] {
+        assert_eq!(served.world.look(id).await.state, State::Queued, "{id} was touched");
+    }
+    let text = std::fs::read_to_string(&log).unwrap();
+    let records = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let actions = records.filter(|record| record["outcome"] == "200");
+    let actions: BTreeSet<String> =
+        actions.map(|record| record["action"].as_str().unwrap().to_owned()).collect();
+    let expected = ids.iter().map(|id| format!("POST /v1/submissions/{id}/cancel"));
+    let expected: BTreeSet<String> = expected.chain([format!("POST {PATH}")]).collect();
+    assert_eq!(actions, expected, "each is recorded as if it had been requested alone");
+}
+
+#[tokio::test]
+async fn a_plan_names_what_would_be_refused_and_the_action_refuses_the_same() {
+    let served = Served::start(&[]).await;
+    let client = Client::new(&format!("http://{}", served.address)).unwrap();
+    served.world.app.store.pause("default", "test").await.unwrap();
+    // They fail because their deadline passes before the upload.
+    let deadline = Some(later(SystemClock.now(), Duration::from_millis(500)));
+    let late = |name: &str| SubmissionRequest { deadline, ..dataset(name) };
+    let failing = served.world.submit_all([late("a"), late("b")]).await;
+    ferry_testing::until("the deadline", async || Some(SystemClock.now()) > deadline).await;
+    served.world.app.store.resume("default").await.unwrap();
+    for id in &failing {
+        served.world.until(*id, |view| view.state == State::Failed).await;
+    }
+    served.world.app.store.pause("default", "test").await.unwrap();
+    let newer = served.world.submit(dataset("a")).await;
+    let request = BulkActionRequest::new(BulkAction::Retry);
+    let plan = client.bulk_action(&request).await.unwrap();
+    assert_eq!((plan.changed, &plan.examples[..]), (1, &failing[1..]));
+    let [refusal] = plan.refused.as_slice() else { panic!("one is refused: {plan:?}") };
+    assert_eq!((refusal.code.as_str(), refusal.count), ("newer_unfinished", 1));
+    assert_eq!(refusal.examples, failing[..1]);
+    assert!(refusal.message.contains(&newer.to_string()), "{refusal:?}");
+    let expected = plan.refused.clone();
+    let batches = all_batches(&client, request, plan).await;
+    assert_eq!((batches.len(), batches[0].changed), (1, 1));
+    assert_eq!(batches[0].refused, expected);
+    assert_eq!(served.world.look(failing[1]).await.state, State::Queued);
+    assert_eq!(served.world.look(failing[0]).await.state, State::Failed);
+}
+
+#[tokio::test]
+async fn a_bound_key_neither_counts_nor_changes_submissions_of_others() {
+    let keyed = Keyed::start_with(&[]).await;
+    let id = keyed.served.world.submit(labeled(1)).await;
+    let run = async |name: &str, body: Value| keyed.of(name, Method::POST, PATH, &body).await;
+    let all = json!({ "action": "cancel" });
+    let plan = run("operator", all.clone()).await.json();
+    assert_eq!((&plan["changed"], &plan["dry_run"]), (&json!(1), &json!(true)));
+    let bound = run("bound", all).await.json();
+    assert_eq!((&bound["changed"], &bound["pinned"]), (&json!(0), &Value::Null));
+    // Neither with a position of another key, nor by the name of the account.
+    let foreign = json!({ "action": "cancel", "pinned": plan["pinned"] });
+    let refused = run("bound", foreign).await;
+    assert!(refused.is(ProblemKind::StateConflict).detail.contains("`pinned`"));
+    let named = run("bound", json!({ "action": "cancel", "account": "default" })).await.json();
+    assert_eq!((&named["changed"], &named["pinned"]), (&json!(0), &Value::Null));
+    assert_eq!(keyed.served.world.look(id).await.state, State::Queued);
+}
