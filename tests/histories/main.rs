@@ -37,8 +37,8 @@ use runs::{run, text, variable};
 
 /// Histories of a run on each store, unless `HISTORIES` says otherwise.
 const IN_MEMORY: u64 = 10_000;
-const ON_SQLITE: u64 = 200;
-const ON_REDIS: u64 = 60;
+const ON_SQLITE: u64 = 400;
+const ON_REDIS: u64 = 120;
 
 /// The store of a run by hand.
 fn chosen_store() -> StoreKind {
