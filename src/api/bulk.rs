@@ -11,7 +11,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use serde_json::json;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::caller::Caller;
 use super::capacity::Reservation;
@@ -34,8 +34,13 @@ const BATCH: usize = 500;
 /// Bytes of lines that are stored together; a longer line is stored alone.
 const BATCH_BYTES: usize = 4 << 20;
 
-/// Batches of responses that wait for their client.
+/// Problems that the response to a line lists, and those to a batch together; each line lists one at least.
+const LINE_PROBLEMS: usize = 20;
+const BATCH_PROBLEMS: usize = 1000;
+
+/// Batches of responses that wait for their client, and their bytes.
 const ANSWERS: usize = 64;
+const ANSWER_BYTES: usize = 2 << 20;
 
 /// The lines of a request, and the type of the response.
 pub(super) struct BulkBody {
@@ -99,15 +104,16 @@ pub(super) async fn bulk(
     BulkBody { lines, content_type }: BulkBody,
 ) -> Result<Response, ApiError> {
     let slow = shared.slots.slow(&caller.owner)?;
-    let (responses, answered) = mpsc::channel::<Bytes>(ANSWERS);
-    let receiver = Receiver { shared: shared.clone(), caller, request: id, responses };
+    let (responses, answered) = mpsc::channel::<Waiting>(ANSWERS);
+    let room = Arc::new(Semaphore::new(ANSWER_BYTES));
+    let receiver = Receiver { shared: shared.clone(), caller, request: id, responses, room };
     tokio::spawn(async move {
         let lines = Lines::new(lines, &shared, receiver.caller.owner.clone());
         receiver.all(lines).await;
         drop((slot, slow));
     });
     let answered = stream::unfold(answered, |mut answered| async move {
-        answered.recv().await.map(|bytes| (Ok::<_, Infallible>(bytes), answered))
+        answered.recv().await.map(|waiting| (Ok::<_, Infallible>(waiting.bytes), answered))
     });
     let headers = [(header::CONTENT_TYPE, HeaderValue::from_static(content_type))];
     Ok((StatusCode::OK, headers, Body::from_stream(answered)).into_response())
@@ -118,7 +124,15 @@ struct Receiver {
     shared: Arc<Shared>,
     caller: Caller,
     request: String,
-    responses: mpsc::Sender<Bytes>,
+    responses: mpsc::Sender<Waiting>,
+    /// Bytes of responses that may wait.
+    room: Arc<Semaphore>,
+}
+
+/// Responses that wait for their client, and the room that they take.
+struct Waiting {
+    bytes: Bytes,
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 /// A line that was checked, and the room for its submission.
@@ -193,7 +207,9 @@ impl Receiver {
     /// Reads and checks lines, beside the threads that answer requests.
     async fn prepare(&self, lines: Vec<(u64, BulkLine)>) -> Vec<Result<Prepared, ApiError>> {
         let (shared, caller) = (self.shared.clone(), self.caller.clone());
+        let _turn = self.shared.bulk_checks.acquire().await;
         let checked = tokio::task::spawn_blocking(move || {
+            let mut room = BATCH_PROBLEMS;
             let one = |(_, line): (u64, BulkLine)| {
                 let bytes = line.0?;
                 let text = std::str::from_utf8(&bytes)
@@ -201,7 +217,12 @@ impl Receiver {
                 let mut request = SubmissionRequest::from_json(text).map_err(ApiError::invalid)?;
                 request.account = caller.account_for(request.account)?;
                 let prepared = shared.parts.intake.prepare(request, &SourceLabels::default());
-                prepared.map_err(|error| caller.refusal(error))
+                // A line of three kilobytes may have a thousand problems.
+                prepared.map_err(|error| {
+                    let error = caller.refusal(error).shortened(room.clamp(1, LINE_PROBLEMS));
+                    room = room.saturating_sub(error.problem.problems.len());
+                    error
+                })
             };
             lines.into_iter().map(one).collect()
         });
@@ -224,13 +245,20 @@ impl Receiver {
         BulkResponse { line, id: None, duplicate: false, error: Some(*problem) }
     }
 
-    async fn send(&self, responses: &[BulkResponse]) -> Result<(), mpsc::error::SendError<Bytes>> {
+    async fn send(
+        &self,
+        responses: &[BulkResponse],
+    ) -> Result<(), mpsc::error::SendError<Waiting>> {
         let mut text = Vec::new();
         for response in responses {
             // What serde makes of these types is always JSON.
             let _ = serde_json::to_writer(&mut text, response);
             text.push(b'\n');
         }
-        self.responses.send(text.into()).await
+        let bytes = Bytes::from(text);
+        let needed = u32::try_from(bytes.len().min(ANSWER_BYTES)).unwrap_or_default();
+        // A client that leaves frees the room of what waits for it.
+        let room = self.room.clone().acquire_many_owned(needed).await.ok();
+        self.responses.send(Waiting { bytes, _room: room }).await
     }
 }

@@ -59,6 +59,15 @@ impl ApiError {
         self.with(header::RETRY_AFTER, HeaderValue::from(delay.as_secs().max(1)))
     }
 
+    /// With at most so many problems of the dataset; the others are counted.
+    pub(super) fn shortened(mut self, most: usize) -> Self {
+        let problems = &mut self.problem.problems;
+        let unlisted = problems.split_off(problems.len().min(most));
+        problems.shrink_to_fit();
+        self.problem.omitted += unlisted.iter().map(|problem| problem.count).sum::<u64>();
+        self
+    }
+
     /// With a header that says what to do.
     pub(super) fn with(self, name: HeaderName, value: HeaderValue) -> Self {
         Self { header: Some((name, value)), ..self }

@@ -1,12 +1,15 @@
 //! The parts of the API that all requests share.
 
 use std::collections::BTreeSet;
+use std::num::NonZero;
 use std::sync::{Arc, LazyLock};
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use fastrand::Rng;
 use ipnet::IpNet;
 use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use super::body_memory::BodyMemory;
@@ -75,6 +78,9 @@ pub(super) struct Shared {
     pub(super) body_memory: BodyMemory,
     pub(super) response_memory: BodyMemory,
     pub(super) capacity: Capacity,
+    /// Batches of lines that are checked at once: there are more threads than processors, and the others are for
+    /// other requests.
+    pub(super) bulk_checks: Semaphore,
     /// Actions of operators, which outlive their connections.
     pub(super) actions: TaskTracker,
     pub(super) documents: &'static LazyLock<Documents>,
@@ -101,6 +107,7 @@ impl Shared {
             ),
             response_memory: BodyMemory::new(limits.response_memory, 0, "response_memory_bytes"),
             capacity: Capacity::new(limits.max_unfinished),
+            bulk_checks: Semaphore::new(available_parallelism().map_or(1, NonZero::get)),
             actions: TaskTracker::new(),
             documents,
             rng: Mutex::new(Rng::with_seed(parts.seed)),

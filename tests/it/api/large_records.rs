@@ -29,6 +29,33 @@ impl Victim {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_bulk_of_lines_full_of_errors_takes_bounded_memory_and_counts_all_errors() {
+    let victim = Victim::start(Ferry::new());
+    let rows = 1000;
+    let line = json!({ "name": "bad", "data": "a,,,,\n".repeat(rows) }).to_string();
+    Runtime::new().unwrap().block_on(async {
+        victim.submit_large(1).await;
+        let before = victim.status("VmHWM");
+        let post = victim.client.post(format!("http://{}/v1/submissions/bulk", victim.address));
+        let post = post.header("content-type", "application/x-ndjson");
+        let responses = Answer::of(post.body(vec![line; 300].join("\n"))).await.text();
+        let peak = victim.status("VmHWM");
+        assert_eq!(responses.lines().count(), 300);
+        for response in responses.lines() {
+            let error = &serde_json::from_str::<Value>(response).unwrap()["error"];
+            let listed = error["problems"].as_array().unwrap();
+            let counts = listed.iter().map(|problem| problem["count"].as_u64().unwrap_or(1));
+            assert!((1..=20).contains(&listed.len()), "{response}");
+            let counted = counts.sum::<u64>() + error["omitted"].as_u64().unwrap();
+            assert!(counted >= 4 * rows as u64, "{counted} errors");
+        }
+        println!("{before} KiB before, {peak} KiB at most");
+        assert!(peak < before + (64 << 10), "{before} KiB, then {peak} KiB");
+    });
+}
+
 #[test]
 fn a_page_of_large_submissions_has_fewer_and_leads_to_the_others() {
     let victim = Victim::start(Ferry::new());
