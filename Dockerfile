@@ -13,6 +13,7 @@ RUN for package in . crates/*; do mkdir $package/src && touch $package/src/lib.r
     echo 'fn main() {}' > src/main.rs && cargo build --release --locked --bin ferry
 COPY examples examples
 COPY crates crates
+COPY templates templates
 COPY src src
 # What was built in their place is older, and must seem so.
 RUN touch src/main.rs src/lib.rs crates/*/src/lib.rs && cargo build --release --locked --bin ferry && \

@@ -7,7 +7,7 @@ use fastrand::Rng;
 use parking_lot::Mutex;
 use tracing::warn;
 
-use crate::api::{Api, Keys, KeysError, Parts, Tls, TlsError};
+use crate::api::{Api, Keys, KeysError, Parts, SessionSecret, Tls, TlsError};
 use crate::audit::Audit;
 use crate::boot_clock::BootClock;
 use crate::config::{Config, StoreLocation};
@@ -143,8 +143,12 @@ impl App {
     /// The HTTP API.
     pub fn api(&self) -> Result<Api, KeysError> {
         let keys = self.config.api_keys.as_deref().map(Keys::open).transpose()?;
+        let secret = self.config.session_secret.clone().map_or_else(SessionSecret::random, Ok);
+        let session_secret = secret.map_err(|_| KeysError::NoRandomness)?;
         Ok(Api::new(Parts {
             keys,
+            console: self.config.console,
+            session_secret,
             store: self.store.clone(),
             intake: self.intake().with_source(Source::Api),
             clock: self.clock.clone(),

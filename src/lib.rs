@@ -44,6 +44,13 @@ pub mod bulk_actions;
 // L4: what stands around it
 pub mod account_watch;
 pub mod admin;
+// sentences for people, of the console and the command line
+pub mod words;
+
+// the pages of the console
+mod console;
+
+// the HTTP API, and the console over HTTP
 pub mod api;
 pub mod data_loss;
 pub mod exporter;

@@ -52,10 +52,12 @@ impl Audited {
         id: String,
         request: &mut Request,
     ) -> Self {
+        let is_page = request.uri().path().starts_with("/console");
+        let via = if is_page { "console" } else { "api" };
         let client = request.extensions().get::<ClientAddr>().map(ToString::to_string);
         let action = AuditAction {
             actor: caller.name.clone(),
-            via: "api",
+            via,
             action: canonical(request).await,
             details: None,
             client,

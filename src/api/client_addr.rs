@@ -10,6 +10,13 @@ use ipnet::IpNet;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SocketPeer(pub(super) IpAddr);
 
+impl SocketPeer {
+    /// True if it is a trusted proxy.
+    pub(super) fn is_trusted(self, trusted: &[IpNet]) -> bool {
+        is_trusted(self.0.to_canonical(), trusted)
+    }
+}
+
 /// The address that a request comes from, as far as it can be trusted.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ClientAddr(pub(super) IpAddr);

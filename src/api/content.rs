@@ -32,6 +32,13 @@ pub(super) struct FeedbackQuery {
     raw: Flag,
 }
 
+impl FeedbackQuery {
+    /// True if it is wanted as the Platform sent it.
+    pub(super) fn is_raw(&self) -> bool {
+        self.raw.0
+    }
+}
+
 /// Shows a result, byte for byte.
 pub(super) async fn result(
     State(shared): State<Arc<Shared>>,
@@ -109,23 +116,35 @@ pub(super) async fn feedback(
     Query(FeedbackQuery { raw: Flag(raw) }): Query<FeedbackQuery>,
 ) -> Result<Response, ApiError> {
     let submission = found.submission;
-    let dataset = if raw { 0 } else { submission.payload_bytes };
-    let bytes = bytes_of(&submission, FEEDBACK_KEY).saturating_add(dataset);
-    let memory = reserve(&shared, &caller, bytes)?;
+    if !raw {
+        let (memory, items) = feedback_items(&shared, &caller, &submission).await?;
+        return Ok(Reserved(Some(memory), Json(items)).into_response());
+    }
+    let memory = reserve(&shared, &caller, bytes_of(&submission, FEEDBACK_KEY))?;
+    let content = shared.store().content(submission.id, FEEDBACK_KEY).await?;
+    let content = content.ok_or_else(|| missing(&submission, "feedback"))?;
+    Ok(Reserved(Some(memory), as_it_is(content)).into_response())
+}
+
+/// The feedback with the rows that it means, and the memory for it.
+pub(super) async fn feedback_items(
+    shared: &Shared,
+    caller: &Caller,
+    submission: &Submission,
+) -> Result<(Arc<MemoryPermit>, Vec<FeedbackItem>), ApiError> {
+    let bytes = bytes_of(submission, FEEDBACK_KEY).saturating_add(submission.payload_bytes);
+    let memory = reserve(shared, caller, bytes)?;
     match shared.store().content(submission.id, FEEDBACK_KEY).await? {
-        Some(content) if raw => Ok(Reserved(Some(memory), as_it_is(content)).into_response()),
         Some(content) => {
             let payload = match shared.store().payload(submission.id).await {
                 Ok(payload) => Some(payload),
                 Err(StoreError::NotFound(_)) => None,
                 Err(error) => return Err(error.into()),
             };
-            Ok(Reserved(Some(memory), Json(items(content, payload).await)).into_response())
+            Ok((memory, items(content, payload).await))
         }
-        None if submission.state == SubmissionState::Completed && !raw => {
-            Ok(Json(Vec::<FeedbackItem>::new()).into_response())
-        }
-        None => Err(missing(&submission, "feedback")),
+        None if submission.state == SubmissionState::Completed => Ok((memory, Vec::new())),
+        None => Err(missing(submission, "feedback")),
     }
 }
 

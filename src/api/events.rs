@@ -16,10 +16,10 @@ use schemars::{JsonSchema, SchemaGenerator};
 use tokio::time::Instant;
 use tracing::debug;
 
+use super::auth;
 use super::caller::Caller;
 use super::error::ApiError;
 use super::event_poller::{self, newest_of};
-use super::middleware;
 use super::openapi::{Input, Operation};
 use super::params::{EventCursor, Labels, States, Wait};
 use super::positions::{Positions, WAY_OUT};
@@ -257,7 +257,7 @@ impl Stream {
         }
         self.checked = Instant::now();
         let Some(keys) = &self.shared.parts.keys else { return true };
-        let caller = middleware::key(&self.headers).and_then(|key| keys.caller(key));
+        let caller = auth::key(&self.headers).and_then(|key| keys.caller(key));
         if let Some(caller) = caller {
             self.caller = caller;
             return true;

@@ -50,18 +50,14 @@ impl Keys {
                 found = Some(record.clone());
             }
         }
-        found.map(|KeyRecord { name, role, accounts, cursor_secret, .. }| {
-            let secret = cursor_secret.filter(|_| !accounts.is_empty());
-            Caller {
-                owner: Some(name.as_str().into()),
-                name,
-                role,
-                accounts: (!accounts.is_empty()).then_some(accounts),
-                positions: secret.map_or(Positions::Plain, |secret| {
-                    Positions::Sealed(Arc::new(Seal::new(&secret)))
-                }),
-            }
-        })
+        found.map(caller_of)
+    }
+
+    /// The owner of the key of this name whose hash begins with these digits.
+    pub(super) fn named(&self, name: &str, digits: &str) -> Option<Caller> {
+        let keys = self.current().keys.clone();
+        let found = keys.iter().find(|key| key.name == name && key.hash.starts_with(digits));
+        found.cloned().map(caller_of)
     }
 
     /// The error for which all keys are denied, if there is one.
@@ -90,5 +86,17 @@ impl Keys {
             }
         }
         loaded
+    }
+}
+
+fn caller_of(KeyRecord { name, role, accounts, cursor_secret, .. }: KeyRecord) -> Caller {
+    let secret = cursor_secret.filter(|_| !accounts.is_empty());
+    Caller {
+        owner: Some(name.as_str().into()),
+        name,
+        role,
+        accounts: (!accounts.is_empty()).then_some(accounts),
+        positions: secret
+            .map_or(Positions::Plain, |secret| Positions::Sealed(Arc::new(Seal::new(&secret)))),
     }
 }

@@ -1,19 +1,19 @@
 //! The layer around every request: its id, its slot among those at once, and the form of its errors.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tracing::{Instrument, error, info, info_span};
 
-use super::caller::Caller;
+use super::auth;
 use super::client_addr::ClientAddr;
+use super::console::door::{Visit, is_console};
+use super::console::respond::{Asked, Visitor, finish};
 use super::error::ApiError;
 use super::response_memory::with_memory;
 use super::shared::Shared;
@@ -66,7 +66,10 @@ pub(super) async fn middleware(
         .map(|peer| ClientAddr::of(peer, request.headers(), &shared.parts.trusted_proxies))
         .inspect(|client_addr| _ = request.extensions_mut().insert(*client_addr));
     let span = info_span!("request", request.id = %id, http.route = %route);
+    let asked = is_console(&shared, request.uri().path())
+        .then(|| Asked { method: method.clone(), uri: request.uri().clone() });
     let response = admitted(&shared, request, next, &id).instrument(span).await;
+    let response = finish(&shared, asked, &id, response);
     let response = finished(response, &id);
     let status = response.status().as_u16();
     let took = started.elapsed();
@@ -100,16 +103,10 @@ async fn admitted(shared: &Shared, mut request: Request, next: Next, id: &str) -
         Some(route) if shared.operate_paths.contains(route) => SlotKind::Operate,
         _ => SlotKind::Other,
     };
-    let mut owner: Owner = None;
-    if !is_open {
-        match caller(shared, &request) {
-            Ok(caller) => {
-                owner.clone_from(&caller.owner);
-                request.extensions_mut().insert(caller);
-            }
-            Err(error) => return error.into_response(),
-        }
-    }
+    let owner = match entered(shared, &mut request, is_open) {
+        Ok(owner) => owner,
+        Err(error) => return error.into_response(),
+    };
     // Monitoring sees a server that is full, too.
     if is_watched {
         return next.run(request).await;
@@ -122,85 +119,29 @@ async fn admitted(shared: &Shared, mut request: Request, next: Next, id: &str) -
     request.extensions_mut().insert(Running { id: id.to_owned(), slot: slot.clone() });
     let (is_get, is_encoded) =
         (request.method() == Method::GET, request.headers().contains_key(header::ACCEPT_ENCODING));
-    let response = next.run(request).await;
+    let visitor = Visitor::of(&request);
+    let response = visitor.leaves(next.run(request).await);
     let response = with_memory(&shared.response_memory, &owner, response, is_get, is_encoded);
     until_sent(response, slot)
 }
 
-/// Authenticates a request: by its key, or, without keys, if it comes from this machine and from no web
-/// page of another site.
-fn caller(shared: &Shared, request: &Request) -> Result<Caller, ApiError> {
-    let headers = request.headers();
-    let Some(keys) = &shared.parts.keys else {
-        let foreign = |what: &str| {
-            let way_out = "`ferry keys create` makes keys, and `api_keys` names their file";
-            Err(ApiError::new(ProblemKind::NotLocal, format!("{what}; {way_out}")))
-        };
-        if !names_this_machine(request) {
-            // A page whose name was made to lead here, or an open proxy.
-            return foreign(
-                "this server has no keys and accepts only requests to `localhost` or a loopback \
-                 address, as the header `Host` names it",
-            );
-        }
-        if let Some(name) = proxy_header(headers) {
-            return foreign(&format!(
-                "this server has no keys, and so answers nothing that came through a proxy, as the header \
-                 `{name}` shows"
-            ));
-        }
-        if is_foreign_page(headers) {
-            return foreign(
-                "this server has no keys and accepts no requests from pages of other sites",
-            );
-        }
-        return Ok(Caller::local());
+/// Authenticates a request that needs a caller, and returns the owner of what it takes.
+fn entered(shared: &Shared, request: &mut Request, is_open: bool) -> Result<Owner, ApiError> {
+    let mut visit = if is_console(shared, request.uri().path()) {
+        Some(Visit::of(shared, request)?)
+    } else {
+        None
     };
-    let unauthenticated = |what: &str| ApiError::new(ProblemKind::Unauthenticated, what);
-    let key = key(headers).ok_or_else(|| {
-        unauthenticated("send a key, as `Authorization: Bearer ferry_…`; `ferry keys` makes them")
-    })?;
-    keys.caller(key).ok_or_else(|| unauthenticated("this key is not known, or was revoked"))
-}
-
-/// The API key of a request.
-pub(super) fn key(headers: &HeaderMap) -> Option<&str> {
-    let authorization = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, key) = authorization.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
-}
-
-/// A header that a proxy adds, whose client may be on any machine.
-fn proxy_header(headers: &HeaderMap) -> Option<&str> {
-    let is_of_proxy = |name: &&str| {
-        name.starts_with("x-forwarded-") || matches!(*name, "forwarded" | "via" | "x-real-ip")
+    let caller = match &mut visit {
+        _ if is_open => None,
+        Some(visit) => Some(visit.caller(shared, request)?),
+        None => Some(auth::caller(shared, request)?),
     };
-    headers.keys().map(HeaderName::as_str).find(is_of_proxy)
-}
-
-/// True if the request is for a name that no other machine has, and for no other.
-fn names_this_machine(request: &Request) -> bool {
-    let headers = request.headers().get_all(header::HOST).iter();
-    let named = headers.map(|host| host.to_str().unwrap_or("?").to_owned());
-    let mut named = named.chain(request.uri().authority().map(ToString::to_string)).peekable();
-    named.peek().is_some()
-        && named.all(|host| {
-            let Ok(host) = host.parse::<Authority>() else { return false };
-            let name = host.host().trim_start_matches('[').trim_end_matches(']');
-            let is_loopback = |address: IpAddr| address.to_canonical().is_loopback();
-            name.eq_ignore_ascii_case("localhost") || name.parse().is_ok_and(is_loopback)
-        })
-}
-
-/// A browser lets any page send requests to this machine, and says whose page it was.
-fn is_foreign_page(headers: &HeaderMap) -> bool {
-    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    let host = text(header::HOST).unwrap_or_default();
-    let is_own = |origin: &str| origin.split_once("://").is_some_and(|(_, own)| own == host);
-    match (text(header::ORIGIN), text(HeaderName::from_static("sec-fetch-site"))) {
-        (_, Some("cross-site")) | (None, Some("same-site")) => true,
-        (origin, _) => origin.is_some_and(|origin| !is_own(origin)),
-    }
+    let owner = caller.as_ref().and_then(|caller| caller.owner.clone());
+    let extensions = request.extensions_mut();
+    caller.map(|caller| extensions.insert(caller));
+    visit.map(|visit| extensions.insert(visit));
+    Ok(owner)
 }
 
 /// An id that the client gave the request, if it is fit for logs.

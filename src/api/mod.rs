@@ -4,6 +4,7 @@
 mod accounts;
 mod arrival;
 mod audited;
+mod auth;
 mod body;
 mod body_memory;
 mod bulk;
@@ -11,6 +12,7 @@ mod bulk_actions;
 mod caller;
 mod capacity;
 mod client_addr;
+mod console;
 mod content;
 mod dataset;
 mod documents;
@@ -47,7 +49,10 @@ mod stats;
 mod submit;
 mod tls;
 mod wait;
+mod whoami;
 
+pub use console::mode::ConsoleMode;
+pub use console::session::SessionSecret;
 #[doc(hidden)]
 pub use fuzzed::respond;
 pub use key_file::{

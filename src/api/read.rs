@@ -25,7 +25,7 @@ use super::wait::settled;
 use ferry_store::Filter;
 use ferry_store::selection::{self, Count, Selection};
 use ferry_types::contract::{CountView, SubmissionPage, SubmissionView, WebhookView};
-use ferry_types::domain::submission::{TimelineEntry, WebhookState};
+use ferry_types::domain::submission::{State as SubmissionState, TimelineEntry, WebhookState};
 
 /// The most submissions that are read to count them.
 const MOST: u64 = 1000;
@@ -87,6 +87,23 @@ pub(super) struct CountQuery {
     created_before: Option<Moment>,
     /// With a webhook in this state.
     webhook: Option<WebhookState>,
+}
+
+impl ListQuery {
+    /// The newest submissions in a state.
+    pub(super) fn newest(state: SubmissionState, account: Option<String>, limit: usize) -> Self {
+        Self {
+            state: States(vec![state]),
+            name: None,
+            account,
+            label: Labels::default(),
+            created_after: None,
+            created_before: None,
+            webhook: None,
+            limit: Some(PageSize(limit)),
+            cursor: None,
+        }
+    }
 }
 
 /// Shows a submission, as it is or when it is settled.

@@ -16,6 +16,8 @@ use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove
 
 use super::audited::Audited;
 use super::caller::Caller;
+use super::console::mode::ConsoleMode;
+use super::console::{acts, files, login, news, overview, submissions};
 use super::error::ApiError;
 use super::middleware::{self, RequestId, Running};
 use super::openapi::{Describe, Described, Documents, Operation, operations};
@@ -23,7 +25,7 @@ use super::role::Role;
 use super::shared::Shared;
 use super::{
     accounts, bulk, bulk_actions, content, documents as pages, events, operate, probes, read,
-    stats, submit,
+    stats, submit, whoami,
 };
 use ferry_types::contract::ProblemKind;
 
@@ -34,7 +36,8 @@ struct Route {
     /// The weakest role that is allowed; without one no key is needed.
     role: Option<Role>,
     response: MethodRouter<Arc<Shared>>,
-    describe: Box<Describe>,
+    /// Its part of the document; pages of the console have none.
+    describe: Option<Box<Describe>>,
 }
 
 type Purpose = for<'a> fn(Operation<'a>) -> Operation<'a>;
@@ -59,7 +62,7 @@ where
     let refusals: &'static [ProblemKind] =
         if writes { &[ProblemKind::StoreReadOnly, ProblemKind::StoreFull] } else { &[] };
     let describe = describes(move |operation| purpose(H::describe(operation)).problems(refusals));
-    Route { method, path, role, response, describe }
+    Route { method, path, role, response, describe: Some(describe) }
 }
 
 /// Boxes a closure as one that serves every operation.
@@ -84,6 +87,19 @@ where
     T: 'static,
 {
     route(Method::POST, path, Some(role), handler, purpose)
+}
+
+/// A page or an act of the console.
+fn page<H, T>(method: Method, path: &'static str, role: Option<Role>, handler: H) -> Route
+where
+    H: Handler<T, Arc<Shared>>,
+    T: 'static,
+{
+    let response = match method {
+        Method::POST => routing::post(handler),
+        _ => routing::get(handler),
+    };
+    Route { method, path, role, response, describe: None }
 }
 
 /// A route that needs no key.
@@ -123,6 +139,7 @@ fn table() -> Vec<Route> {
         post("/v1/accounts/{account}/resume", Operate, operate::resume, to::resume),
         get("/v1/events", Read, events::events, to::events),
         get("/v1/stats", Read, stats::stats, to::stats),
+        get("/v1/whoami", Read, whoami::whoami, to::whoami),
         open("/healthz", probes::health, to::health),
         open("/readyz", probes::ready, to::ready),
         get("/metrics", Read, probes::metrics, to::metrics),
@@ -131,38 +148,88 @@ fn table() -> Vec<Route> {
     ]
 }
 
+/// The pages of the console.
+fn pages_of_console() -> Vec<Route> {
+    let (get, post) = (Method::GET, Method::POST);
+    let read = Some(Role::Read);
+    vec![
+        page(get.clone(), "/console/login", None, login::form),
+        page(post.clone(), "/console/login", None, login::login),
+        page(post.clone(), "/console/logout", read, login::logout),
+        page(get.clone(), "/console/assets/{hash}/{name}", None, files::file),
+        page(get.clone(), "/console/preferences", read, files::preferences),
+        page(post, "/console/preferences", read, files::set_preferences),
+        page(get.clone(), "/console/news", read, news::news),
+        page(get.clone(), "/console", read, overview::overview),
+        page(get.clone(), "/console/accounts", read, overview::accounts),
+        page(get.clone(), "/console/submissions", read, submissions::list),
+        page(get.clone(), "/console/submissions/{id}", read, submissions::get),
+        page(get.clone(), "/console/submissions/{id}/results/{key}", read, submissions::result),
+        page(get, "/console/submissions/{id}/feedback", read, submissions::feedback),
+    ]
+}
+
+/// The acts of the console.
+fn acts_of_console() -> Vec<Route> {
+    let act = Some(Role::Operate);
+    vec![
+        page(Method::POST, "/console/submissions/{id}/cancel", act, acts::cancel),
+        page(Method::POST, "/console/submissions/{id}/retry", act, acts::retry),
+        page(Method::POST, "/console/submissions/{id}/refetch", act, acts::refetch),
+        page(Method::POST, "/console/submissions/{id}/resolve", act, acts::resolve),
+        page(Method::POST, "/console/submissions/{id}/redeliver", act, acts::redeliver),
+        page(Method::POST, "/console/accounts/{account}/pause", act, acts::pause),
+        page(Method::POST, "/console/accounts/{account}/resume", act, acts::resume),
+    ]
+}
+
+/// The table with the routes of the console that it has.
+fn whole_table(console: ConsoleMode) -> Vec<Route> {
+    let mut table = table();
+    table.push(page(Method::GET, "/", None, files::root));
+    if console != ConsoleMode::No {
+        table.extend(pages_of_console());
+    }
+    if console == ConsoleMode::Yes {
+        table.extend(acts_of_console());
+    }
+    table
+}
+
 /// The description of all routes.
 pub(super) fn documents() -> Documents {
     let table = table();
-    let described =
-        table.iter().map(|route| (&route.method, route.path, route.role, &*route.describe));
+    let described = table.iter().filter_map(|route| {
+        Some((&route.method, route.path, route.role, &**route.describe.as_ref()?))
+    });
     Documents::of(described)
 }
 
 /// Every route as metrics and logs name it.
-pub(super) fn names() -> Vec<String> {
-    table().iter().map(|route| format!("{} {}", route.method, route.path)).collect()
+pub(super) fn names(console: ConsoleMode) -> Vec<String> {
+    whole_table(console).iter().map(|route| format!("{} {}", route.method, route.path)).collect()
 }
 
 /// The paths that need this role, or no key.
-pub(super) fn paths_for(role: Option<Role>) -> BTreeSet<&'static str> {
-    table().iter().filter(|route| route.role == role).map(|route| route.path).collect()
+pub(super) fn paths_for(role: Option<Role>, console: ConsoleMode) -> BTreeSet<&'static str> {
+    whole_table(console).iter().filter(|route| route.role == role).map(|route| route.path).collect()
 }
 
 /// The table as a router.
 pub(super) fn router(shared: Arc<Shared>) -> Router {
-    let routes = table().into_iter().fold(Router::new(), |router, route| {
-        let response = match route.role {
-            Some(role) => route.response.route_layer(from_fn_with_state(
-                shared.clone(),
-                move |shared, caller, id, request, next| {
-                    allowed(role, shared, caller, id, request, next)
-                },
-            )),
-            None => route.response,
-        };
-        router.route(route.path, response)
-    });
+    let routes =
+        whole_table(shared.parts.console).into_iter().fold(Router::new(), |router, route| {
+            let response = match route.role {
+                Some(role) => route.response.route_layer(from_fn_with_state(
+                    shared.clone(),
+                    move |shared, caller, id, request, next| {
+                        allowed(role, shared, caller, id, request, next)
+                    },
+                )),
+                None => route.response,
+            };
+            router.route(route.path, response)
+        });
     routes
         .method_not_allowed_fallback(middleware::no_method)
         .fallback(middleware::no_route)

@@ -21,6 +21,7 @@ use tokio_rustls::server::TlsStream;
 use tracing::debug;
 
 use super::client_addr::SocketPeer;
+use super::console::door::Secured;
 use super::service::Api;
 use super::tls::Tls;
 use crate::connections::{Connections, Place};
@@ -104,7 +105,8 @@ impl Server {
             };
             let shutdown = shutdown.clone();
             let stream = with_timeout(stream, client_timeout);
-            let service = service(router.clone(), peer, place.clone());
+            let is_secure = Secured(self.tls.is_some());
+            let service = service(router.clone(), (peer, is_secure), place.clone());
             let watcher = graceful.watcher();
             let tls = self.tls.as_ref().map(|tls| tls.acceptor());
             let served = async move {
@@ -156,7 +158,7 @@ async fn secure<S: AsyncRead + AsyncWrite + Unpin>(
 /// The router, for a connection whose other end is known.
 fn service(
     router: Router,
-    peer: SocketAddr,
+    (peer, is_secure): (SocketAddr, Secured),
     place: Arc<Place>,
 ) -> impl Service<
     Request<Incoming>,
@@ -167,6 +169,7 @@ fn service(
     let router = TowerToHyperService::new(router);
     service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(SocketPeer(peer.ip()));
+        request.extensions_mut().insert(is_secure);
         let (busy, mut response) = (place.busy(), Box::pin(router.call(request)));
         // The request begins now: a client that resets its connection at once is served all the same.
         let first = (&mut response).now_or_never();

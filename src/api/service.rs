@@ -21,10 +21,11 @@ pub struct Api(Arc<Shared>);
 impl Api {
     /// An API of these parts, which does not listen yet.
     pub fn new(parts: Parts) -> Self {
-        parts.metrics.serves(routes::names());
+        let console = parts.console;
+        parts.metrics.serves(routes::names(console));
         Self(Arc::new(Shared::new(
             parts,
-            [None, Some(Role::Operate)].map(routes::paths_for),
+            [None, Some(Role::Operate)].map(|role| routes::paths_for(role, console)),
             &DOCUMENTS,
         )))
     }

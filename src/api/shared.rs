@@ -14,6 +14,9 @@ use tokio_util::task::TaskTracker;
 
 use super::body_memory::BodyMemory;
 use super::capacity::Capacity;
+use super::console::attempts::Attempts;
+use super::console::mode::ConsoleMode;
+use super::console::session::SessionSecret;
 use super::event_poller::EventPoller;
 use super::keys::Keys;
 use super::limits::ApiLimits;
@@ -60,6 +63,10 @@ pub struct Parts {
     pub audit: Audit,
     /// The networks of trusted proxies.
     pub trusted_proxies: Vec<IpNet>,
+    /// Extent of the console.
+    pub console: ConsoleMode,
+    /// Signs the sessions of the console.
+    pub session_secret: SessionSecret,
     /// Seed for the ids of requests.
     pub seed: u64,
 }
@@ -83,6 +90,8 @@ pub(super) struct Shared {
     pub(super) bulk_checks: Semaphore,
     /// Actions of operators, which outlive their connections.
     pub(super) actions: TaskTracker,
+    /// Attempts to log in at the console.
+    pub(super) login_attempts: Attempts,
     pub(super) documents: &'static LazyLock<Documents>,
     rng: Mutex<Rng>,
 }
@@ -109,6 +118,7 @@ impl Shared {
             capacity: Capacity::new(limits.max_unfinished),
             bulk_checks: Semaphore::new(available_parallelism().map_or(1, NonZero::get)),
             actions: TaskTracker::new(),
+            login_attempts: Attempts::default(),
             documents,
             rng: Mutex::new(Rng::with_seed(parts.seed)),
             parts,

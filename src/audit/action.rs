@@ -13,7 +13,7 @@ const LONGEST_TEXT: usize = 500;
 pub struct AuditAction {
     /// The name of an API key, or the user of the operating system.
     pub actor: String,
-    /// `api` or `cli`.
+    /// `api`, `console` or `cli`.
     pub via: &'static str,
     /// The request or the command, with the canonical id of its submission; no secret.
     pub action: String,

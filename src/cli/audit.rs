@@ -6,10 +6,10 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::error::{CliError, Exit};
-use super::show;
 use super::ui::Ui;
 use crate::audit::{Finding, Verification, verify};
 use crate::config::Config;
+use crate::words;
 
 /// Verify that no record of the audit log was changed or removed.
 #[derive(Debug, Args)]
@@ -83,10 +83,10 @@ fn summary(found: &Verification) -> Vec<String> {
     if first > 1 {
         lines.push(format!("records 1 to {} are in older files, or were deleted", first - 1));
     }
-    let records = show::counted(found.records, "record");
+    let records = words::counted(found.records, "record");
     let verdict = match found.violations {
         0 => "the chain is whole".to_owned(),
-        count => show::counted(count, "violation"),
+        count => words::counted(count, "violation"),
     };
     lines.push(format!("{records}, numbers {first} to {}: {verdict}", last.n));
     lines.push(format!("last hash: {}", last.hash));

@@ -7,11 +7,11 @@ use serde_json::json;
 
 use super::audited::audited;
 use super::error::{CliError, Exit};
-use super::show;
 use super::signals;
 use super::ui::Ui;
 use crate::app::App;
 use crate::bulk_actions::{Bulk, BulkReport};
+use crate::words;
 use ferry_store::selection::Selection;
 use ferry_types::domain::submission::OperatorAction;
 
@@ -111,7 +111,7 @@ fn confirm(plan: &BulkReport, verb: &str, ui: &Ui) -> Result<(), CliError> {
 
 fn counted(plan: &BulkReport) -> String {
     let more = if plan.has_more { "at least " } else { "" };
-    format!("{more}{}", show::counted(plan.changed, "submission"))
+    format!("{more}{}", words::counted(plan.changed, "submission"))
 }
 
 /// Prints a plan or a receipt: counts and examples.
@@ -136,7 +136,7 @@ fn print(report: &BulkReport, verb: &str, is_plan: bool, ui: &Ui) -> Result<(), 
     ui.out(format!("`{verb}` {changes} {}{such}{more}", counted(report)))?;
     for refusal in refused {
         let (count, message) = (refusal.count, refusal.message);
-        ui.out(format!("{refuses} {}: {message}", show::counted(count, "submission")))?;
+        ui.out(format!("{refuses} {}: {message}", words::counted(count, "submission")))?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! `ferry demo`: datasets travel to a simulated Platform and back, everything in this process.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -10,13 +11,15 @@ use super::error::{CliError, Exit};
 use super::follow::{follow, is_settled};
 use super::global::{Global, start_log};
 use super::progress::Progress;
+use super::signals;
 use super::simulate::rates;
 use super::ui::Ui;
-use super::{show, signals};
+use crate::api::{Api, Server};
 use crate::app::App;
 use crate::charset::text;
 use crate::config::{Config, Sources};
 use crate::pipeline::{DEFAULT_RESULT_KEY, Intake, SourceLabels};
+use crate::words;
 use ferry_sim::{
     Credentials, Endpoint, Fault, Processing, RetryAfter, Sim, SimConfig, expected_results,
 };
@@ -68,8 +71,9 @@ impl Demo {
             sim.address()
         ));
         signals::listen(app.shutdown.clone(), ui)?;
-        let workers = app.workers()?;
+        let workers = app.workers_of_server()?;
         let shutdown = app.shutdown.clone();
+        let served = if self.once { None } else { Some(serve(&app, ui).await?) };
         let mut demo = DemoRun { intake: app.intake(), app, sim, sent: BTreeMap::new() };
         let play = async {
             let mut played = demo.play_once(ui).await;
@@ -79,11 +83,28 @@ impl Demo {
             shutdown.drain();
             played
         };
-        let (ended, played) = tokio::join!(workers.run(), play);
+        let serving = async {
+            if let Some((server, api)) = served {
+                server.serve(api).await;
+            }
+        };
+        let (ended, played, ()) = tokio::join!(workers.run(), play, serving);
         ended.map_err(|error| CliError::new(Exit::Failed, error.into()))?;
         played?;
         demo.summarize(ui).await
     }
+}
+
+/// Serves the console, on another port if that of `listen` is taken.
+async fn serve(app: &App, ui: &Ui) -> Result<(Server, Api), CliError> {
+    let server = match Server::bind(app.config.listen).await {
+        Err(error) if error.kind() == ErrorKind::AddrInUse => {
+            Server::bind((Ipv4Addr::LOCALHOST, 0).into()).await?
+        }
+        bound => bound?,
+    };
+    ui.print_note(format!("console {}/console", server.url()));
+    Ok((server.with_connections(app.client_connections(true)), app.api()?))
 }
 
 /// A Platform that takes a moment for each dataset, and in the long run has its bad days.
@@ -260,12 +281,12 @@ impl DemoRun {
             format!("{damaged} results are damaged")
         };
         vec![
-            format!("{}: {}", show::counted(self.sent.len() as u64, "submission"), states.join(", ")),
+            format!("{}: {}", words::counted(self.sent.len() as u64, "submission"), states.join(", ")),
             format!(
                 "the Platform saw {}, {}, {}; {results} what was sent",
-                show::counted(ledger.accepted(), "upload"),
-                show::counted(ledger.polls(), "poll"),
-                show::counted(ledger.tokens_issued, "token"),
+                words::counted(ledger.accepted(), "upload"),
+                words::counted(ledger.polls(), "poll"),
+                words::counted(ledger.tokens_issued, "token"),
             ),
             "next: `ferry validate FILE`, `ferry submit FILE --wait` (see the README for the credentials)".to_owned(),
         ]

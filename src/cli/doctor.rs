@@ -16,6 +16,7 @@ use super::ui::Ui;
 use crate::app::App;
 use crate::config::Config;
 use crate::config::settings::{ACCOUNT_SETTINGS, SETTINGS, Setting};
+use crate::words;
 use ferry_store::{CheckResult, StoreError};
 use finding::{bad, good, print_and_judge, print_finding};
 use platform::{credentials, platforms, upload_api};
@@ -114,7 +115,7 @@ impl Act {
         if self.after_restore {
             let declare = store::declare_ambiguous(app.store.as_ref());
             let declared = logged(&app.audit, "doctor --after-restore", None, declare).await??;
-            let declared = show::counted(declared, "unfinished submission");
+            let declared = words::counted(declared, "unfinished submission");
             let text = format!("declared {declared} ambiguous");
             print_finding(&good(text), ui)?;
         }

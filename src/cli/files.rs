@@ -4,10 +4,10 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use super::error::{CliError, Exit};
-use super::show;
 use super::ui::Ui;
 use super::values;
 use crate::private_files::{Mode, create, create_folder, replace};
+use crate::words;
 
 /// Writes a file that its owner alone can read, in a folder that is made if it is missing. A file in a folder
 /// of results is named by its key, and may be that of another submission: it is not replaced.
@@ -24,7 +24,7 @@ pub(super) fn save(path: &Path, is_in_folder: bool, bytes: &[u8], ui: &Ui) -> Re
     } else {
         replace(path, bytes, Mode::Private).map_err(|error| cannot(path, error))?;
     }
-    ui.print_note(format!("wrote {} ({})", path.display(), show::size(bytes.len() as u64)));
+    ui.print_note(format!("wrote {} ({})", path.display(), words::size(bytes.len() as u64)));
     Ok(())
 }
 

@@ -5,9 +5,9 @@ use serde_json::json;
 
 use super::audited::audited;
 use super::error::{CliError, Exit};
-use super::show;
 use super::ui::Ui;
 use crate::app::App;
+use crate::words;
 use ferry_store::redis::PushedRequests;
 
 /// Manage dead letters of the intake queue, where other services push with apalis-redis.
@@ -86,7 +86,7 @@ async fn list(requests: &PushedRequests, ui: &Ui) -> Result<Exit, CliError> {
             if ui.json {
                 ui.object(&json!({ "id": id, "at": refused.at, "reason": refused.reason }))?;
             } else {
-                ui.out(format!("{id}  {}  {}", show::time(refused.at), refused.reason))?;
+                ui.out(format!("{id}  {}  {}", words::time(refused.at), refused.reason))?;
             }
         }
         cursor = next;
@@ -97,7 +97,7 @@ async fn list(requests: &PushedRequests, ui: &Ui) -> Result<Exit, CliError> {
     let waiting = requests.waiting().await?;
     ui.print_note(format!(
         "{}, {waiting} waiting in the queue `{}`",
-        show::counted(count, "dead letter"),
+        words::counted(count, "dead letter"),
         requests.queue()
     ));
     Ok(Exit::Done)

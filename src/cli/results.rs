@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use super::error::{CliError, Exit};
 use super::files::save;
 use super::follow::fetch;
-use super::show;
 use super::target::Target;
 use super::ui::{Ui, write_bytes};
 use crate::app::App;
+use crate::words;
 use ferry_types::contract::SubmissionView;
 use ferry_types::domain::outcome::Content;
 use ferry_types::domain::submission::State;
@@ -106,7 +106,7 @@ fn none(view: &SubmissionView, now: ferry_types::domain::Timestamp) -> Result<Ex
         "submission {} is {} and has no results: {}",
         view.id,
         view.state,
-        show::remark(view, now)
+        words::remark(view, now)
     );
     Err(CliError::new(exit, anyhow::Error::msg(what)).hint(hint))
 }

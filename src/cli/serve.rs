@@ -10,7 +10,7 @@ use super::signals;
 use super::ui::Ui;
 use super::wait::require_account;
 use crate::admin::Admin;
-use crate::api::{Server, TlsError};
+use crate::api::{ConsoleMode, Server, TlsError};
 use crate::app::App;
 use crate::pipeline::{Workers, WorkersError};
 
@@ -51,6 +51,9 @@ impl Serve {
         }
         let url = server.url();
         info!(store = app.store.location(), "the HTTP API is at {url}");
+        if app.config.console != ConsoleMode::No {
+            info!("the console is at {url}/console");
+        }
         if app.config.api_keys.is_none() {
             warn!("no API keys configured (`api_keys`): every local process has full access");
         }

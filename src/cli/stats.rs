@@ -10,6 +10,7 @@ use super::line::Line;
 use super::show;
 use super::ui::Ui;
 use crate::app::App;
+use crate::words;
 use ferry_store::{AccountStats, Stats as Counted, StepStats};
 use ferry_types::contract::OutageView;
 use ferry_types::domain::account::{Admission, BlockReason, Health, HealthPolicy};
@@ -92,28 +93,20 @@ fn describe(
             steps.ready.into(),
             steps.scheduled.into(),
             steps.running.into(),
-            steps.oldest_ready.map_or("-".to_owned(), show::duration).into(),
+            steps.oldest_ready.map_or("-".to_owned(), words::duration).into(),
         ]);
     }
     lines.extend(show::table(&rows).into_iter().map(|row| Line::from("  ").and(row)));
     let outage = account.health.outage().map(|outage| {
         let probe = match until(now, outage.next_probe_at) {
             Duration::ZERO => "a probe is due".to_owned(),
-            delay => format!("next probe in {}", show::duration(delay)),
+            delay => format!("next probe in {}", words::duration(delay)),
         };
         format!("  {}", outage.words(&probe))
     });
     let blocked = match blocked_by(&account.health, now, policy) {
         None | Some(BlockReason::BreakerOpen { .. }) => outage,
-        Some(BlockReason::Paused { reason }) => {
-            Some(format!("  paused: {reason}; `ferry resume {}` resumes it", account.account))
-        }
-        Some(BlockReason::LimitReached { until: at }) => {
-            Some(format!("  at its limit for {}", show::duration(until(now, at))))
-        }
-        Some(BlockReason::Throttled { until: at }) => {
-            Some(format!("  throttled by the Platform for {}", show::duration(until(now, at))))
-        }
+        Some(reason) => Some(format!("  {}", words::blocked(&account.account, &reason, now))),
     };
     lines.extend(blocked.map(Line::from));
     lines

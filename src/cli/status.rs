@@ -11,6 +11,7 @@ use super::target::Targets;
 use super::ui::Ui;
 use super::watch::until_settled;
 use crate::app::App;
+use crate::words;
 use ferry_types::contract::SubmissionView;
 use ferry_types::domain::submission::TimelineEntry;
 
@@ -63,17 +64,17 @@ fn describe(view: &SubmissionView, timeline: &[TimelineEntry], app: &App) -> Vec
         ("name", Line::from(&view.name)),
         ("account", Line::from(&view.account)),
         ("state", show::state(view.state)),
-        ("", show::remark(view, now).into()),
+        ("", words::remark(view, now).into()),
         (
             "progress",
             format!(
                 "{}, {}",
-                show::counted(view.upload_attempts, "upload"),
-                show::counted(view.polls, "poll")
+                words::counted(view.upload_attempts, "upload"),
+                words::counted(view.polls, "poll")
             )
             .into(),
         ),
-        ("deadline", show::time(view.deadline).into()),
+        ("deadline", words::time(view.deadline).into()),
     ];
     if let Some(id) = view.revision_of {
         rows.push(("revision of", id.into()));
@@ -85,15 +86,15 @@ fn describe(view: &SubmissionView, timeline: &[TimelineEntry], app: &App) -> Vec
         rows.push(("label", format!("{key}={value}").into()));
     }
     for stored in &view.results {
-        let size = show::size(stored.bytes);
+        let size = words::size(stored.bytes);
         let result = format!("{} ({size}): `ferry results {}`", stored.key, view.id);
         rows.push(("result", result.into()));
     }
     if let Some(stored) = &view.feedback {
-        let size = show::size(stored.bytes);
+        let size = words::size(stored.bytes);
         rows.push(("feedback", format!("{size}: `ferry feedback {}`", view.id).into()));
     }
-    if let Some(next) = show::next(view) {
+    if let Some(next) = words::next(view) {
         rows.push(("next", next.into()));
     }
     let mut lines = vec![Line::from(view.id)];
@@ -106,7 +107,7 @@ fn describe(view: &SubmissionView, timeline: &[TimelineEntry], app: &App) -> Vec
 }
 
 fn timeline_line(entry: &TimelineEntry) -> Line {
-    let line = Line::from(format!("    {}  ", show::time(entry.at)));
+    let line = Line::from(format!("    {}  ", words::time(entry.at)));
     if entry.message.is_empty() {
         line.and(show::state(entry.state))
     } else {

@@ -5,10 +5,10 @@ use clap::{Args, Subcommand};
 use super::audited::audited;
 use super::error::{CliError, Exit};
 use super::selected::{Found, Selected};
-use super::show;
 use super::target::Targets;
 use super::ui::Ui;
 use crate::app::App;
+use crate::words;
 use ferry_store::StoreError;
 use ferry_types::contract::WebhookView;
 use ferry_types::domain::submission::OperatorAction;
@@ -72,9 +72,9 @@ fn lines(view: &WebhookView) -> Vec<String> {
     let mut lines = vec![format!("{}  {url}", view.id)];
     lines.extend(view.deliveries.iter().map(|delivery| {
         let status = delivery.status.map(|status| format!(" ({status})")).unwrap_or_default();
-        let (at, result) = (show::time(delivery.at), delivery.result.as_str());
+        let (at, result) = (words::time(delivery.at), delivery.result.as_str());
         format!("  {at}  attempt {}  {result}{status}", delivery.attempt)
     }));
-    lines.extend(view.next_at.map(|at| format!("  {}  next", show::time(at))));
+    lines.extend(view.next_at.map(|at| format!("  {}  next", words::time(at))));
     lines
 }

@@ -9,12 +9,12 @@ use tracing::{info, warn};
 
 use super::error::{CliError, Exit};
 use super::follow::{all_need_operator, is_settled, view};
-use super::show::counted;
 use super::signals;
 use super::ui::Ui;
 use super::wait::require_account;
 use crate::admin::Admin;
 use crate::app::App;
+use crate::words::counted;
 use ferry_store::{Filter, Stats, StepStats, StoreError};
 use ferry_types::domain::submission::State;
 

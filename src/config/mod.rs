@@ -23,7 +23,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use secrecy::ExposeSecret;
 
-use crate::api::{ApiLimits, TlsFiles};
+use crate::api::{ApiLimits, ConsoleMode, SessionSecret, TlsFiles};
 use crate::pipeline::Policy;
 use crate::platform::{AccountConfig, Limits};
 use crate::secret::Secret;
@@ -58,6 +58,10 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// The networks of proxies that are believed when they say who called.
     pub trusted_proxies: Vec<IpNet>,
+    /// Extent of its console.
+    pub console: ConsoleMode,
+    /// Signs the sessions of the console; without one, each process draws its own.
+    pub session_secret: Option<SessionSecret>,
     /// The limits of its requests.
     pub api: ApiLimits,
     /// The addresses that webhooks may go to.
@@ -102,6 +106,8 @@ impl Config {
             audit_log: reader.read("audit_log", values::file),
             tls: tls(&mut reader),
             trusted_proxies: reader.read("trusted_proxies", values::networks),
+            console: reader.read("console", values::word),
+            session_secret: session_secret(&mut reader),
             api: ApiLimits {
                 max_dataset_bytes: reader.read("max_dataset_bytes", values::bytes),
                 max_unfinished: reader.read("max_unfinished", values::most),
@@ -185,6 +191,12 @@ fn tls(reader: &mut SettingsReader<'_>) -> Option<TlsFiles> {
             None
         }
     }
+}
+
+fn session_secret(reader: &mut SettingsReader<'_>) -> Option<SessionSecret> {
+    let FoundSecret { text, file } = reader.global_secret("session_secret")?;
+    let secret = SessionSecret::new(text.into(), file);
+    secret.map_err(|error| reader.record("session_secret", &error)).ok()
 }
 
 fn policy(reader: &mut SettingsReader<'_>) -> Policy {

@@ -101,6 +101,15 @@ pub const SETTINGS: &[Setting] = &[
         "",
         "trusted proxy networks, whose forwarded client addresses are used, such as `10.0.0.0/8, ::1`",
     ),
+    setting(
+        "console",
+        "yes",
+        "web console of `ferry serve`: `yes`, `read_only` for pages without acts, or `no`",
+    ),
+    secret(
+        "session_secret",
+        "secret of 32 characters or more that signs sessions of the console, the same on all servers; without one, sessions end with the process",
+    ),
     setting("max_concurrent_requests", "512", "concurrent requests of the HTTP API"),
     setting(
         "max_unfinished",

@@ -5,6 +5,7 @@
 
 mod api;
 mod cli;
+mod console;
 mod data_loss;
 mod deploy;
 mod dialect;

@@ -41,5 +41,5 @@ pub(crate) fn programs(name: &str, commands: impl Fn(&Path) -> Vec<Command>) -> 
 /// All that a program wrote.
 pub(crate) fn all_output(output: &Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    text(&output.stdout) + &text(&output.stderr)
+    [text(&output.stdout), text(&output.stderr)].concat()
 }

@@ -3,6 +3,7 @@
 mod cycles;
 mod dependencies;
 mod prose;
+mod templates;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};

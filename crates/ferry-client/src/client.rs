@@ -9,7 +9,7 @@ use super::error::ClientError;
 use super::sending::{self, ClientRequest, RequestSender};
 use ferry_types::contract::{
     AccountView, AccountsView, BulkActionRequest, BulkActionView, CountView, ResubmitRequest,
-    SubmissionPage, SubmissionRequest, SubmissionResponse, SubmissionView,
+    SubmissionPage, SubmissionRequest, SubmissionResponse, SubmissionView, WhoamiView,
 };
 use ferry_types::domain::feedback::FeedbackItem;
 use ferry_types::domain::submission::{State, WebhookState};
@@ -260,6 +260,11 @@ impl Client {
     /// The feedback with the rows that it means; empty if the submission is completed.
     pub async fn feedback(&self, id: SubmissionId) -> Result<Vec<FeedbackItem>, ClientError> {
         self.read(&format!("/v1/submissions/{id}/feedback"), &[]).await
+    }
+
+    /// The caller as the server knows it.
+    pub async fn whoami(&self) -> Result<WhoamiView, ClientError> {
+        self.read("/v1/whoami", &[]).await
     }
 
     /// Fetches results or feedback of a final submission again; [`Client::wait`] returns when that ended.

@@ -6,7 +6,7 @@ use ferry_types::contract::{
     AccountView, AccountsView, BulkAction, BulkActionRequest, BulkActionView, BulkRefusal,
     BulkResponse, CountView, OutageView, PauseRequest, PauseView, Problem, ProblemKind, Resolution,
     ResolveRequest, ResubmitRequest, StatsView, StepView, SubmissionPage, SubmissionRequest,
-    SubmissionResponse, SubmissionView, WaitingFor, WebhookView,
+    SubmissionResponse, SubmissionView, WaitingFor, WebhookView, WhoamiView,
 };
 use ferry_types::domain::account::{BlockReason, Health, HealthPolicy, Signal};
 use ferry_types::domain::dataset::Table;
@@ -65,6 +65,11 @@ examples! {
     };
     BulkActionView: bulk_action();
     CountView: CountView { count: 12, has_more: false };
+    WhoamiView: WhoamiView {
+        name: "billing".to_owned(),
+        role: "submit".to_owned(),
+        accounts: Some(vec!["default".to_owned()]),
+    };
 }
 
 /// Time of the example, and so many seconds.

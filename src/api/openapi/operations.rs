@@ -218,6 +218,10 @@ pub(in crate::api) fn stats(operation: Operation<'_>) -> Operation<'_> {
         .problems(&[StoreUnavailable])
 }
 
+pub(in crate::api) fn whoami(operation: Operation<'_>) -> Operation<'_> {
+    operation.named(MONITORING, "get_whoami", "Get the role and the accounts of the caller")
+}
+
 pub(in crate::api) fn health(operation: Operation<'_>) -> Operation<'_> {
     operation.named(MONITORING, "get_health", "Check that the process is alive").text(
         200,

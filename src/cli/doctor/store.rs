@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::finding::{bad, good, store_failed};
 use crate::app::App;
-use crate::cli::show::counted;
 use crate::config::{Config, StoreLocation};
+use crate::words::counted;
 use ferry_store::sqlite::{free_space, log_without_file};
 use ferry_store::{CheckResult, Cursor, Filter, Store, StoreError, SubmissionDetail};
 use ferry_types::domain::account::{Admission, BlockReason};

@@ -6,6 +6,7 @@ use console::{Style, Term};
 
 use super::super::line::Line;
 use super::super::show;
+use crate::words;
 use ferry_types::contract::SubmissionView;
 use ferry_types::domain::{Timestamp, until};
 
@@ -89,13 +90,13 @@ impl Columns {
 }
 
 fn cells(view: &SubmissionView, now: Timestamp) -> [Line; COLUMNS + 1] {
-    let age = show::duration(until(view.created_at, now));
+    let age = words::duration(until(view.created_at, now));
     [
         view.id.into(),
         show::state(view.state),
         (&view.name).into(),
         (&view.account).into(),
         format!("{age} ago").into(),
-        show::remark(view, now).into(),
+        words::remark(view, now).into(),
     ]
 }

@@ -33,6 +33,7 @@ async fn a_dataset_travels_from_submit_to_its_results() {
     assert!(result.bytes.starts_with(b"Reference,ResultId"), "{result:?}");
     assert_eq!(client.feedback(view.id).await.unwrap(), []);
     assert_eq!(client.get(view.id).await.unwrap(), view);
+    assert_eq!(client.whoami().await.unwrap().name, "local");
     let query = ListQuery {
         states: vec![State::Completed],
         name: Some("a/b".into()),

@@ -20,24 +20,24 @@ use crate::cli::harness::{Ferry, Platform};
 use crate::support::{World, dataset, prompt};
 
 /// A server with a key for each role, and one bound to the account `other`.
-pub(super) struct Keyed {
-    pub(super) served: Served,
-    pub(super) keys: BTreeMap<&'static str, String>,
-    pub(super) file: PathBuf,
+pub(crate) struct Keyed {
+    pub(crate) served: Served,
+    pub(crate) keys: BTreeMap<&'static str, String>,
+    pub(crate) file: PathBuf,
     _folder: TempDir,
 }
 
 impl Keyed {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(&[]).await
     }
 
-    pub(super) async fn start_with(changes: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start_with(changes: &[(&str, &str)]) -> Self {
         Self::over(changes, false).await
     }
 
     /// Submissions are carried.
-    pub(super) async fn start_running(changes: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start_running(changes: &[(&str, &str)]) -> Self {
         Self::over(changes, true).await
     }
 
@@ -64,13 +64,13 @@ impl Keyed {
         Self { served: Served::over(world).await, keys, file, _folder: folder }
     }
 
-    pub(super) async fn call(&self, key: &str, method: Method, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn call(&self, key: &str, method: Method, path: &str, body: &Value) -> Answer {
         let request = self.served.request(method, path).bearer_auth(key);
         let request = request.header("content-type", "application/json");
         Answer::of(request.body(body.to_string())).await
     }
 
-    pub(super) async fn of(&self, name: &str, method: Method, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn of(&self, name: &str, method: Method, path: &str, body: &Value) -> Answer {
         self.call(&self.keys[name], method, path, body).await
     }
 }
@@ -91,6 +91,7 @@ pub(super) fn routes(id: &str) -> Vec<(Method, String, Role)> {
         (Method::GET, "/v1/accounts".to_owned(), Role::Read),
         (Method::GET, "/v1/accounts/default".to_owned(), Role::Read),
         (Method::GET, "/v1/stats".to_owned(), Role::Read),
+        (Method::GET, "/v1/whoami".to_owned(), Role::Read),
         (Method::GET, "/v1/events?after=00ff00ff00ff00ff-1".to_owned(), Role::Read),
         (Method::GET, "/metrics".to_owned(), Role::Read),
         (Method::POST, "/v1/submissions".to_owned(), Role::Submit),
@@ -160,6 +161,10 @@ async fn a_bound_key_neither_sees_nor_touches_what_is_not_of_its_account() {
             "/v1/submissions/count" => assert_eq!(response.json()["count"], 0, "{what}"),
             "/v1/stats" | "/v1/accounts" => {
                 assert_eq!(response.json()["accounts"], json!([]), "{what}");
+            }
+            "/v1/whoami" => {
+                let own = json!({ "name": "bound", "role": "operate", "accounts": ["other"] });
+                assert_eq!(response.json(), own);
             }
             "/metrics" | "/v1/submissions" => assert_eq!(response.status, 403, "{what}"),
             "/v1/bulk-actions" => assert_eq!(response.status, 400, "{what}"),

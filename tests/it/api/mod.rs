@@ -16,7 +16,7 @@ mod errors;
 pub(crate) mod events;
 mod examples;
 mod generated;
-mod keys;
+pub(crate) mod keys;
 mod large_records;
 mod limits;
 mod listing;

@@ -73,8 +73,9 @@ fn json_lists_invalid_datasets_on_stdout() {
 
 #[test]
 fn lines_come_from_stdin_and_from_a_pipe() {
-    let ferry = Ferry::new().file("many.ndjson", line("one") + &line("two"));
-    let ran = ferry.run_with(&["submit", "--ndjson", "-"], line("three") + "\n" + &line("four"));
+    let ferry = Ferry::new().file("many.ndjson", [line("one"), line("two")].concat());
+    let ran =
+        ferry.run_with(&["submit", "--ndjson", "-"], [line("three"), line("four")].join("\n"));
     assert_snapshot!(ran, @"
     exit 0
     ---- stdout
@@ -148,7 +149,10 @@ fn a_conflict_is_reported_beside_what_was_accepted() {
     };
     let ferry = Ferry::new().file("one.ndjson", keyed("one", "k1"));
     ferry.run(&["submit", "--ndjson", "one.ndjson"]).ok();
-    ferry.write("two.ndjson", keyed("other", "k1") + &keyed("two", "k2") + &keyed("one", "k1"));
+    ferry.write(
+        "two.ndjson",
+        [keyed("other", "k1"), keyed("two", "k2"), keyed("one", "k1")].concat(),
+    );
     assert_snapshot!(ferry.run(&["submit", "--ndjson", "two.ndjson"]), @"
     exit 2
     ---- stdout

@@ -245,7 +245,7 @@ fn accounts_are_tables_of_the_file() {
     ---- stderr
     ");
 
-    let ferry = ferry.file("ferry.toml", account("north") + &account("south"));
+    let ferry = ferry.file("ferry.toml", [account("north"), account("south")].concat());
     assert_snapshot!(ferry.run(&["submit", "march.csv"]), @"
     exit 2
     ---- stdout

@@ -64,7 +64,11 @@ fn for_the_end_of_a_throttling() {
     let remark = remark(&ferry, waiting.stdout().split(' ').next().unwrap_or_default());
     assert!(remark.contains("the Platform throttles account `default`"), "{remark}");
     let stats = ferry.run(&["stats"]).ok();
-    assert!(stats.stdout.contains("throttled by the Platform for 9m"), "{}", stats.stdout);
+    assert!(
+        stats.stdout.contains("the Platform throttles account `default` for 9m"),
+        "{}",
+        stats.stdout
+    );
 }
 
 #[test]

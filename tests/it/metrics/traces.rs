@@ -74,7 +74,7 @@ fn text(span: &Span, key: &str) -> Option<String> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<String>>().concat()
 }
 
 /// Hands a dataset over by HTTP, as a part of a trace; answers its id.

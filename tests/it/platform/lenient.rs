@@ -61,7 +61,7 @@ fn with_headers(headers: &str, body: &[u8]) -> Vec<u8> {
 #[tokio::test]
 async fn header_lines_that_curl_takes_cost_no_upload() {
     let many: String =
-        (0..3000).fold(String::new(), |all, n| all + &format!("X-Filter-{n}: seen\r\n"));
+        (0..3000).map(|n| format!("X-Filter-{n}: seen\r\n")).collect::<Vec<String>>().concat();
     let large = format!("Set-Cookie: a={}\r\n", "x".repeat(200_000));
     for headers in [
         "X-Folded: one\r\n two\r\n\tthree\r\n",
@@ -83,7 +83,7 @@ async fn header_lines_that_curl_takes_cost_no_upload() {
 
 #[tokio::test]
 async fn headers_beyond_all_measure_are_ambiguous_and_end_nothing() {
-    let lines: String = (0..60_000).fold(String::new(), |all, n| all + &format!("{n}:\r\n"));
+    let lines: String = (0..60_000).map(|n| format!("{n}:\r\n")).collect::<Vec<String>>().concat();
     let endless = format!("X: {}\r\n", "x".repeat(8 << 20));
     for headers in [lines, endless] {
         let response = raw(with_headers(&headers, TOKEN.as_bytes())).upload(upload("n")).await;

@@ -81,7 +81,7 @@ fn spellings() -> Vec<String> {
             json(secret),
             json(&json(secret)),
             secret.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;"),
-            units.fold(String::new(), |text, unit| text + &format!("\\u{unit:04x}")),
+            units.map(|unit| format!("\\u{unit:04x}")).collect::<Vec<String>>().concat(),
         ]);
     }
     for row in DATA.lines().skip(1) {

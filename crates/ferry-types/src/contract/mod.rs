@@ -16,7 +16,7 @@ pub use problem::{Problem, ProblemKind, RowProblem};
 pub use responses::{
     AccountView, AccountsView, BulkResponse, CountView, DamagedSubmission, OutageView,
     PauseRequest, PauseView, ResolveRequest, ResubmitRequest, StatsView, StepView, SubmissionPage,
-    SubmissionResponse, WebhookView,
+    SubmissionResponse, WebhookView, WhoamiView,
 };
 pub use submission::{SubmissionRequest, SubmissionView};
 

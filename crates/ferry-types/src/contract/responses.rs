@@ -94,6 +94,17 @@ pub struct PauseRequest {
     pub reason: Option<String>,
 }
 
+/// The caller as the server knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct WhoamiView {
+    /// Name of its API key; `local` where the server has no keys.
+    pub name: String,
+    /// Its role: `read`, `submit` or `operate`.
+    pub role: String,
+    /// The only accounts that it sees; null if it sees all.
+    pub accounts: Option<Vec<String>>,
+}
+
 /// The webhook of a submission and its deliveries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct WebhookView {

@@ -1,0 +1,95 @@
+//! The caller of a request: by its key, by its session if it is one of the console, or, without keys, any
+//! process of this machine.
+
+use std::net::IpAddr;
+
+use axum::extract::Request;
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderName, header};
+
+use super::caller::Caller;
+use super::error::ApiError;
+use super::shared::Shared;
+use ferry_types::contract::ProblemKind;
+
+/// Authenticates a request: by its key, or, without keys, if it comes from this machine and from no web
+/// page of another site.
+pub(super) fn caller(shared: &Shared, request: &Request) -> Result<Caller, ApiError> {
+    let headers = request.headers();
+    let Some(keys) = &shared.parts.keys else { return local(request) };
+    let unauthenticated = |what: &str| ApiError::new(ProblemKind::Unauthenticated, what);
+    let key = key(headers).ok_or_else(|| {
+        unauthenticated("send a key, as `Authorization: Bearer ferry_…`; `ferry keys` makes them")
+    })?;
+    keys.caller(key).ok_or_else(|| unauthenticated("this key is not known, or was revoked"))
+}
+
+/// The caller where there are no keys.
+pub(super) fn local(request: &Request) -> Result<Caller, ApiError> {
+    let headers = request.headers();
+    let foreign = |what: &str| {
+        let way_out = "`ferry keys create` makes keys, and `api_keys` names their file";
+        Err(ApiError::new(ProblemKind::NotLocal, format!("{what}; {way_out}")))
+    };
+    if !names_this_machine(request) {
+        // A page whose name was made to lead here, or an open proxy.
+        return foreign(
+            "this server has no keys and accepts only requests to `localhost` or a loopback \
+             address, as the header `Host` names it",
+        );
+    }
+    if let Some(name) = proxy_header(headers) {
+        return foreign(&format!(
+            "this server has no keys, and so answers nothing that came through a proxy, as the header \
+             `{name}` shows"
+        ));
+    }
+    if is_foreign_page(headers) {
+        return foreign(
+            "this server has no keys and accepts no requests from pages of other sites",
+        );
+    }
+    Ok(Caller::local())
+}
+
+/// The API key of a request.
+pub(super) fn key(headers: &HeaderMap) -> Option<&str> {
+    let authorization = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, key) = authorization.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
+}
+
+/// A header that a proxy adds, whose client may be on any machine.
+fn proxy_header(headers: &HeaderMap) -> Option<&str> {
+    let is_of_proxy = |name: &&str| {
+        name.starts_with("x-forwarded-") || matches!(*name, "forwarded" | "via" | "x-real-ip")
+    };
+    headers.keys().map(HeaderName::as_str).find(is_of_proxy)
+}
+
+/// True if the request is for a name that no other machine has, and for no other.
+pub(super) fn names_this_machine(request: &Request) -> bool {
+    let headers = request.headers().get_all(header::HOST).iter();
+    let named = headers.map(|host| host.to_str().unwrap_or("?").to_owned());
+    let mut named = named.chain(request.uri().authority().map(ToString::to_string)).peekable();
+    named.peek().is_some()
+        && named.all(|host| {
+            let Ok(host) = host.parse::<Authority>() else { return false };
+            let name = host.host().trim_start_matches('[').trim_end_matches(']');
+            let is_loopback = |address: IpAddr| address.to_canonical().is_loopback();
+            name.eq_ignore_ascii_case("localhost") || name.parse().is_ok_and(is_loopback)
+        })
+}
+
+/// A browser lets any page send requests to this machine, and says whose page it was.
+fn is_foreign_page(headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let host = text(header::HOST).unwrap_or_default();
+    let is_own = |origin: &str| origin.split_once("://").is_some_and(|(_, own)| own == host);
+    match (text(header::ORIGIN), text(HeaderName::from_static("sec-fetch-site"))) {
+        // A page that sends no referrer has no origin for its own server either.
+        (_, Some("same-origin")) => false,
+        (_, Some("cross-site")) | (None, Some("same-site")) => true,
+        (origin, _) => origin.is_some_and(|origin| !is_own(origin)),
+    }
+}

@@ -1,0 +1,200 @@
+//! Admission to the console: of the caller of a session, and of no page of another site.
+
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+
+use super::super::auth;
+use super::super::caller::Caller;
+use super::super::client_addr::SocketPeer;
+use super::super::error::ApiError;
+use super::super::role::Role;
+use super::super::shared::Shared;
+use super::mode::ConsoleMode;
+use super::session::Session;
+use crate::console::Preferences;
+use ferry_types::contract::ProblemKind;
+
+/// The cookies of a session: with TLS, and on loopback without.
+const SECURE_COOKIE: &str = "__Host-ferry";
+const PLAIN_COOKIE: &str = "ferry";
+
+/// The cookie of the preferences.
+pub(in crate::api) const PREFERENCES: &str = "ferry_view";
+
+/// The longest age that browsers allow, in seconds.
+const LONGEST_AGE: u32 = 34_560_000;
+
+/// The connection of a request is protected by TLS.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::api) struct Secured(pub(in crate::api) bool);
+
+/// A request of the console, as it came in.
+#[derive(Debug, Clone)]
+pub(in crate::api) struct Visit {
+    /// The protection of its connection.
+    pub(in crate::api) is_secure: bool,
+    /// Preferences of its browser.
+    pub(in crate::api) preferences: Preferences,
+    /// The cookie that prolongs its session.
+    pub(in crate::api) prolonged: Option<HeaderValue>,
+}
+
+/// True for paths of the console, if there is one.
+pub(in crate::api) fn is_console(shared: &Shared, path: &str) -> bool {
+    let is_below =
+        path.strip_prefix("/console").is_some_and(|r| r.is_empty() || r.starts_with('/'));
+    shared.parts.console != ConsoleMode::No && is_below
+}
+
+impl Visit {
+    /// The visit of a request, which is refused if another site sent it and it may change something.
+    pub(in crate::api) fn of(shared: &Shared, request: &Request) -> Result<Self, ApiError> {
+        let headers = request.headers();
+        let is_safe = matches!(*request.method(), Method::GET | Method::HEAD);
+        if !is_safe && !is_own_page(headers) {
+            let what = "this request does not come from a page of this server; open the console, \
+                        and act there";
+            return Err(ApiError::new(ProblemKind::Forbidden, what));
+        }
+        let preferences = cookies(headers, PREFERENCES).next().map(Preferences::read);
+        let preferences = preferences.unwrap_or_default();
+        Ok(Self { is_secure: is_secure(shared, request), preferences, prolonged: None })
+    }
+
+    /// The caller of the request, with the rights that the console has.
+    pub(in crate::api) fn caller(
+        &mut self,
+        shared: &Shared,
+        request: &Request,
+    ) -> Result<Caller, ApiError> {
+        let caller = if shared.parts.keys.is_none() {
+            auth::local(request)?
+        } else {
+            let (caller, prolonged) = in_session(shared, request.headers(), self.is_secure)
+                .ok_or_else(|| ApiError::new(ProblemKind::Unauthenticated, "log in"))?;
+            self.prolonged = prolonged;
+            caller
+        };
+        let is_looking = shared.parts.console == ConsoleMode::ReadOnly || self.preferences.looking;
+        let role = if is_looking { Role::Read } else { caller.role };
+        Ok(Caller { role, ..caller })
+    }
+}
+
+/// The caller whose session these headers have, and the cookie that prolongs it.
+pub(in crate::api) fn in_session(
+    shared: &Shared,
+    headers: &HeaderMap,
+    is_secure: bool,
+) -> Option<(Caller, Option<HeaderValue>)> {
+    let (keys, now) = (shared.parts.keys.as_ref()?, shared.parts.clock.now());
+    let secret = &shared.parts.session_secret;
+    let name = if is_secure { SECURE_COOKIE } else { PLAIN_COOKIE };
+    let session = cookies(headers, name).find_map(|text| Session::read(text, secret, now))?;
+    let caller = keys.named(&session.name, &session.digits)?;
+    let prolonged = session.prolonged(now);
+    let prolonged = prolonged.and_then(|session| cookie(shared, Some(&session), is_secure));
+    Some((caller, prolonged))
+}
+
+/// The header that sets the cookie of a session, or ends it.
+pub(in crate::api) fn cookie(
+    shared: &Shared,
+    session: Option<&Session>,
+    is_secure: bool,
+) -> Option<HeaderValue> {
+    let (name, secure) = if is_secure { (SECURE_COOKIE, "; Secure") } else { (PLAIN_COOKIE, "") };
+    let value = session.map(|session| session.signed(&shared.parts.session_secret));
+    let age = if value.is_some() { LONGEST_AGE } else { 0 };
+    let value = value.unwrap_or_default();
+    let text = format!("{name}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax{secure}");
+    HeaderValue::from_str(&text).ok()
+}
+
+/// The header that stores preferences.
+pub(in crate::api) fn preferences_cookie(preferences: &Preferences) -> Option<HeaderValue> {
+    let text = format!(
+        "{PREFERENCES}={}; Path=/console; Max-Age={LONGEST_AGE}; HttpOnly; SameSite=Lax",
+        preferences.written()
+    );
+    HeaderValue::from_str(&text).ok()
+}
+
+/// The values of the cookies of this name.
+fn cookies<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a str> {
+    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.split_once('='));
+    pairs.filter(move |(found, _)| found.trim() == name).map(|(_, value)| value.trim())
+}
+
+/// True if a browser says that a page of this server sent the request. Old browsers, and plain HTTP beyond
+/// this machine, say only the origin.
+fn is_own_page(headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    if let Some(site) = text(HeaderName::from_static("sec-fetch-site")) {
+        return site == "same-origin";
+    }
+    let host = text(header::HOST).filter(|host| !host.is_empty());
+    let origin = text(header::ORIGIN).and_then(|origin| origin.split_once("://"));
+    matches!((origin, host), (Some((_, origin)), Some(host)) if origin == host)
+}
+
+/// True if TLS protects the request up to here, or up to a trusted proxy that says so.
+fn is_secure(shared: &Shared, request: &Request) -> bool {
+    if matches!(request.extensions().get(), Some(Secured(true))) {
+        return true;
+    }
+    let trusted = &shared.parts.trusted_proxies;
+    let peer: Option<&SocketPeer> = request.extensions().get();
+    if !peer.is_some_and(|peer| peer.is_trusted(trusted)) {
+        return false;
+    }
+    let last = |name: &str| -> Option<String> {
+        let line = request.headers().get_all(name).iter().next_back()?.to_str().ok()?;
+        Some(line.rsplit(',').next().unwrap_or_default().trim().to_ascii_lowercase())
+    };
+    match (last("x-forwarded-proto"), last("forwarded")) {
+        (Some(proto), _) => proto == "https",
+        (None, Some(forwarded)) => {
+            forwarded.split(';').filter_map(|pair| pair.split_once('=')).any(|(name, value)| {
+                name.trim() == "proto" && value.trim().trim_matches('"') == "https"
+            })
+        }
+        (None, None) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        let line = |(name, value): &(&'static str, &'static str)| {
+            (HeaderName::from_static(name), HeaderValue::from_static(value))
+        };
+        lines.iter().map(line).collect()
+    }
+
+    #[test]
+    fn only_a_page_of_the_server_itself_may_change_something() {
+        let is_own = |lines: &[_]| is_own_page(&headers(lines));
+        let host = ("host", "ferry.example:8600");
+        let own = ("origin", "https://ferry.example:8600");
+        assert!(is_own(&[("sec-fetch-site", "same-origin"), host]));
+        assert!(is_own(&[host, own]));
+        assert!(!is_own(&[host]));
+        assert!(!is_own(&[host, ("origin", "https://ferry.example")]));
+        assert!(!is_own(&[host, ("origin", "null")]));
+        assert!(!is_own(&[own]));
+        for site in ["cross-site", "same-site", "none", ""] {
+            assert!(!is_own(&[("sec-fetch-site", site), host, own]), "{site}");
+        }
+    }
+
+    #[test]
+    fn every_cookie_of_a_name_is_read_and_no_other() {
+        let headers = headers(&[("cookie", "a=1; ferry=x; ferryx=y"), ("cookie", "ferry=z=1")]);
+        let found: Vec<&str> = cookies(&headers, "ferry").collect();
+        assert_eq!(found, ["x"], "a map has one line of each name here");
+    }
+}

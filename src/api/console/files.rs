@@ -1,0 +1,57 @@
+//! The files beside the pages, the way to the console, and preferences.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+
+use super::super::error::ApiError;
+use super::super::shared::Shared;
+use super::door::preferences_cookie;
+use super::form::FormText;
+use super::mode::ConsoleMode;
+use super::reader::Reader;
+use super::respond::{page, see};
+use crate::console::{Preferences, PreferencesPage, asset};
+
+/// A file, which never changes under its path.
+pub(in crate::api) async fn file(Path((hash, name)): Path<(String, String)>) -> Response {
+    let Some(asset) = asset(&hash, &name) else {
+        return ApiError::not_found("this version of Ferry does not have this file")
+            .into_response();
+    };
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(asset.content_type)),
+        (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable")),
+    ];
+    (headers, asset.bytes).into_response()
+}
+
+/// Leads browsers to the console.
+pub(in crate::api) async fn root(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+) -> Response {
+    let accepted = headers.get_all(header::ACCEPT).iter();
+    let is_browser = accepted.filter_map(|v| v.to_str().ok()).any(|v| v.contains("text/html"));
+    if is_browser && shared.parts.console != ConsoleMode::No {
+        return see("/console");
+    }
+    ApiError::not_found("there is nothing at this path; `/docs` shows what there is")
+        .into_response()
+}
+
+/// Shows the preferences.
+pub(in crate::api) async fn preferences(reader: Reader) -> Response {
+    page(&PreferencesPage::new(reader.frame().of("Preferences")))
+}
+
+/// Stores the preferences in the browser.
+pub(in crate::api) async fn set_preferences(_: Reader, FormText(form): FormText) -> Response {
+    let mut response = see("/console/preferences");
+    if let Some(cookie) = preferences_cookie(&Preferences::read(&form)) {
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
+    response
+}

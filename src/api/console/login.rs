@@ -1,0 +1,178 @@
+//! Login and logout.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::extract::{Extension, FromRequest, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::super::audited::Audited;
+use super::super::auth::names_this_machine;
+use super::super::caller::Caller;
+use super::super::client_addr::ClientAddr;
+use super::super::error::ApiError;
+use super::super::key_file::hash;
+use super::super::middleware::{RequestId, Running};
+use super::super::query::Query;
+use super::super::shared::Shared;
+use super::door::{Visit, cookie};
+use super::form::Form;
+use super::respond::{page_with, see};
+use super::session::Session;
+use crate::console::{Frame, LoginPage};
+
+/// Digits of a key's hash in a session: a key that was made again has others.
+const DIGITS: usize = 16;
+
+/// The page that a login leads to.
+#[derive(Debug, Default, serde::Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct Next {
+    next: Option<String>,
+}
+
+/// The form of the login.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Credentials {
+    key: String,
+    next: Option<String>,
+}
+
+/// Shows the form.
+pub(in crate::api) async fn form(
+    State(shared): State<Arc<Shared>>,
+    Extension(visit): Extension<Visit>,
+    Query(Next { next }): Query<Next>,
+) -> Response {
+    if shared.parts.keys.is_none() {
+        return see("/console");
+    }
+    shown(&shared, &visit, StatusCode::OK, next.as_deref(), None)
+}
+
+fn shown(
+    shared: &Shared,
+    visit: &Visit,
+    status: StatusCode,
+    next: Option<&str>,
+    error: Option<&str>,
+) -> Response {
+    let frame = Frame::new(None, visit.preferences.clone(), shared.parts.clock.now());
+    page_with(status, &LoginPage::new(frame, own_page(next).to_owned(), error))
+}
+
+/// A page of the console alone: a login leads to no other site.
+fn own_page(next: Option<&str>) -> &str {
+    let is_own = |next: &&str| {
+        let rest = next.strip_prefix("/console");
+        let is_below = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']));
+        is_below && next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
+    };
+    next.filter(is_own).unwrap_or("/console")
+}
+
+/// Begins a session of a key, and records that, or that it failed.
+pub(in crate::api) async fn login(
+    State(shared): State<Arc<Shared>>,
+    Extension(RequestId(id)): Extension<RequestId>,
+    Extension(visit): Extension<Visit>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let Some(keys) = &shared.parts.keys else { return Ok(see("/console")) };
+    if !visit.is_secure && !names_this_machine(&request) {
+        let what = "this page came over plain HTTP, where others can read a key: set \
+                    `tls_certificate`, or name a proxy with TLS in `trusted_proxies`, or come over \
+                    `localhost`";
+        return Ok(shown(&shared, &visit, StatusCode::FORBIDDEN, None, Some(what)));
+    }
+    let origin: Option<ClientAddr> = request.extensions().get().copied();
+    if let Some(ClientAddr(origin)) = origin
+        && let Err(delay) = shared.login_attempts.begin(origin, Instant::now())
+    {
+        return Ok(too_many(&shared, &visit, delay));
+    }
+    let running: Option<Running> = request.extensions().get().cloned();
+    let (parts, body) = request.into_parts();
+    let mut recorded = Request::from_parts(parts.clone(), Body::empty());
+    let form = Form::from_request(Request::from_parts(parts, body), &shared).await?;
+    let Form(Credentials { key, next }) = form;
+    let caller = keys.caller(key.trim());
+    let stranger = Caller { name: "unknown".to_owned(), ..Caller::local() };
+    let actor = caller.as_ref().unwrap_or(&stranger);
+    let action = Audited::of(&shared, actor, id, &mut recorded).await;
+    let session = caller.map(|caller| {
+        if let Some(ClientAddr(origin)) = origin {
+            shared.login_attempts.succeeded(origin);
+        }
+        let digits = hash(key.trim())[..DIGITS].to_owned();
+        Session::begin(caller.name, digits, shared.parts.clock.now())
+    });
+    let (own, intended) = (shared.clone(), action.clone());
+    let handler = async move {
+        let Some(session) = session else {
+            let what = "this key is not known, or was revoked";
+            let status = StatusCode::UNAUTHORIZED;
+            return shown(&own, &visit, status, next.as_deref(), Some(what));
+        };
+        if let Err(error) = intended.intend(None).await {
+            return error.into_response();
+        }
+        with_cookie(&own, &visit, Some(&session), see(own_page(next.as_deref())))
+    };
+    Ok(action.run(&shared, running, handler).await)
+}
+
+fn too_many(shared: &Shared, visit: &Visit, delay: Duration) -> Response {
+    let seconds = delay.as_secs().max(1);
+    let what = format!("too many logins from this address failed; try again in {seconds} s");
+    let status = StatusCode::TOO_MANY_REQUESTS;
+    let mut response = shown(shared, visit, status, None, Some(&what));
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    response
+}
+
+fn with_cookie(
+    shared: &Shared,
+    visit: &Visit,
+    session: Option<&Session>,
+    mut response: Response,
+) -> Response {
+    if let Some(cookie) = cookie(shared, session, visit.is_secure) {
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// Ends the session in this browser.
+pub(in crate::api) async fn logout(
+    State(shared): State<Arc<Shared>>,
+    Extension(visit): Extension<Visit>,
+) -> Response {
+    with_cookie(&shared, &visit, None, see("/console/login"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_leads_to_pages_of_the_console_alone() {
+        for own in ["/console", "/console/submissions?state=held", "/console?a=b"] {
+            assert_eq!(own_page(Some(own)), own);
+        }
+        for other in [
+            "https://example.com",
+            "//example.com",
+            "/consolex",
+            "/console/\\example.com",
+            "/console/\r\nx",
+            "/v1/stats",
+            "",
+        ] {
+            assert_eq!(own_page(Some(other)), "/console", "{other}");
+        }
+    }
+}

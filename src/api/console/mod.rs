@@ -1,0 +1,16 @@
+//! The console over HTTP: sessions, and pages and acts that the handlers of the API answer. Whatever a
+//! page shows or does, the same functions did for `/v1`.
+
+pub(super) mod acts;
+pub(super) mod attempts;
+pub(super) mod door;
+pub(super) mod files;
+pub(super) mod form;
+pub(super) mod login;
+pub(super) mod mode;
+pub(super) mod news;
+pub(super) mod overview;
+pub(super) mod reader;
+pub(super) mod respond;
+pub(super) mod session;
+pub(super) mod submissions;

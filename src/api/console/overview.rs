@@ -1,0 +1,93 @@
+//! The overview and the accounts.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+
+use super::super::caller::Caller;
+use super::super::error::ApiError;
+use super::super::json::Json;
+use super::super::query::Query;
+use super::super::read::{self, ListQuery};
+use super::super::response_memory::Reserved;
+use super::super::shared::Shared;
+use super::super::stats;
+use super::reader::Reader;
+use super::respond::{page, page_with};
+use crate::console::{AccountsPage, OverviewPage, Queue};
+use ferry_types::contract::{StatsView, SubmissionView};
+use ferry_types::domain::submission::State as SubmissionState;
+
+/// Submissions of each list.
+const NEWEST: usize = 5;
+
+/// Time after which a page without the store is asked for again, in seconds.
+const RETRY_AFTER: u16 = 5;
+
+/// Shows if all is fine, and what is not.
+pub(in crate::api) async fn overview(
+    State(shared): State<Arc<Shared>>,
+    reader: Reader,
+) -> Response {
+    let checked = shared.parts.readiness.check().await;
+    let (stats, newest, checked) = match read(&shared, &reader.caller).await {
+        Ok((stats, newest)) => (Some(stats), newest, checked),
+        Err(error) => (None, <[Vec<SubmissionView>; 2]>::default(), Err(error.problem.detail)),
+    };
+    let (is_known, stats) = (stats.is_some(), stats.unwrap_or_default());
+    let frame = reader.frame().of("Overview");
+    let may_operate = reader.caller.role == super::super::role::Role::Operate;
+    let queue = Queue { stats: &stats, checked, may_operate };
+    let shown = OverviewPage::new(frame, &queue, &newest, reader.now);
+    if is_known {
+        return page(&shown);
+    }
+    let mut response = page_with(StatusCode::SERVICE_UNAVAILABLE, &shown.without_queue());
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER));
+    response
+}
+
+async fn read(
+    shared: &Arc<Shared>,
+    caller: &Caller,
+) -> Result<(StatsView, [Vec<SubmissionView>; 2]), ApiError> {
+    let Json(stats) = stats::stats(State(shared.clone()), caller.clone()).await?;
+    let rejected = newest(shared, caller, &stats, SubmissionState::Rejected).await?;
+    let held = newest(shared, caller, &stats, SubmissionState::Held).await?;
+    Ok((stats, [rejected, held]))
+}
+
+/// The newest submissions in a state. A key of several accounts asks for each.
+async fn newest(
+    shared: &Arc<Shared>,
+    caller: &Caller,
+    stats: &StatsView,
+    state: SubmissionState,
+) -> Result<Vec<SubmissionView>, ApiError> {
+    let with_some = stats.accounts.iter().filter(|account| account.states.contains_key(&state));
+    let accounts: Vec<Option<String>> = match caller.accounts {
+        Some(_) => with_some.map(|account| Some(account.account.clone())).collect(),
+        None => with_some.map(|_| None).take(1).collect(),
+    };
+    let mut found = Vec::new();
+    for account in accounts {
+        let query = Query(ListQuery::newest(state, account, NEWEST));
+        let listed = read::list(State(shared.clone()), caller.clone(), query).await?;
+        let Reserved(_, Json(page)) = listed;
+        found.extend(page.submissions);
+    }
+    found.sort_by_key(|view| std::cmp::Reverse(view.created_at));
+    found.truncate(NEWEST);
+    Ok(found)
+}
+
+/// Shows the accounts.
+pub(in crate::api) async fn accounts(
+    State(shared): State<Arc<Shared>>,
+    reader: Reader,
+) -> Result<Response, ApiError> {
+    let Json(stats) = stats::stats(State(shared), reader.caller.clone()).await?;
+    Ok(page(&AccountsPage::new(reader.frame().of("Accounts"), &stats, reader.now)))
+}

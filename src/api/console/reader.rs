@@ -1,0 +1,56 @@
+//! The person who reads a page.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+
+use super::super::caller::Caller;
+use super::super::error::ApiError;
+use super::super::role::Role;
+use super::super::shared::Shared;
+use super::door::Visit;
+use crate::console::{Frame, Preferences, Viewer};
+use ferry_types::domain::Timestamp;
+
+/// The reader of a page.
+#[derive(Debug, Clone)]
+pub(in crate::api) struct Reader {
+    /// The caller.
+    pub(in crate::api) caller: Caller,
+    /// Time of the request.
+    pub(in crate::api) now: Timestamp,
+    preferences: Preferences,
+    has_keys: bool,
+}
+
+impl Reader {
+    /// The frame of a page for this reader.
+    pub(in crate::api) fn frame(&self) -> Frame {
+        let viewer = viewer(&self.caller, self.has_keys);
+        Frame::new(Some(viewer), self.preferences.clone(), self.now)
+    }
+}
+
+/// A caller as pages show it.
+pub(super) fn viewer(caller: &Caller, has_keys: bool) -> Viewer {
+    Viewer {
+        name: ferry_types::domain::escape(&caller.name),
+        role: caller.role.as_str(),
+        accounts: caller.accounts.as_ref().map(|names| names.iter().cloned().collect()),
+        may_operate: caller.role == Role::Operate,
+        has_keys,
+    }
+}
+
+impl FromRequestParts<Arc<Shared>> for Reader {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, ApiError> {
+        let caller = Caller::from_request_parts(parts, shared).await?;
+        let visit: Option<&Visit> = parts.extensions.get();
+        let preferences = visit.map(|visit| visit.preferences.clone()).unwrap_or_default();
+        let has_keys = shared.parts.keys.is_some();
+        Ok(Self { caller, now: shared.parts.clock.now(), preferences, has_keys })
+    }
+}

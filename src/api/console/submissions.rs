@@ -1,0 +1,135 @@
+//! The list of submissions, one of them, and what was stored for it.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderValue, Uri, header};
+use axum::response::{IntoResponse, Response};
+
+use super::super::content::{self, FeedbackQuery};
+use super::super::error::ApiError;
+use super::super::found::{Found, ResultKey};
+use super::super::json::Json;
+use super::super::query::{self, PairError, Pairs, Query, pairs};
+use super::super::read::{self, ListQuery};
+use super::super::response_memory::Reserved;
+use super::super::shared::Shared;
+use super::reader::Reader;
+use super::respond::{page, see};
+use crate::console::{Detail, FeedbackPage, Filters, ListPage, SubmissionPage};
+use ferry_types::contract::SubmissionView;
+use ferry_types::domain::SubmissionId;
+use ferry_types::domain::submission::State as SubmissionState;
+
+/// Shows the submissions that match.
+pub(in crate::api) async fn list(
+    State(shared): State<Arc<Shared>>,
+    reader: Reader,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let (filters, pairs) = filters(&reader, pairs(&uri)?);
+    // An id that was put into the filter opens its submission.
+    if let Ok(id) = filters.name.trim().parse::<SubmissionId>()
+        && let Ok(Some(found)) = shared.store().get(id).await
+        && reader.caller.sees(&found.submission.account)
+    {
+        return Ok(see(&format!("/console/submissions/{id}")));
+    }
+    let query: ListQuery = query::read(pairs).map_err(PairError::of_query)?;
+    let listed = read::list(State(shared), reader.caller.clone(), Query(query)).await?;
+    let Reserved(memory, Json(found)) = listed;
+    let frame = reader.frame().of("Submissions");
+    let shown = page(&ListPage::new(frame, filters, found, reader.now));
+    Ok(Reserved(memory, shown).into_response())
+}
+
+/// The filters of a form, whose empty fields do not count, and the parameters of the API that they are.
+fn filters(reader: &Reader, given: Pairs) -> (Filters, Pairs) {
+    let mut filters = Filters::default();
+    let mut pairs = Pairs::new();
+    for (name, value) in given.into_iter().filter(|(_, value)| !value.is_empty()) {
+        let is_time = matches!(&*name, "created_after" | "created_before");
+        let field = match &*name {
+            "name" => Some(&mut filters.name),
+            "account" => Some(&mut filters.account),
+            "label" => Some(&mut filters.label),
+            "created_after" => Some(&mut filters.created_after),
+            "created_before" => Some(&mut filters.created_before),
+            _ => None,
+        };
+        if let Some(field) = field {
+            field.clone_from(&value);
+        }
+        if name == "state" {
+            filters.states.extend(value.parse::<SubmissionState>());
+        }
+        filters.is_continued |= name == "cursor";
+        pairs.push((name, if is_time { in_utc(value) } else { value }));
+    }
+    // A key of several accounts shows one of them at a time.
+    let first = reader.caller.accounts.as_ref().and_then(|accounts| accounts.first());
+    if let (true, Some(first)) = (filters.account.is_empty(), first) {
+        filters.account.clone_from(first);
+        pairs.push(("account".to_owned(), first.clone()));
+    }
+    (filters, pairs)
+}
+
+/// A time as browsers send it, which is in UTC here.
+fn in_utc(value: String) -> String {
+    match value.len() {
+        16 => value + ":00Z",
+        19 => value + "Z",
+        _ => value,
+    }
+}
+
+/// Shows a submission.
+pub(in crate::api) async fn get(
+    State(shared): State<Arc<Shared>>,
+    reader: Reader,
+    Found(found): Found,
+) -> Result<Response, ApiError> {
+    let Json(timeline) = read::timeline(State(shared), Found(found.clone())).await?;
+    let Json(webhook) = read::deliveries(reader.caller.clone(), Found(found.clone())).await?;
+    let payload_bytes = found.submission.payload_bytes;
+    let view = SubmissionView::new(found.submission, found.waiting_for);
+    let detail = Detail { view, timeline, webhook, payload_bytes };
+    Ok(page(&SubmissionPage::new(reader.frame().of("Submissions"), detail, reader.now)))
+}
+
+/// A result, which is stored and not shown.
+pub(in crate::api) async fn result(
+    State(shared): State<Arc<Shared>>,
+    reader: Reader,
+    found: Found,
+    key: ResultKey,
+) -> Result<Response, ApiError> {
+    content::result(State(shared), reader.caller, found, key).await.map(attached)
+}
+
+/// Shows the feedback by cause, or returns it as the Platform sent it.
+pub(in crate::api) async fn feedback(
+    State(shared): State<Arc<Shared>>,
+    reader: Reader,
+    Found(found): Found,
+    Query(query): Query<FeedbackQuery>,
+) -> Result<Response, ApiError> {
+    if query.is_raw() {
+        let caller = reader.caller;
+        return content::feedback(State(shared), caller, Found(found), Query(query))
+            .await
+            .map(attached);
+    }
+    let (memory, items) =
+        content::feedback_items(&shared, &reader.caller, &found.submission).await?;
+    let view = SubmissionView::new(found.submission, found.waiting_for);
+    let shown = page(&FeedbackPage::new(reader.frame().of("Submissions"), &view, &items));
+    Ok(Reserved(Some(memory), shown).into_response())
+}
+
+fn attached(mut response: Response) -> Response {
+    let attachment = HeaderValue::from_static("attachment");
+    response.headers_mut().insert(header::CONTENT_DISPOSITION, attachment);
+    response
+}

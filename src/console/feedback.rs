@@ -1,0 +1,124 @@
+//! The feedback of the Platform by cause: the same complaint about many rows is one.
+
+use askama::Template;
+
+use super::frame::Frame;
+use super::text::{number, visible};
+use crate::words;
+use ferry_types::contract::SubmissionView;
+use ferry_types::domain::feedback::FeedbackItem;
+
+/// Causes that are listed, and rows that are named of each.
+const MOST_CAUSES: usize = 200;
+const ROWS: usize = 8;
+
+/// Rows with the same complaint.
+#[derive(Debug)]
+pub(crate) struct Cause {
+    columns: String,
+    value: Option<String>,
+    message: String,
+    count: u64,
+    /// The first rows that it concerns, and the lines on which they stand.
+    rows: Vec<String>,
+    is_ambiguous: bool,
+}
+
+/// The page.
+#[derive(Debug, Template)]
+#[template(path = "feedback.html")]
+pub(crate) struct FeedbackPage {
+    frame: Frame,
+    id: String,
+    name: String,
+    items: String,
+    causes: Vec<Cause>,
+    omitted: String,
+}
+
+impl FeedbackPage {
+    /// The page of the feedback of a submission.
+    pub(crate) fn new(frame: Frame, view: &SubmissionView, items: &[FeedbackItem]) -> Self {
+        let mut causes = by_cause(items);
+        let omitted = causes.len().saturating_sub(MOST_CAUSES);
+        causes.truncate(MOST_CAUSES);
+        Self {
+            frame,
+            id: view.id.to_string(),
+            name: visible(&view.name),
+            items: words::counted(items.len() as u64, "item"),
+            causes,
+            omitted: if omitted == 0 { String::new() } else { number(omitted as u64) },
+        }
+    }
+}
+
+fn columns(item: &FeedbackItem) -> String {
+    let cells = item.locations.iter().flat_map(|location| &location.matching_cells);
+    let mut names: Vec<&str> = cells.filter_map(|cell| cell.column.as_deref()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.join(", ")
+}
+
+fn row(item: &FeedbackItem) -> String {
+    let lines: Vec<String> =
+        item.locations.iter().take(3).map(|location| location.line.to_string()).collect();
+    let named = item.row.map_or("no row".to_owned(), |row| format!("row {row}"));
+    match lines.as_slice() {
+        [] => named,
+        [line] => format!("{named} (line {line})"),
+        lines => format!("{named} (line {})", lines.join(" or ")),
+    }
+}
+
+/// The causes, the most frequent first.
+fn by_cause(items: &[FeedbackItem]) -> Vec<Cause> {
+    let mut known: std::collections::HashMap<(String, Option<&str>, &str), usize> = [].into();
+    let mut causes: Vec<Cause> = Vec::new();
+    for item in items {
+        let columns = columns(item);
+        let key = (columns.clone(), item.value.as_deref(), item.message.as_str());
+        let at = *known.entry(key).or_insert_with(|| {
+            causes.push(Cause {
+                columns: visible(&columns),
+                value: item.value.as_deref().map(visible),
+                message: visible(&item.message),
+                count: 0,
+                rows: Vec::new(),
+                is_ambiguous: false,
+            });
+            causes.len() - 1
+        });
+        let cause = &mut causes[at];
+        cause.count += 1;
+        cause.is_ambiguous |= item.locations.len() > 1;
+        if cause.rows.len() < ROWS {
+            cause.rows.push(row(item));
+        }
+    }
+    causes.sort_by_key(|cause| std::cmp::Reverse(cause.count));
+    causes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(row: u64, value: &str, message: &str) -> FeedbackItem {
+        let (row, value) = (Some(row), Some(value.to_owned()));
+        FeedbackItem { row, value, message: message.to_owned(), locations: Vec::new() }
+    }
+
+    #[test]
+    fn the_same_complaint_about_many_rows_is_one_cause() {
+        let mut items = vec![item(1, "A", "unknown"), item(2, "B", "unknown")];
+        items.extend((3..15).map(|row| item(row, "B", "unknown")));
+        let causes = by_cause(&items);
+        let found: Vec<(u64, Option<&str>, usize)> = causes
+            .iter()
+            .map(|cause| (cause.count, cause.value.as_deref(), cause.rows.len()))
+            .collect();
+        assert_eq!(found, [(13, Some("B"), ROWS), (1, Some("A"), 1)]);
+    }
+}

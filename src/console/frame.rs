@@ -1,0 +1,126 @@
+//! The frame of all pages: where one is, who one is, and preferences.
+
+use form_urlencoded::{Serializer, parse};
+
+use super::text::Moment;
+use ferry_types::domain::Timestamp;
+
+/// The person who looks at a page, as the API knows them.
+#[derive(Debug, Clone)]
+pub(crate) struct Viewer {
+    /// Name of the key.
+    pub(crate) name: String,
+    /// The role.
+    pub(crate) role: &'static str,
+    /// The only accounts that the key sees; all if none.
+    pub(crate) accounts: Option<Vec<String>>,
+    /// True if the acts of operators are offered.
+    pub(crate) may_operate: bool,
+    /// True if the server has keys.
+    pub(crate) has_keys: bool,
+}
+
+/// Preferences of a browser.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Preferences {
+    /// `light` or `dark`; that of the system if empty.
+    pub(crate) theme: String,
+    /// `local`, `UTC` or the name of a zone.
+    pub(crate) zone: String,
+    /// True if single keys are commands.
+    pub(crate) keys: bool,
+    /// True if no act is offered.
+    pub(crate) looking: bool,
+}
+
+impl Default for Preferences {
+    fn default() -> Self {
+        Self { theme: String::new(), zone: "local".to_owned(), keys: true, looking: false }
+    }
+}
+
+impl Preferences {
+    /// Reads the fields of a form, or a cookie; what is unknown there does not count.
+    pub(crate) fn read(text: &str) -> Self {
+        let mut read = Self::default();
+        for (name, value) in parse(text.as_bytes()) {
+            match (&*name, &*value) {
+                ("theme", "light" | "dark") => read.theme = value.into_owned(),
+                ("zone", zone) if is_zone(zone) => read.zone = value.into_owned(),
+                ("keys", "off") => read.keys = false,
+                ("looking", "on") => read.looking = true,
+                _ => {}
+            }
+        }
+        read
+    }
+
+    /// The text of the cookie.
+    pub(crate) fn written(&self) -> String {
+        let mut text = Serializer::new(String::new());
+        text.append_pair("theme", &self.theme).append_pair("zone", &self.zone);
+        text.append_pair("keys", if self.keys { "on" } else { "off" });
+        text.append_pair("looking", if self.looking { "on" } else { "off" });
+        text.finish()
+    }
+}
+
+fn is_zone(zone: &str) -> bool {
+    let is_fit = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '/' | '+' | '-');
+    (1..=40).contains(&zone.len()) && zone.chars().all(is_fit)
+}
+
+/// The frame of a page.
+#[derive(Debug)]
+pub(crate) struct Frame {
+    /// The reader; none on pages before the login.
+    pub(crate) viewer: Option<Viewer>,
+    /// Preferences of the browser.
+    pub(crate) preferences: Preferences,
+    /// The time of the server.
+    pub(crate) now: Moment,
+    /// Title of the page of the bar that it belongs to.
+    pub(crate) here: &'static str,
+}
+
+/// A page of the bar: key after `g`, path, title.
+pub(crate) type Entry = (&'static str, &'static str, &'static str);
+
+impl Frame {
+    /// The frame of a page that is made now.
+    pub(crate) fn new(viewer: Option<Viewer>, preferences: Preferences, now: Timestamp) -> Self {
+        Self { viewer, preferences, now: now.into(), here: "" }
+    }
+
+    /// The frame of a page of the bar.
+    pub(crate) fn of(self, here: &'static str) -> Self {
+        Self { here, ..self }
+    }
+}
+
+/// The pages of the bar.
+pub(super) fn entries() -> [Entry; 3] {
+    [
+        ("o", "/console", "Overview"),
+        ("s", "/console/submissions", "Submissions"),
+        ("a", "/console/accounts", "Accounts"),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn preferences_are_read_as_they_were_written_and_nonsense_does_not_count() {
+        let preferences = Preferences {
+            theme: "dark".to_owned(),
+            zone: "Europe/Berlin".to_owned(),
+            keys: false,
+            looking: true,
+        };
+        assert_eq!(Preferences::read(&preferences.written()), preferences);
+        let nonsense = "theme=%22onload&zone=<script>&keys=maybe&other=1";
+        assert_eq!(Preferences::read(nonsense), Preferences::default());
+    }
+}

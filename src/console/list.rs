@@ -1,0 +1,131 @@
+//! The list of submissions, and the rows that other pages show, too.
+
+use askama::Template;
+use form_urlencoded::Serializer;
+
+use super::frame::Frame;
+use super::text::{Mark, Moment, Sentence, visible};
+use crate::words;
+use ferry_types::contract::{SubmissionPage as Listed, SubmissionView};
+use ferry_types::domain::Timestamp;
+use ferry_types::domain::submission::State;
+
+/// A submission in a list.
+#[derive(Debug)]
+pub(crate) struct Row {
+    /// Its id.
+    pub(crate) id: String,
+    /// Its state.
+    pub(crate) state: Mark,
+    /// Dataset name.
+    pub(crate) name: String,
+    /// Account.
+    pub(crate) account: String,
+    /// Reason for the state, and what comes next.
+    pub(crate) remark: Sentence,
+    /// Time of acceptance.
+    pub(crate) created: Moment,
+}
+
+impl Row {
+    pub(super) fn new(view: &SubmissionView, now: Timestamp) -> Self {
+        Self {
+            id: view.id.to_string(),
+            state: view.state.into(),
+            name: visible(&view.name),
+            account: visible(&view.account),
+            remark: words::remark(view, now).as_str().into(),
+            created: view.created_at.into(),
+        }
+    }
+}
+
+/// The filters of the list, as they stand in its URL.
+#[derive(Debug, Default)]
+pub(crate) struct Filters {
+    /// States.
+    pub(crate) states: Vec<State>,
+    /// Dataset name.
+    pub(crate) name: String,
+    /// Account.
+    pub(crate) account: String,
+    /// Label, as KEY=VALUE.
+    pub(crate) label: String,
+    /// Accepted at this time or later.
+    pub(crate) created_after: String,
+    /// Accepted before this time.
+    pub(crate) created_before: String,
+    /// True of a page that continues an earlier one.
+    pub(crate) is_continued: bool,
+}
+
+impl Filters {
+    /// The path of the page with these filters, which continues at `cursor`.
+    fn path(&self, cursor: &str) -> String {
+        let mut query = Serializer::new(String::new());
+        query.extend_pairs(self.states.iter().map(|state| ("state", state.as_str())));
+        let fields = [
+            ("name", &*self.name),
+            ("account", &self.account),
+            ("label", &self.label),
+            ("created_after", &self.created_after),
+            ("created_before", &self.created_before),
+            ("cursor", cursor),
+        ];
+        query.extend_pairs(fields.iter().filter(|(_, value)| !value.is_empty()));
+        let query = query.finish();
+        let mark = if query.is_empty() { "" } else { "?" };
+        format!("/console/submissions{mark}{query}")
+    }
+
+    fn is_empty(&self) -> bool {
+        self.path("") == "/console/submissions"
+    }
+}
+
+/// A state among the filters.
+#[derive(Debug)]
+pub(crate) struct Choice {
+    /// The state.
+    pub(crate) state: Mark,
+    /// True if it is chosen.
+    pub(crate) is_chosen: bool,
+}
+
+/// The page.
+#[derive(Debug, Template)]
+#[template(path = "submissions.html")]
+pub(crate) struct ListPage {
+    frame: Frame,
+    filters: Filters,
+    choices: Vec<Choice>,
+    /// The accounts to choose from; none if the key sees all.
+    accounts: Vec<String>,
+    rows: Vec<Row>,
+    /// Records that cannot be read: id and cause.
+    damaged: Vec<(String, String)>,
+    older: Option<String>,
+    newest: Option<String>,
+}
+
+impl ListPage {
+    /// The page of what was found.
+    pub(crate) fn new(frame: Frame, filters: Filters, found: Listed, now: Timestamp) -> Self {
+        let choice = |state: State| Choice {
+            state: state.into(),
+            is_chosen: filters.states.contains(&state),
+        };
+        let accounts = frame.viewer.as_ref().and_then(|viewer| viewer.accounts.clone());
+        let damaged = found.damaged.into_iter();
+        Self {
+            choices: State::ALL.into_iter().map(choice).collect(),
+            accounts: accounts.unwrap_or_default(),
+            rows: found.submissions.iter().map(|view| Row::new(view, now)).collect(),
+            damaged: damaged.map(|record| (record.id, record.cause)).collect(),
+            older: found.next_cursor.map(|cursor| filters.path(&cursor)),
+            newest: filters.is_continued.then(|| filters.path("")),
+            frame,
+            filters,
+        }
+    }
+}

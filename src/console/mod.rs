@@ -1,0 +1,22 @@
+//! The pages of the web console: what they say, made of the views of `contract`, and the files that a
+//! browser loads beside them. It knows nothing of HTTP.
+
+mod acts;
+mod assets;
+mod feedback;
+mod frame;
+mod list;
+mod overview;
+mod simple;
+mod submission;
+mod text;
+mod verdict;
+
+pub(crate) use assets::asset;
+pub(crate) use feedback::FeedbackPage;
+pub(crate) use frame::{Frame, Preferences, Viewer};
+pub(crate) use list::{Filters, ListPage};
+pub(crate) use overview::{AccountsPage, OverviewPage};
+pub(crate) use simple::{LoginPage, PreferencesPage, ProblemPage};
+pub(crate) use submission::{Detail, SubmissionPage};
+pub(crate) use verdict::Queue;

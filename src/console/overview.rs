@@ -1,0 +1,166 @@
+//! The overview, and the accounts.
+
+use std::time::Duration;
+
+use askama::Template;
+
+use super::acts::{Act, of_account};
+use super::frame::Frame;
+use super::list::Row;
+use super::text::{Mark, Moment, Sentence, number, visible};
+use super::verdict::{Finding, Queue, findings, unfinished};
+use crate::words;
+use ferry_types::contract::{AccountView, StatsView, SubmissionView};
+use ferry_types::domain::Timestamp;
+use ferry_types::domain::account::BlockReason;
+use ferry_types::domain::submission::State;
+
+/// The number of submissions in a state.
+#[derive(Debug)]
+pub(crate) struct Count {
+    /// The state.
+    pub(crate) state: Mark,
+    /// The number.
+    pub(crate) total: String,
+    /// The list of them.
+    pub(crate) link: String,
+}
+
+/// An account in a table.
+#[derive(Debug)]
+pub(crate) struct AccountRow {
+    name: String,
+    /// The list of its submissions.
+    link: String,
+    now: Sentence,
+    is_blocked: bool,
+    until: Option<Moment>,
+    unfinished: String,
+    ready: String,
+    scheduled: String,
+    running: String,
+    oldest: String,
+    counts: Vec<Count>,
+    act: Option<Act>,
+}
+
+impl AccountRow {
+    fn new(account: &AccountView, now: Timestamp, may_operate: bool) -> Self {
+        let steps = account.steps.values();
+        let sum = |count: fn(&ferry_types::contract::StepView) -> u64| {
+            number(steps.clone().map(count).sum())
+        };
+        let oldest = steps.clone().filter_map(|step| step.oldest_ready_seconds).reduce(f64::max);
+        let oldest = oldest.map(|seconds| Duration::from_secs_f64(seconds.clamp(0.0, 1e9)));
+        let blocked_by = account.blocked_by.as_ref();
+        let until = blocked_by.and_then(|reason| match reason {
+            BlockReason::Paused { .. } => None,
+            BlockReason::Throttled { until }
+            | BlockReason::LimitReached { until }
+            | BlockReason::BreakerOpen { until } => Some((*until).into()),
+        });
+        let said = blocked_by.map(|reason| words::blocked(&account.account, reason, now));
+        let is_paused = matches!(blocked_by, Some(BlockReason::Paused { .. }));
+        Self {
+            name: visible(&account.account),
+            link: format!("/console/submissions?account={}", encoded(&account.account)),
+            now: said.as_deref().unwrap_or("runs").into(),
+            is_blocked: blocked_by.is_some(),
+            until,
+            unfinished: number(unfinished(account)),
+            ready: sum(|step| step.ready),
+            scheduled: sum(|step| step.scheduled),
+            running: sum(|step| step.running),
+            oldest: oldest.map_or("–".to_owned(), words::duration),
+            counts: counts([account], &format!("&account={}", encoded(&account.account))),
+            act: may_operate.then(|| of_account(&account.account, is_paused)),
+        }
+    }
+}
+
+fn encoded(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+/// The states that have submissions, with their numbers.
+fn counts<'a>(accounts: impl IntoIterator<Item = &'a AccountView>, filter: &str) -> Vec<Count> {
+    let accounts: Vec<&AccountView> = accounts.into_iter().collect();
+    let count = |state: State| -> u64 {
+        accounts.iter().filter_map(|account| account.states.get(&state)).sum()
+    };
+    let counted = State::ALL.into_iter().map(|state| (state, count(state)));
+    let shown = counted.filter(|(_, count)| *count > 0).map(|(state, count)| Count {
+        state: state.into(),
+        total: number(count),
+        link: format!("/console/submissions?state={state}{filter}"),
+    });
+    shown.collect()
+}
+
+fn rows(accounts: &[AccountView], now: Timestamp, may_operate: bool) -> Vec<AccountRow> {
+    accounts.iter().map(|account| AccountRow::new(account, now, may_operate)).collect()
+}
+
+fn may_operate(frame: &Frame) -> bool {
+    frame.viewer.as_ref().is_some_and(|viewer| viewer.may_operate)
+}
+
+/// The overview.
+#[derive(Debug, Template)]
+#[template(path = "overview.html")]
+pub(crate) struct OverviewPage {
+    frame: Frame,
+    findings: Vec<Finding>,
+    counts: Vec<Count>,
+    drain: Option<String>,
+    accounts: Vec<AccountRow>,
+    rejected: Vec<Row>,
+    held: Vec<Row>,
+    /// False if the queue could not be read.
+    is_known: bool,
+}
+
+impl OverviewPage {
+    /// The page without the queue, which could not be read.
+    pub(crate) fn without_queue(self) -> Self {
+        Self { is_known: false, ..self }
+    }
+
+    /// The overview of the queue, with the newest rejected and held submissions.
+    pub(crate) fn new(
+        frame: Frame,
+        queue: &Queue<'_>,
+        [rejected, held]: &[Vec<SubmissionView>; 2],
+        now: Timestamp,
+    ) -> Self {
+        let row = |view: &SubmissionView| Row::new(view, now);
+        let drain = queue.stats.drain_seconds.filter(|seconds| *seconds >= 1.0);
+        let drain = drain.map(|seconds| Duration::from_secs_f64(seconds.clamp(0.0, 1e9)));
+        Self {
+            findings: findings(queue, now),
+            counts: counts(&queue.stats.accounts, ""),
+            drain: drain.map(words::duration),
+            accounts: rows(&queue.stats.accounts, now, false),
+            rejected: rejected.iter().map(row).collect(),
+            held: held.iter().map(row).collect(),
+            is_known: true,
+            frame,
+        }
+    }
+}
+
+/// The accounts.
+#[derive(Debug, Template)]
+#[template(path = "accounts.html")]
+pub(crate) struct AccountsPage {
+    frame: Frame,
+    accounts: Vec<AccountRow>,
+}
+
+impl AccountsPage {
+    /// The accounts of the queue.
+    pub(crate) fn new(frame: Frame, stats: &StatsView, now: Timestamp) -> Self {
+        let accounts = rows(&stats.accounts, now, may_operate(&frame));
+        Self { frame, accounts }
+    }
+}

@@ -1,0 +1,188 @@
+//! One submission: its state and why, its timeline, and what was stored for it.
+
+use std::time::Duration;
+
+use askama::Template;
+
+use super::acts::{Act, of_submission};
+use super::frame::Frame;
+use super::list::Row;
+use super::text::{Mark, Moment, Sentence, visible};
+use crate::words;
+use ferry_types::contract::{SubmissionView, WaitingFor, WebhookView};
+use ferry_types::domain::account::BlockReason;
+use ferry_types::domain::submission::TimelineEntry;
+use ferry_types::domain::{Timestamp, until};
+
+/// A submission with its history.
+#[derive(Debug)]
+pub(crate) struct Detail {
+    /// The submission.
+    pub(crate) view: SubmissionView,
+    /// Its timeline, oldest first.
+    pub(crate) timeline: Vec<TimelineEntry>,
+    /// Its webhook.
+    pub(crate) webhook: WebhookView,
+    /// Size of the stored dataset.
+    pub(crate) payload_bytes: u64,
+}
+
+/// A line of the timeline; the same ones in a row are one.
+#[derive(Debug)]
+pub(crate) struct Line {
+    at: Moment,
+    state: Mark,
+    message: Sentence,
+    /// Time since the line before.
+    after: String,
+    times: u64,
+}
+
+/// A stored result or feedback.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    key: String,
+    size: String,
+    link: String,
+}
+
+/// A delivery of the webhook.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    at: Moment,
+    number: u32,
+    result: &'static str,
+    status: String,
+}
+
+/// The page.
+#[derive(Debug, Template)]
+#[template(path = "submission.html")]
+pub(crate) struct SubmissionPage {
+    frame: Frame,
+    row: Row,
+    next: Option<Sentence>,
+    until: Option<Moment>,
+    /// Names and values: the values are foreign text.
+    facts: Vec<(&'static str, String)>,
+    deadline: Moment,
+    finished: Option<Moment>,
+    revision_of: Option<String>,
+    labels: Vec<(String, String)>,
+    timeline: Vec<Line>,
+    results: Vec<Stored>,
+    feedback: Option<Stored>,
+    webhook: Option<String>,
+    next_delivery: Option<Moment>,
+    attempts: Vec<Attempt>,
+    acts: Vec<Act>,
+}
+
+impl SubmissionPage {
+    /// The page of a submission.
+    pub(crate) fn new(frame: Frame, detail: Detail, now: Timestamp) -> Self {
+        let Detail { view, timeline, webhook, payload_bytes } = detail;
+        let may_operate = frame.viewer.as_ref().is_some_and(|viewer| viewer.may_operate);
+        let acts = may_operate.then(|| of_submission(&view, webhook.webhook_url.is_some()));
+        let results = view.results.iter().map(|stored| stored_as(&view, &stored.key, stored.bytes));
+        let feedback = view.feedback.as_ref();
+        Self {
+            frame,
+            row: Row::new(&view, now),
+            next: words::next(&view).as_deref().map(Sentence::from),
+            until: view.waiting_for.as_ref().and_then(end_of).map(Moment::from),
+            facts: facts(&view, payload_bytes),
+            deadline: view.deadline.into(),
+            finished: view.finished_at.map(Moment::from),
+            revision_of: view.revision_of.map(|id| id.to_string()),
+            labels: view.labels.iter().map(|(k, v)| (visible(k), visible(v))).collect(),
+            timeline: folded(timeline),
+            results: results.collect(),
+            feedback: feedback.map(|stored| Stored {
+                link: format!("/console/submissions/{}/feedback", view.id),
+                ..stored_as(&view, &stored.key, stored.bytes)
+            }),
+            webhook: webhook.webhook_url.as_deref().map(visible),
+            next_delivery: webhook.next_at.map(Moment::from),
+            attempts: attempts(&webhook),
+            acts: acts.unwrap_or_default(),
+        }
+    }
+}
+
+/// The time at which a wait ends by itself.
+fn end_of(waiting: &WaitingFor) -> Option<Timestamp> {
+    match waiting {
+        WaitingFor::DueTime { at, .. } => Some(*at),
+        WaitingFor::Account(
+            BlockReason::Throttled { until }
+            | BlockReason::LimitReached { until }
+            | BlockReason::BreakerOpen { until },
+        ) => Some(*until),
+        _ => None,
+    }
+}
+
+fn facts(view: &SubmissionView, payload_bytes: u64) -> Vec<(&'static str, String)> {
+    let progress = [(view.upload_attempts, "upload"), (view.polls, "poll")];
+    let progress = progress.map(|(count, what)| words::counted(count, what)).join(", ");
+    let mut facts = vec![
+        ("account", visible(&view.account)),
+        ("progress", progress),
+        ("dataset", words::size(payload_bytes)),
+        ("priority", view.priority.to_string()),
+        ("overwrite", if view.overwrite { "yes" } else { "no" }.to_owned()),
+        ("result keys", visible(&view.result_keys.join(", "))),
+    ];
+    facts.extend(view.reason_code.map(|code| ("reason code", code.to_string())));
+    facts.extend(view.processing_token.as_deref().map(|token| ("token", visible(token))));
+    facts
+}
+
+fn stored_as(view: &SubmissionView, key: &str, bytes: u64) -> Stored {
+    let encoded: String = form_urlencoded::byte_serialize(key.as_bytes()).collect();
+    Stored {
+        key: visible(key),
+        size: words::size(bytes),
+        // A path has no `+` for a space.
+        link: format!("/console/submissions/{}/results/{}", view.id, encoded.replace('+', "%20")),
+    }
+}
+
+fn folded(timeline: Vec<TimelineEntry>) -> Vec<Line> {
+    let mut lines: Vec<Line> = Vec::new();
+    let mut last: Option<TimelineEntry> = None;
+    for entry in timeline {
+        let before = last.as_ref();
+        let is_same =
+            |last: &TimelineEntry| last.state == entry.state && last.message == entry.message;
+        match lines.last_mut() {
+            Some(line) if before.is_some_and(is_same) => line.times += 1,
+            _ => {
+                let waited = before.map(|last| until(last.at, entry.at));
+                let waited = waited.filter(|waited| *waited >= Duration::from_secs(1));
+                lines.push(Line {
+                    at: entry.at.into(),
+                    state: entry.state.into(),
+                    message: entry.message.as_str().into(),
+                    after: waited
+                        .map(|waited| format!("after {}", words::duration(waited)))
+                        .unwrap_or_default(),
+                    times: 1,
+                });
+            }
+        }
+        last = Some(entry);
+    }
+    lines
+}
+
+fn attempts(webhook: &WebhookView) -> Vec<Attempt> {
+    let attempt = |delivery: &ferry_types::domain::submission::Delivery| Attempt {
+        at: delivery.at.into(),
+        number: delivery.attempt,
+        result: delivery.result.as_str(),
+        status: delivery.status.map(|status| status.to_string()).unwrap_or_default(),
+    };
+    webhook.deliveries.iter().map(attempt).collect()
+}

@@ -1,0 +1,148 @@
+//! Sentences about submissions and accounts: the command line and the console have the same.
+
+use std::time::Duration;
+
+use ferry_types::contract::{SubmissionView, WaitingFor};
+use ferry_types::domain::account::BlockReason;
+use ferry_types::domain::submission::{State, StepKind};
+use ferry_types::domain::{Timestamp, until};
+
+/// The reason that a submission is where it is, or what comes next.
+pub fn remark(view: &SubmissionView, now: Timestamp) -> String {
+    if view.state.is_final() && !view.refetching {
+        let took = view.finished_at.map_or(Duration::ZERO, |end| until(view.created_at, end));
+        let took = format!("after {}, {}", duration(took), counted(view.polls, "poll"));
+        return match &view.reason {
+            Some(reason) => format!("{reason} ({took})"),
+            None => took,
+        };
+    }
+    let waits = view.waiting_for.as_ref().map(|waiting| waiting_for(waiting, view, now));
+    // Why an account is paused is often what befell this very submission: once is enough.
+    let is_new = |reason: &&String| waits.as_ref().is_none_or(|w| !w.contains(reason.as_str()));
+    match (view.reason.as_ref().filter(is_new), waits) {
+        (Some(reason), Some(waits)) => format!("{reason}; {waits}"),
+        (Some(reason), None) => format!("{reason}; running"),
+        (None, Some(waits)) => waits,
+        (None, None) => "running".to_owned(),
+    }
+}
+
+/// The reason that a submission waits, in words.
+pub fn waiting_for(waiting: &WaitingFor, view: &SubmissionView, now: Timestamp) -> String {
+    match waiting {
+        WaitingFor::DueTime { at, step } => {
+            let next = match step {
+                StepKind::Upload => "upload",
+                StepKind::Poll => "poll",
+                StepKind::Collect => "fetch",
+                StepKind::Deliver => "webhook",
+            };
+            let wait = until(now, *at);
+            // Far away, the time itself says more.
+            if wait > Duration::from_hours(1) {
+                format!("next {next} at {}", time(*at))
+            } else {
+                format!("next {next} in {}", duration(wait))
+            }
+        }
+        WaitingFor::Worker { .. } => "waits for a worker".to_owned(),
+        WaitingFor::Account(reason) => blocked(&view.account, reason, now),
+        WaitingFor::Predecessor { submission } => {
+            format!("waits for {submission} of the same name; `ferry status {submission}`")
+        }
+        WaitingFor::Resolution => {
+            format!("decide with `ferry resolve {} --overwrite`, `--retry` or `--fail`", view.id)
+        }
+    }
+}
+
+/// The reason that an account runs no steps, until when, and what ends it.
+pub fn blocked(account: &str, reason: &BlockReason, now: Timestamp) -> String {
+    match reason {
+        BlockReason::Paused { reason } => {
+            format!("account `{account}` is paused: {reason}; `ferry resume {account}` resumes it")
+        }
+        BlockReason::Throttled { until: at } => {
+            let delay = duration(until(now, *at));
+            format!("the Platform throttles account `{account}` for {delay}")
+        }
+        BlockReason::LimitReached { until: at } => {
+            let delay = duration(until(now, *at));
+            format!("account `{account}` is at its limit for {delay}")
+        }
+        BlockReason::BreakerOpen { until: at } => {
+            let delay = duration(until(now, *at));
+            format!("circuit breaker of account `{account}` is open, next probe in {delay}")
+        }
+    }
+}
+
+/// The next action of an operator for one that ended badly, or whose account is not configured; while one waits for
+/// something else, its remark says so.
+pub fn next(view: &SubmissionView) -> Option<String> {
+    let id = view.id;
+    match view.state {
+        State::Rejected if view.feedback.is_none() => {
+            Some(format!("`ferry resubmit {id} FILE` submits it again, overwriting the dataset"))
+        }
+        State::Rejected => Some(format!(
+            "`ferry feedback {id}` shows the rows; `ferry resubmit {id} FILE` submits the corrected file"
+        )),
+        State::Failed => Some(format!("`ferry retry {id}` retries the step that failed")),
+        _ if matches!(view.waiting_for, Some(WaitingFor::Worker { .. })) => {
+            Some("`ferry worker` runs it, unless a worker is busy with others".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// A time, to the second.
+pub fn time(at: Timestamp) -> String {
+    at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// A span, as exact as a person wants it.
+pub fn duration(duration: Duration) -> String {
+    /// From two days on, only days are counted.
+    const DAYS: u64 = 2 * 86_400;
+    let rounded = match duration.as_secs() {
+        0 => Duration::from_millis(duration.as_millis() as u64),
+        1..10 => Duration::from_millis(duration.as_millis() as u64 / 100 * 100),
+        10..3600 => Duration::from_secs(duration.as_secs()),
+        seconds @ 3600..DAYS => Duration::from_secs(seconds / 60 * 60),
+        seconds => return format!("{} days", seconds / 86_400),
+    };
+    humantime::format_duration(rounded).to_string()
+}
+
+/// `1 poll`, `2 polls`.
+pub fn counted(count: impl Into<u64>, what: &str) -> String {
+    match count.into() {
+        1 => format!("1 {what}"),
+        count => format!("{count} {what}s"),
+    }
+}
+
+/// A size in bytes.
+pub fn size(bytes: u64) -> String {
+    indicatif::BinaryBytes(bytes).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_is_as_exact_as_its_length_deserves() {
+        let shown = |millis| duration(Duration::from_millis(millis));
+        let hour = 3_600_000;
+        assert_eq!(shown(0), "0s");
+        assert_eq!(shown(234), "234ms");
+        assert_eq!(shown(1234), "1s 200ms");
+        assert_eq!(shown(61_234), "1m 1s");
+        assert_eq!(shown(hour + 61_234), "1h 1m");
+        assert_eq!(shown(47 * hour), "1day 23h");
+        assert_eq!(shown(49 * hour), "2 days");
+    }
+}

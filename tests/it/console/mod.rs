@@ -1,0 +1,9 @@
+//! The console: over plain HTTP what needs no browser, and in Chromium what people see of it.
+
+mod acts;
+mod browser;
+mod harness;
+mod login;
+mod pages;
+mod same_words;
+mod seen;

@@ -1,0 +1,152 @@
+//! The console as people see it, in Chromium.
+
+use ferry::api::revoke_key;
+use ferry_testing::make_old;
+use ferry_types::contract::SubmissionRequest;
+use serde_json::json;
+use thirtyfour::prelude::*;
+
+use super::browser::Browser;
+use super::harness::pages;
+use crate::api::harness::Served;
+use crate::api::keys::Keyed;
+use crate::support::{dataset, plain};
+
+const REJECTED: &str = include_str!("../../../examples/rejected.csv");
+
+/// A server with a submission of each kind that people look at, and the pages about them.
+async fn furnished() -> (Served, Vec<String>) {
+    let served = Served::with(plain(), &[]).await;
+    let world = &served.world;
+    let deceptive = [("team".to_owned(), "<b>north</b>".to_owned())].into();
+    let request =
+        SubmissionRequest { data: REJECTED.to_owned(), labels: deceptive, ..dataset("rejected") };
+    let (rejected, completed) = (world.submit(request).await, world.submit(dataset("done")).await);
+    world.settled(rejected).await;
+    world.settled(completed).await;
+    world.app.store.pause("default", "moving house <script>").await.unwrap();
+    let long = "a-name-that-is-as-long-as-a-person-would-ever-want-one-to-be".repeat(2);
+    let waiting = world.submit(dataset(&long)).await;
+    let mut paths = pages(&waiting.to_string());
+    paths.push(format!("/console/submissions/{rejected}"));
+    paths.push(format!("/console/submissions/{rejected}/feedback"));
+    paths.push(format!("/console/submissions/{completed}"));
+    paths.push("/console/nowhere".to_owned());
+    let url = format!("http://{}", served.address);
+    let paths = paths.into_iter().map(|path| format!("{url}{path}")).collect();
+    (served, paths)
+}
+
+#[tokio::test]
+async fn every_page_can_be_read_and_used_by_all_in_light_and_dark_and_on_a_phone() {
+    let ((_served, mut paths), browser) = tokio::join!(furnished(), Browser::start());
+    let keyed = Keyed::start().await;
+    paths.push(format!("http://{}/console/login", keyed.served.address));
+    for path in &paths {
+        browser.open(path).await;
+        for scheme in ["light", "dark"] {
+            browser.prefer(scheme).await;
+            let findings = browser.findings().await;
+            assert!(findings.is_empty(), "{path} in {scheme}: {findings:#?}");
+        }
+        browser.sized(360, 740).await;
+        let width = browser.value("document.documentElement.scrollWidth").await;
+        assert!(width.as_u64() <= Some(360), "{path} is {width} wide on a phone");
+        browser.sized(1280, 900).await;
+        let mut complaints = browser.complaints().await;
+        // The page says 404, and the browser that it did.
+        complaints.retain(|complaint| !complaint.contains("status of 404"));
+        assert!(complaints.is_empty(), "{path}: {complaints:?}");
+    }
+}
+
+#[tokio::test]
+async fn pages_are_complete_and_acts_work_without_script() {
+    let keyed = Keyed::start_with(&[]).await;
+    let id = keyed.served.world.submit(dataset("march")).await;
+    let browser = Browser::start().await;
+    browser.tool("Emulation.setScriptExecutionDisabled", json!({ "value": true })).await;
+    let url = format!("http://{}", keyed.served.address);
+    let driver = &*browser.driver;
+    browser.open(&format!("{url}/console/submissions/{id}")).await;
+    let field = driver.find(By::Name("key")).await.unwrap();
+    field.send_keys(&keyed.keys["operator"]).await.unwrap();
+    driver.find(By::Css("main button")).await.unwrap().click().await.unwrap();
+    // The login leads back to the page that was asked for.
+    let title = driver.find(By::Css("h1")).await.unwrap();
+    assert_eq!(title.text().await.unwrap(), "march");
+    let timeline = driver.find(By::Css(".timeline")).await.unwrap().text().await.unwrap();
+    assert!(timeline.contains("UTC") && timeline.contains("queued"), "{timeline}");
+    driver.find(By::XPath("//summary[text()='Cancel…']")).await.unwrap().click().await.unwrap();
+    driver.find(By::XPath("//button[text()='Cancel']")).await.unwrap().click().await.unwrap();
+    let remark = driver.find(By::Css(".verdict")).await.unwrap().text().await.unwrap();
+    assert!(remark.contains("cancelled"), "{remark}");
+}
+
+#[tokio::test]
+async fn news_changes_what_is_shown_in_every_tab_over_one_stream_and_an_ended_session_is_said() {
+    let keyed = Keyed::start().await;
+    let world = &keyed.served.world;
+    let id = world.submit(dataset("march")).await;
+    let browser = Browser::start().await;
+    let (driver, url) = (&*browser.driver, format!("http://{}", keyed.served.address));
+    browser.open(&format!("{url}/console/login")).await;
+    driver.find(By::Name("key")).await.unwrap().send_keys(&keyed.keys["reader"]).await.unwrap();
+    driver.find(By::Css("main button")).await.unwrap().click().await.unwrap();
+    browser.until("document.title.startsWith('Overview')").await;
+    // More tabs than a browser has connections to a server.
+    let list = format!("{url}/console/submissions");
+    for _ in 0..7 {
+        let tab = driver.new_tab().await.unwrap();
+        driver.switch_to_window(tab).await.unwrap();
+        browser.open(&list).await;
+    }
+    let script = "navigator.locks.query().then((all) => { window.held = all.held.length; });";
+    driver.execute(script, Vec::new()).await.unwrap();
+    browser.until("window.held <= 1").await;
+    // A row changes where it is; a new one is announced.
+    world.app.store.cancel(id).await.unwrap();
+    browser.until("document.querySelector('[data-row] .state.cancelled')").await;
+    world.submit(dataset("april")).await;
+    browser.until("document.getElementById('newer').textContent === '1 newer: show'").await;
+    assert_eq!(browser.value("document.querySelectorAll('[data-row]').length").await, json!(1));
+    // What was shown stays when the session ends.
+    assert!(revoke_key(&keyed.file, "reader").unwrap());
+    make_old(&keyed.file);
+    browser.until("document.getElementById('news').textContent.includes('Log in')").await;
+    assert_eq!(browser.value("document.querySelectorAll('[data-row]').length").await, json!(1));
+}
+
+#[tokio::test]
+async fn times_are_of_the_chosen_zone_and_single_keys_move() {
+    let (served, _) = furnished().await;
+    let browser = Browser::start().await;
+    let url = format!("http://{}", served.address);
+    for (zone, hours) in [("UTC", 0), ("Asia/Kolkata", 5), ("America/Phoenix", -7)] {
+        browser.open(&format!("{url}/console/preferences")).await;
+        let script = "const f = document.querySelector('main form'); f.zone.value = arguments[0]; f.submit();";
+        browser.driver.execute(script, vec![json!(zone)]).await.unwrap();
+        browser.until(&format!("document.documentElement.dataset.zone === '{zone}'")).await;
+        browser.open(&format!("{url}/console/submissions")).await;
+        let time = "document.querySelector('[data-row] time')";
+        let utc = browser.value(&format!("new Date({time}.dateTime).getUTCHours()")).await;
+        let shown = browser.value(&format!("{time}.textContent.slice(11, 13)")).await;
+        let shown: i64 = shown.as_str().unwrap().parse().unwrap();
+        // Half an hour more is the next hour half of the time.
+        let ahead = (shown - utc.as_i64().unwrap()).rem_euclid(24);
+        assert!(
+            [hours, hours + 1].iter().any(|h: &i64| h.rem_euclid(24) == ahead),
+            "{zone}: {shown}"
+        );
+    }
+    browser.press("/").await;
+    assert_eq!(browser.value("document.activeElement.id").await, json!("filter"));
+    browser.driver.execute("document.activeElement.blur()", Vec::new()).await.unwrap();
+    browser.press("jjk").await;
+    let at = "[...document.querySelectorAll('[data-row] a')].indexOf(document.activeElement)";
+    assert_eq!(browser.value(at).await, json!(0));
+    browser.press("j").await;
+    assert_eq!(browser.value(at).await, json!(1));
+    browser.press("ga").await;
+    browser.until("document.title.startsWith('Accounts')").await;
+}
