@@ -40,7 +40,7 @@ async fn json_that_is_wrong_is_answered_with_where_and_what() {
     expected a JSON object
     missing field `data`
     `name`: invalid type: integer `1`, expected a string
-    `labels`: invalid type: sequence, expected a map; `overwrite`: invalid type: string "yes", expected a boolean
+    `overwrite`: invalid type: string "yes", expected a boolean; `labels`: invalid type: sequence, expected a map
     unknown field `nonsense`, expected one of `name`, `data`, `event_data`, `account`, `overwrite`, `result_keys`, `priority`, `not_before`, `deadline`, `idempotency_key`, `labels`, `traceparent`, `webhook_url`
     `deadline`: input contains invalid characters
     control character (\u0000-\u001F) found while parsing a string at line 2 column 0

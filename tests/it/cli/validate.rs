@@ -320,16 +320,16 @@ fn json_has_one_report_a_file_and_says_the_same() {
     assert_eq!(reports[1]["problems"], serde_json::json!([]));
     assert_snapshot!(serde_json::to_string_pretty(&reports[0]["problems"][0]).unwrap(), @r#"
     {
-      "column": "StartDate",
-      "count": 1,
-      "expected": "DD/MM/YYYY, such as 31/12/2025",
-      "fixable": false,
+      "severity": "error",
       "kind": "not_a_date",
       "line": 2,
-      "message": "`31/02/2025` is not a calendar date",
       "row": 1,
-      "severity": "error",
-      "value": "31/02/2025"
+      "column": "StartDate",
+      "value": "31/02/2025",
+      "message": "`31/02/2025` is not a calendar date",
+      "expected": "DD/MM/YYYY, such as 31/12/2025",
+      "count": 1,
+      "fixable": false
     }
     "#);
 }
