@@ -307,6 +307,7 @@ WORKERS = [
     panel("Requests in flight", "Requests that hold one of the places that `max_concurrent_requests` allows.", "none", [(f"sum by (instance) (ferry_http_requests_in_flight{{{SCRAPED}}})", "{{instance}}")], width=6),
     panel("Webhooks", "Delivery attempts, by result. A failed delivery is retried and does not change the submission.", "ops", [(rate("ferry_webhook_deliveries_total", SCRAPED, "result"), "{{result}}")], related=["FerryWebhooksFailing"], width=6),
     panel("Webhooks abandoned", "Webhooks that failed at their last attempt, in an hour.", "none", [(f"sum(increase(ferry_webhooks_abandoned_total{{{SCRAPED}}}[1h]))", "abandoned")], "FerryWebhooksAbandoned", width=6),
+    panel("Certificate", "Time for which the certificate of each server is valid.", "s", [(f"ferry_certificate_expires_timestamp_seconds{{{SCRAPED}}} - time()", "{{instance}}")], "FerryCertificateExpires", low=True, width=6),
     row("Processes"),
     panel("CPU", "Cores that each process uses.", "none", [(f"rate(process_cpu_seconds_total{{{SCRAPED}}}{INTERVAL}) and ferry_build_info{{{SCRAPED}}}".replace(" and ferry", " and on (instance) ferry"), "{{instance}}")]),
     panel("Memory", "Resident memory of each process; it does not grow with the backlog.", "bytes", [(f"process_resident_memory_bytes{{{SCRAPED}}} and on (instance) ferry_build_info{{{SCRAPED}}}", "{{instance}}")]),

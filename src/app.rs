@@ -7,7 +7,10 @@ use fastrand::Rng;
 use parking_lot::Mutex;
 use tracing::warn;
 
-use crate::api::{Api, Keys, KeysError, Parts, SessionSecret, Tls, TlsError};
+use crate::api::{
+    Api, CertificateMetrics, Keys, KeysError, Parts, SessionSecret, Tls, TlsError,
+    watch_certificate,
+};
 use crate::audit::Audit;
 use crate::boot_clock::BootClock;
 use crate::config::{Config, StoreLocation};
@@ -188,6 +191,16 @@ impl App {
         exporter::watch_durability(self.store.clone(), self.metrics.clone())
     }
 
+    /// Exports how long the server's certificate is valid, if it has one, for as long as it is polled.
+    pub fn watching_certificate(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (metrics, tls) = (self.metrics.clone(), self.config.tls.clone());
+        async move {
+            if let Some(files) = tls {
+                watch_certificate(files.certificate, &metrics).await;
+            }
+        }
+    }
+
     /// Logs what blocks the accounts of the store, for as long as it is polled.
     pub fn watching_accounts(&self) -> impl Future<Output = ()> + Send + use<> {
         account_watch::watch(self.store.clone(), self.clock.clone())
@@ -296,6 +309,7 @@ fn declare(metrics: &Metrics) {
     metrics.of::<QueueMetrics>();
     metrics.of::<DurabilityMetrics>();
     metrics.of::<DataLossMetrics>();
+    metrics.of::<CertificateMetrics>();
 }
 
 fn open_store(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, StoreError> {

@@ -11,6 +11,7 @@ mod bulk;
 mod bulk_actions;
 mod caller;
 mod capacity;
+mod certificate;
 mod client_addr;
 mod console;
 mod content;
@@ -51,6 +52,7 @@ mod tls;
 mod wait;
 mod whoami;
 
+pub use certificate::{CertificateMetrics, watch_certificate};
 pub use console::mode::ConsoleMode;
 pub use console::session::SessionSecret;
 #[doc(hidden)]

@@ -222,7 +222,7 @@ async fn run(cli: Cli, ui: &Ui) -> Result<Exit, CliError> {
         Command::Refetch(command) => command.run(open_existing(&global, ui)?, ui).await,
         Command::Cancel(command) => command.run(open_existing(&global, ui)?, ui).await,
         Command::Resolve(command) => command.run(open_existing(&global, ui)?, ui).await,
-        Command::Webhooks(command) => command.run(open_existing(&global, ui)?, ui).await,
+        Command::Webhooks(command) => command.run(&global, ui).await,
         Command::Resume(command) => command.run(open_existing(&global, ui)?, ui).await,
         Command::Stats(command) => command.run(open_existing(&global, ui)?, ui).await,
         Command::Intake(command) => command.run(open_existing(&global, ui)?, ui).await,

@@ -100,6 +100,7 @@ fn watch(app: &App) {
     tokio::spawn(app.watching_durability());
     tokio::spawn(app.watching_data_loss());
     tokio::spawn(app.watching_accounts());
+    tokio::spawn(app.watching_certificate());
     tokio::spawn(app.shutdown.clone().abort_late(app.config.policy.shutdown_timeout));
 }
 

@@ -148,6 +148,12 @@ impl Config {
     }
 }
 
+/// Returns the webhook settings of each account, also where the configuration lacks others: a receiver needs
+/// nothing else.
+pub fn webhook_targets(sources: &Sources) -> WebhookTargets {
+    SettingsReader::new(sources).targets(&Rules::default())
+}
+
 fn store(reader: &mut SettingsReader<'_>) -> StoreLocation {
     let location = reader.read("store", values::store);
     let namespace = reader.read("namespace", values::namespace);

@@ -2,6 +2,7 @@
 
 use data_encoding::BASE64;
 use ring::hmac;
+use ring::rand::{SecureRandom, SystemRandom};
 use secrecy::{ExposeSecret, SecretString};
 
 const PREFIX: &str = "whsec_";
@@ -20,6 +21,22 @@ impl SigningKey {
              `echo whsec_$(openssl rand -base64 32)` makes",
         )?;
         Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, &bytes)))
+    }
+
+    /// A key that was drawn now, and its text.
+    pub fn random() -> Result<(Self, SecretString), ring::error::Unspecified> {
+        let mut bytes = [0; 32];
+        SystemRandom::new().fill(&mut bytes)?;
+        let text = format!("{PREFIX}{}", BASE64.encode(&bytes));
+        Ok((Self(hmac::Key::new(hmac::HMAC_SHA256, &bytes)), text.into()))
+    }
+
+    /// Returns true if one of `signatures`, which are separated by spaces, is that of this key.
+    pub fn verifies(&self, id: &str, seconds: i64, body: &str, signatures: &str) -> bool {
+        let message = format!("{id}.{seconds}.{body}");
+        let tags = signatures.split(' ').filter_map(|one| one.strip_prefix("v1,"));
+        let tags = tags.filter_map(|tag| BASE64.decode(tag.as_bytes()).ok());
+        tags.into_iter().any(|tag| hmac::verify(&self.0, message.as_bytes(), &tag).is_ok())
     }
 
     /// The signature of a message, as a receiver compares it.
@@ -55,5 +72,15 @@ mod tests {
         let signature =
             secret.sign("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, r#"{"test": 2432232314}"#);
         assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+        let (id, seconds, body) =
+            ("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, r#"{"test": 2432232314}"#);
+        let several = format!("v1,AAAA v2,x {signature}");
+        assert!(secret.verifies(id, seconds, body, &several));
+        assert!(!secret.verifies(id, seconds + 1, body, &several));
+        assert!(!secret.verifies(id, seconds, "", &several));
+        let (other, text) = SigningKey::random().unwrap();
+        assert!(!other.verifies(id, seconds, body, &several));
+        let same = SigningKey::read(&text).unwrap();
+        assert_eq!(same.sign(id, seconds, body), other.sign(id, seconds, body));
     }
 }

@@ -134,7 +134,8 @@ impl News {
             return Ok(Some(message(&BTreeSet::new(), true)));
         }
         let (mut ids, mut is_many) = (BTreeSet::new(), false);
-        while self.cursor.number < newest.number {
+        // Of very many changes, the rest need not be read.
+        while self.cursor.number < newest.number && !is_many {
             let history = store.events(self.cursor.number, PAGE).await?;
             let Some(last) = history.events.last() else { break };
             self.cursor.number = last.cursor;

@@ -18,6 +18,30 @@ fn certificate() -> CertifiedKey<KeyPair> {
     generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap()
 }
 
+#[test]
+fn the_end_of_the_certificate_is_exported() {
+    let until = |year| {
+        let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let mut params = rcgen::CertificateParams::new(names).unwrap();
+        params.not_after = rcgen::date_time_ymd(year, 1, 1);
+        let signing_key = KeyPair::generate().unwrap();
+        CertifiedKey { cert: params.self_signed(&signing_key).unwrap(), signing_key }
+    };
+    let ferry = with_tls();
+    let certified = until(2100);
+    write(&ferry, &certified);
+    let server = serve(&ferry, &["--no-workers"]);
+    let (url, client) = (url(&server), trusting(&certified));
+    let runtime = Runtime::new().unwrap();
+    let exported = || {
+        let scraped = async { client.get(format!("{url}/metrics")).send().await?.text().await };
+        let scraped = runtime.block_on(scraped).unwrap_or_default();
+        let name = "ferry_certificate_expires_timestamp_seconds ";
+        scraped.lines().find_map(|line| line.strip_prefix(name)?.parse::<f64>().ok())
+    };
+    eventually("the end of 2099", || exported() == Some(4_102_444_800.0));
+}
+
 /// A client that trusts this certificate and no other.
 fn trusting(certificate: &CertifiedKey<KeyPair>) -> Client {
     let _ = rustls::crypto::ring::default_provider().install_default();

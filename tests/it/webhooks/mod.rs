@@ -2,6 +2,7 @@
 
 mod delivering;
 mod four_ways;
+mod listening;
 mod python;
 pub(crate) mod receiver;
 mod refusing;
