@@ -20,7 +20,8 @@ use ferry_types::domain::submission::{DeliveryResult, State, SubmissionParts, sh
 #[command(after_help = "\
 Examples:
   ferry webhooks test https://hooks.example.com/ferry
-  ferry webhooks test http://127.0.0.1:8710 --set webhook_allow=127.0.0.1 --set webhook_allow_http=yes")]
+
+A receiver on this machine needs the settings that `ferry webhooks listen` prints.")]
 pub(super) struct Test {
     /// URL of the receiver.
     url: String,
