@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use ferry_store::{Accepted, Claim, ClaimRequest, Commit, Lease, NewSubmission};
 use ferry_types::domain::SubmissionId;
@@ -147,6 +148,10 @@ impl Saboteur {
             }
             (Some(Planted::DenialDropped), signal @ Signal::CredentialsDenied(_)) => {
                 *signal = Signal::None;
+                // Due at once again and again, it would keep the time from passing.
+                if let Next::Step(next) = &mut transition.next {
+                    next.after = next.after.max(Duration::from_mins(1));
+                }
             }
             (Some(Planted::ResultsSwapped), _) => {
                 if let [(_, first), (_, second)] = transition.contents.as_mut_slice() {

@@ -89,7 +89,8 @@ impl Data {
     /// Identifies the history, with the event at `number`.
     pub(super) fn standing(&self, number: u64) -> Standing {
         let content = |event: &Event| format!("{event:?}");
-        let requested = self.events.iter().find(|event| event.cursor == number);
+        let requested = self.events.binary_search_by_key(&number, |event| event.cursor);
+        let requested = requested.ok().and_then(|position| self.events.get(position));
         let standing = Standing {
             event: self.events.back().map(content).unwrap_or_default(),
             requested: requested.map(content),
