@@ -61,8 +61,8 @@ fn each_dialect_refuses_an_existing_name_in_its_own_way() {
         (
             "french",
             409,
-            "\u{feff}{\"detail\":\"L\u{2019}identifiant n est d\u{e9}j\u{e0} utilis\u{e9}\",\
-             \"status\":409,\"type\":\"about:blank\"}",
+            "\u{feff}{\"type\":\"about:blank\",\"status\":409,\
+             \"detail\":\"L\u{2019}identifiant n est d\u{e9}j\u{e0} utilis\u{e9}\"}",
         ),
         ("silent", 400, ""),
         (
