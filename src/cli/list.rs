@@ -8,16 +8,14 @@ use clap::Args;
 
 use super::complete;
 use super::error::{CliError, Exit};
+use super::filters::Filters;
 use super::follow::view;
 use super::ui::Ui;
-use super::values;
 use crate::app::App;
 use columns::Columns;
 use ferry_store::selection::{Count, Selection, count};
 use ferry_store::{Cursor, Filter, Store, StoreError};
 use ferry_types::contract::SubmissionView;
-use ferry_types::domain::Timestamp;
-use ferry_types::domain::submission::{State, WebhookState};
 
 /// Submissions read from the store at once.
 const PAGE: usize = 200;
@@ -34,8 +32,14 @@ Examples:
   ferry list --webhook failed                 whose outcome was not delivered
   ferry list --created-after 2026-03-01T00:00:00Z --created-before 2026-04-01T00:00:00Z")]
 pub(super) struct List {
+    /// With exactly this name.
+    #[arg(short, long)]
+    name: Option<String>,
+    /// Of this account.
+    #[arg(long, add = complete::accounts())]
+    account: Option<String>,
     #[command(flatten)]
-    filter: FilterArgs,
+    filters: Filters,
     /// Maximum number of submissions.
     #[arg(long, value_name = "COUNT", default_value = "20")]
     limit: NonZeroUsize,
@@ -47,50 +51,9 @@ pub(super) struct List {
     all: bool,
 }
 
-/// The filters.
-#[derive(Debug, Args)]
-pub(super) struct FilterArgs {
-    /// In this state; may be repeated.
-    #[arg(long = "state", value_name = "STATE", add = complete::states())]
-    states: Vec<State>,
-    /// With exactly this name.
-    #[arg(short, long)]
-    name: Option<String>,
-    /// Of this account.
-    #[arg(long, add = complete::accounts())]
-    account: Option<String>,
-    /// With this label; may be repeated.
-    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = values::label)]
-    labels: Vec<(String, String)>,
-    /// Accepted at this time or later.
-    #[arg(long, value_name = "TIME", value_parser = values::time)]
-    created_after: Option<Timestamp>,
-    /// Accepted before this time.
-    #[arg(long, value_name = "TIME", value_parser = values::time)]
-    created_before: Option<Timestamp>,
-    /// With a webhook in this state: `failed`, `pending`, `delivered` or `gone`.
-    #[arg(long, value_name = "STATE")]
-    webhook: Option<WebhookState>,
-}
-
-impl FilterArgs {
-    pub(super) fn into_selection(self) -> Selection {
-        let labels = self.labels.into_iter().collect();
-        let filter = Filter {
-            states: self.states,
-            name: self.name,
-            account: self.account,
-            labels,
-            created_after: self.created_after,
-            created_before: self.created_before,
-        };
-        Selection { filter, webhook: self.webhook }
-    }
-}
-
 impl List {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
-        let selection = self.filter.into_selection();
+        let selection = self.filters.into_selection(self.name, self.account);
         let mut left = if self.all { usize::MAX } else { self.limit.get() };
         let mut cursor = self.cursor.map(Cursor);
         let mut columns = Columns::of_terminal();

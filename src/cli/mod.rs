@@ -15,6 +15,7 @@ mod each;
 mod error;
 mod feedback;
 mod files;
+mod filters;
 mod follow;
 mod global;
 mod intake;

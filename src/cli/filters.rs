@@ -1,0 +1,47 @@
+//! Filters of submissions, which listing and acting on all that match share.
+
+use clap::Args;
+
+use super::complete;
+use super::values;
+use ferry_store::Filter;
+use ferry_store::selection::Selection;
+use ferry_types::domain::Timestamp;
+use ferry_types::domain::submission::{State, WebhookState};
+
+/// The filters beside name and account.
+#[derive(Debug, Args)]
+pub(super) struct Filters {
+    /// In this state; may be repeated.
+    #[arg(long = "state", value_name = "STATE", add = complete::states())]
+    states: Vec<State>,
+    /// With this label; may be repeated.
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = values::label)]
+    labels: Vec<(String, String)>,
+    /// Accepted at this time or later.
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
+    created_after: Option<Timestamp>,
+    /// Accepted before this time.
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
+    created_before: Option<Timestamp>,
+    /// With a webhook in this state: `failed`, `pending`, `delivered` or `gone`.
+    #[arg(long, value_name = "STATE")]
+    webhook: Option<WebhookState>,
+}
+
+impl Filters {
+    /// True if there is any.
+    pub(super) fn is_given(&self) -> bool {
+        let is_timed = self.created_after.is_some() || self.created_before.is_some();
+        let is_of_kind = !self.states.is_empty() || !self.labels.is_empty();
+        is_of_kind || is_timed || self.webhook.is_some()
+    }
+
+    /// The submissions of this name and account that match.
+    pub(super) fn into_selection(self, name: Option<String>, account: Option<String>) -> Selection {
+        let Self { states, labels, created_after, created_before, webhook } = self;
+        let labels = labels.into_iter().collect();
+        let filter = Filter { states, name, account, labels, created_after, created_before };
+        Selection { filter, webhook }
+    }
+}
