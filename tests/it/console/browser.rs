@@ -96,6 +96,36 @@ impl Browser {
         self.driver.goto(url).await.unwrap_or_else(|error| panic!("{url}: {error}"));
     }
 
+    /// The first element that a selector finds, which is waited for.
+    pub(super) async fn see(&self, by: By) -> WebElement {
+        let wait = Wait::begin(by.to_string());
+        loop {
+            match self.driver.find(by.clone()).await {
+                Ok(element) => return element,
+                // A page that is just left has none.
+                Err(error) => wait.pause_or(|| error.to_string()).await,
+            }
+        }
+    }
+
+    /// Clicks on the first element that a selector finds, as soon as it can be clicked on.
+    pub(super) async fn click(&self, by: By) {
+        let wait = Wait::begin(format!("a click on {by}"));
+        while let Err(error) = self.see(by.clone()).await.click().await {
+            wait.pause_or(|| error.to_string()).await;
+        }
+    }
+
+    /// Clicks on what leads to another page, and waits until this one is left.
+    pub(super) async fn follow(&self, by: By) {
+        let page = self.see(By::Tag("html")).await;
+        self.click(by.clone()).await;
+        let wait = Wait::begin("another page");
+        while page.is_present().await.unwrap_or(false) {
+            wait.pause_or(|| format!("the click on {by} led nowhere")).await;
+        }
+    }
+
     /// The value of an expression of the page.
     pub(super) async fn value(&self, expression: &str) -> Value {
         let script = format!("return ({expression});");

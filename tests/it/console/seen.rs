@@ -67,19 +67,18 @@ async fn pages_are_complete_and_acts_work_without_script() {
     let browser = Browser::start().await;
     browser.tool("Emulation.setScriptExecutionDisabled", json!({ "value": true })).await;
     let url = format!("http://{}", keyed.served.address);
-    let driver = &*browser.driver;
     browser.open(&format!("{url}/console/submissions/{id}")).await;
-    let field = driver.find(By::Name("key")).await.unwrap();
+    let field = browser.see(By::Name("key")).await;
     field.send_keys(&keyed.keys["operator"]).await.unwrap();
-    driver.find(By::Css("main button")).await.unwrap().click().await.unwrap();
+    browser.follow(By::Css("main button")).await;
     // The login leads back to the page that was asked for.
-    let title = driver.find(By::Css("h1")).await.unwrap();
+    let title = browser.see(By::Css("h1")).await;
     assert_eq!(title.text().await.unwrap(), "march");
-    let timeline = driver.find(By::Css(".timeline")).await.unwrap().text().await.unwrap();
+    let timeline = browser.see(By::Css(".timeline")).await.text().await.unwrap();
     assert!(timeline.contains("UTC") && timeline.contains("queued"), "{timeline}");
-    driver.find(By::XPath("//summary[text()='Cancel…']")).await.unwrap().click().await.unwrap();
-    driver.find(By::XPath("//button[text()='Cancel']")).await.unwrap().click().await.unwrap();
-    let remark = driver.find(By::Css(".verdict")).await.unwrap().text().await.unwrap();
+    browser.click(By::XPath("//summary[text()='Cancel…']")).await;
+    browser.follow(By::XPath("//button[text()='Cancel']")).await;
+    let remark = browser.see(By::Css(".verdict")).await.text().await.unwrap();
     assert!(remark.contains("cancelled"), "{remark}");
 }
 
@@ -91,8 +90,9 @@ async fn news_changes_what_is_shown_in_every_tab_over_one_stream_and_an_ended_se
     let browser = Browser::start().await;
     let (driver, url) = (&*browser.driver, format!("http://{}", keyed.served.address));
     browser.open(&format!("{url}/console/login")).await;
-    driver.find(By::Name("key")).await.unwrap().send_keys(&keyed.keys["reader"]).await.unwrap();
-    driver.find(By::Css("main button")).await.unwrap().click().await.unwrap();
+    let field = browser.see(By::Name("key")).await;
+    field.send_keys(&keyed.keys["reader"]).await.unwrap();
+    browser.follow(By::Css("main button")).await;
     browser.until("document.title.startsWith('Overview')").await;
     // More tabs than a browser has connections to a server.
     let list = format!("{url}/console/submissions");
