@@ -9,6 +9,7 @@ pub mod feedback;
 mod id;
 pub mod limits;
 pub mod outcome;
+pub mod pacing;
 mod sanitize;
 pub mod submission;
 mod time;
