@@ -3,6 +3,7 @@
 
 mod accounts;
 mod arrival;
+mod attempts;
 mod audited;
 mod auth;
 mod body;

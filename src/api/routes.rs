@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{Extension, Request, State};
@@ -260,6 +261,10 @@ async fn allowed(
     let is_allowed = caller.role >= role;
     if is_allowed && role != Role::Operate {
         return next.run(request).await;
+    }
+    // A key that has no right to anything cannot fill the disk with it.
+    if !is_allowed && shared.denied_actions.begin(caller.name.clone(), Instant::now()).is_err() {
+        return denied(caller.role, role);
     }
     let action = Audited::of(&shared, &caller, id, &mut request).await;
     let running = request.extensions().get::<Running>().cloned();

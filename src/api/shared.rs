@@ -1,6 +1,7 @@
 //! The parts of the API that all requests share.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::num::NonZero;
 use std::sync::{Arc, LazyLock};
 use std::thread::available_parallelism;
@@ -12,9 +13,9 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
+use super::attempts::Attempts;
 use super::body_memory::BodyMemory;
 use super::capacity::Capacity;
-use super::console::attempts::Attempts;
 use super::console::mode::ConsoleMode;
 use super::console::session::SessionSecret;
 use super::event_poller::EventPoller;
@@ -33,6 +34,12 @@ use ferry_store::Store;
 use ferry_types::clock::Clock;
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::account::HealthPolicy;
+
+/// Logins of an address that may fail in a minute.
+const LOGINS: u32 = 10;
+
+/// Denied actions of a key that are recorded in a minute.
+const DENIALS: u32 = 100;
 
 /// The parts of the API.
 #[derive(Debug)]
@@ -90,8 +97,10 @@ pub(super) struct Shared {
     pub(super) bulk_checks: Semaphore,
     /// Actions of operators, which outlive their connections.
     pub(super) actions: TaskTracker,
-    /// Attempts to log in at the console.
-    pub(super) login_attempts: Attempts,
+    /// Attempts to log in at the console, by address.
+    pub(super) login_attempts: Attempts<IpAddr>,
+    /// Actions that were denied for want of the role, by the name of the key.
+    pub(super) denied_actions: Attempts<String>,
     pub(super) documents: &'static LazyLock<Documents>,
     rng: Mutex<Rng>,
 }
@@ -118,7 +127,8 @@ impl Shared {
             capacity: Capacity::new(limits.max_unfinished),
             bulk_checks: Semaphore::new(available_parallelism().map_or(1, NonZero::get)),
             actions: TaskTracker::new(),
-            login_attempts: Attempts::default(),
+            login_attempts: Attempts::new(LOGINS),
+            denied_actions: Attempts::new(DENIALS),
             documents,
             rng: Mutex::new(Rng::with_seed(parts.seed)),
             parts,

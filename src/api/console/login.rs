@@ -8,6 +8,7 @@ use axum::extract::{Extension, FromRequest, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use super::super::attempts::network;
 use super::super::audited::Audited;
 use super::super::auth::names_this_machine;
 use super::super::caller::Caller;
@@ -90,7 +91,7 @@ pub(in crate::api) async fn login(
     }
     let origin: Option<ClientAddr> = request.extensions().get().copied();
     if let Some(ClientAddr(origin)) = origin
-        && let Err(delay) = shared.login_attempts.begin(origin, Instant::now())
+        && let Err(delay) = shared.login_attempts.begin(network(origin), Instant::now())
     {
         return Ok(too_many(&shared, &visit, delay));
     }
@@ -105,7 +106,7 @@ pub(in crate::api) async fn login(
     let action = Audited::of(&shared, actor, id, &mut recorded).await;
     let session = caller.map(|caller| {
         if let Some(ClientAddr(origin)) = origin {
-            shared.login_attempts.succeeded(origin);
+            shared.login_attempts.succeeded(network(origin));
         }
         let digits = hash(key.trim())[..DIGITS].to_owned();
         Session::begin(caller.name, digits, shared.parts.clock.now())

@@ -2,7 +2,6 @@
 //! page shows or does, the same functions did for `/v1`.
 
 pub(super) mod acts;
-pub(super) mod attempts;
 pub(super) mod door;
 pub(super) mod files;
 pub(super) mod form;

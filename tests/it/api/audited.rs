@@ -160,6 +160,24 @@ async fn a_key_without_the_role_is_recorded_on_every_route() {
 }
 
 #[tokio::test]
+async fn a_key_without_the_role_cannot_fill_the_audit_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("audit.jsonl");
+    let keyed = Keyed::start_with(&[("AUDIT_LOG", &log.display().to_string())]).await;
+    let pause = "/v1/accounts/default/pause";
+    for name in ["reader", "producer"] {
+        for _ in 0..120 {
+            let denied = keyed.of(name, Method::POST, pause, &json!({})).await;
+            denied.is(ProblemKind::Forbidden);
+        }
+    }
+    assert_eq!(records(&log).len(), 2 * 100);
+    // What an operator does is recorded all the same.
+    assert_eq!(keyed.of("operator", Method::POST, pause, &json!({})).await.status, 200);
+    assert_eq!(records(&log).len(), 2 * 100 + 2);
+}
+
+#[tokio::test]
 async fn nothing_is_done_over_http_that_cannot_be_recorded() {
     let (served, log, folder) = audited().await;
     let id = served.world.submit(dataset("march")).await;

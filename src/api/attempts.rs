@@ -1,40 +1,46 @@
-//! Attempts to log in: so many of an origin fail in a minute, and then it has to wait.
+//! Limits of failed attempts: of an origin, so many are dealt with in a minute.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-/// Failed attempts of an origin in a window.
-const MOST: u32 = 10;
 const WINDOW: Duration = Duration::from_mins(1);
 
 /// Origins that are remembered at once; those beyond count together.
 const ORIGINS: usize = 4096;
-const OTHERS: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 
-/// The attempts of the last minute, by origin.
-#[derive(Debug, Default)]
-pub(in crate::api) struct Attempts(Mutex<HashMap<IpAddr, (Instant, u32)>>);
+/// The failures of the last minute, by origin.
+#[derive(Debug)]
+pub(super) struct Attempts<K> {
+    most: u32,
+    by_origin: Mutex<HashMap<Option<K>, (Instant, u32)>>,
+}
 
-impl Attempts {
+impl<K: Hash + Eq> Attempts<K> {
+    /// At most so many in a minute and origin.
+    pub(super) fn new(most: u32) -> Self {
+        Self { most, by_origin: Mutex::default() }
+    }
+
     /// Counts an attempt as failed, before it is looked at, so that many at once gain nothing. The error
     /// is the time to wait.
-    pub(in crate::api) fn begin(&self, origin: IpAddr, now: Instant) -> Result<(), Duration> {
-        let mut attempts = self.0.lock();
-        if attempts.len() >= ORIGINS {
-            attempts.retain(|_, (since, _)| now.duration_since(*since) < WINDOW);
+    pub(super) fn begin(&self, origin: K, now: Instant) -> Result<(), Duration> {
+        let mut by_origin = self.by_origin.lock();
+        if by_origin.len() >= ORIGINS {
+            by_origin.retain(|_, (since, _)| now.duration_since(*since) < WINDOW);
         }
-        let mut origin = network(origin);
-        if attempts.len() >= ORIGINS && !attempts.contains_key(&origin) {
-            origin = OTHERS;
+        let mut origin = Some(origin);
+        if by_origin.len() >= ORIGINS && !by_origin.contains_key(&origin) {
+            origin = None;
         }
-        let (since, count) = attempts.entry(origin).or_insert((now, 0));
+        let (since, count) = by_origin.entry(origin).or_insert((now, 0));
         let age = now.duration_since(*since);
         if age >= WINDOW {
             (*since, *count) = (now, 0);
-        } else if *count >= MOST {
+        } else if *count >= self.most {
             return Err(WINDOW.saturating_sub(age));
         }
         *count += 1;
@@ -42,16 +48,16 @@ impl Attempts {
     }
 
     /// Takes an attempt back that succeeded.
-    pub(in crate::api) fn succeeded(&self, origin: IpAddr) {
-        if let Some((_, count)) = self.0.lock().get_mut(&network(origin)) {
+    pub(super) fn succeeded(&self, origin: K) {
+        if let Some((_, count)) = self.by_origin.lock().get_mut(&Some(origin)) {
             *count = count.saturating_sub(1);
         }
     }
 }
 
-/// One host has a whole network of IPv6 addresses.
-fn network(origin: IpAddr) -> IpAddr {
-    match origin.to_canonical() {
+/// The network that an address counts with: one host has a whole network of IPv6 addresses.
+pub(super) fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
         IpAddr::V6(address) => {
             let bits = u128::from(address) >> 64 << 64;
             Ipv6Addr::from(bits).into()
@@ -64,13 +70,15 @@ fn network(origin: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
+    const MOST: u32 = 10;
+
     fn ip(text: &str) -> IpAddr {
-        text.parse().expect("an address")
+        network(text.parse().expect("an address"))
     }
 
     #[test]
     fn the_eleventh_failure_of_an_origin_in_a_minute_waits() {
-        let (attempts, start) = (Attempts::default(), Instant::now());
+        let (attempts, start) = (Attempts::new(MOST), Instant::now());
         for _ in 0..MOST {
             assert_eq!(attempts.begin(ip("192.0.2.1"), start), Ok(()));
         }
@@ -82,7 +90,7 @@ mod tests {
 
     #[test]
     fn what_succeeds_does_not_count_and_a_network_is_one_origin() {
-        let (attempts, start) = (Attempts::default(), Instant::now());
+        let (attempts, start) = (Attempts::new(MOST), Instant::now());
         for n in 0..100 {
             let origin = ip(&format!("2001:db8::{n:x}"));
             assert_eq!(attempts.begin(origin, start), Ok(()));
@@ -97,12 +105,12 @@ mod tests {
 
     #[test]
     fn many_origins_take_bounded_memory() {
-        let (attempts, start) = (Attempts::default(), Instant::now());
+        let (attempts, start) = (Attempts::new(MOST), Instant::now());
         for n in 0..2 * ORIGINS as u32 {
-            let _ = attempts.begin(std::net::Ipv4Addr::from(n).into(), start);
+            let _ = attempts.begin(n, start);
         }
-        assert!(attempts.0.lock().len() <= ORIGINS + 1);
-        assert_eq!(attempts.begin(ip("9.9.9.9"), start + WINDOW), Ok(()));
-        assert_eq!(attempts.0.lock().len(), 1);
+        assert!(attempts.by_origin.lock().len() <= ORIGINS + 1);
+        assert_eq!(attempts.begin(0, start + WINDOW), Ok(()));
+        assert_eq!(attempts.by_origin.lock().len(), 1);
     }
 }
