@@ -11,7 +11,7 @@ use ferry_types::domain::submission::{State, Submission, WaitingFor};
 use crate::acts::Act;
 use crate::history::{History, OFFICE};
 use crate::store::Opened;
-use crate::trace::{Event, Explained, Last, SubmissionNumber, Trace};
+use crate::trace::{AccountNumber, Event, Explained, Last, SubmissionNumber, Trace};
 use crate::worker::account_name;
 
 impl History<'_> {
@@ -27,7 +27,7 @@ impl History<'_> {
         let names: Vec<_> = touched.iter().map(|id| name(self.numbers[id])).collect();
         let same_name = self.accepted.iter().filter(|(number, _)| names.contains(&name(**number)));
         let same_name: Vec<_> = same_name.map(|(number, id)| (*number, *id)).collect();
-        let all = self.all();
+        let all = self.listed(&of_names(&names));
         for (number, id) in same_name {
             let Some(SubmissionDetail { submission: now, .. }) = all.get(&id).cloned() else {
                 continue;
@@ -52,9 +52,9 @@ impl History<'_> {
         }
     }
 
-    /// All submissions, in one call.
-    fn all(&self) -> BTreeMap<SubmissionId, SubmissionDetail> {
-        let list = self.office.run(self.office.store.list(&Filter::default(), None, 100));
+    /// The submissions of a filter, in one call.
+    fn listed(&self, filter: &Filter) -> BTreeMap<SubmissionId, SubmissionDetail> {
+        let list = self.office.run(self.office.store.list(filter, None, 100));
         let found = list.expect("the store is there").found.into_iter();
         found.map(|detail| (detail.submission.id, detail)).collect()
     }
@@ -65,7 +65,7 @@ impl History<'_> {
 
     /// Records what the store says about each submission.
     pub(crate) fn explain(&mut self) {
-        let mut all = self.all();
+        let mut all = self.listed(&Filter::default());
         for (number, id) in self.accepted.clone() {
             let Some(SubmissionDetail { submission, waiting_for }) = all.remove(&id) else {
                 continue;
@@ -231,6 +231,18 @@ impl History<'_> {
 
 /// Time in which all must settle without faults.
 const CALM: std::time::Duration = std::time::Duration::from_hours(4);
+
+/// Those of one account and name, or all: a store looks through its index of names for the former.
+fn of_names(names: &[(AccountNumber, &str)]) -> Filter {
+    match names {
+        [(account, name), others @ ..] if others.iter().all(|other| *other == names[0]) => Filter {
+            account: Some(account_name(*account)),
+            name: Some((*name).to_owned()),
+            ..Filter::default()
+        },
+        _ => Filter::default(),
+    }
+}
 
 fn changed(of: SubmissionNumber, now: &Submission) -> Event {
     Event::Changed {
