@@ -39,11 +39,13 @@ pub fn waiting_for(waiting: &WaitingFor, view: &SubmissionView, now: Timestamp) 
                 StepKind::Deliver => "webhook",
             };
             let wait = until(now, *at);
+            let reason = view.poll_reason.as_ref().filter(|_| *step == StepKind::Poll);
+            let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
             // Far away, the time itself says more.
             if wait > Duration::from_hours(1) {
-                format!("next {next} at {}", time(*at))
+                format!("next {next} at {}{reason}", time(*at))
             } else {
-                format!("next {next} in {}", duration(wait))
+                format!("next {next} in {}{reason}", duration(wait))
             }
         }
         WaitingFor::Worker { .. } => "waits for a worker".to_owned(),
@@ -132,6 +134,26 @@ pub fn size(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ferry_types::domain::submission::{Processing, SubmissionParts};
+    use ferry_types::domain::{SubmissionId, timestamp};
+
+    #[test]
+    fn a_scheduled_poll_says_why_it_is_due_then() {
+        let (id, due) = (SubmissionId::new(timestamp(0), 1), timestamp(150_000));
+        let parts = SubmissionParts {
+            state: State::Processing,
+            step: Some(StepKind::Poll),
+            due_at: Some(due),
+            processing: Processing { usual_ms: Some(240_000), ..Processing::default() },
+            ..SubmissionParts::accepted(id, "default", "march", timestamp(0))
+        };
+        let waiting = WaitingFor::DueTime { at: due, step: StepKind::Poll };
+        let view = SubmissionView::new(parts.into(), Some(waiting));
+        let shown = remark(&view, timestamp(30_000));
+        assert_eq!(shown, "next poll in 2m (usually ready after 4 min)");
+        let shown = remark(&SubmissionView { poll_reason: None, ..view }, timestamp(30_000));
+        assert_eq!(shown, "next poll in 2m");
+    }
 
     #[test]
     fn a_span_is_as_exact_as_its_length_deserves() {

@@ -207,6 +207,7 @@ fn session_secret(reader: &mut SettingsReader<'_>) -> Option<SessionSecret> {
 
 fn policy(reader: &mut SettingsReader<'_>) -> Policy {
     Policy {
+        poll_schedule: reader.read("poll_schedule", values::word),
         poll_initial: reader.read("poll_initial", values::delay),
         poll_factor: reader.read("poll_factor", values::factor),
         poll_max: reader.read("poll_max", values::delay),

@@ -136,7 +136,12 @@ pub const SETTINGS: &[Setting] = &[
         "time from acceptance to giving up; a late upload is polled for a quarter of that",
     ),
     setting("retention", "30d", "time after which final submissions are removed"),
-    setting("poll_initial", "2s", "time from an accepted upload to the first poll"),
+    setting(
+        "poll_schedule",
+        "adaptive",
+        "schedule of polls: `adaptive` by the estimated processing time of the Platform, or `backoff`",
+    ),
+    setting("poll_initial", "2s", "first delay of backoff; no delay is shorter than half of it"),
     setting("poll_factor", "2", "backoff multiplier between polls"),
     setting("poll_max", "60s", "longest delay between polls"),
     setting("retry_initial", "1s", "first delay after an error; doubled with each error in a row"),

@@ -3,25 +3,23 @@
 //! Pure: a decision depends on the submission, the mark of its name, the response, the time, the policy
 //! and a jitter. It depends on status codes, never on the words of a message.
 
+mod polls;
+
 use std::time::Duration;
 
 use super::payload::MissingPayloadError;
 use super::policy::{AmbiguousUpload, Policy};
 use super::schedule::{
-    Jitter, poll_delay, retry_delay, steady_delay, steady_time, throttled_delay, webhook_delay,
+    Jitter, retry_delay, steady_delay, steady_time, throttled_delay, webhook_delay,
 };
 use crate::webhook::Attempt;
 use ferry_types::domain::account::{Signal, pause_record};
 use ferry_types::domain::outcome::{PlatformError, Status};
+use ferry_types::domain::pacing::PollSchedule;
 use ferry_types::domain::submission::{
-    Delivery, DeliveryResult, Next, NextStep, Outcome, Reason, ReasonCode, StepKind, Submission,
-    Transition,
+    Delivery, DeliveryResult, Next, Outcome, Reason, ReasonCode, StepKind, Submission, Transition,
 };
-use ferry_types::domain::{SubmissionId, Timestamp, later, until};
-
-/// A submission is polled for at least this part of the time between its acceptance and its deadline,
-/// counted from the accepted upload.
-const POLL_SHARE: u32 = 4;
+use ferry_types::domain::{SubmissionId, Timestamp, until};
 
 /// Facts that a decision depends on.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +34,8 @@ pub(super) struct Context<'a> {
     pub(super) policy: &'a Policy,
     /// Spreads delays.
     pub(super) jitter: Jitter,
+    /// Schedule of the polls, if the processing time is estimated.
+    pub(super) schedule: Option<&'a PollSchedule>,
 }
 
 /// After `UploadData`.
@@ -48,8 +48,9 @@ pub(super) fn after_upload(
             let deadline = context.deadline_of_polls();
             Transition {
                 processing_token: Some(token),
+                processing: Some(context.uploaded()),
                 deadline: (deadline != context.submission.deadline).then_some(deadline),
-                ..succeeded(Next::Step(context.next_poll(0, deadline)))
+                ..succeeded(Next::Step(context.next_poll(0, Some(Duration::ZERO), deadline)))
             }
         }
         Err(error) if context.is_in_vain(&error) => Transition {
@@ -89,9 +90,11 @@ pub(super) fn after_poll(
             )),
             ..succeeded(Next::End(Outcome::Failed))
         },
-        Ok(Status::Pending { .. }) => {
-            Transition { polled: true, ..succeeded(Next::Step(context.next_poll(polls, deadline))) }
-        }
+        Ok(Status::Pending { .. }) => Transition {
+            polled: true,
+            processing: Some(context.pending()),
+            ..succeeded(Next::Step(context.next_poll(polls, context.age(), deadline)))
+        },
         Err(error) => after_error(context, StepKind::Poll, &error),
     }
 }
@@ -273,11 +276,8 @@ pub(super) fn after_error(
         }
         PlatformError::NotYet { retry_after, .. } => {
             let least = retry_after.unwrap_or_default();
-            poll_later(
-                context,
-                least,
-                retry_or_fail(context, kind, ReasonCode::Transient, error, base),
-            )
+            let retry = retry_or_fail(context, kind, ReasonCode::Transient, error, base);
+            poll_later(context, kind, least, retry)
         }
         PlatformError::Unsent(_) => {
             let attempt_spent = base.attempt_spent;
@@ -316,16 +316,25 @@ fn throttled(
     }
 }
 
-/// Another attempt at the pace of polls, after what the Platform asked for.
-fn poll_later(context: &Context<'_>, least: Duration, retry: Transition) -> Transition {
+/// Another attempt at the pace of polls, after what the Platform asked for. A poll has found the dataset
+/// pending.
+fn poll_later(
+    context: &Context<'_>,
+    kind: StepKind,
+    least: Duration,
+    retry: Transition,
+) -> Transition {
     let failures = context.submission.failures.saturating_add(1);
     let least = least.min(context.policy.retry_after_max);
-    let after = poll_delay(context.policy, failures, context.jitter).max(least);
+    let is_poll = kind == StepKind::Poll;
+    let age = context.age().filter(|_| is_poll);
+    let after = context.poll_delay(failures, age).max(least);
+    let processing = is_poll.then(|| context.pending());
     let next = match retry.next {
         Next::Step(next) => Next::step(next.kind, after.min(context.time_left())),
         next => next,
     };
-    Transition { next, ..retry }
+    Transition { next, processing, ..retry }
 }
 
 /// Another attempt, or, after the deadline, the end.
@@ -438,22 +447,6 @@ impl Context<'_> {
         self.policy.ambiguous_upload == AmbiguousUpload::Overwrite
             && self.ambiguity().is_some()
             && !is_newer
-    }
-
-    /// The deadline gets one last poll, whatever the schedule says.
-    fn next_poll(&self, polls: u32, deadline: Timestamp) -> NextStep {
-        let delay = poll_delay(self.policy, polls, self.jitter);
-        let left = until(self.now, deadline);
-        let after = if left.is_zero() { delay } else { delay.min(left) };
-        NextStep { kind: StepKind::Poll, after }
-    }
-
-    /// Deadline of a submission whose upload was accepted now: late uploads are polled for their share
-    /// of the time that the submission was given.
-    fn deadline_of_polls(&self) -> Timestamp {
-        let given = until(self.submission.created_at, self.submission.deadline);
-        let least = given.min(self.policy.deadline) / POLL_SHARE;
-        self.submission.deadline.max(later(self.now, least))
     }
 }
 

@@ -14,6 +14,7 @@ use super::delivery::{message, message_id};
 use super::fetch::{fetch, token};
 use super::guard::StepGuard;
 use super::observer::{Recorded, StepObserver};
+use super::pacing::Pacing;
 use super::payload;
 use super::policy::Policy;
 use super::schedule::Jitter;
@@ -56,9 +57,11 @@ pub struct Executor {
 struct Account {
     platform: Platform,
     throttle: Throttle,
+    pacing: Pacing,
 }
 
 /// The end of a step, before it is committed.
+#[expect(clippy::large_enum_variant, reason = "it is moved once for each step")]
 enum StepOutcome {
     Decided(Transition),
     /// It was not begun, or interrupted at no cost.
@@ -69,11 +72,13 @@ enum StepOutcome {
 
 impl Executor {
     pub(super) fn new(mut parts: ExecutorParts) -> Self {
+        let platforms = std::mem::take(&mut parts.platforms);
         let account = |platform: Platform| {
             let throttle = Throttle::new(parts.monotonic.clone());
-            (platform.account().to_owned(), Account { platform, throttle })
+            let pacing = Pacing::new(&parts.policy);
+            (platform.account().to_owned(), Account { platform, throttle, pacing })
         };
-        let accounts = std::mem::take(&mut parts.platforms).into_iter().map(account).collect();
+        let accounts = platforms.into_iter().map(account).collect();
         let upload_memory = UploadMemory::new(parts.policy.upload_memory);
         Self { parts, accounts, upload_memory }
     }
@@ -147,12 +152,15 @@ impl Executor {
     ) -> Result<Transition, Withheld> {
         let (submission, platform) = (&step.claim.submission, &account.platform);
         match step.claim.kind {
-            StepKind::Upload => self.upload(step, platform, guard).await,
+            StepKind::Upload => self.upload(step, account, guard).await,
             StepKind::Poll => {
                 let response = platform.status(token(submission), guard).await;
                 let response = unless_withheld(response)?;
                 self.parts.observer.status(&response);
-                Ok(after_poll(&self.context(step), response))
+                let context = self.context(step);
+                account.pacing.observe(submission, &response, context.now);
+                let schedule = account.pacing.schedule(submission, context.now);
+                Ok(after_poll(&Context { schedule: schedule.as_deref(), ..context }, response))
             }
             StepKind::Collect => {
                 let fetched = fetch(platform, submission, guard).await?;
@@ -173,7 +181,7 @@ impl Executor {
     async fn upload(
         &self,
         step: &LeasedStep,
-        platform: &Platform,
+        account: &Account,
         guard: &StepGuard<'_>,
     ) -> Result<Transition, Withheld> {
         if let Some(too_late) = before_upload(&self.context(step)) {
@@ -192,11 +200,13 @@ impl Executor {
             event_data: payload.event_data.as_deref(),
             overwrite: may_overwrite(&self.context(step)),
         };
-        let response = unless_withheld(platform.upload(upload, guard).await)?;
+        let response = unless_withheld(account.platform.upload(upload, guard).await)?;
         if let Err(error) = &response {
             self.parts.observer.failed_request(error);
         }
-        Ok(after_upload(&self.context(step), response))
+        let context = self.context(step);
+        let schedule = account.pacing.schedule(submission, context.now);
+        Ok(after_upload(&Context { schedule: schedule.as_deref(), ..context }, response))
     }
 
     /// Sends the outcome of a submission to its webhook.
@@ -265,6 +275,7 @@ impl Executor {
             now: later(claim.now, self.parts.monotonic.elapsed(step.claimed)),
             policy: &self.parts.policy,
             jitter: Jitter::for_claim(self.parts.seed, claim.lease.id, claim.lease.fence),
+            schedule: None,
         }
     }
 }

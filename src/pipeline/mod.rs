@@ -15,6 +15,7 @@ mod intake;
 mod leases;
 mod metrics;
 mod observer;
+mod pacing;
 mod parts;
 mod payload;
 mod policy;
@@ -34,6 +35,6 @@ pub use intake::{
 };
 pub use metrics::{IntakeMetrics, Source, WorkerMetrics};
 pub use parts::{StepQueue, WorkerParts, Workers};
-pub use policy::{AmbiguousUpload, Policy};
+pub use policy::{AmbiguousUpload, Policy, PollScheduling};
 pub use pushed::PushedIntake;
 pub use workers::WorkersError;

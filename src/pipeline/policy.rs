@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ferry_types::closed_set;
+use ferry_types::domain::pacing::PollBackoff;
 
 closed_set! {
     /// Action after an upload without overwrite that may have arrived.
@@ -16,9 +17,23 @@ closed_set! {
     }
 }
 
+closed_set! {
+    /// Schedule of polls.
+    #[derive(Default)]
+    pub enum PollScheduling: "word" {
+        /// By the estimated processing time of the Platform, and exponential backoff while it is not known.
+        #[default]
+        Adaptive = "adaptive",
+        /// Exponential backoff.
+        Backoff = "backoff",
+    }
+}
+
 /// Settings of the pipeline.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
+    /// Schedule of polls.
+    pub poll_schedule: PollScheduling,
     /// Delay from an accepted upload to the first poll.
     pub poll_initial: Duration,
     /// Backoff multiplier between polls.
@@ -60,6 +75,7 @@ pub struct Policy {
 impl Default for Policy {
     fn default() -> Self {
         Self {
+            poll_schedule: PollScheduling::default(),
             poll_initial: Duration::from_secs(2),
             poll_factor: 2.0,
             poll_max: Duration::from_mins(1),
@@ -79,5 +95,12 @@ impl Default for Policy {
             shutdown_timeout: Duration::from_secs(10),
             retention: Duration::from_hours(30 * 24),
         }
+    }
+}
+
+impl Policy {
+    /// Delays between polls while the processing time is not known.
+    pub(super) fn poll_backoff(&self) -> PollBackoff {
+        PollBackoff { initial: self.poll_initial, factor: self.poll_factor, max: self.poll_max }
     }
 }

@@ -7,6 +7,7 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 
 use super::policy::Policy;
 use ferry_types::domain::SubmissionId;
+use ferry_types::domain::pacing::PollSchedule;
 
 /// A number in `[0, 1)` that spreads delays out.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,8 +30,17 @@ impl Jitter {
 /// Delay before the poll that follows `polls` others: exponential, with equal jitter, between half and
 /// the whole of the nominal delay.
 pub(super) fn poll_delay(policy: &Policy, polls: u32, jitter: Jitter) -> Duration {
-    let nominal = exponential(policy.poll_initial, policy.poll_factor, policy.poll_max, polls);
-    nominal / 2 + jitter.of(nominal / 2)
+    policy.poll_backoff().delay(polls, jitter.0)
+}
+
+/// The same by the schedule, for a dataset that was pending at `age` after its upload; none where backoff
+/// applies.
+pub(super) fn planned_delay(
+    schedule: &PollSchedule,
+    age: Duration,
+    jitter: Jitter,
+) -> Option<Duration> {
+    schedule.delay(age, jitter.0)
 }
 
 /// Delay after `failures` in a row, one at least: exponential, with full jitter, but never below a tenth

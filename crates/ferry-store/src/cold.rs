@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use ferry_types::domain::submission::{
-    Priority, Reason, State, StepKind, StoredContent, Submission, SubmissionParts, Webhook,
+    Priority, Processing, Reason, State, StepKind, StoredContent, Submission, SubmissionParts,
+    Webhook,
 };
 use ferry_types::domain::{SubmissionId, Timestamp, TraceParent};
 
@@ -104,4 +105,36 @@ cold! {
     results: Vec<StoredContent>,
     webhook: Option<Webhook>,
     uncommitted_claims: u32,
+    #[serde(default)]
+    processing: Processing,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ferry_types::domain::timestamp;
+
+    #[test]
+    fn a_record_of_an_earlier_version_has_no_durations_of_the_processing() {
+        let id = SubmissionId::new(timestamp(0), 1);
+        let parts = SubmissionParts {
+            uncommitted_claims: 3,
+            processing: Processing { uploaded_ms: Some(1000), ..Processing::default() },
+            ..SubmissionParts::accepted(id, "default", "march", timestamp(0))
+        };
+        let mut packed = Vec::new();
+        ColdRef::from(&parts).write(&mut packed);
+        let now = Cold::read(&mut &packed[..]).unwrap();
+        assert_eq!(now.processing, parts.processing);
+        // An array of 16-bit length without its last field, and what follows it in the record.
+        let mut last = Vec::new();
+        rmp_serde::encode::write(&mut last, &parts.processing).unwrap();
+        packed.truncate(packed.len() - last.len());
+        packed[2] -= 1;
+        packed.push(7);
+        let mut rest = &packed[..];
+        let before = Cold::read(&mut rest).unwrap();
+        assert_eq!((before.uncommitted_claims, before.processing), (3, Processing::default()));
+        assert_eq!(rest, [7]);
+    }
 }

@@ -4,6 +4,7 @@ mod ambiguity;
 mod collecting;
 mod deadlines;
 mod delivering;
+mod polling;
 mod properties;
 
 use super::*;
@@ -38,6 +39,7 @@ fn context<'a>(submission: &'a Submission, now: i64, policy: &'a Policy) -> Cont
         now: timestamp(now),
         policy,
         jitter: Jitter::for_claim(1, submission.id, 1),
+        schedule: None,
     }
 }
 

@@ -174,7 +174,12 @@ async fn at_the_deadline_the_platform_is_asked_once_more_and_then_given_up() {
 #[tokio::test]
 async fn pauses_between_status_checks_grow_to_their_cap() {
     let slow = SimConfig { processing: Processing::Fixed(Duration::from_millis(700)), ..prompt() };
-    let changes = [("POLL_INITIAL", "20ms"), ("POLL_FACTOR", "2"), ("POLL_MAX", "160ms")];
+    let changes = [
+        ("POLL_SCHEDULE", "backoff"),
+        ("POLL_INITIAL", "20ms"),
+        ("POLL_FACTOR", "2"),
+        ("POLL_MAX", "160ms"),
+    ];
     let world = World::start(slow, &changes).await;
     let id = world.submit(dataset("growing")).await;
     let polls = world.settled(id).await.polls;

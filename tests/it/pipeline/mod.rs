@@ -1,5 +1,6 @@
 //! Submissions carried by real workers to the simulated Platform.
 
+mod adaptive;
 mod ambiguous;
 mod crash;
 mod faults;

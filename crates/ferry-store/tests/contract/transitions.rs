@@ -5,7 +5,7 @@ use std::time::Duration;
 use ferry_types::domain::account::Signal;
 use ferry_types::domain::outcome::Content;
 use ferry_types::domain::submission::{
-    FEEDBACK_KEY, Next, Outcome, Reason, ReasonCode, StepKind, Transition,
+    FEEDBACK_KEY, Next, Outcome, Processing, Reason, ReasonCode, StepKind, Transition,
 };
 
 fn ended(outcome: Outcome) -> Transition {
@@ -20,12 +20,16 @@ pub(super) fn continues_with(step: StepKind, after: Duration) -> Transition {
 /// The upload was taken.
 pub(super) fn uploaded(after: Duration) -> Transition {
     let processing_token = Some("0b7c4b1e-6ad5-4a2b-9f0e-1d1b7a5b1c11".to_owned());
-    Transition { processing_token, ..continues_with(StepKind::Poll, after) }
+    let processing = Some(Processing { uploaded_ms: Some(1500), ..Processing::default() });
+    Transition { processing_token, processing, ..continues_with(StepKind::Poll, after) }
 }
 
 /// The Platform has not decided.
 pub(super) fn pending(after: Duration) -> Transition {
-    Transition { polled: true, ..continues_with(StepKind::Poll, after) }
+    let processing =
+        Processing { uploaded_ms: Some(1500), pending_ms: Some(2000), usual_ms: Some(70_000) };
+    let processing = Some(processing);
+    Transition { polled: true, processing, ..continues_with(StepKind::Poll, after) }
 }
 
 /// The Platform has decided for the dataset.

@@ -93,6 +93,10 @@ pub struct SubmissionView {
     /// Reason why no step of it runs now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_for: Option<WaitingFor>,
+    /// Reason for the due time of its next poll, such as `usually ready after 4 min`; absent if the delay
+    /// is that of backoff.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub poll_reason: Option<String>,
     /// Submission that it corrects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision_of: Option<SubmissionId>,
@@ -113,7 +117,7 @@ pub struct SubmissionView {
 impl SubmissionView {
     /// The view of `submission`, which waits for `waiting_for`.
     pub fn new(submission: Submission, waiting_for: Option<WaitingFor>) -> Self {
-        let refetching = submission.is_refetching();
+        let (refetching, poll_reason) = (submission.is_refetching(), submission.poll_reason());
         let submission = submission.into_parts();
         let (feedback, results): (Vec<_>, Vec<_>) =
             submission.results.into_iter().partition(|stored| stored.key == FEEDBACK_KEY);
@@ -135,6 +139,7 @@ impl SubmissionView {
             deadline: submission.deadline,
             refetching,
             waiting_for,
+            poll_reason,
             revision_of: submission.revision_of,
             processing_token: submission.processing_token,
             labels: submission.labels,

@@ -6,8 +6,8 @@ use super::backoff::PollBackoff;
 use super::curve::{Curve, Expected};
 use super::scale::BUCKETS;
 
-/// Polls that a nominal first delay of lag is worth, at least.
-const LEAST_PRICE: f64 = 1.0;
+/// Polls that a second of lag is worth, at least.
+const LEAST_PRICE: f64 = 0.5;
 
 /// The same relative to the polls that backoff spends for its lag.
 const RELATIVE_PRICE: f64 = 0.62;
@@ -44,8 +44,7 @@ impl PollSchedule {
     pub(super) fn new(curve: &Curve, backoff: &PollBackoff) -> Option<Self> {
         let delays = delays(backoff);
         let usual = curve.expected_of(backoff);
-        let least = LEAST_PRICE / backoff.initial.min(backoff.max).as_secs_f64();
-        let mut price = least.max(RELATIVE_PRICE * usual.polls / usual.lag);
+        let mut price = LEAST_PRICE.max(RELATIVE_PRICE * usual.polls / usual.lag);
         let mut best: Option<(f64, Self)> = None;
         for _ in 0..PRICES {
             let schedule = Self::priced(curve.clone(), &delays, price);

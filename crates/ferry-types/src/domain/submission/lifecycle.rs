@@ -103,6 +103,7 @@ impl Submission {
         parts.upload_ambiguous = transition.upload_ambiguous;
         parts.uncommitted_claims = 0;
         parts.deadline = transition.deadline.unwrap_or(parts.deadline);
+        parts.processing = transition.processing.unwrap_or(parts.processing);
         if transition.processing_token.is_some() {
             parts.processing_token.clone_from(&transition.processing_token);
         }

@@ -22,6 +22,17 @@ pub struct StoredContent {
     pub bytes: u64,
 }
 
+/// Durations of the processing, in milliseconds: a clock that is set does not change them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Processing {
+    /// From acceptance to the upload that the Platform accepted.
+    pub uploaded_ms: Option<u64>,
+    /// From that upload to the last poll that found the dataset pending.
+    pub pending_ms: Option<u64>,
+    /// Usual processing time when the next poll was scheduled, if it was estimated.
+    pub usual_ms: Option<u64>,
+}
+
 /// The parts of a submission, without the dataset: plain data, with which stores make a [`Submission`]
 /// and take one apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,6 +98,8 @@ pub struct SubmissionParts {
     pub webhook: Option<Webhook>,
     /// Claims in a row that ended without a commit, because their worker was lost.
     pub uncommitted_claims: u32,
+    /// Durations of the processing at the Platform.
+    pub processing: Processing,
     /// True if it has a predecessor: an earlier unfinished submission of the account and name.
     pub has_predecessor: bool,
 }
@@ -125,6 +138,7 @@ impl SubmissionParts {
             results: Vec::new(),
             webhook: None,
             uncommitted_claims: 0,
+            processing: Processing::default(),
             has_predecessor: false,
         }
     }

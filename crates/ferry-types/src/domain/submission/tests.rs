@@ -1,6 +1,7 @@
 //! Rules that hold for every submission, whatever happens to it.
 
 mod counts;
+mod processing;
 
 use std::time::Duration;
 
@@ -88,6 +89,7 @@ fn transition() -> impl Strategy<Value = Transition> {
             has_content,
         )| {
             let content = Content { content_type: None, bytes: vec![1, 2, 3] };
+            let pending_ms = Some(failures.into());
             Transition {
                 next,
                 reason,
@@ -97,6 +99,7 @@ fn transition() -> impl Strategy<Value = Transition> {
                 upload_ambiguous,
                 processing_token: words.0,
                 rejection: words.1,
+                processing: polled.then(|| Processing { pending_ms, ..Processing::default() }),
                 deadline,
                 contents: has_content.then(|| ("key".to_owned(), content)).into_iter().collect(),
                 signal: Signal::None,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Delivery, Reason, State, StepKind};
+use super::{Delivery, Processing, Reason, State, StepKind};
 use crate::domain::account::Signal;
 use crate::domain::outcome::Content;
 use crate::domain::{SubmissionId, Timestamp};
@@ -103,6 +103,8 @@ pub struct Transition {
     pub processing_token: Option<String>,
     /// The word with which the Platform decided against the dataset, if it just did.
     pub rejection: Option<String>,
+    /// Durations of the processing, if this step showed any.
+    pub processing: Option<Processing>,
     /// A later deadline, if the upload was accepted so late that too little time is left for polls.
     pub deadline: Option<Timestamp>,
     /// Fetched contents, by key.
@@ -123,6 +125,7 @@ impl Transition {
             upload_ambiguous: false,
             processing_token: None,
             rejection: None,
+            processing: None,
             deadline: None,
             contents: Vec::new(),
             signal: Signal::None,
