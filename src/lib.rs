@@ -47,6 +47,9 @@ pub mod admin;
 // sentences for people, of the console and the command line
 pub mod words;
 
+// the size of the queue, and what is wrong with it
+mod queue;
+
 // the pages of the console
 mod console;
 

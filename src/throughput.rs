@@ -48,6 +48,19 @@ impl Throughput {
         }
     }
 
+    /// Returns how many submissions of the accounts in `stats` become final in a second; none if too little
+    /// was observed.
+    pub fn per_second(&self, stats: &Stats, now: Instant) -> Option<f64> {
+        let observed = self.0.lock();
+        let (since, then) = observed.before.front()?;
+        let count = |all: &BTreeMap<String, u64>| -> u64 {
+            stats.accounts.iter().filter_map(|account| all.get(&account.account)).sum()
+        };
+        let finished = count(&observed.finished).saturating_sub(count(then));
+        let elapsed = now.duration_since(*since).as_secs_f64();
+        (elapsed >= STEP.as_secs_f64()).then(|| finished as f64 / elapsed)
+    }
+
     /// Estimates how long the unfinished submissions of the accounts in `stats` take at their pace; none
     /// if nothing moves, or too little was observed.
     pub fn drain(&self, stats: &Stats, now: Instant) -> Option<Duration> {
@@ -57,17 +70,8 @@ impl Throughput {
         // What is paused waits for an operator, at no pace.
         let moves = |account: &&AccountStats| account.health.pause_reason.is_none();
         let unfinished: u64 = stats.accounts.iter().filter(moves).map(unfinished).sum();
-        let observed = self.0.lock();
-        let (since, then) = observed.before.front()?;
-        let count = |all: &BTreeMap<String, u64>| -> u64 {
-            stats.accounts.iter().filter_map(|account| all.get(&account.account)).sum()
-        };
-        let finished = count(&observed.finished).saturating_sub(count(then));
-        let elapsed = now.duration_since(*since).as_secs_f64();
-        if finished == 0 || elapsed < STEP.as_secs_f64() {
-            return None;
-        }
-        Duration::try_from_secs_f64(unfinished as f64 * elapsed / finished as f64).ok()
+        let pace = self.per_second(stats, now).filter(|pace| *pace > 0.0)?;
+        Duration::try_from_secs_f64(unfinished as f64 / pace).ok()
     }
 }
 

@@ -10,10 +10,10 @@ use super::error::ApiError;
 use super::found::{AccountPath, unknown_account};
 use super::json::Json;
 use super::shared::Shared;
-use ferry_store::{AccountStats, Stats, StepStats};
-use ferry_types::contract::{AccountView, AccountsView, OutageView, StepView};
-use ferry_types::domain::Timestamp;
-use ferry_types::domain::account::{Admission, BlockReason, Health, HealthPolicy};
+use crate::queue;
+use ferry_store::AccountStats;
+use ferry_types::contract::{AccountView, AccountsView};
+use ferry_types::domain::account::Health;
 
 /// Shows the accounts that the caller sees, by name.
 pub(super) async fn accounts(
@@ -43,41 +43,6 @@ async fn known(shared: &Shared) -> Result<BTreeMap<String, AccountView>, ApiErro
         }
     }
     let (now, policy) = (shared.parts.clock.now(), &shared.parts.health);
-    let view = |one| account(one, &stats, now, policy);
+    let view = |one| queue::account(one, &stats, now, policy);
     Ok(stats.accounts.iter().map(|one| (one.account.clone(), view(one))).collect())
-}
-
-/// An account with its part of the queue.
-pub(super) fn account(
-    account: &AccountStats,
-    stats: &Stats,
-    now: Timestamp,
-    policy: &HealthPolicy,
-) -> AccountView {
-    let own = stats.steps.iter().filter(|steps| steps.account == account.account);
-    let steps: BTreeMap<_, _> = own.map(|steps| (steps.kind, step(steps))).collect();
-    AccountView {
-        account: account.account.clone(),
-        states: account.states.clone(),
-        steps,
-        blocked_by: blocked_by(&account.health, now, policy),
-        condition: account.health.condition(now, policy),
-        outage: account.health.outage().map(OutageView::from),
-    }
-}
-
-pub(super) fn step(steps: &StepStats) -> StepView {
-    StepView {
-        ready: steps.ready,
-        scheduled: steps.scheduled,
-        running: steps.running,
-        oldest_ready_seconds: steps.oldest_ready.map(|duration| duration.as_secs_f64()),
-    }
-}
-
-fn blocked_by(health: &Health, now: Timestamp, policy: &HealthPolicy) -> Option<BlockReason> {
-    match health.admit(now, policy) {
-        Admission::Blocked(blocked_by) => Some(blocked_by),
-        Admission::UpTo(_) | Admission::Open => None,
-    }
 }

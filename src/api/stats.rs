@@ -1,19 +1,16 @@
 //! The size of the queue, for status pages and autoscalers.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::extract::State;
 
-use super::accounts::{account, step};
 use super::caller::Caller;
 use super::error::ApiError;
 use super::json::Json;
 use super::shared::Shared;
-use ferry_store::Stats;
-use ferry_types::contract::{StatsView, StepView};
-use ferry_types::domain::Timestamp;
-use ferry_types::domain::account::HealthPolicy;
+use crate::queue;
+use ferry_types::contract::StatsView;
 
 /// Shows the size of the queue of the caller's accounts, and its estimated drain time.
 pub(super) async fn stats(
@@ -26,25 +23,5 @@ pub(super) async fn stats(
     stats.accounts.retain(|account| caller.sees(&account.account));
     stats.steps.retain(|steps| caller.sees(&steps.account));
     let drain = shared.parts.throughput.drain(&stats, seen_at);
-    Ok(Json(view(&stats, drain, shared.parts.clock.now(), &shared.parts.health)))
-}
-
-fn view(
-    stats: &Stats,
-    drain: Option<Duration>,
-    now: Timestamp,
-    policy: &HealthPolicy,
-) -> StatsView {
-    let total = stats.steps.iter().map(step).fold(StepView::default(), |sum, one| StepView {
-        ready: sum.ready + one.ready,
-        scheduled: sum.scheduled + one.scheduled,
-        running: sum.running + one.running,
-        oldest_ready_seconds: [sum.oldest_ready_seconds, one.oldest_ready_seconds]
-            .into_iter()
-            .flatten()
-            .reduce(f64::max),
-    });
-    let accounts = stats.accounts.iter().map(|one| account(one, stats, now, policy)).collect();
-    let drain_seconds = drain.map(|drain| drain.as_secs_f64());
-    StatsView { unfinished: stats.unfinished(), total, drain_seconds, accounts }
+    Ok(Json(queue::stats(&stats, drain, shared.parts.clock.now(), &shared.parts.health)))
 }

@@ -8,7 +8,11 @@ use super::complete;
 use super::error::{CliError, Exit};
 use super::ui::Ui;
 use crate::app::App;
-use ferry_types::domain::account::pause_record;
+use crate::words;
+use ferry_types::domain::account::{BlockReason, pause_record};
+
+/// Reason of a pause for which none is given.
+pub(super) const REASON: &str = "paused by an operator";
 
 /// Pause an account until it is resumed.
 ///
@@ -24,7 +28,7 @@ pub(super) struct Pause {
     #[arg(add = complete::accounts())]
     account: Option<String>,
     /// Reason, shown by `ferry stats`.
-    #[arg(long, default_value = "paused by an operator")]
+    #[arg(long, default_value = REASON)]
     reason: String,
     /// Pause an account that is neither configured here nor in the store.
     #[arg(long)]
@@ -52,15 +56,12 @@ impl Pause {
                 "`ferry stats` shows the accounts of the store; --create pauses one before its first submission",
             ));
         }
-        let reason = pause_record(&self.reason, &format!("user `{}`", user()), app.clock.now());
-        let (command, pause) = (format!("pause {account}"), app.store.pause(&account, &reason));
-        audited(&app.audit, &command, Some(&self.reason), pause).await??;
+        let reason = pause(&account, &self.reason, &app).await?;
         if ui.json {
             ui.object(&json!({ "account": account, "pause_reason": reason }))?;
         } else {
-            ui.out(format!(
-                "account `{account}` is paused: {reason}; `ferry resume {account}` resumes it"
-            ))?;
+            let reason = BlockReason::Paused { reason };
+            ui.out(words::blocked(&account, &reason, app.clock.now()))?;
         }
         Ok(Exit::Done)
     }
@@ -69,16 +70,36 @@ impl Pause {
 impl Resume {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
         let account = account(self.account, &app)?;
-        let (command, resume) = (format!("resume {account}"), app.store.resume(&account));
-        let changed = audited(&app.audit, &command, None, resume).await??;
+        let changed = resume(&account, &app).await?;
         if ui.json {
             ui.object(&json!({ "account": account, "pause_reason": null, "changed": changed }))?;
-        } else if changed {
-            ui.out(format!("account `{account}` resumed"))?;
         } else {
-            ui.out(format!("account `{account}` was not paused, throttled or blocked"))?;
+            ui.out(resumed(&account, changed))?;
         }
         Ok(Exit::Done)
+    }
+}
+
+/// Pauses an account in the name of the user; the answer is the reason as it is recorded.
+pub(super) async fn pause(account: &str, reason: &str, app: &App) -> Result<String, CliError> {
+    let recorded = pause_record(reason, &format!("user `{}`", user()), app.clock.now());
+    let (command, pause) = (format!("pause {account}"), app.store.pause(account, &recorded));
+    audited(&app.audit, &command, Some(reason), pause).await??;
+    Ok(recorded)
+}
+
+/// Resumes an account; false if nothing stopped it.
+pub(super) async fn resume(account: &str, app: &App) -> Result<bool, CliError> {
+    let (command, resume) = (format!("resume {account}"), app.store.resume(account));
+    Ok(audited(&app.audit, &command, None, resume).await??)
+}
+
+/// The outcome of a resumption, in words.
+pub(super) fn resumed(account: &str, changed: bool) -> String {
+    if changed {
+        format!("account `{account}` resumed")
+    } else {
+        format!("account `{account}` was not paused, throttled or blocked")
     }
 }
 

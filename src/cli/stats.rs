@@ -3,17 +3,16 @@
 use std::time::Duration;
 
 use clap::Args;
-use serde_json::json;
 
 use super::error::{CliError, Exit};
 use super::line::Line;
 use super::show;
 use super::ui::Ui;
 use crate::app::App;
+use crate::queue;
 use crate::words;
 use ferry_store::{AccountStats, Stats as Counted, StepStats};
-use ferry_types::contract::OutageView;
-use ferry_types::domain::account::{Admission, BlockReason, Health, HealthPolicy};
+use ferry_types::domain::account::{Admission, BlockReason, HealthPolicy};
 use ferry_types::domain::submission::State;
 use ferry_types::domain::{Timestamp, until};
 
@@ -29,7 +28,7 @@ impl Stats {
             let steps: Vec<&StepStats> =
                 stats.steps.iter().filter(|steps| steps.account == account.account).collect();
             if ui.json {
-                ui.object(&object(account, &steps, now, &policy))?;
+                ui.object(&queue::account(account, &stats, now, &policy))?;
             } else {
                 for line in describe(account, &steps, now, &policy) {
                     ui.out(line)?;
@@ -43,37 +42,8 @@ impl Stats {
     }
 }
 
-fn object(
-    account: &AccountStats,
-    steps: &[&StepStats],
-    now: Timestamp,
-    policy: &HealthPolicy,
-) -> serde_json::Value {
-    let steps: serde_json::Map<String, serde_json::Value> = steps
-        .iter()
-        .map(|steps| {
-            let oldest = steps.oldest_ready.map(|duration| duration.as_secs_f64());
-            let counts = json!({
-                "ready": steps.ready,
-                "scheduled": steps.scheduled,
-                "running": steps.running,
-                "oldest_ready_seconds": oldest,
-            });
-            (steps.kind.to_string(), counts)
-        })
-        .collect();
-    let blocked_by = blocked_by(&account.health, now, policy);
-    json!({
-        "account": account.account,
-        "states": account.states,
-        "steps": steps,
-        "blocked_by": blocked_by,
-        "condition": account.health.condition(now, policy),
-        "outage": account.health.outage().map(OutageView::from),
-    })
-}
-
-fn describe(
+/// The queue of an account, in lines.
+pub(super) fn describe(
     account: &AccountStats,
     steps: &[&StepStats],
     now: Timestamp,
@@ -104,17 +74,14 @@ fn describe(
         };
         format!("  {}", outage.words(&probe))
     });
-    let blocked = match blocked_by(&account.health, now, policy) {
-        None | Some(BlockReason::BreakerOpen { .. }) => outage,
-        Some(reason) => Some(format!("  {}", words::blocked(&account.account, &reason, now))),
+    let blocked = match account.health.admit(now, policy) {
+        Admission::Open
+        | Admission::UpTo(_)
+        | Admission::Blocked(BlockReason::BreakerOpen { .. }) => outage,
+        Admission::Blocked(reason) => {
+            Some(format!("  {}", words::blocked(&account.account, &reason, now)))
+        }
     };
     lines.extend(blocked.map(Line::from));
     lines
-}
-
-fn blocked_by(health: &Health, now: Timestamp, policy: &HealthPolicy) -> Option<BlockReason> {
-    match health.admit(now, policy) {
-        Admission::Blocked(blocked_by) => Some(blocked_by),
-        Admission::UpTo(_) | Admission::Open => None,
-    }
 }

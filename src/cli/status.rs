@@ -13,6 +13,7 @@ use super::watch::until_settled;
 use crate::app::App;
 use crate::words;
 use ferry_types::contract::SubmissionView;
+use ferry_types::domain::Timestamp;
 use ferry_types::domain::submission::TimelineEntry;
 
 /// Show state, reason and timeline of submissions.
@@ -50,7 +51,7 @@ impl Status {
                 ui.object(&WithTimeline { view, timeline })?;
                 continue;
             }
-            for line in describe(&view, &timeline, &app) {
+            for line in describe(&view, &timeline, app.clock.now()) {
                 ui.out(line)?;
             }
         }
@@ -58,8 +59,12 @@ impl Status {
     }
 }
 
-fn describe(view: &SubmissionView, timeline: &[TimelineEntry], app: &App) -> Vec<Line> {
-    let now = app.clock.now();
+/// A submission and its timeline, in lines.
+pub(super) fn describe(
+    view: &SubmissionView,
+    timeline: &[TimelineEntry],
+    now: Timestamp,
+) -> Vec<Line> {
     let mut rows = vec![
         ("name", Line::from(&view.name)),
         ("account", Line::from(&view.account)),

@@ -1,0 +1,8 @@
+//! The queue as people see it: its size in the views of `contract`, and the findings about what is wrong.
+//! The HTTP API, the console and the command line share it.
+
+mod findings;
+mod view;
+
+pub(crate) use findings::{Finding, Remedy, findings, unfinished};
+pub(crate) use view::{account, stats};
