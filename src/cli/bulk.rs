@@ -40,6 +40,13 @@ impl Matching {
     ) -> Result<Exit, CliError> {
         let bulk = Bulk::new(action, self.selection, app.config.policy.deadline);
         let plan = bulk.plan(app.store.as_ref(), MOST, app.clock.now()).await?;
+        if plan.changed == 0 && plan.refused().is_empty() && !plan.has_more && !ui.json {
+            let location = app.store.location();
+            ui.print_note(format!(
+                "nothing in the store {location} matches that `{verb}` would change"
+            ));
+            return Ok(Exit::Done);
+        }
         if self.dry_run {
             print(&plan, verb, true, ui)?;
             return Ok(Exit::Done);

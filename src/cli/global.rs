@@ -8,7 +8,7 @@ use super::error::CliError;
 use super::ui::Ui;
 use crate::app::App;
 use crate::config::{Config, ConfigErrors, Sources, StoreLocation};
-use crate::telemetry;
+use crate::telemetry::{self, LogWriter};
 use ferry_store::sqlite::log_without_file;
 
 /// Options of every command.
@@ -69,11 +69,20 @@ pub(super) fn start_log(
     ui: &Ui,
     level: &str,
 ) -> Result<(), CliError> {
+    start_log_with(global, config, level, ui.log_writer())
+}
+
+fn start_log_with(
+    global: &Global,
+    config: &Config,
+    level: &str,
+    writer: LogWriter,
+) -> Result<(), CliError> {
     let configured = if config.log.is_empty() { level } else { &config.log };
     let filter = global.log_filter().unwrap_or(configured);
     // Commands record in the file of the audit log, if there is one; a server always logs its own.
     let audits = level == "info";
-    telemetry::start(filter, config.log_format, audits, ui.log_writer())
+    telemetry::start(filter, config.log_format, audits, writer)
         .map_err(|error| CliError::usage(error.to_string()))
 }
 
@@ -86,6 +95,11 @@ pub(super) fn open(global: &Global, ui: &Ui, level: &str) -> Result<App, CliErro
 /// For commands about what a store holds: to make an empty one in the wrong folder would only
 /// confuse.
 pub(super) fn open_existing(global: &Global, ui: &Ui) -> Result<App, CliError> {
+    open_existing_with(global, ui.log_writer())
+}
+
+/// The same with a log of its own.
+pub(super) fn open_existing_with(global: &Global, writer: LogWriter) -> Result<App, CliError> {
     let config = configure(global)?;
     match &config.store {
         StoreLocation::Sqlite(path) if !path.exists() => {
@@ -101,6 +115,6 @@ pub(super) fn open_existing(global: &Global, ui: &Ui) -> Result<App, CliError> {
         }
         StoreLocation::Sqlite(_) | StoreLocation::Redis(..) => {}
     }
-    start_log(global, &config, ui, "warn")?;
+    start_log_with(global, &config, "warn", writer)?;
     Ok(App::open(config)?)
 }

@@ -41,6 +41,7 @@ mod stats;
 mod status;
 mod submit;
 mod target;
+mod top;
 mod ui;
 mod validate;
 mod values;
@@ -110,6 +111,7 @@ enum Command {
     Resume(pause::Resume),
     Webhooks(webhooks::Webhooks),
     Stats(stats::Stats),
+    Top(top::Top),
     Intake(intake::Intake),
     Doctor(doctor::Doctor),
     Config(config::ConfigCommand),
@@ -226,6 +228,7 @@ async fn run(cli: Cli, ui: &Ui) -> Result<Exit, CliError> {
         Command::Webhooks(command) => command.run(&global, ui).await,
         Command::Resume(command) => command.run(open_existing(&global, ui)?, ui).await,
         Command::Stats(command) => command.run(open_existing(&global, ui)?, ui).await,
+        Command::Top(command) => command.run(&global, ui).await,
         Command::Intake(command) => command.run(open_existing(&global, ui)?, ui).await,
     }
 }

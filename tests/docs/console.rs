@@ -17,6 +17,11 @@ fn the_quick_start_of_the_readme_works() {
 }
 
 #[test]
+fn the_first_hour_works() {
+    runs("docs/tutorials/first-hour.md", false);
+}
+
+#[test]
 fn the_first_tutorial_works() {
     runs("docs/tutorials/first-dataset.md", false);
 }

@@ -63,9 +63,19 @@ impl Wait {
 
     /// The same, and the panic says what `state` returns.
     pub async fn pause_or(&self, state: impl FnOnce() -> String) {
+        self.check_or(state);
+        pause().await;
+    }
+
+    /// The same, without a runtime.
+    pub fn pause_blocking_or(&self, state: impl FnOnce() -> String) {
+        self.check_or(state);
+        std::thread::sleep(PAUSE);
+    }
+
+    fn check_or(&self, state: impl FnOnce() -> String) {
         let Self { what, started, limit } = self;
         assert!(started.elapsed() < *limit, "waited {limit:?} in vain: {what}; still {}", state());
-        pause().await;
     }
 
     /// Panics if the wait has been long enough.

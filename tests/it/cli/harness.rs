@@ -11,6 +11,7 @@ use ferry_sim::{Credentials, Dialect, Processing, Sim, SimConfig};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+use super::pty::Pty;
 use super::redact::redact;
 use super::running::Running;
 use crate::dialect::drawn;
@@ -168,6 +169,11 @@ impl Ferry {
     /// Leaves it running.
     pub(crate) fn start(&self, args: &[&str]) -> Running {
         Running::start(self.command(args))
+    }
+
+    /// Leaves it running on a terminal of its own.
+    pub(crate) fn on_a_terminal(&self, args: &[&str], rows: u16, columns: u16) -> Pty {
+        Pty::start(&self.command(args), rows, columns)
     }
 
     /// Returns the object of a successful `--json` command that prints one line.

@@ -91,6 +91,8 @@ impl Hostile {
             vec!["resume", RAW],
             vec!["webhooks", "list", completed],
             vec!["stats"],
+            vec!["top", "--interval", RAW],
+            vec!["top", "--store", RAW],
             vec!["intake", "drop", RAW],
             vec!["config", "show", "--set", RAW],
             vec!["config", "show", "--store", RAW],

@@ -3,6 +3,7 @@
 
 pub(crate) mod harness;
 mod proxies;
+pub(crate) mod pty;
 mod redact;
 pub(crate) mod running;
 
@@ -29,6 +30,7 @@ mod stopping;
 mod submit;
 mod target;
 mod terminal;
+mod top;
 mod validate;
 mod waiting;
 mod watch;
