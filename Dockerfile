@@ -20,9 +20,16 @@ RUN touch src/main.rs src/lib.rs crates/*/src/lib.rs && cargo build --release --
     install -d -m 700 /state
 
 FROM gcr.io/distroless/cc-debian12:nonroot
+# `scripts/release` gives both, and the bill of materials below.
+ARG VERSION=unreleased
+ARG REVISION=unknown
 LABEL org.opencontainers.image.title="Ferry" \
     org.opencontainers.image.description="Durable upload queue for the Platform's Upload API" \
-    org.opencontainers.image.licenses="MIT"
+    org.opencontainers.image.licenses="MIT" \
+    org.opencontainers.image.version="$VERSION" \
+    org.opencontainers.image.revision="$REVISION"
+# The pattern makes the bill optional: other builds have none.
+COPY LICENSE sbom.cdx.jso[n] /usr/share/doc/ferry/
 COPY --from=build /ferry/target/release/ferry /usr/local/bin/ferry
 # For health checks; there is no shell. Called by this name it does nothing else.
 COPY --from=busybox:1.37.0-musl /bin/busybox /usr/local/bin/wget

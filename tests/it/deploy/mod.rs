@@ -9,6 +9,7 @@ mod image;
 mod kubectl;
 mod kubernetes;
 mod redis;
+mod release;
 mod schemas;
 mod systemd;
 mod transport;

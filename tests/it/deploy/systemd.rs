@@ -33,8 +33,7 @@ fn systemd_understands_every_unit_and_finds_it_hardened() {
     for name in UNITS {
         let path = folder.path().join(format!("{name}.service"));
         // It wants the program to be there.
-        let here =
-            unit(name).replace("/usr/local/bin/ferry ", concat!(env!("CARGO_BIN_EXE_ferry"), " "));
+        let here = unit(name).replace("=ferry ", concat!("=", env!("CARGO_BIN_EXE_ferry"), " "));
         fs::write(&path, here).unwrap();
         for args in [&["verify", "--man=no"][..], &["security", "--offline=true", EXPOSURE]] {
             let output =
@@ -89,7 +88,7 @@ fn what_units_start_is_well_uploads_a_dataset_and_stops_in_time() {
         if name == "ferry-server" {
             ferry.run(&["keys", "create", "--name", "me", "--role", "operate"]).ok();
         }
-        let exec = values(&unit, "ExecStart")[0].strip_prefix("/usr/local/bin/ferry ");
+        let exec = values(&unit, "ExecStart")[0].strip_prefix("ferry ");
         let args: Vec<&str> = exec.expect("it is ferry").split(' ').collect();
         let mut running = ferry.start(&args);
         let runtime = tokio::runtime::Runtime::new().unwrap();
