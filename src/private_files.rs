@@ -92,10 +92,16 @@ pub fn options() -> OpenOptions {
     options
 }
 
+/// Options that create a private file, or open the one that is there, and follow no symbolic link.
+pub fn unlinked() -> OpenOptions {
+    let mut options = options();
+    options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
+    options
+}
+
 /// Opens the file of a lock, which others cannot open, and so not lock.
 pub fn open_lock(path: &Path) -> io::Result<File> {
-    let no_link = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
-    let file = options().append(true).custom_flags(no_link).open(path)?;
+    let file = unlinked().append(true).open(path)?;
     if file.metadata()?.permissions().mode() & 0o077 != 0 {
         file.set_permissions(PermissionsExt::from_mode(PRIVATE))?;
     }

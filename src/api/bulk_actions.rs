@@ -1,6 +1,7 @@
 //! Acts on all submissions that match: a dry run first, then batches, each on its own request, so that a
 //! client ends it by sending no more.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -13,6 +14,7 @@ use super::page;
 use super::read::account;
 use super::shared::Shared;
 use crate::bulk_actions::{BATCH, Bulk, BulkReport};
+use crate::pipeline::MAX_ITEMS;
 use ferry_store::Filter;
 use ferry_store::selection::Selection;
 use ferry_types::contract::{BulkActionRequest, BulkActionView, ProblemKind};
@@ -28,6 +30,11 @@ pub(super) async fn run(
     action: Audited,
     JsonBody(mut request): JsonBody<BulkActionRequest>,
 ) -> Result<Json<BulkActionView>, ApiError> {
+    if request.labels.len() > MAX_ITEMS {
+        return Err(ApiError::field("labels", format!("at most {MAX_ITEMS} are allowed")));
+    }
+    // Each once: a store asks for the submissions of each.
+    request.states = BTreeSet::from_iter(request.states).into_iter().collect();
     let operation = OperatorAction::from(request.action);
     request.account = account(&caller, request.account)?;
     let pinned = request.pinned.take();

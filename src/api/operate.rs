@@ -12,10 +12,7 @@ use super::json::{Json, JsonBody, OptionalJsonBody};
 use super::shared::Shared;
 use ferry_store::SubmissionDetail;
 use ferry_types::contract::{PauseRequest, PauseView, ResolveRequest, SubmissionView, WebhookView};
-use ferry_types::domain::account::pause_record;
-
-/// The longest reason, in characters.
-const LONGEST_REASON: usize = 255;
+use ferry_types::domain::account::{pause_reason, pause_record};
 
 type Changed = Result<Json<SubmissionView>, ApiError>;
 
@@ -88,10 +85,7 @@ pub(super) async fn pause(
     }
     let reason = body.and_then(|requested| requested.reason);
     let reason = reason.unwrap_or_else(|| "paused by an operator".to_owned());
-    if reason.chars().count() > LONGEST_REASON || reason.chars().any(char::is_control) {
-        let what = format!("expected at most {LONGEST_REASON} characters of text");
-        return Err(ApiError::field("reason", what));
-    }
+    let reason = pause_reason(&reason).map_err(|what| ApiError::field("reason", what))?;
     action.intend(Some(reason.clone())).await?;
     let by = format!("`{}` over the API", caller.name);
     let recorded = pause_record(&reason, &by, shared.parts.clock.now());

@@ -35,10 +35,10 @@ use ferry_types::clock::Clock;
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::account::HealthPolicy;
 
-/// Logins of an address that may fail in a minute.
+/// Logins of a network that may fail in a minute.
 const LOGINS: u32 = 10;
 
-/// Denied actions of a key that are recorded in a minute.
+/// Denied actions of a key, and failed logins, that are recorded in a minute.
 const DENIALS: u32 = 100;
 
 /// The parts of the API.
@@ -97,9 +97,9 @@ pub(super) struct Shared {
     pub(super) bulk_checks: Semaphore,
     /// Actions of operators, which outlive their connections.
     pub(super) actions: TaskTracker,
-    /// Attempts to log in at the console, by address.
-    pub(super) login_attempts: Attempts<IpAddr>,
-    /// Actions that were denied for want of the role, by the name of the key.
+    /// Logins at the console that failed, by network.
+    pub(super) failed_logins: Attempts<IpAddr>,
+    /// Actions that were denied for want of the role, by the name of the key, and logins that failed.
     pub(super) denied_actions: Attempts<String>,
     pub(super) documents: &'static LazyLock<Documents>,
     rng: Mutex<Rng>,
@@ -127,7 +127,7 @@ impl Shared {
             capacity: Capacity::new(limits.max_unfinished),
             bulk_checks: Semaphore::new(available_parallelism().map_or(1, NonZero::get)),
             actions: TaskTracker::new(),
-            login_attempts: Attempts::new(LOGINS),
+            failed_logins: Attempts::new(LOGINS),
             denied_actions: Attempts::new(DENIALS),
             documents,
             rng: Mutex::new(Rng::with_seed(parts.seed)),

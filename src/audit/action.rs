@@ -5,7 +5,7 @@ use tracing::info;
 
 use crate::telemetry::AUDIT;
 
-/// The most characters of a text in a record: it has to stay a line.
+/// The longest text in a record, in bytes, as JSON writes it: it has to stay a line.
 const LONGEST_TEXT: usize = 500;
 
 /// An action of an operator.
@@ -52,5 +52,13 @@ impl AuditAction {
 
 /// The beginning of a text, as much as fits into a record.
 pub(super) fn cut(text: &str) -> String {
-    text.chars().take(LONGEST_TEXT).collect()
+    let mut room = LONGEST_TEXT;
+    let fits = |next: &char| {
+        let bytes =
+            if next.is_control() || matches!(next, '"' | '\\') { 6 } else { next.len_utf8() };
+        let left = room.checked_sub(bytes);
+        room = left.unwrap_or_default();
+        left.is_some()
+    };
+    text.chars().take_while(fits).collect()
 }

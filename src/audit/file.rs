@@ -124,7 +124,7 @@ fn note(chain: &mut File, head: &Head) -> io::Result<()> {
 /// The chain's file, which no other process has until this one is dropped.
 fn locked(path: &Path) -> io::Result<File> {
     let beside = beside(path);
-    let chain = private_files::options().read(true).write(true).open(&beside)?;
+    let chain = private_files::unlinked().read(true).write(true).open(&beside)?;
     private_files::lock(&chain, &beside, PATIENCE)?;
     Ok(chain)
 }

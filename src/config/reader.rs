@@ -96,7 +96,16 @@ impl<'a> SettingsReader<'a> {
                 Err(what) => format!("{}: {what}", found.location),
             },
             (None, Some(found)) => match read_secret(Path::new(&found.text)) {
-                Ok(text) => return Ok(Some(FoundSecret { text, file: Some(found.text.into()) })),
+                Ok(text) => {
+                    let file = PathBuf::from(&found.text);
+                    // Engines mount secrets with the mode that they have outside; here only Ferry can reach them.
+                    if !file.starts_with("/run/secrets") {
+                        let what =
+                            format!("`{}`, the secret of {}", file.display(), found.location);
+                        self.warnings.extend(readable(&file, &what));
+                    }
+                    return Ok(Some(FoundSecret { text, file: Some(file) }));
+                }
                 // Not which file: where the secret itself was put here, it would be shown.
                 Err(error) => format!("{}, which names a file: {error}", found.location),
             },

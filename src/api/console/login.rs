@@ -24,6 +24,9 @@ use super::respond::{page_with, see};
 use super::session::Session;
 use crate::console::{Frame, LoginPage};
 
+/// The actor of logins that fail, in the audit log.
+const STRANGER: &str = "unknown";
+
 /// Digits of a key's hash in a session: a key that was made again has others.
 const DIGITS: usize = 16;
 
@@ -70,7 +73,9 @@ fn own_page(next: Option<&str>) -> &str {
     let is_own = |next: &&str| {
         let rest = next.strip_prefix("/console");
         let is_below = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']));
-        is_below && next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
+        // Browsers resolve `..` and `%2e%2e`.
+        let has_dots = next.contains("/.") || next.to_ascii_lowercase().contains("/%2e");
+        is_below && !has_dots && next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
     };
     next.filter(is_own).unwrap_or("/console")
 }
@@ -90,33 +95,35 @@ pub(in crate::api) async fn login(
         return Ok(shown(&shared, &visit, StatusCode::FORBIDDEN, None, Some(what)));
     }
     let origin: Option<ClientAddr> = request.extensions().get().copied();
-    if let Some(ClientAddr(origin)) = origin
-        && let Err(delay) = shared.login_attempts.begin(network(origin), Instant::now())
-    {
-        return Ok(too_many(&shared, &visit, delay));
-    }
     let running: Option<Running> = request.extensions().get().cloned();
     let (parts, body) = request.into_parts();
     let mut recorded = Request::from_parts(parts.clone(), Body::empty());
     let form = Form::from_request(Request::from_parts(parts, body), &shared).await?;
     let Form(Credentials { key, next }) = form;
     let caller = keys.caller(key.trim());
-    let stranger = Caller { name: "unknown".to_owned(), ..Caller::local() };
+    // A key is too long to be guessed: only logins without one wait, so that they lock nobody out.
+    if caller.is_none() {
+        let now = Instant::now();
+        let failed =
+            origin.map(|ClientAddr(origin)| shared.failed_logins.begin(network(origin), now));
+        if let Some(Err(delay)) = failed {
+            return Ok(too_many(&shared, &visit, delay));
+        }
+        if shared.denied_actions.begin(STRANGER.to_owned(), now).is_err() {
+            return Ok(unknown(&shared, &visit, next.as_deref()));
+        }
+    }
+    let stranger = Caller { name: STRANGER.to_owned(), ..Caller::local() };
     let actor = caller.as_ref().unwrap_or(&stranger);
     let action = Audited::of(&shared, actor, id, &mut recorded).await;
     let session = caller.map(|caller| {
-        if let Some(ClientAddr(origin)) = origin {
-            shared.login_attempts.succeeded(network(origin));
-        }
         let digits = hash(key.trim())[..DIGITS].to_owned();
         Session::begin(caller.name, digits, shared.parts.clock.now())
     });
     let (own, intended) = (shared.clone(), action.clone());
     let handler = async move {
         let Some(session) = session else {
-            let what = "this key is not known, or was revoked";
-            let status = StatusCode::UNAUTHORIZED;
-            return shown(&own, &visit, status, next.as_deref(), Some(what));
+            return unknown(&own, &visit, next.as_deref());
         };
         if let Err(error) = intended.intend(None).await {
             return error.into_response();
@@ -124,6 +131,11 @@ pub(in crate::api) async fn login(
         with_cookie(&own, &visit, Some(&session), see(own_page(next.as_deref())))
     };
     Ok(action.run(&shared, running, handler).await)
+}
+
+fn unknown(shared: &Shared, visit: &Visit, next: Option<&str>) -> Response {
+    let what = "this key is not known, or was revoked";
+    shown(shared, visit, StatusCode::UNAUTHORIZED, next, Some(what))
 }
 
 fn too_many(shared: &Shared, visit: &Visit, delay: Duration) -> Response {
@@ -169,6 +181,8 @@ mod tests {
             "//example.com",
             "/consolex",
             "/console/\\example.com",
+            "/console/../v1/stats",
+            "/console/%2E%2e/v1/stats",
             "/console/\r\nx",
             "/v1/stats",
             "",

@@ -190,7 +190,7 @@ pub(in crate::api) fn bulk_action(operation: Operation<'_>) -> Operation<'_> {
              Submissions accepted after the dry run are left alone. Each change is in the timeline and \
              in the audit log, as if it had been requested alone.",
         )
-        .problems(&[NotFound, StateConflict, DamagedSubmission, StoreUnavailable])
+        .problems(&[InvalidField, NotFound, StateConflict, DamagedSubmission, StoreUnavailable])
 }
 
 pub(in crate::api) fn pause(operation: Operation<'_>) -> Operation<'_> {

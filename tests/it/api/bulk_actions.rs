@@ -127,3 +127,14 @@ async fn a_bound_key_neither_counts_nor_changes_submissions_of_others() {
     assert_eq!((&named["changed"], &named["pinned"]), (&json!(0), &Value::Null));
     assert_eq!(keyed.served.world.look(id).await.state, State::Queued);
 }
+
+#[tokio::test]
+async fn more_labels_than_a_list_takes_are_an_invalid_request() {
+    let served = Served::idle(&[]).await;
+    let labels = |most: usize| (0..most).map(|n| (format!("k{n}"), json!("v"))).collect::<Value>();
+    let all = json!({ "action": "cancel", "labels": labels(32) });
+    assert_eq!(served.post(PATH, &all).await.status, 200);
+    let all = json!({ "action": "cancel", "labels": labels(33) });
+    let problem = served.post(PATH, &all).await.is(ProblemKind::InvalidField);
+    assert!(problem.detail.contains("at most 32"), "{}", problem.detail);
+}

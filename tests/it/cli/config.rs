@@ -318,9 +318,12 @@ fn a_file_in_the_current_folder_that_others_can_write_is_refused_unless_it_is_na
 fn files_with_secrets_that_others_can_read_are_named_at_the_start() {
     let secret = format!("store_password = \"{SECRET}\"\n");
     let ferry = Ferry::new().file("ferry.toml", secret).file("server.key", "none");
+    let ferry = ferry.file("session", "s".repeat(64)).set("FERRY_SESSION_SECRET_FILE", "session");
     let ferry = ferry.set("FERRY_TLS_KEY", "server.key").set("FERRY_TLS_CERTIFICATE", "server.pem");
-    set_mode(&ferry, "ferry.toml", 0o644);
-    set_mode(&ferry, "server.key", 0o644);
+    let files = ["ferry.toml", "server.key", "session"];
+    for file in files {
+        set_mode(&ferry, file, 0o644);
+    }
     let warned = |ferry: &Ferry| {
         let findings = ferry.run(&["doctor"]).stdout;
         let warned = findings.lines().filter(|line| line.contains("other users"));
@@ -329,8 +332,10 @@ fn files_with_secrets_that_others_can_read_are_named_at_the_start() {
     assert_snapshot!(warned(&ferry), @"
     ok    other users can read `ferry.toml`, which holds `store_password` (mode 644): `chmod 600 'ferry.toml'` ends that
     ok    other users can read the private key `server.key` (mode 644): `chmod 600 'server.key'` ends that
+    ok    other users can read `session`, the secret of FERRY_SESSION_SECRET_FILE (mode 644): `chmod 600 'session'` ends that
     ");
-    set_mode(&ferry, "ferry.toml", 0o600);
-    set_mode(&ferry, "server.key", 0o600);
+    for file in files {
+        set_mode(&ferry, file, 0o600);
+    }
     assert_eq!(warned(&ferry), "");
 }

@@ -70,6 +70,17 @@ pub enum BlockReason {
     },
 }
 
+/// The longest reason of a pause, in characters.
+const LONGEST_REASON: usize = 255;
+
+/// A reason of a pause, which is one line of text.
+pub fn pause_reason(text: &str) -> Result<String, String> {
+    if text.chars().count() > LONGEST_REASON || text.chars().any(char::is_control) {
+        return Err(format!("expected at most {LONGEST_REASON} characters of text"));
+    }
+    Ok(text.to_owned())
+}
+
 /// The reason of a pause, with who or what paused the account, and when.
 pub fn pause_record(reason: &str, by: &str, at: Timestamp) -> String {
     format!("{reason} (paused by {by} at {})", at.format("%Y-%m-%d %H:%M:%S UTC"))
