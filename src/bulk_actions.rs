@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ferry_store::selection::Selection;
-use ferry_store::{Cursor, Filter, Store, StoreError, SubmissionDetail};
+use ferry_store::{Cursor, DamagedRecord, Filter, Page, Store, StoreError, SubmissionDetail};
 use ferry_types::contract::BulkRefusal;
 use ferry_types::domain::submission::{OperatorAction, SameName, State, Submission};
 use ferry_types::domain::{SubmissionId, Timestamp};
@@ -27,6 +27,8 @@ const OF_A_NAME: usize = 100;
 pub struct Bulk {
     action: OperatorAction,
     selection: Selection,
+    /// These instead of those that the selection finds.
+    chosen: Vec<SubmissionId>,
     deadline: Duration,
 }
 
@@ -52,7 +54,12 @@ impl Bulk {
             let concerned = State::ALL.into_iter().filter(|state| action.concerns(*state));
             selection.filter.states = concerned.collect();
         }
-        Self { action, selection, deadline }
+        Self { action, selection, chosen: Vec::new(), deadline }
+    }
+
+    /// The same for these submissions alone, at most a batch; those of another account are not found.
+    pub fn of(self, chosen: Vec<SubmissionId>) -> Self {
+        Self { chosen, ..self }
     }
 
     /// Plans the action for at most `most` submissions, and changes nothing. The position in the plan pins
@@ -65,10 +72,9 @@ impl Bulk {
     ) -> Result<BulkReport, StoreError> {
         let (mut plan, mut pinned, mut cursor, mut seen) = (BulkReport::default(), None, None, 0);
         for pages in 1.. {
-            let page = self.selection.page(store, cursor, BATCH).await?;
+            let page = self.page(store, cursor, &mut plan).await?;
             pinned = pinned.or(page.start);
             seen += (page.found.len() + page.damaged.len()) as u64;
-            plan.damaged(&page.damaged);
             for found in page.found {
                 let id = found.submission.id;
                 match self.refusal(store, &found.submission, now).await? {
@@ -93,9 +99,9 @@ impl Bulk {
         pinned: Cursor,
         now: Timestamp,
     ) -> Result<(Vec<SubmissionId>, BulkReport), StoreError> {
-        let page = self.selection.page(store, Some(pinned), BATCH).await?;
-        let mut report = BulkReport { next: page.next, ..BulkReport::default() };
-        report.damaged(&page.damaged);
+        let mut report = BulkReport::default();
+        let page = self.page(store, Some(pinned), &mut report).await?;
+        report.next = page.next;
         let mut allowed = Vec::new();
         for found in page.found {
             let id = found.submission.id;
@@ -105,6 +111,41 @@ impl Bulk {
             }
         }
         Ok((allowed, report))
+    }
+
+    /// The next page of those that match; those of it that cannot be read are refused.
+    async fn page(
+        &self,
+        store: &dyn Store,
+        after: Option<Cursor>,
+        report: &mut BulkReport,
+    ) -> Result<Page, StoreError> {
+        if self.chosen.is_empty() {
+            let page = self.selection.page(store, after, BATCH).await?;
+            report.damaged(&page.damaged);
+            return Ok(page);
+        }
+        let mut page = Page::default();
+        for id in self.chosen.iter().take(BATCH) {
+            let is_own = |found: &SubmissionDetail| {
+                let account = self.selection.filter.account.as_ref();
+                account.is_none_or(|account| *account == found.submission.account)
+            };
+            match store.get(*id).await.map(|found| found.filter(is_own)) {
+                Ok(Some(found)) => page.found.push(found),
+                Ok(None) => {
+                    let missing = StoreError::NotFound(*id).to_string();
+                    report.refuse(Some(*id), NOT_FOUND, missing);
+                }
+                Err(error @ StoreError::Damaged { .. }) => {
+                    report.refuse(Some(*id), DAMAGED, error.to_string());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        // They are pinned by their ids: the position means nothing.
+        page.start = (!page.found.is_empty()).then_some(Cursor(0));
+        Ok(page)
     }
 
     /// Does the action to one submission.
@@ -168,6 +209,7 @@ async fn newer_of_name(store: &dyn Store, submission: &Submission) -> Result<Sam
 }
 
 const DAMAGED: &str = "damaged";
+const NOT_FOUND: &str = "not_found";
 
 impl BulkReport {
     /// Those that were refused, or would be, by reason.
@@ -188,7 +230,7 @@ impl BulkReport {
                 self.refuse(Some(id), refusal.code(), refusal.to_string());
             }
             Err(error @ StoreError::NotFound(_)) => {
-                self.refuse(Some(id), "not_found", error.to_string());
+                self.refuse(Some(id), NOT_FOUND, error.to_string());
             }
             Err(error @ StoreError::Damaged { .. }) => {
                 self.refuse(Some(id), DAMAGED, error.to_string());
@@ -233,7 +275,7 @@ impl BulkReport {
         }
     }
 
-    fn damaged(&mut self, records: &[ferry_store::DamagedRecord]) {
+    fn damaged(&mut self, records: &[DamagedRecord]) {
         for record in records {
             self.refuse(record.id.parse().ok(), DAMAGED, record.to_string());
         }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::extract::State;
 
 use super::audited::Audited;
+use super::body_memory::MemoryPermit;
 use super::caller::Caller;
 use super::error::ApiError;
 use super::json::{Json, JsonBody};
@@ -35,40 +36,65 @@ pub(super) async fn run(
     }
     // Each once: a store asks for the submissions of each.
     request.states = BTreeSet::from_iter(request.states).into_iter().collect();
-    let operation = OperatorAction::from(request.action);
     request.account = account(&caller, request.account)?;
-    let pinned = request.pinned.take();
-    let position = pinned.as_deref().map(|pinned| caller.positions.page(pinned)).transpose();
-    let position = position.map_err(|_| {
+    let details = |request: &BulkActionRequest| serde_json::to_string(request).unwrap_or_default();
+    let Some(pinned) = request.pinned.take() else {
+        action.intend(Some(format!("dry run: {}", details(&request)))).await?;
+        return plan(&shared, &caller, request).await.map(Json);
+    };
+    let position = caller.positions.page(&pinned).map_err(|_| {
         let what = "`pinned` is not of a response to this API key: begin with a dry run";
         ApiError::new(ProblemKind::StateConflict, what)
     })?;
-    let dry_run = if pinned.is_none() { "dry run: " } else { "" };
-    let details = serde_json::to_string(&request).unwrap_or_default();
-    action.intend(Some(format!("{dry_run}{details}"))).await?;
-    if request.account.as_ref().is_some_and(|account| !caller.sees(account)) {
-        return Ok(Json(BulkActionView { dry_run: pinned.is_none(), ..BulkActionView::default() }));
-    }
-    let _memory = page::reserve(&shared, &caller, BATCH)?;
-    let bulk = Bulk::new(operation, selection(request), shared.parts.deadline);
-    let (store, now) = (shared.store(), shared.parts.clock.now());
-    let report = match position {
-        None => bulk.plan(store, MOST, now).await?,
-        Some(position) => {
-            let (ids, mut report) = bulk.batch(store, position, now).await?;
-            for id in ids {
-                let part = format!("POST /v1/submissions/{id}/{}", operation.as_str());
-                let details = match operation {
-                    OperatorAction::Resolve(resolution) => Some(resolution.as_str().to_owned()),
-                    _ => None,
-                };
-                let performed = action.part(part, details, bulk.perform(store, id)).await?;
-                report.record(id, performed)?;
-            }
-            report
-        }
+    action.intend(Some(details(&request))).await?;
+    let operation = OperatorAction::from(request.action);
+    let Some((bulk, _memory)) = prepared(&shared, &caller, request)? else {
+        return Ok(Json(BulkActionView::default()));
     };
-    Ok(Json(view(report, position.is_none(), &caller)?))
+    let (store, now) = (shared.store(), shared.parts.clock.now());
+    let (ids, mut report) = bulk.batch(store, position, now).await?;
+    for id in ids {
+        let part = format!("POST /v1/submissions/{id}/{}", operation.as_str());
+        let details = match operation {
+            OperatorAction::Resolve(resolution) => Some(resolution.as_str().to_owned()),
+            _ => None,
+        };
+        let performed = action.part(part, details, bulk.perform(store, id)).await?;
+        report.record(id, performed)?;
+    }
+    view(report, false, &caller).map(Json)
+}
+
+/// Plans an action, and changes nothing.
+pub(super) async fn plan(
+    shared: &Shared,
+    caller: &Caller,
+    mut request: BulkActionRequest,
+) -> Result<BulkActionView, ApiError> {
+    request.account = account(caller, request.account)?;
+    let Some((bulk, _memory)) = prepared(shared, caller, request)? else {
+        return Ok(BulkActionView { dry_run: true, ..BulkActionView::default() });
+    };
+    let report = bulk.plan(shared.store(), MOST, shared.parts.clock.now()).await?;
+    view(report, true, caller)
+}
+
+/// The action, with the memory for a batch; `None` for an account that the caller does not see.
+fn prepared(
+    shared: &Shared,
+    caller: &Caller,
+    mut request: BulkActionRequest,
+) -> Result<Option<(Bulk, MemoryPermit)>, ApiError> {
+    if request.ids.len() > BATCH {
+        return Err(ApiError::field("ids", format!("at most {BATCH} are allowed")));
+    }
+    if request.account.as_ref().is_some_and(|account| !caller.sees(account)) {
+        return Ok(None);
+    }
+    let memory = page::reserve(shared, caller, BATCH)?;
+    let (operation, ids) = (request.action.into(), std::mem::take(&mut request.ids));
+    let bulk = Bulk::new(operation, selection(request), shared.parts.deadline);
+    Ok(Some((bulk.of(ids), memory)))
 }
 
 fn selection(request: BulkActionRequest) -> Selection {

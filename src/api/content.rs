@@ -79,7 +79,8 @@ pub(super) async fn event_data(
     Ok(Reserved(Some(memory), as_it_is(csv)).into_response())
 }
 
-async fn submitted(
+/// The dataset, and the memory for it.
+pub(super) async fn submitted(
     shared: &Shared,
     caller: &Caller,
     submission: &Submission,

@@ -18,7 +18,10 @@ use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove
 use super::audited::Audited;
 use super::caller::Caller;
 use super::console::mode::ConsoleMode;
-use super::console::{acts, files, login, news, overview, submissions};
+use super::console::{
+    acts, bulk as console_bulk, events as console_events, files, held, login, news, overview,
+    submissions, webhooks,
+};
 use super::error::ApiError;
 use super::middleware::{self, RequestId, Running};
 use super::openapi::{Describe, Described, Documents, Operation, operations};
@@ -163,6 +166,9 @@ fn pages_of_console() -> Vec<Route> {
         page(get.clone(), "/console/news", read, news::news),
         page(get.clone(), "/console", read, overview::overview),
         page(get.clone(), "/console/accounts", read, overview::accounts),
+        page(get.clone(), "/console/accounts/{account}", read, overview::account),
+        page(get.clone(), "/console/events", read, console_events::show),
+        page(get.clone(), "/console/webhooks", read, webhooks::show),
         page(get.clone(), "/console/submissions", read, submissions::list),
         page(get.clone(), "/console/submissions/{id}", read, submissions::get),
         page(get.clone(), "/console/submissions/{id}/results/{key}", read, submissions::result),
@@ -174,11 +180,34 @@ fn pages_of_console() -> Vec<Route> {
 fn acts_of_console() -> Vec<Route> {
     let act = Some(Role::Operate);
     vec![
-        page(Method::POST, "/console/submissions/{id}/cancel", act, acts::cancel),
-        page(Method::POST, "/console/submissions/{id}/retry", act, acts::retry),
-        page(Method::POST, "/console/submissions/{id}/refetch", act, acts::refetch),
+        page(
+            Method::POST,
+            "/console/submissions/{id}/cancel",
+            act,
+            acts::on_submission(operate::cancel),
+        ),
+        page(
+            Method::POST,
+            "/console/submissions/{id}/retry",
+            act,
+            acts::on_submission(operate::retry),
+        ),
+        page(
+            Method::POST,
+            "/console/submissions/{id}/refetch",
+            act,
+            acts::on_submission(operate::refetch),
+        ),
+        page(Method::GET, "/console/submissions/{id}/resolve", act, held::show),
         page(Method::POST, "/console/submissions/{id}/resolve", act, acts::resolve),
-        page(Method::POST, "/console/submissions/{id}/redeliver", act, acts::redeliver),
+        page(
+            Method::POST,
+            "/console/submissions/{id}/redeliver",
+            act,
+            acts::on_submission(operate::redeliver),
+        ),
+        page(Method::GET, "/console/bulk", act, console_bulk::show),
+        page(Method::POST, "/console/bulk", act, console_bulk::act),
         page(Method::POST, "/console/accounts/{account}/pause", act, acts::pause),
         page(Method::POST, "/console/accounts/{account}/resume", act, acts::resume),
     ]
@@ -259,7 +288,8 @@ async fn allowed(
     next: Next,
 ) -> Response {
     let is_allowed = caller.role >= role;
-    if is_allowed && role != Role::Operate {
+    // Who only looks changes nothing.
+    if is_allowed && (role != Role::Operate || request.method() == Method::GET) {
         return next.run(request).await;
     }
     // A key that has no right to anything cannot fill the disk with it.

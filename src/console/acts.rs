@@ -1,7 +1,65 @@
 //! The acts that a page offers: those that the state allows, to those who may.
 
-use ferry_types::contract::SubmissionView;
+use ferry_types::contract::{BulkAction, SubmissionView};
 use ferry_types::domain::submission::State;
+
+/// Consequences of decisions about held submissions.
+const OVERWRITE: &str = "It is uploaded again, and replaces the dataset of this name at the Platform. \
+                         If that one belongs to someone else, it is lost there.";
+const RETRY: &str = "It is uploaded again without a change. If an earlier upload arrived, the Platform \
+                     rejects this one.";
+const FAIL: &str =
+    "Ferry gives up. What the Platform has stays there, this dataset or another one.";
+
+/// An action on many submissions.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BulkChoice {
+    action: BulkAction,
+    /// The action, as its form sends it.
+    pub(crate) value: &'static str,
+    /// Its words.
+    pub(crate) label: &'static str,
+    /// Consequence for each submission.
+    pub(crate) consequence: &'static str,
+    /// True if it cannot be undone.
+    pub(crate) is_harmful: bool,
+}
+
+const fn choice(
+    action: BulkAction,
+    label: &'static str,
+    consequence: &'static str,
+    is_harmful: bool,
+) -> BulkChoice {
+    BulkChoice { action, value: action.as_str(), label, consequence, is_harmful }
+}
+
+/// The actions on many submissions.
+pub(super) const BULK: [BulkChoice; 7] = [
+    choice(BulkAction::Retry, "Retry", "Each resumes at the step that failed.", false),
+    choice(BulkAction::Redeliver, "Redeliver the webhooks", "Receivers get each again.", false),
+    choice(
+        BulkAction::Refetch,
+        "Fetch again",
+        "Results or feedback of each are fetched again.",
+        false,
+    ),
+    choice(
+        BulkAction::Cancel,
+        "Cancel",
+        "A running step finishes first. The Platform may process a dataset all the same.",
+        true,
+    ),
+    choice(BulkAction::ResolveOverwrite, "Resolve: overwrite", OVERWRITE, true),
+    choice(BulkAction::ResolveRetry, "Resolve: retry", RETRY, true),
+    choice(BulkAction::ResolveFail, "Resolve: fail", FAIL, true),
+];
+
+/// An action of the list above.
+pub(super) fn bulk_choice(action: BulkAction) -> BulkChoice {
+    let known = BULK.into_iter().find(|choice| choice.action == action);
+    known.unwrap_or_else(|| choice(action, action.as_str(), "", true))
+}
 
 /// An act, which is a form.
 #[derive(Debug, Clone)]
@@ -28,19 +86,13 @@ impl Act {
 pub(crate) fn of_submission(view: &SubmissionView, has_webhook: bool) -> Vec<Act> {
     let to = |verb: &str| format!("/console/submissions/{}/{verb}", view.id);
     let mut acts = Vec::new();
-    if view.state == State::Held {
-        acts.extend(resolutions(view));
-    }
     if view.state == State::Failed {
         acts.push(Act::new(to("retry"), "Retry", ""));
     }
-    let is_settled = view.state.is_final() && !view.refetching;
-    if is_settled && view.processing_token.is_some() {
+    if is_settled(view) && view.processing_token.is_some() {
         acts.push(Act::new(to("refetch"), "Fetch again", ""));
     }
-    if is_settled && has_webhook {
-        acts.push(Act::new(to("redeliver"), "Redeliver the webhook", ""));
-    }
+    acts.extend(redeliver(view).filter(|_| has_webhook));
     if !view.state.is_final() {
         let consequence = match view.state {
             State::Queued => "It is not uploaded.",
@@ -54,22 +106,28 @@ pub(crate) fn of_submission(view: &SubmissionView, has_webhook: bool) -> Vec<Act
     acts
 }
 
+fn is_settled(view: &SubmissionView) -> bool {
+    view.state.is_final() && !view.refetching
+}
+
+/// The act that delivers the webhook of a final submission again.
+pub(super) fn redeliver(view: &SubmissionView) -> Option<Act> {
+    let action = format!("/console/submissions/{}/redeliver", view.id);
+    is_settled(view).then(|| Act::new(action, "Redeliver the webhook", ""))
+}
+
 /// The decisions about a held submission; none is proposed. One that has a processing token was not held
 /// at its upload.
-fn resolutions(view: &SubmissionView) -> Vec<Act> {
+pub(super) fn resolutions(view: &SubmissionView) -> Vec<Act> {
     let decide = |label, resolution, consequence: &str| Act {
         field: Some(("resolution", resolution)),
         ..Act::new(format!("/console/submissions/{}/resolve", view.id), label, consequence)
     };
-    let fail = "Ferry gives up. What the Platform has stays there.";
-    let fail = decide("Fail", "fail", fail);
+    let fail = decide("Fail", "fail", FAIL);
     if view.processing_token.is_some() {
         return vec![decide("Retry", "retry", "The step that stopped runs again."), fail];
     }
-    let overwrite = "It is uploaded again, and replaces a dataset of this name at the Platform.";
-    let retry = "It is uploaded again without a change. If an earlier upload arrived, the Platform \
-                 rejects this one.";
-    vec![decide("Overwrite", "overwrite", overwrite), decide("Retry", "retry", retry), fail]
+    vec![decide("Overwrite", "overwrite", OVERWRITE), decide("Retry", "retry", RETRY), fail]
 }
 
 /// The act on an account: resume a paused one, pause any other.

@@ -48,6 +48,7 @@ for (const name of all('[data-zone-name]')) name.textContent = format ? zone : '
 setInterval(() => { if (!document.hidden && document.querySelector('[data-until]')) localize(document); }, 1000);
 
 // One who works in a region is not disturbed.
+const isStill = document.querySelector('[data-still]') !== null;
 const isBusy = (region) =>
   region.contains(document.activeElement) || region.querySelector('details[open]') !== null;
 
@@ -60,6 +61,9 @@ function merge(fresh) {
     if (!old || served.get(key) === region.outerHTML || isBusy(old)) continue;
     served.set(key, region.outerHTML);
     const adopted = document.adoptNode(region);
+    for (const { value } of all('input[name="id"]:checked', old)) {
+      adopted.querySelector(`input[value="${value}"]`).checked = true;
+    }
     learn(adopted);
     localize(adopted);
     if (key !== 'now') adopted.classList.add('fresh');
@@ -89,6 +93,7 @@ let last = -1000;
 let isStale = false;
 let isLive = true;
 function refresh(delay = 0) {
+  if (isStill) return;
   isStale = document.hidden;
   if (isStale || timer) return;
   timer = setTimeout(ask, Math.max(delay, last + 1000 - performance.now()));
@@ -147,7 +152,7 @@ function stream(signal) {
 
 let watching = null;
 async function watch() {
-  if (watching || document.hidden) return;
+  if (isStill || watching || document.hidden) return;
   const { signal } = (watching = new AbortController());
   try {
     while (!signal.aborted) await navigator.locks.request('ferry-news', { signal }, () => stream(signal));
@@ -167,7 +172,14 @@ document.addEventListener('visibilitychange', () => {
     refresh();
   }
 });
-if (document.querySelector('[data-region]') && navigator.locks) watch();
+if (!isStill && navigator.locks) watch();
+
+// The next batch of many follows by itself; between two there is time to stop.
+const next = document.querySelector('form[data-next]');
+if (next) {
+  next.querySelector('a').focus();
+  setTimeout(() => { next.querySelector('a').hidden = true; next.requestSubmit(); }, 800);
+}
 
 // Single keys.
 let before = '';
@@ -186,6 +198,7 @@ function press(event) {
     '/': () => (document.getElementById('filter') ?? { focus: () => location.assign('/console/submissions') }).focus(),
     j: () => step(1),
     k: () => step(-1),
+    x: () => document.activeElement.closest('[data-row]')?.querySelector('input[name="id"]')?.click(),
     '?': () => location.assign('/console/preferences'),
   }[event.key];
   if (chord) chord.click();

@@ -92,6 +92,11 @@ impl Frame {
         Self { viewer, preferences, now: now.into(), here: "" }
     }
 
+    /// True if acts of operators are offered.
+    pub(crate) fn may_operate(&self) -> bool {
+        self.viewer.as_ref().is_some_and(|viewer| viewer.may_operate)
+    }
+
     /// The frame of a page of the bar.
     pub(crate) fn of(self, here: &'static str) -> Self {
         Self { here, ..self }
@@ -99,13 +104,13 @@ impl Frame {
 }
 
 /// The pages of the bar.
-pub(super) fn entries() -> [Entry; 3] {
-    [
-        ("o", "/console", "Overview"),
-        ("s", "/console/submissions", "Submissions"),
-        ("a", "/console/accounts", "Accounts"),
-    ]
-}
+pub(super) const ENTRIES: [Entry; 5] = [
+    ("o", "/console", "Overview"),
+    ("s", "/console/submissions", "Submissions"),
+    ("a", "/console/accounts", "Accounts"),
+    ("e", "/console/events", "Events"),
+    ("w", "/console/webhooks", "Webhooks"),
+];
 
 #[cfg(test)]
 mod tests {

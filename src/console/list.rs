@@ -3,6 +3,7 @@
 use askama::Template;
 use form_urlencoded::Serializer;
 
+use super::acts::{BULK, BulkChoice};
 use super::frame::Frame;
 use super::text::{Mark, Moment, Sentence, visible};
 use crate::words;
@@ -55,24 +56,34 @@ pub(crate) struct Filters {
     pub(crate) created_after: String,
     /// Accepted before this time.
     pub(crate) created_before: String,
+    /// State of the webhook.
+    pub(crate) webhook: String,
     /// True of a page that continues an earlier one.
     pub(crate) is_continued: bool,
 }
 
 impl Filters {
-    /// The path of the page with these filters, which continues at `cursor`.
-    fn path(&self, cursor: &str) -> String {
-        let mut query = Serializer::new(String::new());
-        query.extend_pairs(self.states.iter().map(|state| ("state", state.as_str())));
+    /// The fields of a form with these filters.
+    pub(crate) fn fields(&self) -> Vec<(&'static str, &str)> {
+        let states = self.states.iter().map(|state| ("state", state.as_str()));
         let fields = [
             ("name", &*self.name),
             ("account", &self.account),
             ("label", &self.label),
             ("created_after", &self.created_after),
             ("created_before", &self.created_before),
-            ("cursor", cursor),
+            ("webhook", &self.webhook),
         ];
-        query.extend_pairs(fields.iter().filter(|(_, value)| !value.is_empty()));
+        states.chain(fields.into_iter().filter(|(_, value)| !value.is_empty())).collect()
+    }
+
+    /// The path of the page with these filters, which continues at `cursor`.
+    pub(crate) fn path(&self, cursor: &str) -> String {
+        let mut query = Serializer::new(String::new());
+        query.extend_pairs(self.fields());
+        if !cursor.is_empty() {
+            query.append_pair("cursor", cursor);
+        }
         let query = query.finish();
         let mark = if query.is_empty() { "" } else { "?" };
         format!("/console/submissions{mark}{query}")
@@ -92,6 +103,15 @@ pub(crate) struct Choice {
     pub(crate) is_chosen: bool,
 }
 
+impl Choice {
+    /// All states, of which these are chosen.
+    pub(super) fn all(chosen: &[State]) -> Vec<Self> {
+        let choice =
+            |state: State| Self { state: state.into(), is_chosen: chosen.contains(&state) };
+        State::ALL.into_iter().map(choice).collect()
+    }
+}
+
 /// The page.
 #[derive(Debug, Template)]
 #[template(path = "submissions.html")]
@@ -106,24 +126,23 @@ pub(crate) struct ListPage {
     damaged: Vec<(String, String)>,
     older: Option<String>,
     newest: Option<String>,
+    /// The acts on many of them; none if they are not offered.
+    acts: &'static [BulkChoice],
 }
 
 impl ListPage {
     /// The page of what was found.
     pub(crate) fn new(frame: Frame, filters: Filters, found: Listed, now: Timestamp) -> Self {
-        let choice = |state: State| Choice {
-            state: state.into(),
-            is_chosen: filters.states.contains(&state),
-        };
         let accounts = frame.viewer.as_ref().and_then(|viewer| viewer.accounts.clone());
         let damaged = found.damaged.into_iter();
         Self {
-            choices: State::ALL.into_iter().map(choice).collect(),
+            choices: Choice::all(&filters.states),
             accounts: accounts.unwrap_or_default(),
             rows: found.submissions.iter().map(|view| Row::new(view, now)).collect(),
             damaged: damaged.map(|record| (record.id, record.cause)).collect(),
             older: found.next_cursor.map(|cursor| filters.path(&cursor)),
             newest: filters.is_continued.then(|| filters.path("")),
+            acts: if frame.may_operate() { &BULK } else { &[] },
             frame,
             filters,
         }

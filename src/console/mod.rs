@@ -1,22 +1,32 @@
 //! The pages of the web console: what they say, made of the views of `contract`, and the files that a
 //! browser loads beside them. It knows nothing of HTTP.
 
+mod account;
 mod acts;
 mod assets;
+mod bulk;
+mod events;
 mod feedback;
 mod frame;
+mod held;
 mod list;
 mod overview;
 mod simple;
 mod submission;
 mod text;
 mod verdict;
+mod webhooks;
 
+pub(crate) use account::AccountPage;
 pub(crate) use assets::asset;
+pub(crate) use bulk::{BulkPlanPage, BulkReceipt, BulkReceiptPage};
+pub(crate) use events::{Change, EventFilters, EventsPage};
 pub(crate) use feedback::FeedbackPage;
 pub(crate) use frame::{Frame, Preferences, Viewer};
+pub(crate) use held::{HeldPage, Text};
 pub(crate) use list::{Filters, ListPage};
 pub(crate) use overview::{AccountsPage, OverviewPage};
 pub(crate) use simple::{LoginPage, PreferencesPage, ProblemPage};
 pub(crate) use submission::{Detail, SubmissionPage};
 pub(crate) use verdict::Queue;
+pub(crate) use webhooks::{WebhookFilters, WebhooksPage};

@@ -30,23 +30,32 @@ pub(crate) struct Count {
 /// An account in a table.
 #[derive(Debug)]
 pub(crate) struct AccountRow {
-    name: String,
+    /// Its name.
+    pub(crate) name: String,
+    /// Its page.
+    pub(crate) page: String,
     /// The list of its submissions.
-    link: String,
-    now: Sentence,
-    is_blocked: bool,
-    until: Option<Moment>,
-    unfinished: String,
+    pub(crate) link: String,
+    /// Its condition now: that it runs, or the reason that it does not.
+    pub(crate) now: Sentence,
+    /// True if it runs no steps.
+    pub(crate) is_blocked: bool,
+    /// The end of that.
+    pub(crate) until: Option<Moment>,
+    /// Number of unfinished submissions.
+    pub(crate) unfinished: String,
     ready: String,
     scheduled: String,
     running: String,
     oldest: String,
-    counts: Vec<Count>,
-    act: Option<Act>,
+    /// Its submissions by state.
+    pub(crate) counts: Vec<Count>,
+    /// Pause or resume.
+    pub(crate) act: Option<Act>,
 }
 
 impl AccountRow {
-    fn new(account: &AccountView, now: Timestamp, may_operate: bool) -> Self {
+    pub(super) fn new(account: &AccountView, now: Timestamp, may_operate: bool) -> Self {
         let steps = account.steps.values();
         let sum = |count: fn(&ferry_types::contract::StepView) -> u64| {
             number(steps.clone().map(count).sum())
@@ -64,6 +73,7 @@ impl AccountRow {
         let is_paused = matches!(blocked_by, Some(BlockReason::Paused { .. }));
         Self {
             name: visible(&account.account),
+            page: format!("/console/accounts/{}", encoded(&account.account).replace('+', "%20")),
             link: format!("/console/submissions?account={}", encoded(&account.account)),
             now: said.as_deref().unwrap_or("runs").into(),
             is_blocked: blocked_by.is_some(),
@@ -100,10 +110,6 @@ fn counts<'a>(accounts: impl IntoIterator<Item = &'a AccountView>, filter: &str)
 
 fn rows(accounts: &[AccountView], now: Timestamp, may_operate: bool) -> Vec<AccountRow> {
     accounts.iter().map(|account| AccountRow::new(account, now, may_operate)).collect()
-}
-
-fn may_operate(frame: &Frame) -> bool {
-    frame.viewer.as_ref().is_some_and(|viewer| viewer.may_operate)
 }
 
 /// The overview.
@@ -161,7 +167,7 @@ pub(crate) struct AccountsPage {
 impl AccountsPage {
     /// The accounts of the queue.
     pub(crate) fn new(frame: Frame, stats: &StatsView, now: Timestamp) -> Self {
-        let accounts = rows(&stats.accounts, now, may_operate(&frame));
+        let accounts = rows(&stats.accounts, now, frame.may_operate());
         Self { frame, accounts }
     }
 }

@@ -11,7 +11,7 @@ use super::text::{Mark, Moment, Sentence, visible};
 use crate::words;
 use ferry_types::contract::{SubmissionView, WaitingFor, WebhookView};
 use ferry_types::domain::account::BlockReason;
-use ferry_types::domain::submission::TimelineEntry;
+use ferry_types::domain::submission::{State, TimelineEntry};
 use ferry_types::domain::{Timestamp, until};
 
 /// A submission with its history.
@@ -30,12 +30,16 @@ pub(crate) struct Detail {
 /// A line of the timeline; the same ones in a row are one.
 #[derive(Debug)]
 pub(crate) struct Line {
-    at: Moment,
-    state: Mark,
-    message: Sentence,
+    /// Time of the change.
+    pub(crate) at: Moment,
+    /// The state from then on.
+    pub(crate) state: Mark,
+    /// Description of what happened.
+    pub(crate) message: Sentence,
     /// Time since the line before.
-    after: String,
-    times: u64,
+    pub(crate) after: String,
+    /// Number of the same ones.
+    pub(crate) times: u64,
 }
 
 /// A stored result or feedback.
@@ -76,14 +80,16 @@ pub(crate) struct SubmissionPage {
     next_delivery: Option<Moment>,
     attempts: Vec<Attempt>,
     acts: Vec<Act>,
+    /// The page of the decision about a held one.
+    decide: Option<String>,
 }
 
 impl SubmissionPage {
     /// The page of a submission.
     pub(crate) fn new(frame: Frame, detail: Detail, now: Timestamp) -> Self {
         let Detail { view, timeline, webhook, payload_bytes } = detail;
-        let may_operate = frame.viewer.as_ref().is_some_and(|viewer| viewer.may_operate);
-        let acts = may_operate.then(|| of_submission(&view, webhook.webhook_url.is_some()));
+        let may_decide = frame.may_operate() && view.state == State::Held;
+        let acts = frame.may_operate().then(|| of_submission(&view, webhook.webhook_url.is_some()));
         let results = view.results.iter().map(|stored| stored_as(&view, &stored.key, stored.bytes));
         let feedback = view.feedback.as_ref();
         Self {
@@ -106,6 +112,7 @@ impl SubmissionPage {
             next_delivery: webhook.next_at.map(Moment::from),
             attempts: attempts(&webhook),
             acts: acts.unwrap_or_default(),
+            decide: may_decide.then(|| format!("/console/submissions/{}/resolve", view.id)),
         }
     }
 }
@@ -149,7 +156,7 @@ fn stored_as(view: &SubmissionView, key: &str, bytes: u64) -> Stored {
     }
 }
 
-fn folded(timeline: Vec<TimelineEntry>) -> Vec<Line> {
+pub(super) fn folded(timeline: Vec<TimelineEntry>) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
     let mut last: Option<TimelineEntry> = None;
     for entry in timeline {

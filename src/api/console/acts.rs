@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 
 use super::super::audited::Audited;
 use super::super::caller::Caller;
@@ -22,48 +24,19 @@ fn submission(found: &Found) -> Response {
     see(&format!("/console/submissions/{}", found.0.submission.id))
 }
 
-/// Cancels a submission.
-pub(in crate::api) async fn cancel(
-    shared: State<Arc<Shared>>,
-    found: Found,
-    action: Audited,
-    _: FormText,
-) -> Seen {
-    let next = submission(&found);
-    operate::cancel(shared, found, action).await.map(|_| next)
-}
-
-/// Resumes a failed submission where it stopped.
-pub(in crate::api) async fn retry(
-    shared: State<Arc<Shared>>,
-    found: Found,
-    action: Audited,
-    _: FormText,
-) -> Seen {
-    let next = submission(&found);
-    operate::retry(shared, found, action).await.map(|_| next)
-}
-
-/// Fetches results or feedback again.
-pub(in crate::api) async fn refetch(
-    shared: State<Arc<Shared>>,
-    found: Found,
-    action: Audited,
-    _: FormText,
-) -> Seen {
-    let next = submission(&found);
-    operate::refetch(shared, found, action).await.map(|_| next)
-}
-
-/// Redelivers the webhook.
-pub(in crate::api) async fn redeliver(
-    shared: State<Arc<Shared>>,
-    found: Found,
-    action: Audited,
-    _: FormText,
-) -> Seen {
-    let next = submission(&found);
-    operate::redeliver(shared, found, action).await.map(|_| next)
+/// An act of the API on a submission, which leads back to its page.
+pub(in crate::api) fn on_submission<Act, Done, T>(
+    act: Act,
+) -> impl Fn(State<Arc<Shared>>, Found, Audited, FormText) -> BoxFuture<'static, Seen> + Clone
+where
+    Act: Fn(State<Arc<Shared>>, Found, Audited) -> Done + Clone,
+    Done: Future<Output = Result<T, ApiError>> + Send + 'static,
+{
+    move |shared, found, action, _| {
+        let next = submission(&found);
+        let done = act(shared, found, action);
+        async move { done.await.map(|_| next) }.boxed()
+    }
 }
 
 /// Decides about a held submission.

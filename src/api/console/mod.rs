@@ -2,14 +2,19 @@
 //! page shows or does, the same functions did for `/v1`.
 
 pub(super) mod acts;
+pub(super) mod bulk;
 pub(super) mod door;
+pub(super) mod events;
 pub(super) mod files;
 pub(super) mod form;
+pub(super) mod held;
 pub(super) mod login;
 pub(super) mod mode;
 pub(super) mod news;
 pub(super) mod overview;
+pub(super) mod progress;
 pub(super) mod reader;
 pub(super) mod respond;
 pub(super) mod session;
 pub(super) mod submissions;
+pub(super) mod webhooks;

@@ -6,9 +6,12 @@ use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 
+use super::super::accounts;
 use super::super::caller::Caller;
 use super::super::error::ApiError;
+use super::super::found::AccountPath;
 use super::super::json::Json;
+use super::super::page as listed;
 use super::super::query::Query;
 use super::super::read::{self, ListQuery};
 use super::super::response_memory::Reserved;
@@ -16,12 +19,15 @@ use super::super::shared::Shared;
 use super::super::stats;
 use super::reader::Reader;
 use super::respond::{page, page_with};
-use crate::console::{AccountsPage, OverviewPage, Queue};
+use crate::console::{AccountPage, AccountsPage, OverviewPage, Queue};
 use ferry_types::contract::{StatsView, SubmissionView};
 use ferry_types::domain::submission::State as SubmissionState;
 
 /// Submissions of each list.
 const NEWEST: usize = 5;
+
+/// Submissions in memory at once: of both lists, and those that one of them grows by.
+const AT_ONCE: usize = 3 * NEWEST;
 
 /// Time after which a page without the store is asked for again, in seconds.
 const RETRY_AFTER: u16 = 5;
@@ -32,7 +38,13 @@ pub(in crate::api) async fn overview(
     reader: Reader,
 ) -> Response {
     let checked = shared.parts.readiness.check().await;
-    let (stats, newest, checked) = match read(&shared, &reader.caller).await {
+    // The submissions count until the page is written.
+    let memory = listed::reserve(&shared, &reader.caller, AT_ONCE);
+    let found = match &memory {
+        Ok(_) => read(&shared, &reader.caller).await,
+        Err(error) => Err(error.clone()),
+    };
+    let (stats, newest, checked) = match found {
         Ok((stats, newest)) => (Some(stats), newest, checked),
         Err(error) => (None, <[Vec<SubmissionView>; 2]>::default(), Err(error.problem.detail)),
     };
@@ -77,9 +89,9 @@ async fn newest(
         let listed = read::list(State(shared.clone()), caller.clone(), query).await?;
         let Reserved(_, Json(page)) = listed;
         found.extend(page.submissions);
+        found.sort_by_key(|view: &SubmissionView| std::cmp::Reverse(view.created_at));
+        found.truncate(NEWEST);
     }
-    found.sort_by_key(|view| std::cmp::Reverse(view.created_at));
-    found.truncate(NEWEST);
     Ok(found)
 }
 
@@ -90,4 +102,14 @@ pub(in crate::api) async fn accounts(
 ) -> Result<Response, ApiError> {
     let Json(stats) = stats::stats(State(shared), reader.caller.clone()).await?;
     Ok(page(&AccountsPage::new(reader.frame().of("Accounts"), &stats, reader.now)))
+}
+
+/// Shows an account.
+pub(in crate::api) async fn account(
+    shared: State<Arc<Shared>>,
+    reader: Reader,
+    account: AccountPath,
+) -> Result<Response, ApiError> {
+    let Json(view) = accounts::one(shared, account).await?;
+    Ok(page(&AccountPage::new(reader.frame().of("Accounts"), &view, reader.now)))
 }

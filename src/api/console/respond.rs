@@ -96,7 +96,7 @@ pub(in crate::api) fn finish(
     for (name, value) in [
         ("cross-origin-opener-policy", "same-origin"),
         ("cross-origin-resource-policy", "same-origin"),
-        ("referrer-policy", "no-referrer"),
+        ("referrer-policy", "same-origin"),
     ] {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
@@ -151,7 +151,7 @@ fn back(asked: &Asked) -> String {
     let mut parts = asked.uri.path().split('/').skip(2);
     match (parts.next(), parts.next(), parts.next()) {
         (Some("submissions"), Some(id), Some(_)) => format!("/console/submissions/{id}"),
-        (Some("submissions"), ..) => "/console/submissions".to_owned(),
+        (Some("submissions" | "bulk"), ..) => "/console/submissions".to_owned(),
         (Some("accounts"), ..) => "/console/accounts".to_owned(),
         _ => "/console".to_owned(),
     }

@@ -10,6 +10,7 @@ use ring::error::Unspecified;
 use ring::hmac::{self, HMAC_SHA256, Key};
 use ring::rand::{SecureRandom, SystemRandom};
 use secrecy::{ExposeSecret, SecretString};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::secret::Secret;
@@ -21,6 +22,9 @@ const LONGEST: Duration = Duration::from_hours(7 * 24);
 
 /// A session is prolonged when so much of its time is over: not with each request.
 const PROLONGED_AFTER: Duration = Duration::from_hours(1);
+
+/// Separates sessions from other signed values.
+const PURPOSE: &str = "session";
 
 /// Fewest characters of a secret.
 const SHORTEST: usize = 32;
@@ -41,6 +45,26 @@ impl SessionSecret {
         SystemRandom::new().fill(&mut bytes)?;
         let text = BASE64URL_NOPAD.encode(&bytes);
         Self::new(text.into(), None).map_err(|_| Unspecified)
+    }
+
+    /// A value for a browser, which nothing without this secret could have made; `purpose`
+    /// separates it from signed values of other kinds.
+    pub(in crate::api) fn signed(&self, purpose: &str, value: &impl Serialize) -> String {
+        let body = BASE64URL_NOPAD.encode(&serde_json::to_vec(value).unwrap_or_default());
+        let tag = hmac::sign(&self.key(), format!("{purpose}.{body}").as_bytes());
+        format!("{body}.{}", BASE64URL_NOPAD.encode(tag.as_ref()))
+    }
+
+    /// The value that was signed for this purpose.
+    pub(in crate::api) fn verified<T: DeserializeOwned>(
+        &self,
+        purpose: &str,
+        text: &str,
+    ) -> Option<T> {
+        let (body, tag) = text.split_once('.')?;
+        let tag = BASE64URL_NOPAD.decode(tag.as_bytes()).ok()?;
+        hmac::verify(&self.key(), format!("{purpose}.{body}").as_bytes(), &tag).ok()?;
+        serde_json::from_slice(&BASE64URL_NOPAD.decode(body.as_bytes()).ok()?).ok()
     }
 
     fn key(&self) -> Key {
@@ -84,21 +108,14 @@ impl Session {
 
     /// The session that `text` is, if it was signed with this secret and is valid.
     pub(in crate::api) fn read(text: &str, secret: &SessionSecret, now: Timestamp) -> Option<Self> {
-        let (body, tag) = text.split_once('.')?;
-        let tag = BASE64URL_NOPAD.decode(tag.as_bytes()).ok()?;
-        hmac::verify(&secret.key(), body.as_bytes(), &tag).ok()?;
-        let body = BASE64URL_NOPAD.decode(body.as_bytes()).ok()?;
-        let session: Self = serde_json::from_slice(&body).ok()?;
+        let session: Self = secret.verified(PURPOSE, text)?;
         let now = now.timestamp();
         (session.started <= now && now < session.expires).then_some(session)
     }
 
     /// The text of the cookie.
     pub(in crate::api) fn signed(&self, secret: &SessionSecret) -> String {
-        let body = serde_json::to_vec(self).unwrap_or_default();
-        let body = BASE64URL_NOPAD.encode(&body);
-        let tag = hmac::sign(&secret.key(), body.as_bytes());
-        format!("{body}.{}", BASE64URL_NOPAD.encode(tag.as_ref()))
+        secret.signed(PURPOSE, self)
     }
 
     /// The session after a request, if that prolongs it.

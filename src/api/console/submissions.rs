@@ -44,7 +44,7 @@ pub(in crate::api) async fn list(
 }
 
 /// The filters of a form, whose empty fields do not count, and the parameters of the API that they are.
-fn filters(reader: &Reader, given: Pairs) -> (Filters, Pairs) {
+pub(super) fn filters(reader: &Reader, given: Pairs) -> (Filters, Pairs) {
     let mut filters = Filters::default();
     let mut pairs = Pairs::new();
     for (name, value) in given.into_iter().filter(|(_, value)| !value.is_empty()) {
@@ -55,6 +55,7 @@ fn filters(reader: &Reader, given: Pairs) -> (Filters, Pairs) {
             "label" => Some(&mut filters.label),
             "created_after" => Some(&mut filters.created_after),
             "created_before" => Some(&mut filters.created_before),
+            "webhook" => Some(&mut filters.webhook),
             _ => None,
         };
         if let Some(field) = field {

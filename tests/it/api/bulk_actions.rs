@@ -138,3 +138,31 @@ async fn more_labels_than_a_list_takes_are_an_invalid_request() {
     let problem = served.post(PATH, &all).await.is(ProblemKind::InvalidField);
     assert!(problem.detail.contains("at most 32"), "{}", problem.detail);
 }
+
+#[tokio::test]
+async fn chosen_submissions_are_acted_on_alone_and_others_of_them_are_named() {
+    let keyed = Keyed::start_with(&[]).await;
+    let world = &keyed.served.world;
+    let ids = world.submit_all((0..4).map(labeled)).await;
+    world.app.store.cancel(ids[1]).await.unwrap();
+    let chosen = json!({ "action": "cancel", "ids": ids[..2] });
+    let run = async |name: &str, body: &Value| keyed.of(name, Method::POST, PATH, body).await;
+    let plan: BulkActionView =
+        serde_json::from_slice(&run("operator", &chosen).await.body).unwrap();
+    assert_eq!((plan.dry_run, plan.changed, &plan.examples[..]), (true, 1, &ids[..1]));
+    let [refusal] = plan.refused.as_slice() else { panic!("one is refused: {plan:?}") };
+    assert_eq!((refusal.count, &refusal.examples[..]), (1, &ids[1..2]));
+    let mut pinned = chosen.clone();
+    pinned["pinned"] = json!(plan.pinned);
+    let done: BulkActionView =
+        serde_json::from_slice(&run("operator", &pinned).await.body).unwrap();
+    assert_eq!((done.dry_run, done.changed, done.pinned), (false, 1, None));
+    assert_eq!(world.stats().await.count(State::Queued), 2);
+    let bound = run("bound", &json!({ "action": "cancel", "ids": ids })).await.json();
+    assert_eq!((&bound["changed"], &bound["pinned"]), (&json!(0), &Value::Null));
+    assert_eq!(bound["refused"][0]["code"], json!("not_found"));
+    let many = vec![ids[0]; 101];
+    run("operator", &json!({ "action": "cancel", "ids": many }))
+        .await
+        .is(ProblemKind::InvalidField);
+}

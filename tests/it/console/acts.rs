@@ -3,7 +3,7 @@
 use ferry_types::domain::submission::State;
 use reqwest::Method;
 
-use super::harness::{Page, Tab, acts, pages};
+use super::harness::{Page, Tab, acts, pages, pages_of_operators};
 use crate::api::harness::Served;
 use crate::api::keys::Keyed;
 use crate::support::dataset;
@@ -22,7 +22,11 @@ async fn no_form_is_drawn_that_would_be_refused_and_every_act_is_refused_below_i
             let drawn = of_one.iter().find(|(act, _)| page.text.contains(act.as_str()));
             assert!(drawn.is_none(), "{name}: {path}: {drawn:?}");
         }
-        for (path, fields) in &of_one {
+        for path in pages_of_operators(&id.to_string()) {
+            assert_eq!(tab.get(&path).await.status, 403, "{name}: {path}");
+        }
+        let bulk = [("at", "0")];
+        for (path, fields) in of_one.iter().chain([&("/console/bulk".to_owned(), bulk)]) {
             let page = tab.post(path, fields).await;
             assert_eq!(page.status, 403, "{name}: {path}");
             assert!(page.says("this needs `operate`") || page.says("this needs operate"));
@@ -34,9 +38,17 @@ async fn no_form_is_drawn_that_would_be_refused_and_every_act_is_refused_below_i
     for (path, fields) in &of_one {
         assert_eq!(bound.post(path, fields).await.status, 404, "{path}");
     }
-    assert_eq!(bound.get(&format!("/console/submissions/{id}")).await.status, 404);
-    for path in ["/console", "/console/submissions", "/console/accounts"] {
-        let page = bound.get(path).await;
+    for path in [format!("/console/submissions/{id}"), "/console/accounts/default".to_owned()] {
+        assert_eq!(bound.get(&path).await.status, 404, "{path}");
+    }
+    let other = "/console/webhooks?state=pending&account=default".to_owned();
+    let mut own = pages(&id.to_string());
+    own.retain(|path| !path.contains(&id.to_string()));
+    own.extend(pages_of_operators(&id.to_string()));
+    let foreign = bound.get(&other).await;
+    assert!(foreign.status == 200 && !foreign.text.contains("march"), "{}", foreign.text);
+    for path in own {
+        let page = bound.get(&path).await;
         assert!(page.status == 200 && !page.text.contains("march"), "{path}: {}", page.text);
         assert!(!page.text.contains("default"), "{path}: {}", page.text);
     }
@@ -123,6 +135,9 @@ async fn a_console_that_is_read_only_or_off_has_no_acts() {
         assert_eq!(tab.post(&path, &fields).await.status, 404, "{path}");
         let one = tab.get(&format!("/console/submissions/{id}")).await;
         assert!(one.status == 200 && !one.text.contains(&path), "{path}");
+    }
+    for path in pages_of_operators(&id) {
+        assert_eq!(tab.get(&path).await.status, 404, "{path}");
     }
     let off = Served::idle(&[("CONSOLE", "no")]).await;
     let tab = Tab::at(format!("http://{}", off.address));

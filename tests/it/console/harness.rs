@@ -37,11 +37,11 @@ impl Page {
     }
 }
 
-/// The text of HTML, with each run of spaces as one.
+/// The text of HTML, with each run of spaces as one, and one between two cells.
 pub(super) fn plain(html: &str) -> String {
     let mut text = String::new();
     let mut is_inside = false;
-    for c in html.chars() {
+    for c in html.replace("</td>", "</td> ").chars() {
         match c {
             '<' => is_inside = true,
             '>' => is_inside = false,
@@ -106,19 +106,35 @@ impl Tab {
 
     /// A form of a page of the server.
     pub(super) async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Page {
-        // Pages send no referrer, and so browsers name no origin.
-        let form = self.form(path, fields).header("origin", "null");
+        let form = self.form(path, fields).header("origin", &self.url);
         Page::of(form.header("sec-fetch-site", "same-origin")).await
     }
 }
 
 /// The pages of a submission's server.
 pub(super) fn pages(id: &str) -> Vec<String> {
-    let mut pages = ["", "/submissions", "/submissions?state=queued", "/accounts", "/preferences"]
-        .map(|page| format!("/console{page}"))
-        .to_vec();
+    let mut pages = [
+        "",
+        "/submissions",
+        "/submissions?state=queued",
+        "/accounts",
+        "/events",
+        "/events?state=queued",
+        "/webhooks",
+        "/webhooks?state=pending",
+        "/preferences",
+    ]
+    .map(|page| format!("/console{page}"))
+    .to_vec();
     pages.push(format!("/console/submissions/{id}"));
     pages
+}
+
+/// The pages of operators.
+pub(super) fn pages_of_operators(id: &str) -> Vec<String> {
+    let chosen = format!("/console/bulk?action=cancel&of=chosen&id={id}");
+    let all = ["/console/bulk", "/console/bulk?action=retry&state=failed"].map(str::to_owned);
+    all.into_iter().chain([chosen]).collect()
 }
 
 /// The acts on a submission and on the account `default`, each with a field.

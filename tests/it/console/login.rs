@@ -4,7 +4,7 @@ use ferry::api::revoke_key;
 use ferry_testing::{make_old, until};
 use reqwest::Method;
 
-use super::harness::{Page, Tab, pages};
+use super::harness::{Page, Tab, pages, pages_of_operators};
 use crate::api::harness::Served;
 use crate::api::keys::Keyed;
 use crate::support::dataset;
@@ -154,7 +154,7 @@ async fn no_proxy_and_no_rebound_name_gets_a_page_where_there_are_no_keys() {
     let served = Served::idle(&[]).await;
     let id = served.world.submit(dataset("march")).await.to_string();
     let tab = Tab::at(format!("http://{}", served.address));
-    for path in pages(&id) {
+    for path in pages(&id).into_iter().chain(pages_of_operators(&id)) {
         let page = tab.get(&path).await;
         assert_eq!(page.status, 200, "{path}: {}", page.text);
         assert!(page.says("everything on this machine has full access"), "{path}");

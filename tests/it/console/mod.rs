@@ -2,8 +2,11 @@
 
 mod acts;
 mod browser;
+mod bulk;
 mod harness;
+mod held;
 mod login;
 mod pages;
 mod same_words;
 mod seen;
+mod watching;

@@ -8,7 +8,7 @@ use ferry_types::domain::submission::State;
 use ferry_types::domain::{SubmissionId, timestamp};
 use reqwest::Method;
 
-use super::harness::{Page, Tab, pages};
+use super::harness::{Page, Tab, pages, pages_of_operators};
 use crate::api::harness::{GOOD, Served};
 use crate::api::keys::Keyed;
 use crate::support::{dataset, plain};
@@ -21,6 +21,7 @@ async fn every_page_has_the_policy_of_browsers_and_no_secret() {
     let id = keyed.served.world.submit(dataset("march")).await.to_string();
     let tab = Tab::of(&keyed, "operator").await;
     let mut paths = pages(&id);
+    paths.extend(pages_of_operators(&id));
     paths.extend(["/console/login", "/console/nowhere", "/console/news/x"].map(str::to_owned));
     for path in paths {
         let page = tab.get(&path).await;
@@ -29,7 +30,7 @@ async fn every_page_has_the_policy_of_browsers_and_no_secret() {
         assert!(policy.ends_with("require-trusted-types-for 'script'; trusted-types ferry"));
         assert_eq!(page.header("cross-origin-opener-policy"), "same-origin", "{path}");
         assert_eq!(page.header("cross-origin-resource-policy"), "same-origin", "{path}");
-        assert_eq!(page.header("referrer-policy"), "no-referrer", "{path}");
+        assert_eq!(page.header("referrer-policy"), "same-origin", "{path}");
         assert_eq!(page.header("x-content-type-options"), "nosniff", "{path}");
         assert_eq!(page.header("cache-control"), "no-store", "{path}");
         let session = tab.cookie.split_once('=').unwrap().1;
@@ -152,7 +153,10 @@ async fn names_that_were_made_to_deceive_are_text() {
     let tab = Tab::at(format!("http://{}", served.address));
     let mut paths = pages(&ids[0].to_string());
     paths.extend(ids.iter().map(|id| format!("/console/submissions/{id}")));
-    paths.push("/console/submissions?name=%3Cscript%3E&label=%22%3D%3E".to_owned());
+    let deceptive = "name=%3Cscript%3E&label=%22%3D%3E";
+    paths.push(format!("/console/submissions?{deceptive}"));
+    paths.push(format!("/console/bulk?action=cancel&{deceptive}"));
+    paths.extend(ids.iter().flat_map(|id| pages_of_operators(&id.to_string())));
     for path in paths {
         let page = tab.get(&path).await;
         for bad in ["<script>", "\" onclick", "<b>\u{202e}", "\u{202e}"] {

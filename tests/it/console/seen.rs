@@ -7,7 +7,7 @@ use serde_json::json;
 use thirtyfour::prelude::*;
 
 use super::browser::Browser;
-use super::harness::pages;
+use super::harness::{pages, pages_of_operators};
 use crate::api::harness::Served;
 use crate::api::keys::Keyed;
 use crate::support::{dataset, plain};
@@ -28,6 +28,9 @@ async fn furnished() -> (Served, Vec<String>) {
     let long = "a-name-that-is-as-long-as-a-person-would-ever-want-one-to-be".repeat(2);
     let waiting = world.submit(dataset(&long)).await;
     let mut paths = pages(&waiting.to_string());
+    paths.extend(pages_of_operators(&waiting.to_string()));
+    paths.push("/console/accounts/default".to_owned());
+    paths.push("/console/webhooks?state=failed".to_owned());
     paths.push(format!("/console/submissions/{rejected}"));
     paths.push(format!("/console/submissions/{rejected}/feedback"));
     paths.push(format!("/console/submissions/{completed}"));

@@ -55,6 +55,10 @@ pub struct BulkActionRequest {
     /// With a webhook in this state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook: Option<WebhookState>,
+    /// These alone, of the account if one is given; other filters do not count.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    pub ids: Vec<SubmissionId>,
     /// The `pinned` of an earlier response to the same request: submissions accepted since its dry run
     /// are left alone. Without it, nothing is changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -104,6 +108,7 @@ impl BulkActionRequest {
             created_after: None,
             created_before: None,
             webhook: None,
+            ids: Vec::new(),
             pinned: None,
         }
     }

@@ -1,0 +1,74 @@
+//! One account: what stops it, since when and until when, its steps, and its settings.
+
+use std::time::Duration;
+
+use askama::Template;
+
+use super::frame::Frame;
+use super::overview::AccountRow;
+use super::text::{Moment, Sentence, number};
+use crate::words;
+use ferry_types::contract::{AccountView, StepView};
+use ferry_types::domain::Timestamp;
+use ferry_types::domain::submission::StepKind;
+
+/// The steps of a kind.
+#[derive(Debug)]
+pub(crate) struct Steps {
+    kind: StepKind,
+    ready: String,
+    scheduled: String,
+    running: String,
+    oldest: String,
+}
+
+/// An outage, as the circuit breaker has it.
+#[derive(Debug)]
+pub(crate) struct OutageFacts {
+    since: Option<Moment>,
+    failures: String,
+    error: Option<Sentence>,
+    next_probe: Moment,
+}
+
+/// The page.
+#[derive(Debug, Template)]
+#[template(path = "account.html")]
+pub(crate) struct AccountPage {
+    frame: Frame,
+    account: AccountRow,
+    condition: Sentence,
+    outage: Option<OutageFacts>,
+    steps: Vec<Steps>,
+}
+
+impl AccountPage {
+    /// The page of an account.
+    pub(crate) fn new(frame: Frame, view: &AccountView, now: Timestamp) -> Self {
+        let outage = view.outage.as_ref().map(|outage| OutageFacts {
+            since: outage.since.map(Moment::from),
+            failures: number(outage.failures.into()),
+            error: outage.last_error.as_deref().map(Sentence::from),
+            next_probe: outage.next_probe_at.into(),
+        });
+        Self {
+            account: AccountRow::new(view, now, frame.may_operate()),
+            condition: view.condition.as_str().into(),
+            outage,
+            steps: view.steps.iter().map(|(kind, view)| steps(*kind, view)).collect(),
+            frame,
+        }
+    }
+}
+
+fn steps(kind: StepKind, view: &StepView) -> Steps {
+    let oldest = view.oldest_ready_seconds;
+    let oldest = oldest.map(|seconds| Duration::from_secs_f64(seconds.clamp(0.0, 1e9)));
+    Steps {
+        kind,
+        ready: number(view.ready),
+        scheduled: number(view.scheduled),
+        running: number(view.running),
+        oldest: oldest.map_or("–".to_owned(), words::duration),
+    }
+}
