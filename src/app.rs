@@ -29,6 +29,7 @@ use ferry_store::redis::{PushedRequests, RedisStore};
 use ferry_store::sqlite::SqliteStore;
 use ferry_store::{Store, StoreError};
 use ferry_types::clock::{Clock, MonotonicClock, SystemClock};
+use ferry_types::contract::SettingView;
 use ferry_types::domain::submission::StepKind;
 
 use crate::data_loss::DataLossMetrics;
@@ -164,6 +165,7 @@ impl App {
             limits: self.config.api.clone(),
             audit: self.audit.clone(),
             trusted_proxies: self.config.trusted_proxies.clone(),
+            settings: self.config.settings.iter().map(SettingView::from).collect(),
             seed: self.seed(),
         }))
     }

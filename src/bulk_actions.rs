@@ -58,6 +58,7 @@ impl Bulk {
     }
 
     /// The same for these submissions alone, at most a batch; those of another account are not found.
+    #[must_use]
     pub fn of(self, chosen: Vec<SubmissionId>) -> Self {
         Self { chosen, ..self }
     }

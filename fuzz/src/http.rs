@@ -66,6 +66,7 @@ impl Server {
             keys: None,
             audit: Audit::new(None),
             trusted_proxies: vec!["127.0.0.0/8".parse().expect("it is a network")],
+            settings: Vec::new(),
             seed: 1,
         });
         Self { router: api.router(), store, empty, requests: 0 }

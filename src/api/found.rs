@@ -7,6 +7,7 @@ use axum::http::request::Parts;
 
 use super::caller::Caller;
 use super::error::ApiError;
+use super::key_file::key_name;
 use super::openapi::{Input, Operation};
 use super::query::excerpt;
 use super::shared::Shared;
@@ -25,6 +26,15 @@ pub(super) struct ResultKey(pub(super) String);
 /// The name of `{account}`, which the caller sees.
 #[derive(Debug)]
 pub(super) struct AccountPath(pub(super) String);
+
+/// The `{name}` of an API key.
+#[derive(Debug)]
+pub(super) struct KeyPath(pub(super) String);
+
+#[derive(Debug, serde::Deserialize)]
+struct NameOnly {
+    name: String,
+}
 
 #[derive(Debug, serde::Deserialize)]
 struct IdOnly {
@@ -117,4 +127,21 @@ impl Input for AccountPath {
 /// The account is neither configured nor in the store, or the caller does not see it.
 pub(super) fn unknown_account() -> ApiError {
     ApiError::not_found("the account is unknown")
+}
+
+impl<S: Sync> FromRequestParts<S> for KeyPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let NameOnly { name } = part(parts).await?;
+        // No key has another name, and it is written into the audit log.
+        key_name(&name).map(Self).map_err(|_| ApiError::not_found("there is no key of this name"))
+    }
+}
+
+impl Input for KeyPath {
+    fn describe(operation: Operation<'_>) -> Operation<'_> {
+        let name = serde_json::json!({ "type": "string", "examples": ["billing"] });
+        operation.parameter("path", "name", &name, "Name of the key").problems(&[NotFound])
+    }
 }

@@ -82,6 +82,13 @@ pub enum KeysError {
     NoRandomness,
 }
 
+/// The name of a key, if this text can be one.
+pub fn key_name(text: &str) -> Result<String, String> {
+    let is_fit = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
+    let fits = (1..=64).contains(&text.len()) && text.bytes().all(is_fit);
+    if fits { Ok(text.to_owned()) } else { Err("expected 1 to 64 of a-z, 0-9, - and _".to_owned()) }
+}
+
 /// The keys in a file, in its order.
 pub fn read_keys(path: &Path) -> Result<Vec<KeyRecord>, KeysError> {
     let failed = |source| KeysError::File { doing: "read", path: path.to_owned(), source };

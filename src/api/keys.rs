@@ -40,6 +40,11 @@ impl Keys {
         Ok(Self { path: path.to_owned(), loaded: Mutex::new(loaded) })
     }
 
+    /// The file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Returns the owner of a key. It takes as long whichever it is.
     pub(super) fn caller(&self, key: &str) -> Option<Caller> {
         let presented = hash(key);

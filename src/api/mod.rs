@@ -2,6 +2,7 @@
 //! in others, run their steps.
 
 mod accounts;
+mod administration;
 mod arrival;
 mod attempts;
 mod audited;
@@ -59,7 +60,7 @@ pub use console::session::SessionSecret;
 #[doc(hidden)]
 pub use fuzzed::respond;
 pub use key_file::{
-    KeyRecord, KeysError, create_key, parse_keys, read_keys, read_keys_if_any, revoke_key,
+    KeyRecord, KeysError, create_key, key_name, parse_keys, read_keys, read_keys_if_any, revoke_key,
 };
 pub use keys::Keys;
 pub use limits::ApiLimits;

@@ -51,6 +51,10 @@ pub(super) struct PageSize(pub(super) usize);
 #[derive(Debug, Clone)]
 pub(super) struct PageCursor(pub(super) String);
 
+/// The `next_cursor` of a part of the audit log: a position in its file.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct AuditCursor(pub(super) u64);
+
 /// Position in the stream of events, as the caller sees it.
 #[derive(Debug, Clone)]
 pub(super) struct EventCursor(pub(super) String);
@@ -145,6 +149,17 @@ from_text!(
         is_one.then(|| Self(text.to_owned())).ok_or_else(expected)
     },
     json_schema!({ "type": "string", "pattern": "^([0-9]{1,18}|[0-9A-Za-z_-]{48})$" })
+);
+
+from_text!(
+    AuditCursor,
+    |text| {
+        let is_number =
+            (1..=18).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+        let expected = || "expected the `next_cursor` of an earlier response".to_owned();
+        text.parse().ok().filter(|_| is_number).map(Self).ok_or_else(expected)
+    },
+    json_schema!({ "type": "string", "pattern": "^[0-9]{1,18}$" })
 );
 
 from_text!(

@@ -19,8 +19,8 @@ use super::audited::Audited;
 use super::caller::Caller;
 use super::console::mode::ConsoleMode;
 use super::console::{
-    acts, bulk as console_bulk, events as console_events, files, held, login, news, overview,
-    submissions, webhooks,
+    acts, administration as administer, bulk as console_bulk, events as console_events, files,
+    held, login, news, overview, submissions, webhooks,
 };
 use super::error::ApiError;
 use super::middleware::{self, RequestId, Running};
@@ -28,8 +28,8 @@ use super::openapi::{Describe, Described, Documents, Operation, operations};
 use super::role::Role;
 use super::shared::Shared;
 use super::{
-    accounts, bulk, bulk_actions, content, documents as pages, events, operate, probes, read,
-    stats, submit, whoami,
+    accounts, administration, bulk, bulk_actions, content, documents as pages, events, operate,
+    probes, read, stats, submit, whoami,
 };
 use ferry_types::contract::ProblemKind;
 
@@ -60,9 +60,10 @@ where
 {
     let response = match method {
         Method::POST => routing::post(handler),
+        Method::DELETE => routing::delete(handler),
         _ => routing::get(handler),
     };
-    let writes = method == Method::POST;
+    let writes = method != Method::GET;
     let refusals: &'static [ProblemKind] =
         if writes { &[ProblemKind::StoreReadOnly, ProblemKind::StoreFull] } else { &[] };
     let describe = describes(move |operation| purpose(H::describe(operation)).problems(refusals));
@@ -91,6 +92,14 @@ where
     T: 'static,
 {
     route(Method::POST, path, Some(role), handler, purpose)
+}
+
+fn delete<H, T, D>(path: &'static str, role: Role, handler: H, purpose: Purpose) -> Route
+where
+    H: Handler<T, Arc<Shared>> + Described<D>,
+    T: 'static,
+{
+    route(Method::DELETE, path, Some(role), handler, purpose)
 }
 
 /// A page or an act of the console.
@@ -141,6 +150,12 @@ fn table() -> Vec<Route> {
         get("/v1/accounts/{account}", Read, accounts::one, to::account),
         post("/v1/accounts/{account}/pause", Operate, operate::pause, to::pause),
         post("/v1/accounts/{account}/resume", Operate, operate::resume, to::resume),
+        get("/v1/keys", Operate, administration::keys, to::keys),
+        post("/v1/keys", Operate, administration::create, to::create_key),
+        delete("/v1/keys/{name}", Operate, administration::revoke, to::revoke_key),
+        get("/v1/audit", Operate, administration::audit, to::audit),
+        get("/v1/checks", Read, administration::checks, to::checks),
+        get("/v1/settings", Operate, administration::settings, to::settings),
         get("/v1/events", Read, events::events, to::events),
         get("/v1/stats", Read, stats::stats, to::stats),
         get("/v1/whoami", Read, whoami::whoami, to::whoami),
@@ -167,6 +182,7 @@ fn pages_of_console() -> Vec<Route> {
         page(get.clone(), "/console", read, overview::overview),
         page(get.clone(), "/console/accounts", read, overview::accounts),
         page(get.clone(), "/console/accounts/{account}", read, overview::account),
+        page(get.clone(), "/console/system", read, administer::system),
         page(get.clone(), "/console/events", read, console_events::show),
         page(get.clone(), "/console/webhooks", read, webhooks::show),
         page(get.clone(), "/console/submissions", read, submissions::list),
@@ -206,6 +222,10 @@ fn acts_of_console() -> Vec<Route> {
             act,
             acts::on_submission(operate::redeliver),
         ),
+        page(Method::GET, "/console/keys", act, administer::keys),
+        page(Method::POST, "/console/keys", act, administer::create),
+        page(Method::POST, "/console/keys/{name}/revoke", act, administer::revoke),
+        page(Method::GET, "/console/audit", act, administer::audit),
         page(Method::GET, "/console/bulk", act, console_bulk::show),
         page(Method::POST, "/console/bulk", act, console_bulk::act),
         page(Method::POST, "/console/accounts/{account}/pause", act, acts::pause),
@@ -274,7 +294,17 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
 fn is_worth_it() -> impl Predicate {
     let lines = NotForContentType::const_new("application/x-ndjson");
     let bytes = NotForContentType::const_new("application/octet-stream");
-    SizeAbove::new(1024).and(lines).and(bytes).and(NotForContentType::SSE)
+    SizeAbove::new(1024).and(lines).and(bytes).and(NotForContentType::SSE).and(NoSecret)
+}
+
+/// A response with a secret is sent as it is.
+#[derive(Debug, Clone, Copy)]
+struct NoSecret;
+
+impl Predicate for NoSecret {
+    fn should_compress<B: hyper::body::Body>(&self, response: &axum::http::Response<B>) -> bool {
+        response.extensions().get::<administration::Uncompressed>().is_none()
+    }
 }
 
 /// Lets a request to its handler if the caller has the role, and records it if it is one of an operator, or

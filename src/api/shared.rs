@@ -32,6 +32,7 @@ use crate::shutdown::Shutdown;
 use crate::throughput::Throughput;
 use ferry_store::Store;
 use ferry_types::clock::Clock;
+use ferry_types::contract::SettingView;
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::account::HealthPolicy;
 
@@ -74,6 +75,8 @@ pub struct Parts {
     pub console: ConsoleMode,
     /// Signs the sessions of the console.
     pub session_secret: SessionSecret,
+    /// The settings in effect, without secrets.
+    pub settings: Vec<SettingView>,
     /// Seed for the ids of requests.
     pub seed: u64,
 }

@@ -4,6 +4,7 @@
 mod action;
 mod chain;
 mod file;
+mod newest;
 mod verify;
 
 use std::io;
@@ -19,6 +20,7 @@ use file::AuditFile;
 
 pub use action::AuditAction;
 pub use chain::Head;
+pub use newest::{NewestRecords, newest_records};
 pub use verify::{Finding, Verification, verify};
 
 /// The audit log.

@@ -12,7 +12,7 @@ use super::complete;
 use super::error::{CliError, Exit};
 use super::show;
 use super::ui::Ui;
-use crate::api::{KeysError, Role, create_key, read_keys_if_any, revoke_key};
+use crate::api::{KeysError, Role, create_key, key_name, read_keys_if_any, revoke_key};
 use crate::audit::Audit;
 use crate::config::Config;
 use ferry_types::clock::{Clock, SystemClock};
@@ -47,7 +47,7 @@ enum Action {
 #[derive(Debug, Args)]
 struct Create {
     /// Name of the key: 1 to 64 of a-z, 0-9, - and _.
-    #[arg(long, value_parser = name)]
+    #[arg(long, value_parser = key_name)]
     name: String,
     /// The role: `read`, `submit` or `operate`.
     #[arg(long)]
@@ -55,12 +55,6 @@ struct Create {
     /// Only for this account; may be repeated.
     #[arg(long = "account", value_name = "ACCOUNT")]
     accounts: Vec<String>,
-}
-
-fn name(text: &str) -> Result<String, String> {
-    let is_fit = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
-    let fits = (1..=64).contains(&text.len()) && text.bytes().all(is_fit);
-    if fits { Ok(text.to_owned()) } else { Err("expected 1 to 64 of a-z, 0-9, - and _".to_owned()) }
 }
 
 impl Keys {

@@ -6,6 +6,7 @@ use toml::de::DeTable;
 use super::reader::{FoundValue, SettingsReader};
 use super::settings::{ACCOUNT_SETTINGS, SETTINGS, Setting};
 use super::sources::Sources;
+use ferry_types::contract::SettingView;
 use ferry_types::domain::submission::shown_origin;
 
 /// A setting in effect.
@@ -37,6 +38,19 @@ pub enum SourceKind {
     Environment,
     /// The command line.
     Flag,
+}
+
+impl From<&EffectiveSetting> for SettingView {
+    fn from(setting: &EffectiveSetting) -> Self {
+        let EffectiveSetting { account, name, value, source, location } = setting.clone();
+        let source = match source {
+            SourceKind::Default => "default",
+            SourceKind::File => "file",
+            SourceKind::Environment => "environment",
+            SourceKind::Flag => "flag",
+        };
+        Self { account, name, value, source: source.to_owned(), location }
+    }
 }
 
 /// Returns all settings in effect, those of accounts behind the others, also where there are errors in them.

@@ -29,6 +29,7 @@ use crate::platform::{AccountConfig, Limits};
 use crate::secret::Secret;
 use crate::telemetry::LogFormat;
 use crate::webhook::{Rules, WebhookTargets};
+use effective::EffectiveSetting;
 use ferry_client::http::Authorities;
 use ferry_types::domain::account::HealthPolicy;
 use reader::{FoundSecret, SettingsReader, readable};
@@ -84,6 +85,8 @@ pub struct Config {
     pub without_secrets: BTreeMap<String, Vec<String>>,
     /// Settings that work but deserve a look, each a sentence.
     pub warnings: Vec<String>,
+    /// The settings in effect, and where each comes from.
+    pub settings: Vec<EffectiveSetting>,
 }
 
 impl Config {
@@ -136,6 +139,7 @@ impl Config {
             accounts: reader.accounts(),
             without_secrets: std::mem::take(&mut reader.without_secrets),
             warnings: Vec::new(),
+            settings: effective::effective(sources),
         };
         let warnings = std::mem::take(&mut reader.warnings);
         let config = reader.finish(config)?;

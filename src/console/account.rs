@@ -6,9 +6,10 @@ use askama::Template;
 
 use super::frame::Frame;
 use super::overview::AccountRow;
+use super::system::SettingRow;
 use super::text::{Moment, Sentence, number};
 use crate::words;
-use ferry_types::contract::{AccountView, StepView};
+use ferry_types::contract::{AccountView, SettingView, StepView};
 use ferry_types::domain::Timestamp;
 use ferry_types::domain::submission::StepKind;
 
@@ -37,14 +38,24 @@ pub(crate) struct OutageFacts {
 pub(crate) struct AccountPage {
     frame: Frame,
     account: AccountRow,
-    condition: Sentence,
+    /// Condition with its times; none if it runs.
+    condition: Option<Sentence>,
     outage: Option<OutageFacts>,
     steps: Vec<Steps>,
+    /// Its settings; none for those who may not see them.
+    settings: Option<Vec<SettingRow>>,
 }
 
 impl AccountPage {
     /// The page of an account.
-    pub(crate) fn new(frame: Frame, view: &AccountView, now: Timestamp) -> Self {
+    pub(crate) fn new(
+        frame: Frame,
+        view: &AccountView,
+        settings: &[SettingView],
+        now: Timestamp,
+    ) -> Self {
+        let own = settings.iter().filter(|one| one.account.as_ref() == Some(&view.account));
+        let own: Vec<SettingRow> = own.map(SettingRow::new).collect();
         let outage = view.outage.as_ref().map(|outage| OutageFacts {
             since: outage.since.map(Moment::from),
             failures: number(outage.failures.into()),
@@ -53,9 +64,10 @@ impl AccountPage {
         });
         Self {
             account: AccountRow::new(view, now, frame.may_operate()),
-            condition: view.condition.as_str().into(),
+            condition: Some(&*view.condition).filter(|said| *said != "runs").map(Sentence::from),
             outage,
             steps: view.steps.iter().map(|(kind, view)| steps(*kind, view)).collect(),
+            settings: frame.may_administer().then_some(own),
             frame,
         }
     }

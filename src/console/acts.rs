@@ -77,6 +77,11 @@ pub(crate) struct Act {
 }
 
 impl Act {
+    /// An act with a consequence.
+    pub(super) fn harmful(action: String, label: &'static str, consequence: &str) -> Self {
+        Self::new(action, label, consequence)
+    }
+
     fn new(action: String, label: &'static str, consequence: impl Into<String>) -> Self {
         Self { action, label, consequence: consequence.into(), field: None, has_reason: false }
     }

@@ -16,6 +16,8 @@ pub(crate) struct Viewer {
     pub(crate) accounts: Option<Vec<String>>,
     /// True if the acts of operators are offered.
     pub(crate) may_operate: bool,
+    /// True if keys, audit log and settings are shown.
+    pub(crate) may_administer: bool,
     /// True if the server has keys.
     pub(crate) has_keys: bool,
 }
@@ -83,8 +85,8 @@ pub(crate) struct Frame {
     pub(crate) here: &'static str,
 }
 
-/// A page of the bar: key after `g`, path, title.
-pub(crate) type Entry = (&'static str, &'static str, &'static str);
+/// A page of the bar: key after `g`, path, title, and if it is for operators of all accounts alone.
+pub(crate) type Entry = (&'static str, &'static str, &'static str, bool);
 
 impl Frame {
     /// The frame of a page that is made now.
@@ -97,6 +99,17 @@ impl Frame {
         self.viewer.as_ref().is_some_and(|viewer| viewer.may_operate)
     }
 
+    /// True if keys, audit log and settings are shown.
+    pub(crate) fn may_administer(&self) -> bool {
+        self.viewer.as_ref().is_some_and(|viewer| viewer.may_administer)
+    }
+
+    /// The pages of the bar for this reader.
+    pub(super) fn entries(&self) -> impl Iterator<Item = &'static Entry> {
+        let may_administer = self.may_administer();
+        ENTRIES.iter().filter(move |(_, _, _, is_for_few)| may_administer || !is_for_few)
+    }
+
     /// The frame of a page of the bar.
     pub(crate) fn of(self, here: &'static str) -> Self {
         Self { here, ..self }
@@ -104,12 +117,15 @@ impl Frame {
 }
 
 /// The pages of the bar.
-pub(super) const ENTRIES: [Entry; 5] = [
-    ("o", "/console", "Overview"),
-    ("s", "/console/submissions", "Submissions"),
-    ("a", "/console/accounts", "Accounts"),
-    ("e", "/console/events", "Events"),
-    ("w", "/console/webhooks", "Webhooks"),
+const ENTRIES: [Entry; 8] = [
+    ("o", "/console", "Overview", false),
+    ("s", "/console/submissions", "Submissions", false),
+    ("a", "/console/accounts", "Accounts", false),
+    ("e", "/console/events", "Events", false),
+    ("w", "/console/webhooks", "Webhooks", false),
+    ("k", "/console/keys", "Keys", true),
+    ("t", "/console/audit", "Audit", true),
+    ("y", "/console/system", "System", false),
 ];
 
 #[cfg(test)]

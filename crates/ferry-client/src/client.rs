@@ -8,7 +8,8 @@ use serde::de::DeserializeOwned;
 use super::error::ClientError;
 use super::sending::{self, ClientRequest, RequestSender};
 use ferry_types::contract::{
-    AccountView, AccountsView, BulkActionRequest, BulkActionView, CountView, ResubmitRequest,
+    AccountView, AccountsView, AuditView, BulkActionRequest, BulkActionView, ChecksView, CountView,
+    CreatedKeyView, KeyRequest, KeysView, ResubmitRequest, RevokedKeyView, SettingsView,
     SubmissionPage, SubmissionRequest, SubmissionResponse, SubmissionView, WhoamiView,
 };
 use ferry_types::domain::feedback::FeedbackItem;
@@ -260,6 +261,40 @@ impl Client {
     /// The feedback with the rows that it means; empty if the submission is completed.
     pub async fn feedback(&self, id: SubmissionId) -> Result<Vec<FeedbackItem>, ClientError> {
         self.read(&format!("/v1/submissions/{id}/feedback"), &[]).await
+    }
+
+    /// The API keys of the server, without what they are.
+    pub async fn keys(&self) -> Result<KeysView, ClientError> {
+        self.read("/v1/keys", &[]).await
+    }
+
+    /// Creates an API key, which is in this response and nowhere else.
+    pub async fn create_key(&self, request: &KeyRequest) -> Result<CreatedKeyView, ClientError> {
+        self.post("/v1/keys", request, sending::new_key()).await
+    }
+
+    /// Revokes an API key.
+    pub async fn revoke_key(&self, name: &str) -> Result<RevokedKeyView, ClientError> {
+        let url = self.sender.url_of(&["v1", "keys", name]);
+        self.sender.send(&ClientRequest::delete(url)).await?.json()
+    }
+
+    /// The newest records of the audit log of the server, or those before the `next_cursor` of an earlier
+    /// response.
+    pub async fn audit(&self, cursor: Option<&str>) -> Result<AuditView, ClientError> {
+        let query: Vec<(&str, &str)> =
+            cursor.map(|cursor| ("cursor", cursor)).into_iter().collect();
+        self.read("/v1/audit", &query).await
+    }
+
+    /// The checks of the server and its store.
+    pub async fn checks(&self) -> Result<ChecksView, ClientError> {
+        self.read("/v1/checks", &[]).await
+    }
+
+    /// The settings of the server, without secrets.
+    pub async fn settings(&self) -> Result<SettingsView, ClientError> {
+        self.read("/v1/settings", &[]).await
     }
 
     /// The caller as the server knows it.

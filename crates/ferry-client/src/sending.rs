@@ -31,6 +31,7 @@ pub(super) struct ClientRequest {
     url: Url,
     /// A body and its idempotency key, if it has one.
     body: Option<(Vec<u8>, String)>,
+    deletes: bool,
 }
 
 /// A response that is no problem.
@@ -65,11 +66,15 @@ struct AttemptError {
 
 impl ClientRequest {
     pub(super) fn get(url: Url) -> Self {
-        Self { url, body: None }
+        Self { url, body: None, deletes: false }
     }
 
     pub(super) fn post(url: Url, body: Vec<u8>, key: String) -> Self {
-        Self { url, body: Some((body, key)) }
+        Self { url, body: Some((body, key)), deletes: false }
+    }
+
+    pub(super) fn delete(url: Url) -> Self {
+        Self { url, body: None, deletes: true }
     }
 }
 
@@ -148,6 +153,7 @@ impl RequestSender {
     /// An answer that is no problem, as far as its head.
     async fn begin(&self, request: &ClientRequest) -> Result<Response, AttemptError> {
         let mut request = match &request.body {
+            None if request.deletes => self.http.delete(request.url.clone()),
             None => self.http.get(request.url.clone()),
             Some((body, key)) => {
                 let request = self.http.post(request.url.clone()).body(body.clone());

@@ -2,6 +2,7 @@
 //! page shows or does, the same functions did for `/v1`.
 
 pub(super) mod acts;
+pub(super) mod administration;
 pub(super) mod bulk;
 pub(super) mod door;
 pub(super) mod events;

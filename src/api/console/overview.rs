@@ -106,10 +106,11 @@ pub(in crate::api) async fn accounts(
 
 /// Shows an account.
 pub(in crate::api) async fn account(
-    shared: State<Arc<Shared>>,
+    State(shared): State<Arc<Shared>>,
     reader: Reader,
     account: AccountPath,
 ) -> Result<Response, ApiError> {
-    let Json(view) = accounts::one(shared, account).await?;
-    Ok(page(&AccountPage::new(reader.frame().of("Accounts"), &view, reader.now)))
+    let Json(view) = accounts::one(State(shared.clone()), account).await?;
+    let (frame, settings) = (reader.frame().of("Accounts"), &shared.parts.settings);
+    Ok(page(&AccountPage::new(frame, &view, settings, reader.now)))
 }

@@ -152,6 +152,7 @@ fn back(asked: &Asked) -> String {
     match (parts.next(), parts.next(), parts.next()) {
         (Some("submissions"), Some(id), Some(_)) => format!("/console/submissions/{id}"),
         (Some("submissions" | "bulk"), ..) => "/console/submissions".to_owned(),
+        (Some("keys"), ..) if asked.method != Method::GET => "/console/keys".to_owned(),
         (Some("accounts"), ..) => "/console/accounts".to_owned(),
         _ => "/console".to_owned(),
     }

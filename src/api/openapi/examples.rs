@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use ferry_types::contract::{
-    AccountView, AccountsView, BulkAction, BulkActionRequest, BulkActionView, BulkRefusal,
-    BulkResponse, CountView, OutageView, PauseRequest, PauseView, Problem, ProblemKind, Resolution,
-    ResolveRequest, ResubmitRequest, StatsView, StepView, SubmissionPage, SubmissionRequest,
-    SubmissionResponse, SubmissionView, WaitingFor, WebhookView, WhoamiView,
+    AccountView, AccountsView, AuditRecordView, AuditView, BulkAction, BulkActionRequest,
+    BulkActionView, BulkRefusal, BulkResponse, CheckView, ChecksView, CountView, CreatedKeyView,
+    KeyRequest, KeyView, KeysView, OutageView, PauseRequest, PauseView, Problem, ProblemKind,
+    Resolution, ResolveRequest, ResubmitRequest, RevokedKeyView, SettingView, SettingsView,
+    StatsView, StepView, SubmissionPage, SubmissionRequest, SubmissionResponse, SubmissionView,
+    WaitingFor, WebhookView, WhoamiView,
 };
 use ferry_types::domain::account::{BlockReason, Health, HealthPolicy, Signal};
 use ferry_types::domain::dataset::Table;
@@ -64,6 +66,45 @@ examples! {
         ..BulkActionRequest::new(BulkAction::Retry)
     };
     BulkActionView: bulk_action();
+    KeysView: KeysView {
+        keys: vec![KeyView {
+            name: "billing".to_owned(),
+            role: "submit".to_owned(),
+            accounts: Some(vec!["default".to_owned()]),
+            created_at: at(0),
+        }],
+    };
+    KeyRequest: KeyRequest {
+        name: "billing".to_owned(),
+        role: "submit".to_owned(),
+        accounts: vec!["default".to_owned()],
+    };
+    CreatedKeyView: CreatedKeyView {
+        name: "billing".to_owned(),
+        role: "submit".to_owned(),
+        accounts: Some(vec!["default".to_owned()]),
+        key: "ferry_EXAMPLE".to_owned(),
+    };
+    RevokedKeyView: RevokedKeyView { name: "billing".to_owned() };
+    AuditView: audit();
+    ChecksView: ChecksView {
+        version: "0.1.0".to_owned(),
+        ok: true,
+        checks: vec![CheckView {
+            ok: true,
+            text: "the server is ready".to_owned(),
+            hint: None,
+        }],
+    };
+    SettingsView: SettingsView {
+        settings: vec![SettingView {
+            account: None,
+            name: "deadline".to_owned(),
+            value: Some("24h".to_owned()),
+            source: "default".to_owned(),
+            location: None,
+        }],
+    };
     CountView: CountView { count: 12, has_more: false };
     WhoamiView: WhoamiView {
         name: "billing".to_owned(),
@@ -203,6 +244,23 @@ fn bulk_action() -> BulkActionView {
         has_more: false,
         pinned: Some("18".to_owned()),
     }
+}
+
+fn audit() -> AuditView {
+    let record = AuditRecordView {
+        n: 8,
+        at: at(1),
+        phase: "outcome".to_owned(),
+        actor: "ops".to_owned(),
+        via: "api".to_owned(),
+        action: format!("POST /v1/submissions/{}/resolve", SubmissionId::new(at(0), 7)),
+        details: Some("overwrite".to_owned()),
+        client: Some("192.0.2.1".to_owned()),
+        request: Some(SubmissionId::new(at(1), 1).to_string()),
+        intent: Some(7),
+        outcome: Some("200".to_owned()),
+    };
+    AuditView { records: vec![record], unreadable: 0, next_cursor: Some("2048".to_owned()) }
 }
 
 fn steps() -> StepView {

@@ -271,3 +271,51 @@ fn anything(operation: Operation<'_>) -> Operation<'_> {
         .media(200, BYTES, bytes, example)
         .problems(&[NotFound, StoreUnavailable])
 }
+
+pub(in crate::api) fn keys(operation: Operation<'_>) -> Operation<'_> {
+    operation
+        .named(OPERATIONS, "list_keys", "List the API keys")
+        .description("Without what they are, for only their hashes are stored.")
+        .problems(&[StateConflict])
+}
+
+pub(in crate::api) fn create_key(operation: Operation<'_>) -> Operation<'_> {
+    operation
+        .named(OPERATIONS, "create_key", "Create an API key")
+        .description(
+            "The response shows it this once; if it was lost, revoke the key and create another one. \
+             Where the server cannot write its key file, the problem has the command to run.",
+        )
+        .problems(&[InvalidField, StateConflict])
+}
+
+pub(in crate::api) fn revoke_key(operation: Operation<'_>) -> Operation<'_> {
+    operation
+        .named(OPERATIONS, "revoke_key", "Revoke an API key")
+        .description("Servers notice within a second, and sessions of the key end.")
+        .problems(&[NotFound, StateConflict])
+}
+
+pub(in crate::api) fn audit(operation: Operation<'_>) -> Operation<'_> {
+    operation
+        .named(OPERATIONS, "list_audit_records", "List records of the audit log, the newest first")
+        .description(
+            "Of the file of this server: each server has its own. A response reads a part of the file; \
+             it may have few records, or none, although more follow.",
+        )
+        .problems(&[StateConflict])
+}
+
+pub(in crate::api) fn checks(operation: Operation<'_>) -> Operation<'_> {
+    operation.named(MONITORING, "run_checks", "Check the server and its store")
+}
+
+pub(in crate::api) fn settings(operation: Operation<'_>) -> Operation<'_> {
+    operation
+        .named(
+            OPERATIONS,
+            "list_settings",
+            "List the settings in effect, and where each comes from",
+        )
+        .description("As `ferry config show` prints them: secrets are hidden.")
+}

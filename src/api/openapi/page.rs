@@ -9,7 +9,7 @@ use serde_json::Value;
 const STYLE: &str = include_str!("page.css");
 
 /// The methods of a path, in the order in which they are shown.
-const METHODS: [&str; 2] = ["get", "post"];
+const METHODS: [&str; 3] = ["get", "post", "delete"];
 
 /// The content security policy of the page: nothing but its own style.
 pub(super) fn policy() -> String {

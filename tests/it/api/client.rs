@@ -5,7 +5,9 @@ use std::time::Duration;
 use ferry::api::{Server, Tls, TlsFiles};
 use ferry_client::{Client, ClientError, EventQuery, EventStream, ListQuery};
 use ferry_sim::{Endpoint, Fault, SimConfig};
-use ferry_types::contract::{ProblemKind, ResubmitRequest, StateEvent, SubmissionRequest};
+use ferry_types::contract::{
+    KeyRequest, ProblemKind, ResubmitRequest, StateEvent, SubmissionRequest,
+};
 use ferry_types::domain::submission::State;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
@@ -13,6 +15,7 @@ use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
 use super::harness::{GOOD, Served};
+use super::keys::Keyed;
 use super::serve::{serve, url};
 use crate::cli::harness::{Ferry, Platform};
 use crate::support::{dataset, overwriting, prompt};
@@ -34,6 +37,8 @@ async fn a_dataset_travels_from_submit_to_its_results() {
     assert_eq!(client.feedback(view.id).await.unwrap(), []);
     assert_eq!(client.get(view.id).await.unwrap(), view);
     assert_eq!(client.whoami().await.unwrap().name, "local");
+    assert!(client.checks().await.unwrap().checks.iter().any(|check| check.ok));
+    assert!(client.settings().await.unwrap().settings.len() > 20);
     let query = ListQuery {
         states: vec![State::Completed],
         name: Some("a/b".into()),
@@ -283,4 +288,28 @@ async fn a_stream_that_is_none_of_ferrys_ends_in_an_error() {
         let error = stream.next().await.unwrap_err();
         assert!(error.to_string().contains(expected), "{error}");
     }
+}
+
+#[tokio::test]
+async fn an_operator_creates_and_revokes_keys_and_reads_the_audit_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("audit.jsonl");
+    let keyed = Keyed::start_with(&[("AUDIT_LOG", log.to_str().unwrap())]).await;
+    let client = client(&keyed.served).with_key(&keyed.keys["operator"]);
+    let request = KeyRequest {
+        name: "billing".into(),
+        role: "submit".into(),
+        accounts: vec!["other".into()],
+    };
+    let created = client.create_key(&request).await.unwrap();
+    assert!(created.key.starts_with("ferry_") && !format!("{created:?}").contains(&created.key));
+    let keys = client.keys().await.unwrap().keys;
+    let billing = keys.iter().find(|key| key.name == "billing").expect("it was created");
+    assert_eq!((&*billing.role, &billing.accounts), ("submit", &Some(vec!["other".to_owned()])));
+    assert_eq!(client.revoke_key("billing").await.unwrap().name, "billing");
+    assert!(client.revoke_key("billing").await.is_err());
+    let records = client.audit(None).await.unwrap().records;
+    assert_eq!(records[0].action, "DELETE /v1/keys/billing");
+    assert!(records.iter().all(|record| !format!("{record:?}").contains(&created.key)));
+    assert!(records.iter().any(|r| r.details.as_deref() == Some("billing: submit: other")));
 }

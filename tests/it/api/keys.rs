@@ -92,6 +92,12 @@ pub(super) fn routes(id: &str) -> Vec<(Method, String, Role)> {
         (Method::GET, "/v1/accounts/default".to_owned(), Role::Read),
         (Method::GET, "/v1/stats".to_owned(), Role::Read),
         (Method::GET, "/v1/whoami".to_owned(), Role::Read),
+        (Method::GET, "/v1/checks".to_owned(), Role::Read),
+        (Method::GET, "/v1/keys".to_owned(), Role::Operate),
+        (Method::POST, "/v1/keys".to_owned(), Role::Operate),
+        (Method::DELETE, "/v1/keys/x".to_owned(), Role::Operate),
+        (Method::GET, "/v1/audit".to_owned(), Role::Operate),
+        (Method::GET, "/v1/settings".to_owned(), Role::Operate),
         (Method::GET, "/v1/events?after=00ff00ff00ff00ff-1".to_owned(), Role::Read),
         (Method::GET, "/metrics".to_owned(), Role::Read),
         (Method::POST, "/v1/submissions".to_owned(), Role::Submit),
@@ -165,6 +171,12 @@ async fn a_bound_key_neither_sees_nor_touches_what_is_not_of_its_account() {
             "/v1/whoami" => {
                 let own = json!({ "name": "bound", "role": "operate", "accounts": ["other"] });
                 assert_eq!(response.json(), own);
+            }
+            "/v1/checks" => assert_eq!(response.status, 200, "{what}"),
+            // The body of the new key has the fields of a dataset.
+            "/v1/keys" if method == Method::POST => assert_eq!(response.status, 400, "{what}"),
+            "/v1/keys" | "/v1/keys/x" | "/v1/audit" | "/v1/settings" => {
+                assert_eq!(response.status, 403, "{what}");
             }
             "/metrics" | "/v1/submissions" => assert_eq!(response.status, 403, "{what}"),
             "/v1/bulk-actions" => assert_eq!(response.status, 400, "{what}"),

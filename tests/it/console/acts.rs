@@ -44,7 +44,8 @@ async fn no_form_is_drawn_that_would_be_refused_and_every_act_is_refused_below_i
     let other = "/console/webhooks?state=pending&account=default".to_owned();
     let mut own = pages(&id.to_string());
     own.retain(|path| !path.contains(&id.to_string()));
-    own.extend(pages_of_operators(&id.to_string()));
+    let operator = pages_of_operators(&id.to_string()).into_iter();
+    own.extend(operator.filter(|path| path.contains("/bulk")));
     let foreign = bound.get(&other).await;
     assert!(foreign.status == 200 && !foreign.text.contains("march"), "{}", foreign.text);
     for path in own {

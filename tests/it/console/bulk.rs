@@ -49,7 +49,7 @@ async fn a_bulk_action_touches_nothing_that_came_after_its_plan_and_names_what_i
     let at_plan = at(&plan);
     for typed in [&[("at", &*at_plan)][..], &[("at", &at_plan), ("typed", "12")]] {
         let refused = tab.post("/console/bulk", typed).await;
-        assert_eq!(refused.status, 400, "{}", refused.text);
+        assert_eq!(refused.status, 422, "{}", refused.text);
         assert!(refused.says("type 120 to confirm; nothing was changed"), "{}", refused.text);
     }
     assert_eq!(world.stats().await.count(State::Queued), 121);
@@ -83,8 +83,8 @@ async fn chosen_rows_are_acted_on_alone_and_what_cannot_be_is_named() {
     let ids = world.submit_all((0..4).map(labeled)).await;
     world.app.store.cancel(ids[1]).await.unwrap();
     let chosen = |ids: &[SubmissionId]| {
-        let ids: String = ids.iter().map(|id| format!("&id={id}")).collect();
-        format!("/console/bulk?action=cancel&of=chosen{ids}")
+        let ids: Vec<String> = ids.iter().map(|id| format!("&id={id}")).collect();
+        format!("/console/bulk?action=cancel&of=chosen{}", ids.concat())
     };
     let tab = Tab::of(&keyed, "operator").await;
     let missing = SubmissionId::new(ferry_types::domain::timestamp(0), 7);

@@ -122,6 +122,7 @@ pub(super) fn pages(id: &str) -> Vec<String> {
         "/events?state=queued",
         "/webhooks",
         "/webhooks?state=pending",
+        "/system",
         "/preferences",
     ]
     .map(|page| format!("/console{page}"))
@@ -133,7 +134,14 @@ pub(super) fn pages(id: &str) -> Vec<String> {
 /// The pages of operators.
 pub(super) fn pages_of_operators(id: &str) -> Vec<String> {
     let chosen = format!("/console/bulk?action=cancel&of=chosen&id={id}");
-    let all = ["/console/bulk", "/console/bulk?action=retry&state=failed"].map(str::to_owned);
+    let all = [
+        "/console/keys",
+        "/console/audit",
+        "/console/audit?actor=stranger",
+        "/console/bulk",
+        "/console/bulk?action=retry&state=failed",
+    ]
+    .map(str::to_owned);
     all.into_iter().chain([chosen]).collect()
 }
 

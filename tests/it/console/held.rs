@@ -6,12 +6,12 @@ use ferry_types::domain::submission::State;
 use ring::digest::{SHA256, digest};
 
 use super::harness::Tab;
-use crate::api::harness::{GOOD, Served};
-use crate::support::dataset;
+use crate::api::harness::Served;
+use crate::support::{dataset, plain};
 
 #[tokio::test]
 async fn a_held_submission_is_decided_about_beside_what_was_sent_and_what_came_back() {
-    let served = Served::start(&[]).await;
+    let served = Served::with(plain(), &[]).await;
     served.world.sim.script(Endpoint::Upload, Fault::ResetAfter);
     let id = served.world.submit(dataset("ours")).await;
     let held = served.world.settled(id).await;
@@ -22,8 +22,8 @@ async fn a_held_submission_is_decided_about_beside_what_was_sent_and_what_came_b
     assert!(one.text.contains(&format!("href=\"{path}\"")), "{}", one.text);
     let page = tab.get(&path).await;
     assert_eq!(page.status, 200, "{}", page.text);
-    let sha256 = HEXLOWER.encode(digest(&SHA256, GOOD.as_bytes()).as_ref());
-    assert!(page.says(&sha256) && page.says("data 10"), "{}", page.text);
+    let sha256 = HEXLOWER.encode(digest(&SHA256, dataset("ours").data.as_bytes()).as_ref());
+    assert!(page.says(&sha256) && page.says("data 1 "), "{}", page.text);
     // What befell the first upload, and the response to the next one.
     let timeline = served.world.app.store.timeline(id).await.unwrap();
     assert!(timeline.len() > 2, "{timeline:?}");

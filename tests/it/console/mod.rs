@@ -1,6 +1,7 @@
 //! The console: over plain HTTP what needs no browser, and in Chromium what people see of it.
 
 mod acts;
+mod administration;
 mod browser;
 mod bulk;
 mod harness;

@@ -1,6 +1,7 @@
 //! The bodies of Ferry's own interfaces: NDJSON, the `--json` of the command line, the HTTP API, and
 //! every other source of submissions have the same.
 
+mod administration;
 mod bulk_action;
 mod event_id;
 mod events;
@@ -9,6 +10,10 @@ mod reading;
 mod responses;
 mod submission;
 
+pub use administration::{
+    AuditRecordView, AuditView, CheckView, ChecksView, CreatedKeyView, KeyRequest, KeyView,
+    KeysView, RevokedKeyView, SettingView, SettingsView,
+};
 pub use bulk_action::{BulkAction, BulkActionRequest, BulkActionView, BulkRefusal};
 pub use event_id::{EventId, InvalidEventIdError};
 pub use events::{EventEnvelope, StateChange, StateEvent};
