@@ -101,7 +101,7 @@ pub(in crate::api) async fn login(
     let form = Form::from_request(Request::from_parts(parts, body), &shared).await?;
     let Form(Credentials { key, next }) = form;
     let caller = keys.caller(key.trim());
-    // A key is too long to be guessed: only logins without one wait, so that they lock nobody out.
+    // A key is too long to be guessed: those that are valid never wait for the failures of others.
     if caller.is_none() {
         let now = Instant::now();
         let failed =

@@ -85,7 +85,7 @@ async fn a_session_is_valid_on_every_server_with_its_secret() {
 }
 
 #[tokio::test]
-async fn the_eleventh_login_that_fails_waits_and_locks_nobody_out() {
+async fn the_eleventh_login_that_fails_waits_and_a_valid_key_does_not() {
     let keyed = Keyed::start_with(&[("AUDIT_LOG", "")]).await;
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("audit.jsonl");
