@@ -24,12 +24,24 @@ const LEFTOVERS: Duration = Duration::from_secs(5);
 
 /// Reads a body that is one JSON object: serde would take a list of its values, too.
 pub(super) fn json_object<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    json_object_within(body, MAX_REQUEST_VALUES)
+}
+
+/// The same for one of at most `most` values.
+pub(super) fn json_object_within<T: DeserializeOwned>(
+    body: &[u8],
+    most: usize,
+) -> Result<T, ApiError> {
     let body = without_bom(body);
     if !body.trim_ascii_start().starts_with(b"{") {
         return Err(ApiError::invalid("the body: expected a JSON object"));
     }
-    from_json_within(body, MAX_REQUEST_VALUES)
-        .map_err(|error| ApiError::invalid(format!("the body: {error}")))
+    json_within(body, most)
+}
+
+/// Reads JSON of at most `most` values.
+pub(super) fn json_within<T: DeserializeOwned>(text: &[u8], most: usize) -> Result<T, ApiError> {
+    from_json_within(text, most).map_err(|error| ApiError::invalid(format!("the body: {error}")))
 }
 
 /// `text` without the byte order mark that some programs put before JSON.

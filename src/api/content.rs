@@ -19,6 +19,7 @@ use super::response_memory::Reserved;
 use super::shared::Shared;
 use crate::charset::text;
 use ferry_store::{Payload, StoreError};
+use ferry_types::domain::SubmissionId;
 use ferry_types::domain::feedback::{FeedbackItem, locate, read};
 use ferry_types::domain::outcome::Content;
 use ferry_types::domain::submission::{FEEDBACK_KEY, State as SubmissionState, Submission};
@@ -73,8 +74,7 @@ pub(super) async fn event_data(
     Found(found): Found,
 ) -> Result<Response, ApiError> {
     let (memory, payload) = submitted(&shared, &caller, &found.submission).await?;
-    let id = found.submission.id;
-    let none = || ApiError::not_found(format!("submission {id} has no event data"));
+    let none = || no_events(found.submission.id);
     let csv = csv(payload.event_data.ok_or_else(none)?);
     Ok(Reserved(Some(memory), as_it_is(csv)).into_response())
 }
@@ -86,11 +86,37 @@ pub(super) async fn submitted(
     submission: &Submission,
 ) -> Result<(Arc<MemoryPermit>, Payload), ApiError> {
     let memory = reserve(shared, caller, submission.payload_bytes)?;
+    Ok((memory, payload(shared, submission).await?))
+}
+
+/// The dataset of a submission, for which there is memory.
+pub(super) async fn payload(shared: &Shared, submission: &Submission) -> Result<Payload, ApiError> {
     match shared.store().payload(submission.id).await {
-        Ok(payload) => Ok((memory, payload)),
+        Ok(payload) => Ok(payload),
         Err(StoreError::NotFound(_)) => Err(missing(submission, "its dataset")),
         Err(error) => Err(error.into()),
     }
+}
+
+pub(super) fn no_events(id: SubmissionId) -> ApiError {
+    ApiError::not_found(format!("submission {id} has no event data"))
+}
+
+/// The dataset of a submission with the feedback about it, of which there may be none, and the memory for
+/// both.
+pub(super) async fn payload_and_feedback(
+    shared: &Shared,
+    caller: &Caller,
+    submission: &Submission,
+) -> Result<(Arc<MemoryPermit>, Arc<Payload>, Vec<FeedbackItem>), ApiError> {
+    let bytes = bytes_of(submission, FEEDBACK_KEY).saturating_add(submission.payload_bytes);
+    let memory = reserve(shared, caller, bytes)?;
+    let payload = Arc::new(payload(shared, submission).await?);
+    let items = match shared.store().content(submission.id, FEEDBACK_KEY).await? {
+        Some(content) => items(content, Some(payload.clone())).await,
+        None => Vec::new(),
+    };
+    Ok((memory, payload, items))
 }
 
 fn csv(text: String) -> Content {
@@ -102,7 +128,11 @@ fn bytes_of(submission: &Submission, key: &str) -> u64 {
 }
 
 /// Memory for reading something from the store, and as much again for unpacking it, before it is read.
-fn reserve(shared: &Shared, caller: &Caller, bytes: u64) -> Result<Arc<MemoryPermit>, ApiError> {
+pub(super) fn reserve(
+    shared: &Shared,
+    caller: &Caller,
+    bytes: u64,
+) -> Result<Arc<MemoryPermit>, ApiError> {
     let memory = shared.response_memory.permit(&caller.owner);
     let bytes = bytes.saturating_mul(2);
     memory.resize(shared.response_memory.most(bytes, &caller.owner))?;
@@ -138,7 +168,7 @@ pub(super) async fn feedback_items(
     match shared.store().content(submission.id, FEEDBACK_KEY).await? {
         Some(content) => {
             let payload = match shared.store().payload(submission.id).await {
-                Ok(payload) => Some(payload),
+                Ok(payload) => Some(Arc::new(payload)),
                 Err(StoreError::NotFound(_)) => None,
                 Err(error) => return Err(error.into()),
             };
@@ -150,7 +180,7 @@ pub(super) async fn feedback_items(
 }
 
 /// Runs beside the threads that answer requests: a dataset may be large.
-async fn items(content: Content, payload: Option<Payload>) -> Vec<FeedbackItem> {
+async fn items(content: Content, payload: Option<Arc<Payload>>) -> Vec<FeedbackItem> {
     let located = tokio::task::spawn_blocking(move || {
         let data = payload.as_ref().map(|payload| payload.data.as_str());
         let events = payload.as_ref().and_then(|payload| payload.event_data.as_deref());

@@ -26,8 +26,9 @@ use ferry_types::contract::ProblemKind::{
     IdempotencyConflict, InvalidDataset, InvalidField, InvalidRequest, StoreUnavailable, Timeout,
     TooLarge, TooManyUnfinished, UnsupportedMediaType,
 };
-use ferry_types::contract::{ResubmitRequest, SubmissionRequest};
+use ferry_types::contract::{ResubmitRequest, SubmissionRequest, ValidateRequest};
 use ferry_types::domain::TraceParent;
+use ferry_types::domain::dataset::Report;
 use ferry_types::domain::submission::Priority;
 
 /// A request with a dataset in it.
@@ -36,6 +37,8 @@ pub(super) trait DatasetRequest: Sized + JsonSchema + Example + serde::Serialize
     type Fields: DeserializeOwned + JsonSchema;
     /// True for a new submission, which has fields of its own.
     const IS_NEW: bool;
+    /// True if it is stored: then it may have an idempotency key, and its response may wait.
+    const IS_STORED: bool = true;
 
     fn from_json(text: &str) -> Result<Self, ApiError>;
     /// Makes a request of fields, the name of a file and CSV texts.
@@ -44,7 +47,7 @@ pub(super) trait DatasetRequest: Sized + JsonSchema + Example + serde::Serialize
         file: Option<&str>,
         texts: (String, Option<String>),
     ) -> Result<Self, ApiError>;
-    fn idempotency_key(&mut self) -> &mut Option<String>;
+    fn idempotency_key(&mut self) -> Option<&mut Option<String>>;
 }
 
 /// The fields of a new submission beside its dataset.
@@ -110,8 +113,8 @@ impl DatasetRequest for SubmissionRequest {
         })
     }
 
-    fn idempotency_key(&mut self) -> &mut Option<String> {
-        &mut self.idempotency_key
+    fn idempotency_key(&mut self) -> Option<&mut Option<String>> {
+        Some(&mut self.idempotency_key)
     }
 }
 
@@ -131,8 +134,30 @@ impl DatasetRequest for ResubmitRequest {
         Ok(Self { data, event_data, idempotency_key: None })
     }
 
-    fn idempotency_key(&mut self) -> &mut Option<String> {
-        &mut self.idempotency_key
+    fn idempotency_key(&mut self) -> Option<&mut Option<String>> {
+        Some(&mut self.idempotency_key)
+    }
+}
+
+impl DatasetRequest for ValidateRequest {
+    type Fields = ResubmitFields;
+    const IS_NEW: bool = false;
+    const IS_STORED: bool = false;
+
+    fn from_json(text: &str) -> Result<Self, ApiError> {
+        json_object(text.as_bytes())
+    }
+
+    fn from_fields(
+        ResubmitFields {}: ResubmitFields,
+        _: Option<&str>,
+        (data, event_data): (String, Option<String>),
+    ) -> Result<Self, ApiError> {
+        Ok(Self { data, event_data })
+    }
+
+    fn idempotency_key(&mut self) -> Option<&mut Option<String>> {
+        None
     }
 }
 
@@ -151,6 +176,30 @@ pub(super) struct Dataset<T> {
     request: PhantomData<fn() -> T>,
 }
 
+/// Reason why a request cannot be read.
+#[derive(Debug)]
+pub(super) enum ReadError {
+    /// The texts of the dataset are none.
+    Dataset(Vec<Report>),
+    /// Anything else.
+    Request(ApiError),
+}
+
+impl From<ApiError> for ReadError {
+    fn from(error: ApiError) -> Self {
+        Self::Request(error)
+    }
+}
+
+impl From<ReadError> for ApiError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Dataset(reports) => Self::dataset(reports),
+            ReadError::Request(error) => error,
+        }
+    }
+}
+
 #[derive(Debug)]
 enum Content {
     Json(Vec<u8>),
@@ -159,12 +208,12 @@ enum Content {
 
 /// A form, or a dataset and the parameters of its URL.
 #[derive(Debug, Default)]
-struct Parts {
-    data: Option<Vec<u8>>,
-    event_data: Option<Vec<u8>>,
+pub(super) struct Parts {
+    pub(super) data: Option<Vec<u8>>,
+    pub(super) event_data: Option<Vec<u8>>,
     /// Name of the file that `data` was.
-    file: Option<String>,
-    others: Pairs,
+    pub(super) file: Option<String>,
+    pub(super) others: Pairs,
 }
 
 /// The types that are accepted.
@@ -183,7 +232,7 @@ impl<T: DatasetRequest> FromRequest<Arc<Shared>> for Dataset<T> {
         let idempotency_key = idempotency_key(headers)?;
         let form = form_of(headers)?;
         let (waits, others): (Pairs, Pairs) =
-            pairs(&head.uri)?.into_iter().partition(|(name, _)| name == "wait");
+            pairs(&head.uri)?.into_iter().partition(|(name, _)| T::IS_STORED && name == "wait");
         let WaitQuery { wait } = read(waits).map_err(PairError::of_query)?;
         if let (false, Some((name, _))) = (matches!(form, Form::Csv), others.first()) {
             return Err(PairError::Unknown { name: name.clone(), known: &[] }.of_query());
@@ -220,7 +269,7 @@ impl<T: DatasetRequest> FromRequest<Arc<Shared>> for Dataset<T> {
 
 impl<T: DatasetRequest> Dataset<T> {
     /// Reads the request, and the span that it belongs to.
-    pub(super) fn read(self) -> Result<(T, Option<TraceParent>), ApiError> {
+    pub(super) fn read(self) -> Result<(T, Option<TraceParent>), ReadError> {
         let mut request = match self.content {
             Content::Json(body) => T::from_json(text(&body)?)?,
             Content::Fields(mut parts) => {
@@ -229,11 +278,13 @@ impl<T: DatasetRequest> Dataset<T> {
                 let data = parts.data.take();
                 let data = data.ok_or_else(|| ApiError::field("data", "it is needed"))?;
                 let texts = decode(data, parts.event_data.take(), &SourceLabels::default());
-                T::from_fields(fields, parts.file.as_deref(), texts.map_err(ApiError::dataset)?)?
+                let texts = texts.map_err(ReadError::Dataset)?;
+                T::from_fields(fields, parts.file.as_deref(), texts)?
             }
         };
-        let key = request.idempotency_key();
-        *key = one_key(self.idempotency_key, key.take())?;
+        if let Some(key) = request.idempotency_key() {
+            *key = one_key(self.idempotency_key, key.take())?;
+        }
         Ok((request, self.traceparent))
     }
 }
@@ -243,31 +294,31 @@ impl<T: DatasetRequest> Input for Dataset<T> {
         let text = json!({ "type": "string" });
         let key = json!({ "type": "string", "minLength": 1, "maxLength": 255 });
         let bytes = json!({ "type": "string", "format": "binary" });
-        Encoding::describe(operation)
-            .parameters::<WaitQuery>("query", "")
+        let mut operation = Encoding::describe(operation);
+        if T::IS_STORED {
+            operation = operation
+                .parameters::<WaitQuery>("query", "")
+                .parameter(
+                    "header",
+                    "Idempotency-Key",
+                    &key,
+                    "The same key with the same content is accepted once",
+                )
+                .parameter("header", "traceparent", &text, "W3C Trace Context of the producer")
+                .problems(&[
+                    InvalidDataset,
+                    IdempotencyConflict,
+                    TooManyUnfinished,
+                    StoreUnavailable,
+                ]);
+        }
+        operation
             .parameters::<T::Fields>("query", "With `text/csv`: ")
-            .parameter(
-                "header",
-                "Idempotency-Key",
-                &key,
-                "The same key with the same content is accepted once",
-            )
-            .parameter("header", "traceparent", &text, "W3C Trace Context of the producer")
             .json_body::<T>()
             .body("text/csv", text, json!(DATA))
             .body(BYTES, bytes, json!(DATA))
             .form_body::<T::Fields>(&["data", "event_data"], form(T::IS_NEW))
-            .problems(&[
-                InvalidRequest,
-                Timeout,
-                TooLarge,
-                UnsupportedMediaType,
-                InvalidDataset,
-                InvalidField,
-                IdempotencyConflict,
-                TooManyUnfinished,
-                StoreUnavailable,
-            ])
+            .problems(&[InvalidRequest, Timeout, TooLarge, UnsupportedMediaType, InvalidField])
     }
 }
 
@@ -278,7 +329,8 @@ fn stem(file: &str) -> Option<String> {
     (!stem.is_empty()).then(|| stem.to_owned())
 }
 
-async fn multipart(body: Vec<u8>, boundary: String) -> Result<Parts, ApiError> {
+/// Reads a form with files.
+pub(super) async fn multipart(body: Vec<u8>, boundary: String) -> Result<Parts, ApiError> {
     let broken = |error: multer::Error| ApiError::invalid(format!("the form: {}", chain(&error)));
     let body = stream::iter([Ok::<_, std::convert::Infallible>(body)]);
     let mut form = multer::Multipart::new(body, boundary);

@@ -19,6 +19,10 @@ use ferry_types::domain::SubmissionId;
 #[derive(Debug)]
 pub(super) struct Found(pub(super) SubmissionDetail);
 
+/// The submission of `{other}`, as the store has it.
+#[derive(Debug)]
+pub(super) struct Other(pub(super) SubmissionDetail);
+
 /// The `{key}` of a result.
 #[derive(Debug)]
 pub(super) struct ResultKey(pub(super) String);
@@ -42,6 +46,11 @@ struct IdOnly {
 }
 
 #[derive(Debug, serde::Deserialize)]
+struct OtherOnly {
+    other: String,
+}
+
+#[derive(Debug, serde::Deserialize)]
 struct KeyOnly {
     key: String,
 }
@@ -58,24 +67,43 @@ async fn part<T: serde::de::DeserializeOwned + Send>(parts: &mut Parts) -> Resul
     Ok(path)
 }
 
+/// The submission with this id, if the caller sees it.
+async fn find(shared: &Shared, caller: &Caller, id: &str) -> Result<SubmissionDetail, ApiError> {
+    let is_bound = caller.accounts.is_some();
+    let of_key = if is_bound { " of this API key's accounts that can be read" } else { "" };
+    let none = || ApiError::not_found(format!("there is no submission `{}`{of_key}", excerpt(id)));
+    let parsed: SubmissionId = id.parse().map_err(|_| none())?;
+    let found = match shared.store().get(parsed).await {
+        // The account of a damaged record is unknown.
+        Err(StoreError::Damaged { .. }) if is_bound => None,
+        found => found?,
+    };
+    found.filter(|found| caller.sees(&found.submission.account)).ok_or_else(none)
+}
+
 impl FromRequestParts<Arc<Shared>> for Found {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, ApiError> {
         let caller = Caller::from_request_parts(parts, shared).await?;
         let IdOnly { id } = part(parts).await?;
-        let is_bound = caller.accounts.is_some();
-        let of_key = if is_bound { " of this API key's accounts that can be read" } else { "" };
-        let none =
-            || ApiError::not_found(format!("there is no submission `{}`{of_key}", excerpt(&id)));
-        let parsed: SubmissionId = id.parse().map_err(|_| none())?;
-        let found = match shared.store().get(parsed).await {
-            // The account of a damaged record is unknown.
-            Err(StoreError::Damaged { .. }) if is_bound => None,
-            found => found?,
-        };
-        let found = found.filter(|found| caller.sees(&found.submission.account));
-        found.map(Self).ok_or_else(none)
+        find(shared, &caller, &id).await.map(Self)
+    }
+}
+
+impl FromRequestParts<Arc<Shared>> for Other {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, ApiError> {
+        let caller = Caller::from_request_parts(parts, shared).await?;
+        let OtherOnly { other } = part(parts).await?;
+        find(shared, &caller, &other).await.map(Self)
+    }
+}
+
+impl Input for Other {
+    fn describe(operation: Operation<'_>) -> Operation<'_> {
+        operation.path::<SubmissionId>("other", "Id of the later submission")
     }
 }
 

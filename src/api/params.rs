@@ -17,6 +17,12 @@ use ferry_types::domain::submission::State;
 const LARGEST_PAGE: usize = 500;
 const PAGE: usize = 50;
 
+/// The most rows of a window, and how many there are unless asked for otherwise.
+const MOST_ROWS: usize = 200;
+
+/// The largest number of a row: all programs can read it from JSON.
+const LAST_ROW: u64 = (1 << 53) - 1;
+
 /// Lengths of sealed positions, in a list and in the stream.
 const SEALED_PAGE: usize = 48;
 const SEALED_EVENT: usize = 70;
@@ -46,6 +52,18 @@ pub(super) struct Moment(pub(super) Timestamp);
 /// Submissions of a page.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PageSize(pub(super) usize);
+
+/// The first data row of a window, from 1.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FirstRow(pub(super) u64);
+
+/// Number of rows that are left out.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Skipped(pub(super) u64);
+
+/// Rows of a window.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RowCount(pub(super) usize);
 
 /// The `next_cursor` of a page, as the caller sees it.
 #[derive(Debug, Clone)]
@@ -140,6 +158,33 @@ from_text!(
 );
 
 from_text!(
+    FirstRow,
+    |text| {
+        let row = text.parse().ok().filter(|row| (1..=LAST_ROW).contains(row));
+        row.map(Self).ok_or_else(|| "expected a number from 1".to_owned())
+    },
+    json_schema!({ "type": "integer", "minimum": 1, "maximum": LAST_ROW, "default": 1 })
+);
+
+from_text!(
+    Skipped,
+    |text| {
+        let count = text.parse().ok().filter(|count| *count <= LAST_ROW);
+        count.map(Self).ok_or_else(|| "expected a number".to_owned())
+    },
+    json_schema!({ "type": "integer", "minimum": 0, "maximum": LAST_ROW, "default": 0 })
+);
+
+from_text!(
+    RowCount,
+    |text| {
+        let count = text.parse().ok().filter(|count| (1..=MOST_ROWS).contains(count));
+        count.map(Self).ok_or_else(|| format!("expected a number from 1 to {MOST_ROWS}"))
+    },
+    json_schema!({ "type": "integer", "minimum": 1, "maximum": MOST_ROWS, "default": MOST_ROWS })
+);
+
+from_text!(
     PageCursor,
     |text| {
         let is_plain =
@@ -193,6 +238,18 @@ schema!(Words, |_| json_schema!({ "type": "array", "items": { "type": "string" }
 impl Default for PageSize {
     fn default() -> Self {
         Self(PAGE)
+    }
+}
+
+impl Default for FirstRow {
+    fn default() -> Self {
+        Self(1)
+    }
+}
+
+impl Default for RowCount {
+    fn default() -> Self {
+        Self(MOST_ROWS)
     }
 }
 

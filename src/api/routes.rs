@@ -19,8 +19,9 @@ use super::audited::Audited;
 use super::caller::Caller;
 use super::console::mode::ConsoleMode;
 use super::console::{
-    acts, administration as administer, bulk as console_bulk, events as console_events, files,
-    held, login, news, overview, submissions, webhooks,
+    acts, administration as administer, bulk as console_bulk, compare as compare_page,
+    correct as correct_page, events as console_events, files, held, login, new as new_page, news,
+    overview, submissions, webhooks,
 };
 use super::error::ApiError;
 use super::middleware::{self, RequestId, Running};
@@ -28,8 +29,8 @@ use super::openapi::{Describe, Described, Documents, Operation, operations};
 use super::role::Role;
 use super::shared::Shared;
 use super::{
-    accounts, administration, bulk, bulk_actions, content, documents as pages, events, operate,
-    probes, read, stats, submit, whoami,
+    accounts, administration, bulk, bulk_actions, compare, content, correct, documents as pages,
+    events, operate, probes, read, rows, stats, submit, validate, whoami,
 };
 use ferry_types::contract::ProblemKind;
 
@@ -139,12 +140,16 @@ fn table() -> Vec<Route> {
         get("/v1/submissions/{id}/feedback", Read, content::feedback, to::feedback),
         get("/v1/submissions/{id}/data", Read, content::data, to::data),
         get("/v1/submissions/{id}/event-data", Read, content::event_data, to::event_data),
+        get("/v1/submissions/{id}/rows", Read, rows::rows, to::rows),
+        get("/v1/submissions/{id}/compare/{other}", Read, compare::compare, to::compare),
         post("/v1/submissions/{id}/resubmit", Submit, submit::resubmit, to::resubmit),
+        post("/v1/submissions/{id}/correct", Submit, correct::correct, to::correct),
         post("/v1/submissions/{id}/cancel", Operate, operate::cancel, to::cancel),
         post("/v1/submissions/{id}/retry", Operate, operate::retry, to::retry),
         post("/v1/submissions/{id}/refetch", Operate, operate::refetch, to::refetch),
         post("/v1/submissions/{id}/resolve", Operate, operate::resolve, to::resolve),
         post("/v1/submissions/{id}/redeliver", Operate, operate::redeliver, to::redeliver),
+        post("/v1/validate", Submit, validate::validate, to::validate),
         post("/v1/bulk-actions", Operate, bulk_actions::run, to::bulk_action),
         get("/v1/accounts", Read, accounts::accounts, to::accounts),
         get("/v1/accounts/{account}", Read, accounts::one, to::account),
@@ -188,14 +193,19 @@ fn pages_of_console() -> Vec<Route> {
         page(get.clone(), "/console/submissions", read, submissions::list),
         page(get.clone(), "/console/submissions/{id}", read, submissions::get),
         page(get.clone(), "/console/submissions/{id}/results/{key}", read, submissions::result),
-        page(get, "/console/submissions/{id}/feedback", read, submissions::feedback),
+        page(get.clone(), "/console/submissions/{id}/feedback", read, submissions::feedback),
+        page(get, "/console/submissions/{id}/compare/{other}", read, compare_page::compare),
     ]
 }
 
 /// The acts of the console.
 fn acts_of_console() -> Vec<Route> {
-    let act = Some(Role::Operate);
+    let (act, submit) = (Some(Role::Operate), Some(Role::Submit));
     vec![
+        page(Method::GET, "/console/submissions/{id}/correct", submit, correct_page::form),
+        page(Method::POST, "/console/submissions/{id}/correct", submit, correct_page::act),
+        page(Method::GET, "/console/new", submit, new_page::form),
+        page(Method::POST, "/console/new", submit, new_page::act),
         page(
             Method::POST,
             "/console/submissions/{id}/cancel",

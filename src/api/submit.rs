@@ -21,14 +21,21 @@ use ferry_store::{Accepted, StoreError, compute};
 use ferry_types::contract::{
     ProblemKind, ResubmitRequest, SubmissionRequest, SubmissionResponse, SubmissionView,
 };
-use ferry_types::domain::TraceParent;
-use ferry_types::domain::submission::State as SubmissionState;
+use ferry_types::domain::submission::{State as SubmissionState, Submission};
+use ferry_types::domain::{SubmissionId, TraceParent};
 
 /// The response to a dataset.
 #[derive(Debug)]
 pub(super) struct Submitted {
     status: StatusCode,
     response: SubmissionResponse,
+}
+
+impl Submitted {
+    /// The id of the submission.
+    pub(super) fn id(&self) -> SubmissionId {
+        self.response.submission.id
+    }
 }
 
 impl IntoResponse for Submitted {
@@ -77,10 +84,7 @@ pub(super) async fn resubmit(
 ) -> Result<Submitted, ApiError> {
     let earlier = found.submission;
     let id = earlier.id;
-    if earlier.state == SubmissionState::Held {
-        let what = format!("submission {id} is held, and occupies its name: resolve it first");
-        return Err(ApiError::new(ProblemKind::StateConflict, what));
-    }
+    may_be_revised(&earlier)?;
     let wait = dataset.wait;
     let (mut prepared, memory) =
         prepare(&shared, &caller, dataset, move |corrected, traceparent| {
@@ -92,6 +96,16 @@ pub(super) async fn resubmit(
         .await?;
     prepared.new.revision_of = Some(id);
     accept(&shared, &caller, (prepared, memory), wait).await
+}
+
+/// Returns an error for a submission that must be resolved before it gets a revision.
+pub(super) fn may_be_revised(submission: &Submission) -> Result<(), ApiError> {
+    if submission.state != SubmissionState::Held {
+        return Ok(());
+    }
+    let id = submission.id;
+    let what = format!("submission {id} is held, and occupies its name: resolve it first");
+    Err(ApiError::new(ProblemKind::StateConflict, what))
 }
 
 /// Reads and validates a dataset; a large one beside the threads that answer requests. Its memory counts
@@ -114,7 +128,8 @@ async fn prepare<T: DatasetRequest + 'static>(
     .await
 }
 
-async fn accept(
+/// Accepts what was prepared.
+pub(super) async fn accept(
     shared: &Shared,
     caller: &Caller,
     (prepared, memory): (Prepared, Option<MemoryPermit>),

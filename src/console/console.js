@@ -205,3 +205,173 @@ function press(event) {
   else if (does) { event.preventDefault(); does(); }
 }
 if (root.dataset.keys !== 'off') document.addEventListener('keydown', press);
+
+// Cells of a dataset as a grid with one tab stop. The fields stay those of the form: without this, each is a
+// stop of its own.
+function grid(table) {
+  table.setAttribute('role', 'grid');
+  const rows = all('tbody tr', table).map((row) => all('input, td button', row)).filter((row) => row.length);
+  const stops = rows.flat();
+  const undo = [];
+  let before = '';
+  const place = (stop) => {
+    const at = rows.findIndex((row) => row.includes(stop));
+    return [at, rows[at]?.indexOf(stop) ?? -1];
+  };
+  const isCell = (stop) => stop.tagName === 'INPUT';
+  const isEditing = (stop) => isCell(stop) && !stop.readOnly;
+  const show = (cell) => cell.classList.toggle('edited', cell.value !== cell.defaultValue || cell.dataset.was === 'edited');
+  function put(cells) {
+    const group = cells.filter(([cell, value]) => cell.value !== value).map(([cell, value]) => [cell, cell.value, value]);
+    if (group.length) undo.push(group);
+    for (const [cell, , value] of group) { cell.value = value; show(cell); }
+    save();
+  }
+  function rest(stop) {
+    if (isEditing(stop)) {
+      const value = stop.value;
+      stop.readOnly = true;
+      stop.value = before;
+      put([[stop, value]]);
+    }
+  }
+  function edit(stop, value) {
+    before = stop.value;
+    stop.readOnly = false;
+    if (value !== undefined) stop.value = value;
+    stop.setSelectionRange(stop.value.length, stop.value.length);
+  }
+  const to = (row, cell) => {
+    const found = rows[Math.min(Math.max(row, 0), rows.length - 1)];
+    found?.[Math.min(Math.max(cell, 0), found.length - 1)]?.focus();
+  };
+  const seek = (stop, by) => {
+    const at = stops.indexOf(stop);
+    const order = by > 0 ? [...stops.slice(at + 1), ...stops.slice(0, at + 1)] : [...stops.slice(0, at).reverse(), ...stops.slice(at).reverse()];
+    order.find((one) => one.ariaInvalid === 'true')?.focus();
+  };
+  for (const stop of stops) {
+    stop.tabIndex = -1;
+    if (isCell(stop)) { stop.readOnly = true; stop.dataset.was = stop.className; }
+  }
+  if (stops.length) (stops.find((stop) => stop.ariaInvalid === 'true') ?? stops[0]).tabIndex = 0;
+  table.addEventListener('focusin', ({ target }) => {
+    if (!stops.includes(target)) return;
+    for (const stop of stops) if (stop.tabIndex === 0) stop.tabIndex = -1;
+    target.tabIndex = 0;
+  });
+  table.addEventListener('focusout', ({ target }) => rest(target));
+  table.addEventListener('dblclick', ({ target }) => { if (stops.includes(target) && isCell(target) && target.readOnly) edit(target); });
+  table.addEventListener('keydown', (event) => {
+    const { target, key } = event;
+    if (!stops.includes(target)) return;
+    const [row, cell] = place(target);
+    const isCommand = event.ctrlKey || event.metaKey;
+    const does = isEditing(target) ? {
+      Enter: () => { rest(target); to(row + 1, cell); },
+      Escape: () => { target.value = before; target.readOnly = true; },
+      F2: () => rest(target),
+    } : {
+      ArrowUp: () => to(row - 1, cell),
+      ArrowDown: () => to(row + 1, cell),
+      ArrowLeft: () => to(row, cell - 1),
+      ArrowRight: () => to(row, cell + 1),
+      Home: () => to(isCommand ? 0 : row, 0),
+      End: () => to(isCommand ? rows.length : row, Infinity),
+      ...(isCell(target) ? {
+        F2: () => edit(target),
+        Enter: () => edit(target),
+        Delete: () => put([[target, '']]),
+        Backspace: () => put([[target, '']]),
+      } : {}),
+    };
+    does.F8 = () => { rest(target); seek(target, event.shiftKey ? -1 : 1); };
+    if (isCommand && key === 'z' && !isEditing(target)) {
+      const group = undo.pop() ?? [];
+      for (const [one, value] of group) { one.value = value; show(one); }
+      group[0]?.[0].focus();
+      save();
+    } else if (does[key] && !event.altKey) {
+      does[key]();
+    } else {
+      // The key itself is typed then.
+      if (isCell(target) && target.readOnly && key.length === 1 && !isCommand && !event.altKey) edit(target, '');
+      return;
+    }
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  table.addEventListener('paste', (event) => {
+    const { target } = event;
+    const text = event.clipboardData.getData('text').replace(/\r?\n$/, '');
+    if (!stops.includes(target) || !isCell(target) || isEditing(target)) return;
+    event.preventDefault();
+    const [row, cell] = place(target);
+    put(text.split(/\r?\n/).flatMap((line, down) => line.split('\t').flatMap((value, right) => {
+      const found = rows[row + down]?.[cell + right];
+      return found && isCell(found) ? [[found, value]] : [];
+    })));
+  });
+}
+
+// Edits that were not submitted lie in this browser, until they are, or are discarded.
+const draft = document.querySelector('[data-draft]');
+const nameOf = (id) => `ferry-edits-${id}`;
+function save() {
+  if (!draft) return;
+  const fields = all('input[name]:not([type="hidden"])', draft).filter((field) => field.value !== field.defaultValue);
+  const edits = draft.elements.edits.value;
+  const name = nameOf(draft.dataset.draft);
+  try {
+    if (fields.length || edits !== '[]') {
+      localStorage.setItem(name, JSON.stringify([edits, fields.map((field) => [field.name, field.value])]));
+    } else {
+      localStorage.removeItem(name);
+    }
+  } catch { /* There is no room, or none is allowed. */ }
+}
+function offer(stored) {
+  const button = (text, does) => {
+    const made = Object.assign(document.createElement('button'), { type: 'button', textContent: text });
+    made.addEventListener('click', does);
+    return made;
+  };
+  const hidden = (name, value) => Object.assign(document.createElement('input'), { type: 'hidden', name, value });
+  document.getElementById('draft').replaceChildren(
+    'This browser has edits that were not submitted. ',
+    button('Restore', () => {
+      const [edits, fields] = JSON.parse(stored);
+      // The fields of the page have the texts from before the edits.
+      for (const field of all('input[name^="cell-"], input[name^="new-"]', draft)) field.disabled = true;
+      draft.elements.edits.value = edits;
+      draft.append(...fields.map(([name, value]) => hidden(name, value)), hidden('act', 'restored'));
+      draft.submit();
+    }),
+    ' ',
+    button('Discard', () => { localStorage.removeItem(nameOf(draft.dataset.draft)); document.getElementById('draft').replaceChildren(); }),
+  );
+}
+if (draft) {
+  const stored = localStorage.getItem(nameOf(draft.dataset.draft));
+  if (stored && draft.elements.edits.value === '[]') offer(stored); else save();
+  draft.addEventListener('input', save);
+  for (const hint of all('.script', draft)) hint.hidden = false;
+}
+all('table.cells').forEach(grid);
+const submitted = document.querySelector('[data-submitted]')?.dataset.submitted;
+if (submitted) localStorage.removeItem(nameOf(submitted));
+
+// A dataset that is chosen or pasted is checked at once.
+const fresh = document.querySelector('[data-check]');
+fresh?.addEventListener('change', async ({ target }) => {
+  if (!target.matches('[type="file"], [name="data_text"], [name="event_text"]')) return;
+  const body = new FormData(fresh);
+  body.set('act', 'check');
+  try {
+    const response = await fetch(fresh.action, { method: 'POST', body, redirect: 'manual' });
+    const found = parsed(await response.text()).getElementById('checked');
+    // The file is still chosen here.
+    for (const hint of all('.again', found)) hint.remove();
+    document.getElementById('checked').replaceWith(document.adoptNode(found));
+  } catch { /* The button says what is wrong. */ }
+});

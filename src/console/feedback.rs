@@ -1,6 +1,8 @@
 //! The feedback of the Platform by cause: the same complaint about many rows is one.
 
 use askama::Template;
+use data_encoding::HEXLOWER;
+use ring::digest::{SHA256, digest};
 
 use super::frame::Frame;
 use super::text::{number, visible};
@@ -15,13 +17,22 @@ const ROWS: usize = 8;
 /// Rows with the same complaint.
 #[derive(Debug)]
 pub(crate) struct Cause {
-    columns: String,
-    value: Option<String>,
-    message: String,
-    count: u64,
+    /// The columns that hold the value.
+    pub(super) columns: String,
+    /// The value.
+    pub(super) value: Option<String>,
+    /// The complaint.
+    pub(super) message: String,
+    /// Number of items.
+    pub(super) count: u64,
     /// The first rows that it concerns, and the lines on which they stand.
-    rows: Vec<String>,
-    is_ambiguous: bool,
+    pub(super) rows: Vec<String>,
+    /// True if an item may mean several rows.
+    pub(super) is_ambiguous: bool,
+    /// Indexes of the items.
+    pub(crate) items: Vec<usize>,
+    /// Its name in forms, by columns, value and complaint.
+    pub(crate) key: String,
 }
 
 /// The page.
@@ -40,8 +51,7 @@ impl FeedbackPage {
     /// The page of the feedback of a submission.
     pub(crate) fn new(frame: Frame, view: &SubmissionView, items: &[FeedbackItem]) -> Self {
         let mut causes = by_cause(items);
-        let omitted = causes.len().saturating_sub(MOST_CAUSES);
-        causes.truncate(MOST_CAUSES);
+        let omitted = shorten(&mut causes);
         Self {
             frame,
             id: view.id.to_string(),
@@ -72,11 +82,23 @@ fn row(item: &FeedbackItem) -> String {
     }
 }
 
+/// Leaves out the causes that are too many, and returns their number.
+pub(super) fn shorten(causes: &mut Vec<Cause>) -> usize {
+    let omitted = causes.len().saturating_sub(MOST_CAUSES);
+    causes.truncate(MOST_CAUSES);
+    omitted
+}
+
+fn key_of(columns: &str, item: &FeedbackItem) -> String {
+    let text = format!("{columns}\0{:?}\0{}", item.value, item.message);
+    HEXLOWER.encode(&digest(&SHA256, text.as_bytes()).as_ref()[..8])
+}
+
 /// The causes, the most frequent first.
-fn by_cause(items: &[FeedbackItem]) -> Vec<Cause> {
+pub(crate) fn by_cause(items: &[FeedbackItem]) -> Vec<Cause> {
     let mut known: std::collections::HashMap<(String, Option<&str>, &str), usize> = [].into();
     let mut causes: Vec<Cause> = Vec::new();
-    for item in items {
+    for (index, item) in items.iter().enumerate() {
         let columns = columns(item);
         let key = (columns.clone(), item.value.as_deref(), item.message.as_str());
         let at = *known.entry(key).or_insert_with(|| {
@@ -87,11 +109,14 @@ fn by_cause(items: &[FeedbackItem]) -> Vec<Cause> {
                 count: 0,
                 rows: Vec::new(),
                 is_ambiguous: false,
+                items: Vec::new(),
+                key: key_of(&columns, item),
             });
             causes.len() - 1
         });
         let cause = &mut causes[at];
         cause.count += 1;
+        cause.items.push(index);
         cause.is_ambiguous |= item.locations.len() > 1;
         if cause.rows.len() < ROWS {
             cause.rows.push(row(item));

@@ -7,6 +7,7 @@ use ferry_types::domain::Timestamp;
 
 /// The person who looks at a page, as the API knows them.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a right of its own")]
 pub(crate) struct Viewer {
     /// Name of the key.
     pub(crate) name: String,
@@ -14,6 +15,8 @@ pub(crate) struct Viewer {
     pub(crate) role: &'static str,
     /// The only accounts that the key sees; all if none.
     pub(crate) accounts: Option<Vec<String>>,
+    /// True if datasets can be submitted.
+    pub(crate) may_submit: bool,
     /// True if the acts of operators are offered.
     pub(crate) may_operate: bool,
     /// True if keys, audit log and settings are shown.
@@ -85,8 +88,19 @@ pub(crate) struct Frame {
     pub(crate) here: &'static str,
 }
 
-/// A page of the bar: key after `g`, path, title, and if it is for operators of all accounts alone.
-pub(crate) type Entry = (&'static str, &'static str, &'static str, bool);
+/// Right that a page of the bar needs beyond reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Needs {
+    /// None.
+    Nothing,
+    /// To submit datasets.
+    Submitting,
+    /// To operate on all accounts.
+    Administering,
+}
+
+/// A page of the bar: key after `g`, path, title, and the right that it needs.
+pub(crate) type Entry = (&'static str, &'static str, &'static str, Needs);
 
 impl Frame {
     /// The frame of a page that is made now.
@@ -104,10 +118,18 @@ impl Frame {
         self.viewer.as_ref().is_some_and(|viewer| viewer.may_administer)
     }
 
+    /// True if datasets can be submitted.
+    pub(crate) fn may_submit(&self) -> bool {
+        self.viewer.as_ref().is_some_and(|viewer| viewer.may_submit)
+    }
+
     /// The pages of the bar for this reader.
     pub(super) fn entries(&self) -> impl Iterator<Item = &'static Entry> {
-        let may_administer = self.may_administer();
-        ENTRIES.iter().filter(move |(_, _, _, is_for_few)| may_administer || !is_for_few)
+        ENTRIES.iter().filter(|(_, _, _, needs)| match needs {
+            Needs::Nothing => true,
+            Needs::Submitting => self.may_submit(),
+            Needs::Administering => self.may_administer(),
+        })
     }
 
     /// The frame of a page of the bar.
@@ -117,15 +139,16 @@ impl Frame {
 }
 
 /// The pages of the bar.
-const ENTRIES: [Entry; 8] = [
-    ("o", "/console", "Overview", false),
-    ("s", "/console/submissions", "Submissions", false),
-    ("a", "/console/accounts", "Accounts", false),
-    ("e", "/console/events", "Events", false),
-    ("w", "/console/webhooks", "Webhooks", false),
-    ("k", "/console/keys", "Keys", true),
-    ("t", "/console/audit", "Audit", true),
-    ("y", "/console/system", "System", false),
+const ENTRIES: [Entry; 9] = [
+    ("o", "/console", "Overview", Needs::Nothing),
+    ("s", "/console/submissions", "Submissions", Needs::Nothing),
+    ("n", "/console/new", "Submit", Needs::Submitting),
+    ("a", "/console/accounts", "Accounts", Needs::Nothing),
+    ("e", "/console/events", "Events", Needs::Nothing),
+    ("w", "/console/webhooks", "Webhooks", Needs::Nothing),
+    ("k", "/console/keys", "Keys", Needs::Administering),
+    ("t", "/console/audit", "Audit", Needs::Administering),
+    ("y", "/console/system", "System", Needs::Nothing),
 ];
 
 #[cfg(test)]

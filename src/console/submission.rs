@@ -82,6 +82,8 @@ pub(crate) struct SubmissionPage {
     acts: Vec<Act>,
     /// The page of the decision about a held one.
     decide: Option<String>,
+    /// The page that corrects it.
+    correct: Option<String>,
 }
 
 impl SubmissionPage {
@@ -90,6 +92,7 @@ impl SubmissionPage {
         let Detail { view, timeline, webhook, payload_bytes } = detail;
         let may_decide = frame.may_operate() && view.state == State::Held;
         let acts = frame.may_operate().then(|| of_submission(&view, webhook.webhook_url.is_some()));
+        let is_corrected = frame.may_submit() && view.state.is_final() && !view.refetching;
         let results = view.results.iter().map(|stored| stored_as(&view, &stored.key, stored.bytes));
         let feedback = view.feedback.as_ref();
         Self {
@@ -113,6 +116,7 @@ impl SubmissionPage {
             attempts: attempts(&webhook),
             acts: acts.unwrap_or_default(),
             decide: may_decide.then(|| format!("/console/submissions/{}/resolve", view.id)),
+            correct: is_corrected.then(|| format!("/console/submissions/{}/correct", view.id)),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Texts, times and states as templates show them.
 
+use ferry_types::contract::RowProblem;
 use ferry_types::domain::Timestamp;
+use ferry_types::domain::dataset::Table;
 use ferry_types::domain::escape;
 use ferry_types::domain::submission::State;
 
@@ -82,6 +84,12 @@ pub(crate) fn visible(text: &str) -> String {
     let start = text.len() - text.trim_start_matches(' ').len();
     let end = if inner.is_empty() { 0 } else { text.len() - text.trim_end_matches(' ').len() };
     format!("{}{}{}", "␠".repeat(start), escape(inner), "␠".repeat(end))
+}
+
+/// A problem of a dataset, with the text that has it.
+pub(super) fn said(problem: &RowProblem) -> String {
+    let of = if problem.table == Table::Data { "" } else { "events, " };
+    format!("{of}{}", problem.found)
 }
 
 /// A number with its thousands apart.

@@ -183,6 +183,19 @@ impl Intake {
         prepared
     }
 
+    /// Checks the texts of a dataset as [`Intake::prepare`] does, and returns the problems, errors or not.
+    pub fn validate(
+        &self,
+        data: &str,
+        event_data: Option<&str>,
+        names: &SourceLabels,
+    ) -> Result<Vec<Report>, IntakeError> {
+        match self.payload(data, event_data, names) {
+            Ok((_, reports)) | Err(IntakeError::Dataset(reports)) => Ok(reports),
+            Err(error) => Err(error),
+        }
+    }
+
     fn check(
         &self,
         request: SubmissionRequest,

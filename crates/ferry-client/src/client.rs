@@ -8,10 +8,12 @@ use serde::de::DeserializeOwned;
 use super::error::ClientError;
 use super::sending::{self, ClientRequest, RequestSender};
 use ferry_types::contract::{
-    AccountView, AccountsView, AuditView, BulkActionRequest, BulkActionView, ChecksView, CountView,
-    CreatedKeyView, KeyRequest, KeysView, ResubmitRequest, RevokedKeyView, SettingsView,
-    SubmissionPage, SubmissionRequest, SubmissionResponse, SubmissionView, WhoamiView,
+    AccountView, AccountsView, AuditView, BulkActionRequest, BulkActionView, ChecksView,
+    CorrectRequest, CorrectView, CountView, CreatedKeyView, KeyRequest, KeysView, ResubmitRequest,
+    RevokedKeyView, RowsOnly, RowsView, SettingsView, SubmissionPage, SubmissionRequest,
+    SubmissionResponse, SubmissionView, ValidateRequest, ValidateView, WhoamiView,
 };
+use ferry_types::domain::dataset::{Difference, Table};
 use ferry_types::domain::feedback::FeedbackItem;
 use ferry_types::domain::submission::{State, WebhookState};
 use ferry_types::domain::{SubmissionId, Timestamp};
@@ -125,6 +127,68 @@ impl Client {
     ) -> Result<SubmissionResponse, ClientError> {
         let path = format!("/v1/submissions/{id}/resubmit");
         self.send_submission(&path, request, request.idempotency_key.clone()).await
+    }
+
+    /// Validates a dataset; nothing is stored.
+    pub async fn validate(&self, request: &ValidateRequest) -> Result<ValidateView, ClientError> {
+        self.post("/v1/validate", request, sending::new_key()).await
+    }
+
+    /// Rows of a dataset with the feedback about their cells, from a data row on; only those with feedback,
+    /// if that is asked for.
+    pub async fn rows(
+        &self,
+        id: SubmissionId,
+        table: Table,
+        from: u64,
+        only: Option<RowsOnly>,
+    ) -> Result<RowsView, ClientError> {
+        let mut pairs = vec![("table", table.to_string()), ("from", from.to_string())];
+        pairs.extend(only.map(|only| ("only", only.to_string())));
+        self.query(&format!("/v1/submissions/{id}/rows"), &pairs).await
+    }
+
+    /// Checks edits of a dataset, and unless it is a dry run, submits the revision. The same edits of the
+    /// same `base` are accepted once.
+    ///
+    /// ```no_run
+    /// use ferry_types::contract::{CorrectRequest, RowsOnly};
+    /// use ferry_types::domain::dataset::{Edit, Table};
+    ///
+    /// # async fn example(client: ferry_client::Client) -> Result<(), ferry_client::ClientError> {
+    /// # let id = ferry_types::domain::SubmissionId::new(ferry_types::domain::timestamp(0), 0);
+    /// let table = Table::Data;
+    /// let page = client.rows(id, table, 1, Some(RowsOnly::Feedback)).await?;
+    /// let unknown = page.rows.iter().filter(|row| row.cells[0] == "UNKNOWN-7");
+    /// let edits = unknown.map(|row| {
+    ///     let value = "SITE-7".to_owned();
+    ///     Edit::Set { table, row: row.row, cell: 0, value }
+    /// });
+    /// let request = CorrectRequest { edits: edits.collect(), ..CorrectRequest::default() };
+    /// let corrected = client.correct(id, &request).await?;
+    /// println!("{} cells differ", corrected.changed_cells);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn correct(
+        &self,
+        id: SubmissionId,
+        request: &CorrectRequest,
+    ) -> Result<CorrectView, ClientError> {
+        let path = format!("/v1/submissions/{id}/correct");
+        self.post(&path, request, sending::new_key()).await
+    }
+
+    /// The differences between the dataset of a submission and that of a later one, such as its revision;
+    /// rows are listed behind the first `from`.
+    pub async fn compare(
+        &self,
+        id: SubmissionId,
+        later: SubmissionId,
+        from: u64,
+    ) -> Result<Difference, ClientError> {
+        let path = format!("/v1/submissions/{id}/compare/{later}");
+        self.query(&path, &[("from", from.to_string())]).await
     }
 
     /// A submission as it is.

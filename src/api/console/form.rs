@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{FromRequest, Request};
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use serde::de::DeserializeOwned;
 
 use super::super::body::receive;
@@ -23,17 +23,23 @@ pub(in crate::api) struct FormText(pub(in crate::api) String);
 #[derive(Debug)]
 pub(in crate::api) struct Form<T>(pub(in crate::api) T);
 
+/// Returns an error unless a form is sent.
+pub(super) fn is_form(headers: &HeaderMap) -> Result<(), ApiError> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    if kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        return Ok(());
+    }
+    let what = "expected `application/x-www-form-urlencoded`";
+    Err(ApiError::new(ProblemKind::UnsupportedMediaType, what))
+}
+
 impl FromRequest<Arc<Shared>> for FormText {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, shared: &Arc<Shared>) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
-        let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-        let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-        if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-            let what = "expected `application/x-www-form-urlencoded`";
-            return Err(ApiError::new(ProblemKind::UnsupportedMediaType, what));
-        }
+        is_form(&parts.headers)?;
         let received = receive(shared, &parts, body, LARGEST).await?;
         let text = String::from_utf8(received.bytes);
         text.map(Self).map_err(|_| ApiError::invalid("the body: expected a form"))

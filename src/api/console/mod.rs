@@ -4,6 +4,8 @@
 pub(super) mod acts;
 pub(super) mod administration;
 pub(super) mod bulk;
+pub(super) mod compare;
+pub(super) mod correct;
 pub(super) mod door;
 pub(super) mod events;
 pub(super) mod files;
@@ -11,6 +13,7 @@ pub(super) mod form;
 pub(super) mod held;
 pub(super) mod login;
 pub(super) mod mode;
+pub(super) mod new;
 pub(super) mod news;
 pub(super) mod overview;
 pub(super) mod progress;

@@ -38,6 +38,7 @@ pub(super) fn viewer(caller: &Caller, has_keys: bool) -> Viewer {
         name: ferry_types::domain::escape(&caller.name),
         role: caller.role.as_str(),
         accounts: caller.accounts.as_ref().map(|names| names.iter().cloned().collect()),
+        may_submit: caller.role >= Role::Submit,
         may_operate: caller.role == Role::Operate,
         may_administer: caller.role == Role::Operate && caller.accounts.is_none(),
         has_keys,

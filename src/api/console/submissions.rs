@@ -77,7 +77,7 @@ pub(super) fn filters(reader: &Reader, given: Pairs) -> (Filters, Pairs) {
 }
 
 /// A time as browsers send it, which is in UTC here.
-fn in_utc(value: String) -> String {
+pub(super) fn in_utc(value: String) -> String {
     match value.len() {
         16 => value + ":00Z",
         19 => value + "Z",

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use ferry_types::contract::{
     AccountView, AccountsView, AuditRecordView, AuditView, BulkAction, BulkActionRequest,
-    BulkActionView, BulkRefusal, BulkResponse, CheckView, ChecksView, CountView, CreatedKeyView,
-    KeyRequest, KeyView, KeysView, OutageView, PauseRequest, PauseView, Problem, ProblemKind,
-    Resolution, ResolveRequest, ResubmitRequest, RevokedKeyView, SettingView, SettingsView,
-    StatsView, StepView, SubmissionPage, SubmissionRequest, SubmissionResponse, SubmissionView,
-    WaitingFor, WebhookView, WhoamiView,
+    BulkActionView, BulkRefusal, BulkResponse, CellFeedback, CheckView, ChecksView, CorrectRequest,
+    CorrectView, CountView, CreatedKeyView, KeyRequest, KeyView, KeysView, OutageView,
+    PauseRequest, PauseView, Problem, ProblemKind, Resolution, ResolveRequest, ResubmitRequest,
+    RevokedKeyView, RowProblem, RowView, RowsView, SettingView, SettingsView, StatsView, StepView,
+    SubmissionPage, SubmissionRequest, SubmissionResponse, SubmissionView, ValidateRequest,
+    ValidateView, WaitingFor, WebhookView, WhoamiView,
 };
 use ferry_types::domain::account::{BlockReason, Health, HealthPolicy, Signal};
-use ferry_types::domain::dataset::Table;
+use ferry_types::domain::dataset::{CellDifference, Difference, Edit, RowDifference, Table, check};
 use ferry_types::domain::feedback::{CellRef, FeedbackItem, RowLocation};
 use ferry_types::domain::submission::{
     Delivery, DeliveryResult, LifecycleError, State, StepKind, StoredContent, SubmissionParts,
@@ -40,6 +41,19 @@ macro_rules! examples {
 examples! {
     SubmissionRequest: request();
     ResubmitRequest: ResubmitRequest { data: DATA.to_owned(), ..ResubmitRequest::default() };
+    ValidateRequest: ValidateRequest { data: DATA.to_owned(), event_data: None };
+    ValidateView: validated();
+    RowsView: rows();
+    CorrectRequest: CorrectRequest { edits: vec![edit()], ..CorrectRequest::default() };
+    CorrectView: CorrectView {
+        changed_cells: 1,
+        changed_rows: 1,
+        deleted_rows: 0,
+        inserted_rows: 0,
+        submission: Some(queued()),
+        warnings: Vec::new(),
+    };
+    Difference: difference();
     ResolveRequest: ResolveRequest { resolution: Resolution::Overwrite };
     PauseRequest: PauseRequest { reason: Some("maintenance".to_owned()) };
     PauseView: PauseView {
@@ -225,6 +239,50 @@ fn findings() -> Vec<FeedbackItem> {
         message: "unknown reference".to_owned(),
         locations: vec![place],
     }]
+}
+
+fn validated() -> ValidateView {
+    let data = DATA.replace("16:30", "4pm");
+    let report = check(Table::Data, "data", data.as_bytes()).0;
+    let problem = |found| RowProblem { table: Table::Data, found };
+    ValidateView {
+        valid: report.is_valid(),
+        error_count: report.error_count,
+        warning_count: report.warning_count,
+        problems: report.problems.into_iter().map(problem).collect(),
+        omitted: report.omitted,
+    }
+}
+
+fn edit() -> Edit {
+    Edit::Set { table: Table::Data, row: 2, cell: 0, value: "SITE-7".to_owned() }
+}
+
+fn rows() -> RowsView {
+    let cells = ["UNKNOWN-7", "03/03/2025", "08:00", "03/03/2025", "17:00"];
+    let message = "unknown reference".to_owned();
+    let row = RowView {
+        row: 2,
+        line: 3,
+        cells: cells.map(str::to_owned).into(),
+        shortened: Vec::new(),
+        omitted: 0,
+        feedback: vec![CellFeedback { cell: 0, message, candidates: 1 }],
+    };
+    let columns = Table::Data.columns().iter().map(|column| column.name.to_owned()).collect();
+    RowsView { table: Table::Data, columns, rows: vec![row], next: None }
+}
+
+fn difference() -> Difference {
+    let cell = CellDifference {
+        cell: 0,
+        column: Some("Reference".to_owned()),
+        before: Some("UNKNOWN-7".to_owned()),
+        after: Some("SITE-7".to_owned()),
+    };
+    let row =
+        RowDifference { table: Table::Data, before: Some(2), after: Some(2), cells: vec![cell] };
+    Difference { changed_cells: 1, changed_rows: 1, rows: vec![row], ..Difference::default() }
 }
 
 fn bulk_action() -> BulkActionView {

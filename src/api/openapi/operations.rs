@@ -146,6 +146,46 @@ fn submitted(operation: Operation<'_>) -> Operation<'_> {
         .problems(&[NotFound, StoreUnavailable])
 }
 
+pub(in crate::api) fn rows(operation: Operation<'_>) -> Operation<'_> {
+    operation
+        .named(SUBMISSIONS, "list_rows", "List rows of the dataset, with the feedback about them")
+        .description(
+            "As they were submitted, by the number of the data row. Continue with `from` = `next` until \
+             it is null.",
+        )
+        .problems(&[NotFound, StoreUnavailable])
+}
+
+pub(in crate::api) fn compare(operation: Operation<'_>) -> Operation<'_> {
+    operation
+        .named(SUBMISSIONS, "compare_datasets", "Compare the datasets of two submissions")
+        .description(
+            "`id` is the earlier one, and `other` the later one, such as its revision. Rows are compared \
+             by their cells; line ends and quotes make no difference.",
+        )
+        .problems(&[NotFound, StoreUnavailable])
+}
+
+pub(in crate::api) fn correct(operation: Operation<'_>) -> Operation<'_> {
+    operation
+        .named(SUBMISSIONS, "correct_dataset", "Correct cells, and submit the revision")
+        .description(
+            "The edits are put into the stored dataset, and every other byte stays as it is. The revision \
+             overwrites the dataset; all else is as it was. If a submission of the name is newer than \
+             `base`, the response is 409 with its id and the `difference`: send that id as `base` to \
+             replace it. The same edits of the same `base` are accepted once. With `dry_run`, they are \
+             only checked.",
+        )
+}
+
+pub(in crate::api) fn validate(operation: Operation<'_>) -> Operation<'_> {
+    operation
+        .named(SUBMISSIONS, "validate_dataset", "Validate a dataset")
+        .description(
+            "Nothing is stored. A dataset with errors is a response like any other, with `valid` false.",
+        )
+}
+
 pub(in crate::api) fn resubmit(operation: Operation<'_>) -> Operation<'_> {
     operation
         .named(SUBMISSIONS, "resubmit_dataset", "Submit a corrected dataset of the same name")

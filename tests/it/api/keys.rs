@@ -87,6 +87,8 @@ pub(super) fn routes(id: &str) -> Vec<(Method, String, Role)> {
         (Method::GET, format!("{one}/feedback"), Role::Read),
         (Method::GET, format!("{one}/data"), Role::Read),
         (Method::GET, format!("{one}/event-data"), Role::Read),
+        (Method::GET, format!("{one}/rows"), Role::Read),
+        (Method::GET, format!("{one}/compare/{id}"), Role::Read),
         (Method::GET, "/v1/submissions/count".to_owned(), Role::Read),
         (Method::GET, "/v1/accounts".to_owned(), Role::Read),
         (Method::GET, "/v1/accounts/default".to_owned(), Role::Read),
@@ -103,6 +105,8 @@ pub(super) fn routes(id: &str) -> Vec<(Method, String, Role)> {
         (Method::POST, "/v1/submissions".to_owned(), Role::Submit),
         (Method::POST, "/v1/submissions/bulk".to_owned(), Role::Submit),
         (Method::POST, format!("{one}/resubmit"), Role::Submit),
+        (Method::POST, format!("{one}/correct"), Role::Submit),
+        (Method::POST, "/v1/validate".to_owned(), Role::Submit),
         (Method::POST, format!("{one}/retry"), Role::Operate),
         (Method::POST, format!("{one}/refetch"), Role::Operate),
         (Method::POST, format!("{one}/resolve"), Role::Operate),
@@ -179,7 +183,7 @@ async fn a_bound_key_neither_sees_nor_touches_what_is_not_of_its_account() {
                 assert_eq!(response.status, 403, "{what}");
             }
             "/metrics" | "/v1/submissions" => assert_eq!(response.status, 403, "{what}"),
-            "/v1/bulk-actions" => assert_eq!(response.status, 400, "{what}"),
+            "/v1/bulk-actions" | "/v1/validate" => assert_eq!(response.status, 400, "{what}"),
             "/v1/submissions/bulk" => assert_eq!(response.status, 415, "{what}"),
             _ => assert_eq!(response.status, 404, "{what}"),
         }

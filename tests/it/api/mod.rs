@@ -11,6 +11,7 @@ mod bulk;
 mod bulk_actions;
 mod client;
 mod content;
+mod correct;
 mod encoding;
 mod errors;
 pub(crate) mod events;

@@ -22,7 +22,7 @@ fn entries(value: &Value) -> &Map<String, Value> {
 /// A path of the document with something in its parameters.
 fn filled(path: &str) -> String {
     let fill = |part: &str| match part {
-        "{id}" => "01KDXB8W4S9ZT2M3Q5R7V1C6HY".to_owned(),
+        "{id}" | "{other}" => "01KDXB8W4S9ZT2M3Q5R7V1C6HY".to_owned(),
         "{key}" | "{name}" => "x".to_owned(),
         "{account}" => "default".to_owned(),
         other => other.to_owned(),

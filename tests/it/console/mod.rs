@@ -4,6 +4,7 @@ mod acts;
 mod administration;
 mod browser;
 mod bulk;
+mod correcting;
 mod harness;
 mod held;
 mod login;

@@ -24,6 +24,9 @@ async fn furnished() -> (Served, Vec<String>) {
     let (rejected, completed) = (world.submit(request).await, world.submit(dataset("done")).await);
     world.settled(rejected).await;
     world.settled(completed).await;
+    let edits = serde_json::json!([{ "edit": "set", "table": "data", "row": 2, "cell": 0, "value": "SITE-7" }]);
+    let path = format!("/v1/submissions/{rejected}/correct");
+    let revision = served.post(&path, &serde_json::json!({ "edits": edits })).await.json();
     world.app.store.pause("default", "moving house <script>").await.unwrap();
     let long = "a-name-that-is-as-long-as-a-person-would-ever-want-one-to-be".repeat(2);
     let waiting = world.submit(dataset(&long)).await;
@@ -34,6 +37,11 @@ async fn furnished() -> (Served, Vec<String>) {
     paths.push(format!("/console/submissions/{rejected}"));
     paths.push(format!("/console/submissions/{rejected}/feedback"));
     paths.push(format!("/console/submissions/{completed}"));
+    paths.push(format!("/console/submissions/{rejected}/correct"));
+    paths.push(format!("/console/submissions/{rejected}/correct?all=true"));
+    let revision = revision["submission"]["id"].as_str().unwrap();
+    paths.push(format!("/console/submissions/{rejected}/compare/{revision}"));
+    paths.push("/console/new".to_owned());
     paths.push("/console/nowhere".to_owned());
     let url = format!("http://{}", served.address);
     let paths = paths.into_iter().map(|path| format!("{url}{path}")).collect();

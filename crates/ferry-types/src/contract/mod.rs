@@ -3,6 +3,7 @@
 
 mod administration;
 mod bulk_action;
+mod correcting;
 mod event_id;
 mod events;
 mod problem;
@@ -15,6 +16,10 @@ pub use administration::{
     KeysView, RevokedKeyView, SettingView, SettingsView,
 };
 pub use bulk_action::{BulkAction, BulkActionRequest, BulkActionView, BulkRefusal};
+pub use correcting::{
+    CellFeedback, CorrectRequest, CorrectView, RowView, RowsOnly, RowsView, ValidateRequest,
+    ValidateView,
+};
 pub use event_id::{EventId, InvalidEventIdError};
 pub use events::{EventEnvelope, StateChange, StateEvent};
 pub use problem::{Problem, ProblemKind, RowProblem};

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::closed_set;
 use crate::domain::SubmissionId;
-use crate::domain::dataset::{Problem as Found, Table};
+use crate::domain::dataset::{Difference, Problem as Found, Table};
 
 /// An error, for programs and for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -36,6 +36,9 @@ pub struct Problem {
     /// Count of problems that are not listed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub omitted: u64,
+    /// Differences between the dataset and that of a newer submission of its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub difference: Option<Box<Difference>>,
 }
 
 closed_set! {
@@ -156,6 +159,7 @@ impl Problem {
             submission: None,
             problems: Vec::new(),
             omitted: 0,
+            difference: None,
         }
     }
 

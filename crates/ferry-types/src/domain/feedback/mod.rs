@@ -1,6 +1,7 @@
 //! The Platform's feedback: reads it, and ties each complaint to the row and column that it means.
 
 mod locate;
+mod marks;
 mod read;
 mod row_numbering;
 mod show;
@@ -8,4 +9,5 @@ mod show;
 mod tests;
 
 pub use locate::{CellRef, FeedbackItem, RowLocation, locate};
+pub use marks::{CellMark, marks};
 pub use read::{MAX_ITEMS, RawItem, read};

@@ -2,6 +2,7 @@
 
 mod accepted;
 mod canonical;
+mod edits;
 mod examples;
 mod habits;
 mod messages;

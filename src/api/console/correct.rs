@@ -1,0 +1,312 @@
+//! Corrects a dataset on a page. The edits travel with the form, so that nothing lies on the server before
+//! they are submitted.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use axum::extract::{FromRequest, Request, State};
+use axum::response::{IntoResponse, Response};
+
+use super::super::body::{json_within, receive};
+use super::super::body_memory::MemoryPermit;
+use super::super::content::payload_and_feedback;
+use super::super::correct::{MOST_VALUES, Revising};
+use super::super::error::ApiError;
+use super::super::found::Found;
+use super::super::query::Query;
+use super::super::response_memory::Reserved;
+use super::super::shared::Shared;
+use super::super::submit::may_be_revised;
+use super::form::is_form;
+use super::reader::Reader;
+use super::respond::{page, see};
+use crate::console::{CorrectPage, Correcting, GridView, Outcome, replace, set_cell};
+use ferry_store::{Payload, SubmissionDetail, compute};
+use ferry_types::contract::SubmissionView;
+use ferry_types::domain::SubmissionId;
+use ferry_types::domain::dataset::{Edit, Edits, RowEdits, Table, window};
+use ferry_types::domain::feedback::FeedbackItem;
+
+/// The largest form, and the most fields of it.
+const LARGEST: u64 = 8 << 20;
+const MOST_FIELDS: usize = 40_000;
+
+/// The rows that a link opens.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct Opened {
+    table: Option<Table>,
+    from: Option<u64>,
+    #[serde(default)]
+    all: bool,
+}
+
+/// A form of the page as its browser sent it.
+#[derive(Debug)]
+pub(in crate::api) struct Sent {
+    edits: Vec<Edit>,
+    base: Option<SubmissionId>,
+    is_checked: bool,
+    shown: GridView,
+    act: String,
+    /// Texts of cells, and those of inserted rows: their places, as in the names of the fields.
+    cells: Vec<(Table, u64, usize, String)>,
+    new_cells: Vec<(Table, u64, usize, usize, String)>,
+    replacements: BTreeMap<String, String>,
+    _memory: MemoryPermit,
+}
+
+/// A submission with its dataset and feedback.
+struct Loaded {
+    found: SubmissionDetail,
+    payload: Arc<Payload>,
+    items: Vec<FeedbackItem>,
+    memory: Arc<MemoryPermit>,
+}
+
+impl FromRequest<Arc<Shared>> for Sent {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, shared: &Arc<Shared>) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        is_form(&parts.headers)?;
+        let limit = LARGEST.min(shared.parts.limits.json_body());
+        let received = receive(shared, &parts, body, limit).await?;
+        let (bytes, memory) = (received.bytes, received.memory);
+        compute(bytes.len() as u64, move || read(&bytes, memory)).await
+    }
+}
+
+fn read(bytes: &[u8], memory: MemoryPermit) -> Result<Sent, ApiError> {
+    let mut sent = Sent {
+        edits: Vec::new(),
+        base: None,
+        is_checked: false,
+        shown: GridView { table: Table::Data, from: 1, all: false },
+        act: String::new(),
+        cells: Vec::new(),
+        new_cells: Vec::new(),
+        replacements: BTreeMap::new(),
+        _memory: memory,
+    };
+    for (count, (name, value)) in form_urlencoded::parse(bytes).enumerate() {
+        if count == MOST_FIELDS {
+            return Err(ApiError::invalid(format!("more than {MOST_FIELDS} fields")));
+        }
+        let is_known = match &*name {
+            "edits" => {
+                sent.edits = json_within(value.as_bytes(), MOST_VALUES)?;
+                true
+            }
+            "base" => {
+                sent.base = value.parse().ok();
+                sent.base.is_some()
+            }
+            "checked" => {
+                sent.is_checked = value == "yes";
+                true
+            }
+            "shown" => {
+                let shown = view(&value);
+                sent.shown = shown.unwrap_or(sent.shown);
+                shown.is_some()
+            }
+            "act" => {
+                sent.act = value.into_owned();
+                true
+            }
+            name => field(&mut sent, name, value.into_owned()).is_some(),
+        };
+        if !is_known {
+            return Err(ApiError::invalid("a field of the form: it is of another page"));
+        }
+    }
+    Ok(sent)
+}
+
+/// The rows that `TABLE-FROM-feedback` or `TABLE-FROM-all` means.
+fn view(text: &str) -> Option<GridView> {
+    let parts: Vec<&str> = text.split('-').collect();
+    let [table, from, which] = *parts else { return None };
+    let all = which == "all";
+    let from = from.parse().ok().filter(|from| *from > 0)?;
+    Some(GridView { table: table.parse().ok()?, from, all })
+}
+
+fn field(sent: &mut Sent, name: &str, value: String) -> Option<()> {
+    let parts: Vec<&str> = name.split('-').collect();
+    match *parts {
+        ["cell", table, row, cell] => {
+            sent.cells.push((table.parse().ok()?, row.parse().ok()?, cell.parse().ok()?, value));
+        }
+        ["new", table, after, nth, cell] => {
+            let (after, nth) = (after.parse().ok()?, nth.parse().ok()?);
+            sent.new_cells.push((table.parse().ok()?, after, nth, cell.parse().ok()?, value));
+        }
+        ["replace", key] => {
+            // An empty field replaces nothing.
+            if !value.is_empty() {
+                sent.replacements.insert(key.to_owned(), value);
+            }
+        }
+        _ => return None,
+    }
+    Some(())
+}
+
+impl Sent {
+    /// The edits with what was typed on the page.
+    fn edits(&self, loaded: &Loaded) -> Result<Edits, ApiError> {
+        let mut edits =
+            Edits::of(self.edits.clone()).map_err(|error| ApiError::field("edits", error))?;
+        for table in Table::ALL {
+            let rows = self.cells.iter().filter(|(of, ..)| *of == table).map(|(_, row, ..)| *row);
+            let rows: BTreeSet<u64> = rows.collect();
+            let text = text(&loaded.payload, table);
+            let shown = window(table, text, 1, usize::MAX, Some(&rows)).rows;
+            let originals: HashMap<u64, Vec<String>> =
+                shown.into_iter().map(|row| (row.row, row.cells)).collect();
+            for (_, row, cell, value) in self.cells.iter().filter(|(of, ..)| *of == table) {
+                let original = originals.get(row).and_then(|cells| cells.get(*cell));
+                set_cell(&mut edits, (table, *row, *cell), (original.map(String::as_str), value));
+            }
+        }
+        for (table, after, nth, cell, value) in &self.new_cells {
+            let row = edits.row(*table, *after).inserted.get_mut(*nth);
+            if let Some(cell) = row.and_then(|row| row.get_mut(*cell)) {
+                cell.clone_from(value);
+            }
+        }
+        replace(&mut edits, &loaded.items, &self.replacements);
+        self.act_on_row(&mut edits);
+        Ok(edits)
+    }
+
+    /// Deletes, restores or inserts a row, if the button that was pressed does that.
+    fn act_on_row(&self, edits: &mut Edits) {
+        let parts: Vec<&str> = self.act.split('-').collect();
+        let [act, table, row, ref rest @ ..] = *parts else { return };
+        let (Ok(table), Ok(row)) = (table.parse::<Table>(), row.parse()) else { return };
+        let edited = edits.row(table, row);
+        match (act, rest) {
+            ("delete", []) => edited.is_deleted = true,
+            ("restore", []) => {
+                *edited = RowEdits {
+                    inserted: std::mem::take(&mut edited.inserted),
+                    ..RowEdits::default()
+                }
+            }
+            ("insert", []) => edited.inserted.push(vec![String::new(); table.columns().len()]),
+            ("remove", [nth]) => {
+                let nth = nth.parse().unwrap_or(usize::MAX);
+                if nth < edited.inserted.len() {
+                    edited.inserted.remove(nth);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The rows to show next.
+    fn shown(&self) -> GridView {
+        self.act.strip_prefix("show-").and_then(view).unwrap_or(self.shown)
+    }
+}
+
+fn text(payload: &Payload, table: Table) -> &str {
+    match table {
+        Table::Data => &payload.data,
+        Table::Events => payload.event_data.as_deref().unwrap_or_default(),
+    }
+}
+
+async fn load(
+    shared: &Shared,
+    reader: &Reader,
+    found: SubmissionDetail,
+) -> Result<Loaded, ApiError> {
+    may_be_revised(&found.submission)?;
+    let (memory, payload, items) =
+        payload_and_feedback(shared, &reader.caller, &found.submission).await?;
+    Ok(Loaded { found, payload, items, memory })
+}
+
+/// Shows the dataset as it was submitted.
+pub(in crate::api) async fn form(
+    State(shared): State<Arc<Shared>>,
+    reader: Reader,
+    Found(found): Found,
+    Query(opened): Query<Opened>,
+) -> Result<Response, ApiError> {
+    let base = found.submission.id;
+    let loaded = load(&shared, &reader, found).await?;
+    let table = opened.table.unwrap_or(Table::Data);
+    // Where no row has feedback, all are shown.
+    let all = opened.all || loaded.items.iter().all(|item| item.locations.is_empty());
+    let shown = GridView { table, from: opened.from.unwrap_or(1).max(1), all };
+    Ok(show(&reader, loaded, Edits::default(), (base, shown), Outcome::None).await)
+}
+
+/// Takes what was typed, and shows, checks or submits it.
+pub(in crate::api) async fn act(
+    State(shared): State<Arc<Shared>>,
+    reader: Reader,
+    Found(found): Found,
+    sent: Sent,
+) -> Result<Response, ApiError> {
+    let (id, caller) = (found.submission.id, &reader.caller);
+    let loaded = load(&shared, &reader, found).await?;
+    let edits = sent.edits(&loaded)?;
+    let revising = Revising {
+        earlier: loaded.found.submission.clone(),
+        edits: edits.clone(),
+        base: sent.base.unwrap_or(id),
+    };
+    // What was typed since the check is checked before it is submitted.
+    let is_submitted = sent.act == "submit" && sent.is_checked && edits.list() == sent.edits;
+    let outcome = match &*sent.act {
+        "submit" if is_submitted => match revising.submit(&shared, caller).await {
+            Ok((_, view)) => {
+                let revision = view.submission.map_or(id, |revision| revision.id);
+                return Ok(see(&format!("/console/submissions/{id}/compare/{revision}")));
+            }
+            Err(error) => Outcome::Refused(error.problem),
+        },
+        "submit" | "check" => match revising.check(&shared, caller).await {
+            Ok(view) => Outcome::Ready(Box::new(view)),
+            Err(error) => Outcome::Refused(error.problem),
+        },
+        _ => Outcome::None,
+    };
+    let base = match &outcome {
+        // It was shown now, and may be replaced.
+        Outcome::Refused(problem) => problem.submission.unwrap_or(revising.base),
+        _ => revising.base,
+    };
+    Ok(show(&reader, loaded, edits, (base, sent.shown()), outcome).await)
+}
+
+async fn show(
+    reader: &Reader,
+    loaded: Loaded,
+    edits: Edits,
+    (base, shown): (SubmissionId, GridView),
+    outcome: Outcome,
+) -> Response {
+    let frame = reader.frame().of("Submissions");
+    let Loaded { found, payload, items, memory } = loaded;
+    let shown = compute(payload.bytes(), move || {
+        let view = SubmissionView::new(found.submission, found.waiting_for);
+        let one = Correcting {
+            view: &view,
+            payload: &payload,
+            items: &items,
+            edits: &edits,
+            base: base.to_string(),
+            shown,
+            outcome,
+        };
+        page(&CorrectPage::new(frame, &one))
+    });
+    Reserved(Some(memory), shown.await).into_response()
+}

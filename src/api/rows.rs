@@ -1,0 +1,87 @@
+//! Shows rows of a submitted dataset, with the feedback about their cells.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::extract::State;
+use schemars::JsonSchema;
+
+use super::caller::Caller;
+use super::content;
+use super::error::ApiError;
+use super::found::Found;
+use super::json::Json;
+use super::params::{FirstRow, RowCount};
+use super::query::Query;
+use super::response_memory::Reserved;
+use super::shared::Shared;
+use ferry_store::compute;
+use ferry_types::contract::{CellFeedback, RowView, RowsOnly, RowsView};
+use ferry_types::domain::dataset::{ShownRow, Table, window};
+use ferry_types::domain::feedback::{FeedbackItem, marks};
+
+/// The rows to show.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RowsQuery {
+    /// The CSV text of the dataset; `data` if left out.
+    table: Option<Table>,
+    /// The first data row, from 1.
+    #[serde(default)]
+    from: FirstRow,
+    /// Maximum number of rows; fewer are shown where they are large.
+    #[serde(default)]
+    count: RowCount,
+    /// Only the rows that feedback items may mean.
+    only: Option<RowsOnly>,
+}
+
+/// Shows rows of a dataset.
+pub(super) async fn rows(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    Found(found): Found,
+    Query(query): Query<RowsQuery>,
+) -> Result<Reserved<Json<RowsView>>, ApiError> {
+    let table = query.table.unwrap_or(Table::Data);
+    let bytes = found.submission.payload_bytes;
+    let (memory, payload, items) =
+        content::payload_and_feedback(&shared, &caller, &found.submission).await?;
+    let id = found.submission.id;
+    let view = compute(bytes, move || {
+        let text = match table {
+            Table::Data => Some(payload.data.as_str()),
+            Table::Events => payload.event_data.as_deref(),
+        };
+        let text = text.ok_or_else(|| content::no_events(id))?;
+        Ok::<RowsView, ApiError>(view(table, text, &items, &query))
+    });
+    Ok(Reserved(Some(memory), Json(view.await?)))
+}
+
+fn view(table: Table, text: &str, items: &[FeedbackItem], query: &RowsQuery) -> RowsView {
+    let marks = marks(items, table);
+    let of: Option<BTreeSet<u64>> = query.only.map(|_| marks.keys().copied().collect());
+    let window = window(table, text, query.from.0, query.count.0, of.as_ref());
+    let row = |shown: ShownRow| RowView {
+        feedback: marks.get(&shown.row).map_or_else(Vec::new, |marks| {
+            let feedback = marks.iter().map(|mark| CellFeedback {
+                cell: mark.cell,
+                message: items[mark.item].message.clone(),
+                candidates: mark.candidates,
+            });
+            feedback.collect()
+        }),
+        row: shown.row,
+        line: shown.line,
+        cells: shown.cells,
+        shortened: shown.shortened,
+        omitted: shown.omitted,
+    };
+    RowsView {
+        table,
+        columns: window.columns,
+        rows: window.rows.into_iter().map(row).collect(),
+        next: window.next,
+    }
+}

@@ -1,0 +1,219 @@
+//! Datasets that are corrected, compared and submitted on pages.
+
+use ferry_types::contract::SubmissionRequest;
+use ferry_types::domain::SubmissionId;
+use ferry_types::domain::submission::State;
+use reqwest::Method;
+use serde_json::json;
+use thirtyfour::Key;
+use thirtyfour::prelude::*;
+
+use super::browser::Browser;
+use super::harness::{Page, Tab};
+use crate::api::harness::{GOOD, Served};
+use crate::api::keys::Keyed;
+use crate::support::{dataset, plain};
+
+const REJECTED: &str = include_str!("../../../examples/rejected.csv");
+
+/// A rejected submission of a dataset.
+async fn rejected(served: &Served, data: &str) -> SubmissionId {
+    let id =
+        served.world.submit(SubmissionRequest { data: data.to_owned(), ..dataset("march") }).await;
+    assert_eq!(served.world.settled(id).await.state, State::Rejected);
+    id
+}
+
+/// Presses Tab until the element that an expression about `document.activeElement` means has the focus.
+async fn tab_to(browser: &Browser, expression: &str) {
+    for _ in 0..60 {
+        browser.press(&Key::Tab.value().to_string()).await;
+        if browser.value(expression).await == json!(true) {
+            return;
+        }
+    }
+    panic!("no Tab leads to {expression}");
+}
+
+/// The text of the cell of the grid with this name.
+fn cell(row: u64, cell: u64) -> String {
+    format!("document.querySelector('[name=\"cell-data-{row}-{cell}\"]')")
+}
+
+async fn key(browser: &Browser, key: Key) {
+    browser.press(&key.value().to_string()).await;
+}
+
+/// Presses a key while another one is held.
+async fn chord(browser: &Browser, held: Key, key: &str) {
+    let chain = browser.driver.action_chain().key_down(held.value()).send_keys(key);
+    chain.key_up(held.value()).perform().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_grid_is_one_stop_in_which_keys_move_edit_undo_and_find_feedback() {
+    let ((served, id), browser) = tokio::join!(
+        async {
+            let served = Served::with(plain(), &[]).await;
+            let id = rejected(&served, REJECTED).await;
+            (served, id)
+        },
+        Browser::start()
+    );
+    browser.open(&format!("http://{}/console/submissions/{id}/correct", served.address)).await;
+    browser.until("document.querySelector('[role=grid]')").await;
+    let stops = "document.querySelectorAll('[role=grid] [tabindex=\"0\"]').length";
+    assert_eq!(browser.value(stops).await, json!(1));
+    tab_to(&browser, "document.activeElement.closest('[role=grid]') !== null").await;
+    let is_at = async |row, column| {
+        browser.until(&format!("document.activeElement === {}", cell(row, column))).await;
+    };
+    let holds = async |row, column, text: &str| {
+        browser.until(&format!("{}.value === '{text}'", cell(row, column))).await;
+    };
+    // It begins at the first feedback.
+    is_at(2, 0).await;
+    key(&browser, Key::F8).await;
+    is_at(4, 0).await;
+    chord(&browser, Key::Shift, &Key::F8.value().to_string()).await;
+    is_at(2, 0).await;
+    browser.press("SITE-7").await;
+    key(&browser, Key::Enter).await;
+    is_at(3, 0).await;
+    holds(2, 0, "SITE-7").await;
+    key(&browser, Key::Up).await;
+    key(&browser, Key::F2).await;
+    browser.press("0").await;
+    holds(2, 0, "SITE-70").await;
+    key(&browser, Key::Escape).await;
+    holds(2, 0, "SITE-7").await;
+    key(&browser, Key::End).await;
+    key(&browser, Key::Home).await;
+    key(&browser, Key::Right).await;
+    is_at(2, 1).await;
+    browser.press("soon").await;
+    key(&browser, Key::Left).await;
+    key(&browser, Key::Escape).await;
+    holds(2, 1, "03/03/2025").await;
+    key(&browser, Key::Delete).await;
+    holds(2, 1, "").await;
+    chord(&browser, Key::Control, "z").await;
+    holds(2, 1, "03/03/2025").await;
+    is_at(2, 1).await;
+    let paste = "const data = new DataTransfer(); data.setData('text', '04/03/2025\\t09:00\\n05/03/2025\\n');
+        document.activeElement.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true }));";
+    browser.driver.execute(paste, Vec::new()).await.unwrap();
+    for (row, column, text) in [(2, 1, "04/03/2025"), (2, 2, "09:00"), (3, 1, "05/03/2025")] {
+        holds(row, column, text).await;
+    }
+    chord(&browser, Key::Control, "z").await;
+    holds(3, 1, "03/03/2025").await;
+    // What was not submitted is offered again.
+    browser.open(&format!("http://{}/console/submissions/{id}/correct", served.address)).await;
+    holds(2, 0, "UNKNOWN-7").await;
+    browser.click(By::XPath("//button[text()='Restore']")).await;
+    holds(2, 0, "SITE-7").await;
+    assert!(browser.findings().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_chosen_file_is_checked_at_once_and_submitted_under_its_name() {
+    let (served, browser) = tokio::join!(Served::idle(&[]), Browser::start());
+    let folder = tempfile::tempdir().unwrap();
+    let (bad, good) = (folder.path().join("may.csv"), folder.path().join("june.csv"));
+    std::fs::write(&bad, GOOD.replace("08:00", "8")).unwrap();
+    std::fs::write(&good, GOOD).unwrap();
+    browser.open(&format!("http://{}/console/new", served.address)).await;
+    let choose = async |file: &std::path::Path| {
+        let field = browser.see(By::Name("data")).await;
+        field.send_keys(file.to_str().unwrap()).await.unwrap();
+    };
+    choose(&bad).await;
+    browser.until("document.querySelector('#checked .error')").await;
+    choose(&good).await;
+    browser.until("document.querySelector('#checked .fine')").await;
+    browser.follow(By::Css("button[value=submit]")).await;
+    browser.until("document.querySelector('h1').textContent === 'june'").await;
+    let id = browser.value("location.pathname.split('/').pop()").await;
+    let data = served.get(&format!("/v1/submissions/{}/data", id.as_str().unwrap())).await;
+    assert_eq!(data.text(), GOOD);
+}
+
+/// A form of the page of a submission.
+async fn send(tab: &Tab, id: SubmissionId, fields: &[(&str, &str)]) -> Page {
+    tab.post(&format!("/console/submissions/{id}/correct"), fields).await
+}
+
+/// The value of a hidden field.
+fn hidden(page: &Page, name: &str) -> String {
+    let (_, rest) = page.text.split_once(&format!("name=\"{name}\" value=\"")).expect(name);
+    rest.split('"').next().unwrap().replace("&#34;", "\"")
+}
+
+#[tokio::test]
+async fn rows_are_deleted_restored_and_inserted_and_edits_travel_with_the_form() {
+    let served = Served::with(plain(), &[]).await;
+    let id = rejected(&served, REJECTED).await;
+    let tab = Tab::at(format!("http://{}", served.address));
+    let page = send(&tab, id, &[("edits", "[]"), ("act", "delete-data-2")]).await;
+    assert!(page.text.contains("restore-data-2"), "{}", page.text);
+    let edits = hidden(&page, "edits");
+    assert_eq!(edits, r#"[{"edit":"delete","table":"data","row":2}]"#);
+    let page = send(&tab, id, &[("edits", &edits), ("act", "insert-data-3")]).await;
+    let edits = hidden(&page, "edits");
+    assert!(page.text.contains("name=\"new-data-3-0-4\"") && edits.contains("insert"), "{edits}");
+    let cells = ["SITE-5", "03/03/2025", "08:00", "03/03/2025", "16:30"];
+    let names: Vec<String> = (0..5).map(|cell| format!("new-data-3-0-{cell}")).collect();
+    let mut fields = vec![("edits", &*edits), ("act", "check"), ("cell-data-4-0", "SITE-9")];
+    fields.extend(names.iter().map(String::as_str).zip(cells));
+    let page = send(&tab, id, &fields).await;
+    assert!(page.says("1 cell in 1 row changes, 1 row deleted, 1 row inserted."), "{}", page.text);
+    let edits = hidden(&page, "edits");
+    let sent = [("edits", &*edits), ("act", "submit"), ("checked", "yes")];
+    let submitted = send(&tab, id, &sent).await;
+    assert_eq!(submitted.status, 303, "{}", submitted.text);
+    let page = tab.get(submitted.header("location")).await;
+    assert!(page.says("1 cell in 1 row changed, 1 row deleted, 1 row inserted."), "{}", page.text);
+    // The same form again shows the same revision, and another one what came first.
+    assert_eq!(send(&tab, id, &sent).await.header("location"), submitted.header("location"));
+    let late = [("edits", "[]"), ("act", "check"), ("cell-data-2-0", "SITE-8")];
+    let page = send(&tab, id, &late).await;
+    let revision = submitted.header("location").rsplit('/').next().unwrap().to_owned();
+    assert!(page.text.contains(&format!("/console/submissions/{id}/compare/{revision}")));
+    assert_eq!(hidden(&page, "base"), revision);
+    let known = [late[0], late[1], late[2], ("base", &*revision)];
+    assert!(send(&tab, id, &known).await.says("No errors"));
+    // What was typed since the check is not submitted unseen.
+    let unseen =
+        [("edits", "[]"), ("act", "submit"), ("checked", "yes"), ("base", &*revision), late[2]];
+    assert!(send(&tab, id, &unseen).await.says("1 cell in 1 row changes."));
+}
+
+#[tokio::test]
+async fn pages_of_producers_are_for_those_who_may_submit() {
+    let keyed = Keyed::start_running(&[]).await;
+    let id = rejected(&keyed.served, REJECTED).await;
+    let one = format!("/console/submissions/{id}");
+    let correct = format!("{one}/correct");
+    for (name, status) in [("reader", 403), ("producer", 200), ("operator", 200), ("bound", 404)] {
+        let tab = Tab::of(&keyed, name).await;
+        assert_eq!(tab.get(&correct).await.status, status, "{name}");
+        assert_eq!(tab.post(&correct, &[("act", "check")]).await.status, status, "{name}");
+        let new = if name == "reader" { 403 } else { 200 };
+        assert_eq!(tab.get("/console/new").await.status, new, "{name}");
+        assert_eq!(tab.get(&one).await.text.contains(&correct), status == 200, "{name}");
+        assert_eq!(tab.get("/console").await.text.contains("/console/new"), new == 200, "{name}");
+        let compare = tab.get(&format!("{one}/compare/{id}")).await;
+        assert_eq!(compare.status, if name == "bound" { 404 } else { 200 }, "{name}");
+    }
+    let tab = Tab::of(&keyed, "producer").await;
+    for (path, status) in [(&*correct, 403), ("/console/new", 403)] {
+        let foreign = tab.form(path, &[("act", "check")]).header("sec-fetch-site", "cross-site");
+        assert_eq!(Page::of(foreign).await.status, status, "{path}");
+        let none = tab.request(Method::POST, path).header("sec-fetch-site", "same-origin");
+        assert_eq!(Page::of(none).await.status, 415, "{path}");
+    }
+    let read_only = Served::idle(&[("CONSOLE", "read_only")]).await;
+    let tab = Tab::at(format!("http://{}", read_only.address));
+    assert_eq!(tab.get("/console/new").await.status, 404);
+}
