@@ -95,6 +95,16 @@ pub struct InvalidFilterError {
     cause: String,
 }
 
+/// A filter of log lines. The library reads a part with blanks around it wrongly, and panics where letters
+/// beyond ASCII follow.
+pub fn filter(text: &str) -> Result<EnvFilter, String> {
+    if !text.is_ascii() {
+        return Err("it has characters that are not ASCII".to_owned());
+    }
+    let parts: Vec<&str> = text.split(',').map(str::trim).collect();
+    EnvFilter::try_new(parts.join(",")).map_err(|cause| cause.to_string())
+}
+
 /// Sends log lines that pass `filter`, such as `info` or `ferry=debug,warn`, to `writer`. If it
 /// `audits`, audit lines pass too. Only the first call in a process has an effect.
 pub fn start(
@@ -103,10 +113,8 @@ pub fn start(
     audits: bool,
     writer: LogWriter,
 ) -> Result<(), InvalidFilterError> {
-    let parsed = EnvFilter::try_new(filter).map_err(|cause| InvalidFilterError {
-        filter: filter.to_owned(),
-        cause: cause.to_string(),
-    })?;
+    let parsed = self::filter(filter)
+        .map_err(|cause| InvalidFilterError { filter: filter.to_owned(), cause })?;
     // A filter that names the audit lines decides about them.
     let is_said = !audits || filter.contains(AUDIT);
     let audit = format!("{AUDIT}=info").parse().expect("a directive");
@@ -141,4 +149,19 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         cause = inner.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_is_read_whatever_blanks_and_letters_it_has() {
+        let read = |text| filter(text).map(|filter| filter.to_string());
+        assert_eq!(read(" warn ,  ferry=debug "), read("warn,ferry=debug"));
+        assert!(read("ferry=debug,warn").expect("a filter").contains("ferry=debug"));
+        for other in ["\u{e9}\u{e9}=x", " \t\u{e9}=debug", "\u{fffd}"] {
+            assert!(read(other).is_err(), "{other:?}");
+        }
+    }
 }

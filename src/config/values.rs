@@ -6,8 +6,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use tracing_subscriber::EnvFilter;
 
+use crate::telemetry;
 use crate::webhook::Allowed;
 use ferry_client::http::Authorities;
 use ferry_store::redis::{Durability, RedisAddress};
@@ -45,7 +45,7 @@ pub(super) fn delay(value: &str) -> Result<Duration, Expected> {
 
 pub(super) fn log_filter(value: &str) -> Result<String, Expected> {
     let expected = "expected a filter such as `warn` or `ferry=debug,info`";
-    EnvFilter::try_new(value).map(|_| value.to_owned()).map_err(|_| expected.to_owned())
+    telemetry::filter(value).map(|_| value.to_owned()).map_err(|_| expected.to_owned())
 }
 
 /// Renewals happen three times per lease, so one that is too short would renew all the time.

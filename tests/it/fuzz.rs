@@ -33,6 +33,19 @@ fn no_random_input_breaks_a_rule_of_a_fuzz_target() {
 }
 
 #[test]
+fn inputs_that_broke_a_rule_once_break_none() {
+    for (name, data) in [
+        ("dataset", ",,\"StartDate"),
+        ("feedback", "1||y\0\0,,"),
+        ("settings", "log= \"\t\t\t22\u{fffd}222\u{fffd}2\t\t\t=\t   \""),
+        ("settings", "log=\"  warn, \u{e9}\u{e9}=x\""),
+    ] {
+        let (_, target) = TARGETS.iter().find(|(known, _)| *known == name).expect("a target");
+        target(data.as_bytes());
+    }
+}
+
+#[test]
 fn every_fuzz_target_is_in_the_list_and_has_a_dictionary() {
     let mut names: Vec<String> = fs::read_dir(folder().join("fuzz_targets"))
         .unwrap()
