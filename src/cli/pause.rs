@@ -9,7 +9,7 @@ use super::error::{CliError, Exit};
 use super::ui::Ui;
 use crate::app::App;
 use crate::words;
-use ferry_types::domain::account::{BlockReason, pause_reason, pause_record};
+use ferry_types::domain::account::{BlockReason, pause_record};
 
 /// Reason of a pause for which none is given.
 pub(super) const REASON: &str = "paused by an operator";
@@ -28,7 +28,7 @@ pub(super) struct Pause {
     #[arg(add = complete::accounts())]
     account: Option<String>,
     /// Reason, shown by `ferry stats`.
-    #[arg(long, default_value = REASON, value_parser = pause_reason)]
+    #[arg(long, default_value = REASON)]
     reason: String,
     /// Pause an account that is neither configured here nor in the store.
     #[arg(long)]

@@ -1,6 +1,8 @@
 //! The files under `deploy`, as values, and what holds for containers wherever they run.
 
 use std::collections::BTreeMap;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -61,6 +63,7 @@ fn load(container: &Container) -> Config {
         let path = folder.path().join(name);
         if is_secret {
             std::fs::write(&path, "secret\n").unwrap();
+            std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
         }
         (name.clone(), if is_secret { path.display().to_string() } else { value.clone() })
     });
