@@ -160,7 +160,7 @@ async fn a_key_without_the_role_is_recorded_on_every_route() {
         }
     }
     let found = verify(&[log], None).unwrap();
-    assert_eq!((found.records, found.violations), (29, 0), "{found:?}");
+    assert_eq!((found.records, found.violations), (31, 0), "{found:?}");
 }
 
 #[tokio::test]
