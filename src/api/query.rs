@@ -34,6 +34,11 @@ pub(super) fn pairs(uri: &Uri) -> Result<Pairs, ApiError> {
     Ok(pairs)
 }
 
+/// The pairs of a form that came as a query; empty fields do not count.
+pub(super) fn filled(uri: &Uri) -> Result<Pairs, ApiError> {
+    Ok(pairs(uri)?.into_iter().filter(|(_, value)| !value.is_empty()).collect())
+}
+
 /// Adds a pair while there is room for one.
 pub(super) fn add(pairs: &mut Pairs, name: String, value: String) -> Result<(), ApiError> {
     if pairs.len() == MAX_PAIRS {

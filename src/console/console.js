@@ -138,11 +138,10 @@ function stream(signal) {
   return new Promise((resolve) => {
     const source = new EventSource('/console/news');
     const end = () => { source.close(); resolve(); };
-    let wasLive = true;
-    source.onopen = () => { if (!wasLive) share({ live: true, all: true }); wasLive = true; };
+    // What happened between the making of a page and this moment reached no tab.
+    source.onopen = () => share({ live: true, all: true });
     source.onmessage = ({ data }) => share({ live: true, ...JSON.parse(data) });
     source.onerror = () => {
-      wasLive = false;
       share({ live: false });
       if (source.readyState === EventSource.CLOSED) setTimeout(end, 5000);
     };
@@ -173,6 +172,8 @@ document.addEventListener('visibilitychange', () => {
   }
 });
 if (!isStill && navigator.locks) watch();
+// Another tab may have the stream: what it shared while this page was on its way is lost.
+refresh(500);
 
 // The next batch of many follows by itself; between two there is time to stop.
 const next = document.querySelector('form[data-next]');

@@ -11,7 +11,7 @@ use super::super::audited::Audited;
 use super::super::error::ApiError;
 use super::super::found::KeyPath;
 use super::super::json::{Json, JsonBody};
-use super::super::query::{self, PairError, Query, pairs};
+use super::super::query::{self, PairError, Query, filled};
 use super::super::shared::Shared;
 use super::form::{Form, FormText};
 use super::reader::Reader;
@@ -89,8 +89,7 @@ pub(in crate::api) async fn audit(
     reader: Reader,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let given = pairs(&uri)?.into_iter().filter(|(_, value)| !value.is_empty());
-    let given: Vec<(String, String)> = given.collect();
+    let given = filled(&uri)?;
     let of = |name: &str| {
         let found = given.iter().find(|(known, _)| known == name);
         found.map(|(_, value)| value.clone()).unwrap_or_default()

@@ -8,7 +8,7 @@ use axum::response::Response;
 
 use super::super::error::ApiError;
 use super::super::params::States;
-use super::super::query::{self, PairError, pairs};
+use super::super::query::{self, PairError, filled};
 use super::super::shared::Shared;
 use super::reader::Reader;
 use super::respond::page;
@@ -44,8 +44,7 @@ pub(in crate::api) async fn show(
     reader: Reader,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let given = pairs(&uri)?.into_iter().filter(|(_, value)| !value.is_empty()).collect();
-    let query: EventsQuery = query::read(given).map_err(PairError::of_query)?;
+    let query: EventsQuery = query::read(filled(&uri)?).map_err(PairError::of_query)?;
     let newest = shared.event_poller.newest(shared.store()).await?.number;
     let (mut cursor, mut found) = (newest.saturating_sub(LOOKED_AT), Vec::new());
     while cursor < newest {

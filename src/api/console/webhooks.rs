@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use super::super::error::ApiError;
 use super::super::page as listed;
 use super::super::params::PageCursor;
-use super::super::query::{self, PairError, pairs};
+use super::super::query::{self, PairError, filled};
 use super::super::response_memory::Reserved;
 use super::super::role::Role;
 use super::super::shared::Shared;
@@ -39,8 +39,7 @@ pub(in crate::api) async fn show(
     reader: Reader,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let given = pairs(&uri)?.into_iter().filter(|(_, value)| !value.is_empty()).collect();
-    let query: WebhooksQuery = query::read(given).map_err(PairError::of_query)?;
+    let query: WebhooksQuery = query::read(filled(&uri)?).map_err(PairError::of_query)?;
     let caller = &reader.caller;
     let state = query.state.unwrap_or(WebhookState::Failed);
     let account = query.account.or_else(|| caller.accounts.as_ref()?.first().cloned());

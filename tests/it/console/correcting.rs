@@ -1,5 +1,7 @@
 //! Datasets that are corrected, compared and submitted on pages.
 
+use std::fmt::Write as _;
+
 use ferry_types::contract::SubmissionRequest;
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::State;
@@ -10,6 +12,7 @@ use thirtyfour::prelude::*;
 
 use super::browser::Browser;
 use super::harness::{Page, Tab};
+use super::pages::received;
 use crate::api::harness::{GOOD, Served};
 use crate::api::keys::Keyed;
 use crate::support::{dataset, plain};
@@ -24,6 +27,24 @@ async fn rejected(served: &Served, data: &str) -> SubmissionId {
     id
 }
 
+/// Ten thousand rows as a spreadsheet saves them; every thirtieth of the first 9,000 has one of three
+/// unknown references.
+fn large() -> String {
+    let mut text = "\u{feff}Reference,StartDate,StartTime,EndDate,EndTime,Note\r\n".to_owned();
+    for row in 0..10_000_u32 {
+        let unknown = row % 30 == 7 && row < 9_000;
+        let reference = match (unknown, row / 30 % 3) {
+            (false, _) => format!("SITE-{row}"),
+            (true, nth) => format!("UNKNOWN-{}", ["A", "B", "C"][nth as usize]),
+        };
+        let (hour, minute) = (row / 60 % 24, row % 60);
+        let note = if row % 5 == 0 { "\"a, \"\"b\"\"\"" } else { " x " };
+        write!(text, "{reference},03/03/2025,{hour:02}:{minute:02},04/03/2025,23:59,{note}\r\n")
+            .unwrap();
+    }
+    text
+}
+
 /// Presses Tab until the element that an expression about `document.activeElement` means has the focus.
 async fn tab_to(browser: &Browser, expression: &str) {
     for _ in 0..60 {
@@ -33,6 +54,58 @@ async fn tab_to(browser: &Browser, expression: &str) {
         }
     }
     panic!("no Tab leads to {expression}");
+}
+
+#[tokio::test]
+async fn a_rejected_dataset_of_ten_thousand_rows_is_corrected_by_cause_with_the_keyboard_alone() {
+    let ((served, id, data), browser) = tokio::join!(
+        async {
+            let (served, data) = (Served::with(plain(), &[]).await, large());
+            let id = rejected(&served, &data).await;
+            (served, id, data)
+        },
+        Browser::start()
+    );
+    let url = format!("http://{}", served.address);
+    let page = format!("/console/submissions/{id}/correct");
+    for path in [page.clone(), format!("{page}?all=true")] {
+        let size = received(&Tab::at(url.clone()), &path).await;
+        // With the files beside it, a page has 60 KiB.
+        assert!(size <= 48 << 10, "{path}: {size} bytes");
+    }
+    browser.open(&format!("{url}/console/submissions/{id}")).await;
+    tab_to(&browser, "document.activeElement.textContent === 'Correct'").await;
+    browser.press(&Key::Enter.value().to_string()).await;
+    browser
+        .until("document.title.startsWith('Correct') && document.querySelector('[role=grid]')")
+        .await;
+    for _ in 0..3 {
+        tab_to(&browser, "(document.activeElement.name ?? '').startsWith('replace-')").await;
+        let said = "document.activeElement.closest('li').querySelector('code').textContent";
+        let unknown = browser.value(said).await;
+        let known = unknown.as_str().unwrap().replace("UNKNOWN", "SITE");
+        browser.press(&known).await;
+    }
+    browser.press(&Key::Enter.value().to_string()).await;
+    browser.until("document.querySelector('#ready') && document.readyState === 'complete'").await;
+    let changes = browser.value("document.querySelector('.changes').textContent").await;
+    assert_eq!(changes, "300 cells in 300 rows change.");
+    tab_to(&browser, "document.activeElement.value === 'submit'").await;
+    browser.press(&Key::Enter.value().to_string()).await;
+    browser
+        .until("location.pathname.includes('/compare/') && document.querySelector('.summary')")
+        .await;
+    let summary = browser.value("document.querySelector('.summary').textContent").await;
+    assert_eq!(summary, "300 cells in 300 rows changed.");
+    browser.until("document.querySelector('[data-region=state] .verdict .state.completed')").await;
+    let revision = browser.value("location.pathname.split('/').pop()").await;
+    let stored = served.get(&format!("/v1/submissions/{}/data", revision.as_str().unwrap())).await;
+    assert!(stored.text() == data.replace("UNKNOWN-", "SITE-"), "another byte differs");
+    let shown = served.get(&format!("/v1/submissions/{}", revision.as_str().unwrap())).await.json();
+    assert_eq!(
+        (&shown["overwrite"], &shown["revision_of"]),
+        (&true.into(), &id.to_string().into())
+    );
 }
 
 /// The text of the cell of the grid with this name.
@@ -114,6 +187,53 @@ async fn the_grid_is_one_stop_in_which_keys_move_edit_undo_and_find_feedback() {
     browser.click(By::XPath("//button[text()='Restore']")).await;
     holds(2, 0, "SITE-7").await;
     assert!(browser.findings().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_dataset_is_corrected_and_another_submitted_without_script() {
+    let ((served, id), browser) = tokio::join!(
+        async {
+            let served = Served::with(plain(), &[]).await;
+            let id = rejected(&served, REJECTED).await;
+            (served, id)
+        },
+        Browser::start()
+    );
+    browser.tool("Emulation.setScriptExecutionDisabled", json!({ "value": true })).await;
+    let url = format!("http://{}", served.address);
+    browser.open(&format!("{url}/console/submissions/{id}/correct")).await;
+    for (row, text) in [(2, "SITE-7"), (4, "SITE-9")] {
+        let field = browser.see(By::Name(format!("cell-data-{row}-0"))).await;
+        field.clear().await.unwrap();
+        field.send_keys(text).await.unwrap();
+    }
+    let field = browser.see(By::Name("cell-data-2-1")).await;
+    field.clear().await.unwrap();
+    field.send_keys("soon").await.unwrap();
+    browser.follow(By::Css("button[value=check]")).await;
+    let problem = browser.see(By::Id("m-cell-data-2-1")).await.text().await.unwrap();
+    assert!(!problem.is_empty() && problem != "unknown reference", "{problem}");
+    let field = browser.see(By::Name("cell-data-2-1")).await;
+    field.clear().await.unwrap();
+    field.send_keys("03/03/2025").await.unwrap();
+    browser.follow(By::Css("button[value=check]")).await;
+    let changes = browser.see(By::Css(".changes")).await.text().await.unwrap();
+    assert_eq!(changes, "2 cells in 2 rows change.");
+    browser.follow(By::Css("button[value=submit]")).await;
+    let summary = browser.see(By::Css(".summary")).await.text().await.unwrap();
+    assert_eq!(summary, "2 cells in 2 rows changed.");
+    browser.open(&format!("{url}/console/new")).await;
+    browser.see(By::Name("name")).await.send_keys("april").await.unwrap();
+    browser.see(By::Name("data_text")).await.send_keys(GOOD.replace("08:00", "8")).await.unwrap();
+    browser.follow(By::Css("button[value=submit]")).await;
+    let said = browser.see(By::Id("checked")).await.text().await.unwrap();
+    assert!(said.contains("StartTime"), "{said}");
+    let field = browser.see(By::Name("data_text")).await;
+    field.clear().await.unwrap();
+    field.send_keys(GOOD).await.unwrap();
+    browser.follow(By::Css("button[value=submit]")).await;
+    let title = browser.see(By::Css("h1")).await.text().await.unwrap();
+    assert_eq!(title, "april");
 }
 
 #[tokio::test]

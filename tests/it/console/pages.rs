@@ -39,7 +39,7 @@ async fn every_page_has_the_policy_of_browsers_and_no_secret() {
 }
 
 /// Bytes that a browser receives.
-async fn received(tab: &Tab, path: &str) -> usize {
+pub(super) async fn received(tab: &Tab, path: &str) -> usize {
     let request = tab.request(Method::GET, path).header("accept-encoding", "gzip");
     let response = request.send().await.expect("it is answered");
     assert_eq!(response.status(), 200, "{path}");
