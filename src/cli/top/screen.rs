@@ -68,10 +68,7 @@ mod tests {
     const PANICS: &str = "FERRY_TEST_PANICS";
 
     #[test]
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "tells the process that panics from the one that looks"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "a variable marks the process that panics")]
     fn a_panic_in_any_thread_restores_the_terminal_before_it_is_reported() {
         if std::env::var_os(PANICS).is_some() {
             let shutdown = Shutdown::default();
