@@ -6,22 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::IntoResponse;
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use hyper::Request;
-use hyper::body::Incoming;
-use hyper::service::{Service, service_fn};
-use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
-use tracing::debug;
 
-use crate::connections::Connections;
-use crate::listener::{PatientListener, connection, with_timeout};
+use crate::listener::BoundedListener;
 use crate::metrics::Metrics;
+use crate::network::names_this_machine;
 use crate::readiness::{self, Readiness};
-use crate::telemetry::chain;
 
 /// The most connections at once. Each is an open file: monitoring must not leave none for the work.
 const CONNECTIONS: usize = 8;
@@ -61,28 +56,21 @@ impl Admin {
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(ready))
             .with_state(Shown { metrics, readiness });
-        let listener = PatientListener::new(self.listener);
-        let connections = Connections::new(CONNECTIONS);
-        loop {
-            let (stream, peer) = listener.accept().await;
-            let place = connections.place(peer.ip()).await;
-            let router = TowerToHyperService::new(app.clone());
-            let of = place.clone();
-            let service = service_fn(move |request: Request<Incoming>| {
-                let (busy, response) = (of.busy(), router.call(request));
-                async move { response.await.map(|response| busy.until_sent(response)) }
-            });
-            tokio::spawn(async move {
-                let stream = with_timeout(stream, CLIENT_TIMEOUT);
-                tokio::select! {
-                    ended = connection(stream, service, CLIENT_TIMEOUT) => if let Err(error) = ended {
-                        debug!(error = chain(&error), "a connection for monitoring ended");
-                    },
-                    () = place.closed() => debug!("an idle connection made room for another"),
-                }
-            });
-        }
+        // A web page whose name was made to lead here reads nothing.
+        let is_local = self.address.ip().is_loopback();
+        let app = if is_local { app.layer(from_fn(for_this_machine)) } else { app };
+        let listener = BoundedListener::new(self.listener, CONNECTIONS, CLIENT_TIMEOUT);
+        listener.serve_one_each(app).await;
     }
+}
+
+async fn for_this_machine(request: Request, next: Next) -> Response {
+    if names_this_machine(&request) {
+        return next.run(request).await;
+    }
+    let what = "this address accepts only requests to `localhost` or a loopback address, as the \
+                header `Host` names it\n";
+    (StatusCode::FORBIDDEN, what).into_response()
 }
 
 async fn scrape(State(shown): State<Shown>, headers: HeaderMap) -> impl IntoResponse {

@@ -1,13 +1,18 @@
-//! The connections of a server: so many at once. Where all are open, one without a request makes room, of
-//! the peer that has the most of them, so that silent connections block no client.
+//! The connections of a server: so many at once. Where all are open, one that waits for its client makes
+//! room, of the peer that has the most of them, so that silent and slow clients block no other.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll};
 
+use axum::body::{Body, Bytes};
 use axum::response::Response;
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tokio::sync::Notify;
 
+use crate::network::network;
 use crate::sent::until_sent;
 
 /// The connections of a server.
@@ -15,7 +20,7 @@ use crate::sent::until_sent;
 pub struct Connections {
     most: usize,
     open: Mutex<Open>,
-    /// One has ended, or has no request any more.
+    /// One has ended, or waits for its client.
     has_room: Notify,
 }
 
@@ -27,18 +32,17 @@ struct Open {
 
 #[derive(Debug)]
 struct OpenConnection {
+    /// The network of its client.
     peer: IpAddr,
-    state: State,
-    closed: Arc<Notify>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// Without a request; the numbers have the order in which connections had their last one.
-    Idle(u64),
-    Busy,
+    /// Requests without a response that was sent.
+    requests: usize,
+    /// Waits for its client to send a body, or to read.
+    waits: usize,
+    /// Numbers have the order in which connections began their last wait.
+    since: u64,
     /// It makes room.
-    Closing,
+    is_closing: bool,
+    closed: Arc<Notify>,
 }
 
 /// The place of a connection, until it is dropped.
@@ -53,6 +57,10 @@ pub struct Place {
 #[derive(Debug)]
 pub struct Busy(Arc<Place>);
 
+/// A wait of a connection for its client, while it has a request.
+#[derive(Debug)]
+pub struct Waiting(Weak<Place>);
+
 impl Connections {
     /// At most `most` at once.
     pub fn new(most: usize) -> Arc<Self> {
@@ -60,11 +68,11 @@ impl Connections {
         Arc::new(Self { most: most.max(1), open, has_room })
     }
 
-    /// A place for a connection from `peer`. Where all others have requests, it waits.
+    /// A place for a connection from `peer`. Where the server works for all others, it waits.
     pub async fn place(self: &Arc<Self>, peer: IpAddr) -> Arc<Place> {
         loop {
             let has_room = self.has_room.notified();
-            if let Some(place) = self.try_place(peer) {
+            if let Some(place) = self.try_place(network(peer)) {
                 return Arc::new(place);
             }
             has_room.await;
@@ -75,17 +83,23 @@ impl Connections {
         let mut open = self.open();
         if open.connections.len() >= self.most {
             // Its file is free once its place is dropped, and one is enough.
-            let is_closing = open.connections.values().any(|one| one.state == State::Closing);
-            let idle = open.least_needed().filter(|_| !is_closing)?;
-            let connection = open.connections.get_mut(&idle)?;
-            connection.state = State::Closing;
+            let is_closing = open.connections.values().any(|one| one.is_closing);
+            let least = open.least_needed().filter(|_| !is_closing)?;
+            let connection = open.connections.get_mut(&least)?;
+            connection.is_closing = true;
             connection.closed.notify_one();
             return None;
         }
         let number = open.number();
         let closed = Arc::new(Notify::new());
-        let connection =
-            OpenConnection { peer, state: State::Idle(number), closed: closed.clone() };
+        let connection = OpenConnection {
+            peer,
+            requests: 0,
+            waits: 0,
+            since: number,
+            is_closing: false,
+            closed: closed.clone(),
+        };
         open.connections.insert(number, connection);
         Some(Place { connections: self.clone(), number, closed })
     }
@@ -95,28 +109,30 @@ impl Connections {
     }
 }
 
+impl OpenConnection {
+    /// It waits for its client: for a request, for more of a body, or for it to read.
+    fn is_waiting(&self) -> bool {
+        !self.is_closing && (self.requests == 0 || self.waits > 0)
+    }
+}
+
 impl Open {
     fn number(&mut self) -> u64 {
         self.next += 1;
         self.next
     }
 
-    /// The connection that has been without a request for the longest, of the peer that has the most of
+    /// The connection that has waited for its client for the longest, of the peer that has the most of
     /// these.
     fn least_needed(&self) -> Option<u64> {
-        let idle = || {
-            self.connections.iter().filter_map(|(number, one)| match one.state {
-                State::Idle(since) => Some((number, one.peer, since)),
-                State::Busy | State::Closing => None,
-            })
-        };
+        let waiting = || self.connections.iter().filter(|(_, one)| one.is_waiting());
         let mut of_peer: BTreeMap<IpAddr, usize> = BTreeMap::new();
-        for (_, peer, _) in idle() {
-            *of_peer.entry(peer).or_default() += 1;
+        for (_, one) in waiting() {
+            *of_peer.entry(one.peer).or_default() += 1;
         }
         let most = of_peer.values().max()?;
-        let candidates = idle().filter(|(_, peer, _)| of_peer.get(peer) == Some(most));
-        candidates.min_by_key(|(.., since)| *since).map(|(number, ..)| *number)
+        let candidates = waiting().filter(|(_, one)| of_peer.get(&one.peer) == Some(most));
+        candidates.min_by_key(|(_, one)| one.since).map(|(number, _)| *number)
     }
 }
 
@@ -128,21 +144,29 @@ impl Place {
 
     /// The connection has a request.
     pub fn busy(self: &Arc<Self>) -> Busy {
-        self.set_idle(false);
+        self.change(|connection| connection.requests += 1);
         Busy(self.clone())
     }
 
-    fn set_idle(&self, is_idle: bool) {
-        let mut open = self.connections.open();
-        let now = open.number();
-        if let Some(connection) = open.connections.get_mut(&self.number)
-            && connection.state != State::Closing
-        {
-            connection.state = if is_idle { State::Idle(now) } else { State::Busy };
+    /// The connection waits for its client, until the guard is dropped.
+    pub fn waiting(self: &Arc<Self>) -> Waiting {
+        self.begin_wait(|connection| connection.waits += 1);
+        Waiting(Arc::downgrade(self))
+    }
+
+    fn change(&self, change: impl FnOnce(&mut OpenConnection)) {
+        if let Some(connection) = self.connections.open().connections.get_mut(&self.number) {
+            change(connection);
         }
-        if is_idle {
-            self.connections.has_room.notify_one();
-        }
+    }
+
+    fn begin_wait(&self, change: impl FnOnce(&mut OpenConnection)) {
+        let since = self.connections.open().number();
+        self.change(|connection| {
+            change(connection);
+            connection.since = since;
+        });
+        self.connections.has_room.notify_one();
     }
 }
 
@@ -155,14 +179,61 @@ impl Drop for Place {
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.set_idle(true);
+        self.0.begin_wait(|connection| connection.requests -= 1);
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Some(place) = self.0.upgrade() {
+            place.change(|connection| connection.waits -= 1);
+        }
     }
 }
 
 impl Busy {
+    /// `body`, whose connection waits for its client while nothing of it arrives.
+    pub fn arriving(&self, body: Incoming) -> Body {
+        let place = Arc::downgrade(&self.0);
+        Body::new(Arriving { body, place, waiting: None })
+    }
+
     /// `response`, whose connection is busy until all of it was sent.
     pub fn until_sent(self, response: Response) -> Response {
         until_sent(response, self)
+    }
+}
+
+/// A body on its way. What reads it may outlive the connection.
+struct Arriving {
+    body: Incoming,
+    place: Weak<Place>,
+    waiting: Option<Waiting>,
+}
+
+impl HttpBody for Arriving {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        if frame.is_ready() {
+            self.waiting = None;
+        } else if self.waiting.is_none() {
+            self.waiting = self.place.upgrade().map(|place| place.waiting());
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
@@ -215,5 +286,34 @@ mod tests {
         assert!(is_closed(&place));
         drop(place);
         assert!(next.now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_connection_whose_client_does_not_read_makes_room_and_one_that_works_does_not() {
+        let connections = Connections::new(3);
+        let working = connections.place(peer(1)).await;
+        let reading = connections.place(peer(1)).await;
+        let stalled = connections.place(peer(1)).await;
+        let _busy = [&working, &reading, &stalled].map(Place::busy);
+        let mut next = pin!(connections.place(peer(2)));
+        assert!(next.as_mut().now_or_never().is_none(), "the server works for all of them");
+        let first = reading.waiting();
+        let _stalls = stalled.waiting();
+        // What moved waits since then.
+        drop(first);
+        let _again = reading.waiting();
+        assert!(next.as_mut().now_or_never().is_none());
+        assert!(is_closed(&stalled) && !is_closed(&reading) && !is_closed(&working));
+    }
+
+    #[tokio::test]
+    async fn all_addresses_of_a_network_are_one_peer() {
+        let connections = Connections::new(3);
+        let own = connections.place(peer(1)).await;
+        let many = ["2001:db8::1", "2001:db8::2"].map(|one| one.parse().expect("an address"));
+        let first = connections.place(many[0]).await;
+        let _second = connections.place(many[1]).await;
+        assert!(pin!(connections.place(peer(2))).now_or_never().is_none());
+        assert!(is_closed(&first) && !is_closed(&own));
     }
 }

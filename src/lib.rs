@@ -8,6 +8,7 @@ pub mod boot_clock;
 pub mod charset;
 pub mod file_access;
 mod followed_files;
+pub mod network;
 pub mod pace;
 pub mod private_files;
 pub mod secret;
@@ -19,13 +20,12 @@ pub mod paced_stream;
 
 pub mod metrics;
 pub mod open_files;
-// logs once what keeps it from accepting
-pub mod listener;
 pub mod shutdown;
 pub mod telemetry;
 pub mod traces;
 // logs, too
 pub mod audit;
+pub mod listener;
 
 // L2: the outside world
 pub mod platform;

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::connections::{Place, Waiting};
 use crate::pace::Pace;
 
 /// A stream to a client.
@@ -18,13 +20,16 @@ pub struct PacedStream {
     stream: TcpStream,
     pace: Pace,
     /// The begin and the end of a wait for the client.
-    blocked: Option<(Instant, Pin<Box<Sleep>>)>,
+    blocked: Option<(Instant, Pin<Box<Sleep>>, Waiting)>,
+    // After the stream: its file is free once its place is.
+    place: Arc<Place>,
 }
 
 impl PacedStream {
     /// A stream whose client may make it wait for `client_timeout`, and longer after it read fast.
-    pub fn new(stream: TcpStream, client_timeout: Duration) -> Self {
-        Self { stream, pace: Pace::new(client_timeout), blocked: None }
+    /// Meanwhile its place may be needed for another.
+    pub fn new(stream: TcpStream, client_timeout: Duration, place: Arc<Place>) -> Self {
+        Self { stream, pace: Pace::new(client_timeout), blocked: None, place }
     }
 
     /// The result of a write, and an error after a wait that was too long.
@@ -34,12 +39,13 @@ impl PacedStream {
         written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         let Poll::Ready(result) = written else {
-            let until = self.pace.until();
-            let (_, end) =
-                self.blocked.get_or_insert_with(|| (Instant::now(), Box::pin(sleep_until(until))));
+            let (until, place) = (self.pace.until(), &self.place);
+            let (_, end, _) = self.blocked.get_or_insert_with(|| {
+                (Instant::now(), Box::pin(sleep_until(until)), place.waiting())
+            });
             return end.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()));
         };
-        if let Some((begin, _)) = self.blocked.take() {
+        if let Some((begin, ..)) = self.blocked.take() {
             self.pace.moved(0, begin.elapsed());
         }
         self.pace.moved(result.as_ref().copied().unwrap_or_default(), Duration::ZERO);

@@ -10,6 +10,7 @@ use secrecy::ExposeSecret;
 
 use super::audited::Audited;
 use super::caller::Caller;
+use super::compression::Uncompressed;
 use super::error::ApiError;
 use super::found::KeyPath;
 use super::json::{Json, JsonBody};
@@ -28,11 +29,6 @@ use ferry_types::contract::{
 
 /// Memory for the longest record, in bytes.
 const RECORD_BYTES: u64 = 8 << 10;
-
-/// A response that is not compressed: with text of an attacker beside it, its length would show parts of
-/// a secret in it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Uncompressed;
 
 /// A key that was just created.
 #[derive(Debug)]

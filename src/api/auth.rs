@@ -1,15 +1,13 @@
 //! The caller of a request: by its key, by its session if it is one of the console, or, without keys, any
 //! process of this machine.
 
-use std::net::IpAddr;
-
 use axum::extract::Request;
-use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, header};
 
 use super::caller::Caller;
 use super::error::ApiError;
 use super::shared::Shared;
+use crate::network::names_this_machine;
 use ferry_types::contract::ProblemKind;
 
 /// Authenticates a request: by its key, or, without keys, if it comes from this machine and from no web
@@ -65,20 +63,6 @@ fn proxy_header(headers: &HeaderMap) -> Option<&str> {
         name.starts_with("x-forwarded-") || matches!(*name, "forwarded" | "via" | "x-real-ip")
     };
     headers.keys().map(HeaderName::as_str).find(is_of_proxy)
-}
-
-/// True if the request is for a name that no other machine has, and for no other.
-pub(super) fn names_this_machine(request: &Request) -> bool {
-    let headers = request.headers().get_all(header::HOST).iter();
-    let named = headers.map(|host| host.to_str().unwrap_or("?").to_owned());
-    let mut named = named.chain(request.uri().authority().map(ToString::to_string)).peekable();
-    named.peek().is_some()
-        && named.all(|host| {
-            let Ok(host) = host.parse::<Authority>() else { return false };
-            let name = host.host().trim_start_matches('[').trim_end_matches(']');
-            let is_loopback = |address: IpAddr| address.to_canonical().is_loopback();
-            name.eq_ignore_ascii_case("localhost") || name.parse().is_ok_and(is_loopback)
-        })
 }
 
 /// A browser lets any page send requests to this machine, and says whose page it was.

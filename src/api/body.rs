@@ -71,7 +71,7 @@ pub(super) async fn receive(
         discard(body.into_data_stream());
         return Err(too_large(limit));
     }
-    let owner = head.extensions.get::<Caller>().and_then(|caller| caller.owner.clone());
+    let owner = Caller::of(head)?.owner.clone();
     let memory = shared.body_memory.permit(&owner);
     let mut frames = Decoded::new(body, encoding, &shared.body_memory, &owner)?;
     let mut arrival = Arrival::new(&shared.slots, owner, shared.parts.limits.client_timeout);

@@ -66,7 +66,7 @@ impl FromRequest<Arc<Shared>> for BulkBody {
             }
         };
         let encoding = Encoding::of(&parts.headers)?;
-        let owner = parts.extensions.get::<Caller>().and_then(|caller| caller.owner.clone());
+        let owner = Caller::of(&parts)?.owner.clone();
         let lines = Decoded::new(body, encoding, &shared.body_memory, &owner)?;
         Ok(Self { lines, content_type })
     }

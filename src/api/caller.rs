@@ -28,11 +28,17 @@ pub(super) struct Caller {
 }
 
 impl Caller {
+    /// The caller of a request with this head. Only routes that need a key, or are on a machine without
+    /// keys, have one.
+    pub(super) fn of(parts: &Parts) -> Result<&Self, ApiError> {
+        parts.extensions.get().ok_or_else(|| ApiError::internal("the route has no caller"))
+    }
+
     /// Without keys, every local process has full access.
     pub(super) fn local() -> Self {
         Self {
             name: "local".to_owned(),
-            owner: None,
+            owner: Owner::Local,
             role: Role::Operate,
             accounts: None,
             positions: Positions::Plain,
@@ -89,8 +95,7 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        let unknown = || ApiError::internal("the route has no caller");
-        parts.extensions.get().cloned().ok_or_else(unknown)
+        Self::of(parts).cloned()
     }
 }
 

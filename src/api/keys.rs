@@ -11,6 +11,7 @@ use super::caller::Caller;
 use super::key_file::{KeyRecord, KeysError, hash, read_keys};
 use super::positions::Positions;
 use super::seal::Seal;
+use super::shares::Owner;
 use crate::followed_files::FollowedFiles;
 use crate::telemetry::chain;
 use ferry_types::recurring::Recurring;
@@ -97,7 +98,7 @@ impl Keys {
 fn caller_of(KeyRecord { name, role, accounts, cursor_secret, .. }: KeyRecord) -> Caller {
     let secret = cursor_secret.filter(|_| !accounts.is_empty());
     Caller {
-        owner: Some(name.as_str().into()),
+        owner: Owner::Key(name.as_str().into()),
         name,
         role,
         accounts: (!accounts.is_empty()).then_some(accounts),

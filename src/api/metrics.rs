@@ -14,7 +14,7 @@ metrics! {
         requests: Counter<(Route, HttpClass)> = "ferry_http_requests_total";
         /// Time from an HTTP request to the head of its response, in seconds, with the delay of `wait`.
         durations: Histogram<Route> = "ferry_http_request_duration_seconds" in SECONDS;
-        /// HTTP requests in flight, probes and scrapes left out: of `max_concurrent_requests` at once.
+        /// HTTP requests of callers in flight, scrapes left out: of `max_concurrent_requests` at once.
         in_flight: Gauge = "ferry_http_requests_in_flight";
     }
 }

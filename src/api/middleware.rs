@@ -12,13 +12,13 @@ use tracing::{Instrument, error, info, info_span};
 
 use super::auth;
 use super::client_addr::ClientAddr;
+use super::compression::Uncompressed;
 use super::console::door::{Visit, is_console};
 use super::console::respond::{Asked, Visitor, finish};
 use super::error::ApiError;
 use super::response_memory::with_memory;
 use super::shared::Shared;
 use super::shares::{Owner, Share};
-use super::slots::SlotKind;
 use crate::metrics::Held;
 use crate::sent::until_sent;
 use ferry_types::contract::{Problem, ProblemKind};
@@ -98,20 +98,17 @@ async fn admitted(shared: &Shared, mut request: Request, next: Next, id: &str) -
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let is_open = route.is_some_and(|route| shared.open_paths.contains(route));
     let is_watched = route.is_some_and(is_watched);
-    let kind = match route {
-        Some(_) if is_open => SlotKind::Open,
-        Some(route) if shared.operate_paths.contains(route) => SlotKind::Operate,
-        _ => SlotKind::Other,
-    };
+    let is_operator = route.is_some_and(|route| shared.operate_paths.contains(route));
     let owner = match entered(shared, &mut request, is_open) {
         Ok(owner) => owner,
         Err(error) => return error.into_response(),
     };
-    // Monitoring sees a server that is full, too.
-    if is_watched {
-        return next.run(request).await;
-    }
-    let permit = match shared.slots.take(kind, &owner) {
+    // Clients without a key take nothing of what callers share, and monitoring sees a server that is full.
+    let Some(owner) = owner.filter(|_| !is_watched) else {
+        let visitor = Visitor::of(&request);
+        return compressed_if_few(shared, visitor.leaves(next.run(request).await));
+    };
+    let permit = match shared.slots.take(is_operator, &owner) {
         Ok(permit) => permit,
         Err(error) => return error.into_response(),
     };
@@ -125,8 +122,21 @@ async fn admitted(shared: &Shared, mut request: Request, next: Next, id: &str) -
     until_sent(response, slot)
 }
 
+/// A response beside the slots: it is always sent, and compressed only while few others are.
+fn compressed_if_few(shared: &Shared, mut response: Response) -> Response {
+    if let Ok(permit) = shared.compressors.clone().try_acquire_owned() {
+        return until_sent(response, permit);
+    }
+    response.extensions_mut().insert(Uncompressed);
+    response
+}
+
 /// Authenticates a request that needs a caller, and returns the owner of what it takes.
-fn entered(shared: &Shared, request: &mut Request, is_open: bool) -> Result<Owner, ApiError> {
+fn entered(
+    shared: &Shared,
+    request: &mut Request,
+    is_open: bool,
+) -> Result<Option<Owner>, ApiError> {
     let mut visit = if is_console(shared, request.uri().path()) {
         Some(Visit::of(shared, request)?)
     } else {
@@ -137,7 +147,7 @@ fn entered(shared: &Shared, request: &mut Request, is_open: bool) -> Result<Owne
         Some(visit) => Some(visit.caller(shared, request)?),
         None => Some(auth::caller(shared, request)?),
     };
-    let owner = caller.as_ref().and_then(|caller| caller.owner.clone());
+    let owner = caller.as_ref().map(|caller| caller.owner.clone());
     let extensions = request.extensions_mut();
     caller.map(|caller| extensions.insert(caller));
     visit.map(|visit| extensions.insert(visit));

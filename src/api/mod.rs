@@ -16,6 +16,7 @@ mod capacity;
 mod certificate;
 mod client_addr;
 mod compare;
+mod compression;
 mod console;
 mod content;
 mod correct;

@@ -13,10 +13,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{self, MethodRouter};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
-use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
 use super::audited::Audited;
 use super::caller::Caller;
+use super::compression::is_worth_it;
 use super::console::mode::ConsoleMode;
 use super::console::{
     acts, administration as administer, bulk as console_bulk, compare as compare_page,
@@ -297,24 +297,6 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .layer(from_fn_with_state(shared.clone(), middleware::middleware))
         .layer(CompressionLayer::new().compress_when(is_worth_it()))
         .with_state(shared)
-}
-
-/// A response that is large and whole is compressed for clients that accept that: lines and events
-/// arrive one by one.
-fn is_worth_it() -> impl Predicate {
-    let lines = NotForContentType::const_new("application/x-ndjson");
-    let bytes = NotForContentType::const_new("application/octet-stream");
-    SizeAbove::new(1024).and(lines).and(bytes).and(NotForContentType::SSE).and(NoSecret)
-}
-
-/// A response with a secret is sent as it is.
-#[derive(Debug, Clone, Copy)]
-struct NoSecret;
-
-impl Predicate for NoSecret {
-    fn should_compress<B: hyper::body::Body>(&self, response: &axum::http::Response<B>) -> bool {
-        response.extensions().get::<administration::Uncompressed>().is_none()
-    }
 }
 
 /// Lets a request to its handler if the caller has the role, and records it if it is one of an operator, or

@@ -1,18 +1,11 @@
 //! Accepts connections, bounded in number and time, and lets what runs finish at the end.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use futures_util::FutureExt;
-use hyper::Request;
-use hyper::body::Incoming;
-use hyper::service::{Service, service_fn};
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::time::timeout;
@@ -24,8 +17,7 @@ use super::client_addr::SocketPeer;
 use super::console::door::Secured;
 use super::service::Api;
 use super::tls::Tls;
-use crate::connections::{Connections, Place};
-use crate::listener::{PatientListener, connection, with_timeout};
+use crate::listener::{Accepted, BoundedListener, connection, service, until_closed};
 use crate::telemetry::chain;
 
 /// Connections for each request at once: most of the time a connection is idle.
@@ -91,22 +83,20 @@ impl Server {
         let (shutdown, router) = (api.shutdown(), api.router());
         let client_timeout = api.client_timeout();
         let allowed = api.max_concurrent_requests().saturating_mul(CONNECTIONS_PER_REQUEST);
-        let connections = Connections::new(allowed.min(self.connections));
-        let (listener, graceful) = (PatientListener::new(self.listener), GracefulShutdown::new());
+        let connections = allowed.min(self.connections);
+        let listener = BoundedListener::new(self.listener, connections, client_timeout);
+        let graceful = GracefulShutdown::new();
         loop {
-            // One waits here until there is a place for it, and those after it with the operating system.
-            let accepted = async {
-                let (stream, peer) = listener.accept().await;
-                (stream, peer, connections.place(peer.ip()).await)
-            };
-            let (stream, peer, place) = tokio::select! {
-                accepted = accepted => accepted,
+            let Accepted { stream, peer, place } = tokio::select! {
+                accepted = listener.accept() => accepted,
                 () = shutdown.draining() => break,
             };
             let shutdown = shutdown.clone();
-            let stream = with_timeout(stream, client_timeout);
             let is_secure = Secured(self.tls.is_some());
-            let service = service(router.clone(), (peer, is_secure), place.clone());
+            let service = service(router.clone(), place.clone(), move |request| {
+                request.extensions_mut().insert(SocketPeer(peer.ip()));
+                request.extensions_mut().insert(is_secure);
+            });
             let watcher = graceful.watcher();
             let tls = self.tls.as_ref().map(|tls| tls.acceptor());
             let served = async move {
@@ -125,12 +115,7 @@ impl Server {
                     debug!(error = chain(&error), "a connection ended");
                 }
             };
-            tokio::spawn(async move {
-                tokio::select! {
-                    () = served => {}
-                    () = place.closed() => debug!("an idle connection made room for another"),
-                }
-            });
+            tokio::spawn(until_closed(place, served));
         }
         drop(listener);
         tokio::select! {
@@ -153,32 +138,4 @@ async fn secure<S: AsyncRead + AsyncWrite + Unpin>(
         Err(_) => debug!("a connection took too long to become TLS"),
     }
     None
-}
-
-/// The router, for a connection whose other end is known.
-fn service(
-    router: Router,
-    (peer, is_secure): (SocketAddr, Secured),
-    place: Arc<Place>,
-) -> impl Service<
-    Request<Incoming>,
-    Response = axum::response::Response,
-    Error = Infallible,
-    Future: Send,
-> + Send {
-    let router = TowerToHyperService::new(router);
-    service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(SocketPeer(peer.ip()));
-        request.extensions_mut().insert(is_secure);
-        let (busy, mut response) = (place.busy(), Box::pin(router.call(request)));
-        // The request begins now: a client that resets its connection at once is served all the same.
-        let first = (&mut response).now_or_never();
-        async move {
-            let response = match first {
-                Some(response) => response,
-                None => response.await,
-            };
-            response.map(|response| busy.until_sent(response))
-        }
-    })
 }

@@ -42,6 +42,9 @@ const LOGINS: u32 = 10;
 /// Denied actions of a key, and failed logins, that are recorded in a minute.
 const DENIALS: u32 = 100;
 
+/// Responses beside the slots that are compressed at once. Each takes about a megabyte meanwhile.
+const COMPRESSORS: usize = 16;
+
 /// The parts of the API.
 #[derive(Debug)]
 pub struct Parts {
@@ -91,6 +94,8 @@ pub(super) struct Shared {
     /// The paths of operators.
     pub(super) operate_paths: BTreeSet<&'static str>,
     pub(super) slots: Slots,
+    /// Responses beside the slots that are compressed while they are sent.
+    pub(super) compressors: Arc<Semaphore>,
     pub(super) event_poller: EventPoller,
     pub(super) body_memory: BodyMemory,
     pub(super) response_memory: BodyMemory,
@@ -120,6 +125,7 @@ impl Shared {
             open_paths,
             operate_paths,
             slots: Slots::new(limits.max_concurrent_requests),
+            compressors: Arc::new(Semaphore::new(COMPRESSORS)),
             event_poller: EventPoller::default(),
             body_memory: BodyMemory::new(
                 limits.request_memory,

@@ -6,8 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-/// The owner of a share: the name of an API key. Without keys there is one owner, which may have all.
-pub(super) type Owner = Option<Arc<str>>;
+/// The owner of a share. A client that is not authenticated owns nothing.
+#[derive(Debug, Clone)]
+pub(super) enum Owner {
+    /// All processes of this machine, where there are no keys. They may have all.
+    Local,
+    /// The API key of this name.
+    Key(Arc<str>),
+}
 
 /// A resource, in units of any kind.
 #[derive(Debug)]
@@ -54,7 +60,10 @@ impl Shares {
 
     /// The most that one owner can have.
     pub(super) fn most_for(&self, owner: &Owner) -> u64 {
-        if owner.is_some() { self.each } else { self.all }
+        match owner {
+            Owner::Local => self.all,
+            Owner::Key(_) => self.each,
+        }
     }
 
     /// A share of nothing, which may grow.
@@ -79,7 +88,7 @@ impl Share {
         if more > 0 && all > self.shares.all {
             return Err(Exhausted::All);
         }
-        if let Some(owner) = &self.owner {
+        if let Owner::Key(owner) = &self.owner {
             let own = used.by_key.get(owner).copied().unwrap_or_default() - now + amount;
             if more > 0 && own > self.shares.each {
                 return Err(Exhausted::Key);
@@ -107,7 +116,7 @@ mod tests {
     use super::*;
 
     fn keys() -> [Owner; 2] {
-        ["a", "b"].map(|name| Some(name.into()))
+        ["a", "b"].map(|name| Owner::Key(name.into()))
     }
 
     #[test]
@@ -128,9 +137,10 @@ mod tests {
     #[test]
     fn without_keys_one_owner_has_all() {
         let shares = Shares::permits(2);
-        let taken = [shares.take(&None), shares.take(&None)].map(Result::unwrap);
-        assert_eq!(shares.take(&None).unwrap_err(), Exhausted::All);
+        let local = Owner::Local;
+        let taken = [shares.take(&local), shares.take(&local)].map(Result::unwrap);
+        assert_eq!(shares.take(&local).unwrap_err(), Exhausted::All);
         drop(taken);
-        assert_eq!(shares.most_for(&None), 2);
+        assert_eq!(shares.most_for(&local), 2);
     }
 }

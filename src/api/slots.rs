@@ -10,22 +10,11 @@ use ferry_types::contract::ProblemKind;
 /// One of so many slots is for requests of operators only.
 const FOR_OPERATORS: usize = 16;
 
-/// The kinds of requests that have slots of their own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum SlotKind {
-    /// Needs no key, as the documents.
-    Open,
-    /// Is an operator's.
-    Operate,
-    Other,
-}
-
 /// The slots of a server.
 #[derive(Debug)]
 pub(super) struct Slots {
     requests: Arc<Shares>,
     operators: Arc<Shares>,
-    open: Arc<Shares>,
     /// Requests whose body takes its time.
     slow: Arc<Shares>,
     /// Requests that hold their response back. They have a slot meanwhile: some are left for others.
@@ -41,19 +30,16 @@ impl Slots {
         Self {
             requests: Shares::permits(most - operators),
             operators: Shares::new(operators as u64, 0),
-            open: Shares::permits(most / 8),
             slow: Shares::permits(most / 2),
             waiting: Shares::permits(most / 2),
             streams: Shares::permits(most / 4),
         }
     }
 
-    /// A slot for a request.
-    pub(super) fn take(&self, kind: SlotKind, owner: &Owner) -> Result<Share, ApiError> {
-        let pool = if kind == SlotKind::Open { &self.open } else { &self.requests };
-        let taken = pool.take(owner).or_else(|exhausted| match kind {
-            SlotKind::Operate => self.operators.take(owner),
-            _ => Err(exhausted),
+    /// A slot for a request, which may be one of an operator.
+    pub(super) fn take(&self, is_operator: bool, owner: &Owner) -> Result<Share, ApiError> {
+        let taken = self.requests.take(owner).or_else(|exhausted| {
+            if is_operator { self.operators.take(owner) } else { Err(exhausted) }
         });
         taken.map_err(|exhausted| {
             busy(
@@ -120,15 +106,13 @@ mod tests {
 
     #[test]
     fn operators_have_slots_when_all_others_are_taken() {
-        let (slots, none) = (Slots::new(32), None);
-        let others: Vec<Share> =
-            std::iter::from_fn(|| slots.take(SlotKind::Other, &none).ok()).collect();
+        let (slots, local) = (Slots::new(32), Owner::Local);
+        let others: Vec<Share> = std::iter::from_fn(|| slots.take(false, &local).ok()).collect();
         assert_eq!(others.len(), 30);
-        let operators = [(); 2].map(|()| slots.take(SlotKind::Operate, &none).is_ok());
+        let operators = [(); 2].map(|()| slots.take(true, &local).is_ok());
         assert_eq!(operators, [true, true], "each is given back at once");
-        let kept = [(); 2].map(|()| slots.take(SlotKind::Operate, &none));
+        let kept = [(); 2].map(|()| slots.take(true, &local));
         assert!(kept.iter().all(Result::is_ok));
-        assert!(slots.take(SlotKind::Operate, &none).is_err());
-        assert!(slots.take(SlotKind::Open, &none).is_ok());
+        assert!(slots.take(true, &local).is_err());
     }
 }

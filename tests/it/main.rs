@@ -21,6 +21,7 @@ mod pushed;
 mod python;
 mod secured;
 mod storm;
+mod strangers;
 mod support;
 mod topologies;
 mod webhooks;

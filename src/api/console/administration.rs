@@ -6,8 +6,9 @@ use axum::extract::State;
 use axum::http::Uri;
 use axum::response::Response;
 
-use super::super::administration::{self, AuditQuery, Created, Uncompressed};
+use super::super::administration::{self, AuditQuery, Created};
 use super::super::audited::Audited;
+use super::super::compression::Uncompressed;
 use super::super::error::ApiError;
 use super::super::found::KeyPath;
 use super::super::json::{Json, JsonBody};

@@ -4,13 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
-use axum::extract::{Extension, FromRequest, Request, State};
+use axum::extract::{Extension, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::super::attempts::network;
 use super::super::audited::Audited;
-use super::super::auth::names_this_machine;
 use super::super::caller::Caller;
 use super::super::client_addr::ClientAddr;
 use super::super::error::ApiError;
@@ -23,6 +21,7 @@ use super::form::Form;
 use super::respond::{page_with, see};
 use super::session::Session;
 use crate::console::{Frame, LoginPage};
+use crate::network::{names_this_machine, network};
 
 /// The actor of logins that fail, in the audit log.
 const STRANGER: &str = "unknown";
@@ -98,7 +97,7 @@ pub(in crate::api) async fn login(
     let running: Option<Running> = request.extensions().get().cloned();
     let (parts, body) = request.into_parts();
     let mut recorded = Request::from_parts(parts.clone(), Body::empty());
-    let form = Form::from_request(Request::from_parts(parts, body), &shared).await?;
+    let form = Form::of_stranger(Request::from_parts(parts, body), &shared).await?;
     let Form(Credentials { key, next }) = form;
     let caller = keys.caller(key.trim());
     // A key is too long to be guessed: those that are valid never wait for the failures of others.

@@ -6,17 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::{Body, to_bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use clap::Args;
-use hyper::Request;
-use hyper::body::Incoming;
-use hyper::service::{Service, service_fn};
-use hyper_util::service::TowerToHyperService;
 use parking_lot::Mutex;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 
 use super::secrets::keys_of;
 use crate::cli::complete;
@@ -24,7 +22,7 @@ use crate::cli::error::{CliError, Exit};
 use crate::cli::global::Global;
 use crate::cli::signals;
 use crate::cli::ui::Ui;
-use crate::listener::{PatientListener, connection, with_timeout};
+use crate::listener::BoundedListener;
 use crate::shutdown::Shutdown;
 use crate::webhook::SigningKey;
 use crate::words;
@@ -35,6 +33,15 @@ const TOLERANCE: u64 = 300;
 
 /// Time for a client to send or read.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The most connections at once.
+const CONNECTIONS: usize = 32;
+
+/// The largest body, far beyond those of Ferry's webhooks.
+const LARGEST: usize = 256 << 10;
+
+/// The longest id, beyond those of Ferry's webhooks.
+const LONGEST_ID: usize = 128;
 
 /// Receive webhooks on this machine, and show each with its verification, until interrupted.
 ///
@@ -82,8 +89,11 @@ impl Listen {
         let shutdown = Shutdown::default();
         signals::listen_idle(shutdown.clone(), ui)?;
         let receiver = Arc::new(Receiver { keys, seen: Mutex::default(), ui: ui.clone() });
+        let router = Router::new().fallback(receive).with_state(receiver);
+        let listener = BoundedListener::new(listener, CONNECTIONS, CLIENT_TIMEOUT);
+        // A webhook whose connection breaks is delivered again.
         tokio::select! {
-            () = serve(listener, receiver) => {}
+            () = listener.serve_one_each(router) => {}
             () = shutdown.draining() => {}
         }
         Ok(Exit::Done)
@@ -108,53 +118,67 @@ fn drawn(address: SocketAddr, ui: &Ui) -> Result<SigningKey, CliError> {
     Ok(key)
 }
 
-async fn serve(listener: TcpListener, receiver: Arc<Receiver>) {
-    let router = Router::new().fallback(receive).with_state(receiver);
-    let listener = PatientListener::new(listener);
-    loop {
-        let (stream, _) = listener.accept().await;
-        let router = TowerToHyperService::new(router.clone());
-        let service = service_fn(move |request: Request<Incoming>| router.call(request));
-        let stream = with_timeout(stream, CLIENT_TIMEOUT);
-        // One that breaks is delivered again.
-        tokio::spawn(async move { connection(stream, service, CLIENT_TIMEOUT).await.ok() });
-    }
-}
-
 async fn receive(
     State(receiver): State<Arc<Receiver>>,
     headers: HeaderMap,
-    body: String,
+    body: Body,
 ) -> StatusCode {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
     let id = header("webhook-id");
-    match receiver.verified(id, header("webhook-timestamp"), header("webhook-signature"), &body) {
+    let signed = Signed {
+        id,
+        seconds: header("webhook-timestamp"),
+        signatures: header("webhook-signature"),
+    };
+    match receiver.verified(signed, body).await {
         Ok(value) => {
             let is_repeated = !receiver.seen.lock().insert(id.to_owned());
             receiver.show(id, is_repeated, &value);
             StatusCode::NO_CONTENT
         }
         Err(what) => {
+            let id: String = id.chars().take(LONGEST_ID).collect();
             receiver.ui.warning(&format!("rejected `{id}`: {what}"));
             StatusCode::BAD_REQUEST
         }
     }
 }
 
-impl Receiver {
-    /// The body, if one of the keys signed it a moment ago.
-    fn verified(
-        &self,
-        id: &str,
-        seconds: &str,
-        signatures: &str,
-        body: &str,
-    ) -> Result<Value, String> {
-        let seconds: i64 = seconds.parse().map_err(|_| "it has no `webhook-timestamp`")?;
+/// The headers of a webhook.
+#[derive(Debug, Clone, Copy)]
+struct Signed<'a> {
+    id: &'a str,
+    seconds: &'a str,
+    signatures: &'a str,
+}
+
+impl Signed<'_> {
+    /// Its time, if the headers can be those of a webhook that was sent a moment ago.
+    fn time(self) -> Result<i64, String> {
+        if self.id.is_empty() || self.id.len() > LONGEST_ID {
+            return Err(format!("it has no `webhook-id` of at most {LONGEST_ID} bytes"));
+        }
+        if self.signatures.is_empty() {
+            return Err("it has no `webhook-signature`".to_owned());
+        }
+        let seconds: i64 = self.seconds.parse().map_err(|_| "it has no `webhook-timestamp`")?;
         if SystemClock.now().timestamp().abs_diff(seconds) > TOLERANCE {
             return Err("its `webhook-timestamp` is more than five minutes off".to_owned());
         }
-        if !self.keys.iter().any(|key| key.verifies(id, seconds, body, signatures)) {
+        Ok(seconds)
+    }
+}
+
+impl Receiver {
+    /// The body, if one of the keys signed it a moment ago. Where the headers are wrong, it is not read.
+    async fn verified(&self, signed: Signed<'_>, body: Body) -> Result<Value, String> {
+        let seconds = signed.time()?;
+        let whole = timeout(CLIENT_TIMEOUT, to_bytes(body, LARGEST)).await;
+        let whole = whole.map_err(|_| "its body took too long to arrive")?;
+        let body =
+            whole.map_err(|_| format!("its body broke off, or is larger than {LARGEST} bytes"))?;
+        let body = std::str::from_utf8(&body).map_err(|_| "its body is not UTF-8")?;
+        if !self.keys.iter().any(|key| key.verifies(signed.id, seconds, body, signed.signatures)) {
             return Err("no signature is of this secret".to_owned());
         }
         serde_json::from_str(body).map_err(|error| format!("its body is not JSON: {error}"))
