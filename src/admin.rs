@@ -64,8 +64,9 @@ impl Admin {
     }
 }
 
+/// Browsers name the machine that they mean, and only some simple probes do not.
 async fn for_this_machine(request: Request, next: Next) -> Response {
-    if names_this_machine(&request) {
+    if !request.headers().contains_key(header::HOST) || names_this_machine(&request) {
         return next.run(request).await;
     }
     let what = "this address accepts only requests to `localhost` or a loopback address, as the \
