@@ -9,6 +9,7 @@ COPY crates/ferry-sim/Cargo.toml crates/ferry-sim/
 COPY crates/ferry-store/Cargo.toml crates/ferry-store/
 COPY crates/ferry-testing/Cargo.toml crates/ferry-testing/
 COPY crates/ferry-types/Cargo.toml crates/ferry-types/
+COPY tests/histories/Cargo.toml tests/histories/
 RUN for package in . crates/*; do mkdir $package/src && touch $package/src/lib.rs; done && \
     echo 'fn main() {}' > src/main.rs && cargo build --release --locked --bin ferry
 COPY examples examples
