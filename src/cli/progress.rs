@@ -85,6 +85,12 @@ impl Progress {
         }
     }
 
+    /// Forgets a submission that is not seen again.
+    pub(super) fn forget(&mut self, id: SubmissionId) {
+        self.states.remove(&id);
+        self.lines.remove(&id);
+    }
+
     fn draw(&mut self, view: &SubmissionView) {
         let now = self.clock.now();
         if is_settled(view.state) {

@@ -40,6 +40,13 @@ pub(super) fn judge(name: &str, data: &str, event_data: Option<&str>) -> Verdict
     }
 }
 
+/// A verdict that finds the reference of the first row unknown; none without a row.
+pub(super) fn reject_first_row(data: &str) -> Option<Verdict> {
+    let (row, record) = rows(data).next()?;
+    let value = record.get(0).unwrap_or_default().to_owned();
+    Some(Verdict::Feedback(vec![Complaint { row, value, about: Defect::UnknownReference }]))
+}
+
 /// The body of `tableofresultids` for a dataset: derived from its rows, so that a test notices
 /// rows that did not arrive as they were.
 pub fn expected_results(name: &str, data: &str) -> String {

@@ -3,8 +3,11 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use fastrand::Rng;
 use serde::Serialize;
+
+use super::time::later;
 
 /// A call of the Upload API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -78,6 +81,8 @@ pub enum Fault {
     RefuseName,
     /// An answer to a status request has a word that no document names.
     OddWord,
+    /// An upload is stored, and its first row is rejected, whatever is in it.
+    RejectRow,
 }
 
 impl Fault {
@@ -98,6 +103,7 @@ impl Fault {
             Self::UnknownFor(_) => "unknown_token",
             Self::RefuseName => "name_refusal",
             Self::OddWord => "odd_word",
+            Self::RejectRow => "rejected_row",
         }
     }
 
@@ -144,41 +150,94 @@ fn happens(rng: &mut Rng, rate: f64) -> bool {
     rate > 0.0 && rng.f64() < rate
 }
 
+/// A request, as far as its fault depends on it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) now: DateTime<Utc>,
+    pub(super) endpoint: Endpoint,
+    /// Dataset name of an upload.
+    pub(super) name: Option<&'a str>,
+    /// True if its access token has been accepted before.
+    pub(super) token_in_use: bool,
+}
+
 /// Decides on the fault of each request.
 #[derive(Debug)]
 pub(super) struct Faults {
-    rates: FaultRates,
+    pub(super) rates: FaultRates,
     retry_after: Duration,
     scripts: HashMap<Endpoint, VecDeque<Fault>>,
+    /// Faults of the next upload of a dataset name.
+    named: HashMap<String, Fault>,
     pub(super) outage: bool,
+    throttled_until: Option<DateTime<Utc>>,
 }
 
 impl Faults {
     pub(super) fn new(rates: FaultRates, retry_after: Duration) -> Self {
-        Self { rates, retry_after, scripts: HashMap::new(), outage: false }
+        Self {
+            rates,
+            retry_after,
+            scripts: HashMap::new(),
+            named: HashMap::new(),
+            outage: false,
+            throttled_until: None,
+        }
+    }
+
+    /// Ends every fault but those of a dataset name.
+    pub(super) fn clear(&mut self) {
+        let named = std::mem::take(&mut self.named);
+        *self = Self { named, ..Self::new(FaultRates::default(), self.retry_after) };
     }
 
     pub(super) fn script(&mut self, endpoint: Endpoint, fault: Fault) {
         self.scripts.entry(endpoint).or_default().push_back(fault);
     }
 
+    pub(super) fn script_name(&mut self, name: &str, fault: Fault) {
+        self.named.insert(name.to_owned(), fault);
+    }
+
+    /// Removes a scripted fault that no request had yet.
+    pub(super) fn unscript(&mut self, fault: &Fault) {
+        self.scripts.values_mut().for_each(|script| script.retain(|one| one != fault));
+    }
+
+    pub(super) fn is_scripted(&self, fault: &Fault) -> bool {
+        self.scripts.values().any(|script| script.contains(fault))
+    }
+
     pub(super) fn is_script_done(&self) -> bool {
         self.scripts.values().all(VecDeque::is_empty)
     }
 
-    /// The fault of the next request to `endpoint`; `token_in_use` is true if its access token
-    /// has been accepted before.
-    pub(super) fn next(
-        &mut self,
-        endpoint: Endpoint,
-        token_in_use: bool,
-        rng: &mut Rng,
-    ) -> Option<Fault> {
+    pub(super) fn throttle(&mut self, now: DateTime<Utc>, delay: Duration) {
+        self.throttled_until = Some(later(now, delay));
+    }
+
+    /// Time that every request but one for a token is still answered 429.
+    pub(super) fn throttled_for(&self, now: DateTime<Utc>) -> Duration {
+        let left = self.throttled_until.map(|until| until - now);
+        left.and_then(|left| left.to_std().ok()).unwrap_or_default()
+    }
+
+    /// The fault of the next request.
+    pub(super) fn next(&mut self, asked: Asked<'_>, rng: &mut Rng) -> Option<Fault> {
+        let Asked { now, endpoint, name, token_in_use } = asked;
         if let Some(fault) = self.scripts.get_mut(&endpoint).and_then(VecDeque::pop_front) {
             return Some(fault);
         }
         if self.outage {
             return Some(if rng.bool() { Fault::error(503) } else { Fault::ResetBefore });
+        }
+        let throttled_for = self.throttled_for(now);
+        if endpoint != Endpoint::Token && !throttled_for.is_zero() {
+            let seconds = throttled_for.as_secs_f64().ceil();
+            return Some(Fault::SlowDown(RetryAfter::Seconds(seconds)));
+        }
+        if let Some(fault) = name.and_then(|name| self.named.remove(name)) {
+            return Some(fault);
         }
         let rates = self.rates;
         if happens(rng, rates.server_error) {

@@ -112,7 +112,7 @@ impl Service {
     }
 
     /// The time, which never goes back.
-    fn now(&self) -> DateTime<Utc> {
+    pub(super) fn now(&self) -> DateTime<Utc> {
         let (time, instant) = self.started;
         later(time, instant.elapsed())
     }

@@ -7,10 +7,11 @@
 
 mod connection;
 mod exchange;
-mod faults;
 mod processing;
 mod reply;
 mod time;
+
+mod faults;
 
 mod dataset;
 mod dialect;
@@ -45,6 +46,7 @@ pub use world::World;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -112,6 +114,61 @@ impl Sim {
     /// Gives `fault` to the next request to `endpoint` that has no scripted one yet.
     pub fn script(&self, endpoint: Endpoint, fault: Fault) {
         self.service.world().script(endpoint, fault);
+    }
+
+    /// Gives `fault` to the next upload of a dataset called `name`.
+    pub fn script_name(&self, name: &str, fault: Fault) {
+        self.service.world().script_name(name, fault);
+    }
+
+    /// Takes back a scripted fault that no request had yet.
+    pub fn unscript(&self, fault: &Fault) {
+        self.service.world().unscript(fault);
+    }
+
+    /// True if a request to come has this scripted fault.
+    pub fn is_scripted(&self, fault: &Fault) -> bool {
+        self.service.world().is_scripted(fault)
+    }
+
+    /// Gives each fault another probability.
+    pub fn set_rates(&self, rates: FaultRates) {
+        self.service.world().set_rates(rates);
+    }
+
+    /// Probability of each fault.
+    pub fn rates(&self) -> FaultRates {
+        self.service.world().rates()
+    }
+
+    /// Answers every request but those for tokens with 429 for so long from now.
+    pub fn throttle_for(&self, delay: Duration) {
+        self.service.world().throttle_for(self.service.now(), delay);
+    }
+
+    /// Time for which requests are still answered with 429.
+    pub fn throttled_for(&self) -> Duration {
+        self.service.world().throttled_for(self.service.now())
+    }
+
+    /// Denies the credentials, and every access token, while `denied` is true.
+    pub fn set_denied(&self, denied: bool) {
+        self.service.world().set_denied(denied);
+    }
+
+    /// True while the credentials are denied.
+    pub fn is_denied(&self) -> bool {
+        self.service.world().is_denied()
+    }
+
+    /// Ends every fault but those of a dataset name.
+    pub fn calm(&self) {
+        self.service.world().calm();
+    }
+
+    /// True during an outage.
+    pub fn is_out(&self) -> bool {
+        self.service.world().is_out()
     }
 
     /// Fails every request while `outage` is true.

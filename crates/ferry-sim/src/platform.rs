@@ -9,7 +9,7 @@ use data_encoding::BASE64;
 use fastrand::Rng;
 
 use super::config::{Credentials, SimConfig};
-use super::dataset::{Verdict, hash, judge};
+use super::dataset::{Verdict, hash, judge, reject_first_row};
 use super::faults::Endpoint;
 use super::jobs::{Job, Jobs};
 use super::ledger::{AcceptedUpload, Ledger};
@@ -42,6 +42,8 @@ pub(super) struct Oddities {
     pub(super) refuse_name: bool,
     /// True if a status is answered with a word of its own.
     pub(super) odd_word: bool,
+    /// True if the first row of an upload is rejected.
+    pub(super) reject_row: bool,
 }
 
 #[derive(Debug)]
@@ -60,6 +62,8 @@ pub(super) struct Platform {
     jobs: Jobs,
     foreign_names: BTreeSet<String>,
     pub(super) ledger: Ledger,
+    /// True while no credentials and no access token are accepted.
+    pub(super) denied: bool,
 }
 
 impl Platform {
@@ -71,6 +75,7 @@ impl Platform {
             jobs: Jobs::default(),
             foreign_names: config.foreign_names.clone(),
             ledger: Ledger::default(),
+            denied: false,
             config,
         }
     }
@@ -144,7 +149,7 @@ impl Platform {
         let expected = BASE64.encode(format!("{}:{secret}", self.credentials.client_id).as_bytes());
         let authorization = question.request.header("authorization");
         let denied = |status, error| Reply::TokenError { status, error }.into();
-        if authorization.strip_prefix("Basic ") != Some(expected.as_str()) {
+        if self.denied || authorization.strip_prefix("Basic ") != Some(expected.as_str()) {
             self.ledger.unauthorized += 1;
             return denied(401, "invalid_client");
         }
@@ -171,7 +176,7 @@ impl Platform {
     /// True if a request may pass; notes that the token is in use.
     fn is_authorized(&mut self, now: DateTime<Utc>, access_token: Option<&str>) -> bool {
         let token = access_token.and_then(|token| self.access_tokens.get_mut(token));
-        token.filter(|token| now < token.expires).is_some_and(|token| {
+        token.filter(|token| now < token.expires && !self.denied).is_some_and(|token| {
             token.used = true;
             true
         })
@@ -228,7 +233,9 @@ impl Platform {
             (false, false) => Effect::Stored,
         };
         let token = self.uuid(&name);
-        let verdict = judge(&name, &upload.data, upload.event_data.as_deref());
+        let rejected = oddities.reject_row.then(|| reject_first_row(&upload.data)).flatten();
+        let verdict =
+            rejected.unwrap_or_else(|| judge(&name, &upload.data, upload.event_data.as_deref()));
         let valid = matches!(verdict, Verdict::Results(_));
         let ready_at = later(now, self.config.processing.time(&mut self.rng));
         let known_at = later(now, oddities.unknown_for);

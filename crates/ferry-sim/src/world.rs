@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::config::SimConfig;
 use super::dialect::Dialect;
 use super::exchange::{Delivery, Exchange, Request};
-use super::faults::{Endpoint, Fault, Faults, RetryAfter};
+use super::faults::{Asked, Endpoint, Fault, FaultRates, Faults, RetryAfter};
 use super::ledger::Ledger;
 use super::platform::{Oddities, Outcome, Platform};
 use super::question::Question;
@@ -58,7 +58,7 @@ impl World {
         ledger.requests += 1;
         ledger.early_requests += u64::from(early);
         let number = ledger.requests;
-        let fault = self.next_fault(&question);
+        let fault = self.next_fault(now, &question);
         let account = self.platform.account_of(&question);
         let served = self.serve(now, &question, fault.as_ref());
         let stored = served.outcome.stored.clone();
@@ -111,6 +111,21 @@ impl World {
         self.faults.script(endpoint, fault);
     }
 
+    /// Gives `fault` to the next upload of a dataset called `name`.
+    pub fn script_name(&mut self, name: &str, fault: Fault) {
+        self.faults.script_name(name, fault);
+    }
+
+    /// Takes back a scripted fault that no request had yet.
+    pub fn unscript(&mut self, fault: &Fault) {
+        self.faults.unscript(fault);
+    }
+
+    /// True if a request to come has this scripted fault.
+    pub fn is_scripted(&self, fault: &Fault) -> bool {
+        self.faults.is_scripted(fault)
+    }
+
     /// True if all scripted faults have been used.
     pub fn is_script_done(&self) -> bool {
         self.faults.is_script_done()
@@ -121,14 +136,64 @@ impl World {
         self.faults.outage = outage;
     }
 
+    /// True during an outage.
+    pub fn is_out(&self) -> bool {
+        self.faults.outage
+    }
+
+    /// Gives each fault another probability.
+    pub fn set_rates(&mut self, rates: FaultRates) {
+        self.faults.rates = rates;
+    }
+
+    /// Probability of each fault.
+    pub fn rates(&self) -> FaultRates {
+        self.faults.rates
+    }
+
+    /// Answers every request but those for tokens with 429 for so long from `now`.
+    pub fn throttle_for(&mut self, now: DateTime<Utc>, delay: Duration) {
+        self.faults.throttle(now, delay);
+        if delay.is_zero() {
+            self.throttles = Throttles::default();
+        }
+    }
+
+    /// Time for which requests are still answered with 429.
+    pub fn throttled_for(&self, now: DateTime<Utc>) -> Duration {
+        self.faults.throttled_for(now)
+    }
+
+    /// Denies the credentials, and every access token, while `denied` is true.
+    pub fn set_denied(&mut self, denied: bool) {
+        self.platform.denied = denied;
+    }
+
+    /// True while the credentials are denied.
+    pub fn is_denied(&self) -> bool {
+        self.platform.denied
+    }
+
+    /// Ends every fault but those of a dataset name.
+    pub fn calm(&mut self) {
+        self.faults.clear();
+        self.throttles = Throttles::default();
+        self.platform.denied = false;
+    }
+
     /// Others upload a dataset called `name`.
     pub fn occupy(&mut self, name: &str) {
         self.platform.occupy(name);
     }
 
-    fn next_fault(&mut self, question: &Question<'_>) -> Option<Fault> {
-        let in_use = self.platform.is_in_use(question.access_token());
-        let fault = self.faults.next(question.endpoint, in_use, &mut self.platform.rng)?;
+    fn next_fault(&mut self, now: DateTime<Utc>, question: &Question<'_>) -> Option<Fault> {
+        let asked = Asked {
+            now,
+            endpoint: question.endpoint,
+            name: question.upload.as_ref().map(|upload| upload.name.as_str()),
+            token_in_use: self.platform.is_in_use(question.access_token()),
+        };
+        let fault = self.faults.next(asked, &mut self.platform.rng)?;
         *self.platform.ledger.faults.entry(fault.name()).or_default() += 1;
         Some(fault)
     }
@@ -146,6 +211,7 @@ impl World {
             }
             Some(Fault::RefuseName) => Oddities { refuse_name: true, ..Oddities::default() },
             Some(Fault::OddWord) => Oddities { odd_word: true, ..Oddities::default() },
+            Some(Fault::RejectRow) => Oddities { reject_row: true, ..Oddities::default() },
             _ => Oddities::default(),
         };
         if matches!(fault, Some(Fault::RefuseToken)) {

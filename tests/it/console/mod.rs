@@ -5,6 +5,7 @@ mod administration;
 mod browser;
 mod bulk;
 mod correcting;
+mod demo;
 mod harness;
 mod held;
 mod login;

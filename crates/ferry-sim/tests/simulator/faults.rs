@@ -195,3 +195,78 @@ async fn seeded_faults_are_as_frequent_as_configured() {
     assert_eq!(count("token_refusal"), 1);
     assert!(ledger.unauthorized > 500, "{}", ledger.unauthorized);
 }
+
+#[tokio::test]
+async fn a_dataset_name_may_have_a_fault_of_its_own() {
+    let caller = start(quick()).await;
+    let bearer = caller.token().await;
+    caller.sim.script_name("mine", Fault::ResetAfter);
+    assert_eq!(caller.upload(&bearer, &upload_body("other", DATA)).await.status, 200);
+    let mine = upload_body("mine", DATA);
+    assert!(caller.try_upload(&bearer, &mine).await.is_err());
+    assert_eq!(caller.upload(&bearer, &mine).await.status, 409);
+}
+
+#[tokio::test]
+async fn everything_but_tokens_is_throttled_until_it_is_calm_again() {
+    let caller = start(quick()).await;
+    caller.sim.throttle_for(Duration::from_mins(1));
+    let bearer = caller.token().await;
+    let body = upload_body("n", DATA);
+    for _ in 0..2 {
+        let response = caller.upload(&bearer, &body).await;
+        let seconds: u64 = response.headers["retry-after"].to_str().unwrap().parse().unwrap();
+        assert!(response.status == 429 && (1..=60).contains(&seconds), "{seconds}");
+    }
+    assert!(!caller.sim.throttled_for().is_zero());
+    let early = caller.sim.ledger().early_requests;
+    caller.sim.calm();
+    assert!(caller.sim.throttled_for().is_zero());
+    assert_eq!(caller.upload(&bearer, &body).await.status, 200);
+    assert_eq!(caller.sim.ledger().early_requests, early, "nothing asks it to wait");
+}
+
+#[tokio::test]
+async fn denied_credentials_get_no_token_and_their_tokens_nothing_until_it_is_calm_again() {
+    let caller = start(quick()).await;
+    let (bearer, body) = (caller.token().await, upload_body("n", DATA));
+    caller.sim.set_denied(true);
+    let denied = caller.ask_token("demo:demo-secret", FORM, GRANT).await;
+    assert_eq!((denied.status, denied.body.contains("invalid_client")), (401, true));
+    assert_eq!(caller.upload(&bearer, &body).await.status, 401);
+    assert!(caller.sim.is_denied());
+    caller.sim.calm();
+    assert_eq!(caller.upload(&bearer, &body).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_first_row_of_a_valid_dataset_may_be_rejected() {
+    let caller = start(quick()).await;
+    let bearer = caller.token().await;
+    caller.sim.script(Endpoint::Upload, Fault::RejectRow);
+    assert!(caller.sim.is_scripted(&Fault::RejectRow));
+    let token = caller.upload(&bearer, &upload_body("n", DATA)).await.body;
+    assert!(!caller.sim.is_scripted(&Fault::RejectRow));
+    let token = token.trim_matches('"');
+    until("the verdict", async || {
+        caller.get(&bearer, token, "status").await.body == "CompletedWithErrors"
+    })
+    .await;
+    let feedback = caller.get(&bearer, token, "feedback").await;
+    let reference = DATA.lines().nth(1).unwrap().split(',').next().unwrap();
+    assert!(feedback.body.contains(reference), "{}", feedback.body);
+}
+
+#[tokio::test]
+async fn a_scripted_fault_can_be_taken_back() {
+    let caller = start(quick()).await;
+    let bearer = caller.token().await;
+    for fault in [Fault::ResetAfter, Fault::RejectRow] {
+        caller.sim.script(Endpoint::Upload, fault);
+    }
+    caller.sim.unscript(&Fault::ResetAfter);
+    assert!(caller.sim.is_scripted(&Fault::RejectRow));
+    caller.sim.unscript(&Fault::RejectRow);
+    assert!(caller.sim.is_script_done());
+    assert_eq!(caller.upload(&bearer, &upload_body("n", DATA)).await.status, 200);
+}
