@@ -308,7 +308,8 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// ended their worker five times.
     async fn rescue(&self) -> Result<Rescued, StoreError>;
 
-    /// Wakes workers when a step may have become due.
+    /// Wakes workers when a step may have become due. The first call, which is made within a runtime of
+    /// tokio, begins to watch for what other processes write.
     fn wakeups(&self) -> &Wakeups;
 
     /// History of the store as this process saw it. Every answer to a change is compared with it.

@@ -98,7 +98,7 @@ pub struct RedisStore {
     scripts: &'static Scripts,
     wakeups: Arc<Wakeups>,
     continuity: Arc<Continuity>,
-    /// Listens from the first claim on.
+    /// Listens from the first look at the wakeups on: only a worker sleeps.
     listener: OnceLock<AbortHandle>,
     owned: OwnedSteps,
     lost: UnacknowledgedClaims,
@@ -198,7 +198,7 @@ impl RedisStore {
         self.with_location(result.map_err(|error| error.in_record_of(id)))
     }
 
-    /// Subscribes this process to due times, from the first claim on.
+    /// Subscribes this process to due times, once.
     fn listen(&self) {
         self.listener.get_or_init(|| {
             let listening = listen::listen(self.link.clone(), self.wakeups.clone());
@@ -257,7 +257,6 @@ impl Store for RedisStore {
     }
 
     async fn claim(&self, request: ClaimRequest) -> Result<Claims, StoreError> {
-        self.listen();
         self.with_location(self.lease(request).await)
     }
 
@@ -289,6 +288,7 @@ impl Store for RedisStore {
     }
 
     fn wakeups(&self) -> &Wakeups {
+        self.listen();
         &self.wakeups
     }
 

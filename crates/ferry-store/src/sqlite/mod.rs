@@ -33,7 +33,7 @@ mod writer;
 pub use disk::{free_space, log_without_file};
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -83,7 +83,8 @@ pub struct SqliteStore {
     health: HealthPolicy,
     turns: Arc<Mutex<RoundRobin>>,
     claim_ids: ClaimIds,
-    _watcher: Option<notify::RecommendedWatcher>,
+    /// Watches from the first look at the wakeups on: only a worker sleeps.
+    watcher: OnceLock<Option<notify::RecommendedWatcher>>,
 }
 
 impl SqliteStore {
@@ -107,7 +108,6 @@ impl SqliteStore {
             named.clone(),
             clock.clone(),
         )?;
-        let watcher = watch::watch(path, writer.clone());
         Ok(Self {
             path: path.to_owned(),
             writer,
@@ -120,7 +120,7 @@ impl SqliteStore {
             health,
             turns: Arc::default(),
             claim_ids: ClaimIds::random(),
-            _watcher: watcher,
+            watcher: OnceLock::new(),
         })
     }
 
@@ -260,6 +260,7 @@ impl Store for SqliteStore {
     }
 
     fn wakeups(&self) -> &Wakeups {
+        self.watcher.get_or_init(|| watch::watch(&self.path, self.writer.clone()));
         &self.wakeups
     }
 

@@ -3,16 +3,15 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
 use ferry_store::redis::RedisStore;
 use ferry_store::{Accepted, ClaimRequest, Commit, Committed, NewSubmission, Store, StoreError};
-use ferry_testing::{RedisServer, own_namespace, pause, shared_server};
+use ferry_testing::{RedisServer, own_namespace, shared_server};
 use ferry_types::domain::submission::{State, StepKind};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::redis_outage::{CLIENT_TIMEOUT, claim, is_away, uploaded};
+use super::redis_outage::{claim, is_away, uploaded};
 use super::redis_place::{store_at, store_on};
 use super::subject::{LEASE, new};
 use super::transitions as t;
@@ -140,19 +139,6 @@ async fn what_was_leased_although_the_answer_got_lost_is_handed_out_again() {
     assert!(claim(&store, StepKind::Upload, 10).await.claims.is_empty());
 }
 
-/// Waits until so many processes listen: their subscription is no response that is lost.
-async fn subscribed(server: &RedisServer, namespace: &str, count: u64) {
-    let (channel, started) = (format!("{{{namespace}}}:wake"), Instant::now());
-    loop {
-        let (_, listening): (String, u64) = server.ask_with(&["PUBSUB", "NUMSUB", &channel]).await;
-        if listening == count {
-            return;
-        }
-        assert!(started.elapsed() < CLIENT_TIMEOUT, "{listening} listen");
-        pause().await;
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_leased_without_an_answer_is_given_back_if_its_account_was_blocked_since() {
     let server = shared_server().await;
@@ -162,7 +148,6 @@ async fn what_was_leased_without_an_answer_is_given_back_if_its_account_was_bloc
     store.accept((0..4).map(|n| new(&format!("{n}"))).collect()).await.unwrap();
     // From the first one on, the server knows the script.
     claim(&store, StepKind::Upload, 1).await;
-    subscribed(&server, &namespace, 1).await;
     let request = || ClaimRequest {
         kind: StepKind::Upload,
         limit: 3,
@@ -198,7 +183,6 @@ async fn what_was_leased_without_an_answer_is_found_among_any_number_of_leases()
     while leased < 2200 {
         leased += claim(&other, StepKind::Upload, (2200 - leased).min(1000)).await.claims.len();
     }
-    subscribed(&server, &namespace, 2).await;
     wire.lose_an_answer();
     let account_limits = Arc::default();
     let request = ClaimRequest { kind: StepKind::Upload, limit: 3, lease: LEASE, account_limits };

@@ -16,7 +16,7 @@ use super::transitions as t;
 use super::waking::{asleep, wakes};
 
 /// Longer than any trouble here lasts.
-pub(super) const CLIENT_TIMEOUT: Duration = Duration::from_secs(30);
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Tries until the store can be reached, as workers do.
 pub(super) async fn patiently<T, F: Future<Output = Result<T, StoreError>>>(

@@ -25,8 +25,12 @@ impl File {
         self.0.path().join(name)
     }
 
+    /// A store that watches its file, as that of a worker does.
     fn open(&self, name: &str) -> SqliteStore {
-        SqliteStore::open(&self.at(name), Arc::new(SystemClock), health_policy()).unwrap()
+        let clock = Arc::new(SystemClock);
+        let store = SqliteStore::open(&self.at(name), clock, health_policy()).unwrap();
+        store.wakeups().all();
+        store
     }
 
     /// Copies the store as an operator does for a backup.
