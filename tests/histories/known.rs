@@ -216,3 +216,18 @@ fn a_retry_overwrites_nothing_that_a_newer_submission_may_have_left() {
     };
     holds(None, change, script);
 }
+
+#[test]
+fn what_operators_make_due_within_a_second_is_no_loop_of_the_workers() {
+    let script = |history: &mut History<'_>| {
+        history.submit(0);
+        history.does(Act::Start(0));
+        history.passes(5);
+        assert_eq!(history.state(0), State::Completed);
+        // In the calm, it is retried at once whenever it is held.
+        history.next_has(UPLOAD, CallFault::LoseCall);
+        history.next_has(UPLOAD, CallFault::Platform(FaultKind::NameRefused));
+        history.next_has(UPLOAD, CallFault::Platform(FaultKind::Error));
+    };
+    holds(None, |_| {}, script);
+}

@@ -1,5 +1,7 @@
 //! Claims, commits and uploads.
 
+use ferry_types::domain::submission::Resolution;
+
 use super::*;
 use crate::trace::Operation;
 
@@ -63,4 +65,14 @@ fn a_fifth_step_within_a_second_of_the_calm_is_found() {
     };
     assert_eq!(broken(&steps(4)), [""; 0]);
     assert_eq!(broken(&steps(5)), ["Settles"]);
+    // A step and its commit are two entries, after the first one.
+    let resolved_after_three = |count| {
+        let mut steps = steps(count);
+        let event = Event::Operated(0, Operation::Resolve(Resolution::Retry));
+        let at = Duration::from_millis(250);
+        steps.entries.insert(7, Entry { at, event, is_undone: false });
+        steps
+    };
+    assert_eq!(broken(&resolved_after_three(7)), [""; 0]);
+    assert_eq!(broken(&resolved_after_three(8)), ["Settles"]);
 }
