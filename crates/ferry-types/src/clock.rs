@@ -129,4 +129,38 @@ mod tests {
         }
         assert_eq!(SystemClock.boot(), boot_of_linux());
     }
+
+    /// Seconds by which the namespace of a test is ahead, as if the machine had been suspended.
+    const SUSPENDED: u64 = 1_000_000_000;
+
+    #[test]
+    #[expect(clippy::print_stdout, reason = "the next test reads it")]
+    fn the_machine_was_started_before_the_process() {
+        let monotonic = SystemClock.monotonic();
+        assert!(monotonic > Duration::ZERO);
+        println!("{}s since the start", monotonic.as_secs());
+    }
+
+    /// A namespace of time can be ahead by what only a clock that counts suspended time shows. Some
+    /// containers permit none.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_monotonic_clock_counts_the_time_for_which_the_machine_was_suspended() {
+        assert_eq!(MONOTONIC, ClockId::Boottime);
+        let test = "the_machine_was_started_before_the_process";
+        let shown = std::process::Command::new("unshare")
+            .args(["--user", "--map-root-user", "--time", "--boottime", &SUSPENDED.to_string()])
+            .arg(std::env::current_exe().unwrap())
+            .args([&format!("clock::tests::{test}"), "--exact", "--nocapture"])
+            .output();
+        let Ok(shown) = shown.map(|shown| String::from_utf8_lossy(&shown.stdout).into_owned())
+        else {
+            return;
+        };
+        let Some((before, _)) = shown.split_once("s since the start") else { return };
+        let seconds: String = before.chars().rev().take_while(char::is_ascii_digit).collect();
+        let seconds: String = seconds.chars().rev().collect();
+        let ahead = seconds.parse::<u64>().unwrap().checked_sub(SUSPENDED);
+        assert!(ahead.is_some_and(|since| since <= SystemClock.monotonic().as_secs()), "{shown}");
+    }
 }
