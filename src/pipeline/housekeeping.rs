@@ -11,14 +11,17 @@ use ferry_store::{Rescued, Store, StoreError};
 use ferry_types::clock::MonotonicClock;
 use ferry_types::recurring::Recurring;
 
-/// Repeats that without end, three times per lease.
+/// Longest time between two looks: a store on one machine knows at once which processes have ended.
+const LONGEST_DELAY: Duration = Duration::from_secs(1);
+
+/// Repeats that without end, at least once a second and three times per lease.
 pub(super) async fn keep_house(
     store: Arc<dyn Store>,
     policy: Policy,
     metrics: Arc<WorkerMetrics>,
     monotonic: Arc<dyn MonotonicClock>,
 ) {
-    let delay = (policy.lease / 3).max(Duration::from_millis(10));
+    let delay = (policy.lease / 3).clamp(Duration::from_millis(10), LONGEST_DELAY);
     let failures = Recurring::default();
     loop {
         match keep_house_once(store.as_ref(), policy.retention, &metrics).await {

@@ -35,6 +35,11 @@ impl ClaimIds {
         Self { process, calls: AtomicU64::new(1) }
     }
 
+    /// Returns the process as the texts of its claims begin.
+    pub(super) fn process(&self) -> String {
+        format!("{:016x}", self.process)
+    }
+
     pub(super) fn next(&self) -> ClaimId {
         ClaimId { process: self.process, call: self.calls.fetch_add(1, Ordering::Relaxed) }
     }

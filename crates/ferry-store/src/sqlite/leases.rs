@@ -1,8 +1,9 @@
 //! Ends of a lease: it is committed, released, or rescued once it expired unrenewed.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, ToSql, params};
 use tracing::error;
 
 use super::blobs::save_content;
@@ -10,6 +11,7 @@ use super::changes::{records, set_aside};
 use super::effects::Effects;
 use super::error::SqliteError;
 use super::health;
+use super::process_locks::EndedProcess;
 use super::records::{COLUMNS, SqliteRecord, duration_millis, millis};
 use crate::compression::Compressed;
 use crate::{Claim, Commit, Committed, Lease, Rescued, StoreError};
@@ -95,6 +97,20 @@ fn record_signal(
     Ok(())
 }
 
+/// Some of the leased records that fulfill `condition`.
+fn leased(
+    connection: &Connection,
+    effects: &mut Effects,
+    condition: &str,
+    value: &dyn ToSql,
+) -> Result<Vec<SqliteRecord>, SqliteError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM submissions s WHERE {condition} ORDER BY s.leased_until LIMIT ?1"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    records(connection, effects, &mut statement, params![RESCUED, value])
+}
+
 pub(super) fn renew(
     connection: &Connection,
     leases: &[Lease],
@@ -137,22 +153,21 @@ pub(super) fn release(
     }
 }
 
-/// Looks for leases that ran out.
+/// Looks for leases that ran out, and for those of processes that have ended.
 pub(super) fn rescue(
     connection: &Connection,
     effects: &mut Effects,
+    ended: &[EndedProcess],
 ) -> Result<Rescued, SqliteError> {
     let now = effects.now();
-    let sql = [
-        "SELECT ",
-        COLUMNS,
-        " FROM submissions s WHERE s.leased_until < ?1 ORDER BY s.leased_until LIMIT ?2",
-    ]
-    .concat();
-    let mut statement = connection.prepare_cached(&sql)?;
-    let lost = records(connection, effects, &mut statement, params![millis(now), RESCUED])?;
+    let mut lost = leased(connection, effects, "s.leased_until < ?2", &millis(now))?;
+    for process in ended {
+        let of_process = "s.leased_until IS NOT NULL AND substr(s.claimed_by, 1, 16) = ?2";
+        lost.extend(leased(connection, effects, of_process, &process.name)?);
+    }
     let mut rescued = Rescued::default();
-    for record in lost {
+    let mut seen = HashSet::new();
+    for record in lost.into_iter().filter(|record| seen.insert(record.seq)) {
         let (seq, before) = (record.seq, record.submission.state);
         match record.change(connection, effects, |s| s.rescue(now)) {
             Ok(after) => rescued.count(before, after),

@@ -21,6 +21,7 @@ mod leases;
 mod name_marks;
 mod named;
 mod operator;
+mod process_locks;
 mod read;
 mod records;
 mod schema;
@@ -61,6 +62,7 @@ use ferry_types::domain::submission::{
 };
 use ferry_types::domain::{SubmissionId, Timestamp};
 use named::{Identity, Named};
+use process_locks::{EndedProcess, ProcessLocks};
 use read::RecordReader;
 use records::SqliteRecord;
 use writer::Writer;
@@ -83,6 +85,7 @@ pub struct SqliteStore {
     health: HealthPolicy,
     turns: Arc<Mutex<RoundRobin>>,
     claim_ids: ClaimIds,
+    process_locks: Arc<ProcessLocks>,
     /// Watches from the first look at the wakeups on: only a worker sleeps.
     watcher: OnceLock<Option<notify::RecommendedWatcher>>,
 }
@@ -108,6 +111,7 @@ impl SqliteStore {
             named.clone(),
             clock.clone(),
         )?;
+        let claim_ids = ClaimIds::random();
         Ok(Self {
             path: path.to_owned(),
             writer,
@@ -119,7 +123,8 @@ impl SqliteStore {
             clock,
             health,
             turns: Arc::default(),
-            claim_ids: ClaimIds::random(),
+            process_locks: Arc::new(ProcessLocks::new(path, claim_ids.process())),
+            claim_ids,
             watcher: OnceLock::new(),
         })
     }
@@ -213,8 +218,10 @@ impl Store for SqliteStore {
     async fn claim(&self, request: ClaimRequest) -> Result<Claims, StoreError> {
         let policy = self.health;
         let (turns, id) = (self.turns.clone(), self.claim_ids.next());
+        let process_locks = self.process_locks.clone();
         self.writer
             .write(move |connection, effects| {
+                process_locks.hold();
                 let turns = &mut turns.lock();
                 let now = effects.now();
                 let claims = claim::claim(connection, effects, &request, &policy, now, turns, id)?;
@@ -256,7 +263,16 @@ impl Store for SqliteStore {
     }
 
     async fn rescue(&self) -> Result<Rescued, StoreError> {
-        self.writer.write(leases::rescue).await
+        let process_locks = self.process_locks.clone();
+        let rescue = move |connection: &Connection, effects: &mut Effects| {
+            let ended = process_locks.ended();
+            Ok((leases::rescue(connection, effects, &ended)?, ended))
+        };
+        let (rescued, ended) = self.writer.write(rescue).await?;
+        if rescued == Rescued::default() {
+            ended.into_iter().for_each(EndedProcess::forget);
+        }
+        Ok(rescued)
     }
 
     fn wakeups(&self) -> &Wakeups {
