@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 // Submits a dataset to `ferry serve`, waits for the outcome, and prints the results or the feedback:
 // submit.mjs FILE [NAME]. FERRY_URL says where the server is, FERRY_KEY is an API key, if one is
-// needed. Ends with 0 if it was completed, 2 without FILE, 3 if the dataset is invalid, and 4 if the
-// Platform rejected it. Needs nothing but Node 18.
+// needed. Ends with 0 if it was completed, 2 without FILE, 3 if the dataset is invalid, 4 if the
+// Platform rejected it, and 1 otherwise. Needs nothing but Node 18.
 
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -38,6 +38,22 @@ async function call(path, options = {}) {
   }
 }
 
+// A response that is no problem. A problem ends this with its detail, and the cells that it names.
+async function read(path, options) {
+  const response = await call(path, options);
+  if (response.ok) return response;
+  const problem = await response.json().catch(() => ({}));
+  console.error(problem.detail ?? `${url} responded ${response.status}`);
+  const problems = problem.problems ?? [];
+  for (const { table, line, column, message } of problems.slice(0, shown)) {
+    // An error of the whole table has no line, and one of a row no column.
+    const place = [table, line && `line ${line}`, column && `column ${column}`];
+    console.error(`${place.filter(Boolean).join(", ")}: ${message}`);
+  }
+  if (problems.length > shown) console.error(`… and ${problems.length - shown} more errors`);
+  process.exit(response.status === 422 ? 3 : 1);
+}
+
 if (process.argv.length < 3 || process.argv.length > 4) stop(2, "usage: submit.mjs FILE [NAME]");
 const [file, name = basename(file, ".csv")] = process.argv.slice(2);
 let data;
@@ -49,29 +65,19 @@ try {
 // The same content under the same name is the same submission here; a producer with an id of its own
 // takes that.
 const key = `${name}-${createHash("sha256").update(data).digest("hex").slice(0, 16)}`;
-const kept = await call(`/v1/submissions?name=${encodeURIComponent(name)}`, {
+const accepted = await read(`/v1/submissions?name=${encodeURIComponent(name)}`, {
   method: "POST",
   body: data,
   headers: { "content-type": "text/csv", "idempotency-key": key },
 });
-if (!kept.ok) {
-  const problem = await kept.json().catch(() => ({}));
-  console.error(problem.detail ?? `${url} responded ${kept.status}`);
-  const problems = problem.problems ?? [];
-  for (const { table, line, column, message } of problems.slice(0, shown)) {
-    console.error(`${table}, line ${line}, column ${column}: ${message}`);
-  }
-  if (problems.length > shown) console.error(`… and ${problems.length - shown} more errors`);
-  process.exit(kept.status === 422 ? 3 : 1);
-}
-const { id } = await kept.json();
+const { id } = await accepted.json();
 console.error(`submitted as ${id}`);
 
 for (;;) {
-  const { state, reason, feedback } = await (await call(`/v1/submissions/${id}?wait=30s`)).json();
+  const { state, reason, feedback } = await (await read(`/v1/submissions/${id}?wait=30s`)).json();
   if (state === "completed") {
     process.stdout.write(
-      await (await call(`/v1/submissions/${id}/results/tableofresultids`)).text(),
+      await (await read(`/v1/submissions/${id}/results/tableofresultids`)).text(),
     );
     break;
   }
@@ -82,7 +88,7 @@ for (;;) {
     break;
   }
   if (state === "rejected") {
-    for (const finding of await (await call(`/v1/submissions/${id}/feedback`)).json()) {
+    for (const finding of await (await read(`/v1/submissions/${id}/feedback`)).json()) {
       const lines = finding.locations.map((place) => place.line);
       console.log(`line ${lines}, value ${finding.value}: ${finding.message}`);
     }
@@ -90,7 +96,7 @@ for (;;) {
     break;
   }
   if (["failed", "cancelled", "held"].includes(state)) {
-    console.error(`${id} is ${state}`);
+    console.error(`${id} is ${state}: ${reason}`);
     process.exitCode = 1;
     break;
   }

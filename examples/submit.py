@@ -2,8 +2,8 @@
 """Submits a dataset to `ferry serve`, waits for the outcome, and prints the results or the feedback.
 
 submit.py FILE [NAME]. FERRY_URL says where the server is, FERRY_KEY is an API key, if one is needed.
-Ends with 0 if it was completed, 2 without FILE, 3 if the dataset is invalid, and 4 if the Platform
-rejected it. Needs nothing but Python.
+Ends with 0 if it was completed, 2 without FILE, 3 if the dataset is invalid, 4 if the Platform
+rejected it, and 1 otherwise. Needs nothing but Python.
 """
 
 import hashlib
@@ -42,7 +42,10 @@ def call(path, body=None, headers=None):
 
 
 def submit(file, name):
-    data = file.read_bytes().decode()
+    try:
+        data = file.read_bytes().decode()
+    except UnicodeDecodeError as error:
+        sys.exit(f"{file} is not UTF-8: {error.reason} at byte {error.start}")
     body = json.dumps({"name": name, "data": data}).encode()
     # The same content under the same name is the same submission here; a producer with an id of its
     # own takes that.
@@ -75,7 +78,7 @@ def main():
                 print(f"line {lines}, value {finding['value']}: {finding['message']}")
             return 4
         if state in ("failed", "cancelled", "held"):
-            print(submission, "is", state, file=sys.stderr)
+            print(f"{submission} is {state}: {view['reason']}", file=sys.stderr)
             return 1
 
 
@@ -88,8 +91,9 @@ def explain(error):
     print(problem.get("detail") or error, file=sys.stderr)
     problems = problem.get("problems", [])
     for found in problems[:SHOWN]:
-        where = f"{found['table']}, line {found['line']}, column {found['column']}"
-        print(f"{where}: {found['message']}", file=sys.stderr)
+        # An error of the whole table has no line, and one of a row no column.
+        where = [f"{part} {found[part]}" for part in ("line", "column") if found[part] is not None]
+        print(f"{', '.join([found['table'], *where])}: {found['message']}", file=sys.stderr)
     if len(problems) > SHOWN:
         print(f"… and {len(problems) - SHOWN} more errors", file=sys.stderr)
     return 3 if error.code == 422 else 1
@@ -102,7 +106,7 @@ if __name__ == "__main__":
         sys.exit(explain(error))
     except urllib.error.URLError as error:
         sys.exit(f"cannot reach {URL}: {error.reason}; does `ferry serve` run there?")
-    except (OSError, UnicodeDecodeError) as error:
-        sys.exit(str(error))
+    except OSError as error:
+        sys.exit(f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except KeyboardInterrupt:
         sys.exit(130)

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Submits a dataset to `ferry serve` with curl, waits for the outcome, and prints the results or the
 # feedback: submit.sh FILE [NAME]. FERRY_URL says where the server is, FERRY_KEY is an API key, if one
-# is needed. Ends with 0 if it was completed, 2 without FILE, 3 if the server refused it, and 4 if the
-# Platform rejected it.
+# is needed. Ends with 0 if it was completed, 2 without FILE, 3 if the server refused it, 4 if the
+# Platform rejected it, and 1 otherwise.
 set -eu
 
 case $# in 1 | 2) ;; *) echo "usage: submit.sh FILE [NAME]" >&2; exit 2 ;; esac
@@ -26,23 +26,37 @@ field() {
     sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p"
 }
 
+# The same of a text for people, which may hold quotes.
+sentence() {
+    sed -En "s/.*\"$1\":\"(([^\"\\\\]|\\\\.)*)\".*/\1/p"
+}
+
+# Prints why a request failed, and ends with the exit code $1: the problem's detail, and all of the problem, which
+# names the cells.
+failed() {
+    [ -n "$2" ] || { echo "does \`ferry serve\` run at $url?" >&2; exit 1; }
+    printf '%s\n' "$2" | sentence detail >&2
+    echo "$2" >&2
+    exit "$1"
+}
+
 answer=$(call -H "Idempotency-Key: $key" -F "data=@$file" -F "name=$name" "$url/v1/submissions") ||
-    { [ -n "$answer" ] || { echo "does \`ferry serve\` run at $url?" >&2; exit 1; }; echo "$answer" >&2; exit 3; }
+    failed 3 "$answer"
 id=$(printf '%s' "$answer" | sed -n 's/^{"id":"\([^"]*\)".*/\1/p')
 echo "submitted as $id" >&2
 
 while :; do
-    view=$(call "$url/v1/submissions/$id?wait=30s")
+    view=$(call "$url/v1/submissions/$id?wait=30s") || failed 1 "$view"
     state=$(printf '%s' "$view" | field state)
     case $state in
-        completed) call "$url/v1/submissions/$id/results/tableofresultids"; exit 0 ;;
+        completed) call "$url/v1/submissions/$id/results/tableofresultids" || exit 1; exit 0 ;;
         rejected)
             case $view in
-                *'"feedback":{'*) call "$url/v1/submissions/$id/feedback" ;;
+                *'"feedback":{'*) call "$url/v1/submissions/$id/feedback" || exit 1; echo ;;
                 # The Platform rejected the upload itself, such as a name that exists.
-                *) printf '%s' "$view" | sed -En 's/.*"reason":"(([^"\\]|\\.)*)".*/\1/p' >&2 ;;
+                *) printf '%s\n' "$view" | sentence reason >&2 ;;
             esac
             exit 4 ;;
-        failed | cancelled | held) echo "$id is $state" >&2; exit 1 ;;
+        failed | cancelled | held) echo "$id is $state: $(printf '%s\n' "$view" | sentence reason)" >&2; exit 1 ;;
     esac
 done
