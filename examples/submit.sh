@@ -31,8 +31,8 @@ sentence() {
     sed -En "s/.*\"$1\":\"(([^\"\\\\]|\\\\.)*)\".*/\1/p"
 }
 
-# Prints why a request failed, and ends with the exit code $1: the problem's detail, and all of the problem, which
-# names the cells.
+# Prints why a request failed, and ends with the exit code $1: the problem's detail, and all of the
+# problem, which names the cells.
 failed() {
     [ -n "$2" ] || { echo "does \`ferry serve\` run at $url?" >&2; exit 1; }
     printf '%s\n' "$2" | sentence detail >&2
