@@ -299,12 +299,12 @@ WORKERS = [
     panel("Errors by kind", "`unavailable` is an outage of the store; the others come from the request.", "ops", [(rate("ferry_store_errors_total", SCRAPED, "kind"), "{{kind}}")]),
     panel("Steps by kind and state", "All steps of the store.", "none", [(summed("ferry_queue_steps", "step, state"), "{{step}} {{state}}")], stack=True),
     panel("Submissions received", "Submission requests that these processes received, by source and result. `ferry submit` runs in a process that is not scraped.", "ops", [(rate("ferry_submissions_received_total", SCRAPED, "source, result"), "{{source}} {{result}}")]),
-    panel("Safe, and seen lately", "Whether the store's own check is content; and how old the numbers about the whole store are, in minutes.", "none", [(f"min(ferry_store_durable{{{STORE}}})", "safe"), (f"(time() - {of_store('ferry_queue_metrics_timestamp_seconds')}) / 60", "minutes old")], "FerryStoreNotDurable", low=True),
+    panel("Durability, and age of queue metrics", "1 if the durability check passed; and the time since the queue was last read, in minutes.", "none", [(f"min(ferry_store_durable{{{STORE}}})", "durable"), (f"(time() - {of_store('ferry_queue_metrics_timestamp_seconds')}) / 60", "minutes old")], "FerryStoreNotDurable", low=True),
     panel("Data lost", "Losses of data that processes detected in their store, and whether an operator has still to acknowledge one.", "none", [(f"sum by (instance) (ferry_store_data_loss_total{{{SCRAPED}}})", "{{instance}} losses"), (f"max(ferry_store_data_loss_unacknowledged{{{SCRAPED}}})", "not acknowledged")], "FerryStoreLostData"),
     row("HTTP API and webhooks"),
-    panel("Answers", "Answered requests of the HTTP API, by the first digit of their status; scrapes and probes are among them.", "reqps", [(rate("ferry_http_requests_total", SCRAPED, "class"), "{{class}}")], stack=True, width=6),
-    panel("Duration by route (p95)", "From a request to the head of its answer. A `wait` holds it back on purpose.", "s", [(quantile(0.95, "ferry_http_request_duration_seconds", SCRAPED, "route"), "{{route}}")], width=6),
-    panel("Requests in flight", "Requests that hold one of the places that `max_concurrent_requests` allows.", "none", [(f"sum by (instance) (ferry_http_requests_in_flight{{{SCRAPED}}})", "{{instance}}")], width=6),
+    panel("Responses", "Responses of the HTTP API, by the first digit of their status; scrapes and probes are among them.", "reqps", [(rate("ferry_http_requests_total", SCRAPED, "class"), "{{class}}")], stack=True, width=6),
+    panel("Duration by route (p95)", "Time from a request to the head of its response, with the delay of `wait`.", "s", [(quantile(0.95, "ferry_http_request_duration_seconds", SCRAPED, "route"), "{{route}}")], width=6),
+    panel("Requests in flight", "Requests in flight, of the `max_concurrent_requests` at once; probes and scrapes are left out.", "none", [(f"sum by (instance) (ferry_http_requests_in_flight{{{SCRAPED}}})", "{{instance}}")], width=6),
     panel("Webhooks", "Delivery attempts, by result. A failed delivery is retried and does not change the submission.", "ops", [(rate("ferry_webhook_deliveries_total", SCRAPED, "result"), "{{result}}")], related=["FerryWebhooksFailing"], width=6),
     panel("Webhooks abandoned", "Webhooks that failed at their last attempt, in an hour.", "none", [(f"sum(increase(ferry_webhooks_abandoned_total{{{SCRAPED}}}[1h]))", "abandoned")], "FerryWebhooksAbandoned", width=6),
     panel("Certificate", "Time for which the certificate of each server is valid.", "s", [(f"ferry_certificate_expires_timestamp_seconds{{{SCRAPED}}} - time()", "{{instance}}")], "FerryCertificateExpires", low=True, width=6),
@@ -316,8 +316,8 @@ WORKERS = [
 
 DASHBOARDS = {
     "overview.json": dashboard("ferry-overview", "Ferry: Overview", "Is it fine, where is it stuck, and why?", OVERVIEW),
-    "platform.json": dashboard("ferry-platform", "Ferry: Platform", "What the Platform answers, and how fast.", PLATFORM),
-    "workers.json": dashboard("ferry-workers", "Ferry: Workers and store", "Slots, rescues, the store's calls, and the processes.", WORKERS),
+    "platform.json": dashboard("ferry-platform", "Ferry: Platform", "Responses of the Platform, and their time.", PLATFORM),
+    "workers.json": dashboard("ferry-workers", "Ferry: Workers and store", "Slots, rescued leases, operations of the store, and processes.", WORKERS),
     # It asks nothing.
     "runbook.json": dashboard("ferry-runbook", "Ferry: Runbook", "What each alert means, what to check, and what to do.", [page(text) for text in SECTIONS])
     | {"templating": {"list": []}, "annotations": {"list": []}},
