@@ -2,8 +2,8 @@
 """Receives webhooks from Ferry: checks the signature of each, and prints its body, one JSON object a
 line.
 
-receive.py [PORT], by default 8710. FERRY_WEBHOOK_SECRET is the account's `webhook_secret`. Needs the package
-`standardwebhooks`.
+receive.py [PORT], by default 8710. FERRY_WEBHOOK_SECRET is the account's `webhook_secret`. Needs the
+package `standardwebhooks`.
 """
 
 import json
@@ -11,11 +11,17 @@ import os
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from standardwebhooks import Webhook, WebhookVerificationError
+try:
+    from standardwebhooks import Webhook, WebhookVerificationError
+except ImportError:
+    sys.exit("install the package `standardwebhooks`: python3 -m pip install standardwebhooks")
 
 if not os.environ.get("FERRY_WEBHOOK_SECRET"):
     sys.exit("set FERRY_WEBHOOK_SECRET to the secret that Ferry signs with")
-WEBHOOK = Webhook(os.environ["FERRY_WEBHOOK_SECRET"])
+try:
+    WEBHOOK = Webhook(os.environ["FERRY_WEBHOOK_SECRET"])
+except Exception as error:
+    sys.exit(f"FERRY_WEBHOOK_SECRET is no secret of Ferry, which begins with `whsec_`: {error}")
 LARGEST = 1 << 20
 
 # Ids of earlier webhooks. A real receiver stores each id together with its effect.
