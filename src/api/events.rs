@@ -1,7 +1,6 @@
 //! The stream of state changes (server-sent events). Each stream reads from the store at the pace of
 //! its client: what a slow one has not read yet is there, and not in this process.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +10,7 @@ use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use futures_util::stream::{self, StreamExt, TryStreamExt};
+use futures_util::stream;
 use schemars::{JsonSchema, SchemaGenerator};
 use tokio::time::Instant;
 use tracing::debug;
@@ -26,7 +25,7 @@ use super::positions::{Positions, WAY_OUT};
 use super::query::Query;
 use super::shared::Shared;
 use super::shares::Share;
-use ferry_store::{Event, Events, Store, StoreError, SubmissionDetail};
+use ferry_store::{Event, Events, Store, StoreError};
 use ferry_types::contract::{EventEnvelope, EventId, ProblemKind, StateChange, StateEvent};
 use ferry_types::domain::SubmissionId;
 
@@ -35,11 +34,6 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// Events read at once.
 const PAGE: usize = 200;
-
-/// Submissions whose labels are looked up at once, and those that a stream remembers: the changes of one lie
-/// close together.
-const LOOKUPS: usize = 16;
-const REMEMBERED: usize = 1000;
 
 /// Delay between two polls, growing from the one to the other while there is nothing new.
 const DELAYS: (Duration, Duration) = (event_poller::FRESH, Duration::from_millis(500));
@@ -124,7 +118,6 @@ pub(super) async fn events(
         filter,
         cursor,
         last: None,
-        labeled: BTreeMap::new(),
         delay: DELAYS.0,
         last_sent: Instant::now(),
         checked: Instant::now(),
@@ -200,8 +193,6 @@ struct Stream {
     cursor: EventId,
     /// The event at `cursor`, once it was read: it must stay the same.
     last: Option<Event>,
-    /// True of submissions that have the wanted labels, which never change.
-    labeled: BTreeMap<SubmissionId, bool>,
     delay: Duration,
     last_sent: Instant,
     checked: Instant,
@@ -267,13 +258,13 @@ impl Stream {
 
     /// The next events that the client wants and may see; empty if there are none.
     async fn poll(&mut self) -> Result<String, StoreError> {
-        let store = self.shared.parts.store.clone();
         let is_read = self.last.is_some() || self.cursor.number == 0;
-        if is_read && self.shared.event_poller.newest(store.as_ref()).await? == self.cursor {
+        if is_read && self.shared.event_poller.newest(self.shared.store()).await? == self.cursor {
             return Ok(String::new());
         }
         // The event at the cursor is read once more: another one there replaced what a failover lost.
-        let history = store.events(self.cursor.number.saturating_sub(1), PAGE).await?;
+        let (reads, before) = (&self.shared.event_reads, self.cursor.number.saturating_sub(1));
+        let history = reads.events(&self.caller.owner, before, PAGE).await?;
         if self.cursor == EventId::START {
             // The first event of a new store gives it its epoch.
             self.cursor = first_of(&history);
@@ -291,10 +282,8 @@ impl Stream {
         }
         let last = visible.last().cloned();
         visible.retain(|event| self.filter.holds(event) && self.caller.sees(&event.account));
-        self.look_labels_up(&visible).await?;
-        let has_labels = |event: &Event| self.labeled.get(&event.submission) != Some(&false);
-        let visible = visible.into_iter().filter(has_labels);
-        let Some(text) = visible.map(|event| self.change(event)).collect() else {
+        let visible = self.labeled(visible).await?;
+        let Some(text) = visible.into_iter().map(|event| self.change(event)).collect() else {
             self.over = true;
             return Ok(String::new());
         };
@@ -337,39 +326,18 @@ impl Stream {
         Some(format!("{fields}id: {id}\ndata: {data}\n\n"))
     }
 
-    /// Finds out which of these events are of submissions with the labels that are wanted. One that is
-    /// no longer retained has none.
-    async fn look_labels_up(&mut self, events: &[Event]) -> Result<(), StoreError> {
-        if self.filter.label.0.is_empty() {
-            return Ok(());
+    /// Those of `events` whose submissions have the labels that are wanted.
+    async fn labeled(&self, mut events: Vec<Event>) -> Result<Vec<Event>, StoreError> {
+        let wanted = &self.filter.label.0;
+        if !wanted.is_empty() {
+            let ids = events.iter().map(|event| event.submission).collect();
+            let labels = self.shared.event_reads.labels(&self.caller.owner, ids).await?;
+            events.retain(|event| {
+                let labels = labels.get(&event.submission);
+                let has = |(key, value)| labels.and_then(|labels| labels.get(key)) == Some(value);
+                wanted.iter().all(has)
+            });
         }
-        while self.labeled.len() > REMEMBERED {
-            self.labeled.pop_first();
-        }
-        let unknown: BTreeSet<SubmissionId> = events
-            .iter()
-            .map(|event| event.submission)
-            .filter(|id| !self.labeled.contains_key(id))
-            .collect();
-        let (store, filter) = (&self.shared.parts.store, &self.filter.label.0);
-        let looked_up: Vec<(SubmissionId, bool)> = stream::iter(unknown)
-            .map(async |id| {
-                let found = match store.get(id).await {
-                    // A record that cannot be read has no labels, and stops no stream.
-                    Err(StoreError::Damaged { .. }) => None,
-                    found => found?,
-                };
-                let has = |found: SubmissionDetail| {
-                    filter
-                        .iter()
-                        .all(|(key, value)| found.submission.labels.get(key) == Some(value))
-                };
-                Ok::<_, StoreError>((id, found.is_some_and(has)))
-            })
-            .buffer_unordered(LOOKUPS)
-            .try_collect()
-            .await?;
-        self.labeled.extend(looked_up);
-        Ok(())
+        Ok(events)
     }
 }

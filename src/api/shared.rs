@@ -19,6 +19,7 @@ use super::capacity::Capacity;
 use super::console::mode::ConsoleMode;
 use super::console::session::SessionSecret;
 use super::event_poller::EventPoller;
+use super::event_reads::EventReads;
 use super::keys::Keys;
 use super::limits::ApiLimits;
 use super::metrics::HttpMetrics;
@@ -97,6 +98,7 @@ pub(super) struct Shared {
     /// Responses beside the slots that are compressed while they are sent.
     pub(super) compressors: Arc<Semaphore>,
     pub(super) event_poller: EventPoller,
+    pub(super) event_reads: Arc<EventReads>,
     pub(super) body_memory: BodyMemory,
     pub(super) response_memory: BodyMemory,
     pub(super) capacity: Capacity,
@@ -127,6 +129,7 @@ impl Shared {
             slots: Slots::new(limits.max_concurrent_requests),
             compressors: Arc::new(Semaphore::new(COMPRESSORS)),
             event_poller: EventPoller::default(),
+            event_reads: EventReads::new(parts.store.clone()),
             body_memory: BodyMemory::new(
                 limits.request_memory,
                 limits.json_body(),

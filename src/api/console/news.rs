@@ -123,8 +123,7 @@ impl News {
 
     /// The message about what changed; none if the caller sees none of it.
     async fn poll(&mut self) -> Result<Option<String>, StoreError> {
-        let store = self.shared.parts.store.clone();
-        let newest = self.shared.event_poller.newest(store.as_ref()).await?;
+        let newest = self.shared.event_poller.newest(self.shared.store()).await?;
         if newest == self.cursor {
             return Ok(None);
         }
@@ -136,7 +135,8 @@ impl News {
         let (mut ids, mut is_many) = (BTreeSet::new(), false);
         // Of very many changes, the rest need not be read.
         while self.cursor.number < newest.number && !is_many {
-            let history = store.events(self.cursor.number, PAGE).await?;
+            let reads = &self.shared.event_reads;
+            let history = reads.events(&self.caller.owner, self.cursor.number, PAGE).await?;
             let Some(last) = history.events.last() else { break };
             self.cursor.number = last.cursor;
             for event in history.events.iter().filter(|event| self.caller.sees(&event.account)) {

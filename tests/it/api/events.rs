@@ -6,6 +6,7 @@ use ferry::app::App;
 use ferry::config::{Config, Sources};
 use ferry_types::contract::{ProblemKind, StateEvent, SubmissionRequest};
 use ferry_types::domain::submission::State;
+use futures_util::future::join_all;
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::json;
 
@@ -199,6 +200,37 @@ async fn a_client_gets_events_of_submissions_with_its_labels() {
             assert_eq!(format!("{} {}", event.data.name, event.data.state), expected, "{query}");
         }
     }
+}
+
+/// Number of submissions, lists and pages of events that were read from the store.
+async fn reads(served: &Served) -> u64 {
+    let scrape = served.get("/metrics").await.text();
+    let name = "ferry_store_operation_duration_seconds_count{operation=\"read\"} ";
+    let line = scrape.lines().find_map(|line| line.strip_prefix(name));
+    line.expect("it is counted").parse().unwrap()
+}
+
+#[tokio::test]
+async fn streams_of_many_labels_look_each_submission_up_once() {
+    const STREAMS: u64 = 32;
+    const SUBMISSIONS: u64 = 400;
+    let served = Served::idle(&[]).await;
+    let fillers = (0..SUBMISSIONS).map(|n| dataset(&format!("filler {n}")));
+    served.world.submit_all(fillers).await;
+    let labels = (0..STREAMS).map(|n| (format!("q{n}"), "yes".to_owned())).collect();
+    served.world.submit(SubmissionRequest { labels, ..dataset("last") }).await;
+    let before = reads(&served).await;
+    let listen = |n| {
+        let path = format!("/v1/events?after=0&label=q{n}%3Dyes");
+        Listening::to(served.request(Method::GET, &path))
+    };
+    let streams = join_all((0..STREAMS).map(listen)).await;
+    for mut stream in streams {
+        assert_eq!(stream.next().await.unwrap().data.name, "last");
+    }
+    let read = reads(&served).await - before;
+    // Beside the submissions, each stream reads a few pages.
+    assert!(read > SUBMISSIONS && read < 4 * SUBMISSIONS, "{read}");
 }
 
 #[tokio::test]
