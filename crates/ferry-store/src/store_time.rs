@@ -302,6 +302,15 @@ mod tests {
     }
 
     #[test]
+    fn the_time_that_is_stored_never_goes_back() {
+        let stored = StoredTime { seen: 5000, ..StoredTime::default() };
+        let now = timestamp(4900);
+        let time = StoreTime { now, offset: 7, stored, monotonic: 300, boot: None };
+        let expected = StoredTime { offset: 7, seen: 5000, monotonic: 400, boot: None };
+        assert_eq!(time.to_store(false), Some(expected));
+    }
+
+    #[test]
     fn a_store_that_goes_back_behind_a_step_keeps_the_time() {
         for step in [-HOUR, HOUR] {
             let (clocks, mut stored) = clocks();

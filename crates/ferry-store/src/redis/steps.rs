@@ -280,3 +280,24 @@ fn describe_signal(signal: &Signal) -> (&'static str, String) {
         Signal::CredentialsDenied(reason) => ("credentials_denied", reason.clone()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ferry_types::domain::submission::Next;
+    use ferry_types::domain::{SubmissionId, timestamp};
+
+    #[test]
+    fn a_commit_that_no_call_can_take_refuses_itself() {
+        let (id, claimed_by) = (SubmissionId::new(timestamp(0), 1), ClaimId::default());
+        let lease = Lease { id, kind: StepKind::Collect, fence: 1, claimed_by };
+        let refused = |size| {
+            // Nothing writes to its memory, so that it takes none.
+            let packed = vec![Compressed { bytes: vec![0; size], unpacked: 0 }];
+            let commit = Commit { lease, transition: Transition::to(Next::Held) };
+            PreparedCommit::new(commit, packed, None, false).too_large()
+        };
+        assert_eq!(refused(LARGEST_COMMIT), None);
+        assert_eq!(refused(LARGEST_COMMIT + 1), Some(Committed::Stale));
+    }
+}

@@ -198,6 +198,7 @@ macro_rules! fulfilled_by {
                     a_person_may_give_up
                     only_a_held_submission_can_be_resolved
                     a_poisonous_step_that_is_resolved_has_five_lives_again
+                    what_is_declared_ambiguous_is_so_at_its_next_upload
                 }
                 reading {
                     an_empty_store_has_nothing_to_show

@@ -237,3 +237,18 @@ pub(super) async fn a_poisonous_step_that_is_resolved_has_five_lives_again(subje
         subject.store.resolve(id, Resolution::Retry, DAY).await.unwrap();
     }
 }
+
+pub(super) async fn what_is_declared_ambiguous_is_so_at_its_next_upload(subject: Subject) {
+    let done = subject.accept(new("done")).await;
+    subject.bring_to(State::Completed).await;
+    let id = subject.accept(new("waiting")).await;
+    let lines = subject.timeline(id).await.len();
+    for _ in 0..2 {
+        let declared = subject.store.declare_ambiguous(id).await.unwrap().submission;
+        assert!(declared.upload_ambiguous);
+        assert_eq!(declared.state, State::Queued);
+        assert_eq!(subject.timeline(id).await.len(), lines + 1, "it is recorded once");
+    }
+    assert!(!subject.store.declare_ambiguous(done).await.unwrap().submission.upload_ambiguous);
+    assert!(subject.claim_one(StepKind::Upload).await.submission.upload_ambiguous);
+}
