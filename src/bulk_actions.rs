@@ -13,8 +13,8 @@ use ferry_types::domain::{SubmissionId, Timestamp};
 /// Submissions of a batch, which is the most that is done before anyone can stop it.
 pub const BATCH: usize = 100;
 
-/// The most pages that are read for a plan.
-const MOST_PAGES: usize = 200;
+/// The most submissions that are looked at for a plan.
+const LOOKED_AT: usize = 200 * BATCH;
 
 /// Submissions named as examples.
 const EXAMPLES: usize = 3;
@@ -71,10 +71,12 @@ impl Bulk {
         most: u64,
         now: Timestamp,
     ) -> Result<BulkReport, StoreError> {
-        let (mut plan, mut pinned, mut cursor, mut seen) = (BulkReport::default(), None, None, 0);
-        for pages in 1.. {
+        let (mut plan, mut pinned, mut cursor) = (BulkReport::default(), None, None);
+        let (mut seen, mut looked_at) = (0, 0);
+        loop {
             let page = self.page(store, cursor, &mut plan).await?;
             pinned = pinned.or(page.start);
+            looked_at += page.looked_at;
             seen += (page.found.len() + page.damaged.len()) as u64;
             for found in page.found {
                 let id = found.submission.id;
@@ -84,7 +86,7 @@ impl Bulk {
                 }
             }
             cursor = page.next;
-            if cursor.is_none() || seen >= most || pages == MOST_PAGES {
+            if cursor.is_none() || seen >= most || looked_at >= LOOKED_AT {
                 break;
             }
         }

@@ -8,7 +8,7 @@ use super::caller::Caller;
 use super::error::ApiError;
 use super::shared::Shared;
 use ferry_store::selection::Selection;
-use ferry_store::{Cursor, SubmissionDetail};
+use ferry_store::{Cursor, LOOKED_AT, SubmissionDetail};
 use ferry_types::contract::{DamagedSubmission, SubmissionPage, SubmissionView};
 
 /// Submissions that are read at once.
@@ -31,11 +31,13 @@ pub(super) async fn read(
 ) -> Result<(SubmissionPage, Arc<MemoryPermit>), ApiError> {
     let memory = reserve(shared, caller, limit.min(PART))?;
     let (mut page, mut left, mut bytes) = (SubmissionPage::default(), limit, 0);
+    let mut looked_at = 0;
     loop {
         let wanted = left.min(PART);
         let part = selection.page(shared.store(), after, wanted).await?;
         let count = part.found.len() + part.damaged.len();
         (after, left) = (part.next, left.saturating_sub(count));
+        looked_at += part.looked_at;
         let views: Vec<SubmissionView> = part.found.into_iter().map(view).collect();
         bytes += views.iter().map(length).sum::<usize>();
         page.submissions.extend(views);
@@ -43,7 +45,8 @@ pub(super) async fn read(
         page.damaged
             .extend(damaged.map(|record| DamagedSubmission { id: record.id, cause: record.cause }));
         // A store that looked at many without a match returns fewer, and where it stopped.
-        if after.is_none() || count < wanted || left == 0 || bytes >= PAGE_BYTES {
+        let is_whole = count < wanted || left == 0 || bytes >= PAGE_BYTES;
+        if after.is_none() || is_whole || looked_at >= LOOKED_AT {
             page.next_cursor = after.map(|next| caller.positions.of_page(next)).transpose()?;
             return Ok((page, Arc::new(memory)));
         }

@@ -13,6 +13,7 @@ mod continuity;
 mod error;
 mod events;
 mod fair;
+mod listing;
 mod packing;
 mod shown;
 mod store_time;
@@ -30,6 +31,7 @@ pub use compression::compute;
 pub use continuity::{Continuity, Loss, Standing};
 pub use error::{DamagedRecord, StoreError, WriteRefusal};
 pub use events::{Event, Events};
+pub use listing::{Cursor, Filter, LOOKED_AT, Page};
 pub use wakeups::Wakeups;
 
 use std::collections::BTreeMap;
@@ -173,47 +175,6 @@ pub struct SubmissionDetail {
     /// Reason why it makes no progress now.
     pub waiting_for: Option<WaitingFor>,
 }
-
-/// Selection of submissions for a list.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    /// In one of these states; any if empty.
-    pub states: Vec<State>,
-    /// With exactly this dataset name.
-    pub name: Option<String>,
-    /// Of this account.
-    pub account: Option<String>,
-    /// With all of these labels.
-    pub labels: BTreeMap<String, String>,
-    /// Accepted at this time or later. A list is in the order of acceptance: where the clock was set
-    /// back, what came before by that order is left out.
-    pub created_after: Option<Timestamp>,
-    /// Accepted before this time.
-    pub created_before: Option<Timestamp>,
-}
-
-/// The first millisecond that is not before `time`: stores keep no more of a time.
-fn first_millisecond(time: Timestamp) -> i64 {
-    time.timestamp_millis() + i64::from(!time.timestamp_subsec_nanos().is_multiple_of(1_000_000))
-}
-
-/// A part of a list, newest first.
-#[derive(Debug, Clone, Default)]
-pub struct Page {
-    /// The submissions.
-    pub found: Vec<SubmissionDetail>,
-    /// Records that cannot be read. They are listed where an index has them, although nothing else
-    /// of a filter can be compared with them; they count for the limit.
-    pub damaged: Vec<DamagedRecord>,
-    /// Hand it in again to get what follows; none at the end.
-    pub next: Option<Cursor>,
-    /// Hand it in to get this page again, without what was accepted since; none if it is empty.
-    pub start: Option<Cursor>,
-}
-
-/// Position in a list. Opaque outside the store that made it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cursor(pub u64);
 
 /// Number of steps of one kind and one account.
 #[derive(Debug, Clone, PartialEq, Eq)]

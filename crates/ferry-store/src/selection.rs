@@ -1,11 +1,8 @@
 //! Selects submissions by what stores filter by, and by what is read from the submissions themselves; counts
 //! them in bounded time.
 
-use crate::{Cursor, Filter, Page, Store, StoreError};
+use crate::{Cursor, Filter, LOOKED_AT, Page, Store, StoreError};
 use ferry_types::domain::submission::{State, Submission, Webhook, WebhookState};
-
-/// The most submissions that are looked at for one page.
-const LOOKED_AT: usize = 5000;
 
 /// A selection of submissions.
 #[derive(Debug, Clone, Default)]
@@ -35,11 +32,11 @@ impl Selection {
             return store.list(&self.filter, after, limit).await;
         }
         let filter = self.narrowed();
-        let (mut whole, mut looked_at) = (Page { next: after, ..Page::default() }, 0);
-        while whole.found.len() < limit && looked_at < LOOKED_AT {
-            let wanted = (limit - whole.found.len()).min(LOOKED_AT - looked_at);
+        let mut whole = Page { next: after, ..Page::default() };
+        while whole.found.len() < limit && whole.looked_at < LOOKED_AT {
+            let wanted = (limit - whole.found.len()).min(LOOKED_AT - whole.looked_at);
             let page = store.list(&filter, whole.next, wanted).await?;
-            looked_at += page.found.len() + page.damaged.len();
+            whole.looked_at += page.looked_at;
             whole.start = whole.start.or(page.start);
             whole.next = page.next;
             let picked = page.found.into_iter().filter(|found| self.picks(&found.submission));
@@ -69,9 +66,6 @@ impl Selection {
 /// Submissions read from the store at once, to count them.
 pub const PAGE: usize = 100;
 
-/// The most pages of a selection that leaves out most of what it reads.
-const SPARSE_PAGES: usize = 20;
-
 /// The number of submissions that match.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Count {
@@ -82,7 +76,7 @@ pub struct Count {
 }
 
 /// Counts the submissions that match. Those of states and an account the store has counted already; of
-/// others it reads until `most` match, and no more than some pages.
+/// others it reads until `most` match, or [`LOOKED_AT`] were looked at.
 pub async fn count(
     store: &dyn Store,
     selection: &Selection,
@@ -91,13 +85,13 @@ pub async fn count(
     if let Some(count) = counted(store, selection).await? {
         return Ok(Count { count, has_more: false });
     }
-    let (mut count, mut cursor, mut pages) = (0, None, 0);
+    let (mut count, mut cursor, mut looked_at) = (0, None, 0);
     loop {
         let limit = usize::try_from(most - count).unwrap_or(PAGE).min(PAGE);
         let page = selection.page(store, cursor, limit).await?;
         count += (page.found.len() + page.damaged.len()) as u64;
-        (cursor, pages) = (page.next, pages + 1);
-        let is_sparse = selection.webhook.is_some() && pages == SPARSE_PAGES;
+        (cursor, looked_at) = (page.next, looked_at + page.looked_at as u64);
+        let is_sparse = looked_at >= most.max(LOOKED_AT as u64);
         if cursor.is_none() || count >= most || is_sparse {
             return Ok(Count { count, has_more: cursor.is_some() });
         }

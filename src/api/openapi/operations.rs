@@ -39,6 +39,10 @@ pub(in crate::api) fn create(operation: Operation<'_>) -> Operation<'_> {
 pub(in crate::api) fn list(operation: Operation<'_>) -> Operation<'_> {
     operation
         .named(SUBMISSIONS, "list_submissions", "List submissions, the newest first")
+        .description(
+            "At most 2,000 are looked at for a page. Where few of them match, it is short, or empty: go on \
+             as long as there is a `next_cursor`.",
+        )
         .problems(&[StoreUnavailable])
 }
 
@@ -46,8 +50,8 @@ pub(in crate::api) fn count(operation: Operation<'_>) -> Operation<'_> {
     operation
         .named(SUBMISSIONS, "count_submissions", "Count submissions")
         .description(
-            "Exactly where the store counts, by account and state; with other filters up to 1,000, and \
-             `has_more` is true if there may be more.",
+            "Exactly where the store counts, by account and state; with other filters up to 1,000 of \
+             the newest 2,000 that an index leads to, and `has_more` is true if there may be more.",
         )
         .problems(&[StoreUnavailable])
 }

@@ -32,6 +32,8 @@ pub(super) struct Data {
     /// By the order of acceptance.
     pub(super) rows: BTreeMap<u64, Row>,
     pub(super) seqs: BTreeMap<SubmissionId, u64>,
+    /// Those of each account.
+    pub(super) by_account: BTreeMap<String, BTreeSet<u64>>,
     /// Those of each account and Name.
     names: BTreeMap<(String, String), BTreeSet<u64>>,
     /// By account and name, the submission whose dataset may be at the Platform unknown.
@@ -180,6 +182,7 @@ impl Data {
         self.seqs.insert(new.id, self.seq);
         let name = (new.account.clone(), new.name.clone());
         self.names.entry(name).or_default().insert(self.seq);
+        self.by_account.entry(new.account.clone()).or_default().insert(self.seq);
         self.accounts.entry(new.account.clone()).or_default();
         self.append_event(&submission);
         let message = "accepted".to_owned();
@@ -321,6 +324,9 @@ impl Data {
         self.seqs.remove(&row.submission.id);
         let name = (row.submission.account.clone(), row.submission.name.clone());
         if let Some(seqs) = self.names.get_mut(&name) {
+            seqs.remove(&seq);
+        }
+        if let Some(seqs) = self.by_account.get_mut(&row.submission.account) {
             seqs.remove(&seq);
         }
     }

@@ -2,9 +2,9 @@
 
 use super::data::{Data, MemoryAccount, Row};
 use super::is_at_rest;
+use crate::listing::Listing;
 use crate::{
     AccountStats, Cursor, Event, Events, Filter, Page, Stats, StepStats, SubmissionDetail,
-    first_millisecond,
 };
 use ferry_types::domain::account::HealthPolicy;
 use ferry_types::domain::submission::{StepKind, Submission, Surroundings};
@@ -39,14 +39,26 @@ impl Data {
         now: Timestamp,
     ) -> Page {
         let below = after.map_or(u64::MAX, |Cursor(seq)| seq);
-        let rows = self.rows.range(..below).rev();
-        let mut matching = rows.filter(|(_, row)| matches(filter, &row.submission));
-        let found: Vec<_> = matching.by_ref().take(limit).collect();
-        let last = found.last().map(|(seq, _)| Cursor(**seq));
-        let next = last.filter(|_| matching.next().is_some());
-        let start = found.first().map(|(seq, _)| Cursor(**seq + 1));
-        let found = found.into_iter().map(|(_, r)| self.explain(r, policy, now)).collect();
-        Page { found, damaged: Vec::new(), next, start }
+        let mut rows: Box<dyn Iterator<Item = (u64, &Row)>> = match &filter.account {
+            None => Box::new(self.rows.range(..below).rev().map(|(seq, row)| (*seq, row))),
+            Some(account) => Box::new(self.of_account(account, below)),
+        };
+        let mut listing = Listing::new(limit);
+        while !listing.is_full()
+            && let Some((seq, row)) = rows.next()
+        {
+            let is_listed = filter.matches(&row.submission);
+            listing.look(seq, is_listed.then(|| Ok(self.explain(row, policy, now))));
+        }
+        let is_end = rows.next().is_none();
+        listing.into_page(is_end)
+    }
+
+    /// Those of an account, newest first.
+    fn of_account(&self, account: &str, below: u64) -> impl Iterator<Item = (u64, &Row)> {
+        let seqs = self.by_account.get(account).into_iter();
+        let seqs = seqs.flat_map(move |seqs| seqs.range(..below).rev());
+        seqs.filter_map(|seq| Some((*seq, self.rows.get(seq)?)))
     }
 
     pub(super) fn events(&self, after: u64, limit: usize) -> Events {
@@ -102,14 +114,4 @@ fn step_stats<'a>(
         }
     }
     stats
-}
-
-fn matches(filter: &Filter, submission: &Submission) -> bool {
-    let created = submission.created_at.timestamp_millis();
-    filter.account.as_ref().is_none_or(|account| *account == submission.account)
-        && filter.name.as_ref().is_none_or(|name| *name == submission.name)
-        && filter.labels.iter().all(|(key, value)| submission.labels.get(key) == Some(value))
-        && (filter.states.is_empty() || filter.states.contains(&submission.state))
-        && filter.created_after.is_none_or(|after| created >= first_millisecond(after))
-        && filter.created_before.is_none_or(|before| created < first_millisecond(before))
 }

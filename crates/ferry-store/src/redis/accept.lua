@@ -65,7 +65,7 @@ local function insert(new)
     place(key.state('queued', account), new.id, last)
     -- At once: the next of the batch may have the same Name.
     call('ZADD', key.name(account, name), last, new.id)
-    for _, label in ipairs(new.labels) do place(key.label(label[1], label[2]), new.id, last) end
+    for _, label in ipairs(new.labels) do place(key.label(account, label[1], label[2]), new.id, last) end
     if not known_accounts[account] and call('HSETNX', key.health, account, '') == 1 then
         call('ZADD', key.accounts, 0, account)
     end

@@ -24,7 +24,7 @@ use crate::continuity::{Asked, Continuity};
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The layout of the keys and of what they hold. A change that an older Ferry cannot read raises it.
-const LAYOUT: u32 = 3;
+const LAYOUT: u32 = 4;
 
 /// The largest call, a little below what Redis takes for one argument by default
 /// (`proto-max-bulk-len`, 512 MiB): beyond that it would end the connection, again and again.

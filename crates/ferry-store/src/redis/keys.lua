@@ -68,8 +68,10 @@ function key.name(account, name) return base .. 'n:' .. #account .. ':' .. accou
 -- The field of a name in a hash.
 local function name_field(account, name) return #account .. ':' .. account .. ':' .. name end
 
--- A sorted set, by the order of acceptance, of the submissions with a label.
-function key.label(name, value) return base .. 'l:' .. #name .. ':' .. name .. ':' .. value end
+-- A sorted set, by the order of acceptance, of the submissions of an account with a label.
+function key.label(account, name, value)
+    return base .. 'l:' .. #account .. ':' .. account .. ':' .. #name .. ':' .. name .. ':' .. value
+end
 
 -- A string: the submission that was accepted with an idempotency key.
 function key.idempotency(account, given)

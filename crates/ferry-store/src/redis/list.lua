@@ -1,8 +1,9 @@
 -- Reads the newest submissions along some indexes.
 -- KEYS: the namespace.
 -- ARGV: the time; the sequence number before which they stand, or empty; the times since and before
---   which they were accepted, in milliseconds, or empty; how many to look at; how many indexes, and of each its kind and two parts: `all`; `label` with name and value; `name` with
---   account and Name; `state` with account and state. An empty account means all accounts.
+--   which they were accepted, in milliseconds, or empty; how many to look at; how many indexes, and of
+--   each its kind, its account, and two parts: `all`; `label` with name and value; `name` with the Name;
+--   `state` with the state. An empty account means all accounts.
 -- Returns: the time; the sequence number of the last one that was looked at, or empty if no more
 --   follow; of each its id, its sequence number, and what `show` gives.
 -- Bounded by what is asked for: where that needs too many indexes, a wider one is read, and the
@@ -50,47 +51,51 @@ end
 if above == math.huge then return { stamp, '', {} } end
 above = int(above)
 local below = before == '' and '+inf' or '(' .. before
-local found = {}
-local function add(range, sign)
-    for n = 1, #range, 2 do found[#found + 1] = { range[n], sign * tonumber(range[n + 1]) } end
-end
-local function newest(index)
-    add(call('ZREVRANGEBYSCORE', index, below, above, 'WITHSCORES', 'LIMIT', 0, most), 1)
-end
-local ACCOUNTS, INDEXES = 1000, 64
-local function accounts_of(account)
-    if account ~= '' then return { account } end
-    return call('ZRANGE', key.accounts, 0, ACCOUNTS - 1)
-end
-local function named(account, name)
-    local index = key.name(account, name)
+local sources = {}
+local function newest(index) sources[#sources + 1] = { 1, 'ZREVRANGEBYSCORE', index, below, above } end
+local function add_index(kind, account, one, other)
+    if kind == 'label' then return newest(key.label(account, one, other)) end
+    if kind == 'state' then return newest(key.state(one, account)) end
+    local index = key.name(account, one)
     newest(index)
     -- Those that are final stand there by the negative.
     local from = before == '' and '-inf' or '(-' .. before
-    add(call('ZRANGEBYSCORE', index, from, '-' .. above, 'WITHSCORES', 'LIMIT', 0, most), -1)
+    sources[#sources + 1] = { -1, 'ZRANGEBYSCORE', index, from, '-' .. above }
+end
+local INDEXES, SHARE = 1000, 16
+local function accounts_of(account)
+    if account ~= '' then return { account } end
+    return call('ZRANGE', key.accounts, 0, INDEXES)
 end
 local indexes = number()
 for _ = 1, indexes do
-    local kind, one, other = argument(), argument(), argument()
-    if kind == 'label' then
-        newest(key.label(one, other))
-    elseif kind == 'name' then
-        for _, account in ipairs(accounts_of(one)) do named(account, other) end
-    else
-        local accounts = kind == 'state' and accounts_of(one) or {}
-        if kind == 'all' or #accounts * indexes > INDEXES then
-            require_all()
-            newest(key.all)
-            break
-        end
-        for _, account in ipairs(accounts) do newest(key.state(other, account)) end
+    local kind, account, one, other = argument(), argument(), argument(), argument()
+    local accounts = kind == 'all' and {} or accounts_of(account)
+    if #accounts == 0 or #accounts * indexes > INDEXES then
+        require_all()
+        sources = {}
+        newest(key.all)
+        break
     end
+    for _, known in ipairs(accounts) do add_index(kind, known, one, other) end
+end
+-- Of each index a share. Behind the last of a whole share, those of that index are not known: so far the
+-- list is complete.
+local share = min(most, max(math.ceil(most / #sources), SHARE))
+local found, complete = {}, 0
+for _, source in ipairs(sources) do
+    local sign, command, index, from, to = unpack(source)
+    local range = call(command, index, from, to, 'WITHSCORES', 'LIMIT', 0, share)
+    for n = 1, #range, 2 do found[#found + 1] = { range[n], sign * tonumber(range[n + 1]) } end
+    if #range == 2 * share then complete = max(complete, sign * tonumber(range[#range])) end
 end
 table.sort(found, function(a, b) return a[2] > b[2] end)
-local shown = {}
+local shown, last = {}, ''
 for n = 1, min(#found, most) do
     local id, seq = found[n][1], found[n][2]
+    if seq < complete then break end
     shown[n] = { id, int(seq), show(id) }
+    last = int(seq)
 end
-local last = #found >= most and most > 0 and int(found[most][2]) or ''
+if complete == 0 and #shown == #found then last = '' end
 return { stamp, last, shown }

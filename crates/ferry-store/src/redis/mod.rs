@@ -44,6 +44,7 @@ use redis::Value;
 use tokio::task::AbortHandle;
 
 use super::compression::compute;
+use super::listing::Listing;
 use super::packing::{compress_all, compress_contents};
 use super::{
     Accepted, CheckResult, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor,
@@ -361,35 +362,27 @@ impl Store for RedisStore {
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Page, StoreError> {
-        // One more than requested shows whether more follow.
-        let wanted = limit.saturating_add(1);
         let script = &self.scripts.list;
-        let mut found = Vec::new();
+        let mut listing = Listing::new(limit);
         let mut below = after.map(|Cursor(seq)| seq);
-        while found.len() < wanted {
-            let script_call = read::describe_list(self.script_call(script), filter, below, wanted);
+        loop {
+            let script_call = self.script_call(script);
+            let script_call = read::describe_list(script_call, filter, below, listing.wanted());
             let response = self.run(script, script_call).await;
-            let (more, last) = self.with_location(
-                response.and_then(|response| read::part(response, filter, &self.health)),
-            )?;
-            found.extend(more);
-            below = last;
-            if below.is_none() {
-                break;
+            let part = response.and_then(|response| read::part(response, filter, &self.health));
+            let (part, rest) = self.with_location(part)?;
+            let mut part = part.into_iter();
+            while !listing.is_full()
+                && let Some((seq, listed)) = part.next()
+            {
+                listing.look(seq, listed);
             }
-        }
-        let more = found.len() > limit;
-        found.truncate(limit);
-        let next = found.last().map(|(cursor, _)| *cursor).filter(|_| more);
-        let start = found.first().map(|(Cursor(seq), _)| Cursor(seq + 1));
-        let mut page = Page { next, start, ..Page::default() };
-        for (_, listed) in found {
-            match listed {
-                Ok(found) => page.found.push(found),
-                Err(damaged) => page.damaged.push(damaged),
+            let is_end = rest.is_none() && part.len() == 0;
+            if is_end || listing.is_full() {
+                return Ok(listing.into_page(is_end));
             }
+            below = rest;
         }
-        Ok(page)
     }
 
     async fn stats(&self) -> Result<Stats, StoreError> {

@@ -6,11 +6,9 @@ use super::error::RedisError;
 use super::record::{RedisRecord, read_health};
 use super::scripts::ScriptCall;
 use super::values::{array, bytes, lossy, maybe, maybe_time, number, stamp, text, tuple};
+use crate::listing::{Listed, first_millisecond};
 use crate::shown::Shift;
-use crate::{
-    AccountStats, Cursor, DamagedRecord, Filter, Stats, StepStats, SubmissionDetail,
-    first_millisecond,
-};
+use crate::{AccountStats, DamagedRecord, Filter, Stats, StepStats, SubmissionDetail};
 use ferry_types::domain::account::{Health, HealthPolicy};
 use ferry_types::domain::limits::LimitUsage;
 use ferry_types::domain::submission::{
@@ -97,44 +95,42 @@ pub(super) fn describe_list(
     below: Option<u64>,
     most: usize,
 ) -> ScriptCall {
-    let account = filter.account.as_deref().unwrap_or_default();
     // Where much may have to be left out, more is looked at than is wanted.
-    let is_exact = filter.labels.is_empty() && (filter.name.is_none() || filter.states.is_empty());
+    let is_exact = match (&filter.name, filter.labels.len()) {
+        (None, 0) => true,
+        (Some(_), 0) | (None, 1) => filter.states.is_empty(),
+        _ => false,
+    };
     let millis = |time: Option<Timestamp>| time.map(first_millisecond);
     let script_call = script_call.maybe(below);
     let script_call =
         script_call.maybe(millis(filter.created_after)).maybe(millis(filter.created_before));
     let script_call = script_call.arg(if is_exact { most.min(LOOKED_AT) } else { LOOKED_AT });
-    if let Some((name, value)) = filter.labels.iter().next() {
-        return script_call.arg(1).arg("label").arg(name).arg(value);
-    }
-    if let Some(name) = &filter.name {
-        return script_call.arg(1).arg("name").arg(account).arg(name);
-    }
-    if filter.account.is_none() && filter.states.is_empty() {
-        return script_call.arg(1).arg("all").arg("").arg("");
-    }
-    let any = filter.states.is_empty();
-    let states = State::ALL.into_iter().filter(|state| any || filter.states.contains(state));
-    script_call.each(&states.collect::<Vec<_>>(), |script_call, state| {
-        script_call.arg("state").arg(account).arg(state.as_str())
+    script_call.each(&indexes(filter), |script_call, [kind, one, other]| {
+        let account = filter.account.as_deref().unwrap_or_default();
+        script_call.arg(kind).arg(account).arg(one).arg(other)
     })
 }
 
-fn matches(filter: &Filter, submission: &Submission) -> bool {
-    filter.account.as_ref().is_none_or(|account| *account == submission.account)
-        && filter.name.as_ref().is_none_or(|name| *name == submission.name)
-        && filter.labels.iter().all(|(key, value)| submission.labels.get(key) == Some(value))
-        && (filter.states.is_empty() || filter.states.contains(&submission.state))
-        && filter.created_after.is_none_or(|after| submission.created_at >= after)
-        && filter.created_before.is_none_or(|before| submission.created_at < before)
+/// Kind and two parts of each index.
+fn indexes(filter: &Filter) -> Vec<[&str; 3]> {
+    if let Some(name) = &filter.name {
+        return vec![["name", name, ""]];
+    }
+    if let Some((name, value)) = filter.labels.first_key_value() {
+        return vec![["label", name, value]];
+    }
+    if filter.account.is_none() && filter.states.is_empty() {
+        return vec![["all", "", ""]];
+    }
+    let any = filter.states.is_empty();
+    let states = State::ALL.into_iter().filter(|state| any || filter.states.contains(state));
+    states.map(|state| ["state", state.as_str(), ""]).collect()
 }
 
-/// A submission of a list, or a record that is damaged.
-pub(super) type Listed = Result<SubmissionDetail, DamagedRecord>;
-
-/// A part of a list: what matches of what was looked at, each with its cursor; and where to look on.
-pub(super) type Part = (Vec<(Cursor, Listed)>, Option<u64>);
+/// A part of a list: what was looked at, by its number in the order of acceptance, and `None` where it does not
+/// match; and before which number to look on.
+pub(super) type Part = (Vec<(u64, Option<Listed>)>, Option<u64>);
 
 /// Reads the script's answer.
 pub(super) fn part(
@@ -145,23 +141,22 @@ pub(super) fn part(
     let [now, last, shown] = tuple(response)?;
     let (now, offset) = stamp(now)?;
     let filter = &filter.clone().shown(-offset);
-    let mut found = Vec::new();
-    // Along a label the account of a damaged record is unknown.
-    let is_private = filter.account.is_some() && !filter.labels.is_empty();
+    let mut part = Vec::new();
     for one in array(shown)? {
         let [id, seq, shown] = tuple(one)?;
         let listed = match RawDetail::read(shown) {
-            Ok(Some(shown)) if matches(filter, &shown.submission) => {
-                Ok(shown.explain(now, policy).shown(offset))
+            Ok(Some(shown)) if filter.matches(&shown.submission) => {
+                Some(Ok(shown.explain(now, policy).shown(offset)))
             }
-            Ok(Some(_)) => continue,
-            Ok(None) | Err(_) if is_private => continue,
-            Ok(None) => Err(DamagedRecord { id: lossy(id)?, cause: "it is missing".to_owned() }),
-            Err(error) => Err(DamagedRecord { id: lossy(id)?, cause: error.to_string() }),
+            Ok(Some(_)) => None,
+            Ok(None) => {
+                Some(Err(DamagedRecord { id: lossy(id)?, cause: "it is missing".to_owned() }))
+            }
+            Err(error) => Some(Err(DamagedRecord { id: lossy(id)?, cause: error.to_string() })),
         };
-        found.push((Cursor(number(seq)?), listed));
+        part.push((number(seq)?, listed));
     }
-    Ok((found, maybe(last)?))
+    Ok((part, maybe(last)?))
 }
 
 /// Adds a page of the accounts to a call of the script.

@@ -9,7 +9,7 @@ local old = call('ZRANGEBYSCORE', key.finished, '-inf', '(' .. int(before), 'LIM
 local function forget(id)
     local r = load(id)
     local _, cold = cmsgpack.unpack_one(r.rest)
-    for name, value in pairs(cold[1]) do place(key.label(name, value), id, false) end
+    for name, value in pairs(cold[1]) do place(key.label(r.account, name, value), id, false) end
     if r.key then call('DEL', key.idempotency(r.account, string.sub(r.key, 2))) end
     unschedule(r)
     place(key.state(r.state, r.account), id, false)

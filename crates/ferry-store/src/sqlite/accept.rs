@@ -36,9 +36,9 @@ fn accept_one(
     let submission = new.submission(now, has_predecessor);
     let seq = insert(connection, new, &submission)?;
     save_payload(connection, seq, packed)?;
-    let mut label = connection.prepare_cached("INSERT INTO labels VALUES (?1, ?2, ?3)")?;
+    let mut label = connection.prepare_cached("INSERT INTO labels VALUES (?1, ?2, ?3, ?4)")?;
     for (key, value) in &new.labels {
-        label.execute(params![key, value, seq])?;
+        label.execute(params![new.account, key, value, seq])?;
     }
     connection
         .prepare_cached("INSERT OR IGNORE INTO accounts (name, health) VALUES (?1, ?2)")?

@@ -125,7 +125,7 @@ pub(super) fn first(
     let sql = [
         "SELECT ",
         COLUMNS,
-        " FROM submissions s
+        " FROM submissions s INDEXED BY unfinished
           WHERE s.account = ?1 AND s.name = ?2 AND s.finished_at IS NULL AND s.has_predecessor >= 0
           ORDER BY s.seq LIMIT 1",
     ]

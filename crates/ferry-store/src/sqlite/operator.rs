@@ -121,12 +121,13 @@ pub(super) fn sweep(
     )?;
     let old: Vec<Old> =
         statement.query_map(params![before, SWEPT], Old::read)?.collect::<Result<_, _>>()?;
-    let mut label = connection
-        .prepare_cached("DELETE FROM labels WHERE key = ?1 AND value = ?2 AND submission = ?3")?;
+    let mut label = connection.prepare_cached(
+        "DELETE FROM labels WHERE account = ?1 AND key = ?2 AND value = ?3 AND submission = ?4",
+    )?;
     for Old { seq, counted, cold } in &old {
-        if let Some(cold) = cold {
+        if let (Some(cold), Some((account, _))) = (cold, counted) {
             for (key, value) in cold.labels() {
-                label.execute(params![key, value, seq])?;
+                label.execute(params![account, key, value, seq])?;
             }
         } else {
             // It must not keep the others, and is looked for from end to end.

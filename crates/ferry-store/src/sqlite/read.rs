@@ -3,14 +3,14 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, ToSql, params_from_iter};
 
 use super::changes::row_id;
 use super::error::SqliteError;
 use super::health;
 use super::records::{COLUMNS, SqliteRecord, value};
-use crate::{Cursor, DamagedRecord, Filter, Page, SubmissionDetail, first_millisecond};
+use crate::listing::{Listed, Listing, first_millisecond};
+use crate::{Cursor, DamagedRecord, Filter, Page, SubmissionDetail};
 use ferry_types::domain::account::{Health, HealthPolicy};
 use ferry_types::domain::limits::LimitUsage;
 use ferry_types::domain::submission::{State, Submission, Surroundings, TimelineEntry};
@@ -26,90 +26,72 @@ pub(super) struct RecordReader<'a> {
     pub(super) offset: i64,
 }
 
-/// Which index leads to the submissions that match, newest first, without passing many others.
+/// An index that leads to submissions, newest first; but for `All`, within an account.
 #[derive(Debug, Clone, Copy)]
-enum ListOrder<'a> {
+pub(super) enum ListOrder<'a> {
     All,
-    Labels,
-    Name,
-    Range(&'a str, State),
+    Label(&'a str, &'a str, &'a str),
+    Name(&'a str, &'a str),
+    State(&'a str, State),
 }
 
+/// Indexes that together have all submissions that match, and few others.
 fn ways<'a>(filter: &'a Filter, accounts: &'a BTreeMap<String, Health>) -> Vec<ListOrder<'a>> {
-    if !filter.labels.is_empty() {
-        return vec![ListOrder::Labels];
+    let accounts: Vec<&str> = match &filter.account {
+        Some(account) => vec![account],
+        None => accounts.keys().map(String::as_str).collect(),
+    };
+    if let Some(name) = &filter.name {
+        return accounts.into_iter().map(|account| ListOrder::Name(account, name)).collect();
     }
-    if filter.name.is_some() {
-        return vec![ListOrder::Name];
+    if let Some((key, value)) = filter.labels.first_key_value() {
+        return accounts.into_iter().map(|account| ListOrder::Label(account, key, value)).collect();
     }
     if filter.account.is_none() && filter.states.is_empty() {
         return vec![ListOrder::All];
     }
     let states = if filter.states.is_empty() { &State::ALL[..] } else { &filter.states };
-    let accounts: Vec<&String> =
-        filter.account.as_ref().map_or_else(|| accounts.keys().collect(), |account| vec![account]);
     let pairs = accounts.into_iter().flat_map(|account| states.iter().map(move |s| (account, *s)));
-    pairs.map(|(account, state)| ListOrder::Range(account, state)).collect()
+    pairs.map(|(account, state)| ListOrder::State(account, state)).collect()
 }
 
-/// A query under construction.
-#[derive(Debug, Default)]
-struct Query {
-    tables: String,
-    conditions: String,
-    values: Vec<Value>,
-}
-
-impl Query {
-    fn require(&mut self, condition: &str, value: impl Into<Value>) {
-        self.conditions += &format!(" AND {condition}");
-        self.values.push(value.into());
-    }
-
-    /// Requires the labels, and gives the column that the list is in the order of.
-    fn labels(&mut self, filter: &Filter) -> &'static str {
-        for (n, (key, value)) in filter.labels.iter().enumerate() {
-            // CROSS JOIN fixes the order: from the first label to the others to the submissions.
-            self.tables += &format!("labels l{n} CROSS JOIN ");
-            self.require(&format!("l{n}.key = ?"), key.clone());
-            self.require(&format!("l{n}.value = ?"), value.clone());
-            let others = if n == 0 { "s.seq" } else { &format!("l{n}.submission") };
-            self.conditions += &format!(" AND {others} = l0.submission");
-        }
-        if filter.labels.is_empty() { "s.seq" } else { "l0.submission" }
-    }
-
-    /// Requires all else; a column with a `+` is not looked up in an index.
-    fn rest(&mut self, filter: &Filter, along: ListOrder<'_>) {
-        if let Some(name) = &filter.name {
-            let column = if matches!(along, ListOrder::Name) { "s.name" } else { "+s.name" };
-            self.require(&format!("{column} = ?"), name.clone());
-        }
-        if let Some(account) = &filter.account {
-            self.require("+s.account = ?", account.clone());
-        }
-        if !filter.states.is_empty() {
-            let states = filter.states.iter().map(|state| format!("'{state}'"));
-            let states = states.collect::<Vec<_>>().join(", ");
-            self.conditions += &format!(" AND +s.state IN ({states})");
+impl ListOrder<'_> {
+    /// The query for numbers in the order of acceptance, from the first parameter on, before the second, and
+    /// as many as the third; and its other parameters. It reads the index alone.
+    pub(super) fn query(&self) -> (&'static str, Vec<&str>) {
+        match self {
+            Self::All => (
+                "SELECT seq FROM submissions WHERE seq >= ?1 AND seq < ?2 ORDER BY seq DESC LIMIT ?3",
+                Vec::new(),
+            ),
+            Self::Label(account, key, value) => (
+                "SELECT submission FROM labels
+                 WHERE submission >= ?1 AND submission < ?2 AND account = ?4 AND key = ?5 AND value = ?6
+                 ORDER BY submission DESC LIMIT ?3",
+                vec![*account, *key, *value],
+            ),
+            Self::Name(account, name) => (
+                "SELECT seq FROM submissions INDEXED BY by_name
+                 WHERE seq >= ?1 AND seq < ?2 AND account = ?4 AND name = ?5
+                 ORDER BY seq DESC LIMIT ?3",
+                vec![*account, *name],
+            ),
+            Self::State(account, state) => (
+                "SELECT seq FROM submissions INDEXED BY by_state
+                 WHERE seq >= ?1 AND seq < ?2 AND account = ?4 AND state = ?5
+                 ORDER BY seq DESC LIMIT ?3",
+                vec![*account, state.as_str()],
+            ),
         }
     }
 }
 
-/// A row of a list, by the order of acceptance.
-type Listed = (i64, Result<SqliteRecord, DamagedRecord>);
+/// Numbers of submissions in the order of acceptance: from the first on, and before the second.
+type Range = (i64, i64);
 
-fn listed_row(row: &Row<'_>) -> Result<Listed, SqliteError> {
-    let seq = row.get(0)?;
-    match SqliteRecord::from_row(row) {
-        Ok(record) => Ok((seq, Ok(record))),
-        Err(error) if error.is_of_a_row() => {
-            let id = row_id(row, ID, seq)?;
-            Ok((seq, Err(DamagedRecord { id, cause: error.to_string() })))
-        }
-        Err(error) => Err(error),
-    }
-}
+/// Numbers that are read of indexes at once, and of each one at least.
+const CHUNK: usize = 256;
+const SHARE: usize = 16;
 
 /// Place of the id in `COLUMNS`.
 const ID: usize = 3;
@@ -129,71 +111,93 @@ impl RecordReader<'_> {
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Page, SqliteError> {
-        // One more than requested shows that more follow.
-        let wanted = limit.saturating_add(1);
-        let accounts = health::all(self.connection)?;
-        let mut found = Vec::new();
-        for along in ways(filter, &accounts) {
-            found.extend(self.matching(filter, along, after, wanted)?);
-        }
-        found.sort_unstable_by_key(|(seq, _)| Reverse(*seq));
-        found.dedup_by_key(|(seq, _)| *seq);
-        let more = found.len() > limit;
-        found.truncate(limit);
-        let last = found.last().map(|(seq, _)| Cursor(seq.unsigned_abs()));
-        let start = found.first().map(|(seq, _)| Cursor(seq.unsigned_abs() + 1));
-        let mut page = Page { next: last.filter(|_| more), start, ..Page::default() };
-        for (_, record) in found {
-            match record {
-                Ok(record) => page.found.push(self.explain(record, &accounts)?),
-                Err(damaged) => page.damaged.push(damaged),
+        let accounts = match &filter.account {
+            Some(account) => {
+                let health = health::load(self.connection, account)?;
+                health.map(|health| (account.clone(), health)).into_iter().collect()
             }
+            None => health::all(self.connection)?,
+        };
+        let ways = ways(filter, &accounts);
+        let (from, mut below) = self.range(filter, after)?;
+        let mut listing = Listing::new(limit);
+        loop {
+            let (seqs, rest) = self.newest(&ways, (from, below), listing.wanted().max(CHUNK))?;
+            let mut seqs = seqs.into_iter();
+            while !listing.is_full()
+                && let Some(seq) = seqs.next()
+            {
+                listing.look(seq.unsigned_abs(), self.listed(seq, filter, &accounts)?);
+            }
+            let is_end = rest.is_none() && seqs.len() == 0;
+            if is_end || listing.is_full() {
+                return Ok(listing.into_page(is_end));
+            }
+            below = rest.unwrap_or_default();
         }
-        Ok(page)
     }
 
-    /// The submissions that match, newest first.
-    fn matching(
+    /// The part of the order of acceptance in which a filter's submissions stand, after a cursor.
+    fn range(&self, filter: &Filter, after: Option<Cursor>) -> Result<Range, SqliteError> {
+        let first_since =
+            |time: Option<Timestamp>| time.map(|t| self.first_since(first_millisecond(t)));
+        let from = first_since(filter.created_after).transpose()?.unwrap_or(i64::MIN);
+        let before = first_since(filter.created_before).transpose()?.unwrap_or(i64::MAX);
+        let below = after.and_then(|Cursor(seq)| i64::try_from(seq).ok()).unwrap_or(i64::MAX);
+        Ok((from, before.min(below)))
+    }
+
+    /// The newest numbers along some indexes, and before which one to read on. Of each index a share is read:
+    /// behind the last of a whole share, those of that index are not known, and the others are left as well.
+    fn newest(
         &self,
+        ways: &[ListOrder<'_>],
+        (from, below): Range,
+        most: usize,
+    ) -> Result<(Vec<i64>, Option<i64>), SqliteError> {
+        let share = most.div_ceil(ways.len().max(1)).max(SHARE);
+        let limit = i64::try_from(share).unwrap_or(i64::MAX);
+        let (mut found, mut complete) = (Vec::new(), None);
+        for along in ways {
+            let (sql, others) = along.query();
+            let parameters: [&dyn ToSql; 3] = [&from, &below, &limit];
+            let parameters = parameters.into_iter().chain(others.iter().map(|o| o as &dyn ToSql));
+            let mut statement = self.connection.prepare_cached(sql)?;
+            let seqs = statement.query_map(params_from_iter(parameters), |row| row.get(0))?;
+            let seqs = seqs.collect::<Result<Vec<i64>, _>>()?;
+            if seqs.len() >= share {
+                complete = complete.max(seqs.last().copied());
+            }
+            found.extend(seqs);
+        }
+        found.retain(|seq| complete.is_none_or(|complete| *seq >= complete));
+        found.sort_unstable_by_key(|seq| Reverse(*seq));
+        found.dedup();
+        Ok((found, complete))
+    }
+
+    /// A submission that was found by its number, if it matches.
+    fn listed(
+        &self,
+        seq: i64,
         filter: &Filter,
-        along: ListOrder<'_>,
-        after: Option<Cursor>,
-        limit: usize,
-    ) -> Result<Vec<Listed>, SqliteError> {
-        let mut query = Query::default();
-        let seq = query.labels(filter);
-        if let Some(Cursor(after)) = after {
-            query.require(&format!("{seq} < ?"), i64::try_from(after).unwrap_or(i64::MAX));
-        }
-        for (time, is_lower) in [(filter.created_after, true), (filter.created_before, false)] {
-            let Some(time) = time else { continue };
-            let comparison = if is_lower { ">=" } else { "<" };
-            query.require(
-                &format!("{seq} {comparison} ?"),
-                self.first_since(first_millisecond(time))?,
-            );
-            let column = format!("+s.created_at {comparison} ?");
-            query.require(&column, first_millisecond(time));
-        }
-        if let ListOrder::Range(account, state) = along {
-            query.require("s.account = ?", account.to_owned());
-            query.require("s.state = ?", state.as_str().to_owned());
-        } else {
-            query.rest(filter, along);
-        }
-        let Query { tables, conditions, mut values } = query;
-        values.push(Value::from(i64::try_from(limit).unwrap_or(i64::MAX)));
-        let sql = format!(
-            "SELECT {COLUMNS} FROM {tables} submissions s WHERE 1{conditions}
-             ORDER BY {seq} DESC LIMIT ?"
-        );
+        accounts: &BTreeMap<String, Health>,
+    ) -> Result<Option<Listed>, SqliteError> {
+        let sql = ["SELECT ", COLUMNS, " FROM submissions s WHERE s.seq = ?1"].concat();
         let mut statement = self.connection.prepare_cached(&sql)?;
-        let mut rows = statement.query(params_from_iter(values))?;
-        let mut listed = Vec::new();
-        while let Some(row) = rows.next()? {
-            listed.push(listed_row(row)?);
+        let mut rows = statement.query([seq])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        match SqliteRecord::from_row(row) {
+            Ok(record) if filter.matches(&record.submission) => {
+                Ok(Some(Ok(self.explain(record, accounts)?)))
+            }
+            Ok(_) => Ok(None),
+            Err(error) if error.is_of_a_row() => {
+                let id = row_id(row, ID, seq)?;
+                Ok(Some(Err(DamagedRecord { id, cause: error.to_string() })))
+            }
+            Err(error) => Err(error),
         }
-        Ok(listed)
     }
 
     /// The number in the order of acceptance from which on all were accepted at `time` or later, found by
@@ -251,7 +255,7 @@ impl RecordReader<'_> {
         let id = self
             .connection
             .prepare_cached(
-                "SELECT id FROM submissions
+                "SELECT id FROM submissions INDEXED BY unfinished
                  WHERE account = ?1 AND name = ?2 AND finished_at IS NULL AND has_predecessor >= 0
                  ORDER BY seq LIMIT 1",
             )?
@@ -275,5 +279,38 @@ impl RecordReader<'_> {
             });
         }
         Ok(timeline)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::schema::open_writer;
+    use super::*;
+
+    #[test]
+    fn an_index_is_searched_for_the_account_and_for_all_that_is_wanted_of_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let connection = open_writer(&dir.path().join("ferry.db")).unwrap();
+        for (along, expected) in [
+            (ListOrder::All, "USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+            (
+                ListOrder::Label("main", "team", "north"),
+                "(account=? AND key=? AND value=? AND submission>? AND submission<?)",
+            ),
+            (
+                ListOrder::Name("main", "n"),
+                "COVERING INDEX by_name (account=? AND name=? AND rowid>? AND rowid<?)",
+            ),
+            (
+                ListOrder::State("main", State::Queued),
+                "COVERING INDEX by_state (account=? AND state=? AND rowid>? AND rowid<?)",
+            ),
+        ] {
+            let mut statement =
+                connection.prepare(&format!("EXPLAIN QUERY PLAN {}", along.query().0)).unwrap();
+            let plan = statement.query_map([], |row| row.get(3)).unwrap();
+            let plan: Vec<String> = plan.collect::<Result<_, _>>().unwrap();
+            assert!(plan.len() == 1 && plan[0].contains(expected), "{plan:?}");
+        }
     }
 }

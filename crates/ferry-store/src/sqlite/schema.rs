@@ -26,6 +26,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("002.sql"),
     include_str!("003.sql"),
     include_str!("004.sql"),
+    include_str!("005.sql"),
 ];
 
 /// Duration for which a process waits while another one writes, and the delay between its looks.
@@ -200,7 +201,15 @@ mod tests {
         let path = dir.path().join("ferry.db");
         let mut connection = Connection::open(&path).unwrap();
         migrate(&mut connection, &path, &MIGRATIONS[..1]).unwrap();
-        connection.execute("INSERT INTO accounts VALUES ('main', '{}', NULL)", []).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO accounts VALUES ('main', '{}', NULL);
+                 INSERT INTO submissions (seq, id, account, name, state, priority, created_at,
+                     updated_at, deadline, digest, cold)
+                 VALUES (7, 'a', 'main', 'n', 'queued', 1, 0, 0, 0, '', x'00');
+                 INSERT INTO labels VALUES ('team', 'north', 7), ('ward', 'süd', 7);",
+            )
+            .unwrap();
         drop(connection);
         let connection = open_writer(&path).unwrap();
         assert_eq!(version(&path), (OLDEST + MIGRATIONS.len() - 1) as i32);
@@ -208,7 +217,11 @@ mod tests {
             let sql = format!("SELECT count(*) FROM {table}");
             connection.query_row(&sql, [], |row| row.get(0)).unwrap()
         };
-        assert_eq!((count("accounts"), count("name_marks")), (1, 0));
+        assert_eq!((count("accounts"), count("name_marks"), count("labels")), (1, 0, 2));
+        let label = "SELECT value FROM labels WHERE account = 'main' AND key = 'ward'
+                     AND submission = 7";
+        let value: String = connection.query_row(label, [], |row| row.get(0)).unwrap();
+        assert_eq!(value, "süd");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed, and says where")]
 
 mod accepting;
+mod bounded_reading;
 mod claiming;
 mod clock_steps;
 mod committing;
@@ -212,6 +213,11 @@ macro_rules! fulfilled_by {
                     stats_count_ready_scheduled_and_leased_steps
                     what_waits_for_its_name_is_ready
                     stats_count_the_submissions_by_state
+                }
+                bounded_reading {
+                    a_read_of_an_account_touches_as_many_records_whatever_others_have
+                    a_sparse_list_ends_within_its_bound_and_continues
+                    a_list_of_all_accounts_is_in_their_common_order
                 }
                 retention {
                     what_ended_long_ago_is_removed_with_all_it_had
