@@ -90,7 +90,8 @@ impl Bulk {
                 break;
             }
         }
-        (plan.has_more, plan.next) = (cursor.is_some(), pinned);
+        // Where nothing matched so far, the batches begin where the plan ended.
+        (plan.has_more, plan.next) = (cursor.is_some(), pinned.or(cursor));
         Ok(plan)
     }
 

@@ -207,6 +207,10 @@ impl Store for InstrumentedStore {
         self.count(Operation::Stats, self.store.stats()).await
     }
 
+    async fn stats_of(&self, account: &str) -> Result<Stats, StoreError> {
+        self.count(Operation::Stats, self.store.stats_of(account)).await
+    }
+
     async fn pause(&self, account: &str, reason: &str) -> Result<(), StoreError> {
         self.count(Operation::Operate, self.store.pause(account, reason)).await
     }

@@ -10,8 +10,9 @@ use super::error::ApiError;
 use super::found::{AccountPath, unknown_account};
 use super::json::Json;
 use super::shared::Shared;
+use super::stats;
 use crate::queue;
-use ferry_store::AccountStats;
+use ferry_store::{AccountStats, Stats};
 use ferry_types::contract::{AccountView, AccountsView};
 use ferry_types::domain::account::Health;
 
@@ -20,29 +21,35 @@ pub(super) async fn accounts(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
 ) -> Result<Json<AccountsView>, ApiError> {
-    let mut accounts = known(&shared).await?;
-    accounts.retain(|name, _| caller.sees(name));
-    Ok(Json(AccountsView { accounts: accounts.into_values().collect() }))
+    let mut stats = stats::of(shared.store(), &caller).await?;
+    let configured = shared.parts.intake.accounts().iter().filter(|name| caller.sees(name));
+    for name in configured {
+        if stats.accounts.iter().all(|known| known.account != *name) {
+            stats.accounts.push(idle(name));
+        }
+    }
+    stats.accounts.sort_by(|one, other| one.account.cmp(&other.account));
+    let accounts = stats.accounts.iter().map(|one| view(&shared, one, &stats)).collect();
+    Ok(Json(AccountsView { accounts }))
 }
 
-/// Shows an account.
+/// Shows an account that is configured here or that the store has.
 pub(super) async fn one(
     State(shared): State<Arc<Shared>>,
     AccountPath(account): AccountPath,
 ) -> Result<Json<AccountView>, ApiError> {
-    known(&shared).await?.remove(&account).map(Json).ok_or_else(unknown_account)
+    let stats = shared.store().stats_of(&account).await?;
+    let is_configured = shared.parts.intake.is_configured(&account);
+    let one = stats.accounts.first().cloned().or_else(|| is_configured.then(|| idle(&account)));
+    Ok(Json(view(&shared, &one.ok_or_else(unknown_account)?, &stats)))
 }
 
-/// The accounts that are configured here or that the store has, by name.
-async fn known(shared: &Shared) -> Result<BTreeMap<String, AccountView>, ApiError> {
-    let mut stats = shared.store().stats().await?;
-    for name in shared.parts.intake.accounts() {
-        if stats.accounts.iter().all(|known| known.account != *name) {
-            let (account, health, states) = (name.clone(), Health::default(), BTreeMap::new());
-            stats.accounts.push(AccountStats { account, health, states });
-        }
-    }
-    let (now, policy) = (shared.parts.clock.now(), &shared.parts.health);
-    let view = |one| queue::account(one, &stats, now, policy);
-    Ok(stats.accounts.iter().map(|one| (one.account.clone(), view(one))).collect())
+/// An account of which the store knows nothing.
+fn idle(account: &str) -> AccountStats {
+    let (health, states) = (Health::default(), BTreeMap::new());
+    AccountStats { account: account.to_owned(), health, states }
+}
+
+fn view(shared: &Shared, one: &AccountStats, stats: &Stats) -> AccountView {
+    queue::account(one, stats, shared.parts.clock.now(), &shared.parts.health)
 }

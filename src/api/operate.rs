@@ -78,8 +78,8 @@ pub(super) async fn pause(
     OptionalJsonBody(body): OptionalJsonBody<PauseRequest>,
 ) -> Result<Json<PauseView>, ApiError> {
     if !shared.parts.intake.is_configured(&account) {
-        let stats = shared.store().stats().await?;
-        if stats.accounts.iter().all(|known| known.account != account) {
+        let stats = shared.store().stats_of(&account).await?;
+        if stats.accounts.is_empty() {
             return Err(unknown_account());
         }
     }

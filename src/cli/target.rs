@@ -127,7 +127,11 @@ impl NameArgs {
         let Some(name) = &self.name else { return Ok(None) };
         let (named, account) = (Some(name.clone()), self.account.clone());
         let filter = Filter { name: named, account, ..Filter::default() };
-        let page = store.list(&filter, None, 1).await?;
+        let mut page = store.list(&filter, None, 1).await?;
+        // A page may be empty although more follow.
+        while page.found.is_empty() && page.damaged.is_empty() && page.next.is_some() {
+            page = store.list(&filter, page.next, 1).await?;
+        }
         if let Some(damaged) = page.damaged.first() {
             return Err(CliError::new(Exit::Failed, anyhow::Error::msg(damaged.to_string())));
         }

@@ -259,6 +259,10 @@ impl Store for WorkerStore {
         self.inner.store.stats().await
     }
 
+    async fn stats_of(&self, account: &str) -> Answer<Stats> {
+        self.inner.store.stats_of(account).await
+    }
+
     async fn pause(&self, account: &str, reason: &str) -> Answer<()> {
         self.inner.store.pause(account, reason).await
     }

@@ -31,7 +31,7 @@ pub use compression::compute;
 pub use continuity::{Continuity, Loss, Standing};
 pub use error::{DamagedRecord, StoreError, WriteRefusal};
 pub use events::{Event, Events};
-pub use listing::{Cursor, Filter, LOOKED_AT, Page};
+pub use listing::{Cursor, Filter, LOOKED_AT, Page, SubmissionDetail};
 pub use wakeups::Wakeups;
 
 use std::collections::BTreeMap;
@@ -45,7 +45,6 @@ use ferry_types::domain::limits::AccountLimits;
 use ferry_types::domain::outcome::Content;
 use ferry_types::domain::submission::{
     IllegalTransitionError, Resolution, State, StepKind, Submission, TimelineEntry, Transition,
-    WaitingFor,
 };
 use ferry_types::domain::{SubmissionId, Timestamp};
 
@@ -165,15 +164,6 @@ impl Rescued {
             _ => self.due += 1,
         }
     }
-}
-
-/// A submission with the reason why it makes no progress.
-#[derive(Debug, Clone)]
-pub struct SubmissionDetail {
-    /// The submission.
-    pub submission: Submission,
-    /// Reason why it makes no progress now.
-    pub waiting_for: Option<WaitingFor>,
 }
 
 /// Number of steps of one kind and one account.
@@ -302,7 +292,8 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// each event together with its change, atomically.
     async fn events(&self, after: u64, limit: usize) -> Result<Events, StoreError>;
 
-    /// Submissions, newest first.
+    /// Submissions, newest first. Of one account, the work depends on what this account has, and on no other
+    /// one.
     async fn list(
         &self,
         filter: &Filter,
@@ -312,6 +303,10 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
 
     /// Returns the numbers of steps and submissions.
     async fn stats(&self) -> Result<Stats, StoreError>;
+
+    /// Returns those of one account, none if the store does not know it. The work depends on what this
+    /// account has, and on no other one.
+    async fn stats_of(&self, account: &str) -> Result<Stats, StoreError>;
 
     /// Yields no more steps of the account, known or not yet known.
     async fn pause(&self, account: &str, reason: &str) -> Result<(), StoreError>;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::{DamagedRecord, SubmissionDetail};
+use crate::error::DamagedRecord;
 use ferry_types::domain::Timestamp;
-use ferry_types::domain::submission::{State, Submission};
+use ferry_types::domain::submission::{State, Submission, WaitingFor};
 
 /// The most records that are looked at for a page or a count, unless more are asked for: where no index leads
 /// to those alone that match, a page is short, or empty, although more follow.
@@ -43,6 +43,15 @@ impl Filter {
 /// The first millisecond that is not before `time`: stores keep no more of a time.
 pub(crate) fn first_millisecond(time: Timestamp) -> i64 {
     time.timestamp_millis() + i64::from(!time.timestamp_subsec_nanos().is_multiple_of(1_000_000))
+}
+
+/// A submission with the reason why it makes no progress.
+#[derive(Debug, Clone)]
+pub struct SubmissionDetail {
+    /// The submission.
+    pub submission: Submission,
+    /// Reason why it makes no progress now.
+    pub waiting_for: Option<WaitingFor>,
 }
 
 /// A part of a list, newest first.

@@ -106,10 +106,11 @@ async fn counted(store: &dyn Store, selection: &Selection) -> Result<Option<u64>
     if name.is_some() || !labels.is_empty() || is_timed || webhook.is_some() {
         return Ok(None);
     }
-    let stats = store.stats().await?;
-    let accounts = stats.accounts.iter();
-    let accounts = accounts.filter(|known| account.as_ref().is_none_or(|a| *a == known.account));
-    let counts = accounts.flat_map(|known| &known.states);
+    let stats = match account {
+        Some(account) => store.stats_of(account).await?,
+        None => store.stats().await?,
+    };
+    let counts = stats.accounts.iter().flat_map(|known| &known.states);
     let counts = counts.filter(|(state, _)| states.is_empty() || states.contains(state));
     Ok(Some(counts.map(|(_, count)| count).sum()))
 }

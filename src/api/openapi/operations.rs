@@ -40,7 +40,7 @@ pub(in crate::api) fn list(operation: Operation<'_>) -> Operation<'_> {
     operation
         .named(SUBMISSIONS, "list_submissions", "List submissions, the newest first")
         .description(
-            "At most 2,000 are looked at for a page. Where few of them match, it is short, or empty: go on \
+            "At most 2,000 are looked at for a page. Where few of them match, it is short, or empty: continue \
              as long as there is a `next_cursor`.",
         )
         .problems(&[StoreUnavailable])

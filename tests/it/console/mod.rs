@@ -2,6 +2,7 @@
 
 mod acts;
 mod administration;
+mod bound_work;
 mod browser;
 mod bulk;
 mod correcting;

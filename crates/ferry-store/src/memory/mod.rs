@@ -256,6 +256,10 @@ impl Store for MemoryStore {
         Ok(self.at(|data, time| data.stats(time.now).shown(time.offset)))
     }
 
+    async fn stats_of(&self, account: &str) -> Result<Stats, StoreError> {
+        Ok(self.at(|data, time| data.stats_of(account, time.now).shown(time.offset)))
+    }
+
     async fn pause(&self, account: &str, reason: &str) -> Result<(), StoreError> {
         self.with(|data| {
             data.accounts.entry(account.to_owned()).or_default().health.pause_reason =

@@ -74,22 +74,25 @@ impl Data {
 
     pub(super) fn stats(&self, now: Timestamp) -> Stats {
         let mut stats = Stats::default();
-        for (account, known) in &self.accounts {
-            let of_account = || {
-                let submissions = self.rows.values().map(|row| &row.submission);
-                submissions.filter(|submission| submission.account == *account)
-            };
-            for kind in StepKind::ALL {
-                stats.steps.push(step_stats(account, kind, of_account(), now));
-            }
-            let mut states = std::collections::BTreeMap::new();
-            for submission in of_account() {
-                *states.entry(submission.state).or_default() += 1;
-            }
-            let health = known.health.clone();
-            stats.accounts.push(AccountStats { account: account.clone(), health, states });
+        for account in self.accounts.keys() {
+            let of_account = self.stats_of(account, now);
+            stats.steps.extend(of_account.steps);
+            stats.accounts.extend(of_account.accounts);
         }
         stats
+    }
+
+    pub(super) fn stats_of(&self, account: &str, now: Timestamp) -> Stats {
+        let Some(known) = self.accounts.get(account) else { return Stats::default() };
+        let of_account = || self.of_account(account, u64::MAX).map(|(_, row)| &row.submission);
+        let steps = StepKind::ALL.into_iter();
+        let steps = steps.map(|kind| step_stats(account, kind, of_account(), now)).collect();
+        let mut states = std::collections::BTreeMap::new();
+        for submission in of_account() {
+            *states.entry(submission.state).or_default() += 1;
+        }
+        let (account, health) = (account.to_owned(), known.health.clone());
+        Stats { steps, accounts: vec![AccountStats { account, health, states }] }
     }
 }
 

@@ -13,6 +13,7 @@ use redis::{RedisResult, ServerErrorKind, Value};
 
 use super::error::{RedisError, ends_connection};
 use super::greeting;
+use super::layout::{self, LAYOUT};
 use super::scripts::{Script, ScriptCall};
 use super::standing::{self, StandingScript};
 use super::topology::Topology;
@@ -22,9 +23,6 @@ use crate::continuity::{Asked, Continuity};
 
 /// For how long an answer, or a connection, is waited for.
 const TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The layout of the keys and of what they hold. A change that an older Ferry cannot read raises it.
-const LAYOUT: u32 = 4;
 
 /// The largest call, a little below what Redis takes for one argument by default
 /// (`proto-max-bulk-len`, 512 MiB): beyond that it would end the connection, again and again.
@@ -222,22 +220,18 @@ impl RedisConnection {
         }
     }
 
-    /// Connects, and reads the layout of the namespace. Writes nothing.
+    /// Connects, and reads the layout of the namespace. Writes nothing, but for a namespace of the layout
+    /// before, which it migrates.
     async fn connect(&self) -> Result<Current, RedisError> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(TIMEOUT))
             .set_response_timeout(Some(TIMEOUT));
-        let mut get = redis::cmd("GET");
-        get.arg(self.layout_key());
-        let (connection, info, response) = self.topology.connect(&config, &get).await?;
-        let layout: Option<u32> = redis::from_redis_value(response).map_err(RedisError::corrupt)?;
-        layout.map_or(Ok(()), check_layout)?;
-        let is_new = Arc::new(AtomicBool::new(layout.is_none()));
+        let probe = layout::probe(&self.base);
+        let (mut connection, info, response) = self.topology.connect(&config, &probe).await?;
+        let found = layout::read(response)?;
+        layout::migrate(&mut connection, &self.base, found).await?;
+        let is_new = Arc::new(AtomicBool::new(found == layout::Found::Nothing));
         Ok(Current { number: 0, connection, info, is_new })
-    }
-
-    fn layout_key(&self) -> String {
-        format!("{}layout", self.base)
     }
 
     /// Writes the layout of a new namespace, before anything else is written.
@@ -247,12 +241,14 @@ impl RedisConnection {
             return Ok(());
         }
         let mut set = redis::cmd("SET");
-        set.arg(self.layout_key()).arg(LAYOUT).arg("NX").arg("GET");
+        set.arg(layout::name(&self.base)).arg(LAYOUT).arg("NX").arg("GET");
         let before: redis::RedisResult<Option<u32>> = set.query_async(&mut connection).await;
         if before.as_ref().is_err_and(ends_connection) {
             self.give_up(number);
         }
-        before?.map_or(Ok(()), check_layout)?;
+        if let Some(found) = before? {
+            layout::begun_by_another(found).inspect_err(|_| self.give_up(number))?;
+        }
         is_new.store(false, Ordering::Relaxed);
         Ok(())
     }
@@ -293,22 +289,6 @@ impl RedisConnection {
         // Every critical section is a single assignment: a poisoned lock guards a whole value.
         self.current.lock()
     }
-}
-
-/// Refuses a namespace of another version of Ferry.
-fn check_layout(layout: u32) -> Result<(), RedisError> {
-    let way_out = match layout.cmp(&LAYOUT) {
-        std::cmp::Ordering::Equal => return Ok(()),
-        std::cmp::Ordering::Greater => {
-            format!("this version of Ferry knows up to {LAYOUT}: use the newer Ferry that wrote it")
-        }
-        std::cmp::Ordering::Less => "this version of Ferry no longer knows it: finish its \
-            submissions with the older Ferry that wrote it, or set another `namespace`"
-            .to_owned(),
-    };
-    Err(RedisError::Refused(StoreError::Unusable(format!(
-        "the namespace has layout {layout}, and {way_out}"
-    ))))
 }
 
 /// An answer that cannot be read proves nothing; the next one does.

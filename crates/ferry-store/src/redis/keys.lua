@@ -20,7 +20,9 @@ local base = KEYS[1]
 --   dataset is at the Platform.
 -- `clock`, `clock_seen`: strings; milliseconds by which the server's clock is ahead of the store's time;
 --   that time, when a process last compared the two.
--- `wake`: the channel that announces the next due times to workers.
+-- `due_times`: the channel that announces the next due times to workers.
+-- `layout`, `migrating`: strings; the layout, as `layout.rs` knows it; while an older one is migrated, the
+--   sequence number of the last submission that was.
 local key = setmetatable({}, {
     __index = function(known, name)
         known[name] = base .. name
@@ -70,7 +72,7 @@ local function name_field(account, name) return #account .. ':' .. account .. ':
 
 -- A sorted set, by the order of acceptance, of the submissions of an account with a label.
 function key.label(account, name, value)
-    return base .. 'l:' .. #account .. ':' .. account .. ':' .. #name .. ':' .. name .. ':' .. value
+    return base .. 'label:' .. #account .. ':' .. account .. ':' .. #name .. ':' .. name .. ':' .. value
 end
 
 -- A string: the submission that was accepted with an idempotency key.

@@ -14,6 +14,9 @@ use ferry_types::domain::submission::StepKind;
 use ferry_types::domain::timestamp;
 use ferry_types::recurring::Recurring;
 
+/// Name of the channel, after the namespace. Up to layout 3 it was `wake`: who listens there is an older version.
+const CHANNEL: &str = "due_times";
+
 /// After so long without a message, whether the server is still there is asked.
 const QUIET: Duration = Duration::from_secs(20);
 
@@ -22,7 +25,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Wakes workers for as long as the process lives.
 pub(super) async fn listen(link: Arc<RedisConnection>, wakeups: Arc<Wakeups>) {
-    let channel = format!("{}wake", link.base());
+    let channel = format!("{}{CHANNEL}", link.base());
     let (failures, mut delays) = (Recurring::default(), store_backoff());
     loop {
         match link.listen(&channel).await {

@@ -16,6 +16,7 @@ mod events;
 mod fuzzed;
 mod greeting;
 mod history;
+mod layout;
 mod leases;
 mod listen;
 mod owned;
@@ -389,7 +390,8 @@ impl Store for RedisStore {
         let script = &self.scripts.stats;
         let (mut stats, mut after) = (Stats::default(), Vec::new());
         loop {
-            let script_call = read::describe_stats(self.script_call(script), &after, ACCOUNTS);
+            let script_call = self.script_call(script);
+            let script_call = read::describe_stats(script_call, None, &after, ACCOUNTS);
             let response = self.run(script, script_call).await;
             let page = response.and_then(|response| read::stats(response, ACCOUNTS));
             let page = self.with_location(page)?;
@@ -398,6 +400,14 @@ impl Store for RedisStore {
             let Some(next) = page.next else { return Ok(stats) };
             after = next;
         }
+    }
+
+    async fn stats_of(&self, account: &str) -> Result<Stats, StoreError> {
+        let script = &self.scripts.stats;
+        let script_call = read::describe_stats(self.script_call(script), Some(account), &[], 1);
+        let response = self.run(script, script_call).await;
+        let page = self.with_location(response.and_then(|response| read::stats(response, 1)))?;
+        Ok(page.stats)
     }
 
     async fn pause(&self, account: &str, reason: &str) -> Result<(), StoreError> {

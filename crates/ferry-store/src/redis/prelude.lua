@@ -206,5 +206,5 @@ local function settle()
     local message = {}
     for kind, due in pairs(woken) do message[#message + 1] = kind .. ':' .. int(due) end
     if anything then message = { 'all' } end
-    if #message > 0 then call('PUBLISH', key.wake, table.concat(message, ' ')) end
+    if #message > 0 then call('PUBLISH', key.due_times, table.concat(message, ' ')) end
 end

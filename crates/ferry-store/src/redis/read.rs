@@ -106,9 +106,9 @@ pub(super) fn describe_list(
     let script_call =
         script_call.maybe(millis(filter.created_after)).maybe(millis(filter.created_before));
     let script_call = script_call.arg(if is_exact { most.min(LOOKED_AT) } else { LOOKED_AT });
-    script_call.each(&indexes(filter), |script_call, [kind, one, other]| {
-        let account = filter.account.as_deref().unwrap_or_default();
-        script_call.arg(kind).arg(account).arg(one).arg(other)
+    let script_call = script_call.arg(filter.account.as_deref().unwrap_or_default());
+    script_call.each(&indexes(filter), |script_call, parts| {
+        parts.iter().fold(script_call, |script_call, part| script_call.arg(*part))
     })
 }
 
@@ -159,9 +159,15 @@ pub(super) fn part(
     Ok((part, maybe(last)?))
 }
 
-/// Adds a page of the accounts to a call of the script.
-pub(super) fn describe_stats(script_call: ScriptCall, after: &[u8], most: usize) -> ScriptCall {
+/// Adds a page of the accounts to a call of the script, or one account.
+pub(super) fn describe_stats(
+    script_call: ScriptCall,
+    only: Option<&str>,
+    after: &[u8],
+    most: usize,
+) -> ScriptCall {
     script_call
+        .maybe(only)
         .arg(after)
         .arg(most)
         .each(&State::ALL, |script_call, state| script_call.arg(state.as_str()))

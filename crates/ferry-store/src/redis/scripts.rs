@@ -84,6 +84,7 @@ scripts! {
     expired WRITES "expired.lua" [RECORD SUBMISSION]
     inspect READS "inspect.lua" [RECORD]
     list READS "list.lua" [RECORD SUBMISSION SHOW]
+    migrate WRITES "migrate.lua" [RECORD SUBMISSION]
     pause WRITES "pause.lua" [HEALTH]
     read READS "read.lua" [RECORD SUBMISSION SHOW]
     renew WRITES "renew.lua" [RECORD]

@@ -1,15 +1,18 @@
--- Counts what there is to do, for a page of the accounts.
+-- Counts what there is to do, for a page of the accounts or for one.
 -- KEYS: the namespace.
--- ARGV: the time; the account after which the page begins, or empty; how many accounts; how many
+-- ARGV: the time; the account, or empty for a page of all; the account after which the page begins, or empty; how many accounts; how many
 --   states, and the states.
 -- Returns: the time; of each account: name, health; how many submissions are in each state; of each
 --   kind how many steps are ready, scheduled and leased, and the oldest due time or empty.
 -- Bounded by the size of the page.
 
-local after, most = argument(), number()
+local only, after, most = argument(), argument(), number()
 local states = {}
 for n = 1, number() do states[n] = argument() end
-local names = call('ZRANGEBYLEX', key.accounts, after == '' and '-' or '(' .. after, '+', 'LIMIT', 0, most)
+local names = { call('ZSCORE', key.accounts, only) and only or nil }
+if only == '' then
+    names = call('ZRANGEBYLEX', key.accounts, after == '' and '-' or '(' .. after, '+', 'LIMIT', 0, most)
+end
 local at = int(now)
 
 local function count(index, counts)

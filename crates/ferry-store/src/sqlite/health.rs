@@ -26,6 +26,15 @@ pub(super) fn all(connection: &Connection) -> Result<BTreeMap<String, Health>, S
     Ok(accounts)
 }
 
+/// The account alone, if it is known.
+pub(super) fn one(
+    connection: &Connection,
+    account: &str,
+) -> Result<BTreeMap<String, Health>, SqliteError> {
+    let health = load(connection, account)?;
+    Ok(health.map(|health| (account.to_owned(), health)).into_iter().collect())
+}
+
 pub(super) fn load(connection: &Connection, account: &str) -> Result<Option<Health>, SqliteError> {
     let health = connection
         .prepare_cached("SELECT health FROM accounts WHERE name = ?1")?

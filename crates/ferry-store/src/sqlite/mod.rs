@@ -23,6 +23,8 @@ mod named;
 mod operator;
 mod process_locks;
 mod read;
+#[cfg(test)]
+mod read_work;
 mod records;
 mod schema;
 mod space;
@@ -347,7 +349,12 @@ impl Store for SqliteStore {
     }
 
     async fn stats(&self) -> Result<Stats, StoreError> {
-        self.read(|reader| Ok(reader.stats()?.shown(reader.offset))).await
+        self.read(|reader| Ok(reader.stats(None)?.shown(reader.offset))).await
+    }
+
+    async fn stats_of(&self, account: &str) -> Result<Stats, StoreError> {
+        let account = account.to_owned();
+        self.read(move |reader| Ok(reader.stats(Some(&account))?.shown(reader.offset))).await
     }
 
     async fn pause(&self, account: &str, reason: &str) -> Result<(), StoreError> {

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, OptionalExtension, ToSql, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, ToSql, params, params_from_iter};
 
 use super::changes::row_id;
 use super::error::SqliteError;
@@ -93,6 +93,11 @@ type Range = (i64, i64);
 const CHUNK: usize = 256;
 const SHARE: usize = 16;
 
+/// The number of the first submission of an account since a time.
+const FIRST_OF_ACCOUNT: &str = "SELECT seq FROM submissions INDEXED BY by_time
+    WHERE account = ?1 AND created_at >= ?2 AND typeof(created_at) = 'integer'
+    ORDER BY created_at LIMIT 1";
+
 /// Place of the id in `COLUMNS`.
 const ID: usize = 3;
 
@@ -100,9 +105,8 @@ impl RecordReader<'_> {
     pub(super) fn get(&self, id: SubmissionId) -> Result<Option<SubmissionDetail>, SqliteError> {
         let found = SqliteRecord::find(self.connection, id);
         let Some(record) = found.map_err(|error| error.of_record(id))? else { return Ok(None) };
-        let health = health::load(self.connection, &record.submission.account)?;
-        let account = health.map(|health| (record.submission.account.clone(), health));
-        self.explain(record, &account.into_iter().collect()).map(Some)
+        let account = health::one(self.connection, &record.submission.account)?;
+        self.explain(record, &account).map(Some)
     }
 
     pub(super) fn list(
@@ -112,10 +116,7 @@ impl RecordReader<'_> {
         limit: usize,
     ) -> Result<Page, SqliteError> {
         let accounts = match &filter.account {
-            Some(account) => {
-                let health = health::load(self.connection, account)?;
-                health.map(|health| (account.clone(), health)).into_iter().collect()
-            }
+            Some(account) => health::one(self.connection, account)?,
             None => health::all(self.connection)?,
         };
         let ways = ways(filter, &accounts);
@@ -139,10 +140,12 @@ impl RecordReader<'_> {
 
     /// The part of the order of acceptance in which a filter's submissions stand, after a cursor.
     fn range(&self, filter: &Filter, after: Option<Cursor>) -> Result<Range, SqliteError> {
-        let first_since =
-            |time: Option<Timestamp>| time.map(|t| self.first_since(first_millisecond(t)));
-        let from = first_since(filter.created_after).transpose()?.unwrap_or(i64::MIN);
-        let before = first_since(filter.created_before).transpose()?.unwrap_or(i64::MAX);
+        let first_since = |time: Timestamp| match &filter.account {
+            Some(account) => self.first_of_account_since(account, first_millisecond(time)),
+            None => self.first_since(first_millisecond(time)),
+        };
+        let from = filter.created_after.map_or(Ok(i64::MIN), first_since)?;
+        let before = filter.created_before.map_or(Ok(i64::MAX), first_since)?;
         let below = after.and_then(|Cursor(seq)| i64::try_from(seq).ok()).unwrap_or(i64::MAX);
         Ok((from, before.min(below)))
     }
@@ -198,6 +201,13 @@ impl RecordReader<'_> {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// The number of the first submission of an account that was accepted at `time` or later.
+    fn first_of_account_since(&self, account: &str, time: i64) -> Result<i64, SqliteError> {
+        let mut statement = self.connection.prepare_cached(FIRST_OF_ACCOUNT)?;
+        let found = statement.query_row(params![account, time], |row| row.get(0)).optional()?;
+        Ok(found.unwrap_or(i64::MAX))
     }
 
     /// The number in the order of acceptance from which on all were accepted at `time` or later, found by
@@ -308,7 +318,8 @@ mod tests {
         ] {
             let mut statement =
                 connection.prepare(&format!("EXPLAIN QUERY PLAN {}", along.query().0)).unwrap();
-            let plan = statement.query_map([], |row| row.get(3)).unwrap();
+            let nothing = vec![rusqlite::types::Null; statement.parameter_count()];
+            let plan = statement.query_map(params_from_iter(nothing), |row| row.get(3)).unwrap();
             let plan: Vec<String> = plan.collect::<Result<_, _>>().unwrap();
             assert!(plan.len() == 1 && plan[0].contains(expected), "{plan:?}");
         }

@@ -9,59 +9,44 @@ use super::health;
 use super::read::RecordReader;
 use super::records::{millis, value};
 use crate::{AccountStats, Stats, StepStats};
-use ferry_types::domain::submission::StepKind;
+use ferry_types::domain::submission::{State, StepKind};
 use ferry_types::domain::{timestamp, until};
 
 impl RecordReader<'_> {
-    pub(super) fn stats(&self) -> Result<Stats, SqliteError> {
-        let accounts = health::all(self.connection)?;
-        let leased = self.leased()?;
-        let mut steps = Vec::with_capacity(accounts.len() * StepKind::ALL.len());
-        for account in accounts.keys() {
-            for kind in StepKind::ALL {
-                let leased = leased.get(&(account.clone(), kind)).copied().unwrap_or_default();
-                steps.push(self.step_stats(account, kind, leased)?);
-            }
-        }
-        let mut stats = Stats { steps, accounts: Vec::with_capacity(accounts.len()) };
-        let mut counts = self.connection.prepare_cached(
-            "SELECT state, submissions FROM counts WHERE account = ?1 AND submissions > 0",
-        )?;
+    /// The numbers of all accounts, or of one.
+    pub(super) fn stats(&self, only: Option<&str>) -> Result<Stats, SqliteError> {
+        let accounts = match only {
+            Some(account) => health::one(self.connection, account)?,
+            None => health::all(self.connection)?,
+        };
+        let mut stats = Stats::default();
         for (account, health) in accounts {
-            let mut states = BTreeMap::new();
-            let mut rows = counts.query([&account])?;
-            while let Some(row) = rows.next()? {
-                // A count that cannot be read is left out.
-                if let (Ok(state), Ok(count)) = (value(row, 0), row.get::<_, i64>(1)) {
-                    states.insert(state, count.unsigned_abs());
-                }
+            for kind in StepKind::ALL {
+                stats.steps.push(self.step_stats(&account, kind)?);
             }
+            let states = self.states(&account)?;
             stats.accounts.push(AccountStats { account, health, states });
         }
         Ok(stats)
     }
 
-    /// Counts leased steps by account and kind: never more than there are worker slots.
-    fn leased(&self) -> Result<BTreeMap<(String, StepKind), u64>, SqliteError> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT account, step FROM submissions WHERE leased_until IS NOT NULL",
+    /// The submissions of an account by state.
+    fn states(&self, account: &str) -> Result<BTreeMap<State, u64>, SqliteError> {
+        let mut counts = self.connection.prepare_cached(
+            "SELECT state, submissions FROM counts WHERE account = ?1 AND submissions > 0",
         )?;
-        let mut rows = statement.query([])?;
-        let mut leased = BTreeMap::new();
+        let mut states = BTreeMap::new();
+        let mut rows = counts.query([account])?;
         while let Some(row) = rows.next()? {
-            if let (Ok(account), Ok(kind)) = (row.get(0), value(row, 1)) {
-                *leased.entry((account, kind)).or_default() += 1;
+            // A count that cannot be read is left out.
+            if let (Ok(state), Ok(count)) = (value(row, 0), row.get::<_, i64>(1)) {
+                states.insert(state, count.unsigned_abs());
             }
         }
-        Ok(leased)
+        Ok(states)
     }
 
-    fn step_stats(
-        &self,
-        account: &str,
-        kind: StepKind,
-        leased: u64,
-    ) -> Result<StepStats, SqliteError> {
+    fn step_stats(&self, account: &str, kind: StepKind) -> Result<StepStats, SqliteError> {
         let now = millis(self.now);
         let count = |sql: &str| -> Result<(u64, Option<i64>), SqliteError> {
             let mut statement = self.connection.prepare_cached(sql)?;
@@ -88,9 +73,19 @@ impl RecordReader<'_> {
             kind,
             ready: ready + waiting,
             scheduled: scheduled + waiting_scheduled,
-            running: leased,
+            running: self.running(account, kind)?,
             oldest_ready: oldest.map(|due| until(timestamp(due), self.now)),
         })
+    }
+
+    /// Steps that workers hold.
+    fn running(&self, account: &str, kind: StepKind) -> Result<u64, SqliteError> {
+        let mut leased = self.connection.prepare_cached(
+            "SELECT count(*) FROM submissions INDEXED BY leased_by_account
+             WHERE account = ?1 AND step = ?2 AND leased_until IS NOT NULL",
+        )?;
+        let count: i64 = leased.query_row([account, kind.as_str()], |row| row.get(0))?;
+        Ok(count.unsigned_abs())
     }
 
     /// Of the submissions that wait for an earlier one of their Name: how many are due, since when,

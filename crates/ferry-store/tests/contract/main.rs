@@ -24,6 +24,7 @@ mod reading;
 mod redis_damage;
 mod redis_greeting;
 mod redis_lost;
+mod redis_migration;
 mod redis_outage;
 mod redis_place;
 mod redis_refusal;
