@@ -107,6 +107,28 @@ async fn what_was_committed_although_the_answer_got_lost_is_committed_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_that_is_spoiled_before_its_commit_is_repeated_keeps_no_other_from_its_own() {
+    let server = shared_server().await;
+    let wire = Wire::to(&server).await;
+    let namespace = own_namespace();
+    let store = wire.store(&namespace);
+    store.accept((0..3).map(|n| new(&format!("{n}"))).collect()).await.unwrap();
+    // From the first commit on, the server knows the script.
+    let claims = claim(&store, StepKind::Upload, 1).await.claims;
+    store.commit(vec![uploaded(&claims[0])]).await.unwrap();
+    let claims = claim(&store, StepKind::Upload, 2).await.claims;
+    let commits: Vec<_> = claims.iter().map(uploaded).collect();
+    wire.lose_an_answer();
+    assert!(is_away(&store.commit(commits.clone()).await));
+    let record = format!("{{{namespace}}}:s:{}", claims[0].lease.id);
+    // The end of the text that it begins is missing.
+    server.ask_with::<()>(&["SET", &record, "é"]).await;
+    let committed = store.commit(commits).await.unwrap();
+    let done = Committed::Done(State::Uploading, State::Processing);
+    assert_eq!(committed, [Committed::Stale, done]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_leased_although_the_answer_got_lost_is_handed_out_again() {
     let server = shared_server().await;
     let wire = Wire::to(&server).await;
