@@ -109,7 +109,8 @@ pub(crate) fn routes() -> String {
 
 pub(crate) fn problems() -> String {
     let row = |kind: ProblemKind| {
-        vec![code(kind.as_str()), kind.status().to_string(), sentence(kind.title())]
+        let (status, title) = (kind.status().to_string(), sentence(kind.title()));
+        vec![code(kind.as_str()), status, title, kind.way_out().to_owned()]
     };
-    table(&["`type`", "status", "title"], ProblemKind::ALL.map(row))
+    table(&["`type`", "status", "title", "way out"], ProblemKind::ALL.map(row))
 }

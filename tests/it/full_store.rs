@@ -85,7 +85,7 @@ fn a_server_on_a_full_store_responds_507_logs_once_and_continues() {
     let body = r#"{"name": "may", "data": "SITE-001,03/03/2025,08:00,03/03/2025,16:30\n"}"#;
     let (status, problem) = ask(Method::POST, "/v1/submissions", body);
     assert_eq!(status, 507, "{problem}");
-    assert!(problem.contains("urn:ferry:problem:store-full"), "{problem}");
+    assert!(problem.contains("/docs#store-full"), "{problem}");
     server.await_stderr("cannot claim `upload` steps, retrying");
     runtime.block_on(redis.ask::<()>("CONFIG SET maxmemory 0"));
     ferry.await_state(&waiting, "completed");

@@ -28,18 +28,15 @@ pub(in crate::api) async fn file(Path((hash, name)): Path<(String, String)>) -> 
     (headers, asset.bytes).into_response()
 }
 
-/// Leads browsers to the console.
+/// Leads browsers to the console, if there is one, and programs to the page about the API.
 pub(in crate::api) async fn root(
     State(shared): State<Arc<Shared>>,
     headers: HeaderMap,
 ) -> Response {
     let accepted = headers.get_all(header::ACCEPT).iter();
     let is_browser = accepted.filter_map(|v| v.to_str().ok()).any(|v| v.contains("text/html"));
-    if is_browser && shared.parts.console != ConsoleMode::No {
-        return see("/console");
-    }
-    ApiError::not_found("there is nothing at this path; `/docs` shows what there is")
-        .into_response()
+    let has_console = shared.parts.console != ConsoleMode::No;
+    see(if is_browser && has_console { "/console" } else { "/docs" })
 }
 
 /// Shows the preferences.

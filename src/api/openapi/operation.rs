@@ -297,7 +297,7 @@ fn optional(mut schema: Value) -> Value {
 fn problems_of(kinds: &[ProblemKind], schema: &Value) -> Value {
     let titles: Vec<&str> = kinds.iter().map(|kind| kind.title()).collect();
     let examples = kinds.iter().map(|kind| {
-        let name = kind.as_str().rsplit(':').next().unwrap_or_default();
+        let name = kind.anchor();
         let mut problem = Problem::new(*kind, kind.title());
         problem.instance = Some("01KDXB8W4S9ZT2M3Q5R7V1C6HY".to_owned());
         (name.to_owned(), json!({ "value": problem }))

@@ -1,4 +1,8 @@
-//! The document as a page for people, written here and whole: no script, and nothing from elsewhere.
+//! The document as a page for people, with a script that sends requests, and nothing from elsewhere.
+
+mod html;
+mod operations;
+mod types;
 
 use std::fmt::Write as _;
 
@@ -6,17 +10,35 @@ use data_encoding::BASE64;
 use ring::digest::{SHA256, digest};
 use serde_json::Value;
 
+use ferry_types::contract::ProblemKind;
+use html::{add, add_block, entries, escaped, list, marked, text};
+
 const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
 
 /// The methods of a path, in the order in which they are shown.
-const METHODS: [&str; 3] = ["get", "post", "delete"];
+const METHODS: [&str; 3] = ["post", "get", "delete"];
 
-/// The content security policy of the page: nothing but its own style.
+/// Programs that submit a first dataset, each with its language.
+const FIRST_REQUEST: [(&str, &str, &str); 3] = [
+    ("curl", "curl", include_str!("first_request/curl.sh")),
+    ("python", "Python", include_str!("first_request/python.py")),
+    ("node", "Node", include_str!("first_request/node.mjs")),
+];
+
+const AUTHENTICATION: &str = "Every request has an API key in `Authorization: Bearer KEY`. An operator \
+creates one with `ferry keys create --name NAME --role ROLE`; `read` may read, `submit` may also submit, and `operate` \
+may also act on submissions and accounts. A key may be bound to accounts. `GET /v1/whoami` has the role and the \
+accounts of a key. A server without keys takes requests from its own machine alone, and allows them everything.";
+
+/// The content security policy of the page: nothing but its own style and script, and requests to its own server.
 pub(super) fn policy() -> String {
-    let style = BASE64.encode(digest(&SHA256, STYLE.as_bytes()).as_ref());
+    let hash = |text: &str| BASE64.encode(digest(&SHA256, text.as_bytes()).as_ref());
+    let (style, script) = (hash(STYLE), hash(SCRIPT));
     format!(
-        "default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; \
-         frame-ancestors 'none'"
+        "default-src 'none'; style-src 'sha256-{style}'; script-src 'sha256-{script}'; connect-src 'self'; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
+         trusted-types 'none'"
     )
 }
 
@@ -25,114 +47,76 @@ pub(super) fn written(document: &Value) -> String {
     let info = &document["info"];
     let mut page = format!(
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport \
-         content=\"width=device-width\"><title>Ferry</title><style>{STYLE}</style><main>\
+         content=\"width=device-width\"><title>Ferry API</title><style>{STYLE}</style><main>\
          <h1>Ferry {}</h1>",
-        text(&info["version"])
+        escaped(text(&info["version"]))
     );
-    for paragraph in info["description"].as_str().unwrap_or_default().split("\n\n") {
+    for paragraph in text(&info["description"]).split("\n\n") {
         add(&mut page, "p", paragraph);
     }
-    page += "<p>As a document for programs: <a href=/openapi.json>openapi.json</a></p>";
+    page +=
+        "<nav><a href=#first-request>First request</a> <a href=#authentication>Authentication</a> ";
     for tag in list(&document["tags"]) {
-        add(&mut page, "h2", tag["description"].as_str().unwrap_or_default());
-        for (path, methods) in entries(&document["paths"]) {
+        let _ = write!(page, "<a href=\"#tag-{0}\">{0}</a> ", escaped(text(&tag["name"])));
+    }
+    page += "<a href=#errors>Errors</a> <a href=#types>Types</a> \
+             <a href=/openapi.json>openapi.json</a></nav>";
+    add_first_request(&mut page);
+    page += "<h2 id=authentication>Authentication</h2>";
+    add(&mut page, "p", AUTHENTICATION);
+    page += "<form id=caller><label>API key for requests from this page, where it stays: \
+             <input id=key type=password autocomplete=off></label></form>";
+    for tag in list(&document["tags"]) {
+        add_group(&mut page, tag, document);
+    }
+    add_errors(&mut page);
+    page += "<h2 id=types>Types</h2>";
+    types::add_types(&mut page, &document["components"]["schemas"]);
+    page + "</main><script>" + SCRIPT + "</script>"
+}
+
+fn add_first_request(page: &mut String) {
+    *page += "<h2 id=first-request>First request</h2>";
+    add(
+        page,
+        "p",
+        "Each submits a dataset and waits for up to 30 s for what becomes of it. Say where the server is, and your \
+         key; a server without keys takes any text.",
+    );
+    add_block(page, "export FERRY_URL=http://127.0.0.1:8600 FERRY_KEY=...");
+    for (id, name, program) in FIRST_REQUEST {
+        let _ = write!(page, "<h3>{name}</h3><pre id=first-{id}>{}</pre>", escaped(program));
+    }
+}
+
+/// Adds the operations of a tag, and for each path those that change something first.
+fn add_group(page: &mut String, tag: &Value, document: &Value) {
+    let name = escaped(text(&tag["name"]));
+    let title = marked(text(&tag["description"]));
+    let _ = write!(page, "<h2 id=\"tag-{name}\">{title}</h2>");
+    for paths in ["paths", "webhooks"] {
+        for (path, methods) in entries(&document[paths]) {
             for method in METHODS {
                 let operation = &methods[method];
                 if operation["tags"][0] == tag["name"] {
-                    write_operation(&mut page, method, path, operation);
+                    operations::add_operation(page, method, path, operation);
                 }
             }
         }
     }
-    page += "<h2>Types</h2>";
-    for (name, schema) in entries(&document["components"]["schemas"]) {
-        let _ =
-            write!(page, "<details id=\"{0}\"><summary><code>{0}</code></summary>", text_of(name));
-        add(&mut page, "p", schema["description"].as_str().unwrap_or_default());
-        add(&mut page, "pre", &pretty(schema));
-        page += "</details>";
-    }
-    page + "</main>"
 }
 
-fn write_operation(page: &mut String, method: &str, path: &str, operation: &Value) {
-    let _ = write!(
+/// Explains each kind of error under the address that is its `type`.
+fn add_errors(page: &mut String) {
+    *page += "<h2 id=errors>Errors</h2>";
+    add(
         page,
-        "<details><summary><b class={method}>{}</b> <code>{}</code> {}</summary>",
-        method.to_uppercase(),
-        text_of(path),
-        text(&operation["summary"])
+        "p",
+        "An error is a problem of RFC 9457. Its `type` is one of these addresses, and never changes.",
     );
-    add(page, "p", operation["description"].as_str().unwrap_or_default());
-    let role = operation["security"][0]["key"][0].as_str();
-    let who = role.map_or("No key is needed.".to_owned(), |role| format!("Role: `{role}`."));
-    add(page, "p", &who);
-    if operation["parameters"].is_array() {
-        *page += "<table><tr><th>parameter<th>in<th>meaning";
-        for parameter in list(&operation["parameters"]) {
-            let _ = write!(
-                page,
-                "<tr><td><code>{}</code><td>{}<td>{}",
-                text(&parameter["name"]),
-                text(&parameter["in"]),
-                text(&parameter["description"])
-            );
-        }
-        *page += "</table>";
+    for kind in ProblemKind::ALL {
+        let (anchor, uri) = (kind.anchor(), kind.as_str());
+        let _ = write!(page, "<h3 id=\"{anchor}\"><a href=\"{uri}\"><code>{uri}</code></a></h3>");
+        add(page, "p", &format!("{}: {}. {}", kind.status(), kind.title(), kind.way_out()));
     }
-    for (kind, media) in entries(&operation["requestBody"]["content"]) {
-        let _ = write!(page, "<h3>Body: <code>{}</code></h3>", text_of(kind));
-        add(page, "pre", &pretty(&media["example"]));
-    }
-    *page += "<table><tr><th>response<th>meaning<th>type";
-    for (status, response) in entries(&operation["responses"]) {
-        let kinds: Vec<&str> = entries(&response["content"]).map(|(kind, _)| kind).collect();
-        let _ = write!(
-            page,
-            "<tr><td>{status}<td>{}<td><code>{}</code>",
-            text(&response["description"]),
-            text_of(&kinds.join(", "))
-        );
-    }
-    *page += "</table>";
-    for (status, response) in entries(&operation["responses"]) {
-        for (_, media) in
-            entries(&response["content"]).filter(|(_, media)| !media["example"].is_null())
-        {
-            let _ = write!(page, "<h3>Response {status}</h3>");
-            add(page, "pre", &pretty(&media["example"]));
-        }
-    }
-    *page += "</details>";
-}
-
-fn add(page: &mut String, element: &str, content: &str) {
-    if !content.is_empty() {
-        let _ = write!(page, "<{element}>{}</{element}>", text_of(content));
-    }
-}
-
-/// A text stands there as it is, and anything else as JSON.
-fn pretty(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => serde_json::to_string_pretty(other).unwrap_or_default(),
-    }
-}
-
-fn list(value: &Value) -> impl Iterator<Item = &Value> {
-    value.as_array().into_iter().flatten()
-}
-
-fn entries(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
-    value.as_object().into_iter().flatten().map(|(name, value)| (name.as_str(), value))
-}
-
-fn text(value: &Value) -> String {
-    text_of(value.as_str().unwrap_or_default())
-}
-
-/// Fit for HTML.
-fn text_of(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -159,7 +159,6 @@ async fn raw(served: &Served, head: &str) -> String {
 async fn paths_lead_nowhere_else() {
     let served = Served::idle(&[]).await;
     for path in [
-        "/",
         "/v1",
         "/v1/submissions/",
         "/v1/submissions/..%2f..%2fetc%2fpasswd",
@@ -173,7 +172,7 @@ async fn paths_lead_nowhere_else() {
     ] {
         let response = raw(&served, &format!("GET {path} HTTP/1.1\r\nhost: localhost")).await;
         assert!(response.starts_with("HTTP/1.1 404"), "{path}: {response}");
-        assert!(response.contains("urn:ferry:problem:not-found"), "{path}: {response}");
+        assert!(response.contains("/docs#not-found"), "{path}: {response}");
     }
 }
 

@@ -146,7 +146,8 @@ async fn a_console_that_is_read_only_or_off_has_no_acts() {
         assert_eq!(tab.get(&path).await.status, 404, "{path}");
     }
     let browser = tab.request(Method::GET, "/").header("accept", "text/html");
-    assert_eq!(Page::of(browser).await.status, 404);
+    let page = Page::of(browser).await;
+    assert_eq!((page.status, page.header("location")), (303, "/docs"));
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ mod harness;
 mod held;
 mod login;
 mod pages;
+mod reference;
 mod same_words;
 mod seen;
 mod watching;

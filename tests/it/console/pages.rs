@@ -73,13 +73,14 @@ async fn a_page_with_all_files_is_small_and_files_are_asked_for_once() {
 }
 
 #[tokio::test]
-async fn browsers_are_led_to_the_console_and_programs_are_not() {
+async fn browsers_are_led_to_the_console_and_programs_to_the_page_about_the_api() {
     let served = Served::idle(&[]).await;
     let tab = Tab::at(format!("http://{}", served.address));
     let browser = tab.request(Method::GET, "/").header("accept", "text/html,*/*;q=0.8");
     let page = Page::of(browser).await;
     assert_eq!((page.status, page.header("location")), (303, "/console"));
-    assert_eq!(tab.get("/").await.status, 404);
+    let page = tab.get("/").await;
+    assert_eq!((page.status, page.header("location")), (303, "/docs"));
 }
 
 #[tokio::test]

@@ -11,9 +11,9 @@ use crate::domain::dataset::{Difference, Problem as Found, Table};
 /// An error, for programs and for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Problem {
-    /// Kind of the error, as a stable name.
+    /// Kind of the error: a stable address on the server, whose page explains it.
     #[serde(rename = "type")]
-    pub urn: String,
+    pub type_uri: String,
     /// The kind, in words.
     pub title: String,
     /// The HTTP status.
@@ -45,86 +45,208 @@ closed_set! {
     /// The kinds of errors: a closed set for programs.
     pub enum ProblemKind: "problem" {
         /// The request cannot be read.
-        InvalidRequest = "urn:ferry:problem:invalid-request",
+        InvalidRequest = "/docs#invalid-request",
         /// There is no key, or none that is known.
-        Unauthenticated = "urn:ferry:problem:unauthenticated",
+        Unauthenticated = "/docs#unauthenticated",
         /// The key may not do this.
-        Forbidden = "urn:ferry:problem:forbidden",
+        Forbidden = "/docs#forbidden",
         /// The server has no keys, and answers only this machine.
-        NotLocal = "urn:ferry:problem:not-local",
+        NotLocal = "/docs#not-local",
         /// It does not exist, or not for this key.
-        NotFound = "urn:ferry:problem:not-found",
+        NotFound = "/docs#not-found",
         /// The path does not take this method.
-        MethodNotAllowed = "urn:ferry:problem:method-not-allowed",
+        MethodNotAllowed = "/docs#method-not-allowed",
         /// The body took too long to arrive.
-        Timeout = "urn:ferry:problem:timeout",
+        Timeout = "/docs#timeout",
         /// The state of the submission does not allow it.
-        StateConflict = "urn:ferry:problem:state-conflict",
+        StateConflict = "/docs#state-conflict",
         /// The requested events are no longer retained.
-        Gone = "urn:ferry:problem:gone",
+        Gone = "/docs#gone",
         /// The body or the dataset is too large.
-        TooLarge = "urn:ferry:problem:too-large",
+        TooLarge = "/docs#too-large",
         /// The body has a type or an encoding that is not taken.
-        UnsupportedMediaType = "urn:ferry:problem:unsupported-media-type",
+        UnsupportedMediaType = "/docs#unsupported-media-type",
         /// The dataset has errors, which are listed.
-        InvalidDataset = "urn:ferry:problem:invalid-dataset",
+        InvalidDataset = "/docs#invalid-dataset",
         /// A field holds what it must not.
-        InvalidField = "urn:ferry:problem:invalid-field",
+        InvalidField = "/docs#invalid-field",
         /// The idempotency key belongs to other content.
-        IdempotencyConflict = "urn:ferry:problem:idempotency-conflict",
+        IdempotencyConflict = "/docs#idempotency-conflict",
         /// Too many submissions of the account wait.
-        TooManyUnfinished = "urn:ferry:problem:too-many-unfinished",
+        TooManyUnfinished = "/docs#too-many-unfinished",
         /// An error inside Ferry.
-        Internal = "urn:ferry:problem:internal",
+        Internal = "/docs#internal",
         /// The record of the submission cannot be read.
-        DamagedSubmission = "urn:ferry:problem:damaged-submission",
+        DamagedSubmission = "/docs#damaged-submission",
         /// Too many requests at once, or the server is stopping.
-        Busy = "urn:ferry:problem:busy",
+        Busy = "/docs#busy",
         /// The store cannot be reached.
-        StoreUnavailable = "urn:ferry:problem:store-unavailable",
+        StoreUnavailable = "/docs#store-unavailable",
         /// The store can be read, and refuses writes for now.
-        StoreReadOnly = "urn:ferry:problem:store-read-only",
+        StoreReadOnly = "/docs#store-read-only",
         /// The store has no space left. What is stored can be read.
-        StoreFull = "urn:ferry:problem:store-full",
+        StoreFull = "/docs#store-full",
     }
 }
 
-impl ProblemKind {
-    /// The HTTP status and the title.
-    const fn row(self) -> (u16, &'static str) {
-        match self {
-            Self::InvalidRequest => (400, "Malformed request"),
-            Self::Unauthenticated => (401, "An API key is needed"),
-            Self::Forbidden => (403, "The API key may not do this"),
-            Self::NotLocal => (403, "Remote access requires API keys"),
-            Self::NotFound => (404, "Not found"),
-            Self::MethodNotAllowed => (405, "Method not allowed"),
-            Self::Timeout => (408, "The body took too long to arrive"),
-            Self::StateConflict => (409, "State conflict"),
-            Self::Gone => (410, "Events no longer retained"),
-            Self::TooLarge => (413, "The body is too large"),
-            Self::UnsupportedMediaType => (415, "The body has the wrong type"),
-            Self::InvalidDataset => (422, "The dataset is invalid"),
-            Self::InvalidField => (422, "A field is invalid"),
-            Self::IdempotencyConflict => (422, "The idempotency key belongs to other content"),
-            Self::TooManyUnfinished => (429, "Too many unfinished submissions"),
-            Self::Internal => (500, "Internal error"),
-            Self::DamagedSubmission => (500, "The submission's record is damaged"),
-            Self::Busy => (503, "Server overloaded"),
-            Self::StoreUnavailable => (503, "The store cannot be reached"),
-            Self::StoreReadOnly => (503, "The store refuses writes"),
-            Self::StoreFull => (507, "The store is full"),
-        }
-    }
+/// Of each kind the HTTP status, the title, and the way out, in the order of the kinds.
+const ROWS: [(ProblemKind, u16, &str, &str); 21] = [
+    (
+        ProblemKind::InvalidRequest,
+        400,
+        "Malformed request",
+        "Correct what `detail` names. Nothing was stored.",
+    ),
+    (
+        ProblemKind::Unauthenticated,
+        401,
+        "An API key is needed",
+        "Send `Authorization: Bearer KEY`. An operator creates keys with `ferry keys create`; a revoked key \
+         is unknown within a second.",
+    ),
+    (
+        ProblemKind::Forbidden,
+        403,
+        "The API key may not do this",
+        "Use a key with the role that `detail` names, or for that account. `GET /v1/whoami` has the role and \
+         the accounts of a key.",
+    ),
+    (
+        ProblemKind::NotLocal,
+        403,
+        "Remote access requires API keys",
+        "Create a key with `ferry keys create` and set `api_keys`. A server without keys takes requests from \
+         its own machine alone.",
+    ),
+    (
+        ProblemKind::NotFound,
+        404,
+        "Not found",
+        "Check the path and the id. What another account has is not found either, and submissions are \
+         removed after `retention`.",
+    ),
+    (
+        ProblemKind::MethodNotAllowed,
+        405,
+        "Method not allowed",
+        "Use one of the methods that `Allow` names.",
+    ),
+    (
+        ProblemKind::Timeout,
+        408,
+        "The body took too long to arrive",
+        "Send the request again, over a faster connection or with a smaller or compressed body. Nothing was \
+         stored.",
+    ),
+    (
+        ProblemKind::StateConflict,
+        409,
+        "State conflict",
+        "Look at the state of the submission. `detail` names the state and what is possible in it.",
+    ),
+    (
+        ProblemKind::Gone,
+        410,
+        "Events no longer retained",
+        "Read the submissions with `GET /v1/submissions`, and then events from the cursor that `detail` \
+         names.",
+    ),
+    (
+        ProblemKind::TooLarge,
+        413,
+        "The body is too large",
+        "Split the dataset. `detail` names the limit and its setting.",
+    ),
+    (
+        ProblemKind::UnsupportedMediaType,
+        415,
+        "The body has the wrong type",
+        "Send one of the types and encodings of the operation. `Accept-Encoding` has the encodings.",
+    ),
+    (
+        ProblemKind::InvalidDataset,
+        422,
+        "The dataset is invalid",
+        "Correct the cells that `problems` names, each with its line and column. Nothing was stored. `POST \
+         /v1/validate` checks without storing.",
+    ),
+    (
+        ProblemKind::InvalidField,
+        422,
+        "A field is invalid",
+        "Correct the field that `field` names. Nothing was stored.",
+    ),
+    (
+        ProblemKind::IdempotencyConflict,
+        422,
+        "The idempotency key belongs to other content",
+        "Use a new key for new content. `submission` is the one that has the key.",
+    ),
+    (
+        ProblemKind::TooManyUnfinished,
+        429,
+        "Too many unfinished submissions",
+        "Wait for `Retry-After` and send it again: nothing was stored. An operator can raise \
+         `max_unfinished`.",
+    ),
+    (
+        ProblemKind::Internal,
+        500,
+        "Internal error",
+        "Send it again with the same idempotency key. The log of the server has the cause, under the id in \
+         `instance`.",
+    ),
+    (
+        ProblemKind::DamagedSubmission,
+        500,
+        "The submission's record is damaged",
+        "An operator finds it with `ferry doctor`. Other submissions are not affected.",
+    ),
+    (
+        ProblemKind::Busy,
+        503,
+        "Server overloaded",
+        "Wait for `Retry-After` and send it again: nothing was stored.",
+    ),
+    (
+        ProblemKind::StoreUnavailable,
+        503,
+        "The store cannot be reached",
+        "Wait for `Retry-After` and send it again with the same idempotency key.",
+    ),
+    (
+        ProblemKind::StoreReadOnly,
+        503,
+        "The store refuses writes",
+        "Wait for `Retry-After` and send it again: nothing was stored. What is stored can be read.",
+    ),
+    (
+        ProblemKind::StoreFull,
+        507,
+        "The store is full",
+        "An operator makes room. Nothing was stored; what is stored can be read.",
+    ),
+];
 
+impl ProblemKind {
     /// The HTTP status.
     pub const fn status(self) -> u16 {
-        self.row().0
+        ROWS[self as usize].1
     }
 
     /// It in words.
     pub const fn title(self) -> &'static str {
-        self.row().1
+        ROWS[self as usize].2
+    }
+
+    /// The way out, as Markdown.
+    pub const fn way_out(self) -> &'static str {
+        ROWS[self as usize].3
+    }
+
+    /// Its name in the address of its explanation.
+    pub fn anchor(self) -> &'static str {
+        self.as_str().trim_start_matches("/docs#")
     }
 }
 
@@ -150,7 +272,7 @@ impl Problem {
     /// Something of this kind.
     pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
         Self {
-            urn: kind.as_str().to_owned(),
+            type_uri: kind.as_str().to_owned(),
             title: kind.title().to_owned(),
             status: kind.status(),
             detail: detail.into(),
@@ -173,7 +295,7 @@ impl Problem {
     /// assert_eq!(problem.status, 413);
     /// ```
     pub fn kind(&self) -> Option<ProblemKind> {
-        self.urn.parse().ok()
+        self.type_uri.parse().ok()
     }
 }
 
@@ -185,6 +307,11 @@ fn is_zero(number: &u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_kind_has_its_row() {
+        assert_eq!(ROWS.map(|row| row.0), ProblemKind::ALL);
+    }
 
     #[test]
     fn every_kind_is_found_by_its_name() {

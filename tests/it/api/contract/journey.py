@@ -80,7 +80,7 @@ body = "".join(json.dumps(line.to_dict()) + "\n" for line in lines)
 answered = submit_bulk.sync(client=client, body=File(payload=BytesIO(body.encode())))
 first, second = [json.loads(line) for line in answered.payload.read().splitlines()]
 assert settled(first["id"]).state == State.COMPLETED, first
-assert second["error"]["type"] == "urn:ferry:problem:invalid-field", second
+assert second["error"]["type"] == "/docs#invalid-field", second
 
 # Lists, by a closed set, a label and pages.
 page = list_submissions.sync(client=client, state=[State.COMPLETED], limit=2)
@@ -101,5 +101,5 @@ assert settled(view.id).state == State.COMPLETED
 # Problems have a type of their own.
 problem = submit_dataset.sync(client=client, body=SubmissionRequest(name="x", data="a,b\n"))
 assert isinstance(problem, Problem), problem
-assert problem.type_ == "urn:ferry:problem:invalid-dataset" and problem.problems, problem
+assert problem.type_ == "/docs#invalid-dataset" and problem.problems, problem
 print("done")
