@@ -11,7 +11,7 @@ use crate::metrics::{
     Account, AnyAccount, Gauge, Metrics, OTHER_ACCOUNTS, label, metrics, seconds,
 };
 use crate::throughput::Throughput;
-use ferry_store::{CheckResult, Filter, Stats, Store, StoreError};
+use ferry_store::{CheckResult, Filter, Stats, StepStats, Store, StoreError};
 use ferry_types::clock::Clock;
 use ferry_types::domain::Timestamp;
 use ferry_types::domain::account::{Admission, BlockReason, Health, HealthPolicy};
@@ -39,7 +39,7 @@ metrics! {
         submissions: Gauge<(AnyAccount, State)> = "ferry_queue_submissions";
         /// Age of the oldest ready step, in seconds; 0 for paused accounts.
         oldest: Gauge<(AnyAccount, StepKind)> = "ferry_queue_oldest_ready_seconds";
-        /// Ready steps of accounts that are not blocked.
+        /// Ready steps that neither their account nor a predecessor blocks.
         runnable: Gauge = "ferry_queue_runnable_steps";
         /// Estimated drain time, in seconds, of the unfinished submissions of accounts that are not paused,
         /// at the pace of the last minutes.
@@ -48,8 +48,8 @@ metrics! {
         paused: Gauge<Account> = "ferry_account_paused";
         /// 1 while the account is throttled.
         throttled: Gauge<Account> = "ferry_account_throttled";
-        /// Circuit breaker of the account: 0 if it is closed, or no step is left; 1 if it is open; 0.5 if it is
-        /// half-open, for one probe at a time.
+        /// Circuit breaker of the account: 0 if it is closed, or half-open without a step to probe with; 1 if
+        /// it is open; 0.5 if it is half-open, for one probe at a time.
         breaker: Gauge<Account> = "ferry_account_breaker_state";
         /// Time of the last successful read of the queue; 0 if none.
         updated: Gauge = "ferry_queue_metrics_timestamp_seconds";
@@ -170,7 +170,7 @@ type HeldByStep = (String, StepKind);
 #[derive(Debug, Default, PartialEq)]
 struct Queue {
     accounts: BTreeMap<String, AccountGauges>,
-    /// Due steps that nothing stops.
+    /// Due steps that nothing stops: no block of their account, and no predecessor.
     runnable: u64,
     /// Submissions that continue by themselves.
     open: u64,
@@ -191,7 +191,7 @@ struct AccountGauges {
 impl Queue {
     fn of(stats: &Stats, held: &[HeldByStep], now: Timestamp, policy: &HealthPolicy) -> Self {
         let mut queue = Self::default();
-        let mut admissions = BTreeMap::new();
+        let (mut admissions, mut probes) = (BTreeMap::new(), probes(&stats.steps));
         for stats in &stats.accounts {
             let health = &stats.health;
             let open = stats.states.iter().filter(|(state, _)| is_unsettled(**state));
@@ -203,7 +203,7 @@ impl Queue {
             account.states.clone_from(&stats.states);
             account.paused = health.pause_reason.is_some();
             account.throttled = is_throttled(health, now);
-            account.breaker = breaker(health, open, now);
+            account.breaker = breaker(health, probes.remove(&*stats.account).unwrap_or(0), now);
             let held = held.iter().filter(|(of, _)| *of == stats.account);
             let mut more = stats.states.get(&State::Held).copied().unwrap_or_default();
             for (_, kind) in held {
@@ -225,7 +225,7 @@ impl Queue {
                 account.oldest.insert(steps.kind, age);
             }
             if !matches!(admission, Some(Admission::Blocked(_))) {
-                queue.runnable += steps.ready;
+                queue.runnable += steps.runnable;
             }
         }
         queue
@@ -296,11 +296,22 @@ fn is_throttled(health: &Health, now: Timestamp) -> bool {
     health.throttled_until.is_some_and(|until| now < until)
 }
 
-/// The state of the breaker. Without `open` submissions nothing will probe, so no outage is awaited.
-fn breaker(health: &Health, open: u64, now: Timestamp) -> f64 {
+/// Steps of each account that probe the Platform by themselves. One behind a predecessor does not: the
+/// predecessor may be held.
+fn probes(steps: &[StepStats]) -> BTreeMap<&str, u64> {
+    let mut probes = BTreeMap::new();
+    for steps in steps.iter().filter(|steps| steps.kind.calls_platform()) {
+        let all = steps.ready + steps.scheduled + steps.running;
+        *probes.entry(&*steps.account).or_default() += all.saturating_sub(steps.behind);
+    }
+    probes
+}
+
+/// The state of the breaker. Without a step that probes, no end of an outage is awaited.
+fn breaker(health: &Health, probes: u64, now: Timestamp) -> f64 {
     match health.probe_at {
         Some(until) if now < until => 1.0,
-        Some(_) if open == 0 => 0.0,
+        Some(_) if probes == 0 => 0.0,
         Some(_) => 0.5,
         None => 0.0,
     }
@@ -309,7 +320,7 @@ fn breaker(health: &Health, open: u64, now: Timestamp) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ferry_store::{AccountStats, StepStats};
+    use ferry_store::AccountStats;
     use ferry_types::domain::{later, timestamp};
 
     fn account(name: &str, health: Health) -> AccountStats {
@@ -322,6 +333,8 @@ mod tests {
             account: account.into(),
             kind: StepKind::Upload,
             ready: 5,
+            runnable: 4,
+            behind: 1,
             scheduled: 2,
             running: 1,
             oldest_ready: Some(Duration::from_secs(age)),
@@ -349,7 +362,7 @@ mod tests {
         assert_eq!(states.map(steps), [15, 8, 4]);
         assert_eq!((steps(QueueState::Paused), steps(QueueState::Held)), (5, 11));
         assert_eq!(all.oldest[&StepKind::Upload], Duration::from_secs(30));
-        assert_eq!((queue.runnable, queue.open), (5, 21));
+        assert_eq!((queue.runnable, queue.open), (4, 21));
         let broken = &queue.accounts["c"];
         assert_eq!((broken.paused, broken.throttled, broken.breaker), (false, false, 1.0));
         assert_eq!(queue.accounts["b"].steps[&(StepKind::Poll, QueueState::Held)], 1);
@@ -384,7 +397,22 @@ mod tests {
         let state = |open, after| breaker(&health, open, later(now, Duration::from_secs(after)));
         assert_eq!((state(1, 0), state(1, 3600)), (0.5, 0.5), "the next step probes");
         assert_eq!((state(0, 0), state(0, 3600)), (0.0, 0.0));
-        let open = Health { probe_at: Some(later(now, Duration::from_secs(9))), ..health };
+        let queue = |steps: StepStats| {
+            let accounts = vec![account("a", health.clone())];
+            let stats = Stats { accounts, steps: vec![steps] };
+            Queue::of(&stats, &[], now, &HealthPolicy::default()).accounts["a"].breaker
+        };
+        let behind = StepStats {
+            ready: 1,
+            behind: 2,
+            scheduled: 1,
+            ..StepStats::none("a", StepKind::Upload)
+        };
+        let probing = StepStats { runnable: 1, behind: 1, ..behind.clone() };
+        let delivering = StepStats { kind: StepKind::Deliver, behind: 0, ..behind.clone() };
+        let states = (queue(behind), queue(probing), queue(delivering));
+        assert_eq!(states, (0.0, 0.5, 0.0), "one behind a predecessor does not probe");
+        let open = Health { probe_at: Some(later(now, Duration::from_secs(9))), ..health.clone() };
         assert_eq!((breaker(&open, 0, now), breaker(&open, 1, now)), (1.0, 1.0));
     }
 }

@@ -175,12 +175,25 @@ pub struct StepStats {
     pub kind: StepKind,
     /// Due; they wait for a worker, a blocked account, or a predecessor.
     pub ready: u64,
+    /// Those of the ready steps that do not wait for a predecessor.
+    pub runnable: u64,
+    /// Those of the ready and scheduled steps that do: only its end makes them run.
+    pub behind: u64,
     /// Due later.
     pub scheduled: u64,
     /// With a worker.
     pub running: u64,
     /// Duration for which the oldest of the ready steps has been due.
     pub oldest_ready: Option<Duration>,
+}
+
+impl StepStats {
+    /// Stats of an account without a step of the kind.
+    pub fn none(account: &str, kind: StepKind) -> Self {
+        let account = account.to_owned();
+        let (ready, runnable, behind, scheduled, running, oldest_ready) = (0, 0, 0, 0, 0, None);
+        Self { account, kind, ready, runnable, behind, scheduled, running, oldest_ready }
+    }
 }
 
 /// An account as the store knows it.

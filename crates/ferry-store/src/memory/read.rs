@@ -102,14 +102,15 @@ fn step_stats<'a>(
     submissions: impl Iterator<Item = &'a Submission>,
     now: Timestamp,
 ) -> StepStats {
-    let account = account.to_owned();
-    let mut stats =
-        StepStats { account, kind, ready: 0, scheduled: 0, running: 0, oldest_ready: None };
+    let mut stats = StepStats::none(account, kind);
     for submission in submissions.filter(|submission| submission.step == Some(kind)) {
+        let waits = submission.due_at.is_some() && submission.leased_until.is_none();
+        stats.behind += u64::from(waits && submission.has_predecessor);
         match submission.due_at {
             _ if submission.leased_until.is_some() => stats.running += 1,
             Some(due) if due <= now => {
                 stats.ready += 1;
+                stats.runnable += u64::from(!submission.has_predecessor);
                 stats.oldest_ready = stats.oldest_ready.max(Some(until(due, now)));
             }
             Some(_) => stats.scheduled += 1,

@@ -213,11 +213,13 @@ fn step_stats(
     counts: Value,
     now: Timestamp,
 ) -> Result<StepStats, RedisError> {
-    let [ready, scheduled, leased, oldest] = tuple(counts)?;
+    let [ready, runnable, behind, scheduled, leased, oldest] = tuple(counts)?;
     Ok(StepStats {
         account: account.to_owned(),
         kind,
         ready: number(ready)?,
+        runnable: number(runnable)?,
+        behind: number(behind)?,
         scheduled: number(scheduled)?,
         running: number(leased)?,
         oldest_ready: maybe_time(oldest)?.map(|due| until(due, now)),

@@ -3,7 +3,8 @@
 -- ARGV: the time; the account, or empty for a page of all; the account after which the page begins, or empty; how many accounts; how many
 --   states, and the states.
 -- Returns: the time; of each account: name, health; how many submissions are in each state; of each
---   kind how many steps are ready, scheduled and leased, and the oldest due time or empty.
+--   kind how many steps are ready, how many of these are runnable, how many are behind a predecessor, how
+--   many are scheduled and leased, and the oldest due time or empty.
 -- Bounded by the size of the page.
 
 local only, after, most = argument(), argument(), number()
@@ -29,10 +30,11 @@ for n, name in ipairs(names) do
     for k, kind in ipairs(KINDS) do
         local counts = { ready = 0, scheduled = 0 }
         for _, priority in ipairs(PRIORITIES) do count(key.due(kind, priority, name), counts) end
-        count(key.has_predecessor(kind, name), counts)
+        local runnable, behind = counts.ready, key.has_predecessor(kind, name)
+        count(behind, counts)
         local leased = max(0, tonumber(call('HGET', key.leased, kind .. ':' .. name) or 0) or 0)
         local oldest = counts.oldest and int(counts.oldest) or ''
-        steps[k] = { counts.ready, counts.scheduled, leased, oldest }
+        steps[k] = { counts.ready, runnable, call('ZCARD', behind), counts.scheduled, leased, oldest }
     end
     accounts[n] = { name, call('HGET', key.health, name) or '', in_state, steps }
 end

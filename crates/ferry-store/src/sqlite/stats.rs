@@ -72,6 +72,8 @@ impl RecordReader<'_> {
             account: account.to_owned(),
             kind,
             ready: ready + waiting,
+            runnable: ready,
+            behind: waiting + waiting_scheduled,
             scheduled: scheduled + waiting_scheduled,
             running: self.running(account, kind)?,
             oldest_ready: oldest.map(|due| until(timestamp(due), self.now)),

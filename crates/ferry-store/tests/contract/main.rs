@@ -131,6 +131,7 @@ macro_rules! fulfilled_by {
                     a_failed_one_is_not_retried_past_a_newer_unfinished_one
                     a_failed_one_is_retried_although_a_newer_one_has_ended
                     a_retried_one_queues_behind_an_earlier_one
+                    a_step_behind_a_predecessor_is_not_runnable
                     no_retry_overwrites_what_a_newer_one_may_have_left
                     a_retried_one_takes_the_name_again
                     a_name_with_many_waiting_is_served_one_by_one

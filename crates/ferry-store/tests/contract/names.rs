@@ -176,6 +176,24 @@ pub(super) async fn a_retried_one_queues_behind_an_earlier_one(subject: Subject)
     assert_eq!(subject.claim_one(StepKind::Upload).await.lease.id, second);
 }
 
+pub(super) async fn a_step_behind_a_predecessor_is_not_runnable(subject: Subject) {
+    let first = subject.accept(new("n")).await;
+    subject.bring_to(State::Held).await;
+    subject.accept(new("n")).await;
+    let not_before = Some(later(subject.get(first).await.updated_at, millis(60_000)));
+    subject.accept(NewSubmission { not_before, ..new("n") }).await;
+    let counts = async || {
+        let stats = subject.step_stats("main", StepKind::Upload).await;
+        [stats.ready, stats.runnable, stats.behind, stats.scheduled, stats.running]
+    };
+    assert_eq!(counts().await, [1, 0, 2, 1, 0]);
+    subject.assert_nothing_due(StepKind::Upload).await;
+    subject.store.resolve(first, Resolution::Fail, DAY).await.unwrap();
+    assert_eq!(counts().await, [1, 1, 1, 1, 0]);
+    subject.claim_one(StepKind::Upload).await;
+    assert_eq!(counts().await, [0, 0, 1, 1, 1]);
+}
+
 pub(super) async fn no_retry_overwrites_what_a_newer_one_may_have_left(subject: Subject) {
     for (overwrite, newer) in [
         (false, State::Completed),

@@ -266,14 +266,8 @@ impl Subject {
     pub(super) async fn step_stats(&self, account: &str, kind: StepKind) -> StepStats {
         let stats = self.store.stats().await.unwrap();
         let mut steps = stats.steps.into_iter();
-        steps.find(|step| step.account == account && step.kind == kind).unwrap_or(StepStats {
-            account: account.to_owned(),
-            kind,
-            ready: 0,
-            scheduled: 0,
-            running: 0,
-            oldest_ready: None,
-        })
+        let found = steps.find(|step| step.account == account && step.kind == kind);
+        found.unwrap_or_else(|| StepStats::none(account, kind))
     }
 
     pub(super) async fn account(&self, account: &str) -> AccountStats {

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use ferry_store::{Claim, ClaimRequest, Commit, Filter, NewSubmission, Stats};
 use ferry_types::domain::account::Signal;
@@ -226,10 +225,10 @@ impl Twins {
         assert_eq!(one.1.accounts, other.1.accounts, "{:#?}", self.history);
         let busy = |stats: &Stats| -> Vec<_> {
             let steps = stats.steps.iter().map(|step| {
-                let counts = (step.ready, step.scheduled, step.running, step.oldest_ready);
-                (step.account.clone(), step.kind, counts)
+                let counts = [step.ready, step.runnable, step.behind, step.scheduled, step.running];
+                (step.account.clone(), step.kind, counts, step.oldest_ready)
             });
-            steps.filter(|(_, _, counts)| *counts != (0, 0, 0, None::<Duration>)).collect()
+            steps.filter(|(_, _, counts, oldest)| *counts != [0; 5] || oldest.is_some()).collect()
         };
         assert_eq!(busy(&one.1), busy(&other.1), "{:#?}", self.history);
     }
