@@ -60,7 +60,7 @@ impl Doctor {
         let config = match load(global) {
             Ok(config) => config,
             Err(mistakes) => {
-                for mistake in &mistakes.0 {
+                for mistake in &mistakes.errors {
                     print_finding(
                         &bad(
                             mistake,

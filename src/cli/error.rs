@@ -125,7 +125,7 @@ impl From<io::Error> for CliError {
 
 impl From<ConfigErrors> for CliError {
     fn from(mistakes: ConfigErrors) -> Self {
-        let hint = "`ferry doctor --settings` lists all settings with their defaults";
+        let hint = mistakes.hint;
         Self::new(Exit::Usage, mistakes.into()).hint(hint)
     }
 }

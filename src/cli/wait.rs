@@ -58,7 +58,7 @@ impl WaitArgs {
 pub(super) fn require_account(app: &App) -> Result<(), CliError> {
     let missing: Vec<String> = app.config.without_secrets.values().flatten().cloned().collect();
     if !missing.is_empty() {
-        return Err(ConfigErrors(missing).into());
+        return Err(ConfigErrors::of_settings(missing).into());
     }
     if app.config.accounts.is_empty() {
         return Err(CliError::usage(

@@ -13,8 +13,12 @@ use crate::secret::Secret;
 use crate::webhook::{Receiver, Rules, SigningKey, WebhookTargets};
 use ferry_types::domain::limits::AccountLimits;
 
+/// The settings of which at least one makes an account; all of them are needed then.
+const CREDENTIALS: [&str; 5] = ["token_url", "api_url", "client_id", "client_secret", "api_key"];
+
 impl SettingsReader<'_> {
-    /// All accounts: of the environment, and of the file.
+    /// All accounts: of the environment, and of the file. Who submits, or receives webhooks, needs none: a
+    /// secret of webhooks alone makes no account.
     pub(super) fn accounts(&mut self) -> BTreeMap<String, AccountConfig> {
         let status_map = StatusMap {
             success: self.read("status_success", values::words),
@@ -23,7 +27,9 @@ impl SettingsReader<'_> {
         };
         let mut accounts = BTreeMap::new();
         for name in self.account_names() {
-            if let Some(account) = self.account(&name, &status_map) {
+            self.check_table(&name);
+            let is_account = CREDENTIALS.iter().any(|setting| self.is_given(&name, setting));
+            if is_account && let Some(account) = self.account(&name, &status_map) {
                 accounts.insert(name, account);
             }
         }
@@ -83,12 +89,6 @@ impl SettingsReader<'_> {
 
     fn account(&mut self, name: &str, status_map: &StatusMap) -> Option<AccountConfig> {
         let before = self.errors.len();
-        if !is_account_name(name) {
-            self.errors.push(format!(
-                "`{name}` is not a name for an account: expected 1 to 64 of a-z, 0-9, - and _"
-            ));
-        }
-        self.reject_unknown_account_settings(name);
         let token_url = self.required(name, "token_url", values::token_url);
         let api_url = self.required(name, "api_url", values::url);
         let client_id = self.required(name, "client_id", values::id);
@@ -138,7 +138,13 @@ impl SettingsReader<'_> {
         self.parsed(setting, found, parse)
     }
 
-    fn reject_unknown_account_settings(&mut self, account: &str) {
+    /// Checks the name of an account, and the names of its settings.
+    fn check_table(&mut self, account: &str) {
+        if !is_account_name(account) {
+            self.errors.push(format!(
+                "`{account}` is not a name for an account: expected 1 to 64 of a-z, 0-9, - and _"
+            ));
+        }
         let tables = self.tables();
         let Some(table) = tables.get(account) else { return };
         let Some(table) = table.as_table() else {

@@ -118,7 +118,11 @@ impl<'a> SettingsReader<'a> {
     }
 
     pub(super) fn finish<T>(self, config: T) -> Result<T, ConfigErrors> {
-        if self.errors.is_empty() { Ok(config) } else { Err(ConfigErrors(self.errors)) }
+        if self.errors.is_empty() {
+            Ok(config)
+        } else {
+            Err(ConfigErrors::of_settings(self.errors))
+        }
     }
 
     fn read_file(&mut self) {

@@ -15,6 +15,10 @@ const DEFAULT_FILE: &str = "ferry.toml";
 /// Names another file.
 pub(super) const FILE_VARIABLE: &str = "FERRY_CONFIG";
 
+/// Ways out where the file cannot be read.
+const NAMED_FILE: &str = "`--config FILE` or FERRY_CONFIG names another file";
+const FOUND_FILE: &str = "correct the file, or name another one with `--config FILE`";
+
 /// The settings as they are given, before they are interpreted.
 #[derive(Default)]
 pub struct Sources {
@@ -35,11 +39,23 @@ impl fmt::Debug for Sources {
 
 /// Everything that is wrong with a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigErrors(pub Vec<String>);
+pub struct ConfigErrors {
+    /// The errors.
+    pub errors: Vec<String>,
+    /// Way out.
+    pub hint: &'static str,
+}
+
+impl ConfigErrors {
+    /// Errors of settings.
+    pub fn of_settings(errors: Vec<String>) -> Self {
+        Self { errors, hint: "`ferry doctor --settings` lists all settings with their defaults" }
+    }
+}
 
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.as_slice() {
+        match self.errors.as_slice() {
             [only] => write!(f, "1 configuration error: {}", escape(only)),
             all => {
                 write!(f, "{} configuration errors:", all.len())?;
@@ -68,10 +84,9 @@ impl Sources {
             Ok(text) => Some((path, text)),
             Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => None,
             Err(error) => {
-                return Err(ConfigErrors(vec![format!(
-                    "cannot read `{}`: {error}",
-                    path.display()
-                )]));
+                let errors = vec![format!("cannot read `{}`: {error}", path.display())];
+                let hint = if named.is_some() { NAMED_FILE } else { FOUND_FILE };
+                return Err(ConfigErrors { errors, hint });
             }
         };
         Ok(Self { file, env, flags })

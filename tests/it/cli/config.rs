@@ -109,7 +109,7 @@ fn a_file_that_is_named_must_be_there() {
     ---- stdout
     ---- stderr
     error: 1 configuration error: cannot read `other.toml`: No such file or directory (os error 2)
-    hint: `ferry doctor --settings` lists all settings with their defaults
+    hint: `--config FILE` or FERRY_CONFIG names another file
     ");
     let ferry = ferry.set("FERRY_CONFIG", "else.toml");
     assert_snapshot!(ferry.run(&["list"]), @"
@@ -117,7 +117,7 @@ fn a_file_that_is_named_must_be_there() {
     ---- stdout
     ---- stderr
     error: 1 configuration error: cannot read `else.toml`: No such file or directory (os error 2)
-    hint: `ferry doctor --settings` lists all settings with their defaults
+    hint: `--config FILE` or FERRY_CONFIG names another file
     ");
 }
 
@@ -304,7 +304,7 @@ fn a_file_in_the_current_folder_that_others_can_write_is_refused_unless_it_is_na
     ---- stdout
     ---- stderr
     error: 1 configuration error: cannot read `ferry.toml`: it can be written by other users (mode 666); if that is meant, name it with `--config`
-    hint: `ferry doctor --settings` lists all settings with their defaults
+    hint: correct the file, or name another one with `--config FILE`
     ");
     set_mode(&ferry, "ferry.toml", 0o644);
     assert!(!ferry.run(&["list"]).stderr.contains("other users"));
@@ -338,4 +338,29 @@ fn files_with_secrets_that_others_can_read_are_named_at_the_start() {
         set_mode(&ferry, file, 0o600);
     }
     assert_eq!(warned(&ferry), "");
+}
+
+#[test]
+fn settings_without_a_credential_make_no_account() {
+    let key = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    let in_environment = Ferry::new().set("FERRY_WEBHOOK_SECRET", key);
+    let table = format!("[accounts.default]\nwebhook_secret = \"{key}\"\n");
+    for ferry in [in_environment, Ferry::new().file("ferry.toml", table)] {
+        let ferry = ferry.file("good.csv", GOOD);
+        let id = ferry.run(&["submit", "good.csv"]).ok().id();
+        for args in [&["list"] as &[&str], &["status", &id], &["stats"], &["data", &id], &["pause"]]
+        {
+            ferry.run(args).ok();
+        }
+        let worker = ferry.run(&["worker", "--until-idle"]);
+        assert!(!worker.stderr.contains("configuration error"), "{worker}");
+        // What fails is the webhook itself.
+        let tested = ferry.run(&["webhooks", "test", "http://127.0.0.1:9/"]).exits(2);
+        assert!(tested.stderr.contains("`webhook_allow_http` allows http"), "{tested}");
+        let half = ferry.set("FERRY_CLIENT_ID", "me").set("FERRY_API_KEY", "k").run(&["list"]);
+        assert!(half.exits(2).stderr.contains("account `default` has no `token_url`"));
+    }
+    let unknown = "[accounts.default]\nwebhook_secrt = \"x\"\n";
+    let unknown = Ferry::new().file("ferry.toml", unknown).run(&["list"]).exits(2);
+    assert!(unknown.stderr.contains("did you mean `webhook_secret`?"), "{unknown}");
 }
