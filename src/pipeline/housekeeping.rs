@@ -7,6 +7,7 @@ use tracing::{debug, error, info, warn};
 
 use super::metrics::WorkerMetrics;
 use super::policy::Policy;
+use crate::words;
 use ferry_store::{Rescued, Store, StoreError};
 use ferry_types::clock::MonotonicClock;
 use ferry_types::recurring::Recurring;
@@ -40,13 +41,12 @@ async fn keep_house_once(
     let rescued = rescue_all(store).await?;
     metrics.rescued.add((), rescued.due);
     if rescued.due > 0 {
-        info!(steps = rescued.due, "rescued {} steps of a lost worker", rescued.due);
+        let (count, steps) = (rescued.due, words::counted(rescued.due, "step"));
+        warn!(count, "a worker was lost: its {steps} will run again");
     }
     if rescued.held > 0 {
-        error!(
-            submissions = rescued.held,
-            "held {} submissions whose step crashed its worker again and again", rescued.held
-        );
+        let (count, submissions) = (rescued.held, words::counted(rescued.held, "submission"));
+        error!(count, "held {submissions} whose step crashed its worker again and again");
     }
     let mut removed = 0;
     loop {
