@@ -134,8 +134,11 @@ fn print(report: &BulkReport, verb: &str, is_plan: bool, ui: &Ui) -> Result<(), 
         }))?;
         return Ok(());
     }
-    let (changes, refuses) =
-        if is_plan { ("would change", "would refuse") } else { ("changed", "refused") };
+    let (changes, leaves) = if is_plan {
+        ("would change", "would leave unchanged")
+    } else {
+        ("changed", "left unchanged")
+    };
     let examples: Vec<String> = report.examples.iter().map(ToString::to_string).collect();
     let such =
         if examples.is_empty() { String::new() } else { format!(": {}", examples.join(" ")) };
@@ -143,7 +146,7 @@ fn print(report: &BulkReport, verb: &str, is_plan: bool, ui: &Ui) -> Result<(), 
     ui.out(format!("`{verb}` {changes} {}{such}{more}", counted(report)))?;
     for refusal in refused {
         let (count, message) = (refusal.count, refusal.message);
-        ui.out(format!("{refuses} {}: {message}", words::counted(count, "submission")))?;
+        ui.out(format!("{leaves} {}: {message}", words::counted(count, "submission")))?;
     }
     Ok(())
 }

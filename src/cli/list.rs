@@ -41,7 +41,7 @@ pub(super) struct List {
     #[command(flatten)]
     filters: Filters,
     /// Maximum number of submissions.
-    #[arg(long, value_name = "COUNT", default_value = "20")]
+    #[arg(long, value_name = "COUNT", default_value = "20", value_parser = at_least_one)]
     limit: NonZeroUsize,
     /// Continue after this cursor, which an earlier list printed.
     #[arg(long)]
@@ -49,6 +49,10 @@ pub(super) struct List {
     /// All of them.
     #[arg(short, long, conflicts_with_all = ["limit", "cursor"])]
     all: bool,
+}
+
+fn at_least_one(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "expected a whole number from 1; --all lists all".to_owned())
 }
 
 impl List {

@@ -13,7 +13,7 @@ use ferry_types::domain::submission::OperatorAction;
 #[command(after_help = "\
 Examples:
   ferry retry 01KDXB8W4S9ZT2M3Q5R7V1C6HY
-  ferry retry --state failed --account north --dry-run      how many, and which are refused
+  ferry retry --state failed --account north --dry-run      how many, and which stay unchanged
   ferry retry --label team=north --created-after 2026-03-01T00:00:00Z")]
 pub(super) struct Retry {
     #[command(flatten)]

@@ -41,7 +41,7 @@ struct AllArgs {
     all: bool,
     #[command(flatten)]
     filters: Filters,
-    /// Print how many would be changed and how many refused, with examples, and change nothing.
+    /// Print how many would be changed and how many left unchanged, with examples, and change nothing.
     #[arg(long, conflicts_with = "ids")]
     dry_run: bool,
     /// Ask for no confirmation.

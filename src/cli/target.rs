@@ -11,13 +11,13 @@ use ferry_store::{Filter, Store, StoreError};
 use ferry_types::domain::{InvalidIdError, SubmissionId, earlier, later};
 
 /// Shortest beginning of an id: one character more would seldom be typed, one less is most of the store.
-const SHORTEST: usize = 4;
+pub(super) const SHORTEST: usize = 4;
 
 /// Length of an id.
 const WHOLE: usize = 26;
 
 /// Most submissions that are named where a beginning is ambiguous.
-const CANDIDATES: usize = 5;
+pub(super) const CANDIDATES: usize = 5;
 
 /// Submissions read from the store at once.
 const PAGE: usize = 200;
@@ -145,10 +145,10 @@ impl NameArgs {
 
 /// Submissions, by id or by name.
 #[derive(Debug, Args)]
+#[group(id = "targets", required = true, args = ["ids", "name"])]
 pub(super) struct Targets {
     /// The submissions: their ids, or beginnings of these that only one has.
-    #[arg(value_name = "ID", required_unless_present = "name", conflicts_with = "name",
-        add = complete::ids())]
+    #[arg(value_name = "ID", conflicts_with = "name", add = complete::ids())]
     ids: Vec<IdArg>,
     #[command(flatten)]
     named: NameArgs,
@@ -175,10 +175,10 @@ pub(super) async fn find_all(
 
 /// One submission, by id or by name.
 #[derive(Debug, Args)]
+#[group(id = "target", required = true, args = ["id", "name"])]
 pub(super) struct Target {
     /// The submission: its id, or a beginning of it that only one has.
-    #[arg(value_name = "ID", required_unless_present = "name", conflicts_with = "name",
-        add = complete::ids())]
+    #[arg(value_name = "ID", conflicts_with = "name", add = complete::ids())]
     id: Option<IdArg>,
     #[command(flatten)]
     named: NameArgs,

@@ -51,7 +51,7 @@ fn what_is_refused_is_in_the_receipt_and_in_the_exit_code() {
     let (ferry, _) = labeled();
     ferry.run(&with(&["--yes"])).ok();
     let refused = ferry.run(&with(&["--state", "cancelled", "--yes"])).exits(1);
-    assert!(refused.stdout.contains("refused 3 submissions: submission "), "{refused}");
+    assert!(refused.stdout.contains("left unchanged 3 submissions: submission "), "{refused}");
     let object = ferry.run(&with(&["--state", "cancelled", "--yes", "--json"])).exits(1).objects();
     assert_eq!(object[0]["refused"][0]["code"], "already_final", "{object:?}");
 }

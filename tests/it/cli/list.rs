@@ -198,3 +198,11 @@ fn looking_writes_nothing_to_the_file() {
     }
     assert!(before == std::fs::read(ferry.path("ferry.db")).unwrap());
 }
+
+#[test]
+fn a_limit_of_nothing_names_what_is_expected() {
+    for limit in ["0", "-1", "many"] {
+        let ran = Ferry::new().run(&["list", &format!("--limit={limit}")]).exits(2);
+        assert!(ran.stderr.contains(": expected a whole number from 1; --all lists all"), "{ran}");
+    }
+}

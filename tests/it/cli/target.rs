@@ -83,3 +83,16 @@ fn a_name_stands_for_its_newest_submission() {
         (&april.as_str().into(), &"completed".into())
     );
 }
+
+#[test]
+fn a_command_without_a_submission_names_both_ways_to_name_one() {
+    let ferry = Ferry::new();
+    for command in ["data", "status", "results", "feedback", "resolve"] {
+        let args: &[&str] = if command == "resolve" { &[command, "--fail"] } else { &[command] };
+        let ran = ferry.run(args).exits(2);
+        let missing = ran.stderr.lines().nth(1).unwrap_or_default();
+        assert!(missing.contains("ID") && missing.contains("--name <NAME>"), "{command}: {ran}");
+    }
+    let both = ferry.run(&["status", "01KDXB8W4S9ZT2M3Q5R7V1C6HY", "--name", "march"]).exits(2);
+    assert!(both.stderr.contains("cannot be used with"), "{both}");
+}

@@ -71,6 +71,9 @@ fn a_question_that_is_left_changes_nothing() {
     let (ferry, _) = with_failure(&platform);
     let mut top = top(&ferry);
     top.shows(&["> default"]);
+    top.until("a remark without room ends in a sign", |screen| {
+        screen.lines().any(|line| line.contains("rejected ") && line.trim_end().ends_with('…'))
+    });
     top.press("p");
     top.shows(&["pause account"]);
     top.press(&format!("because{ESCAPE}"));
