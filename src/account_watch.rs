@@ -9,7 +9,8 @@ use tracing::{debug, info, warn};
 
 use ferry_store::Store;
 use ferry_types::clock::Clock;
-use ferry_types::domain::account::Health;
+use ferry_types::domain::account::condition::{in_a_row, last};
+use ferry_types::domain::account::{Health, HealthPolicy};
 use ferry_types::domain::{Timestamp, until};
 
 /// Time between two looks: no longer than a breaker stays open at least.
@@ -19,7 +20,7 @@ const DELAY: Duration = Duration::from_millis(500);
 const LONG: Duration = Duration::from_mins(1);
 
 /// Logs what blocks the accounts of the store, for as long as it is polled.
-pub async fn watch(store: Arc<dyn Store>, clock: Arc<dyn Clock>) {
+pub async fn watch(store: Arc<dyn Store>, clock: Arc<dyn Clock>, policy: HealthPolicy) {
     let mut blocks: BTreeMap<String, Blocks> = BTreeMap::new();
     loop {
         match store.stats().await {
@@ -27,7 +28,7 @@ pub async fn watch(store: Arc<dyn Store>, clock: Arc<dyn Clock>) {
                 let now = clock.now();
                 for account in stats.accounts {
                     let before = blocks.entry(account.account.clone()).or_default();
-                    let after = before.next(&account.health, now);
+                    let after = before.next(&account.health, now, &policy);
                     log(&account.account, *before, after, &account.health, now);
                     *before = after;
                 }
@@ -45,18 +46,23 @@ struct Blocks {
     paused: Option<Timestamp>,
     breaker_open: Option<Timestamp>,
     throttled: Option<Timestamp>,
+    /// Time of the first failure, from when it is old until a request succeeds.
+    failing: Option<Timestamp>,
 }
 
 impl Blocks {
-    fn next(self, health: &Health, now: Timestamp) -> Self {
+    fn next(self, health: &Health, now: Timestamp, policy: &HealthPolicy) -> Self {
         let since = |before: Option<Timestamp>, is_so: bool| is_so.then(|| before.unwrap_or(now));
         // Once it was long, it is logged to its end.
         let least = if self.throttled.is_some() { Duration::from_millis(1) } else { LONG };
+        let failing = || Some(health.failing(now, policy)?.since);
         let throttled = health.throttled_until.is_some_and(|end| until(now, end) >= least);
         Self {
             paused: since(self.paused, health.pause_reason.is_some()),
             breaker_open: since(self.breaker_open, health.probe_at.is_some()),
             throttled: since(self.throttled, throttled),
+            // It may open the breaker before it ends.
+            failing: self.failing.filter(|_| health.failing_since.is_some()).or_else(failing),
         }
     }
 }
@@ -76,8 +82,7 @@ fn log(account: &str, before: Blocks, after: Blocks, health: &Health, now: Times
         (None, Some(_)) => {
             let failures = health.failures;
             let probe = span(now, health.probe_at.unwrap_or(now));
-            let error = health.last_error.as_ref().map(|error| format!("; last error: {error}"));
-            let error = error.unwrap_or_default();
+            let error = last(health.last_error.as_deref());
             warn!(
                 account,
                 failures,
@@ -87,9 +92,11 @@ fn log(account: &str, before: Blocks, after: Blocks, health: &Health, now: Times
         }
         (Some(since), None) => {
             let lasted = span(since, now);
-            info!(account, "circuit breaker of account `{account}` closed after {lasted}");
+            // A resumption closes it, too.
+            let end = if after.failing.is_some() { ", no request has succeeded yet" } else { "" };
+            info!(account, "circuit breaker of account `{account}` closed after {lasted}{end}");
         }
-        _ => {}
+        _ => log_failing(account, before, after, health, now),
     }
     match (before.throttled, after.throttled) {
         (None, Some(_)) => {
@@ -104,6 +111,27 @@ fn log(account: &str, before: Blocks, after: Blocks, health: &Health, now: Times
     }
 }
 
+/// Failures that the breaker does not report.
+fn log_failing(account: &str, before: Blocks, after: Blocks, health: &Health, now: Timestamp) {
+    match (before.failing, after.failing) {
+        (None, Some(since)) => {
+            let (lasted, failures) = (span(since, now), health.failures);
+            let (in_a_row, error) = (in_a_row(failures), last(health.last_error.as_deref()));
+            warn!(
+                account,
+                failures,
+                "no request of account `{account}` has succeeded for {lasted}, {in_a_row}, and its \
+                 circuit breaker is closed{error}"
+            );
+        }
+        (Some(since), None) => {
+            let lasted = span(since, now);
+            info!(account, "requests of account `{account}` succeed again after {lasted}");
+        }
+        _ => {}
+    }
+}
+
 fn span(from: Timestamp, to: Timestamp) -> String {
     let seconds = until(from, to).as_millis().div_ceil(1000);
     humantime::format_duration(Duration::from_secs(seconds.try_into().unwrap_or(u64::MAX)))
@@ -113,33 +141,60 @@ fn span(from: Timestamp, to: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ferry_types::domain::account::Signal;
+    use ferry_types::domain::submission::StepKind;
     use ferry_types::domain::{later, timestamp};
 
     #[test]
     fn a_block_is_one_from_its_begin_to_its_end() {
         let at = |seconds: i64| timestamp(1_700_000_000_000 + seconds * 1000);
-        let (well, now) = (Health::default(), at(0));
-        assert_eq!(Blocks::default().next(&well, now), Blocks::default());
+        let (well, now, policy) = (Health::default(), at(0), HealthPolicy::default());
+        assert_eq!(Blocks::default().next(&well, now, &policy), Blocks::default());
         let open = Health { probe_at: Some(at(1)), ..Health::default() };
-        let blocks = Blocks::default().next(&open, now);
+        let blocks = Blocks::default().next(&open, now, &policy);
         assert_eq!(blocks, Blocks { breaker_open: Some(now), ..Blocks::default() });
-        assert_eq!(blocks.next(&open, at(9)), blocks, "a probe is due");
-        assert_eq!(blocks.next(&well, at(9)), Blocks::default());
+        assert_eq!(blocks.next(&open, at(9), &policy), blocks, "a probe is due");
+        assert_eq!(blocks.next(&well, at(9), &policy), Blocks::default());
         let paused = Health { pause_reason: Some("by hand".into()), ..Health::default() };
-        assert_eq!(Blocks::default().next(&paused, at(3)).paused, Some(at(3)));
+        assert_eq!(Blocks::default().next(&paused, at(3), &policy).paused, Some(at(3)));
     }
 
     #[test]
     fn short_throttling_is_no_block_and_long_throttling_is_one_to_its_end() {
         let at = |seconds: i64| timestamp(1_700_000_000_000 + seconds * 1000);
+        let policy = HealthPolicy::default();
         let throttled = |seconds| Health {
             throttled_until: Some(later(at(0), Duration::from_secs(seconds))),
             ..Health::default()
         };
-        assert_eq!(Blocks::default().next(&throttled(59), at(0)), Blocks::default());
-        let blocks = Blocks::default().next(&throttled(60), at(0));
+        assert_eq!(Blocks::default().next(&throttled(59), at(0), &policy), Blocks::default());
+        let blocks = Blocks::default().next(&throttled(60), at(0), &policy);
         assert_eq!(blocks.throttled, Some(at(0)));
-        assert_eq!(blocks.next(&throttled(60), at(59)), blocks);
-        assert_eq!(blocks.next(&throttled(60), at(60)), Blocks::default());
+        assert_eq!(blocks.next(&throttled(60), at(59), &policy), blocks);
+        assert_eq!(blocks.next(&throttled(60), at(60), &policy), Blocks::default());
+    }
+
+    #[test]
+    fn an_account_fails_from_its_old_first_failure_until_a_request_succeeds() {
+        let at = |seconds: i64| timestamp(1_700_000_000_000 + seconds * 1000);
+        let (mut health, policy) = (Health::default(), HealthPolicy::default());
+        let timeout = Signal::Unhealthy("timed out".into());
+        health.record(&timeout, StepKind::Upload, at(0), &policy);
+        let blocks = Blocks::default().next(&health, at(29), &policy);
+        assert_eq!(blocks, Blocks::default(), "a retry may succeed");
+        let blocks = blocks.next(&health, at(30), &policy);
+        assert_eq!(blocks, Blocks { failing: Some(at(0)), ..Blocks::default() });
+        for _ in 0..policy.breaker_failures {
+            health.record(&timeout, StepKind::Upload, at(40), &policy);
+        }
+        let blocks = blocks.next(&health, at(40), &policy);
+        assert_eq!((blocks.failing, blocks.breaker_open), (Some(at(0)), Some(at(40))));
+        assert!(health.resume());
+        let blocks = blocks.next(&health, at(41), &policy);
+        assert_eq!((blocks.failing, blocks.breaker_open), (Some(at(0)), None));
+        let blocks_of_a_new_process = Blocks::default().next(&health, at(1), &policy);
+        assert_eq!(blocks_of_a_new_process, blocks, "a resumption is no success");
+        health.record(&Signal::Healthy, StepKind::Upload, at(42), &policy);
+        assert_eq!(blocks.next(&health, at(42), &policy), Blocks::default());
     }
 }

@@ -205,7 +205,7 @@ impl App {
 
     /// Logs what blocks the accounts of the store, for as long as it is polled.
     pub fn watching_accounts(&self) -> impl Future<Output = ()> + Send + use<> {
-        account_watch::watch(self.store.clone(), self.clock.clone())
+        account_watch::watch(self.store.clone(), self.clock.clone(), self.config.health)
     }
 
     /// Watches the store for lost data, for as long as it is polled.

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use ferry_types::contract::{SubmissionView, WaitingFor};
+use ferry_types::contract::{FailingView, SubmissionView, WaitingFor};
 use ferry_types::domain::account::BlockReason;
+use ferry_types::domain::account::condition::{in_a_row, last};
 use ferry_types::domain::submission::{State, StepKind};
 use ferry_types::domain::{Timestamp, until};
 
@@ -78,6 +79,14 @@ pub fn blocked(account: &str, reason: &BlockReason, now: Timestamp) -> String {
             format!("circuit breaker of account `{account}` is open, next probe in {delay}")
         }
     }
+}
+
+/// The failures of an account whose circuit breaker is closed.
+pub fn failing(account: &str, failing: &FailingView, now: Timestamp) -> String {
+    let lasted = duration(until(failing.since, now));
+    let error = last(failing.last_error.as_deref());
+    let failures = in_a_row(failing.failures);
+    format!("no request of account `{account}` has succeeded for {lasted}, {failures}{error}")
 }
 
 /// The next action of an operator for one that ended badly, or whose account is not configured; while one waits for

@@ -77,7 +77,10 @@ pub(super) fn describe(
     let blocked = match account.health.admit(now, policy) {
         Admission::Open
         | Admission::UpTo(_)
-        | Admission::Blocked(BlockReason::BreakerOpen { .. }) => outage,
+        | Admission::Blocked(BlockReason::BreakerOpen { .. }) => {
+            let failing = || account.health.failing(now, policy);
+            outage.or_else(|| Some(format!("  {}", failing()?.words())))
+        }
         Admission::Blocked(reason) => {
             Some(format!("  {}", words::blocked(&account.account, &reason, now)))
         }

@@ -69,7 +69,9 @@ impl AccountRow {
             | BlockReason::LimitReached { until }
             | BlockReason::BreakerOpen { until } => Some((*until).into()),
         });
+        let failing = || Some(words::failing(&account.account, account.failing.as_ref()?, now));
         let said = blocked_by.map(|reason| words::blocked(&account.account, reason, now));
+        let said = said.or_else(failing);
         let is_paused = matches!(blocked_by, Some(BlockReason::Paused { .. }));
         Self {
             name: visible(&account.account),

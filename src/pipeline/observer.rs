@@ -153,18 +153,26 @@ fn is_new(known: &Mutex<HashSet<String>>, text: &str) -> bool {
     known.len() < MAX_SHOWN && known.insert(text.to_owned())
 }
 
-/// One line for each change of state.
+/// One line for each change of state. A person is needed for one that is held, and perhaps for one that failed.
 fn log_transition(claim: &Claim, from: State, to: State, reason: Option<Reason>) {
     let (submission, kind) = (&claim.submission, claim.kind);
     let why = reason.map(|reason| format!(": {}", reason.text)).unwrap_or_default();
-    if from == to {
-        debug!(submission.id = %submission.id, "`{}` stays {to} after {kind}{why}", submission.name);
-    } else {
-        info!(
-            submission.id = %submission.id,
-            account = submission.account,
-            "`{}` is {to}, was {from}{why}",
-            submission.name
-        );
+    macro_rules! log {
+        ($level:ident) => {
+            $level!(
+                submission.id = %submission.id,
+                account = submission.account,
+                "`{}` is {to}, was {from}{why}",
+                submission.name
+            )
+        };
+    }
+    match to {
+        _ if from == to => {
+            debug!(submission.id = %submission.id, "`{}` stays {to} after {kind}{why}", submission.name);
+        }
+        State::Held => log!(error),
+        State::Failed => log!(warn),
+        _ => log!(info),
     }
 }

@@ -50,6 +50,7 @@ pub(crate) fn findings(
     }
     for account in &stats.accounts {
         found.extend(blocked(account, stats, now));
+        found.extend(failing(account, now));
         found.extend(idle(account));
         found.extend(held(account));
     }
@@ -94,6 +95,13 @@ fn blocked(account: &AccountView, stats: &StatsView, now: Timestamp) -> Option<(
     Some((rank, Finding { until, remedy, ..finding(severity, sentence, effect) }))
 }
 
+/// Failures of an account that nothing blocks.
+fn failing(account: &AccountView, now: Timestamp) -> Option<(u8, Finding)> {
+    let failing = account.failing.as_ref().filter(|_| account.blocked_by.is_none())?;
+    let sentence = words::failing(&account.account, failing, now);
+    Some((3, finding("bad", sentence, waiting(account))))
+}
+
 /// Ready steps of an account that nothing blocks, and that wait for too long.
 fn idle(account: &AccountView) -> Option<(u8, Finding)> {
     if account.blocked_by.is_some() {
@@ -105,11 +113,12 @@ fn idle(account: &AccountView) -> Option<(u8, Finding)> {
     let oldest = steps.filter_map(|step| step.oldest_ready_seconds).reduce(f64::max)?;
     let age = words::duration(Duration::from_secs_f64(oldest.clamp(0.0, 1e9)));
     let (name, ready_steps) = (&account.account, words::counted(ready, "step"));
+    let are = if ready == 1 { "is" } else { "are" };
     let is_held = account.states.get(&State::Held).is_some_and(|count| *count > 0);
     let behind = if is_held { ", or they wait behind held submissions of their name" } else { "" };
     if running == 0 && ready > 0 && oldest >= IDLE {
         let sentence = format!(
-            "no step of account `{name}` runs, and {ready_steps} of it are ready, the oldest for \
+            "no step of account `{name}` runs, and {ready_steps} of it {are} ready, the oldest for \
              {age}: no worker runs{behind}; `ferry worker` runs them"
         );
         return Some((1, finding("bad", sentence, waiting(account))));
@@ -136,7 +145,7 @@ fn held(account: &AccountView) -> Option<(u8, Finding)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ferry_types::contract::StepView;
+    use ferry_types::contract::{FailingView, StepView};
     use ferry_types::domain::submission::StepKind;
     use ferry_types::domain::timestamp;
 
@@ -149,6 +158,7 @@ mod tests {
             blocked_by: None,
             condition: String::new(),
             outage: None,
+            failing: None,
         }
     }
 
@@ -165,12 +175,16 @@ mod tests {
         held.states = [(State::Held, 2)].into();
         let mut throttled = account("b");
         throttled.blocked_by = Some(BlockReason::Throttled { until: timestamp(6_000) });
+        let mut failing = account("d");
+        let (since, last_error) = (timestamp(0), Some("timed out".to_owned()));
+        failing.failing = Some(FailingView { since, failures: 4, last_error });
         let mut paused = account("c");
         paused.blocked_by = Some(BlockReason::Paused { reason: "maintenance".to_owned() });
-        let said = said(vec![held, throttled, paused], &Err("it is away".to_owned()));
+        let said = said(vec![held, throttled, failing, paused], &Err("it is away".to_owned()));
         let expected = [
             "this server is not ready: it is away",
             "account `c` is paused: maintenance; `ferry resume c` resumes it",
+            "no request of account `d` has succeeded for 1s, 4 failures in a row; last error: timed out",
             "the Platform throttles account `b` for 5s",
             "2 submissions of account `a` are held for a decision",
         ];
@@ -188,6 +202,7 @@ mod tests {
         };
         assert_eq!(with(3, 0, 10.0), [""; 0]);
         assert!(with(3, 0, 31.0)[0].contains("the oldest for 31s: no worker runs"));
+        assert!(with(1, 0, 31.0)[0].contains("and 1 step of it is ready"));
         assert_eq!(with(3, 1, 31.0), [""; 0]);
         assert!(with(3, 1, 301.0)[0].contains("more steps are ready than workers run"));
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ferry_store::{AccountStats, Stats, StepStats};
-use ferry_types::contract::{AccountView, OutageView, StatsView, StepView};
+use ferry_types::contract::{AccountView, FailingView, OutageView, StatsView, StepView};
 use ferry_types::domain::Timestamp;
 use ferry_types::domain::account::{Admission, BlockReason, Health, HealthPolicy};
 
@@ -45,6 +45,7 @@ pub(crate) fn account(
         blocked_by: blocked_by(&account.health, now, policy),
         condition: account.health.condition(now, policy),
         outage: account.health.outage().map(OutageView::from),
+        failing: account.health.failing(now, policy).map(FailingView::from),
     }
 }
 

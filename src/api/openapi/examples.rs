@@ -338,6 +338,7 @@ fn account() -> AccountView {
         blocked_by: health.outage().map(|o| BlockReason::BreakerOpen { until: o.next_probe_at }),
         condition: health.condition(at(9), &policy),
         outage: health.outage().map(OutageView::from),
+        failing: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use console::truncate_str;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Style, Stylize};
@@ -116,10 +117,6 @@ fn age(seconds: f64) -> String {
     words::duration(Duration::from_secs_f64(seconds.clamp(0.0, 1e9)))
 }
 
-fn header(titles: impl IntoIterator<Item = String>) -> Row<'static> {
-    Row::new(titles.into_iter().map(Cell::from)).bold().underlined()
-}
-
 /// The counts of steps, as cells: running, ready, scheduled, oldest.
 fn counts(steps: &[StepView]) -> [String; 4] {
     let sum = |count: fn(&StepView) -> u64| grouped(steps.iter().map(count).sum());
@@ -130,72 +127,92 @@ fn counts(steps: &[StepView]) -> [String; 4] {
 
 const COUNTS: [&str; 4] = ["RUNNING", "READY", "SCHEDULED", "OLDEST"];
 
-fn columns<const COLUMNS: usize>(widths: [u16; COLUMNS]) -> impl Iterator<Item = Constraint> {
-    widths.into_iter().map(Constraint::Length)
-}
+/// The cells of a row, each with its style.
+type Cells = Vec<(String, Style)>;
 
 fn draw_steps(frame: &mut Frame<'_>, reading: &Reading, area: Rect) {
     let row = |kind: StepKind| {
         let accounts = reading.stats.accounts.iter();
         let steps: Vec<StepView> =
             accounts.filter_map(|one| one.steps.get(&kind)).copied().collect();
-        Row::new([kind.to_string()].into_iter().chain(counts(&steps)))
+        plain([kind.to_string()].into_iter().chain(counts(&steps)))
     };
     let titles = ["STEP"].into_iter().chain(COUNTS).map(str::to_owned);
     let rows = StepKind::ALL.into_iter().map(row);
-    table(frame, rows, columns([25, 7, 6, 9, 8]), header(titles), None, area);
+    table(frame, rows, &[25, 7, 6, 9], titles, None, area);
 }
 
 fn draw_accounts(frame: &mut Frame<'_>, model: &Model, reading: &Reading, area: Rect) {
     let accounts = &reading.stats.accounts;
     let row = |account: &AccountView| {
         let steps: Vec<StepView> = account.steps.values().copied().collect();
-        let style = if account.blocked_by.is_some() { severe("warn") } else { Style::new() };
+        let is_well = account.blocked_by.is_none() && account.failing.is_none();
+        let style = if is_well { Style::new() } else { severe("warn") };
         let cells = [escape(&account.account), grouped(unfinished(account))].into_iter();
-        let cells = cells.chain(counts(&steps)).map(Cell::from);
-        Row::new(cells.chain([Cell::from(escape(&account.condition)).style(style)]))
+        let mut cells = plain(cells.chain(counts(&steps)));
+        cells.push((escape(&account.condition), style));
+        cells
     };
     let title = format!("ACCOUNT ({})", accounts.len());
     let titles = [title, "UNFINISHED".to_owned()].into_iter();
     let titles = titles.chain(COUNTS.map(str::to_owned)).chain(["NOW".to_owned()]);
-    let widths = columns([14, 10, 7, 6, 9, 8]).chain([Constraint::Fill(1)]);
+    let widths = [14, 10, 7, 6, 9, 8];
     let place = Some(model.place()).filter(|place| *place < accounts.len());
-    table(frame, accounts.iter().map(row), widths, header(titles), place, area);
+    table(frame, accounts.iter().map(row), &widths, titles, place, area);
 }
 
 fn draw_failures(frame: &mut Frame<'_>, model: &Model, reading: &Reading, area: Rect) {
     let is_wide = area.width >= WIDE;
     let row = |view: &SubmissionView| {
-        let id = is_wide.then(|| Cell::from(view.id.to_string()));
+        let id = is_wide.then(|| (view.id.to_string(), Style::new()));
         let age = words::duration(until(view.updated_at, model.now));
         let cells = [
-            Cell::from(view.state.as_str()).style(of_state(view.state)),
-            Cell::from(age),
-            Cell::from(escape(&view.name)),
-            Cell::from(escape(&words::remark(view, model.now))),
+            (view.state.as_str().to_owned(), of_state(view.state)),
+            (age, Style::new()),
+            (escape(&view.name), Style::new()),
+            (escape(&words::remark(view, model.now)), Style::new()),
         ];
-        Row::new(id.into_iter().chain(cells))
+        id.into_iter().chain(cells).collect()
     };
     let titles = ["NEWEST FAILURES", "AGE", "NAME", "REMARK"].map(str::to_owned);
     let titles = is_wide.then(|| "ID".to_owned()).into_iter().chain(titles);
-    let widths = columns([15, 8, 20]).chain([Constraint::Fill(1)]);
-    let widths = is_wide.then_some(Constraint::Length(ID)).into_iter().chain(widths);
+    let widths: Vec<u16> = is_wide.then_some(ID).into_iter().chain([15, 8, 20]).collect();
     let before = reading.stats.accounts.len();
     let place = model.place().checked_sub(before);
-    table(frame, reading.failures.iter().map(row), widths, header(titles), place, area);
+    table(frame, reading.failures.iter().map(row), &widths, titles, place, area);
 }
 
-/// A table with the cursor on one of its rows, if it is there; the others move so that it is seen.
+fn plain(cells: impl IntoIterator<Item = String>) -> Cells {
+    cells.into_iter().map(|cell| (cell, Style::new())).collect()
+}
+
+/// Mark of the row with the cursor.
+const CURSOR: &str = "> ";
+
+/// A table with the cursor on one of its rows, if it is there; the others move so that it is seen. The last
+/// column has the room that the `widths` of those before leave. A text that has no room ends in `…`.
 fn table(
     frame: &mut Frame<'_>,
-    rows: impl Iterator<Item = Row<'static>>,
-    widths: impl Iterator<Item = Constraint>,
-    header: Row<'static>,
+    rows: impl Iterator<Item = Cells>,
+    widths: &[u16],
+    titles: impl IntoIterator<Item = String>,
     place: Option<usize>,
     area: Rect,
 ) {
-    let table = Table::new(rows, widths).header(header).column_spacing(1);
-    let table = table.highlight_symbol("> ").row_highlight_style(Style::new().reversed());
+    let before = widths.iter().map(|width| width + 1).sum::<u16>() + CURSOR.len() as u16;
+    let last = area.width.saturating_sub(before);
+    let widths: Vec<u16> = widths.iter().copied().chain([last]).collect();
+    let row = |cells: Cells| {
+        let cells = cells.into_iter().zip(&widths);
+        Row::new(cells.map(|((text, style), width)| {
+            Cell::from(truncate_str(&text, (*width).into(), "…").into_owned()).style(style)
+        }))
+    };
+    let rows: Vec<Row<'_>> = rows.map(row).collect();
+    let titles = Row::new(titles.into_iter().map(Cell::from)).bold().underlined();
+    let table = Table::new(rows, widths.iter().copied().map(Constraint::Length));
+    let table = table.header(titles).column_spacing(1);
+    let table = table.highlight_symbol(CURSOR).row_highlight_style(Style::new().reversed());
     let table = table.highlight_spacing(HighlightSpacing::Always);
     frame.render_stateful_widget(table, area, &mut TableState::new().with_selected(place));
 }

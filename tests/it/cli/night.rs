@@ -1,5 +1,7 @@
 //! The log of a night: what happened to the Platform and to accounts, from its warnings alone.
 
+use std::time::Duration;
+
 use ferry_sim::{Endpoint, Fault, RetryAfter};
 use serde_json::Value;
 
@@ -72,4 +74,65 @@ fn the_warnings_of_a_worker_sum_up_a_night() {
     let ends = messages(&worker, &["INFO"]);
     let ends = ends.iter().filter(|message| message.contains(" after ")).count();
     assert_eq!(ends, 3, "each end is one line: {}", worker.stderr());
+}
+
+#[test]
+fn a_platform_that_hangs_is_a_warning_before_the_breaker_opens() {
+    let platform = Platform::start();
+    let ferry = Ferry::of(&platform)
+        .file("good.csv", GOOD)
+        .set("FERRY_REQUEST_TIMEOUT", "1s")
+        .set("FERRY_LOG_FORMAT", "json");
+    // Each upload may have arrived: it is tried once more, and then held.
+    for _ in 0..4 {
+        platform.sim.script(Endpoint::Upload, Fault::Stall(Duration::from_hours(1)));
+    }
+    let submit = |name: &str| ferry.run(&["submit", "good.csv", "--name", name]).ok().id();
+    let hung = [submit("hung 1"), submit("hung 2")];
+    let mut worker = ferry.start(&["worker"]);
+    for id in &hung {
+        ferry.await_state(id, "held");
+    }
+    await_message(&worker, "no request of account `default` has succeeded for ");
+    let stats = ferry.run(&["stats"]).ok().stdout;
+    assert!(stats.contains("  no request has succeeded since "), "{stats}");
+    let next = submit("next");
+    await_message(&worker, "requests of account `default` succeed again after ");
+    ferry.await_state(&next, "completed");
+    worker.signal("TERM");
+    worker.end();
+    let mut held = messages(&worker, &["ERROR"]);
+    held.sort();
+    assert_eq!(held.len(), hung.len(), "{held:#?}");
+    for (message, name) in held.iter().zip(["hung 1", "hung 2"]) {
+        assert!(message.starts_with(&format!("`{name}` is held, was uploading: ")), "{message}");
+    }
+    let warnings = messages(&worker, &["WARN"]);
+    let [failing] = warnings.as_slice() else { panic!("the hang is one warning: {warnings:#?}") };
+    for part in [", 4 failures in a row, and its circuit breaker is closed", "; last error: "] {
+        assert!(failing.contains(part), "{part} is missing in {failing}");
+    }
+}
+
+#[test]
+fn a_resumption_during_an_outage_does_not_make_all_fine() {
+    let platform = Platform::start();
+    let ferry = Ferry::of(&platform)
+        .file("good.csv", GOOD)
+        .set("FERRY_BREAKER_FAILURES", "3")
+        .set("FERRY_LOG_FORMAT", "json");
+    platform.sim.set_outage(true);
+    for name in ["1", "2", "3"] {
+        ferry.run(&["submit", "good.csv", "--name", name]).ok();
+    }
+    let mut worker = ferry.start(&["worker"]);
+    await_message(&worker, "opened");
+    worker.signal("TERM");
+    worker.end();
+    ferry.run(&["resume", "default"]).ok();
+    let stats = || ferry.run(&["stats"]).ok().stdout;
+    assert!(stats().contains("  no request has succeeded since "), "{}", stats());
+    platform.sim.set_outage(false);
+    ferry.run(&["worker", "--until-idle"]).ok();
+    assert!(!stats().contains("no request has succeeded"), "{}", stats());
 }

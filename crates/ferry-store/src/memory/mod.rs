@@ -22,7 +22,7 @@ use super::{
 };
 use data::{Data, Row};
 use ferry_types::clock::Clock;
-use ferry_types::domain::account::{Health, HealthPolicy};
+use ferry_types::domain::account::HealthPolicy;
 use ferry_types::domain::outcome::Content;
 use ferry_types::domain::submission::{
     IllegalTransitionError, LifecycleError, Resolution, Ruled, SameName, State, Submission,
@@ -272,7 +272,7 @@ impl Store for MemoryStore {
         self.change(|data, _| {
             let known = data.accounts.get_mut(account);
             let known = known.ok_or_else(|| StoreError::UnknownAccount(account.to_owned()))?;
-            Ok(std::mem::take(&mut known.health) != Health::default())
+            Ok(known.health.resume())
         })
     }
 

@@ -1,4 +1,4 @@
--- Ends a pause, a throttling and an open breaker.
+-- Ends a pause, a throttling and an open breaker. Failures in a row stay known until a request succeeds.
 -- KEYS: the namespace.
 -- ARGV: the time; the account.
 -- Returns: `unknown`, or whether there was anything to end.
@@ -10,7 +10,9 @@ if not before and call('TYPE', key.health).ok ~= 'hash' and call('DEL', key.heal
     before = 'damaged'
 end
 if not before then return 'unknown' end
-call('HSET', key.health, account, '')
+local h = load_health(account)
+save_health(account, { failures = h.failures, failing_since = h.failing_since, last_error = h.last_error })
 anything = true
 settle()
-return before == '' and '0' or '1'
+local changed = before == 'damaged' or h.pause_reason or h.throttled_until or h.probe
+return changed and '1' or '0'

@@ -88,7 +88,7 @@ scripts! {
     pause WRITES "pause.lua" [HEALTH]
     read READS "read.lua" [RECORD SUBMISSION SHOW]
     renew WRITES "renew.lua" [RECORD]
-    resume WRITES "resume.lua" []
+    resume WRITES "resume.lua" [HEALTH]
     save WRITES "save.lua" [RECORD SUBMISSION]
     stats READS "stats.lua" []
     sweep WRITES "sweep.lua" [RECORD SUBMISSION]

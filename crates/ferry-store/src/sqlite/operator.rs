@@ -11,7 +11,6 @@ use super::records::{COLUMNS, SqliteRecord, duration_millis, millis, value};
 use crate::StoreError;
 use crate::cold::Cold;
 use ferry_types::domain::SubmissionId;
-use ferry_types::domain::account::Health;
 use ferry_types::domain::submission::{SameName, State, Submission};
 
 /// Removed in one call.
@@ -32,11 +31,12 @@ pub(super) fn resume(
     effects: &mut Effects,
     account: &str,
 ) -> Result<bool, SqliteError> {
-    let before = health::load(connection, account)?
+    let mut health = health::load(connection, account)?
         .ok_or_else(|| SqliteError::Refused(StoreError::UnknownAccount(account.to_owned())))?;
-    health::save(connection, account, &Health::default())?;
+    let changed = health.resume();
+    health::save(connection, account, &health)?;
     effects.wake_all();
-    Ok(before != Health::default())
+    Ok(changed)
 }
 
 /// The other submissions of a record's Name that a retry has to know of.

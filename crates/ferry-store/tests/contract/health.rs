@@ -39,11 +39,8 @@ pub(super) async fn signals_do_to_an_account_what_its_health_says(subject: Subje
             assert_eq!(subject.account("main").await.health, health, "seed {seed}: {signal:?}");
             assert_admitted(&subject, &health, (SIGNALS - recorded - 1) as u32).await;
             if rng.u32(0..12) == 0 {
-                assert_eq!(
-                    subject.store.resume("main").await.unwrap(),
-                    health != Health::default()
-                );
-                health = Health::default();
+                assert_eq!(subject.store.resume("main").await.unwrap(), health.resume());
+                assert_eq!(subject.account("main").await.health, health, "seed {seed}: resumed");
             }
             let spans = [0, 0, 1, 100, 250, 999, 1000, 2500, 3000, 16_000, 61_000];
             subject.advance(millis(*rng.choice(&spans).unwrap())).await;

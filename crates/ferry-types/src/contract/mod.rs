@@ -24,7 +24,7 @@ pub use event_id::{EventId, InvalidEventIdError};
 pub use events::{EventEnvelope, StateChange, StateEvent};
 pub use problem::{Problem, ProblemKind, RowProblem};
 pub use responses::{
-    AccountView, AccountsView, BulkResponse, CountView, DamagedSubmission, OutageView,
+    AccountView, AccountsView, BulkResponse, CountView, DamagedSubmission, FailingView, OutageView,
     PauseRequest, PauseView, ResolveRequest, ResubmitRequest, StatsView, StepView, SubmissionPage,
     SubmissionResponse, WebhookView, WhoamiView,
 };

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::problem::{Problem, RowProblem};
 use super::submission::SubmissionView;
 use crate::domain::account::BlockReason;
-use crate::domain::account::condition::Outage;
+use crate::domain::account::condition::{Failing, Outage};
 use crate::domain::submission::{
     Delivery, Resolution, State, StepKind, Submission, shown_origin, shown_url,
 };
@@ -178,6 +178,27 @@ pub struct AccountView {
     pub condition: String,
     /// Outage that opened its circuit breaker; null if the breaker is closed.
     pub outage: Option<OutageView>,
+    /// Failures in a row for a while, or after a resumption, while its circuit breaker is closed; null if
+    /// there are none.
+    pub failing: Option<FailingView>,
+}
+
+/// Failures in a row of an account whose circuit breaker is closed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct FailingView {
+    /// Time of the first failure.
+    pub since: Timestamp,
+    /// Number of failures.
+    pub failures: u32,
+    /// Error of the last failure; null if it is not known.
+    pub last_error: Option<String>,
+}
+
+impl From<Failing> for FailingView {
+    fn from(failing: Failing) -> Self {
+        let Failing { since, failures, last_error } = failing;
+        Self { since, failures, last_error }
+    }
 }
 
 /// Failures in a row that opened the circuit breaker of an account.

@@ -217,6 +217,17 @@ impl Health {
         Ok(true)
     }
 
+    /// Ends a pause, a throttling and an open breaker; returns true if there was any. Failures in a row
+    /// stay known until a request succeeds: the next one opens the breaker again.
+    pub fn resume(&mut self) -> bool {
+        let before = std::mem::take(self);
+        self.failures = before.failures;
+        (self.failing_since, self.last_error) = (before.failing_since, before.last_error);
+        before.pause_reason.is_some()
+            || before.throttled_until.is_some()
+            || before.probe_at.is_some()
+    }
+
     /// Records what a step of `kind` reported at `now`.
     pub fn record(
         &mut self,

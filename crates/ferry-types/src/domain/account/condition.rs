@@ -1,7 +1,12 @@
 //! The condition of an account in words, and the outage that stops it.
 
+use std::time::Duration;
+
 use super::{Admission, BlockReason, Health, HealthPolicy};
-use crate::domain::Timestamp;
+use crate::domain::{Timestamp, until};
+
+/// Age of the first failure in a row from which on an account is failing: most retries come sooner.
+const FAILING: Duration = Duration::from_secs(30);
 
 /// Failures in a row that opened the circuit breaker of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +21,28 @@ pub struct Outage {
     pub next_probe_at: Timestamp,
 }
 
+/// Failures in a row of an account whose circuit breaker is closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failing {
+    /// Time of the first failure.
+    pub since: Timestamp,
+    /// Number of failures.
+    pub failures: u32,
+    /// Error of the last failure.
+    pub last_error: Option<String>,
+}
+
 impl Health {
+    /// Returns the failures that last for a while, or that a resumption did not end, until a request
+    /// succeeds or the breaker opens. Where few requests time out slowly, it may never open.
+    pub fn failing(&self, now: Timestamp, policy: &HealthPolicy) -> Option<Failing> {
+        let since = self.failing_since.filter(|_| self.probe_at.is_none())?;
+        let is_resumed = self.failures >= policy.breaker_failures;
+        let (failures, last_error) = (self.failures, self.last_error.clone());
+        let failing = Failing { since, failures, last_error };
+        (is_resumed || until(since, now) >= FAILING).then_some(failing)
+    }
+
     /// Returns the outage that lasts until a probe succeeds.
     pub fn outage(&self) -> Option<Outage> {
         Some(Outage {
@@ -46,7 +72,10 @@ impl Health {
                 "throttled by the Platform, probing".to_owned()
             }
             (Admission::UpTo(steps), None) => format!("recovering: at most {steps} steps at once"),
-            _ => "runs".to_owned(),
+            _ => match self.failing(now, policy) {
+                Some(failing) => format!("runs, and {}", failing.words()),
+                None => "runs".to_owned(),
+            },
         }
     }
 }
@@ -55,10 +84,27 @@ impl Outage {
     /// Returns the outage in words, with the time of the `probe` as the reader wants it.
     pub fn words(&self, probe: &str) -> String {
         let since = self.since.map(|since| format!(" since {}", shown(since))).unwrap_or_default();
-        let error = self.last_error.as_ref().map(|error| format!("; last error: {error}"));
-        let (failures, error) = (self.failures, error.unwrap_or_default());
-        format!("circuit breaker open{since}, {failures} failures in a row, {probe}{error}")
+        let (failures, error) = (in_a_row(self.failures), last(self.last_error.as_deref()));
+        format!("circuit breaker open{since}, {failures}, {probe}{error}")
     }
+}
+
+impl Failing {
+    /// Returns the failures in words.
+    pub fn words(&self) -> String {
+        let (failures, error) = (in_a_row(self.failures), last(self.last_error.as_deref()));
+        format!("no request has succeeded since {}, {failures}{error}", shown(self.since))
+    }
+}
+
+/// Returns a number of failures in words.
+pub fn in_a_row(failures: u32) -> String {
+    if failures == 1 { "1 failure".to_owned() } else { format!("{failures} failures in a row") }
+}
+
+/// Returns an error as the end of a sentence; nothing if there is none.
+pub fn last(error: Option<&str>) -> String {
+    error.map(|error| format!("; last error: {error}")).unwrap_or_default()
 }
 
 fn shown(at: Timestamp) -> impl std::fmt::Display {

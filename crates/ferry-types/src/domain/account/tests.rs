@@ -170,3 +170,26 @@ fn the_condition_of_an_account_names_what_stops_it() {
     assert_eq!(health.condition(at(3250), &policy), "recovering: at most 2 steps at once");
     assert_eq!(health.condition(at(9000), &policy), "runs");
 }
+
+#[test]
+fn failures_with_a_closed_breaker_are_a_condition_after_a_while_and_after_a_resumption() {
+    let (mut health, policy) = (Health::default(), policy());
+    let error = || Signal::Unhealthy("timed out".to_owned());
+    health.record(&error(), StepKind::Upload, at(0), &policy);
+    assert_eq!(health.condition(at(29_999), &policy), "runs");
+    let words = "runs, and no request has succeeded since 2023-11-14 22:13:20 UTC, 1 failure; last \
+                 error: timed out";
+    assert_eq!(health.condition(at(30_000), &policy), words);
+    for _ in 0..2 {
+        health.record(&error(), StepKind::Upload, at(1000), &policy);
+    }
+    assert_eq!(health.failing(at(1001), &policy), None, "its breaker is open");
+    assert!(health.resume() && !health.resume());
+    assert_eq!(health.admit(at(1002), &policy), Admission::Open);
+    let failing = health.failing(at(1002), &policy).expect("a resumption is no success");
+    assert_eq!((failing.since, failing.failures), (at(0), 3));
+    health.record(&error(), StepKind::Upload, at(1003), &policy);
+    assert!(health.outage().is_some(), "the next failure opens it again");
+    health.record(&Signal::Healthy, StepKind::Upload, at(1004), &policy);
+    assert_eq!(health, Health::default());
+}
