@@ -7,7 +7,6 @@ use tracing::{debug, error, info, warn};
 
 use super::metrics::WorkerMetrics;
 use super::policy::Policy;
-use crate::words;
 use ferry_store::{Rescued, Store, StoreError};
 use ferry_types::clock::MonotonicClock;
 use ferry_types::recurring::Recurring;
@@ -41,12 +40,12 @@ async fn keep_house_once(
     let rescued = rescue_all(store).await?;
     metrics.rescued.add((), rescued.due);
     if rescued.due > 0 {
-        let (count, steps) = (rescued.due, words::counted(rescued.due, "step"));
-        warn!(count, "a worker was lost: its {steps} will run again");
+        let (count, s) = (rescued.due, if rescued.due == 1 { "" } else { "s" });
+        warn!(count, "a worker was lost: its {count} step{s} will run again");
     }
     if rescued.held > 0 {
-        let (count, submissions) = (rescued.held, words::counted(rescued.held, "submission"));
-        error!(count, "held {submissions} whose step crashed its worker again and again");
+        let (count, s) = (rescued.held, if rescued.held == 1 { "" } else { "s" });
+        error!(count, "held {count} submission{s} whose step crashed its worker again and again");
     }
     let mut removed = 0;
     loop {
