@@ -141,6 +141,24 @@ fn a_deleted_file_makes_a_server_refuse_everything_until_it_is_acknowledged() {
 }
 
 #[test]
+fn a_deleted_log_is_saved_before_its_last_copy_goes_with_the_process() {
+    for more in [&["--set", "poll_initial=1h"][..], &["--no-workers"]] {
+        let platform = Platform::start();
+        let ferry = Ferry::of(&platform);
+        let mut watched = Watched::start(&ferry, more);
+        for n in 0..40 {
+            assert_eq!(watched.submit(&format!("d{n}")), 201);
+        }
+        std::fs::remove_file(ferry.path("ferry.db-wal")).unwrap();
+        watched.until_lost();
+        watched.server.signal("TERM");
+        watched.server.end();
+        let list = ferry.run(&["list", "--limit", "100"]).ok();
+        assert_eq!(list.ids().len(), 40, "{more:?}: {}", watched.server.stderr());
+    }
+}
+
+#[test]
 fn an_emptied_file_gets_no_write_that_would_be_lost() {
     let platform = Platform::slow();
     let ferry = Ferry::of(&platform);

@@ -70,7 +70,7 @@ impl Named {
             // `SQLite` takes an empty file for a new store, whatever the log has.
             _ if is_empty(&self.path) => "its file was emptied",
             _ if open.log.is_some() && inode(&self.log) != open.log => {
-                "its write-ahead log was deleted or replaced: restart the process, which saves it"
+                "its write-ahead log was deleted or replaced: restart all processes of the store"
             }
             _ => return Ok(()),
         };
@@ -80,6 +80,16 @@ impl Named {
         self.continuity.vanished(cause);
         let (location, cause) = (self.location.clone(), cause.to_owned());
         Err(SqliteError::Refused(StoreError::Unavailable { location, cause }))
+    }
+
+    /// True if the log alone was deleted, and no other process has begun a new one: what is only in it can be saved
+    /// through the open file.
+    pub(super) fn has_lost_its_log(&self) -> bool {
+        let open = self.identity();
+        inode(&self.path).is_some_and(|now| open.file == Some(now))
+            && !is_empty(&self.path)
+            && open.log.is_some()
+            && inode(&self.log).is_none()
     }
 
     /// True if there is another file at the path.

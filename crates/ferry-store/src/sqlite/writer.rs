@@ -7,6 +7,7 @@ use std::thread;
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
+use tracing::{info, warn};
 
 use super::effects::Effects;
 use super::error::SqliteError;
@@ -176,6 +177,7 @@ impl WriterThread {
         while incoming.blocking_recv_many(&mut group, GROUP) > 0 {
             self.run_group(&mut group);
         }
+        self.save_deleted_log();
     }
 
     fn run_group(&mut self, group: &mut Vec<WriteJob>) {
@@ -202,7 +204,7 @@ impl WriterThread {
     fn transact(&self, work: Vec<Work>) -> (Vec<WriteReply>, Result<(), StoreError>) {
         let requested = self.named.continuity().ask();
         // Nothing is written to a file that has no name any more.
-        let named = self.named.check();
+        let named = self.named.check().inspect_err(|_| self.save_deleted_log());
         let started = named.and_then(|()| Ok(self.connection.execute_batch("BEGIN IMMEDIATE")?));
         let mut started = started.map_err(|error| error.with_location(&self.location));
         let stored = standing::stored_time(&self.connection);
@@ -230,6 +232,27 @@ impl WriterThread {
             effects.wake(&self.wakeups);
         }
         (responses, outcome)
+    }
+
+    /// Writes into the file what only the deleted log has, before this process ends and with it the last copy.
+    fn save_deleted_log(&self) {
+        if !self.named.has_lost_its_log() {
+            return;
+        }
+        let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
+        let pages = self
+            .connection
+            .query_row(checkpoint, [], |row| Ok((row.get::<_, bool>(0)?, row.get::<_, i64>(1)?)));
+        match pages {
+            Ok((false, ..=0)) => {}
+            Ok((false, pages)) => {
+                info!(pages, "saved what the deleted write-ahead log had");
+            }
+            Ok((true, _)) => {
+                warn!("cannot save the deleted write-ahead log yet, retrying: it is in use");
+            }
+            Err(error) => warn!(%error, "cannot save the deleted write-ahead log yet, retrying"),
+        }
     }
 
     /// Before the jobs of the transaction, which may bring further starts.
