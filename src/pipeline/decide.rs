@@ -375,8 +375,7 @@ fn unknown_token(context: &Context<'_>, kind: StepKind, base: Transition) -> Tra
         Some(ReasonCode::UnknownToken) => context.submission.failures.saturating_add(1),
         _ => 1,
     };
-    let reason =
-        Some(Reason::new(ReasonCode::UnknownToken, PlatformError::UnknownToken.to_string()));
+    let reason = Some(Reason::new(ReasonCode::UnknownToken, context.unknown_token()));
     let waited = steady_time(context.policy, streak - 1);
     if waited >= context.policy.unknown_token_timeout || context.is_past_deadline() {
         return Transition { reason, next: Next::End(Outcome::Failed), ..base };

@@ -20,6 +20,7 @@ mod secrets;
 mod shape;
 mod status_map;
 mod token_endpoint;
+mod token_shape;
 mod tokens;
 mod upload;
 mod url;

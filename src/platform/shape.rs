@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::StatusMap;
+use super::token_shape::{is_named_token, is_token, is_uuid};
 use ferry_types::domain::bounded_json::from_json_within;
 use ferry_types::domain::outcome::Status;
 
@@ -72,7 +73,7 @@ pub(super) fn processing_token(text: &str) -> Option<String> {
         fitting.all(|other| other == first).then(|| first.clone())
     };
     one(&|m| m.name.ends_with("token") && is_uuid(&m.value))
-        .or_else(|| one(&|m| m.name.ends_with("token") && is_token(&m.value)))
+        .or_else(|| one(&|m| m.name.ends_with("token") && is_named_token(&m.value)))
         .or_else(|| one(&|m| is_uuid(&m.value)))
 }
 
@@ -100,6 +101,13 @@ pub(super) fn object(text: &str) -> Option<Map<String, Value>> {
         };
     }
     None
+}
+
+/// Returns what is wrong with a text that begins like JSON and is none, or holds too much of it.
+pub(super) fn json_error(text: &str) -> Option<String> {
+    let text = text.trim();
+    let read = from_json_within::<Value>(text.as_bytes(), MAX_VALUES);
+    read.err().filter(|_| text.starts_with(['{', '[', '"'])).map(|error| error.to_string())
 }
 
 fn json(text: &str) -> Option<Value> {
@@ -148,21 +156,6 @@ fn collect(value: &Value, name: &str, depth: usize, members: &mut Vec<Member>) {
         }
         _ => {}
     }
-}
-
-/// A processing token need not be a UUID, but must be fit to be asked with: `OK`, `null` and `true`
-/// are none.
-fn is_token(word: &str) -> bool {
-    !word.contains(char::is_whitespace)
-        && !word.chars().any(char::is_control)
-        && word.contains(|c: char| c.is_ascii_digit())
-}
-
-fn is_uuid(word: &str) -> bool {
-    let dashes = |(at, c): (usize, char)| (c == '-') == [8, 13, 18, 23].contains(&at);
-    word.len() == 36
-        && word.char_indices().all(dashes)
-        && word.chars().all(|c| c == '-' || c.is_ascii_hexdigit())
 }
 
 #[cfg(test)]
@@ -234,6 +227,11 @@ mod tests {
         for text in [
             r#"{"oddly":"shaped"}"#,
             r#"{"error":"E1234"}"#,
+            r#"{"code":42}"#,
+            r#"{"token":null,"id":42}"#,
+            r#"{"token":0}"#,
+            "\"ERR-1001\"",
+            "0",
             r#"{"token":"none"}"#,
             &format!(r#"{{"success":false,"traceId":"{UUID}"}}"#),
             &format!(r#"{{"error":{{"code":"E1","correlationId":"{UUID}"}}}}"#),

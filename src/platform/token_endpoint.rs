@@ -15,7 +15,7 @@ use super::patience::{Patience, denied};
 use super::response::PlatformResponse;
 use super::scrub::basic;
 use super::secrets::Secrets;
-use super::shape::object;
+use super::shape::{json_error, object};
 use super::wire::{TransportError, WireRequest};
 use ferry_types::clock::{Clock, MonotonicClock, MonotonicTime};
 use ferry_types::domain::outcome::PlatformError;
@@ -50,6 +50,11 @@ pub(super) struct Token {
 }
 
 impl Token {
+    /// Value of the header `Authorization`: a secret.
+    pub(super) fn authorization(&self) -> String {
+        format!("Bearer {}", self.secret.expose_secret())
+    }
+
     /// True if the Platform has ever accepted it.
     pub(super) fn worked(&self) -> bool {
         self.worked.load(Ordering::Relaxed)
@@ -153,6 +158,10 @@ impl TokenEndpoint {
 
     /// The names in a successful response, without any value of it.
     fn names(&self, response: &PlatformResponse, said: &Map<String, Value>) -> String {
+        // The text may hold a token all the same, so that only the fault of its form is shown.
+        if let Some(error) = json_error(&response.text()) {
+            return format!("its JSON cannot be read: {error}");
+        }
         if said.is_empty() {
             return response.shown(&self.exchange.scrubber, &[]);
         }

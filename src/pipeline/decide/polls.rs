@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Context;
 use crate::pipeline::schedule::{planned_delay, poll_delay};
+use ferry_types::domain::outcome::PlatformError;
 use ferry_types::domain::submission::{NextStep, Processing, StepKind};
 use ferry_types::domain::{Timestamp, later, until};
 
@@ -35,6 +36,18 @@ impl Context<'_> {
     /// Time since the accepted upload.
     pub(super) fn age(&self) -> Option<Duration> {
         self.submission.processing_time(self.now)
+    }
+
+    /// Text about a processing token that the Platform does not know. One that it never knew may be none:
+    /// then a person needs to see the response to the upload.
+    pub(super) fn unknown_token(&self) -> String {
+        let text = PlatformError::UnknownToken.to_string();
+        match &self.submission.processing_token {
+            Some(token) if self.submission.processing.pending_ms.is_none() => {
+                format!("{text}; its response to the upload was `{token}`")
+            }
+            _ => text,
+        }
     }
 
     /// The processing after an upload that is accepted now.

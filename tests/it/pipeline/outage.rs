@@ -134,6 +134,8 @@ async fn a_processing_token_that_stays_unknown_fails_the_submission() {
     let id = world.submit(dataset("lost")).await;
     let view = world.settled(id).await;
     assert_eq!((view.state, view.reason_code), (State::Failed, Some(ReasonCode::UnknownToken)));
+    let (reason, token) = (view.reason.unwrap(), view.processing_token.unwrap());
+    assert!(reason.contains(&format!("its response to the upload was `{token}`")), "{reason}");
 }
 
 #[tokio::test]

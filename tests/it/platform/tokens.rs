@@ -345,6 +345,20 @@ async fn refusals_of_the_token_endpoint_are_distinguished() {
 }
 
 #[tokio::test]
+async fn json_that_cannot_be_read_is_reported_as_such_without_its_token() {
+    let (sim, platform) = start(quick()).await;
+    let deep = format!(r#"{{"access_token":"abc","x":{}{}}}"#, "[".repeat(200), "]".repeat(200));
+    let large = r#"{"access_token":"abc","expires_in":1e400}"#.to_owned();
+    let cut = r#"{"access_token":"abc","#.to_owned();
+    for (body, fault) in [(large, "out of range"), (deep, "recursion limit"), (cut, "EOF")] {
+        sim.script(Endpoint::Token, says(200, body));
+        let error = asks_once(&platform, &sim).await.expect_err("no token").to_string();
+        assert!(error.contains("its JSON cannot be read") && error.contains(fault), "{error}");
+        assert!(!error.contains("abc"), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn the_token_endpoint_may_ask_to_wait() {
     let (sim, platform) = start(quick()).await;
     sim.script(Endpoint::Token, Fault::SlowDown(seconds(7.0)));
