@@ -15,8 +15,8 @@ use super::wait::require_account;
 use crate::admin::Admin;
 use crate::app::App;
 use crate::words::counted;
-use ferry_store::{Filter, Stats, StepStats, StoreError};
-use ferry_types::domain::submission::State;
+use ferry_store::{Filter, Stats, StepStats, StoreError, SubmissionDetail};
+use ferry_types::domain::submission::{State, StepKind};
 
 /// Time between two looks of an `--until-idle` worker for something to do.
 const DELAY: Duration = Duration::from_millis(200);
@@ -140,21 +140,46 @@ async fn has_work(app: &App) -> Result<bool, StoreError> {
                 && steps.account == *account
                 && steps.ready + steps.scheduled > 0
         };
-        if stats.steps.iter().any(|steps| is_open(&steps)) && can_progress(app, account).await? {
+        if stats.steps.iter().any(|steps| is_open(&steps))
+            && can_progress(app, account, &stats).await?
+        {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
-/// True if any submission of an account continues by itself.
-async fn can_progress(app: &App, account: &str) -> Result<bool, StoreError> {
-    let states = State::ALL.into_iter().filter(|state| !is_settled(*state)).collect();
+/// True if any submission of an account continues by itself, or has its results fetched again.
+async fn can_progress(app: &App, account: &str, stats: &Stats) -> Result<bool, StoreError> {
+    let (settled, open): (Vec<State>, Vec<State>) =
+        State::ALL.into_iter().partition(|s| is_settled(*s));
+    Ok(any_progresses(app, account, open).await?
+        || (has_refetches(stats, account) && any_progresses(app, account, settled).await?))
+}
+
+/// True if more polls and fetches are to come than submissions wait for one: the others are refetches,
+/// which are looked for among all final submissions only then.
+fn has_refetches(stats: &Stats, account: &str) -> bool {
+    let steps = stats.steps.iter().filter(|steps| steps.account == account);
+    let steps = steps.filter(|steps| matches!(steps.kind, StepKind::Poll | StepKind::Collect));
+    let steps: u64 = steps.map(|steps| steps.ready + steps.scheduled).sum();
+    let states = stats.accounts.iter().filter(|stats| stats.account == account);
+    let count = |states: &BTreeMap<State, u64>, state| states.get(&state).copied().unwrap_or(0);
+    let waiting = |states: &BTreeMap<State, u64>| {
+        count(states, State::Processing) + count(states, State::Collecting)
+    };
+    steps > states.map(|stats| waiting(&stats.states)).sum()
+}
+
+async fn any_progresses(app: &App, account: &str, states: Vec<State>) -> Result<bool, StoreError> {
     let filter = Filter { states, account: Some(account.to_owned()), ..Filter::default() };
     let mut cursor = None;
     loop {
         let page = app.store.list(&filter, cursor, PAGE).await?;
-        let views = page.found.into_iter().map(view).collect();
+        let is_open = |found: &SubmissionDetail| {
+            !is_settled(found.submission.state) || found.submission.is_refetching()
+        };
+        let views = page.found.into_iter().filter(is_open).map(view).collect();
         if !all_need_operator(app.store.as_ref(), views).await? {
             return Ok(true);
         }

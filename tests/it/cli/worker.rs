@@ -1,5 +1,6 @@
 //! `ferry worker`: runs the steps of submissions from other processes.
 
+use ferry_sim::{Endpoint, Fault};
 use insta::assert_snapshot;
 
 use super::harness::{Ferry, GOOD, Platform, eventually};
@@ -30,6 +31,32 @@ fn until_idle_uploads_everything_and_ends() {
     ---- stderr
     idle: 50 completed
     ");
+}
+
+#[test]
+fn until_idle_runs_a_refetch_that_was_requested() {
+    let platform = Platform::start();
+    let ferry = Ferry::of(&platform).file("march.csv", GOOD);
+    let id = ferry.run(&["submit", "march.csv", "--wait"]).ok().id();
+    // The first try fails, so that the refetch waits when the worker looks for work.
+    for _ in 0..3 {
+        let headers = Vec::new();
+        let missing = Fault::Respond { status: 404, headers, body: String::new() };
+        platform.sim.script(Endpoint::Results, missing);
+    }
+    ferry.run(&["refetch", &id]).ok();
+    ferry
+        .run(&[
+            "worker",
+            "--until-idle",
+            "--set",
+            "retry_initial=400ms",
+            "--set",
+            "retry_max=400ms",
+        ])
+        .ok();
+    assert!(platform.sim.is_script_done(), "the refetch was left undone");
+    assert_eq!(ferry.object(&["status", "--json", &id])["reason"], serde_json::Value::Null);
 }
 
 #[test]
