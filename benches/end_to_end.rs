@@ -233,7 +233,7 @@ async fn upload_and_fetch(platform: &Platform, request: &SubmissionRequest) {
         Upload { name: &request.name, data: &request.data, event_data: None, overwrite: false };
     let token = platform.upload(upload, &Unguarded).await.expect("it is taken");
     assert_eq!(platform.status(&token, &Unguarded).await.expect("it is known"), Status::Done);
-    platform.result(&token, "tableofresultids", &Unguarded).await.expect("it is there");
+    platform.result(&token, "tableofresultids", false, &Unguarded).await.expect("it is there");
 }
 
 /// Ferry on a file in the temporary folder.

@@ -66,7 +66,10 @@ async fn read_one(data: &[u8]) {
             platform(token, response).feedback("token", &Unguarded).await.map_err(Into::into),
         ),
         3 => content(
-            platform(token, response).result("token", "key", &Unguarded).await.map_err(Into::into),
+            platform(token, response)
+                .result("token", "key", false, &Unguarded)
+                .await
+                .map_err(Into::into),
         ),
         4 => error_of(platform(response.clone(), response).check_credentials().await),
         _ => match platform(token, response).check_api().await {

@@ -5,7 +5,7 @@ use super::schedule::{poll_delay, steady_delay};
 use ferry_types::domain::account::Signal;
 use ferry_types::domain::outcome::{Content, PlatformError};
 use ferry_types::domain::submission::{
-    FEEDBACK_KEY, Next, Outcome, Reason, ReasonCode, StepKind, Transition,
+    FEEDBACK_KEY, Next, Outcome, Reason, ReasonCode, StepKind, Submission, Transition,
 };
 
 /// So often in a row results are asked for that are not there, or cannot be read.
@@ -26,12 +26,13 @@ pub(super) struct Collected {
 /// After a fetch of the results, or of the feedback of a rejected dataset.
 pub(super) fn after_collect(context: &Context<'_>, collected: Collected) -> Transition {
     let Collected { contents, missing } = collected;
-    let is_wanted = |(_, error): &&(String, PlatformError)| !is_given_up(context, error);
+    let has_any = !contents.is_empty() || has_results(context.submission);
+    let is_wanted = |(_, error): &&(String, PlatformError)| !is_given_up(context, has_any, error);
     let transition = match (missing.iter().find(is_wanted), &context.submission.rejection) {
-        (Some((key, error)), _) => again(context, key, error),
-        (None, Some(word)) => rejected(word, missing.first().map(|(_, error)| error)),
+        (Some((key, error)), _) => again(context, has_any, key, error),
+        (None, Some(word)) => rejected(context, word, missing.first().map(|(_, error)| error)),
         (None, None) if missing.is_empty() => succeeded(Next::End(Outcome::Completed)),
-        (None, None) => incomplete(context, !contents.is_empty(), &missing),
+        (None, None) => incomplete(context, has_any, &missing),
     };
     // Whatever follows for the submission, the account is throttled, or its credentials are denied.
     let mut signals = missing.iter().map(|(_, error)| signal_of(context, error));
@@ -39,24 +40,37 @@ pub(super) fn after_collect(context: &Context<'_>, collected: Collected) -> Tran
     Transition { contents, signal, ..transition }
 }
 
+/// True if a result is stored, which a denial of another one does not concern.
+pub(super) fn has_results(submission: &Submission) -> bool {
+    submission.results.iter().any(|stored| stored.key != FEEDBACK_KEY)
+}
+
 /// True if the Platform is not asked again. Without a verdict against the dataset, its results are
 /// worth asking for until the deadline, where the Platform can be reached and has them.
-fn is_given_up(context: &Context<'_>, error: &PlatformError) -> bool {
+fn is_given_up(context: &Context<'_>, has_any: bool, error: &PlatformError) -> bool {
     let is_rejected = context.submission.rejection.is_some();
     let is_last = |tries| context.is_past_deadline() || streak(context) >= tries;
     match error {
         PlatformError::Credentials(_) => false,
         PlatformError::TooLarge { .. } => true,
         PlatformError::UnknownToken | PlatformError::Unreadable(_) => is_last(TRIES),
+        PlatformError::Declined { status, .. } if concerns_key(*status, has_any) => is_last(TRIES),
         PlatformError::NotYet { .. } => is_last(TRIES_NOT_YET),
         PlatformError::Throttled { .. } | PlatformError::Unsent(_) => context.is_past_deadline(),
         PlatformError::Transient(_)
         | PlatformError::Ambiguous(_)
         | PlatformError::TimedOut(_)
+        | PlatformError::Declined { .. }
         | PlatformError::Refused { .. } => {
             context.is_past_deadline() || (is_rejected && is_last(TRIES_NOT_YET))
         }
     }
+}
+
+/// True if a status that declines a result is about its key. A server that fails has an outage, unless it
+/// gave another result of the dataset.
+fn concerns_key(status: u16, has_any: bool) -> bool {
+    status < 500 || has_any
 }
 
 /// Attempts in a row that got no result from a Platform that was reached, this one included.
@@ -69,25 +83,35 @@ fn streak(context: &Context<'_>) -> u32 {
     }
 }
 
-fn again(context: &Context<'_>, key: &str, error: &PlatformError) -> Transition {
+fn again(context: &Context<'_>, has_any: bool, key: &str, error: &PlatformError) -> Transition {
     let is_rejected = context.submission.rejection.is_some();
     let (policy, streak) = (context.policy, streak(context));
+    let steady = || steady_delay(policy, streak, context.jitter);
     let (delay, signal) = match error {
         PlatformError::NotYet { retry_after, .. } => {
             let least = retry_after.unwrap_or_default().min(policy.retry_after_max);
             (poll_delay(policy, streak - 1, context.jitter).max(least), Signal::None)
         }
-        PlatformError::UnknownToken | PlatformError::Unreadable(_) => {
-            (steady_delay(policy, streak, context.jitter), Signal::Healthy)
+        PlatformError::UnknownToken | PlatformError::Unreadable(_) => (steady(), Signal::Healthy),
+        // Neither an outage of the account nor the end of one.
+        PlatformError::Declined { status, .. } if concerns_key(*status, has_any) => {
+            (steady(), Signal::None)
         }
-        PlatformError::Transient(_) if is_rejected => {
-            (steady_delay(policy, streak, context.jitter), Signal::Unhealthy(error.to_string()))
+        PlatformError::Transient(_) | PlatformError::Declined { .. } if is_rejected => {
+            (steady(), Signal::Unhealthy(error.to_string()))
+        }
+        PlatformError::Transient(_) | PlatformError::Declined { .. } => {
+            let retry = after_error(context, StepKind::Collect, error);
+            let text = missing_text(context, key, error);
+            let reason = retry.reason.map(|reason| Reason::new(reason.code, text));
+            return Transition { reason, ..retry };
         }
         _ => return after_error(context, StepKind::Collect, error),
     };
     let after = delay.min(context.time_left());
+    let text = missing_text(context, key, error);
     Transition {
-        reason: Some(Reason::new(ReasonCode::ResultMissing, missing_text(key, error))),
+        reason: Some(Reason::new(ReasonCode::ResultMissing, text)),
         next: Next::step(StepKind::Collect, after),
         failures: streak,
         signal,
@@ -95,11 +119,11 @@ fn again(context: &Context<'_>, key: &str, error: &PlatformError) -> Transition 
     }
 }
 
-fn rejected(word: &str, missing: Option<&PlatformError>) -> Transition {
+fn rejected(context: &Context<'_>, word: &str, missing: Option<&PlatformError>) -> Transition {
     let verdict = format!("the Platform rejected the dataset with `{word}`");
     let text = match missing {
         None => format!("{verdict}; see its {FEEDBACK_KEY}"),
-        Some(error) => format!("{verdict}, and {}", missing_text(FEEDBACK_KEY, error)),
+        Some(error) => format!("{verdict}, and {}", missing_text(context, FEEDBACK_KEY, error)),
     };
     let reason = Some(Reason::new(ReasonCode::DataRejected, text));
     Transition { reason, ..succeeded(Next::End(Outcome::Rejected)) }
@@ -108,11 +132,11 @@ fn rejected(word: &str, missing: Option<&PlatformError>) -> Transition {
 /// The other results are stored; without any, nothing of the Platform's is there to complete with.
 fn incomplete(
     context: &Context<'_>,
-    has_new: bool,
+    has_any: bool,
     missing: &[(String, PlatformError)],
 ) -> Transition {
-    let has_any = has_new || !context.submission.results.is_empty();
-    let texts: Vec<String> = missing.iter().map(|(key, error)| missing_text(key, error)).collect();
+    let texts = missing.iter().map(|(key, error)| missing_text(context, key, error));
+    let texts: Vec<String> = texts.collect();
     let end = if context.is_past_deadline() { "; gave up at the deadline" } else { "" };
     let text = format!("the Platform completed the dataset, and {}{end}", texts.join("; "));
     let code = match missing.first() {
@@ -125,9 +149,17 @@ fn incomplete(
     Transition { reason: Some(Reason::new(code, text)), ..succeeded(Next::End(outcome)) }
 }
 
-fn missing_text(key: &str, error: &PlatformError) -> String {
+/// A refetch leaves a stored content as it is if the Platform does not have it any more.
+fn missing_text(context: &Context<'_>, key: &str, error: &PlatformError) -> String {
     let what = if key == FEEDBACK_KEY { "feedback".to_owned() } else { format!("result `{key}`") };
+    let is_stored = context.submission.results.iter().any(|stored| stored.key == key);
     match error {
+        PlatformError::UnknownToken if is_stored => {
+            format!("{what} was not fetched again (404); the stored one is unchanged")
+        }
+        error if is_stored => {
+            format!("{what} was not fetched again; the stored one is unchanged: {error}")
+        }
         PlatformError::UnknownToken => format!("{what} is not there (404)"),
         error => format!("{what} is missing: {error}"),
     }

@@ -232,7 +232,10 @@ pub(super) fn signal_of(context: &Context<'_>, error: &PlatformError) -> Signal 
         PlatformError::Credentials(_) => {
             Signal::CredentialsDenied(pause_record(&error.to_string(), "a worker", context.now))
         }
-        PlatformError::NotYet { .. } => Signal::None,
+        // Another result of this dataset, or a status, may be answered well.
+        PlatformError::NotYet { .. } | PlatformError::Declined { status: ..500, .. } => {
+            Signal::None
+        }
         // The Platform answers, whatever it says.
         PlatformError::UnknownToken | PlatformError::Unreadable(_) => Signal::Healthy,
         PlatformError::Transient(_)
@@ -240,6 +243,7 @@ pub(super) fn signal_of(context: &Context<'_>, error: &PlatformError) -> Signal 
         | PlatformError::Ambiguous(_)
         | PlatformError::TimedOut(_)
         | PlatformError::TooLarge { .. }
+        | PlatformError::Declined { .. }
         | PlatformError::Refused { .. } => Signal::Unhealthy(error.to_string()),
     }
 }
@@ -287,6 +291,7 @@ pub(super) fn after_error(
         PlatformError::Transient(_)
         | PlatformError::Unreadable(_)
         | PlatformError::TooLarge { .. }
+        | PlatformError::Declined { .. }
         | PlatformError::Refused { .. } => {
             retry_or_fail(context, kind, ReasonCode::Transient, error, base)
         }

@@ -1,6 +1,6 @@
 //! Fetches the results or the feedback of a submission.
 
-use super::collect::Collected;
+use super::collect::{Collected, has_results};
 use crate::platform::{Platform, RequestError, RequestGuard, Withheld};
 use ferry_types::domain::outcome::PlatformError;
 use ferry_types::domain::submission::{FEEDBACK_KEY, Submission};
@@ -30,7 +30,10 @@ pub(super) async fn fetch(
     for key in wanted(submission) {
         let content = match key {
             FEEDBACK_KEY => platform.feedback(token, guard).await,
-            key => platform.result(token, key, guard).await,
+            key => {
+                let has_others = !collected.contents.is_empty() || has_results(submission);
+                platform.result(token, key, has_others, guard).await
+            }
         };
         let error = match content {
             Ok(content) => {

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 use reqwest::header::AUTHORIZATION;
-use secrecy::ExposeSecret;
 
 use super::exchange::Exchange;
 use super::guard::{RequestError, RequestGuard};
@@ -20,6 +19,22 @@ use ferry_types::domain::outcome::PlatformError;
 
 /// A fresh token that is denied is used again for so long at least.
 const YOUNG: Duration = Duration::from_secs(2);
+
+/// Meaning of a 403.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// The account has no access.
+    Account,
+    /// The account has access to other results of a dataset, but not to this one.
+    OneResult,
+}
+
+impl Scope {
+    /// True if a 403 denies access to the account.
+    fn is_denied(self, response: &PlatformResponse) -> bool {
+        self == Self::Account || response.denies_credentials()
+    }
+}
 
 /// The requests of one account to the Upload API.
 #[derive(Debug)]
@@ -39,6 +54,7 @@ impl AuthorizedRequests {
         &self,
         endpoint: &'static str,
         rows: &[&str],
+        scope: Scope,
         guard: &dyn RequestGuard,
         request: impl Fn() -> WireRequest + Send + Sync,
     ) -> Result<Result<PlatformResponse, TransportError>, RequestError> {
@@ -46,8 +62,7 @@ impl AuthorizedRequests {
         self.secrets.refresh_if_old();
         loop {
             let token = self.tokens.get(guard).await?;
-            let bearer = format!("Bearer {}", token.secret.expose_secret());
-            let request = request().with_secret(AUTHORIZATION, &bearer);
+            let request = request().with_secret(AUTHORIZATION, &token.authorization());
             guard.permit()?;
             guard.set_in_flight(true);
             let response = self.exchange.send(endpoint, request).await;
@@ -71,7 +86,7 @@ impl AuthorizedRequests {
                     let expected = same.map(|same| same.expires_at);
                     return Err(self.denied(&response, rows, expected).into());
                 }
-                (Ok(response), Some(StatusCode::FORBIDDEN)) => {
+                (Ok(response), Some(StatusCode::FORBIDDEN)) if scope.is_denied(&response) => {
                     return Err(self.denied(&response, rows, None).into());
                 }
                 (response, status) => {

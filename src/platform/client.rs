@@ -8,7 +8,7 @@ use secrecy::ExposeSecret;
 use tracing::warn;
 
 use super::account::{AccountConfig, InvalidAccountError, Limits};
-use super::authorized::AuthorizedRequests;
+use super::authorized::{AuthorizedRequests, Scope};
 use super::check::{ApiCheck, NO_SUCH, judge, lost_answer, no_access};
 use super::endpoint::{FEEDBACK, RESULTS, SHORT, STATUS, UPLOAD};
 use super::exchange::Exchange;
@@ -121,20 +121,21 @@ impl Platform {
             let body = upload.body(&self.account, self.requests.secrets.api_key().expose_secret());
             WireRequest::post(url.clone(), "application/json", body, SHORT)
         };
-        let response = self.requests.send(UPLOAD, &rows, guard, request).await?.map_err(
-            |error| match error {
-                TransportError::NotSent(why) => PlatformError::Unsent(why),
-                TransportError::Unanswered(why) => PlatformError::Ambiguous(why),
-                TransportError::TimedOut(why) => PlatformError::TimedOut(why),
-                // It was accepted, and the processing token is lost: another upload would not show it.
-                TransportError::CutShort(why) | TransportError::Unreadable(why) => {
-                    PlatformError::Unreadable(why)
-                }
-                TransportError::TooLarge => PlatformError::Unreadable(format!(
-                    "{UPLOAD}: the response is longer than {SHORT} bytes"
-                )),
-            },
-        )?;
+        let response =
+            self.requests.send(UPLOAD, &rows, Scope::Account, guard, request).await?.map_err(
+                |error| match error {
+                    TransportError::NotSent(why) => PlatformError::Unsent(why),
+                    TransportError::Unanswered(why) => PlatformError::Ambiguous(why),
+                    TransportError::TimedOut(why) => PlatformError::TimedOut(why),
+                    // It was accepted, and the processing token is lost: another upload would not show it.
+                    TransportError::CutShort(why) | TransportError::Unreadable(why) => {
+                        PlatformError::Unreadable(why)
+                    }
+                    TransportError::TooLarge => PlatformError::Unreadable(format!(
+                        "{UPLOAD}: the response is longer than {SHORT} bytes"
+                    )),
+                },
+            )?;
         if response.status.is_success() {
             let bytes = rows.iter().map(|rows| rows.len() as u64).sum();
             self.requests.exchange.observer.payload(Direction::Uploaded, bytes);
@@ -148,7 +149,7 @@ impl Platform {
         processing_token: &str,
         guard: &dyn RequestGuard,
     ) -> Result<Status, RequestError> {
-        let response = self.get(STATUS, processing_token, "status", guard).await;
+        let response = self.get(STATUS, processing_token, "status", Scope::Account, guard).await;
         let response = response.map_err(|error| match error {
             // Some page of a proxy: the next response may be a status again.
             RequestError::Platform(PlatformError::TooLarge { .. }) => PlatformError::Transient(
@@ -178,17 +179,20 @@ impl Platform {
         processing_token: &str,
         guard: &dyn RequestGuard,
     ) -> Result<Content, RequestError> {
-        self.content(FEEDBACK, processing_token, "feedback", guard).await
+        self.content(FEEDBACK, processing_token, "feedback", Scope::Account, guard).await
     }
 
-    /// Fetches the result `key`.
+    /// Fetches the result `key`; `has_others` says that another one of the dataset was fetched, so that a
+    /// 403 is about this one alone.
     pub async fn result(
         &self,
         processing_token: &str,
         key: &str,
+        has_others: bool,
         guard: &dyn RequestGuard,
     ) -> Result<Content, RequestError> {
-        self.content(RESULTS, processing_token, key, guard).await
+        let scope = if has_others { Scope::OneResult } else { Scope::Account };
+        self.content(RESULTS, processing_token, key, scope, guard).await
     }
 
     /// Gets a token, to see if the credentials work.
@@ -200,16 +204,18 @@ impl Platform {
     pub async fn check_api(&self) -> ApiCheck {
         let url = self.results_url(NO_SUCH, "status");
         let request = || WireRequest::get(url(), SHORT);
-        let response = match self.requests.send(STATUS, &[], &Unguarded, request).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(lost)) => return lost_answer(lost),
-            Err(error) => return no_access(&error.into()),
-        };
+        let response =
+            match self.requests.send(STATUS, &[], Scope::Account, &Unguarded, request).await {
+                Ok(Ok(response)) => response,
+                Ok(Err(lost)) => return lost_answer(lost),
+                Err(error) => return no_access(&error.into()),
+            };
         let mut other = None;
         if response.status == StatusCode::NOT_FOUND {
             let url = below(&self.api_url, NO_SUCH);
             let request = || WireRequest::get(url.clone(), SHORT);
-            let requested = self.requests.send(STATUS, &[], &Unguarded, request).await;
+            let requested =
+                self.requests.send(STATUS, &[], Scope::Account, &Unguarded, request).await;
             other = requested.ok().and_then(Result::ok);
         }
         judge(&response, other.as_ref(), &self.account.status_map, self.scrubber())
@@ -220,10 +226,11 @@ impl Platform {
         endpoint: &'static str,
         token: &str,
         key: &str,
+        scope: Scope,
         guard: &dyn RequestGuard,
     ) -> Result<Content, RequestError> {
         let Content { content_type, bytes } =
-            self.get(endpoint, token, key, guard).await?.into_content();
+            self.get(endpoint, token, key, scope, guard).await?.into_content();
         let content_type = content_type.map(|text| self.scrubber().without_secrets(text.into()));
         let content = Content {
             content_type: content_type.map(|text| String::from_utf8_lossy(&text).into_owned()),
@@ -239,6 +246,7 @@ impl Platform {
         endpoint: &'static str,
         processing_token: &str,
         data_key: &str,
+        scope: Scope,
         guard: &dyn RequestGuard,
     ) -> Result<PlatformResponse, RequestError> {
         let (limit, pages) = match endpoint {
@@ -248,16 +256,17 @@ impl Platform {
         };
         let url = self.results_url(processing_token, data_key);
         let request = || WireRequest::get(url(), limit);
-        let response = self.requests.send(endpoint, &[], guard, request).await?.map_err(
-            |error| match error {
-                TransportError::TooLarge => PlatformError::TooLarge { endpoint, limit },
-                TransportError::NotSent(why) => PlatformError::Unsent(why),
-                TransportError::Unanswered(why)
-                | TransportError::TimedOut(why)
-                | TransportError::CutShort(why) => PlatformError::Transient(why),
-                TransportError::Unreadable(why) => PlatformError::Unreadable(why),
-            },
-        )?;
+        let response =
+            self.requests.send(endpoint, &[], scope, guard, request).await?.map_err(|error| {
+                match error {
+                    TransportError::TooLarge => PlatformError::TooLarge { endpoint, limit },
+                    TransportError::NotSent(why) => PlatformError::Unsent(why),
+                    TransportError::Unanswered(why)
+                    | TransportError::TimedOut(why)
+                    | TransportError::CutShort(why) => PlatformError::Transient(why),
+                    TransportError::Unreadable(why) => PlatformError::Unreadable(why),
+                }
+            })?;
         Ok(response.into_found(pages, self.scrubber(), self.clock.now())?)
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION, WWW_AUTHENTICATE};
 use reqwest::{StatusCode, Url};
 
+use super::endpoint::STATUS;
 use super::scrub::Scrubber;
 use super::shape::{is_web_page, object, processing_token};
 use super::wire::WireResponse;
@@ -73,8 +74,9 @@ impl PlatformResponse {
         }
         Err(match status {
             404 | 405 | 410 | 421 => PlatformError::Transient(format!(
-                "{}: nothing is there ({status}); check `api_url`",
-                self.endpoint
+                "{}: nothing is there ({status}); check `api_url`{}",
+                self.endpoint,
+                self.words(scrubber, rows)
             )),
             407 => PlatformError::Transient(format!(
                 "{}: the proxy on the way wants credentials (407)",
@@ -84,12 +86,12 @@ impl PlatformResponse {
             // to that), a service of one that it stored before it failed; 302 and 303 may mean "done,
             // look there". Retried like any transient error, but on record as ambiguous, or a later
             // "already exists" about our own upload would be taken for a rejection.
-            302 | 303 | 408 | 500.. => PlatformError::Ambiguous(self.described("api_url")),
-            425 => PlatformError::Transient(self.described("api_url")),
+            302 | 303 | 408 | 500.. => PlatformError::Ambiguous(self.quoted(scrubber, rows)),
+            425 => PlatformError::Transient(self.quoted(scrubber, rows)),
             400..500 => {
                 PlatformError::Refused { status, words: scrubber.clean(&self.text(), rows, WORDS) }
             }
-            _ => PlatformError::Transient(self.described("api_url")),
+            _ => PlatformError::Transient(self.quoted(scrubber, rows)),
         })
     }
 
@@ -119,13 +121,13 @@ impl PlatformResponse {
         if let Some(error) = self.throttled(now) {
             return Err(error);
         }
+        let what = self.quoted(scrubber, &[]);
         Err(match status {
             404 => PlatformError::UnknownToken,
-            400..500 if !self.body.is_empty() => {
-                let shown = self.shown(scrubber, &[]);
-                PlatformError::Transient(format!("{endpoint}: answered {status}: {shown}"))
-            }
-            _ => PlatformError::Transient(self.described("api_url")),
+            // A proxy or gateway says so, and not the Platform.
+            407 | 408 | 425 | 502..=504 => PlatformError::Transient(what),
+            300.. if endpoint != STATUS => PlatformError::Declined { status, what },
+            _ => PlatformError::Transient(what),
         })
     }
 
@@ -138,6 +140,19 @@ impl PlatformResponse {
             }
             None => format!("{endpoint}: answered {status}"),
         }
+    }
+
+    /// The same of a response of the Upload API, with its words.
+    fn quoted(&self, scrubber: &Scrubber, rows: &[&str]) -> String {
+        format!("{}{}", self.described("api_url"), self.words(scrubber, rows))
+    }
+
+    /// The words of the response after a colon; nothing if it has none.
+    fn words(&self, scrubber: &Scrubber, rows: &[&str]) -> String {
+        if self.body.is_empty() {
+            return String::new();
+        }
+        format!(": {}", self.shown(scrubber, rows))
     }
 
     /// Returns the host of a redirect alone, because a path or a query may hold secrets.

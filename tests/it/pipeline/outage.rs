@@ -178,7 +178,7 @@ async fn a_status_that_is_a_page_of_a_proxy_is_asked_for_again() {
     }
     let id = world.submit(dataset("proxied")).await;
     let view = world.settled(id).await;
-    assert_eq!((view.state, view.polls), (State::Completed, 1), "a page is no answer");
+    assert_eq!((view.state, view.polls), (State::Completed, 4), "each request counts");
     world.finish().await;
 }
 
@@ -279,6 +279,62 @@ async fn an_unknown_result_key_loses_no_other_result_and_is_named() {
     let content = world.app.store.content(id, "tableofresultids").await.unwrap();
     assert_eq!(content.expect("it was fetched").bytes, b"Id\n1\n");
     world.finish().await;
+}
+
+#[tokio::test]
+async fn a_denied_result_key_ends_in_bounded_time_and_is_no_outage_of_the_account() {
+    for status in [302, 400, 403, 405, 410, 422, 500] {
+        let changes = [("BREAKER_FAILURES", "2"), ("DENIED_TIMEOUT", "1ms")];
+        let world = World::start(prompt(), &changes).await;
+        let mut request = dataset("keys");
+        request.result_keys = vec!["tableofresultids".to_owned(), "summry".to_owned()];
+        world.sim.script(Endpoint::Results, response(200, "Id\n1\n"));
+        for _ in 0..8 {
+            world.sim.script(Endpoint::Results, response(status, "unknown dataKey"));
+        }
+        let id = world.submit(request).await;
+        let view = world.settled(id).await;
+        let reason = view.reason.unwrap();
+        assert_eq!(view.state, State::Completed, "{status}: {reason}");
+        assert!(
+            reason.contains("result `summry`") && reason.contains("unknown dataKey"),
+            "{reason}"
+        );
+        let content = world.app.store.content(id, "tableofresultids").await.unwrap();
+        assert_eq!(content.expect("it was fetched").bytes, b"Id\n1\n");
+        let health = &world.app.store.stats().await.unwrap().accounts[0].health;
+        let blocked = (&health.pause_reason, health.probe_at, health.failures);
+        assert_eq!(blocked, (&None, None, 0), "{status}");
+        world.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn each_poll_that_was_sent_is_counted() {
+    for status in [404, 500] {
+        let world = World::start(prompt(), &[]).await;
+        for _ in 0..6 {
+            world.sim.script(Endpoint::Status, response(status, ""));
+        }
+        let view = world.settled(world.submit(dataset("lost")).await).await;
+        assert_eq!((view.state, view.polls), (State::Completed, 7), "{status}");
+        world.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn an_upload_answered_with_a_code_instead_of_a_token_is_held_with_it() {
+    for code in ["0", "ERR-1001", "00000000-0000-0000-0000-000000000000"] {
+        let world = World::start(prompt(), &[]).await;
+        for _ in 0..2 {
+            world.sim.script(Endpoint::Upload, response(200, code));
+        }
+        let id = world.submit(dataset("coded")).await;
+        let view = world.until(id, |view| view.state == State::Held).await;
+        assert_eq!(view.upload_attempts, 2);
+        assert!(view.reason.unwrap().contains(&format!("`{code}`")));
+        world.finish().await;
+    }
 }
 
 #[tokio::test]

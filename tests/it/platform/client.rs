@@ -38,7 +38,7 @@ impl Client {
     }
 
     pub(super) async fn result(&self, token: &str, key: &str) -> Result<Content, PlatformError> {
-        Ok(self.0.result(token, key, &Unguarded).await?)
+        Ok(self.0.result(token, key, false, &Unguarded).await?)
     }
 }
 

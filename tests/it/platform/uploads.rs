@@ -127,6 +127,10 @@ async fn an_answer_that_says_that_nothing_was_taken_is_transient() {
         (says(425, ""), "UploadData: answered 425"),
         (says(404, ""), "UploadData: nothing is there (404); check `api_url`"),
         (says(405, ""), "UploadData: nothing is there (405); check `api_url`"),
+        (
+            says(410, "moved out"),
+            "UploadData: nothing is there (410); check `api_url`: `moved out`",
+        ),
         (says(407, ""), "UploadData: the proxy on the way wants credentials (407)"),
         (says_with(301, ("location", "/elsewhere"), ""), redirected[0].as_str()),
         (says_with(307, ("location", "/elsewhere"), ""), redirected[1].as_str()),
@@ -142,7 +146,7 @@ async fn an_answer_that_says_that_nothing_was_taken_is_transient() {
 async fn an_answer_that_leaves_open_what_became_of_the_upload_is_ambiguous() {
     for status in [302, 303, 408, 500, 501, 502, 503, 504, 507, 520, 599] {
         let (_, response) = upload_through(says(status, "<html>oops</html>")).await;
-        let text = format!("UploadData: answered {status}");
+        let text = format!("UploadData: answered {status}: `<html>oops</html>`");
         assert_eq!(response, Err(PlatformError::Ambiguous(text)));
     }
 }

@@ -85,6 +85,14 @@ pub enum PlatformError {
         /// The Platform's own words, shortened.
         words: String,
     },
+    /// The Platform answers, and not with the result or feedback that was requested.
+    #[error("{what}")]
+    Declined {
+        /// The HTTP status.
+        status: u16,
+        /// The response, as text.
+        what: String,
+    },
     /// The Platform does not know the processing token.
     #[error("the Platform does not know the processing token (404)")]
     UnknownToken,

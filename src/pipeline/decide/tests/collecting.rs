@@ -1,6 +1,7 @@
 //! Decisions about results and feedback.
 
 use super::*;
+use ferry_types::domain::submission::StoredContent;
 
 /// Final decision about a submission whose results, or feedback, have the same error again and again, and
 /// the number of attempts.
@@ -58,6 +59,57 @@ fn an_unknown_result_key_loses_no_other_result_and_is_named() {
     assert!(transition.reason.unwrap().text.contains("result `summry` is not there (404)"));
     let (alone, _) = settled(false, &PlatformError::UnknownToken);
     assert_eq!(alone.state(), Some(State::Failed), "completed only with the Platform's own bytes");
+}
+
+fn declined(status: u16) -> PlatformError {
+    PlatformError::Declined { status, what: format!("answered {status}: `unknown dataKey`") }
+}
+
+#[test]
+fn a_declined_result_ends_like_an_unknown_one_and_is_no_outage() {
+    for status in [302, 400, 403, 422] {
+        let (alone, tries) = settled(false, &declined(status));
+        assert_eq!((alone.state(), tries), (Some(State::Failed), 8), "{status}");
+        let text = alone.reason.unwrap().text;
+        assert!(text.contains("result `tableofresultids`") && text.contains("dataKey"), "{text}");
+        let transition = decide(StepKind::Collect, declined(status), 0);
+        assert_eq!(transition.signal, Signal::None, "{status}");
+    }
+    // A server that fails is asked until the deadline, unless it gave another result.
+    let transition = decide(StepKind::Collect, declined(500), 0);
+    assert!(matches!(transition.signal, Signal::Unhealthy(_)));
+    assert!(transition.reason.unwrap().text.contains("result `tableofresultids`"));
+    let (mut submission, policy) = (submission(State::Collecting), Policy::default());
+    submission.results = stored("first");
+    let first = after_collect(
+        &context(&of(&submission), 0, &policy),
+        one_missing("tableofresultids", declined(500)),
+    );
+    assert_eq!((code(&first), &first.signal), (Some(ReasonCode::ResultMissing), &Signal::None));
+    (submission.failures, submission.reason) = (7, first.reason);
+    let missing = one_missing("tableofresultids", declined(500));
+    let last = after_collect(&context(&of(&submission), 0, &policy), missing);
+    assert_eq!(last.next, Next::End(Outcome::Completed));
+}
+
+#[test]
+fn a_failed_refetch_does_not_call_a_stored_content_missing() {
+    let (mut submission, policy) = (submission(State::Collecting), Policy::default());
+    submission.results = stored("tableofresultids");
+    submission.failures = 50;
+    submission.reason = Some(Reason::new(ReasonCode::ResultMissing, "before"));
+    for error in [PlatformError::UnknownToken, declined(400)] {
+        let missing = one_missing("tableofresultids", error);
+        let transition = after_collect(&context(&of(&submission), 0, &policy), missing);
+        assert_eq!(transition.next, Next::End(Outcome::Completed));
+        let text = transition.reason.unwrap().text;
+        assert!(text.contains("the stored one is unchanged"), "{text}");
+        assert!(!text.contains("missing") && !text.contains("not there"), "{text}");
+    }
+}
+
+fn stored(key: &str) -> Vec<StoredContent> {
+    vec![StoredContent { key: key.to_owned(), content_type: None, bytes: 2 }]
 }
 
 #[test]
