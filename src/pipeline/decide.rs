@@ -72,16 +72,12 @@ pub(super) fn after_poll(
     let polls = context.submission.polls.saturating_add(1);
     let deadline = context.submission.deadline;
     match response {
-        Ok(Status::Done) => {
-            Transition { polled: true, ..succeeded(Next::step(StepKind::Collect, Duration::ZERO)) }
-        }
+        Ok(Status::Done) => succeeded(Next::step(StepKind::Collect, Duration::ZERO)),
         Ok(Status::Failed { status }) => Transition {
-            polled: true,
             rejection: Some(status),
             ..succeeded(Next::step(StepKind::Collect, Duration::ZERO))
         },
         Ok(Status::Pending { status, .. }) if context.is_past_deadline() => Transition {
-            polled: true,
             reason: Some(Reason::new(
                 ReasonCode::Deadline,
                 format!(
@@ -91,7 +87,6 @@ pub(super) fn after_poll(
             ..succeeded(Next::End(Outcome::Failed))
         },
         Ok(Status::Pending { .. }) => Transition {
-            polled: true,
             processing: Some(context.pending()),
             ..succeeded(Next::Step(context.next_poll(polls, context.age(), deadline)))
         },

@@ -160,7 +160,8 @@ impl Executor {
                 let context = self.context(step);
                 account.pacing.observe(submission, &response, context.now);
                 let schedule = account.pacing.schedule(submission, context.now);
-                Ok(after_poll(&Context { schedule: schedule.as_deref(), ..context }, response))
+                let context = Context { schedule: schedule.as_deref(), ..context };
+                Ok(Transition { polled: guard.has_sent(), ..after_poll(&context, response) })
             }
             StepKind::Collect => {
                 let fetched = fetch(platform, submission, guard).await?;

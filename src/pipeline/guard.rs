@@ -17,6 +17,7 @@ pub(super) struct StepGuard<'a> {
     throttle: &'a Throttle,
     monotonic: &'a dyn MonotonicClock,
     in_flight: AtomicBool,
+    sent: AtomicBool,
 }
 
 impl<'a> StepGuard<'a> {
@@ -25,7 +26,13 @@ impl<'a> StepGuard<'a> {
         throttle: &'a Throttle,
         monotonic: &'a dyn MonotonicClock,
     ) -> Self {
-        Self { step, throttle, monotonic, in_flight: AtomicBool::new(false) }
+        Self {
+            step,
+            throttle,
+            monotonic,
+            in_flight: AtomicBool::new(false),
+            sent: AtomicBool::new(false),
+        }
     }
 
     /// True for an upload that would begin after its deadline, by the clock of the store.
@@ -38,6 +45,11 @@ impl<'a> StepGuard<'a> {
     /// True while a request has left and has no response: it may have arrived.
     pub(super) fn is_in_flight(&self) -> bool {
         self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// True if a request to the Upload API has left, whatever came back.
+    pub(super) fn has_sent(&self) -> bool {
+        self.sent.load(Ordering::Relaxed)
     }
 }
 
@@ -53,6 +65,7 @@ impl RequestGuard for StepGuard<'_> {
     }
 
     fn set_in_flight(&self, in_flight: bool) {
+        self.sent.fetch_or(in_flight, Ordering::Relaxed);
         self.in_flight.store(in_flight, Ordering::Relaxed);
     }
 }

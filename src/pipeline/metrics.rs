@@ -29,7 +29,7 @@ metrics! {
         runs: Counter<(StepKind, StepResult)> = "ferry_step_runs_total";
         /// Time from due to claimed, in seconds, by kind of step.
         lag: Histogram<StepKind> = "ferry_step_lag_seconds" in LAG_SECONDS;
-        /// Polls of a submission that got a response, counted when it is final.
+        /// Polls of a submission whose request was sent, counted when it is final.
         polls: Histogram = "ferry_polls_per_submission" in POLLS;
         /// Polls that returned a status word that is not configured.
         unknown_status: Counter = "ferry_unknown_status_total";

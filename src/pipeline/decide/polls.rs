@@ -30,7 +30,12 @@ impl Context<'_> {
     pub(super) fn poll_delay(&self, polls: u32, age: Option<Duration>) -> Duration {
         let planned = self.schedule.zip(age);
         let planned = planned.and_then(|(schedule, age)| planned_delay(schedule, age, self.jitter));
-        planned.unwrap_or_else(|| poll_delay(self.policy, polls, self.jitter))
+        planned.unwrap_or_else(|| {
+            // Polls without a response are counted too, and must not slow down those that follow.
+            let backoff = self.policy.poll_backoff();
+            let polls = age.map_or(polls, |age| backoff.most_polls(age).min(polls));
+            poll_delay(self.policy, polls, self.jitter)
+        })
     }
 
     /// Time since the accepted upload.

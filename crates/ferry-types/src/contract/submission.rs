@@ -70,7 +70,7 @@ pub struct SubmissionView {
     pub reason_code: Option<ReasonCode>,
     /// Upload attempts.
     pub upload_attempts: u32,
-    /// Polls that got a response.
+    /// Polls whose request was sent.
     pub polls: u32,
     /// Priority among the account's steps.
     pub priority: Priority,

@@ -51,6 +51,17 @@ fn an_estimate_schedules_the_polls_and_backoff_those_beyond_it() {
 }
 
 #[test]
+fn polls_without_a_response_do_not_slow_down_those_that_follow() {
+    let (policy, mut parts) = (Policy::default(), uploaded());
+    let now = 3 * SECOND + UPLOADED_MS as i64;
+    parts.polls = 7;
+    let soon = after_poll(&context(&of(&parts), now, &policy), Ok(pending()));
+    assert!(seconds(&soon) <= 8, "{soon:?}");
+    let later = after_poll(&context(&of(&parts), now + 600 * SECOND, &policy), Ok(pending()));
+    assert!(seconds(&later) >= 30, "{later:?}");
+}
+
+#[test]
 fn an_upload_is_first_polled_by_the_estimate() {
     let (policy, schedule) = (Policy::default(), planned());
     let submission = of(&submission(State::Uploading));

@@ -21,6 +21,20 @@ impl PollBackoff {
         nominal / 2 + (nominal / 2).mul_f64(jitter)
     }
 
+    /// The most polls that this backoff makes until `age` after the upload, as far as their number matters.
+    pub fn most_polls(&self, age: Duration) -> u32 {
+        let (mut polls, mut left) = (0, age);
+        loop {
+            let nominal = self.nominal(polls);
+            // From here on the delays do not grow.
+            if nominal == self.nominal(polls + 1) {
+                return if left < nominal / 2 { polls } else { u32::MAX };
+            }
+            let Some(rest) = left.checked_sub(nominal / 2) else { return polls };
+            (polls, left) = (polls + 1, rest);
+        }
+    }
+
     /// Shortest delay, which no schedule falls below.
     pub(super) fn shortest(&self) -> Duration {
         self.initial.min(self.max) / 2

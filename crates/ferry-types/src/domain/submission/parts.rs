@@ -76,7 +76,7 @@ pub struct SubmissionParts {
     pub rejection: Option<String>,
     /// Uploads of which the request was sent, but for those that the Platform did not process.
     pub upload_attempts: u32,
-    /// Polls that got a response.
+    /// Polls whose request was sent.
     pub polls: u32,
     /// Failures of the current step in a row.
     pub failures: u32,

@@ -93,7 +93,7 @@ pub struct Transition {
     pub reason: Option<Reason>,
     /// True if the upload that was claimed counts as an attempt: its request was sent.
     pub attempt_spent: bool,
-    /// True if a poll got a response.
+    /// True if the request of a poll was sent.
     pub polled: bool,
     /// Failures in a row, after this step.
     pub failures: u32,
