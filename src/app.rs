@@ -23,6 +23,7 @@ use crate::platform::{
     AccountConfig, InvalidAccountError, Limits, PayloadMetrics, Platform, PlatformMetrics,
     PlatformParts, Wires,
 };
+use crate::rehearsal::Rehearsal;
 use crate::shutdown::Shutdown;
 use ferry_client::http::ClientError;
 use ferry_store::redis::{PushedRequests, RedisStore};
@@ -77,6 +78,8 @@ pub struct App {
     pub readiness: Readiness,
     /// Stops the process.
     pub shutdown: Shutdown,
+    /// Drills, where a simulated Platform runs in the process.
+    pub rehearsal: Option<Rehearsal>,
     /// The source of randomness.
     seeds: Mutex<Rng>,
 }
@@ -120,6 +123,7 @@ impl App {
             throughput,
             readiness,
             shutdown,
+            rehearsal: None,
             seeds,
         })
     }
@@ -160,6 +164,7 @@ impl App {
             throughput: self.throughput.clone(),
             readiness: self.readiness.clone(),
             shutdown: self.shutdown.clone(),
+            rehearsal: self.rehearsal.clone(),
             deadline: self.config.policy.deadline,
             health: self.config.health,
             limits: self.config.api.clone(),

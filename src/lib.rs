@@ -50,6 +50,9 @@ pub mod words;
 // the size of the queue, and what is wrong with it
 mod queue;
 
+// drills of a demonstration, with the sentences about the queue
+pub mod rehearsal;
+
 // the pages of the console
 mod console;
 

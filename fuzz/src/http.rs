@@ -58,6 +58,7 @@ impl Server {
             clock,
             metrics,
             shutdown: Shutdown::default(),
+            rehearsal: None,
             deadline,
             health: config.health,
             console: config.console,

@@ -73,7 +73,7 @@ impl AuditQuery {
 }
 
 /// Returns an error for a key that is bound to accounts: keys and the log are of all of them.
-fn sees_all(caller: &Caller) -> Result<(), ApiError> {
+pub(super) fn sees_all(caller: &Caller) -> Result<(), ApiError> {
     if caller.accounts.is_none() {
         return Ok(());
     }

@@ -44,6 +44,7 @@ mod positions;
 mod probes;
 mod query;
 mod read;
+mod rehearsal;
 mod response_memory;
 mod role;
 mod routes;

@@ -21,7 +21,7 @@ use super::console::mode::ConsoleMode;
 use super::console::{
     acts, administration as administer, bulk as console_bulk, compare as compare_page,
     correct as correct_page, events as console_events, files, held, login, new as new_page, news,
-    overview, submissions, webhooks,
+    overview, rehearse, submissions, webhooks,
 };
 use super::error::ApiError;
 use super::middleware::{self, RequestId, Running};
@@ -30,7 +30,7 @@ use super::role::Role;
 use super::shared::Shared;
 use super::{
     accounts, administration, bulk, bulk_actions, compare, content, correct, documents as pages,
-    events, operate, probes, read, rows, stats, submit, validate, whoami,
+    events, operate, probes, read, rehearsal, rows, stats, submit, validate, whoami,
 };
 use ferry_types::contract::ProblemKind;
 
@@ -161,6 +161,8 @@ fn table() -> Vec<Route> {
         get("/v1/audit", Operate, administration::audit, to::audit),
         get("/v1/checks", Read, administration::checks, to::checks),
         get("/v1/settings", Operate, administration::settings, to::settings),
+        get("/v1/rehearsal", Operate, rehearsal::show, to::rehearsal),
+        post("/v1/rehearsal", Operate, rehearsal::change, to::rehearse),
         get("/v1/events", Read, events::events, to::events),
         get("/v1/stats", Read, stats::stats, to::stats),
         get("/v1/whoami", Read, whoami::whoami, to::whoami),
@@ -235,6 +237,8 @@ fn acts_of_console() -> Vec<Route> {
         page(Method::GET, "/console/keys", act, administer::keys),
         page(Method::POST, "/console/keys", act, administer::create),
         page(Method::POST, "/console/keys/{name}/revoke", act, administer::revoke),
+        page(Method::GET, "/console/rehearse", act, rehearse::show),
+        page(Method::POST, "/console/rehearse", act, rehearse::act),
         page(Method::GET, "/console/audit", act, administer::audit),
         page(Method::GET, "/console/bulk", act, console_bulk::show),
         page(Method::POST, "/console/bulk", act, console_bulk::act),

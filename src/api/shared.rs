@@ -29,6 +29,7 @@ use crate::audit::Audit;
 use crate::metrics::Metrics;
 use crate::pipeline::Intake;
 use crate::readiness::Readiness;
+use crate::rehearsal::Rehearsal;
 use crate::shutdown::Shutdown;
 use crate::throughput::Throughput;
 use ferry_store::Store;
@@ -63,6 +64,8 @@ pub struct Parts {
     pub readiness: Readiness,
     /// Graceful shutdown.
     pub shutdown: Shutdown,
+    /// Drills, where a simulated Platform runs in the process.
+    pub rehearsal: Option<Rehearsal>,
     /// Time limit of a submission after a retry.
     pub deadline: Duration,
     /// Policy of the circuit breaker.

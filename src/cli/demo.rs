@@ -4,9 +4,11 @@ mod datasets;
 mod flow;
 mod once;
 mod run;
+mod workers;
 
 use std::io::ErrorKind;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -18,6 +20,7 @@ use super::ui::Ui;
 use crate::api::{Api, ConsoleMode, Server};
 use crate::app::App;
 use crate::config::{Config, Sources};
+use crate::rehearsal::Rehearsal;
 use ferry_sim::{Credentials, Processing, Sim, SimConfig};
 use run::DemoRun;
 
@@ -27,8 +30,9 @@ const RETENTION: &str = "15m";
 /// Run datasets against a simulated Platform, and serve the console; nothing else is needed.
 ///
 /// Until Ctrl-C, made-up datasets follow each other. At any time one is rejected and can be
-/// corrected in the console, and one is held and can be decided about. With --once, the example
-/// datasets are uploaded, one is corrected, and the command ends without a console.
+/// corrected in the console, and one is held and can be decided about; drills such as an outage are
+/// begun and ended there. With --once, the example datasets are uploaded, one is corrected, and the
+/// command ends without a console.
 #[derive(Debug, Args)]
 pub(super) struct Demo {
     /// End with a summary when the example datasets are there and back.
@@ -39,21 +43,22 @@ pub(super) struct Demo {
 impl Demo {
     pub(super) async fn run(self, global: &Global, ui: &Ui) -> Result<Exit, CliError> {
         let folder = tempfile::tempdir()?;
-        let sim = Sim::start(world(), (Ipv4Addr::LOCALHOST, 0).into()).await?;
+        let sim = Arc::new(Sim::start(world(), (Ipv4Addr::LOCALHOST, 0).into()).await?);
         let config = configuration(&sim, global, &folder.path().join("ferry.db"))?;
         start_log(global, &config, ui, "error")?;
-        let app = App::open(config)?;
+        let mut app = App::open(config)?;
+        app.rehearsal = (!self.once).then(|| Rehearsal::new(sim.clone()));
+        let app = Arc::new(app);
         ui.print_note(format!(
             "store {}, simulated Platform http://{}, workers in this process",
             app.store.location(),
             sim.address()
         ));
         signals::listen(app.shutdown.clone(), ui)?;
-        let workers = app.workers_of_server()?;
         let shutdown = app.shutdown.clone();
         let served = if self.once { None } else { Some(serve(&app, ui).await?) };
         let url = served.as_ref().map(|(server, _)| server.url());
-        let mut demo = DemoRun::new(app, sim, ui.clone());
+        let mut demo = DemoRun::new(app.clone(), sim, ui.clone());
         let play = async {
             let played = match &url {
                 Some(url) => demo.keep_going(url).await,
@@ -67,8 +72,8 @@ impl Demo {
                 server.serve(api).await;
             }
         };
-        let (ended, played, ()) = tokio::join!(workers.run(), play, serving);
-        ended.map_err(|error| CliError::new(Exit::Failed, error.into()))?;
+        let (ended, played, ()) = tokio::join!(workers::run(&app), play, serving);
+        ended?;
         played?;
         demo.summarize(self.once).await
     }

@@ -84,7 +84,7 @@ impl Simulate {
             token_lifetime: self.token_lifetime,
             processing: self.processing,
             latency: self.latency,
-            faults: rates(self.faults),
+            faults: FaultRates::mixed(self.faults),
             dialect: Some(self.dialect),
             ..SimConfig::default()
         };
@@ -124,18 +124,6 @@ pub(super) async fn serve(config: SimConfig, listen: SocketAddr, ui: &Ui) -> Res
 fn dialects() -> impl TypedValueParser<Value = Dialect> {
     let known = Dialect::ALL.map(|known| PossibleValue::new(known.name()).help(known.about()));
     PossibleValuesParser::new(known).try_map(|name| Dialect::named(&name).ok_or("unknown dialect"))
-}
-
-/// Failures as a real Platform might have them, together as often as `share`.
-pub(super) fn rates(share: f64) -> FaultRates {
-    FaultRates {
-        server_error: share * 0.4,
-        slow_down: share * 0.2,
-        reset: share * 0.2,
-        lost_answer: share * 0.1,
-        token_refusal: share * 0.1,
-        ..FaultRates::default()
-    }
 }
 
 /// For a shell.

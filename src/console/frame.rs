@@ -21,6 +21,8 @@ pub(crate) struct Viewer {
     pub(crate) may_operate: bool,
     /// True if keys, audit log and settings are shown.
     pub(crate) may_administer: bool,
+    /// True if drills are offered.
+    pub(crate) may_rehearse: bool,
     /// True if the server has keys.
     pub(crate) has_keys: bool,
 }
@@ -97,6 +99,8 @@ pub(crate) enum Needs {
     Submitting,
     /// To operate on all accounts.
     Administering,
+    /// The same, and a simulated Platform in the process.
+    Rehearsing,
 }
 
 /// A page of the bar: key after `g`, path, title, and the right that it needs.
@@ -118,6 +122,11 @@ impl Frame {
         self.viewer.as_ref().is_some_and(|viewer| viewer.may_administer)
     }
 
+    /// True if drills are offered.
+    pub(crate) fn may_rehearse(&self) -> bool {
+        self.viewer.as_ref().is_some_and(|viewer| viewer.may_rehearse)
+    }
+
     /// True if datasets can be submitted.
     pub(crate) fn may_submit(&self) -> bool {
         self.viewer.as_ref().is_some_and(|viewer| viewer.may_submit)
@@ -129,6 +138,7 @@ impl Frame {
             Needs::Nothing => true,
             Needs::Submitting => self.may_submit(),
             Needs::Administering => self.may_administer(),
+            Needs::Rehearsing => self.may_rehearse(),
         })
     }
 
@@ -139,7 +149,7 @@ impl Frame {
 }
 
 /// The pages of the bar.
-const ENTRIES: [Entry; 9] = [
+const ENTRIES: [Entry; 10] = [
     ("o", "/console", "Overview", Needs::Nothing),
     ("s", "/console/submissions", "Submissions", Needs::Nothing),
     ("n", "/console/new", "Submit", Needs::Submitting),
@@ -149,6 +159,7 @@ const ENTRIES: [Entry; 9] = [
     ("k", "/console/keys", "Keys", Needs::Administering),
     ("t", "/console/audit", "Audit", Needs::Administering),
     ("y", "/console/system", "System", Needs::Nothing),
+    ("r", "/console/rehearse", "Rehearse", Needs::Rehearsing),
 ];
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::acts::{Act, of_account};
 use super::text::{Moment, Sentence};
+pub(super) use crate::queue::ALL_IS_FINE;
 use crate::queue::{self, Remedy};
 use ferry_types::contract::StatsView;
 use ferry_types::domain::Timestamp;

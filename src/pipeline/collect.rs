@@ -119,11 +119,21 @@ fn again(context: &Context<'_>, has_any: bool, key: &str, error: &PlatformError)
     }
 }
 
+fn verdict(word: &str) -> String {
+    format!("the Platform rejected the dataset with `{word}`")
+}
+
+/// The reason of a rejection with this status, whose feedback is stored.
+pub(crate) fn data_rejected(word: &str) -> String {
+    format!("{}; see its {FEEDBACK_KEY}", verdict(word))
+}
+
 fn rejected(context: &Context<'_>, word: &str, missing: Option<&PlatformError>) -> Transition {
-    let verdict = format!("the Platform rejected the dataset with `{word}`");
     let text = match missing {
-        None => format!("{verdict}; see its {FEEDBACK_KEY}"),
-        Some(error) => format!("{verdict}, and {}", missing_text(context, FEEDBACK_KEY, error)),
+        None => data_rejected(word),
+        Some(error) => {
+            format!("{}, and {}", verdict(word), missing_text(context, FEEDBACK_KEY, error))
+        }
     };
     let reason = Some(Reason::new(ReasonCode::DataRejected, text));
     Transition { reason, ..succeeded(Next::End(Outcome::Rejected)) }

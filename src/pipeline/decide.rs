@@ -13,7 +13,7 @@ use super::schedule::{
     Jitter, retry_delay, steady_delay, steady_time, throttled_delay, webhook_delay,
 };
 use crate::webhook::Attempt;
-use ferry_types::domain::account::{Signal, pause_record};
+use ferry_types::domain::account::{Signal, WORKER, pause_record};
 use ferry_types::domain::outcome::{PlatformError, Status};
 use ferry_types::domain::pacing::PollSchedule;
 use ferry_types::domain::submission::{
@@ -216,6 +216,11 @@ fn rejected(context: &Context<'_>, status: u16, words: &str) -> Transition {
     }
 }
 
+/// The reason of the pause of an account whose credentials were denied.
+pub(crate) fn paused_for(denial: &PlatformError, now: Timestamp) -> String {
+    pause_record(&denial.to_string(), WORKER, now)
+}
+
 /// Effect of an error on the health of the account.
 pub(super) fn signal_of(context: &Context<'_>, error: &PlatformError) -> Signal {
     match error {
@@ -224,9 +229,7 @@ pub(super) fn signal_of(context: &Context<'_>, error: &PlatformError) -> Signal 
             let delay = asked.min(context.policy.retry_after_max);
             Signal::Throttled { delay, is_capped: delay < asked }
         }
-        PlatformError::Credentials(_) => {
-            Signal::CredentialsDenied(pause_record(&error.to_string(), "a worker", context.now))
-        }
+        PlatformError::Credentials(_) => Signal::CredentialsDenied(paused_for(error, context.now)),
         // Another result of this dataset, or a status, may be answered well.
         PlatformError::NotYet { .. } | PlatformError::Declined { status: ..500, .. } => {
             Signal::None

@@ -26,7 +26,9 @@ mod upload_memory;
 mod workers;
 
 pub use claimer::LeasedStep;
+pub(crate) use collect::data_rejected;
 pub use committer::CommitError;
+pub(crate) use decide::paused_for;
 pub use decode::{decode, revision};
 pub use executor::Executor;
 pub use intake::{

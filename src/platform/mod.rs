@@ -35,6 +35,7 @@ pub use http::HttpWire;
 pub use http::decoded;
 pub use metrics::{Direction, PayloadMetrics, PlatformMetrics};
 pub use status_map::StatusMap;
+pub(crate) use token_endpoint::no_token;
 pub use upload::Upload;
 pub use wire::{TransportError, Wire, WireRequest, WireResponse, Wires};
 

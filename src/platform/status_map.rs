@@ -30,7 +30,7 @@ impl Default for StatusMap {
 impl StatusMap {
     /// The meaning of `status`, whatever its letter case, and with or without blanks and punctuation.
     pub fn classify(&self, status: &str) -> Status {
-        let (plain, shown) = (plain(status), status.to_lowercase().chars().take(KEPT).collect());
+        let (plain, shown) = (plain(status), Self::shown(status));
         if matches(&self.success, &plain) {
             Status::Done
         } else if matches(&self.failed, &plain) {
@@ -38,6 +38,11 @@ impl StatusMap {
         } else {
             Status::Pending { status: shown, known: matches(&self.pending, &plain) }
         }
+    }
+
+    /// The form of `status` in reasons.
+    pub fn shown(status: &str) -> String {
+        status.to_lowercase().chars().take(KEPT).collect()
     }
 
     /// True if the configuration lists `status`.

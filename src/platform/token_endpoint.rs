@@ -134,11 +134,10 @@ impl TokenEndpoint {
             None if response.body.is_empty() => String::new(),
             None => response.shown(&self.exchange.scrubber, &[]),
         };
-        let words = if words.is_empty() { words } else { format!(": {words}") };
         if response.denies_credentials() {
-            let what = format!("{TOKEN}: no token for this account ({status}){words}");
-            return PlatformError::Credentials(what);
+            return no_token(status, &words);
         }
+        let words = if words.is_empty() { words } else { format!(": {words}") };
         match status {
             401 | 403 => {
                 let what = format!("{TOKEN}: access denied ({status}){words}");
@@ -183,4 +182,9 @@ pub(super) fn seconds(value: &Value) -> Option<Duration> {
         _ => return None,
     };
     (seconds > 0.0).then(|| Duration::from_secs_f64(seconds.min(3.2e9)))
+}
+/// The error of an account whose credentials the token endpoint denies, with the words of its response.
+pub(crate) fn no_token(status: u16, words: &str) -> PlatformError {
+    let words = if words.is_empty() { String::new() } else { format!(": {words}") };
+    PlatformError::Credentials(format!("{TOKEN}: no token for this account ({status}){words}"))
 }

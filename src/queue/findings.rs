@@ -10,8 +10,11 @@ use ferry_types::domain::dataset::grouped;
 use ferry_types::domain::submission::State;
 
 /// Age of the oldest ready step from which on something is wrong: where no step runs, and otherwise.
-const IDLE: f64 = 30.0;
+pub(crate) const IDLE_SECONDS: f64 = 30.0;
 const OLD: f64 = 300.0;
+
+/// The sentence where nothing is wrong.
+pub(crate) const ALL_IS_FINE: &str = "All is fine.";
 
 /// Something that is not as it should be.
 #[derive(Debug, Clone)]
@@ -116,7 +119,7 @@ fn idle(account: &AccountView) -> Option<(u8, Finding)> {
     let are = if ready == 1 { "is" } else { "are" };
     let is_held = account.states.get(&State::Held).is_some_and(|count| *count > 0);
     let behind = if is_held { ", or they wait behind held submissions of their name" } else { "" };
-    if running == 0 && ready > 0 && oldest >= IDLE {
+    if running == 0 && ready > 0 && oldest >= IDLE_SECONDS {
         let sentence = format!(
             "no step of account `{name}` runs, and {ready_steps} of it {are} ready, the oldest for \
              {age}: no worker runs{behind}; `ferry worker` runs them"

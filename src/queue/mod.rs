@@ -4,5 +4,5 @@
 mod findings;
 mod view;
 
-pub(crate) use findings::{Finding, Remedy, findings, unfinished};
+pub(crate) use findings::{ALL_IS_FINE, Finding, IDLE_SECONDS, Remedy, findings, unfinished};
 pub(crate) use view::{account, stats};

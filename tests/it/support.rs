@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ferry::app::App;
@@ -72,7 +73,7 @@ pub(crate) fn settings(sim: &Sim) -> BTreeMap<String, String> {
 
 /// An application whose workers carry to a simulated Platform.
 pub(crate) struct World {
-    pub(crate) sim: Sim,
+    pub(crate) sim: Arc<Sim>,
     pub(crate) app: App,
     /// Settings of further processes.
     pub(crate) env: BTreeMap<String, String>,
@@ -100,7 +101,7 @@ impl World {
         env.extend(changes.iter().map(|(k, v)| (format!("FERRY_{k}"), (*v).to_owned())));
         let sources = Sources { file: None, env: env.clone(), flags: Vec::new() };
         let app = App::open(Config::load(&sources).unwrap()).unwrap();
-        Self { sim, app, env, workers: None, folder }
+        Self { sim: Arc::new(sim), app, env, workers: None, folder }
     }
 
     pub(crate) fn start_workers(&mut self) {

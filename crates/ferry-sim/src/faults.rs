@@ -140,6 +140,20 @@ pub struct FaultRates {
     pub not_yet: f64,
 }
 
+impl FaultRates {
+    /// Failures as a real Platform might have them, together as often as `share`.
+    pub fn mixed(share: f64) -> Self {
+        Self {
+            server_error: share * 0.4,
+            slow_down: share * 0.2,
+            reset: share * 0.2,
+            lost_answer: share * 0.1,
+            token_refusal: share * 0.1,
+            ..Self::default()
+        }
+    }
+}
+
 fn done_otherwise(rng: &mut Rng) -> Fault {
     let status = [500, 502, 504, 200][rng.usize(..4)];
     let body = "<html><body>upstream error</body></html>".to_owned();
@@ -165,7 +179,7 @@ pub(super) struct Asked<'a> {
 #[derive(Debug)]
 pub(super) struct Faults {
     pub(super) rates: FaultRates,
-    retry_after: Duration,
+    pub(super) retry_after: Duration,
     scripts: HashMap<Endpoint, VecDeque<Fault>>,
     /// Faults of the next upload of a dataset name.
     named: HashMap<String, Fault>,

@@ -161,6 +161,16 @@ impl Sim {
         self.service.world().is_denied()
     }
 
+    /// `Retry-After` of a 429 by chance.
+    pub fn retry_after(&self) -> Duration {
+        self.service.world().retry_after()
+    }
+
+    /// The status of a dataset that was rejected.
+    pub fn rejected_word(&self) -> &'static str {
+        self.service.world().rejected_word()
+    }
+
     /// Ends every fault but those of a dataset name.
     pub fn calm(&self) {
         self.service.world().calm();

@@ -12,7 +12,7 @@ use super::faults::{Asked, Endpoint, Fault, FaultRates, Faults, RetryAfter};
 use super::ledger::Ledger;
 use super::platform::{Oddities, Outcome, Platform};
 use super::question::Question;
-use super::reply::{Refusal, Reply};
+use super::reply::{Refusal, Reply, Word};
 use super::requests::{LoggedRequest, RequestLog};
 use super::throttles::Throttles;
 use super::time::http_date;
@@ -172,6 +172,16 @@ impl World {
     /// True while the credentials are denied.
     pub fn is_denied(&self) -> bool {
         self.platform.denied
+    }
+
+    /// `Retry-After` of a 429 by chance.
+    pub fn retry_after(&self) -> Duration {
+        self.faults.retry_after
+    }
+
+    /// The status of a dataset that was rejected.
+    pub fn rejected_word(&self) -> &'static str {
+        self.dialect.word(Word::Failed)
     }
 
     /// Ends every fault but those of a dataset name.

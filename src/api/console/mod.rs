@@ -18,6 +18,7 @@ pub(super) mod news;
 pub(super) mod overview;
 pub(super) mod progress;
 pub(super) mod reader;
+pub(super) mod rehearse;
 pub(super) mod respond;
 pub(super) mod session;
 pub(super) mod submissions;

@@ -21,27 +21,28 @@ pub(in crate::api) struct Reader {
     /// Time of the request.
     pub(in crate::api) now: Timestamp,
     preferences: Preferences,
-    has_keys: bool,
+    viewer: Viewer,
 }
 
 impl Reader {
     /// The frame of a page for this reader.
     pub(in crate::api) fn frame(&self) -> Frame {
-        let viewer = viewer(&self.caller, self.has_keys);
-        Frame::new(Some(viewer), self.preferences.clone(), self.now)
+        Frame::new(Some(self.viewer.clone()), self.preferences.clone(), self.now)
     }
 }
 
 /// A caller as pages show it.
-pub(super) fn viewer(caller: &Caller, has_keys: bool) -> Viewer {
+pub(super) fn viewer(caller: &Caller, shared: &Shared) -> Viewer {
+    let may_administer = caller.role == Role::Operate && caller.accounts.is_none();
     Viewer {
         name: ferry_types::domain::escape(&caller.name),
         role: caller.role.as_str(),
         accounts: caller.accounts.as_ref().map(|names| names.iter().cloned().collect()),
         may_submit: caller.role >= Role::Submit,
         may_operate: caller.role == Role::Operate,
-        may_administer: caller.role == Role::Operate && caller.accounts.is_none(),
-        has_keys,
+        may_administer,
+        may_rehearse: may_administer && shared.parts.rehearsal.is_some(),
+        has_keys: shared.parts.keys.is_some(),
     }
 }
 
@@ -52,7 +53,7 @@ impl FromRequestParts<Arc<Shared>> for Reader {
         let caller = Caller::from_request_parts(parts, shared).await?;
         let visit: Option<&Visit> = parts.extensions.get();
         let preferences = visit.map(|visit| visit.preferences.clone()).unwrap_or_default();
-        let has_keys = shared.parts.keys.is_some();
-        Ok(Self { caller, now: shared.parts.clock.now(), preferences, has_keys })
+        let viewer = viewer(&caller, shared);
+        Ok(Self { caller, now: shared.parts.clock.now(), preferences, viewer })
     }
 }

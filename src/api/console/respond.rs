@@ -124,7 +124,7 @@ fn with_page(
         Some(ProblemKind::Forbidden) => "Not allowed",
         _ => &problem.title,
     };
-    let viewer = visitor.caller.as_ref().map(|one| viewer(one, shared.parts.keys.is_some()));
+    let viewer = visitor.caller.as_ref().map(|one| viewer(one, shared));
     let preferences = visitor.visit.as_ref().map(|visit| visit.preferences.clone());
     let frame = Frame::new(viewer, preferences.unwrap_or_default(), shared.parts.clock.now());
     let said = (problem.status, title, &*problem.detail);

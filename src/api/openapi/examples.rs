@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use ferry_types::contract::{
     AccountView, AccountsView, AuditRecordView, AuditView, BulkAction, BulkActionRequest,
     BulkActionView, BulkRefusal, BulkResponse, CellFeedback, CheckView, ChecksView, CorrectRequest,
-    CorrectView, CountView, CreatedKeyView, KeyRequest, KeyView, KeysView, OutageView,
-    PauseRequest, PauseView, Problem, ProblemKind, Resolution, ResolveRequest, ResubmitRequest,
-    RevokedKeyView, RowProblem, RowView, RowsView, SettingView, SettingsView, StatsView, StepView,
-    SubmissionPage, SubmissionRequest, SubmissionResponse, SubmissionView, ValidateRequest,
-    ValidateView, WaitingFor, WebhookView, WhoamiView,
+    CorrectView, CountView, CreatedKeyView, Drill, DrillView, ExpectedView, KeyRequest, KeyView,
+    KeysView, OutageView, PauseRequest, PauseView, Problem, ProblemKind, RehearsalRequest,
+    RehearsalView, Resolution, ResolveRequest, ResubmitRequest, RevokedKeyView, RowProblem,
+    RowView, RowsView, SettingView, SettingsView, StatsView, StepView, SubmissionPage,
+    SubmissionRequest, SubmissionResponse, SubmissionView, ValidateRequest, ValidateView,
+    WaitingFor, WebhookView, WhoamiView,
 };
 use ferry_types::domain::account::{BlockReason, Health, HealthPolicy, Signal};
 use ferry_types::domain::dataset::{CellDifference, Difference, Edit, RowDifference, Table, check};
@@ -99,6 +100,8 @@ examples! {
         accounts: Some(vec!["default".to_owned()]),
         key: "ferry_EXAMPLE".to_owned(),
     };
+    RehearsalRequest: RehearsalRequest { drill: Some(Drill::Outage), on: true, share: None };
+    RehearsalView: rehearsal();
     RevokedKeyView: RevokedKeyView { name: "billing".to_owned() };
     AuditView: audit();
     ChecksView: ChecksView {
@@ -353,5 +356,17 @@ pub(in crate::api) fn form(is_new: bool) -> serde_json::Value {
         serde_json::json!({ "data": DATA, "name": "march", "label": ["team=north"] })
     } else {
         serde_json::json!({ "data": DATA })
+    }
+}
+
+fn rehearsal() -> RehearsalView {
+    let expected = ExpectedView {
+        when: "after 10 failures in a row".to_owned(),
+        sentence: "circuit breaker of account `default` is open, next probe in 1s".to_owned(),
+        effect: "3 unfinished submissions wait.".to_owned(),
+    };
+    let drill = Drill::Outage;
+    RehearsalView {
+        drills: vec![DrillView { drill, on: true, share: None, expected: vec![expected] }],
     }
 }

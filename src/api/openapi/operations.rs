@@ -363,3 +363,23 @@ pub(in crate::api) fn settings(operation: Operation<'_>) -> Operation<'_> {
         )
         .description("As `ferry config show` prints them: secrets are hidden.")
 }
+
+pub(in crate::api) fn rehearsal(operation: Operation<'_>) -> Operation<'_> {
+    operation
+        .named(OPERATIONS, "get_rehearsal", "Get the drills of a demonstration")
+        .description(
+            "Each with the sentences that the overview of the console shows during it. Only `ferry demo` \
+             has drills, because a simulated Platform runs in its process.",
+        )
+        .problems(&[NotFound, StoreUnavailable])
+}
+
+pub(in crate::api) fn rehearse(operation: Operation<'_>) -> Operation<'_> {
+    operation
+        .named(OPERATIONS, "rehearse", "Begin or end a drill of a demonstration")
+        .description(
+            "With `on` false and no `drill`, all of them end, and the accounts resume that no operator \
+             paused.",
+        )
+        .problems(&[InvalidField, NotFound, StoreUnavailable])
+}

@@ -45,6 +45,7 @@ impl DemoRun {
     /// Runs until interrupted.
     pub(super) async fn keep_going(&mut self, url: &str) -> Result<(), CliError> {
         self.ui.print_note("made-up datasets follow each other; Ctrl-C ends");
+        self.ui.print_note(format!("outages and other drills: {url}/console/rehearse"));
         let mut situations = [
             Situation::new(State::Rejected, "to-correct", "correct", "correct it"),
             Situation::new(State::Held, "to-decide", "resolve", "decide about it"),

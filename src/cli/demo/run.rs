@@ -1,6 +1,7 @@
 //! A run of the demonstration: what it submitted, and what became of that.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::super::error::{CliError, Exit};
 use super::super::follow::view;
@@ -16,8 +17,8 @@ use ferry_types::domain::submission::State;
 
 /// The parts of the demonstration.
 pub(super) struct DemoRun {
-    pub(super) app: App,
-    pub(super) sim: Sim,
+    pub(super) app: Arc<App>,
+    pub(super) sim: Arc<Sim>,
     pub(super) ui: Ui,
     intake: Intake,
     /// Submissions that are not counted yet, with name and dataset, to check the results against.
@@ -28,7 +29,7 @@ pub(super) struct DemoRun {
 }
 
 impl DemoRun {
-    pub(super) fn new(app: App, sim: Sim, ui: Ui) -> Self {
+    pub(super) fn new(app: Arc<App>, sim: Arc<Sim>, ui: Ui) -> Self {
         let intake = app.intake();
         let (open, counts) = (BTreeMap::new(), BTreeMap::new());
         Self { app, sim, ui, intake, open, submitted: 0, counts, damaged: 0 }

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use ferry::api::{Role, create_key, revoke_key};
+use ferry::rehearsal::Rehearsal;
+use ferry_sim::SimConfig;
 use ferry_testing::{make_old, until};
 use ferry_types::contract::ProblemKind;
 use ferry_types::domain::timestamp;
@@ -17,7 +19,7 @@ use tokio::net::TcpStream;
 use super::harness::{Answer, GOOD, Served};
 use super::serve::{serve, url};
 use crate::cli::harness::{Ferry, Platform};
-use crate::support::{World, dataset, prompt};
+use crate::support::{World, dataset, plain, prompt};
 
 /// A server with a key for each role, and one bound to the account `other`.
 pub(crate) struct Keyed {
@@ -33,15 +35,28 @@ impl Keyed {
     }
 
     pub(crate) async fn start_with(changes: &[(&str, &str)]) -> Self {
-        Self::over(changes, false).await
+        Self::over(prompt(), changes, |_| ()).await
     }
 
     /// Submissions are carried.
     pub(crate) async fn start_running(changes: &[(&str, &str)]) -> Self {
-        Self::over(changes, true).await
+        Self::over(prompt(), changes, World::start_workers).await
     }
 
-    async fn over(changes: &[(&str, &str)], is_running: bool) -> Self {
+    /// The same, with drills.
+    pub(crate) async fn rehearsing(changes: &[(&str, &str)]) -> Self {
+        let prepare = |world: &mut World| {
+            world.app.rehearsal = Some(Rehearsal::new(world.sim.clone()));
+            world.start_workers();
+        };
+        Self::over(plain(), changes, prepare).await
+    }
+
+    async fn over(
+        sim: SimConfig,
+        changes: &[(&str, &str)],
+        prepare: impl FnOnce(&mut World),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("keys.jsonl");
         let mut keys = BTreeMap::new();
@@ -57,10 +72,8 @@ impl Keyed {
         }
         let keys_file = file.display().to_string();
         let changes = [&[("API_KEYS", &*keys_file)], changes].concat();
-        let mut world = World::idle(prompt(), &changes).await;
-        if is_running {
-            world.start_workers();
-        }
+        let mut world = World::idle(sim, &changes).await;
+        prepare(&mut world);
         Self { served: Served::over(world).await, keys, file, _folder: folder }
     }
 
@@ -100,6 +113,8 @@ pub(super) fn routes(id: &str) -> Vec<(Method, String, Role)> {
         (Method::DELETE, "/v1/keys/x".to_owned(), Role::Operate),
         (Method::GET, "/v1/audit".to_owned(), Role::Operate),
         (Method::GET, "/v1/settings".to_owned(), Role::Operate),
+        (Method::GET, "/v1/rehearsal".to_owned(), Role::Operate),
+        (Method::POST, "/v1/rehearsal".to_owned(), Role::Operate),
         (Method::GET, "/v1/events?after=00ff00ff00ff00ff-1".to_owned(), Role::Read),
         (Method::GET, "/metrics".to_owned(), Role::Read),
         (Method::POST, "/v1/submissions".to_owned(), Role::Submit),
@@ -178,8 +193,10 @@ async fn a_bound_key_neither_sees_nor_touches_what_is_not_of_its_account() {
             }
             "/v1/checks" => assert_eq!(response.status, 200, "{what}"),
             // The body of the new key has the fields of a dataset.
-            "/v1/keys" if method == Method::POST => assert_eq!(response.status, 400, "{what}"),
-            "/v1/keys" | "/v1/keys/x" | "/v1/audit" | "/v1/settings" => {
+            "/v1/keys" | "/v1/rehearsal" if method == Method::POST => {
+                assert_eq!(response.status, 400, "{what}");
+            }
+            "/v1/keys" | "/v1/keys/x" | "/v1/audit" | "/v1/settings" | "/v1/rehearsal" => {
                 assert_eq!(response.status, 403, "{what}");
             }
             "/metrics" | "/v1/submissions" => assert_eq!(response.status, 403, "{what}"),

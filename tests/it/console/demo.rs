@@ -10,7 +10,7 @@ use crate::cli::running::Running;
 use reqwest::Method;
 
 /// Starts `ferry demo` on a free port, and returns the URL of its server.
-fn demo(ferry: &Ferry, more: &[&str]) -> (Running, String) {
+pub(super) fn demo(ferry: &Ferry, more: &[&str]) -> (Running, String) {
     let running = ferry.start(&[&["demo", "--set", "listen=127.0.0.1:0"], more].concat());
     running.await_stderr("/console\n");
     let stderr = running.stderr();
@@ -20,7 +20,7 @@ fn demo(ferry: &Ferry, more: &[&str]) -> (Running, String) {
 }
 
 /// The submissions that a query of the API finds.
-async fn found(tab: &Tab, query: &str) -> Vec<serde_json::Value> {
+pub(super) async fn found(tab: &Tab, query: &str) -> Vec<serde_json::Value> {
     let page = Page::of(tab.request(Method::GET, &format!("/v1/submissions?{query}"))).await;
     let page: serde_json::Value = serde_json::from_str(&page.text).unwrap_or_default();
     page["submissions"].as_array().cloned().unwrap_or_default()

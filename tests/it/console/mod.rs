@@ -12,6 +12,7 @@ mod held;
 mod login;
 mod pages;
 mod reference;
+mod rehearse;
 mod same_words;
 mod seen;
 mod watching;

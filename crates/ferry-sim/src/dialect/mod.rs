@@ -215,7 +215,7 @@ impl Dialect {
         }
     }
 
-    fn word(&self, word: Word) -> &'static str {
+    pub(super) fn word(&self, word: Word) -> &'static str {
         match word {
             Word::Submitted => self.words[0],
             Word::Processing => self.words[1],

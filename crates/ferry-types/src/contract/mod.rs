@@ -8,6 +8,7 @@ mod event_id;
 mod events;
 mod problem;
 mod reading;
+mod rehearsal;
 mod responses;
 mod submission;
 
@@ -23,6 +24,7 @@ pub use correcting::{
 pub use event_id::{EventId, InvalidEventIdError};
 pub use events::{EventEnvelope, StateChange, StateEvent};
 pub use problem::{Problem, ProblemKind, RowProblem};
+pub use rehearsal::{Drill, DrillView, ExpectedView, RehearsalRequest, RehearsalView};
 pub use responses::{
     AccountView, AccountsView, BulkResponse, CountView, DamagedSubmission, FailingView, OutageView,
     PauseRequest, PauseView, ResolveRequest, ResubmitRequest, StatsView, StepView, SubmissionPage,

@@ -164,7 +164,7 @@ pub struct StatsView {
 }
 
 /// The queue of an account.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct AccountView {
     /// Its name.
     pub account: String,

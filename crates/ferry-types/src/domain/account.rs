@@ -86,6 +86,14 @@ pub fn pause_record(reason: &str, by: &str, at: Timestamp) -> String {
     format!("{reason} (paused by {by} at {})", at.format("%Y-%m-%d %H:%M:%S UTC"))
 }
 
+/// The workers, in the record of a pause after denied credentials.
+pub const WORKER: &str = "a worker";
+
+/// True if the record of a pause names an operator.
+pub fn is_paused_by_operator(record: &str) -> bool {
+    !record.contains(&format!("(paused by {WORKER} at "))
+}
+
 /// The number of steps of an account that may be leased at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Admission {
