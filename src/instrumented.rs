@@ -130,6 +130,10 @@ impl Store for InstrumentedStore {
         self.store.location()
     }
 
+    fn notices_ended_processes(&self) -> bool {
+        self.store.notices_ended_processes()
+    }
+
     fn wakeups(&self) -> &Wakeups {
         self.store.wakeups()
     }

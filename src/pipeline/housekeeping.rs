@@ -11,17 +11,19 @@ use ferry_store::{Rescued, Store, StoreError};
 use ferry_types::clock::MonotonicClock;
 use ferry_types::recurring::Recurring;
 
-/// Longest time between two looks: a store on one machine knows at once which processes have ended.
+/// Longest time between two looks where the store notices at once that a process ended.
 const LONGEST_DELAY: Duration = Duration::from_secs(1);
 
-/// Repeats that without end, at least once a second and three times per lease.
+/// Repeats that without end, three times per lease.
 pub(super) async fn keep_house(
     store: Arc<dyn Store>,
     policy: Policy,
     metrics: Arc<WorkerMetrics>,
     monotonic: Arc<dyn MonotonicClock>,
 ) {
-    let delay = (policy.lease / 3).clamp(Duration::from_millis(10), LONGEST_DELAY);
+    // Elsewhere nothing can be found sooner, and an idle worker leaves its server alone.
+    let longest = if store.notices_ended_processes() { LONGEST_DELAY } else { Duration::MAX };
+    let delay = (policy.lease / 3).clamp(Duration::from_millis(10), longest);
     let failures = Recurring::default();
     loop {
         match keep_house_once(store.as_ref(), policy.retention, &metrics).await {

@@ -272,6 +272,11 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// ended their worker five times.
     async fn rescue(&self) -> Result<Rescued, StoreError>;
 
+    /// True if `rescue` knows at once that a process ended, and not only when its leases have expired.
+    fn notices_ended_processes(&self) -> bool {
+        false
+    }
+
     /// Wakes workers when a step may have become due. The first call, which is made within a runtime of
     /// tokio, begins to watch for what other processes write.
     fn wakeups(&self) -> &Wakeups;

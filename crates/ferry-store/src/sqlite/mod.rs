@@ -277,6 +277,10 @@ impl Store for SqliteStore {
         Ok(rescued)
     }
 
+    fn notices_ended_processes(&self) -> bool {
+        true
+    }
+
     fn wakeups(&self) -> &Wakeups {
         self.watcher.get_or_init(|| watch::watch(&self.path, self.writer.clone()));
         &self.wakeups
