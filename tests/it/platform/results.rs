@@ -208,10 +208,22 @@ async fn contents_are_read_up_to_the_limit_and_no_further() {
 }
 
 #[tokio::test]
+async fn a_declined_result_is_distinguished_from_an_outage_and_quoted() {
+    let (sim, platform) = start(quick()).await;
+    let token = platform.upload(upload("n")).await.expect("it is accepted");
+    for status in [400, 405, 410, 422, 500] {
+        sim.script(Endpoint::Results, says(status, "no such dataKey"));
+        let response = platform.result(&token, "tableofresultids").await;
+        let what = format!("GetResults (results): answered {status}: `no such dataKey`");
+        assert_eq!(response.map(drop), Err(PlatformError::Declined { status, what }));
+    }
+}
+
+#[tokio::test]
 async fn contents_that_are_cut_short_are_transient() {
     let (sim, platform) = start(quick()).await;
     let token = platform.upload(upload("n")).await.expect("it is accepted");
-    for fault in [Fault::CutBody, Fault::ResetBefore, Fault::ResetAfter, says(500, "")] {
+    for fault in [Fault::CutBody, Fault::ResetBefore, Fault::ResetAfter, says(503, "")] {
         sim.script(Endpoint::Results, fault.clone());
         let response = platform.result(&token, "tableofresultids").await;
         assert!(is_transient(&response), "{fault:?}: {response:?}");
