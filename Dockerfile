@@ -21,7 +21,7 @@ RUN touch src/main.rs src/lib.rs crates/*/src/lib.rs && cargo build --release --
     install -d -m 700 /state
 
 FROM gcr.io/distroless/cc-debian12:nonroot
-# `scripts/release` gives both, and the bill of materials below.
+# `scripts/release` gives both, and adds the license and the bill of materials.
 ARG VERSION=unreleased
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="Ferry" \
@@ -29,8 +29,6 @@ LABEL org.opencontainers.image.title="Ferry" \
     org.opencontainers.image.licenses="MIT" \
     org.opencontainers.image.version="$VERSION" \
     org.opencontainers.image.revision="$REVISION"
-# The pattern makes the bill optional: other builds have none.
-COPY LICENSE sbom.cdx.jso[n] /usr/share/doc/ferry/
 COPY --from=build /ferry/target/release/ferry /usr/local/bin/ferry
 # For health checks; there is no shell. Called by this name it does nothing else.
 COPY --from=busybox:1.37.0-musl /bin/busybox /usr/local/bin/wget

@@ -151,7 +151,10 @@ fn a_login_has_one_client_timeout_in_all_and_is_not_compressed() {
         // A byte now and then gives no more time.
         while timeout(Duration::from_millis(200), stream.read_exact(&mut begin)).await.is_err() {
             stream.write_all(b"a").await.unwrap();
-            assert!(started.elapsed() < Duration::from_secs(10), "a login that trickles goes on");
+            assert!(
+                started.elapsed() < Duration::from_secs(10),
+                "a login that trickles has no end"
+            );
         }
         assert_eq!(&begin, b"HTTP/1.1 408");
         let mut stream = connect(Ipv4Addr::LOCALHOST, server.address).await;

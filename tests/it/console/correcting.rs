@@ -117,6 +117,13 @@ async fn key(browser: &Browser, key: Key) {
     browser.press(&key.value().to_string()).await;
 }
 
+/// A server with a rejected submission.
+async fn served_rejected() -> (Served, SubmissionId) {
+    let served = Served::with(plain(), &[]).await;
+    let id = rejected(&served, REJECTED).await;
+    (served, id)
+}
+
 /// Presses a key while another one is held.
 async fn chord(browser: &Browser, held: Key, key: &str) {
     let chain = browser.driver.action_chain().key_down(held.value()).send_keys(key);
@@ -125,14 +132,7 @@ async fn chord(browser: &Browser, held: Key, key: &str) {
 
 #[tokio::test]
 async fn the_grid_is_one_stop_in_which_keys_move_edit_undo_and_find_feedback() {
-    let ((served, id), browser) = tokio::join!(
-        async {
-            let served = Served::with(plain(), &[]).await;
-            let id = rejected(&served, REJECTED).await;
-            (served, id)
-        },
-        Browser::start()
-    );
+    let ((served, id), browser) = tokio::join!(served_rejected(), Browser::start());
     browser.open(&format!("http://{}/console/submissions/{id}/correct", served.address)).await;
     browser.until("document.querySelector('[role=grid]')").await;
     let stops = "document.querySelectorAll('[role=grid] [tabindex=\"0\"]').length";
@@ -191,14 +191,7 @@ async fn the_grid_is_one_stop_in_which_keys_move_edit_undo_and_find_feedback() {
 
 #[tokio::test]
 async fn a_dataset_is_corrected_and_another_submitted_without_script() {
-    let ((served, id), browser) = tokio::join!(
-        async {
-            let served = Served::with(plain(), &[]).await;
-            let id = rejected(&served, REJECTED).await;
-            (served, id)
-        },
-        Browser::start()
-    );
+    let ((served, id), browser) = tokio::join!(served_rejected(), Browser::start());
     browser.tool("Emulation.setScriptExecutionDisabled", json!({ "value": true })).await;
     let url = format!("http://{}", served.address);
     browser.open(&format!("{url}/console/submissions/{id}/correct")).await;
