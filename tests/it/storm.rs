@@ -275,7 +275,7 @@ fn shipped_users(folder: &Path) -> (String, String) {
         std::fs::create_dir(folder.join(inner)).unwrap();
     }
     std::fs::copy(root.join("deploy/compose/prepare.sh"), &script).unwrap();
-    let made = Command::new(&script).output().unwrap();
+    let made = Command::new("bash").arg(&script).output().unwrap();
     assert!(made.status.success(), "{made:?}");
     let secrets = folder.join("deploy/compose/secrets");
     let users = std::fs::read_to_string(secrets.join("redis-users")).unwrap();

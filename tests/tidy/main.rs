@@ -166,6 +166,18 @@ fn no_code_is_unsafe_and_no_test_is_ignored() {
 }
 
 #[test]
+fn no_test_runs_a_program_that_it_wrote() {
+    // While a test writes a file, a child of another test that is just being started holds it open
+    // too, and the system runs no file that is open for writing ("Text file busy").
+    let wrong: Vec<String> = rust_files(&["crates", "tests"])
+        .into_iter()
+        .filter(|(_, text)| tokens(text).iter().any(|token| token.is_word("0o755")))
+        .map(|(path, _)| format!("{path}: makes a file executable; give it to `bash` instead"))
+        .collect();
+    none(&wrong);
+}
+
+#[test]
 fn no_test_sleeps() {
     let mut wrong = Vec::new();
     let of_tests =
