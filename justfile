@@ -30,6 +30,10 @@ doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
     cargo test --workspace --locked --doc
 
+# Everything that the tests need.
+build:
+    cargo test --workspace --locked --lib --tests --no-run
+
 # All tests, or those whose name contains FILTER.
 test FILTER="":
     cargo test --workspace --locked --lib --tests -- {{FILTER}}
@@ -41,7 +45,7 @@ nextest *FILTER:
 # The tests of the Redis store and of the shipped files, on Valkey.
 valkey:
     REDIS_SERVER=valkey-server cargo test --workspace --locked --test contract redis
-    REDIS_SERVER=valkey-server cargo test --locked --test it -- topologies deploy::redis
+    REDIS_SERVER=valkey-server cargo test --workspace --locked --test it -- topologies deploy::redis
 
 # Write the generated parts of the pages.
 docs:

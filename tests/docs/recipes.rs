@@ -5,9 +5,11 @@ use super::pages::Page;
 
 /// The calls of cargo of a script, without what depends on the machine.
 fn calls(text: &str) -> Vec<String> {
-    let lines = text.lines().map(str::trim).filter(|line| {
-        line.starts_with("cargo ") || line.starts_with("RUSTDOCFLAGS") || line.starts_with("REDIS_")
-    });
+    let starts = ["cargo ", "RUSTDOCFLAGS", "REDIS_", "nice "];
+    let lines = text
+        .lines()
+        .map(|line| line.trim().trim_end_matches(" &&"))
+        .filter(|line| starts.iter().any(|start| line.starts_with(start)));
     let call = |line: &str| line[line.find("cargo ").expect("it calls cargo")..].to_owned();
     lines.map(call).collect()
 }
