@@ -11,10 +11,12 @@ use crate::metrics::{
     Account, AnyAccount, Gauge, Metrics, OTHER_ACCOUNTS, label, metrics, seconds,
 };
 use crate::throughput::Throughput;
-use ferry_store::{CheckResult, Filter, Stats, StepStats, Store, StoreError};
+use ferry_store::{CheckResult, Filter, ServerState, Stats, StepStats, Store, StoreError};
 use ferry_types::clock::Clock;
 use ferry_types::domain::Timestamp;
-use ferry_types::domain::account::{Admission, BlockReason, Health, HealthPolicy};
+use ferry_types::domain::account::{
+    Admission, BlockReason, Health, HealthPolicy, is_paused_by_operator,
+};
 use ferry_types::domain::submission::{State, StepKind};
 use ferry_types::recurring::Recurring;
 
@@ -45,7 +47,7 @@ metrics! {
         /// at the pace of the last minutes.
         drain: Gauge = "ferry_queue_drain_estimate_seconds";
         /// 1 while the account is paused.
-        paused: Gauge<Account> = "ferry_account_paused";
+        paused: Gauge<(Account, PausedBy)> = "ferry_account_paused";
         /// 1 while the account is throttled.
         throttled: Gauge<Account> = "ferry_account_throttled";
         /// Circuit breaker of the account: 0 if it is closed, or half-open without a step to probe with; 1 if
@@ -61,6 +63,32 @@ metrics! {
     pub struct DurabilityMetrics {
         /// 1 if the durability check passed; 0 also before the first check.
         durable: Gauge = "ferry_store_durable";
+    }
+}
+
+metrics! {
+    /// What the Redis server of the store says of itself; all 0 without one.
+    pub struct RedisMetrics {
+        /// Memory that the Redis server uses, in bytes.
+        memory: Gauge = "ferry_redis_memory_bytes";
+        /// Memory that it may use, in bytes; infinite without `maxmemory`.
+        memory_limit: Gauge = "ferry_redis_memory_limit_bytes";
+        /// Size of its append-only file, in bytes; 0 if there is none, or the last write to it failed.
+        aof: Gauge = "ferry_redis_aof_bytes";
+        /// Connected replicas.
+        replicas: Gauge = "ferry_redis_replicas";
+        /// Bytes by which the last replica is behind.
+        replica_lag: Gauge = "ferry_redis_replica_lag_bytes";
+    }
+}
+
+label! {
+    /// Who paused an account.
+    pub enum PausedBy: "by" {
+        /// A worker, because the Platform denied the credentials.
+        Credentials = "credentials",
+        /// An operator.
+        Operator = "operator",
     }
 }
 
@@ -89,9 +117,13 @@ pub async fn export(
     throughput: Arc<Throughput>,
 ) {
     let (store, clock, gauges) = (store.as_ref(), clock.as_ref(), metrics.of::<QueueMetrics>());
-    let failures = Recurring::default();
+    let (failures, redis) = (Recurring::default(), metrics.of::<RedisMetrics>());
     loop {
         let started = Instant::now();
+        // Where it fails, reading the queue fails too, or `ferry doctor` says what is not allowed.
+        if let Ok(Some(server)) = store.server().await {
+            publish_server(server, &redis);
+        }
         match look(store).await {
             Ok((stats, held)) => {
                 failures.worked(|failures| {
@@ -182,7 +214,7 @@ struct AccountGauges {
     steps: BTreeMap<(StepKind, QueueState), u64>,
     oldest: BTreeMap<StepKind, Duration>,
     states: BTreeMap<State, u64>,
-    paused: bool,
+    paused: Option<PausedBy>,
     throttled: bool,
     /// The state of the breaker, from 0 (closed) to 1 (open).
     breaker: f64,
@@ -201,7 +233,7 @@ impl Queue {
             }
             let account = queue.accounts.entry(stats.account.clone()).or_default();
             account.states.clone_from(&stats.states);
-            account.paused = health.pause_reason.is_some();
+            account.paused = health.pause_reason.as_deref().map(PausedBy::of);
             account.throttled = is_throttled(health, now);
             account.breaker = breaker(health, probes.remove(&*stats.account).unwrap_or(0), now);
             let held = held.iter().filter(|(of, _)| *of == stats.account);
@@ -250,6 +282,12 @@ impl Queue {
     }
 }
 
+impl PausedBy {
+    fn of(record: &str) -> Self {
+        if is_paused_by_operator(record) { Self::Operator } else { Self::Credentials }
+    }
+}
+
 impl AccountGauges {
     fn add(&mut self, kind: StepKind, state: QueueState, steps: u64) {
         *self.steps.entry((kind, state)).or_default() += steps;
@@ -265,11 +303,21 @@ fn publish_gauges(queue: &Queue, metrics: &Metrics, gauges: &QueueMetrics) {
     publish_account(OTHER_ACCOUNTS, &queue.together(|name| !known.contains(&name)), gauges);
     for (name, account) in &queue.accounts {
         let name = Account::from(name.as_str());
-        gauges.paused.set_if(name.clone(), account.paused);
+        for by in PausedBy::ALL {
+            gauges.paused.set_if((name.clone(), by), account.paused == Some(by));
+        }
         gauges.throttled.set_if(name.clone(), account.throttled);
         gauges.breaker.set(name, account.breaker);
     }
     gauges.runnable.set((), queue.runnable as f64);
+}
+
+fn publish_server(server: ServerState, gauges: &RedisMetrics) {
+    gauges.memory.set((), server.memory as f64);
+    gauges.memory_limit.set((), server.memory_limit.map_or(f64::INFINITY, |bytes| bytes as f64));
+    gauges.aof.set((), server.aof.unwrap_or(0) as f64);
+    gauges.replicas.set((), server.replicas as f64);
+    gauges.replica_lag.set((), server.replica_lag as f64);
 }
 
 fn publish_account(label: &str, account: &AccountGauges, gauges: &QueueMetrics) {
@@ -364,7 +412,8 @@ mod tests {
         assert_eq!(all.oldest[&StepKind::Upload], Duration::from_secs(30));
         assert_eq!((queue.runnable, queue.open), (4, 21));
         let broken = &queue.accounts["c"];
-        assert_eq!((broken.paused, broken.throttled, broken.breaker), (false, false, 1.0));
+        assert_eq!((broken.paused, broken.throttled, broken.breaker), (None, false, 1.0));
+        assert_eq!(queue.accounts["a"].paused, Some(PausedBy::Operator));
         assert_eq!(queue.accounts["b"].steps[&(StepKind::Poll, QueueState::Held)], 1);
     }
 

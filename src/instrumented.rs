@@ -9,8 +9,8 @@ use crate::metrics::{Counter, Histogram, Metrics, label, metrics};
 use crate::readiness::StoreFailures;
 use ferry_store::{
     Accepted, CheckResult, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor,
-    Events, Filter, Lease, Loss, NewSubmission, Page, Payload, Rescued, Standing, Stats, Store,
-    StoreError, SubmissionDetail, Wakeups,
+    Events, Filter, Lease, Loss, NewSubmission, Page, Payload, Rescued, ServerState, Standing,
+    Stats, Store, StoreError, SubmissionDetail, Wakeups,
 };
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::outcome::Content;
@@ -270,5 +270,9 @@ impl Store for InstrumentedStore {
 
     async fn check(&self) -> Result<Vec<CheckResult>, StoreError> {
         self.count(Operation::Check, self.store.check()).await
+    }
+
+    async fn server(&self) -> Result<Option<ServerState>, StoreError> {
+        self.count(Operation::Check, self.store.server()).await
     }
 }

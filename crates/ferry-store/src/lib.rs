@@ -229,6 +229,21 @@ impl Stats {
     }
 }
 
+/// What a Redis server says of its memory, its append-only file and its replicas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServerState {
+    /// Bytes that it uses.
+    pub memory: u64,
+    /// Bytes that it may use; none if they are not limited.
+    pub memory_limit: Option<u64>,
+    /// Bytes of its append-only file; none if it writes none, or could not write it.
+    pub aof: Option<u64>,
+    /// Connected replicas.
+    pub replicas: u64,
+    /// Bytes by which the last of them is behind.
+    pub replica_lag: u64,
+}
+
 /// Something that `ferry doctor` has to say about a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckResult {
@@ -376,4 +391,9 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
 
     /// Checks that stored submissions are durable. Writes nothing.
     async fn check(&self) -> Result<Vec<CheckResult>, StoreError>;
+
+    /// What the store's server says of itself; none where there is no server.
+    async fn server(&self) -> Result<Option<ServerState>, StoreError> {
+        Ok(None)
+    }
 }

@@ -72,7 +72,7 @@ pub(super) fn findings(info: &Info, fsync: Option<&str>, replicated: bool) -> Ve
 pub(super) struct Info(pub(super) String);
 
 impl Info {
-    fn get(&self, name: &str) -> Option<&str> {
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
         let value = |line: &'_ str| Some(line.strip_prefix(name)?.strip_prefix(':')?.len());
         let line = self.0.lines().find(|line| value(line).is_some())?;
         line.split_once(':').map(|(_, value)| value.trim())

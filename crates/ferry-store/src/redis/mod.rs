@@ -24,6 +24,7 @@ mod pushed;
 mod read;
 mod record;
 mod scripts;
+mod server;
 mod server_time;
 mod standing;
 mod steps;
@@ -49,8 +50,8 @@ use super::listing::Listing;
 use super::packing::{compress_all, compress_contents};
 use super::{
     Accepted, CheckResult, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor,
-    Events, Filter, Lease, Loss, NewSubmission, Page, Payload, Rescued, Standing, Stats, Store,
-    StoreError, SubmissionDetail, Wakeups,
+    Events, Filter, Lease, Loss, NewSubmission, Page, Payload, Rescued, ServerState, Standing,
+    Stats, Store, StoreError, SubmissionDetail, Wakeups,
 };
 use connection::RedisConnection;
 use durable_writes::{Ack, DurableWrites};
@@ -481,5 +482,9 @@ impl Store for RedisStore {
             findings.extend(durable.unable().await);
         }
         Ok(findings)
+    }
+
+    async fn server(&self) -> Result<Option<ServerState>, StoreError> {
+        self.with_location(server::state(&self.link).await.map(Some))
     }
 }
