@@ -67,7 +67,7 @@ const SHOWN: [&str; 24] = [
     "ferry_platform_retry_after_seconds_count",
     "ferry_unknown_status_total",
     "ferry_leases_rescued_total",
-    "ferry_account_paused{account=\"north\"}",
+    "ferry_account_paused{account=\"north\",by=\"credentials\"}",
     "ferry_queue_submissions{state=\"held\"}",
     "ferry_queue_steps{state=\"held\",step=\"upload\"}",
     "ferry_queue_steps{state=\"paused\",step=\"upload\"}",
