@@ -67,7 +67,7 @@ metrics! {
 }
 
 metrics! {
-    /// What the Redis server of the store says of itself; all 0 without one.
+    /// The metrics of the Redis server of the store; all 0 without one.
     pub struct RedisMetrics {
         /// Memory that the Redis server uses, in bytes.
         memory: Gauge = "ferry_redis_memory_bytes";
@@ -83,7 +83,7 @@ metrics! {
 }
 
 label! {
-    /// Who paused an account.
+    /// The one who paused an account.
     pub enum PausedBy: "by" {
         /// A worker, because the Platform denied the credentials.
         Credentials = "credentials",

@@ -229,7 +229,7 @@ impl Stats {
     }
 }
 
-/// What a Redis server says of its memory, its append-only file and its replicas.
+/// The memory, the append-only file and the replicas of a Redis server, as it reports them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServerState {
     /// Bytes that it uses.
@@ -392,7 +392,7 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// Checks that stored submissions are durable. Writes nothing.
     async fn check(&self) -> Result<Vec<CheckResult>, StoreError>;
 
-    /// What the store's server says of itself; none where there is no server.
+    /// Returns the state of the store's server; none where there is no server.
     async fn server(&self) -> Result<Option<ServerState>, StoreError> {
         Ok(None)
     }

@@ -1,4 +1,4 @@
-//! What the server says of its memory, its append-only file and its replicas.
+//! The state of the server: its memory, its append-only file and its replicas.
 
 use super::check::Info;
 use super::connection::RedisConnection;

@@ -1,4 +1,4 @@
-//! What a server says of itself.
+//! The state of a server, as it reports it.
 
 use ferry_store::Store;
 use ferry_testing::{RedisServer, own_namespace, until};
