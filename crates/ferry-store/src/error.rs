@@ -70,6 +70,8 @@ pub enum WriteRefusal {
     ReadOnly,
     /// Fewer replicas are connected than the server requires.
     TooFewReplicas,
+    /// The user of the Redis server lacks a right.
+    MissingRights,
 }
 
 impl WriteRefusal {
@@ -88,6 +90,10 @@ impl WriteRefusal {
                 "start the Redis replicas, or lower `min-replicas-to-write` in the server's \
                  configuration"
             }
+            Self::MissingRights => {
+                "give the Redis user the right, as an administrator; `ferry doctor` names all that are \
+                 missing. Workers continue by themselves"
+            }
         }
     }
 }
@@ -99,6 +105,7 @@ impl std::fmt::Display for WriteRefusal {
             Self::DiskError => "cannot write to its disk",
             Self::ReadOnly => "is read-only",
             Self::TooFewReplicas => "has too few replicas for writes",
+            Self::MissingRights => "refuses a command of its user",
         })
     }
 }

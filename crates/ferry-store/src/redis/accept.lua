@@ -95,6 +95,6 @@ for n, new in ipairs(batch) do
     responses[#responses + 1] = response
     responses[#responses + 1] = id
 end
-if last > first_new then call('SET', key.seq, int(last)) end
+if last > first_new then written[key.seq] = int(last) end
 settle()
 return responses

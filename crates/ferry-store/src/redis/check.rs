@@ -4,6 +4,7 @@ use redis::Value;
 
 use super::connection::RedisConnection;
 use super::error::RedisError;
+use super::missing_rights;
 use super::values::text;
 use crate::CheckResult;
 
@@ -30,6 +31,11 @@ pub(super) async fn check(
     link: &RedisConnection,
     replicated: bool,
 ) -> Result<Vec<CheckResult>, RedisError> {
+    let missing = missing_rights::check_all(link).await?;
+    if !missing.is_empty() {
+        // Without them other checks fail, or pass for the wrong reason.
+        return Ok(missing);
+    }
     let mut info = redis::cmd("INFO");
     info.arg("server").arg("replication").arg("persistence").arg("memory");
     let info = Info(text(link.command(info).await?)?);

@@ -14,6 +14,7 @@ use redis::{RedisResult, ServerErrorKind, Value};
 use super::error::{RedisError, ends_connection};
 use super::greeting;
 use super::layout::{self, LAYOUT};
+use super::rights;
 use super::scripts::{Script, ScriptCall};
 use super::standing::{self, StandingScript};
 use super::topology::Topology;
@@ -88,6 +89,13 @@ impl RedisConnection {
         &self.base
     }
 
+    /// Name of the user that the server knows this process by.
+    pub(super) fn user(&self) -> &str {
+        let Topology { nodes, master, .. } = &self.topology;
+        let info = master.as_ref().map(|(_, info)| info).or(nodes.first());
+        info.and_then(|info| info.redis_settings().username()).unwrap_or("default")
+    }
+
     /// Runs calls of one script in one round trip, in their order; the answers are in it too. If
     /// there is an error, some may have been done and others not.
     pub(super) async fn run(
@@ -125,7 +133,13 @@ impl RedisConnection {
         if let Some((requested, known, _)) = &comparing {
             compare(known, requested, responses.pop());
         }
-        responses.into_iter().map(|response| response.map_err(RedisError::from)).collect()
+        let explained = |error: redis::RedisError| match (error.code(), error.detail()) {
+            (Some(rights::CODE), Some(missing)) => {
+                RedisError::MissingRights(rights::refused(self.user(), missing))
+            }
+            _ => error.into(),
+        };
+        responses.into_iter().map(|response| response.map_err(explained)).collect()
     }
 
     /// Repeats the calls whose script was unknown, and the look that came last: the server is new, or its

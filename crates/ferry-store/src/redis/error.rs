@@ -14,6 +14,8 @@ pub(super) enum RedisError {
     Redis(redis::RedisError),
     /// No connection could be made: nothing was sent.
     Unreachable(redis::RedisError),
+    /// The user lacks rights: nothing was changed.
+    MissingRights(String),
     /// It took too long.
     Late(&'static str),
     /// It must not be done.
@@ -28,7 +30,7 @@ impl fmt::Display for RedisError {
             Self::Redis(error) | Self::Unreachable(error) => f.write_str(&words(error)),
             Self::Late(cause) => f.write_str(cause),
             Self::Refused(error) => error.fmt(f),
-            Self::Corrupt(what) => f.write_str(what),
+            Self::MissingRights(what) | Self::Corrupt(what) => f.write_str(what),
         }
     }
 }
@@ -37,6 +39,11 @@ impl RedisError {
     /// The same for callers, who want to know which store it was.
     pub(super) fn with_location(self, location: &str) -> StoreError {
         match self {
+            Self::MissingRights(cause) => StoreError::WriteRefused {
+                location: location.to_owned(),
+                refusal: WriteRefusal::MissingRights,
+                cause,
+            },
             Self::Redis(error) if is_damage(&error) => StoreError::Unusable(format!(
                 "the store `{location}` cannot be used: {}",
                 words(&error)
@@ -63,7 +70,9 @@ impl RedisError {
         match self {
             Self::Redis(error) => !is_damage(error),
             Self::Late(_) => true,
-            Self::Unreachable(_) | Self::Refused(_) | Self::Corrupt(_) => false,
+            Self::Unreachable(_) | Self::MissingRights(_) | Self::Refused(_) | Self::Corrupt(_) => {
+                false
+            }
         }
     }
 
@@ -75,7 +84,9 @@ impl RedisError {
                 !matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension)
             }
             Self::Late(_) => true,
-            Self::Unreachable(_) | Self::Refused(_) | Self::Corrupt(_) => false,
+            Self::Unreachable(_) | Self::MissingRights(_) | Self::Refused(_) | Self::Corrupt(_) => {
+                false
+            }
         }
     }
 
@@ -115,6 +126,8 @@ fn words(error: &redis::RedisError) -> String {
 /// Kind of the refusal, if the server can be read and refuses to write.
 fn refusal(error: &redis::RedisError) -> Option<WriteRefusal> {
     match error.code()? {
+        "NOPERM" => Some(WriteRefusal::MissingRights),
+        "ERR" if lacks_rights(error) => Some(WriteRefusal::MissingRights),
         "OOM" => Some(WriteRefusal::Full),
         "MISCONF" if error.to_string().contains("No space left") => Some(WriteRefusal::Full),
         "MISCONF" => Some(WriteRefusal::DiskError),
@@ -124,6 +137,13 @@ fn refusal(error: &redis::RedisError) -> Option<WriteRefusal> {
     }
 }
 
+/// True for a script that only reads and may not run one of its commands, in the words of Redis 7 and of later
+/// servers.
+fn lacks_rights(error: &redis::RedisError) -> bool {
+    let begins = |begin| error.detail().is_some_and(|detail| detail.starts_with(begin));
+    begins("The user executing the script can't") || begins("ACL failure in script")
+}
+
 /// True if a later attempt would fail the same way: a script failed on the data.
 fn is_damage(error: &redis::RedisError) -> bool {
     let stumbled = |detail: &str| detail.contains("user_script") || detail.contains("f_");
@@ -131,6 +151,7 @@ fn is_damage(error: &redis::RedisError) -> bool {
         Some("WRONGTYPE") => true,
         Some("ERR") => {
             error.kind() == ErrorKind::Server(ServerErrorKind::ResponseError)
+                && !lacks_rights(error)
                 && error.detail().is_some_and(stumbled)
         }
         _ => false,

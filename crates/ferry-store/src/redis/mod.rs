@@ -19,15 +19,18 @@ mod history;
 mod layout;
 mod leases;
 mod listen;
+mod missing_rights;
 mod owned;
 mod pushed;
 mod read;
 mod record;
+mod rights;
 mod scripts;
 mod server;
 mod server_time;
 mod standing;
 mod steps;
+mod strays;
 mod topology;
 mod unacknowledged;
 mod values;
@@ -37,6 +40,7 @@ pub use address::{Durability, RedisAddress};
 pub use fuzzed::read_stored;
 pub use pushed::{DeadLetter, PushedRequests, Task};
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -105,6 +109,8 @@ pub struct RedisStore {
     listener: OnceLock<AbortHandle>,
     owned: OwnedSteps,
     lost: UnacknowledgedClaims,
+    /// Cursor of the look for strays.
+    scanned: AtomicU64,
     health: HealthPolicy,
     /// Instead of the server's time.
     clock: Option<Arc<dyn Clock>>,
@@ -144,6 +150,7 @@ impl RedisStore {
             listener: OnceLock::new(),
             owned: OwnedSteps::default(),
             lost: UnacknowledgedClaims::new(),
+            scanned: AtomicU64::default(),
             health,
             clock: None,
             server_time: Mutex::default(),
@@ -469,7 +476,9 @@ impl Store for RedisStore {
         let script = &self.scripts.sweep;
         let response =
             self.run(script, self.script_call(script).duration(retention).arg(BATCH)).await;
-        self.with_location(response.and_then(values::number))
+        let removed = self.with_location(response.and_then(values::number))?;
+        self.with_location(self.put_strays_back().await)?;
+        Ok(removed)
     }
 
     async fn probe_write(&self) -> Result<(), StoreError> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use redis::{Cmd, RedisWrite, ToRedisArgs};
 
+use super::rights;
 use ferry_types::domain::account::HealthPolicy;
 
 /// A script, with what all scripts begin with.
@@ -24,14 +25,21 @@ const READS: &str = "#!lua flags=no-writes\n";
 
 impl Script {
     fn new(first_line: &str, parts: &[&str], code: &str) -> Self {
-        let begin = [first_line, include_str!("keys.lua"), include_str!("prelude.lua")];
+        let begin = [include_str!("keys.lua"), include_str!("prelude.lua")];
         let code = begin.iter().chain(parts).chain([&code]).copied();
+        let code = code.collect::<Vec<_>>().join("\n");
         let changes = first_line != READS;
-        Self { changes, ..Self::alone(&code.collect::<Vec<_>>().join("\n")) }
+        let checks = if changes { rights::checked_first(&code) } else { String::new() };
+        Self { changes, ..Self::unchecked(&[first_line, &checks, &code].concat()) }
     }
 
     /// A script without that beginning, for other keys than those of the store.
     pub(super) fn alone(code: &str) -> Self {
+        Self::unchecked(&(rights::checked_first(code) + code))
+    }
+
+    /// A script as it is.
+    pub(super) fn unchecked(code: &str) -> Self {
         let code = code.to_owned();
         let hash = redis::Script::new(&code).get_hash().to_owned();
         Self { code, hash, changes: false }
@@ -39,7 +47,7 @@ impl Script {
 
     /// The same for a script that only reads.
     pub(super) fn alone_reading(code: &str) -> Self {
-        Self::alone(&[READS, code].concat())
+        Self::unchecked(&[READS, code].concat())
     }
 }
 
@@ -91,6 +99,7 @@ scripts! {
     resume WRITES "resume.lua" [HEALTH]
     save WRITES "save.lua" [RECORD SUBMISSION]
     stats READS "stats.lua" []
+    stray WRITES "stray.lua" [RECORD SUBMISSION]
     sweep WRITES "sweep.lua" [RECORD SUBMISSION]
     time READS "time.lua" []
 }
@@ -279,5 +288,32 @@ mod tests {
     fn scripts_know_the_end_of_time() {
         assert_eq!(Timestamp::MAX_UTC.timestamp_millis().unsigned_abs(), FOREVER);
         assert!(include_str!("prelude.lua").contains(&format!("FOREVER = {FOREVER}")));
+    }
+
+    #[test]
+    fn every_command_of_a_script_that_writes_is_checked_first() {
+        let Scripts { accept, clock, claim, commit, drop, expired, migrate, pause, .. } =
+            Scripts::all();
+        let Scripts { renew, resume, save, stray, sweep, .. } = Scripts::all();
+        let alone = [
+            include_str!("acknowledge.lua"),
+            include_str!("pushed/peek.lua"),
+            include_str!("pushed/refuse.lua"),
+            include_str!("pushed/remove.lua"),
+            include_str!("pushed/requeue.lua"),
+        ]
+        .map(Script::alone);
+        let scripts = [accept, clock, claim, commit, drop, expired, migrate, pause, renew, resume];
+        for script in scripts.into_iter().chain([save, stray, sweep]).chain(&alone) {
+            let (checks, code) = script.code.split_once("redis.error_reply('NORIGHTS").unwrap();
+            let called = code.split("call('").chain(code.split("call_with('")).skip(1);
+            for command in called.filter_map(|rest| rest.split_once('\'')).map(|(name, _)| name) {
+                let is_command =
+                    !command.is_empty() && command.bytes().all(|byte| byte.is_ascii_uppercase());
+                if is_command && command != "PUBLISH" {
+                    assert!(checks.contains(&format!("may('{command}'")), "{command}\n{checks}");
+                }
+            }
+        }
     }
 }

@@ -56,7 +56,7 @@ async fn write_in_vain(store: &RedisStore, id: SubmissionId, expected: WriteRefu
 
 fn code(refusal: WriteRefusal) -> &'static str {
     match refusal {
-        WriteRefusal::Full | WriteRefusal::DiskError => "",
+        WriteRefusal::Full | WriteRefusal::DiskError | WriteRefusal::MissingRights => "",
         WriteRefusal::ReadOnly => "READONLY",
         WriteRefusal::TooFewReplicas => "NOREPLICAS",
     }
