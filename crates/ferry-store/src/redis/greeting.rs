@@ -2,9 +2,10 @@
 //! mode. The client library has written its first commands by then, and reports only that the
 //! connection broke.
 
+use std::io;
 use std::time::Duration;
 
-use redis::{ConnectionAddr, ConnectionInfo, RedisError, Value, parse_redis_value};
+use redis::{ConnectionAddr, ConnectionInfo, ErrorKind, RedisError, Value, parse_redis_value};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -15,36 +16,65 @@ const ASKED: Duration = Duration::from_secs(1);
 /// An error message is shorter.
 const LONGEST: u64 = 4096;
 
-/// Returns the server's own error instead of one about a connection that broke, if it sends one.
+/// Returns the server's own error instead of one about a connection that broke, if it sends one, or says what
+/// answered if that is no Redis.
 pub(super) async fn or_greeting(error: RedisError, info: &ConnectionInfo) -> RedisError {
     let is_broken = error.is_io_error() || error.is_unrecoverable_error();
-    if !is_broken || error.is_connection_refusal() {
+    if !(is_broken || error.kind() == ErrorKind::Parse) || error.is_connection_refusal() {
         return error;
     }
-    let ConnectionAddr::Tcp(host, port) = info.addr() else { return error };
+    let (host, port, is_tls) = match info.addr() {
+        ConnectionAddr::Tcp(host, port) => (host, *port, false),
+        ConnectionAddr::TcpTls { host, port, .. } => (host, *port, true),
+        _ => return error,
+    };
+    let Some(line) = read_response(host, port).await else { return error };
     let has_password = info.redis_settings().password().is_some();
-    match read_error(host, *port).await {
+    match parse_redis_value(&line) {
+        Ok(_) if is_tls => other("the server speaks no TLS: `store` must begin with `redis://`"),
         // The question came without the password.
-        Some(greeting) if has_password && greeting.code() == Some("NOAUTH") => error,
-        Some(greeting) => greeting,
-        None => error,
+        Ok(Value::ServerError(greeting)) if has_password && greeting.code() == "NOAUTH" => error,
+        Ok(Value::ServerError(greeting)) => greeting.into(),
+        Ok(_) => error,
+        Err(_) if line.starts_with(ALERT) && is_tls => error,
+        Err(_) if line.starts_with(ALERT) => {
+            other("the server speaks TLS: `store` must begin with `rediss://`")
+        }
+        Err(_) if line.is_empty() => io::Error::new(
+            io::ErrorKind::UnexpectedEof,
+            format!("the server gives no answer: is it a Redis? ({error})"),
+        )
+        .into(),
+        Err(_) => other(&format!("what answers is no Redis: it sent `{}`", visible(&line))),
     }
 }
 
-async fn read_error(host: &str, port: u16) -> Option<RedisError> {
+/// Begins an alert of TLS.
+const ALERT: &[u8] = &[21, 3];
+
+fn other(what: &str) -> RedisError {
+    io::Error::other(what.to_owned()).into()
+}
+
+/// The beginning of a line, for people.
+fn visible(line: &[u8]) -> String {
+    let line = line.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
+    line.iter()
+        .take(60)
+        .map(|byte| if matches!(byte, b' '..=b'~') { char::from(*byte) } else { '?' })
+        .collect()
+}
+
+/// Reads the first line that a server sends on its own, or after a PING.
+async fn read_response(host: &str, port: u16) -> Option<Vec<u8>> {
     let connect = TcpStream::connect((host, port));
     let mut stream = tokio::time::timeout(ASKED, connect).await.ok()?.ok()?;
     let unasked = read_line(&mut stream, UNASKED).await;
-    let line = if unasked.is_empty() {
-        stream.write_all(b"PING\r\n").await.ok()?;
-        read_line(&mut stream, ASKED).await
-    } else {
-        unasked
-    };
-    match parse_redis_value(&line).ok()? {
-        Value::ServerError(error) => Some(error.into()),
-        _ => None,
+    if !unasked.is_empty() {
+        return Some(unasked);
     }
+    stream.write_all(b"PING\r\n").await.ok()?;
+    Some(read_line(&mut stream, ASKED).await)
 }
 
 /// Reads up to the end of a line, of the connection, or of the time.

@@ -101,6 +101,7 @@ impl SqliteStore {
         health: HealthPolicy,
     ) -> Result<Self, StoreError> {
         let wakeups = Arc::new(Wakeups::default());
+        schema::check_kind(path)?;
         space::convert(path);
         let connection = schema::open_writer(path)?;
         let continuity = Arc::<Continuity>::default();

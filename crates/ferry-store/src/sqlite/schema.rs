@@ -1,5 +1,7 @@
 //! Opens the file, and brings its schema up to date.
 
+use std::io::ErrorKind;
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -91,6 +93,28 @@ fn wait_for_others(looks: i32) -> bool {
     looks.unsigned_abs() < (BUSY.as_millis() / BUSY_LOOK.as_millis()) as u32
 }
 
+/// Refuses what is there and no file: to open a pipe waits for its other end.
+pub(super) fn check_kind(path: &Path) -> Result<(), StoreError> {
+    // Of a file that is not there, or cannot be looked at, opening it has the reason.
+    let Ok(kind) = path.metadata().map(|found| found.file_type()) else { return Ok(()) };
+    let kind = match kind {
+        kind if kind.is_file() => return Ok(()),
+        kind if kind.is_dir() => "a folder",
+        kind if kind.is_fifo() => "a pipe",
+        kind if kind.is_socket() => "a socket",
+        _ => "a device",
+    };
+    Err(StoreError::Unusable(format!(
+        "cannot open the store `{}`: it is {kind}, and `store` must name a file",
+        path.display()
+    )))
+}
+
+/// Way out where the file or its folder is not writable.
+const WRITABLE: &str = "the file, those beside it (`-wal`, `-shm`) and the folder must be writable for this \
+                        user, even to read it; otherwise copy them to a folder that is, and name the copy \
+                        as `store`";
+
 /// Creates the file readable for its owner alone, because datasets are private.
 fn create_private(path: &Path) -> Result<(), StoreError> {
     let mut options = std::fs::OpenOptions::new();
@@ -98,7 +122,11 @@ fn create_private(path: &Path) -> Result<(), StoreError> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path).map(drop).map_err(|error| {
-        StoreError::Unusable(format!("cannot open the store `{}`: {error}", path.display()))
+        let is_denied =
+            matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem);
+        let way_out = if is_denied { format!(": {WRITABLE}") } else { String::new() };
+        let path = path.display();
+        StoreError::Unusable(format!("cannot open the store `{path}`: {error}{way_out}"))
     })
 }
 
@@ -157,6 +185,9 @@ fn unusable(path: &Path, error: &rusqlite::Error) -> StoreError {
         }
         Some(rusqlite::ErrorCode::NotADatabase) => {
             StoreError::Unusable(format!("`{location}` is not an SQLite file"))
+        }
+        Some(rusqlite::ErrorCode::ReadOnly | rusqlite::ErrorCode::CannotOpen) => {
+            StoreError::Unusable(format!("cannot use the store `{location}`: {error}: {WRITABLE}"))
         }
         _ => StoreError::Unusable(format!("cannot use the store `{location}`: {error}")),
     }

@@ -87,3 +87,34 @@ async fn a_question_without_the_password_hides_no_other_error() {
     assert!(!cause.contains("NOAUTH"), "{cause}");
     assert!(cause.to_lowercase().contains("auth") || cause.contains("WRONGPASS"), "{cause}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_answers_and_is_no_redis_is_named() {
+    for (sent, expected) in [
+        (
+            "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n",
+            "what answers is no Redis: it sent `HTTP/1.1 400 Bad Request`",
+        ),
+        ("SSH-2.0-OpenSSH_9.2\r\n", "it sent `SSH-2.0-OpenSSH_9.2`"),
+        ("ERROR\r\n", "it sent `ERROR`"),
+        ("J\0\0\0\n8.0.36\0", "it sent `J"),
+        ("\u{15}\u{3}\u{3}\0\u{2}\u{2}\n", "`store` must begin with `rediss://`"),
+        // As PostgreSQL does.
+        ("", "the server gives no answer: is it a Redis?"),
+    ] {
+        for reads_first in [false, true] {
+            let port = server_that_says(sent, reads_first).await;
+            let store = store_at(&format!("redis://127.0.0.1:{port}"), "ferry");
+            let cause = cause(store.stats().await);
+            assert!(cause.contains(expected), "{expected}: {cause}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_without_tls_is_reported_as_one() {
+    let server = RedisServer::start(&[]).await;
+    let store = store_at(&format!("rediss://127.0.0.1:{}", server.port()), "ferry");
+    let cause = cause(store.stats().await);
+    assert!(cause.contains("`store` must begin with `redis://`"), "{cause}");
+}

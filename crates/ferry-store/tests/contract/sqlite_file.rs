@@ -162,6 +162,27 @@ async fn where_no_store_can_be_the_error_names_the_place() {
     }
 }
 
+#[tokio::test]
+async fn what_is_no_file_is_refused_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pipe, socket) = (dir.path().join("pipe"), dir.path().join("socket"));
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let _socket = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let device = Path::new("/dev/null").to_owned();
+    for (path, kind) in [(pipe, "pipe"), (socket, "socket"), (device, "device")] {
+        let opened = ferry_testing::blocking_within(kind, {
+            let path = path.clone();
+            move || SqliteStore::open(&path, ManualClock::new(), health_policy()).map(drop)
+        });
+        let text = opened.unwrap_err().to_string();
+        let expected = format!(
+            "cannot open the store `{}`: it is a {kind}, and `store` must name a file",
+            path.display()
+        );
+        assert_eq!(text, expected);
+    }
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn a_read_only_directory_is_named() {
