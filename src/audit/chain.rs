@@ -50,14 +50,6 @@ pub(super) struct Record<'a> {
     outcome: Option<&'a str>,
 }
 
-#[derive(Serialize)]
-struct Linked<'a> {
-    n: u64,
-    #[serde(flatten)]
-    record: &'a Record<'a>,
-    prev: &'a str,
-}
-
 impl<'a> Record<'a> {
     pub(super) fn new(phase: Phase, action: &'a AuditAction, at: Timestamp) -> Self {
         Self { at, phase, action, intent: None, outcome: None }
@@ -67,16 +59,21 @@ impl<'a> Record<'a> {
         Self { intent, outcome: Some(outcome), ..self }
     }
 
-    /// The line of the record behind `head`, and the head that it makes.
-    pub(super) fn line(&self, head: &Head) -> serde_json::Result<(String, Head)> {
-        let n = head.n + 1;
-        let linked = Linked { n, record: self, prev: &head.hash };
+    /// The record as JSON.
+    pub(super) fn text(&self) -> serde_json::Result<String> {
         // The log is read on terminals, too.
-        let text = escape_json(&serde_json::to_string(&linked)?);
-        let hash = hash(&text);
-        let open = text.strip_suffix('}').unwrap_or(&text);
-        Ok((format!("{open}{HASH}{hash}\"}}\n"), Head { n, hash }))
+        serde_json::to_string(self).map(|text| escape_json(&text))
     }
+}
+
+/// The line of a record, given as JSON, behind `head`, and the head that it makes.
+pub(super) fn link(record: &str, head: &Head) -> (String, Head) {
+    let n = head.n + 1;
+    let fields = record.strip_prefix('{').and_then(|record| record.strip_suffix('}'));
+    let fields = fields.unwrap_or(record);
+    let open = format!("{{\"n\":{n},{fields},\"prev\":\"{}\"", head.hash);
+    let hash = hash(&format!("{open}}}"));
+    (format!("{open}{HASH}{hash}\"}}\n"), Head { n, hash })
 }
 
 /// The links of a record that was read.

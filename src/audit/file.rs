@@ -3,13 +3,17 @@
 //! Beside it, the file `….chain` has the newest record of the chain. It outlives a log that was moved
 //! away, and it is what the processes lock.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::mem::take;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::chain::{Head, Link, Record};
+use parking_lot::{Condvar, Mutex, MutexGuard};
+
+use super::chain::{Head, Link, Record, link};
 use crate::private_files;
 
 /// The longest wait for another process.
@@ -18,17 +22,31 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// The end of the file that is searched for its last record; no record is longer.
 const TAIL: u64 = 64 << 10;
 
-/// A file of records.
+/// A file of records. One thread writes those of all that wait, with one sync.
 #[derive(Debug)]
 pub(super) struct AuditFile {
     path: PathBuf,
-    /// One thread at a time; between processes it is the lock.
-    turn: Mutex<()>,
+    queue: Mutex<Queue>,
+    /// A thread has written.
+    written: Condvar,
+}
+
+/// Records of threads, each of which waits for its own.
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: Vec<(u64, String)>,
+    done: BTreeMap<u64, Result<Head, Arc<io::Error>>>,
+    /// Number of the newest record of this process.
+    newest: u64,
+    is_writing: bool,
+    /// Number of batches.
+    #[cfg(test)]
+    batches: usize,
 }
 
 impl AuditFile {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, turn: Mutex::default() }
+        Self { path, queue: Mutex::default(), written: Condvar::new() }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -37,28 +55,70 @@ impl AuditFile {
 
     /// Fails as an append would.
     pub(super) fn check(&self) -> io::Result<()> {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let _chain = locked(&self.path)?;
         appending(&self.path).map(drop)
     }
 
     /// Appends a record, which is on the disk then.
     pub(super) fn append(&self, record: &Record<'_>) -> io::Result<Head> {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = record.text()?;
+        let mut queue = self.queue.lock();
+        queue.newest += 1;
+        let number = queue.newest;
+        queue.waiting.push((number, text));
+        loop {
+            if let Some(done) = queue.done.remove(&number) {
+                return done.map_err(|error| io::Error::new(error.kind(), error));
+            }
+            if queue.is_writing {
+                // The next thread that writes takes all that waits.
+                self.written.wait(&mut queue);
+                continue;
+            }
+            queue.is_writing = true;
+            let (numbers, texts): (Vec<_>, Vec<_>) = take(&mut queue.waiting).into_iter().unzip();
+            let written = MutexGuard::unlocked(&mut queue, || self.write(&texts));
+            queue.is_writing = false;
+            #[cfg(test)]
+            {
+                queue.batches += 1;
+            }
+            match written {
+                Ok(heads) => queue.done.extend(numbers.into_iter().zip(heads.into_iter().map(Ok))),
+                Err(error) => {
+                    let error = Arc::new(error);
+                    queue
+                        .done
+                        .extend(numbers.into_iter().map(|number| (number, Err(error.clone()))));
+                }
+            }
+            self.written.notify_all();
+        }
+    }
+
+    /// Appends records in their order, and syncs once.
+    fn write(&self, texts: &[String]) -> io::Result<Vec<Head>> {
         let mut chain = locked(&self.path)?;
         // The log is opened each time, so that it can be moved away.
         let mut log = appending(&self.path)?;
         let Tail { last, is_torn, is_empty } = Tail::of(&mut log)?;
-        let (line, head) = record.line(&newest(noted(&mut chain), last))?;
+        let mut newest = newest(noted(&mut chain), last);
         // A line that was interrupted stays, and is none.
-        let line = if is_torn { format!("\n{line}") } else { line };
-        log.write_all(line.as_bytes())?;
+        let mut lines = if is_torn { "\n".to_owned() } else { String::new() };
+        let mut heads = Vec::with_capacity(texts.len());
+        for text in texts {
+            let (line, head) = link(text, &newest);
+            lines += &line;
+            heads.push(head.clone());
+            newest = head;
+        }
+        log.write_all(lines.as_bytes())?;
         log.sync_data()?;
         if is_empty {
             File::open(folder(&self.path))?.sync_all()?;
         }
-        note(&mut chain, &head)?;
-        Ok(head)
+        note(&mut chain, &newest)?;
+        Ok(heads)
     }
 }
 
@@ -141,4 +201,78 @@ fn beside(path: &Path) -> PathBuf {
 
 fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use ferry_testing::Wait;
+    use ferry_types::domain::timestamp;
+
+    use super::*;
+    use crate::audit::action::AuditAction;
+    use crate::audit::chain::Phase;
+
+    #[test]
+    fn records_of_threads_that_wait_for_the_disk_are_synced_together() {
+        const THREADS: usize = 16;
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = AuditFile::new(folder.path().join("audit.jsonl"));
+        let action = AuditAction {
+            actor: "an operator".to_owned(),
+            via: "api",
+            action: "POST /".to_owned(),
+            details: None,
+            client: None,
+            request: None,
+        };
+        // As another process does that writes.
+        let other = locked(&file.path).expect("a lock");
+        let mut numbers: Vec<u64> = thread::scope(|scope| {
+            let append = || {
+                let record = Record::new(Phase::Intent, &action, timestamp(0));
+                file.append(&record).expect("it is written").n
+            };
+            let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(append)).collect();
+            let wait = Wait::begin("one thread that writes, and others that wait for it");
+            while file.queue.lock().newest < THREADS as u64 {
+                wait.pause_blocking();
+            }
+            drop(other);
+            threads.into_iter().map(|thread| thread.join().expect("it ends")).collect()
+        });
+        numbers.sort_unstable();
+        assert_eq!(numbers, (1..=THREADS as u64).collect::<Vec<_>>());
+        assert!(file.queue.lock().batches <= 2, "{:?}", file.queue);
+        let log = std::fs::read_to_string(&file.path).expect("it is read");
+        let mut head = Head::genesis();
+        for line in log.lines() {
+            let link = Link::of(line).expect("a record");
+            assert!(link.is_intact(line) && link.prev == head.hash, "{line}");
+            head = link.head();
+        }
+        assert_eq!(head.n, THREADS as u64);
+    }
+
+    #[test]
+    fn an_error_reaches_every_thread_that_waits() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = AuditFile::new(folder.path().join("none/audit.jsonl"));
+        let action = AuditAction {
+            actor: String::new(),
+            via: "cli",
+            action: String::new(),
+            details: None,
+            client: None,
+            request: None,
+        };
+        let append = || file.append(&Record::new(Phase::Intent, &action, timestamp(0)));
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| assert_eq!(append().unwrap_err().kind(), io::ErrorKind::NotFound));
+            }
+        });
+        assert!(file.queue.lock().done.is_empty());
+    }
 }
