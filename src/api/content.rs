@@ -19,8 +19,9 @@ use super::response_memory::Reserved;
 use super::shared::Shared;
 use crate::charset::text;
 use ferry_store::{Payload, StoreError};
+use ferry_types::contract::FeedbackForm;
 use ferry_types::domain::SubmissionId;
-use ferry_types::domain::feedback::{FeedbackItem, locate, read};
+use ferry_types::domain::feedback::{FeedbackItem, as_csv, locate, read};
 use ferry_types::domain::outcome::Content;
 use ferry_types::domain::submission::{FEEDBACK_KEY, State as SubmissionState, Submission};
 
@@ -31,12 +32,15 @@ pub(super) struct FeedbackQuery {
     /// As the Platform sent it, with its own type.
     #[serde(default)]
     raw: Flag,
+    /// Another form: `csv` has a row for each row of the dataset that an item may mean.
+    #[serde(rename = "as")]
+    form: Option<FeedbackForm>,
 }
 
 impl FeedbackQuery {
-    /// True if it is wanted as the Platform sent it.
-    pub(super) fn is_raw(&self) -> bool {
-        self.raw.0
+    /// True if it is wanted as a file: as the Platform sent it, or as CSV.
+    pub(super) fn is_file(&self) -> bool {
+        self.raw.0 || self.form.is_some()
     }
 }
 
@@ -144,12 +148,19 @@ pub(super) async fn feedback(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
     Found(found): Found,
-    Query(FeedbackQuery { raw: Flag(raw) }): Query<FeedbackQuery>,
+    Query(FeedbackQuery { raw: Flag(raw), form }): Query<FeedbackQuery>,
 ) -> Result<Response, ApiError> {
     let submission = found.submission;
+    if raw && form.is_some() {
+        return Err(ApiError::invalid("the parameters `raw` and `as` exclude each other"));
+    }
     if !raw {
         let (memory, items) = feedback_items(&shared, &caller, &submission).await?;
-        return Ok(Reserved(Some(memory), Json(items)).into_response());
+        let response = match form {
+            Some(FeedbackForm::Csv) => as_it_is(csv(as_csv(&items))),
+            None => Json(items).into_response(),
+        };
+        return Ok(Reserved(Some(memory), response).into_response());
     }
     let memory = reserve(&shared, &caller, bytes_of(&submission, FEEDBACK_KEY))?;
     let content = shared.store().content(submission.id, FEEDBACK_KEY).await?;

@@ -56,7 +56,8 @@ pub(super) struct Revising {
 /// A dataset with edits in it.
 #[derive(Debug)]
 pub(super) struct Corrected {
-    payload: Payload,
+    /// The dataset.
+    pub(super) payload: Payload,
     /// The counts of all texts together.
     counts: Edited,
 }
@@ -141,7 +142,7 @@ pub(super) async fn correct(
     Ok(Answered { status, view })
 }
 
-fn refusal(error: EditError) -> ApiError {
+pub(super) fn refusal(error: EditError) -> ApiError {
     ApiError::field("edits", error)
 }
 
@@ -309,7 +310,8 @@ pub(super) async fn difference(
     Ok((found.await, memory))
 }
 
-fn corrected(payload: &Payload, edits: &Edits) -> Result<Corrected, EditError> {
+/// The dataset with these edits.
+pub(super) fn corrected(payload: &Payload, edits: &Edits) -> Result<Corrected, EditError> {
     let mut counts = Edited::default();
     let mut text = |table, text: &str| {
         let edited = edited(table, text, edits.of_text(table))?;

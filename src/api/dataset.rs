@@ -18,7 +18,7 @@ use super::encoding::Encoding;
 use super::error::ApiError;
 use super::openapi::{BYTES, DATA, Example, Input, Operation, form};
 use super::params::{Labels, Moment, WaitQuery, Words};
-use super::query::{PairError, Pairs, add, pairs, read};
+use super::query::{MAX_PAIRS, PairError, Pairs, add, pairs, read};
 use super::shared::Shared;
 use crate::pipeline::{SourceLabels, decode};
 use crate::telemetry::chain;
@@ -213,6 +213,8 @@ pub(super) struct Parts {
     pub(super) event_data: Option<Vec<u8>>,
     /// Name of the file that `data` was.
     pub(super) file: Option<String>,
+    /// Further files that were sent as `data`, with their names.
+    pub(super) more: Vec<(Option<String>, Vec<u8>)>,
     pub(super) others: Pairs,
 }
 
@@ -249,7 +251,7 @@ impl<T: DatasetRequest> FromRequest<Arc<Shared>> for Dataset<T> {
                 Content::Fields(Box::new(Parts { data, others, ..Parts::default() }))
             }
             Form::Multipart(boundary) => {
-                Content::Fields(Box::new(multipart(received.bytes, boundary).await?))
+                Content::Fields(Box::new(multipart(received.bytes, boundary, MAX_PAIRS).await?))
             }
         };
         Ok(Self {
@@ -275,6 +277,9 @@ impl<T: DatasetRequest> Dataset<T> {
             Content::Fields(mut parts) => {
                 let fields =
                     read(std::mem::take(&mut parts.others)).map_err(PairError::of_field)?;
+                if !parts.more.is_empty() {
+                    return Err(ApiError::field("data", "it is given twice").into());
+                }
                 let data = parts.data.take();
                 let data = data.ok_or_else(|| ApiError::field("data", "it is needed"))?;
                 let texts = decode(data, parts.event_data.take(), &SourceLabels::default());
@@ -323,14 +328,18 @@ impl<T: DatasetRequest> Input for Dataset<T> {
 }
 
 /// The name of a dataset whose file is called so.
-fn stem(file: &str) -> Option<String> {
+pub(super) fn stem(file: &str) -> Option<String> {
     let file = file.rsplit(['/', '\\']).next()?;
     let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
     (!stem.is_empty()).then(|| stem.to_owned())
 }
 
-/// Reads a form with files.
-pub(super) async fn multipart(body: Vec<u8>, boundary: String) -> Result<Parts, ApiError> {
+/// Reads a form with files, and with at most so many other fields.
+pub(super) async fn multipart(
+    body: Vec<u8>,
+    boundary: String,
+    most: usize,
+) -> Result<Parts, ApiError> {
     let broken = |error: multer::Error| ApiError::invalid(format!("the form: {}", chain(&error)));
     let body = stream::iter([Ok::<_, std::convert::Infallible>(body)]);
     let mut form = multer::Multipart::new(body, boundary);
@@ -339,21 +348,19 @@ pub(super) async fn multipart(body: Vec<u8>, boundary: String) -> Result<Parts, 
         let name = field.name().unwrap_or_default().to_owned();
         let file = field.file_name().map(str::to_owned);
         let bytes = field.bytes().await.map_err(broken)?;
-        let table = match name.as_str() {
-            "data" => &mut parts.data,
-            "event_data" => &mut parts.event_data,
+        match name.as_str() {
+            "data" if parts.data.is_some() => parts.more.push((file, bytes.into())),
+            "data" => (parts.data, parts.file) = (Some(bytes.into()), file),
+            "event_data" => {
+                if parts.event_data.replace(bytes.into()).is_some() {
+                    return Err(ApiError::field(&name, "it is given twice"));
+                }
+            }
             _ => {
                 let text = std::str::from_utf8(&bytes)
                     .map_err(|_| ApiError::field(&name, "it is not UTF-8"))?;
-                add(&mut parts.others, name, text.to_owned())?;
-                continue;
+                add(&mut parts.others, name, text.to_owned(), most)?;
             }
-        };
-        if table.replace(bytes.into()).is_some() {
-            return Err(ApiError::field(&name, "it is given twice"));
-        }
-        if name == "data" {
-            parts.file = file;
         }
     }
     Ok(parts)

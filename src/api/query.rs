@@ -22,14 +22,14 @@ pub(super) struct Query<T>(pub(super) T);
 pub(super) type Pairs = Vec<(String, String)>;
 
 /// The most parameters of a URL, and the most fields of a form: several times what a type has room for.
-const MAX_PAIRS: usize = 200;
+pub(super) const MAX_PAIRS: usize = 200;
 
 /// The parameters of a URL.
 pub(super) fn pairs(uri: &Uri) -> Result<Pairs, ApiError> {
     let mut pairs = Pairs::new();
     let query = uri.query().unwrap_or_default();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-        add(&mut pairs, name.into_owned(), value.into_owned())?;
+        add(&mut pairs, name.into_owned(), value.into_owned(), MAX_PAIRS)?;
     }
     Ok(pairs)
 }
@@ -39,10 +39,15 @@ pub(super) fn filled(uri: &Uri) -> Result<Pairs, ApiError> {
     Ok(pairs(uri)?.into_iter().filter(|(_, value)| !value.is_empty()).collect())
 }
 
-/// Adds a pair while there is room for one.
-pub(super) fn add(pairs: &mut Pairs, name: String, value: String) -> Result<(), ApiError> {
-    if pairs.len() == MAX_PAIRS {
-        return Err(ApiError::invalid(format!("more than {MAX_PAIRS} parameters or fields")));
+/// Adds a pair while there are fewer than `most`.
+pub(super) fn add(
+    pairs: &mut Pairs,
+    name: String,
+    value: String,
+    most: usize,
+) -> Result<(), ApiError> {
+    if pairs.len() == most {
+        return Err(ApiError::invalid(format!("more than {most} parameters or fields")));
     }
     pairs.push((name, value));
     Ok(())

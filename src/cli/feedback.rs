@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::charset::text;
 use ferry_store::StoreError;
 use ferry_types::contract::SubmissionView;
-use ferry_types::domain::feedback::{locate, read};
+use ferry_types::domain::feedback::{as_csv, locate, read};
 use ferry_types::domain::submission::{FEEDBACK_KEY, State};
 
 /// Show why the Platform rejected a dataset, beside the rows that it means.
@@ -19,6 +19,7 @@ use ferry_types::domain::submission::{FEEDBACK_KEY, State};
 #[command(after_help = "\
 Examples:
   ferry feedback 01KDXB8W4S9ZT2M3Q5R7V1C6HY
+  ferry feedback --csv 01KDXB8W4S9ZT2M3Q5R7V1C6HY      for a spreadsheet
   ferry feedback --raw 01KDXB8W4S9ZT2M3Q5R7V1C6HY      exactly as the Platform sent it
 Then correct the file and resubmit it:
   ferry resubmit 01KDXB8W4S9ZT2M3Q5R7V1C6HY march.csv --wait")]
@@ -28,6 +29,9 @@ pub(super) struct Feedback {
     /// The bytes that the Platform sent.
     #[arg(long)]
     raw: bool,
+    /// CSV with a row for each row of the dataset that an item may mean.
+    #[arg(long, conflicts_with = "raw")]
+    csv: bool,
 }
 
 impl Feedback {
@@ -55,7 +59,12 @@ impl Feedback {
                  `ferry status {id}` shows its status word"
             ));
         }
-        for item in locate(&complaints, data, events) {
+        let items = locate(&complaints, data, events);
+        if self.csv {
+            write_bytes(as_csv(&items).as_bytes())?;
+            return Ok(Exit::Done);
+        }
+        for item in items {
             if ui.json {
                 ui.object(&item)?;
             } else {

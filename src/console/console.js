@@ -45,7 +45,14 @@ const learn = (within) => all('[data-region]', within).forEach((r) => served.set
 learn(document);
 localize(document);
 for (const name of all('[data-zone-name]')) name.textContent = format ? zone : 'UTC';
-setInterval(() => { if (!document.hidden && document.querySelector('[data-until]')) localize(document); }, 1000);
+setInterval(() => {
+  if (document.hidden || !document.querySelector('[data-until]')) return;
+  localize(document);
+  // What was to end has ended, or continues: no news says which.
+  const over = all('[data-until]').filter((time) => Date.parse(time.dateTime) <= Date.now() + offset);
+  if (over.some((time) => !('over' in time.dataset))) refresh(1000);
+  for (const time of over) time.dataset.over = '';
+}, 1000);
 
 // One who works in a region is not disturbed.
 const isStill = document.querySelector('[data-still]') !== null;
@@ -157,7 +164,7 @@ async function watch() {
     while (!signal.aborted) await navigator.locks.request('ferry-news', { signal }, () => stream(signal));
   } catch { /* It was hidden while it waited. */ }
 }
-setInterval(() => { if (!isLive) refresh(); }, 10000);
+setInterval(() => { if (!isLive || document.querySelector('[data-over]')) refresh(); }, 10000);
 document.addEventListener('visibilitychange', () => {
   if (document.hidden) {
     watching?.abort();
@@ -211,6 +218,7 @@ if (root.dataset.keys !== 'off') document.addEventListener('keydown', press);
 // stop of its own.
 function grid(table) {
   table.setAttribute('role', 'grid');
+  for (const hint of all('.script')) hint.hidden = false;
   const rows = all('tbody tr', table).map((row) => all('input, td button', row)).filter((row) => row.length);
   const stops = rows.flat();
   const undo = [];
@@ -356,7 +364,6 @@ if (draft) {
   const stored = localStorage.getItem(nameOf(draft.dataset.draft));
   if (stored && draft.elements.edits.value === '[]') offer(stored); else save();
   draft.addEventListener('input', save);
-  for (const hint of all('.script', draft)) hint.hidden = false;
 }
 all('table.cells').forEach(grid);
 const submitted = document.querySelector('[data-submitted]')?.dataset.submitted;
@@ -367,6 +374,8 @@ const fresh = document.querySelector('[data-check]');
 fresh?.addEventListener('change', async ({ target }) => {
   if (!target.matches('[type="file"], [name="data_text"], [name="event_text"]')) return;
   const body = new FormData(fresh);
+  // Cells on the page are those of the text before.
+  body.delete('rows_of');
   body.set('act', 'check');
   try {
     const response = await fetch(fresh.action, { method: 'POST', body, redirect: 'manual' });
@@ -374,5 +383,6 @@ fresh?.addEventListener('change', async ({ target }) => {
     // The file is still chosen here.
     for (const hint of all('.again', found)) hint.remove();
     document.getElementById('checked').replaceWith(document.adoptNode(found));
+    all('table.cells', found).forEach(grid);
   } catch { /* The button says what is wrong. */ }
 });

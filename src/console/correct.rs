@@ -72,9 +72,9 @@ pub(crate) struct CorrectPage {
     is_edited: bool,
     newer: Option<String>,
     refusal: Option<Sentence>,
-    problems: Vec<String>,
+    problems: Vec<Sentence>,
     omitted: String,
-    warnings: Vec<String>,
+    warnings: Vec<Sentence>,
     changes: String,
     messages: Vec<String>,
     causes: Vec<CauseForm>,
@@ -205,14 +205,8 @@ fn marks(one: &Correcting<'_>, problems: &[RowProblem]) -> Marks {
             }
         }
     }
-    for problem in problems.iter().filter(|problem| problem.table == one.shown.table) {
-        let row = problem.row.and_then(|row| original(one.edits, problem.table, row));
-        let columns = problem.table.columns();
-        let cell = columns.iter().position(|one| Some(one.name) == problem.column.as_deref());
-        if let Some(row) = row {
-            marks.add(row, cell.unwrap_or_default(), problem.message.clone());
-        }
-    }
+    let table = one.shown.table;
+    marks.add_problems(problems, table, |row| original(one.edits, table, row));
     marks
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::text::visible;
 use ferry_store::Payload;
+use ferry_types::contract::RowProblem;
 use ferry_types::domain::dataset::{Edits, RowEdits, ShownRow, Table, window};
 
 /// Rows of a window: of all rows, and of those with messages.
@@ -72,6 +73,24 @@ impl Marks {
         let messages = self.0.entry(row).or_default().entry(cell).or_default();
         if messages.len() < MOST_MESSAGES && !messages.contains(&message) {
             messages.push(message);
+        }
+    }
+
+    /// Adds the problems of a text; `original` is the row of the original that is a row of it.
+    pub(super) fn add_problems(
+        &mut self,
+        problems: &[RowProblem],
+        table: Table,
+        original: impl Fn(u64) -> Option<u64>,
+    ) {
+        for problem in problems.iter().filter(|problem| problem.table == table) {
+            let columns = problem.table.columns();
+            let cell = columns.iter().position(|one| Some(one.name) == problem.column.as_deref());
+            if let Some(row) = problem.row.and_then(&original) {
+                // A note has no formats.
+                let message = problem.message.replace('`', "");
+                self.add(row, cell.unwrap_or_default(), message);
+            }
         }
     }
 }

@@ -38,7 +38,7 @@ pub(crate) use grid::GridView;
 pub(crate) use held::{HeldPage, Text};
 pub(crate) use keys::KeysPage;
 pub(crate) use list::{Filters, ListPage};
-pub(crate) use new::{NewFields, NewPage};
+pub(crate) use new::{NewFields, NewPage, Verdict, fingerprint};
 pub(crate) use overview::{AccountsPage, OverviewPage};
 pub(crate) use rehearse::RehearsePage;
 pub(crate) use simple::{LoginPage, PreferencesPage, ProblemPage};

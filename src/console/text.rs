@@ -87,9 +87,9 @@ pub(crate) fn visible(text: &str) -> String {
 }
 
 /// A problem of a dataset, with the text that has it.
-pub(super) fn said(problem: &RowProblem) -> String {
+pub(super) fn said(problem: &RowProblem) -> Sentence {
     let of = if problem.table == Table::Data { "" } else { "events, " };
-    format!("{of}{}", problem.found)
+    format!("{of}{}", problem.found).as_str().into()
 }
 
 /// A number with its thousands apart.

@@ -327,6 +327,13 @@ impl Client {
         self.read(&format!("/v1/submissions/{id}/feedback"), &[]).await
     }
 
+    /// The same as CSV with a header, for spreadsheets.
+    pub async fn feedback_csv(&self, id: SubmissionId) -> Result<ResultBody, ClientError> {
+        let mut url = self.sender.url_of(&["v1", "submissions", &id.to_string(), "feedback"]);
+        url.set_query(Some("as=csv"));
+        self.bytes_at(url).await
+    }
+
     /// The API keys of the server, without what they are.
     pub async fn keys(&self) -> Result<KeysView, ClientError> {
         self.read("/v1/keys", &[]).await
@@ -384,7 +391,11 @@ impl Client {
     }
 
     async fn bytes(&self, path: &[&str]) -> Result<ResultBody, ClientError> {
-        let response = self.sender.send(&ClientRequest::get(self.sender.url_of(path))).await?;
+        self.bytes_at(self.sender.url_of(path)).await
+    }
+
+    async fn bytes_at(&self, url: reqwest::Url) -> Result<ResultBody, ClientError> {
+        let response = self.sender.send(&ClientRequest::get(url)).await?;
         Ok(ResultBody { content_type: response.content_type, bytes: response.body })
     }
 

@@ -1,7 +1,7 @@
 //! Corrects a dataset on a page. The edits travel with the form, so that nothing lies on the server before
 //! they are submitted.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{FromRequest, Request, State};
@@ -20,11 +20,12 @@ use super::super::submit::may_be_revised;
 use super::form::is_form;
 use super::reader::Reader;
 use super::respond::{page, see};
-use crate::console::{CorrectPage, Correcting, GridView, Outcome, replace, set_cell};
+use super::typed::Typed;
+use crate::console::{CorrectPage, Correcting, GridView, Outcome, replace};
 use ferry_store::{Payload, SubmissionDetail, compute};
 use ferry_types::contract::SubmissionView;
 use ferry_types::domain::SubmissionId;
-use ferry_types::domain::dataset::{Edit, Edits, RowEdits, Table, window};
+use ferry_types::domain::dataset::{Edit, Edits, Table};
 use ferry_types::domain::feedback::FeedbackItem;
 
 /// The largest form, and the most fields of it.
@@ -48,10 +49,7 @@ pub(in crate::api) struct Sent {
     base: Option<SubmissionId>,
     is_checked: bool,
     shown: GridView,
-    act: String,
-    /// Texts of cells, and those of inserted rows: their places, as in the names of the fields.
-    cells: Vec<(Table, u64, usize, String)>,
-    new_cells: Vec<(Table, u64, usize, usize, String)>,
+    typed: Typed,
     replacements: BTreeMap<String, String>,
     _memory: MemoryPermit,
 }
@@ -83,9 +81,7 @@ fn read(bytes: &[u8], memory: MemoryPermit) -> Result<Sent, ApiError> {
         base: None,
         is_checked: false,
         shown: GridView { table: Table::Data, from: 1, all: false },
-        act: String::new(),
-        cells: Vec::new(),
-        new_cells: Vec::new(),
+        typed: Typed::default(),
         replacements: BTreeMap::new(),
         _memory: memory,
     };
@@ -112,7 +108,7 @@ fn read(bytes: &[u8], memory: MemoryPermit) -> Result<Sent, ApiError> {
                 shown.is_some()
             }
             "act" => {
-                sent.act = value.into_owned();
+                sent.typed.act = value.into_owned();
                 true
             }
             name => field(&mut sent, name, value.into_owned()).is_some(),
@@ -134,22 +130,10 @@ fn view(text: &str) -> Option<GridView> {
 }
 
 fn field(sent: &mut Sent, name: &str, value: String) -> Option<()> {
-    let parts: Vec<&str> = name.split('-').collect();
-    match *parts {
-        ["cell", table, row, cell] => {
-            sent.cells.push((table.parse().ok()?, row.parse().ok()?, cell.parse().ok()?, value));
-        }
-        ["new", table, after, nth, cell] => {
-            let (after, nth) = (after.parse().ok()?, nth.parse().ok()?);
-            sent.new_cells.push((table.parse().ok()?, after, nth, cell.parse().ok()?, value));
-        }
-        ["replace", key] => {
-            // An empty field replaces nothing.
-            if !value.is_empty() {
-                sent.replacements.insert(key.to_owned(), value);
-            }
-        }
-        _ => return None,
+    let Some(key) = name.strip_prefix("replace-") else { return sent.typed.take(name, value) };
+    // An empty field replaces nothing.
+    if !value.is_empty() {
+        sent.replacements.insert(key.to_owned(), value);
     }
     Some(())
 }
@@ -159,64 +143,15 @@ impl Sent {
     fn edits(&self, loaded: &Loaded) -> Result<Edits, ApiError> {
         let mut edits =
             Edits::of(self.edits.clone()).map_err(|error| ApiError::field("edits", error))?;
-        for table in Table::ALL {
-            let rows = self.cells.iter().filter(|(of, ..)| *of == table).map(|(_, row, ..)| *row);
-            let rows: BTreeSet<u64> = rows.collect();
-            let text = text(&loaded.payload, table);
-            let shown = window(table, text, 1, usize::MAX, Some(&rows)).rows;
-            let originals: HashMap<u64, Vec<String>> =
-                shown.into_iter().map(|row| (row.row, row.cells)).collect();
-            for (_, row, cell, value) in self.cells.iter().filter(|(of, ..)| *of == table) {
-                let original = originals.get(row).and_then(|cells| cells.get(*cell));
-                set_cell(&mut edits, (table, *row, *cell), (original.map(String::as_str), value));
-            }
-        }
-        for (table, after, nth, cell, value) in &self.new_cells {
-            let row = edits.row(*table, *after).inserted.get_mut(*nth);
-            if let Some(cell) = row.and_then(|row| row.get_mut(*cell)) {
-                cell.clone_from(value);
-            }
-        }
+        self.typed.add_to(&mut edits, &loaded.payload);
         replace(&mut edits, &loaded.items, &self.replacements);
-        self.act_on_row(&mut edits);
+        self.typed.act_on_row(&mut edits);
         Ok(edits)
-    }
-
-    /// Deletes, restores or inserts a row, if the button that was pressed does that.
-    fn act_on_row(&self, edits: &mut Edits) {
-        let parts: Vec<&str> = self.act.split('-').collect();
-        let [act, table, row, ref rest @ ..] = *parts else { return };
-        let (Ok(table), Ok(row)) = (table.parse::<Table>(), row.parse()) else { return };
-        let edited = edits.row(table, row);
-        match (act, rest) {
-            ("delete", []) => edited.is_deleted = true,
-            ("restore", []) => {
-                *edited = RowEdits {
-                    inserted: std::mem::take(&mut edited.inserted),
-                    ..RowEdits::default()
-                }
-            }
-            ("insert", []) => edited.inserted.push(vec![String::new(); table.columns().len()]),
-            ("remove", [nth]) => {
-                let nth = nth.parse().unwrap_or(usize::MAX);
-                if nth < edited.inserted.len() {
-                    edited.inserted.remove(nth);
-                }
-            }
-            _ => {}
-        }
     }
 
     /// The rows to show next.
     fn shown(&self) -> GridView {
-        self.act.strip_prefix("show-").and_then(view).unwrap_or(self.shown)
-    }
-}
-
-fn text(payload: &Payload, table: Table) -> &str {
-    match table {
-        Table::Data => &payload.data,
-        Table::Events => payload.event_data.as_deref().unwrap_or_default(),
+        self.typed.act.strip_prefix("show-").and_then(view).unwrap_or(self.shown)
     }
 }
 
@@ -263,8 +198,8 @@ pub(in crate::api) async fn act(
         base: sent.base.unwrap_or(id),
     };
     // What was typed since the check is checked before it is submitted.
-    let is_submitted = sent.act == "submit" && sent.is_checked && edits.list() == sent.edits;
-    let outcome = match &*sent.act {
+    let is_submitted = sent.typed.act == "submit" && sent.is_checked && edits.list() == sent.edits;
+    let outcome = match &*sent.typed.act {
         "submit" if is_submitted => match revising.submit(&shared, caller).await {
             Ok((_, view)) => {
                 let revision = view.submission.map_or(id, |revision| revision.id);

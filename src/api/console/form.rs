@@ -81,7 +81,7 @@ impl<T: DeserializeOwned> Form<T> {
     fn of(FormText(text): &FormText) -> Result<Self, ApiError> {
         let mut pairs = Pairs::new();
         for (name, value) in form_urlencoded::parse(text.as_bytes()) {
-            query::add(&mut pairs, name.into_owned(), value.into_owned())?;
+            query::add(&mut pairs, name.into_owned(), value.into_owned(), query::MAX_PAIRS)?;
         }
         query::read(pairs).map(Self).map_err(PairError::of_field)
     }

@@ -98,7 +98,11 @@ impl News {
             match self.poll().await {
                 Ok(Some(text)) => break text,
                 Ok(None) => {}
-                Err(error) => debug!(%error, "a stream of news waits for the store"),
+                // The page then requests itself, and says that the store is away.
+                Err(error) => {
+                    debug!(%error, "a stream of news ends without the store");
+                    return None;
+                }
             }
             if last_sent.elapsed() >= HEARTBEAT {
                 break ":\n\n".to_owned();

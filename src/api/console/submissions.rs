@@ -109,14 +109,14 @@ pub(in crate::api) async fn result(
     content::result(State(shared), reader.caller, found, key).await.map(attached)
 }
 
-/// Shows the feedback by cause, or returns it as the Platform sent it.
+/// Shows the feedback by cause, or returns it as a file.
 pub(in crate::api) async fn feedback(
     State(shared): State<Arc<Shared>>,
     reader: Reader,
     Found(found): Found,
     Query(query): Query<FeedbackQuery>,
 ) -> Result<Response, ApiError> {
-    if query.is_raw() {
+    if query.is_file() {
         let caller = reader.caller;
         return content::feedback(State(shared), caller, Found(found), Query(query))
             .await

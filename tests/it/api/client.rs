@@ -59,6 +59,9 @@ async fn a_rejected_dataset_has_findings_and_is_corrected() {
     assert_eq!(view.state, State::Rejected);
     let findings = client.feedback(view.id).await.unwrap();
     assert_eq!(findings[0].locations[0].row, 2, "{findings:?}");
+    let csv = client.feedback_csv(view.id).await.unwrap();
+    assert_eq!(csv.content_type.as_deref(), Some("text/csv; charset=utf-8"));
+    assert!(csv.bytes.starts_with(b"Table,Row,Line,Column,Value,Message\ndata,2,3,Reference,"));
     let data = include_str!("../../../examples/rejected.corrected.csv").to_owned();
     let corrected = ResubmitRequest { data, ..ResubmitRequest::default() };
     let response = client.resubmit(view.id, &corrected).await.unwrap();

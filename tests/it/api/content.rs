@@ -37,6 +37,8 @@ async fn feedback_stands_beside_the_rows_that_it_means() {
     assert_eq!(location["matching_cells"][0]["column"], "Reference");
     let raw = served.get(&format!("/v1/submissions/{id}/feedback?raw=true")).await;
     assert!(raw.text().contains("|UNKNOWN-7|"), "{}", raw.text());
+    let both = served.get(&format!("/v1/submissions/{id}/feedback?raw=true&as=csv")).await;
+    assert!(both.is(ProblemKind::InvalidRequest).detail.contains("exclude each other"));
     let none = served.get(&format!("/v1/submissions/{id}/results/tableofresultids")).await;
     assert!(none.is(ProblemKind::NotFound).detail.contains("is rejected"));
     // Feedback is not a result under another name.

@@ -38,6 +38,14 @@ fn feedback_stands_beside_the_rows_that_it_means() {
     5|UNKNOWN-9|unknown reference
     ---- stderr
     ");
+    assert_snapshot!(ferry.run(&["feedback", "--csv", &id]), @"
+    exit 0
+    ---- stdout
+    Table,Row,Line,Column,Value,Message
+    data,2,3,Reference,UNKNOWN-7,unknown reference
+    data,4,5,Reference,UNKNOWN-9,unknown reference
+    ---- stderr
+    ");
     let findings = ferry.run(&["feedback", "--json", &id]).ok().objects();
     assert_eq!(findings.len(), 2);
     assert_eq!((&findings[0]["row"], &findings[0]["value"]), (&3.into(), &"UNKNOWN-7".into()));

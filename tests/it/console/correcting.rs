@@ -239,10 +239,12 @@ async fn a_chosen_file_is_checked_at_once_and_submitted_under_its_name() {
     browser.open(&format!("http://{}/console/new", served.address)).await;
     let choose = async |file: &std::path::Path| {
         let field = browser.see(By::Name("data")).await;
+        // Its driver adds to the files that are chosen.
+        field.clear().await.unwrap();
         field.send_keys(file.to_str().unwrap()).await.unwrap();
     };
     choose(&bad).await;
-    browser.until("document.querySelector('#checked .error')").await;
+    browser.until("document.querySelector('#checked [role=grid] [aria-invalid=true]')").await;
     choose(&good).await;
     browser.until("document.querySelector('#checked .fine')").await;
     browser.follow(By::Css("button[value=submit]")).await;
@@ -250,6 +252,86 @@ async fn a_chosen_file_is_checked_at_once_and_submitted_under_its_name() {
     let id = browser.value("location.pathname.split('/').pop()").await;
     let data = served.get(&format!("/v1/submissions/{}/data", id.as_str().unwrap())).await;
     assert_eq!(data.text(), GOOD);
+}
+
+#[tokio::test]
+async fn a_new_dataset_is_corrected_in_its_rows_before_it_is_submitted() {
+    let (served, browser) = tokio::join!(Served::idle(&[]), Browser::start());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("may.csv");
+    let bad = GOOD.replacen("08:00", "8", 1).replacen("03/03/2025", "soon", 1);
+    std::fs::write(&file, &bad).unwrap();
+    for has_script in [true, false] {
+        let off = json!({ "value": !has_script });
+        browser.tool("Emulation.setScriptExecutionDisabled", off).await;
+        browser.open(&format!("http://{}/console/new", served.address)).await;
+        browser.see(By::Name("data")).await.send_keys(file.to_str().unwrap()).await.unwrap();
+        if has_script {
+            browser.until("document.querySelector('#checked [role=grid]')").await;
+            assert!(browser.findings().await.is_empty());
+        } else {
+            browser.follow(By::Css("button[value=check]")).await;
+        }
+        for (column, text) in [(1, "03/03/2025"), (2, "08:00")] {
+            let field = browser.see(By::Name(format!("cell-data-1-{column}"))).await;
+            if has_script {
+                field.focus().await.unwrap();
+                browser.press(text).await;
+                key(&browser, Key::Enter).await;
+            } else {
+                field.clear().await.unwrap();
+                field.send_keys(text).await.unwrap();
+            }
+        }
+        browser.follow(By::Css("#checked button[value=check]")).await;
+        let said = browser.see(By::Css("#checked .fine")).await.text().await.unwrap();
+        assert!(said.contains("No errors"), "{said}");
+        browser.follow(By::Css("button[value=submit]")).await;
+        let title = browser.see(By::Css("h1")).await.text().await.unwrap();
+        let path = browser.driver.current_url().await.unwrap().path().to_owned();
+        let id = path.rsplit('/').next().unwrap();
+        let data = served.get(&format!("/v1/submissions/{id}/data")).await;
+        assert_eq!((&*title, data.text()), ("may", GOOD.to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn several_files_are_submitted_together_or_none_of_them() {
+    let (served, browser) = tokio::join!(Served::idle(&[]), Browser::start());
+    let folder = tempfile::tempdir().unwrap();
+    let files = ["may.csv", "june.csv", "july.csv"].map(|name| folder.path().join(name));
+    let choose = async |page: &str| {
+        browser.open(&format!("http://{}/console/new", served.address)).await;
+        let names: Vec<&str> = files.iter().map(|file| file.to_str().unwrap()).collect();
+        let field = browser.see(By::Name("data")).await;
+        field.send_keys(names.join("\n")).await.unwrap();
+        browser
+            .until(&format!("document.querySelector('#checked').innerText.includes('{page}')"))
+            .await;
+    };
+    for (file, text) in files.iter().zip([GOOD, &GOOD.replace("08:00", "8"), GOOD]) {
+        std::fs::write(file, text).unwrap();
+    }
+    choose("1 of 3 files has errors").await;
+    let verdicts = browser
+        .value("[...document.querySelectorAll('.files li')].map((one) => one.innerText)")
+        .await;
+    assert!(verdicts[1].as_str().unwrap().contains("StartTime"), "{verdicts}");
+    assert_eq!(
+        (&verdicts[0], &verdicts[2]),
+        (&json!("may.csv: no errors"), &json!("july.csv: no errors"))
+    );
+    browser.follow(By::Css("button[value=submit]")).await;
+    browser.until("document.querySelector('.again')").await;
+    assert_eq!(served.world.stats().await.unfinished(), 0);
+    std::fs::write(&files[1], GOOD).unwrap();
+    choose("No errors").await;
+    browser.follow(By::Css("button[value=submit]")).await;
+    browser.until("document.querySelectorAll('[data-row]').length === 3").await;
+    let names = browser
+        .value("[...document.querySelectorAll('.list .name')].map((one) => one.innerText)")
+        .await;
+    assert_eq!(names, json!(["july", "june", "may"]));
 }
 
 /// A form of the page of a submission.

@@ -11,6 +11,7 @@ mod harness;
 mod held;
 mod login;
 mod pages;
+mod pictures;
 mod reference;
 mod rehearse;
 mod same_words;

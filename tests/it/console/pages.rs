@@ -128,8 +128,10 @@ async fn feedback_is_grouped_by_cause_and_contents_are_downloads_that_no_browser
     let page = tab.get(&path).await;
     assert!(page.says("UNKNOWN-7"), "{}", page.text);
     let raw = tab.get(&format!("{path}?raw=true")).await;
+    let csv = tab.get(&format!("{path}?as=csv")).await;
+    assert!(csv.text.contains("data,2,3,Reference,UNKNOWN-7,unknown reference"), "{}", csv.text);
     let result = tab.get(&format!("/console/submissions/{good}/results/tableofresultids")).await;
-    for page in [raw, result] {
+    for page in [raw, csv, result] {
         assert_eq!(page.status, 200, "{}", page.text);
         assert_eq!(page.header("content-disposition"), "attachment");
         assert_eq!(page.header("content-security-policy"), "default-src 'none'; sandbox");

@@ -163,6 +163,21 @@ async fn an_outage_is_begun_on_a_page_said_as_promised_there_and_ended_again() {
 }
 
 #[tokio::test]
+async fn drills_begin_and_end_without_script() {
+    let (keyed, browser) = tokio::join!(Keyed::rehearsing(&[]), Browser::start());
+    browser.tool("Emulation.setScriptExecutionDisabled", json!({ "value": true })).await;
+    browser.open(&format!("http://{}/console/rehearse", keyed.served.address)).await;
+    browser.see(By::Name("key")).await.send_keys(&keyed.keys["operator"]).await.unwrap();
+    browser.follow(By::Css("main button")).await;
+    let title = async || browser.see(By::Id("outage")).await.text().await.unwrap();
+    assert_eq!(title().await, "Outage: off");
+    browser.follow(By::Css("[data-region=outage] button")).await;
+    assert_eq!(title().await, "Outage: on");
+    browser.follow(By::XPath("//button[text()='End all drills']")).await;
+    assert_eq!(title().await, "Outage: off");
+}
+
+#[tokio::test]
 async fn stopped_workers_are_said_as_promised_and_run_again() {
     let ferry = Ferry::new();
     let (_running, url) = demo(&ferry, &[]);

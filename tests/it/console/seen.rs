@@ -1,8 +1,15 @@
 //! The console as people see it, in Chromium.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use ferry::api::revoke_key;
-use ferry_testing::make_old;
+use ferry_sim::{Endpoint, Fault};
+use ferry_store::{ClaimRequest, Commit};
+use ferry_testing::{RedisServer, make_old};
 use ferry_types::contract::SubmissionRequest;
+use ferry_types::domain::account::Signal;
+use ferry_types::domain::submission::{Next, State, StepKind, Transition};
 use serde_json::json;
 use thirtyfour::prelude::*;
 
@@ -24,6 +31,9 @@ async fn furnished() -> (Served, Vec<String>) {
     let (rejected, completed) = (world.submit(request).await, world.submit(dataset("done")).await);
     world.settled(rejected).await;
     world.settled(completed).await;
+    world.sim.script(Endpoint::Upload, Fault::ResetAfter);
+    let held = world.submit(dataset("held")).await;
+    assert_eq!(world.settled(held).await.state, State::Held);
     let edits = serde_json::json!([{ "edit": "set", "table": "data", "row": 2, "cell": 0, "value": "SITE-7" }]);
     let path = format!("/v1/submissions/{rejected}/correct");
     let revision = served.post(&path, &serde_json::json!({ "edits": edits })).await.json();
@@ -41,6 +51,7 @@ async fn furnished() -> (Served, Vec<String>) {
     paths.push(format!("/console/submissions/{rejected}/correct?all=true"));
     let revision = revision["submission"]["id"].as_str().unwrap();
     paths.push(format!("/console/submissions/{rejected}/compare/{revision}"));
+    paths.push(format!("/console/submissions/{held}/resolve"));
     paths.push("/console/new".to_owned());
     paths.push("/console/nowhere".to_owned());
     let url = format!("http://{}", served.address);
@@ -54,20 +65,82 @@ async fn every_page_can_be_read_and_used_by_all_in_light_and_dark_and_on_a_phone
     let keyed = Keyed::start().await;
     paths.push(format!("http://{}/console/login", keyed.served.address));
     for path in &paths {
-        browser.open(path).await;
-        for scheme in ["light", "dark"] {
-            browser.prefer(scheme).await;
-            let findings = browser.findings().await;
-            assert!(findings.is_empty(), "{path} in {scheme}: {findings:#?}");
-        }
-        browser.sized(360, 740).await;
-        let width = browser.value("document.documentElement.scrollWidth").await;
-        assert!(width.as_u64() <= Some(360), "{path} is {width} wide on a phone");
-        browser.sized(1280, 900).await;
-        let mut complaints = browser.complaints().await;
         // The page says 404, and the browser that it did.
-        complaints.retain(|complaint| !complaint.contains("status of 404"));
-        assert!(complaints.is_empty(), "{path}: {complaints:?}");
+        readable(&browser, path, "status of 404").await;
+    }
+}
+
+/// A page can be read and used by all, in light and dark and on a phone, without other complaints of the
+/// browser than those that are expected.
+async fn readable(browser: &Browser, path: &str, expected: &str) {
+    browser.open(path).await;
+    for scheme in ["light", "dark"] {
+        browser.prefer(scheme).await;
+        let findings = browser.findings().await;
+        assert!(findings.is_empty(), "{path} in {scheme}: {findings:#?}");
+    }
+    browser.sized(360, 740).await;
+    let width = browser.value("document.documentElement.scrollWidth").await;
+    assert!(width.as_u64() <= Some(360), "{path} is {width} wide on a phone");
+    browser.sized(1280, 900).await;
+    let mut complaints = browser.complaints().await;
+    complaints.retain(|complaint| !complaint.contains(expected));
+    assert!(complaints.is_empty(), "{path}: {complaints:?}");
+}
+
+#[tokio::test]
+async fn pages_without_anything_to_show_say_how_to_get_it() {
+    let (served, browser) = tokio::join!(Served::idle(&[]), Browser::start());
+    for (path, said) in [
+        ("", "There are no submissions."),
+        ("/submissions", "ferry submit FILE"),
+        ("/submissions?state=held", "No submission matches."),
+        ("/accounts", "ferry doctor"),
+        ("/events", "ferry submit FILE"),
+        ("/webhooks", "No webhook is failed."),
+        ("/keys", "ferry keys create"),
+        ("/audit", "audit_log"),
+        ("/bulk?action=cancel&state=queued", "There is nothing to do."),
+        ("/nowhere", "Status 404"),
+    ] {
+        let path = format!("http://{}/console{path}", served.address);
+        readable(&browser, &path, "status of 404").await;
+        let shown = browser.value("document.querySelector('main').innerText").await;
+        assert!(shown.as_str().unwrap().contains(said), "{path}: {shown}");
+    }
+}
+
+#[tokio::test]
+async fn a_lost_stream_and_a_lost_store_leave_what_was_shown_and_say_so() {
+    let redis = RedisServer::start(&[]).await;
+    let (served, browser) =
+        (Served::idle(&[("STORE", &redis.url())]).await, Browser::start().await);
+    let (url, store) = (format!("http://{}", served.address), &served.world.app.store);
+    let id = served.world.submit(dataset("march")).await;
+    let footer =
+        |text: &str| format!("document.getElementById('news').textContent.includes('{text}')");
+    let rows = "document.querySelectorAll('[data-row]').length";
+    browser.tool("Network.enable", json!({})).await;
+    browser.tool("Network.setBlockedURLs", json!({ "urls": ["*/console/news"] })).await;
+    browser.open(&format!("{url}/console/submissions")).await;
+    browser.until(&footer("No live news: asking every 10 s.")).await;
+    store.cancel(id).await.unwrap();
+    browser.until("document.querySelector('[data-row] .state.cancelled')").await;
+    browser.tool("Network.setBlockedURLs", json!({ "urls": [] })).await;
+    browser.open(&format!("{url}/console/submissions")).await;
+    served.world.submit(dataset("april")).await;
+    browser.until("document.getElementById('newer').textContent === '1 newer: show'").await;
+    redis.kill();
+    browser.until(&footer("The server or its store cannot be reached: asking again in ")).await;
+    assert_eq!(browser.value(rows).await, json!(1));
+    browser.complaints().await;
+    let mut paths = pages(&id.to_string());
+    paths.retain(|path| !path.ends_with("/preferences") && !path.ends_with("/system"));
+    for path in paths {
+        readable(&browser, &format!("{url}{path}"), "503").await;
+        let shown = browser.value("document.querySelector('main').innerText").await;
+        let shown = shown.as_str().unwrap();
+        assert!(shown.contains("store") && !shown.contains("All is fine"), "{path}: {shown}");
     }
 }
 
@@ -160,4 +233,27 @@ async fn times_are_of_the_chosen_zone_and_single_keys_move() {
     assert_eq!(browser.value(at).await, json!(1));
     browser.press("ga").await;
     browser.until("document.title.startsWith('Accounts')").await;
+}
+
+#[tokio::test]
+async fn a_pause_that_ends_without_news_is_shown_no_longer_than_it_lasts() {
+    let (served, browser) = tokio::join!(Served::idle(&[]), Browser::start());
+    let (store, second) = (&served.world.app.store, Duration::from_secs(1));
+    served.world.submit(dataset("march")).await;
+    let request = ClaimRequest {
+        kind: StepKind::Upload,
+        limit: 1,
+        lease: 60 * second,
+        account_limits: Arc::default(),
+    };
+    let claims = store.claim(request).await.unwrap().claims;
+    let signal = Signal::Throttled { delay: 4 * second, is_capped: false };
+    let transition =
+        Transition { signal, ..Transition::to(Next::step(StepKind::Upload, 3600 * second)) };
+    store.commit(vec![Commit { lease: claims[0].lease, transition }]).await.unwrap();
+    browser.open(&format!("http://{}/console", served.address)).await;
+    let verdict = "document.querySelector('[data-region=verdict]').innerText";
+    let said = browser.value(verdict).await;
+    assert!(said.as_str().unwrap().contains("throttles"), "{said}");
+    browser.until(&format!("{verdict}.includes('All is fine')")).await;
 }

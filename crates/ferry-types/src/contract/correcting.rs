@@ -35,6 +35,14 @@ pub struct ValidateView {
 }
 
 closed_set! {
+    /// Form of the feedback.
+    pub enum FeedbackForm: "form of the feedback" in json {
+        /// CSV with a header.
+        Csv = "csv",
+    }
+}
+
+closed_set! {
     /// Rows to show.
     pub enum RowsOnly: "selection of rows" in json {
         /// Those that feedback items may mean.

@@ -18,8 +18,8 @@ pub use administration::{
 };
 pub use bulk_action::{BulkAction, BulkActionRequest, BulkActionView, BulkRefusal};
 pub use correcting::{
-    CellFeedback, CorrectRequest, CorrectView, RowView, RowsOnly, RowsView, ValidateRequest,
-    ValidateView,
+    CellFeedback, CorrectRequest, CorrectView, FeedbackForm, RowView, RowsOnly, RowsView,
+    ValidateRequest, ValidateView,
 };
 pub use event_id::{EventId, InvalidEventIdError};
 pub use events::{EventEnvelope, StateChange, StateEvent};

@@ -1,5 +1,6 @@
 //! The Platform's feedback: reads it, and ties each complaint to the row and column that it means.
 
+mod listing;
 mod locate;
 mod marks;
 mod read;
@@ -8,6 +9,7 @@ mod show;
 #[cfg(test)]
 mod tests;
 
+pub use listing::as_csv;
 pub use locate::{CellRef, FeedbackItem, RowLocation, locate};
 pub use marks::{CellMark, marks};
 pub use read::{MAX_ITEMS, RawItem, read};
