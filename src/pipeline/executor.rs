@@ -110,7 +110,8 @@ impl Executor {
         let Some(account) = self.accounts.get(&claim.submission.account) else {
             return StepOutcome::Decided(without_account(&self.context(step), claim.kind));
         };
-        let guard = StepGuard::new(step, &account.throttle, self.parts.monotonic.as_ref());
+        let (throttle, monotonic) = (&account.throttle, self.parts.monotonic.as_ref());
+        let guard = StepGuard::new(claim, &step.lease, step.claimed, throttle, monotonic);
         let request = Box::pin(self.request(step, account, &guard));
         // Only an upload must not outlive its lease: nothing that is read can do harm.
         let requested = async {

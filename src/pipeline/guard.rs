@@ -3,17 +3,21 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::claimer::LeasedStep;
+use super::leases::LeaseGuard;
 use super::throttle::Throttle;
 use crate::platform::{RequestGuard, Withheld};
-use ferry_types::clock::MonotonicClock;
+use ferry_store::Claim;
+use ferry_types::clock::{MonotonicClock, MonotonicTime};
 use ferry_types::domain::later;
 use ferry_types::domain::submission::StepKind;
 
 /// Guards the requests of one step.
 #[derive(Debug)]
 pub(super) struct StepGuard<'a> {
-    step: &'a LeasedStep,
+    claim: &'a Claim,
+    lease: &'a LeaseGuard,
+    /// Time of the claim.
+    claimed: MonotonicTime,
     throttle: &'a Throttle,
     monotonic: &'a dyn MonotonicClock,
     in_flight: AtomicBool,
@@ -22,12 +26,16 @@ pub(super) struct StepGuard<'a> {
 
 impl<'a> StepGuard<'a> {
     pub(super) fn new(
-        step: &'a LeasedStep,
+        claim: &'a Claim,
+        lease: &'a LeaseGuard,
+        claimed: MonotonicTime,
         throttle: &'a Throttle,
         monotonic: &'a dyn MonotonicClock,
     ) -> Self {
         Self {
-            step,
+            claim,
+            lease,
+            claimed,
             throttle,
             monotonic,
             in_flight: AtomicBool::new(false),
@@ -37,9 +45,8 @@ impl<'a> StepGuard<'a> {
 
     /// True for an upload that would begin after its deadline, by the clock of the store.
     fn is_too_late(&self) -> bool {
-        let claim = &self.step.claim;
-        let now = later(claim.now, self.monotonic.elapsed(self.step.claimed));
-        claim.kind == StepKind::Upload && now >= claim.submission.deadline
+        let now = later(self.claim.now, self.monotonic.elapsed(self.claimed));
+        self.claim.kind == StepKind::Upload && now >= self.claim.submission.deadline
     }
 
     /// True while a request has left and has no response: it may have arrived.
@@ -55,17 +62,86 @@ impl<'a> StepGuard<'a> {
 
 impl RequestGuard for StepGuard<'_> {
     fn permit(&self) -> Result<(), Withheld> {
-        if !self.step.lease.is_owned() {
+        if !self.lease.is_owned() {
             return Err(Withheld::LeaseExpired);
         }
         if self.is_too_late() {
             return Err(Withheld::PastDeadline);
         }
-        self.throttle.left(self.step.claimed).map_or(Ok(()), |left| Err(Withheld::Throttled(left)))
+        self.throttle.left(self.claimed).map_or(Ok(()), |left| Err(Withheld::Throttled(left)))
     }
 
     fn set_in_flight(&self, in_flight: bool) {
         self.sent.fetch_or(in_flight, Ordering::Relaxed);
         self.in_flight.store(in_flight, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use parking_lot::Mutex;
+
+    use super::*;
+    use crate::pipeline::leases::Leases;
+    use ferry_store::{ClaimId, Lease};
+    use ferry_types::clock::Sleep;
+    use ferry_types::domain::submission::SubmissionParts;
+    use ferry_types::domain::{SubmissionId, timestamp};
+
+    const LEASE: Duration = Duration::from_secs(15);
+
+    /// A clock that a test sets.
+    #[derive(Debug, Default)]
+    struct SetClock(Mutex<Duration>);
+
+    impl MonotonicClock for SetClock {
+        fn now(&self) -> MonotonicTime {
+            MonotonicTime::after_origin(*self.0.lock())
+        }
+
+        fn sleep(&self, _: Duration) -> Sleep {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    /// The answer of a guard, `since` after the claim of its step.
+    fn permitted(kind: StepKind, deadline: Duration, since: Duration) -> Result<(), Withheld> {
+        let clock = Arc::new(SetClock::default());
+        let now = timestamp(0);
+        let id = SubmissionId::new(now, 1);
+        let parts = SubmissionParts {
+            deadline: later(now, deadline),
+            ..SubmissionParts::accepted(id, "main", "march", now)
+        };
+        let lease = Lease { id, kind, fence: 1, claimed_by: ClaimId::default() };
+        let (lag, name_mark) = (Duration::ZERO, None);
+        let claim = Claim { lease, kind, submission: parts.into(), name_mark, now, lag };
+        let (claimed, throttle) = (clock.now(), Throttle::new(clock.clone()));
+        let lease = Leases::new(LEASE, clock.clone()).keep(lease, claimed);
+        *clock.0.lock() = since;
+        StepGuard::new(&claim, &lease, claimed, &throttle, clock.as_ref()).permit()
+    }
+
+    #[test]
+    fn no_request_of_any_step_leaves_once_its_lease_is_over() {
+        for kind in StepKind::PLATFORM_KINDS {
+            let just_before = Duration::from_millis(14_999);
+            assert_eq!(permitted(kind, LEASE * 2, just_before), Ok(()));
+            assert_eq!(permitted(kind, LEASE * 2, LEASE), Err(Withheld::LeaseExpired));
+        }
+    }
+
+    #[test]
+    fn only_an_upload_has_to_leave_before_its_deadline() {
+        for (kind, permit) in [
+            (StepKind::Upload, Err(Withheld::PastDeadline)),
+            (StepKind::Poll, Ok(())),
+            (StepKind::Collect, Ok(())),
+        ] {
+            assert_eq!(permitted(kind, LEASE / 3, LEASE / 3), permit, "{kind:?}");
+        }
     }
 }
