@@ -187,7 +187,8 @@ impl History<'_> {
         for id in held {
             *resolved += 1;
             let drawn = self.choices.one(&RESOLUTIONS);
-            let resolution = if *resolved > 20 { Resolution::Fail } else { drawn };
+            let is_drawn = *resolved <= self.scenario.resolutions;
+            let resolution = if is_drawn { drawn } else { Resolution::Fail };
             // What is held after its upload has nothing to overwrite.
             let done = self.operate(id, Operation::Resolve(resolution))
                 || self.operate(id, Operation::Resolve(Resolution::Fail));

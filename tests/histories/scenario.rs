@@ -51,6 +51,8 @@ pub(crate) struct Scenario {
     /// The store goes back to what was durable, as Redis does with `durability = "fsynced"`.
     pub(crate) goes_back: bool,
     pub(crate) clock_steps: bool,
+    /// In the calm, operators draw what to do about so many that are held; others fail.
+    pub(crate) resolutions: u32,
     /// Each worker that claims a step of this submission crashes.
     pub(crate) poison: Option<usize>,
 }
@@ -102,6 +104,7 @@ impl Scenario {
             outages: choices.pick(4) == 3,
             goes_back: choices.pick(4) == 3,
             clock_steps: choices.pick(4) == 3,
+            resolutions: 20,
             poison: choices.happens(60).then(|| choices.pick(count as u32) as usize),
         }
     }
