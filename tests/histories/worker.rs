@@ -111,14 +111,11 @@ impl Worker {
             return false;
         }
         let mut progressed = false;
-        loop {
-            let woken = self.poll_tasks();
-            let started = self.start_steps();
-            if !woken && !started {
-                return progressed;
-            }
+        while self.poll_tasks() {
+            self.start_steps();
             progressed = true;
         }
+        progressed
     }
 
     fn poll_tasks(&mut self) -> bool {
@@ -134,14 +131,13 @@ impl Worker {
         any
     }
 
-    fn start_steps(&mut self) -> bool {
+    fn start_steps(&mut self) {
         let mut steps: Vec<LeasedStep> = Vec::new();
         for queue in &mut self.queues {
             while let Ok(step) = queue.steps.try_recv() {
                 steps.push(step);
             }
         }
-        let any = !steps.is_empty();
         for step in steps {
             let executor = self.executor.clone();
             // A step whose outcome was not committed is rescued.
@@ -149,7 +145,6 @@ impl Worker {
                 let _ = executor.run(step).await;
             })));
         }
-        any
     }
 }
 

@@ -90,7 +90,9 @@ impl Data {
 
     /// Identifies the history, with the event at `number`.
     pub(super) fn standing(&self, number: u64) -> Standing {
-        let content = |event: &Event| format!("{event:?}");
+        let content = |Event { submission, state, at, .. }: &Event| {
+            format!("{submission} {state} {}", at.timestamp_millis())
+        };
         let requested = self.events.binary_search_by_key(&number, |event| event.cursor);
         let requested = requested.ok().and_then(|position| self.events.get(position));
         let standing = Standing {
