@@ -24,7 +24,7 @@ use super::token_endpoint::TokenEndpoint;
 use super::tokens::Tokens;
 use super::upload::Upload;
 use super::url::{below, is_loopback};
-use super::wire::{TransportError, WireRequest, Wires};
+use super::wire::{Connection, TransportError, WireRequest, Wires};
 use crate::metrics::Metrics;
 use ferry_types::clock::{Clock, MonotonicClock};
 use ferry_types::domain::limits::AccountLimits;
@@ -117,9 +117,11 @@ impl Platform {
     ) -> Result<String, RequestError> {
         let url = below(&self.api_url, "UploadData");
         let rows = [upload.data, upload.event_data.unwrap_or_default()];
+        // One that may overwrite is sent again without harm.
+        let connection = if upload.overwrite { Connection::Any } else { Connection::New };
         let request = || {
             let body = upload.body(&self.account, self.requests.secrets.api_key().expose_secret());
-            WireRequest::post(url.clone(), "application/json", body, SHORT)
+            WireRequest::post(url.clone(), "application/json", body, SHORT).on(connection)
         };
         let response =
             self.requests.send(UPLOAD, &rows, Scope::Account, guard, request).await?.map_err(

@@ -13,21 +13,24 @@ use super::coding::{Decoded, End, decode};
 use super::endpoint::SHORT;
 use super::proxy::Proxy;
 use super::url::is_loopback;
-use super::wire::{TransportError, Wire, WireRequest, WireResponse, Wires};
+use super::wire::{Connection, TransportError, Wire, WireRequest, WireResponse, Wires};
 use ferry_client::http::{self, ClientError, Tls, root_cause};
 
-/// Gateways keep an idle connection for a minute or more. One that is taken up again in the moment
-/// when it is closed there would look like an upload that may have arrived.
+/// Gateways keep an idle connection for a minute or more, and servers often for five seconds. A request
+/// on one that is closed there in that moment is lost.
 const POOL_IDLE: Duration = Duration::from_secs(50);
 
 /// Interval of the checks of a busy HTTP/2 connection, and time limit of each: all requests share it,
 /// and each would wait for its own timeout.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
-/// A pool of connections to one server.
+/// Connections to one server.
 #[derive(Debug)]
 pub struct HttpWire {
-    client: Client,
+    /// Keeps idle connections.
+    pooled: Client,
+    /// Opens one for each request.
+    unpooled: Client,
     /// The proxy on the way, if there is one.
     proxy: Option<Proxy>,
 }
@@ -39,12 +42,15 @@ impl Wires {
         let token_url = account.token_url().map_err(invalid)?;
         let api_url = account.api_url().map_err(invalid)?;
         let wire = |url: &Url| {
-            let client = client(limits, url).map_err(|error| {
-                let cause = root_cause(&error);
-                invalid(format!("{error}: {cause} (`platform_ca` names certificates to trust)"))
-            });
+            let client = |idle| {
+                client(limits, url, idle).map_err(|error| {
+                    let cause = root_cause(&error);
+                    invalid(format!("{error}: {cause} (`platform_ca` names certificates to trust)"))
+                })
+            };
             let proxy = if is_loopback(url) { None } else { Proxy::of(url) };
-            client.map(|client| Arc::new(HttpWire { client, proxy }))
+            let (pooled, unpooled) = (client(usize::MAX)?, client(0)?);
+            Ok::<_, InvalidAccountError>(Arc::new(HttpWire { pooled, unpooled, proxy }))
         };
         Ok(Self { tokens: wire(&token_url)?, api: wire(&api_url)? })
     }
@@ -54,8 +60,9 @@ impl Wires {
 /// the buffer of hyper.
 const MAX_HEADER_LINES: usize = 5000;
 
-/// A pool of connections to where `url` leads. Content codings are decoded in `coding`, within limits.
-fn client(limits: &Limits, url: &Url) -> Result<Client, ClientError> {
+/// Connections to where `url` leads, of which `idle` are kept. Content codings are decoded in `coding`,
+/// within limits.
+fn client(limits: &Limits, url: &Url, idle: usize) -> Result<Client, ClientError> {
     let tls = match (is_loopback(url), url.scheme()) {
         (true, "http") => Tls::Unused,
         (false, "http") => Tls::Optional(&limits.authorities),
@@ -63,7 +70,7 @@ fn client(limits: &Limits, url: &Url) -> Result<Client, ClientError> {
     };
     http::client(tls, |builder| {
         let builder = if is_loopback(url) { builder.no_proxy() } else { builder };
-        configure(builder, limits)
+        configure(builder, limits).pool_max_idle_per_host(idle)
     })
 }
 
@@ -90,16 +97,21 @@ fn configure(builder: ClientBuilder, limits: &Limits) -> ClientBuilder {
 #[async_trait]
 impl Wire for HttpWire {
     async fn send(&self, request: WireRequest) -> Result<WireResponse, TransportError> {
-        let WireRequest { method, url, headers, body, max_response_bytes } = request;
-        let request = self.client.request(method, url).headers(headers).body(body);
+        let WireRequest { method, url, headers, body, max_response_bytes, connection } = request;
+        let client = match connection {
+            Connection::Any => &self.pooled,
+            Connection::New => &self.unpooled,
+        };
+        let request = client.request(method, url).headers(headers).body(body);
         let mut response = request.send().await.map_err(|error| {
-            if error.is_connect() || error.is_builder() {
+            let is_unsent = has_cause(&error, hyper::Error::is_canceled);
+            if error.is_connect() || error.is_builder() || is_unsent {
                 let through = self.proxy.as_ref().map(|proxy| format!(" through {proxy}"));
                 let (through, cause) = (through.unwrap_or_default(), cause(error));
                 TransportError::NotSent(format!("no connection{through}: {cause}"))
             } else if error.is_timeout() {
                 TransportError::TimedOut("no response in time".to_owned())
-            } else if is_no_http(&error) {
+            } else if has_cause(&error, hyper::Error::is_parse) {
                 TransportError::Unreadable(format!("the response is not HTTP: {}", cause(error)))
             } else {
                 TransportError::Unanswered(format!("the connection broke: {}", cause(error)))
@@ -147,16 +159,10 @@ pub async fn decoded(response: WireResponse, limit: u64) -> Result<WireResponse,
     }
 }
 
-/// True if bytes came back that are no response.
-fn is_no_http(error: &reqwest::Error) -> bool {
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
+/// True if what failed in the connection `is` so: bytes that are no response, or no byte that was sent.
+fn has_cause(error: &reqwest::Error, is: fn(&hyper::Error) -> bool) -> bool {
+    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    causes.filter_map(|cause| cause.downcast_ref()).any(is)
 }
 
 fn cause(error: reqwest::Error) -> String {

@@ -37,7 +37,7 @@ pub use metrics::{Direction, PayloadMetrics, PlatformMetrics};
 pub use status_map::StatusMap;
 pub(crate) use token_endpoint::no_token;
 pub use upload::Upload;
-pub use wire::{TransportError, Wire, WireRequest, WireResponse, Wires};
+pub use wire::{Connection, TransportError, Wire, WireRequest, WireResponse, Wires};
 
 /// Returns what is wrong with the URL of a service, if anything is.
 pub fn check_url(text: &str) -> Result<(), String> {

@@ -37,6 +37,18 @@ pub struct WireRequest {
     pub body: Vec<u8>,
     /// Maximum length of the body of a successful response.
     pub max_response_bytes: u64,
+    /// Connection that it is sent on.
+    pub connection: Connection,
+}
+
+/// Connection of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Connection {
+    /// An idle one, if there is one.
+    Any,
+    /// A new one. A server may close an idle one in the moment when a request is sent on it: then the
+    /// request may have arrived.
+    New,
 }
 
 /// A response, read to its end and without content codings.
@@ -75,14 +87,26 @@ pub enum TransportError {
 
 impl WireRequest {
     pub(super) fn get(url: Url, max_response_bytes: u64) -> Self {
-        let (headers, body) = (HeaderMap::new(), Vec::new());
-        Self { method: Method::GET, url, headers, body, max_response_bytes }
+        Self {
+            method: Method::GET,
+            url,
+            headers: HeaderMap::new(),
+            body: Vec::new(),
+            max_response_bytes,
+            connection: Connection::Any,
+        }
     }
 
     pub(super) fn post(url: Url, content_type: &'static str, body: Vec<u8>, limit: u64) -> Self {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-        Self { method: Method::POST, url, headers, body, max_response_bytes: limit }
+        let method = Method::POST;
+        let connection = Connection::Any;
+        Self { method, url, headers, body, max_response_bytes: limit, connection }
+    }
+
+    pub(super) fn on(self, connection: Connection) -> Self {
+        Self { connection, ..self }
     }
 
     /// Adds a header that is not shown anywhere. Secrets that no header can hold are left out: the

@@ -37,6 +37,45 @@ fn raw(encoded: impl Into<Vec<u8>>) -> Client {
     client(AccountConfig { token_url, api_url: format!("{url}/upload"), ..account }, limits(), 0)
 }
 
+/// A Platform that answers once on each connection, and closes it when another request comes.
+fn closing() -> Client {
+    let listener = TcpListener::bind(localhost()).expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.expect("a connection");
+            std::thread::spawn(move || {
+                let body = if read_request(&mut connection).starts_with("POST /connect/token") {
+                    r#"{"access_token":"abc","expires_in":3600}"#.to_owned()
+                } else {
+                    format!("\"{TOKEN}\"")
+                };
+                let _ = connection.write_all(&with_headers("", body.as_bytes()));
+                let _ = connection.read(&mut [0; 1]);
+            });
+        }
+    });
+    let account = account_of(&Credentials::default());
+    let token_url = format!("{url}/connect/token");
+    client(AccountConfig { token_url, api_url: format!("{url}/upload"), ..account }, limits(), 0)
+}
+
+#[tokio::test]
+async fn an_upload_that_must_not_overwrite_is_sent_on_no_connection_that_was_idle() {
+    let platform = closing();
+    for name in ["a", "b", "c"] {
+        // Its connection stays open and is idle then.
+        platform.status(TOKEN).await.expect("a word");
+        assert_eq!(platform.upload(upload(name)).await.as_deref(), Ok(TOKEN));
+        let lost = platform.status(TOKEN).await;
+        assert!(is_transient(&lost), "{lost:?}");
+    }
+    platform.status(TOKEN).await.expect("a word");
+    let overwriting = Upload { overwrite: true, ..upload("d") };
+    let lost = platform.upload(overwriting).await;
+    assert!(is_ambiguous(&lost), "{lost:?}");
+}
+
 fn read_request(connection: &mut TcpStream) -> String {
     let mut read = Vec::new();
     let mut byte = [0];
