@@ -46,7 +46,8 @@ pub(super) fn has_results(submission: &Submission) -> bool {
 }
 
 /// True if the Platform is not asked again. Without a verdict against the dataset, its results are
-/// worth asking for until the deadline, where the Platform can be reached and has them.
+/// worth asking for until the deadline, where the Platform can be reached and has them. A server that
+/// fails has an outage, unless it gave another result of the dataset: then its key does.
 fn is_given_up(context: &Context<'_>, has_any: bool, error: &PlatformError) -> bool {
     let is_rejected = context.submission.rejection.is_some();
     let is_last = |tries| context.is_past_deadline() || streak(context) >= tries;
@@ -54,7 +55,9 @@ fn is_given_up(context: &Context<'_>, has_any: bool, error: &PlatformError) -> b
         PlatformError::Credentials(_) => false,
         PlatformError::TooLarge { .. } => true,
         PlatformError::UnknownToken | PlatformError::Unreadable(_) => is_last(TRIES),
-        PlatformError::Declined { status, .. } if concerns_key(*status, has_any) => is_last(TRIES),
+        PlatformError::Declined { may_be_outage, .. } if has_any || !may_be_outage => {
+            is_last(TRIES)
+        }
         PlatformError::NotYet { .. } => is_last(TRIES_NOT_YET),
         PlatformError::Throttled { .. } | PlatformError::Unsent(_) => context.is_past_deadline(),
         PlatformError::Transient(_)
@@ -65,12 +68,6 @@ fn is_given_up(context: &Context<'_>, has_any: bool, error: &PlatformError) -> b
             context.is_past_deadline() || (is_rejected && is_last(TRIES_NOT_YET))
         }
     }
-}
-
-/// True if a status that declines a result is about its key. A server that fails has an outage, unless it
-/// gave another result of the dataset.
-fn concerns_key(status: u16, has_any: bool) -> bool {
-    status < 500 || has_any
 }
 
 /// Attempts in a row that got no result from a Platform that was reached, this one included.
@@ -94,7 +91,7 @@ fn again(context: &Context<'_>, has_any: bool, key: &str, error: &PlatformError)
         }
         PlatformError::UnknownToken | PlatformError::Unreadable(_) => (steady(), Signal::Healthy),
         // Neither an outage of the account nor the end of one.
-        PlatformError::Declined { status, .. } if concerns_key(*status, has_any) => {
+        PlatformError::Declined { may_be_outage, .. } if has_any || !may_be_outage => {
             (steady(), Signal::None)
         }
         PlatformError::Transient(_) | PlatformError::Declined { .. } if is_rejected => {

@@ -231,7 +231,7 @@ pub(super) fn signal_of(context: &Context<'_>, error: &PlatformError) -> Signal 
         }
         PlatformError::Credentials(_) => Signal::CredentialsDenied(paused_for(error, context.now)),
         // Another result of this dataset, or a status, may be answered well.
-        PlatformError::NotYet { .. } | PlatformError::Declined { status: ..500, .. } => {
+        PlatformError::NotYet { .. } | PlatformError::Declined { may_be_outage: false, .. } => {
             Signal::None
         }
         // The Platform answers, whatever it says.

@@ -263,10 +263,18 @@ impl Platform {
                 match error {
                     TransportError::TooLarge => PlatformError::TooLarge { endpoint, limit },
                     TransportError::NotSent(why) => PlatformError::Unsent(why),
+                    TransportError::Unreadable(why) => PlatformError::Unreadable(why),
+                    TransportError::Unanswered(what) | TransportError::TimedOut(what)
+                        if endpoint != STATUS =>
+                    {
+                        PlatformError::Declined { may_be_outage: true, what }
+                    }
+                    TransportError::CutShort(what) if endpoint != STATUS => {
+                        PlatformError::Declined { may_be_outage: false, what }
+                    }
                     TransportError::Unanswered(why)
                     | TransportError::TimedOut(why)
                     | TransportError::CutShort(why) => PlatformError::Transient(why),
-                    TransportError::Unreadable(why) => PlatformError::Unreadable(why),
                 }
             })?;
         Ok(response.into_found(pages, self.scrubber(), self.clock.now())?)

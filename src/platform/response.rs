@@ -126,7 +126,9 @@ impl PlatformResponse {
             404 => PlatformError::UnknownToken,
             // A proxy or gateway says so, and not the Platform.
             407 | 408 | 425 | 502..=504 => PlatformError::Transient(what),
-            300.. if endpoint != STATUS => PlatformError::Declined { status, what },
+            300.. if endpoint != STATUS => {
+                PlatformError::Declined { may_be_outage: status >= 500, what }
+            }
             _ => PlatformError::Transient(what),
         })
     }

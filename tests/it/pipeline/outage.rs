@@ -283,28 +283,29 @@ async fn an_unknown_result_key_loses_no_other_result_and_is_named() {
 
 #[tokio::test]
 async fn a_denied_result_key_ends_in_bounded_time_and_is_no_outage_of_the_account() {
-    for status in [302, 400, 403, 405, 410, 422, 500] {
+    let mut faults: Vec<_> = [302, 400, 403, 405, 410, 422, 500]
+        .map(|status| (response(status, "unknown dataKey"), "unknown dataKey"))
+        .into();
+    faults.extend([(Fault::CutBody, "cut short"), (Fault::ResetBefore, "the connection broke")]);
+    for (fault, words) in faults {
         let changes = [("BREAKER_FAILURES", "2"), ("DENIED_TIMEOUT", "1ms")];
         let world = World::start(prompt(), &changes).await;
         let mut request = dataset("keys");
         request.result_keys = vec!["tableofresultids".to_owned(), "summry".to_owned()];
         world.sim.script(Endpoint::Results, response(200, "Id\n1\n"));
         for _ in 0..8 {
-            world.sim.script(Endpoint::Results, response(status, "unknown dataKey"));
+            world.sim.script(Endpoint::Results, fault.clone());
         }
         let id = world.submit(request).await;
         let view = world.settled(id).await;
         let reason = view.reason.unwrap();
-        assert_eq!(view.state, State::Completed, "{status}: {reason}");
-        assert!(
-            reason.contains("result `summry`") && reason.contains("unknown dataKey"),
-            "{reason}"
-        );
+        assert_eq!(view.state, State::Completed, "{fault:?}: {reason}");
+        assert!(reason.contains("result `summry`") && reason.contains(words), "{reason}");
         let content = world.app.store.content(id, "tableofresultids").await.unwrap();
         assert_eq!(content.expect("it was fetched").bytes, b"Id\n1\n");
         let health = &world.app.store.stats().await.unwrap().accounts[0].health;
         let blocked = (&health.pause_reason, health.probe_at, health.failures);
-        assert_eq!(blocked, (&None, None, 0), "{status}");
+        assert_eq!(blocked, (&None, None, 0), "{fault:?}");
         world.finish().await;
     }
 }

@@ -215,21 +215,31 @@ async fn a_declined_result_is_distinguished_from_an_outage_and_quoted() {
         sim.script(Endpoint::Results, says(status, "no such dataKey"));
         let response = platform.result(&token, "tableofresultids").await;
         let what = format!("GetResults (results): answered {status}: `no such dataKey`");
-        assert_eq!(response.map(drop), Err(PlatformError::Declined { status, what }));
+        let declined = PlatformError::Declined { may_be_outage: status >= 500, what };
+        assert_eq!(response.map(drop), Err(declined));
+    }
+    for (fault, is_silent) in
+        [(Fault::CutBody, false), (Fault::ResetBefore, true), (Fault::ResetAfter, true)]
+    {
+        sim.script(Endpoint::Results, fault.clone());
+        let response = platform.result(&token, "tableofresultids").await;
+        let is_declined = matches!(
+            &response,
+            Err(PlatformError::Declined { may_be_outage, .. }) if *may_be_outage == is_silent
+        );
+        assert!(is_declined, "{fault:?}: {response:?}");
     }
 }
 
 #[tokio::test]
-async fn contents_that_are_cut_short_are_transient() {
+async fn contents_of_a_gateway_in_an_outage_are_transient() {
     let (sim, platform) = start(quick()).await;
     let token = platform.upload(upload("n")).await.expect("it is accepted");
-    for fault in [Fault::CutBody, Fault::ResetBefore, Fault::ResetAfter, says(503, "")] {
-        sim.script(Endpoint::Results, fault.clone());
-        let response = platform.result(&token, "tableofresultids").await;
-        assert!(is_transient(&response), "{fault:?}: {response:?}");
-        sim.script(Endpoint::Feedback, fault.clone());
-        let response = platform.feedback(&token).await;
-        assert!(is_transient(&response), "{fault:?}: {response:?}");
-    }
+    sim.script(Endpoint::Results, says(503, ""));
+    let response = platform.result(&token, "tableofresultids").await;
+    assert!(is_transient(&response), "{response:?}");
+    sim.script(Endpoint::Feedback, says(503, ""));
+    let response = platform.feedback(&token).await;
+    assert!(is_transient(&response), "{response:?}");
     platform.result(&token, "tableofresultids").await.expect("a result");
 }

@@ -85,11 +85,12 @@ pub enum PlatformError {
         /// The Platform's own words, shortened.
         words: String,
     },
-    /// The Platform answers, and not with the result or feedback that was requested.
+    /// The Platform was reached, and the result or feedback that was requested does not arrive.
     #[error("{what}")]
     Declined {
-        /// The HTTP status.
-        status: u16,
+        /// True of 5xx and of a connection that breaks unanswered: the next request may fare the same,
+        /// whatever it asks for.
+        may_be_outage: bool,
         /// The response, as text.
         what: String,
     },

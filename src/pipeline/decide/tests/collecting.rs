@@ -62,7 +62,21 @@ fn an_unknown_result_key_loses_no_other_result_and_is_named() {
 }
 
 fn declined(status: u16) -> PlatformError {
-    PlatformError::Declined { status, what: format!("answered {status}: `unknown dataKey`") }
+    let what = format!("answered {status}: `unknown dataKey`");
+    PlatformError::Declined { may_be_outage: status >= 500, what }
+}
+
+fn cut_short() -> PlatformError {
+    PlatformError::Declined { may_be_outage: false, what: "the response was cut short".into() }
+}
+
+#[test]
+fn a_result_whose_connection_always_breaks_ends_in_bounded_time_and_is_named() {
+    let (alone, tries) = settled(false, &cut_short());
+    assert_eq!((alone.state(), tries), (Some(State::Failed), 8));
+    assert!(alone.reason.unwrap().text.contains("`tableofresultids` is missing: the response was"));
+    let (rejected, tries) = settled(true, &cut_short());
+    assert_eq!((rejected.state(), tries), (Some(State::Rejected), 8));
 }
 
 #[test]
